@@ -1,0 +1,192 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// specVersion is the CloudEvents version spoken.
+const specVersion = "1.0"
+
+// maxAttributeBytes bounds one attribute's value. The longest of ours is the
+// reply token, below 300 bytes; trace state may have 512 (W3C).
+const maxAttributeBytes = 2048
+
+// Header names of the attributes, in net/http's canonical form.
+const (
+	headerSpecVersion   = "Ce-Specversion"
+	headerID            = "Ce-Id"
+	headerSource        = "Ce-Source"
+	headerType          = "Ce-Type"
+	headerSchema        = "Ce-Dataschema"
+	headerCorrelationID = "Ce-Correlationid"
+	headerCausationID   = "Ce-Causationid"
+	headerWorkflow      = "Ce-Krtworkflow"
+	headerDeadline      = "Ce-Krtdeadline"
+	headerReplyToken    = "Ce-Krtreply"
+	headerTraceParent   = "Ce-Traceparent"
+	headerTraceState    = "Ce-Tracestate"
+	headerContentType   = "Content-Type"
+)
+
+// ErrNoEvent is returned for headers that bear no CloudEvent in binary mode:
+// on an answer it means that the chain ends here.
+var ErrNoEvent = errors.New("no CloudEvent in the HTTP headers")
+
+// ErrTooLarge is returned for data above the limit.
+var ErrTooLarge = errors.New("event data too large")
+
+// WriteHeader sets the headers of e in binary mode on h.
+func (e *Event) WriteHeader(h http.Header) {
+	// One backing array for all values: a slice each would be a dozen
+	// allocations a step.
+	values := make([]string, 0, 13)
+	set := func(name, value string) {
+		if value == "" {
+			return
+		}
+		values = append(values, encode(value))
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	set(headerSpecVersion, specVersion)
+	set(headerID, e.ID)
+	set(headerSource, e.Source)
+	set(headerType, e.Type)
+	set(headerContentType, ContentType)
+	if e.Message != "" {
+		set(headerSchema, schemaPrefix+e.Message)
+	}
+	set(headerCorrelationID, e.CorrelationID)
+	set(headerCausationID, e.CausationID)
+	set(headerWorkflow, e.Workflow)
+	if !e.Deadline.IsZero() {
+		set(headerDeadline, e.Deadline.UTC().Format(time.RFC3339Nano))
+	}
+	set(headerReplyToken, e.ReplyToken)
+	set(headerTraceParent, e.TraceParent)
+	set(headerTraceState, e.TraceState)
+}
+
+// ReadHeader reads the attributes of a binary-mode event from h; Data is left
+// empty. It returns ErrNoEvent when h bears no event, and an error that names
+// the attribute when one is missing or malformed.
+func ReadHeader(h http.Header) (*Event, error) {
+	version := get(h, headerSpecVersion)
+	if version == "" {
+		return nil, ErrNoEvent
+	}
+	if version != specVersion {
+		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip(version), specVersion)
+	}
+	e := &Event{}
+	for _, a := range [...]struct {
+		header   string
+		to       *string
+		required bool
+	}{
+		{headerID, &e.ID, true},
+		{headerSource, &e.Source, true},
+		{headerType, &e.Type, true},
+		{headerSchema, &e.Message, false},
+		{headerCorrelationID, &e.CorrelationID, false},
+		{headerCausationID, &e.CausationID, false},
+		{headerWorkflow, &e.Workflow, false},
+		{headerReplyToken, &e.ReplyToken, false},
+		{headerTraceParent, &e.TraceParent, false},
+		{headerTraceState, &e.TraceState, false},
+	} {
+		value := get(h, a.header)
+		if value == "" && a.required {
+			return nil, fmt.Errorf("%s: missing", strings.ToLower(a.header))
+		}
+		if len(value) > maxAttributeBytes {
+			return nil, fmt.Errorf("%s: longer than %d bytes", strings.ToLower(a.header), maxAttributeBytes)
+		}
+		decoded, err := decode(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.ToLower(a.header), err)
+		}
+		*a.to = decoded
+	}
+	e.Message = MessageName(e.Message)
+	if deadline := get(h, headerDeadline); deadline != "" {
+		instant, err := time.Parse(time.RFC3339Nano, deadline)
+		if err != nil {
+			return nil, fmt.Errorf("ce-krtdeadline: %q is no RFC 3339 instant", clip(deadline))
+		}
+		e.Deadline = instant
+	}
+	return e, nil
+}
+
+// ReadBody reads event data from r. The buffer is sized from contentLength
+// when that is known (not negative). Data above limit bytes is ErrTooLarge.
+func ReadBody(r io.Reader, contentLength, limit int64) ([]byte, error) {
+	switch {
+	case contentLength > limit:
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, contentLength, limit)
+	case contentLength >= 0:
+		data := make([]byte, contentLength)
+		_, err := io.ReadFull(r, data)
+		return data, err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, limit)
+	}
+	return data, err
+}
+
+func get(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// encode percent-encodes what the HTTP binding (3.1.3.2) wants encoded: all
+// outside printable ASCII, space, double quote and percent.
+func encode(s string) string {
+	for i := 0; i < len(s); i++ {
+		if mustEncode(s[i]) {
+			return encodeFrom(s, i)
+		}
+	}
+	return s
+}
+
+func mustEncode(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
+
+func encodeFrom(s string, i int) string {
+	var b strings.Builder
+	b.WriteString(s[:i])
+	for ; i < len(s); i++ {
+		if mustEncode(s[i]) {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func decode(s string) (string, error) {
+	if strings.IndexByte(s, '%') < 0 {
+		return s, nil
+	}
+	return url.PathUnescape(s)
+}
+
+// clip shortens untrusted text for an error message.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

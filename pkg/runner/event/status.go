@@ -1,0 +1,72 @@
+package event
+
+import (
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// ErrorDomain is the domain of every ErrorInfo of KRT.
+const ErrorDomain = "krt.dev"
+
+// Reasons of ErrorInfo: why a request got no answer.
+const (
+	ReasonHandlerError   = "HANDLER_ERROR"    // the handler returned or raised an error
+	ReasonHandlerPanic   = "HANDLER_PANIC"    // the handler panicked
+	ReasonMissingHandler = "MISSING_HANDLER"  // the node's code has no handler for the message
+	ReasonWrongOutput    = "WRONG_OUTPUT"     // the last node returned another message than the rpc's
+	ReasonUnavailable    = "NODE_UNAVAILABLE" // the node cannot be reached, died or answered 5xx
+	ReasonDeadline       = "DEADLINE"         // no answer in time
+	ReasonNoAnswer       = "NO_ANSWER"        // the workflow ended without an answer
+	ReasonTooLarge       = "MESSAGE_TOO_LARGE"
+)
+
+// Failure says why a request gets an error for an answer.
+type Failure struct {
+	// Code is the gRPC code the caller sees.
+	Code code.Code
+	// Reason is one of the Reason constants.
+	Reason string
+	// Text is the message the caller sees; it names the node.
+	Text string
+	// Node, Workflow and Version say where; empty ones are left out.
+	Node, Workflow, Version string
+}
+
+// Status returns f as the google.rpc.Status that travels to the caller, with an
+// ErrorInfo of domain krt.dev.
+func (f Failure) Status() *status.Status {
+	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: ErrorDomain, Metadata: map[string]string{}}
+	for key, value := range map[string]string{"node": f.Node, "workflow": f.Workflow, "version": f.Version} {
+		if value != "" {
+			info.Metadata[key] = value
+		}
+	}
+	s := &status.Status{Code: int32(f.Code), Message: f.Text}
+	if detail, err := anypb.New(info); err == nil {
+		s.Details = []*anypb.Any{detail}
+	}
+	return s
+}
+
+// Fail returns the error event that tells e's caller of f.
+func (e *Event) Fail(source string, f Failure) *Event {
+	f.Workflow = e.Workflow
+	message, data, err := Encode(f.Status())
+	if err != nil { // only for text that is no UTF-8
+		f.Text = "the error's text is not valid UTF-8"
+		message, data, _ = Encode(f.Status())
+	}
+	return e.Next(source, TypeError, message, data)
+}
+
+// Status reads the google.rpc.Status of an error event.
+func (e *Event) Status() (*status.Status, error) {
+	s := &status.Status{}
+	if err := proto.Unmarshal(e.Data, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
