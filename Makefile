@@ -1,0 +1,89 @@
+# One place for everything that is run in this repository: `make help`.
+SHELL := /bin/bash -euo pipefail
+.DEFAULT_GOAL := help
+
+export KO_CONFIG_PATH := ko.yaml
+# Go wants a home for its caches; a machine without one gets it here.
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.cache/home
+endif
+
+# Binaries bear the commit they were made of, where git can tell.
+VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+# The race detector needs a C compiler.
+RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+PYTHON := tools/python.sh
+# The versions in functions/, and every Go module of ours.
+FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
+MODULES   := . pkg/runner
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Get what is missing: python3 with protobuf (apt as root, else a .venv)
+	@$(PYTHON) >/dev/null || echo "Going on without Python: Python nodes and their tests are left out."
+
+.PHONY: build
+build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
+	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
+	@mkdir -p bin
+	@go build $(VCS) -trimpath -o bin/ ./cmd/...
+
+.PHONY: run
+run: deps build ## Run functions/price-estimator here (functions/chain where there is no Python)
+	@if python=$$($(PYTHON) 2>/dev/null); then \
+		KRT_PYTHON=$$python exec bin/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
+	else \
+		echo "No Python with protobuf here: running functions/chain, which is Go only."; \
+		exec bin/kn-krt run functions/chain; \
+	fi
+
+.PHONY: test
+test: deps build ## Run all tests: both Go modules (race detector), then every function's own
+	@test -n "$(RACE)" || echo "No C compiler here: testing without the race detector."
+	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
+	for module in $(MODULES); do \
+		echo "Testing the Go module in $$module"; \
+		(cd $$module && go test $(RACE) ./...); \
+	done; \
+	for function in $(FUNCTIONS); do \
+		echo "Testing $$function"; \
+		bin/kn-krt test $$function; \
+	done
+
+.PHONY: bench
+bench: ## Run the Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+	cd pkg/runner && go test -run '^$$' -bench . -benchmem ./...
+
+# Linters are a Go module of their own; the binary is made anew when that changes.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	@echo "Building golangci-lint (once, about two minutes)"
+	@mkdir -p bin
+	@cd tools && go build -o ../bin/ tool
+	@touch $@
+
+.PHONY: lint
+lint: bin/golangci-lint ## Lint both Go modules
+	@for module in $(MODULES); do \
+		echo "Linting the Go module in $$module"; \
+		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
+	done
+
+.PHONY: generate
+generate: build ## Make the generated code of functions/ anew
+	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
+
+.PHONY: verify
+verify: build ## Check format, vet, generated code, go.mod files, manifests and leftovers
+	@echo "gofmt"; files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+		test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
+	@for module in $(MODULES); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
+	@for module in $(MODULES) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
+	@for function in $(FUNCTIONS); do \
+		bin/kn-krt validate $$function; \
+		bin/kn-krt generate --check $$function; \
+	done
+	@echo "leftovers"; ! git grep -nE '\b(TODO|FIXME|XXX)\b' -- ':!Makefile'

@@ -1,0 +1,150 @@
+// Package depcheck holds the shape of the repository as tests: who may import
+// whom, how long a file may grow, what a package may be called.
+package depcheck
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "krt.dev/kn-krt"
+
+// kubernetes is everything that belongs to a cluster. What runs a version on
+// one machine must build and run without it.
+var kubernetes = []string{"k8s.io", "sigs.k8s.io", "knative.dev"}
+
+// never is the import table: a package (with those below it) and what must not
+// be among its dependencies, however deep.
+var never = []struct {
+	pkg, why string
+	imports  []string
+}{
+	{"pkg/apis", "the kinds are apimachinery and k8s.io/api only",
+		[]string{"sigs.k8s.io/controller-runtime", "k8s.io/client-go", "knative.dev"}},
+	{"pkg/krt", "a manifest is read without a cluster", kubernetes},
+	{"pkg/schema", "protos are compiled without a cluster", kubernetes},
+	{"pkg/entrypoint", "the entrypoint talks to addresses, not to an API server", kubernetes},
+	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
+	{"pkg/store", "the store is a local one", kubernetes},
+	{"pkg/local", "a local run knows no cluster", kubernetes},
+	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},
+	{"pkg/render", "rendering is pure",
+		[]string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
+	{"pkg/apply", "apply knows objects, not versions", []string{module + "/pkg/apis", module + "/pkg/krt"}},
+	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
+	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
+}
+
+// only names the packages that alone may import another one directly.
+var only = []struct {
+	imported, why string
+	by            []string
+}{
+	{"github.com/bufbuild/protocompile", "pkg/schema is the only importer of a proto compiler", []string{"pkg/schema"}},
+	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK stands at the entrypoint's outer edge only", []string{"pkg/entrypoint"}},
+	{module + "/pkg/store", "runners hold a client, only the local run owns a store", []string{"pkg/local", "pkg/store"}},
+	{"modernc.org/sqlite", "pkg/store alone knows its database", []string{"pkg/store"}},
+	{module + "/pkg/cli", "the command line is the outermost package", []string{"cmd/kn-krt", "pkg/cli", "test/scripts"}},
+}
+
+// runnerMay is all that pkg/runner may depend on besides the standard library,
+// for it is linked into user code.
+var runnerMay = []string{
+	module + "/pkg/runner",
+	"google.golang.org/protobuf",
+	"google.golang.org/genproto/googleapis/rpc",
+}
+
+type goPackage struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func TestImportTable(t *testing.T) {
+	packages := list(t, "../..", "./...")
+	for _, rule := range never {
+		t.Run(rule.pkg, func(t *testing.T) {
+			for _, p := range packages {
+				if !within(p.ImportPath, module+"/"+rule.pkg) {
+					continue
+				}
+				for _, dep := range p.Deps {
+					require.Falsef(t, withinAny(dep, rule.imports), "%s depends on %s: %s", p.ImportPath, dep, rule.why)
+				}
+			}
+		})
+	}
+}
+
+func TestOnlyImporters(t *testing.T) {
+	packages := list(t, "../..", "./...")
+	for _, rule := range only {
+		t.Run(rule.imported, func(t *testing.T) {
+			by := make([]string, len(rule.by))
+			for i, name := range rule.by {
+				by[i] = module + "/" + name
+			}
+			for _, p := range packages {
+				imports := slices.ContainsFunc(p.Imports, func(path string) bool { return within(path, rule.imported) })
+				require.Falsef(t, imports && !withinAny(p.ImportPath, by), "%s imports %s: %s", p.ImportPath, rule.imported, rule.why)
+			}
+		})
+	}
+}
+
+func TestRunnerStaysSmall(t *testing.T) {
+	for _, p := range list(t, "../../pkg/runner", "-deps", "./...") {
+		if p.Standard {
+			continue
+		}
+		require.Truef(t, withinAny(p.ImportPath, runnerMay),
+			"pkg/runner depends on %s: it is linked into user code and may use only the standard library and %s",
+			p.ImportPath, strings.Join(runnerMay[1:], ", "))
+	}
+}
+
+// list runs go list in folder, which says which module is meant.
+func list(t *testing.T, folder string, args ...string) []goPackage {
+	t.Helper()
+	dir, err := filepath.Abs(folder)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Standard,Imports,Deps"}, args...)...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoErrorf(t, err, "go list: %s", &stderr)
+
+	var packages []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		packages = append(packages, p)
+	}
+	require.NotEmpty(t, packages)
+	return packages
+}
+
+// within reports whether path is parent or stands below it.
+func within(path, parent string) bool {
+	return path == parent || strings.HasPrefix(path, parent+"/")
+}
+
+func withinAny(path string, parents []string) bool {
+	return slices.ContainsFunc(parents, func(parent string) bool { return within(path, parent) })
+}
