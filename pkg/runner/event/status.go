@@ -13,14 +13,15 @@ const ErrorDomain = "krt.dev"
 
 // Reasons of ErrorInfo: why a request got no answer.
 const (
-	ReasonHandlerError   = "HANDLER_ERROR"    // the handler returned or raised an error
-	ReasonHandlerPanic   = "HANDLER_PANIC"    // the handler panicked
-	ReasonMissingHandler = "MISSING_HANDLER"  // the node's code has no handler for the message
-	ReasonWrongOutput    = "WRONG_OUTPUT"     // the last node returned another message than the rpc's
-	ReasonUnavailable    = "NODE_UNAVAILABLE" // the node cannot be reached, died or answered 5xx
-	ReasonDeadline       = "DEADLINE"         // no answer in time
-	ReasonNoAnswer       = "NO_ANSWER"        // the workflow ended without an answer
-	ReasonTooLarge       = "MESSAGE_TOO_LARGE"
+	ReasonHandlerError   = "HANDLER_ERROR"     // the handler returned or raised an error
+	ReasonHandlerPanic   = "HANDLER_PANIC"     // the handler panicked
+	ReasonMissingHandler = "MISSING_HANDLER"   // the node's code has no handler for the message
+	ReasonWrongOutput    = "WRONG_OUTPUT"      // the last node returned another message than the rpc's
+	ReasonUnavailable    = "NODE_UNAVAILABLE"  // the node cannot be reached, died or answered 5xx
+	ReasonDeadline       = "DEADLINE"          // no answer in time
+	ReasonNoAnswer       = "NO_ANSWER"         // the workflow ended without an answer
+	ReasonTooLarge       = "MESSAGE_TOO_LARGE" // a message above the limit
+	ReasonOverload       = "OVERLOAD"          // the version works on as many requests as it may
 )
 
 // Failure says why a request gets an error for an answer.
@@ -70,3 +71,6 @@ func (e *Event) Status() (*status.Status, error) {
 	}
 	return s, nil
 }
+
+// Error makes a Failure an error of Go: its text.
+func (f *Failure) Error() string { return f.Text }

@@ -1,0 +1,87 @@
+package entrypoint
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// What of a node's error reaches the caller: gRPC carries it in trailers, and
+// many clients refuse trailers above 8 KiB.
+const (
+	maxErrorText    = 2048
+	maxErrorDetails = 2048
+)
+
+// read turns the event that answers a request into the caller's answer. It
+// takes over p's data.
+func (r *request) read(p *Parcel) answer {
+	if p.Event.Type == event.TypeError {
+		defer p.Data.Free()
+		return answer{failure: r.readFailure(p)}
+	}
+	if p.Event.Message == r.route.want {
+		return answer{data: p.Data}
+	}
+	p.Data.Free()
+	came := p.Event.Message
+	if came == "" {
+		came = "data of no declared type (dataschema is missing)"
+	}
+	node := nodeOf(p.Event.Source)
+	return answer{failure: event.Failure{
+		Code:     code.Code_INTERNAL,
+		Reason:   event.ReasonWrongOutput,
+		Text:     fmt.Sprintf("error in '%s': the answer of rpc %s is due as %s, came as %s", node, r.route.path[1:], r.route.want, clip(came, 200)),
+		Node:     node,
+		Workflow: r.route.Name,
+		Version:  r.table.version.Name,
+	}.Status()}
+}
+
+// readFailure reads the status of an error event and keeps it within bounds:
+// it is a node's text.
+func (r *request) readFailure(p *Parcel) *spb.Status {
+	s := &spb.Status{}
+	if err := proto.Unmarshal(p.Data.ReadOnlyData(), s); err != nil {
+		s = event.Failure{
+			Reason: event.ReasonHandlerError,
+			Text:   fmt.Sprintf("error in '%s': it sent an error that cannot be read: %v", nodeOf(p.Event.Source), err),
+			Node:   nodeOf(p.Event.Source), Workflow: r.route.Name, Version: r.table.version.Name,
+		}.Status()
+	}
+	if _, known := code.Code_name[s.GetCode()]; !known || s.GetCode() == int32(code.Code_OK) {
+		s.Code = int32(code.Code_INTERNAL)
+	}
+	s.Message = clip(s.GetMessage(), maxErrorText)
+	for i, size := 0, 0; i < len(s.GetDetails()); i++ {
+		if size += proto.Size(s.Details[i]); size > maxErrorDetails {
+			s.Details = s.Details[:i]
+		}
+	}
+	return s
+}
+
+// nodeOf is the last part of an event's source: who made it.
+func nodeOf(source string) string {
+	return clip(source[strings.LastIndexByte(source, '/')+1:], 64)
+}
+
+// clip shortens untrusted text to at most n bytes without splitting a rune.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+func eventSource(v Version) string { return event.Source(v.Namespace, v.Name, "entrypoint") }

@@ -1,0 +1,170 @@
+package entrypoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// Config is the file by which a version reaches an entrypoint of its own
+// process: entrypoint.json in a folder that holds the protos too.
+type Config struct {
+	Version     string           `json:"version"`
+	Namespace   string           `json:"namespace"`
+	Description string           `json:"description"`
+	Proto       string           `json:"proto"`
+	Workflows   []ConfigWorkflow `json:"workflows"`
+	// Durations are in Go's form: "30s".
+	Timeout         string `json:"timeout,omitempty"`
+	ConnectionAge   string `json:"connectionAge,omitempty"`
+	ConnectionGrace string `json:"connectionGrace,omitempty"`
+	// MaxMessageBytes bounds a message; 0 means the default.
+	MaxMessageBytes int `json:"maxMessageBytes,omitempty"`
+	// KeyFile holds the 32 bytes that seal reply tokens, the same for all
+	// replicas. Empty: a random key, for a single replica.
+	KeyFile string `json:"keyFile,omitempty"`
+	// GRPC, Web and Reply are listen addresses; default :9000, :8080, :8081.
+	GRPC  string `json:"grpc,omitempty"`
+	Web   string `json:"web,omitempty"`
+	Reply string `json:"reply,omitempty"`
+}
+
+// ConfigWorkflow is one workflow of a Config.
+type ConfigWorkflow struct {
+	Name string `json:"name"`
+	// Entrypoint is the rpc in any form a manifest may use.
+	Entrypoint string `json:"entrypoint"`
+	// Address is the Sequence's URL; empty means direct delivery by Steps.
+	Address string       `json:"address,omitempty"`
+	Steps   []ConfigStep `json:"steps"`
+}
+
+// ConfigStep is one step of a ConfigWorkflow.
+type ConfigStep struct {
+	Node string `json:"node"`
+	URL  string `json:"url,omitempty"`
+}
+
+// Main runs an entrypoint from the Config in folder dir until ctx is done. host
+// is the address at which other replicas reach this process (its pod's ip);
+// empty for a single replica.
+func Main(ctx context.Context, dir, host string) error {
+	path := filepath.Join(dir, "entrypoint.json")
+	c, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	v, err := c.version(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	o, err := c.options()
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	l, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	if host != "" {
+		o.Advertise = net.JoinHostPort(host, fmt.Sprint(l.Reply.Addr().(*net.TCPAddr).Port))
+	}
+	e, err := New(v, o)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return e.Serve(ctx, l)
+}
+
+func readConfig(path string) (*Config, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the entrypoint's configuration: %w", err)
+	}
+	defer file.Close()
+	c := &Config{GRPC: ":9000", Web: ":8080", Reply: ":8081"}
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(c); err != nil {
+		return nil, fmt.Errorf("cannot read the entrypoint's configuration: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c *Config) version(ctx context.Context, dir string) (Version, error) {
+	v := Version{Namespace: c.Namespace, Name: c.Version, Description: c.Description}
+	var err error
+	if v.Schema, err = schema.Compile(ctx, os.DirFS(dir), c.Proto, schema.Options{}); err != nil {
+		return v, err
+	}
+	for _, w := range c.Workflows {
+		method, err := v.Schema.Method(w.Entrypoint)
+		if err != nil {
+			return v, fmt.Errorf("workflow %q: %w", w.Name, err)
+		}
+		workflow := Workflow{Name: w.Name, Method: method, Address: w.Address}
+		for _, s := range w.Steps {
+			workflow.Steps = append(workflow.Steps, Step(s))
+		}
+		v.Workflows = append(v.Workflows, workflow)
+	}
+	return v, nil
+}
+
+func (c *Config) options() (Options, error) {
+	o := Options{MaxMessageBytes: c.MaxMessageBytes}
+	for _, d := range []struct {
+		name, text string
+		to         *time.Duration
+	}{
+		{"timeout", c.Timeout, &o.Timeout},
+		{"connectionAge", c.ConnectionAge, &o.ConnectionAge},
+		{"connectionGrace", c.ConnectionGrace, &o.ConnectionGrace},
+	} {
+		if d.text == "" {
+			continue
+		}
+		value, err := time.ParseDuration(d.text)
+		if err != nil || value <= 0 {
+			return o, fmt.Errorf("%s: %q is no positive duration such as \"30s\"", d.name, d.text)
+		}
+		*d.to = value
+	}
+	if c.KeyFile != "" {
+		var err error
+		if o.Key, err = os.ReadFile(c.KeyFile); err != nil {
+			return o, fmt.Errorf("keyFile: %w", err)
+		}
+	}
+	return o, nil
+}
+
+func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
+	for _, p := range []struct {
+		address string
+		to      *net.Listener
+	}{{c.GRPC, &l.GRPC}, {c.Web, &l.Web}, {c.Reply, &l.Reply}} {
+		if *p.to, err = new(net.ListenConfig).Listen(ctx, "tcp", p.address); err != nil {
+			return l, errors.Join(fmt.Errorf("cannot listen: %w", err), l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Close closes the listeners that are open.
+func (l Listeners) Close() error {
+	var errs []error
+	for _, one := range []net.Listener{l.GRPC, l.Web, l.Reply} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

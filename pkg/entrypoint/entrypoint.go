@@ -1,0 +1,297 @@
+// Package entrypoint serves a version: gRPC for the user's own proto on one
+// port, JSON, Connect, gRPC-Web and CloudEvents on a second, and on a third the
+// answers that nodes send back.
+//
+// A request becomes one CloudEvent (package event), a [Delivery] carries it
+// through the workflow's nodes, and what comes first is the caller's answer:
+// the last node's event, an early reply or exit, an error, or the deadline.
+package entrypoint
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// Version is what an entrypoint serves.
+type Version struct {
+	// Namespace is the runtime the version belongs to; "local" in a local run.
+	Namespace string
+	// Name is the version's name.
+	Name string
+	// Description is free text for people.
+	Description string
+	// Schema is the compiled contract of the entrypoint.
+	Schema *schema.Schema
+	// Workflows tie rpcs to nodes; at most one for each rpc.
+	Workflows []Workflow
+}
+
+// Workflow ties one rpc to the nodes that answer it.
+type Workflow struct {
+	// Name is the workflow's name in the manifest.
+	Name string
+	// Method is the rpc; it must be unary.
+	Method protoreflect.MethodDescriptor
+	// Steps are the nodes in order.
+	Steps []Step
+	// Address is the URL of the workflow's Knative Sequence. Empty means direct
+	// delivery: the entrypoint calls each step itself.
+	Address string
+}
+
+// Step is a node's place in a workflow.
+type Step struct {
+	// Node is the node's name.
+	Node string
+	// URL is where its runner takes events. Only direct delivery uses it.
+	URL string
+}
+
+// Options tune an entrypoint. The zero value of each field means its default.
+type Options struct {
+	// Timeout bounds a request without a shorter deadline of its own. Default 30 s.
+	Timeout time.Duration
+	// MaxMessageBytes bounds a message in either direction; a larger one is
+	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
+	MaxMessageBytes int
+	// MaxInFlight bounds the requests being worked on; one more is
+	// RESOURCE_EXHAUSTED. Default 10,000.
+	MaxInFlight int
+	// ConnectionAge is how long a client's connection may live (±10 %) before
+	// it is asked to reconnect. Default 2 minutes.
+	ConnectionAge time.Duration
+	// ConnectionGrace is how long requests in flight may go on once their
+	// connection is retired, or the entrypoint stops. Default 30 s.
+	ConnectionGrace time.Duration
+	// Retry says how often a step is tried again. The default is what a
+	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s.
+	Retry Retry
+	// Key is the version's own secret of 32 bytes that seals reply tokens; all
+	// replicas share it. Default: a random one, right for a single replica.
+	Key []byte
+	// Advertise is the ip:port at which other replicas reach this one's reply
+	// port. Default: the reply listener's address.
+	Advertise string
+	// Logger gets what goes wrong. Default: slog's default.
+	Logger *slog.Logger
+}
+
+// Retry says how often and how fast a failed exchange is tried again.
+type Retry struct {
+	// Count is the number of tries after the first; negative means none.
+	Count int
+	// Delay is the pause before the first retry; it doubles with each.
+	Delay time.Duration
+}
+
+// Listeners are the ports of an entrypoint.
+type Listeners struct {
+	// GRPC takes gRPC (9000 in a cluster).
+	GRPC net.Listener
+	// Web takes JSON, Connect, gRPC-Web and CloudEvents (8080).
+	Web net.Listener
+	// Reply takes answers of nodes and dead letters, metrics and probes (8081).
+	Reply net.Listener
+}
+
+// Entrypoint serves one version at a time; [Entrypoint.Update] changes which.
+type Entrypoint struct {
+	options   Options
+	log       *slog.Logger
+	table     atomic.Pointer[table]
+	pending   *pending
+	sealer    *sealer
+	metrics   *metrics
+	transport *http.Transport
+	buffers   mem.BufferPool
+	// pageTemplate is what GET / shows.
+	pageTemplate *template.Template
+	health       *health.Server
+	inFlight     atomic.Int64
+	ready        atomic.Bool
+	// base ends what is left of requests when a graceful stop takes too long.
+	base context.Context
+	end  context.CancelFunc
+}
+
+// New returns an entrypoint for v. It fails when v is inconsistent: a workflow
+// without steps, a streaming rpc, two workflows on one rpc.
+func New(v Version, o Options) (*Entrypoint, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newBufferPool()
+	if err != nil {
+		return nil, err
+	}
+	page, err := parsePage()
+	if err != nil {
+		return nil, err
+	}
+	e := &Entrypoint{
+		options:      o,
+		log:          o.Logger,
+		pending:      newPending(),
+		metrics:      newMetrics(),
+		transport:    newTransport(),
+		buffers:      pool,
+		pageTemplate: page,
+		health:       health.NewServer(),
+	}
+	e.base, e.end = context.WithCancel(context.Background())
+	e.metrics.inFlight(func() float64 { return float64(e.inFlight.Load()) })
+	t, err := e.newTable(v)
+	if err != nil {
+		return nil, err
+	}
+	e.install(t)
+	return e, nil
+}
+
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.Timeout, 30*time.Second)
+	setDefault(&o.MaxMessageBytes, 4<<20)
+	setDefault(&o.MaxInFlight, 10_000)
+	setDefault(&o.ConnectionAge, 2*time.Minute)
+	setDefault(&o.ConnectionGrace, 30*time.Second)
+	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond})
+	setDefault(&o.Logger, slog.Default())
+	if o.Key == nil {
+		o.Key = make([]byte, keyBytes)
+		_, _ = rand.Read(o.Key) // never fails (crypto/rand)
+	}
+	if len(o.Key) != keyBytes {
+		return o, fmt.Errorf("cannot seal reply tokens: the key has %d bytes, want %d", len(o.Key), keyBytes)
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](to *T, value T) {
+	var zero T
+	if *to == zero {
+		*to = value
+	}
+}
+
+// Update makes v what is served from now on, atomically: a request goes through
+// the version it began with. drained is closed once no request that began with
+// the old version is left, the rest of a workflow behind an early reply
+// included. On error the old version stays.
+func (e *Entrypoint) Update(v Version) (drained <-chan struct{}, err error) {
+	t, err := e.newTable(v)
+	if err != nil {
+		return nil, err
+	}
+	return e.install(t), nil
+}
+
+func (e *Entrypoint) install(t *table) <-chan struct{} {
+	old := e.table.Swap(t)
+	e.reportHealth(old, t)
+	if old == nil {
+		return nil
+	}
+	old.release()
+	return old.drained
+}
+
+// Serve serves on l until ctx is done, then stops gracefully: no new
+// connections, GOAWAY on the old ones, requests in flight finish while replies
+// are still taken, at most for ConnectionGrace. It closes the listeners. The
+// error is that of the first server that failed, or of a stop that had to be
+// forced.
+func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
+	advertise := e.options.Advertise
+	if advertise == "" {
+		advertise = l.Reply.Addr().String()
+	}
+	sealer, err := newSealer(e.options.Key, e.table.Load().version.Name, advertise)
+	if err != nil {
+		return err
+	}
+	e.sealer = sealer
+
+	grpcServer := e.newGRPCServer()
+	web := e.newWebServer(e.webHandler(), e.options.ConnectionAge)
+	reply := e.newReplyServer()
+	failed := make(chan error, 3)
+	go func() { failed <- grpcServer.Serve(l.GRPC) }()
+	go func() { failed <- ignoreClosed(web.Serve(l.Web)) }()
+	go func() { failed <- ignoreClosed(reply.Serve(l.Reply)) }()
+	e.setReady(true)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("cannot serve: %w", err)
+	}
+	e.setReady(false)
+	return errors.Join(err, e.stop(grpcServer, web, reply))
+}
+
+// stop ends the servers in the order that loses nothing: callers first, the
+// reply port last, for what is in flight still needs it.
+func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		grpcServer.GracefulStop()
+	}()
+	errWeb := web.Shutdown(ctx)
+	select {
+	case <-drained:
+	case <-ctx.Done():
+	}
+	t := e.table.Load()
+	t.release()
+	var err error
+	select {
+	case <-t.drained:
+	case <-ctx.Done():
+		err = fmt.Errorf("stopped with %d requests unfinished after %s", e.inFlight.Load(), e.options.ConnectionGrace)
+	}
+	e.end()
+	grpcServer.Stop()
+	_ = web.Close()
+	_ = reply.Close()
+	e.transport.CloseIdleConnections()
+	if errors.Is(errWeb, context.DeadlineExceeded) {
+		errWeb = nil // said by err
+	}
+	return errors.Join(err, errWeb)
+}
+
+func (e *Entrypoint) setReady(ready bool) {
+	e.ready.Store(ready)
+	if ready {
+		e.health.Resume()
+		e.reportHealth(nil, e.table.Load())
+		return
+	}
+	e.health.Shutdown()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package entrypoint
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// exchange posts events and reads the events that answer them.
+type exchange struct {
+	transport http.RoundTripper
+	buffers   mem.BufferPool
+	limit     int64 // bytes of an answer's data
+	retry     Retry
+	retries   func()
+}
+
+func (e *Entrypoint) newExchange() *exchange {
+	return &exchange{
+		transport: e.transport,
+		buffers:   e.buffers,
+		limit:     int64(e.options.MaxMessageBytes),
+		retry:     e.options.Retry,
+		retries:   e.metrics.retries.Inc,
+	}
+}
+
+// newTransport returns the pool of connections to nodes. There are as many idle
+// ones as concurrent requests a busy version has; nodes keep theirs longer, so
+// that a POST seldom meets a connection that is just being closed.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxIdleConns:           0,
+		MaxIdleConnsPerHost:    1024,
+		IdleConnTimeout:        90 * time.Second,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// answerError is an HTTP answer that is no success.
+type answerError struct {
+	status int
+	text   string
+}
+
+func (a *answerError) Error() string {
+	if a.text == "" {
+		return fmt.Sprintf("answered %d", a.status)
+	}
+	return fmt.Sprintf("answered %d: %s", a.status, a.text)
+}
+
+// once posts p to address and returns the event that answers, nil when the
+// answer is a success that bears none. p's data stays the caller's.
+func (x *exchange) once(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
+	header := make(http.Header, 14)
+	p.Event.WriteHeader(header)
+	return x.send(ctx, address, header, p.Data)
+}
+
+// send posts data under header to address; see once.
+func (x *exchange) send(ctx context.Context, address *url.URL, header http.Header, data mem.Buffer) (*Parcel, error) {
+	req := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           address,
+		Host:          address.Host,
+		Header:        header,
+		ContentLength: int64(data.Len()),
+		Body:          newBody(data),
+		GetBody:       func() (io.ReadCloser, error) { return newBody(data), nil },
+	}).WithContext(ctx)
+	res, err := x.transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
+		return nil, &answerError{res.StatusCode, clip(string(bytes.TrimSpace(text)), 256)}
+	}
+	answer, err := event.ReadHeader(res.Header)
+	switch {
+	case errors.Is(err, event.ErrNoEvent):
+		_, _ = io.CopyN(io.Discard, res.Body, 4096) // so that the connection is used again
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("answered with a malformed event: %w", errors.Join(err, errFinal))
+	}
+	body, err := readBuffer(res.Body, res.ContentLength, x.limit, x.buffers)
+	if err != nil {
+		return nil, err
+	}
+	return &Parcel{answer, body}, nil
+}
+
+// errFinal marks an error that trying again cannot mend.
+var errFinal = errors.New("not worth a retry")
+
+// retryable says whether a Knative dispatcher would try again after err: no
+// answer, 5xx, 404, 408, 409 and 429. Both deliveries keep to the same rule.
+func retryable(err error) bool {
+	var a *answerError
+	if errors.As(err, &a) {
+		switch a.status {
+		case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+			return true
+		}
+		return a.status >= 500
+	}
+	return !errors.Is(err, errFinal) && !errors.Is(err, event.ErrTooLarge)
+}
+
+// try posts p until an answer is final, the retries are used up or ctx is done.
+func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
+	for attempt, delay := 0, x.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
+		answer, err := x.once(ctx, address, p)
+		if err == nil || attempt >= x.retry.Count || ctx.Err() != nil || !retryable(err) {
+			return answer, err
+		}
+		pause := time.NewTimer(delay)
+		select {
+		case <-pause.C:
+			x.retries()
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, err
+		}
+	}
+}
+
+// body reads a buffer and gives its reference back when closed. The transport
+// may close a request's body after RoundTrip has returned, from a goroutine of
+// its own; a buffer freed earlier could be written on while it is still sent.
+type body struct {
+	bytes.Reader
+	data   mem.Buffer
+	closed atomic.Bool
+}
+
+func newBody(data mem.Buffer) io.ReadCloser {
+	if data.Len() == 0 {
+		return http.NoBody
+	}
+	data.Ref()
+	b := &body{data: data}
+	b.Reset(data.ReadOnlyData())
+	return b
+}
+
+func (b *body) Close() error {
+	if !b.closed.Swap(true) {
+		b.data.Free()
+	}
+	return nil
+}
+
+// readBuffer reads data of at most limit bytes into a pooled buffer; length is
+// negative when it is not known beforehand.
+func readBuffer(r io.Reader, length, limit int64, pool mem.BufferPool) (mem.Buffer, error) {
+	if length > limit {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", event.ErrTooLarge, length, limit)
+	}
+	if length >= 0 {
+		raw := pool.Get(int(length))
+		if _, err := io.ReadFull(r, *raw); err != nil {
+			pool.Put(raw)
+			return nil, err
+		}
+		return mem.NewBuffer(raw, pool), nil
+	}
+	slices, err := mem.ReadAll(io.LimitReader(r, limit+1), pool)
+	if err != nil {
+		slices.Free()
+		return nil, err
+	}
+	defer slices.Free()
+	if int64(slices.Len()) > limit {
+		return nil, fmt.Errorf("%w: the limit is %d bytes", event.ErrTooLarge, limit)
+	}
+	return slices.MaterializeToBuffer(pool), nil
+}

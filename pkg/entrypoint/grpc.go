@@ -1,0 +1,129 @@
+package entrypoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
+// are never decoded here.
+func (e *Entrypoint) newGRPCServer() *grpc.Server {
+	s := grpc.NewServer(
+		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}),
+		grpc.UnknownServiceHandler(e.handleStream),
+		grpc.MaxRecvMsgSize(e.options.MaxMessageBytes),
+		grpc.MaxSendMsgSize(math.MaxInt32), // answers are bounded where they come in
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+		grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(readHeaderTimeout),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge:      e.options.ConnectionAge,
+			MaxConnectionAgeGrace: e.options.ConnectionGrace,
+			MaxConnectionIdle:     idleTimeout,
+			Time:                  time.Minute,
+			Timeout:               20 * time.Second,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	grpc_health_v1.RegisterHealthServer(s, e.health)
+	e.registerReflection(s)
+	e.registerDescribe(s)
+	return s
+}
+
+// handleStream answers one call of the user's own services.
+func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	t := e.acquire()
+	if t == nil {
+		return status.Error(codes.Unavailable, "the version is stopping")
+	}
+	r := t.byMethod[method]
+	if r == nil {
+		defer t.release()
+		return status.Error(codes.Unimplemented, t.unknownMethod(method))
+	}
+	var in frame
+	if err := stream.RecvMsg(&in); err != nil {
+		t.release()
+		if errors.Is(err, io.EOF) {
+			return status.Errorf(codes.InvalidArgument, "rpc %s wants a %s, none came", method[1:], r.input.FullName())
+		}
+		return err
+	}
+	data := in.data.MaterializeToBuffer(e.buffers)
+	in.data.Free()
+	ctx := stream.Context()
+	out, failure := e.call(ctx, t, r, inbound{
+		data:        data,
+		traceParent: first(metadata.ValueFromIncomingContext(ctx, "traceparent")),
+		traceState:  first(metadata.ValueFromIncomingContext(ctx, "tracestate")),
+	})
+	if failure != nil {
+		return status.FromProto(failure).Err()
+	}
+	return stream.SendMsg(&frame{mem.BufferSlice{out}})
+}
+
+// unknownMethod says why there is no route for method.
+func (t *table) unknownMethod(method string) string {
+	for _, m := range t.version.Schema.Methods() {
+		if methodPath(m) != method {
+			continue
+		}
+		if m.IsStreamingClient() || m.IsStreamingServer() {
+			return fmt.Sprintf("rpc %s is streaming; KRT V1 has unary rpcs only", method[1:])
+		}
+		return fmt.Sprintf("no workflow of version %q is tied to rpc %s", t.version.Name, method[1:])
+	}
+	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip(method, 256), t.workflows())
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// frame is a message as its bytes.
+type frame struct{ data mem.BufferSlice }
+
+// rawCodec passes frames through as they are and leaves messages of the
+// server's own services to the usual codec.
+type rawCodec struct{ encoding.CodecV2 }
+
+// Marshal implements encoding.CodecV2; gRPC frees the buffers.
+func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if f, ok := v.(*frame); ok {
+		return f.data, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal implements encoding.CodecV2; whoever has the frame frees it.
+func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if f, ok := v.(*frame); ok {
+		data.Ref()
+		f.data = data
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
+}

@@ -1,0 +1,213 @@
+package entrypoint
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Why an answer at the reply port was dropped.
+const (
+	dropNoEvent    = "no_event"
+	dropNoToken    = "no_token"
+	dropForged     = "bad_token"
+	dropLate       = "late"
+	dropDuplicate  = "duplicate"
+	dropForward    = "forward_failed"
+	dropUnreadable = "unreadable"
+)
+
+// headerForwarded marks an answer that another replica has passed on. It is
+// passed on once at most.
+const headerForwarded = "Krt-Forwarded"
+
+// newReplyServer serves the reply port: answers of nodes, dead letters, metrics
+// and probes.
+func (e *Entrypoint) newReplyServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reply", e.takeReply)
+	mux.HandleFunc("POST /dead-letter", e.takeDeadLetter)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !e.ready.Load() {
+			http.Error(w, "stopping or not started", http.StatusServiceUnavailable)
+		}
+	})
+	// Dispatchers and nodes keep connections to this port as long as they like.
+	return e.newWebServer(mux, 0)
+}
+
+// takeReply takes the event that answers a request: the last step's, an early
+// reply, an exit or an error. It answers 202 to all that sending again cannot
+// mend: on anything else a dispatcher would run the whole chain again.
+func (e *Entrypoint) takeReply(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(e.take(r, func(req *request, ev *event.Event) (answer, error) {
+		data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
+		if errors.Is(err, event.ErrTooLarge) {
+			f := tooLarge(ev, err)
+			f.Workflow, f.Version = req.route.Name, req.table.version.Name
+			return answer{failure: f.Status()}, nil
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		return req.read(&Parcel{ev, data}), nil
+	}))
+}
+
+// takeDeadLetter takes an event that delivery gave up on. Its own data is the
+// message that could not be delivered and is not looked at.
+func (e *Entrypoint) takeDeadLetter(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(e.take(r, func(req *request, _ *event.Event) (answer, error) {
+		return answer{failure: req.deadLetter(r.Header)}, nil
+	}))
+}
+
+// take finds the request that an event answers, and offers it what read makes
+// of the event. It returns the HTTP status to answer with.
+func (e *Entrypoint) take(r *http.Request, read func(*request, *event.Event) (answer, error)) int {
+	ev, err := event.ReadHeader(r.Header)
+	if err != nil {
+		return e.drop(dropNoEvent, err)
+	}
+	if ev.ReplyToken == "" {
+		return e.drop(dropNoToken, errors.New("the event has no krtreply attribute"))
+	}
+	token, err := e.sealer.open(ev.ReplyToken, time.Now())
+	switch {
+	case errors.Is(err, errExpired):
+		return e.drop(dropLate, nil)
+	case err != nil:
+		return e.drop(dropForged, err)
+	case ev.CorrelationID != token.id.String():
+		return e.drop(dropForged, errors.New("the reply token is another request's"))
+	}
+	req := e.pending.get(token.id)
+	if req == nil {
+		if token.address != e.sealer.address && r.Header.Get(headerForwarded) == "" {
+			return e.forward(r, ev, token)
+		}
+		return e.drop(dropLate, nil)
+	}
+	a, err := read(req, ev)
+	if err != nil { // the connection broke; who sends it will send it again
+		return e.drop(dropUnreadable, err)
+	}
+	if !req.offer(a) {
+		return e.drop(dropDuplicate, nil)
+	}
+	return http.StatusAccepted
+}
+
+// drop counts an answer that goes nowhere and, where it should not have come at
+// all, logs it once a second at most.
+func (e *Entrypoint) drop(reason string, err error) int {
+	e.metrics.dropped.WithLabelValues(reason).Inc()
+	if err != nil && e.metrics.mayLog(time.Now()) {
+		e.log.Warn("an answer was dropped", "reason", reason, "error", err)
+	}
+	return http.StatusAccepted
+}
+
+// forward passes an answer to the replica whose address is sealed in its token.
+func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int {
+	ctx, cancel := context.WithDeadline(r.Context(), token.expiry)
+	defer cancel()
+	header := http.Header{}
+	for name, values := range r.Header {
+		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {
+			header[name] = values
+		}
+	}
+	header.Set(headerForwarded, "1")
+	data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
+	if errors.Is(err, event.ErrTooLarge) {
+		failed := ev.Fail(ev.Source, *tooLarge(ev, err))
+		failed.WriteHeader(header)
+		data, err = mem.SliceBuffer(failed.Data), nil
+	}
+	if err != nil {
+		return e.drop(dropUnreadable, err)
+	}
+	defer data.Free()
+	to := &url.URL{Scheme: "http", Host: token.address, Path: r.URL.Path}
+	if _, err := e.newExchange().send(ctx, to, header, data); err != nil {
+		return e.drop(dropForward, fmt.Errorf("cannot pass it to the replica that holds the request: %w", err))
+	}
+	e.metrics.forwarded.Inc()
+	return http.StatusAccepted
+}
+
+// tooLarge is the failure for an answer above the message size limit.
+func tooLarge(ev *event.Event, err error) *event.Failure { return nodeFailure(nodeOf(ev.Source), err) }
+
+// deadLetter is the failure that the attributes of a dead letter tell. They are
+// untrusted text: the data is base64 that may be cut anywhere, and the
+// destination may be a channel instead of a node.
+func (r *request) deadLetter(h http.Header) *spb.Status {
+	f := event.Failure{
+		Code:     code.Code_UNAVAILABLE,
+		Reason:   event.ReasonUnavailable,
+		Node:     r.nodeAt(h.Get("Ce-Knativeerrordest")),
+		Workflow: r.route.Name,
+		Version:  r.table.version.Name,
+	}
+	who := "the workflow's channel"
+	if f.Node != "" {
+		who = fmt.Sprintf("node %q", f.Node)
+	}
+	f.Text = who + " could not take the event"
+	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
+		f.Text = fmt.Sprintf("%s answered %s", who, clip(status, 16))
+	}
+	if text := deadLetterText(h.Get("Ce-Knativeerrordata")); text != "" {
+		f.Text += ": " + text
+	}
+	return f.Status()
+}
+
+// nodeAt returns the node of the request's workflow that a destination URL
+// names by its host, "<version>-<node>.<namespace>…"; empty when none does.
+func (r *request) nodeAt(destination string) string {
+	u, err := url.Parse(destination)
+	if err != nil {
+		return ""
+	}
+	service, _, _ := strings.Cut(u.Hostname(), ".")
+	for _, s := range r.route.Steps {
+		if service == r.table.version.Name+"-"+s.Node {
+			return s.Node
+		}
+		if step, err := url.Parse(s.URL); err == nil && u.Host != "" && step.Host == u.Host {
+			return s.Node
+		}
+	}
+	return ""
+}
+
+func deadLetterText(data string) string {
+	data = strings.TrimRight(clip(data, 2048), "=…")
+	raw, err := base64.RawStdEncoding.DecodeString(data[:len(data)-len(data)%4])
+	if err != nil {
+		raw = []byte(data)
+	}
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(raw), "")), " ")
+	if !utf8.ValidString(text) {
+		return ""
+	}
+	return clip(text, 256)
+}

@@ -1,0 +1,165 @@
+package entrypoint
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// table is one version made ready to serve. It never changes; a new version is
+// a new table. References count who still works with it.
+type table struct {
+	version  Version
+	source   string // of events the entrypoint makes
+	byMethod map[string]*route
+	byName   map[string]*route
+	types    *dynamicpb.Types
+	rpc      http.Handler
+	describe *structpb.Struct
+
+	refs    atomic.Int64
+	drained chan struct{}
+}
+
+// route is one workflow made ready to serve.
+type route struct {
+	*Workflow
+	path     string // "/pkg.Service/Method"
+	input    protoreflect.MessageDescriptor
+	output   protoreflect.MessageDescriptor
+	want     string // full name of output
+	delivery Delivery
+	counters *routeCounters
+}
+
+func (e *Entrypoint) newTable(v Version) (*table, error) {
+	if v.Name == "" || v.Schema == nil {
+		return nil, fmt.Errorf("cannot serve version %q: it has no name or no schema", v.Name)
+	}
+	t := &table{
+		version:  v,
+		source:   eventSource(v),
+		byMethod: make(map[string]*route, len(v.Workflows)),
+		byName:   make(map[string]*route, len(v.Workflows)),
+		types:    dynamicpb.NewTypes(v.Schema.Registry()),
+		drained:  make(chan struct{}),
+	}
+	t.refs.Store(1)
+	for i := range v.Workflows {
+		r, err := e.newRoute(&v.Workflows[i])
+		if err != nil {
+			return nil, fmt.Errorf("cannot serve version %q: workflow %q: %w", v.Name, v.Workflows[i].Name, err)
+		}
+		if other := t.byMethod[r.path]; other != nil {
+			return nil, fmt.Errorf("cannot serve version %q: workflows %q and %q share the rpc %s", v.Name, other.Name, r.Name, r.path)
+		}
+		if t.byName[r.Name] != nil {
+			return nil, fmt.Errorf("cannot serve version %q: two workflows are named %q", v.Name, r.Name)
+		}
+		t.byMethod[r.path], t.byName[r.Name] = r, r
+	}
+	var err error
+	if t.describe, err = describe(t); err != nil {
+		return nil, err
+	}
+	t.rpc, err = e.newTranscoder(t)
+	return t, err
+}
+
+func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
+	if w.Method == nil {
+		return nil, fmt.Errorf("it has no rpc")
+	}
+	if w.Method.IsStreamingClient() || w.Method.IsStreamingServer() {
+		return nil, fmt.Errorf("rpc %s is streaming; KRT V1 has unary rpcs only", w.Method.FullName())
+	}
+	r := &route{
+		Workflow: w,
+		path:     methodPath(w.Method),
+		input:    w.Method.Input(),
+		output:   w.Method.Output(),
+		want:     string(w.Method.Output().FullName()),
+		counters: e.metrics.route(w.Name),
+	}
+	if w.Address != "" {
+		address, err := url.Parse(w.Address)
+		if err != nil {
+			return nil, err
+		}
+		r.delivery = &sequence{exchange: e.newExchange(), address: address}
+		return r, nil
+	}
+	if len(w.Steps) == 0 {
+		return nil, fmt.Errorf("it has no steps and no address")
+	}
+	var err error
+	r.delivery, err = newDirect(e.newExchange(), w.Steps)
+	return r, err
+}
+
+// acquire returns the table in force with a reference the caller must release.
+func (e *Entrypoint) acquire() *table {
+	for {
+		t := e.table.Load()
+		if t.retain() {
+			return t
+		}
+		if t == e.table.Load() {
+			return nil // stopped: the last table has been let go
+		}
+	}
+}
+
+// retain takes one more reference; false when none is left to join.
+func (t *table) retain() bool {
+	for {
+		n := t.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if t.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (t *table) release() {
+	if t.refs.Add(-1) == 0 {
+		close(t.drained)
+	}
+}
+
+// workflows returns the workflows' names, sorted, for messages.
+func (t *table) workflows() string {
+	names := make([]string, 0, len(t.byName))
+	for name := range t.byName {
+		names = append(names, fmt.Sprintf("%q", name))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// find returns the route of a workflow's name or of an rpc in any of the forms
+// a manifest may use, and nil when there is none.
+func (t *table) find(name string) *route {
+	if r := t.byName[name]; r != nil {
+		return r
+	}
+	method, err := t.version.Schema.Method(name)
+	if err != nil {
+		return nil
+	}
+	return t.byMethod[methodPath(method)]
+}
+
+// methodPath is the path of m in gRPC, Connect and JSON calls.
+func methodPath(m protoreflect.MethodDescriptor) string {
+	return "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
+}

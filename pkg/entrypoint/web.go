@@ -1,0 +1,200 @@
+package entrypoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/vanguard"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// webHandler serves the web port.
+func (e *Entrypoint) webHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /workflows/{name}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, r.PathValue("name")) })
+	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, "") })
+	mux.HandleFunc("GET /{$}", e.page)
+	mux.HandleFunc("GET /proto/{path...}", e.proto)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		t := e.acquire()
+		if t == nil {
+			http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
+			return
+		}
+		defer t.release()
+		t.rpc.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+// newTranscoder serves the rpcs of t in JSON, Connect and gRPC-Web. All of it
+// is turned into the Connect protocol with protobuf, which rpcHandler speaks.
+func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
+	handler := &rpcHandler{entry: e, table: t, errors: connect.NewErrorWriter()}
+	list := t.version.Schema.Entry().Services()
+	services := make([]*vanguard.Service, list.Len())
+	for i := range services {
+		services[i] = vanguard.NewServiceWithSchema(list.Get(i), handler,
+			vanguard.WithTargetProtocols(vanguard.ProtocolConnect),
+			vanguard.WithTargetCodecs(vanguard.CodecProto),
+			vanguard.WithNoTargetCompression(),
+			vanguard.WithTypeResolver(t.types),
+			vanguard.WithMaxMessageBufferBytes(uint32(e.options.MaxMessageBytes)),
+		)
+	}
+	transcoder, err := vanguard.NewTranscoder(services, vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if plainJSON(r) {
+			// Plain JSON is what Connect's unary protocol is, but for a header
+			// that few people type.
+			r.Header.Set("Connect-Protocol-Version", "1")
+			r.Header.Set("Content-Type", "application/json")
+		}
+		transcoder.ServeHTTP(w, r)
+	}), nil
+}
+
+// plainJSON reports whether r is a POST of JSON by someone who may not know of
+// Connect: curl sends application/x-www-form-urlencoded when it is not told.
+func plainJSON(r *http.Request) bool {
+	if r.Method != http.MethodPost || r.Header.Get("Connect-Protocol-Version") != "" {
+		return false
+	}
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	switch strings.TrimSpace(mediaType) {
+	case "", "application/json", "application/x-www-form-urlencoded":
+		return true
+	}
+	return false
+}
+
+// rpcHandler answers calls in Connect's unary protocol with protobuf bodies.
+type rpcHandler struct {
+	entry  *Entrypoint
+	table  *table
+	errors *connect.ErrorWriter
+}
+
+// ServeHTTP implements http.Handler.
+func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route := h.table.byMethod[r.URL.Path]
+	if route == nil {
+		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNIMPLEMENTED), Message: h.table.unknownMethod(r.URL.Path)})
+		return
+	}
+	raw, err := io.ReadAll(r.Body) // the transcoder bounds it
+	if err != nil {
+		if !errors.As(err, new(*connect.Error)) {
+			err = connect.NewError(connect.CodeInvalidArgument, err)
+		}
+		_ = h.errors.Write(w, r, err)
+		return
+	}
+	if !h.table.retain() { // the caller holds a reference: cannot be
+		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
+		return
+	}
+	out, failure := h.entry.call(r.Context(), h.table, route, inbound{
+		data:        mem.SliceBuffer(raw),
+		traceParent: r.Header.Get("Traceparent"),
+		traceState:  r.Header.Get("Tracestate"),
+	})
+	if failure != nil {
+		h.fail(w, r, failure)
+		return
+	}
+	defer out.Free()
+	w.Header().Set("Content-Type", "application/proto")
+	_, _ = w.Write(out.ReadOnlyData())
+}
+
+func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status) {
+	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
+	for _, d := range s.GetDetails() {
+		if detail, bad := connect.NewErrorDetail(d); bad == nil {
+			err.AddDetail(detail)
+		}
+	}
+	_ = h.errors.Write(w, r, err)
+}
+
+// notFound says what there is instead of what was asked for.
+func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
+	status := http.StatusNotFound
+	text := fmt.Sprintf("version %q has no %s %s; its rpcs are", t.version.Name, r.Method, clip(r.URL.Path, 256))
+	for path := range t.byMethod {
+		text += " POST " + path
+	}
+	writeStatus(w, status, &spb.Status{Code: int32(code.Code_NOT_FOUND), Message: text + "; GET / says how to call them"})
+}
+
+// proto serves the contract's files.
+func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
+	sources := e.table.Load().version.Schema.Sources()
+	path := r.PathValue("path")
+	source, ok := sources[path]
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	switch {
+	case ok:
+		_, _ = w.Write(source)
+	case path == "":
+		for _, name := range sortedKeys(sources) {
+			_, _ = fmt.Fprintln(w, name)
+		}
+	default:
+		http.Error(w, fmt.Sprintf("no proto %q; there are: %s", clip(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
+	}
+}
+
+// writeStatus answers with a google.rpc.Status in JSON.
+func writeStatus(w http.ResponseWriter, httpStatus int, s *spb.Status) {
+	body, err := protojson.Marshal(s)
+	if err != nil { // a detail of a type that is not linked in
+		body, _ = json.Marshal(map[string]any{"code": s.GetCode(), "message": s.GetMessage()})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(httpStatus)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// httpStatus maps a gRPC code as google.rpc.Code documents it.
+func httpStatus(c int32) int {
+	switch code.Code(c) {
+	case code.Code_OK:
+		return http.StatusOK
+	case code.Code_CANCELLED:
+		return 499
+	case code.Code_INVALID_ARGUMENT, code.Code_FAILED_PRECONDITION, code.Code_OUT_OF_RANGE:
+		return http.StatusBadRequest
+	case code.Code_DEADLINE_EXCEEDED:
+		return http.StatusGatewayTimeout
+	case code.Code_NOT_FOUND:
+		return http.StatusNotFound
+	case code.Code_ALREADY_EXISTS, code.Code_ABORTED:
+		return http.StatusConflict
+	case code.Code_PERMISSION_DENIED:
+		return http.StatusForbidden
+	case code.Code_UNAUTHENTICATED:
+		return http.StatusUnauthorized
+	case code.Code_RESOURCE_EXHAUSTED:
+		return http.StatusTooManyRequests
+	case code.Code_UNIMPLEMENTED:
+		return http.StatusNotImplemented
+	case code.Code_UNAVAILABLE:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
