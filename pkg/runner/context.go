@@ -1,0 +1,227 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// HandlerContext is what a handler is given besides its message. Each call has
+// its own; the one that init gets belongs to no call. It may be used by several
+// goroutines, and kept after the call, when only logging and the shared values
+// still make sense.
+type HandlerContext struct {
+	// Logger writes log lines of the node that name the call.
+	Logger *Logger
+	// Measurement saves measurements.
+	Measurement *Measurement
+	// Prediction saves predictions and their later true values.
+	Prediction *Prediction
+	// DB saves and finds documents.
+	DB *DB
+
+	node   *node
+	parent context.Context // of the HTTP request; of the process in init
+	in     *event.Event    // nil in init
+
+	// The four fields above point here: one allocation a call, not five.
+	logger      Logger
+	measurement Measurement
+	prediction  Prediction
+	db          DB
+
+	mu        sync.Mutex // guards what follows
+	ctx       context.Context
+	cancel    context.CancelFunc
+	trace     string
+	replied   bool
+	earlyExit bool
+}
+
+// newContext returns the context of a call for in, or that of init when in is
+// nil.
+func (n *node) newContext(parent context.Context, in *event.Event) *HandlerContext {
+	c := &HandlerContext{node: n, parent: parent, in: in, logger: Logger{to: n.log}}
+	if in != nil {
+		c.logger.workflow, c.logger.correlationID = in.Workflow, in.CorrelationID
+	}
+	c.measurement.c, c.prediction.c, c.db.c = c, c, c
+	c.Logger, c.Measurement, c.Prediction, c.DB = &c.logger, &c.measurement, &c.prediction, &c.db
+	return c
+}
+
+// Path returns the absolute path of a file of the bundle, given relative to the
+// bundle's root (KRT_BASE_PATH).
+func (c *HandlerContext) Path(relative string) string {
+	return filepath.Join(c.node.basePath, relative)
+}
+
+// Set keeps value under key for all calls of this process.
+func (c *HandlerContext) Set(key string, value any) { c.node.values.set(key, value) }
+
+// Get returns the value kept under key, or nil, with a log line, if there is
+// none.
+func (c *HandlerContext) Get(key string) any {
+	value, ok := c.node.values.get(key)
+	if !ok {
+		c.Logger.Warnf("cannot get the value of key %q: not set, returning nil", key)
+	}
+	return value
+}
+
+// GetString returns the string kept under key, or "", with a log line, if there
+// is none or it has another type.
+func (c *HandlerContext) GetString(key string) string { return getAs(c, key, "") }
+
+// GetInt returns the int kept under key, or -1, with a log line, if there is
+// none or it has another type. The -1 is KRT V1's.
+func (c *HandlerContext) GetInt(key string) int { return getAs(c, key, -1) }
+
+// GetFloat returns the float64 kept under key, or -1, with a log line, if there
+// is none or it has another type. The -1 is KRT V1's.
+func (c *HandlerContext) GetFloat(key string) float64 { return getAs(c, key, -1.0) }
+
+func getAs[T any](c *HandlerContext, key string, otherwise T) T {
+	value := c.Get(key)
+	if v, ok := value.(T); ok {
+		return v
+	}
+	c.Logger.Warnf("cannot get the value of key %q: it is a %T, not a %T, returning %v", key, value, otherwise, otherwise)
+	return otherwise
+}
+
+// EarlyReply answers the caller with msg at once; the handler and the workflow
+// go on, and what they answer later is dropped. It returns when the entrypoint
+// has taken the reply. It fails when the call was answered before, or when the
+// entrypoint cannot be reached until the event's deadline.
+func (c *HandlerContext) EarlyReply(msg proto.Message) error {
+	if c.in == nil {
+		return errors.New("cannot reply: there is no request in init")
+	}
+	out, err := c.node.answer(c, event.TypeReply, msg)
+	if err != nil {
+		return fmt.Errorf("cannot reply: %w", err)
+	}
+	if !c.markReplied() {
+		return errors.New("cannot reply: the request has been answered before")
+	}
+	if err := c.node.replies.post(c.Context(), c.Logger, out); err != nil {
+		return fmt.Errorf("cannot reply: %w", err)
+	}
+	return nil
+}
+
+// Reply is EarlyReply by its older name.
+func (c *HandlerContext) Reply(msg proto.Message) error { return c.EarlyReply(msg) }
+
+// SetEarlyExit makes the message that the handler returns the answer for the
+// caller; the following nodes do not run.
+func (c *HandlerContext) SetEarlyExit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.earlyExit = true
+}
+
+// Context returns the call's context. It is done at the event's deadline and
+// when the call is cancelled because nobody waits for it any more. A handler
+// cannot be stopped from outside: one that may take long should pass this
+// context on or look at it. In init it is done when the process is told to stop.
+func (c *HandlerContext) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx != nil {
+		return c.ctx
+	}
+	// Made on first use: its timer would be a cost for every call.
+	c.ctx, c.cancel = c.parent, func() {}
+	if c.in != nil {
+		c.ctx = context.WithValue(c.ctx, traceKey{}, c.traceParent())
+		if !c.in.Deadline.IsZero() {
+			c.ctx, c.cancel = context.WithDeadline(c.ctx, c.in.Deadline)
+		}
+	}
+	return c.ctx
+}
+
+// Workflow returns the name of the workflow the call belongs to. In init it is
+// the node's workflow, or "" if the node stands in several.
+func (c *HandlerContext) Workflow() string {
+	if c.in == nil {
+		return c.node.workflow
+	}
+	return c.in.Workflow
+}
+
+// GetWorkflow is Workflow by its older name.
+func (c *HandlerContext) GetWorkflow() string { return c.Workflow() }
+
+// RequestID returns the correlation id of the request, the same in all nodes of
+// its workflow; "" in init.
+func (c *HandlerContext) RequestID() string {
+	if c.in == nil {
+		return ""
+	}
+	return c.in.CorrelationID
+}
+
+// GetRequestID is RequestID by its older name.
+func (c *HandlerContext) GetRequestID() string { return c.RequestID() }
+
+// Node returns the node's name.
+func (c *HandlerContext) Node() string { return c.node.name }
+
+// Version returns the version's name.
+func (c *HandlerContext) Version() string { return c.node.version }
+
+// TraceParent returns the W3C traceparent of this step, for requests that the
+// handler makes elsewhere; "" in init. [TraceParent] finds it in a context.
+func (c *HandlerContext) TraceParent() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.traceParent()
+}
+
+// traceParent is TraceParent for who holds c.mu.
+func (c *HandlerContext) traceParent() string {
+	if c.trace == "" && c.in != nil {
+		c.trace = event.NextSpan(c.in.TraceParent)
+	}
+	return c.trace
+}
+
+type traceKey struct{}
+
+// TraceParent returns the W3C traceparent of the step that ctx, or a parent of
+// it, was made for by [HandlerContext.Context]; "" if there is none.
+func TraceParent(ctx context.Context) string {
+	trace, _ := ctx.Value(traceKey{}).(string)
+	return trace
+}
+
+// markReplied notes that the caller has its answer; false if that was so.
+func (c *HandlerContext) markReplied() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.replied
+	c.replied = true
+	return !before
+}
+
+// end frees what Context made and tells how the handler left the call.
+func (c *HandlerContext) end() (earlyExit, replied bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+	return c.earlyExit, c.replied
+}
+
+// isNil reports whether m is nil or a nil pointer of a message type.
+func isNil(m proto.Message) bool { return m == nil || !m.ProtoReflect().IsValid() }

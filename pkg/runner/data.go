@@ -1,0 +1,115 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+// Measurement saves measurements of the node.
+type Measurement struct{ c *HandlerContext }
+
+// Save saves a measurement of the present time: values by field, tags to select
+// by. The tags version, workflow and node are added. Without a store (KRT_STORE)
+// it becomes a log line. It never fails: what cannot be saved is logged.
+func (m *Measurement) Save(name string, fields map[string]any, tags map[string]string) {
+	c := m.c
+	if c.node.store == nil {
+		c.Logger.Slog().Info("measurement", "name", name, "fields", fields, "tags", tags)
+		return
+	}
+	err := c.node.store.SaveMeasurement(c.Context(), c.origin(), store.Measurement{
+		Name: name, Fields: fields, Tags: tags, Time: time.Now().UTC(),
+	})
+	if err != nil {
+		c.Logger.Slog().Error("measurement lost", "name", name, "error", err)
+	}
+}
+
+// SaveMetricErr says why a prediction has no values.
+type SaveMetricErr string
+
+// The reasons of KRT V1.
+const (
+	ErrMissingValues SaveMetricErr = "missing_values"
+	ErrNewLabels     SaveMetricErr = "new_labels"
+)
+
+// IsValid returns an error unless e is one of KRT V1's reasons.
+func (e SaveMetricErr) IsValid() error {
+	if e == ErrMissingValues || e == ErrNewLabels {
+		return nil
+	}
+	return fmt.Errorf("invalid SaveMetricErr: %q is none of %q, %q", string(e), ErrMissingValues, ErrNewLabels)
+}
+
+// Prediction saves predictions of a classification, for the metrics of a model.
+type Prediction struct{ c *HandlerContext }
+
+// Save saves a prediction and the value that turned out true. Without a store
+// (KRT_STORE) it becomes a log line and no error.
+func (p *Prediction) Save(date time.Time, predictedValue, trueValue string) error {
+	return p.save(store.Prediction{Date: date, PredictedValue: predictedValue, TrueValue: trueValue})
+}
+
+// SaveError saves that a prediction could not be made, and why. Another reason
+// than KRT V1's is an error. Without a store (KRT_STORE) it becomes a log line.
+func (p *Prediction) SaveError(reason SaveMetricErr) error {
+	if err := reason.IsValid(); err != nil {
+		p.c.Logger.Error(err.Error())
+		return err
+	}
+	return p.save(store.Prediction{Date: time.Now().UTC(), Error: string(reason)})
+}
+
+func (p *Prediction) save(doc store.Prediction) error {
+	c := p.c
+	if c.node.store == nil {
+		c.Logger.Slog().Info("prediction", "date", doc.Date, "predicted_value", doc.PredictedValue,
+			"true_value", doc.TrueValue, "error", doc.Error)
+		return nil
+	}
+	if err := c.node.store.SavePrediction(c.Context(), c.origin(), doc); err != nil {
+		// KRT V1's Save returned nothing: most callers look at no error.
+		c.Logger.Slog().Error("prediction lost", "error", err)
+		return err
+	}
+	return nil
+}
+
+// QueryData is a query of [DB.Find]: values by field. See there.
+type QueryData map[string]any
+
+// DB saves and finds the documents of the version.
+type DB struct{ c *HandlerContext }
+
+var errNoStore = errors.New("no store configured: set KRT_STORE to the store's URL (unix:///path or http://host:port)")
+
+// Save saves data, which must become a JSON object, as a document of the
+// collection coll. Without a store (KRT_STORE) it is an error.
+func (d *DB) Save(coll string, data any) error {
+	if d.c.node.store == nil {
+		return errNoStore
+	}
+	_, err := d.c.node.store.Save(d.c.Context(), d.c.origin(), coll, data)
+	return err
+}
+
+// Find reads the documents of the collection coll that match query into res, a
+// pointer to a slice of structs or maps, as encoding/json would. A field of the
+// query is a key, or keys joined by dots; its value is what the document's must
+// equal, or a map of operators: $gt $gte $lt $lte $in $ne, with MongoDB's
+// meaning. All fields must match. Without a store (KRT_STORE) it is an error.
+func (d *DB) Find(coll string, query QueryData, res any) error {
+	if d.c.node.store == nil {
+		return errNoStore
+	}
+	return d.c.node.store.Find(d.c.Context(), d.c.origin(), coll, query, res)
+}
+
+// origin says to the store who saves.
+func (c *HandlerContext) origin() store.Origin {
+	return store.Origin{Version: c.node.version, Node: c.node.name, Workflow: c.Workflow()}
+}

@@ -1,0 +1,96 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// Logger writes the node's log lines. Each carries the node's name and, within
+// a call, the workflow and the request's correlation id. It is safe for
+// concurrent use.
+type Logger struct {
+	to                      *slog.Logger
+	workflow, correlationID string
+}
+
+// NewLogger returns a Logger over to. Nodes use [HandlerContext.Logger]; this is
+// for code that needs a Logger without a runner.
+func NewLogger(to *slog.Logger) *Logger { return &Logger{to: to} }
+
+// Debug logs msg at level debug, which is off unless KRT_LOG_LEVEL=debug.
+func (l *Logger) Debug(msg string) { l.log(slog.LevelDebug, msg) }
+
+// Debugf logs a message formatted as by fmt.Sprintf at level debug.
+func (l *Logger) Debugf(format string, args ...any) { l.log(slog.LevelDebug, format, args...) }
+
+// Info logs msg at level info.
+func (l *Logger) Info(msg string) { l.log(slog.LevelInfo, msg) }
+
+// Infof logs a message formatted as by fmt.Sprintf at level info.
+func (l *Logger) Infof(format string, args ...any) { l.log(slog.LevelInfo, format, args...) }
+
+// Warn logs msg at level warn.
+func (l *Logger) Warn(msg string) { l.log(slog.LevelWarn, msg) }
+
+// Warnf logs a message formatted as by fmt.Sprintf at level warn.
+func (l *Logger) Warnf(format string, args ...any) { l.log(slog.LevelWarn, format, args...) }
+
+// Error logs msg at level error.
+func (l *Logger) Error(msg string) { l.log(slog.LevelError, msg) }
+
+// Errorf logs a message formatted as by fmt.Sprintf at level error.
+func (l *Logger) Errorf(format string, args ...any) { l.log(slog.LevelError, format, args...) }
+
+// Slog returns the structured logger behind l, with the call's attributes.
+func (l *Logger) Slog() *slog.Logger {
+	attrs := l.attrs()
+	args := make([]any, len(attrs))
+	for i, a := range attrs {
+		args[i] = a
+	}
+	return l.to.With(args...)
+}
+
+// log writes msg, formatted only when there are args: a plain message may hold
+// percent signs.
+func (l *Logger) log(level slog.Level, msg string, args ...any) {
+	if !l.to.Enabled(context.Background(), level) {
+		return
+	}
+	if len(args) > 0 {
+		msg = fmt.Sprintf(msg, args...)
+	}
+	l.to.LogAttrs(context.Background(), level, msg, l.attrs()...)
+}
+
+// attrs are added to each line rather than once by slog's With: most calls log
+// nothing and should pay nothing.
+func (l *Logger) attrs() []slog.Attr {
+	if l.workflow == "" && l.correlationID == "" {
+		return nil
+	}
+	return []slog.Attr{slog.String("workflow", l.workflow), slog.String("correlationid", l.correlationID)}
+}
+
+// newSlog returns the logger that KRT_LOG and KRT_LOG_LEVEL ask for.
+func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{}
+	if level := getenv("KRT_LOG_LEVEL"); level != "" {
+		var l slog.Level
+		if err := l.UnmarshalText([]byte(level)); err != nil {
+			return nil, fmt.Errorf("KRT_LOG_LEVEL: %q is none of debug, info, warn, error", level)
+		}
+		options.Level = l
+	}
+	switch format := strings.ToLower(getenv("KRT_LOG")); format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	case "", "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	default:
+		return nil, fmt.Errorf("KRT_LOG: %q is none of json, text", format)
+	}
+}

@@ -1,0 +1,155 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+const maxErrorText = 4 << 10
+
+// node runs the handler for events. It knows nothing of HTTP servers.
+type node struct {
+	name, version, workflow string
+	source                  string // of the events it makes
+	basePath                string
+	maxMessageBytes         int64
+	handler                 Handler
+	log                     *slog.Logger
+	replies                 *replies
+	store                   *store.Client // nil: none configured
+	values                  values
+}
+
+func newNode(c config, log *slog.Logger, handler Handler) *node {
+	return &node{
+		name: c.node, version: c.version, workflow: c.workflow,
+		source:          event.Source(c.runtime, c.version, c.node),
+		basePath:        c.basePath,
+		maxMessageBytes: c.maxMessageBytes,
+		handler:         handler,
+		log:             log.With("node", c.node),
+		replies:         newReplies(c.replyURL),
+		store:           c.store,
+	}
+}
+
+// failure is why a call gives its caller an error. Its text is for the caller.
+type failure struct {
+	code   code.Code
+	reason string
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func wrongOutput(format string, args ...any) *failure {
+	return &failure{code.Code_INTERNAL, event.ReasonWrongOutput, fmt.Errorf(format, args...)}
+}
+
+// process runs the handler for in and returns the event for the next step, or
+// nil when the chain ends here: the handler made an exit, which has been posted,
+// or nobody waits any more. An error is to be given to the caller by fail.
+func (n *node) process(ctx context.Context, in *event.Event) (*event.Event, error) {
+	c := n.newContext(ctx, in)
+	out, err := n.call(c, in)
+	earlyExit, replied := c.end()
+	switch {
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
+		c.Logger.Slog().Info("call cancelled: nobody waits for it", "error", err)
+		return nil, nil
+	case in.Expired(time.Now()):
+		c.Logger.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !earlyExit:
+		return n.answer(c, event.TypeMessage, out)
+	case isNil(out) && replied:
+		return nil, nil // the caller has the early reply
+	}
+	exit, err := n.answer(c, event.TypeReply, out)
+	if err != nil {
+		return nil, err
+	}
+	n.postLast(ctx, c.Logger, exit)
+	return nil, nil
+}
+
+// call runs the handler; a panic in it becomes an error.
+func (n *node) call(c *HandlerContext, in *event.Event) (out proto.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.Logger.Slog().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = &failure{code.Code_INTERNAL, event.ReasonHandlerPanic, fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	return n.handler(c, in.Any())
+}
+
+// answer returns the event of type typ that carries out in the call c. The
+// error is a failure.
+func (n *node) answer(c *HandlerContext, typ string, out proto.Message) (*event.Event, error) {
+	if isNil(out) {
+		return nil, wrongOutput("the handler returned no message")
+	}
+	message, data, err := event.Encode(out)
+	if err != nil {
+		return nil, wrongOutput("cannot encode the %s: %w", message, err)
+	}
+	if size := int64(len(data)); size > n.maxMessageBytes {
+		return nil, &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
+			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", message, size, n.maxMessageBytes)}
+	}
+	next := c.in.Next(n.source, typ, message, data)
+	next.TraceParent = c.TraceParent()
+	return next, nil
+}
+
+// fail returns the error event for err, which a handler returned or process
+// made of what it did.
+func (n *node) fail(in *event.Event, err error) *event.Event {
+	f := event.Failure{
+		Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
+		Text: n.failText(err),
+		Node: n.name, Version: n.version,
+	}
+	var own *failure
+	if errors.As(err, &own) {
+		f.Code, f.Reason = own.code, own.reason
+	}
+	out := in.Fail(n.source, f)
+	out.TraceParent = event.NextSpan(in.TraceParent)
+	return out
+}
+
+// failText is what the caller is told of err (KRT V1: "error in '<node>': …"). It
+// is UTF-8, for it goes into protobuf, and short enough for the HTTP headers that
+// bear it in the end.
+func (n *node) failText(err error) string {
+	text := err.Error()
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText] + "…"
+	}
+	return strings.ToValidUTF8("error in '"+n.name+"': "+text, "\uFFFD")
+}
+
+// postLast posts the event that ends the chain. The request's cancellation does
+// not end it: whoever cancelled may not be who waits for the answer. What comes
+// of it changes nothing, as the handler must not run again for it.
+func (n *node) postLast(ctx context.Context, log *Logger, e *event.Event) {
+	if err := n.replies.post(context.WithoutCancel(ctx), log, e); err != nil {
+		log.Slog().Error("answer lost", "type", e.Type, "error", err)
+	}
+}

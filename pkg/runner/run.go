@@ -1,0 +1,169 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// HandlerInit runs once, before the node is ready. A panic in it ends the
+// process with an error.
+type HandlerInit func(ctx *HandlerContext)
+
+// Handler runs for each event that reaches the node. Data is the message it
+// carries; what Handler returns goes to the next node, or to the caller after
+// the last. An error, or a panic, ends the workflow and becomes the caller's
+// answer: INTERNAL "error in '<node>': <text>". Handler runs concurrently; a
+// panic in a goroutine it starts ends the process, as Go has it.
+type Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
+
+// Start runs the node until the process is told to stop by SIGTERM or SIGINT.
+// It reads its settings from the environment. HandlerInit may be nil. If the
+// node cannot start, Start prints why and exits with status 1.
+func Start(handlerInit HandlerInit, handler Handler) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	// A second signal does not wait for the calls in flight.
+	context.AfterFunc(ctx, stop)
+	if err := Run(ctx, Options{}, handlerInit, handler); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// Options are what [Run] takes from its surroundings. The zero value is what
+// [Start] uses.
+type Options struct {
+	// Getenv reads the environment. Default: os.Getenv.
+	Getenv func(name string) string
+	// Listener is where to listen. Default: the inherited socket whose number is
+	// KRT_LISTEN_FD, else the port PORT, else 8080. Run closes it.
+	Listener net.Listener
+	// Logger takes the node's log lines. Default: standard error, as text, or as
+	// JSON with KRT_LOG=json, at level info or KRT_LOG_LEVEL.
+	Logger *slog.Logger
+	// Ready is called once, when init has returned and the node takes events.
+	Ready func()
+	// ShutdownTimeout is how long the calls in flight may take to finish once
+	// the node is told to stop. Default: 30 s.
+	ShutdownTimeout time.Duration
+}
+
+// Run runs the node until ctx is done, then lets the calls in flight finish and
+// returns nil. It returns an error, before any event is taken, when a setting is
+// wrong, the address cannot be listened on, or init panics; and when the
+// listener fails.
+func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handler) error {
+	if handler == nil {
+		return errors.New("cannot start the node: the handler is nil")
+	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Logger == nil {
+		logger, err := newSlog(os.Stderr, o.Getenv)
+		if err != nil {
+			return fmt.Errorf("cannot start the node: %w", err)
+		}
+		o.Logger = logger
+	}
+	c, err := readConfig(o.Getenv)
+	if err != nil {
+		return fmt.Errorf("cannot start the node: %w", err)
+	}
+	listener, err := listen(o.Listener, c)
+	if err != nil {
+		return fmt.Errorf("cannot start node %q: %w", c.node, err)
+	}
+	s := &server{node: newNode(c, o.Logger, handler)}
+	if err := s.run(ctx, o, listener, handlerInit); err != nil {
+		return fmt.Errorf("cannot run node %q: %w", c.node, err)
+	}
+	return nil
+}
+
+// listen returns the given listener, or opens the one that c names.
+func listen(given net.Listener, c config) (net.Listener, error) {
+	if given != nil {
+		return given, nil
+	}
+	if c.listenFD < 0 {
+		return net.Listen("tcp", ":"+strconv.Itoa(c.port))
+	}
+	// FileListener works on a copy that children of the node do not inherit.
+	file := os.NewFile(uintptr(c.listenFD), "KRT_LISTEN_FD")
+	defer func() { _ = file.Close() }()
+	listener, err := net.FileListener(file)
+	if err != nil {
+		return nil, fmt.Errorf("KRT_LISTEN_FD: %d is no listening socket: %w", c.listenFD, err)
+	}
+	return listener, nil
+}
+
+// run serves while init runs, so that liveness can be probed, and until ctx is
+// done.
+func (s *server) run(ctx context.Context, o Options, listener net.Listener, handlerInit HandlerInit) error {
+	hs := s.httpServer()
+	served := make(chan error, 1)
+	go func() { served <- hs.Serve(listener) }()
+	initialised := make(chan error, 1)
+	go func() { initialised <- s.node.init(ctx, handlerInit) }()
+	for {
+		select {
+		case err := <-initialised:
+			if err != nil {
+				return errors.Join(err, hs.Close())
+			}
+			initialised = nil // once
+			s.ready.Store(true)
+			s.node.log.Info("ready", "address", listener.Addr().String())
+			if o.Ready != nil {
+				o.Ready()
+			}
+		case err := <-served:
+			return err
+		case <-ctx.Done():
+			s.stop(hs, cmp.Or(o.ShutdownTimeout, 30*time.Second))
+			return nil
+		}
+	}
+}
+
+// init runs the user's init; a panic in it becomes an error.
+func (n *node) init(ctx context.Context, handlerInit HandlerInit) (err error) {
+	if handlerInit == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			n.log.Error("init panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("init panicked: %v", p)
+		}
+	}()
+	c := n.newContext(ctx, nil)
+	handlerInit(c)
+	return nil
+}
+
+// stop lets the requests in flight finish, and cancels those that do not in
+// time.
+func (s *server) stop(hs *http.Server, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := hs.Shutdown(ctx); err != nil {
+		s.node.log.Warn("stopped with calls in flight: they did not finish in time", "timeout", patience)
+		_ = hs.Close()
+	}
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+const (
+	// requestTimeout bounds one request; the caller's context may be shorter.
+	requestTimeout = 10 * time.Second
+	// maxAnswerBytes bounds an answer: above what the store sends at most.
+	maxAnswerBytes = 32 << 20
+)
+
+// Client talks to a store. It is safe for concurrent use.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// New returns a client of the store at rawURL: unix:///path/to.sock or
+// http://host:port. It fails only for a malformed URL; nothing is sent yet.
+func New(rawURL string) (*Client, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true}
+	base := strings.TrimSuffix(u.String(), "/")
+	switch {
+	case u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path):
+		socket := u.Path
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}
+		base = "http://store"
+	case u.Scheme == "http" && u.Host != "":
+	default:
+		return nil, fmt.Errorf("%q is not of the form unix:///path or http://host:port", rawURL)
+	}
+	return &Client{base: base, http: &http.Client{Transport: transport, Timeout: requestTimeout}}, nil
+}
+
+// SaveMeasurement saves m.
+func (c *Client) SaveMeasurement(ctx context.Context, from Origin, m Measurement) error {
+	if err := c.post(ctx, from, PathMeasurements, m, nil); err != nil {
+		return fmt.Errorf("cannot save the measurement %q: %w", m.Name, err)
+	}
+	return nil
+}
+
+// SavePrediction saves p.
+func (c *Client) SavePrediction(ctx context.Context, from Origin, p Prediction) error {
+	if err := c.post(ctx, from, PathPredictions, p, nil); err != nil {
+		return fmt.Errorf("cannot save the prediction: %w", err)
+	}
+	return nil
+}
+
+// Save saves data, which must become a JSON object, as a document of the
+// collection coll and returns its id.
+func (c *Client) Save(ctx context.Context, from Origin, coll string, data any) (id string, err error) {
+	var saved Saved
+	body := map[string]any{"data": data}
+	if err := c.post(ctx, from, PathCollections+url.PathEscape(coll), body, &saved); err != nil {
+		return "", fmt.Errorf("cannot save in the collection %q: %w", coll, err)
+	}
+	return saved.ID, nil
+}
+
+// Find reads the documents of the collection coll that match query into res, a
+// pointer to a slice, in the order they were saved.
+func (c *Client) Find(ctx context.Context, from Origin, coll string, query map[string]any, res any) error {
+	var found struct {
+		Documents json.RawMessage `json:"documents"`
+	}
+	err := c.post(ctx, from, PathCollections+url.PathEscape(coll)+"/find", FindRequest{Query: query}, &found)
+	if err == nil {
+		err = json.Unmarshal(found.Documents, res)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot find in the collection %q: %w", coll, err)
+	}
+	return nil
+}
+
+// post sends body and reads the answer into res, if that is not nil.
+func (c *Client) post(ctx context.Context, from Origin, path string, body, res any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(HeaderVersion, from.Version)
+	req.Header.Set(HeaderNode, from.Node)
+	req.Header.Set(HeaderWorkflow, from.Workflow)
+	answer, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("the store does not answer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	data, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes))
+	if err != nil {
+		return fmt.Errorf("cannot read the store's answer: %w", err)
+	}
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		var f Failure
+		if json.Unmarshal(data, &f) == nil && f.Error != "" {
+			return errors.New(f.Error)
+		}
+		return fmt.Errorf("the store answers status %d", answer.StatusCode)
+	}
+	if res == nil {
+		return nil
+	}
+	return json.Unmarshal(data, res)
+}
