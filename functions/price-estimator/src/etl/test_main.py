@@ -1,0 +1,73 @@
+import logging
+import types
+import unittest
+
+from google.protobuf.any_pb2 import Any
+
+import features
+import main
+from public_input_pb2 import Request, Response
+
+
+def packed(message):
+    data = Any()
+    data.Pack(message)
+    return data
+
+
+def room(**changes):
+    fields = dict(
+        borough="Queens",
+        room_type="Private room",
+        accommodates=2,
+        bathrooms=1.5,
+        latitude=40.73,
+        longitude=-73.86,
+        tv=True,
+    )
+    fields.update(changes)
+    return Request(**fields)
+
+
+class EtlTest(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        self.exits = []
+        self.ctx = types.SimpleNamespace(
+            logger=logging.getLogger("etl"), early_exit=lambda: self.exits.append(True)
+        )
+
+    async def test_makes_features(self):
+        answer = await main.handler(self.ctx, packed(room()))
+        self.assertFalse(self.exits)
+        self.assertEqual(answer.request, room())
+        self.assertEqual(answer.numbers["bathrooms"], 1.5)
+        self.assertEqual(answer.numbers["tv"], 1)
+        self.assertEqual(answer.numbers["elevator"], 0)
+        self.assertEqual(
+            dict(answer.labels), {"borough": "Queens", "room_type": "Private room"}
+        )
+
+    async def test_exits_early_on_what_is_no_room(self):
+        for changes, error in [
+            (dict(borough=""), "borough: missing"),
+            (dict(room_type="Castle"), "room_type: 'Castle' is none of"),
+            (dict(accommodates=0), "accommodates: a room takes at least one guest"),
+            (dict(beds=-1), "bedrooms, beds, bathrooms: a count cannot be negative"),
+            (dict(latitude=51.5), "latitude: 51.5 is not in New York"),
+            (dict(longitude=0), "longitude: 0 is not in New York"),
+        ]:
+            with self.subTest(error):
+                self.exits.clear()
+                answer = await main.handler(self.ctx, packed(room(**changes)))
+                self.assertIsInstance(answer, Response)
+                self.assertFalse(answer.success)
+                self.assertIn(error, answer.error)
+                self.assertEqual(self.exits, [True])
+
+    def test_distance_to_the_centre(self):
+        self.assertEqual(features.km_from_centre(*features.CENTRE), 0)
+        self.assertAlmostEqual(features.km_from_centre(40.758, -73.8855), 8.42, places=2)
+
+
+if __name__ == "__main__":
+    unittest.main()

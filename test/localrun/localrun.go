@@ -1,0 +1,147 @@
+// Package localrun drives the real thing in tests: the kn-krt binary as a child
+// process that runs a version, called over gRPC by reflection, over JSON and
+// with CloudEvents, as a user without the version's proto would.
+package localrun
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// Bounds on what a broken version could make a test wait for.
+const (
+	startWithin = 3 * time.Minute // Go nodes are compiled, on a busy machine
+	stopWithin  = time.Minute
+)
+
+// binary is where Main has put kn-krt.
+var binary string
+
+// Main is the TestMain of a package that runs versions: it builds kn-krt once.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "kn-krt-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "kn-krt")
+	build := exec.Command("go", "build", "-o", binary, "krt.dev/kn-krt/cmd/kn-krt")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "cannot build kn-krt: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// Root is the repository's root.
+func Root(t testing.TB) string {
+	_, file, _, ok := runtime.Caller(0)
+	require.True(t, ok)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Command runs kn-krt to its end and returns what it printed, standard output
+// and error together, and its exit code.
+func Command(t testing.TB, args ...string) (string, int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = environment(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		require.IsType(t, &exec.ExitError{}, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// Version is a version that runs on this machine.
+type Version struct {
+	// PID is the process id of kn-krt; the nodes are below it.
+	PID int
+	// GRPC and Web are host:port.
+	GRPC, Web string
+
+	conn   *grpc.ClientConn
+	cmd    *exec.Cmd
+	out    *output
+	exited chan struct{}
+	stop   sync.Once
+}
+
+// Start runs the bundle in dir and returns once it answers. It is stopped, with
+// nothing left behind, when the test ends.
+func Start(t testing.TB, dir string, args ...string) *Version {
+	t.Helper()
+	v := &Version{out: newOutput(), exited: make(chan struct{})}
+	v.cmd = exec.Command(binary, append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0"}, args...)...)
+	v.cmd.Env = environment(t)
+	v.cmd.Stdout, v.cmd.Stderr = v.out, v.out
+	v.cmd.WaitDelay = stopWithin
+	require.NoError(t, v.cmd.Start())
+	v.PID = v.cmd.Process.Pid
+	go func() {
+		_ = v.cmd.Wait() // the exit code is read from the state
+		close(v.exited)
+	}()
+	t.Cleanup(func() { v.Stop(t) })
+
+	select {
+	case ready := <-v.out.ready:
+		v.GRPC, v.Web = ready.GRPC, ready.Web
+	case <-v.exited:
+		require.FailNowf(t, "the version did not start", "exit code %d\n%s", v.cmd.ProcessState.ExitCode(), v.Log())
+	case <-time.After(startWithin):
+		require.FailNowf(t, "the version did not start", "not ready within %s\n%s", startWithin, v.Log())
+	}
+	conn, err := grpc.NewClient(v.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	v.conn = conn
+	return v
+}
+
+// Stop ends the version as Ctrl-C does and returns the exit code of kn-krt.
+func (v *Version) Stop(t testing.TB) int {
+	t.Helper()
+	v.stop.Do(func() {
+		_ = v.cmd.Process.Signal(syscall.SIGINT) // it may be gone already
+		select {
+		case <-v.exited:
+		case <-time.After(stopWithin):
+			_ = v.cmd.Process.Kill()
+			t.Errorf("kn-krt did not stop within %s", stopWithin)
+		}
+		if t.Failed() {
+			t.Logf("%s", v.Log())
+		}
+	})
+	<-v.exited
+	return v.cmd.ProcessState.ExitCode()
+}
+
+// Exited is closed when kn-krt is gone and nothing holds its output open: no
+// process of the version is left.
+func (v *Version) Exited() <-chan struct{} { return v.exited }
+
+// Log is all that the version has printed so far.
+func (v *Version) Log() string { return v.out.String() }
+
+// environment keeps a run's state out of the tree that is tested.
+func environment(t testing.TB) []string {
+	return append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1")
+}
