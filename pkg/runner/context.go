@@ -101,10 +101,17 @@ func getAs[T any](c *HandlerContext, key string, otherwise T) T {
 // has taken the reply. It fails when the call was answered before, or when the
 // entrypoint cannot be reached until the event's deadline.
 func (c *HandlerContext) EarlyReply(msg proto.Message) error {
+	return c.earlyReply(encodeOutput(msg))
+}
+
+func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	if c.in == nil {
 		return errors.New("cannot reply: there is no request in init")
 	}
-	out, err := c.node.answer(c, event.TypeReply, msg)
+	var out *event.Event
+	if err == nil {
+		out, err = c.node.answer(c, event.TypeReply, msg)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot reply: %w", err)
 	}

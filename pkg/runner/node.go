@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/store"
@@ -24,20 +23,20 @@ type node struct {
 	source                  string // of the events it makes
 	basePath                string
 	maxMessageBytes         int64
-	handler                 Handler
+	caller                  caller
 	log                     *slog.Logger
 	replies                 *replies
 	store                   *store.Client // nil: none configured
 	values                  values
 }
 
-func newNode(c config, log *slog.Logger, handler Handler) *node {
+func newNode(c config, log *slog.Logger, call caller) *node {
 	return &node{
 		name: c.node, version: c.version, workflow: c.workflow,
 		source:          event.Source(c.runtime, c.version, c.node),
 		basePath:        c.basePath,
 		maxMessageBytes: c.maxMessageBytes,
-		handler:         handler,
+		caller:          call,
 		log:             log.With("node", c.node),
 		replies:         newReplies(c.replyURL),
 		store:           c.store,
@@ -76,7 +75,7 @@ func (n *node) process(ctx context.Context, in *event.Event) (*event.Event, erro
 		return nil, err
 	case !earlyExit:
 		return n.answer(c, event.TypeMessage, out)
-	case isNil(out) && replied:
+	case out.Message == "" && replied:
 		return nil, nil // the caller has the early reply
 	}
 	exit, err := n.answer(c, event.TypeReply, out)
@@ -88,31 +87,27 @@ func (n *node) process(ctx context.Context, in *event.Event) (*event.Event, erro
 }
 
 // call runs the handler; a panic in it becomes an error.
-func (n *node) call(c *HandlerContext, in *event.Event) (out proto.Message, err error) {
+func (n *node) call(c *HandlerContext, in *event.Event) (out Output, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.Logger.Slog().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = &failure{code.Code_INTERNAL, event.ReasonHandlerPanic, fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	return n.handler(c, in.Any())
+	return n.caller(c, in)
 }
 
 // answer returns the event of type typ that carries out in the call c. The
 // error is a failure.
-func (n *node) answer(c *HandlerContext, typ string, out proto.Message) (*event.Event, error) {
-	if isNil(out) {
+func (n *node) answer(c *HandlerContext, typ string, out Output) (*event.Event, error) {
+	if out.Message == "" {
 		return nil, wrongOutput("the handler returned no message")
 	}
-	message, data, err := event.Encode(out)
-	if err != nil {
-		return nil, wrongOutput("cannot encode the %s: %w", message, err)
-	}
-	if size := int64(len(data)); size > n.maxMessageBytes {
+	if size := int64(len(out.Data)); size > n.maxMessageBytes {
 		return nil, &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
-			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", message, size, n.maxMessageBytes)}
+			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", out.Message, size, n.maxMessageBytes)}
 	}
-	next := c.in.Next(n.source, typ, message, data)
+	next := c.in.Next(n.source, typ, out.Message, out.Data)
 	next.TraceParent = c.TraceParent()
 	return next, nil
 }

@@ -69,6 +69,10 @@ func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handle
 	if handler == nil {
 		return errors.New("cannot start the node: the handler is nil")
 	}
+	return run(ctx, o, handler.call, func(n *node, ctx context.Context) error { return n.init(ctx, handlerInit) })
+}
+
+func run(ctx context.Context, o Options, call caller, init func(*node, context.Context) error) error {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
@@ -87,8 +91,8 @@ func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handle
 	if err != nil {
 		return fmt.Errorf("cannot start node %q: %w", c.node, err)
 	}
-	s := &server{node: newNode(c, o.Logger, handler)}
-	if err := s.run(ctx, o, listener, handlerInit); err != nil {
+	s := &server{node: newNode(c, o.Logger, call)}
+	if err := s.run(ctx, o, listener, init); err != nil {
 		return fmt.Errorf("cannot run node %q: %w", c.node, err)
 	}
 	return nil
@@ -114,12 +118,12 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 
 // run serves while init runs, so that liveness can be probed, and until ctx is
 // done.
-func (s *server) run(ctx context.Context, o Options, listener net.Listener, handlerInit HandlerInit) error {
+func (s *server) run(ctx context.Context, o Options, listener net.Listener, init func(*node, context.Context) error) error {
 	hs := s.httpServer()
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(listener) }()
 	initialised := make(chan error, 1)
-	go func() { initialised <- s.node.init(ctx, handlerInit) }()
+	go func() { initialised <- init(s.node, ctx) }()
 	for {
 		select {
 		case err := <-initialised:

@@ -132,6 +132,12 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 // there is one. Sending the event again would not mend it: hence 202.
 func (s *server) answerError(w http.ResponseWriter, r *http.Request, in *event.Event, err error) {
 	log := &Logger{to: s.node.log, workflow: in.Workflow, correlationID: in.CorrelationID}
+	var down *Unavailable
+	if errors.As(err, &down) {
+		log.Slog().Error("call lost", "error", err)
+		s.answerUnavailable(w, down)
+		return
+	}
 	log.Slog().Error("handler failed", "error", err)
 	if !s.node.replies.can(in) {
 		answerText(w, http.StatusInternalServerError, s.node.failText(err))

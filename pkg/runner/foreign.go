@@ -1,0 +1,81 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Output is a message in its encoded form.
+type Output struct {
+	// Message is the full name of the message's type; "" stands for no message.
+	Message string
+	// Data are the message's bytes.
+	Data []byte
+}
+
+// Foreign is a node whose code runs outside this process, such as one in Python
+// (pkg/pyrunner). [RunForeign] gives it all else a Go node has: server, limits,
+// replies, the answers that the contract of events wants.
+type Foreign interface {
+	// Init makes the node ready for calls; until it returns, the node takes no
+	// events. An error ends RunForeign.
+	Init(ctx context.Context) error
+	// Call runs the handler for in. Calls run concurrently. An error becomes the
+	// caller's answer, as one of a [Handler] does; see [Unavailable] and [Failed]
+	// for other ends. It should end soon after c's context.
+	Call(c *HandlerContext, in *event.Event) (Output, error)
+}
+
+// Unavailable is the error of a call that came to no answer for a cause outside
+// the handler. The event is refused with 503, and delivery may send it again.
+type Unavailable struct{ Err error }
+
+func (u *Unavailable) Error() string { return u.Err.Error() }
+func (u *Unavailable) Unwrap() error { return u.Err }
+
+// Failed returns err as one that gives the caller another code or reason (see
+// event's Reason constants) than INTERNAL, HANDLER_ERROR.
+func Failed(code code.Code, reason string, err error) error { return &failure{code, reason, err} }
+
+// RunForeign runs a foreign node as [Run] runs a Go node.
+func RunForeign(ctx context.Context, o Options, f Foreign) error {
+	return run(ctx, o, f.Call, func(_ *node, ctx context.Context) error { return f.Init(ctx) })
+}
+
+// ReplyEncoded is c.EarlyReply of a message that is encoded already.
+func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out, nil) }
+
+// caller runs a node's code for one event.
+type caller func(c *HandlerContext, in *event.Event) (Output, error)
+
+// call makes a caller of h.
+func (h Handler) call(c *HandlerContext, in *event.Event) (Output, error) {
+	out, err := h(c, in.Any())
+	if err != nil {
+		return Output{}, err
+	}
+	return encodeOutput(out)
+}
+
+// encodeOutput encodes out; no message is no error here.
+func encodeOutput(out proto.Message) (Output, error) {
+	if isNil(out) {
+		return Output{}, nil
+	}
+	message, data, err := event.Encode(out)
+	if err != nil {
+		return Output{}, wrongOutput("cannot encode the %s: %w", message, err)
+	}
+	return Output{message, data}, nil
+}
+
+// answerUnavailable refuses the event so that delivery sends it again.
+func (s *server) answerUnavailable(w http.ResponseWriter, u *Unavailable) {
+	answerText(w, http.StatusServiceUnavailable, fmt.Sprintf("node '%s': %v", s.node.name, u.Err))
+}
