@@ -4,11 +4,12 @@
 package localrun
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,30 +31,25 @@ var binary string
 
 // Main is the TestMain of a package that runs versions: it builds kn-krt once.
 func Main(m *testing.M) {
-	os.Exit(run(m))
+	code, err := run(m)
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int, err error) {
 	dir, err := os.MkdirTemp("", "kn-krt-test")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	binary = filepath.Join(dir, "kn-krt")
-	build := exec.Command("go", "build", "-o", binary, "krt.dev/kn-krt/cmd/kn-krt")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "krt.dev/kn-krt/cmd/kn-krt")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "cannot build kn-krt: %v\n%s", err, out)
-		return 1
+		return 0, fmt.Errorf("cannot build kn-krt: %w: %s", err, out)
 	}
-	return m.Run()
-}
-
-// Root is the repository's root.
-func Root(t testing.TB) string {
-	_, file, _, ok := runtime.Caller(0)
-	require.True(t, ok)
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	return m.Run(), nil
 }
 
 // Command runs kn-krt to its end and returns what it printed, standard output
@@ -88,7 +84,9 @@ type Version struct {
 func Start(t testing.TB, dir string, args ...string) *Version {
 	t.Helper()
 	v := &Version{out: newOutput(), exited: make(chan struct{})}
-	v.cmd = exec.Command(binary, append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0"}, args...)...)
+	// Not the test's context: that is done before the version is stopped.
+	v.cmd = exec.CommandContext(context.Background(), binary,
+		append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0"}, args...)...)
 	v.cmd.Env = environment(t)
 	v.cmd.Stdout, v.cmd.Stderr = v.out, v.out
 	v.cmd.WaitDelay = stopWithin
@@ -110,7 +108,7 @@ func Start(t testing.TB, dir string, args ...string) *Version {
 	}
 	conn, err := grpc.NewClient(v.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	v.conn = conn
 	return v
 }
