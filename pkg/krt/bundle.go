@@ -1,0 +1,77 @@
+package krt
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// Bundle is a loaded bundle without errors.
+type Bundle struct {
+	// Dir is the absolute path of the bundle's folder.
+	Dir string
+	// ManifestPath is the absolute path of the manifest.
+	ManifestPath string
+	Manifest     *Manifest
+	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
+	Schema *schema.Schema
+
+	kinds map[string]Kind
+}
+
+// Open opens the bundle's folder: through it no path, and no link, leads out of the bundle.
+// Close what it returns.
+func (b *Bundle) Open() (*os.Root, error) { return os.OpenRoot(b.Dir) }
+
+// FS returns the bundle's folder as a file system, from which no path and no link leads out.
+// It holds nothing open.
+func (b *Bundle) FS() fs.FS { return rooted(b.Dir) }
+
+// rooted is a folder that is opened anew for each call.
+type rooted string
+
+// Open opens name for reading.
+func (dir rooted) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return os.OpenInRoot(string(dir), filepath.FromSlash(name))
+}
+
+// Stat describes name without opening it, as a pipe would block.
+func (dir rooted) Stat(name string) (fs.FileInfo, error) {
+	root, err := os.OpenRoot(string(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // only read from
+	return fs.Stat(root.FS(), name)
+}
+
+// Kind is what runs a node.
+type Kind int
+
+// The kinds of nodes.
+const (
+	// KindImage is a node whose image holds the code already: it has no src, and only a
+	// cluster can run it.
+	KindImage Kind = iota
+	// KindPython is a src that ends in .py.
+	KindPython
+	// KindGoSource is a src that is a folder with Go files, or a .go file.
+	KindGoSource
+	// KindGoBinary is a src that is an executable file.
+	KindGoBinary
+	// KindKo is an image ko://path: Go built from that import path of the manifest's own module.
+	KindKo
+)
+
+// String returns the kind as a person calls it.
+func (k Kind) String() string {
+	return [...]string{"image", "Python", "Go", "Go binary", "ko"}[k]
+}
+
+// Kind returns what runs the node n of the bundle.
+func (b *Bundle) Kind(n Node) Kind { return b.kinds[n.Name] }

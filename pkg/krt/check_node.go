@@ -1,0 +1,112 @@
+package krt
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+func (r *reader) checkNodes(m *Manifest) {
+	if len(m.Nodes) == 0 {
+		r.require("nodes", ": a version needs at least one")
+	}
+	used := map[string]bool{}
+	for _, w := range m.Workflows {
+		for _, step := range w.Sequential {
+			used[step] = true
+		}
+	}
+	first := map[string]string{}
+	for i, n := range m.Nodes {
+		at := fmt.Sprintf("nodes[%d]", i)
+		if r.name(at+".name", n.Name, "entrypoint", "reply", "config") && !used[n.Name] {
+			r.warn(at+".name", "stands in no workflow")
+		}
+		if n.Name != "" && first[n.Name] != "" {
+			r.fail(at+".name", "the name stands twice; the first is on line %d", r.place(first[n.Name]+".name").line)
+		} else {
+			first[n.Name] = at
+		}
+		r.checkSource(at, n)
+		r.checkScale(at, n)
+		r.checkResources(at, n.Resources)
+		r.checkEnv(at, n.Env, m.Config)
+	}
+}
+
+// checkSource checks image and src as far as the manifest alone tells.
+func (r *reader) checkSource(at string, n Node) {
+	ko := r.image(at+".image", n.Image)
+	switch {
+	case n.Src != "":
+		r.inside(at+".src", n.Src)
+	case ko || n.Image == "":
+	case runnerImage(n.Image):
+		r.require(at+".src", fmt.Sprintf(": image %.80q holds no code of a node", n.Image))
+	case !r.reported(at+".src") && !r.reported(at+".image"):
+		r.warn(at+".src", "no src: its image must hold the node's code, and only a cluster can run it")
+	}
+}
+
+// runnerImage tells whether image is one of the bases that bundles name, which run the
+// code at src and have none of their own.
+func runnerImage(image string) bool {
+	name, _, _ := strings.Cut(image, "@")
+	name, _, _ = strings.Cut(path.Base(name), ":")
+	for _, prefix := range []string{"kre-", "kn-krt-", "krt-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) checkScale(at string, n Node) {
+	s := n.Scale
+	if s == nil {
+		return
+	}
+	if n.Replicas != nil && s.Min != nil && *n.Replicas != *s.Min {
+		r.fail(at+".scale.min", "scale.min is %d and replicas is %d: both mean the least number of pods; say it once", *s.Min, *n.Replicas)
+	}
+	least := s.Min
+	if least == nil {
+		least = n.Replicas
+	}
+	if least != nil && s.Max != nil && *s.Max > 0 && *s.Max < *least {
+		r.fail(at+".scale.max", "scale.max is %d, less than the %d pods it has at least", *s.Max, *least)
+	}
+}
+
+func (r *reader) checkResources(at string, resources *Resources) {
+	if resources == nil {
+		return
+	}
+	for field, quantities := range map[string]map[string]string{"requests": resources.Requests, "limits": resources.Limits} {
+		for _, name := range slices.Sorted(maps.Keys(quantities)) {
+			place := at + ".resources." + field + "." + name
+			switch quantity := quantities[name]; {
+			case !resourcePattern.MatchString(name):
+				r.fail(place, "resources.%s: %.80q is no resource; cpu, memory and ephemeral-storage are, and names such as nvidia.com/gpu", field, name)
+			case quantity != "" && !quantityPattern.MatchString(quantity):
+				r.fail(place, `resources.%s: %s must be a quantity such as "500m" or "2Gi", not %.40q`, field, name, quantity)
+			}
+		}
+	}
+}
+
+func (r *reader) checkEnv(at string, env map[string]string, config Config) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		place := join(at+".env", name)
+		switch {
+		case !envPattern.MatchString(name):
+			r.fail(place, `environment variable %.80q may hold only letters, digits and "_", and must not begin with a digit`, name)
+		case reservedVariable(name):
+			r.fail(place, "environment variable %.80q is reserved for the platform; choose another name", name)
+		case slices.Contains(config.Variables, name) || slices.Contains(config.Files, name):
+			r.fail(place, "environment variable %.80q is a config variable too; declare it once", name)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package krt
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// maxCode is how much of a Python file is looked at, in bytes.
+const maxCode = 1 << 20
+
+// What tells the generations of Python nodes apart. Text is enough: a wrong guess is possible
+// only where a name stands in a string, and running the code to know would be unsafe.
+var (
+	handlerPattern = regexp.MustCompile(`(?m)^((async[ \t]+)?def[ \t]+handler[ \t]*\(|handler[ \t]*[:=]|(from|import)[ \t].*(\bhandler\b|\*))`)
+	defaultPattern = regexp.MustCompile(`(?m)^((async[ \t]+)?def[ \t]+default_handler[ \t]*\(|default_handler[ \t]*[:=])`)
+	outputPattern  = regexp.MustCompile(`(?m)^[^#\n]*\bctx\.(send_output|send_any)[ \t]*\(`)
+)
+
+// checkCode looks at the code of every node and notes what runs it.
+func (r *reader) checkCode(root *os.Root, b *Bundle) {
+	for i, n := range b.Manifest.Nodes {
+		at := fmt.Sprintf("nodes[%d].src", i)
+		switch {
+		case r.reported(at):
+		case strings.HasPrefix(n.Image, KoPrefix):
+			b.kinds[n.Name] = KindKo
+			if n.Src != "" {
+				if _, err := root.Stat(n.Src); err != nil {
+					r.noFile(at, root, n.Src, err)
+				}
+			}
+		case n.Src != "":
+			b.kinds[n.Name] = r.code(at, root, n.Src)
+		}
+	}
+}
+
+// code returns what runs src, and reports what cannot be run.
+func (r *reader) code(at string, root *os.Root, src string) Kind {
+	info, err := root.Stat(src)
+	regular := err == nil && info.Mode().IsRegular()
+	switch {
+	case err != nil:
+		r.noFile(at, root, src, err)
+	case info.IsDir() && path.Ext(src) == ".py", !info.IsDir() && !regular:
+		r.noFile(at, root, src, nil)
+	case info.IsDir():
+		r.checkGoFolder(at, root, src)
+		return KindGoSource
+	case path.Ext(src) == ".py":
+		r.checkPython(at, root, src)
+		return KindPython
+	case path.Ext(src) == ".go":
+		return KindGoSource
+	case info.Mode()&0o111 != 0:
+		r.checkBinary(at, root, src)
+		return KindGoBinary
+	case executable(root, src):
+		r.field(at, "%.80q is a program without the permission to be executed; run chmod +x on it", src)
+	default:
+		r.field(at, "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", src)
+	}
+	return KindImage
+}
+
+// checkGoFolder reports a folder that holds no Go source, with what may be meant.
+func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
+	python := ""
+	for _, file := range neighbours(root, src+"/x") {
+		if path.Dir(file) != src {
+			continue
+		}
+		if path.Ext(file) == ".go" {
+			return
+		}
+		if path.Ext(file) == ".py" && (python == "" || path.Base(file) == "main.py") {
+			python = file
+		}
+	}
+	hint := ""
+	if python != "" {
+		hint = fmt.Sprintf("; did you mean %q?", python)
+	}
+	r.field(at, "%.80q is a folder without Go sources%s", src, hint)
+}
+
+// checkPython refuses a node written for runner 3, whose names this platform does not have.
+func (r *reader) checkPython(at string, root *os.Root, src string) {
+	text, err := readAtMost(root, src, maxCode)
+	if err != nil {
+		r.noFile(at, root, src, err)
+		return
+	}
+	const advice = "kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message"
+	hasHandler := handlerPattern.Match(text)
+	switch output := outputPattern.FindSubmatch(text); {
+	case defaultPattern.Match(text) && !hasHandler:
+		r.field(at, "%.80q is written for runner 3: it defines default_handler; %s", src, advice)
+	case output != nil:
+		r.field(at, "%.80q is written for runner 3: it calls ctx.%s; %s", src, output[1], advice)
+	case !hasHandler:
+		r.warn(at, "%.80q seems to define no handler; each request that reaches the node will fail", src)
+	}
+}
+
+// checkBinary refuses a program that is linked with the original platform's runner: it would
+// wait for a NATS server that is not there.
+func (r *reader) checkBinary(at string, root *os.Root, src string) {
+	info, err := buildInfo(root, src)
+	if err != nil {
+		return // no Go program, or one without build info: it may still be a runner
+	}
+	const own = "krt.dev/kn-krt/pkg/runner" // linked in: the original's names, our runner
+	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == own }) {
+		return
+	}
+	for _, dependency := range info.Deps {
+		if strings.HasPrefix(dependency.Path, "github.com/konstellation-io/") && strings.Contains(dependency.Path, "runner") {
+			r.field(at, "%.80q is linked with %s %s, which needs the original platform; give its source folder as src, "+
+				"and kn-krt builds it with its own runner", src, dependency.Path, dependency.Version)
+			return
+		}
+	}
+}
+
+// buildInfo reads what a Go program says of itself. The standard library does not promise to
+// survive every hostile file.
+func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error) {
+	file, err := root.Open(src)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	defer func() {
+		if p := recover(); p != nil {
+			info, err = nil, errors.New("no readable program")
+		}
+	}()
+	return buildinfo.Read(file)
+}
+
+// executable tells whether src begins like a program for Linux.
+func executable(root *os.Root, src string) bool {
+	magic, err := readAtMost(root, src, 4)
+	return err == nil && string(magic) == "\x7fELF"
+}

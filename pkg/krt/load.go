@@ -1,0 +1,218 @@
+package krt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// Options changes how a bundle is loaded. The zero value has the limits of KRT V1.
+type Options struct {
+	// Schema bounds the protos.
+	Schema schema.Options
+}
+
+// manifestNames are the names a manifest may have, the first one preferred.
+func manifestNames() []string { return []string{"krt.yml", "krt.yaml"} }
+
+// Load reads and checks the bundle at path: a folder, or the manifest in it.
+//
+// All problems come at once, warnings and notes among them; the Bundle is nil when one of
+// them is an error. The error is for what cannot be read at all: no folder, no manifest, no
+// permission, ctx done.
+func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error) {
+	dir, name, err := find(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot load bundle %q: %w", path, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // only read from
+	text, err := readAtMost(root, name, maxManifest+1)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
+	}
+	m, r := parse(name, text)
+	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, kinds: map[string]Kind{}}
+	if m != nil {
+		if b.Schema, err = r.checkProto(ctx, root, m, o.Schema); err != nil {
+			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
+		}
+		r.checkCode(root, b)
+	}
+	if other, err := root.Stat(manifestNames()[1]); err == nil && name == manifestNames()[0] && !other.IsDir() {
+		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s stands beside it and is not used", other.Name())}, "")
+	}
+	r.problems.sort(name)
+	if r.problems.HasErrors() {
+		return nil, r.problems, nil
+	}
+	return b, r.problems, nil
+}
+
+// find returns the bundle's folder, absolute, and the manifest's name in it.
+func find(path string) (dir, name string, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return "", "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", "", reason(err)
+	}
+	if !info.IsDir() {
+		dir, name = filepath.Split(path)
+		switch ext := filepath.Ext(name); {
+		case ext == ".yml" || ext == ".yaml":
+			return filepath.Clean(dir), name, nil
+		case packed(path):
+			return "", "", errors.New("it is a packed bundle; unpack it first")
+		}
+		return "", "", errors.New("it is neither a folder nor a krt.yml")
+	}
+	for _, name := range manifestNames() {
+		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+			return path, name, nil
+		}
+	}
+	entries, _ := os.ReadDir(path)
+	hint := ""
+	for _, entry := range entries {
+		if near := spelling.Nearest(entry.Name(), manifestNames()); near != "" {
+			hint = fmt.Sprintf("; is %q meant to be it?", entry.Name())
+			break
+		}
+	}
+	return "", "", errors.New("there is no krt.yml in the folder" + hint)
+}
+
+// packed tells whether the file at path begins like a gzip stream, as .krt files do.
+func packed(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the path the user gave
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	magic := make([]byte, 2)
+	_, err = io.ReadFull(file, magic)
+	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
+}
+
+// readAtMost returns up to most bytes of a regular file. Others are not opened: a pipe would
+// block for ever.
+func readAtMost(root *os.Root, name string, most int64) ([]byte, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is no regular file", name)
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	return io.ReadAll(io.LimitReader(file, most))
+}
+
+// reason returns err without the path that whoever wraps it names anyway.
+func reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
+// checkProto compiles the entrypoint's proto and ties the workflows to its rpcs.
+func (r *reader) checkProto(ctx context.Context, root *os.Root, m *Manifest, o schema.Options) (*schema.Schema, error) {
+	const at = "entrypoint.proto"
+	if m.Entrypoint.Proto == "" || r.reported(at) {
+		return nil, nil
+	}
+	if info, err := root.Stat(m.Entrypoint.Proto); err != nil || !info.Mode().IsRegular() {
+		r.noFile(at, root, m.Entrypoint.Proto, err)
+		return nil, nil
+	}
+	compiled, err := schema.Compile(ctx, root.FS(), m.Entrypoint.Proto, o)
+	var mistakes schema.Errors
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.As(err, &mistakes):
+		for _, e := range mistakes {
+			r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Text: e.Text}, at)
+		}
+		return nil, nil
+	case err != nil:
+		r.field(at, "%v", reason(err))
+		return nil, nil
+	}
+	r.checkRPCs(m, compiled)
+	return compiled, nil
+}
+
+// checkRPCs ties every workflow to an rpc of its own.
+func (r *reader) checkRPCs(m *Manifest, compiled *schema.Schema) {
+	first := map[string]string{}
+	for i, w := range m.Workflows {
+		at := fmt.Sprintf("workflows[%d].entrypoint", i)
+		if w.Entrypoint == "" {
+			continue
+		}
+		method, err := compiled.Method(w.Entrypoint)
+		if err != nil {
+			r.fail(at, "%v", err)
+			continue
+		}
+		rpc := string(method.FullName())
+		if other := first[rpc]; other != "" {
+			r.fail(at, "rpc %q already calls workflow %.80q; one rpc calls one workflow", w.Entrypoint, other)
+			continue
+		}
+		first[rpc] = w.Name
+	}
+}
+
+// noFile reports that the file a field names cannot be used, and offers one that may be meant.
+func (r *reader) noFile(at string, root *os.Root, name string, err error) {
+	switch {
+	case err == nil:
+		r.field(at, "%.80q is no regular file", name)
+	case errors.Is(err, fs.ErrNotExist):
+		r.field(at, "%.80q is not in the bundle%s", name, spelling.Hint(name, neighbours(root, name)))
+	case errors.Is(err, fs.ErrPermission):
+		r.field(at, "%.80q cannot be read: %v", name, reason(err))
+	default: // os.Root refused to follow a link
+		r.field(at, "%.80q leads out of the bundle or cannot be read: %v", name, reason(err))
+	}
+}
+
+// neighbours returns the paths of what lies in name's folder, and in the bundle's root.
+func neighbours(root *os.Root, name string) (paths []string) {
+	for _, dir := range slices.Compact([]string{filepath.ToSlash(filepath.Dir(name)), "."}) {
+		folder, err := root.Open(dir)
+		if err != nil {
+			continue
+		}
+		names, _ := folder.Readdirnames(10_000)
+		_ = folder.Close()
+		slices.Sort(names)
+		for _, n := range names {
+			paths = append(paths, cleaned(dir+"/"+n))
+		}
+	}
+	return paths
+}

@@ -1,0 +1,257 @@
+package krt_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+const publicProto = `syntax = "proto3";
+package main;
+message Request { string city = 1; }
+message Response { double price = 1; }
+service Entrypoint {
+  rpc MakePrediction (Request) returns (Response);
+  rpc SaveMetric (Request) returns (Response);
+  rpc Watch (Request) returns (stream Response);
+}
+`
+
+const goodManifest = `krtVersion: v1
+version: price-estimator
+description: New room price predictions.
+entrypoint:
+  proto: public_input.proto
+config:
+  variables: [OUTPUT_PRICE_CURRENCY]
+  files:
+    - HTTPS_CERT
+nodes:
+  - name: etl
+    image: konstellation/kre-py:1.23.1
+    src: src/etl/main.py
+    gpu: false
+    replicas: 1
+    scale: {min: 1, max: 3, target: 10, concurrency: 20}
+    resources: {requests: {cpu: 500m}, limits: {memory: 2Gi}}
+    env: {MODE: fast}
+    timeout: 10s
+  - name: model
+    image: konstellation/kre-py:1.23.1
+    src: src/model/main.py
+    gpu: true
+  - {name: output, image: konstellation/kre-go:1.9.0, src: bin/output}
+  - {name: 2nd, image: konstellation/kre-go:1.9.0, src: ./src/second/}
+  - {name: ko-node, image: ko://example.org/nodes/cmd/ko}
+workflows:
+  - name: ny-room-price
+    entrypoint: MakePrediction
+    sequential:
+      - etl
+      - model
+      - 2nd
+  - name: save-metrics
+    entrypoint: main.Entrypoint.SaveMetric
+    sequential: [etl, output, ko-node]
+`
+
+// goodBundle returns the files of a bundle without any mistake.
+func goodBundle() map[string]string {
+	return map[string]string{
+		"krt.yml":            goodManifest,
+		"public_input.proto": publicProto,
+		"src/etl/main.py":    "async def handler(ctx, data):\n    return data\n",
+		"src/model/main.py":  "from shared import handler\n",
+		"src/second/main.go": "package main\n",
+		"src/second/go.mod":  "module second\n",
+		"bin/output":         "#!/bin/sh\n",
+	}
+}
+
+// write makes a folder of files; those under bin are executable.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		mode := fs.FileMode(0o644)
+		if strings.HasPrefix(name, "bin/") {
+			mode = 0o755
+		}
+		require.NoError(t, os.WriteFile(file, []byte(text), mode))
+	}
+	return dir
+}
+
+func load(t *testing.T, dir string) (*krt.Bundle, []string) {
+	t.Helper()
+	b, problems, err := krt.Load(t.Context(), dir, krt.Options{})
+	require.NoError(t, err)
+	require.Equal(t, problems.HasErrors(), b == nil)
+	var lines []string
+	for _, p := range problems {
+		lines = append(lines, p.String())
+	}
+	return b, lines
+}
+
+func TestLoad(t *testing.T) {
+	dir := write(t, goodBundle())
+	b, problems := load(t, dir)
+	require.Empty(t, problems)
+	require.Equal(t, dir, b.Dir)
+	require.Equal(t, filepath.Join(dir, "krt.yml"), b.ManifestPath)
+	m := b.Manifest
+	require.Equal(t, "price-estimator", m.Version)
+	require.Equal(t, krt.Config{Variables: []string{"OUTPUT_PRICE_CURRENCY"}, Files: []string{"HTTPS_CERT"}}, m.Config)
+	require.Equal(t, []string{"etl", "model", "2nd"}, m.Workflows[0].Sequential)
+	etl, ok := m.Node("etl")
+	require.True(t, ok)
+	require.Equal(t, 3, *etl.Scale.Max)
+	require.Equal(t, "500m", etl.Resources.Requests["cpu"])
+	require.Equal(t, map[string]string{"MODE": "fast"}, etl.Env)
+	require.EqualValues(t, 10e9, etl.Timeout)
+	require.True(t, m.Nodes[1].GPU)
+	require.Equal(t, "src/second", m.Nodes[3].Src)
+	var kinds []krt.Kind
+	for _, n := range m.Nodes {
+		kinds = append(kinds, b.Kind(n))
+	}
+	require.Equal(t, []krt.Kind{krt.KindPython, krt.KindPython, krt.KindGoBinary, krt.KindGoSource, krt.KindKo}, kinds)
+	_, err := b.Schema.Method("MakePrediction")
+	require.NoError(t, err)
+	text, err := fs.ReadFile(b.FS(), "src/second/go.mod")
+	require.NoError(t, err)
+	require.Equal(t, "module second\n", string(text))
+	_, err = b.FS().Open("../krt.yml")
+	require.Error(t, err)
+}
+
+func TestLoadByManifestPath(t *testing.T) {
+	files := goodBundle()
+	files["krt.yaml"] = files["krt.yml"]
+	delete(files, "krt.yml")
+	dir := write(t, files)
+	for _, path := range []string{dir, filepath.Join(dir, "krt.yaml")} {
+		b, problems := load(t, path)
+		require.Empty(t, problems)
+		require.Equal(t, filepath.Join(dir, "krt.yaml"), b.ManifestPath)
+	}
+}
+
+func TestLoadCannotRead(t *testing.T) {
+	dir := write(t, map[string]string{"krt.yaml.txt": "", "x.krt": "\x1f\x8b\x08", "krt.yml/x": "", "sub/krt.ym": ""})
+	for path, want := range map[string]string{
+		"":             `"krt.yml" is no regular file`,
+		"sub":          `there is no krt.yml in the folder; is "krt.ym" meant to be it?`,
+		"none":         "no such file or directory",
+		"x.krt":        "it is a packed bundle; unpack it first",
+		"krt.yaml.txt": "it is neither a folder nor a krt.yml",
+	} {
+		t.Run(path, func(t *testing.T) {
+			b, problems, err := krt.Load(t.Context(), filepath.Join(dir, path), krt.Options{})
+			require.ErrorContains(t, err, want)
+			require.Nil(t, b)
+			require.Empty(t, problems)
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := krt.Load(ctx, write(t, goodBundle()), krt.Options{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestLoadLooksAtFiles(t *testing.T) {
+	const src = "    src: src/etl/main.py\n"
+	for _, test := range []struct {
+		name   string
+		change func(files map[string]string)
+		want   []string
+	}{
+		{"proto missing", func(f map[string]string) { delete(f, "public_input.proto"); f["public_inputs.proto"] = publicProto },
+			[]string{`krt.yml:5:10: entrypoint.proto "public_input.proto" is not in the bundle; did you mean "public_inputs.proto"?`}},
+		{"proto broken", func(f map[string]string) {
+			f["public_input.proto"] = "syntax = \"proto3\";\nmessage A { Foo x = 1; }\n"
+		},
+			[]string{`public_input.proto:2:13: field A.x: unknown type Foo`}},
+		{"proto is a folder", func(f map[string]string) {
+			delete(f, "public_input.proto")
+			f["public_input.proto/x"] = ""
+		}, []string{`krt.yml:5:10: entrypoint.proto "public_input.proto" is no regular file`}},
+		{"src missing", func(f map[string]string) { delete(f, "src/etl/main.py"); f["src/etl/Main.py"] = "" },
+			[]string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is not in the bundle; did you mean "src/etl/Main.py"?`}},
+		{"src is a Python folder", func(f map[string]string) { f["krt.yml"] = strings.Replace(goodManifest, src, "    src: src/etl\n", 1) },
+			[]string{`krt.yml:13:10: node "etl": src "src/etl" is a folder without Go sources; did you mean "src/etl/main.py"?`}},
+		{"src is a text", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, src, "    src: notes.txt\n", 1)
+			f["notes.txt"] = "hello"
+		}, []string{`krt.yml:13:10: node "etl": src "notes.txt" is neither a .py file, a .go file, a folder with Go sources nor an executable file`}},
+		{"program not executable", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, src, "    src: etl\n", 1)
+			f["etl"] = "\x7fELF…"
+		}, []string{`krt.yml:13:10: node "etl": src "etl" is a program without the permission to be executed; run chmod +x on it`}},
+		{"default_handler", func(f map[string]string) {
+			f["src/etl/main.py"] = "def default_handler(ctx, data):\n    pass\n"
+		},
+			[]string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is written for runner 3: it defines default_handler; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message`}},
+		{"send_output", func(f map[string]string) {
+			f["src/etl/main.py"] = "async def handler(ctx, data):\n    await ctx.send_output(data)\n"
+		}, []string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is written for runner 3: it calls ctx.send_output; kn-krt runs`}},
+		{"both handlers", func(f map[string]string) {
+			f["src/etl/main.py"] = "def handler(ctx, data): pass\ndefault_handler = handler\n# ctx.send_output()\n"
+		}, nil},
+		{"empty main.py", func(f map[string]string) { f["src/etl/main.py"] = "" },
+			[]string{`krt.yml:13:10: warning: node "etl": "src/etl/main.py" seems to define no handler`}},
+		{"two manifests", func(f map[string]string) { f["krt.yaml"] = "" },
+			[]string{`krt.yml: warning: krt.yaml stands beside it and is not used`}},
+		{"two workflows on one rpc", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Entrypoint.MakePrediction", 1)
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "Entrypoint.MakePrediction" already calls workflow "ny-room-price"; one rpc calls one workflow`}},
+		{"unknown rpc", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "SaveMetrics", 1)
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "SaveMetrics" is not in public_input.proto; did you mean "SaveMetric"?`}},
+		{"streaming rpc", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Watch", 1)
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "main.Entrypoint.Watch" is server-streaming`}},
+		{"entrypoint image", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "proto: public_input.proto", "proto: public_input.proto\n  image: konstellation/kre-entrypoint:1.6.0", 1)
+		}, []string{`krt.yml:6:10: note: entrypoint.image is not used: the platform's own entrypoint runs`}},
+		{"manifest and proto and code at once", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "version: price-estimator", "version: 3-prices", 1)
+			f["public_input.proto"] = "syntax = \"proto3\";\nmessage {"
+			delete(f, "src/etl/main.py")
+		}, []string{`krt.yml:2:10: version "3-prices" begins with a digit`, `krt.yml:13:10: node "etl": src`, `public_input.proto:2:9: syntax error`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			files := goodBundle()
+			test.change(files)
+			_, problems := load(t, write(t, files))
+			require.Len(t, problems, len(test.want), "%v", problems)
+			for i, want := range test.want {
+				require.Contains(t, problems[i], want)
+			}
+		})
+	}
+}
+
+func TestLoadLinks(t *testing.T) {
+	dir := write(t, goodBundle())
+	outside := filepath.Join(t.TempDir(), "secret.py")
+	require.NoError(t, os.WriteFile(outside, []byte("def handler(ctx, data): pass"), 0o644))
+	require.NoError(t, os.Remove(filepath.Join(dir, "src/etl/main.py")))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "src/etl/main.py")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "src/model/main.py")))
+	require.NoError(t, os.Symlink("../second/x.py", filepath.Join(dir, "src/model/main.py")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "src/second/x.py"), []byte("def handler(ctx, data): pass"), 0o644))
+	_, problems := load(t, dir)
+	require.Len(t, problems, 1)
+	require.Contains(t, problems[0], `krt.yml:13:10: node "etl": src "src/etl/main.py" leads out of the bundle`)
+}

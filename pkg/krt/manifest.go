@@ -1,0 +1,116 @@
+// Package krt reads KRT V1: the manifest krt.yml, checked whole with every mistake at its
+// place, and the bundle it stands in, as a folder or packed as a .krt file.
+package krt
+
+import "time"
+
+// Limits of a manifest, the same wherever a version is declared.
+const (
+	MaxNodes     = 64 // nodes of a version
+	MaxWorkflows = 32 // workflows of a version
+	MaxSteps     = 32 // nodes of one workflow
+	MaxVariables = 64 // config variables, and environment variables of a node
+	MaxFiles     = 64 // config files
+
+	// MaxName is the length of the names of versions, nodes and workflows, so that
+	// <version>-<node> and all that is made of it stays a legal name in a cluster.
+	MaxName = 19
+)
+
+const (
+	maxDescription = 4096  // characters
+	maxImage       = 512   // characters
+	maxPath        = 1024  // characters of a path in the bundle
+	maxRPC         = 512   // characters of an rpc's name
+	maxVariable    = 253   // characters of a variable's name: it becomes the key of a Secret
+	maxValue       = 32768 // characters of an environment value
+	maxPods        = 1000
+	// maxTimeout leaves Knative room: it refuses a revision's timeout above 600 s, and a
+	// step's is the entrypoint's plus 5 s.
+	maxTimeout = 590 * time.Second
+)
+
+// Manifest is the content of krt.yml. It has only what the file says; what a default
+// would be is left to who uses it.
+type Manifest struct {
+	// KRTVersion is "v1" or empty, which means v1.
+	KRTVersion string
+	// Version is the version's name.
+	Version     string
+	Description string
+	Entrypoint  Entrypoint
+	Config      Config
+	// Nodes and Workflows have at least one element each.
+	Nodes     []Node
+	Workflows []Workflow
+}
+
+// Entrypoint says what callers may call.
+type Entrypoint struct {
+	// Proto is the path of the public proto, from the bundle's root.
+	Proto string
+	// Image is accepted and not used: the platform's own entrypoint runs.
+	Image string
+}
+
+// Config names what must have a value before the version starts.
+type Config struct {
+	// Variables are names of environment variables.
+	Variables []string
+	// Files are names of variables that hold the path of a file.
+	Files []string
+}
+
+// Node is user code in a runner.
+type Node struct {
+	Name string
+	// Image is an image reference, or ko:// and a Go import path.
+	Image string
+	// Src is the code's cleaned path from the bundle's root, empty when the image holds it.
+	Src string
+	// GPU asks for a GPU.
+	GPU bool
+	// Replicas is the least number of pods, nil when not said.
+	Replicas *int
+	// Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
+	Scale     *Scale
+	Resources *Resources
+	// Env are further environment variables of the node.
+	Env map[string]string
+	// Timeout is how long one call of the node may take, 0 when not said.
+	Timeout time.Duration
+}
+
+// Scale says how a node's pods follow its load. A nil field is not said.
+type Scale struct {
+	// Min and Max bound the number of pods; a Max of 0 means no bound.
+	Min, Max *int
+	// Target is how many requests a pod should have in flight.
+	Target *int
+	// Concurrency is how many it may have at most; 0 means no bound.
+	Concurrency *int
+}
+
+// Resources are quantities as Kubernetes writes them ("500m", "2Gi"), by resource name.
+type Resources struct {
+	Requests, Limits map[string]string
+}
+
+// Workflow ties an rpc of the entrypoint to nodes in order.
+type Workflow struct {
+	Name string
+	// Entrypoint is an rpc of the public proto: its name, with its service, or in full.
+	Entrypoint string
+	// Sequential are the names of the nodes a request passes, in order.
+	Sequential []string
+}
+
+// Node returns the node named name.
+func (m *Manifest) Node(name string) (Node, bool) {
+	for _, n := range m.Nodes {
+		if n.Name == name {
+			return n, true
+		}
+	}
+	return Node{}, false
+}

@@ -1,0 +1,215 @@
+package krt_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+func parse(text string) (*krt.Manifest, []string) {
+	m, problems := krt.Parse("krt.yml", []byte(text))
+	var lines []string
+	for _, p := range problems {
+		lines = append(lines, p.String())
+	}
+	return m, lines
+}
+
+// minimal is a manifest of one node and one workflow, to be changed by tests.
+const minimal = `version: v1
+description: d
+entrypoint:
+  proto: p.proto
+nodes:
+  - name: etl
+    image: kre-py:1
+    src: m.py
+workflows:
+  - name: w
+    entrypoint: Do
+    sequential: [etl]
+`
+
+func TestParseReportsEachMistake(t *testing.T) {
+	for _, test := range []struct{ name, old, new, want string }{
+		{"nothing", "", "", ""},
+		{"unknown node", "[etl]", "[etl, etll]", `krt.yml:12:23: workflow "w": node "etll" is not declared; did you mean "etl"?`},
+		{"node twice in a workflow", "[etl]", "[etl, etl]", `krt.yml:12:23: workflow "w": node "etl" stands twice; a node may stand once in a workflow`},
+		{"no steps", "[etl]", "[]", `krt.yml:12:5: workflow "w": sequential is missing: a workflow needs at least one node`},
+		{"KRT V2", "version: v1", "krtVersion: v2\nversion: v1", `krt.yml:1:13: krtVersion "v2" is not supported: kn-krt runs KRT V1; write the manifest with krtVersion: v1`},
+		{"empty KRT version", "version: v1", "krtVersion: \"\"\nversion: v1", ``},
+		{"version begins with a digit", "version: v1", "version: 1", `krt.yml:1:10: version "1" begins with a digit: KRT allows it, but no Kubernetes Service can have the name; begin with a letter`},
+		{"version reserved", "version: v1", "version: active-entrypoint", `krt.yml:1:10: version "active-entrypoint" is reserved; choose another`},
+		{"version with a dot", "version: v1", "version: v1.0", `krt.yml:1:10: version "v1.0" may hold only a to z, 0 to 9 and "-"`},
+		{"version too long", "version: v1", "version: abcdefghij-abcdefghi", `krt.yml:1:10: version "abcdefghij-abcdefghi" is 20 characters long; at most 19 are allowed`},
+		{"node reserved", "[etl]", "[etl, reply]", `krt.yml:12:23: workflow "w": node "reply" is not declared`},
+		{"workflow of 31 characters", "name: w\n", "name: abcdefghijabcdefghijabcdefghijx\n", `krt.yml:10:11: workflow "abcdefghijabcdefghijabcdefghijx": name "abcdefghijabcdefghijabcdefghijx" is 31 characters long; at most 19 are allowed`},
+		{"name with a space", "name: w\n", "name: my flow\n", `krt.yml:10:11: workflow "my flow": name "my flow" may hold only a to z`},
+		{"proto outside", "p.proto", "../p.proto", `krt.yml:4:10: entrypoint.proto "../p.proto" leaves the bundle`},
+		{"proto absolute", "p.proto", "/p.proto", `krt.yml:4:10: entrypoint.proto "/p.proto" is absolute; paths are relative to the bundle's root`},
+		{"proto of another kind", "p.proto", "p.txt", `krt.yml:4:10: entrypoint.proto is "p.txt"; it must end in .proto`},
+		{"src outside", "m.py", "a/../../m.py", `krt.yml:8:10: node "etl": src "../m.py" leaves the bundle`},
+		{"src with a backslash", "m.py", `src\m.py`, `krt.yml:8:10: node "etl": src "src\\m.py" is no path; write it with slashes`},
+		{"src of a runner image missing", "    src: m.py\n", "", `krt.yml:6:5: node "etl": src is missing: image "kre-py:1" holds no code of a node`},
+		{"src of another image missing", "kre-py:1\n    src: m.py\n", "me/mine:1\n", `krt.yml:6:5: warning: node "etl": no src: its image must hold the node's code, and only a cluster can run it`},
+		{"image", "kre-py:1", "Kre Py", `krt.yml:7:12: node "etl": image "Kre Py" is no image reference`},
+		{"image with registry and digest", "kre-py:1", "localhost:5000/a/b:c@sha256:" + strings.Repeat("0a", 32), ``},
+		{"ko image", "kre-py:1\n    src: m.py", "ko://krt.dev/x", ``},
+		{"bad ko image", "kre-py:1", "ko://../x", `krt.yml:7:12: node "etl": image "ko://../x" is no Go import path after ko://`},
+		{"gpu as text", "m.py", "m.py\n    gpu: \"true\"", `krt.yml:9:10: node "etl": gpu must be true or false, not text`},
+		{"gpu as YAML 1.1", "m.py", "m.py\n    gpu: yes", ``},
+		{"replicas below 0", "m.py", "m.py\n    replicas: -1", `krt.yml:9:15: node "etl": replicas must be between 0 and 1000`},
+		{"replicas a number too large", "m.py", "m.py\n    replicas: 99999999999999999999999", `krt.yml:9:15: node "etl": replicas must be`},
+		{"scale max below min", "m.py", "m.py\n    scale: {min: 3, max: 2}", `krt.yml:9:26: node "etl": scale.max is 2, less than the 3 pods it has at least`},
+		{"scale min and replicas", "m.py", "m.py\n    replicas: 1\n    scale: {min: 3}", `krt.yml:10:18: node "etl": scale.min is 3 and replicas is 1`},
+		{"scale unknown key", "m.py", "m.py\n    scale: {mim: 3}", `krt.yml:9:13: warning: node "etl": key "mim" is not known; did you mean "min"?`},
+		{"quantity", "m.py", "m.py\n    resources: {limits: {memory: 2 GB}}", `krt.yml:9:34: node "etl": resources.limits: memory must be a quantity such as "500m" or "2Gi", not "2 GB"`},
+		{"resource", "m.py", "m.py\n    resources: {limits: {ram: 2Gi}}", `krt.yml:9:31: node "etl": resources.limits: "ram" is no resource`},
+		{"timeout without a unit", "m.py", "m.py\n    timeout: 30", `krt.yml:9:14: node "etl": timeout must be a duration such as "30s" or "2m", not "30"`},
+		{"timeout too long", "m.py", "m.py\n    timeout: 1h", `krt.yml:9:14: node "etl": timeout must be between 1ms and 590s`},
+		{"env reserved", "m.py", "m.py\n    env: {KRT_VERSION: x}", `krt.yml:9:24: node "etl": environment variable "KRT_VERSION" is reserved for the platform; choose another name`},
+		{"env as a list", "m.py", "m.py\n    env: [{name: A, value: 1}, {name: A, value: 2}]", `krt.yml:9:32: node "etl": environment variable "A" stands twice`},
+		{"env name", "m.py", "m.py\n    env: {a-b: x}", `krt.yml:9:16: node "etl": environment variable "a-b" may hold only letters`},
+		{"variable also in env", "m.py", "m.py\n    env: {CURRENCY: x}\nconfig: {variables: [CURRENCY]}", `krt.yml:9:21: node "etl": environment variable "CURRENCY" is a config variable too; declare it once`},
+		{"config variable lower case", "workflows:", "config: {variables: [Currency]}\nworkflows:", `krt.yml:9:22: config variable "Currency" may hold only A to Z`},
+		{"config variable reserved", "workflows:", "config: {variables: [PYTHONPATH]}\nworkflows:", `krt.yml:9:22: config variable "PYTHONPATH" is reserved for the platform`},
+		{"config file reserved", "workflows:", "config: {files: [HOME]}\nworkflows:", `krt.yml:9:18: config variable "HOME" is reserved for the platform`},
+		{"config variable twice", "workflows:", "config: {variables: [A], files: [A]}\nworkflows:", `krt.yml:9:34: config variable "A" stands twice; the first is config.variables[0]`},
+		{"unknown key", "description: d", "description: d\ndescripton: e", `krt.yml:3:1: warning: key "descripton" is not known; did you mean "description"?`},
+		{"unknown key in a node", "m.py", "m.py\n    gup: true\n    imagee: x", `krt.yml:10:5: warning: node "etl": key "imagee" is not known; did you mean "image"?`},
+		{"key twice", "description: d", "description: d\ndescription: e", `krt.yml:3:1: key "description" stands twice; the first is on line 2`},
+		{"node is text", "workflows:", "  - etl2\nworkflows:", `krt.yml:9:5: nodes[1] must be a map, not text`},
+		{"node is empty", "workflows:", "  -\nworkflows:", `nodes[1] is empty`},
+		{"nodes is a map", "nodes:\n  - name: etl\n    image: kre-py:1\n    src: m.py\n", "nodes: {etl: m.py}\n", `krt.yml:5:1: nodes must be a list, not a map`},
+		{"node twice", "workflows:", "  - {name: etl, image: kre-py:1, src: m.py}\nworkflows:", `krt.yml:9:12: node "etl": the name stands twice; the first is on line 6`},
+		{"workflow twice", "[etl]", "[etl]\n  - {name: w, entrypoint: Di, sequential: [etl]}", `krt.yml:13:12: workflow "w": the name stands twice; the first is on line 10`},
+		{"node in no workflow", "workflows:", "  - {name: e2, image: kre-py:1, src: m.py}\nworkflows:", `krt.yml:9:12: warning: node "e2": stands in no workflow`},
+		{"alias without anchor", "m.py", "*nowhere", `krt.yml:8:10: alias *nowhere has no anchor &nowhere`},
+		{"aliases and merges", "m.py", "&code m.py\n  - &base {name: b, image: kre-py:1, src: *code}\n  - {<<: *base, name: c}", `krt.yml:9:18: warning: node "b": stands in no workflow`},
+		{"second document", "description: d", "description: d\n---\na: b", `krt.yml:4:1: a second YAML document begins`},
+		{"syntax", "description: d", "description: [d", `krt.yml:3:1: not valid YAML: ',' or ']' must be specified`},
+		{"tab", "  - name: etl", "\t- name: etl", `krt.yml:6:1: not valid YAML: `},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := minimal
+			if test.old != "" {
+				require.Equal(t, 1, strings.Count(minimal, test.old))
+				text = strings.Replace(minimal, test.old, test.new, 1)
+			}
+			_, problems := parse(text)
+			if test.want == "" {
+				require.Empty(t, problems)
+				return
+			}
+			require.NotEmpty(t, problems)
+			require.Contains(t, strings.Join(problems, "\n"), test.want)
+		})
+	}
+}
+
+func TestParseReportsAllAtOnce(t *testing.T) {
+	_, problems := parse(`version: Price Estimator
+entrypoint:
+  proto: ../p.proto
+  proto: q.proto
+nodes:
+  - name: etl
+    img: kre-py
+    src: /m.py
+  - name: entrypoint
+    image: kre-py
+    gpu: maybe
+workflows:
+  - entrypoint: Do
+    sequential: [etll, etl, etl]
+`)
+	require.Equal(t, []string{
+		`krt.yml:1:1: description is missing`,
+		`krt.yml:1:10: version "Price Estimator" may hold only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`,
+		`krt.yml:3:10: entrypoint.proto "../p.proto" leaves the bundle`,
+		`krt.yml:4:3: key "proto" stands twice; the first is on line 3`,
+		`krt.yml:6:5: node "etl": image is missing: an image reference, or ko:// and a Go import path`,
+		`krt.yml:7:5: warning: node "etl": key "img" is not known`,
+		`krt.yml:8:10: node "etl": src "/m.py" is absolute; paths are relative to the bundle's root`,
+		`krt.yml:9:5: node "entrypoint": src is missing: image "kre-py" holds no code of a node`,
+		`krt.yml:9:11: node "entrypoint": name "entrypoint" is reserved; choose another`,
+		`krt.yml:11:10: node "entrypoint": gpu must be true or false, not text`,
+		`krt.yml:13:5: workflows[0]: name is missing`,
+		`krt.yml:14:18: workflows[0]: node "etll" is not declared; did you mean "etl"?`,
+		`krt.yml:14:29: workflows[0]: node "etl" stands twice; a node may stand once in a workflow`,
+	}, problems)
+}
+
+func TestParseHostileText(t *testing.T) {
+	tar := strings.Repeat("x", 257) + "ustar\x0000" + strings.Repeat("\x00", 249)
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for i := range 20 {
+		bomb += fmt.Sprintf("%c: &%c [%s]\n", 'b'+i, 'b'+i, strings.Repeat(fmt.Sprintf("*%c,", 'a'+i), 9))
+	}
+	for _, test := range []struct{ name, text, want string }{
+		{"empty", "", "krt.yml:1:1: the manifest is empty"},
+		{"comments", "# nothing\n---\n", "krt.yml:1:1: the manifest is empty"},
+		{"a list", "- a\n", "krt.yml:1:1: the manifest must be a map with version"},
+		{"text", "hello", "krt.yml:1:1: the manifest must be a map with version"},
+		{"tar", tar, "krt.yml:1:1: the manifest is itself a tar archive"},
+		{"gzip", "\x1f\x8b\x08\x00", "krt.yml:1:1: the manifest is itself a gzip archive"},
+		{"binary", "version: v1\nx: \xff\xfe", "krt.yml:2:1: the manifest is not text in UTF-8"},
+		{"NUL", "version: v1\x00", "krt.yml:1:1: the manifest is not text in UTF-8"},
+		{"UTF-16", "v\x00e\x00", "krt.yml:1:1: the manifest is not text in UTF-8"},
+		{"huge", strings.Repeat("# comment\n", 1<<17), "krt.yml:1:1: the manifest is larger than 1048576 bytes"},
+		{"too many values", strings.Repeat("- a\n", 1<<17), "the manifest has too many values"},
+		{"deep flow", "a: " + strings.Repeat("[", 100_000), "krt.yml:1:35: lists and maps nest deeper than 32"},
+		{"deep list", strings.Repeat("- ", 100_000), "krt.yml:1:65: lists and maps nest deeper than 32"},
+		{"deep block", func() (s string) {
+			for i := range 40 {
+				s += strings.Repeat(" ", i) + "a:\n"
+			}
+			return s
+		}(), "krt.yml:33:34: lists and maps nest deeper than 32"},
+		{"alias bomb", bomb + "nodes: *t\n", "description is missing"},
+		{"alias of itself", "nodes: &a [*a]\nconfig: &c {variables: *c}", "nodes[0] must be a map, not a list"},
+		{"merge of itself", "nodes:\n - &a {<<: *a}\n", "nodes[0]: name is missing"},
+		{"unknown keys", strings.Repeat("x: 1\n", 16000), "too many problems to tell them all"},
+		{"65 nodes", "nodes:\n" + strings.Repeat("- {}\n", 65), "krt.yml:66:3: nodes has 65 elements; at most 64 are allowed"},
+		{"33 workflows", "workflows:\n" + strings.Repeat("- {}\n", 33), "krt.yml:34:3: workflows has 33 elements; at most 32 are allowed"},
+		{"33 steps", "workflows:\n- sequential: [" + strings.Repeat("a,", 33) + "]", "workflows[0].sequential has 33 elements; at most 32 are allowed"},
+		{"65 variables", "config: {variables: [" + strings.Repeat("A,", 65) + "]}", "config.variables has 65 elements; at most 64 are allowed"},
+		{"65 files", "config: {files: [" + strings.Repeat("A,", 65) + "]}", "config.files has 65 elements; at most 64 are allowed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, problems := krt.Parse("krt.yml", []byte(test.text))
+			require.True(t, problems.HasErrors())
+			require.LessOrEqual(t, len(problems), 201)
+			require.Contains(t, problems.Error(), test.want)
+		})
+	}
+}
+
+func TestParseByteOrderMark(t *testing.T) {
+	_, problems := parse("\ufeff" + minimal)
+	require.Empty(t, problems)
+}
+
+func FuzzManifest(f *testing.F) {
+	f.Add(goodManifest)
+	f.Add(minimal)
+	f.Add("nodes: &a [*a]\nx: {<<: *a}\n? [a]\n: !!str 1\n--- |\n x")
+	f.Add("version: |-\n  v1\ndescription: >\n  d\nentrypoint: {proto: 'a''b', image: \"\\u0041\"}")
+	f.Add("krtVersion: v2\nversion: 1.0\nnodes: [{env: [{name: A, value: 1}]}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, problems := krt.Parse("krt.yml", []byte(text))
+		if m == nil && !problems.HasErrors() {
+			t.Fatal("no manifest and no error")
+		}
+		lines := strings.Count(text, "\n") + strings.Count(text, "\r") + 1
+		for _, p := range problems {
+			if p.Text == "" || p.File == "" || p.Line < 0 || p.Line > lines {
+				t.Fatalf("a problem without text or place: %+v of %d lines", p, lines)
+			}
+		}
+	})
+}

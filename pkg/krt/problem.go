@@ -1,0 +1,77 @@
+package krt
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is something wrong, or worth a look, in a bundle.
+type Problem struct {
+	// File is the path from the bundle's root: the manifest, a proto, or a node's code.
+	File string
+	// Line and Column count from 1; 0 means the file as a whole.
+	Line, Column int
+	// Warning marks what does not keep the version from running.
+	Warning bool
+	// Note marks a warning that asks for nothing to be done.
+	Note bool
+	// Text says what is wrong and, where it can be known, what to do.
+	Text string
+}
+
+// String returns "krt.yml:12:9: text", with "warning:" or "note:" before the text.
+func (p Problem) String() string {
+	level := ""
+	switch {
+	case p.Note:
+		level = "note: "
+	case p.Warning:
+		level = "warning: "
+	}
+	if p.Line == 0 {
+		return p.File + ": " + level + p.Text
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, level, p.Text)
+}
+
+// mostProblems bounds what is told at once of a hostile or hopeless manifest.
+const mostProblems = 200
+
+// Problems are all that was found, in order of file and place.
+type Problems []Problem
+
+// Error returns one line per problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// HasErrors tells whether one of p is no mere warning.
+func (p Problems) HasErrors() bool {
+	return slices.ContainsFunc(p, func(one Problem) bool { return !one.Warning })
+}
+
+// Errors returns those of p that are no warnings.
+func (p Problems) Errors() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(one Problem) bool { return one.Warning })
+}
+
+// sort orders p by place: those of the manifest first, then those of the files it points to.
+func (p Problems) sort(manifest string) {
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		switch {
+		case a.File == b.File:
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		case a.File == manifest:
+			return -1
+		case b.File == manifest:
+			return 1
+		}
+		return cmp.Compare(a.File, b.File)
+	})
+}
