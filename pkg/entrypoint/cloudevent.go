@@ -109,6 +109,7 @@ func (e *Entrypoint) answerEvent(w http.ResponseWriter, t *table, r *route, in *
 			return
 		}
 		_ = out.SetData(cloudevents.ApplicationJSON, text)
+		out.DataBase64 = false // the SDK takes bytes for binary
 	}
 	ctx := context.Background()
 	if encoding == binding.EncodingStructured {

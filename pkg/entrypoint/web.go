@@ -14,6 +14,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 )
 
 // webHandler serves the web port.
@@ -50,7 +51,15 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 			vanguard.WithMaxMessageBufferBytes(uint32(e.options.MaxMessageBytes)),
 		)
 	}
-	transcoder, err := vanguard.NewTranscoder(services, vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)))
+	transcoder, err := vanguard.NewTranscoder(services,
+		vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)),
+		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
+			return strictJSON{&vanguard.JSONCodec{
+				MarshalOptions:   protojson.MarshalOptions{Resolver: types},
+				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
+			}}
+		}),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
 	}
@@ -61,9 +70,57 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 			r.Header.Set("Connect-Protocol-Version", "1")
 			r.Header.Set("Content-Type", "application/json")
 		}
-		transcoder.ServeHTTP(w, r)
+		sized := &sizedBody{ReadCloser: r.Body, limit: int64(e.options.MaxMessageBytes), declared: r.ContentLength}
+		r.Body = sized
+		transcoder.ServeHTTP(&tooLargeWriter{w, sized}, r)
 	}), nil
 }
+
+// strictJSON is JSON in which a misspelt field is the caller's error, not a
+// value quietly lost.
+type strictJSON struct{ *vanguard.JSONCodec }
+
+// Unmarshal implements vanguard.Codec.
+func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
+	if err := c.JSONCodec.Unmarshal(data, m); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is no %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
+	}
+	return nil
+}
+
+// sizedBody counts what is read of a request's body.
+type sizedBody struct {
+	io.ReadCloser
+	read, limit, declared int64
+}
+
+// Read implements io.Reader.
+func (b *sizedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	return n, err
+}
+
+// tooLargeWriter answers 413 to a body above the limit, where Connect's table
+// of statuses has 429 for every exhausted resource.
+type tooLargeWriter struct {
+	http.ResponseWriter
+	body *sizedBody
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *tooLargeWriter) WriteHeader(status int) {
+	if status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit {
+		status = http.StatusRequestEntityTooLarge
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection's own writer.
+func (w *tooLargeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher, which transcoding wants.
+func (w *tooLargeWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
 // plainJSON reports whether r is a POST of JSON by someone who may not know of
 // Connect: curl sends application/x-www-form-urlencoded when it is not told.
