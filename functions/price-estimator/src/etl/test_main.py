@@ -1,18 +1,11 @@
-import logging
-import types
 import unittest
 
-from google.protobuf.any_pb2 import Any
+from krt.testing import Context, call
 
 import features
 import main
+from internal_nodes_pb2 import EtlOutput
 from public_input_pb2 import Request, Response
-
-
-def packed(message):
-    data = Any()
-    data.Pack(message)
-    return data
 
 
 def room(**changes):
@@ -29,16 +22,12 @@ def room(**changes):
     return Request(**fields)
 
 
-class EtlTest(unittest.IsolatedAsyncioTestCase):
-    def setUp(self):
-        self.exits = []
-        self.ctx = types.SimpleNamespace(
-            logger=logging.getLogger("etl"), early_exit=lambda: self.exits.append(True)
-        )
-
-    async def test_makes_features(self):
-        answer = await main.handler(self.ctx, packed(room()))
-        self.assertFalse(self.exits)
+class EtlTest(unittest.TestCase):
+    def test_makes_features(self):
+        ctx = Context()
+        answer = call(main.handler, room(), ctx)
+        self.assertIsInstance(answer, EtlOutput)
+        self.assertFalse(ctx.early_exited)
         self.assertEqual(answer.request, room())
         self.assertEqual(answer.numbers["bathrooms"], 1.5)
         self.assertEqual(answer.numbers["tv"], 1)
@@ -47,7 +36,7 @@ class EtlTest(unittest.IsolatedAsyncioTestCase):
             dict(answer.labels), {"borough": "Queens", "room_type": "Private room"}
         )
 
-    async def test_exits_early_on_what_is_no_room(self):
+    def test_exits_early_on_what_is_no_room(self):
         for changes, error in [
             (dict(borough=""), "borough: missing"),
             (dict(room_type="Castle"), "room_type: 'Castle' is none of"),
@@ -57,12 +46,12 @@ class EtlTest(unittest.IsolatedAsyncioTestCase):
             (dict(longitude=0), "longitude: 0 is not in New York"),
         ]:
             with self.subTest(error):
-                self.exits.clear()
-                answer = await main.handler(self.ctx, packed(room(**changes)))
+                ctx = Context()
+                answer = call(main.handler, room(**changes), ctx)
                 self.assertIsInstance(answer, Response)
                 self.assertFalse(answer.success)
                 self.assertIn(error, answer.error)
-                self.assertEqual(self.exits, [True])
+                self.assertTrue(ctx.early_exited)
 
     def test_distance_to_the_centre(self):
         self.assertEqual(features.km_from_centre(*features.CENTRE), 0)

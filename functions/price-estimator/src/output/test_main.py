@@ -1,57 +1,43 @@
-import logging
 import os
 import pathlib
-import types
 import unittest
 from unittest import mock
 
-from google.protobuf.any_pb2 import Any
+from krt.testing import Context, call
 
 import main
 from internal_nodes_pb2 import ModelOutput
 from public_input_pb2 import Request
 
 BUNDLE = pathlib.Path(__file__).resolve().parents[2]
+ESTIMATE = ModelOutput(request=Request(borough="Bronx"), price=100, category="mid")
 
 
-class OutputTest(unittest.IsolatedAsyncioTestCase):
+def answer_in(currency, ctx):
+    with mock.patch.dict(os.environ, OUTPUT_PRICE_CURRENCY=currency):
+        return call(main.handler, ESTIMATE, ctx, init=main.init)
+
+
+class OutputTest(unittest.TestCase):
     def setUp(self):
-        values = {}
-        self.saved = []
-        self.ctx = types.SimpleNamespace(
-            logger=logging.getLogger("output"),
-            path=lambda relative: str(BUNDLE / relative),
-            set=values.__setitem__,
-            get=values.get,
-            measurement=types.SimpleNamespace(save=lambda *args: self.saved.append(args)),
-        )
+        self.ctx = Context(BUNDLE)
 
-    def configure(self, currency):
-        with mock.patch.dict(os.environ, OUTPUT_PRICE_CURRENCY=currency):
-            main.init(self.ctx)
-
-    async def test_answers_in_the_configured_currency(self):
-        self.configure("EUR")
-        data = Any()
-        data.Pack(ModelOutput(request=Request(borough="Bronx"), price=100, category="mid"))
-        answer = await main.handler(self.ctx, data)
+    def test_answers_in_the_configured_currency(self):
+        answer = answer_in("EUR", self.ctx)
         self.assertTrue(answer.success)
         self.assertEqual((answer.price, answer.currency), (92, "EUR"))
         self.assertEqual(answer.category, "mid")
-        self.assertEqual(
-            self.saved,
-            [
-                (
-                    "room_price",
-                    {"price_usd": 100, "accommodates": 0},
-                    {"borough": "Bronx", "category": "mid"},
-                )
-            ],
-        )
+
+    def test_measures_each_estimate(self):
+        answer_in("EUR", self.ctx)
+        (measured,) = self.ctx.measurements
+        self.assertEqual(measured["name"], "room_price")
+        self.assertEqual(measured["fields"], {"price_usd": 100, "accommodates": 0})
+        self.assertEqual(measured["tags"], {"borough": "Bronx", "category": "mid"})
 
     def test_names_the_currencies_it_knows(self):
         with self.assertRaisesRegex(ValueError, "no rate for 'XXX', only for EUR, GBP"):
-            self.configure("XXX")
+            answer_in("XXX", self.ctx)
 
 
 if __name__ == "__main__":
