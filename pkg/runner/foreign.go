@@ -3,10 +3,11 @@ package runner
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -17,6 +18,8 @@ type Output struct {
 	Message string
 	// Data are the message's bytes.
 	Data []byte
+
+	buffer *[]byte // what Data is part of, if that may be used again; see buffers
 }
 
 // Foreign is a node whose code runs outside this process, such as one in Python
@@ -54,28 +57,13 @@ func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out
 // caller runs a node's code for one event.
 type caller func(c *HandlerContext, in *event.Event) (Output, error)
 
-// call makes a caller of h.
-func (h Handler) call(c *HandlerContext, in *event.Event) (Output, error) {
-	out, err := h(c, in.Any())
-	if err != nil {
-		return Output{}, err
-	}
-	return encodeOutput(out)
-}
-
-// encodeOutput encodes out; no message is no error here.
-func encodeOutput(out proto.Message) (Output, error) {
-	if isNil(out) {
-		return Output{}, nil
-	}
-	message, data, err := event.Encode(out)
-	if err != nil {
-		return Output{}, wrongOutput("cannot encode the %s: %w", message, err)
-	}
-	return Output{message, data}, nil
-}
-
 // answerUnavailable refuses the event so that delivery sends it again.
 func (s *server) answerUnavailable(w http.ResponseWriter, u *Unavailable) {
 	answerText(w, http.StatusServiceUnavailable, fmt.Sprintf("node '%s': %v", s.node.name, u.Err))
+}
+
+// EnvLogger returns the logger over w that the settings KRT_LOG and
+// KRT_LOG_LEVEL ask for: what [Options].Logger is by default, over w.
+func EnvLogger(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
+	return newSlog(w, getenv)
 }

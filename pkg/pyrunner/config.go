@@ -1,0 +1,95 @@
+package pyrunner
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+const (
+	leastWorkers = 2
+	mostWorkers  = 8
+	// maxWorkers bounds KRT_WORKERS: each is a process.
+	maxWorkers             = 256
+	defaultMaxMessageBytes = 4 << 20
+)
+
+// config is what the front reads from its environment for the Python side; the
+// rest package runner reads.
+type config struct {
+	node, version, workflow string
+	base                    string // the bundle's root, absolute
+	handler                 string // the node's Python file, absolute
+	store                   string
+	workers                 int
+	fork                    bool
+	maxMessageBytes         int
+	level                   slog.Level
+	json                    bool // log lines are JSON
+}
+
+func readConfig(env func(string) string) (config, error) {
+	c := config{
+		node:            cmp.Or(env("KRT_NODE_NAME"), "node"),
+		version:         cmp.Or(env("KRT_VERSION"), env("KRT_VERSION_ID")),
+		workflow:        env("KRT_WORKFLOW_NAME"),
+		store:           env("KRT_STORE"),
+		maxMessageBytes: defaultMaxMessageBytes,
+		json:            strings.EqualFold(env("KRT_LOG"), "json"),
+	}
+	var errs []error
+	var err error
+	if c.base, err = filepath.Abs(cmp.Or(env("KRT_BASE_PATH"), env("KO_DATA_PATH"), ".")); err != nil {
+		errs = append(errs, fmt.Errorf("KRT_BASE_PATH: %w", err))
+	}
+	switch c.handler = env("KRT_HANDLER_PATH"); {
+	case c.handler == "":
+		errs = append(errs, errors.New("KRT_HANDLER_PATH is not set: name the node's Python file"))
+	case !filepath.IsAbs(c.handler):
+		c.handler = filepath.Join(c.base, c.handler)
+	}
+	switch fork := env("KRT_FORK"); fork {
+	case "":
+		c.fork, c.workers = true, min(max(runtime.NumCPU(), leastWorkers), mostWorkers)
+	case "never":
+		c.workers = 1
+	default:
+		errs = append(errs, fmt.Errorf("KRT_FORK: %q is neither empty nor \"never\"", fork))
+	}
+	for _, n := range []struct {
+		name string
+		to   *int
+		most int
+	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
+		if raw := env(n.name); raw != "" {
+			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {
+				errs = append(errs, fmt.Errorf("%s: %q is no whole number from 1 to %d", n.name, raw, n.most))
+			}
+		}
+	}
+	if level := env("KRT_LOG_LEVEL"); level != "" {
+		if err := c.level.UnmarshalText([]byte(level)); err != nil {
+			errs = append(errs, fmt.Errorf("KRT_LOG_LEVEL: %q is none of debug, info, warn, error", level))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// settings returns what a Python process is told, as JSON: see shim/krt.
+func (c config) settings(scratch, modules string) (string, error) {
+	text, err := json.Marshal(map[string]any{
+		"node": c.node, "version": c.version, "workflow": c.workflow,
+		"base": c.base, "handler": c.handler, "store": c.store,
+		"limit": c.maxMessageBytes,
+		// Python's levels are 10, 20, 30, 40 where slog's are -4, 0, 4, 8.
+		"level":   20 + 10*(int(c.level)/4),
+		"scratch": scratch, "pb2": modules,
+	})
+	return string(text), err
+}

@@ -1,0 +1,28 @@
+// Package pyrunner runs a node whose code is in Python: the front, in Go,
+// speaks CloudEvents over HTTP as every runner does, and hands each event to one
+// of a pool of Python processes.
+//
+// # Processes
+//
+// The front starts one Python process, the zygote, which imports the node's
+// module, runs its init and then forks a worker whenever the front asks for one.
+// Each worker has a socket to the front and works on one request at a time;
+// requests wait in the front for a free worker until their deadline. With
+// KRT_FORK=never each worker is a process of its own that imports and inits for
+// itself: for nodes on a GPU (CUDA does not survive a fork) and for those whose
+// init leaves threads or asyncio tasks running.
+//
+// A worker that dies fails its one request and is replaced. One whose request
+// nobody waits for any more is told so (the handler gets an exception, so that
+// its finally blocks run) and killed if it has not ended soon after. The zygote's
+// death, an import error and an error in init end the front with an error. If
+// the front dies, by kill -9 even, the zygote kills all of its process group;
+// before it is up, and for lone workers, the kernel does (Linux).
+//
+// # Settings
+//
+// Besides those of every runner (package runner): KRT_HANDLER_PATH, the node's
+// Python file, absolute or relative to KRT_BASE_PATH; KRT_PYTHON, see
+// [FindPython]; KRT_WORKERS, the number of workers (default: of processors, from
+// 2 to 8; with KRT_FORK=never: 1); KRT_FORK, "never" or empty.
+package pyrunner

@@ -1,0 +1,175 @@
+package pyrunner
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// A frame on the socket between the front and a Python process is a header of
+// frameHeader bytes (length of the payload, kind, sequence number of the
+// request; little-endian) and the payload. shim/krt/frames.py is the other side.
+const frameHeader = 9
+
+type frameKind byte
+
+const (
+	// Front to worker: a request (see appendRequest), and that nobody waits for
+	// it any more.
+	frameRequest frameKind = 1
+	frameCancel  frameKind = 2
+	// Python to front: started, or failed to (reason); a result (flags, message
+	// name, data), an early reply (message name, data), an error (its kind,
+	// text), the request was cancelled; from the zygote: a worker ended (how).
+	frameReady      frameKind = 16
+	frameFailed     frameKind = 17
+	frameResult     frameKind = 18
+	frameEarlyReply frameKind = 19
+	frameError      frameKind = 20
+	frameCancelled  frameKind = 21
+	frameExited     frameKind = 22
+)
+
+// Flags of a result.
+const (
+	flagEarlyExit = 1 << iota
+	flagNoMessage // an early exit after an early reply: no answer is due
+)
+
+// What a frameError is about.
+const (
+	errorHandler = iota
+	errorWrongOutput
+	errorTooLarge
+)
+
+// maxNameBytes bounds a message's name in a frame; protobuf has no bound, the
+// event's attributes have (2048).
+const maxNameBytes = 1024
+
+var errMalformed = errors.New("malformed frame")
+
+type frame struct {
+	kind     frameKind
+	sequence uint32
+	payload  []byte
+}
+
+// appendFrame appends the header and payload of a frame to b.
+func appendFrame(b []byte, kind frameKind, sequence uint32, payload []byte) []byte {
+	b = appendHeader(b, kind, sequence, len(payload))
+	return append(b, payload...)
+}
+
+func appendHeader(b []byte, kind frameKind, sequence uint32, length int) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(length))
+	b = append(b, byte(kind))
+	return binary.LittleEndian.AppendUint32(b, sequence)
+}
+
+// appendRequest appends the frame of a request for e, all but its data, which
+// follows. The payload is the deadline (nanoseconds of Unix time, 0: none), the
+// lengths of workflow, correlation id, traceparent and message name (16 bits
+// each), these four, and the data.
+func appendRequest(b []byte, sequence uint32, e *event.Event, trace string) []byte {
+	length := 16 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
+	b = appendHeader(b, frameRequest, sequence, length)
+	var deadline int64
+	if !e.Deadline.IsZero() {
+		deadline = e.Deadline.UnixNano()
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
+	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
+	}
+	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
+		b = append(b, s...)
+	}
+	return b
+}
+
+// frameReader reads frames. A read that times out loses nothing: next goes on
+// where it stopped.
+type frameReader struct {
+	r       *bufio.Reader
+	limit   int // of a payload, in bytes
+	head    [frameHeader]byte
+	got     int // bytes of the header, then of the payload, that are here
+	payload []byte
+}
+
+func newFrameReader(r io.Reader, limit int) *frameReader {
+	return &frameReader{r: bufio.NewReaderSize(r, 16<<10), limit: limit}
+}
+
+// next returns the next frame; its payload is the caller's. An error wraps
+// errMalformed when what came is no frame.
+func (f *frameReader) next() (frame, error) {
+	for f.payload == nil {
+		n, err := f.r.Read(f.head[f.got:])
+		f.got += n
+		if f.got < frameHeader {
+			if err != nil {
+				return frame{}, err
+			}
+			continue
+		}
+		length := binary.LittleEndian.Uint32(f.head[:])
+		if int64(length) > int64(f.limit) {
+			return frame{}, fmt.Errorf("%w: %d bytes, the limit is %d", errMalformed, length, f.limit)
+		}
+		f.payload, f.got = make([]byte, length), 0
+	}
+	for f.got < len(f.payload) {
+		n, err := f.r.Read(f.payload[f.got:])
+		f.got += n
+		if err != nil && f.got < len(f.payload) {
+			return frame{}, err
+		}
+	}
+	out := frame{frameKind(f.head[4]), binary.LittleEndian.Uint32(f.head[5:]), f.payload}
+	f.payload, f.got = nil, 0
+	return out, nil
+}
+
+// encoded is a protobuf message as it travels: its full name and its bytes.
+type encoded struct {
+	name string
+	data []byte
+}
+
+// parseMessage reads a message: length of its name (16 bits), name, data.
+func parseMessage(payload []byte) (encoded, error) {
+	if len(payload) < 2 {
+		return encoded{}, fmt.Errorf("%w: no message", errMalformed)
+	}
+	n := int(binary.LittleEndian.Uint16(payload))
+	if n == 0 || n > maxNameBytes || 2+n > len(payload) {
+		return encoded{}, fmt.Errorf("%w: a message name of %d bytes", errMalformed, n)
+	}
+	name := payload[2 : 2+n]
+	for _, c := range name {
+		if c <= ' ' || c > '~' || c == '/' {
+			return encoded{}, fmt.Errorf("%w: a message name with byte %#x", errMalformed, c)
+		}
+	}
+	return encoded{string(name), payload[2+n:]}, nil
+}
+
+// parseResult reads a result: its flags and, unless they say that there is
+// none, its message.
+func parseResult(payload []byte) (exit bool, m *encoded, err error) {
+	if len(payload) < 3 || payload[0]&^(flagEarlyExit|flagNoMessage) != 0 {
+		return false, nil, fmt.Errorf("%w: a result of %d bytes", errMalformed, len(payload))
+	}
+	exit = payload[0]&flagEarlyExit != 0
+	if payload[0]&flagNoMessage != 0 {
+		return exit, nil, nil
+	}
+	message, err := parseMessage(payload[1:])
+	return exit, &message, err
+}

@@ -1,0 +1,267 @@
+package pyrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// closePatience bounds the wait for processes to end by themselves, and for
+	// the rest of their output.
+	closePatience = 2 * time.Second
+	// A worker that cannot be replaced is tried again after growing delays.
+	firstRespawn = 100 * time.Millisecond
+	mostRespawn  = 10 * time.Second
+)
+
+// errStopped is the answer to calls that come when no worker will.
+var errStopped = errors.New("the node has stopped")
+
+// node is a Python node: a runner.Foreign.
+type node struct {
+	config  config
+	env     func(string) string
+	python  string
+	environ []string
+	grace   time.Duration // between asking a handler to end and killing it
+	log     *slog.Logger
+
+	life    context.Context // of the node; its cause says why it ended
+	end     context.CancelCauseFunc
+	scratch string
+	starter *starter
+	host    host
+	pool    *pool
+	numbers atomic.Uint32
+	output  sync.WaitGroup // of the processes
+	keepers sync.WaitGroup // goroutines that keep the workers' number
+}
+
+// Init starts Python and waits for its workers.
+func (n *node) Init(ctx context.Context) error {
+	started := time.Now()
+	if err := n.prepare(); err != nil {
+		return err
+	}
+	if err := n.startHost(ctx); err != nil {
+		return err
+	}
+	if err := n.startWorkers(ctx); err != nil {
+		return err
+	}
+	if over, err := n.host.failed(); over != nil {
+		go func() {
+			<-over
+			n.end(err()) // nothing if the node has ended before
+		}()
+	}
+	n.log.Info("python started", "workers", n.config.workers, "python", n.python,
+		"handler", n.config.handler, "took", time.Since(started).Round(time.Millisecond).String())
+	return nil
+}
+
+// prepare finds Python and writes the files it starts with.
+func (n *node) prepare() (err error) {
+	if n.python, err = FindPython(n.env); err != nil {
+		return err
+	}
+	if n.scratch, err = os.MkdirTemp("", "krt-node-"); err != nil {
+		return fmt.Errorf("cannot make a folder for the Python shim: %w", err)
+	}
+	return WriteShim(n.scratch)
+}
+
+// argv returns the command that starts a Python process: "zygote" or "worker".
+func (n *node) argv(mode, modules string) ([]string, error) {
+	settings, err := n.config.settings(n.scratch, modules)
+	return []string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, err
+}
+
+func (n *node) startHost(ctx context.Context) error {
+	mode := "worker"
+	if n.config.fork {
+		mode = "zygote"
+	}
+	argv, err := n.argv(mode, "")
+	if err != nil {
+		return err
+	}
+	n.starter = newStarter()
+	if !n.config.fork {
+		n.host = &lone{
+			starter: n.starter, argv: argv, environ: n.environ,
+			maxMessageBytes: n.config.maxMessageBytes, processes: map[*process]struct{}{},
+		}
+		return nil
+	}
+	out, err := n.pipe()
+	if err != nil {
+		return err
+	}
+	z, err := startZygote(ctx, n.starter, argv, n.environ, out, n.config.maxMessageBytes)
+	if err != nil {
+		return err
+	}
+	n.host = z
+	return nil
+}
+
+// pipe returns where a process writes its output; what it writes is logged.
+func (n *node) pipe() (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a pipe for Python's output: %w", err)
+	}
+	n.output.Go(func() {
+		defer func() { _ = r.Close() }()
+		copyOutput(r, n.log, n.config.json)
+	})
+	return w, nil
+}
+
+// startWorkers starts all workers at once and waits until they are ready.
+func (n *node) startWorkers(ctx context.Context) error {
+	n.pool = newPool(n.config.workers)
+	results := make(chan error, n.config.workers)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for range n.config.workers {
+		go func() {
+			w, err := n.spawn(ctx)
+			if err == nil {
+				n.keep(w)
+			}
+			results <- err
+		}()
+	}
+	var first error
+	for range n.config.workers {
+		if err := <-results; err != nil && first == nil {
+			first = err
+			cancel() // the others would fail alike
+		}
+	}
+	return first
+}
+
+// spawn starts a worker and waits until it is ready.
+func (n *node) spawn(ctx context.Context) (*worker, error) {
+	out, err := n.pipe()
+	if err != nil {
+		return nil, err
+	}
+	w, err := n.host.spawn(n.numbers.Add(1), out)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.await(ctx); err != nil {
+		w.signal(syscall.SIGKILL)
+		return nil, errors.Join(err, w.conn.Close())
+	}
+	return w, nil
+}
+
+// keep offers w for calls and replaces it when it dies.
+func (n *node) keep(w *worker) {
+	n.pool.put(w)
+	n.keepers.Go(func() {
+		for {
+			select {
+			case <-w.exited:
+			case <-n.life.Done():
+				return
+			}
+			if n.pool.drop(w) {
+				_ = w.conn.Close() // else whoever has it does
+			}
+			n.log.Warn("worker died: starting another", "how", w.how)
+			if w = n.respawn(); w == nil {
+				return
+			}
+			n.pool.put(w) // if it has died already, the next round sees it
+		}
+	})
+}
+
+// respawn starts a worker in place of one that died, however often that takes;
+// nil when the node ends.
+func (n *node) respawn() *worker {
+	for delay := firstRespawn; ; delay = min(2*delay, mostRespawn) {
+		w, err := n.spawn(n.life)
+		if err == nil {
+			return w
+		}
+		if n.life.Err() != nil {
+			return nil
+		}
+		n.log.Error("cannot replace a worker: trying again", "error", err, "after", delay.String())
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-n.life.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// Call has a worker run the handler; it waits for a free one.
+func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
+	w := n.pool.get(c.Context(), n.life.Done())
+	if w == nil {
+		if err := c.Context().Err(); err != nil {
+			return runner.Output{}, err
+		}
+		return runner.Output{}, &runner.Unavailable{Err: fmt.Errorf("%w: %w", errStopped, context.Cause(n.life))}
+	}
+	out, err := w.call(c, in, n.grace)
+	if !n.pool.put(w) {
+		_ = w.conn.Close()
+	}
+	return out, err
+}
+
+// close ends all processes and frees all that Init took.
+func (n *node) close() {
+	n.end(errStopped)
+	if n.host != nil {
+		n.host.close()
+	}
+	n.keepers.Wait()
+	if n.starter != nil {
+		n.starter.close()
+	}
+	// Not for ever: a process that left the group may hold the pipe open.
+	drained := make(chan struct{})
+	go func() {
+		n.output.Wait()
+		close(drained)
+	}()
+	within(closePatience, drained)
+	if n.scratch != "" {
+		_ = os.RemoveAll(n.scratch)
+	}
+}
+
+// within reports whether done is closed before d has passed.
+func within(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

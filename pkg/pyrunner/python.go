@@ -1,0 +1,90 @@
+package pyrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// probePatience bounds how long one interpreter may take to say whether it can
+// import protobuf. A cold start from a slow disk takes seconds.
+const probePatience = 20 * time.Second
+
+// fallbackPython is where distributions put the interpreter whose packages
+// their package manager installs, whatever comes first on PATH.
+const fallbackPython = "/usr/bin/python3"
+
+// FindPython returns the interpreter that runs nodes: KRT_PYTHON, else the first
+// python3 on PATH that is 3.9 or later and can import google.protobuf, else
+// /usr/bin/python3 if that can. The error says what was tried and how to install
+// what is missing. It starts each candidate once: look once, and pass what was
+// found on as KRT_PYTHON.
+func FindPython(env func(string) string) (path string, err error) {
+	if named := env("KRT_PYTHON"); named != "" {
+		path, err := exec.LookPath(named)
+		if err != nil {
+			return "", fmt.Errorf("cannot find the Python interpreter: KRT_PYTHON: %w", err)
+		}
+		return path, nil
+	}
+	var tried []error
+	for _, candidate := range candidates(env("PATH")) {
+		if err := probe(candidate); err != nil {
+			tried = append(tried, err)
+			continue
+		}
+		return candidate, nil
+	}
+	if len(tried) == 0 {
+		return "", errors.New("cannot find Python: there is no python3 on PATH; install Python 3.9 or later and its package protobuf, " +
+			"or set KRT_PYTHON (Debian, Ubuntu: apt-get install python3-protobuf)")
+	}
+	return "", fmt.Errorf("cannot find a Python with protobuf: install it (Debian, Ubuntu: apt-get install python3-protobuf; "+
+		"elsewhere: python3 -m pip install protobuf) or set KRT_PYTHON: %w", errors.Join(tried...))
+}
+
+// candidates lists every python3 on path, first to last, then the fallback,
+// each once.
+func candidates(path string) []string {
+	var found []string
+	seen := map[string]bool{}
+	add := func(file string) {
+		info, err := os.Stat(file)
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || seen[file] {
+			return
+		}
+		seen[file] = true
+		found = append(found, file)
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if filepath.IsAbs(dir) {
+			add(filepath.Join(dir, "python3"))
+		}
+	}
+	add(fallbackPython)
+	return found
+}
+
+const probeCode = `import sys
+if sys.version_info < (3, 9): sys.exit("Python %d.%d is older than 3.9" % sys.version_info[:2])
+try: import google.protobuf
+except ImportError as e: sys.exit(str(e))`
+
+func probe(python string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), probePatience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, python, "-c", probeCode).CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(string(out))
+	if text == "" {
+		text = err.Error()
+	}
+	return fmt.Errorf("%s: %s", python, text)
+}

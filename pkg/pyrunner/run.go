@@ -1,0 +1,85 @@
+package pyrunner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner"
+)
+
+// Options are what [Run] takes from its surroundings; zero values are defaults.
+type Options struct {
+	// Getenv reads the settings. Default: os.Getenv.
+	Getenv func(name string) string
+	// Environ is the environment of the Python processes. Default: os.Environ().
+	Environ []string
+	// Output takes the node's log lines. Default: standard error.
+	Output io.Writer
+	// Listener is where to listen. Default: the inherited socket whose number is
+	// KRT_LISTEN_FD, else the port PORT, else 8080.
+	Listener net.Listener
+	// Ready is called once, when the node takes events.
+	Ready func()
+	// CancelGrace is how long a handler that nobody waits for may take to end
+	// before its worker is killed. Default: 2 s.
+	CancelGrace time.Duration
+	// ShutdownTimeout is how long the calls in flight may take to finish once
+	// the node is told to stop. Default: 30 s.
+	ShutdownTimeout time.Duration
+}
+
+// Main runs the Python node that the environment describes, its log lines going
+// to out, until ctx is done. It is all of cmd/runner.
+func Main(ctx context.Context, env func(string) string, out io.Writer) error {
+	return Run(ctx, Options{Getenv: env, Output: out})
+}
+
+// Run runs a Python node until ctx is done, then lets the calls in flight finish
+// and returns nil. It returns an error, no process being left, when a setting is
+// wrong, Python cannot be found or the node cannot be loaded (the user's
+// traceback having been logged), and when Python ends by itself.
+func Run(ctx context.Context, o Options) error {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	if o.Output == nil {
+		o.Output = os.Stderr
+	}
+	log, err := runner.EnvLogger(o.Output, o.Getenv)
+	if err != nil {
+		return fmt.Errorf("cannot start the node: %w", err)
+	}
+	c, err := readConfig(o.Getenv)
+	if err != nil {
+		return fmt.Errorf("cannot start node %q: %w", c.node, err)
+	}
+	n := &node{
+		config: c, env: o.Getenv, environ: o.Environ,
+		grace: cmp.Or(o.CancelGrace, 2*time.Second),
+		log:   log.With("node", c.node),
+	}
+	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer n.close()
+	// Told to stop, the server lets calls finish while Python still runs; if
+	// Python ends, there is nothing to serve any more.
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(n.life, stop)()
+	err = runner.RunForeign(serving, runner.Options{
+		Getenv: o.Getenv, Listener: o.Listener, Logger: log, Ready: o.Ready,
+		ShutdownTimeout: o.ShutdownTimeout,
+	}, n)
+	if cause := context.Cause(n.life); err == nil && cause != nil && !errors.Is(cause, errStopped) {
+		return fmt.Errorf("cannot go on with node %q: %w", c.node, cause)
+	}
+	return err
+}

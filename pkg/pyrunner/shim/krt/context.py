@@ -1,0 +1,143 @@
+"""The context that init and handler are given: KRT V1's, both generations of names."""
+
+import datetime
+import os
+
+from google.protobuf.message import Message
+
+from krt import frames, logs
+
+
+class Done:
+    """A result that may be awaited, and need not be."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value=None):
+        self.value = value
+
+    def __await__(self):
+        return self.value
+        yield  # makes this a generator, as __await__ must be
+
+
+class Context:
+    """What a handler knows of its call and may do about it."""
+
+    def __init__(self, node, call=None):
+        self.logger = node.logger
+        self.measurement = node.measurement
+        self.prediction = node.prediction
+        self.db = node.db
+        self._node = node
+        self._call = call
+        self._exit = False
+        self._exit_message = None
+        self._replied = False
+
+    def path(self, relative_path):
+        """Absolute path of a file of the bundle."""
+        return os.path.join(self._node.base_path, relative_path)
+
+    def set(self, key, value):
+        """Keep value under key for all calls of this process."""
+        self._node.values[key] = value
+
+    def get(self, key):
+        """The value kept under key; AttributeError (as in KRT V1) if there is none."""
+        try:
+            return self._node.values[key]
+        except KeyError:
+            raise AttributeError("ctx.get(%r): no value was set under this key" % (key,)) from None
+
+    def early_reply(self, response):
+        """Answer the caller at once; the handler and the workflow go on."""
+        if self._call is None:
+            raise RuntimeError("ctx.early_reply: there is no request in init")
+        if not isinstance(response, Message):
+            raise TypeError("ctx.early_reply takes a protobuf message, not %s" % type(response).__name__)
+        if self._replied or logs.current.call is not self._call:
+            self.logger.warning("early reply dropped: the request has been answered before")
+            return Done()
+        data = self._node.encode(response)
+        self._replied = True
+        self._call.reply(response.DESCRIPTOR.full_name, data)
+        return Done()
+
+    reply = early_reply
+
+    def early_exit(self, response=None):
+        """Make the handler's message (or response) the answer: no further node runs."""
+        if self._call is None:
+            raise RuntimeError("ctx.early_exit: there is no request in init")
+        self._exit = True
+        if response is not None:
+            self._exit_message = response
+        return Done()
+
+    set_early_exit = early_exit
+
+    @property
+    def workflow(self):
+        """Name of the workflow of this call; in init of the node, if it has just one."""
+        return self._node.workflow if self._call is None else self._call.workflow
+
+    @property
+    def request_id(self):
+        """Id of the request, the same in all nodes; empty in init."""
+        return "" if self._call is None else self._call.correlation_id
+
+    def get_request_id(self):
+        return self.request_id
+
+    @property
+    def node(self):
+        return self._node.name
+
+    @property
+    def version(self):
+        return self._node.version
+
+    @property
+    def trace_parent(self):
+        """W3C traceparent of this step, for requests made elsewhere."""
+        return "" if self._call is None else self._call.trace_parent
+
+    @property
+    def deadline(self):
+        """Instant (aware datetime, UTC) after which nobody waits; None if there is none."""
+        if self._call is None or not self._call.deadline_ns:
+            return None
+        return datetime.datetime.fromtimestamp(self._call.deadline_ns / 1e9, datetime.timezone.utc)
+
+    def __getattr__(self, name):
+        if name in ("send_output", "send_any", "send_early_reply", "send_early_exit"):
+            raise AttributeError(
+                "ctx.%s belongs to runner 3 (KRT v2): this node needs a handler that returns its message" % name
+            )
+        raise AttributeError("ctx has no %r" % name)
+
+
+class Call:
+    """One request, as the front sent it."""
+
+    __slots__ = ("sequence", "channel", "deadline_ns", "workflow", "correlation_id", "trace_parent", "message", "data")
+
+    def __init__(self, channel, sequence, payload):
+        self.channel = channel
+        self.sequence = sequence
+        head = frames.REQUEST_HEAD
+        self.deadline_ns, workflow, correlation, trace, message = head.unpack_from(payload)
+        at = head.size
+        self.workflow = payload[at:at + workflow].decode()
+        at += workflow
+        self.correlation_id = payload[at:at + correlation].decode()
+        at += correlation
+        self.trace_parent = payload[at:at + trace].decode()
+        at += trace
+        self.message = payload[at:at + message].decode()
+        self.data = payload[at + message:]
+
+    def reply(self, name, data):
+        name = name.encode()
+        self.channel.send(frames.EARLY_REPLY, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)

@@ -1,0 +1,103 @@
+"""The wire between the front and its Python processes.
+
+A frame is a header (length of the payload, kind, sequence number of the request
+it belongs to; little-endian) and its payload. pkg/pyrunner/frame.go is the other
+side and says what each payload holds.
+"""
+
+import socket
+import struct
+import threading
+
+HEADER = struct.Struct("<IBI")
+REQUEST_HEAD = struct.Struct("<qHHHH")
+RESULT_HEAD = struct.Struct("<BH")
+NAME_HEAD = struct.Struct("<H")
+COMMAND = struct.Struct("<BII")
+
+# Front to worker.
+REQUEST = 1
+CANCEL = 2
+# Worker (or zygote) to front.
+READY = 16
+FAILED = 17
+RESULT = 18
+EARLY_REPLY = 19
+ERROR = 20
+CANCELLED = 21
+EXITED = 22
+# Front to zygote, in COMMANDs.
+SPAWN = 1
+SIGNAL = 2
+
+# What an ERROR is about: its payload's first byte.
+HANDLER_ERROR = 0
+WRONG_OUTPUT = 1
+TOO_LARGE = 2
+
+# Result flags.
+EARLY_EXIT = 1
+NO_MESSAGE = 2
+
+_CHUNK = 65536
+
+
+class Channel:
+    """Reads and writes frames on a blocking stream socket."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffered = b""
+        self._lock = threading.Lock()
+
+    def read(self):
+        """Return (kind, sequence, payload) of the next frame, None at the end."""
+        while True:
+            data = self.buffered
+            if len(data) >= HEADER.size:
+                length, kind, sequence = HEADER.unpack_from(data)
+                end = HEADER.size + length
+                if len(data) < end:
+                    data = self._read_rest(data, end)
+                    if data is None:
+                        return None
+                self.buffered = data[end:]
+                return kind, sequence, data[HEADER.size:end]
+            chunk = self.sock.recv(_CHUNK)
+            if not chunk:
+                return None
+            self.buffered = data + chunk if data else chunk
+
+    def _read_rest(self, data, end):
+        whole = bytearray(end)
+        at = len(data)
+        whole[:at] = data
+        view = memoryview(whole)
+        while at < end:
+            n = self.sock.recv_into(view[at:])
+            if n == 0:
+                return None
+            at += n
+        return bytes(whole)
+
+    def cancels(self, sequence):
+        """Report whether the front has cancelled the request of that number.
+
+        Called from a signal handler while the request runs; the front sends
+        nothing but a cancel then, before it sends the signal.
+        """
+        try:
+            self.buffered += self.sock.recv(_CHUNK, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            pass
+        if len(self.buffered) < HEADER.size:
+            return False
+        _, kind, number = HEADER.unpack_from(self.buffered)
+        return kind == CANCEL and number == sequence
+
+    def send(self, kind, sequence, *parts):
+        length = 0
+        for part in parts:
+            length += len(part)
+        with self._lock:
+            self.sock.sendall(b"".join((HEADER.pack(length, kind, sequence), *parts)))

@@ -1,0 +1,151 @@
+"""The user's node: its module, its init, its handler."""
+
+import importlib.util
+import inspect
+import os
+import sys
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+
+from krt import frames, logs, store
+from krt.context import Context
+
+_WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
+
+
+class Refused(Exception):
+    """The node's code cannot run as it is; the text says why, no traceback needed."""
+
+
+class WrongOutput(Exception):
+    """What the handler returned is no answer. `code` is one of frames' error codes."""
+
+    def __init__(self, text, code=frames.WRONG_OUTPUT):
+        super().__init__(text)
+        self.code = code
+
+
+class Node:
+    """One node's code in this process. Values are what ctx.set keeps."""
+
+    def __init__(self, settings, logger):
+        self.name = settings["node"]
+        self.version = settings["version"]
+        self.workflow = settings["workflow"]
+        self.base_path = settings["base"]
+        self.limit = settings["limit"]
+        self.path = settings["handler"]
+        self.logger = logger
+        self.values = {}
+        self.store = None
+        if settings["store"]:
+            self.store = store.Client(settings["store"], self.version, self.name, self.workflow)
+        self.measurement = store.Measurement(self.store, logger)
+        self.prediction = store.Prediction(self.store, logger)
+        self.db = store.DB(self.store)
+        self.handler = self.init = None
+        self.asynchronous = False
+
+    def load(self):
+        """Import the node's module; Refused if it has no usable handler."""
+        shown = os.path.relpath(self.path, self.base_path)
+        self._check_file(shown)
+        sys.path.insert(0, os.path.dirname(self.path))
+        stem = os.path.splitext(os.path.basename(self.path))[0]
+        name = stem if stem.isidentifier() and stem not in sys.modules else "main"
+        spec = importlib.util.spec_from_file_location(name, self.path)
+        if spec is None:
+            raise Refused("%s is no Python file: its name must end in .py" % shown)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        self.handler = self._handler(module, shown)
+        self.init = getattr(module, "init", None)
+        if self.init is not None:
+            _check_call(self.init, (None,), "%s: init must take one argument, init(ctx)" % shown)
+        self.asynchronous = _is_async(self.handler)
+
+    def _check_file(self, shown):
+        if os.path.isdir(self.path):
+            raise Refused("%s is a folder, not a Python file: name the node's main.py" % shown)
+        try:
+            with open(self.path, "rb") as file:
+                text = file.read()
+        except OSError as error:
+            raise Refused("cannot read the node's code %s: %s" % (shown, error.strerror)) from None
+        if not text.strip():
+            raise Refused("%s is empty: %s" % (shown, _WANTED))
+
+    def _handler(self, module, shown):
+        handler = getattr(module, "handler", None)
+        if handler is None and hasattr(module, "default_handler"):
+            raise Refused(
+                "%s defines `default_handler`, which is of runner 3 (KRT v2): a KRT V1 node defines "
+                "`handler(ctx, data)` and returns its message instead of calling `ctx.send_output`" % shown
+            )
+        if handler is None:
+            raise Refused("%s has no `handler`: %s" % (shown, _WANTED))
+        if not callable(handler):
+            raise Refused("%s: `handler` is a %s, not a function: %s" % (shown, type(handler).__name__, _WANTED))
+        names = getattr(getattr(handler, "__code__", None), "co_names", ())
+        if "send_output" in names:
+            raise Refused(
+                "%s: the handler calls `ctx.send_output`, which is of runner 3 (KRT v2): "
+                "a KRT V1 handler returns its message" % shown
+            )
+        _check_call(handler, (None, None), "%s: handler must take two arguments, handler(ctx, data)" % shown)
+        return handler
+
+    def context(self, call=None):
+        return Context(self, call)
+
+    def data(self, call):
+        return Any(type_url="type.googleapis.com/" + call.message, value=call.data)
+
+    def encode(self, message):
+        """The bytes of message; WrongOutput if they are too many or cannot be had."""
+        try:
+            data = message.SerializeToString()
+        except Exception as error:  # EncodeError: a required field of proto2 is missing
+            raise WrongOutput("cannot encode %s: %s" % (message.DESCRIPTOR.full_name, error)) from error
+        if len(data) > self.limit:
+            raise WrongOutput(
+                "the message %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)"
+                % (message.DESCRIPTOR.full_name, len(data), self.limit),
+                frames.TOO_LARGE,
+            )
+        return data
+
+    def result(self, ctx, value):
+        """The parts of the RESULT frame for what the handler returned."""
+        flags = 0
+        if ctx._exit:
+            flags = frames.EARLY_EXIT
+            if value is None:
+                value = ctx._exit_message
+        if isinstance(value, Message):
+            data = self.encode(value)
+            name = value.DESCRIPTOR.full_name.encode()
+            return frames.RESULT_HEAD.pack(flags, len(name)), name, data
+        if value is None and ctx._exit and ctx._replied:
+            return (frames.RESULT_HEAD.pack(flags | frames.NO_MESSAGE, 0),)
+        what = "nothing (None)" if value is None else "a %s" % type(value).__name__
+        raise WrongOutput("handler returned %s: it must return a protobuf message" % what)
+
+    def after_fork(self):
+        if self.store is not None:
+            self.store.after_fork()
+
+
+def _is_async(handler):
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))
+
+
+def _check_call(function, arguments, text):
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        raise Refused(text) from None
+    except ValueError:
+        pass  # a built-in without a signature

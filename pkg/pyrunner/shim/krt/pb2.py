@@ -1,0 +1,100 @@
+"""Modules *_pb2 made from the bundle's protos, for those missing or refused."""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+import google.protobuf
+
+from krt import logs, trace
+
+
+def install(folder):
+    """Look for *_pb2 modules in folder after the node's own; empty means none."""
+    if not folder:
+        return
+    made = {}
+    for path, _, files in os.walk(folder):
+        for file in files:
+            if file.endswith("_pb2.py"):
+                full = os.path.join(path, file)
+                made[os.path.relpath(full, folder)[:-3].replace(os.sep, ".")] = full
+    if made:
+        sys.meta_path.insert(0, _Finder(made))
+        sys.path.append(folder)  # for the packages that modules in subfolders are in
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """The node's own module first, ours if there is none or it does not load."""
+
+    def __init__(self, made):
+        self._made = made
+
+    def find_spec(self, name, path=None, target=None):
+        ours = self._ours(name)
+        if ours is None:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        own = self._made[ours]
+        if spec is None or spec.loader is None or spec.origin == own:
+            if spec is None:
+                logs.emit("I", "%s is missing: made from the bundle's proto" % _file(name))
+            loader = _Alias(ours) if ours != name else importlib.machinery.SourceFileLoader(name, own)
+            return importlib.util.spec_from_loader(name, loader, origin=own)
+        spec.loader = _Wary(spec.loader, own)
+        return spec
+
+    def _ours(self, name):
+        """The module made for name: of that path, or the only one of that file name."""
+        if not name.endswith("_pb2"):
+            return None
+        if name in self._made:
+            return name
+        last = name.rpartition(".")[2]
+        same = [m for m in self._made if m.rpartition(".")[2] == last]
+        return same[0] if len(same) == 1 else None
+
+
+class _Alias(importlib.abc.Loader):
+    """Gives the module that is made under another name, so that classes are the same."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        sys.modules[module.__name__] = importlib.import_module(self._name)
+
+
+class _Wary(importlib.abc.Loader):
+    """Runs the node's own module and, if protobuf refuses it, ours in its place."""
+
+    def __init__(self, loader, made):
+        self._loader = loader
+        self._made = made
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        kept = dict(module.__dict__)
+        try:
+            self._loader.exec_module(module)
+            return
+        except Exception as error:
+            reason = trace.last_line(error)
+        logs.emit("W", "%s is refused by protobuf %s (%s): made from the bundle's proto instead"
+                  % (_file(module.__name__), google.protobuf.__version__, reason.splitlines()[0]))
+        module.__dict__.clear()
+        module.__dict__.update(kept)
+        with open(self._made, "rb") as file:
+            code = compile(file.read(), self._made, "exec")
+        exec(code, module.__dict__)
+
+
+def _file(name):
+    return name.replace(".", "/") + ".py"

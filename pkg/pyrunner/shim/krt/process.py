@@ -1,0 +1,229 @@
+"""The two kinds of process the front starts: a zygote that forks workers, or a worker."""
+
+import asyncio
+import gc
+import inspect
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+
+try:
+    import google.protobuf
+except ImportError as missing:
+    sys.exit("%s cannot import google.protobuf (%s): install it, for example python3 -m pip install protobuf"
+             % (sys.executable, missing))
+
+from krt import frames, logs, pb2, trace
+from krt.node import Node, Refused
+from krt.worker import Worker, new_loop
+
+FRONT = 3  # descriptor of the socket to the front
+_PR_SET_PDEATHSIG = 1
+
+
+def main(mode, settings):
+    settings = json.loads(settings)
+    sys.argv = [settings["handler"]]
+    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business
+    os.set_inheritable(FRONT, False)
+    channel = frames.Channel(socket.socket(fileno=FRONT))
+    logger = logs.install(settings["level"])
+    node = Node(settings, logger)
+    loop = _start(node, channel, settings)
+    if mode == "worker":
+        channel.send(frames.READY, 0)
+        _serve(node, channel, loop)
+    _Zygote(node, channel, settings).run(loop)
+
+
+def _start(node, channel, settings):
+    """Load and init the node; return the event loop that init ran on, if one was needed."""
+    try:
+        os.chdir(node.base_path)
+        pb2.install(settings["pb2"])
+        node.load()
+        return _init(node)
+    except Refused as error:
+        logs.emit("E", str(error))
+        reason = str(error)
+    except BaseException as error:
+        logs.emit("E", trace.text(error))
+        reason = trace.last_line(error)
+    logs.finish()
+    channel.send(frames.FAILED, 0, reason.encode("utf-8", "replace")[:4096])
+    _exit(1)
+
+
+def _init(node):
+    if node.init is None:
+        return None
+    result = node.init(node.context())
+    if not inspect.isawaitable(result):
+        return None
+    loop = new_loop()
+
+    async def wait():
+        await result
+
+    loop.run_until_complete(wait())
+    return loop
+
+
+def _serve(node, channel, loop):
+    try:
+        Worker(node, channel, loop).serve()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the front is gone
+    except BaseException as error:
+        logs.emit("E", "worker: " + trace.text(error))
+        _exit(1)
+    _exit(0)
+
+
+def _exit(code):
+    logs.finish()
+    os._exit(code)
+
+
+class _Zygote:
+    """Holds the node, loaded, and forks it into workers on the front's command."""
+
+    def __init__(self, node, channel, settings):
+        self._node = node
+        self._channel = channel
+        self._front = channel.sock
+        self._scratch = settings["scratch"]
+        self._children = {}  # pid -> worker's number
+        self._prctl = _prctl()
+
+    def run(self, loop):
+        if loop is not None:
+            self._close(loop)
+        wake, woken = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        gc.collect()
+        gc.freeze()  # so that collections in workers do not copy shared pages
+        # From here the end of the socket says that the front is gone, and all of
+        # the group is killed, not this process alone.
+        self._die_with_parent(0)
+        logs.finish()
+        self._channel.send(frames.READY, 0)
+        while True:
+            ready, _, _ = select.select([self._front, wake], [], [])
+            if wake in ready:
+                os.read(wake, 4096)
+                self._reap()
+            if self._front in ready:
+                self._command(wake, woken)
+
+    def _close(self, loop):
+        """An event loop does not survive a fork: each worker has its own."""
+        left = asyncio.all_tasks(loop)
+        if left:
+            self._node.logger.warning(
+                "init left %d asyncio task(s) running: they end here, for workers are forked from this process "
+                "(KRT_FORK=never keeps them)", len(left))
+        loop.close()
+        asyncio.set_event_loop(None)
+
+    def _reap(self):
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            number = self._children.pop(pid, None)
+            if number is not None:
+                self._channel.send(frames.EXITED, number, _how(status).encode())
+
+    def _command(self, wake, woken):
+        command, fds, _, _ = socket.recv_fds(self._front, frames.COMMAND.size, 2)
+        if len(command) < frames.COMMAND.size:
+            self._end()
+        kind, number, argument = frames.COMMAND.unpack(command)
+        if kind == frames.SPAWN:
+            self._fork(number, fds, (wake, woken))
+        elif kind == frames.SIGNAL:
+            for pid, child in self._children.items():
+                if child == number:
+                    os.kill(pid, argument)
+
+    def _end(self):
+        """The front is gone: so is everything it had us start."""
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)
+
+    def _fork(self, number, fds, pipes):
+        zygote = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            text = "cannot fork: %s" % error.strerror
+            for fd in fds:
+                os.close(fd)
+            self._channel.send(frames.EXITED, number, text.encode())
+            return
+        if pid:
+            for fd in fds:
+                os.close(fd)
+            self._children[pid] = number
+            return
+        try:
+            self._become_worker(zygote, fds, pipes)
+        except BaseException as error:
+            logs.emit("E", "worker: " + trace.text(error))
+        os._exit(1)
+
+    def _become_worker(self, zygote, fds, pipes):
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for fd in pipes:
+            os.close(fd)
+        self._front.close()
+        sock, output = fds
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        self._die_with_parent(signal.SIGKILL)
+        if os.getppid() != zygote:
+            os._exit(1)
+        self._node.after_fork()
+        channel = frames.Channel(socket.socket(fileno=sock))
+        channel.send(frames.READY, 0)
+        _serve(self._node, channel, None)
+
+    def _die_with_parent(self, signum):
+        if self._prctl is not None:
+            self._prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def _prctl():
+    """prctl where there is one (Linux); elsewhere the end of the socket must do."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import ctypes
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
+def _how(status):
+    if os.WIFSIGNALED(status):
+        return "signal: %s" % _signal_name(os.WTERMSIG(status))
+    return "exit status %d" % os.WEXITSTATUS(status)
+
+
+def _signal_name(number):
+    return (signal.strsignal(number) or str(number)).lower()

@@ -1,0 +1,148 @@
+"""Tests a node's handler without a runner:
+
+    from krt.testing import Context, call
+    import main
+
+    ctx = Context()
+    answer = call(main.handler, Request(name="x"), ctx=ctx, init=main.init)
+    assert answer.greeting == "Hello x"
+
+What the handler does through its context is kept in ctx: `replies`,
+`early_exited`, `measurements`, `predictions`, `documents`.
+"""
+
+import asyncio
+import copy
+import inspect
+import logging
+import os
+
+from google.protobuf.any_pb2 import Any
+
+from krt import logs, store
+from krt import context as real
+
+_OPERATORS = {
+    "$gt": lambda a, b: a > b,
+    "$gte": lambda a, b: a >= b,
+    "$lt": lambda a, b: a < b,
+    "$lte": lambda a, b: a <= b,
+    "$in": lambda a, b: a in b,
+    "$ne": lambda a, b: a != b,
+}
+
+
+class _Store:
+    """Stands for the store: keeps what is posted to it."""
+
+    def __init__(self):
+        self.measurements = []
+        self.predictions = []
+        self.documents = {}
+
+    def post(self, path, body):
+        body = copy.deepcopy(body)
+        parts = path.split("/")[2:]
+        if parts == ["measurements"]:
+            self.measurements.append(body)
+            return {}
+        if parts == ["predictions"]:
+            self.predictions.append(body)
+            return {}
+        documents = self.documents.setdefault(parts[1], [])
+        if len(parts) == 3:
+            return {"documents": [copy.deepcopy(d) for d in documents if _matches(d, body["query"])]}
+        documents.append(body["data"])
+        return {"id": str(len(documents))}
+
+
+def _matches(document, query):
+    return all(_holds(document, key.split("."), wanted) for key, wanted in query.items())
+
+
+def _holds(value, keys, wanted):
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return isinstance(wanted, dict) and list(wanted) == ["$ne"]
+        value = value[key]
+    if isinstance(wanted, dict) and wanted and all(k.startswith("$") for k in wanted):
+        try:
+            return all(_OPERATORS[operator](value, limit) for operator, limit in wanted.items())
+        except TypeError:
+            return False  # values of different kinds
+    return value == wanted
+
+
+class _Node:
+    def __init__(self, base_path, workflow, logger):
+        self.name, self.version = "node", "test"
+        self.workflow = workflow
+        self.base_path = os.path.abspath(base_path)
+        self.logger = logger
+        self.values = {}
+        self.store = _Store()
+        self.measurement = store.Measurement(self.store, logger)
+        self.prediction = store.Prediction(self.store, logger)
+        self.db = store.DB(self.store)
+
+    def encode(self, message):
+        return message.SerializeToString()
+
+
+class _Call:
+    def __init__(self, workflow):
+        self.deadline_ns = 0
+        self.workflow = workflow
+        self.correlation_id = self.trace_parent = ""
+
+    def reply(self, name, data):
+        pass
+
+
+class Context(real.Context):
+    """A handler's context whose effects can be looked at."""
+
+    def __init__(self, base_path=".", workflow="test", logger=None):
+        node = _Node(base_path, workflow, logger or logging.getLogger("krt.node"))
+        super().__init__(node, _Call(workflow))
+        self.replies = []
+        self.measurements = node.store.measurements
+        self.predictions = node.store.predictions
+        self.documents = node.store.documents
+
+    @property
+    def early_exited(self):
+        """Whether the handler asked for an early exit."""
+        return self._exit
+
+    def early_reply(self, response):
+        done = super().early_reply(response)
+        self.replies.append(response)
+        return done
+
+    reply = early_reply
+
+
+def call(handler, message, ctx=None, init=None):
+    """Run handler for message as a runner would; return what it returns.
+
+    Handler and init may be async or not. ctx is a Context; a new one if None.
+    """
+    ctx = ctx or Context()
+    data = Any(type_url="type.googleapis.com/" + message.DESCRIPTOR.full_name, value=message.SerializeToString())
+
+    async def run():
+        if init is not None:
+            await _value(init(ctx))
+        return await _value(handler(ctx, data))
+
+    before = logs.current.call
+    logs.current.call = ctx._call
+    try:
+        return asyncio.run(run())
+    finally:
+        logs.current.call = before
+
+
+async def _value(result):
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,44 @@
+"""Tracebacks as the node's author wants them: without the frames of this shim."""
+
+import os
+import traceback
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_ENTRY = os.path.join(os.path.dirname(_HERE), "krt_main.py")
+
+
+def _ours(name):
+    return name.startswith(_HERE + os.sep) or name == _ENTRY or name.startswith("<frozen importlib")
+
+
+def text(error):
+    """The traceback of error and of what caused it."""
+    report = traceback.TracebackException.from_exception(error)
+    _trim(report, set())
+    return "".join(report.format()).rstrip("\n")
+
+
+def _trim(report, seen):
+    if report is None or id(report) in seen:
+        return
+    seen.add(id(report))
+    kept = [frame for frame in report.stack if not _ours(frame.filename)]
+    report.stack = traceback.StackSummary.from_list(kept)
+    _trim(report.__cause__, seen)
+    _trim(report.__context__, seen)
+    for part in getattr(report, "exceptions", None) or ():
+        _trim(part, seen)
+
+
+def summary(error):
+    """What a caller is told of error: its text, or its type if it has none."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # a __str__ of the user's that fails
+        return type(error).__name__
+
+
+def last_line(error):
+    """The last line of a traceback: type and text."""
+    lines = traceback.format_exception_only(type(error), error)
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,175 @@
+"""A worker: answers the front's requests, one at a time."""
+
+import asyncio
+import inspect
+import signal
+
+from krt import frames, logs, trace
+from krt.context import Call
+from krt.node import WrongOutput
+
+
+class Cancelled(BaseException):
+    """Raised in a handler that nobody waits for any more, so that it cleans up."""
+
+
+class Worker:
+    """Serves a node's requests on a channel until that ends."""
+
+    def __init__(self, node, channel, loop=None):
+        self._node = node
+        self._channel = channel
+        self._loop = loop
+        self._running = 0  # sequence number of the request whose handler runs
+        self._cancelled = 0  # of the request cancelled last
+        self._task = None
+
+    def serve(self):
+        signal.signal(signal.SIGUSR1, self._on_cancel)
+        if not self._node.asynchronous:
+            self._serve()
+            return
+        if self._loop is None:
+            self._loop = new_loop()
+        self._loop.run_until_complete(self._serve_async())
+
+    def _on_cancel(self, signum, frame):
+        sequence = self._running
+        if not sequence or not self._channel.cancels(sequence):
+            return
+        self._cancelled = sequence
+        if self._task is None:
+            self._running = 0
+            raise Cancelled()
+        # threadsafe: from a signal handler the loop must be woken.
+        self._loop.call_soon_threadsafe(self._cancel_task, sequence)
+
+    def _cancel_task(self, sequence):
+        if self._running == sequence:
+            self._task.cancel()
+
+    def _next(self):
+        """The next request, None at the end. A cancel that came too late is dropped."""
+        while True:
+            frame = self._channel.read()
+            if frame is None:
+                return None
+            kind, sequence, payload = frame
+            if kind == frames.REQUEST:
+                return Call(self._channel, sequence, payload)
+
+    def _serve(self):
+        node = self._node
+        handler = node.handler
+        while True:
+            call = self._next()
+            if call is None:
+                return
+            logs.current.call = call
+            try:
+                ctx = node.context(call)
+                try:
+                    self._running = call.sequence
+                    value = handler(ctx, node.data(call))
+                    if inspect.isawaitable(value):
+                        value = self._finish(value)
+                finally:
+                    self._running = 0
+                answer = (frames.RESULT, call.sequence, *node.result(ctx, value))
+            except Cancelled:
+                answer = (frames.CANCELLED, call.sequence)
+            except BaseException as error:
+                answer = self._failure(call, error)
+            self._answer(answer)
+
+    def _finish(self, awaitable):
+        """Await what a plain function returned."""
+        if self._loop is None:
+            self._loop = new_loop()
+
+        async def wait():
+            return await awaitable
+
+        return self._loop.run_until_complete(wait())
+
+    async def _serve_async(self):
+        # The handler runs in this very task: one task for all requests costs
+        # nothing for the handlers that never wait.
+        node = self._node
+        handler = node.handler
+        self._task = asyncio.current_task()
+        while True:
+            if not self._channel.buffered and busy(self._loop):
+                await readable(self._loop, self._channel.sock)
+            call = self._next()
+            if call is None:
+                return
+            logs.current.call = call
+            try:
+                ctx = node.context(call)
+                try:
+                    self._running = call.sequence
+                    value = await handler(ctx, node.data(call))
+                finally:
+                    self._running = 0
+                answer = (frames.RESULT, call.sequence, *node.result(ctx, value))
+            except asyncio.CancelledError as error:
+                if self._cancelled == call.sequence:
+                    if hasattr(self._task, "uncancel"):
+                        self._task.uncancel()
+                    answer = (frames.CANCELLED, call.sequence)
+                else:
+                    answer = self._failure(call, error)
+            except BaseException as error:
+                answer = self._failure(call, error)
+            self._answer(answer)
+
+    def _answer(self, answer):
+        logs.finish()
+        logs.current.call = None
+        self._channel.send(*answer)
+
+    def _failure(self, call, error):
+        code = frames.HANDLER_ERROR
+        text = trace.summary(error)
+        if isinstance(error, WrongOutput):
+            code = error.code
+        else:
+            logs.emit("E", trace.text(error))
+        text = text.encode("utf-8", "replace")[:32768].decode("utf-8", "ignore").encode()
+        return frames.ERROR, call.sequence, bytes((code,)), text
+
+
+def new_loop():
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+def busy(loop):
+    """Report whether loop has more to do, or to watch, than the task that asks.
+
+    If not, the task may block on its socket instead of going through the loop.
+    Loops that are not asyncio's own are taken for busy.
+    """
+    if getattr(loop, "_ready", True) or getattr(loop, "_scheduled", True):
+        return True
+    selector = getattr(loop, "_selector", None)
+    if selector is None or len(selector.get_map()) > 1:  # its own wake-up pipe
+        return True
+    return len(asyncio.all_tasks(loop)) > 1
+
+
+async def readable(loop, sock):
+    """Wait until sock can be read."""
+    ready = loop.create_future()
+
+    def wake():
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock, wake)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)

@@ -1,0 +1,240 @@
+package pyrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// joinBytes is up to which size data is copied behind its frame's header;
+	// larger data is handed to the kernel as it is.
+	joinBytes = 64 << 10
+	// exitPatience bounds the wait to learn how a worker died.
+	exitPatience = 2 * time.Second
+	// frameSlack is what a frame may hold besides a message's data.
+	frameSlack = 64 << 10
+)
+
+// worker is one Python process that runs the handler, seen from the front. All
+// but exit and the channels is for who has taken it from the pool.
+type worker struct {
+	number   uint32
+	conn     *net.UnixConn
+	frames   *frameReader
+	signal   func(syscall.Signal)
+	sequence uint32
+	buf      []byte
+	broken   bool // it must not be used again
+
+	exited chan struct{} // closed when the process has ended; then how is set
+	how    string
+	once   sync.Once
+}
+
+func newWorker(number uint32, conn *net.UnixConn, maxMessageBytes int) *worker {
+	return &worker{
+		number: number, conn: conn,
+		frames: newFrameReader(conn, maxMessageBytes+frameSlack),
+		exited: make(chan struct{}),
+	}
+}
+
+// exit notes that the process has ended.
+func (w *worker) exit(how string) {
+	w.once.Do(func() {
+		w.how = how
+		close(w.exited)
+	})
+}
+
+// await waits until the process is ready for requests.
+func (w *worker) await(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
+	defer stop()
+	f, err := w.frames.next()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return w.died(err)
+	case f.kind == frameFailed:
+		return errors.New(string(f.payload))
+	case f.kind != frameReady:
+		return fmt.Errorf("%w: kind %d before the worker is ready", errMalformed, f.kind)
+	}
+	return nil
+}
+
+// died returns why the worker's socket came to its end.
+func (w *worker) died(err error) error {
+	if within(exitPatience, w.exited) {
+		return fmt.Errorf("worker died: %s", w.how)
+	}
+	return fmt.Errorf("worker lost: %w", err)
+}
+
+// call runs the handler for in. If it leaves the worker broken, the process is
+// dead or dying.
+func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration) (runner.Output, error) {
+	ctx := c.Context()
+	w.sequence++
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = w.conn.SetDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
+	out, err := w.exchange(c, in)
+	if !stop() {
+		<-interrupted // or it would interrupt the next call
+		_ = w.conn.SetDeadline(time.Time{})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			w.cancel(grace)
+			return runner.Output{}, ctx.Err()
+		}
+	}
+	if err != nil && w.broken {
+		w.signal(syscall.SIGKILL)
+		return runner.Output{}, &runner.Unavailable{Err: err}
+	}
+	return out, err
+}
+
+// exchange sends the request and takes frames until one ends it.
+func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
+	if err := w.send(in, c.TraceParent()); err != nil {
+		w.broken = true
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return runner.Output{}, err
+		}
+		return runner.Output{}, w.died(err)
+	}
+	for {
+		f, err := w.next()
+		if err != nil {
+			return runner.Output{}, err
+		}
+		if f.kind != frameEarlyReply {
+			return w.end(c, f)
+		}
+		message, err := parseMessage(f.payload)
+		if err != nil {
+			w.broken = true
+			return runner.Output{}, err
+		}
+		// Posted before the next frame is read: replies keep their order.
+		if err := runner.ReplyEncoded(c, runner.Output{Message: message.name, Data: message.data}); err != nil {
+			c.Logger.Slog().Error("early reply lost", "error", err)
+		}
+	}
+}
+
+func (w *worker) send(in *event.Event, trace string) error {
+	w.buf = appendRequest(w.buf[:0], w.sequence, in, trace)
+	if len(in.Data) <= joinBytes {
+		w.buf = append(w.buf, in.Data...)
+		_, err := w.conn.Write(w.buf)
+		return err
+	}
+	_, err := (&net.Buffers{w.buf, in.Data}).WriteTo(w.conn)
+	return err
+}
+
+// next returns the next frame of the request in hand. Those of earlier ones,
+// which a thread of the node's may send late, are dropped.
+func (w *worker) next() (frame, error) {
+	for {
+		f, err := w.frames.next()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return frame{}, err
+		case errors.Is(err, errMalformed):
+			w.broken = true
+			return frame{}, fmt.Errorf("worker: %w", err)
+		case err != nil:
+			w.broken = true
+			return frame{}, w.died(err)
+		case f.sequence > w.sequence:
+			w.broken = true
+			return frame{}, fmt.Errorf("worker: %w: for request %d in request %d", errMalformed, f.sequence, w.sequence)
+		case f.sequence == w.sequence:
+			return f, nil
+		}
+	}
+}
+
+// end reads the frame that ends a request.
+func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
+	switch {
+	case f.kind == frameResult:
+		exit, message, err := parseResult(f.payload)
+		if err != nil {
+			w.broken = true
+			return runner.Output{}, fmt.Errorf("worker: %w", err)
+		}
+		if exit {
+			c.SetEarlyExit()
+		}
+		if message == nil {
+			return runner.Output{}, nil
+		}
+		return runner.Output{Message: message.name, Data: message.data}, nil
+	case f.kind == frameError && len(f.payload) > 0:
+		return runner.Output{}, handlerError(f.payload[0], string(f.payload[1:]))
+	case f.kind == frameCancelled:
+		return runner.Output{}, context.Canceled
+	}
+	w.broken = true
+	return runner.Output{}, fmt.Errorf("worker: %w: kind %d, %d bytes", errMalformed, f.kind, len(f.payload))
+}
+
+func handlerError(kind byte, text string) error {
+	err := errors.New(text)
+	switch kind {
+	case errorWrongOutput:
+		return runner.Failed(code.Code_INTERNAL, event.ReasonWrongOutput, err)
+	case errorTooLarge:
+		return runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
+	}
+	return err
+}
+
+// cancel ends a request that nobody waits for: politely, then by force.
+func (w *worker) cancel(grace time.Duration) {
+	defer func() {
+		if w.broken {
+			w.signal(syscall.SIGKILL)
+		}
+		_ = w.conn.SetDeadline(time.Time{})
+	}()
+	if w.broken { // half of the request may be in the socket
+		return
+	}
+	_ = w.conn.SetDeadline(time.Now().Add(grace))
+	// The frame first: it tells the worker which request the signal is about.
+	if _, err := w.conn.Write(appendFrame(nil, frameCancel, w.sequence, nil)); err != nil {
+		w.broken = true
+		return
+	}
+	w.signal(syscall.SIGUSR1)
+	for {
+		f, err := w.next()
+		if err != nil {
+			w.broken = true
+			return
+		}
+		if f.kind != frameEarlyReply {
+			return
+		}
+	}
+}
