@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// runnerVerb is the hidden verb by which a node process of a local run starts the
+// Python front: the installed program alone runs Python nodes.
+const runnerVerb = "__runner"
+
+type runOptions struct {
+	streams Streams
+	program string
+	path    string
+
+	set      []string
+	fromFile []string
+	envFile  string
+
+	ports           local.Ports
+	stateDir        string
+	noReload        bool
+	requestTimeout  time.Duration
+	startTimeout    time.Duration
+	maxMessageBytes int
+
+	verbose bool
+	noColor bool
+	output  string
+}
+
+const runLong = `Run a whole version on this machine, without a cluster: the entrypoint that a cluster
+runs, and each node's runner in a process of its own. Go nodes are built first (a
+prebuilt program as src runs as it is). Default is the version here.
+
+Every config variable and file of the manifest needs a value before anything starts:
+--set, then --env-file, then the environment. A node inherits the environment of this
+command, but for PORT and KRT_*.
+
+A node is started anew when its code changes, and everything is checked anew when the
+manifest or a proto does; requests in flight are not dropped, and what does not start
+leaves what ran before in place.
+
+Ctrl-C stops all in order, within 5 seconds; a second one at once. Measurements,
+predictions and documents stay, in a state folder below $XDG_STATE_HOME (else
+~/.local/state); the version's own folder is not written to.
+
+Exits 0 if all went well, 1 if something did not start or a node had to be given up.`
+
+func newRunCommand(s Streams) *cobra.Command {
+	o := runOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "run [DIR|krt.yml|FILE.krt]",
+		Short: "Run a version on this machine",
+		Long:  runLong,
+		Example: `  kn-krt run
+  kn-krt run price-estimator --set OUTPUT_PRICE_CURRENCY=EUR
+  kn-krt run my-version.krt --env-file .env --set-from-file HTTPS_CERT=cert.pem
+  kn-krt run --grpc-port 0 --web-port 0 -o json`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(cmd, o.output); err != nil {
+				return err
+			}
+			o.program, o.path = cmd.Root().DisplayName(), pathArgument(args)
+			config, err := o.config(cmd)
+			if err != nil {
+				return err
+			}
+			return runRun(cmd.Context(), o, config)
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *runOptions) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&o.set, "set", nil, "value of a config variable, as NAME=VALUE (may be repeated)")
+	flags.StringVar(&o.envFile, "env-file", "", "file of NAME=VALUE lines with values of config variables")
+	flags.StringArrayVar(&o.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
+	flags.StringVar(&o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports")
+	flags.IntVar(&o.ports.GRPC, "grpc-port", 9000, "port for gRPC; 0 is any free one")
+	flags.IntVar(&o.ports.Web, "web-port", 8080, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
+	flags.IntVar(&o.ports.Reply, "reply-port", 0, "port for the nodes' replies, and for metrics; 0 is any free one")
+	flags.DurationVar(&o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
+	flags.DurationVar(&o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
+	flags.IntVar(&o.maxMessageBytes, "max-message-bytes", 4<<20, "size of the largest message")
+	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
+	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
+	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")
+	outputFlag(cmd, &o.output)
+}
+
+// config reads the flags that give values.
+func (o *runOptions) config(cmd *cobra.Command) (local.Config, error) {
+	set, err := pairs(cmd, "--set", o.set)
+	if err != nil {
+		return local.Config{}, err
+	}
+	files, err := pairs(cmd, "--set-from-file", o.fromFile)
+	return local.Config{Set: set, EnvFile: o.envFile, Files: files}, err
+}
+
+// pairs reads values of the form NAME=VALUE. An error shows no value: it may be
+// a secret.
+func pairs(cmd *cobra.Command, flag string, list []string) (map[string]string, error) {
+	read := map[string]string{}
+	for i, pair := range list {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, usageError(cmd, "value %d of %s is not of the form NAME=VALUE", i+1, flag)
+		}
+		if _, twice := read[name]; twice {
+			return nil, usageError(cmd, "%s gives %q twice", flag, name)
+		}
+		read[name] = value
+	}
+	return read, nil
+}
+
+func runRun(ctx context.Context, o runOptions, config local.Config) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find this program, which also runs Python nodes: %w", err)
+	}
+	ctx, kill, release := interrupts(ctx)
+	defer release()
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	err = local.Run(ctx, o.path, local.Options{
+		Config:          config,
+		Ports:           o.ports,
+		Reporter:        newConsole(o),
+		RunnerCommand:   []string{self, runnerVerb},
+		StateDir:        o.stateDir,
+		NoReload:        o.noReload,
+		StartTimeout:    o.startTimeout,
+		RequestTimeout:  o.requestTimeout,
+		MaxMessageBytes: o.maxMessageBytes,
+		LogLevel:        level,
+		Kill:            kill,
+	})
+	return o.explain(err)
+}
+
+// interrupts returns a context that the first signal cancels, and a channel that
+// the second closes.
+func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	killed, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		for _, act := range []func(){cancel, func() { close(killed) }} {
+			select {
+			case <-signals:
+				act()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, killed, func() { signal.Stop(signals); close(over); cancel() }
+}
+
+// explain adds to err what to do about it on this command line.
+func (o *runOptions) explain(err error) error {
+	var (
+		problems krt.Problems
+		missing  *local.MissingConfigError
+		port     *local.PortError
+	)
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			fmt.Fprintln(o.streams.Err, p)
+		}
+		return withHint(fmt.Errorf("%s is no valid version: %s", o.path, count(len(problems), "error")),
+			"Check it with '%s validate %s'.", o.program, o.path)
+	case errors.As(err, &missing) && len(missing.Variables) > 0:
+		return withHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",
+			missing.Variables[0], fileHint(missing))
+	case errors.As(err, &missing):
+		return withHint(err, "Give the content with --set-from-file %s=PATH.", missing.Files[0])
+	case errors.As(err, &port):
+		return withHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", port.Port, port.Port)
+	case errors.Is(err, local.ErrNoGo):
+		return withHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
+	case errors.Is(err, local.ErrRunning):
+		return withHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")
+	}
+	return err
+}
+
+func fileHint(missing *local.MissingConfigError) string {
+	if len(missing.Files) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the content of a file with --set-from-file %s=PATH", missing.Files[0])
+}

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// newConsole returns what shows a run to the user: text, or JSON lines.
+func newConsole(o runOptions) local.Reporter {
+	if o.output == outputJSON {
+		return &jsonConsole{out: o.streams.Out}
+	}
+	return &textConsole{
+		out: o.streams.Out, program: o.program, verbose: o.verbose,
+		colour: o.streams.TTY && !o.noColor, colours: map[string]string{},
+	}
+}
+
+// Terminal colours (ECMA-48 SGR).
+const (
+	colourReset = "\x1b[0m"
+	colourGood  = "\x1b[32m"
+	colourBad   = "\x1b[31m"
+	colourWarn  = "\x1b[33m"
+)
+
+// nodeColours are given to nodes in turn; red and green mean something else.
+func nodeColours() []string {
+	return []string{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[96m", "\x1b[95m", "\x1b[94m"}
+}
+
+// textConsole shows a run to a person.
+type textConsole struct {
+	out     io.Writer
+	program string
+	verbose bool
+	colour  bool
+
+	mu      sync.Mutex
+	width   int               // of the longest node's name
+	colours map[string]string // by node
+}
+
+// Line writes "[node] line".
+func (c *textConsole) Line(node, _, line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// One write each, so that lines of others that share the stream stay whole.
+	_, _ = io.WriteString(c.out, c.paint(c.nodeColour(node), "["+node+"]")+" "+line+"\n")
+}
+
+// Event writes a line or a few about e.
+func (c *textConsole) Event(e local.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := c.text(e); text != "" {
+		_, _ = io.WriteString(c.out, text)
+	}
+}
+
+func (c *textConsole) text(e local.Event) string {
+	switch e.Type {
+	case local.EventState:
+		if c.verbose {
+			return "state folder " + e.StateDir + "\n"
+		}
+	case local.EventStarting:
+		for _, node := range e.Nodes {
+			c.width = max(c.width, len(node))
+		}
+	case local.EventWarning:
+		return c.paint(colourWarn, "!") + " " + e.Text + "\n"
+	case local.EventReady:
+		return c.ready(e.Serving)
+	case local.EventReloading:
+		return "… " + e.Text + " changed" + listed(", restarting ", e.Nodes) + "\n"
+	case local.EventReloaded:
+		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
+	case local.EventReloadFailed:
+		return c.bad() + " not reloaded, what ran before runs on: " + e.Error.Error() + "\n"
+	case local.EventStopping:
+		return "stopping …\n"
+	case local.EventStopped:
+		return "stopped\n"
+	default:
+		return c.node(e)
+	}
+	return ""
+}
+
+// node tells of an event of one node.
+func (c *textConsole) node(e local.Event) string {
+	name := fmt.Sprintf("%-*s", c.width, e.Node)
+	switch e.Type {
+	case local.EventBuilding:
+		return "… " + name + "  building\n"
+	case local.EventWaiting:
+		return "… " + name + "  not ready yet after " + seconds(e.Took) + "\n"
+	case local.EventNodeReady:
+		return fmt.Sprintf("%s %s  %-6s  ready in %s\n", c.good(), name, e.Language, seconds(e.Took))
+	case local.EventNodeExited:
+		again := ", starting it again"
+		if e.Delay > 0 {
+			again += " in " + seconds(e.Delay)
+		}
+		return c.bad() + " " + name + "  died (" + e.Error.Error() + ")" + again + "\n"
+	case local.EventNodeFailed:
+		return c.bad() + " " + name + "  died too often (" + e.Error.Error() + "), given up until it is changed\n"
+	}
+	return ""
+}
+
+// ready tells how to call the version, with lines to copy.
+func (c *textConsole) ready(s *local.Serving) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s %s answers (Ctrl-C stops it)\n", c.good(), s.Version)
+	fmt.Fprintf(&b, "  gRPC     %s\n  web      http://%s\n  metrics  http://%s/metrics\n", s.GRPC, s.Web, s.Reply)
+	if len(s.Workflows) == 0 {
+		return b.String()
+	}
+	w := s.Workflows[0]
+	address := ""
+	if grpc := reachable(s.GRPC); grpc != defaultAddress {
+		address = " --address " + grpc
+	}
+	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d '%s'%s\n", c.program, w.Name, w.Example, address)
+	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d '%s' http://%s/%s\n\n", w.Example, reachable(s.Web), w.Method)
+	return b.String()
+}
+
+func (c *textConsole) good() string { return c.paint(colourGood, "✓") }
+func (c *textConsole) bad() string  { return c.paint(colourBad, "✗") }
+
+func (c *textConsole) paint(colour, text string) string {
+	if !c.colour {
+		return text
+	}
+	return colour + text + colourReset
+}
+
+func (c *textConsole) nodeColour(node string) string {
+	if c.colours[node] == "" {
+		all := nodeColours()
+		c.colours[node] = all[len(c.colours)%len(all)]
+	}
+	return c.colours[node]
+}
+
+// reachable is an address at which what listens on address can be called: no
+// call goes to 0.0.0.0.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
+}
+
+func listed(before string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return before + strings.Join(names, ", ")
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }

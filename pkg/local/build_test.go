@@ -1,0 +1,181 @@
+package local
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const printsHello = `package main
+
+import "krt.dev/kn-krt/pkg/runner/event"
+
+func main() { println("hello " + event.ContentType) }
+`
+
+func newTestBuilder(t *testing.T) (*builder, *recorder) {
+	t.Helper()
+	t.Setenv("GOPROXY", "off") // all that is needed is there
+	t.Setenv("GOFLAGS", "-mod=readonly")
+	s, err := openState(t.TempDir())
+	require.NoError(t, err)
+	l, r := newLauncher(), newRecorder()
+	t.Cleanup(func() { l.close(); require.NoError(t, s.close()) })
+	return newBuilder(s, l, r), r
+}
+
+func requireHello(t *testing.T, binary string) {
+	t.Helper()
+	out, err := exec.Command(binary).CombinedOutput()
+	require.NoError(t, err)
+	require.Equal(t, "hello application/protobuf\n", string(out))
+}
+
+// files returns the names and content of all files in folder.
+func files(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		found[path] = string(content)
+		return err
+	}))
+	return found
+}
+
+func TestBuild(t *testing.T) {
+	for name, c := range map[string]struct {
+		files   map[string]string
+		folder  string
+		pattern string
+	}{
+		"no go.mod": {map[string]string{"src/etl/main.go": printsHello}, "src/etl", "."},
+		"own go.mod that requires the SDK": {map[string]string{
+			"src/etl/main.go": printsHello,
+			"src/etl/go.mod":  "module example.com/etl\n\ngo 1.25.0\n\nrequire krt.dev/kn-krt/pkg/runner v1.2.3\n",
+		}, "src/etl", "."},
+		"own go.mod that does not": {map[string]string{
+			"src/etl/main.go": printsHello,
+			"src/etl/go.mod":  "module example.com/etl\n\ngo 1.21\n",
+		}, "src/etl", "."},
+		"go.mod of the bundle": {map[string]string{
+			"go.mod":          "module example.com/version\n",
+			"src/etl/main.go": strings.Replace(printsHello, "event\"\n", "event\"\nimport \"example.com/version/share\"\n", 1) + "var _ = share.X\n",
+			"share/share.go":  "package share\n\nconst X = 1\n",
+		}, "src/etl", "."},
+		"by import path": {map[string]string{
+			"go.mod":          "module example.com/version\n",
+			"cmd/etl/main.go": printsHello,
+		}, ".", "example.com/version/cmd/etl"},
+		"replacement that is gone": {map[string]string{
+			"src/etl/main.go": printsHello,
+			"src/etl/go.mod":  "module example.com/etl\n\nreplace krt.dev/kn-krt/pkg/runner => ../../gone\n",
+		}, "src/etl", "."},
+		"relative replacement": {map[string]string{
+			"src/etl/main.go": strings.Replace(printsHello, "event\"\n", "event\"\nimport \"example.com/lib\"\n", 1) + "var _ = lib.X\n",
+			"src/etl/go.mod":  "module example.com/etl\n\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ../lib\n",
+			"src/lib/go.mod":  "module example.com/lib\n",
+			"src/lib/lib.go":  "package lib\n\nconst X = 1\n",
+		}, "src/etl", "."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := newTestBuilder(t)
+			root := t.TempDir()
+			for path, content := range c.files {
+				write(t, filepath.Join(root, path), content)
+			}
+			before := files(t, root)
+			binaries, err := b.build(context.Background(), map[string]target{
+				"etl": {folder: filepath.Join(root, c.folder), pattern: c.pattern},
+			})
+			require.NoError(t, err)
+			requireHello(t, binaries["etl"])
+			require.Equal(t, before, files(t, root), "the user's folder is not touched")
+		})
+	}
+}
+
+func TestBuildInThisRepository(t *testing.T) {
+	b, _ := newTestBuilder(t)
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	before, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	binaries, err := b.build(context.Background(), map[string]target{"etl": {folder: root, pattern: "krt.dev/kn-krt/cmd/entrypoint"}})
+	require.NoError(t, err)
+	require.FileExists(t, binaries["etl"])
+	after, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
+}
+
+func TestBuildErrorsHaveTheUsersPaths(t *testing.T) {
+	b, _ := newTestBuilder(t)
+	root := t.TempDir()
+	t.Chdir(root)
+	write(t, "src/etl/main.go", "package main\n\nfunc main() {\n\tx := 1\n}\n")
+	write(t, "src/model/main.go", "package main\n\nfunc main() {\n")
+	write(t, "src/lib/lib.go", "package lib\n")
+	write(t, "src/good/main.go", printsHello)
+	_, err := b.build(context.Background(), map[string]target{
+		"etl":   {folder: filepath.Join(root, "src/etl"), pattern: "."},
+		"good":  {folder: filepath.Join(root, "src/good"), pattern: "."},
+		"lib":   {folder: filepath.Join(root, "src/lib"), pattern: "."},
+		"model": {folder: filepath.Join(root, "src/model"), pattern: "."},
+	})
+	require.EqualError(t, err, `cannot build node "etl":
+  src/etl/main.go:4:2: declared and not used: x
+cannot build node "lib": . in `+filepath.Join(root, "src/lib")+` is no main package
+cannot build node "model":
+  src/model/main.go:4:1: syntax error: unexpected EOF, expected }`)
+}
+
+func TestNodesOfTheSameCodeShareABuild(t *testing.T) {
+	b, r := newTestBuilder(t)
+	folder := filepath.Dir(write(t, filepath.Join(t.TempDir(), "main.go"), printsHello))
+	same := target{folder: folder, pattern: "."}
+	binaries, err := b.build(context.Background(), map[string]target{"one": same, "two": same})
+	require.NoError(t, err)
+	require.Equal(t, binaries["one"], binaries["two"])
+	require.Len(t, r.of(EventBuilding), 1)
+}
+
+func TestBuildLeavesEarlierBinariesAlone(t *testing.T) {
+	b, _ := newTestBuilder(t)
+	main := write(t, filepath.Join(t.TempDir(), "main.go"), printsHello)
+	nodes := map[string]target{"etl": {folder: filepath.Dir(main), pattern: "."}}
+	first, err := b.build(context.Background(), nodes)
+	require.NoError(t, err)
+	write(t, main, strings.Replace(printsHello, "hello", "goodbye", 1))
+	second, err := b.build(context.Background(), nodes)
+	require.NoError(t, err)
+	require.NotEqual(t, first["etl"], second["etl"])
+	requireHello(t, first["etl"])
+}
+
+func TestBuildWithoutGo(t *testing.T) {
+	b, _ := newTestBuilder(t)
+	t.Setenv("PATH", t.TempDir())
+	_, err := b.build(context.Background(), map[string]target{"etl": {folder: t.TempDir(), pattern: "."}})
+	require.ErrorIs(t, err, ErrNoGo)
+	require.EqualError(t, err, `cannot build node "etl": there is no go command on PATH`)
+}
+
+func TestBuildStopsWithItsContext(t *testing.T) {
+	b, r := newTestBuilder(t)
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "main.go"), printsHello)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := b.build(ctx, map[string]target{"etl": {folder: folder, pattern: "."}})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, r.output())
+}

@@ -1,0 +1,86 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// source is where a version comes from: a folder, the manifest in one, or a
+// packed bundle.
+type source struct {
+	path   string // absolute
+	packed bool
+}
+
+func findSource(path string) (source, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return source{}, fmt.Errorf("cannot run %q: %w", path, err)
+	}
+	info, err := os.Stat(absolute)
+	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return source{}, fmt.Errorf("cannot run %q: %w", path, err)
+	}
+	extension := strings.ToLower(filepath.Ext(absolute))
+	manifest := extension == ".yml" || extension == ".yaml"
+	return source{path: absolute, packed: !info.IsDir() && !manifest}, nil
+}
+
+// stateDir returns the default state folder: that of the bundle's folder,
+// whether it or the manifest in it was named.
+func (s source) stateDir() (string, error) {
+	path := s.path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() && !s.packed {
+		path = filepath.Dir(path)
+	}
+	return DefaultStateDir(path)
+}
+
+// unpack unpacks a packed bundle below st and returns its folder.
+func (s source) unpack(ctx context.Context, st *state) (string, error) {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return "", fmt.Errorf("cannot unpack: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	dir := filepath.Join(st.run(), "bundle")
+	if err := krt.Unpack(ctx, file, dir, krt.UnpackOptions{}); err != nil {
+		return "", fmt.Errorf("cannot unpack %q: %w", s.path, err)
+	}
+	return dir, nil
+}
+
+// load reads and checks the bundle at path. Warnings are reported; errors come
+// as krt.Problems.
+func load(ctx context.Context, path string, r Reporter) (*krt.Bundle, error) {
+	b, problems, err := krt.Load(ctx, path, krt.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if problems.HasErrors() {
+		return nil, problems.Errors()
+	}
+	for _, p := range problems {
+		if !p.Note {
+			p.Warning = false // the event says so
+			r.Event(Event{Type: EventWarning, Text: p.String()})
+		}
+	}
+	for _, n := range b.Manifest.Nodes {
+		if b.Kind(n) == krt.KindImage {
+			return nil, fmt.Errorf("cannot run node %q: its code is in the image %q, and a local run needs src", n.Name, n.Image)
+		}
+	}
+	return b, nil
+}

@@ -1,0 +1,185 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"krt.dev/kn-krt/pkg/krt/spelling"
+)
+
+// Config is where the values of a version's config variables and files come
+// from. No value is ever logged or put on a command line.
+type Config struct {
+	// Set gives values by name; it has precedence over EnvFile.
+	Set map[string]string
+	// EnvFile is the path of a file of KEY=VALUE lines, which has precedence over
+	// the environment; "" means none.
+	EnvFile string
+	// Files gives, by name of a config file, the path of a file with its content.
+	Files map[string]string
+}
+
+// MissingConfigError says which config variables and files of a version have no
+// value. KRT V1: all are mandatory at start.
+type MissingConfigError struct {
+	Variables []string
+	Files     []string
+}
+
+func (e *MissingConfigError) Error() string {
+	var parts []string
+	for _, kind := range []struct {
+		singular string
+		names    []string
+	}{{"variable", e.Variables}, {"file", e.Files}} {
+		switch len(kind.names) {
+		case 0:
+			continue
+		case 1:
+			parts = append(parts, "config "+kind.singular+" "+quoted(kind.names))
+		default:
+			parts = append(parts, "config "+kind.singular+"s "+quoted(kind.names))
+		}
+	}
+	return "no value for " + strings.Join(parts, " and ")
+}
+
+func quoted(names []string) string {
+	quotes := make([]string, len(names))
+	for i, name := range names {
+		quotes[i] = fmt.Sprintf("%q", name)
+	}
+	return strings.Join(quotes, ", ")
+}
+
+// values are a version's config, gathered.
+type values struct {
+	variables map[string]string
+	files     map[string][]byte // content by name
+}
+
+// gather finds a value for each name that the manifest declares. environment is
+// what os.LookupEnv is. An empty value counts as none.
+func (c Config) gather(variables, files []string, environment func(string) (string, bool)) (values, error) {
+	v := values{variables: map[string]string{}, files: map[string][]byte{}}
+	if err := c.check(variables, files); err != nil {
+		return v, err
+	}
+	fromFile, err := c.readEnvFile()
+	if err != nil {
+		return v, err
+	}
+	missing := &MissingConfigError{}
+	for _, name := range variables {
+		value := c.Set[name]
+		if value == "" {
+			value = fromFile[name]
+		}
+		if value == "" {
+			value, _ = environment(name)
+		}
+		if value == "" {
+			missing.Variables = append(missing.Variables, name)
+			continue
+		}
+		v.variables[name] = value
+	}
+	for _, name := range files {
+		path, ok := c.Files[name]
+		if !ok {
+			missing.Files = append(missing.Files, name)
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return v, fmt.Errorf("cannot read config file %q: %w", name, err)
+		}
+		v.files[name] = content
+	}
+	if len(missing.Variables)+len(missing.Files) > 0 {
+		return v, missing
+	}
+	return v, nil
+}
+
+// check refuses names that the manifest does not declare.
+func (c Config) check(variables, files []string) error {
+	var errs []error
+	for _, name := range sortedKeys(c.Set) {
+		switch {
+		case slices.Contains(variables, name):
+		case slices.Contains(files, name):
+			errs = append(errs, fmt.Errorf("config %q is a file: its value is the content of a file", name))
+		default:
+			errs = append(errs, unknownConfig("variable", name, variables))
+		}
+	}
+	for _, name := range sortedKeys(c.Files) {
+		switch {
+		case slices.Contains(files, name):
+		case slices.Contains(variables, name):
+			errs = append(errs, fmt.Errorf("config %q is a variable, not a file", name))
+		default:
+			errs = append(errs, unknownConfig("file", name, files))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func unknownConfig(kind, name string, known []string) error {
+	hint := spelling.Hint(name, known)
+	switch {
+	case hint != "":
+	case len(known) == 0:
+		hint = "; the manifest declares none"
+	default:
+		hint = "; the manifest declares " + quoted(known)
+	}
+	return fmt.Errorf("config %s %q is not declared in the manifest%s", kind, name, hint)
+}
+
+func (c Config) readEnvFile() (map[string]string, error) {
+	if c.EnvFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.EnvFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read env file: %w", err)
+	}
+	defer f.Close()
+	vars, err := godotenv.Parse(f)
+	if err != nil {
+		// The parser's own text quotes the file, values and all.
+		return nil, fmt.Errorf("cannot read env file %q: a line is not of the form KEY=VALUE", c.EnvFile)
+	}
+	return vars, nil
+}
+
+// writeFiles writes the config files' content to folder, readable by this user
+// only, and returns the path of each by name.
+func (v values) writeFiles(folder string) (map[string]string, error) {
+	paths := map[string]string{}
+	for name, content := range v.files {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return nil, fmt.Errorf("cannot write config file %q: %w", name, err)
+		}
+		paths[name] = path
+	}
+	return paths, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

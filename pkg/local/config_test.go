@@ -1,0 +1,78 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func write(t *testing.T, path, content string) string {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func environment(vars map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) { value, ok := vars[name]; return value, ok }
+}
+
+func TestGatherPrecedence(t *testing.T) {
+	env := write(t, filepath.Join(t.TempDir(), ".env"), "# values\nB=file\nexport C=\"file\"\nD=\n")
+	c := Config{Set: map[string]string{"C": "set"}, EnvFile: env}
+	v, err := c.gather([]string{"A", "B", "C", "D"}, nil,
+		environment(map[string]string{"A": "env", "B": "env", "C": "env", "D": "env"}))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"A": "env", "B": "file", "C": "set", "D": "env"}, v.variables)
+}
+
+func TestGatherFiles(t *testing.T) {
+	c := Config{Files: map[string]string{"CERT": write(t, filepath.Join(t.TempDir(), "cert.pem"), "secret")}}
+	v, err := c.gather(nil, []string{"CERT"}, environment(nil))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	paths, err := v.writeFiles(folder)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"CERT": filepath.Join(folder, "CERT")}, paths)
+	info, err := os.Stat(paths["CERT"])
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	content, err := os.ReadFile(paths["CERT"])
+	require.NoError(t, err)
+	require.Equal(t, "secret", string(content))
+}
+
+func TestGatherErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		config           Config
+		variables, files []string
+		want             string
+	}{
+		"missing variable":  {Config{}, []string{"A"}, nil, `no value for config variable "A"`},
+		"empty":             {Config{Set: map[string]string{"A": ""}}, []string{"A"}, nil, `no value for config variable "A"`},
+		"all missing":       {Config{}, []string{"A", "B"}, []string{"C"}, `no value for config variables "A", "B" and config file "C"`},
+		"unknown, near":     {Config{Set: map[string]string{"CURENCY": "x"}}, []string{"CURRENCY"}, nil, `config variable "CURENCY" is not declared in the manifest; did you mean "CURRENCY"?`},
+		"unknown, others":   {Config{Set: map[string]string{"X": "x"}}, []string{"CURRENCY"}, nil, `config variable "X" is not declared in the manifest; the manifest declares "CURRENCY"`},
+		"unknown, none":     {Config{Set: map[string]string{"X": "x"}}, nil, nil, `config variable "X" is not declared in the manifest; the manifest declares none`},
+		"unknown file":      {Config{Files: map[string]string{"X": "x"}}, nil, nil, `config file "X" is not declared in the manifest; the manifest declares none`},
+		"file as variable":  {Config{Set: map[string]string{"C": "x"}}, nil, []string{"C"}, `config "C" is a file: its value is the content of a file`},
+		"variable as file":  {Config{Files: map[string]string{"A": "x"}}, []string{"A"}, nil, `config "A" is a variable, not a file`},
+		"no file":           {Config{Files: map[string]string{"C": "/nonexistent"}}, nil, []string{"C"}, `cannot read config file "C": open /nonexistent: no such file or directory`},
+		"no env file":       {Config{EnvFile: "/nonexistent"}, nil, nil, `cannot read env file: open /nonexistent: no such file or directory`},
+		"two at the a time": {Config{Set: map[string]string{"X": "", "Y": ""}}, nil, nil, "config variable \"X\" is not declared in the manifest; the manifest declares none\nconfig variable \"Y\" is not declared in the manifest; the manifest declares none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.config.gather(c.variables, c.files, environment(nil))
+			require.EqualError(t, err, c.want)
+		})
+	}
+}
+
+func TestGatherNeverTellsAValue(t *testing.T) {
+	env := write(t, filepath.Join(t.TempDir(), ".env"), "SECRET hunter2 'unbalanced\n")
+	_, err := Config{EnvFile: env}.gather(nil, nil, environment(nil))
+	require.ErrorContains(t, err, "a line is not of the form KEY=VALUE")
+	require.NotContains(t, err.Error(), "hunter2")
+}

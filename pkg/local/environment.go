@@ -1,0 +1,121 @@
+package local
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/pyrunner"
+)
+
+// namespace is the KRT_RUNTIME_ID of a local run (KRT V1: the runtime's id).
+const namespace = "local"
+
+// environ returns what a node inherits: all of our own environment, for user
+// code needs PATH, HOME, a virtual environment, proxies, CUDA's variables and
+// what else a developer has set; but nothing that says where another program
+// listens, or that belongs to a node above us. KRT_PYTHON and KRT_WORKERS are
+// the developer's settings for the Python runner.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		switch name {
+		case "KRT_PYTHON", "KRT_WORKERS":
+			return false
+		case "PORT":
+			return true
+		}
+		return strings.HasPrefix(name, "KRT_")
+	})
+}
+
+// place is what all nodes of a run have in common.
+type place struct {
+	values   values
+	files    map[string]string // path of each config file
+	replyURL string
+	storeURL string
+	python   string // "" when no node needs it
+	maxBytes string // "" for the runner's default
+}
+
+// gather sets the config values for m, with config files in folder.
+func (p *place) gather(c Config, m *krt.Manifest, folder string) error {
+	v, err := c.gather(m.Config.Variables, m.Config.Files, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("cannot write config files: %w", err)
+	}
+	files, err := v.writeFiles(folder)
+	if err != nil {
+		return err
+	}
+	p.values, p.files = v, files
+	return nil
+}
+
+// findPython sets the interpreter for all Python nodes, if b has any: looking
+// for it starts processes, and what lacks should be said once.
+func (p *place) findPython(b *krt.Bundle) (err error) {
+	isPython := func(n krt.Node) bool { return b.Kind(n) == krt.KindPython }
+	if p.python == "" && slices.ContainsFunc(b.Manifest.Nodes, isPython) {
+		p.python, err = pyrunner.FindPython(os.Getenv)
+	}
+	return err
+}
+
+// variables returns the environment of node n (KRT V1, "Environment of a
+// node"), without the port. The last of two with one name wins: the contract's
+// before the config's before the manifest's before what is inherited.
+func (p place) variables(b *krt.Bundle, n krt.Node) []string {
+	env := environ()
+	add := func(name, value string) { env = append(env, name+"="+value) }
+	for _, name := range sortedKeys(n.Env) {
+		add(name, n.Env[name])
+	}
+	for _, name := range sortedKeys(p.values.variables) {
+		add(name, p.values.variables[name])
+	}
+	for _, name := range sortedKeys(p.files) {
+		add(name, p.files[name])
+	}
+	version := b.Manifest.Version
+	add("KRT_VERSION", version)
+	add("KRT_VERSION_ID", version)
+	add("KRT_RUNTIME_ID", namespace)
+	add("KRT_NODE_NAME", n.Name)
+	add("KRT_NODE_ID", version+"-"+n.Name)
+	add("KRT_WORKFLOW_NAME", onlyWorkflow(b.Manifest, n.Name))
+	add("KRT_BASE_PATH", b.Dir)
+	add("KRT_HANDLER_PATH", n.Src)
+	add("KRT_REPLY_URL", p.replyURL)
+	add("KRT_STORE", p.storeURL)
+	add("KRT_LOG", "text")
+	if p.python != "" {
+		add("KRT_PYTHON", p.python)
+	}
+	if p.maxBytes != "" {
+		add("KRT_MAX_MESSAGE_BYTES", p.maxBytes)
+	}
+	return env
+}
+
+// onlyWorkflow returns the name of the workflow that the node stands in, "" when
+// there are several.
+func onlyWorkflow(m *krt.Manifest, node string) string {
+	only := ""
+	for _, w := range m.Workflows {
+		if !slices.Contains(w.Sequential, node) {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = w.Name
+	}
+	return only
+}

@@ -1,0 +1,131 @@
+package local
+
+import (
+	"encoding/json"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// exampleDepth is how deep an example goes into messages in messages.
+const exampleDepth = 3
+
+// Example returns a JSON request for m, in one line, with a value in each field:
+// something to change, not something that makes sense.
+func Example(m protoreflect.MessageDescriptor) string {
+	var b strings.Builder
+	exampleMessage(&b, m, exampleDepth)
+	return b.String()
+}
+
+func exampleMessage(b *strings.Builder, m protoreflect.MessageDescriptor, depth int) {
+	if text, ok := wellKnown(m.FullName()); ok {
+		b.WriteString(text)
+		return
+	}
+	b.WriteByte('{')
+	first := true
+	for i := range m.Fields().Len() {
+		field := m.Fields().Get(i)
+		if skipped(field, depth) {
+			continue
+		}
+		if !first {
+			b.WriteString(", ")
+		}
+		first = false
+		b.WriteString(quote(field.JSONName()) + ": ")
+		exampleField(b, field, depth)
+	}
+	b.WriteByte('}')
+}
+
+// skipped says that an example leaves the field out: it has no value to offer,
+// is too deep, or another field of its oneof is there.
+func skipped(field protoreflect.FieldDescriptor, depth int) bool {
+	oneof := field.ContainingOneof()
+	if oneof != nil && !oneof.IsSynthetic() && oneof.Fields().Get(0) != field {
+		return true
+	}
+	message := field.Message()
+	if field.IsMap() {
+		message = field.MapValue().Message()
+	}
+	return message != nil && (message.FullName() == "google.protobuf.Any" || depth == 0)
+}
+
+func exampleField(b *strings.Builder, field protoreflect.FieldDescriptor, depth int) {
+	switch {
+	case field.IsMap():
+		key := scalar(field.MapKey())
+		if !strings.HasPrefix(key, `"`) {
+			key = quote(key)
+		}
+		b.WriteString("{" + key + ": ")
+		exampleValue(b, field.MapValue(), depth)
+		b.WriteByte('}')
+	case field.IsList():
+		b.WriteByte('[')
+		exampleValue(b, field, depth)
+		b.WriteByte(']')
+	default:
+		exampleValue(b, field, depth)
+	}
+}
+
+func exampleValue(b *strings.Builder, field protoreflect.FieldDescriptor, depth int) {
+	if field.Message() != nil {
+		exampleMessage(b, field.Message(), depth-1)
+		return
+	}
+	b.WriteString(scalar(field))
+}
+
+// scalar returns an example of the field's kind in protobuf's JSON form.
+func scalar(field protoreflect.FieldDescriptor) string {
+	switch field.Kind() {
+	case protoreflect.BoolKind:
+		return "true"
+	case protoreflect.StringKind:
+		return `"text"`
+	case protoreflect.BytesKind:
+		return `"Ynl0ZXM="`
+	case protoreflect.FloatKind, protoreflect.DoubleKind:
+		return "1.5"
+	case protoreflect.EnumKind:
+		values := field.Enum().Values()
+		// The first one usually stands for "unspecified".
+		return quote(string(values.Get(min(1, values.Len()-1)).Name()))
+	default:
+		return "1"
+	}
+}
+
+// wellKnown returns an example of a message that has a JSON form of its own.
+func wellKnown(name protoreflect.FullName) (text string, ok bool) {
+	text, ok = map[protoreflect.FullName]string{
+		"google.protobuf.Timestamp":   `"2030-01-02T03:04:05Z"`,
+		"google.protobuf.Duration":    `"1.5s"`,
+		"google.protobuf.FieldMask":   `"field"`,
+		"google.protobuf.Struct":      `{"key": "text"}`,
+		"google.protobuf.Value":       `"text"`,
+		"google.protobuf.ListValue":   `["text"]`,
+		"google.protobuf.Any":         `{}`,
+		"google.protobuf.StringValue": `"text"`,
+		"google.protobuf.BytesValue":  `"Ynl0ZXM="`,
+		"google.protobuf.BoolValue":   "true",
+		"google.protobuf.DoubleValue": "1.5",
+		"google.protobuf.FloatValue":  "1.5",
+		"google.protobuf.Int32Value":  "1",
+		"google.protobuf.UInt32Value": "1",
+		"google.protobuf.Int64Value":  "1",
+		"google.protobuf.UInt64Value": "1",
+	}[name]
+	return text, ok
+}
+
+// quote returns s as a JSON string.
+func quote(s string) string {
+	text, _ := json.Marshal(s) // a string always can be
+	return string(text)
+}

@@ -1,0 +1,138 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// fleet is all instances of a run: those that serve, those being started, and
+// those of before that still finish requests.
+type fleet struct {
+	launcher *launcher
+	report   Reporter
+	restart  restart
+	hurry    chan struct{} // closed: whoever stops is killed
+
+	mu        sync.Mutex
+	instances map[*instance]bool
+	stopping  bool
+	once      sync.Once
+}
+
+func newFleet(r Reporter, policy restart) *fleet {
+	return &fleet{
+		launcher: newLauncher(), report: r, restart: policy,
+		hurry: make(chan struct{}), instances: map[*instance]bool{},
+	}
+}
+
+// errStopping is returned to who starts something while the run is being
+// stopped.
+var errStopping = errors.New("the run is being stopped")
+
+// start launches an instance of each spec and returns when all are ready. When
+// one fails, or ctx is done, it stops them all and returns the errors.
+func (f *fleet) start(ctx context.Context, specs []spec) ([]*instance, error) {
+	var started []*instance
+	for _, s := range specs {
+		i, err := f.add(s)
+		if err != nil {
+			f.discard(started)
+			return nil, err
+		}
+		started = append(started, i)
+	}
+	if err := awaitAll(ctx, started); err != nil {
+		f.discard(started)
+		return nil, err
+	}
+	return started, nil
+}
+
+// awaitAll returns when all instances are ready, or the first has failed. Those
+// that fail at the same time as the first are told of, too.
+func awaitAll(ctx context.Context, instances []*instance) error {
+	failed := make(chan struct{}, len(instances))
+	var wait sync.WaitGroup
+	for _, i := range instances {
+		wait.Go(func() {
+			select {
+			case <-i.started:
+			case <-ctx.Done():
+				return
+			}
+			if i.startErr != nil {
+				failed <- struct{}{}
+			}
+		})
+	}
+	all := make(chan struct{})
+	go func() { defer close(all); wait.Wait() }()
+	select {
+	case <-all:
+	case <-failed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	var errs []error
+	for _, i := range instances {
+		select {
+		case <-i.started:
+			if i.startErr != nil {
+				errs = append(errs, i.startErr)
+			}
+		default:
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *fleet) add(s spec) (*instance, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping {
+		return nil, errStopping
+	}
+	i, err := f.launch(s)
+	if err != nil {
+		return nil, err
+	}
+	f.instances[i] = true
+	go func() {
+		<-i.ended
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.instances, i)
+	}()
+	return i, nil
+}
+
+// discard stops instances and waits until they are gone.
+func (f *fleet) discard(instances []*instance) {
+	for _, i := range instances {
+		i.stop()
+	}
+	for _, i := range instances {
+		<-i.ended
+	}
+}
+
+// kill makes whoever stops, now or later, be killed.
+func (f *fleet) kill() { f.once.Do(func() { close(f.hurry) }) }
+
+// stop ends all instances, by force after limit, and returns when none is left.
+func (f *fleet) stop(limit time.Duration) {
+	timer := time.AfterFunc(limit, f.kill)
+	defer timer.Stop()
+	f.mu.Lock()
+	f.stopping = true
+	var all []*instance
+	for i := range f.instances {
+		all = append(all, i)
+	}
+	f.mu.Unlock()
+	f.discard(all)
+	f.launcher.close()
+}

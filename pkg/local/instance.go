@@ -1,0 +1,222 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// spec is what a node runs. A node whose spec is the same as before, and whose
+// code is, needs no new process.
+type spec struct {
+	node     string
+	language string // "python" or "go"
+	args     []string
+	dir      string
+	env      []string // without the variables that say where to listen
+}
+
+func (s spec) equal(other spec) bool {
+	return s.node == other.node && s.dir == other.dir &&
+		slices.Equal(s.args, other.args) && slices.Equal(s.env, other.env)
+}
+
+// restart says how a node that dies is started again.
+type restart struct {
+	// limit is how long a node may take to become ready.
+	limit time.Duration
+	// grace is how long it may take to end when asked to.
+	grace time.Duration
+	// steady is how long a node must run for its earlier deaths to be forgotten.
+	steady time.Duration
+	// delay is the pause before the second restart in a row; it doubles with each
+	// up to maxDelay. The first restart is made at once.
+	delay, maxDelay time.Duration
+	// attempts is how many deaths in a row make the node given up.
+	attempts int
+}
+
+// defaultRestart gives a node up after about 6 s of dying at once.
+func defaultRestart() restart {
+	return restart{
+		limit:    5 * time.Minute,
+		grace:    5 * time.Second,
+		steady:   10 * time.Second,
+		delay:    100 * time.Millisecond,
+		maxDelay: 5 * time.Second,
+		attempts: 7,
+	}
+}
+
+// pause returns how long to wait before the restart after so many deaths.
+func (r restart) pause(deaths int) time.Duration {
+	if deaths <= 1 {
+		return 0
+	}
+	return min(r.delay<<min(deaths-2, 16), r.maxDelay)
+}
+
+// StartError says that a node did not start.
+type StartError struct {
+	Node string
+	Err  error
+	// Output is the end of what the node wrote, at most 20 lines.
+	Output []string
+}
+
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("node %q did not start: %v", e.Node, e.Err)
+	if len(e.Output) > 0 {
+		text += "; its last output was:\n  " + strings.Join(e.Output, "\n  ")
+	}
+	return text
+}
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+// instance is one running copy of a node: its port, and the process that serves
+// it, started again whenever it dies.
+type instance struct {
+	spec     spec
+	restart  restart
+	launcher *launcher
+	report   Reporter
+	socket   *socket
+	hurry    <-chan struct{} // closed: kill instead of waiting
+
+	cancel context.CancelFunc
+	// started is closed when the instance has been ready once, or when it ended
+	// without; startErr tells.
+	started  chan struct{}
+	startErr error
+	ready    bool  // of the supervising goroutine, as is last
+	last     *tail // output of the process
+	ended    chan struct{}
+	failed   atomic.Bool // given up
+}
+
+// launch starts an instance of s in the background.
+func (f *fleet) launch(s spec) (*instance, error) {
+	socket, err := newSocket()
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for node %q: %w", s.node, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	i := &instance{
+		spec: s, restart: f.restart, launcher: f.launcher, report: f.report, hurry: f.hurry, last: &tail{},
+		socket: socket, cancel: cancel,
+		started: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go i.supervise(ctx)
+	return i, nil
+}
+
+// stop ends the instance in the background; ended tells when it is gone.
+func (i *instance) stop() { i.cancel() }
+
+// supervise runs the process until ctx is done, the node is given up, or its
+// first start fails.
+func (i *instance) supervise(ctx context.Context) {
+	defer close(i.ended)
+	defer i.socket.close()
+	for deaths := 0; ; {
+		steady, err := i.once(ctx)
+		switch {
+		case ctx.Err() != nil:
+			i.begun(ctx.Err())
+			return
+		case !i.ready:
+			i.begun(&StartError{Node: i.spec.node, Err: err, Output: i.last.all()})
+			return
+		case steady:
+			deaths = 0
+		}
+		deaths++
+		if deaths >= i.restart.attempts {
+			i.failed.Store(true)
+			i.report.Event(Event{Type: EventNodeFailed, Node: i.spec.node, Error: err})
+			return
+		}
+		pause := i.restart.pause(deaths)
+		i.report.Event(Event{Type: EventNodeExited, Node: i.spec.node, Error: err, Delay: pause})
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// begun records how the first start went; later calls change nothing.
+func (i *instance) begun(err error) {
+	if i.ready {
+		return
+	}
+	i.ready, i.startErr = err == nil, err
+	close(i.started)
+}
+
+// once runs the process until it has ended. steady says that it had been ready
+// for long.
+func (i *instance) once(ctx context.Context) (steady bool, err error) {
+	began, last := time.Now(), &tail{}
+	p, err := i.launcher.run(i.command(last))
+	if err != nil {
+		return false, err
+	}
+	i.last = last
+	probe, cancel := context.WithCancel(ctx)
+	ready := make(chan error, 1)
+	go func() { ready <- awaitReady(probe, i.socket.url, i.restart.limit) }()
+	defer cancel()
+	notice := time.NewTicker(waitingNotice)
+	defer notice.Stop()
+	var since time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			p.stop(i.restart.grace, i.hurry)
+			return false, nil
+		case <-p.exited:
+			return !since.IsZero() && time.Since(since) >= i.restart.steady, p.failure()
+		case <-notice.C:
+			i.report.Event(Event{Type: EventWaiting, Node: i.spec.node, Took: time.Since(began)})
+		case err := <-ready:
+			notice.Stop()
+			if ctx.Err() != nil {
+				continue
+			}
+			if err != nil {
+				p.stop(i.restart.grace, i.hurry)
+				return false, err
+			}
+			since = time.Now()
+			i.report.Event(Event{Type: EventNodeReady, Node: i.spec.node, Language: i.spec.language, Took: time.Since(began)})
+			i.begun(nil)
+		}
+	}
+}
+
+// listenFD is the descriptor at which a runner finds its listening socket: the
+// first of ExtraFiles.
+const listenFD = 3
+
+func (i *instance) command(last *tail) command {
+	env := append(slices.Clone(i.spec.env),
+		"PORT="+strconv.Itoa(i.socket.port),
+		"KRT_LISTEN_FD="+strconv.Itoa(listenFD),
+	)
+	return command{
+		args: i.spec.args, dir: i.spec.dir, env: env,
+		files: []*os.File{i.socket.file},
+		line: func(stream, line string) {
+			last.add(line)
+			i.report.Line(i.spec.node, stream, line)
+		},
+	}
+}

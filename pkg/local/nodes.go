@@ -1,0 +1,115 @@
+package local
+
+import (
+	"context"
+	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// Languages of nodes, as told in events.
+const (
+	languageGo     = "go"
+	languagePython = "python"
+)
+
+// goTarget returns what to build for node n, and false when it needs no build.
+func goTarget(b *krt.Bundle, n krt.Node) (target, bool) {
+	src := filepath.Join(b.Dir, filepath.FromSlash(n.Src))
+	switch b.Kind(n) {
+	case krt.KindGoSource:
+		if filepath.Ext(src) == ".go" {
+			src = filepath.Dir(src)
+		}
+		return target{folder: src, pattern: "."}, true
+	case krt.KindKo:
+		return target{folder: b.Dir, pattern: n.Image[len(krt.KoPrefix):]}, true
+	}
+	return target{}, false
+}
+
+// specs returns what each of nodes is to run. binaries holds what was built, by
+// node.
+func (r *run) specs(b *krt.Bundle, p place, nodes []krt.Node, binaries map[string]string) []spec {
+	specs := make([]spec, 0, len(nodes))
+	for _, n := range nodes {
+		s := spec{node: n.Name, language: languageGo, dir: b.Dir, env: p.variables(b, n)}
+		switch {
+		case b.Kind(n) == krt.KindPython:
+			s.language, s.args = languagePython, r.o.RunnerCommand
+		case b.Kind(n) == krt.KindGoBinary:
+			s.args = []string{filepath.Join(b.Dir, filepath.FromSlash(n.Src))}
+		default:
+			s.args = []string{binaries[n.Name]}
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+// buildNodes builds those of nodes that need it. Of what does not compile the
+// error tells; the rest is in the result.
+func (r *run) buildNodes(ctx context.Context, b *krt.Bundle, nodes []krt.Node) (map[string]string, error) {
+	targets := map[string]target{}
+	for _, n := range nodes {
+		if t, ok := goTarget(b, n); ok {
+			targets[n.Name] = t
+		}
+	}
+	return r.builder.build(ctx, targets)
+}
+
+// assemble returns what the entrypoint is to serve: b's workflows over the
+// instances of its nodes.
+func assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, error) {
+	v := entrypoint.Version{
+		Namespace:   namespace,
+		Name:        b.Manifest.Version,
+		Description: b.Manifest.Description,
+		Schema:      b.Schema,
+	}
+	for _, w := range b.Manifest.Workflows {
+		method, err := b.Schema.Method(w.Entrypoint)
+		if err != nil {
+			return v, err
+		}
+		workflow := entrypoint.Workflow{Name: w.Name, Method: method}
+		for _, node := range w.Sequential {
+			workflow.Steps = append(workflow.Steps, entrypoint.Step{Node: node, URL: nodes[node].socket.url})
+		}
+		v.Workflows = append(v.Workflows, workflow)
+	}
+	return v, nil
+}
+
+// describe tells how to call what b offers on l.
+func describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
+	s := &Serving{
+		Version: b.Manifest.Version,
+		GRPC:    l.GRPC.Addr().String(),
+		Web:     l.Web.Addr().String(),
+		Reply:   l.Reply.Addr().String(),
+	}
+	for _, w := range b.Manifest.Workflows {
+		method, err := b.Schema.Method(w.Entrypoint)
+		if err != nil {
+			continue // assemble has told of it
+		}
+		s.Workflows = append(s.Workflows, ServingWorkflow{
+			Name:    w.Name,
+			Method:  string(method.Parent().FullName()) + "/" + string(method.Name()),
+			Example: Example(method.Input()),
+		})
+	}
+	return s
+}
+
+// byName returns instances by their node's name.
+func byName(instances []*instance) map[string]*instance {
+	nodes := make(map[string]*instance, len(instances))
+	for _, i := range instances {
+		nodes[i.spec.node] = i
+	}
+	return nodes
+}

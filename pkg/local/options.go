@@ -1,0 +1,39 @@
+package local
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options say how a version runs on this machine. The zero value of each field
+// means its default, except where said.
+type Options struct {
+	// Config has the values of config variables and files.
+	Config Config
+	// Ports are the entrypoint's. The zero value means any that are free.
+	Ports Ports
+	// Reporter is told what happens; required.
+	Reporter Reporter
+	// RunnerCommand is the command that runs the front of a Python node; required
+	// for versions that have one.
+	RunnerCommand []string
+	// StateDir is the folder for what the run keeps, see [DefaultStateDir], which
+	// is the default.
+	StateDir string
+	// NoReload leaves changes of the bundle's files unnoticed. A packed bundle is
+	// never watched.
+	NoReload bool
+	// StartTimeout bounds how long a node may take to become ready. Default 5
+	// minutes: models are large.
+	StartTimeout time.Duration
+	// RequestTimeout bounds a request without a shorter deadline of its own.
+	// Default: the entrypoint's, 30 s.
+	RequestTimeout time.Duration
+	// MaxMessageBytes bounds a message. Default: the entrypoint's, 4 MiB.
+	MaxMessageBytes int
+	// LogLevel is that of the entrypoint's own log lines. Default: slog.LevelInfo.
+	LogLevel slog.Level
+	// Kill, once closed, makes the run stop at once: nodes are killed, requests in
+	// flight lost. Nil means never.
+	Kill <-chan struct{}
+}

@@ -1,0 +1,101 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+)
+
+// loopback is where all that is for nodes alone listens.
+const loopback = "127.0.0.1"
+
+// Ports are the entrypoint's ports; 0 means any that is free.
+type Ports struct {
+	// Host is the address of GRPC and Web; "" means 127.0.0.1. Reply is for nodes
+	// and always on 127.0.0.1.
+	Host             string
+	GRPC, Web, Reply int
+}
+
+// PortError says that one of the entrypoint's ports cannot be listened on.
+type PortError struct {
+	// Port is "grpc", "web" or "reply".
+	Port string
+	// Address is the host:port.
+	Address string
+	Err     error
+}
+
+func (e *PortError) Error() string {
+	return fmt.Sprintf("cannot listen on %s for the %s port: %v", e.Address, e.Port, e.Err)
+}
+
+func (e *PortError) Unwrap() error { return e.Err }
+
+// listen opens all three ports, or none.
+func (p Ports) listen() (l entrypoint.Listeners, err error) {
+	host := p.Host
+	if host == "" {
+		host = loopback
+	}
+	for _, port := range []struct {
+		name   string
+		host   string
+		number int
+		to     *net.Listener
+	}{
+		{"grpc", host, p.GRPC, &l.GRPC},
+		{"web", host, p.Web, &l.Web},
+		{"reply", loopback, p.Reply, &l.Reply},
+	} {
+		address := net.JoinHostPort(port.host, strconv.Itoa(port.number))
+		*port.to, err = net.Listen("tcp", address)
+		if err != nil {
+			closeAll(l)
+			var syscall *os.SyscallError
+			if errors.As(err, &syscall) {
+				err = syscall.Err // "address already in use", without the address once more
+			}
+			return entrypoint.Listeners{}, &PortError{Port: port.name, Address: address, Err: err}
+		}
+	}
+	return l, nil
+}
+
+func closeAll(l entrypoint.Listeners) {
+	for _, listener := range []net.Listener{l.GRPC, l.Web, l.Reply} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+}
+
+// socket is a node's listening socket. We hold it as long as the node is wanted:
+// nobody can take the port while a dead node is started again, and requests that
+// come meanwhile wait in the backlog instead of failing.
+type socket struct {
+	url  string
+	port int
+	file *os.File
+}
+
+func newSocket() (*socket, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close() // file is a duplicate
+	file, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return nil, err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	return &socket{url: "http://" + listener.Addr().String(), port: port, file: file}, nil
+}
+
+// close lets whoever waits in the backlog fail.
+func (s *socket) close() { _ = s.file.Close() }

@@ -1,0 +1,47 @@
+package local
+
+import (
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestListenOnFreePorts(t *testing.T) {
+	l, err := Ports{}.listen()
+	require.NoError(t, err)
+	defer closeAll(l)
+	for _, listener := range []net.Listener{l.GRPC, l.Web, l.Reply} {
+		require.Equal(t, "127.0.0.1", listener.Addr().(*net.TCPAddr).IP.String())
+	}
+}
+
+func TestTakenPortIsNamedAndTheOthersAreLeft(t *testing.T) {
+	// An address that no other test gets ports of.
+	taken, err := net.Listen("tcp", "127.0.0.9:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	free, err := net.Listen("tcp", "127.0.0.9:0")
+	require.NoError(t, err)
+	grpc := free.Addr().(*net.TCPAddr).Port
+	require.NoError(t, free.Close())
+
+	_, err = Ports{Host: "127.0.0.9", GRPC: grpc, Web: taken.Addr().(*net.TCPAddr).Port}.listen()
+	var port *PortError
+	require.ErrorAs(t, err, &port)
+	require.Equal(t, "web", port.Port)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.EqualError(t, err, "cannot listen on "+taken.Addr().String()+" for the web port: address already in use")
+	again, err := net.Listen("tcp", free.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+}
+
+func TestListenElsewhereLeavesTheReplyPortOnLoopback(t *testing.T) {
+	l, err := Ports{Host: "0.0.0.0"}.listen()
+	require.NoError(t, err)
+	defer closeAll(l)
+	require.True(t, l.GRPC.Addr().(*net.TCPAddr).IP.IsUnspecified())
+	require.True(t, l.Reply.Addr().(*net.TCPAddr).IP.IsLoopback())
+}

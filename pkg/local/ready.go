@@ -1,0 +1,55 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// How readiness is asked for. The node's socket exists before its process
+// listens, so the first question usually waits for the answer instead of being
+// repeated; a runner whose init runs on answers 503 until it is ready.
+const (
+	readyTimeout  = time.Second
+	readyInterval = 20 * time.Millisecond
+)
+
+// waitingNotice is how often a node that is not ready yet is mentioned.
+const waitingNotice = 10 * time.Second
+
+// awaitReady returns when the runner at url says that it is ready. The error
+// says how long it was given, or is ctx's.
+func awaitReady(ctx context.Context, url string, limit time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
+	defer cancel()
+	client := &http.Client{
+		Timeout:   readyTimeout,
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for !isReady(ctx, client, url) {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func isReady(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 4<<10))
+	return response.StatusCode == http.StatusOK
+}

@@ -1,0 +1,245 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// drainLimit bounds how long an instance that was replaced is kept for the
+// requests begun with it: their own deadline ends sooner.
+const drainLimit = 10 * time.Minute
+
+// watch begins to watch the bundle's folder, if it is to be. Without a watch,
+// changes is nil and nothing ever comes.
+func (r *run) watch() (changes <-chan []string, stop func()) {
+	if r.o.NoReload || r.source.packed {
+		return nil, func() {}
+	}
+	warn := func(err error) {
+		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some changes of files will not be noticed: " + err.Error()})
+	}
+	w, err := newWatcher(r.bundle.Dir, warn)
+	if err != nil {
+		warn(err)
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); w.run(ctx) }()
+	return w.changes, func() { cancel(); <-done }
+}
+
+// reload makes the version what its files say. What does not start leaves what
+// ran before in place.
+func (r *run) reload(ctx context.Context, paths []string) {
+	c := classify(r.bundle, paths)
+	if c.empty() {
+		return
+	}
+	// A change of the version that failed is tried again with whatever is saved
+	// next: what was wrong may be mended in any file.
+	c.merge(r.due)
+	r.due = change{}
+	began := time.Now()
+	var (
+		nodes []string
+		err   error
+	)
+	text := summary(paths)
+	if c.version {
+		nodes, err = r.reloadVersion(ctx, c, text)
+	} else {
+		nodes, err = r.reloadNodes(ctx, c, text)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		if c.version {
+			r.due = c
+		}
+		r.o.Reporter.Event(Event{Type: EventReloadFailed, Error: err})
+	}
+	if err == nil || len(nodes) > 0 {
+		r.o.Reporter.Event(Event{Type: EventReloaded, Nodes: nodes, Took: time.Since(began)})
+	}
+}
+
+// reloadNodes starts the changed nodes anew, each on its own: one that fails
+// does not keep the others from being replaced.
+func (r *run) reloadNodes(ctx context.Context, c change, text string) ([]string, error) {
+	var changed []krt.Node
+	for _, n := range r.bundle.Manifest.Nodes {
+		if c.nodes[n.Name] {
+			changed = append(changed, n)
+		}
+	}
+	r.o.Reporter.Event(Event{Type: EventReloading, Text: text, Nodes: names(changed)})
+	binaries, err := r.buildNodes(ctx, r.bundle, changed)
+	errs := []error{err}
+	changed = slices.DeleteFunc(changed, func(n krt.Node) bool {
+		_, isGo := goTarget(r.bundle, n)
+		return isGo && binaries[n.Name] == ""
+	})
+	var (
+		mu      sync.Mutex
+		wait    sync.WaitGroup
+		started []*instance
+	)
+	for _, s := range r.specs(r.bundle, r.place, changed, binaries) {
+		wait.Go(func() {
+			instances, err := r.fleet.start(ctx, []spec{s})
+			mu.Lock()
+			defer mu.Unlock()
+			started, errs = append(started, instances...), append(errs, err)
+		})
+	}
+	wait.Wait()
+	if len(started) > 0 {
+		nodes := maps.Clone(r.nodes)
+		maps.Copy(nodes, byName(started))
+		errs = append(errs, r.swap(r.bundle, nodes, started))
+	}
+	return sortedKeys(byName(started)), errors.Join(errs...)
+}
+
+// reloadVersion reads everything anew and starts the nodes that are not as they
+// were. It changes all or nothing.
+func (r *run) reloadVersion(ctx context.Context, c change, text string) ([]string, error) {
+	b, err := load(ctx, r.bundle.ManifestPath, r.o.Reporter)
+	if err != nil {
+		return nil, err
+	}
+	p := r.place
+	if err := p.gather(r.o.Config, b.Manifest, r.state.path("run", "config")); err != nil {
+		return nil, err
+	}
+	if err := p.findPython(b); err != nil {
+		return nil, err
+	}
+	// A binary that is still right is kept by leaving its node's arguments be.
+	var rebuilt []krt.Node
+	binaries := map[string]string{}
+	for _, n := range b.Manifest.Nodes {
+		if old := r.nodes[n.Name]; old != nil && !c.nodes[n.Name] && sameTarget(r.bundle, b, n) {
+			binaries[n.Name] = old.spec.args[0]
+			continue
+		}
+		rebuilt = append(rebuilt, n)
+	}
+	built, err := r.buildNodes(ctx, b, rebuilt)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(binaries, built)
+	nodes := map[string]*instance{}
+	var changed []spec
+	for _, s := range r.specs(b, p, b.Manifest.Nodes, binaries) {
+		if old := r.nodes[s.node]; old != nil && !c.nodes[s.node] && old.spec.equal(s) && !old.failed.Load() {
+			nodes[s.node] = old
+			continue
+		}
+		changed = append(changed, s)
+	}
+	var changedNames []string
+	for _, s := range changed {
+		changedNames = append(changedNames, s.node)
+	}
+	r.o.Reporter.Event(Event{Type: EventReloading, Text: text, Nodes: changedNames})
+	started, err := r.fleet.start(ctx, changed)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(nodes, byName(started))
+	if err := r.swap(b, nodes, started); err != nil {
+		return nil, err
+	}
+	r.place = p
+	return changedNames, nil
+}
+
+// swap makes the entrypoint send new requests to nodes; the instances that are
+// left out end once the requests begun with them have. On error started are
+// discarded and all stays as it was.
+func (r *run) swap(b *krt.Bundle, nodes map[string]*instance, started []*instance) error {
+	v, err := assemble(b, nodes)
+	var drained <-chan struct{}
+	if err == nil {
+		drained, err = r.entry.Update(v)
+	}
+	if err != nil {
+		r.fleet.discard(started)
+		return err
+	}
+	// A request may have begun with any of the versions that are not drained yet.
+	r.draining = append(slices.DeleteFunc(r.draining, isClosed), drained)
+	for name, old := range r.nodes {
+		if nodes[name] != old {
+			go old.retire(slices.Clone(r.draining), r.fleet.hurry)
+		}
+	}
+	r.bundle, r.nodes = b, nodes
+	return nil
+}
+
+// retire stops the instance once nobody needs it.
+func (i *instance) retire(draining []<-chan struct{}, hurry <-chan struct{}) {
+	defer i.stop()
+	limit := time.NewTimer(drainLimit)
+	defer limit.Stop()
+	for _, drained := range draining {
+		select {
+		case <-drained:
+		case <-limit.C:
+			return
+		case <-hurry:
+			return
+		case <-i.ended: // the run is being stopped
+			return
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// sameTarget says that n is built from the same as the node of its name before.
+func sameTarget(before, now *krt.Bundle, n krt.Node) bool {
+	old, ok := before.Manifest.Node(n.Name)
+	if !ok {
+		return false
+	}
+	a, aGo := goTarget(before, old)
+	z, zGo := goTarget(now, n)
+	return aGo && zGo && a == z
+}
+
+func names(nodes []krt.Node) []string {
+	list := make([]string, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.Name
+	}
+	return list
+}
+
+// summary says what changed, in few words.
+func summary(paths []string) string {
+	const most = 3
+	if len(paths) <= most {
+		return strings.Join(paths, ", ")
+	}
+	return strings.Join(paths[:most], ", ") + ", …"
+}

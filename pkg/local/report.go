@@ -1,0 +1,66 @@
+package local
+
+import "time"
+
+// Reporter is told what happens in a run. Its methods are called from many
+// goroutines at a time, and a slow one slows the nodes' output down.
+type Reporter interface {
+	// Line is one line that a part wrote: node is its name, or "entrypoint";
+	// stream is "stdout" or "stderr".
+	Line(node, stream, line string)
+	// Event is something that happened.
+	Event(e Event)
+}
+
+// EventType says what happened.
+type EventType string
+
+// What happens in a run.
+const (
+	EventWarning      EventType = "warning"       // Text: something to know
+	EventState        EventType = "state"         // StateDir: where the run keeps what it keeps
+	EventStarting     EventType = "starting"      // Nodes are about to be built and started
+	EventBuilding     EventType = "building"      // Node is being compiled
+	EventWaiting      EventType = "waiting"       // Node is not ready yet after Took
+	EventNodeReady    EventType = "node-ready"    // Node takes requests, Took after its start
+	EventNodeExited   EventType = "node-exited"   // Node died (Error); it is started again after Delay
+	EventNodeFailed   EventType = "node-failed"   // Node died (Error) too often and is given up
+	EventReady        EventType = "ready"         // the version answers: see Serving
+	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started anew
+	EventReloaded     EventType = "reloaded"      // Nodes run the new code, Took after the change
+	EventReloadFailed EventType = "reload-failed" // Error; what ran before goes on running
+	EventStopping     EventType = "stopping"      // no more requests are taken
+	EventStopped      EventType = "stopped"       // nothing is left
+)
+
+// Event is something that happened in a run; which fields are set is said at
+// its type.
+type Event struct {
+	Type     EventType
+	Node     string
+	Nodes    []string
+	Language string // "python" or "go"
+	Text     string
+	StateDir string
+	Took     time.Duration
+	Delay    time.Duration
+	Error    error
+	Serving  *Serving
+}
+
+// Serving says how to call a running version.
+type Serving struct {
+	Version string
+	// GRPC, Web and Reply are host:port.
+	GRPC, Web, Reply string
+	Workflows        []ServingWorkflow
+}
+
+// ServingWorkflow is a workflow and an example of a call.
+type ServingWorkflow struct {
+	Name string
+	// Method is "pkg.Service/Method".
+	Method string
+	// Example is a JSON request with a value in each field.
+	Example string
+}

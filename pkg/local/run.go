@@ -1,0 +1,266 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// How the at most 5 s of an orderly stop are spent: requests in flight may
+// finish, then nodes may, then they are killed.
+const (
+	drainTime = 3 * time.Second
+	stopTime  = 1 * time.Second
+)
+
+// ErrKilled is returned by a run that was stopped through Options.Kill.
+var ErrKilled = errors.New("stopped by force: requests in flight are lost")
+
+// run is one run of a version.
+type run struct {
+	o         Options
+	source    source
+	state     *state
+	bundle    *krt.Bundle
+	place     place
+	listeners entrypoint.Listeners
+	storage   *storage
+	fleet     *fleet
+	builder   *builder
+	entry     *entrypoint.Entrypoint
+	nodes     map[string]*instance // those that serve
+	due       change               // what a failed reload of the version left undone
+	draining  []<-chan struct{}    // each closed when the requests of an earlier version have ended
+}
+
+// Run runs the version at path, a bundle's folder, the manifest in it or a
+// packed bundle, until ctx is done; then it stops everything and returns nil if
+// all went well.
+//
+// Before anything starts it checks the bundle (krt.Problems), the config values
+// (*MissingConfigError) and the ports (*PortError). A node that does not build or
+// start (*BuildError, *StartError) ends the run. One that dies later is started
+// again; if that is no use, the others run on and Run's error names it at the
+// end. When ctx is done before the version is ready, the error is ctx's.
+func Run(ctx context.Context, path string, o Options) (err error) {
+	if o.Reporter == nil {
+		return errors.New("cannot run: no Reporter is set")
+	}
+	source, err := findSource(path)
+	if err != nil {
+		return err
+	}
+	r := &run{o: o, source: source}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	defer r.bound(ctx)()
+	defer r.fleet.stop(stopTime)
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	return r.serve(ctx)
+}
+
+// prepare does what can fail without anything having been started.
+func (r *run) prepare(ctx context.Context) (err error) {
+	path := r.source.path
+	if !r.source.packed {
+		if r.bundle, err = load(ctx, path, r.o.Reporter); err != nil {
+			return err
+		}
+	}
+	if err := r.openState(); err != nil {
+		return err
+	}
+	if r.source.packed {
+		if path, err = r.source.unpack(ctx, r.state); err != nil {
+			return err
+		}
+		if r.bundle, err = load(ctx, path, r.o.Reporter); err != nil {
+			return err
+		}
+	}
+	r.place = place{storeURL: "unix://" + r.state.socket}
+	if r.o.MaxMessageBytes > 0 {
+		r.place.maxBytes = strconv.Itoa(r.o.MaxMessageBytes)
+	}
+	if err := r.place.gather(r.o.Config, r.bundle.Manifest, r.state.path("run", "config")); err != nil {
+		return err
+	}
+	if r.listeners, err = r.o.Ports.listen(); err != nil {
+		return err
+	}
+	r.place.replyURL = "http://" + r.listeners.Reply.Addr().String()
+	return r.place.findPython(r.bundle)
+}
+
+func (r *run) openState() (err error) {
+	dir := r.o.StateDir
+	if dir == "" {
+		if dir, err = r.source.stateDir(); err != nil {
+			return err
+		}
+	}
+	if r.state, err = openState(dir); err != nil {
+		return err
+	}
+	r.o.Reporter.Event(Event{Type: EventState, StateDir: r.state.dir})
+	return nil
+}
+
+// open starts what nodes need.
+func (r *run) open() (err error) {
+	if r.storage, err = openStorage(r.state); err != nil {
+		return err
+	}
+	policy := defaultRestart()
+	if r.o.StartTimeout > 0 {
+		policy.limit = r.o.StartTimeout
+	}
+	r.fleet = newFleet(r.o.Reporter, policy)
+	r.builder = newBuilder(r.state, r.fleet.launcher, r.o.Reporter)
+	return nil
+}
+
+// start builds and starts all nodes, and makes the entrypoint for them.
+func (r *run) start(ctx context.Context) error {
+	nodes := r.bundle.Manifest.Nodes
+	r.o.Reporter.Event(Event{Type: EventStarting, Nodes: names(nodes)})
+	binaries, err := r.buildNodes(ctx, r.bundle, nodes)
+	if err != nil {
+		return err
+	}
+	started, err := r.fleet.start(ctx, r.specs(r.bundle, r.place, nodes, binaries))
+	if err != nil {
+		return err
+	}
+	r.nodes = byName(started)
+	v, err := assemble(r.bundle, r.nodes)
+	if err != nil {
+		return err
+	}
+	r.entry, err = entrypoint.New(v, entrypoint.Options{
+		Timeout:         r.o.RequestTimeout,
+		MaxMessageBytes: r.o.MaxMessageBytes,
+		// Retiring connections spreads load over replicas: there is one here. The
+		// grace is then that of the stop alone.
+		ConnectionAge:   24 * time.Hour,
+		ConnectionGrace: drainTime,
+		Logger:          r.logger(),
+	})
+	return err
+}
+
+// logger returns the logger of the entrypoint, whose lines are reported like a
+// node's.
+func (r *run) logger() *slog.Logger {
+	out := newLines(func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) })
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
+		Level: r.o.LogLevel,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+// serve serves until ctx is done, reloading what changes.
+func (r *run) serve(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	served := make(chan error, 1)
+	listeners := r.listeners
+	r.listeners = entrypoint.Listeners{} // Serve closes them
+	go func() { served <- r.entry.Serve(serving, listeners) }()
+	r.o.Reporter.Event(Event{Type: EventReady, Serving: describe(r.bundle, listeners)})
+
+	changes, unwatch := r.watch()
+	defer unwatch()
+	for {
+		select {
+		case paths := <-changes:
+			r.reload(ctx, paths)
+		case err := <-served:
+			return err // it ends by itself only when it fails
+		case <-ctx.Done():
+			r.o.Reporter.Event(Event{Type: EventStopping})
+			stop()
+			select {
+			case err := <-served:
+				return errors.Join(err, r.gaveUp())
+			case <-r.o.Kill:
+				return ErrKilled
+			}
+		}
+	}
+}
+
+// gaveUp tells of nodes that died too often and serve no more.
+func (r *run) gaveUp() error {
+	var names []string
+	for name, i := range r.nodes {
+		if i.failed.Load() {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("gave up on %s, which kept dying", quoted(names))
+}
+
+// bound makes what stops be killed when Options.Kill closes, or when ctx has
+// been done for too long, whatever the run is at then. The function it returns
+// ends that.
+func (r *run) bound(ctx context.Context) func() {
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-r.o.Kill:
+		case <-over:
+			return
+		case <-ctx.Done():
+			limit := time.NewTimer(drainTime + stopTime)
+			defer limit.Stop()
+			select {
+			case <-r.o.Kill:
+			case <-over:
+				return
+			case <-limit.C:
+			}
+		}
+		r.fleet.kill()
+	}()
+	return func() { close(over) }
+}
+
+// close gives back what prepare and open took. The nodes are gone.
+func (r *run) close() error {
+	closeAll(r.listeners)
+	var errs []error
+	if r.storage != nil {
+		errs = append(errs, r.storage.close())
+	}
+	if r.state != nil {
+		errs = append(errs, r.state.close())
+	}
+	if r.fleet != nil {
+		r.o.Reporter.Event(Event{Type: EventStopped})
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,114 @@
+package local
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// state is the folder where a run keeps what it keeps. Bundles are never
+// written to.
+//
+//	lock       held by the run that uses the folder
+//	store.db   measurements, predictions and documents; stays between runs
+//	bin/       Go nodes, for the next build to find them up to date
+//	sdk/       the Go SDK's source, for builds
+//	run/       of this run alone: config files, unpacked bundle, socket
+type state struct {
+	dir    string
+	lock   *os.File
+	socket string // the store's
+	// outside is a folder made for the socket where dir is too long for one.
+	outside string
+}
+
+// ErrRunning is returned for a version that runs already: a state folder is of
+// one run at a time.
+var ErrRunning = errors.New("the version runs already")
+
+// maxSocketPath is what fits in sockaddr_un on every system, less the zero byte.
+const maxSocketPath = 103
+
+// DefaultStateDir returns the state folder of the bundle at path: below
+// $XDG_STATE_HOME, else ~/.local/state, named after the bundle's folder and its
+// absolute path.
+func DefaultStateDir(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot name the state folder: %w", err)
+	}
+	root := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(root) { // the XDG specification: a relative one is ignored
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("cannot name the state folder: %w", err)
+		}
+		root = filepath.Join(home, ".local", "state")
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(root, "kn-krt", filepath.Base(path)+"-"+hex.EncodeToString(sum[:4])), nil
+}
+
+// openState makes the folder, takes its lock and clears what a killed run left.
+func openState(dir string) (*state, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the state folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the state folder: %w", err)
+	}
+	s := &state{dir: dir, lock: f, socket: filepath.Join(dir, "run", "store.sock")}
+	if !lock(f) {
+		f.Close()
+		return nil, fmt.Errorf("%w: a run has the state folder %q", ErrRunning, dir)
+	}
+	if err := s.clear(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *state) clear() error {
+	if err := os.RemoveAll(s.run()); err != nil {
+		return fmt.Errorf("cannot clear the state folder: %w", err)
+	}
+	for _, folder := range []string{s.run(), s.path("bin"), s.path("sdk")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return fmt.Errorf("cannot make the state folder: %w", err)
+		}
+	}
+	if len(s.socket) <= maxSocketPath {
+		return nil
+	}
+	outside, err := os.MkdirTemp("", "kn-krt-")
+	if err != nil {
+		return fmt.Errorf("cannot make a folder for the store's socket: %w", err)
+	}
+	s.outside, s.socket = outside, filepath.Join(outside, "store.sock")
+	return nil
+}
+
+// path returns the path of name in the folder.
+func (s *state) path(name ...string) string {
+	return filepath.Join(append([]string{s.dir}, name...)...)
+}
+
+// run returns the folder that is of this run alone.
+func (s *state) run() string { return s.path("run") }
+
+// close removes what is of this run alone and gives the lock up.
+func (s *state) close() error {
+	err := os.RemoveAll(s.run())
+	if s.outside != "" {
+		err = errors.Join(err, os.RemoveAll(s.outside))
+	}
+	return errors.Join(err, s.lock.Close())
+}

@@ -1,0 +1,162 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// An editor's save, a checkout or a generator touches several files in a row.
+// They are one change once nothing has happened for quiet; patience bounds the
+// wait where something is written all the time.
+const (
+	quiet    = 150 * time.Millisecond
+	patience = 2 * time.Second
+)
+
+// everything stands among changed paths for changes that were not noticed one
+// by one.
+const everything = "."
+
+// watcher notices what changes in a folder and all folders in it.
+type watcher struct {
+	root   string
+	notify *fsnotify.Watcher
+	warn   func(error)
+	// changes receives the changed paths, slash-separated and relative to root.
+	// What changes while nobody receives is added to the next set.
+	changes chan []string
+}
+
+// newWatcher watches root from now on; run delivers. warn is told of folders
+// that cannot be watched.
+func newWatcher(root string, warn func(error)) (*watcher, error) {
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{root: root, notify: notify, warn: warn, changes: make(chan []string)}
+	w.add(root, nil)
+	return w, nil
+}
+
+// add watches folder and those in it, and calls found for each file there.
+func (w *watcher) add(folder string, found func(path string)) {
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone since
+			return nil
+		case err != nil:
+			return err
+		case path != w.root && ignored(entry.Name()):
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		case entry.IsDir():
+			if err := w.notify.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		case found != nil:
+			found(path)
+		}
+		return nil
+	})
+	if err != nil {
+		w.warn(err)
+	}
+}
+
+// run delivers changes until ctx is done.
+func (w *watcher) run(ctx context.Context) {
+	defer w.notify.Close()
+	var (
+		pending = newChangeSet()
+		idle    = time.NewTimer(0)
+		first   time.Time // of the pending changes
+		out     chan []string
+	)
+	<-idle.C
+	note := func(path string) {
+		if len(pending.paths) == 0 {
+			first = time.Now()
+		}
+		if relative, err := filepath.Rel(w.root, path); err == nil {
+			pending.add(filepath.ToSlash(relative))
+		}
+		out = nil
+		idle.Reset(max(0, min(quiet, patience-time.Since(first))))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event := <-w.notify.Events:
+			w.handle(event, note)
+		case err := <-w.notify.Errors:
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				w.add(w.root, nil)
+				note(w.root)
+				continue
+			}
+			w.warn(err)
+		case <-idle.C:
+			out = w.changes
+		case out <- pending.paths:
+			pending, out = newChangeSet(), nil
+		}
+	}
+}
+
+// handle calls note for each path that event says has changed.
+func (w *watcher) handle(event fsnotify.Event, note func(path string)) {
+	if event.Op == fsnotify.Chmod || ignored(filepath.Base(event.Name)) {
+		return
+	}
+	if event.Has(fsnotify.Create) {
+		if info, err := os.Stat(event.Name); err == nil && info.IsDir() {
+			w.add(event.Name, note) // files made before the watch was on it
+			return
+		}
+	}
+	note(event.Name)
+}
+
+// changeSet is a set of paths in the order in which they came.
+type changeSet struct {
+	paths []string
+	known map[string]bool
+}
+
+func newChangeSet() *changeSet { return &changeSet{known: map[string]bool{}} }
+
+func (s *changeSet) add(path string) {
+	if !s.known[path] {
+		s.known[path] = true
+		s.paths = append(s.paths, path)
+	}
+}
+
+// ignored says that a file or folder of this name is no part of a version:
+// hidden ones, what Python and Go's tests leave, editors' temporary files.
+func ignored(name string) bool {
+	switch name {
+	case "__pycache__", "node_modules", "4913": // vim tries whether it may write by a file 4913
+		return true
+	}
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") {
+		return true
+	}
+	for _, suffix := range []string{"~", ".pyc", ".swp", ".tmp", ".test", "_test.go", "___jb_tmp___", "___jb_old___"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+package local
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func startWatcher(t *testing.T, root string) *watcher {
+	t.Helper()
+	w, err := newWatcher(root, func(err error) { t.Errorf("watch: %v", err) })
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); w.run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return w
+}
+
+// requireChanges receives until all of want has come.
+func requireChanges(t *testing.T, w *watcher, want ...string) {
+	t.Helper()
+	var got []string
+	for !containsAll(got, want) {
+		got = append(got, <-w.changes...)
+	}
+}
+
+func containsAll(got, want []string) bool {
+	return !slices.ContainsFunc(want, func(path string) bool { return !slices.Contains(got, path) })
+}
+
+func TestWatchTellsOfFilesAtAnyDepth(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "src/etl/main.py"), "1")
+	w := startWatcher(t, root)
+	write(t, filepath.Join(root, "src/etl/main.py"), "2")
+	write(t, filepath.Join(root, "krt.yml"), "1")
+	requireChanges(t, w, "src/etl/main.py", "krt.yml")
+}
+
+func TestWatchFollowsNewFolders(t *testing.T) {
+	root := t.TempDir()
+	w := startWatcher(t, root)
+	write(t, filepath.Join(root, "src/new/lib/help.py"), "1")
+	requireChanges(t, w, "src/new/lib/help.py")
+	write(t, filepath.Join(root, "src/new/lib/more.py"), "1")
+	requireChanges(t, w, "src/new/lib/more.py")
+}
+
+func TestWatchTellsOfSavesByRename(t *testing.T) {
+	root := t.TempDir()
+	path := write(t, filepath.Join(root, "main.py"), "1")
+	w := startWatcher(t, root)
+	require.NoError(t, os.Rename(write(t, path+".tmp", "2"), path))
+	requireChanges(t, w, "main.py")
+	require.NoError(t, os.Remove(path))
+	requireChanges(t, w, "main.py")
+}
+
+func TestWatchIgnores(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, ".git/HEAD"), "1")
+	w := startWatcher(t, root)
+	for _, name := range []string{
+		".git/HEAD", ".venv/x.py", "__pycache__/main.cpython-311.pyc", "main.py~", ".main.py.swp", "4913",
+		"#main.py#", ".#main.py", "main.py.tmp", "main_test.go",
+	} {
+		write(t, filepath.Join(root, name), "1")
+	}
+	write(t, filepath.Join(root, "last"), "1")
+	require.Equal(t, []string{"last"}, <-w.changes)
+}
