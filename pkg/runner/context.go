@@ -101,7 +101,7 @@ func getAs[T any](c *HandlerContext, key string, otherwise T) T {
 // has taken the reply. It fails when the call was answered before, or when the
 // entrypoint cannot be reached until the event's deadline.
 func (c *HandlerContext) EarlyReply(msg proto.Message) error {
-	return c.earlyReply(encodeOutput(msg))
+	return c.earlyReply(encodeOutput(msg, nil))
 }
 
 func (c *HandlerContext) earlyReply(msg Output, err error) error {

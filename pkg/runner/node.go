@@ -28,6 +28,7 @@ type node struct {
 	replies                 *replies
 	store                   *store.Client // nil: none configured
 	values                  values
+	buffers                 buffers
 }
 
 func newNode(c config, log *slog.Logger, call caller) *node {
@@ -59,31 +60,33 @@ func wrongOutput(format string, args ...any) *failure {
 
 // process runs the handler for in and returns the event for the next step, or
 // nil when the chain ends here: the handler made an exit, which has been posted,
-// or nobody waits any more. An error is to be given to the caller by fail.
-func (n *node) process(ctx context.Context, in *event.Event) (*event.Event, error) {
+// or nobody waits any more. Buffer goes back to buffers once next is written. An
+// error is to be given to the caller by fail.
+func (n *node) process(ctx context.Context, in *event.Event) (next *event.Event, buffer *[]byte, err error) {
 	c := n.newContext(ctx, in)
 	out, err := n.call(c, in)
 	earlyExit, replied := c.end()
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
 		c.Logger.Slog().Info("call cancelled: nobody waits for it", "error", err)
-		return nil, nil
+		return nil, nil, nil
 	case in.Expired(time.Now()):
 		c.Logger.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
-		return nil, nil
+		return nil, nil, nil
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case !earlyExit:
-		return n.answer(c, event.TypeMessage, out)
+		next, err = n.answer(c, event.TypeMessage, out)
+		return next, out.buffer, err
 	case out.Message == "" && replied:
-		return nil, nil // the caller has the early reply
+		return nil, nil, nil // the caller has the early reply
 	}
 	exit, err := n.answer(c, event.TypeReply, out)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n.postLast(ctx, c.Logger, exit)
-	return nil, nil
+	return nil, nil, nil
 }
 
 // call runs the handler; a panic in it becomes an error.

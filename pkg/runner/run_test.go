@@ -27,15 +27,18 @@ import (
 
 // TestMain is also the node of the tests that need a process of their own.
 func TestMain(m *testing.M) {
-	if os.Getenv("RUNNER_TEST_NODE") != "" {
+	switch os.Getenv("RUNNER_TEST_NODE") {
+	case "":
+		os.Exit(m.Run())
+	case "bench":
+		benchServers()
+	default:
 		runner.Start(func(ctx *runner.HandlerContext) {
 			if os.Getenv("RUNNER_TEST_NODE") == "panic" {
 				panic("no model")
 			}
 		}, echo)
-		os.Exit(0)
 	}
-	os.Exit(m.Run())
 }
 
 func get(t *testing.T, url string) answer {

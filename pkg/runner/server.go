@@ -17,7 +17,7 @@ import (
 const (
 	// requestTime bounds how long a client may take to send a request, and
 	// answerTime how long to take its answer. Neither counts the handler's time.
-	requestTime = 30 * time.Second
+	requestTime = time.Minute
 	answerTime  = 30 * time.Second
 	// idleTime is above the 90 s after which Knative's dispatcher drops its idle
 	// connections, so that it is never surprised by ours closing.
@@ -92,7 +92,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		answerNothing(w)
 		return
 	}
-	out, err := s.node.process(r.Context(), in)
+	out, buffer, err := s.node.process(r.Context(), in)
 	switch {
 	case err != nil:
 		s.answerError(w, r, in, err)
@@ -100,6 +100,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		answerNothing(w)
 	default:
 		answerEvent(w, out)
+		s.node.buffers.put(buffer)
 	}
 }
 
@@ -123,8 +124,11 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 	case err != nil:
 		return nil, http.StatusBadRequest, err
 	}
-	// Were the read deadline left, net/http would cancel the handler at it.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	// At the read deadline net/http cancels the handler, so it is lifted for calls
+	// that may last as long. Most end well before, and lifting has its cost.
+	if in.Deadline.IsZero() || time.Until(in.Deadline) > requestTime/2 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
 	return in, 0, nil
 }
 

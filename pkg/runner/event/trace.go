@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"strings"
@@ -10,10 +11,14 @@ import (
 // new span. A parent that is absent or malformed begins a new, unsampled trace
 // (W3C Trace Context, 3.2).
 func NextSpan(parent string) string {
+	b := make([]byte, 0, 55)
 	if !validTraceParent(parent) {
-		return "00-" + randomHex(16) + "-" + randomHex(8) + "-00"
+		b = appendRandomHex(append(b, "00-"...), 2)
+		b = appendRandomHex(append(b, '-'), 1)
+		return string(append(b, "-00"...))
 	}
-	return parent[:36] + randomHex(8) + parent[52:55]
+	b = appendRandomHex(append(b, parent[:36]...), 1)
+	return string(append(b, parent[52:55]...))
 }
 
 // validTraceParent checks version 00's form: 00-<32 hex>-<16 hex>-<2 hex>.
@@ -35,14 +40,13 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// randomHex returns n random bytes in hex. Trace ids need no secrecy.
-func randomHex(n int) string {
-	raw := make([]byte, 16)
-	for i := 0; i < n; i += 8 {
-		v := rand.Uint64()
-		for j := range 8 {
-			raw[i+j] = byte(v >> (8 * j))
-		}
+// appendRandomHex appends words × 8 random bytes in hex to b. Trace ids need no
+// secrecy.
+func appendRandomHex(b []byte, words int) []byte {
+	for range words {
+		var raw [8]byte
+		binary.NativeEndian.PutUint64(raw[:], rand.Uint64())
+		b = hex.AppendEncode(b, raw[:])
 	}
-	return hex.EncodeToString(raw[:n])
+	return b
 }
