@@ -1,0 +1,170 @@
+package krt
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// PackOptions changes what Pack packs.
+type PackOptions struct {
+	// Limits are those that Unpack will hold the bundle to.
+	Limits Limits
+	// Ignore are further patterns of what to leave out, before those of .krtignore.
+	Ignore []string
+}
+
+// Pack writes the bundle in the folder dir to w as a .krt file, a gzip'd tar. The same files
+// give the same bytes: names are sorted, and times and owners left out; of the permissions
+// only that to execute is kept.
+//
+// What .krtignore matches is left out, and so are .git, __pycache__, .venv and *.krt unless
+// .krtignore takes them back; the manifest is always packed. The manifest is not checked. Links, devices and
+// names that Unpack would refuse are errors that name the file. After an error what was
+// written to w is of no use.
+func Pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
+	if err := pack(ctx, dir, w, o); err != nil {
+		return fmt.Errorf("cannot pack %q: %w", dir, err)
+	}
+	return nil
+}
+
+func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return reason(err)
+	}
+	defer root.Close() //nolint:errcheck // only read from
+	if err := hasManifest(root); err != nil {
+		return err
+	}
+	ignore, err := readIgnore(root, o.Ignore)
+	if err != nil {
+		return err
+	}
+	packed := &countingWriter{Writer: w}
+	zip := gzip.NewWriter(packed)
+	p := &packer{ctx: ctx, root: root, tar: tar.NewWriter(zip), inventory: newInventory(o.Limits.withDefaults())}
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("%q: %w", name, reason(err))
+		}
+		if ignore.ignore(name, d.IsDir()) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		return p.entry(name, d)
+	})
+	if err := errors.Join(err, p.tar.Close(), zip.Close()); err != nil {
+		return onlyFirst(err)
+	}
+	return p.inventory.limits.checkRatio(packed.count, p.bytes)
+}
+
+// onlyFirst returns the first of joined errors: the others follow from it.
+func onlyFirst(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of errors.Join itself
+		return joined.Unwrap()[0]
+	}
+	return err
+}
+
+func hasManifest(root *os.Root) error {
+	for _, name := range manifestNames() {
+		if _, err := root.Stat(name); err == nil {
+			return nil
+		}
+	}
+	return errors.New("there is no krt.yml in the folder")
+}
+
+type packer struct {
+	ctx       context.Context //nolint:containedctx // lives for one call of Pack
+	root      *os.Root
+	tar       *tar.Writer
+	inventory *inventory
+	bytes     int64
+}
+
+// entry writes the file or folder name.
+func (p *packer) entry(name string, d fs.DirEntry) error {
+	if name == "." {
+		return nil
+	}
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	if !d.IsDir() && !d.Type().IsRegular() {
+		return fmt.Errorf("%q is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s", name, typeName(d.Type()), ignoreFile)
+	}
+	if err := p.inventory.add(name, d.IsDir()); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	if d.IsDir() {
+		return p.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
+	}
+	if err := p.file(name); err != nil {
+		return fmt.Errorf("%q: %w", name, reason(err))
+	}
+	return nil
+}
+
+func (p *packer) file(name string) error {
+	file, err := p.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	p.bytes += info.Size()
+	if err := p.inventory.limits.checkBytes(p.bytes); err != nil {
+		return err
+	}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size()}
+	if info.Mode()&0o111 != 0 {
+		header.Mode = 0o755
+	}
+	if err := p.tar.WriteHeader(header); err != nil {
+		return err
+	}
+	// One byte more than the header promises tells that the file grew meanwhile.
+	n, err := io.Copy(p.tar, io.LimitReader(contextReader{p.ctx, file}, info.Size()+1))
+	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
+		return errors.New("the file changed while it was packed")
+	}
+	return err
+}
+
+// typeName names what is neither file nor folder.
+func typeName(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeSymlink != 0:
+		return "symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		return "named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+type countingWriter struct {
+	io.Writer
+	count int64
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.count += int64(n)
+	return n, err
+}

@@ -1,0 +1,124 @@
+package krt_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+func pack(t *testing.T, dir string, o krt.PackOptions) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	require.NoError(t, krt.Pack(t.Context(), dir, &packed, o))
+	return packed.Bytes()
+}
+
+// names returns what packed holds, in order.
+func names(t *testing.T, packed []byte) (list []string) {
+	t.Helper()
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	require.NoError(t, err)
+	for archive := tar.NewReader(zip); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			return list
+		}
+		require.NoError(t, err)
+		list = append(list, header.Name)
+	}
+}
+
+func TestPackIsDeterministic(t *testing.T) {
+	first, second := write(t, goodBundle()), write(t, goodBundle())
+	require.NoError(t, os.Chtimes(filepath.Join(second, "krt.yml"), time.Unix(1, 0), time.Unix(1, 0)))
+	require.NoError(t, os.Chmod(filepath.Join(second, "krt.yml"), 0o600))
+	packed := pack(t, first, krt.PackOptions{})
+	require.Equal(t, packed, pack(t, first, krt.PackOptions{}))
+	require.Equal(t, packed, pack(t, second, krt.PackOptions{}))
+	require.Equal(t, []string{"bin/", "bin/output", "krt.yml", "public_input.proto", "src/", "src/etl/", "src/etl/main.py", "src/model/",
+		"src/model/main.py", "src/second/", "src/second/go.mod", "src/second/main.go"}, names(t, packed))
+}
+
+func TestPackThenUnpack(t *testing.T) {
+	dir := write(t, goodBundle())
+	unpacked := filepath.Join(t.TempDir(), "a", "b")
+	require.NoError(t, krt.Unpack(t.Context(), bytes.NewReader(pack(t, dir, krt.PackOptions{})), unpacked, krt.UnpackOptions{}))
+	_, problems := load(t, unpacked)
+	require.Empty(t, problems)
+	for name, mode := range map[string]os.FileMode{"bin/output": 0o111, "krt.yml": 0} {
+		info, err := os.Stat(filepath.Join(unpacked, name))
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode()&0o111)
+	}
+}
+
+func TestPackIgnores(t *testing.T) {
+	files := goodBundle()
+	files[".krtignore"] = "# comment\n\n*.log\n/models/\nsrc/**/test_*.py\n!src/etl/test_kept.py\nkrt.yml\ndocs\ndata/\n"
+	for _, name := range []string{"a.log", "src/etl/b.log", "models/x", "src/models/x", "src/etl/test_a.py", "src/etl/test_kept.py", "docs/README.md", "data",
+		".git/HEAD", "src/etl/__pycache__/m.pyc", "old.krt", "more/x"} {
+		files[name] = ""
+	}
+	got := names(t, pack(t, write(t, files), krt.PackOptions{Ignore: []string{"more/"}}))
+	require.Equal(t, []string{".krtignore", "bin/", "bin/output", "data", "krt.yml", "public_input.proto", "src/", "src/etl/", "src/etl/main.py", "src/etl/test_kept.py",
+		"src/model/", "src/model/main.py", "src/models/", "src/models/x", "src/second/", "src/second/go.mod", "src/second/main.go"}, got)
+}
+
+func TestPackRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, dir string)
+		limits krt.Limits
+		want   string
+	}{
+		{"no manifest", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "krt.yml"))) }, krt.Limits{}, "there is no krt.yml in the folder"},
+		{"symbolic link", func(t *testing.T, dir string) {
+			require.NoError(t, os.Symlink("krt.yml", filepath.Join(dir, "src/link")))
+		}, krt.Limits{}, `"src/link" is a symbolic link; a bundle holds files and folders only`},
+		{"socket", func(t *testing.T, dir string) {
+			listener, err := net.Listen("unix", filepath.Join(dir, "s"))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = listener.Close() })
+		}, krt.Limits{}, `"s" is a socket`},
+		{"names that clash", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "KRT.yml"), nil, 0o644))
+		}, krt.Limits{}, `"krt.yml": "krt.yml" clashes with another name that differs in letter case only`},
+		{"backslash", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, `a\b`), nil, 0o644))
+		}, krt.Limits{}, `"a\\b": its name has a backslash`},
+		{"too many entries", func(*testing.T, string) {}, krt.Limits{MaxEntries: 3}, `"public_input.proto": the bundle holds more than 3 files and folders`},
+		{"too large", func(*testing.T, string) {}, krt.Limits{MaxBytes: 100}, `"krt.yml": the bundle is larger than 100 bytes unpacked`},
+		{"compresses too well", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "zeros"), make([]byte, 17<<20), 0o644))
+		}, krt.Limits{}, `it is compressed more than 200:1`},
+		{"bad pattern", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, ".krtignore"), []byte("a[b\n"), 0o644))
+		}, krt.Limits{}, `.krtignore: pattern "a[b" is not a glob`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := write(t, goodBundle())
+			test.change(t, dir)
+			err := krt.Pack(t.Context(), dir, io.Discard, krt.PackOptions{Limits: test.limits})
+			require.ErrorContains(t, err, test.want)
+			require.Equal(t, 1, strings.Count(err.Error(), "cannot pack"))
+		})
+	}
+}
+
+func TestPackCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, krt.Pack(ctx, write(t, goodBundle()), io.Discard, krt.PackOptions{}), context.Canceled)
+}
