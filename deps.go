@@ -35,5 +35,7 @@ import (
 	_ "google.golang.org/protobuf/compiler/protogen"
 	_ "google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	_ "krt.dev/kn-krt/pkg/runner/event"
+	_ "knative.dev/eventing/pkg/channel/fanout"
+	_ "knative.dev/eventing/pkg/kncloudevents"
 	_ "modernc.org/sqlite"
 )
