@@ -70,7 +70,7 @@ func (c *HandlerContext) Set(key string, value any) { c.node.values.set(key, val
 func (c *HandlerContext) Get(key string) any {
 	value, ok := c.node.values.get(key)
 	if !ok {
-		c.Logger.Warnf("cannot get the value of key %q: not set, returning nil", key)
+		c.Logger.Warnf("cannot get the value of key %q: not set", key)
 	}
 	return value
 }
@@ -89,10 +89,13 @@ func (c *HandlerContext) GetFloat(key string) float64 { return getAs(c, key, -1.
 
 func getAs[T any](c *HandlerContext, key string, otherwise T) T {
 	value := c.Get(key)
-	if v, ok := value.(T); ok {
+	v, ok := value.(T)
+	if ok {
 		return v
 	}
-	c.Logger.Warnf("cannot get the value of key %q: it is a %T, not a %T, returning %v", key, value, otherwise, otherwise)
+	if value != nil { // else Get has logged it
+		c.Logger.Warnf("cannot get the value of key %q: it is a %T, not a %T", key, value, otherwise)
+	}
 	return otherwise
 }
 

@@ -1,0 +1,157 @@
+package runnertest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+// memory is a store in memory. It finds what the real one finds, by
+// store.Query, and keeps no limits.
+type memory struct {
+	mu           sync.Mutex
+	measurements []store.Measurement
+	predictions  []store.Prediction
+	documents    map[string][]map[string]any
+}
+
+// Measurements returns the measurements that the node has saved, in order.
+func (r *Runner) Measurements() []store.Measurement {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	return slices.Clone(r.store.measurements)
+}
+
+// Predictions returns the predictions that the node has saved, in order.
+func (r *Runner) Predictions() []store.Prediction {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	return slices.Clone(r.store.predictions)
+}
+
+// Documents reads into res, a pointer to a slice, the documents of the
+// collection coll, in the order they were saved.
+func (r *Runner) Documents(coll string, res any) {
+	r.t.Helper()
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	data, err := json.Marshal(append([]map[string]any{}, r.store.documents[coll]...))
+	if err == nil {
+		err = json.Unmarshal(data, res)
+	}
+	if err != nil {
+		r.t.Fatalf("cannot read the collection %q: %v", coll, err)
+	}
+}
+
+// SaveDocument puts a document, which must become a JSON object, into the
+// collection coll for the node to find.
+func (r *Runner) SaveDocument(coll string, data any) {
+	r.t.Helper()
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	raw, err := json.Marshal(data)
+	if err == nil {
+		_, err = r.store.save(coll, raw)
+	}
+	if err != nil {
+		r.t.Fatalf("cannot save in the collection %q: %v", coll, err)
+	}
+}
+
+// ServeHTTP answers as the store does.
+func (m *memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, status, err := m.serve(r)
+	if err != nil {
+		answer, status = store.Failure{Error: err.Error()}, http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (m *memory) serve(r *http.Request) (answer any, status int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	coll, isColl := strings.CutPrefix(r.URL.Path, store.PathCollections)
+	coll, isFind := strings.CutSuffix(coll, "/find")
+	switch {
+	case r.URL.Path == store.PathMeasurements:
+		answer, err = add(r, &m.measurements)
+	case r.URL.Path == store.PathPredictions:
+		answer, err = add(r, &m.predictions)
+	case isColl && isFind:
+		answer, err = m.find(r, coll)
+		return answer, http.StatusOK, err
+	case isColl:
+		var body struct{ Data json.RawMessage }
+		if err = json.NewDecoder(r.Body).Decode(&body); err == nil {
+			answer, err = m.save(coll, body.Data)
+		}
+	default:
+		err = fmt.Errorf("no such path: %q", r.URL.Path)
+	}
+	return answer, http.StatusCreated, err
+}
+
+func add[T any](r *http.Request, to *[]T) (struct{}, error) {
+	var v T
+	err := json.NewDecoder(r.Body).Decode(&v)
+	if err == nil {
+		*to = append(*to, v)
+	}
+	return struct{}{}, err
+}
+
+// save needs m.mu.
+func (m *memory) save(coll string, raw []byte) (store.Saved, error) {
+	document, err := decodeObject(raw)
+	if err != nil {
+		return store.Saved{}, errors.New("data: not a JSON object")
+	}
+	if m.documents == nil {
+		m.documents = map[string][]map[string]any{}
+	}
+	m.documents[coll] = append(m.documents[coll], document)
+	return store.Saved{ID: strconv.Itoa(len(m.documents[coll]))}, nil
+}
+
+func (m *memory) find(r *http.Request, coll string) (any, error) {
+	var body struct{ Query json.RawMessage }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return nil, err
+	}
+	raw, err := decodeObject(body.Query)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	query, err := store.ParseQuery(raw)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	found := []map[string]any{}
+	for _, document := range m.documents[coll] {
+		if query.Match(document) {
+			found = append(found, document)
+		}
+	}
+	return map[string]any{"documents": found}, nil
+}
+
+// decodeObject decodes a JSON object, or null as an empty one, with its numbers
+// as they are written.
+func decodeObject(raw []byte) (map[string]any, error) {
+	var object map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	err := decoder.Decode(&object)
+	return object, err
+}

@@ -1,0 +1,103 @@
+package runnertest
+
+import (
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Result is what came of one call.
+type Result struct {
+	t       testing.TB
+	ended   bool           // the chain ended here
+	message *event.Event   // for the next node
+	replies []*event.Event // for the caller, in order
+	failure *event.Failure
+}
+
+// take notes what the node posted to the reply port.
+func (r *Result) take(e *event.Event) {
+	if e.Type != event.TypeError {
+		r.replies = append(r.replies, e)
+		return
+	}
+	s, err := e.Status()
+	if err != nil {
+		r.t.Errorf("the node posted an error that is no google.rpc.Status: %v", err)
+		return
+	}
+	r.failure = &event.Failure{Code: code.Code(s.GetCode()), Text: s.GetMessage()}
+	for _, detail := range s.GetDetails() {
+		info := &errdetails.ErrorInfo{}
+		if detail.UnmarshalTo(info) == nil {
+			r.failure.Reason = info.GetReason()
+			r.failure.Node, r.failure.Workflow, r.failure.Version =
+				info.GetMetadata()["node"], info.GetMetadata()["workflow"], info.GetMetadata()["version"]
+		}
+	}
+}
+
+// Message reads into m the message that the handler returned for the next node.
+// It fails the test if there is none, because the handler failed or made an
+// early exit, or if it is of another type.
+func (r *Result) Message(m proto.Message) {
+	r.t.Helper()
+	switch {
+	case r.failure != nil:
+		r.t.Fatalf("the handler failed: %s", r.failure.Text)
+	case r.Exited():
+		r.t.Fatal("the handler made an early exit: its message is read by EarlyExit")
+	case r.message == nil:
+		r.t.Fatal("the handler returned no message in time")
+	}
+	r.read(r.message, m)
+}
+
+// EarlyReply reads into m the message that the handler gave to EarlyReply. It
+// fails the test if there is none, or if it is of another type.
+func (r *Result) EarlyReply(m proto.Message) {
+	r.t.Helper()
+	if len(r.replies) == 0 || r.Exited() && len(r.replies) == 1 {
+		r.t.Fatal("the handler made no early reply")
+	}
+	r.read(r.replies[0], m)
+}
+
+// Replied reports whether the caller has an answer from this node: by an early
+// reply or an early exit.
+func (r *Result) Replied() bool { return len(r.replies) > 0 }
+
+// EarlyExit reads into m the message that the handler returned after
+// SetEarlyExit. It fails the test if there is none, or if it is of another type.
+func (r *Result) EarlyExit(m proto.Message) {
+	r.t.Helper()
+	if !r.Exited() {
+		r.t.Fatal("the handler made no early exit")
+	}
+	r.read(r.replies[len(r.replies)-1], m)
+}
+
+// Exited reports whether the handler made an early exit.
+func (r *Result) Exited() bool { return r.ended && r.failure == nil && len(r.replies) > 0 }
+
+// Failure returns what the caller would be told of a handler that returned an
+// error or panicked, or nil if it did not. Its Text is "error in 'node': …".
+func (r *Result) Failure() *event.Failure { return r.failure }
+
+// Ended reports whether no node after this one would run: after an early exit, a
+// failure, or the deadline.
+func (r *Result) Ended() bool { return r.ended }
+
+func (r *Result) read(e *event.Event, m proto.Message) {
+	r.t.Helper()
+	if want := m.ProtoReflect().Descriptor().FullName(); e.Message != string(want) {
+		r.t.Fatalf("the message is a %s, not a %s", e.Message, want)
+	}
+	if err := proto.Unmarshal(e.Data, m); err != nil {
+		r.t.Fatalf("the message is no %s: %v", e.Message, err)
+	}
+}

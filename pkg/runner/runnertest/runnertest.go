@@ -1,0 +1,248 @@
+// Package runnertest tests a node's handler as it will run: over HTTP, by the
+// real runner, with a reply port and a store in memory.
+//
+//	r := runnertest.New(t, handlerInit, handler)
+//	out := r.Call(&pb.Request{Name: "Ann"})
+//	out.Message(&response)
+//
+// It needs no network but loopback, no files, and no version.
+package runnertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// DefaultWorkflow is the workflow of calls unless [Workflow] says another.
+const DefaultWorkflow = "workflow"
+
+// Option changes what a node under test runs in.
+type Option func(*settings)
+
+type settings struct {
+	env      map[string]string
+	workflow string
+	timeout  time.Duration
+}
+
+// Env sets an environment variable as the runner sees it. Code that reads
+// os.Getenv itself needs t.Setenv.
+func Env(name, value string) Option {
+	return func(s *settings) { s.env[name] = value }
+}
+
+// BasePath sets the folder that ctx.Path is relative to: the bundle's root.
+// Default: the working directory.
+func BasePath(dir string) Option { return Env("KRT_BASE_PATH", dir) }
+
+// WithoutStore makes the node run as it does where no store is configured.
+func WithoutStore() Option { return Env("KRT_STORE", "") }
+
+// Workflow sets the name of the workflow that calls belong to.
+func Workflow(name string) Option {
+	return func(s *settings) { s.workflow = name }
+}
+
+// Timeout sets how long after its start a call's deadline is. Default: 30 s.
+func Timeout(d time.Duration) Option {
+	return func(s *settings) { s.timeout = d }
+}
+
+// Runner is a node under test. Its methods may be called concurrently.
+type Runner struct {
+	t        testing.TB
+	url      string
+	settings settings
+	calls    atomic.Int64
+	client   *http.Client
+	log      lines
+	store    memory
+
+	mu      sync.Mutex
+	replies map[string][]*event.Event // by correlation id, in order
+}
+
+// New starts a node with the given init, which may be nil, and handler. It runs
+// until the test ends. An init that panics fails the test.
+func New(t testing.TB, handlerInit runner.HandlerInit, handler runner.Handler, options ...Option) *Runner {
+	t.Helper()
+	r := &Runner{
+		t: t, client: &http.Client{Transport: &http.Transport{}},
+		replies: map[string][]*event.Event{}, log: lines{t: t},
+	}
+	server := httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(server.Close)
+	r.settings = settings{workflow: DefaultWorkflow, timeout: 30 * time.Second, env: map[string]string{
+		"KRT_VERSION": "test", "KRT_RUNTIME_ID": "local", "KRT_NODE_NAME": "node",
+		"KRT_REPLY_URL": server.URL, "KRT_STORE": server.URL,
+	}}
+	for _, option := range options {
+		option(&r.settings)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("cannot listen: %v", err)
+	}
+	r.url = "http://" + listener.Addr().String()
+	r.start(listener, handlerInit, handler)
+	return r
+}
+
+func (r *Runner) start(listener net.Listener, handlerInit runner.HandlerInit, handler runner.Handler) {
+	r.t.Helper()
+	ready, result := make(chan struct{}), make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		result <- runner.Run(ctx, runner.Options{
+			Getenv:   func(name string) string { return r.settings.env[name] },
+			Listener: listener,
+			Logger:   slog.New(slog.NewTextHandler(&r.log, nil)),
+			Ready:    func() { close(ready) },
+			// The test is over: whoever still runs is cancelled.
+			ShutdownTimeout: time.Second,
+		}, handlerInit, handler)
+	}()
+	select {
+	case <-ready:
+	case err := <-result:
+		cancel()
+		r.log.close()
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		r.client.CloseIdleConnections()
+		cancel()
+		<-result
+		r.log.close()
+	})
+}
+
+// Call runs the handler for msg and returns what came of it. It fails the test
+// only when the node breaks the contract of events.
+func (r *Runner) Call(msg proto.Message) *Result {
+	r.t.Helper()
+	return r.CallContext(context.Background(), msg)
+}
+
+// CallContext is Call that is cancelled with ctx, as a call is when the caller
+// goes away. The result of a cancelled call is empty.
+func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
+	r.t.Helper()
+	name, data, err := event.Encode(msg)
+	if err != nil {
+		r.t.Fatalf("cannot encode the %s: %v", name, err)
+	}
+	id := fmt.Sprintf("call-%d", r.calls.Add(1))
+	in := &event.Event{
+		ID: id, CorrelationID: id, Source: event.Source("local", "test", "entrypoint"), Type: event.TypeMessage,
+		Message: name, Data: data, Workflow: r.settings.workflow, ReplyToken: "token",
+		Deadline: time.Now().Add(r.settings.timeout), TraceParent: event.NextSpan(""),
+	}
+	out := &Result{t: r.t}
+	if err := r.post(ctx, in, out); err != nil && ctx.Err() == nil {
+		r.t.Fatalf("the node does not answer as it should: %v", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.replies[id] {
+		out.take(e)
+	}
+	return out
+}
+
+// post sends in and reads the answer into out.
+func (r *Runner) post(ctx context.Context, in *event.Event, out *Result) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(in.Data))
+	if err != nil {
+		return err
+	}
+	in.WriteHeader(req.Header)
+	res, err := r.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode == http.StatusAccepted:
+		out.ended = true
+		return nil
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("status %d: %s", res.StatusCode, body)
+	}
+	if out.message, err = event.ReadHeader(res.Header); err == nil {
+		out.message.Data = body
+	}
+	return err
+}
+
+// serve is the reply port and the store.
+func (r *Runner) serve(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path != "/reply" {
+		r.store.ServeHTTP(w, req)
+		return
+	}
+	e, err := event.ReadHeader(req.Header)
+	if err == nil {
+		e.Data, err = event.ReadBody(req.Body, req.ContentLength, 64<<20)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	r.replies[e.CorrelationID] = append(r.replies[e.CorrelationID], e)
+	r.mu.Unlock()
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// Log returns what the node has logged so far; it is in the test's own log too.
+func (r *Runner) Log() string { return r.log.String() }
+
+// lines hands log lines to the test, which takes none after its end.
+type lines struct {
+	t      testing.TB
+	mu     sync.Mutex
+	all    strings.Builder
+	closed bool
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all.Write(p)
+	if !l.closed {
+		l.t.Log(strings.TrimSuffix(string(p), "\n"))
+	}
+	return len(p), nil
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+func (l *lines) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a query. A store is shared: no query may be without bounds.
+const (
+	MaxQueryValues = 256 // values compared with, in all
+	MaxQueryDepth  = 8   // objects and arrays within a value
+	MaxPathKeys    = 16  // keys joined by dots
+)
+
+// Operator is how a field of a document is compared.
+type Operator string
+
+// The operators, with MongoDB's meaning. Equal is what a field without operator
+// means.
+const (
+	Equal          Operator = ""
+	NotEqual       Operator = "$ne"
+	Greater        Operator = "$gt"
+	GreaterOrEqual Operator = "$gte"
+	Less           Operator = "$lt"
+	LessOrEqual    Operator = "$lte"
+	In             Operator = "$in"
+)
+
+// Condition compares one field.
+type Condition struct {
+	// Path leads to the field: the keys that a query joins by dots.
+	Path []string
+	// Op is the comparison.
+	Op Operator
+	// Value is what is compared with, as encoding/json decodes it with numbers as
+	// json.Number. For In it is a list.
+	Value any
+}
+
+// Query is a list of conditions, all of which a document must meet.
+//
+// The meaning is MongoDB's: a field that holds an array meets a condition if
+// one of its elements does, or, for equality, if the whole does; $ne is the
+// opposite of equality; null equals a missing field; numbers compare by value,
+// and only values of the same type are ordered. It differs so: paths go through
+// objects only, not through arrays; objects are equal whatever the order of
+// their keys; only numbers, strings and booleans can be ordered.
+type Query []Condition
+
+// ParseQuery checks a query as it came over the wire, its numbers as
+// json.Number. The conditions are in the order of their paths. The error names
+// the field, and the operator if it is not known.
+func ParseQuery(raw map[string]any) (Query, error) {
+	p := &parser{}
+	var q Query
+	for _, field := range slices.Sorted(maps.Keys(raw)) {
+		conditions, err := p.field(field, raw[field])
+		if err != nil {
+			return nil, fmt.Errorf("field %q: %w", field, err)
+		}
+		q = append(q, conditions...)
+	}
+	return q, nil
+}
+
+type parser struct{ values int }
+
+func (p *parser) field(field string, value any) (Query, error) {
+	if strings.HasPrefix(field, "$") {
+		return nil, unknownOperator(field)
+	}
+	path, err := parsePath(field)
+	if err != nil {
+		return nil, err
+	}
+	operators, ok := value.(map[string]any)
+	if !ok || !hasOperator(operators) {
+		return Query{{Path: path, Value: value}}, p.value(value, 0)
+	}
+	var q Query
+	for _, name := range slices.Sorted(maps.Keys(operators)) {
+		c := Condition{Path: path, Op: Operator(name), Value: operators[name]}
+		if err := p.operand(c); err != nil {
+			return nil, err
+		}
+		q = append(q, c)
+	}
+	return q, nil
+}
+
+func (p *parser) operand(c Condition) error {
+	switch c.Op {
+	case Greater, GreaterOrEqual, Less, LessOrEqual:
+		switch c.Value.(type) {
+		case json.Number, string, bool:
+		default:
+			return fmt.Errorf("%s wants a number, a string or a boolean", c.Op)
+		}
+	case In:
+		if _, ok := c.Value.([]any); !ok {
+			return fmt.Errorf("%s wants a list", c.Op)
+		}
+	case NotEqual:
+	default:
+		return unknownOperator(string(c.Op))
+	}
+	return p.value(c.Value, 0)
+}
+
+// value checks a value compared with, and counts it.
+func (p *parser) value(value any, depth int) error {
+	if p.values++; p.values > MaxQueryValues {
+		return fmt.Errorf("more than %d values in the query", MaxQueryValues)
+	}
+	if depth > MaxQueryDepth {
+		return fmt.Errorf("more than %d levels in a value", MaxQueryDepth)
+	}
+	switch v := value.(type) {
+	case []any:
+		for _, element := range v {
+			if err := p.value(element, depth+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for key, member := range v {
+			if strings.HasPrefix(key, "$") {
+				return unknownOperator(key)
+			}
+			if err := checkKey(key); err != nil {
+				return err
+			}
+			if err := p.value(member, depth+1); err != nil {
+				return err
+			}
+		}
+	case string:
+		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			return fmt.Errorf("%q is no text", v)
+		}
+	}
+	return nil
+}
+
+func hasOperator(m map[string]any) bool {
+	for key := range m {
+		if strings.HasPrefix(key, "$") {
+			return true
+		}
+	}
+	return false
+}
+
+func unknownOperator(name string) error {
+	return fmt.Errorf("operator %q is not known: there are $gt, $gte, $lt, $lte, $in, $ne, for one field each", name)
+}
+
+func parsePath(field string) ([]string, error) {
+	path := strings.Split(field, ".")
+	if len(path) > MaxPathKeys {
+		return nil, fmt.Errorf("more than %d keys", MaxPathKeys)
+	}
+	for _, key := range path {
+		if err := checkKey(key); err != nil {
+			return nil, err
+		}
+	}
+	return path, nil
+}
+
+// checkKey refuses keys that no path can name without a doubt.
+func checkKey(key string) error {
+	odd := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f || r == utf8.RuneError }
+	if key == "" || strings.ContainsFunc(key, odd) {
+		return fmt.Errorf("key %q cannot be searched for", key)
+	}
+	return nil
+}
