@@ -1,0 +1,136 @@
+// Package cli is the command line of kn-krt: one file per verb over the
+// packages that do the work. A verb is an options struct, a run function and
+// injected streams; nothing here touches the process's own streams.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of the program, named in the root command's help.
+const (
+	// ExitOK says that all went well.
+	ExitOK = 0
+	// ExitFailed says that the verb failed or found what it looked at invalid.
+	ExitFailed = 1
+	// ExitUsage says that the command line itself is wrong; nothing was done.
+	ExitUsage = 2
+	// ExitInterrupted says that a signal ended the verb before it was done
+	// (128 + SIGINT, as shells count).
+	ExitInterrupted = 130
+)
+
+// Streams are a command's input and outputs.
+type Streams struct {
+	// In is read by verbs that take "-" for a file.
+	In io.Reader
+	// Out takes results, Err takes progress and errors.
+	Out, Err io.Writer
+	// TTY says that Out is a terminal on which colour may be used.
+	TTY bool
+}
+
+// Main runs the command line args, whose first element is the program's own
+// name as the caller spelled it, and returns the exit code. Cancelling ctx
+// interrupts the verb. An error is printed once, as "Error: …", to s.Err.
+func Main(ctx context.Context, args []string, s Streams) int {
+	if len(args) == 0 {
+		args = []string{"kn-krt"}
+	}
+	root := newRootCommand(displayName(args[0]), s)
+	root.SetArgs(args[1:])
+	return exit(ctx, s.Err, root.ExecuteContext(ctx))
+}
+
+// displayName is how the user types the program that was started as argv0.
+// "kn-krt" works by that name and as a plugin alike, so only a place from which
+// no shell finds it (kn's own plugin folder) makes it "kn krt".
+func displayName(argv0 string) string {
+	name := strings.TrimSuffix(filepath.Base(argv0), ".exe")
+	folder := filepath.ToSlash(filepath.Dir(argv0))
+	switch {
+	case name == "kubectl-krt":
+		return "kubectl krt"
+	case name == "kn-krt" && strings.HasSuffix(folder, "/kn/plugins"):
+		return "kn krt"
+	default:
+		return "kn-krt"
+	}
+}
+
+const rootLong = `%[1]s runs versions of KRT V1 (Konstellation Runtime Transport): an entrypoint
+with your own gRPC contract, nodes in Python or Go, and workflows that join them.
+
+Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 130 interrupted.`
+
+const rootExample = `  # A new version, checked, run and called
+  %[1]s init my-version --language python
+  %[1]s run my-version
+  %[1]s invoke greet -d '{"name": "Ana"}'
+
+  # Before handing a version over
+  %[1]s validate my-version
+  %[1]s pack my-version`
+
+func newRootCommand(name string, s Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kn-krt",
+		Short:         "Run AI versions described by KRT V1",
+		Long:          fmt.Sprintf(rootLong, name),
+		Example:       fmt.Sprintf(rootExample, name),
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownVerb(cmd, args[0])
+		},
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(cmd, "%w", err)
+	})
+	root.SuggestionsMinimumDistance = 2
+	for _, verb := range verbs() {
+		cmd := verb(s)
+		cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", name)
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// verbs lists what the program can do, in the order that cobra then sorts.
+func verbs() []func(Streams) *cobra.Command {
+	return []func(Streams) *cobra.Command{
+		newGenerateCommand,
+		newInitCommand,
+		newInvokeCommand,
+		newPackCommand,
+		newRunCommand,
+		newRunnerCommand,
+		newTestCommand,
+		newUnpackCommand,
+		newValidateCommand,
+		newVersionCommand,
+	}
+}
+
+func unknownVerb(cmd *cobra.Command, verb string) error {
+	text := fmt.Sprintf("unknown command %q", verb)
+	if near := cmd.SuggestionsFor(verb); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return usageError(cmd, "%w", errors.New(text))
+}

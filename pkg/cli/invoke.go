@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// lookupTimeout bounds what comes before the call itself: reaching the version
+// and asking what it offers.
+const lookupTimeout = 10 * time.Second
+
+// defaultAddress is where a local run listens unless told otherwise.
+const defaultAddress = "127.0.0.1:9000"
+
+type invokeOptions struct {
+	streams  Streams
+	program  string
+	workflow string
+	data     string
+	address  string
+	timeout  time.Duration
+	output   string
+}
+
+func newInvokeCommand(s Streams) *cobra.Command {
+	o := invokeOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "invoke WORKFLOW",
+		Short: "Call a workflow of a running version",
+		Long: `Call a workflow of a running version over gRPC and print its answer as JSON.
+
+The request is JSON; the version itself says what it must look like, so that no
+.proto is needed. WORKFLOW is a workflow's name or its rpc's.`,
+		Example: `  kn-krt invoke greet -d '{"name": "Ana"}'
+  kn-krt invoke greet -d @request.json --timeout 5s
+  echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100`,
+		Args: arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeWorkflows(cmd.Context(), o.address), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(cmd, o.output); err != nil {
+				return err
+			}
+			if o.timeout < 0 {
+				return usageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
+			}
+			o.program, o.workflow = cmd.Root().DisplayName(), args[0]
+			return runInvoke(cmd.Context(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
+	flags.StringVar(&o.address, "address", defaultAddress, "the version's gRPC address")
+	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait for the answer (default: as long as the version waits)")
+	outputFlag(cmd, &o.output)
+	return cmd
+}
+
+func runInvoke(ctx context.Context, o invokeOptions) error {
+	text, err := readRequest(o.streams.In, o.data)
+	if err != nil {
+		return err
+	}
+	r, err := dialVersion(o.address)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+
+	method, err := r.lookup(ctx, o)
+	if err != nil {
+		return err
+	}
+	request := dynamicpb.NewMessage(method.desc.Input())
+	if err := decodeRequest(text, request, method.types); err != nil {
+		return err
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	answer := dynamicpb.NewMessage(method.desc.Output())
+	if err := r.conn.Invoke(ctx, method.path(), request, answer); err != nil {
+		return callError(ctx, o, err)
+	}
+	return printMessage(o.streams.Out, answer, method.types, o.output)
+}
+
+// readRequest returns the JSON text that --data names.
+func readRequest(in io.Reader, data string) ([]byte, error) {
+	if data == "-" {
+		text, err := io.ReadAll(in)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the request from standard input: %w", err)
+		}
+		return text, nil
+	}
+	if path, ok := strings.CutPrefix(data, "@"); ok {
+		text, err := os.ReadFile(path) //nolint:gosec // The user names the file to send.
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the request: %w", err)
+		}
+		return text, nil
+	}
+	return []byte(data), nil
+}
+
+// decodeRequest reads JSON into request; an error names place and field.
+func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) error {
+	options := protojson.UnmarshalOptions{Resolver: types}
+	err := options.Unmarshal(text, request)
+	if err == nil {
+		return nil
+	}
+	desc := request.ProtoReflect().Descriptor()
+	detail := err.Error()
+	// protobuf-go varies the space after its prefix on purpose.
+	if rest, ok := strings.CutPrefix(detail, "proto:"); ok {
+		detail = strings.TrimLeft(rest, " \u00a0")
+	}
+	return withHint(
+		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), strings.ReplaceAll(detail, "\u00a0", " ")),
+		"%s has the fields: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
+}
+
+func fieldList(desc protoreflect.MessageDescriptor) string {
+	fields := make([]string, desc.Fields().Len())
+	for i := range fields {
+		fields[i] = desc.Fields().Get(i).JSONName()
+	}
+	return strings.Join(fields, ", ")
+}
+
+// printMessage writes m as JSON: on many lines for people, on one line with
+// -o json.
+func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format string) error {
+	text, err := protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+	}
+	// protobuf-go varies its white space on purpose; ours is stable.
+	var out bytes.Buffer
+	if format == outputJSON {
+		err = json.Compact(&out, text)
+	} else {
+		err = json.Indent(&out, text, "", "  ")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+	}
+	out.WriteByte('\n')
+	_, err = out.WriteTo(w)
+	return err
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+type testOptions struct {
+	streams Streams
+	program string
+	dir     string
+	nodes   []string
+}
+
+func newTestCommand(s Streams) *cobra.Command {
+	o := testOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "test [DIR]",
+		Short: "Run the tests beside a version's nodes",
+		Long: `Run the tests that stand beside the nodes of the version in DIR (by default here):
+"go test" for nodes in Go, "python3 -m unittest" (files named test*.py) for nodes in
+Python. No network and no requirement of your own is needed for the SDK.`,
+		Example: `  kn-krt test
+  kn-krt test my-version --node etl --node model`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.program, o.dir = cmd.Root().DisplayName(), pathArgument(args)
+			return runTest(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringArrayVar(&o.nodes, "node", nil, "test only this node (may be repeated)")
+	return cmd
+}
+
+func runTest(ctx context.Context, o testOptions) error {
+	b, err := openBundle(ctx, o.dir)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.requireValid(o.streams, o.program, o.dir); err != nil {
+		return err
+	}
+	sources, err := nodeSources(b.Bundle, o.nodes)
+	if err != nil {
+		return err
+	}
+	t, err := newTester(o.streams, b.Bundle)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	var failed []string
+	without := 0
+	for _, s := range sources {
+		fmt.Fprintf(o.streams.Out, "--- %s (%v, %s)\n", strings.Join(s.nodes, ", "), s.kind, s.folder)
+		err := t.test(ctx, s)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("cannot finish the tests: %w", context.Canceled)
+		case errors.Is(err, errNoTests):
+			fmt.Fprintln(o.streams.Out, err)
+			without++
+		case errors.Is(err, errTestsFailed):
+			failed = append(failed, s.nodes[0])
+		case err != nil:
+			fmt.Fprintf(o.streams.Err, "cannot test node %q: %v\n", s.nodes[0], err)
+			failed = append(failed, s.nodes[0])
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("tests failed: %s", strings.Join(failed, ", "))
+	}
+	fmt.Fprintf(o.streams.Out, "Tests of version %s passed: %s tested, %d without tests\n",
+		b.Manifest.Version, count(len(sources)-without, "source folder"), without)
+	return nil
+}

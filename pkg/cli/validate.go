@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/pyrunner"
+)
+
+type validateOptions struct {
+	streams Streams
+	path    string
+	verbose bool
+	output  string
+}
+
+func newValidateCommand(s Streams) *cobra.Command {
+	o := validateOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "validate [DIR|krt.yml|FILE.krt]",
+		Short: "Check a version's manifest, protos and files",
+		Long: `Check a version: the manifest, the protos it names and the files it needs. Every
+problem is printed at once, each with its place. Default is the version here.
+
+Exits 0 if there is no error (warnings may be), 1 otherwise.`,
+		Example: `  kn-krt validate
+  kn-krt validate my-version -v
+  kn-krt validate my-version.krt -o json`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(cmd, o.output); err != nil {
+				return err
+			}
+			o.path = pathArgument(args)
+			return runValidate(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print notes: what will run each node, what is accepted but not used")
+	outputFlag(cmd, &o.output)
+	return cmd
+}
+
+func runValidate(ctx context.Context, o validateOptions) error {
+	b, err := openBundle(ctx, o.path)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if o.output == outputJSON {
+		err = printJSON(o.streams.Out, newReport(b, o.verbose))
+	} else {
+		err = printReport(o, b)
+	}
+	if err != nil {
+		return err
+	}
+	if b.problems.HasErrors() {
+		return told(errInvalid)
+	}
+	return nil
+}
+
+func printReport(o validateOptions, b *opened) error {
+	out := o.streams.Out
+	for _, p := range b.problems {
+		if o.verbose || !p.Note {
+			fmt.Fprintln(out, p)
+		}
+	}
+	if b.problems.HasErrors() {
+		_, err := fmt.Fprintf(out, "%s: %s\n", o.path, b.summary())
+		return err
+	}
+	if o.verbose {
+		for _, line := range nodeNotes(b.Bundle) {
+			fmt.Fprintln(out, line)
+		}
+	}
+	m := b.Manifest
+	text := fmt.Sprintf("%s: version %s is valid: %s, %s", o.path, m.Version,
+		count(len(m.Nodes), "node"), count(len(m.Workflows), "workflow"))
+	if warnings := b.summary(); warnings != "" {
+		text += ", " + warnings
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
+}
+
+// nodeNotes says what will run each node on this machine.
+func nodeNotes(b *krt.Bundle) []string {
+	var notes []string
+	python := false
+	for _, n := range b.Manifest.Nodes {
+		kind := b.Kind(n)
+		python = python || kind == krt.KindPython
+		notes = append(notes, fmt.Sprintf("note: node %q runs as %v", n.Name, kind))
+	}
+	if !python {
+		return notes
+	}
+	interpreter, err := pyrunner.FindPython(os.Getenv)
+	if err != nil {
+		return append(notes, fmt.Sprintf("note: Python nodes cannot run on this machine: %v", err))
+	}
+	return append(notes, "note: Python nodes run with "+interpreter)
+}
+
+// report is what validate -o json prints.
+type report struct {
+	Valid    bool            `json:"valid"`
+	Version  string          `json:"version,omitempty"`
+	Problems []reportProblem `json:"problems"`
+}
+
+type reportProblem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Severity string `json:"severity"`
+	Text     string `json:"text"`
+}
+
+func newReport(b *opened, notes bool) report {
+	r := report{Valid: !b.problems.HasErrors(), Problems: []reportProblem{}}
+	if b.Bundle != nil {
+		r.Version = b.Manifest.Version
+	}
+	for _, p := range b.problems {
+		if p.Note && !notes {
+			continue
+		}
+		r.Problems = append(r.Problems, reportProblem{
+			File: p.File, Line: p.Line, Column: p.Column, Severity: severity(p), Text: p.Text,
+		})
+	}
+	return r
+}
+
+func severity(p krt.Problem) string {
+	switch {
+	case p.Note:
+		return "note"
+	case p.Warning:
+		return "warning"
+	default:
+		return "error"
+	}
+}
