@@ -1,0 +1,298 @@
+package pyrunner_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/pyrunner"
+)
+
+// forms are the ways workers are made; what is true of workers is true of both.
+var forms = map[string]map[string]string{
+	"forked": nil,
+	"lone":   {"KRT_FORK": "never"},
+}
+
+func TestDeadWorkerFailsItsOneRequest(t *testing.T) {
+	for form, env := range forms {
+		for name, c := range map[string]struct{ code, how string }{
+			"killed": {"os.kill(os.getpid(), signal.SIGKILL)", "signal: killed"},
+			"exit":   {"os._exit(7)", "exit status 7"},
+		} {
+			t.Run(form+" "+name, func(t *testing.T) {
+				n := start(t, "def handler(ctx, data):\n    if text(data) == 'die': "+c.code+"\n    return StringValue(value='alive')", env)
+				require.Equal(t, "alive", n.text("x"))
+				a := n.post(request("die"))
+				require.Equal(t, http.StatusServiceUnavailable, a.status)
+				require.Equal(t, "node 'model': worker died: "+c.how, a.body)
+				require.Equal(t, "alive", n.text("x"))
+				require.Empty(t, n.replies)
+			})
+		}
+	}
+}
+
+func TestWorkerThatDiesIdleIsReplaced(t *testing.T) {
+	for form, env := range forms {
+		t.Run(form, func(t *testing.T) {
+			n := start(t, "def handler(ctx, data):\n    tell('here')\n    return StringValue(value=str(os.getpid()))", env)
+			first := n.text("x")
+			pid, err := strconv.Atoi(first)
+			require.NoError(t, err)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+			(<-n.told).gone(t)
+			n.log.await(t, "worker died: starting another")
+			require.NotEqual(t, first, n.text("x"))
+		})
+	}
+}
+
+// endless is a handler that ends only when it is cancelled. It tells the test
+// that it runs and, from its finally block, that it was cleaned up.
+var endless = map[string]string{
+	"plain": `
+def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value=str(os.getpid()))
+    try:
+        tell("runs")
+        while True: time.sleep(60)
+    finally:
+        tell("cleaned")
+`,
+	"async": `
+async def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value=str(os.getpid()))
+    try:
+        tell("runs")
+        await asyncio.sleep(3600)
+    finally:
+        tell("cleaned")
+`,
+}
+
+func TestCallerThatLeavesCancelsTheHandler(t *testing.T) {
+	for kind, code := range endless {
+		for form, env := range forms {
+			t.Run(kind+" "+form, func(t *testing.T) {
+				n := start(t, code, env)
+				pid := n.text("quick")
+				for range 3 {
+					ctx, cancel := context.WithCancel(t.Context())
+					done := make(chan struct{})
+					go func() {
+						_, _ = n.postContext(ctx, request("x"))
+						close(done)
+					}()
+					require.Equal(t, "runs", (<-n.told).text)
+					cancel()
+					require.Equal(t, "cleaned", (<-n.told).text)
+					<-done
+				}
+				require.Equal(t, pid, n.text("quick"), "the worker lives on")
+			})
+		}
+	}
+}
+
+func TestDeadlineCancelsTheHandler(t *testing.T) {
+	for kind, code := range endless {
+		t.Run(kind, func(t *testing.T) {
+			n := start(t, code, nil)
+			pid := n.text("quick")
+			in := request("x")
+			in.Deadline = time.Now().Add(200 * time.Millisecond)
+			require.Equal(t, http.StatusAccepted, n.post(in).status)
+			require.Equal(t, "runs", (<-n.told).text)
+			require.Equal(t, "cleaned", (<-n.told).text)
+			require.Equal(t, pid, n.text("quick"), "the worker lives on")
+			require.Empty(t, n.replies)
+		})
+	}
+}
+
+func TestHandlerThatDoesNotEndIsKilled(t *testing.T) {
+	for kind, code := range map[string]string{
+		"plain": `
+def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value="alive")
+    tell("runs")
+    while True:
+        try: time.sleep(60)
+        except BaseException: pass
+`,
+		"async": `
+async def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value="alive")
+    tell("runs")
+    while True: time.sleep(60)
+`,
+		"native": `
+import itertools
+def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value="alive")
+    tell("runs")
+    sum(itertools.repeat(0))  # never looks for signals
+`,
+	} {
+		for form, env := range forms {
+			t.Run(kind+" "+form, func(t *testing.T) {
+				n := startWith(t, code, env, pyrunner.Options{CancelGrace: 50 * time.Millisecond})
+				in := request("x")
+				in.Deadline = time.Now().Add(500 * time.Millisecond)
+				require.Equal(t, http.StatusAccepted, n.post(in).status)
+				(<-n.told).gone(t)
+				require.Equal(t, "alive", n.text("quick"))
+			})
+		}
+	}
+}
+
+func TestExpiredEventRunsNothing(t *testing.T) {
+	n := start(t, "def handler(ctx, data): tell('ran')", nil)
+	in := request("x")
+	in.Deadline = time.Now().Add(-time.Second)
+	require.Equal(t, http.StatusAccepted, n.post(in).status)
+	require.Empty(t, n.told)
+}
+
+func TestRequestThatFindsNoWorkerInTime(t *testing.T) {
+	n := start(t, endless["plain"], nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		_, _ = n.postContext(ctx, request("x"))
+		close(done)
+	}()
+	<-n.told
+	in := request("quick")
+	in.Deadline = time.Now().Add(50 * time.Millisecond)
+	require.Equal(t, http.StatusAccepted, n.post(in).status)
+	cancel()
+	<-done
+}
+
+func TestHostileWorkerIsKilled(t *testing.T) {
+	const find = `
+import struct, gc
+from krt.frames import Channel
+def send(*parts):
+    for o in gc.get_objects():
+        if type(o) is Channel: tell("sends"); o.sock.sendall(b"".join(parts))
+def handler(ctx, data):
+    n = ctx._call.sequence
+    if text(data) == "quick": return StringValue(value="alive")
+    `
+	for name, c := range map[string]struct{ code, text string }{
+		"too long":        {`send(struct.pack("<IBI", 1 << 31, 18, n))`, "malformed frame: 2147483648 bytes, the limit is 4259840"},
+		"wrong kind":      {`send(struct.pack("<IBI", 0, 99, n))`, "malformed frame: kind 99, 0 bytes"},
+		"wrong request":   {`send(struct.pack("<IBI", 0, 18, n + 1))`, "malformed frame: for request 3 in request 2"},
+		"short result":    {`send(struct.pack("<IBI", 1, 18, n), b"x")`, "malformed frame: a result of 1 bytes"},
+		"wrong flags":     {`send(struct.pack("<IBI", 4, 18, n), b"\xff\0\0\0")`, "malformed frame: a result of 4 bytes"},
+		"nameless result": {`send(struct.pack("<IBI", 3, 18, n), b"\0\0\0")`, "malformed frame: a message name of 0 bytes"},
+		"header in name":  {`send(struct.pack("<IBI", 6, 18, n), b"\0\3\0a\r\n")`, "malformed frame: a message name with byte 0xd"},
+		"wrong reply":     {`send(struct.pack("<IBI", 2, 19, n), b"\xff\xff")`, "malformed frame: a message name of 65535 bytes"},
+		"empty error":     {`send(struct.pack("<IBI", 0, 20, n))`, "malformed frame: kind 20, 0 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, find+c.code+"\n    time.sleep(3600)", nil)
+			require.Equal(t, "alive", n.text("quick"))
+			a := n.post(request("x"))
+			require.Equal(t, http.StatusServiceUnavailable, a.status)
+			require.Contains(t, a.body, c.text)
+			(<-n.told).gone(t)
+			require.Equal(t, "alive", n.text("quick"))
+		})
+	}
+}
+
+func TestFramesOfEarlierRequestsAreDropped(t *testing.T) {
+	n := start(t, `
+kept = []
+def handler(ctx, data):
+    if kept: kept[0]._call.reply("google.protobuf.StringValue", b"")
+    kept.append(ctx)
+    return StringValue(value="alive")
+`, nil)
+	for range 3 {
+		require.Equal(t, "alive", n.text("x"))
+	}
+	require.Empty(t, n.replies)
+}
+
+func TestZygotesDeathEndsTheNode(t *testing.T) {
+	n := start(t, endless["plain"], nil)
+	pid, err := strconv.Atoi(n.text("quick"))
+	require.NoError(t, err)
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Skipf("no /proc here: %v", err)
+	}
+	done := make(chan answer, 1)
+	go func() {
+		a, _ := n.postContext(context.Background(), request("x"))
+		done <- a
+	}()
+	runs := <-n.told
+	require.NoError(t, syscall.Kill(parentOf(t, string(stat)), syscall.SIGKILL))
+	runs.gone(t)
+	require.Equal(t, http.StatusServiceUnavailable, (<-done).status)
+	require.EqualError(t, <-n.result, `cannot go on with node "model": the Python process ended: signal: killed`)
+	n.result <- nil
+}
+
+func TestStopLetsCallsFinish(t *testing.T) {
+	for form, env := range forms {
+		t.Run(form, func(t *testing.T) {
+			n := start(t, `
+def handler(ctx, data):
+    tell("runs")
+    gate = socket.socket(socket.AF_UNIX)
+    gate.connect(text(data))
+    gate.sendall(b"at the gate\n")
+    gate.recv(1)
+    return StringValue(value="done")
+`, env)
+			gate := make(chan call, 1)
+			path, open := listenForGate(t, gate)
+			done := make(chan answer, 1)
+			go func() {
+				a, _ := n.postContext(context.Background(), request(path))
+				done <- a
+			}()
+			runs := <-n.told
+			<-gate
+			n.stop()
+			open()
+			require.Equal(t, "done", stringOf(t, (<-done).event))
+			runs.gone(t)
+			require.NoError(t, <-n.result)
+			n.result <- nil
+		})
+	}
+}
+
+func TestNodesOwnProcessesEndWithIt(t *testing.T) {
+	for form, env := range forms {
+		t.Run(form, func(t *testing.T) {
+			n := start(t, `
+import subprocess
+def handler(ctx, data):
+    subprocess.Popen([sys.executable, "-c", "import os,socket,time\ns=socket.socket(socket.AF_UNIX)\n"
+        "s.connect(os.environ['TEST_SOCKET'])\ns.sendall(b'child\\n')\ntime.sleep(3600)"])
+    return StringValue(value="started")
+`, env)
+			require.Equal(t, "started", n.text("x"))
+			child := <-n.told
+			require.NoError(t, n.end())
+			child.gone(t)
+		})
+	}
+}
