@@ -88,7 +88,7 @@ const file_public_input_proto_rawDesc = "" +
 	"\x03One\x12\x0e.chain.Payload\x1a\x0e.chain.Payload\x12'\n" +
 	"\x05Three\x12\x0e.chain.Payload\x1a\x0e.chain.Payload\x12%\n" +
 	"\x03Six\x12\x0e.chain.Payload\x1a\x0e.chain.Payload\x12(\n" +
-	"\x06Twelve\x12\x0e.chain.Payload\x1a\x0e.chain.PayloadB\rZ\vchain/protob\x06proto3"
+	"\x06Twelve\x12\x0e.chain.Payload\x1a\x0e.chain.PayloadB\x13Z\x11chain/proto;protob\x06proto3"
 
 var (
 	file_public_input_proto_rawDescOnce sync.Once
