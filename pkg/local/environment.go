@@ -16,13 +16,13 @@ const namespace = "local"
 // environ returns what a node inherits: all of our own environment, for user
 // code needs PATH, HOME, a virtual environment, proxies, CUDA's variables and
 // what else a developer has set; but nothing that says where another program
-// listens, or that belongs to a node above us. KRT_PYTHON and KRT_WORKERS are
-// the developer's settings for the Python runner.
+// listens, or that belongs to a node above us. KRT_PYTHON, KRT_WORKERS and
+// KRT_LOG_LEVEL are the developer's settings for runners.
 func environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		switch name {
-		case "KRT_PYTHON", "KRT_WORKERS":
+		case "KRT_PYTHON", "KRT_WORKERS", "KRT_LOG_LEVEL":
 			return false
 		case "PORT":
 			return true

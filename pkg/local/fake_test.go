@@ -16,6 +16,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"krt.dev/kn-krt/pkg/runner"
 )
 
 // The test binary is also the nodes of these tests: with KIND set it is one.
@@ -53,14 +59,58 @@ func fakeNode(kind string) {
 		fmt.Println("child", child.Process.Pid)
 		fmt.Print("last words")
 		os.Exit(1)
+	case "greets":
+		runner.Start(nil, greet)
+		return
 	case "parent":
 		fakeParent()
 		return
-	case "dies-when-ready":
-		serveFake(func() { os.Exit(7) })
-		return
+	case "runs-once": // and dies at once whenever it is started again
+		flag := os.Getenv("FLAG")
+		if _, err := os.Stat(flag); err == nil {
+			os.Exit(7)
+		}
+		if err := os.WriteFile(flag, nil, 0o600); err != nil {
+			panic(err)
+		}
+		if os.Getenv("GREETING") != "" {
+			runner.Start(nil, greet)
+			return
+		}
 	}
-	serveFake(nil)
+	serveFake()
+}
+
+// greet is the handler of nodes in whole versions. It answers the request's text
+// after the node's greeting, or does what the text says.
+func greet(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+	in := &wrapperspb.StringValue{}
+	if err := data.UnmarshalTo(in); err != nil {
+		return nil, err
+	}
+	verb, argument, _ := strings.Cut(in.Value, " ")
+	switch verb {
+	case "variable":
+		return wrapperspb.String(os.Getenv(argument)), nil
+	case "pid":
+		return wrapperspb.String(strconv.Itoa(os.Getpid())), nil
+	case "folder":
+		folder, err := os.Getwd()
+		return wrapperspb.String(folder), err
+	case "wait": // until the file is there
+		fmt.Println("waiting")
+		for {
+			if _, err := os.Stat(argument); err == nil {
+				return wrapperspb.String("done"), nil
+			}
+			select {
+			case <-ctx.Context().Done():
+				return nil, ctx.Context().Err()
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	return wrapperspb.String(os.Getenv("GREETING") + " " + in.Value), nil
 }
 
 // fakeParent runs a fleet of one node and tells its pid.
@@ -81,7 +131,7 @@ func fakeParent() {
 }
 
 // serveFake serves as a runner does, on the inherited socket.
-func serveFake(onReady func()) {
+func serveFake() {
 	fd, err := strconv.Atoi(os.Getenv("KRT_LISTEN_FD"))
 	if err != nil {
 		panic(err)
@@ -92,14 +142,7 @@ func serveFake(onReady func()) {
 	}
 	var server http.Server
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if onReady != nil {
-			defer onReady()
-			w.Header().Set("Connection", "close")
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-		}
-	})
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
 	server.Handler = mux
 	term := make(chan os.Signal, 1)

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -89,24 +90,33 @@ func awaitAll(ctx context.Context, instances []*instance) error {
 	return errors.Join(errs...)
 }
 
+// add starts an instance of s in the background.
 func (f *fleet) add(s spec) (*instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
 		return nil, errStopping
 	}
-	i, err := f.launch(s)
+	socket, err := newSocket()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot listen for node %q: %w", s.node, err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	i := &instance{
+		spec: s, restart: f.restart, launcher: f.launcher, report: f.report, hurry: f.hurry, last: &tail{},
+		socket: socket, cancel: cancel,
+		started: make(chan struct{}), ended: make(chan struct{}),
+	}
+	i.gone = func() { f.forget(i) }
 	f.instances[i] = true
-	go func() {
-		<-i.ended
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.instances, i)
-	}()
+	go i.supervise(ctx)
 	return i, nil
+}
+
+func (f *fleet) forget(i *instance) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.instances, i)
 }
 
 // discard stops instances and waits until they are gone.

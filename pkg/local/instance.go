@@ -88,6 +88,7 @@ type instance struct {
 	report   Reporter
 	socket   *socket
 	hurry    <-chan struct{} // closed: kill instead of waiting
+	gone     func()          // called when it has ended
 
 	cancel context.CancelFunc
 	// started is closed when the instance has been ready once, or when it ended
@@ -100,30 +101,17 @@ type instance struct {
 	failed   atomic.Bool // given up
 }
 
-// launch starts an instance of s in the background.
-func (f *fleet) launch(s spec) (*instance, error) {
-	socket, err := newSocket()
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen for node %q: %w", s.node, err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	i := &instance{
-		spec: s, restart: f.restart, launcher: f.launcher, report: f.report, hurry: f.hurry, last: &tail{},
-		socket: socket, cancel: cancel,
-		started: make(chan struct{}), ended: make(chan struct{}),
-	}
-	go i.supervise(ctx)
-	return i, nil
-}
-
 // stop ends the instance in the background; ended tells when it is gone.
 func (i *instance) stop() { i.cancel() }
 
 // supervise runs the process until ctx is done, the node is given up, or its
 // first start fails.
 func (i *instance) supervise(ctx context.Context) {
-	defer close(i.ended)
-	defer i.socket.close()
+	defer func() {
+		i.socket.close()
+		i.gone()
+		close(i.ended)
+	}()
 	for deaths := 0; ; {
 		steady, err := i.once(ctx)
 		switch {

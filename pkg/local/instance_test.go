@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -76,6 +77,8 @@ func TestStartTellsWhichNodeFailedAndWhatItSaid(t *testing.T) {
 	require.EqualError(t, err, `node "model" did not start: exit status 3; its last output was:
   Traceback (most recent call last):
   ImportError: no module named pandas`)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	require.Empty(t, f.instances, "the other node is stopped")
 }
 
@@ -125,8 +128,11 @@ func TestKilledNodeComesBackAtItsPortAndLosesNoWaitingRequest(t *testing.T) {
 
 func TestNodeThatKeepsDyingIsGivenUp(t *testing.T) {
 	f, r := newTestFleet(t, fast())
-	instances, err := f.start(context.Background(), []spec{fakeSpec("etl", "dies-when-ready")})
+	s := fakeSpec("etl", "runs-once")
+	s.env = append(s.env, "FLAG="+filepath.Join(t.TempDir(), "flag"))
+	instances, err := f.start(context.Background(), []spec{s})
 	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pidOf(t, instances[0].socket.url), syscall.SIGKILL))
 	gaveUp := r.await(t, EventNodeFailed, 1)
 	require.Equal(t, "etl", gaveUp[0].Node)
 	require.EqualError(t, gaveUp[0].Error, "exit status 7")

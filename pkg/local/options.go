@@ -36,4 +36,7 @@ type Options struct {
 	// Kill, once closed, makes the run stop at once: nodes are killed, requests in
 	// flight lost. Nil means never.
 	Kill <-chan struct{}
+
+	// restart is another policy than the default, for tests.
+	restart *restart
 }

@@ -40,13 +40,13 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 // ran before in place.
 func (r *run) reload(ctx context.Context, paths []string) {
 	c := classify(r.bundle, paths)
-	if c.empty() {
-		return
-	}
 	// A change of the version that failed is tried again with whatever is saved
 	// next: what was wrong may be mended in any file.
 	c.merge(r.due)
 	r.due = change{}
+	if c.empty() {
+		return
+	}
 	began := time.Now()
 	var (
 		nodes []string

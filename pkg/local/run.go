@@ -67,10 +67,13 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 	}
 	defer r.bound(ctx)()
 	defer r.fleet.stop(stopTime)
+	// What is saved while nodes are being built and started counts, too.
+	changes, unwatch := r.watch()
+	defer unwatch()
 	if err := r.start(ctx); err != nil {
 		return err
 	}
-	return r.serve(ctx)
+	return r.serve(ctx, changes)
 }
 
 // prepare does what can fail without anything having been started.
@@ -126,6 +129,9 @@ func (r *run) open() (err error) {
 		return err
 	}
 	policy := defaultRestart()
+	if r.o.restart != nil {
+		policy = *r.o.restart
+	}
 	if r.o.StartTimeout > 0 {
 		policy.limit = r.o.StartTimeout
 	}
@@ -179,7 +185,7 @@ func (r *run) logger() *slog.Logger {
 }
 
 // serve serves until ctx is done, reloading what changes.
-func (r *run) serve(ctx context.Context) error {
+func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	served := make(chan error, 1)
@@ -188,8 +194,6 @@ func (r *run) serve(ctx context.Context) error {
 	go func() { served <- r.entry.Serve(serving, listeners) }()
 	r.o.Reporter.Event(Event{Type: EventReady, Serving: describe(r.bundle, listeners)})
 
-	changes, unwatch := r.watch()
-	defer unwatch()
 	for {
 		select {
 		case paths := <-changes:
