@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"krt.dev/kn-krt/test/localrun"
 )
 
@@ -57,4 +58,31 @@ func TestPriceEstimator(t *testing.T) {
 				pricesInQueens[i%8][0], pricesInQueens[i%8][1])
 		})
 	})
+	t.Run("saved", func(t *testing.T) {
+		measured := v.Store(t, "/v1/measurements?name=room_price")
+		require.Contains(t, measured, `"borough":"Queens"`)
+		predicted := v.Store(t, "/v1/predictions")
+		require.Contains(t, predicted, `"true_value":"mid"`)
+		require.Contains(t, predicted, `"error":"missing_values"`)
+		require.Contains(t, predicted, `"error":"new_labels"`)
+	})
+}
+
+func TestPriceEstimatorWantsItsCurrency(t *testing.T) {
+	localrun.NeedPython(t)
+	for _, c := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"missing", "OUTPUT_PRICE_CURRENCY", nil},
+		{"unknown", "ValueError: OUTPUT_PRICE_CURRENCY: no rate for 'XXX', only for EUR, GBP, JPY, USD",
+			[]string{"--set", "OUTPUT_PRICE_CURRENCY=XXX"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := append([]string{"run", "price-estimator", "--grpc-port", "0", "--web-port", "0"}, c.args...)
+			printed, code := localrun.Command(t, args...)
+			require.Equal(t, 1, code, printed)
+			require.Contains(t, printed, c.want)
+		})
+	}
 }

@@ -72,6 +72,23 @@ func TestKill(t *testing.T) {
 	})
 }
 
+// TestInterrupt stops a version by Ctrl-C while callers call without a pause.
+func TestInterrupt(t *testing.T) {
+	localrun.NeedPython(t)
+	v := localrun.Start(t, "../../functions/greeter")
+	crowd := gather(t, v)
+	crowd.waitForAnswers(t, golang)
+	crowd.waitForAnswers(t, python)
+	family := v.Processes(t)
+	require.NotEmpty(t, family)
+
+	require.Zero(t, v.Stop(t), "exit code")
+	require.NoError(t, crowd.disperse(), "each caller's last call ends by itself")
+	for _, p := range family {
+		require.False(t, p.Alive(), "%v is left", p)
+	}
+}
+
 const (
 	golang = "greeter.Entrypoint/Greet"
 	python = "greeter.Entrypoint/PyGreet"

@@ -7,9 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -45,7 +50,8 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	binary = filepath.Join(dir, "kn-krt")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "krt.dev/kn-krt/cmd/kn-krt")
+	args := slices.Concat([]string{"build"}, raceFlags, []string{"-o", binary, "krt.dev/kn-krt/cmd/kn-krt"})
+	build := exec.CommandContext(context.Background(), "go", args...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("cannot build kn-krt: %w: %s", err, out)
 	}
@@ -74,6 +80,7 @@ type Version struct {
 
 	conn   *grpc.ClientConn
 	cmd    *exec.Cmd
+	state  string // folder
 	out    *output
 	exited chan struct{}
 	stop   sync.Once
@@ -83,10 +90,10 @@ type Version struct {
 // nothing left behind, when the test ends.
 func Start(t testing.TB, dir string, args ...string) *Version {
 	t.Helper()
-	v := &Version{out: newOutput(), exited: make(chan struct{})}
+	v := &Version{out: newOutput(), exited: make(chan struct{}), state: stateDir(t)}
 	// Not the test's context: that is done before the version is stopped.
 	v.cmd = exec.CommandContext(context.Background(), binary,
-		append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0"}, args...)...)
+		append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0", "--state-dir", v.state}, args...)...)
 	v.cmd.Env = environment(t)
 	v.cmd.Stdout, v.cmd.Stderr = v.out, v.out
 	v.cmd.WaitDelay = stopWithin
@@ -124,6 +131,9 @@ func (v *Version) Stop(t testing.TB) int {
 			_ = v.cmd.Process.Kill()
 			t.Errorf("kn-krt did not stop within %s", stopWithin)
 		}
+		if strings.Contains(v.Log(), "WARNING: DATA RACE") {
+			t.Error("kn-krt has a data race")
+		}
 		if t.Failed() {
 			t.Logf("%s", v.Log())
 		}
@@ -132,14 +142,44 @@ func (v *Version) Stop(t testing.TB) int {
 	return v.cmd.ProcessState.ExitCode()
 }
 
-// Exited is closed when kn-krt is gone and nothing holds its output open: no
-// process of the version is left.
+// Exited is closed when kn-krt is gone.
 func (v *Version) Exited() <-chan struct{} { return v.exited }
 
 // Log is all that the version has printed so far.
 func (v *Version) Log() string { return v.out.String() }
 
-// environment keeps a run's state out of the tree that is tested.
+// Store gets path from the version's store, where measurements and predictions
+// can be read back, and returns the JSON.
+func (v *Version) Store(t testing.TB, path string) string {
+	t.Helper()
+	socket := filepath.Join(v.state, "run", "store.sock")
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store"+path, http.NoBody)
+	require.NoError(t, err)
+	res, err := client.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode, "%s", body)
+	return string(body)
+}
+
+// stateDir is a folder for a run's state. Its name is short, for the path of a
+// Unix socket may have about a hundred bytes only.
+func stateDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "krt")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+// environment keeps what is written out of the tree that is tested.
 func environment(t testing.TB) []string {
 	return append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1")
 }

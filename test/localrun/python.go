@@ -1,6 +1,16 @@
 package localrun
 
-import "testing"
+import (
+	"os"
+	"testing"
+
+	"krt.dev/kn-krt/pkg/pyrunner"
+)
 
 // NeedPython skips the test where no Python with protobuf is to be had.
-func NeedPython(t testing.TB) { t.Helper() }
+func NeedPython(t testing.TB) {
+	t.Helper()
+	if _, err := pyrunner.FindPython(os.Getenv); err != nil {
+		t.Skipf("this test runs Python nodes: %v", err)
+	}
+}
