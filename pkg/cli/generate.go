@@ -67,19 +67,9 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 		return err
 	}
 	defer root.Close()
-	changed := 0
-	for _, f := range files {
-		old, err := root.ReadFile(f.Path)
-		if err == nil && bytes.Equal(old, f.Content) {
-			continue
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot compare generated code: %w", err)
-		}
-		changed++
-		if err := o.apply(root, f, err == nil); err != nil {
-			return err
-		}
+	changed, err := o.applyAll(root, files)
+	if err != nil {
+		return err
 	}
 	switch {
 	case o.check && changed > 0:
@@ -91,6 +81,25 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 		fmt.Fprintf(o.streams.Out, "Generated code of version %s: %s, %d changed\n", b.Manifest.Version, count(len(files), "file"), changed)
 	}
 	return nil
+}
+
+// applyAll writes those of files that differ from what is there, or says so, and
+// returns how many do.
+func (o generateOptions) applyAll(root *os.Root, files []gen.File) (changed int, err error) {
+	for _, f := range files {
+		old, err := root.ReadFile(f.Path)
+		if err == nil && bytes.Equal(old, f.Content) {
+			continue
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("cannot compare generated code: %w", err)
+		}
+		changed++
+		if err := o.apply(root, f, err == nil); err != nil {
+			return 0, err
+		}
+	}
+	return changed, nil
 }
 
 // apply writes f, or says what it would do.

@@ -72,7 +72,11 @@ func runInit(ctx context.Context, o initOptions) (err error) {
 	if err := writeVersion(ctx, o, dir); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, o.name)); err != nil {
+	// As os.Mkdir would have made it; MkdirTemp keeps others out.
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a version's source is no secret
+		return err
+	}
+	if err := os.Rename(dir, o.name); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.streams.Out, `Began version %[1]s in the folder %[1]s. Next:

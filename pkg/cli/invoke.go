@@ -114,7 +114,7 @@ func readRequest(in io.Reader, data string) ([]byte, error) {
 		return text, nil
 	}
 	if path, ok := strings.CutPrefix(data, "@"); ok {
-		text, err := os.ReadFile(path) //nolint:gosec // The user names the file to send.
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the request: %w", err)
 		}

@@ -75,5 +75,5 @@ func (f callFailure) details() string {
 
 // codeName is the code as gRPC's documents write it: DEADLINE_EXCEEDED.
 func codeName(c codes.Code) string {
-	return code.Code(c).String() //nolint:gosec // gRPC's codes are few and the same in both packages.
+	return code.Code(c).String()
 }

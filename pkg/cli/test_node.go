@@ -156,7 +156,7 @@ func run(cmd *exec.Cmd) error {
 // folder or below it.
 func wantFile(folder, pattern string) error {
 	found := false
-	err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(folder, func(_ string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
