@@ -93,7 +93,7 @@ func (n *node) startHost(ctx context.Context) error {
 	if n.config.fork {
 		mode = "zygote"
 	}
-	argv, err := n.argv(mode, "")
+	argv, err := n.argv(mode, n.makeModules(ctx))
 	if err != nil {
 		return err
 	}

@@ -78,10 +78,14 @@ func (w *worker) await(ctx context.Context) error {
 
 // died returns why the worker's socket came to its end.
 func (w *worker) died(err error) error {
-	if within(exitPatience, w.exited) {
-		return fmt.Errorf("worker died: %s", w.how)
+	what := "worker"
+	if w.number == 0 {
+		what = "python" // the zygote
 	}
-	return fmt.Errorf("worker lost: %w", err)
+	if within(exitPatience, w.exited) {
+		return fmt.Errorf("%s died: %s", what, w.how)
+	}
+	return fmt.Errorf("%s lost: %w", what, err)
 }
 
 // call runs the handler for in. If it leaves the worker broken, the process is

@@ -7,6 +7,8 @@ import os
 import sys
 
 import google.protobuf
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from krt import logs, trace
 
@@ -39,7 +41,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         own = self._made[ours]
         if spec is None or spec.loader is None or spec.origin == own:
-            if spec is None:
+            if ours == name:
                 logs.emit("I", "%s is missing: made from the bundle's proto" % _file(name))
             loader = _Alias(ours) if ours != name else importlib.machinery.SourceFileLoader(name, own)
             return importlib.util.spec_from_loader(name, loader, origin=own)
@@ -93,7 +95,51 @@ class _Wary(importlib.abc.Loader):
         module.__dict__.update(kept)
         with open(self._made, "rb") as file:
             code = compile(file.read(), self._made, "exec")
-        exec(code, module.__dict__)
+        before = descriptor_pool.Default
+        descriptor_pool.Default = lambda: _Pool(before())
+        try:
+            exec(code, module.__dict__)
+        finally:
+            descriptor_pool.Default = before
+
+
+class _Pool:
+    """The pool of descriptors, where a refused module may have left its file.
+
+    If that file is not what the bundle's proto says, by its name or by what is in
+    it, a second one cannot be added beside it, and the first is used.
+    """
+
+    def __init__(self, pool):
+        self._pool = pool
+        self._left = {}
+
+    def AddSerializedFile(self, data):
+        try:
+            return self._pool.AddSerializedFile(data)
+        except TypeError:
+            self._left = self._find(FileDescriptorProto.FromString(data))
+            if not self._left:
+                raise
+
+    def _find(self, wanted):
+        try:
+            return {wanted.name: self._pool.FindFileByName(wanted.name)}
+        except KeyError:
+            pass
+        prefix = wanted.package + "." if wanted.package else ""
+        for declared in list(wanted.message_type) + list(wanted.enum_type):
+            try:
+                return {wanted.name: self._pool.FindFileContainingSymbol(prefix + declared.name)}
+            except KeyError:
+                continue
+        return {}
+
+    def FindFileByName(self, name):
+        return self._left.get(name) or self._pool.FindFileByName(name)
+
+    def __getattr__(self, name):
+        return getattr(self._pool, name)
 
 
 def _file(name):

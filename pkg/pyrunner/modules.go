@@ -1,0 +1,45 @@
+package pyrunner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/pkg/schema/gen"
+)
+
+// makeModules makes a *_pb2 module of each of the bundle's protos, for the node
+// to fall back on where its own is missing or refused by the protobuf that is
+// installed. It returns their folder, or "" if there are none: most nodes bring
+// theirs, so that what is wrong with a proto does not keep them from starting.
+func (n *node) makeModules(ctx context.Context) string {
+	folder, err := n.writeModules(ctx, filepath.Join(n.scratch, "pb2"))
+	if err != nil {
+		n.log.Warn("no *_pb2 modules are made from the bundle's protos", "error", err)
+		return ""
+	}
+	return folder
+}
+
+func (n *node) writeModules(ctx context.Context, folder string) (string, error) {
+	protos, err := schema.CompileAll(ctx, os.DirFS(n.config.base), schema.Options{})
+	if err != nil {
+		return "", err
+	}
+	files, err := gen.Python(protos)
+	if err != nil || len(files) == 0 {
+		return "", err
+	}
+	for _, file := range files {
+		to := filepath.Join(folder, filepath.FromSlash(file.Path))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return "", fmt.Errorf("cannot write %s: %w", file.Path, err)
+		}
+		if err := os.WriteFile(to, file.Content, 0o644); err != nil {
+			return "", fmt.Errorf("cannot write %s: %w", file.Path, err)
+		}
+	}
+	return folder, nil
+}

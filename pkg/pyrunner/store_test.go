@@ -1,0 +1,168 @@
+package pyrunner_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// saved is a request that reached the store.
+type saved struct {
+	path, version, node, workflow string
+	body                          map[string]any
+}
+
+// keep runs a store that answers every request alike, on a Unix socket or TCP.
+func keep(t *testing.T, network string, status int, answer string) (address string, requests chan saved) {
+	t.Helper()
+	requests = make(chan saved, 16)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := saved{r.URL.Path, r.Header.Get("Krt-Version"), r.Header.Get("Krt-Node"), r.Header.Get("Krt-Workflow"), nil}
+		if err := json.NewDecoder(r.Body).Decode(&s.body); err != nil {
+			t.Error(err)
+		}
+		requests <- s
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(answer))
+	}))
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "krt")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		path := filepath.Join(dir, "store.sock")
+		_ = server.Listener.Close()
+		server.Listener, err = net.Listen("unix", path)
+		require.NoError(t, err)
+		address = "unix://" + path
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	if address == "" {
+		address = server.URL
+	}
+	return address, requests
+}
+
+func TestStoreIsAsked(t *testing.T) {
+	prediction := func(predicted, actual, date, failure string, extra map[string]any) map[string]any {
+		if extra == nil {
+			extra = map[string]any{}
+		}
+		return map[string]any{"predicted_value": predicted, "true_value": actual, "date": date, "error": failure, "extra": extra}
+	}
+	const day, at = "2020-04-06T00:00:00.000000Z", "2020-04-06T09:02:09.277853Z"
+	const parsed = `__import__("datetime").datetime(2020, 4, 6, 9, 2, 9, 277853)`
+	for name, c := range map[string]struct {
+		call, path string
+		body       map[string]any
+	}{
+		"measurement": {`ctx.measurement.save("m", {"x": 1.5, "s": "t"}, {"k": "v"})`, "/v1/measurements",
+			map[string]any{"name": "m", "fields": map[string]any{"x": 1.5, "s": "t"}, "tags": map[string]any{"k": "v"}, "precision": "ns"}},
+		"measurement at a time": {`ctx.measurement.save(measurement="m", fields={}, tags={}, time=` + parsed + `, precision=ctx.measurement.PRECISION_MS)`, "/v1/measurements",
+			map[string]any{"name": "m", "fields": map[string]any{}, "tags": map[string]any{}, "precision": "ms", "time": at}},
+		"prediction":            {`ctx.prediction.save("a", "b", {"k": 1}, ` + parsed + `)`, "/v1/predictions", prediction("a", "b", at, "", map[string]any{"k": 1.0})},
+		"prediction, old order": {`ctx.prediction.save(` + parsed + `, "a", "b", {"k": 1})`, "/v1/predictions", prediction("a", "b", at, "", map[string]any{"k": 1.0})},
+		"old order, text":       {`ctx.prediction.save("2020-04-06T09:02:09.277853Z", "a", "b")`, "/v1/predictions", prediction("a", "b", at, "", nil)},
+		"old order, by name":    {`ctx.prediction.save(` + parsed + `, predicted_value="a", true_value="b")`, "/v1/predictions", prediction("a", "b", at, "", nil)},
+		"date third":            {`ctx.prediction.save("a", "b", "2020-04-06T11:02:09.277853+02:00")`, "/v1/predictions", prediction("a", "b", at, "", nil)},
+		"date by its old name":  {`ctx.prediction.save(predicted_value="a", true_value="b", date="2020-04-06")`, "/v1/predictions", prediction("a", "b", day, "", nil)},
+		"labels like dates":     {`ctx.prediction.save("2020-04-06", "2020-04-07", {"k": 1}, "2020-04-06")`, "/v1/predictions", prediction("2020-04-06", "2020-04-07", day, "", map[string]any{"k": 1.0})},
+		"prediction error":      {`ctx.prediction.save(error=ctx.prediction.ERR_NEW_LABELS, utcdate=` + parsed + `)`, "/v1/predictions", prediction("", "", at, "new_labels", nil)},
+		"db.save":               {`ctx.db.save("a/b", {"n": 1})`, "/v1/collections/a/b", map[string]any{"data": map[string]any{"n": 1.0}}},
+		"db.find":               {`ctx.db.find("c", {"n": {"$gt": 1}})`, "/v1/collections/c/find", map[string]any{"query": map[string]any{"n": map[string]any{"$gt": 1.0}}}},
+	} {
+		for network, form := range map[string]string{"unix": "await ", "tcp": ""} {
+			t.Run(name+" "+network, func(t *testing.T) {
+				address, requests := keep(t, network, http.StatusOK, `{"id": "7", "documents": [{"n": 2}]}`)
+				if strings.HasPrefix(c.call, "ctx.measurement") {
+					form = ""
+				}
+				n := start(t, "async def handler(ctx, data):\n    "+form+c.call+"\n    return StringValue(value='x')", map[string]string{"KRT_STORE": address})
+				for range 2 { // over one connection
+					require.Equal(t, "x", n.text("x"))
+					require.Equal(t, saved{c.path, "v1", "model", "wf", c.body}, <-requests)
+				}
+			})
+		}
+	}
+}
+
+func TestStoreAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		status       int
+		answer, call string
+		want         string
+	}{
+		"id":        {201, `{"id": "7"}`, `await ctx.db.save("c", {})`, "7"},
+		"documents": {200, `{"documents": [{"n": 2}]}`, `await ctx.db.find("c", {"n": 2})`, "[{'n': 2}]"},
+		"plain":     {200, `{"documents": [{"n": 2}]}`, `ctx.db.find("c", {"n": 2})[0]["n"]`, "2"},
+		"none":      {200, `{}`, `await ctx.db.find("c", {"n": 2})`, "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, _ := keep(t, "unix", c.status, c.answer)
+			n := start(t, "async def handler(ctx, data): return StringValue(value=str("+c.call+"))", map[string]string{"KRT_STORE": address})
+			require.Equal(t, c.want, n.text("x"))
+		})
+	}
+}
+
+func TestStoreFailures(t *testing.T) {
+	refusing, _ := keep(t, "unix", http.StatusBadRequest, `{"error": "no such operator"}`)
+	for name, c := range map[string]struct{ store, call, want string }{
+		"no store, save":    {"", `ctx.db.save("c", {})`, "no store configured: ctx.db.save needs one, set KRT_STORE"},
+		"no store, find":    {"", `ctx.db.find("c", {"a": 1})`, "no store configured: ctx.db.find needs one, set KRT_STORE"},
+		"refused":           {refusing, `ctx.db.find("c", {"a": 1})`, "the store refuses this: no such operator"},
+		"not there":         {"unix:///nowhere/s", `ctx.db.save("c", {})`, "cannot reach the store at unix:///nowhere/s (KRT_STORE): [Errno 2] No such file or directory"},
+		"no JSON":           {refusing, `ctx.db.save("c", {"a": object()})`, "object cannot be stored: it has no JSON form"},
+		"no collection":     {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a text that is not empty"},
+		"no query":          {refusing, `ctx.db.find("c", {})`, "ctx.db.find: query={} must be a dict that is not empty"},
+		"prediction":        {refusing, `ctx.prediction.save("", "b")`, "ctx.prediction.save: predicted_value='' must be a text that is not empty"},
+		"prediction reason": {refusing, `ctx.prediction.save(error="x")`, "ctx.prediction.save: error='x' is neither 'missing_values' nor 'new_labels'"},
+		"prediction twice":  {refusing, `ctx.prediction.save("a", "b", true_value="c")`, "ctx.prediction.save: true_value was given twice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, "def handler(ctx, data): "+c.call, map[string]string{"KRT_STORE": c.store})
+			_, text := n.failure("x")
+			require.Equal(t, "error in 'model': "+c.want, text)
+		})
+	}
+}
+
+func TestMeasurementsAndPredictionsNeverFailTheHandler(t *testing.T) {
+	for name, store := range map[string]string{"none": "", "not there": "unix:///nowhere/s"} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, `
+async def handler(ctx, data):
+    ctx.measurement.save("m", {"x": 1}, {})
+    await ctx.prediction.save("a", "b")
+    return StringValue(value="x")
+`, map[string]string{"KRT_STORE": store})
+			require.Equal(t, "x", n.text("x"))
+			n.log.await(t, "prediction")
+			require.Contains(t, n.log.String(), "measurement")
+		})
+	}
+}
+
+// A connection that init opened must not be shared by the workers.
+func TestStoreConnectionIsNotShared(t *testing.T) {
+	address, requests := keep(t, "unix", http.StatusCreated, `{"id": "7"}`)
+	n := start(t, `
+async def init(ctx): await ctx.db.save("c", {"by": "init"})
+async def handler(ctx, data):
+    await ctx.db.save("c", {"by": "handler"})
+    return StringValue(value="x")
+`, map[string]string{"KRT_STORE": address, "KRT_WORKERS": "2"})
+	require.Equal(t, "init", (<-requests).body["data"].(map[string]any)["by"])
+	for range 4 {
+		require.Equal(t, "x", n.text("x"))
+		require.Equal(t, "handler", (<-requests).body["data"].(map[string]any)["by"])
+	}
+}
