@@ -78,7 +78,7 @@ generate: build ## Make the generated code of functions/ anew
 
 .PHONY: verify
 verify: build ## Check format, vet, generated code, go.mod files, manifests and leftovers
-	@echo "gofmt"; files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); \
 		test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
 	@for module in $(MODULES); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
 	@for module in $(MODULES) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
@@ -86,4 +86,4 @@ verify: build ## Check format, vet, generated code, go.mod files, manifests and 
 		bin/kn-krt validate $$function; \
 		bin/kn-krt generate --check $$function; \
 	done
-	@echo "leftovers"; ! git grep -nE '\b(TODO|FIXME|XXX)\b' -- ':!Makefile'
+	@echo "leftovers"; ! grep -rnE '\b(TODO|FIXME|XXX)\b' --include='*.go' --include='*.py' --include='*.md' cmd pkg functions test *.md
