@@ -1,0 +1,238 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/test/conformance"
+	"krt.dev/kn-krt/test/conformance/chain"
+	"krt.dev/kn-krt/test/conformance/node"
+)
+
+const (
+	namespace = "conformance"
+	// requestTimeout is a version's unless its variant says otherwise; it is long,
+	// for no case should meet it on a slow machine.
+	requestTimeout = 2 * time.Minute
+	shortTimeout   = 2 * time.Second
+	// retryDelay stands for the 0.2 s of a real Sequence.
+	retryDelay = 5 * time.Millisecond
+	retries    = 3
+)
+
+// workflows are those of the version: rpc, and the nodes' names in order.
+func workflows() map[string][]string {
+	return map[string][]string{
+		"One":           {"n1"},
+		"Three":         {"n1", "n2", "n3"},
+		"Twelve":        {"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10", "n11", "n12"},
+		"ForeignFirst":  {"foreign", "n1"},
+		"ForeignMiddle": {"n1", "foreign", "n3"},
+		"ForeignLast":   {"n1", "n2", "foreign"},
+		"Down":          {"n1", "down", "n3"},
+		"Broken":        {"n1", "broken", "n3"},
+	}
+}
+
+// workflowName is the name of an rpc's workflow.
+func workflowName(rpc string) string { return strings.ToLower(rpc) }
+
+// local is a version in this process: real entrypoints, real runners, Knative's
+// channel code.
+type local struct {
+	t        *testing.T
+	variant  conformance.Variant
+	delivery conformance.Delivery
+	language conformance.Language
+	log      *log
+
+	dir     string
+	nodes   map[string]string // URLs
+	entries []*replica
+	reply   string
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+// replica is one entrypoint.
+type replica struct {
+	entry     *entrypoint.Entrypoint
+	listeners entrypoint.Listeners
+}
+
+// startLocal starts a version, which ends with the test.
+func startLocal(t *testing.T, d conformance.Delivery, lang conformance.Language, v conformance.Variant) *local {
+	t.Helper()
+	l := &local{t: t, variant: v, delivery: d, language: lang, log: &log{}, dir: t.TempDir(), stopped: make(chan error, 1)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(l.log.tail())
+		}
+	})
+	replicas := 1
+	if v == conformance.Paired {
+		replicas = 2
+	}
+	for range replicas {
+		l.entries = append(l.entries, &replica{listeners: entrypoint.Listeners{GRPC: listen(t), Web: listen(t), Reply: listen(t)}})
+	}
+	l.reply = "http://" + l.entries[replicas-1].listeners.Reply.Addr().String()
+	if v == conformance.Unsteady {
+		l.reply = unsteady(t, l.reply)
+	}
+	l.startNodes()
+	l.serve()
+	return l
+}
+
+// serve starts the entrypoints.
+func (l *local) serve() {
+	version := l.version()
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	results := make(chan error, len(l.entries))
+	options := l.options()
+	for _, r := range l.entries {
+		var err error
+		r.entry, err = entrypoint.New(version, options)
+		require.NoError(l.t, err)
+		go func() { results <- r.entry.Serve(ctx, r.listeners) }()
+	}
+	go func() {
+		var first error
+		for range l.entries {
+			if err := <-results; err != nil && first == nil {
+				first = err
+			}
+		}
+		l.stopped <- first
+		close(l.stopped)
+	}()
+	l.t.Cleanup(func() {
+		stop()
+		<-l.stopped
+	})
+}
+
+func (l *local) options() entrypoint.Options {
+	return entrypoint.Options{
+		Timeout: l.timeout(),
+		Retry:   entrypoint.Retry{Count: retries, Delay: retryDelay},
+		Key:     []byte("conformance conformance conforms"),
+		Logger:  slog.New(slog.NewTextHandler(l.log, nil)).With("from", "entrypoint"),
+	}
+}
+
+func (l *local) timeout() time.Duration {
+	if l.variant == conformance.Hasty {
+		return shortTimeout
+	}
+	return requestTimeout
+}
+
+// version is what the entrypoints serve, by either delivery.
+func (l *local) version() entrypoint.Version {
+	s, err := schema.Compile(l.t.Context(), node.Bundle, "conformance.proto", schema.Options{})
+	require.NoError(l.t, err)
+	v := entrypoint.Version{Namespace: namespace, Name: string(l.variant), Description: "Conformance.", Schema: s}
+	var dispatcher *chain.Dispatcher
+	if l.delivery == conformance.Sequence {
+		dispatcher = chain.NewDispatcher(l.t)
+	}
+	for rpc, names := range workflows() {
+		method, err := s.Method(rpc)
+		require.NoError(l.t, err)
+		w := entrypoint.Workflow{Name: workflowName(rpc), Method: method}
+		var urls []string
+		for _, name := range names {
+			url := l.nodes[name]
+			if url == "" {
+				break // the variant has fewer nodes
+			}
+			w.Steps, urls = append(w.Steps, entrypoint.Step{Node: name, URL: url}), append(urls, url)
+		}
+		if len(urls) < len(names) {
+			continue
+		}
+		if dispatcher != nil {
+			w.Address = dispatcher.Sequence(w.Name, chain.Delivery{
+				Reply: l.reply + "/reply", DeadLetter: l.reply + "/dead-letter",
+				Timeout: l.timeout() + 5*time.Second, Retry: retries, Backoff: retryDelay,
+			}, urls...)
+		}
+		v.Workflows = append(v.Workflows, w)
+	}
+	return v
+}
+
+func (l *local) Namespace() string              { return namespace }
+func (l *local) Version() string                { return string(l.variant) }
+func (l *local) Delivery() conformance.Delivery { return l.delivery }
+func (l *local) Language() conformance.Language { return l.language }
+func (l *local) GRPC() string                   { return l.entries[0].listeners.GRPC.Addr().String() }
+func (l *local) Web() string                    { return "http://" + l.entries[0].listeners.Web.Addr().String() }
+func (l *local) Reply() string                  { return l.reply }
+func (l *local) Node(name string) string        { return l.nodes[name] }
+
+func (l *local) Stop() <-chan error {
+	l.stop()
+	return l.stopped
+}
+
+func (l *local) Metrics() (string, error) {
+	var all strings.Builder
+	for _, r := range l.entries {
+		res, err := http.Get("http://" + r.listeners.Reply.Addr().String() + "/metrics")
+		if err != nil {
+			return "", err
+		}
+		text, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil {
+			return "", err
+		}
+		all.Write(text)
+	}
+	return all.String(), nil
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return l
+}
+
+// log takes what all parts of a version write.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// tail is the end of what was written: enough to see what went wrong.
+func (l *log) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	const most = 16 << 10
+	text := l.b.Bytes()
+	return string(text[max(0, len(text)-most):])
+}

@@ -1,0 +1,122 @@
+"""The conformance node in Python: does what the request orders. See node.go."""
+
+import asyncio
+import os
+import signal
+import tempfile
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
+
+import conformance_pb2 as pb
+
+FOLDER = os.environ.get("CONFORMANCE_DIR") or tempfile.gettempdir()
+GATE_TICK = 0.002
+
+
+class Panic(BaseException):
+    """As near to a Go panic as Python comes."""
+
+
+async def handler(ctx, data):
+    if data.TypeName() == "conformance.Reply":  # an empty request has made a reply of the first node
+        reply = pb.Reply()
+        data.Unpack(reply)
+        return reply
+    request = pb.Request()
+    if not data.Unpack(request):
+        raise TypeError("message is no conformance.Request but %s" % data.TypeName())
+    records = Records(ctx.node, request.id)
+    run = records.run()
+    for order in request.orders:
+        if order.node != ctx.node or (order.times and run > order.times):
+            continue
+        over, out = await obey(ctx, request, order, records)
+        if over:
+            return out
+    return following(ctx, request)
+
+
+async def obey(ctx, request, order, records):
+    """Do one order; over ends the handler with out."""
+    act = order.act
+    if act == pb.EARLY_REPLY:
+        ctx.early_reply(pb.Reply(text=order.text))
+    elif act == pb.EXIT:
+        ctx.early_exit()
+        return True, pb.Reply(text=order.text)
+    elif act == pb.FAIL:
+        raise ValueError(order.text)
+    elif act == pb.PANIC:
+        raise Panic(order.text)
+    elif act == pb.WRONG:
+        return True, StringValue(value=order.text)
+    elif act == pb.NONE:
+        return True, None
+    elif act == pb.WAIT:
+        while not os.path.exists(gate(order.text)):
+            await asyncio.sleep(GATE_TICK)
+    elif act == pb.HANG:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            records.note("cancelled")
+    elif act == pb.DIE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif act == pb.GROW:
+        request.payload = bytes(order.number)
+    elif act == pb.TELL:
+        return True, pb.Reply(text="\n".join(Records(ctx.node, order.text).lines()))
+    elif act == pb.OPEN:
+        os.makedirs(os.path.dirname(gate(order.text)), exist_ok=True)
+        open(gate(order.text), "w").close()
+        return True, pb.Reply()
+    elif act != pb.PASS:
+        raise ValueError("a Python node cannot %s" % pb.Act.Name(act))
+    return False, None
+
+
+def following(ctx, request):
+    """What the node hands on: the request, or the reply if it is the last."""
+    if request.id:
+        visit = request.visits.add(
+            node=ctx.node, version=ctx.version, workflow=ctx.workflow,
+            request_id=ctx.request_id, trace_parent=ctx.trace_parent,
+        )
+        if ctx.deadline is not None:
+            at = Timestamp()
+            at.FromDatetime(ctx.deadline.replace(tzinfo=None))
+            visit.deadline.CopyFrom(at)
+    if request.last and request.last != ctx.node:
+        return request
+    return pb.Reply(payload=request.payload, visits=request.visits)
+
+
+def gate(name):
+    return os.path.join(FOLDER, "gates", os.path.basename(name))
+
+
+class Records:
+    """What a node notes of a call, in a file that all its processes share."""
+
+    def __init__(self, node, id):
+        self._path = os.path.join(FOLDER, node, os.path.basename(id)) if id else ""
+
+    def run(self):
+        """Note a run; how many there have been by now."""
+        if not self._path:
+            return 1
+        self.note("run ")
+        return sum(line.startswith("run ") for line in self.lines())
+
+    def note(self, line):
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        with open(self._path, "a") as file:
+            file.write(line + "\n")
+
+    def lines(self):
+        try:
+            with open(self._path) as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
