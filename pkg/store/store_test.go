@@ -1,0 +1,274 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+func openTest(t *testing.T, path string, o Options) *Store {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	s, err := Open(path, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// serve serves a new store on a Unix socket and returns a client of it.
+func serve(t *testing.T, o Options) (*store.Client, *http.Client) {
+	t.Helper()
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), o)
+	// Not t.TempDir: its names may be longer than a socket's address can be.
+	dir, err := os.MkdirTemp("", "krt")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s.sock")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, listener) }()
+	raw := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	t.Cleanup(func() {
+		raw.CloseIdleConnections()
+		cancel()
+		require.NoError(t, <-served)
+	})
+	client, err := store.New("unix://" + socket)
+	require.NoError(t, err)
+	return client, raw
+}
+
+func from() store.Origin { return store.Origin{Version: "v1", Node: "model", Workflow: "flow"} }
+
+func get(t *testing.T, c *http.Client, path string) string {
+	t.Helper()
+	res, err := c.Get("http://store" + path)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode, string(body))
+	return string(body)
+}
+
+func TestMeasurements(t *testing.T) {
+	client, raw := serve(t, Options{})
+	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
+	for _, m := range []store.Measurement{
+		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "liar"}, Time: when, Precision: "ms"},
+		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
+		{Name: "other", Fields: map[string]any{"value": 1}},
+	} {
+		require.NoError(t, client.SaveMeasurement(t.Context(), from(), m))
+	}
+	require.JSONEq(t, `{"measurements":[
+		{"name":"loss","fields":{"text":"a","ok":true},"time":"2024-05-06T05:08:09.123456789Z",
+			"tags":{"version":"v1","node":"model","workflow":"flow"}},
+		{"name":"loss","fields":{"value":0.5,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
+			"tags":{"set":"test","version":"v1","node":"model","workflow":"flow"}}
+	]}`, get(t, raw, store.PathMeasurements+"?name=loss"))
+	require.Contains(t, get(t, raw, store.PathMeasurements), `"other"`)
+}
+
+func TestPredictions(t *testing.T) {
+	client, raw := serve(t, Options{})
+	for _, p := range []store.Prediction{
+		{Date: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), PredictedValue: "cat", TrueValue: "dog", Extra: map[string]any{"id": 7}},
+		{Date: time.Date(2023, 5, 6, 7, 8, 9, 0, time.UTC), Error: "new_labels"},
+	} {
+		require.NoError(t, client.SavePrediction(t.Context(), from(), p))
+	}
+	require.JSONEq(t, `{"predictions":[
+		{"predicted_value":"","true_value":"","date":"2023-05-06T07:08:09Z","error":"new_labels","version":"v1","node":"model","workflow":"flow"},
+		{"predicted_value":"cat","true_value":"dog","extra":{"id":7},"date":"2024-05-06T07:08:09Z","version":"v1","node":"model","workflow":"flow"}
+	]}`, get(t, raw, store.PathPredictions))
+}
+
+func TestDocuments(t *testing.T) {
+	client, _ := serve(t, Options{})
+	type room struct {
+		Name  string
+		Price int64
+		Tags  []string
+	}
+	rooms := []room{{"a/b \u2028 <&>", 9007199254740993, []string{"x"}}, {"second", -1, nil}}
+	for i, r := range rooms {
+		id, err := client.Save(t.Context(), from(), "rooms/ü", r)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(i+1), id)
+	}
+	_, err := client.Save(t.Context(), from(), "others", room{})
+	require.NoError(t, err)
+
+	var found []room
+	require.NoError(t, client.Find(t.Context(), from(), "rooms/ü", nil, &found))
+	require.Equal(t, rooms, found)
+	require.NoError(t, client.Find(t.Context(), from(), "rooms/ü", map[string]any{"Price": int64(9007199254740992)}, &found))
+	require.Empty(t, found)
+	require.NoError(t, client.Find(t.Context(), from(), "none", nil, &found))
+	require.Empty(t, found)
+}
+
+func TestRestartKeepsAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a ?#%41.db") // all of which mean something in a URI
+	for i := range 3 {
+		s := openTest(t, path, Options{})
+		req, err := http.NewRequest(http.MethodPost, store.PathCollections+"c", strings.NewReader(`{"data":{}}`))
+		require.NoError(t, err)
+		req.SetPathValue("coll", "c")
+		answer, err := s.saveDocument(req)
+		require.NoError(t, err)
+		require.Equal(t, saved{ID: fmt.Sprint(i + 1)}, answer)
+		require.NoError(t, s.Close())
+	}
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	newer, text := filepath.Join(dir, "newer"), filepath.Join(dir, "text")
+	s := openTest(t, newer, Options{})
+	_, err := s.writer.Exec("PRAGMA user_version = 99")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
+	for path, want := range map[string]string{
+		newer:                         "it was made by a newer kn-krt (schema 99, this one knows 1)",
+		text:                          "file is not a database",
+		dir:                           "is a directory",
+		filepath.Join(dir, "no", "x"): "no such file or directory",
+	} {
+		_, err := Open(path, Options{})
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "cannot open the store")
+	}
+}
+
+func TestManyWritersAndReaders(t *testing.T) {
+	client, _ := serve(t, Options{})
+	var wg sync.WaitGroup
+	for writer := range 8 {
+		wg.Go(func() {
+			for i := range 25 {
+				_, err := client.Save(t.Context(), from(), "c", map[string]any{"writer": writer, "i": i})
+				if err != nil {
+					t.Error(err)
+				}
+				var found []struct{ I int }
+				if err := client.Find(t.Context(), from(), "c", map[string]any{"writer": writer}, &found); err != nil || len(found) != i+1 {
+					t.Errorf("writer %d finds %d of %d: %v", writer, len(found), i+1, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestBounds(t *testing.T) {
+	client, _ := serve(t, Options{MaxBodyBytes: 1000, MaxResults: 2, MaxResultBytes: 1500})
+	save := func(coll string, size int) error {
+		_, err := client.Save(t.Context(), from(), coll, map[string]any{"x": strings.Repeat("x", size)})
+		return err
+	}
+	find := func(coll string) error {
+		var found []json.RawMessage
+		return client.Find(t.Context(), from(), coll, nil, &found)
+	}
+	require.ErrorContains(t, save("c", 2000), `cannot save in the collection "c": the request has more than 1000 bytes`)
+	for range 2 {
+		require.NoError(t, save("many", 1))
+		require.NoError(t, find("many"))
+		require.NoError(t, save("long", 900))
+	}
+	require.NoError(t, save("many", 1))
+	require.ErrorContains(t, find("many"), "more than 2 results or 1500 bytes: narrow the query")
+	require.ErrorContains(t, find("long"), "more than 2 results or 1500 bytes: narrow the query")
+}
+
+func TestBadRequests(t *testing.T) {
+	_, raw := serve(t, Options{})
+	deep := strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101)
+	for name, c := range map[string]struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		"no JSON":                {"/v1/measurements", `{`, 400, "the body is not as it should be"},
+		"more behind":            {"/v1/measurements", `{}{}`, 400, "there is more behind its end"},
+		"no UTF-8":               {"/v1/measurements", "{\"name\":\"\xff\"}", 400, "the body is not UTF-8"},
+		"no name":                {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
+		"no fields":              {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
+		"field of another type":  {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is no number`},
+		"precision":              {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400, `precision: \"h\" is none of ns, us, ms, s`},
+		"time":                   {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is not as it should be"},
+		"date":                   {"/v1/predictions", `{"date":"now"}`, 400, "the body is not as it should be"},
+		"no data":                {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
+		"data of another type":   {"/v1/collections/c", `{"data":[1]}`, 400, "the body is not as it should be"},
+		"deep data":              {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
+		"long collection":        {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
+		"query of another type":  {"/v1/collections/c/find", `{"query":1}`, 400, "the body is not as it should be"},
+		"unknown operator":       {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400, `query: field \"a\": operator \"$regex\" is not known`},
+		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `operator \"$or\" is not known`},
+		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `operator \"b\" is not known`},
+		"operator within":        {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `operator \"$gt\" is not known`},
+		"order of lists":         {"/v1/collections/c/find", `{"query":{"a":{"$gt":[1]}}}`, 400, "$gt wants a number, a string or a boolean"},
+		"order of null":          {"/v1/collections/c/find", `{"query":{"a":{"$lte":null}}}`, 400, "$lte wants a number, a string or a boolean"},
+		"$in without list":       {"/v1/collections/c/find", `{"query":{"a":{"$in":1}}}`, 400, "$in wants a list"},
+		"empty key":              {"/v1/collections/c/find", `{"query":{"a..b":1}}`, 400, `key \"\" cannot be searched for`},
+		"quote in a key":         {"/v1/collections/c/find", `{"query":{"a\"b":1}}`, 400, "cannot be searched for"},
+		"quote in a value's key": {"/v1/collections/c/find", `{"query":{"a":{"\\":1}}}`, 400, "cannot be searched for"},
+		"long path":              {"/v1/collections/c/find", `{"query":{"a` + strings.Repeat(".a", 16) + `":1}}`, 400, "more than 16 keys"},
+		"many values":            {"/v1/collections/c/find", `{"query":{"a":[` + strings.Repeat("1,", 256) + `1]}}`, 400, "more than 256 values"},
+		"deep value":             {"/v1/collections/c/find", `{"query":{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}}`, 400, "more than 8 levels"},
+		"text with a zero":       {"/v1/collections/c/find", `{"query":{"a":"\u0000"}}`, 400, "is no text"},
+		"no such path":           {"/v1/x", `{}`, 404, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, err := raw.Post("http://store"+c.path, "application/json", strings.NewReader(c.body))
+			require.NoError(t, err)
+			defer func() { _ = res.Body.Close() }()
+			body, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.status, res.StatusCode, string(body))
+			require.Contains(t, string(body), c.want)
+		})
+	}
+}
+
+func TestClientSaysWhatIsWrong(t *testing.T) {
+	for _, raw := range []string{"", "unix://relative", "unix:relative", "https://host", "http://", "ftp://x", "%"} {
+		_, err := store.New(raw)
+		require.Error(t, err, raw)
+	}
+	client, err := store.New("unix://" + filepath.Join(t.TempDir(), "none.sock"))
+	require.NoError(t, err)
+	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}), "cannot save the prediction: the store does not answer: ")
+	require.ErrorContains(t, client.SaveMeasurement(t.Context(), from(), store.Measurement{Name: "m", Fields: map[string]any{"f": func() {}}}),
+		`cannot save the measurement "m": json: unsupported type`)
+}
+
+func TestSlowQueryIsEnded(t *testing.T) {
+	client, _ := serve(t, Options{QueryTime: time.Nanosecond})
+	var found []json.RawMessage
+	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "not done within 1ns: narrow the query")
+}
