@@ -152,7 +152,7 @@ func fieldList(desc protoreflect.MessageDescriptor) string {
 // printMessage writes m as JSON: on many lines for people, on one line with
 // -o json.
 func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format string) error {
-	text, err := protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true}.Marshal(m)
+	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("cannot write the answer as JSON: %w", err)
 	}

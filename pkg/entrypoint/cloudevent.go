@@ -102,7 +102,7 @@ func (e *Entrypoint) answerEvent(w http.ResponseWriter, t *table, r *route, in *
 		err := proto.UnmarshalOptions{Resolver: t.types}.Unmarshal(data, message)
 		var text []byte
 		if err == nil {
-			text, err = protojson.MarshalOptions{Resolver: t.types}.Marshal(message)
+			text, err = answerJSON(t.types).Marshal(message)
 		}
 		if err != nil {
 			writeStatus(w, http.StatusInternalServerError, &spb.Status{Code: int32(code.Code_INTERNAL), Message: fmt.Sprintf("the answer cannot be written as JSON: %v", err)})

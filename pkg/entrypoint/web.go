@@ -55,7 +55,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 		vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)),
 		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
 			return strictJSON{&vanguard.JSONCodec{
-				MarshalOptions:   protojson.MarshalOptions{Resolver: types},
+				MarshalOptions:   answerJSON(types),
 				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
 			}}
 		}),
@@ -74,6 +74,12 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 		r.Body = sized
 		transcoder.ServeHTTP(&tooLargeWriter{w, sized}, r)
 	}), nil
+}
+
+// answerJSON is the form of answers in JSON: a value of zero is shown, for a
+// price or a probability of 0 is an answer too.
+func answerJSON(types vanguard.TypeResolver) protojson.MarshalOptions {
+	return protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}
 }
 
 // strictJSON is JSON in which a misspelt field is the caller's error, not a

@@ -65,7 +65,7 @@ func TestJSONCallsAnRpc(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text":"hello"}`, headers...)
 			require.Equal(t, http.StatusOK, got.status, got.body)
-			require.JSONEq(t, `{"text":"hello>a>b"}`, got.body)
+			require.JSONEq(t, `{"text":"hello>a>b","payload":""}`, got.body)
 			require.Equal(t, "application/json", got.header.Get("Content-Type"))
 		})
 	}
@@ -142,7 +142,7 @@ func TestABinaryCloudEventCallsAWorkflow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+c.path, `{"text":"hello"}`, binaryEvent(c.eventType, "application/json", c.extra...)...)
 			require.Equal(t, http.StatusOK, got.status, got.body)
-			require.JSONEq(t, `{"text":"hello>a>b"}`, got.body)
+			require.JSONEq(t, `{"text":"hello>a>b","payload":""}`, got.body)
 			require.Equal(t, "test.Reply", got.header.Get("Ce-Type"))
 			require.Equal(t, "my-1", got.header.Get("Ce-Causationid"))
 			require.Equal(t, "/krt/test/v1/entrypoint", got.header.Get("Ce-Source"))
@@ -167,7 +167,7 @@ func TestAStructuredCloudEventIsAnsweredByOne(t *testing.T) {
 	require.Equal(t, "application/cloudevents+json", got.header.Get("Content-Type"))
 	var out map[string]any
 	require.NoError(t, json.Unmarshal([]byte(got.body), &out))
-	require.Equal(t, map[string]any{"text": "hello>a>b"}, out["data"])
+	require.Equal(t, map[string]any{"text": "hello>a>b", "payload": ""}, out["data"])
 	require.Equal(t, "test.Reply", out["type"])
 	require.Equal(t, "7", out["causationid"])
 
