@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -122,12 +123,13 @@ func fold(path string) string {
 
 // checkName refuses paths that leave the bundle or that not every system can hold.
 func checkName(name string) error {
+	elements := strings.Split(name, "/")
 	switch {
 	case name == "", name == ".":
 		return errors.New("it has no name")
-	case strings.HasPrefix(name, "/"):
+	case elements[0] == "":
 		return errors.New("its path is absolute")
-	case name == ".." || strings.HasPrefix(name, "../") || strings.Contains(name, "/../") || strings.HasSuffix(name, "/.."):
+	case slices.Contains(elements, ".."):
 		return errors.New("its path leaves the bundle")
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return errors.New("its name is not plain text")
@@ -135,15 +137,18 @@ func checkName(name string) error {
 		return errors.New("its name has a backslash")
 	case !fs.ValidPath(name):
 		return errors.New("its path is not in its shortest form")
+	}
+	return checkLength(name, elements)
+}
+
+func checkLength(name string, elements []string) error {
+	switch {
 	case len(name) > maxPath:
 		return fmt.Errorf("its path is longer than %d bytes", maxPath)
-	case strings.Count(name, "/") >= maxDepth:
+	case len(elements) > maxDepth:
 		return fmt.Errorf("it lies deeper than %d folders", maxDepth)
-	}
-	for element := range strings.SplitSeq(name, "/") {
-		if len(element) > maxElement {
-			return fmt.Errorf("a name in its path is longer than %d bytes", maxElement)
-		}
+	case slices.ContainsFunc(elements, func(element string) bool { return len(element) > maxElement }):
+		return fmt.Errorf("a name in its path is longer than %d bytes", maxElement)
 	}
 	return nil
 }

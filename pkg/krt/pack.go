@@ -70,7 +70,7 @@ func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 
 // onlyFirst returns the first of joined errors: the others follow from it.
 func onlyFirst(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of errors.Join itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()[0]
 	}
 	return err

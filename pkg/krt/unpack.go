@@ -180,7 +180,7 @@ func (u *unpacker) all() error {
 	for {
 		header, err := u.tar.Next()
 		switch {
-		case err == io.EOF: //nolint:errorlint // unwrapped, it is the archive's end
+		case err == io.EOF: // the archive's end
 			return nil
 		case err != nil:
 			return fmt.Errorf("after entry %.200q: %w", u.last, cutShort(err))

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,7 +62,7 @@ func archive(ended bool, entries ...file) []byte {
 
 func zip(data []byte) []byte {
 	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	_, _ = w.Write(data)
 	_ = w.Close()
 	return packed.Bytes()
@@ -105,14 +106,16 @@ type hostile struct {
 }
 
 // hostileArchives is the corpus of what Unpack must refuse.
-func hostileArchives() []hostile {
+var hostileArchives = sync.OnceValue(makeHostileArchives)
+
+func makeHostileArchives() []hostile {
 	good := file{name: "krt.yml", data: "version: v1\n"}
 	whole := krtOf(good, file{name: "src/main.py", data: strings.Repeat("print()\n", 1000)})
 	many := make([]file, 50)
 	for i := range many {
 		many[i] = file{name: fmt.Sprintf("d%d/f", i)}
 	}
-	zeros := strings.Repeat("\x00", 20<<20)
+	zeros := strings.Repeat("\x00", 17<<20)
 	sparse := archive(true, file{name: "s", data: "0\n" + strings.Repeat("\x00", 510),
 		pax: map[string]string{"XXX.sparse.major": "1", "XXX.sparse.minor": "0", "XXX.sparse.name": "s", "XXX.sparse.realsize": "4000000000"}})
 	long, none := strings.Repeat("n", 256), krt.Limits{}
@@ -159,7 +162,7 @@ func hostileArchives() []hostile {
 			copy(header[483:], "00000010000\x00")
 		})), `entry "s": it is a sparse file`, none},
 		{"sparse file, PAX", zip(bytes.Replace(sparse, []byte("XXX.sparse"), []byte("GNU.sparse"), 4)), `entry "s": it is a sparse file`, none},
-		{"header of many megabytes", zip(retype(archive(true, file{name: "x", data: noise(2 << 20)}), tar.TypeXHeader)), `after entry "": archive/tar: header field too long`, none},
+		{"header of many megabytes", zip(retype(archive(true, file{name: "x", data: strings.Repeat("y", 2<<20)}), tar.TypeXHeader)), `after entry "": archive/tar: header field too long`, none},
 		{"empty", nil, `the archive is cut short`, none},
 		{"no gzip", []byte("krtVersion: v1"), `it is no .krt file: it does not begin like a gzip stream`, none},
 		{"tar without gzip", archive(true, good), `it is no .krt file`, none},
@@ -240,7 +243,7 @@ func TestUnpackNeedsAnEmptyFolder(t *testing.T) {
 func TestUnpackCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir := filepath.Join(t.TempDir(), "d")
-	packed := krtOf(file{name: "a", data: "x"}, file{name: "b", data: noise(1 << 20)})
+	packed := krtOf(file{name: "a", data: "x"}, file{name: "b", data: noise(1 << 16)})
 	half := io.MultiReader(bytes.NewReader(packed[:len(packed)/2]), readerFunc(func([]byte) (int, error) { cancel(); return 0, nil }))
 	require.ErrorIs(t, krt.Unpack(ctx, half, dir, krt.UnpackOptions{}), context.Canceled)
 	require.NoDirExists(t, dir)

@@ -70,8 +70,8 @@ func (r *reader) boolean(values map[string]ast.Node, path, key string) bool {
 	return false
 }
 
-// integer returns the whole number at key, nil when it is missing, none, or not in low … high.
-func (r *reader) integer(values map[string]ast.Node, path, key string, low, high int) *int {
+// integer returns the whole number at key, nil when it is missing, none, or not in low … maxPods.
+func (r *reader) integer(values map[string]ast.Node, path, key string, low int) *int {
 	n := values[key]
 	if n == nil {
 		return nil
@@ -82,10 +82,10 @@ func (r *reader) integer(values map[string]ast.Node, path, key string, low, high
 		return nil
 	}
 	value, err := strconv.Atoi(fmt.Sprint(number.Value))
-	if err == nil && value >= low && value <= high {
+	if err == nil && value >= low && value <= maxPods {
 		return &value
 	}
-	r.field(join(path, key), "must be between %d and %d", low, high)
+	r.field(join(path, key), "must be between %d and %d", low, maxPods)
 	return nil
 }
 

@@ -94,8 +94,7 @@ func notText(text []byte) *misplaced {
 // tokenize bounds number and nesting of tokens before the parser recurses over them.
 func tokenize(text string) (token.Tokens, *misplaced) {
 	var kept token.Tokens
-	var blocks []int // columns of the open block lists and maps
-	flow := 0
+	var open nesting
 	for _, t := range lexer.Tokenize(text) {
 		if t.Type == token.CommentType {
 			continue
@@ -103,34 +102,45 @@ func tokenize(text string) (token.Tokens, *misplaced) {
 		if kept = append(kept, t); len(kept) > maxTokens {
 			return nil, &misplaced{placeOf(t), "the manifest has too many values"}
 		}
-		opens := t
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-			opens = nil
-		case token.SequenceEndType, token.MappingEndType:
-			flow = max(0, flow-1)
-			opens = nil
-		case token.MappingValueType:
-			if opens = t.Prev; opens == nil {
-				opens = t
-			}
-		case token.SequenceEntryType, token.MappingKeyType:
-		default:
-			opens = nil
-		}
-		if opens != nil && flow == 0 {
-			column := placeOf(opens).column
-			for len(blocks) > 0 && blocks[len(blocks)-1] >= column {
-				blocks = blocks[:len(blocks)-1]
-			}
-			blocks = append(blocks, column)
-		}
-		if len(blocks)+flow > maxNesting {
+		if open.add(t); len(open.blocks)+open.flow > maxNesting {
 			return nil, &misplaced{placeOf(t), fmt.Sprintf("lists and maps nest deeper than %d", maxNesting)}
 		}
 	}
 	return kept, nil
+}
+
+// nesting follows how many lists and maps are open.
+type nesting struct {
+	blocks []int // columns of those by indentation
+	flow   int   // those in brackets
+}
+
+func (n *nesting) add(t *token.Token) {
+	switch t.Type {
+	case token.SequenceStartType, token.MappingStartType:
+		n.flow++
+	case token.SequenceEndType, token.MappingEndType:
+		n.flow = max(0, n.flow-1)
+	case token.MappingValueType:
+		if t.Prev != nil { // the key
+			t = t.Prev
+		}
+		n.block(placeOf(t).column)
+	case token.SequenceEntryType, token.MappingKeyType:
+		n.block(placeOf(t).column)
+	default:
+	}
+}
+
+// block opens a list or map at column, which ends those that began there or further right.
+func (n *nesting) block(column int) {
+	if n.flow > 0 {
+		return
+	}
+	for len(n.blocks) > 0 && n.blocks[len(n.blocks)-1] >= column {
+		n.blocks = n.blocks[:len(n.blocks)-1]
+	}
+	n.blocks = append(n.blocks, column)
 }
 
 // parseYAML parses tokens. The parser is not ours and the text may be hostile: a panic in it

@@ -196,7 +196,11 @@ func list(fsys fs.FS) (paths []string, err error) {
 func originals(fsys fs.FS, paths []string, limits Options) (kept []string, err error) {
 	seen := map[[sha256.Size]byte]bool{}
 	for _, file := range paths {
-		if info, err := fs.Stat(fsys, file); err != nil || info.Size() > limits.MaxBytes || len(kept) > limits.MaxFiles {
+		info, err := fs.Stat(fsys, file)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read proto: %w", err)
+		}
+		if info.Size() > limits.MaxBytes || len(kept) > limits.MaxFiles {
 			return append(kept, file), nil // refused when it is compiled
 		}
 		text, err := fs.ReadFile(fsys, file)

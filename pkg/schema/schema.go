@@ -103,7 +103,7 @@ func (s *Schema) offer(name string, known []string) string {
 }
 
 func unary(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, error) {
-	kind := ""
+	var kind string
 	switch {
 	case m.IsStreamingClient() && m.IsStreamingServer():
 		kind = "a bidirectional stream"
