@@ -189,6 +189,10 @@ func (o *runOptions) explain(err error) error {
 		port     *local.PortError
 	)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return &failure{err: errors.New("interrupted before the version answered"), code: ExitInterrupted}
+	case errors.Is(err, local.ErrKilled):
+		return &failure{err: err, code: ExitInterrupted}
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			fmt.Fprintln(o.streams.Err, p)

@@ -88,7 +88,9 @@ func (c *textConsole) text(e local.Event) string {
 	case local.EventStopping:
 		return "stopping …\n"
 	case local.EventStopped:
-		return "stopped\n"
+		if c.width > 0 { // else nothing had been started
+			return "stopped\n"
+		}
 	default:
 		return c.node(e)
 	}

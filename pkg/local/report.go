@@ -30,7 +30,7 @@ const (
 	EventReloaded     EventType = "reloaded"      // Nodes run the new code, Took after the change
 	EventReloadFailed EventType = "reload-failed" // Error; what ran before goes on running
 	EventStopping     EventType = "stopping"      // no more requests are taken
-	EventStopped      EventType = "stopped"       // nothing is left
+	EventStopped      EventType = "stopped"       // nothing is left; Error, if any, is what Run returns
 )
 
 // Event is something that happened in a run; which fields are set is said at

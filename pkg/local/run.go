@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -58,7 +60,10 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 		return err
 	}
 	r := &run{o: o, source: source}
-	defer func() { err = errors.Join(err, r.close()) }()
+	defer func() {
+		err = errors.Join(err, r.close())
+		o.Reporter.Event(Event{Type: EventStopped, Error: err})
+	}()
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
@@ -142,13 +147,8 @@ func (r *run) open() (err error) {
 
 // start builds and starts all nodes, and makes the entrypoint for them.
 func (r *run) start(ctx context.Context) error {
-	nodes := r.bundle.Manifest.Nodes
-	r.o.Reporter.Event(Event{Type: EventStarting, Nodes: names(nodes)})
-	binaries, err := r.buildNodes(ctx, r.bundle, nodes)
-	if err != nil {
-		return err
-	}
-	started, err := r.fleet.start(ctx, r.specs(r.bundle, r.place, nodes, binaries))
+	r.o.Reporter.Event(Event{Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes)})
+	started, err := r.startNodes(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,6 +167,36 @@ func (r *run) start(ctx context.Context) error {
 		Logger:          r.logger(),
 	})
 	return err
+}
+
+// startNodes starts those that need no build while the others are built: Python
+// nodes may take long to load their models.
+func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
+	var asIs, built []krt.Node
+	for _, n := range r.bundle.Manifest.Nodes {
+		if _, isGo := goTarget(r.bundle, n); isGo {
+			built = append(built, n)
+		} else {
+			asIs = append(asIs, n)
+		}
+	}
+	var first, second []*instance
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		first, err = r.fleet.start(ctx, r.specs(r.bundle, r.place, asIs, nil))
+		return err
+	})
+	group.Go(func() error {
+		binaries, err := r.buildNodes(ctx, r.bundle, built)
+		if err != nil {
+			return err
+		}
+		second, err = r.fleet.start(ctx, r.specs(r.bundle, r.place, built, binaries))
+		return err
+	})
+	// What was started is stopped with the fleet when the rest fails.
+	err := group.Wait()
+	return append(first, second...), err
 }
 
 // logger returns the logger of the entrypoint, whose lines are reported like a
@@ -262,9 +292,6 @@ func (r *run) close() error {
 	}
 	if r.state != nil {
 		errs = append(errs, r.state.close())
-	}
-	if r.fleet != nil {
-		r.o.Reporter.Event(Event{Type: EventStopped})
 	}
 	return errors.Join(errs...)
 }
