@@ -116,7 +116,8 @@ func ReadHeader(h http.Header) (*Event, error) {
 	e.Message = MessageName(e.Message)
 	if deadline := get(h, headerDeadline); deadline != "" {
 		instant, err := time.Parse(time.RFC3339Nano, deadline)
-		if err != nil {
+		// An offset can lead out of the years that RFC 3339 can say.
+		if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
 			return nil, fmt.Errorf("ce-krtdeadline: %q is no RFC 3339 instant", clip(deadline))
 		}
 		e.Deadline = instant
