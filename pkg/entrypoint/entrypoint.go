@@ -111,14 +111,14 @@ type Listeners struct {
 
 // Entrypoint serves one version at a time; [Entrypoint.Update] changes which.
 type Entrypoint struct {
-	options   Options
-	log       *slog.Logger
-	table     atomic.Pointer[table]
-	pending   *pending
-	sealer    *sealer
-	metrics   *metrics
-	transport *http.Transport
-	buffers   mem.BufferPool
+	options Options
+	log     *slog.Logger
+	table   atomic.Pointer[table]
+	pending *pending
+	sealer  *sealer
+	metrics *metrics
+	client  *client
+	buffers mem.BufferPool
 	// pageTemplate is what GET / shows.
 	pageTemplate *template.Template
 	health       *health.Server
@@ -149,7 +149,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		log:          o.Logger,
 		pending:      newPending(),
 		metrics:      newMetrics(),
-		transport:    newTransport(),
+		client:       newClient(),
 		buffers:      pool,
 		pageTemplate: page,
 		health:       health.NewServer(),
@@ -272,7 +272,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) erro
 	grpcServer.Stop()
 	_ = web.Close()
 	_ = reply.Close()
-	e.transport.CloseIdleConnections()
+	e.client.close()
 	if errors.Is(errWeb, context.DeadlineExceeded) {
 		errWeb = nil // said by err
 	}

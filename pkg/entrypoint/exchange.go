@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/mem"
@@ -19,34 +17,20 @@ import (
 
 // exchange posts events and reads the events that answer them.
 type exchange struct {
-	transport http.RoundTripper
-	buffers   mem.BufferPool
-	limit     int64 // bytes of an answer's data
-	retry     Retry
-	retries   func()
+	client  *client
+	buffers mem.BufferPool
+	limit   int64 // bytes of an answer's data
+	retry   Retry
+	retries func()
 }
 
 func (e *Entrypoint) newExchange() *exchange {
 	return &exchange{
-		transport: e.transport,
-		buffers:   e.buffers,
-		limit:     int64(e.options.MaxMessageBytes),
-		retry:     e.options.Retry,
-		retries:   e.metrics.retries.Inc,
-	}
-}
-
-// newTransport returns the pool of connections to nodes. There are as many idle
-// ones as concurrent requests a busy version has; nodes keep theirs longer, so
-// that a POST seldom meets a connection that is just being closed.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		MaxIdleConns:           0,
-		MaxIdleConnsPerHost:    1024,
-		IdleConnTimeout:        90 * time.Second,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: maxHeaderBytes,
+		client:  e.client,
+		buffers: e.buffers,
+		limit:   int64(e.options.MaxMessageBytes),
+		retry:   e.options.Retry,
+		retries: e.metrics.retries.Inc,
 	}
 }
 
@@ -73,16 +57,7 @@ func (x *exchange) once(ctx context.Context, address *url.URL, p *Parcel) (*Parc
 
 // send posts data under header to address; see once.
 func (x *exchange) send(ctx context.Context, address *url.URL, header http.Header, data mem.Buffer) (*Parcel, error) {
-	req := (&http.Request{
-		Method:        http.MethodPost,
-		URL:           address,
-		Host:          address.Host,
-		Header:        header,
-		ContentLength: int64(data.Len()),
-		Body:          newBody(data),
-		GetBody:       func() (io.ReadCloser, error) { return newBody(data), nil },
-	}).WithContext(ctx)
-	res, err := x.transport.RoundTrip(req)
+	res, err := x.client.post(ctx, address, header, data.ReadOnlyData())
 	if err != nil {
 		return nil, err
 	}
@@ -139,32 +114,6 @@ func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parce
 			return nil, err
 		}
 	}
-}
-
-// body reads a buffer and gives its reference back when closed. The transport
-// may close a request's body after RoundTrip has returned, from a goroutine of
-// its own; a buffer freed earlier could be written on while it is still sent.
-type body struct {
-	bytes.Reader
-	data   mem.Buffer
-	closed atomic.Bool
-}
-
-func newBody(data mem.Buffer) io.ReadCloser {
-	if data.Len() == 0 {
-		return http.NoBody
-	}
-	data.Ref()
-	b := &body{data: data}
-	b.Reset(data.ReadOnlyData())
-	return b
-}
-
-func (b *body) Close() error {
-	if !b.closed.Swap(true) {
-		b.data.Free()
-	}
-	return nil
 }
 
 // readBuffer reads data of at most limit bytes into a pooled buffer; length is

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/test/process"
+)
+
+// call sends one request and checks its answer. Worker, from 0, is the caller:
+// one at a time.
+type call func(ctx context.Context, worker int) error
+
+// load has callers call one request after the other for the given time, and
+// returns how long each took.
+func load(ctx context.Context, callers int, span time.Duration, c call) ([]time.Duration, error) {
+	took := make([][]time.Duration, callers)
+	errs := make([]error, callers)
+	var all sync.WaitGroup
+	end := time.Now().Add(span)
+	for i := range callers {
+		all.Go(func() {
+			for begin := time.Now(); begin.Before(end); {
+				if errs[i] = c(ctx, i); errs[i] != nil {
+					return
+				}
+				now := time.Now()
+				took[i] = append(took[i], now.Sub(begin))
+				begin = now
+			}
+		})
+	}
+	all.Wait()
+	var sum []time.Duration
+	for i := range callers {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		sum = append(sum, took[i]...)
+	}
+	return sum, nil
+}
+
+// payload returns the bytes of a process.Message with size bytes of data.
+func payload(size int) []byte {
+	head := []byte{0x0a} // field 1, bytes
+	for n := size; ; n >>= 7 {
+		if n < 0x80 {
+			head = append(head, byte(n))
+			break
+		}
+		head = append(head, byte(n)|0x80)
+	}
+	return append(head, bytes.Repeat([]byte{'x'}, size)...)
+}
+
+// rawBytes is a codec of messages that are their own bytes.
+type rawBytes struct{}
+
+func (rawBytes) Name() string { return "proto" }
+
+func (rawBytes) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
+}
+
+func (rawBytes) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*[]byte) = data.Materialize()
+	return nil
+}
+
+// dialGRPC connects to an address as a plain client does.
+func dialGRPC(address string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawBytes{}), grpc.MaxCallRecvMsgSize(math.MaxInt32)))
+}
+
+// callGRPC calls an rpc by one connection with body, and wants it back.
+func callGRPC(address, method string, body []byte) (call, error) {
+	conn, err := dialGRPC(address)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, _ int) error {
+		var answer []byte
+		if err := conn.Invoke(ctx, method, &body, &answer); err != nil {
+			return err
+		}
+		return same(len(answer), len(body))
+	}, nil
+}
+
+// callHTTP posts body under header with net/http's client, pooled, and wants it
+// back.
+func callHTTP(address string, header http.Header, body []byte) call {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true}}
+	return func(ctx context.Context, _ int) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header = header
+		res, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		n, err := io.Copy(io.Discard, res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return fmt.Errorf("answered %s: %w", res.Status, err)
+		}
+		return same(int(n), len(body))
+	}
+}
+
+// callBytes posts the same bytes on a connection for each caller: the cheapest
+// client, where all that is compared speaks HTTP.
+func callBytes(address string, header http.Header, body []byte, callers int) (call, error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	var raw bytes.Buffer
+	if err := req.Write(&raw); err != nil {
+		return nil, err
+	}
+	conns := make([]net.Conn, callers)
+	readers := make([]*bufio.Reader, callers)
+	for i := range conns {
+		if conns[i], err = new(net.Dialer).DialContext(context.Background(), "tcp", address); err != nil {
+			return nil, err
+		}
+		readers[i] = bufio.NewReaderSize(conns[i], 64<<10)
+	}
+	return func(_ context.Context, worker int) error {
+		if _, err := conns[worker].Write(raw.Bytes()); err != nil {
+			return err
+		}
+		res, err := http.ReadResponse(readers[worker], nil)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		n, err := io.Copy(io.Discard, res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return fmt.Errorf("answered %s: %w", res.Status, err)
+		}
+		return same(int(n), len(body))
+	}, nil
+}
+
+func same(got, want int) error {
+	if got != want {
+		return fmt.Errorf("the answer has %d bytes, want %d", got, want)
+	}
+	return nil
+}
+
+// eventHeader is the header of an event as the entrypoint sends it to a
+// workflow's first node.
+func eventHeader(message string) http.Header {
+	id := "0123456789abcdef0123456789abcdef"
+	e := event.Event{
+		ID: id, Source: event.Source("local", "bench-v1", "entrypoint"), Type: event.TypeMessage, Message: message,
+		CorrelationID: id, Workflow: "flow-0", Deadline: time.Now().Add(24 * time.Hour),
+		ReplyToken:  string(bytes.Repeat([]byte{'t'}, 91)), // as long as one with a loopback address
+		TraceParent: event.NextSpan(""),
+	}
+	h := http.Header{}
+	e.WriteHeader(h)
+	return h
+}
+
+// leastHeader is the least that a node wants of an event.
+func leastHeader() http.Header {
+	e := event.Event{ID: "1", Source: "/bench", Type: event.TypeMessage, Message: process.Message}
+	h := http.Header{}
+	e.WriteHeader(h)
+	return h
+}

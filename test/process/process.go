@@ -1,0 +1,153 @@
+// Package process runs parts of the platform as child processes of a benchmark
+// or a test, on loopback ports of their own, so that what one part uses can be
+// told from what its callers and its nodes use.
+//
+// A child is the parent's own binary started again: the parent calls [Start],
+// the child finds out in [Child].
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// environment is the variable that holds a child's order.
+const environment = "KRT_TEST_PROCESS"
+
+// startPatience bounds the wait for a child to say its addresses; a Python
+// node's imports take seconds on a busy machine.
+const startPatience = 60 * time.Second
+
+// Role is what a child process does. It starts its servers and returns their
+// addresses, or replaces the process by a program that prints a greeting
+// itself. Control may be given handlers that the parent reaches by
+// [Process.Control].
+type Role func(ctx context.Context, settings json.RawMessage, control *http.ServeMux) (addresses []string, err error)
+
+type order struct {
+	Role     string          `json:"role"`
+	Settings json.RawMessage `json:"settings"`
+}
+
+// greeting is the one line a child prints when it serves.
+type greeting struct {
+	Control   string   `json:"control"`
+	Addresses []string `json:"addresses"`
+}
+
+// Process is a child as its parent sees it.
+type Process struct {
+	// Addresses are what the role returned, each host:port.
+	Addresses []string
+
+	control string
+	cmd     *exec.Cmd
+	stdin   io.Closer
+	pids    []int // the child and its own children
+}
+
+// Start starts this binary again in the given role and waits until it serves.
+// What it writes to standard error goes to log.
+func Start(ctx context.Context, role string, settings any, log io.Writer) (*Process, error) {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %q: %w", role, err)
+	}
+	text, err := json.Marshal(order{role, raw})
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %q: %w", role, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %q: %w", role, err)
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), environment+"="+string(text))
+	cmd.Stderr = log
+	p := &Process{cmd: cmd}
+	if err := p.greet(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start %q: %w", role, err), p.Stop())
+	}
+	return p, nil
+}
+
+// greet starts the command and reads its greeting.
+func (p *Process) greet() error {
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	p.stdin = stdin
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	kill := time.AfterFunc(startPatience, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("it ended before it served: %w", err)
+	}
+	var g greeting
+	if err := json.Unmarshal(line, &g); err != nil {
+		return fmt.Errorf("it said %q: %w", line, err)
+	}
+	p.Addresses, p.control = g.Addresses, g.Control
+	p.pids, err = family(p.cmd.Process.Pid)
+	return err
+}
+
+// Stop ends the child and waits for it. A child that does not end by itself
+// within 10 seconds is killed.
+func (p *Process) Stop() error {
+	if p.cmd.Process == nil {
+		return nil
+	}
+	err := p.stdin.Close() // the child ends when it sees this
+	kill := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	var exit *exec.ExitError
+	if bad := p.cmd.Wait(); bad != nil && !errors.As(bad, &exit) {
+		err = errors.Join(err, bad)
+	}
+	return err
+}
+
+// Control gets path from the child's control server into v, which may be nil.
+func (p *Process) Control(ctx context.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.control+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("the child's control answered %s: %s", res.Status, strings.TrimSpace(string(text)))
+	case v == nil:
+		return nil
+	}
+	if raw, ok := v.(*[]byte); ok {
+		*raw = text
+		return nil
+	}
+	return json.Unmarshal(text, v)
+}
