@@ -17,9 +17,9 @@ import (
 const (
 	// maxManifest is how large a manifest may be, in bytes.
 	maxManifest = 1 << 20
-	// maxTokens is four times what a manifest at all its limits has. The YAML parser takes
-	// more than linear time, so what it is given is bounded.
-	maxTokens = 50_000
+	// maxTokens bounds what the YAML parser is given, as its time grows with the square of a
+	// map's length. A manifest at all its limits has about 19,000.
+	maxTokens = 25_000
 	// maxNesting is how deep lists and maps may nest: a manifest needs six.
 	maxNesting = 32
 )
