@@ -68,12 +68,11 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32)
 // nodeFailure says that a node could not be made to answer.
 func nodeFailure(node string, err error) *event.Failure {
 	f := &event.Failure{Code: code.Code_UNAVAILABLE, Reason: event.ReasonUnavailable, Node: node}
-	var answered *answerError
 	switch {
 	case errors.Is(err, event.ErrTooLarge):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
 		f.Text = fmt.Sprintf("node %q: its answer is too large: %v", node, err)
-	case errors.As(err, &answered), errors.Is(err, errFinal):
+	case errors.As(err, new(*answerError)), errors.As(err, new(*malformedError)):
 		f.Text = fmt.Sprintf("node %q %v", node, err)
 	default:
 		f.Text = fmt.Sprintf("node %q cannot be reached: %v", node, err)

@@ -72,7 +72,7 @@ func (x *exchange) send(ctx context.Context, address *url.URL, header http.Heade
 		_, _ = io.CopyN(io.Discard, res.Body, 4096) // so that the connection is used again
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("answered with a malformed event: %w", errors.Join(err, errFinal))
+		return nil, &malformedError{err}
 	}
 	body, err := readBuffer(res.Body, res.ContentLength, x.limit, x.buffers)
 	if err != nil {
@@ -81,8 +81,11 @@ func (x *exchange) send(ctx context.Context, address *url.URL, header http.Heade
 	return &Parcel{answer, body}, nil
 }
 
-// errFinal marks an error that trying again cannot mend.
-var errFinal = errors.New("not worth a retry")
+// malformedError is an answer that trying again cannot mend: an event that is
+// none.
+type malformedError struct{ cause error }
+
+func (m *malformedError) Error() string { return "answered with a malformed event: " + m.cause.Error() }
 
 // retryable says whether a Knative dispatcher would try again after err: no
 // answer, 5xx, 404, 408, 409 and 429. Both deliveries keep to the same rule.
@@ -95,7 +98,7 @@ func retryable(err error) bool {
 		}
 		return a.status >= 500
 	}
-	return !errors.Is(err, errFinal) && !errors.Is(err, event.ErrTooLarge)
+	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge)
 }
 
 // try posts p until an answer is final, the retries are used up or ctx is done.

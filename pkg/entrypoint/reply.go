@@ -170,11 +170,16 @@ func (r *request) deadLetter(h http.Header) *spb.Status {
 	if f.Node != "" {
 		who = fmt.Sprintf("node %q", f.Node)
 	}
+	text := deadLetterText(h.Get("Ce-Knativeerrordata"))
 	f.Text = who + " could not take the event"
 	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
 		f.Text = fmt.Sprintf("%s answered %s", who, clip(status, 16))
 	}
-	if text := deadLetterText(h.Get("Ce-Knativeerrordata")); text != "" {
+	// A dispatcher that got no answer at all says 500 in the node's name.
+	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {
+		f.Text, text = who+" cannot be reached", cause
+	}
+	if text != "" {
 		f.Text += ": " + text
 	}
 	return f.Status()
@@ -199,9 +204,13 @@ func (r *request) nodeAt(destination string) string {
 	return ""
 }
 
+// deadLetterText is the text in knativeerrordata, on one line.
 func deadLetterText(data string) string {
 	data = strings.TrimRight(clip(data, 2048), "=…")
-	raw, err := base64.RawStdEncoding.DecodeString(data[:len(data)-len(data)%4])
+	if len(data)%4 == 1 { // cut: six bits are no byte
+		data = data[:len(data)-1]
+	}
+	raw, err := base64.RawStdEncoding.DecodeString(data)
 	if err != nil {
 		raw = []byte(data)
 	}
