@@ -118,12 +118,20 @@ func (m *Method) Call(ctx context.Context, request string) (string, error) {
 }
 
 // CallJSON posts the request as JSON, as curl does. It returns the HTTP status
-// and the body.
+// and the body; that of an answer in the form Call has, so that the two compare.
 func (m *Method) CallJSON(ctx context.Context, request string) (int, string, error) {
 	answer, err := m.v.post(ctx, "/"+m.Name(), strings.NewReader(request), http.Header{
 		"Content-Type": {"application/json"},
 	})
-	return answer.status, string(answer.body), err
+	if err != nil || answer.status != http.StatusOK {
+		return answer.status, string(answer.body), err
+	}
+	out := dynamicpb.NewMessage(m.desc.Output())
+	if err := protojson.Unmarshal(answer.body, out); err != nil {
+		return answer.status, string(answer.body), err
+	}
+	text, err := m.json(out)
+	return answer.status, text, err
 }
 
 // CallEvent posts the request to workflow as a CloudEvent in binary mode with
