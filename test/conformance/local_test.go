@@ -27,8 +27,8 @@ const (
 	// for no case should meet it on a slow machine.
 	requestTimeout = 2 * time.Minute
 	shortTimeout   = 2 * time.Second
-	// retryDelay stands for the 0.2 s of a real Sequence.
-	retryDelay = 5 * time.Millisecond
+	// retryDelay stands for the 0.2 s of a real Sequence; a process is back in less.
+	retryDelay = 10 * time.Millisecond
 	retries    = 3
 )
 

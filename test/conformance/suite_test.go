@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"krt.dev/kn-krt/test/conformance"
@@ -27,7 +28,8 @@ type testCase struct {
 // cases are all of them.
 func cases() []testCase {
 	return slices.Concat(
-		successCases(),
+		successCases(), answerCases(), outageCases(), deadlineCases(), retryCases(),
+		tokenCases(), replicaCases(), sizeCases(), loadCases(), webCases(), wireCases(),
 	)
 }
 
@@ -69,6 +71,9 @@ func tryAll(t *testing.T, target conformance.Target, variant conformance.Variant
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
+			if variant == conformance.Hasty {
+				t.Parallel() // its cases wait for deadlines
+			}
 			defer func() { results.note(c.name, target, t) }()
 			if c.only != nil && !c.only(target) {
 				t.Skip(c.skip)
@@ -80,6 +85,7 @@ func tryAll(t *testing.T, target conformance.Target, variant conformance.Variant
 
 // table is what came of each case, by delivery and language.
 type table struct {
+	mu      sync.Mutex
 	columns []string
 	cells   map[string]map[string]string // case, column
 }
@@ -90,7 +96,7 @@ func column(d conformance.Delivery, l conformance.Language) string {
 	return fmt.Sprintf("%s %s", d, l)
 }
 
-// note enters the outcome of a case. Cases run one after the other.
+// note enters the outcome of a case.
 func (r *table) note(name string, target conformance.Target, t *testing.T) {
 	outcome := "ok"
 	switch {
@@ -110,6 +116,8 @@ func (r *table) skipAll(d conformance.Delivery, l conformance.Language) {
 }
 
 func (r *table) enter(name, column, outcome string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if !slices.Contains(r.columns, column) {
 		r.columns = append(r.columns, column)
 	}

@@ -114,6 +114,9 @@ func (v *version) failed(err error, code codes.Code, text, rpc, name string) (re
 	return ""
 }
 
+// codeOf is the gRPC code of a call's error.
+func codeOf(err error) codes.Code { return status.Code(err) }
+
 // visited returns the names of the nodes the reply has come through.
 func visited(reply *node.Reply) []string {
 	var names []string
@@ -146,6 +149,15 @@ func (v *version) awaitCancelled(in *node.Request, name string) {
 	v.t.Helper()
 	v.await(func(c *assert.CollectT) {
 		require.Contains(c, v.records(name, in.GetId()), "cancelled")
+	})
+}
+
+// settle waits until the version works on no request any more: what has not run
+// by then will not run.
+func (v *version) settle() {
+	v.t.Helper()
+	v.await(func(c *assert.CollectT) {
+		require.Zero(c, v.metric("krt_requests_in_flight"))
 	})
 }
 

@@ -1,0 +1,108 @@
+package conformance_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/test/conformance"
+	"krt.dev/kn-krt/test/conformance/node"
+)
+
+func deadlineCases() []testCase {
+	const atWork = "who was at work is known to who calls each step (Direct), not to who posts to a channel (Sequence)"
+	return []testCase{
+		{name: "deadline: the client's, if shorter; the node is cancelled", on: conformance.Hasty, run: clientsDeadline},
+		{name: "deadline: the version's, if the client's is longer", on: conformance.Hasty, run: versionsDeadline(time.Hour), differs: atWork},
+		{name: "deadline: the version's, if the client has none", on: conformance.Hasty, run: versionsDeadline(0), differs: atWork},
+		{name: "deadline: is told to every step", run: deadlineIsTold},
+		{name: "deadline: an expired event runs nothing", run: expiredRunsNothing},
+		{name: "cancel: reaches the node, no further node runs", run: cancelReaches},
+		{name: "cancel: after an early reply changes nothing", run: cancelAfterReply},
+	}
+}
+
+func clientsDeadline(v *version) {
+	in := request("n3", order("n2", node.Act_HANG, ""))
+	ctx, cancel := context.WithTimeout(v.t.Context(), shortTimeout/2)
+	defer cancel()
+	_, err := v.callContext(ctx, "Three", in)
+	require.Equal(v.t, codes.DeadlineExceeded, codeOf(err))
+	v.awaitCancelled(in, "n2")
+	v.settle()
+	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...))
+}
+
+func versionsDeadline(clients time.Duration) func(*version) {
+	return func(v *version) {
+		in := request("n3", order("n2", node.Act_HANG, ""))
+		ctx, cancel := v.t.Context(), context.CancelFunc(func() {})
+		if clients > 0 {
+			ctx, cancel = context.WithTimeout(ctx, clients)
+		}
+		defer cancel()
+		_, err := v.callContext(ctx, "Three", in)
+		name, text := "", `workflow "three" gave no answer in time`
+		if v.Delivery() == conformance.Direct {
+			name, text = "n2", text+`: node "n2" was at work`
+		}
+		require.Equal(v.t, event.ReasonDeadline, v.failed(err, codes.DeadlineExceeded, text, "Three", name))
+		v.awaitCancelled(in, "n2")
+		v.settle()
+		require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...))
+	}
+}
+
+func deadlineIsTold(v *version) {
+	ctx, cancel := context.WithTimeout(v.t.Context(), patience)
+	defer cancel()
+	at, _ := ctx.Deadline()
+	reply, err := v.callContext(ctx, "Three", request("n3"))
+	require.NoError(v.t, err)
+	for _, visit := range reply.GetVisits() {
+		require.WithinDuration(v.t, at, visit.GetDeadline().AsTime(), patience/2, "gRPC sends the time left, rounded")
+	}
+}
+
+func expiredRunsNothing(v *version) {
+	in := request("n1")
+	message, data, err := event.Encode(in)
+	require.NoError(v.t, err)
+	got, err := v.post(v.Node("n1"), &event.Event{
+		ID: in.GetId(), Source: "/test", Type: event.TypeMessage, Message: message, Data: data,
+		Deadline: time.Now().Add(-time.Second),
+	}, nil)
+	require.NoError(v.t, err)
+	require.Equal(v.t, http.StatusAccepted, got.status)
+	require.Empty(v.t, got.body)
+	require.Equal(v.t, []int{0}, v.runs(in, "n1"))
+}
+
+func cancelReaches(v *version) {
+	in := request("n3", order("n2", node.Act_HANG, ""))
+	ctx, cancel := context.WithCancel(v.t.Context())
+	answers := v.begin(ctx, "Three", in)
+	v.awaitRuns(in, "n2", 1)
+	cancel()
+	require.Equal(v.t, codes.Canceled, codeOf((<-answers).err))
+	v.awaitCancelled(in, "n2")
+	v.settle()
+	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...))
+}
+
+func cancelAfterReply(v *version) {
+	gate := newID()
+	in := request("n3", order("n1", node.Act_EARLY_REPLY, "early"), order("n2", node.Act_WAIT, gate))
+	caller := open(v.t, v.Target)
+	_, err := caller.call("Three", in)
+	require.NoError(v.t, err)
+	require.NoError(v.t, caller.conn.Close(), "the caller is gone")
+	v.awaitRuns(in, "n2", 1)
+	v.openGate("n2", gate)
+	v.settle()
+	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
+}
