@@ -62,23 +62,30 @@ func readConfig(env func(string) string) (config, error) {
 	default:
 		errs = append(errs, fmt.Errorf("KRT_FORK: %q is neither empty nor \"never\"", fork))
 	}
-	for _, n := range []struct {
-		name string
-		to   *int
-		most int
-	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
-		if raw := env(n.name); raw != "" {
-			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {
-				errs = append(errs, fmt.Errorf("%s: %q is no whole number from 1 to %d", n.name, raw, n.most))
-			}
-		}
-	}
+	errs = append(errs, c.readNumbers(env)...)
 	if level := env("KRT_LOG_LEVEL"); level != "" {
 		if err := c.level.UnmarshalText([]byte(level)); err != nil {
 			errs = append(errs, fmt.Errorf("KRT_LOG_LEVEL: %q is none of debug, info, warn, error", level))
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// readNumbers reads the settings that are numbers.
+func (c *config) readNumbers(env func(string) string) (errs []error) {
+	for _, n := range []struct {
+		name string
+		to   *int
+		most int
+	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
+		if raw := env(n.name); raw != "" {
+			var err error
+			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {
+				errs = append(errs, fmt.Errorf("%s: %q is no whole number from 1 to %d", n.name, raw, n.most))
+			}
+		}
+	}
+	return errs
 }
 
 // settings returns what a Python process is told, as JSON: see shim/krt.

@@ -1,7 +1,6 @@
 package pyrunner_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,18 +54,6 @@ type node struct {
 	result  chan error
 	stop    context.CancelFunc
 	end     func() error // tells the node to stop; what Run returned
-}
-
-// call is what a process has told the test.
-type call struct {
-	text string
-	conn *bufio.Reader // ends when the process does
-}
-
-// gone waits for the end of the process.
-func (c call) gone(t testing.TB) {
-	_, err := c.conn.ReadByte()
-	require.ErrorIs(t, err, io.EOF)
 }
 
 type buffer struct {
@@ -178,32 +164,6 @@ func (n *node) awaitReady() {
 	}
 }
 
-// listenForCalls returns the socket that tell connects to.
-func listenForCalls(t testing.TB, calls chan<- call) string {
-	dir, err := os.MkdirTemp("", "krt") // t.TempDir may be too long for a socket
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, "s")
-	l, err := net.Listen("unix", path)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				r := bufio.NewReader(conn)
-				if line, err := r.ReadString('\n'); err == nil {
-					calls <- call{strings.TrimSpace(line), r}
-				}
-			}()
-		}
-	}()
-	return path
-}
-
 func (n *node) takeReply(w http.ResponseWriter, r *http.Request) {
 	e, err := event.ReadHeader(r.Header)
 	if err == nil {
@@ -295,41 +255,4 @@ func mustTime(t testing.TB, s string) time.Time {
 	at, err := time.Parse(time.RFC3339Nano, s)
 	require.NoError(t, err)
 	return at
-}
-
-// parentOf returns the parent's number in the text of /proc/<pid>/stat.
-func parentOf(t testing.TB, stat string) int {
-	t.Helper()
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	parent, err := strconv.Atoi(fields[1])
-	require.NoError(t, err)
-	return parent
-}
-
-// listenForGate is listenForCalls for a process that waits for an answer, which
-// open gives it.
-func listenForGate(t testing.TB, calls chan<- call) (path string, open func()) {
-	dir, err := os.MkdirTemp("", "krt")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path = filepath.Join(dir, "s")
-	l, err := net.Listen("unix", path)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		r := bufio.NewReader(conn)
-		line, _ := r.ReadString('\n')
-		accepted <- conn
-		calls <- call{strings.TrimSpace(line), r}
-	}()
-	return path, func() {
-		conn := <-accepted
-		_, err := conn.Write([]byte("x"))
-		require.NoError(t, err)
-	}
 }

@@ -11,7 +11,7 @@ import (
 // lone makes workers that are processes of their own (KRT_FORK=never).
 type lone struct {
 	starter         *starter
-	argv, environ   []string
+	command         command
 	maxMessageBytes int
 
 	mu        sync.Mutex
@@ -23,7 +23,7 @@ func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
 	if err != nil {
 		return nil, errors.Join(err, output.Close())
 	}
-	p, err := l.starter.start(l.argv, l.environ, child, output)
+	p, err := l.starter.start(l.command, child, output)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start Python: %w", err), conn.Close())
 	}

@@ -34,10 +34,10 @@ func (n *node) writeModules(ctx context.Context, folder string) (string, error) 
 	}
 	for _, file := range files {
 		to := filepath.Join(folder, filepath.FromSlash(file.Path))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 			return "", fmt.Errorf("cannot write %s: %w", file.Path, err)
 		}
-		if err := os.WriteFile(to, file.Content, 0o644); err != nil {
+		if err := os.WriteFile(to, file.Content, 0o600); err != nil {
 			return "", fmt.Errorf("cannot write %s: %w", file.Path, err)
 		}
 	}

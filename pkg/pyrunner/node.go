@@ -97,10 +97,11 @@ func (n *node) startHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	start := command{argv, n.environ}
 	n.starter = newStarter()
 	if !n.config.fork {
 		n.host = &lone{
-			starter: n.starter, argv: argv, environ: n.environ,
+			starter: n.starter, command: start,
 			maxMessageBytes: n.config.maxMessageBytes, processes: map[*process]struct{}{},
 		}
 		return nil
@@ -109,7 +110,7 @@ func (n *node) startHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	z, err := startZygote(ctx, n.starter, argv, n.environ, out, n.config.maxMessageBytes)
+	z, err := startZygote(ctx, n.starter, start, out, n.config.maxMessageBytes)
 	if err != nil {
 		return err
 	}

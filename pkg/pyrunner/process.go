@@ -1,6 +1,7 @@
 package pyrunner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,12 +40,16 @@ type process struct {
 	over bool
 }
 
-// start starts argv with sock as descriptor 3 and output as standard output and
+// command is how a Python process is started.
+type command struct{ argv, environ []string }
+
+// start starts c with sock as descriptor 3 and output as standard output and
 // error. It closes both files, whatever comes of it.
-func (s *starter) start(argv, environ []string, sock, output *os.File) (*process, error) {
+func (s *starter) start(c command, sock, output *os.File) (*process, error) {
 	defer func() { _, _ = sock.Close(), output.Close() }()
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
-	p.cmd.Env = environ
+	// No context: a process ends by signal, and who starts it sees to that.
+	p := &process{cmd: exec.CommandContext(context.Background(), c.argv[0], c.argv[1:]...), done: make(chan struct{})}
+	p.cmd.Env = c.environ
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = output, output, []*os.File{sock}
 	p.cmd.SysProcAttr = childAttributes()
 	started := make(chan error)

@@ -19,7 +19,7 @@ type Options struct {
 	Getenv func(name string) string
 	// Environ is the environment of the Python processes. Default: os.Environ().
 	Environ []string
-	// Output takes the node's log lines. Default: standard error.
+	// Output takes the node's log lines. Default: they are dropped.
 	Output io.Writer
 	// Listener is where to listen. Default: the inherited socket whose number is
 	// KRT_LISTEN_FD, else the port PORT, else 8080.
@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) error {
 		o.Environ = os.Environ()
 	}
 	if o.Output == nil {
-		o.Output = os.Stderr
+		o.Output = io.Discard
 	}
 	log, err := runner.EnvLogger(o.Output, o.Getenv)
 	if err != nil {

@@ -28,13 +28,13 @@ func WriteShim(dir string) error {
 		}
 		to := filepath.Join(dir, filepath.FromSlash(name))
 		if d.IsDir() {
-			return os.MkdirAll(to, 0o755)
+			return os.MkdirAll(to, 0o750)
 		}
 		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(to, data, 0o644)
+		return os.WriteFile(to, data, 0o600)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot write the Python shim: %w", err)

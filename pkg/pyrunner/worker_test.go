@@ -108,7 +108,7 @@ func TestDeadlineCancelsTheHandler(t *testing.T) {
 			n := start(t, code, nil)
 			pid := n.text("quick")
 			in := request("x")
-			in.Deadline = time.Now().Add(200 * time.Millisecond)
+			in.Deadline = time.Now().Add(time.Second)
 			require.Equal(t, http.StatusAccepted, n.post(in).status)
 			require.Equal(t, "runs", (<-n.told).text)
 			require.Equal(t, "cleaned", (<-n.told).text)
@@ -146,7 +146,7 @@ def handler(ctx, data):
 			t.Run(kind+" "+form, func(t *testing.T) {
 				n := startWith(t, code, env, pyrunner.Options{CancelGrace: 50 * time.Millisecond})
 				in := request("x")
-				in.Deadline = time.Now().Add(500 * time.Millisecond)
+				in.Deadline = time.Now().Add(time.Second)
 				require.Equal(t, http.StatusAccepted, n.post(in).status)
 				(<-n.told).gone(t)
 				require.Equal(t, "alive", n.text("quick"))

@@ -41,13 +41,13 @@ type zygote struct {
 
 // startZygote starts the process and waits until the node is loaded. The error
 // is the node's own when that fails, its traceback having been logged.
-func startZygote(ctx context.Context, s *starter, argv, environ []string, output *os.File, maxMessageBytes int) (*zygote, error) {
+func startZygote(ctx context.Context, s *starter, c command, output *os.File, maxMessageBytes int) (*zygote, error) {
 	control, child, err := socketPair()
 	if err != nil {
 		_ = output.Close()
 		return nil, err
 	}
-	p, err := s.start(argv, environ, child, output)
+	p, err := s.start(c, child, output)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start Python: %w", err), control.Close())
 	}
