@@ -24,9 +24,14 @@ const sdkVersion = "v0.0.0-00010101000000-000000000000"
 // sdkGo is the go directive of a module made for a node without one.
 const sdkGo = "1.25.0"
 
-// sdks returns the modules that this program carries.
+// sdks returns the modules that this program carries: our own, and those of the
+// original that its users' nodes name, made of folders of ours.
 func sdks() []sdk {
-	return []sdk{{path: "krt.dev/kn-krt/pkg/runner", source: runner.Source}}
+	return []sdk{
+		{path: sdkPath, source: runner.Source},
+		standIn("github.com/konstellation-io/kre-runners/kre-go", "kre/kre.go"),
+		standIn("github.com/konstellation-io/kre/libs/simplelogger", "kre/simplelogger/simplelogger.go"),
+	}
 }
 
 // GoFlags returns the flags by which the go command builds or tests the Go

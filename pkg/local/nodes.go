@@ -29,6 +29,18 @@ func goTarget(b *krt.Bundle, n krt.Node) (target, bool) {
 	return target{}, false
 }
 
+// split returns those of nodes that start as they are, and those to be built.
+func split(b *krt.Bundle, nodes []krt.Node) (asIs, toBuild []krt.Node) {
+	for _, n := range nodes {
+		if _, ok := goTarget(b, n); ok {
+			toBuild = append(toBuild, n)
+		} else {
+			asIs = append(asIs, n)
+		}
+	}
+	return asIs, toBuild
+}
+
 // specs returns what each of nodes is to run. binaries holds what was built, by
 // node.
 func (r *run) specs(b *krt.Bundle, p place, nodes []krt.Node, binaries map[string]string) []spec {

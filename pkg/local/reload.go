@@ -82,32 +82,47 @@ func (r *run) reloadNodes(ctx context.Context, c change, text string) ([]string,
 		}
 	}
 	r.o.Reporter.Event(Event{Type: EventReloading, Text: text, Nodes: names(changed)})
-	binaries, err := r.buildNodes(ctx, r.bundle, changed)
-	errs := []error{err}
-	changed = slices.DeleteFunc(changed, func(n krt.Node) bool {
-		_, isGo := goTarget(r.bundle, n)
-		return isGo && binaries[n.Name] == ""
+	asIs, toBuild := split(r.bundle, changed)
+	var one, other each
+	var wait sync.WaitGroup
+	wait.Go(func() { one = r.startEach(ctx, asIs, nil) })
+	wait.Go(func() {
+		binaries, err := r.buildNodes(ctx, r.bundle, toBuild)
+		toBuild = slices.DeleteFunc(toBuild, func(n krt.Node) bool { return binaries[n.Name] == "" })
+		other = r.startEach(ctx, toBuild, binaries)
+		other.errs = append(other.errs, err)
 	})
-	var (
-		mu      sync.Mutex
-		wait    sync.WaitGroup
-		started []*instance
-	)
-	for _, s := range r.specs(r.bundle, r.place, changed, binaries) {
+	wait.Wait()
+	started, errs := append(one.started, other.started...), append(one.errs, other.errs...)
+	if len(started) > 0 {
+		nodes := maps.Clone(r.nodes)
+		maps.Copy(nodes, byName(started))
+		if err := r.swap(r.bundle, nodes, started); err != nil {
+			return nil, errors.Join(append(errs, err)...)
+		}
+	}
+	return sortedKeys(byName(started)), errors.Join(errs...)
+}
+
+// each is how it went to start several nodes, each on its own.
+type each struct {
+	started []*instance
+	errs    []error
+}
+
+func (r *run) startEach(ctx context.Context, nodes []krt.Node, binaries map[string]string) (all each) {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	for _, s := range r.specs(r.bundle, r.place, nodes, binaries) {
 		wait.Go(func() {
 			instances, err := r.fleet.start(ctx, []spec{s})
 			mu.Lock()
 			defer mu.Unlock()
-			started, errs = append(started, instances...), append(errs, err)
+			all.started, all.errs = append(all.started, instances...), append(all.errs, err)
 		})
 	}
 	wait.Wait()
-	if len(started) > 0 {
-		nodes := maps.Clone(r.nodes)
-		maps.Copy(nodes, byName(started))
-		errs = append(errs, r.swap(r.bundle, nodes, started))
-	}
-	return sortedKeys(byName(started)), errors.Join(errs...)
+	return all
 }
 
 // reloadVersion reads everything anew and starts the nodes that are not as they

@@ -172,14 +172,7 @@ func (r *run) start(ctx context.Context) error {
 // startNodes starts those that need no build while the others are built: Python
 // nodes may take long to load their models.
 func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
-	var asIs, built []krt.Node
-	for _, n := range r.bundle.Manifest.Nodes {
-		if _, isGo := goTarget(r.bundle, n); isGo {
-			built = append(built, n)
-		} else {
-			asIs = append(asIs, n)
-		}
-	}
+	asIs, toBuild := split(r.bundle, r.bundle.Manifest.Nodes)
 	var first, second []*instance
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -187,11 +180,11 @@ func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
 		return err
 	})
 	group.Go(func() error {
-		binaries, err := r.buildNodes(ctx, r.bundle, built)
+		binaries, err := r.buildNodes(ctx, r.bundle, toBuild)
 		if err != nil {
 			return err
 		}
-		second, err = r.fleet.start(ctx, r.specs(r.bundle, r.place, built, binaries))
+		second, err = r.fleet.start(ctx, r.specs(r.bundle, r.place, toBuild, binaries))
 		return err
 	})
 	// What was started is stopped with the fleet when the rest fails.

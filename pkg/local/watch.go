@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func newWatcher(root string, warn func(error)) (*watcher, error) {
 }
 
 // add watches folder and those in it, and calls found for each file there.
-func (w *watcher) add(folder string, found func(path string)) {
+func (w *watcher) add(folder string, found func(path string, made bool)) {
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // gone since
@@ -64,7 +65,7 @@ func (w *watcher) add(folder string, found func(path string)) {
 				return err
 			}
 		case found != nil:
-			found(path)
+			found(path, true)
 		}
 		return nil
 	})
@@ -83,12 +84,12 @@ func (w *watcher) run(ctx context.Context) {
 		out     chan []string
 	)
 	<-idle.C
-	note := func(path string) {
+	note := func(path string, made bool) {
 		if len(pending.paths) == 0 {
 			first = time.Now()
 		}
 		if relative, err := filepath.Rel(w.root, path); err == nil {
-			pending.add(filepath.ToSlash(relative))
+			pending.add(filepath.ToSlash(relative), made)
 		}
 		out = nil
 		idle.Reset(max(0, min(quiet, patience-time.Since(first))))
@@ -102,12 +103,14 @@ func (w *watcher) run(ctx context.Context) {
 		case err := <-w.notify.Errors:
 			if errors.Is(err, fsnotify.ErrEventOverflow) {
 				w.add(w.root, nil)
-				note(w.root)
+				note(w.root, false)
 				continue
 			}
 			w.warn(err)
 		case <-idle.C:
-			out = w.changes
+			if pending.settle(w.root); len(pending.paths) > 0 {
+				out = w.changes
+			}
 		case out <- pending.paths:
 			pending, out = newChangeSet(), nil
 		}
@@ -115,7 +118,7 @@ func (w *watcher) run(ctx context.Context) {
 }
 
 // handle calls note for each path that event says has changed.
-func (w *watcher) handle(event fsnotify.Event, note func(path string)) {
+func (w *watcher) handle(event fsnotify.Event, note func(path string, made bool)) {
 	if event.Op == fsnotify.Chmod || ignored(filepath.Base(event.Name)) {
 		return
 	}
@@ -125,22 +128,38 @@ func (w *watcher) handle(event fsnotify.Event, note func(path string)) {
 			return
 		}
 	}
-	note(event.Name)
+	note(event.Name, event.Has(fsnotify.Create))
 }
 
 // changeSet is a set of paths in the order in which they came.
 type changeSet struct {
 	paths []string
-	known map[string]bool
+	made  map[string]bool // by path: it was made since the set began
 }
 
-func newChangeSet() *changeSet { return &changeSet{known: map[string]bool{}} }
+func newChangeSet() *changeSet { return &changeSet{made: map[string]bool{}} }
 
-func (s *changeSet) add(path string) {
-	if !s.known[path] {
-		s.known[path] = true
+func (s *changeSet) add(path string, made bool) {
+	if _, known := s.made[path]; !known {
+		s.made[path] = made
 		s.paths = append(s.paths, path)
 	}
+}
+
+// settle drops what was made and is gone again: the file that an editor writes
+// first and then renames.
+func (s *changeSet) settle(root string) {
+	s.paths = slices.DeleteFunc(s.paths, func(path string) bool {
+		if !s.made[path] {
+			return false
+		}
+		_, err := os.Lstat(filepath.Join(root, filepath.FromSlash(path)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		delete(s.made, path)
+		return true
+	})
 }
 
 // ignored says that a file or folder of this name is no part of a version:

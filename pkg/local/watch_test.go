@@ -72,6 +72,7 @@ func TestWatchIgnores(t *testing.T) {
 	} {
 		write(t, filepath.Join(root, name), "1")
 	}
-	write(t, filepath.Join(root, "last"), "1")
+	draft := write(t, filepath.Join(root, "sedXyz"), "1") // as sed -i and other editors do
+	require.NoError(t, os.Rename(draft, filepath.Join(root, "last")))
 	require.Equal(t, []string{"last"}, <-w.changes)
 }
