@@ -27,8 +27,3 @@ type Parcel struct {
 	Event *event.Event
 	Data  mem.Buffer
 }
-
-// newBufferPool returns a pool of payload buffers by size, 1 KiB to 4 MiB.
-func newBufferPool() (mem.BufferPool, error) {
-	return mem.NewBinaryTieredBufferPool(10, 12, 14, 16, 18, 20, 22)
-}

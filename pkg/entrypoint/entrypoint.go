@@ -136,10 +136,6 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := newBufferPool()
-	if err != nil {
-		return nil, err
-	}
 	page, err := parsePage()
 	if err != nil {
 		return nil, err
@@ -150,7 +146,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		pending:      newPending(),
 		metrics:      newMetrics(),
 		client:       newClient(),
-		buffers:      pool,
+		buffers:      newBufferPool(),
 		pageTemplate: page,
 		health:       health.NewServer(),
 	}

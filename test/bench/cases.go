@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"krt.dev/kn-krt/test/process"
 )
@@ -118,7 +117,7 @@ func (b *bench) echoed(ctx context.Context, what string, callers int) (all []mea
 func (b *bench) runner(ctx context.Context) error {
 	for _, callers := range []int{1, 64} {
 		what := fmt.Sprintf("Go runner, 1 KB, c=%d", callers)
-		all, err := b.served(ctx, what, callers, eventHeader("google.protobuf.BytesValue"), []part{
+		all, err := b.served(ctx, what, callers, "google.protobuf.BytesValue", []part{
 			{"bare net/http echo", "http-echo", nil}, {"bare again", "http-echo", nil},
 			{"event echo", "event-echo", nil}, {"Go runner", "go-runner", nil},
 		})
@@ -138,7 +137,7 @@ type part struct {
 }
 
 // served measures parts that answer a POST with its body.
-func (b *bench) served(ctx context.Context, what string, callers int, header http.Header, parts []part) (all []measured, err error) {
+func (b *bench) served(ctx context.Context, what string, callers int, message string, parts []part) (all []measured, err error) {
 	f := &family{log: b.log}
 	defer f.end(&err)
 	var subjects []subject
@@ -147,7 +146,7 @@ func (b *bench) served(ctx context.Context, what string, callers int, header htt
 		if err != nil {
 			return nil, err
 		}
-		c, err := callBytes(p.Addresses[0], header, payload(kilobyte), callers)
+		c, err := callBytes(p.Addresses[0], message, payload(kilobyte), callers)
 		if err != nil {
 			return nil, err
 		}

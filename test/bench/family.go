@@ -63,5 +63,5 @@ func (f *family) orchestrator(ctx context.Context, name string, s orchestratorSe
 	if err != nil {
 		return subject{}, err
 	}
-	return subject{name, p, callHTTP(p.Addresses[0], eventHeader(process.Message), body)}, nil
+	return subject{name, p, callHTTP(p.Addresses[0], process.Message, body)}, nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -74,6 +76,19 @@ func (b *bench) hold(ctx context.Context, n int) (live, resident float64, err er
 	now, err := p.Usage(ctx, true)
 	if err != nil {
 		return 0, 0, err
+	}
+	fmt.Fprintf(b.log, "%d steps: %.1f KB heap, %.1f KB stacks, %.1f goroutines each\n", n,
+		float64(now.Heap-usage.Heap)/held/1024, float64(now.Stacks-usage.Stacks)/held/1024, float64(now.Goroutines)/held)
+	if b.profiles != "" {
+		for _, kind := range []string{"heap", "goroutine"} {
+			var profile []byte
+			if err := p.Control(ctx, "/debug/pprof/"+kind, &profile); err != nil {
+				return 0, 0, err
+			}
+			if err := os.WriteFile(filepath.Join(b.profiles, fmt.Sprintf("in flight %d steps.%s", n, kind)), profile, 0o600); err != nil {
+				return 0, 0, err
+			}
+		}
 	}
 	if err := nodes.Control(ctx, "/release", nil); err != nil {
 		return 0, 0, err

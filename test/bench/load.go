@@ -15,9 +15,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
-
-	"krt.dev/kn-krt/pkg/runner/event"
-	"krt.dev/kn-krt/test/process"
 )
 
 // call sends one request and checks its answer. Worker, from 0, is the caller:
@@ -105,14 +102,15 @@ func callGRPC(address, method string, body []byte) (call, error) {
 
 // callHTTP posts body under header with net/http's client, pooled, and wants it
 // back.
-func callHTTP(address string, header http.Header, body []byte) call {
+func callHTTP(address, message string, body []byte) call {
+	var fresh header
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true}}
 	return func(ctx context.Context, _ int) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
-		req.Header = header
+		req.Header = fresh.of(message)
 		res, err := client.Do(req)
 		if err != nil {
 			return err
@@ -128,16 +126,8 @@ func callHTTP(address string, header http.Header, body []byte) call {
 
 // callBytes posts the same bytes on a connection for each caller: the cheapest
 // client, where all that is compared speaks HTTP.
-func callBytes(address string, header http.Header, body []byte, callers int) (call, error) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header = header
-	var raw bytes.Buffer
-	if err := req.Write(&raw); err != nil {
-		return nil, err
-	}
+func callBytes(address, message string, body []byte, callers int) (c call, err error) {
+	var fresh header
 	conns := make([]net.Conn, callers)
 	readers := make([]*bufio.Reader, callers)
 	for i := range conns {
@@ -147,7 +137,7 @@ func callBytes(address string, header http.Header, body []byte, callers int) (ca
 		readers[i] = bufio.NewReaderSize(conns[i], 64<<10)
 	}
 	return func(_ context.Context, worker int) error {
-		if _, err := conns[worker].Write(raw.Bytes()); err != nil {
+		if _, err := conns[worker].Write(fresh.request(message, body)); err != nil {
 			return err
 		}
 		res, err := http.ReadResponse(readers[worker], nil)
@@ -168,27 +158,4 @@ func same(got, want int) error {
 		return fmt.Errorf("the answer has %d bytes, want %d", got, want)
 	}
 	return nil
-}
-
-// eventHeader is the header of an event as the entrypoint sends it to a
-// workflow's first node.
-func eventHeader(message string) http.Header {
-	id := "0123456789abcdef0123456789abcdef"
-	e := event.Event{
-		ID: id, Source: event.Source("local", "bench-v1", "entrypoint"), Type: event.TypeMessage, Message: message,
-		CorrelationID: id, Workflow: "flow-0", Deadline: time.Now().Add(24 * time.Hour),
-		ReplyToken:  string(bytes.Repeat([]byte{'t'}, 91)), // as long as one with a loopback address
-		TraceParent: event.NextSpan(""),
-	}
-	h := http.Header{}
-	e.WriteHeader(h)
-	return h
-}
-
-// leastHeader is the least that a node wants of an event.
-func leastHeader() http.Header {
-	e := event.Event{ID: "1", Source: "/bench", Type: event.TypeMessage, Message: process.Message}
-	h := http.Header{}
-	e.WriteHeader(h)
-	return h
 }

@@ -31,9 +31,11 @@ def handler(ctx, data):
 `
 )
 
-// stdlib is an echo on Python's own HTTP server, kept alive, which prints the
-// greeting of package process and ends with its parent.
+// stdlib is an echo on Python's own HTTP server, kept alive, which does
+// what the handlers do if it has an argument. It prints the greeting of package
+// process and ends with its parent.
 const stdlib = `import json, os, sys, threading
+from google.protobuf.wrappers_pb2 import BytesValue
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Echo(BaseHTTPRequestHandler):
@@ -42,6 +44,10 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if decode:
+            message = BytesValue()
+            message.ParseFromString(body)
+            body = message.SerializeToString()
         self.send_response(200)
         self.send_header("Content-Type", "application/protobuf")
         self.send_header("Content-Length", str(len(body)))
@@ -51,6 +57,7 @@ class Echo(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+decode = len(sys.argv) > 1
 server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 print(json.dumps({"control": "", "addresses": ["127.0.0.1:%d" % server.server_port]}), flush=True)
@@ -58,7 +65,10 @@ server.serve_forever()
 `
 
 // pythonSettings say what a Python role runs.
-type pythonSettings struct{ Python, Dir string }
+type pythonSettings struct {
+	Python, Dir string
+	Decode      bool // for http.server: do what the handlers do
+}
 
 // python: the Python runner with one worker, beside a bare net/http echo and
 // Python's own HTTP server.
@@ -83,18 +93,20 @@ func (b *bench) python(ctx context.Context) (err error) {
 		}
 	}
 	const what = "Python runner, 1 worker, 1 KB, c=1"
-	all, err := b.served(ctx, what, 1, eventHeader("google.protobuf.BytesValue"), []part{
+	all, err := b.served(ctx, what, 1, "google.protobuf.BytesValue", []part{
 		{"bare net/http echo", "http-echo", nil}, {"bare again", "http-echo", nil},
-		{"Python's http.server", "python-http", pythonSettings{python, dir}},
-		{"async handler", "python-runner", pythonSettings{python, filepath.Join(dir, "async")}},
-		{"plain handler", "python-runner", pythonSettings{python, filepath.Join(dir, "plain")}},
+		{"Python's http.server", "python-http", pythonSettings{Python: python, Dir: dir}},
+		{"http.server, decoding", "python-http", pythonSettings{Python: python, Dir: dir, Decode: true}},
+		{"async handler", "python-runner", pythonSettings{Python: python, Dir: filepath.Join(dir, "async")}},
+		{"plain handler", "python-runner", pythonSettings{Python: python, Dir: filepath.Join(dir, "plain")}},
 	})
 	if err != nil {
 		return err
 	}
 	for i, handler := range []string{", async handler", ", plain handler"} {
-		b.add(row{what: what + handler, against: "bare net/http echo", bar: 2.2, of: &all[3+i], base: &all[0], same: &all[1]})
-		b.add(row{what: what + handler, against: "Python's stdlib HTTP server", bar: 0.75, of: &all[3+i], base: &all[2], same: &all[1], sameBase: &all[0]})
+		b.add(row{what: what + handler, against: "bare net/http echo", bar: 2.2, of: &all[4+i], base: &all[0], same: &all[1]})
+		b.add(row{what: what + handler, against: "Python's stdlib HTTP server", bar: 0.75, of: &all[4+i], base: &all[2], same: &all[1], sameBase: &all[0]})
+		b.add(row{what: what + handler, against: "stdlib HTTP server that decodes and encodes the message", of: &all[4+i], base: &all[3], same: &all[1], sameBase: &all[0]})
 	}
 	return nil
 }
@@ -133,6 +145,10 @@ func pythonHTTP(_ context.Context, raw json.RawMessage, _ *http.ServeMux) ([]str
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
-	err := syscall.Exec(s.Python, []string{s.Python, filepath.Join(s.Dir, "stdlib.py")}, os.Environ())
+	argv := []string{s.Python, filepath.Join(s.Dir, "stdlib.py")}
+	if s.Decode {
+		argv = append(argv, "decode")
+	}
+	err := syscall.Exec(s.Python, argv, os.Environ())
 	return nil, fmt.Errorf("cannot start %s: %w", s.Python, err)
 }

@@ -56,14 +56,14 @@ func (r *row) cells() []string {
 	return cells
 }
 
-func header() []string {
+func columns() []string {
 	return []string{"measure", "against", "CPU ratio or value (least–most)", "bar", "verdict", "A/A", "CPU µs a request", "p50 / p99 ratio", "allocations a request"}
 }
 
 // report prints the table, and writes it to path unless that is empty.
 func (b *bench) report(out io.Writer, path string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(header(), "\t"))
+	fmt.Fprintln(w, strings.Join(columns(), "\t"))
 	for i := range b.rows {
 		fmt.Fprintln(w, strings.Join(b.rows[i].cells(), "\t"))
 	}
@@ -86,7 +86,7 @@ func (b *bench) markdown() string {
 	fmt.Fprintf(&t, "%s cores of %s, %s, %s/%s, load average %s at the begin and %s at the end (1 minute), %s in all, %d rounds of %.2f s.\n\n",
 		fmt.Sprint(runtime.NumCPU()), cpuModel(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
 		b.loads[0], b.loads[1], time.Since(b.began).Round(time.Second), b.rounds, b.seconds)
-	cells := header()
+	cells := columns()
 	line := func() { fmt.Fprintf(&t, "| %s |\n", strings.Join(cells, " | ")) }
 	line()
 	cells = slices.Repeat([]string{"---"}, len(cells))

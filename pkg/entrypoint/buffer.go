@@ -1,0 +1,54 @@
+package entrypoint
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// Payload buffers are pooled in powers of two from 1 KiB to 4 MiB, so that none
+// is more than twice as large as what it holds; larger ones are not kept.
+const (
+	leastBufferBits = 10
+	mostBufferBits  = 22
+)
+
+// bufferPool is a mem.BufferPool. Unlike gRPC's own it does not clear what it
+// hands out, which for large payloads costs as much as all copying together:
+// who gets a buffer here fills it whole.
+type bufferPool struct {
+	tiers [mostBufferBits - leastBufferBits + 1]sync.Pool
+}
+
+func newBufferPool() *bufferPool {
+	p := &bufferPool{}
+	for i := range p.tiers {
+		p.tiers[i].New = func() any {
+			b := make([]byte, 1<<(leastBufferBits+i))
+			return &b
+		}
+	}
+	return p
+}
+
+// Get implements mem.BufferPool. The buffer holds what it held before.
+func (p *bufferPool) Get(length int) *[]byte {
+	tier := max(bits.Len(uint(max(length, 1)-1))-leastBufferBits, 0)
+	if tier >= len(p.tiers) {
+		b := make([]byte, length)
+		return &b
+	}
+	b := p.tiers[tier].Get().(*[]byte)
+	*b = (*b)[:length]
+	return b
+}
+
+// Put implements mem.BufferPool.
+func (p *bufferPool) Put(b *[]byte) {
+	size := cap(*b)
+	tier := bits.Len(uint(size)) - 1 - leastBufferBits
+	if size&(size-1) != 0 || tier < 0 || tier >= len(p.tiers) {
+		return // not from a tier
+	}
+	*b = (*b)[:size]
+	p.tiers[tier].Put(b)
+}
