@@ -69,7 +69,11 @@ func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handle
 	if handler == nil {
 		return errors.New("cannot start the node: the handler is nil")
 	}
-	return run(ctx, o, handler.call, func(n *node, ctx context.Context) error { return n.init(ctx, handlerInit) })
+	var init func(*node, context.Context) error
+	if handlerInit != nil {
+		init = func(n *node, ctx context.Context) error { return n.init(ctx, handlerInit) }
+	}
+	return run(ctx, o, handler.call, init)
 }
 
 func run(ctx context.Context, o Options, call caller, init func(*node, context.Context) error) error {
@@ -116,14 +120,19 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 	return listener, nil
 }
 
-// run serves while init runs, so that liveness can be probed, and until ctx is
-// done.
+// run serves while init, if any, runs, so that liveness can be probed, and until
+// ctx is done.
 func (s *server) run(ctx context.Context, o Options, listener net.Listener, init func(*node, context.Context) error) error {
 	hs := s.httpServer()
+	initialised := make(chan error, 1)
+	if init == nil {
+		s.ready.Store(true) // or the first events would be refused for nothing
+		initialised <- nil
+	} else {
+		go func() { initialised <- init(s.node, ctx) }()
+	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(listener) }()
-	initialised := make(chan error, 1)
-	go func() { initialised <- init(s.node, ctx) }()
 	for {
 		select {
 		case err := <-initialised:
@@ -147,9 +156,6 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 
 // init runs the user's init; a panic in it becomes an error.
 func (n *node) init(ctx context.Context, handlerInit HandlerInit) (err error) {
-	if handlerInit == nil {
-		return nil
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			n.log.Error("init panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
