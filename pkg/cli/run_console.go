@@ -71,28 +71,36 @@ func (c *textConsole) text(e local.Event) string {
 		if c.verbose {
 			return "state folder " + e.StateDir + "\n"
 		}
+		return ""
 	case local.EventStarting:
 		for _, node := range e.Nodes {
 			c.width = max(c.width, len(node))
 		}
+		return ""
 	case local.EventWarning:
 		return c.paint(colourWarn, "!") + " " + e.Text + "\n"
 	case local.EventReady:
 		return c.ready(e.Serving)
+	case local.EventStopping:
+		return "stopping …\n"
+	case local.EventStopped:
+		if c.width == 0 { // nothing had been started
+			return ""
+		}
+		return "stopped\n"
+	}
+	return c.reload(e) + c.node(e)
+}
+
+// reload tells of a reload.
+func (c *textConsole) reload(e local.Event) string {
+	switch e.Type {
 	case local.EventReloading:
 		return "… " + e.Text + " changed" + listed(", restarting ", e.Nodes) + "\n"
 	case local.EventReloaded:
 		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
 	case local.EventReloadFailed:
 		return c.bad() + " not reloaded, what ran before runs on: " + e.Error.Error() + "\n"
-	case local.EventStopping:
-		return "stopping …\n"
-	case local.EventStopped:
-		if c.width > 0 { // else nothing had been started
-			return "stopped\n"
-		}
-	default:
-		return c.node(e)
 	}
 	return ""
 }

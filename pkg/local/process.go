@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -37,7 +38,8 @@ type process struct {
 func (l *launcher) run(c command) (*process, error) {
 	stdout := newLines(func(line string) { c.line("stdout", line) })
 	stderr := newLines(func(line string) { c.line("stderr", line) })
-	cmd := exec.Command(c.args[0], c.args[1:]...)
+	// No context ends it: stop and kill do, and end its group with it.
+	cmd := exec.CommandContext(context.Background(), c.args[0], c.args[1:]...)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = c.dir, c.env, c.files
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = outputDelay

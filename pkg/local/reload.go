@@ -139,45 +139,57 @@ func (r *run) reloadVersion(ctx context.Context, c change, text string) ([]strin
 	if err := p.findPython(b); err != nil {
 		return nil, err
 	}
-	// A binary that is still right is kept by leaving its node's arguments be.
-	var rebuilt []krt.Node
+	binaries, err := r.rebuild(ctx, b, c)
+	if err != nil {
+		return nil, err
+	}
+	kept, changed := r.compare(r.specs(b, p, b.Manifest.Nodes, binaries), c)
+	nodes := make([]string, len(changed))
+	for i, s := range changed {
+		nodes[i] = s.node
+	}
+	r.o.Reporter.Event(Event{Type: EventReloading, Text: text, Nodes: nodes})
+	started, err := r.fleet.start(ctx, changed)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(kept, byName(started))
+	if err := r.swap(b, kept, started); err != nil {
+		return nil, err
+	}
+	r.place = p
+	return nodes, nil
+}
+
+// rebuild returns the binaries of b's Go nodes: those that run where neither
+// code nor source has changed, so that their specs stay what they were.
+func (r *run) rebuild(ctx context.Context, b *krt.Bundle, c change) (map[string]string, error) {
+	var changed []krt.Node
 	binaries := map[string]string{}
 	for _, n := range b.Manifest.Nodes {
 		if old := r.nodes[n.Name]; old != nil && !c.nodes[n.Name] && sameTarget(r.bundle, b, n) {
 			binaries[n.Name] = old.spec.args[0]
 			continue
 		}
-		rebuilt = append(rebuilt, n)
+		changed = append(changed, n)
 	}
-	built, err := r.buildNodes(ctx, b, rebuilt)
-	if err != nil {
-		return nil, err
-	}
+	built, err := r.buildNodes(ctx, b, changed)
 	maps.Copy(binaries, built)
-	nodes := map[string]*instance{}
-	var changed []spec
-	for _, s := range r.specs(b, p, b.Manifest.Nodes, binaries) {
-		if old := r.nodes[s.node]; old != nil && !c.nodes[s.node] && old.spec.equal(s) && !old.failed.Load() {
-			nodes[s.node] = old
+	return binaries, err
+}
+
+// compare tells the instances that go on as they are from the specs to start.
+func (r *run) compare(specs []spec, c change) (kept map[string]*instance, changed []spec) {
+	kept = map[string]*instance{}
+	for _, s := range specs {
+		old := r.nodes[s.node]
+		if old != nil && !c.nodes[s.node] && old.spec.equal(s) && !old.failed.Load() {
+			kept[s.node] = old
 			continue
 		}
 		changed = append(changed, s)
 	}
-	var changedNames []string
-	for _, s := range changed {
-		changedNames = append(changedNames, s.node)
-	}
-	r.o.Reporter.Event(Event{Type: EventReloading, Text: text, Nodes: changedNames})
-	started, err := r.fleet.start(ctx, changed)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(nodes, byName(started))
-	if err := r.swap(b, nodes, started); err != nil {
-		return nil, err
-	}
-	r.place = p
-	return changedNames, nil
+	return kept, changed
 }
 
 // swap makes the entrypoint send new requests to nodes; the instances that are

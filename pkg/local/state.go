@@ -67,7 +67,7 @@ func openState(dir string) (*state, error) {
 	}
 	s := &state{dir: dir, lock: f, socket: filepath.Join(dir, "run", "store.sock")}
 	if !lock(f) {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("%w: a run has the state folder %q", ErrRunning, dir)
 	}
 	if err := s.clear(); err != nil {

@@ -63,6 +63,6 @@ func (o *storage) close() error {
 	if err := o.server.Shutdown(ctx); err != nil {
 		_ = o.server.Close()
 	}
-	<-o.served
+	_ = <-o.served // that it was closed
 	return o.store.Close()
 }
