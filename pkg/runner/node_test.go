@@ -134,13 +134,11 @@ func TestFailuresAreTheCallersAnswer(t *testing.T) {
 			func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) { panic("oops") },
 			code.Code_INTERNAL, event.ReasonHandlerPanic, "error in 'model': panic: oops", "node_test.go",
 		},
-		"nil pointer": {
-			func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) {
-				var v map[string]int
-				v["a"] = 1
-				return nil, nil
+		"runtime error": {
+			func(_ *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+				return value(string(data.GetValue()[1<<20:])), nil
 			},
-			code.Code_INTERNAL, event.ReasonHandlerPanic, "error in 'model': panic: assignment to entry in nil map", "node_test.go",
+			code.Code_INTERNAL, event.ReasonHandlerPanic, "error in 'model': panic: runtime error: slice bounds out of range", "node_test.go",
 		},
 		"no message": {
 			func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) { return nil, nil },

@@ -128,7 +128,9 @@ func (r *Runner) start(listener net.Listener, handlerInit runner.HandlerInit, ha
 	r.t.Cleanup(func() {
 		r.client.CloseIdleConnections()
 		cancel()
-		<-result
+		if err := <-result; err != nil {
+			r.t.Error(err)
+		}
 		r.log.close()
 	})
 }

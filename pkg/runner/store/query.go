@@ -71,9 +71,6 @@ func ParseQuery(raw map[string]any) (Query, error) {
 type parser struct{ values int }
 
 func (p *parser) field(field string, value any) (Query, error) {
-	if strings.HasPrefix(field, "$") {
-		return nil, unknownOperator(field)
-	}
 	path, err := parsePath(field)
 	if err != nil {
 		return nil, err
@@ -129,9 +126,6 @@ func (p *parser) value(value any, depth int) error {
 		}
 	case map[string]any:
 		for key, member := range v {
-			if strings.HasPrefix(key, "$") {
-				return unknownOperator(key)
-			}
 			if err := checkKey(key); err != nil {
 				return err
 			}
@@ -173,8 +167,11 @@ func parsePath(field string) ([]string, error) {
 	return path, nil
 }
 
-// checkKey refuses keys that no path can name without a doubt.
+// checkKey refuses keys that no path can name without a doubt, and operators.
 func checkKey(key string) error {
+	if strings.HasPrefix(key, "$") {
+		return unknownOperator(key)
+	}
 	odd := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f || r == utf8.RuneError }
 	if key == "" || strings.ContainsFunc(key, odd) {
 		return fmt.Errorf("key %q cannot be searched for", key)
