@@ -134,9 +134,15 @@ func (p *parser) value(value any, depth int) error {
 			}
 		}
 	case string:
-		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-			return fmt.Errorf("%q is no text", v)
-		}
+		return checkText(v)
+	}
+	return nil
+}
+
+// checkText refuses what SQLite would not compare as text.
+func checkText(s string) error {
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return fmt.Errorf("%q is no text", s)
 	}
 	return nil
 }
