@@ -82,6 +82,7 @@ func diesAlways(v *version) {
 	v.failed(err, codes.Unavailable, text, "Three", mortal)
 	require.Contains(v.t, err.Error(), `node "n2" `)
 	v.settle()
+	v.awaitReady(mortal)
 	runs := v.runs(in, names(3)...)
 	require.Equal(v.t, []int{1, 0}, []int{runs[0], runs[2]})
 	// A process that is being replaced may take an attempt and run nothing.

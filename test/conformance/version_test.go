@@ -232,6 +232,16 @@ func (v *version) send(method, url string, body []byte, header http.Header) (htt
 	return httpAnswer{res.StatusCode, res.Header, string(text)}, err
 }
 
+// awaitReady waits until the node takes events, be it in a new process.
+func (v *version) awaitReady(name string) {
+	v.t.Helper()
+	v.await(func(c *assert.CollectT) {
+		got, err := v.send(http.MethodGet, v.Node(name)+"/readyz", nil, nil)
+		require.NoError(c, err)
+		require.Equal(c, http.StatusOK, got.status)
+	})
+}
+
 // heard returns what the foreign node noted of the request's events.
 func (v *version) heard(in *node.Request) []node.Heard {
 	v.t.Helper()

@@ -1,0 +1,6 @@
+//go:build race
+
+package chain
+
+// racing is whether the race detector watches.
+const racing = true
