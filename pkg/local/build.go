@@ -49,12 +49,12 @@ type builder struct {
 	launcher *launcher
 	report   Reporter
 	serial   atomic.Int64
-	extract  func() (map[string]string, error)
+	carry    func() ([]carried, error)
 }
 
 func newBuilder(s *state, l *launcher, r Reporter) *builder {
-	extract := func() (map[string]string, error) { return extractAll(sdks(), s.path("sdk")) }
-	return &builder{state: s, launcher: l, report: r, extract: sync.OnceValues(extract)}
+	carry := func() ([]carried, error) { return carry(s.path("sdk")) }
+	return &builder{state: s, launcher: l, report: r, carry: sync.OnceValues(carry)}
 }
 
 // build compiles the targets of nodes and returns a binary for each node. All
@@ -102,7 +102,7 @@ func (b *builder) build(ctx context.Context, nodes map[string]target) (map[strin
 
 // one compiles t and returns the path of a binary that later builds leave alone.
 func (b *builder) one(ctx context.Context, gocmd, node string, t target) (string, error) {
-	sdks, err := b.extract()
+	sdks, err := b.carry()
 	if err != nil {
 		return "", err
 	}

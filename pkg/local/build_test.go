@@ -18,6 +18,52 @@ import "krt.dev/kn-krt/pkg/runner/event"
 func main() { println("hello " + event.ContentType) }
 `
 
+// ofTheOriginal names the original's modules as its users' nodes did.
+const ofTheOriginal = `package main
+
+import (
+	"github.com/konstellation-io/kre-runners/kre-go"
+	"github.com/konstellation-io/kre/libs/simplelogger"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+func handler(ctx *kre.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+	var l *simplelogger.SimpleLogger = ctx.Logger
+	l.Info("handler")
+	return nil, nil
+}
+
+func main() {
+	if kre.ErrNewLabels.IsValid() == nil {
+		println("hello application/protobuf")
+		return
+	}
+	kre.Start(nil, handler)
+}
+`
+
+// modOfTheOriginal is what "go mod tidy" made of a node's go.mod: nothing below
+// the first two lines is needed any more, and some cannot be had.
+const modOfTheOriginal = `module main
+
+go 1.18
+
+require (
+	github.com/konstellation-io/kre-runners/kre-go v0.0.0-20220517143033-9c42a4b6f0d4
+	google.golang.org/protobuf v1.28.0
+)
+
+require (
+	github.com/golang/protobuf v1.5.2 // indirect
+	github.com/influxdata/influxdb-client-go v1.4.0 // indirect
+	github.com/konstellation-io/kre/libs/simplelogger v0.0.0-20200612125025-86990df312ef // indirect
+	github.com/nats-io/nats.go v1.14.0 // indirect
+	go.mongodb.org/mongo-driver v1.4.3 // indirect
+	gopkg.in/yaml.v2 v2.2.7 // indirect
+)
+`
+
 func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	t.Helper()
 	t.Setenv("GOPROXY", "off") // all that is needed is there
@@ -78,6 +124,21 @@ func TestBuild(t *testing.T) {
 		"replacement that is gone": {map[string]string{
 			"src/etl/main.go": printsHello,
 			"src/etl/go.mod":  "module example.com/etl\n\nreplace krt.dev/kn-krt/pkg/runner => ../../gone\n",
+		}, "src/etl", "."},
+		"node of the original": {map[string]string{
+			"src/etl/main.go": ofTheOriginal,
+			"src/etl/go.mod":  modOfTheOriginal,
+		}, "src/etl", "."},
+		"node of the original, of Go 1.14": {map[string]string{
+			"src/etl/main.go": ofTheOriginal,
+			"src/etl/go.mod":  "module main\n\ngo 1.14\n\nrequire github.com/konstellation-io/kre-runners/kre-go v0.0.0-20210520085043-c6c388dc28d4\n",
+		}, "src/etl", "."},
+		"node of the original, without go.mod": {map[string]string{"src/etl/main.go": ofTheOriginal}, "src/etl", "."},
+		"node of the original beside the original": {map[string]string{
+			"src/etl/main.go":        ofTheOriginal,
+			"src/etl/go.mod":         modOfTheOriginal + "\nreplace github.com/konstellation-io/kre-runners/kre-go => ../../runners/kre-go\n",
+			"runners/kre-go/go.mod":  "module github.com/konstellation-io/kre-runners/kre-go\n",
+			"runners/kre-go/main.go": "package kre\n\nthe original\n",
 		}, "src/etl", "."},
 		"relative replacement": {map[string]string{
 			"src/etl/main.go": strings.Replace(printsHello, "event\"\n", "event\"\nimport \"example.com/lib\"\n", 1) + "var _ = lib.X\n",

@@ -2,8 +2,6 @@ package local
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,28 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/mod/modfile"
-
-	"krt.dev/kn-krt/pkg/runner"
+	"golang.org/x/mod/semver"
 )
-
-// sdkVersion is required of our modules where the user's go.mod asks for none;
-// the replacement serves any version.
-const sdkVersion = "v0.0.0-00010101000000-000000000000"
-
-// sdkGo is the go directive of a module made for a node without one.
-const sdkGo = "1.25.0"
-
-// sdks returns the modules that this program carries: our own, and those of the
-// original that its users' nodes name, made of folders of ours.
-func sdks() []sdk {
-	return []sdk{
-		{path: sdkPath, source: runner.Source},
-		standIn("github.com/konstellation-io/kre-runners/kre-go", "kre/kre.go"),
-		standIn("github.com/konstellation-io/kre/libs/simplelogger", "kre/simplelogger/simplelogger.go"),
-	}
-}
 
 // GoFlags returns the flags by which the go command builds or tests the Go
 // package in folder (absolute) with the SDK that this program carries, whatever
@@ -40,7 +21,7 @@ func sdks() []sdk {
 // are made in scratch, a folder; nothing is written in folder or its module. The
 // go command needs GOWORK=off besides, as -modfile excludes workspaces.
 func GoFlags(folder, scratch string) ([]string, error) {
-	folders, err := extractAll(sdks(), scratch)
+	sdks, err := carry(scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -48,68 +29,11 @@ func GoFlags(folder, scratch string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod: %w", err)
 	}
-	flags, err := findModule(folder).prepare(made, folders)
+	flags, err := findModule(folder).prepare(made, sdks)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod for %q: %w", folder, err)
 	}
 	return flags, nil
-}
-
-// extractAll writes the source of all below folder and returns where each is, by
-// module path.
-func extractAll(all []sdk, folder string) (map[string]string, error) {
-	folders := map[string]string{}
-	for _, s := range all {
-		dir, err := s.extract(folder)
-		if err != nil {
-			return nil, fmt.Errorf("cannot write the source of %s: %w", s.path, err)
-		}
-		folders[s.path] = dir
-	}
-	return folders, nil
-}
-
-// sdk is a module whose source we carry, so that a node that needs it builds
-// with the installed program alone.
-type sdk struct {
-	path   string // module path
-	source fs.FS  // with its go.mod and go.sum
-}
-
-// extract writes the module's source below folder, once for each content, and
-// returns where it is.
-func (s sdk) extract(folder string) (string, error) {
-	sum, err := s.sum()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(folder, sum)
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	made, err := os.MkdirTemp(folder, ".new-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(made)
-	if err := os.CopyFS(made, s.source); err != nil {
-		return "", err
-	}
-	return dir, os.Rename(made, dir)
-}
-
-func (s sdk) sum() (string, error) {
-	hash := sha256.New()
-	err := fs.WalkDir(s.source, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(s.source, path)
-		fmt.Fprintf(hash, "%q %d\n", path, len(content))
-		hash.Write(content)
-		return err
-	})
-	return hex.EncodeToString(hash.Sum(nil)[:8]), err
 }
 
 // module is the Go module a node is built in.
@@ -134,7 +58,7 @@ func findModule(folder string) module {
 // prepare writes into folder a go.mod and go.sum like the module's own in which
 // the SDKs are replaced by our copies, and returns the flags that make the go
 // command use them. The user's own files are read and never written.
-func (m module) prepare(folder string, sdks map[string]string) ([]string, error) {
+func (m module) prepare(folder string, sdks []carried) ([]string, error) {
 	name := filepath.Join(m.root, "go.mod")
 	text := []byte("module node\n\ngo " + sdkGo + "\n")
 	if !m.none {
@@ -151,8 +75,8 @@ func (m module) prepare(folder string, sdks map[string]string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range sortedKeys(sdks) {
-		more, err := m.replace(file, path, sdks[path])
+	for _, s := range sdks {
+		more, err := m.replace(file, s)
 		if err != nil {
 			return nil, err
 		}
@@ -178,65 +102,87 @@ func (m module) prepare(folder string, sdks map[string]string) ([]string, error)
 	return append(flags, "-overlay="+path), os.WriteFile(path, overlay, 0o600)
 }
 
-// replace makes file use the SDK in folder and returns the SDK's checksums. A
-// replacement of the user's own whose target is there stays: somebody works on
-// the SDK itself.
-func (m module) replace(file *modfile.File, path, folder string) (sums []byte, err error) {
-	if file.Module != nil && file.Module.Mod.Path == path {
+// replace makes file use s and returns its checksums. A replacement of the
+// user's own for the SDK stays if its target is there: somebody works on the SDK
+// itself. The original's modules are replaced whatever the user does with them.
+func (m module) replace(file *modfile.File, s carried) (sums []byte, err error) {
+	if file.Module != nil && file.Module.Mod.Path == s.path {
 		return nil, nil
 	}
-	target := folder
-	for _, r := range file.Replace {
-		if r.Old.Path == path && r.New.Version == "" {
-			own := r.New.Path
-			if !filepath.IsAbs(own) {
-				own = filepath.Join(m.root, own)
-			}
-			if _, err := os.Stat(filepath.Join(own, "go.mod")); err == nil {
-				target = own
-			}
+	target := s.folder
+	for _, r := range slices.Clone(file.Replace) {
+		if r.Old.Path != s.path {
+			continue
 		}
-	}
-	required := false
-	for _, r := range file.Require {
-		required = required || r.Mod.Path == path
-	}
-	if !required {
-		if err := file.AddRequire(path, sdkVersion); err != nil {
+		if own := m.ownTarget(r); s.standIn == "" && own != "" {
+			target = own
+		}
+		if err := file.DropReplace(s.path, r.Old.Version); err != nil {
 			return nil, err
 		}
 	}
-	for _, r := range file.Replace {
-		if r.Old.Path == path {
-			if err := file.DropReplace(path, r.Old.Version); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := file.AddReplace(path, "", target, ""); err != nil {
+	if err := file.AddReplace(s.path, "", target, ""); err != nil {
 		return nil, err
 	}
-	if err := raiseGo(file, filepath.Join(target, "go.mod")); err != nil {
+	// The go command itself requires a replaced module that is imported; the SDK's
+	// own requirements have to be known first.
+	if s.standIn != "" {
+		return nil, nil
+	}
+	if err := atLeast(file, s.path, sdkVersion); err != nil {
+		return nil, err
+	}
+	if err := raise(file, filepath.Join(target, "go.mod")); err != nil {
 		return nil, err
 	}
 	return readIfThere(filepath.Join(target, "go.sum"))
 }
 
-// raiseGo raises the go directive of file to that of the module it now needs,
-// as `go get` of that module would.
-func raiseGo(file *modfile.File, needed string) error {
+// ownTarget returns the folder that r replaces all versions of a module by, or
+// "" if there is no module in it.
+func (m module) ownTarget(r *modfile.Replace) string {
+	folder := r.New.Path
+	if !filepath.IsAbs(folder) {
+		folder = filepath.Join(m.root, folder)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "go.mod")); err != nil || r.Old.Version != "" || r.New.Version != "" {
+		return ""
+	}
+	return folder
+}
+
+// raise raises the go directive and the requirements of file to those of the
+// module it now needs, as `go get` of that module would. If this were left to the
+// go command, it would read the go.mod of every module that file names, among
+// them those that only the original needed and that may not be had any more.
+func raise(file *modfile.File, needed string) error {
 	text, err := os.ReadFile(needed)
 	if err != nil {
 		return err
 	}
 	other, err := modfile.ParseLax(needed, text, nil)
-	if err != nil || other.Go == nil {
+	if err != nil {
 		return err
 	}
-	if file.Go != nil && version.Compare("go"+file.Go.Version, "go"+other.Go.Version) >= 0 {
+	for _, r := range other.Require {
+		if err := atLeast(file, r.Mod.Path, r.Mod.Version); err != nil {
+			return err
+		}
+	}
+	if other.Go == nil || file.Go != nil && version.Compare("go"+file.Go.Version, "go"+other.Go.Version) >= 0 {
 		return nil
 	}
 	return file.AddGoStmt(other.Go.Version)
+}
+
+// atLeast makes file require version least of path, or a later one.
+func atLeast(file *modfile.File, path, least string) error {
+	for _, r := range file.Require {
+		if r.Mod.Path == path && semver.Compare(r.Mod.Version, least) >= 0 {
+			return nil
+		}
+	}
+	return file.AddRequire(path, least)
 }
 
 func readIfThere(path string) ([]byte, error) {

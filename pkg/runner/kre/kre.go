@@ -1,0 +1,73 @@
+// Package kre is the API of KRT V1's kre-go over [runner]: a node written for
+// github.com/konstellation-io/kre-runners/kre-go builds with it unchanged. The
+// kn-krt command puts it in the place of that module; other builds can do so by
+// changing the import. New nodes import package runner itself.
+//
+// Everything a node's code could name is here, with these differences: a
+// context belongs to one call instead of to all of them; Prediction.Save and
+// Prediction.SaveError return an error; what the original's own runner was made
+// of (NewRunner, NewHandlerContext and the like) is not here, as it takes
+// connections to NATS and MongoDB. Package runnertest tests a handler instead.
+package kre
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"krt.dev/kn-krt/pkg/runner"
+)
+
+type (
+	// HandlerContext is what a handler is given besides its message.
+	HandlerContext = runner.HandlerContext
+	// HandlerInit runs once, before the node is ready.
+	HandlerInit = runner.HandlerInit
+	// Handler runs for each message that reaches the node.
+	Handler = runner.Handler
+	// QueryData is a query of HandlerContext.DB.Find: values by field.
+	QueryData = runner.QueryData
+	// SaveMetricErr says why a prediction has no values.
+	SaveMetricErr = runner.SaveMetricErr
+)
+
+// The reasons for Prediction.SaveError.
+const (
+	ErrMissingValues = runner.ErrMissingValues
+	ErrNewLabels     = runner.ErrNewLabels
+)
+
+// ISO8601 is the layout, for package time, of the times the original wrote.
+const ISO8601 = "2006-01-02T15:04:05.000000"
+
+// AnyHandler is a handler of any kre-go: the proto.Message that it returns was
+// that of github.com/golang/protobuf until 2.1.0, and has been that of
+// google.golang.org/protobuf since.
+type AnyHandler interface {
+	Handler |
+		func(*HandlerContext, *anypb.Any) (proto.Message, error) |
+		func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error)
+}
+
+// Start runs the node until the process is told to stop. See [runner.Start].
+func Start[H AnyHandler](handlerInit HandlerInit, handler H) {
+	runner.Start(handlerInit, current(handler))
+}
+
+// current returns h as a handler of the runner.
+func current[H AnyHandler](h H) runner.Handler {
+	switch h := any(h).(type) {
+	case func(*HandlerContext, *anypb.Any) (proto.Message, error):
+		return h
+	case func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error):
+		return func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error) {
+			m, err := h(ctx, data)
+			if m == nil {
+				return nil, err
+			}
+			return protoadapt.MessageV2Of(m), err
+		}
+	default:
+		return h.(Handler) // the only one left
+	}
+}

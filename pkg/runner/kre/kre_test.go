@@ -1,0 +1,176 @@
+package kre
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"krt.dev/kn-krt/pkg/runner/kre/simplelogger"
+	"krt.dev/kn-krt/pkg/runner/runnertest"
+)
+
+type ticket struct {
+	ID   string `json:"id"`
+	Open bool   `json:"open"`
+}
+
+// The node below names everything that nodes written for kre-go did.
+
+func handlerInit(ctx *HandlerContext) {
+	ctx.Logger.Info("[worker init]")
+	ctx.Set("greeting", "Hello")
+	ctx.Set("limit", 7)
+	ctx.Set("rate", 0.5)
+	ctx.Set("model", []string{"a"})
+}
+
+func handler(ctx *HandlerContext, data *anypb.Any) (proto.Message, error) {
+	req := &wrapperspb.StringValue{}
+	if err := anypb.UnmarshalTo(data, req, proto.UnmarshalOptions{}); err != nil {
+		return nil, err
+	}
+	if ctx.GetInt("limit") != 7 || ctx.GetFloat("rate") != 0.5 || ctx.Get("model").([]string)[0] != "a" {
+		return nil, errors.New("a value was lost")
+	}
+	if ctx.GetRequestID() == "" {
+		return nil, errors.New("no request id")
+	}
+	switch req.Value {
+	case "early":
+		if err := ctx.EarlyReply(wrapperspb.String("soon")); err != nil {
+			return nil, err
+		}
+	case "older name":
+		if err := ctx.Reply(wrapperspb.String("soon")); err != nil {
+			return nil, err
+		}
+	case "exit":
+		ctx.SetEarlyExit()
+		return wrapperspb.String("the end"), nil
+	case "save":
+		return save(ctx)
+	case "log":
+		logAll(ctx.Logger)
+	}
+	return wrapperspb.String(ctx.GetString("greeting") + " " + ctx.Path("x")), nil
+}
+
+// As a node starts, with both generations of handlers.
+var _ = []func(){
+	func() { Start(handlerInit, handler) },
+	func() { Start(nil, asV1(nil, nil)) },
+}
+
+func save(ctx *HandlerContext) (proto.Message, error) {
+	ctx.Measurement.Save("calls", map[string]interface{}{"count": 1}, map[string]string{"kind": "test"})
+	ctx.Prediction.Save(time.Now(), "low", "high") //nolint:errcheck // the original's returned nothing
+	ctx.Prediction.SaveError(ErrMissingValues)     //nolint:errcheck // as above
+	ctx.Prediction.SaveError(ErrNewLabels)         //nolint:errcheck // as above
+	if err := SaveMetricErr("other").IsValid(); err == nil {
+		return nil, errors.New("every reason is valid")
+	}
+	if err := ctx.DB.Save("tickets", ticket{ID: "1", Open: true}); err != nil {
+		return nil, err
+	}
+	var found []*ticket
+	if err := ctx.DB.Find("tickets", QueryData{"id": "1"}, &found); err != nil {
+		return nil, err
+	}
+	return wrapperspb.String(found[0].ID), nil
+}
+
+func logAll(l *simplelogger.SimpleLogger) {
+	var i simplelogger.SimpleLoggerInterface = l
+	i.Debug("line 1")
+	i.Info("line 2")
+	i.Warn("line 3")
+	i.Error("line 4")
+	i.Debugf("line %d", 5)
+	i.Infof("line %d", 6)
+	i.Warnf("line %d", 7)
+	i.Errorf("line %d", 8)
+}
+
+func TestNodeOfTheOriginal(t *testing.T) {
+	r := runnertest.New(t, handlerInit, current(handler), runnertest.BasePath("/bundle"))
+	text := &wrapperspb.StringValue{}
+
+	r.Call(wrapperspb.String("")).Message(text)
+	equal(t, text.Value, "Hello /bundle/x")
+	for _, way := range []string{"early", "older name"} {
+		r.Call(wrapperspb.String(way)).EarlyReply(text)
+		equal(t, text.Value, "soon")
+	}
+	r.Call(wrapperspb.String("exit")).EarlyExit(text)
+	equal(t, text.Value, "the end")
+	r.Call(wrapperspb.String("save")).Message(text)
+	equal(t, text.Value, "1")
+	equal(t, len(r.Measurements()), 1)
+	equal(t, len(r.Predictions()), 3)
+	equal(t, r.Predictions()[2].Error, string(ErrNewLabels))
+	r.Call(wrapperspb.String("log")).Message(text)
+	for _, line := range []string{"line 2", "line 3", "line 4", "line 6", "line 7", "line 8"} {
+		equal(t, strings.Contains(r.Log(), line), true)
+	}
+}
+
+func TestHandlersOfEveryGeneration(t *testing.T) {
+	for name, h := range map[string]Handler{
+		"named":             current(Handler(handler)),
+		"google.golang.org": current(handler),
+		"golang/protobuf":   current(asV1(wrapperspb.String("Hello /x"), nil)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := &wrapperspb.StringValue{}
+			runnertest.New(t, handlerInit, h, runnertest.BasePath("/")).Call(wrapperspb.String("")).Message(text)
+			equal(t, text.Value, "Hello /x")
+		})
+	}
+}
+
+func TestFailuresOfOldHandlers(t *testing.T) {
+	for name, c := range map[string]struct {
+		handler Handler
+		want    string
+	}{
+		"error":       {current(asV1(nil, errors.New("no model"))), "error in 'node': no model"},
+		"no message":  {current(asV1(nil, nil)), "error in 'node': the handler returned no message"},
+		"nil pointer": {current(asV1((*wrapperspb.StringValue)(nil), nil)), "error in 'node': the handler returned no message"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := runnertest.New(t, nil, c.handler).Call(wrapperspb.String("")).Failure()
+			equal(t, f != nil, true)
+			equal(t, f.Text, c.want)
+		})
+	}
+}
+
+// asV1 is a handler as it was written with github.com/golang/protobuf/proto.
+func asV1(m protoadapt.MessageV1, err error) func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error) {
+	return func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error) { return m, err }
+}
+
+func TestLoggerOfTheOriginal(t *testing.T) {
+	for level, want := range map[simplelogger.LogLevel]int{
+		simplelogger.LevelError: 2, simplelogger.LevelWarn: 4, simplelogger.LevelInfo: 6, simplelogger.LevelDebug: 8,
+	} {
+		var out bytes.Buffer
+		logAll(simplelogger.NewWithWriter(level, &out))
+		equal(t, strings.Count(out.String(), "\n"), want)
+	}
+}
+
+func equal(t *testing.T, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+}
