@@ -63,6 +63,9 @@ func (o *storage) close() error {
 	if err := o.server.Shutdown(ctx); err != nil {
 		_ = o.server.Close()
 	}
-	_ = <-o.served // that it was closed
-	return o.store.Close()
+	err := <-o.served
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, o.store.Close())
 }
