@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -49,23 +51,32 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	return exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
 
-// displayName is how the user types the program that was started as argv0.
-// "kn-krt" works by that name and as a plugin alike, so only a place from which
-// no shell finds it (kn's own plugin folder) makes it "kn krt".
+// displayName is what the user types for the program that was started as argv0,
+// so that a printed command can be typed again: the bare name where a shell finds
+// the program by it, the plugin's name where kn or kubectl does, else the path.
 func displayName(argv0 string) string {
 	name := strings.TrimSuffix(filepath.Base(argv0), ".exe")
-	folder := filepath.ToSlash(filepath.Dir(argv0))
 	switch {
 	case name == "kubectl-krt":
 		return "kubectl krt"
-	case name == "kn-krt" && strings.HasSuffix(folder, "/kn/plugins"):
-		return "kn krt"
-	default:
-		return "kn-krt"
+	case name == "kn-krt" && strings.HasSuffix(filepath.ToSlash(filepath.Dir(argv0)), "/kn/plugins"):
+		return "kn krt" // kn's own plugin folder, where no shell looks
+	case filepath.Base(argv0) == argv0:
+		return name
 	}
+	onPath, err := exec.LookPath(name)
+	if err != nil {
+		return argv0
+	}
+	found, foundErr := os.Stat(onPath)
+	this, thisErr := os.Stat(argv0)
+	if foundErr == nil && thisErr == nil && os.SameFile(found, this) {
+		return name
+	}
+	return argv0
 }
 
-const rootLong = `%[1]s runs versions of KRT V1 (Konstellation Runtime Transport): an entrypoint
+const rootLong = `Runs versions of KRT V1 (Konstellation Runtime Transport): an entrypoint
 with your own gRPC contract, nodes in Python or Go, and workflows that join them.
 
 Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 130 interrupted.`
@@ -83,7 +94,7 @@ func newRootCommand(name string, s Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kn-krt",
 		Short:         "Run AI versions described by KRT V1",
-		Long:          fmt.Sprintf(rootLong, name),
+		Long:          rootLong,
 		Example:       fmt.Sprintf(rootExample, name),
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
 		SilenceErrors: true,

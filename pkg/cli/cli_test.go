@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,13 +14,19 @@ import (
 )
 
 func TestDisplayName(t *testing.T) {
+	onPath := t.TempDir()
+	t.Setenv("PATH", onPath)
+	installed := filepath.Join(onPath, "kn-krt")
+	require.NoError(t, os.WriteFile(installed, nil, 0o755))
 	tests := map[string]string{
-		"kn-krt":                                "kn-krt",
-		"bin/kn-krt":                            "kn-krt",
-		"/usr/local/bin/kubectl-krt":            "kubectl krt",
-		"/home/ana/.config/kn/plugins/kn-krt":   "kn krt",
-		"/home/ana/bin/renamed":                 "kn-krt",
-		"/home/ana/.config/kn/plugins/kn-other": "kn-krt",
+		"kn-krt":                              "kn-krt",
+		installed:                             "kn-krt",
+		"bin/kn-krt":                          "bin/kn-krt",
+		"/elsewhere/kn-krt":                   "/elsewhere/kn-krt",
+		"/usr/local/bin/kubectl-krt":          "kubectl krt",
+		"/home/ana/.config/kn/plugins/kn-krt": "kn krt",
+		"renamed":                             "renamed",
+		"./renamed":                           "./renamed",
 	}
 	for argv0, want := range tests {
 		t.Run(argv0, func(t *testing.T) { require.Equal(t, want, displayName(argv0)) })
