@@ -122,7 +122,8 @@ func (l *local) serve() {
 	}()
 	l.t.Cleanup(func() {
 		stop()
-		<-l.stopped
+		for range l.stopped { // until it is closed; a case may have taken the result
+		}
 	})
 }
 

@@ -76,41 +76,49 @@ func (o *Order) obeyed(node string, run int) bool {
 // obey does one order; over ends the handler with out.
 func (c *call) obey(o *Order) (out proto.Message, over bool, err error) {
 	switch o.GetAct() {
+	case Act_PASS:
+		return nil, false, nil
 	case Act_EARLY_REPLY:
 		return nil, false, c.ctx.EarlyReply(&Reply{Text: o.GetText()})
+	case Act_WAIT:
+		return nil, false, c.records.AwaitGate(c.ctx.Context(), o.GetText())
+	case Act_GROW:
+		c.in.Payload = make([]byte, o.GetNumber())
+		return nil, false, nil
+	}
+	out, err = c.end(o)
+	return out, true, err
+}
+
+// end does an order that ends the handler, and returns what that returns.
+func (c *call) end(o *Order) (proto.Message, error) {
+	switch o.GetAct() {
 	case Act_EXIT:
 		c.ctx.SetEarlyExit()
-		return &Reply{Text: o.GetText()}, true, nil
+		return &Reply{Text: o.GetText()}, nil
 	case Act_FAIL:
-		return nil, true, errors.New(o.GetText())
+		return nil, errors.New(o.GetText())
 	case Act_PANIC:
 		panic(o.GetText())
 	case Act_WRONG:
-		return wrapperspb.String(o.GetText()), true, nil
+		return wrapperspb.String(o.GetText()), nil
 	case Act_NONE:
-		return nil, true, nil
-	case Act_WAIT:
-		return nil, false, c.records.AwaitGate(c.ctx.Context(), o.GetText())
+		return nil, nil
 	case Act_HANG:
 		<-c.ctx.Context().Done()
-		return nil, true, errors.Join(c.ctx.Context().Err(), c.records.Note(c.in.GetId(), "cancelled"))
+		return nil, errors.Join(c.ctx.Context().Err(), c.records.Note(c.in.GetId(), "cancelled"))
 	case Act_DIE:
 		if err := syscall.Kill(syscall.Getpid(), syscall.SIGKILL); err != nil {
-			return nil, true, err
+			return nil, err
 		}
 		select {} // the signal may take an instant
-	case Act_GROW:
-		c.in.Payload = make([]byte, o.GetNumber())
 	case Act_TELL:
 		lines, err := c.records.Lines(o.GetText())
-		return &Reply{Text: strings.Join(lines, "\n")}, true, err
+		return &Reply{Text: strings.Join(lines, "\n")}, err
 	case Act_OPEN:
-		return &Reply{}, true, c.records.OpenGate(o.GetText())
-	case Act_PASS:
-	default:
-		return nil, true, fmt.Errorf("a Go node cannot %s", o.GetAct())
+		return &Reply{}, c.records.OpenGate(o.GetText())
 	}
-	return nil, false, nil
+	return nil, fmt.Errorf("a Go node cannot %s", o.GetAct())
 }
 
 // next is what the node hands on: the request, or the reply if it is the last.
