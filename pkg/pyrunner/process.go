@@ -63,6 +63,9 @@ func (s *starter) start(c command, sock, output *os.File) (*process, error) {
 
 func (p *process) wait() {
 	err := p.cmd.Wait()
+	// What it has started outlives it otherwise. The group keeps its number while
+	// it has members; that of an empty one cannot be taken again this soon.
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.mu.Lock()
 	p.over = true
 	p.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -49,15 +48,6 @@ func listenForCalls(t testing.TB, calls chan<- call) string {
 		}
 	}()
 	return path
-}
-
-// parentOf returns the parent's number in the text of /proc/<pid>/stat.
-func parentOf(t testing.TB, stat string) int {
-	t.Helper()
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	parent, err := strconv.Atoi(fields[1])
-	require.NoError(t, err)
-	return parent
 }
 
 // listenForGate is listenForCalls for a process that waits for an answer, which

@@ -3,8 +3,6 @@ package pyrunner_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -225,74 +223,4 @@ def handler(ctx, data):
 		require.Equal(t, "alive", n.text("x"))
 	}
 	require.Empty(t, n.replies)
-}
-
-func TestZygotesDeathEndsTheNode(t *testing.T) {
-	n := start(t, endless["plain"], nil)
-	pid, err := strconv.Atoi(n.text("quick"))
-	require.NoError(t, err)
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		t.Skipf("no /proc here: %v", err)
-	}
-	done := make(chan answer, 1)
-	go func() {
-		a, _ := n.postContext(context.Background(), request("x"))
-		done <- a
-	}()
-	runs := <-n.told
-	require.NoError(t, syscall.Kill(parentOf(t, string(stat)), syscall.SIGKILL))
-	runs.gone(t)
-	require.Equal(t, http.StatusServiceUnavailable, (<-done).status)
-	require.EqualError(t, <-n.result, `cannot go on with node "model": the Python process ended: signal: killed`)
-	n.result <- nil
-}
-
-func TestStopLetsCallsFinish(t *testing.T) {
-	for form, env := range forms {
-		t.Run(form, func(t *testing.T) {
-			n := start(t, `
-def handler(ctx, data):
-    tell("runs")
-    gate = socket.socket(socket.AF_UNIX)
-    gate.connect(text(data))
-    gate.sendall(b"at the gate\n")
-    gate.recv(1)
-    return StringValue(value="done")
-`, env)
-			gate := make(chan call, 1)
-			path, open := listenForGate(t, gate)
-			done := make(chan answer, 1)
-			go func() {
-				a, _ := n.postContext(context.Background(), request(path))
-				done <- a
-			}()
-			runs := <-n.told
-			<-gate
-			n.stop()
-			open()
-			require.Equal(t, "done", stringOf(t, (<-done).event))
-			runs.gone(t)
-			require.NoError(t, <-n.result)
-			n.result <- nil
-		})
-	}
-}
-
-func TestNodesOwnProcessesEndWithIt(t *testing.T) {
-	for form, env := range forms {
-		t.Run(form, func(t *testing.T) {
-			n := start(t, `
-import subprocess
-def handler(ctx, data):
-    subprocess.Popen([sys.executable, "-c", "import os,socket,time\ns=socket.socket(socket.AF_UNIX)\n"
-        "s.connect(os.environ['TEST_SOCKET'])\ns.sendall(b'child\\n')\ntime.sleep(3600)"])
-    return StringValue(value="started")
-`, env)
-			require.Equal(t, "started", n.text("x"))
-			child := <-n.told
-			require.NoError(t, n.end())
-			child.gone(t)
-		})
-	}
 }

@@ -115,14 +115,24 @@ class _Zygote:
         # the group is killed, not this process alone.
         self._die_with_parent(0)
         logs.finish()
-        self._channel.send(frames.READY, 0)
+        try:
+            self._channel.send(frames.READY, 0)
+            self._obey(wake, woken)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the front is gone, and a worker's end was noticed first
+        except BaseException as error:
+            logs.emit("E", "zygote: " + trace.text(error))
+        self._end()
+
+    def _obey(self, wake, woken):
+        """Do what the front says until it is gone."""
         while True:
             ready, _, _ = select.select([self._front, wake], [], [])
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
-            if self._front in ready:
-                self._command(wake, woken)
+            if self._front in ready and not self._command(wake, woken):
+                return
 
     def _close(self, loop):
         """An event loop does not survive a fork: each worker has its own."""
@@ -149,7 +159,7 @@ class _Zygote:
     def _command(self, wake, woken):
         command, fds, _, _ = socket.recv_fds(self._front, frames.COMMAND.size, 2)
         if len(command) < frames.COMMAND.size:
-            self._end()
+            return False
         kind, number, argument = frames.COMMAND.unpack(command)
         if kind == frames.SPAWN:
             self._fork(number, fds, (wake, woken))
@@ -157,6 +167,7 @@ class _Zygote:
             for pid, child in self._children.items():
                 if child == number:
                     os.kill(pid, argument)
+        return True
 
     def _end(self):
         """The front is gone: so is everything it had us start."""
