@@ -1,14 +1,10 @@
 package krt
 
 import (
-	"debug/buildinfo"
-	"errors"
 	"fmt"
 	"os"
 	"path"
 	"regexp"
-	"runtime/debug"
-	"slices"
 	"strings"
 )
 
@@ -58,6 +54,7 @@ func (r *reader) code(at string, root *os.Root, src string) Kind {
 		r.checkPython(at, root, src)
 		return KindPython
 	case path.Ext(src) == ".go":
+		r.checkGo(at, root, src)
 		return KindGoSource
 	case info.Mode()&0o111 != 0:
 		r.checkBinary(at, root, src)
@@ -68,27 +65,6 @@ func (r *reader) code(at string, root *os.Root, src string) Kind {
 		r.field(at, "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", src)
 	}
 	return KindImage
-}
-
-// checkGoFolder reports a folder that holds no Go source, with what may be meant.
-func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
-	python := ""
-	for _, file := range neighbours(root, src+"/x") {
-		if path.Dir(file) != src {
-			continue
-		}
-		if path.Ext(file) == ".go" {
-			return
-		}
-		if path.Ext(file) == ".py" && (python == "" || path.Base(file) == "main.py") {
-			python = file
-		}
-	}
-	hint := ""
-	if python != "" {
-		hint = fmt.Sprintf("; did you mean %q?", python)
-	}
-	r.field(at, "%.80q is a folder without Go sources%s", src, hint)
 }
 
 // checkPython refuses a node written for runner 3, whose names this platform does not have.
@@ -106,44 +82,8 @@ func (r *reader) checkPython(at string, root *os.Root, src string) {
 	case output != nil:
 		r.field(at, "%.80q is written for runner 3: it calls ctx.%s; %s", src, output[1], advice)
 	case !hasHandler:
-		r.warn(at, "%.80q seems to define no handler; each request that reaches the node will fail", src)
+		r.warn(at, "%.80q seems to define no handler; without one the node does not start", src)
 	}
-}
-
-// checkBinary refuses a program that is linked with the original platform's runner: it would
-// wait for a NATS server that is not there.
-func (r *reader) checkBinary(at string, root *os.Root, src string) {
-	info, err := buildInfo(root, src)
-	if err != nil {
-		return // no Go program, or one without build info: it may still be a runner
-	}
-	const own = "krt.dev/kn-krt/pkg/runner" // linked in: the original's names, our runner
-	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == own }) {
-		return
-	}
-	for _, dependency := range info.Deps {
-		if strings.HasPrefix(dependency.Path, "github.com/konstellation-io/") && strings.Contains(dependency.Path, "runner") {
-			r.field(at, "%.80q is linked with %s %s, which needs the original platform; give its source folder as src, "+
-				"and kn-krt builds it with its own runner", src, dependency.Path, dependency.Version)
-			return
-		}
-	}
-}
-
-// buildInfo reads what a Go program says of itself. The standard library does not promise to
-// survive every hostile file.
-func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error) {
-	file, err := root.Open(src)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read from
-	defer func() {
-		if p := recover(); p != nil {
-			info, err = nil, errors.New("no readable program")
-		}
-	}()
-	return buildinfo.Read(file)
 }
 
 // executable tells whether src begins like a program for Linux.

@@ -56,6 +56,41 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 	}
 }
 
+func TestLoadRefusesGoNodesOfLaterRunners(t *testing.T) {
+	const (
+		v1 = "package main\n\nimport \"github.com/konstellation-io/kre-runners/kre-go\"\n\n" +
+			"func main() { kre.Start(nil, handler) }\n\nfunc handler(ctx *kre.HandlerContext, data *anypb.Any) (proto.Message, error) {\n\treturn nil, nil\n}\n"
+		advice = "; kn-krt runs nodes of KRT V1: import github.com/konstellation-io/kre-runners/kre-go and let the handler return (proto.Message, error)"
+	)
+	errorOnly := strings.Replace(v1, "(proto.Message, error)", "error", 1)
+	for _, test := range []struct{ name, text, want string }{
+		{"KRT V1", v1, ""},
+		{"another function that returns an error", v1 + "\nfunc errorHandler(ctx *kre.HandlerContext, data *anypb.Any) error {\n", ""},
+		{"such a function in another file", strings.Replace(errorOnly, "kre.Start(nil, handler)", "", 1), ""},
+		{"another thing that sends", v1 + "\nfunc f() { queue.SendAny(x) }\n// ctx.SendOutput(x)\n", ""},
+		{"not the original's", strings.Replace(errorOnly, "konstellation-io", "example", 1), ""},
+		{"no message", errorOnly, "has a handler that returns no message"},
+		{"no message, by default", strings.Replace(errorOnly, "func handler", "func defaultHandler", 1), "has a defaultHandler that returns no message"},
+		{"SendOutput", v1 + "\nfunc f() { ctx.SendOutput(x) }\n", "calls ctx.SendOutput"},
+		{"SendAny", v1 + "\nfunc f() { err := ctx.SendAny(x) }\n", "calls ctx.SendAny"},
+		{"suffix", strings.Replace(v1, `kre-go"`, `kre-go/v4"`, 1), "imports kre-go/v4"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var want []string
+			if test.want != "" {
+				want = []string{`krt.yml:24:60: node "output": src "src/node/main.go" is written for runner 3 or later: it ` + test.want + advice}
+			}
+			for _, src := range []string{"src/node", "src/node/main.go"} {
+				files := goodBundle()
+				files["krt.yml"] = strings.Replace(files["krt.yml"], "src: bin/output", "src: "+src, 1)
+				files["src/node/main.go"], files["src/node/tool.go"] = test.text, "package main\n"
+				_, problems := load(t, write(t, files))
+				require.Equal(t, want, problems, src)
+			}
+		})
+	}
+}
+
 func TestLoadOpensNoPipe(t *testing.T) {
 	for _, name := range []string{"src/etl/main.py", "public_input.proto"} {
 		t.Run(name, func(t *testing.T) {

@@ -209,7 +209,7 @@ func TestLoadLooksAtFiles(t *testing.T) {
 			f["src/etl/main.py"] = "def handler(ctx, data): pass\ndefault_handler = handler\n# ctx.send_output()\n"
 		}, nil},
 		{"empty main.py", func(f map[string]string) { f["src/etl/main.py"] = "" },
-			[]string{`krt.yml:13:10: warning: node "etl": "src/etl/main.py" seems to define no handler`}},
+			[]string{`krt.yml:13:10: warning: node "etl": "src/etl/main.py" seems to define no handler; without one the node does not start`}},
 		{"two manifests", func(f map[string]string) { f["krt.yaml"] = "" },
 			[]string{`krt.yml: warning: krt.yaml stands beside it and is not used`}},
 		{"two workflows on one rpc", func(f map[string]string) {

@@ -31,7 +31,6 @@ func TestRuns(t *testing.T) {
 	for _, bundle := range []struct {
 		name  string
 		args  []string
-		waits string // what it needs that is not there yet
 		calls []call
 	}{
 		{
@@ -74,8 +73,7 @@ func TestRuns(t *testing.T) {
 			},
 		},
 		{
-			name:  "python-to-go",
-			waits: "a module in the place of kre-go",
+			name: "python-to-go",
 			calls: []call{
 				{rpc: "entrypoint.Entrypoint/Count", request: `{"text": "to be, or not to be"}`, want: `{"words": 6, "longest": "not"}`},
 				{rpc: "entrypoint.Entrypoint/Count", request: `{"text": "..."}`, want: `{"longest": "no words at all"}`},
@@ -86,9 +84,6 @@ func TestRuns(t *testing.T) {
 	} {
 		t.Run(bundle.name, func(t *testing.T) {
 			localrun.NeedPython(t)
-			if bundle.waits != "" {
-				t.Skipf("waits for %s", bundle.waits)
-			}
 			dir := filepath.Join("runs", bundle.name)
 			before := contents(t, dir)
 			v := localrun.Start(t, dir, bundle.args...)
