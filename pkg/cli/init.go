@@ -73,7 +73,7 @@ func runInit(ctx context.Context, o initOptions) (err error) {
 		return err
 	}
 	// As os.Mkdir would have made it; MkdirTemp keeps others out.
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a version's source is no secret
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	if err := os.Rename(dir, o.name); err != nil {

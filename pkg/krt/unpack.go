@@ -68,7 +68,7 @@ func makeFolder(dir string) (undo func() error, err error) {
 		}
 		made = above
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a bundle is no secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, reason(err)
 	}
 	return func() error { return os.RemoveAll(made) }, nil
