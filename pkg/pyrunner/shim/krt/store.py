@@ -177,7 +177,8 @@ class Prediction(_Saver):
         """save(predicted_value="", true_value="", extra=None, utcdate=None, error="")
 
         The positional orders of older runners, with the date first or third, are
-        told by what stands there; the date was once called `date`.
+        told by what stands there; the date was once called `date`. The truth is
+        often not known yet: either value may be saved without the other.
         """
         given = self._given(values, named)
         error = given.get("error") or ""
@@ -187,9 +188,11 @@ class Prediction(_Saver):
                 % (error, self.ERR_MISSING_VALUES, self.ERR_NEW_LABELS)
             )
         for name in ("predicted_value", "true_value"):
-            value = given.get(name, "")
-            if not error and (not isinstance(value, str) or not value):
-                raise ValueError("ctx.prediction.save: %s=%r must be a text that is not empty" % (name, value))
+            value = given.get(name)
+            if value is not None and not isinstance(value, str):
+                raise ValueError("ctx.prediction.save: %s=%r must be a text" % (name, value))
+        if not error and not given.get("predicted_value") and not given.get("true_value"):
+            raise ValueError("ctx.prediction.save: give a predicted_value, a true_value or an error")
         date = given.get("utcdate") or datetime.datetime.now(datetime.timezone.utc)
         return self._save("prediction", "/v1/predictions", {
             "predicted_value": given.get("predicted_value") or "",
