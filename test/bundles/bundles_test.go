@@ -6,16 +6,22 @@ package bundles_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/test/localrun"
 )
 
@@ -29,9 +35,12 @@ type call struct {
 
 func TestRuns(t *testing.T) {
 	for _, bundle := range []struct {
-		name  string
-		args  []string
-		calls []call
+		name   string
+		args   []string
+		module string // that a node of it needs from the network
+		calls  []call
+		// what its nodes have saved in the end: predicted, true value, error
+		predictions [][3]string
 	}{
 		{
 			name: "price-estimator",
@@ -80,15 +89,41 @@ func TestRuns(t *testing.T) {
 				{rpc: "entrypoint.Entrypoint/Count", request: `{"text": "` + strings.Repeat("a", 41) + `"}`,
 					fails: "error in 'counter': no word has 41 letters"},
 			},
+			predictions: [][3]string{{"not", "not"}},
+		},
+		{
+			name:   "both-generations",
+			module: "github.com/golang/protobuf@v1.5.2",
+			calls: []call{
+				{rpc: "entrypoint.Entrypoint/Close", request: `{"asset": "A1", "predicted": "repair", "real": "replace", "closed": 1588749429}`,
+					want: `{"text": "Closed 1 of A1", "closed": 1}`},
+				{rpc: "entrypoint.Entrypoint/Close", request: `{"asset": "A1"}`, want: `{"text": "Nothing was predicted"}`},
+				{rpc: "entrypoint.Entrypoint/Close", request: `{"asset": "A1", "predicted": "paint", "real": "paint", "closed": 1588749430}`,
+					want: `{"text": "paint is a new label"}`},
+				{rpc: "entrypoint.Entrypoint/Close", request: `{"asset": "A2", "predicted": "repair", "real": "repair", "urgent": true, "closed": 1588749431}`,
+					want: `{"text": "Somebody is on the way to A2"}`},
+			},
+			predictions: [][3]string{
+				{"repair", "replace"}, {"repair", "replace"}, {"repair"}, // older, newer, newer without truth
+				{"paint", "paint"}, {"", "", "new_labels"},
+				{"repair", "repair"}, {"repair", "repair"}, {"repair"},
+				{"", "", "missing_values"}, // without a date, so of now
+			},
 		},
 	} {
 		t.Run(bundle.name, func(t *testing.T) {
 			localrun.NeedPython(t)
+			needModule(t, bundle.module)
 			dir := filepath.Join("runs", bundle.name)
 			before := contents(t, dir)
 			v := localrun.Start(t, dir, bundle.args...)
 			for _, c := range bundle.calls {
 				check(t, v, c)
+			}
+			if len(bundle.predictions) > 0 {
+				require.EventuallyWithT(t, func(c *assert.CollectT) {
+					assert.Equal(c, bundle.predictions, predictions(t, v))
+				}, time.Minute, 10*time.Millisecond, "what follows an early reply may still go on")
 			}
 			require.Zero(t, v.Stop(t), "exit code")
 			require.Equal(t, before, contents(t, dir), "a run leaves the bundle as it is")
@@ -106,6 +141,57 @@ func TestRunsArchive(t *testing.T) {
 	v := localrun.Start(t, archive)
 	check(t, v, call{rpc: "entrypoint.Entrypoint/Shout", request: `{"text": "one file"}`, want: `{"text": "ONE FILE!"}`})
 	require.Zero(t, v.Stop(t), "exit code")
+}
+
+// TestRunsPrebuilt runs a bundle whose Go node comes as a program that was built
+// with kn-krt, in the place that users built theirs in with the original.
+func TestRunsPrebuilt(t *testing.T) {
+	localrun.NeedPython(t)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("runs/python-to-go")))
+	source := filepath.Join(dir, "src", "counter")
+	flags, err := local.GoFlags(source, t.TempDir())
+	require.NoError(t, err)
+	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", filepath.Join(dir, "bin", "counter")}, flags, []string{"."})...)
+	build.Dir, build.Env = source, append(os.Environ(), "GOWORK=off")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NoError(t, os.RemoveAll(source))
+	manifest, err := os.ReadFile(filepath.Join(dir, "krt.yml"))
+	require.NoError(t, err)
+	manifest = bytes.Replace(manifest, []byte("src: src/counter/main.go"), []byte("src: bin/counter"), 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "krt.yml"), manifest, 0o600))
+
+	printed, code := localrun.Command(t, "validate", dir)
+	require.Zero(t, code, printed)
+	v := localrun.Start(t, dir)
+	check(t, v, call{rpc: "entrypoint.Entrypoint/Count", request: `{"text": "to be"}`, want: `{"words": 2, "longest": "to"}`})
+	require.Zero(t, v.Stop(t), "exit code")
+}
+
+// needModule skips the test where a module (path@version) cannot be had.
+func needModule(t *testing.T, module string) {
+	if module == "" {
+		return
+	}
+	download := exec.CommandContext(t.Context(), "go", "mod", "download", module)
+	download.Dir = t.TempDir()
+	if out, err := download.CombinedOutput(); err != nil {
+		t.Skipf("cannot download %s: %s", module, out)
+	}
+}
+
+// predictions are those of the version's store, by date, as in TestRuns.
+func predictions(t *testing.T, v *localrun.Version) [][3]string {
+	var stored struct {
+		Predictions []store.Prediction `json:"predictions"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(v.Store(t, store.PathPredictions)), &stored))
+	var all [][3]string
+	for _, p := range stored.Predictions {
+		all = append(all, [3]string{p.PredictedValue, p.TrueValue, p.Error})
+	}
+	return all
 }
 
 // check calls once: some of the nodes count.
