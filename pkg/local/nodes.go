@@ -1,11 +1,19 @@
 package local
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io/fs"
 	"path/filepath"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // Languages of nodes, as told in events.
@@ -111,7 +119,7 @@ func describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		s.Workflows = append(s.Workflows, ServingWorkflow{
 			Name:    w.Name,
 			Method:  string(method.Parent().FullName()) + "/" + string(method.Name()),
-			Example: Example(method.Input()),
+			Example: example(b, w.Name, method.Input()),
 		})
 	}
 	return s
@@ -124,4 +132,15 @@ func byName(instances []*instance) map[string]*instance {
 		nodes[i.spec.node] = i
 	}
 	return nodes
+}
+
+// example returns a request for people to start from: the bundle's own, in
+// assets/examples/<workflow>.json, or one made of the message's fields.
+func example(b *krt.Bundle, workflow string, m protoreflect.MessageDescriptor) string {
+	text, err := fs.ReadFile(b.FS(), "assets/examples/"+workflow+".json")
+	var line bytes.Buffer
+	if err != nil || protojson.Unmarshal(text, dynamicpb.NewMessage(m)) != nil || json.Compact(&line, text) != nil {
+		return schema.Example(m)
+	}
+	return line.String()
 }

@@ -1,4 +1,4 @@
-package local
+package schema_test
 
 import (
 	"context"
@@ -41,7 +41,7 @@ service Entrypoint { rpc A(Empty) returns (Empty); }
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := s.Entry().Messages().ByName(protoreflect.Name(name))
-			text := Example(m)
+			text := schema.Example(m)
 			if want != "" {
 				require.Equal(t, want, text)
 			}

@@ -1,4 +1,4 @@
-package local
+package schema
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ func Example(m protoreflect.MessageDescriptor) string {
 }
 
 func exampleMessage(b *strings.Builder, m protoreflect.MessageDescriptor, depth int) {
-	if text, ok := wellKnown(m.FullName()); ok {
+	if text, ok := wellKnownExample(m.FullName()); ok {
 		b.WriteString(text)
 		return
 	}
@@ -101,8 +101,8 @@ func scalar(field protoreflect.FieldDescriptor) string {
 	}
 }
 
-// wellKnown returns an example of a message that has a JSON form of its own.
-func wellKnown(name protoreflect.FullName) (text string, ok bool) {
+// wellKnownExample returns an example of a message that has a JSON form of its own.
+func wellKnownExample(name protoreflect.FullName) (text string, ok bool) {
 	text, ok = map[protoreflect.FullName]string{
 		"google.protobuf.Timestamp":   `"2030-01-02T03:04:05Z"`,
 		"google.protobuf.Duration":    `"1.5s"`,
