@@ -16,6 +16,9 @@ func TestMain(m *testing.M) { localrun.Main(m) }
 func TestFirstSteps(t *testing.T) {
 	for _, language := range []string{"python", "go"} {
 		t.Run(language, func(t *testing.T) {
+			if language == "python" {
+				localrun.NeedPython(t)
+			}
 			t.Chdir(t.TempDir())
 			out, code := localrun.Command(t, "init", "first", "--language", language)
 			require.Zero(t, code, out)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
 var update = flag.Bool("update", false, "write the output as it is into the scripts")
@@ -37,6 +39,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name != "python" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			_, err := pyrunner.FindPython(os.Getenv)
+			return err == nil, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, kept...)
 			return nil
