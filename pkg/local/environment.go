@@ -94,7 +94,7 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	add("KRT_HANDLER_PATH", n.Src)
 	add("KRT_REPLY_URL", p.replyURL)
 	add("KRT_STORE", p.storeURL)
-	add("KRT_LOG", "text")
+	add("KRT_LOG", "plain")
 	if p.python != "" {
 		add("KRT_PYTHON", p.python)
 	}

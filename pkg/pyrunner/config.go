@@ -31,7 +31,7 @@ type config struct {
 	fork                    bool
 	maxMessageBytes         int
 	level                   slog.Level
-	json                    bool // log lines are JSON
+	wholeText               bool // a text of several lines is one log record
 }
 
 func readConfig(env func(string) string) (config, error) {
@@ -41,7 +41,7 @@ func readConfig(env func(string) string) (config, error) {
 		workflow:        env("KRT_WORKFLOW_NAME"),
 		store:           env("KRT_STORE"),
 		maxMessageBytes: defaultMaxMessageBytes,
-		json:            strings.EqualFold(env("KRT_LOG"), "json"),
+		wholeText:       strings.EqualFold(env("KRT_LOG"), "json") || strings.EqualFold(env("KRT_LOG"), "plain"),
 	}
 	var errs []error
 	var err error

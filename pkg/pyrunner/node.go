@@ -66,7 +66,7 @@ func (n *node) Init(ctx context.Context) error {
 			n.end(err()) // nothing if the node has ended before
 		}()
 	}
-	n.log.Info("python started", "workers", n.config.workers, "python", n.python,
+	n.log.Debug("python started", "workers", n.config.workers, "python", n.python,
 		"handler", n.config.handler, "took", time.Since(started).Round(time.Millisecond).String())
 	return nil
 }
@@ -126,7 +126,7 @@ func (n *node) pipe() (*os.File, error) {
 	}
 	n.output.Go(func() {
 		defer func() { _ = r.Close() }()
-		copyOutput(r, n.log, n.config.json)
+		copyOutput(r, n.log, n.config.wholeText)
 	})
 	return w, nil
 }

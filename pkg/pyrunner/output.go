@@ -24,8 +24,9 @@ const (
 // its output ends. shim/krt/logs.py says how its records look; any other line is
 // what native code or a child of the node wrote.
 //
-// Text that has several lines, such as a traceback, stays one record in JSON and
-// becomes a record a line otherwise, or nobody could read it.
+// Text that has several lines, such as a traceback, stays one record where the
+// format can show it (JSON, plain) and becomes a record a line otherwise, or
+// nobody could read it.
 func copyOutput(r io.Reader, log *slog.Logger, whole bool) {
 	in := bufio.NewReaderSize(r, 16<<10)
 	for {

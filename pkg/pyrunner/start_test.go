@@ -62,7 +62,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is no whole number from 1 to 256`},
 		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither empty nor "never"`},
 		"python":          {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
-		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is none of json, text`},
+		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is none of json, plain, text`},
 		"store":           {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
 	} {
 		t.Run(name, func(t *testing.T) {

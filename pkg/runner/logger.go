@@ -90,7 +90,9 @@ func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "plain":
+		return slog.New(newPlainHandler(w, options)), nil
 	default:
-		return nil, fmt.Errorf("KRT_LOG: %q is none of json, text", format)
+		return nil, fmt.Errorf("KRT_LOG: %q is none of json, plain, text", format)
 	}
 }

@@ -51,8 +51,8 @@ type Options struct {
 	// Listener is where to listen. Default: the inherited socket whose number is
 	// KRT_LISTEN_FD, else the port PORT, else 8080. Run closes it.
 	Listener net.Listener
-	// Logger takes the node's log lines. Default: standard error, as text, or as
-	// JSON with KRT_LOG=json, at level info or KRT_LOG_LEVEL.
+	// Logger takes the node's log lines. Default: standard error, as text, as
+	// JSON with KRT_LOG=json, or as bare lines with KRT_LOG=plain, at level info or KRT_LOG_LEVEL.
 	Logger *slog.Logger
 	// Ready is called once, when init has returned and the node takes events.
 	Ready func()

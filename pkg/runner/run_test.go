@@ -223,7 +223,7 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 }
 
 func TestLogSettings(t *testing.T) {
-	for env, want := range map[string]string{"KRT_LOG": `KRT_LOG: "xml" is none of json, text`, "KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is none of`} {
+	for env, want := range map[string]string{"KRT_LOG": `KRT_LOG: "xml" is none of json, plain, text`, "KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is none of`} {
 		err := runner.Run(t.Context(), runner.Options{Listener: listen(t), Getenv: func(name string) string {
 			if name == env {
 				return "xml"

@@ -1,0 +1,70 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// plainHandler writes log lines for a person who watches the node (KRT_LOG=plain,
+// which `kn-krt run` sets): the message as it is, with its lines, after its level
+// unless that is INFO. Time, node, workflow and correlation id are left out:
+// whoever shows the lines says which node they are of.
+type plainHandler struct {
+	level slog.Leveler
+	mu    *sync.Mutex
+	w     io.Writer
+	attrs []slog.Attr
+}
+
+func newPlainHandler(w io.Writer, o *slog.HandlerOptions) *plainHandler {
+	level := o.Level
+	if level == nil {
+		level = slog.LevelInfo
+	}
+	return &plainHandler{level: level, mu: &sync.Mutex{}, w: w}
+}
+
+// Enabled implements slog.Handler.
+func (h *plainHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+
+// Handle implements slog.Handler.
+func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
+	var line bytes.Buffer
+	if r.Level != slog.LevelInfo {
+		line.WriteString(r.Level.String() + " ")
+	}
+	line.WriteString(r.Message)
+	write := func(a slog.Attr) bool {
+		switch a.Key {
+		case "node", "workflow", "correlationid":
+		case "stack": // lines of its own
+			line.WriteString("\n" + a.Value.String())
+		default:
+			line.WriteString(" " + a.Key + "=" + a.Value.String())
+		}
+		return true
+	}
+	for _, a := range h.attrs {
+		write(a)
+	}
+	r.Attrs(write)
+	line.WriteByte('\n')
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := h.w.Write(line.Bytes())
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *plainHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	with.attrs = append(append([]slog.Attr(nil), h.attrs...), attrs...)
+	return &with
+}
+
+// WithGroup implements slog.Handler. The runner has no groups; a node's own are
+// not told apart here.
+func (h *plainHandler) WithGroup(string) slog.Handler { return h }
