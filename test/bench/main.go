@@ -28,7 +28,7 @@ func main() {
 		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "http-echo": httpEcho, "event-echo": eventEcho,
 		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP,
 	})
-	b := &bench{log: os.Stderr} //nolint:forbidigo // a main: the streams are its own
+	b := &bench{log: os.Stderr}
 	only := flag.String("case", "", "cases to run, by comma: "+strings.Join(caseNames(), ", ")+" (default: all)")
 	flag.IntVar(&b.rounds, "rounds", 20, "rounds in which the parts take turns")
 	flag.Float64Var(&b.seconds, "seconds", 0.25, "seconds of load for each part in a round")
@@ -39,7 +39,7 @@ func main() {
 	err := b.run(ctx, *only)
 	stop()
 	if err == nil {
-		err = b.report(os.Stdout, *out) //nolint:forbidigo // as above
+		err = b.report(os.Stdout, *out)
 	}
 	if err != nil {
 		fmt.Fprintln(b.log, err)

@@ -22,7 +22,7 @@ func Child(roles map[string]Role) {
 	// What the role starts itself is no child of this kind.
 	_ = os.Unsetenv(environment)
 	if err := play(text, roles); err != nil {
-		fmt.Fprintln(os.Stderr, err) //nolint:forbidigo // a child's main: the stream is its own
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
@@ -57,10 +57,10 @@ func play(text string, roles map[string]Role) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stdout.Write(append(line, '\n')); err != nil { //nolint:forbidigo // the greeting's place
+	if _, err := os.Stdout.Write(append(line, '\n')); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin) //nolint:forbidigo // closed when the parent is done or gone
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	return nil
 }
 

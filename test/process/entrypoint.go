@@ -50,7 +50,7 @@ func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) //nolint:forbidigo // a child's main
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	e, err := entrypoint.New(v, entrypoint.Options{Timeout: s.Timeout, Logger: log})
 	if err != nil {
 		return nil, err

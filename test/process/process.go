@@ -70,7 +70,7 @@ func Start(ctx context.Context, role string, settings any, log io.Writer) (*Proc
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %q: %w", role, err)
 	}
-	cmd := exec.CommandContext(ctx, self)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self) // ended by Stop, not by ctx
 	cmd.Env = append(os.Environ(), environment+"="+string(text))
 	cmd.Stderr = log
 	p := &Process{cmd: cmd}
