@@ -28,7 +28,7 @@ func answerCases() []testCase {
 }
 
 func earlyReply(v *version) {
-	gate := newID()
+	gate := v.newGate("n2")
 	in := request("n3", order("n2", node.Act_EARLY_REPLY, "early"), order("n2", node.Act_WAIT, gate))
 	reply, err := v.call("Three", in)
 	require.NoError(v.t, err)

@@ -95,7 +95,7 @@ func cancelReaches(v *version) {
 }
 
 func cancelAfterReply(v *version) {
-	gate := newID()
+	gate := v.newGate("n2")
 	in := request("n3", order("n1", node.Act_EARLY_REPLY, "early"), order("n2", node.Act_WAIT, gate))
 	caller := open(v.t, v.Target)
 	_, err := caller.call("Three", in)

@@ -38,7 +38,7 @@ func manyCallers(v *version) {
 }
 
 func stopUnderLoad(v *version) {
-	gate := newID()
+	gate := v.newGate("n2")
 	var inFlight [2]*node.Request
 	var answers [2]<-chan answer
 	for i := range inFlight {

@@ -181,11 +181,19 @@ func (l *local) child(env map[string]string, listener net.Listener) {
 
 // foreign starts the node that is no runner.
 func (l *local) foreign() string {
-	s := httptest.NewServer(&node.Foreign{
+	return serve(l.t, &node.Foreign{
 		Records: node.Records{Dir: l.dir, Node: "foreign"},
 		Source:  event.Source(namespace, string(l.variant), "foreign"),
 	})
-	l.t.Cleanup(s.Close)
+}
+
+// serve serves h until the test ends, and what it still works on too.
+func serve(t *testing.T, h http.Handler) (url string) {
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
 	return s.URL
 }
 
@@ -226,7 +234,7 @@ func unsteady(t *testing.T, reply string) string {
 	to.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	var mu sync.Mutex
 	attempts := map[string]int{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := r.URL.Path + " " + r.Header.Get("Ce-Source") + " " + r.Header.Get("Ce-Id")
 		mu.Lock()
 		attempts[key]++
@@ -242,6 +250,4 @@ func unsteady(t *testing.T, reply string) string {
 			to.ServeHTTP(w, r)
 		}
 	}))
-	t.Cleanup(s.Close)
-	return s.URL
 }

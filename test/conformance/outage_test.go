@@ -96,7 +96,7 @@ func diesAlways(v *version) {
 }
 
 func diesBesideOthers(v *version) {
-	gate := newID()
+	gate := v.newGate(mortal)
 	held := request("n3", order(mortal, node.Act_WAIT, gate))
 	holding := v.begin(v.t.Context(), "Three", held)
 	v.awaitRuns(held, mortal, 1)

@@ -47,7 +47,7 @@ func handlersKnowTheirCall(v *version) {
 }
 
 func slowNodeAnswers(v *version) {
-	gate := newID()
+	gate := v.newGate("n2")
 	in := request("n3", order("n2", node.Act_WAIT, gate))
 	slow := v.begin(v.t.Context(), "Three", in)
 	v.awaitRuns(in, "n2", 1)

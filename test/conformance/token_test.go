@@ -36,7 +36,7 @@ type held struct {
 
 // hold begins a call that stays at the foreign node, the first of its workflow.
 func (v *version) hold(ctx context.Context) held {
-	gate := newID()
+	gate := v.newGate("foreign")
 	in := request("n1", order("foreign", node.Act_WAIT, gate))
 	h := held{in: in, answers: v.begin(ctx, "ForeignFirst", in), release: func() { v.openGate("foreign", gate) }}
 	v.awaitRuns(in, "foreign", 1)

@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // version is a target with the means to try it. It is all that a case gets.
 type version struct {
@@ -174,6 +174,14 @@ func (v *version) records(name, id string) []string {
 		return nil
 	}
 	return strings.Split(text, "\n")
+}
+
+// newGate returns the name of a gate at which that node may wait. It is open once
+// the case is over, however that ends: what waits would hold up the rest.
+func (v *version) newGate(name string) string {
+	gate := newID()
+	v.t.Cleanup(func() { v.openGate(name, gate) })
+	return gate
 }
 
 // openGate lets those go on that wait at it.

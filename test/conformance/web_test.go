@@ -227,7 +227,7 @@ func eventRoutes(v *version) {
 }
 
 func respondAsync(v *version) {
-	gate := newID()
+	gate := v.newGate("n2")
 	in := request("n3", order("n2", node.Act_WAIT, gate))
 	header := producerHeader("application/protobuf", newID())
 	header.Set("Prefer", "respond-async, wait=10")
