@@ -90,7 +90,7 @@ func (e *Entrypoint) answerNobody(t *table, r *route, in inbound) {
 // answerEvent writes the answer to a producer's event.
 func (e *Entrypoint) answerEvent(w http.ResponseWriter, t *table, r *route, in *cloudevents.Event, encoding binding.Encoding, data []byte) {
 	out := cloudevents.New()
-	out.SetID(in.ID())
+	out.SetID(in.ID() + "@" + in.Source()) // two producers may use the same id; a repeated event has the same answer
 	out.SetSource(t.source)
 	out.SetType(r.want)
 	out.SetExtension("causationid", in.ID())

@@ -144,6 +144,7 @@ func TestABinaryCloudEventCallsAWorkflow(t *testing.T) {
 			require.JSONEq(t, `{"text":"hello>a>b","payload":""}`, got.body)
 			require.Equal(t, "test.Reply", got.header.Get("Ce-Type"))
 			require.Equal(t, "my-1", got.header.Get("Ce-Causationid"))
+			require.Equal(t, "my-1@/me", got.header.Get("Ce-Id"))
 			require.Equal(t, "/krt/test/v1/entrypoint", got.header.Get("Ce-Source"))
 			for name := range got.header {
 				require.False(t, strings.HasPrefix(name, "Ce-Krt"), name)
