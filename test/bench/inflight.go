@@ -79,21 +79,31 @@ func (b *bench) hold(ctx context.Context, n int) (live, resident float64, err er
 	}
 	fmt.Fprintf(b.log, "%d steps: %.1f KB heap, %.1f KB stacks, %.1f goroutines each\n", n,
 		float64(now.Heap-usage.Heap)/held/1024, float64(now.Stacks-usage.Stacks)/held/1024, float64(now.Goroutines)/held)
-	if b.profiles != "" {
-		for _, kind := range []string{"heap", "goroutine"} {
-			var profile []byte
-			if err := p.Control(ctx, "/debug/pprof/"+kind, &profile); err != nil {
-				return 0, 0, err
-			}
-			if err := os.WriteFile(filepath.Join(b.profiles, fmt.Sprintf("in flight %d steps.%s", n, kind)), profile, 0o600); err != nil {
-				return 0, 0, err
-			}
-		}
+	if err := b.profileHeld(ctx, p, n); err != nil {
+		return 0, 0, err
 	}
 	if err := nodes.Control(ctx, "/release", nil); err != nil {
 		return 0, 0, err
 	}
 	return float64(now.Heap+now.Stacks-usage.Heap-usage.Stacks) / held / 1024, float64(during-before) / held / 1024, wait()
+}
+
+// profileHeld keeps what p, with requests waiting in the last of n nodes, holds.
+func (b *bench) profileHeld(ctx context.Context, p *process.Process, n int) error {
+	if b.profiles == "" {
+		return nil
+	}
+	for _, kind := range []string{"heap", "goroutine"} {
+		var profile []byte
+		if err := p.Control(ctx, "/debug/pprof/"+kind, &profile); err != nil {
+			return err
+		}
+		name := filepath.Join(b.profiles, fmt.Sprintf("in flight %d steps.%s", n, kind))
+		if err := os.WriteFile(name, profile, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // callAll begins all requests; wait returns when they are answered.

@@ -90,7 +90,7 @@ func grpcEcho(ctx context.Context, _ json.RawMessage, _ *http.ServeMux) ([]strin
 		return nil, err
 	}
 	s := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), grpc.SharedWriteBuffer(true))
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))))
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "bench.Bench",
 		HandlerType: (*any)(nil),

@@ -76,7 +76,7 @@ func (b *bench) python(ctx context.Context) (err error) {
 	python, err := pyrunner.FindPython(os.Getenv)
 	if err != nil {
 		b.note("The rows of Python are missing: no Python with protobuf was found.")
-		return nil //nolint:nilerr // said in the note
+		return nil
 	}
 	dir, err := os.MkdirTemp("", "krt-bench-")
 	if err != nil {

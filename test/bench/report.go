@@ -76,7 +76,7 @@ func (b *bench) report(out io.Writer, path string) error {
 	if path == "" {
 		return nil
 	}
-	return os.WriteFile(path, []byte(b.markdown()), 0o644) //nolint:gosec // a document for all to read
+	return os.WriteFile(path, []byte(b.markdown()), 0o644)
 }
 
 // generated ends what is written anew by each run; what follows it in a
