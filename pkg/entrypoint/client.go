@@ -190,7 +190,7 @@ func (x *answerBody) answer() (*http.Response, error) {
 // Read implements io.Reader.
 func (x *answerBody) Read(p []byte) (int, error) {
 	n, err := x.Reader.Read(p)
-	x.ended = x.ended || err == io.EOF //nolint:errorlint // readers return it bare
+	x.ended = x.ended || err == io.EOF
 	return n, err
 }
 

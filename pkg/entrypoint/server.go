@@ -15,6 +15,8 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds the reading of one request, body included.
 	readTimeout = 60 * time.Second
+	// answerTime is what a caller may take to read an answer.
+	answerTime = 60 * time.Second
 	// idleTimeout is longer than a dispatcher's 90 s, so that it never posts on
 	// a connection which is just being closed here.
 	idleTimeout = 5 * time.Minute
@@ -35,9 +37,12 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second},
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
+		// Counted from the end of a request's header. Without it, who reads no
+		// answer keeps the answer and a goroutine for ever.
+		WriteTimeout:   readTimeout + e.options.Timeout + answerTime,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
 	if age > 0 {
 		s.Handler = retire(h)

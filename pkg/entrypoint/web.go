@@ -52,6 +52,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 		)
 	}
 	transcoder, err := vanguard.NewTranscoder(services,
+		e.boundedGzip(), // first: vanguard forgets the compressions given after a codec
 		vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)),
 		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
 			return strictJSON{&vanguard.JSONCodec{
@@ -70,8 +71,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 			r.Header.Set("Connect-Protocol-Version", "1")
 			r.Header.Set("Content-Type", "application/json")
 		}
-		sized := &sizedBody{ReadCloser: r.Body, limit: int64(e.options.MaxMessageBytes), declared: r.ContentLength}
-		r.Body = sized
+		sized := newSizedBody(r, int64(e.options.MaxMessageBytes))
 		transcoder.ServeHTTP(&tooLargeWriter{w, sized}, r)
 	}), nil
 }
@@ -94,19 +94,6 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 	return nil
 }
 
-// sizedBody counts what is read of a request's body.
-type sizedBody struct {
-	io.ReadCloser
-	read, limit, declared int64
-}
-
-// Read implements io.Reader.
-func (b *sizedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	return n, err
-}
-
 // tooLargeWriter answers 413 to a body above the limit, where Connect's table
 // of statuses has 429 for every exhausted resource.
 type tooLargeWriter struct {
@@ -118,6 +105,7 @@ type tooLargeWriter struct {
 func (w *tooLargeWriter) WriteHeader(status int) {
 	if status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit {
 		status = http.StatusRequestEntityTooLarge
+		w.Header().Set("Connection", "close") // or the answer would wait for the rest of the body
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

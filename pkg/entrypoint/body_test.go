@@ -1,0 +1,65 @@
+package entrypoint_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// gzipped is text compressed.
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+func TestCompressedJSONIsBoundedWhenDecompressed(t *testing.T) {
+	f := newFixture(t)
+	o := quick()
+	o.MaxMessageBytes = 64 << 10
+	f.serve(f.version(node(t, "a", f.says("a", true))), o)
+	for _, c := range []struct {
+		name, text string
+		status     int
+	}{
+		{"small", `{"text":"hello"}`, http.StatusOK},
+		{"a bomb", `{"text":"` + strings.Repeat("x", 16<<20) + `"}`, http.StatusTooManyRequests},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web+"/test.Entrypoint/Call", bytes.NewReader(gzipped(t, c.text)))
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Content-Encoding", "gzip")
+			res, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			defer res.Body.Close()
+			text, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.status, res.StatusCode, "%s", text)
+		})
+	}
+}
+
+func TestADeclaredLengthAboveTheLimitIsRefusedUnread(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.version(node(t, "a", f.says("a", true))), quick())
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(f.web, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /test.Entrypoint/Call HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1099511627776\r\n\r\nfew")
+	require.NoError(t, err)
+	head := make([]byte, len("HTTP/1.1 413"))
+	_, err = io.ReadFull(conn, head)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 413", string(head))
+}
