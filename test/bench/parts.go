@@ -82,8 +82,8 @@ func goRunner(ctx context.Context, _ json.RawMessage, _ *http.ServeMux) ([]strin
 }
 
 // grpcEcho is the role of a raw grpc-go echo: one registered method over raw
-// bytes, and the two options that make a server cheaper, which the entrypoint
-// sets too.
+// bytes, and the option that makes a server cheaper, which the entrypoint sets
+// too.
 func grpcEcho(ctx context.Context, _ json.RawMessage, _ *http.ServeMux) ([]string, error) {
 	listener, err := process.Listen(ctx)
 	if err != nil {
