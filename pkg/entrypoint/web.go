@@ -105,9 +105,17 @@ type tooLargeWriter struct {
 func (w *tooLargeWriter) WriteHeader(status int) {
 	if status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit {
 		status = http.StatusRequestEntityTooLarge
-		w.Header().Set("Connection", "close") // or the answer would wait for the rest of the body
+		linger(w.ResponseWriter)
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// linger has net/http close an HTTP/1.1 connection once the answer is written,
+// without waiting for the rest of the body, and only after a while: closed at
+// once, a caller still sending would find it reset instead of the answer.
+// Nothing but the reader of bodies with a limit can ask for that.
+func linger(w http.ResponseWriter) {
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
 }
 
 // Unwrap lets http.ResponseController reach the connection's own writer.
