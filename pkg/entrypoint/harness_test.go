@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -96,7 +95,6 @@ type fixture struct {
 	grpc   string
 	web    string
 	reply  string
-	logs   *bytes.Buffer
 	stop   context.CancelFunc
 	done   chan error
 }
@@ -142,7 +140,7 @@ func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	}()
 	f.t.Cleanup(func() {
 		stop()
-		<-f.done
+		require.NoError(f.t, <-f.done) // nil where the test has read it already
 	})
 	f.conn, err = grpc.NewClient(f.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(f.t, err)
@@ -172,9 +170,6 @@ func (f *fixture) message(full string) *dynamicpb.Message {
 // text returns the bytes of a message with the given text.
 func (f *fixture) text(full, text string) []byte {
 	m := f.message(full)
-	quoted, err := protojson.Marshal(m)
-	require.NoError(f.t, err)
-	_ = quoted
 	m.Set(m.Descriptor().Fields().ByName("text"), valueOf(text))
 	data, err := proto.Marshal(m)
 	require.NoError(f.t, err)
