@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+)
+
+// component is one of the cluster's processes.
+type component struct {
+	name string
+	args []string
+	env  []string
+	// ready says whether those after it may start; nil: at once.
+	ready func(context.Context) error
+}
+
+// components are in the order in which they start.
+func components(p place) []component {
+	const etcd = "http://127.0.0.1:2379"
+	admin := "--kubeconfig=" + p.kubeconfig()
+	kube := p.bin("kube")
+	return []component{
+		{name: "etcd", args: []string{kube, "etcd", "--data-dir=" + filepath.Join(p.State, "etcd"),
+			"--listen-client-urls=" + etcd, "--advertise-client-urls=" + etcd,
+			"--listen-peer-urls=http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level=warn"}},
+		{name: "registry", args: []string{p.bin("crane"), "registry", "serve", "--address=127.0.0.1:5000", "--disk=" + blobDir(p)},
+			// crane makes a temporary folder for uploads; a folder that goes with the cluster serves.
+			env: []string{"TMPDIR=" + p.Data}, ready: dial("127.0.0.1:5000")},
+		{name: "containerd", args: []string{"containerd", "--config=" + p.conf("containerd.toml"), "--log-level=warn"}},
+		{name: "apiserver", args: apiserverArgs(p, kube, etcd), ready: apiserverReady},
+		// Both end by themselves when the apiserver is not ready within seconds of their start.
+		{name: "controller-manager", args: []string{kube, "kube-controller-manager", admin,
+			"--service-account-private-key-file=" + p.pki("sa.key"), "--root-ca-file=" + p.pki("ca.crt"),
+			"--use-service-account-credentials", "--cluster-cidr=" + podCIDR, "--allocate-node-cidrs",
+			"--service-cluster-ip-range=" + serviceCIDR, "--cluster-signing-cert-file=" + p.pki("ca.crt"),
+			"--cluster-signing-key-file=" + p.pki("ca.key"), "--leader-elect=false"}},
+		{name: "scheduler", args: []string{kube, "kube-scheduler", admin, "--leader-elect=false"}},
+		{name: "coredns", args: []string{p.bin("coredns"), "-conf=" + p.conf("Corefile")}},
+		{name: "kube-proxy", args: []string{kube, "kube-proxy", admin, "--cluster-cidr=" + podCIDR,
+			"--hostname-override=" + nodeName, "--proxy-mode=iptables", "--conntrack-max-per-core=0",
+			"--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
+			"--iptables-min-sync-period=100ms"}},
+		{name: "kubelet", args: []string{kube, "kubelet", "--config=" + p.conf("kubelet.yaml"),
+			"--kubeconfig=" + p.pki("kubelet.kubeconfig"), "--hostname-override=" + nodeName, "--node-ip=" + nodeIP}},
+		{name: "ingress", args: []string{p.bin("ingress"), "-kubeconfig=" + p.kubeconfig(),
+			"-public=" + nodeIP + ":80", "-private=" + nodeIP + ":8081", "-address=" + nodeIP}},
+	}
+}
+
+func apiserverArgs(p place, kube, etcd string) []string {
+	return []string{kube, "kube-apiserver", "--etcd-servers=" + etcd,
+		"--bind-address=0.0.0.0", "--advertise-address=" + nodeIP, "--secure-port=6443",
+		"--tls-cert-file=" + p.pki("apiserver.crt"), "--tls-private-key-file=" + p.pki("apiserver.key"),
+		"--client-ca-file=" + p.pki("ca.crt"), "--service-account-key-file=" + p.pki("sa.pub"),
+		"--service-account-signing-key-file=" + p.pki("sa.key"),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-cluster-ip-range=" + serviceCIDR, "--authorization-mode=Node,RBAC", "--allow-privileged",
+		"--kubelet-client-certificate=" + p.pki("admin.crt"), "--kubelet-client-key=" + p.pki("admin.key"),
+		"--kubelet-preferred-address-types=InternalIP", "--endpoint-reconciler-type=lease"}
+}
+
+func dial(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}
+
+func apiserverReady(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, apiServer+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	// Nothing is told to it and nothing believed but that it is up.
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+	}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("apiserver: %s", response.Status)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"time"
+)
+
+// proxy passes requests on, each at once: nothing is held back to fill a buffer.
+type proxy struct {
+	http1, http2 *httputil.ReverseProxy
+}
+
+func newProxy() *proxy {
+	var h1, h2 http.Protocols
+	h1.SetHTTP1(true)
+	h2.SetUnencryptedHTTP2(true)
+	return &proxy{http1: newReverse(&h1), http2: newReverse(&h2)}
+}
+
+func newReverse(protocols *http.Protocols) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		FlushInterval: -1,
+		Transport: &http.Transport{
+			Protocols:   protocols,
+			DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			// A pod that has gone takes its connections with it; those to a service's
+			// address lead to one pod, so they must not live long.
+			IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 100,
+			DisableCompression: true, // who asks for it gets it as it comes
+		},
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetXForwarded() },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			slog.Warn("no answer", "host", r.Host, "address", r.URL.Host, "error", err)
+			http.Error(w, "no answer from behind the ingress: "+err.Error(), http.StatusBadGateway)
+		},
+	}
+}
+
+// handler serves one side.
+func (v *view) handler(p *proxy) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		r, ok := v.find(request)
+		if !ok {
+			http.Error(w, "no Ingress serves host "+request.Host, http.StatusNotFound)
+			return
+		}
+		chosen := r.pick()
+		// The ingress overrides what the caller says: by these headers Knative tells revisions apart.
+		for _, set := range []map[string]string{r.headers, chosen.headers} {
+			for name, value := range set {
+				request.Header.Set(name, value)
+			}
+		}
+		request.URL.Scheme, request.URL.Host = "http", chosen.address
+		if r.rewriteHost != "" {
+			request.Host = r.rewriteHost
+		}
+		if chosen.http2 {
+			p.http2.ServeHTTP(w, request)
+			return
+		}
+		p.http1.ServeHTTP(w, request)
+	})
+}

@@ -1,0 +1,102 @@
+// Command cluster runs a real Kubernetes with Knative on this one machine, for
+// the tests: built from Go modules and Debian packages, in namespaces of its
+// own. README.md says what it is made of and why.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+const usage = `usage: go run ./test/cluster VERB
+
+  up               start the cluster, or use the one that runs
+  down             stop it and leave nothing of it behind
+  exec -- COMMAND  run a command inside it, with KUBECONFIG and KO_DOCKER_REPO set
+  logs [NAME]      print the last lines of a component's log, or of all
+  tools            build every tool, start nothing
+  tool NAME        build one tool and print its path
+  crds             print the path of a file with Knative's CRDs
+`
+
+const elsewhere = `cannot run the test cluster here: it needs root on Linux (Debian or a relative of it).
+Use a cluster that you have instead: with Knative Serving and Eventing installed on it, say
+  KUBECONFIG=<file> KO_DOCKER_REPO=<registry it pulls from> make e2e
+kind with Knative's quickstart makes one: https://knative.dev/docs/getting-started/quickstart-install/`
+
+var errUsage = errors.New("unknown verb")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.Is(err, errUsage):
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	case errors.As(err, &exit) && os.Args[1] == "exec":
+		os.Exit(max(exit.ExitCode(), 1)) // the command has said itself what is wrong
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	place, err := newPlace()
+	if err != nil {
+		return err
+	}
+	steps := &steps{out: os.Stderr}
+	switch verb, rest := args[0], args[1:]; verb {
+	case "tool":
+		return printTool(ctx, place, steps, rest, out)
+	case "crds":
+		return printCRDs(ctx, place, out)
+	case "tools":
+		return buildTools(ctx, place, steps)
+	case "logs":
+		return printLogs(place, rest, out)
+	case "up", "down", "exec", "init", "install":
+		if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+			return errors.New(elsewhere)
+		}
+		return runCluster(ctx, place, steps, args)
+	}
+	return errUsage
+}
+
+// runCluster does what needs root and Linux. The verbs init and install are
+// the cluster's own: its first process, and what is set up inside it.
+func runCluster(ctx context.Context, p place, s *steps, args []string) error {
+	switch args[0] {
+	case "up":
+		return up(ctx, p, s)
+	case "down":
+		return down(ctx, p, s)
+	case "init":
+		return initCluster(p)
+	case "install":
+		return install(ctx, p, s)
+	}
+	command := args[1:]
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return errUsage
+	}
+	return enter(ctx, p, command)
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// steps prints what is done, and how long each took.
+type steps struct {
+	out io.Writer
+}
+
+// do runs one step; one that takes long is told before as well.
+func (s *steps) do(name string, f func() error) error {
+	start := time.Now()
+	fmt.Fprintf(s.out, "  %s ...\n", name)
+	if err := f(); err != nil {
+		return fmt.Errorf("cannot bring up the cluster: %s: %w", name, err)
+	}
+	fmt.Fprintf(s.out, "  %s: %.1f s\n", name, time.Since(start).Seconds())
+	return nil
+}
+
+// command runs a program and returns what it prints to its standard output;
+// when it fails, its last lines are the error.
+func command(ctx context.Context, c *exec.Cmd) (string, error) {
+	var out, all bytes.Buffer
+	c.Stdout, c.Stderr = io.MultiWriter(&out, &all), &all
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return out.String(), fmt.Errorf("%s: %w\n%s", filepath.Base(c.Path), err, lastLines(all.Bytes(), 15))
+	}
+	return out.String(), nil
+}
+
+func lastLines(text []byte, n int) string {
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return "    " + strings.Join(lines, "\n    ")
+}
+
+// poll calls f until it returns nil, which it must within limit; the last
+// error is told.
+func poll(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", limit, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// logTail is the end of a component's log, for error messages.
+func logTail(p place, name string) string {
+	text, err := os.ReadFile(p.log(name))
+	if err != nil {
+		return "    (no log: " + err.Error() + ")"
+	}
+	return lastLines(text, 15)
+}
+
+func printLogs(p place, names []string, out io.Writer) error {
+	if len(names) == 0 {
+		files, err := filepath.Glob(p.log("*"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			names = append(names, strings.TrimSuffix(filepath.Base(file), ".log"))
+		}
+		sort.Strings(names)
+	}
+	for _, name := range names {
+		fmt.Fprintf(out, "%s:\n%s\n", name, logTail(p, name))
+	}
+	return nil
+}
