@@ -58,7 +58,7 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		request.traceParent, request.traceState = r.Header.Get("Traceparent"), r.Header.Get("Tracestate")
 	}
 	if prefersAsync(r) {
-		go e.answerNobody(t, route, request)
+		go e.answerNobody(t, route, request) //nolint:gosec // the producer's context ends with the 202, the request does not
 		w.Header().Set("Preference-Applied", "respond-async")
 		w.WriteHeader(http.StatusAccepted)
 		return
@@ -74,7 +74,7 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		return
 	}
 	defer out.Free()
-	e.answerEvent(w, t, route, in, message.ReadEncoding(), out.ReadOnlyData())
+	t.answerEvent(w, route, in, message.ReadEncoding(), out.ReadOnlyData())
 }
 
 // answerNobody runs a request whose caller does not wait.
@@ -88,7 +88,7 @@ func (e *Entrypoint) answerNobody(t *table, r *route, in inbound) {
 }
 
 // answerEvent writes the answer to a producer's event.
-func (e *Entrypoint) answerEvent(w http.ResponseWriter, t *table, r *route, in *cloudevents.Event, encoding binding.Encoding, data []byte) {
+func (t *table) answerEvent(w http.ResponseWriter, r *route, in *cloudevents.Event, encoding binding.Encoding, data []byte) {
 	out := cloudevents.New()
 	out.SetID(in.ID() + "@" + in.Source()) // two producers may use the same id; a repeated event has the same answer
 	out.SetSource(t.source)
