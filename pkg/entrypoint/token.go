@@ -70,7 +70,7 @@ func (s *sealer) open(token string, now time.Time) (sealed, error) {
 	if len(token) > maxToken {
 		return sealed{}, errToken
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) < s.aead.NonceSize() {
 		return sealed{}, errToken
 	}
