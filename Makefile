@@ -19,7 +19,7 @@ MODULES   := . pkg/runner
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## Get what is missing: python3 with protobuf (apt as root, else a .venv)
@@ -55,6 +55,32 @@ test: deps build ## Run all tests: both Go modules (race detector), then every f
 		echo "Testing $$function"; \
 		bin/kn-krt test $$function; \
 	done
+
+# Kubernetes and Knative are built once and kept in the user's cache: test/cluster/README.md.
+.PHONY: cluster
+cluster: ## Start a cluster with Knative for the tests (root on Linux; the first time takes 20 minutes)
+	@go build $(VCS) -o bin/cluster ./test/cluster
+	@bin/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop that cluster and leave nothing of it
+	@go build $(VCS) -o bin/cluster ./test/cluster
+	@bin/cluster down
+
+.PHONY: e2e
+e2e: ## Run test/e2e on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
+	@if [ -n "$${KUBECONFIG:-}" ] && [ -n "$${KO_DOCKER_REPO:-}" ]; then \
+		KRT_E2E=1 go test -count=1 -timeout 30m ./test/e2e/...; \
+	else \
+		$(MAKE) --no-print-directory cluster; \
+		KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e/...; \
+	fi
+
+.PHONY: test-api
+test-api: ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
+	@go build $(VCS) -o bin/cluster ./test/cluster
+	@kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); \
+		KRT_KUBE=$$kube KRT_CRDS=$$crds go test $(RACE) -count=1 ./test/apiserver/...
 
 .PHONY: bench
 bench: deps ## Measure the parts beside their baselines (flags: BENCH="-case chain -rounds 5")

@@ -1,0 +1,52 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const stays = `autoscaling.knative.dev/min-scale: "1"`
+
+func TestSequenceReplies(t *testing.T) {
+	n := newNamespace(t)
+	for _, name := range []string{"one", "two", "door"} {
+		n.service(name, stays, "")
+	}
+	n.apply(`
+apiVersion: flows.knative.dev/v1
+kind: Sequence
+metadata: {name: both}
+spec:
+  steps:
+  - ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: one}
+  - ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: two}
+  reply:
+    ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: door}
+    uri: /sink
+`)
+	door := n.ready("ksvc/door")
+	address := n.ready("sequence/both")
+	n.get(door)
+
+	send := door + "/send?to=" + url.QueryEscape(address)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, send, strings.NewReader("in"))
+	require.NoError(t, err)
+	for name, value := range map[string]string{"Id": "1", "Specversion": "1.0", "Type": "dev.krt.test", "Source": "/e2e"} {
+		request.Header.Set("Ce-"+name, value)
+	}
+	request.Header.Set("Content-Type", "text/plain")
+	status, text, err := do(http.DefaultClient, request)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusAccepted, status, text)
+	n.eventually(func() error {
+		if seen := n.get(door + "/seen"); !strings.Contains(seen, "in>one>two") {
+			return fmt.Errorf("the reply has not come: %q", seen)
+		}
+		return nil
+	})
+}
