@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // connect waits for the certificate that the apiserver makes itself, then for
@@ -82,13 +84,15 @@ func (s *Server) installCRDs(ctx context.Context, file string) error {
 	if err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
+	var all errgroup.Group
+	all.SetLimit(4)
 	for document := range bytes.SplitSeq(text, []byte("\n---")) {
-		if !bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
-			continue
+		if bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
+			all.Go(func() error { return s.call(ctx, http.MethodPost, crds, document, nil) })
 		}
-		if err := s.call(ctx, http.MethodPost, crds, document, nil); err != nil {
-			return fmt.Errorf("CRDs: %w", err)
-		}
+	}
+	if err := all.Wait(); err != nil {
+		return fmt.Errorf("CRDs: %w", err)
 	}
 	return poll(ctx, func() error { return s.established(ctx, crds) })
 }

@@ -25,11 +25,11 @@ func (s *Server) spawn(name, program string, args ...string) error {
 	if err := c.Start(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
 		err := c.Wait()
 		s.abort(fmt.Errorf("%s ended: %w", name, cmp.Or(err, errNoFault)))
-		ended <- err
+		close(ended)
 	}()
 	s.stops = append(s.stops, func() error {
 		if err := c.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

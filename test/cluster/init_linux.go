@@ -73,6 +73,7 @@ func setMounts(p place) error {
 // setNetwork makes the node's address. A bridge holds it: not every kernel has
 // the device type "dummy".
 func setNetwork() error {
+	ctx := context.Background()
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
 		{"link", "add", "kube0", "type", "bridge"},
@@ -80,7 +81,7 @@ func setNetwork() error {
 		{"link", "set", "kube0", "up"},
 		{"route", "add", "default", "dev", "kube0"}, // kubelet and kube-proxy want one
 	} {
-		if _, err := command(context.Background(), exec.Command("ip", args...)); err != nil {
+		if _, err := command(ctx, exec.CommandContext(ctx, "ip", args...)); err != nil {
 			return fmt.Errorf("ip %v: %w", args, err)
 		}
 	}

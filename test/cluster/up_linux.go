@@ -81,10 +81,9 @@ func lock(p place) (func(), error) {
 		return nil, err
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("another up or down of the cluster is at work: %w", err)
+		return nil, errors.Join(fmt.Errorf("another up or down of the cluster is at work: %w", err), file.Close())
 	}
-	return func() { file.Close() }, nil
+	return func() { _ = file.Close() }, nil
 }
 
 // startInit makes the state folder anew and starts the cluster's first process.
@@ -117,7 +116,7 @@ func startInit(ctx context.Context, p place, key string) error {
 		return err
 	}
 	defer log.Close()
-	init := exec.Command(self, "init")
+	init := exec.Command(self, "init") //nolint:noctx // it outlives this process
 	init.Dir, init.Env, init.Stdout, init.Stderr = p.Source, p.environment(), log, log
 	init.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
