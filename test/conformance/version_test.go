@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // version is a target with the means to try it. It is all that a case gets.
 type version struct {

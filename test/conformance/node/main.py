@@ -19,10 +19,9 @@ class Panic(BaseException):
 
 
 async def handler(ctx, data):
-    if data.TypeName() == "conformance.Reply":  # an empty request has made a reply of the first node
-        reply = pb.Reply()
-        data.Unpack(reply)
-        return reply
+    # An empty request makes the first node reply; no other reply comes this way.
+    if data.TypeName() == "conformance.Reply" and not data.value:
+        return pb.Reply()
     request = pb.Request()
     if not data.Unpack(request):
         raise TypeError("message is no conformance.Request but %s" % data.TypeName())

@@ -32,8 +32,9 @@ const gateTick = 2 * time.Millisecond
 // dir.
 func Handler(dir string) runner.Handler {
 	return func(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
-		if reply := (&Reply{}); data.MessageIs(reply) { // an empty request has made a reply of the first node
-			return reply, data.UnmarshalTo(reply)
+		// An empty request makes the first node reply; no other reply comes this way.
+		if reply := (&Reply{}); data.MessageIs(reply) && len(data.GetValue()) == 0 {
+			return reply, nil
 		}
 		in := &Request{}
 		if err := data.UnmarshalTo(in); err != nil {
