@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"knative.dev/networking/pkg/client/clientset/versioned"
 )
@@ -49,8 +51,16 @@ func run(ctx context.Context, kubeconfig, public, private, address string) error
 	if err != nil {
 		return err
 	}
+	core, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	factory := informers.NewSharedInformerFactory(core, 0)
+	services := factory.Core().V1().Services().Lister()
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
 	routes := newRoutes()
-	proxy := newProxy()
+	proxy := newProxy(services)
 	failed := make(chan error, 2)
 	for _, side := range []struct {
 		address string

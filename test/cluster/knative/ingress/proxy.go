@@ -6,18 +6,23 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"time"
+
+	corev1 "k8s.io/client-go/listers/core/v1"
+	"knative.dev/networking/pkg/apis/networking"
+	"knative.dev/networking/pkg/apis/networking/v1alpha1"
 )
 
 // proxy passes requests on, each at once: nothing is held back to fill a buffer.
 type proxy struct {
 	http1, http2 *httputil.ReverseProxy
+	services     corev1.ServiceLister
 }
 
-func newProxy() *proxy {
+func newProxy(services corev1.ServiceLister) *proxy {
 	var h1, h2 http.Protocols
 	h1.SetHTTP1(true)
 	h2.SetUnencryptedHTTP2(true)
-	return &proxy{http1: newReverse(&h1), http2: newReverse(&h2)}
+	return &proxy{http1: newReverse(&h1), http2: newReverse(&h2), services: services}
 }
 
 func newReverse(protocols *http.Protocols) *httputil.ReverseProxy {
@@ -58,10 +63,25 @@ func (v *view) handler(p *proxy) http.Handler {
 		if r.rewriteHost != "" {
 			request.Host = r.rewriteHost
 		}
-		if chosen.http2 {
+		if p.speaksHTTP2(chosen.backend) {
 			p.http2.ServeHTTP(w, request)
 			return
 		}
 		p.http1.ServeHTTP(w, request)
 	})
+}
+
+// speaksHTTP2 says whether the service's port calls itself HTTP/2 without TLS,
+// in either of the two ways in which Knative says so.
+func (p *proxy) speaksHTTP2(backend v1alpha1.IngressBackend) bool {
+	service, err := p.services.Services(backend.ServiceNamespace).Get(backend.ServiceName)
+	if err != nil {
+		return false // the request itself will find out what is wrong
+	}
+	for _, port := range service.Spec.Ports {
+		if port.Port == backend.ServicePort.IntVal || port.Name == backend.ServicePort.StrVal {
+			return port.Name == networking.ServicePortNameH2C || port.AppProtocol != nil && *port.AppProtocol == networking.AppProtocolH2C
+		}
+	}
+	return false
 }

@@ -25,7 +25,7 @@ type route struct {
 
 type split struct {
 	address string
-	http2   bool
+	backend v1alpha1.IngressBackend
 	headers map[string]string
 	percent int
 }
@@ -117,9 +117,7 @@ func makeRoutes(paths []v1alpha1.HTTPIngressPath) []route {
 			host := fmt.Sprintf("%s.%s.svc.cluster.local", s.ServiceName, s.ServiceNamespace)
 			r.splits = append(r.splits, split{
 				address: net.JoinHostPort(host, s.ServicePort.String()),
-				// Knative gives the services of HTTP/2 containers this port, others 80.
-				http2:   s.ServicePort.IntValue() == 81,
-				headers: s.AppendHeaders, percent: s.Percent,
+				backend: s.IngressBackend, headers: s.AppendHeaders, percent: s.Percent,
 			})
 		}
 		list = append(list, r)
