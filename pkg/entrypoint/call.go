@@ -22,9 +22,9 @@ type inbound struct {
 	traceState  string
 }
 
-// request is one call on its way. Two parties have part in it: the caller, who
-// waits for the answer, and the delivery, which may go on behind an early reply.
-// The last one to leave lets the table go.
+// request is one call on its way. Two parties work on it: the caller's
+// goroutine, which waits for the answer, and the delivery's, which may go on
+// behind an early reply. The last one to finish lets the table go.
 type request struct {
 	table    *table
 	route    *route
@@ -34,7 +34,7 @@ type request struct {
 	parties  atomic.Int32
 	entry    *Entrypoint
 	deadline time.Time
-	guard    guard // of a direct delivery while the caller waits
+	cancel   context.CancelFunc
 }
 
 // answer is what the caller gets: data, or a failure.
@@ -58,6 +58,7 @@ func (r *request) offer(a answer) bool {
 
 func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
+		r.cancel()
 		r.entry.inFlight.Add(-1)
 		r.table.release()
 	}
@@ -96,15 +97,20 @@ func (e *Entrypoint) call(ctx context.Context, t *table, r *route, in inbound) (
 		TraceParent:   event.NextSpan(in.traceParent),
 		TraceState:    in.traceState,
 	}}
+	var delivery context.Context
+	delivery, req.cancel = context.WithDeadline(e.base, deadline)
 	e.pending.add(id, req)
-	a := r.delivery.Deliver(ctx, req)
+	go req.deliver(delivery)
+	a := req.await(ctx, delivery)
 	e.pending.remove(id)
 	req.leave()
 	return a.data, e.finish(r, begin, a.failure)
 }
 
-// conclude offers what a delivery came to, which may be after the answer.
-func (r *request) conclude(ctx context.Context, last *Parcel, err error) {
+// deliver runs the delivery to its end, which may come after the answer.
+func (r *request) deliver(ctx context.Context) {
+	defer r.leave()
+	last, err := r.route.delivery.Deliver(ctx, &r.first, &r.step)
 	switch {
 	case err != nil:
 		r.offer(answer{failure: r.failure(ctx, err)})
@@ -116,7 +122,7 @@ func (r *request) conclude(ctx context.Context, last *Parcel, err error) {
 
 // await waits for the first of answer, deadline and the caller's own end. An
 // answer that is there wins over an end at the same instant.
-func (r *request) await(caller, delivery context.Context, giveUp func()) answer {
+func (r *request) await(caller, delivery context.Context) answer {
 	select {
 	case a := <-r.answer:
 		return a
@@ -128,15 +134,11 @@ func (r *request) await(caller, delivery context.Context, giveUp func()) answer 
 		return a
 	default:
 	}
-	giveUp() // nobody waits any more: the node's call ends too
+	r.cancel() // nobody waits any more: the node's call ends too
 	if errors.Is(caller.Err(), context.Canceled) {
-		return answer{failure: cancelled()}
+		return answer{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the caller cancelled the request"}}
 	}
 	return answer{failure: r.late()}
-}
-
-func cancelled() *spb.Status {
-	return &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the caller cancelled the request"}
 }
 
 // late is the failure of a request whose deadline has passed.
@@ -159,8 +161,6 @@ func (r *request) late() *spb.Status {
 func (r *request) failure(ctx context.Context, err error) *spb.Status {
 	var f *event.Failure
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return cancelled()
 	case ctx.Err() != nil:
 		return r.late()
 	case errors.As(err, &f):

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,36 +63,30 @@ func (c *client) close() {
 // Data is not used any more once post has returned. The exchange, reading the
 // body included, ends when ctx does.
 func (c *client) post(ctx context.Context, address *url.URL, header http.Header, data []byte) (*http.Response, error) {
-	g := &guard{}
-	g.watch(ctx)
-	x, err := c.begin(ctx, g, address, header, data)
-	if err != nil {
-		g.stop()
-		return nil, err
-	}
-	return x.answer(ctx) // what is left of the watch ends with ctx
-}
-
-// begin posts data to address under a guard that watches over ctx; the answer is
-// still to be waited for and read. Data is not used any more when begin returns.
-func (c *client) begin(ctx context.Context, g *guard, address *url.URL, header http.Header, data []byte) (*incoming, error) {
 	if address.Scheme != "http" {
-		res, err := c.postSecure(ctx, address, header, data) //nolint:bodyclose // by who reads the answer
-		return &incoming{res: res}, err
+		return c.postSecure(ctx, address, header, data)
 	}
 	l, err := c.connect(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	g.take(l)
-	x := &incoming{client: c, guard: g, link: l, host: address.Host}
-	if x.sent = c.send(l, address, header, data); x.sent != nil && ctx.Err() == nil {
+	x := &answerBody{client: c, link: l, host: address.Host}
+	// A deadline in the past ends whatever the link is at.
+	x.stop = context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })
+	sent := c.send(l, address, header, data)
+	if sent != nil && ctx.Err() == nil {
 		_ = l.SetReadDeadline(time.Now().Add(refusedPatience))
 	}
-	x.buffered = c.readers.Get().(*bufio.Reader)
-	x.buffered.Reset(l)
-	l.budget = maxHeaderBytes
-	return x, nil
+	res, err := x.answer()
+	if err != nil {
+		x.discard()
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, errors.Join(sent, err)
+	}
+	x.reusable = x.reusable && sent == nil
+	return res, nil
 }
 
 // postSecure is post over net/http's client, which may read data longer.
@@ -159,63 +152,23 @@ func appendHead(b []byte, address *url.URL, header http.Header, length int) []by
 	return append(b, "\r\n"...)
 }
 
-// incoming is an answer on its way, and its body once its head is read. Closed
+// answerBody is an answer on its way: the rest of it is read from link. Closed
 // after its end it gives the link back, closed before it ends the link.
-type incoming struct {
+type answerBody struct {
 	io.Reader
 	client   *client
-	guard    *guard
 	link     *link
 	host     string
 	buffered *bufio.Reader
-	sent     error // why the request could not be sent whole
+	stop     func() bool // false: ctx was done first
 	reusable bool
 	ended    bool
-	res      *http.Response // an answer by https, which is here already
-}
-
-// wait waits until the answer begins, or cannot. False: the guard was relieved
-// before; wait again, under another.
-func (x *incoming) wait() bool {
-	if x.res != nil {
-		return true
-	}
-	if !x.guard.beginWait() {
-		return false
-	}
-	_, err := x.buffered.Peek(1)
-	return !x.guard.endWait() || !errors.Is(err, os.ErrDeadlineExceeded)
-}
-
-// pass puts the exchange under another guard.
-func (x *incoming) pass(to *guard) {
-	if x.res != nil {
-		return
-	}
-	if !x.guard.leave() { // what it ended goes on
-		_ = x.link.SetDeadline(time.Time{})
-	}
-	x.guard = to
-	to.take(x.link)
 }
 
 // answer reads the answer's head.
-func (x *incoming) answer(ctx context.Context) (*http.Response, error) {
-	if x.res != nil {
-		return x.res, nil
-	}
-	res, err := x.head()
-	if err == nil {
-		return res, nil
-	}
-	_ = x.Close()
-	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
-	}
-	return nil, errors.Join(x.sent, err)
-}
-
-func (x *incoming) head() (*http.Response, error) {
+func (x *answerBody) answer() (*http.Response, error) {
+	x.buffered = x.client.readers.Get().(*bufio.Reader)
+	x.buffered.Reset(x.link)
 	for range maxInformational {
 		x.link.budget = maxHeaderBytes
 		res, err := http.ReadResponse(x.buffered, nil)
@@ -227,7 +180,7 @@ func (x *incoming) head() (*http.Response, error) {
 		}
 		x.link.budget = math.MaxInt
 		x.Reader, x.ended = res.Body, res.Body == http.NoBody
-		x.reusable = !res.Close && res.StatusCode >= 200 && x.sent == nil
+		x.reusable = !res.Close && res.StatusCode >= 200
 		res.Body = x
 		return res, nil
 	}
@@ -235,21 +188,30 @@ func (x *incoming) head() (*http.Response, error) {
 }
 
 // Read implements io.Reader.
-func (x *incoming) Read(p []byte) (int, error) {
+func (x *answerBody) Read(p []byte) (int, error) {
 	n, err := x.Reader.Read(p)
 	x.ended = x.ended || err == io.EOF
 	return n, err
 }
 
 // Close implements io.Closer. It must be called once.
-func (x *incoming) Close() error {
-	untouched := x.guard.leave()
-	whole := x.reusable && x.ended && x.buffered.Buffered() == 0
-	x.buffered.Reset(nil)
-	x.client.readers.Put(x.buffered)
-	if untouched && whole {
-		x.client.idle.put(x.host, x.link)
+func (x *answerBody) Close() error {
+	if !x.reusable || !x.ended || x.buffered.Buffered() > 0 || !x.stop() {
+		x.discard()
 		return nil
 	}
-	return x.link.Close()
+	x.release()
+	x.client.idle.put(x.host, x.link)
+	return nil
+}
+
+func (x *answerBody) discard() {
+	x.stop()
+	_ = x.link.Close()
+	x.release()
+}
+
+func (x *answerBody) release() {
+	x.buffered.Reset(nil)
+	x.client.readers.Put(x.buffered)
 }

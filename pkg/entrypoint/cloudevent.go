@@ -58,7 +58,7 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		request.traceParent, request.traceState = r.Header.Get("Traceparent"), r.Header.Get("Tracestate")
 	}
 	if prefersAsync(r) {
-		go e.answerNobody(t, route, request)
+		go e.answerNobody(t, route, request) //nolint:gosec // the producer's context ends with the 202, the request does not
 		w.Header().Set("Preference-Applied", "respond-async")
 		w.WriteHeader(http.StatusAccepted)
 		return
@@ -79,7 +79,7 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 
 // answerNobody runs a request whose caller does not wait.
 func (e *Entrypoint) answerNobody(t *table, r *route, in inbound) {
-	out, failure := e.call(e.base, t, r, in)
+	out, failure := e.call(context.Background(), t, r, in)
 	if failure != nil {
 		e.log.Warn("a request that nobody waits for failed", "workflow", r.Name, "error", failure.GetMessage())
 		return

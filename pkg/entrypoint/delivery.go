@@ -2,21 +2,22 @@ package entrypoint
 
 import (
 	"context"
-	"net/http"
+	"sync/atomic"
 
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Delivery carries a request's event through one workflow's nodes.
+// Delivery carries events through one workflow's nodes.
 type Delivery interface {
-	// Deliver carries r.first through the workflow, takes over its data, and
-	// returns the answer for the caller: the last step's event, what came at the
-	// reply port before, or a failure. It returns soon after ctx, the caller's,
-	// or the request's deadline is done. What is left of the workflow then goes
-	// on behind it, and leaves r when it has ended.
-	Deliver(ctx context.Context, r *request) answer
+	// Deliver carries first through the workflow, takes over its data, and
+	// keeps step at the index of the step at work, where it knows. It returns
+	// the event of the last step; nil when the chain ended without one, so that
+	// the answer has come or will come at the reply port; or an error, which is
+	// an *event.Failure where the caller should see its text as it is. It
+	// returns soon after ctx is done.
+	Deliver(ctx context.Context, first *Parcel, step *atomic.Int32) (last *Parcel, err error)
 }
 
 // Parcel is an event and the buffer that holds its data; Event.Data is unused.
@@ -25,10 +26,4 @@ type Delivery interface {
 type Parcel struct {
 	Event *event.Event
 	Data  mem.Buffer
-}
-
-func (p *Parcel) header() http.Header {
-	h := make(http.Header, 14)
-	p.Event.WriteHeader(h)
-	return h
 }

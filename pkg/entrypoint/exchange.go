@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"google.golang.org/grpc/mem"
 
@@ -49,7 +50,9 @@ func (a *answerError) Error() string {
 // once posts p to address and returns the event that answers, nil when the
 // answer is a success that bears none. p's data stays the caller's.
 func (x *exchange) once(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
-	return x.send(ctx, address, p.header(), p.Data)
+	header := make(http.Header, 14)
+	p.Event.WriteHeader(header)
+	return x.send(ctx, address, header, p.Data)
 }
 
 // send posts data under header to address; see once.
@@ -58,11 +61,6 @@ func (x *exchange) send(ctx context.Context, address *url.URL, header http.Heade
 	if err != nil {
 		return nil, err
 	}
-	return x.read(res)
-}
-
-// read reads the event that an answer bears, and closes its body; see once.
-func (x *exchange) read(res *http.Response) (*Parcel, error) {
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
@@ -101,6 +99,24 @@ func retryable(err error) bool {
 		return a.status >= 500
 	}
 	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge)
+}
+
+// try posts p until an answer is final, the retries are used up or ctx is done.
+func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
+	for attempt, delay := 0, x.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
+		answer, err := x.once(ctx, address, p)
+		if err == nil || attempt >= x.retry.Count || ctx.Err() != nil || !retryable(err) {
+			return answer, err
+		}
+		pause := time.NewTimer(delay)
+		select {
+		case <-pause.C:
+			x.retries()
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, err
+		}
+	}
 }
 
 // readBuffer reads data of at most limit bytes into a pooled buffer; length is

@@ -110,7 +110,6 @@ func (e *Entrypoint) take(r *http.Request, read func(*request, *event.Event) (an
 	if !req.offer(a) {
 		return e.drop(dropDuplicate, nil)
 	}
-	req.guard.relieve() // the caller need not wait for the node at work
 	return http.StatusAccepted
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
@@ -21,27 +22,14 @@ type sequence struct {
 }
 
 // Deliver implements [Delivery].
-func (s *sequence) Deliver(caller context.Context, r *request) answer {
-	ctx, cancel := context.WithDeadline(r.entry.base, r.deadline)
-	go func() {
-		defer r.leave()
-		defer cancel()
-		if err := s.post(ctx, &r.first); err != nil {
-			r.conclude(ctx, nil, err)
-		}
-	}()
-	return r.await(caller, ctx, cancel)
-}
-
-// post hands p to the Sequence.
-func (s *sequence) post(ctx context.Context, p *Parcel) error {
-	defer p.Data.Free()
-	answer, err := s.once(ctx, s.address, p)
+func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) (*Parcel, error) {
+	defer first.Data.Free()
+	answer, err := s.once(ctx, s.address, first)
 	if err == nil {
 		if answer != nil { // a channel answers with no event; one that does adds nothing
 			answer.Data.Free()
 		}
-		return nil
+		return nil, nil
 	}
 	f := &event.Failure{Code: code.Code_UNAVAILABLE, Reason: event.ReasonUnavailable}
 	var answered *answerError
@@ -50,5 +38,5 @@ func (s *sequence) post(ctx context.Context, p *Parcel) error {
 	} else {
 		f.Text = fmt.Sprintf("the Sequence %s cannot be reached: %v", s.address, err)
 	}
-	return f
+	return nil, f
 }
