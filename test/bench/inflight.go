@@ -22,23 +22,23 @@ const (
 // inFlight: what a request in flight takes in the entrypoint, when each step
 // before the last was held by all at once, and the last one holds them.
 func (b *bench) inFlight(ctx context.Context) error {
-	var resident []float64
-	counts := []int{1, 3, 12}
-	for _, n := range counts {
-		live, rss, err := b.hold(ctx, n)
+	var lives, residents []float64
+	for _, n := range []int{1, 3, 12} {
+		live, resident, err := b.hold(ctx, n)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(b.log, "%d in flight, step %d of %d: %.1f KB live, %.1f KB resident each\n", held, n, n, live, rss)
-		resident = append(resident, rss)
-		what := fmt.Sprintf("%d in flight, %d steps: KB each", held, n)
-		b.add(row{what: what + ", resident", bar: 40, value: &spread{rss, rss, rss}, unit: " KB"})
-		b.add(row{what: what + ", live on heap and stacks", value: &spread{live, live, live}, unit: " KB"})
+		lives, residents = append(lives, live), append(residents, resident)
+		what := fmt.Sprintf("%d in flight, %d steps: each", held, n)
+		b.add(row{what: what + ", live on heap and stacks", bar: 40, value: one(live), unit: " KB"})
+		b.add(row{what: what + ", resident", bar: 40, value: one(resident), unit: " KB"})
 	}
-	flat := resident[len(resident)-1] / resident[0]
-	b.add(row{what: "in flight, 12 steps", against: "1 step", bar: 1.10, value: &spread{flat, flat, flat}, unit: "×"})
+	b.add(row{what: "in flight at 12 steps, live", against: "at 1 step", bar: 1.10, value: one(lives[2] / lives[0]), unit: "×"})
+	b.add(row{what: "in flight at 12 steps, resident", against: "at 1 step", value: one(residents[2] / residents[0]), unit: "×"})
 	return nil
 }
+
+func one(value float64) *spread { return &spread{value, value, value} }
 
 // hold has held requests wait in the last of n nodes, and returns what each
 // takes in KB: of heap and stacks after a collection, and of resident memory

@@ -21,10 +21,11 @@ type subject struct {
 
 // sample is what a subject did and used in one round.
 type sample struct {
-	cpu      float64 // µs for each request
-	mallocs  float64 // for each request; NaN-free: 0 for what is not Go
-	bytes    float64 // allocated for each request
-	p50, p99 float64 // µs
+	cpu      float64   // µs for each request
+	parts    []float64 // the same by process, the first one first
+	mallocs  float64   // for each request; NaN-free: 0 for what is not Go
+	bytes    float64   // allocated for each request
+	p50, p99 float64   // µs
 }
 
 // measured are a subject's samples, one for each round.
@@ -82,8 +83,13 @@ func (b *bench) sample(ctx context.Context, callers int, s subject) (sample, err
 	after, _ := s.process.Usage(ctx, false)
 	n := float64(len(took))
 	slices.Sort(took)
+	parts, sum := make([]float64, len(cpu)), 0.0
+	for i := range cpu {
+		parts[i] = float64(end[i]-cpu[i]) / 1e3 / n
+		sum += parts[i]
+	}
 	return sample{
-		cpu:     float64(end-cpu) / 1e3 / n,
+		cpu: sum, parts: parts,
 		mallocs: float64(after.Mallocs-before.Mallocs) / n,
 		bytes:   float64(after.Bytes-before.Bytes) / n,
 		p50:     float64(took[len(took)/2]) / 1e3,

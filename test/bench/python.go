@@ -103,6 +103,9 @@ func (b *bench) python(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, m := range all[4:] {
+		b.note(fmt.Sprintf("Python runner, %s: µs of CPU a request by process (front, process that forks, worker): %.1f.", m.name, m.samples[len(m.samples)/2].parts))
+	}
 	for i, handler := range []string{", async handler", ", plain handler"} {
 		b.add(row{what: what + handler, against: "bare net/http echo", bar: 2.2, of: &all[4+i], base: &all[0], same: &all[1]})
 		b.add(row{what: what + handler, against: "Python's stdlib HTTP server", bar: 0.75, of: &all[4+i], base: &all[2], same: &all[1], sameBase: &all[0]})

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -76,11 +78,26 @@ func (b *bench) report(out io.Writer, path string) error {
 	if path == "" {
 		return nil
 	}
-	return os.WriteFile(path, []byte(b.markdown()), 0o644)
+	return b.write(path)
 }
 
-// generated ends what is written anew by each run; what follows it in a
-// results file is written by hand.
+// What stands between these lines of a results file is written anew by each
+// run; the rest is written by hand.
+const (
+	beginMark = "<!-- written by go run ./test/bench -->\n"
+	endMark   = "<!-- end -->\n"
+)
+
+func (b *bench) write(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	before, rest, _ := strings.Cut(string(text), beginMark)
+	_, after, _ := strings.Cut(rest, endMark)
+	return os.WriteFile(path, []byte(before+beginMark+b.markdown()+endMark+after), 0o644)
+}
+
 func (b *bench) markdown() string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s cores of %s, %s, %s/%s, load average %s at the begin and %s at the end (1 minute), %s in all, %d rounds of %.2f s.\n\n",
