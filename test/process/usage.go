@@ -57,22 +57,22 @@ func (p *Process) Usage(ctx context.Context, collect bool) (u Usage, err error) 
 	return u, p.Control(ctx, path, &u)
 }
 
-// CPU returns the processor time, user's and system's, that the child and the
-// children it had when it greeted have used: the kernel's own account in
+// CPU returns the processor time, user's and system's, that the child and each
+// of the children it had when it greeted have used: the kernel's own account in
 // nanoseconds, of which getrusage tells the same sum. Reading it costs the child
 // nothing.
-func (p *Process) CPU() (time.Duration, error) {
-	var sum time.Duration
+func (p *Process) CPU() ([]time.Duration, error) {
+	used := make([]time.Duration, 0, len(p.pids))
 	for _, pid := range p.pids {
 		var t unix.Timespec
 		// The clock of another process: clock_getcpuclockid(3), which is
 		// (~pid << 3) | CPUCLOCK_SCHED.
 		if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
-			return 0, fmt.Errorf("cannot read the processor time of process %d: %w", pid, err)
+			return nil, fmt.Errorf("cannot read the processor time of process %d: %w", pid, err)
 		}
-		sum += time.Duration(t.Nano())
+		used = append(used, time.Duration(t.Nano()))
 	}
-	return sum, nil
+	return used, nil
 }
 
 // Resident returns the bytes of memory that the child holds.
