@@ -76,6 +76,10 @@ e2e: ## Run test/e2e on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO
 		KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e/...; \
 	fi
 
+.PHONY: e2e-long
+e2e-long: cluster ## Run what takes minutes there: Knative's conformance tests on the ingress
+	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
+
 .PHONY: test-api
 test-api: ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@go build $(VCS) -o bin/cluster ./test/cluster
