@@ -17,21 +17,19 @@ PYTHON := tools/python.sh
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner
 
-.PHONY: help
+.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench lint generate verify
+
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: deps
 deps: ## Get what is missing: python3 with protobuf (apt as root, else a .venv)
 	@$(PYTHON) >/dev/null || echo "Going on without Python: Python nodes and their tests are left out."
 
-.PHONY: build
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
 	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
 	@mkdir -p bin
 	@go build $(VCS) -trimpath -o bin/ ./cmd/...
 
-.PHONY: run
 run: deps build ## Run functions/price-estimator here (functions/chain where there is no Python)
 	@if python=$$($(PYTHON) 2>/dev/null); then \
 		KRT_PYTHON=$$python exec bin/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
@@ -40,7 +38,6 @@ run: deps build ## Run functions/price-estimator here (functions/chain where the
 		exec bin/kn-krt run functions/chain; \
 	fi
 
-.PHONY: test
 test: deps build ## Run all tests: both Go modules (race detector), then every function's own
 	@test -n "$(RACE)" || echo "No C compiler here: testing without the race detector."
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
@@ -57,17 +54,14 @@ test: deps build ## Run all tests: both Go modules (race detector), then every f
 	done
 
 # Kubernetes and Knative are built once and kept in the user's cache: test/cluster/README.md.
-.PHONY: cluster
 cluster: ## Start a cluster with Knative for the tests (root on Linux; the first time takes 20 minutes)
 	@go build $(VCS) -o bin/cluster ./test/cluster
 	@bin/cluster up
 
-.PHONY: cluster-down
 cluster-down: ## Stop that cluster and leave nothing of it
 	@go build $(VCS) -o bin/cluster ./test/cluster
 	@bin/cluster down
 
-.PHONY: e2e
 e2e: ## Run test/e2e on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@if [ -n "$${KUBECONFIG:-}" ] && [ -n "$${KO_DOCKER_REPO:-}" ]; then \
 		KRT_E2E=1 go test -count=1 -timeout 30m ./test/e2e/...; \
@@ -76,17 +70,14 @@ e2e: ## Run test/e2e on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO
 		KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e/...; \
 	fi
 
-.PHONY: e2e-long
 e2e-long: cluster ## Run what takes minutes there: Knative's conformance tests on the ingress
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
-.PHONY: test-api
 test-api: ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@go build $(VCS) -o bin/cluster ./test/cluster
 	@kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); \
 		KRT_KUBE=$$kube KRT_CRDS=$$crds go test $(RACE) -count=1 ./test/apiserver/...
 
-.PHONY: bench
 bench: deps ## Measure the parts beside their baselines (flags: BENCH="-case chain -rounds 5")
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; go run ./test/bench $(BENCH)
 
@@ -97,18 +88,15 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 	@cd tools && go build -o ../bin/ tool
 	@touch $@
 
-.PHONY: lint
 lint: bin/golangci-lint ## Lint both Go modules
 	@for module in $(MODULES); do \
 		echo "Linting the Go module in $$module"; \
 		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
 	done
 
-.PHONY: generate
 generate: build ## Make the generated code of functions/ anew
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
 
-.PHONY: verify
 verify: build ## Check format, vet, generated code, go.mod files, manifests and leftovers
 	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); \
 		test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
