@@ -1,0 +1,6 @@
+// Package v1alpha1 holds the two kinds of kn-krt: Version, one KRT V1 version in
+// a namespace, and Runtime, which says which version of a namespace is published.
+//
+// +kubebuilder:object:generate=true
+// +groupName=krt.dev
+package v1alpha1
