@@ -1,0 +1,51 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// GetConditions returns the conditions, as tools for conditions of any kind ask for them.
+func (v *Version) GetConditions() []metav1.Condition { return v.Status.Conditions }
+
+// GetConditions returns the conditions, as tools for conditions of any kind ask for them.
+func (r *Runtime) GetConditions() []metav1.Condition { return r.Status.Conditions }
+
+// Condition returns the condition of a type, nil if there is none.
+func (s *VersionStatus) Condition(conditionType string) *metav1.Condition {
+	return meta.FindStatusCondition(s.Conditions, conditionType)
+}
+
+// Condition returns the condition of a type, nil if there is none.
+func (s *RuntimeStatus) Condition(conditionType string) *metav1.Condition {
+	return meta.FindStatusCondition(s.Conditions, conditionType)
+}
+
+// IsReady tells whether the version as it now stands in the spec is ready: an older
+// generation's Ready does not count.
+func (v *Version) IsReady() bool {
+	c := v.Status.Condition(ConditionReady)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == v.Generation
+}
+
+// WantedState is spec.state, StateStopped when it is empty.
+func (v *Version) WantedState() State {
+	if v.Spec.State == StateStarted {
+		return StateStarted
+	}
+	return StateStopped
+}
+
+// Delivery is how the version's events travel, DeliverySequence when nothing is said.
+func (v *Version) Delivery() Delivery {
+	if v.Spec.Entrypoint.Delivery == DeliveryDirect {
+		return DeliveryDirect
+	}
+	return DeliverySequence
+}
+
+// IsReady tells whether the runtime has published what its spec says.
+func (r *Runtime) IsReady() bool {
+	c := r.Status.Condition(ConditionReady)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == r.Generation
+}

@@ -1,0 +1,271 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BeginStatus prepares the status for one look at the version: the generation
+// that is looked at, every condition that is due, and nodes and workflows in the
+// order of the spec. What was known of them stays until it is marked anew.
+func (v *Version) BeginStatus() {
+	s := &v.Status
+	s.ObservedGeneration = v.Generation
+	for _, t := range []string{ConditionReady, ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady} {
+		if s.Condition(t) == nil {
+			v.mark(t, metav1.ConditionUnknown, ReasonDeploying, "")
+		}
+	}
+	if s.Condition(ConditionPublished) == nil {
+		v.MarkNotPublished()
+	}
+	nodes := make([]NodeStatus, len(v.Spec.Nodes))
+	for i, n := range v.Spec.Nodes {
+		nodes[i] = NodeStatus{Name: n.Name, Reason: ReasonDeploying}
+		if known := s.node(n.Name); known != nil {
+			nodes[i] = *known
+		}
+	}
+	workflows := make([]WorkflowStatus, len(v.Spec.Workflows))
+	for i, w := range v.Spec.Workflows {
+		workflows[i] = WorkflowStatus{Name: w.Name, Reason: ReasonDeploying}
+		if known := s.workflow(w.Name); known != nil {
+			workflows[i] = *known
+		}
+	}
+	s.Nodes, s.Workflows = nodes, workflows
+}
+
+// FinishStatus sums up what was marked since BeginStatus: NodesReady and
+// WorkflowsReady of the nodes and workflows, Ready of all. It is called once, last,
+// so that what lies between two states of a reconcile moves no transition time.
+func (v *Version) FinishStatus() {
+	s := &v.Status
+	nodes := sum{what: "node"}
+	for _, n := range s.Nodes {
+		nodes.add(n.Name, n.Ready, n.Reason, n.Message)
+	}
+	v.setSum(ConditionNodesReady, nodes)
+	workflows := sum{what: "workflow"}
+	for _, w := range s.Workflows {
+		workflows.add(w.Name, w.Ready, w.Reason, w.Message)
+	}
+	v.setSum(ConditionWorkflowsReady, workflows)
+
+	worst := metav1.Condition{Status: metav1.ConditionTrue, Reason: ReasonReady}
+	for _, t := range []string{ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady} {
+		if c := s.Condition(t); c != nil && severity(*c) > severity(worst) {
+			worst = *c
+		}
+	}
+	v.mark(ConditionReady, worst.Status, worst.Reason, worst.Message)
+}
+
+// severity orders conditions by what Ready should tell first.
+func severity(c metav1.Condition) int {
+	switch {
+	case c.Status == metav1.ConditionTrue:
+		return 0
+	case c.Status == metav1.ConditionUnknown:
+		return 1
+	case c.Reason == ReasonStopped || c.Reason == ReasonStopping:
+		return 3
+	default:
+		return 2
+	}
+}
+
+// sum gathers the states of several nodes, or workflows, into one condition.
+type sum struct {
+	what            string
+	total           int
+	failed, waiting []string
+	reason, message string // of the first that failed
+}
+
+func (s *sum) add(name string, ready bool, reason, message string) {
+	s.total++
+	switch {
+	case ready:
+	case reason == ReasonDeploying:
+		s.waiting = append(s.waiting, name)
+	default:
+		if s.failed == nil {
+			s.reason, s.message = reason, message
+		}
+		s.failed = append(s.failed, name)
+	}
+}
+
+func (v *Version) setSum(conditionType string, s sum) {
+	switch {
+	case s.failed != nil && (s.reason == ReasonStopped || s.reason == ReasonStopping):
+		v.mark(conditionType, metav1.ConditionFalse, s.reason, s.message)
+	case s.failed != nil:
+		message := fmt.Sprintf("%s %q: %s", s.what, s.failed[0], s.message)
+		if others := s.failed[1:]; len(others) > 0 {
+			message = fmt.Sprintf("%s (also not ready: %s)", message, quoted(others))
+		}
+		v.mark(conditionType, metav1.ConditionFalse, s.reason, message)
+	case s.waiting != nil:
+		v.mark(conditionType, metav1.ConditionUnknown, ReasonDeploying,
+			fmt.Sprintf("waiting for %d of %d %ss: %s", len(s.waiting), s.total, s.what, quoted(s.waiting)))
+	default:
+		v.mark(conditionType, metav1.ConditionTrue, ReasonReady, "")
+	}
+}
+
+// MarkConfigReady says that every declared variable and file has a value. Keys of
+// the Secret that the version does not declare are named, and hinder nothing.
+func (v *Version) MarkConfigReady(unknown ...string) {
+	if len(unknown) == 0 {
+		v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonReady, "")
+		return
+	}
+	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonUnknownKeys,
+		fmt.Sprintf("Secret %q has keys that the version does not declare: %s", v.configSecret(), quoted(slices.Sorted(slices.Values(unknown)))))
+}
+
+// MarkConfigMissing says which variables and files have no value. One name at
+// least must be given.
+func (v *Version) MarkConfigMissing(names ...string) {
+	names = slices.Sorted(slices.Values(names))
+	var flags []string
+	for _, name := range names[:min(len(names), maxNamed)] {
+		if slices.Contains(v.Spec.Config.Files, name) {
+			flags = append(flags, "--set-from-file "+name+"=PATH")
+		} else {
+			flags = append(flags, "--set "+name+"=VALUE")
+		}
+	}
+	v.mark(ConditionConfigReady, metav1.ConditionFalse, ReasonConfigMissing,
+		fmt.Sprintf("no value in Secret %q for %s; set it: %s", v.configSecret(), quoted(names), v.command("config", flags...)))
+}
+
+// MarkConfigUnreadable says why the Secret with the values cannot be read.
+func (v *Version) MarkConfigUnreadable(message string) {
+	v.mark(ConditionConfigReady, metav1.ConditionFalse, ReasonConfigUnreadable, message)
+}
+
+// configSecret is the name of the user's Secret (render.ConfigName, which this
+// package cannot import).
+func (v *Version) configSecret() string { return v.Name + "-config" }
+
+// MarkEntrypointReady says that the entrypoint answers, and at which address.
+func (v *Version) MarkEntrypointReady(url string) {
+	v.Status.Address = &Address{URL: url}
+	v.mark(ConditionEntrypointReady, metav1.ConditionTrue, ReasonReady, "")
+}
+
+// MarkEntrypointDeploying says what the entrypoint waits for.
+func (v *Version) MarkEntrypointDeploying(message string) {
+	v.mark(ConditionEntrypointReady, metav1.ConditionUnknown, ReasonDeploying, message)
+}
+
+// MarkEntrypointNotReady says why the entrypoint cannot run, and what to do next.
+func (v *Version) MarkEntrypointNotReady(reason, message string) {
+	v.mark(ConditionEntrypointReady, metav1.ConditionFalse, reason, message)
+}
+
+// MarkStopping says that the version is asked to stop and still drains.
+func (v *Version) MarkStopping() {
+	v.markDown(ReasonStopping, "the version stops: requests in flight are being answered")
+}
+
+// MarkStopped says that nothing of the version runs, because it was asked to stop.
+func (v *Version) MarkStopped() {
+	v.Status.Address = nil
+	v.markDown(ReasonStopped, "the version is stopped; start it: "+v.command("start"))
+}
+
+// markDown gives nodes, workflows and entrypoint one reason.
+func (v *Version) markDown(reason, message string) {
+	for _, n := range v.Spec.Nodes {
+		v.MarkNodeNotReady(n.Name, reason, message)
+	}
+	for _, w := range v.Spec.Workflows {
+		v.MarkWorkflowNotReady(w.Name, reason, message)
+	}
+	v.mark(ConditionEntrypointReady, metav1.ConditionFalse, reason, message)
+}
+
+// MarkPublished says that active-entrypoint leads to the version.
+func (v *Version) MarkPublished() {
+	v.mark(ConditionPublished, metav1.ConditionTrue, ReasonPublished, "")
+}
+
+// MarkPublishing says that the version is to be published and is not yet, and why.
+func (v *Version) MarkPublishing(message string) {
+	v.mark(ConditionPublished, metav1.ConditionUnknown, ReasonPublishing, message)
+}
+
+// MarkNotPublished says that nobody asks for the version to be published.
+func (v *Version) MarkNotPublished() {
+	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonNotPublished, "publish it: "+v.command("publish"))
+}
+
+// MarkStopRefused says that the version keeps serving although it should stop,
+// because it is published.
+func (v *Version) MarkStopRefused() {
+	v.mark(ConditionStopRefused, metav1.ConditionTrue, ReasonPublished,
+		"a published version keeps serving; unpublish it or publish another version first: "+v.command("unpublish"))
+}
+
+// MarkStopNotRefused takes StopRefused away.
+func (v *Version) MarkStopNotRefused() {
+	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionStopRefused)
+}
+
+// MarkDeleteRefused says that the version stays although it should go, because it is published.
+func (v *Version) MarkDeleteRefused() {
+	v.mark(ConditionDeleteRefused, metav1.ConditionTrue, ReasonPublished,
+		"a published version is kept; it goes once it is unpublished or another version is published: "+v.command("unpublish"))
+}
+
+// MarkDeleteNotRefused takes DeleteRefused away.
+func (v *Version) MarkDeleteNotRefused() {
+	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionDeleteRefused)
+}
+
+// RecordState appends the wanted state and its comment to the history, unless its
+// newest entry says the same. It tells whether it did.
+func (v *Version) RecordState(at metav1.Time) bool {
+	entry := VersionEvent{Time: at, State: v.WantedState(), Comment: v.Spec.Comment}
+	if h := v.Status.History; len(h) > 0 && h[len(h)-1].State == entry.State && h[len(h)-1].Comment == entry.Comment {
+		return false
+	}
+	v.Status.History = appendHistory(v.Status.History, entry)
+	return true
+}
+
+// FailedSince tells since when a cause that needs a person has kept the version
+// from being ready; false while there is none, or while the version is stopped
+// because it was asked to. A start begins a new count.
+func (v *Version) FailedSince() (time.Time, bool) {
+	ready := v.Status.Condition(ConditionReady)
+	if ready == nil || severity(*ready) != 2 {
+		return time.Time{}, false
+	}
+	since := ready.LastTransitionTime.Time
+	if h := v.Status.History; len(h) > 0 && h[len(h)-1].Time.After(since) {
+		since = h[len(h)-1].Time.Time
+	}
+	return since, true
+}
+
+// mark sets a condition of the generation that is looked at.
+func (v *Version) mark(conditionType string, status metav1.ConditionStatus, reason, message string) {
+	setCondition(&v.Status.Conditions, metav1.Condition{
+		Type: conditionType, Status: status, Reason: reason, Message: message, ObservedGeneration: v.Status.ObservedGeneration,
+	})
+}
+
+// command is what to type next about the version.
+func (v *Version) command(verb string, args ...string) string {
+	return strings.Join(append([]string{"kn krt", verb, v.Name, "-n", v.Namespace}, args...), " ")
+}
