@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
 )
@@ -206,7 +207,7 @@ func (o *runOptions) explain(err error) error {
 		return withHint(err, "Give the content with --set-from-file %s=PATH.", missing.Files[0])
 	case errors.As(err, &port):
 		return withHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", port.Port, port.Port)
-	case errors.Is(err, local.ErrNoGo):
+	case errors.Is(err, gobuild.ErrNoGo):
 		return withHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
 	case errors.Is(err, local.ErrRunning):
 		return withHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
 )
@@ -32,7 +33,7 @@ func TestRunExplains(t *testing.T) {
 			"Error: no value for config files \"C\", \"D\"\nGive the content with --set-from-file C=PATH.\n"},
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, ExitFailed,
 			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\nChoose another port with --web-port N, or any free one with --web-port 0.\n"},
-		"no go": {fmt.Errorf("cannot build node \"etl\": %w", local.ErrNoGo), ExitFailed,
+		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), ExitFailed,
 			"Error: cannot build node \"etl\": there is no go command on PATH\nInstall Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
 		"runs": {fmt.Errorf("%w: a run has the state folder \"/s\"", local.ErrRunning), ExitFailed,
 			"Error: the version runs already: a run has the state folder \"/s\"\nStop the other run, or give this one another folder with --state-dir DIR.\n"},

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
-	"krt.dev/kn-krt/pkg/local"
 	"krt.dev/kn-krt/pkg/pyrunner"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/gen"
@@ -61,9 +61,9 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	}
 	gocmd, err := exec.LookPath("go")
 	if err != nil {
-		return local.ErrNoGo
+		return gobuild.ErrNoGo
 	}
-	flags, err := local.GoFlags(folder, t.temp)
+	flags, err := gobuild.Flags(folder, t.temp)
 	if err != nil {
 		return err
 	}

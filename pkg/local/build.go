@@ -17,31 +17,13 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"krt.dev/kn-krt/pkg/gobuild"
 )
 
 // buildsAtOnce bounds the go commands that run side by side: each uses all
 // processors itself, and on a cold cache two compile the same packages twice.
 const buildsAtOnce = 2
-
-// target is a Go main package to build. Nodes with equal targets share a binary.
-type target struct {
-	folder  string // absolute: where the go command runs
-	pattern string // what it builds: "." or an import path
-}
-
-// BuildError says that a Go node does not compile.
-type BuildError struct {
-	Node string
-	// Output is what the compiler said, with paths from the current folder.
-	Output []string
-}
-
-func (e *BuildError) Error() string {
-	return fmt.Sprintf("cannot build node %q:\n  %s", e.Node, strings.Join(e.Output, "\n  "))
-}
-
-// ErrNoGo is returned for a version with Go sources on a machine without Go.
-var ErrNoGo = errors.New("there is no go command on PATH")
 
 // builder compiles Go nodes.
 type builder struct {
@@ -49,25 +31,25 @@ type builder struct {
 	launcher *launcher
 	report   Reporter
 	serial   atomic.Int64
-	carry    func() ([]carried, error)
+	carry    func() ([]gobuild.SDK, error)
 }
 
 func newBuilder(s *state, l *launcher, r Reporter) *builder {
-	carry := func() ([]carried, error) { return carry(s.path("sdk")) }
+	carry := func() ([]gobuild.SDK, error) { return gobuild.Carry(s.path("sdk")) }
 	return &builder{state: s, launcher: l, report: r, carry: sync.OnceValues(carry)}
 }
 
 // build compiles the targets of nodes and returns a binary for each node. All
 // that do not compile are told of.
-func (b *builder) build(ctx context.Context, nodes map[string]target) (map[string]string, error) {
+func (b *builder) build(ctx context.Context, nodes map[string]gobuild.Target) (map[string]string, error) {
 	if len(nodes) == 0 {
 		return nil, nil
 	}
 	gocmd, err := exec.LookPath("go")
 	if err != nil {
-		return nil, fmt.Errorf("cannot build node %q: %w", sortedKeys(nodes)[0], ErrNoGo)
+		return nil, fmt.Errorf("cannot build node %q: %w", sortedKeys(nodes)[0], gobuild.ErrNoGo)
 	}
-	byTarget := map[target][]string{}
+	byTarget := map[gobuild.Target][]string{}
 	for _, node := range sortedKeys(nodes) {
 		byTarget[nodes[node]] = append(byTarget[nodes[node]], node)
 	}
@@ -101,19 +83,19 @@ func (b *builder) build(ctx context.Context, nodes map[string]target) (map[strin
 }
 
 // one compiles t and returns the path of a binary that later builds leave alone.
-func (b *builder) one(ctx context.Context, gocmd, node string, t target) (string, error) {
+func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target) (string, error) {
 	sdks, err := b.carry()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(t.folder + "\x00" + t.pattern))
+	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern))
 	key := node + "-" + hex.EncodeToString(sum[:4])
 	serial := strconv.FormatInt(b.serial.Add(1), 10)
 	folder := filepath.Join(b.state.run(), "build", key+"-"+serial)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("cannot build node %q: %w", node, err)
 	}
-	flags, err := findModule(t.folder).prepare(folder, sdks)
+	flags, err := gobuild.FlagsWith(sdks, t.Folder, folder)
 	if err != nil {
 		return "", fmt.Errorf("cannot build node %q: %w", node, err)
 	}
@@ -121,12 +103,12 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t target) (string
 	// The same output each time: the go command leaves it as it is, and does not
 	// link, when nothing has changed since the last run.
 	output := b.state.path("bin", key)
-	args := slices.Concat([]string{gocmd, "build", "-buildvcs=false", "-o", output}, flags, []string{t.pattern})
+	args := slices.Concat([]string{gocmd, "build", "-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
 	if err := b.compile(ctx, node, t, args); err != nil {
 		return "", err
 	}
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
-		return "", fmt.Errorf("cannot build node %q: %s in %s is no main package", node, t.pattern, t.folder)
+		return "", fmt.Errorf("cannot build node %q: %s in %s is no main package", node, t.Pattern, t.Folder)
 	}
 	// A running node keeps its binary, and can be started again from it, while
 	// the next one is built.
@@ -138,12 +120,12 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t target) (string
 }
 
 // compile runs the go command. Its downloads are shown as they go on.
-func (b *builder) compile(ctx context.Context, node string, t target, args []string) error {
+func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, args []string) error {
 	var mu sync.Mutex
 	var output []string
 	p, err := b.launcher.run(command{
 		args: args,
-		dir:  t.folder,
+		dir:  t.Folder,
 		// A workspace cannot be had together with -modfile.
 		env: append(os.Environ(), "GOWORK=off"),
 		line: func(stream, line string) {
@@ -154,7 +136,7 @@ func (b *builder) compile(ctx context.Context, node string, t target, args []str
 			mu.Lock()
 			defer mu.Unlock()
 			if !strings.HasPrefix(line, "# ") { // the package's name
-				output = append(output, fromHere(t.folder, line))
+				output = append(output, gobuild.FromHere(t.Folder, line))
 			}
 		},
 	})
@@ -171,23 +153,5 @@ func (b *builder) compile(ctx context.Context, node string, t target, args []str
 	if p.success() {
 		return nil
 	}
-	return &BuildError{Node: node, Output: output}
-}
-
-// fromHere rewrites the path that a compiler's line begins with, relative to
-// folder, to one from the current folder.
-func fromHere(folder, line string) string {
-	text := strings.TrimLeft(line, " \t")
-	indent := line[:len(line)-len(text)]
-	path, rest, ok := strings.Cut(text, ".go:")
-	if !ok || filepath.IsAbs(path) || strings.ContainsAny(path, " \t") {
-		return line
-	}
-	path = filepath.Join(folder, path+".go")
-	if here, err := os.Getwd(); err == nil {
-		if near, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(near, "..") {
-			path = near
-		}
-	}
-	return indent + path + ":" + rest
+	return &gobuild.Error{Node: node, Output: output}
 }

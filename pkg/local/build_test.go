@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/gobuild"
 )
 
 const printsHello = `package main
@@ -154,8 +156,8 @@ func TestBuild(t *testing.T) {
 				write(t, filepath.Join(root, path), content)
 			}
 			before := files(t, root)
-			binaries, err := b.build(context.Background(), map[string]target{
-				"etl": {folder: filepath.Join(root, c.folder), pattern: c.pattern},
+			binaries, err := b.build(context.Background(), map[string]gobuild.Target{
+				"etl": {Folder: filepath.Join(root, c.folder), Pattern: c.pattern},
 			})
 			require.NoError(t, err)
 			requireHello(t, binaries["etl"])
@@ -170,7 +172,7 @@ func TestBuildInThisRepository(t *testing.T) {
 	require.NoError(t, err)
 	before, err := os.ReadFile("../../go.mod")
 	require.NoError(t, err)
-	binaries, err := b.build(context.Background(), map[string]target{"etl": {folder: root, pattern: "krt.dev/kn-krt/cmd/entrypoint"}})
+	binaries, err := b.build(context.Background(), map[string]gobuild.Target{"etl": {Folder: root, Pattern: "krt.dev/kn-krt/cmd/entrypoint"}})
 	require.NoError(t, err)
 	require.FileExists(t, binaries["etl"])
 	after, err := os.ReadFile("../../go.mod")
@@ -186,11 +188,11 @@ func TestBuildErrorsHaveTheUsersPaths(t *testing.T) {
 	write(t, "src/model/main.go", "package main\n\nfunc main() {\n")
 	write(t, "src/lib/lib.go", "package lib\n")
 	write(t, "src/good/main.go", printsHello)
-	_, err := b.build(context.Background(), map[string]target{
-		"etl":   {folder: filepath.Join(root, "src/etl"), pattern: "."},
-		"good":  {folder: filepath.Join(root, "src/good"), pattern: "."},
-		"lib":   {folder: filepath.Join(root, "src/lib"), pattern: "."},
-		"model": {folder: filepath.Join(root, "src/model"), pattern: "."},
+	_, err := b.build(context.Background(), map[string]gobuild.Target{
+		"etl":   {Folder: filepath.Join(root, "src/etl"), Pattern: "."},
+		"good":  {Folder: filepath.Join(root, "src/good"), Pattern: "."},
+		"lib":   {Folder: filepath.Join(root, "src/lib"), Pattern: "."},
+		"model": {Folder: filepath.Join(root, "src/model"), Pattern: "."},
 	})
 	require.EqualError(t, err, `cannot build node "etl":
   src/etl/main.go:4:2: declared and not used: x
@@ -202,8 +204,8 @@ cannot build node "model":
 func TestNodesOfTheSameCodeShareABuild(t *testing.T) {
 	b, r := newTestBuilder(t)
 	folder := filepath.Dir(write(t, filepath.Join(t.TempDir(), "main.go"), printsHello))
-	same := target{folder: folder, pattern: "."}
-	binaries, err := b.build(context.Background(), map[string]target{"one": same, "two": same})
+	same := gobuild.Target{Folder: folder, Pattern: "."}
+	binaries, err := b.build(context.Background(), map[string]gobuild.Target{"one": same, "two": same})
 	require.NoError(t, err)
 	require.Equal(t, binaries["one"], binaries["two"])
 	require.Len(t, r.of(EventBuilding), 1)
@@ -212,7 +214,7 @@ func TestNodesOfTheSameCodeShareABuild(t *testing.T) {
 func TestBuildLeavesEarlierBinariesAlone(t *testing.T) {
 	b, _ := newTestBuilder(t)
 	main := write(t, filepath.Join(t.TempDir(), "main.go"), printsHello)
-	nodes := map[string]target{"etl": {folder: filepath.Dir(main), pattern: "."}}
+	nodes := map[string]gobuild.Target{"etl": {Folder: filepath.Dir(main), Pattern: "."}}
 	first, err := b.build(context.Background(), nodes)
 	require.NoError(t, err)
 	write(t, main, strings.Replace(printsHello, "hello", "goodbye", 1))
@@ -225,8 +227,8 @@ func TestBuildLeavesEarlierBinariesAlone(t *testing.T) {
 func TestBuildWithoutGo(t *testing.T) {
 	b, _ := newTestBuilder(t)
 	t.Setenv("PATH", t.TempDir())
-	_, err := b.build(context.Background(), map[string]target{"etl": {folder: t.TempDir(), pattern: "."}})
-	require.ErrorIs(t, err, ErrNoGo)
+	_, err := b.build(context.Background(), map[string]gobuild.Target{"etl": {Folder: t.TempDir(), Pattern: "."}})
+	require.ErrorIs(t, err, gobuild.ErrNoGo)
 	require.EqualError(t, err, `cannot build node "etl": there is no go command on PATH`)
 }
 
@@ -236,7 +238,7 @@ func TestBuildStopsWithItsContext(t *testing.T) {
 	write(t, filepath.Join(folder, "main.go"), printsHello)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := b.build(ctx, map[string]target{"etl": {folder: folder, pattern: "."}})
+	_, err := b.build(ctx, map[string]gobuild.Target{"etl": {Folder: folder, Pattern: "."}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, r.output())
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -22,25 +23,10 @@ const (
 	languagePython = "python"
 )
 
-// goTarget returns what to build for node n, and false when it needs no build.
-func goTarget(b *krt.Bundle, n krt.Node) (target, bool) {
-	src := filepath.Join(b.Dir, filepath.FromSlash(n.Src))
-	switch b.Kind(n) {
-	case krt.KindGoSource:
-		if filepath.Ext(src) == ".go" {
-			src = filepath.Dir(src)
-		}
-		return target{folder: src, pattern: "."}, true
-	case krt.KindKo:
-		return target{folder: b.Dir, pattern: n.Image[len(krt.KoPrefix):]}, true
-	}
-	return target{}, false
-}
-
 // split returns those of nodes that start as they are, and those to be built.
 func split(b *krt.Bundle, nodes []krt.Node) (asIs, toBuild []krt.Node) {
 	for _, n := range nodes {
-		if _, ok := goTarget(b, n); ok {
+		if _, ok := gobuild.TargetOf(b, n); ok {
 			toBuild = append(toBuild, n)
 		} else {
 			asIs = append(asIs, n)
@@ -71,9 +57,9 @@ func (r *run) specs(b *krt.Bundle, p place, nodes []krt.Node, binaries map[strin
 // buildNodes builds those of nodes that need it. Of what does not compile the
 // error tells; the rest is in the result.
 func (r *run) buildNodes(ctx context.Context, b *krt.Bundle, nodes []krt.Node) (map[string]string, error) {
-	targets := map[string]target{}
+	targets := map[string]gobuild.Target{}
 	for _, n := range nodes {
-		if t, ok := goTarget(b, n); ok {
+		if t, ok := gobuild.TargetOf(b, n); ok {
 			targets[n.Name] = t
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -249,8 +250,8 @@ func sameTarget(before, now *krt.Bundle, n krt.Node) bool {
 	if !ok {
 		return false
 	}
-	a, aGo := goTarget(before, old)
-	z, zGo := goTarget(now, n)
+	a, aGo := gobuild.TargetOf(before, old)
+	z, zGo := gobuild.TargetOf(now, n)
 	return aGo && zGo && a == z
 }
 

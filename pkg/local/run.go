@@ -48,7 +48,7 @@ type run struct {
 //
 // Before anything starts it checks the bundle (krt.Problems), the config values
 // (*MissingConfigError) and the ports (*PortError). A node that does not build or
-// start (*BuildError, *StartError) ends the run. One that dies later is started
+// start (*gobuild.Error, *StartError) ends the run. One that dies later is started
 // again; if that is no use, the others run on and Run's error names it at the
 // end. When ctx is done before the version is ready, the error is ctx's.
 func Run(ctx context.Context, path string, o Options) (err error) {

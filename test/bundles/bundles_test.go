@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/test/localrun"
 )
@@ -150,7 +150,7 @@ func TestRunsPrebuilt(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("runs/python-to-go")))
 	source := filepath.Join(dir, "src", "counter")
-	flags, err := local.GoFlags(source, t.TempDir())
+	flags, err := gobuild.Flags(source, t.TempDir())
 	require.NoError(t, err)
 	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", filepath.Join(dir, "bin", "counter")}, flags, []string{"."})...)
 	build.Dir, build.Env = source, append(os.Environ(), "GOWORK=off")

@@ -36,6 +36,7 @@ var never = []struct {
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store is a local one", kubernetes},
 	{"pkg/local", "a local run knows no cluster", kubernetes},
+	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
 	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},
 	{"pkg/render", "rendering is pure",
 		[]string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},

@@ -1,4 +1,4 @@
-package local
+package gobuild
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"go/version"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -15,13 +16,18 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// GoFlags returns the flags by which the go command builds or tests the Go
+// place is the folder, below a module's root, in which the go command sees the SDKs.
+// Nothing is written there: an overlay shows them. So a binary, which holds the paths of
+// replaced modules even with -trimpath, is the same wherever the SDKs' files are.
+const place = ".kn-krt-sdk"
+
+// Flags returns the flags by which the go command builds or tests the Go
 // package in folder (absolute) with the SDK that this program carries, whatever
 // the package's go.mod says and even if there is none. They refer to files that
 // are made in scratch, a folder; nothing is written in folder or its module. The
 // go command needs GOWORK=off besides, as -modfile excludes workspaces.
-func GoFlags(folder, scratch string) ([]string, error) {
-	sdks, err := carry(scratch)
+func Flags(folder, scratch string) ([]string, error) {
+	sdks, err := Carry(scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -29,11 +35,17 @@ func GoFlags(folder, scratch string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod: %w", err)
 	}
-	flags, err := findModule(folder).prepare(made, sdks)
+	flags, err := FlagsWith(sdks, folder, made)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod for %q: %w", folder, err)
 	}
 	return flags, nil
+}
+
+// FlagsWith is [Flags] with SDKs that [Carry] has written before, for many
+// packages. Their files are made in scratch itself, which is to be the package's alone.
+func FlagsWith(sdks []SDK, folder, scratch string) ([]string, error) {
+	return findModule(folder).prepare(scratch, sdks)
 }
 
 // module is the Go module a node is built in.
@@ -58,7 +70,7 @@ func findModule(folder string) module {
 // prepare writes into folder a go.mod and go.sum like the module's own in which
 // the SDKs are replaced by our copies, and returns the flags that make the go
 // command use them. The user's own files are read and never written.
-func (m module) prepare(folder string, sdks []carried) ([]string, error) {
+func (m module) prepare(folder string, sdks []SDK) ([]string, error) {
 	name := filepath.Join(m.root, "go.mod")
 	text := []byte("module node\n\ngo " + sdkGo + "\n")
 	if !m.none {
@@ -75,8 +87,9 @@ func (m module) prepare(folder string, sdks []carried) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	overlay := map[string]string{}
 	for _, s := range sdks {
-		more, err := m.replace(file, s)
+		more, err := m.replace(file, s, overlay)
 		if err != nil {
 			return nil, err
 		}
@@ -87,37 +100,39 @@ func (m module) prepare(folder string, sdks []carried) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	written := filepath.Join(folder, "go.mod")
-	flags := []string{"-mod=mod", "-modfile=" + written}
-	err = errors.Join(os.WriteFile(written, text, 0o600), os.WriteFile(filepath.Join(folder, "go.sum"), sums, 0o600))
-	if err != nil || !m.none {
-		return flags, err
+	written, shown := filepath.Join(folder, "go.mod"), filepath.Join(folder, "overlay.json")
+	if m.none {
+		// The go command wants a go.mod in the root even though it reads -modfile.
+		overlay[name] = written
 	}
-	// The go command wants a go.mod in the root even though it reads -modfile.
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{name: written}})
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(folder, "overlay.json")
-	return append(flags, "-overlay="+path), os.WriteFile(path, overlay, 0o600)
+	replace, err := json.Marshal(map[string]any{"Replace": overlay})
+	return []string{"-mod=mod", "-modfile=" + written, "-overlay=" + shown}, errors.Join(err,
+		os.WriteFile(written, text, 0o600),
+		os.WriteFile(filepath.Join(folder, "go.sum"), sums, 0o600),
+		os.WriteFile(shown, replace, 0o600))
 }
 
-// replace makes file use s and returns its checksums. A replacement of the
-// user's own for the SDK stays if its target is there: somebody works on the SDK
-// itself. The original's modules are replaced whatever the user does with them.
-func (m module) replace(file *modfile.File, s carried) (sums []byte, err error) {
+// replace makes file use s, adds its files to overlay and returns its checksums. A
+// replacement of the user's own for the SDK stays if its target is there: somebody works
+// on the SDK itself. The original's modules are replaced whatever the user does with them.
+func (m module) replace(file *modfile.File, s SDK, overlay map[string]string) (sums []byte, err error) {
 	if file.Module != nil && file.Module.Mod.Path == s.path {
 		return nil, nil
 	}
-	target := s.folder
+	source, target := s.folder, ""
 	for _, r := range slices.Clone(file.Replace) {
 		if r.Old.Path != s.path {
 			continue
 		}
 		if own := m.ownTarget(r); s.standIn == "" && own != "" {
-			target = own
+			source, target = own, r.New.Path
 		}
 		if err := file.DropReplace(s.path, r.Old.Version); err != nil {
+			return nil, err
+		}
+	}
+	if target == "" {
+		if target, err = m.show(s, overlay); err != nil {
 			return nil, err
 		}
 	}
@@ -132,10 +147,23 @@ func (m module) replace(file *modfile.File, s carried) (sums []byte, err error) 
 	if err := atLeast(file, s.path, sdkVersion); err != nil {
 		return nil, err
 	}
-	if err := raise(file, filepath.Join(target, "go.mod")); err != nil {
+	if err := raise(file, filepath.Join(source, "go.mod")); err != nil {
 		return nil, err
 	}
-	return readIfThere(filepath.Join(target, "go.sum"))
+	return readIfThere(filepath.Join(source, "go.sum"))
+}
+
+// show adds the files of s to overlay and returns the path, from the module's root, at
+// which the go command sees them.
+func (m module) show(s SDK, overlay map[string]string) (string, error) {
+	at := path.Join(place, path.Base(s.path))
+	err := fs.WalkDir(os.DirFS(s.folder), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			overlay[filepath.Join(m.root, filepath.FromSlash(at), name)] = filepath.Join(s.folder, name)
+		}
+		return err
+	})
+	return "./" + at, err
 }
 
 // ownTarget returns the folder that r replaces all versions of a module by, or
@@ -175,18 +203,18 @@ func raise(file *modfile.File, needed string) error {
 	return file.AddGoStmt(other.Go.Version)
 }
 
-// atLeast makes file require version least of path, or a later one.
-func atLeast(file *modfile.File, path, least string) error {
+// atLeast makes file require version least of module, or a later one.
+func atLeast(file *modfile.File, module, least string) error {
 	for _, r := range file.Require {
-		if r.Mod.Path == path && semver.Compare(r.Mod.Version, least) >= 0 {
+		if r.Mod.Path == module && semver.Compare(r.Mod.Version, least) >= 0 {
 			return nil
 		}
 	}
-	return file.AddRequire(path, least)
+	return file.AddRequire(module, least)
 }
 
-func readIfThere(path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+func readIfThere(name string) ([]byte, error) {
+	content, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

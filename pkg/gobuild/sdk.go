@@ -1,4 +1,4 @@
-package local
+package gobuild
 
 import (
 	"crypto/sha256"
@@ -30,8 +30,8 @@ type sdk struct {
 	standIn string
 }
 
-// carried is an SDK whose source is in a folder.
-type carried struct {
+// SDK is a module that this program carries, its source written into a folder.
+type SDK struct {
 	sdk
 	folder string
 }
@@ -54,19 +54,21 @@ func sdks() ([]sdk, error) {
 	return all, nil
 }
 
-// carry writes the source of all that sdks returns below folder.
-func carry(folder string) ([]carried, error) {
+// Carry writes the modules that this program carries below folder, which exists, once
+// for each content: the SDK, and those by which the nodes of the original's users build
+// unchanged.
+func Carry(folder string) ([]SDK, error) {
 	all, err := sdks()
 	if err != nil {
 		return nil, err
 	}
-	written := make([]carried, len(all))
+	written := make([]SDK, len(all))
 	for i, s := range all {
 		dir, err := s.extract(folder)
 		if err != nil {
 			return nil, fmt.Errorf("cannot write the source of %s: %w", s.path, err)
 		}
-		written[i] = carried{sdk: s, folder: dir}
+		written[i] = SDK{sdk: s, folder: dir}
 	}
 	return written, nil
 }
@@ -95,7 +97,11 @@ func (s sdk) extract(folder string) (string, error) {
 			return "", err
 		}
 	}
-	return dir, os.Rename(made, dir)
+	err = os.Rename(made, dir)
+	if _, there := os.Stat(dir); there == nil {
+		return dir, nil // another process was faster
+	}
+	return dir, err
 }
 
 func (s sdk) sum() (string, error) {
