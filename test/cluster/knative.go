@@ -42,6 +42,7 @@ func knativePrograms() []string {
 		"serving/config/core/999-cache.yaml",
 		"eventing/config/core/configmaps", "eventing/config/core/webhooks",
 		"eventing/config/core/deployments/controller.yaml", "eventing/config/core/deployments/webhook.yaml",
+		"eventing/config/core/deployments/pingsource-mt-adapter.yaml",
 		"eventing/config/channels/in-memory-channel",
 	}
 }

@@ -166,6 +166,7 @@ tool (
 	knative.dev/eventing/cmd/controller
 	knative.dev/eventing/cmd/in_memory/channel_controller
 	knative.dev/eventing/cmd/in_memory/channel_dispatcher
+	knative.dev/eventing/cmd/mtping
 	knative.dev/eventing/cmd/webhook
 	knative.dev/serving/cmd/activator
 	knative.dev/serving/cmd/autoscaler
