@@ -43,29 +43,14 @@ func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 	if err := hasManifest(root); err != nil {
 		return err
 	}
-	ignore, err := readIgnore(root, o.Ignore)
-	if err != nil {
-		return err
-	}
 	packed := &countingWriter{Writer: w}
 	zip := gzip.NewWriter(packed)
-	p := &packer{ctx: ctx, root: root, tar: tar.NewWriter(zip), inventory: newInventory(o.Limits.withDefaults())}
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("%q: %w", name, reason(err))
-		}
-		if ignore.ignore(name, d.IsDir()) {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		return p.entry(name, d)
-	})
+	p := &packer{ctx: ctx, root: root, tar: tar.NewWriter(zip), limits: o.Limits.withDefaults()}
+	err = walk(ctx, root, o, p.entry)
 	if err := errors.Join(err, p.tar.Close(), zip.Close()); err != nil {
 		return onlyFirst(err)
 	}
-	return p.inventory.limits.checkRatio(packed.count, p.bytes)
+	return p.limits.checkRatio(packed.count, p.bytes)
 }
 
 // onlyFirst returns the first of joined errors: the others follow from it.
@@ -86,27 +71,15 @@ func hasManifest(root *os.Root) error {
 }
 
 type packer struct {
-	ctx       context.Context //nolint:containedctx // lives for one call of Pack
-	root      *os.Root
-	tar       *tar.Writer
-	inventory *inventory
-	bytes     int64
+	ctx    context.Context //nolint:containedctx // lives for one call of Pack
+	root   *os.Root
+	tar    *tar.Writer
+	limits Limits
+	bytes  int64
 }
 
 // entry writes the file or folder name.
 func (p *packer) entry(name string, d fs.DirEntry) error {
-	if name == "." {
-		return nil
-	}
-	if err := p.ctx.Err(); err != nil {
-		return err
-	}
-	if !d.IsDir() && !d.Type().IsRegular() {
-		return fmt.Errorf("%q is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s", name, typeName(d.Type()), ignoreFile)
-	}
-	if err := p.inventory.add(name, d.IsDir()); err != nil {
-		return fmt.Errorf("%q: %w", name, err)
-	}
 	if d.IsDir() {
 		return p.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
 	}
@@ -127,7 +100,7 @@ func (p *packer) file(name string) error {
 		return err
 	}
 	p.bytes += info.Size()
-	if err := p.inventory.limits.checkBytes(p.bytes); err != nil {
+	if err := p.limits.checkBytes(p.bytes); err != nil {
 		return err
 	}
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size()}
@@ -143,19 +116,6 @@ func (p *packer) file(name string) error {
 		return errors.New("the file changed while it was packed")
 	}
 	return err
-}
-
-// typeName names what is neither file nor folder.
-func typeName(mode fs.FileMode) string {
-	switch {
-	case mode&fs.ModeSymlink != 0:
-		return "symbolic link"
-	case mode&fs.ModeNamedPipe != 0:
-		return "named pipe"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
 }
 
 type countingWriter struct {
