@@ -8,12 +8,24 @@ const RuntimeName = "default"
 // Runtime says which version of its namespace is published.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=krtr,categories={all,knative,krt}
+// +kubebuilder:metadata:labels={"app.kubernetes.io/part-of=kn-krt"}
+// +kubebuilder:printcolumn:name="Published",type=string,JSONPath=`.status.publishedVersion`
+// +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.since`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Wanted",type=string,priority=1,JSONPath=`.spec.publishedVersion`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="metadata.name: a namespace has one runtime, and its name is default"
 type Runtime struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   RuntimeSpec   `json:"spec,omitempty"`
-	Status RuntimeStatus `json:"status,omitempty"`
+	// +optional
+	Spec RuntimeSpec `json:"spec,omitzero"`
+	// +optional
+	Status RuntimeStatus `json:"status,omitzero"`
 }
 
 // RuntimeList is a list of runtimes.
@@ -29,28 +41,49 @@ type RuntimeList struct {
 // RuntimeSpec is the wanted state of a runtime.
 type RuntimeSpec struct {
 	// PublishedVersion is the version behind the Service active-entrypoint; empty for none.
+	// +kubebuilder:validation:MaxLength=19
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"
+	// +optional
 	PublishedVersion string `json:"publishedVersion,omitempty"`
 	// Comment says why; it is kept in status.history.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
 	Comment string `json:"comment,omitempty"`
 }
 
 // RuntimeStatus is what became of a runtime.
 type RuntimeStatus struct {
-	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
-	Conditions         []metav1.Condition `json:"conditions,omitempty"`
+	// ObservedGeneration is the generation of the spec that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions holds Ready: whether what the spec says is published.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// PublishedVersion is the version that answers behind active-entrypoint now.
+	// +optional
 	PublishedVersion string `json:"publishedVersion,omitempty"`
 	// Since is when it was published.
+	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 	// History holds the last 20 publications, the newest last.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
+	// +optional
 	History []Publication `json:"history,omitempty"`
 }
 
 // Publication is a time during which a version was published.
 type Publication struct {
-	Version string      `json:"version"`
-	From    metav1.Time `json:"from"`
-	// To is empty while it lasts.
-	To      *metav1.Time `json:"to,omitempty"`
-	Comment string       `json:"comment,omitempty"`
+	// Version is the version's name.
+	Version string `json:"version"`
+	// From is when it was published.
+	From metav1.Time `json:"from"`
+	// To is when that ended; empty while it lasts.
+	// +optional
+	To *metav1.Time `json:"to,omitempty"`
+	// Comment is the runtime's at that time.
+	// +optional
+	Comment string `json:"comment,omitempty"`
 }

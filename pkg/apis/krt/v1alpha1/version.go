@@ -1,19 +1,31 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Version is one KRT V1 version: an entrypoint, nodes and workflows.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=krtv,categories={all,knative,krt}
+// +kubebuilder:metadata:labels={"app.kubernetes.io/part-of=kn-krt","duck.knative.dev/addressable=true"}
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Published",type=string,JSONPath=`.status.conditions[?(@.type=="Published")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.status.address.url`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 19",message="metadata.name: a version's name has at most 19 characters, so that what is made of it stays a legal name; choose a shorter one"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: a version's name holds only a to z, 0 to 9 and \"-\", begins with a letter and ends with a letter or digit: a Service must be able to bear it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'active-entrypoint'",message="metadata.name: active-entrypoint is the name of the published version's Service; choose another"
 type Version struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   VersionSpec   `json:"spec"`
-	Status VersionStatus `json:"status,omitempty"`
+	Spec VersionSpec `json:"spec"`
+	// +optional
+	Status VersionStatus `json:"status,omitzero"`
 }
 
 // VersionList is a list of versions.
@@ -28,21 +40,47 @@ type VersionList struct {
 
 // VersionSpec is what a manifest says, the protos' text, and the wanted state.
 // All but State and Comment is content, which does not change while State is
-// Started (KRT V1, lifecycle).
+// Started (KRT V1, lifecycle). The limits are those of pkg/krt.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.entrypoint == oldSelf.entrypoint",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".entrypoint"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.nodes == oldSelf.nodes",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
+// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, w.sequential.all(s, self.nodes.exists(n, n.name == s)))",message="a workflow names a node that is not declared: declare it in nodes, or correct the name",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="more than one workflow has the same entrypoint, and an rpc calls one workflow: give each an rpc of its own",messageExpression="'more than one workflow has the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\", and an rpc calls one workflow: give each an rpc of its own'",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node stands in config.variables too: declare it once, in env or in config",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.files) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.files)))",message="an environment variable of a node stands in config.files too: declare it once, in env or in config",fieldPath=".nodes"
 type VersionSpec struct {
 	// State is whether the version should run.
+	// +kubebuilder:default=Stopped
+	// +kubebuilder:validation:Enum=Stopped;Started
+	// +optional
 	State State `json:"state,omitempty"`
 	// Comment says why State is what it is; it is kept in status.history.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
 	Comment string `json:"comment,omitempty"`
 	// Description is the manifest's.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
 	Description string `json:"description,omitempty"`
 	// Entrypoint is what callers may call.
 	Entrypoint Entrypoint `json:"entrypoint"`
 	// Config names what must have a value, in the Secret <version>-config, before the version starts.
-	Config Config `json:"config,omitempty"`
+	// +optional
+	Config Config `json:"config,omitzero"`
 	// Nodes are the programs of the version.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
 	Nodes []Node `json:"nodes"`
 	// Workflows tie rpcs of the entrypoint to nodes in order.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
 	Workflows []Workflow `json:"workflows"`
 }
 
@@ -67,148 +105,88 @@ const (
 )
 
 // Entrypoint says what callers may call and how their requests travel.
+//
+// +kubebuilder:validation:XValidation:rule="self.files.exists(f, f.path == self.proto)",message="entrypoint.proto is not among entrypoint.files: add its text there, or correct the path",fieldPath=".proto"
+// +kubebuilder:validation:XValidation:rule="self.files.map(f, bytes(f.content).size()).sum() <= 131072",message="the protos have more than 128 KiB in all: leave out what the public proto does not import",fieldPath=".files"
 type Entrypoint struct {
 	// Proto is the path, in Files, of the public proto.
+	// +kubebuilder:validation:MaxLength=1024
 	Proto string `json:"proto"`
 	// Files are the public proto and all it imports, but for Google's well-known types.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=path
 	Files []ProtoFile `json:"files"`
 	// Timeout is how long a caller waits at most; a caller's own shorter deadline wins.
 	// Empty: the cluster's default (config-krt), 30s unless set. At most 590s.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('590s')",message="a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
+	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Delivery is Sequence unless set.
+	// +kubebuilder:default=Sequence
+	// +kubebuilder:validation:Enum=Sequence;Direct
+	// +optional
 	Delivery Delivery `json:"delivery,omitempty"`
 	// Replicas is the number of entrypoint pods; empty: the cluster's default, 1 unless set.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 }
 
 // ProtoFile is the text of a proto at its path.
 type ProtoFile struct {
 	// Path is relative to the bundle's root.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.endsWith('.proto')",message="the path of a proto ends in .proto"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('\\\\') && self.split('/').all(part, part != '' && part != '.' && part != '..')",message="a path is relative to the bundle's root and stays inside: names joined by single slashes, without \".\" and \"..\""
 	Path string `json:"path"`
 	// Content is the file's text.
+	// +kubebuilder:validation:MaxLength=131072
 	Content string `json:"content"`
 }
 
-// Config names the values a version needs.
+// Config names the values a version needs. A name stands once, in Variables or in Files.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.variables) || !has(self.files) || self.variables.all(v, !(v in self.files))",message="a name stands in variables and in files: a config value is a variable or a file, so leave it in one of them"
 type Config struct {
 	// Variables are names of environment variables.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config variable holds only A to Z, 0 to 9 and \"_\", and begins and ends with a letter or digit"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	// +listType=set
+	// +optional
 	Variables []string `json:"variables,omitempty"`
 	// Files are names of variables that hold the path of a file.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config file holds only A to Z, 0 to 9 and \"_\", and begins and ends with a letter or digit"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	// +listType=set
+	// +optional
 	Files []string `json:"files,omitempty"`
 }
 
-// Node is user code in an image.
-type Node struct {
-	Name string `json:"name"`
-	// Image holds the runner and the node's code; ko:// and a Go import path where ko applies the object.
-	Image string `json:"image"`
-	// Src is the path of the code from the bundle's root, where the image's runner must be told (KRT_HANDLER_PATH).
-	Src string `json:"src,omitempty"`
-	// GPU asks for one GPU.
-	GPU bool `json:"gpu,omitempty"`
-	// Replicas is the least number of pods; the same as scale.min.
-	Replicas *int32 `json:"replicas,omitempty"`
-	// Scale says how the pods follow the load.
-	Scale *Scale `json:"scale,omitempty"`
-	// Resources are the container's.
-	Resources *Resources `json:"resources,omitempty"`
-	// Env are further environment variables.
-	Env []EnvVar `json:"env,omitempty"`
-	// Timeout is how long one call of the node may take; at most 590s.
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-}
-
-// EnvVar is an environment variable with a value. Secrets belong into config.variables.
-type EnvVar struct {
-	Name  string `json:"name"`
-	Value string `json:"value,omitempty"`
-}
-
-// Scale says how a node's pods follow its load.
-type Scale struct {
-	// Min is the least number of pods; 0 lets the node scale to zero.
-	Min *int32 `json:"min,omitempty"`
-	// Max is the largest number of pods; 0 means no bound.
-	Max *int32 `json:"max,omitempty"`
-	// Target is how many requests a pod should have in flight.
-	Target *int32 `json:"target,omitempty"`
-	// Concurrency is how many it may have at most; 0 means no bound.
-	Concurrency *int64 `json:"concurrency,omitempty"`
-}
-
-// Resources are quantities by resource name.
-type Resources struct {
-	Requests corev1.ResourceList `json:"requests,omitempty"`
-	Limits   corev1.ResourceList `json:"limits,omitempty"`
-}
-
 // Workflow ties an rpc of the entrypoint to nodes in order.
+//
+// +kubebuilder:validation:XValidation:rule="self.sequential.all(s, self.sequential.exists_one(t, t == s))",message="a node stands twice in the workflow: a node may stand once in each; declare a second node with the same image where it must run twice",fieldPath=".sequential"
 type Workflow struct {
+	// Name is the workflow's.
+	// +kubebuilder:validation:MaxLength=19
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a workflow holds only a to z, 0 to 9 and \"-\", and begins and ends with a letter or digit"
 	Name string `json:"name"`
 	// Entrypoint is an rpc of the public proto: its name, with its service, or in full.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$')",message="a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
 	Entrypoint string `json:"entrypoint"`
 	// Sequential are the names of the nodes a request passes, in order.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=19
+	// +listType=atomic
 	Sequential []string `json:"sequential"`
-}
-
-// Phase is where a version stands in its life.
-type Phase string
-
-// The phases of a version.
-const (
-	PhaseStopped    Phase = "Stopped"
-	PhaseStarting   Phase = "Starting"
-	PhaseStarted    Phase = "Started"
-	PhasePublishing Phase = "Publishing"
-	PhasePublished  Phase = "Published"
-	PhaseStopping   Phase = "Stopping"
-)
-
-// VersionStatus is what became of a version.
-type VersionStatus struct {
-	Phase              Phase              `json:"phase,omitempty"`
-	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
-	Conditions         []metav1.Condition `json:"conditions,omitempty"`
-	// Address makes a version addressable: a sink for Triggers, sources and kn.
-	Address *Address `json:"address,omitempty"`
-	// Nodes and Workflows are in the order of the spec.
-	Nodes     []NodeStatus     `json:"nodes,omitempty"`
-	Workflows []WorkflowStatus `json:"workflows,omitempty"`
-	// History holds the last 20 changes of the wanted state, the newest last.
-	History []VersionEvent `json:"history,omitempty"`
-}
-
-// Address is where a version takes events (Knative's Addressable).
-type Address struct {
-	URL string `json:"url,omitempty"`
-}
-
-// NodeStatus is the state of one node.
-type NodeStatus struct {
-	Name  string `json:"name"`
-	Ready bool   `json:"ready"`
-	// Reason and Message tell why a node is not ready.
-	Reason  string `json:"reason,omitempty"`
-	Message string `json:"message,omitempty"`
-	// Revision is the Knative Revision that is meant.
-	Revision string `json:"revision,omitempty"`
-	// Image is the image with the digest that runs.
-	Image string `json:"image,omitempty"`
-}
-
-// WorkflowStatus is the state of one workflow.
-type WorkflowStatus struct {
-	Name    string `json:"name"`
-	Ready   bool   `json:"ready"`
-	Reason  string `json:"reason,omitempty"`
-	Message string `json:"message,omitempty"`
-	// Address is where the workflow's Sequence takes events; empty with direct delivery.
-	Address string `json:"address,omitempty"`
-}
-
-// VersionEvent is one change in the life of a version.
-type VersionEvent struct {
-	Time    metav1.Time `json:"time"`
-	State   State       `json:"state"`
-	Comment string      `json:"comment,omitempty"`
 }

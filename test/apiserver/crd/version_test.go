@@ -1,0 +1,194 @@
+package crd_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const greeter = `
+apiVersion: krt.dev/v1alpha1
+kind: Version
+metadata: {name: greeter-v1}
+spec:
+  description: Greets.
+  entrypoint:
+    proto: public_input.proto
+    files:
+    - {path: public_input.proto, content: 'syntax = "proto3";'}
+    - {path: lib/types.proto, content: 'syntax = "proto3";'}
+  config: {variables: [CURRENCY], files: [CERT]}
+  nodes:
+  - {name: etl, image: example.com/etl, env: [{name: LEVEL, value: debug}], scale: {min: 0, max: 3}}
+  - {name: 9model, image: 'example.com/model:1', gpu: true}
+  workflows:
+  - {name: greeting, entrypoint: Greet, sequential: [etl, 9model]}
+  - {name: parting, entrypoint: Entrypoint.Part, sequential: [etl]}
+`
+
+// Parts of the version that the cases change.
+func spec(v object) object       { return v["spec"].(object) }
+func entrypoint(v object) object { return spec(v)["entrypoint"].(object) }
+func named(v object) object      { return v["metadata"].(object) }
+func values(v object) object     { return spec(v)["config"].(object) }
+func node(v object) object       { return spec(v)["nodes"].([]any)[0].(object) }
+func workflow(v object) object   { return spec(v)["workflows"].([]any)[0].(object) }
+func second(v object) object     { return spec(v)["workflows"].([]any)[1].(object) }
+func file(v object) object       { return entrypoint(v)["files"].([]any)[1].(object) }
+func env(v object) object        { return node(v)["env"].([]any)[0].(object) }
+
+const (
+	badName     = `holds only a to z, 0 to 9 and "-", and begins and ends with a letter or digit`
+	badVariable = `holds only A to Z, 0 to 9 and "_", and begins and ends with a letter or digit`
+	reserved    = "PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	badPath     = `a path is relative to the bundle's root and stays inside: names joined by single slashes, without "." and ".."`
+	badTimeout  = "a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
+	versionName = `metadata.name: a version's name holds only a to z, 0 to 9 and "-", begins with a letter and ends with a letter or digit: a Service must be able to bear it`
+	badReplicas = "replicas and scale.min differ, and both mean the least number of pods: say it once"
+	badMax      = "scale.max is less than scale.min: raise max (0 means no bound), or lower min"
+	badLeast    = "scale.max is less than replicas, the least number of pods: raise scale.max, or lower replicas"
+	badRPC      = "a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
+	noImage     = "a node needs the reference of an image, without spaces"
+	tooBig      = "the protos have more than 128 KiB in all: leave out what the public proto does not import"
+	twice       = "a node stands twice in the workflow: a node may stand once in each; declare a second node with the same image where it must run twice"
+)
+
+// set puts a value at a key of a part of the version.
+func set(part func(object) object, key string, value any) func(object) {
+	return func(v object) { part(v)[key] = value }
+}
+
+func list(elements ...any) []any { return elements }
+
+// Every rule of the CRD, with what it lets pass and what it refuses, where and in which words.
+// Without a text a case is accepted.
+var creations = []struct {
+	name        string
+	change      func(object)
+	field, text string
+}{
+	{name: "the example", change: func(object) {}},
+	{"a name of 19 characters", set(named, "name", "abcdefghijklmnopqrs"), "", ""},
+	{"a name of 20", set(named, "name", "abcdefghijklmnopqrst"), "<nil>",
+		"metadata.name: a version's name has at most 19 characters, so that what is made of it stays a legal name; choose a shorter one"},
+	{"a name with a digit first", set(named, "name", "1greeter"), "<nil>", versionName},
+	{"a name with a dot", set(named, "name", "greeter.v1"), "<nil>", versionName},
+	{"a name that is taken", set(named, "name", "active-entrypoint"), "<nil>",
+		"metadata.name: active-entrypoint is the name of the published version's Service; choose another"},
+
+	{"started at once", set(spec, "state", "Started"), "", ""},
+	{"another state", set(spec, "state", "Paused"), "spec.state", `supported values: "Stopped", "Started"`},
+	{"direct delivery", set(entrypoint, "delivery", "Direct"), "", ""},
+	{"another delivery", set(entrypoint, "delivery", "Pigeon"), "spec.entrypoint.delivery", `supported values: "Sequence", "Direct"`},
+	{"two entrypoints", set(entrypoint, "replicas", 2), "", ""},
+	{"no entrypoint", set(entrypoint, "replicas", 0), "spec.entrypoint.replicas", "should be greater than or equal to 1"},
+
+	{"a proto in a folder", set(entrypoint, "proto", "lib/types.proto"), "", ""},
+	{"a proto that is not there", set(entrypoint, "proto", "other.proto"), "spec.entrypoint.proto",
+		"entrypoint.proto is not among entrypoint.files: add its text there, or correct the path"},
+	{"a file that is no proto", set(file, "path", "lib/types.txt"), "spec.entrypoint.files[1].path", "the path of a proto ends in .proto"},
+	{"an absolute path", set(file, "path", "/lib/types.proto"), "spec.entrypoint.files[1].path", badPath},
+	{"a path that leaves", set(file, "path", "../types.proto"), "spec.entrypoint.files[1].path", badPath},
+	{"a path with a dot", set(file, "path", "./types.proto"), "spec.entrypoint.files[1].path", badPath},
+	{"a path with two slashes", set(file, "path", "lib//types.proto"), "spec.entrypoint.files[1].path", badPath},
+	{"a path with a backslash", set(file, "path", `lib\types.proto`), "spec.entrypoint.files[1].path", badPath},
+	{"a file twice", set(file, "path", "public_input.proto"), "spec.entrypoint.files[1]", `Duplicate value: {"path":"public_input.proto"}`},
+	{"128 KiB of protos", set(file, "content", strings.Repeat("x", 131072-18)), "", ""},
+	{"a byte more", set(file, "content", strings.Repeat("x", 131072-17)), "spec.entrypoint.files", tooBig},
+	{"bytes that are not characters", set(file, "content", strings.Repeat("ü", 65536)), "spec.entrypoint.files", tooBig},
+
+	{"the longest timeout", set(entrypoint, "timeout", "9m50s"), "", ""},
+	{"the shortest timeout", set(entrypoint, "timeout", "0.001s"), "", ""},
+	{"a longer timeout", set(entrypoint, "timeout", "590.001s"), "spec.entrypoint.timeout", badTimeout},
+	{"no time", set(entrypoint, "timeout", "0s"), "spec.entrypoint.timeout", badTimeout},
+	{"a negative time", set(entrypoint, "timeout", "-3s"), "spec.entrypoint.timeout", badTimeout},
+	{"a time in words", set(entrypoint, "timeout", "soon"), "spec.entrypoint.timeout", badTimeout},
+	{"a node's timeout", set(node, "timeout", "1m30s"), "", ""},
+	{"a node's longer timeout", set(node, "timeout", "10m"), "spec.nodes[0].timeout", badTimeout},
+
+	{"a variable with all characters", set(values, "variables", list("0_A9")), "", ""},
+	{"a variable in small letters", set(values, "variables", list("currency")), "spec.config.variables[0]", "the name of a config variable " + badVariable},
+	{"a variable that begins with _", set(values, "variables", list("_X")), "spec.config.variables[0]", "the name of a config variable " + badVariable},
+	{"a config file in small letters", set(values, "files", list("cert")), "spec.config.files[0]", "the name of a config file " + badVariable},
+	{"variables like reserved ones", set(values, "variables", list("PORTS", "MYPATH", "K8S", "KRTX", "LDX", "HOMES")), "", ""},
+	{"PORT", set(values, "variables", list("PORT")), "spec.config.variables[0]", reserved},
+	{"HOME", set(values, "variables", list("A", "HOME")), "spec.config.variables[1]", reserved},
+	{"K_SINK", set(values, "variables", list("K_SINK")), "spec.config.variables[0]", reserved},
+	{"KRT_X", set(values, "files", list("KRT_X")), "spec.config.files[0]", reserved},
+	{"LD_PRELOAD", set(env, "name", "LD_PRELOAD"), "spec.nodes[0].env[0].name", reserved},
+	{"PYTHONPATH", set(env, "name", "PYTHONPATH"), "spec.nodes[0].env[0].name", reserved},
+	{"PATH", set(env, "name", "PATH"), "spec.nodes[0].env[0].name", reserved},
+	{"a variable twice", set(values, "variables", list("A", "A")), "spec.config.variables[1]", `Duplicate value: "A"`},
+	{"a variable that is a file", set(values, "variables", list("CERT")), "spec.config",
+		"a name stands in variables and in files: a config value is a variable or a file, so leave it in one of them"},
+	{"an environment variable in small letters", set(env, "name", "_level1"), "", ""},
+	{"an environment variable with a digit first", set(env, "name", "1LEVEL"), "spec.nodes[0].env[0].name",
+		`the name of an environment variable holds only letters, digits and "_", and does not begin with a digit`},
+	{"an environment variable that is a config variable", set(env, "name", "CURRENCY"), "spec.nodes",
+		"an environment variable of a node stands in config.variables too: declare it once, in env or in config"},
+	{"an environment variable that is a config file", set(env, "name", "CERT"), "spec.nodes",
+		"an environment variable of a node stands in config.files too: declare it once, in env or in config"},
+	{"an environment variable twice", set(node, "env", list(object{"name": "A"}, object{"name": "A"})), "spec.nodes[0].env[1]", `Duplicate value: {"name":"A"}`},
+
+	{"a node with capitals", func(v object) {
+		node(v)["name"], workflow(v)["sequential"], second(v)["sequential"] = "Etl", list("Etl"), list("Etl")
+	},
+		"spec.nodes[0].name", "the name of a node " + badName},
+	{"a node named reply", func(v object) {
+		node(v)["name"], workflow(v)["sequential"], second(v)["sequential"] = "reply", list("reply"), list("reply")
+	},
+		"spec.nodes[0].name", "entrypoint, reply and config are names of the platform's own objects; choose another name for the node"},
+	{"a node twice", func(v object) { spec(v)["nodes"] = append(spec(v)["nodes"].([]any), node(v)) }, "spec.nodes[2]", `Duplicate value: {"name":"etl"}`},
+	{"no image", set(node, "image", ""), "spec.nodes[0].image", noImage},
+	{"an image with a space", set(node, "image", "example.com/a b"), "spec.nodes[0].image", noImage},
+	{"an image that ko has not resolved", set(node, "image", "ko://krt.dev/kn-krt/functions/greeter"), "spec.nodes[0].image",
+		"this is a Go import path, which ko builds and replaces by an image: apply the file with ko apply -f FILE"},
+	{"code", set(node, "src", "src/etl/main.py"), "", ""},
+	{"no code", set(node, "src", ""), "", ""},
+	{"code outside", set(node, "src", "src/../../main.py"), "spec.nodes[0].src", badPath},
+
+	{"replicas as scale.min", func(v object) { node(v)["replicas"], node(v)["scale"] = 2, object{"min": 2, "max": 2} }, "", ""},
+	{"replicas and another scale.min", func(v object) { node(v)["replicas"] = 1 }, "spec.nodes[0]", badReplicas},
+	{"a max of 0", set(node, "scale", object{"min": 2, "max": 0}), "", ""},
+	{"a max below min", set(node, "scale", object{"min": 2, "max": 1}), "spec.nodes[0].scale", badMax},
+	{"a max below replicas", func(v object) { node(v)["replicas"], node(v)["scale"] = 2, object{"max": 1} }, "spec.nodes[0]", badLeast},
+	{"too many pods", set(node, "scale", object{"max": 1001}), "spec.nodes[0].scale.max", "should be less than or equal to 1000"},
+	{"resources", set(node, "resources", object{"limits": object{"cpu": 1, "memory": "2Gi"}}), "", ""},
+	{"resources in words", set(node, "resources", object{"limits": object{"memory": "much"}}), "spec.nodes[0].resources.limits.memory",
+		`spec.nodes[0].resources.limits.memory in body should match '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'`},
+
+	{"a workflow with a dot", set(workflow, "name", "a.b"), "spec.workflows[0].name", "the name of a workflow " + badName},
+	{"a workflow twice", set(workflow, "name", "parting"), "spec.workflows[1]", `Duplicate value: {"name":"parting"}`},
+	{"a full rpc", set(workflow, "entrypoint", "demo.v1.Entrypoint.Greet"), "", ""},
+	{"no rpc", set(workflow, "entrypoint", ""), "spec.workflows[0].entrypoint", badRPC},
+	{"an rpc as a path", set(workflow, "entrypoint", "/demo.Entrypoint/Greet"), "spec.workflows[0].entrypoint", badRPC},
+	{"an rpc of two workflows", set(workflow, "entrypoint", "Entrypoint.Part"), "spec.workflows",
+		`more than one workflow has the entrypoint "Entrypoint.Part", and an rpc calls one workflow: give each an rpc of its own`},
+	{"a node that is not declared", set(second, "sequential", list("etll")), "spec.workflows",
+		"a workflow names a node that is not declared: declare it in nodes, or correct the name"},
+	{"a step twice", set(workflow, "sequential", list("etl", "9model", "etl")), "spec.workflows[0].sequential", twice},
+}
+
+func TestCreateVersion(t *testing.T) {
+	for _, tt := range creations {
+		t.Run(tt.name, func(t *testing.T) {
+			v := parse(t, greeter)
+			tt.change(v)
+			a := send(t, http.MethodPost, versions+dry, v)
+			if tt.text == "" {
+				requireAccepted(t, a)
+				return
+			}
+			requireRefused(t, a, tt.field, tt.text)
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	a := send(t, http.MethodPost, versions+dry, parse(t, greeter))
+	requireAccepted(t, a)
+	require.Equal(t, "Stopped", spec(a.body)["state"])
+	require.Equal(t, "Sequence", entrypoint(a.body)["delivery"])
+}
