@@ -1,0 +1,178 @@
+package apply
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// servers are the fields of metadata that only the apiserver writes.
+var servers = []string{"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+
+// zeros are the values below spec that Go types say although nobody meant them,
+// for their fields have no omitempty. All else that is empty was meant: emptyDir, podSelector.
+var zeros = map[string]any{
+	"creationTimestamp": nil,
+	"name":              "",
+	"resources":         map[string]any{},
+	"strategy":          map[string]any{},
+}
+
+// want forms what is to be sent: the desired object with its controller and the hash of both.
+func (a *Applier) want(owner, desired client.Object) (*wanted, error) {
+	ownerKind, err := a.Client.GroupVersionKindFor(owner)
+	if err != nil {
+		return nil, err
+	}
+	gvk, err := a.Client.GroupVersionKindFor(desired)
+	if err != nil {
+		return nil, err
+	}
+	if _, untyped := desired.(runtime.Unstructured); untyped {
+		return nil, errors.New("only an object of a Go type of its own can be compared")
+	}
+	object := desired.DeepCopyObject().(client.Object)
+	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, ownerKind)})
+	form, err := formOf(object)
+	if err != nil {
+		return nil, err
+	}
+	hash := content(form)
+	if err := unstructured.SetNestedField(form, hash, "metadata", "annotations", HashAnnotation); err != nil {
+		return nil, err
+	}
+	return &wanted{
+		gvk: gvk, key: client.ObjectKeyFromObject(desired), owner: ownerKind.Kind,
+		form: form, hash: hash, goType: reflect.TypeOf(desired).Elem(),
+	}, nil
+}
+
+// object is a copy of the form that may be sent.
+func (w *wanted) object() *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(w.form)}
+	u.SetGroupVersionKind(w.gvk)
+	return u
+}
+
+// typed is an empty object of the Go type.
+func (w *wanted) typed() client.Object { return reflect.New(w.goType).Interface().(client.Object) }
+
+// formOf is the one place where a typed object becomes a map: without its
+// kind, its status, what is the apiserver's, nulls, and the zeros that nobody meant.
+func formOf(object client.Object) (map[string]any, error) {
+	form, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the object: %w", err)
+	}
+	for _, name := range []string{"apiVersion", "kind", "status"} {
+		delete(form, name)
+	}
+	if metadata, ok := form["metadata"].(map[string]any); ok {
+		for _, name := range servers {
+			delete(metadata, name)
+		}
+	}
+	for name, value := range form {
+		form[name] = trim(value, name == "spec")
+	}
+	return form, nil
+}
+
+// trim takes nulls away, and zeros where they may stand.
+func trim(value any, spec bool) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, field := range value {
+			zero, named := zeros[name]
+			if field == nil || spec && named && reflect.DeepEqual(field, zero) {
+				delete(value, name)
+				continue
+			}
+			value[name] = trim(field, spec)
+		}
+	case []any:
+		for i := range value {
+			value[i] = trim(value[i], spec)
+		}
+	}
+	return value
+}
+
+// covers reports whether all that is wanted is there. There may be more fields,
+// which others or the apiserver have set; a list must have as many items.
+func covers(live, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		live, ok := live.(map[string]any)
+		if !ok {
+			return false
+		}
+		for name, field := range want {
+			if other, there := live[name]; !there || !covers(other, field) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		live, ok := live.([]any)
+		if !ok || len(live) != len(want) {
+			return false
+		}
+		for i := range want {
+			if !covers(live[i], want[i]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return live == want
+	}
+}
+
+// content is a hash of all that a form says.
+func content(form map[string]any) string {
+	// It came from JSON types, whose keys are put in order; there is nothing to fail.
+	text, _ := json.Marshal(form)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+// memory knows the objects that are not as they are wanted and will not be: in
+// what form, and what was wanted of them. The zero memory is empty.
+type memory struct {
+	mu      sync.Mutex
+	objects map[object]state
+}
+
+type object struct {
+	gvk schema.GroupVersionKind
+	key client.ObjectKey
+}
+
+type state struct{ wanted, content string }
+
+func (m *memory) knows(w *wanted, form map[string]any) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.objects[object{w.gvk, w.key}]
+	return ok && known == state{wanted: w.hash, content: content(form)}
+}
+
+func (m *memory) keep(w *wanted, form map[string]any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.objects == nil {
+		m.objects = map[object]state{}
+	}
+	m.objects[object{w.gvk, w.key}] = state{wanted: w.hash, content: content(form)}
+}
