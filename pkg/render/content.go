@@ -1,0 +1,107 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+)
+
+// contentFile is the file that cmd/entrypoint reads, beside the protos.
+const contentFile = "entrypoint.json"
+
+// content is what an entrypoint is told: the ConfigMap's data, and the path in
+// the entrypoint's folder of each key. A key cannot hold a slash, a path may.
+type content struct {
+	data  map[string]string
+	items []corev1.KeyToPath
+}
+
+func (in Input) content() (content, error) {
+	config, err := json.MarshalIndent(in.config(), "", "  ")
+	if err != nil {
+		return content{}, fmt.Errorf("%s: %w", contentFile, err)
+	}
+	c := content{
+		data:  map[string]string{contentFile: string(config) + "\n"},
+		items: []corev1.KeyToPath{{Key: contentFile, Path: contentFile}},
+	}
+	public := false
+	for i, file := range in.Version.Spec.Entrypoint.Files {
+		if file.Path == contentFile {
+			return content{}, fmt.Errorf("a proto cannot be named %q", contentFile)
+		}
+		public = public || file.Path == in.Version.Spec.Entrypoint.Proto
+		key := fmt.Sprintf("proto-%d", i)
+		c.data[key] = file.Content
+		c.items = append(c.items, corev1.KeyToPath{Key: key, Path: file.Path})
+	}
+	if !public {
+		return content{}, errors.New("entrypoint.proto is not among entrypoint.files")
+	}
+	return c, nil
+}
+
+// config is the configuration of cmd/entrypoint.
+func (in Input) config() entrypoint.Config {
+	v := in.Version
+	c := entrypoint.Config{
+		Version:         v.Name,
+		Namespace:       v.Namespace,
+		Description:     v.Spec.Description,
+		Proto:           v.Spec.Entrypoint.Proto,
+		Timeout:         in.timeout().String(),
+		ConnectionAge:   in.Settings.ConnectionAge.String(),
+		ConnectionGrace: in.drainTime().String(),
+		MaxMessageBytes: in.Settings.MaxMessageBytes,
+		KeyFile:         keyFolder + "/" + ReplySecretKey,
+	}
+	for _, w := range v.Spec.Workflows {
+		workflow := entrypoint.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}
+		if !in.direct() {
+			workflow.Address = in.Addresses[w.Name]
+		}
+		for _, node := range w.Sequential {
+			step := entrypoint.ConfigStep{Node: node}
+			if in.direct() {
+				step.URL = in.url(ServiceName(v.Name, node))
+			}
+			workflow.Steps = append(workflow.Steps, step)
+		}
+		c.Workflows = append(c.Workflows, workflow)
+	}
+	return c
+}
+
+// hash changes with the content. An entrypoint reads it once, when it starts.
+func (c content) hash() string {
+	h := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(c.data)) {
+		fmt.Fprintf(h, "%s %d %s", key, len(c.data[key]), c.data[key])
+	}
+	for _, item := range c.items {
+		fmt.Fprintf(h, "%s %s ", item.Key, item.Path)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+func (c content) configMap(in Input) *corev1.ConfigMap {
+	version := in.Version.Name
+	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	return m
+}
+
+func (c content) volume(in Input) *corev1.ConfigMapVolumeSource {
+	return &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: EntrypointName(in.Version.Name)},
+		Items:                c.items,
+	}
+}

@@ -1,0 +1,168 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+const (
+	entrypointContainer = "entrypoint"
+	// Where cmd/entrypoint looks for its configuration, and where that says the key is.
+	contentFolder = "/etc/krt"
+	contentVolume = "content"
+	keyFolder     = "/etc/krt-reply"
+	keyVolume     = "reply"
+
+	grpcPort, webPort, replyPort = 9000, 8080, 8081
+
+	// leaveTime is how long a pod that is told to end goes on as before: until
+	// then every node of the cluster has taken it out of the endpoints.
+	leaveTime = 5 * time.Second
+	// endTime is what the process may take to end once it has drained.
+	endTime = 5 * time.Second
+)
+
+// Entrypoint returns the objects of the entrypoint: its Services, NetworkPolicy
+// and, with several replicas, PodDisruptionBudget; ConfigMap and Deployment once
+// every workflow has its address. The error is one of [Nodes], or says that the
+// entrypoint's image or one of its files cannot be used.
+func Entrypoint(in Input) ([]Object, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	objects := []Object{entrypointService(in.Version.Namespace, in.Version.Name, in.Version.Name), in.replyService()}
+	if policy := in.networkPolicy(); policy != nil {
+		objects = append(objects, policy)
+	}
+	if in.replicas() > 1 {
+		objects = append(objects, in.disruptionBudget())
+	}
+	if !in.complete() {
+		return objects, nil
+	}
+	if in.EntrypointImage == "" {
+		return nil, errors.New("cannot render the entrypoint: there is no image for it")
+	}
+	content, err := in.content()
+	if err != nil {
+		return nil, fmt.Errorf("cannot render the entrypoint of version %q: %w", in.Version.Name, err)
+	}
+	return append(objects, content.configMap(in), in.deployment(content)), nil
+}
+
+// complete tells whether all is known that the entrypoint must be told.
+func (in Input) complete() bool {
+	if in.direct() {
+		return true
+	}
+	for _, w := range in.Version.Spec.Workflows {
+		if in.Addresses[w.Name] == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (in Input) replicas() int32 {
+	return first(in.Settings.EntrypointReplicas, in.Version.Spec.Entrypoint.Replicas)
+}
+
+// drainTime is how long requests in flight may go on when the entrypoint stops:
+// each to its own deadline.
+func (in Input) drainTime() time.Duration { return max(in.Settings.ConnectionGrace, in.timeout()) }
+
+func (in Input) deployment(c content) *appsv1.Deployment {
+	version := in.Version.Name
+	selector := entrypointLabels(version)
+	own := labels(version, entrypointContainer)
+	podLabels := maps.Clone(own)
+	maps.Copy(podLabels, selector)
+
+	d := &appsv1.Deployment{ObjectMeta: in.meta(EntrypointName(version), own)}
+	d.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	d.Spec.Replicas = new(in.replicas())
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: selector}
+	d.Spec.Strategy = appsv1.DeploymentStrategy{
+		Type: appsv1.RollingUpdateDeploymentStrategyType,
+		RollingUpdate: &appsv1.RollingUpdateDeployment{
+			MaxUnavailable: new(intstr.FromInt32(0)),
+			MaxSurge:       new(intstr.FromInt32(1)),
+		},
+	}
+	d.Spec.Template.Labels = podLabels
+	d.Spec.Template.Annotations = map[string]string{AnnotationContentHash: c.hash()}
+	grace := seconds(leaveTime + in.drainTime() + endTime)
+	d.Spec.Template.Spec = corev1.PodSpec{
+		AutomountServiceAccountToken:  new(false),
+		EnableServiceLinks:            new(false),
+		ImagePullSecrets:              in.pullSecrets(),
+		SecurityContext:               &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: restricted().SeccompProfile},
+		TerminationGracePeriodSeconds: &grace,
+		TopologySpreadConstraints:     in.spread(selector),
+		Containers:                    []corev1.Container{in.entrypointContainer(grace)},
+		Volumes: []corev1.Volume{
+			{Name: contentVolume, VolumeSource: corev1.VolumeSource{ConfigMap: c.volume(in)}},
+			{Name: keyVolume, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+				SecretName: ReplySecretName(version),
+				Items:      []corev1.KeyToPath{{Key: ReplySecretKey, Path: ReplySecretKey}},
+			}}},
+		},
+	}
+	return d
+}
+
+func (in Input) entrypointContainer(grace int64) corev1.Container {
+	get := func(path string) corev1.ProbeHandler {
+		return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(replyPort)}}
+	}
+	port := func(name string, number int32) corev1.ContainerPort {
+		return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
+	}
+	return corev1.Container{
+		Name:  entrypointContainer,
+		Image: in.EntrypointImage,
+		Ports: []corev1.ContainerPort{port("grpc", grpcPort), port("web", webPort), port("reply", replyPort)},
+		Env: []corev1.EnvVar{{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"},
+		}}},
+		Resources:       *in.Settings.EntrypointResources.DeepCopy(),
+		SecurityContext: restricted(),
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: contentVolume, MountPath: contentFolder, ReadOnly: true},
+			{Name: keyVolume, MountPath: keyFolder, ReadOnly: true},
+		},
+		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
+			Sleep: &corev1.SleepAction{Seconds: seconds(leaveTime)},
+		}},
+		// A pod that ends leaves the endpoints at once, whatever its probe says. But
+		// when all pods of a Service end, Kubernetes goes on with those whose probe
+		// has not failed yet, and so the answers of nodes still reach an entrypoint
+		// that drains: its probe must not have failed before it has ended.
+		ReadinessProbe: &corev1.Probe{ProbeHandler: get("/readyz"), PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: int32(grace)},
+		// A process that hangs is caught here. The limits are wide: starting anew
+		// costs what is in flight.
+		LivenessProbe: &corev1.Probe{ProbeHandler: get("/healthz"), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 6},
+	}
+}
+
+// spread keeps the replicas on different nodes of the cluster where it has several.
+func (in Input) spread(selector map[string]string) []corev1.TopologySpreadConstraint {
+	if in.replicas() < 2 || in.Nodes < 2 {
+		return nil
+	}
+	return []corev1.TopologySpreadConstraint{{
+		MaxSkew:           1,
+		TopologyKey:       corev1.LabelHostname,
+		WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector:     &metav1.LabelSelector{MatchLabels: selector},
+		// The pods of each rollout are spread for themselves.
+		MatchLabelKeys: []string{appsv1.DefaultDeploymentUniqueLabelKey},
+	}}
+}

@@ -1,0 +1,87 @@
+package render
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// environment is that of a node's container (KRT V1, "Environment of a node").
+// What is said later wins: the node's own before the version's config before
+// the contract. KRT_BASE_PATH is not here: only the image knows where its
+// builder has put the bundle, and sets it.
+func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
+	v := in.Version
+	var env []corev1.EnvVar
+	add := func(name, value string) {
+		// A value means what it says: without this, Kubernetes would replace $(NAME) in it.
+		env = append(env, corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")})
+	}
+	for _, e := range n.Env {
+		add(e.Name, e.Value)
+	}
+	for _, name := range v.Spec.Config.Variables {
+		env = append(env, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: ConfigName(v.Name)},
+			Key:                  name,
+		}}})
+	}
+	for _, name := range v.Spec.Config.Files {
+		add(name, configFolder+"/"+name)
+	}
+	add("KRT_VERSION", v.Name)
+	add("KRT_VERSION_ID", v.Name)
+	add("KRT_RUNTIME_ID", v.Namespace)
+	add("KRT_NODE_NAME", n.Name)
+	add("KRT_NODE_ID", ServiceName(v.Name, n.Name))
+	add("KRT_WORKFLOW_NAME", onlyWorkflow(v.Spec.Workflows, n.Name))
+	if n.Src != "" {
+		add("KRT_HANDLER_PATH", n.Src)
+	}
+	add("KRT_REPLY_URL", in.url(ReplyName(v.Name)))
+	if in.Settings.StoreURL != "" {
+		add("KRT_STORE", in.Settings.StoreURL)
+	}
+	add("KRT_LOG", "json")
+	add("KRT_MAX_MESSAGE_BYTES", strconv.Itoa(in.Settings.MaxMessageBytes))
+	switch {
+	case n.GPU: // a process forked after its parent has used the GPU cannot use it
+		add("KRT_FORK", "never")
+	case python(n):
+		add("KRT_WORKERS", strconv.Itoa(in.workers(n)))
+	}
+	return lastOfEach(env)
+}
+
+// lastOfEach drops variables that one with the same name follows. Server-side
+// apply refuses a list with two of one name.
+func lastOfEach(env []corev1.EnvVar) []corev1.EnvVar {
+	kept := env[:0:0]
+	for i, e := range env {
+		same := func(later corev1.EnvVar) bool { return later.Name == e.Name }
+		if !slices.ContainsFunc(env[i+1:], same) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// onlyWorkflow is the name of the workflow in which the node stands, empty when
+// there are several.
+func onlyWorkflow(workflows []v1alpha1.Workflow, node string) string {
+	only := ""
+	for _, w := range workflows {
+		if !slices.Contains(w.Sequential, node) {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = w.Name
+	}
+	return only
+}

@@ -1,0 +1,89 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/spelling"
+)
+
+// exampleKey is the key of the ConfigMap under which Knative's habit keeps a
+// text that shows and explains all others. It is not read.
+const exampleKey = "_example"
+
+// ParseSettings reads the data of the ConfigMap config-krt over
+// [DefaultSettings]. The error names every key that is wrong, in the order of
+// their names, with what it may be; the settings are then the defaults.
+func ParseSettings(data map[string]string) (Settings, error) {
+	s := DefaultSettings()
+	known := map[string]func(*Settings, string) error{}
+	for _, k := range settingKeys() {
+		known[k.name] = k.set
+	}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		set := known[name]
+		switch {
+		case name == exampleKey:
+		case set == nil:
+			hint := spelling.Hint(name, slices.Sorted(maps.Keys(known)))
+			problems = append(problems, fmt.Errorf("%.80q is no setting%s", name, hint))
+		default:
+			if err := set(&s, strings.TrimSpace(data[name])); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	}
+	problems = append(problems, s.check()...)
+	if len(problems) > 0 {
+		return DefaultSettings(), fmt.Errorf("cannot use the settings: %w", oneLine(problems))
+	}
+	return s, nil
+}
+
+// check reports settings that are right each and wrong together.
+func (s Settings) check() (problems []error) {
+	if s.ScaleMax > 0 && s.ScaleMax < s.ScaleMin {
+		problems = append(problems, fmt.Errorf("scale-max: %d is less than scale-min, %d", s.ScaleMax, s.ScaleMin))
+	}
+	return problems
+}
+
+// oneLine joins problems on one line: conditions and logs have only one.
+func oneLine(problems []error) error {
+	if len(problems) == 1 {
+		return problems[0]
+	}
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Error()
+	}
+	return errors.New(strings.Join(texts, "; "))
+}
+
+// SettingsExample returns the text of the key _example: every setting with what
+// it does and its default, or an example where there is none.
+func SettingsExample() string {
+	var b strings.Builder
+	b.WriteString("# All settings of kn-krt, with their defaults. This block is not read: to change a\n" +
+		"# setting, put its key beside _example. A change holds at once, for running versions too.\n")
+	for _, k := range settingKeys() {
+		b.WriteByte('\n')
+		for line := range strings.Lines(k.about) {
+			b.WriteString("# " + line)
+		}
+		fmt.Fprintf(&b, "\n%s:", k.name)
+		if !strings.Contains(k.example, "\n") {
+			fmt.Fprintf(&b, " %q\n", k.example)
+			continue
+		}
+		b.WriteString(" |\n")
+		for line := range strings.Lines(k.example) {
+			b.WriteString("  " + line)
+		}
+	}
+	return b.String()
+}

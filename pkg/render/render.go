@@ -1,0 +1,135 @@
+// Package render turns a version and the cluster's settings into the Kubernetes
+// and Knative objects that run it. Its functions are pure: the same input gives
+// the same objects, and nothing else is looked at. Owner references are left to
+// who applies the objects.
+package render
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+const (
+	// maxTimeout is the longest timeout: Knative refuses a revision's above
+	// 600 s, and a step's is the entrypoint's plus nesting.
+	maxTimeout = 590 * time.Second
+	// nesting is by how much a step outlives the entrypoint's timeout. A Sequence
+	// over in-memory channels is one nested call: the first step's timeout covers
+	// all that come after it, and must not end before the caller's does.
+	nesting = 5 * time.Second
+)
+
+// Object is any object of Kubernetes.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Input is all that the objects of a version depend on.
+type Input struct {
+	// Version is what is rendered; only its name, namespace and spec are read.
+	Version *v1alpha1.Version
+	// Settings are the cluster's.
+	Settings Settings
+	// EntrypointImage is the image of cmd/entrypoint.
+	EntrypointImage string
+	// Addresses are the observed URLs of Sequences by workflow. With one missing
+	// the entrypoint has no ConfigMap and no Deployment yet.
+	Addresses map[string]string
+	// ConfigHash is a hash of the values in the Secret [ConfigName]; empty without any.
+	ConfigHash string
+	// Nodes is how many nodes of the cluster pods can be put on. With more than
+	// one, the replicas of an entrypoint are spread.
+	Nodes int
+}
+
+// Objects returns all objects of a version in a stable order: nodes, Sequences,
+// entrypoint. Errors are those of [Nodes], [Sequences] and [Entrypoint].
+func Objects(in Input) ([]Object, error) {
+	nodes, err := Nodes(in)
+	if err != nil {
+		return nil, err
+	}
+	sequences, err := Sequences(in)
+	if err != nil {
+		return nil, err
+	}
+	entrypoint, err := Entrypoint(in)
+	if err != nil {
+		return nil, err
+	}
+	var objects []Object
+	for _, node := range nodes {
+		objects = append(objects, node)
+	}
+	for _, sequence := range sequences {
+		objects = append(objects, sequence)
+	}
+	return append(objects, entrypoint...), nil
+}
+
+// check reports what the objects cannot be made of. The Version's own schema
+// refuses most of it before, but not what comes from settings.
+func (in Input) check() error {
+	if in.Version == nil {
+		return errors.New("cannot render: there is no version")
+	}
+	var problems []error
+	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if t := in.timeout(); t <= 0 || t > maxTimeout {
+		fail("entrypoint: timeout %s is not between 1ms and %s", t, maxTimeout)
+	}
+	var declared []string
+	for _, n := range in.Version.Spec.Nodes {
+		declared = append(declared, n.Name)
+		if n.Timeout != nil && (n.Timeout.Duration <= 0 || n.Timeout.Duration > maxTimeout) {
+			fail("node %q: timeout %s is not between 1ms and %s", n.Name, n.Timeout.Duration, maxTimeout)
+		}
+		if n.Image == "" {
+			fail("node %q: there is no image", n.Name)
+		}
+	}
+	for _, w := range in.Version.Spec.Workflows {
+		for _, step := range w.Sequential {
+			if !slices.Contains(declared, step) {
+				fail("workflow %q: node %q is not declared", w.Name, step)
+			}
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("cannot render version %q: %w", in.Version.Name, err)
+	}
+	return nil
+}
+
+// timeout is how long a caller waits at most.
+func (in Input) timeout() time.Duration {
+	if t := in.Version.Spec.Entrypoint.Timeout; t != nil {
+		return t.Duration
+	}
+	return in.Settings.Timeout
+}
+
+func (in Input) direct() bool {
+	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect
+}
+
+// meta is the metadata of an object of the version.
+func (in Input) meta(object string, labels map[string]string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: object, Namespace: in.Version.Namespace, Labels: labels}
+}
+
+// url is the address inside the cluster of a Service of the version's namespace.
+func (in Input) url(service string) string {
+	return fmt.Sprintf("http://%s.%s.svc.%s", service, in.Version.Namespace, in.Settings.ClusterDomain)
+}
+
+// seconds rounds up to whole seconds.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

@@ -1,0 +1,81 @@
+package render
+
+import (
+	"strconv"
+	"strings"
+
+	eventingduckv1 "knative.dev/eventing/pkg/apis/duck/v1"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	"knative.dev/pkg/apis"
+	duckv1 "knative.dev/pkg/apis/duck/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// How often and how fast a step is tried again: 0.2, 0.4 and 0.8 s after. The
+// entrypoint's direct delivery does the same.
+const (
+	stepRetries = 3
+	stepBackoff = "PT0.2S"
+)
+
+// Sequences returns the Sequence of each workflow, in the order of the spec;
+// none with direct delivery. Errors are those of [Nodes].
+func Sequences(in Input) ([]*flowsv1.Sequence, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	if in.direct() {
+		return nil, nil
+	}
+	var sequences []*flowsv1.Sequence
+	for _, w := range in.Version.Spec.Workflows {
+		sequences = append(sequences, in.sequence(w))
+	}
+	return sequences, nil
+}
+
+func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
+	version := in.Version.Name
+	workflowLabels := labels(version, w.Name)
+	workflowLabels[LabelWorkflow] = w.Name
+	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name), workflowLabels)}
+	s.SetGroupVersionKind(flowsv1.SchemeGroupVersion.WithKind("Sequence"))
+	for _, node := range w.Sequential {
+		s.Spec.Steps = append(s.Spec.Steps, flowsv1.SequenceStep{
+			Destination: duckv1.Destination{Ref: in.ref(servingv1.SchemeGroupVersion.String(), ServiceName(version, node))},
+			Delivery:    in.delivery(),
+		})
+	}
+	s.Spec.ChannelTemplate = in.Settings.ChannelTemplate.DeepCopy()
+	s.Spec.Reply = in.replyPort("/reply")
+	return s
+}
+
+// delivery is that of every step. Each has the dead-letter sink: without one, a
+// step that always fails runs again whenever one before it is retried.
+func (in Input) delivery() *eventingduckv1.DeliverySpec {
+	timeout := "PT" + strings.TrimSuffix(strconv.FormatFloat((in.timeout()+nesting).Seconds(), 'f', 3, 64), ".000") + "S"
+	return &eventingduckv1.DeliverySpec{
+		DeadLetterSink: in.replyPort("/dead-letter"),
+		Retry:          new(int32(stepRetries)),
+		BackoffPolicy:  new(eventingduckv1.BackoffPolicyExponential),
+		BackoffDelay:   new(stepBackoff),
+		Timeout:        &timeout,
+	}
+}
+
+// replyPort is a path of the entrypoint's internal Service.
+func (in Input) replyPort(path string) *duckv1.Destination {
+	return &duckv1.Destination{
+		Ref: in.ref("v1", ReplyName(in.Version.Name)),
+		URI: &apis.URL{Path: path},
+	}
+}
+
+// ref refers to a Service of the API group, Kubernetes' or Knative's, in the
+// version's namespace.
+func (in Input) ref(apiVersion, service string) *duckv1.KReference {
+	return &duckv1.KReference{APIVersion: apiVersion, Kind: "Service", Namespace: in.Version.Namespace, Name: service}
+}

@@ -1,0 +1,129 @@
+package render
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
+)
+
+// SettingsName is the name of the ConfigMap with the settings, in the system namespace.
+const SettingsName = "config-krt"
+
+// Settings are the cluster's: the ConfigMap config-krt, read by [ParseSettings].
+// [DefaultSettings] are those of an empty one.
+type Settings struct {
+	// BaseImages are the images that nodes are built on, by what a manifest calls
+	// them ("konstellation/kre-py:1.23.1", or without the tag), or by language
+	// ("python", "go"). See [Settings.BaseImage].
+	BaseImages map[string]string
+
+	// GPUResource is what a node with gpu asks one of.
+	GPUResource corev1.ResourceName
+	// GPUNodeSelector and GPUTolerations bring its pods to nodes that have it.
+	GPUNodeSelector map[string]string
+	GPUTolerations  []corev1.Toleration
+
+	// ChannelTemplate is the channel between the steps of a Sequence.
+	ChannelTemplate messagingv1.ChannelTemplateSpec
+
+	// Timeout is how long a caller waits where the version does not say.
+	Timeout time.Duration
+	// ConnectionAge is how long a caller's connection may live (±10 %).
+	ConnectionAge time.Duration
+	// ConnectionGrace is how long requests may go on once their connection is
+	// retired; when an entrypoint stops, at least the version's timeout.
+	ConnectionGrace time.Duration
+	// MaxMessageBytes bounds a message, in the entrypoint and in nodes.
+	MaxMessageBytes int
+
+	// ScaleMin, ScaleMax, ScaleTarget and ScaleConcurrency hold for nodes that do
+	// not say otherwise; as in a manifest, 0 means no bound. With a ScaleTarget of
+	// 0, Knative's own default holds, but for Python: see PythonWorkers.
+	ScaleMin, ScaleMax, ScaleTarget int32
+	ScaleConcurrency                int64
+	// PythonWorkers is the number of worker processes, each with one call at a
+	// time, of a Python node without a concurrency.
+	PythonWorkers int
+
+	// EntrypointReplicas is the number of entrypoint pods where the version does not say.
+	EntrypointReplicas int32
+	// EntrypointResources are the entrypoint container's.
+	EntrypointResources corev1.ResourceRequirements
+	// ReplyNamespaces may reach the entrypoint's internal port besides the
+	// version's own: those of channel dispatchers and of who collects metrics.
+	// One "*" means all, and no NetworkPolicy.
+	ReplyNamespaces []string
+
+	// StoreURL is where ctx.measurement, ctx.prediction and ctx.db of nodes go; empty for nowhere.
+	StoreURL string
+	// StartTimeout is how long a cause that needs a person may stand before a start has failed.
+	StartTimeout time.Duration
+	// ClusterDomain is the DNS suffix of Services.
+	ClusterDomain string
+
+	// IngressDomain makes published versions reachable as <namespace>.<domain>; empty for not.
+	IngressDomain string
+	// IngressClass names the ingress controller; empty for the cluster's default.
+	IngressClass string
+	// IngressAnnotations tell the ingress controller that the backend speaks gRPC.
+	IngressAnnotations map[string]string
+	// IngressTLSSecret is the Secret, in the version's namespace, with the host's
+	// certificate; empty for no TLS.
+	IngressTLSSecret string
+
+	// ImagePullSecrets are the names of Secrets, in the version's namespace, for
+	// images of nodes and of the entrypoint.
+	ImagePullSecrets []string
+}
+
+// DefaultSettings returns the settings of a cluster whose config-krt is empty.
+func DefaultSettings() Settings {
+	const gpu = "nvidia.com/gpu"
+	s := Settings{
+		GPUResource:     gpu,
+		GPUNodeSelector: map[string]string{gpu + ".present": "true"},
+		GPUTolerations:  []corev1.Toleration{{Key: gpu, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}},
+
+		Timeout:         30 * time.Second,
+		ConnectionAge:   2 * time.Minute,
+		ConnectionGrace: 30 * time.Second,
+		MaxMessageBytes: 4 << 20,
+
+		PythonWorkers: 4,
+
+		EntrypointReplicas: 1,
+		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("25m"),
+			corev1.ResourceMemory: resource.MustParse("64Mi"),
+		}},
+		ReplyNamespaces: []string{"knative-eventing"},
+
+		StartTimeout:  2 * time.Minute,
+		ClusterDomain: "cluster.local",
+
+		IngressAnnotations: map[string]string{"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"},
+	}
+	s.ChannelTemplate.APIVersion, s.ChannelTemplate.Kind = "messaging.knative.dev/v1", "InMemoryChannel"
+	return s
+}
+
+// BaseImage returns the image to build a node on whose manifest says image and
+// whose code is in language ("python", "go"). The most telling key wins: the
+// whole image, the image without tag or digest, its last two elements (what
+// stands behind a registry), the language. Empty when there is none.
+func (s Settings) BaseImage(image, language string) string {
+	name, _, _ := strings.Cut(image, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	for _, key := range []string{image, name, path.Join(path.Base(path.Dir(name)), path.Base(name)), language} {
+		if base := s.BaseImages[key]; base != "" {
+			return base
+		}
+	}
+	return ""
+}

@@ -1,0 +1,222 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
+	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
+	"sigs.k8s.io/yaml"
+
+	imagename "github.com/google/go-containerregistry/pkg/name"
+)
+
+// The functions of this file read one kind of value each. The error says what
+// was written and what may be.
+
+func duration(to *time.Duration, text string, least, most time.Duration) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < least || d > most {
+		return fmt.Errorf(`%.40q is no duration from %s to %s, such as "30s" or "2m"`, text, least, most)
+	}
+	*to = d
+	return nil
+}
+
+func integer[T int | int32 | int64](to *T, text string, least, most int64) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%.40q is no whole number from %d to %d", text, least, most)
+	}
+	*to = T(n)
+	return nil
+}
+
+func name(to *string, text string) error {
+	if text != "" && len(validation.IsDNS1123Subdomain(text)) > 0 {
+		return fmt.Errorf("%.80q is no name of an object", text)
+	}
+	*to = text
+	return nil
+}
+
+func names(to *[]string, text string) error {
+	var all []string
+	for one := range strings.SplitSeq(text, ",") {
+		if one = strings.TrimSpace(one); one == "" {
+			continue
+		}
+		if err := name(new(string), one); err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	*to = all
+	return nil
+}
+
+func namespaces(to *[]string, text string) error {
+	if text == "*" {
+		*to = []string{text}
+		return nil
+	}
+	return names(to, text)
+}
+
+func domain(to *string, text string) error {
+	if len(validation.IsDNS1123Subdomain(text)) > 0 {
+		return fmt.Errorf(`%.80q is no domain such as "example.com"`, text)
+	}
+	*to = text
+	return nil
+}
+
+func storeURL(to *string, text string) error {
+	u, err := url.Parse(text)
+	if text != "" && (err != nil || u.Scheme != "http" || u.Host == "") {
+		return fmt.Errorf(`%.80q is no URL such as "http://host:port"`, text)
+	}
+	*to = text
+	return nil
+}
+
+func resourceName(to *corev1.ResourceName, text string) error {
+	if len(validation.IsQualifiedName(text)) > 0 || !strings.Contains(text, "/") {
+		return fmt.Errorf(`%.80q is no resource such as "nvidia.com/gpu"`, text)
+	}
+	*to = corev1.ResourceName(text)
+	return nil
+}
+
+// object reads YAML into to and refuses keys that it does not have.
+func object(to any, text, such string) error {
+	if err := yaml.UnmarshalStrict([]byte(text), to); err != nil {
+		detail := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), "error converting YAML to JSON: ")
+		return fmt.Errorf("is no YAML %s: %s", such, strings.ReplaceAll(detail, "\n", " "))
+	}
+	return nil
+}
+
+func images(to *map[string]string, text string) error {
+	var all map[string]string
+	if err := object(&all, text, "map from names to images"); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if _, err := imagename.ParseReference(all[key]); err != nil {
+			return fmt.Errorf("%.80q: %.200q is no image", key, all[key])
+		}
+	}
+	*to = all
+	return nil
+}
+
+func labelMap(to *map[string]string, text string) error {
+	var all map[string]string
+	if err := object(&all, text, "map of labels"); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if len(validation.IsQualifiedName(key)) > 0 {
+			return fmt.Errorf("%.80q is no name of a label", key)
+		}
+		if len(validation.IsValidLabelValue(all[key])) > 0 {
+			return fmt.Errorf("%s: %.80q is no value of a label", key, all[key])
+		}
+	}
+	*to = all
+	return nil
+}
+
+func annotations(to *map[string]string, text string) error {
+	var all map[string]string
+	if err := object(&all, text, "map of annotations"); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if len(validation.IsQualifiedName(strings.ToLower(key))) > 0 {
+			return fmt.Errorf("%.80q is no name of an annotation", key)
+		}
+	}
+	*to = all
+	return nil
+}
+
+func tolerations(to *[]corev1.Toleration, text string) error {
+	var all []corev1.Toleration
+	if err := object(&all, text, "list of tolerations"); err != nil {
+		return err
+	}
+	for i, t := range all {
+		place := "toleration " + strconv.Itoa(i+1)
+		switch {
+		case t.Operator != "" && t.Operator != corev1.TolerationOpExists && t.Operator != corev1.TolerationOpEqual:
+			return fmt.Errorf("%s: operator %.40q is neither Exists nor Equal", place, t.Operator)
+		case t.Operator == corev1.TolerationOpExists && t.Value != "":
+			return fmt.Errorf("%s: with operator Exists there is no value", place)
+		case t.Key == "" && t.Operator != corev1.TolerationOpExists:
+			return fmt.Errorf("%s: without a key the operator must be Exists", place)
+		case t.Key != "" && len(validation.IsQualifiedName(t.Key)) > 0:
+			return fmt.Errorf("%s: %.80q is no key of a taint", place, t.Key)
+		case !slices.Contains([]corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute}, t.Effect):
+			return fmt.Errorf("%s: effect %.40q is none of NoSchedule, PreferNoSchedule, NoExecute", place, t.Effect)
+		}
+	}
+	*to = all
+	return nil
+}
+
+func channel(to *messagingv1.ChannelTemplateSpec, text string) error {
+	var template messagingv1.ChannelTemplateSpec
+	if err := object(&template, text, "channel template (apiVersion, kind, spec)"); err != nil {
+		return err
+	}
+	group, err := schema.ParseGroupVersion(template.APIVersion)
+	switch {
+	case err != nil || group.Group == "" || group.Version == "":
+		return fmt.Errorf(`apiVersion %.80q is none of a channel, such as "messaging.knative.dev/v1"`, template.APIVersion)
+	case template.Kind == "":
+		return errors.New(`kind is missing, such as "InMemoryChannel"`)
+	}
+	*to = template
+	return nil
+}
+
+func resources(to *corev1.ResourceRequirements, text string) error {
+	// Not as quantities at once: their errors do not say where.
+	var said struct {
+		Requests, Limits map[corev1.ResourceName]string
+	}
+	if err := object(&said, text, `with requests and limits`); err != nil {
+		return err
+	}
+	read := func(field string, said map[corev1.ResourceName]string) (corev1.ResourceList, error) {
+		if said == nil {
+			return nil, nil
+		}
+		list := corev1.ResourceList{}
+		for _, key := range slices.Sorted(maps.Keys(said)) {
+			quantity, err := resource.ParseQuantity(said[key])
+			if err != nil || quantity.Sign() < 0 {
+				return nil, fmt.Errorf(`%s.%s: %.40q is no quantity such as "500m" or "2Gi"`, field, key, said[key])
+			}
+			list[key] = quantity
+		}
+		return list, nil
+	}
+	var err error
+	if to.Requests, err = read("requests", said.Requests); err != nil {
+		return err
+	}
+	to.Limits, err = read("limits", said.Limits)
+	return err
+}

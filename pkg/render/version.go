@@ -1,0 +1,104 @@
+package render
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// FromOptions say what a bundle does not.
+type FromOptions struct {
+	// Namespace is the runtime the version is for.
+	Namespace string
+	// Delivery is the version's; empty for the default, a Sequence.
+	Delivery v1alpha1.Delivery
+}
+
+// FromBundle returns the Version that a bundle describes, stopped. images holds
+// the image built for each node by its name; a node without one keeps what its
+// manifest says. Of the bundle's protos only the public one and what it imports
+// is taken: the others are the nodes' own.
+func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha1.Version {
+	m := b.Manifest
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: m.Version, Namespace: o.Namespace}}
+	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
+	v.Spec = v1alpha1.VersionSpec{
+		State:       v1alpha1.StateStopped,
+		Description: m.Description,
+		Entrypoint:  v1alpha1.Entrypoint{Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery},
+		Config:      v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
+	}
+	for _, n := range m.Nodes {
+		v.Spec.Nodes = append(v.Spec.Nodes, fromNode(n, images[n.Name]))
+	}
+	for _, w := range m.Workflows {
+		v.Spec.Workflows = append(v.Spec.Workflows, v1alpha1.Workflow{
+			Name: w.Name, Entrypoint: w.Entrypoint, Sequential: slices.Clone(w.Sequential),
+		})
+	}
+	return v
+}
+
+// protos are the public proto and, by path, what it imports.
+func protos(b *krt.Bundle) []v1alpha1.ProtoFile {
+	sources, public := b.Schema.Sources(), b.Manifest.Entrypoint.Proto
+	files := []v1alpha1.ProtoFile{{Path: public, Content: string(sources[public])}}
+	for _, path := range slices.Sorted(maps.Keys(sources)) {
+		if path != public {
+			files = append(files, v1alpha1.ProtoFile{Path: path, Content: string(sources[path])})
+		}
+	}
+	return files
+}
+
+func fromNode(n krt.Node, image string) v1alpha1.Node {
+	node := v1alpha1.Node{
+		Name:     n.Name,
+		Image:    cmp.Or(image, n.Image),
+		Src:      n.Src,
+		GPU:      n.GPU,
+		Replicas: number[int32](n.Replicas),
+	}
+	if s := n.Scale; s != nil {
+		node.Scale = &v1alpha1.Scale{
+			Min: number[int32](s.Min), Max: number[int32](s.Max),
+			Target: number[int32](s.Target), Concurrency: number[int64](s.Concurrency),
+		}
+	}
+	if r := n.Resources; r != nil {
+		node.Resources = &v1alpha1.Resources{Requests: quantities(r.Requests), Limits: quantities(r.Limits)}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Env)) {
+		node.Env = append(node.Env, v1alpha1.EnvVar{Name: name, Value: n.Env[name]})
+	}
+	if n.Timeout > 0 {
+		node.Timeout = &metav1.Duration{Duration: n.Timeout}
+	}
+	return node
+}
+
+// quantities reads what a manifest says; package krt has checked each.
+func quantities(said map[string]string) corev1.ResourceList {
+	if said == nil {
+		return nil
+	}
+	list := corev1.ResourceList{}
+	for name, text := range said {
+		list[corev1.ResourceName(name)] = resource.MustParse(text)
+	}
+	return list
+}
+
+func number[T int32 | int64](n *int) *T {
+	if n == nil {
+		return nil
+	}
+	return new(T(*n))
+}
