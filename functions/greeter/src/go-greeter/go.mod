@@ -1,4 +1,4 @@
-module greeter
+module krt.dev/kn-krt/functions/greeter/src/go-greeter
 
 go 1.25.0
 

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"krt.dev/kn-krt/pkg/runner"
 
-	pb "greeter/proto"
+	pb "krt.dev/kn-krt/functions/greeter/src/go-greeter/proto"
 )
 
 func main() {

@@ -5,7 +5,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/runner/runnertest"
 
-	pb "greeter/proto"
+	pb "krt.dev/kn-krt/functions/greeter/src/go-greeter/proto"
 )
 
 func TestGreetsByName(t *testing.T) {

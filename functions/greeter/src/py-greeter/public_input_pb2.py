@@ -54,4 +54,4 @@ def _build_alone(file, module, names):
         names[name] = build(descriptor)
 
 
-DESCRIPTOR = _build('public_input.proto', b'\x0a\x12public_input.proto\x12\x07greeter"\x17\x0a\x07Request\x12\x0c\x0a\x04name\x18\x01 \x01(\x09"0\x0a\x08Response\x12\x10\x0a\x08greeting\x18\x01 \x01(\x09\x12\x12\x0a\x0agreeted_by\x18\x02 \x01(\x092j\x0a\x0aEntrypoint\x12,\x0a\x05Greet\x12\x10.greeter.Request\x1a\x11.greeter.Response\x12.\x0a\x07PyGreet\x12\x10.greeter.Request\x1a\x11.greeter.ResponseB\x0fZ\x0dgreeter/protob\x06proto3', __name__, globals())
+DESCRIPTOR = _build('public_input.proto', b'\x0a\x12public_input.proto\x12\x07greeter"\x17\x0a\x07Request\x12\x0c\x0a\x04name\x18\x01 \x01(\x09"0\x0a\x08Response\x12\x10\x0a\x08greeting\x18\x01 \x01(\x09\x12\x12\x0a\x0agreeted_by\x18\x02 \x01(\x092j\x0a\x0aEntrypoint\x12,\x0a\x05Greet\x12\x10.greeter.Request\x1a\x11.greeter.Response\x12.\x0a\x07PyGreet\x12\x10.greeter.Request\x1a\x11.greeter.ResponseB7Z5krt.dev/kn-krt/functions/greeter/src/go-greeter/protob\x06proto3', __name__, globals())

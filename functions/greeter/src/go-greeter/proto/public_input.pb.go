@@ -133,7 +133,7 @@ const file_public_input_proto_rawDesc = "" +
 	"\n" +
 	"Entrypoint\x12,\n" +
 	"\x05Greet\x12\x10.greeter.Request\x1a\x11.greeter.Response\x12.\n" +
-	"\aPyGreet\x12\x10.greeter.Request\x1a\x11.greeter.ResponseB\x15Z\x13greeter/proto;protob\x06proto3"
+	"\aPyGreet\x12\x10.greeter.Request\x1a\x11.greeter.ResponseB=Z;krt.dev/kn-krt/functions/greeter/src/go-greeter/proto;protob\x06proto3"
 
 var (
 	file_public_input_proto_rawDescOnce sync.Once
