@@ -40,10 +40,14 @@ func (r *Runtime) MarkPublishing(message string) {
 	r.mark(metav1.ConditionUnknown, ReasonPublishing, message)
 }
 
-// MarkVersionNotFound says that the version to publish does not exist.
-func (r *Runtime) MarkVersionNotFound() {
+// MarkVersionNotFound says that the version to publish does not exist, and offers
+// the nearest name there is, if any.
+func (r *Runtime) MarkVersionNotFound(nearest string) {
+	if nearest != "" {
+		nearest = fmt.Sprintf("; did you mean %q?", nearest)
+	}
 	r.mark(metav1.ConditionFalse, ReasonVersionNotFound, fmt.Sprintf(
-		"there is no version %q%s; those there are: kn krt list -n %s", r.Spec.PublishedVersion, r.stays(), r.Namespace))
+		"there is no version %q%s%s; those there are: kn krt list -n %s", r.Spec.PublishedVersion, r.stays(), nearest, r.Namespace))
 }
 
 // MarkVersionNotReady says why the version to publish cannot be, in the words of
