@@ -13,11 +13,11 @@ import (
 const stays = `autoscaling.knative.dev/min-scale: "1"`
 
 func TestSequenceReplies(t *testing.T) {
-	n := newNamespace(t)
+	n := newPlace(t)
 	for _, name := range []string{"one", "two", "door"} {
 		n.service(name, stays, "")
 	}
-	n.apply(`
+	n.Apply(`
 apiVersion: flows.knative.dev/v1
 kind: Sequence
 metadata: {name: both}
@@ -29,8 +29,8 @@ spec:
     ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: door}
     uri: /sink
 `)
-	door := n.ready("ksvc/door")
-	address := n.ready("sequence/both")
+	door := n.Ready("ksvc/door")
+	address := n.Ready("sequence/both")
 	n.get(door)
 
 	send := door + "/send?to=" + url.QueryEscape(address)
@@ -43,7 +43,7 @@ spec:
 	status, text, err := do(http.DefaultClient, request)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusAccepted, status, text)
-	n.eventually(func() error {
+	n.Eventually(func() error {
 		if seen := n.get(door + "/seen"); !strings.Contains(seen, "in>one>two") {
 			return fmt.Errorf("the reply has not come: %q", seen)
 		}

@@ -1,0 +1,140 @@
+// Package namespace gives a test a namespace of its own on a real cluster with
+// Knative: the one that `make cluster` starts, or any that KUBECONFIG and
+// KO_DOCKER_REPO name. It works as a user does, by kubectl, ko and kn.
+package namespace
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Patience is how long anything may take on a cluster that is busy.
+const Patience = 3 * time.Minute
+
+// Namespace is one test's own place on the cluster.
+type Namespace struct {
+	Name string
+
+	t   *testing.T
+	ctx context.Context
+}
+
+// New makes a namespace that goes with the test. Without a cluster the test is
+// skipped.
+func New(t *testing.T) *Namespace {
+	t.Helper()
+	if os.Getenv("KRT_E2E") == "" {
+		t.Skip("needs a cluster with Knative: make e2e")
+	}
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	n := &Namespace{t: t, ctx: t.Context(), Name: fmt.Sprintf("%.40s-%d", name, os.Getpid())}
+	n.Kubectl("create", "namespace", n.Name)
+	t.Cleanup(func() {
+		// The test's own context has ended by now.
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if t.Failed() {
+			t.Log(tell(ctx, n.Name))
+		}
+		out, err := exec.CommandContext(ctx, "kubectl", "delete", "namespace", n.Name, "--wait=false").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	})
+	n.Kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=1m")
+	return n
+}
+
+// tell shows what was there when a test failed.
+func tell(ctx context.Context, name string) string {
+	var all strings.Builder
+	for _, args := range []string{
+		"get ksvc,sequence,subscription,pods", "get events --sort-by=.lastTimestamp",
+		"get versions.krt.dev,runtimes.krt.dev -o yaml --ignore-not-found",
+		"logs --selector=type=entrypoint --prefix --tail=40",
+	} {
+		out, err := exec.CommandContext(ctx, "kubectl", append(strings.Fields(args), "-n", name)...).CombinedOutput()
+		fmt.Fprintf(&all, "kubectl %s: %v\n%s\n", args, err, out)
+	}
+	return all.String()
+}
+
+// Run runs a program and returns what it prints.
+func (n *Namespace) Run(input, name string, args ...string) string {
+	n.t.Helper()
+	out, err := n.Try(input, name, args...)
+	require.NoError(n.t, err)
+	return out
+}
+
+// Try is Run for what may fail; the error has all that the program printed.
+func (n *Namespace) Try(input, name string, args ...string) (string, error) {
+	var out, errs bytes.Buffer
+	c := exec.CommandContext(n.ctx, name, args...)
+	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(input), &out, &errs
+	if err := c.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, &out, &errs)
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// Kubectl runs kubectl and returns what it prints.
+func (n *Namespace) Kubectl(args ...string) string {
+	n.t.Helper()
+	return n.Run("", "kubectl", args...)
+}
+
+// In is Kubectl in the test's namespace.
+func (n *Namespace) In(args ...string) string {
+	n.t.Helper()
+	return n.Kubectl(append([]string{"--namespace", n.Name}, args...)...)
+}
+
+// Get is one value of a resource of the namespace, by a path of kubectl's.
+func (n *Namespace) Get(resource, path string) string {
+	n.t.Helper()
+	return n.In("get", resource, "-o", "jsonpath="+path)
+}
+
+// Apply applies YAML in the namespace.
+func (n *Namespace) Apply(yaml string) {
+	n.t.Helper()
+	n.Run(yaml, "kubectl", "apply", "--namespace", n.Name, "-f", "-")
+}
+
+// Ready waits for a resource's condition Ready and returns its address: the
+// public URL of a Knative Service, the inner one of anything else.
+func (n *Namespace) Ready(resource string) string {
+	n.t.Helper()
+	n.In("wait", "--for=condition=Ready", resource, "--timeout", Patience.String())
+	if strings.HasPrefix(resource, "ksvc/") {
+		return n.Get(resource, "{.status.url}")
+	}
+	return n.Get(resource, "{.status.address.url}")
+}
+
+// Eventually asks until there is no error.
+func (n *Namespace) Eventually(f func() error) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.ctx, Patience)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			require.NoError(n.t, err, "not within %s", Patience)
+		case <-tick.C:
+		}
+	}
+}
