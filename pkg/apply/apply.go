@@ -214,7 +214,7 @@ func (a *Applier) takeFields(ctx context.Context, w *wanted, live client.Object)
 		return err
 	}
 	if current.GetUID() != live.GetUID() {
-		return nil // the apply that follows is refused
+		return errors.New("another object has got its name meanwhile")
 	}
 	patch, err := csaupgrade.UpgradeManagedFieldsPatch(&current, sets.New(a.manager()), a.manager())
 	if err != nil || patch == nil {

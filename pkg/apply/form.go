@@ -22,10 +22,11 @@ var servers = []string{"creationTimestamp", "deletionGracePeriodSeconds", "delet
 // zeros are the values below spec that Go types say although nobody meant them,
 // for their fields have no omitempty. All else that is empty was meant: emptyDir, podSelector.
 var zeros = map[string]any{
-	"creationTimestamp": nil,
-	"name":              "",
-	"resources":         map[string]any{},
-	"strategy":          map[string]any{},
+	"metadata":   map[string]any{}, // of a template; an apply that empties it makes it null, which Knative's schema refuses
+	"name":       "",               // of a Knative Service's container
+	"resources":  map[string]any{},
+	"strategy":   map[string]any{},
+	"targetPort": int64(0),
 }
 
 // want forms what is to be sent: the desired object with its controller and the hash of both.
@@ -93,12 +94,13 @@ func trim(value any, spec bool) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, field := range value {
+			field = trim(field, spec)
 			zero, named := zeros[name]
 			if field == nil || spec && named && reflect.DeepEqual(field, zero) {
 				delete(value, name)
 				continue
 			}
-			value[name] = trim(field, spec)
+			value[name] = field
 		}
 	case []any:
 		for i := range value {

@@ -1,0 +1,38 @@
+// Command controller keeps the versions and runtimes of a cluster.
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"krt.dev/kn-krt/pkg/controller"
+)
+
+func main() {
+	o := controller.Options{SystemNamespace: os.Getenv("SYSTEM_NAMESPACE"), EntrypointImage: os.Getenv("KRT_ENTRYPOINT_IMAGE")}
+	flag.StringVar(&o.MetricsAddr, "metrics", ":9090", "where /metrics is served; empty for nowhere")
+	flag.StringVar(&o.ProbeAddr, "probes", ":8081", "where /healthz and /readyz are served; empty for nowhere")
+	flag.BoolVar(&o.LeaderElect, "leader-elect", true, "let one replica work at a time")
+	flag.Parse()
+	handler := slog.NewJSONHandler(os.Stderr, nil)
+	ctrl.SetLogger(logr.FromSlogHandler(handler))
+	klog.SetSlogLogger(slog.New(handler))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg, err := ctrl.GetConfig()
+	if err == nil {
+		err = controller.Run(ctx, cfg, o)
+	}
+	if err != nil {
+		slog.New(handler).Error(err.Error())
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// How often is looked whether a part of Knative has come, or has gone.
+const (
+	pollMissing = 2 * time.Second
+	pollPresent = 30 * time.Second
+)
+
+// discoverer tells which kinds of a group and version the apiserver serves.
+type discoverer interface {
+	ServerResourcesForGroupVersion(groupVersion string) (*metav1.APIResourceList, error)
+}
+
+// knative knows which parts of Knative are installed. The controller starts
+// without them, and watches their kinds when they come.
+type knative struct {
+	serving, eventing *part
+}
+
+func newKnative(d discoverer) *knative {
+	return &knative{
+		serving:  &part{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
+		eventing: &part{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
+	}
+}
+
+// part is one part of Knative, told by a kind of its own.
+type part struct {
+	discovery discoverer
+	gvk       schema.GroupVersionKind
+	present   atomic.Bool
+}
+
+// Present reports whether the part is installed. It holds once the part's source
+// has started, which is before a controller's first reconcile.
+func (p *part) Present() bool { return p.present.Load() }
+
+// source begins the sources of the part's kinds when these are there. When the
+// part comes or goes, changed is called to put into the queue what that concerns.
+func (p *part) source(changed func(context.Context, queue), kinds ...source.SyncingSource) source.SyncingSource {
+	return &partSource{part: p, changed: changed, kinds: kinds}
+}
+
+// look asks the apiserver.
+func (p *part) look() (present bool, err error) {
+	list, err := p.discovery.ServerResourcesForGroupVersion(p.gvk.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == p.gvk.Kind }), nil
+}
+
+type partSource struct {
+	part    *part
+	changed func(context.Context, queue)
+	kinds   []source.SyncingSource
+	started bool
+}
+
+// Start looks once, for the first reconcile must know, and goes on looking behind.
+func (s *partSource) Start(ctx context.Context, q queue) error {
+	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		present, err := s.part.look()
+		if err != nil {
+			log.FromContext(ctx).Error(err, "cannot see whether Knative is installed", "kind", s.part.gvk.GroupKind().String())
+			return false, nil
+		}
+		s.part.present.Store(present)
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.begin(ctx, q); err != nil {
+		return err
+	}
+	go s.follow(ctx, q)
+	return nil
+}
+
+// begin starts the kinds' sources, once.
+func (s *partSource) begin(ctx context.Context, q queue) error {
+	if s.started || !s.part.Present() {
+		return nil
+	}
+	s.started = true
+	for _, kind := range s.kinds {
+		if err := kind.Start(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow looks again and again until the end of the context.
+func (s *partSource) follow(ctx context.Context, q queue) {
+	for {
+		pause := pollMissing
+		if s.part.Present() {
+			pause = pollPresent
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		present, err := s.part.look()
+		if err != nil || present == s.part.Present() {
+			continue // an apiserver that does not answer says nothing about Knative
+		}
+		log.FromContext(ctx).Info("Knative has come or gone", "kind", s.part.gvk.GroupKind().String(), "present", present)
+		s.part.present.Store(present)
+		if err := s.begin(ctx, q); err != nil {
+			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.part.gvk.GroupKind().String())
+		}
+		s.changed(ctx, q)
+	}
+}
+
+// WaitForSync waits for the objects of kinds that were there from the beginning.
+func (s *partSource) WaitForSync(ctx context.Context) error {
+	if !s.started {
+		return nil
+	}
+	for _, kind := range s.kinds {
+		if err := kind.WaitForSync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *partSource) String() string { return "source of " + s.part.gvk.GroupKind().String() }

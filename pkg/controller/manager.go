@@ -1,0 +1,204 @@
+// Package controller keeps the versions and runtimes of a cluster: it turns
+// Versions into Knative and Kubernetes objects, says in their status what became
+// of them, and has the Service active-entrypoint lead to the published one.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/discovery"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metrics "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// Namespace and name of the ConfigMap with Knative Serving's feature flags.
+const (
+	servingNamespace = "knative-serving"
+	featuresName     = "config-features"
+)
+
+// Options say how to run the controller. The zero value serves no metrics and no
+// probes, elects no leader, and cannot start versions for want of an EntrypointImage.
+type Options struct {
+	// SystemNamespace holds the settings (ConfigMap config-krt) and the leader's lease; krt-system if empty.
+	SystemNamespace string
+	// EntrypointImage is the image of cmd/entrypoint, by digest.
+	EntrypointImage string
+	// MetricsAddr and ProbeAddr are host:port of /metrics, and of /healthz and /readyz; empty for none.
+	MetricsAddr, ProbeAddr string
+	// LeaderElect lets only one of several replicas work at a time.
+	LeaderElect bool
+	// Workers is how many versions are worked on at a time; 8 if 0.
+	Workers int
+	// SwitchWait bounds how long a publication waits until the endpoints of
+	// active-entrypoint have followed its selector; 10s if 0.
+	SwitchWait time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.SystemNamespace == "" {
+		o.SystemNamespace = "krt-system"
+	}
+	if o.MetricsAddr == "" {
+		o.MetricsAddr = "0" // controller-runtime's word for none
+	}
+	if o.Workers == 0 {
+		o.Workers = 8
+	}
+	if o.SwitchWait == 0 {
+		o.SwitchWait = 10 * time.Second
+	}
+	return o
+}
+
+// controller is how each controller works its queue. A failure is tried again
+// within a minute at the latest: most are mended by people, who watch.
+func (o Options) controller() controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: o.Workers,
+		ReconciliationTimeout:   2 * time.Minute,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+	}
+}
+
+// New makes the controller of a cluster; its Start runs it. The CRDs of krt.dev
+// must be installed; Knative need not be yet. Errors are an apiserver that cannot
+// be reached or does not know krt.dev, and addresses that cannot be listened on.
+func New(cfg *rest.Config, o Options) (manager.Manager, error) {
+	o = o.withDefaults()
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS = -1 // no limit of ours: the apiserver has its own fairness, and failures back off in the queue
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the controller: %w", err)
+	}
+	mgr, err := manager.New(cfg, manager.Options{
+		Scheme: scheme,
+		Cache:  cacheOptions(o),
+		// Secrets and events are looked at rarely, and nobody shall hold all of a cluster's.
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.Event{}, &eventsv1.Event{}}}},
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "kn-krt-controller",
+		LeaderElectionNamespace:       o.SystemNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metrics.Options{BindAddress: o.MetricsAddr},
+		HealthProbeBindAddress:        o.ProbeAddr,
+		// Names are unique by the code; the check would forbid two controllers in one test process.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the controller (are the CRDs of krt.dev installed?): %w", err)
+	}
+	found, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the controller: %w", err)
+	}
+	if err := setup(mgr, o, newKnative(found)); err != nil {
+		return nil, fmt.Errorf("cannot make the controller: %w", err)
+	}
+	return mgr, nil
+}
+
+// Run makes the controller and runs it until the context ends. Errors are those
+// of [New], and the loss of the leader's lease.
+func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	mgr, err := New(cfg, o)
+	if err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// setup adds the two reconcilers and the probes.
+func setup(mgr manager.Manager, o Options, k *knative) error {
+	s := newSettings(mgr, o.SystemNamespace)
+	if err := setupVersion(mgr, o, s, k); err != nil {
+		return err
+	}
+	if err := setupRuntime(mgr, o, s); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	return mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// newScheme knows every kind that is read or written.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, v1alpha1.AddToScheme)
+	return scheme, builder.AddToScheme(scheme)
+}
+
+// cacheOptions hold what is ours and little else in memory. Knative's kinds
+// cannot be named here, for they need not be installed: what is not named is
+// selected by its label.
+func cacheOptions(o Options) cache.Options {
+	all := cache.ByObject{Label: labels.Everything()}
+	ours := labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})
+	// KRT V1 says which labels the Services of an entrypoint have; their EndpointSlices inherit them.
+	entrypoints := cache.ByObject{Label: having(render.LabelVersionName)}
+	return cache.Options{
+		DefaultLabelSelector: ours,
+		DefaultTransform:     cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.Version{}:          all,
+			&v1alpha1.Runtime{}:          all,
+			&corev1.Node{}:               {Label: labels.Everything(), Transform: stripNode},
+			&corev1.Service{}:            entrypoints,
+			&discoveryv1.EndpointSlice{}: entrypoints,
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
+				o.SystemNamespace:   named(render.SettingsName),
+				servingNamespace:    named(featuresName),
+				cache.AllNamespaces: {LabelSelector: ours},
+			}},
+		},
+	}
+}
+
+// named selects one object by its name.
+func named(name string) cache.Config {
+	return cache.Config{LabelSelector: labels.Everything(), FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
+}
+
+// having selects what has a label of any value.
+func having(label string) labels.Selector {
+	exists, err := labels.NewRequirement(label, selection.Exists, nil)
+	if err != nil {
+		return labels.Nothing() // the label is a constant and a valid one
+	}
+	return labels.NewSelector().Add(*exists)
+}
+
+// stripNode keeps of a node what says whether pods can be put there.
+func stripNode(object any) (any, error) {
+	if node, ok := object.(*corev1.Node); ok {
+		node.ManagedFields, node.Annotations = nil, nil
+		node.Status = corev1.NodeStatus{Conditions: node.Status.Conditions}
+	}
+	return object, nil
+}

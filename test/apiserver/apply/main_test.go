@@ -1,0 +1,193 @@
+// Package apply tests pkg/apply on a real apiserver.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/test/apiserver"
+)
+
+// config leads to the one apiserver of all tests; nil without Kubernetes.
+var config *rest.Config
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	program := os.Getenv("KRT_KUBE")
+	if program == "" {
+		return m.Run() // every test skips itself
+	}
+	dir, err := os.MkdirTemp("", "apply")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: program, CRDs: os.Getenv("KRT_CRDS")})
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = s.Stop() }()
+	config, err = clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
+	if err != nil {
+		panic(err)
+	}
+	config.QPS = -1
+	return m.Run()
+}
+
+// world is one test's: a namespace, an owner, and an applier over a cache.
+type world struct {
+	*testing.T
+	apply.Applier
+	client    client.Client // reads from the cache, as the applier does
+	other     client.Client // somebody else's, without a cache and not counted
+	namespace string
+	owner     *corev1.ConfigMap
+	calls     *counter
+	stop      context.CancelFunc // ends the cache: it goes stale
+}
+
+// newWorld has a cache of the objects that the selector selects; nil for all.
+func newWorld(t *testing.T, selector labels.Selector) *world {
+	t.Helper()
+	if config == nil {
+		t.Skip("needs Kubernetes built: make test-api")
+	}
+	scheme := runtime.NewScheme()
+	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme)
+	require.NoError(t, builder.AddToScheme(scheme))
+	w := &world{T: t, calls: &counter{}}
+	other, err := client.New(config, client.Options{Scheme: scheme})
+	require.NoError(t, err)
+	w.other = client.WithFieldOwner(other, "somebody")
+
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	require.NoError(t, w.other.Create(t.Context(), ns))
+	w.namespace = ns.Name
+
+	counted := rest.CopyConfig(config)
+	counted.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counting{next, w.calls} })
+	c, err := cluster.New(counted, func(o *cluster.Options) {
+		o.Scheme = scheme
+		o.Cache = cache.Options{
+			DefaultLabelSelector: selector, DefaultTransform: cache.TransformStripManagedFields(),
+			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
+		}
+	})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Start(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		stop()
+		require.NoError(t, <-ended)
+	})
+	t.Cleanup(w.stop)
+	w.client, w.Client, w.Live = c.GetClient(), c.GetClient(), c.GetAPIReader()
+	w.owner = w.newOwner("owner")
+	return w
+}
+
+func (w *world) newOwner(name string) *corev1.ConfigMap {
+	w.Helper()
+	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}}
+	require.NoError(w, w.other.Create(w.Context(), owner))
+	return owner
+}
+
+// do applies and wants these changes, each "action Kind/name".
+func (w *world) do(desired []client.Object, want ...string) {
+	w.Helper()
+	result, err := w.Apply(w.Context(), w.owner, desired...)
+	require.NoError(w, err)
+	require.Equal(w, want, list(result))
+}
+
+// list is nil for no change.
+func list(r apply.Result) (changes []string) {
+	for _, c := range r.Changed {
+		changes = append(changes, fmt.Sprintf("%s %s/%s", c.Action, c.Kind, c.Name))
+	}
+	return changes
+}
+
+// live reads an object from the apiserver.
+func live[T client.Object](w *world, object T) T {
+	w.Helper()
+	current := object.DeepCopyObject().(T)
+	require.NoError(w, w.other.Get(w.Context(), client.ObjectKeyFromObject(object), current))
+	return current
+}
+
+// seen waits until the cache has what the apiserver has.
+func (w *world) seen(objects ...client.Object) {
+	w.Helper()
+	for _, object := range objects {
+		want := live(w, object).GetResourceVersion()
+		require.Eventually(w, func() bool {
+			cached := object.DeepCopyObject().(client.Object)
+			err := w.client.Get(w.Context(), client.ObjectKeyFromObject(object), cached)
+			return err == nil && cached.GetResourceVersion() == want
+		}, time.Minute, 5*time.Millisecond, "the cache does not see %T %q", object, object.GetName())
+	}
+}
+
+// edit has somebody else change an object, and waits until the cache has seen it.
+func edit[T client.Object](w *world, object T, change func(T)) {
+	w.Helper()
+	current := live(w, object)
+	change(current)
+	require.NoError(w, w.other.Update(w.Context(), current))
+	w.seen(object)
+}
+
+// counter counts the requests, watches aside.
+type counter struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+type counting struct {
+	next http.RoundTripper
+	*counter
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("watch") == "" {
+		c.mu.Lock()
+		c.calls = append(c.calls, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+r.URL.Query().Get("dryRun")))
+		c.mu.Unlock()
+	}
+	return c.next.RoundTrip(r)
+}
+
+// since returns the requests since it was last called.
+func (c *counter) since() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	calls := c.calls
+	c.calls = nil
+	return calls
+}
