@@ -1,0 +1,212 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"golang.org/x/sync/errgroup"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// piece says what of a version an object belongs to: a node, a workflow, or
+// neither, which is the entrypoint.
+type piece struct{ node, workflow string }
+
+// item is one desired object.
+type item struct {
+	piece
+	object client.Object
+	// leave tells that it stays as it is now: neither written nor deleted.
+	leave bool
+}
+
+// outcome is what became of writing the objects of a version.
+type outcome struct {
+	flags   map[string][]string // by node: Knative's flags that are off
+	causes  map[piece]*cause    // what needs a person
+	changes map[piece]bool      // written just now: what was read of it is old
+}
+
+func (o outcome) cause(p piece) *cause { return o.causes[p] }
+func (o outcome) changed(p piece) bool { return o.changes[p] }
+
+// make writes what differs from what is desired, all at the same time, and
+// deletes what is desired no longer.
+func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
+	a.outcome = outcome{flags: map[string][]string{}, causes: map[piece]*cause{}, changes: map[piece]bool{}}
+	items, err := r.desired(ctx, a)
+	if err != nil {
+		return err
+	}
+	err = r.ensureReplyKey(ctx, a)
+	if c, ok := person(a.version, err); ok {
+		a.outcome.causes[piece{}] = c
+		err = nil
+	}
+	keep := make([]client.Object, len(items))
+	for i, one := range items {
+		keep[i] = one.object
+	}
+	err = errors.Join(err, r.write(ctx, a, items))
+	if a.outcome.causes[piece{}] != nil && len(items) == 0 {
+		return err // it could not be rendered: what there is stays
+	}
+	_, pruned := r.applier.Prune(ctx, a.version, keep, r.kinds()...)
+	return errors.Join(err, pruned)
+}
+
+// write applies items, and sorts what fails: what needs a person is a cause of its
+// piece, the rest is returned.
+func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item) error {
+	var mu sync.Mutex
+	var errs []error
+	var all errgroup.Group
+	all.SetLimit(8)
+	for _, one := range items {
+		if one.leave {
+			continue
+		}
+		all.Go(func() error {
+			result, err := r.applier.Apply(ctx, a.version, one.object)
+			c, ok := person(a.version, err)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case ok && a.outcome.causes[one.piece] == nil:
+				a.outcome.causes[one.piece] = c
+			case !ok && err != nil:
+				errs = append(errs, err)
+			}
+			// Of the entrypoint's objects only the Deployment is looked at.
+			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (one.piece != piece{} || isDeployment) {
+				a.outcome.changes[one.piece] = true
+			}
+			return nil
+		})
+	}
+	_ = all.Wait() // every error is in errs
+	return errors.Join(errs...)
+}
+
+// desired renders the version. That it cannot be rendered is a cause, and no item.
+func (r *versionReconciler) desired(ctx context.Context, a *attempt) ([]item, error) {
+	in := render.Input{Version: a.version, Settings: a.settings, EntrypointImage: r.image, Addresses: a.addresses(), ConfigHash: a.config.hash}
+	var err error
+	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
+		return nil, err
+	}
+	nodes, err := r.desiredNodes(ctx, a, in)
+	if err != nil {
+		return nil, err
+	}
+	sequences, failed := render.Sequences(in)
+	entrypoint, failedToo := render.Entrypoint(in)
+	if failed = errors.Join(failed, failedToo); failed != nil {
+		a.outcome.causes[piece{}] = &cause{v1alpha1.ReasonInvalid, failed.Error()}
+		return nil, nil
+	}
+	items := nodes
+	for i, s := range sequences {
+		name := a.version.Spec.Workflows[i].Name
+		items = append(items, item{piece: piece{workflow: name}, object: s, leave: !r.knative.eventing.Present()})
+	}
+	for _, object := range entrypoint {
+		if _, isDeployment := object.(*appsv1.Deployment); isDeployment && a.withheld {
+			continue
+		}
+		items = append(items, item{object: object})
+	}
+	return items, nil
+}
+
+// desiredNodes are left as they are where Knative would refuse them, and while
+// config values are missing without which new pods could not start.
+func (r *versionReconciler) desiredNodes(ctx context.Context, a *attempt, in render.Input) (items []item, err error) {
+	services, failed := render.Nodes(in)
+	if failed != nil {
+		return nil, nil // the Sequences' and the entrypoint's error is the same
+	}
+	var flags map[string]string
+	if flags, err = features(ctx, r.client); err != nil {
+		return nil, err
+	}
+	for i, s := range services {
+		name := a.version.Spec.Nodes[i].Name
+		missing := missingFlags(s, flags)
+		if missing != nil {
+			a.outcome.flags[name] = missing
+		}
+		leave := missing != nil || !a.config.ready || !r.knative.serving.Present()
+		items = append(items, item{piece: piece{node: name}, object: s, leave: leave})
+	}
+	return items, nil
+}
+
+// clusterNodes counts the cluster's nodes that take pods, as far as it matters:
+// only of several replicas is it asked whether there is more than one.
+func (r *versionReconciler) clusterNodes(ctx context.Context, a *attempt) (int, error) {
+	replicas := a.settings.EntrypointReplicas
+	if said := a.version.Spec.Entrypoint.Replicas; said != nil {
+		replicas = *said
+	}
+	if replicas < 2 {
+		return 0, nil
+	}
+	var list corev1.NodeList
+	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return 0, err
+	}
+	count := 0
+	for i := range list.Items {
+		if schedulable(&list.Items[i]) {
+			count++
+		}
+	}
+	return min(count, 2), nil
+}
+
+// person reports whether an error is one that only a person can mend, and says it in words for one.
+func person(v *v1alpha1.Version, err error) (*cause, bool) {
+	var taken *apply.NotOwnedError
+	var status apierrors.APIStatus
+	switch {
+	case err == nil, apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return nil, false
+	case errors.As(err, &taken):
+		return &cause{v1alpha1.ReasonNotOwned, takenText(v, taken)}, true
+	case meta.IsNoMatchError(err):
+		return nil, false // a part of Knative has just gone, which is about to be seen
+	case errors.As(err, &status) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)):
+		return &cause{v1alpha1.ReasonRefused, fmt.Sprintf("%s; it is tried again every %s", err, again)}, true
+	default:
+		return nil, false
+	}
+}
+
+// takenText names what has the name, and the ways out.
+func takenText(v *v1alpha1.Version, taken *apply.NotOwnedError) string {
+	object := fmt.Sprintf("%s %q", taken.Kind, taken.Name)
+	switch {
+	case taken.Former:
+		return fmt.Sprintf("%s is of a deleted version of this name and has not gone yet", object)
+	case taken.OwnerKind == "Version":
+		return fmt.Sprintf("%s belongs to Version %q, whose names meet this one's; rename this one or delete that: kn krt delete %s -n %s",
+			object, taken.OwnerName, taken.OwnerName, v.Namespace)
+	case taken.OwnerKind != "":
+		return fmt.Sprintf("%s exists and belongs to %s %q; rename what is in the way, or use another name here", object, taken.OwnerKind, taken.OwnerName)
+	default:
+		return fmt.Sprintf("%s exists and is nobody's of kn-krt; take it away or use another name here; what there is: kubectl get all -n %s | grep %s",
+			object, v.Namespace, taken.Name)
+	}
+}

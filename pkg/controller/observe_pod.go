@@ -1,0 +1,175 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// sidecar is the container that Knative adds to a node's. Its word counts only
+// when the node's own container has nothing to say.
+const sidecar = "queue-proxy"
+
+// cause is why something does not become ready, in words for a person.
+type cause struct{ reason, message string }
+
+// view is what every observation needs besides the objects it looks at.
+type view struct {
+	now time.Time
+	// patience is how long a container may run before it must be ready.
+	patience time.Duration
+	mask     mask
+	// other is the reason of a failure that has no reason of its own.
+	other string
+	// events are the warnings about pods that need a look at them.
+	events map[types.UID][]corev1.Event
+}
+
+// podsCause is why none of the pods is ready; nil while that may just take its
+// time. Where pods differ, the oldest that has a cause speaks, so that the
+// message stays when more of them fail.
+func (w view) podsCause(pods []corev1.Pod) *cause {
+	pods = slices.Clone(pods)
+	slices.SortStableFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	for i := range pods {
+		if pods[i].DeletionTimestamp != nil {
+			continue
+		}
+		if c := w.podCause(&pods[i]); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func (w view) podCause(pod *corev1.Pod) *cause {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			return &cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" { // evicted, or refused by the kubelet
+		return &cause{w.other, fmt.Sprintf("its pod has failed: %s: %s", pod.Status.Reason, pod.Status.Message)}
+	}
+	containers := slices.Clone(pod.Status.ContainerStatuses)
+	slices.SortStableFunc(containers, func(a, b corev1.ContainerStatus) int { return rank(a) - rank(b) })
+	for _, c := range containers {
+		if c.Ready {
+			continue
+		}
+		if found := w.containerCause(c); found != nil {
+			return found
+		}
+	}
+	return w.eventCause(pod)
+}
+
+func rank(c corev1.ContainerStatus) int {
+	if c.Name == sidecar {
+		return 1
+	}
+	return 0
+}
+
+// unschedulable is the scheduler's own sentence, without what it says of preemption.
+func unschedulable(message string) string {
+	message, _, _ = strings.Cut(message, " preemption:")
+	message = strings.TrimSuffix(strings.TrimSpace(message), ".")
+	return fmt.Sprintf("no node of the cluster takes its pod: %s; see what there is: kubectl describe nodes", message)
+}
+
+func (w view) containerCause(c corev1.ContainerStatus) *cause {
+	ended := c.State.Terminated
+	if ended == nil {
+		ended = c.LastTerminationState.Terminated
+	}
+	waiting := c.State.Waiting
+	switch {
+	case waiting != nil && isPull(waiting.Reason):
+		return &cause{v1alpha1.ReasonImageNotFound, pullText(c.Image, waiting.Message)}
+	case ended != nil:
+		return &cause{v1alpha1.ReasonCrashed, w.crash(c.Name, ended)}
+	case waiting != nil && isCreation(waiting.Reason):
+		return &cause{w.other, fmt.Sprintf("its container cannot be started: %s: %s", waiting.Reason, w.mask.quote(waiting.Message))}
+	case c.State.Running != nil && w.now.Sub(c.State.Running.StartedAt.Time) > w.patience:
+		return &cause{v1alpha1.ReasonNotAnswering,
+			fmt.Sprintf("its container has been running for more than %s and is not ready: it may still be in init", w.patience)}
+	}
+	return nil
+}
+
+// isPull reports whether the kubelet cannot get an image (its reasons).
+func isPull(reason string) bool {
+	return slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+		"RegistryUnavailable", "SignatureValidationFailed"}, reason)
+}
+
+// isCreation reports whether the kubelet cannot make a container of an image that it has.
+func isCreation(reason string) bool {
+	return slices.Contains([]string{"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
+		"PreStartHookError", "PostStartHookError"}, reason)
+}
+
+// pullText tells the same whether the kubelet is trying or waits before it tries again.
+func pullText(image, said string) string {
+	if i := strings.Index(said, "failed to "); i >= 0 {
+		said = said[i:]
+	}
+	said = cmp.Or(cut(said, maxQuote), "no reason given")
+	return fmt.Sprintf("image %q cannot be pulled: %s", image, said)
+}
+
+// crash tells how a container ended. How often is left out: it would make a new
+// message of each restart.
+func (w view) crash(container string, t *corev1.ContainerStateTerminated) string {
+	what := "its container"
+	if container == sidecar {
+		what = "Knative's container " + sidecar
+	}
+	how := fmt.Sprintf("ended with exit code %d", t.ExitCode)
+	switch {
+	case t.Reason == "OOMKilled":
+		how = "was ended for want of memory (OOMKilled): raise resources.limits.memory"
+	case t.Signal != 0:
+		how = fmt.Sprintf("was ended by signal %d", t.Signal)
+	}
+	if said := w.mask.quote(t.Message); said != "" {
+		return fmt.Sprintf("%s %s: %s", what, how, said)
+	}
+	return fmt.Sprintf("%s %s and said nothing", what, how)
+}
+
+// needsEvents reports whether only events can tell what a pod waits for: it has a
+// place, and its containers are not even being made.
+func needsEvents(pod *corev1.Pod, now time.Time) bool {
+	const usual = 10 * time.Second
+	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending || now.Sub(pod.CreationTimestamp.Time) < usual {
+		return false
+	}
+	return !slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.State.Waiting == nil || isPull(c.State.Waiting.Reason) || isCreation(c.State.Waiting.Reason)
+	})
+}
+
+// eventCause tells the newest warning: a volume that cannot be mounted, a network that cannot be had.
+func (w view) eventCause(pod *corev1.Pod) *cause {
+	var newest *corev1.Event
+	for i, e := range w.events[pod.UID] {
+		if e.Type == corev1.EventTypeWarning && (newest == nil || e.LastTimestamp.After(newest.LastTimestamp.Time)) {
+			newest = &w.events[pod.UID][i]
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	return &cause{w.other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, w.mask.quote(newest.Message))}
+}

@@ -1,0 +1,148 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// setupVersion adds the reconciler of Versions, with all that it watches.
+func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative) error {
+	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("cannot watch Secrets: %w", err)
+	}
+	r := &versionReconciler{
+		client:   mgr.GetClient(),
+		live:     mgr.GetAPIReader(),
+		applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		settings: s,
+		knative:  k,
+		secrets:  newSecrets(watcher),
+		events:   mgr.GetEventRecorder("kn-krt"),
+		image:    o.EntrypointImage,
+		checks:   newChecks(),
+	}
+	if err := mgr.Add(manager.RunnableFunc(r.sweep)); err != nil {
+		return err
+	}
+	owner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), &v1alpha1.Version{}, handler.OnlyControllerOwner())
+	changed := func(ctx context.Context, q queue) { every(ctx, mgr.GetClient(), &v1alpha1.VersionList{}, q) }
+	kind := func(object client.Object, h handler.EventHandler) source.SyncingSource {
+		return source.Kind(mgr.GetCache(), object, h)
+	}
+	return builder.ControllerManagedBy(mgr).
+		Named("version").
+		For(&v1alpha1.Version{}).
+		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.Service{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
+		Owns(&networkingv1.NetworkPolicy{}).
+		// One watch for what is ours and for Knative's flags: they are in one cache.
+		Watches(&corev1.ConfigMap{}, owner).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofFlags), builder.WithPredicates(predicate.NewPredicateFuncs(isFlags))).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofLabel)).
+		Watches(&v1alpha1.Runtime{}, handler.EnqueueRequestsFromMapFunc(r.ofRuntime)).
+		WatchesRawSource(s.source(&v1alpha1.VersionList{})).
+		WatchesRawSource(r.secrets.source()).
+		WatchesRawSource(k.serving.source(changed, kind(&servingv1.Service{}, owner), kind(&servingv1.Revision{}, handler.EnqueueRequestsFromMapFunc(ofLabel)))).
+		WatchesRawSource(k.eventing.source(changed, kind(&flowsv1.Sequence{}, owner))).
+		WithOptions(o.controller()).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+func isFlags(o client.Object) bool {
+	return o.GetNamespace() == servingNamespace && o.GetName() == featuresName
+}
+
+// ofLabel is the version that a pod or revision is labelled with.
+func ofLabel(_ context.Context, o client.Object) []reconcile.Request {
+	version := o.GetLabels()[render.LabelVersion]
+	if version == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: version}}}
+}
+
+// ofFlags are the versions that Knative's flags can hinder.
+func (r *versionReconciler) ofFlags(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.versions(ctx, "", func(v *v1alpha1.Version) bool {
+		for _, n := range v.Spec.Nodes {
+			if n.GPU {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// ofRuntime are the versions that a Runtime names, and those that it has named before.
+func (r *versionReconciler) ofRuntime(ctx context.Context, o client.Object) []reconcile.Request {
+	rt, ok := o.(*v1alpha1.Runtime)
+	if !ok {
+		return nil
+	}
+	return r.versions(ctx, rt.Namespace, func(v *v1alpha1.Version) bool {
+		c := v.Status.Condition(v1alpha1.ConditionPublished)
+		named := v.Name == rt.Spec.PublishedVersion || v.Name == rt.Status.PublishedVersion
+		return named || c != nil && c.Reason != v1alpha1.ReasonNotPublished
+	})
+}
+
+func (r *versionReconciler) versions(ctx context.Context, namespace string, concerned func(*v1alpha1.Version) bool) (requests []reconcile.Request) {
+	var list v1alpha1.VersionList
+	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "cannot list the versions that a change concerns")
+		return nil
+	}
+	for i := range list.Items {
+		if v := &list.Items[i]; concerned(v) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(v)})
+		}
+	}
+	return requests
+}
+
+// sweep forgets, now and then, what was kept for versions that are gone.
+func (r *versionReconciler) sweep(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		var list v1alpha1.VersionList
+		if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+			log.FromContext(ctx).Error(err, "cannot list versions")
+			continue
+		}
+		namespaces, uids := map[string]bool{}, map[types.UID]bool{}
+		for i := range list.Items {
+			namespaces[list.Items[i].Namespace], uids[list.Items[i].UID] = true, true
+		}
+		r.secrets.keep(namespaces)
+		r.checks.keep(uids)
+	}
+}

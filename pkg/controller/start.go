@@ -1,0 +1,204 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// attempt is one look at a version that is to run.
+type attempt struct {
+	version  *v1alpha1.Version
+	settings render.Settings
+	now      time.Time
+	config   configState
+	verdict  verdict
+	have     objects
+	// isLive: it is up, and nothing of it is taken away because something fails.
+	isLive bool
+	// withheld: its start has failed for the sake of others than the entrypoint,
+	// which therefore has no Deployment, and so no endpoints.
+	withheld bool
+	outcome  outcome
+}
+
+// start makes what runs of a version be as it should, and marks in v what became
+// of it. What hinders one part hinders no other. The error is what may be gone
+// when it is tried again; what needs a person is marked.
+func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) error {
+	a := &attempt{version: v, now: now, isLive: isLive(v.Status.Phase)}
+	var err error
+	if a.settings, err = r.settings.Get(); err != nil {
+		if !a.isLive {
+			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, err.Error())
+		}
+		return nil // a change of the settings puts every version into the queue
+	}
+	a.withheld = startFailed(v, now, a.settings.StartTimeout) && !a.partsReady()
+	if a.config, err = r.readConfig(ctx, v); err != nil {
+		return err
+	}
+	if a.verdict, err = r.checks.of(ctx, v); err != nil {
+		return err
+	}
+	if a.have, err = r.read(ctx, v); err != nil {
+		return err
+	}
+	if a.verdict.valid() && (a.isLive || a.config.ready) {
+		err = r.make(ctx, a)
+	}
+	return errors.Join(err, r.observe(ctx, a))
+}
+
+// partsReady reports whether all is ready that an entrypoint needs to answer.
+func (a *attempt) partsReady() bool {
+	for _, t := range []string{v1alpha1.ConditionConfigReady, v1alpha1.ConditionNodesReady, v1alpha1.ConditionWorkflowsReady} {
+		if c := a.version.Status.Condition(t); c == nil || c.Status != metav1.ConditionTrue {
+			return false
+		}
+	}
+	return true
+}
+
+// readConfig reads the user's Secret and marks in v what it has for it. That it
+// cannot be read is marked too, and is no error where only a person can mend it.
+func (r *versionReconciler) readConfig(ctx context.Context, v *v1alpha1.Version) (configState, error) {
+	secret, err := r.secrets.get(ctx, v.Namespace, render.ConfigName(v.Name))
+	if err != nil {
+		if ctx.Err() != nil {
+			return configState{}, err
+		}
+		markConfigUnreadable(v, err)
+		return configState{}, nil
+	}
+	return observeConfig(v, secret), nil
+}
+
+// observe marks what became of nodes, workflows and entrypoint.
+func (r *versionReconciler) observe(ctx context.Context, a *attempt) error {
+	v := a.version
+	w := view{now: a.now, patience: a.settings.StartTimeout, mask: a.config.mask}
+	entrypoint := entrypointObjects{deployment: a.have.deployment, waits: a.waits(),
+		url: fmt.Sprintf("http://%s.%s.svc.%s", v.Name, v.Namespace, a.settings.ClusterDomain)}
+	if a.incomplete() {
+		pods, err := r.pods(ctx, v)
+		if err != nil {
+			return err
+		}
+		if w.events, err = r.warnings(ctx, pods, a.now); err != nil {
+			return err
+		}
+		entrypoint.pods = a.have.sort(pods)
+	}
+	r.observeNodes(a, w)
+	r.observeWorkflows(a, w)
+	if a.withheld || a.outcome.changed(piece{}) {
+		entrypoint.deployment = nil
+	}
+	w.observeEntrypoint(v, entrypoint)
+	if c := a.outcome.cause(piece{}); c != nil {
+		v.MarkEntrypointNotReady(c.reason, c.message)
+	}
+	a.verdict.mark(v)
+	return nil
+}
+
+// incomplete reports whether pods are to be asked why something is not ready.
+func (a *attempt) incomplete() bool {
+	for _, n := range a.have.nodes {
+		if n.service == nil || !n.service.IsReady() {
+			return true
+		}
+	}
+	return a.have.deployment == nil || !deploymentReady(a.have.deployment)
+}
+
+func (r *versionReconciler) observeNodes(a *attempt, w view) {
+	v := a.version
+	if !r.knative.serving.Present() {
+		v.MarkServingMissing()
+		return
+	}
+	for _, n := range v.Spec.Nodes {
+		p := piece{node: n.Name}
+		switch {
+		case a.outcome.flags[n.Name] != nil:
+			v.MarkNodeFeatureDisabled(n.Name, a.outcome.flags[n.Name]...)
+		case a.outcome.cause(p) != nil:
+			c := a.outcome.cause(p)
+			v.MarkNodeNotReady(n.Name, c.reason, c.message)
+		case a.outcome.changed(p):
+			v.MarkNodeDeploying(n.Name, "its Knative Service has been written just now")
+		case a.have.nodes[n.Name].service == nil && !a.config.ready:
+			v.MarkNodeDeploying(n.Name, "it waits for the config")
+		default:
+			w.observeNode(v, n.Name, a.have.nodes[n.Name])
+		}
+	}
+}
+
+func (r *versionReconciler) observeWorkflows(a *attempt, w view) {
+	v := a.version
+	if !r.knative.eventing.Present() && v.Delivery() == v1alpha1.DeliverySequence {
+		v.MarkEventingMissing()
+		return
+	}
+	for _, workflow := range v.Spec.Workflows {
+		p := piece{workflow: workflow.Name}
+		if c := a.outcome.cause(p); c != nil {
+			v.MarkWorkflowNotReady(workflow.Name, c.reason, c.message)
+			continue
+		}
+		w.observeWorkflow(v, workflow.Name, a.have.sequences[workflow.Name])
+	}
+}
+
+// waits is why there is no Deployment of the entrypoint, if there is none.
+func (a *attempt) waits() string {
+	switch {
+	case a.withheld:
+		return "it is held back until all else is ready"
+	case !a.config.ready:
+		return "it waits for the config"
+	case a.have.deployment == nil && a.version.Delivery() == v1alpha1.DeliverySequence && len(a.addresses()) < len(a.version.Spec.Workflows):
+		return "it waits for the addresses of the workflows"
+	default:
+		return "its pods are being made"
+	}
+}
+
+// addresses are those of the Sequences. One that is gone for a moment keeps its
+// address while the version is up: its Sequence is about to be made again.
+func (a *attempt) addresses() map[string]string {
+	known := map[string]string{}
+	for _, w := range a.version.Status.Workflows {
+		address := sequenceAddress(a.have.sequences[w.Name])
+		if address == "" && a.isLive {
+			address = w.Address
+		}
+		if address != "" {
+			known[w.Name] = address
+		}
+	}
+	return known
+}
+
+// schedulable reports whether pods can be put on a node of the cluster.
+func schedulable(n *corev1.Node) bool {
+	if n.Spec.Unschedulable {
+		return false
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

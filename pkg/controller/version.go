@@ -1,0 +1,196 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+const (
+	// finalizer keeps a version that has been started until its entrypoint has drained.
+	finalizer = "krt.dev/drain"
+	// again is after what time a version that is not as it should be is looked at
+	// anew: for what no watch tells, as an object of a stranger that is gone.
+	again = 30 * time.Second
+)
+
+// versionReconciler starts and stops versions. It alone writes their status, and
+// reads the Runtime's.
+type versionReconciler struct {
+	client   client.Client // reads from the cache
+	live     client.Reader
+	applier  *apply.Applier
+	settings *settings
+	knative  *knative
+	secrets  *secrets
+	events   events.EventRecorder
+	image    string // of the entrypoint
+	checks   *checks
+}
+
+// Reconcile takes one look at a version: it does the next of what brings the
+// version to its wanted state, and writes the status once, at the end.
+func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconcile.Result, error) {
+	if v.DeletionTimestamp != nil && !controllerutil.ContainsFinalizer(v, finalizer) {
+		return reconcile.Result{}, nil
+	}
+	published, err := r.publication(ctx, v)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	run := v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || published.holds()) || published.keeps(v.Status.Phase)
+	if run && v.DeletionTimestamp == nil && !controllerutil.ContainsFinalizer(v, finalizer) {
+		if err := r.finalize(ctx, v, controllerutil.AddFinalizer); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	before := v.DeepCopy()
+	now := metav1.Now()
+	v.BeginStatus()
+	v.RecordState(now)
+	markPublication(v, published, run)
+
+	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
+	timeout := startTimeout(r.settings)
+	if run {
+		err = r.start(ctx, v, now.Time)
+	} else {
+		s.remains, err = r.stop(ctx, v, now.Time)
+	}
+	v.FinishStatus()
+	s.ready = v.Status.Condition(v1alpha1.ConditionReady).Status
+	s.failed = startFailed(v, now.Time, timeout)
+	v.Status.Phase = s.phase()
+
+	err = errors.Join(err, r.save(ctx, before, v))
+	if v.DeletionTimestamp != nil && v.Status.Phase == v1alpha1.PhaseStopped && !run && err == nil && !published.holds() {
+		return reconcile.Result{}, r.release(ctx, v)
+	}
+	return reconcile.Result{RequeueAfter: s.next(v, now.Time, timeout)}, err
+}
+
+// next is when to look again although nothing is heard of; 0 for never.
+func (s situation) next(v *v1alpha1.Version, now time.Time, timeout time.Duration) time.Duration {
+	switch {
+	case s.run && s.ready == metav1.ConditionTrue, !s.run && !s.remains:
+		return 0
+	case s.run && !s.failed:
+		if since, failing := v.FailedSince(); failing {
+			if left := timeout - now.Sub(since); left > 0 {
+				return min(again, left+time.Second) // times in a status are whole seconds
+			}
+		}
+	}
+	return again
+}
+
+func startTimeout(s *settings) time.Duration {
+	known, err := s.Get()
+	if err != nil {
+		return render.DefaultSettings().StartTimeout
+	}
+	return known.StartTimeout
+}
+
+func (r *versionReconciler) publication(ctx context.Context, v *v1alpha1.Version) (publication, error) {
+	rt := &v1alpha1.Runtime{}
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: v.Namespace, Name: v1alpha1.RuntimeName}, rt)
+	if apierrors.IsNotFound(err) {
+		return publication{}, nil
+	}
+	return publicationOf(rt, v.Name), err
+}
+
+// markPublication marks what the Runtime wants of the version, and what is refused for it.
+func markPublication(v *v1alpha1.Version, p publication, run bool) {
+	switch {
+	case p.published:
+		v.MarkPublished()
+	case p.wanted && p.waits != "":
+		v.MarkPublishing(p.waits)
+	case p.wanted:
+		v.MarkPublishing("it will be published once it is ready")
+	default:
+		v.MarkNotPublished()
+	}
+	if run && v.WantedState() == v1alpha1.StateStopped {
+		v.MarkStopRefused()
+	} else {
+		v.MarkStopNotRefused()
+	}
+	if v.DeletionTimestamp != nil && p.holds() {
+		v.MarkDeleteRefused()
+	} else {
+		v.MarkDeleteNotRefused()
+	}
+}
+
+// finalize adds the finalizer or takes it away.
+func (r *versionReconciler) finalize(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) error {
+	before := v.DeepCopy()
+	change(v, finalizer)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, v, patch, client.FieldOwner(apply.Manager)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return nil
+}
+
+// release lets a deleted version go. What is left of it follows by its owner references.
+func (r *versionReconciler) release(ctx context.Context, v *v1alpha1.Version) error {
+	r.checks.forget(v.UID)
+	err := r.finalize(ctx, v, controllerutil.RemoveFinalizer)
+	if apierrors.IsConflict(err) {
+		return nil // a newer one is on its way
+	}
+	return err
+}
+
+// save writes the status if it has changed, and tells the change as an event. A
+// conflict is no failure: the object that is newer is on its way.
+func (r *versionReconciler) save(ctx context.Context, before, v *v1alpha1.Version) error {
+	if equality.Semantic.DeepEqual(before.Status, v.Status) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	status := v.Status.DeepCopy() // the answer is read into v
+	if err := r.client.Status().Patch(ctx, v, patch, client.FieldOwner(apply.Manager)); err != nil {
+		v.Status = *status
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("cannot write the status: %w", err)
+	}
+	r.tell(v, before.Status, *status)
+	return nil
+}
+
+func (r *versionReconciler) tell(v *v1alpha1.Version, before, now v1alpha1.VersionStatus) {
+	old, ready := before.Condition(v1alpha1.ConditionReady), now.Condition(v1alpha1.ConditionReady)
+	isCause := ready.Status == metav1.ConditionFalse && ready.Reason != v1alpha1.ReasonStopped && ready.Reason != v1alpha1.ReasonStopping
+	if isCause && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
+		r.events.Eventf(v, nil, corev1.EventTypeWarning, ready.Reason, "Reconcile", "%s", ready.Message)
+	}
+	switch {
+	case before.Phase == now.Phase || before.Phase == "" && now.Phase == v1alpha1.PhaseStopped:
+	case now.Phase == v1alpha1.PhaseStopped && isCause:
+		r.events.Eventf(v, nil, corev1.EventTypeWarning, "StartFailed", "Start", "the start has failed; it goes on once the cause is mended: %s", ready.Message)
+	default:
+		r.events.Eventf(v, nil, corev1.EventTypeNormal, string(now.Phase), "Reconcile", "the version is %s", now.Phase)
+	}
+}
