@@ -117,9 +117,7 @@ func TestRuntimeStatusAndColumns(t *testing.T) {
 	require.Equal(t, "b", cells["Wanted (wide)"])
 }
 
-// Every reason must be one to the apiserver, which has a pattern for them.
-func TestReasons(t *testing.T) {
-	require.NotEmpty(t, v1alpha1.ReasonReady)
+func TestStatusOfAStoppedVersion(t *testing.T) {
 	kept, path := create(t, "Stopped")
 	v := typed[v1alpha1.Version](t, kept)
 	v.BeginStatus()
@@ -128,6 +126,8 @@ func TestReasons(t *testing.T) {
 	v.MarkConfigMissing("CURRENCY", "CERT")
 	v.FinishStatus()
 	requireAccepted(t, send(t, http.MethodPut, path+"/status", v))
+	_, cells := table(t, path)
+	require.Equal(t, "Stopped", cells["Reason"], "that it is stopped is told before what a start would lack")
 }
 
 func text(t *testing.T, v any) string {

@@ -89,7 +89,8 @@ func send(t *testing.T, method, path string, o any) answer {
 	t.Helper()
 	body, err := json.Marshal(o)
 	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, bytes.NewReader(body))
+	// Cleanups call it too, when the test's context is done.
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, server.URL+path, bytes.NewReader(body))
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+server.Token)
 	request.Header.Set("Content-Type", "application/json")

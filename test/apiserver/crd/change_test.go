@@ -1,0 +1,126 @@
+package crd_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+const frozen = "the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then"
+
+// create makes a version in the given state that is gone at the test's end, and
+// returns it as it is kept, and its path.
+func create(t *testing.T, state string) (v object, path string) {
+	t.Helper()
+	v = parse(t, greeter)
+	delete(named(v), "name")
+	// The apiserver makes up the rest of the name: cases do not meet.
+	named(v)["generateName"] = "v-"
+	spec(v)["state"] = state
+	a := send(t, http.MethodPost, versions, v)
+	requireAccepted(t, a)
+	path = versions + "/" + named(a.body)["name"].(string)
+	t.Cleanup(func() { send(t, http.MethodDelete, path, nil) })
+	return a.body, path
+}
+
+// Changes of a version that is Started, as merge patches of its spec. Without a
+// field a case is accepted.
+var changes = []struct {
+	name  string
+	patch object
+	field string
+}{
+	{name: "stop", patch: object{"state": "Stopped"}},
+	{name: "stop by leaving state out", patch: object{"state": nil}},
+	{name: "comment", patch: object{"comment": "because"}},
+	{name: "nothing", patch: object{"state": "Started"}},
+	{name: "order of nodes", patch: object{"nodes": list(
+		object{"name": "9model", "image": "example.com/model:1", "gpu": true},
+		object{"name": "etl", "image": "example.com/etl", "env": list(object{"name": "LEVEL", "value": "debug"}), "scale": object{"min": 0, "max": 3}},
+	)}},
+	{"image", object{"nodes": list(
+		object{"name": "etl", "image": "example.com/etl:2", "env": list(object{"name": "LEVEL", "value": "debug"}), "scale": object{"min": 0, "max": 3}},
+		object{"name": "9model", "image": "example.com/model:1", "gpu": true},
+	)}, "spec.nodes"},
+	{"steps", object{"workflows": list(
+		object{"name": "greeting", "entrypoint": "Greet", "sequential": list("9model", "etl")},
+		object{"name": "parting", "entrypoint": "Entrypoint.Part", "sequential": list("etl")},
+	)}, "spec.workflows"},
+	{"timeout", object{"entrypoint": object{"timeout": "3s"}}, "spec.entrypoint"},
+	{"delivery", object{"entrypoint": object{"delivery": "Direct"}}, "spec.entrypoint"},
+	{"config", object{"config": object{"variables": list("CURRENCY", "COUNTRY")}}, "spec.config"},
+	{"no config", object{"config": nil}, "spec.config"},
+	{"description", object{"description": "Greets well."}, "spec.description"},
+	{"no description", object{"description": nil}, "spec.description"},
+	{"stop and description in one", object{"state": "Stopped", "description": "x"}, "spec.description"},
+}
+
+func TestChangeVersion(t *testing.T) {
+	for _, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			_, path := create(t, "Started")
+			a := send(t, http.MethodPatch, path, object{"spec": tt.patch})
+			if tt.field == "" {
+				requireAccepted(t, a)
+				return
+			}
+			requireRefused(t, a, tt.field, frozen)
+		})
+		t.Run(tt.name+", of a stopped one", func(t *testing.T) {
+			_, path := create(t, "Stopped")
+			requireAccepted(t, send(t, http.MethodPatch, path, object{"spec": tt.patch}))
+		})
+	}
+	t.Run("change and start in one", func(t *testing.T) {
+		_, path := create(t, "Stopped")
+		requireAccepted(t, send(t, http.MethodPatch, path, object{"spec": object{"state": "Started", "description": "x"}}))
+	})
+	t.Run("all rules hold for a change", func(t *testing.T) {
+		_, path := create(t, "Stopped")
+		a := send(t, http.MethodPatch, path, object{"spec": object{"entrypoint": object{"proto": "other.proto"}}})
+		requireRefused(t, a, "spec.entrypoint.proto", "entrypoint.proto is not among entrypoint.files: add its text there, or correct the path")
+	})
+}
+
+// A client that reads a version into our types and writes it back changes no content.
+func TestTypesWriteWhatTheyRead(t *testing.T) {
+	kept, path := create(t, "Started")
+	text, err := json.Marshal(kept)
+	require.NoError(t, err)
+	var v v1alpha1.Version
+	require.NoError(t, json.Unmarshal(text, &v))
+	v.Spec.Comment = "a word"
+	a := send(t, http.MethodPut, path, &v)
+	requireAccepted(t, a)
+	delete(spec(a.body), "comment")
+	require.Equal(t, spec(kept), spec(a.body))
+}
+
+func TestRuntime(t *testing.T) {
+	const name = "metadata.name: a namespace has one runtime, and its name is default"
+	const version = "this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"
+	for _, tt := range []struct{ name, runtime, field, text string }{
+		{name: "a version", runtime: `{metadata: {name: default}, spec: {publishedVersion: greeter-v1, comment: why}}`},
+		{name: "no version", runtime: `{metadata: {name: default}, spec: {publishedVersion: ""}}`},
+		{name: "nothing said", runtime: `{metadata: {name: default}}`},
+		{"another name", `{metadata: {name: second}, spec: {}}`, "<nil>", name},
+		{"no version's name", `{metadata: {name: default}, spec: {publishedVersion: Greeter}}`, "spec.publishedVersion", version},
+		{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion", "may not be more than 19 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := parse(t, tt.runtime)
+			o["apiVersion"], o["kind"] = "krt.dev/v1alpha1", "Runtime"
+			a := send(t, http.MethodPost, runtimes+dry, o)
+			if tt.text == "" {
+				requireAccepted(t, a)
+				return
+			}
+			requireRefused(t, a, tt.field, tt.text)
+		})
+	}
+}
