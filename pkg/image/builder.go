@@ -1,0 +1,168 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
+
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// repository is where all node images stand, below [Options.Repo].
+const repository = "krt-nodes"
+
+// jobsOfRegistry is how many requests of one image go to a registry at a time.
+const jobsOfRegistry = 8
+
+// Builder makes node images. It may be used by several goroutines, and remembers
+// what a registry has.
+type Builder struct {
+	o      Options
+	repo   name.Repository
+	remote []remote.Option
+	pusher *remote.Pusher
+}
+
+// New returns a Builder. No registry is asked for anything yet.
+func New(o Options) (*Builder, error) {
+	b, err := newBuilder(o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make images: %w", err)
+	}
+	return b, nil
+}
+
+func newBuilder(o Options) (*Builder, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	// ko takes the same spelling: registries know no upper case.
+	repo, err := name.NewRepository(strings.ToLower(strings.TrimSuffix(o.Repo, "/"))+"/"+repository, o.nameOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no registry path: %w", o.Repo, err)
+	}
+	options := []remote.Option{remote.WithAuthFromKeychain(o.Keychain), remote.WithUserAgent("kn-krt"), remote.WithJobs(jobsOfRegistry)}
+	if o.Transport != nil {
+		options = append(options, remote.WithTransport(o.Transport))
+	}
+	pusher, err := remote.NewPusher(options...)
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range []string{"layers", "go", "sdk", "work"} {
+		if err := os.MkdirAll(filepath.Join(o.Cache, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("no folder for what is kept: %w", err)
+		}
+	}
+	return &Builder{o: o, repo: repo, remote: options, pusher: pusher}, nil
+}
+
+// Build makes the image of one node of the bundle, pushes it and returns its reference by
+// digest. The image of a node that has no code in the bundle is returned as the manifest
+// has it. The error is a *gobuild.Error when Go code does not compile, a *RegistryError
+// when a registry does not do its part, or says what else failed.
+func (b *Builder) Build(ctx context.Context, bundle *krt.Bundle, n krt.Node) (string, error) {
+	s, err := b.session(ctx, bundle)
+	if err != nil {
+		return "", fmt.Errorf("cannot make the image of node %q: %w", n.Name, err)
+	}
+	defer s.close()
+	return s.build(ctx, n)
+}
+
+// BuildAll is Build for each node of the bundle, and returns the references by node. All
+// that fails is told of at once, but for a registry: its first error ends all.
+func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]string, error) {
+	s, err := b.session(ctx, bundle)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make images: %w", err)
+	}
+	defer s.close()
+	nodes := bundle.Manifest.Nodes
+	refs, errs := make([]string, len(nodes)), make([]error, len(nodes))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(b.o.Jobs)
+	for i, n := range nodes {
+		group.Go(func() error {
+			refs[i], errs[i] = s.build(inner, n)
+			var registry *RegistryError
+			if errors.As(errs[i], &registry) {
+				return errs[i]
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	images := map[string]string{}
+	for i, n := range nodes {
+		images[n.Name] = refs[i]
+	}
+	return images, nil
+}
+
+// session is one call of Build or BuildAll.
+type session struct {
+	*Builder
+	bundle *krt.Bundle
+	files  []krt.File
+	// work holds files of this call alone.
+	work  string
+	sdks  func() ([]gobuild.SDK, error)
+	memo  *memo
+	split func(krt.Node) split
+}
+
+func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, error) {
+	files, err := krt.Files(ctx, bundle.Dir, krt.PackOptions{Limits: b.o.Limits})
+	if err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp(filepath.Join(b.o.Cache, "work"), "")
+	if err != nil {
+		return nil, err
+	}
+	s := &session{Builder: b, bundle: bundle, files: files, work: work, memo: newMemo()}
+	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, "sdk")) })
+	s.split = splitter(bundle, files)
+	return s, nil
+}
+
+func (s *session) close() { _ = os.RemoveAll(s.work) }
+
+// build makes and pushes the image of n.
+func (s *session) build(ctx context.Context, n krt.Node) (string, error) {
+	if s.bundle.Kind(n) == krt.KindImage {
+		return n.Image, nil
+	}
+	began := time.Now()
+	made, err := s.make(ctx, n)
+	if err != nil {
+		return "", nodeError(ctx, n, err)
+	}
+	s.o.Progress(Event{Type: EventPushing, Node: n.Name, Size: made.size})
+	ref, err := s.push(ctx, n, made)
+	if err != nil {
+		return "", nodeError(ctx, n, err)
+	}
+	s.o.Progress(Event{Type: EventDone, Node: n.Name, Image: ref, Size: made.size, Sent: made.sent.Load(), Elapsed: time.Since(began)})
+	return ref, nil
+}

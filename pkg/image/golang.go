@@ -1,0 +1,221 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// endDelay is how long the go command may take to end once it is interrupted.
+const endDelay = 5 * time.Second
+
+// program adds the Go program of n, built or as the bundle has it.
+func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) error {
+	file, name := "", path.Base(n.Src)
+	if t, ok := gobuild.TargetOf(s.bundle, n); ok {
+		// As ko names it, by the folder: nodes of the same code have the same layer.
+		name = filepath.Base(t.Folder)
+		var err error
+		if file, err = s.compiled(ctx, n, t, b.platform); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if file, err = s.prebuilt(n, b); err != nil {
+			return err
+		}
+	}
+	if err := s.addProgram(ctx, c, file, app(name), "program of the node"); err != nil {
+		return err
+	}
+	c.entrypoint = []string{"/" + app(name)}
+	// Where programs made for ko look for their data.
+	c.env = append(c.env, "KO_DATA_PATH=/"+bundleRoot)
+	info, err := buildinfo.ReadFile(file)
+	if err != nil {
+		return nil //nolint:nilerr // no Go program, or one that does not tell
+	}
+	c.packages = append(c.packages, goComponent("stdlib", strings.TrimPrefix(info.GoVersion, "go")))
+	for _, d := range info.Deps {
+		c.packages = append(c.packages, goComponent(d.Path, d.Version))
+	}
+	return nil
+}
+
+// prebuilt returns the program that the bundle has for n, if it runs on b.
+func (s *session) prebuilt(n krt.Node, b base) (string, error) {
+	file := filepath.Join(s.bundle.Dir, filepath.FromSlash(n.Src))
+	static, err := checkProgram(file, b.platform)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", n.Src, err)
+	}
+	if !static {
+		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
+			"%q is linked dynamically: it runs only if the base %q has its libraries; build it with CGO_ENABLED=0", n.Src, b.ref.Name())})
+	}
+	return file, nil
+}
+
+// addProgram adds a layer with the program at from, as to. One with the same content is
+// compressed once only, ever.
+func (s *session) addProgram(ctx context.Context, c *contents, from, to, what string) error {
+	type key struct{ from, to string }
+	b, err := once(s.memo, key{from, to}, func() (*blob, error) {
+		file, err := os.Open(from)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		sum := sha256.New()
+		fmt.Fprintf(sum, "program 1 %q\n", to)
+		if _, err := io.Copy(sum, file); err != nil {
+			return nil, err
+		}
+		return s.blob(ctx, hex.EncodeToString(sum.Sum(nil)), fileContent(from, to))
+	})
+	if err == nil {
+		c.parts = append(c.parts, part{b, what})
+	}
+	return err
+}
+
+// compiled returns the program of t for the platform, built once for all nodes that have it.
+func (s *session) compiled(ctx context.Context, n krt.Node, t gobuild.Target, p v1.Platform) (string, error) {
+	type key struct {
+		gobuild.Target
+		platform string
+	}
+	return once(s.memo, key{t, p.String()}, func() (string, error) {
+		s.o.Progress(Event{Type: EventBuilding, Node: n.Name})
+		return s.compile(ctx, n, t, p)
+	})
+}
+
+func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v1.Platform) (string, error) {
+	gocmd, err := exec.LookPath("go")
+	if err != nil {
+		return "", fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src", gobuild.ErrNoGo)
+	}
+	scratch, flags, err := s.goFlags(t)
+	if err != nil {
+		return "", err
+	}
+	// The same output each time: the go command leaves it as it is, and does not
+	// link, when nothing has changed.
+	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern + "\x00" + p.String()))
+	output := filepath.Join(s.o.Cache, "go", hex.EncodeToString(sum[:16]))
+	args := slices.Concat([]string{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", output}, flags, []string{t.Pattern})
+	if err := s.runGo(ctx, n, t, goCommand(ctx, gocmd, t.Folder, p, args)); err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
+		return "", fmt.Errorf("%s in %s is no main package", t.Pattern, t.Folder)
+	}
+	// A link: another session that builds the same puts a new file in the output's place.
+	file := filepath.Join(scratch, "program")
+	return file, os.Link(output, file)
+}
+
+// goFlags returns the flags by which t is built with the SDK, and the folder of this
+// session that they refer to.
+func (s *session) goFlags(t gobuild.Target) (scratch string, flags []string, err error) {
+	sdks, err := s.sdks()
+	if err != nil {
+		return "", nil, err
+	}
+	if scratch, err = os.MkdirTemp(s.work, "go-"); err != nil {
+		return "", nil, err
+	}
+	flags, err = gobuild.FlagsWith(sdks, t.Folder, scratch)
+	return scratch, flags, err
+}
+
+// goEnv is what the go command is told besides the user's own environment.
+func goEnv(p v1.Platform) []string {
+	// A workspace cannot be had together with -modfile.
+	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOOS=" + p.OS, "GOARCH=" + p.Architecture}
+	switch version := strings.TrimPrefix(p.Variant, "v"); {
+	case version == "":
+	case p.Architecture == "arm":
+		env = append(env, "GOARM="+version)
+	case p.Architecture == "amd64":
+		env = append(env, "GOAMD64=v"+version)
+	}
+	return env
+}
+
+func goCommand(ctx context.Context, gocmd, folder string, p v1.Platform, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, gocmd, args...)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), goEnv(p)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its compilers too
+	cmd.WaitDelay = endDelay
+	return cmd
+}
+
+// runGo runs the go command. Its downloads are told of as they go on, its errors at the end.
+func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *exec.Cmd) error {
+	var output []string
+	lines := &lineWriter{each: func(line string) {
+		switch {
+		case strings.HasPrefix(line, "go: downloading "):
+			s.o.Progress(Event{Type: EventDownload, Node: n.Name, Text: strings.TrimPrefix(line, "go: ")})
+		case !strings.HasPrefix(line, "# "): // the package's name
+			output = append(output, gobuild.FromHere(t.Folder, line))
+		}
+	}}
+	cmd.Stdout, cmd.Stderr = lines, lines
+	err := cmd.Run()
+	lines.end()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &exit) && len(output) > 0:
+		return &gobuild.Error{Node: n.Name, Output: output}
+	}
+	return err
+}
+
+// lineWriter calls each with every line that is written. What is longer than a line of
+// output ever is comes in pieces.
+type lineWriter struct {
+	each func(line string)
+	rest []byte
+}
+
+const longestLine = 64 << 10
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, ok := strings.Cut(string(w.rest), "\n")
+		if !ok && len(w.rest) < longestLine {
+			return len(p), nil
+		}
+		w.each(strings.TrimSuffix(line, "\r"))
+		w.rest = []byte(rest)
+	}
+}
+
+func (w *lineWriter) end() {
+	if len(w.rest) > 0 {
+		w.each(string(w.rest))
+		w.rest = nil
+	}
+}

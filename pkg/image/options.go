@@ -1,0 +1,122 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// Base images where none is configured.
+const (
+	// DefaultGoBase is ko's own.
+	DefaultGoBase = "cgr.dev/chainguard/static:latest"
+	// DefaultPythonBase has no protobuf, which every Python node needs: nodes on it
+	// get it with their requirements.
+	DefaultPythonBase = "docker.io/library/python:3.13-slim"
+)
+
+// Options say where node images go and what they stand on. The zero value of each field
+// means its default, except where said.
+type Options struct {
+	// Repo is the registry's path for images, as ko's KO_DOCKER_REPO; required. They go to
+	// the repository krt-nodes below it.
+	Repo string
+	// Insecure lets registries be reached by plain HTTP. Those of this machine always may.
+	Insecure bool
+	// GoBase and PythonBase are the base images of nodes whose manifest names one of the
+	// original's runners. Defaults: DefaultGoBase, DefaultPythonBase. That of Python has
+	// Python 3.9 or later and its package protobuf. If it is the image of cmd/runner, built
+	// by ko on such a base, it has the runner too.
+	GoBase, PythonBase string
+	// Bases are other base images, by what manifests call them: with or without tag, with
+	// or without registry ("konstellation/kre-py"). "go" and "python" are what GoBase and
+	// PythonBase are when empty. An image that is not in it is a base as it is.
+	Bases map[string]string
+	// Platforms are what images are made for ("linux/arm64"); several give an index.
+	// Default: that of a base for one platform, else linux/amd64.
+	Platforms []string
+	// Runner is put into images of Python nodes whose base has none.
+	Runner Program
+	// Progress is told what happens, by several goroutines at a time. Default: nobody is.
+	Progress func(Event)
+	// Keychain has the credentials for registries. Default: those of Docker's configuration.
+	Keychain authn.Keychain
+	// Transport carries requests to registries. Default: go-containerregistry's.
+	Transport http.RoundTripper
+	// Jobs is how many nodes are worked on at a time. Default: the number of processors.
+	Jobs int
+	// Cache is the folder for what is worth keeping: Go programs, requirements, digests of
+	// layers. Default: kn-krt/image in the user's cache folder. It may be deleted any time.
+	Cache string
+	// NoSBOM leaves out the SPDX document that is attached to each image as ko does.
+	NoSBOM bool
+	// Python is the interpreter whose pip gets requirements. Default: KRT_PYTHON, else python3.
+	Python string
+	// PythonVersion ("3.12") is that of Python bases. Default: what they say in
+	// PYTHON_VERSION, else the interpreter found in them.
+	PythonVersion string
+	// Limits bounds bundles.
+	Limits krt.Limits
+}
+
+// Program is an executable file for Linux, linked statically.
+type Program struct {
+	// Path is the file's path; empty for no program.
+	Path string
+	// Args are its first arguments.
+	Args []string
+}
+
+// Errors of New.
+var (
+	// ErrNoRepo says that no registry is configured.
+	ErrNoRepo = errors.New("no registry for images is set")
+)
+
+// withDefaults fills in what is not set.
+func (o Options) withDefaults() (Options, error) {
+	if o.Repo == "" {
+		return o, ErrNoRepo
+	}
+	if o.Jobs <= 0 {
+		o.Jobs = runtime.NumCPU()
+	}
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Progress == nil {
+		o.Progress = func(Event) {}
+	}
+	for _, p := range o.Platforms {
+		if parsed, err := v1.ParsePlatform(p); err != nil || parsed.OS != "linux" || parsed.Architecture == "" {
+			return o, fmt.Errorf("%q is no platform for nodes: say one such as linux/amd64", p)
+		}
+	}
+	if o.Cache == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return o, fmt.Errorf("no folder for what is kept: %w", err)
+		}
+		o.Cache = filepath.Join(cache, "kn-krt", "image")
+	}
+	var err error
+	o.Cache, err = filepath.Abs(o.Cache)
+	return o, err
+}
+
+// nameOptions are those of every image reference.
+func (o Options) nameOptions() []name.Option {
+	if o.Insecure {
+		return []name.Option{name.Insecure}
+	}
+	return nil
+}

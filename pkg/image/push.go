@@ -1,0 +1,41 @@
+package image
+
+import (
+	"context"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// shortDigest is how much of a digest makes a tag unique.
+const shortDigest = 12
+
+// push pushes the image of n and returns its reference. If its tag is there, so is all of
+// it, and one request has said so.
+func (s *session) push(ctx context.Context, n krt.Node, m made) (string, error) {
+	digest, err := m.image.Digest()
+	if err != nil {
+		return "", registryError(ctx, "read the base of", s.repo.Name(), err)
+	}
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return s.pusher.Push(inner, s.repo.Tag(tag(s.bundle.Manifest.Version, n.Name, digest)), m.image)
+	})
+	for about, document := range m.documents {
+		group.Go(func() error {
+			// Where cosign and ko look for it.
+			return s.pusher.Push(inner, s.repo.Tag(about.Algorithm+"-"+about.Hex+".sbom"), document)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return "", registryError(ctx, "push to", s.repo.Name(), err)
+	}
+	return s.repo.Digest(digest.String()).Name(), nil
+}
+
+// tag keeps an image from being cleared away as untagged. It says what people look for.
+func tag(version, node string, digest v1.Hash) string {
+	return version + "-" + node + "-" + digest.Hex[:shortDigest]
+}

@@ -1,0 +1,75 @@
+package image
+
+import (
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// How code may refer to a folder of another node, src/model say. A wrong guess for it costs a few
+// bytes in an image; to miss one would break the node, so what cannot be judged counts as one.
+const (
+	// maxText is how much of a file is read, in bytes.
+	maxText = 1 << 20
+	// join is what stands between the elements of a path: "src/model", "src.model",
+	// join("src", "model").
+	join = `[\s"'/\\.,()+]{1,12}`
+)
+
+// beyond is code that looks outside its own folder by means that name no folder.
+var beyond = regexp.MustCompile(`\bsys\.path\b|\bimportlib\b|\brunpy\b|\bparents?\[|\.parent\.parent|dirname\([^\n]*dirname\(`)
+
+// textual are the endings of files that may name another one.
+var textual = []string{".py", ".go", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".txt", ".sh"}
+
+// texts reads the bundle's texts, each once.
+type texts struct {
+	bundle *krt.Bundle
+	mu     sync.Mutex
+	read   map[string]string
+}
+
+func newTexts(b *krt.Bundle) *texts { return &texts{bundle: b, read: map[string]string{}} }
+
+// of returns the content of f if it is a text that may name other files. Tests are not run
+// in images, and the manifest names every folder.
+func (t *texts) of(f krt.File) string {
+	base := path.Base(f.Name)
+	if !slices.Contains(textual, path.Ext(base)) || strings.HasPrefix(base, "test_") ||
+		strings.HasSuffix(base, "_test.go") || f.Name == path.Base(t.bundle.ManifestPath) {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if text, ok := t.read[f.Name]; ok {
+		return text
+	}
+	text := ""
+	if file, err := t.bundle.FS().Open(f.Name); err == nil {
+		content, _ := io.ReadAll(io.LimitReader(file, maxText)) // a file that cannot be read fails when it is packed
+		_ = file.Close()
+		text = string(content)
+	}
+	t.read[f.Name] = text
+	return text
+}
+
+// reach says whether any of a node's own files or of those that all share may refer to the
+// code in folder, another node's.
+func (t *texts) reach(folder string, own, shared []krt.File) bool {
+	parent, name := regexp.QuoteMeta(path.Base(path.Dir(folder))), regexp.QuoteMeta(path.Base(folder))
+	named := regexp.MustCompile(`\b` + parent + join + name + `\b|\.\.` + join + name + `\b`)
+	// A name that is put together when the program runs: f"src/{node}", join("src", node), "src/*".
+	computed := regexp.MustCompile(`\b` + parent + `([/\\]["']?\s*[{%*<$+]|[/\\]?["']\s*[+%,]\s*[A-Za-z_])`)
+	refers := func(f krt.File) bool {
+		text := t.of(f)
+		return text != "" && (named.MatchString(text) || computed.MatchString(text))
+	}
+	return slices.ContainsFunc(own, func(f krt.File) bool { return refers(f) || beyond.MatchString(t.of(f)) }) ||
+		slices.ContainsFunc(shared, refers)
+}

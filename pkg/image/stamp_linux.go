@@ -1,0 +1,16 @@
+package image
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// changeTime returns when anything of the file was last changed, which nobody can set, and
+// its number.
+func changeTime(info fs.FileInfo) (time.Time, uint64) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(stat.Ctim.Unix()), stat.Ino
+	}
+	return time.Time{}, 0
+}

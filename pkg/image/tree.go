@@ -1,0 +1,145 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// tree writes the folders of an image and what is in them: owned by root, readable by all,
+// without times, so that the same files give the same bytes.
+type tree struct {
+	ctx  context.Context //nolint:containedctx // lives for one layer
+	tar  *tar.Writer
+	made map[string]bool
+}
+
+// newTree returns a tree that writes to w.
+func newTree(ctx context.Context, w io.Writer) *tree {
+	return &tree{ctx: ctx, tar: tar.NewWriter(w), made: map[string]bool{".": true}}
+}
+
+// folder writes the folder name, and those it is in, once each.
+func (t *tree) folder(name string) error {
+	if t.made[name] {
+		return nil
+	}
+	if err := t.folder(path.Dir(name)); err != nil {
+		return err
+	}
+	t.made[name] = true
+	return t.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, ModTime: time.Unix(0, 0)})
+}
+
+// file writes what is in from to the path name. executable says how it is to be.
+func (t *tree) file(name string, from fs.File, executable bool) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	info, err := from.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("it is no file any more")
+	}
+	if err := t.folder(path.Dir(name)); err != nil {
+		return err
+	}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: time.Unix(0, 0)}
+	if executable {
+		header.Mode = 0o755
+	}
+	if err := t.tar.WriteHeader(header); err != nil {
+		return err
+	}
+	// One byte more than the header promises tells that the file grew meanwhile.
+	n, err := io.Copy(t.tar, io.LimitReader(reader{t.ctx, from}, info.Size()+1))
+	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
+		return errors.New("it changed while its image was made: try again")
+	}
+	return err
+}
+
+// reader ends with its context.
+type reader struct {
+	ctx context.Context //nolint:containedctx // lives for one file
+	io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// bundleContent returns the content of a layer with files of the bundle.
+func (s *session) bundleContent(files []krt.File) content {
+	return func(ctx context.Context, w io.Writer) error {
+		root, err := s.bundle.Open()
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		t := newTree(ctx, w)
+		for _, f := range files {
+			if err := t.bundleFile(root, f); err != nil {
+				return fmt.Errorf("%q: %w", f.Name, err)
+			}
+		}
+		return t.tar.Close()
+	}
+}
+
+func (t *tree) bundleFile(root *os.Root, f krt.File) error {
+	file, err := root.Open(f.Name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return t.file(path.Join(bundleRoot, f.Name), file, f.Info.Mode()&0o111 != 0)
+}
+
+// fileContent returns the content of a layer with one program, the file at from.
+func fileContent(from, to string) content {
+	return func(ctx context.Context, w io.Writer) error {
+		file, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		t := newTree(ctx, w)
+		if err := t.file(to, file, true); err != nil {
+			return fmt.Errorf("%q: %w", from, err)
+		}
+		return t.tar.Close()
+	}
+}
+
+// stamp is a key for the content of files that none of them has been read for: their names
+// and all that the system says changes with their content. ok is false when a file is so new
+// that it could change again without any of that changing.
+func stamp(dir string, files []krt.File) (key string, ok bool) {
+	const settled = 2 * time.Second // the coarsest clock of a file system
+	sum, now := sha256.New(), time.Now()
+	fmt.Fprintf(sum, "bundle 1 %q\n", dir)
+	for _, f := range files {
+		changed, id := changeTime(f.Info)
+		if now.Sub(f.Info.ModTime()) < settled || now.Sub(changed) < settled {
+			return "", false
+		}
+		fmt.Fprintf(sum, "%q %d %o %d %d %d\n", f.Name, f.Info.Size(), f.Info.Mode(), f.Info.ModTime().UnixNano(), changed.UnixNano(), id)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), true
+}
