@@ -83,11 +83,13 @@ test-api: ## Run the tests that need an apiserver and nothing else (no root; bui
 bench: deps ## Measure the parts beside their baselines (flags: BENCH="-case chain -rounds 5")
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; go run ./test/bench $(BENCH)
 
-# Linters are a Go module of their own; the binary is made anew when that changes.
-bin/golangci-lint: tools/go.mod tools/go.sum
-	@echo "Building golangci-lint (once, about two minutes)"
+# Tools are a Go module of their own; each binary is made anew when that changes.
+bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
+bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
+	@echo "Building $@ (once, up to two minutes)"
 	@mkdir -p bin
-	@cd tools && go build -o ../bin/ tool
+	@cd tools && go build -o ../bin/ $(TOOL)
 	@touch $@
 
 lint: bin/golangci-lint ## Lint the Go modules
@@ -96,14 +98,18 @@ lint: bin/golangci-lint ## Lint the Go modules
 		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
 	done
 
-generate: build ## Make the generated code of functions/ anew
+# The code of pkg/apis first: without it nothing may build.
+generate: bin/controller-gen ## Make generated code anew: of pkg/apis with the CRDs, and of functions/
+	@tools/apis.sh
+	@$(MAKE) --no-print-directory build
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
 
-verify: build ## Check format, vet, generated code, go.mod files, manifests and leftovers
+verify: build bin/controller-gen ## Check format, vet, generated code, go.mod files, manifests and leftovers
 	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); \
 		test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
 	@for module in $(LINTED); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
 	@for module in $(LINTED) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
+	@echo "pkg/apis and its CRDs"; tools/apis.sh --check
 	@for function in $(FUNCTIONS); do \
 		bin/kn-krt validate $$function; \
 		bin/kn-krt generate --check $$function; \
