@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	namespace = "conformance"
+	runtimeName = "conformance"
 	// requestTimeout is a version's unless its variant says otherwise; it is long,
 	// for no case should meet it on a slow machine.
 	requestTimeout = 2 * time.Minute
@@ -147,7 +147,7 @@ func (l *local) timeout() time.Duration {
 func (l *local) version() entrypoint.Version {
 	s, err := schema.Compile(l.t.Context(), node.Bundle, "conformance.proto", schema.Options{})
 	require.NoError(l.t, err)
-	v := entrypoint.Version{Namespace: namespace, Name: string(l.variant), Description: "Conformance.", Schema: s}
+	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s}
 	var dispatcher *chain.Dispatcher
 	if l.delivery == conformance.Sequence {
 		dispatcher = chain.NewDispatcher(l.t)
@@ -178,10 +178,11 @@ func (l *local) version() entrypoint.Version {
 	return v
 }
 
-func (l *local) Namespace() string              { return namespace }
+func (l *local) Namespace() string              { return runtimeName }
 func (l *local) Version() string                { return string(l.variant) }
 func (l *local) Delivery() conformance.Delivery { return l.delivery }
 func (l *local) Language() conformance.Language { return l.language }
+func (l *local) OnCluster() bool                { return false }
 func (l *local) GRPC() string                   { return l.entries[0].listeners.GRPC.Addr().String() }
 func (l *local) Web() string                    { return "http://" + l.entries[0].listeners.Web.Addr().String() }
 func (l *local) Reply() string                  { return l.reply }

@@ -94,7 +94,7 @@ func (l *local) environment(base, name string) map[string]string {
 		workers = 3 // cases hold one and ask another
 	}
 	env := map[string]string{
-		"KRT_VERSION": string(l.variant), "KRT_VERSION_ID": string(l.variant), "KRT_RUNTIME_ID": namespace,
+		"KRT_VERSION": string(l.variant), "KRT_VERSION_ID": string(l.variant), "KRT_RUNTIME_ID": runtimeName,
 		"KRT_NODE_NAME": name, "KRT_NODE_ID": string(l.variant) + "-" + name, "KRT_WORKFLOW_NAME": "",
 		"KRT_BASE_PATH": base, "KRT_HANDLER_PATH": "src/node/main.py", "KRT_REPLY_URL": l.reply,
 		"KRT_WORKERS": strconv.Itoa(workers), "PATH": os.Getenv("PATH"), settingDir: l.dir,
@@ -183,7 +183,7 @@ func (l *local) child(env map[string]string, listener net.Listener) {
 func (l *local) foreign() string {
 	return serve(l.t, &node.Foreign{
 		Records: node.Records{Dir: l.dir, Node: "foreign"},
-		Source:  event.Source(namespace, string(l.variant), "foreign"),
+		Source:  event.Source(runtimeName, string(l.variant), "foreign"),
 	})
 }
 

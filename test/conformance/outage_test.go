@@ -13,13 +13,17 @@ import (
 )
 
 func outageCases() []testCase {
+	const (
+		startless = "a version with such a node does not start"
+		container = "a Go node's process is its container, which is back later than the last retry; test/e2e kills pods under load"
+	)
 	all := []testCase{
-		{name: "outage: a node that is down is UNAVAILABLE by name", run: unreachable("Down", "down")},
-		{name: "outage: so is one whose code has no handler", run: unreachable("Broken", "broken")},
+		{name: "outage: a node that is down is UNAVAILABLE by name", run: unreachable("Down", "down"), local: startless},
+		{name: "outage: so is one whose code has no handler", run: unreachable("Broken", "broken"), local: startless},
 		{name: "outage: a connection that breaks is tried again", run: connectionBreaks},
-		{name: "outage: a process that dies once is tried again", run: diesOnce},
-		{name: "outage: a process that always dies is UNAVAILABLE by name", run: diesAlways},
-		{name: "outage: a dying process takes no other call with it", run: diesBesideOthers},
+		{name: "outage: a process that dies once is tried again", run: diesOnce, local: container, localTo: conformance.Go},
+		{name: "outage: a process that always dies is UNAVAILABLE by name", run: diesAlways, local: container, localTo: conformance.Go},
+		{name: "outage: a dying process takes no other call with it", run: diesBesideOthers, local: container, localTo: conformance.Go},
 		{name: "status: an event that is none is final", run: malformedAnswer,
 			differs: "a malformed answer is read by whom it goes to: the entrypoint (Direct) names the node, the next channel (Sequence) refuses it with 400"},
 		{name: "status: 202 and no reply is DEADLINE_EXCEEDED", on: conformance.Hasty, run: silence},

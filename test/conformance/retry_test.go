@@ -12,16 +12,19 @@ import (
 )
 
 func retryCases() []testCase {
-	const trouble = "; the reply port breaks"
+	const (
+		trouble = "; the reply port breaks"
+		proxied = "what breaks the reply port is a proxy before it"
+	)
 	return []testCase{
 		{name: "retry: a node that comes back answers; same event id", run: comesBack},
 		{name: "retry: step 1 failing", run: failingStep("ForeignFirst", "foreign", "n1")},
 		{name: "retry: step 3 failing multiplies no step before it", run: failingStep("ForeignLast", "n1", "n2", "foreign")},
-		{name: "retry: an answer is posted again" + trouble, on: conformance.Unsteady, run: unsteadySuccess},
-		{name: "retry: an early reply is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyEarlyReply},
-		{name: "retry: an exit is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyExit},
-		{name: "retry: an error is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyError},
-		{name: "retry: a dead letter is posted again, no step is" + trouble, on: conformance.Unsteady, run: failingStep("ForeignMiddle", "n1", "foreign", "n3")},
+		{name: "retry: an answer is posted again" + trouble, on: conformance.Unsteady, run: unsteadySuccess, local: proxied},
+		{name: "retry: an early reply is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyEarlyReply, local: proxied},
+		{name: "retry: an exit is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyExit, local: proxied},
+		{name: "retry: an error is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyError, local: proxied},
+		{name: "retry: a dead letter is posted again, no step is" + trouble, on: conformance.Unsteady, run: failingStep("ForeignMiddle", "n1", "foreign", "n3"), local: proxied},
 	}
 }
 

@@ -9,6 +9,9 @@ type Target interface {
 	// Delivery and Language say what is tried.
 	Delivery() Delivery
 	Language() Language
+	// OnCluster says whether the version runs on Knative, where an ingress and a
+	// queue-proxy stand before each node.
+	OnCluster() bool
 	// GRPC and Web are where callers call: host:port, and a URL.
 	GRPC() string
 	Web() string
