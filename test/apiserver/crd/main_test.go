@@ -52,8 +52,11 @@ func run(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	defer server.Stop()
-	return m.Run()
+	code := m.Run()
+	if err := server.Stop(); err != nil {
+		panic(err)
+	}
+	return code
 }
 
 // joined writes the files of config/ that match a pattern into one.

@@ -43,11 +43,12 @@ func (r *Runtime) MarkPublishing(message string) {
 // MarkVersionNotFound says that the version to publish does not exist, and offers
 // the nearest name there is, if any.
 func (r *Runtime) MarkVersionNotFound(nearest string) {
+	hint := "; those there are"
 	if nearest != "" {
-		nearest = fmt.Sprintf("; did you mean %q?", nearest)
+		hint = fmt.Sprintf("; did you mean %q? Those there are", nearest)
 	}
 	r.mark(metav1.ConditionFalse, ReasonVersionNotFound, fmt.Sprintf(
-		"there is no version %q%s%s; those there are: kn krt list -n %s", r.Spec.PublishedVersion, r.stays(), nearest, r.Namespace))
+		"there is no version %q%s%s: kn krt list -n %s", r.Spec.PublishedVersion, r.stays(), hint, r.Namespace))
 }
 
 // MarkVersionNotReady says why the version to publish cannot be, in the words of
