@@ -78,12 +78,14 @@ func configHash(declared []string, data map[string][]byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// markConfigUnreadable says why the Secret cannot be read, and what gives the right to.
-func markConfigUnreadable(v *v1alpha1.Version, err error) {
+// markConfigUnreadable says why the Secret cannot be read, and what gives the right
+// to. The controller's namespace is system; the names are those of config/.
+func markConfigUnreadable(v *v1alpha1.Version, system string, err error) {
 	if !apierrors.IsForbidden(err) {
 		v.MarkConfigUnreadable(fmt.Sprintf("cannot read Secrets in namespace %q: %v", v.Namespace, err))
 		return
 	}
 	v.MarkConfigUnreadable(fmt.Sprintf("the controller may not read Secrets in namespace %q; allow it: "+
-		"kubectl create rolebinding kn-krt-secrets -n %s --clusterrole=kn-krt-secrets --serviceaccount=krt-system:kn-krt-controller", v.Namespace, v.Namespace))
+		"kubectl create rolebinding krt-controller-secrets -n %s --clusterrole krt-controller-secrets --serviceaccount %s:krt-controller",
+		v.Namespace, v.Namespace, system))
 }

@@ -53,6 +53,9 @@ func (w view) podsCause(pods []corev1.Pod) *cause {
 
 func (w view) podCause(pod *corev1.Pod) *cause {
 	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
 			return &cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
 		}
@@ -63,7 +66,9 @@ func (w view) podCause(pod *corev1.Pod) *cause {
 	containers := slices.Clone(pod.Status.ContainerStatuses)
 	slices.SortStableFunc(containers, func(a, b corev1.ContainerStatus) int { return rank(a) - rank(b) })
 	for _, c := range containers {
-		if c.Ready {
+		// Knative's sidecar does the asking: a node's own container counts as ready
+		// as soon as it runs, also when it has just been started again.
+		if c.Ready && c.RestartCount == 0 {
 			continue
 		}
 		if found := w.containerCause(c); found != nil {
@@ -80,9 +85,10 @@ func rank(c corev1.ContainerStatus) int {
 	return 0
 }
 
-// unschedulable is the scheduler's own sentence, without what it says of preemption.
+// unschedulable is the scheduler's own sentence, without what it says of claims and preemption.
 func unschedulable(message string) string {
 	message, _, _ = strings.Cut(message, " preemption:")
+	message, _, _ = strings.Cut(message, " no new claims to deallocate")
 	message = strings.TrimSuffix(strings.TrimSpace(message), ".")
 	return fmt.Sprintf("no node of the cluster takes its pod: %s; see what there is: kubectl describe nodes", message)
 }
@@ -119,12 +125,15 @@ func isCreation(reason string) bool {
 		"PreStartHookError", "PostStartHookError"}, reason)
 }
 
-// pullText tells the same whether the kubelet is trying or waits before it tries again.
+// pullText leaves out who tells it to whom, each with the image's name again: the
+// registry's word stands last. It is the same while the kubelet tries and while it waits.
 func pullText(image, said string) string {
-	if i := strings.Index(said, "failed to "); i >= 0 {
-		said = said[i:]
+	if i := strings.LastIndex(said, image); i >= 0 {
+		if word := strings.TrimLeft(said[i+len(image):], "\": "); word != "" {
+			said = word
+		}
 	}
-	said = cmp.Or(cut(said, maxQuote), "no reason given")
+	said = cmp.Or(cut(strings.TrimSpace(said), maxQuote), "no reason given")
 	return fmt.Sprintf("image %q cannot be pulled: %s", image, said)
 }
 

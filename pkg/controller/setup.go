@@ -41,6 +41,7 @@ func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative) error
 		secrets:  newSecrets(watcher),
 		events:   mgr.GetEventRecorder("kn-krt"),
 		image:    o.EntrypointImage,
+		system:   o.SystemNamespace,
 		checks:   newChecks(),
 	}
 	if err := mgr.Add(manager.RunnableFunc(r.sweep)); err != nil {

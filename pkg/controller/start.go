@@ -75,7 +75,7 @@ func (r *versionReconciler) readConfig(ctx context.Context, v *v1alpha1.Version)
 		if ctx.Err() != nil {
 			return configState{}, err
 		}
-		markConfigUnreadable(v, err)
+		markConfigUnreadable(v, r.system, err)
 		return configState{}, nil
 	}
 	return observeConfig(v, secret), nil

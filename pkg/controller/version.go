@@ -40,6 +40,7 @@ type versionReconciler struct {
 	secrets  *secrets
 	events   events.EventRecorder
 	image    string // of the entrypoint
+	system   string // the controller's namespace
 	checks   *checks
 }
 
