@@ -24,6 +24,14 @@ const (
 	ExitFailed = 1
 	// ExitUsage says that the command line itself is wrong; nothing was done.
 	ExitUsage = 2
+	// ExitNotFound says that there is no version, or part of one, of the name given.
+	ExitNotFound = 3
+	// ExitCluster says that the cluster cannot be reached or used: no kubeconfig, no
+	// answer, no rights, no kn-krt on it.
+	ExitCluster = 4
+	// ExitWait says that what was asked for was recorded, but waiting for it failed
+	// or took too long.
+	ExitWait = 5
 	// ExitInterrupted says that a signal ended the verb before it was done
 	// (128 + SIGINT, as shells count).
 	ExitInterrupted = 130
@@ -46,18 +54,28 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if len(args) == 0 {
 		args = []string{"kn-krt"}
 	}
+	words := args[1:]
+	if programName(args[0]) == completeProgram {
+		words = append([]string{cobra.ShellCompRequestCmd}, words...)
+	}
 	root := newRootCommand(displayName(args[0]), s)
-	root.SetArgs(args[1:])
+	root.SetArgs(words)
 	return exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
+
+// completeProgram is the name by which kubectl starts a plugin to ask it for
+// completions (kubectl 1.26, "Plugins: shell completion").
+const completeProgram = "kubectl_complete-krt"
+
+func programName(argv0 string) string { return strings.TrimSuffix(filepath.Base(argv0), ".exe") }
 
 // displayName is what the user types for the program that was started as argv0,
 // so that a printed command can be typed again: the bare name where a shell finds
 // the program by it, the plugin's name where kn or kubectl does, else the path.
 func displayName(argv0 string) string {
-	name := strings.TrimSuffix(filepath.Base(argv0), ".exe")
+	name := programName(argv0)
 	switch {
-	case name == "kubectl-krt":
+	case name == "kubectl-krt", name == completeProgram:
 		return "kubectl krt"
 	case name == "kn-krt" && strings.HasSuffix(filepath.ToSlash(filepath.Dir(argv0)), "/kn/plugins"):
 		return "kn krt" // kn's own plugin folder, where no shell looks
@@ -79,16 +97,24 @@ func displayName(argv0 string) string {
 const rootLong = `Runs versions of KRT V1 (Konstellation Runtime Transport): an entrypoint
 with your own gRPC contract, nodes in Python or Go, and workflows that join them.
 
-Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 130 interrupted.`
+Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 3 no such version,
+4 no cluster, rights or kn-krt there, 5 a wait failed, 130 interrupted. (kn makes
+1 of all but 0.)`
 
-const rootExample = `  # A new version, checked, run and called
+const rootExample = `  # A new version, checked, run and called on this machine
   %[1]s init my-version --language python
   %[1]s run my-version
   %[1]s invoke greet -d '{"name": "Ana"}'
 
-  # Before handing a version over
-  %[1]s validate my-version
-  %[1]s pack my-version`
+  # The same version on a cluster
+  %[1]s create my-version --start --publish
+  %[1]s invoke my-version greet -d '{"name": "Ana"}'`
+
+// Groups of verbs in the root's help.
+const (
+	groupCluster = "cluster"
+	groupLocal   = "local"
+)
 
 func newRootCommand(name string, s Streams) *cobra.Command {
 	root := &cobra.Command{
@@ -114,15 +140,55 @@ func newRootCommand(name string, s Streams) *cobra.Command {
 		return usageError(cmd, "%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2
+	clusterFlags(root)
+	root.AddGroup(&cobra.Group{ID: groupCluster, Title: "On a cluster:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
+	for _, verb := range clusterVerbs() {
+		addVerb(root, verb(s), groupCluster)
+	}
 	for _, verb := range verbs() {
 		cmd := verb(s)
-		cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", name)
-		root.AddCommand(cmd)
+		addVerb(root, cmd, groupLocal)
+		withoutGlobalFlags(cmd)
 	}
 	return root
 }
 
-// verbs lists what the program can do, in the order that cobra then sorts.
+func addVerb(root, cmd *cobra.Command, group string) {
+	cmd.GroupID = group
+	cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", root.DisplayName())
+	cmd.Long = strings.ReplaceAll(cmd.Long, "kn-krt ", root.DisplayName()+" ")
+	root.AddCommand(cmd)
+}
+
+// withoutGlobalFlags leaves the flags that name a cluster out of cmd's help: they
+// are accepted, since kn passes them on, and mean nothing there.
+func withoutGlobalFlags(cmd *cobra.Command) {
+	help := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		for _, name := range globalFlags() {
+			_ = cmd.Root().PersistentFlags().MarkHidden(name) // the root has them all
+		}
+		help(cmd, args)
+	})
+}
+
+// clusterVerbs lists what the program can do with versions on a cluster.
+func clusterVerbs() []func(Streams) *cobra.Command {
+	return []func(Streams) *cobra.Command{
+		newConfigCommand,
+		newDeleteCommand,
+		newDescribeCommand,
+		newListCommand,
+		newPublishCommand,
+		newRollbackCommand,
+		newStartCommand,
+		newStopCommand,
+		newUnpublishCommand,
+		newWaitCommand,
+	}
+}
+
+// verbs lists what the program can do without a cluster.
 func verbs() []func(Streams) *cobra.Command {
 	return []func(Streams) *cobra.Command{
 		newGenerateCommand,

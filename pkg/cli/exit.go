@@ -59,12 +59,15 @@ func exit(ctx context.Context, w io.Writer, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "Interrupted.")
-		return ExitInterrupted
-	}
 	f := &failure{err: err, code: ExitFailed}
 	errors.As(err, &f)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "Interrupted.")
+		if f.hint != "" {
+			fmt.Fprintln(w, f.hint)
+		}
+		return ExitInterrupted
+	}
 	if !f.told {
 		// The whole chain, not f alone: whoever wrapped f said where.
 		fmt.Fprintf(w, "Error: %v\n", err)

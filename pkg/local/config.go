@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -64,44 +65,62 @@ type values struct {
 	files     map[string][]byte // content by name
 }
 
-// gather finds a value for each name that the manifest declares. environment is
-// what os.LookupEnv is. An empty value counts as none.
-func (c Config) gather(variables, files []string, environment func(string) (string, bool)) (values, error) {
-	v := values{variables: map[string]string{}, files: map[string][]byte{}}
+// Given returns the values that c itself gives to the variables and files that are
+// declared: content by name. A name that is not declared is an error; a name without
+// a value is not, and an empty value counts as none.
+func (c Config) Given(variables, files []string) (vars map[string]string, contents map[string][]byte, err error) {
 	if err := c.check(variables, files); err != nil {
-		return v, err
+		return nil, nil, err
 	}
 	fromFile, err := c.readEnvFile()
 	if err != nil {
-		return v, err
+		return nil, nil, err
 	}
-	missing := &MissingConfigError{}
+	vars, contents = map[string]string{}, map[string][]byte{}
 	for _, name := range variables {
-		value := c.Set[name]
-		if value == "" {
-			value = fromFile[name]
+		if value := cmp.Or(c.Set[name], fromFile[name]); value != "" {
+			vars[name] = value
 		}
-		if value == "" {
-			value, _ = environment(name)
-		}
-		if value == "" {
-			missing.Variables = append(missing.Variables, name)
-			continue
-		}
-		v.variables[name] = value
 	}
 	for _, name := range files {
 		path, ok := c.Files[name]
 		if !ok {
-			missing.Files = append(missing.Files, name)
 			continue
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return v, fmt.Errorf("cannot read config file %q: %w", name, err)
+			return nil, nil, fmt.Errorf("cannot read config file %q: %w", name, err)
 		}
-		v.files[name] = content
+		contents[name] = content
 	}
+	return vars, contents, nil
+}
+
+// gather finds a value for each name that the manifest declares. environment is
+// what os.LookupEnv is. An empty value counts as none.
+func (c Config) gather(variables, files []string, environment func(string) (string, bool)) (values, error) {
+	vars, contents, err := c.Given(variables, files)
+	if err != nil {
+		return values{}, err
+	}
+	missing := &MissingConfigError{}
+	for _, name := range variables {
+		if vars[name] != "" {
+			continue
+		}
+		value, _ := environment(name)
+		if value == "" {
+			missing.Variables = append(missing.Variables, name)
+			continue
+		}
+		vars[name] = value
+	}
+	for _, name := range files {
+		if _, ok := contents[name]; !ok {
+			missing.Files = append(missing.Files, name)
+		}
+	}
+	v := values{variables: vars, files: contents}
 	if len(missing.Variables)+len(missing.Files) > 0 {
 		return v, missing
 	}

@@ -39,10 +39,20 @@ var never = []struct {
 	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
 	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},
 	{"pkg/render", "rendering is pure",
-		[]string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
+		[]string{"sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
 	{"pkg/apply", "apply knows objects, not versions", []string{module + "/pkg/apis", module + "/pkg/krt"}},
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
+}
+
+// direct is the same for what a package must not import itself. The types of
+// Knative's Sequence depend on client-go; what renders them must not use it.
+var direct = []struct {
+	pkg, why string
+	imports  []string
+}{
+	{"pkg/render", "rendering is pure: no client, context, clock, environment or log",
+		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
 }
 
 // only names the packages that alone may import another one directly.
@@ -54,7 +64,7 @@ var only = []struct {
 	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK stands at the entrypoint's outer edge only", []string{"pkg/entrypoint"}},
 	{module + "/pkg/store", "runners hold a client, only the local run owns a store", []string{"pkg/local", "pkg/store"}},
 	{"modernc.org/sqlite", "pkg/store alone knows its database", []string{"pkg/store"}},
-	{module + "/pkg/cli", "the command line is the outermost package", []string{"cmd/kn-krt", "pkg/cli", "test/scripts"}},
+	{module + "/pkg/cli", "the command line is the outermost package", []string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
 }
 
 // runnerMay is all that pkg/runner may depend on besides the standard library,
@@ -82,6 +92,22 @@ func TestImportTable(t *testing.T) {
 				}
 				for _, dep := range p.Deps {
 					require.Falsef(t, withinAny(dep, rule.imports), "%s depends on %s: %s", p.ImportPath, dep, rule.why)
+				}
+			}
+		})
+	}
+}
+
+func TestDirectImports(t *testing.T) {
+	packages := list(t, "../..", "./...")
+	for _, rule := range direct {
+		t.Run(rule.pkg, func(t *testing.T) {
+			for _, p := range packages {
+				if !within(p.ImportPath, module+"/"+rule.pkg) {
+					continue
+				}
+				for _, path := range p.Imports {
+					require.Falsef(t, withinAny(path, rule.imports), "%s imports %s: %s", p.ImportPath, path, rule.why)
 				}
 			}
 		})

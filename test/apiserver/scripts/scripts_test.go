@@ -1,0 +1,164 @@
+// Package scripts tests the cluster's verbs as their users see them: each .txtar is
+// a script of commands, in a namespace of its own of a real apiserver. No controller
+// runs: the command "status" of a script plays it.
+package scripts
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/test/apiserver"
+)
+
+var update = flag.Bool("update", false, "write the output as it is into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kn-krt": program, "kubectl-krt": program, "kubectl_complete-krt": program, "interrupted": interrupted})
+}
+
+// program is kn-krt itself: scripts start the test binary by its names.
+func program() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	os.Exit(cli.Main(ctx, os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+// interrupted runs a command and interrupts it once it waits: when it has printed an
+// empty line, and the line after.
+func interrupted() {
+	c := exec.Command(os.Args[1], os.Args[2:]...)
+	out, err := c.StdoutPipe()
+	c.Stderr = os.Stderr
+	if err != nil || c.Start() != nil {
+		os.Exit(1)
+	}
+	lines, signalled := bufio.NewScanner(out), false
+	for empty := false; lines.Scan(); empty = lines.Text() == "" {
+		if empty && !signalled {
+			signalled = c.Process.Signal(os.Interrupt) == nil
+		}
+	}
+	_ = c.Wait() // its code is looked at
+	os.Exit(c.ProcessState.ExitCode())
+}
+
+// stage is what all scripts share.
+type stage struct {
+	client client.Client
+	config string // a kubeconfig file
+}
+
+func TestScripts(t *testing.T) {
+	s := newStage(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               s.setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"apply":  s.apply,
+			"status": s.status,
+			"mask":   mask,
+		},
+	})
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	program := os.Getenv("KRT_KUBE")
+	if program == "" {
+		t.Skip("needs Kubernetes built: make test-api")
+	}
+	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: crds(t)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig)
+	require.NoError(t, err)
+	config.QPS = -1
+	scheme := runtime.NewScheme()
+	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	require.NoError(t, corev1.AddToScheme(scheme))
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	require.NoError(t, err)
+	return &stage{client: c, config: server.Kubeconfig}
+}
+
+// crds is a file with our CRDs and Knative's.
+func crds(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("../../../config/300-*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	if knative := os.Getenv("KRT_CRDS"); knative != "" {
+		files = append(files, knative)
+	}
+	var all []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all = append(all, string(text))
+	}
+	name := filepath.Join(t.TempDir(), "crds.yaml")
+	require.NoError(t, os.WriteFile(name, []byte(strings.Join(all, "\n---\n")), 0o600))
+	return name
+}
+
+// setup gives a script a namespace, named after it, and a kubeconfig that means it.
+func (s *stage) setup(env *testscript.Env) error {
+	name := namespaceOf(env.WorkDir)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := s.client.Create(context.Background(), namespace); err != nil {
+		return err
+	}
+	config, err := clientcmd.LoadFromFile(s.config)
+	if err != nil {
+		return err
+	}
+	config.Contexts["test"].Namespace = name
+	file := filepath.Join(env.WorkDir, ".kubeconfig")
+	env.Vars = append(env.Vars, "KUBECONFIG="+file, "NS="+name)
+	return clientcmd.WriteToFile(*config, file)
+}
+
+// namespaceOf is the script's name: testscript's folder is script-NAME.
+func namespaceOf(workDir string) string {
+	return strings.TrimPrefix(filepath.Base(workDir), "script-")
+}
+
+// bound is the namespace of a running script.
+func bound(ts *testscript.TestScript) string { return ts.Getenv("NS") }
+
+// check ends the script unless err is nil.
+func check(ts *testscript.TestScript, err error) {
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+}
+
+// arguments ends the script unless there are as many words as wanted.
+func arguments(ts *testscript.TestScript, args []string, least int, usage string) {
+	if len(args) < least {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+var errNotYet = fmt.Errorf("not yet")
