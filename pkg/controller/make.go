@@ -176,13 +176,16 @@ func (r *versionReconciler) clusterNodes(ctx context.Context, a *attempt) (int, 
 	return min(count, 2), nil
 }
 
-// person reports whether an error is one that only a person can mend, and says it in words for one.
+// person reports whether trying again does not mend an error, and says it in words
+// for a person.
 func person(v *v1alpha1.Version, err error) (*cause, bool) {
 	var taken *apply.NotOwnedError
 	var status apierrors.APIStatus
 	switch {
 	case err == nil, apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return nil, false
+	case errors.As(err, &taken) && taken.Former: // its end is heard of
+		return &cause{v1alpha1.ReasonDeploying, fmt.Sprintf("%s %q of a deleted version of this name has not gone yet", taken.Kind, taken.Name)}, true
 	case errors.As(err, &taken):
 		return &cause{v1alpha1.ReasonNotOwned, takenText(v, taken)}, true
 	case meta.IsNoMatchError(err):
@@ -198,8 +201,6 @@ func person(v *v1alpha1.Version, err error) (*cause, bool) {
 func takenText(v *v1alpha1.Version, taken *apply.NotOwnedError) string {
 	object := fmt.Sprintf("%s %q", taken.Kind, taken.Name)
 	switch {
-	case taken.Former:
-		return fmt.Sprintf("%s is of a deleted version of this name and has not gone yet", object)
 	case taken.OwnerKind == "Version":
 		return fmt.Sprintf("%s belongs to Version %q, whose names meet this one's; rename this one or delete that: kn krt delete %s -n %s",
 			object, taken.OwnerName, taken.OwnerName, v.Namespace)

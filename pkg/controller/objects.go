@@ -104,7 +104,7 @@ func (o *objects) sort(pods []corev1.Pod) (entrypoint []corev1.Pod) {
 			continue
 		}
 		found := o.nodes[node]
-		if found.revision != nil && pods[i].Labels[serving.RevisionLabelKey] == found.revision.Name {
+		if found.service != nil && pods[i].Labels[serving.RevisionLabelKey] == found.service.Status.LatestCreatedRevisionName {
 			found.pods = append(found.pods, pods[i])
 			o.nodes[node] = found
 		}

@@ -147,7 +147,7 @@ func (w view) crash(container string, t *corev1.ContainerStateTerminated) string
 	how := fmt.Sprintf("ended with exit code %d", t.ExitCode)
 	switch {
 	case t.Reason == "OOMKilled":
-		how = "was ended for want of memory (OOMKilled): raise resources.limits.memory"
+		return what + " was ended for want of memory (OOMKilled); raise its resources.limits.memory"
 	case t.Signal != 0:
 		how = fmt.Sprintf("was ended by signal %d", t.Signal)
 	}

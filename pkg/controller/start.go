@@ -103,7 +103,11 @@ func (r *versionReconciler) observe(ctx context.Context, a *attempt) error {
 		entrypoint.deployment = nil
 	}
 	w.observeEntrypoint(v, entrypoint)
-	if c := a.outcome.cause(piece{}); c != nil {
+	switch c := a.outcome.cause(piece{}); {
+	case c == nil:
+	case c.reason == v1alpha1.ReasonDeploying:
+		v.MarkEntrypointDeploying(c.message)
+	default:
 		v.MarkEntrypointNotReady(c.reason, c.message)
 	}
 	a.verdict.mark(v)
@@ -129,7 +133,8 @@ func (r *versionReconciler) observeNodes(a *attempt, w view) {
 	for _, n := range v.Spec.Nodes {
 		p := piece{node: n.Name}
 		switch {
-		case a.outcome.flags[n.Name] != nil:
+		// One that is there runs on; it only cannot be written.
+		case a.outcome.flags[n.Name] != nil && a.have.nodes[n.Name].service == nil:
 			v.MarkNodeFeatureDisabled(n.Name, a.outcome.flags[n.Name]...)
 		case a.outcome.cause(p) != nil:
 			c := a.outcome.cause(p)

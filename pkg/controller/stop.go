@@ -50,6 +50,9 @@ func (r *versionReconciler) drain(ctx context.Context, v *v1alpha1.Version, now 
 	if remains, err := r.has(ctx, v, &appsv1.DeploymentList{}); remains || err != nil {
 		return true, err
 	}
+	if v.DeletionTimestamp != nil {
+		return false, nil // the rest goes by its owner references
+	}
 	if _, err := r.applier.Prune(ctx, v, nil, r.kinds()...); err != nil {
 		return true, err
 	}
