@@ -98,8 +98,8 @@ const rootLong = `Runs versions of KRT V1 (Konstellation Runtime Transport): an 
 with your own gRPC contract, nodes in Python or Go, and workflows that join them.
 
 Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 3 no such version,
-4 no cluster, rights or kn-krt there, 5 a wait failed, 130 interrupted. (kn makes
-1 of all but 0.)`
+4 no cluster, no rights there, or not installed there, 5 a wait failed, 130
+interrupted. kn makes 1 of all but 0.`
 
 const rootExample = `  # A new version, checked, run and called on this machine
   %[1]s init my-version --language python
@@ -176,10 +176,12 @@ func withoutGlobalFlags(cmd *cobra.Command) {
 func clusterVerbs() []func(Streams) *cobra.Command {
 	return []func(Streams) *cobra.Command{
 		newConfigCommand,
+		newCreateCommand,
 		newDeleteCommand,
 		newDescribeCommand,
 		newListCommand,
 		newPublishCommand,
+		newRenderCommand,
 		newRollbackCommand,
 		newStartCommand,
 		newStopCommand,

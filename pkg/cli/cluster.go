@@ -12,6 +12,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -90,7 +91,10 @@ func kubeconfig(cmd *cobra.Command) clientcmd.ClientConfig {
 // namespaceOf is the namespace that cmd means, without asking a cluster.
 func namespaceOf(cmd *cobra.Command) (string, error) {
 	namespace, _, err := kubeconfig(cmd).Namespace()
-	if err != nil {
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return metav1.NamespaceDefault, nil
+	case err != nil:
 		return "", explainConfig(cmd, err)
 	}
 	return namespace, nil

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// systemNamespace is where kn-krt itself runs (config/).
+const systemNamespace = "krt-system"
+
+// imageFlags say where node images go and what they stand on.
+type imageFlags struct {
+	registry string
+	insecure bool
+	platform []string
+	bases    []string
+}
+
+func (f *imageFlags) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.registry, "registry", "", "registry and path that node images are pushed to (default: $KO_DOCKER_REPO)")
+	flags.BoolVar(&f.insecure, "insecure-registry", false, "reach the registry by plain HTTP; one of this machine always may be")
+	flags.StringSliceVar(&f.platform, "platform", nil, "what images are made for, such as linux/arm64 (default: the base image's, or linux/amd64)")
+	flags.StringArrayVar(&f.bases, "base", nil, "base image, as NAME=IMAGE; NAME is python, go or an image of krt.yml (default: the cluster's config-krt)")
+}
+
+// repo is where images go.
+func (f *imageFlags) repo() string { return cmp.Or(f.registry, os.Getenv("KO_DOCKER_REPO")) }
+
+// placeholders stand for images that are not made yet.
+func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
+	images := map[string]string{}
+	for _, n := range b.Manifest.Nodes {
+		if b.Kind(n) != krt.KindImage {
+			images[n.Name] = cmp.Or(f.repo(), "registry.local") + "/krt-nodes:" + b.Manifest.Version + "-" + n.Name
+		}
+	}
+	return images
+}
+
+// build makes and pushes the images of the bundle's nodes. c is the cluster they
+// are for, whose settings name base images; nil for none.
+func (o *createOptions) build(cmd *cobra.Command, c *cluster, b *krt.Bundle) (map[string]string, error) {
+	ctx := cmd.Context()
+	bases, err := pairs(cmd, "--base", o.images.bases)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		for name, image := range c.baseImages(ctx, o.streams.Err) {
+			if bases[name] == "" {
+				bases[name] = image
+			}
+		}
+	}
+	progress := &imageProgress{out: o.streams.Out, begun: time.Now()}
+	builder, err := image.New(image.Options{
+		Repo: o.images.repo(), Insecure: o.images.insecure, Platforms: o.images.platform,
+		Bases: bases, GoBase: cmp.Or(bases["go"], os.Getenv("KO_DEFAULTBASEIMAGE")),
+		Runner: runnerProgram(), Progress: progress.event,
+	})
+	if err != nil {
+		return nil, o.explainImages(err)
+	}
+	fmt.Fprintf(o.streams.Out, "Making images of version '%s':\n\n", b.Manifest.Version)
+	images, err := builder.BuildAll(ctx, b)
+	if err != nil {
+		return nil, o.explainImages(err)
+	}
+	fmt.Fprintln(o.streams.Out)
+	return images, nil
+}
+
+// baseImages are those of the cluster's settings. Who may not read these builds
+// on the defaults, and is told.
+func (c *cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
+	config := &corev1.ConfigMap{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: render.SettingsName}, config)
+	if isUnknownName(err) {
+		return nil
+	}
+	if err != nil {
+		fmt.Fprintf(w, "Building on the default base images: %v\n", err)
+		return nil
+	}
+	settings, err := render.ParseSettings(config.Data)
+	if err != nil {
+		fmt.Fprintf(w, "Building on the default base images: ConfigMap %s in %s: %v\n", render.SettingsName, systemNamespace, err)
+		return nil
+	}
+	return settings.BaseImages
+}
+
+// runnerProgram runs Python nodes on bases that have no runner: the program
+// cmd/runner where it lies beside this one, else this one itself.
+func runnerProgram() image.Program {
+	self, err := os.Executable()
+	if err != nil {
+		return image.Program{}
+	}
+	beside := filepath.Join(filepath.Dir(self), "runner")
+	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+		return image.Program{Path: beside}
+	}
+	return image.Program{Path: self, Args: []string{runnerVerb}}
+}
+
+func (o *createOptions) explainImages(err error) error {
+	var registry *image.RegistryError
+	var build *gobuild.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w; nothing was created", err)
+	case errors.Is(err, image.ErrNoRepo):
+		return withHint(err, "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO.")
+	case errors.As(err, &registry) && registry.Trouble == image.TroubleInsecure:
+		return withHint(err, "If it has no TLS, add --insecure-registry. Nothing was created.")
+	case errors.As(err, &registry):
+		return withHint(err, "Nothing was created.")
+	case errors.Is(err, image.ErrNoRunner):
+		return withHint(err, "Name such a base with --base python=IMAGE, or for all in ConfigMap %s of %s.", render.SettingsName, systemNamespace)
+	case errors.As(err, &build), errors.Is(err, gobuild.ErrNoGo):
+		return withHint(err, "Nothing was created.")
+	}
+	return err
+}
+
+// imageProgress prints a line for each step of each node.
+type imageProgress struct {
+	out   io.Writer
+	begun time.Time
+	mu    sync.Mutex
+}
+
+func (p *imageProgress) event(e image.Event) {
+	text := ""
+	switch e.Type {
+	case image.EventBuilding:
+		text = "building"
+	case image.EventInstalling:
+		text = "getting its requirements"
+	case image.EventDownload, image.EventWarning:
+		text = e.Text
+	case image.EventDone:
+		text = fmt.Sprintf("image in %.1fs, %s sent of %s", e.Elapsed.Seconds(), bytesText(e.Sent), bytesText(e.Size))
+	default:
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, "%7.3fs node %s: %s\n", time.Since(p.begun).Seconds(), e.Node, strings.TrimSpace(text))
+}
+
+// bytesText is a size as people read it.
+func bytesText(n int64) string {
+	const kib = 1024
+	switch {
+	case n < kib:
+		return fmt.Sprintf("%d B", n)
+	case n < kib*kib:
+		return fmt.Sprintf("%.1f KiB", float64(n)/kib)
+	default:
+		return fmt.Sprintf("%.1f MiB", float64(n)/kib/kib)
+	}
+}
