@@ -1,6 +1,8 @@
 package render
 
 import (
+	"maps"
+
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,7 +22,7 @@ func ActiveIngress(rt *v1alpha1.Runtime, s Settings) *networkingv1.Ingress {
 		Name:        ActiveEntrypointName,
 		Namespace:   rt.Namespace,
 		Labels:      map[string]string{LabelName: entrypointContainer, LabelManagedBy: ManagedBy},
-		Annotations: s.IngressAnnotations,
+		Annotations: maps.Clone(s.IngressAnnotations),
 	}}
 	i.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("Ingress"))
 	if s.IngressClass != "" {

@@ -56,15 +56,15 @@ func trafficKeys() []settingKey {
 			"apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\n",
 			func(s *Settings, text string) error { return channel(&s.ChannelTemplate, text) }},
 		{"timeout", "How long a caller waits where the version does not say; at most 590s.", "30s",
-			func(s *Settings, text string) error { return duration(&s.Timeout, text, time.Second, maxTimeout) }},
+			func(s *Settings, text string) error { return duration(&s.Timeout, text, maxTimeout) }},
 		{"connection-age", "How long a caller's connection lives, give or take a tenth, before it must be made anew: so long\n" +
 			"callers may still reach the version that was published before.", "2m0s",
 			func(s *Settings, text string) error {
-				return duration(&s.ConnectionAge, text, time.Second, 24*time.Hour)
+				return duration(&s.ConnectionAge, text, 24*time.Hour)
 			}},
 		{"connection-grace", "How long requests may go on behind that; when an entrypoint stops, at least their timeout.", "30s",
 			func(s *Settings, text string) error {
-				return duration(&s.ConnectionGrace, text, time.Second, time.Hour)
+				return duration(&s.ConnectionGrace, text, time.Hour)
 			}},
 		{"max-message-bytes", "The largest message, in bytes.", "4194304",
 			func(s *Settings, text string) error { return integer(&s.MaxMessageBytes, text, 1, 1<<30) }},
@@ -92,7 +92,7 @@ func scaleKeys() []settingKey {
 			func(s *Settings, text string) error { return integer(&s.PythonWorkers, text, 1, 256) }},
 		{"start-timeout", "How long what needs a person may stand in the way before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {
-				return duration(&s.StartTimeout, text, time.Second, time.Hour)
+				return duration(&s.StartTimeout, text, time.Hour)
 			}},
 	}
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,8 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template.Spec.ResponseStartTimeoutSeconds = new(timeout)
 	template.Spec.ContainerConcurrency = new(in.concurrency(n))
 	template.Spec.PodSpec = in.nodePod(n)
+	// Knative's default, written down: who shifts traffic by hand would undo a start.
+	s.Spec.Traffic = []servingv1.TrafficTarget{{LatestRevision: new(true), Percent: new(int64(100))}}
 	return s
 }
 
@@ -173,8 +176,8 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 			corev1.VolumeMount{Name: configVolume, MountPath: configFolder, ReadOnly: true})
 	}
 	if n.GPU {
-		pod.NodeSelector = in.Settings.GPUNodeSelector
-		pod.Tolerations = in.Settings.GPUTolerations
+		pod.NodeSelector = maps.Clone(in.Settings.GPUNodeSelector)
+		pod.Tolerations = slices.Clone(in.Settings.GPUTolerations)
 	}
 	pod.Containers = []corev1.Container{container}
 	return pod

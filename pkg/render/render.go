@@ -82,32 +82,37 @@ func (in Input) check() error {
 		return errors.New("cannot render: there is no version")
 	}
 	var problems []error
-	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if t := in.timeout(); t <= 0 || t > maxTimeout {
-		fail("entrypoint: timeout %s is not between 1ms and %s", t, maxTimeout)
+	if t := in.timeout(); !allowed(t) {
+		problems = append(problems, fmt.Errorf("entrypoint: timeout %s is not between 1ms and %s", t, maxTimeout))
 	}
+	if err := errors.Join(append(problems, in.checkNodes()...)...); err != nil {
+		return fmt.Errorf("cannot render version %q: %w", in.Version.Name, err)
+	}
+	return nil
+}
+
+func (in Input) checkNodes() (problems []error) {
 	var declared []string
 	for _, n := range in.Version.Spec.Nodes {
 		declared = append(declared, n.Name)
-		if n.Timeout != nil && (n.Timeout.Duration <= 0 || n.Timeout.Duration > maxTimeout) {
-			fail("node %q: timeout %s is not between 1ms and %s", n.Name, n.Timeout.Duration, maxTimeout)
+		if n.Timeout != nil && !allowed(n.Timeout.Duration) {
+			problems = append(problems, fmt.Errorf("node %q: timeout %s is not between 1ms and %s", n.Name, n.Timeout.Duration, maxTimeout))
 		}
 		if n.Image == "" {
-			fail("node %q: there is no image", n.Name)
+			problems = append(problems, fmt.Errorf("node %q: there is no image", n.Name))
 		}
 	}
 	for _, w := range in.Version.Spec.Workflows {
 		for _, step := range w.Sequential {
 			if !slices.Contains(declared, step) {
-				fail("workflow %q: node %q is not declared", w.Name, step)
+				problems = append(problems, fmt.Errorf("workflow %q: node %q is not declared", w.Name, step))
 			}
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
-		return fmt.Errorf("cannot render version %q: %w", in.Version.Name, err)
-	}
-	return nil
+	return problems
 }
+
+func allowed(timeout time.Duration) bool { return timeout >= time.Millisecond && timeout <= maxTimeout }
 
 // timeout is how long a caller waits at most.
 func (in Input) timeout() time.Duration {

@@ -1,8 +1,6 @@
 package render
 
 import (
-	"path"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +16,7 @@ const SettingsName = "config-krt"
 type Settings struct {
 	// BaseImages are the images that nodes are built on, by what a manifest calls
 	// them ("konstellation/kre-py:1.23.1", or without the tag), or by language
-	// ("python", "go"). See [Settings.BaseImage].
+	// ("python", "go"). Package image looks them up.
 	BaseImages map[string]string
 
 	// GPUResource is what a node with gpu asks one of.
@@ -109,21 +107,4 @@ func DefaultSettings() Settings {
 	}
 	s.ChannelTemplate.APIVersion, s.ChannelTemplate.Kind = "messaging.knative.dev/v1", "InMemoryChannel"
 	return s
-}
-
-// BaseImage returns the image to build a node on whose manifest says image and
-// whose code is in language ("python", "go"). The most telling key wins: the
-// whole image, the image without tag or digest, its last two elements (what
-// stands behind a registry), the language. Empty when there is none.
-func (s Settings) BaseImage(image, language string) string {
-	name, _, _ := strings.Cut(image, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		name = name[:i]
-	}
-	for _, key := range []string{image, name, path.Join(path.Base(path.Dir(name)), path.Base(name)), language} {
-		if base := s.BaseImages[key]; base != "" {
-			return base
-		}
-	}
-	return ""
 }

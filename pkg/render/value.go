@@ -23,7 +23,8 @@ import (
 // The functions of this file read one kind of value each. The error says what
 // was written and what may be.
 
-func duration(to *time.Duration, text string, least, most time.Duration) error {
+func duration(to *time.Duration, text string, most time.Duration) error {
+	const least = time.Second
 	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
 		return fmt.Errorf(`%.40q is no duration from %s to %s, such as "30s" or "2m"`, text, least, most)
@@ -157,21 +158,29 @@ func tolerations(to *[]corev1.Toleration, text string) error {
 		return err
 	}
 	for i, t := range all {
-		place := "toleration " + strconv.Itoa(i+1)
-		switch {
-		case t.Operator != "" && t.Operator != corev1.TolerationOpExists && t.Operator != corev1.TolerationOpEqual:
-			return fmt.Errorf("%s: operator %.40q is neither Exists nor Equal", place, t.Operator)
-		case t.Operator == corev1.TolerationOpExists && t.Value != "":
-			return fmt.Errorf("%s: with operator Exists there is no value", place)
-		case t.Key == "" && t.Operator != corev1.TolerationOpExists:
-			return fmt.Errorf("%s: without a key the operator must be Exists", place)
-		case t.Key != "" && len(validation.IsQualifiedName(t.Key)) > 0:
-			return fmt.Errorf("%s: %.80q is no key of a taint", place, t.Key)
-		case !slices.Contains([]corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute}, t.Effect):
-			return fmt.Errorf("%s: effect %.40q is none of NoSchedule, PreferNoSchedule, NoExecute", place, t.Effect)
+		if err := checkToleration(t); err != nil {
+			return fmt.Errorf("toleration %d: %w", i+1, err)
 		}
 	}
 	*to = all
+	return nil
+}
+
+func checkToleration(t corev1.Toleration) error {
+	operators := []corev1.TolerationOperator{"", corev1.TolerationOpExists, corev1.TolerationOpEqual}
+	effects := []corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute}
+	switch exists := t.Operator == corev1.TolerationOpExists; {
+	case !slices.Contains(operators, t.Operator):
+		return fmt.Errorf("operator %.40q is neither Exists nor Equal", t.Operator)
+	case exists && t.Value != "":
+		return errors.New("with operator Exists there is no value")
+	case !exists && t.Key == "":
+		return errors.New("without a key the operator must be Exists")
+	case t.Key != "" && len(validation.IsQualifiedName(t.Key)) > 0:
+		return fmt.Errorf("%.80q is no key of a taint", t.Key)
+	case !slices.Contains(effects, t.Effect):
+		return fmt.Errorf("effect %.40q is none of NoSchedule, PreferNoSchedule, NoExecute", t.Effect)
+	}
 	return nil
 }
 

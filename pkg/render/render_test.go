@@ -1,0 +1,167 @@
+package render_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+func minimal(t *testing.T) render.Input { return input(t, filepath.Join("testdata", "minimal")) }
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*render.Input)
+		want   string
+	}{
+		{"no version", func(in *render.Input) { in.Version = nil }, "cannot render: there is no version"},
+		{"a timeout too long", func(in *render.Input) {
+			in.Version.Spec.Entrypoint.Timeout = &metav1.Duration{Duration: 591 * time.Second}
+		}, `cannot render version "greeter-v1": entrypoint: timeout 9m51s is not between 1ms and 9m50s`},
+		{"a node's timeout too long", func(in *render.Input) {
+			in.Version.Spec.Nodes[0].Timeout = &metav1.Duration{Duration: time.Hour}
+		}, `node "greeter": timeout 1h0m0s is not between 1ms and 9m50s`},
+		{"a node without an image", func(in *render.Input) { in.Version.Spec.Nodes[0].Image = "" }, `node "greeter": there is no image`},
+		{"a step that is no node", func(in *render.Input) {
+			in.Version.Spec.Workflows[0].Sequential = []string{"greter"}
+		}, `workflow "greeting": node "greter" is not declared`},
+		{"no entrypoint image", func(in *render.Input) { in.EntrypointImage = "" }, "there is no image for it"},
+		{"a proto that is not there", func(in *render.Input) { in.Version.Spec.Entrypoint.Proto = "other.proto" },
+			`cannot render the entrypoint of version "greeter-v1": entrypoint.proto is not among entrypoint.files`},
+		{"a proto in the configuration's place", func(in *render.Input) {
+			in.Version.Spec.Entrypoint.Files[0].Path = "entrypoint.json"
+		}, `a proto cannot be named "entrypoint.json"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := minimal(t)
+			test.change(&in)
+			_, err := render.Objects(in)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestAllRefusalsAtOnce(t *testing.T) {
+	in := minimal(t)
+	in.Settings.Timeout = 0
+	in.Version.Spec.Nodes[0].Image = ""
+	_, err := render.Nodes(in)
+	require.ErrorContains(t, err, "entrypoint: timeout 0s")
+	require.ErrorContains(t, err, `node "greeter": there is no image`)
+}
+
+// seed is the Service that KRT V1's documents show, without what an apiserver
+// fills in.
+const seed = `
+apiVersion: v1
+kind: Service
+metadata:
+  labels:
+    type: entrypoint
+    version-name: greeter-v1-entrypoint
+  name: NAME
+  namespace: dev-render
+spec:
+  ports:
+  - name: grpc
+    port: 9000
+    protocol: TCP
+    targetPort: 9000
+  - name: web
+    port: 80
+    protocol: TCP
+    targetPort: 8080
+  selector:
+    type: entrypoint
+    version-name: greeter-v1-entrypoint
+  sessionAffinity: None
+  type: ClusterIP
+status:
+  loadBalancer: {}
+`
+
+func TestServicesAreTheSeeds(t *testing.T) {
+	objects, err := render.Entrypoint(minimal(t))
+	require.NoError(t, err)
+	active := render.ActiveEntrypoint(&v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Namespace: "dev-render"}}, "greeter-v1")
+	for name, service := range map[string]render.Object{"greeter-v1": objects[0], "active-entrypoint": active} {
+		var want corev1.Service
+		require.NoError(t, yaml.UnmarshalStrict([]byte(strings.Replace(seed, "NAME", name, 1)), &want))
+		require.Equal(t, &want, service)
+	}
+}
+
+func TestIngress(t *testing.T) {
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Namespace: "kre"}}
+	require.Nil(t, render.ActiveIngress(rt, render.DefaultSettings()))
+	s, err := render.ParseSettings(map[string]string{
+		"ingress-domain": "krt.example.com", "ingress-class": "nginx", "ingress-tls-secret": "krt-tls",
+	})
+	require.NoError(t, err)
+	require.Equal(t, `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  annotations:
+    nginx.ingress.kubernetes.io/backend-protocol: GRPC
+  labels:
+    app.kubernetes.io/managed-by: kn-krt
+    app.kubernetes.io/name: entrypoint
+  name: active-entrypoint
+  namespace: kre
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: kre.krt.example.com
+    http:
+      paths:
+      - backend:
+          service:
+            name: active-entrypoint
+            port:
+              name: grpc
+        path: /
+        pathType: Prefix
+  tls:
+  - hosts:
+    - kre.krt.example.com
+    secretName: krt-tls
+`, string(yamlOf(t, []render.Object{render.ActiveIngress(rt, s)})))
+}
+
+// Who applies objects writes annotations into them, and settings are shared by
+// all versions.
+func TestObjectsShareNothingWithTheirInput(t *testing.T) {
+	in := input(t, filepath.Join("testdata", "gpu"))
+	before := yamlOf(t, must(t, in))
+	for _, object := range must(t, in) {
+		scribble(object.GetLabels())
+		scribble(object.GetAnnotations())
+	}
+	nodes, err := render.Nodes(in)
+	require.NoError(t, err)
+	scribble(nodes[0].Spec.Template.Spec.NodeSelector)
+	nodes[0].Spec.Template.Spec.Containers[0].Resources.Limits["cpu"] = *nodes[0].Spec.Template.Spec.Containers[0].Resources.Limits.Memory()
+	require.Equal(t, string(before), string(yamlOf(t, must(t, in))))
+}
+
+func must(t *testing.T, in render.Input) []render.Object {
+	t.Helper()
+	objects, err := render.Objects(in)
+	require.NoError(t, err)
+	return objects
+}
+
+func scribble(m map[string]string) {
+	if m != nil {
+		m["scribbled"] = "yes"
+	}
+}

@@ -1,0 +1,136 @@
+package render_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/render"
+)
+
+func TestNoSettingsAreTheDefaults(t *testing.T) {
+	s, err := render.ParseSettings(map[string]string{"_example": "anything: at all"})
+	require.NoError(t, err)
+	require.Equal(t, render.DefaultSettings(), s)
+}
+
+// example is the example as somebody would put it into the ConfigMap.
+func example(t *testing.T) map[string]string {
+	t.Helper()
+	var data map[string]string
+	require.NoError(t, yaml.UnmarshalStrict([]byte(render.SettingsExample()), &data))
+	return data
+}
+
+func TestExampleIsAccepted(t *testing.T) {
+	s, err := render.ParseSettings(example(t))
+	require.NoError(t, err)
+	require.Equal(t, "registry.example.com/kn-krt/python:3.13", s.BaseImages["konstellation/kre-py"])
+}
+
+func TestExampleShowsTheDefaults(t *testing.T) {
+	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "ingress-domain", "ingress-class", "ingress-tls-secret"}
+	data := example(t)
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		t.Run(key, func(t *testing.T) {
+			s, err := render.ParseSettings(map[string]string{key: data[key]})
+			require.NoError(t, err)
+			if slices.Contains(noDefault, key) {
+				require.NotEqual(t, render.DefaultSettings(), s)
+				return
+			}
+			require.Equal(t, render.DefaultSettings(), s)
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for _, test := range []struct {
+		key, text string
+		got       func(render.Settings) any
+		want      any
+	}{
+		{"timeout", "9m50s", func(s render.Settings) any { return s.Timeout }, 590 * time.Second},
+		{"timeout", " 45s\n", func(s render.Settings) any { return s.Timeout }, 45 * time.Second},
+		{"connection-age", "2s", func(s render.Settings) any { return s.ConnectionAge }, 2 * time.Second},
+		{"max-message-bytes", "1048576", func(s render.Settings) any { return s.MaxMessageBytes }, 1 << 20},
+		{"gpu-resource", "amd.com/gpu", func(s render.Settings) any { return s.GPUResource }, corev1.ResourceName("amd.com/gpu")},
+		{"gpu-node-selector", "{}", func(s render.Settings) any { return len(s.GPUNodeSelector) }, 0},
+		{"gpu-node-selector", "konstellation.io/gpu: true", func(s render.Settings) any { return s.GPUNodeSelector },
+			map[string]string{"konstellation.io/gpu": "true"}},
+		{"gpu-tolerations", "[]", func(s render.Settings) any { return len(s.GPUTolerations) }, 0},
+		{"image-pull-secrets", "a, b,", func(s render.Settings) any { return s.ImagePullSecrets }, []string{"a", "b"}},
+		{"reply-namespaces", "*", func(s render.Settings) any { return s.ReplyNamespaces }, []string{"*"}},
+		{"reply-namespaces", "knative-eventing,monitoring", func(s render.Settings) any { return s.ReplyNamespaces }, []string{"knative-eventing", "monitoring"}},
+		{"store-url", "", func(s render.Settings) any { return s.StoreURL }, ""},
+		{"entrypoint-resources", "limits: {cpu: 1.5}", func(s render.Settings) any { return s.EntrypointResources },
+			corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("1.5")}}},
+		{"entrypoint-resources", "{}", func(s render.Settings) any { return s.EntrypointResources }, corev1.ResourceRequirements{}},
+		{"channel-template", "{apiVersion: messaging.knative.dev/v1beta1, kind: KafkaChannel, spec: {numPartitions: 3}}",
+			func(s render.Settings) any { return string(s.ChannelTemplate.Spec.Raw) }, `{"numPartitions":3}`},
+	} {
+		t.Run(test.key+" "+test.text, func(t *testing.T) {
+			s, err := render.ParseSettings(map[string]string{test.key: test.text})
+			require.NoError(t, err)
+			require.Equal(t, test.want, test.got(s))
+		})
+	}
+}
+
+func TestWrongSettings(t *testing.T) {
+	for _, test := range []struct{ key, text, want string }{
+		{"tiemout", "30s", `"tiemout" is no setting; did you mean "timeout"?`},
+		{"timeout", "30", `timeout: "30" is no duration from 1s to 9m50s, such as "30s" or "2m"`},
+		{"timeout", "591s", `timeout: "591s" is no duration`},
+		{"timeout", "-1s", `timeout: "-1s" is no duration`},
+		{"max-message-bytes", "4Mi", `max-message-bytes: "4Mi" is no whole number from 1 to 1073741824`},
+		{"scale-min", "-1", `scale-min: "-1" is no whole number from 0 to 1000`},
+		{"scale-min", "99999999999", `is no whole number`},
+		{"python-workers", "0", `python-workers: "0" is no whole number from 1 to 256`},
+		{"entrypoint-replicas", "0", `is no whole number from 1 to 100`},
+		{"gpu-resource", "gpu", `gpu-resource: "gpu" is no resource such as "nvidia.com/gpu"`},
+		{"gpu-node-selector", "- a", `gpu-node-selector: is no YAML map of labels: `},
+		{"gpu-node-selector", "a b: c", `gpu-node-selector: "a b" is no name of a label`},
+		{"gpu-node-selector", "a: b c", `gpu-node-selector: a: "b c" is no value of a label`},
+		{"gpu-tolerations", "- {key: a, operator: Exist}", `toleration 1: operator "Exist" is neither Exists nor Equal`},
+		{"gpu-tolerations", "- {key: a, operator: Exists, value: b}", `toleration 1: with operator Exists there is no value`},
+		{"gpu-tolerations", "- {value: b}", `toleration 1: without a key the operator must be Exists`},
+		{"gpu-tolerations", "- {key: a}\n- {key: a, effect: Never}", `toleration 2: effect "Never" is none of`},
+		{"gpu-tolerations", "- {kee: a}", `gpu-tolerations: is no YAML list of tolerations: `},
+		{"channel-template", "kind: InMemoryChannel", `channel-template: apiVersion "" is none of a channel`},
+		{"channel-template", "apiVersion: v1\nkind: Channel", `apiVersion "v1" is none of a channel`},
+		{"channel-template", "apiVersion: messaging.knative.dev/v1", `channel-template: kind is missing`},
+		{"channel-template", "apiVersion: a: b", `channel-template: is no YAML channel template`},
+		{"base-images", "python: 'not an image'", `base-images: "python": "not an image" is no image`},
+		{"image-pull-secrets", "a b", `image-pull-secrets: "a b" is no name of an object`},
+		{"reply-namespaces", "*, a", `reply-namespaces: "*" is no name of an object`},
+		{"store-url", "localhost:9000", `store-url: "localhost:9000" is no URL such as "http://host:port"`},
+		{"cluster-domain", "", `cluster-domain: "" is no domain`},
+		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is no domain such as "example.com"`},
+		{"ingress-class", "Nginx!", `ingress-class: "Nginx!" is no name of an object`},
+		{"ingress-annotations", "a b: c", `ingress-annotations: "a b" is no name of an annotation`},
+		{"entrypoint-resources", "requests: {cpu: lots}", `entrypoint-resources: requests.cpu: "lots" is no quantity such as "500m" or "2Gi"`},
+		{"entrypoint-resources", "limits: {cpu: -1}", `limits.cpu: "-1" is no quantity`},
+		{"entrypoint-resources", "request: {cpu: 1}", `unknown field "request"`},
+	} {
+		t.Run(test.key+" "+test.text, func(t *testing.T) {
+			s, err := render.ParseSettings(map[string]string{test.key: test.text, "scale-target": "7"})
+			require.ErrorContains(t, err, "cannot use the settings: ")
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "\n")
+			require.Equal(t, render.DefaultSettings(), s)
+		})
+	}
+}
+
+func TestAllWrongSettingsAtOnce(t *testing.T) {
+	_, err := render.ParseSettings(map[string]string{"timeout": "x", "scale-max": "1", "scale-min": "2", "gpu": "y"})
+	require.EqualError(t, err, `cannot use the settings: "gpu" is no setting; `+
+		`timeout: "x" is no duration from 1s to 9m50s, such as "30s" or "2m"; scale-max: 1 is less than scale-min, 2`)
+}
