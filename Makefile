@@ -30,7 +30,7 @@ deps: ## Get what is missing: python3 with protobuf (apt as root, else a .venv)
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
 	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
 	@mkdir -p bin
-	@go build $(VCS) -trimpath -o bin/ ./cmd/...
+	@CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
 run: deps build ## Run functions/price-estimator here (functions/chain where there is no Python)
 	@if python=$$($(PYTHON) 2>/dev/null); then \
@@ -64,12 +64,13 @@ cluster-down: ## Stop that cluster and leave nothing of it
 	@go build $(VCS) -o bin/cluster ./test/cluster
 	@bin/cluster down
 
-e2e: ## Run test/e2e on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
+ON_CLUSTER := ./test/e2e/... ./test/conformance
+e2e: ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@if [ -n "$${KUBECONFIG:-}" ] && [ -n "$${KO_DOCKER_REPO:-}" ]; then \
-		KRT_E2E=1 go test -count=1 -timeout 30m ./test/e2e/...; \
+		KRT_E2E=1 go test -p 1 -count=1 -timeout 30m $(ON_CLUSTER); \
 	else \
 		$(MAKE) --no-print-directory cluster; \
-		KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e/...; \
+		KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' $(ON_CLUSTER); \
 	fi
 
 e2e-long: cluster ## Run what takes minutes there: Knative's conformance tests on the ingress

@@ -141,9 +141,17 @@ func (c *clustered) service(suffix string) string {
 // GRPC is a pod's own address where the case is about that pod.
 func (c *clustered) GRPC() string {
 	if c.variant == conformance.Paired || c.variant == conformance.Stopping {
-		return c.ips[0] + ":9000"
+		return c.Replicas()[0]
 	}
 	return c.service("") + ":9000"
+}
+
+func (c *clustered) Replicas() []string {
+	var all []string
+	for _, ip := range c.ips {
+		all = append(all, ip+":9000")
+	}
+	return all
 }
 
 func (c *clustered) Reply() string {

@@ -185,6 +185,7 @@ func (l *local) Language() conformance.Language { return l.language }
 func (l *local) OnCluster() bool                { return false }
 func (l *local) GRPC() string                   { return l.entries[0].listeners.GRPC.Addr().String() }
 func (l *local) Web() string                    { return "http://" + l.entries[0].listeners.Web.Addr().String() }
+func (l *local) Replicas() []string             { return []string{l.GRPC()} }
 func (l *local) Reply() string                  { return l.reply }
 func (l *local) Node(name string) string        { return l.nodes[name] }
 

@@ -15,6 +15,8 @@ type Target interface {
 	// GRPC and Web are where callers call: host:port, and a URL.
 	GRPC() string
 	Web() string
+	// Replicas are the gRPC addresses of the entrypoints that callers may call.
+	Replicas() []string
 	// Reply is the URL to which nodes and channels post answers, before the paths
 	// /reply and /dead-letter.
 	Reply() string

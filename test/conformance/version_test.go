@@ -41,12 +41,18 @@ type version struct {
 // open makes the target ready for a test's calls.
 func open(t *testing.T, target conformance.Target) *version {
 	t.Helper()
-	conn, err := grpc.NewClient(target.GRPC(),
+	return &version{Target: target, t: t, conn: dial(t, target.GRPC())}
+}
+
+// dial makes a connection that ends with the test.
+func dial(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	return &version{Target: target, t: t, conn: conn}
+	return conn
 }
 
 // request is a request with an id of its own, to be answered by the node last.
