@@ -28,6 +28,7 @@ type base struct {
 	platform v1.Platform
 	config   *v1.ConfigFile
 	media    types.MediaType // of the image's layers
+	whole    *remote.Descriptor
 }
 
 // baseName returns the image that node n stands on, and what it needs besides its own
@@ -78,19 +79,23 @@ func (s *session) bases(ctx context.Context, image string) ([]base, error) {
 		if err != nil {
 			return nil, fmt.Errorf("base image %q: %w", image, err)
 		}
-		found, err := s.findBases(ctx, ref)
+		d, err := remote.Get(ref, append(slices.Clone(s.remote), remote.WithContext(ctx))...)
 		if err != nil {
 			return nil, registryError(ctx, "read base image", ref.Name(), err)
+		}
+		found, err := s.chooseBases(ref, d)
+		if err != nil {
+			return nil, registryError(ctx, "read base image", ref.Name(), err)
+		}
+		for i := range found {
+			found[i].whole = d
 		}
 		return found, nil
 	})
 }
 
-func (s *session) findBases(ctx context.Context, ref name.Reference) ([]base, error) {
-	d, err := remote.Get(ref, append(slices.Clone(s.remote), remote.WithContext(ctx))...)
-	if err != nil {
-		return nil, err
-	}
+// chooseBases takes the wanted platforms out of an image.
+func (s *session) chooseBases(ref name.Reference, d *remote.Descriptor) ([]base, error) {
 	if !d.MediaType.IsIndex() {
 		image, err := d.Image()
 		if err != nil {
@@ -109,11 +114,11 @@ func (s *session) findBases(ctx context.Context, ref name.Reference) ([]base, er
 	if err != nil {
 		return nil, err
 	}
-	return s.chooseBases(ref, index)
+	return s.chooseFrom(ref, index)
 }
 
-// chooseBases takes the wanted platforms out of an index.
-func (s *session) chooseBases(ref name.Reference, index v1.ImageIndex) ([]base, error) {
+// chooseFrom takes the wanted platforms out of an index.
+func (s *session) chooseFrom(ref name.Reference, index v1.ImageIndex) ([]base, error) {
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,7 +29,7 @@ func machines() map[elf.Machine][]string {
 func checkProgram(path string, p v1.Platform) (static bool, err error) {
 	file, err := elf.Open(path)
 	var format *elf.FormatError
-	if errors.As(err, &format) {
+	if errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, errors.New("it is no program for Linux: build it with GOOS=linux")
 	}
 	if err != nil {

@@ -114,6 +114,8 @@ func trouble(err error) Trouble {
 		return TroubleRefused
 	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
 		return TroubleMissing
+	case answer != nil: // by one protocol; that the other was tried too does not matter
+		return TroubleOther
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"), strings.Contains(text, "x509:"):
 		return TroubleInsecure
 	case errors.As(err, &dns), errors.As(err, &dial), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrDeadlineExceeded):

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -131,7 +132,7 @@ func (s *session) addFiles(ctx context.Context, c *contents, files []krt.File, w
 	b, err := once(s.memo, key(hex.EncodeToString(list.Sum(nil))), func() (*blob, error) {
 		known := ""
 		if size >= large {
-			known, _ = stamp(s.bundle.Dir, files)
+			known, _ = stamp(s.bundle.Dir, files, time.Now())
 		}
 		return s.blob(ctx, known, s.bundleContent(files))
 	})

@@ -130,9 +130,9 @@ func fileContent(from, to string) content {
 // stamp is a key for the content of files that none of them has been read for: their names
 // and all that the system says changes with their content. ok is false when a file is so new
 // that it could change again without any of that changing.
-func stamp(dir string, files []krt.File) (key string, ok bool) {
+func stamp(dir string, files []krt.File, now time.Time) (key string, ok bool) {
 	const settled = 2 * time.Second // the coarsest clock of a file system
-	sum, now := sha256.New(), time.Now()
+	sum := sha256.New()
 	fmt.Fprintf(sum, "bundle 1 %q\n", dir)
 	for _, f := range files {
 		changed, id := changeTime(f.Info)

@@ -1,0 +1,199 @@
+package image
+
+import (
+	"context"
+	"debug/elf"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/gobuild"
+)
+
+// goNode has no go.mod: the SDK is found all the same.
+const goNode = `package main
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"krt.dev/kn-krt/pkg/runner"
+)
+
+func main() {
+	runner.Start(nil, func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) { return nil, nil })
+}
+`
+
+func TestGoNodeRuns(t *testing.T) {
+	h := newHub(t)
+	b, events := newTestBuilder(t, h, nil)
+	bundle := bundle(t, map[string]string{
+		"krt.yml": manifest(
+			"{name: one, image: 'konstellation/kre-go:1.9.0', src: src/step}",
+			"{name: two, image: 'konstellation/kre-go:1.9.0', src: src/step/main.go}"),
+		"src/step/main.go": goNode,
+		"models/a":         "1",
+	})
+	images, err := b.BuildAll(t.Context(), bundle)
+	require.NoError(t, err)
+	require.Equal(t, images["one"], images["two"], "the same code is the same image")
+	require.Len(t, events.of(EventBuilding), 1)
+
+	image := pull(t, images["one"])
+	config := configOf(t, image)
+	require.Equal(t, []string{"/ko-app/step"}, config.Entrypoint)
+	require.Contains(t, config.Env, "KO_DATA_PATH=/krt-files")
+	files := contentOf(t, image)
+	require.Equal(t, "644 1", files["krt-files/models/a"])
+	requireReady(t, files["ko-app/step"][len("755 "):])
+	requireComponent(t, images["one"], "google.golang.org/protobuf")
+}
+
+// requireReady runs a node's program for real, as its container would.
+func requireReady(t *testing.T, program string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "node")
+	require.NoError(t, os.WriteFile(file, []byte(program), 0o755))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, file)
+	cmd.Env = []string{"PORT=" + port, "KRT_NODE_NAME=one"}
+	require.NoError(t, cmd.Start())
+	defer func() { stop(); _ = cmd.Wait() }()
+	require.Eventually(t, func() bool {
+		response, err := http.Get("http://" + address + "/readyz")
+		if err != nil {
+			return false
+		}
+		return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+// requireComponent says that the SBOM beside the image lists the package.
+func requireComponent(t *testing.T, ref, want string) {
+	t.Helper()
+	digest, err := name.NewDigest(ref)
+	require.NoError(t, err)
+	hash, err := v1.NewHash(digest.DigestStr())
+	require.NoError(t, err)
+	image, err := remote.Image(digest.Context().Tag("sha256-" + hash.Hex + ".sbom"))
+	require.NoError(t, err)
+	layers, err := image.Layers()
+	require.NoError(t, err)
+	require.Len(t, layers, 1)
+	media, err := layers[0].MediaType()
+	require.NoError(t, err)
+	require.Equal(t, spdxMediaType, media)
+	content, err := layers[0].Compressed()
+	require.NoError(t, err)
+	var document spdxDocument
+	require.NoError(t, json.NewDecoder(content).Decode(&document))
+	require.Equal(t, "sbom-"+digest.DigestStr(), document.Name)
+	var names []string
+	for _, p := range document.Packages {
+		names = append(names, p.Name)
+	}
+	require.Contains(t, names, want)
+}
+
+func TestGoErrors(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	bundle := bundle(t, map[string]string{
+		"krt.yml": manifest(
+			"{name: a, image: 'konstellation/kre-go:1.9.0', src: src/a}",
+			"{name: b, image: 'konstellation/kre-go:1.9.0', src: src/b}",
+			"{name: lib, image: 'konstellation/kre-go:1.9.0', src: src/lib}"),
+		"src/a/main.go":  "package main\n\nfunc main() {\n\tx := 1\n}\n",
+		"src/b/main.go":  "package main\n\nfunc main() { y() }\n",
+		"src/lib/lib.go": "package lib\n",
+	})
+	t.Chdir(bundle.Dir)
+	_, err := b.BuildAll(t.Context(), bundle)
+	require.EqualError(t, err, "cannot build node \"a\":\n  src/a/main.go:4:2: declared and not used: x\n"+
+		"cannot build node \"b\":\n  src/b/main.go:3:15: undefined: y\n"+
+		"cannot make the image of node \"lib\": . in "+filepath.Join(bundle.Dir, "src/lib")+" is no main package")
+	var compile *gobuild.Error
+	require.ErrorAs(t, err, &compile)
+
+	t.Setenv("PATH", t.TempDir())
+	_, err = b.Build(t.Context(), bundle, node(t, bundle, "a"))
+	require.EqualError(t, err, `cannot make the image of node "a": there is no go command on PATH: install Go (https://go.dev/dl), `+
+		`or build the node elsewhere and name the program as its src`)
+}
+
+func TestPrebuilt(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"public_input.proto": proto,
+		"krt.yml": manifest(
+			"{name: good, image: 'konstellation/kre-go:1.9.0', src: bin/good}",
+			"{name: arm, image: 'konstellation/kre-go:1.9.0', src: bin/arm}",
+			"{name: script, image: 'konstellation/kre-go:1.9.0', src: bin/script}"),
+		"bin/tool": "kept",
+	})
+	for path, from := range map[string]string{"good": programFile(t, elf.EM_X86_64), "arm": programFile(t, elf.EM_AARCH64)} {
+		require.NoError(t, os.Rename(from, filepath.Join(dir, "bin", path)))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bin/script"), []byte("#!/bin/sh\n"), 0o755))
+	bundle := load(t, dir)
+	ref, err := b.Build(t.Context(), bundle, node(t, bundle, "good"))
+	require.NoError(t, err)
+	files := contentOf(t, pull(t, ref))
+	require.Contains(t, files, "ko-app/good")
+	require.Contains(t, files, "krt-files/bin/tool")
+	require.NotContains(t, files, "krt-files/bin/good", "it is there once")
+	require.NotContains(t, files, "krt-files/bin/arm")
+
+	_, err = b.Build(t.Context(), bundle, node(t, bundle, "arm"))
+	require.EqualError(t, err, `cannot make the image of node "arm": "bin/arm": it is a program for linux/arm64, and the image is for linux/amd64: build it with GOARCH=amd64`)
+	_, err = b.Build(t.Context(), bundle, node(t, bundle, "script"))
+	require.EqualError(t, err, `cannot make the image of node "script": "bin/script": it is no program for Linux: build it with GOOS=linux`)
+}
+
+func TestKoNode(t *testing.T) {
+	h := newHub(t)
+	b, events := newTestBuilder(t, h, nil)
+	bundle := bundle(t, map[string]string{
+		"krt.yml":                  manifest("{name: step, image: 'ko://example.com/version/cmd/step'}"),
+		"go.mod":                   "module example.com/version\n\ngo 1.25.0\n",
+		"cmd/step/main.go":         goNode,
+		"cmd/step/kodata/models/x": "2",
+	})
+	ref, err := b.Build(t.Context(), bundle, node(t, bundle, "step"))
+	require.NoError(t, err)
+	image := pull(t, ref)
+	config := configOf(t, image)
+	require.Equal(t, []string{"/ko-app/step"}, config.Entrypoint)
+	require.Contains(t, config.Env, "KO_DATA_PATH=/var/run/ko")
+	require.Positive(t, events.of(EventDone)[0].Sent)
+	requireComponent(t, ref, "google.golang.org/protobuf")
+
+	again, err := New(b.o)
+	require.NoError(t, err)
+	same, err := again.Build(t.Context(), bundle, node(t, bundle, "step"))
+	require.NoError(t, err)
+	require.Equal(t, ref, same)
+
+	write(t, bundle.Dir, map[string]string{"cmd/step/main.go": "package main\n\nfunc main() { y() }\n"})
+	t.Chdir(bundle.Dir)
+	_, err = again.Build(t.Context(), bundle, node(t, bundle, "step"))
+	require.EqualError(t, err, "cannot build node \"step\":\n  cmd/step/main.go:3:15: undefined: y")
+}

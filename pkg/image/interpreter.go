@@ -1,0 +1,95 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// ErrNoPython says that there is no telling which Python a base has.
+var ErrNoPython = errors.New("no interpreter named python3.N is in it")
+
+var (
+	pythonMinor   = regexp.MustCompile(`^3\.[0-9]+`)
+	pythonProgram = regexp.MustCompile(`^(?:\./)?(usr/local/|usr/|opt/[^/]+/)?bin/python(3\.[0-9]+)$`)
+)
+
+// pythonVersion returns the version of b's Python, "3.12": as configured, as the official
+// images say in their environment, or as the interpreter in it is called. For the last the
+// base's layers are read, once.
+func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
+	for _, said := range []string{s.o.PythonVersion, getEnv(b.config.Config.Env, "PYTHON_VERSION")} {
+		if minor := pythonMinor.FindString(said); minor != "" {
+			return minor, nil
+		}
+	}
+	type key struct{ v1.Hash }
+	version, err := once(s.memo, key{b.digest}, func() (string, error) {
+		known := filepath.Join(s.o.Cache, "layers", "python-"+b.digest.Hex)
+		if text, err := os.ReadFile(known); err == nil {
+			return string(text), nil
+		}
+		version, err := findInterpreter(ctx, b.image)
+		if err != nil {
+			return "", err
+		}
+		return version, writeWhole(known, []byte(version))
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot tell the Python version of the base %q: %w: set it", b.ref.Name(), err)
+	}
+	return version, nil
+}
+
+// findInterpreter looks for a program python3.N where it is looked for in an image: that in
+// /usr/local goes before the system's.
+func findInterpreter(ctx context.Context, image v1.Image) (string, error) {
+	layers, err := image.Layers()
+	if err != nil {
+		return "", err
+	}
+	found := map[string]string{} // by folder
+	for _, l := range layers {
+		if err := findIn(ctx, l, found); err != nil {
+			return "", err
+		}
+	}
+	for _, folder := range []string{"usr/local/", "usr/", ""} {
+		if found[folder] != "" {
+			return found[folder], nil
+		}
+	}
+	for _, version := range found {
+		return version, nil
+	}
+	return "", ErrNoPython
+}
+
+func findIn(ctx context.Context, l v1.Layer, found map[string]string) error {
+	content, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	files := tar.NewReader(reader{ctx, content})
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if match := pythonProgram.FindStringSubmatch(strings.Trim(header.Name, "/")); match != nil {
+			found[match[1]] = match[2]
+		}
+	}
+}

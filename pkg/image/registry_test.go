@@ -1,0 +1,220 @@
+package image
+
+import (
+	"context"
+	"debug/elf"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/stretchr/testify/require"
+)
+
+// locked makes the registry want a password.
+func (h *hub) locked() {
+	open := h.handler
+	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "ana" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}`))
+			return
+		}
+		open.ServeHTTP(w, r)
+	})
+}
+
+func TestCredentialsOfDocker(t *testing.T) {
+	h := newHub(t)
+	h.locked()
+	image, err := random.Image(500, 1)
+	require.NoError(t, err)
+	ref, err := name.ParseReference(h.host + "/python")
+	require.NoError(t, err)
+	require.NoError(t, remote.Write(ref, image, remote.WithAuth(&authn.Basic{Username: "ana", Password: "secret"})))
+	bundle := bundle(t, twoNodes())
+	build := func(config string) error {
+		folder := t.TempDir()
+		write(t, folder, map[string]string{"config.json": config})
+		t.Setenv("DOCKER_CONFIG", folder)
+		b, err := New(Options{Repo: h.host, PythonBase: ref.Name(), Cache: t.TempDir(), Runner: Program{Path: programFile(t, elf.EM_X86_64)}})
+		require.NoError(t, err)
+		_, err = b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+		return err
+	}
+	require.NoError(t, build(`{"auths": {"`+h.host+`": {"auth": "YW5hOnNlY3JldA=="}}}`))
+
+	err = build(`{}`)
+	require.EqualError(t, err, `cannot make the image of node "etl": cannot read base image "`+h.host+`/python:latest": `+
+		`the registry answered 401: UNAUTHORIZED: authentication required: log in with "docker login `+h.host+`" as somebody who may, or choose another registry`)
+	var refused *RegistryError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, TroubleRefused, refused.Trouble)
+	require.Equal(t, h.host, refused.Host())
+}
+
+func TestRegistryErrors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	nobody := l.Addr().String()
+	require.NoError(t, l.Close())
+	for name, c := range map[string]struct {
+		change func(*testing.T, *hub, *Options)
+		want   Trouble
+		text   string
+	}{
+		"forbidden": {func(_ *testing.T, h *hub, o *Options) {
+			o.Repo = h.host
+			h.refuse = http.StatusForbidden
+		}, TroubleRefused, "the registry answered 403: DENIED: not for you: log in"},
+		"no base": {func(_ *testing.T, h *hub, o *Options) { o.PythonBase = h.host + "/absent:1" }, TroubleMissing,
+			"/absent:1\": the registry answered 404: NAME_UNKNOWN: Unknown name: check the name and tag"},
+		"nobody there": {func(_ *testing.T, _ *hub, o *Options) { o.Repo = nobody }, TroubleUnreachable,
+			"cannot push to \"" + nobody + "/krt-nodes\": dial tcp " + nobody + ": connect: connection refused: check that the registry runs"},
+		"broken": {func(_ *testing.T, h *hub, _ *Options) { h.refuse = http.StatusTeapot }, TroubleOther, "the registry answered 418: DENIED: not for you"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t)
+			base := h.push(t, "python", nil)
+			b, _ := newTestBuilder(t, h, func(o *Options) {
+				o.GoBase, o.PythonBase = base, base
+				c.change(t, h, o)
+			})
+			_, err := b.BuildAll(t.Context(), bundle(t, twoNodes()))
+			var registry *RegistryError
+			require.ErrorAs(t, err, &registry)
+			require.Equal(t, c.want, registry.Trouble, err)
+			require.ErrorContains(t, err, c.text)
+		})
+	}
+}
+
+func TestWrongOptions(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"no registry": {Options{}, "cannot make images: no registry for images is set"},
+		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is no registry path: `},
+		"platform":    {Options{Repo: "a", Platforms: []string{"windows/amd64"}}, `cannot make images: "windows/amd64" is no platform for nodes: say one such as linux/amd64`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.o.Cache = t.TempDir()
+			_, err := New(c.o)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestRunnerErrors(t *testing.T) {
+	h := newHub(t)
+	bundle := bundle(t, twoNodes())
+	for name, c := range map[string]struct {
+		path func(t *testing.T) string
+		want string
+	}{
+		"none":              {func(*testing.T) string { return "" }, `has none: choose a Python base that has it`},
+		"another processor": {func(t *testing.T) string { return programFile(t, elf.EM_AARCH64) }, `it is a program for linux/arm64, and the image is for linux/amd64`},
+		"no program":        {func(*testing.T) string { return "doc.go" }, `"doc.go": it is no program for Linux`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := newTestBuilder(t, h, func(o *Options) { o.Runner.Path = c.path(t) })
+			_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+			require.ErrorIs(t, err, ErrNoRunner)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestCancelEndsAPush(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	open := h.handler
+	var pushes atomic.Int64
+	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch {
+			pushes.Add(1)
+			_, _ = io.Copy(io.Discard, r.Body) // only then does a server see the end of a connection
+			cancel()
+			<-r.Context().Done() // the registry hangs
+			return
+		}
+		open.ServeHTTP(w, r)
+	})
+	_, err := b.BuildAll(ctx, bundle(t, twoNodes()))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Positive(t, pushes.Load())
+	left, err := os.ReadDir(filepath.Join(b.o.Cache, "work"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestLinksAreRefused(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	bundle := bundle(t, twoNodes())
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(bundle.Dir, "models/secret")))
+	_, err := b.BuildAll(t.Context(), bundle)
+	require.ErrorContains(t, err, `"models/secret" is a symbolic link; a bundle holds files and folders only`)
+}
+
+func TestALargeLayerIsMadeOnce(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	bundle := bundle(t, twoNodes())
+	random := make([]byte, 2*large)
+	path := filepath.Join(bundle.Dir, "models/weights")
+	require.NoError(t, os.WriteFile(path, random, 0o600))
+	files := func() split {
+		s, err := b.session(t.Context(), bundle)
+		require.NoError(t, err)
+		t.Cleanup(s.close)
+		return s.split(node(t, bundle, "etl"))
+	}
+	_, ok := stamp(bundle.Dir, files().models, time.Now())
+	require.False(t, ok, "it was written this very moment, and could be again without a sign of it")
+
+	later := time.Now().Add(time.Hour)
+	first, ok := stamp(bundle.Dir, files().models, later)
+	require.True(t, ok)
+	same, _ := stamp(bundle.Dir, files().models, later)
+	require.Equal(t, first, same)
+	random[0] = 1
+	require.NoError(t, os.WriteFile(path, random, 0o600))
+	other, _ := stamp(bundle.Dir, files().models, later)
+	require.NotEqual(t, first, other)
+}
+
+func TestAWrongMemoryIsNoticedAndForgotten(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	s, err := b.session(t.Context(), bundle(t, twoNodes()))
+	require.NoError(t, err)
+	defer s.close()
+	made, err := s.blob(t.Context(), "key", fileContent("doc.go", "x"))
+	require.NoError(t, err)
+	known, err := s.blob(t.Context(), "key", fileContent("doc.go", "x"))
+	require.NoError(t, err)
+	require.Empty(t, known.file, "nothing is made while nobody asks for it")
+	require.Equal(t, made.descriptor, known.descriptor)
+
+	wrong, err := s.blob(t.Context(), "key", fileContent("options.go", "x"))
+	require.NoError(t, err)
+	l := layer{blob: wrong, ctx: t.Context(), sent: new(atomic.Int64)}
+	_, err = l.Compressed()
+	require.ErrorContains(t, err, "changed while its image was made")
+	again, err := s.blob(t.Context(), "key", fileContent("options.go", "x"))
+	require.NoError(t, err)
+	require.NotEqual(t, made.Digest, again.Digest)
+}
