@@ -33,7 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Broken, in the image of a container, makes what runs it fail.
+// Broken in the image of a container makes what runs it fail.
 const Broken = "broken"
 
 // player answers changes of one kind of object.
@@ -133,6 +133,7 @@ func sequence(ctx context.Context, c client.Client, s *flowsv1.Sequence) error {
 	set := s.GetConditionSet().Manage(&s.Status)
 	for _, condition := range []apis.ConditionType{
 		flowsv1.SequenceConditionChannelsReady, flowsv1.SequenceConditionSubscriptionsReady, flowsv1.SequenceConditionAddressable,
+		flowsv1.SequenceConditionEventPoliciesReady,
 	} {
 		set.MarkTrue(condition)
 	}

@@ -1,0 +1,203 @@
+// Package runtime tests publishing: the whole controller on a real apiserver,
+// with what else a cluster has pretended.
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/controller"
+	"krt.dev/kn-krt/test/apiserver"
+	"krt.dev/kn-krt/test/apiserver/pretend"
+)
+
+// cluster is the one of all tests; nil without Kubernetes. Each test has a namespace of its own.
+var cluster client.Client
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv("KRT_KUBE") == "" {
+		return m.Run() // every test skips itself
+	}
+	dir, err := os.MkdirTemp("", "runtime")
+	must(err)
+	defer os.RemoveAll(dir)
+	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: crds(dir)})
+	must(err)
+	defer func() { _ = s.Stop() }()
+	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
+	must(err)
+	config.QPS = -1
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+
+	scheme := runtime.NewScheme()
+	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, v1alpha1.AddToScheme)
+	must(builder.AddToScheme(scheme))
+	cluster, err = client.New(config, client.Options{Scheme: scheme})
+	must(err)
+	must(cluster.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "krt-system"}}))
+
+	players, err := pretend.New(config)
+	must(err)
+	ours, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour})
+	must(err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	for _, mgr := range []manager.Manager{players, ours} {
+		go func() { ended <- mgr.Start(ctx) }()
+		defer func() { must(<-ended) }()
+	}
+	defer stop()
+	return m.Run()
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// crds writes Knative's CRDs and ours into one file.
+func crds(dir string) string {
+	files, err := filepath.Glob("../../../config/300-*.yaml")
+	must(err)
+	var all [][]byte
+	for _, file := range append(files, os.Getenv("KRT_CRDS")) {
+		text, err := os.ReadFile(file)
+		must(err)
+		all = append(all, text)
+	}
+	name := filepath.Join(dir, "crds.yaml")
+	must(os.WriteFile(name, bytes.Join(all, []byte("\n---\n")), 0o600))
+	return name
+}
+
+// place is a namespace of one test's own.
+type place struct {
+	*testing.T
+	namespace string
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	if cluster == nil {
+		t.Skip("needs Kubernetes built: make test-api")
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	require.NoError(t, cluster.Create(t.Context(), ns))
+	return &place{T: t, namespace: ns.Name}
+}
+
+const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); } message M {}`
+
+// version makes a version that is started; one with a broken image never gets ready.
+func (p *place) version(name, image string) *v1alpha1.Version {
+	p.Helper()
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: p.namespace}, Spec: v1alpha1.VersionSpec{
+		State: v1alpha1.StateStarted, Description: "For tests.",
+		Entrypoint: v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: proto}}},
+		Nodes:      []v1alpha1.Node{{Name: "node", Image: image}},
+		Workflows:  []v1alpha1.Workflow{{Name: "greeting", Entrypoint: "Greet", Sequential: []string{"node"}}},
+	}}
+	require.NoError(p, cluster.Create(p.Context(), v))
+	return v
+}
+
+// publish sets the pointer, as kn krt publish does.
+func (p *place) publish(version, comment string) {
+	p.Helper()
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: p.namespace}}
+	err := cluster.Create(p.Context(), rt)
+	require.NoError(p, client.IgnoreAlreadyExists(err))
+	patch := fmt.Sprintf(`{"spec": {"publishedVersion": %q, "comment": %q}}`, version, comment)
+	require.NoError(p, cluster.Patch(p.Context(), rt, client.RawPatch("application/merge-patch+json", []byte(patch))))
+}
+
+// until waits for a state of the runtime, and returns it.
+func (p *place) until(what string, ok func(*v1alpha1.Runtime) bool) *v1alpha1.Runtime {
+	p.Helper()
+	rt := &v1alpha1.Runtime{}
+	if !p.soon(func() bool {
+		err := cluster.Get(p.Context(), client.ObjectKey{Namespace: p.namespace, Name: v1alpha1.RuntimeName}, rt)
+		return err == nil && rt.Status.ObservedGeneration == rt.Generation && ok(rt)
+	}) {
+		var versions v1alpha1.VersionList
+		require.NoError(p, cluster.List(p.Context(), &versions, client.InNamespace(p.namespace)))
+		for _, v := range versions.Items {
+			p.Logf("version %q: %+v", v.Name, v.Status)
+		}
+		require.Failf(p, "the runtime did not become "+what, "%+v", rt.Status)
+	}
+	return rt
+}
+
+// soon polls, for a minute at most.
+func (p *place) soon(ok func() bool) bool {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+// published waits until a version is published and nothing is amiss.
+func (p *place) published(version string) *v1alpha1.Runtime {
+	p.Helper()
+	return p.until("ready with "+version, func(rt *v1alpha1.Runtime) bool { return rt.IsReady() && rt.Status.PublishedVersion == version })
+}
+
+// refused waits until the runtime is not ready for a reason, and returns the message.
+func (p *place) refused(reason string) string {
+	p.Helper()
+	rt := p.until("not ready for "+reason, func(rt *v1alpha1.Runtime) bool {
+		c := rt.Status.Condition(v1alpha1.ConditionReady)
+		return c != nil && c.Status == metav1.ConditionFalse && c.Reason == reason
+	})
+	return rt.Status.Condition(v1alpha1.ConditionReady).Message
+}
+
+// service reads a Service of the namespace, nil if it is not there.
+func (p *place) service(name string) *corev1.Service {
+	p.Helper()
+	s := &corev1.Service{}
+	err := cluster.Get(p.Context(), client.ObjectKey{Namespace: p.namespace, Name: name}, s)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	require.NoError(p, err)
+	return s
+}
+
+func (p *place) selected() string {
+	p.Helper()
+	if s := p.service("active-entrypoint"); s != nil {
+		return s.Spec.Selector["version-name"]
+	}
+	return ""
+}
