@@ -15,6 +15,9 @@ import (
 const (
 	leastWorkers = 2
 	mostWorkers  = 8
+	// workersPerProcessor is as many workers as one processor keeps busy with
+	// handlers of a quarter of a millisecond: the front takes some 60 µs a request.
+	workersPerProcessor = 4
 	// maxWorkers bounds KRT_WORKERS: each is a process.
 	maxWorkers             = 256
 	defaultMaxMessageBytes = 4 << 20
@@ -86,6 +89,13 @@ func (c *config) readNumbers(env func(string) string) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// processors is how many processors the front's Go code gets: it only hands
+// requests over. One more makes the runtime wake a second thread for each event on
+// a socket, which costs as much as the request itself.
+func (c config) processors() int {
+	return min(runtime.GOMAXPROCS(0), (c.workers+workersPerProcessor-1)/workersPerProcessor)
 }
 
 // settings returns what a Python process is told, as JSON: see shim/krt.

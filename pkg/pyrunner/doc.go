@@ -24,5 +24,7 @@
 // Besides those of every runner (package runner): KRT_HANDLER_PATH, the node's
 // Python file, absolute or relative to KRT_BASE_PATH; KRT_PYTHON, see
 // [FindPython]; KRT_WORKERS, the number of workers (default: of processors, from
-// 2 to 8; with KRT_FORK=never: 1); KRT_FORK, "never" or empty.
+// 2 to 8; with KRT_FORK=never: 1); KRT_FORK, "never" or empty; GOMAXPROCS, on how
+// many processors the front's Go code runs (default of cmd/runner: one for each 4
+// workers, for the front only hands requests over).
 package pyrunner

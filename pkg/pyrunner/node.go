@@ -219,7 +219,10 @@ func (n *node) respawn() *worker {
 
 // Call has a worker run the handler; it waits for a free one.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	w := n.pool.get(c.Context(), n.life.Done())
+	w := n.pool.tryGet()
+	if w == nil {
+		w = n.pool.get(c.Context(), n.life.Done())
+	}
 	if w == nil {
 		if err := c.Context().Err(); err != nil {
 			return runner.Output{}, err

@@ -37,6 +37,16 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
+// tryGet takes a worker if one is idle; nil otherwise.
+func (p *pool) tryGet() *worker {
+	select {
+	case <-p.tokens:
+		return p.last()
+	default:
+		return nil
+	}
+}
+
 // get takes a worker, waiting for one until ctx or over is done; nil then.
 func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 	for {
@@ -47,15 +57,24 @@ func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 		case <-over:
 			return nil
 		}
-		p.mu.Lock()
-		if last := len(p.idle) - 1; last >= 0 {
-			w := p.idle[last]
-			p.idle = p.idle[:last]
-			p.mu.Unlock()
+		if w := p.last(); w != nil {
 			return w
 		}
-		p.mu.Unlock() // the worker of this token has been dropped
 	}
+}
+
+// last takes the worker that became idle last, for who has a token; nil if the
+// token's worker has been dropped.
+func (p *pool) last() *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	w := p.idle[last]
+	p.idle = p.idle[:last]
+	return w
 }
 
 // drop takes w, which has died, out; false if somebody has it.

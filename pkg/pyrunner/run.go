@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner"
@@ -26,6 +27,9 @@ type Options struct {
 	Listener net.Listener
 	// Ready is called once, when the node takes events.
 	Ready func()
+	// Alone says that the process does nothing but run this node: Run then limits
+	// the processors that Go uses to what a front needs, unless GOMAXPROCS is set.
+	Alone bool
 	// CancelGrace is how long a handler that nobody waits for may take to end
 	// before its worker is killed. Default: 2 s.
 	CancelGrace time.Duration
@@ -37,7 +41,7 @@ type Options struct {
 // Main runs the Python node that the environment describes, its log lines going
 // to out, until ctx is done. It is all of cmd/runner.
 func Main(ctx context.Context, env func(string) string, out io.Writer) error {
-	return Run(ctx, Options{Getenv: env, Output: out})
+	return Run(ctx, Options{Getenv: env, Output: out, Alone: true})
 }
 
 // Run runs a Python node until ctx is done, then lets the calls in flight finish
@@ -61,6 +65,9 @@ func Run(ctx context.Context, o Options) error {
 	c, err := readConfig(o.Getenv)
 	if err != nil {
 		return fmt.Errorf("cannot start node %q: %w", c.node, err)
+	}
+	if o.Alone && o.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(c.processors())
 	}
 	n := &node{
 		config: c, env: o.Getenv, environ: o.Environ,

@@ -1,6 +1,7 @@
 package pyrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,16 +38,25 @@ type worker struct {
 	buf      []byte
 	broken   bool // it must not be used again
 
+	interrupt   func() // ends what is read and written now
+	interrupted chan struct{}
+
 	exited chan struct{} // closed when the process has ended; then how is set
 	how    string
 	once   sync.Once
 }
 
 func newWorker(number uint32, conn *net.UnixConn, maxMessageBytes int) *worker {
+	interrupted := make(chan struct{}, 1)
 	return &worker{
 		number: number, conn: conn,
 		frames: newFrameReader(conn, maxMessageBytes+frameSlack),
-		exited: make(chan struct{}),
+		interrupt: func() {
+			_ = conn.SetDeadline(time.Unix(1, 0))
+			interrupted <- struct{}{}
+		},
+		interrupted: interrupted,
+		exited:      make(chan struct{}),
 	}
 }
 
@@ -91,21 +101,19 @@ func (w *worker) died(err error) error {
 // call runs the handler for in. If it leaves the worker broken, the process is
 // dead or dying.
 func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration) (runner.Output, error) {
-	ctx := c.Context()
+	ctx := runner.RequestContext(c)
 	w.sequence++
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = w.conn.SetDeadline(time.Unix(1, 0))
-		close(interrupted)
-	})
+	// The socket keeps the deadline: it has its timer anyway. Zero is none, and
+	// takes back what an earlier call has left.
+	_ = w.conn.SetDeadline(in.Deadline)
+	stop := context.AfterFunc(ctx, w.interrupt)
 	out, err := w.exchange(c, in)
 	if !stop() {
-		<-interrupted // or it would interrupt the next call
-		_ = w.conn.SetDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			w.cancel(grace)
-			return runner.Output{}, ctx.Err()
-		}
+		<-w.interrupted // or it would interrupt the next call
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.cancel(grace)
+		return runner.Output{}, cmp.Or(ctx.Err(), context.DeadlineExceeded)
 	}
 	if err != nil && w.broken {
 		w.signal(syscall.SIGKILL)
@@ -219,7 +227,6 @@ func (w *worker) cancel(grace time.Duration) {
 		if w.broken {
 			w.signal(syscall.SIGKILL)
 		}
-		_ = w.conn.SetDeadline(time.Time{})
 	}()
 	if w.broken { // half of the request may be in the socket
 		return

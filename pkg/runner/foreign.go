@@ -54,6 +54,10 @@ func RunForeign(ctx context.Context, o Options, f Foreign) error {
 // ReplyEncoded is c.EarlyReply of a message that is encoded already.
 func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out, nil) }
 
+// RequestContext is c.Context without the event's deadline: for code that keeps
+// the deadline itself and need not pay for another timer.
+func RequestContext(c *HandlerContext) context.Context { return c.parent }
+
 // caller runs a node's code for one event.
 type caller func(c *HandlerContext, in *event.Event) (Output, error)
 

@@ -130,7 +130,7 @@ func pythonRunner(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([
 	ready, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		failed <- pyrunner.Run(ctx, pyrunner.Options{
-			Getenv: func(key string) string { return env[key] }, Listener: listener, Ready: func() { close(ready) },
+			Getenv: func(key string) string { return env[key] }, Listener: listener, Ready: func() { close(ready) }, Alone: true,
 		})
 	}()
 	select {
