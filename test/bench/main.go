@@ -26,7 +26,7 @@ func main() {
 	process.Child(map[string]process.Role{
 		"entrypoint": process.Entrypoint, "nodes": process.Nodes,
 		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "http-echo": httpEcho, "event-echo": eventEcho,
-		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP,
+		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP, "python-hop": pythonHop,
 	})
 	b := &bench{log: os.Stderr}
 	only := flag.String("case", "", "cases to run, by comma: "+strings.Join(caseNames(), ", ")+" (default: all)")
