@@ -1,43 +1,42 @@
 package e2e_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
 const gpuTaint = "nvidia.com/gpu=present:NoSchedule"
 
-// A service that asks for a GPU is placed on a tainted node that has one, and
-// a second that asks for the same waits.
+// A node on a GPU is placed on the tainted node that has one; the next waits, and
+// says what for. Without Knative's flags the version says which to set.
 func TestGPUIsScheduled(t *testing.T) {
-	n := newPlace(t)
+	n := newRuntime(t)
 	node := n.Kubectl("get", "node", "-l", "nvidia.com/gpu.present=true", "-o", "jsonpath={.items[*].metadata.name}")
 	if node == "" {
 		t.Skip("no node has the label nvidia.com/gpu.present=true")
 	}
-	for _, feature := range []string{"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"} {
+	gpu := func(v *v1alpha1.Version) { v.Spec.Nodes[0].GPU, v.Spec.Nodes[0].Replicas = true, new(int32(1)) }
+	features := []string{"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"}
+	for _, feature := range features {
+		n.Set("config-features", "knative-serving", feature, "disabled")
+	}
+	n.version("first", gpu)
+	n.condition("first", "NodesReady", v1alpha1.ReasonFeatureDisabled, append(features, "kubectl patch")...)
+
+	for _, feature := range features {
 		n.Set("config-features", "knative-serving", feature, "enabled")
 	}
 	n.Kubectl("taint", "node", node, gpuTaint, "--overwrite")
 	n.Afterwards("kubectl", "taint", "node", node, gpuTaint+"-")
-	pod := `        resources: {limits: {nvidia.com/gpu: "1"}}
-      nodeSelector: {nvidia.com/gpu.present: "true"}
-      tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]`
-	// The webhook learns of the setting a moment after it is set.
-	n.Eventually(func() error {
-		_, err := n.Try(n.serviceYAML("gpu", stays, pod), "kubectl", "apply", "--dry-run=server", "-n", n.Name, "-f", "-")
-		return err
-	})
-	n.service("gpu", stays, pod)
-	n.Ready("ksvc/gpu")
-	n.service("second", stays, pod)
-	n.Eventually(func() error {
-		reason := n.In("get", "pods", "-l", "serving.knative.dev/service=second", "-o",
-			"jsonpath={.items[*].status.conditions[?(@.type=='PodScheduled')].message}")
-		if !strings.Contains(reason, "Insufficient nvidia.com/gpu") {
-			return fmt.Errorf("second waits for another reason: %q", reason)
-		}
-		return nil
-	})
+	n.Ready("version/first")
+	pods := n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].spec}")
+	require.Contains(t, pods, `"nvidia.com/gpu":"1"`)
+
+	n.version("second", gpu)
+	n.condition("second", "NodesReady", v1alpha1.ReasonUnschedulable, `"only"`, "nvidia.com/gpu")
+	n.stopped("first")
+	n.Ready("version/second")
 }

@@ -1,0 +1,48 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A version is a sink by its name: a channel's subscriber, whose answer goes on,
+// and a source's by kn's own syntax.
+func TestVersionIsASink(t *testing.T) {
+	n := newRuntime(t)
+	n.version("sink", nil)
+	n.service("door", stays, "")
+	n.Apply(`
+apiVersion: messaging.knative.dev/v1
+kind: InMemoryChannel
+metadata: {name: events}
+---
+apiVersion: messaging.knative.dev/v1
+kind: Subscription
+metadata: {name: to-version}
+spec:
+  channel: {apiVersion: messaging.knative.dev/v1, kind: InMemoryChannel, name: events}
+  subscriber: {ref: {apiVersion: krt.dev/v1alpha1, kind: Version, name: sink}}
+  reply: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: door}, uri: /sink}
+`)
+	n.Ready("version/sink")
+	require.Equal(t, "http://sink."+n.Name+".svc.cluster.local", n.Get("version/sink", "{.status.address.url}"))
+	door := n.Ready("ksvc/door")
+	n.Ready("subscription/to-version")
+	if _, err := exec.LookPath("kn"); err == nil {
+		n.Run("", "kn", "source", "ping", "create", "tick", "--namespace", n.Name, "--schedule", "*/2 * * * * *", "--data", "{}",
+			"--sink", "messaging.knative.dev/v1/inmemorychannels:events", "--ce-override", "krtworkflow=one")
+		n.Run("", "kn", "source", "ping", "create", "direct", "--namespace", n.Name, "--schedule", "*/2 * * * * *", "--data", "{}",
+			"--sink", "krt.dev/v1alpha1/versions:sink", "--ce-override", "krtworkflow=one")
+		n.Ready("pingsource/direct")
+	}
+	n.Eventually(func() error {
+		if seen := n.get(door + "/seen"); !strings.Contains(seen, "sink") {
+			return fmt.Errorf("no answer of the version has come: %q", seen)
+		}
+		return nil
+	})
+}
