@@ -155,9 +155,16 @@ func newRootCommand(name string, s Streams) *cobra.Command {
 
 func addVerb(root, cmd *cobra.Command, group string) {
 	cmd.GroupID = group
-	cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", root.DisplayName())
-	cmd.Long = strings.ReplaceAll(cmd.Long, "kn-krt ", root.DisplayName()+" ")
+	typed(cmd, root.DisplayName())
 	root.AddCommand(cmd)
+}
+
+// typed makes the examples of cmd, and of what is below it, what the user types.
+func typed(cmd *cobra.Command, program string) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", program)
+	for _, below := range cmd.Commands() {
+		typed(below, program)
+	}
 }
 
 // withoutGlobalFlags leaves the flags that name a cluster out of cmd's help: they
@@ -179,7 +186,12 @@ func clusterVerbs() []func(Streams) *cobra.Command {
 		newCreateCommand,
 		newDeleteCommand,
 		newDescribeCommand,
+		newDoctorCommand,
+		newEventsCommand,
+		newGraphCommand,
+		newInvokeCommand,
 		newListCommand,
+		newLogsCommand,
 		newPublishCommand,
 		newRenderCommand,
 		newRollbackCommand,
@@ -195,7 +207,7 @@ func verbs() []func(Streams) *cobra.Command {
 	return []func(Streams) *cobra.Command{
 		newGenerateCommand,
 		newInitCommand,
-		newInvokeCommand,
+		newKrtCommand,
 		newPackCommand,
 		newRunCommand,
 		newRunnerCommand,

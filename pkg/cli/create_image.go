@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/image"
@@ -91,19 +89,9 @@ func (o *createOptions) build(cmd *cobra.Command, c *cluster, b *krt.Bundle) (ma
 // baseImages are those of the cluster's settings. Who may not read these builds
 // on the defaults, and is told.
 func (c *cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
-	config := &corev1.ConfigMap{}
-	err := c.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: render.SettingsName}, config)
-	if isUnknownName(err) {
-		return nil
-	}
+	settings, _, err := c.settings(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "Building on the default base images: %v\n", err)
-		return nil
-	}
-	settings, err := render.ParseSettings(config.Data)
-	if err != nil {
-		fmt.Fprintf(w, "Building on the default base images: ConfigMap %s in %s: %v\n", render.SettingsName, systemNamespace, err)
-		return nil
+		fmt.Fprintf(w, "Building on the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, systemNamespace, err)
 	}
 	return settings.BaseImages
 }
@@ -150,7 +138,7 @@ type imageProgress struct {
 }
 
 func (p *imageProgress) event(e image.Event) {
-	text := ""
+	var text string
 	switch e.Type {
 	case image.EventBuilding:
 		text = "building"

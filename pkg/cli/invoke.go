@@ -38,22 +38,25 @@ type invokeOptions struct {
 func newInvokeCommand(s Streams) *cobra.Command {
 	o := invokeOptions{streams: s}
 	cmd := &cobra.Command{
-		Use:   "invoke WORKFLOW",
+		Use:   "invoke [VERSION] WORKFLOW",
 		Short: "Call a workflow of a running version",
 		Long: `Call a workflow of a running version over gRPC and print its answer as JSON.
+
+With VERSION, the version on the cluster is called, through a port of this machine that
+is forwarded for as long as the call takes; with -n alone, the one that is published in
+that namespace. Otherwise the version that runs on this machine, or at --address.
 
 The request is JSON; the version itself says what it must look like, so that no
 .proto is needed. WORKFLOW is a workflow's name or its rpc's.`,
 		Example: `  kn-krt invoke greet -d '{"name": "Ana"}'
   kn-krt invoke greet -d @request.json --timeout 5s
-  echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100`,
-		Args: arguments(cobra.ExactArgs(1)),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return completeWorkflows(cmd.Context(), o.address), cobra.ShellCompDirectiveNoFileComp
-		},
+  echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
+
+  # On a cluster
+  kn-krt invoke greeter-v1 greet -d '{"name": "Ana"}'
+  kn-krt invoke greet -n kre -d '{"name": "Ana"}'`,
+		Args:              arguments(cobra.RangeArgs(1, 2)),
+		ValidArgsFunction: completeInvoke,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(cmd, o.output); err != nil {
 				return err
@@ -61,10 +64,21 @@ The request is JSON; the version itself says what it must look like, so that no
 			if o.timeout < 0 {
 				return usageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
 			}
-			o.program, o.workflow = cmd.Root().DisplayName(), args[0]
-			return runInvoke(cmd.Context(), o)
+			o.program, o.workflow = cmd.Root().DisplayName(), args[len(args)-1]
+			if !meansCluster(cmd, args) {
+				return runInvoke(cmd.Context(), o)
+			}
+			if cmd.Flag("address").Changed {
+				return usageError(cmd, "--address names a version itself: it goes with no VERSION and no flag of a cluster")
+			}
+			version := ""
+			if len(args) == 2 {
+				version = args[0]
+			}
+			return invokeOnCluster(cmd, o, version)
 		},
 	}
+	namespaceFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
 	flags.StringVar(&o.address, "address", defaultAddress, "the version's gRPC address")

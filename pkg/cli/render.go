@@ -122,7 +122,7 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 	}
 	settings, err := render.ParseSettings(config.Data)
 	if err != nil {
-		return render.Settings{}, fmt.Errorf("cannot use the settings: %s: %w", o.settings, err)
+		return render.Settings{}, fmt.Errorf("%s: %w", o.settings, err)
 	}
 	return settings, nil
 }

@@ -34,6 +34,7 @@ func newVersionCommand(s Streams) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, &format)
+	addKliVersion(cmd, s)
 	return cmd
 }
 

@@ -161,6 +161,7 @@ func (s *stage) change(ts *testscript.TestScript, object client.Object, f func(c
 // What differs from run to run, and what stands for it in goldens.
 var volatile = []struct{ pattern, replacement string }{
 	{`https://127\.0\.0\.1:\d+`, "https://CLUSTER"},
+	{`v\d+\.\d+\.\d+`, "RELEASE"},
 	{`(?m)^ *\d+\.\d{3}s `, "SECONDS "},
 	{`(?m)(^| )\d+(s|m|m\d+s)( |$)`, "${1}AGE${3}"},
 	{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, "TIME"},

@@ -62,8 +62,9 @@ func interrupted() {
 
 // stage is what all scripts share.
 type stage struct {
-	client client.Client
-	config string // a kubeconfig file
+	client   client.Client
+	config   string // a kubeconfig file
+	registry string // its address
 }
 
 func TestScripts(t *testing.T) {
@@ -99,7 +100,7 @@ func newStage(t *testing.T) *stage {
 	require.NoError(t, corev1.AddToScheme(scheme))
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	require.NoError(t, err)
-	return &stage{client: c, config: server.Kubeconfig}
+	return &stage{client: c, config: server.Kubeconfig, registry: newRegistry(t)}
 }
 
 // crds is a file with our CRDs and Knative's.
@@ -135,7 +136,7 @@ func (s *stage) setup(env *testscript.Env) error {
 	}
 	config.Contexts["test"].Namespace = name
 	file := filepath.Join(env.WorkDir, ".kubeconfig")
-	env.Vars = append(env.Vars, "KUBECONFIG="+file, "NS="+name)
+	env.Vars = append(env.Vars, "KUBECONFIG="+file, "NS="+name, "REGISTRY="+s.registry)
 	return clientcmd.WriteToFile(*config, file)
 }
 
