@@ -119,17 +119,9 @@ func (m module) replace(file *modfile.File, s SDK, overlay map[string]string) (s
 	if file.Module != nil && file.Module.Mod.Path == s.path {
 		return nil, nil
 	}
-	source, target := s.folder, ""
-	for _, r := range slices.Clone(file.Replace) {
-		if r.Old.Path != s.path {
-			continue
-		}
-		if own := m.ownTarget(r); s.standIn == "" && own != "" {
-			source, target = own, r.New.Path
-		}
-		if err := file.DropReplace(s.path, r.Old.Version); err != nil {
-			return nil, err
-		}
+	source, target, err := m.dropReplaces(file, s)
+	if err != nil {
+		return nil, err
 	}
 	if target == "" {
 		if target, err = m.show(s, overlay); err != nil {
@@ -151,6 +143,24 @@ func (m module) replace(file *modfile.File, s SDK, overlay map[string]string) (s
 		return nil, err
 	}
 	return readIfThere(filepath.Join(source, "go.sum"))
+}
+
+// dropReplaces takes all replacements of s out of file. It returns the folder with the
+// module's source and, if it is the user's own, how the user's go.mod names it.
+func (m module) dropReplaces(file *modfile.File, s SDK) (source, target string, err error) {
+	source = s.folder
+	for _, r := range slices.Clone(file.Replace) {
+		if r.Old.Path != s.path {
+			continue
+		}
+		if own := m.ownTarget(r); s.standIn == "" && own != "" {
+			source, target = own, r.New.Path
+		}
+		if err := file.DropReplace(s.path, r.Old.Version); err != nil {
+			return "", "", err
+		}
+	}
+	return source, target, nil
 }
 
 // show adds the files of s to overlay and returns the path, from the module's root, at

@@ -65,7 +65,19 @@ func newBuilder(o Options) (*Builder, error) {
 			return nil, fmt.Errorf("no folder for what is kept: %w", err)
 		}
 	}
+	clearOld(filepath.Join(o.Cache, "work"))
 	return &Builder{o: o, repo: repo, remote: options, pusher: pusher}, nil
+}
+
+// clearOld removes what sessions left that were killed long ago.
+func clearOld(work string) {
+	const old = 24 * time.Hour
+	entries, _ := os.ReadDir(work) // what is not there needs no clearing
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > old {
+			_ = os.RemoveAll(filepath.Join(work, e.Name()))
+		}
+	}
 }
 
 // Build makes the image of one node of the bundle, pushes it and returns its reference by
@@ -82,7 +94,7 @@ func (b *Builder) Build(ctx context.Context, bundle *krt.Bundle, n krt.Node) (st
 }
 
 // BuildAll is Build for each node of the bundle, and returns the references by node. All
-// that fails is told of at once, but for a registry: its first error ends all.
+// that fails is told of at once; what concerns more than one node, a registry say, ends all.
 func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]string, error) {
 	s, err := b.session(ctx, bundle)
 	if err != nil {
@@ -96,8 +108,7 @@ func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]
 	for i, n := range nodes {
 		group.Go(func() error {
 			refs[i], errs[i] = s.build(inner, n)
-			var registry *RegistryError
-			if errors.As(errs[i], &registry) {
+			if concernsAll(errs[i]) {
 				return errs[i]
 			}
 			return nil

@@ -149,3 +149,12 @@ func nodeError(ctx context.Context, n krt.Node, err error) error {
 	}
 	return fmt.Errorf("cannot make the image of node %q: %w", n.Name, err)
 }
+
+// concernsAll says that what failed has to do with where images go, what they stand on, or
+// this machine: the next node would fail alike.
+func concernsAll(err error) bool {
+	var registry *RegistryError
+	var platform *PlatformError
+	return errors.As(err, &registry) || errors.As(err, &platform) || errors.Is(err, ErrNoRunner) ||
+		errors.Is(err, gobuild.ErrNoGo) || errors.Is(err, ErrNoPip) || errors.Is(err, ErrNoIndex)
+}

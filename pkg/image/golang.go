@@ -27,19 +27,9 @@ const endDelay = 5 * time.Second
 
 // program adds the Go program of n, built or as the bundle has it.
 func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) error {
-	file, name := "", path.Base(n.Src)
-	if t, ok := gobuild.TargetOf(s.bundle, n); ok {
-		// As ko names it, by the folder: nodes of the same code have the same layer.
-		name = filepath.Base(t.Folder)
-		var err error
-		if file, err = s.compiled(ctx, n, t, b.platform); err != nil {
-			return err
-		}
-	} else {
-		var err error
-		if file, err = s.prebuilt(n, b); err != nil {
-			return err
-		}
+	file, name, err := s.programFile(ctx, n, b)
+	if err != nil {
+		return err
 	}
 	if err := s.addProgram(ctx, c, file, app(name), "program of the node"); err != nil {
 		return err
@@ -56,6 +46,18 @@ func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) 
 		c.packages = append(c.packages, goComponent(d.Path, d.Version))
 	}
 	return nil
+}
+
+// programFile returns the file of n's program, and its name in the image.
+func (s *session) programFile(ctx context.Context, n krt.Node, b base) (file, name string, err error) {
+	t, ok := gobuild.TargetOf(s.bundle, n)
+	if !ok {
+		file, err = s.prebuilt(n, b)
+		return file, path.Base(n.Src), err
+	}
+	file, err = s.compiled(ctx, n, t, b.platform)
+	// As ko names it, by the folder: nodes of the same code have the same layer.
+	return file, filepath.Base(t.Folder), err
 }
 
 // prebuilt returns the program that the bundle has for n, if it runs on b.

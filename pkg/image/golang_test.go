@@ -169,6 +169,8 @@ func TestPrebuilt(t *testing.T) {
 }
 
 func TestKoNode(t *testing.T) {
+	t.Setenv("KO_DEFAULTBASEIMAGE", "")
+	t.Setenv("KO_CONFIG_PATH", "")
 	h := newHub(t)
 	b, events := newTestBuilder(t, h, nil)
 	bundle := bundle(t, map[string]string{
@@ -196,4 +198,27 @@ func TestKoNode(t *testing.T) {
 	t.Chdir(bundle.Dir)
 	_, err = again.Build(t.Context(), bundle, node(t, bundle, "step"))
 	require.EqualError(t, err, "cannot build node \"step\":\n  cmd/step/main.go:3:15: undefined: y")
+}
+
+func TestWhichBaseOfKo(t *testing.T) {
+	t.Setenv("KO_DEFAULTBASEIMAGE", "")
+	t.Setenv("KO_CONFIG_PATH", "")
+	dir := t.TempDir()
+	o := Options{GoBase: "go:1", PythonBase: "python:1"}
+	none, err := readKoConfig(dir)
+	require.NoError(t, err)
+	require.Equal(t, "go:1", o.koBaseName(none, "example.com/a", ""))
+	require.Equal(t, "python:1", o.koBaseName(none, "example.com/a", "src/a/main.py"))
+
+	write(t, dir, map[string]string{".ko.yaml": "defaultBaseImage: ko:1\nbaseImageOverrides:\n  example.com/A: ko:2\nbuilds: []\n"})
+	some, err := readKoConfig(dir)
+	require.NoError(t, err)
+	require.Equal(t, "ko:1", o.koBaseName(some, "example.com/b", ""))
+	require.Equal(t, "ko:2", o.koBaseName(some, "example.com/a", "src/a/main.py"))
+
+	t.Setenv("KO_DEFAULTBASEIMAGE", "env:1")
+	require.Equal(t, "env:1", o.koBaseName(some, "example.com/b", ""))
+	write(t, dir, map[string]string{".ko.yaml": "defaultBaseImage: [1\n"})
+	_, err = readKoConfig(dir)
+	require.ErrorContains(t, err, "cannot read ko's configuration")
 }

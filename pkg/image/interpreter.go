@@ -57,8 +57,9 @@ func findInterpreter(ctx context.Context, image v1.Image) (string, error) {
 		return "", err
 	}
 	found := map[string]string{} // by folder
-	for _, l := range layers {
-		if err := findIn(ctx, l, found); err != nil {
+	// The uppermost layer that has one: those above the system's are smaller, and say last.
+	for i := len(layers) - 1; i >= 0 && len(found) == 0; i-- {
+		if err := findIn(ctx, layers[i], found); err != nil {
 			return "", err
 		}
 	}

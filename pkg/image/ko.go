@@ -33,7 +33,7 @@ func (s *session) makeKo(ctx context.Context, n krt.Node) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	under, platforms, err := s.koBase(ctx, first(config.base(target.Pattern), s.o.GoBase, s.o.Bases["go"], DefaultGoBase))
+	under, platforms, err := s.koBase(ctx, s.o.koBaseName(config, target.Pattern, n.Src))
 	if err != nil {
 		return made{}, err
 	}

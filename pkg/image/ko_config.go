@@ -45,12 +45,24 @@ func readKoConfig(folder string) (koConfig, error) {
 	return config, nil
 }
 
-// base returns the base image that is set for an import path, "" if none is.
-func (c koConfig) base(path string) string {
+// override returns the base image that is set for an import path, "" if none is.
+func (c koConfig) override(path string) string {
 	for of, image := range c.BaseImageOverrides {
 		if strings.EqualFold(of, path) { // as ko compares
 			return image
 		}
 	}
-	return first(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage)
+	return ""
+}
+
+// koBaseName returns the base of a node that ko builds: what ko's configuration has for it;
+// for one that is the front of Python code, the base of those; else ko's default, or ours.
+func (o Options) koBaseName(c koConfig, path, src string) string {
+	if override := c.override(path); override != "" {
+		return override
+	}
+	if strings.HasSuffix(src, ".py") {
+		return first(o.PythonBase, o.Bases["python"], DefaultPythonBase)
+	}
+	return first(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage, o.GoBase, o.Bases["go"], DefaultGoBase)
 }

@@ -22,7 +22,10 @@ const (
 )
 
 // beyond is code that looks outside its own folder by means that name no folder.
-var beyond = regexp.MustCompile(`\bsys\.path\b|\bimportlib\b|\brunpy\b|\bparents?\[|\.parent\.parent|dirname\([^\n]*dirname\(`)
+var beyond = regexp.MustCompile(`\bsys\.path\b|\bimportlib\.util\b|\brunpy\b|\bparents?\[|\.parent\.parent|dirname\([^\n]*dirname\(`)
+
+// kubernetes is how an object of Kubernetes says that it is one.
+var kubernetes = regexp.MustCompile(`(?m)^apiVersion: `)
 
 // textual are the endings of files that may name another one.
 var textual = []string{".py", ".go", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".txt", ".sh"}
@@ -37,13 +40,21 @@ type texts struct {
 func newTexts(b *krt.Bundle) *texts { return &texts{bundle: b, read: map[string]string{}} }
 
 // of returns the content of f if it is a text that may name other files. Tests are not run
-// in images, and the manifest names every folder.
+// in images, generated modules name no files. The manifest names every folder, and so do objects of Kubernetes made of it.
 func (t *texts) of(f krt.File) string {
 	base := path.Base(f.Name)
-	if !slices.Contains(textual, path.Ext(base)) || strings.HasPrefix(base, "test_") ||
+	if !slices.Contains(textual, path.Ext(base)) || strings.HasPrefix(base, "test_") || strings.HasSuffix(base, "_pb2.py") ||
 		strings.HasSuffix(base, "_test.go") || f.Name == path.Base(t.bundle.ManifestPath) {
 		return ""
 	}
+	text := t.content(f)
+	if kubernetes.MatchString(text) {
+		return ""
+	}
+	return text
+}
+
+func (t *texts) content(f krt.File) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if text, ok := t.read[f.Name]; ok {
@@ -60,8 +71,10 @@ func (t *texts) of(f krt.File) string {
 }
 
 // reach says whether any of a node's own files or of those that all share may refer to the
-// code in folder, another node's.
+// code in folder, another node's. Shared code in Go runs in no Python node.
 func (t *texts) reach(folder string, own, shared []krt.File) bool {
+	isGo := func(f krt.File) bool { return path.Ext(f.Name) == ".go" }
+	inGo := slices.ContainsFunc(own, isGo)
 	parent, name := regexp.QuoteMeta(path.Base(path.Dir(folder))), regexp.QuoteMeta(path.Base(folder))
 	named := regexp.MustCompile(`\b` + parent + join + name + `\b|\.\.` + join + name + `\b`)
 	// A name that is put together when the program runs: f"src/{node}", join("src", node), "src/*".
@@ -71,5 +84,5 @@ func (t *texts) reach(folder string, own, shared []krt.File) bool {
 		return text != "" && (named.MatchString(text) || computed.MatchString(text))
 	}
 	return slices.ContainsFunc(own, func(f krt.File) bool { return refers(f) || beyond.MatchString(t.of(f)) }) ||
-		slices.ContainsFunc(shared, refers)
+		slices.ContainsFunc(shared, func(f krt.File) bool { return (inGo || !isGo(f)) && refers(f) })
 }

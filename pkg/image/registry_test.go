@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,6 +133,8 @@ func TestRunnerErrors(t *testing.T) {
 			_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 			require.ErrorIs(t, err, ErrNoRunner)
 			require.ErrorContains(t, err, c.want)
+			_, err = b.BuildAll(t.Context(), bundle)
+			require.Equal(t, 1, strings.Count(err.Error(), "cannot make the image of node"), "said once: %s", err)
 		})
 	}
 }

@@ -65,6 +65,9 @@ func TestOtherCodeStaysWhereItMayBeUsed(t *testing.T) {
 		"another folder's name": {withMain(`open("src/models-old/x")`, nil), false},
 		"shared code":           {withMain("", map[string]string{"src/shared/help.py": `open("src/model/x")`}), true},
 		"shared settings":       {withMain("", map[string]string{"assets/paths.json": `{"vocabulary": "src/model/x"}`}), true},
+		"generated module":      {withMain("", map[string]string{"src/etl/x_pb2.py": "import sys\nsys.path"}), false},
+		"objects of Kubernetes": {withMain("", map[string]string{"version.yaml": "apiVersion: krt.dev/v1alpha1\nspec: {src: src/model/main.py}\n"}), false},
+		"another language":      {withMain("", map[string]string{"cmd/model/main.go": `package main // "src/model/main.py"`}), false},
 		"test":                  {withMain("", map[string]string{"src/etl/test_main.py": "import sys\nsys.path.insert(0, '.')"}), false},
 		"own folder's data":     {withMain(`open("src/etl/data")`, map[string]string{"src/etl/data": "x"}), false},
 		"folder within another": {withMain("", map[string]string{
