@@ -39,6 +39,9 @@ type Applier struct {
 	Live client.Reader
 	// FieldManager owns the fields that are applied; Manager if empty.
 	FieldManager string
+	// Narrow, if set, returns what selects, of the list's kind, all that owner can
+	// have: Prune then need not look through all of a namespace.
+	Narrow func(owner client.Object, list client.ObjectList) client.ListOption
 
 	settled memory
 }

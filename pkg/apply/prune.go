@@ -53,7 +53,11 @@ func (a *Applier) doomed(ctx context.Context, owner client.Object, kept map[obje
 	}
 	item := schema.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind[:len(gvk.Kind)-len("List")]}
 	// Only metadata is read, and nothing written: what the cache holds need not be copied.
-	err = a.Client.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy)
+	options := []client.ListOption{client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy}
+	if a.Narrow != nil {
+		options = append(options, a.Narrow(owner, list))
+	}
+	err = a.Client.List(ctx, list, options...)
 	if meta.IsNoMatchError(err) {
 		return nil, item.Kind, nil
 	}
