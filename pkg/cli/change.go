@@ -143,7 +143,7 @@ func readiness(v *v1alpha1.Version) verdict {
 	case ready == nil:
 		return verdict{}
 	case ready.Status == metav1.ConditionFalse && !needsNobody(ready.Reason):
-		return verdict{cause: causeOf(*ready)}
+		return verdict{cause: causeOf(*ready), patient: ready.Reason == v1alpha1.ReasonUnschedulable}
 	default:
 		return verdict{now: firstOf(ready.Message, ready.Reason)}
 	}

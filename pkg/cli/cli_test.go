@@ -24,6 +24,7 @@ func TestDisplayName(t *testing.T) {
 		"bin/kn-krt":                          "bin/kn-krt",
 		"/elsewhere/kn-krt":                   "/elsewhere/kn-krt",
 		"/usr/local/bin/kubectl-krt":          "kubectl krt",
+		"/usr/local/bin/kubectl_complete-krt": "kubectl krt",
 		"/home/ana/.config/kn/plugins/kn-krt": "kn krt",
 		"renamed":                             "renamed",
 		"./renamed":                           "./renamed",

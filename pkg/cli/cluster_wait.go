@@ -57,6 +57,9 @@ type verdict struct {
 	cause string
 	// final says that the cause cannot pass by itself: there is nothing to wait for.
 	final bool
+	// patient says that the cause passes by itself where a cluster grows: it is told,
+	// and does not fail the wait.
+	patient bool
 	// now is what is going on, for a progress line.
 	now string
 	// quiet keeps that line back for a while: mostly it is over in no time.
@@ -181,10 +184,10 @@ func (w *waiter[T]) look(object T, exists bool, window time.Duration) (done bool
 	switch {
 	case w.last.done:
 		return true, nil
-	case w.last.cause == "":
-		w.mends = nil
-	case w.last.final:
+	case w.last.final && w.last.cause != "":
 		return false, &waitError{cause: w.last.cause}
+	case w.last.cause == "" || w.last.patient:
+		w.mends = nil
 	case w.mends == nil:
 		w.mends = time.After(window)
 	}

@@ -115,7 +115,7 @@ func (o *createOptions) explainImages(err error) error {
 	var build *gobuild.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%w; nothing was created", err)
+		return failAs(ExitInterrupted, err, "Nothing was created.")
 	case errors.Is(err, image.ErrNoRepo):
 		return withHint(err, "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO.")
 	case errors.As(err, &registry) && registry.Trouble == image.TroubleInsecure:

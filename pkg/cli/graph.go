@@ -86,6 +86,7 @@ func entrypointState(v *v1alpha1.Version) state {
 func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
 	fmt.Fprintf(w, "%s: %s\n", v.Name, phase(v))
 	entrypoint := entrypointState(v)
+	o.writeTrouble(w, "entrypoint", entrypoint)
 	for _, workflow := range v.Spec.Workflows {
 		own := workflowState(v, workflow.Name)
 		fmt.Fprintf(w, "\n%s %s (%s)\n", o.streams.paint(own.mark), workflow.Name, workflow.Entrypoint)
@@ -94,7 +95,6 @@ func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
 			fmt.Fprintf(w, " → %s %s", o.streams.paint(nodeState(v, node).mark), node)
 		}
 		fmt.Fprintf(w, " → caller\n")
-		o.writeTrouble(w, "entrypoint", entrypoint)
 		for _, node := range workflow.Sequential {
 			o.writeTrouble(w, node, nodeState(v, node))
 		}

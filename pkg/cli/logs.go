@@ -92,10 +92,21 @@ func runLogs(ctx context.Context, c *cluster, o logsOptions) error {
 	if o.follow {
 		return r.follow(ctx, pods)
 	}
-	if pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !r.wants(&p) }); len(pods.Items) == 0 {
-		return o.explainNothing(c, v)
+	var ready []corev1.Pod
+	waiting := false
+	for _, p := range pods.Items {
+		switch {
+		case r.wants(&p):
+			ready = append(ready, p)
+		case r.meant(&p):
+			waiting = true
+		}
 	}
-	return r.read(ctx, pods.Items)
+	if len(ready) == 0 {
+		o.explainNothing(c, v, waiting)
+		return nil
+	}
+	return r.read(ctx, ready)
 }
 
 // check refuses names that the version does not have.
@@ -115,13 +126,15 @@ func (o *logsOptions) check(v *v1alpha1.Version) error {
 }
 
 // explainNothing says why there is no pod to read logs of. That is no error.
-func (o *logsOptions) explainNothing(c *cluster, v *v1alpha1.Version) error {
+func (o *logsOptions) explainNothing(c *cluster, v *v1alpha1.Version, waiting bool) {
 	why := "what is asked for is scaled to zero"
-	if v.WantedState() != v1alpha1.StateStarted {
+	switch {
+	case waiting:
+		why = fmt.Sprintf("what is asked for does not run yet ('%s' says why)", c.command("describe %s", v.Name))
+	case v.WantedState() != v1alpha1.StateStarted:
 		why = "it is stopped"
 	}
 	fmt.Fprintf(o.streams.Err, "No pod of version '%s' has logs: %s. '%s' shows lines as they come.\n", v.Name, why, c.command("logs %s -f", v.Name))
-	return nil
 }
 
 // versionPods are the pods of the version's nodes and entrypoint.

@@ -41,12 +41,18 @@ func newLogReader(c *cluster, o logsOptions) *logReader {
 	return &logReader{c: c, o: o, p: newLogPrinter(o), reading: map[types.UID]bool{}, seen: map[types.UID]time.Time{}}
 }
 
+// meant reports whether the pod's logs are asked for.
+func (r *logReader) meant(p *corev1.Pod) bool {
+	part, container := partOf(p)
+	return container != "" && (len(r.o.nodes) == 0 || slices.Contains(r.o.nodes, part))
+}
+
 // wants reports whether the pod's logs are asked for and there are any.
 func (r *logReader) wants(p *corev1.Pod) bool {
-	part, container := partOf(p)
-	if container == "" || len(r.o.nodes) > 0 && !slices.Contains(r.o.nodes, part) {
+	if !r.meant(p) {
 		return false
 	}
+	_, container := partOf(p)
 	for _, s := range p.Status.ContainerStatuses {
 		if s.Name == container {
 			return s.State.Running != nil || s.State.Terminated != nil || s.RestartCount > 0

@@ -119,11 +119,29 @@ func (c *cluster) awaitRuntime(ctx context.Context, out io.Writer, o changeOptio
 		object: &v1alpha1.Runtime{}, list: &v1alpha1.RuntimeList{},
 		judge: func(r *v1alpha1.Runtime, exists bool) verdict { return c.judgeRuntime(r, exists, o.name, published) },
 	}
-	err := c.explainWait(w.wait(ctx, o.wait), o.name, g)
+	err := w.wait(ctx, o.wait)
+	if err == nil {
+		c.awaitPhase(ctx, out, o.name, published)
+	}
 	if err == nil && w.told != "" {
 		fmt.Fprintln(out)
 	}
-	return err
+	return c.explainWait(err, o.name, g)
+}
+
+// followSeconds bounds the wait for a status that only follows another.
+const followSeconds = 10
+
+// awaitPhase waits until the version's own status has followed the Runtime's, so
+// that who looks next sees what was said. If it does not, nothing is wrong.
+func (c *cluster) awaitPhase(ctx context.Context, out io.Writer, name string, published bool) {
+	w := &waiter[*v1alpha1.Version]{
+		c: c, out: out, name: name, object: &v1alpha1.Version{}, list: &v1alpha1.VersionList{},
+		judge: func(v *v1alpha1.Version, exists bool) verdict {
+			return verdict{done: !exists || (v.Status.Phase == v1alpha1.PhasePublished) == published}
+		},
+	}
+	_ = w.wait(ctx, waitFlags{timeout: followSeconds})
 }
 
 func (c *cluster) judgeRuntime(r *v1alpha1.Runtime, exists bool, name string, published bool) verdict {
