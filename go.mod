@@ -38,7 +38,7 @@ require (
 	knative.dev/eventing v0.50.0
 	knative.dev/pkg v0.0.0-20260727151759-521cb33b33dd
 	knative.dev/serving v0.50.0
-	krt.dev/kn-krt/functions/greeter/src/go-greeter v0.0.0-00010101000000-000000000000
+	krt.dev/kn-krt/functions/greeter/src/go-greeter v0.0.0
 	krt.dev/kn-krt/pkg/runner v0.0.0
 	modernc.org/sqlite v1.61.1
 	sigs.k8s.io/controller-runtime v0.23.3
