@@ -27,6 +27,9 @@ func TestOnCluster(t *testing.T) {
 		t.Run(string(language), func(t *testing.T) {
 			n := namespace.New(t)
 			n.Inside()
+			if language == conformance.Python {
+				n.Python()
+			}
 			n.Install()
 			for _, variant := range onCluster() {
 				n.Apply(conformanceVersion(t, n, conformance.Sequence, language, variant))

@@ -28,6 +28,7 @@ func (n place) published(version string) {
 }
 
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
 	n.version("one", nil)
 	n.version("two", nil)

@@ -13,6 +13,7 @@ import (
 const stays = `autoscaling.knative.dev/min-scale: "1"`
 
 func TestSequenceReplies(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	for _, name := range []string{"one", "two", "door"} {
 		n.service(name, stays, "")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestServiceAnswersFromZeroAndBack(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	n.service("hello", `autoscaling.knative.dev/window: "6s"`, "")
 	url := n.Ready("ksvc/hello")
@@ -27,6 +28,7 @@ func TestServiceAnswersFromZeroAndBack(t *testing.T) {
 
 // The ingress keeps what the caller and the service say apart and at once.
 func TestIngressPassesStreamsAndHTTP2(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	n.service("two", stays, "        ports: [{name: h2c, containerPort: 8080}]")
 	url := n.Ready("ksvc/two")
@@ -49,6 +51,7 @@ func TestIngressPassesStreamsAndHTTP2(t *testing.T) {
 }
 
 func TestTrafficSplits(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	n.service("split", "", "")
 	n.Ready("ksvc/split")
@@ -75,6 +78,7 @@ func TestTrafficSplits(t *testing.T) {
 }
 
 func TestKnListsServices(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	if _, err := exec.LookPath("kn"); err != nil {
 		t.Skip("needs kn on PATH")

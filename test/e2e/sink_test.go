@@ -12,6 +12,7 @@ import (
 // A version is a sink by its name: a channel's subscriber, whose answer goes on,
 // and a source's by kn's own syntax.
 func TestVersionIsASink(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
 	n.version("sink", nil)
 	n.service("door", stays, "")

@@ -16,7 +16,9 @@ import (
 
 // What the README tells a user to do.
 func TestGreeterByKo(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
+	n.Python()
 	n.Ko("apply", "--sbom=none", "--filename=functions/greeter/version.yaml", "--", "--namespace="+n.Name)
 	v := n.called("greeter-v1")
 	require.Equal(t, "Started", n.Get("version/greeter-v1", "{.status.phase}"))
@@ -50,7 +52,9 @@ func (n place) contractsService(service, version string) {
 
 // Four Python nodes of one image, a config value and no store.
 func TestPriceEstimatorByKo(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
+	n.Python()
 	n.Ko("apply", "--sbom=none", "--filename=functions/price-estimator/version.yaml", "--", "--namespace="+n.Name)
 	n.condition("price-estimator-v1", "ConfigReady", "", "OUTPUT_PRICE_CURRENCY", "price-estimator-v1-config")
 	n.In("create", "secret", "generic", "price-estimator-v1-config", "--from-literal=OUTPUT_PRICE_CURRENCY=EUR")
@@ -68,6 +72,7 @@ func TestPriceEstimatorByKo(t *testing.T) {
 }
 
 func TestTwoEntrypoints(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
 	n.version("pair", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Replicas = new(int32(2)) })
 	v := n.called("pair")

@@ -100,3 +100,11 @@ func findRoot() (string, error) {
 		}
 	}
 }
+
+// Python skips the test where there is no image for Python nodes to stand on.
+func (n *Namespace) Python() {
+	n.t.Helper()
+	if os.Getenv("KRT_PYTHON_BASE") == "" {
+		n.t.Skip("needs KRT_PYTHON_BASE, an image with Python 3.9 or later and protobuf: see ko.yaml")
+	}
+}
