@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +32,10 @@ func initCluster(p place) error {
 		return fmt.Errorf("cannot set up the network: %w", err)
 	}
 	i := &initializer{place: p, names: map[int]string{}}
-	go i.startAll()
+	go func() {
+		i.startAll()
+		i.takeOrders()
+	}()
 	return i.reap()
 }
 
@@ -94,6 +99,7 @@ type initializer struct {
 	place place
 	mu    sync.Mutex
 	names map[int]string
+	again component // its end is wanted, and it is to be started again
 }
 
 func (i *initializer) startAll() {
@@ -101,13 +107,56 @@ func (i *initializer) startAll() {
 		if err := i.start(c); err != nil {
 			i.fail(c.name, err)
 		}
-		if c.ready == nil {
+		i.await(c)
+	}
+}
+
+func (i *initializer) await(c component) {
+	if c.ready == nil {
+		return
+	}
+	if err := poll(context.Background(), 90*time.Second, c.ready); err != nil {
+		i.fail(c.name, err)
+	}
+}
+
+// takeOrders restarts components for as long as the cluster lives.
+func (i *initializer) takeOrders() {
+	order, taken := filepath.Join(i.place.State, restartFile), filepath.Join(i.place.State, restartingFile)
+	for range time.Tick(200 * time.Millisecond) {
+		name, err := os.ReadFile(order)
+		if err != nil || os.Rename(order, taken) != nil {
 			continue
 		}
-		if err := poll(context.Background(), 90*time.Second, c.ready); err != nil {
-			i.fail(c.name, err)
+		i.restart(string(name))
+		_ = os.Remove(taken)
+	}
+}
+
+// restart kills a component; reap starts it again.
+func (i *initializer) restart(name string) {
+	all := components(i.place)
+	at := slices.IndexFunc(all, func(c component) bool { return c.name == name })
+	if at < 0 {
+		return
+	}
+	i.mu.Lock()
+	for pid, running := range i.names {
+		if running == name {
+			i.again = all[at]
+			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
+	i.mu.Unlock()
+	_ = poll(context.Background(), time.Minute, func(context.Context) error {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.again.name != "" {
+			return errors.New("it has not ended yet")
+		}
+		return nil
+	})
+	i.await(all[at])
 }
 
 func (i *initializer) start(c component) error {
@@ -115,7 +164,7 @@ func (i *initializer) start(c component) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(i.place.log(c.name))
+	log, err := os.OpenFile(i.place.log(c.name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
@@ -151,13 +200,30 @@ func (i *initializer) reap() error {
 		if err != nil {
 			continue
 		}
-		i.mu.Lock()
-		name, ok := i.names[pid]
-		i.mu.Unlock()
-		if ok {
-			i.fail(name, fmt.Errorf("it ended: status %d, signal %d", status.ExitStatus(), status.Signal()))
-		}
+		i.ended(pid, status)
 	}
+}
+
+// ended starts a component again that was to be restarted, and ends the cluster
+// with any other.
+func (i *initializer) ended(pid int, status unix.WaitStatus) {
+	i.mu.Lock()
+	name, ok := i.names[pid]
+	delete(i.names, pid)
+	again := i.again
+	i.mu.Unlock()
+	if !ok {
+		return
+	}
+	if name != again.name {
+		i.fail(name, fmt.Errorf("it ended: status %d, signal %d", status.ExitStatus(), status.Signal()))
+	}
+	if err := i.start(again); err != nil {
+		i.fail(name, err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.again = component{}
 }
 
 // fail tells which component failed, and ends the cluster.

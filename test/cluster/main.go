@@ -20,6 +20,7 @@ const usage = `usage: go run ./test/cluster VERB
   up               start the cluster, or use the one that runs
   down             stop it and leave nothing of it behind
   exec -- COMMAND  run a command inside it, with KUBECONFIG and KO_DOCKER_REPO set
+  restart NAME     kill a component (apiserver, kubelet, ...) and start it again
   logs [NAME]      print the last lines of a component's log, or of all
   tools            build every tool, start nothing
   tool NAME        build one tool and print its path
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return buildTools(ctx, place, steps)
 	case "logs":
 		return printLogs(place, rest, out)
-	case "up", "down", "exec", "init", "install":
+	case "up", "down", "exec", "init", "install", "restart":
 		if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 			return errors.New(elsewhere)
 		}
@@ -90,6 +91,8 @@ func runCluster(ctx context.Context, p place, s *steps, args []string) error {
 		return initCluster(p)
 	case "install":
 		return install(ctx, p, s)
+	case "restart":
+		return restart(ctx, p, args[1:])
 	}
 	command := args[1:]
 	if len(command) > 0 && command[0] == "--" {
