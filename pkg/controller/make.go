@@ -1,18 +1,19 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"golang.org/x/sync/errgroup"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
@@ -59,7 +60,7 @@ func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 		keep[i] = one.object
 	}
 	err = errors.Join(err, r.write(ctx, a, items))
-	if a.outcome.causes[piece{}] != nil && len(items) == 0 {
+	if items == nil {
 		return err // it could not be rendered: what there is stays
 	}
 	_, pruned := r.applier.Prune(ctx, a.version, keep, r.kinds()...)
@@ -106,17 +107,18 @@ func (r *versionReconciler) desired(ctx context.Context, a *attempt) ([]item, er
 	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
 		return nil, err
 	}
-	nodes, err := r.desiredNodes(ctx, a, in)
+	flags, err := features(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	sequences, failed := render.Sequences(in)
-	entrypoint, failedToo := render.Entrypoint(in)
-	if failed = errors.Join(failed, failedToo); failed != nil {
+	services, failed := render.Nodes(in)
+	sequences, failedToo := render.Sequences(in)
+	entrypoint, failedThree := render.Entrypoint(in)
+	if failed = cmp.Or(failed, failedToo, failedThree); failed != nil {
 		a.outcome.causes[piece{}] = &cause{v1alpha1.ReasonInvalid, failed.Error()}
-		return nil, nil
+		services, sequences, entrypoint = nil, nil, nil
 	}
-	items := nodes
+	items := r.nodeItems(a, services, flags)
 	for i, s := range sequences {
 		name := a.version.Spec.Workflows[i].Name
 		items = append(items, item{piece: piece{workflow: name}, object: s, leave: !r.knative.eventing.Present()})
@@ -130,17 +132,9 @@ func (r *versionReconciler) desired(ctx context.Context, a *attempt) ([]item, er
 	return items, nil
 }
 
-// desiredNodes are left as they are where Knative would refuse them, and while
+// nodeItems are left as they are where Knative would refuse them, and while
 // config values are missing without which new pods could not start.
-func (r *versionReconciler) desiredNodes(ctx context.Context, a *attempt, in render.Input) (items []item, err error) {
-	services, failed := render.Nodes(in)
-	if failed != nil {
-		return nil, nil // the Sequences' and the entrypoint's error is the same
-	}
-	var flags map[string]string
-	if flags, err = features(ctx, r.client); err != nil {
-		return nil, err
-	}
+func (r *versionReconciler) nodeItems(a *attempt, services []*servingv1.Service, flags map[string]string) (items []item) {
 	for i, s := range services {
 		name := a.version.Spec.Nodes[i].Name
 		missing := missingFlags(s, flags)
@@ -150,7 +144,7 @@ func (r *versionReconciler) desiredNodes(ctx context.Context, a *attempt, in ren
 		leave := missing != nil || !a.config.ready || !r.knative.serving.Present()
 		items = append(items, item{piece: piece{node: name}, object: s, leave: leave})
 	}
-	return items, nil
+	return items
 }
 
 // clusterNodes counts the cluster's nodes that take pods, as far as it matters:

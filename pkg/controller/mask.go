@@ -96,7 +96,7 @@ func (m mask) quote(text string) string {
 			last = line
 		}
 	}
-	return cut(m.hide(spoken(last)), maxQuote)
+	return cut(m.hide(spoken(last)))
 }
 
 // spoken is what a line of a structured log says: its message and its error. Any
@@ -120,14 +120,14 @@ func spoken(line string) string {
 	return cmp.Or(said, line)
 }
 
-// cut shortens text to at most limit bytes, between characters.
-func cut(text string, limit int) string {
+// cut shortens text to at most maxQuote bytes, between characters.
+func cut(text string) string {
 	const more = "…"
 	text = strings.ToValidUTF8(text, "?")
-	if len(text) <= limit {
+	if len(text) <= maxQuote {
 		return text
 	}
-	end := limit - len(more)
+	end := maxQuote - len(more)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

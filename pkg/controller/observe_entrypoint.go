@@ -42,7 +42,7 @@ func sequenceAddress(s *flowsv1.Sequence) string {
 func (w view) sequenceCause(v *v1alpha1.Version, s *flowsv1.Sequence) *cause {
 	for _, channel := range s.Status.ChannelStatuses {
 		if c := channel.ReadyCondition; c.IsFalse() && c.Message != "" {
-			return &cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its %s %q: %s", channel.Channel.Kind, channel.Channel.Name, cut(c.Message, maxQuote))}
+			return &cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its %s %q: %s", channel.Channel.Kind, channel.Channel.Name, cut(c.Message))}
 		}
 	}
 	if !nodesReady(v) || w.now.Sub(s.CreationTimestamp.Time) <= w.patience {
@@ -50,7 +50,7 @@ func (w view) sequenceCause(v *v1alpha1.Version, s *flowsv1.Sequence) *cause {
 	}
 	for _, subscription := range s.Status.SubscriptionStatuses {
 		if c := subscription.ReadyCondition; c.IsFalse() && c.Message != "" {
-			return &cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its Subscription %q: %s", subscription.Subscription.Name, cut(c.Message, maxQuote))}
+			return &cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its Subscription %q: %s", subscription.Subscription.Name, cut(c.Message))}
 		}
 	}
 	return &cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("Knative Eventing has not made it ready for %s", w.patience)}
@@ -94,7 +94,7 @@ func (w view) observeEntrypoint(v *v1alpha1.Version, o entrypointObjects) {
 		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
 		if refused || c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
 			v.MarkEntrypointNotReady(v1alpha1.ReasonEntrypointFailed, fmt.Sprintf("entrypoint: %s: %s; see: kubectl describe deployment %s -n %s",
-				c.Reason, cut(c.Message, maxQuote), d.Name, d.Namespace))
+				c.Reason, cut(c.Message), d.Name, d.Namespace))
 			return
 		}
 	}

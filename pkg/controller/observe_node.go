@@ -83,9 +83,9 @@ func (w view) nodeCause(o nodeObjects) *cause {
 func (w view) revisionCause(c *apis.Condition) *cause {
 	switch {
 	case c.Reason == servingv1.ReasonContainerMissing:
-		return &cause{v1alpha1.ReasonImageNotFound, "its image cannot be found: " + cut(w.mask.hide(strings.TrimSpace(resolving(c.Message))), maxQuote)}
+		return &cause{v1alpha1.ReasonImageNotFound, "its image cannot be found: " + cut(w.mask.hide(strings.TrimSpace(resolving(c.Message))))}
 	case isPull(c.Reason):
-		return &cause{v1alpha1.ReasonImageNotFound, "its image cannot be pulled: " + cut(c.Message, maxQuote)}
+		return &cause{v1alpha1.ReasonImageNotFound, "its image cannot be pulled: " + cut(c.Message)}
 	case strings.HasPrefix(c.Reason, "ExitCode"):
 		said := w.mask.quote(strings.TrimPrefix(c.Message, servingv1.RevisionContainerExitingMessage("")))
 		return &cause{v1alpha1.ReasonCrashed, fmt.Sprintf("its container ended with exit code %s: %s", strings.TrimPrefix(c.Reason, "ExitCode"), said)}

@@ -52,13 +52,11 @@ func (w view) podsCause(pods []corev1.Pod) *cause {
 }
 
 func (w view) podCause(pod *corev1.Pod) *cause {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			return nil
-		}
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
-			return &cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
-		}
+	if conditionIs(pod, corev1.PodReady, corev1.ConditionTrue) != nil {
+		return nil
+	}
+	if c := conditionIs(pod, corev1.PodScheduled, corev1.ConditionFalse); c != nil && c.Reason == corev1.PodReasonUnschedulable {
+		return &cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
 	}
 	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" { // evicted, or refused by the kubelet
 		return &cause{w.other, fmt.Sprintf("its pod has failed: %s: %s", pod.Status.Reason, pod.Status.Message)}
@@ -76,6 +74,16 @@ func (w view) podCause(pod *corev1.Pod) *cause {
 		}
 	}
 	return w.eventCause(pod)
+}
+
+// conditionIs returns a pod's condition of the type if it has that status.
+func conditionIs(pod *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
+	for i, c := range pod.Status.Conditions {
+		if c.Type == t && c.Status == status {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 func rank(c corev1.ContainerStatus) int {
@@ -133,7 +141,7 @@ func pullText(image, said string) string {
 			said = word
 		}
 	}
-	said = cmp.Or(cut(strings.TrimSpace(said), maxQuote), "no reason given")
+	said = cmp.Or(cut(strings.TrimSpace(said)), "no reason given")
 	return fmt.Sprintf("image %q cannot be pulled: %s", image, said)
 }
 

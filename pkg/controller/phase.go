@@ -60,7 +60,7 @@ func startFailed(v *v1alpha1.Version, now time.Time, timeout time.Duration) bool
 type publication struct {
 	// wanted: the spec names it. published: the status does.
 	wanted, published bool
-	// waits is why it is not published yet.
+	// waits is why it cannot be published, if that is not the version's own fault.
 	waits string
 }
 
@@ -70,9 +70,9 @@ func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 		return publication{}
 	}
 	p := publication{wanted: rt.Spec.PublishedVersion == version, published: rt.Status.PublishedVersion == version}
-	// What the Runtime says of the version itself is known better here.
-	if c := rt.Status.Condition(v1alpha1.ConditionReady); c != nil && p.wanted && c.Reason != v1alpha1.ReasonVersionNotReady && c.Reason != v1alpha1.ReasonVersionNotFound {
-		p.waits = c.Message
+	c := rt.Status.Condition(v1alpha1.ConditionReady)
+	if p.wanted && c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonVersionNotReady && c.Reason != v1alpha1.ReasonVersionNotFound {
+		p.waits = c.Message // what it says of the version itself is known better here
 	}
 	return p
 }
@@ -81,6 +81,14 @@ func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 // stop: it is published, or it is up and about to be.
 func (p publication) keeps(phase v1alpha1.Phase) bool {
 	return p.published || p.wanted && isLive(phase)
+}
+
+// runs reports whether the version is to run: it is asked to, or it must not stop.
+func (p publication) runs(v *v1alpha1.Version) bool {
+	if p.keeps(v.Status.Phase) {
+		return true
+	}
+	return v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || p.holds())
 }
 
 // holds reports whether the version must not be deleted.

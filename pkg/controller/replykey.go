@@ -23,7 +23,7 @@ const replyKeySize = 32
 // must have read the same.
 func (r *versionReconciler) ensureReplyKey(ctx context.Context, a *attempt) error {
 	v, name := a.version, render.ReplySecretName(a.version.Name)
-	secret, err := r.secrets.get(ctx, v.Namespace, name)
+	secret, err := r.secrets.get(ctx, client.ObjectKeyFromObject(v), name)
 	if err != nil {
 		return fmt.Errorf("cannot read Secret %q: %w", name, err)
 	}

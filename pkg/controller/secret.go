@@ -39,8 +39,9 @@ type secretWatch struct {
 	informer toolscache.SharedIndexInformer
 	stop     context.CancelFunc
 
-	mu  sync.Mutex
-	err error // of the newest list or watch, until one works
+	mu      sync.Mutex
+	err     error                         // of the newest list or watch that did not work
+	waiting map[types.NamespacedName]bool // versions that could not be told anything
 }
 
 func newSecrets(c client.WithWatch) *secrets {
@@ -60,18 +61,22 @@ func (s *secrets) source() source.Source {
 // errNotWatched says that the Secrets of a namespace cannot be known now.
 var errNotWatched = errors.New("the Secrets of the namespace have not been listed yet")
 
-// get returns a Secret from the watch of its namespace, nil if there is none of the
-// name. The first call begins the watch, and waits until it is filled. Errors are
-// apierrors.IsForbidden, and an apiserver that does not answer.
-func (s *secrets) get(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	w, err := s.watch(namespace)
+// get returns a Secret of a version from the watch of its namespace, nil if there is
+// none of the name. The first call begins the watch, and waits until it is filled.
+// Errors are apierrors.IsForbidden, and an apiserver that does not answer; the
+// version comes into the queue when that is over.
+func (s *secrets) get(ctx context.Context, version types.NamespacedName, name string) (*corev1.Secret, error) {
+	w, err := s.watch(version.Namespace)
 	if err != nil {
 		return nil, err
 	}
 	if err := w.synced(ctx); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting[version] = true
 		return nil, err
 	}
-	object, there, err := w.informer.GetStore().GetByKey(namespace + "/" + name)
+	object, there, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
 	if err != nil || !there {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func (s *secrets) watch(namespace string) (*secretWatch, error) {
 	if s.ctx == nil {
 		return nil, errNotWatched
 	}
-	w := &secretWatch{informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})}
+	w := &secretWatch{waiting: map[types.NamespacedName]bool{}, informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})}
 	_, err := w.informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    s.enqueue,
 		UpdateFunc: func(_, object any) { s.enqueue(object) },
@@ -101,7 +106,22 @@ func (s *secrets) watch(namespace string) (*secretWatch, error) {
 	w.stop = stop
 	s.namespaces[namespace] = w
 	go w.informer.RunWithContext(ctx)
+	go func() {
+		if toolscache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced) {
+			s.wake(w)
+		}
+	}()
 	return w, nil
+}
+
+// wake puts into the queue who has asked in vain.
+func (s *secrets) wake(w *secretWatch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for version := range w.waiting {
+		s.queue.Add(reconcile.Request{NamespacedName: version})
+	}
+	clear(w.waiting)
 }
 
 // listWatch leaves out what is large, many and never ours.

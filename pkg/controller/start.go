@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/render"
@@ -70,7 +71,7 @@ func (a *attempt) partsReady() bool {
 // readConfig reads the user's Secret and marks in v what it has for it. That it
 // cannot be read is marked too, and is no error where only a person can mend it.
 func (r *versionReconciler) readConfig(ctx context.Context, v *v1alpha1.Version) (configState, error) {
-	secret, err := r.secrets.get(ctx, v.Namespace, render.ConfigName(v.Name))
+	secret, err := r.secrets.get(ctx, client.ObjectKeyFromObject(v), render.ConfigName(v.Name))
 	if err != nil {
 		if ctx.Err() != nil {
 			return configState{}, err

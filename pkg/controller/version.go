@@ -47,42 +47,46 @@ type versionReconciler struct {
 // Reconcile takes one look at a version: it does the next of what brings the
 // version to its wanted state, and writes the status once, at the end.
 func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconcile.Result, error) {
-	if v.DeletionTimestamp != nil && !controllerutil.ContainsFinalizer(v, finalizer) {
+	going := v.DeletionTimestamp != nil
+	if going && !controllerutil.ContainsFinalizer(v, finalizer) {
 		return reconcile.Result{}, nil
 	}
 	published, err := r.publication(ctx, v)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	run := v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || published.holds()) || published.keeps(v.Status.Phase)
-	if run && v.DeletionTimestamp == nil && !controllerutil.ContainsFinalizer(v, finalizer) {
+	run := published.runs(v)
+	if run && !controllerutil.ContainsFinalizer(v, finalizer) {
 		if err := r.finalize(ctx, v, controllerutil.AddFinalizer); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
-	before := v.DeepCopy()
-	now := metav1.Now()
+	before, now := v.DeepCopy(), metav1.Now()
 	v.BeginStatus()
 	v.RecordState(now)
 	markPublication(v, published, run)
-
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
-	timeout := startTimeout(r.settings)
-	if run {
-		err = r.start(ctx, v, now.Time)
-	} else {
-		s.remains, err = r.stop(ctx, v, now.Time)
+	result, err := r.advance(ctx, v, s, now.Time)
+	err = errors.Join(err, r.save(ctx, before, v))
+	if err != nil || run || !going || published.holds() || v.Status.Phase != v1alpha1.PhaseStopped {
+		return result, err
 	}
+	return reconcile.Result{}, r.release(ctx, v)
+}
+
+// advance starts or stops, and sums up what became of that.
+func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s situation, now time.Time) (result reconcile.Result, err error) {
+	if s.run {
+		err = r.start(ctx, v, now)
+	} else {
+		s.remains, err = r.stop(ctx, v, now)
+	}
+	timeout := startTimeout(r.settings)
 	v.FinishStatus()
 	s.ready = v.Status.Condition(v1alpha1.ConditionReady).Status
-	s.failed = startFailed(v, now.Time, timeout)
+	s.failed = startFailed(v, now, timeout)
 	v.Status.Phase = s.phase()
-
-	err = errors.Join(err, r.save(ctx, before, v))
-	if v.DeletionTimestamp != nil && v.Status.Phase == v1alpha1.PhaseStopped && !run && err == nil && !published.holds() {
-		return reconcile.Result{}, r.release(ctx, v)
-	}
-	return reconcile.Result{RequeueAfter: s.next(v, now.Time, timeout)}, err
+	return reconcile.Result{RequeueAfter: s.next(v, now, timeout)}, err
 }
 
 // next is when to look again although nothing is heard of; 0 for never.
@@ -124,6 +128,8 @@ func markPublication(v *v1alpha1.Version, p publication, run bool) {
 		v.MarkPublished()
 	case p.wanted && p.waits != "":
 		v.MarkPublishing(p.waits)
+	case p.wanted && v.IsReady():
+		v.MarkPublishing("active-entrypoint is being led to it")
 	case p.wanted:
 		v.MarkPublishing("it will be published once it is ready")
 	default:

@@ -1,0 +1,55 @@
+package controller
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver/pretend"
+)
+
+// TestBareCluster begins on a cluster without Knative, where nobody has given the
+// controller the right to read Secrets.
+func TestBareCluster(t *testing.T) {
+	needsKubernetes(t)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	bare, end := newCluster(ctx, t.TempDir(), "")
+	defer end()
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "krt-controller-secrets"}}
+	require.NoError(t, bare.Delete(ctx, binding))
+	ours := bare.start(t)
+	defer ours.stop()
+	p, other := newPlace(t, bare), newPlace(t, bare)
+
+	p.version("v")
+	other.version("v")
+	require.Equal(t, `the controller may not read Secrets in namespace "`+p.namespace+`"; allow it: kubectl create rolebinding krt-controller-secrets -n `+
+		p.namespace+` --clusterrole krt-controller-secrets --serviceaccount krt-system:krt-controller`, p.failed("v", v1alpha1.ReasonConfigUnreadable))
+	v := p.until("v", func(v *v1alpha1.Version) bool {
+		return v.Status.Condition(v1alpha1.ConditionNodesReady).Reason == v1alpha1.ReasonServingMissing
+	})
+	require.Equal(t, v1alpha1.ReasonEventingMissing, v.Status.Condition(v1alpha1.ConditionWorkflowsReady).Reason)
+
+	require.NoError(t, p.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "krt-controller-secrets", Namespace: p.namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "krt-controller-secrets"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "krt-system", Name: "krt-controller"}},
+	}))
+	require.Equal(t, `node "node": Knative Serving is not installed; what is missing is told by: kn krt doctor`, p.failed("v", v1alpha1.ReasonServingMissing))
+
+	bare.install(ctx, "CustomResourceDefinition", os.Getenv("KRT_CRDS"))
+	players, err := pretend.New(bare.config)
+	require.NoError(t, err)
+	ended := make(chan error)
+	go func() { ended <- players.Start(ctx) }()
+	defer func() { require.NoError(t, <-ended) }()
+	defer stop()
+	p.started("v")
+	other.failed("v", v1alpha1.ReasonConfigUnreadable)
+}
