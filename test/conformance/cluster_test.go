@@ -179,7 +179,7 @@ func (c *clustered) Metrics() (string, error) {
 	client := http.Client{Timeout: 10 * time.Second}
 	var all strings.Builder
 	for _, ip := range c.ips {
-		res, err := client.Get("http://" + ip + ":8081/metrics") //nolint:noctx // it has a timeout
+		res, err := client.Get("http://" + ip + ":8081/metrics")
 		if err != nil {
 			return "", err
 		}
