@@ -50,45 +50,50 @@ func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	err = r.ensureReplyKey(ctx, a)
-	if c, ok := person(a.version, err); ok {
-		a.outcome.causes[piece{}] = c
-		err = nil
-	}
 	keep := make([]client.Object, len(items))
 	for i, one := range items {
 		keep[i] = one.object
 	}
-	err = errors.Join(err, r.write(ctx, a, items))
 	if items == nil {
-		return err // it could not be rendered: what there is stays
+		return nil // it could not be rendered: what there is stays
 	}
+	err = r.write(ctx, a, items)
 	_, pruned := r.applier.Prune(ctx, a.version, keep, r.kinds()...)
 	return errors.Join(err, pruned)
 }
 
-// write applies items, and sorts what fails: what needs a person is a cause of its
-// piece, the rest is returned.
+// write applies items and makes the reply key, and sorts what fails: what needs a
+// person is a cause of its piece, the rest is returned.
 func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item) error {
 	var mu sync.Mutex
 	var errs []error
+	sort := func(p piece, err error) {
+		c, ok := person(a.version, err)
+		switch {
+		case ok && a.outcome.causes[p] == nil:
+			a.outcome.causes[p] = c
+		case !ok && err != nil:
+			errs = append(errs, err)
+		}
+	}
 	var all errgroup.Group
 	all.SetLimit(8)
+	all.Go(func() error {
+		err := r.ensureReplyKey(ctx, a.version)
+		mu.Lock()
+		defer mu.Unlock()
+		sort(piece{}, err)
+		return nil
+	})
 	for _, one := range items {
 		if one.leave {
 			continue
 		}
 		all.Go(func() error {
 			result, err := r.applier.Apply(ctx, a.version, one.object)
-			c, ok := person(a.version, err)
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case ok && a.outcome.causes[one.piece] == nil:
-				a.outcome.causes[one.piece] = c
-			case !ok && err != nil:
-				errs = append(errs, err)
-			}
+			sort(one.piece, err)
 			// Of the entrypoint's objects only the Deployment is looked at.
 			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (one.piece != piece{} || isDeployment) {
 				a.outcome.changes[one.piece] = true

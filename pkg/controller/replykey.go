@@ -21,8 +21,8 @@ const replyKeySize = 32
 // ensureReplyKey makes the Secret with the key of a version's reply tokens, if it
 // is not there. It is never written again: pods that read it at different times
 // must have read the same.
-func (r *versionReconciler) ensureReplyKey(ctx context.Context, a *attempt) error {
-	v, name := a.version, render.ReplySecretName(a.version.Name)
+func (r *versionReconciler) ensureReplyKey(ctx context.Context, v *v1alpha1.Version) error {
+	name := render.ReplySecretName(v.Name)
 	secret, err := r.secrets.get(ctx, client.ObjectKeyFromObject(v), name)
 	if err != nil {
 		return fmt.Errorf("cannot read Secret %q: %w", name, err)
