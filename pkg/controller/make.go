@@ -70,6 +70,7 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item)
 	sort := func(p piece, err error) {
 		c, ok := person(a.version, err)
 		switch {
+		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the version is about to go too
 		case ok && a.outcome.causes[p] == nil:
 			a.outcome.causes[p] = c
 		case !ok && err != nil:
@@ -181,7 +182,7 @@ func person(v *v1alpha1.Version, err error) (*cause, bool) {
 	var taken *apply.NotOwnedError
 	var status apierrors.APIStatus
 	switch {
-	case err == nil, apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case err == nil:
 		return nil, false
 	case errors.As(err, &taken) && taken.Former: // its end is heard of
 		return &cause{v1alpha1.ReasonDeploying, fmt.Sprintf("%s %q of a deleted version of this name has not gone yet", taken.Kind, taken.Name)}, true

@@ -57,7 +57,7 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 	}
 	run := published.runs(v)
 	if run && !controllerutil.ContainsFinalizer(v, finalizer) {
-		if err := r.finalize(ctx, v, controllerutil.AddFinalizer); err != nil {
+		if done, err := r.finalize(ctx, v, controllerutil.AddFinalizer); !done {
 			return reconcile.Result{}, err
 		}
 	}
@@ -67,9 +67,11 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 	markPublication(v, published, run)
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
 	result, err := r.advance(ctx, v, s, now.Time)
-	err = errors.Join(err, r.save(ctx, before, v))
-	if err != nil || run || !going || published.holds() || v.Status.Phase != v1alpha1.PhaseStopped {
-		return result, err
+	if err = errors.Join(err, r.save(ctx, before, v)); err != nil {
+		return reconcile.Result{}, err
+	}
+	if run || !going || published.holds() || v.Status.Phase != v1alpha1.PhaseStopped {
+		return result, nil
 	}
 	return reconcile.Result{}, r.release(ctx, v)
 }
@@ -147,24 +149,23 @@ func markPublication(v *v1alpha1.Version, p publication, run bool) {
 	}
 }
 
-// finalize adds the finalizer or takes it away.
-func (r *versionReconciler) finalize(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) error {
+// finalize adds the finalizer or takes it away, and reports whether it did. It does
+// not in an object that is gone, or of which a newer one is on its way.
+func (r *versionReconciler) finalize(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) (done bool, err error) {
 	before := v.DeepCopy()
 	change(v, finalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, v, patch, client.FieldOwner(apply.Manager)); err != nil {
-		return client.IgnoreNotFound(err)
+	err = r.client.Patch(ctx, v, patch, client.FieldOwner(apply.Manager))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return false, nil
 	}
-	return nil
+	return err == nil, err
 }
 
 // release lets a deleted version go. What is left of it follows by its owner references.
 func (r *versionReconciler) release(ctx context.Context, v *v1alpha1.Version) error {
 	r.checks.forget(v.UID)
-	err := r.finalize(ctx, v, controllerutil.RemoveFinalizer)
-	if apierrors.IsConflict(err) {
-		return nil // a newer one is on its way
-	}
+	_, err := r.finalize(ctx, v, controllerutil.RemoveFinalizer)
 	return err
 }
 

@@ -24,6 +24,7 @@ func TestVersion(t *testing.T) {
 		"keeps serving while published":                  servesWhilePublished,
 		"is not deleted while published":                 staysWhilePublished,
 		"goes with its runtime":                          goesWithItsRuntime,
+		"goes with its namespace":                        goesWithItsNamespace,
 		"is published once it is ready":                  publishedOnceReady,
 		"tells what config is missing, and goes on":      configMissing,
 		"rolls its nodes when config changes":            configChanges,
@@ -198,4 +199,19 @@ func publishedOnceReady(p *place) {
 	require.Equal(p, "it will be published once it is ready", v.Status.Condition(v1alpha1.ConditionPublished).Message)
 	p.secret("v-config", map[string]string{"CURRENCY": "EUR", "CERT": "x"})
 	p.phase("v", v1alpha1.PhasePublished)
+}
+
+// goesWithItsNamespace plays what Kubernetes does to a namespace: nothing can be
+// made in it any more, and all that is in it is deleted, in any order.
+func goesWithItsNamespace(p *place) {
+	p.version("v")
+	p.started("v")
+	p.publish("v")
+	p.phase("v", v1alpha1.PhasePublished)
+	require.NoError(p, p.Delete(p.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace}}))
+	p.remove(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}})
+	p.remove(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v"}})
+	p.until("v", func(v *v1alpha1.Version) bool { return v.Status.Condition(v1alpha1.ConditionDeleteRefused) != nil })
+	p.remove(&v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName}})
+	p.gone("v", &v1alpha1.Version{})
 }
