@@ -177,11 +177,16 @@ func needsEvents(pod *corev1.Pod, now time.Time) bool {
 	})
 }
 
-// eventCause tells the newest warning: a volume that cannot be mounted, a network that cannot be had.
+// eventCause tells the newest warning: a volume that cannot be mounted, a network
+// that cannot be had. What the scheduler said is past, for the pod has a place, and
+// so is what nobody has said again for as long as patience lasts.
 func (w view) eventCause(pod *corev1.Pod) *cause {
 	var newest *corev1.Event
 	for i, e := range w.events[pod.UID] {
-		if e.Type == corev1.EventTypeWarning && (newest == nil || e.LastTimestamp.After(newest.LastTimestamp.Time)) {
+		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || w.now.Sub(toldAt(e)) > w.patience {
+			continue
+		}
+		if newest == nil || toldAt(e).After(toldAt(*newest)) {
 			newest = &w.events[pod.UID][i]
 		}
 	}
@@ -189,4 +194,12 @@ func (w view) eventCause(pod *corev1.Pod) *cause {
 		return nil
 	}
 	return &cause{w.other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, w.mask.quote(newest.Message))}
+}
+
+// toldAt is when an event was told last; who tells it decides which field says so.
+func toldAt(e corev1.Event) time.Time {
+	if e.LastTimestamp.IsZero() {
+		return e.EventTime.Time
+	}
+	return e.LastTimestamp.Time
 }

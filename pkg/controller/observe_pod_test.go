@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -91,9 +92,13 @@ func TestEventsOfASilentPod(t *testing.T) {
 	w.other = "Other"
 	w.events = map[types.UID][]corev1.Event{"p": {
 		{Type: corev1.EventTypeWarning, Reason: "FailedMount", Message: `secret "v-config" not found`, LastTimestamp: ago(time.Second)},
-		{Type: corev1.EventTypeWarning, Reason: "Older", LastTimestamp: ago(time.Hour)},
+		{Type: corev1.EventTypeWarning, Reason: "Older", LastTimestamp: ago(time.Minute)},
+		{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", EventTime: metav1.NewMicroTime(testNow)},
+		{Type: corev1.EventTypeNormal, Reason: "Pulling", LastTimestamp: ago(0)},
 	}}
 	requireCause(t, "Other", `its pod cannot be started: FailedMount: secret "v-config" not found`, w.podsCause([]corev1.Pod{silent}))
+	w.now = testNow.Add(time.Hour)
+	require.Nil(t, w.podsCause([]corev1.Pod{silent}), "nobody has said it again for long")
 }
 
 func TestTheOldestPodSpeaks(t *testing.T) {
