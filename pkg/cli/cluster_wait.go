@@ -32,7 +32,7 @@ func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 func (f *waitFlags) addLimits(cmd *cobra.Command, until string) {
 	flags := cmd.Flags()
 	flags.IntVar(&f.timeout, "wait-timeout", 600, "seconds to wait before giving up on waiting for the version to be "+until)
-	flags.IntVar(&f.window, "wait-window", 2, "seconds that a cause which needs a person must stand before waiting fails")
+	flags.IntVar(&f.window, "wait-window", 10, "seconds that a cause which needs a person must stand before waiting fails")
 }
 
 // prepare checks the flags.

@@ -112,7 +112,6 @@ func (o *doctorOptions) print(findings []finding) error {
 type doctor struct {
 	c        *cluster
 	findings []finding
-	gpu      bool // a node of the cluster has what GPU nodes ask for
 }
 
 func (d *doctor) good(about, format string, args ...any) {

@@ -42,7 +42,6 @@ func (d *doctor) graphics(ctx context.Context) {
 		total += quantity.Value()
 	}
 	if total > 0 {
-		d.gpu = true
 		d.good(about, "%d %s on %s", total, settings.GPUResource, count(len(nodes.Items), "node"))
 		return
 	}
@@ -69,11 +68,7 @@ func (d *doctor) features(ctx context.Context) {
 		d.good(about, "nodes with a GPU may say where they run")
 		return
 	}
-	state := markInfo
-	if d.gpu {
-		state = markBad
-	}
-	d.found(state, about, fmt.Sprintf("nodes with a GPU cannot run: off in Knative are %s", strings.Join(off, " and ")),
+	d.found(markInfo, about, fmt.Sprintf("nodes with a GPU cannot run: off in Knative are %s", strings.Join(off, " and ")),
 		fmt.Sprintf("kubectl patch configmap config-features -n knative-serving --type merge -p '{\"data\":{%s}}'", strings.Join(patch, ",")))
 }
 
