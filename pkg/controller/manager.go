@@ -56,6 +56,10 @@ type Options struct {
 	// SwitchWait bounds how long a publication waits until the endpoints of
 	// active-entrypoint have followed its selector; 10s if 0.
 	SwitchWait time.Duration
+	// SwitchSettle is how long after that the nodes of the cluster may still lead
+	// new connections to the former version: kube-proxy gathers changes for 1 s by
+	// default, and then writes them; 2s if 0.
+	SwitchSettle time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -70,6 +74,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SwitchWait == 0 {
 		o.SwitchWait = 10 * time.Second
+	}
+	if o.SwitchSettle == 0 {
+		o.SwitchSettle = 2 * time.Second
 	}
 	return o
 }

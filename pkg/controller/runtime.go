@@ -39,6 +39,7 @@ type runtimeReconciler struct {
 	events   events.EventRecorder
 	settings *settings
 	wait     time.Duration
+	settle   time.Duration
 
 	mu       sync.Mutex
 	switches map[types.UID]change
@@ -46,8 +47,9 @@ type runtimeReconciler struct {
 
 // change is a switch of active-entrypoint whose end has not been seen yet.
 type change struct {
-	version string
-	since   time.Time
+	version  string
+	since    time.Time
+	followed time.Time // since when the endpoints are the version's only; zero: not yet
 }
 
 func setupRuntime(mgr manager.Manager, o Options, s *settings) error {
@@ -57,6 +59,7 @@ func setupRuntime(mgr manager.Manager, o Options, s *settings) error {
 		events:   mgr.GetEventRecorder("kn-krt"),
 		settings: s,
 		wait:     o.SwitchWait,
+		settle:   o.SwitchSettle,
 		switches: map[types.UID]change{},
 	}
 	// What happens in a namespace concerns its one runtime.
@@ -164,7 +167,7 @@ func (r *runtimeReconciler) follow(ctx context.Context, rt *v1alpha1.Runtime) (r
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if left := r.left(rt); !followed && left > 0 {
+	if left := r.left(rt, followed); left > 0 {
 		rt.MarkPublishing(fmt.Sprintf("%s leads to version %q; its endpoints are about to follow", render.ActiveEntrypointName, wanted))
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
@@ -173,16 +176,26 @@ func (r *runtimeReconciler) follow(ctx context.Context, rt *v1alpha1.Runtime) (r
 	return reconcile.Result{}, nil
 }
 
-// left is how long the switch to the wanted version is still waited for.
-func (r *runtimeReconciler) left(rt *v1alpha1.Runtime) time.Duration {
+// left is how long the switch to the wanted version is still waited for: until the
+// endpoints have followed, and from then on until each node of the cluster has.
+func (r *runtimeReconciler) left(rt *v1alpha1.Runtime, followed bool) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	begun, ok := r.switches[rt.UID]
-	if !ok || begun.version != rt.Spec.PublishedVersion {
-		begun = change{version: rt.Spec.PublishedVersion, since: time.Now()}
-		r.switches[rt.UID] = begun
+	now, c := time.Now(), r.switches[rt.UID]
+	if c.version != rt.Spec.PublishedVersion {
+		c = change{version: rt.Spec.PublishedVersion, since: now}
 	}
-	return r.wait - time.Since(begun.since)
+	switch {
+	case !followed:
+		c.followed = time.Time{}
+	case c.followed.IsZero():
+		c.followed = now
+	}
+	r.switches[rt.UID] = c
+	if !followed {
+		return r.wait - now.Sub(c.since)
+	}
+	return r.settle - now.Sub(c.followed)
 }
 
 func (r *runtimeReconciler) forget(rt *v1alpha1.Runtime) {

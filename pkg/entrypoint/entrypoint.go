@@ -72,8 +72,9 @@ type Options struct {
 	// MaxInFlight bounds the requests being worked on; one more is
 	// RESOURCE_EXHAUSTED. Default 10,000.
 	MaxInFlight int
-	// ConnectionAge is how long a client's connection may live (±10 %) before
-	// it is asked to reconnect. Default 2 minutes.
+	// ConnectionAge is how long a client's connection may live at most: the
+	// client is asked before to reconnect. Over HTTP the answer to a request
+	// asks, so a connection that rests lives until its next one. Default 2 minutes.
 	ConnectionAge time.Duration
 	// ConnectionGrace is how long requests in flight may go on once their
 	// connection is retired, or the entrypoint stops. Default 30 s.

@@ -33,7 +33,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge:      e.options.ConnectionAge,
+			MaxConnectionAge:      grpcAge(e.options.ConnectionAge),
 			MaxConnectionAgeGrace: e.options.ConnectionGrace,
 			MaxConnectionIdle:     idleTimeout,
 			Time:                  time.Minute,

@@ -57,8 +57,9 @@ func trafficKeys() []settingKey {
 			func(s *Settings, text string) error { return channel(&s.ChannelTemplate, text) }},
 		{"timeout", "How long a caller waits where the version does not say; at most 590s.", "30s",
 			func(s *Settings, text string) error { return duration(&s.Timeout, text, maxTimeout) }},
-		{"connection-age", "How long a caller's connection lives, give or take a tenth, before it must be made anew: so long\n" +
-			"callers may still reach the version that was published before.", "2m0s",
+		{"connection-age", "How long a caller's connection lives at most before it must be made anew: so long callers may\n" +
+			"still reach the version that was published before. One over HTTP that rests longer is made\n" +
+			"anew by its next request.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.ConnectionAge, text, 24*time.Hour)
 			}},

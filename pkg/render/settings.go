@@ -30,7 +30,7 @@ type Settings struct {
 
 	// Timeout is how long a caller waits where the version does not say.
 	Timeout time.Duration
-	// ConnectionAge is how long a caller's connection may live (±10 %).
+	// ConnectionAge is how long a caller's connection may live at most.
 	ConnectionAge time.Duration
 	// ConnectionGrace is how long requests may go on once their connection is
 	// retired; when an entrypoint stops, at least the version's timeout.
