@@ -74,7 +74,8 @@ func startLoad(t *testing.T, address string, rate int) *load {
 		t.Cleanup(func() { _ = conn.Close() })
 		l.start(ctx, grpcLong, time.Second*connections/time.Duration(rate), overGRPC(conn))
 
-		transport := &http.Transport{MaxIdleConnsPerHost: 1024}
+		// One connection each, in steady use: one that rests is renewed by its next request.
+		transport := &http.Transport{MaxConnsPerHost: 1}
 		t.Cleanup(transport.CloseIdleConnections)
 		l.start(ctx, httpLong, time.Second*connections/time.Duration(rate), overHTTP(&http.Client{Transport: transport}, address))
 	}
@@ -207,6 +208,8 @@ func reason(err error) string {
 		return "no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return "host unreachable"
 	case errors.Is(err, syscall.ECONNRESET):
 		return "connection reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -1,0 +1,180 @@
+package load_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
+)
+
+const (
+	killEvery  = 5 * time.Second
+	killFor    = time.Minute
+	versionFor = 15 * time.Second
+)
+
+// fault is something that goes wrong while requests are on their way.
+type fault struct {
+	name    string
+	inflict func(context.Context, place) error
+	// harmless says that no request may be lost by it: it has no part in them.
+	harmless bool
+}
+
+func faults() []fault {
+	return []fault{
+		{"the node's pods deleted", deleteNode, false},
+		{"entrypoint pods deleted one by one", deleteEntrypoints, true},
+		{"the in-memory dispatcher deleted", deleteDispatcher, false},
+		{"the controller killed every 5 s", killController, true},
+		{"the apiserver restarted", restartAPIServer, true},
+	}
+}
+
+func TestFaults(t *testing.T) {
+	p := newPlace(t)
+	p.Install()
+	p.version("steady", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Replicas = new(int32(2)) })
+	p.Ready("version/steady")
+	l := startLoad(t, "steady."+p.Name+".svc.cluster.local", 8)
+	l.steady(p)
+	require.NoError(t, p.whole(t.Context()))
+	before, err := p.inventory(t.Context())
+	require.NoError(t, err)
+
+	var outcomes []*outcome
+	for _, f := range faults() {
+		o := &outcome{fault: f, begun: time.Now()}
+		outcomes = append(outcomes, o)
+		if o.failure = f.inflict(t.Context(), p); errors.Is(o.failure, errLeftOut) {
+			continue
+		}
+		inflicted := time.Now()
+		o.failure = errors.Join(o.failure, p.whole(t.Context()))
+		l.steady(p)
+		o.healed = time.Since(inflicted)
+		o.ended = time.Now()
+		more, err := p.leftOver(t.Context(), before)
+		o.left, o.failure = more, errors.Join(o.failure, err)
+	}
+	results := l.end()
+	for _, o := range outcomes {
+		o.add(results)
+	}
+	t.Log("\n" + faultTable(outcomes))
+	for _, o := range outcomes {
+		o.check(t)
+	}
+}
+
+// errLeftOut is a fault that this cluster cannot be given.
+var errLeftOut = errors.New("left out")
+
+func deleteNode(ctx context.Context, p place) error {
+	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(p.Name), client.MatchingLabels{"krt.dev/version": "steady", "krt.dev/node": "n1"})
+}
+
+func deleteEntrypoints(ctx context.Context, p place) error {
+	pods, err := p.pods(ctx, p.Name, map[string]string{"version-name": "steady-entrypoint"})
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if err := p.client.Delete(ctx, &pods[i]); err != nil {
+			return err
+		}
+		if err := p.whole(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deleteDispatcher(ctx context.Context, p place) error {
+	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("knative-eventing"), client.MatchingLabels{"messaging.knative.dev/role": "dispatcher"})
+}
+
+// killController kills the controller again and again while versions come and
+// go. The last of them is there to stay until it is ready: what was killed so
+// often still works.
+func killController(ctx context.Context, p place) error {
+	kill := time.NewTicker(killEvery)
+	defer kill.Stop()
+	end := time.After(killFor)
+	var last *v1alpha1.Version
+	next := time.Now()
+	for i, done := 0, false; !done; {
+		select {
+		case <-kill.C:
+			if err := p.killControllers(ctx); err != nil {
+				return err
+			}
+		case <-end:
+			done = true
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !done && time.Now().Before(next) {
+			continue
+		}
+		if last != nil && !done {
+			if err := p.client.Delete(ctx, last); err != nil {
+				return err
+			}
+		}
+		if !done {
+			i++
+			next = next.Add(versionFor)
+			last = p.version(fmt.Sprintf("passing-%d", i), nil)
+		}
+	}
+	if err := p.whole(ctx); err != nil {
+		return err
+	}
+	return p.client.Delete(ctx, last)
+}
+
+// killControllers gives the controller no time to end: its lease stays behind.
+func (p place) killControllers(ctx context.Context) error {
+	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("krt-system"),
+		client.MatchingLabels{"app.kubernetes.io/name": "krt-controller"}, client.GracePeriodSeconds(0))
+}
+
+// restartAPIServer works on the cluster of `make cluster` only.
+func restartAPIServer(_ context.Context, p place) error {
+	if _, err := p.Try("", "../../bin/cluster", "restart", "apiserver"); err != nil {
+		return fmt.Errorf("%w: %w", errLeftOut, err)
+	}
+	var kubernetes corev1.Service
+	return until(p.t.Context(), func() error {
+		return p.client.Get(p.t.Context(), client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}, &kubernetes)
+	})
+}
+
+// until asks until there is no error.
+func until(ctx context.Context, f func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, namespace.Patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", namespace.Patience, err)
+		case <-tick.C:
+		}
+	}
+}
