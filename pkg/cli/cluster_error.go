@@ -21,7 +21,7 @@ import (
 )
 
 // installCommand puts kn-krt on a cluster; it is typed in the sources' folder.
-const installCommand = "ko apply -Rf config/"
+const installCommand = "KO_CONFIG_PATH=ko.yaml ko apply -f config/"
 
 // failAs is err with an exit code of its own and what to do next.
 func failAs(code int, err error, format string, args ...any) error {
@@ -108,6 +108,13 @@ func (c *cluster) explain(err error, doing string) error {
 			"Is it running? 'kubectl cluster-info' asks the same; --context NAME names another one.")
 	}
 	return wrapped
+}
+
+// isBlip reports whether an error says only that the cluster does not answer now.
+func isBlip(err error) bool {
+	var network *url.Error
+	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 
 // terminating reports whether a write was forbidden because the namespace goes.

@@ -81,6 +81,7 @@ type waiter[T client.Object] struct {
 	judge func(object T, exists bool) verdict
 
 	begun time.Time
+	heard time.Time        // when the cluster answered last; zero before it has
 	told  string           // the last progress line
 	last  verdict          // of the last look
 	mends <-chan time.Time // when a standing cause has stood long enough; nil without one
@@ -127,7 +128,7 @@ func (w *waiter[T]) once(ctx context.Context, window time.Duration) (done bool, 
 	object := w.object.DeepCopyObject().(T)
 	err = w.c.Get(ctx, w.c.key(w.name), object)
 	if err != nil && !isUnknownName(err) {
-		return false, w.c.explain(err, fmt.Sprintf("cannot wait for %q", w.name))
+		return false, w.explain(ctx, err)
 	}
 	if done, err := w.look(object, err == nil, window); done || err != nil {
 		return done, err
@@ -135,7 +136,7 @@ func (w *waiter[T]) once(ctx context.Context, window time.Duration) (done bool, 
 	changes, err := w.c.Watch(ctx, w.list, w.c.in(), client.MatchingFields{"metadata.name": w.name},
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: object.GetResourceVersion()}})
 	if err != nil {
-		return false, w.c.explain(err, fmt.Sprintf("cannot wait for %q", w.name))
+		return false, w.explain(ctx, err)
 	}
 	defer changes.Stop()
 	return w.follow(ctx, changes, window)
@@ -167,9 +168,24 @@ func (w *waiter[T]) follow(ctx context.Context, changes watch.Interface, window 
 	}
 }
 
+// silence is how long a cluster that has answered before may give no answer: one
+// that is updated, or whose leader changes, is back by then.
+const silence = time.Minute
+
+// explain says why the cluster cannot be asked; nil, after a pause, when that may
+// be over soon.
+func (w *waiter[T]) explain(ctx context.Context, err error) error {
+	if isBlip(err) && !w.heard.IsZero() && time.Since(w.heard) < silence {
+		pause(ctx)
+		return nil
+	}
+	return w.c.explain(err, fmt.Sprintf("cannot wait for %q", w.name))
+}
+
 // look judges the object, tells what is new, and lets a cause stand for a while
 // before it fails the wait: many pass.
 func (w *waiter[T]) look(object T, exists bool, window time.Duration) (done bool, err error) {
+	w.heard = time.Now()
 	w.last = w.judge(object, exists)
 	switch {
 	case w.last.done:

@@ -163,3 +163,26 @@ func arguments(ts *testscript.TestScript, args []string, least int, usage string
 }
 
 var errNotYet = fmt.Errorf("not yet")
+
+// A cluster without kn-krt is told from one that has no such version, and how to mend it.
+func TestNotInstalled(t *testing.T) {
+	program := os.Getenv("KRT_KUBE")
+	if program == "" {
+		t.Skip("needs Kubernetes built: make test-api")
+	}
+	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	for _, test := range [][]string{
+		{"list"}, {"describe", "one"}, {"start", "one"}, {"publish", "one"}, {"rollback"}, {"delete", "one"}, {"wait", "one"},
+		{"create", "../../../functions/chain", "--registry=localhost:1"},
+	} {
+		t.Run(test[0], func(t *testing.T) {
+			var out, errs strings.Builder
+			words := append([]string{"kn-krt", "--kubeconfig", server.Kubeconfig}, test...)
+			require.Equal(t, cli.ExitCluster, cli.Main(t.Context(), words, cli.Streams{Out: &out, Err: &errs}))
+			require.Contains(t, errs.String(), ": the cluster at "+server.URL+" has no kn-krt: it does not know versions.krt.dev\n"+
+				"Install it from kn-krt's sources with 'KO_CONFIG_PATH=ko.yaml ko apply -f config/', then look with 'kn-krt doctor'.\n")
+		})
+	}
+}
