@@ -21,6 +21,9 @@ import (
 // patience bounds how long a command of a script waits for what another one does.
 const patience = time.Minute
 
+// tick is how often it looks.
+const tick = 20 * time.Millisecond
+
 // apply creates the objects of YAML files in the script's namespace.
 func (s *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	arguments(ts, args, 1, "apply FILE...")
@@ -134,8 +137,8 @@ func (s *stage) publication(ts *testscript.TestScript, version string, published
 func (s *stage) change(ts *testscript.TestScript, object client.Object, f func(client.Object) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
 	for {
 		err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object)
 		if err == nil {
@@ -153,7 +156,7 @@ func (s *stage) change(ts *testscript.TestScript, object client.Object, f func(c
 		select {
 		case <-ctx.Done():
 			ts.Fatalf("%s: %v", object.GetName(), err)
-		case <-tick.C:
+		case <-ticker.C:
 		}
 	}
 }

@@ -1,0 +1,131 @@
+package scripts
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli"
+)
+
+// relay passes connections on to an apiserver while it is open.
+type relay struct {
+	to, at   string
+	mu       sync.Mutex
+	listener net.Listener
+	open     []net.Conn
+}
+
+func (r *relay) start(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp", r.at)
+	require.NoError(t, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listener, r.at = listener, listener.Addr().String()
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", r.to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			r.mu.Lock()
+			r.open = append(r.open, in, out)
+			r.mu.Unlock()
+			go func() { _, _ = io.Copy(out, in) }()
+			go func() { _, _ = io.Copy(in, out) }()
+		}
+	}()
+}
+
+// cut closes all connections and takes no more.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listener.Close()
+	for _, connection := range r.open {
+		connection.Close()
+	}
+	r.open = nil
+}
+
+// output is a stream that may be read while it is written to.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// A wait outlives an apiserver that goes away and comes back.
+func TestWaitOutlivesSilence(t *testing.T) {
+	s := newStage(t)
+	ctx := t.Context()
+	const name = "silence"
+	require.NoError(t, s.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "one", Namespace: name}, Spec: v1alpha1.VersionSpec{
+		State:      v1alpha1.StateStarted,
+		Entrypoint: v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}},
+		Nodes:      []v1alpha1.Node{{Name: "etl", Image: "localhost:5000/etl"}},
+		Workflows:  []v1alpha1.Workflow{{Name: "price", Entrypoint: "Price", Sequential: []string{"etl"}}},
+	}}
+	require.NoError(t, s.client.Create(ctx, v))
+	say := func(state string) {
+		v.BeginStatus()
+		markVersion(v, state, nil)
+		v.FinishStatus()
+		require.NoError(t, s.client.Status().Update(ctx, v))
+	}
+	say("starting")
+
+	config, err := clientcmd.LoadFromFile(s.config)
+	require.NoError(t, err)
+	server, err := url.Parse(config.Clusters["test"].Server)
+	require.NoError(t, err)
+	r := &relay{to: server.Host, at: "127.0.0.1:0"}
+	r.start(t)
+	config.Clusters["test"].Server = "https://" + r.at
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, clientcmd.WriteToFile(*config, file))
+
+	out, errs, code := &output{}, &output{}, make(chan int, 1)
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	go func() {
+		words := []string{"kn-krt", "wait", "one", "-n", name, "--kubeconfig", file}
+		code <- cli.Main(waiting, words, cli.Streams{Out: out, Err: errs})
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "waiting for 1 of 1 nodes") }, patience, tick)
+	r.cut()
+	say("started")
+	r.start(t)
+	require.Equal(t, cli.ExitOK, <-code, errs.String())
+	r.cut()
+}
