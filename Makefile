@@ -73,7 +73,8 @@ e2e: ## Run test/e2e and the conformance cases on that cluster, or on yours: KUB
 		KRT_E2E=1 go test -p 1 -parallel 4 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' $(ON_CLUSTER); \
 	fi
 
-e2e-long: cluster ## Run what takes minutes there: Knative's conformance tests on the ingress
+e2e-long: cluster ## Run what takes minutes there: publishes and faults under load, Knative's own conformance tests
+	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 test-api: ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
