@@ -20,6 +20,7 @@ import (
 
 // Knative's webhooks fill in what was left out; that must not look like drift for ever.
 func TestWhatKnativeFillsInIsNoDrift(t *testing.T) {
+	t.Parallel()
 	n := newPlace(t)
 	scheme := runtime.NewScheme()
 	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme)

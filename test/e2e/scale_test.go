@@ -10,6 +10,7 @@ import (
 // Nodes without load go; the first request after that is answered within its
 // timeout. A node with replicas stays.
 func TestVersionScalesToZero(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
 	n.Set("config-autoscaler", "knative-serving", "stable-window", "6s")
 	n.version("rests", func(v *v1alpha1.Version) {
