@@ -63,7 +63,8 @@ type load struct {
 // are by default, without a retry policy. What they try again by themselves
 // (requests that the server has surely not seen) is not lost; all else that does
 // not bring an answer is.
-func startLoad(t *testing.T, address string, rate int) *load {
+// Each HTTP client with keep-alive has at most that many connections, 0 for no bound.
+func startLoad(t *testing.T, address string, rate, httpConnections int) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{stop: stop}
@@ -74,8 +75,7 @@ func startLoad(t *testing.T, address string, rate int) *load {
 		t.Cleanup(func() { _ = conn.Close() })
 		l.start(ctx, grpcLong, time.Second*connections/time.Duration(rate), overGRPC(conn))
 
-		// One connection each, in steady use: one that rests is renewed by its next request.
-		transport := &http.Transport{MaxConnsPerHost: 1}
+		transport := &http.Transport{MaxConnsPerHost: httpConnections, MaxIdleConnsPerHost: 1024}
 		t.Cleanup(transport.CloseIdleConnections)
 		l.start(ctx, httpLong, time.Second*connections/time.Duration(rate), overHTTP(&http.Client{Transport: transport}, address))
 	}

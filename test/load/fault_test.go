@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 	p.Install()
 	p.version("steady", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Replicas = new(int32(2)) })
 	p.Ready("version/steady")
-	l := startLoad(t, "steady."+p.Name+".svc.cluster.local", 8)
+	l := startLoad(t, "steady."+p.Name+".svc.cluster.local", 8, 0)
 	l.steady(p)
 	require.NoError(t, p.whole(t.Context()))
 	before, err := p.inventory(t.Context())

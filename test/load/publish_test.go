@@ -43,7 +43,8 @@ func TestHundredPublishes(t *testing.T) {
 	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: p.Name}}
 	require.NoError(t, p.client.Create(t.Context(), rt))
 	turns := []turn{p.turn(rt, "b")}
-	l := startLoad(t, "active-entrypoint."+p.Name+".svc.cluster.local", 12)
+	// One HTTP connection each, in steady use: one that rests is renewed by its next request.
+	l := startLoad(t, "active-entrypoint."+p.Name+".svc.cluster.local", 12, 1)
 	l.steady(p)
 	begin := time.Now()
 	for i := range *publishes {
