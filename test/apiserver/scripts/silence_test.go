@@ -43,7 +43,7 @@ func (r *relay) start(t *testing.T) {
 			}
 			out, err := net.Dial("tcp", r.to)
 			if err != nil {
-				in.Close()
+				_ = in.Close()
 				continue
 			}
 			r.mu.Lock()
@@ -59,9 +59,9 @@ func (r *relay) start(t *testing.T) {
 func (r *relay) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.listener.Close()
+	_ = r.listener.Close()
 	for _, connection := range r.open {
-		connection.Close()
+		_ = connection.Close()
 	}
 	r.open = nil
 }
