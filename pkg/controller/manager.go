@@ -88,6 +88,8 @@ func (o Options) controller() controller.Options {
 		MaxConcurrentReconciles: o.Workers,
 		ReconciliationTimeout:   2 * time.Minute,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+		// That of controller-runtime v0.23 may lock itself up when it is shut down, with its workers waiting.
+		UsePriorityQueue: new(false),
 	}
 }
 

@@ -62,7 +62,7 @@ func New(cfg *rest.Config) (manager.Manager, error) {
 	}
 	mgr, err := manager.New(cfg, manager.Options{
 		Scheme: scheme, Metrics: metrics.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 4},
+		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 4, UsePriorityQueue: new(false)},
 	})
 	if err != nil {
 		return nil, err
