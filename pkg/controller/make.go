@@ -70,7 +70,7 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item)
 	sort := func(p piece, err error) {
 		c, ok := person(a.version, err)
 		switch {
-		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the version is about to go too
+		case isNamespaceGone(err): // the version is about to go too
 		case ok && a.outcome.causes[p] == nil:
 			a.outcome.causes[p] = c
 		case !ok && err != nil:
@@ -174,6 +174,20 @@ func (r *versionReconciler) clusterNodes(ctx context.Context, a *attempt) (int, 
 		}
 	}
 	return min(count, 2), nil
+}
+
+// isNamespaceGone reports whether nothing can be made because the namespace is
+// being deleted, or has been.
+func isNamespaceGone(err error) bool {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces"
 }
 
 // person reports whether trying again does not mend an error, and says it in words
