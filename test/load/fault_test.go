@@ -58,10 +58,8 @@ func TestFaults(t *testing.T) {
 		if o.failure = f.inflict(t.Context(), p); errors.Is(o.failure, errLeftOut) {
 			continue
 		}
-		inflicted := time.Now()
 		o.failure = errors.Join(o.failure, p.whole(t.Context()))
 		l.steady(p)
-		o.healed = time.Since(inflicted)
 		o.ended = time.Now()
 		more, err := p.leftOver(t.Context(), before)
 		o.left, o.failure = more, errors.Join(o.failure, err)

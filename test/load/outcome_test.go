@@ -16,9 +16,8 @@ import (
 // outcome is what a fault did.
 type outcome struct {
 	fault
-	begun, ended time.Time
-	healed       time.Duration // from the end of the fault until all was ready and answered
-	left         []string      // objects
+	begun, ended time.Time // the end is when all was ready and answered again
+	left         []string  // objects
 	failure      error
 
 	sent, answered, hung int
@@ -79,7 +78,7 @@ func unclear(name string) bool {
 func faultTable(outcomes []*outcome) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "fault\tsent\tanswered\tfailed\thung\tlongest\twell again after\tleft over")
+	fmt.Fprintln(w, "fault\tsent\tanswered\tfailed\thung\tlongest\tall well after\tleft over")
 	for _, o := range outcomes {
 		if errors.Is(o.failure, errLeftOut) {
 			fmt.Fprintf(w, "%s\t%v\n", o.name, errLeftOut)
@@ -93,7 +92,7 @@ func faultTable(outcomes []*outcome) string {
 			lost = []string{"0"}
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%d\n", o.name, o.sent, o.answered, strings.Join(lost, ", "), o.hung,
-			o.longest.Round(time.Millisecond), o.healed.Round(100*time.Millisecond), len(o.left))
+			o.longest.Round(time.Millisecond), o.ended.Sub(o.begun).Round(100*time.Millisecond), len(o.left))
 	}
 	_ = w.Flush() // into memory
 	for _, o := range outcomes {
