@@ -20,6 +20,8 @@ const (
 	// ingress (Knative networking).
 	visibilityLabel   = "networking.knative.dev/visibility"
 	visibilityCluster = "cluster-local"
+	// fullDuplex is an annotation of revisions (Knative serving).
+	fullDuplex = "features.knative.dev/http-full-duplex"
 	// containerName is Knative's default, written down so that nothing is left to fill in.
 	containerName = "user-container"
 	// configFolder is where a node finds its config files.
@@ -56,6 +58,10 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template := &s.Spec.Template
 	template.Labels = podLabels
 	template.Annotations = in.scale(n)
+	// Without it queue-proxy cuts off an answer now and then that comes as soon as its
+	// request has been sent: of 64 KiB, 2 to 4 in a thousand (serving v0.50), and a
+	// channel passes on what is left of it.
+	template.Annotations[fullDuplex] = "Enabled"
 	if in.ConfigHash != "" {
 		template.Annotations[AnnotationConfigHash] = in.ConfigHash
 	}

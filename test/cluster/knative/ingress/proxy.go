@@ -63,6 +63,9 @@ func (v *view) handler(p *proxy) http.Handler {
 		if r.rewriteHost != "" {
 			request.Host = r.rewriteHost
 		}
+		// Or an answer that comes while its request is still being sent may be cut off. HTTP/2
+		// is full-duplex and says that this is not for it.
+		_ = http.NewResponseController(w).EnableFullDuplex()
 		if p.speaksHTTP2(chosen.backend) {
 			p.http2.ServeHTTP(w, request)
 			return
