@@ -63,7 +63,7 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	if err != nil {
 		return gobuild.ErrNoGo
 	}
-	flags, err := gobuild.Flags(folder, t.temp)
+	flags, err := gobuild.TestFlags(folder, t.temp)
 	if err != nil {
 		return err
 	}

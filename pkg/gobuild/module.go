@@ -16,17 +16,20 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// place is the folder, below a module's root, in which the go command sees the SDKs.
+// place is the folder, below a module's root, in which `go build` sees the SDKs.
 // Nothing is written there: an overlay shows them. So a binary, which holds the paths of
 // replaced modules even with -trimpath, is the same wherever the SDKs' files are.
 const place = ".kn-krt-sdk"
 
-// Flags returns the flags by which the go command builds or tests the Go
-// package in folder (absolute) with the SDK that this program carries, whatever
-// the package's go.mod says and even if there is none. They refer to files that
-// are made in scratch, a folder; nothing is written in folder or its module. The
-// go command needs GOWORK=off besides, as -modfile excludes workspaces.
-func Flags(folder, scratch string) ([]string, error) {
+// TestFlags returns the flags by which the go command tests the Go packages
+// below folder (absolute) with the SDK that this program carries, whatever their
+// go.mod says and even if there is none. They refer to files that are made in
+// scratch, a folder; nothing is written in folder or its module. The go command
+// needs GOWORK=off besides, as -modfile excludes workspaces.
+//
+// The SDK is used where it is written: go test vets what it tests, and vet enters
+// the folders of packages, which an overlay does not show to it.
+func TestFlags(folder, scratch string) ([]string, error) {
 	sdks, err := Carry(scratch)
 	if err != nil {
 		return nil, err
@@ -35,16 +38,19 @@ func Flags(folder, scratch string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod: %w", err)
 	}
-	flags, err := FlagsWith(sdks, folder, made)
+	m := findModule(folder)
+	m.inPlace = true
+	flags, err := m.prepare(made, sdks)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod for %q: %w", folder, err)
 	}
 	return flags, nil
 }
 
-// FlagsWith is [Flags] with SDKs that [Carry] has written before, for many
-// packages. Their files are made in scratch itself, which is to be the package's alone.
-func FlagsWith(sdks []SDK, folder, scratch string) ([]string, error) {
+// BuildFlags is [TestFlags] for go build, with SDKs that [Carry] has written before, for
+// many packages. Their files are made in scratch itself, which is to be the package's
+// alone. What is built depends on no folder's name.
+func BuildFlags(sdks []SDK, folder, scratch string) ([]string, error) {
 	return findModule(folder).prepare(scratch, sdks)
 }
 
@@ -52,6 +58,8 @@ func FlagsWith(sdks []SDK, folder, scratch string) ([]string, error) {
 type module struct {
 	root string // folder of its go.mod, or of the package when there is none
 	none bool   // there is no go.mod
+	// inPlace: the SDKs are used in the folders they are in, not shown by an overlay.
+	inPlace bool
 }
 
 // findModule returns the module of the package in folder, as the go command
@@ -123,7 +131,11 @@ func (m module) replace(file *modfile.File, s SDK, overlay map[string]string) (s
 	if err != nil {
 		return nil, err
 	}
-	if target == "" {
+	switch {
+	case target != "":
+	case m.inPlace:
+		target = s.folder
+	default:
 		if target, err = m.show(s, overlay); err != nil {
 			return nil, err
 		}

@@ -144,7 +144,7 @@ func (s *session) goFlags(t gobuild.Target) (scratch string, flags []string, err
 	if scratch, err = os.MkdirTemp(s.work, "go-"); err != nil {
 		return "", nil, err
 	}
-	flags, err = gobuild.FlagsWith(sdks, t.Folder, scratch)
+	flags, err = gobuild.BuildFlags(sdks, t.Folder, scratch)
 	return scratch, flags, err
 }
 
