@@ -194,7 +194,8 @@ func (v *version) newGate(name string) string {
 func (v *version) openGate(name, gate string) { v.ask(name, order(name, node.Act_OPEN, gate)) }
 
 // ask orders something of a node, past entrypoint and delivery. A node whose
-// process has just died is asked again.
+// process has just died is asked again, and so is one to which a cluster's
+// ingress has lost the connection: what refuses a request closes it.
 func (v *version) ask(name string, o *node.Order) *node.Reply {
 	message, data, err := event.Encode(&node.Request{Orders: []*node.Order{o}})
 	require.NoError(v.t, err)
@@ -202,7 +203,7 @@ func (v *version) ask(name string, o *node.Order) *node.Reply {
 	reply := &node.Reply{}
 	for deadline := time.Now().Add(patience); ; {
 		got, err := v.post(v.Node(name), in, nil)
-		if err != nil && time.Now().Before(deadline) {
+		if (err != nil || got.status == http.StatusBadGateway) && time.Now().Before(deadline) {
 			continue
 		}
 		require.NoError(v.t, err)

@@ -149,7 +149,7 @@ func (c *cluster) start(t *testing.T) *process {
 		Groups:   []string{"system:serviceaccounts", "system:authenticated"},
 	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counter{next, p} })
-	mgr, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour})
+	mgr, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

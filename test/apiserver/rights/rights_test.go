@@ -135,7 +135,7 @@ func TestTheRolesSuffice(t *testing.T) {
 	ctrl.SetLogger(funcr.New(logged.add, funcr.Options{}))
 	players, err := pretend.New(config)
 	require.NoError(t, err)
-	ours, err := controller.New(as(config), controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true})
+	ours, err := controller.New(as(config), controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true, SwitchSettle: time.Millisecond})
 	require.NoError(t, err)
 	start(t, players, ours)
 

@@ -59,7 +59,7 @@ func run(m *testing.M) int {
 
 	players, err := pretend.New(config)
 	must(err)
-	ours, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour})
+	ours, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
 	must(err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
