@@ -164,7 +164,7 @@ func (o *createOptions) check(ctx context.Context, c *cluster, v *v1alpha1.Versi
 		if o.start {
 			return withHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing), "Give it with %s, or create the version without --start.", setFlags(missing))
 		}
-		fmt.Fprintf(o.streams.Err, "Before the version can start there must be a value for more: %s\n",
+		fmt.Fprintf(o.streams.Err, "The version cannot start before its config is complete: %s\n",
 			c.command("config %s %s", v.Name, setFlags(missing)))
 	}
 	if len(values) == 0 {
