@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -76,25 +77,48 @@ func (s *Server) call(ctx context.Context, method, path string, yaml []byte, out
 	return json.Unmarshal(body, out)
 }
 
-// installCRDs creates every CRD of a file and waits until each is served.
-// Objects of other kinds in the file are left out.
-func (s *Server) installCRDs(ctx context.Context, file string) error {
+// installCRDs creates every CRD of the files and waits until each is served.
+// Objects of other kinds in a file are left out.
+func (s *Server) installCRDs(ctx context.Context, patterns []string) error {
 	const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("CRDs: %w", err)
-	}
 	var all errgroup.Group
 	all.SetLimit(4)
-	for document := range bytes.SplitSeq(text, []byte("\n---")) {
-		if bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
-			all.Go(func() error { return s.call(ctx, http.MethodPost, crds, document, nil) })
+	for _, pattern := range patterns {
+		texts, err := read(pattern)
+		if err != nil {
+			return errors.Join(fmt.Errorf("CRDs: %w", err), all.Wait())
+		}
+		for _, text := range texts {
+			for document := range bytes.SplitSeq(text, []byte("\n---")) {
+				if bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
+					all.Go(func() error { return s.call(ctx, http.MethodPost, crds, document, nil) })
+				}
+			}
 		}
 	}
 	if err := all.Wait(); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
 	return poll(ctx, func() error { return s.established(ctx, crds) })
+}
+
+// read returns the files that match pattern, of which there is one at least.
+func read(pattern string) (texts [][]byte, err error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no file matches %q", pattern)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
 }
 
 func (s *Server) established(ctx context.Context, path string) error {

@@ -22,7 +22,7 @@ import (
 // Options say what to run. Program is needed.
 type Options struct {
 	Program string        // the program built from test/cluster/kube
-	CRDs    string        // a YAML file of CRDs to install; none if empty
+	CRDs    []string      // YAML files of CRDs to install, as patterns of filepath.Glob; one that no file matches is an error
 	Limit   time.Duration // how long the start may take; default one minute
 }
 
@@ -90,7 +90,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err := s.connect(ctx); err != nil {
 		return fmt.Errorf("%w\nthe apiserver's last lines:\n%s\netcd's:\n%s", err, s.tail("apiserver"), s.tail("etcd"))
 	}
-	if o.CRDs == "" {
+	if len(o.CRDs) == 0 {
 		return nil
 	}
 	return s.installCRDs(ctx, o.CRDs)

@@ -18,7 +18,7 @@ func start(t *testing.T) *apiserver.Server {
 	if program == "" {
 		t.Skip("needs Kubernetes built: make test-api")
 	}
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: os.Getenv("KRT_CRDS")})
+	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{os.Getenv("KRT_CRDS")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
 	return s

@@ -44,7 +44,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: program, CRDs: os.Getenv("KRT_CRDS")})
+	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: program, CRDs: []string{os.Getenv("KRT_CRDS")}})
 	if err != nil {
 		panic(err)
 	}

@@ -19,7 +19,7 @@ func TestBareCluster(t *testing.T) {
 	needsKubernetes(t)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	bare, end := newCluster(ctx, t.TempDir(), "")
+	bare, end := newCluster(ctx, t.TempDir())
 	defer end()
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "krt-controller-secrets"}}
 	require.NoError(t, bare.Delete(ctx, binding))

@@ -71,9 +71,9 @@ func must(err error) {
 	}
 }
 
-// newCluster starts an apiserver with the CRDs of the given file, if any, and ours.
-func newCluster(ctx context.Context, dir, knative string) (*cluster, func()) {
-	s, err := apiserver.Start(ctx, dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: joined(dir, "../../../config/300-*.yaml", knative)})
+// newCluster starts an apiserver with the CRDs of the given files, if any, and ours.
+func newCluster(ctx context.Context, dir string, knative ...string) (*cluster, func()) {
+	s, err := apiserver.Start(ctx, dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: append(knative, "../../../config/300-*.yaml")})
 	must(err)
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
 	must(err)
@@ -91,23 +91,6 @@ func newCluster(ctx context.Context, dir, knative string) (*cluster, func()) {
 	flags := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "knative-serving"}}
 	must(c.Create(ctx, flags))
 	return c, func() { _ = s.Stop() }
-}
-
-// joined writes the files of some patterns into one.
-func joined(dir string, patterns ...string) string {
-	var all [][]byte
-	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
-		must(err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			must(err)
-			all = append(all, text)
-		}
-	}
-	name := filepath.Join(dir, "joined.yaml")
-	must(os.WriteFile(name, bytes.Join(all, []byte("\n---\n")), 0o600))
-	return name
 }
 
 // install creates what stands in files, of one kind only unless that is empty.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,11 +43,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	crds, err := joined(dir, "300-*.yaml")
-	if err != nil {
-		panic(err)
-	}
-	server, err = apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: crds})
+	server, err = apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{config + "/300-*.yaml"}})
 	if err != nil {
 		panic(err)
 	}
@@ -57,24 +52,6 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	return code
-}
-
-// joined writes the files of config/ that match a pattern into one.
-func joined(dir, pattern string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(config, pattern))
-	if err != nil || len(files) == 0 {
-		return "", fmt.Errorf("no CRDs in config/: %w", err)
-	}
-	var all []byte
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return "", err
-		}
-		all = append(append(all, text...), '\n')
-	}
-	name := filepath.Join(dir, "crds.yaml")
-	return name, os.WriteFile(name, all, 0o600)
 }
 
 // object is anything that Kubernetes calls one.

@@ -3,7 +3,6 @@
 package rights_test
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -52,22 +51,6 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
-}
-
-// crds writes Knative's CRDs and ours into one file.
-func crds(t *testing.T) string {
-	t.Helper()
-	files, err := filepath.Glob(folder + "/300-*.yaml")
-	require.NoError(t, err)
-	var all [][]byte
-	for _, file := range append(files, os.Getenv("KRT_CRDS")) {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all = append(all, text)
-	}
-	name := filepath.Join(t.TempDir(), "crds.yaml")
-	require.NoError(t, os.WriteFile(name, bytes.Join(all, []byte("\n---\n")), 0o600))
-	return name
 }
 
 // install makes the namespace, the roles and the settings of config/.
@@ -119,7 +102,7 @@ func TestTheRolesSuffice(t *testing.T) {
 	if program == "" {
 		t.Skip("needs Kubernetes built: make test-api")
 	}
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: crds(t)})
+	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{folder + "/300-*.yaml", os.Getenv("KRT_CRDS")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)

@@ -3,12 +3,10 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -42,7 +40,7 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "runtime")
 	must(err)
 	defer os.RemoveAll(dir)
-	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: crds(dir)})
+	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
 	must(err)
 	defer func() { _ = s.Stop() }()
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
@@ -75,21 +73,6 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-// crds writes Knative's CRDs and ours into one file.
-func crds(dir string) string {
-	files, err := filepath.Glob("../../../config/300-*.yaml")
-	must(err)
-	var all [][]byte
-	for _, file := range append(files, os.Getenv("KRT_CRDS")) {
-		text, err := os.ReadFile(file)
-		must(err)
-		all = append(all, text)
-	}
-	name := filepath.Join(dir, "crds.yaml")
-	must(os.WriteFile(name, bytes.Join(all, []byte("\n---\n")), 0o600))
-	return name
 }
 
 // place is a namespace of one test's own.

@@ -3,12 +3,10 @@
 package scale
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -44,7 +42,7 @@ func start(t *testing.T) *cluster {
 		t.Skip("needs Kubernetes built: make test-api")
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: crds(t)})
+	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
 	c := &cluster{T: t, scheme: runtime.NewScheme()}
@@ -56,22 +54,6 @@ func start(t *testing.T) *cluster {
 	c.client, err = client.New(c.config, client.Options{Scheme: c.scheme})
 	require.NoError(t, err)
 	return c
-}
-
-// crds writes Knative's CRDs and ours into one file.
-func crds(t *testing.T) string {
-	t.Helper()
-	files, err := filepath.Glob("../../../config/300-*.yaml")
-	require.NoError(t, err)
-	var all [][]byte
-	for _, file := range append(files, os.Getenv("KRT_CRDS")) {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all = append(all, text)
-	}
-	name := filepath.Join(t.TempDir(), "crds.yaml")
-	require.NoError(t, os.WriteFile(name, bytes.Join(all, []byte("\n---\n")), 0o600))
-	return name
 }
 
 func (c *cluster) namespace() string {

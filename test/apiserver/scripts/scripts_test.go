@@ -89,7 +89,7 @@ func newStage(t *testing.T) *stage {
 	if program == "" {
 		t.Skip("needs Kubernetes built: make test-api")
 	}
-	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: crds(t)})
+	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig)
@@ -101,26 +101,6 @@ func newStage(t *testing.T) *stage {
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	require.NoError(t, err)
 	return &stage{client: c, config: server.Kubeconfig, registry: newRegistry(t)}
-}
-
-// crds is a file with our CRDs and Knative's.
-func crds(t *testing.T) string {
-	t.Helper()
-	files, err := filepath.Glob("../../../config/300-*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	if knative := os.Getenv("KRT_CRDS"); knative != "" {
-		files = append(files, knative)
-	}
-	var all []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all = append(all, string(text))
-	}
-	name := filepath.Join(t.TempDir(), "crds.yaml")
-	require.NoError(t, os.WriteFile(name, []byte(strings.Join(all, "\n---\n")), 0o600))
-	return name
 }
 
 // setup gives a script a namespace, named after it, and a kubeconfig that means it.
