@@ -41,6 +41,27 @@ func allTools() []tool {
 	}
 }
 
+// fetchModules fetches what the tests have ko and kn-krt build inside, where
+// there is no network: what the packages of the repository and of the nodes in
+// functions/ need. To find all of it there takes a second.
+func fetchModules(ctx context.Context, p place, s *steps) error {
+	root := filepath.Join(p.Source, "..", "..")
+	modules, err := filepath.Glob(filepath.Join(root, "functions", "*", "src", "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	return s.do("fetch Go modules", func() error {
+		for _, file := range append(modules, filepath.Join(root, "go.mod")) {
+			list := exec.CommandContext(ctx, "go", "list", "-deps", "./...")
+			list.Dir, list.Env = filepath.Dir(file), append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+			if _, err := command(ctx, list); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // dir is where the tool's programs are, under a key made of all that decides
 // what they are: the module's files, the flags and the compiler.
 func (t tool) dir(ctx context.Context, p place) (string, error) {

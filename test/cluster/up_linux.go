@@ -25,6 +25,9 @@ func up(ctx context.Context, p place, s *steps) error {
 	if err := s.packages(ctx); err != nil {
 		return err
 	}
+	if err := fetchModules(ctx, p, s); err != nil {
+		return err
+	}
 	key, err := buildAll(ctx, p, s)
 	if err != nil {
 		return err
