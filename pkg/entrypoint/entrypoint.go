@@ -80,7 +80,7 @@ type Options struct {
 	// connection is retired, or the entrypoint stops. Default 30 s.
 	ConnectionGrace time.Duration
 	// Retry says how often a step is tried again. The default is what a
-	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s.
+	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 5 s.
 	Retry Retry
 	// Key is the version's own secret of 32 bytes that seals reply tokens; all
 	// replicas share it. Default: a random one, right for a single replica.
@@ -98,6 +98,9 @@ type Retry struct {
 	Count int
 	// Delay is the pause before the first retry; it doubles with each.
 	Delay time.Duration
+	// Patience is how long a Sequence's address that takes no connection is tried
+	// again; then nothing has been sent that could run twice.
+	Patience time.Duration
 }
 
 // Listeners are the ports of an entrypoint.
@@ -167,7 +170,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
-	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond})
+	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 5 * time.Second})
 	setDefault(&o.Logger, slog.Default())
 	if o.Key == nil {
 		o.Key = make([]byte, keyBytes)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -101,6 +102,13 @@ func retryable(err error) bool {
 	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge)
 }
 
+// undialed says whether err is that no connection came about, so that nothing
+// was sent: whatever is behind the address has not seen the request.
+func undialed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
 // try posts p until an answer is final, the retries are used up or ctx is done.
 func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
 	for attempt, delay := 0, x.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
@@ -108,14 +116,22 @@ func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parce
 		if err == nil || attempt >= x.retry.Count || ctx.Err() != nil || !retryable(err) {
 			return answer, err
 		}
-		pause := time.NewTimer(delay)
-		select {
-		case <-pause.C:
-			x.retries()
-		case <-ctx.Done():
-			pause.Stop()
+		if !x.pause(ctx, delay) {
 			return nil, err
 		}
+	}
+}
+
+// pause waits before a retry and counts it; false if ctx was done first.
+func (x *exchange) pause(ctx context.Context, delay time.Duration) bool {
+	timer := time.NewTimer(delay)
+	select {
+	case <-timer.C:
+		x.retries()
+		return true
+	case <-ctx.Done():
+		timer.Stop()
+		return false
 	}
 }
 

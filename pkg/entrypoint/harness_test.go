@@ -52,26 +52,29 @@ type handle func(ctx context.Context, in *event.Event) (int, *event.Event)
 // node runs a node of the test's own on loopback: real HTTP, scripted answers.
 func node(t *testing.T, name string, h handle) entrypoint.Step {
 	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := event.ReadHeader(r.Header)
-		if err == nil {
-			in.Data, err = event.ReadBody(r.Body, r.ContentLength, 64<<20)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		status, out := h(r.Context(), in)
-		if out == nil {
-			http.Error(w, "a test's node says so", status)
-			return
-		}
-		out.WriteHeader(w.Header())
-		w.WriteHeader(status)
-		_, _ = w.Write(out.Data)
-	}))
+	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return entrypoint.Step{Node: name, URL: s.URL}
+}
+
+// ServeHTTP implements http.Handler.
+func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in, err := event.ReadHeader(r.Header)
+	if err == nil {
+		in.Data, err = event.ReadBody(r.Body, r.ContentLength, 64<<20)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	status, out := h(r.Context(), in)
+	if out == nil {
+		http.Error(w, "a test's node says so", status)
+		return
+	}
+	out.WriteHeader(w.Header())
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Data)
 }
 
 // says returns a handler that answers with a message whose text is the
@@ -104,7 +107,7 @@ func quick() entrypoint.Options {
 	return entrypoint.Options{
 		Timeout:         20 * time.Second,
 		ConnectionGrace: 20 * time.Second,
-		Retry:           entrypoint.Retry{Count: 3, Delay: time.Millisecond},
+		Retry:           entrypoint.Retry{Count: 3, Delay: time.Millisecond, Patience: 20 * time.Millisecond},
 		Logger:          slog.New(slog.DiscardHandler),
 	}
 }

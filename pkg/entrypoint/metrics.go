@@ -33,7 +33,7 @@ func newMetrics() *metrics {
 			Name: "krt_replies_dropped_total", Help: "Answers at the reply port that went nowhere, by reason.",
 		}, []string{"reason"}),
 		retries: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "krt_step_retries_total", Help: "Steps tried again by direct delivery.",
+			Name: "krt_step_retries_total", Help: "Steps tried again by direct delivery, and Sequences that took no connection.",
 		}),
 		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "krt_replies_forwarded_total", Help: "Answers passed to the replica that holds the request.",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
@@ -15,16 +16,20 @@ import (
 // sequence is the delivery by a Knative Sequence: one POST to its address, and
 // the answer comes at the reply port. Over an in-memory channel the POST is
 // answered only after the reply has been delivered, so its 202 says nothing
-// that is not known already; a 5xx or a broken connection is an early failure.
+// that is not known already; a 5xx or a broken connection is an early failure,
+// final because the steps may have run.
 type sequence struct {
 	*exchange
 	address *url.URL
 }
 
+// maxPause bounds the pause between two tries to connect.
+const maxPause = time.Second
+
 // Deliver implements [Delivery].
 func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) (*Parcel, error) {
 	defer first.Data.Free()
-	answer, err := s.once(ctx, s.address, first)
+	answer, err := s.reach(ctx, first)
 	if err == nil {
 		if answer != nil { // a channel answers with no event; one that does adds nothing
 			answer.Data.Free()
@@ -39,4 +44,22 @@ func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) 
 		f.Text = fmt.Sprintf("the Sequence %s cannot be reached: %v", s.address, err)
 	}
 	return nil, f
+}
+
+// reach posts p as soon as the address takes a connection: a dispatcher that is
+// started anew is back within seconds. It gives up when patience ends, or a
+// quarter of the request's time is left: the caller is told why, not just late.
+func (s *sequence) reach(ctx context.Context, p *Parcel) (*Parcel, error) {
+	patience := s.retry.Patience
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline)*3/4)
+	}
+	last := time.Now().Add(patience)
+	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
+		answer, err := s.once(ctx, s.address, p)
+		left := time.Until(last)
+		if !undialed(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
+			return answer, err
+		}
+	}
 }

@@ -2,9 +2,18 @@ package entrypoint_test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
@@ -39,18 +48,120 @@ func TestASequencesReplyIsTheAnswer(t *testing.T) {
 
 func TestASequenceThatFailsIsSaidAtOnce(t *testing.T) {
 	f := newFixture(t)
-	f.viaSequence(func(context.Context, *event.Event) (int, *event.Event) { return http.StatusInternalServerError, nil })
+	var posts atomic.Int32
+	f.viaSequence(func(context.Context, *event.Event) (int, *event.Event) {
+		posts.Add(1)
+		return http.StatusInternalServerError, nil
+	})
 	_, err := f.call(t.Context(), "x")
 	text, _ := failed(t, err, codes.Unavailable)
 	require.Contains(t, text, "answered 500: a test's node says so")
+	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
 func TestASequenceWhoseConnectionBreaksIsSaidAtOnce(t *testing.T) {
 	f := newFixture(t)
-	f.viaSequence(func(context.Context, *event.Event) (int, *event.Event) { panic(http.ErrAbortHandler) })
+	var posts atomic.Int32
+	f.viaSequence(func(context.Context, *event.Event) (int, *event.Event) {
+		posts.Add(1)
+		panic(http.ErrAbortHandler)
+	})
 	_, err := f.call(t.Context(), "x")
 	text, _ := failed(t, err, codes.Unavailable)
 	require.Contains(t, text, "cannot be reached")
+	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
+}
+
+// taken is an address that takes no connection, and the socket that holds it.
+func taken(t *testing.T) (socket *os.File, url string) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	socket = os.NewFile(uintptr(fd), "sequence")
+	t.Cleanup(func() { _ = socket.Close() })
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	return socket, fmt.Sprintf("http://127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+}
+
+// down serves one workflow whose Sequence takes no connection, tried again for
+// so long.
+func (f *fixture) down(patience time.Duration) (socket *os.File) {
+	v, o := f.version(entrypoint.Step{Node: "a"}), quick()
+	socket, v.Workflows[0].Address = taken(f.t)
+	o.Retry.Patience = patience
+	f.serve(v, o)
+	return socket
+}
+
+// awaitRetry waits until an exchange has been tried again.
+func (f *fixture) awaitRetry() {
+	require.Eventually(f.t, func() bool { return !strings.Contains(f.metrics(), "krt_step_retries_total 0") }, time.Minute, time.Millisecond)
+}
+
+func TestASequenceThatComesBackIsReached(t *testing.T) {
+	f := newFixture(t)
+	socket := f.down(time.Minute)
+	answer := make(chan string, 1)
+	go func() {
+		got, err := f.call(context.Background(), "x")
+		assert.NoError(t, err)
+		answer <- got
+	}()
+	f.awaitRetry()
+	var posts atomic.Int32
+	sequence := httptest.NewUnstartedServer(handle(func(_ context.Context, in *event.Event) (int, *event.Event) {
+		posts.Add(1)
+		last := in.Next("/krt/test/v1/a", event.TypeMessage, "test.Reply", f.text("test.Reply", "done"))
+		assert.Equal(t, http.StatusAccepted, f.post("/reply", last))
+		return http.StatusAccepted, nil
+	}))
+	require.NoError(t, syscall.Listen(int(socket.Fd()), 8))
+	listener, err := net.FileListener(socket)
+	require.NoError(t, err)
+	require.NoError(t, sequence.Listener.Close())
+	sequence.Listener = listener
+	sequence.Start()
+	t.Cleanup(sequence.Close)
+	require.Equal(t, "done", <-answer)
+	require.EqualValues(t, 1, posts.Load())
+}
+
+func TestASequenceThatTakesNoConnectionIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		patience, timeout time.Duration
+	}{
+		{"when patience ends", 20 * time.Millisecond, time.Minute},
+		{"before the deadline", time.Minute, 4 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.down(c.patience)
+			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
+			defer cancel()
+			_, err := f.call(ctx, "x")
+			text, _ := failed(t, err, codes.Unavailable)
+			require.Regexp(t, `^the Sequence http://127.0.0.1:\d+ cannot be reached: dial tcp .*connection refused`, text)
+		})
+	}
+}
+
+func TestACallerThatCancelsEndsTheTriesForASequence(t *testing.T) {
+	f := newFixture(t)
+	f.down(time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.call(ctx, "x")
+		ended <- err
+	}()
+	f.awaitRetry()
+	cancel()
+	failed(t, <-ended, codes.Canceled)
+	require.Eventually(t, func() bool { return strings.Contains(f.metrics(), "krt_requests_in_flight 0") }, time.Minute, time.Millisecond)
 }
 
 func TestACallerThatCancelsCancelsTheSequence(t *testing.T) {
