@@ -24,6 +24,7 @@ import (
 // goroutine. Reading the answer is left to net/http.
 type client struct {
 	dialer  net.Dialer
+	age     time.Duration // of a link that is used again, at most; 0: any
 	idle    idleLinks
 	readers sync.Pool // of *bufio.Reader, for links in use
 	writers sync.Pool // of *[]byte
@@ -38,12 +39,15 @@ const (
 	// refusedPatience bounds the wait for the answer to a request that could not
 	// be sent whole: a node may refuse a body without reading it.
 	refusedPatience = time.Second
+	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
+	// not know yet, nothing answers; the next try is sent elsewhere.
+	dialTimeout = time.Second
 	// maxInformational bounds the 1xx answers before the answer.
 	maxInformational = 5
 )
 
 func newClient() *client {
-	c := &client{dialer: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}}
+	c := &client{dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
 	c.writers.New = func() any { return new([]byte) }
 	c.secure = &http.Transport{
@@ -112,7 +116,7 @@ func (c *client) connect(ctx context.Context, address *url.URL) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLink(conn)
+	return newLink(conn, c.age)
 }
 
 // send writes a request to l.

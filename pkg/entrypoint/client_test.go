@@ -171,7 +171,7 @@ func TestRestingConnectionsAreFewAndEnd(t *testing.T) {
 	for range 3 {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", to.Host)
 		require.NoError(t, err)
-		l, err := newLink(conn)
+		l, err := newLink(conn, 0)
 		require.NoError(t, err)
 		idle.put(to.Host, l)
 	}
@@ -180,4 +180,19 @@ func TestRestingConnectionsAreFewAndEnd(t *testing.T) {
 	require.Len(t, idle.byHost[to.Host], 2)
 	idle.close()
 	require.Empty(t, idle.byHost)
+}
+
+func TestAnAgedConnectionIsNotUsedAgain(t *testing.T) {
+	to, count := rawNode(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	client := newStraightClient()
+	defer client.close()
+	for range 2 {
+		_, _, err := exchangeOnce(t, client, to, "data")
+		require.NoError(t, err)
+	}
+	require.Equal(t, int32(1), count.Load())
+	client.idle.byHost[to.Host][0].aged = time.Now().Add(-time.Second)
+	_, _, err := exchangeOnce(t, client, to, "data")
+	require.NoError(t, err)
+	require.Equal(t, int32(2), count.Load())
 }

@@ -50,6 +50,8 @@ type ConfigWorkflow struct {
 type ConfigStep struct {
 	Node string `json:"node"`
 	URL  string `json:"url,omitempty"`
+	// Shortcut leads straight to the node's only pod; see [Step].
+	Shortcut string `json:"shortcut,omitempty"`
 }
 
 // Main runs an entrypoint from the Config in folder dir until ctx is done. host

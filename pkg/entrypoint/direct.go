@@ -20,26 +20,45 @@ type direct struct {
 }
 
 type directStep struct {
-	node    string
-	address *url.URL
+	node     string
+	address  *url.URL
+	shortcut *shortcut // nil without one
 }
 
-func newDirect(x *exchange, steps []Step) (*direct, error) {
-	d := &direct{exchange: x}
+func (e *Entrypoint) newDirect(steps []Step) (*direct, error) {
+	d := &direct{exchange: e.newExchange()}
+	straight := e.newExchange()
+	straight.client = e.straight
 	for _, s := range steps {
-		address, err := url.Parse(s.URL)
-		if err != nil {
-			return nil, fmt.Errorf("node %q: %w", s.Node, err)
+		step := directStep{node: s.Node}
+		var err error
+		if step.address, err = nodeURL(s.URL); err != nil {
+			return nil, fmt.Errorf("node %q: its URL %w", s.Node, err)
 		}
-		if address.Host == "" {
-			return nil, fmt.Errorf("node %q: its URL %q has no host", s.Node, s.URL)
+		if s.Shortcut != "" {
+			address, err := nodeURL(s.Shortcut)
+			if err != nil {
+				return nil, fmt.Errorf("node %q: its shortcut %w", s.Node, err)
+			}
+			step.shortcut = &shortcut{exchange: straight, node: s.Node, address: address, log: e.log}
 		}
-		if address.Path == "" {
-			address.Path = "/"
-		}
-		d.steps = append(d.steps, directStep{s.Node, address})
+		d.steps = append(d.steps, step)
 	}
 	return d, nil
+}
+
+func nodeURL(text string) (*url.URL, error) {
+	address, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be used: %w", err)
+	}
+	if address.Host == "" {
+		return nil, fmt.Errorf("%q has no host", text)
+	}
+	if address.Path == "" {
+		address.Path = "/"
+	}
+	return address, nil
 }
 
 // Deliver implements [Delivery].
@@ -47,7 +66,7 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32)
 	p := *first
 	for i := range d.steps {
 		step.Store(int32(i))
-		next, err := d.try(ctx, d.steps[i].address, &p)
+		next, err := d.try(ctx, &d.steps[i], &p)
 		p.Data.Free()
 		if err != nil {
 			return nil, nodeFailure(d.steps[i].node, err)
@@ -63,6 +82,30 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32)
 		p = *next
 	}
 	return &p, nil
+}
+
+// try posts p until an answer is final, the retries are used up or ctx is done.
+func (d *direct) try(ctx context.Context, to *directStep, p *Parcel) (*Parcel, error) {
+	for attempt, delay := 0, d.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
+		answer, err := d.call(ctx, to, p)
+		if err == nil || attempt >= d.retry.Count || ctx.Err() != nil || !retryable(err) {
+			return answer, err
+		}
+		if !d.pause(ctx, delay) {
+			return nil, err
+		}
+	}
+}
+
+// call posts p once: by the shortcut, and where that takes no connection, so
+// that nothing has been sent, to the node's own address.
+func (d *direct) call(ctx context.Context, to *directStep, p *Parcel) (*Parcel, error) {
+	if to.shortcut != nil && to.shortcut.open() {
+		if answer, went, err := to.shortcut.once(ctx, p); went {
+			return answer, err
+		}
+	}
+	return d.once(ctx, to.address, p)
 }
 
 // nodeFailure says that a node could not be made to answer.

@@ -322,12 +322,13 @@ func TestAnInconsistentVersionIsRefused(t *testing.T) {
 	stream, call := f.schema.Methods()[3], f.schema.Methods()[0]
 	step := []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1"}}
 	for want, workflows := range map[string][]entrypoint.Workflow{
-		"is streaming":                     {{Name: "w", Method: stream, Steps: step}},
-		"no steps":                         {{Name: "w", Method: call}},
-		"share the rpc":                    {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
-		`its URL "nowhere" has no host`:    {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "nowhere"}}}},
-		"workflow \"w\": it has no rpc":    {{Name: "w", Steps: step}},
-		"two workflows are named \"same\"": {{Name: "same", Method: call, Steps: step}, {Name: "same", Method: f.schema.Methods()[1], Steps: step}},
+		"is streaming":                       {{Name: "w", Method: stream, Steps: step}},
+		"no steps":                           {{Name: "w", Method: call}},
+		"share the rpc":                      {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
+		`its URL "nowhere" has no host`:      {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "nowhere"}}}},
+		`its shortcut "nowhere" has no host`: {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1", Shortcut: "nowhere"}}}},
+		"workflow \"w\": it has no rpc":      {{Name: "w", Steps: step}},
+		"two workflows are named \"same\"":   {{Name: "same", Method: call, Steps: step}, {Name: "same", Method: f.schema.Methods()[1], Steps: step}},
 	} {
 		v := f.version()
 		v.Workflows = workflows

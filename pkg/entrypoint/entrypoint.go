@@ -60,6 +60,9 @@ type Step struct {
 	Node string
 	// URL is where its runner takes events. Only direct delivery uses it.
 	URL string
+	// Shortcut, if not empty, leads straight to the node's only pod, past what
+	// Knative puts in front of it. URL is used while it takes no connection.
+	Shortcut string
 }
 
 // Options tune an entrypoint. The zero value of each field means its default.
@@ -92,17 +95,6 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Retry says how often and how fast a failed exchange is tried again.
-type Retry struct {
-	// Count is the number of tries after the first; negative means none.
-	Count int
-	// Delay is the pause before the first retry; it doubles with each.
-	Delay time.Duration
-	// Patience is how long a Sequence's address that takes no connection is tried
-	// again; then nothing has been sent that could run twice.
-	Patience time.Duration
-}
-
 // Listeners are the ports of an entrypoint.
 type Listeners struct {
 	// GRPC takes gRPC (9000 in a cluster).
@@ -122,7 +114,9 @@ type Entrypoint struct {
 	sealer  *sealer
 	metrics *metrics
 	client  *client
-	buffers mem.BufferPool
+	// straight is the client for shortcuts.
+	straight *client
+	buffers  mem.BufferPool
 	// pageTemplate is what GET / shows.
 	pageTemplate *template.Template
 	health       *health.Server
@@ -150,6 +144,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		pending:      newPending(),
 		metrics:      newMetrics(),
 		client:       newClient(),
+		straight:     newStraightClient(),
 		buffers:      newBufferPool(),
 		pageTemplate: page,
 		health:       health.NewServer(),
@@ -273,6 +268,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) erro
 	_ = web.Close()
 	_ = reply.Close()
 	e.client.close()
+	e.straight.close()
 	if errors.Is(errWeb, context.DeadlineExceeded) {
 		errWeb = nil // said by err
 	}

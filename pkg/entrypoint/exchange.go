@@ -16,6 +16,17 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
+// Retry says how often and how fast a failed exchange is tried again.
+type Retry struct {
+	// Count is the number of tries after the first; negative means none.
+	Count int
+	// Delay is the pause before the first retry; it doubles with each.
+	Delay time.Duration
+	// Patience is how long a Sequence's address that takes no connection is tried
+	// again; then nothing has been sent that could run twice.
+	Patience time.Duration
+}
+
 // exchange posts events and reads the events that answer them.
 type exchange struct {
 	client  *client
@@ -107,19 +118,6 @@ func retryable(err error) bool {
 func undialed(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// try posts p until an answer is final, the retries are used up or ctx is done.
-func (x *exchange) try(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
-	for attempt, delay := 0, x.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
-		answer, err := x.once(ctx, address, p)
-		if err == nil || attempt >= x.retry.Count || ctx.Err() != nil || !retryable(err) {
-			return answer, err
-		}
-		if !x.pause(ctx, delay) {
-			return nil, err
-		}
-	}
 }
 
 // pause waits before a retry and counts it; false if ctx was done first.

@@ -28,10 +28,14 @@ type link struct {
 	quiet  bool      // what probe found
 	budget int       // bytes that may still be read
 	rested time.Time // since when it rests
+	aged   time.Time // from when on it is not used again; zero: never
 }
 
-func newLink(conn net.Conn) (*link, error) {
+func newLink(conn net.Conn, age time.Duration) (*link, error) {
 	l := &link{Conn: conn}
+	if age > 0 {
+		l.aged = time.Now().Add(age)
+	}
 	var err error
 	if l.raw, err = conn.(syscall.Conn).SyscallConn(); err != nil {
 		return nil, err
@@ -55,9 +59,14 @@ func (l *link) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// alive reports whether a link that rested can be used: the node has neither
-// closed it nor sent what nobody asked for.
-func (l *link) alive() bool { return l.raw.Read(l.probe) == nil && l.quiet }
+// alive reports whether a link that rested can be used: it is not too old, and the
+// node has neither closed it nor sent what nobody asked for.
+func (l *link) alive() bool {
+	if !l.aged.IsZero() && time.Now().After(l.aged) {
+		return false
+	}
+	return l.raw.Read(l.probe) == nil && l.quiet
+}
 
 // idleLinks are links that rest, by host.
 type idleLinks struct {

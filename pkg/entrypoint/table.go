@@ -100,7 +100,7 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		return nil, fmt.Errorf("it has no steps and no address")
 	}
 	var err error
-	r.delivery, err = newDirect(e.newExchange(), w.Steps)
+	r.delivery, err = e.newDirect(w.Steps)
 	return r, err
 }
 

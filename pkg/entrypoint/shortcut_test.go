@@ -1,0 +1,124 @@
+package entrypoint_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// closed is an address at which nobody listens and nobody else can: connections
+// are refused until open makes a listener of it.
+func closed(t *testing.T) (address string, open func() net.Listener) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	file := os.NewFile(uintptr(fd), "port")
+	t.Cleanup(func() { _ = file.Close() })
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	name, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	at := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}
+	return at.String(), func() net.Listener {
+		require.NoError(t, syscall.Listen(fd, 128))
+		l, err := net.FileListener(file)
+		require.NoError(t, err)
+		return l
+	}
+}
+
+func TestAShortcutIsUsed(t *testing.T) {
+	f := newFixture(t)
+	a, b := node(t, "a", f.says("a", false)), node(t, "b", f.says("b", true))
+	a.Shortcut = node(t, "a", f.says("short", false)).URL
+	f.serve(f.version(a, b), quick())
+	for range 3 {
+		got, err := f.call(t.Context(), "x")
+		require.NoError(t, err)
+		require.Equal(t, "x>short>b", got)
+	}
+}
+
+func TestAShortcutThatIsRefusedGivesWayUntilItIsNot(t *testing.T) {
+	f := newFixture(t)
+	address, open := closed(t)
+	step := node(t, "a", f.says("usual", true))
+	step.Shortcut = "http://" + address
+	o := quick()
+	o.Retry.Count = -1 // the other way is no retry
+	f.serve(f.version(step), o)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if got, err := f.call(t.Context(), "x"); err != nil || got != "x>usual" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+
+	pod := httptest.NewUnstartedServer(f.says("short", true))
+	require.NoError(t, pod.Listener.Close())
+	pod.Listener = open()
+	pod.Start()
+	t.Cleanup(pod.Close)
+	require.Eventually(t, func() bool {
+		got, err := f.call(t.Context(), "x")
+		require.NoError(t, err)
+		return got == "x>short"
+	}, 20*time.Second, 10*time.Millisecond)
+	got, err := f.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "x>short", got)
+}
+
+// What the pod has seen is tried again as any other way: it may not be sent twice
+// in one attempt.
+func TestAnAnswerOfAShortcutIsNoReasonToLeaveIt(t *testing.T) {
+	f := newFixture(t)
+	var tries, others atomic.Int32
+	says := f.says("short", true)
+	step := node(t, "a", func(context.Context, *event.Event) (int, *event.Event) {
+		others.Add(1)
+		return http.StatusServiceUnavailable, nil
+	})
+	step.Shortcut = node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+		switch tries.Add(1) {
+		case 1:
+			return http.StatusServiceUnavailable, nil
+		case 2:
+			panic(http.ErrAbortHandler) // no answer
+		}
+		return says(ctx, in)
+	}).URL
+	f.serve(f.version(step), quick())
+	got, err := f.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "x>short", got)
+	require.Equal(t, int32(3), tries.Load())
+	require.Zero(t, others.Load())
+}
+
+func TestWithoutAnyWayTheNodeIsNamed(t *testing.T) {
+	f := newFixture(t)
+	step := node(t, "a", f.says("a", true))
+	short, _ := closed(t)
+	usual, _ := closed(t)
+	step.Shortcut, step.URL = "http://"+short, "http://"+usual
+	f.serve(f.version(step), quick())
+	_, err := f.call(t.Context(), "x")
+	text, info := failed(t, err, codes.Unavailable)
+	require.Equal(t, `node "a" cannot be reached: dial tcp `+usual+`: connect: connection refused`, text)
+	require.Equal(t, "a", info.GetMetadata()["node"])
+}
