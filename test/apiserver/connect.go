@@ -77,22 +77,20 @@ func (s *Server) call(ctx context.Context, method, path string, yaml []byte, out
 	return json.Unmarshal(body, out)
 }
 
-// installCRDs creates every CRD of the files and waits until each is served.
-// Objects of other kinds in a file are left out.
-func (s *Server) installCRDs(ctx context.Context, patterns []string) error {
+// InstallCRDs creates every CRD of the files, given as patterns of filepath.Glob,
+// and waits until each is served. Objects of other kinds in a file are left out.
+func (s *Server) InstallCRDs(ctx context.Context, patterns ...string) error {
 	const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 	var all errgroup.Group
 	all.SetLimit(4)
 	for _, pattern := range patterns {
-		texts, err := read(pattern)
+		texts, err := documents(pattern)
 		if err != nil {
 			return errors.Join(fmt.Errorf("CRDs: %w", err), all.Wait())
 		}
 		for _, text := range texts {
-			for document := range bytes.SplitSeq(text, []byte("\n---")) {
-				if bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
-					all.Go(func() error { return s.call(ctx, http.MethodPost, crds, document, nil) })
-				}
+			if bytes.Contains(text, []byte("\nkind: CustomResourceDefinition\n")) {
+				all.Go(func() error { return s.call(ctx, http.MethodPost, crds, text, nil) })
 			}
 		}
 	}
@@ -147,7 +145,7 @@ func (s *Server) established(ctx context.Context, path string) error {
 
 // poll calls f until it returns nil or ctx is done; then the last error is told.
 func poll(ctx context.Context, f func() error) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := f()

@@ -93,7 +93,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if len(o.CRDs) == 0 {
 		return nil
 	}
-	return s.installCRDs(ctx, o.CRDs)
+	return s.InstallCRDs(ctx, o.CRDs...)
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }

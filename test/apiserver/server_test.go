@@ -3,7 +3,6 @@ package apiserver_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,18 +10,6 @@ import (
 
 	"krt.dev/kn-krt/test/apiserver"
 )
-
-func start(t *testing.T) *apiserver.Server {
-	t.Helper()
-	program := os.Getenv("KRT_KUBE")
-	if program == "" {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{os.Getenv("KRT_CRDS")}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Stop()) })
-	return s
-}
 
 // do sends a JSON body and returns status and answer.
 func do(t *testing.T, s *apiserver.Server, method, path, body string) (status int, object map[string]any) {
@@ -39,7 +26,7 @@ func do(t *testing.T, s *apiserver.Server, method, path, body string) (status in
 }
 
 func TestServer(t *testing.T) {
-	s := start(t)
+	s := apiserver.For(t, apiserver.KnativeCRDs())
 	t.Run("serves Knative's kinds and checks their schemas", func(t *testing.T) { knativesKinds(t, s) })
 	t.Run("refuses strangers", func(t *testing.T) { strangers(t, s) })
 }

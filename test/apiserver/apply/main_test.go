@@ -2,10 +2,8 @@
 package apply
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,12 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
@@ -29,32 +21,14 @@ import (
 	"krt.dev/kn-krt/test/apiserver"
 )
 
-// config leads to the one apiserver of all tests; nil without Kubernetes.
-var config *rest.Config
+// server is the one of all tests; nil without Kubernetes.
+var server *apiserver.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	program := os.Getenv("KRT_KUBE")
-	if program == "" {
-		return m.Run() // every test skips itself
-	}
-	dir, err := os.MkdirTemp("", "apply")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: program, CRDs: []string{os.Getenv("KRT_CRDS")}})
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = s.Stop() }()
-	config, err = clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
-	if err != nil {
-		panic(err)
-	}
-	config.QPS = -1
-	return m.Run()
+func TestMain(m *testing.M) {
+	apiserver.Main(m, func(s *apiserver.Server) (func() error, error) {
+		server = s
+		return nil, nil
+	}, apiserver.KnativeCRDs())
 }
 
 // world is one test's: a namespace, an owner, and an applier over a cache.
@@ -66,20 +40,15 @@ type world struct {
 	namespace string
 	owner     *corev1.ConfigMap
 	calls     *counter
-	stop      context.CancelFunc // ends the cache: it goes stale
+	stop      func() // ends the cache: it goes stale
 }
 
 // newWorld has a cache of the objects that the selector selects; nil for all.
 func newWorld(t *testing.T, selector labels.Selector) *world {
 	t.Helper()
-	if config == nil {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
-	scheme := runtime.NewScheme()
-	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme)
-	require.NoError(t, builder.AddToScheme(scheme))
+	apiserver.Need(t)
 	w := &world{T: t, calls: &counter{}}
-	other, err := client.New(config, client.Options{Scheme: scheme})
+	other, err := server.NewClient()
 	require.NoError(t, err)
 	w.other = client.WithFieldOwner(other, "somebody")
 
@@ -87,23 +56,18 @@ func newWorld(t *testing.T, selector labels.Selector) *world {
 	require.NoError(t, w.other.Create(t.Context(), ns))
 	w.namespace = ns.Name
 
-	counted := rest.CopyConfig(config)
+	counted := server.Config()
 	counted.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counting{next, w.calls} })
 	c, err := cluster.New(counted, func(o *cluster.Options) {
-		o.Scheme = scheme
+		o.Scheme = apiserver.NewScheme()
 		o.Cache = cache.Options{
 			DefaultLabelSelector: selector, DefaultTransform: cache.TransformStripManagedFields(),
 			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
 		}
 	})
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Start(ctx) }()
-	w.stop = sync.OnceFunc(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	stop := apiserver.Run(c)
+	w.stop = func() { require.NoError(t, stop()) }
 	t.Cleanup(w.stop)
 	w.client, w.Client, w.Live = c.GetClient(), c.GetClient(), c.GetAPIReader()
 	w.owner = w.newOwner("owner")

@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"context"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,17 +8,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 	"krt.dev/kn-krt/test/apiserver/pretend"
 )
 
 // TestBareCluster begins on a cluster without Knative, where nobody has given the
 // controller the right to read Secrets.
 func TestBareCluster(t *testing.T) {
-	needsKubernetes(t)
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	bare, end := newCluster(ctx, t.TempDir())
-	defer end()
+	ctx := t.Context()
+	bare, err := newCluster(ctx, apiserver.For(t, apiserver.OurCRDs))
+	require.NoError(t, err)
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "krt-controller-secrets"}}
 	require.NoError(t, bare.Delete(ctx, binding))
 	ours := bare.start(t)
@@ -43,13 +40,11 @@ func TestBareCluster(t *testing.T) {
 	}))
 	require.Equal(t, `node "node": Knative Serving is not installed; what is missing is told by: kn krt doctor`, p.failed("v", v1alpha1.ReasonServingMissing))
 
-	bare.install(ctx, "CustomResourceDefinition", os.Getenv("KRT_CRDS"))
-	players, err := pretend.New(bare.config)
+	require.NoError(t, bare.InstallCRDs(ctx, apiserver.KnativeCRDs()))
+	players, err := pretend.New(bare.Config())
 	require.NoError(t, err)
-	ended := make(chan error)
-	go func() { ended <- players.Start(ctx) }()
-	defer func() { require.NoError(t, <-ended) }()
-	defer stop()
+	stop := apiserver.Run(players)
+	defer func() { require.NoError(t, stop()) }()
 	p.started("v")
 	other.failed("v", v1alpha1.ReasonConfigUnreadable)
 }

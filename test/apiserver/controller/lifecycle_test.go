@@ -11,10 +11,11 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 func TestVersion(t *testing.T) {
-	needsKubernetes(t)
+	apiserver.Need(t)
 	shared.start(t)
 	for name, test := range map[string]func(*place){
 		"starts and stops":                               startsAndStops,

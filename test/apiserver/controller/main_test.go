@@ -7,8 +7,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -18,17 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller"
 	"krt.dev/kn-krt/test/apiserver"
 	"krt.dev/kn-krt/test/apiserver/pretend"
@@ -37,81 +27,42 @@ import (
 // cluster is an apiserver with everything in config/ but the controller.
 type cluster struct {
 	client.Client
-	config *rest.Config // an administrator's
+	*apiserver.Server
 }
 
 // shared is the one of all tests that need no other; nil without Kubernetes.
 var shared *cluster
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { apiserver.Main(m, begin, apiserver.OurCRDs, apiserver.KnativeCRDs()) }
 
-func run(m *testing.M) int {
-	if os.Getenv("KRT_KUBE") == "" {
-		return m.Run() // every test skips itself
+func begin(s *apiserver.Server) (end func() error, err error) {
+	if shared, err = newCluster(context.Background(), s); err != nil {
+		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "controller")
-	must(err)
-	defer os.RemoveAll(dir)
-	ctx, stop := context.WithCancel(context.Background())
-	c, end := newCluster(ctx, dir, os.Getenv("KRT_CRDS"))
-	defer end()
-	shared = c
-	players, err := pretend.New(c.config)
-	must(err)
-	ended := make(chan error)
-	go func() { ended <- players.Start(ctx) }()
-	defer func() { must(<-ended) }()
-	defer stop()
-	return m.Run()
-}
-
-func must(err error) {
+	players, err := pretend.New(s.Config())
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
+	return apiserver.Run(players), nil
 }
 
-// newCluster starts an apiserver with the CRDs of the given files, if any, and ours.
-func newCluster(ctx context.Context, dir string, knative ...string) (*cluster, func()) {
-	s, err := apiserver.Start(ctx, dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: append(knative, "../../../config/300-*.yaml")})
-	must(err)
-	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
-	must(err)
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, v1alpha1.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme)
-	must(builder.AddToScheme(scheme))
-	c := &cluster{config: config}
-	c.Client, err = client.New(config, client.Options{Scheme: scheme})
-	must(err)
-	c.install(ctx, "", "../../../config/100-*.yaml", "../../../config/200-controller-role.yaml")
+// newCluster makes an apiserver with our CRDs one.
+func newCluster(ctx context.Context, s *apiserver.Server) (*cluster, error) {
+	c, err := s.NewClient()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Install(ctx, apiserver.Folder+"/[124]00-*.yaml"); err != nil {
+		return nil, err
+	}
 	// A start fails soon here.
-	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config-krt", Namespace: "krt-system"}, Data: map[string]string{"start-timeout": "1s"}}
-	must(c.Create(ctx, settings))
-	flags := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "knative-serving"}}
-	must(c.Create(ctx, flags))
-	return c, func() { _ = s.Stop() }
-}
-
-// install creates what stands in files, of one kind only unless that is empty.
-func (c *cluster) install(ctx context.Context, kind string, patterns ...string) {
-	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
-		must(err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			must(err)
-			for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 1<<12); ; {
-				object := &unstructured.Unstructured{}
-				if decoder.Decode(object) != nil {
-					break
-				}
-				if object.Object != nil && (kind == "" || kind == object.GetKind()) {
-					must(c.Create(ctx, object))
-				}
-			}
-		}
+	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config-krt", Namespace: "krt-system"}}
+	soon := client.RawPatch(types.MergePatchType, []byte(`{"data": {"start-timeout": "1s"}}`))
+	if err := c.Patch(ctx, settings, soon); err != nil {
+		return nil, err
 	}
+	flags := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "knative-serving"}}
+	return &cluster{c, s}, c.Create(ctx, flags)
 }
 
 // process is a running controller and what it asks of the apiserver.
@@ -126,20 +77,13 @@ type process struct {
 func (c *cluster) start(t *testing.T) *process {
 	t.Helper()
 	p := &process{}
-	config := rest.CopyConfig(c.config)
-	config.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:krt-system:krt-controller",
-		Groups:   []string{"system:serviceaccounts", "system:authenticated"},
-	}
+	config := c.As("krt-system", "krt-controller")
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counter{next, p} })
 	mgr, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
+	stop := apiserver.Run(mgr)
 	p.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
+		if err := stop(); err != nil {
 			var stacks bytes.Buffer
 			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 			t.Errorf("the controller does not end: %v\n%s", err, &stacks)

@@ -20,13 +20,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // TestManyVersions starts many versions of three nodes, KRT_VERSIONS of them, and
 // has a second controller find all of them done. It logs what the making took, and
 // what the same objects take by a plain client, eight at a time.
 func TestManyVersions(t *testing.T) {
-	needsKubernetes(t)
+	apiserver.Need(t)
 	count, err := strconv.Atoi(os.Getenv("KRT_VERSIONS"))
 	if err != nil {
 		count = 10

@@ -1,10 +1,8 @@
 package controller
 
 import (
-	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // place is a namespace of one test's own.
@@ -28,13 +27,6 @@ func newPlace(t *testing.T, c *cluster) *place {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	require.NoError(t, c.Create(t.Context(), ns))
 	return &place{T: t, cluster: c, namespace: ns.Name}
-}
-
-func needsKubernetes(t *testing.T) {
-	t.Helper()
-	if shared == nil {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
 }
 
 const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); rpc Stream (M) returns (stream M); } message M {}`
@@ -149,16 +141,4 @@ func (p *place) there(name string, object client.Object) {
 }
 
 // soon polls, for a minute at most.
-func (p *place) soon(ok func() bool) bool {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
-	defer cancel()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	return true
-}
+func (p *place) soon(ok func() bool) bool { return apiserver.Soon(p.Context(), ok) }

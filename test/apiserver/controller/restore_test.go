@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 func quantity(n int64) resource.Quantity { return *resource.NewQuantity(n, resource.DecimalSI) }
@@ -64,7 +65,7 @@ func adopted(p *place) {
 
 // TestRestart has a second controller find everything done.
 func TestRestart(t *testing.T) {
-	needsKubernetes(t)
+	apiserver.Need(t)
 	p := newPlace(t, shared)
 	first := shared.start(t)
 	p.secret("v-config", map[string]string{"CURRENCY": "EUR", "CERT": "x"})

@@ -1,75 +1,35 @@
 package crd_test
 
 import (
+	"context"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"krt.dev/kn-krt/test/apiserver"
 )
 
-// Where the kinds of config/ stand in the API. A kind that is missing here fails the test.
-var paths = map[string]string{
-	"Namespace":                "/api/v1/namespaces",
-	"ServiceAccount":           "/api/v1/namespaces/krt-system/serviceaccounts",
-	"ConfigMap":                "/api/v1/namespaces/krt-system/configmaps",
-	"Service":                  "/api/v1/namespaces/krt-system/services",
-	"ClusterRole":              "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-	"ClusterRoleBinding":       "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-	"Role":                     "/apis/rbac.authorization.k8s.io/v1/namespaces/krt-system/roles",
-	"RoleBinding":              "/apis/rbac.authorization.k8s.io/v1/namespaces/krt-system/rolebindings",
-	"CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-	"Deployment":               "/apis/apps/v1/namespaces/krt-system/deployments",
-}
-
-// documents are the objects of config/ in the order in which they are applied.
-func documents(t *testing.T) (all []object) {
+// install makes the objects of config/ until the test ends. The CRDs among them are there.
+func install(t *testing.T) map[string]*unstructured.Unstructured {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(config, "*.yaml"))
+	apiserver.Need(t)
+	c, err := server.NewClient()
 	require.NoError(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(string(text), -1) {
-			if o := parse(t, document); len(o) > 0 {
-				all = append(all, o)
-			}
+	all, err := server.Install(t.Context(), apiserver.Folder+"/[^3]*.yaml")
+	t.Cleanup(func() {
+		for _, o := range all {
+			require.NoError(t, c.Delete(context.Background(), o))
 		}
-	}
-	require.NotEmpty(t, all)
-	return all
-}
-
-// install makes the objects of config/, each in its turn; unknown fields are errors.
-func install(t *testing.T) (all []object) {
-	t.Helper()
-	all = documents(t)
+	})
+	require.NoError(t, err)
+	named := map[string]*unstructured.Unstructured{}
 	for _, o := range all {
-		kind, name := o["kind"].(string), named(o)["name"].(string)
-		require.NotEmpty(t, paths[kind], kind)
-		if kind == "CustomResourceDefinition" {
-			continue // the server began with them
-		}
-		a := send(t, http.MethodPost, paths[kind]+"?fieldValidation=Strict", o)
-		requireAccepted(t, a)
-		t.Cleanup(func() { send(t, http.MethodDelete, paths[kind]+"/"+name, nil) })
+		named[o.GetKind()+" "+o.GetName()] = o
 	}
-	return all
-}
-
-// find returns the object of config/ of a kind and name.
-func find(t *testing.T, all []object, kind, name string) object {
-	t.Helper()
-	for _, o := range all {
-		if o["kind"] == kind && named(o)["name"] == name {
-			return o
-		}
-	}
-	require.FailNowf(t, "not in config/", "%s %q", kind, name)
-	return nil
+	return named
 }
 
 func TestConfig(t *testing.T) {
@@ -81,8 +41,7 @@ func TestConfig(t *testing.T) {
 			"krt-admin":                "rbac.authorization.k8s.io/aggregate-to-admin",
 			"krt-addressable-resolver": "duck.knative.dev/addressable",
 		} {
-			labels := named(find(t, all, "ClusterRole", role))["labels"].(object)
-			require.Equal(t, "true", labels[label], role)
+			require.Equal(t, "true", all["ClusterRole "+role].GetLabels()[label], role)
 		}
 	})
 	t.Run("the controller's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all) })
@@ -91,8 +50,8 @@ func TestConfig(t *testing.T) {
 
 // restricted makes the controller's pod, as its Deployment would, in the namespace
 // whose label has the apiserver refuse what is not restricted.
-func restricted(t *testing.T, all []object) {
-	template := find(t, all, "Deployment", "krt-controller")["spec"].(object)["template"].(object)
+func restricted(t *testing.T, all map[string]*unstructured.Unstructured) {
+	template := all["Deployment krt-controller"].Object["spec"].(object)["template"].(object)
 	pod := object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": "controller"}, "spec": template["spec"]}
 	pods := "/api/v1/namespaces/krt-system/pods" + dry
 	requireAccepted(t, send(t, http.MethodPost, pods, pod))

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // many makes n elements.
@@ -105,7 +106,7 @@ func TestLimits(t *testing.T) {
 
 // What pkg/krt says of a manifest, the CRD says of a version.
 func TestLimitsAreTheManifests(t *testing.T) {
-	text, err := os.ReadFile(config + "/300-versions.yaml")
+	text, err := os.ReadFile(apiserver.Folder + "/300-versions.yaml")
 	require.NoError(t, err)
 	var crd apiextensionsv1.CustomResourceDefinition
 	require.NoError(t, yaml.Unmarshal(text, &crd))

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -19,39 +18,20 @@ import (
 )
 
 const (
-	config   = "../../../config"
 	versions = "/apis/krt.dev/v1alpha1/namespaces/default/versions"
 	runtimes = "/apis/krt.dev/v1alpha1/namespaces/default/runtimes"
 	// dry has the apiserver check an object and not keep it.
 	dry = "?dryRun=All"
 )
 
-// server is one for all tests: none of them leaves anything in it, or needs it empty.
+// server is one for all tests, nil without Kubernetes: none of them leaves anything in it, or needs it empty.
 var server *apiserver.Server
 
 func TestMain(m *testing.M) {
-	if os.Getenv("KRT_KUBE") == "" {
-		fmt.Println("skipped: needs Kubernetes built: make test-api")
-		return
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "crd")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	server, err = apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{config + "/300-*.yaml"}})
-	if err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		panic(err)
-	}
-	return code
+	apiserver.Main(m, func(s *apiserver.Server) (func() error, error) {
+		server = s
+		return nil, nil
+	}, apiserver.OurCRDs)
 }
 
 // object is anything that Kubernetes calls one.
@@ -67,6 +47,7 @@ type answer struct {
 // send makes a request with an object; the type is JSON, or for a patch a merge patch.
 func send(t *testing.T, method, path string, o any) answer {
 	t.Helper()
+	apiserver.Need(t)
 	body, err := json.Marshal(o)
 	require.NoError(t, err)
 	// Cleanups call it too, when the test's context is done.

@@ -3,10 +3,6 @@
 package rights_test
 
 import (
-	"context"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -32,8 +22,6 @@ import (
 	"krt.dev/kn-krt/test/apiserver"
 	"krt.dev/kn-krt/test/apiserver/pretend"
 )
-
-const folder = "../../../config"
 
 // lines keeps what the controller logs.
 type lines struct {
@@ -53,74 +41,21 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// install makes the namespace, the roles and the settings of config/.
-func install(t *testing.T, c client.Client) {
-	t.Helper()
-	for _, pattern := range []string{"100-*.yaml", "200-*.yaml", "400-*.yaml"} {
-		files, err := filepath.Glob(filepath.Join(folder, pattern))
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for _, document := range regexp.MustCompile(`(?m)^---$`).Split(string(text), -1) {
-				object := &unstructured.Unstructured{}
-				require.NoError(t, yaml.Unmarshal([]byte(document), object))
-				require.NoError(t, c.Create(t.Context(), object))
-			}
-		}
-	}
-}
-
-// start runs the managers until the test ends.
-func start(t *testing.T, managers ...interface{ Start(context.Context) error }) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	var all sync.WaitGroup
-	for _, m := range managers {
-		all.Go(func() {
-			if err := m.Start(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	t.Cleanup(func() { stop(); all.Wait() })
-}
-
-// as is a configuration for the controller's account.
-func as(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:krt-system:krt-controller",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:krt-system", "system:authenticated"},
-	}
-	return config
-}
-
 func TestTheRolesSuffice(t *testing.T) {
-	program := os.Getenv("KRT_KUBE")
-	if program == "" {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{folder + "/300-*.yaml", os.Getenv("KRT_CRDS")}})
+	s := apiserver.For(t, apiserver.OurCRDs, apiserver.KnativeCRDs())
+	c, err := s.NewClient()
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Stop()) })
-	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
+	_, err = s.Install(t.Context(), apiserver.Folder+"/[124]00-*.yaml")
 	require.NoError(t, err)
-	scheme := runtime.NewScheme()
-	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, v1alpha1.AddToScheme)
-	require.NoError(t, builder.AddToScheme(scheme))
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	require.NoError(t, err)
-	install(t, c)
 
 	logged := &lines{}
 	ctrl.SetLogger(funcr.New(logged.add, funcr.Options{}))
-	players, err := pretend.New(config)
+	players, err := pretend.New(s.Config())
 	require.NoError(t, err)
-	ours, err := controller.New(as(config), controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true, SwitchSettle: time.Millisecond})
+	ours, err := controller.New(s.As("krt-system", "krt-controller"), controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true, SwitchSettle: time.Millisecond})
 	require.NoError(t, err)
-	start(t, players, ours)
+	stop := apiserver.Run(players, ours)
+	t.Cleanup(func() { require.NoError(t, stop()) })
 
 	life{T: t, c: c, logs: logged}.live()
 	for line := range strings.Lines(logged.String()) {
@@ -172,10 +107,8 @@ func (l life) live() {
 	l.until(v, "is unpublished", func() bool { return v.Status.Phase == v1alpha1.PhaseStarted })
 
 	require.NoError(t, c.Delete(t.Context(), v))
-	gone := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		return apierrors.IsNotFound(c.Get(ctx, client.ObjectKeyFromObject(v), v)), nil
-	})
-	require.NoErrorf(t, gone, "its finalizer stays\n%s", l.logs)
+	gone := apiserver.Soon(t.Context(), func() bool { return apierrors.IsNotFound(c.Get(t.Context(), client.ObjectKeyFromObject(v), v)) })
+	require.Truef(t, gone, "its finalizer stays\n%s", l.logs)
 }
 
 func is(c *metav1.Condition, status metav1.ConditionStatus) bool {
@@ -185,10 +118,7 @@ func is(c *metav1.Condition, status metav1.ConditionStatus) bool {
 // until reads an object again and again, for a minute at most, until a state is there.
 func (l life) until(o client.Object, what string, ok func() bool) {
 	l.Helper()
-	err := wait.PollUntilContextTimeout(l.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		return l.c.Get(ctx, client.ObjectKeyFromObject(o), o) == nil && ok(), nil
-	})
-	if err != nil {
+	if !apiserver.Soon(l.Context(), func() bool { return l.c.Get(l.Context(), client.ObjectKeyFromObject(o), o) == nil && ok() }) {
 		o.SetManagedFields(nil)
 		text, _ := yaml.Marshal(o)
 		require.Failf(l, "never: "+what, "%s\n%s", text, l.logs)

@@ -5,22 +5,14 @@ package runtime
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller"
@@ -31,48 +23,26 @@ import (
 // cluster is the one of all tests; nil without Kubernetes. Each test has a namespace of its own.
 var cluster client.Client
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	if os.Getenv("KRT_KUBE") == "" {
-		return m.Run() // every test skips itself
-	}
-	dir, err := os.MkdirTemp("", "runtime")
-	must(err)
-	defer os.RemoveAll(dir)
-	s, err := apiserver.Start(context.Background(), dir, apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
-	must(err)
-	defer func() { _ = s.Stop() }()
-	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
-	must(err)
-	config.QPS = -1
-	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-
-	scheme := runtime.NewScheme()
-	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, v1alpha1.AddToScheme)
-	must(builder.AddToScheme(scheme))
-	cluster, err = client.New(config, client.Options{Scheme: scheme})
-	must(err)
-	must(cluster.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "krt-system"}}))
-
-	players, err := pretend.New(config)
-	must(err)
-	ours, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
-	must(err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error)
-	for _, mgr := range []manager.Manager{players, ours} {
-		go func() { ended <- mgr.Start(ctx) }()
-		defer func() { must(<-ended) }()
-	}
-	defer stop()
-	return m.Run()
+func TestMain(m *testing.M) {
+	apiserver.Main(m, begin, apiserver.OurCRDs, apiserver.KnativeCRDs())
 }
 
-func must(err error) {
-	if err != nil {
-		panic(err)
+func begin(s *apiserver.Server) (end func() error, err error) {
+	if cluster, err = s.NewClient(); err != nil {
+		return nil, err
 	}
+	if _, err := s.Install(context.Background(), apiserver.Folder+"/100-*.yaml"); err != nil {
+		return nil, err
+	}
+	players, err := pretend.New(s.Config())
+	if err != nil {
+		return nil, err
+	}
+	ours, err := controller.New(s.Config(), controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.Run(players, ours), nil
 }
 
 // place is a namespace of one test's own.
@@ -83,9 +53,7 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	if cluster == nil {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
+	apiserver.Need(t)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	require.NoError(t, cluster.Create(t.Context(), ns))
 	return &place{T: t, namespace: ns.Name}
@@ -135,19 +103,7 @@ func (p *place) until(what string, ok func(*v1alpha1.Runtime) bool) *v1alpha1.Ru
 }
 
 // soon polls, for a minute at most.
-func (p *place) soon(ok func() bool) bool {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
-	defer cancel()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	return true
-}
+func (p *place) soon(ok func() bool) bool { return apiserver.Soon(p.Context(), ok) }
 
 // published waits until a version is published and nothing is amiss.
 func (p *place) published(version string) *v1alpha1.Runtime {

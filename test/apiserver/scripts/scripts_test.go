@@ -19,11 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli"
 	"krt.dev/kn-krt/test/apiserver"
 )
@@ -85,20 +83,8 @@ func TestScripts(t *testing.T) {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	program := os.Getenv("KRT_KUBE")
-	if program == "" {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
-	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program, CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig)
-	require.NoError(t, err)
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	require.NoError(t, corev1.AddToScheme(scheme))
-	c, err := client.New(config, client.Options{Scheme: scheme})
+	server := apiserver.For(t, apiserver.OurCRDs, apiserver.KnativeCRDs())
+	c, err := server.NewClient()
 	require.NoError(t, err)
 	return &stage{client: c, config: server.Kubeconfig, registry: newRegistry(t)}
 }
@@ -146,13 +132,7 @@ var errNotYet = fmt.Errorf("not yet")
 
 // A cluster without kn-krt is told from one that has no such version, and how to mend it.
 func TestNotInstalled(t *testing.T) {
-	program := os.Getenv("KRT_KUBE")
-	if program == "" {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
-	server, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: program})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	server := apiserver.For(t)
 	for _, test := range [][]string{
 		{"list"}, {"describe", "one"}, {"start", "one"}, {"publish", "one"}, {"rollback"}, {"delete", "one"}, {"wait", "one"},
 		{"create", "../../../functions/chain", "--registry=localhost:1"},
