@@ -28,16 +28,16 @@ func KnativeCRDs() string { return os.Getenv("KRT_CRDS") }
 func program() string { return os.Getenv("KRT_KUBE") }
 
 // Need skips a test where Kubernetes is not built.
-func Need(t *testing.T) {
+func Need(t testing.TB) {
 	t.Helper()
 	if program() == "" {
 		t.Skip("needs Kubernetes built: make test-api")
 	}
 }
 
-// For starts an apiserver with the CRDs of some files that ends with the test.
+// For starts an apiserver with the CRDs of some files that ends with the test or benchmark.
 // Where Kubernetes is not built it skips the test.
-func For(t *testing.T, crds ...string) *Server {
+func For(t testing.TB, crds ...string) *Server {
 	t.Helper()
 	Need(t)
 	s, err := Start(t.Context(), t.TempDir(), Options{Program: program(), CRDs: crds})

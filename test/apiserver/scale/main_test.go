@@ -3,7 +3,6 @@
 package scale
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"os"
@@ -14,17 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -32,28 +25,16 @@ import (
 type cluster struct {
 	*testing.T
 	config *rest.Config
-	scheme *runtime.Scheme
 	client client.Client // without a cache
 }
 
 func start(t *testing.T) *cluster {
 	t.Helper()
-	if os.Getenv("KRT_KUBE") == "" {
-		t.Skip("needs Kubernetes built: make test-api")
-	}
+	s := apiserver.For(t, apiserver.OurCRDs, apiserver.KnativeCRDs())
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	s, err := apiserver.Start(t.Context(), t.TempDir(), apiserver.Options{Program: os.Getenv("KRT_KUBE"), CRDs: []string{"../../../config/300-*.yaml", os.Getenv("KRT_CRDS")}})
+	c, err := s.NewClient()
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Stop()) })
-	c := &cluster{T: t, scheme: runtime.NewScheme()}
-	c.config, err = clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
-	require.NoError(t, err)
-	c.config.QPS = -1
-	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, v1alpha1.AddToScheme)
-	require.NoError(t, kinds.AddToScheme(c.scheme))
-	c.client, err = client.New(c.config, client.Options{Scheme: c.scheme})
-	require.NoError(t, err)
-	return c
+	return &cluster{T: t, config: s.Config(), client: c}
 }
 
 func (c *cluster) namespace() string {
@@ -67,13 +48,8 @@ func (c *cluster) namespace() string {
 func (c *cluster) run(mgr manager.Manager, err error) (stop func()) {
 	c.Helper()
 	require.NoError(c, err)
-	ctx, cancel := context.WithCancel(c.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		require.NoError(c, <-ended)
-	})
+	end := apiserver.Run(mgr)
+	stop = func() { require.NoError(c, end()) }
 	c.Cleanup(stop)
 	return stop
 }
