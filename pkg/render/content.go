@@ -69,15 +69,25 @@ func (in Input) config() entrypoint.Config {
 			workflow.Address = in.Addresses[w.Name]
 		}
 		for _, node := range w.Sequential {
-			step := entrypoint.ConfigStep{Node: node}
-			if in.direct() {
-				step.URL = in.url(ServiceName(v.Name, node))
-			}
-			workflow.Steps = append(workflow.Steps, step)
+			workflow.Steps = append(workflow.Steps, in.step(node))
 		}
 		c.Workflows = append(c.Workflows, workflow)
 	}
 	return c
+}
+
+func (in Input) step(node string) entrypoint.ConfigStep {
+	step := entrypoint.ConfigStep{Node: node}
+	if !in.direct() {
+		return step
+	}
+	step.URL = in.url(ServiceName(in.Version.Name, node))
+	for _, n := range in.Version.Spec.Nodes {
+		if n.Name == node && in.hasShortcut(n) {
+			step.Shortcut = in.url(ShortcutName(in.Version.Name, node))
+		}
+	}
+	return step
 }
 
 // hash changes with the content. An entrypoint reads it once, when it starts.

@@ -29,9 +29,9 @@ const (
 	endTime = 5 * time.Second
 )
 
-// Entrypoint returns the objects of the entrypoint: its Services, NetworkPolicy
-// and, with several replicas, PodDisruptionBudget; ConfigMap and Deployment once
-// every workflow has its address. The error is one of [Nodes], or says that the
+// Entrypoint returns the objects of the entrypoint: its Services, NetworkPolicy,
+// with several replicas PodDisruptionBudget, and its shortcuts to nodes; ConfigMap
+// and Deployment once every workflow has its address. The error is one of [Nodes], or says that the
 // entrypoint's image or one of its files cannot be used.
 func Entrypoint(in Input) ([]Object, error) {
 	if err := in.check(); err != nil {
@@ -43,6 +43,11 @@ func Entrypoint(in Input) ([]Object, error) {
 	}
 	if in.replicas() > 1 {
 		objects = append(objects, in.disruptionBudget())
+	}
+	for _, n := range in.Version.Spec.Nodes {
+		if in.hasShortcut(n) {
+			objects = append(objects, in.shortcut(n))
+		}
 	}
 	if !in.complete() {
 		return objects, nil

@@ -10,6 +10,11 @@ const ActiveEntrypointName = "active-entrypoint"
 // ServiceName is the name of the Knative Service of a node.
 func ServiceName(version, node string) string { return version + "-" + node }
 
+// ShortcutName is the name of the Service that leads straight to a node's only
+// pod. No node, workflow or revision of the version can have it: names neither
+// begin nor end with a hyphen.
+func ShortcutName(version, node string) string { return version + "--" + node }
+
 // SequenceName is the name of the Sequence of a workflow.
 func SequenceName(version, workflow string) string { return version + "-" + workflow }
 
@@ -43,8 +48,8 @@ const (
 	LabelVersion  = "krt.dev/version"
 	LabelNode     = "krt.dev/node"
 	LabelWorkflow = "krt.dev/workflow"
-	// LabelType and LabelVersionName are KRT V1's: the Services of an entrypoint
-	// have these two labels and no others.
+	// LabelType and LabelVersionName are KRT V1's: the Services by which callers
+	// reach an entrypoint have these two labels and no others.
 	LabelType        = "type"
 	LabelVersionName = "version-name"
 
@@ -57,7 +62,8 @@ const (
 
 // Annotations of pod templates: when one changes, new pods replace the old.
 const (
-	// AnnotationConfigHash is the hash of the values in the Secret [ConfigName].
+	// AnnotationConfigHash is the hash of the values in the Secret [ConfigName]. It
+	// is a label too where a Service of [ShortcutName] selects the pods.
 	AnnotationConfigHash = "krt.dev/config-hash"
 	// AnnotationContentHash is the hash of the entrypoint's ConfigMap.
 	AnnotationContentHash = "krt.dev/content-hash"

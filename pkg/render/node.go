@@ -64,6 +64,9 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template.Annotations[fullDuplex] = "Enabled"
 	if in.ConfigHash != "" {
 		template.Annotations[AnnotationConfigHash] = in.ConfigHash
+		if in.hasShortcut(n) {
+			podLabels[AnnotationConfigHash] = in.ConfigHash
+		}
 	}
 	timeout := in.nodeTimeout(n)
 	template.Spec.TimeoutSeconds = &timeout
@@ -86,16 +89,7 @@ func (in Input) nodeTimeout(n v1alpha1.Node) int64 {
 
 // scale returns the annotations by which Knative's autoscaler follows the load.
 func (in Input) scale(n v1alpha1.Node) map[string]string {
-	scale := v1alpha1.Scale{}
-	if n.Scale != nil {
-		scale = *n.Scale
-	}
-	least := first(in.Settings.ScaleMin, scale.Min, n.Replicas)
-	most := in.Settings.ScaleMax
-	if most > 0 {
-		most = max(most, least) // the cluster's default gives way to what the node asks for
-	}
-	most = first(most, scale.Max)
+	least, most := in.bounds(n)
 	annotations := map[string]string{
 		// Once there are pods, requests go to them without passing the activator.
 		autoscaling.TargetBurstCapacityKey: "0",
@@ -104,7 +98,7 @@ func (in Input) scale(n v1alpha1.Node) map[string]string {
 	if most > 0 {
 		annotations[autoscaling.MaxScaleAnnotationKey] = strconv.Itoa(int(most))
 	}
-	if target := in.target(n, scale.Target); target > 0 {
+	if target := in.target(n); target > 0 {
 		annotations[autoscaling.TargetAnnotationKey] = strconv.Itoa(target)
 		// Knative aims at 70 % of a target unless told that the number is meant.
 		annotations[autoscaling.TargetUtilizationPercentageKey] = "100"
@@ -112,10 +106,29 @@ func (in Input) scale(n v1alpha1.Node) map[string]string {
 	return annotations
 }
 
+// bounds are the least and the most pods of a node, 0 for no upper bound.
+func (in Input) bounds(n v1alpha1.Node) (least, most int32) {
+	scale := said(n)
+	least = first(in.Settings.ScaleMin, scale.Min, n.Replicas)
+	most = in.Settings.ScaleMax
+	if most > 0 {
+		most = max(most, least) // the cluster's default gives way to what the node asks for
+	}
+	return least, first(most, scale.Max)
+}
+
+// said is what a node says about its scale.
+func said(n v1alpha1.Node) v1alpha1.Scale {
+	if n.Scale == nil {
+		return v1alpha1.Scale{}
+	}
+	return *n.Scale
+}
+
 // target is how many requests a pod should have in flight, 0 for Knative's
 // default. That of 100 is far from what a Python node's workers take at once.
-func (in Input) target(n v1alpha1.Node, said *int32) int {
-	if target := first(in.Settings.ScaleTarget, said); target > 0 {
+func (in Input) target(n v1alpha1.Node) int {
+	if target := first(in.Settings.ScaleTarget, said(n).Target); target > 0 {
 		return int(target)
 	}
 	if !python(n) || in.concurrency(n) > 0 {
@@ -128,10 +141,7 @@ func (in Input) target(n v1alpha1.Node, said *int32) int {
 // node's workers are no such bound: its front lets requests wait for a worker,
 // where Knative's queue-proxy refuses what is more than ten times the bound.
 func (in Input) concurrency(n v1alpha1.Node) int64 {
-	if n.Scale == nil {
-		return in.Settings.ScaleConcurrency
-	}
-	return first(in.Settings.ScaleConcurrency, n.Scale.Concurrency)
+	return first(in.Settings.ScaleConcurrency, said(n).Concurrency)
 }
 
 // workers is the number of a Python node's worker processes. With a GPU there is
