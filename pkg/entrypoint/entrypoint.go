@@ -83,7 +83,7 @@ type Options struct {
 	// connection is retired, or the entrypoint stops. Default 30 s.
 	ConnectionGrace time.Duration
 	// Retry says how often a step is tried again. The default is what a
-	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 5 s.
+	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 10 s.
 	Retry Retry
 	// Key is the version's own secret of 32 bytes that seals reply tokens; all
 	// replicas share it. Default: a random one, right for a single replica.
@@ -165,7 +165,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
-	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 5 * time.Second})
+	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second})
 	setDefault(&o.Logger, slog.Default())
 	if o.Key == nil {
 		o.Key = make([]byte, keyBytes)

@@ -22,8 +22,8 @@ type Retry struct {
 	Count int
 	// Delay is the pause before the first retry; it doubles with each.
 	Delay time.Duration
-	// Patience is how long a Sequence's address that takes no connection is tried
-	// again; then nothing has been sent that could run twice.
+	// Patience is how long a Sequence is tried again that takes no connection, or
+	// whose dispatcher does not know it yet: then no step can have run.
 	Patience time.Duration
 }
 
@@ -50,6 +50,7 @@ func (e *Entrypoint) newExchange() *exchange {
 type answerError struct {
 	status int
 	text   string
+	header http.Header
 }
 
 func (a *answerError) Error() string {
@@ -76,7 +77,7 @@ func (x *exchange) send(ctx context.Context, address *url.URL, header http.Heade
 	defer res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
-		return nil, &answerError{res.StatusCode, clip(string(bytes.TrimSpace(text)), 256)}
+		return nil, &answerError{res.StatusCode, clip(string(bytes.TrimSpace(text)), 256), res.Header}
 	}
 	answer, err := event.ReadHeader(res.Header)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type sequence struct {
 	address *url.URL
 }
 
-// maxPause bounds the pause between two tries to connect.
+// maxPause bounds the pause between two tries to reach a Sequence.
 const maxPause = time.Second
 
 // Deliver implements [Delivery].
@@ -46,7 +47,7 @@ func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) 
 	return nil, f
 }
 
-// reach posts p as soon as the address takes a connection: a dispatcher that is
+// reach posts p as soon as there is somebody to take it: a dispatcher that is
 // started anew is back within seconds. It gives up when patience ends, or a
 // quarter of the request's time is left: the caller is told why, not just late.
 func (s *sequence) reach(ctx context.Context, p *Parcel) (*Parcel, error) {
@@ -58,8 +59,17 @@ func (s *sequence) reach(ctx context.Context, p *Parcel) (*Parcel, error) {
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
 		answer, err := s.once(ctx, s.address, p)
 		left := time.Until(last)
-		if !undialed(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
+		if !undialed(err) && !unclaimed(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
 			return answer, err
 		}
 	}
+}
+
+// unclaimed says whether err is what Knative's in-memory dispatcher answers to an
+// event of a channel that it does not know: it takes connections up to a second
+// before it knows its channels. What a channel itself answers bears Allow.
+func unclaimed(err error) bool {
+	var answered *answerError
+	return errors.As(err, &answered) && answered.status == http.StatusInternalServerError &&
+		answered.text == "" && answered.header.Get("Allow") == ""
 }

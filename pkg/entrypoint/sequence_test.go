@@ -28,6 +28,14 @@ func (f *fixture) viaSequence(h handle) *fixture {
 	return f.serve(v, quick())
 }
 
+// viaSequenceAt serves one workflow with a Sequence that is tried for so long.
+func (f *fixture) viaSequenceAt(url string, patience time.Duration) {
+	v, o := f.version(entrypoint.Step{Node: "a"}), quick()
+	v.Workflows[0].Address = url
+	o.Retry.Patience = patience
+	f.serve(v, o)
+}
+
 func TestASequencesReplyIsTheAnswer(t *testing.T) {
 	f := newFixture(t)
 	answered := make(chan struct{})
@@ -72,6 +80,51 @@ func TestASequenceWhoseConnectionBreaksIsSaidAtOnce(t *testing.T) {
 	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
+// A dispatcher that was started anew answers so until it knows its channels.
+func TestASequenceThatIsNotKnownYetIsReached(t *testing.T) {
+	f := newFixture(t)
+	var posts atomic.Int32
+	known := handle(func(_ context.Context, in *event.Event) (int, *event.Event) {
+		last := in.Next("/krt/test/v1/a", event.TypeMessage, "test.Reply", f.text("test.Reply", "done"))
+		assert.Equal(t, http.StatusAccepted, f.post("/reply", last))
+		return http.StatusAccepted, nil
+	})
+	f.viaSequenceAt(serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+		if posts.Add(1) < 3 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		known.ServeHTTP(w, r)
+	}), time.Minute)
+	got, err := f.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "done", got)
+	require.EqualValues(t, 3, posts.Load())
+}
+
+// A channel answers so when it has the event and cannot deliver it.
+func TestASequencesOwnFailureIsSaidAtOnce(t *testing.T) {
+	f := newFixture(t)
+	var posts atomic.Int32
+	f.viaSequenceAt(serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) {
+		posts.Add(1)
+		w.Header().Set("Allow", "POST, OPTIONS")
+		w.WriteHeader(http.StatusInternalServerError)
+	}), time.Minute)
+	_, err := f.call(t.Context(), "x")
+	text, _ := failed(t, err, codes.Unavailable)
+	require.Contains(t, text, "answered 500")
+	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
+}
+
+// serveHTTP serves h until the test ends.
+func serveHTTP(t *testing.T, h http.HandlerFunc) (url string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // taken is an address that takes no connection, and the socket that holds it.
 func taken(t *testing.T) (socket *os.File, url string) {
 	t.Helper()
@@ -85,13 +138,10 @@ func taken(t *testing.T) (socket *os.File, url string) {
 	return socket, fmt.Sprintf("http://127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
 
-// down serves one workflow whose Sequence takes no connection, tried again for
-// so long.
+// down serves one workflow whose Sequence takes no connection.
 func (f *fixture) down(patience time.Duration) (socket *os.File) {
-	v, o := f.version(entrypoint.Step{Node: "a"}), quick()
-	socket, v.Workflows[0].Address = taken(f.t)
-	o.Retry.Patience = patience
-	f.serve(v, o)
+	socket, url := taken(f.t)
+	f.viaSequenceAt(url, patience)
 	return socket
 }
 

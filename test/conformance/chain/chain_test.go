@@ -38,13 +38,18 @@ func step(t *testing.T, status int) (url string, runs *atomic.Int32) {
 
 func post(t *testing.T, url string) (status int) {
 	t.Helper()
+	return send(t, url).StatusCode
+}
+
+func send(t *testing.T, url string) *http.Response {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("x"))
 	require.NoError(t, err)
 	(&event.Event{ID: "1", Source: "/test", Type: event.TypeMessage, Message: "a.B"}).WriteHeader(req.Header)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	return res.StatusCode
+	return res
 }
 
 func TestThePostIsAnsweredAfterTheReply(t *testing.T) {
@@ -75,4 +80,17 @@ func TestDeadLettersStopThat(t *testing.T) {
 	require.Equal(t, int32(1), first.Load())
 	require.Equal(t, int32(4), ran.Load())
 	require.Equal(t, int32(1), letters.Load())
+}
+
+func TestAChannelThatIsNotKnownYetIsToldFromOneThatFails(t *testing.T) {
+	a, _ := step(t, http.StatusInternalServerError)
+	delivery := chain.Delivery{Reply: a, Timeout: time.Minute, Backoff: time.Millisecond}
+	known := chain.NewDispatcher(t).Sequence("s", delivery, a)
+	unknown := strings.ReplaceAll(known, "/s-kn", "/other-kn")
+	for url, allow := range map[string]string{known: "POST, OPTIONS", unknown: ""} {
+		got := send(t, url)
+		require.Equal(t, http.StatusInternalServerError, got.StatusCode)
+		require.Zero(t, got.ContentLength)
+		require.Equal(t, allow, got.Header.Get("Allow"), url)
+	}
 }
