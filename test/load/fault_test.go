@@ -3,7 +3,9 @@ package load_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +23,8 @@ const (
 	killFor    = time.Minute
 	versionFor = 15 * time.Second
 )
+
+var only = flag.String("fault", "", "inflict those faults only whose name has this in it")
 
 // fault is something that goes wrong while requests are on their way.
 type fault struct {
@@ -53,6 +57,9 @@ func TestFaults(t *testing.T) {
 
 	var outcomes []*outcome
 	for _, f := range faults() {
+		if !strings.Contains(f.name, *only) {
+			continue
+		}
 		o := &outcome{fault: f, begun: time.Now()}
 		outcomes = append(outcomes, o)
 		if o.failure = f.inflict(t.Context(), p); errors.Is(o.failure, errLeftOut) {
