@@ -26,7 +26,7 @@ func (in Input) shortcut(n v1alpha1.Node) *corev1.Service {
 	version := in.Version.Name
 	own := labels(version, n.Name)
 	own[LabelNode] = n.Name
-	own[LabelVersionName] = ServiceName(version, n.Name) // or the controller would not see it
+	own[LabelVersionName] = EntrypointName(version) // whose way it is
 	s := &corev1.Service{ObjectMeta: in.meta(ShortcutName(version, n.Name), own)}
 	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
 	selector := map[string]string{serving.ServiceLabelKey: ServiceName(version, n.Name)}
