@@ -101,17 +101,19 @@ func TestTypesWriteWhatTheyRead(t *testing.T) {
 	require.Equal(t, spec(kept), spec(a.body))
 }
 
+// Runtimes; without a text a case is accepted.
+var publications = []struct{ name, runtime, field, text string }{
+	{name: "a version", runtime: `{metadata: {name: default}, spec: {publishedVersion: greeter-v1, comment: why}}`},
+	{name: "no version", runtime: `{metadata: {name: default}, spec: {publishedVersion: ""}}`},
+	{name: "nothing said", runtime: `{metadata: {name: default}}`},
+	{"another name", `{metadata: {name: second}, spec: {}}`, "<nil>", "metadata.name: a namespace has one runtime, and its name is default"},
+	{"no version's name", `{metadata: {name: default}, spec: {publishedVersion: Greeter}}`, "spec.publishedVersion",
+		"this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"},
+	{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion", "may not be more than 19 bytes"},
+}
+
 func TestRuntime(t *testing.T) {
-	const name = "metadata.name: a namespace has one runtime, and its name is default"
-	const version = "this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"
-	for _, tt := range []struct{ name, runtime, field, text string }{
-		{name: "a version", runtime: `{metadata: {name: default}, spec: {publishedVersion: greeter-v1, comment: why}}`},
-		{name: "no version", runtime: `{metadata: {name: default}, spec: {publishedVersion: ""}}`},
-		{name: "nothing said", runtime: `{metadata: {name: default}}`},
-		{"another name", `{metadata: {name: second}, spec: {}}`, "<nil>", name},
-		{"no version's name", `{metadata: {name: default}, spec: {publishedVersion: Greeter}}`, "spec.publishedVersion", version},
-		{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion", "may not be more than 19 bytes"},
-	} {
+	for _, tt := range publications {
 		t.Run(tt.name, func(t *testing.T) {
 			o := parse(t, tt.runtime)
 			o["apiVersion"], o["kind"] = "krt.dev/v1alpha1", "Runtime"

@@ -3,16 +3,13 @@ package crd_test
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/krt"
-	"krt.dev/kn-krt/test/apiserver"
 )
 
 // many makes n elements.
@@ -68,49 +65,9 @@ func TestTheLargestVersionIsAccepted(t *testing.T) {
 	require.Contains(t, strings.Join(a.refused, "\n"), frozen)
 }
 
-func TestLimits(t *testing.T) {
-	one := func(i int) any { return long("V", i, 4) }
-	for _, tt := range []struct {
-		name        string
-		change      func(object)
-		field, text string
-	}{
-		{"nodes", func(v object) {
-			spec(v)["nodes"] = append(spec(v)["nodes"].([]any), object{"name": "one-more", "image": "example.com/image"})
-		}, "spec.nodes", "must have at most 64 items"},
-		{"no nodes", set(spec, "nodes", list()), "spec.nodes", "Required value"},
-		{"workflows", func(v object) {
-			spec(v)["workflows"] = append(spec(v)["workflows"].([]any), object{"name": "x", "entrypoint": "X", "sequential": list("x")})
-		}, "spec.workflows", "must have at most 32 items"},
-		{"steps", func(v object) { workflow(v)["sequential"] = append(workflow(v)["sequential"].([]any), "x") },
-			"spec.workflows[0].sequential", "must have at most 32 items"},
-		{"no steps", set(workflow, "sequential", list()), "spec.workflows[0].sequential", "Required value"},
-		{"variables", set(values, "variables", many(65, one)), "spec.config.variables", "must have at most 64 items"},
-		{"config files", set(values, "files", many(65, one)), "spec.config.files", "must have at most 64 items"},
-		{"protos", func(v object) {
-			entrypoint(v)["files"] = append(entrypoint(v)["files"].([]any), object{"path": "x.proto", "content": ""})
-		}, "spec.entrypoint.files", "must have at most 32 items"},
-		{"no protos", set(entrypoint, "files", list()), "spec.entrypoint.files", "Required value"},
-		{"environment variables", set(node, "env", many(65, func(i int) any { return object{"name": one(i)} })), "spec.nodes[0].env", "must have at most 64 items"},
-		{"a node's name", set(node, "name", strings.Repeat("n", 20)), "spec.nodes[0].name", "may not be more than 19 bytes"},
-		{"a workflow's name", set(workflow, "name", strings.Repeat("w", 20)), "spec.workflows[0].name", "may not be more than 19 bytes"},
-		{"a comment", set(spec, "comment", strings.Repeat("c", 1025)), "spec.comment", "may not be more than 1024 bytes"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			v := largest(t)
-			tt.change(v)
-			requireRefused(t, send(t, http.MethodPost, versions+dry, v), tt.field, tt.text)
-		})
-	}
-}
-
 // What pkg/krt says of a manifest, the CRD says of a version.
 func TestLimitsAreTheManifests(t *testing.T) {
-	text, err := os.ReadFile(apiserver.Folder + "/300-versions.yaml")
-	require.NoError(t, err)
-	var crd apiextensionsv1.CustomResourceDefinition
-	require.NoError(t, yaml.Unmarshal(text, &crd))
-	top := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties
+	top := schema(t, "300-versions.yaml").Properties["spec"].Properties
 	nodes, workflows, config := top["nodes"], top["workflows"], top["config"].Properties
 	env := nodes.Items.Schema.Properties["env"]
 	steps := workflows.Items.Schema.Properties["sequential"]
