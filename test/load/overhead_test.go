@@ -30,10 +30,24 @@ const (
 	rawSequence  = "raw Sequence"
 	ourSequence  = "version, Sequence"
 	ourDirect    = "version, Direct"
+	ourOnePod    = "version, Direct, one pod each" // fixed: called straight
+	bareIngress  = "bare calls, through the ingress"
+	barePods     = "bare calls, straight to the containers"
 	rawAgain     = "raw Sequence again" // A/A: what the machine's noise is
 	bySequence   = 1.10                 // at most
 	directFaster = 5.0                  // at least
 )
+
+// versions are what is measured of ours, and how each differs.
+var versions = []struct {
+	name, subject string
+	delivery      v1alpha1.Delivery
+	most          int32 // pods of each node
+}{
+	{"ours", ourSequence, v1alpha1.DeliverySequence, 1},
+	{"direct", ourDirect, v1alpha1.DeliveryDirect, 2},
+	{"one", ourOnePod, v1alpha1.DeliveryDirect, 1},
+}
 
 // subject takes turns with others under the same load.
 type subject struct {
@@ -46,8 +60,9 @@ type subject struct {
 }
 
 // TestOverhead compares requests a second of 1 KB through three steps: a Sequence
-// of bare nodes with a bare poster and sink, and versions with our entrypoint and
-// runners. It prints ratios; the machine is nobody's alone, so none is required.
+// of bare nodes with a bare poster and sink, versions with our entrypoint and
+// runners, and bare calls of bare nodes, below which no direct delivery gets. It
+// prints ratios; the machine is nobody's alone, so none is required.
 func TestOverhead(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
@@ -68,9 +83,10 @@ func TestOverhead(t *testing.T) {
 func (p place) subjects() []*subject {
 	p.t.Helper()
 	raw := newRaw(p)
-	for name, delivery := range map[string]v1alpha1.Delivery{"ours": v1alpha1.DeliverySequence, "direct": v1alpha1.DeliveryDirect} {
-		p.version(name, func(v *v1alpha1.Version) {
-			v.Spec.Entrypoint.Delivery = delivery
+	for _, ours := range versions {
+		p.version(ours.name, func(v *v1alpha1.Version) {
+			v.Spec.Entrypoint.Delivery = ours.delivery
+			v.Spec.Nodes[0].Scale.Max = &ours.most
 			first := v.Spec.Nodes[0]
 			for _, next := range []string{"n2", "n3"} {
 				first.Name = next
@@ -79,17 +95,22 @@ func (p place) subjects() []*subject {
 			v.Spec.Workflows = []v1alpha1.Workflow{{Name: "three", Entrypoint: "Three", Sequential: []string{"n1", "n2", "n3"}}}
 		})
 	}
-	p.Ready("version/ours")
-	p.Ready("version/direct")
 	raw.start(p)
 	const dispatcher = "knative-eventing/messaging.knative.dev/role=dispatcher"
-	ours := p.Name + "/krt.dev/version="
-	all := []*subject{
-		{name: rawSequence, call: raw.call, cpu: p.cpu(dispatcher, p.Name+"/bare=yes")},
-		{name: ourSequence, call: p.caller("ours"), cpu: p.cpu(dispatcher, ours+"ours")},
-		{name: ourDirect, call: p.caller("direct"), cpu: p.cpu(ours + "direct")},
-		{name: rawAgain, call: raw.call, cpu: p.cpu(dispatcher, p.Name+"/bare=yes")},
+	bare := p.Name + "/bare=yes"
+	all := []*subject{{name: rawSequence, call: raw.call, cpu: p.cpu(dispatcher, bare)}}
+	for _, ours := range versions {
+		p.Ready("version/" + ours.name)
+		pods := []string{p.Name + "/krt.dev/version=" + ours.name}
+		if ours.delivery == v1alpha1.DeliverySequence {
+			pods = append(pods, dispatcher)
+		}
+		all = append(all, &subject{name: ours.subject, call: p.caller(ours.name), cpu: p.cpu(pods...)})
 	}
+	all = append(all,
+		&subject{name: bareIngress, call: raw.calls(p.bareServices()), cpu: p.cpu(bare)},
+		&subject{name: barePods, call: raw.calls(p.barePods()), cpu: p.cpu(bare)},
+		&subject{name: rawAgain, call: raw.call, cpu: p.cpu(dispatcher, bare)})
 	for _, s := range all {
 		s.rate, s.cost, s.took = map[int][]float64{}, map[int][]float64{}, map[int][]time.Duration{}
 		p.Eventually(func() error { return s.call(p.t.Context()) })
@@ -169,16 +190,24 @@ func report(text *strings.Builder, subjects []*subject) {
 		}
 	}
 	_ = w.Flush() // into memory
-	raw, ours, direct, again := subjects[0], subjects[1], subjects[2], subjects[3]
+	named := map[string]*subject{}
+	for _, s := range subjects {
+		named[s.name] = s
+	}
 	fmt.Fprintln(w, "callers\tratio, round by round\tmedian\tleast\tmost\tbar\tCPU ratio\t")
 	for _, callers := range []int{1, 16, 64} {
-		line := func(what string, a, b *subject, bar string) {
+		for _, r := range []struct{ of, to, bar string }{
+			{rawSequence, rawAgain, "(noise)"},
+			{rawSequence, ourSequence, fmt.Sprintf("<= %.2f", bySequence)},
+			{ourOnePod, ourSequence, fmt.Sprintf(">= %.0f", directFaster)},
+			{ourDirect, ourSequence, ""},
+			{ourDirect, bareIngress, ""},
+			{ourOnePod, barePods, ""},
+		} {
+			a, b := named[r.of], named[r.to]
 			rates, costs := ratios(a.rate[callers], b.rate[callers]), ratios(b.cost[callers], a.cost[callers])
-			fmt.Fprintf(w, "%d\t%s\t%.2f\t%.2f\t%.2f\t%s\t%.2f\t\n", callers, what, median(rates), slices.Min(rates), slices.Max(rates), bar, median(costs))
+			fmt.Fprintf(w, "%d\t%s / %s\t%.2f\t%.2f\t%.2f\t%s\t%.2f\t\n", callers, r.of, r.to, median(rates), slices.Min(rates), slices.Max(rates), r.bar, median(costs))
 		}
-		line("raw / raw again (noise)", raw, again, "")
-		line("raw / version by Sequence", raw, ours, fmt.Sprintf("<= %.2f", bySequence))
-		line("version by Direct / by Sequence", direct, ours, fmt.Sprintf(">= %.0f", directFaster))
 	}
 	_ = w.Flush() // into memory
 	fmt.Fprintln(text, "CPU: the pods named (queue-proxies included), the dispatcher of the channels, and the caller, whose part the bare")

@@ -45,11 +45,14 @@ spec:
 ---
 `
 
+// bareNodes are the steps.
+func bareNodes() []string { return []string{"bare-1", "bare-2", "bare-3"} }
+
 func newRaw(p place) *raw {
 	p.t.Helper()
 	var yaml strings.Builder
 	image := p.Image("test/load/echo")
-	for _, name := range []string{"bare-1", "bare-2", "bare-3"} {
+	for _, name := range bareNodes() {
 		fmt.Fprintf(&yaml, rawYAML, name, image)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(p.t.Context(), "tcp", net.JoinHostPort(ownAddress(p), "0"))
@@ -98,21 +101,8 @@ func (r *raw) call(ctx context.Context) error {
 	id, came := strconv.FormatInt(r.last.Add(1), 10), make(chan int64, 1)
 	r.waiting.Store(id, came)
 	defer r.waiting.Delete(id)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.address, bytes.NewReader(r.body))
-	if err != nil {
+	if _, err := r.post(ctx, r.address, id, r.body, http.StatusAccepted); err != nil {
 		return err
-	}
-	request.Header = http.Header{
-		"Content-Type": {"application/protobuf"}, "Ce-Specversion": {"1.0"}, "Ce-Id": {id}, "Ce-Source": {"/bare"}, "Ce-Type": {"bare"},
-	}
-	response, err := r.client.Do(request)
-	if err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, response.Body)
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusAccepted {
-		return &statusError{status: response.StatusCode}
 	}
 	select {
 	case n := <-came:
@@ -123,6 +113,66 @@ func (r *raw) call(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// post sends an event and returns the answer's body, if the status is the wanted one.
+func (r *raw) post(ctx context.Context, address, id string, body []byte, want int) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header = http.Header{
+		"Content-Type": {"application/protobuf"}, "Ce-Specversion": {"1.0"}, "Ce-Id": {id}, "Ce-Source": {"/bare"}, "Ce-Type": {"bare"},
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != want {
+		err = &statusError{response.StatusCode, answer}
+	}
+	return answer, err
+}
+
+// calls posts to each address what the one before has answered: the least that
+// any direct delivery does.
+func (r *raw) calls(addresses []string) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		body := r.body
+		for _, address := range addresses {
+			if body, err = r.post(ctx, address, "1", body, http.StatusOK); err != nil {
+				return err
+			}
+		}
+		if len(body) != kilobyte {
+			return fmt.Errorf("%d bytes came back", len(body))
+		}
+		return nil
+	}
+}
+
+// bareServices are the addresses of the bare nodes' Knative Services.
+func (p place) bareServices() (addresses []string) {
+	p.t.Helper()
+	for _, name := range bareNodes() {
+		p.Ready("ksvc/" + name)
+		addresses = append(addresses, "http://"+name+"."+p.Name+".svc.cluster.local/")
+	}
+	return addresses
+}
+
+// barePods are the addresses of the bare nodes' containers.
+func (p place) barePods() (addresses []string) {
+	p.t.Helper()
+	for _, name := range bareNodes() {
+		pods, err := p.pods(p.t.Context(), p.Name, map[string]string{"serving.knative.dev/service": name})
+		require.NoError(p.t, err)
+		require.Len(p.t, pods, 1)
+		addresses = append(addresses, "http://"+net.JoinHostPort(pods[0].Status.PodIP, "8080")+"/")
+	}
+	return addresses
 }
 
 // cpu is what pods, each "namespace/selector", and this process have used so far.
