@@ -121,6 +121,17 @@ func (i *idleLinks) put(host string, l *link) {
 	}
 }
 
+// forget closes the links to host.
+func (i *idleLinks) forget(host string) {
+	i.Lock()
+	links := i.byHost[host]
+	delete(i.byHost, host)
+	i.Unlock()
+	for _, l := range links {
+		_ = l.Close()
+	}
+}
+
 // expire closes the links that have rested for too long.
 func (i *idleLinks) expire() {
 	i.Lock()

@@ -14,7 +14,7 @@ const (
 	// shortcutAge is from when on a connection is not used again. A pod that is
 	// about to end, or that a changed config has replaced, still answers on those it
 	// has, and Knative may take minutes to end it.
-	shortcutAge = 5 * time.Second
+	shortcutAge = 3 * time.Second
 )
 
 // shortcut is the way straight to a node's pod, used while it takes connections.
@@ -57,6 +57,7 @@ func (s *shortcut) once(ctx context.Context, p *Parcel) (answer *Parcel, went bo
 	case ctx.Err() != nil: // which says nothing about the pod
 		return nil, true, err
 	}
+	s.client.idle.forget(s.address.Host) // they lead to a pod that is about to end
 	if s.shut.Swap(time.Now().Add(shortcutPause).UnixNano()) == 0 {
 		s.log.Info("the pod of a node takes no connections; its Knative Service is called meanwhile", "node", s.node, "error", err)
 	}

@@ -84,7 +84,8 @@ func (in Input) step(node string) entrypoint.ConfigStep {
 	step.URL = in.url(ServiceName(in.Version.Name, node))
 	for _, n := range in.Version.Spec.Nodes {
 		if n.Name == node && in.hasShortcut(n) {
-			step.Shortcut = in.url(ShortcutName(in.Version.Name, node))
+			// The dot spares each connection the resolver's search path.
+			step.Shortcut = in.url(ShortcutName(in.Version.Name, node)) + "."
 		}
 	}
 	return step
