@@ -48,36 +48,70 @@ func TestFaults(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
 	p.version("steady", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Replicas = new(int32(2)) })
-	p.Ready("version/steady")
-	l := startLoad(t, "steady."+p.Name+".svc.cluster.local", 8, 0)
+	p.suffer("steady", faults())
+}
+
+// The entrypoint calls the only pod of a node straight. Whatever becomes of that
+// pod, no request is lost: what cannot reach it waits at Knative's for the next.
+func TestShortcutFaults(t *testing.T) {
+	p := newPlace(t)
+	p.Install()
+	p.version("short", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect })
+	pod := client.MatchingLabels{"krt.dev/version": "short", "krt.dev/node": "n1"}
+	lose := func(options ...client.DeleteAllOfOption) func(context.Context, place) error {
+		options = append(options, client.InNamespace(p.Name), pod)
+		return func(ctx context.Context, p place) error {
+			if err := p.client.DeleteAllOf(ctx, &corev1.Pod{}, options...); err != nil {
+				return err
+			}
+			return until(ctx, func() error { // the old one is there until what it worked on is done
+				pods, err := p.pods(ctx, p.Name, pod)
+				if err == nil && (len(pods) != 1 || !podReady(&pods[0])) {
+					err = fmt.Errorf("there are %d pods", len(pods))
+				}
+				return err
+			})
+		}
+	}
+	p.suffer("short", []fault{
+		{"the node's only pod deleted", lose(), true},
+		{"the node's only pod killed", lose(client.GracePeriodSeconds(0)), true},
+	})
+}
+
+// suffer inflicts faults one after the other while a version has requests.
+func (p place) suffer(version string, faults []fault) {
+	p.t.Helper()
+	p.Ready("version/" + version)
+	l := startLoad(p.t, version+"."+p.Name+".svc.cluster.local", 8, 0)
 	l.steady(p)
-	require.NoError(t, p.whole(t.Context()))
-	before, err := p.inventory(t.Context())
-	require.NoError(t, err)
+	require.NoError(p.t, p.whole(p.t.Context()))
+	before, err := p.inventory(p.t.Context())
+	require.NoError(p.t, err)
 
 	var outcomes []*outcome
-	for _, f := range faults() {
+	for _, f := range faults {
 		if !strings.Contains(f.name, *only) {
 			continue
 		}
 		o := &outcome{fault: f, begun: time.Now()}
 		outcomes = append(outcomes, o)
-		if o.failure = f.inflict(t.Context(), p); errors.Is(o.failure, errLeftOut) {
+		if o.failure = f.inflict(p.t.Context(), p); errors.Is(o.failure, errLeftOut) {
 			continue
 		}
-		o.failure = errors.Join(o.failure, p.whole(t.Context()))
+		o.failure = errors.Join(o.failure, p.whole(p.t.Context()))
 		l.steady(p)
 		o.ended = time.Now()
-		more, err := p.leftOver(t.Context(), before)
+		more, err := p.leftOver(p.t.Context(), before)
 		o.left, o.failure = more, errors.Join(o.failure, err)
 	}
 	results := l.end()
 	for _, o := range outcomes {
 		o.add(results)
 	}
-	t.Log("\n" + faultTable(outcomes))
+	p.t.Log("\n" + faultTable(outcomes))
 	for _, o := range outcomes {
-		o.check(t)
+		o.check(p.t)
 	}
 }
 
