@@ -90,7 +90,7 @@ func startLocal(t *testing.T, d conformance.Delivery, lang conformance.Language,
 	}
 	l.reply = "http://" + l.entries[replicas-1].listeners.Reply.Addr().String()
 	if v == conformance.Unsteady {
-		l.reply = unsteady(t, l.reply)
+		l.reply = unsteady(t, listen(t), l.reply)
 	}
 	l.startNodes()
 	l.serve()

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -181,15 +182,16 @@ func (l *local) child(env map[string]string, listener net.Listener) {
 
 // foreign starts the node that is no runner.
 func (l *local) foreign() string {
-	return serve(l.t, &node.Foreign{
+	return serve(l.t, listen(l.t), &node.Foreign{
 		Records: node.Records{Dir: l.dir, Node: "foreign"},
 		Source:  event.Source(runtimeName, string(l.variant), "foreign"),
 	})
 }
 
 // serve serves h until the test ends, and what it still works on too.
-func serve(t *testing.T, h http.Handler) (url string) {
-	s := httptest.NewServer(h)
+func serve(t *testing.T, listener net.Listener, h http.Handler) (url string) {
+	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}}
+	s.Start()
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
@@ -227,14 +229,14 @@ func nowhere(t *testing.T) string {
 }
 
 // unsteady is a reply port that breaks; see conformance.Unsteady.
-func unsteady(t *testing.T, reply string) string {
+func unsteady(t *testing.T, listener net.Listener, reply string) string {
 	address, err := url.Parse(reply)
 	require.NoError(t, err)
 	to := httputil.NewSingleHostReverseProxy(address)
 	to.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	var mu sync.Mutex
 	attempts := map[string]int{}
-	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serve(t, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := r.URL.Path + " " + r.Header.Get("Ce-Source") + " " + r.Header.Get("Ce-Id")
 		mu.Lock()
 		attempts[key]++

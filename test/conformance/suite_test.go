@@ -20,17 +20,18 @@ type testCase struct {
 	// differs says why the deliveries cannot behave alike, where they cannot.
 	differs string
 	// local says why only a version in this process can be tried so; empty: any
-	// can. It is about nodes in localTo alone, if that is not empty.
+	// can. It is about nodes in localTo alone, if that is not empty, and about any
+	// cluster but ours if the reply port is to be unsteady.
 	local   string
 	localTo conformance.Language
 }
 
 // leftOut is why the case is not tried on the target; empty if it is.
 func (c testCase) leftOut(target conformance.Target) string {
-	if target.OnCluster() && (c.localTo == "" || c.localTo == target.Language()) {
-		return c.local
+	if !target.OnCluster() || c.localTo != "" && c.localTo != target.Language() || c.on == conformance.Unsteady && ours() {
+		return ""
 	}
-	return ""
+	return c.local
 }
 
 // cases are all of them.

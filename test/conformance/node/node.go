@@ -8,6 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -109,7 +110,10 @@ func (c *call) end(o *Order) (proto.Message, error) {
 		<-c.ctx.Context().Done()
 		return nil, errors.Join(c.ctx.Context().Err(), c.records.Note(c.in.GetId(), "cancelled"))
 	case Act_DIE:
-		if err := syscall.Kill(syscall.Getpid(), syscall.SIGKILL); err != nil {
+		if os.Getpid() == 1 { // a container's first process is safe from its own signals
+			os.Exit(128 + int(syscall.SIGKILL))
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
 			return nil, err
 		}
 		select {} // the signal may take an instant
