@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"google.golang.org/protobuf/proto"
@@ -30,5 +31,5 @@ func handler(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error)
 	if last := in.GetLast(); last != "" && last != ctx.Node() {
 		return in, nil
 	}
-	return &node.Reply{Text: ctx.Version(), Payload: in.GetPayload()}, nil
+	return &node.Reply{Text: cmp.Or(os.Getenv("SAYS"), ctx.Version()), Payload: in.GetPayload()}, nil
 }

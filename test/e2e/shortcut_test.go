@@ -1,0 +1,47 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// The entrypoint calls the only pod of a node straight. A changed config is
+// answered by all from when on one answer has it.
+func TestShortcutLeadsToThePodOfTheConfigInForce(t *testing.T) {
+	t.Parallel()
+	n := newRuntime(t)
+	n.In("create", "secret", "generic", "short-config", "--from-literal=SAYS=one")
+	n.version("short", func(v *v1alpha1.Version) {
+		v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect
+		v.Spec.Config.Variables = []string{"SAYS"}
+		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
+	})
+	v := n.called("short")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	method, err := v.Method(ctx, "conformance.Entrypoint/One")
+	require.NoError(t, err)
+	says := func(want string) error {
+		answer, err := method.Call(ctx, "{}")
+		require.NoError(t, err)
+		if answer != want {
+			return fmt.Errorf("it says %s, not %s", answer, want)
+		}
+		return nil
+	}
+	require.NoError(t, says(`{"text":"one"}`))
+	require.Equal(t, n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}:8080"),
+		n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o", "jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"))
+
+	n.In("patch", "secret", "short-config", "--patch", `{"stringData": {"SAYS": "two"}}`)
+	n.Eventually(func() error { return says(`{"text":"two"}`) })
+	for range 50 {
+		require.NoError(t, says(`{"text":"two"}`))
+	}
+}
