@@ -38,6 +38,7 @@ func TestVersion(t *testing.T) {
 		"tells a refusal":                                refused,
 		"has what was changed or deleted made as it was": restored,
 		"takes over what an earlier controller has made": adopted,
+		"makes a way straight to the pod of a node":      shortcut,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

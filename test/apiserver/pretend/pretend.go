@@ -161,6 +161,9 @@ func deployment(ctx context.Context, c client.Client, d *appsv1.Deployment) erro
 
 // endpoints gives each Deployment one address, which the Services have that select it.
 func endpoints(ctx context.Context, c client.Client, s *corev1.Service) error {
+	if s.Spec.Selector["version-name"] == "" {
+		return nil // it leads to a node
+	}
 	var d appsv1.Deployment
 	err := c.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: s.Spec.Selector["version-name"]}, &d)
 	if client.IgnoreNotFound(err) != nil {
