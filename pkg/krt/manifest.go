@@ -2,7 +2,10 @@
 // place, and the bundle it stands in, as a folder or packed as a .krt file.
 package krt
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Limits of a manifest, the same wherever a version is declared.
 const (
@@ -113,4 +116,21 @@ func (m *Manifest) Node(name string) (Node, bool) {
 		}
 	}
 	return Node{}, false
+}
+
+// OnlyWorkflow is the name of the workflow in which the node stands, empty when there
+// are none or several. as makes a Workflow of what stands for one elsewhere.
+func OnlyWorkflow[W any](workflows []W, as func(W) Workflow, node string) string {
+	only := ""
+	for _, other := range workflows {
+		w := as(other)
+		if !slices.Contains(w.Sequential, node) {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = w.Name
+	}
+	return only
 }

@@ -89,7 +89,7 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	add("KRT_RUNTIME_ID", namespace)
 	add("KRT_NODE_NAME", n.Name)
 	add("KRT_NODE_ID", version+"-"+n.Name)
-	add("KRT_WORKFLOW_NAME", onlyWorkflow(b.Manifest, n.Name))
+	add("KRT_WORKFLOW_NAME", krt.OnlyWorkflow(b.Manifest.Workflows, func(w krt.Workflow) krt.Workflow { return w }, n.Name))
 	add("KRT_BASE_PATH", b.Dir)
 	add("KRT_HANDLER_PATH", n.Src)
 	add("KRT_REPLY_URL", p.replyURL)
@@ -102,20 +102,4 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 		add("KRT_MAX_MESSAGE_BYTES", p.maxBytes)
 	}
 	return env
-}
-
-// onlyWorkflow returns the name of the workflow that the node stands in, "" when
-// there are several.
-func onlyWorkflow(m *krt.Manifest, node string) string {
-	only := ""
-	for _, w := range m.Workflows {
-		if !slices.Contains(w.Sequential, node) {
-			continue
-		}
-		if only != "" {
-			return ""
-		}
-		only = w.Name
-	}
-	return only
 }

@@ -74,15 +74,6 @@ nodes:
 	require.NotContains(t, r.output()+fmt.Sprint(r.events), "hunter2")
 }
 
-func TestOnlyWorkflow(t *testing.T) {
-	m := &krt.Manifest{Workflows: []krt.Workflow{
-		{Name: "a", Sequential: []string{"x", "y"}}, {Name: "b", Sequential: []string{"y"}},
-	}}
-	require.Equal(t, "a", onlyWorkflow(m, "x"))
-	require.Empty(t, onlyWorkflow(m, "y"))
-	require.Empty(t, onlyWorkflow(m, "z"))
-}
-
 func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

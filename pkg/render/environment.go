@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt"
 )
 
 // environment is that of a node's container (KRT V1, "Environment of a node").
@@ -38,7 +39,7 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	add("KRT_RUNTIME_ID", v.Namespace)
 	add("KRT_NODE_NAME", n.Name)
 	add("KRT_NODE_ID", ServiceName(v.Name, n.Name))
-	add("KRT_WORKFLOW_NAME", onlyWorkflow(v.Spec.Workflows, n.Name))
+	add("KRT_WORKFLOW_NAME", krt.OnlyWorkflow(v.Spec.Workflows, manifestWorkflow, n.Name))
 	if n.Src != "" {
 		add("KRT_HANDLER_PATH", n.Src)
 	}
@@ -70,18 +71,4 @@ func lastOfEach(env []corev1.EnvVar) []corev1.EnvVar {
 	return kept
 }
 
-// onlyWorkflow is the name of the workflow in which the node stands, empty when
-// there are several.
-func onlyWorkflow(workflows []v1alpha1.Workflow, node string) string {
-	only := ""
-	for _, w := range workflows {
-		if !slices.Contains(w.Sequential, node) {
-			continue
-		}
-		if only != "" {
-			return ""
-		}
-		only = w.Name
-	}
-	return only
-}
+func manifestWorkflow(w v1alpha1.Workflow) krt.Workflow { return krt.Workflow(w) }
