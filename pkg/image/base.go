@@ -49,17 +49,23 @@ func (o Options) baseName(b *krt.Bundle, n krt.Node) (image string, requirements
 // lookUp returns what Bases has for an image of a manifest, or the image itself. runner says
 // that it is one of the original's runners, for which nothing else is set.
 func (o Options) lookUp(image string) (found string, runner bool) {
+	names := Names(image)
+	for _, name := range names {
+		if base := o.Bases[name]; base != "" {
+			return base, false
+		}
+	}
+	return image, strings.HasPrefix(names[len(names)-1], "konstellation/kre-")
+}
+
+// Names are what an image of a manifest may be called in [Options.Bases]: as it is,
+// without its tag, and without its registry as well.
+func Names(image string) []string {
 	bare, _, _ := strings.Cut(image, "@")
 	if i := strings.LastIndexByte(bare, ':'); i > strings.LastIndexByte(bare, '/') {
 		bare = bare[:i]
 	}
-	short := path.Join(path.Base(path.Dir(bare)), path.Base(bare)) // without the registry
-	for _, key := range []string{image, bare, short} {
-		if base := o.Bases[key]; base != "" {
-			return base, false
-		}
-	}
-	return image, strings.HasPrefix(short, "konstellation/kre-")
+	return []string{image, bare, path.Join(path.Base(path.Dir(bare)), path.Base(bare))}
 }
 
 func first(all ...string) string {
@@ -81,11 +87,11 @@ func (s *session) bases(ctx context.Context, image string) ([]base, error) {
 		}
 		d, err := remote.Get(ref, append(slices.Clone(s.remote), remote.WithContext(ctx))...)
 		if err != nil {
-			return nil, registryError(ctx, "read base image", ref.Name(), err)
+			return nil, registryError(ctx, DoingReadBase, ref.Name(), err)
 		}
 		found, err := s.chooseBases(ref, d)
 		if err != nil {
-			return nil, registryError(ctx, "read base image", ref.Name(), err)
+			return nil, registryError(ctx, DoingReadBase, ref.Name(), err)
 		}
 		for i := range found {
 			found[i].whole = d

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,15 +46,12 @@ func newBuilder(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	// ko takes the same spelling: registries know no upper case.
-	repo, err := name.NewRepository(strings.ToLower(strings.TrimSuffix(o.Repo, "/"))+"/"+repository, o.nameOptions()...)
+	repo, err := o.repository()
 	if err != nil {
-		return nil, fmt.Errorf("%q is no registry path: %w", o.Repo, err)
+		return nil, err
 	}
-	options := []remote.Option{remote.WithAuthFromKeychain(o.Keychain), remote.WithUserAgent("kn-krt"), remote.WithJobs(jobsOfRegistry)}
-	if o.Transport != nil {
-		options = append(options, remote.WithTransport(o.Transport))
-	}
+	options := []remote.Option{remote.WithAuthFromKeychain(o.Keychain), remote.WithUserAgent("kn-krt"), remote.WithJobs(jobsOfRegistry),
+		remote.WithTransport(o.Transport)}
 	pusher, err := remote.NewPusher(options...)
 	if err != nil {
 		return nil, err
@@ -120,7 +116,7 @@ func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(distinct(errs)...); err != nil {
 		return nil, err
 	}
 	images := map[string]string{}
@@ -128,6 +124,18 @@ func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]
 		images[n.Name] = refs[i]
 	}
 	return images, nil
+}
+
+// distinct leaves out what has been said: nodes of the same code fail alike.
+func distinct(errs []error) (kept []error) {
+	said := map[string]bool{}
+	for _, err := range errs {
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			kept = append(kept, err)
+		}
+	}
+	return kept
 }
 
 // session is one call of Build or BuildAll.

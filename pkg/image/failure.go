@@ -34,6 +34,9 @@ const (
 	TroubleInsecure
 )
 
+// DoingReadBase is [RegistryError.Doing] where a base image was read.
+const DoingReadBase = "read base image"
+
 // RegistryError says that a registry did not do what an image needs.
 type RegistryError struct {
 	// Doing is what failed: "push to" or "read base image".

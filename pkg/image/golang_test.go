@@ -118,6 +118,7 @@ func TestGoErrors(t *testing.T) {
 		"krt.yml": manifest(
 			"{name: a, image: 'konstellation/kre-go:1.9.0', src: src/a}",
 			"{name: b, image: 'konstellation/kre-go:1.9.0', src: src/b}",
+			"{name: again, image: 'konstellation/kre-go:1.9.0', src: src/b}",
 			"{name: lib, image: 'konstellation/kre-go:1.9.0', src: src/lib}"),
 		"src/a/main.go":  "package main\n\nfunc main() {\n\tx := 1\n}\n",
 		"src/b/main.go":  "package main\n\nfunc main() { y() }\n",

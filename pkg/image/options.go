@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -50,7 +53,8 @@ type Options struct {
 	Progress func(Event)
 	// Keychain has the credentials for registries. Default: those of Docker's configuration.
 	Keychain authn.Keychain
-	// Transport carries requests to registries. Default: go-containerregistry's.
+	// Transport carries requests to registries. Default: go-containerregistry's, which
+	// gives up a registry that takes a request and does not answer.
 	Transport http.RoundTripper
 	// Jobs is how many nodes are worked on at a time. Default: the number of processors.
 	Jobs int
@@ -93,6 +97,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Keychain == nil {
 		o.Keychain = authn.DefaultKeychain
 	}
+	if o.Transport == nil {
+		o.Transport = newPatient()
+	}
 	if o.Progress == nil {
 		o.Progress = func(Event) {}
 	}
@@ -111,6 +118,53 @@ func (o Options) withDefaults() (Options, error) {
 	var err error
 	o.Cache, err = filepath.Abs(o.Cache)
 	return o, err
+}
+
+// How long a registry may take to answer a request that it has got. To store a large
+// layer takes some a minute.
+const (
+	readTime  = 20 * time.Second
+	writeTime = 2 * time.Minute
+)
+
+// patient is go-containerregistry's transport with an end to its patience.
+type patient struct{ reads, writes http.RoundTripper }
+
+func newPatient() http.RoundTripper {
+	within := func(limit time.Duration) http.RoundTripper {
+		shared, ok := remote.DefaultTransport.(*http.Transport)
+		if !ok {
+			return remote.DefaultTransport
+		}
+		own := shared.Clone()
+		own.ResponseHeaderTimeout = limit
+		return own
+	}
+	return patient{within(readTime), within(writeTime)}
+}
+
+// RoundTrip does what [http.RoundTripper] says.
+func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return p.reads.RoundTrip(r)
+	}
+	return p.writes.RoundTrip(r)
+}
+
+// CheckRepo says what is wrong with repo as [Options.Repo]. No registry is asked.
+func CheckRepo(repo string) error {
+	_, err := Options{Repo: repo}.repository()
+	return err
+}
+
+// repository is where images go.
+func (o Options) repository() (name.Repository, error) {
+	// ko takes the same spelling: registries know no upper case.
+	repo, err := name.NewRepository(strings.ToLower(strings.TrimSuffix(o.Repo, "/"))+"/"+repository, o.nameOptions()...)
+	if err != nil {
+		return name.Repository{}, fmt.Errorf("%q is no registry path such as registry.example.com/team: %w", o.Repo, err)
+	}
+	return repo, nil
 }
 
 // nameOptions are those of every image reference.

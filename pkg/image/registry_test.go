@@ -106,7 +106,7 @@ func TestWrongOptions(t *testing.T) {
 		want string
 	}{
 		"no registry": {Options{}, "cannot make images: no registry for images is set"},
-		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is no registry path: `},
+		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is no registry path such as registry.example.com/team: `},
 		"platform":    {Options{Repo: "a", Platforms: []string{"windows/amd64"}}, `cannot make images: "windows/amd64" is no platform for nodes: say one such as linux/amd64`},
 	} {
 		t.Run(name, func(t *testing.T) {
