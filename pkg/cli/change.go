@@ -125,7 +125,7 @@ func (c *cluster) started() goal {
 			return d
 		}
 		if v.Spec.State != v1alpha1.StateStarted {
-			return verdict{cause: "it has been asked to stop", final: true}
+			return verdict{cause: fmt.Sprintf("it is to be Stopped; start it with '%s'", c.command("start %s", v.Name)), final: true}
 		}
 		if v.IsReady() && (v.Status.Phase == v1alpha1.PhaseStarted || v.Status.Phase == v1alpha1.PhasePublishing || v.Status.Phase == v1alpha1.PhasePublished) {
 			return verdict{done: true}
@@ -167,7 +167,7 @@ func (c *cluster) stopped() goal {
 			return verdict{cause: causeOf(*refused), final: true}
 		}
 		if v.Spec.State == v1alpha1.StateStarted {
-			return verdict{cause: "it has been asked to start again", final: true}
+			return verdict{cause: fmt.Sprintf("it is to be Started; stop it with '%s'", c.command("stop %s", v.Name)), final: true}
 		}
 		if v.Status.Phase == v1alpha1.PhaseStopped {
 			return verdict{done: true}
@@ -184,6 +184,9 @@ func (c *cluster) deleted() goal {
 		}
 		if refused := v.Status.Condition(v1alpha1.ConditionDeleteRefused); refused != nil && refused.Status == metav1.ConditionTrue {
 			return verdict{cause: causeOf(*refused), final: true}
+		}
+		if v.DeletionTimestamp.IsZero() {
+			return verdict{cause: fmt.Sprintf("nobody has deleted it; delete it with '%s'", c.command("delete %s", v.Name)), final: true}
 		}
 		return verdict{now: "Waiting for the version's objects to go."}
 	}}

@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
@@ -116,6 +113,7 @@ func connect(cmd *cobra.Command) (*cluster, error) {
 	config.QPS = -1 // a person types slower than any limit
 	config.UserAgent = "kn-krt/" + readBuild().Version
 	config.WarningHandler = rest.NewWarningWriter(cmd.ErrOrStderr(), rest.WarningWriterOptions{Deduplicate: true})
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patience{next: next, limit: requestTime} })
 	if logHTTP, _ := cmd.Flags().GetBool("log-http"); logHTTP {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			return &requestLog{next: next, w: cmd.ErrOrStderr()}
@@ -205,23 +203,4 @@ func (c *cluster) runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
 		return nil, c.explain(err, "cannot read what is published")
 	}
 	return r, nil
-}
-
-// requestLog writes a line for each request, without bodies: they hold secrets.
-type requestLog struct {
-	next http.RoundTripper
-	w    io.Writer
-}
-
-// RoundTrip sends the request and writes its line.
-func (l *requestLog) RoundTrip(r *http.Request) (*http.Response, error) {
-	begun := time.Now()
-	response, err := l.next.RoundTrip(r)
-	took := time.Since(begun).Round(time.Millisecond)
-	if err != nil {
-		fmt.Fprintf(l.w, "%s %s: %v in %v\n", r.Method, r.URL, err, took)
-		return nil, err
-	}
-	fmt.Fprintf(l.w, "%s %s: %s in %v\n", r.Method, r.URL, strings.TrimSpace(response.Status), took)
-	return response, err
 }

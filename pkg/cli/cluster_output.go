@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -134,4 +135,29 @@ func (o *objectOutput) write(w io.Writer, object runtime.Object) error {
 		return fmt.Errorf("cannot print as %s: %w", o.format, err)
 	}
 	return nil
+}
+
+// lookOptions are what verbs have in common that show something of one version.
+type lookOptions struct {
+	streams Streams
+	name    string
+	out     objectOutput
+}
+
+// lookCommand makes cmd show, by run, something of the version its argument names.
+func lookCommand(cmd *cobra.Command, o *lookOptions, run func(context.Context, *cluster) error) {
+	cmd.Args = arguments(cobra.ExactArgs(1))
+	cmd.ValidArgsFunction = completeVersions(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := o.out.prepare(cmd); err != nil {
+			return err
+		}
+		o.name = args[0]
+		c, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), c)
+	}
+	namespaceFlag(cmd)
 }

@@ -104,7 +104,8 @@ func (e *waitError) Error() string { return e.cause }
 // or the cluster's.
 func (w *waiter[T]) wait(ctx context.Context, f waitFlags) error {
 	w.begun = time.Now()
-	limited, cancel := context.WithTimeoutCause(ctx, time.Duration(f.timeout)*time.Second, errNotSoon)
+	// Without any time at all there is a look still, which takes a moment.
+	limited, cancel := context.WithTimeoutCause(ctx, time.Duration(max(f.timeout, 1))*time.Second, errNotSoon)
 	defer cancel()
 	window := time.Duration(f.window) * time.Second
 	for {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -44,6 +45,11 @@ func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[str
 	if err != nil {
 		return nil, err
 	}
+	for name, value := range set {
+		if value == "" {
+			return nil, usageError(cmd, "--set gives %q an empty value, which counts as none", name)
+		}
+	}
 	for _, name := range f.fromEnv {
 		value := os.Getenv(name)
 		if value == "" {
@@ -67,9 +73,30 @@ func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[str
 	}
 	values := contents
 	for name, value := range variables {
+		if err := checkVariable(name, value); err != nil {
+			return nil, err
+		}
 		values[name] = []byte(value)
 	}
 	return values, nil
+}
+
+// maxVariable is how long NAME=VALUE and its end may be for Linux to start a
+// process with it.
+const maxVariable = 128 << 10
+
+// checkVariable refuses a value with which no container starts.
+func checkVariable(name, value string) error {
+	const file = "declare it as a config file instead (config.files of krt.yml)"
+	switch {
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return withHint(fmt.Errorf("the value of config variable %q is no UTF-8 text, which is all that an environment variable can be", name),
+			"Encode it, in base64 say, or %s.", file)
+	case len(name)+len("=")+len(value)+1 > maxVariable:
+		return withHint(fmt.Errorf("the value of config variable %q has %d bytes, which is more than an environment variable can have (128 KiB)", name, len(value)),
+			"Shorten it, or %s.", file)
+	}
+	return nil
 }
 
 // configValues are the values that the version's Secret holds, by name; none

@@ -113,6 +113,9 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if err := b.requireValid(o.streams, o.program, o.path); err != nil {
 		return err
 	}
+	if err := o.images.check(cmd, b.Bundle); err != nil {
+		return err
+	}
 	if o.target != "" {
 		return o.writeTarget(cmd, b.Bundle)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,11 +18,18 @@ import (
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/image"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/spelling"
 	"krt.dev/kn-krt/pkg/render"
 )
 
 // systemNamespace is where kn-krt itself runs (config/).
 const systemNamespace = "krt-system"
+
+// What to do about a registry, and about a base image.
+const (
+	howToNameRegistry = "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO."
+	howToNameBase     = "Name another base with --base python=IMAGE (or go=), or for all under base-images in ConfigMap %s of %s."
+)
 
 // imageFlags say where node images go and what they stand on.
 type imageFlags struct {
@@ -41,6 +49,32 @@ func (f *imageFlags) addFlags(cmd *cobra.Command) {
 
 // repo is where images go.
 func (f *imageFlags) repo() string { return cmp.Or(f.registry, os.Getenv("KO_DOCKER_REPO")) }
+
+// check says what of the flags can be known to be wrong before anything is done.
+func (f *imageFlags) check(cmd *cobra.Command, b *krt.Bundle) error {
+	if f.repo() != "" {
+		if err := image.CheckRepo(f.repo()); err != nil {
+			return withHint(fmt.Errorf("cannot make images: %w", err), howToNameRegistry)
+		}
+	}
+	bases, err := pairs(cmd, "--base", f.bases)
+	if err != nil {
+		return err
+	}
+	known := []string{"python", "go"}
+	for _, n := range b.Manifest.Nodes {
+		known = append(known, image.Names(n.Image)...)
+	}
+	for name := range bases {
+		if !slices.Contains(known, name) {
+			slices.Sort(known)
+			hint := spelling.Hint(name, known)
+			return usageError(cmd, "--base names %q: want a language or an image of krt.yml, which are %s%s",
+				name, strings.Join(slices.Compact(known), ", "), hint)
+		}
+	}
+	return nil
+}
 
 // placeholders stand for images that are not made yet.
 func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
@@ -117,13 +151,15 @@ func (o *createOptions) explainImages(err error) error {
 	case errors.Is(err, context.Canceled):
 		return failAs(ExitInterrupted, err, "Nothing was created.")
 	case errors.Is(err, image.ErrNoRepo):
-		return withHint(err, "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO.")
+		return withHint(err, howToNameRegistry)
 	case errors.As(err, &registry) && registry.Trouble == image.TroubleInsecure:
 		return withHint(err, "If it has no TLS, add --insecure-registry. Nothing was created.")
+	case errors.As(err, &registry) && registry.Doing == image.DoingReadBase:
+		return withHint(err, "Nothing was created. "+howToNameBase, render.SettingsName, systemNamespace)
 	case errors.As(err, &registry):
 		return withHint(err, "Nothing was created.")
 	case errors.Is(err, image.ErrNoRunner):
-		return withHint(err, "Name such a base with --base python=IMAGE, or for all in ConfigMap %s of %s.", render.SettingsName, systemNamespace)
+		return withHint(err, howToNameBase, render.SettingsName, systemNamespace)
 	case errors.As(err, &build), errors.Is(err, gobuild.ErrNoGo):
 		return withHint(err, "Nothing was created.")
 	}

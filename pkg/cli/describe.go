@@ -14,35 +14,21 @@ import (
 )
 
 type describeOptions struct {
-	streams Streams
-	name    string
+	lookOptions
+
 	verbose bool
-	out     objectOutput
 }
 
 func newDescribeCommand(s Streams) *cobra.Command {
-	o := describeOptions{streams: s}
+	o := describeOptions{lookOptions: lookOptions{streams: s}}
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show details of a version",
 		Example: `  kn-krt describe price-estimator-v3
   kn-krt describe price-estimator-v3 -v
   kn-krt describe price-estimator-v3 -o url`,
-		Args:              arguments(cobra.ExactArgs(1)),
-		ValidArgsFunction: completeVersions(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.out.prepare(cmd); err != nil {
-				return err
-			}
-			o.name = args[0]
-			c, err := connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runDescribe(cmd.Context(), c, o)
-		},
 	}
-	namespaceFlag(cmd)
+	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *cluster) error { return runDescribe(ctx, c, o) })
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, messages and the whole history")
 	o.out.addFlags(cmd, outputURL)
 	return cmd

@@ -16,14 +16,13 @@ import (
 )
 
 type eventsOptions struct {
-	streams  Streams
-	name     string
+	lookOptions
+
 	warnings bool
-	out      objectOutput
 }
 
 func newEventsCommand(s Streams) *cobra.Command {
-	o := eventsOptions{streams: s}
+	o := eventsOptions{lookOptions: lookOptions{streams: s}}
 	cmd := &cobra.Command{
 		Use:   "events NAME",
 		Short: "Show what happened to a version and all that was made for it",
@@ -32,21 +31,8 @@ Services, revisions and pods, its Sequences and its entrypoint; the newest last.
 cluster keeps events for an hour, unless it is set up otherwise.`,
 		Example: `  kn-krt events price-estimator-v3
   kn-krt events price-estimator-v3 --warnings`,
-		Args:              arguments(cobra.ExactArgs(1)),
-		ValidArgsFunction: completeVersions(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.out.prepare(cmd); err != nil {
-				return err
-			}
-			o.name = args[0]
-			c, err := connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runEvents(cmd.Context(), c, o)
-		},
 	}
-	namespaceFlag(cmd)
+	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *cluster) error { return runEvents(ctx, c, o) })
 	cmd.Flags().BoolVar(&o.warnings, "warnings", false, "show warnings only")
 	o.out.addFlags(cmd)
 	return cmd

@@ -83,7 +83,7 @@ func TestInvokeNobodyListens(t *testing.T) {
 	address := refusedAddress(t)
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
 	require.Equal(t, krtResult{code: ExitFailed, err: "Error: no version answers at " + address + ": connection refused\n" +
-		"Start one with 'kn-krt run', or name another place with --address.\n"}, got)
+		"Start one with 'kn-krt run', or name another place with --address; one on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
 }
 
 func TestInvokeNoVersion(t *testing.T) {

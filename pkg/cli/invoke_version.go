@@ -134,7 +134,7 @@ func (r *remote) unreachable(program string, err error) error {
 	switch {
 	case errors.Is(dialErr, syscall.ECONNREFUSED):
 		return withHint(fmt.Errorf("no version answers at %s: connection refused", r.address),
-			"Start one with '%s run', or name another place with --address.", program)
+			"Start one with '%[1]s run', or name another place with --address; one on a cluster with '%[1]s invoke VERSION WORKFLOW'.", program)
 	case dialErr != nil:
 		return withHint(fmt.Errorf("cannot reach a version at %s: %w", r.address, dialErr),
 			"Name the version's gRPC address with --address HOST:PORT.")
