@@ -75,7 +75,7 @@ func (c *clustered) breakReplies(t *testing.T) {
 	}
 	c.n.Run("", "iptables", rule("-I")...)
 	t.Cleanup(func() {
-		out, err := exec.Command("iptables", rule("-D")...).CombinedOutput() //nolint:noctx // the test's own context has ended
+		out, err := exec.Command("iptables", rule("-D")...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	})
 }

@@ -36,6 +36,7 @@ func New(t *testing.T) *Namespace {
 	}
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	n := &Namespace{t: t, ctx: t.Context(), Name: fmt.Sprintf("%.40s-%d", name, os.Getpid())}
+	require.NoError(t, restore())
 	n.Kubectl("create", "namespace", n.Name)
 	t.Cleanup(func() {
 		// The test's own context has ended by now.

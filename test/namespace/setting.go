@@ -3,32 +3,112 @@ package namespace
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Set changes a setting in a ConfigMap of another namespace for the time of the
-// test.
-func (n *Namespace) Set(configMap, in, key, value string) {
-	n.t.Helper()
-	patch := func(v any) string {
-		text, err := json.Marshal(map[string]any{"data": map[string]any{key: v}})
-		require.NoError(n.t, err)
-		return string(text)
+// configMap is a ConfigMap as far as it is looked at here.
+type configMap struct {
+	Metadata struct {
+		Name, Namespace string
+		Annotations     map[string]string
 	}
-	var before struct{ Data map[string]string }
-	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", configMap, "-n", in, "-o", "json")), &before))
-	var back any // null takes the key away again
-	if old, ok := before.Data[key]; ok {
-		back = old
-	}
-	restore := patch(back)
-	n.Kubectl("patch", "configmap", configMap, "-n", in, "--type=merge", "--patch", patch(value))
-	n.Afterwards("kubectl", "patch", "configmap", configMap, "-n", in, "--type=merge", "--patch", restore)
+	Data map[string]*string
 }
 
-// Afterwards runs a program when the test has ended, however that is.
+// before is what a setting was before a test changed it: in an annotation of the
+// ConfigMap, for the test may be killed.
+type before struct {
+	Value *string `json:"value"` // nil: it was not set
+	Host  string  `json:"host"`  // where the test's process runs
+	PID   int     `json:"pid"`
+}
+
+const beforePrefix = "before.krt.dev/" // and the setting's key
+
+// Set changes a setting in a ConfigMap of another namespace for the time of the
+// test. Where that is killed, the next process that uses the cluster restores it.
+func (n *Namespace) Set(name, in, key, value string) {
+	n.t.Helper()
+	var m configMap
+	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", name, "-n", in, "-o", "json")), &m))
+	old := before{Value: m.Data[key]}
+	if text := m.Metadata.Annotations[beforePrefix+key]; text != "" { // changed before
+		require.NoError(n.t, json.Unmarshal([]byte(text), &old))
+	}
+	var err error
+	old.Host, err = os.Hostname()
+	require.NoError(n.t, err)
+	old.PID = os.Getpid()
+	note, err := json.Marshal(old)
+	require.NoError(n.t, err)
+	n.Kubectl(m.patch(key, &value, new(string(note)))...)
+	n.Afterwards("kubectl", m.patch(key, old.Value, nil)...)
+}
+
+// patch sets a key and the note on what it was before; nil takes them away.
+func (m *configMap) patch(key string, value, note *string) []string {
+	text, _ := json.Marshal(map[string]any{ // strings only
+		"data":     map[string]*string{key: value},
+		"metadata": map[string]any{"annotations": map[string]*string{beforePrefix + key: note}},
+	})
+	return []string{"patch", "configmap", m.Metadata.Name, "-n", m.Metadata.Namespace, "--type=merge", "--patch", string(text)}
+}
+
+// restore restores what tests have changed that were killed.
+var restore = sync.OnceValue(func() error {
+	out, err := exec.Command("kubectl", "get", "configmaps", "--all-namespaces", "-o", "json").Output()
+	if err != nil {
+		return err
+	}
+	var all struct{ Items []configMap }
+	if err := json.Unmarshal(out, &all); err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range all.Items {
+		for name, text := range m.Metadata.Annotations {
+			if key, ok := strings.CutPrefix(name, beforePrefix); ok {
+				errs = append(errs, m.restore(key, text))
+			}
+		}
+	}
+	return errors.Join(errs...)
+})
+
+func (m *configMap) restore(key, text string) error {
+	var old before
+	if err := json.Unmarshal([]byte(text), &old); err != nil {
+		return err
+	}
+	if old.lives() {
+		return nil
+	}
+	out, err := exec.Command("kubectl", m.patch(key, old.Value, nil)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cannot restore %s of ConfigMap %s, which a killed test has changed: %w\n%s", key, m.Metadata.Name, err, out)
+	}
+	return nil
+}
+
+// lives says whether the process that made the change is there still.
+func (b before) lives() bool {
+	host, err := os.Hostname()
+	if err != nil || host != b.Host {
+		return false
+	}
+	process, err := os.FindProcess(b.PID)
+	return err == nil && process.Signal(syscall.Signal(0)) == nil
+}
+
+// Afterwards runs a program when the test has ended, unless it is killed.
 func (n *Namespace) Afterwards(name string, args ...string) {
 	n.t.Cleanup(func() {
 		// The test's own context has ended by now.
