@@ -5,7 +5,9 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -153,7 +155,30 @@ func setup(mgr manager.Manager, o Options, k *knative) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	return mgr.AddReadyzCheck("ping", healthz.Ping)
+	return mgr.AddReadyzCheck("caches", synced(mgr))
+}
+
+// synced is the check of /readyz: all that is watched has been read. A replica that
+// waits to be the leader watches little or nothing, and is ready to.
+func synced(mgr manager.Manager) healthz.Checker {
+	return func(r *http.Request) error {
+		// Long enough for what is in memory, and well within a probe's second.
+		ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
+		defer cancel()
+		select {
+		case <-mgr.Elected():
+			// The controllers say what they watch a moment after the election. Versions are asked for
+			// here, so that there is something to wait for.
+			if _, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.Version{}); err != nil {
+				return fmt.Errorf("versions have not been read yet: %w", err)
+			}
+		default:
+		}
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("not all that is watched has been read yet")
+		}
+		return nil
+	}
 }
 
 // newScheme knows every kind that is read or written.

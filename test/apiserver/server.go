@@ -71,7 +71,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	port, err := freePort(ctx)
+	port, err := FreePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -127,9 +127,9 @@ func (s *Server) writeCredentials() error {
 	)
 }
 
-// freePort is one that was free a moment ago: the apiserver cannot be told to
-// choose for itself.
-func freePort(ctx context.Context) (int, error) {
+// FreePort is one that was free a moment ago, for who cannot be told to choose one
+// itself, or does not say which.
+func FreePort(ctx context.Context) (int, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

@@ -17,7 +17,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"krt.dev/kn-krt/pkg/controller"
 	"krt.dev/kn-krt/test/apiserver"
@@ -73,14 +75,23 @@ type process struct {
 	calls []string // but for watches and what informers list
 }
 
+// options are those of the controller in all tests.
+func options() controller.Options {
+	return controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond}
+}
+
 // start runs the controller until the end of the test, with the rights of config/.
 func (c *cluster) start(t *testing.T) *process {
 	t.Helper()
 	p := &process{}
-	config := c.As("krt-system", "krt-controller")
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counter{next, p} })
-	mgr, err := controller.New(config, controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
+	mgr, err := controller.New(p.watched(c.As("krt-system", "krt-controller")), options())
 	require.NoError(t, err)
+	p.run(t, mgr)
+	return p
+}
+
+// run starts a manager that ends without an error, at the end of the test at the latest.
+func (p *process) run(t *testing.T, mgr manager.Manager) {
 	stop := apiserver.Run(mgr)
 	p.stop = sync.OnceFunc(func() {
 		if err := stop(); err != nil {
@@ -90,7 +101,12 @@ func (c *cluster) start(t *testing.T) *process {
 		}
 	})
 	t.Cleanup(p.stop)
-	return p
+}
+
+// watched is a configuration whose clients' calls are kept.
+func (p *process) watched(config *rest.Config) *rest.Config {
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counter{next, p} })
+	return config
 }
 
 type counter struct {
