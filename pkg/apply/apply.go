@@ -33,15 +33,13 @@ const parallel = 8
 // Applier applies and prunes. Client and Live are needed. It may be used by many
 // goroutines and must not be copied.
 type Applier struct {
-	// Client reads from a cache (nothing to do costs no call) and writes.
+	// Client reads from a cache (nothing to do costs no call) and writes. The cache
+	// has the index [OwnerIndex] for all kinds that are pruned.
 	Client client.Client
 	// Live reads from the apiserver. It is asked when an object turns up that the cache does not know.
 	Live client.Reader
 	// FieldManager owns the fields that are applied; Manager if empty.
 	FieldManager string
-	// Narrow, if set, returns what selects, of the list's kind, all that owner can
-	// have: Prune then need not look through all of a namespace.
-	Narrow func(owner client.Object, list client.ObjectList) client.ListOption
 
 	settled memory
 }

@@ -30,6 +30,18 @@ func (e *NotOwnedError) Error() string {
 	}
 }
 
+// OwnerIndex names a cache's index of objects by the UID of their controller. With
+// it, what a version has is found without a look at all else of its namespace.
+const OwnerIndex = "metadata.controller.uid"
+
+// IndexOwner makes the [OwnerIndex].
+func IndexOwner(o client.Object) []string {
+	if controller := metav1.GetControllerOfNoCopy(o); controller != nil {
+		return []string{string(controller.UID)}
+	}
+	return nil
+}
+
 // owned tells by the UID of its controller whether an object is the owner's,
 // whoever manages its fields.
 func owned(owner, live client.Object, w *wanted) error {

@@ -53,11 +53,8 @@ func (a *Applier) doomed(ctx context.Context, owner client.Object, kept map[obje
 	}
 	item := schema.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind[:len(gvk.Kind)-len("List")]}
 	// Only metadata is read, and nothing written: what the cache holds need not be copied.
-	options := []client.ListOption{client.InNamespace(owner.GetNamespace()), client.UnsafeDisableDeepCopy}
-	if a.Narrow != nil {
-		options = append(options, a.Narrow(owner, list))
-	}
-	err = a.Client.List(ctx, list, options...)
+	own := client.MatchingFields{OwnerIndex: string(owner.GetUID())}
+	err = a.Client.List(ctx, list, client.InNamespace(owner.GetNamespace()), own, client.UnsafeDisableDeepCopy)
 	if meta.IsNoMatchError(err) {
 		return nil, item.Kind, nil
 	}
@@ -67,11 +64,9 @@ func (a *Applier) doomed(ctx context.Context, owner client.Object, kept map[obje
 	var doomed []client.Object
 	err = meta.EachListItem(list, func(o runtime.Object) error {
 		live := o.(client.Object)
-		controller := metav1.GetControllerOfNoCopy(live)
-		if controller == nil || controller.UID != owner.GetUID() || live.GetDeletionTimestamp() != nil || kept[object{item, client.ObjectKeyFromObject(live)}] {
-			return nil
+		if live.GetDeletionTimestamp() == nil && !kept[object{item, client.ObjectKeyFromObject(live)}] {
+			doomed = append(doomed, live.DeepCopyObject().(client.Object))
 		}
-		doomed = append(doomed, live.DeepCopyObject().(client.Object))
 		return nil
 	})
 	return doomed, item.Kind, err

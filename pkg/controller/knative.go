@@ -51,10 +51,11 @@ type part struct {
 // has started, which is before a controller's first reconcile.
 func (p *part) Present() bool { return p.present.Load() }
 
-// source begins the sources of the part's kinds when these are there. When the
-// part comes or goes, changed is called to put into the queue what that concerns.
-func (p *part) source(changed func(context.Context, queue), kinds ...source.SyncingSource) source.SyncingSource {
-	return &partSource{part: p, changed: changed, kinds: kinds}
+// source begins the sources of the part's kinds when these are there, after
+// prepare. When the part comes or goes, changed is called to put into the queue
+// what that concerns.
+func (p *part) source(changed func(context.Context, queue), prepare func(context.Context) error, kinds ...source.SyncingSource) source.SyncingSource {
+	return &partSource{part: p, changed: changed, prepare: prepare, kinds: kinds}
 }
 
 // look asks the apiserver.
@@ -72,42 +73,45 @@ func (p *part) look() (present bool, err error) {
 type partSource struct {
 	part    *part
 	changed func(context.Context, queue)
+	prepare func(context.Context) error
 	kinds   []source.SyncingSource
 	started bool
 }
 
 // Start looks once, for the first reconcile must know, and goes on looking behind.
 func (s *partSource) Start(ctx context.Context, q queue) error {
-	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
-		present, err := s.part.look()
-		if err != nil {
+	var present bool
+	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (_ bool, err error) {
+		if present, err = s.part.look(); err != nil {
 			log.FromContext(ctx).Error(err, "cannot see whether Knative is installed", "kind", s.part.gvk.GroupKind().String())
-			return false, nil
 		}
-		s.part.present.Store(present)
-		return true, nil
+		return err == nil, nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.begin(ctx, q); err != nil {
+	if err := s.set(ctx, q, present); err != nil {
 		return err
 	}
 	go s.follow(ctx, q)
 	return nil
 }
 
-// begin starts the kinds' sources, once.
-func (s *partSource) begin(ctx context.Context, q queue) error {
-	if s.started || !s.part.Present() {
-		return nil
-	}
-	s.started = true
-	for _, kind := range s.kinds {
-		if err := kind.Start(ctx, q); err != nil {
+// set notes whether the part is there; the first time that it is, the kinds'
+// sources are started before.
+func (s *partSource) set(ctx context.Context, q queue, present bool) error {
+	if present && !s.started {
+		if err := s.prepare(ctx); err != nil {
 			return err
 		}
+		s.started = true
+		for _, kind := range s.kinds {
+			if err := kind.Start(ctx, q); err != nil {
+				return err
+			}
+		}
 	}
+	s.part.present.Store(present)
 	return nil
 }
 
@@ -128,9 +132,9 @@ func (s *partSource) follow(ctx context.Context, q queue) {
 			continue // an apiserver that does not answer says nothing about Knative
 		}
 		log.FromContext(ctx).Info("Knative has come or gone", "kind", s.part.gvk.GroupKind().String(), "present", present)
-		s.part.present.Store(present)
-		if err := s.begin(ctx, q); err != nil {
+		if err := s.set(ctx, q, present); err != nil {
 			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.part.gvk.GroupKind().String())
+			continue
 		}
 		s.changed(ctx, q)
 	}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,6 +20,10 @@ import (
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/render"
 )
+
+// parallel is how many objects of a version are on their way at a time: all of
+// a version of a few nodes. The apiserver has fairness of its own.
+const parallel = 16
 
 // piece says what of a version an object belongs to: a node, a workflow, or
 // neither, which is the entrypoint.
@@ -46,7 +51,12 @@ func (o outcome) changed(p piece) bool { return o.changes[p] }
 // deletes what is desired no longer.
 func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 	a.outcome = outcome{flags: map[string][]string{}, causes: map[piece]*cause{}, changes: map[piece]bool{}}
-	items, err := r.desired(ctx, a)
+	// The key comes first: the entrypoint's pods are told which one they have read.
+	key, err := r.ensureReplyKey(ctx, a.version)
+	if err := a.outcome.blame(a.version, piece{}, err); err != nil {
+		return err
+	}
+	items, err := r.desired(ctx, a, key)
 	if err != nil {
 		return err
 	}
@@ -62,30 +72,27 @@ func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 	return errors.Join(err, pruned)
 }
 
-// write applies items and makes the reply key, and sorts what fails: what needs a
-// person is a cause of its piece, the rest is returned.
+// blame makes an error that needs a person the cause of piece p, and returns any other.
+func (o outcome) blame(v *v1alpha1.Version, p piece, err error) error {
+	c, ok := person(v, err)
+	switch {
+	case isNamespaceGone(err): // the version is about to go too
+		return nil
+	case !ok:
+		return err
+	case o.causes[p] == nil:
+		o.causes[p] = c
+	}
+	return nil
+}
+
+// write applies items, and sorts what fails: what needs a person is a cause of its
+// piece, the rest is returned.
 func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item) error {
 	var mu sync.Mutex
 	var errs []error
-	sort := func(p piece, err error) {
-		c, ok := person(a.version, err)
-		switch {
-		case isNamespaceGone(err): // the version is about to go too
-		case ok && a.outcome.causes[p] == nil:
-			a.outcome.causes[p] = c
-		case !ok && err != nil:
-			errs = append(errs, err)
-		}
-	}
 	var all errgroup.Group
-	all.SetLimit(8)
-	all.Go(func() error {
-		err := r.ensureReplyKey(ctx, a.version)
-		mu.Lock()
-		defer mu.Unlock()
-		sort(piece{}, err)
-		return nil
-	})
+	all.SetLimit(parallel)
 	for _, one := range items {
 		if one.leave {
 			continue
@@ -94,7 +101,7 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item)
 			result, err := r.applier.Apply(ctx, a.version, one.object)
 			mu.Lock()
 			defer mu.Unlock()
-			sort(one.piece, err)
+			errs = append(errs, a.outcome.blame(a.version, one.piece, err))
 			// Of the entrypoint's objects only the Deployment is looked at.
 			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (one.piece != piece{} || isDeployment) {
 				a.outcome.changes[one.piece] = true
@@ -107,8 +114,10 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item)
 }
 
 // desired renders the version. That it cannot be rendered is a cause, and no item.
-func (r *versionReconciler) desired(ctx context.Context, a *attempt) ([]item, error) {
-	in := render.Input{Version: a.version, Settings: a.settings, EntrypointImage: r.image, Addresses: a.addresses(), ConfigHash: a.config.hash}
+// Without a key the entrypoint's Deployment stays as it is.
+func (r *versionReconciler) desired(ctx context.Context, a *attempt, key types.UID) ([]item, error) {
+	in := render.Input{Version: a.version, Settings: a.settings, EntrypointImage: r.image, Addresses: a.addresses(),
+		ConfigHash: a.config.hash, ReplyKey: string(key)}
 	var err error
 	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
 		return nil, err
@@ -130,10 +139,11 @@ func (r *versionReconciler) desired(ctx context.Context, a *attempt) ([]item, er
 		items = append(items, item{piece: piece{workflow: name}, object: s, leave: !r.knative.eventing.Present()})
 	}
 	for _, object := range entrypoint {
-		if _, isDeployment := object.(*appsv1.Deployment); isDeployment && a.withheld {
+		_, isDeployment := object.(*appsv1.Deployment)
+		if isDeployment && a.withheld {
 			continue
 		}
-		items = append(items, item{object: object})
+		items = append(items, item{object: object, leave: isDeployment && key == ""})
 	}
 	return items, nil
 }

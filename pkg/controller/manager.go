@@ -145,11 +145,11 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 
 // setup adds the two reconcilers and the probes.
 func setup(mgr manager.Manager, o Options, k *knative) error {
-	s := newSettings(mgr, o.SystemNamespace)
-	if err := setupVersion(mgr, o, s, k); err != nil {
+	s, x := newSettings(mgr, o.SystemNamespace), newOwnerIndex(mgr.GetFieldIndexer())
+	if err := setupVersion(mgr, o, s, k, x); err != nil {
 		return err
 	}
-	if err := setupRuntime(mgr, o, s); err != nil {
+	if err := setupRuntime(mgr, o, s, x); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

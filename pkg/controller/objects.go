@@ -11,7 +11,6 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 	"knative.dev/serving/pkg/apis/serving"
@@ -19,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -150,16 +150,11 @@ func (r *versionReconciler) kinds() []client.ObjectList {
 // those on their way out included.
 func (r *versionReconciler) has(ctx context.Context, v *v1alpha1.Version, lists ...client.ObjectList) (bool, error) {
 	for _, list := range lists {
-		if err := r.client.List(ctx, list, client.InNamespace(v.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		own := client.MatchingFields{apply.OwnerIndex: string(v.UID)}
+		if err := r.client.List(ctx, list, client.InNamespace(v.Namespace), own, client.UnsafeDisableDeepCopy); err != nil {
 			return false, err
 		}
-		found := false
-		// The function returns no error, so there is none.
-		_ = meta.EachListItem(list, func(o runtime.Object) error {
-			found = found || metav1.IsControlledBy(o.(metav1.Object), v)
-			return nil
-		})
-		if found {
+		if meta.LenList(list) > 0 {
 			return true, nil
 		}
 	}

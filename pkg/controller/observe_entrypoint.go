@@ -16,7 +16,7 @@ func (w view) observeWorkflow(v *v1alpha1.Version, name string, s *flowsv1.Seque
 	case v.Delivery() == v1alpha1.DeliveryDirect:
 		v.MarkWorkflowReady(name, "")
 	case s == nil:
-		v.MarkWorkflowDeploying(name, "its Sequence is being made")
+		v.MarkWorkflowDeploying(name, "its Sequence is being set up")
 	case s.Status.ObservedGeneration == s.Generation && s.Status.IsReady() && sequenceAddress(s) != "":
 		v.MarkWorkflowReady(name, sequenceAddress(s))
 	default:

@@ -18,11 +18,15 @@ type nodeObjects struct {
 	pods     []corev1.Pod        // the revision's; read only while the node is not ready
 }
 
+// unseen is said of a Service from before it is written until Knative has seen
+// it: to tell those moments apart would only be more writes of the status.
+const unseen = "Knative Serving has not looked at its Service yet"
+
 // observeNode marks in v what became of a node. That its pods are gone means
 // nothing: a node that was ready once may be at zero.
 func (w view) observeNode(v *v1alpha1.Version, name string, o nodeObjects) {
 	if o.service == nil {
-		v.MarkNodeDeploying(name, "its Knative Service is being made")
+		v.MarkNodeDeploying(name, unseen)
 		return
 	}
 	w.other = v1alpha1.ReasonRevisionFailed
@@ -48,7 +52,7 @@ func (w view) unobserved(v *v1alpha1.Version, name string, s *servingv1.Service)
 			"Knative Serving has not looked at its Service for %s; is its controller running? kn krt doctor", w.patience))
 		return
 	}
-	v.MarkNodeDeploying(name, "Knative Serving has not looked at its Service yet")
+	v.MarkNodeDeploying(name, unseen)
 }
 
 // nodeCause is why a node is not ready: what its pods say, for they are nearest to

@@ -97,7 +97,7 @@ func TestObserveNode(t *testing.T) {
 		objects nodeObjects
 		want    v1alpha1.NodeStatus
 	}{
-		{"nothing yet", nodeObjects{}, v1alpha1.NodeStatus{Reason: deploying, Message: "its Knative Service is being made"}},
+		{"nothing yet", nodeObjects{}, v1alpha1.NodeStatus{Reason: deploying, Message: unseen}},
 		{"not looked at yet", nodeObjects{service: &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Generation: 1, CreationTimestamp: ago(time.Second)}}},
 			v1alpha1.NodeStatus{Reason: deploying, Message: "Knative Serving has not looked at its Service yet"}},
 		{"not looked at for long", nodeObjects{service: &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Generation: 1, CreationTimestamp: ago(time.Hour)}}},
@@ -195,7 +195,7 @@ func TestObserveWorkflow(t *testing.T) {
 		sequence  *flowsv1.Sequence
 		want      v1alpha1.WorkflowStatus
 	}{
-		{"nothing yet", true, nil, v1alpha1.WorkflowStatus{Reason: v1alpha1.ReasonDeploying, Message: "its Sequence is being made"}},
+		{"nothing yet", true, nil, v1alpha1.WorkflowStatus{Reason: v1alpha1.ReasonDeploying, Message: "its Sequence is being set up"}},
 		{"ready", true, sequence(time.Hour, func(s *flowsv1.SequenceStatus) {
 			s.PropagateChannelStatuses([]*eventingduckv1.Channelable{readyChannel()})
 			s.PropagateSubscriptionStatuses([]*messagingv1.Subscription{readySubscription()})

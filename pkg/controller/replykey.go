@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -19,13 +20,13 @@ import (
 const replyKeySize = 32
 
 // ensureReplyKey makes the Secret with the key of a version's reply tokens, if it
-// is not there. It is never written again: pods that read it at different times
-// must have read the same.
-func (r *versionReconciler) ensureReplyKey(ctx context.Context, v *v1alpha1.Version) error {
+// is not there, and returns its UID. It is never written again: pods that read it at
+// different times must have read the same.
+func (r *versionReconciler) ensureReplyKey(ctx context.Context, v *v1alpha1.Version) (types.UID, error) {
 	name := render.ReplySecretName(v.Name)
 	secret, err := r.secrets.get(ctx, client.ObjectKeyFromObject(v), name)
 	if err != nil {
-		return fmt.Errorf("cannot read Secret %q: %w", name, err)
+		return "", fmt.Errorf("cannot read Secret %q: %w", name, err)
 	}
 	if secret == nil {
 		secret = replySecret(v)
@@ -34,17 +35,17 @@ func (r *versionReconciler) ensureReplyKey(ctx context.Context, v *v1alpha1.Vers
 			err = r.live.Get(ctx, client.ObjectKeyFromObject(secret), secret)
 		}
 		if err != nil {
-			return fmt.Errorf("cannot make Secret %q: %w", name, err)
+			return "", fmt.Errorf("cannot make Secret %q: %w", name, err)
 		}
 	}
 	if metav1.IsControlledBy(secret, v) {
-		return nil
+		return secret.UID, nil
 	}
 	taken := &apply.NotOwnedError{Kind: "Secret", Name: name}
 	if owner := metav1.GetControllerOfNoCopy(secret); owner != nil {
 		taken.OwnerKind, taken.OwnerName, taken.Former = owner.Kind, owner.Name, owner.Kind == "Version" && owner.Name == v.Name
 	}
-	return taken
+	return "", taken
 }
 
 func replySecret(v *v1alpha1.Version) *corev1.Secret {

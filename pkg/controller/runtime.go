@@ -52,7 +52,7 @@ type change struct {
 	followed time.Time // since when the endpoints are the version's only; zero: not yet
 }
 
-func setupRuntime(mgr manager.Manager, o Options, s *settings) error {
+func setupRuntime(mgr manager.Manager, o Options, s *settings, x *ownerIndex) error {
 	r := &runtimeReconciler{
 		client:   mgr.GetClient(),
 		applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
@@ -73,6 +73,7 @@ func setupRuntime(mgr manager.Manager, o Options, s *settings) error {
 		Owns(&networkingv1.Ingress{}).
 		Watches(&v1alpha1.Version{}, neighbour).
 		Watches(&discoveryv1.EndpointSlice{}, neighbour).
+		WatchesRawSource(x.source(&corev1.Service{}, &networkingv1.Ingress{})).
 		WatchesRawSource(s.source(&v1alpha1.RuntimeList{})).
 		WithOptions(o.controller()).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))

@@ -27,7 +27,7 @@ import (
 )
 
 // setupVersion adds the reconciler of Versions, with all that it watches.
-func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative) error {
+func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative, x *ownerIndex) error {
 	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("cannot watch Secrets: %w", err)
@@ -52,6 +52,8 @@ func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative) error
 	kind := func(object client.Object, h handler.EventHandler) source.SyncingSource {
 		return source.Kind(mgr.GetCache(), object, h)
 	}
+	indexServices := func(ctx context.Context) error { return x.of(ctx, &servingv1.Service{}) }
+	indexSequences := func(ctx context.Context) error { return x.of(ctx, &flowsv1.Sequence{}) }
 	return builder.ControllerManagedBy(mgr).
 		Named("version").
 		For(&v1alpha1.Version{}).
@@ -64,10 +66,11 @@ func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative) error
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofFlags), builder.WithPredicates(predicate.NewPredicateFuncs(isFlags))).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofLabel)).
 		Watches(&v1alpha1.Runtime{}, handler.EnqueueRequestsFromMapFunc(r.ofRuntime)).
+		WatchesRawSource(x.source(&appsv1.Deployment{}, &policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.ConfigMap{}, &corev1.Service{})).
 		WatchesRawSource(s.source(&v1alpha1.VersionList{})).
 		WatchesRawSource(r.secrets.source()).
-		WatchesRawSource(k.serving.source(changed, kind(&servingv1.Service{}, owner), kind(&servingv1.Revision{}, handler.EnqueueRequestsFromMapFunc(ofLabel)))).
-		WatchesRawSource(k.eventing.source(changed, kind(&flowsv1.Sequence{}, owner))).
+		WatchesRawSource(k.serving.source(changed, indexServices, kind(&servingv1.Service{}, owner), kind(&servingv1.Revision{}, handler.EnqueueRequestsFromMapFunc(ofLabel)))).
+		WatchesRawSource(k.eventing.source(changed, indexSequences, kind(&flowsv1.Sequence{}, owner))).
 		WithOptions(o.controller()).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -141,7 +141,7 @@ func (r *versionReconciler) observeNodes(a *attempt, w view) {
 			c := a.outcome.cause(p)
 			v.MarkNodeNotReady(n.Name, c.reason, c.message)
 		case a.outcome.changed(p):
-			v.MarkNodeDeploying(n.Name, "its Knative Service has been written just now")
+			v.MarkNodeDeploying(n.Name, unseen)
 		case a.have.nodes[n.Name].service == nil && !a.config.ready:
 			v.MarkNodeDeploying(n.Name, "it waits for the config")
 		default:
@@ -176,7 +176,7 @@ func (a *attempt) waits() string {
 	case a.have.deployment == nil && a.version.Delivery() == v1alpha1.DeliverySequence && len(a.addresses()) < len(a.version.Spec.Workflows):
 		return "it waits for the addresses of the workflows"
 	default:
-		return "its pods are being made"
+		return "its pods are being started"
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,17 +57,17 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 		return reconcile.Result{}, err
 	}
 	run := published.runs(v)
-	if run && !controllerutil.ContainsFinalizer(v, finalizer) {
-		if done, err := r.finalize(ctx, v, controllerutil.AddFinalizer); !done {
-			return reconcile.Result{}, err
-		}
-	}
+	held := r.hold(ctx, v, run)
 	before, now := v.DeepCopy(), metav1.Now()
 	v.BeginStatus()
 	v.RecordState(now)
 	markPublication(v, published, run)
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
 	result, err := r.advance(ctx, v, s, now.Time)
+	done, failed := held(before, v)
+	if err = errors.Join(err, failed); !done {
+		return reconcile.Result{}, err
+	}
 	if err = errors.Join(err, r.save(ctx, before, v)); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -146,6 +147,30 @@ func markPublication(v *v1alpha1.Version, p publication, run bool) {
 		v.MarkDeleteRefused()
 	} else {
 		v.MarkDeleteNotRefused()
+	}
+}
+
+// hold adds the finalizer to a version that is to run, while its objects are
+// being made: they are children of the version from the first, so one that is
+// deleted before it is held takes them along, and has nothing to drain. The
+// function returned waits for it, and reports whether versions is still the newest.
+func (r *versionReconciler) hold(ctx context.Context, v *v1alpha1.Version, run bool) (wait func(versions ...*v1alpha1.Version) (done bool, err error)) {
+	if !run || controllerutil.ContainsFinalizer(v, finalizer) {
+		return func(...*v1alpha1.Version) (bool, error) { return true, nil }
+	}
+	held := v.DeepCopy()
+	var done bool
+	var all errgroup.Group
+	all.Go(func() (err error) {
+		done, err = r.finalize(ctx, held, controllerutil.AddFinalizer)
+		return err
+	})
+	return func(versions ...*v1alpha1.Version) (bool, error) {
+		err := all.Wait()
+		for _, v := range versions {
+			v.ResourceVersion, v.Finalizers = held.ResourceVersion, held.Finalizers
+		}
+		return done, err
 	}
 }
 

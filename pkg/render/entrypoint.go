@@ -103,6 +103,9 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 	}
 	d.Spec.Template.Labels = podLabels
 	d.Spec.Template.Annotations = map[string]string{AnnotationContentHash: c.hash()}
+	if in.ReplyKey != "" {
+		d.Spec.Template.Annotations[AnnotationReplyKey] = in.ReplyKey
+	}
 	grace := seconds(leaveTime + in.drainTime() + endTime)
 	d.Spec.Template.Spec = corev1.PodSpec{
 		AutomountServiceAccountToken:  new(false),

@@ -67,6 +67,9 @@ const (
 	AnnotationConfigHash = "krt.dev/config-hash"
 	// AnnotationContentHash is the hash of the entrypoint's ConfigMap.
 	AnnotationContentHash = "krt.dev/content-hash"
+	// AnnotationReplyKey is the UID of the Secret [ReplySecretName]. Who deletes it by
+	// hand gets another key: pods with different ones cannot read each other's tokens.
+	AnnotationReplyKey = "krt.dev/reply-key"
 )
 
 // labels are those of every object of a version, Services of the entrypoint aside.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -66,6 +67,9 @@ func newWorld(t *testing.T, selector labels.Selector) *world {
 		}
 	})
 	require.NoError(t, err)
+	for _, kind := range []client.Object{&corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{}} {
+		require.NoError(t, c.GetFieldIndexer().IndexField(t.Context(), kind, apply.OwnerIndex, apply.IndexOwner))
+	}
 	stop := apiserver.Run(c)
 	w.stop = func() { require.NoError(t, stop()) }
 	t.Cleanup(w.stop)

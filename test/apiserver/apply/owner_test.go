@@ -204,18 +204,3 @@ func TestPrune(t *testing.T) {
 	require.Empty(t, result.Changed)
 	require.Empty(t, w.calls.since())
 }
-
-func TestPruneLooksWhereItIsTold(t *testing.T) {
-	w := newWorld(t, nil)
-	inside, outside := w.configMap("inside", nil), w.configMap("outside", nil)
-	inside.Labels["here"] = "yes"
-	w.do([]client.Object{inside, outside}, "created ConfigMap/inside", "created ConfigMap/outside")
-	w.seen(inside, outside)
-	w.Narrow = func(owner client.Object, _ client.ObjectList) client.ListOption {
-		require.Equal(t, w.owner.Name, owner.GetName())
-		return client.MatchingLabels{"here": "yes"}
-	}
-	result, err := w.Prune(t.Context(), w.owner, nil, &corev1.ConfigMapList{})
-	require.NoError(t, err)
-	require.Equal(t, []string{"deleted ConfigMap/inside"}, list(result))
-}

@@ -4,26 +4,17 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	toolscache "k8s.io/client-go/tools/cache"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller"
-	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver/pretend"
 )
 
@@ -132,116 +123,4 @@ func resting() bool {
 		}
 	}
 	return true
-}
-
-// maker counts the objects that appear.
-type maker struct {
-	*cluster
-	made atomic.Int64
-}
-
-func newMaker(c *cluster) *maker {
-	c.Helper()
-	m := &maker{cluster: c}
-	all, err := cache.New(c.config, cache.Options{Scheme: c.scheme})
-	require.NoError(c, err)
-	go func() { _ = all.Start(c.Context()) }()
-	for _, kind := range []client.Object{
-		&servingv1.Service{}, &flowsv1.Sequence{}, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Secret{}, &networkingv1.NetworkPolicy{},
-	} {
-		gvk, err := c.client.GroupVersionKindFor(kind)
-		require.NoError(c, err)
-		object := &metav1.PartialObjectMetadata{}
-		object.SetGroupVersionKind(gvk)
-		informer, err := all.GetInformer(c.Context(), object)
-		require.NoError(c, err)
-		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(any) { m.made.Add(1) }})
-		require.NoError(c, err)
-	}
-	return m
-}
-
-// time is how long it takes from begin until so many more objects are there.
-func (m *maker) time(objects int, begin func()) time.Duration {
-	m.Helper()
-	last := int64(-1)
-	m.until("nothing comes any more", func() bool {
-		n := m.made.Load()
-		quiet := n == last && resting()
-		last = n
-		return quiet
-	})
-	want, begun := m.made.Load()+int64(objects), time.Now()
-	begin()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for m.made.Load() < want {
-		require.Less(m, time.Since(begun), 5*time.Minute, "not all objects are made")
-		<-tick.C
-	}
-	return time.Since(begun)
-}
-
-// rendered are all objects of versions, as the controller makes them.
-func rendered(t *testing.T, versions []*v1alpha1.Version) (objects []client.Object) {
-	t.Helper()
-	for _, v := range versions {
-		list, err := render.Objects(render.Input{Version: v, Settings: render.DefaultSettings(), EntrypointImage: image})
-		require.NoError(t, err)
-		for _, object := range list {
-			objects = append(objects, object)
-		}
-		objects = append(objects, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: render.ReplySecretName(v.Name), Namespace: v.Namespace},
-			Data:       map[string][]byte{render.ReplySecretKey: make([]byte, 32)},
-		})
-	}
-	return objects
-}
-
-// What the controller takes to make all objects of versions, beside a plain
-// client that makes the same ones eight at a time (7-performance: 1.25).
-func TestCreationBesideAPlainClient(t *testing.T) {
-	if !full() {
-		t.Skip("a measure, not a test: KRT_SCALE=1 make test-api runs it")
-	}
-	c := start(t)
-	c.run(controller.New(c.config, options()))
-	m := newMaker(c)
-	namespace := c.namespace()
-	const rounds = 9 // the first is left out: it opens connections and watches
-	for _, size := range []int{1, 25} {
-		var plain, ours, creation []time.Duration
-		for round := range rounds {
-			for i := range 2 {
-				var versions []*v1alpha1.Version
-				for k := range size {
-					versions = append(versions, version(namespace, fmt.Sprintf("v%d-%d-%d-%d", size, round, i, k), v1alpha1.DeliveryDirect))
-				}
-				objects := rendered(t, versions)
-				if (i+round)%2 == 0 {
-					plain = append(plain, m.time(len(objects), func() { c.create(objects) }))
-					continue
-				}
-				wanted := make([]client.Object, 0, len(versions))
-				for _, v := range versions {
-					wanted = append(wanted, v)
-				}
-				ours = append(ours, m.time(len(objects), func() {
-					begun := time.Now()
-					c.create(wanted)
-					creation = append(creation, time.Since(begun))
-				}))
-			}
-		}
-		p, o, v := median(plain[1:]), median(ours[1:]), median(creation[1:])
-		t.Logf("%d versions of %d objects: a plain client %s; the controller %s, of which creating the versions took %s: ratio %.2f, without that %.2f",
-			size, len(rendered(t, []*v1alpha1.Version{version("x", "v", v1alpha1.DeliveryDirect)})), p, o, v,
-			float64(o)/float64(p), float64(o-v)/float64(p))
-	}
-}
-
-func median(list []time.Duration) time.Duration {
-	slices.Sort(list)
-	return list[len(list)/2].Round(100 * time.Microsecond)
 }

@@ -1,0 +1,48 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"krt.dev/kn-krt/pkg/apply"
+)
+
+// ownerIndex lets objects of some kinds be found by their owner, once for all who
+// ask. It is made when controllers start: what is indexed before that is waited for
+// by the manager, also where it must not be read, and by one that is not the leader.
+type ownerIndex struct {
+	indexer client.FieldIndexer
+
+	mu   sync.Mutex
+	made map[string]bool
+}
+
+func newOwnerIndex(indexer client.FieldIndexer) *ownerIndex {
+	return &ownerIndex{indexer: indexer, made: map[string]bool{}}
+}
+
+// of indexes kinds. It waits until their objects are known.
+func (x *ownerIndex) of(ctx context.Context, kinds ...client.Object) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, kind := range kinds {
+		name := fmt.Sprintf("%T", kind)
+		if x.made[name] {
+			continue
+		}
+		if err := x.indexer.IndexField(ctx, kind, apply.OwnerIndex, apply.IndexOwner); err != nil {
+			return fmt.Errorf("cannot index %s: %w", name, err)
+		}
+		x.made[name] = true
+	}
+	return nil
+}
+
+// source indexes kinds before the first look at anything.
+func (x *ownerIndex) source(kinds ...client.Object) source.Source {
+	return source.Func(func(ctx context.Context, _ queue) error { return x.of(ctx, kinds...) })
+}
