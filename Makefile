@@ -8,18 +8,16 @@ ifeq ($(strip $(HOME)),)
 export HOME := $(CURDIR)/.cache/home
 endif
 
-# Binaries bear the commit they were made of, where git can tell.
 VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
-# The race detector needs a C compiler.
+# The race detector needs a C compiler; binaries bear the commit they were made of, where git can tell.
 RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 PYTHON := tools/python.sh
-# The versions in functions/, and the Go modules of ours: those with tests that need no cluster, and those to lint. Of
-# test/cluster's, image and kn hold no code, and kube (a main of 62 lines) would compile all of Kubernetes to be looked at.
+# The versions in functions/, and the Go modules of ours: with tests that need no cluster, and to lint (kube would compile all of Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns
 
-.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench lint generate verify
+.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench-api bench bin/cluster lint generate verify
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,12 +54,13 @@ test: deps build ## Run all tests that need no cluster (race detector), then eve
 	done
 
 # Kubernetes and Knative are built once and kept in the user's cache: test/cluster/README.md.
-cluster: ## Start a cluster with Knative for the tests (root on Linux; the first time takes 20 minutes)
-	@go build $(VCS) -o bin/cluster ./test/cluster
+bin/cluster:
+	@go build $(VCS) -o $@ ./test/cluster
+
+cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 15 minutes)
 	@bin/cluster up
 
-cluster-down: ## Stop that cluster and leave nothing of it
-	@go build $(VCS) -o bin/cluster ./test/cluster
+cluster-down: bin/cluster ## Stop that cluster and leave nothing of it
 	@bin/cluster down
 
 ON_CLUSTER := ./test/e2e/... ./test/conformance
@@ -77,10 +76,12 @@ e2e-long: cluster ## Run what takes minutes there: publishes and faults under lo
 	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
-test-api: ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
-	@go build $(VCS) -o bin/cluster ./test/cluster
-	@kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); \
-		KRT_KUBE=$$kube KRT_CRDS=$$crds go test $(RACE) -count=1 ./test/apiserver/...
+ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test
+test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
+	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
+
+bench-api: bin/cluster ## Measure on it what it takes the controller to make objects, beside a plain client
+	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
 
 bench: deps ## Measure the parts beside their baselines (flags: BENCH="-case chain -rounds 5")
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; go run ./test/bench $(BENCH)
