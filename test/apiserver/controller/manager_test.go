@@ -141,19 +141,31 @@ func TestAReplicaThatIsCutOffIsReplaced(t *testing.T) {
 	p.started("w")
 }
 
-// Without the rights of config/ nothing can be read; the rights may come later.
-func TestReadyOnceAllIsRead(t *testing.T) {
-	apiserver.Need(t)
-	p := newPlace(t, shared)
+// ignorant is a controller that may not read what it watches, and says that it is not ready.
+func ignorant(t *testing.T, p *place) *replica {
+	t.Helper()
 	r := shared.replica(t, shared.As("krt-system", "nobody"), false)
 	r.run(t, r)
 	require.True(t, p.soon(func() bool {
 		status, page := get(t, "http://"+r.probes+"/readyz")
 		return status == http.StatusInternalServerError && strings.Contains(page, "[-]caches failed")
 	}))
+	return r
+}
+
+func TestEndsThoughNothingIsRead(t *testing.T) {
+	apiserver.Need(t)
+	ignorant(t, newPlace(t, shared)).stop()
+}
+
+func TestReadyOnceAllIsRead(t *testing.T) {
+	apiserver.Need(t)
+	p := newPlace(t, shared)
+	r := ignorant(t, p)
 	status, _ := get(t, "http://"+r.probes+"/healthz")
 	require.Equal(t, http.StatusOK, status, "a restart would not help")
 
+	// The rights may come later.
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "nobody"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "krt-controller"},
