@@ -44,6 +44,10 @@ func knativePrograms() []string {
 		"eventing/config/core/deployments/controller.yaml", "eventing/config/core/deployments/webhook.yaml",
 		"eventing/config/core/deployments/pingsource-mt-adapter.yaml",
 		"eventing/config/channels/in-memory-channel",
+		"eventing/config/brokers/mt-channel-broker/roles",
+		"eventing/config/brokers/mt-channel-broker/deployments/broker-filter.yaml",
+		"eventing/config/brokers/mt-channel-broker/deployments/broker-ingress.yaml",
+		"eventing/config/brokers/mt-channel-broker/deployments/controller.yaml",
 	}
 }
 
