@@ -22,13 +22,7 @@ func up(ctx context.Context, p place, s *steps) error {
 		return err
 	}
 	defer unlock()
-	if err := s.packages(ctx); err != nil {
-		return err
-	}
-	if err := fetchModules(ctx, p, s); err != nil {
-		return err
-	}
-	key, err := buildAll(ctx, p, s)
+	key, err := prepare(ctx, p, s)
 	if err != nil {
 		return err
 	}
@@ -52,6 +46,17 @@ func up(ctx context.Context, p place, s *steps) error {
 	text := fmt.Sprintf("made in %.0f s", time.Since(start).Seconds())
 	fmt.Fprintf(s.out, "The cluster is up, %s.\n", text)
 	return os.WriteFile(filepath.Join(p.State, "ready"), []byte(text), 0o644)
+}
+
+// prepare gets all that comes from elsewhere; see buildAll.
+func prepare(ctx context.Context, p place, s *steps) (key string, err error) {
+	if err := s.packages(ctx); err != nil {
+		return "", err
+	}
+	if err := fetchModules(ctx, p, s); err != nil {
+		return "", err
+	}
+	return buildAll(ctx, p, s)
 }
 
 // buildAll makes the tools and returns a key that changes when any of them does.
