@@ -29,7 +29,8 @@ type request struct {
 	table    *table
 	route    *route
 	first    Parcel
-	answer   chan answer // one slot: the first answer wins
+	answer   chan answer // one slot, for the first answer
+	answered atomic.Bool
 	step     atomic.Int32
 	parties  atomic.Int32
 	entry    *Entrypoint
@@ -43,17 +44,16 @@ type answer struct {
 	failure *spb.Status
 }
 
-// offer makes a the answer unless there is one already.
+// offer makes a the answer unless there has been one.
 func (r *request) offer(a answer) bool {
-	select {
-	case r.answer <- a:
-		return true
-	default:
+	if r.answered.Swap(true) {
 		if a.data != nil {
 			a.data.Free()
 		}
 		return false
 	}
+	r.answer <- a
+	return true
 }
 
 func (r *request) leave() {
