@@ -38,7 +38,6 @@ type secrets struct {
 type secretWatch struct {
 	informer toolscache.SharedIndexInformer
 	stop     context.CancelFunc
-	settled  chan struct{} // closed when the Secrets are known, or will not be by this watch
 
 	mu      sync.Mutex
 	err     error                         // of the newest list or watch that did not work
@@ -72,7 +71,9 @@ func (s *secrets) get(ctx context.Context, version types.NamespacedName, name st
 		return nil, err
 	}
 	if err := w.synced(ctx); err != nil {
-		s.wait(w, version)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting[version] = true
 		return nil, err
 	}
 	object, there, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
@@ -91,11 +92,7 @@ func (s *secrets) watch(namespace string) (*secretWatch, error) {
 	if s.ctx == nil {
 		return nil, errNotWatched
 	}
-	w := &secretWatch{
-		informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{}),
-		settled:  make(chan struct{}),
-		waiting:  map[types.NamespacedName]bool{},
-	}
+	w := &secretWatch{waiting: map[types.NamespacedName]bool{}, informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})}
 	_, err := w.informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    s.enqueue,
 		UpdateFunc: func(_, object any) { s.enqueue(object) },
@@ -110,26 +107,14 @@ func (s *secrets) watch(namespace string) (*secretWatch, error) {
 	s.namespaces[namespace] = w
 	go w.informer.RunWithContext(ctx)
 	go func() {
-		toolscache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced)
-		close(w.settled)
-		s.wake(w) // of a watch that has been stopped too: who still wants to know begins a new one
+		if toolscache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced) {
+			s.wake(w)
+		}
 	}()
 	return w, nil
 }
 
-// wait has a version that has asked in vain come into the queue when there is more to know.
-func (s *secrets) wait(w *secretWatch, version types.NamespacedName) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case <-w.settled: // wake may have been here before
-		s.queue.Add(reconcile.Request{NamespacedName: version})
-	default:
-		w.waiting[version] = true
-	}
-}
-
-// wake puts into the queue who waits.
+// wake puts into the queue who has asked in vain.
 func (s *secrets) wake(w *secretWatch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
