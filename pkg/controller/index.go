@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,11 +19,11 @@ type ownerIndex struct {
 	indexer client.FieldIndexer
 
 	mu   sync.Mutex
-	made map[string]bool
+	made map[reflect.Type]bool
 }
 
 func newOwnerIndex(indexer client.FieldIndexer) *ownerIndex {
-	return &ownerIndex{indexer: indexer, made: map[string]bool{}}
+	return &ownerIndex{indexer: indexer, made: map[reflect.Type]bool{}}
 }
 
 // of indexes kinds. It waits until their objects are known.
@@ -30,14 +31,14 @@ func (x *ownerIndex) of(ctx context.Context, kinds ...client.Object) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, kind := range kinds {
-		name := fmt.Sprintf("%T", kind)
-		if x.made[name] {
+		of := reflect.TypeOf(kind) // its name alone is that of another kind too: there are two *v1.Service
+		if x.made[of] {
 			continue
 		}
 		if err := x.indexer.IndexField(ctx, kind, apply.OwnerIndex, apply.IndexOwner); err != nil {
-			return fmt.Errorf("cannot index %s: %w", name, err)
+			return fmt.Errorf("cannot index %s: %w", of, err)
 		}
-		x.made[name] = true
+		x.made[of] = true
 	}
 	return nil
 }
