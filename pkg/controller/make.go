@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,12 +50,12 @@ func (o outcome) changed(p piece) bool { return o.changes[p] }
 // deletes what is desired no longer.
 func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 	a.outcome = outcome{flags: map[string][]string{}, causes: map[piece]*cause{}, changes: map[piece]bool{}}
-	// The key comes first: the entrypoint's pods are told which one they have read.
-	key, err := r.ensureReplyKey(ctx, a.version)
-	if err := a.outcome.blame(a.version, piece{}, err); err != nil {
-		return err
+	// The entrypoint's pods are told which key they have read.
+	key, err := r.replyKey(ctx, a.version)
+	if err != nil {
+		return a.outcome.blame(a.version, piece{}, err)
 	}
-	items, err := r.desired(ctx, a, key)
+	items, err := r.desired(ctx, a, key.id(a.version))
 	if err != nil {
 		return err
 	}
@@ -67,7 +66,7 @@ func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 	if items == nil {
 		return nil // it could not be rendered: what there is stays
 	}
-	err = r.write(ctx, a, items)
+	err = r.write(ctx, a, key, items)
 	_, pruned := r.applier.Prune(ctx, a.version, keep, r.kinds()...)
 	return errors.Join(err, pruned)
 }
@@ -86,13 +85,20 @@ func (o outcome) blame(v *v1alpha1.Version, p piece, err error) error {
 	return nil
 }
 
-// write applies items, and sorts what fails: what needs a person is a cause of its
-// piece, the rest is returned.
-func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item) error {
+// write applies items and keeps the reply key, and sorts what fails: what needs a
+// person is a cause of its piece, the rest is returned.
+func (r *versionReconciler) write(ctx context.Context, a *attempt, key replyKey, items []item) error {
 	var mu sync.Mutex
 	var errs []error
 	var all errgroup.Group
 	all.SetLimit(parallel)
+	all.Go(func() error {
+		err := r.keep(ctx, a.version, key)
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, a.outcome.blame(a.version, piece{}, err))
+		return nil
+	})
 	for _, one := range items {
 		if one.leave {
 			continue
@@ -115,9 +121,9 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, items []item)
 
 // desired renders the version. That it cannot be rendered is a cause, and no item.
 // Without a key the entrypoint's Deployment stays as it is.
-func (r *versionReconciler) desired(ctx context.Context, a *attempt, key types.UID) ([]item, error) {
+func (r *versionReconciler) desired(ctx context.Context, a *attempt, key string) ([]item, error) {
 	in := render.Input{Version: a.version, Settings: a.settings, EntrypointImage: r.image, Addresses: a.addresses(),
-		ConfigHash: a.config.hash, ReplyKey: string(key)}
+		ConfigHash: a.config.hash, ReplyKey: key}
 	var err error
 	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type versionReconciler struct {
 	image    string // of the entrypoint
 	system   string // the controller's namespace
 	checks   *checks
+	keys     replyKeys
 }
 
 // Reconcile takes one look at a version: it does the next of what brings the

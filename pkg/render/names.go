@@ -67,8 +67,9 @@ const (
 	AnnotationConfigHash = "krt.dev/config-hash"
 	// AnnotationContentHash is the hash of the entrypoint's ConfigMap.
 	AnnotationContentHash = "krt.dev/content-hash"
-	// AnnotationReplyKey is the UID of the Secret [ReplySecretName]. Who deletes it by
-	// hand gets another key: pods with different ones cannot read each other's tokens.
+	// AnnotationReplyKey tells which key the Secret [ReplySecretName] has, whose label
+	// it is too. Who deletes that by hand gets another key: pods with different ones
+	// cannot read each other's tokens.
 	AnnotationReplyKey = "krt.dev/reply-key"
 )
 

@@ -45,7 +45,8 @@ type Input struct {
 	Addresses map[string]string
 	// ConfigHash is a hash of the values in the Secret [ConfigName]; empty without any.
 	ConfigHash string
-	// ReplyKey is the UID of the Secret [ReplySecretName]; empty where no cluster is asked.
+	// ReplyKey tells the key in the Secret [ReplySecretName] from others; empty where no
+	// cluster is asked.
 	ReplyKey string
 	// Nodes is how many nodes of the cluster pods can be put on. With more than
 	// one, the replicas of an entrypoint are spread.

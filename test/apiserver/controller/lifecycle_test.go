@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -128,6 +130,13 @@ func keepsItsReplyKey(p *place) {
 	require.True(p, p.read("v-reply", after))
 	require.Equal(p, before.Data, after.Data)
 	require.Equal(p, before.ResourceVersion, after.ResourceVersion, "it is never written again")
+
+	p.remove(after) // by hand: pods with another key are due
+	p.until("v", func(*v1alpha1.Version) bool {
+		key, deployment := &corev1.Secret{}, &appsv1.Deployment{}
+		return p.read("v-reply", key) && key.UID != before.UID && p.read("v-entrypoint", deployment) &&
+			deployment.Spec.Template.Annotations[render.AnnotationReplyKey] == key.Labels[render.AnnotationReplyKey] && !bytes.Equal(key.Data["key"], before.Data["key"])
+	})
 }
 
 func publishedAndTakenOver(p *place) {
