@@ -50,6 +50,8 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 	}
 	if refusal != nil {
 		t.release()
+		// Of a source or a channel nobody reads the answer.
+		e.log.Warn("refused an event", "type", clip(in.Type(), 128), "source", clip(in.Source(), 128), "error", refusal.text)
 		refusal.write(w)
 		return
 	}

@@ -190,12 +190,21 @@ func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status)
 
 // notFound says what there is instead of what was asked for.
 func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
-	status := http.StatusNotFound
-	text := fmt.Sprintf("version %q has no %s %s; its rpcs are", t.version.Name, r.Method, clip(r.URL.Path, 256))
-	for path := range t.byMethod {
-		text += " POST " + path
+	path := clip(r.URL.Path, 256)
+	status, refusal := http.StatusNotFound, &spb.Status{Code: int32(code.Code_NOT_FOUND)}
+	switch {
+	case t.byMethod[r.URL.Path] == nil:
+		refusal.Message = fmt.Sprintf("version %q has no %s %s; its rpcs are POST %s; GET / says how to call them",
+			t.version.Name, r.Method, path, strings.Join(sortedKeys(t.byMethod), ", POST "))
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		status, refusal.Code = http.StatusMethodNotAllowed, int32(code.Code_INVALID_ARGUMENT)
+		refusal.Message = fmt.Sprintf("%s wants POST, not %s", path, r.Method)
+	default:
+		status, refusal.Code = http.StatusUnsupportedMediaType, int32(code.Code_INVALID_ARGUMENT)
+		refusal.Message = fmt.Sprintf("a body of type %q is not taken; send application/json, or what Connect, gRPC-Web and gRPC do", clip(r.Header.Get("Content-Type"), 64))
 	}
-	writeStatus(w, status, &spb.Status{Code: int32(code.Code_NOT_FOUND), Message: text + "; GET / says how to call them"})
+	writeStatus(w, status, refusal)
 }
 
 // proto serves the contract's files.
