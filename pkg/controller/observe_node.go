@@ -118,7 +118,7 @@ func nodeHint(v *v1alpha1.Version, node, reason string) string {
 	case v1alpha1.ReasonUnschedulable:
 		return ""
 	default:
-		return "; see: " + command(v, "describe")
+		return "; see: " + command(v, "events", "--warnings")
 	}
 }
 

@@ -119,14 +119,14 @@ func TestObserveNode(t *testing.T) {
 			Message: "its container ended with exit code 3: KeyError: ***; see its log: kn krt logs v -n ns --node etl"}},
 		{"another failure of the revision", nodeObjects{service: testService(failed), revision: testRevision(func(s *servingv1.RevisionStatus) {
 			s.MarkResourcesAvailableFalse("FailedCreate", "quota exceeded")
-		})}, v1alpha1.NodeStatus{Reason: v1alpha1.ReasonRevisionFailed, Message: "FailedCreate: quota exceeded; see: kn krt describe v -n ns"}},
+		})}, v1alpha1.NodeStatus{Reason: v1alpha1.ReasonRevisionFailed, Message: "FailedCreate: quota exceeded; see: kn krt events v -n ns --warnings"}},
 		{"no revision is made", nodeObjects{service: testService(failed)},
-			v1alpha1.NodeStatus{Reason: v1alpha1.ReasonRevisionFailed, Message: "RevisionFailed: Revision has failed with ***; see: kn krt describe v -n ns"}},
+			v1alpha1.NodeStatus{Reason: v1alpha1.ReasonRevisionFailed, Message: "RevisionFailed: Revision has failed with ***; see: kn krt events v -n ns --warnings"}},
 		{"its name is taken", nodeObjects{service: testService(func(set apis.ConditionManager) {
 			set.MarkTrue(servingv1.ServiceConditionConfigurationsReady)
 			set.MarkFalse(servingv1.ServiceConditionRoutesReady, "NotOwned", `There is an existing placeholder Service "v-etl" that we do not own.`)
 		})}, v1alpha1.NodeStatus{Reason: v1alpha1.ReasonNotOwned,
-			Message: `There is an existing placeholder Service "v-etl" that we do not own.; see: kn krt describe v -n ns`}},
+			Message: `There is an existing placeholder Service "v-etl" that we do not own.; see: kn krt events v -n ns --warnings`}},
 		{"pods know better", nodeObjects{service: testService(failed), revision: testRevision(), pods: []corev1.Pod{
 			testPod(container(corev1.ContainerStatus{State: ended(1, "Error", "no model")})),
 		}}, v1alpha1.NodeStatus{Reason: v1alpha1.ReasonCrashed, Message: "its container ended with exit code 1: no model; see its log: kn krt logs v -n ns --node etl"}},
