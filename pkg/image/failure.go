@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 
@@ -111,6 +110,7 @@ func trouble(err error) Trouble {
 	var answer *transport.Error
 	var dial *net.OpError
 	var dns *net.DNSError
+	var slow net.Error
 	text := err.Error()
 	switch {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
@@ -121,7 +121,7 @@ func trouble(err error) Trouble {
 		return TroubleOther
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"), strings.Contains(text, "x509:"):
 		return TroubleInsecure
-	case errors.As(err, &dns), errors.As(err, &dial), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &dns), errors.As(err, &dial), errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &slow) && slow.Timeout():
 		return TroubleUnreachable
 	}
 	return TroubleOther
