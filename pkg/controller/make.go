@@ -46,6 +46,11 @@ type outcome struct {
 func (o outcome) cause(p piece) *cause { return o.causes[p] }
 func (o outcome) changed(p piece) bool { return o.changes[p] }
 
+// made reports whether something has been written, and nothing needs a person.
+func (o outcome) made() bool {
+	return len(o.changes) > 0 && len(o.causes) == 0 && len(o.flags) == 0
+}
+
 // make writes what differs from what is desired, all at the same time, and
 // deletes what is desired no longer.
 func (r *versionReconciler) make(ctx context.Context, a *attempt) error {

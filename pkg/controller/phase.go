@@ -13,6 +13,9 @@ type situation struct {
 	before v1alpha1.Phase
 	// run tells whether it is to run: it is asked to, or it is published.
 	run bool
+	// begun tells that its first objects have been made just now. The watches are
+	// about to tell of them, and the next look writes the status of what they have become.
+	begun bool
 	// remains tells whether something of it is there yet that a stop takes away.
 	remains bool
 	ready   metav1.ConditionStatus

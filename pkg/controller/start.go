@@ -33,29 +33,30 @@ type attempt struct {
 // start makes what runs of a version be as it should, and marks in v what became
 // of it. What hinders one part hinders no other. The error is what may be gone
 // when it is tried again; what needs a person is marked.
-func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) error {
+// made reports that objects have been written just now and nothing is amiss.
+func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (made bool, err error) {
 	a := &attempt{version: v, now: now, isLive: isLive(v.Status.Phase)}
-	var err error
 	if a.settings, err = r.settings.Get(); err != nil {
 		if !a.isLive {
 			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, err.Error())
 		}
-		return nil // a change of the settings puts every version into the queue
+		return false, nil // a change of the settings puts every version into the queue
 	}
 	a.withheld = startFailed(v, now, a.settings.StartTimeout) && !a.partsReady()
 	if a.config, err = r.readConfig(ctx, v); err != nil {
-		return err
+		return false, err
 	}
 	if a.verdict, err = r.checks.of(ctx, v); err != nil {
-		return err
+		return false, err
 	}
 	if a.have, err = r.read(ctx, v); err != nil {
-		return err
+		return false, err
 	}
 	if a.verdict.valid() && (a.isLive || a.config.ready) {
 		err = r.make(ctx, a)
 	}
-	return errors.Join(err, r.observe(ctx, a))
+	err = errors.Join(err, r.observe(ctx, a))
+	return err == nil && a.outcome.made(), err
 }
 
 // partsReady reports whether all is ready that an entrypoint needs to answer.

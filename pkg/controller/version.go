@@ -58,16 +58,19 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 		return reconcile.Result{}, err
 	}
 	run := published.runs(v)
-	held := r.hold(ctx, v, run)
+	isHeld, held := controllerutil.ContainsFinalizer(v, finalizer), r.hold(ctx, v, run)
 	before, now := v.DeepCopy(), metav1.Now()
 	v.BeginStatus()
 	v.RecordState(now)
 	markPublication(v, published, run)
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
-	result, err := r.advance(ctx, v, s, now.Time)
+	result, err := r.advance(ctx, v, &s, now.Time)
 	done, failed := held(before, v)
 	if err = errors.Join(err, failed); !done {
 		return reconcile.Result{}, err
+	}
+	if s.begun && !isHeld {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	if err = errors.Join(err, r.save(ctx, before, v)); err != nil {
 		return reconcile.Result{}, err
@@ -79,9 +82,9 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 }
 
 // advance starts or stops, and sums up what became of that.
-func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s situation, now time.Time) (result reconcile.Result, err error) {
+func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s *situation, now time.Time) (result reconcile.Result, err error) {
 	if s.run {
-		err = r.start(ctx, v, now)
+		s.begun, err = r.start(ctx, v, now)
 	} else {
 		s.remains, err = r.stop(ctx, v, now)
 	}
