@@ -120,7 +120,10 @@ func (a *Applier) one(ctx context.Context, owner client.Object, w *wanted) (Acti
 	err := a.Client.Get(ctx, w.key, live)
 	if apierrors.IsNotFound(err) {
 		// A plain create: unlike an apply it never meets an object that the cache has not seen.
-		err = a.Client.Create(ctx, w.object(), a.fieldOwner())
+		var object client.Object
+		if object, err = w.first(); err == nil {
+			err = a.Client.Create(ctx, object, a.fieldOwner())
+		}
 		if !apierrors.IsAlreadyExists(err) {
 			return done(Created, err)
 		}
