@@ -34,7 +34,9 @@ type request struct {
 	step     atomic.Int32
 	parties  atomic.Int32
 	entry    *Entrypoint
+	begin    time.Time
 	deadline time.Time
+	ended    atomic.Int64 // how long the delivery took that brought no answer itself; 0 while it runs
 	cancel   context.CancelFunc
 }
 
@@ -81,7 +83,7 @@ func (e *Entrypoint) call(ctx context.Context, t *table, r *route, in inbound) (
 		deadline = d
 	}
 	id, token := e.sealer.seal(deadline)
-	req := &request{table: t, route: r, answer: make(chan answer, 1), entry: e, deadline: deadline}
+	req := &request{table: t, route: r, answer: make(chan answer, 1), entry: e, begin: begin, deadline: deadline}
 	req.parties.Store(2)
 	req.step.Store(-1)
 	req.first = Parcel{Data: in.data, Event: &event.Event{
@@ -117,6 +119,7 @@ func (r *request) deliver(ctx context.Context) {
 	case last != nil:
 		r.offer(r.read(last))
 	default: // the answer has come, or will, at the reply port
+		r.ended.Store(int64(time.Since(r.begin)))
 	}
 }
 
@@ -150,9 +153,17 @@ func (r *request) late() *spb.Status {
 		Workflow: r.route.Name,
 		Version:  r.table.version.Name,
 	}
+	by := "its Sequence"
 	if i := int(r.step.Load()); i >= 0 && i < len(r.route.Steps) {
 		f.Node = r.route.Steps[i].Node
-		f.Text += fmt.Sprintf(": node %q was at work", f.Node)
+		by = fmt.Sprintf("node %q", f.Node)
+	}
+	switch ended := time.Duration(r.ended.Load()); {
+	case ended > 0:
+		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
+		r.entry.log.Warn("no reply came", "workflow", f.Workflow, "node", f.Node, "correlation", r.first.Event.CorrelationID, "taken", ended)
+	case f.Node != "":
+		f.Text += ": " + by + " was at work"
 	}
 	return f.Status()
 }

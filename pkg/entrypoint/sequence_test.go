@@ -232,3 +232,24 @@ func TestACallerThatCancelsCancelsTheSequence(t *testing.T) {
 	failed(t, err, codes.Canceled)
 	<-cancelled
 }
+
+// A channel without subscribers takes an event so, and drops it.
+func TestAnEventThatWasTakenAndBringsNoReplyIsSaid(t *testing.T) {
+	took := func(context.Context, *event.Event) (int, *event.Event) { return http.StatusAccepted, nil }
+	for _, c := range []struct{ by, name string }{{"its Sequence", ""}, {`node "a"`, "a"}} {
+		t.Run(c.by, func(t *testing.T) {
+			t.Parallel()
+			f, o := newFixture(t), quick()
+			o.Timeout = time.Second
+			v := f.version(node(t, "a", took))
+			if c.name == "" {
+				v.Workflows[0].Address = node(t, "sequence", took).URL
+			}
+			f.serve(v, o)
+			_, err := f.call(t.Context(), "x")
+			text, info := failed(t, err, codes.DeadlineExceeded)
+			require.Regexp(t, `^workflow "flow" gave no answer in time: `+c.by+` took the event within \S+s, and no reply came$`, text)
+			require.Equal(t, c.name, info.GetMetadata()["node"])
+		})
+	}
+}
