@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -13,23 +13,19 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// table writes rows in columns as kn does: three spaces between, no frame, and
-// nothing behind the last cell of a row.
-type table struct {
-	w    io.Writer
-	rows [][]string
-}
+// table writes rows in columns as kn does: three spaces between, no frame.
+type table struct{ w *tabwriter.Writer }
 
 // newTable begins a table; without columns it has no head.
 func newTable(w io.Writer, columns ...string) *table {
-	t := &table{w: w}
+	t := &table{w: tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)}
 	if len(columns) > 0 {
 		t.row(columns...)
 	}
 	return t
 }
 
-// row adds one row. A first cell keeps the spaces it begins with.
+// row writes one row. A first cell keeps the spaces it begins with.
 func (t *table) row(cells ...string) {
 	clean := make([]string, len(cells))
 	for i, cell := range cells {
@@ -39,31 +35,10 @@ func (t *table) row(cells ...string) {
 			clean[i] = cell[:len(cell)-len(strings.TrimLeft(cell, " "))] + clean[i]
 		}
 	}
-	t.rows = append(t.rows, clean)
+	fmt.Fprintln(t.w, strings.Join(clean, "\t"))
 }
 
-// flush writes the rows.
-func (t *table) flush() error {
-	var widths []int
-	for _, row := range t.rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	var text strings.Builder
-	for _, row := range t.rows {
-		var line strings.Builder
-		for i, cell := range row {
-			fmt.Fprintf(&line, "%-*s   ", widths[i], cell)
-		}
-		text.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(t.w, text.String())
-	return err
-}
+func (t *table) flush() error { return t.w.Flush() }
 
 // age is how long ago t was, as kn and kubectl write it; nothing if it never was.
 func age(t metav1.Time) string {

@@ -16,7 +16,7 @@ func TestTable(t *testing.T) {
 	rows.row("  ++", "größe → ok", "x")
 	require.NoError(t, rows.flush())
 	require.Equal(t, `  OK   NAME          REASON
-  ++   etl
+  ++   etl           `+`
   !!   model (GPU)   no GPU here
   ++   größe → ok    x
 `, out.String())
