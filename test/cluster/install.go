@@ -115,7 +115,11 @@ func installKnative(k kubectl, p place) error {
 	if err != nil {
 		return err
 	}
-	return k.apply("kubectl", set.Text)
+	text, err := withPatience(set.Text)
+	if err != nil {
+		return err
+	}
+	return k.apply("kubectl", text)
 }
 
 func waitKnative(k kubectl) error {
