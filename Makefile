@@ -63,10 +63,10 @@ cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linu
 cluster-down: bin/cluster ## Stop that cluster and leave nothing of it
 	@bin/cluster down
 
-# On a cluster of one's own, else on ours. Both packages at once starve one of two cores, so: -p 1.
+# Of whose cluster: one's own needs nothing made before.
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
-	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -p 1 -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
+	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
 
 e2e-long: cluster ## Run what takes minutes there: publishes and faults under load, Knative's own conformance tests
 	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load

@@ -16,6 +16,8 @@ type situation struct {
 	// begun tells that its first objects have been made just now. The watches are
 	// about to tell of them, and the next look writes the status of what they have become.
 	begun bool
+	// soon tells that it waits for something of which no watch tells.
+	soon bool
 	// remains tells whether something of it is there yet that a stop takes away.
 	remains bool
 	ready   metav1.ConditionStatus

@@ -28,35 +28,38 @@ type attempt struct {
 	// which therefore has no Deployment, and so no endpoints.
 	withheld bool
 	outcome  outcome
+	// soon: it waits for something of which no watch tells.
+	soon bool
 }
 
 // start makes what runs of a version be as it should, and marks in v what became
 // of it. What hinders one part hinders no other. The error is what may be gone
 // when it is tried again; what needs a person is marked.
-// made reports that objects have been written just now and nothing is amiss.
-func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (made bool, err error) {
+// begun reports that objects have been written just now and nothing is amiss,
+// soon that something is waited for of which no watch tells.
+func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (begun, soon bool, err error) {
 	a := &attempt{version: v, now: now, isLive: isLive(v.Status.Phase)}
 	if a.settings, err = r.settings.Get(); err != nil {
 		if !a.isLive {
 			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, err.Error())
 		}
-		return false, nil // a change of the settings puts every version into the queue
+		return false, false, nil // a change of the settings puts every version into the queue
 	}
 	a.withheld = startFailed(v, now, a.settings.StartTimeout) && !a.partsReady()
 	if a.config, err = r.readConfig(ctx, v); err != nil {
-		return false, err
+		return false, false, err
 	}
 	if a.verdict, err = r.checks.of(ctx, v); err != nil {
-		return false, err
+		return false, false, err
 	}
 	if a.have, err = r.read(ctx, v); err != nil {
-		return false, err
+		return false, false, err
 	}
 	if a.verdict.valid() && (a.isLive || a.config.ready) {
 		err = r.make(ctx, a)
 	}
 	err = errors.Join(err, r.observe(ctx, a))
-	return err == nil && a.outcome.made(), err
+	return err == nil && a.outcome.made(), a.soon, err
 }
 
 // partsReady reports whether all is ready that an entrypoint needs to answer.
@@ -100,7 +103,9 @@ func (r *versionReconciler) observe(ctx context.Context, a *attempt) error {
 		entrypoint.pods = a.have.sort(pods)
 	}
 	r.observeNodes(a, w)
-	r.observeWorkflows(a, w)
+	if err := r.observeWorkflows(ctx, a, w); err != nil {
+		return err
+	}
 	if a.withheld || a.outcome.changed(piece{}) {
 		entrypoint.deployment = nil
 	}
@@ -151,20 +156,34 @@ func (r *versionReconciler) observeNodes(a *attempt, w view) {
 	}
 }
 
-func (r *versionReconciler) observeWorkflows(a *attempt, w view) {
+func (r *versionReconciler) observeWorkflows(ctx context.Context, a *attempt, w view) error {
 	v := a.version
 	if !r.knative.eventing.Present() && v.Delivery() == v1alpha1.DeliverySequence {
 		v.MarkEventingMissing()
-		return
+		return nil
 	}
-	for _, workflow := range v.Spec.Workflows {
+	for i, workflow := range v.Spec.Workflows {
 		p := piece{workflow: workflow.Name}
 		if c := a.outcome.cause(p); c != nil {
 			v.MarkWorkflowNotReady(workflow.Name, c.reason, c.message)
 			continue
 		}
-		w.observeWorkflow(v, workflow.Name, a.have.sequences[workflow.Name])
+		sequence, known := a.have.sequences[workflow.Name], v.Status.Workflows[i].Ready
+		w.observeWorkflow(v, workflow.Name, sequence)
+		if sequence == nil || known || !v.Status.Workflows[i].Ready {
+			continue
+		}
+		channel, err := r.unserved(ctx, sequence)
+		if err != nil {
+			return err
+		}
+		if channel != "" {
+			a.soon = true
+			v.MarkWorkflowDeploying(workflow.Name, fmt.Sprintf(
+				"Knative Eventing has not connected its channel yet; see: kubectl describe inmemorychannel %s -n %s", channel, v.Namespace))
+		}
 	}
+	return nil
 }
 
 // waits is why there is no Deployment of the entrypoint, if there is none.

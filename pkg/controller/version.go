@@ -84,7 +84,7 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 // advance starts or stops, and sums up what became of that.
 func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s *situation, now time.Time) (result reconcile.Result, err error) {
 	if s.run {
-		s.begun, err = r.start(ctx, v, now)
+		s.begun, s.soon, err = r.start(ctx, v, now)
 	} else {
 		s.remains, err = r.stop(ctx, v, now)
 	}
@@ -101,6 +101,8 @@ func (s situation) next(v *v1alpha1.Version, now time.Time, timeout time.Duratio
 	switch {
 	case s.run && s.ready == metav1.ConditionTrue, !s.run && !s.remains:
 		return 0
+	case s.soon:
+		return time.Second
 	case s.run && !s.failed:
 		if since, failing := v.FailedSince(); failing {
 			if left := timeout - now.Sub(since); left > 0 {

@@ -10,6 +10,7 @@ import (
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -39,7 +40,7 @@ func (s *Server) As(namespace, account string) *rest.Config {
 // NewScheme knows the kinds of Kubernetes, ours, and what a version is made of.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, v1alpha1.AddToScheme)
+	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, messagingv1.AddToScheme, v1alpha1.AddToScheme)
 	if err := kinds.AddToScheme(scheme); err != nil {
 		panic(err) // the kinds are always the same
 	}

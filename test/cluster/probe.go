@@ -16,13 +16,13 @@ func withPatience(stream string) (string, error) {
 	for _, text := range strings.Split(stream, "\n---\n") {
 		var object map[string]any
 		if err := yaml.Unmarshal([]byte(text), &object); err != nil {
-			return "", fmt.Errorf("Knative's YAML: %w", err)
+			return "", fmt.Errorf("cannot change Knative's YAML: %w", err)
 		}
 		if object["kind"] == "Deployment" {
 			relax(object)
 			changed, err := yaml.Marshal(object)
 			if err != nil {
-				return "", fmt.Errorf("Knative's YAML: %w", err)
+				return "", fmt.Errorf("cannot change Knative's YAML: %w", err)
 			}
 			text = string(changed)
 		}

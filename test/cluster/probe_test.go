@@ -33,5 +33,5 @@ spec:
 ---
 `, got)
 	_, err = withPatience("kind: [")
-	require.ErrorContains(t, err, "Knative's YAML: ")
+	require.ErrorContains(t, err, "cannot change Knative's YAML: ")
 }

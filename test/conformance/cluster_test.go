@@ -147,7 +147,7 @@ func startedOnCluster(
 	n.Ready("version/" + string(variant))
 	c := &clustered{n: n, variant: variant, delivery: d, language: language}
 	pods := n.In("get", "pods", "-l", "version-name="+string(variant)+"-entrypoint", "-o",
-		`jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{"\n"}{end}`)
+		`go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{.status.podIP}}{{"\n"}}{{end}}{{end}}`)
 	for line := range strings.Lines(pods) {
 		name, ip, _ := strings.Cut(strings.TrimSpace(line), " ")
 		c.pods, c.ips = append(c.pods, name), append(c.ips, ip)

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -27,6 +28,7 @@ func TestWhatKnativeFillsInIsNoDrift(t *testing.T) {
 	require.NoError(t, builder.AddToScheme(scheme))
 	cfg, err := config.GetConfig()
 	require.NoError(t, err)
+	cfg.WarningHandler = rest.NoWarnings{} // a Deployment without a security context is not the matter here
 	c, err := client.New(cfg, client.Options{Scheme: scheme})
 	require.NoError(t, err)
 	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner", Namespace: n.Name}}

@@ -41,6 +41,7 @@ func TestVersion(t *testing.T) {
 		"has what was changed or deleted made as it was": restored,
 		"takes over what an earlier controller has made": adopted,
 		"makes a way straight to the pod of a node":      shortcut,
+		"waits until its channels are served":            channelsServed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
