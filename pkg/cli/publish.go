@@ -49,12 +49,15 @@ func runPublish(ctx context.Context, c *cluster, o changeOptions) error {
 }
 
 // requirePublishable refuses what the controller would not publish either: a
-// version that is not started and ready (KRT V1, lifecycle).
+// version that is not started and ready (KRT V1, lifecycle). One that is up and
+// ready but for a moment, as while Knative looks at a Sequence anew, is waited for.
 func (c *cluster) requirePublishable(v *v1alpha1.Version) error {
 	if v.WantedState() != v1alpha1.StateStarted {
 		return withHint(fmt.Errorf("cannot publish version %q: it is stopped", v.Name), "Start it with '%s'.", c.command("start %s", v.Name))
 	}
-	if v.IsReady() {
+	ready := v.Status.Condition(v1alpha1.ConditionReady)
+	passing := v.Status.Phase == v1alpha1.PhaseStarted && ready != nil && ready.Status == metav1.ConditionUnknown
+	if v.IsReady() || passing {
 		return nil
 	}
 	d := readiness(v)
