@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,7 @@ type cli struct {
 	path string
 }
 
-// newCLI builds the programs that a release would bring, into a folder before PATH.
+// newCLI has the programs that a release would bring before PATH.
 func newCLI(t *testing.T) cli {
 	t.Helper()
 	n := newRuntime(t)
@@ -24,10 +26,33 @@ func newCLI(t *testing.T) cli {
 	if _, err := exec.LookPath("kn"); err != nil {
 		t.Skip("needs kn")
 	}
-	folder := t.TempDir()
-	n.Run("", "env", "CGO_ENABLED=0", "go", "build", "-o", folder, "krt.dev/kn-krt/cmd/kn-krt", "krt.dev/kn-krt/cmd/runner")
-	return cli{n, "PATH=" + folder + string(os.PathListSeparator) + os.Getenv("PATH")}
+	require.NoError(t, buildPrograms())
+	return cli{n, "PATH=" + programs + string(os.PathListSeparator) + os.Getenv("PATH")}
 }
+
+// programs is their folder, which is there while the tests run.
+var programs string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "kn-krt-e2e-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(programs)
+	os.Exit(code)
+}
+
+// buildPrograms builds them, once for all tests.
+var buildPrograms = sync.OnceValue(func() error {
+	build := exec.Command("go", "build", "-o", programs, "krt.dev/kn-krt/cmd/kn-krt", "krt.dev/kn-krt/cmd/runner")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+})
 
 // krt runs kn krt in the test's namespace.
 func (c cli) krt(args ...string) string {
