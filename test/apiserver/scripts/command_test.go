@@ -170,6 +170,7 @@ var volatile = []struct{ pattern, replacement string }{
 	{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, "TIME"},
 	{`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`, "UID"},
 	{`("?resourceVersion"?: )"\d+"`, `${1}"REVISION"`},
+	{`(?m) +$`, ""},       // a row's last cell may be empty
 	{`(\S) {2,}`, "$1  "}, // columns move with the width of an age
 }
 
