@@ -63,7 +63,7 @@ cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linu
 cluster-down: bin/cluster ## Stop that cluster and leave nothing of it
 	@bin/cluster down
 
-# Of whose cluster: one's own needs nothing made before.
+# On the cluster that both variables name, else on ours, which is started then.
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance

@@ -15,9 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
@@ -32,6 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metrics "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // Broken in the image of a container makes what runs it fail.
@@ -56,13 +56,8 @@ func (p *player[T]) Reconcile(ctx context.Context, object T) (reconcile.Result, 
 func New(cfg *rest.Config) (manager.Manager, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS = -1
-	scheme := runtime.NewScheme()
-	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, messagingv1.AddToScheme)
-	if err := kinds.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
 	mgr, err := manager.New(cfg, manager.Options{
-		Scheme: scheme, Metrics: metrics.Options{BindAddress: "0"},
+		Scheme: apiserver.NewScheme(), Metrics: metrics.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 4, UsePriorityQueue: new(false)},
 	})
 	if err != nil {
@@ -167,7 +162,7 @@ func MarkServed(m *messagingv1.InMemoryChannel) {
 	m.Status.ObservedGeneration = m.Generation
 	set := m.GetConditionSet().Manage(&m.Status)
 	for _, condition := range []apis.ConditionType{
-		messagingv1.InMemoryChannelConditionDispatcherReady, messagingv1.InMemoryChannelConditionServiceReady,
+		messagingv1.InMemoryChannelConditionServiceReady,
 		messagingv1.InMemoryChannelConditionEndpointsReady, messagingv1.InMemoryChannelConditionAddressable,
 		messagingv1.InMemoryChannelConditionChannelServiceReady, messagingv1.InMemoryChannelConditionDeadLetterSinkResolved,
 		messagingv1.InMemoryChannelConditionEventPoliciesReady,
