@@ -7,8 +7,10 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
+	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -29,16 +31,34 @@ func (r *request) read(p *Parcel) answer {
 	if p.Event.Message == r.route.want {
 		return answer{data: p.Data}
 	}
-	p.Data.Free()
+	defer p.Data.Free()
+	if dict.Is(p.Event.Message) {
+		return r.readDict(p)
+	}
 	came := p.Event.Message
 	if came == "" {
 		came = "data of no declared type (dataschema is missing)"
 	}
+	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip(came, 200)))
+}
+
+// readDict makes the rpc's output of the dict that a node of runner 1.22 or older
+// returns: here, for it knows the rpc, in both deliveries and of all languages.
+func (r *request) readDict(p *Parcel) answer {
+	data, err := dict.Message(r.route.output, p.Event.Message, p.Data.ReadOnlyData())
+	if err != nil {
+		return r.wrongOutput(p, fmt.Sprintf("what it returned is not the answer of rpc %s: %v", r.route.path[1:], err))
+	}
+	return answer{data: mem.SliceBuffer(data)}
+}
+
+// wrongOutput is the failure of a node whose answer is not the rpc's output.
+func (r *request) wrongOutput(p *Parcel, text string) answer {
 	node := nodeOf(p.Event.Source)
 	return answer{failure: event.Failure{
 		Code:     code.Code_INTERNAL,
 		Reason:   event.ReasonWrongOutput,
-		Text:     fmt.Sprintf("error in '%s': the answer of rpc %s is due as %s, came as %s", node, r.route.path[1:], r.route.want, clip(came, 200)),
+		Text:     fmt.Sprintf("error in '%s': %s", node, text),
 		Node:     node,
 		Workflow: r.route.Name,
 		Version:  r.table.version.Name,

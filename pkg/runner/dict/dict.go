@@ -1,0 +1,69 @@
+// Package dict converts between protobuf messages and the JSON values that nodes
+// of the original's runners up to 1.22 (Python) and 1.8 (Go) exchange.
+//
+// Between nodes such a value is a google.protobuf.Struct or, if it is not an
+// object, a google.protobuf.Value. Struct itself keeps neither the order of keys
+// nor the difference of 2 and 2.0, nor whole numbers beyond 2^53, and JSON kept
+// all three. So entries are written and read in order, and a value that would
+// change is marked with a field that Value does not have and other readers skip.
+package dict
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// Full names of the messages that carry a value.
+const (
+	StructName = "google.protobuf.Struct"
+	ValueName  = "google.protobuf.Value"
+)
+
+// maxDepth is how deep objects and lists may be nested.
+const maxDepth = 256
+
+// Is reports whether a message of that full name carries a value.
+func Is(name string) bool { return name == StructName || name == ValueName }
+
+// Decode returns as JSON what an event holds: a message's full name and its data.
+// The message is a value, or one that find knows; find returns nil for others.
+func Decode(name string, data []byte, find func(name string) protoreflect.MessageDescriptor) ([]byte, error) {
+	switch name {
+	case StructName:
+		return readStruct(nil, data, 0)
+	case ValueName:
+		return readValue(nil, data, 0)
+	}
+	descriptor := find(name)
+	if descriptor == nil {
+		return nil, fmt.Errorf("the message %s is not in the version's protos: it cannot be made a dict", name)
+	}
+	message := dynamicpb.NewMessage(descriptor)
+	if err := proto.Unmarshal(data, message); err != nil {
+		return nil, fmt.Errorf("cannot decode the message %s: %w", name, err)
+	}
+	return appendMessage(nil, message), nil
+}
+
+// Encode returns the full name and the data of the message that carries the JSON
+// text. NaN, Infinity and -Infinity, which Python writes, are understood.
+func Encode(text []byte) (name string, data []byte, err error) {
+	reader := newReader(text)
+	token, err := reader.token()
+	if err != nil {
+		return "", nil, err
+	}
+	if name = ValueName; isObject(token) {
+		name = StructName
+		data, err = reader.object(nil, 0)
+	} else {
+		data, err = reader.value(nil, token, 0)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return name, data, reader.end()
+}

@@ -1,0 +1,287 @@
+package dict
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// maxNames bounds how many fields an error lists.
+const maxNames = 12
+
+// Message returns the data of a message of descriptor made of the value that an
+// event holds: name and data are its message's. Fields go by their own names;
+// null leaves one unset. The error names the field that cannot be had of it.
+func Message(descriptor protoreflect.MessageDescriptor, name string, data []byte) ([]byte, error) {
+	text, err := Decode(name, data, func(string) protoreflect.MessageDescriptor { return nil })
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(plain(text)))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Errorf("the value is not JSON: %w", err)
+	}
+	m := dynamicpb.NewMessage(descriptor)
+	if err := fill(m, value, ""); err != nil {
+		return nil, err
+	}
+	return proto.Marshal(m)
+}
+
+// fill sets the fields of m from value; at is where m stands, empty at the top.
+func fill(m protoreflect.Message, value any, at string) error {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return mismatch(at, value, "a dict with the fields of "+string(m.Descriptor().FullName()))
+	}
+	for _, name := range sorted(object) {
+		f := m.Descriptor().Fields().ByName(protoreflect.Name(name))
+		if f == nil {
+			return fmt.Errorf("%s has no field %q%s: it has %s", m.Descriptor().FullName(), clip(name), within(at), names(m.Descriptor()))
+		}
+		if object[name] == nil {
+			continue
+		}
+		if err := set(m, f, object[name], path(at, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func set(m protoreflect.Message, f protoreflect.FieldDescriptor, value any, at string) error {
+	switch {
+	case f.IsMap():
+		return setMap(m.Mutable(f).Map(), f, value, at)
+	case f.IsList():
+		elements, ok := value.([]any)
+		if !ok {
+			return mismatch(at, value, "a list")
+		}
+		list := m.Mutable(f).List()
+		for i, element := range elements {
+			one, err := scalar(f, list.NewElement, element, fmt.Sprintf("%s[%d]", at, i))
+			if err != nil {
+				return err
+			}
+			list.Append(one)
+		}
+		return nil
+	}
+	one, err := scalar(f, func() protoreflect.Value { return m.NewField(f) }, value, at)
+	if err == nil {
+		m.Set(f, one)
+	}
+	return err
+}
+
+func setMap(m protoreflect.Map, f protoreflect.FieldDescriptor, value any, at string) error {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return mismatch(at, value, "a dict")
+	}
+	for _, name := range sorted(object) {
+		// Keys of JSON are texts, of any kind of key.
+		var raw any = json.Number(name)
+		switch kind := f.MapKey().Kind(); {
+		case kind == protoreflect.StringKind:
+			raw = name
+		case kind == protoreflect.BoolKind:
+			raw = strings.EqualFold(name, "true")
+		}
+		key, err := scalar(f.MapKey(), nil, raw, path(at, name))
+		if err != nil {
+			return err
+		}
+		one, err := scalar(f.MapValue(), m.NewValue, object[name], path(at, name))
+		if err != nil {
+			return err
+		}
+		m.Set(key.MapKey(), one)
+	}
+	return nil
+}
+
+// scalar makes one value of a field's kind; empty makes a message to fill.
+func scalar(f protoreflect.FieldDescriptor, empty func() protoreflect.Value, value any, at string) (protoreflect.Value, error) {
+	switch f.Kind() {
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		one := empty()
+		return one, fill(one.Message(), value, at)
+	case protoreflect.StringKind:
+		if text, ok := value.(string); ok && utf8.ValidString(text) {
+			return protoreflect.ValueOfString(text), nil
+		}
+	case protoreflect.BytesKind:
+		if text, ok := value.(string); ok {
+			if data, err := base64.StdEncoding.DecodeString(text); err == nil {
+				return protoreflect.ValueOfBytes(data), nil
+			}
+			return protoreflect.Value{}, fmt.Errorf("field %q is bytes: its text must be base64", at)
+		}
+	case protoreflect.EnumKind:
+		if text, ok := value.(string); ok {
+			if known := f.Enum().Values().ByName(protoreflect.Name(text)); known != nil {
+				return protoreflect.ValueOfEnum(known.Number()), nil
+			}
+			return protoreflect.Value{}, fmt.Errorf("field %q: %s has no value %q", at, f.Enum().FullName(), clip(text))
+		}
+	}
+	if one, ok := number(f.Kind(), value); ok {
+		return one, nil
+	}
+	return protoreflect.Value{}, mismatch(at, value, kindName(f))
+}
+
+// number makes a value of one of the numeric kinds, bool among them.
+func number(kind protoreflect.Kind, value any) (one protoreflect.Value, ok bool) {
+	switch v := value.(type) {
+	case bool:
+		if kind == protoreflect.BoolKind {
+			return protoreflect.ValueOfBool(v), true
+		}
+		value = json.Number("0")
+		if v { // a bool of Python is an int
+			value = json.Number("1")
+		}
+	case json.Number:
+	default:
+		return one, false
+	}
+	literal := value.(json.Number).String()
+	double, err := strconv.ParseFloat(literal, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return one, false // a key of a map
+	}
+	if literal == literalNaN {
+		double = math.NaN()
+	}
+	whole, signed := strconv.ParseInt(literal, 10, 64)
+	natural, unsigned := strconv.ParseUint(literal, 10, 64)
+	if signed != nil && double == math.Trunc(double) && math.Abs(double) <= 1<<53 {
+		whole, natural, signed = int64(double), uint64(max(double, 0)), nil
+		if double >= 0 {
+			unsigned = nil
+		}
+	}
+	fits := func(least, most int64) bool { return signed == nil && whole >= least && whole <= most }
+	switch kind {
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(double), true
+	case protoreflect.FloatKind:
+		return protoreflect.ValueOfFloat32(float32(double)), true
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(whole == 1), fits(0, 1)
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(whole)), fits(math.MinInt32, math.MaxInt32)
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		return protoreflect.ValueOfInt32(int32(whole)), fits(math.MinInt32, math.MaxInt32)
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		return protoreflect.ValueOfUint32(uint32(natural)), unsigned == nil && natural <= math.MaxUint32
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		return protoreflect.ValueOfInt64(whole), signed == nil
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		return protoreflect.ValueOfUint64(natural), unsigned == nil
+	}
+	return one, false
+}
+
+func sorted(object map[string]any) []string {
+	keys := make([]string, 0, len(object))
+	for key := range object {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func path(at, name string) string {
+	if at == "" {
+		return clip(name)
+	}
+	return at + "." + clip(name)
+}
+
+func within(at string) string {
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (in %q)", at)
+}
+
+func mismatch(at string, value any, want string) error {
+	what := "the value"
+	if at != "" {
+		what = fmt.Sprintf("field %q", at)
+	}
+	return fmt.Errorf("%s must be %s, not %s", what, want, shown(value))
+}
+
+// shown is a value for an error's text.
+func shown(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null (None)"
+	case map[string]any:
+		return "a dict"
+	case []any:
+		return "a list"
+	case string:
+		return fmt.Sprintf("the text %q", clip(v))
+	case json.Number:
+		switch v {
+		case literalNaN:
+			return "the number NaN"
+		case literalInfinity, "-" + literalInfinity:
+			return "the number " + strings.Replace(v.String(), literalInfinity, "Infinity", 1)
+		}
+		return "the number " + clip(v.String())
+	}
+	return fmt.Sprint(value)
+}
+
+func kindName(f protoreflect.FieldDescriptor) string {
+	switch f.Kind() {
+	case protoreflect.StringKind:
+		return "a text (string)"
+	case protoreflect.EnumKind:
+		return "a value of " + string(f.Enum().FullName())
+	}
+	return "of type " + f.Kind().String()
+}
+
+func names(d protoreflect.MessageDescriptor) string {
+	all := make([]string, 0, maxNames)
+	for i := range d.Fields().Len() {
+		if i == maxNames {
+			all = append(all, "…")
+			break
+		}
+		all = append(all, string(d.Fields().Get(i).Name()))
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
+
+func clip(text string) string {
+	const most = 80
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
