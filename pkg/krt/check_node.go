@@ -30,6 +30,7 @@ func (r *reader) checkNodes(m *Manifest) {
 			first[n.Name] = at
 		}
 		r.checkSource(at, n)
+		r.checkFork(at, n)
 		r.checkScale(at, n)
 		r.checkResources(at, n.Resources)
 		r.checkEnv(at, n.Env, m.Config)
@@ -61,6 +62,17 @@ func runnerImage(image string) bool {
 		}
 	}
 	return false
+}
+
+// checkFork warns of a fork that will not be.
+func (r *reader) checkFork(at string, n Node) {
+	switch {
+	case !n.Fork:
+	case n.GPU:
+		r.warn(at+".fork", "fork has no effect: a process with a GPU is not forked, each worker starts afresh")
+	case n.Src != "" && !strings.HasSuffix(n.Src, ".py"):
+		r.warn(at+".fork", "fork has no effect: only the workers of a Python node can be forked")
+	}
 }
 
 func (r *reader) checkScale(at string, n Node) {
@@ -103,6 +115,9 @@ func (r *reader) checkEnv(at string, env map[string]string, config Config) {
 		switch {
 		case !envPattern.MatchString(name):
 			r.fail(place, `environment variable %.80q may hold only letters, digits and "_", and must not begin with a digit`, name)
+		case name == "KRT_WORKERS" || name == "KRT_FORK":
+			key := strings.ToLower(strings.TrimPrefix(name, "KRT_"))
+			r.fail(place, "environment variable %s is set by the platform: write the node's key %s instead", name, key)
 		case reservedVariable(name):
 			r.fail(place, "environment variable %.80q is reserved for the platform; choose another name", name)
 		case slices.Contains(config.Variables, name) || slices.Contains(config.Files, name):

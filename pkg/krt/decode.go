@@ -97,13 +97,15 @@ func (r *reader) manifest(root ast.Node) *Manifest {
 }
 
 func (r *reader) node(n ast.Node, at string) Node {
-	values := r.fields(n, at, "name", "image", "src", "gpu", "replicas", "scale", "resources", "env", "timeout")
+	values := r.fields(n, at, "name", "image", "src", "gpu", "replicas", "workers", "fork", "scale", "resources", "env", "timeout")
 	return Node{
 		Name:      r.text(values, at, "name", maxDescription),
 		Image:     r.text(values, at, "image", maxImage),
 		Src:       cleaned(r.text(values, at, "src", maxPath)),
 		GPU:       r.boolean(values, at, "gpu"),
-		Replicas:  r.integer(values, at, "replicas", 0),
+		Replicas:  r.integer(values, at, "replicas", 0, maxPods),
+		Workers:   r.integer(values, at, "workers", 1, maxWorkers),
+		Fork:      r.boolean(values, at, "fork"),
 		Scale:     r.scale(values, at),
 		Resources: r.resources(values, at),
 		Env:       r.env(values, at),
@@ -130,10 +132,10 @@ func (r *reader) scale(values map[string]ast.Node, at string) *Scale {
 	}
 	scale := r.fields(n, inside, "min", "max", "target", "concurrency")
 	return &Scale{
-		Min:         r.integer(scale, inside, "min", 0),
-		Max:         r.integer(scale, inside, "max", 0),
-		Target:      r.integer(scale, inside, "target", 1),
-		Concurrency: r.integer(scale, inside, "concurrency", 0),
+		Min:         r.integer(scale, inside, "min", 0, maxPods),
+		Max:         r.integer(scale, inside, "max", 0, maxPods),
+		Target:      r.integer(scale, inside, "target", 1, maxPods),
+		Concurrency: r.integer(scale, inside, "concurrency", 0, maxPods),
 	}
 }
 

@@ -47,7 +47,7 @@ nodes:
     image: konstellation/kre-py:1.23.1
     src: src/model/main.py
     gpu: true
-  - {name: output, image: konstellation/kre-go:1.9.0, src: bin/output}
+  - {name: output, image: konstellation/kre-go:1.9.0, src: bin/output, workers: 2}
   - {name: 2nd, image: konstellation/kre-go:1.9.0, src: ./src/second/}
   - {name: ko-node, image: ko://example.org/nodes/cmd/ko}
 workflows:
@@ -116,6 +116,8 @@ func TestLoad(t *testing.T) {
 	etl, ok := m.Node("etl")
 	require.True(t, ok)
 	require.Equal(t, 3, *etl.Scale.Max)
+	require.Equal(t, 2, *m.Nodes[2].Workers)
+	require.Nil(t, etl.Workers)
 	require.Equal(t, "500m", etl.Resources.Requests["cpu"])
 	require.Equal(t, map[string]string{"MODE": "fast"}, etl.Env)
 	require.EqualValues(t, 10e9, etl.Timeout)

@@ -28,6 +28,7 @@ const (
 	maxVariable    = 253   // characters of a variable's name: it becomes the key of a Secret
 	maxValue       = 32768 // characters of an environment value
 	maxPods        = 1000
+	maxWorkers     = 256 // of the runners
 	// maxTimeout leaves Knative room: it refuses a revision's timeout above 600 s, and a
 	// step's is the entrypoint's plus 5 s.
 	maxTimeout = 590 * time.Second
@@ -75,7 +76,13 @@ type Node struct {
 	GPU bool
 	// Replicas is the least number of pods, nil when not said.
 	Replicas *int
-	// Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
+	// Workers, Fork, Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
+	//
+	// Workers is how many calls the node works on at once, in as many processes if it is
+	// in Python; nil when not said.
+	Workers *int
+	// Fork has a Python node's workers forked from one process that has run init.
+	Fork      bool
 	Scale     *Scale
 	Resources *Resources
 	// Env are further environment variables of the node.

@@ -29,6 +29,8 @@ nodes:
     src: src/etl/main.py
     gpu: false
     replicas: 1
+    workers: 2
+    fork: false
     scale:
       min: 1
       max: 3
@@ -91,7 +93,7 @@ func lengthen(block []string) ([]string, int) {
 		if value == "" {
 			return nil, 0
 		}
-	case "config", "scale", "resources", "gpu":
+	case "config", "scale", "resources", "gpu", "fork":
 		return nil, 0 // has no length
 	case "variables", "files", "nodes", "workflows", "sequential":
 		most := map[string]int{"variables": 64, "files": 64, "nodes": 64, "workflows": 32, "sequential": 32}[strings.TrimSpace(head)]
@@ -102,7 +104,7 @@ func lengthen(block []string) ([]string, int) {
 			spoiled = append(spoiled, fmt.Sprintf("%sexample.org/k%d: 1", indent, i))
 		}
 		return spoiled, 0
-	case "replicas", "min", "max", "target", "concurrency":
+	case "replicas", "workers", "min", "max", "target", "concurrency":
 		return []string{head + ": 1000000"}, 0
 	}
 	if !isKey {
@@ -117,7 +119,8 @@ func TestManifestMutants(t *testing.T) {
 	_, problems := krt.Parse("krt.yml", []byte(whole))
 	require.False(t, problems.HasErrors(), "%v", problems)
 	lines := strings.Split(strings.TrimSuffix(whole, "\n"), "\n")
-	optional := map[string]bool{"krtVersion": true, "config": true, "gpu": true, "replicas": true, "scale": true, "min": true,
+	optional := map[string]bool{"krtVersion": true, "config": true, "gpu": true, "replicas": true, "workers": true, "fork": true,
+		"scale": true, "min": true,
 		"max": true, "target": true, "concurrency": true, "resources": true, "requests": true, "cpu": true, "limits": true, "memory": true,
 		"env": true, "MODE": true, "timeout": true, "variables": true, "files": true, "- OUTPUT_PRICE_CURRENCY": true, "- HTTPS_CERT": true}
 	caught, all := 0, 0

@@ -71,7 +71,7 @@ func (r *reader) boolean(values map[string]ast.Node, path, key string) bool {
 }
 
 // integer returns the whole number at key, nil when it is missing, none, or not in low … maxPods.
-func (r *reader) integer(values map[string]ast.Node, path, key string, low int) *int {
+func (r *reader) integer(values map[string]ast.Node, path, key string, low, high int) *int {
 	n := values[key]
 	if n == nil {
 		return nil
@@ -82,10 +82,10 @@ func (r *reader) integer(values map[string]ast.Node, path, key string, low int) 
 		return nil
 	}
 	value, err := strconv.Atoi(fmt.Sprint(number.Value))
-	if err == nil && value >= low && value <= maxPods {
+	if err == nil && value >= low && value <= high {
 		return &value
 	}
-	r.field(join(path, key), "must be between %d and %d", low, maxPods)
+	r.field(join(path, key), "must be between %d and %d", low, high)
 	return nil
 }
 

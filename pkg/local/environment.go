@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
@@ -16,13 +17,13 @@ const namespace = "local"
 // environ returns what a node inherits: all of our own environment, for user
 // code needs PATH, HOME, a virtual environment, proxies, CUDA's variables and
 // what else a developer has set; but nothing that says where another program
-// listens, or that belongs to a node above us. KRT_PYTHON, KRT_WORKERS and
-// KRT_LOG_LEVEL are the developer's settings for runners.
+// listens, or that belongs to a node above us. KRT_PYTHON, KRT_WORKERS,
+// KRT_FORK and KRT_LOG_LEVEL are the developer's settings for runners.
 func environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		switch name {
-		case "KRT_PYTHON", "KRT_WORKERS", "KRT_LOG_LEVEL":
+		case "KRT_PYTHON", "KRT_WORKERS", "KRT_FORK", "KRT_LOG_LEVEL":
 			return false
 		case "PORT":
 			return true
@@ -95,6 +96,15 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	add("KRT_REPLY_URL", p.replyURL)
 	add("KRT_STORE", p.storeURL)
 	add("KRT_LOG", "plain")
+	if n.Workers != nil {
+		add("KRT_WORKERS", strconv.Itoa(*n.Workers))
+	}
+	if n.Fork {
+		add("KRT_FORK", "true")
+	}
+	if n.GPU {
+		add("KRT_GPU", "true")
+	}
 	if p.python != "" {
 		add("KRT_PYTHON", p.python)
 	}

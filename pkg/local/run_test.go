@@ -42,13 +42,14 @@ func TestRunAnswersAndStops(t *testing.T) {
 func TestNodesGetTheContractsEnvironment(t *testing.T) {
 	t.Setenv("KRT_NODE_NAME", "of-a-node-above")
 	t.Setenv("KRT_STRAY", "x")
+	t.Setenv("KRT_WORKERS", "2")
 	t.Setenv("INHERITED", "yes")
 	t.Setenv("FROM_ENVIRONMENT", "env")
 	dir := newBundle(t)
 	manifest := strings.Replace(testManifest, "nodes:\n", `config: {variables: [SECRET, FROM_ENVIRONMENT], files: [CERT]}
 nodes:
 `, 1)
-	manifest = strings.Replace(manifest, "src: bin/hello}", "src: bin/hello, env: {OWN: mine}}", 1)
+	manifest = strings.Replace(manifest, "src: bin/hello}", "src: bin/hello, env: {OWN: mine}, workers: 3, fork: true, gpu: true}", 1)
 	write(t, filepath.Join(dir, "krt.yml"), manifest)
 	r := startRun(t, dir, Options{MaxMessageBytes: 1 << 20, Config: Config{
 		Set:   map[string]string{"SECRET": "hunter2"},
@@ -59,6 +60,7 @@ nodes:
 		"KRT_NODE_NAME": "hello", "KRT_NODE_ID": "test-v1-hello", "KRT_WORKFLOW_NAME": "",
 		"KRT_BASE_PATH": dir, "KRT_HANDLER_PATH": "bin/hello", "KRT_STRAY": "", "INHERITED": "yes",
 		"KRT_REPLY_URL": "http://" + r.serving.Reply, "KRT_LOG": "plain", "KRT_MAX_MESSAGE_BYTES": "1048576",
+		"KRT_WORKERS": "3", "KRT_FORK": "true", "KRT_GPU": "true",
 		"SECRET": "hunter2", "FROM_ENVIRONMENT": "env", "OWN": "mine",
 	} {
 		r.requireAnswer(t, "Hello", "variable "+name, want)

@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	leastWorkers = 2
-	mostWorkers  = 8
 	// workersPerProcessor is as many workers as one processor keeps busy with
 	// handlers of a quarter of a millisecond: the front takes some 60 µs a request.
 	workersPerProcessor = 4
@@ -31,7 +29,7 @@ type config struct {
 	handler                 string // the node's Python file, absolute
 	store                   string
 	workers                 int
-	fork                    bool
+	fork, gpu               bool
 	maxMessageBytes         int
 	level                   slog.Level
 	wholeText               bool // a text of several lines is one log record
@@ -43,6 +41,7 @@ func readConfig(env func(string) string) (config, error) {
 		version:         cmp.Or(env("KRT_VERSION"), env("KRT_VERSION_ID")),
 		workflow:        env("KRT_WORKFLOW_NAME"),
 		store:           env("KRT_STORE"),
+		workers:         1,
 		maxMessageBytes: defaultMaxMessageBytes,
 		wholeText:       strings.EqualFold(env("KRT_LOG"), "json") || strings.EqualFold(env("KRT_LOG"), "plain"),
 	}
@@ -57,14 +56,19 @@ func readConfig(env func(string) string) (config, error) {
 	case !filepath.IsAbs(c.handler):
 		c.handler = filepath.Join(c.base, c.handler)
 	}
-	switch fork := env("KRT_FORK"); fork {
-	case "":
-		c.fork, c.workers = true, min(max(runtime.NumCPU(), leastWorkers), mostWorkers)
-	case "never":
-		c.workers = 1
-	default:
-		errs = append(errs, fmt.Errorf("KRT_FORK: %q is neither empty nor \"never\"", fork))
+	for _, s := range []struct {
+		name string
+		to   *bool
+	}{{"KRT_FORK", &c.fork}, {"KRT_GPU", &c.gpu}} {
+		switch said := env(s.name); said {
+		case "true":
+			*s.to = true
+		case "", "false", "never":
+		default:
+			errs = append(errs, fmt.Errorf("%s: %q is neither true nor false", s.name, said))
+		}
 	}
+	c.fork = c.fork && !c.gpu
 	errs = append(errs, c.readNumbers(env)...)
 	if level := env("KRT_LOG_LEVEL"); level != "" {
 		if err := c.level.UnmarshalText([]byte(level)); err != nil {

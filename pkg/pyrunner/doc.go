@@ -4,13 +4,11 @@
 //
 // # Processes
 //
-// The front starts one Python process, the zygote, which imports the node's
-// module, runs its init and then forks a worker whenever the front asks for one.
-// Each worker has a socket to the front and works on one request at a time;
-// requests wait in the front for a free worker until their deadline. With
-// KRT_FORK=never each worker is a process of its own that imports and inits for
-// itself: for nodes on a GPU (CUDA does not survive a fork) and for those whose
-// init leaves threads or asyncio tasks running.
+// A worker is a Python process that imports the node's module, runs its init and
+// then works on one request at a time; requests wait in the front for a free
+// worker until their deadline. With KRT_FORK=true the front starts one process,
+// the zygote, which imports and inits, and forks a worker whenever the front asks
+// for one.
 //
 // A worker that dies fails its one request and is replaced. One whose request
 // nobody waits for any more is told so (the handler gets an exception, so that
@@ -23,8 +21,8 @@
 //
 // Besides those of every runner (package runner): KRT_HANDLER_PATH, the node's
 // Python file, absolute or relative to KRT_BASE_PATH; KRT_PYTHON, see
-// [FindPython]; KRT_WORKERS, the number of workers (default: of processors, from
-// 2 to 8; with KRT_FORK=never: 1); KRT_FORK, "never" or empty; GOMAXPROCS, on how
+// [FindPython]; KRT_WORKERS, the number of workers (default 1); KRT_FORK and
+// KRT_GPU, "true" or empty (a node with a GPU is not forked); GOMAXPROCS, on how
 // many processors the front's Go code runs (default of cmd/runner: one for each 4
 // workers, for the front only hands requests over).
 package pyrunner

@@ -16,7 +16,7 @@ def handler(ctx, data):
     if text(data) == "quick": return StringValue(value=str(os.getppid()))
     tell("runs")
     time.sleep(3600)
-`, nil)
+`, map[string]string{"KRT_FORK": "true"})
 	zygote, err := strconv.Atoi(n.text("quick"))
 	require.NoError(t, err)
 	done := make(chan answer, 1)
@@ -86,7 +86,7 @@ func TestNodesOwnProcessesEndWithIt(t *testing.T) {
 }
 
 func TestNodesOwnProcessesEndWithTheZygote(t *testing.T) {
-	n := start(t, children, nil)
+	n := start(t, children, map[string]string{"KRT_FORK": "true"})
 	zygote, err := strconv.Atoi(n.text("x"))
 	require.NoError(t, err)
 	child := <-n.told

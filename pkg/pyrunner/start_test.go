@@ -60,7 +60,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"folder":          {map[string]string{"KRT_HANDLER_PATH": "src/model"}, "src/model is a folder, not a Python file: name the node's main.py"},
 		"not Python":      {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"}, "src/model/data.txt is no Python file: its name must end in .py"},
 		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is no whole number from 1 to 256`},
-		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither empty nor "never"`},
+		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
 		"python":          {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
 		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is none of json, plain, text`},
 		"store":           {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
@@ -127,7 +127,7 @@ func TestInitRunsOnceForAllForkedWorkers(t *testing.T) {
 	n := start(t, `
 def init(ctx): tell("init")
 def handler(ctx, data): return StringValue(value="x")
-`, map[string]string{"KRT_WORKERS": "3"})
+`, map[string]string{"KRT_WORKERS": "3", "KRT_FORK": "true"})
 	require.Equal(t, "x", n.text("x"))
 	require.Len(t, n.told, 1)
 }
@@ -141,12 +141,12 @@ async def init(ctx):
 async def handler(ctx, data):
     assert ctx.get("loop") is asyncio.get_running_loop() and not ctx.get("task").done()
     return StringValue(value="same")
-`, map[string]string{"KRT_FORK": "never"})
+`, nil)
 	require.Equal(t, "same", n.text("x"))
 }
 
 func TestTasksLeftByInitAreNamedWhenForking(t *testing.T) {
-	n := start(t, "async def init(ctx): ctx.set('t', asyncio.create_task(asyncio.sleep(3600)))\ndef handler(ctx, data): pass", nil)
+	n := start(t, "async def init(ctx): ctx.set('t', asyncio.create_task(asyncio.sleep(3600)))\ndef handler(ctx, data): pass", map[string]string{"KRT_FORK": "true"})
 	n.log.await(t, "init left 1 asyncio task(s) running")
 }
 

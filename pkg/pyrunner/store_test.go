@@ -165,7 +165,7 @@ async def init(ctx): await ctx.db.save("c", {"by": "init"})
 async def handler(ctx, data):
     await ctx.db.save("c", {"by": "handler"})
     return StringValue(value="x")
-`, map[string]string{"KRT_STORE": address, "KRT_WORKERS": "2"})
+`, map[string]string{"KRT_STORE": address, "KRT_WORKERS": "2", "KRT_FORK": "true"})
 	require.Equal(t, "init", (<-requests).body["data"].(map[string]any)["by"])
 	for range 4 {
 		require.Equal(t, "x", n.text("x"))

@@ -15,8 +15,8 @@ import (
 
 // forms are the ways workers are made; what is true of workers is true of both.
 var forms = map[string]map[string]string{
-	"forked": nil,
-	"lone":   {"KRT_FORK": "never"},
+	"forked": {"KRT_FORK": "true"},
+	"lone":   nil,
 }
 
 func TestDeadWorkerFailsItsOneRequest(t *testing.T) {

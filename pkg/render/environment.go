@@ -49,11 +49,14 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	}
 	add("KRT_LOG", "json")
 	add("KRT_MAX_MESSAGE_BYTES", strconv.Itoa(in.Settings.MaxMessageBytes))
-	switch {
-	case n.GPU: // a process forked after its parent has used the GPU cannot use it
-		add("KRT_FORK", "never")
-	case python(n):
-		add("KRT_WORKERS", strconv.Itoa(in.workers(n)))
+	if workers := in.workers(n); workers > 0 {
+		add("KRT_WORKERS", strconv.Itoa(workers))
+	}
+	if n.Fork {
+		add("KRT_FORK", "true")
+	}
+	if n.GPU { // the runner does not fork then
+		add("KRT_GPU", "true")
 	}
 	return lastOfEach(env)
 }

@@ -88,8 +88,8 @@ func scaleKeys() []settingKey {
 			func(s *Settings, text string) error { return integer(&s.ScaleTarget, text, 0, most) }},
 		{"scale-concurrency", "How many requests a pod gets at most; 0 for no bound. Knative refuses what is more than ten times that.", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleConcurrency, text, 0, most) }},
-		{"python-workers", "How many processes, each with one call at a time, a Python node without a concurrency has in a pod.\n" +
-			"With a GPU it is one.", "4",
+		{"python-workers", "How many processes, each with an init of its own and one call at a time, a Python node has in a pod\n" +
+			"that does not say (workers). With a GPU it is one.", "1",
 			func(s *Settings, text string) error { return integer(&s.PythonWorkers, text, 1, 256) }},
 		{"start-timeout", "How long what needs a person may stand in the way before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {

@@ -126,12 +126,12 @@ func said(n v1alpha1.Node) v1alpha1.Scale {
 }
 
 // target is how many requests a pod should have in flight, 0 for Knative's
-// default. That of 100 is far from what a Python node's workers take at once.
+// default. That of 100 is far from what a node's workers take at once.
 func (in Input) target(n v1alpha1.Node) int {
 	if target := first(in.Settings.ScaleTarget, said(n).Target); target > 0 {
 		return int(target)
 	}
-	if !python(n) || in.concurrency(n) > 0 {
+	if in.concurrency(n) > 0 {
 		return 0
 	}
 	return in.workers(n)
@@ -144,20 +144,20 @@ func (in Input) concurrency(n v1alpha1.Node) int64 {
 	return first(in.Settings.ScaleConcurrency, said(n).Concurrency)
 }
 
-// workers is the number of a Python node's worker processes. With a GPU there is
-// one: each has the model in the GPU's memory for itself.
+// workers is how many calls a node works on at once, 0 to leave it to its runner.
+// With a GPU the cluster's setting does not hold: each worker would have the model
+// in the GPU's memory for itself.
 func (in Input) workers(n v1alpha1.Node) int {
-	const most = 256 // of the runner
-	switch concurrency := in.concurrency(n); {
+	switch {
+	case n.Workers != nil:
+		return int(*n.Workers)
+	case !strings.HasSuffix(n.Src, ".py"):
+		return 0
 	case n.GPU:
 		return 1
-	case concurrency > 0:
-		return int(min(concurrency, most))
 	}
 	return in.Settings.PythonWorkers
 }
-
-func python(n v1alpha1.Node) bool { return strings.HasSuffix(n.Src, ".py") }
 
 func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 	pod := corev1.PodSpec{

@@ -44,7 +44,7 @@ type Settings struct {
 	ScaleMin, ScaleMax, ScaleTarget int32
 	ScaleConcurrency                int64
 	// PythonWorkers is the number of worker processes, each with one call at a
-	// time, of a Python node without a concurrency.
+	// time, of a Python node that does not say.
 	PythonWorkers int
 
 	// EntrypointReplicas is the number of entrypoint pods where the version does not say.
@@ -91,7 +91,7 @@ func DefaultSettings() Settings {
 		ConnectionGrace: 30 * time.Second,
 		MaxMessageBytes: 4 << 20,
 
-		PythonWorkers: 4,
+		PythonWorkers: 1,
 
 		EntrypointReplicas: 1,
 		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{

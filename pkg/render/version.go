@@ -65,6 +65,8 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 		Src:      n.Src,
 		GPU:      n.GPU,
 		Replicas: number[int32](n.Replicas),
+		Workers:  number[int32](n.Workers),
+		Fork:     n.Fork,
 	}
 	if s := n.Scale; s != nil {
 		node.Scale = &v1alpha1.Scale{

@@ -33,6 +33,8 @@ spec:
     image: example.com/etl
     src: src/etl/main.py
     gpu: false
+    workers: 2
+    fork: true
     timeout: 10s
     env: [{name: LEVEL, value: debug}]
     replicas: 1

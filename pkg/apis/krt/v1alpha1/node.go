@@ -33,6 +33,14 @@ type Node struct {
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
+	// Workers is how many calls a pod works on at once; a Python node has a process, with an init of its own, for each.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	// +optional
+	Workers *int32 `json:"workers,omitempty"`
+	// Fork has a Python node's workers forked from one process that has run init; never with a GPU.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
 	// Scale says how the pods follow the load.
 	// +optional
 	Scale *Scale `json:"scale,omitempty"`

@@ -103,6 +103,11 @@ func (in *Node) DeepCopyInto(out *Node) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Workers != nil {
+		in, out := &in.Workers, &out.Workers
+		*out = new(int32)
+		**out = **in
+	}
 	if in.Scale != nil {
 		in, out := &in.Scale, &out.Scale
 		*out = new(Scale)
