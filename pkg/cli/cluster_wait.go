@@ -20,6 +20,9 @@ type waitFlags struct {
 	window       int // seconds
 }
 
+// maxWait is the most seconds a verb waits: a week.
+const maxWait = 7 * 24 * 60 * 60
+
 // addFlags gives cmd the flags. until completes "… before giving up on waiting for the version to be".
 func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 	flags := cmd.Flags()
@@ -31,8 +34,9 @@ func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 // addLimits gives cmd the flags of a verb that always waits.
 func (f *waitFlags) addLimits(cmd *cobra.Command, until string) {
 	flags := cmd.Flags()
-	flags.IntVar(&f.timeout, "wait-timeout", 600, "seconds to wait before giving up on waiting for the version to be "+until)
-	flags.IntVar(&f.window, "wait-window", 10, "seconds that a cause which needs a person must stand before waiting fails")
+	f.timeout, f.window = 600, 10
+	rangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait}, "seconds to wait before giving up on waiting for the version to be "+until)
+	rangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait}, "seconds that a cause which needs a person must stand before waiting fails")
 }
 
 // prepare checks the flags.
@@ -43,9 +47,6 @@ func (f *waitFlags) prepare(cmd *cobra.Command) error {
 	}
 	if noWait != nil && noWait.Changed {
 		f.wait = !f.noWait
-	}
-	if f.timeout < 0 || f.window < 0 {
-		return usageError(cmd, "--wait-timeout and --wait-window must not be negative")
 	}
 	return nil
 }

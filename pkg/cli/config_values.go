@@ -23,7 +23,7 @@ import (
 // valueFlags give values to config variables and files.
 type valueFlags struct {
 	set, fromFile, fromEnv []string
-	envFile                string
+	envFiles               []string
 }
 
 func (f *valueFlags) addFlags(cmd *cobra.Command) {
@@ -31,12 +31,18 @@ func (f *valueFlags) addFlags(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.set, "set", nil, "value of a config variable, as NAME=VALUE (may be repeated)")
 	flags.StringArrayVar(&f.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
 	flags.StringArrayVar(&f.fromEnv, "set-from-env", nil, "NAME of a config variable whose value is in the environment (may be repeated)")
-	flags.StringVar(&f.envFile, "env-file", "", "file of NAME=VALUE lines with values of config variables")
+	envFileFlag(cmd, &f.envFiles)
+}
+
+// envFileFlag gives cmd the flag --env-file.
+func envFileFlag(cmd *cobra.Command, to *[]string) {
+	cmd.Flags().StringArrayVar(to, "env-file", nil,
+		"file of NAME=VALUE lines with values of config variables, taken as they are (may be repeated, a later one wins)")
 }
 
 // given reports whether any value is given.
 func (f *valueFlags) given() bool {
-	return len(f.set)+len(f.fromFile)+len(f.fromEnv) > 0 || f.envFile != ""
+	return len(f.set)+len(f.fromFile)+len(f.fromEnv)+len(f.envFiles) > 0
 }
 
 // read returns the values that the flags give, by name: of variables and of files.
@@ -67,7 +73,7 @@ func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[str
 	if err != nil {
 		return nil, err
 	}
-	variables, contents, err := local.Config{Set: set, EnvFile: f.envFile, Files: files}.Given(declared.Variables, declared.Files)
+	variables, contents, err := local.Config{Set: set, EnvFiles: f.envFiles, Files: files}.Given(declared.Variables, declared.Files)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"strings"
@@ -22,6 +23,9 @@ import (
 // Python front: the installed program alone runs Python nodes.
 const runnerVerb = "__runner"
 
+// maxMessage is the most that runners take for KRT_MAX_MESSAGE_BYTES.
+const maxMessage = 1 << 30
+
 type runOptions struct {
 	streams Streams
 	program string
@@ -29,7 +33,7 @@ type runOptions struct {
 
 	set      []string
 	fromFile []string
-	envFile  string
+	envFiles []string
 
 	ports           local.Ports
 	stateDir        string
@@ -92,15 +96,17 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVar(&o.set, "set", nil, "value of a config variable, as NAME=VALUE (may be repeated)")
-	flags.StringVar(&o.envFile, "env-file", "", "file of NAME=VALUE lines with values of config variables")
+	envFileFlag(cmd, &o.envFiles)
 	flags.StringArrayVar(&o.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
-	flags.StringVar(&o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports")
-	flags.IntVar(&o.ports.GRPC, "grpc-port", 9000, "port for gRPC; 0 is any free one")
-	flags.IntVar(&o.ports.Web, "web-port", 8080, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
-	flags.IntVar(&o.ports.Reply, "reply-port", 0, "port for the nodes' replies, and for metrics; 0 is any free one")
-	flags.DurationVar(&o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
-	flags.DurationVar(&o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
-	flags.IntVar(&o.maxMessageBytes, "max-message-bytes", 4<<20, "size of the largest message")
+	ports := [2]int{0, math.MaxUint16}
+	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, 4<<20
+	hostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
+	rangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "port for gRPC; 0 is any free one")
+	rangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
+	rangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for the nodes' replies, and for metrics; 0 is any free one")
+	positiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
+	positiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
+	rangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, maxMessage}, "size of the largest message")
 	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
@@ -115,7 +121,7 @@ func (o *runOptions) config(cmd *cobra.Command) (local.Config, error) {
 		return local.Config{}, err
 	}
 	files, err := pairs(cmd, "--set-from-file", o.fromFile)
-	return local.Config{Set: set, EnvFile: o.envFile, Files: files}, err
+	return local.Config{Set: set, EnvFiles: o.envFiles, Files: files}, err
 }
 
 // pairs reads values of the form NAME=VALUE. An error shows no value: it may be
@@ -188,6 +194,7 @@ func (o *runOptions) explain(err error) error {
 		problems krt.Problems
 		missing  *local.MissingConfigError
 		port     *local.PortError
+		state    *local.StateDirError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -207,6 +214,8 @@ func (o *runOptions) explain(err error) error {
 		return withHint(err, "Give the content with --set-from-file %s=PATH.", missing.Files[0])
 	case errors.As(err, &port):
 		return withHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", port.Port, port.Port)
+	case errors.As(err, &state):
+		return withHint(state, "Name an empty folder, or one that does not exist, with --state-dir.")
 	case errors.Is(err, gobuild.ErrNoGo):
 		return withHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
 	case errors.Is(err, local.ErrRunning):

@@ -18,7 +18,7 @@ func newConsole(o runOptions) local.Reporter {
 		return &jsonConsole{out: o.streams.Out}
 	}
 	return &textConsole{
-		out: o.streams.Out, program: o.program, verbose: o.verbose,
+		out: o.streams.Out, program: o.program, verbose: o.verbose, now: time.Now,
 		colour: o.streams.TTY && !o.noColor, colours: map[string]string{},
 	}
 }
@@ -42,18 +42,22 @@ type textConsole struct {
 	program string
 	verbose bool
 	colour  bool
+	now     func() time.Time
 
 	mu      sync.Mutex
 	width   int               // of the longest node's name
 	colours map[string]string // by node
 }
 
-// Line writes "[node] line".
+// clock is how the time of a line is written: for the date there are other logs.
+const clock = "15:04:05.000"
+
+// Line writes "15:04:05.678 [node] line", in local time.
 func (c *textConsole) Line(node, _, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One write each, so that lines of others that share the stream stay whole.
-	_, _ = io.WriteString(c.out, c.paint(c.nodeColour(node), "["+node+"]")+" "+line+"\n")
+	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.paint(c.nodeColour(node), "["+node+"]")+" "+line+"\n")
 }
 
 // Event writes a line or a few about e.

@@ -41,12 +41,18 @@ func story(r local.Reporter) {
 	r.Event(local.Event{Type: local.EventStopped, Error: died})
 }
 
+// at makes it a few minutes after three for a console.
+func at(r local.Reporter) local.Reporter {
+	r.(*textConsole).now = func() time.Time { return time.Date(2026, 1, 2, 15, 4, 5, 6e7, time.Local) }
+	return r
+}
+
 func TestConsoleText(t *testing.T) {
 	var out strings.Builder
-	story(newConsole(runOptions{streams: Streams{Out: &out}, program: "kn krt"}))
+	story(at(newConsole(runOptions{streams: Streams{Out: &out}, program: "kn krt"})))
 	require.Equal(t, `! krt.yml:1:1: odd
 … model  building
-[etl] loading
+15:04:05.060 [etl] loading
 … etl    not ready yet after 10.00s
 ✓ etl    python  ready in 12.31s
 ✓ model  go      ready in 0.02s
@@ -68,7 +74,7 @@ Try it:
 … krt.yml changed
 ✓ reloaded in 1.00s
 ✓ reloaded etl, model in 1.00s
-[model] 
+15:04:05.060 [model] 
 stopping …
 stopped
 `, out.String())
@@ -87,14 +93,14 @@ func TestConsoleColours(t *testing.T) {
 		options runOptions
 		want    string
 	}{
-		"terminal":    {runOptions{streams: Streams{TTY: true}}, "\x1b[36m[a]\x1b[0m x\n\x1b[35m[b]\x1b[0m x\n\x1b[36m[a]\x1b[0m x\n"},
-		"not wanted":  {runOptions{streams: Streams{TTY: true}, noColor: true}, "[a] x\n[b] x\n[a] x\n"},
-		"no terminal": {runOptions{}, "[a] x\n[b] x\n[a] x\n"},
+		"terminal":    {runOptions{streams: Streams{TTY: true}}, "15:04:05.060 \x1b[36m[a]\x1b[0m x\n15:04:05.060 \x1b[35m[b]\x1b[0m x\n15:04:05.060 \x1b[36m[a]\x1b[0m x\n"},
+		"not wanted":  {runOptions{streams: Streams{TTY: true}, noColor: true}, "15:04:05.060 [a] x\n15:04:05.060 [b] x\n15:04:05.060 [a] x\n"},
+		"no terminal": {runOptions{}, "15:04:05.060 [a] x\n15:04:05.060 [b] x\n15:04:05.060 [a] x\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			c.options.streams.Out = &out
-			console := newConsole(c.options)
+			console := at(newConsole(c.options))
 			for _, node := range []string{"a", "b", "a"} {
 				console.Line(node, "stdout", "x")
 			}

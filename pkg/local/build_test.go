@@ -70,7 +70,7 @@ func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	t.Helper()
 	t.Setenv("GOPROXY", "off") // all that is needed is there
 	t.Setenv("GOFLAGS", "-mod=readonly")
-	s, err := openState(t.TempDir())
+	s, err := openState(t.TempDir(), false)
 	require.NoError(t, err)
 	l, r := newLauncher(), newRecorder()
 	t.Cleanup(func() { l.close(); require.NoError(t, s.close()) })

@@ -9,19 +9,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/joho/godotenv"
-
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
 // Config is where the values of a version's config variables and files come
 // from. No value is ever logged or put on a command line.
 type Config struct {
-	// Set gives values by name; it has precedence over EnvFile.
+	// Set gives values by name; it has precedence over EnvFiles.
 	Set map[string]string
-	// EnvFile is the path of a file of KEY=VALUE lines, which has precedence over
-	// the environment; "" means none.
-	EnvFile string
+	// EnvFiles are the paths of files of NAME=VALUE lines, which have precedence over
+	// the environment; of two with one name the later one holds.
+	EnvFiles []string
 	// Files gives, by name of a config file, the path of a file with its content.
 	Files map[string]string
 }
@@ -72,7 +70,7 @@ func (c Config) Given(variables, files []string) (vars map[string]string, conten
 	if err := c.check(variables, files); err != nil {
 		return nil, nil, err
 	}
-	fromFile, err := c.readEnvFile()
+	fromFile, err := readEnvFiles(c.EnvFiles)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,23 +159,6 @@ func unknownConfig(kind, name string, known []string) error {
 		hint = "; the manifest declares " + quoted(known)
 	}
 	return fmt.Errorf("config %s %q is not declared in the manifest%s", kind, name, hint)
-}
-
-func (c Config) readEnvFile() (map[string]string, error) {
-	if c.EnvFile == "" {
-		return nil, nil
-	}
-	f, err := os.Open(c.EnvFile)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read env file: %w", err)
-	}
-	defer f.Close()
-	vars, err := godotenv.Parse(f)
-	if err != nil {
-		// The parser's own text quotes the file, values and all.
-		return nil, fmt.Errorf("cannot read env file %q: a line is not of the form KEY=VALUE", c.EnvFile)
-	}
-	return vars, nil
 }
 
 // writeFiles writes the config files' content to folder, readable by this user

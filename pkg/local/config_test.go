@@ -21,7 +21,7 @@ func environment(vars map[string]string) func(string) (string, bool) {
 
 func TestGatherPrecedence(t *testing.T) {
 	env := write(t, filepath.Join(t.TempDir(), ".env"), "# values\nB=file\nexport C=\"file\"\nD=\n")
-	c := Config{Set: map[string]string{"C": "set"}, EnvFile: env}
+	c := Config{Set: map[string]string{"C": "set"}, EnvFiles: []string{env}}
 	v, err := c.gather([]string{"A", "B", "C", "D"}, nil,
 		environment(map[string]string{"A": "env", "B": "env", "C": "env", "D": "env"}))
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func TestGatherErrors(t *testing.T) {
 		"file as variable":  {Config{Set: map[string]string{"C": "x"}}, nil, []string{"C"}, `config "C" is a file: its value is the content of a file`},
 		"variable as file":  {Config{Files: map[string]string{"A": "x"}}, []string{"A"}, nil, `config "A" is a variable, not a file`},
 		"no file":           {Config{Files: map[string]string{"C": "/nonexistent"}}, nil, []string{"C"}, `cannot read config file "C": open /nonexistent: no such file or directory`},
-		"no env file":       {Config{EnvFile: "/nonexistent"}, nil, nil, `cannot read env file: open /nonexistent: no such file or directory`},
+		"no env file":       {Config{EnvFiles: []string{"/nonexistent"}}, nil, nil, `cannot read env file: open /nonexistent: no such file or directory`},
 		"two at the a time": {Config{Set: map[string]string{"X": "", "Y": ""}}, nil, nil, "config variable \"X\" is not declared in the manifest; the manifest declares none\nconfig variable \"Y\" is not declared in the manifest; the manifest declares none"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,9 +70,17 @@ func TestGatherErrors(t *testing.T) {
 	}
 }
 
+func TestLaterEnvFilesWin(t *testing.T) {
+	dir := t.TempDir()
+	c := Config{EnvFiles: []string{write(t, filepath.Join(dir, "a"), "A=1\nB=1\n"), write(t, filepath.Join(dir, "b"), "B=2\n")}}
+	v, err := c.gather([]string{"A", "B"}, nil, environment(nil))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"A": "1", "B": "2"}, v.variables)
+}
+
 func TestGatherNeverTellsAValue(t *testing.T) {
 	env := write(t, filepath.Join(t.TempDir(), ".env"), "SECRET hunter2 'unbalanced\n")
-	_, err := Config{EnvFile: env}.gather(nil, nil, environment(nil))
-	require.ErrorContains(t, err, "a line is not of the form KEY=VALUE")
+	_, err := Config{EnvFiles: []string{env}}.gather(nil, nil, environment(nil))
+	require.EqualError(t, err, "cannot read env file: "+env+":1: the line is not of the form NAME=VALUE")
 	require.NotContains(t, err.Error(), "hunter2")
 }

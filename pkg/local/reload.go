@@ -26,7 +26,7 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 	warn := func(err error) {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some changes of files will not be noticed: " + err.Error()})
 	}
-	w, err := newWatcher(r.bundle.Dir, warn)
+	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn)
 	if err != nil {
 		warn(err)
 		return nil, func() {}

@@ -115,13 +115,13 @@ func (r *run) prepare(ctx context.Context) (err error) {
 }
 
 func (r *run) openState() (err error) {
-	dir := r.o.StateDir
-	if dir == "" {
+	dir, own := r.o.StateDir, r.o.StateDir == ""
+	if own {
 		if dir, err = r.source.stateDir(); err != nil {
 			return err
 		}
 	}
-	if r.state, err = openState(dir); err != nil {
+	if r.state, err = openState(dir, own); err != nil {
 		return err
 	}
 	r.o.Reporter.Event(Event{Type: EventState, StateDir: r.state.dir})

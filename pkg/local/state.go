@@ -12,6 +12,7 @@ import (
 // state is the folder where a run keeps what it keeps. Bundles are never
 // written to.
 //
+//	.gitignore says that the folder is of a run: it keeps git, and bundles, from taking it in
 //	lock       held by the run that uses the folder
 //	store.db   measurements, predictions and documents; stays between runs
 //	bin/       Go nodes, for the next build to find them up to date
@@ -28,6 +29,17 @@ type state struct {
 // ErrRunning is returned for a version that runs already: a state folder is of
 // one run at a time.
 var ErrRunning = errors.New("the version runs already")
+
+// StateDirError says that a folder cannot be used as state folder, as it holds files that
+// no run has made.
+type StateDirError struct{ Dir string }
+
+func (e *StateDirError) Error() string {
+	return fmt.Sprintf("the state folder %q holds other files; a run keeps its files in an empty folder, or in one of an earlier run", e.Dir)
+}
+
+// stateMark is the content of the .gitignore by which a run knows its folder.
+const stateMark = "# What kn-krt run keeps between runs. It may be deleted while none is running.\n*\n"
 
 // maxSocketPath is what fits in sockaddr_un on every system, less the zero byte.
 const maxSocketPath = 103
@@ -52,11 +64,16 @@ func DefaultStateDir(path string) (string, error) {
 	return filepath.Join(root, "kn-krt", filepath.Base(path)+"-"+hex.EncodeToString(sum[:4])), nil
 }
 
-// openState makes the folder, takes its lock and clears what a killed run left.
-func openState(dir string) (*state, error) {
+// openState makes the folder, takes its lock and clears what a killed run left. It
+// touches nothing in a folder that a person has named and that is neither empty nor
+// marked; own says that the folder was named by DefaultStateDir.
+func openState(dir string, own bool) (*state, error) {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = claim(dir, own)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the state folder: %w", err)
@@ -74,6 +91,23 @@ func openState(dir string) (*state, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// claim marks the folder as one of a run.
+func claim(dir string, own bool) error {
+	mark := filepath.Join(dir, ".gitignore")
+	text, err := os.ReadFile(mark)
+	if err == nil && string(text) == stateMark {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 && !own {
+		return &StateDirError{Dir: dir}
+	}
+	return os.WriteFile(mark, []byte(stateMark), 0o600)
 }
 
 func (s *state) clear() error {

@@ -28,25 +28,25 @@ func TestDefaultStateDir(t *testing.T) {
 
 func TestStateIsOfOneRunAtATime(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openState(dir)
+	s, err := openState(dir, false)
 	require.NoError(t, err)
-	_, err = openState(dir)
+	_, err = openState(dir, false)
 	require.ErrorIs(t, err, ErrRunning)
 	require.NoError(t, s.close())
-	s, err = openState(dir)
+	s, err = openState(dir, false)
 	require.NoError(t, err)
 	require.NoError(t, s.close())
 }
 
 func TestStateKeepsTheStoreAndClearsTheRest(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openState(dir)
+	s, err := openState(dir, false)
 	require.NoError(t, err)
 	write(t, s.path("store.db"), "kept")
 	write(t, filepath.Join(s.run(), "CERT"), "secret")
 	// As after kill -9: the lock is gone, the files are not.
 	require.NoError(t, s.lock.Close())
-	s, err = openState(dir)
+	s, err = openState(dir, false)
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(s.run(), "CERT"))
 	require.FileExists(t, s.path("store.db"))
@@ -56,7 +56,7 @@ func TestStateKeepsTheStoreAndClearsTheRest(t *testing.T) {
 
 func TestStateSocketFits(t *testing.T) {
 	t.Setenv("TMPDIR", "/tmp")
-	s, err := openState(filepath.Join(t.TempDir(), strings.Repeat("long/", 30)))
+	s, err := openState(filepath.Join(t.TempDir(), strings.Repeat("long/", 30)), false)
 	require.NoError(t, err)
 	listener, err := net.Listen("unix", s.socket)
 	require.NoError(t, err)
@@ -64,4 +64,31 @@ func TestStateSocketFits(t *testing.T) {
 	require.NoError(t, s.close())
 	_, err = os.Stat(s.outside)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestStateTouchesNoFolderOfSomebodyElse(t *testing.T) {
+	dir := t.TempDir()
+	mine := write(t, filepath.Join(dir, "run", "results.csv"), "kept")
+	_, err := openState(dir, false)
+	var refused *StateDirError
+	require.ErrorAs(t, err, &refused)
+	require.FileExists(t, mine)
+	require.NoFileExists(t, filepath.Join(dir, "lock"))
+
+	// What a run has made is one of ours, whatever is in it since.
+	dir = t.TempDir()
+	s, err := openState(dir, false)
+	require.NoError(t, err)
+	require.NoError(t, s.close())
+	write(t, filepath.Join(dir, "notes.txt"), "kept")
+	s, err = openState(dir, false)
+	require.NoError(t, err)
+	require.NoError(t, s.close())
+
+	// So is the folder that nobody has named.
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "store.db"), "of an earlier release")
+	s, err = openState(dir, true)
+	require.NoError(t, err)
+	require.NoError(t, s.close())
 }

@@ -27,7 +27,8 @@ const everything = "."
 
 // watcher notices what changes in a folder and all folders in it.
 type watcher struct {
-	root   string
+	root   string // links resolved: what is watched bears its own name
+	skip   string // a folder that is no part of the version
 	notify *fsnotify.Watcher
 	warn   func(error)
 	// changes receives the changed paths, slash-separated and relative to root.
@@ -35,14 +36,21 @@ type watcher struct {
 	changes chan []string
 }
 
-// newWatcher watches root from now on; run delivers. warn is told of folders
-// that cannot be watched.
-func newWatcher(root string, warn func(error)) (*watcher, error) {
+// newWatcher watches root, a folder or a link to one, but not the folder skip in it, from
+// now on; run delivers. warn is called for folders that cannot be watched.
+func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
+	root, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, err
+	}
+	if resolved, err := filepath.EvalSymlinks(skip); err == nil {
+		skip = resolved
+	}
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{root: root, notify: notify, warn: warn, changes: make(chan []string)}
+	w := &watcher{root: root, skip: skip, notify: notify, warn: warn, changes: make(chan []string)}
 	w.add(root, nil)
 	return w, nil
 }
@@ -55,7 +63,7 @@ func (w *watcher) add(folder string, found func(path string, made bool)) {
 			return nil
 		case err != nil:
 			return err
-		case path != w.root && ignored(entry.Name()):
+		case path != w.root && (path == w.skip || ignored(entry.Name())):
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}

@@ -12,7 +12,7 @@ import (
 
 func startWatcher(t *testing.T, root string) *watcher {
 	t.Helper()
-	w, err := newWatcher(root, func(err error) { t.Errorf("watch: %v", err) })
+	w, err := newWatcher(root, filepath.Join(root, "state"), func(err error) { t.Errorf("watch: %v", err) })
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -68,11 +68,21 @@ func TestWatchIgnores(t *testing.T) {
 	w := startWatcher(t, root)
 	for _, name := range []string{
 		".git/HEAD", ".venv/x.py", "__pycache__/main.cpython-311.pyc", "main.py~", ".main.py.swp", "4913",
-		"#main.py#", ".#main.py", "main.py.tmp", "main_test.go",
+		"#main.py#", ".#main.py", "main.py.tmp", "main_test.go", "state/store.db",
 	} {
 		write(t, filepath.Join(root, name), "1")
 	}
 	draft := write(t, filepath.Join(root, "sedXyz"), "1") // as sed -i and other editors do
 	require.NoError(t, os.Rename(draft, filepath.Join(root, "last")))
 	require.Equal(t, []string{"last"}, <-w.changes)
+}
+
+func TestWatchFollowsALinkToTheRoot(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "src/etl/main.py"), "1")
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(root, link))
+	w := startWatcher(t, link)
+	write(t, filepath.Join(root, "src/etl/main.py"), "2")
+	requireChanges(t, w, "src/etl/main.py")
 }
