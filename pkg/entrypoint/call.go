@@ -22,19 +22,53 @@ type inbound struct {
 	traceState  string
 }
 
+// ticket is a request's place among those in flight, with a reference to its
+// table: what [Entrypoint.admit] grants before anything of the request is read.
+// It is used up by call, or given back by release.
+type ticket struct {
+	entry *Entrypoint
+	table *table
+	// route may be set after admission, where only the request's body names it,
+	// and must be set before call.
+	route *route
+	begin time.Time
+}
+
+// admit grants a request its place, or says why there is none. It takes over
+// the caller's reference to t. r is nil while it is not known.
+func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
+	k := ticket{entry: e, table: t, route: r, begin: time.Now()}
+	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
+		k.release()
+		return ticket{}, k.finish(overloaded(t, r, e.options.MaxInFlight))
+	}
+	return k, nil
+}
+
+// release gives the place back.
+func (k *ticket) release() {
+	k.entry.inFlight.Add(-1)
+	k.table.release()
+}
+
+// finish counts the request's end and hands its failure on.
+func (k *ticket) finish(failure *spb.Status) *spb.Status {
+	if k.route != nil {
+		k.route.counters.done(code.Code(failure.GetCode()), time.Since(k.begin))
+	}
+	return failure
+}
+
 // request is one call on its way. Two parties work on it: the caller's
 // goroutine, which waits for the answer, and the delivery's, which may go on
-// behind an early reply. The last one to finish lets the table go.
+// behind an early reply. The last one to finish gives the ticket back.
 type request struct {
-	table    *table
-	route    *route
+	ticket
 	first    Parcel
 	answer   chan answer // one slot, for the first answer
 	answered atomic.Bool
 	step     atomic.Int32
 	parties  atomic.Int32
-	entry    *Entrypoint
-	begin    time.Time
 	deadline time.Time
 	ended    atomic.Int64 // how long the delivery took that brought no answer itself; 0 while it runs
 	cancel   context.CancelFunc
@@ -61,39 +95,31 @@ func (r *request) offer(a answer) bool {
 func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
 		r.cancel()
-		r.entry.inFlight.Add(-1)
-		r.table.release()
+		r.release()
 	}
 }
 
-// call sends in through a workflow and waits for its answer until ctx is done
-// or the deadline has passed. It takes over the caller's reference to t and to
-// the data, and returns the answer's bytes, which the caller must free, or the
-// failure to tell.
-func (e *Entrypoint) call(ctx context.Context, t *table, r *route, in inbound) (mem.Buffer, *spb.Status) {
-	begin := time.Now()
-	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
-		e.inFlight.Add(-1)
-		in.data.Free()
-		t.release()
-		return nil, e.finish(r, begin, overloaded(t, r, e.options.MaxInFlight))
-	}
-	deadline := begin.Add(e.options.Timeout)
+// call sends in through the workflow and waits for its answer until ctx is done
+// or the deadline has passed. It uses the ticket up, takes over the data, and
+// returns the answer's bytes, which the caller must free, or the failure to tell.
+func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) {
+	e := k.entry
+	deadline := k.begin.Add(e.options.Timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
 	id, token := e.sealer.seal(deadline)
-	req := &request{table: t, route: r, answer: make(chan answer, 1), entry: e, begin: begin, deadline: deadline}
+	req := &request{ticket: k, answer: make(chan answer, 1), deadline: deadline}
 	req.parties.Store(2)
 	req.step.Store(-1)
 	req.first = Parcel{Data: in.data, Event: &event.Event{
 		ID:            id.String(),
-		Source:        t.source,
+		Source:        k.table.source,
 		Type:          event.TypeMessage,
-		Message:       string(r.input.FullName()),
+		Message:       string(k.route.input.FullName()),
 		CorrelationID: id.String(),
 		CausationID:   in.causationID,
-		Workflow:      r.Name,
+		Workflow:      k.route.Name,
 		Deadline:      deadline,
 		ReplyToken:    token,
 		TraceParent:   event.NextSpan(in.traceParent),
@@ -106,7 +132,7 @@ func (e *Entrypoint) call(ctx context.Context, t *table, r *route, in inbound) (
 	a := req.await(ctx, delivery)
 	e.pending.remove(id)
 	req.leave()
-	return a.data, e.finish(r, begin, a.failure)
+	return a.data, k.finish(a.failure)
 }
 
 // deliver runs the delivery to its end, which may come after the answer.
@@ -188,17 +214,15 @@ func (r *request) failure(ctx context.Context, err error) *spb.Status {
 	}
 }
 
-// finish counts the request's end and hands its failure on.
-func (e *Entrypoint) finish(r *route, begin time.Time, failure *spb.Status) *spb.Status {
-	r.counters.done(code.Code(failure.GetCode()), time.Since(begin))
-	return failure
-}
-
 func overloaded(t *table, r *route, limit int) *spb.Status {
-	return event.Failure{
-		Code:     code.Code_RESOURCE_EXHAUSTED,
-		Reason:   event.ReasonOverload,
-		Text:     fmt.Sprintf("the version works on %d requests, its limit; try again later", limit),
-		Workflow: r.Name, Version: t.version.Name,
-	}.Status()
+	f := event.Failure{
+		Code:    code.Code_RESOURCE_EXHAUSTED,
+		Reason:  event.ReasonOverload,
+		Text:    fmt.Sprintf("the version works on %d requests, its limit; try again later", limit),
+		Version: t.version.Name,
+	}
+	if r != nil {
+		f.Workflow = r.Name
+	}
+	return f.Status()
 }

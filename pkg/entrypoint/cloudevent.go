@@ -31,66 +31,90 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	// Structured mode wraps the data in JSON and base64: twice the size.
-	r.Body = http.MaxBytesReader(w, r.Body, 2*int64(e.options.MaxMessageBytes)+maxHeaderBytes)
-	message := cehttp.NewMessageFromHttpRequest(r)
-	in, err := binding.ToEvent(r.Context(), message)
-	if err != nil {
-		t.release()
-		refuseEvent(w, err)
-		return
-	}
-	route, refusal := t.choose(in, workflow)
-	if refusal == nil && len(in.Data()) > e.options.MaxMessageBytes {
-		refusal = &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", len(in.Data()), e.options.MaxMessageBytes)}
-	}
-	var data []byte
-	if refusal == nil {
-		data, refusal = t.decode(in, route)
-	}
-	if refusal != nil {
-		t.release()
-		// Of a source or a channel nobody reads the answer.
-		e.log.Warn("refused an event", "type", clip(in.Type(), 128), "source", clip(in.Source(), 128), "error", refusal.text)
-		refusal.write(w)
-		return
-	}
-	request := inbound{data: mem.SliceBuffer(data), causationID: clip(in.ID(), 256), traceParent: extension(in, "traceparent"), traceState: extension(in, "tracestate")}
-	if request.traceParent == "" {
-		request.traceParent, request.traceState = r.Header.Get("Traceparent"), r.Header.Get("Tracestate")
-	}
-	if prefersAsync(r) {
-		go e.answerNobody(t, route, request) //nolint:gosec // the producer's context ends with the 202, the request does not
-		w.Header().Set("Preference-Applied", "respond-async")
-		w.WriteHeader(http.StatusAccepted)
-		return
-	}
-	if !t.retain() { // the call gives its reference back; writing the answer needs one too
+	if !t.retain() { // the ticket gives its reference back; writing the answer needs one too
 		http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
 		return
 	}
 	defer t.release()
-	out, failure := e.call(r.Context(), t, route, request)
+	k, overload := e.admit(t, t.byName[workflow])
+	if overload != nil {
+		leaveUnread(w, r.ContentLength)
+		writeStatus(w, httpStatus(overload.GetCode()), overload)
+		return
+	}
+	in, ok := k.readEvent(w, r, workflow)
+	if !ok {
+		k.release()
+		return
+	}
+	if prefersAsync(r) {
+		go k.answerNobody(in.request) //nolint:gosec // the producer's context ends with the 202, the request does not
+		w.Header().Set("Preference-Applied", "respond-async")
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	out, failure := k.call(r.Context(), in.request)
 	if failure != nil {
 		writeStatus(w, httpStatus(failure.GetCode()), failure)
 		return
 	}
 	defer out.Free()
-	t.answerEvent(w, route, in, message.ReadEncoding(), out.ReadOnlyData())
+	t.answerEvent(w, k.route, in, out.ReadOnlyData())
+}
+
+// inEvent is a producer's event, the form it came in, and the request it makes.
+type inEvent struct {
+	*cloudevents.Event
+	encoding binding.Encoding
+	request  inbound
+}
+
+// readEvent reads a producer's event and sets the ticket's route. It reports
+// false when it has refused it.
+func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (inEvent, bool) {
+	limit := k.entry.options.MaxMessageBytes
+	// Structured mode wraps the data in JSON and base64: twice the size.
+	r.Body = http.MaxBytesReader(w, r.Body, 2*int64(limit)+maxHeaderBytes)
+	message := cehttp.NewMessageFromHttpRequest(r)
+	in, err := binding.ToEvent(r.Context(), message)
+	if err != nil {
+		refuseEvent(w, err)
+		return inEvent{}, false
+	}
+	route, refusal := k.table.choose(in, workflow)
+	if refusal == nil && len(in.Data()) > limit {
+		refusal = &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", len(in.Data()), limit)}
+	}
+	var data []byte
+	if refusal == nil {
+		data, refusal = k.table.decode(in, route)
+	}
+	if refusal != nil {
+		// Of a source or a channel nobody reads the answer.
+		k.entry.log.Warn("refused an event", "type", clip(in.Type(), 128), "source", clip(in.Source(), 128), "error", refusal.text)
+		refusal.write(w)
+		return inEvent{}, false
+	}
+	k.route = route
+	request := inbound{data: mem.SliceBuffer(data), causationID: clip(in.ID(), 256), traceParent: extension(in, "traceparent"), traceState: extension(in, "tracestate")}
+	if request.traceParent == "" {
+		request.traceParent, request.traceState = r.Header.Get("Traceparent"), strings.Join(r.Header.Values("Tracestate"), ",")
+	}
+	return inEvent{in, message.ReadEncoding(), request}, true
 }
 
 // answerNobody runs a request whose caller does not wait.
-func (e *Entrypoint) answerNobody(t *table, r *route, in inbound) {
-	out, failure := e.call(context.Background(), t, r, in)
+func (k ticket) answerNobody(in inbound) {
+	out, failure := k.call(context.Background(), in)
 	if failure != nil {
-		e.log.Warn("a request that nobody waits for failed", "workflow", r.Name, "error", failure.GetMessage())
+		k.entry.log.Warn("a request that nobody waits for failed", "workflow", k.route.Name, "error", failure.GetMessage())
 		return
 	}
 	out.Free()
 }
 
 // answerEvent writes the answer to a producer's event.
-func (t *table) answerEvent(w http.ResponseWriter, r *route, in *cloudevents.Event, encoding binding.Encoding, data []byte) {
+func (t *table) answerEvent(w http.ResponseWriter, r *route, in inEvent, data []byte) {
 	out := cloudevents.New()
 	out.SetID(in.ID() + "@" + in.Source()) // two producers may use the same id; a repeated event has the same answer
 	out.SetSource(t.source)
@@ -114,7 +138,7 @@ func (t *table) answerEvent(w http.ResponseWriter, r *route, in *cloudevents.Eve
 		out.DataBase64 = false // the SDK takes bytes for binary
 	}
 	ctx := context.Background()
-	if encoding == binding.EncodingStructured {
+	if in.encoding == binding.EncodingStructured {
 		ctx = binding.WithForceStructured(ctx)
 	}
 	_ = cehttp.WriteResponseWriter(ctx, binding.ToMessage(&out), http.StatusOK, w)

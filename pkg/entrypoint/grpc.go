@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -59,9 +60,13 @@ func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 		defer t.release()
 		return status.Error(codes.Unimplemented, t.unknownMethod(method))
 	}
+	k, refusal := e.admit(t, r)
+	if refusal != nil {
+		return status.FromProto(refusal).Err()
+	}
 	var in frame
 	if err := stream.RecvMsg(&in); err != nil {
-		t.release()
+		k.release()
 		if errors.Is(err, io.EOF) {
 			return status.Errorf(codes.InvalidArgument, "rpc %s wants a %s, none came", method[1:], r.input.FullName())
 		}
@@ -70,10 +75,10 @@ func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 	data := in.data.MaterializeToBuffer(e.buffers)
 	in.data.Free()
 	ctx := stream.Context()
-	out, failure := e.call(ctx, t, r, inbound{
+	out, failure := k.call(ctx, inbound{
 		data:        data,
 		traceParent: first(metadata.ValueFromIncomingContext(ctx, "traceparent")),
-		traceState:  first(metadata.ValueFromIncomingContext(ctx, "tracestate")),
+		traceState:  strings.Join(metadata.ValueFromIncomingContext(ctx, "tracestate"), ","),
 	})
 	if failure != nil {
 		return status.FromProto(failure).Err()

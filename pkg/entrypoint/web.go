@@ -95,7 +95,8 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 }
 
 // tooLargeWriter answers 413 to a body above the limit, where Connect's table
-// of statuses has 429 for every exhausted resource.
+// of statuses has 429 for every exhausted resource, and refuses a request that
+// has not been read without waiting for the rest of it.
 type tooLargeWriter struct {
 	http.ResponseWriter
 	body *sizedBody
@@ -103,9 +104,12 @@ type tooLargeWriter struct {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *tooLargeWriter) WriteHeader(status int) {
-	if status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit {
+	switch {
+	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit:
 		status = http.StatusRequestEntityTooLarge
 		linger(w.ResponseWriter)
+	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
+		leaveUnread(w.ResponseWriter, w.body.declared)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -116,6 +120,14 @@ func (w *tooLargeWriter) WriteHeader(status int) {
 // Nothing but the reader of bodies with a limit can ask for that.
 func linger(w http.ResponseWriter) {
 	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
+}
+
+// leaveUnread prepares the refusal of a request whose body has not been read.
+// net/http reads a small one first, so that the connection can be used again.
+func leaveUnread(w http.ResponseWriter, length int64) {
+	if length < 0 || length > joinBytes {
+		linger(w)
+	}
 }
 
 // Unwrap lets http.ResponseController reach the connection's own writer.
@@ -152,22 +164,28 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNIMPLEMENTED), Message: h.table.unknownMethod(r.URL.Path)})
 		return
 	}
+	if !h.table.retain() { // the caller holds a reference: cannot be
+		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
+		return
+	}
+	k, refusal := h.entry.admit(h.table, route)
+	if refusal != nil {
+		h.fail(w, r, refusal)
+		return
+	}
 	raw, err := io.ReadAll(r.Body) // the transcoder bounds it
 	if err != nil {
+		k.release()
 		if !errors.As(err, new(*connect.Error)) {
 			err = connect.NewError(connect.CodeInvalidArgument, err)
 		}
 		_ = h.errors.Write(w, r, err)
 		return
 	}
-	if !h.table.retain() { // the caller holds a reference: cannot be
-		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
-		return
-	}
-	out, failure := h.entry.call(r.Context(), h.table, route, inbound{
+	out, failure := k.call(r.Context(), inbound{
 		data:        mem.SliceBuffer(raw),
 		traceParent: r.Header.Get("Traceparent"),
-		traceState:  r.Header.Get("Tracestate"),
+		traceState:  strings.Join(r.Header.Values("Tracestate"), ","),
 	})
 	if failure != nil {
 		h.fail(w, r, failure)

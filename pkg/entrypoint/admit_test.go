@@ -1,0 +1,71 @@
+package entrypoint_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// full serves a version that works on the one request it may, until the test ends.
+func (f *fixture) full() *fixture {
+	busy, release := make(chan struct{}), make(chan struct{})
+	o := quick()
+	o.MaxInFlight = 1
+	f.serve(f.version(node(f.t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+		close(busy)
+		<-release
+		return f.says("a", true)(ctx, in)
+	})), o)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := f.call(context.Background(), "first")
+		answered <- err
+	}()
+	<-busy
+	f.t.Cleanup(func() {
+		close(release)
+		require.NoError(f.t, <-answered)
+	})
+	return f
+}
+
+// TestAdmitFirst: what there is no place for is refused before it is read.
+func TestAdmitFirst(t *testing.T) {
+	f := newFixture(t).full()
+	for name, c := range map[string]struct{ path, contentType string }{
+		"json":    {"/test.Entrypoint/Call", "application/json"},
+		"connect": {"/test.Entrypoint/Call", "application/proto"},
+		"event":   {"/workflows/flow", "application/cloudevents+json"},
+		"by type": {"/", "application/cloudevents+json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body, writer := io.Pipe() // of which nothing ever comes
+			t.Cleanup(func() { _ = writer.Close() })
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web+c.path, body)
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", c.contentType)
+			req.Header.Set("Connect-Protocol-Version", "1")
+			res, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			text, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
+			require.Contains(t, string(text), "the version works on 1 requests, its limit")
+		})
+	}
+	t.Run("grpc", func(t *testing.T) {
+		stream, err := f.conn.NewStream(t.Context(), &grpc.StreamDesc{}, "/test.Entrypoint/Call")
+		require.NoError(t, err)
+		err = stream.RecvMsg(f.message("test.Reply")) // with no message sent
+		require.Equal(t, codes.ResourceExhausted, status.Code(err), "%v", err)
+	})
+}
