@@ -98,6 +98,9 @@ func nodeNotes(b *krt.Bundle) []string {
 		kind := b.Kind(n)
 		python = python || kind == krt.KindPython
 		notes = append(notes, fmt.Sprintf("note: node %q runs as %v", n.Name, kind))
+		if kind == krt.KindPython {
+			notes = append(notes, fmt.Sprintf("note: node %q %v", n.Name, b.Generation(n)))
+		}
 	}
 	if !python {
 		return notes
