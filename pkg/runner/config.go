@@ -15,12 +15,13 @@ import (
 const (
 	defaultPort            = 8080
 	defaultMaxMessageBytes = 4 << 20
+	maxTurns               = 256 // the manifest's bound of workers
 )
 
 // config is what a node reads from its environment. The names are KRT's:
 // KRT_VERSION, KRT_RUNTIME_ID, KRT_NODE_NAME, KRT_WORKFLOW_NAME, KRT_BASE_PATH
-// as in KRT V1; KRT_REPLY_URL, KRT_STORE, KRT_MAX_MESSAGE_BYTES and KRT_LISTEN_FD
-// are of this platform; PORT is Knative's.
+// as in KRT V1; KRT_REPLY_URL, KRT_STORE, KRT_MAX_MESSAGE_BYTES, KRT_WORKERS and
+// KRT_LISTEN_FD are of this platform; PORT is Knative's.
 type config struct {
 	version, runtime, node, workflow string
 	basePath                         string
@@ -29,17 +30,19 @@ type config struct {
 	maxMessageBytes                  int64
 	port                             int
 	listenFD                         int // -1: none
+	turns                            int // calls at a time, 0: without a bound
 }
 
 // readConfig reads the environment and reports all that is wrong with it.
-func readConfig(getenv func(string) string) (config, error) {
+func readConfig(o Options) (config, error) {
+	getenv := o.Getenv
 	c := config{
 		version:  cmp.Or(getenv("KRT_VERSION"), getenv("KRT_VERSION_ID")),
 		runtime:  cmp.Or(getenv("KRT_RUNTIME_ID"), "local"),
 		node:     cmp.Or(getenv("KRT_NODE_NAME"), "node"),
 		workflow: getenv("KRT_WORKFLOW_NAME"),
 	}
-	var errs [6]error
+	var errs [7]error
 	// ko puts a bundle's files under KO_DATA_PATH in the images it builds.
 	base := cmp.Or(getenv("KRT_BASE_PATH"), getenv("KO_DATA_PATH"), ".")
 	if c.basePath, errs[0] = filepath.Abs(base); errs[0] != nil {
@@ -56,6 +59,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	c.maxMessageBytes = int64(most)
 	c.port, errs[4] = readInt(getenv, "PORT", defaultPort, 0, 65535)
 	c.listenFD, errs[5] = readInt(getenv, "KRT_LISTEN_FD", -1, 3, 1<<20)
+	if o.InTurn {
+		c.turns, errs[6] = readInt(getenv, "KRT_WORKERS", 1, 1, maxTurns)
+	}
 	return c, errors.Join(errs[:]...)
 }
 

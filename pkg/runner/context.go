@@ -99,6 +99,9 @@ func getAs[T any](c *HandlerContext, key string, otherwise T) T {
 	return otherwise
 }
 
+// ErrReplied is the error of a reply to a request that has been answered before.
+var ErrReplied = errors.New("the request has been answered before")
+
 // EarlyReply answers the caller with msg at once; the handler and the workflow
 // go on, and what they answer later is dropped. It returns when the entrypoint
 // has taken the reply. It fails when the call was answered before, or when the
@@ -119,7 +122,7 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 		return fmt.Errorf("cannot reply: %w", err)
 	}
 	if !c.markReplied() {
-		return errors.New("cannot reply: the request has been answered before")
+		return fmt.Errorf("cannot reply: %w", ErrReplied)
 	}
 	if err := c.node.replies.post(c.Context(), c.Logger, out); err != nil {
 		return fmt.Errorf("cannot reply: %w", err)

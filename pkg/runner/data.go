@@ -12,20 +12,30 @@ import (
 type Measurement struct{ c *HandlerContext }
 
 // Save saves a measurement of the present time: values by field, tags to select
-// by. The tags version, workflow and node are added. Without a store (KRT_STORE)
-// it becomes a log line. It never fails: what cannot be saved is logged.
-func (m *Measurement) Save(name string, fields map[string]any, tags map[string]string) {
+// by. The tags version, workflow and node are added where the caller has none of
+// these names. Fields that are nil or not a number (NaN, infinite) are left out. A
+// []byte becomes a string, a time.Time that of RFC 3339, and all else that has a
+// String method, or is not a number, string or boolean, what fmt's %v shows of it.
+// Without a store (KRT_STORE) it becomes a log line. The error, which is logged too,
+// names the measurement and, where one is to blame, the field.
+func (m *Measurement) Save(name string, fields map[string]any, tags map[string]string) error {
 	c := m.c
-	if c.node.store == nil {
-		c.Logger.Slog().Info("measurement", "name", name, "fields", fields, "tags", tags)
-		return
+	kept, err := fieldValues(fields)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("cannot save the measurement %q: %w", name, err)
+	case c.node.store == nil:
+		c.Logger.Slog().Info("measurement", "name", name, "fields", kept, "tags", tags)
+	default:
+		err = c.node.store.SaveMeasurement(c.Context(), c.origin(), store.Measurement{
+			Name: name, Fields: kept, Tags: tags, Time: time.Now().UTC(),
+		})
 	}
-	err := c.node.store.SaveMeasurement(c.Context(), c.origin(), store.Measurement{
-		Name: name, Fields: fields, Tags: tags, Time: time.Now().UTC(),
-	})
 	if err != nil {
-		c.Logger.Slog().Error("measurement lost", "name", name, "error", err)
+		// KRT V1's Save returned nothing: most callers look at no error.
+		c.Logger.Slog().Error("measurement lost", "error", err)
 	}
+	return err
 }
 
 // SaveMetricErr says why a prediction has no values.

@@ -54,6 +54,12 @@ func (b *buffer) String() string {
 // environment that has a reply port.
 func start(t *testing.T, env map[string]string, init runner.HandlerInit, handler runner.Handler) *running {
 	t.Helper()
+	return startWith(t, runner.Options{}, env, init, handler)
+}
+
+// startWith is start with options.
+func startWith(t *testing.T, o runner.Options, env map[string]string, init runner.HandlerInit, handler runner.Handler) *running {
+	t.Helper()
 	r := &running{replies: make(chan *event.Event, 16), log: &buffer{}}
 	port := httptest.NewServer(http.HandlerFunc(r.takeReply))
 	t.Cleanup(port.Close)
@@ -68,12 +74,11 @@ func start(t *testing.T, env map[string]string, init runner.HandlerInit, handler
 	ready, result := make(chan struct{}), make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		result <- runner.Run(ctx, runner.Options{
-			Getenv:   func(name string) string { return all[name] },
-			Listener: listener,
-			Logger:   slog.New(slog.NewTextHandler(r.log, nil)),
-			Ready:    func() { close(ready) },
-		}, init, handler)
+		o.Getenv = func(name string) string { return all[name] }
+		o.Listener = listener
+		o.Logger = slog.New(slog.NewTextHandler(r.log, nil))
+		o.Ready = func() { close(ready) }
+		result <- runner.Run(ctx, o, init, handler)
 	}()
 	r.stop = sync.OnceValue(func() error {
 		cancel()

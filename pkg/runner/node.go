@@ -27,6 +27,7 @@ type node struct {
 	log                     *slog.Logger
 	replies                 *replies
 	store                   *store.Client // nil: none configured
+	turns                   *turns        // nil: calls run without a bound
 	values                  values
 	buffers                 buffers
 }
@@ -41,6 +42,7 @@ func newNode(c config, log *slog.Logger, call caller) *node {
 		log:             log.With("node", c.node),
 		replies:         newReplies(c.replyURL),
 		store:           c.store,
+		turns:           newTurns(c.turns),
 	}
 }
 
@@ -64,7 +66,12 @@ func wrongOutput(format string, args ...any) *failure {
 // error is to be given to the caller by fail.
 func (n *node) process(ctx context.Context, in *event.Event) (next *event.Event, buffer *[]byte, err error) {
 	c := n.newContext(ctx, in)
+	release, err := n.turns.take(ctx, in)
+	if err != nil {
+		return n.untaken(c, err)
+	}
 	out, err := n.call(c, in)
+	release()
 	earlyExit, replied := c.end()
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
@@ -75,11 +82,12 @@ func (n *node) process(ctx context.Context, in *event.Event) (next *event.Event,
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
+	case out.Message == "" && replied:
+		// The caller has the early reply, and there is nothing for a next node.
+		return nil, nil, nil
 	case !earlyExit:
 		next, err = n.answer(c, event.TypeMessage, out)
 		return next, out.buffer, err
-	case out.Message == "" && replied:
-		return nil, nil, nil // the caller has the early reply
 	}
 	exit, err := n.answer(c, event.TypeReply, out)
 	if err != nil {

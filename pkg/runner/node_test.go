@@ -106,6 +106,16 @@ func TestEarlyReplyThenExitWithoutMessage(t *testing.T) {
 	equal(t, "posts", len(r.replies), 0)
 }
 
+func TestNoMessageAfterAnEarlyReply(t *testing.T) {
+	r := start(t, nil, nil, func(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+		return nil, ctx.EarlyReply(value("all there is"))
+	})
+	equal(t, "status", r.post(t, message("")).status, http.StatusAccepted)
+	equal(t, "reply", stringOf(t, r.reply(t)), "all there is")
+	equal(t, "posts", len(r.replies), 0)
+	equal(t, "errors", strings.Contains(r.log.String(), "level=ERROR"), false)
+}
+
 func TestFailuresAreTheCallersAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler runner.Handler

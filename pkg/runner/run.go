@@ -33,11 +33,14 @@ type Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
 // Start runs the node until the process is told to stop by SIGTERM or SIGINT.
 // It reads its settings from the environment. HandlerInit may be nil. If the
 // node cannot start, Start prints why and exits with status 1.
-func Start(handlerInit HandlerInit, handler Handler) {
+func Start(handlerInit HandlerInit, handler Handler) { StartWith(Options{}, handlerInit, handler) }
+
+// StartWith is [Start] with options.
+func StartWith(o Options, handlerInit HandlerInit, handler Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	// A second signal does not wait for the calls in flight.
 	context.AfterFunc(ctx, stop)
-	if err := Run(ctx, Options{}, handlerInit, handler); err != nil {
+	if err := Run(ctx, o, handlerInit, handler); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -54,6 +57,10 @@ type Options struct {
 	// Logger takes the node's log lines. Default: standard error, as text, as
 	// JSON with KRT_LOG=json, or as bare lines with KRT_LOG=plain, at level info or KRT_LOG_LEVEL.
 	Logger *slog.Logger
+	// InTurn bounds how many calls run at a time: KRT_WORKERS of them, 1 to 256, or
+	// one where that is not set. The others wait their turn, in a bounded queue and
+	// until their deadline. Default: calls run concurrently, without a bound.
+	InTurn bool
 	// Ready is called once, when init has returned and the node takes events.
 	Ready func()
 	// ShutdownTimeout is how long the calls in flight may take to finish once
@@ -87,7 +94,7 @@ func run(ctx context.Context, o Options, call caller, init func(*node, context.C
 		}
 		o.Logger = logger
 	}
-	c, err := readConfig(o.Getenv)
+	c, err := readConfig(o)
 	if err != nil {
 		return fmt.Errorf("cannot start the node: %w", err)
 	}

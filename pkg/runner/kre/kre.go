@@ -1,13 +1,18 @@
 // Package kre is the API of KRT V1's kre-go over [runner]: a node written for
-// github.com/konstellation-io/kre-runners/kre-go builds with it unchanged. The
-// kn-krt command puts it in the place of that module; other builds can do so by
-// changing the import. New nodes import package runner itself.
+// github.com/konstellation-io/kre-runners/kre-go, or for that module by one of its
+// older paths, builds with it unchanged. The kn-krt command puts it in the place of
+// that module; other builds can do so by changing the import. New nodes import
+// package runner itself.
 //
 // Everything a node's code could name is here, with these differences: a
-// context belongs to one call instead of to all of them; Prediction.Save and
-// Prediction.SaveError return an error; what the original's own runner was made
-// of (NewRunner, NewHandlerContext and the like) is not here, as it takes
-// connections to NATS and MongoDB. Package runnertest tests a handler instead.
+// context belongs to one call instead of to all of them; Measurement.Save,
+// Prediction.Save and Prediction.SaveError return an error; what the original's own
+// runner was made of (NewRunner, NewHandlerContext and the like) is not here, as it
+// takes connections to NATS and MongoDB. [Adapt] and package runnertest test a
+// handler instead.
+//
+// As the original did, a node handles one message at a time, unless KRT_WORKERS
+// (workers in krt.yml) allows more.
 package kre
 
 import (
@@ -19,12 +24,10 @@ import (
 )
 
 type (
-	// HandlerContext is what a handler is given besides its message.
-	HandlerContext = runner.HandlerContext
 	// HandlerInit runs once, before the node is ready.
-	HandlerInit = runner.HandlerInit
+	HandlerInit func(ctx *HandlerContext)
 	// Handler runs for each message that reaches the node.
-	Handler = runner.Handler
+	Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
 	// QueryData is a query of HandlerContext.DB.Find: values by field.
 	QueryData = runner.QueryData
 	// SaveMetricErr says why a prediction has no values.
@@ -51,23 +54,37 @@ type AnyHandler interface {
 
 // Start runs the node until the process is told to stop. See [runner.Start].
 func Start[H AnyHandler](handlerInit HandlerInit, handler H) {
-	runner.Start(handlerInit, current(handler))
+	init, current := Adapt(handlerInit, handler)
+	runner.StartWith(runner.Options{InTurn: true}, init, current)
+}
+
+// Adapt returns a node's functions as those of package runner, so that package
+// runnertest can test them. HandlerInit may be nil.
+func Adapt[H AnyHandler](handlerInit HandlerInit, handler H) (runner.HandlerInit, runner.Handler) {
+	if handlerInit == nil {
+		return nil, current(handler)
+	}
+	return func(ctx *runner.HandlerContext) { handlerInit(newContext(ctx)) }, current(handler)
 }
 
 // current returns h as a handler of the runner.
 func current[H AnyHandler](h H) runner.Handler {
 	switch h := any(h).(type) {
 	case func(*HandlerContext, *anypb.Any) (proto.Message, error):
-		return h
+		return Handler(h).current
 	case func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error):
-		return func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error) {
-			m, err := h(ctx, data)
+		return func(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+			m, err := h(newContext(ctx), data)
 			if m == nil {
 				return nil, err
 			}
 			return protoadapt.MessageV2Of(m), err
 		}
 	default:
-		return h.(Handler) // the only one left
+		return h.(Handler).current // the only one left
 	}
+}
+
+func (h Handler) current(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+	return h(newContext(ctx), data)
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/kre/simplelogger"
 	"krt.dev/kn-krt/pkg/runner/runnertest"
 )
@@ -70,10 +71,13 @@ var _ = []func(){
 }
 
 func save(ctx *HandlerContext) (proto.Message, error) {
-	ctx.Measurement.Save("calls", map[string]interface{}{"count": 1}, map[string]string{"kind": "test"})
-	ctx.Prediction.Save(time.Now(), "low", "high") //nolint:errcheck // the original's returned nothing
-	ctx.Prediction.SaveError(ErrMissingValues)     //nolint:errcheck // as above
-	ctx.Prediction.SaveError(ErrNewLabels)         //nolint:errcheck // as above
+	ctx.Measurement.Save("calls", map[string]interface{}{"count": 1}, map[string]string{"kind": "test"}) //nolint:errcheck // the original's returned nothing
+	ctx.Prediction.Save(time.Now(), "low", "high")                                                       //nolint:errcheck // the original's returned nothing
+	ctx.Prediction.SaveError(ErrMissingValues)                                                           //nolint:errcheck // as above
+	ctx.Prediction.SaveError(ErrNewLabels)                                                               //nolint:errcheck // as above
+	ctx.Metrics.Save(time.Now(), "low", "high")                                                          //nolint:errcheck // as above
+	ctx.SaveMetric(time.Now(), "low", "high")
+	ctx.SaveMetricError(ErrNewLabels)
 	if err := SaveMetricErr("other").IsValid(); err == nil {
 		return nil, errors.New("every reason is valid")
 	}
@@ -100,7 +104,8 @@ func logAll(l *simplelogger.SimpleLogger) {
 }
 
 func TestNodeOfTheOriginal(t *testing.T) {
-	r := runnertest.New(t, handlerInit, current(handler), runnertest.BasePath("/bundle"))
+	init, current := Adapt(handlerInit, handler)
+	r := runnertest.New(t, init, current, runnertest.BasePath("/bundle"))
 	text := &wrapperspb.StringValue{}
 
 	r.Call(wrapperspb.String("")).Message(text)
@@ -114,7 +119,7 @@ func TestNodeOfTheOriginal(t *testing.T) {
 	r.Call(wrapperspb.String("save")).Message(text)
 	equal(t, text.Value, "1")
 	equal(t, len(r.Measurements()), 1)
-	equal(t, len(r.Predictions()), 3)
+	equal(t, len(r.Predictions()), 6)
 	equal(t, r.Predictions()[2].Error, string(ErrNewLabels))
 	r.Call(wrapperspb.String("log")).Message(text)
 	for _, line := range []string{"line 2", "line 3", "line 4", "line 6", "line 7", "line 8"} {
@@ -123,14 +128,15 @@ func TestNodeOfTheOriginal(t *testing.T) {
 }
 
 func TestHandlersOfEveryGeneration(t *testing.T) {
-	for name, h := range map[string]Handler{
+	init, _ := Adapt(handlerInit, handler)
+	for name, h := range map[string]runner.Handler{
 		"named":             current(Handler(handler)),
 		"google.golang.org": current(handler),
 		"golang/protobuf":   current(asV1(wrapperspb.String("Hello /x"), nil)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := &wrapperspb.StringValue{}
-			runnertest.New(t, handlerInit, h, runnertest.BasePath("/")).Call(wrapperspb.String("")).Message(text)
+			runnertest.New(t, init, h, runnertest.BasePath("/")).Call(wrapperspb.String("")).Message(text)
 			equal(t, text.Value, "Hello /x")
 		})
 	}
@@ -138,7 +144,7 @@ func TestHandlersOfEveryGeneration(t *testing.T) {
 
 func TestFailuresOfOldHandlers(t *testing.T) {
 	for name, c := range map[string]struct {
-		handler Handler
+		handler runner.Handler
 		want    string
 	}{
 		"error":       {current(asV1(nil, errors.New("no model"))), "error in 'node': no model"},
@@ -153,6 +159,56 @@ func TestFailuresOfOldHandlers(t *testing.T) {
 	}
 }
 
+func TestASecondReplyFails(t *testing.T) {
+	r := runnertest.New(t, nil, current(func(ctx *HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		if err := ctx.EarlyReply(wrapperspb.String("first")); err != nil {
+			return nil, err
+		}
+		return wrapperspb.String(ctx.Reply(wrapperspb.String("second")).Error()), nil
+	}))
+	result, text := r.Call(wrapperspb.String("")), &wrapperspb.StringValue{}
+	result.EarlyReply(text)
+	equal(t, text.Value, "first")
+	result.Message(text)
+	equal(t, text.Value, "error the message was replied previously")
+}
+
+// room is a document whose names in bson the node does not know in JSON.
+type room struct {
+	ID     string `bson:"_id"`
+	Number int    `json:"number" bson:"room_number"`
+	Street string
+	Beds   []*bed `bson:"beds_of_room"`
+	hidden string `bson:"hidden"`
+}
+
+type bed struct {
+	Wide bool `bson:"is_wide"`
+}
+
+func TestDocumentsAreFoundByTheirBSONNames(t *testing.T) {
+	r := runnertest.New(t, nil, current(func(ctx *HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		var found []*room
+		if err := ctx.GetData("rooms", QueryData{"room_number": 7}, &found); err != nil {
+			return nil, err
+		}
+		equal(t, len(found), 1)
+		equal(t, *found[0], room{Number: 7, Street: "Elm", Beds: []*bed{{Wide: true}, {}}})
+		var maps []map[string]any
+		equal(t, ctx.DB.Find("rooms", nil, &maps), nil)
+		equal(t, maps[0]["room_number"], 7.0)
+		equal(t, ctx.DB.Find("rooms", nil, maps) != nil, true)
+		return wrapperspb.String("found"), ctx.SaveData("rooms", room{Number: 8})
+	}))
+	r.SaveDocument("rooms", map[string]any{
+		"room_number": 7, "street": "Elm", "beds_of_room": []any{map[string]any{"is_wide": true}, map[string]any{}}, "hidden": "x",
+	})
+	r.Call(wrapperspb.String("")).Message(&wrapperspb.StringValue{})
+	var saved []map[string]any
+	r.Documents("rooms", &saved)
+	equal(t, saved[1]["number"], 8.0)
+}
+
 // asV1 is a handler as it was written with github.com/golang/protobuf/proto.
 func asV1(m protoadapt.MessageV1, err error) func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error) {
 	return func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error) { return m, err }
@@ -165,7 +221,13 @@ func TestLoggerOfTheOriginal(t *testing.T) {
 		var out bytes.Buffer
 		logAll(simplelogger.NewWithWriter(level, &out))
 		equal(t, strings.Count(out.String(), "\n"), want)
+		line := strings.SplitN(out.String(), " ", 2)
+		_, err := time.Parse(time.RFC3339Nano, line[0])
+		equal(t, err, nil)
 	}
+	var out bytes.Buffer
+	simplelogger.NewWithWriter(simplelogger.LevelInfo, &out).Warnf("a\r\nb\n%d%%", 7)
+	equal(t, out.String()[strings.Index(out.String(), " "):], " WARN a b 7%\n")
 }
 
 func equal(t *testing.T, got, want any) {

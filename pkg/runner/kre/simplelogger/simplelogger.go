@@ -5,9 +5,13 @@
 package simplelogger
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
+	"sync"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner"
 )
@@ -39,14 +43,15 @@ const (
 	LevelDebug
 )
 
-// New returns a logger that writes to standard error, where a node's lines go.
+// New returns a logger that writes to standard output, as the original's did.
 func New(level LogLevel) *SimpleLogger {
-	return NewWithWriter(level, os.Stderr) //nolint:forbidigo // it is the node's own stream, and the original's API injects none
+	return NewWithWriter(level, os.Stdout) //nolint:forbidigo // it is the node's own stream, and the original's API injects none
 }
 
-// NewWithWriter returns a logger that writes to writer, a line at a time.
+// NewWithWriter returns a logger that writes lines of the original's form to
+// writer: the time, the level and the message with its line breaks as spaces.
 func NewWithWriter(level LogLevel, writer io.Writer) *SimpleLogger {
-	return runner.NewLogger(slog.New(slog.NewTextHandler(writer, &slog.HandlerOptions{Level: level.slog()})))
+	return runner.NewLogger(slog.New(&handler{level: level.slog(), mu: &sync.Mutex{}, w: writer}))
 }
 
 func (l LogLevel) slog() slog.Level {
@@ -61,3 +66,43 @@ func (l LogLevel) slog() slog.Level {
 		return slog.LevelDebug
 	}
 }
+
+// handler writes "2006-01-02T15:04:05.999999999Z07:00 LEVEL message". Attributes,
+// of which the original knew none, follow the message.
+type handler struct {
+	level slog.Level
+	attrs []slog.Attr
+	mu    *sync.Mutex
+	w     io.Writer
+}
+
+// Enabled implements slog.Handler.
+func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+
+// Handle implements slog.Handler.
+func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	line := r.Time.Format(time.RFC3339Nano) + " " + r.Level.String() + " " + r.Message
+	add := func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	}
+	for _, a := range h.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+	line = strings.ReplaceAll(strings.ReplaceAll(line, "\r\n", " "), "\n", " ")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(h.w, line+"\n")
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	with.attrs = append(append([]slog.Attr(nil), h.attrs...), attrs...)
+	return &with
+}
+
+// WithGroup implements slog.Handler; groups are not told apart.
+func (h *handler) WithGroup(string) slog.Handler { return h }

@@ -1,0 +1,103 @@
+package runner_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"krt.dev/kn-krt/pkg/runner"
+)
+
+func TestCallsInTurn(t *testing.T) {
+	for workers, most := range map[string]int64{"": 1, "3": 3} {
+		t.Run("workers="+workers, func(t *testing.T) {
+			var running, peak atomic.Int64
+			full := make(chan struct{})
+			r := startInTurn(t, map[string]string{"KRT_WORKERS": workers}, func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) {
+				defer running.Add(-1)
+				n := running.Add(1)
+				for seen := peak.Load(); n > seen && !peak.CompareAndSwap(seen, n); seen = peak.Load() {
+				}
+				if n == most && peak.Load() == most {
+					select {
+					case <-full:
+					default:
+						close(full)
+					}
+				}
+				<-full // until as many run as may
+				return value("done"), nil
+			})
+			var calls sync.WaitGroup
+			for range 20 {
+				calls.Go(func() { equal(t, "status", r.post(t, message("")).status, http.StatusOK) })
+			}
+			calls.Wait()
+			equal(t, "at once", peak.Load(), most)
+		})
+	}
+}
+
+func TestACallThatWaitsKeepsItsDeadline(t *testing.T) {
+	held, free := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	r := startInTurn(t, nil, func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) {
+		if calls.Add(1) == 1 {
+			close(held)
+			<-free
+		}
+		return value("done"), nil
+	})
+	first := make(chan int, 1)
+	go func() { first <- r.post(t, message("")).status }()
+	<-held
+	late := message("")
+	late.Deadline = time.Now().Add(50 * time.Millisecond)
+	equal(t, "late", r.post(t, late).status, http.StatusAccepted)
+	contains(t, "log", r.log.String(), "its deadline passed before its turn came")
+
+	close(free)
+	equal(t, "first", <-first, http.StatusOK)
+	equal(t, "next", r.post(t, message("")).status, http.StatusOK)
+	equal(t, "calls", calls.Load(), int64(2))
+}
+
+func TestSoManyWaitForTheirTurn(t *testing.T) {
+	const waiting, refused = 1024, 20
+	free := make(chan struct{})
+	r := startInTurn(t, nil, func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) {
+		<-free
+		return value("done"), nil
+	})
+	statuses := make(chan answer)
+	for range 1 + waiting + refused {
+		go func() { statuses <- r.post(t, message("")) }()
+	}
+	for range refused { // nothing else is answered before
+		a := <-statuses
+		equal(t, "status", a.status, http.StatusServiceUnavailable)
+		equal(t, "text", a.text, "node 'model': too busy: 1024 calls wait, and 1 run at a time (workers)")
+	}
+	close(free)
+	for range 1 + waiting {
+		equal(t, "status", (<-statuses).status, http.StatusOK)
+	}
+}
+
+func TestWrongWorkers(t *testing.T) {
+	err := runner.Run(t.Context(), runner.Options{InTurn: true, Listener: listen(t), Getenv: func(name string) string {
+		return map[string]string{"KRT_WORKERS": "257"}[name]
+	}}, nil, echo)
+	equal(t, "error", fmt.Sprint(err), `cannot start the node: KRT_WORKERS: "257" is no whole number from 1 to 256`)
+}
+
+// startInTurn is start of a node whose calls run in turn.
+func startInTurn(t *testing.T, env map[string]string, handler runner.Handler) *running {
+	return startWith(t, runner.Options{InTurn: true}, env, nil, handler)
+}
