@@ -66,7 +66,7 @@ func (o *opened) unpack(ctx context.Context, path string) (dir string, err error
 // warnings. It is for verbs that need a valid version but do not report on it.
 func (o *opened) requireValid(s Streams, program, path string) error {
 	for _, p := range o.problems {
-		if !p.Note {
+		if !p.Note || p.Shown {
 			fmt.Fprintln(s.Err, p)
 		}
 	}

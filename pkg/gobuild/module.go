@@ -178,7 +178,7 @@ func (m module) dropReplaces(file *modfile.File, s SDK) (source, target string, 
 // show adds the files of s to overlay and returns the path, from the module's root, at
 // which the go command sees them.
 func (m module) show(s SDK, overlay map[string]string) (string, error) {
-	at := path.Join(place, path.Base(s.path))
+	at := path.Join(place, s.path)
 	err := fs.WalkDir(os.DirFS(s.folder), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			overlay[filepath.Join(m.root, filepath.FromSlash(at), name)] = filepath.Join(s.folder, name)

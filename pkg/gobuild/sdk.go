@@ -42,7 +42,11 @@ func sdks() ([]sdk, error) {
 	all := []sdk{{path: sdkPath, source: runner.Source}}
 	for _, s := range []struct{ path, folder string }{
 		{"github.com/konstellation-io/kre-runners/kre-go", "kre"},
+		{"github.com/konstellation-io/kre/runners/kre-go", "kre"},         // until November 2020
+		{"github.com/konstellation-io/kre/runtime-runners/kre-go", "kre"}, // until July 2020
+		{"gitlab.com/konstellation/kre/runtime-runners/kre-go", "kre"},    // until June 2020
 		{"github.com/konstellation-io/kre/libs/simplelogger", "kre/simplelogger"},
+		{"gitlab.com/konstellation/kre/libs/simplelogger", "kre/simplelogger"}, // until June 2020
 	} {
 		source, err := fs.Sub(runner.Source, s.folder)
 		if err != nil {

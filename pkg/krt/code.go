@@ -33,18 +33,20 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 				}
 			}
 		case n.Src != "":
-			b.kinds[n.Name] = r.code(at, root, n.Src)
+			b.kinds[n.Name] = r.code(at, root, &b.Manifest.Nodes[i])
 		}
 	}
 }
 
-// code returns what runs src, and reports what cannot be run.
-func (r *reader) code(at string, root *os.Root, src string) Kind {
+// code returns what runs n.Src, and reports what cannot be run. Where sources are used in
+// the place of a program, it sets n.Src to them.
+func (r *reader) code(at string, root *os.Root, n *Node) Kind {
+	src := n.Src
 	info, err := root.Stat(src)
 	regular := err == nil && info.Mode().IsRegular()
 	switch {
 	case err != nil:
-		r.noFile(at, root, src, err)
+		return r.missing(at, root, n, err)
 	case info.IsDir() && path.Ext(src) == ".py", !info.IsDir() && !regular:
 		r.noFile(at, root, src, nil)
 	case info.IsDir():
@@ -56,9 +58,8 @@ func (r *reader) code(at string, root *os.Root, src string) Kind {
 	case path.Ext(src) == ".go":
 		r.checkGo(at, root, src)
 		return KindGoSource
-	case info.Mode()&0o111 != 0:
-		r.checkBinary(at, root, src)
-		return KindGoBinary
+	case info.Mode()&0o111 != 0 || executable(root, src) && originalRunner(root, src) != "":
+		return r.binary(at, root, n)
 	case executable(root, src):
 		r.field(at, "%.80q is a program without the permission to be executed; run chmod +x on it", src)
 	default:

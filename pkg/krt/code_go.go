@@ -9,13 +9,14 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strings"
 )
 
 // What tells the generations of Go nodes apart, in a file that imports the original's runner.
 var (
 	// The original's module took the suffix with runner 4.
-	kreGoPattern       = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(/v[2-9])?"`)
+	kreGoPattern = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(/v[2-9])?"`)
+	// All paths that the module of a runner ever had.
+	kreModulePattern   = regexp.MustCompile(`^(github\.com/konstellation-io|gitlab\.com/konstellation)/.*(runners/|kre-go|go-sdk)`)
 	goOutputPattern    = regexp.MustCompile(`(?m)^[^/\n]*\bctx\.(SendOutput|SendAny|SendEarlyReply|SendEarlyExit)\(`)
 	goErrorOnlyPattern = regexp.MustCompile(`(?m)^func[ \t]+(\w*[hH]andler)\([^()\n]*\*kre\.HandlerContext,[^()\n]*\.Any\)[ \t]+error[ \t]*\{`)
 	// In the same file, these two tell the handler from a function that helps it.
@@ -78,24 +79,42 @@ func (r *reader) checkGo(at string, root *os.Root, src string) (refused bool) {
 	return true
 }
 
-// checkBinary refuses a program that is linked with the original platform's runner: it would
-// wait for a NATS server that is not there.
-func (r *reader) checkBinary(at string, root *os.Root, src string) {
+// binary returns what runs the program n.Src: itself, or its sources where it is linked with
+// the original platform's runner, for it would wait for a NATS server that is not there.
+func (r *reader) binary(at string, root *os.Root, n *Node) Kind {
+	linked := originalRunner(root, n.Src)
+	if linked == "" {
+		return KindGoBinary
+	}
+	if kind, ok := r.substitute(at, root, n, "is linked with "+linked+", which needs the original platform"); ok {
+		return kind
+	}
+	folders := sourceHint(root)
+	if folders != "" {
+		folders = " (" + folders + ")"
+	}
+	r.field(at, "%.80q is linked with %s, which needs the original platform; give its source folder as src%s, "+
+		"and kn-krt builds it with its own runner", n.Src, linked, folders)
+	return KindGoBinary
+}
+
+// originalRunner returns the path and version of the original's runner that a program is
+// linked with; "" if it is not, or does not say so.
+func originalRunner(root *os.Root, src string) string {
 	info, err := buildInfo(root, src)
 	if err != nil {
-		return // no Go program, or one without build info: it may still be a runner
+		return "" // no Go program, or one without build info: it may still be a runner
 	}
 	const own = "krt.dev/kn-krt/pkg/runner" // linked in: the original's names, our runner
 	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == own }) {
-		return
+		return ""
 	}
 	for _, dependency := range info.Deps {
-		if strings.HasPrefix(dependency.Path, "github.com/konstellation-io/") && strings.Contains(dependency.Path, "runner") {
-			r.field(at, "%.80q is linked with %s %s, which needs the original platform; give its source folder as src, "+
-				"and kn-krt builds it with its own runner", src, dependency.Path, dependency.Version)
-			return
+		if kreModulePattern.MatchString(dependency.Path) {
+			return dependency.Path + " " + dependency.Version
 		}
 	}
+	return ""
 }
 
 // buildInfo reads what a Go program says of itself. The standard library does not promise to

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/krt"
 )
 
 // program builds a Go program that is linked with empty modules of the given paths.
@@ -42,7 +44,10 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 		want          []string
 	}{
 		{"original", program(t, original), []string{`krt.yml:24:60: node "output": src "bin/output" is linked with ` + original +
-			` v0.0.0, which needs the original platform; give its source folder as src, and kn-krt builds it with its own runner`}},
+			` v0.0.0, which needs the original platform; give its source folder as src ("src/second"), and kn-krt builds it with its own runner`}},
+		{"its first module", program(t, "gitlab.com/konstellation/kre/runtime-runners/kre-go"), []string{`krt.yml:24:60: node "output": src "bin/output" ` +
+			`is linked with gitlab.com/konstellation/kre/runtime-runners/kre-go v0.0.0, which needs the original platform; ` +
+			`give its source folder as src ("src/second"), and kn-krt builds it with its own runner`}},
 		{"the original's names, our runner", program(t, original, ours), nil},
 		{"another program", program(t), nil},
 		{"a program that is cut short", program(t)[:2000], nil},
@@ -52,6 +57,56 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 			files["bin/output"] = test.program
 			_, problems := load(t, write(t, files))
 			require.Equal(t, test.want, problems)
+		})
+	}
+}
+
+func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
+	const original = "github.com/konstellation-io/kre-runners/kre-go"
+	linked := program(t, original)
+	missing := `krt.yml:24:60: note: node "output": src "bin/output" is not in the bundle; "src/output" is built and run`
+	for _, test := range []struct {
+		name    string
+		files   map[string]string // "" takes one out
+		mode    os.FileMode
+		want    string
+		wantSrc string
+	}{
+		{"missing", map[string]string{"bin/output": "", "src/output/main.go": "package main\n"}, 0, missing, "src/output"},
+		{"linked with the original", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o755,
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
+		{"not executable any more", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o644,
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
+		{"a program that runs", map[string]string{"src/output/main.go": "package main\n"}, 0o755, "", "bin/output"},
+		{"no such sources", map[string]string{"bin/output": "", "src/output/main.py": "x = 1\n"}, 0,
+			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have the program built, give the folder with its Go sources: "src/second"`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			files := goodBundle()
+			for name, content := range test.files {
+				if files[name] = content; content == "" {
+					delete(files, name)
+				}
+			}
+			dir := write(t, files)
+			if test.mode != 0 {
+				require.NoError(t, os.Chmod(filepath.Join(dir, "bin/output"), test.mode))
+			}
+			b, problems, err := krt.Load(t.Context(), dir, krt.Options{})
+			require.NoError(t, err)
+			var told []string
+			for _, p := range problems {
+				if p.Shown || !p.Warning {
+					told = append(told, p.String())
+				}
+			}
+			require.Equal(t, test.want, strings.Join(told, "\n"))
+			if test.wantSrc == "" {
+				return
+			}
+			n, _ := b.Manifest.Node("output")
+			require.Equal(t, test.wantSrc, n.Src)
+			require.Equal(t, test.wantSrc != "bin/output", b.Kind(n) == krt.KindGoSource)
 		})
 	}
 }

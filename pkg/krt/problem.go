@@ -17,6 +17,9 @@ type Problem struct {
 	Warning bool
 	// Note marks a warning that asks for nothing to be done.
 	Note bool
+	// Shown marks a note that is shown whenever the version is used: something else than
+	// the manifest says is done.
+	Shown bool
 	// Text says what is wrong and, where it can be known, what to do.
 	Text string
 }

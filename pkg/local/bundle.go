@@ -72,7 +72,7 @@ func load(ctx context.Context, path string, r Reporter) (*krt.Bundle, error) {
 		return nil, problems.Errors()
 	}
 	for _, p := range problems {
-		if !p.Note {
+		if !p.Note || p.Shown {
 			p.Warning = false // the event says so
 			r.Event(Event{Type: EventWarning, Text: p.String()})
 		}
