@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	}
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "GOWORK=off", "KRT_BASE_PATH="+t.bundle.Dir)
+	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), "KRT_BASE_PATH="+t.bundle.Dir)
 	return run(cmd)
 }
 

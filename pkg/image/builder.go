@@ -144,10 +144,12 @@ type session struct {
 	bundle *krt.Bundle
 	files  []krt.File
 	// work holds files of this call alone.
-	work  string
-	sdks  func() ([]gobuild.SDK, error)
-	memo  *memo
-	split func(krt.Node) split
+	work string
+	sdks func() ([]gobuild.SDK, error)
+	// koConfig is ko's configuration, read when the first node needs it.
+	koConfig func() (koConfig, error)
+	memo     *memo
+	split    func(krt.Node) split
 }
 
 func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, error) {
@@ -161,6 +163,7 @@ func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, er
 	}
 	s := &session{Builder: b, bundle: bundle, files: files, work: work, memo: newMemo()}
 	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, "sdk")) })
+	s.koConfig = sync.OnceValues(s.readKo)
 	s.split = splitter(bundle, files)
 	return s, nil
 }

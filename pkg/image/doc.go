@@ -22,9 +22,7 @@
 // nevertheless if this node's own code seems to refer to it (see reach.go), or cannot be read
 // (prebuilt programs). Everything else is shared and stays: models, helper modules, protos.
 //
-// Go sources are built with the go command and the SDK that this program carries; nodes whose
-// image is ko://path are built by ko, as "ko apply" would. Why not all by ko: its builder lists
-// packages without the flags of the build, so that a node without a go.mod, or one whose go.mod
-// names what cannot be had any more, is none to it; it links anew each time, and reports to the
-// process's logger. The layout of its images is followed: /ko-app, KO_DATA_PATH, annotations, SBOM.
+// Go sources, and nodes whose image is ko://path, are built with the go command and the SDK that this
+// program carries, in the environment of gobuild.Environ: a bundle has no say in how it is built. The
+// layout of ko's images is followed: /ko-app, kodata, KO_DATA_PATH, annotations, SBOM.
 package image

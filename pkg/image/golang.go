@@ -35,8 +35,6 @@ func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) 
 		return err
 	}
 	c.entrypoint = []string{"/" + app(name)}
-	// Where programs made for ko look for their data.
-	c.env = append(c.env, "KO_DATA_PATH=/"+bundleRoot)
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
 		return nil //nolint:nilerr // no Go program, or one that does not tell
@@ -57,6 +55,9 @@ func (s *session) programFile(ctx context.Context, n krt.Node, b base) (file, na
 	}
 	file, err = s.compiled(ctx, n, t, b.platform)
 	// As ko names it, by the folder: nodes of the same code have the same layer.
+	if s.bundle.Kind(n) == krt.KindKo {
+		return file, path.Base(t.Pattern), err
+	}
 	return file, filepath.Base(t.Folder), err
 }
 
@@ -110,20 +111,29 @@ func (s *session) compiled(ctx context.Context, n krt.Node, t gobuild.Target, p 
 }
 
 func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v1.Platform) (string, error) {
-	gocmd, err := exec.LookPath("go")
-	if err != nil {
-		return "", fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src", gobuild.ErrNoGo)
-	}
 	scratch, flags, err := s.goFlags(t)
 	if err != nil {
 		return "", err
+	}
+	env, own := gobuild.Environ(os.Environ(), p.OS, p.Architecture), []string{"-ldflags=-s -w"}
+	if s.bundle.Kind(n) == krt.KindKo {
+		more, set, err := s.koFlags(env)
+		if err != nil {
+			return "", err
+		}
+		own, env = append(own, more...), append(env, set...)
 	}
 	// The same output each time: the go command leaves it as it is, and does not
 	// link, when nothing has changed.
 	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern + "\x00" + p.String()))
 	output := filepath.Join(s.o.Cache, "go", hex.EncodeToString(sum[:16]))
-	args := slices.Concat([]string{"build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", output}, flags, []string{t.Pattern})
-	if err := s.runGo(ctx, n, t, goCommand(ctx, gocmd, t.Folder, p, args)); err != nil {
+	args := slices.Concat([]string{"build", "-trimpath"}, own, []string{"-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
+	cmd, err := goCommand(ctx, t.Folder, args)
+	if err != nil {
+		return "", err
+	}
+	cmd.Env = append(env, variant(p)...)
+	if err := s.runGo(ctx, n, t, cmd); err != nil {
 		return "", err
 	}
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
@@ -148,26 +158,28 @@ func (s *session) goFlags(t gobuild.Target) (scratch string, flags []string, err
 	return scratch, flags, err
 }
 
-// goEnv is what the go command is told besides the user's own environment.
-func goEnv(p v1.Platform) []string {
-	// A workspace cannot be had together with -modfile.
-	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOOS=" + p.OS, "GOARCH=" + p.Architecture}
-	switch version := strings.TrimPrefix(p.Variant, "v"); {
-	case version == "":
-	case p.Architecture == "arm":
-		env = append(env, "GOARM="+version)
+// variant is the environment for the processor's variant, which is the least one where the base names none.
+func variant(p v1.Platform) []string {
+	version := strings.TrimPrefix(p.Variant, "v")
+	switch {
 	case p.Architecture == "amd64":
-		env = append(env, "GOAMD64=v"+version)
+		return []string{"GOAMD64=v" + first(version, "1")}
+	case p.Architecture == "arm" && version != "":
+		return []string{"GOARM=" + version}
 	}
-	return env
+	return nil
 }
 
-func goCommand(ctx context.Context, gocmd, folder string, p v1.Platform, args []string) *exec.Cmd {
+func goCommand(ctx context.Context, folder string, args []string) (*exec.Cmd, error) {
+	gocmd, err := exec.LookPath("go")
+	if err != nil {
+		return nil, fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src", gobuild.ErrNoGo)
+	}
 	cmd := exec.CommandContext(ctx, gocmd, args...)
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), goEnv(p)...)
+	cmd.Dir = folder
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its compilers too
 	cmd.WaitDelay = endDelay
-	return cmd
+	return cmd, nil
 }
 
 // runGo runs the go command. Its downloads are told of as they go on, its errors at the end.
@@ -181,7 +193,10 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 			output = append(output, gobuild.FromHere(t.Folder, line))
 		}
 	}}
-	cmd.Stdout, cmd.Stderr = lines, lines
+	cmd.Stderr = lines
+	if cmd.Stdout == nil {
+		cmd.Stdout = lines
+	}
 	err := cmd.Run()
 	lines.end()
 	var exit *exec.ExitError

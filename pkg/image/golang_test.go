@@ -188,6 +188,7 @@ func TestKoNode(t *testing.T) {
 	require.Contains(t, config.Env, "KO_DATA_PATH=/var/run/ko")
 	require.Positive(t, events.of(EventDone)[0].Sent)
 	requireComponent(t, ref, "google.golang.org/protobuf")
+	require.Equal(t, "644 2", contentOf(t, image)["var/run/ko/models/x"])
 
 	again, err := New(b.o)
 	require.NoError(t, err)
@@ -201,25 +202,87 @@ func TestKoNode(t *testing.T) {
 	require.EqualError(t, err, "cannot build node \"step\":\n  cmd/step/main.go:3:15: undefined: y")
 }
 
+func TestKoDataStaysInTheBundle(t *testing.T) {
+	b := bundle(t, map[string]string{"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler, "models/a": "1"})
+	data := filepath.Join(b.Dir, "cmd", "node", "kodata")
+	require.NoError(t, os.MkdirAll(data, 0o755))
+	names := func() (all []string, err error) {
+		files, err := koDataOf(b, "cmd/node/kodata")
+		for _, f := range files {
+			all = append(all, f.to)
+		}
+		return all, err
+	}
+	none, err := koDataOf(b, "cmd/other/kodata")
+	require.NoError(t, err)
+	require.Empty(t, none)
+
+	require.NoError(t, os.Symlink("../../../models", filepath.Join(data, "models")))
+	require.NoError(t, os.Symlink("../../../src/etl/main.py", filepath.Join(data, "main.py")))
+	all, err := names()
+	require.NoError(t, err)
+	require.Equal(t, []string{"var/run/ko/main.py", "var/run/ko/models/a"}, all, "a link within the bundle is what it leads to")
+
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(data, "secret")))
+	_, err = names()
+	require.ErrorContains(t, err, `"cmd/node/kodata/secret" is no file of the bundle: `)
+	require.NoError(t, os.Remove(filepath.Join(data, "secret")))
+
+	require.NoError(t, os.Symlink("..", filepath.Join(data, "round")))
+	_, err = names()
+	require.ErrorContains(t, err, `"cmd/node/kodata/round/kodata/round/`, "it ends")
+}
+
 func TestWhichBaseOfKo(t *testing.T) {
 	t.Setenv("KO_DEFAULTBASEIMAGE", "")
 	t.Setenv("KO_CONFIG_PATH", "")
-	dir := t.TempDir()
+	b := bundle(t, twoNodes())
 	o := Options{GoBase: "go:1", PythonBase: "python:1"}
-	none, err := readKoConfig(dir)
+	none, _, err := readKoConfig(b)
 	require.NoError(t, err)
 	require.Equal(t, "go:1", o.koBaseName(none, "example.com/a", ""))
 	require.Equal(t, "python:1", o.koBaseName(none, "example.com/a", "src/a/main.py"))
 
-	write(t, dir, map[string]string{".ko.yaml": "defaultBaseImage: ko:1\nbaseImageOverrides:\n  example.com/A: ko:2\nbuilds: []\n"})
-	some, err := readKoConfig(dir)
+	write(t, b.Dir, map[string]string{".ko.yaml": "defaultBaseImage: ko:1\nbaseImageOverrides:\n  example.com/A: ko:2\nbuilds: []\n"})
+	some, ignored, err := readKoConfig(b)
 	require.NoError(t, err)
+	require.Empty(t, ignored)
 	require.Equal(t, "ko:1", o.koBaseName(some, "example.com/b", ""))
 	require.Equal(t, "ko:2", o.koBaseName(some, "example.com/a", "src/a/main.py"))
 
 	t.Setenv("KO_DEFAULTBASEIMAGE", "env:1")
 	require.Equal(t, "env:1", o.koBaseName(some, "example.com/b", ""))
-	write(t, dir, map[string]string{".ko.yaml": "defaultBaseImage: [1\n"})
-	_, err = readKoConfig(dir)
-	require.ErrorContains(t, err, "cannot read ko's configuration")
+	write(t, b.Dir, map[string]string{".ko.yaml": "defaultBaseImage: [1\n"})
+	_, _, err = readKoConfig(b)
+	require.ErrorContains(t, err, "cannot read .ko.yaml of the bundle: ")
+}
+
+func TestFlagsAreTheUsersOwn(t *testing.T) {
+	b := bundle(t, twoNodes())
+	all := "defaultBaseImage: ko:1\ndefaultFlags: [-toolexec=./evil]\ndefaultEnv: [A=1]\ndefaultLdflags: ['-X main.version={{.Env.VERSION}}']\n"
+	write(t, b.Dir, map[string]string{".ko.yaml": all})
+	t.Setenv("KO_CONFIG_PATH", "")
+	config, ignored, err := readKoConfig(b)
+	require.NoError(t, err)
+	require.Equal(t, koConfig{DefaultBaseImage: "ko:1"}, config)
+	require.Equal(t, []string{"defaultEnv", "defaultFlags", "defaultLdflags"}, ignored)
+
+	mine := t.TempDir()
+	write(t, mine, map[string]string{".ko.yaml": all})
+	for _, named := range []string{mine, filepath.Join(mine, ".ko.yaml")} {
+		t.Setenv("KO_CONFIG_PATH", named)
+		config, ignored, err = readKoConfig(b)
+		require.NoError(t, err)
+		require.Empty(t, ignored)
+		require.Equal(t, []string{"A=1"}, config.DefaultEnv)
+	}
+	filled, err := fill(config.DefaultLdflags, []string{"VERSION=7"}, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, []string{"-X main.version=7"}, filled)
+	_, err = fill([]string{"{{.Git.FullCommit}}"}, nil, time.Now())
+	require.ErrorContains(t, err, "(templates may name .Env, .Date and .Timestamp)")
+
+	require.NoError(t, os.WriteFile(filepath.Join(mine, ".ko.yaml"), make([]byte, maxKoFile+1), 0o600))
+	_, _, err = readKoConfig(b)
+	require.ErrorContains(t, err, "it is larger than 65536 bytes")
 }

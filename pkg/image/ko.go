@@ -1,167 +1,154 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
-	"regexp"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/ko/pkg/build"
-	"github.com/sigstore/cosign/v2/pkg/oci"
 
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
-// makeKo makes the image of a node that is a ko:// import path by ko itself, so that it is
-// the one that "ko apply" would make: kodata is the bundle, and ko's configuration holds. Only
-// the build's flags are ours, by which the SDK that this program carries is found.
-func (s *session) makeKo(ctx context.Context, n krt.Node) (made, error) {
-	target, _ := gobuild.TargetOf(s.bundle, n)
-	if _, err := exec.LookPath(first(os.Getenv("KO_GO_PATH"), "go")); err != nil {
-		return made{}, fmt.Errorf("%w: install Go (https://go.dev/dl)", gobuild.ErrNoGo)
+const (
+	// koData is the folder beside a main package that goes into its image, and koRoot is where (KO_DATA_PATH).
+	koData = "kodata"
+	koRoot = "var/run/ko"
+	// maxKoData is how many files kodata may hold, maxKoDepth how deep folders and links may lead.
+	maxKoData  = 100_000
+	maxKoDepth = 32
+)
+
+// baseOf returns the image that node n stands on, and what it needs besides its own requirements.
+func (s *session) baseOf(n krt.Node) (image string, requirements []string, err error) {
+	if s.bundle.Kind(n) != krt.KindKo {
+		image, requirements = s.o.baseName(s.bundle, n)
+		return image, requirements, nil
 	}
-	config, err := readKoConfig(target.Folder)
-	if err != nil {
-		return made{}, err
-	}
-	under, platforms, err := s.koBase(ctx, s.o.koBaseName(config, target.Pattern, n.Src))
-	if err != nil {
-		return made{}, err
-	}
-	_, flags, err := s.goFlags(target)
-	if err != nil {
-		return made{}, err
-	}
-	options := []build.Option{
-		build.WithBaseImages(func(context.Context, string) (name.Reference, build.Result, error) {
-			return under.ref, under.result, nil
-		}),
-		build.WithPlatforms(platforms...),
-		build.WithTrimpath(true),
-		build.WithJobs(s.o.Jobs),
-		build.WithConfig(map[string]build.Config{target.Pattern: {
-			Flags:   slices.Concat(config.DefaultFlags, flags, []string{"-buildvcs=false"}),
-			Ldflags: config.DefaultLdflags,
-			Env:     append(slices.Clone(config.DefaultEnv), "GOWORK=off"),
-		}}),
-	}
-	if s.o.NoSBOM {
-		options = append(options, build.WithDisabledSBOM())
-	}
-	s.o.Progress(Event{Type: EventBuilding, Node: n.Name})
-	builder, err := build.NewGo(ctx, target.Folder, options...)
-	if err != nil {
-		return made{}, err
-	}
-	result, err := builder.Build(ctx, build.StrictScheme+target.Pattern)
-	if err != nil {
-		return made{}, koError(ctx, n, target, err)
-	}
-	return koMade(under.ref, result)
+	config, err := s.koConfig()
+	return s.o.koBaseName(config, strings.TrimPrefix(n.Image, krt.KoPrefix), n.Src), nil, err
 }
 
-// koImage is a base as ko wants it.
-type koImage struct {
-	ref    name.Reference
-	result build.Result
+// readKo reads ko's configuration for all nodes of the session.
+func (s *session) readKo() (koConfig, error) {
+	config, ignored, err := readKoConfig(s.bundle)
+	if len(ignored) > 0 {
+		s.o.Progress(Event{Type: EventWarning, Text: fmt.Sprintf("%s of the bundle's %s is ignored: only base images are read from it; "+
+			"flags and environment of builds are read from the file that KO_CONFIG_PATH names", strings.Join(ignored, ", "), koFile)})
+	}
+	return config, err
 }
 
-// koBase returns the base image whole, and the platforms to be taken from it.
-func (s *session) koBase(ctx context.Context, image string) (koImage, []string, error) {
-	found, err := s.bases(ctx, image) // tells what is wrong with it
+// koFlags are the flags and the environment that the user's own configuration of ko has for builds.
+func (s *session) koFlags(env []string) (flags, own []string, err error) {
+	config, err := s.koConfig()
 	if err != nil {
-		return koImage{}, nil, err
+		return nil, nil, err
 	}
-	d := found[0].whole
-	platforms := s.o.Platforms
-	if !d.MediaType.IsIndex() {
-		only, err := d.Image()
-		return koImage{found[0].ref, only}, []string{"all"}, err
+	env = slices.Concat(env, config.DefaultEnv)
+	now := time.Now()
+	if flags, err = fill(config.DefaultFlags, env, now); err != nil || len(config.DefaultLdflags) == 0 {
+		return flags, config.DefaultEnv, err
 	}
-	if len(platforms) == 0 {
-		platforms = []string{defaultPlatform}
-	}
-	index, err := d.ImageIndex()
-	return koImage{found[0].ref, index}, platforms, err
+	ldflags, err := fill(config.DefaultLdflags, env, now)
+	return append(flags, "-ldflags="+strings.Join(ldflags, " ")), config.DefaultEnv, err
 }
 
-// koMade returns what ko made, with the SBOMs that it attached.
-func koMade(under name.Reference, result build.Result) (made, error) {
-	m := made{sent: new(atomic.Int64), documents: map[v1.Hash]remote.Taggable{}}
-	switch result := result.(type) {
-	case oci.SignedImage:
-		m.image = countedImage{result, under, m.sent}
-		return m, m.addKo(result, result)
-	case oci.SignedImageIndex:
-		m.image = result
-		manifest, err := result.IndexManifest()
-		if err != nil {
-			return m, err
-		}
-		for _, d := range manifest.Manifests {
-			image, err := result.SignedImage(d.Digest)
-			if err != nil {
-				return m, err
-			}
-			if err := m.addKo(image, image); err != nil {
-				return m, err
-			}
-		}
-		return m, m.addKo(result, nil)
-	}
-	return m, fmt.Errorf("ko made a %T", result)
-}
-
-// addKo adds the SBOM of one of ko's images, and the size of its layers.
-func (m *made) addKo(entity oci.SignedEntity, image v1.Image) error {
-	if image != nil {
-		manifest, err := image.Manifest()
-		if err != nil {
-			return err
-		}
-		const own = 2 // the layers that ko adds: kodata and the program
-		for _, l := range manifest.Layers[max(0, len(manifest.Layers)-own):] {
-			m.size += l.Size
-		}
-	}
-	document, err := entity.Attachment("sbom")
+// addKoData adds the folder kodata of the main package of t, if it has one. It may link to other files and
+// folders of the bundle, as those that ko itself is to take do; never out of it.
+func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *contents) error {
+	folder, err := s.packageFolder(ctx, n, p)
 	if err != nil {
-		return nil //nolint:nilerr // it has none
+		return err
 	}
-	digest, err := entity.Digest()
-	m.documents[digest] = document
+	if folder == "" {
+		return nil
+	}
+	files, err := koDataOf(s.bundle, path.Join(folder, koData))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	type key string
+	b, err := once(s.memo, key("kodata "+folder), func() (*blob, error) { return s.blob(ctx, "", s.bundleContent(files)) })
+	if err == nil {
+		c.parts = append(c.parts, part{b, "kodata of the node"})
+	}
 	return err
 }
 
-// compilerOutput is where in ko's error the go command's words begin.
-var compilerOutput = regexp.MustCompile(`(?s)go build: exit status [0-9]+: (.*)$`)
-
-// koError gives ko's error the form that those of other builds have.
-func koError(ctx context.Context, n krt.Node, t gobuild.Target, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// koDataOf lists the files of a folder of the bundle, which need not be there, under the names that they have
+// in an image.
+func koDataOf(b *krt.Bundle, folder string) ([]bundled, error) {
+	root, err := b.Open()
+	if err != nil {
+		return nil, err
 	}
-	said := compilerOutput.FindStringSubmatch(err.Error())
-	if said == nil {
+	defer root.Close()
+	var found []bundled
+	var list func(name, to string, depth int) error
+	list = func(name, to string, depth int) error {
+		info, err := root.Stat(name) // follows links; one that leads out is an error
+		switch {
+		case err != nil:
+			return fmt.Errorf("%q is no file of the bundle: %w", name, err)
+		case info.Mode().IsRegular():
+			found = append(found, bundled{krt.File{Name: name, Info: info}, to})
+			if len(found) > maxKoData {
+				return fmt.Errorf("%q holds more than %d files", folder, maxKoData)
+			}
+			return nil
+		case !info.IsDir():
+			return fmt.Errorf("%q is neither a file nor a folder", name)
+		case depth > maxKoDepth:
+			return fmt.Errorf("%q nests deeper than %d folders: is it a link to a folder that it is in?", name, maxKoDepth)
+		}
+		entries, err := fs.ReadDir(root.FS(), name)
+		for _, e := range entries {
+			if err == nil {
+				err = list(path.Join(name, e.Name()), path.Join(to, e.Name()), depth+1)
+			}
+		}
 		return err
 	}
-	failed := &gobuild.Error{Node: n.Name}
-	for line := range strings.Lines(said[1]) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "# ") {
-			failed.Output = append(failed.Output, gobuild.FromHere(t.Folder, line))
-		}
+	if _, err := root.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	if len(failed.Output) == 0 {
-		return errors.New("the go command fails and says nothing")
+	return found, list(folder, koRoot, 0)
+}
+
+// packageFolder returns the folder of the main package of t, from the bundle's root; "" for one that is not in
+// the bundle.
+func (s *session) packageFolder(ctx context.Context, n krt.Node, p v1.Platform) (string, error) {
+	t, _ := gobuild.TargetOf(s.bundle, n)
+	_, flags, err := s.goFlags(t)
+	if err != nil {
+		return "", err
 	}
-	return failed
+	cmd, err := goCommand(ctx, t.Folder, slices.Concat([]string{"list", "-f", "{{.Dir}}"}, flags, []string{t.Pattern}))
+	if err != nil {
+		return "", err
+	}
+	var said bytes.Buffer
+	cmd.Env, cmd.Stdout = gobuild.Environ(os.Environ(), p.OS, p.Architecture), &said
+	if err := s.runGo(ctx, n, t, cmd); err != nil {
+		return "", err
+	}
+	root, err := filepath.EvalSymlinks(s.bundle.Dir)
+	if err != nil {
+		return "", err
+	}
+	folder, err := filepath.Rel(root, strings.TrimSpace(said.String()))
+	if err != nil || !filepath.IsLocal(folder) {
+		return "", err
+	}
+	return filepath.ToSlash(folder), nil
 }

@@ -1,48 +1,90 @@
 package image
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"text/template"
+	"time"
 
-	"github.com/goccy/go-yaml"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/krt"
 )
 
-// koConfig is what counts here of ko's configuration file (https://ko.build/configuration).
-// Its list of builds does not: flags of a node are ours.
+const (
+	// koFile is ko's configuration, in a bundle or where KO_CONFIG_PATH says.
+	koFile = ".ko.yaml"
+	// maxKoFile is how large it may be, in bytes.
+	maxKoFile = 64 << 10
+)
+
+// koConfig is what counts here of ko's configuration file (https://ko.build/configuration): which base
+// images nodes have and, of the file that the user names in KO_CONFIG_PATH, how ko:// packages are built.
 type koConfig struct {
-	DefaultBaseImage   string            `yaml:"defaultBaseImage"`
-	BaseImageOverrides map[string]string `yaml:"baseImageOverrides"`
-	DefaultEnv         []string          `yaml:"defaultEnv"`
-	DefaultFlags       []string          `yaml:"defaultFlags"`
-	DefaultLdflags     []string          `yaml:"defaultLdflags"`
+	DefaultBaseImage   string            `json:"defaultBaseImage"`
+	BaseImageOverrides map[string]string `json:"baseImageOverrides"`
+	DefaultEnv         []string          `json:"defaultEnv"`
+	DefaultFlags       []string          `json:"defaultFlags"`
+	DefaultLdflags     []string          `json:"defaultLdflags"`
 }
 
-// readKoConfig reads the file that KO_CONFIG_PATH names, else .ko.yaml in folder. There
-// need be none.
-func readKoConfig(folder string) (koConfig, error) {
-	var config koConfig
-	file := os.Getenv("KO_CONFIG_PATH")
-	if file == "" {
-		file = folder
+// readKoConfig reads the file that KO_CONFIG_PATH names, which is the user's own, else the .ko.yaml of the
+// bundle. There need be none. Of the bundle's the base images count alone: flags and environment of the
+// go command run programs where images are made. ignored are the keys that therefore count for nothing.
+func readKoConfig(b *krt.Bundle) (config koConfig, ignored []string, err error) {
+	if file := os.Getenv("KO_CONFIG_PATH"); file != "" {
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			file = filepath.Join(file, koFile)
+		}
+		config, err = parseKoConfig(os.Open(file))
+		if err != nil {
+			err = fmt.Errorf("cannot read ko's configuration %q: %w", file, err)
+		}
+		return config, nil, err
 	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		file = filepath.Join(file, ".ko.yaml")
+	file, err := b.FS().Open(koFile)
+	if err == nil {
+		config, err = parseKoConfig(file, nil)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return config, nil, nil
 	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return config, nil
+	if err != nil {
+		return config, nil, fmt.Errorf("cannot read %s of the bundle: %w", koFile, err)
+	}
+	for _, list := range []struct {
+		key string
+		of  *[]string
+	}{{"defaultEnv", &config.DefaultEnv}, {"defaultFlags", &config.DefaultFlags}, {"defaultLdflags", &config.DefaultLdflags}} {
+		if len(*list.of) > 0 {
+			ignored, *list.of = append(ignored, list.key), nil
+		}
+	}
+	return config, ignored, nil
+}
+
+// parseKoConfig reads and closes file. err is that of opening it.
+func parseKoConfig(file fs.File, err error) (config koConfig, _ error) {
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return config, nil
+		}
+		return config, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxKoFile+1))
+	if err == nil && len(text) > maxKoFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxKoFile)
 	}
 	if err == nil {
 		err = yaml.Unmarshal(text, &config)
 	}
-	if err != nil {
-		return config, fmt.Errorf("cannot read ko's configuration %q: %w", file, err)
-	}
-	return config, nil
+	return config, err
 }
 
 // override returns the base image that is set for an import path, "" if none is.
@@ -55,7 +97,7 @@ func (c koConfig) override(path string) string {
 	return ""
 }
 
-// koBaseName returns the base of a node that ko builds: what ko's configuration has for it;
+// koBaseName returns the base of a node that is a ko:// import path: what ko's configuration has for it;
 // for one that is the front of Python code, the base of those; else ko's default, or ours.
 func (o Options) koBaseName(c koConfig, path, src string) string {
 	if override := c.override(path); override != "" {
@@ -65,4 +107,28 @@ func (o Options) koBaseName(c koConfig, path, src string) string {
 		return first(o.PythonBase, o.Bases["python"], DefaultPythonBase)
 	}
 	return first(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage, o.GoBase, o.Bases["go"], DefaultGoBase)
+}
+
+// fill replaces ko's templates in each of texts, "{{.Env.NAME}}" say. Those of Git cannot be had: git
+// runs programs that the folder it looks at names.
+func fill(texts, env []string, now time.Time) ([]string, error) {
+	variables := map[string]string{}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		variables[name] = value
+	}
+	data := map[string]any{"Env": variables, "Date": now.Format(time.RFC3339), "Timestamp": now.UTC().Unix()}
+	filled := make([]string, len(texts))
+	for i, text := range texts {
+		t, err := template.New(koFile).Option("missingkey=error").Parse(text)
+		var out bytes.Buffer
+		if err == nil {
+			err = t.Execute(&out, data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot use %q of ko's configuration: %w (templates may name .Env, .Date and .Timestamp)", text, err)
+		}
+		filled[i] = out.String()
+	}
+	return filled, nil
 }

@@ -52,6 +52,7 @@ type part struct {
 type contents struct {
 	parts      []part
 	entrypoint []string
+	folder     string   // the working directory; "" for the base's
 	env        []string // NAME=value
 	// packages are what the SBOM lists.
 	packages []component
@@ -59,10 +60,10 @@ type contents struct {
 
 // make makes the image of n for each platform.
 func (s *session) make(ctx context.Context, n krt.Node) (made, error) {
-	if s.bundle.Kind(n) == krt.KindKo {
-		return s.makeKo(ctx, n)
+	name, more, err := s.baseOf(n)
+	if err != nil {
+		return made{}, err
 	}
-	name, more := s.o.baseName(s.bundle, n)
 	bases, err := s.bases(ctx, name)
 	if err != nil {
 		return made{}, err
@@ -95,11 +96,20 @@ func (s *session) make(ctx context.Context, n krt.Node) (made, error) {
 
 // contents returns what the image of n holds above b. more are requirements besides its own.
 func (s *session) contents(ctx context.Context, n krt.Node, b base, more []string) (contents, error) {
-	c := contents{env: []string{"KRT_BASE_PATH=/" + bundleRoot}}
+	if s.bundle.Kind(n) == krt.KindKo {
+		c := contents{env: []string{"KO_DATA_PATH=/" + koRoot}}
+		if err := s.program(ctx, n, b, &c); err != nil {
+			return c, err
+		}
+		return c, s.addKoData(ctx, n, b.platform, &c)
+	}
+	c := contents{folder: "/" + bundleRoot, env: []string{"KRT_BASE_PATH=/" + bundleRoot}}
 	var err error
 	if s.bundle.Kind(n) == krt.KindPython {
 		err = s.python(ctx, n, b, more, &c)
 	} else {
+		// Where programs made for ko look for their data.
+		c.env = append(c.env, "KO_DATA_PATH=/"+bundleRoot)
 		err = s.program(ctx, n, b, &c)
 	}
 	if err != nil {
@@ -125,16 +135,18 @@ func (s *session) addFiles(ctx context.Context, c *contents, files []krt.File, w
 	type key string
 	list := sha256.New()
 	var size int64
-	for _, f := range files {
+	placed := make([]bundled, len(files))
+	for i, f := range files {
 		fmt.Fprintf(list, "%q", f.Name)
 		size += f.Info.Size()
+		placed[i] = bundled{f, path.Join(bundleRoot, f.Name)}
 	}
 	b, err := once(s.memo, key(hex.EncodeToString(list.Sum(nil))), func() (*blob, error) {
 		known := ""
 		if size >= large {
 			known, _ = stamp(s.bundle.Dir, files, time.Now())
 		}
-		return s.blob(ctx, known, s.bundleContent(files))
+		return s.blob(ctx, known, s.bundleContent(placed))
 	})
 	if err != nil {
 		return err
@@ -164,7 +176,7 @@ func (s *session) compose(ctx context.Context, b base, c contents, sent *atomic.
 	file = file.DeepCopy()
 	file.Author = "kn-krt"
 	config := &file.Config
-	config.Entrypoint, config.Cmd, config.WorkingDir = c.entrypoint, nil, "/"+bundleRoot
+	config.Entrypoint, config.Cmd, config.WorkingDir = c.entrypoint, nil, first(c.folder, config.WorkingDir)
 	if !numericUser(config.User) {
 		config.User = user
 	}

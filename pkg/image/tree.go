@@ -84,8 +84,14 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
+// bundled is a file of the bundle, and what it is called in an image.
+type bundled struct {
+	krt.File
+	to string
+}
+
 // bundleContent returns the content of a layer with files of the bundle.
-func (s *session) bundleContent(files []krt.File) content {
+func (s *session) bundleContent(files []bundled) content {
 	return func(ctx context.Context, w io.Writer) error {
 		root, err := s.bundle.Open()
 		if err != nil {
@@ -102,13 +108,13 @@ func (s *session) bundleContent(files []krt.File) content {
 	}
 }
 
-func (t *tree) bundleFile(root *os.Root, f krt.File) error {
+func (t *tree) bundleFile(root *os.Root, f bundled) error {
 	file, err := root.Open(f.Name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return t.file(path.Join(bundleRoot, f.Name), file, f.Info.Mode()&0o111 != 0)
+	return t.file(f.to, file, f.Info.Mode()&0o111 != 0)
 }
 
 // fileContent returns the content of a layer with one program, the file at from.

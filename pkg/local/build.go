@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,8 +127,7 @@ func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, ar
 	p, err := b.launcher.run(command{
 		args: args,
 		dir:  t.Folder,
-		// A workspace cannot be had together with -modfile.
-		env: append(os.Environ(), "GOWORK=off"),
+		env:  gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH),
 		line: func(stream, line string) {
 			if strings.HasPrefix(line, "go: downloading ") {
 				b.report.Line(node, stream, line)
