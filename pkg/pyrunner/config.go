@@ -102,7 +102,7 @@ func (c config) processors() int {
 	return min(runtime.GOMAXPROCS(0), (c.workers+workersPerProcessor-1)/workersPerProcessor)
 }
 
-// settings returns what a Python process is told, as JSON: see shim/krt.
+// settings returns what a Python process is told, as JSON: see shim/_krt_runner.
 func (c config) settings(scratch, modules string) (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"node": c.node, "version": c.version, "workflow": c.workflow,

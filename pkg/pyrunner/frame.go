@@ -12,7 +12,7 @@ import (
 
 // A frame on the socket between the front and a Python process is a header of
 // frameHeader bytes (length of the payload, kind, sequence number of the
-// request; little-endian) and the payload. shim/krt/frames.py is the other side.
+// request; little-endian) and the payload. shim/_krt_runner/frames.py is the other side.
 const frameHeader = 9
 
 type frameKind byte

@@ -21,7 +21,7 @@ const (
 )
 
 // copyOutput makes a log line of each line that a Python process writes, until
-// its output ends. shim/krt/logs.py says how its records look; any other line is
+// its output ends. shim/_krt_runner/logs.py says how its records look; any other line is
 // what native code or a child of the node wrote.
 //
 // Text that has several lines, such as a traceback, stays one record where the

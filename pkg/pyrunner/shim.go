@@ -11,7 +11,7 @@ import (
 // The Python side. Patterns are named one by one: a folder as a pattern would
 // leave out __init__.py.
 //
-//go:embed shim/krt_main.py shim/krt/*.py
+//go:embed shim/krt_main.py shim/krt/*.py shim/_krt_runner/*.py
 var shim embed.FS
 
 // WriteShim writes the Python side of the runner into dir: the package krt,

@@ -180,7 +180,7 @@ func TestRequestThatFindsNoWorkerInTime(t *testing.T) {
 func TestHostileWorkerIsKilled(t *testing.T) {
 	const find = `
 import struct, gc
-from krt.frames import Channel
+from _krt_runner.frames import Channel
 def send(*parts):
     for o in gc.get_objects():
         if type(o) is Channel: tell("sends"); o.sock.sendall(b"".join(parts))

@@ -19,8 +19,8 @@ import os
 
 from google.protobuf.any_pb2 import Any
 
-from krt import logs, store
-from krt import context as real
+from _krt_runner import logs, store
+from _krt_runner import context as real
 
 _OPERATORS = {
     "$gt": lambda a, b: a > b,

@@ -8,8 +8,8 @@ import sys
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from krt import frames, logs, store
-from krt.context import Context
+from _krt_runner import frames, logs, store
+from _krt_runner.context import Context
 
 _WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
 

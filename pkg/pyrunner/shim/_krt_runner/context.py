@@ -5,7 +5,7 @@ import os
 
 from google.protobuf.message import Message
 
-from krt import frames, logs
+from _krt_runner import frames, logs
 
 
 class Done:

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 
-from krt import trace
+from _krt_runner import trace
 
 RECORD = "\x1e"
 FIELD = "\x1f"

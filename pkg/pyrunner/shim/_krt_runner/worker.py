@@ -5,9 +5,9 @@ import inspect
 import signal
 import sys
 
-from krt import frames, logs, trace
-from krt.context import Call
-from krt.node import WrongOutput
+from _krt_runner import frames, logs, trace
+from _krt_runner.context import Call
+from _krt_runner.node import WrongOutput
 
 
 class Cancelled(BaseException):

@@ -8,8 +8,8 @@ import socket
 import threading
 import urllib.parse
 
-from krt import logs
-from krt.context import Done
+from _krt_runner import logs
+from _krt_runner.context import Done
 
 _TIMEOUT = 10  # seconds; the store is on this machine or in this namespace
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")

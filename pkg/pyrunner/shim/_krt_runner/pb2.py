@@ -10,7 +10,7 @@ import google.protobuf
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from krt import logs, trace
+from _krt_runner import logs, trace
 
 
 def install(folder):

@@ -17,9 +17,9 @@ except ImportError as missing:
     sys.exit("%s cannot import google.protobuf (%s): install it, for example python3 -m pip install protobuf"
              % (sys.executable, missing))
 
-from krt import frames, logs, pb2, trace
-from krt.node import Node, Refused
-from krt.worker import Worker, new_loop
+from _krt_runner import frames, logs, pb2, trace
+from _krt_runner.node import Node, Refused
+from _krt_runner.worker import Worker, new_loop
 
 FRONT = 3  # descriptor of the socket to the front
 _PR_SET_PDEATHSIG = 1
