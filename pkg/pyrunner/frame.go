@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -71,18 +72,26 @@ func appendHeader(b []byte, kind frameKind, sequence uint32, length int) []byte 
 	return binary.LittleEndian.AppendUint32(b, sequence)
 }
 
+// limits are those of a call's time: when it must have ended, zero for never, and
+// how long it may go on once it has replied early, 0 if that changes nothing.
+type limits struct {
+	deadline   time.Time
+	background time.Duration
+}
+
 // appendRequest appends the frame of a request for e, all but its data, which
-// follows. The payload is the deadline (nanoseconds of Unix time, 0: none), the
-// lengths of workflow, correlation id, traceparent and message name (16 bits
+// follows. The payload is the deadline (nanoseconds of Unix time, 0: none), by how
+// many nanoseconds from then on an early reply moves it (0: not), the lengths of workflow, correlation id, traceparent and message name (16 bits
 // each), these four, and the data.
-func appendRequest(b []byte, sequence uint32, e *event.Event, trace string) []byte {
-	length := 16 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
+func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace string) []byte {
+	length := 24 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
 	b = appendHeader(b, frameRequest, sequence, length)
 	var deadline int64
-	if !e.Deadline.IsZero() {
-		deadline = e.Deadline.UnixNano()
+	if !l.deadline.IsZero() {
+		deadline = l.deadline.UnixNano()
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.background))
 	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 	}

@@ -105,7 +105,7 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 	w.sequence++
 	// The socket keeps the deadline: it has its timer anyway. Zero is none, and
 	// takes back what an earlier call has left.
-	_ = w.conn.SetDeadline(in.Deadline)
+	_ = w.conn.SetDeadline(runner.Deadline(c))
 	stop := context.AfterFunc(ctx, w.interrupt)
 	out, err := w.exchange(c, in)
 	if !stop() {
@@ -124,7 +124,7 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 
 // exchange sends the request and takes frames until one ends it.
 func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	if err := w.send(in, c.TraceParent()); err != nil {
+	if err := w.send(c, in); err != nil {
 		w.broken = true
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return runner.Output{}, err
@@ -148,11 +148,21 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 		if err := runner.ReplyEncoded(c, runner.Output{Message: message.name, Data: message.data}); err != nil {
 			c.Logger.Slog().Error("early reply lost", "error", err)
 		}
+		w.moveDeadline(c)
 	}
 }
 
-func (w *worker) send(in *event.Event, trace string) error {
-	w.buf = appendRequest(w.buf[:0], w.sequence, in, trace)
+// moveDeadline sets the call's deadline again, which an early reply has moved,
+// unless the call has been interrupted.
+func (w *worker) moveDeadline(c *runner.HandlerContext) {
+	_ = w.conn.SetDeadline(runner.Deadline(c))
+	if runner.RequestContext(c).Err() != nil {
+		_ = w.conn.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+func (w *worker) send(c *runner.HandlerContext, in *event.Event) error {
+	w.buf = appendRequest(w.buf[:0], w.sequence, in, limits{runner.Deadline(c), runner.Background(c)}, c.TraceParent())
 	if len(in.Data) <= joinBytes {
 		w.buf = append(w.buf, in.Data...)
 		_, err := w.conn.Write(w.buf)

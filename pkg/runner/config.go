@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner/store"
 )
@@ -16,18 +17,23 @@ const (
 	defaultPort            = 8080
 	defaultMaxMessageBytes = 4 << 20
 	maxTurns               = 256 // the manifest's bound of workers
+	// defaultBackgroundTimeout is the entrypoint's too.
+	defaultBackgroundTimeout = time.Hour
 )
 
 // config is what a node reads from its environment. The names are KRT's:
 // KRT_VERSION, KRT_RUNTIME_ID, KRT_NODE_NAME, KRT_WORKFLOW_NAME, KRT_BASE_PATH
-// as in KRT V1; KRT_REPLY_URL, KRT_STORE, KRT_MAX_MESSAGE_BYTES, KRT_WORKERS and
-// KRT_LISTEN_FD are of this platform; PORT is Knative's.
+// as in KRT V1; KRT_REPLY_URL, KRT_STORE, KRT_MAX_MESSAGE_BYTES, KRT_WORKERS,
+// KRT_TIMEOUT, KRT_BACKGROUND_TIMEOUT and KRT_LISTEN_FD are of this platform; PORT
+// is Knative's.
 type config struct {
 	version, runtime, node, workflow string
 	basePath                         string
 	replyURL                         string // where replies are posted; empty: nowhere
 	store                            *store.Client
 	maxMessageBytes                  int64
+	timeout                          time.Duration // of a call; 0: none of the node's own
+	backgroundTimeout                time.Duration // of the work behind an answer
 	port                             int
 	listenFD                         int // -1: none
 	turns                            int // calls at a time, 0: without a bound
@@ -42,7 +48,7 @@ func readConfig(o Options) (config, error) {
 		node:     cmp.Or(getenv("KRT_NODE_NAME"), "node"),
 		workflow: getenv("KRT_WORKFLOW_NAME"),
 	}
-	var errs [7]error
+	var errs [9]error
 	// ko puts a bundle's files under KO_DATA_PATH in the images it builds.
 	base := cmp.Or(getenv("KRT_BASE_PATH"), getenv("KO_DATA_PATH"), ".")
 	if c.basePath, errs[0] = filepath.Abs(base); errs[0] != nil {
@@ -62,6 +68,8 @@ func readConfig(o Options) (config, error) {
 	if o.InTurn {
 		c.turns, errs[6] = readInt(getenv, "KRT_WORKERS", 1, 1, maxTurns)
 	}
+	c.timeout, errs[7] = readDuration(getenv, "KRT_TIMEOUT", 0)
+	c.backgroundTimeout, errs[8] = readDuration(getenv, "KRT_BACKGROUND_TIMEOUT", defaultBackgroundTimeout)
 	return c, errors.Join(errs[:]...)
 }
 
@@ -90,4 +98,16 @@ func readInt(getenv func(string) string, name string, unset, least, most int) (i
 		return unset, fmt.Errorf("%s: %q is no whole number from %d to %d", name, raw, least, most)
 	}
 	return n, nil
+}
+
+func readDuration(getenv func(string) string, name string, unset time.Duration) (time.Duration, error) {
+	raw := getenv(name)
+	if raw == "" {
+		return unset, nil
+	}
+	d, err := time.ParseDuration(raw)
+	if err != nil || d <= 0 {
+		return unset, fmt.Errorf("%s: %q is not a positive duration such as \"30s\"", name, raw)
+	}
+	return d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -29,6 +30,8 @@ type HandlerContext struct {
 	node   *node
 	parent context.Context // of the HTTP request; of the process in init
 	in     *event.Event    // nil in init
+	conn   readDeadline    // nil in init
+	limit  time.Time       // when the node's own timeout ends; zero: it has none
 
 	// The four fields above point here: one allocation a call, not five.
 	logger      Logger
@@ -36,9 +39,10 @@ type HandlerContext struct {
 	prediction  Prediction
 	db          DB
 
-	mu        sync.Mutex // guards what follows
-	ctx       context.Context
-	cancel    context.CancelFunc
+	mu        sync.Mutex   // guards what follows
+	ctx       *callContext // nil until it is asked for
+	deadline  time.Time    // zero: none
+	detached  bool         // no caller waits any more
 	trace     string
 	replied   bool
 	earlyExit bool
@@ -49,6 +53,10 @@ type HandlerContext struct {
 func (n *node) newContext(parent context.Context, in *event.Event) *HandlerContext {
 	c := &HandlerContext{node: n, parent: parent, in: in, logger: Logger{to: n.log}}
 	if in != nil {
+		c.deadline, c.detached = in.Deadline, in.Replied
+		if n.timeout > 0 {
+			c.limit = time.Now().Add(n.timeout)
+		}
 		c.logger.workflow, c.logger.correlationID = in.Workflow, in.CorrelationID
 	}
 	c.measurement.c, c.prediction.c, c.db.c = c, c, c
@@ -104,8 +112,10 @@ var ErrReplied = errors.New("the request has been answered before")
 
 // EarlyReply answers the caller with msg at once; the handler and the workflow
 // go on, and what they answer later is dropped. It returns when the entrypoint
-// has taken the reply. It fails when the call was answered before, or when the
-// entrypoint cannot be reached until the event's deadline.
+// has taken the reply. From then on the caller's deadline does not hold any more:
+// the call may last for the version's background timeout. It fails when the call
+// was answered before, or when the entrypoint cannot be reached until the event's
+// deadline.
 func (c *HandlerContext) EarlyReply(msg proto.Message) error {
 	return c.earlyReply(encodeOutput(msg, nil))
 }
@@ -127,6 +137,9 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	if err := c.node.replies.post(c.Context(), c.Logger, out); err != nil {
 		return fmt.Errorf("cannot reply: %w", err)
 	}
+	if c.node.replies.can(out) {
+		c.goOn()
+	}
 	return nil
 }
 
@@ -141,23 +154,19 @@ func (c *HandlerContext) SetEarlyExit() {
 	c.earlyExit = true
 }
 
-// Context returns the call's context. It is done at the event's deadline and
-// when the call is cancelled because nobody waits for it any more. A handler
-// cannot be stopped from outside: one that may take long should pass this
-// context on or look at it. In init it is done when the process is told to stop.
+// Context returns the call's context. It is done at the event's deadline, which
+// an early reply moves, at the end of the node's own timeout, and when the call
+// is cancelled because nobody waits for it any more. A handler cannot be stopped
+// from outside: one that may take long should pass this context on or look at
+// it. In init it is done when the process is told to stop.
 func (c *HandlerContext) Context() context.Context {
+	if c.in == nil {
+		return c.parent
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx != nil {
-		return c.ctx
-	}
-	// Made on first use: its timer would be a cost for every call.
-	c.ctx, c.cancel = c.parent, func() {}
-	if c.in != nil {
-		c.ctx = context.WithValue(c.ctx, traceKey{}, c.traceParent())
-		if !c.in.Deadline.IsZero() {
-			c.ctx, c.cancel = context.WithDeadline(c.ctx, c.in.Deadline)
-		}
+	if c.ctx == nil { // made on first use: its timer would be a cost for every call
+		c.ctx = newCallContext(context.WithValue(c.parent, traceKey{}, c.traceParent()), c.until())
 	}
 	return c.ctx
 }
@@ -230,8 +239,8 @@ func (c *HandlerContext) markReplied() bool {
 func (c *HandlerContext) end() (earlyExit, replied bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel != nil {
-		c.cancel()
+	if c.ctx != nil {
+		c.ctx.close()
 	}
 	return c.earlyExit, c.replied
 }

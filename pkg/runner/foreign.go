@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
@@ -57,6 +58,26 @@ func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out
 // RequestContext is c.Context without the event's deadline: for code that keeps
 // the deadline itself and need not pay for another timer.
 func RequestContext(c *HandlerContext) context.Context { return c.parent }
+
+// Deadline is when the call must have ended, zero for never. An early reply moves
+// it, so it must be asked for again after [ReplyEncoded].
+func Deadline(c *HandlerContext) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.until()
+}
+
+// Background is how long the call may go on once it has replied early; 0 if its
+// deadline stays what it is, because it has been answered before or because the
+// node's own timeout bounds it.
+func Background(c *HandlerContext) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.detached || !c.limit.IsZero() || !c.node.replies.can(c.in) {
+		return 0
+	}
+	return c.node.backgroundTimeout
+}
 
 // caller runs a node's code for one event.
 type caller func(c *HandlerContext, in *event.Event) (Output, error)

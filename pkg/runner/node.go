@@ -23,6 +23,8 @@ type node struct {
 	source                  string // of the events it makes
 	basePath                string
 	maxMessageBytes         int64
+	timeout                 time.Duration // of a call; 0: none of the node's own
+	backgroundTimeout       time.Duration // of the work behind an early reply
 	caller                  caller
 	log                     *slog.Logger
 	replies                 *replies
@@ -38,11 +40,12 @@ func newNode(c config, log *slog.Logger, call caller) *node {
 		source:          event.Source(c.runtime, c.version, c.node),
 		basePath:        c.basePath,
 		maxMessageBytes: c.maxMessageBytes,
-		caller:          call,
-		log:             log.With("node", c.node),
-		replies:         newReplies(c.replyURL),
-		store:           c.store,
-		turns:           newTurns(c.turns),
+		timeout:         c.timeout, backgroundTimeout: c.backgroundTimeout,
+		caller:  call,
+		log:     log.With("node", c.node),
+		replies: newReplies(c.replyURL),
+		store:   c.store,
+		turns:   newTurns(c.turns),
 	}
 }
 
@@ -60,24 +63,18 @@ func wrongOutput(format string, args ...any) *failure {
 	return &failure{code.Code_INTERNAL, event.ReasonWrongOutput, fmt.Errorf(format, args...)}
 }
 
-// process runs the handler for in and returns the event for the next step, or
+// process runs the handler for the call c and returns the event for the next step, or
 // nil when the chain ends here: the handler made an exit, which has been posted,
 // or nobody waits any more. Buffer goes back to buffers once next is written. An
 // error is to be given to the caller by fail.
-func (n *node) process(ctx context.Context, in *event.Event) (next *event.Event, buffer *[]byte, err error) {
-	c := n.newContext(ctx, in)
-	release, err := n.turns.take(ctx, in)
-	if err != nil {
-		return n.untaken(c, err)
-	}
-	out, err := n.call(c, in)
-	release()
+func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, err error) {
+	out, err := n.bounded(c)
 	earlyExit, replied := c.end()
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case err != nil && c.parent.Err() != nil && errors.Is(err, context.Canceled):
 		c.Logger.Slog().Info("call cancelled: nobody waits for it", "error", err)
 		return nil, nil, nil
-	case in.Expired(time.Now()):
+	case c.expired():
 		c.Logger.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
 		return nil, nil, nil
 	case err != nil:
@@ -93,19 +90,57 @@ func (n *node) process(ctx context.Context, in *event.Event) (next *event.Event,
 	if err != nil {
 		return nil, nil, err
 	}
-	n.postLast(ctx, c.Logger, exit)
+	n.postLast(c, exit)
 	return nil, nil, nil
 }
 
+// bounded runs the handler within the node's own timeout, if it has one. A
+// handler that goes on after it is left to itself: its context is done, and what
+// it returns is dropped.
+func (n *node) bounded(c *HandlerContext) (Output, error) {
+	if n.timeout == 0 {
+		return n.inTurn(c)
+	}
+	type result struct {
+		out Output
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		out, err := n.inTurn(c)
+		done <- result{out, err}
+	}()
+	timer := time.NewTimer(time.Until(c.limit))
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		if r.err == nil || time.Now().Before(c.limit) {
+			return r.out, r.err
+		}
+	case <-timer.C:
+	}
+	return Output{}, &failure{code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline, fmt.Errorf("no answer within %s, the node's timeout", n.timeout)}
+}
+
+// inTurn runs the handler once it is the call's turn.
+func (n *node) inTurn(c *HandlerContext) (Output, error) {
+	release, err := n.turns.take(c)
+	if err != nil {
+		return Output{}, err
+	}
+	defer release()
+	return n.call(c)
+}
+
 // call runs the handler; a panic in it becomes an error.
-func (n *node) call(c *HandlerContext, in *event.Event) (out Output, err error) {
+func (n *node) call(c *HandlerContext) (out Output, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.Logger.Slog().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = &failure{code.Code_INTERNAL, event.ReasonHandlerPanic, fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	return n.caller(c, in)
+	return n.caller(c, c.in)
 }
 
 // answer returns the event of type typ that carries out in the call c. The
@@ -120,12 +155,13 @@ func (n *node) answer(c *HandlerContext, typ string, out Output) (*event.Event, 
 	}
 	next := c.in.Next(n.source, typ, out.Message, out.Data)
 	next.TraceParent = c.TraceParent()
+	c.stamp(next)
 	return next, nil
 }
 
 // fail returns the error event for err, which a handler returned or process
 // made of what it did.
-func (n *node) fail(in *event.Event, err error) *event.Event {
+func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	f := event.Failure{
 		Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
 		Text: n.failText(err),
@@ -135,8 +171,9 @@ func (n *node) fail(in *event.Event, err error) *event.Event {
 	if errors.As(err, &own) {
 		f.Code, f.Reason = own.code, own.reason
 	}
-	out := in.Fail(n.source, f)
-	out.TraceParent = event.NextSpan(in.TraceParent)
+	out := c.in.Fail(n.source, f)
+	out.TraceParent = c.TraceParent()
+	c.stamp(out)
 	return out
 }
 
@@ -154,8 +191,8 @@ func (n *node) failText(err error) string {
 // postLast posts the event that ends the chain. The request's cancellation does
 // not end it: whoever cancelled may not be who waits for the answer. What comes
 // of it changes nothing, as the handler must not run again for it.
-func (n *node) postLast(ctx context.Context, log *Logger, e *event.Event) {
-	if err := n.replies.post(context.WithoutCancel(ctx), log, e); err != nil {
-		log.Slog().Error("answer lost", "type", e.Type, "error", err)
+func (n *node) postLast(c *HandlerContext, e *event.Event) {
+	if err := n.replies.post(context.WithoutCancel(c.parent), c.Logger, e); err != nil {
+		c.Logger.Slog().Error("answer lost", "type", e.Type, "error", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// replyPatience bounds the retries of an event without deadline.
+	// replyPatience bounds the retries of an event without a caller's deadline.
 	replyPatience = 30 * time.Second
 	// replyAttempt bounds one attempt, so that an entrypoint that hangs does not
 	// take the time of those that would answer.
@@ -63,7 +63,7 @@ func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 		return nil
 	}
 	deadline := e.Deadline
-	if deadline.IsZero() {
+	if deadline.IsZero() || e.Replied { // nobody waits for it, or there is no saying
 		deadline = time.Now().Add(replyPatience)
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)

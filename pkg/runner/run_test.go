@@ -201,10 +201,11 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 		"no handler":  {nil, nil, nil, []string{"cannot start the node: the handler is nil"}},
 		"init panics": {nil, func(*runner.HandlerContext) { panic("no model") }, echo, []string{`cannot run node "node": init panicked: no model`}},
 		"wrong settings": {map[string]string{
-			"PORT": "http", "KRT_REPLY_URL": "10.0.0.1:80/x", "KRT_STORE": "ftp://x", "KRT_MAX_MESSAGE_BYTES": "-1", "KRT_LISTEN_FD": "1",
+			"PORT": "http", "KRT_REPLY_URL": "10.0.0.1:80/x", "KRT_STORE": "ftp://x", "KRT_MAX_MESSAGE_BYTES": "-1", "KRT_LISTEN_FD": "1", "KRT_TIMEOUT": "5", "KRT_BACKGROUND_TIMEOUT": "-1s",
 		}, nil, echo, []string{
 			`PORT: "http" is no whole number from 0 to 65535`, "KRT_REPLY_URL: ", `KRT_STORE: "ftp://x" is not of the form`,
 			`KRT_MAX_MESSAGE_BYTES: "-1" is no`, `KRT_LISTEN_FD: "1" is no`,
+			`KRT_TIMEOUT: "5" is not a positive duration`, `KRT_BACKGROUND_TIMEOUT: "-1s" is not a`,
 		}},
 		"no address": {map[string]string{"KRT_REPLY_URL": "https://x"}, nil, echo, []string{`KRT_REPLY_URL: "https://x" is not of the form http://host:port`}},
 	} {

@@ -92,10 +92,12 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		answerNothing(w)
 		return
 	}
-	out, buffer, err := s.node.process(r.Context(), in)
+	c := s.node.newContext(r.Context(), in)
+	c.conn, _ = w.(readDeadline)
+	out, buffer, err := s.node.process(c)
 	switch {
 	case err != nil:
-		s.answerError(w, r, in, err)
+		s.answerError(w, c, err)
 	case out == nil:
 		answerNothing(w)
 	default:
@@ -134,8 +136,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 
 // answerError tells the caller that the handler failed, by the reply port if
 // there is one. Sending the event again would not mend it: hence 202.
-func (s *server) answerError(w http.ResponseWriter, r *http.Request, in *event.Event, err error) {
-	log := &Logger{to: s.node.log, workflow: in.Workflow, correlationID: in.CorrelationID}
+func (s *server) answerError(w http.ResponseWriter, c *HandlerContext, err error) {
+	log := c.Logger
 	var down *Unavailable
 	if errors.As(err, &down) {
 		log.Slog().Error("call lost", "error", err)
@@ -143,11 +145,11 @@ func (s *server) answerError(w http.ResponseWriter, r *http.Request, in *event.E
 		return
 	}
 	log.Slog().Error("handler failed", "error", err)
-	if !s.node.replies.can(in) {
+	if !s.node.replies.can(c.in) {
 		answerText(w, http.StatusInternalServerError, s.node.failText(err))
 		return
 	}
-	s.node.postLast(r.Context(), log, s.node.fail(in, err))
+	s.node.postLast(c, s.node.fail(c, err))
 	answerNothing(w)
 }
 

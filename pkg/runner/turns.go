@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // What may wait for its turn, all calls of a node together. What is more is
@@ -38,9 +36,9 @@ func newTurns(atOnce int) *turns {
 	return &turns{slots: make(chan struct{}, atOnce)}
 }
 
-// take waits until a call for in may run, and returns what ends its turn. The
-// error is ctx's, errLate, or an Unavailable where too many wait already.
-func (t *turns) take(ctx context.Context, in *event.Event) (release func(), err error) {
+// take waits until the call may run, and returns what ends its turn. The error is
+// the request's, errLate, or an Unavailable where too many wait already.
+func (t *turns) take(c *HandlerContext) (release func(), err error) {
 	if t == nil {
 		return func() {}, nil
 	}
@@ -49,21 +47,21 @@ func (t *turns) take(ctx context.Context, in *event.Event) (release func(), err 
 		return t.release, nil
 	default:
 	}
-	if err := t.queue(len(in.Data)); err != nil {
+	if err := t.queue(len(c.in.Data)); err != nil {
 		return nil, err
 	}
-	defer t.leave(len(in.Data))
+	defer t.leave(len(c.in.Data))
 	var late <-chan time.Time
-	if !in.Deadline.IsZero() {
-		timer := time.NewTimer(time.Until(in.Deadline))
+	if until := Deadline(c); !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
 		defer timer.Stop()
 		late = timer.C
 	}
 	select {
 	case t.slots <- struct{}{}:
 		return t.release, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	case <-c.parent.Done():
+		return nil, context.Cause(c.parent)
 	case <-late:
 		return nil, errLate
 	}
@@ -88,15 +86,4 @@ func (t *turns) leave(bytes int) {
 	defer t.mu.Unlock()
 	t.waiting--
 	t.bytes -= bytes
-}
-
-// untaken ends a call that got no turn, as process does.
-func (n *node) untaken(c *HandlerContext, err error) (*event.Event, *[]byte, error) {
-	c.end()
-	var down *Unavailable
-	if errors.As(err, &down) {
-		return nil, nil, err
-	}
-	c.Logger.Slog().Warn("call dropped while it waited for its turn", "error", err)
-	return nil, nil, nil
 }

@@ -52,9 +52,12 @@ type Event struct {
 	CausationID   string
 	// Workflow is the name of the workflow the event belongs to.
 	Workflow string
-	// Deadline is the instant after which nobody waits for an answer; zero
-	// means none.
+	// Deadline is the instant after which nobody waits for an answer or, once
+	// Replied, the instant at which the rest of the work ends; zero means none.
 	Deadline time.Time
+	// Replied says that no caller waits any more: the request has been answered
+	// early, or was accepted asynchronously.
+	Replied bool
 	// ReplyToken authorises whoever holds the event to answer the request.
 	ReplyToken string
 	// TraceParent and TraceState are the W3C trace context of the step.

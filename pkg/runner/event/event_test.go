@@ -20,8 +20,8 @@ func full() *Event {
 	return &Event{
 		ID: "1", Source: Source("ns", "v1", "model"), Type: TypeMessage, Message: "pkg.Request",
 		CorrelationID: "c", CausationID: "b", Workflow: "flow",
-		Deadline:   time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.UTC),
-		ReplyToken: strings.Repeat("t", 300), TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", TraceState: "a=b",
+		Deadline: time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.UTC),
+		Replied:  true, ReplyToken: strings.Repeat("t", 300), TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", TraceState: "a=b",
 	}
 }
 
@@ -76,7 +76,7 @@ func TestHeadersAreTheBindings(t *testing.T) {
 		"Content-Type": {"application/protobuf"}, "Ce-Dataschema": {"https://type.googleapis.com/pkg.Request"},
 		"Ce-Correlationid": {"c"}, "Ce-Causationid": {"b"},
 		"Ce-Krtworkflow": {"gr%C3%B6%C3%9Fe%20%22x%22%205%25"},
-		"Ce-Krtdeadline": {"2024-05-06T07:08:09.123456789Z"}, "Ce-Traceparent": {e.TraceParent},
+		"Ce-Krtdeadline": {"2024-05-06T07:08:09.123456789Z"}, "Ce-Krtreplied": {"1"}, "Ce-Traceparent": {e.TraceParent},
 	}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("got %v, want %v", h, want)
@@ -120,6 +120,30 @@ func TestReadHeaderRefuses(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %q", err)
+			}
+		})
+	}
+}
+
+// TestTraceContextIsTolerated: what cannot be used of a trace context is left out.
+func TestTraceContextIsTolerated(t *testing.T) {
+	for name, c := range map[string]struct{ value, want string }{
+		"the longest":          {strings.Repeat("a", MaxTraceState), strings.Repeat("a", MaxTraceState)},
+		"too long":             {strings.Repeat("a", MaxTraceState+1), ""},
+		"longer than any":      {strings.Repeat("a", 60<<10), ""},
+		"encoded, the longest": {strings.Repeat("%20", MaxTraceState), strings.Repeat(" ", MaxTraceState)},
+		"not percent-encoded":  {"a=%zz", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := http.Header{}
+			full().WriteHeader(h)
+			h["Ce-Tracestate"], h["Ce-Traceparent"] = []string{c.value}, []string{c.value}
+			e, err := ReadHeader(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.TraceState != c.want || e.TraceParent != c.want {
+				t.Errorf("got %q, %q", e.TraceState, e.TraceParent)
 			}
 		})
 	}

@@ -13,9 +13,14 @@ import (
 // specVersion is the CloudEvents version spoken.
 const specVersion = "1.0"
 
-// maxAttributeBytes bounds one attribute's value. The longest of ours is the
-// reply token, below 300 bytes; trace state may have 512 (W3C).
-const maxAttributeBytes = 2048
+const (
+	// maxAttributeBytes bounds one attribute's value. The longest of ours is the
+	// reply token, below 300 bytes.
+	maxAttributeBytes = 2048
+	// MaxTraceState is the longest trace state that is passed on, in bytes: what
+	// W3C Trace Context (3.3.1.5) asks for. A longer one is dropped as a whole.
+	MaxTraceState = 512
+)
 
 // Header names of the attributes, in net/http's canonical form.
 const (
@@ -28,6 +33,7 @@ const (
 	headerCausationID   = "Ce-Causationid"
 	headerWorkflow      = "Ce-Krtworkflow"
 	headerDeadline      = "Ce-Krtdeadline"
+	headerReplied       = "Ce-Krtreplied"
 	headerReplyToken    = "Ce-Krtreply"
 	headerTraceParent   = "Ce-Traceparent"
 	headerTraceState    = "Ce-Tracestate"
@@ -45,7 +51,7 @@ var ErrTooLarge = errors.New("event data too large")
 func (e *Event) WriteHeader(h http.Header) {
 	// One backing array for all values: a slice each would be a dozen
 	// allocations a step.
-	values := make([]string, 0, 13)
+	values := make([]string, 0, 14)
 	set := func(name, value string) {
 		if value == "" {
 			return
@@ -67,6 +73,9 @@ func (e *Event) WriteHeader(h http.Header) {
 	if !e.Deadline.IsZero() {
 		set(headerDeadline, e.Deadline.UTC().Format(time.RFC3339Nano))
 	}
+	if e.Replied {
+		set(headerReplied, "1")
+	}
 	set(headerReplyToken, e.ReplyToken)
 	set(headerTraceParent, e.TraceParent)
 	set(headerTraceState, e.TraceState)
@@ -74,7 +83,8 @@ func (e *Event) WriteHeader(h http.Header) {
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left
 // empty. It returns ErrNoEvent when h bears no event, and an error that names
-// the attribute when one is missing or malformed.
+// the attribute when one is missing or malformed. A trace context that cannot be
+// used is left out: it must not fail a request.
 func ReadHeader(h http.Header) (*Event, error) {
 	version := get(h, headerSpecVersion)
 	if version == "" {
@@ -83,7 +93,11 @@ func ReadHeader(h http.Header) (*Event, error) {
 	if version != specVersion {
 		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip(version), specVersion)
 	}
-	e := &Event{}
+	e := &Event{
+		Replied:     get(h, headerReplied) == "1",
+		TraceParent: traceOf(h, headerTraceParent),
+		TraceState:  traceOf(h, headerTraceState),
+	}
 	for _, a := range [...]struct {
 		header   string
 		to       *string
@@ -97,8 +111,6 @@ func ReadHeader(h http.Header) (*Event, error) {
 		{headerCausationID, &e.CausationID, false},
 		{headerWorkflow, &e.Workflow, false},
 		{headerReplyToken, &e.ReplyToken, false},
-		{headerTraceParent, &e.TraceParent, false},
-		{headerTraceState, &e.TraceState, false},
 	} {
 		value := get(h, a.header)
 		if value == "" && a.required {
@@ -148,6 +160,19 @@ func get(h http.Header, canonical string) string {
 		return v[0]
 	}
 	return ""
+}
+
+// traceOf is a part of the trace context, empty when it cannot be used.
+func traceOf(h http.Header, canonical string) string {
+	value := get(h, canonical)
+	if len(value) > maxAttributeBytes {
+		return ""
+	}
+	decoded, err := decode(value)
+	if err != nil || len(decoded) > MaxTraceState {
+		return ""
+	}
+	return decoded
 }
 
 // encode percent-encodes what the HTTP binding (3.1.3.2) wants encoded: all

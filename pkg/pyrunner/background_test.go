@@ -1,0 +1,58 @@
+package pyrunner_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+)
+
+// TestEarlyReplyMovesTheDeadline: the work behind an answer has no caller's
+// deadline, which ctx.deadline and the event sent on say too.
+func TestEarlyReplyMovesTheDeadline(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    before = ctx.deadline
+    ctx.early_reply(StringValue(value="accepted"))
+    while time.time() < before.timestamp() + 0.05:
+        time.sleep(0.01)
+    return StringValue(value=str(round((ctx.deadline - before).total_seconds() / 60)))
+`, map[string]string{"KRT_BACKGROUND_TIMEOUT": "10m"})
+	in := request("x")
+	in.Deadline = time.Now().Add(500 * time.Millisecond)
+	a := n.post(in)
+	require.Equal(t, http.StatusOK, a.status)
+	require.Equal(t, "10", stringOf(t, a.event))
+	require.True(t, a.event.Replied)
+	require.WithinDuration(t, time.Now().Add(10*time.Minute), a.event.Deadline, time.Minute)
+	require.Equal(t, "accepted", stringOf(t, <-n.replies))
+}
+
+// TestBackgroundTimeoutEndsTheCall: the handler gets its exception then.
+func TestBackgroundTimeoutEndsTheCall(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    ctx.early_reply(StringValue(value="accepted"))
+    try: time.sleep(60)
+    finally: tell("ended")
+`, map[string]string{"KRT_BACKGROUND_TIMEOUT": "200ms"})
+	require.Equal(t, http.StatusAccepted, n.post(request("x")).status)
+	require.Equal(t, "ended", (<-n.told).text)
+}
+
+// TestNodesTimeout: it bounds a call, and the error names it.
+func TestNodesTimeout(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    try: time.sleep(60)
+    finally: tell("ended")
+`, map[string]string{"KRT_TIMEOUT": "200ms"})
+	require.Equal(t, http.StatusAccepted, n.post(request("x")).status)
+	s, err := (<-n.replies).Status()
+	require.NoError(t, err)
+	require.Equal(t, int32(code.Code_DEADLINE_EXCEEDED), s.GetCode())
+	require.Equal(t, "error in 'model': no answer within 200ms, the node's timeout", s.GetMessage())
+	require.Equal(t, "ended", (<-n.told).text)
+}

@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// callContext is the context of a call, whose deadline moves when the handler
+// answers its caller early.
+type callContext struct {
+	context.Context // the HTTP request's, with the call's values
+
+	done  chan struct{}
+	leave func() bool // the parent
+
+	mu       sync.Mutex // guards what follows
+	deadline time.Time
+	timer    *time.Timer // nil without a deadline
+	err      error
+}
+
+func newCallContext(parent context.Context, deadline time.Time) *callContext {
+	x := &callContext{Context: parent, done: make(chan struct{})}
+	x.move(deadline)
+	x.leave = context.AfterFunc(parent, func() { x.end(parent.Err()) })
+	return x
+}
+
+// Deadline implements context.Context: the deadline as it is now.
+func (x *callContext) Deadline() (time.Time, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.deadline, !x.deadline.IsZero()
+}
+
+// Done implements context.Context.
+func (x *callContext) Done() <-chan struct{} { return x.done }
+
+// Err implements context.Context.
+func (x *callContext) Err() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.err
+}
+
+// move sets the deadline; zero means none.
+func (x *callContext) move(deadline time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	if x.deadline = deadline; x.err == nil && !deadline.IsZero() {
+		x.timer = time.AfterFunc(time.Until(deadline), x.expire)
+	}
+}
+
+// expire ends the context unless its deadline was moved at the same instant.
+func (x *callContext) expire() {
+	if deadline, _ := x.Deadline(); !time.Now().Before(deadline) {
+		x.end(context.DeadlineExceeded)
+	}
+}
+
+// end ends the context once.
+func (x *callContext) end(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err != nil {
+		return
+	}
+	x.err = err
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	close(x.done)
+}
+
+// close frees what the context holds once the call is over.
+func (x *callContext) close() {
+	x.leave()
+	x.end(context.Canceled)
+}
+
+// readDeadline is what a call lifts when it may last longer than the reading of
+// its request: the connection's.
+type readDeadline interface{ SetReadDeadline(time.Time) error }
+
+// until is the instant at which the call must have ended, zero for none: the
+// earlier of its deadline and the end of the node's own timeout.
+func (c *HandlerContext) until() time.Time {
+	if c.deadline.IsZero() || !c.limit.IsZero() && c.limit.Before(c.deadline) {
+		return c.limit
+	}
+	return c.deadline
+}
+
+// goOn notes that the caller has its answer: its deadline does not hold any more.
+func (c *HandlerContext) goOn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.detached {
+		return // by a node before, or the caller did not wait from the first
+	}
+	c.detached, c.deadline = true, time.Now().Add(c.node.backgroundTimeout)
+	if c.ctx != nil {
+		c.ctx.move(c.until())
+	}
+	if c.conn != nil {
+		_ = c.conn.SetReadDeadline(time.Time{})
+	}
+}
+
+// stamp says on e until when the work may go on, and whether a caller waits.
+func (c *HandlerContext) stamp(e *event.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.Deadline, e.Replied = c.deadline, c.detached
+}
+
+// expired reports whether the call's deadline has passed.
+func (c *HandlerContext) expired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.deadline.IsZero() && time.Now().After(c.deadline)
+}
