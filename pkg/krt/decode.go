@@ -33,10 +33,10 @@ func parse(name string, text []byte) (*Manifest, *reader) {
 	}
 	r.anchors = anchors(root)
 	r.places[""] = start(root)
-	if r.unanchored(root) {
+	if r.unanchored(root) || r.checkSyntax(root) {
 		return nil, r
 	}
-	if _, ok := r.pairs(root, 0); !ok {
+	if _, ok := r.pairs(root, maxMerges); !ok {
 		r.fail("", "the manifest must be a map with version, description, entrypoint, nodes and workflows, not %s", kindOf(r.resolve(root)))
 		return nil, r
 	}
@@ -47,6 +47,13 @@ func parse(name string, text []byte) (*Manifest, *reader) {
 		return nil, r
 	}
 	m := r.manifest(root)
+	switch {
+	case r.merged > maxMerged:
+		r.fail("", "more than %d values are merged (<<)", maxMerged)
+		return nil, r
+	case r.tooDeep:
+		r.fail("", "merges (<<) nest deeper than %d", maxMerges)
+	}
 	r.check(m)
 	return m, r
 }
@@ -68,7 +75,7 @@ func (r *reader) unanchored(root ast.Node) (found bool) {
 
 // versionOf returns the text of krtVersion and notes its place.
 func (r *reader) versionOf(root ast.Node) string {
-	found, _ := r.pairs(root, 4)
+	found, _ := r.pairs(root, maxMerges)
 	for _, p := range found {
 		if text, ok := scalar(p.value); ok && p.key == "krtVersion" {
 			r.places["krtVersion"] = start(p.value)

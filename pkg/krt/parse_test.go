@@ -96,6 +96,13 @@ func TestParseReportsEachMistake(t *testing.T) {
 		{"node in no workflow", "workflows:", "  - {name: e2, image: kre-py:1, src: m.py}\nworkflows:", `krt.yml:9:12: warning: node "e2": stands in no workflow`},
 		{"alias without anchor", "m.py", "*nowhere", `krt.yml:8:10: alias *nowhere has no anchor &nowhere`},
 		{"aliases and merges", "m.py", "&code m.py\n  - &base {name: b, image: kre-py:1, src: *code}\n  - {<<: *base, name: c}", `krt.yml:9:18: warning: node "b": stands in no workflow`},
+		{"merge of a list", "m.py", "m.py\n  - &one {image: kre-py:1, src: a.py}\n  - &two {image: kre-py:2, src: b.py, name: b}\n  - {<<: [*one, *two], src: c.py}", `krt.yml:10:45: node "b": the name stands twice; the first is on line 10`},
+		{"merge of text", "m.py", "m.py\n    <<: text", `krt.yml:9:5: << takes a map or a list of maps`},
+		{"merge of a list with text", "description: d", "description: d\n<<: [{krtVersion: v1}, text]", `krt.yml:3:1: << takes a map or a list of maps`},
+		{"merge twice", "description: d", "description: d\n<<: {krtVersion: v1}\n<<: {krtVersion: v1}", `krt.yml:4:1: << stands twice in one map`},
+		{"unknown tag", "m.py", "!secret m.py", `krt.yml:8:10: tag "!secret" is not known; write the value itself`},
+		{"binary tag", "m.py", "!!binary bS5weQ==", `krt.yml:8:10: tag "!!binary" is not known`},
+		{"known tag", "m.py", "!!str m.py", ""},
 		{"second document", "description: d", "description: d\n---\na: b", `krt.yml:4:1: a second YAML document begins`},
 		{"syntax", "description: d", "description: [d", `krt.yml:3:1: not valid YAML: ',' or ']' must be specified`},
 		{"tab", "  - name: etl", "\t- name: etl", `krt.yml:6:1: not valid YAML: `},
@@ -178,6 +185,14 @@ func TestParseHostileText(t *testing.T) {
 		}(), "krt.yml:33:34: lists and maps nest deeper than 32"},
 		{"alias bomb", bomb + "nodes: *t\n", "description is missing"},
 		{"alias of itself", "nodes: &a [*a]\nconfig: &c {variables: *c}", "nodes[0] must be a map, not a list"},
+		{"merges of merges", func() string {
+			text := "a: &m0 {" + strings.Repeat("k: 1, ", 2000) + "}\n"
+			for i := range 4 {
+				text += fmt.Sprintf("b%d: &m%d {<<: [%s]}\n", i, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*m%d, ", i), 1000), ", "))
+			}
+			return text + "nodes: [*m4]\n"
+		}(), "more than 100000 values are merged (<<)"},
+		{"merges too deep", "a: &a {<<: {<<: {<<: {<<: {<<: {version: v1}}}}}}\n<<: *a\n", "merges (<<) nest deeper than 4"},
 		{"merge of itself", "nodes:\n - &a {<<: *a}\n", "nodes[0]: name is missing"},
 		{"unknown keys", strings.Repeat("x: 1\n", 8000), "too many problems to tell them all"},
 		{"65 nodes", "nodes:\n" + strings.Repeat("- {}\n", 65), "krt.yml:66:3: nodes has 65 elements; at most 64 are allowed"},
@@ -218,4 +233,9 @@ func FuzzManifest(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTheEarlierOfMergedMapsHolds(t *testing.T) {
+	m, _ := parse("a: &a {image: kre-py:1}\nb: &b {image: kre-py:2, src: m.py}\nnodes:\n- {<<: [*a, *b], name: etl}\n")
+	require.Equal(t, []krt.Node{{Name: "etl", Image: "kre-py:1", Src: "m.py"}}, m.Nodes)
 }

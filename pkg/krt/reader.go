@@ -17,6 +17,8 @@ type reader struct {
 	file     string
 	problems Problems
 	anchors  map[string]ast.Node
+	merged   int // keys that came by merges so far
+	tooDeep  bool
 	places   map[string]place
 	labels   map[string]string // how to name "nodes[2]" to a person: node "etl"
 	broken   map[string]bool   // paths that should be maps and are not: nothing inside is missing
@@ -127,12 +129,9 @@ func (r *reader) pairs(n ast.Node, depth int) (found []pair, ok bool) {
 		if text, ok := v.Key.(ast.ScalarNode); ok {
 			key = fmt.Sprint(text.GetValue())
 		}
-		// One merge a map and a few levels of them: more would let a small text become a huge map.
-		if v.Key.IsMergeKey() && depth > 0 && !seen[key] {
-			if more, ok := r.pairs(v.Value, depth-1); ok {
-				seen[key], merged = true, more
-				continue
-			}
+		if v.Key.IsMergeKey() {
+			merged = r.merge(v.Value, depth-1)
+			continue
 		}
 		value := r.resolve(v.Value)
 		if _, null := value.(*ast.NullNode); null {
@@ -155,7 +154,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 	if n == nil {
 		return values
 	}
-	found, ok := r.pairs(n, 4)
+	found, ok := r.pairs(n, maxMerges)
 	if !ok {
 		r.field(path, "must be a map, not %s", kindOf(r.resolve(n)))
 		r.broken[path] = true

@@ -130,7 +130,7 @@ func (r *reader) textMap(values map[string]ast.Node, path, key string, most int)
 	if n == nil {
 		return nil
 	}
-	found, _ := r.pairs(n, 4)
+	found, _ := r.pairs(n, maxMerges)
 	known := make([]string, 0, len(found))
 	for _, p := range found {
 		known = append(known, p.key)
