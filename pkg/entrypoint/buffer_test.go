@@ -1,15 +1,18 @@
 package entrypoint
 
 import (
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestBuffersFitWhatTheyHold(t *testing.T) {
-	pool := newBufferPool()
+	budget := newBudget(defaultBudget, new(atomic.Int64), 16)
+	pool := newBufferPool(budget)
 	for _, c := range []struct{ length, capacity int }{
-		{0, 1 << 10}, {1, 1 << 10}, {1 << 10, 1 << 10}, {1<<10 + 1, 1 << 11}, {1<<20 + 4, 1 << 21},
+		{0, 1 << 11}, {1, 1 << 11}, {1 << 11, 1 << 11}, {1<<11 + 1, 1 << 12}, {1<<20 + 4, 1 << 21},
 		{1 << 22, 1 << 22}, {1<<22 + 1, 1<<22 + 1},
 	} {
 		b := pool.Get(c.length)
@@ -17,9 +20,23 @@ func TestBuffersFitWhatTheyHold(t *testing.T) {
 		if c.length <= 1<<mostBufferBits {
 			require.Equal(t, c.capacity, cap(*b))
 		}
+		require.EqualValues(t, cap(*b), budget.used())
 		pool.Put(b)
+		require.Zero(t, budget.used())
 	}
-	foreign := make([]byte, 1000)
-	pool.Put(&foreign) // is dropped
-	require.Equal(t, 1<<10, cap(*pool.Get(1000)))
+}
+
+// gRPC keeps buffers of up to 1 KiB out of every pool.
+func TestSmallPayloadsArePooled(t *testing.T) {
+	pool := newBufferPool(newBudget(defaultBudget, new(atomic.Int64), 16))
+	body := strings.NewReader(strings.Repeat("x", 1<<10))
+	allocations := testing.AllocsPerRun(100, func() {
+		body.Reset(strings.Repeat("x", 1<<10))
+		data, err := readBuffer(body, 1<<10, 1<<20, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data.Free()
+	})
+	require.Less(t, allocations, 2.0, "one is the text's")
 }

@@ -104,7 +104,7 @@ func (r *request) leave() {
 // returns the answer's bytes, which the caller must free, or the failure to tell.
 func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) {
 	e := k.entry
-	deadline := k.begin.Add(e.options.Timeout)
+	deadline := time.Now().Add(e.options.Timeout) // receiving it took as long as it took
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -158,10 +158,8 @@ func (r *request) await(caller, delivery context.Context) answer {
 	case <-caller.Done():
 	case <-delivery.Done():
 	}
-	select {
-	case a := <-r.answer:
-		return a
-	default:
+	if r.answered.Swap(true) { // no later answer is taken: nobody would free it
+		return <-r.answer
 	}
 	r.cancel() // nobody waits any more: the node's call ends too
 	if errors.Is(caller.Err(), context.Canceled) {

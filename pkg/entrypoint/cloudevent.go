@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -10,11 +9,9 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -74,33 +71,34 @@ type inEvent struct {
 func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (inEvent, bool) {
 	limit := k.entry.options.MaxMessageBytes
 	// Structured mode wraps the data in JSON and base64: twice the size.
-	r.Body = http.MaxBytesReader(w, r.Body, 2*int64(limit)+maxHeaderBytes)
-	message := cehttp.NewMessageFromHttpRequest(r)
-	in, err := binding.ToEvent(r.Context(), message)
-	if err != nil {
-		refuseEvent(w, err)
-		return inEvent{}, false
-	}
-	route, refusal := k.table.choose(in, workflow)
-	if refusal == nil && len(in.Data()) > limit {
-		refusal = &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", len(in.Data()), limit)}
-	}
-	var data []byte
+	in, encoding, refusal := k.entry.parseEvent(w, r, 2*int64(limit)+maxHeaderBytes)
+	var data mem.Buffer
 	if refusal == nil {
-		data, refusal = k.table.decode(in, route)
+		if k.route, refusal = k.table.choose(in, workflow); refusal == nil {
+			data, refusal = k.decode(r.Context(), in)
+		}
 	}
 	if refusal != nil {
-		// Of a source or a channel nobody reads the answer.
-		k.entry.log.Warn("refused an event", "type", clip(in.Type(), 128), "source", clip(in.Source(), 128), "error", refusal.text)
-		refusal.write(w)
+		k.entry.refuseEvent(w, in, refusal)
 		return inEvent{}, false
 	}
-	k.route = route
-	request := inbound{data: mem.SliceBuffer(data), causationID: clip(in.ID(), 256), traceParent: extension(in, "traceparent"), traceState: extension(in, "tracestate")}
+	request := inbound{data: data, causationID: clip(in.ID(), 256), traceParent: extension(in, "traceparent"), traceState: extension(in, "tracestate")}
 	if request.traceParent == "" {
 		request.traceParent, request.traceState = r.Header.Get("Traceparent"), strings.Join(r.Header.Values("Tracestate"), ",")
 	}
-	return inEvent{in, message.ReadEncoding(), request}, true
+	return inEvent{in, encoding, request}, true
+}
+
+// refuseEvent answers a producer's event that was refused. Nobody reads the
+// answer sent to a source or a channel, so it is logged too.
+func (e *Entrypoint) refuseEvent(w http.ResponseWriter, in *cloudevents.Event, refusal *eventError) {
+	if in != nil {
+		e.log.Warn("refused an event", "type", clip(in.Type(), 128), "source", clip(in.Source(), 128), "error", refusal.text)
+	}
+	if refusal.status == http.StatusTooManyRequests || refusal.status == http.StatusRequestTimeout {
+		linger(w)
+	}
+	refusal.write(w)
 }
 
 // answerNobody runs a request whose caller does not wait.
@@ -137,11 +135,7 @@ func (t *table) answerEvent(w http.ResponseWriter, r *route, in inEvent, data []
 		_ = out.SetData(cloudevents.ApplicationJSON, text)
 		out.DataBase64 = false // the SDK takes bytes for binary
 	}
-	ctx := context.Background()
-	if in.encoding == binding.EncodingStructured {
-		ctx = binding.WithForceStructured(ctx)
-	}
-	_ = cehttp.WriteResponseWriter(ctx, binding.ToMessage(&out), http.StatusOK, w)
+	writeEvent(w, &out, in.encoding)
 }
 
 // choose finds what a producer's event asks for: the path, else the extension
@@ -168,13 +162,30 @@ func (t *table) choose(in *cloudevents.Event, workflow string) (*route, *eventEr
 }
 
 // decode returns the event's data as the bytes of the rpc's input message.
+func (k *ticket) decode(ctx context.Context, in *cloudevents.Event) (mem.Buffer, *eventError) {
+	if n, limit := len(in.Data()), k.entry.options.MaxMessageBytes; n > limit {
+		return nil, &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", n, limit)}
+	}
+	waits := turn{slots: k.entry.decoders}
+	if err := waits.take(ctx, len(in.Data()), false); err != nil {
+		return nil, badEvent("the request ended before it was read: %v", err)
+	}
+	defer waits.leave()
+	data, refusal := k.table.decode(in, k.route)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return mem.Copy(data, k.entry.buffers), nil
+}
+
+// decode returns the event's data as the bytes of the rpc's input message.
 func (t *table) decode(in *cloudevents.Event, r *route) ([]byte, *eventError) {
 	contentType := in.DataContentType()
 	message := dynamicpb.NewMessage(r.input)
 	switch {
 	case isProtobuf(contentType):
 		if err := (proto.UnmarshalOptions{Resolver: t.types}).Unmarshal(in.Data(), message); err != nil {
-			return nil, &eventError{http.StatusBadRequest, fmt.Sprintf("the data is no %s: %v", r.input.FullName(), err)}
+			return nil, badEvent("the data is not a %s: %v", r.input.FullName(), err)
 		}
 		return in.Data(), nil
 	case isJSON(contentType):
@@ -182,16 +193,16 @@ func (t *table) decode(in *cloudevents.Event, r *route) ([]byte, *eventError) {
 		if len(text) == 0 {
 			text = []byte("{}")
 		}
-		if err := (protojson.UnmarshalOptions{Resolver: t.types}).Unmarshal(text, message); err != nil {
-			return nil, &eventError{http.StatusBadRequest, fmt.Sprintf("the data is no %s in JSON: %v", r.input.FullName(), err)}
+		if err := unmarshalJSON(t.types, text, message); err != nil {
+			return nil, badEvent("the data is not a %s in JSON: %v", r.input.FullName(), err)
 		}
 		data, err := proto.Marshal(message)
 		if err != nil {
-			return nil, &eventError{http.StatusBadRequest, fmt.Sprintf("the data cannot be encoded as %s: %v", r.input.FullName(), err)}
+			return nil, badEvent("the data cannot be encoded as %s: %v", r.input.FullName(), err)
 		}
 		return data, nil
 	}
-	return nil, &eventError{http.StatusUnsupportedMediaType, fmt.Sprintf("data of type %q is not taken; send application/json or %s", clip(contentType, 64), event.ContentType)}
+	return nil, &eventError{http.StatusUnsupportedMediaType, fmt.Sprintf("data of type %q is not supported; send application/json or %s", clip(contentType, 64), event.ContentType)}
 }
 
 // eventError refuses a producer's event.
@@ -202,23 +213,15 @@ type eventError struct {
 
 func (e *eventError) write(w http.ResponseWriter) {
 	c := code.Code_INVALID_ARGUMENT
-	if e.status == http.StatusNotFound {
+	switch e.status {
+	case http.StatusNotFound:
 		c = code.Code_NOT_FOUND
+	case http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
+		c = code.Code_RESOURCE_EXHAUSTED
+	case http.StatusRequestTimeout:
+		c = code.Code_DEADLINE_EXCEEDED
 	}
 	writeStatus(w, e.status, &spb.Status{Code: int32(c), Message: e.text})
-}
-
-// refuseEvent says why a body is no CloudEvent.
-func refuseEvent(w http.ResponseWriter, err error) {
-	var large *http.MaxBytesError
-	refusal := &eventError{http.StatusBadRequest, fmt.Sprintf("the request is no CloudEvent: %v", err)}
-	switch {
-	case errors.As(err, &large):
-		refusal = &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the event is larger than %d bytes", large.Limit)}
-	case errors.Is(err, binding.ErrUnknownEncoding):
-		refusal.text = "the request is no CloudEvent: binary mode wants the headers ce-specversion, ce-id, ce-source and ce-type; structured mode wants Content-Type application/cloudevents+json"
-	}
-	refusal.write(w)
 }
 
 func extension(in *cloudevents.Event, name string) string {

@@ -48,7 +48,7 @@ func describe(t *table) (*structpb.Struct, error) {
 	})
 }
 
-func (e *Entrypoint) registerDescribe(s *grpc.Server) {
+func (e *Entrypoint) registerDescribe(s grpc.ServiceRegistrar) {
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: describeService,
 		HandlerType: (*any)(nil),
@@ -84,7 +84,7 @@ func describeFile() (protoreflect.FileDescriptor, error) {
 }
 
 // registerReflection serves reflection for whatever version is in force.
-func (e *Entrypoint) registerReflection(s *grpc.Server) {
+func (e *Entrypoint) registerReflection(s grpc.ServiceRegistrar) {
 	own := new(protoregistry.Files)
 	if file, err := describeFile(); err == nil {
 		_ = own.RegisterFile(file) // the first file of a new registry

@@ -115,6 +115,9 @@ func nodeFailure(node string, err error) *event.Failure {
 	case errors.Is(err, event.ErrTooLarge):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
 		f.Text = fmt.Sprintf("node %q: its answer is too large: %v", node, err)
+	case errors.Is(err, errBudget):
+		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
+		f.Text = fmt.Sprintf("the response of node %q cannot be taken: %v", node, err)
 	case errors.As(err, new(*answerError)), errors.As(err, new(*malformedError)):
 		f.Text = fmt.Sprintf("node %q %v", node, err)
 	default:

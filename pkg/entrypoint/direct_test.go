@@ -272,7 +272,7 @@ func TestAMessageAboveTheLimitIsRefused(t *testing.T) {
 	})), o)
 	_, err := f.call(t.Context(), strings.Repeat("x", 2000))
 	text, _ := failed(t, err, codes.ResourceExhausted)
-	require.Contains(t, text, "larger than max")
+	require.Contains(t, text, "the limit is 1000")
 	_, err = f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.ResourceExhausted)
 	require.Contains(t, text, `node "a": its answer is too large`)

@@ -16,12 +16,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"krt.dev/kn-krt/pkg/schema"
@@ -75,6 +75,14 @@ type Options struct {
 	// MaxInFlight bounds the requests being worked on; one more is
 	// RESOURCE_EXHAUSTED. Default 10,000.
 	MaxInFlight int
+	// MaxBytes bounds what is held of requests and responses in all, counted
+	// before it is read; a request for which there is no room left is
+	// RESOURCE_EXHAUSTED or 429. Default 256 MiB, or 8 of the largest messages if
+	// these are more; less than that is an error.
+	MaxBytes int64
+	// WebOrigins are the origins, such as "https://app.example.com", whose pages
+	// may call the web port from browsers; "*" is any. Default: none.
+	WebOrigins []string
 	// ConnectionAge is how long a client's connection may live at most: the
 	// client is asked before to reconnect. Over HTTP the answer to a request
 	// asks, so a connection that rests lives until its next one. Default 2 minutes.
@@ -116,7 +124,10 @@ type Entrypoint struct {
 	client  *client
 	// straight is the client for shortcuts.
 	straight *client
-	buffers  mem.BufferPool
+	budget   *budget
+	buffers  *bufferPool
+	decoders chan struct{} // a slot for each body that may be decoded at once
+	origins  *origins
 	// pageTemplate is what GET / shows.
 	pageTemplate *template.Template
 	health       *health.Server
@@ -145,10 +156,16 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		metrics:      newMetrics(),
 		client:       newClient(),
 		straight:     newStraightClient(),
-		buffers:      newBufferPool(),
+		decoders:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 		pageTemplate: page,
 		health:       health.NewServer(),
 	}
+	if e.origins, err = newOrigins(o.WebOrigins); err != nil {
+		return nil, err
+	}
+	e.budget = newBudget(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
+	e.buffers = newBufferPool(e.budget)
+	e.metrics.held(func() float64 { return float64(e.budget.used()) })
 	e.base, e.end = context.WithCancel(context.Background())
 	e.metrics.inFlight(func() float64 { return float64(e.inFlight.Load()) })
 	t, err := e.newTable(v)
@@ -163,10 +180,15 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
 	setDefault(&o.MaxMessageBytes, 4<<20)
 	setDefault(&o.MaxInFlight, 10_000)
+	least := leastBudget * int64(o.MaxMessageBytes)
+	setDefault(&o.MaxBytes, max(defaultBudget, least))
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
 	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second})
 	setDefault(&o.Logger, slog.Default())
+	if o.MaxBytes < least {
+		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d", o.MaxMessageBytes, o.MaxBytes, least)
+	}
 	if o.Key == nil {
 		o.Key = make([]byte, keyBytes)
 		_, _ = rand.Read(o.Key) // never fails (crypto/rand)
@@ -223,12 +245,13 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
 	e.sealer = sealer
 
 	grpcServer := e.newGRPCServer()
-	web := e.newWebServer(e.webHandler(), e.options.ConnectionAge)
-	reply := e.newReplyServer()
+	web := e.newWebServer(guardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
+	reply := e.newReplyServer(l.Reply.Addr())
 	failed := make(chan error, 3)
-	go func() { failed <- grpcServer.Serve(l.GRPC) }()
-	go func() { failed <- ignoreClosed(web.Serve(l.Web)) }()
-	go func() { failed <- ignoreClosed(reply.Serve(l.Reply)) }()
+	go func() { failed <- grpcServer.Serve(e.budget.listen(l.GRPC)) }()
+	go func() { failed <- ignoreClosed(web.Serve(e.budget.listen(l.Web))) }()
+	go func() { failed <- ignoreClosed(reply.Serve(e.budget.listen(l.Reply))) }()
+	go e.budget.watch(e.base.Done())
 	e.setReady(true)
 
 	select {

@@ -30,7 +30,7 @@ type Retry struct {
 // exchange posts events and reads the events that answer them.
 type exchange struct {
 	client  *client
-	buffers mem.BufferPool
+	buffers *bufferPool
 	limit   int64 // bytes of an answer's data
 	retry   Retry
 	retries func()
@@ -111,7 +111,7 @@ func retryable(err error) bool {
 		}
 		return a.status >= 500
 	}
-	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge)
+	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge) && !errors.Is(err, errBudget)
 }
 
 // undialed says whether err is that no connection came about, so that nothing
@@ -135,10 +135,14 @@ func (x *exchange) pause(ctx context.Context, delay time.Duration) bool {
 }
 
 // readBuffer reads data of at most limit bytes into a pooled buffer; length is
-// negative when it is not known beforehand.
-func readBuffer(r io.Reader, length, limit int64, pool mem.BufferPool) (mem.Buffer, error) {
+// negative when it is not known beforehand. The error is event.ErrTooLarge for
+// more than limit, errBudget if there is no room, or the reader's.
+func readBuffer(r io.Reader, length, limit int64, pool *bufferPool) (mem.Buffer, error) {
 	if length > limit {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", event.ErrTooLarge, length, limit)
+	}
+	if !pool.budget.room(max(length, 0)) {
+		return nil, errBudget
 	}
 	if length >= 0 {
 		raw := pool.Get(int(length))
@@ -148,7 +152,7 @@ func readBuffer(r io.Reader, length, limit int64, pool mem.BufferPool) (mem.Buff
 		}
 		return mem.NewBuffer(raw, pool), nil
 	}
-	slices, err := mem.ReadAll(io.LimitReader(r, limit+1), pool)
+	slices, err := mem.ReadAll(io.LimitReader(&roomyReader{r, pool.budget}, limit+1), pool)
 	if err != nil {
 		slices.Free()
 		return nil, err
@@ -158,4 +162,18 @@ func readBuffer(r io.Reader, length, limit int64, pool mem.BufferPool) (mem.Buff
 		return nil, fmt.Errorf("%w: the limit is %d bytes", event.ErrTooLarge, limit)
 	}
 	return slices.MaterializeToBuffer(pool), nil
+}
+
+// roomyReader reads while the budget has room for what is read next.
+type roomyReader struct {
+	io.Reader
+	budget *budget
+}
+
+// Read implements io.Reader.
+func (r *roomyReader) Read(p []byte) (int, error) {
+	if !r.budget.room(int64(len(p))) {
+		return 0, errBudget
+	}
+	return r.Reader.Read(p)
 }

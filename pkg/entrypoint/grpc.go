@@ -1,9 +1,7 @@
 package entrypoint
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"runtime"
 	"strings"
@@ -26,10 +24,15 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 	s := grpc.NewServer(
 		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}),
 		grpc.UnknownServiceHandler(e.handleStream),
-		grpc.MaxRecvMsgSize(e.options.MaxMessageBytes),
+		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see receive for the version's
 		grpc.MaxSendMsgSize(math.MaxInt32), // answers are bounded where they come in
 		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxHeaderListSize(tornHeaderBytes),
+		grpc.InTapHandle(checkHeader),
+		// A client may send so much of a message before it is read, whatever the
+		// line's bandwidth: what it may send more is counted first.
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(16*windowBytes),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.WaitForHandlers(true),
@@ -42,9 +45,10 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
-	grpc_health_v1.RegisterHealthServer(s, e.health)
-	e.registerReflection(s)
-	e.registerDescribe(s)
+	own := &ownServices{Server: s, budget: e.budget}
+	grpc_health_v1.RegisterHealthServer(own, e.health)
+	e.registerReflection(own)
+	e.registerDescribe(own)
 	return s
 }
 
@@ -64,17 +68,12 @@ func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 	if refusal != nil {
 		return status.FromProto(refusal).Err()
 	}
-	var in frame
-	if err := stream.RecvMsg(&in); err != nil {
+	ctx := stream.Context()
+	data, err := e.receive(ctx, r)
+	if err != nil {
 		k.release()
-		if errors.Is(err, io.EOF) {
-			return status.Errorf(codes.InvalidArgument, "rpc %s wants a %s, none came", method[1:], r.input.FullName())
-		}
 		return err
 	}
-	data := in.data.MaterializeToBuffer(e.buffers)
-	in.data.Free()
-	ctx := stream.Context()
 	out, failure := k.call(ctx, inbound{
 		data:        data,
 		traceParent: first(metadata.ValueFromIncomingContext(ctx, "traceparent")),
@@ -82,6 +81,9 @@ func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 	})
 	if failure != nil {
 		return status.FromProto(failure).Err()
+	}
+	if out = sending(ctx, out); out == nil {
+		return status.Error(codes.Unavailable, "the connection is closed")
 	}
 	return stream.SendMsg(&frame{mem.BufferSlice{out}})
 }
@@ -110,8 +112,8 @@ func first(values []string) string {
 // frame is a message as its bytes.
 type frame struct{ data mem.BufferSlice }
 
-// rawCodec passes frames through as they are and leaves messages of the
-// server's own services to the usual codec.
+// rawCodec writes frames as they are and leaves messages of the server's own
+// services to the usual codec.
 type rawCodec struct{ encoding.CodecV2 }
 
 // Marshal implements encoding.CodecV2; gRPC frees the buffers.
@@ -120,14 +122,4 @@ func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 		return f.data, nil
 	}
 	return c.CodecV2.Marshal(v)
-}
-
-// Unmarshal implements encoding.CodecV2; whoever has the frame frees it.
-func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	if f, ok := v.(*frame); ok {
-		data.Ref()
-		f.data = data
-		return nil
-	}
-	return c.CodecV2.Unmarshal(data, v)
 }

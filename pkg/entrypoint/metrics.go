@@ -50,6 +50,13 @@ func (m *metrics) inFlight(read func() float64) {
 	}, read))
 }
 
+// held registers the gauge of bytes held.
+func (m *metrics) held(read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "krt_held_bytes", Help: "Bytes of requests and responses counted in the budget, with a share for each request in flight.",
+	}, read))
+}
+
 // mayLog reports whether a drop may be logged: once a second at most.
 func (m *metrics) mayLog(now time.Time) bool {
 	second := now.Unix()

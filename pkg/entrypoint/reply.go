@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,7 +37,7 @@ const headerForwarded = "Krt-Forwarded"
 
 // newReplyServer serves the reply port: answers of nodes, dead letters, metrics
 // and probes.
-func (e *Entrypoint) newReplyServer() *http.Server {
+func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", e.takeReply)
 	mux.HandleFunc("POST /dead-letter", e.takeDeadLetter)
@@ -48,7 +49,7 @@ func (e *Entrypoint) newReplyServer() *http.Server {
 		}
 	})
 	// Dispatchers and nodes keep connections to this port as long as they like.
-	return e.newWebServer(mux, 0)
+	return e.newWebServer(guardHost(mux, at), 0)
 }
 
 // takeReply takes the event that answers a request: the last step's, an early
@@ -57,8 +58,8 @@ func (e *Entrypoint) newReplyServer() *http.Server {
 func (e *Entrypoint) takeReply(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.take(r, func(req *request, ev *event.Event) (answer, error) {
 		data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
-		if errors.Is(err, event.ErrTooLarge) {
-			f := tooLarge(ev, err)
+		if final(err) {
+			f := nodeFailure(nodeOf(ev.Source), err)
 			f.Workflow, f.Version = req.route.Name, req.table.version.Name
 			return answer{failure: f.Status()}, nil
 		}
@@ -135,8 +136,8 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	}
 	header.Set(headerForwarded, "1")
 	data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
-	if errors.Is(err, event.ErrTooLarge) {
-		failed := ev.Fail(ev.Source, *tooLarge(ev, err))
+	if final(err) {
+		failed := ev.Fail(ev.Source, *nodeFailure(nodeOf(ev.Source), err))
 		failed.WriteHeader(header)
 		data, err = mem.SliceBuffer(failed.Data), nil
 	}
@@ -152,8 +153,9 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	return http.StatusAccepted
 }
 
-// tooLarge is the failure for an answer above the message size limit.
-func tooLarge(ev *event.Event, err error) *event.Failure { return nodeFailure(nodeOf(ev.Source), err) }
+// final reports whether err is that an answer cannot be taken, however often it
+// is sent.
+func final(err error) bool { return errors.Is(err, event.ErrTooLarge) || errors.Is(err, errBudget) }
 
 // deadLetter is the failure that the attributes of a dead letter tell. They are
 // untrusted text: the data is base64 that may be cut anywhere, and the

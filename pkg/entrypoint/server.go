@@ -11,7 +11,10 @@ import (
 
 // Limits of every HTTP server.
 const (
-	maxHeaderBytes    = 64 << 10
+	maxHeaderBytes = 64 << 10
+	// tornHeaderBytes is the length of a header from which on a connection cannot
+	// go on; a header between the two is refused for itself.
+	tornHeaderBytes   = 256 << 10
 	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds the reading of one request, body included.
 	readTimeout = 60 * time.Second
@@ -32,16 +35,21 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s := &http.Server{
-		Handler:           h,
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second},
+		Handler:   h,
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second,
+			// What is received and not read yet is not counted: so much of it each
+			// connection may hold.
+			MaxReceiveBufferPerStream: windowBytes, MaxReceiveBufferPerConnection: 4 * windowBytes,
+		},
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		// Counted from the end of a request's header. Without it, who reads no
 		// answer keeps the answer and a goroutine for ever.
 		WriteTimeout:   readTimeout + e.options.Timeout + answerTime,
 		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes,
+		MaxHeaderBytes: tornHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
 	if age > 0 {

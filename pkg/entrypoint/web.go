@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // webHandler serves the web port.
@@ -33,7 +35,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 		defer t.release()
 		t.rpc.ServeHTTP(w, r)
 	})
-	return mux
+	return e.origins.guard(e.counted(e.prepared(mux)))
 }
 
 // newTranscoder serves the rpcs of t in JSON, Connect and gRPC-Web. All of it
@@ -58,7 +60,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 			return strictJSON{&vanguard.JSONCodec{
 				MarshalOptions:   answerJSON(types),
 				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
-			}}
+			}, t.types}
 		}),
 	)
 	if err != nil {
@@ -66,14 +68,24 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if plainJSON(r) {
-			// Plain JSON is what Connect's unary protocol is, but for a header
-			// that few people type.
-			r.Header.Set("Connect-Protocol-Version", "1")
 			r.Header.Set("Content-Type", "application/json")
+			if t.version.Schema.Entry().Services().ByName(serviceOf(r.URL.Path)) != nil {
+				// Plain JSON is what Connect's unary protocol is, but for a header
+				// that few people type.
+				r.Header.Set("Connect-Protocol-Version", "1")
+			}
 		}
-		sized := newSizedBody(r, int64(e.options.MaxMessageBytes))
-		transcoder.ServeHTTP(&tooLargeWriter{w, sized}, r)
+		r, body := e.transcode(r)
+		defer body.end()
+		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
 	}), nil
+}
+
+// serviceOf is the name, without its package, of the service that a path of the
+// form /package.Service/Method names.
+func serviceOf(path string) protoreflect.Name {
+	service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return protoreflect.FullName(service).Name()
 }
 
 // answerJSON is the form of answers in JSON: a value of zero is shown, for a
@@ -84,14 +96,25 @@ func answerJSON(types vanguard.TypeResolver) protojson.MarshalOptions {
 
 // strictJSON is JSON in which a misspelt field is the caller's error, not a
 // value quietly lost.
-type strictJSON struct{ *vanguard.JSONCodec }
+type strictJSON struct {
+	*vanguard.JSONCodec
+	types *dynamicpb.Types
+}
 
 // Unmarshal implements vanguard.Codec.
 func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
-	if err := c.JSONCodec.Unmarshal(data, m); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is no %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
+	if err := unmarshalJSON(c.types, data, m); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
 	}
 	return nil
+}
+
+// unmarshalJSON reads a message in JSON.
+func unmarshalJSON(types *dynamicpb.Types, text []byte, m proto.Message) error {
+	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
+		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
+	}
+	return protojson.UnmarshalOptions{Resolver: types}.Unmarshal(text, m)
 }
 
 // tooLargeWriter answers 413 to a body above the limit, where Connect's table
@@ -99,7 +122,7 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 // has not been read without waiting for the rest of it.
 type tooLargeWriter struct {
 	http.ResponseWriter
-	body *sizedBody
+	body *transcoding
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -142,8 +165,7 @@ func plainJSON(r *http.Request) bool {
 	if r.Method != http.MethodPost || r.Header.Get("Connect-Protocol-Version") != "" {
 		return false
 	}
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch strings.TrimSpace(mediaType) {
+	switch mediaType(r.Header.Get("Content-Type")) {
 	case "", "application/json", "application/x-www-form-urlencoded":
 		return true
 	}
@@ -174,6 +196,8 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	raw, err := io.ReadAll(r.Body) // the transcoder bounds it
+	body, _ := r.Context().Value(transcodingKey{}).(*transcoding)
+	body.decoded()
 	if err != nil {
 		k.release()
 		if !errors.As(err, new(*connect.Error)) {
@@ -183,7 +207,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out, failure := k.call(r.Context(), inbound{
-		data:        mem.SliceBuffer(raw),
+		data:        mem.Copy(raw, h.entry.buffers),
 		traceParent: r.Header.Get("Traceparent"),
 		traceState:  strings.Join(r.Header.Values("Tracestate"), ","),
 	})
@@ -191,19 +215,24 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, failure)
 		return
 	}
-	defer out.Free()
+	body.response = out // what is written here is sent only after this has returned
 	w.Header().Set("Content-Type", "application/proto")
 	_, _ = w.Write(out.ReadOnlyData())
 }
 
 func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status) {
+	_ = h.errors.Write(w, r, connectError(s))
+}
+
+// connectError is s as an error of Connect.
+func connectError(s *spb.Status) *connect.Error {
 	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
 	for _, d := range s.GetDetails() {
 		if detail, bad := connect.NewErrorDetail(d); bad == nil {
 			err.AddDetail(detail)
 		}
 	}
-	_ = h.errors.Write(w, r, err)
+	return err
 }
 
 // notFound says what there is instead of what was asked for.

@@ -210,7 +210,7 @@ func TestABadEventIsRefused(t *testing.T) {
 		"rpc without workflow":   {"/", `{}`, binaryEvent("test.Entrypoint.Untied", "application/json"), 404, "neither a workflow nor an rpc"},
 		"no event":               {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode wants the headers"},
 		"wrong field":            {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "txet"},
-		"broken protobuf":        {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is no test.Request"},
+		"broken protobuf":        {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is not a test.Request"},
 		"another content type":   {"/workflows/flow", "<a/>", binaryEvent("flow", "application/xml"), 415, "application/json"},
 		"unknown path":           {"/nothing/Here", "{}", []string{"Content-Type", "application/json"}, 404, "its rpcs are POST /test.Entrypoint/"},
 		"an rpc in another form": {"/test.Entrypoint/Call", "a,b", []string{"Content-Type", "text/csv"}, 415, `a body of type \"text/csv\" is not taken`},

@@ -70,7 +70,7 @@ func (c *client) drain() {
 func (c *client) headers(path, contentType string, more ...string) []byte {
 	c.head.Reset()
 	fields := append([]string{
-		":method", "POST", ":scheme", "http", ":path", path, ":authority", "entrypoint",
+		":method", "POST", ":scheme", "http", ":path", path, ":authority", "localhost",
 		"content-type", contentType, "te", "trailers",
 	}, more...)
 	for i := 0; i < len(fields); i += 2 {

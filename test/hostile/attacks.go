@@ -41,6 +41,7 @@ func attacks() []attack {
 		{"gzip bombs", gzipBombs, 500, 384},
 		{"huge declared lengths", hugeLengths, 6000, 256},
 		{"callers that read no answer", deafCallers, 3500, 512},
+		{"messages without their end", messagesWithoutTheirEnd, 7500, 320},
 	}
 }
 
@@ -132,7 +133,7 @@ func hugeHeaders(ctx context.Context, t *target) string {
 			if err != nil {
 				return err
 			}
-			_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: entrypoint\r\nX-Long: ")
+			_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
 			for i := 0; i < 17<<20 && err == nil; i += len(chunk) {
 				_, err = conn.Write(chunk)
 			}
@@ -148,8 +149,8 @@ func hugeHeaders(ctx context.Context, t *target) string {
 // head, of its body, of a frame.
 func drippingBytes(ctx context.Context, t *target) string {
 	heads := []string{
-		"POST " + t.method + " HTTP/1.1\r\nHost: entrypoint\r\nX-Slow: ",
-		"POST " + t.method + " HTTP/1.1\r\nHost: entrypoint\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n",
+		"POST " + t.method + " HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+		"POST " + t.method + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n",
 	}
 	each(900, func(i int) {
 		port, first := t.web, heads[i%2]
@@ -228,7 +229,7 @@ func gzipBombs(ctx context.Context, t *target) string {
 			return err
 		}
 		defer conn.Close()
-		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: entrypoint\r\nConnection: close\r\nContent-Type: application/json\r\n"+
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"+
 			"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", t.method, len(compressed))
 		_, _ = conn.Write(compressed)
 		_, err = io.Copy(io.Discard, conn)
@@ -262,7 +263,7 @@ func hugeLengths(ctx context.Context, t *target) string {
 			return
 		}
 		defer conn.Close()
-		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: entrypoint\r\nContent-Type: %s\r\nConnect-Protocol-Version: 1\r\n"+
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nConnect-Protocol-Version: 1\r\n"+
 			"Ce-Specversion: 1.0\r\nCe-Id: 1\r\nCe-Source: /x\r\nCe-Type: x\r\nContent-Length: %d\r\n\r\nfew",
 			path, kind, []int64{4 << 20, 1 << 40}[i%2])
 		<-ctx.Done()
@@ -298,7 +299,7 @@ func deafCallers(ctx context.Context, t *target) string {
 			}
 			defer conn.Close()
 			for ctx.Err() == nil && err == nil {
-				_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: entrypoint\r\nContent-Type: application/proto\r\n"+
+				_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\n"+
 					"Connect-Protocol-Version: 1\r\nContent-Length: %d\r\n\r\n", t.method, len(data))
 				_, err = conn.Write(data)
 			}

@@ -28,8 +28,8 @@ func TestUnfinishedHeadsAreEnded(t *testing.T) {
 	}{
 		{"nothing said on the gRPC port", "", process.GRPC},
 		{"half a preface on the gRPC port", http2.ClientPreface[:10], process.GRPC},
-		{"half a head on the web port", "POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ", process.Web},
-		{"half a head on the reply port", "POST /reply HTTP/1.1\r\nHost: x\r\nX-Slow: ", process.Reply},
+		{"half a head on the web port", "POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", process.Web},
+		{"half a head on the reply port", "POST /reply HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", process.Reply},
 	}
 	ends := make([]error, len(beginnings))
 	each(len(beginnings), func(i int) { ends[i] = never(entry.Addresses[beginnings[i].port], beginnings[i].begin) })

@@ -1,0 +1,262 @@
+package entrypoint
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// requestBytes is what a request in flight is counted as besides its data:
+	// about half of what its goroutines, header and bookkeeping take.
+	requestBytes = 16 << 10
+	// defaultBudget is the budget where none is given.
+	defaultBudget = 256 << 20
+	// leastBudget is how many of the largest messages a budget must hold: one in
+	// its structured form, decoded and encoded, with room for its response.
+	leastBudget = 8
+	// maxReadings bounds the requests that are being received at once.
+	maxReadings = 4096
+	// messageTime is how long a client may take to send a message.
+	messageTime = 60 * time.Second
+	// settled marks a count that has been given back as a whole. Whatever is
+	// added to it afterwards leaves it below zero.
+	settled = math.MinInt64 / 2
+)
+
+var (
+	// errBudget refuses bytes for which there is no room. A later try may find it.
+	errBudget = errors.New("the entrypoint holds as many bytes as it may; try again later")
+	// errSlow ends a message that takes too long to arrive.
+	errSlow = fmt.Errorf("the message did not arrive within %s", messageTime)
+)
+
+// budget counts the bytes that an entrypoint holds for its clients and nodes:
+// requests from before they are read, responses until they are sent. When there
+// is no room left, those who keep the most waiting give way: first connections
+// that do not read their responses, then the messages that have been arriving
+// for the longest. All counts are atomic; only the search for victims locks.
+type budget struct {
+	limit    int64 // for everything
+	requests int64 // for what clients send; responses may use the rest too
+	held     atomic.Int64
+	inFlight *atomic.Int64
+
+	readings []atomic.Pointer[reading]
+	next     atomic.Uint32
+
+	relief sync.Mutex // held while victims are sought
+	conns  *connections
+}
+
+func newBudget(limit int64, inFlight *atomic.Int64, readings int) *budget {
+	b := &budget{
+		limit: limit, requests: limit - limit/4, inFlight: inFlight,
+		readings: make([]atomic.Pointer[reading], min(max(readings, 16), maxReadings)),
+	}
+	b.conns = newConnections(&b.held)
+	return b
+}
+
+// used is how many bytes are held.
+func (b *budget) used() int64 { return b.held.Load() + b.inFlight.Load()*requestBytes }
+
+// take counts n bytes of a request, and reports whether there was room for them.
+func (b *budget) take(n int64) bool {
+	for b.held.Add(n)+b.inFlight.Load()*requestBytes > b.requests {
+		b.held.Add(-n)
+		if !b.relieve(n, b.requests) {
+			return false
+		}
+	}
+	return true
+}
+
+// room reports whether there is room for n bytes of a response.
+func (b *budget) room(n int64) bool {
+	for b.used()+n > b.limit {
+		if !b.relieve(n, b.limit) {
+			return false
+		}
+	}
+	return true
+}
+
+// relieve makes room for n bytes, and reports whether there is any to try again.
+func (b *budget) relieve(n, limit int64) bool {
+	b.relief.Lock()
+	defer b.relief.Unlock()
+	if b.used()+n <= limit {
+		return true // somebody else has made room meanwhile
+	}
+	if b.conns.closeDeaf(time.Now()) {
+		return true
+	}
+	// Some more than needed, so that not every newcomer has to seek.
+	for freed := int64(0); freed < n+limit/64; {
+		oldest := b.oldest(math.MaxInt64)
+		if oldest == nil {
+			return freed > 0
+		}
+		freed += b.drop(oldest, errBudget)
+	}
+	return true
+}
+
+// oldest returns the reading that began first, nil if none began before the
+// given instant.
+func (b *budget) oldest(before int64) *reading {
+	var oldest *reading
+	for i := range b.readings {
+		if r := b.readings[i].Load(); r != nil && r.began < before {
+			oldest, before = r, r.began
+		}
+	}
+	return oldest
+}
+
+// drop ends a reading because of cause and returns how many bytes it held. The
+// caller holds relief.
+func (b *budget) drop(r *reading, cause error) int64 {
+	b.readings[r.slot].CompareAndSwap(r, nil)
+	r.cause.CompareAndSwap(nil, &cause)
+	n := r.bytes.Swap(settled)
+	if n < 0 {
+		return 0 // has just ended by itself
+	}
+	n += requestBytes // leaves with its place in flight, a moment later; see end
+	b.held.Add(-n)
+	r.abort(cause)
+	return n
+}
+
+// sweep ends the readings that began before now less messageTime.
+func (b *budget) sweep(now time.Time) {
+	before := now.Add(-messageTime).UnixNano()
+	for {
+		b.relief.Lock()
+		r := b.oldest(before)
+		if r != nil {
+			b.drop(r, errSlow)
+		}
+		b.relief.Unlock()
+		if r == nil {
+			return
+		}
+	}
+}
+
+// watch sweeps until stop is closed.
+func (b *budget) watch(stop <-chan struct{}) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-ticker.C:
+			b.sweep(now)
+		}
+	}
+}
+
+// reading is a message that is being received.
+type reading struct {
+	budget *budget
+	began  int64 // Unix time in nanoseconds
+	slot   int
+	bytes  atomic.Int64 // counted for it; settled once they are given back
+	cause  atomic.Pointer[error]
+	// abort ends the reading from another goroutine.
+	abort func(cause error)
+}
+
+// begin counts n bytes for a message that is about to be received. The error is
+// errBudget. Its end must be told by end.
+func (b *budget) begin(r *reading, n int64) error {
+	r.budget, r.began = b, time.Now().UnixNano()
+	if !b.take(n) {
+		return errBudget
+	}
+	r.bytes.Store(n)
+	size := uint32(len(b.readings))
+	first := b.next.Add(1)
+	for i := range uint32(64) {
+		r.slot = int((first + i) % size)
+		if b.readings[r.slot].CompareAndSwap(nil, r) {
+			return nil
+		}
+	}
+	// As many as may be are being received: one of these has waited for longest.
+	for {
+		r.slot = int(first % size)
+		old := b.readings[r.slot].Load()
+		if b.readings[r.slot].CompareAndSwap(old, r) {
+			if old != nil {
+				b.relief.Lock()
+				b.drop(old, errBudget)
+				b.relief.Unlock()
+			}
+			return nil
+		}
+	}
+}
+
+// grow counts n more bytes before they are read. The error says why the
+// message cannot be received.
+func (r *reading) grow(n int64) error {
+	if !r.budget.take(n) {
+		return r.failed(errBudget)
+	}
+	if r.bytes.Add(n) < 0 {
+		r.budget.held.Add(-n)
+		return r.failed(errBudget)
+	}
+	return nil
+}
+
+// failed is why the message cannot be received: it was dropped, or err.
+func (r *reading) failed(err error) error {
+	if cause := r.cause.Load(); cause != nil {
+		return *cause
+	}
+	return err
+}
+
+// arrived ends the time in which the message may be dropped.
+func (r *reading) arrived() { r.budget.readings[r.slot].CompareAndSwap(r, nil) }
+
+// end gives back what was counted.
+func (r *reading) end() {
+	r.arrived()
+	n := r.bytes.Swap(settled)
+	if n < 0 { // dropped, and its place with it, which is now given back too
+		n = -requestBytes
+		r.budget.relief.Lock()   // until abort has returned
+		r.budget.relief.Unlock() //nolint:staticcheck // nothing is to be done meanwhile
+	}
+	r.budget.held.Add(-n)
+}
+
+// refusal is the status of a message that could not be received because of err;
+// nil if err is neither errBudget nor errSlow.
+func refusal(err error) *spb.Status {
+	f := event.Failure{Text: err.Error()}
+	switch {
+	case errors.Is(err, errBudget):
+		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
+	case errors.Is(err, errSlow):
+		f.Code, f.Reason = code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline
+	default:
+		return nil
+	}
+	return f.Status()
+}

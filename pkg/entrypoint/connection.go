@@ -1,0 +1,165 @@
+package entrypoint
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/mem"
+)
+
+// maxConnections bounds the connections of each port: each takes up to 100 KiB
+// before it has said anything.
+const maxConnections = 1024
+
+// listener takes connections up to a limit; one more is closed at once, so that
+// its client looks for another replica instead of waiting here.
+type listener struct {
+	net.Listener
+	conns *connections
+	open  atomic.Int64
+}
+
+// listen takes the connections of l within the limit.
+func (b *budget) listen(l net.Listener) net.Listener { return &listener{Listener: l, conns: b.conns} }
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= maxConnections {
+			conn := &connection{Conn: c, listener: l}
+			l.conns.add(conn)
+			return conn, nil
+		}
+		l.open.Add(-1)
+		_ = c.Close()
+	}
+}
+
+// connection is a client's connection.
+type connection struct {
+	net.Conn
+	listener *listener
+	once     sync.Once
+	// unsent is how many bytes of responses gRPC holds for it; settled once the
+	// connection is closed.
+	unsent atomic.Int64
+	// moved is when a response was last sent whole, or unsent began: Unix time in
+	// nanoseconds.
+	moved atomic.Int64
+}
+
+// Close implements net.Conn.
+func (c *connection) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		c.listener.open.Add(-1)
+		c.listener.conns.remove(c)
+	})
+	return err
+}
+
+// peerAddress is a client's address by which its connection is found: gRPC tells
+// handlers no more of it.
+type peerAddress struct {
+	net.Addr
+	conn *connection
+}
+
+// RemoteAddr implements net.Conn.
+func (c *connection) RemoteAddr() net.Addr { return peerAddress{c.Conn.RemoteAddr(), c} }
+
+// connections are the open connections of an entrypoint.
+type connections struct {
+	sync.Mutex
+	open map[*connection]struct{}
+	held *atomic.Int64
+}
+
+func newConnections(held *atomic.Int64) *connections {
+	return &connections{open: map[*connection]struct{}{}, held: held}
+}
+
+func (s *connections) add(c *connection) {
+	s.Lock()
+	s.open[c] = struct{}{}
+	s.Unlock()
+}
+
+func (s *connections) remove(c *connection) {
+	s.Lock()
+	delete(s.open, c)
+	s.Unlock()
+	// gRPC frees what it has not sent only in part when a connection ends.
+	if n := c.unsent.Swap(settled); n > 0 {
+		s.held.Add(-n)
+	}
+}
+
+// A connection is deaf if more than deafBytes have waited for deafTime without
+// a response being sent whole.
+const (
+	deafBytes = 64 << 10
+	deafTime  = 100 * time.Millisecond
+)
+
+// closeDeaf closes the connection whose client reads its responses the least: the
+// one on which the most bytes have waited for the longest. It reports whether
+// there was a deaf one.
+func (s *connections) closeDeaf(now time.Time) bool {
+	var deafest *connection
+	most := 0.0
+	s.Lock()
+	for c := range s.open {
+		bytes, waited := c.unsent.Load(), now.Sub(time.Unix(0, c.moved.Load()))
+		if score := float64(bytes) * waited.Seconds(); bytes > deafBytes && waited > deafTime && score > most {
+			deafest, most = c, score
+		}
+	}
+	s.Unlock()
+	if deafest == nil {
+		return false
+	}
+	_ = deafest.Close()
+	return true
+}
+
+// sending counts data as unsent by c until gRPC has sent it, and returns what
+// is to be sent in its place: nil if the connection is closed.
+func (c *connection) sending(data mem.Buffer) mem.Buffer {
+	raw := data.ReadOnlyData()
+	n := int64(cap(raw))
+	switch left := c.unsent.Add(n); {
+	case left < 0:
+		data.Free()
+		return nil
+	case left == n:
+		c.moved.Store(time.Now().UnixNano())
+	}
+	return mem.NewBuffer(&raw, &sentBuffer{c, data, n})
+}
+
+// sentBuffer is the pool of one buffer: it learns when gRPC has sent it.
+type sentBuffer struct {
+	conn *connection
+	data mem.Buffer
+	n    int64
+}
+
+// Get implements mem.BufferPool; nobody asks.
+func (s *sentBuffer) Get(length int) *[]byte { return new(make([]byte, length)) }
+
+// Put implements mem.BufferPool.
+func (s *sentBuffer) Put(*[]byte) {
+	if left := s.conn.unsent.Add(-s.n); left < 0 {
+		s.conn.listener.conns.held.Add(s.n) // given back when the connection closed, and again below
+	} else if left > 0 {
+		s.conn.moved.Store(time.Now().UnixNano())
+	}
+	s.data.Free()
+}

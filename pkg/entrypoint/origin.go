@@ -1,0 +1,130 @@
+package entrypoint
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+)
+
+const (
+	// exposedHeaders are what scripts of allowed origins may read of a response.
+	exposedHeaders = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Content-Encoding, Retry-After, " +
+		"Preference-Applied, Ce-Specversion, Ce-Id, Ce-Source, Ce-Type, Ce-Causationid, Ce-Dataschema"
+	// preflightSeconds is how long a browser may remember a preflight.
+	preflightSeconds = "7200"
+)
+
+// origins decides which requests of browsers are served. A browser sends
+// requests for any page that its user has open, so a page of another site must
+// not reach a version that only its user's machine or network can reach.
+type origins struct {
+	any        bool
+	allowed    []string
+	protection *http.CrossOriginProtection
+}
+
+// newOrigins allows the given origins, such as "https://app.example.com"; "*"
+// is any. The error names the one that is not an origin.
+func newOrigins(allowed []string) (*origins, error) {
+	o := &origins{protection: http.NewCrossOriginProtection()}
+	for _, origin := range allowed {
+		if origin == "*" {
+			o.any = true
+			continue
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			return nil, fmt.Errorf(`%.80q is not a web origin such as "https://app.example.com"`, origin)
+		}
+		origin = strings.ToLower(origin) // as browsers send it
+		if err := o.protection.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("%.80q is not a web origin: %w", origin, err)
+		}
+		o.allowed = append(o.allowed, origin)
+	}
+	return o, nil
+}
+
+// guard refuses requests that a browser sends for a page of an origin that is
+// not allowed, and answers the questions that browsers ask before they send one
+// (CORS). Requests of other programs pass: they bear neither Origin nor
+// Sec-Fetch-Site.
+func (o *origins) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		allowed := origin != "" && (o.any || slices.Contains(o.allowed, origin))
+		if o.any || len(o.allowed) > 0 {
+			w.Header().Add("Vary", "Origin")
+		}
+		if allowed {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				preflight(w.Header(), r)
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			w.Header().Set("Access-Control-Expose-Headers", exposedHeaders)
+		}
+		if err := o.protection.Check(r); err != nil && !allowed {
+			writeStatus(w, http.StatusForbidden, &spb.Status{
+				Code:    int32(code.Code_PERMISSION_DENIED),
+				Message: fmt.Sprintf("a browser sent this request for a page of another origin, %q, which is not among the allowed web origins", clip(origin, 128)),
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// preflight allows what is asked for: which headers there are is the contract's
+// users' business.
+func preflight(h http.Header, r *http.Request) {
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
+	if asked := r.Header.Values("Access-Control-Request-Headers"); len(asked) > 0 {
+		h.Set("Access-Control-Allow-Headers", clip(strings.Join(asked, ", "), maxHeaderBytes/8))
+	}
+	if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
+		h.Set("Access-Control-Allow-Private-Network", "true")
+	}
+	h.Set("Access-Control-Max-Age", preflightSeconds)
+}
+
+// guardHost refuses requests to a loopback address under another name than the
+// machine's own: a web page can have its own name resolve to 127.0.0.1, and is
+// then of the same origin as this server (DNS rebinding).
+func guardHost(next http.Handler, address net.Addr) http.Handler {
+	if at, err := netip.ParseAddrPort(address.String()); err != nil || !at.Addr().IsLoopback() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopbackName(r.Host) {
+			writeStatus(w, http.StatusMisdirectedRequest, &spb.Status{
+				Code:    int32(code.Code_PERMISSION_DENIED),
+				Message: fmt.Sprintf("this server listens on this machine only, and is not called %q; use localhost", clip(r.Host, 128)),
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// loopbackName reports whether host, with or without a port, names this machine.
+func loopbackName(host string) bool {
+	name := host
+	if n, _, err := net.SplitHostPort(host); err == nil {
+		name = n
+	}
+	name = strings.TrimSuffix(strings.ToLower(strings.Trim(name, "[]")), ".")
+	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761
+		return true
+	}
+	address, err := netip.ParseAddr(name)
+	return err == nil && address.IsLoopback()
+}

@@ -1,0 +1,158 @@
+package entrypoint
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// windowBytes is what a client may send of a message before it is read, and
+	// the least that is counted for one.
+	windowBytes = 64 << 10
+	// maxOwnBytes bounds a message to the services of the entrypoint itself.
+	maxOwnBytes = 64 << 10
+	// smallHeader is the size of a header that requestBytes covers.
+	smallHeader = 4 << 10
+)
+
+// wire is what gRPC's server streams can do besides what grpc.ServerStream
+// shows: read a message's length before the message, and end the stream from
+// another goroutine.
+type wire interface {
+	ReadMessageHeader(header []byte) error
+	Read(n int) (mem.BufferSlice, error)
+	RecvCompress() string
+	WriteStatus(s *status.Status) error
+}
+
+// receive reads the only message of a call of rpc into a pooled buffer, counting
+// its bytes before they come. The error is a status.
+func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) {
+	w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire)
+	if !ok {
+		return nil, status.Error(codes.Internal, "this server's streams cannot be read in parts")
+	}
+	in := &reading{abort: func(cause error) { _ = w.WriteStatus(status.FromProto(refusal(cause))) }}
+	if err := e.budget.begin(in, 0); err != nil {
+		return nil, status.FromProto(refusal(err)).Err()
+	}
+	defer in.end()
+	var header [5]byte
+	if err := w.ReadMessageHeader(header[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, status.Errorf(codes.InvalidArgument, "rpc %s wants a %s, none came", r.path[1:], r.input.FullName())
+		}
+		return nil, in.status(err)
+	}
+	compressed, length, limit := header[0], int64(binary.BigEndian.Uint32(header[1:])), int64(e.options.MaxMessageBytes)
+	if length > limit {
+		return nil, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, the limit is %d", length, limit)
+	}
+	raw, err := in.read(w, length)
+	if err != nil {
+		return nil, in.status(err)
+	}
+	defer raw.Free()
+	// A unary call ends here. Who goes on sending is not let wait with what is sent.
+	switch err := w.ReadMessageHeader(header[:]); {
+	case err == nil:
+		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, more came", r.path[1:])
+	case !errors.Is(err, io.EOF):
+		return nil, in.status(err)
+	}
+	switch compressed {
+	case 0:
+		data := e.buffers.Get(int(length)) // gRPC's own are not counted
+		raw.CopyTo(*data)
+		return mem.NewBuffer(data, e.buffers), nil
+	case 1:
+		return in.decompress(w.RecvCompress(), raw, limit, e.buffers)
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "the message has the flag %d; 0 and 1 are known", compressed)
+}
+
+// read reads length bytes. How many are counted ahead grows with what has come,
+// so that who declares much and sends little holds little.
+func (r *reading) read(w wire, length int64) (all mem.BufferSlice, err error) {
+	for came, step := int64(0), int64(windowBytes); came < length || came == 0; step = 2 * came {
+		n := min(step, length-came)
+		if err = r.grow(n); err == nil {
+			var part mem.BufferSlice
+			part, err = w.Read(int(n))
+			all = append(all, part...)
+		}
+		if err != nil {
+			all.Free()
+			return nil, err
+		}
+		if came += n; length == 0 {
+			break
+		}
+	}
+	return all, nil
+}
+
+// status is the status of a message that could not be read because of err.
+func (r *reading) status(err error) error {
+	err = r.failed(err)
+	if s := refusal(err); s != nil {
+		return status.FromProto(s).Err()
+	}
+	if s, ok := status.FromError(err); ok {
+		return s.Err()
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "the caller cancelled the request")
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
+	}
+	return status.Errorf(codes.InvalidArgument, "the message ended early: %v", err)
+}
+
+// countedReader counts what it reads for a message.
+type countedReader struct {
+	io.Reader
+	message *reading
+}
+
+// Read implements io.Reader.
+func (c *countedReader) Read(p []byte) (int, error) {
+	p = p[:min(len(p), windowBytes)]
+	if err := c.message.grow(int64(len(p))); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(p)
+}
+
+// decompress returns what raw is when decompressed, counting it as it grows.
+func (r *reading) decompress(name string, raw mem.BufferSlice, limit int64, pool *bufferPool) (mem.Buffer, error) {
+	compressor := encoding.GetCompressor(name)
+	if compressor == nil { // a flag without a header grpc-encoding
+		return nil, status.Errorf(codes.InvalidArgument, "the message is marked as compressed, and the header grpc-encoding names %q", clip(name, 64))
+	}
+	from, err := compressor.Decompress(raw.Reader())
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
+	}
+	data, err := readBuffer(&countedReader{from, r}, -1, limit, pool)
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.Is(err, event.ErrTooLarge):
+		return nil, status.Errorf(codes.ResourceExhausted, "the message is larger than %d bytes when decompressed", limit)
+	case errors.Is(err, errBudget):
+		return nil, r.status(err)
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
+}
