@@ -64,7 +64,7 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	if err != nil {
 		return gobuild.ErrNoGo
 	}
-	flags, err := gobuild.TestFlags(folder, t.temp)
+	flags, err := gobuild.TestFlags(ctx, gobuild.Target{Folder: folder, Bundle: t.bundle.Dir}, t.temp)
 	if err != nil {
 		return err
 	}

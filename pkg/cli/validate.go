@@ -98,8 +98,8 @@ func nodeNotes(b *krt.Bundle) []string {
 		kind := b.Kind(n)
 		python = python || kind == krt.KindPython
 		notes = append(notes, fmt.Sprintf("note: node %q runs as %v", n.Name, kind))
-		if kind == krt.KindPython {
-			notes = append(notes, fmt.Sprintf("note: node %q %v", n.Name, b.Generation(n)))
+		if generation, ok := b.Generation(n); ok {
+			notes = append(notes, fmt.Sprintf("note: node %q %v", n.Name, generation))
 		}
 	}
 	if !python {

@@ -2,11 +2,13 @@ package gobuild
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"go/version"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,14 +24,14 @@ import (
 const place = ".kn-krt-sdk"
 
 // TestFlags returns the flags by which the go command tests the Go packages
-// below folder (absolute) with the SDK that this program carries, whatever their
+// below t.Folder with the SDK that this program carries, whatever their
 // go.mod says and even if there is none. They refer to files that are made in
-// scratch, a folder; nothing is written in folder or its module. The go command
+// scratch, a folder; nothing is written in the folder or its module. The go command
 // needs GOWORK=off besides, as -modfile excludes workspaces.
 //
 // The SDK is used where it is written: go test vets what it tests, and vet enters
 // the folders of packages, which an overlay does not show to it.
-func TestFlags(folder, scratch string) ([]string, error) {
+func TestFlags(ctx context.Context, t Target, scratch string) ([]string, error) {
 	sdks, err := Carry(scratch)
 	if err != nil {
 		return nil, err
@@ -38,11 +40,19 @@ func TestFlags(folder, scratch string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod: %w", err)
 	}
-	m := findModule(folder)
+	m := findModule(t.Folder)
 	m.inPlace = true
-	flags, err := m.prepare(made, sdks)
+	shown := map[string]string{}
+	err = t.overlay(ctx, m, sdks, made, shown)
+	var flags []string
+	if err == nil {
+		flags, err = m.prepare(made, sdks, shown)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a go.mod for %q: %w", folder, err)
+		return nil, fmt.Errorf("cannot make a go.mod for %q: %w", t.Folder, err)
+	}
+	if len(shown) > 0 {
+		flags = append(flags, "-vet=off") // the same of generated code
 	}
 	return flags, nil
 }
@@ -50,8 +60,12 @@ func TestFlags(folder, scratch string) ([]string, error) {
 // BuildFlags is [TestFlags] for go build, with SDKs that [Carry] has written before, for
 // many packages. Their files are made in scratch itself, which is to be the package's
 // alone. What is built depends on no folder's name.
-func BuildFlags(sdks []SDK, folder, scratch string) ([]string, error) {
-	return findModule(folder).prepare(scratch, sdks)
+func BuildFlags(ctx context.Context, sdks []SDK, t Target, scratch string) ([]string, error) {
+	m, shown := findModule(t.Folder), map[string]string{}
+	if err := t.overlay(ctx, m, sdks, scratch, shown); err != nil {
+		return nil, err
+	}
+	return m.prepare(scratch, sdks, shown)
 }
 
 // module is the Go module a node is built in.
@@ -77,8 +91,9 @@ func findModule(folder string) module {
 
 // prepare writes into folder a go.mod and go.sum like the module's own in which
 // the SDKs are replaced by our copies, and returns the flags that make the go
-// command use them. The user's own files are read and never written.
-func (m module) prepare(folder string, sdks []SDK) ([]string, error) {
+// command use them and see the files of more, by the paths at which it sees them. The
+// user's own files are read and never written.
+func (m module) prepare(folder string, sdks []SDK, more map[string]string) ([]string, error) {
 	name := filepath.Join(m.root, "go.mod")
 	text := []byte("module node\n\ngo " + sdkGo + "\n")
 	if !m.none {
@@ -97,12 +112,13 @@ func (m module) prepare(folder string, sdks []SDK) ([]string, error) {
 	}
 	overlay := map[string]string{}
 	for _, s := range sdks {
-		more, err := m.replace(file, s, overlay)
+		added, err := m.replace(file, s, overlay)
 		if err != nil {
 			return nil, err
 		}
-		sums = append(append(sums, '\n'), more...)
+		sums = append(append(sums, '\n'), added...)
 	}
+	maps.Copy(overlay, more)
 	file.Cleanup()
 	text, err = file.Format()
 	if err != nil {
@@ -178,7 +194,7 @@ func (m module) dropReplaces(file *modfile.File, s SDK) (source, target string, 
 // show adds the files of s to overlay and returns the path, from the module's root, at
 // which the go command sees them.
 func (m module) show(s SDK, overlay map[string]string) (string, error) {
-	at := path.Join(place, s.path)
+	at := s.shownAt()
 	err := fs.WalkDir(os.DirFS(s.folder), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			overlay[filepath.Join(m.root, filepath.FromSlash(at), name)] = filepath.Join(s.folder, name)
@@ -187,6 +203,9 @@ func (m module) show(s SDK, overlay map[string]string) (string, error) {
 	})
 	return "./" + at, err
 }
+
+// shownAt is the path, from the root of the module that uses s, at which its files are shown.
+func (s SDK) shownAt() string { return path.Join(place, s.path) }
 
 // ownTarget returns the folder that r replaces all versions of a module by, or
 // "" if there is no module in it.

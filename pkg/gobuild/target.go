@@ -21,6 +21,9 @@ type Target struct {
 	Folder string
 	// Pattern is what it builds: "." or an import path.
 	Pattern string
+	// Bundle is the absolute path of the bundle's folder, of whose protos the code may need
+	// what it does not bring; "" for none.
+	Bundle string
 }
 
 // TargetOf returns what to build for node n of b, and false when it needs no build.
@@ -31,7 +34,7 @@ func TargetOf(b *krt.Bundle, n krt.Node) (Target, bool) {
 		if filepath.Ext(src) == ".go" {
 			src = filepath.Dir(src)
 		}
-		return Target{Folder: src, Pattern: "."}, true
+		return Target{Folder: src, Pattern: ".", Bundle: b.Dir}, true
 	case krt.KindKo:
 		return Target{Folder: b.Dir, Pattern: n.Image[len(krt.KoPrefix):]}, true
 	}

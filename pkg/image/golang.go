@@ -111,7 +111,7 @@ func (s *session) compiled(ctx context.Context, n krt.Node, t gobuild.Target, p 
 }
 
 func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v1.Platform) (string, error) {
-	scratch, flags, err := s.goFlags(t)
+	scratch, flags, err := s.goFlags(ctx, t)
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +146,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 
 // goFlags returns the flags by which t is built with the SDK, and the folder of this
 // session that they refer to.
-func (s *session) goFlags(t gobuild.Target) (scratch string, flags []string, err error) {
+func (s *session) goFlags(ctx context.Context, t gobuild.Target) (scratch string, flags []string, err error) {
 	sdks, err := s.sdks()
 	if err != nil {
 		return "", nil, err
@@ -154,7 +154,7 @@ func (s *session) goFlags(t gobuild.Target) (scratch string, flags []string, err
 	if scratch, err = os.MkdirTemp(s.work, "go-"); err != nil {
 		return "", nil, err
 	}
-	flags, err = gobuild.BuildFlags(sdks, t.Folder, scratch)
+	flags, err = gobuild.BuildFlags(ctx, sdks, t, scratch)
 	return scratch, flags, err
 }
 

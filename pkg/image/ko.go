@@ -129,7 +129,7 @@ func koDataOf(b *krt.Bundle, folder string) ([]bundled, error) {
 // the bundle.
 func (s *session) packageFolder(ctx context.Context, n krt.Node, p v1.Platform) (string, error) {
 	t, _ := gobuild.TargetOf(s.bundle, n)
-	_, flags, err := s.goFlags(t)
+	_, flags, err := s.goFlags(ctx, t)
 	if err != nil {
 		return "", err
 	}

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// Generation says what the handler of a Python node exchanges.
+// Generation says what the handler of a node exchanges.
 type Generation struct {
-	// Dicts is true for handlers of the original's runner up to 1.22, which take and
-	// return dicts; later ones, and ours, exchange messages.
+	// Dicts is true for handlers of the original's runners up to 1.22 (Go: 1.8), which take
+	// and return dicts (JSON); later ones, and ours, exchange messages.
 	Dicts bool
 	// Why is what shows it, for people.
 	Why string
@@ -24,13 +24,26 @@ type Generation struct {
 // String describes the generation and says what shows it.
 func (g Generation) String() string {
 	if g.Dicts {
-		return "exchanges dicts, as runners up to 1.22 did: " + g.Why
+		return "exchanges dicts, as runners up to 1.22 (Go: 1.8) did: " + g.Why
 	}
 	return "exchanges messages: " + g.Why
 }
 
-// Generation returns that of the bundle's node n, which must be a Python node.
-func (b *Bundle) Generation(n Node) Generation { return PythonGeneration(b.FS(), n.Src, n.Image) }
+// Generation returns that of the bundle's node n, and false for one whose code shows none.
+func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
+	switch b.Kind(n) {
+	case KindPython:
+		return PythonGeneration(b.FS(), n.Src, n.Image), true
+	case KindGoSource:
+		folder := n.Src
+		if path.Ext(folder) == ".go" {
+			folder = path.Dir(folder)
+		}
+		g = GoGeneration(b.FS(), folder)
+		return g, g.Dicts
+	}
+	return Generation{}, false
+}
 
 const (
 	maxModules = 64 // of a node that are read
@@ -181,17 +194,25 @@ func nodeModules(bundle fs.FS, src string) []*pyModule {
 			continue
 		}
 		seen = append(seen, name)
-		file, err := bundle.Open(name)
+		text, err := readFileAtMost(bundle, name)
 		if err != nil {
-			continue
+			continue // what cannot be read shows nothing
 		}
-		text, _ := io.ReadAll(io.LimitReader(file, maxCode)) // what cannot be read shows nothing
-		_ = file.Close()
 		m := &pyModule{name, bare(text)}
 		modules = append(modules, m)
 		queue = append(queue, m.imports(root)...)
 	}
 	return modules
+}
+
+// readFileAtMost reads what is looked at of a file of code.
+func readFileAtMost(bundle fs.FS, name string) ([]byte, error) {
+	file, err := bundle.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	return io.ReadAll(io.LimitReader(file, maxCode))
 }
 
 // imports lists the files that the module's imports may stand for, in folder root or, of

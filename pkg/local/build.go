@@ -96,7 +96,7 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("cannot build node %q: %w", node, err)
 	}
-	flags, err := gobuild.BuildFlags(sdks, t.Folder, folder)
+	flags, err := gobuild.BuildFlags(ctx, sdks, t, folder)
 	if err != nil {
 		return "", fmt.Errorf("cannot build node %q: %w", node, err)
 	}

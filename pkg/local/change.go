@@ -44,10 +44,10 @@ func classify(b *krt.Bundle, paths []string) change {
 		case p == filepath.Base(b.ManifestPath):
 			c.version = true
 		case path.Ext(p) == ".proto":
-			// Python nodes have their modules made from the protos at start; Go nodes
-			// hold generated code, a file of their own.
+			// Python nodes have their modules made from the protos at start, and Go nodes
+			// may have generated code or descriptors from them.
 			c.version = true
-			c.touchAll(b, func(k krt.Kind) bool { return k == krt.KindPython })
+			c.touchAll(b, func(k krt.Kind) bool { return k == krt.KindPython || k == krt.KindGoSource })
 		case c.touchOwners(b, p):
 		default:
 			c.touchShared(b, p)

@@ -35,8 +35,8 @@ workflows:
 		nodes   []string
 	}{
 		"krt.yml":               {true, nil},
-		"public.proto":          {true, []string{"again", "etl", "model"}},
-		"src/x/internal.proto":  {true, []string{"again", "etl", "model"}},
+		"public.proto":          {true, all},
+		"src/x/internal.proto":  {true, all},
 		".":                     {true, all},
 		"src/etl/main.py":       {false, []string{"again", "etl"}},
 		"src/etl/lib/help.py":   {false, []string{"again", "etl"}},

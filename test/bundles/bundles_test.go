@@ -150,7 +150,7 @@ func TestRunsPrebuilt(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("runs/python-to-go")))
 	source := filepath.Join(dir, "src", "counter")
-	flags, err := gobuild.TestFlags(source, t.TempDir())
+	flags, err := gobuild.TestFlags(t.Context(), gobuild.Target{Folder: source}, t.TempDir())
 	require.NoError(t, err)
 	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", filepath.Join(dir, "bin", "counter")}, flags, []string{"."})...)
 	build.Dir, build.Env = source, append(os.Environ(), "GOWORK=off")

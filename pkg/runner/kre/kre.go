@@ -43,13 +43,14 @@ const (
 // ISO8601 is the layout, for package time, of the times the original wrote.
 const ISO8601 = "2006-01-02T15:04:05.000000"
 
-// AnyHandler is a handler of any kre-go: the proto.Message that it returns was
-// that of github.com/golang/protobuf until 2.1.0, and has been that of
-// google.golang.org/protobuf since.
+// AnyHandler is a handler of any kre-go. Until 1.8 it took and returned JSON; the
+// proto.Message that it returned was that of github.com/golang/protobuf until 2.1.0,
+// and has been that of google.golang.org/protobuf since.
 type AnyHandler interface {
 	Handler |
 		func(*HandlerContext, *anypb.Any) (proto.Message, error) |
-		func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error)
+		func(*HandlerContext, *anypb.Any) (protoadapt.MessageV1, error) |
+		func(*HandlerContext, []byte) (any, error)
 }
 
 // Start runs the node until the process is told to stop. See [runner.Start].
@@ -80,6 +81,8 @@ func current[H AnyHandler](h H) runner.Handler {
 			}
 			return protoadapt.MessageV2Of(m), err
 		}
+	case func(*HandlerContext, []byte) (any, error):
+		return jsonHandler{h, finder(protos)}.current
 	default:
 		return h.(Handler).current // the only one left
 	}

@@ -2,7 +2,10 @@ package kre
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,7 +13,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"krt.dev/kn-krt/pkg/runner"
@@ -157,6 +163,51 @@ func TestFailuresOfOldHandlers(t *testing.T) {
 			equal(t, f.Text, c.want)
 		})
 	}
+}
+
+func TestHandlersOfJSON(t *testing.T) {
+	set, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
+		protodesc.ToFileDescriptorProto(wrapperspb.File_google_protobuf_wrappers_proto),
+	}})
+	equal(t, err, nil)
+	handle := func(ctx *HandlerContext, data []byte) (any, error) {
+		in := struct{ Value any }{}
+		if err := json.Unmarshal(data, &in); err != nil {
+			return nil, err
+		}
+		ctx.SetValueString("last", fmt.Sprint(in.Value))
+		switch in.Value {
+		case "fail":
+			return nil, errors.New("no model")
+		case "list":
+			return []int{1, 2}, nil
+		case "no JSON":
+			return math.NaN(), nil
+		}
+		return struct {
+			Z    any    `json:"z"`
+			Path string `json:"a"`
+		}{in.Value, ctx.GetPath("x") + ctx.GetValueString("last")}, nil
+	}
+	r := runnertest.New(t, nil, jsonHandler{handle, finder(string(set))}.current, runnertest.BasePath("/b"))
+	object := &structpb.Struct{}
+	r.Call(wrapperspb.Int64(0)).Message(object) // a default is there
+	equal(t, object.AsMap(), map[string]any{"z": 0.0, "a": "/b/x0"})
+	sent, _ := structpb.NewStruct(map[string]any{"Value": "ha"})
+	r.Call(sent).Message(object)
+	equal(t, object.AsMap(), map[string]any{"z": "ha", "a": "/b/xha"})
+	list := &structpb.Value{}
+	r.Call(wrapperspb.String("list")).Message(list)
+	equal(t, list.AsInterface(), []any{1.0, 2.0})
+	for in, want := range map[string]string{
+		"fail":    "error in 'node': no model",
+		"no JSON": "error in 'node': what the handler returned cannot be made JSON: json: unsupported value: NaN",
+	} {
+		equal(t, r.Call(wrapperspb.String(in)).Failure().Text, want)
+	}
+	r = runnertest.New(t, nil, current(handle))
+	equal(t, r.Call(wrapperspb.String("x")).Failure().Text, "error in 'node': the handler takes JSON: "+
+		"the message google.protobuf.StringValue is not in the version's protos: it cannot be made a dict")
 }
 
 func TestASecondReplyFails(t *testing.T) {

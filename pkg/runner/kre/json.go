@@ -1,0 +1,70 @@
+package kre
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/dict"
+)
+
+// jsonHandler is a handler of kre-go up to 1.8: it takes JSON, and what it returns
+// is made JSON for the next node, or the rpc's output after the last one.
+type jsonHandler struct {
+	handle func(*HandlerContext, []byte) (any, error)
+	find   func(name string) protoreflect.MessageDescriptor
+}
+
+// current is h as a handler of the runner.
+func (h jsonHandler) current(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+	text, err := dict.Decode(string(data.MessageName()), data.GetValue(), h.find)
+	if err != nil {
+		return nil, fmt.Errorf("the handler takes JSON: %w", err)
+	}
+	result, err := h.handle(newContext(ctx), text)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = json.Marshal(result); err != nil {
+		return nil, fmt.Errorf("what the handler returned cannot be made JSON: %w", err)
+	}
+	name, encoded, err := dict.Encode(text)
+	if err != nil {
+		return nil, fmt.Errorf("what the handler returned cannot be sent: %w", err)
+	}
+	// The encoded fields as they are: those of a Go map would lose their order.
+	var out proto.Message = &structpb.Struct{}
+	if name == dict.ValueName {
+		out = &structpb.Value{}
+	}
+	out.ProtoReflect().SetUnknown(encoded)
+	return out, nil
+}
+
+// finder returns a function that finds the messages of a FileDescriptorSet in its wire
+// form. Of one that cannot be read it finds none.
+func finder(set string) func(name string) protoreflect.MessageDescriptor {
+	files := &protoregistry.Files{}
+	described := &descriptorpb.FileDescriptorSet{}
+	if err := proto.Unmarshal([]byte(set), described); err == nil {
+		if made, err := protodesc.NewFiles(described); err == nil {
+			files = made
+		}
+	}
+	return func(name string) protoreflect.MessageDescriptor {
+		found, err := files.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil {
+			return nil
+		}
+		message, _ := found.(protoreflect.MessageDescriptor)
+		return message
+	}
+}
