@@ -45,6 +45,27 @@ func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
 	return Generation{}, false
 }
 
+// NodeImage returns the image that the manifest in bundle names for a node, "" if it names none.
+func NodeImage(bundle fs.FS, node string) string {
+	for _, name := range manifestNames() {
+		file, err := bundle.Open(name)
+		if err != nil {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
+		_ = file.Close()
+		if err != nil {
+			return ""
+		}
+		if m, _ := Parse(name, text); m != nil {
+			n, _ := m.Node(node)
+			return n.Image
+		}
+		return ""
+	}
+	return ""
+}
+
 const (
 	maxModules = 64 // of a node that are read
 	runnerName = "kre-py"

@@ -30,6 +30,7 @@ type config struct {
 	store                   string
 	workers                 int
 	fork, gpu               bool
+	dicts                   bool // the handler takes and returns dicts
 	maxMessageBytes         int
 	level                   slog.Level
 	wholeText               bool // a text of several lines is one log record
@@ -107,7 +108,7 @@ func (c config) settings(scratch, modules string) (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"node": c.node, "version": c.version, "workflow": c.workflow,
 		"base": c.base, "handler": c.handler, "store": c.store,
-		"limit": c.maxMessageBytes,
+		"limit": c.maxMessageBytes, "dicts": c.dicts,
 		// Python's levels are 10, 20, 30, 40 where slog's are -4, 0, 4, 8.
 		"level":   20 + 10*(int(c.level)/4),
 		"scratch": scratch, "pb2": modules,

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"google.golang.org/protobuf/reflect/protoregistry"
+
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -40,6 +42,7 @@ type node struct {
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
 	scratch string
+	protos  *protoregistry.Files // of the bundle, for a node that exchanges dicts
 	starter *starter
 	host    host
 	pool    *pool
@@ -54,6 +57,7 @@ func (n *node) Init(ctx context.Context) error {
 	if err := n.prepare(); err != nil {
 		return err
 	}
+	n.findGeneration(ctx)
 	if err := n.startHost(ctx); err != nil {
 		return err
 	}
@@ -219,6 +223,10 @@ func (n *node) respawn() *worker {
 
 // Call has a worker run the handler; it waits for a free one.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
+	in, err := n.forHandler(in)
+	if err != nil {
+		return runner.Output{}, err
+	}
 	w := n.pool.tryGet()
 	if w == nil {
 		w = n.pool.get(c.Context(), n.life.Done())

@@ -34,6 +34,7 @@ type worker struct {
 	conn     *net.UnixConn
 	frames   *frameReader
 	signal   func(syscall.Signal)
+	limit    int // of a message, in bytes
 	sequence uint32
 	buf      []byte
 	broken   bool // it must not be used again
@@ -49,7 +50,7 @@ type worker struct {
 func newWorker(number uint32, conn *net.UnixConn, maxMessageBytes int) *worker {
 	interrupted := make(chan struct{}, 1)
 	return &worker{
-		number: number, conn: conn,
+		number: number, conn: conn, limit: maxMessageBytes,
 		frames: newFrameReader(conn, maxMessageBytes+frameSlack),
 		interrupt: func() {
 			_ = conn.SetDeadline(time.Unix(1, 0))
@@ -145,7 +146,11 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 			return runner.Output{}, err
 		}
 		// Posted before the next frame is read: replies keep their order.
-		if err := runner.ReplyEncoded(c, runner.Output{Message: message.name, Data: message.data}); err != nil {
+		out, err := message.output(w.limit)
+		if err == nil {
+			err = runner.ReplyEncoded(c, out)
+		}
+		if err != nil {
 			c.Logger.Slog().Error("early reply lost", "error", err)
 		}
 		w.moveDeadline(c)
@@ -210,7 +215,7 @@ func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
 		if message == nil {
 			return runner.Output{}, nil
 		}
-		return runner.Output{Message: message.name, Data: message.data}, nil
+		return message.output(w.limit)
 	case f.kind == frameError && len(f.payload) > 0:
 		return runner.Output{}, handlerError(f.payload[0], string(f.payload[1:]))
 	case f.kind == frameCancelled:

@@ -4,9 +4,8 @@ import datetime
 import os
 import time
 
-from google.protobuf.message import Message
-
 from _krt_runner import frames, logs
+from _krt_runner.older import Older
 
 
 class Done:
@@ -22,7 +21,7 @@ class Done:
         yield  # makes this a generator, as __await__ must be
 
 
-class Context:
+class Context(Older):
     """What a handler knows of its call and may do about it."""
 
     def __init__(self, node, call=None):
@@ -55,14 +54,16 @@ class Context:
         """Answer the caller at once; the handler and the workflow go on."""
         if self._call is None:
             raise RuntimeError("ctx.early_reply: there is no request in init")
-        if not isinstance(response, Message):
+        if not self._node.sends(response):
             raise TypeError("ctx.early_reply takes a protobuf message, not %s" % type(response).__name__)
-        if self._replied or logs.current.call is not self._call:
-            self.logger.warning("early reply dropped: the request has been answered before")
+        if self._replied:
+            raise RuntimeError("error the message was replied previously")
+        if logs.current.call is not self._call:
+            self.logger.warning("early reply dropped: the handler has returned before")
             return Done()
-        data = self._node.encode(response)
+        name, data = self._node.encode(response)
         self._replied = True
-        self._call.reply(response.DESCRIPTOR.full_name, data)
+        self._call.reply(name, data)
         return Done()
 
     reply = early_reply
@@ -116,7 +117,10 @@ class Context:
             raise AttributeError(
                 "ctx.%s belongs to runner 3 (KRT v2): this node needs a handler that returns its message" % name
             )
-        raise AttributeError("ctx has no %r" % name)
+        try:
+            return self.__dict__["_node"].values[name]  # set by ctx.set_value
+        except KeyError:
+            raise AttributeError("ctx has no %r" % name) from None
 
 
 class Call:

@@ -5,10 +5,9 @@ import inspect
 import os
 import sys
 
-from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from _krt_runner import frames, logs, store
+from _krt_runner import dicts, frames, logs, store
 from _krt_runner.context import Context
 
 _WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
@@ -36,6 +35,7 @@ class Node:
         self.base_path = settings["base"]
         self.limit = settings["limit"]
         self.path = settings["handler"]
+        self.dicts = settings["dicts"]  # the handler takes and returns dicts
         self.logger = logger
         self.values = {}
         self.store = None
@@ -101,21 +101,38 @@ class Node:
         return Context(self, call)
 
     def data(self, call):
-        return Any(type_url="type.googleapis.com/" + call.message, value=call.data)
+        """What the handler is given: an Any, or a dict as older runners gave it."""
+        if call.message == dicts.NAME:
+            return dicts.decode(call.data)
+        return dicts.any_of(call.message, call.data)
 
-    def encode(self, message):
-        """The bytes of message; WrongOutput if they are too many or cannot be had."""
-        try:
-            data = message.SerializeToString()
-        except Exception as error:  # EncodeError: a required field of proto2 is missing
-            raise WrongOutput("cannot encode %s: %s" % (message.DESCRIPTOR.full_name, error)) from error
+    def encode(self, value):
+        """The name and the bytes of value, a message or what a dict node may send.
+
+        WrongOutput if they are too many or cannot be had.
+        """
+        if isinstance(value, Message):
+            name = value.DESCRIPTOR.full_name
+            try:
+                data = value.SerializeToString()
+            except Exception as error:  # EncodeError: a required field of proto2 is missing
+                raise WrongOutput("cannot encode %s: %s" % (name, error)) from error
+        else:
+            name = dicts.NAME
+            try:
+                data = dicts.encode(value)
+            except TypeError as error:
+                raise WrongOutput(str(error)) from None
         if len(data) > self.limit:
+            what = "the value" if name == dicts.NAME else "the message " + name
             raise WrongOutput(
-                "the message %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)"
-                % (message.DESCRIPTOR.full_name, len(data), self.limit),
-                frames.TOO_LARGE,
+                "%s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)" % (what, len(data), self.limit), frames.TOO_LARGE
             )
-        return data
+        return name, data
+
+    def sends(self, value):
+        """Whether value is something that the node may answer with."""
+        return isinstance(value, Message) or self.dicts
 
     def result(self, ctx, value):
         """The parts of the RESULT frame for what the handler returned."""
@@ -124,12 +141,12 @@ class Node:
             flags = frames.EARLY_EXIT
             if value is None:
                 value = ctx._exit_message
-        if isinstance(value, Message):
-            data = self.encode(value)
-            name = value.DESCRIPTOR.full_name.encode()
+        if value is None and ctx._replied:  # as in KRT V1: all has been said
+            return (frames.RESULT_HEAD.pack(frames.EARLY_EXIT | frames.NO_MESSAGE, 0),)
+        if self.sends(value):
+            name, data = self.encode(value)
+            name = name.encode()
             return frames.RESULT_HEAD.pack(flags, len(name)), name, data
-        if value is None and ctx._exit and ctx._replied:
-            return (frames.RESULT_HEAD.pack(flags | frames.NO_MESSAGE, 0),)
         what = "nothing (None)" if value is None else "a %s" % type(value).__name__
         raise WrongOutput("handler returned %s: it must return a protobuf message" % what)
 

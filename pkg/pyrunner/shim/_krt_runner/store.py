@@ -168,6 +168,7 @@ class Prediction(_Saver):
 
     ERR_MISSING_VALUES = "missing_values"
     ERR_NEW_LABELS = "new_labels"
+    PREDICTION_ERRORS = [ERR_MISSING_VALUES, ERR_NEW_LABELS]
 
     _NEW = ("predicted_value", "true_value", "extra", "utcdate", "error")
     _OLD = ("utcdate", "predicted_value", "true_value", "extra", "error")

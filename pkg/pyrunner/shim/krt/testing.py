@@ -18,6 +18,7 @@ import logging
 import os
 
 from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 
 from _krt_runner import logs, store
 from _krt_runner import context as real
@@ -85,8 +86,11 @@ class _Node:
         self.prediction = store.Prediction(self.store, logger)
         self.db = store.DB(self.store)
 
-    def encode(self, message):
-        return message.SerializeToString()
+    def sends(self, value):
+        return True
+
+    def encode(self, value):
+        return "", b""
 
 
 class _Call:
@@ -127,9 +131,12 @@ def call(handler, message, ctx=None, init=None):
     """Run handler for message as a runner would; return what it returns.
 
     Handler and init may be async or not. ctx is a Context; a new one if None.
+    A handler that takes dicts is given message as it is, if that is not a message.
     """
     ctx = ctx or Context()
-    data = Any(type_url="type.googleapis.com/" + message.DESCRIPTOR.full_name, value=message.SerializeToString())
+    data = message
+    if isinstance(message, Message):
+        data = Any(type_url="type.googleapis.com/" + message.DESCRIPTOR.full_name, value=message.SerializeToString())
 
     async def run():
         if init is not None:

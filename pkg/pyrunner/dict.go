@@ -1,0 +1,88 @@
+package pyrunner
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/dict"
+	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// dictName stands in frames for a message's full name where the data is the JSON
+// of a dict instead.
+const dictName = "{}"
+
+// findGeneration notes whether the node's handler takes and returns dicts, and
+// with which messages those that come are decoded.
+func (n *node) findGeneration(ctx context.Context) {
+	bundle := os.DirFS(n.config.base)
+	src, err := filepath.Rel(n.config.base, n.config.handler)
+	if err != nil || !fs.ValidPath(filepath.ToSlash(src)) {
+		bundle, src = os.DirFS(filepath.Dir(n.config.handler)), filepath.Base(n.config.handler)
+	}
+	generation := krt.PythonGeneration(bundle, filepath.ToSlash(src), krt.NodeImage(os.DirFS(n.config.base), n.config.node))
+	n.log.Debug("the handler " + generation.String())
+	if n.config.dicts = generation.Dicts; !n.config.dicts {
+		return
+	}
+	protos, err := schema.CompileAll(ctx, os.DirFS(n.config.base), schema.Options{})
+	if err != nil {
+		n.log.Warn("no message can be made a dict: the bundle's protos cannot be read", "error", err)
+		return
+	}
+	n.protos = protos.Registry()
+}
+
+// forHandler returns in as the handler wants it.
+func (n *node) forHandler(in *event.Event) (*event.Event, error) {
+	if !n.config.dicts {
+		return in, nil
+	}
+	data, err := dict.Decode(in.Message, in.Data, n.message)
+	if err != nil {
+		return nil, err
+	}
+	taken := *in
+	taken.Message, taken.Data = dictName, data
+	return &taken, nil
+}
+
+// message finds a message by its full name; nil if there is none.
+func (n *node) message(name string) protoreflect.MessageDescriptor {
+	for _, files := range []*protoregistry.Files{n.protos, protoregistry.GlobalFiles} {
+		if files == nil {
+			continue
+		}
+		found, err := files.FindDescriptorByName(protoreflect.FullName(name))
+		if m, ok := found.(protoreflect.MessageDescriptor); err == nil && ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// output is what a node sends of m: a dict as the message that carries it.
+func (m encoded) output(limit int) (runner.Output, error) {
+	if m.name != dictName {
+		return runner.Output{Message: m.name, Data: m.data}, nil
+	}
+	name, data, err := dict.Encode(m.data)
+	switch {
+	case err != nil:
+		return runner.Output{}, runner.Failed(code.Code_INTERNAL, event.ReasonWrongOutput, err)
+	case len(data) > limit:
+		err = fmt.Errorf("the dict has %d bytes as a message, the limit is %d (KRT_MAX_MESSAGE_BYTES)", len(data), limit)
+		return runner.Output{}, runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
+	}
+	return runner.Output{Message: name, Data: data}, nil
+}

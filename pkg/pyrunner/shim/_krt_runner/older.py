@@ -1,0 +1,60 @@
+"""What the contexts of runners up to 1.22 had and later ones have not."""
+
+import datetime
+
+_DATE = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def _saved(prediction, what, predicted_value, true_value, date, error):
+    if date:
+        try:
+            date = datetime.datetime.strptime(date, _DATE)
+        except (TypeError, ValueError):
+            raise ValueError("[ctx.%s] invalid 'date'='%s', must be a RFC 3339 date like: 2020-04-06T09:02:09.277853Z"
+                             % (what, date)) from None
+    return prediction.save(predicted_value=predicted_value, true_value=true_value, utcdate=date or None, error=error)
+
+
+class Metrics:
+    """ctx.metrics, which later became ctx.prediction."""
+
+    def __init__(self, prediction):
+        self._prediction = prediction
+        self.ERR_MISSING_VALUES = prediction.ERR_MISSING_VALUES
+        self.ERR_NEW_LABELS = prediction.ERR_NEW_LABELS
+        self.METRIC_ERRORS = list(prediction.PREDICTION_ERRORS)
+
+    def save(self, predicted_value="", true_value="", date="", error=""):
+        return _saved(self._prediction, "metrics.save", predicted_value, true_value, date, error)
+
+
+class Older:
+    """A part of the context."""
+
+    ERR_MISSING_VALUES = "missing_values"
+    ERR_NEW_LABELS = "new_labels"
+    METRIC_ERRORS = [ERR_MISSING_VALUES, ERR_NEW_LABELS]
+
+    @property
+    def metrics(self):
+        return Metrics(self.prediction)
+
+    def get_path(self, relative_path):
+        return self.path(relative_path)
+
+    def set_value(self, key, value):
+        """Keep value; it is ctx.get_value(key), and the attribute ctx.<key> as well."""
+        self.set(key, value)
+
+    def get_value(self, key):
+        values = self._node.values
+        return values[key] if key in values else getattr(self, key)
+
+    def save_metric(self, predicted_value="", true_value="", date="", error=""):
+        return _saved(self.prediction, "save_metric", predicted_value, true_value, date, error)
+
+    def save_data(self, coll, data):
+        return self.db.save(coll, data)
+
+    def get_data(self, coll, query):
+        return self.db.find(coll, query)

@@ -1,0 +1,3 @@
+def passed(value):
+    value["rate"] = value["rate"] / 2
+    return value
