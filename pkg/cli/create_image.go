@@ -20,6 +20,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/requirement"
 )
 
 // systemNamespace is where kn-krt itself runs (config/).
@@ -147,6 +148,7 @@ func runnerProgram() image.Program {
 func (o *createOptions) explainImages(err error) error {
 	var registry *image.RegistryError
 	var build *gobuild.Error
+	var requirements *requirement.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return failAs(ExitInterrupted, err, "Nothing was created.")
@@ -160,7 +162,7 @@ func (o *createOptions) explainImages(err error) error {
 		return withHint(err, "Nothing was created.")
 	case errors.Is(err, image.ErrNoRunner):
 		return withHint(err, howToNameBase, render.SettingsName, systemNamespace)
-	case errors.As(err, &build), errors.Is(err, gobuild.ErrNoGo):
+	case errors.As(err, &build), errors.As(err, &requirements), errors.Is(err, gobuild.ErrNoGo):
 		return withHint(err, "Nothing was created.")
 	}
 	return err
@@ -189,7 +191,11 @@ func (p *imageProgress) event(e image.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "%7.3fs node %s: %s\n", time.Since(p.begun).Seconds(), e.Node, strings.TrimSpace(text))
+	who := "all nodes"
+	if e.Node != "" {
+		who = "node " + e.Node
+	}
+	fmt.Fprintf(p.out, "%7.3fs %s: %s\n", time.Since(p.begun).Seconds(), who, strings.TrimSpace(text))
 }
 
 // bytesText is a size as people read it.

@@ -56,24 +56,13 @@ func newBuilder(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, folder := range []string{"layers", "go", "sdk", "work"} {
+	for folder := range bounds() {
 		if err := os.MkdirAll(filepath.Join(o.Cache, folder), 0o700); err != nil {
 			return nil, fmt.Errorf("no folder for what is kept: %w", err)
 		}
 	}
-	clearOld(filepath.Join(o.Cache, "work"))
+	evict(o.Cache, bounds(), time.Now())
 	return &Builder{o: o, repo: repo, remote: options, pusher: pusher}, nil
-}
-
-// clearOld removes what sessions left that were killed long ago.
-func clearOld(work string) {
-	const old = 24 * time.Hour
-	entries, _ := os.ReadDir(work) // what is not there needs no clearing
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > old {
-			_ = os.RemoveAll(filepath.Join(work, e.Name()))
-		}
-	}
 }
 
 // Build makes the image of one node of the bundle, pushes it and returns its reference by
@@ -157,18 +146,21 @@ func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp(filepath.Join(b.o.Cache, "work"), "")
+	work, err := os.MkdirTemp(filepath.Join(b.o.Cache, cachedWork), "")
 	if err != nil {
 		return nil, err
 	}
 	s := &session{Builder: b, bundle: bundle, files: files, work: work, memo: newMemo()}
-	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, "sdk")) })
+	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, cachedSDKs)) })
 	s.koConfig = sync.OnceValues(s.readKo)
 	s.split = splitter(bundle, files)
 	return s, nil
 }
 
-func (s *session) close() { _ = os.RemoveAll(s.work) }
+func (s *session) close() {
+	_ = os.RemoveAll(s.work)
+	evict(s.o.Cache, bounds(), time.Now())
+}
 
 // build makes and pushes the image of n.
 func (s *session) build(ctx context.Context, n krt.Node) (string, error) {

@@ -126,7 +126,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	// The same output each time: the go command leaves it as it is, and does not
 	// link, when nothing has changed.
 	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern + "\x00" + p.String()))
-	output := filepath.Join(s.o.Cache, "go", hex.EncodeToString(sum[:16]))
+	output := filepath.Join(s.o.Cache, cachedPrograms, hex.EncodeToString(sum[:16]))
 	args := slices.Concat([]string{"build", "-trimpath"}, own, []string{"-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
 	cmd, err := goCommand(ctx, t.Folder, args)
 	if err != nil {
@@ -139,6 +139,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
 		return "", fmt.Errorf("%s in %s is no main package", t.Pattern, t.Folder)
 	}
+	used(output, time.Now())
 	// A link: another session that builds the same puts a new file in the output's place.
 	file := filepath.Join(scratch, "program")
 	return file, os.Link(output, file)

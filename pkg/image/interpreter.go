@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNoPython says that there is no telling which Python a base has.
-var ErrNoPython = errors.New("no interpreter named python3.N is in it")
+var ErrNoPython = errors.New("it has no program python3.N")
 
 var (
 	pythonMinor   = regexp.MustCompile(`^3\.[0-9]+`)
@@ -33,7 +33,7 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 	}
 	type key struct{ v1.Hash }
 	version, err := once(s.memo, key{b.digest}, func() (string, error) {
-		known := filepath.Join(s.o.Cache, "layers", "python-"+b.digest.Hex)
+		known := filepath.Join(s.o.Cache, cachedLayers, "python-"+b.digest.Hex)
 		if text, err := os.ReadFile(known); err == nil {
 			return string(text), nil
 		}
@@ -44,7 +44,10 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 		return version, writeWhole(known, []byte(version))
 	})
 	if err != nil {
-		return "", fmt.Errorf("cannot tell the Python version of the base %q: %w: set it", b.ref.Name(), err)
+		if errors.Is(err, ErrNoPython) {
+			return "", fmt.Errorf("the base image %q has no Python: %w: choose one with Python 3.9 or later, such as %s", b.ref.Name(), err, DefaultPythonBase)
+		}
+		return "", fmt.Errorf("cannot tell the Python version of the base image %q: %w", b.ref.Name(), err)
 	}
 	return version, nil
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -47,6 +48,7 @@ func (s *session) blob(ctx context.Context, key string, write content) (*blob, e
 	if key != "" {
 		text, err := os.ReadFile(b.cacheFile())
 		if err == nil && json.Unmarshal(text, &b.descriptor) == nil && b.Size > 0 {
+			used(b.cacheFile(), time.Now())
 			return b, nil
 		}
 	}
@@ -66,7 +68,7 @@ func (s *session) blob(ctx context.Context, key string, write content) (*blob, e
 }
 
 func (b *blob) cacheFile() string {
-	return filepath.Join(b.s.o.Cache, "layers", b.key+".json")
+	return filepath.Join(b.s.o.Cache, cachedLayers, b.key+".json")
 }
 
 // make writes the compressed content to a file of the session.

@@ -1,17 +1,16 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -28,19 +27,31 @@ var (
 // runs Python 3.9 has it or a later one.
 const mostGlibc = 28
 
+// pipTime bounds how long one installation may take.
+const pipTime = 30 * time.Minute
+
 // noIndex is how pip says that it cannot get through.
 var noIndex = regexp.MustCompile(`connection error: |NewConnectionError|ConnectTimeout|Connection refused|Temporary failure in name resolution|` +
 	`Name or service not known|Network is unreachable|No route to host|NameResolutionError|ProxyError`)
 
 // findPip returns an interpreter that has pip: the one that is configured, else the first
-// that has, of those on PATH and the system's.
-func (o Options) findPip(ctx context.Context) (string, error) {
+// that has, of those on PATH and the system's. It is run in folder, an empty one: Python looks
+// for pip in the folder that it is run in first.
+func (o Options) findPip(ctx context.Context, folder string) (string, error) {
 	candidates := []string{first(o.Python, os.Getenv("KRT_PYTHON"))}
 	if candidates[0] == "" {
 		candidates = []string{"python3", "/usr/bin/python3"}
 	}
 	for _, python := range candidates {
-		if exec.CommandContext(ctx, python, "-m", "pip", "--version").Run() == nil {
+		python, err := exec.LookPath(python)
+		if err == nil {
+			python, err = filepath.Abs(python)
+		}
+		if err != nil {
+			continue
+		}
+		cmd := exec.CommandContext(ctx, python, "-m", "pip", "--version")
+		if cmd.Dir = folder; cmd.Run() == nil {
 			return python, nil
 		}
 	}
@@ -51,10 +62,23 @@ func (o Options) findPip(ctx context.Context) (string, error) {
 		ErrNoPip, strings.Join(candidates, ", "))
 }
 
+// pipCode runs pip in an interpreter that starts no program from then on: builds are programs that pip starts.
+// Requirements that lead to one are refused before; this holds for what their own requirements lead to. What
+// pip asks for a password, and what it reports of the machine to an index, is no build.
+const pipCode = `import os, runpy, sys
+def no_builds(event, args):
+    if event in ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "pty.spawn"):
+        if event == "subprocess.Popen" and os.path.basename(str(args[0])) == "keyring":
+            return
+        raise PermissionError("a package would be built, which runs its code: only wheels are installed")
+sys.addaudithook(no_builds)
+sys.argv[0] = "pip"
+runpy.run_module("pip", run_name="__main__", alter_sys=True)`
+
 // pipArgs are pip's, to install wheels for another machine into folder. Nothing is built:
 // code of packages does not run here, and what is built would be for this machine.
 func pipArgs(folder, version string, p v1.Platform) []string {
-	args := []string{"-m", "pip", "install", "--progress-bar", "off", "--target", folder, "--no-compile", "--no-warn-script-location",
+	args := []string{"-c", pipCode, "install", "--progress-bar", "off", "--target", folder, "--no-compile", "--no-warn-script-location",
 		"--only-binary=:all:", "--implementation", "cp", "--python-version", version}
 	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[p.Architecture]
 	if machine == "" {
@@ -67,40 +91,72 @@ func pipArgs(folder, version string, p v1.Platform) []string {
 		args = append(args, "--platform", old+"_"+machine)
 	}
 	// Its own five keep a person waiting for a minute; with none it does not say why it fails.
-	args = append(args, "--retries", "2")
-	return args
+	return append(args, "--retries", "2")
 }
 
-// install installs the requirements, args of pip, into folder.
+// pipEnv is the environment of pip: of the user's settings for it, those that say where packages come from.
+func pipEnv(env []string) []string {
+	sources := []string{
+		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_CONFIG_FILE", "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR",
+		"PIP_TRUSTED_HOST", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_KEYRING_PROVIDER", "PIP_USE_FEATURE",
+	}
+	mine := slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return strings.HasPrefix(name, "PIP_") && !slices.Contains(sources, name)
+	})
+	// Settings of pip's own files that would make it install elsewhere, or ask.
+	return append(mine, "PIP_USER=0", "PIP_REQUIRE_VIRTUALENV=0", "PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PYTHONDONTWRITEBYTECODE=1")
+}
+
+// install installs the requirements into folder. pip sees what was read of them, in a folder of its own.
 func (s *session) install(ctx context.Context, r requirementSet, folder string) error {
-	python, err := s.o.findPip(ctx)
+	place, err := os.MkdirTemp(s.work, "pip-")
 	if err != nil {
 		return err
 	}
-	args := pipArgs(folder, r.version, r.platform)
-	dir := s.bundle.Dir
-	if r.file != "" {
-		dir = filepath.Join(dir, filepath.FromSlash(path.Dir(r.file)))
-		args = append(args, "-r", path.Base(r.file))
+	python, err := s.o.findPip(ctx, place)
+	if err != nil {
+		return err
 	}
-	cmd := exec.CommandContext(ctx, python, append(args, r.more...)...)
-	var output bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
+	files, err := s.layOut(r, place)
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, pipTime)
+	defer cancel()
+	cmd := exec.CommandContext(limited, python, append(pipArgs(folder, r.version, r.platform), files...)...)
+	output := &tail{}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = place, output, output
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = endDelay
-	// Settings of the user's that would make it install elsewhere, or ask.
-	cmd.Env = append(os.Environ(), "PIP_USER=0", "PIP_REQUIRE_VIRTUALENV=0", "PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = pipEnv(os.Environ())
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
 		return nil
-	case noIndex.Match(output.Bytes()):
+	case limited.Err() != nil:
+		return fmt.Errorf("pip took longer than %s", pipTime)
+	case noIndex.Match(output.text):
 		return fmt.Errorf("%w: %s: connect this machine, name an index that can be reached in PIP_INDEX_URL, or use a base image that has the packages",
-			ErrNoIndex, pipSays(output.String(), err))
+			ErrNoIndex, pipSays(string(output.text), err))
 	}
-	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(output.String(), err), r.version, r.platform)
+	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(string(output.text), err), r.version, r.platform)
+}
+
+// tail keeps the end of what is written.
+type tail struct{ text []byte }
+
+// maxTail is how much of pip's output is kept, in bytes.
+const maxTail = 64 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if over := len(t.text) - maxTail; over > maxTail {
+		t.text = append([]byte(nil), t.text[over:]...)
+	}
+	return len(p), nil
 }
 
 // pipSays returns what pip says is wrong: its errors, the last first lines of them.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,7 +19,10 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/requirement"
 )
 
 // wheel makes a package of one module, pure or for a machine.
@@ -84,7 +89,7 @@ func pipSettings(t *testing.T, index string) {
 // needPip skips where there is no pip, and returns the Python that has it.
 func needPip(t *testing.T) string {
 	t.Helper()
-	python, err := Options{}.findPip(context.Background())
+	python, err := Options{}.findPip(context.Background(), t.TempDir())
 	if err != nil {
 		t.Skip(err)
 	}
@@ -170,25 +175,95 @@ func TestRequirementErrors(t *testing.T) {
 func TestChangedRequirementsAreOthers(t *testing.T) {
 	h := newHub(t)
 	b, _ := newTestBuilder(t, h, nil)
-	identify := func(files map[string]string) string {
+	identify := func(change map[string]string) string {
 		all := twoNodes()
-		all["src/etl/requirements.txt"] = "-r more.txt\n--find-links=wheels\n"
-		all["src/etl/more.txt"], all["src/etl/wheels/a.whl"], all["src/etl/wheels/b.whl"] = "a\n", "a", "b"
-		for name, text := range files {
+		all["src/etl/requirements.txt"] = "-r more.txt\n-c limits.txt\n./wheels/a-1-py3-none-any.whl\n"
+		all["src/etl/more.txt"], all["src/etl/limits.txt"] = "b\n", "c<2\n"
+		all["src/etl/wheels/a-1-py3-none-any.whl"] = string(wheel(t, "a", "1", "py3-none-any", "X = 1"))
+		for name, text := range change {
 			all[name] = text
 		}
 		bundle := bundle(t, all)
 		s, err := b.session(t.Context(), bundle)
 		require.NoError(t, err)
-		id, err := s.identify(requirementSet{file: s.requirementsOf(node(t, bundle, "etl")), version: "3.11", platform: v1.Platform{OS: "linux"}})
+		list, err := s.required(node(t, bundle, "etl"), "src/etl/requirements.txt", nil)
+		require.NoError(t, err)
+		id, err := s.identify(requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux"}})
 		require.NoError(t, err)
 		return id
 	}
 	same := identify(nil)
-	require.Equal(t, same, identify(map[string]string{"src/etl/main.py": handler + "#\n"}))
-	for _, name := range []string{"src/etl/requirements.txt", "src/etl/more.txt", "src/etl/wheels/b.whl"} {
-		require.NotEqual(t, same, identify(map[string]string{name: "-r more.txt\n--find-links=wheels\n#\n"}), name)
+	require.Equal(t, same, identify(map[string]string{"src/etl/main.py": handler + "#\n", "src/etl/more.txt": "# more\nb\n"}))
+	for name, text := range map[string]string{
+		"src/etl/requirements.txt":            "-r more.txt\n-c limits.txt\n",
+		"src/etl/more.txt":                    "b==1\n",
+		"src/etl/limits.txt":                  "c<3\n",
+		"src/etl/wheels/a-1-py3-none-any.whl": string(wheel(t, "a", "1", "py3-none-any", "X = 2")),
+	} {
+		require.NotEqual(t, same, identify(map[string]string{name: text}), name)
 	}
+}
+
+// What refuses lines that lead to a build may miss one: pip itself starts no program.
+func TestPipBuildsNothing(t *testing.T) {
+	needPip(t)
+	index(t, nil)
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	bundle := bundle(t, twoNodes())
+	s, err := b.session(t.Context(), bundle)
+	require.NoError(t, err)
+	defer s.close()
+	source, canary := t.TempDir(), filepath.Join(t.TempDir(), "canary")
+	write(t, source, map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'evil'\nbackend-path = ['.']\n",
+		"evil.py":        "open(" + strconv.Quote(canary) + ", 'w')\n",
+	})
+	for _, line := range []string{"git+file://" + source, source, "evil @ file://" + source} {
+		list := &requirement.List{Items: []requirement.Item{{Name: line}}}
+		err = s.install(t.Context(), requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		require.Error(t, err)
+		require.NoFileExists(t, canary, line)
+	}
+	require.ErrorContains(t, err, "a package would be built, which runs its code: only wheels are installed")
+}
+
+func TestOtherRequirementsAreNamed(t *testing.T) {
+	for file, c := range map[string]struct{ text, warning string }{
+		"src/etl/pyproject.toml": {"[project]\nname = 'x'\ndependencies = [\n  'requests',\n]\n", `"src/etl/pyproject.toml" lists packages, but nodes get those of a requirements.txt, and there is none: write one next to it`},
+		"pyproject.toml":         {"[tool.poetry.dependencies]\nrequests = '*'\n", `"pyproject.toml" lists packages`},
+		"src/pyproject.toml":     {"[tool.ruff]\nline-length = 100\n[project]\ndependencies = []\n", ""},
+		"src/etl/Pipfile":        {"", `"src/etl/Pipfile" lists packages`},
+		"environment.yml":        {"", `"environment.yml" lists packages`},
+	} {
+		files := twoNodes()
+		files[file] = c.text
+		b, events := newTestBuilder(t, newHub(t), nil)
+		bundle := bundle(t, files)
+		_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+		require.NoError(t, err)
+		if c.warning == "" {
+			require.Empty(t, events.of(EventWarning), file)
+			continue
+		}
+		require.Len(t, events.of(EventWarning), 1)
+		require.Contains(t, events.of(EventWarning)[0].Text, c.warning)
+	}
+}
+
+func TestRequirementsOnABaseWithoutPython(t *testing.T) {
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, func(o *Options) {
+		made, err := mutate.AppendLayers(empty.Image, static.NewLayer(nil, "application/vnd.docker.image.rootfs.diff.tar"))
+		require.NoError(t, err)
+		o.PythonBase = h.pushImage(t, "plain", made, nil)
+	})
+	files := twoNodes()
+	files["requirements.txt"] = "requests\n"
+	bundle := bundle(t, files)
+	_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+	require.ErrorIs(t, err, ErrNoPython)
+	require.ErrorContains(t, err, `the base image "`+h.host+`/plain:latest" has no Python: it has no program python3.N: choose one with Python 3.9 or later`)
 }
 
 func TestPythonVersionOfABase(t *testing.T) {

@@ -6,18 +6,19 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/requirement"
 )
 
 const (
@@ -25,61 +26,68 @@ const (
 	requirementsFile = "requirements.txt"
 	// packagesRoot is where requirements are in an image.
 	packagesRoot = "krt-python"
-	// maxRequirements is how many files requirements may lead to.
-	maxRequirements = 64
+	// maxPackages is how large they may be, in bytes.
+	maxPackages = 16 << 30
 )
 
 // requirementSet is what pip is to install.
 type requirementSet struct {
-	file     string   // requirements.txt, from the bundle's root; "" for none
-	more     []string // requirements besides it
-	version  string   // of Python, "3.12"
+	file     string            // requirements.txt, from the bundle's root; "" for none
+	list     *requirement.List // what it says
+	version  string            // of Python, "3.12"
 	platform v1.Platform
 }
 
 // requirements adds what the Python node n requires: what the requirements.txt says that is
 // beside its code or, if there is none, in the nearest folder above, up to the bundle's root.
 func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []string, c *contents) error {
-	r := requirementSet{file: s.requirementsOf(n), more: more, platform: b.platform}
-	if r.file == "" && len(more) == 0 {
-		return nil
-	}
+	r := requirementSet{file: s.nearest(n, requirementsFile), platform: b.platform}
 	var err error
+	if r.list, err = s.required(n, r.file, more); err != nil || len(r.list.Items) == 0 {
+		return err
+	}
 	if r.version, err = s.pythonVersion(ctx, b); err != nil {
 		return err
 	}
-	id, err := s.identify(r)
-	if err != nil {
-		return fmt.Errorf("%q: %w", r.file, err)
-	}
-	type key string
-	folder, err := once(s.memo, key(id), func() (string, error) { return s.installed(ctx, n, r, id) })
+	packages, err := s.packages(ctx, n, r)
 	if err != nil {
 		return fmt.Errorf("cannot get what %q requires: %w", first(r.file, strings.Join(more, ", ")), err)
 	}
-	type blobKey string
-	packages, err := once(s.memo, blobKey(id), func() (*blob, error) { return s.blob(ctx, "python-"+id, folderContent(folder)) })
-	if err != nil {
-		return err
-	}
-	c.parts = append(c.parts, part{packages, "requirements of the node"})
+	c.parts = append(c.parts, part{packages.blob, "requirements of the node"})
 	search := "/" + packagesRoot
 	if before := getEnv(b.config.Config.Env, "PYTHONPATH"); before != "" {
 		search += ":" + before
 	}
 	c.env = append(c.env, "PYTHONPATH="+search)
-	infos, err := filepath.Glob(filepath.Join(folder, "*.dist-info"))
-	for _, info := range infos {
-		name, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(info), ".dist-info"), "-")
-		c.packages = append(c.packages, pythonComponent(name, version))
-	}
-	return err
+	c.packages = append(c.packages, packages.components...)
+	return nil
 }
 
-// requirementsOf returns the path of the requirements.txt for n, "" if there is none.
-func (s *session) requirementsOf(n krt.Node) string {
+// required reads the requirements.txt at file, if there is one; more are packages besides.
+func (s *session) required(n krt.Node, file string, more []string) (*requirement.List, error) {
+	list := &requirement.List{}
+	if file != "" {
+		read, err := requirement.Read(s.packed(), file)
+		if err != nil {
+			return nil, fmt.Errorf("cannot install what %q names:\n  %w", file, err)
+		}
+		*list = *read
+	} else if other := s.otherRequirements(n); other != "" {
+		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
+			"%q lists packages, but nodes get those of a %s, and there is none: write one next to it", other, requirementsFile)})
+	}
+	for _, name := range more {
+		if !list.Names(name) {
+			list.Items = append(list.Items, requirement.Item{Name: name})
+		}
+	}
+	return list, nil
+}
+
+// nearest returns the path of the file of that name which is nearest to n's code, there or above; "" if there is none.
+func (s *session) nearest(n krt.Node, file string) string {
 	for folder := path.Dir(n.Src); ; folder = path.Dir(folder) {
-		name := path.Join(folder, requirementsFile)
+		name := path.Join(folder, file)
 		if slices.ContainsFunc(s.files, func(f krt.File) bool { return f.Name == name }) {
 			return name
 		}
@@ -89,110 +97,120 @@ func (s *session) requirementsOf(n krt.Node) string {
 	}
 }
 
-// identify returns a name for what r says: its content, and that of every file of the
-// bundle that it names, such as other requirements, constraints and wheels.
+// listsPackages is how pyproject.toml names packages; it is often there for tools only.
+var listsPackages = regexp.MustCompile(`(?m)^\s*(dependencies\s*=\s*\[\s*["'\n#]|\[tool\.poetry\.dependencies\])`)
+
+// otherRequirements returns a file of n's that lists packages for another tool than pip; "" if there is none.
+func (s *session) otherRequirements(n krt.Node) string {
+	if name := s.nearest(n, "pyproject.toml"); name != "" {
+		if file, err := s.bundle.FS().Open(name); err == nil {
+			text, _ := io.ReadAll(io.LimitReader(file, maxText)) // a file that cannot be read fails when it is packed
+			_ = file.Close()
+			if listsPackages.Match(text) {
+				return name
+			}
+		}
+	}
+	for _, other := range []string{"Pipfile", "environment.yml", "environment.yaml", "setup.py", "setup.cfg"} {
+		if name := s.nearest(n, other); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// packed is the bundle as it is packed: what is ignored is not there.
+func (s *session) packed() fs.FS {
+	names := map[string]bool{}
+	for _, f := range s.files {
+		names[f.Name] = true
+	}
+	return packedFS{s.bundle.FS(), names}
+}
+
+type packedFS struct {
+	fs.FS
+	names map[string]bool
+}
+
+// Open opens a file of the bundle.
+func (p packedFS) Open(name string) (fs.File, error) {
+	if !p.names[name] {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return p.FS.Open(name)
+}
+
+// identify returns a name for all that goes into an installation: the lines that pip is given, and the
+// content of the wheels that they name.
 func (s *session) identify(r requirementSet) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "requirements 1 %q %q %q\n", r.version, r.platform.String(), r.more)
-	if r.file != "" {
-		seen := map[string]bool{}
-		if err := s.hashRequirements(sum, r.file, seen); err != nil {
-			return "", err
+	fmt.Fprintf(sum, "requirements 2 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
+	for kind, items := range [][]requirement.Item{r.list.Items, r.list.Constraints} {
+		for _, item := range items {
+			fmt.Fprintf(sum, "%d %q\n", kind, item.Line(path.Base(item.Wheel)))
+			if item.Wheel == "" {
+				continue
+			}
+			digest, err := s.copyWheel(item.Wheel, io.Discard)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(sum, "%s\n", digest)
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (s *session) hashRequirements(sum hash.Hash, name string, seen map[string]bool) error {
-	if seen[name] {
-		return nil
-	}
-	if seen[name] = true; len(seen) > maxRequirements {
-		return fmt.Errorf("it leads to more than %d files", maxRequirements)
-	}
+// copyWheel copies a wheel of the bundle and returns the digest of what was copied.
+func (s *session) copyWheel(name string, to io.Writer) (string, error) {
 	file, err := s.bundle.FS().Open(name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer file.Close()
-	fmt.Fprintf(sum, "%q\n", name)
-	if path.Ext(name) == ".whl" {
-		_, err := io.Copy(sum, file)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(sum, to), file)
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// layOut writes the requirements into folder, for pip, and returns its arguments.
+func (s *session) layOut(r requirementSet, folder string) (args []string, err error) {
+	args = slices.Clone(r.list.Options)
+	for _, list := range []struct {
+		flag, file string
+		items      []requirement.Item
+	}{{"-r", requirementsFile, r.list.Items}, {"-c", "constraints.txt", r.list.Constraints}} {
+		if len(list.items) == 0 {
+			continue
+		}
+		var text strings.Builder
+		for i, item := range list.items {
+			wheel := ""
+			if item.Wheel != "" {
+				wheel = fmt.Sprintf("./wheels/%d/%s", i, path.Base(item.Wheel))
+				if err := s.layOutWheel(item.Wheel, filepath.Join(folder, filepath.FromSlash(wheel))); err != nil {
+					return nil, err
+				}
+			}
+			text.WriteString(item.Line(wheel) + "\n")
+		}
+		args = append(args, list.flag, list.file)
+		if err := os.WriteFile(filepath.Join(folder, list.file), []byte(text.String()), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+func (s *session) layOutWheel(name, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxText))
+	file, err := os.Create(to)
 	if err != nil {
 		return err
 	}
-	sum.Write(text)
-	isSeparator := func(r rune) bool { return strings.ContainsRune(" \t\r\n=", r) }
-	for _, word := range strings.FieldsFunc(string(text), isSeparator) {
-		named := path.Join(path.Dir(name), strings.TrimPrefix(word, "-r"))
-		inFolder := func(f krt.File) bool { return f.Name == named || path.Ext(f.Name) == ".whl" && within(f.Name, named) }
-		for _, f := range s.files {
-			if !inFolder(f) {
-				continue
-			}
-			if err := s.hashRequirements(sum, f.Name, seen); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// installed returns the folder with the packages of r. It is kept: what has been fetched
-// once is the same for every later image, also without a network.
-func (s *session) installed(ctx context.Context, n krt.Node, r requirementSet, id string) (string, error) {
-	folder := filepath.Join(s.o.Cache, "python", id)
-	if _, err := os.Stat(folder); err == nil {
-		return folder, nil
-	}
-	s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: r.file})
-	made, err := os.MkdirTemp(s.work, "python-")
-	if err != nil {
-		return "", err
-	}
-	if err := s.install(ctx, r, made); err != nil {
-		return "", err
-	}
-	if err := errors.Join(tidy(made), os.MkdirAll(filepath.Dir(folder), 0o700)); err != nil {
-		return "", err
-	}
-	err = os.Rename(made, folder)
-	if _, there := os.Stat(folder); there == nil {
-		return folder, nil // perhaps another process was faster
-	}
-	return "", err
-}
-
-// folderContent returns the content of a layer with all packages in folder.
-func folderContent(folder string) content {
-	return func(ctx context.Context, w io.Writer) error {
-		root, err := os.OpenRoot(folder)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		t := newTree(ctx, w)
-		if err := t.folder(packagesRoot); err != nil { // there may be nothing in it
-			return err
-		}
-		err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			file, err := root.Open(name)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			info, err := file.Stat()
-			if err != nil {
-				return err
-			}
-			return t.file(path.Join(packagesRoot, name), file, info.Mode()&0o111 != 0)
-		})
-		return errors.Join(err, t.tar.Close())
-	}
+	_, err = s.copyWheel(name, file)
+	return errors.Join(err, file.Close())
 }
