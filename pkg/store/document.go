@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,19 +40,16 @@ func (s *Store) saveDocument(r *http.Request) (any, error) {
 	if depth(body.Data) > maxDocumentDepth {
 		return nil, invalid("data: more than %d levels of objects and arrays", maxDocumentDepth)
 	}
+	id := store.DocumentID(body.Data)
 	doc, err := marshal(body.Data)
 	if err != nil {
 		return nil, err
 	}
 	from := origin(r)
-	result, err := s.writer.ExecContext(r.Context(),
+	_, err = s.writer.ExecContext(r.Context(),
 		"INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES (?, ?, ?, ?, ?, ?)",
 		coll, doc, time.Now().UTC().Format(timeFormat), from.Version, from.Node, from.Workflow)
-	if err != nil {
-		return nil, err
-	}
-	id, err := result.LastInsertId()
-	return saved{ID: strconv.FormatInt(id, 10)}, err
+	return saved{ID: id}, err
 }
 
 func (s *Store) findDocuments(r *http.Request) (any, error) {

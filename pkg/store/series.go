@@ -32,18 +32,16 @@ func (s *Store) saveMeasurement(r *http.Request) (any, error) {
 		switch value.(type) {
 		case json.Number, string, bool:
 		default:
-			return nil, invalid("fields: %q is no number, string or boolean", name)
+			return nil, invalid("fields: %q is not a number, string or boolean", name)
 		}
 	}
 	when, err := instant(m.Time)
 	if err != nil {
 		return nil, err
 	}
-	// KRT V1 adds these tags to every measurement.
 	from := origin(r)
-	tags := map[string]string{}
+	tags := map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node}
 	maps.Copy(tags, m.Tags)
-	maps.Copy(tags, map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node})
 	fields, err := marshal(m.Fields)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,8 @@ CREATE TABLE predictions (
 	version TEXT NOT NULL, node TEXT NOT NULL, workflow TEXT NOT NULL
 ) STRICT;
 CREATE INDEX predictions_date ON predictions (date);
+`, `
+UPDATE documents SET doc = json_set(doc, '$._id', printf('%024x', id)) WHERE json_type(doc, '$._id') IS NULL;
 `}
 }
 

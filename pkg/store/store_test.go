@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -73,7 +72,7 @@ func TestMeasurements(t *testing.T) {
 	client, raw := serve(t, Options{})
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
 	for _, m := range []store.Measurement{
-		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "liar"}, Time: when, Precision: "ms"},
+		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"}, Time: when, Precision: "ms"},
 		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
 		{Name: "other", Fields: map[string]any{"value": 1}},
 	} {
@@ -83,7 +82,7 @@ func TestMeasurements(t *testing.T) {
 		{"name":"loss","fields":{"text":"a","ok":true},"time":"2024-05-06T05:08:09.123456789Z",
 			"tags":{"version":"v1","node":"model","workflow":"flow"}},
 		{"name":"loss","fields":{"value":0.5,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
-			"tags":{"set":"test","version":"v1","node":"model","workflow":"flow"}}
+			"tags":{"set":"test","version":"v1","node":"own","workflow":"flow"}}
 	]}`, get(t, raw, store.PathMeasurements+"?name=loss"))
 	require.Contains(t, get(t, raw, store.PathMeasurements), `"other"`)
 }
@@ -91,14 +90,14 @@ func TestMeasurements(t *testing.T) {
 func TestPredictions(t *testing.T) {
 	client, raw := serve(t, Options{})
 	for _, p := range []store.Prediction{
-		{Date: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), PredictedValue: "cat", TrueValue: "dog", Extra: map[string]any{"id": 7}},
+		{Date: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), PredictedValue: "cat", TrueValue: "dog", Extra: []any{0.1, "x"}},
 		{Date: time.Date(2023, 5, 6, 7, 8, 9, 0, time.UTC), Error: "new_labels"},
 	} {
 		require.NoError(t, client.SavePrediction(t.Context(), from(), p))
 	}
 	require.JSONEq(t, `{"predictions":[
 		{"predicted_value":"","true_value":"","date":"2023-05-06T07:08:09Z","error":"new_labels","version":"v1","node":"model","workflow":"flow"},
-		{"predicted_value":"cat","true_value":"dog","extra":{"id":7},"date":"2024-05-06T07:08:09Z","version":"v1","node":"model","workflow":"flow"}
+		{"predicted_value":"cat","true_value":"dog","extra":[0.1,"x"],"date":"2024-05-06T07:08:09Z","version":"v1","node":"model","workflow":"flow"}
 	]}`, get(t, raw, store.PathPredictions))
 }
 
@@ -110,11 +109,14 @@ func TestDocuments(t *testing.T) {
 		Tags  []string
 	}
 	rooms := []room{{"a/b \u2028 <&>", 9007199254740993, []string{"x"}}, {"second", -1, nil}}
-	for i, r := range rooms {
+	var ids []string
+	for _, r := range rooms {
 		id, err := client.Save(t.Context(), from(), "rooms/ü", r)
 		require.NoError(t, err)
-		require.Equal(t, fmt.Sprint(i+1), id)
+		require.Regexp(t, "^[0-9a-f]{24}$", id)
+		ids = append(ids, id)
 	}
+	require.NotEqual(t, ids[0], ids[1])
 	_, err := client.Save(t.Context(), from(), "others", room{})
 	require.NoError(t, err)
 
@@ -125,18 +127,45 @@ func TestDocuments(t *testing.T) {
 	require.Empty(t, found)
 	require.NoError(t, client.Find(t.Context(), from(), "none", nil, &found))
 	require.Empty(t, found)
+
+	var whole []map[string]any
+	require.NoError(t, client.Find(t.Context(), from(), "rooms/ü", map[string]any{"_id": ids[1]}, &whole))
+	require.Len(t, whole, 1)
+	require.Equal(t, "second", whole[0]["Name"])
+	for own, id := range map[any]string{"x": "x", 5: "5"} {
+		saved, err := client.Save(t.Context(), from(), "own", map[string]any{"_id": own})
+		require.NoError(t, err)
+		require.Equal(t, id, saved)
+	}
+}
+
+func TestDocumentsOfAnOlderStoreGetAnID(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openTest(t, path, Options{})
+	for _, doc := range []string{`{"a":1}`, `{"_id":"own"}`} {
+		_, err := s.writer.Exec("INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES ('c', ?, '', '', '', '')", doc)
+		require.NoError(t, err)
+	}
+	_, err := s.writer.Exec("PRAGMA user_version = 1")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	found, err := openTest(t, path, Options{}).find(t.Context(), "c", nil)
+	require.NoError(t, err)
+	require.Equal(t, []json.RawMessage{json.RawMessage(`{"a":1,"_id":"000000000000000000000001"}`), json.RawMessage(`{"_id":"own"}`)}, found)
 }
 
 func TestRestartKeepsAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ?#%41.db") // all of which mean something in a URI
-	for i := range 3 {
+	for i := 1; i <= 3; i++ {
 		s := openTest(t, path, Options{})
 		req, err := http.NewRequest(http.MethodPost, store.PathCollections+"c", strings.NewReader(`{"data":{}}`))
 		require.NoError(t, err)
 		req.SetPathValue("coll", "c")
-		answer, err := s.saveDocument(req)
+		_, err = s.saveDocument(req)
 		require.NoError(t, err)
-		require.Equal(t, saved{ID: fmt.Sprint(i + 1)}, answer)
+		found, err := s.find(t.Context(), "c", nil)
+		require.NoError(t, err)
+		require.Len(t, found, i)
 		require.NoError(t, s.Close())
 	}
 	info, err := os.Stat(path)
@@ -153,7 +182,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
 	for path, want := range map[string]string{
-		newer:                         "it was made by a newer kn-krt (schema 99, this one knows 1)",
+		newer:                         "it was made by a newer kn-krt (schema 99, this one knows 2)",
 		text:                          "file is not a database",
 		dir:                           "is a directory",
 		filepath.Join(dir, "no", "x"): "no such file or directory",
@@ -218,7 +247,7 @@ func TestBadRequests(t *testing.T) {
 		"no UTF-8":               {"/v1/measurements", "{\"name\":\"\xff\"}", 400, "the body is not UTF-8"},
 		"no name":                {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
 		"no fields":              {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
-		"field of another type":  {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is no number`},
+		"field of another type":  {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is not a number`},
 		"precision":              {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400, `precision: \"h\" is none of ns, us, ms, s`},
 		"time":                   {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is not as it should be"},
 		"date":                   {"/v1/predictions", `{"date":"now"}`, 400, "the body is not as it should be"},
@@ -240,7 +269,7 @@ func TestBadRequests(t *testing.T) {
 		"long path":              {"/v1/collections/c/find", `{"query":{"a` + strings.Repeat(".a", 16) + `":1}}`, 400, "more than 16 keys"},
 		"many values":            {"/v1/collections/c/find", `{"query":{"a":[` + strings.Repeat("1,", 256) + `1]}}`, 400, "more than 256 values"},
 		"deep value":             {"/v1/collections/c/find", `{"query":{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}}`, 400, "more than 8 levels"},
-		"text with a zero":       {"/v1/collections/c/find", `{"query":{"a":"\u0000"}}`, 400, "is no text"},
+		"text with a zero":       {"/v1/collections/c/find", `{"query":{"a":"\u0000"}}`, 400, "is not text"},
 		"no such path":           {"/v1/x", `{}`, 404, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

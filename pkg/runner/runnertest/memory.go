@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -20,7 +20,20 @@ type memory struct {
 	mu           sync.Mutex
 	measurements []store.Measurement
 	predictions  []store.Prediction
-	documents    map[string][]map[string]any
+	documents    map[string][]document
+}
+
+// document is one as it was saved, and its id.
+type document struct {
+	id   any
+	data map[string]any
+}
+
+// whole returns the document as the store gives it.
+func (d document) whole() map[string]any {
+	whole := maps.Clone(d.data)
+	whole[store.KeyID] = d.id
+	return whole
 }
 
 // Measurements returns the measurements that the node has saved, in order.
@@ -38,12 +51,17 @@ func (r *Runner) Predictions() []store.Prediction {
 }
 
 // Documents reads into res, a pointer to a slice, the documents of the
-// collection coll, in the order they were saved.
+// collection coll, in the order and with the fields they were saved with: the id
+// that the store adds is what DB.Find shows.
 func (r *Runner) Documents(coll string, res any) {
 	r.t.Helper()
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	data, err := json.Marshal(append([]map[string]any{}, r.store.documents[coll]...))
+	all := []map[string]any{}
+	for _, d := range r.store.documents[coll] {
+		all = append(all, d.data)
+	}
+	data, err := json.Marshal(all)
 	if err == nil {
 		err = json.Unmarshal(data, res)
 	}
@@ -113,15 +131,17 @@ func add[T any](r *http.Request, to *[]T) (struct{}, error) {
 
 // save needs m.mu.
 func (m *memory) save(coll string, raw []byte) (store.Saved, error) {
-	document, err := decodeObject(raw)
-	if err != nil {
-		return store.Saved{}, errors.New("data: not a JSON object")
+	data, err := decodeObject(raw)
+	if err != nil || data == nil {
+		return store.Saved{}, errors.New("data: missing: a document is a JSON object")
 	}
 	if m.documents == nil {
-		m.documents = map[string][]map[string]any{}
+		m.documents = map[string][]document{}
 	}
-	m.documents[coll] = append(m.documents[coll], document)
-	return store.Saved{ID: strconv.Itoa(len(m.documents[coll]))}, nil
+	whole := maps.Clone(data)
+	id := store.DocumentID(whole)
+	m.documents[coll] = append(m.documents[coll], document{whole[store.KeyID], data})
+	return store.Saved{ID: id}, nil
 }
 
 func (m *memory) find(r *http.Request, coll string) (any, error) {
@@ -138,9 +158,9 @@ func (m *memory) find(r *http.Request, coll string) (any, error) {
 		return nil, fmt.Errorf("query: %w", err)
 	}
 	found := []map[string]any{}
-	for _, document := range m.documents[coll] {
-		if query.Match(document) {
-			found = append(found, document)
+	for _, d := range m.documents[coll] {
+		if whole := d.whole(); query.Match(whole) {
+			found = append(found, whole)
 		}
 	}
 	return map[string]any{"documents": found}, nil

@@ -142,7 +142,7 @@ func (p *parser) value(value any, depth int) error {
 // checkText refuses what SQLite would not compare as text.
 func checkText(s string) error {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return fmt.Errorf("%q is no text", s)
+		return fmt.Errorf("%q is not text", s)
 	}
 	return nil
 }

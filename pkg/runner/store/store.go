@@ -3,7 +3,13 @@
 // JSON over HTTP, on a Unix socket in a local run.
 package store
 
-import "time"
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
 
 // Paths of the store's API. All take POST with a JSON body; the first two also
 // GET, which reads back what was saved.
@@ -31,7 +37,8 @@ type Measurement struct {
 	Name string `json:"name"`
 	// Fields are the values: numbers, strings, booleans; at least one.
 	Fields map[string]any `json:"fields"`
-	// Tags are what to select by.
+	// Tags are what to select by. The store adds version, workflow and node of who
+	// saves where the tags have none of these names.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Time is when it was measured; zero means when it is saved.
 	Time time.Time `json:"time,omitzero"`
@@ -42,18 +49,47 @@ type Measurement struct {
 // Prediction is a predicted value and what turned out true, or why there is
 // none.
 type Prediction struct {
-	PredictedValue string         `json:"predicted_value"`
-	TrueValue      string         `json:"true_value"`
-	Extra          map[string]any `json:"extra,omitempty"`
+	PredictedValue string `json:"predicted_value"`
+	TrueValue      string `json:"true_value"`
+	// Extra is any JSON value.
+	Extra any `json:"extra,omitempty"`
 	// Date is when it was predicted; zero means when it is saved.
 	Date time.Time `json:"date,omitzero"`
 	// Error is empty, missing_values or new_labels.
 	Error string `json:"error,omitempty"`
 }
 
-// Saved answers a document that was saved.
+// Saved answers what was saved. A document's id is its field "_id".
 type Saved struct {
 	ID string `json:"id"`
+}
+
+// KeyID is the field of a document that is its id. The store sets it where the
+// document has none.
+const KeyID = "_id"
+
+// NewID returns an id as MongoDB makes them: 24 hexadecimal digits, those made
+// later being greater than those made in seconds before.
+func NewID() string {
+	var id [12]byte
+	binary.BigEndian.PutUint32(id[:], uint32(time.Now().Unix()))
+	_, _ = rand.Read(id[4:]) // it never fails
+	return hex.EncodeToString(id[:])
+}
+
+// DocumentID returns the id of document as text, having set one if there is none.
+func DocumentID(document map[string]any) string {
+	switch id := document[KeyID].(type) {
+	case string:
+		return id
+	case nil:
+		made := NewID()
+		document[KeyID] = made
+		return made
+	default:
+		text, _ := json.Marshal(id)
+		return string(text)
+	}
 }
 
 // FindRequest asks for the documents that match a query: see [ParseQuery].
