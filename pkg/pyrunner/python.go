@@ -70,7 +70,10 @@ func candidates(path string) []string {
 	return found
 }
 
+// probeCode looks for protobuf where a node would, but not in the folder that this program runs in: it may be
+// a bundle, whose code runs in its nodes only.
 const probeCode = `import sys
+sys.path[:] = [folder for folder in sys.path if folder]
 if sys.version_info < (3, 9): sys.exit("Python %d.%d is older than 3.9" % sys.version_info[:2])
 try: import google.protobuf
 except ImportError as e: sys.exit(str(e))`
