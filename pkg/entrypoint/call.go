@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,62 +23,138 @@ type inbound struct {
 	traceState  string
 }
 
-// ticket is a request's place among those in flight, with a reference to its
-// table: what [Entrypoint.admit] grants before anything of the request is read.
-// It is used up by call, or given back by release.
-type ticket struct {
-	entry *Entrypoint
-	table *table
-	// route may be set after admission, where only the request's body names it,
-	// and must be set before call.
-	route *route
-	begin time.Time
-}
-
-// admit grants a request its place, or says why there is none. It takes over
-// the caller's reference to t. r is nil while it is not known.
-func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
-	k := ticket{entry: e, table: t, route: r, begin: time.Now()}
-	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
-		k.release()
-		return ticket{}, k.finish(overloaded(t, r, e.options.MaxInFlight))
-	}
-	return k, nil
-}
-
-// release gives the place back.
-func (k *ticket) release() {
-	k.entry.inFlight.Add(-1)
-	k.table.release()
-}
-
-// finish counts the request's end and hands its failure on.
-func (k *ticket) finish(failure *spb.Status) *spb.Status {
-	if k.route != nil {
-		k.route.counters.done(code.Code(failure.GetCode()), time.Since(k.begin))
-	}
-	return failure
-}
-
 // request is one call on its way. Two parties work on it: the caller's
 // goroutine, which waits for the answer, and the delivery's, which may go on
 // behind an early reply. The last one to finish gives the ticket back.
 type request struct {
 	ticket
+	id       requestID
 	first    Parcel
 	answer   chan answer // one slot, for the first answer
 	answered atomic.Bool
-	step     atomic.Int32
+	async    bool // the caller has not waited for the answer from the first
+	progress Progress
 	parties  atomic.Int32
-	deadline time.Time
+	deadline time.Time    // the caller's
 	ended    atomic.Int64 // how long the delivery took that brought no answer itself; 0 while it runs
-	cancel   context.CancelFunc
+	// work is the delivery's context. It ends at the caller's deadline, or, once
+	// the caller has been answered, with the background timeout.
+	work   context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
 }
+
+// Why a delivery's context has ended.
+var (
+	errDeadline = errors.New("the deadline has passed")
+	errGone     = errors.New("nobody waits any more")
+	errStopping = errors.New("the version is stopping")
+)
 
 // answer is what the caller gets: data, or a failure.
 type answer struct {
 	data    mem.Buffer
 	failure *spb.Status
+}
+
+// start makes a request of in, which ends at deadline, and uses the ticket up.
+func (k ticket) start(in inbound, deadline time.Time, async bool) *request {
+	e := k.entry
+	id, token := e.sealer.seal(deadline)
+	if len(in.traceState) > event.MaxTraceState {
+		in.traceState = ""
+	}
+	r := &request{ticket: k, id: id, answer: make(chan answer, 1), deadline: deadline, async: async}
+	r.parties.Store(2)
+	r.progress.begin(deadline, async)
+	r.first = Parcel{Data: in.data, Event: &event.Event{
+		ID:            id.String(),
+		Source:        k.table.source,
+		Type:          event.TypeMessage,
+		Message:       string(k.route.input.FullName()),
+		CorrelationID: id.String(),
+		CausationID:   in.causationID,
+		Workflow:      k.route.Name,
+		Deadline:      deadline,
+		Replied:       async,
+		ReplyToken:    token,
+		TraceParent:   event.NextSpan(in.traceParent),
+		TraceState:    in.traceState,
+	}}
+	r.work, r.cancel = context.WithCancelCause(e.base)
+	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
+	e.pending.add(id, r)
+	return r
+}
+
+// call sends in through the workflow and waits for its answer until ctx is done
+// or the deadline has passed. It uses the ticket up, takes over the data, and
+// returns the answer's bytes, which the caller must free, or the failure to tell.
+func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) {
+	deadline := time.Now().Add(k.entry.options.Timeout) // receiving it took as long as it took
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	r := k.start(in, deadline, false)
+	go r.deliver()
+	a := r.await(ctx)
+	return a.data, a.failure
+}
+
+// accept sends in through the workflow for a caller who does not wait for the
+// answer. It returns once the event has been sent to the first step, or to the
+// workflow's channel, and until then ends with ctx; or it returns the failure.
+// It uses the ticket up and takes over the data.
+func (k ticket) accept(ctx context.Context, in inbound) *spb.Status {
+	r := k.start(in, time.Now().Add(k.entry.options.BackgroundTimeout), true)
+	sent := make(chan struct{})
+	r.first.sent = sync.OnceFunc(func() { close(sent) })
+	go r.deliver()
+	caller, left := context.WithCancel(context.Background())
+	failed := make(chan *spb.Status, 1)
+	go func() {
+		defer left()
+		a := r.await(caller)
+		if a.data != nil {
+			a.data.Free()
+		}
+		if a.failure != nil {
+			k.entry.log.Warn("an asynchronous request failed", "workflow", k.route.Name,
+				"correlation", r.first.Event.CorrelationID, "error", a.failure.GetMessage())
+		}
+		failed <- a.failure
+	}()
+	select {
+	case <-sent:
+		return nil
+	case failure := <-failed:
+		return failure
+	case <-ctx.Done():
+		left()
+		return <-failed
+	}
+}
+
+// deliver runs the delivery to its end, which may come after the answer.
+func (r *request) deliver() {
+	defer r.leave()
+	last, err := r.route.delivery.Deliver(r.work, &r.first, &r.progress)
+	switch {
+	case err != nil:
+		failure := r.failure(err)
+		if !r.offer(answer{failure: failure}) && r.progress.replied() && !r.async {
+			r.entry.log.Warn("the work behind an answer failed", "workflow", r.route.Name,
+				"correlation", r.first.Event.CorrelationID, "error", failure.GetMessage())
+		}
+	case last != nil:
+		r.offer(r.read(last))
+	default: // the answer has come, or will, at the reply port
+		r.ended.Store(int64(time.Since(r.begin)))
+		if r.async && r.route.Address == "" {
+			// A node answers its POST once it has replied: little can come any more.
+			r.timer.Reset(r.entry.options.Timeout)
+		}
+	}
 }
 
 // offer makes a the answer unless there has been one.
@@ -92,83 +169,56 @@ func (r *request) offer(a answer) bool {
 	return true
 }
 
-func (r *request) leave() {
-	if r.parties.Add(-1) == 0 {
-		r.cancel()
-		r.release()
+// reply is offer for an answer that came at the reply port, behind which the
+// delivery may go on: nobody's own deadline ends that any more.
+func (r *request) reply(a answer) bool {
+	if !r.async && !r.answered.Load() && r.timer.Stop() {
+		background := r.entry.options.BackgroundTimeout
+		r.progress.goOn(time.Now().Add(background))
+		r.timer.Reset(background)
 	}
+	return r.offer(a)
 }
 
-// call sends in through the workflow and waits for its answer until ctx is done
-// or the deadline has passed. It uses the ticket up, takes over the data, and
-// returns the answer's bytes, which the caller must free, or the failure to tell.
-func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) {
-	e := k.entry
-	deadline := time.Now().Add(e.options.Timeout) // receiving it took as long as it took
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	id, token := e.sealer.seal(deadline)
-	req := &request{ticket: k, answer: make(chan answer, 1), deadline: deadline}
-	req.parties.Store(2)
-	req.step.Store(-1)
-	req.first = Parcel{Data: in.data, Event: &event.Event{
-		ID:            id.String(),
-		Source:        k.table.source,
-		Type:          event.TypeMessage,
-		Message:       string(k.route.input.FullName()),
-		CorrelationID: id.String(),
-		CausationID:   in.causationID,
-		Workflow:      k.route.Name,
-		Deadline:      deadline,
-		ReplyToken:    token,
-		TraceParent:   event.NextSpan(in.traceParent),
-		TraceState:    in.traceState,
-	}}
-	var delivery context.Context
-	delivery, req.cancel = context.WithDeadline(e.base, deadline)
-	e.pending.add(id, req)
-	go req.deliver(delivery)
-	a := req.await(ctx, delivery)
-	e.pending.remove(id)
-	req.leave()
-	return a.data, k.finish(a.failure)
-}
-
-// deliver runs the delivery to its end, which may come after the answer.
-func (r *request) deliver(ctx context.Context) {
-	defer r.leave()
-	last, err := r.route.delivery.Deliver(ctx, &r.first, &r.step)
-	switch {
-	case err != nil:
-		r.offer(answer{failure: r.failure(ctx, err)})
-	case last != nil:
-		r.offer(r.read(last))
-	default: // the answer has come, or will, at the reply port
-		r.ended.Store(int64(time.Since(r.begin)))
-	}
-}
-
-// await waits for the first of answer, deadline and the caller's own end. An
-// answer that is there wins over an end at the same instant.
-func (r *request) await(caller, delivery context.Context) answer {
+// await waits for the first of answer, deadline and the caller's own end, which
+// end the delivery too, and counts what came of it.
+func (r *request) await(caller context.Context) (a answer) {
 	select {
-	case a := <-r.answer:
-		return a
+	case a = <-r.answer:
 	case <-caller.Done():
-	case <-delivery.Done():
+		a = r.giveUp(caller)
+	case <-r.work.Done():
+		a = r.giveUp(caller)
 	}
-	if r.answered.Swap(true) { // no later answer is taken: nobody would free it
+	r.entry.pending.remove(r.id)
+	r.finish(a.failure)
+	r.leave()
+	return a
+}
+
+// giveUp ends the delivery, for nobody waits any more. An answer that came at the
+// same instant wins; no later one is taken, for nobody would free it.
+func (r *request) giveUp(caller context.Context) answer {
+	if r.answered.Swap(true) {
 		return <-r.answer
 	}
-	r.cancel() // nobody waits any more: the node's call ends too
+	r.cancel(errGone)
 	if errors.Is(caller.Err(), context.Canceled) {
 		return answer{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the caller cancelled the request"}}
 	}
 	return answer{failure: r.late()}
 }
 
-// late is the failure of a request whose deadline has passed.
+func (r *request) leave() {
+	if r.parties.Add(-1) == 0 {
+		r.timer.Stop()
+		r.cancel(nil)
+		r.release()
+	}
+}
+
+// late is the failure of a request whose time is over: its deadline has passed,
+// or the entrypoint stops.
 func (r *request) late() *spb.Status {
 	f := event.Failure{
 		Code:     code.Code_DEADLINE_EXCEEDED,
@@ -177,14 +227,20 @@ func (r *request) late() *spb.Status {
 		Workflow: r.route.Name,
 		Version:  r.table.version.Name,
 	}
+	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
+	switch {
+	case r.entry.base.Err() != nil:
+		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
+		f.Text = fmt.Sprintf("workflow %q gave no answer before the version stopped", r.route.Name)
+	case r.progress.replied() && ended == 0:
+		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.entry.options.BackgroundTimeout)
+	}
 	by := "its Sequence"
-	if i := int(r.step.Load()); i >= 0 && i < len(r.route.Steps) {
+	if i := r.progress.at(); i >= 0 && i < len(r.route.Steps) {
 		f.Node = r.route.Steps[i].Node
 		by = fmt.Sprintf("node %q", f.Node)
 	}
-	// Shortly before the deadline nodes give up by their own clocks, which is no loss.
-	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
-	switch {
+	switch { // shortly before the deadline nodes give up by their own clocks, which is no loss
 	case ended > 0 && ended < early:
 		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
 		r.entry.log.Warn("no reply came", "workflow", f.Workflow, "node", f.Node, "correlation", r.first.Event.CorrelationID, "taken", ended)
@@ -195,10 +251,10 @@ func (r *request) late() *spb.Status {
 }
 
 // failure is what the caller is told of an error of the delivery.
-func (r *request) failure(ctx context.Context, err error) *spb.Status {
+func (r *request) failure(err error) *spb.Status {
 	var f *event.Failure
 	switch {
-	case ctx.Err() != nil:
+	case r.work.Err() != nil:
 		return r.late()
 	case errors.As(err, &f):
 		f.Workflow, f.Version = r.route.Name, r.table.version.Name
@@ -210,17 +266,4 @@ func (r *request) failure(ctx context.Context, err error) *spb.Status {
 			Workflow: r.route.Name, Version: r.table.version.Name,
 		}.Status()
 	}
-}
-
-func overloaded(t *table, r *route, limit int) *spb.Status {
-	f := event.Failure{
-		Code:    code.Code_RESOURCE_EXHAUSTED,
-		Reason:  event.ReasonOverload,
-		Text:    fmt.Sprintf("the version works on %d requests, its limit; try again later", limit),
-		Version: t.version.Name,
-	}
-	if r != nil {
-		f.Workflow = r.Name
-	}
-	return f.Status()
 }

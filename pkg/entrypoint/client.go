@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -63,12 +64,18 @@ func (c *client) close() {
 	c.secure.CloseIdleConnections()
 }
 
+// outgoing is what is posted: data, and what to call once all of it has been sent.
+type outgoing struct {
+	data []byte
+	sent func() // may be nil
+}
+
 // post posts data to address and returns the answer, whose body must be closed.
 // Data is not used any more once post has returned. The exchange, reading the
 // body included, ends when ctx does.
-func (c *client) post(ctx context.Context, address *url.URL, header http.Header, data []byte) (*http.Response, error) {
+func (c *client) post(ctx context.Context, address *url.URL, header http.Header, out outgoing) (*http.Response, error) {
 	if address.Scheme != "http" {
-		return c.postSecure(ctx, address, header, data)
+		return c.postSecure(ctx, address, header, out)
 	}
 	l, err := c.connect(ctx, address)
 	if err != nil {
@@ -77,7 +84,10 @@ func (c *client) post(ctx context.Context, address *url.URL, header http.Header,
 	x := &answerBody{client: c, link: l, host: address.Host}
 	// A deadline in the past ends whatever the link is at.
 	x.stop = context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })
-	sent := c.send(l, address, header, data)
+	sent := c.send(l, address, header, out.data)
+	if sent == nil && out.sent != nil {
+		out.sent()
+	}
 	if sent != nil && ctx.Err() == nil {
 		_ = l.SetReadDeadline(time.Now().Add(refusedPatience))
 	}
@@ -94,8 +104,15 @@ func (c *client) post(ctx context.Context, address *url.URL, header http.Header,
 }
 
 // postSecure is post over net/http's client, which may read data longer.
-func (c *client) postSecure(ctx context.Context, address *url.URL, header http.Header, data []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(bytes.Clone(data)))
+func (c *client) postSecure(ctx context.Context, address *url.URL, header http.Header, out outgoing) (*http.Response, error) {
+	if out.sent != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(wrote httptrace.WroteRequestInfo) {
+			if wrote.Err == nil {
+				out.sent()
+			}
+		}})
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(bytes.Clone(out.data)))
 	if err != nil {
 		return nil, err
 	}

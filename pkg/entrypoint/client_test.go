@@ -50,7 +50,7 @@ func rawNode(t *testing.T, answer string) (*url.URL, *atomic.Int32) {
 // exchangeOnce posts data and returns status and body.
 func exchangeOnce(t *testing.T, c *client, to *url.URL, data string) (int, string, error) {
 	t.Helper()
-	res, err := c.post(t.Context(), to, http.Header{"Ce-Id": {"1"}}, []byte(data))
+	res, err := c.post(t.Context(), to, http.Header{"Ce-Id": {"1"}}, outgoing{data: []byte(data)})
 	if err != nil {
 		return 0, "", err
 	}
@@ -146,7 +146,7 @@ func TestClientEndsWithItsContext(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	_, err = client.post(ctx, to, http.Header{}, nil)
+	_, err = client.post(ctx, to, http.Header{}, outgoing{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 

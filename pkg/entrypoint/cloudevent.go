@@ -19,8 +19,9 @@ import (
 )
 
 // takeEvent answers a producer's CloudEvent, binary or structured, with
-// protobuf or JSON data, by a CloudEvent in the same form; or by 202 at once
-// when the producer prefers that (RFC 7240, respond-async). workflow comes from
+// protobuf or JSON data, by a CloudEvent in the same form; or by 202 as soon as
+// the event is on its way when the producer prefers that (RFC 7240,
+// respond-async). workflow comes from
 // the path and may be empty.
 func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow string) {
 	t := e.acquire()
@@ -45,7 +46,10 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		return
 	}
 	if prefersAsync(r) {
-		go k.answerNobody(in.request) //nolint:gosec // the producer's context ends with the 202, the request does not
+		if failure := k.accept(r.Context(), in.request); failure != nil {
+			writeStatus(w, httpStatus(failure.GetCode()), failure)
+			return
+		}
 		w.Header().Set("Preference-Applied", "respond-async")
 		w.WriteHeader(http.StatusAccepted)
 		return
@@ -99,16 +103,6 @@ func (e *Entrypoint) refuseEvent(w http.ResponseWriter, in *cloudevents.Event, r
 		linger(w)
 	}
 	refusal.write(w)
-}
-
-// answerNobody runs a request whose caller does not wait.
-func (k ticket) answerNobody(in inbound) {
-	out, failure := k.call(context.Background(), in)
-	if failure != nil {
-		k.entry.log.Warn("a request that nobody waits for failed", "workflow", k.route.Name, "error", failure.GetMessage())
-		return
-	}
-	out.Free()
 }
 
 // answerEvent writes the answer to a producer's event.

@@ -3,6 +3,7 @@ package entrypoint
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/mem"
 
@@ -11,13 +12,12 @@ import (
 
 // Delivery carries events through one workflow's nodes.
 type Delivery interface {
-	// Deliver carries first through the workflow, takes over its data, and
-	// keeps step at the index of the step at work, where it knows. It returns
-	// the event of the last step; nil when the chain ended without one, so that
-	// the answer has come or will come at the reply port; or an error, which is
-	// an *event.Failure where the caller should see its text as it is. It
-	// returns soon after ctx is done.
-	Deliver(ctx context.Context, first *Parcel, step *atomic.Int32) (last *Parcel, err error)
+	// Deliver carries first through the workflow, takes over its data, and keeps
+	// progress where it is. It returns the event of the last step; nil when the
+	// chain ended without one, so that the answer has come or will come at the
+	// reply port; or an error, which is an *event.Failure where the caller should
+	// see its text as it is. It returns soon after ctx is done.
+	Deliver(ctx context.Context, first *Parcel, progress *Progress) (last *Parcel, err error)
 }
 
 // Parcel is an event and the buffer that holds its data; Event.Data is unused.
@@ -26,4 +26,40 @@ type Delivery interface {
 type Parcel struct {
 	Event *event.Event
 	Data  mem.Buffer
+	sent  func() // called each time all of it has been sent; may be nil
 }
+
+// Progress is what a delivery and its request know of each other while the
+// delivery is at work.
+type Progress struct {
+	step     atomic.Int32
+	deadline atomic.Int64 // Unix time in ns
+	detached atomic.Bool
+}
+
+func (p *Progress) begin(deadline time.Time, detached bool) {
+	p.step.Store(-1)
+	p.deadline.Store(deadline.UnixNano())
+	p.detached.Store(detached)
+}
+
+// reach notes which step, by its index, is at work from now on.
+func (p *Progress) reach(step int) { p.step.Store(int32(step)) }
+
+// at is the index of the step at work, negative where nobody knows.
+func (p *Progress) at() int { return int(p.step.Load()) }
+
+// goOn notes that the caller has been answered, and until when the rest may go on.
+func (p *Progress) goOn(deadline time.Time) {
+	p.deadline.Store(deadline.UnixNano())
+	p.detached.Store(true)
+}
+
+// replied reports whether no caller waits any more.
+func (p *Progress) replied() bool { return p.detached.Load() }
+
+// until is when the work must have ended.
+func (p *Progress) until() time.Time { return time.Unix(0, p.deadline.Load()) }
+
+// stamp says on e what holds now. It is done each time e is sent.
+func (p *Progress) stamp(e *event.Event) { e.Replied, e.Deadline = p.replied(), p.until() }

@@ -90,8 +90,8 @@ func (e *Entrypoint) registerReflection(s grpc.ServiceRegistrar) {
 		_ = own.RegisterFile(file) // the first file of a new registry
 	}
 	o := reflection.ServerOptions{Services: liveServices{e}, DescriptorResolver: liveFiles{e, own}}
-	v1.RegisterServerReflectionServer(s, reflection.NewServerV1(o))
-	v1alpha.RegisterServerReflectionServer(s, reflection.NewServer(o))
+	v1.RegisterServerReflectionServer(s, reflectionV1{reflection.NewServerV1(o), e.leaving})
+	v1alpha.RegisterServerReflectionServer(s, reflectionV1Alpha{reflection.NewServer(o), e.leaving})
 }
 
 // liveServices lists the services of the version in force and our own.
@@ -150,16 +150,4 @@ func find[T any](l liveFiles, look func(*protoregistry.Files) (T, error)) (T, er
 		found, err = look(protoregistry.GlobalFiles)
 	}
 	return found, err
-}
-
-// reportHealth tells the health service which services there are.
-func (e *Entrypoint) reportHealth(old, current *table) {
-	if old != nil {
-		for _, name := range old.services() {
-			e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN)
-		}
-	}
-	for _, name := range current.services() {
-		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync/atomic"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
@@ -62,11 +61,11 @@ func nodeURL(text string) (*url.URL, error) {
 }
 
 // Deliver implements [Delivery].
-func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32) (*Parcel, error) {
+func (d *direct) Deliver(ctx context.Context, first *Parcel, progress *Progress) (*Parcel, error) {
 	p := *first
 	for i := range d.steps {
-		step.Store(int32(i))
-		next, err := d.try(ctx, &d.steps[i], &p)
+		progress.reach(i)
+		next, err := d.try(ctx, &d.steps[i], &p, progress)
 		p.Data.Free()
 		if err != nil {
 			return nil, nodeFailure(d.steps[i].node, err)
@@ -74,10 +73,10 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32)
 		if next == nil || next.Event.Type != event.TypeMessage {
 			return next, nil
 		}
-		// What ties an event to its request is ours to say, not the node's.
+		// What ties an event to its request is ours to say, not the node's; try
+		// stamps it.
 		next.Event.CorrelationID = first.Event.CorrelationID
 		next.Event.Workflow = first.Event.Workflow
-		next.Event.Deadline = first.Event.Deadline
 		next.Event.ReplyToken = first.Event.ReplyToken
 		p = *next
 	}
@@ -85,8 +84,9 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, step *atomic.Int32)
 }
 
 // try posts p until an answer is final, the retries are used up or ctx is done.
-func (d *direct) try(ctx context.Context, to *directStep, p *Parcel) (*Parcel, error) {
+func (d *direct) try(ctx context.Context, to *directStep, p *Parcel, progress *Progress) (*Parcel, error) {
 	for attempt, delay := 0, d.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
+		progress.stamp(p.Event)
 		answer, err := d.call(ctx, to, p)
 		if err == nil || attempt >= d.retry.Count || ctx.Err() != nil || !retryable(err) {
 			return answer, err

@@ -10,17 +10,15 @@ package entrypoint
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net"
-	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -69,6 +67,9 @@ type Step struct {
 type Options struct {
 	// Timeout bounds a request without a shorter deadline of its own. Default 30 s.
 	Timeout time.Duration
+	// BackgroundTimeout bounds the work behind an early reply, counted from the
+	// reply, and asynchronous requests. Default 1 hour.
+	BackgroundTimeout time.Duration
 	// MaxMessageBytes bounds a message in either direction; a larger one is
 	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
 	MaxMessageBytes int
@@ -133,9 +134,15 @@ type Entrypoint struct {
 	health       *health.Server
 	inFlight     atomic.Int64
 	ready        atomic.Bool
+	// swap guards the change of tables; closed says that the last one has been let go.
+	swap   sync.Mutex
+	closed bool
+	// leaving ends when the entrypoint begins to stop.
+	leaving context.Context
+	leave   context.CancelFunc
 	// base ends what is left of requests when a graceful stop takes too long.
 	base context.Context
-	end  context.CancelFunc
+	end  context.CancelCauseFunc
 }
 
 // New returns an entrypoint for v. It fails when v is inconsistent: a workflow
@@ -166,18 +173,20 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.budget = newBudget(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
 	e.buffers = newBufferPool(e.budget)
 	e.metrics.held(func() float64 { return float64(e.budget.used()) })
-	e.base, e.end = context.WithCancel(context.Background())
+	e.base, e.end = context.WithCancelCause(context.Background())
+	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.inFlight(func() float64 { return float64(e.inFlight.Load()) })
 	t, err := e.newTable(v)
 	if err != nil {
 		return nil, err
 	}
-	e.install(t)
-	return e, nil
+	_, err = e.install(t)
+	return e, err
 }
 
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
+	setDefault(&o.BackgroundTimeout, time.Hour)
 	setDefault(&o.MaxMessageBytes, 4<<20)
 	setDefault(&o.MaxInFlight, 10_000)
 	least := leastBudget * int64(o.MaxMessageBytes)
@@ -204,113 +213,4 @@ func setDefault[T comparable](to *T, value T) {
 	if *to == zero {
 		*to = value
 	}
-}
-
-// Update makes v what is served from now on, atomically: a request goes through
-// the version it began with. drained is closed once no request that began with
-// the old version is left, the rest of a workflow behind an early reply
-// included. On error the old version stays.
-func (e *Entrypoint) Update(v Version) (drained <-chan struct{}, err error) {
-	t, err := e.newTable(v)
-	if err != nil {
-		return nil, err
-	}
-	return e.install(t), nil
-}
-
-func (e *Entrypoint) install(t *table) <-chan struct{} {
-	old := e.table.Swap(t)
-	e.reportHealth(old, t)
-	if old == nil {
-		return nil
-	}
-	old.release()
-	return old.drained
-}
-
-// Serve serves on l until ctx is done, then stops gracefully: no new
-// connections, GOAWAY on the old ones, requests in flight finish while replies
-// are still taken, at most for ConnectionGrace. It closes the listeners. The
-// error is that of the first server that failed, or of a stop that had to be
-// forced.
-func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
-	advertise := e.options.Advertise
-	if advertise == "" {
-		advertise = l.Reply.Addr().String()
-	}
-	sealer, err := newSealer(e.options.Key, e.table.Load().version.Name, advertise)
-	if err != nil {
-		return err
-	}
-	e.sealer = sealer
-
-	grpcServer := e.newGRPCServer()
-	web := e.newWebServer(guardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
-	reply := e.newReplyServer(l.Reply.Addr())
-	failed := make(chan error, 3)
-	go func() { failed <- grpcServer.Serve(e.budget.listen(l.GRPC)) }()
-	go func() { failed <- ignoreClosed(web.Serve(e.budget.listen(l.Web))) }()
-	go func() { failed <- ignoreClosed(reply.Serve(e.budget.listen(l.Reply))) }()
-	go e.budget.watch(e.base.Done())
-	e.setReady(true)
-
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-		err = fmt.Errorf("cannot serve: %w", err)
-	}
-	e.setReady(false)
-	return errors.Join(err, e.stop(grpcServer, web, reply))
-}
-
-// stop ends the servers in the order that loses nothing: callers first, the
-// reply port last, for what is in flight still needs it.
-func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
-	defer cancel()
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		grpcServer.GracefulStop()
-	}()
-	errWeb := web.Shutdown(ctx)
-	select {
-	case <-drained:
-	case <-ctx.Done():
-	}
-	t := e.table.Load()
-	t.release()
-	var err error
-	select {
-	case <-t.drained:
-	case <-ctx.Done():
-		err = fmt.Errorf("stopped with %d requests unfinished after %s", e.inFlight.Load(), e.options.ConnectionGrace)
-	}
-	e.end()
-	grpcServer.Stop()
-	_ = web.Close()
-	_ = reply.Close()
-	e.client.close()
-	e.straight.close()
-	if errors.Is(errWeb, context.DeadlineExceeded) {
-		errWeb = nil // said by err
-	}
-	return errors.Join(err, errWeb)
-}
-
-func (e *Entrypoint) setReady(ready bool) {
-	e.ready.Store(ready)
-	if ready {
-		e.health.Resume()
-		e.reportHealth(nil, e.table.Load())
-		return
-	}
-	e.health.Shutdown()
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }

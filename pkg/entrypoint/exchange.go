@@ -65,12 +65,12 @@ func (a *answerError) Error() string {
 func (x *exchange) once(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
 	header := make(http.Header, 14)
 	p.Event.WriteHeader(header)
-	return x.send(ctx, address, header, p.Data)
+	return x.send(ctx, address, header, p)
 }
 
-// send posts data under header to address; see once.
-func (x *exchange) send(ctx context.Context, address *url.URL, header http.Header, data mem.Buffer) (*Parcel, error) {
-	res, err := x.client.post(ctx, address, header, data.ReadOnlyData())
+// send posts p's data under header to address; see once.
+func (x *exchange) send(ctx context.Context, address *url.URL, header http.Header, p *Parcel) (*Parcel, error) {
+	res, err := x.client.post(ctx, address, header, outgoing{p.Data.ReadOnlyData(), p.sent})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (x *exchange) send(ctx context.Context, address *url.URL, header http.Heade
 	if err != nil {
 		return nil, err
 	}
-	return &Parcel{answer, body}, nil
+	return &Parcel{Event: answer, Data: body}, nil
 }
 
 // malformedError is an answer that trying again cannot mend: an event that is

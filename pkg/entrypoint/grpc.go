@@ -46,7 +46,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
 	own := &ownServices{Server: s, budget: e.budget}
-	grpc_health_v1.RegisterHealthServer(own, e.health)
+	grpc_health_v1.RegisterHealthServer(own, healthService{e.health, e.leaving})
 	e.registerReflection(own)
 	e.registerDescribe(own)
 	return s

@@ -66,7 +66,7 @@ func (e *Entrypoint) takeReply(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return answer{}, err
 		}
-		return req.read(&Parcel{ev, data}), nil
+		return req.read(&Parcel{Event: ev, Data: data}), nil
 	}))
 }
 
@@ -108,7 +108,7 @@ func (e *Entrypoint) take(r *http.Request, read func(*request, *event.Event) (an
 	if err != nil { // the connection broke; who sends it will send it again
 		return e.drop(dropUnreadable, err)
 	}
-	if !req.offer(a) {
+	if !req.reply(a) {
 		return e.drop(dropDuplicate, nil)
 	}
 	return http.StatusAccepted
@@ -146,7 +146,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	}
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: token.address, Path: r.URL.Path}
-	if _, err := e.newExchange().send(ctx, to, header, data); err != nil {
+	if _, err := e.newExchange().send(ctx, to, header, &Parcel{Data: data}); err != nil {
 		return e.drop(dropForward, fmt.Errorf("cannot pass it to the replica that holds the request: %w", err))
 	}
 	e.metrics.forwarded.Inc()

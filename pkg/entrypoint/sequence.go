@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -28,9 +27,9 @@ type sequence struct {
 const maxPause = time.Second
 
 // Deliver implements [Delivery].
-func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) (*Parcel, error) {
+func (s *sequence) Deliver(ctx context.Context, first *Parcel, progress *Progress) (*Parcel, error) {
 	defer first.Data.Free()
-	answer, err := s.reach(ctx, first)
+	answer, err := s.reach(ctx, first, progress)
 	if err == nil {
 		if answer != nil { // a channel answers with no event; one that does adds nothing
 			answer.Data.Free()
@@ -50,19 +49,25 @@ func (s *sequence) Deliver(ctx context.Context, first *Parcel, _ *atomic.Int32) 
 // reach posts p as soon as there is somebody to take it: a dispatcher that is
 // started anew is back within seconds. It gives up when patience ends, or a
 // quarter of the request's time is left: the caller is told why, not just late.
-func (s *sequence) reach(ctx context.Context, p *Parcel) (*Parcel, error) {
-	patience := s.retry.Patience
-	if deadline, ok := ctx.Deadline(); ok {
-		patience = min(patience, time.Until(deadline)*3/4)
-	}
-	last := time.Now().Add(patience)
+func (s *sequence) reach(ctx context.Context, p *Parcel, progress *Progress) (*Parcel, error) {
+	last := time.Now().Add(min(s.retry.Patience, time.Until(progress.until())*3/4))
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
+		progress.stamp(p.Event)
 		answer, err := s.once(ctx, s.address, p)
 		left := time.Until(last)
-		if !undialed(err) && !unclaimed(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
+		if !undialed(err) && !unclaimed(err) && !turnedAway(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
 			return answer, err
 		}
 	}
+}
+
+// turnedAway says whether err is an answer by which a channel has not accepted the
+// event, and which Knative's data plane contract wants tried again: 404, 408, 409
+// or 429, of a dispatcher or a broker that does not know the channel yet or is too
+// busy. A step's own answer never comes through as one of these.
+func turnedAway(err error) bool {
+	var answered *answerError
+	return errors.As(err, &answered) && answered.status < 500 && retryable(err)
 }
 
 // unclaimed says whether err is what Knative's in-memory dispatcher answers to an

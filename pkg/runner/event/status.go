@@ -21,6 +21,7 @@ const (
 	ReasonDeadline       = "DEADLINE"          // no answer in time
 	ReasonNoAnswer       = "NO_ANSWER"         // the workflow ended without an answer
 	ReasonTooLarge       = "MESSAGE_TOO_LARGE" // a message above the limit
+	ReasonStopping       = "STOPPING"          // the version stopped before there was an answer
 	ReasonOverload       = "OVERLOAD"          // the version works on as many requests as it may
 )
 

@@ -1,0 +1,61 @@
+package entrypoint
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// ticket is a request's place among those in flight, with a reference to its
+// table: what [Entrypoint.admit] grants before anything of the request is read.
+// It is used up by call, or given back by release.
+type ticket struct {
+	entry *Entrypoint
+	table *table
+	// route may be set after admission, where only the request's body names it,
+	// and must be set before call.
+	route *route
+	begin time.Time
+}
+
+// admit grants a request its place, or says why there is none. It takes over
+// the caller's reference to t. r is nil while it is not known.
+func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
+	k := ticket{entry: e, table: t, route: r, begin: time.Now()}
+	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
+		k.release()
+		return ticket{}, k.finish(overloaded(t, r, e.options.MaxInFlight))
+	}
+	return k, nil
+}
+
+// release gives the place back.
+func (k *ticket) release() {
+	k.entry.inFlight.Add(-1)
+	k.table.release()
+}
+
+// finish counts the request's end and hands its failure on.
+func (k *ticket) finish(failure *spb.Status) *spb.Status {
+	if k.route != nil {
+		k.route.counters.done(code.Code(failure.GetCode()), time.Since(k.begin))
+	}
+	return failure
+}
+
+func overloaded(t *table, r *route, limit int) *spb.Status {
+	f := event.Failure{
+		Code:    code.Code_RESOURCE_EXHAUSTED,
+		Reason:  event.ReasonOverload,
+		Text:    fmt.Sprintf("the version works on %d requests, its limit; try again later", limit),
+		Version: t.version.Name,
+	}
+	if r != nil {
+		f.Workflow = r.Name
+	}
+	return f.Status()
+}

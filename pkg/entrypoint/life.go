@@ -1,0 +1,147 @@
+package entrypoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// Update makes v what is served from now on, atomically: a request goes through
+// the version it began with. drained is closed once no request that began with
+// the old version is left, the rest of a workflow behind an early reply
+// included. On error, such as that the entrypoint is stopping, the old version stays.
+func (e *Entrypoint) Update(v Version) (drained <-chan struct{}, err error) {
+	t, err := e.newTable(v)
+	if err != nil {
+		return nil, err
+	}
+	return e.install(t)
+}
+
+func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
+	e.swap.Lock()
+	defer e.swap.Unlock()
+	if e.closed {
+		return nil, fmt.Errorf("cannot serve version %q: the entrypoint is stopping", t.version.Name)
+	}
+	old := e.table.Swap(t)
+	e.reportHealth(old, t)
+	if old == nil {
+		return nil, nil
+	}
+	old.release()
+	return old.drained, nil
+}
+
+// close lets the last table go and returns it. There is none after it.
+func (e *Entrypoint) close() *table {
+	e.swap.Lock()
+	defer e.swap.Unlock()
+	e.closed = true
+	t := e.table.Load()
+	t.release()
+	return t
+}
+
+// Serve serves on l until ctx is done, then stops gracefully: no new
+// connections, GOAWAY on the old ones, requests in flight finish while replies
+// are still taken, at most for ConnectionGrace; what is left then is answered
+// with a failure. It closes the listeners. The error is that of the first server that failed, or of a stop that had to be
+// forced.
+func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
+	advertise := e.options.Advertise
+	if advertise == "" {
+		advertise = l.Reply.Addr().String()
+	}
+	sealer, err := newSealer(e.options.Key, e.table.Load().version.Name, advertise)
+	if err != nil {
+		return err
+	}
+	e.sealer = sealer
+
+	grpcServer := e.newGRPCServer()
+	web := e.newWebServer(guardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
+	reply := e.newReplyServer(l.Reply.Addr())
+	failed := make(chan error, 3)
+	go func() { failed <- grpcServer.Serve(e.budget.listen(l.GRPC)) }()
+	go func() { failed <- ignoreClosed(web.Serve(e.budget.listen(l.Web))) }()
+	go func() { failed <- ignoreClosed(reply.Serve(e.budget.listen(l.Reply))) }()
+	go e.budget.watch(e.base.Done())
+	e.setReady(true)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("cannot serve: %w", err)
+	}
+	e.setReady(false)
+	return errors.Join(err, e.stop(grpcServer, web, reply))
+}
+
+// lastWords is how long the failures may take that a forced stop answers with.
+const lastWords = 2 * time.Second
+
+// stop ends the servers in the order that loses nothing: callers first, the
+// reply port last, for what is in flight still needs it.
+func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) error {
+	e.leave()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		grpcServer.GracefulStop()
+	}()
+	// callers waits until the callers have their answers.
+	callers := func(ctx context.Context) error {
+		err := web.Shutdown(ctx)
+		select {
+		case <-drained:
+		case <-ctx.Done():
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
+	defer cancel()
+	errWeb := callers(ctx)
+	t := e.close()
+	var err error
+	select {
+	case <-t.drained:
+		e.end(errStopping)
+	case <-ctx.Done():
+		err = fmt.Errorf("stopped with %d requests unfinished after %s", e.inFlight.Load(), e.options.ConnectionGrace)
+		e.end(errStopping)
+		last, done := context.WithTimeout(context.Background(), lastWords)
+		defer done()
+		_ = callers(last)
+	}
+	grpcServer.Stop()
+	_ = web.Close()
+	_ = reply.Close()
+	e.client.close()
+	e.straight.close()
+	if errors.Is(errWeb, context.DeadlineExceeded) {
+		errWeb = nil // said by err
+	}
+	return errors.Join(err, errWeb)
+}
+
+func (e *Entrypoint) setReady(ready bool) {
+	e.ready.Store(ready)
+	if ready {
+		e.health.Resume()
+		e.reportHealth(nil, e.table.Load())
+		return
+	}
+	e.health.Shutdown()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
