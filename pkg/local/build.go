@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
 )
 
@@ -28,16 +29,16 @@ const buildsAtOnce = 2
 
 // builder compiles Go nodes.
 type builder struct {
-	state    *state
-	launcher *launcher
-	report   Reporter
-	serial   atomic.Int64
-	carry    func() ([]gobuild.SDK, error)
+	state   *state
+	starter *child.Starter
+	report  Reporter
+	serial  atomic.Int64
+	carry   func() ([]gobuild.SDK, error)
 }
 
-func newBuilder(s *state, l *launcher, r Reporter) *builder {
+func newBuilder(s *state, c *child.Starter, r Reporter) *builder {
 	carry := func() ([]gobuild.SDK, error) { return gobuild.Carry(s.path("sdk")) }
-	return &builder{state: s, launcher: l, report: r, carry: sync.OnceValues(carry)}
+	return &builder{state: s, starter: c, report: r, carry: sync.OnceValues(carry)}
 }
 
 // build compiles the targets of nodes and returns a binary for each node. All
@@ -124,7 +125,7 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target)
 func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, args []string) error {
 	var mu sync.Mutex
 	var output []string
-	p, err := b.launcher.run(command{
+	p, err := launch(b.starter, command{
 		args: args,
 		dir:  t.Folder,
 		env:  gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH),
@@ -146,7 +147,7 @@ func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, ar
 	select {
 	case <-p.exited:
 	case <-ctx.Done():
-		p.kill()
+		p.Kill()
 		<-p.exited
 		return context.Cause(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
 )
 
@@ -72,9 +73,9 @@ func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	t.Setenv("GOFLAGS", "-mod=readonly")
 	s, err := openState(t.TempDir(), false)
 	require.NoError(t, err)
-	l, r := newLauncher(), newRecorder()
-	t.Cleanup(func() { l.close(); require.NoError(t, s.close()) })
-	return newBuilder(s, l, r), r
+	c, r := child.NewStarter(), newRecorder()
+	t.Cleanup(func() { c.Close(); require.NoError(t, s.close()) })
+	return newBuilder(s, c, r), r
 }
 
 func requireHello(t *testing.T, binary string) {

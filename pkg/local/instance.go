@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
 // spec is what a node runs. A node whose spec is the same as before, and whose
@@ -82,13 +84,13 @@ func (e *StartError) Unwrap() error { return e.Err }
 // instance is one running copy of a node: its port, and the process that serves
 // it, started again whenever it dies.
 type instance struct {
-	spec     spec
-	restart  restart
-	launcher *launcher
-	report   Reporter
-	socket   *socket
-	hurry    <-chan struct{} // closed: kill instead of waiting
-	gone     func()          // called when it has ended
+	spec    spec
+	restart restart
+	starter *child.Starter
+	report  Reporter
+	socket  *socket
+	hurry   <-chan struct{} // closed: kill instead of waiting
+	gone    func()          // called when it has ended
 
 	cancel context.CancelFunc
 	// started is closed when the instance has been ready once, or when it ended
@@ -153,7 +155,7 @@ func (i *instance) begun(err error) {
 // for long.
 func (i *instance) once(ctx context.Context) (steady bool, err error) {
 	began, last := time.Now(), &tail{}
-	p, err := i.launcher.run(i.command(last))
+	p, err := launch(i.starter, i.command(last))
 	if err != nil {
 		return false, err
 	}

@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build unix
 
 package local
 
@@ -7,17 +7,8 @@ import (
 	"syscall"
 )
 
-// attributes puts a child in a process group of its own. Only Linux kills a
-// child when its parent dies: elsewhere `kill -9` of kn-krt leaves the nodes.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// awaitExit cannot wait without reaping here.
-func awaitExit(int) bool { return false }
-
-// killGroup kills all processes in the group that pid leads.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
-// lock takes an exclusive lock on f that ends with this process.
+// lock takes an exclusive lock on f that ends with this process; it reports
+// false when another process holds it.
 func lock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }

@@ -141,7 +141,7 @@ func (r *run) open() (err error) {
 		policy.limit = r.o.StartTimeout
 	}
 	r.fleet = newFleet(r.o.Reporter, policy)
-	r.builder = newBuilder(r.state, r.fleet.launcher, r.o.Reporter)
+	r.builder = newBuilder(r.state, r.fleet.starter, r.o.Reporter)
 	return nil
 }
 

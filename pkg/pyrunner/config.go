@@ -69,7 +69,6 @@ func readConfig(env func(string) string) (config, error) {
 			errs = append(errs, fmt.Errorf("%s: %q is neither true nor false", s.name, said))
 		}
 	}
-	c.fork = c.fork && !c.gpu
 	errs = append(errs, c.readNumbers(env)...)
 	if level := env("KRT_LOG_LEVEL"); level != "" {
 		if err := c.level.UnmarshalText([]byte(level)); err != nil {

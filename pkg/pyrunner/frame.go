@@ -19,11 +19,12 @@ const frameHeader = 9
 type frameKind byte
 
 const (
-	// Front to worker: a request (see appendRequest), and that nobody waits for
-	// it any more.
+	// Front to worker: a request (see appendRequest), that nobody waits for it any
+	// more, and that the process ends.
 	frameRequest frameKind = 1
 	frameCancel  frameKind = 2
-	// Python to front: started, or failed to (reason); a result (flags, message
+	frameEnd     frameKind = 3
+	// Python to front: started (why a zygote cannot fork), or failed to (reason); a result (flags, message
 	// name, data), an early reply (message name, data), an error (its kind,
 	// text), the request was cancelled; from the zygote: a worker ended (how).
 	frameReady      frameKind = 16

@@ -2,57 +2,102 @@ package pyrunner
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"syscall"
+	"time"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
-// lone makes workers that are processes of their own (KRT_FORK=never).
+// lone makes workers that are processes of their own, each with an init of its own.
 type lone struct {
-	starter         *starter
+	starter         *child.Starter
 	command         command
 	maxMessageBytes int
 
 	mu        sync.Mutex
-	processes map[*process]struct{}
+	processes map[*child.Process]struct{}
+}
+
+func newLone(s *child.Starter, c command, maxMessageBytes int) *lone {
+	return &lone{starter: s, command: c, maxMessageBytes: maxMessageBytes, processes: map[*child.Process]struct{}{}}
 }
 
 func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
-	conn, child, err := socketPair()
+	p, w, err := startWorker(l.starter, l.command, output, l.maxMessageBytes)
 	if err != nil {
-		return nil, errors.Join(err, output.Close())
+		return nil, err
 	}
-	p, err := l.starter.start(l.command, child, output)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start Python: %w", err), conn.Close())
-	}
-	l.mu.Lock()
-	l.processes[p] = struct{}{}
-	l.mu.Unlock()
-	w := newWorker(number, conn, l.maxMessageBytes)
-	w.signal = p.signal
-	go func() {
-		<-p.done
-		l.mu.Lock()
-		delete(l.processes, p)
-		l.mu.Unlock()
-		w.exit(p.how)
-	}()
+	w.number = number
+	l.adopt(p)
 	return w, nil
+}
+
+// startWorker starts a process that will be a worker, or a zygote.
+func startWorker(s *child.Starter, c command, output *os.File, maxMessageBytes int) (*child.Process, *worker, error) {
+	conn, other, err := socketPair()
+	if err != nil {
+		return nil, nil, errors.Join(err, output.Close())
+	}
+	p, err := start(s, c, other, output)
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	w := newWorker(0, conn, maxMessageBytes)
+	w.signal = signaller(p)
+	go func() {
+		<-p.Done()
+		w.exit(p.State().String())
+	}()
+	return p, w, nil
+}
+
+// adopt has close end p, which runs a worker.
+func (l *lone) adopt(p *child.Process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.processes[p] = struct{}{}
+	go func() {
+		<-p.Done()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.processes, p)
+	}()
 }
 
 func (l *lone) failed() (<-chan struct{}, func() error) { return nil, nil }
 
-func (l *lone) close() {
+// close lets idle end in an orderly way, all at once, and kills what is left.
+func (l *lone) close(idle []*worker, grace time.Duration) {
+	patience := expire(grace)
+	for _, w := range idle {
+		w.dismiss()
+	}
+	for _, w := range idle {
+		select {
+		case <-w.exited:
+		case <-patience:
+		}
+	}
 	l.mu.Lock()
-	running := make([]*process, 0, len(l.processes))
+	running := make([]*child.Process, 0, len(l.processes))
 	for p := range l.processes {
 		running = append(running, p)
 	}
 	l.mu.Unlock()
 	for _, p := range running {
-		p.signal(syscall.SIGKILL)
-		<-p.done
+		p.Kill()
+		<-p.Done()
+	}
+	for _, w := range idle {
+		_ = w.conn.Close()
+	}
+}
+
+// dismiss asks an idle worker to end: to run what init left for that.
+func (w *worker) dismiss() {
+	if _, err := w.conn.Write(appendFrame(nil, frameEnd, 0, nil)); err != nil {
+		w.signal(syscall.SIGKILL) // its socket is gone, and so is its use
 	}
 }

@@ -14,13 +14,13 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 const (
-	// closePatience bounds the wait for processes to end by themselves, and for
-	// the rest of their output.
+	// closePatience bounds the wait for the rest of their output.
 	closePatience = 2 * time.Second
 	// A worker that cannot be replaced is tried again after growing delays.
 	firstRespawn = 100 * time.Millisecond
@@ -36,16 +36,18 @@ type node struct {
 	env     func(string) string
 	python  string
 	environ []string
-	grace   time.Duration // between asking a handler to end and killing it
-	log     *slog.Logger
+	// grace is between asking a handler to end and killing it, endGrace the same
+	// for a process.
+	grace, endGrace time.Duration
+	log             *slog.Logger
 
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
 	scratch string
 	protos  *protoregistry.Files // of the bundle, for a node that exchanges dicts
-	starter *starter
+	starter *child.Starter
 	host    host
-	pool    *pool
+	pool    pool
 	numbers atomic.Uint32
 	output  sync.WaitGroup // of the processes
 	keepers sync.WaitGroup // goroutines that keep the workers' number
@@ -58,10 +60,11 @@ func (n *node) Init(ctx context.Context) error {
 		return err
 	}
 	n.findGeneration(ctx)
-	if err := n.startHost(ctx); err != nil {
+	first, err := n.startHost(ctx)
+	if err != nil {
 		return err
 	}
-	if err := n.startWorkers(ctx); err != nil {
+	if err := n.startWorkers(ctx, first); err != nil {
 		return err
 	}
 	if over, err := n.host.failed(); over != nil {
@@ -86,40 +89,61 @@ func (n *node) prepare() (err error) {
 	return WriteShim(n.scratch)
 }
 
-// argv returns the command that starts a Python process: "zygote" or "worker".
-func (n *node) argv(mode, modules string) ([]string, error) {
+// command returns how a Python process is started: "zygote" or "worker".
+func (n *node) command(mode, modules string) (command, error) {
 	settings, err := n.config.settings(n.scratch, modules)
-	return []string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, err
+	return command{[]string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, n.environ}, err
 }
 
-func (n *node) startHost(ctx context.Context) error {
-	mode := "worker"
-	if n.config.fork {
-		mode = "zygote"
-	}
-	argv, err := n.argv(mode, n.makeModules(ctx))
+// startHost starts what makes workers. First is a worker that there is already,
+// or nil.
+func (n *node) startHost(ctx context.Context) (first *worker, err error) {
+	modules := n.makeModules(ctx)
+	afresh, err := n.command("worker", modules)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	start := command{argv, n.environ}
-	n.starter = newStarter()
-	if !n.config.fork {
-		n.host = &lone{
-			starter: n.starter, command: start,
-			maxMessageBytes: n.config.maxMessageBytes, processes: map[*process]struct{}{},
-		}
-		return nil
+	n.starter = child.NewStarter()
+	l := newLone(n.starter, afresh, n.config.maxMessageBytes)
+	n.host = l
+	switch {
+	case !n.config.fork:
+		return nil, nil
+	case n.config.gpu:
+		n.forksNot("it has a GPU (gpu: true)")
+		return nil, nil
+	}
+	forking, err := n.command("zygote", modules)
+	if err != nil {
+		return nil, err
 	}
 	out, err := n.pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	z, err := startZygote(ctx, n.starter, start, out, n.config.maxMessageBytes)
+	p, w, err := startWorker(n.starter, forking, out, n.config.maxMessageBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.host = z
-	return nil
+	obstacle, err := w.await(ctx)
+	switch {
+	case err != nil:
+		p.Kill()
+		<-p.Done()
+		return nil, errors.Join(err, w.conn.Close())
+	case obstacle != "":
+		n.forksNot(obstacle)
+		w.number = n.numbers.Add(1)
+		l.adopt(p)
+		return w, nil
+	}
+	n.host = newZygote(p, w, n.config.maxMessageBytes)
+	return nil, nil
+}
+
+// forksNot says once why the node's workers are not forked, though they should be.
+func (n *node) forksNot(obstacle string) {
+	n.log.Warn(fmt.Sprintf("node %q is not forked: %s; each worker starts afresh, with an init of its own", n.config.node, obstacle))
 }
 
 // pipe returns where a process writes its output; what it writes is logged.
@@ -135,13 +159,18 @@ func (n *node) pipe() (*os.File, error) {
 	return w, nil
 }
 
-// startWorkers starts all workers at once and waits until they are ready.
-func (n *node) startWorkers(ctx context.Context) error {
-	n.pool = newPool(n.config.workers)
-	results := make(chan error, n.config.workers)
+// startWorkers starts all workers but first, if there is one, at once and waits
+// until they are ready.
+func (n *node) startWorkers(ctx context.Context, first *worker) error {
+	due := n.config.workers
+	if first != nil {
+		n.keep(first)
+		due--
+	}
+	results := make(chan error, due)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for range n.config.workers {
+	for range due {
 		go func() {
 			w, err := n.spawn(ctx)
 			if err == nil {
@@ -150,14 +179,14 @@ func (n *node) startWorkers(ctx context.Context) error {
 			results <- err
 		}()
 	}
-	var first error
-	for range n.config.workers {
-		if err := <-results; err != nil && first == nil {
-			first = err
+	var failure error
+	for range due {
+		if err := <-results; err != nil && failure == nil {
+			failure = err
 			cancel() // the others would fail alike
 		}
 	}
-	return first
+	return failure
 }
 
 // spawn starts a worker and waits until it is ready.
@@ -170,7 +199,7 @@ func (n *node) spawn(ctx context.Context) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.await(ctx); err != nil {
+	if _, err := w.await(ctx); err != nil {
 		w.signal(syscall.SIGKILL)
 		return nil, errors.Join(err, w.conn.Close())
 	}
@@ -179,7 +208,7 @@ func (n *node) spawn(ctx context.Context) (*worker, error) {
 
 // keep offers w for calls and replaces it when it dies.
 func (n *node) keep(w *worker) {
-	n.pool.put(w)
+	n.offer(w)
 	n.keepers.Go(func() {
 		for {
 			select {
@@ -194,7 +223,7 @@ func (n *node) keep(w *worker) {
 			if w = n.respawn(); w == nil {
 				return
 			}
-			n.pool.put(w) // if it has died already, the next round sees it
+			n.offer(w) // if it has died already, the next round sees it
 		}
 	})
 }
@@ -227,10 +256,7 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 	if err != nil {
 		return runner.Output{}, err
 	}
-	w := n.pool.tryGet()
-	if w == nil {
-		w = n.pool.get(c.Context(), n.life.Done())
-	}
+	w := n.pool.get(c.Context(), n.life.Done())
 	if w == nil {
 		if err := c.Context().Err(); err != nil {
 			return runner.Output{}, err
@@ -238,21 +264,26 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return runner.Output{}, &runner.Unavailable{Err: fmt.Errorf("%w: %w", errStopped, context.Cause(n.life))}
 	}
 	out, err := w.call(c, in, n.grace)
+	n.offer(w)
+	return out, err
+}
+
+// offer puts w into the pool, if it is of use.
+func (n *node) offer(w *worker) {
 	if !n.pool.put(w) {
 		_ = w.conn.Close()
 	}
-	return out, err
 }
 
 // close ends all processes and frees all that Init took.
 func (n *node) close() {
 	n.end(errStopped)
 	if n.host != nil {
-		n.host.close()
+		n.host.close(n.pool.close(), n.endGrace)
 	}
 	n.keepers.Wait()
 	if n.starter != nil {
-		n.starter.close()
+		n.starter.Close()
 	}
 	// Not for ever: a process that left the group may hold the pipe open.
 	drained := make(chan struct{})
@@ -264,6 +295,13 @@ func (n *node) close() {
 	if n.scratch != "" {
 		_ = os.RemoveAll(n.scratch)
 	}
+}
+
+// expire returns a channel that is closed after d.
+func expire(d time.Duration) <-chan struct{} {
+	over := make(chan struct{})
+	time.AfterFunc(d, func() { close(over) })
+	return over
 }
 
 // within reports whether done is closed before d has passed.

@@ -6,25 +6,30 @@ import (
 	"sync"
 )
 
-// pool holds the workers that wait for a request. The one that worked last is
-// taken first: its memory is warm, and the others may be swapped out.
+// pool holds the workers that wait for a request, and the requests that wait for
+// a worker. The worker that worked last is taken first: its memory is warm, and
+// the others may be swapped out. The request that came first goes first.
 type pool struct {
-	tokens chan struct{} // one for each idle worker that get has not been promised
-	mu     sync.Mutex
-	idle   []*worker
+	mu      sync.Mutex
+	idle    []*worker
+	waiting []chan *worker // each with room for the one worker it is given
+	closed  bool
 }
 
-func newPool(workers int) *pool { return &pool{tokens: make(chan struct{}, workers)} }
-
-// put adds a worker that is ready; false if it is of no use any more.
+// put adds a worker that is ready; false if it is of no use any more, and its
+// connection the caller's to close.
 func (p *pool) put(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.broken || isDone(w.exited) {
+	if p.closed || w.broken || isDone(w.exited) {
 		return false
 	}
-	p.idle = append(p.idle, w)
-	p.tokens <- struct{}{} // never blocks: there is room for all workers
+	if len(p.waiting) == 0 {
+		p.idle = append(p.idle, w)
+		return true
+	}
+	p.waiting[0] <- w
+	p.waiting = slices.Delete(p.waiting, 0, 1)
 	return true
 }
 
@@ -37,44 +42,49 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// tryGet takes a worker if one is idle; nil otherwise.
-func (p *pool) tryGet() *worker {
-	select {
-	case <-p.tokens:
-		return p.last()
-	default:
-		return nil
-	}
-}
-
 // get takes a worker, waiting for one until ctx or over is done; nil then.
 func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
-	for {
-		select {
-		case <-p.tokens:
-		case <-ctx.Done():
-			return nil
-		case <-over:
-			return nil
-		}
-		if w := p.last(); w != nil {
-			return w
-		}
+	p.mu.Lock()
+	if last := len(p.idle) - 1; last >= 0 {
+		w := p.idle[last]
+		p.idle = p.idle[:last]
+		p.mu.Unlock()
+		return w
 	}
+	turn := make(chan *worker, 1)
+	p.waiting = append(p.waiting, turn)
+	p.mu.Unlock()
+	select {
+	case w := <-turn:
+		return w
+	case <-ctx.Done():
+	case <-over:
+	}
+	if w := p.leave(turn); w != nil && !p.put(w) {
+		_ = w.conn.Close()
+	}
+	return nil
 }
 
-// last takes the worker that became idle last, for who has a token; nil if the
-// token's worker has been dropped.
-func (p *pool) last() *worker {
+// close returns the idle workers and takes no others.
+func (p *pool) close() []*worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := len(p.idle) - 1
-	if last < 0 {
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	return idle
+}
+
+// leave takes turn out of those that wait; it returns the worker that turn has
+// been given meanwhile, if any.
+func (p *pool) leave(turn chan *worker) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiting, turn); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
 		return nil
 	}
-	w := p.idle[last]
-	p.idle = p.idle[:last]
-	return w
+	return <-turn
 }
 
 // drop takes w, which has died, out; false if somebody has it.
@@ -86,9 +96,5 @@ func (p *pool) drop(w *worker) bool {
 		return false
 	}
 	p.idle = slices.Delete(p.idle, i, i+1)
-	select {
-	case <-p.tokens:
-	default: // get has it, and will look in vain
-	}
 	return true
 }

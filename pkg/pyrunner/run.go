@@ -33,6 +33,10 @@ type Options struct {
 	// CancelGrace is how long a handler that nobody waits for may take to end
 	// before its worker is killed. Default: 2 s.
 	CancelGrace time.Duration
+	// EndGrace is how long processes may take to end by themselves once the node
+	// has, with what init has left for that (atexit, a handler of SIGTERM).
+	// Default: 5 s.
+	EndGrace time.Duration
 	// ShutdownTimeout is how long the calls in flight may take to finish once
 	// the node is told to stop. Default: 30 s.
 	ShutdownTimeout time.Duration
@@ -71,8 +75,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	n := &node{
 		config: c, env: o.Getenv, environ: o.Environ,
-		grace: cmp.Or(o.CancelGrace, 2*time.Second),
-		log:   log.With("node", c.node),
+		grace: cmp.Or(o.CancelGrace, 2*time.Second), endGrace: cmp.Or(o.EndGrace, 5*time.Second),
+		log: log.With("node", c.node),
 	}
 	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer n.close()

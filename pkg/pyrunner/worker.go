@@ -69,22 +69,23 @@ func (w *worker) exit(how string) {
 	})
 }
 
-// await waits until the process is ready for requests.
-func (w *worker) await(ctx context.Context) error {
+// await waits until the process is ready for requests, or to fork; obstacle is
+// why it must not be forked.
+func (w *worker) await(ctx context.Context) (obstacle string, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
 	f, err := w.frames.next()
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return "", ctx.Err()
 	case err != nil:
-		return w.died(err)
+		return "", w.died(err)
 	case f.kind == frameFailed:
-		return errors.New(string(f.payload))
+		return "", errors.New(string(f.payload))
 	case f.kind != frameReady:
-		return fmt.Errorf("%w: kind %d before the worker is ready", errMalformed, f.kind)
+		return "", fmt.Errorf("%w: kind %d before the worker is ready", errMalformed, f.kind)
 	}
-	return nil
+	return string(f.payload), nil
 }
 
 // died returns why the worker's socket came to its end.

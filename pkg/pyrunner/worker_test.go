@@ -179,12 +179,11 @@ func TestRequestThatFindsNoWorkerInTime(t *testing.T) {
 
 func TestHostileWorkerIsKilled(t *testing.T) {
 	const find = `
-import struct, gc
-from _krt_runner.frames import Channel
-def send(*parts):
-    for o in gc.get_objects():
-        if type(o) is Channel: tell("sends"); o.sock.sendall(b"".join(parts))
+import struct
 def handler(ctx, data):
+    def send(*parts):
+        tell("sends")
+        ctx._call.channel.sock.sendall(b"".join(parts))
     n = ctx._call.sequence
     if text(data) == "quick": return StringValue(value="alive")
     `

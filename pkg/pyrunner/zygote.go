@@ -1,7 +1,6 @@
 package pyrunner
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +8,9 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
 // host makes workers.
@@ -18,19 +20,22 @@ type host interface {
 	spawn(number uint32, output *os.File) (*worker, error)
 	// failed is closed when no more workers can be made; err says why.
 	failed() (over <-chan struct{}, err func() error)
-	// close ends all processes, and returns when they are gone.
-	close()
+	// close ends all processes, in an orderly way those that have run init and are
+	// not at work, and returns when they are gone: after grace it kills. Idle are the
+	// workers that nobody has.
+	close(idle []*worker, grace time.Duration)
 }
 
 // Commands to the zygote: 1 byte command, 32 bits worker, 32 bits argument.
 const (
 	commandSpawn  = 1
 	commandSignal = 2
+	commandStop   = 3
 )
 
 // zygote is the Python process that has loaded the node and forks workers.
 type zygote struct {
-	process         *process
+	process         *child.Process
 	control         *net.UnixConn
 	maxMessageBytes int
 
@@ -39,35 +44,14 @@ type zygote struct {
 	over    chan struct{} // closed when the process has ended
 }
 
-// startZygote starts the process and waits until the node is loaded. The error
-// is the node's own when that fails, its traceback having been logged.
-func startZygote(ctx context.Context, s *starter, c command, output *os.File, maxMessageBytes int) (*zygote, error) {
-	control, child, err := socketPair()
-	if err != nil {
-		_ = output.Close()
-		return nil, err
-	}
-	p, err := s.start(c, child, output)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start Python: %w", err), control.Close())
-	}
+// newZygote returns the zygote that p is; until it is ready it looks like a worker.
+func newZygote(p *child.Process, first *worker, maxMessageBytes int) *zygote {
 	z := &zygote{
-		process: p, control: control, maxMessageBytes: maxMessageBytes,
+		process: p, control: first.conn, maxMessageBytes: maxMessageBytes,
 		workers: map[uint32]*worker{}, over: make(chan struct{}),
 	}
-	// Until it is ready the zygote looks like a worker.
-	first := newWorker(0, control, maxMessageBytes)
-	go func() {
-		<-p.done
-		first.exit(p.how)
-	}()
-	if err := first.await(ctx); err != nil {
-		p.signal(syscall.SIGKILL)
-		<-p.done
-		return nil, errors.Join(err, control.Close())
-	}
 	go z.watch(first.frames)
-	return z, nil
+	return z
 }
 
 // watch learns of workers' ends until the zygote's own.
@@ -88,12 +72,12 @@ func (z *zygote) watch(frames *frameReader) {
 			w.exit(string(f.payload))
 		}
 	}
-	z.process.signal(syscall.SIGKILL) // its socket is gone, and so is its use
-	<-z.process.done
+	z.process.Kill() // its socket is gone, and so is its use
+	<-z.process.Done()
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, w := range z.workers {
-		w.exit("the process it was forked from has ended: " + z.process.how)
+		w.exit("the process it was forked from has ended: " + z.process.State().String())
 	}
 	z.workers = nil
 	close(z.over)
@@ -101,11 +85,11 @@ func (z *zygote) watch(frames *frameReader) {
 
 func (z *zygote) spawn(number uint32, output *os.File) (*worker, error) {
 	defer func() { _ = output.Close() }()
-	conn, child, err := socketPair()
+	conn, other, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = child.Close() }()
+	defer func() { _ = other.Close() }()
 	w := newWorker(number, conn, z.maxMessageBytes)
 	w.signal = func(sig syscall.Signal) { _ = z.command(commandSignal, number, uint32(sig)) }
 	z.mu.Lock()
@@ -115,7 +99,7 @@ func (z *zygote) spawn(number uint32, output *os.File) (*worker, error) {
 	}
 	z.mu.Unlock()
 	if alive {
-		err = z.command(commandSpawn, number, 0, int(child.Fd()), int(output.Fd()))
+		err = z.command(commandSpawn, number, 0, int(other.Fd()), int(output.Fd()))
 	}
 	if !alive || err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot fork a worker: %w", errors.Join(errZygote, err)), conn.Close())
@@ -135,15 +119,15 @@ func (z *zygote) command(command byte, number, argument uint32, fds ...int) erro
 }
 
 func (z *zygote) failed() (<-chan struct{}, func() error) {
-	return z.over, func() error { return fmt.Errorf("the Python process ended: %s", z.process.how) }
+	return z.over, func() error { return fmt.Errorf("the Python process ended: %s", z.process.State()) }
 }
 
-// close lets the zygote end its group and itself, as it does when the front is
-// gone, and helps where it does not.
-func (z *zygote) close() {
-	_ = z.control.CloseWrite()
-	if !within(closePatience, z.over) {
-		z.process.signal(syscall.SIGKILL)
+// close has the zygote end its workers and, in an orderly way, itself, and helps
+// where it does not.
+func (z *zygote) close(_ []*worker, grace time.Duration) {
+	err := z.command(commandStop, 0, 0)
+	if err != nil || !within(grace, z.over) {
+		z.process.Kill()
 		<-z.over
 	}
 	_ = z.control.Close()

@@ -35,6 +35,13 @@ class Context(Older):
         self._exit_message = None
         self._replied = False
 
+    def of(self, call):
+        """A context for call, with all that was set on this one: KRT V1 copied that of init."""
+        own = object.__new__(Context)
+        own.__dict__.update(self.__dict__)
+        own._call = call
+        return own
+
     def path(self, relative_path):
         """Absolute path of a file of the bundle."""
         return os.path.join(self._node.base_path, relative_path)

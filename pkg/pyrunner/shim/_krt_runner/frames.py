@@ -18,6 +18,7 @@ COMMAND = struct.Struct("<BII")
 # Front to worker.
 REQUEST = 1
 CANCEL = 2
+END = 3
 # Worker (or zygote) to front.
 READY = 16
 FAILED = 17
@@ -29,6 +30,7 @@ EXITED = 22
 # Front to zygote, in COMMANDs.
 SPAWN = 1
 SIGNAL = 2
+STOP = 3
 
 # What an ERROR is about: its payload's first byte.
 HANDLER_ERROR = 0

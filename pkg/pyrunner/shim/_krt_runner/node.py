@@ -44,6 +44,7 @@ class Node:
         self.measurement = store.Measurement(self.store, logger)
         self.prediction = store.Prediction(self.store, logger)
         self.db = store.DB(self.store)
+        self.initial = Context(self)  # what init is given
         self.handler = self.init = None
         self.asynchronous = False
 
@@ -97,8 +98,8 @@ class Node:
         _check_call(handler, (None, None), "%s: handler must take two arguments, handler(ctx, data)" % shown)
         return handler
 
-    def context(self, call=None):
-        return Context(self, call)
+    def context(self, call):
+        return self.initial.of(call)
 
     def data(self, call):
         """What the handler is given: an Any, or a dict as older runners gave it."""
@@ -150,9 +151,9 @@ class Node:
         what = "nothing (None)" if value is None else "a %s" % type(value).__name__
         raise WrongOutput("handler returned %s: it must return a protobuf message" % what)
 
-    def after_fork(self):
+    def before_fork(self):
         if self.store is not None:
-            self.store.after_fork()
+            self.store.before_fork()
 
 
 def _is_async(handler):

@@ -1,6 +1,5 @@
 """The two kinds of process the front starts: a zygote that forks workers, or a worker."""
 
-import asyncio
 import gc
 import inspect
 import json
@@ -17,9 +16,9 @@ except ImportError as missing:
     sys.exit("%s cannot import google.protobuf (%s): install it, for example python3 -m pip install protobuf"
              % (sys.executable, missing))
 
-from _krt_runner import frames, logs, pb2, trace
+from _krt_runner import ending, fork, frames, logs, pb2, trace
 from _krt_runner.node import Node, Refused
-from _krt_runner.worker import Worker, new_loop
+from _krt_runner.worker import Worker, new_loop, wait
 
 FRONT = 3  # descriptor of the socket to the front
 _PR_SET_PDEATHSIG = 1
@@ -33,21 +32,30 @@ def main(mode, settings):
     os.set_inheritable(FRONT, False)
     channel = frames.Channel(socket.socket(fileno=FRONT))
     logger = logs.install(settings["level"])
+    # As in KRT V1 there is one event loop, from before the node's code is loaded.
+    loop = new_loop()
     node = Node(settings, logger)
-    loop = _start(node, channel, settings)
-    if mode == "worker":
-        channel.send(frames.READY, 0)
-        _serve(node, channel, loop)
-    _Zygote(node, channel, settings).run(loop)
+    _start(node, channel, settings, loop)
+    gc.collect()
+    gc.freeze()  # what init made stays: collections need not look at it, nor copy shared pages
+    obstacle = ""
+    if mode == "zygote":
+        obstacle = fork.obstacle()
+        if not obstacle:
+            _Zygote(node, channel, settings).run(loop)
+    logs.finish()
+    channel.send(frames.READY, 0, obstacle.encode("utf-8", "replace")[:1024])
+    _serve(node, channel, loop)
 
 
-def _start(node, channel, settings):
-    """Load and init the node; return the event loop that init ran on, if one was needed."""
+def _start(node, channel, settings, loop):
+    """Load and init the node; the front is told if that fails."""
     try:
         os.chdir(node.base_path)
         pb2.install(settings["pb2"])
         node.load()
-        return _init(node)
+        _init(node, loop)
+        return
     except Refused as error:
         logs.emit("E", str(error))
         reason = str(error)
@@ -59,29 +67,35 @@ def _start(node, channel, settings):
     _exit(1)
 
 
-def _init(node):
+def _init(node, loop):
+    """Run init. Beside a handler that is async it finds the loop running, as in KRT V1."""
     if node.init is None:
-        return None
-    result = node.init(node.context())
-    if not inspect.isawaitable(result):
-        return None
-    loop = new_loop()
+        return
 
-    async def wait():
-        await result
+    async def run():
+        result = node.init(node.initial)
+        if inspect.isawaitable(result):
+            await result
 
-    loop.run_until_complete(wait())
-    return loop
+    if node.asynchronous:
+        loop.run_until_complete(run())
+        return
+    result = node.init(node.initial)
+    if inspect.isawaitable(result):
+        loop.run_until_complete(wait(result))
 
 
 def _serve(node, channel, loop):
+    worker = Worker(node, channel, loop)
     try:
-        Worker(node, channel, loop).serve()
+        worker.serve()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the front is gone
     except BaseException as error:
         logs.emit("E", "worker: " + trace.text(error))
         _exit(1)
+    if worker.told_to_end:
+        ending.run(loop)
     _exit(0)
 
 
@@ -102,15 +116,12 @@ class _Zygote:
         self._prctl = _prctl()
 
     def run(self, loop):
-        if loop is not None:
-            self._close(loop)
+        self._close(loop)
         wake, woken = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(woken, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-        gc.collect()
-        gc.freeze()  # so that collections in workers do not copy shared pages
         # From here the end of the socket says that the front is gone, and all of
         # the group is killed, not this process alone.
         self._die_with_parent(0)
@@ -136,13 +147,16 @@ class _Zygote:
 
     def _close(self, loop):
         """An event loop does not survive a fork: each worker has its own."""
-        left = asyncio.all_tasks(loop)
-        if left:
+        self._node.before_fork()
+        tasks = fork.close(loop)
+        if tasks:
             self._node.logger.warning(
-                "init left %d asyncio task(s) running: they end here, for workers are forked from this process "
-                "(KRT_FORK=never keeps them)", len(left))
-        loop.close()
-        asyncio.set_event_loop(None)
+                "init left %d asyncio task(s) running: they end here, for the workers are forked (fork: true)", tasks)
+        sockets = fork.sockets(self._front.fileno())
+        if sockets:
+            self._node.logger.warning(
+                "init left %d connection(s) open: the workers, which are forked (fork: true), share them, "
+                "and each may read another's answer; open them at a handler's first call instead", sockets)
 
     def _reap(self):
         while True:
@@ -167,7 +181,17 @@ class _Zygote:
             for pid, child in self._children.items():
                 if child == number:
                     os.kill(pid, argument)
+        elif kind == frames.STOP:
+            self._stop()
         return True
+
+    def _stop(self):
+        """The node stops: end this process, which ran init, in an orderly way."""
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        self._die_with_parent(signal.SIGKILL)  # the front bounds what follows
+        ending.run(None)
+        self._end()
 
     def _end(self):
         """The front is gone: so is everything it had us start."""
@@ -209,10 +233,10 @@ class _Zygote:
         self._die_with_parent(signal.SIGKILL)
         if os.getppid() != zygote:
             os._exit(1)
-        self._node.after_fork()
+        fork.reseed()
         channel = frames.Channel(socket.socket(fileno=sock))
         channel.send(frames.READY, 0)
-        _serve(self._node, channel, None)
+        _serve(self._node, channel, new_loop())
 
     def _die_with_parent(self, signum):
         if self._prctl is not None:

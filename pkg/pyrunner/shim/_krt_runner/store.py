@@ -82,10 +82,9 @@ class Client:
             return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=_TIMEOUT)
         raise StoreError("KRT_STORE: %r is neither unix:///path nor http://host:port" % self._address)
 
-    def after_fork(self):
-        """Leave the connection to the parent process."""
+    def before_fork(self):
+        """Leave no connection for processes to share."""
         self._close()
-        self._lock = threading.Lock()
 
     def _close(self):
         if self._connection is not None:

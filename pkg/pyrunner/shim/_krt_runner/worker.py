@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import signal
 import sys
+import threading
 
 from _krt_runner import frames, logs, trace
 from _krt_runner.context import Call
@@ -17,29 +18,30 @@ class Cancelled(BaseException):
 class Worker:
     """Serves a node's requests on a channel until that ends."""
 
-    def __init__(self, node, channel, loop=None):
+    def __init__(self, node, channel, loop):
         self._node = node
         self._channel = channel
         self._loop = loop
+        self.told_to_end = False
         self._running = 0  # sequence number of the request whose handler runs
         self._cancelled = 0  # of the request cancelled last
         self._task = None
+        self._awaits = node.asynchronous  # the handler runs as a coroutine
 
     def serve(self):
+        """Serve until the front says that this is the end, or is gone itself."""
         signal.signal(signal.SIGUSR1, self._on_cancel)
-        if not self._node.asynchronous:
+        if self._node.asynchronous or busy(self._loop) or asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(self._serve_async())
+        else:
             self._serve()
-            return
-        if self._loop is None:
-            self._loop = new_loop()
-        self._loop.run_until_complete(self._serve_async())
 
     def _on_cancel(self, signum, frame):
         sequence = self._running
         if not sequence or not self._channel.cancels(sequence):
             return
         self._cancelled = sequence
-        if self._task is None:
+        if self._task is None or not self._awaits:
             self._running = 0
             raise Cancelled()
         # threadsafe: from a signal handler the loop must be woken.
@@ -58,6 +60,9 @@ class Worker:
             kind, sequence, payload = frame
             if kind == frames.REQUEST:
                 return Call(self._channel, sequence, payload)
+            if kind == frames.END:
+                self.told_to_end = True
+                return None
 
     def _serve(self):
         node = self._node
@@ -85,17 +90,14 @@ class Worker:
 
     def _finish(self, awaitable):
         """Await what a plain function returned."""
-        if self._loop is None:
-            self._loop = new_loop()
-
-        async def wait():
-            return await awaitable
-
-        return self._loop.run_until_complete(wait())
+        return self._loop.run_until_complete(wait(awaitable))
 
     async def _serve_async(self):
-        # The handler runs in this very task: one task for all requests costs
-        # nothing for the handlers that never wait.
+        """Serve with the loop running: for a handler that waits, or tasks of init that go on.
+
+        The handler runs in this very task: one task for all requests costs
+        nothing for the handlers that never wait.
+        """
         node = self._node
         handler = node.handler
         self._task = asyncio.current_task()
@@ -110,10 +112,16 @@ class Worker:
                 ctx = node.context(call)
                 try:
                     self._running = call.sequence
-                    value = await handler(ctx, node.data(call))
+                    value = handler(ctx, node.data(call))
+                    if self._awaits:
+                        value = await value
+                    elif inspect.isawaitable(value):
+                        value = await self._wait(value)
                 finally:
                     self._running = 0
                 answer = (frames.RESULT, call.sequence, *node.result(ctx, value))
+            except Cancelled:
+                answer = (frames.CANCELLED, call.sequence)
             except asyncio.CancelledError as error:
                 if self._cancelled == call.sequence:
                     if hasattr(self._task, "uncancel"):
@@ -124,6 +132,14 @@ class Worker:
             except BaseException as error:
                 answer = self._failure(call, error)
             self._answer(answer)
+
+    async def _wait(self, awaitable):
+        """Await what a plain function returned, in the loop that runs."""
+        self._awaits = True
+        try:
+            return await awaitable
+        finally:
+            self._awaits = False
 
     def _answer(self, answer):
         logs.finish()
@@ -141,6 +157,11 @@ class Worker:
         return frames.ERROR, call.sequence, bytes((code,)), text
 
 
+async def wait(awaitable):
+    """Await what only may be awaited, as a coroutine."""
+    return await awaitable
+
+
 def new_loop():
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -148,12 +169,12 @@ def new_loop():
 
 
 def busy(loop):
-    """Report whether loop has more to do, or to watch, than the task that asks.
+    """Report whether loop has more to do, or to watch, than the task that asks, or may get it from a thread.
 
     If not, the task may block on its socket instead of going through the loop.
     Loops that are not asyncio's own are taken for busy.
     """
-    if getattr(loop, "_ready", True) or getattr(loop, "_scheduled", True):
+    if getattr(loop, "_ready", True) or getattr(loop, "_scheduled", True) or threading.active_count() > 1:
         return True
     selector = getattr(loop, "_selector", None)
     if selector is None or len(selector.get_map()) > 1:  # its own wake-up pipe
