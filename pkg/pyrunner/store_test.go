@@ -51,7 +51,7 @@ func keep(t *testing.T, network string, status int, answer string) (address stri
 }
 
 func TestStoreIsAsked(t *testing.T) {
-	prediction := func(predicted, actual, date, failure string, extra map[string]any) map[string]any {
+	prediction := func(predicted, actual, date, failure string, extra any) map[string]any {
 		if extra == nil {
 			extra = map[string]any{}
 		}
@@ -65,8 +65,18 @@ func TestStoreIsAsked(t *testing.T) {
 	}{
 		"measurement": {`ctx.measurement.save("m", {"x": 1.5, "s": "t"}, {"k": "v"})`, "/v1/measurements",
 			map[string]any{"name": "m", "fields": map[string]any{"x": 1.5, "s": "t"}, "tags": map[string]any{"k": "v"}, "precision": "ns"}},
-		"measurement at a time": {`ctx.measurement.save(measurement="m", fields={}, tags={}, time=` + parsed + `, precision=ctx.measurement.PRECISION_MS)`, "/v1/measurements",
-			map[string]any{"name": "m", "fields": map[string]any{}, "tags": map[string]any{}, "precision": "ms", "time": at}},
+		"measurement at a time": {`ctx.measurement.save(measurement="m", fields={"x": 1}, tags={}, time=` + parsed + `, precision=ctx.measurement.PRECISION_MS)`, "/v1/measurements",
+			map[string]any{"name": "m", "fields": map[string]any{"x": 1.0}, "tags": map[string]any{}, "precision": "ms", "time": at}},
+		"measurement counted in units": {`ctx.measurement.save("m", {"x": 1}, {}, 1586163729277, "ms")`, "/v1/measurements",
+			map[string]any{"name": "m", "fields": map[string]any{"x": 1.0}, "tags": map[string]any{}, "precision": "ms", "time": "2020-04-06T09:02:09.277000Z"}},
+		"measurement as the original took it": {`ctx.measurement.save("m", {"beds": 2, "baths": None, "score": float("nan"), "d": Decimal("0.5"), "n": Scalar()},
+		{"version": 1, "none": None, "empty": "", 7: True})`, "/v1/measurements",
+			map[string]any{"name": "m", "fields": map[string]any{"beds": 2.0, "d": 0.5, "n": 3.0}, "precision": "ns",
+				"tags": map[string]any{"version": "1", "7": "True"}}},
+		"extra of any JSON":     {`ctx.prediction.save("a", "b", [0.1, float("nan")], ` + parsed + `)`, "/v1/predictions", prediction("a", "b", at, "", []any{0.1, nil})},
+		"extra of a number":     {`ctx.prediction.save("a", "b", 0, ` + parsed + `)`, "/v1/predictions", prediction("a", "b", at, "", 0.0)},
+		"error fourth":          {`ctx.prediction.save("", "", "2020-04-06", "missing_values")`, "/v1/predictions", prediction("", "", day, "missing_values", nil)},
+		"error fifth":           {`ctx.prediction.save("", "", None, ` + parsed + `, ctx.prediction.PREDICTION_ERRORS[1])`, "/v1/predictions", prediction("", "", at, "new_labels", nil)},
 		"prediction":            {`ctx.prediction.save("a", "b", {"k": 1}, ` + parsed + `)`, "/v1/predictions", prediction("a", "b", at, "", map[string]any{"k": 1.0})},
 		"prediction, old order": {`ctx.prediction.save(` + parsed + `, "a", "b", {"k": 1})`, "/v1/predictions", prediction("a", "b", at, "", map[string]any{"k": 1.0})},
 		"old order, text":       {`ctx.prediction.save("2020-04-06T09:02:09.277853Z", "a", "b")`, "/v1/predictions", prediction("a", "b", at, "", nil)},
@@ -88,7 +98,8 @@ func TestStoreIsAsked(t *testing.T) {
 				if strings.HasPrefix(c.call, "ctx.measurement") {
 					form = ""
 				}
-				n := start(t, "async def handler(ctx, data):\n    "+form+c.call+"\n    return StringValue(value='x')", map[string]string{"KRT_STORE": address})
+				n := start(t, "from decimal import Decimal\nclass Scalar:\n    def item(self): return 3\n"+
+					"async def handler(ctx, data):\n    "+form+c.call+"\n    return StringValue(value='x')", map[string]string{"KRT_STORE": address})
 				for range 2 { // over one connection
 					require.Equal(t, "x", n.text("x"))
 					require.Equal(t, saved{c.path, "v1", "model", "wf", c.body}, <-requests)
@@ -122,9 +133,13 @@ func TestStoreFailures(t *testing.T) {
 	for name, c := range map[string]struct{ store, call, want string }{
 		"no store, save":    {"", `ctx.db.save("c", {})`, "no store configured: ctx.db.save needs one, set KRT_STORE"},
 		"no store, find":    {"", `ctx.db.find("c", {"a": 1})`, "no store configured: ctx.db.find needs one, set KRT_STORE"},
-		"refused":           {refusing, `ctx.db.find("c", {"a": 1})`, "the store refuses this: no such operator"},
-		"not there":         {"unix:///nowhere/s", `ctx.db.save("c", {})`, "cannot reach the store at unix:///nowhere/s (KRT_STORE): [Errno 2] No such file or directory"},
-		"no JSON":           {refusing, `ctx.db.save("c", {"a": object()})`, "object cannot be stored: it has no JSON form"},
+		"refused":           {refusing, `ctx.db.find("c", {"a": 1})`, "ctx.db.find: collection 'c': the store refuses this: no such operator"},
+		"not there":         {"unix:///nowhere/s", `ctx.db.save("c", {})`, "ctx.db.save: collection 'c': cannot reach the store at unix:///nowhere/s (KRT_STORE): [Errno 2] No such file or directory"},
+		"no JSON":           {refusing, `ctx.db.save("c", {"a": object()})`, "ctx.db.save: collection 'c': Object of type object is not JSON serializable (in data.a)"},
+		"extra":             {refusing, `ctx.prediction.save("a", "b", {"k": {1}})`, "cannot save the prediction: Object of type set is not JSON serializable (in extra.k)"},
+		"measurement":       {refusing, `ctx.measurement.save("m", {"x": 1})`, "cannot save the measurement \"m\": the store refuses this: no such operator"},
+		"measurement field": {refusing, `ctx.measurement.save("m", {"x": [1]})`, "cannot save the measurement \"m\": Type: \"<class 'list'>\" of field: \"x\" is not supported."},
+		"measurement time":  {refusing, `ctx.measurement.save("m", {"x": 1}, time="today")`, "cannot save the measurement \"m\": time='today': Invalid isoformat string: 'today'"},
 		"no collection":     {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a text that is not empty"},
 		"no query":          {refusing, `ctx.db.find("c", {})`, "ctx.db.find: query={} must be a dict that is not empty"},
 		"prediction":        {refusing, `ctx.prediction.save()`, "ctx.prediction.save: give a predicted_value, a true_value or an error"},
@@ -152,7 +167,9 @@ async def handler(ctx, data):
 `, map[string]string{"KRT_STORE": store})
 			require.Equal(t, "x", n.text("x"))
 			n.log.await(t, "prediction")
-			require.Contains(t, n.log.String(), "measurement")
+			if require.Contains(t, n.log.String(), "measurement"); store != "" {
+				require.Contains(t, n.log.String(), `cannot save the measurement \"m\": cannot reach the store`)
+			}
 		})
 	}
 }

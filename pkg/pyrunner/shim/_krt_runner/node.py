@@ -7,7 +7,7 @@ import sys
 
 from google.protobuf.message import Message
 
-from _krt_runner import dicts, frames, logs, store
+from _krt_runner import dicts, frames, logs, saves, store
 from _krt_runner.context import Context
 
 _WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
@@ -41,8 +41,8 @@ class Node:
         self.store = None
         if settings["store"]:
             self.store = store.Client(settings["store"], self.version, self.name, self.workflow)
-        self.measurement = store.Measurement(self.store, logger)
-        self.prediction = store.Prediction(self.store, logger)
+        self.measurement = saves.Measurement(self.store, logger)
+        self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)
         self.initial = Context(self)  # what init is given
         self.handler = self.init = None

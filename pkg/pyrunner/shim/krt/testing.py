@@ -12,7 +12,6 @@ What the handler does through its context is kept in ctx: `replies`,
 """
 
 import asyncio
-import copy
 import inspect
 import logging
 import os
@@ -20,58 +19,9 @@ import os
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from _krt_runner import logs, store
+from _krt_runner import logs, saves, store
 from _krt_runner import context as real
-
-_OPERATORS = {
-    "$gt": lambda a, b: a > b,
-    "$gte": lambda a, b: a >= b,
-    "$lt": lambda a, b: a < b,
-    "$lte": lambda a, b: a <= b,
-    "$in": lambda a, b: a in b,
-    "$ne": lambda a, b: a != b,
-}
-
-
-class _Store:
-    """Stands for the store: keeps what is posted to it."""
-
-    def __init__(self):
-        self.measurements = []
-        self.predictions = []
-        self.documents = {}
-
-    def post(self, path, body):
-        body = copy.deepcopy(body)
-        parts = path.split("/")[2:]
-        if parts == ["measurements"]:
-            self.measurements.append(body)
-            return {}
-        if parts == ["predictions"]:
-            self.predictions.append(body)
-            return {}
-        documents = self.documents.setdefault(parts[1], [])
-        if len(parts) == 3:
-            return {"documents": [copy.deepcopy(d) for d in documents if _matches(d, body["query"])]}
-        documents.append(body["data"])
-        return {"id": str(len(documents))}
-
-
-def _matches(document, query):
-    return all(_holds(document, key.split("."), wanted) for key, wanted in query.items())
-
-
-def _holds(value, keys, wanted):
-    for key in keys:
-        if not isinstance(value, dict) or key not in value:
-            return isinstance(wanted, dict) and list(wanted) == ["$ne"]
-        value = value[key]
-    if isinstance(wanted, dict) and wanted and all(k.startswith("$") for k in wanted):
-        try:
-            return all(_OPERATORS[operator](value, limit) for operator, limit in wanted.items())
-        except TypeError:
-            return False  # values of different kinds
-    return value == wanted
+from krt._store import Store
 
 
 class _Node:
@@ -81,9 +31,9 @@ class _Node:
         self.base_path = os.path.abspath(base_path)
         self.logger = logger
         self.values = {}
-        self.store = _Store()
-        self.measurement = store.Measurement(self.store, logger)
-        self.prediction = store.Prediction(self.store, logger)
+        self.store = Store()
+        self.measurement = saves.Measurement(self.store, logger)
+        self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)
 
     def sends(self, value):
