@@ -77,7 +77,7 @@ func runConfig(cmd *cobra.Command, c *cluster, o configOptions) error {
 	if !o.values.given() && len(o.unset) == 0 {
 		return c.showConfig(ctx, v, o)
 	}
-	set, err := o.values.read(cmd, v.Spec.Config)
+	set, err := o.values.read(cmd, v.Spec)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -46,7 +46,7 @@ func (f *valueFlags) given() bool {
 }
 
 // read returns the values that the flags give, by name: of variables and of files.
-func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[string][]byte, error) {
+func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[string][]byte, error) {
 	set, err := pairs(cmd, "--set", f.set)
 	if err != nil {
 		return nil, err
@@ -73,9 +73,14 @@ func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[str
 	if err != nil {
 		return nil, err
 	}
-	variables, contents, err := local.Config{Set: set, EnvFiles: f.envFiles, Files: files}.Given(declared.Variables, declared.Files)
+	variables, contents, err := local.Config{Set: set, EnvFiles: f.envFiles, Files: files}.Given(spec.Config.Variables, spec.Config.Files)
 	if err != nil {
 		return nil, err
+	}
+	for name, content := range contents {
+		if err := checkContent(spec, name, content); err != nil {
+			return nil, err
+		}
 	}
 	values := contents
 	for name, value := range variables {
@@ -87,20 +92,25 @@ func (f *valueFlags) read(cmd *cobra.Command, declared v1alpha1.Config) (map[str
 	return values, nil
 }
 
-// maxVariable is how long NAME=VALUE and its end may be for Linux to start a
-// process with it.
-const maxVariable = 128 << 10
-
 // checkVariable refuses a value with which no container starts.
 func checkVariable(name, value string) error {
-	const file = "declare it as a config file instead (config.files of krt.yml)"
-	switch {
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return withHint(fmt.Errorf("the value of config variable %q is no UTF-8 text, which is all that an environment variable can be", name),
-			"Encode it, in base64 say, or %s.", file)
-	case len(name)+len("=")+len(value)+1 > maxVariable:
-		return withHint(fmt.Errorf("the value of config variable %q has %d bytes, which is more than an environment variable can have (128 KiB)", name, len(value)),
-			"Shorten it, or %s.", file)
+	err := krt.CheckVariable(name, value)
+	if err == nil {
+		return nil
+	}
+	return withHint(fmt.Errorf("config variable %q: %w", name, err),
+		"Change it, or declare it as a config file instead (config.files of krt.yml).")
+}
+
+// checkContent refuses the content of a config file that a node gets as the value of a
+// variable, and cannot.
+func checkContent(spec v1alpha1.VersionSpec, name string, content []byte) error {
+	at := slices.IndexFunc(spec.Nodes, func(n v1alpha1.Node) bool { return n.ConfigFiles == v1alpha1.ConfigFilesContent })
+	if at < 0 {
+		return nil
+	}
+	if err := krt.CheckVariable(name, string(content)); err != nil {
+		return fmt.Errorf("config file %q: node %q gets its content as $%s: %w", name, spec.Nodes[at].Name, name, err)
 	}
 	return nil
 }

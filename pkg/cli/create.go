@@ -124,7 +124,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 		return err
 	}
 	v := render.FromBundle(b.Bundle, o.images.placeholders(b.Bundle), o.from(c.namespace))
-	values, err := o.values.read(cmd, v.Spec.Config)
+	values, err := o.values.read(cmd, v.Spec)
 	if err != nil {
 		return err
 	}

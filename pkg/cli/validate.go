@@ -101,6 +101,9 @@ func nodeNotes(b *krt.Bundle) []string {
 		if generation, ok := b.Generation(n); ok {
 			notes = append(notes, fmt.Sprintf("note: node %q %v", n.Name, generation))
 		}
+		if files := b.Manifest.Config.Files; len(files) > 0 {
+			notes = append(notes, fmt.Sprintf("note: node %q finds %s", n.Name, filesNote(n, files[0])))
+		}
 	}
 	if !python {
 		return notes
@@ -110,6 +113,15 @@ func nodeNotes(b *krt.Bundle) []string {
 		return append(notes, fmt.Sprintf("note: Python nodes cannot run on this machine: %v", err))
 	}
 	return append(notes, "note: Python nodes run with "+interpreter)
+}
+
+// filesNote says what the variable of a config file holds for n.
+func filesNote(n krt.Node, file string) string {
+	if !n.FileContent() {
+		return fmt.Sprintf("the path of a config file in $%s", file)
+	}
+	return fmt.Sprintf("the content of a config file in $%s, and its path in $%s%s: its image is a runner of the original platform",
+		file, file, krt.FilePathSuffix)
 }
 
 // report is what validate -o json prints.

@@ -55,7 +55,7 @@ func (o Options) lookUp(image string) (found string, runner bool) {
 			return base, false
 		}
 	}
-	return image, strings.HasPrefix(names[len(names)-1], "konstellation/kre-")
+	return image, krt.OriginalRunner(image)
 }
 
 // Names are what an image of a manifest may be called in [Options.Bases]: as it is,

@@ -61,7 +61,8 @@ type Entrypoint struct {
 type Config struct {
 	// Variables are names of environment variables.
 	Variables []string
-	// Files are names of variables that hold the path of a file.
+	// Files are names of variables that hold the path of a file, or its content: see
+	// [Node.FileContent].
 	Files []string
 }
 

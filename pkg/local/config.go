@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
@@ -159,6 +160,22 @@ func unknownConfig(kind, name string, known []string) error {
 		hint = "; the manifest declares " + quoted(known)
 	}
 	return fmt.Errorf("config %s %q is not declared in the manifest%s", kind, name, hint)
+}
+
+// checkFiles refuses a config file whose content a node gets as the value of a variable,
+// and cannot.
+func (v values) checkFiles(nodes []krt.Node) error {
+	at := slices.IndexFunc(nodes, krt.Node.FileContent)
+	if at < 0 {
+		return nil
+	}
+	for _, name := range sortedKeys(v.files) {
+		if err := krt.CheckVariable(name, string(v.files[name])); err != nil {
+			return fmt.Errorf("config file %q: node %q gets its content as $%s, because its image is %s: %w",
+				name, nodes[at].Name, name, nodes[at].Image, err)
+		}
+	}
+	return nil
 }
 
 // writeFiles writes the config files' content to folder, readable by this user

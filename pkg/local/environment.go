@@ -48,6 +48,9 @@ func (p *place) gather(c Config, m *krt.Manifest, folder string) error {
 	if err != nil {
 		return err
 	}
+	if err := v.checkFiles(m.Nodes); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("cannot write config files: %w", err)
 	}
@@ -75,6 +78,12 @@ func (p *place) findPython(b *krt.Bundle) (err error) {
 func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	env := environ()
 	add := func(name, value string) { env = append(env, name+"="+value) }
+	content := n.FileContent()
+	for _, name := range sortedKeys(p.files) {
+		if content {
+			add(name+krt.FilePathSuffix, p.files[name])
+		}
+	}
 	for _, name := range sortedKeys(n.Env) {
 		add(name, n.Env[name])
 	}
@@ -82,7 +91,11 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 		add(name, p.values.variables[name])
 	}
 	for _, name := range sortedKeys(p.files) {
-		add(name, p.files[name])
+		if content {
+			add(name, string(p.values.files[name]))
+		} else {
+			add(name, p.files[name])
+		}
 	}
 	version := b.Manifest.Version
 	add("KRT_VERSION", version)

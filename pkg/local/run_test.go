@@ -66,7 +66,8 @@ nodes:
 		r.requireAnswer(t, "Hello", "variable "+name, want)
 	}
 	r.requireAnswer(t, "Hello", "folder", dir)
-	path, err := r.call("Hello", "variable CERT")
+	r.requireAnswer(t, "Hello", "variable CERT", "content")
+	path, err := r.call("Hello", "variable CERT_PATH")
 	require.NoError(t, err)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)

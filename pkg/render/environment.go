@@ -22,17 +22,30 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 		// A value means what it says: without this, Kubernetes would replace $(NAME) in it.
 		env = append(env, corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")})
 	}
-	for _, e := range n.Env {
-		add(e.Name, e.Value)
-	}
-	for _, name := range v.Spec.Config.Variables {
+	addSecret := func(name string) {
 		env = append(env, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: ConfigName(v.Name)},
 			Key:                  name,
 		}}})
 	}
+	content := n.ConfigFiles == v1alpha1.ConfigFilesContent
 	for _, name := range v.Spec.Config.Files {
-		add(name, configFolder+"/"+name)
+		if content {
+			add(name+krt.FilePathSuffix, configFolder+"/"+name)
+		}
+	}
+	for _, e := range n.Env {
+		add(e.Name, e.Value)
+	}
+	for _, name := range v.Spec.Config.Variables {
+		addSecret(name)
+	}
+	for _, name := range v.Spec.Config.Files {
+		if content {
+			addSecret(name)
+		} else {
+			add(name, configFolder+"/"+name)
+		}
 	}
 	add("KRT_VERSION", v.Name)
 	add("KRT_VERSION_ID", v.Name)

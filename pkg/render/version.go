@@ -68,6 +68,9 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 		Workers:  number[int32](n.Workers),
 		Fork:     n.Fork,
 	}
+	if n.FileContent() {
+		node.ConfigFiles = v1alpha1.ConfigFilesContent
+	}
 	if s := n.Scale; s != nil {
 		node.Scale = &v1alpha1.Scale{
 			Min: number[int32](s.Min), Max: number[int32](s.Max),

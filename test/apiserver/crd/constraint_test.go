@@ -35,6 +35,7 @@ spec:
     gpu: false
     workers: 2
     fork: true
+    configFiles: Content
     timeout: 10s
     env: [{name: LEVEL, value: debug}]
     replicas: 1

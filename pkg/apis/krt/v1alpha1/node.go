@@ -47,6 +47,10 @@ type Node struct {
 	// Resources are the container's.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
+	// ConfigFiles is what the variable of a config file holds: the file's path (Path, the default), or its content (Content), with the path in <name>_PATH, as nodes of the original platform expect it.
+	// +kubebuilder:validation:Enum=Path;Content
+	// +optional
+	ConfigFiles ConfigFiles `json:"configFiles,omitempty"`
 	// Env are further environment variables.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -60,6 +64,15 @@ type Node struct {
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
+
+// ConfigFiles is what the variable of a config file holds.
+type ConfigFiles string
+
+// What the variable of a config file may hold.
+const (
+	ConfigFilesPath    ConfigFiles = "Path"
+	ConfigFilesContent ConfigFiles = "Content"
+)
 
 // EnvVar is an environment variable with a value. Secrets belong into config.variables.
 type EnvVar struct {
