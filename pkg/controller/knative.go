@@ -75,7 +75,8 @@ type partSource struct {
 	changed func(context.Context, queue)
 	prepare func(context.Context) error
 	kinds   []source.SyncingSource
-	started bool
+	begun   int         // of the kinds; only who calls set looks
+	started atomic.Bool // all of them
 }
 
 // Start looks once, for the first reconcile must know, and goes on looking behind.
@@ -98,18 +99,19 @@ func (s *partSource) Start(ctx context.Context, q queue) error {
 }
 
 // set notes whether the part is there; the first time that it is, the kinds'
-// sources are started before.
+// sources are started before. What has failed is tried again with the next call.
 func (s *partSource) set(ctx context.Context, q queue, present bool) error {
-	if present && !s.started {
+	if present && !s.started.Load() {
 		if err := s.prepare(ctx); err != nil {
 			return err
 		}
-		s.started = true
-		for _, kind := range s.kinds {
+		for _, kind := range s.kinds[s.begun:] {
 			if err := kind.Start(ctx, q); err != nil {
 				return err
 			}
+			s.begun++
 		}
+		s.started.Store(true)
 	}
 	s.part.present.Store(present)
 	return nil
@@ -142,7 +144,7 @@ func (s *partSource) follow(ctx context.Context, q queue) {
 
 // WaitForSync waits for the objects of kinds that were there from the beginning.
 func (s *partSource) WaitForSync(ctx context.Context) error {
-	if !s.started {
+	if !s.started.Load() {
 		return nil
 	}
 	for _, kind := range s.kinds {
