@@ -24,6 +24,10 @@ import (
 // that is wanted no longer is seen by it, for what is left still agrees.
 const HashAnnotation = "krt.dev/applied-hash"
 
+// MadeAnnotation holds what an object in use was made of, in the caller's words. What is
+// wanted by it must follow from that alone, as long as the program is the same.
+const MadeAnnotation = "krt.dev/made-of"
+
 // Manager is the field manager unless Applier.FieldManager names another.
 const Manager = "kn-krt"
 
@@ -52,6 +56,8 @@ const (
 	Created Action = "created"
 	Updated Action = "updated"
 	Deleted Action = "deleted"
+	// left is none that is told.
+	left Action = "left"
 )
 
 // Change is one object that was written.
@@ -62,7 +68,11 @@ type Change struct {
 
 // Result is all that was written, in the order in which it was asked for. An
 // empty one is the rule: nothing had to be done.
-type Result struct{ Changed []Change }
+type Result struct {
+	Changed []Change
+	// Kept is how many objects were left as another program has made them: [Applier.ApplyInUse].
+	Kept int
+}
 
 // Apply makes the desired objects be as given, and owner their controller. All
 // are tried, at the same time; the errors are joined, each names its object, and
@@ -70,20 +80,35 @@ type Result struct{ Changed []Change }
 // another controller or none is left alone: *NotOwnedError. One that is being
 // deleted is left alone too, without an error: its end is an event of its own.
 func (a *Applier) Apply(ctx context.Context, owner client.Object, desired ...client.Object) (Result, error) {
+	return a.all(ctx, owner, desired, false)
+}
+
+// ApplyInUse is [Applier.Apply] for what must not change because the program has: an
+// object that bears the [MadeAnnotation] that is wanted, and was applied in another
+// form, is left as it is.
+func (a *Applier) ApplyInUse(ctx context.Context, owner client.Object, desired ...client.Object) (Result, error) {
+	return a.all(ctx, owner, desired, true)
+}
+
+func (a *Applier) all(ctx context.Context, owner client.Object, desired []client.Object, inUse bool) (Result, error) {
 	actions, errs := make([]Action, len(desired)), make([]error, len(desired))
 	kinds := make([]string, len(desired))
 	var all errgroup.Group
 	all.SetLimit(parallel)
 	for i, object := range desired {
 		all.Go(func() error {
-			kinds[i], actions[i], errs[i] = a.apply(ctx, owner, object)
+			kinds[i], actions[i], errs[i] = a.apply(ctx, owner, object, inUse)
 			return nil
 		})
 	}
 	_ = all.Wait() // every error is in errs
 	var result Result
 	for i, object := range desired {
-		if actions[i] != "" {
+		switch actions[i] {
+		case "":
+		case left:
+			result.Kept++
+		default:
 			result.Changed = append(result.Changed, Change{Kind: kinds[i], Name: object.GetName(), Action: actions[i]})
 			log.FromContext(ctx).Info("object "+string(actions[i]), "kind", kinds[i], "name", object.GetName())
 		}
@@ -91,11 +116,12 @@ func (a *Applier) Apply(ctx context.Context, owner client.Object, desired ...cli
 	return result, errors.Join(errs...)
 }
 
-func (a *Applier) apply(ctx context.Context, owner, desired client.Object) (kind string, done Action, err error) {
+func (a *Applier) apply(ctx context.Context, owner, desired client.Object, inUse bool) (kind string, done Action, err error) {
 	w, err := a.want(owner, desired)
 	if err != nil {
 		return fmt.Sprintf("%T", desired), "", fmt.Errorf("cannot apply %T %q: %w", desired, desired.GetName(), err)
 	}
+	w.inUse = inUse
 	done, err = a.one(ctx, owner, w)
 	var taken *NotOwnedError
 	if err != nil && !errors.As(err, &taken) {
@@ -112,6 +138,8 @@ type wanted struct {
 	form   map[string]any
 	hash   string
 	goType reflect.Type
+	inUse  bool
+	of     types.UID // the owner's
 }
 
 // one is the whole way of one object: nothing, create, or update.
@@ -119,10 +147,11 @@ func (a *Applier) one(ctx context.Context, owner client.Object, w *wanted) (Acti
 	live := w.typed()
 	err := a.Client.Get(ctx, w.key, live)
 	if apierrors.IsNotFound(err) {
+		a.settled.forget(object{w.gvk, w.key})
 		// A plain create: unlike an apply it never meets an object that the cache has not seen.
-		var object client.Object
-		if object, err = w.first(); err == nil {
-			err = a.Client.Create(ctx, object, a.fieldOwner())
+		var first client.Object
+		if first, err = w.first(); err == nil {
+			err = a.Client.Create(ctx, first, a.fieldOwner())
 		}
 		if !apierrors.IsAlreadyExists(err) {
 			return done(Created, err)
@@ -137,6 +166,9 @@ func (a *Applier) one(ctx context.Context, owner client.Object, w *wanted) (Acti
 	}
 	if live.GetDeletionTimestamp() != nil {
 		return "", nil
+	}
+	if w.inUse && w.madeAlike(live) {
+		return left, nil
 	}
 	drifted, err := a.drifted(ctx, w, live)
 	if err != nil || !drifted {

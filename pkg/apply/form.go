@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -54,7 +52,7 @@ func (a *Applier) want(owner, desired client.Object) (*wanted, error) {
 	}
 	return &wanted{
 		gvk: gvk, key: client.ObjectKeyFromObject(desired), owner: ownerKind.Kind,
-		form: form, hash: hash, goType: reflect.TypeOf(desired).Elem(),
+		of: owner.GetUID(), form: form, hash: hash, goType: reflect.TypeOf(desired).Elem(),
 	}, nil
 }
 
@@ -80,6 +78,14 @@ func (w *wanted) first() (client.Object, error) {
 
 // typed is an empty object of the Go type.
 func (w *wanted) typed() client.Object { return reflect.New(w.goType).Interface().(client.Object) }
+
+// madeAlike reports whether a live object was made of the same and still is another:
+// by another program.
+func (w *wanted) madeAlike(live client.Object) bool {
+	made, _, _ := unstructured.NestedString(w.form, "metadata", "annotations", MadeAnnotation)
+	now := live.GetAnnotations()
+	return made != "" && now[MadeAnnotation] == made && now[HashAnnotation] != "" && now[HashAnnotation] != w.hash
+}
 
 // formOf is the one place where a typed object becomes a map: without its
 // kind, its status, what is the apiserver's, nulls, and the zeros that nobody meant.
@@ -160,34 +166,4 @@ func content(form map[string]any) string {
 	text, _ := json.Marshal(form)
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
-}
-
-// memory knows the objects that are not as they are wanted and will not be: in
-// what form, and what was wanted of them. The zero memory is empty.
-type memory struct {
-	mu      sync.Mutex
-	objects map[object]state
-}
-
-type object struct {
-	gvk schema.GroupVersionKind
-	key client.ObjectKey
-}
-
-type state struct{ wanted, content string }
-
-func (m *memory) knows(w *wanted, form map[string]any) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	known, ok := m.objects[object{w.gvk, w.key}]
-	return ok && known == state{wanted: w.hash, content: content(form)}
-}
-
-func (m *memory) keep(w *wanted, form map[string]any) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.objects == nil {
-		m.objects = map[object]state{}
-	}
-	m.objects[object{w.gvk, w.key}] = state{wanted: w.hash, content: content(form)}
 }

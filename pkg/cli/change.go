@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// changeOptions are what start, stop, publish and unpublish have in common.
+// changeOptions are what start, stop, restart, publish and unpublish have in common.
 type changeOptions struct {
 	streams Streams
 	name    string
@@ -49,13 +49,18 @@ func commentFlag(cmd *cobra.Command, comment *string) {
 	cmd.Flags().StringVarP(comment, "message", "m", "", "why: kept in the history")
 }
 
-// setState asks for a state; the comment replaces the last one, even by nothing.
+// setState asks for a state.
 func (c *cluster) setState(ctx context.Context, v *v1alpha1.Version, state v1alpha1.State, comment string) error {
-	var why any // null takes the last one away
+	return c.setSpec(ctx, v, map[string]any{"state": state}, comment)
+}
+
+// setSpec changes fields of the spec; the comment replaces the last one, even by nothing.
+func (c *cluster) setSpec(ctx context.Context, v *v1alpha1.Version, spec map[string]any, comment string) error {
+	spec["comment"] = nil // null takes the last one away
 	if comment != "" {
-		why = comment
+		spec["comment"] = comment
 	}
-	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"state": state, "comment": why}})
+	patch, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
 		return fmt.Errorf("cannot change version %q: %w", v.Name, err)
 	}

@@ -194,6 +194,7 @@ func clusterVerbs() []func(Streams) *cobra.Command {
 		newLogsCommand,
 		newPublishCommand,
 		newRenderCommand,
+		newRestartCommand,
 		newRollbackCommand,
 		newStartCommand,
 		newStopCommand,

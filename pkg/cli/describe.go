@@ -157,9 +157,9 @@ func (o *describeOptions) conditions(conditions []metav1.Condition) {
 const shortHistory = 3
 
 func (o *describeOptions) history(v *v1alpha1.Version) error {
-	history := v.Status.History
-	if !o.verbose && len(history) > shortHistory {
-		history = history[len(history)-shortHistory:]
+	history, first := v.Status.History, 0
+	if !o.verbose {
+		first = max(0, len(history)-shortHistory)
 	}
 	if len(history) == 0 {
 		return nil
@@ -167,8 +167,12 @@ func (o *describeOptions) history(v *v1alpha1.Version) error {
 	fmt.Fprintf(o.streams.Out, "\nHistory:\n")
 	t := newTable(o.streams.Out)
 	t.row("  AGE", "STATE", "COMMENT")
-	for _, e := range history {
-		t.row("  "+age(e.Time), string(e.State), e.Comment)
+	for i, e := range history[first:] {
+		state := string(e.State)
+		if at := first + i; at > 0 && history[at-1].State == e.State && history[at-1].Restart != e.Restart {
+			state = "Restarted"
+		}
+		t.row("  "+age(e.Time), state, e.Comment)
 	}
 	return t.flush()
 }

@@ -19,12 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-)
-
-// Knative's flags that nodes with a GPU need, keys of config-features.
-const (
-	flagNodeSelector = "kubernetes.podspec-nodeselector"
-	flagTolerations  = "kubernetes.podspec-tolerations"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // graphics looks for nodes of the cluster that take pods with a GPU.
@@ -58,8 +53,8 @@ func (d *doctor) features(ctx context.Context) {
 		return
 	}
 	var off, patch []string
-	for _, flag := range []string{flagNodeSelector, flagTolerations} {
-		if !strings.EqualFold(config.Data[flag], "enabled") {
+	for _, flag := range []string{render.FlagNodeSelector, render.FlagTolerations} {
+		if !render.FlagOn(config.Data[flag]) {
 			off = append(off, flag)
 			patch = append(patch, fmt.Sprintf("%q:\"enabled\"", flag))
 		}

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 type eventsOptions struct {
@@ -47,7 +46,11 @@ func runEvents(ctx context.Context, c *cluster, o eventsOptions) error {
 	if err := c.List(ctx, list, c.in()); err != nil {
 		return c.explain(err, "cannot list events")
 	}
-	about := eventFilter(v)
+	all := &v1alpha1.VersionList{}
+	if err := c.List(ctx, all, c.in()); err != nil {
+		return c.explain(err, "cannot list versions")
+	}
+	about := eventFilter(v, all.Items)
 	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool {
 		return !about(e.InvolvedObject) || o.warnings && e.Type != corev1.EventTypeWarning
 	})
@@ -77,26 +80,6 @@ func runEvents(ctx context.Context, c *cluster, o eventsOptions) error {
 		t.row(eventAge(e), e.Type, e.Reason, object, e.Message)
 	}
 	return t.flush()
-}
-
-// eventFilter tells what belongs to the version by its name: an event outlives
-// what it is about, so that there may be no owner to ask.
-func eventFilter(v *v1alpha1.Version) func(corev1.ObjectReference) bool {
-	known := []string{render.EntrypointName(v.Name), render.ReplyName(v.Name)}
-	for _, n := range v.Spec.Nodes {
-		known = append(known, render.ServiceName(v.Name, n.Name))
-	}
-	for _, w := range v.Spec.Workflows {
-		known = append(known, render.SequenceName(v.Name, w.Name))
-	}
-	return func(object corev1.ObjectReference) bool {
-		if object.Name == v.Name {
-			return true
-		}
-		return slices.ContainsFunc(known, func(name string) bool {
-			return object.Name == name || strings.HasPrefix(object.Name, name+"-")
-		})
-	}
 }
 
 // lastSeen is when the event happened last. Events of the newer kind say it elsewhere.

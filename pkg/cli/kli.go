@@ -4,13 +4,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// kliVersionVerbs are what the original's command line, kli, has below "version".
+// kliVersionVerbs are what the original's command line, kli, has below "version", and
+// restart, which who is used to them looks for there.
 func kliVersionVerbs() []func(Streams) *cobra.Command {
 	return []func(Streams) *cobra.Command{
 		newListCommand,
 		newCreateCommand,
 		newStartCommand,
 		newStopCommand,
+		newRestartCommand,
 		newPublishCommand,
 		newUnpublishCommand,
 		newConfigCommand,

@@ -22,6 +22,8 @@ import (
 const (
 	// maxLogLine bounds a line; what is longer is cut.
 	maxLogLine = 1 << 20
+	// logTries is how often a log is opened again in a row.
+	logTries = 10
 	// logReaders is how many pods are read at a time when all are read to their end.
 	logReaders = 16
 )
@@ -153,6 +155,7 @@ func (r *logReader) follow(ctx context.Context, pods *corev1.PodList) error {
 	interrupted := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
+		heard := time.Now()
 		for {
 			for i := range pods.Items {
 				r.begin(ctx, group, &pods.Items[i])
@@ -165,8 +168,11 @@ func (r *logReader) follow(ctx context.Context, pods *corev1.PodList) error {
 				return ctx.Err()
 			}
 			// The watch has ended, as watches do: what came meanwhile is in a new list.
-			var err error
-			if pods, err = r.c.versionPods(ctx, r.o.name); err != nil {
+			found, err := r.c.versionPods(ctx, r.o.name)
+			switch {
+			case err == nil:
+				pods, heard = found, time.Now()
+			case !isBlip(err) || time.Since(heard) > silence:
 				return err
 			}
 		}
@@ -180,7 +186,10 @@ func (r *logReader) follow(ctx context.Context, pods *corev1.PodList) error {
 func (r *logReader) watch(ctx context.Context, group *errgroup.Group, since string) error {
 	changes, err := r.c.Watch(ctx, &corev1.PodList{}, r.c.in(), versionLabel(r.o.name),
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: since}})
-	if err != nil {
+	switch {
+	case isBlip(err):
+		return nil // who lists them next sees whether it lasts
+	case err != nil:
 		return r.c.explain(err, "cannot watch pods")
 	}
 	defer changes.Stop()
@@ -210,8 +219,32 @@ func (r *logReader) begin(ctx context.Context, group *errgroup.Group, p *corev1.
 	p = p.DeepCopy()
 	group.Go(func() error {
 		defer r.end(p.UID)
-		return r.each(ctx, p, true, r.p.show)
+		return r.persist(ctx, p)
 	})
+}
+
+// persist follows the pod's log to its end. A stream that breaks off, as one does when
+// the pod's machine is lost, ends nothing else: it is told, and begun again where it was,
+// until it has broken off too often without a line.
+func (r *logReader) persist(ctx context.Context, p *corev1.Pod) error {
+	part, _ := partOf(p)
+	for left, seen := logTries, r.lastSeen(p.UID); ; left-- {
+		err := r.each(ctx, p, true, r.p.show)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if now := r.lastSeen(p.UID); now.After(seen) {
+			left, seen = logTries, now
+		}
+		if left == 0 {
+			fmt.Fprintf(r.o.streams.Err, "Warning: Pod %s of %s is followed no longer: %v\n", p.Name, part, err)
+			return nil
+		}
+		if left == logTries {
+			fmt.Fprintf(r.o.streams.Err, "Warning: Pod %s of %s: %v; trying again\n", p.Name, part, err)
+		}
+		pause(ctx)
+	}
 }
 
 // end says that the pod's log has ended. Should its container run again, what is new is shown.

@@ -132,7 +132,7 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 func usualAddresses(v *v1alpha1.Version, s render.Settings) map[string]string {
 	addresses := map[string]string{}
 	for _, w := range v.Spec.Workflows {
-		addresses[w.Name] = fmt.Sprintf("http://%s-kn-sequence-0-kn-channel.%s.svc.%s", render.SequenceName(v.Name, w.Name), v.Namespace, s.ClusterDomain)
+		addresses[w.Name] = fmt.Sprintf("http://%s-kn-sequence-0-kn-channel.%s.svc.%s", render.SequenceName(v.Name, w.Name, ""), v.Namespace, s.ClusterDomain)
 	}
 	return addresses
 }

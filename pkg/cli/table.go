@@ -61,7 +61,7 @@ const (
 func mark(c metav1.Condition) string {
 	refused := c.Type == v1alpha1.ConditionStopRefused || c.Type == v1alpha1.ConditionDeleteRefused
 	switch {
-	case c.Status == metav1.ConditionTrue && refused:
+	case c.Status == metav1.ConditionTrue && refused, c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonBehind:
 		return markWarning
 	case c.Status == metav1.ConditionTrue:
 		return markGood

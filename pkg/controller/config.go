@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
@@ -21,42 +23,90 @@ type configState struct {
 	// hash changes with the declared values and with nothing else; empty where none is declared.
 	hash string
 	mask mask
+	// missing are declared names without a value, unknown are the Secret's that are not declared.
+	missing, unknown []string
 }
 
-// observeConfig marks in v what the Secret, nil if there is none, has for it. As in
-// a local run an empty variable counts as none; an empty file is one.
-func observeConfig(v *v1alpha1.Version, secret *corev1.Secret) configState {
+// mark marks it in v.
+func (c configState) mark(v *v1alpha1.Version) {
+	if c.ready {
+		v.MarkConfigReady(c.unknown...)
+		return
+	}
+	v.MarkConfigMissing(c.missing...)
+}
+
+// observeConfig looks at the Secret, nil if there is none. As in a local run an
+// empty variable counts as none; an empty file is one.
+func observeConfig(config v1alpha1.Config, secret *corev1.Secret) configState {
 	var data map[string][]byte
 	if secret != nil {
 		data = secret.Data
 	}
-	variables, files := v.Spec.Config.Variables, v.Spec.Config.Files
-	var missing []string
-	for _, name := range variables {
+	state := configState{mask: newMask(data)}
+	for _, name := range config.Variables {
 		if len(data[name]) == 0 {
-			missing = append(missing, name)
+			state.missing = append(state.missing, name)
 		}
 	}
-	for _, name := range files {
+	for _, name := range config.Files {
 		if _, there := data[name]; !there {
-			missing = append(missing, name)
+			state.missing = append(state.missing, name)
 		}
 	}
-	state := configState{ready: missing == nil, mask: newMask(data)}
-	if !state.ready {
-		v.MarkConfigMissing(missing...)
+	if state.ready = state.missing == nil; !state.ready {
 		return state
 	}
-	declared := slices.Concat(variables, files)
-	var unknown []string
+	declared := slices.Concat(config.Variables, config.Files)
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		if !slices.Contains(declared, name) {
-			unknown = append(unknown, name)
+			state.unknown = append(state.unknown, name)
 		}
 	}
-	v.MarkConfigReady(unknown...)
 	state.hash = configHash(declared, data)
 	return state
+}
+
+// configs remembers what the Secrets had, by version: to hash their values and to
+// make masks of them is dear, and they seldom change.
+type configs struct {
+	mu    sync.Mutex
+	known map[types.UID]knownConfig
+}
+
+// knownConfig is a state, and what it was made of.
+type knownConfig struct {
+	generation int64
+	secret     types.UID
+	resource   string // version of the Secret
+	state      configState
+}
+
+// of returns what the Secret, nil if there is none, has for v.
+func (c *configs) of(v *v1alpha1.Version, secret *corev1.Secret) configState {
+	seen := knownConfig{generation: v.Generation}
+	if secret != nil {
+		seen.secret, seen.resource = secret.UID, secret.ResourceVersion
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.known[v.UID]
+	if ok && seen.generation == known.generation && seen.secret == known.secret && seen.resource == known.resource {
+		return known.state
+	}
+	if c.known == nil {
+		c.known = map[types.UID]knownConfig{}
+	}
+	seen.state = observeConfig(v.Spec.Config, secret)
+	c.known[v.UID] = seen
+	return seen.state
+}
+
+// keep forgets all but the given versions.
+func (c *configs) keep(uids map[types.UID]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.known, func(uid types.UID, _ knownConfig) bool { return !uids[uid] })
 }
 
 // configHash is of the declared values. Lengths stand before names and values,

@@ -6,9 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 func TestObserveConfig(t *testing.T) {
@@ -30,13 +32,41 @@ func TestObserveConfig(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := testVersion()
 			v.Spec.Config = v1alpha1.Config{Variables: []string{"CURRENCY"}, Files: []string{"CERT"}}
-			state := observeConfig(v, secretOf(tt.data))
+			state := observeConfig(v.Spec.Config, secretOf(tt.data))
+			state.mark(v)
 			c := v.Status.Condition(v1alpha1.ConditionConfigReady)
 			require.Equal(t, []string{string(tt.status), tt.reason, tt.message}, []string{string(c.Status), c.Reason, c.Message})
 			require.Equal(t, tt.status == metav1.ConditionTrue, state.ready)
 			require.Equal(t, state.ready, state.hash != "", "what is incomplete has no hash")
 		})
 	}
+}
+
+func TestWhatASecretHasIsLookedAtOnce(t *testing.T) {
+	var c configs
+	v := testVersion()
+	v.UID, v.Generation, v.Spec.Config.Variables = "1", 1, []string{"CURRENCY"}
+	secret := secretOf(map[string]string{"CURRENCY": "EUR"})
+	secret.UID, secret.ResourceVersion = "2", "3"
+	first := c.of(v, secret)
+	require.Equal(t, "pays in ***", first.mask.hide("pays in EUR"))
+	secret.Data["CURRENCY"] = []byte("USD") // which cannot be, for an object in a cache does not change
+	require.Equal(t, first.hash, c.of(v, secret).hash, "the same Secret is not read again")
+	require.Same(t, &first.mask.short[0], &c.of(v, secret).mask.short[0])
+
+	secret.ResourceVersion = "4"
+	changed := c.of(v, secret)
+	require.NotEqual(t, first.hash, changed.hash)
+	require.Equal(t, "pays in ***", changed.mask.hide("pays in USD"))
+	require.False(t, c.of(v, nil).ready)
+	require.True(t, c.of(v, secret).ready)
+	v.Generation, v.Spec.Config.Variables = 2, []string{"OTHER"}
+	require.Equal(t, []string{"OTHER"}, c.of(v, secret).missing)
+
+	c.keep(map[types.UID]bool{"1": true})
+	require.Len(t, c.known, 1)
+	c.keep(map[types.UID]bool{"5": true})
+	require.Empty(t, c.known, "the version is gone")
 }
 
 func secretOf(values map[string]string) *corev1.Secret {
@@ -62,7 +92,7 @@ func TestConfigHash(t *testing.T) {
 }
 
 func TestMissingFlags(t *testing.T) {
-	both := []string{flagNodeSelector, flagTolerations}
+	both := []string{render.FlagNodeSelector, render.FlagTolerations}
 	for _, tt := range []struct {
 		name     string
 		pod      corev1.PodSpec
@@ -71,9 +101,9 @@ func TestMissingFlags(t *testing.T) {
 	}{
 		{"nothing is needed", corev1.PodSpec{}, nil, nil},
 		{"both are off", gpuPod(), nil, both},
-		{"both are on", gpuPod(), map[string]string{flagNodeSelector: "enabled", flagTolerations: "Enabled"}, nil},
-		{"one is allowed", gpuPod(), map[string]string{flagNodeSelector: "allowed"}, both[1:]},
-		{"one is disabled by name", gpuPod(), map[string]string{flagNodeSelector: "disabled", flagTolerations: "enabled"}, both[:1]},
+		{"both are on", gpuPod(), map[string]string{render.FlagNodeSelector: "enabled", render.FlagTolerations: "Enabled"}, nil},
+		{"one is allowed", gpuPod(), map[string]string{render.FlagNodeSelector: "allowed"}, both[1:]},
+		{"one is disabled by name", gpuPod(), map[string]string{render.FlagNodeSelector: "disabled", render.FlagTolerations: "enabled"}, both[:1]},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &servingv1.Service{}

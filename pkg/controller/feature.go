@@ -2,33 +2,26 @@ package controller
 
 import (
 	"context"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// Knative's feature flags, off by default, that pods on GPU nodes need.
-const (
-	flagNodeSelector = "kubernetes.podspec-nodeselector"
-	flagTolerations  = "kubernetes.podspec-tolerations"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // missingFlags are the flags without which Knative's webhook refuses the Service.
-// It takes what is "enabled" or "allowed", whatever their case.
 func missingFlags(s *servingv1.Service, features map[string]string) (missing []string) {
 	pod := s.Spec.Template.Spec.PodSpec
 	for _, need := range []struct {
 		flag string
 		used bool
 	}{
-		{flagNodeSelector, len(pod.NodeSelector) > 0},
-		{flagTolerations, len(pod.Tolerations) > 0},
+		{render.FlagNodeSelector, len(pod.NodeSelector) > 0},
+		{render.FlagTolerations, len(pod.Tolerations) > 0},
 	} {
-		value := features[need.flag]
-		if need.used && !strings.EqualFold(value, "enabled") && !strings.EqualFold(value, "allowed") {
+		if need.used && !render.FlagOn(features[need.flag]) {
 			missing = append(missing, need.flag)
 		}
 	}

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 // parallel is how many objects of a version are on their way at a time: all of
@@ -25,8 +22,11 @@ import (
 const parallel = 16
 
 // piece says what of a version an object belongs to: a node, a workflow, or
-// neither, which is the entrypoint.
-type piece struct{ node, workflow string }
+// neither, which is the entrypoint. What a restart makes beside what serves is apart.
+type piece struct {
+	node, workflow string
+	beside         bool
+}
 
 // item is one desired object.
 type item struct {
@@ -41,6 +41,7 @@ type outcome struct {
 	flags   map[string][]string // by node: Knative's flags that are off
 	causes  map[piece]*cause    // what needs a person
 	changes map[piece]bool      // written just now: what was read of it is old
+	kept    bool                // something stays as another program has made it
 }
 
 func (o outcome) cause(p piece) *cause { return o.causes[p] }
@@ -72,7 +73,7 @@ func (r *versionReconciler) make(ctx context.Context, a *attempt) error {
 		return nil // it could not be rendered: what there is stays
 	}
 	err = r.write(ctx, a, key, items)
-	_, pruned := r.applier.Prune(ctx, a.version, keep, r.kinds()...)
+	_, pruned := r.applier.PruneBut(ctx, a.version, keep, r.spare(ctx, a), r.kinds()...)
 	return errors.Join(err, pruned)
 }
 
@@ -97,6 +98,10 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, key replyKey,
 	var errs []error
 	var all errgroup.Group
 	all.SetLimit(parallel)
+	put := r.applier.Apply
+	if a.isLive {
+		put = r.applier.ApplyInUse
+	}
 	all.Go(func() error {
 		err := r.keep(ctx, a.version, key)
 		mu.Lock()
@@ -109,9 +114,10 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, key replyKey,
 			continue
 		}
 		all.Go(func() error {
-			result, err := r.applier.Apply(ctx, a.version, one.object)
+			result, err := put(ctx, a.version, one.object)
 			mu.Lock()
 			defer mu.Unlock()
+			a.outcome.kept = a.outcome.kept || result.Kept > 0
 			errs = append(errs, a.outcome.blame(a.version, one.piece, err))
 			// Of the entrypoint's objects only the Deployment is looked at.
 			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (one.piece != piece{} || isDeployment) {
@@ -122,79 +128,6 @@ func (r *versionReconciler) write(ctx context.Context, a *attempt, key replyKey,
 	}
 	_ = all.Wait() // every error is in errs
 	return errors.Join(errs...)
-}
-
-// desired renders the version. That it cannot be rendered is a cause, and no item.
-// Without a key the entrypoint's Deployment stays as it is.
-func (r *versionReconciler) desired(ctx context.Context, a *attempt, key string) ([]item, error) {
-	in := render.Input{Version: a.version, Settings: a.settings, EntrypointImage: r.image, Addresses: a.addresses(),
-		ConfigHash: a.config.hash, ReplyKey: key}
-	var err error
-	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
-		return nil, err
-	}
-	flags, err := features(ctx, r.client)
-	if err != nil {
-		return nil, err
-	}
-	services, failed := render.Nodes(in)
-	sequences, failedToo := render.Sequences(in)
-	entrypoint, failedThree := render.Entrypoint(in)
-	if failed = cmp.Or(failed, failedToo, failedThree); failed != nil {
-		a.outcome.causes[piece{}] = &cause{v1alpha1.ReasonInvalid, failed.Error()}
-		services, sequences, entrypoint = nil, nil, nil
-	}
-	items := r.nodeItems(a, services, flags)
-	for i, s := range sequences {
-		name := a.version.Spec.Workflows[i].Name
-		items = append(items, item{piece: piece{workflow: name}, object: s, leave: !r.knative.eventing.Present()})
-	}
-	for _, object := range entrypoint {
-		_, isDeployment := object.(*appsv1.Deployment)
-		if isDeployment && a.withheld {
-			continue
-		}
-		items = append(items, item{object: object, leave: isDeployment && key == ""})
-	}
-	return items, nil
-}
-
-// nodeItems are left as they are where Knative would refuse them, and while
-// config values are missing without which new pods could not start.
-func (r *versionReconciler) nodeItems(a *attempt, services []*servingv1.Service, flags map[string]string) (items []item) {
-	for i, s := range services {
-		name := a.version.Spec.Nodes[i].Name
-		missing := missingFlags(s, flags)
-		if missing != nil {
-			a.outcome.flags[name] = missing
-		}
-		leave := missing != nil || !a.config.ready || !r.knative.serving.Present()
-		items = append(items, item{piece: piece{node: name}, object: s, leave: leave})
-	}
-	return items
-}
-
-// clusterNodes counts the cluster's nodes that take pods, as far as it matters:
-// only of several replicas is it asked whether there is more than one.
-func (r *versionReconciler) clusterNodes(ctx context.Context, a *attempt) (int, error) {
-	replicas := a.settings.EntrypointReplicas
-	if said := a.version.Spec.Entrypoint.Replicas; said != nil {
-		replicas = *said
-	}
-	if replicas < 2 {
-		return 0, nil
-	}
-	var list corev1.NodeList
-	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return 0, err
-	}
-	count := 0
-	for i := range list.Items {
-		if schedulable(&list.Items[i]) {
-			count++
-		}
-	}
-	return min(count, 2), nil
 }
 
 // isNamespaceGone reports whether nothing can be made because the namespace is

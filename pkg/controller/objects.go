@@ -30,9 +30,9 @@ type objects struct {
 	deployment *appsv1.Deployment
 }
 
-// read reads them from the cache. Pods are left for later: few versions need the look.
+// read reads them from the cache, Sequences as the version was started with. Pods are left for later: few versions need the look.
 func (r *versionReconciler) read(ctx context.Context, v *v1alpha1.Version) (objects, error) {
-	o := objects{nodes: map[string]nodeObjects{}, sequences: map[string]*flowsv1.Sequence{}}
+	o := objects{nodes: map[string]nodeObjects{}}
 	if r.knative.serving.Present() {
 		for _, n := range v.Spec.Nodes {
 			found, err := r.readNode(ctx, v, n.Name)
@@ -42,17 +42,9 @@ func (r *versionReconciler) read(ctx context.Context, v *v1alpha1.Version) (obje
 			o.nodes[n.Name] = found
 		}
 	}
-	if r.knative.eventing.Present() && v.Delivery() == v1alpha1.DeliverySequence {
-		for _, w := range v.Spec.Workflows {
-			s := &flowsv1.Sequence{}
-			found, err := r.owned(ctx, v, render.SequenceName(v.Name, w.Name), s)
-			if err != nil {
-				return o, err
-			}
-			if found {
-				o.sequences[w.Name] = s
-			}
-		}
+	var err error
+	if o.sequences, err = r.readSequences(ctx, v, v.Status.StartedWith.Sequences); err != nil {
+		return o, err
 	}
 	d := &appsv1.Deployment{}
 	found, err := r.owned(ctx, v, render.EntrypointName(v.Name), d)
@@ -60,6 +52,25 @@ func (r *versionReconciler) read(ctx context.Context, v *v1alpha1.Version) (obje
 		o.deployment = d
 	}
 	return o, err
+}
+
+// readSequences reads those whose names have the end.
+func (r *versionReconciler) readSequences(ctx context.Context, v *v1alpha1.Version, end string) (map[string]*flowsv1.Sequence, error) {
+	found := map[string]*flowsv1.Sequence{}
+	if !r.knative.eventing.Present() || v.Delivery() != v1alpha1.DeliverySequence {
+		return found, nil
+	}
+	for _, w := range v.Spec.Workflows {
+		s := &flowsv1.Sequence{}
+		there, err := r.owned(ctx, v, render.SequenceName(v.Name, w.Name, end), s)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			found[w.Name] = s
+		}
+	}
+	return found, nil
 }
 
 func (r *versionReconciler) readNode(ctx context.Context, v *v1alpha1.Version, name string) (nodeObjects, error) {

@@ -17,7 +17,7 @@ func (w view) observeWorkflow(v *v1alpha1.Version, name string, s *flowsv1.Seque
 		v.MarkWorkflowReady(name, "")
 	case s == nil:
 		v.MarkWorkflowDeploying(name, "its Sequence is being set up")
-	case s.Status.ObservedGeneration == s.Generation && s.Status.IsReady() && sequenceAddress(s) != "":
+	case sequenceReady(s):
 		v.MarkWorkflowReady(name, sequenceAddress(s))
 	default:
 		if c := w.sequenceCause(v, s); c != nil {
@@ -26,6 +26,10 @@ func (w view) observeWorkflow(v *v1alpha1.Version, name string, s *flowsv1.Seque
 		}
 		v.MarkWorkflowDeploying(name, "its Sequence is being set up")
 	}
+}
+
+func sequenceReady(s *flowsv1.Sequence) bool {
+	return s != nil && s.Status.ObservedGeneration == s.Generation && s.Status.IsReady() && sequenceAddress(s) != ""
 }
 
 // sequenceAddress is where a Sequence takes events, empty while that is not known.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,16 @@ const replyKeySize = 32
 type replyKeys struct {
 	mu   sync.Mutex
 	made map[types.NamespacedName]*corev1.Secret
+}
+
+// keep forgets all that belongs to other versions than these.
+func (k *replyKeys) keep(uids map[types.UID]bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.made, func(_ types.NamespacedName, secret *corev1.Secret) bool {
+		owner := metav1.GetControllerOfNoCopy(secret)
+		return owner == nil || !uids[owner.UID]
+	})
 }
 
 // replyKey is the key of a version's reply tokens: its Secret, and whether that is

@@ -62,6 +62,9 @@ func setupRuntime(mgr manager.Manager, o Options, s *settings, x *ownerIndex) er
 		settle:   o.SwitchSettle,
 		switches: map[types.UID]change{},
 	}
+	if err := mgr.Add(sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
+		return err
+	}
 	// What happens in a namespace concerns its one runtime.
 	neighbour := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: v1alpha1.RuntimeName}}}

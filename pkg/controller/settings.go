@@ -38,15 +38,16 @@ type settings struct {
 
 	mu      sync.RWMutex
 	good    render.Settings
-	anyGood bool  // good came from a ConfigMap
-	err     error // of the newest ConfigMap
-	changes int   // counts what Get and Problem have said
+	record  map[string]string // of good, for versions; never written to
+	anyGood bool              // good came from a ConfigMap
+	err     error             // of the newest ConfigMap
+	changes int               // counts what Get and Problem have said
 }
 
 func newSettings(mgr manager.Manager, namespace string) *settings {
 	return &settings{
 		cache: mgr.GetCache(), reader: mgr.GetClient(), events: mgr.GetEventRecorder("kn-krt"), namespace: namespace,
-		good: render.DefaultSettings(), // what holds where there is no ConfigMap
+		good: render.DefaultSettings(), record: render.Record(nil), // what holds where there is no ConfigMap
 	}
 }
 
@@ -60,6 +61,16 @@ func (s *settings) Get() (render.Settings, error) {
 		return render.Settings{}, s.err
 	}
 	return s.good, nil
+}
+
+// Record returns what versions are made of by [settings.Get], with its error. It must not be written to.
+func (s *settings) Record() (map[string]string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.err != nil && !s.anyGood {
+		return nil, s.err
+	}
+	return s.record, nil
 }
 
 // Problem says what is wrong with the newest settings; empty if nothing is.
@@ -114,7 +125,7 @@ func (s *settings) read(ctx context.Context, config *corev1.ConfigMap) int {
 		s.changes++
 	}
 	if s.err = err; err == nil {
-		s.good, s.anyGood = next, true
+		s.good, s.record, s.anyGood = next, render.Record(config.Data), true
 	}
 	return s.changes
 }

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -44,7 +43,7 @@ func setupVersion(mgr manager.Manager, o Options, s *settings, k *knative, x *ow
 		system:   o.SystemNamespace,
 		checks:   newChecks(),
 	}
-	if err := mgr.Add(manager.RunnableFunc(r.sweep)); err != nil {
+	if err := mgr.Add(sweeper(mgr.GetClient(), &v1alpha1.VersionList{}, r.sweep)); err != nil {
 		return err
 	}
 	owner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), &v1alpha1.Version{}, handler.OnlyControllerOwner())
@@ -125,28 +124,4 @@ func (r *versionReconciler) versions(ctx context.Context, namespace string, conc
 		}
 	}
 	return requests
-}
-
-// sweep forgets, now and then, what was kept for versions that are gone.
-func (r *versionReconciler) sweep(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		var list v1alpha1.VersionList
-		if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-			log.FromContext(ctx).Error(err, "cannot list versions")
-			continue
-		}
-		namespaces, uids := map[string]bool{}, map[types.UID]bool{}
-		for i := range list.Items {
-			namespaces[list.Items[i].Namespace], uids[list.Items[i].UID] = true, true
-		}
-		r.secrets.keep(namespaces)
-		r.checks.keep(uids)
-	}
 }

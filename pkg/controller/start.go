@@ -16,12 +16,15 @@ import (
 
 // attempt is one look at a version that is to run.
 type attempt struct {
-	version  *v1alpha1.Version
+	version *v1alpha1.Version
+	// settings are those that the version was started with.
 	settings render.Settings
-	now      time.Time
-	config   configState
-	verdict  verdict
-	have     objects
+	// next is what it is being restarted with; nil for nothing.
+	next    *next
+	now     time.Time
+	config  configState
+	verdict verdict
+	have    objects
 	// isLive: it is up, and nothing of it is taken away because something fails.
 	isLive bool
 	// withheld: its start has failed for the sake of others than the entrypoint,
@@ -39,11 +42,8 @@ type attempt struct {
 // soon that something is waited for of which no watch tells.
 func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (begun, soon bool, err error) {
 	a := &attempt{version: v, now: now, isLive: isLive(v.Status.Phase)}
-	if a.settings, err = r.settings.Get(); err != nil {
-		if !a.isLive {
-			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, err.Error())
-		}
-		return false, false, nil // a change of the settings puts every version into the queue
+	if known, err := r.settle(ctx, a); err != nil || !known {
+		return false, false, err // a change of the settings puts every version into the queue
 	}
 	a.withheld = startFailed(v, now, a.settings.StartTimeout) && !a.partsReady()
 	if a.config, err = r.readConfig(ctx, v); err != nil {
@@ -83,7 +83,9 @@ func (r *versionReconciler) readConfig(ctx context.Context, v *v1alpha1.Version)
 		markConfigUnreadable(v, r.system, err)
 		return configState{}, nil
 	}
-	return observeConfig(v, secret), nil
+	state := r.configs.of(v, secret)
+	state.mark(v)
+	return state, nil
 }
 
 // observe marks what became of nodes, workflows and entrypoint.
@@ -118,6 +120,7 @@ func (r *versionReconciler) observe(ctx context.Context, a *attempt) error {
 		v.MarkEntrypointNotReady(c.reason, c.message)
 	}
 	a.verdict.mark(v)
+	r.markCurrent(a, w)
 	return nil
 }
 

@@ -26,6 +26,8 @@ func (r *versionReconciler) stop(ctx context.Context, v *v1alpha1.Version, now t
 		return true, err
 	}
 	v.MarkStopped()
+	v.MarkNotRunning()
+	v.Status.StartedWith = nil
 	for i := range v.Status.Nodes {
 		v.Status.Nodes[i].Revision, v.Status.Nodes[i].Image = "", ""
 	}

@@ -62,12 +62,6 @@ func (c *checks) of(ctx context.Context, v *v1alpha1.Version) (verdict, error) {
 	return d, nil
 }
 
-func (c *checks) forget(uid types.UID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, uid)
-}
-
 // keep forgets all but the given versions.
 func (c *checks) keep(uids map[types.UID]bool) {
 	c.mu.Lock()

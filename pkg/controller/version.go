@@ -43,6 +43,7 @@ type versionReconciler struct {
 	image    string // of the entrypoint
 	system   string // the controller's namespace
 	checks   *checks
+	configs  configs
 	keys     replyKeys
 }
 
@@ -195,7 +196,6 @@ func (r *versionReconciler) finalize(ctx context.Context, v *v1alpha1.Version, c
 
 // release lets a deleted version go. What is left of it follows by its owner references.
 func (r *versionReconciler) release(ctx context.Context, v *v1alpha1.Version) error {
-	r.checks.forget(v.UID)
 	_, err := r.finalize(ctx, v, controllerutil.RemoveFinalizer)
 	return err
 }

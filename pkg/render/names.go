@@ -1,7 +1,7 @@
 package render
 
 // The names of what belongs to a version are formed here and nowhere else. With
-// names of at most 19 characters (KRT V1) none is longer than 39.
+// names of at most 19 characters (KRT V1) none is longer than 46.
 
 // ActiveEntrypointName is the name of the Service, and the Ingress, by which
 // the published version of a namespace is called (KRT V1).
@@ -15,8 +15,14 @@ func ServiceName(version, node string) string { return version + "-" + node }
 // begin nor end with a hyphen.
 func ShortcutName(version, node string) string { return version + "--" + node }
 
-// SequenceName is the name of the Sequence of a workflow.
-func SequenceName(version, workflow string) string { return version + "-" + workflow }
+// SequenceName is the name of the Sequence of a workflow. One that is made beside
+// another, by a restart, has an end to its name.
+func SequenceName(version, workflow, end string) string {
+	if end != "" {
+		end = "-" + end
+	}
+	return version + "-" + workflow + end
+}
 
 // EntrypointName is the name of the entrypoint's Deployment, ConfigMap,
 // PodDisruptionBudget and NetworkPolicy, and the value of the label
@@ -71,6 +77,9 @@ const (
 	// it is too. Who deletes that by hand gets another key: pods with different ones
 	// cannot read each other's tokens.
 	AnnotationReplyKey = "krt.dev/reply-key"
+	// AnnotationSpecHash, of a Sequence, is the hash of what it says: one that runs is
+	// never changed, another is made beside it.
+	AnnotationSpecHash = "krt.dev/spec-hash"
 )
 
 // labels are those of every object of a version, Services of the entrypoint aside.

@@ -14,6 +14,9 @@ import (
 // text that shows and explains all others. It is not read.
 const exampleKey = "_example"
 
+// maxSetting is how long the text of a setting may be that versions keep, in bytes.
+const maxSetting = 4096
+
 // ParseSettings reads the data of the ConfigMap config-krt over
 // [DefaultSettings]. The error names every key that is wrong, in the order of
 // their names, with what it may be; the settings are then the defaults.
@@ -31,6 +34,8 @@ func ParseSettings(data map[string]string) (Settings, error) {
 		case set == nil:
 			hint := spelling.Hint(name, slices.Sorted(maps.Keys(known)))
 			problems = append(problems, fmt.Errorf("%.80q is no setting%s", name, hint))
+		case len(data[name]) > maxSetting && holds(name) != elsewhere:
+			problems = append(problems, fmt.Errorf("%s: %d bytes are more than %d", name, len(data[name]), maxSetting))
 		default:
 			if err := set(&s, strings.TrimSpace(data[name])); err != nil {
 				problems = append(problems, fmt.Errorf("%s: %w", name, err))
@@ -69,11 +74,18 @@ func oneLine(problems []error) error {
 func SettingsExample() string {
 	var b strings.Builder
 	b.WriteString("# All settings of kn-krt, with their defaults. This block is not read: to change a\n" +
-		"# setting, put its key beside _example. A change holds at once, for running versions too.\n")
+		"# setting, put its key beside _example. What runs is not changed by it: a change holds for\n" +
+		"# what starts afterwards, and for a running version after kn krt restart NAME, unless said here.\n")
 	for _, k := range settingKeys() {
 		b.WriteByte('\n')
 		for line := range strings.Lines(k.about) {
 			b.WriteString("# " + line)
+		}
+		switch holds(k.name) {
+		case atOnce:
+			b.WriteString("\n# A change holds at once: running versions get new pods, one by one.")
+		case elsewhere:
+			b.WriteString("\n# A change holds at once.")
 		}
 		fmt.Fprintf(&b, "\n%s:", k.name)
 		if !strings.Contains(k.example, "\n") {

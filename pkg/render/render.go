@@ -38,6 +38,9 @@ type Input struct {
 	Version *v1alpha1.Version
 	// Settings are the cluster's.
 	Settings Settings
+	// Sequences ends the names of the Sequences; empty for those that a version has unless
+	// a restart has made others beside them.
+	Sequences string
 	// EntrypointImage is the image of cmd/entrypoint.
 	EntrypointImage string
 	// Addresses are the observed URLs of Sequences by workflow. With one missing

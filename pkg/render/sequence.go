@@ -1,6 +1,10 @@
 package render
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 
@@ -40,7 +44,7 @@ func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	version := in.Version.Name
 	workflowLabels := labels(version, w.Name)
 	workflowLabels[LabelWorkflow] = w.Name
-	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name), workflowLabels)}
+	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name, in.Sequences), workflowLabels)}
 	s.SetGroupVersionKind(flowsv1.SchemeGroupVersion.WithKind("Sequence"))
 	for _, node := range w.Sequential {
 		s.Spec.Steps = append(s.Spec.Steps, flowsv1.SequenceStep{
@@ -50,7 +54,25 @@ func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	}
 	s.Spec.ChannelTemplate = in.Settings.ChannelTemplate.DeepCopy()
 	s.Spec.Reply = in.replyPort("/reply")
+	s.Annotations = map[string]string{AnnotationSpecHash: specHash(s.Spec)}
 	return s
+}
+
+// specHash changes with all that a Sequence says.
+func specHash(spec flowsv1.SequenceSpec) string {
+	text, _ := json.Marshal(spec) // there is nothing in it that cannot be written
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// SequencesBeside returns what ends the names of Sequences that can stand beside
+// others of the version which say something else.
+func SequencesBeside(sequences []*flowsv1.Sequence) string {
+	h := sha256.New()
+	for _, s := range sequences {
+		_, _ = io.WriteString(h, s.Annotations[AnnotationSpecHash]) // a hash takes all that it is given
+	}
+	return hex.EncodeToString(h.Sum(nil)[:3])
 }
 
 // delivery is that of every step. Each has the dead-letter sink: without one, a

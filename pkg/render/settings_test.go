@@ -110,7 +110,7 @@ func TestWrongSettings(t *testing.T) {
 		{"base-images", "python: 'not an image'", `base-images: "python": "not an image" is no image`},
 		{"image-pull-secrets", "a b", `image-pull-secrets: "a b" is no name of an object`},
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is no name of an object`},
-		{"store-url", "localhost:9000", `store-url: "localhost:9000" is no URL such as "http://host:port"`},
+		{"store-url", "localhost:9000", `store-url: "localhost:9000" is no URL such as "http://host:port", without a user`},
 		{"cluster-domain", "", `cluster-domain: "" is no domain`},
 		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is no domain such as "example.com"`},
 		{"ingress-class", "Nginx!", `ingress-class: "Nginx!" is no name of an object`},

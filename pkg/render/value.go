@@ -83,8 +83,8 @@ func domain(to *string, text string) error {
 
 func storeURL(to *string, text string) error {
 	u, err := url.Parse(text)
-	if text != "" && (err != nil || u.Scheme != "http" || u.Host == "") {
-		return fmt.Errorf(`%.80q is no URL such as "http://host:port"`, text)
+	if text != "" && (err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil) {
+		return fmt.Errorf(`%.80q is no URL such as "http://host:port", without a user`, text)
 	}
 	*to = text
 	return nil

@@ -81,10 +81,13 @@ func options() controller.Options {
 }
 
 // start runs the controller until the end of the test, with the rights of config/.
-func (c *cluster) start(t *testing.T) *process {
+func (c *cluster) start(t *testing.T, changes ...func(*controller.Options)) *process {
 	t.Helper()
-	p := &process{}
-	mgr, err := controller.New(p.watched(c.As("krt-system", "krt-controller")), options())
+	p, o := &process{}, options()
+	for _, change := range changes {
+		change(&o)
+	}
+	mgr, err := controller.New(p.watched(c.As("krt-system", "krt-controller")), o)
 	require.NoError(t, err)
 	p.run(t, mgr)
 	return p

@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-const frozen = "the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then"
+const frozen = "the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then"
 
 // create makes a version in the given state that is gone at the test's end, and
 // returns it as it is kept, and its path.
@@ -38,6 +38,7 @@ var changes = []struct {
 	{name: "stop", patch: object{"state": "Stopped"}},
 	{name: "stop by leaving state out", patch: object{"state": nil}},
 	{name: "comment", patch: object{"comment": "because"}},
+	{name: "restart", patch: object{"restart": "now"}},
 	{name: "nothing", patch: object{"state": "Started"}},
 	{name: "order of nodes", patch: object{"nodes": list(
 		object{"name": "9model", "image": "example.com/model:1", "gpu": true},

@@ -19,6 +19,7 @@ kind: Version
 metadata: {name: full}
 spec:
   state: Stopped
+  restart: '2026-01-01T00:00:00Z'
   comment: because
   description: Greets.
   entrypoint:
@@ -47,7 +48,8 @@ status:
   observedGeneration: 1
   address: {url: 'http://full.default.svc.cluster.local'}
   conditions: [{type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}]
-  history: [{state: Started, time: '2026-01-01T00:00:00Z', comment: because}]
+  startedWith: {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, restart: '2026-01-01T00:00:00Z'}
+  history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
   workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com'}]
 `

@@ -34,7 +34,8 @@ import (
 	"krt.dev/kn-krt/test/apiserver"
 )
 
-// Broken in the image of a container makes what runs it fail.
+// Broken in the image of a container, or of which a kind of channels begins, makes what
+// uses it fail.
 const Broken = "broken"
 
 // player answers changes of one kind of object.
@@ -135,6 +136,11 @@ func sequence(ctx context.Context, c client.Client, s *flowsv1.Sequence) error {
 		flowsv1.SequenceConditionEventPoliciesReady,
 	} {
 		set.MarkTrue(condition)
+	}
+	if kind := s.Spec.ChannelTemplate.Kind; strings.HasPrefix(kind, Broken) {
+		s.Status.ChannelStatuses = []flowsv1.SequenceChannelStatus{{Channel: corev1.ObjectReference{Kind: kind, Name: s.Name + "-kn-sequence-0"},
+			ReadyCondition: apis.Condition{Type: apis.ConditionReady, Status: corev1.ConditionFalse, Message: "nobody serves it"}}}
+		set.MarkFalse(flowsv1.SequenceConditionChannelsReady, "ChannelsNotReady", "nobody serves it")
 	}
 	if equality.Semantic.DeepEqual(before.Status, s.Status) {
 		return nil

@@ -56,6 +56,9 @@ func (s *stage) status(ts *testscript.TestScript, _ bool, args []string) {
 		if v.WantedState() != wanted && state != "refused" {
 			return errNotYet
 		}
+		if with := v.Status.StartedWith; state == "restarting" && (with == nil || with.Restart == v.Spec.Restart) {
+			return errNotYet
+		}
 		v.BeginStatus()
 		v.RecordState(metav1.Now())
 		markVersion(v, state, args[2:])
@@ -76,6 +79,15 @@ func markVersion(v *v1alpha1.Version, state string, failed []string) {
 	v.MarkEntrypointReady("http://" + v.Name + "." + v.Namespace + ".svc.cluster.local")
 	v.Status.Phase = v1alpha1.PhaseStarted
 	switch state {
+	case "started", "restarted":
+		v.Status.StartedWith = &v1alpha1.StartedWith{Restart: v.Spec.Restart}
+		v.MarkCurrent()
+	case "behind":
+		v.MarkBehind(failed...)
+	case "restarting":
+		v.MarkRestarting(strings.Join(failed, " "))
+	case "unlucky":
+		v.MarkRestartFailing(failed[0], strings.Join(failed[1:], " "))
 	case "starting":
 		v.Status.Phase = v1alpha1.PhaseStarting
 		v.MarkNodeDeploying(v.Spec.Nodes[0].Name, "waiting for its first pod")

@@ -20,6 +20,9 @@ const (
 	ConditionWorkflowsReady  = "WorkflowsReady"
 	ConditionEntrypointReady = "EntrypointReady"
 	ConditionPublished       = "Published"
+	// ConditionCurrent tells whether a version that runs was started with all that is the
+	// cluster's now. It says nothing about how the version does.
+	ConditionCurrent = "Current"
 	// ConditionStopRefused is there while a published version is asked to stop.
 	ConditionStopRefused = "StopRefused"
 	// ConditionDeleteRefused is there while a published version is asked to go.
@@ -41,7 +44,7 @@ const (
 func conditionOrder(conditionType string) int {
 	return slices.Index([]string{
 		ConditionReady, ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady,
-		ConditionPublished, ConditionStopRefused, ConditionDeleteRefused,
+		ConditionPublished, ConditionCurrent, ConditionStopRefused, ConditionDeleteRefused,
 	}, conditionType)
 }
 

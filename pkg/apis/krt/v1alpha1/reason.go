@@ -10,7 +10,10 @@ const (
 	ReasonPublishing       = "Publishing"
 	ReasonNotPublished     = "NotPublished"
 	ReasonNothingPublished = "NothingPublished" // of a Runtime
-	ReasonUnknownKeys      = "UnknownKeys"      // ConfigReady=True, and the Secret has keys that nobody reads
+	ReasonCurrent          = "Current"
+	ReasonBehind           = "Behind"      // the cluster has other settings than the version was started with
+	ReasonRestarting       = "Restarting"  // what a restart makes beside is not ready yet
+	ReasonUnknownKeys      = "UnknownKeys" // ConfigReady=True, and the Secret has keys that nobody reads
 )
 
 // Reasons of what needs a person.

@@ -25,7 +25,8 @@ type VersionStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions are Ready, which sums up ConfigReady, NodesReady, WorkflowsReady and
-	// EntrypointReady, then Published, and StopRefused and DeleteRefused while they hold.
+	// EntrypointReady, then Published, Current while the version runs, and StopRefused and
+	// DeleteRefused while they hold.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -43,11 +44,34 @@ type VersionStatus struct {
 	// +listMapKey=name
 	// +optional
 	Workflows []WorkflowStatus `json:"workflows,omitempty"`
+	// StartedWith is what the version was started with, beside its content; empty while it is stopped.
+	// +optional
+	StartedWith *StartedWith `json:"startedWith,omitempty"`
 	// History holds the last 20 changes of the wanted state, the newest last.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional
 	History []VersionEvent `json:"history,omitempty"`
+}
+
+// StartedWith is what the objects of a version are made of beside its content. It
+// is the cluster's as of the start or the last restart, so that neither a changed
+// setting nor another kn-krt changes what runs.
+type StartedWith struct {
+	// Settings are those of config-krt that versions are made of, with the defaults of
+	// that time. Those that hold at once are the newest.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	Settings map[string]string `json:"settings,omitempty"`
+	// EntrypointImage is the image of the entrypoint.
+	// +optional
+	EntrypointImage string `json:"entrypointImage,omitempty"`
+	// Sequences ends the names of the version's Sequences; empty unless others were made beside those it had.
+	// +optional
+	Sequences string `json:"sequences,omitempty"`
+	// Restart is spec.restart as of that time.
+	// +optional
+	Restart string `json:"restart,omitempty"`
 }
 
 // Address is where a version takes events (Knative's Addressable).
@@ -94,12 +118,15 @@ type WorkflowStatus struct {
 	Address string `json:"address,omitempty"`
 }
 
-// VersionEvent is one change in the life of a version.
+// VersionEvent is one change in the life of a version: a wanted state, or a restart.
 type VersionEvent struct {
 	// Time is when the change was seen.
 	Time metav1.Time `json:"time"`
 	// State is what the version was asked for.
 	State State `json:"state"`
+	// Restart is the spec's at that time.
+	// +optional
+	Restart string `json:"restart,omitempty"`
 	// Comment is the spec's at that time.
 	// +optional
 	Comment string `json:"comment,omitempty"`

@@ -39,14 +39,14 @@ type VersionList struct {
 }
 
 // VersionSpec is what a manifest says, the protos' text, and the wanted state.
-// All but State and Comment is content, which does not change while State is
+// All but State, Restart and Comment is content, which does not change while State is
 // Started (KRT V1, lifecycle). The limits are those of pkg/krt.
 //
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.entrypoint == oldSelf.entrypoint",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".entrypoint"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.nodes == oldSelf.nodes",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".nodes"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version does not change while state is Started (all but state and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.entrypoint == oldSelf.entrypoint",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".entrypoint"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.nodes == oldSelf.nodes",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, w.sequential.all(s, self.nodes.exists(n, n.name == s)))",message="a workflow names a node that is not declared: declare it in nodes, or correct the name",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="more than one workflow has the same entrypoint, and an rpc calls one workflow: give each an rpc of its own",messageExpression="'more than one workflow has the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\", and an rpc calls one workflow: give each an rpc of its own'",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node stands in config.variables too: declare it once, in env or in config",fieldPath=".nodes"
@@ -57,7 +57,12 @@ type VersionSpec struct {
 	// +kubebuilder:validation:Enum=Stopped;Started
 	// +optional
 	State State `json:"state,omitempty"`
-	// Comment says why State is what it is; it is kept in status.history.
+	// Restart has a started version take on what it was not started with, the cluster's newest
+	// settings, without losing a request, when it becomes another text: any, such as the time.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Restart string `json:"restart,omitempty"`
+	// Comment says why State or Restart is what it is; it is kept in status.history.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Comment string `json:"comment,omitempty"`

@@ -232,13 +232,17 @@ func (v *Version) MarkDeleteNotRefused() {
 	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionDeleteRefused)
 }
 
-// RecordState appends the wanted state and its comment to the history, unless its
-// newest entry says the same. It tells whether it did.
+// RecordState appends the wanted state with its restart and comment to the history,
+// unless its newest entry says the same. It tells whether it did.
 func (v *Version) RecordState(at metav1.Time) bool {
-	entry := VersionEvent{Time: at, State: v.WantedState(), Comment: v.Spec.Comment}
-	if h := v.Status.History; len(h) > 0 && h[len(h)-1].State == entry.State && h[len(h)-1].Comment == entry.Comment {
-		return false
+	entry := VersionEvent{State: v.WantedState(), Restart: v.Spec.Restart, Comment: v.Spec.Comment}
+	if h := v.Status.History; len(h) > 0 {
+		last := h[len(h)-1]
+		if last.Time = entry.Time; last == entry {
+			return false
+		}
 	}
+	entry.Time = at
 	v.Status.History = appendHistory(v.Status.History, entry)
 	return true
 }

@@ -1,0 +1,35 @@
+package scripts
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/test/apiserver"
+)
+
+// A flag of Knative's may be "enabled" or "allowed": its webhook takes both.
+func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
+	server := apiserver.For(t, apiserver.OurCRDs, apiserver.KnativeCRDs())
+	c, err := server.NewClient()
+	require.NoError(t, err)
+	require.NoError(t, c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "knative-serving"}}))
+	flags := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config-features", Namespace: "knative-serving"}}
+	require.NoError(t, c.Create(t.Context(), flags))
+	for _, test := range []struct{ selector, tolerations, want string }{
+		{"allowed", "Enabled", "++ features"},
+		{"Allowed", "allowed", "++ features"},
+		{"allowed", "disabled", "off in Knative are kubernetes.podspec-tolerations"},
+	} {
+		flags.Data = map[string]string{render.FlagNodeSelector: test.selector, render.FlagTolerations: test.tolerations}
+		require.NoError(t, c.Update(t.Context(), flags))
+		var out strings.Builder
+		cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, cli.Streams{Out: &out, Err: &out})
+		require.Contains(t, out.String(), test.want)
+	}
+}
