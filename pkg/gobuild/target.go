@@ -4,10 +4,7 @@ package gobuild
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -39,34 +36,4 @@ func TargetOf(b *krt.Bundle, n krt.Node) (Target, bool) {
 		return Target{Folder: b.Dir, Pattern: n.Image[len(krt.KoPrefix):]}, true
 	}
 	return Target{}, false
-}
-
-// Error says that a Go node does not compile.
-type Error struct {
-	Node string
-	// Output is what the compiler said, with paths from the current folder.
-	Output []string
-}
-
-// Error has the compiler's lines below the node's name.
-func (e *Error) Error() string {
-	return fmt.Sprintf("cannot build node %q:\n  %s", e.Node, strings.Join(e.Output, "\n  "))
-}
-
-// FromHere rewrites the path that a compiler's line begins with, relative to
-// folder, to one from the current folder.
-func FromHere(folder, line string) string {
-	text := strings.TrimLeft(line, " \t")
-	indent := line[:len(line)-len(text)]
-	path, rest, ok := strings.Cut(text, ".go:")
-	if !ok || filepath.IsAbs(path) || strings.ContainsAny(path, " \t") {
-		return line
-	}
-	path = filepath.Join(folder, path+".go")
-	if here, err := os.Getwd(); err == nil {
-		if near, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(near, "..") {
-			path = near
-		}
-	}
-	return indent + path + ":" + rest
 }

@@ -190,8 +190,8 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
 			s.o.Progress(Event{Type: EventDownload, Node: n.Name, Text: strings.TrimPrefix(line, "go: ")})
-		case !strings.HasPrefix(line, "# "): // the package's name
-			output = append(output, gobuild.FromHere(t.Folder, line))
+		case len(output) < gobuild.MaxOutput:
+			output = append(output, line)
 		}
 	}}
 	cmd.Stderr = lines
@@ -205,7 +205,7 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &exit) && len(output) > 0:
-		return &gobuild.Error{Node: n.Name, Output: output}
+		return gobuild.Failed(n.Name, t, output)
 	}
 	return err
 }

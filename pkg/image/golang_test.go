@@ -35,6 +35,9 @@ func main() {
 `
 
 func TestGoNodeRuns(t *testing.T) {
+	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off", "GOAMD64": "v4"} {
+		t.Setenv(name, value) // a developer's settings for other work
+	}
 	h := newHub(t)
 	b, events := newTestBuilder(t, h, nil)
 	bundle := bundle(t, map[string]string{

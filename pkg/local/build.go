@@ -136,8 +136,8 @@ func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, ar
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if !strings.HasPrefix(line, "# ") { // the package's name
-				output = append(output, gobuild.FromHere(t.Folder, line))
+			if len(output) < gobuild.MaxOutput {
+				output = append(output, line)
 			}
 		},
 	})
@@ -154,5 +154,5 @@ func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, ar
 	if p.success() {
 		return nil
 	}
-	return &gobuild.Error{Node: node, Output: output}
+	return gobuild.Failed(node, t, output)
 }

@@ -70,7 +70,10 @@ require (
 func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	t.Helper()
 	t.Setenv("GOPROXY", "off") // all that is needed is there
-	t.Setenv("GOFLAGS", "-mod=readonly")
+	// A developer's settings for other work.
+	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off", "GOBIN": "bin"} {
+		t.Setenv(name, value)
+	}
 	s, err := openState(t.TempDir(), false)
 	require.NoError(t, err)
 	c, r := child.NewStarter(), newRecorder()

@@ -1,0 +1,99 @@
+package gobuild
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// MaxOutput is how many lines of the go command are kept.
+const MaxOutput = 200
+
+// Error says that a Go node does not compile.
+type Error struct {
+	Node string
+	// Output is what the compiler said, with paths from the current folder.
+	Output []string
+}
+
+// Error has the compiler's lines below the node's name.
+func (e *Error) Error() string {
+	return fmt.Sprintf("cannot build node %q:\n  %s", e.Node, strings.Join(e.Output, "\n  "))
+}
+
+// Failed returns the error of a node whose target t does not build, after what the go command said.
+func Failed(node string, t Target, output []string) *Error {
+	e := &Error{Node: node}
+	for _, line := range output[:min(len(output), MaxOutput)] {
+		if strings.HasPrefix(line, "# ") { // the package's name
+			continue
+		}
+		e.Output = append(e.Output, newerGo(fromHere(t.Folder, line)))
+	}
+	if files := cgoFiles(t.Folder); len(files) > 0 {
+		e.Output = append(e.Output, fromHere(t.Folder, files[0]+": it imports \"C\" and is left out, as nodes are built without cgo: "+
+			"build the program yourself and name it as the node's src"))
+	}
+	return e
+}
+
+var tooOld = regexp.MustCompile(`^go: (.*?) requires go >= (\S+) \(running go (\S+?); GOTOOLCHAIN=local\)$`)
+
+// newerGo says what to do where a module needs a later Go than there is: none is downloaded.
+func newerGo(line string) string {
+	said := tooOld.FindStringSubmatch(line)
+	if said == nil {
+		return line
+	}
+	module := said[1]
+	if filepath.Base(module) == "go.mod" {
+		module = "go.mod" // a copy of the node's
+	}
+	return fmt.Sprintf("%s requires Go %s, and this machine has Go %s: install a later one (https://go.dev/dl); none is downloaded for a bundle", module, said[2], said[3])
+}
+
+// cgoFiles are the Go files in folder that import "C".
+func cgoFiles(folder string) []string {
+	files, _ := filepath.Glob(filepath.Join(folder, "*.go")) // the pattern is valid
+	return slices.DeleteFunc(files[:min(len(files), MaxOutput)], func(file string) bool {
+		info, err := os.Lstat(file)
+		if err != nil || !info.Mode().IsRegular() {
+			return true
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return true
+		}
+		for _, i := range parsed.Imports {
+			if i.Path.Value == `"C"` {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// fromHere rewrites the path that a compiler's line begins with, relative to
+// folder, to one from the current folder.
+func fromHere(folder, line string) string {
+	text := strings.TrimLeft(line, " \t")
+	indent := line[:len(line)-len(text)]
+	path, rest, ok := strings.Cut(text, ".go:")
+	if !ok || strings.ContainsAny(path, " \t") {
+		return line
+	}
+	if path += ".go"; !filepath.IsAbs(path) {
+		path = filepath.Join(folder, path)
+	}
+	if here, err := os.Getwd(); err == nil {
+		if near, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(near, "..") {
+			path = near
+		}
+	}
+	return indent + path + ":" + rest
+}
