@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
@@ -41,6 +42,7 @@ type runOptions struct {
 	requestTimeout  time.Duration
 	startTimeout    time.Duration
 	maxMessageBytes int
+	webOrigins      []string
 
 	verbose bool
 	noColor bool
@@ -80,6 +82,11 @@ func newRunCommand(s Streams) *cobra.Command {
 			if err := checkOutput(cmd, o.output); err != nil {
 				return err
 			}
+			for _, origin := range o.webOrigins {
+				if err := entrypoint.CheckOrigin(origin); err != nil {
+					return usageError(cmd, "--web-origin: %v", err)
+				}
+			}
 			o.program, o.path = cmd.Root().DisplayName(), pathArgument(args)
 			config, err := o.config(cmd)
 			if err != nil {
@@ -107,6 +114,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	positiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
 	positiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
 	rangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, maxMessage}, "size of the largest message")
+	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * is any (may be repeated)")
 	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
@@ -162,6 +170,7 @@ func runRun(ctx context.Context, o runOptions, config local.Config) error {
 		StartTimeout:    o.startTimeout,
 		RequestTimeout:  o.requestTimeout,
 		MaxMessageBytes: o.maxMessageBytes,
+		WebOrigins:      o.webOrigins,
 		LogLevel:        level,
 		Kill:            kill,
 	})

@@ -57,6 +57,15 @@ type budget struct {
 	conns  *connections
 }
 
+// DefaultBudget is Options.MaxBytes where none is given, for messages of up to
+// the given number of bytes.
+func DefaultBudget(maxMessageBytes int) int64 {
+	return max(defaultBudget, LeastBudget(maxMessageBytes))
+}
+
+// LeastBudget is the least that Options.MaxBytes may be.
+func LeastBudget(maxMessageBytes int) int64 { return leastBudget * int64(maxMessageBytes) }
+
 func newBudget(limit int64, inFlight *atomic.Int64, readings int) *budget {
 	b := &budget{
 		limit: limit, requests: limit - limit/4, inFlight: inFlight,

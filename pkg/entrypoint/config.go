@@ -27,6 +27,10 @@ type Config struct {
 	ConnectionGrace string `json:"connectionGrace,omitempty"`
 	// MaxMessageBytes bounds a message; 0 means the default.
 	MaxMessageBytes int `json:"maxMessageBytes,omitempty"`
+	// MaxBytes bounds what is held of requests and responses; 0 means the default.
+	MaxBytes int64 `json:"maxBytes,omitempty"`
+	// WebOrigins may call the web port from browsers.
+	WebOrigins []string `json:"webOrigins,omitempty"`
 	// KeyFile holds the 32 bytes that seal reply tokens, the same for all
 	// replicas. Empty: a random key, for a single replica.
 	KeyFile string `json:"keyFile,omitempty"`
@@ -121,7 +125,7 @@ func (c *Config) version(ctx context.Context, dir string) (Version, error) {
 }
 
 func (c *Config) options() (Options, error) {
-	o := Options{MaxMessageBytes: c.MaxMessageBytes}
+	o := Options{MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration

@@ -189,13 +189,12 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.BackgroundTimeout, time.Hour)
 	setDefault(&o.MaxMessageBytes, 4<<20)
 	setDefault(&o.MaxInFlight, 10_000)
-	least := leastBudget * int64(o.MaxMessageBytes)
-	setDefault(&o.MaxBytes, max(defaultBudget, least))
+	setDefault(&o.MaxBytes, DefaultBudget(o.MaxMessageBytes))
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
 	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second})
 	setDefault(&o.Logger, slog.Default())
-	if o.MaxBytes < least {
+	if least := LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
 		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d", o.MaxMessageBytes, o.MaxBytes, least)
 	}
 	if o.Key == nil {

@@ -35,21 +35,22 @@ type origins struct {
 func newOrigins(allowed []string) (*origins, error) {
 	o := &origins{protection: http.NewCrossOriginProtection()}
 	for _, origin := range allowed {
-		if origin == "*" {
-			o.any = true
-			continue
+		if err := CheckOrigin(origin); err != nil {
+			return nil, err
 		}
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-			return nil, fmt.Errorf(`%.80q is not a web origin such as "https://app.example.com"`, origin)
-		}
-		origin = strings.ToLower(origin) // as browsers send it
-		if err := o.protection.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("%.80q is not a web origin: %w", origin, err)
-		}
-		o.allowed = append(o.allowed, origin)
+		o.any = o.any || origin == "*"
+		o.allowed = append(o.allowed, strings.ToLower(origin)) // as browsers send it
 	}
 	return o, nil
+}
+
+// CheckOrigin says why an origin cannot be one of Options.WebOrigins.
+func CheckOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if origin != "*" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+		return fmt.Errorf(`%.80q is not a web origin such as "https://app.example.com"`, origin)
+	}
+	return nil
 }
 
 // guard refuses requests that a browser sends for a page of an origin that is
@@ -60,7 +61,7 @@ func (o *origins) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
 		allowed := origin != "" && (o.any || slices.Contains(o.allowed, origin))
-		if o.any || len(o.allowed) > 0 {
+		if len(o.allowed) > 0 {
 			w.Header().Add("Vary", "Origin")
 		}
 		if allowed {

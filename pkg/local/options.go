@@ -31,6 +31,8 @@ type Options struct {
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a message. Default: the entrypoint's, 4 MiB.
 	MaxMessageBytes int
+	// WebOrigins may call the web port from browsers; see entrypoint.Options.
+	WebOrigins []string
 	// LogLevel is that of the entrypoint's own log lines. Default: slog.LevelInfo.
 	LogLevel slog.Level
 	// Kill, once closed, makes the run stop at once: nodes are killed, requests in

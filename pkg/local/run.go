@@ -160,6 +160,7 @@ func (r *run) start(ctx context.Context) error {
 	r.entry, err = entrypoint.New(v, entrypoint.Options{
 		Timeout:         r.o.RequestTimeout,
 		MaxMessageBytes: r.o.MaxMessageBytes,
+		WebOrigins:      r.o.WebOrigins,
 		// Retiring connections spreads load over replicas: there is one here. The
 		// grace is then that of the stop alone.
 		ConnectionAge:   24 * time.Hour,

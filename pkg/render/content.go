@@ -61,6 +61,8 @@ func (in Input) config() entrypoint.Config {
 		ConnectionAge:   in.Settings.ConnectionAge.String(),
 		ConnectionGrace: in.drainTime().String(),
 		MaxMessageBytes: in.Settings.MaxMessageBytes,
+		MaxBytes:        in.Settings.Budget(),
+		WebOrigins:      in.Settings.WebOrigins,
 		KeyFile:         keyFolder + "/" + ReplySecretKey,
 	}
 	for _, w := range v.Spec.Workflows {

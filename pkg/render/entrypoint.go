@@ -133,14 +133,15 @@ func (in Input) entrypointContainer(grace int64) corev1.Container {
 	port := func(name string, number int32) corev1.ContainerPort {
 		return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
 	}
+	resources := in.Settings.entrypointResources()
 	return corev1.Container{
 		Name:  entrypointContainer,
 		Image: in.EntrypointImage,
 		Ports: []corev1.ContainerPort{port("grpc", grpcPort), port("web", webPort), port("reply", replyPort)},
 		Env: []corev1.EnvVar{{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"},
-		}}},
-		Resources:       *in.Settings.EntrypointResources.DeepCopy(),
+		}}, memoryLimit(resources)},
+		Resources:       resources,
 		SecurityContext: restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: contentVolume, MountPath: contentFolder, ReadOnly: true},

@@ -102,7 +102,14 @@ func entrypointKeys() []settingKey {
 	return []settingKey{
 		{"entrypoint-replicas", "The number of entrypoint pods of a version that does not say.", "1",
 			func(s *Settings, text string) error { return integer(&s.EntrypointReplicas, text, 1, 100) }},
-		{"entrypoint-resources", "What an entrypoint pod asks for, and may use.", "requests:\n  cpu: 25m\n  memory: 64Mi\n",
+		{"entrypoint-memory-budget", "How many bytes of requests and responses an entrypoint holds at most; what is more is refused with\n" +
+			"RESOURCE_EXHAUSTED or 429. At least eight of the largest messages. Its memory limit follows: twice\n" +
+			"the budget and 128Mi.", "256Mi",
+			func(s *Settings, text string) error { return byteSize(&s.EntrypointBudget, text) }},
+		{"web-origins", "Web origins whose pages may call versions from browsers (CORS): commas between them, or \"*\" for any.\n" +
+			"None by default: requests that browsers send for other sites are refused.", "https://app.example.com",
+			func(s *Settings, text string) error { return webOrigins(&s.WebOrigins, text) }},
+		{"entrypoint-resources", "What an entrypoint pod asks for, and may use. Memory that is not listed follows from the budget.", "requests:\n  cpu: 25m\n",
 			func(s *Settings, text string) error {
 				var r corev1.ResourceRequirements
 				if err := resources(&r, text); err != nil {

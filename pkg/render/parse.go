@@ -54,7 +54,7 @@ func (s Settings) check() (problems []error) {
 	if s.ScaleMax > 0 && s.ScaleMax < s.ScaleMin {
 		problems = append(problems, fmt.Errorf("scale-max: %d is less than scale-min, %d", s.ScaleMax, s.ScaleMin))
 	}
-	return problems
+	return append(problems, s.checkMemory()...)
 }
 
 // oneLine joins problems on one line: conditions and logs have only one.

@@ -49,7 +49,14 @@ type Settings struct {
 
 	// EntrypointReplicas is the number of entrypoint pods where the version does not say.
 	EntrypointReplicas int32
-	// EntrypointResources are the entrypoint container's.
+	// EntrypointBudget is how many bytes of requests and responses an entrypoint
+	// holds at most; 0 for what [Settings.Budget] makes of MaxMessageBytes.
+	EntrypointBudget int64
+	// WebOrigins are the origins whose pages may call versions from browsers; "*"
+	// is any.
+	WebOrigins []string
+	// EntrypointResources are the entrypoint container's; what they do not say of
+	// its memory follows from the budget.
 	EntrypointResources corev1.ResourceRequirements
 	// ReplyNamespaces may reach the entrypoint's internal port besides the
 	// version's own: those of channel dispatchers and of who collects metrics.
@@ -95,8 +102,7 @@ func DefaultSettings() Settings {
 
 		EntrypointReplicas: 1,
 		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("25m"),
-			corev1.ResourceMemory: resource.MustParse("64Mi"),
+			corev1.ResourceCPU: resource.MustParse("25m"),
 		}},
 		ReplyNamespaces: []string{"knative-eventing"},
 

@@ -35,7 +35,8 @@ func TestExampleIsAccepted(t *testing.T) {
 }
 
 func TestExampleShowsTheDefaults(t *testing.T) {
-	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "ingress-domain", "ingress-class", "ingress-tls-secret"}
+	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "ingress-domain", "ingress-class", "ingress-tls-secret",
+		"web-origins", "entrypoint-memory-budget"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		t.Run(key, func(t *testing.T) {
@@ -72,6 +73,12 @@ func TestSettings(t *testing.T) {
 		{"entrypoint-resources", "limits: {cpu: 1.5}", func(s render.Settings) any { return s.EntrypointResources },
 			corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("1.5")}}},
 		{"entrypoint-resources", "{}", func(s render.Settings) any { return s.EntrypointResources }, corev1.ResourceRequirements{}},
+		{"entrypoint-memory-budget", "", func(s render.Settings) any { return s.Budget() }, int64(256 << 20)},
+		{"entrypoint-memory-budget", "1Gi", func(s render.Settings) any { return s.Budget() }, int64(1 << 30)},
+		{"max-message-bytes", "67108864", func(s render.Settings) any { return s.Budget() }, int64(8 * 67108864)},
+		{"web-origins", "https://a.example.com, http://localhost:3000", func(s render.Settings) any { return s.WebOrigins },
+			[]string{"https://a.example.com", "http://localhost:3000"}},
+		{"web-origins", "*", func(s render.Settings) any { return s.WebOrigins }, []string{"*"}},
 		{"channel-template", "{apiVersion: messaging.knative.dev/v1beta1, kind: KafkaChannel, spec: {numPartitions: 3}}",
 			func(s render.Settings) any { return string(s.ChannelTemplate.Spec.Raw) }, `{"numPartitions":3}`},
 	} {
@@ -117,6 +124,11 @@ func TestWrongSettings(t *testing.T) {
 		{"ingress-annotations", "a b: c", `ingress-annotations: "a b" is no name of an annotation`},
 		{"entrypoint-resources", "requests: {cpu: lots}", `entrypoint-resources: requests.cpu: "lots" is no quantity such as "500m" or "2Gi"`},
 		{"entrypoint-resources", "limits: {cpu: -1}", `limits.cpu: "-1" is no quantity`},
+		{"entrypoint-resources", "limits: {memory: 512Mi}", `entrypoint-resources: limits.memory 512Mi is less than the 640Mi needed for an entrypoint-memory-budget of 256Mi`},
+		{"entrypoint-memory-budget", "16Mi", `entrypoint-memory-budget: 16Mi is less than eight of the largest messages (max-message-bytes), 32Mi`},
+		{"entrypoint-memory-budget", "lots", `entrypoint-memory-budget: "lots" is not a size from 1Mi to 1Ti, such as "256Mi"`},
+		{"web-origins", "app.example.com", `web-origins: "app.example.com" is not a web origin such as "https://app.example.com"`},
+		{"web-origins", "https://app.example.com/", `web-origins: "https://app.example.com/" is not a web origin`},
 		{"entrypoint-resources", "request: {cpu: 1}", `unknown field "request"`},
 	} {
 		t.Run(test.key+" "+test.text, func(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	imagename "github.com/google/go-containerregistry/pkg/name"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
 )
 
 // The functions of this file read one kind of value each. The error says what
@@ -87,6 +89,34 @@ func storeURL(to *string, text string) error {
 		return fmt.Errorf(`%.80q is no URL such as "http://host:port", without a user`, text)
 	}
 	*to = text
+	return nil
+}
+
+func byteSize(to *int64, text string) error {
+	if text == "" {
+		*to = 0
+		return nil
+	}
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil || quantity.Value() < 1<<20 || quantity.Value() > 1<<40 {
+		return fmt.Errorf(`%.40q is not a size from 1Mi to 1Ti, such as "256Mi"`, text)
+	}
+	*to = quantity.Value()
+	return nil
+}
+
+func webOrigins(to *[]string, text string) error {
+	var all []string
+	for one := range strings.SplitSeq(text, ",") {
+		if one = strings.TrimSpace(one); one == "" {
+			continue
+		}
+		if err := entrypoint.CheckOrigin(one); err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	*to = all
 	return nil
 }
 

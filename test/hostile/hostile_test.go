@@ -68,6 +68,7 @@ func withstand(t *testing.T, entry *process.Process, to *target, a attack) {
 
 	good.close()
 	after := settle(t, entry, quiet)
+	requireNothingHeld(t, to)
 	t.Logf("%s. Good callers: %d calls, p99 %s, slowest %s (alone %d, p99 %s), %d errors. "+
 		"Entrypoint: at most %d goroutines, %d MiB; before %d, %.1f MiB live; afterwards %d, %.1f MiB live",
 		what, len(meanwhile.took), meanwhile.at(0.99), meanwhile.at(1), len(alone.took), alone.at(0.99), len(meanwhile.errs),
@@ -95,6 +96,28 @@ func settle(t *testing.T, entry *process.Process, quiet process.Usage) (after pr
 	t.Fatalf("the entrypoint has %d goroutines, %.1f MiB live; before the attack it had %d, %.1f MiB",
 		after.Goroutines, live(after), quiet.Goroutines, live(quiet))
 	return after
+}
+
+// requireNothingHeld waits until the entrypoint counts no byte any more: what is
+// counted for good would be refused to others for good.
+func requireNothingHeld(t *testing.T, to *target) {
+	t.Helper()
+	var held string
+	for range 600 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+to.reply+"/metrics", nil)
+		require.NoError(t, err)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		text, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		require.NoError(t, err)
+		_, rest, _ := strings.Cut(string(text), "\nkrt_held_bytes ")
+		if held, _, _ = strings.Cut(rest, "\n"); held == "0" {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("the entrypoint holds %q bytes of nothing", held)
 }
 
 // peaks are the most an entrypoint had.

@@ -1,0 +1,176 @@
+package entrypoint
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+)
+
+const testBudget = 64 << 20
+
+// message begins a reading of n bytes that notes why it was aborted.
+func message(t *testing.T, b *budget, n int64) (*reading, *error) {
+	t.Helper()
+	var aborted error
+	r := &reading{abort: func(cause error) { aborted = cause }}
+	require.NoError(t, b.begin(r, 0))
+	require.NoError(t, r.grow(n))
+	return r, &aborted
+}
+
+func TestTheOldestMessageGivesWay(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 100)
+	var readings []*reading
+	var causes []*error
+	for range 12 { // 48 MiB, all that requests may have
+		r, cause := message(t, b, 4<<20)
+		readings, causes = append(readings, r), append(causes, cause)
+	}
+	require.EqualValues(t, 48<<20, b.used())
+	newcomer, _ := message(t, b, 1<<10)
+	require.ErrorIs(t, *causes[0], errBudget)
+	require.ErrorIs(t, readings[0].grow(1), errBudget)
+	for _, cause := range causes[2:] {
+		require.NoError(t, *cause)
+	}
+	for _, r := range append(readings, newcomer) {
+		r.end()
+	}
+	require.LessOrEqual(t, b.used(), int64(0), "what was dropped has its place in flight given back by its handler")
+}
+
+func TestMessagesThatHaveArrivedAreNotDropped(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 100)
+	for range 12 {
+		r, _ := message(t, b, 4<<20)
+		r.arrived()
+	}
+	r := &reading{abort: func(error) {}}
+	require.NoError(t, b.begin(r, 0), "a place costs nothing yet")
+	require.ErrorIs(t, r.grow(1), errBudget)
+	s := refusal(errBudget)
+	require.EqualValues(t, code.Code_RESOURCE_EXHAUSTED, s.GetCode())
+	require.True(t, b.room(16<<20), "what nodes send has room that clients cannot take")
+	require.False(t, b.room(17<<20))
+}
+
+func TestALargestMessagePassesAnIdleEntrypoint(t *testing.T) {
+	for _, size := range []int{1, 4 << 20, 1 << 30} {
+		b := newBudget(LeastBudget(size), new(atomic.Int64), 100)
+		r := &reading{abort: func(error) {}}
+		require.NoError(t, b.begin(r, 0))
+		require.NoError(t, r.grow(int64(size)))
+		require.True(t, b.room(int64(size)))
+	}
+}
+
+func TestRequestsInFlightHaveAShare(t *testing.T) {
+	var inFlight atomic.Int64
+	b := newBudget(testBudget, &inFlight, 100)
+	inFlight.Store(48 << 20 / requestBytes)
+	require.False(t, b.take(1))
+	inFlight.Add(-1)
+	require.True(t, b.take(requestBytes))
+}
+
+func TestASlowMessageIsEnded(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 100)
+	slow, cause := message(t, b, 10)
+	arrived, kept := message(t, b, 10)
+	arrived.arrived()
+	b.sweep(time.Now())
+	require.NoError(t, *cause)
+	b.sweep(time.Now().Add(messageTime + time.Second))
+	require.ErrorIs(t, *cause, errSlow)
+	require.ErrorIs(t, slow.failed(io.EOF), errSlow)
+	require.EqualValues(t, code.Code_DEADLINE_EXCEEDED, refusal(errSlow).GetCode())
+	require.NoError(t, *kept)
+}
+
+func TestManyReadingsReplaceTheOldest(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 16)
+	aborted := 0
+	for range 20 {
+		require.NoError(t, b.begin(&reading{abort: func(error) { aborted++ }}, 0))
+	}
+	require.Equal(t, 4, aborted)
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 16)
+	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l := b.listen(inner)
+	defer l.Close()
+	l.(*listener).open.Store(maxConnections - 1)
+	dial := func() net.Conn {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	accepted := make(chan net.Conn, 2)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial()
+	first := <-accepted
+	_, err = dial().Read(make([]byte, 1))
+	require.Error(t, err, "one more is closed at once")
+	require.NoError(t, first.Close())
+	_ = first.Close() // is counted once
+	dial()
+	<-accepted
+}
+
+func TestAClientThatReadsNothingIsClosed(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 16)
+	pool := newBufferPool(b)
+	connect := func() (*connection, net.Conn) {
+		server, client := net.Pipe()
+		t.Cleanup(func() { _ = client.Close() })
+		c := &connection{Conn: server, listener: &listener{conns: b.conns}}
+		b.conns.add(c)
+		return c, client
+	}
+	response := func(n int) (data interface{ Free() }, hold func(*connection) interface{ Free() }) {
+		buffer, err := readBuffer(strings.NewReader(strings.Repeat("x", n)), int64(n), 64<<20, pool)
+		require.NoError(t, err)
+		return buffer, func(c *connection) interface{ Free() } {
+			if sent := c.sending(buffer); sent != nil {
+				return sent
+			}
+			return nil
+		}
+	}
+	deaf, end := connect()
+	good, _ := connect()
+	_, hold := response(4 << 20)
+	unsent := hold(deaf)
+	_, hold = response(1 << 20)
+	hold(good).Free() // is sent
+	require.EqualValues(t, 4<<20, b.used())
+
+	require.False(t, b.conns.closeDeaf(time.Now()), "it has not waited for long")
+	require.True(t, b.conns.closeDeaf(time.Now().Add(time.Second)))
+	_, err := end.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	require.Zero(t, b.used())
+	unsent.Free() // gRPC may still free it
+	require.Zero(t, b.used())
+	_, hold = response(1 << 10)
+	require.Nil(t, hold(deaf), "nothing is sent on a closed connection")
+	require.Zero(t, b.used())
+}
