@@ -18,7 +18,8 @@ type Bundle struct {
 	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
 	Schema *schema.Schema
 
-	kinds map[string]Kind
+	kinds  map[string]Kind
+	inTurn map[string]bool // nodes
 }
 
 // Open opens the bundle's folder: through it no path, and no link, leads out of the bundle.

@@ -34,6 +34,7 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 			}
 		case n.Src != "":
 			b.kinds[n.Name] = r.code(at, root, &b.Manifest.Nodes[i])
+			b.inTurn[n.Name] = inTurn(root, b.Manifest.Nodes[i], b.kinds[n.Name])
 		}
 	}
 }

@@ -35,11 +35,7 @@ func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
 	case KindPython:
 		return PythonGeneration(b.FS(), n.Src, n.Image), true
 	case KindGoSource:
-		folder := n.Src
-		if path.Ext(folder) == ".go" {
-			folder = path.Dir(folder)
-		}
-		g = GoGeneration(b.FS(), folder)
+		g = GoGeneration(b.FS(), goFolder(n))
 		return g, g.Dicts
 	}
 	return Generation{}, false

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"regexp"
+	"runtime/debug"
+	"slices"
 )
 
 // goJSONPattern is the signature of a handler of kre-go up to 1.8.
@@ -15,6 +18,47 @@ var goJSONPattern = regexp.MustCompile(`\[\]byte[ \t]*,?\s*\)[ \t]*\([ \t]*(?:\w
 // of the original's module is. Nothing is run.
 func GoGeneration(bundle fs.FS, folder string) Generation {
 	g := Generation{Why: "no handler in " + folder + " takes []byte"}
+	walkOriginalGo(bundle, folder, func(name string, text []byte) (stop bool) {
+		if at := goJSONPattern.FindIndex(text); at != nil {
+			g.Dicts = true
+			g.Why = fmt.Sprintf("%s:%d has a handler that takes []byte", name, 1+bytes.Count(text[:at[0]], []byte("\n")))
+		}
+		return g.Dicts
+	})
+	return g
+}
+
+// InTurn tells whether node n is a Go node of the original's module, which handles one
+// message at a time unless its workers say more. Of one that is built from an import path
+// (ko://) it is not known.
+func (b *Bundle) InTurn(n Node) bool { return b.inTurn[n.Name] }
+
+// inTurn is what InTurn says of a node of that kind.
+func inTurn(root *os.Root, n Node, kind Kind) (found bool) {
+	switch kind {
+	case KindGoSource:
+		walkOriginalGo(root.FS(), goFolder(n), func(string, []byte) bool {
+			found = true
+			return true
+		})
+	case KindGoBinary:
+		info, err := buildInfo(root, n.Src)
+		return err == nil && slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return kreModulePattern.MatchString(d.Path) })
+	}
+	return found
+}
+
+// goFolder is the folder of a Go node's sources.
+func goFolder(n Node) string {
+	if path.Ext(n.Src) == ".go" {
+		return path.Dir(n.Src)
+	}
+	return n.Src
+}
+
+// walkOriginalGo calls visit for the Go files in and below folder that import the
+// original's runner, until it says to stop.
+func walkOriginalGo(bundle fs.FS, folder string, visit func(name string, text []byte) (stop bool)) {
 	files := 0
 	_ = fs.WalkDir(bundle, folder, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Ext(name) != ".go" || !entry.Type().IsRegular() {
@@ -24,15 +68,9 @@ func GoGeneration(bundle fs.FS, folder string) Generation {
 			return fs.SkipAll
 		}
 		text, err := readFileAtMost(bundle, name)
-		if err != nil {
-			return nil //nolint:nilerr // as above
-		}
-		if at := goJSONPattern.FindIndex(text); at != nil && originalPattern.Match(text) {
-			g.Dicts = true
-			g.Why = fmt.Sprintf("%s:%d has a handler that takes []byte", name, 1+bytes.Count(text[:at[0]], []byte("\n")))
+		if err == nil && originalPattern.Match(text) && visit(name, text) {
 			return fs.SkipAll
 		}
 		return nil
 	})
-	return g
 }

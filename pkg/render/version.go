@@ -36,7 +36,11 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		Config:      v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}
 	for _, n := range m.Nodes {
-		v.Spec.Nodes = append(v.Spec.Nodes, fromNode(n, images[n.Name]))
+		node := fromNode(n, images[n.Name])
+		if node.Workers == nil && b.InTurn(n) {
+			node.Workers = new(int32(1)) // said, so that its pods follow its load
+		}
+		v.Spec.Nodes = append(v.Spec.Nodes, node)
 	}
 	for _, w := range m.Workflows {
 		v.Spec.Workflows = append(v.Spec.Workflows, v1alpha1.Workflow{

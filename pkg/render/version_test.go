@@ -45,3 +45,12 @@ func TestFromBundleIsRendered(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, objects)
 }
+
+// A Go node of the original's module works on one call at a time: its pods are to follow
+// its load.
+func TestFromBundleSaysWorkers(t *testing.T) {
+	for folder, want := range map[string]*int32{"test/bundles/cases/go-state": new(int32(1)), "functions/greeter": nil} {
+		v := render.FromBundle(load(t, filepath.Join("..", "..", folder)), nil, render.FromOptions{Namespace: "kre"})
+		require.Equal(t, want, v.Spec.Nodes[0].Workers, folder)
+	}
+}
