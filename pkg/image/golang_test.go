@@ -62,6 +62,24 @@ func TestGoNodeRuns(t *testing.T) {
 	requireComponent(t, images["one"], "google.golang.org/protobuf")
 }
 
+// Nodes of the original's users: a program that is not there is built from its sources,
+// with code from the bundle's protos or descriptors for a handler that takes JSON.
+func TestGoNodesOfTheOriginal(t *testing.T) {
+	b, _ := newTestBuilder(t, newHub(t), nil)
+	for folder, program := range map[string]string{"bin-src": "shout", "go-json": "split"} {
+		images, err := b.BuildAll(t.Context(), load(t, filepath.Join("..", "..", "test", "bundles", "cases", folder)))
+		require.NoError(t, err)
+		image := pull(t, images[program])
+		require.Equal(t, []string{"/ko-app/" + program}, configOf(t, image).Entrypoint)
+		binary := contentOf(t, image)["ko-app/"+program][len("755 "):]
+		if program == "split" { // its init wants the bundle
+			require.Contains(t, binary, "public_input.proto")
+			continue
+		}
+		requireReady(t, binary)
+	}
+}
+
 // requireReady runs a node's program for real, as its container would.
 func requireReady(t *testing.T, program string) {
 	t.Helper()
