@@ -22,8 +22,6 @@ import (
 )
 
 const (
-	// requirementsFile is what pip's users call it.
-	requirementsFile = "requirements.txt"
 	// packagesRoot is where requirements are in an image.
 	packagesRoot = "krt-python"
 	// maxPackages is how large they may be, in bytes.
@@ -41,7 +39,7 @@ type requirementSet struct {
 // requirements adds what the Python node n requires: what the requirements.txt says that is
 // beside its code or, if there is none, in the nearest folder above, up to the bundle's root.
 func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []string, c *contents) error {
-	r := requirementSet{file: s.nearest(n, requirementsFile), platform: b.platform}
+	r := requirementSet{file: s.nearest(n, requirement.File), platform: b.platform}
 	var err error
 	if r.list, err = s.required(n, r.file, more); err != nil || len(r.list.Items) == 0 {
 		return err
@@ -74,7 +72,7 @@ func (s *session) required(n krt.Node, file string, more []string) (*requirement
 		*list = *read
 	} else if other := s.otherRequirements(n); other != "" {
 		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
-			"%q lists packages, but nodes get those of a %s, and there is none: write one next to it", other, requirementsFile)})
+			"%q lists packages, but nodes get those of a %s, and there is none: write one next to it", other, requirement.File)})
 	}
 	for _, name := range more {
 		if !list.Names(name) {
@@ -86,15 +84,9 @@ func (s *session) required(n krt.Node, file string, more []string) (*requirement
 
 // nearest returns the path of the file of that name which is nearest to n's code, there or above; "" if there is none.
 func (s *session) nearest(n krt.Node, file string) string {
-	for folder := path.Dir(n.Src); ; folder = path.Dir(folder) {
-		name := path.Join(folder, file)
-		if slices.ContainsFunc(s.files, func(f krt.File) bool { return f.Name == name }) {
-			return name
-		}
-		if folder == "." {
-			return ""
-		}
-	}
+	return requirement.Nearest(path.Dir(n.Src), file, func(name string) bool {
+		return slices.ContainsFunc(s.files, func(f krt.File) bool { return f.Name == name })
+	})
 }
 
 // listsPackages is how pyproject.toml names packages; it is often there for tools only.
@@ -180,7 +172,7 @@ func (s *session) layOut(r requirementSet, folder string) (args []string, err er
 	for _, list := range []struct {
 		flag, file string
 		items      []requirement.Item
-	}{{"-r", requirementsFile, r.list.Items}, {"-c", "constraints.txt", r.list.Constraints}} {
+	}{{"-r", requirement.File, r.list.Items}, {"-c", "constraints.txt", r.list.Constraints}} {
 		if len(list.items) == 0 {
 			continue
 		}

@@ -50,6 +50,7 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 		}
 		r.checkCode(root, b)
+		r.checkRequirements(root, b)
 	}
 	if other, err := root.Stat(manifestNames()[1]); err == nil && name == manifestNames()[0] && !other.IsDir() {
 		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s stands beside it and is not used", other.Name())}, "")

@@ -257,3 +257,24 @@ func TestLoadLinks(t *testing.T) {
 	require.Len(t, problems, 1)
 	require.Contains(t, problems[0], `krt.yml:13:10: node "etl": src "src/etl/main.py" leads out of the bundle`)
 }
+
+func TestRequirementsThatNoImageCanHave(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"krt.yml": "version: v\ndescription: d\nentrypoint: {proto: p.proto}\nnodes:\n  - {name: a, image: kre-py:1, src: src/a/main.py}\n" +
+			"  - {name: b, image: kre-py:1, src: src/b/main.py}\nworkflows:\n  - {name: w, entrypoint: Do, sequential: [a, b]}\n",
+		"p.proto":              "syntax = \"proto3\";\npackage p;\nmessage M {}\nservice S { rpc Do(M) returns (M); }\n",
+		"src/a/main.py":        "def handler(ctx, data): pass\n",
+		"src/b/main.py":        "def handler(ctx, data): pass\n",
+		"src/requirements.txt": "numpy\n-e .\n",
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	b, problems, err := krt.Load(t.Context(), dir, krt.Options{})
+	require.NoError(t, err)
+	require.NotNil(t, b, "it runs where the packages are")
+	require.Len(t, problems, 1, "once, for both nodes: %s", problems)
+	require.Contains(t, problems.Error(), `src/requirements.txt:2:1: warning: no image can be made: "-e ." is an editable install`)
+}

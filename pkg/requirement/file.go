@@ -57,7 +57,7 @@ func (r *reader) file(from place, name string, constraints bool) {
 }
 
 func (r *reader) read(name string) (string, error) {
-	file, err := r.bundle.Open(name)
+	file, err := r.open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", errors.New("it is not in the bundle")
@@ -75,6 +75,18 @@ func (r *reader) read(name string) (string, error) {
 		return "", errors.New("it is not text in UTF-8")
 	}
 	return strings.TrimPrefix(string(text), "\ufeff"), nil
+}
+
+// open opens a regular file: to open a pipe would block.
+func (r *reader) open(name string) (fs.File, error) {
+	info, err := fs.Stat(r.bundle, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	}
+	return r.bundle.Open(name)
 }
 
 // logicalLine is a line without its comment, joined with those that continue it.

@@ -9,16 +9,19 @@ package requirement
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 )
 
+// MaxProblems is how many refused lines are reported at once.
+const MaxProblems = 20
+
 // Bounds of what is read.
 const (
-	maxFiles    = 64      // that requirements lead to
-	maxBytes    = 1 << 20 // of one file
-	maxItems    = 10_000  // lines of all files
-	maxProblems = 20      // that are reported
-	maxShown    = 80      // characters of a line in a problem
+	maxFiles = 64      // that requirements lead to
+	maxBytes = 1 << 20 // of one file
+	maxItems = 10_000  // lines of all files
+	maxShown = 80      // characters of a line in a problem
 )
 
 // Item is a package that is required.
@@ -107,7 +110,7 @@ type Error struct{ Problems []Problem }
 func (e *Error) Error() string {
 	var lines []string
 	for i, p := range e.Problems {
-		if i == maxProblems {
+		if i == MaxProblems {
 			lines = append(lines, fmt.Sprintf("and %d more", len(e.Problems)-i))
 			break
 		}
@@ -115,6 +118,22 @@ func (e *Error) Error() string {
 	}
 	return strings.Join(lines, "\n  ")
 }
+
+// Nearest returns the path of the file that is nearest to folder, in it or above, and "" if there is none. there
+// says whether the bundle has a file.
+func Nearest(folder, file string, there func(name string) bool) string {
+	for ; ; folder = path.Dir(folder) {
+		if name := path.Join(folder, file); there(name) {
+			return name
+		}
+		if folder == "." || folder == "/" {
+			return ""
+		}
+	}
+}
+
+// File is what the file of requirements is called.
+const File = "requirements.txt"
 
 // Read reads the file name of the bundle, and those that it names. The error is an [*Error].
 func Read(bundle fs.FS, name string) (*List, error) {

@@ -4,7 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -171,6 +174,19 @@ func TestRefused(t *testing.T) {
 	_, err := requirement.Read(files(map[string]string{"r.txt": "-e .\n\na\n-i x\n"}), "r.txt")
 	require.ErrorContains(t, err, "r.txt:1: \"-e .\" is")
 	require.ErrorContains(t, err, "\n  r.txt:4: \"-i x\" says", "all of them at once")
+}
+
+func TestAPipeIsNotOpened(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "a-1-py3-none-any.whl"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "r.txt"), []byte("-r pipe\n./a-1-py3-none-any.whl\n"), 0o600))
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer root.Close()
+	_, err = requirement.Read(root.FS(), "r.txt")
+	require.EqualError(t, err, "r.txt:1: cannot read \"pipe\": it is not a regular file\n  "+
+		"r.txt:2: \"./a-1-py3-none-any.whl\" cannot be read: it is not a regular file")
 }
 
 func TestBounds(t *testing.T) {

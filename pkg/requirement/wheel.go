@@ -30,12 +30,12 @@ func (r *reader) wheel(from, named string) (string, error) {
 	case !wheelName.MatchString(path.Base(name)):
 		return "", refused(named, "is not the name of a wheel", "keep the name that it was built with, such as NAME-1.0-py3-none-any.whl")
 	}
-	file, err := r.bundle.Open(name)
+	file, err := r.open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", refused(named, "is not in the bundle", "put it there; the path is taken from the folder of this file")
 	case err != nil:
-		return "", err
+		return "", refused(named, "cannot be read", err.Error())
 	}
 	defer file.Close()
 	if err := checkWheel(file); err != nil {
