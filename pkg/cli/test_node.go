@@ -99,6 +99,9 @@ func (t *tester) preparePython(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range pyrunner.PassedOver(os.Getenv, t.bundle.Dir, python) {
+		fmt.Fprintln(t.streams.Err, "warning: "+note)
+	}
 	shim, modules := filepath.Join(t.temp, "shim"), filepath.Join(t.temp, "pb2")
 	if err := pyrunner.WriteShim(shim); err != nil {
 		return err

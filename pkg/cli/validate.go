@@ -112,6 +112,9 @@ func nodeNotes(b *krt.Bundle) []string {
 	if err != nil {
 		return append(notes, fmt.Sprintf("note: Python nodes cannot run on this machine: %v", err))
 	}
+	for _, note := range pyrunner.PassedOver(os.Getenv, b.Dir, interpreter) {
+		notes = append(notes, "note: "+note)
+	}
 	return append(notes, "note: Python nodes run with "+interpreter)
 }
 

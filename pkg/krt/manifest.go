@@ -126,6 +126,15 @@ func (m *Manifest) Node(name string) (Node, bool) {
 	return Node{}, false
 }
 
+// WorkflowID is the id of a workflow, empty for none: KRT V1's was made by a database, ours tells
+// what it is of, as a node's does.
+func WorkflowID(version, workflow string) string {
+	if workflow == "" {
+		return ""
+	}
+	return version + "-" + workflow
+}
+
 // OnlyWorkflow is the name of the workflow in which the node stands, empty when there
 // are none or several. as makes a Workflow of what stands for one elsewhere.
 func OnlyWorkflow[W any](workflows []W, as func(W) Workflow, node string) string {

@@ -64,12 +64,18 @@ func (p *place) gather(c Config, m *krt.Manifest, folder string) error {
 
 // findPython sets the interpreter for all Python nodes, if b has any: looking
 // for it starts processes, and what lacks should be said once.
-func (p *place) findPython(b *krt.Bundle) (err error) {
+func (p *place) findPython(b *krt.Bundle, r Reporter) (err error) {
 	isPython := func(n krt.Node) bool { return b.Kind(n) == krt.KindPython }
-	if p.python == "" && slices.ContainsFunc(b.Manifest.Nodes, isPython) {
-		p.python, err = pyrunner.FindPython(os.Getenv)
+	if p.python != "" || !slices.ContainsFunc(b.Manifest.Nodes, isPython) {
+		return nil
 	}
-	return err
+	if p.python, err = pyrunner.FindPython(os.Getenv); err != nil {
+		return err
+	}
+	for _, note := range pyrunner.PassedOver(os.Getenv, b.Dir, p.python) {
+		r.Event(Event{Type: EventWarning, Text: note})
+	}
+	return nil
 }
 
 // variables returns the environment of node n (KRT V1, "Environment of a
@@ -103,7 +109,9 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	add("KRT_RUNTIME_ID", namespace)
 	add("KRT_NODE_NAME", n.Name)
 	add("KRT_NODE_ID", version+"-"+n.Name)
-	add("KRT_WORKFLOW_NAME", krt.OnlyWorkflow(b.Manifest.Workflows, func(w krt.Workflow) krt.Workflow { return w }, n.Name))
+	workflow := krt.OnlyWorkflow(b.Manifest.Workflows, func(w krt.Workflow) krt.Workflow { return w }, n.Name)
+	add("KRT_WORKFLOW_NAME", workflow)
+	add("KRT_WORKFLOW_ID", krt.WorkflowID(version, workflow))
 	add("KRT_BASE_PATH", b.Dir)
 	add("KRT_HANDLER_PATH", n.Src)
 	add("KRT_REPLY_URL", p.replyURL)

@@ -137,7 +137,7 @@ func (r *run) reloadVersion(ctx context.Context, c change, text string) ([]strin
 	if err := p.gather(r.o.Config, b.Manifest, r.state.path("run", "config")); err != nil {
 		return nil, err
 	}
-	if err := p.findPython(b); err != nil {
+	if err := p.findPython(b, r.o.Reporter); err != nil {
 		return nil, err
 	}
 	binaries, err := r.rebuild(ctx, b, c)

@@ -111,7 +111,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.place.replyURL = "http://" + r.listeners.Reply.Addr().String()
-	return r.place.findPython(r.bundle)
+	return r.place.findPython(r.bundle, r.o.Reporter)
 }
 
 func (r *run) openState() (err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -26,7 +27,7 @@ const (
 	frameEnd     frameKind = 3
 	// Python to front: started (why a zygote cannot fork), or failed to (reason); a result (flags, message
 	// name, data), an early reply (message name, data), an error (its kind,
-	// text), the request was cancelled; from the zygote: a worker ended (how).
+	// type, text), the request was cancelled; from the zygote: a worker ended (how).
 	frameReady      frameKind = 16
 	frameFailed     frameKind = 17
 	frameResult     frameKind = 18
@@ -168,6 +169,16 @@ func parseMessage(payload []byte) (encoded, error) {
 		}
 	}
 	return encoded{string(name), payload[2+n:]}, nil
+}
+
+// parseError reads the type and the text of an error: its kind, the length of the
+// type's name (8 bits), that, and the text.
+func parseError(payload []byte) (name, text string, err error) {
+	if len(payload) < 2 || 2+int(payload[1]) > len(payload) {
+		return "", "", fmt.Errorf("%w: an error of %d bytes", errMalformed, len(payload))
+	}
+	n := 2 + int(payload[1])
+	return strings.ToValidUTF8(string(payload[2:n]), "?"), string(payload[n:]), nil
 }
 
 // parseResult reads a result: its flags and, unless they say that there is

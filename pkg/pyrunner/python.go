@@ -20,8 +20,8 @@ const probePatience = 20 * time.Second
 const fallbackPython = "/usr/bin/python3"
 
 // FindPython returns the interpreter that runs nodes: KRT_PYTHON, else the first
-// python3 on PATH that is 3.9 or later and can import google.protobuf, else
-// /usr/bin/python3 if that can. The error says what was tried and how to install
+// python3 of the active virtual environment (VIRTUAL_ENV) or on PATH that is 3.9 or
+// later and can import google.protobuf, else /usr/bin/python3 if that can. The error says what was tried and how to install
 // what is missing. It starts each candidate once: look once, and pass what was
 // found on as KRT_PYTHON.
 func FindPython(env func(string) string) (path string, err error) {
@@ -33,7 +33,7 @@ func FindPython(env func(string) string) (path string, err error) {
 		return path, nil
 	}
 	var tried []error
-	for _, candidate := range candidates(env("PATH")) {
+	for _, candidate := range candidates(env("VIRTUAL_ENV"), env("PATH")) {
 		if err := probe(candidate); err != nil {
 			tried = append(tried, err)
 			continue
@@ -48,20 +48,51 @@ func FindPython(env func(string) string) (path string, err error) {
 		"elsewhere: python3 -m pip install protobuf) or set KRT_PYTHON: %w", errors.Join(tried...))
 }
 
-// candidates lists every python3 on path, first to last, then the fallback,
-// each once.
-func candidates(path string) []string {
+// PassedOver says which virtual environments that somebody may expect nodes to run
+// in are not used with python, which FindPython has returned, and what to do: the
+// active one, and those in the bundle's folder dir, whose programs are not run to
+// find out.
+func PassedOver(env func(string) string, dir, python string) (notes []string) {
+	within := func(folder string) bool { return strings.HasPrefix(python, folder+string(filepath.Separator)) }
+	active := env("VIRTUAL_ENV")
+	if active = filepath.Clean(active); filepath.IsAbs(active) && !within(active) {
+		own := filepath.Join(active, "bin", "python3")
+		why := "KRT_PYTHON names another interpreter"
+		if env("KRT_PYTHON") == "" {
+			why = "it has no bin/python3"
+			if err := probe(own); err != nil && isProgram(own) {
+				why = fmt.Sprintf("%v; install protobuf in it: %s -m pip install protobuf", err, own)
+			}
+		}
+		notes = append(notes, fmt.Sprintf("the active virtual environment %s is not used: %s", active, why))
+	}
+	for _, name := range []string{".venv", "venv"} {
+		folder := filepath.Join(dir, name)
+		if own := filepath.Join(folder, "bin", "python3"); folder != active && isProgram(own) && !within(folder) {
+			notes = append(notes, fmt.Sprintf("the virtual environment %s in the bundle is not used: set KRT_PYTHON=%s to run nodes with it", name, own))
+		}
+	}
+	return notes
+}
+
+func isProgram(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+}
+
+// candidates lists the python3 of the virtual environment, every one on path, first
+// to last, then the fallback, each once.
+func candidates(virtual, path string) []string {
 	var found []string
 	seen := map[string]bool{}
 	add := func(file string) {
-		info, err := os.Stat(file)
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || seen[file] {
+		if !isProgram(file) || seen[file] {
 			return
 		}
 		seen[file] = true
 		found = append(found, file)
 	}
-	for _, dir := range filepath.SplitList(path) {
+	for _, dir := range append([]string{filepath.Join(virtual, "bin")}, filepath.SplitList(path)...) {
 		if filepath.IsAbs(dir) {
 			add(filepath.Join(dir, "python3"))
 		}

@@ -42,7 +42,7 @@ func TestNodesThatDoNotStart(t *testing.T) {
 				}
 				require.EqualError(t, err, `cannot run node "model": `+reason)
 				require.Contains(t, n.log.String(), c.logged)
-				require.NotContains(t, n.log.String(), "krt/node.py", "the shim's own frames")
+				require.NotContains(t, n.log.String(), "_krt_runner/", "the shim's own frames")
 				require.NotContains(t, n.log.String(), "importlib")
 				require.NotContains(t, n.log.String(), "krt_main")
 			})

@@ -217,8 +217,13 @@ func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
 			return runner.Output{}, nil
 		}
 		return message.output(w.limit)
-	case f.kind == frameError && len(f.payload) > 0:
-		return runner.Output{}, handlerError(f.payload[0], string(f.payload[1:]))
+	case f.kind == frameError:
+		name, text, err := parseError(f.payload)
+		if err != nil {
+			w.broken = true
+			return runner.Output{}, fmt.Errorf("worker: %w", err)
+		}
+		return runner.Output{}, handlerError(f.payload[0], name, text)
 	case f.kind == frameCancelled:
 		return runner.Output{}, context.Canceled
 	}
@@ -226,8 +231,11 @@ func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
 	return runner.Output{}, fmt.Errorf("worker: %w: kind %d, %d bytes", errMalformed, f.kind, len(f.payload))
 }
 
-func handlerError(kind byte, text string) error {
+func handlerError(kind byte, name, text string) error {
 	err := errors.New(text)
+	if name != "" {
+		err = runner.Typed(name, err)
+	}
 	switch kind {
 	case errorWrongOutput:
 		return runner.Failed(code.Code_INTERNAL, event.ReasonWrongOutput, err)

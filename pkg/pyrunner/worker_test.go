@@ -196,7 +196,7 @@ def handler(ctx, data):
 		"nameless result": {`send(struct.pack("<IBI", 3, 18, n), b"\0\0\0")`, "malformed frame: a message name of 0 bytes"},
 		"header in name":  {`send(struct.pack("<IBI", 6, 18, n), b"\0\3\0a\r\n")`, "malformed frame: a message name with byte 0xd"},
 		"wrong reply":     {`send(struct.pack("<IBI", 2, 19, n), b"\xff\xff")`, "malformed frame: a message name of 65535 bytes"},
-		"empty error":     {`send(struct.pack("<IBI", 0, 20, n))`, "malformed frame: kind 20, 0 bytes"},
+		"empty error":     {`send(struct.pack("<IBI", 0, 20, n))`, "malformed frame: an error of 0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, find+c.code+"\n    time.sleep(3600)", nil)

@@ -52,7 +52,9 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	add("KRT_RUNTIME_ID", v.Namespace)
 	add("KRT_NODE_NAME", n.Name)
 	add("KRT_NODE_ID", ServiceName(v.Name, n.Name))
-	add("KRT_WORKFLOW_NAME", krt.OnlyWorkflow(v.Spec.Workflows, manifestWorkflow, n.Name))
+	workflow := krt.OnlyWorkflow(v.Spec.Workflows, manifestWorkflow, n.Name)
+	add("KRT_WORKFLOW_NAME", workflow)
+	add("KRT_WORKFLOW_ID", krt.WorkflowID(v.Name, workflow))
 	if n.Src != "" {
 		add("KRT_HANDLER_PATH", n.Src)
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,6 +47,27 @@ func (u *Unavailable) Unwrap() error { return u.Err }
 // Failed returns err as one that gives the caller another code or reason (see
 // event's Reason constants) than INTERNAL, HANDLER_ERROR.
 func Failed(code code.Code, reason string, err error) error { return &failure{code, reason, err} }
+
+// Typed returns err as one of an exception of that type, which the caller and the
+// log are told beside its text.
+func Typed(name string, err error) error { return &typed{name, err} }
+
+type typed struct {
+	name string
+	err  error
+}
+
+func (t *typed) Error() string { return t.err.Error() }
+func (t *typed) Unwrap() error { return t.err }
+
+// typeOf is the type of the exception that err is, "" if it is none.
+func typeOf(err error) string {
+	var t *typed
+	if errors.As(err, &t) {
+		return t.name
+	}
+	return ""
+}
 
 // RunForeign runs a foreign node as [Run] runs a Go node.
 func RunForeign(ctx context.Context, o Options, f Foreign) error {

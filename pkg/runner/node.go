@@ -171,6 +171,7 @@ func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	if errors.As(err, &own) {
 		f.Code, f.Reason = own.code, own.reason
 	}
+	f.Type = typeOf(err)
 	out := c.in.Fail(n.source, f)
 	out.TraceParent = c.TraceParent()
 	c.stamp(out)

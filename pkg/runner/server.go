@@ -144,7 +144,11 @@ func (s *server) answerError(w http.ResponseWriter, c *HandlerContext, err error
 		s.answerUnavailable(w, down)
 		return
 	}
-	log.Slog().Error("handler failed", "error", err)
+	attrs := []any{"error", err}
+	if name := typeOf(err); name != "" {
+		attrs = append(attrs, "type", name)
+	}
+	log.Slog().Error("handler failed", attrs...)
 	if !s.node.replies.can(c.in) {
 		answerText(w, http.StatusInternalServerError, s.node.failText(err))
 		return

@@ -33,6 +33,8 @@ type Failure struct {
 	Reason string
 	// Text is the message the caller sees; it names the node.
 	Text string
+	// Type is that of the exception behind it, if the language has such.
+	Type string
 	// Node, Workflow and Version say where; empty ones are left out.
 	Node, Workflow, Version string
 }
@@ -41,7 +43,7 @@ type Failure struct {
 // ErrorInfo of domain krt.dev.
 func (f Failure) Status() *status.Status {
 	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: ErrorDomain, Metadata: map[string]string{}}
-	for key, value := range map[string]string{"node": f.Node, "workflow": f.Workflow, "version": f.Version} {
+	for key, value := range map[string]string{"type": f.Type, "node": f.Node, "workflow": f.Workflow, "version": f.Version} {
 		if value != "" {
 			info.Metadata[key] = value
 		}

@@ -5,12 +5,14 @@ correlation id FIELD attributes (JSON or empty) FIELD text, with backslash and
 line breaks of the text escaped; any other line is what native code wrote.
 """
 
+import functools
 import io
 import json
 import logging
 import os
 import sys
 import threading
+import time
 
 from _krt_runner import trace
 
@@ -20,10 +22,14 @@ _SAFE = {ord(c): "?" for c in "\x1e\x1f\r\n"}
 _ESCAPED = {ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
+_STREAM_EMIT = logging.StreamHandler.emit.__code__
+
+
 class Current:
-    """The call that this process is working on; one at a time."""
+    """What this process is working on, one call at a time, and from which level on it logs."""
 
     call = None
+    threshold = logging.INFO
 
 
 current = Current()
@@ -46,18 +52,29 @@ def emit(level, text, attributes=None, fd=2):
         pass  # the front is gone, and this process is about to go
 
 
+class _Bytes(io.FileIO):
+    """The bytes below a LineWriter; closing it must not close the log."""
+
+    def close(self):
+        pass
+
+
 class LineWriter(io.TextIOBase):
     """A text stream whose lines become records: sys.stdout and sys.stderr."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
+    mode = "w"
+    line_buffering = True
+    write_through = True
 
     def __init__(self, fd):
         super().__init__()
         self._fd = fd
         self._rest = ""
         self._lock = threading.RLock()
-        self.buffer = io.FileIO(fd, "w", closefd=False)
+        self.name = {1: "<stdout>", 2: "<stderr>"}.get(fd, fd)
+        self.buffer = _Bytes(fd, "w", closefd=False)
 
     def writable(self):
         return True
@@ -65,7 +82,17 @@ class LineWriter(io.TextIOBase):
     def fileno(self):
         return self._fd
 
+    def reconfigure(self, *, encoding=None, errors=None, newline=None, line_buffering=None, write_through=None):
+        """Taken, as that of a usual stream, and of no effect: each line goes out at its end, in UTF-8."""
+
+    def detach(self):
+        return self.buffer
+
     def write(self, text):
+        record = _logged(sys._getframe(1))
+        if record is not None:  # whole, and at its own level
+            emit(_letter(record), text.rstrip("\n"), fd=self._fd)
+            return len(text)
         with self._lock:
             lines = (self._rest + text).split("\n")
             self._rest = lines.pop()
@@ -84,6 +111,21 @@ class LineWriter(io.TextIOBase):
         """A node that closes its stdout must not close the log."""
 
 
+def _logged(frame):
+    """The record that logging's own stream handler, the node's, writes in frame; None if it is not that."""
+    return frame.f_locals.get("record") if frame.f_code is _STREAM_EMIT else None
+
+
+def _letter(record):
+    level = record.levelno
+    if level >= logging.ERROR:
+        return "E"
+    if level >= logging.WARNING:
+        return "W"
+    # What the node asks for below the level of the runner (DEBUG) is shown too.
+    return "I" if level >= logging.INFO or current.threshold > level else "D"
+
+
 class _Formatter(logging.Formatter):
     def formatException(self, info):
         return trace.text(info[1]) if info[1] is not None else ""
@@ -98,23 +140,89 @@ class Handler(logging.Handler):
 
     def emit(self, record):
         try:
-            level = record.levelno
-            letter = "E" if level >= logging.ERROR else "W" if level >= logging.WARNING else "I" if level >= logging.INFO else "D"
-            emit(letter, self.format(record), getattr(record, "krt", None))
+            emit(_letter(record), self.format(record), getattr(record, "krt", None))
         except Exception:
             self.handleError(record)
 
 
-def install(level):
-    """Send prints and logging of this process to the front."""
+class NodeLogger(logging.Logger):
+    """ctx.logger: whatever the node configures, what it logs reaches the log once."""
+
+    _own = None  # the runner's handler; none in tests
+
+    @property
+    def disabled(self):
+        return False  # dictConfig disables the loggers it does not name
+
+    @disabled.setter
+    def disabled(self, value):
+        pass
+
+    def getEffectiveLevel(self):
+        return self.level or min(current.threshold, self.root.level or current.threshold)
+
+    def callHandlers(self, record):
+        super().callHandlers(record)
+        if self._own is not None and not self._shown():
+            self._own.handle(record)
+
+    def _shown(self):
+        """Whether a handler of this logger, or above it, writes to the log."""
+        logger = self
+        while logger is not None:
+            for handler in logger.handlers:
+                if isinstance(handler, Handler) or isinstance(getattr(handler, "stream", None), LineWriter):
+                    return True
+            logger = logger.parent if logger.propagate else None
+        return False
+
+
+def logger(name):
+    """The logger of that name, as ctx.logger is one."""
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(NodeLogger)
+    try:
+        return logging.getLogger(name)
+    finally:
+        logging.setLoggerClass(before)
+
+
+def install(level, name):
+    """Send prints and logging of this process to the front; return ctx.logger, of that name.
+
+    Names of levels and the clock of formats are KRT V1's.
+    """
     sys.stdout, sys.stderr = LineWriter(1), LineWriter(2)
+    for number, text in ((logging.WARNING, "WARN"), (logging.CRITICAL, "ERROR"), (logging.ERROR, "ERROR")):
+        logging.addLevelName(number, text)
+    logging.Formatter.converter = time.gmtime
+    current.threshold = level
     root = logging.getLogger()
-    root.handlers[:] = [Handler()]
+    own = Handler()
+    root.handlers[:] = [own]
     root.setLevel(level)
-    logger = logging.getLogger("krt.node")
-    logger.setLevel(level)
+    NodeLogger._own = own
+    logging.basicConfig = _configure(own, logging.basicConfig)
     logging.captureWarnings(True)
-    return logger
+    return logger(name)
+
+
+def _configure(own, basic_config):
+    """basicConfig that does not take the runner's handler for one of the node's."""
+
+    @functools.wraps(basic_config)
+    def configure(**options):
+        root = logging.getLogger()
+        ours = root.handlers == [own]
+        if ours:
+            root.removeHandler(own)
+        try:
+            basic_config(**options)
+        finally:
+            if ours and not root.handlers:
+                root.addHandler(own)
+
+    return configure
 
 
 def finish():

@@ -31,7 +31,7 @@ def main(mode, settings):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business
     os.set_inheritable(FRONT, False)
     channel = frames.Channel(socket.socket(fileno=FRONT))
-    logger = logs.install(settings["level"])
+    logger = logs.install(settings["level"], "%s-%s" % (settings["version"], settings["node"]))
     # As in KRT V1 there is one event loop, from before the node's code is loaded.
     loop = new_loop()
     node = Node(settings, logger)

@@ -38,6 +38,13 @@ def summary(error):
         return type(error).__name__
 
 
+def name(error):
+    """The type of error, with its module unless that is the node's own or Python's."""
+    kind = type(error)
+    module = getattr(kind, "__module__", "")
+    return kind.__qualname__ if module in ("builtins", "__main__", "main") else "%s.%s" % (module, kind.__qualname__)
+
+
 def last_line(error):
     """The last line of a traceback: type and text."""
     lines = traceback.format_exception_only(type(error), error)

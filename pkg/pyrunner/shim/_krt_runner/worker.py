@@ -149,12 +149,14 @@ class Worker:
     def _failure(self, call, error):
         code = frames.HANDLER_ERROR
         text = trace.summary(error)
+        name = b""
         if isinstance(error, WrongOutput):
             code = error.code
         else:
+            name = trace.name(error).encode("utf-8", "replace")[:200]
             logs.emit("E", trace.text(error))
         text = text.encode("utf-8", "replace")[:32768].decode("utf-8", "ignore").encode()
-        return frames.ERROR, call.sequence, bytes((code,)), text
+        return frames.ERROR, call.sequence, bytes((code, len(name))), name, text
 
 
 async def wait(awaitable):

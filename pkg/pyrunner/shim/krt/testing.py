@@ -13,7 +13,6 @@ What the handler does through its context is kept in ctx: `replies`,
 
 import asyncio
 import inspect
-import logging
 import os
 
 from google.protobuf.any_pb2 import Any
@@ -57,7 +56,7 @@ class Context(real.Context):
     """A handler's context whose effects can be looked at."""
 
     def __init__(self, base_path=".", workflow="test", logger=None):
-        node = _Node(base_path, workflow, logger or logging.getLogger("krt.node"))
+        node = _Node(base_path, workflow, logger or logs.logger("test-node"))
         super().__init__(node, _Call(workflow))
         self.replies = []
         self.measurements = node.store.measurements
