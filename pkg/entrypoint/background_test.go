@@ -77,13 +77,13 @@ func TestWorkBehindAReplyHasNoCallersDeadline(t *testing.T) {
 				cancelled <- outlast(ctx, in)
 				return f.says("a", false)(ctx, in)
 			})
-			o := quick()
-			o.BackgroundTimeout = 10 * time.Minute
 			if c == "Direct" {
-				f.serve(f.version(node(t, "a", first), node(t, "b", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+				v := f.version(node(t, "a", first), node(t, "b", func(ctx context.Context, in *event.Event) (int, *event.Event) {
 					second <- in
 					return f.says("b", true)(ctx, in)
-				})), o)
+				}))
+				v.BackgroundTimeout = 10 * time.Minute
+				f.serve(v, quick())
 			} else {
 				f.viaSequence(func(ctx context.Context, in *event.Event) (int, *event.Event) {
 					first(ctx, in)
@@ -111,14 +111,15 @@ func TestWorkBehindAReplyHasNoCallersDeadline(t *testing.T) {
 func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	f := newFixture(t)
 	o, l := logged()
-	o.BackgroundTimeout = 50 * time.Millisecond
 	ended := make(chan struct{})
-	f.serve(f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+	v := f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
 		assert.Equal(t, http.StatusAccepted, f.post("/reply", f.replyTo(in, "accepted")))
 		<-ctx.Done()
 		close(ended)
 		return http.StatusAccepted, nil
-	})), o)
+	}))
+	v.BackgroundTimeout = 50 * time.Millisecond
+	f.serve(v, o)
 	_, err := f.call(t.Context(), "x")
 	require.NoError(t, err)
 	<-ended

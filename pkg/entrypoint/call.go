@@ -106,7 +106,7 @@ func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) 
 // workflow's channel, and until then ends with ctx; or it returns the failure.
 // It uses the ticket up and takes over the data.
 func (k ticket) accept(ctx context.Context, in inbound) *spb.Status {
-	r := k.start(in, time.Now().Add(k.entry.options.BackgroundTimeout), true)
+	r := k.start(in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	sent := make(chan struct{})
 	r.first.sent = sync.OnceFunc(func() { close(sent) })
 	go r.deliver()
@@ -173,7 +173,7 @@ func (r *request) offer(a answer) bool {
 // delivery may go on: nobody's own deadline ends that any more.
 func (r *request) reply(a answer) bool {
 	if !r.async && !r.answered.Load() && r.timer.Stop() {
-		background := r.entry.options.BackgroundTimeout
+		background := r.table.version.BackgroundTimeout
 		r.progress.goOn(time.Now().Add(background))
 		r.timer.Reset(background)
 	}
@@ -233,7 +233,7 @@ func (r *request) late() *spb.Status {
 		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
 		f.Text = fmt.Sprintf("workflow %q gave no answer before the version stopped", r.route.Name)
 	case r.progress.replied() && ended == 0:
-		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.entry.options.BackgroundTimeout)
+		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
 	}
 	by := "its Sequence"
 	if i := r.progress.at(); i >= 0 && i < len(r.route.Steps) {

@@ -23,6 +23,7 @@ type Config struct {
 	Workflows   []ConfigWorkflow `json:"workflows"`
 	// Durations are in Go's form: "30s".
 	Timeout         string `json:"timeout,omitempty"`
+	Background      string `json:"backgroundTimeout,omitempty"`
 	ConnectionAge   string `json:"connectionAge,omitempty"`
 	ConnectionGrace string `json:"connectionGrace,omitempty"`
 	// MaxMessageBytes bounds a message; 0 means the default.
@@ -106,7 +107,10 @@ func readConfig(path string) (*Config, error) {
 
 func (c *Config) version(ctx context.Context, dir string) (Version, error) {
 	v := Version{Namespace: c.Namespace, Name: c.Version, Description: c.Description}
-	var err error
+	err := readDuration("backgroundTimeout", c.Background, &v.BackgroundTimeout)
+	if err != nil {
+		return v, err
+	}
 	if v.Schema, err = schema.Compile(ctx, os.DirFS(dir), c.Proto, schema.Options{}); err != nil {
 		return v, err
 	}
@@ -134,14 +138,9 @@ func (c *Config) options() (Options, error) {
 		{"connectionAge", c.ConnectionAge, &o.ConnectionAge},
 		{"connectionGrace", c.ConnectionGrace, &o.ConnectionGrace},
 	} {
-		if d.text == "" {
-			continue
+		if err := readDuration(d.name, d.text, d.to); err != nil {
+			return o, err
 		}
-		value, err := time.ParseDuration(d.text)
-		if err != nil || value <= 0 {
-			return o, fmt.Errorf("%s: %q is no positive duration such as \"30s\"", d.name, d.text)
-		}
-		*d.to = value
 	}
 	if c.KeyFile != "" {
 		var err error
@@ -150,6 +149,19 @@ func (c *Config) options() (Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// readDuration reads a duration unless text is empty.
+func readDuration(name, text string, to *time.Duration) error {
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%s: %q is not a positive duration such as \"30s\"", name, text)
+	}
+	*to = d
+	return nil
 }
 
 func (c *Config) listen(ctx context.Context) (l Listeners, err error) {

@@ -37,6 +37,9 @@ type Version struct {
 	Schema *schema.Schema
 	// Workflows tie rpcs to nodes; at most one for each rpc.
 	Workflows []Workflow
+	// BackgroundTimeout bounds the work behind an early reply, counted from the
+	// reply, and asynchronous requests. Default 1 hour.
+	BackgroundTimeout time.Duration
 }
 
 // Workflow ties one rpc to the nodes that answer it.
@@ -67,9 +70,6 @@ type Step struct {
 type Options struct {
 	// Timeout bounds a request without a shorter deadline of its own. Default 30 s.
 	Timeout time.Duration
-	// BackgroundTimeout bounds the work behind an early reply, counted from the
-	// reply, and asynchronous requests. Default 1 hour.
-	BackgroundTimeout time.Duration
 	// MaxMessageBytes bounds a message in either direction; a larger one is
 	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
 	MaxMessageBytes int
@@ -186,7 +186,6 @@ func New(v Version, o Options) (*Entrypoint, error) {
 
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.BackgroundTimeout, time.Hour)
 	setDefault(&o.MaxMessageBytes, 4<<20)
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.MaxBytes, DefaultBudget(o.MaxMessageBytes))

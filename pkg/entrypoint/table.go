@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -43,6 +44,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 	if v.Name == "" || v.Schema == nil {
 		return nil, fmt.Errorf("cannot serve version %q: it has no name or no schema", v.Name)
 	}
+	setDefault(&v.BackgroundTimeout, time.Hour)
 	t := &table{
 		version:  v,
 		source:   eventSource(v),

@@ -86,6 +86,10 @@ func (r *reader) checkEntrypoint(e Entrypoint) {
 	case path.Ext(e.Proto) != ".proto":
 		r.field("entrypoint.proto", "is %.80q; it must end in .proto", e.Proto)
 	}
+	if e.BackgroundTimeout > maxRevision {
+		r.add(Problem{Warning: true, Note: true, Text: "on a cluster one call of a node ends after 600s, unless Knative allows its revisions more (setting revision-timeout) " +
+			"or the entrypoint calls its only pod directly"}, "entrypoint.backgroundTimeout")
+	}
 	if e.Image != "" {
 		if !imagePattern.MatchString(e.Image) {
 			r.field("entrypoint.image", "%.80q is no image reference", e.Image)

@@ -92,9 +92,10 @@ func (r *reader) manifest(root ast.Node) *Manifest {
 		Version:     r.text(top, "", "version", maxDescription),
 		Description: r.text(top, "", "description", maxDescription),
 	}
-	entrypoint := r.fields(top["entrypoint"], "entrypoint", "proto", "image")
+	entrypoint := r.fields(top["entrypoint"], "entrypoint", "proto", "image", "backgroundTimeout")
 	m.Entrypoint.Proto = cleaned(r.text(entrypoint, "entrypoint", "proto", maxPath))
 	m.Entrypoint.Image = r.text(entrypoint, "entrypoint", "image", maxImage)
+	m.Entrypoint.BackgroundTimeout = r.duration(entrypoint, "entrypoint", "backgroundTimeout", maxBackground)
 	config := r.fields(top["config"], "config", "variables", "files")
 	m.Config.Variables = r.texts(config, "config", "variables", MaxVariables)
 	m.Config.Files = r.texts(config, "config", "files", MaxFiles)
@@ -116,7 +117,7 @@ func (r *reader) node(n ast.Node, at string) Node {
 		Scale:     r.scale(values, at),
 		Resources: r.resources(values, at),
 		Env:       r.env(values, at),
-		Timeout:   r.timeout(values, at),
+		Timeout:   r.duration(values, at, "timeout", maxTimeout),
 	}
 }
 
@@ -177,19 +178,19 @@ func (r *reader) env(values map[string]ast.Node, at string) map[string]string {
 	return env
 }
 
-func (r *reader) timeout(values map[string]ast.Node, at string) time.Duration {
-	text := r.text(values, at, "timeout", maxVariable)
+func (r *reader) duration(values map[string]ast.Node, at, key string, most time.Duration) time.Duration {
+	text := r.text(values, at, key, maxVariable)
 	if text == "" {
 		return 0
 	}
-	timeout, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		r.field(at+".timeout", `must be a duration such as "30s" or "2m", not %.40q`, text)
-	case timeout < time.Millisecond || timeout > maxTimeout:
-		r.field(at+".timeout", "must be between 1ms and %.0fs", maxTimeout.Seconds())
+		r.field(at+"."+key, `must be a duration such as "30s" or "2m", not %.40q`, text)
+	case d < time.Millisecond || d > most:
+		r.field(at+"."+key, "must be between 1ms and %.0fs", most.Seconds())
 	default:
-		return timeout
+		return d
 	}
 	return 0
 }

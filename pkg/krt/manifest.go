@@ -32,6 +32,10 @@ const (
 	// maxTimeout leaves Knative room: it refuses a revision's timeout above 600 s, and a
 	// step's is the entrypoint's plus 5 s.
 	maxTimeout = 590 * time.Second
+	// maxRevision is the longest timeout that Knative allows a revision by default.
+	maxRevision = 600 * time.Second
+	// maxBackground bounds the work behind an answer.
+	maxBackground = 24 * time.Hour
 )
 
 // Manifest is the content of krt.yml. It has only what the file says; what a default
@@ -55,6 +59,9 @@ type Entrypoint struct {
 	Proto string
 	// Image is accepted and not used: the platform's own entrypoint runs.
 	Image string
+	// BackgroundTimeout is how long work may go on behind an early reply, or for an
+	// asynchronous request; 0 when not said. An addition of kn-krt to KRT V1.
+	BackgroundTimeout time.Duration
 }
 
 // Config names what must have a value before the version starts.

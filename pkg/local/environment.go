@@ -117,6 +117,12 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	add("KRT_REPLY_URL", p.replyURL)
 	add("KRT_STORE", p.storeURL)
 	add("KRT_LOG", "plain")
+	if n.Timeout > 0 {
+		add("KRT_TIMEOUT", n.Timeout.String())
+	}
+	if t := b.Manifest.Entrypoint.BackgroundTimeout; t > 0 {
+		add("KRT_BACKGROUND_TIMEOUT", t.String())
+	}
 	if n.Workers != nil {
 		add("KRT_WORKERS", strconv.Itoa(*n.Workers))
 	}

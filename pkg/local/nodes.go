@@ -74,6 +74,8 @@ func assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, er
 		Name:        b.Manifest.Version,
 		Description: b.Manifest.Description,
 		Schema:      b.Schema,
+
+		BackgroundTimeout: b.Manifest.Entrypoint.BackgroundTimeout,
 	}
 	for _, w := range b.Manifest.Workflows {
 		method, err := b.Schema.Method(w.Entrypoint)

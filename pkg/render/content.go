@@ -58,6 +58,7 @@ func (in Input) config() entrypoint.Config {
 		Description:     v.Spec.Description,
 		Proto:           v.Spec.Entrypoint.Proto,
 		Timeout:         in.timeout().String(),
+		Background:      in.background().String(),
 		ConnectionAge:   in.Settings.ConnectionAge.String(),
 		ConnectionGrace: in.drainTime().String(),
 		MaxMessageBytes: in.Settings.MaxMessageBytes,

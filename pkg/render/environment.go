@@ -63,6 +63,10 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 		add("KRT_STORE", in.Settings.StoreURL)
 	}
 	add("KRT_LOG", "json")
+	if n.Timeout != nil {
+		add("KRT_TIMEOUT", n.Timeout.Duration.String())
+	}
+	add("KRT_BACKGROUND_TIMEOUT", in.background().String())
 	add("KRT_MAX_MESSAGE_BYTES", strconv.Itoa(in.Settings.MaxMessageBytes))
 	if workers := in.workers(n); workers > 0 {
 		add("KRT_WORKERS", strconv.Itoa(workers))

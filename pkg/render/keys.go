@@ -57,6 +57,12 @@ func trafficKeys() []settingKey {
 			func(s *Settings, text string) error { return channel(&s.ChannelTemplate, text) }},
 		{"timeout", "How long a caller waits where the version does not say; at most 590s.", "30s",
 			func(s *Settings, text string) error { return duration(&s.Timeout, text, maxTimeout) }},
+		{"background-timeout", "How long work may go on once its caller has been answered early, and for asynchronous requests,\n" +
+			"where the version does not say; at most 24h.", "1h0m0s",
+			func(s *Settings, text string) error { return duration(&s.BackgroundTimeout, text, 24*time.Hour) }},
+		{"revision-timeout", "The longest timeout that Knative allows a revision (max-revision-timeout-seconds of its config-defaults).\n" +
+			"One call of a node ends with it, unless the entrypoint calls the node's only pod directly.", "10m0s",
+			func(s *Settings, text string) error { return duration(&s.RevisionTimeout, text, 24*time.Hour) }},
 		{"connection-age", "How long a caller's connection lives at most before it must be made anew: so long callers may\n" +
 			"still reach the version that was published before. One over HTTP that rests longer is made\n" +
 			"anew by its next request.", "2m0s",

@@ -79,12 +79,14 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	return s
 }
 
-// nodeTimeout is how long one call of a node may take, in seconds.
+// nodeTimeout is after how many seconds Knative ends one call of a node. The
+// runner keeps a timeout of the node's own, and says so, a little before.
 func (in Input) nodeTimeout(n v1alpha1.Node) int64 {
+	longest := in.longest()
 	if n.Timeout != nil {
-		return seconds(n.Timeout.Duration)
+		longest = n.Timeout.Duration + nesting
 	}
-	return seconds(in.timeout() + nesting)
+	return seconds(min(longest, in.Settings.RevisionTimeout))
 }
 
 // scale returns the annotations by which Knative's autoscaler follows the load.

@@ -128,6 +128,17 @@ func (in Input) timeout() time.Duration {
 	return in.Settings.Timeout
 }
 
+// background is how long work may go on behind an early reply.
+func (in Input) background() time.Duration {
+	if t := in.Version.Spec.Entrypoint.BackgroundTimeout; t != nil {
+		return t.Duration
+	}
+	return in.Settings.BackgroundTimeout
+}
+
+// longest is how long anything may be at work on one request.
+func (in Input) longest() time.Duration { return max(in.timeout(), in.background()) + nesting }
+
 func (in Input) direct() bool {
 	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect
 }

@@ -78,7 +78,7 @@ func SequencesBeside(sequences []*flowsv1.Sequence) string {
 // delivery is that of every step. Each has the dead-letter sink: without one, a
 // step that always fails runs again whenever one before it is retried.
 func (in Input) delivery() *eventingduckv1.DeliverySpec {
-	timeout := "PT" + strings.TrimSuffix(strconv.FormatFloat((in.timeout()+nesting).Seconds(), 'f', 3, 64), ".000") + "S"
+	timeout := "PT" + strings.TrimSuffix(strconv.FormatFloat(in.longest().Seconds(), 'f', 3, 64), ".000") + "S"
 	return &eventingduckv1.DeliverySpec{
 		DeadLetterSink: in.replyPort("/dead-letter"),
 		Retry:          new(int32(stepRetries)),

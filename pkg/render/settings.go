@@ -30,6 +30,11 @@ type Settings struct {
 
 	// Timeout is how long a caller waits where the version does not say.
 	Timeout time.Duration
+	// BackgroundTimeout is how long work may go on behind an early reply, and for
+	// asynchronous requests, where the version does not say.
+	BackgroundTimeout time.Duration
+	// RevisionTimeout is the longest timeout that Knative allows a revision.
+	RevisionTimeout time.Duration
 	// ConnectionAge is how long a caller's connection may live at most.
 	ConnectionAge time.Duration
 	// ConnectionGrace is how long requests may go on once their connection is
@@ -93,7 +98,11 @@ func DefaultSettings() Settings {
 		GPUNodeSelector: map[string]string{gpu + ".present": "true"},
 		GPUTolerations:  []corev1.Toleration{{Key: gpu, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}},
 
-		Timeout:         30 * time.Second,
+		Timeout: 30 * time.Second,
+
+		BackgroundTimeout: time.Hour,
+		RevisionTimeout:   600 * time.Second,
+
 		ConnectionAge:   2 * time.Minute,
 		ConnectionGrace: 30 * time.Second,
 		MaxMessageBytes: 4 << 20,

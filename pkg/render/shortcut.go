@@ -13,11 +13,11 @@ const nodePort = 8080
 
 // hasShortcut tells whether the entrypoint calls the node's pod straight, past
 // ingress and queue-proxy. It does where they would have nothing to do: with one
-// pod there is nothing to balance and nothing to scale. A bound on concurrency
-// and a timeout of the node's own are kept by queue-proxy alone.
+// pod there is nothing to balance and nothing to scale. A bound on concurrency is
+// kept by queue-proxy alone.
 func (in Input) hasShortcut(n v1alpha1.Node) bool {
 	least, most := in.bounds(n)
-	return in.direct() && least == 1 && most == 1 && in.concurrency(n) == 0 && n.Timeout == nil
+	return in.direct() && least == 1 && most == 1 && in.concurrency(n) == 0
 }
 
 // shortcut is the Service that leads straight to a node's pod, once that is ready.

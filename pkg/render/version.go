@@ -35,6 +35,9 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		Entrypoint:  v1alpha1.Entrypoint{Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery},
 		Config:      v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}
+	if t := m.Entrypoint.BackgroundTimeout; t > 0 {
+		v.Spec.Entrypoint.BackgroundTimeout = &metav1.Duration{Duration: t}
+	}
 	for _, n := range m.Nodes {
 		node := fromNode(n, images[n.Name])
 		if node.Workers == nil && b.InTurn(n) {

@@ -130,6 +130,14 @@ type Entrypoint struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('590s')",message="a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// BackgroundTimeout is how long work may go on once the caller has been answered early, and for
+	// asynchronous requests. Empty: the cluster's default (config-krt), 1h unless set. At most 24h; one
+	// call of a node ends with its revision's timeout, where Knative is in between.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('24h')",message="a background timeout is a duration such as 10m or 2h, at least 1ms and at most 24h"
+	// +optional
+	BackgroundTimeout *metav1.Duration `json:"backgroundTimeout,omitempty"`
 	// Delivery is Sequence unless set.
 	// +kubebuilder:default=Sequence
 	// +kubebuilder:validation:Enum=Sequence;Direct

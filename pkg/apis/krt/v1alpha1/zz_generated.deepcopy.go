@@ -63,6 +63,11 @@ func (in *Entrypoint) DeepCopyInto(out *Entrypoint) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.BackgroundTimeout != nil {
+		in, out := &in.BackgroundTimeout, &out.BackgroundTimeout
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.Replicas != nil {
 		in, out := &in.Replicas, &out.Replicas
 		*out = new(int32)
