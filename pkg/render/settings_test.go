@@ -58,6 +58,8 @@ func TestSettings(t *testing.T) {
 		want      any
 	}{
 		{"timeout", "9m50s", func(s render.Settings) any { return s.Timeout }, 590 * time.Second},
+		{"background-timeout", "2h", func(s render.Settings) any { return s.BackgroundTimeout }, 2 * time.Hour},
+		{"revision-timeout", "1h", func(s render.Settings) any { return s.RevisionTimeout }, time.Hour},
 		{"timeout", " 45s\n", func(s render.Settings) any { return s.Timeout }, 45 * time.Second},
 		{"connection-age", "2s", func(s render.Settings) any { return s.ConnectionAge }, 2 * time.Second},
 		{"max-message-bytes", "1048576", func(s render.Settings) any { return s.MaxMessageBytes }, 1 << 20},

@@ -170,7 +170,7 @@ func (l *local) version() entrypoint.Version {
 		if dispatcher != nil {
 			w.Address = dispatcher.Sequence(w.Name, chain.Delivery{
 				Reply: l.reply + "/reply", DeadLetter: l.reply + "/dead-letter",
-				Timeout: l.timeout() + 5*time.Second, Retry: retries, Backoff: retryDelay,
+				Timeout: time.Hour + 5*time.Second, Retry: retries, Backoff: retryDelay,
 			}, urls...)
 		}
 		v.Workflows = append(v.Workflows, w)
