@@ -138,9 +138,12 @@ func content(v *v1alpha1.Version) v1alpha1.VersionSpec {
 	return spec
 }
 
-// sequenceContent is what the spec says of Sequences, which follow from no more.
+// sequenceContent is what the spec says of Sequences: workflows, and the times and
+// the delivery of the entrypoint.
 func sequenceContent(v *v1alpha1.Version) any {
-	return []any{v.Spec.Workflows, v.Spec.Entrypoint.Timeout}
+	entrypoint := v.Spec.Entrypoint
+	entrypoint.Files, entrypoint.Replicas = nil, nil
+	return []any{v.Spec.Workflows, entrypoint}
 }
 
 func digestOf(value any) string {

@@ -104,7 +104,7 @@ func TestRestartLosesNothing(t *testing.T) {
 	// Mended, with another setting beside: the restart goes on.
 	n.Set("config-krt", "krt-system", "timeout", "25s")
 	n.Set("config-krt", "krt-system", "channel-template", "apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nspec: {delivery: {retry: 1}}\n")
-	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonCurrent)
+	n.In("wait", "version/kept", "--for=condition=Current", "--timeout=2m")
 	n.Ready("version/kept")
 	require.Contains(t, n.Get("version/kept", "{.status.startedWith.settings.channel-template}"), "retry: 1")
 	c.more(n, 20)
