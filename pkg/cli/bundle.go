@@ -21,14 +21,27 @@ type opened struct {
 
 // openBundle reads and checks what stands at path: a folder, a manifest or a
 // .krt file. The caller closes it.
-func openBundle(ctx context.Context, path string) (o *opened, err error) {
+func openBundle(ctx context.Context, path string) (*opened, error) {
+	return openWith(ctx, path, krt.Options{})
+}
+
+// openToShip is openBundle for verbs that pass the bundle on: what it holds is listed and checked, too.
+func openToShip(ctx context.Context, path string) (*opened, error) {
+	return openWith(ctx, path, krt.Options{Contents: true})
+}
+
+func openWith(ctx context.Context, path string, options krt.Options) (o *opened, err error) {
 	o = &opened{}
 	if filepath.Ext(path) == ".krt" {
-		if path, err = o.unpack(ctx, path); err != nil {
-			return nil, err
+		if o.tempDir, err = os.MkdirTemp("", "kn-krt-"); err != nil {
+			return nil, fmt.Errorf("cannot make a place to unpack to: %w", err)
 		}
+		// The folder bears the bundle's name: it may show in messages.
+		dir := filepath.Join(o.tempDir, strings.TrimSuffix(filepath.Base(path), ".krt"))
+		o.Bundle, o.problems, err = krt.LoadArchive(ctx, path, dir, options)
+	} else {
+		o.Bundle, o.problems, err = krt.Load(ctx, path, options)
 	}
-	o.Bundle, o.problems, err = krt.Load(ctx, path, krt.Options{})
 	if err != nil {
 		o.Close()
 		return nil, err
@@ -41,25 +54,6 @@ func (o *opened) Close() {
 	if o.tempDir != "" {
 		_ = os.RemoveAll(o.tempDir)
 	}
-}
-
-// unpack unpacks the .krt file at path to a place of its own.
-func (o *opened) unpack(ctx context.Context, path string) (dir string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("cannot open bundle: %w", err)
-	}
-	defer f.Close()
-	if o.tempDir, err = os.MkdirTemp("", "kn-krt-"); err != nil {
-		return "", fmt.Errorf("cannot make a place to unpack to: %w", err)
-	}
-	// The folder bears the bundle's name: it may show in messages.
-	dir = filepath.Join(o.tempDir, strings.TrimSuffix(filepath.Base(path), ".krt"))
-	if err := krt.Unpack(ctx, f, dir, krt.UnpackOptions{}); err != nil {
-		o.Close()
-		return "", err
-	}
-	return dir, nil
 }
 
 // requireValid returns an error that shows every problem, unless all are

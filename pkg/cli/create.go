@@ -105,7 +105,7 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
 	ctx := cmd.Context()
-	b, err := openBundle(ctx, o.path)
+	b, err := openToShip(ctx, o.path)
 	if err != nil {
 		return err
 	}
@@ -113,6 +113,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if err := b.requireValid(o.streams, o.program, o.path); err != nil {
 		return err
 	}
+	tellLeftOut(o.streams.Err, b.Listed)
 	if err := o.images.check(cmd, b.Bundle); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ protoc nor a plugin is needed.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.program, o.dir = cmd.Root().DisplayName(), pathArgument(args)
+			if filepath.Ext(o.dir) == ".krt" {
+				return usageError(cmd, "%s is packed: name a folder", o.dir)
+			}
 			return runGenerate(cmd.Context(), o)
 		},
 	}

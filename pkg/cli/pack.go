@@ -20,6 +20,7 @@ type packOptions struct {
 	program string
 	dir     string
 	output  string
+	list    bool
 }
 
 func newPackCommand(s Streams) *cobra.Command {
@@ -28,8 +29,14 @@ func newPackCommand(s Streams) *cobra.Command {
 		Use:   "pack [DIR]",
 		Short: "Make a version's folder one .krt file",
 		Long: `Check the version in DIR (by default here) and pack it as one .krt file. The same
-files give the same bytes. What .krtignore names is left out.`,
+files give the same bytes.
+
+What .krtignore names is left out, or what each .gitignore does where there is no
+.krtignore; and so is what tools, editors and package managers leave behind, and what holds
+secrets: .env, .ssh, private keys. A line "!NAME" in .krtignore takes it in. The same holds
+for images.`,
 		Example: `  kn-krt pack
+  kn-krt pack --list
   kn-krt pack my-version -o /srv/versions/my-version.krt`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,11 +48,12 @@ files give the same bytes. What .krtignore names is left out.`,
 		},
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "file to write (default: the version's name with .krt, here)")
+	cmd.Flags().BoolVar(&o.list, "list", false, "write nothing; print what would be packed, and what is left out")
 	return cmd
 }
 
 func runPack(ctx context.Context, o packOptions) error {
-	b, err := openBundle(ctx, o.dir)
+	b, err := openToShip(ctx, o.dir)
 	if err != nil {
 		return err
 	}
@@ -53,9 +61,16 @@ func runPack(ctx context.Context, o packOptions) error {
 	if err := b.requireValid(o.streams, o.program, o.dir); err != nil {
 		return err
 	}
+	if o.list {
+		return printList(o.streams.Out, b.Listed)
+	}
 	if o.output == "" {
 		o.output = b.Manifest.Version + ".krt"
 	}
+	if err := checkPackOutput(o.output, b.Listed); err != nil {
+		return err
+	}
+	tellLeftOut(o.streams.Err, b.Listed)
 	size, entries, err := packTo(ctx, b.Dir, o.output)
 	if err != nil {
 		return err

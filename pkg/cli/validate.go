@@ -45,7 +45,7 @@ Exits 0 if there is no error (warnings may be), 1 otherwise.`,
 }
 
 func runValidate(ctx context.Context, o validateOptions) error {
-	b, err := openBundle(ctx, o.path)
+	b, err := openToShip(ctx, o.path)
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ type session struct {
 }
 
 func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, error) {
-	files, err := krt.Files(ctx, bundle.Dir, krt.PackOptions{Limits: b.o.Limits})
+	listed, err := bundle.Contents(ctx, b.o.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +150,10 @@ func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Builder: b, bundle: bundle, files: files, work: work, memo: newMemo()}
+	s := &session{Builder: b, bundle: bundle, files: listed.Files, work: work, memo: newMemo()}
 	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, cachedSDKs)) })
 	s.koConfig = sync.OnceValues(s.readKo)
-	s.split = splitter(bundle, files)
+	s.split = splitter(bundle, listed.Files)
 	return s, nil
 }
 

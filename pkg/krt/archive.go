@@ -72,6 +72,7 @@ type inventory struct {
 
 type entry struct {
 	spelling uint64 // hash of the path as written
+	composed uint64 // hash of it with each accent in one character with its letter
 	folder   bool
 	listed   bool // an entry of its own, not only part of a path
 }
@@ -97,10 +98,12 @@ func (v *inventory) add(name string, folder bool) error {
 }
 
 func (v *inventory) addOne(path string, e entry) error {
-	e.spelling = maphash.String(v.seed, path)
+	e.spelling, e.composed = maphash.String(v.seed, path), maphash.String(v.seed, norm.NFC.String(path))
 	key := maphash.String(v.seed, fold(path))
 	old, exists := v.seen[key]
 	switch {
+	case exists && old.spelling != e.spelling && old.composed == e.composed:
+		return fmt.Errorf("%.100q clashes with another name that differs only in how its accents are written (Unicode form: %+.100[1]q)", path)
 	case exists && old.spelling != e.spelling:
 		return fmt.Errorf("%.100q clashes with another name that differs in letter case only", path)
 	case exists && old.folder != e.folder:

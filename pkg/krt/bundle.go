@@ -17,6 +17,10 @@ type Bundle struct {
 	Manifest     *Manifest
 	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
 	Schema *schema.Schema
+	// Archive says that the folder holds what was packed as a .krt file.
+	Archive bool
+	// Listed is what Pack and images take in, if Options.Contents asked for it.
+	Listed *Contents
 
 	kinds  map[string]Kind
 	inTurn map[string]bool // nodes

@@ -36,6 +36,9 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 			b.kinds[n.Name] = r.code(at, root, &b.Manifest.Nodes[i])
 			b.inTurn[n.Name] = inTurn(root, b.Manifest.Nodes[i], b.kinds[n.Name])
 		}
+		if b.kinds[n.Name] == KindGoSource {
+			r.checkReplace(root, b.Manifest.Nodes[i].Src)
+		}
 	}
 }
 

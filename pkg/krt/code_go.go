@@ -106,8 +106,7 @@ func originalRunner(root *os.Root, src string) string {
 	if err != nil {
 		return "" // no Go program, or one without build info: it may still be a runner
 	}
-	const own = "krt.dev/kn-krt/pkg/runner" // linked in: the original's names, our runner
-	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == own }) {
+	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == runnerModule }) {
 		return ""
 	}
 	for _, dependency := range info.Deps {

@@ -24,7 +24,7 @@ func Parse(name string, text []byte) (*Manifest, Problems) {
 }
 
 func parse(name string, text []byte) (*Manifest, *reader) {
-	r := &reader{file: name, places: map[string]place{}, labels: map[string]string{}, broken: map[string]bool{}}
+	r := &reader{file: name, places: map[string]place{}, labels: map[string]string{}, broken: map[string]bool{}, modules: map[string]bool{}}
 	root, bad := readYAML(text)
 	if bad != nil {
 		r.places[""] = bad.place

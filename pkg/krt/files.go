@@ -15,67 +15,150 @@ type File struct {
 	Info fs.FileInfo
 }
 
-// Files lists the files of the bundle in the folder dir that Pack would pack, sorted as a
-// walk of the folders meets them. What Pack refuses, Files does: links, devices, names that
-// Unpack would refuse, more than the limits.
-func Files(ctx context.Context, dir string, o PackOptions) ([]File, error) {
-	root, err := os.OpenRoot(dir)
+// Omission is a file, or a folder with all in it, that is not part of a bundle.
+type Omission struct {
+	// Name is its path from the bundle's root, with a slash at the end for a folder.
+	Name   string
+	Reason Reason
+	// Rule says which rule leaves it out: ".gitignore:3".
+	Rule string
+}
+
+// Contents is what a bundle holds.
+type Contents struct {
+	// Files are the bundle's, sorted as a walk of the folders meets them.
+	Files []File
+	// Left is what is left out, at most 10,000 of it.
+	Left []Omission
+
+	takenBack []string // files that a "!" of .krtignore took in
+}
+
+const mostOmissions = 10_000
+
+// EntryError says what is wrong with one file or folder of a bundle.
+type EntryError struct {
+	// Name is its path from the bundle's root.
+	Name string
+	Err  error
+}
+
+func (e *EntryError) Error() string { return fmt.Sprintf("%q: %v", e.Name, e.Err) }
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// Contents lists what the bundle holds: what Pack packs, and what goes into images. What Pack
+// refuses, it does: links, devices, names that Unpack would refuse, more than the limits.
+func (b *Bundle) Contents(ctx context.Context, limits Limits) (*Contents, error) {
+	root, err := b.Open()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the files of %q: %w", dir, reason(err))
+		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, reason(err))
 	}
 	defer root.Close() //nolint:errcheck // only read from
+	c, err := contents(ctx, root, PackOptions{Limits: limits, Archive: b.Archive})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, err)
+	}
+	return c, nil
+}
+
+func contents(ctx context.Context, root *os.Root, o PackOptions) (*Contents, error) {
 	var (
-		files  []File
+		c      = &Contents{}
 		bytes  int64
 		limits = o.Limits.withDefaults()
 	)
-	err = walk(ctx, root, o, func(name string, d fs.DirEntry) error {
+	w, err := newWalker(root, o)
+	if err != nil {
+		return nil, err
+	}
+	w.left = func(name string, d fs.DirEntry, by *rule) {
+		if d.IsDir() {
+			name += "/"
+		}
+		if len(c.Left) < mostOmissions {
+			c.Left = append(c.Left, Omission{Name: name, Reason: by.reason, Rule: by.from})
+		}
+	}
+	err = w.walk(ctx, func(name string, d fs.DirEntry) error {
 		if d.IsDir() {
 			return nil
 		}
 		info, err := d.Info()
 		if err != nil {
-			return fmt.Errorf("%q: %w", name, reason(err))
+			return &EntryError{name, reason(err)}
 		}
 		bytes += info.Size()
-		files = append(files, File{Name: name, Info: info})
-		return limits.checkBytes(bytes)
+		c.Files = append(c.Files, File{Name: name, Info: info})
+		if err := limits.checkBytes(bytes); err != nil {
+			return &EntryError{name, err}
+		}
+		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the files of %q: %w", dir, err)
-	}
-	return files, nil
+	c.takenBack = w.takenBack
+	return c, err
 }
 
-// walk calls visit with each file and folder of the bundle in root that is not ignored,
-// sorted by name within each folder. Anything else is an error, and so is a name that
-// cannot stand in an archive.
-func walk(ctx context.Context, root *os.Root, o PackOptions, visit func(name string, d fs.DirEntry) error) error {
-	ignore, err := readIgnore(root, o.Ignore)
+// walker walks through a bundle's folder.
+type walker struct {
+	root   *os.Root
+	ignore *ignorer
+	seen   *inventory
+	left   func(name string, d fs.DirEntry, by *rule) // called for what is left out
+	// takenBack is what a "!" of .krtignore took in.
+	takenBack []string
+}
+
+func newWalker(root *os.Root, o PackOptions) (*walker, error) {
+	ignore, err := newIgnorer(root, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	seen := newInventory(o.Limits.withDefaults())
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	return &walker{root: root, ignore: ignore, seen: newInventory(o.Limits.withDefaults()), left: func(string, fs.DirEntry, *rule) {}}, nil
+}
+
+// walk calls visit with each file and folder of the bundle that is not left out, sorted by
+// name within each folder. Anything else is an error, and so is a name that cannot be in an
+// archive.
+func (w *walker) walk(ctx context.Context, visit func(name string, d fs.DirEntry) error) error {
+	return fs.WalkDir(w.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return fmt.Errorf("%q: %w", name, reason(err))
+			return &EntryError{name, reason(err)}
 		case name == ".":
-			return nil
-		case ignore.ignore(name, d.IsDir()) && d.IsDir():
-			return fs.SkipDir
-		case ignore.ignore(name, d.IsDir()):
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !d.IsDir() && !d.Type().IsRegular():
-			return fmt.Errorf("%q is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s", name, typeName(d.Type()), ignoreFile)
 		}
-		if err := seen.add(name, d.IsDir()); err != nil {
-			return fmt.Errorf("%q: %w", name, err)
+		switch by := w.ignore.ignore(name, d.IsDir()); {
+		case by != nil && by.negated && by.reason == Chosen && len(w.takenBack) < mostOmissions:
+			w.takenBack = append(w.takenBack, name)
+		case by != nil && !by.negated:
+			w.left(name, d, by)
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if err := w.take(name, d); err != nil {
+			return err
 		}
 		return visit(name, d)
 	})
+}
+
+// take checks what is part of the bundle, and prepares for what is in a folder.
+func (w *walker) take(name string, d fs.DirEntry) error {
+	if !d.IsDir() && !d.Type().IsRegular() {
+		return &EntryError{name, fmt.Errorf("it is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s",
+			typeName(d.Type()), ignoreFile)}
+	}
+	if err := w.seen.add(name, d.IsDir()); err != nil {
+		return &EntryError{name, err}
+	}
+	if d.IsDir() {
+		return w.ignore.enter(name)
+	}
+	return nil
 }
 
 // typeName names what is neither file nor folder.

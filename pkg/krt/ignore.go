@@ -1,6 +1,7 @@
 package krt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,83 +9,169 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 const (
 	ignoreFile = ".krtignore"
-	maxIgnore  = 64 << 10 // bytes of a .krtignore
+	gitIgnore  = ".gitignore"
+	maxIgnore  = 64 << 10 // bytes of a .krtignore or .gitignore
+	maxRules   = 2_000    // of all that hold in one folder
 )
 
-// ignored are the patterns that hold before those of .krtignore, which may take them back
-// with "!": version control, caches, virtual environments, and packed bundles.
-func ignored() []string { return []string{".git/", "__pycache__/", ".venv/", "*.krt"} }
+// Reason says why a file or folder is not part of a bundle.
+type Reason int
 
-// pattern is a line of .krtignore.
-type pattern struct {
-	glob    string
-	negated bool // "!": what it matches is packed after all
-	folders bool // "/" at the end: matches folders only
+// The reasons.
+const (
+	// Needless is what tools and editors leave behind: version control, caches, virtual
+	// environments, packed bundles.
+	Needless Reason = iota
+	// Secret is what holds keys and passwords by its name, or a private key by its content.
+	Secret
+	// Chosen is what a .krtignore or a .gitignore names.
+	Chosen
+)
+
+// needless are left out unless .krtignore takes them back with "!".
+func needless() []string {
+	return []string{
+		".git", ".hg/", ".svn/", ".jj/", "*.krt",
+		"__pycache__/", ".venv/", "venv/", "node_modules/", ".tox/", ".nox/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".ipynb_checkpoints/",
+		".idea/", ".vscode/", "*.sw[op]", "*~", ".#*", `\#*#`, ".DS_Store", "._*", "Thumbs.db", "desktop.ini",
+	}
 }
 
-// patterns are lines in order; the last one that matches decides.
-type patterns []pattern
+// secrets are left out likewise.
+func secrets() []string {
+	return []string{
+		".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", ".envrc",
+		".ssh/", ".aws/", ".azure/", ".gcloud/", ".kube/", ".docker/", ".gnupg/",
+		"id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "*.ppk", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx",
+		".netrc", "_netrc", ".git-credentials", ".pgpass", ".pypirc", ".htpasswd",
+	}
+}
 
-// readIgnore returns the patterns for the bundle in root.
-func readIgnore(root *os.Root, more []string) (patterns, error) {
-	lines := append(ignored(), more...)
-	text, err := readAtMost(root, ignoreFile, maxIgnore+1)
+// keyFiles are left out if they hold a private key: certificates have these names too.
+func keyFiles() []string { return []string{"*.pem", "*.key", "*.der", "*.p8"} }
+
+// rule is a pattern with where it stands.
+type rule struct {
+	pattern
+	base   string // the folder it holds below, with a slash, or ""
+	reason Reason
+	// ifKey: it holds for files with a private key only.
+	ifKey bool
+	from  string // ".krtignore:3"
+}
+
+// ignorer says what is left out of a bundle. It is asked for names in the order of a walk.
+type ignorer struct {
+	root  *os.Root
+	rules []rule // the last one that matches decides
+	git   bool   // .gitignore files count
+}
+
+// newIgnorer returns the rules for the bundle in root: the built-in ones, those of the options,
+// and of .krtignore or, where there is none, of every .gitignore.
+func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
+	g := &ignorer{root: root}
+	for _, list := range []struct {
+		lines []string
+		rule
+	}{
+		{needless(), rule{reason: Needless, from: "a built-in rule"}},
+		{secrets(), rule{reason: Secret, from: "a built-in rule"}},
+		{keyFiles(), rule{reason: Secret, from: "a built-in rule", ifKey: true}},
+		{o.Ignore, rule{reason: Needless, from: "an option"}},
+	} {
+		for _, line := range list.lines {
+			if err := g.add(line, list.rule); err != nil {
+				return nil, err
+			}
+		}
+	}
+	found, err := g.read(ignoreFile, "")
+	if err == nil && !found && !o.Archive {
+		g.git = true
+		_, err = g.read(gitIgnore, "")
+	}
+	return g, err
+}
+
+// add adds a line; like says where it stands.
+func (g *ignorer) add(line string, like rule) error {
+	p, ok, err := parsePattern(line)
+	switch {
+	case err != nil && g.git:
+		return nil // git's own way with it
+	case err != nil:
+		return fmt.Errorf("%s: pattern %.80q %w", like.from, line, err)
+	case !ok:
+		return nil
+	case len(g.rules) >= maxRules:
+		return fmt.Errorf("more than %d patterns say what to leave out", maxRules)
+	}
+	like.pattern = p
+	g.rules = append(g.rules, like)
+	return nil
+}
+
+// read adds the rules of the file name in the folder base.
+func (g *ignorer) read(name, base string) (found bool, err error) {
+	name = base + name
+	text, err := readAtMost(g.root, name, maxIgnore+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
 	case err != nil:
-		return nil, err
+		return false, err
 	case len(text) > maxIgnore:
-		return nil, fmt.Errorf("%s is larger than %d bytes", ignoreFile, maxIgnore)
-	default:
-		lines = append(lines, strings.Split(string(text), "\n")...)
+		return false, fmt.Errorf("%s is larger than %d bytes", name, maxIgnore)
 	}
-	var list patterns
-	for _, line := range lines {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
+	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
+		if err := g.add(line, rule{base: base, reason: Chosen, from: fmt.Sprintf("%s:%d", name, i+1)}); err != nil {
+			return false, err
 		}
-		p, err := parsePattern(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ignoreFile, err)
-		}
-		list = append(list, p)
 	}
-	return list, nil
+	return true, nil
 }
 
-func parsePattern(line string) (p pattern, err error) {
-	glob, negated := strings.CutPrefix(line, "!")
-	glob, folders := strings.CutSuffix(glob, "/")
-	// A pattern without a slash matches at any depth, as in .gitignore.
-	if !strings.Contains(glob, "/") {
-		glob = "**/" + glob
+// enter reads the .gitignore of a folder that the walk goes into.
+func (g *ignorer) enter(folder string) error {
+	if !g.git {
+		return nil
 	}
-	glob = strings.TrimPrefix(glob, "/")
-	if !doublestar.ValidatePattern(glob) {
-		return p, fmt.Errorf("pattern %.80q is not a glob", line)
-	}
-	return pattern{glob: glob, negated: negated, folders: folders}, nil
+	_, err := g.read(gitIgnore, folder+"/")
+	return err
 }
 
-// ignore tells whether name is left out. The manifest never is.
-func (list patterns) ignore(name string, folder bool) bool {
-	if name == "." || slices.Contains(manifestNames(), name) {
-		return false
+// ignore returns the rule that decides about name: it is left out, unless the rule is nil or
+// negated. The manifest is never left out.
+func (g *ignorer) ignore(name string, folder bool) *rule {
+	if slices.Contains(manifestNames(), name) {
+		return nil
 	}
-	for _, p := range slices.Backward(list) {
-		if p.folders && !folder {
+	// Rules of folders that the walk has left hold no more.
+	for last := len(g.rules) - 1; last >= 0 && !strings.HasPrefix(name, g.rules[last].base); last-- {
+		g.rules = g.rules[:last]
+	}
+	for i := range slices.Backward(g.rules) {
+		r := &g.rules[i]
+		if r.folders && !folder || !r.match(strings.TrimPrefix(name, r.base)) || r.ifKey && (folder || !g.holdsKey(name)) {
 			continue
 		}
-		if match, err := doublestar.Match(p.glob, path.Clean(name)); err == nil && match {
-			return !p.negated
-		}
+		return r
 	}
-	return false
+	if _, err := g.root.Stat(path.Join(name, "pyvenv.cfg")); folder && err == nil {
+		return &rule{reason: Needless, from: "a built-in rule"}
+	}
+	return nil
+}
+
+// holdsKey tells whether the file name holds a private key, as text or in DER.
+func (g *ignorer) holdsKey(name string) bool {
+	text, err := readAtMost(g.root, name, maxSecret)
+	// A PKCS #8 key in DER is a sequence that begins with the number 0.
+	der := len(text) > 7 && text[0] == 0x30 && text[1] == 0x82 && bytes.Equal(text[4:7], []byte{2, 1, 0})
+	return err == nil && (privateKey.Match(text) || der)
 }

@@ -19,6 +19,11 @@ import (
 type Options struct {
 	// Schema bounds the protos.
 	Schema schema.Options
+	// Contents also lists what the bundle holds, and reports what Pack refuses, what the
+	// version needs and is left out, and what looks like a secret.
+	Contents bool
+
+	archive bool
 }
 
 // manifestNames are the names a manifest may have, the first one preferred.
@@ -44,13 +49,18 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 	}
 	m, r := parse(name, text)
-	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, kinds: map[string]Kind{}, inTurn: map[string]bool{}}
+	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, Archive: o.archive, kinds: map[string]Kind{}, inTurn: map[string]bool{}}
 	if m != nil {
 		if b.Schema, err = r.checkProto(ctx, root, m, o.Schema); err != nil {
 			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 		}
 		r.checkCode(root, b)
 		r.checkRequirements(root, b)
+		if o.Contents {
+			if err := r.checkContents(ctx, root, b); err != nil {
+				return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
+			}
+		}
 	}
 	if other, err := root.Stat(manifestNames()[1]); err == nil && name == manifestNames()[0] && !other.IsDir() {
 		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s stands beside it and is not used", other.Name())}, "")
@@ -87,15 +97,18 @@ func find(path string) (dir, name string, err error) {
 			return path, name, nil
 		}
 	}
-	entries, _ := os.ReadDir(path)
-	hint := ""
+	return "", "", errors.New("there is no krt.yml in the folder" + manifestHint(path))
+}
+
+// manifestHint offers a file in the folder that may be meant as its manifest.
+func manifestHint(dir string) string {
+	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		if near := spelling.Nearest(entry.Name(), manifestNames()); near != "" {
-			hint = fmt.Sprintf("; is %q meant to be it?", entry.Name())
-			break
+			return fmt.Sprintf("; is %q meant to be it?", entry.Name())
 		}
 	}
-	return "", "", errors.New("there is no krt.yml in the folder" + hint)
+	return ""
 }
 
 // packed tells whether the file at path begins like a gzip stream, as .krt files do.

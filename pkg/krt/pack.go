@@ -17,14 +17,18 @@ type PackOptions struct {
 	Limits Limits
 	// Ignore are further patterns of what to leave out, before those of .krtignore.
 	Ignore []string
+	// Archive says that the folder was a packed bundle: what it holds was chosen when it was
+	// packed, and no .gitignore counts.
+	Archive bool
 }
 
 // Pack writes the bundle in the folder dir to w as a .krt file, a gzip'd tar. The same files
 // give the same bytes: names are sorted, and times and owners left out; of the permissions
 // only that to execute is kept.
 //
-// What .krtignore matches is left out, and so are .git, __pycache__, .venv and *.krt unless
-// .krtignore takes them back; the manifest is always packed. The manifest is not checked. Links, devices and
+// What .krtignore matches is left out (each .gitignore, where there is no .krtignore), and so is
+// what tools leave behind and what holds secrets (see Reason) unless .krtignore takes it back;
+// the manifest is always packed. The manifest is not checked. Links, devices and
 // names that Unpack would refuse are errors that name the file. After an error what was
 // written to w is of no use.
 func Pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
@@ -46,7 +50,11 @@ func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 	packed := &countingWriter{Writer: w}
 	zip := gzip.NewWriter(packed)
 	p := &packer{ctx: ctx, root: root, tar: tar.NewWriter(zip), limits: o.Limits.withDefaults()}
-	err = walk(ctx, root, o, p.entry)
+	files, err := newWalker(root, o)
+	if err != nil {
+		return err
+	}
+	err = files.walk(ctx, p.entry)
 	if err := errors.Join(err, p.tar.Close(), zip.Close()); err != nil {
 		return onlyFirst(err)
 	}

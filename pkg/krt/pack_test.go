@@ -86,15 +86,19 @@ func TestPackRefuses(t *testing.T) {
 		{"no manifest", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "krt.yml"))) }, krt.Limits{}, "there is no krt.yml in the folder"},
 		{"symbolic link", func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("krt.yml", filepath.Join(dir, "src/link")))
-		}, krt.Limits{}, `"src/link" is a symbolic link; a bundle holds files and folders only`},
+		}, krt.Limits{}, `"src/link": it is a symbolic link; a bundle holds files and folders only`},
 		{"socket", func(t *testing.T, dir string) {
 			listener, err := net.Listen("unix", filepath.Join(dir, "s"))
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = listener.Close() })
-		}, krt.Limits{}, `"s" is a socket`},
+		}, krt.Limits{}, `"s": it is a socket`},
 		{"names that clash", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "KRT.yml"), nil, 0o644))
 		}, krt.Limits{}, `"krt.yml": "krt.yml" clashes with another name that differs in letter case only`},
+		{"Unicode forms", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "caf\u00e9"), nil, 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "cafe\u0301"), nil, 0o644))
+		}, krt.Limits{}, `clashes with another name that differs only in how its accents are written (Unicode form: "caf\u00e9")`},
 		{"backslash", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, `a\b`), nil, 0o644))
 		}, krt.Limits{}, `"a\\b": its name has a backslash`},
@@ -105,7 +109,7 @@ func TestPackRefuses(t *testing.T) {
 		}, krt.Limits{}, `it is compressed more than 200:1`},
 		{"bad pattern", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, ".krtignore"), []byte("a[b\n"), 0o644))
-		}, krt.Limits{}, `.krtignore: pattern "a[b" is not a glob`},
+		}, krt.Limits{}, `.krtignore:1: pattern "a[b" is not a glob`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := write(t, goodBundle())

@@ -19,6 +19,7 @@ type reader struct {
 	anchors  map[string]ast.Node
 	merged   int // keys that came by merges so far
 	tooDeep  bool
+	modules  map[string]bool // go.mod files that were looked at
 	places   map[string]place
 	labels   map[string]string // how to name "nodes[2]" to a person: node "etl"
 	broken   map[string]bool   // paths that should be maps and are not: nothing inside is missing

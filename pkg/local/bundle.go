@@ -47,24 +47,20 @@ func (s source) stateDir() (string, error) {
 	return DefaultStateDir(path)
 }
 
-// unpack unpacks a packed bundle below st and returns its folder.
-func (s source) unpack(ctx context.Context, st *state) (string, error) {
-	file, err := os.Open(s.path)
-	if err != nil {
-		return "", fmt.Errorf("cannot unpack: %w", err)
-	}
-	defer file.Close() //nolint:errcheck // only read from
-	dir := filepath.Join(st.run(), "bundle")
-	if err := krt.Unpack(ctx, file, dir, krt.UnpackOptions{}); err != nil {
-		return "", fmt.Errorf("cannot unpack %q: %w", s.path, err)
-	}
-	return dir, nil
-}
-
 // load reads and checks the bundle at path. Warnings are reported; errors come
 // as krt.Problems.
 func load(ctx context.Context, path string, r Reporter) (*krt.Bundle, error) {
 	b, problems, err := krt.Load(ctx, path, krt.Options{})
+	return checked(b, problems, err, r)
+}
+
+// loadPacked does it for a packed bundle, which it unpacks below st.
+func (s source) loadPacked(ctx context.Context, st *state, r Reporter) (*krt.Bundle, error) {
+	b, problems, err := krt.LoadArchive(ctx, s.path, filepath.Join(st.run(), "bundle"), krt.Options{})
+	return checked(b, problems, err, r)
+}
+
+func checked(b *krt.Bundle, problems krt.Problems, err error, r Reporter) (*krt.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -83,9 +83,8 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 
 // prepare does what can fail without anything having been started.
 func (r *run) prepare(ctx context.Context) (err error) {
-	path := r.source.path
 	if !r.source.packed {
-		if r.bundle, err = load(ctx, path, r.o.Reporter); err != nil {
+		if r.bundle, err = load(ctx, r.source.path, r.o.Reporter); err != nil {
 			return err
 		}
 	}
@@ -93,10 +92,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if r.source.packed {
-		if path, err = r.source.unpack(ctx, r.state); err != nil {
-			return err
-		}
-		if r.bundle, err = load(ctx, path, r.o.Reporter); err != nil {
+		if r.bundle, err = r.source.loadPacked(ctx, r.state, r.o.Reporter); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,56 @@
+package krt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// LoadArchive unpacks the .krt file at path into the folder dir (see Unpack), and loads what it
+// holds (see Load). Its errors name the file.
+func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Problems, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot open bundle: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	if err := Unpack(ctx, file, dir, UnpackOptions{}); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := manifestAtRoot(dir); err != nil {
+		return nil, nil, fmt.Errorf("cannot load bundle %q: %w", path, err)
+	}
+	o.archive = true
+	return Load(ctx, dir, o)
+}
+
+// manifestAtRoot says what an archive holds that has no manifest where it belongs.
+func manifestAtRoot(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return reason(err)
+	}
+	if len(entries) == 0 {
+		return errors.New("the archive is empty")
+	}
+	nested := ""
+	for _, entry := range entries {
+		for _, name := range manifestNames() {
+			if entry.Name() == name {
+				return nil
+			}
+			if _, err := os.Stat(filepath.Join(dir, entry.Name(), name)); entry.IsDir() && err == nil {
+				nested = fmt.Sprintf(", but one is in its folder %q: pack that folder, not the one around it", entry.Name())
+			}
+		}
+		if nested == "" && !entry.IsDir() && packed(filepath.Join(dir, entry.Name())) {
+			nested = fmt.Sprintf(", but it holds the archive %q: use that one", entry.Name())
+		}
+	}
+	if nested == "" {
+		nested = manifestHint(dir)
+	}
+	return errors.New("there is no krt.yml at the archive's root" + nested)
+}

@@ -1,0 +1,202 @@
+package krt
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// pattern is a line of .gitignore or .krtignore, with git's meaning (gitignore(5)).
+type pattern struct {
+	glob    *regexp.Regexp // of bytes as characters: what "?" matches is a byte to git
+	negated bool           // "!": what it matches is taken in after all
+	folders bool           // "/" at the end: matches folders only
+}
+
+// match tells whether the pattern matches the path name.
+func (p pattern) match(name string) bool { return p.glob.MatchString(bytesAsText(name)) }
+
+// bytesAsText returns text with a character for each byte.
+func bytesAsText(text string) string {
+	runes := make([]rune, len(text))
+	for i := range len(text) {
+		runes[i] = rune(text[i])
+	}
+	return string(runes)
+}
+
+// maxPattern is how long a pattern may be, in bytes.
+const maxPattern = 1024
+
+// errNoGlob is returned for a pattern that git would let match nothing.
+var errNoGlob = errors.New("is not a glob")
+
+// parsePattern reads a line; ok is false for one without a pattern.
+func parsePattern(line string) (p pattern, ok bool, err error) {
+	line = trimSpaces(strings.TrimSuffix(line, "\r"))
+	if len(line) > maxPattern {
+		return p, false, fmt.Errorf("is longer than %d bytes", maxPattern)
+	}
+	if line == "" || line[0] == '#' {
+		return p, false, nil
+	}
+	line, p.negated = strings.CutPrefix(line, "!")
+	line, p.folders = strings.CutSuffix(line, "/")
+	if line == "" {
+		return p, false, nil
+	}
+	var expression strings.Builder
+	expression.WriteString(`(?s)^`)
+	if !strings.Contains(line, "/") {
+		expression.WriteString(`(?:.*/)?`) // at any depth
+	}
+	if err := translate(&expression, strings.TrimPrefix(line, "/")); err != nil {
+		return p, false, err
+	}
+	expression.WriteString(`$`)
+	// RE2: its time grows with the length of a name only, whatever the pattern.
+	p.glob, err = regexp.Compile(bytesAsText(expression.String()))
+	if err != nil {
+		return p, false, errNoGlob // a range that runs backwards, say
+	}
+	return p, true, nil
+}
+
+// trimSpaces cuts spaces at the end, but one after a backslash.
+func trimSpaces(line string) string {
+	for strings.HasSuffix(line, " ") && !escapedEnd(line[:len(line)-1]) {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
+// escapedEnd says that what follows text is escaped: text ends in an odd number of backslashes.
+func escapedEnd(text string) bool {
+	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
+}
+
+// translate writes glob as a regular expression. "**" stands for folders where it is all
+// between slashes, and is a "*" elsewhere.
+func translate(to *strings.Builder, glob string) error {
+	for i := 0; i < len(glob); {
+		rest := glob[i:]
+		after := strings.TrimLeft(rest, "*")
+		stars := len(rest) - len(after)
+		alone := stars > 1 && (i == 0 || glob[i-1] == '/')
+		switch c := rest[0]; {
+		case alone && strings.HasPrefix(after, "/"):
+			to.WriteString(`(?:.*/)?`)
+			i += stars + 1
+		case alone && after == "":
+			to.WriteString(`.+`)
+			return nil
+		case stars > 0:
+			to.WriteString(`[^/]*`)
+			i += stars
+		case c == '?':
+			to.WriteString(`[^/]`)
+			i++
+		case c == '[':
+			class, length := translateClass(rest)
+			if length == 0 {
+				return errNoGlob
+			}
+			to.WriteString(class)
+			i += length
+		case c == '\\' && len(rest) == 1:
+			return errNoGlob
+		case c == '\\':
+			to.WriteString(quoted(rest[1]))
+			i += 2
+		default:
+			to.WriteString(quoted(rest[0]))
+			i++
+		}
+	}
+	return nil
+}
+
+// quoted is the byte c as an expression.
+func quoted(c byte) string {
+	if c >= 0x80 {
+		return string([]byte{c})
+	}
+	return regexp.QuoteMeta(string(rune(c)))
+}
+
+// translateClass returns the expression for the "[…]" that glob begins with, and how long that
+// is; 0 if it does not end. It never matches a slash.
+func translateClass(glob string) (expression string, length int) {
+	var set [256]bool
+	i := 1
+	negated := i < len(glob) && (glob[i] == '!' || glob[i] == '^')
+	if negated {
+		i++
+	}
+	last := -1 // the character that a range may begin with
+	for first := i; i < len(glob); i++ {
+		c := glob[i]
+		switch {
+		case c == ']' && i > first:
+			return classExpression(set, negated), i + 1
+		case c == '[' && strings.HasPrefix(glob[i:], "[:") && strings.Contains(glob[i:], ":]"):
+			end := i + strings.Index(glob[i:], ":]")
+			if !addClass(&set, glob[i+len("[:"):end]) {
+				return "", 0
+			}
+			i, last = end+1, -1
+			continue
+		case c == '-' && last >= 0 && i+1 < len(glob) && glob[i+1] != ']':
+			i++
+			if glob[i] == '\\' && i+1 < len(glob) {
+				i++
+			}
+			for b := last; b <= int(glob[i]); b++ {
+				set[b] = true
+			}
+			last = -1
+			continue
+		case c == '\\' && i+1 < len(glob):
+			i++
+			c = glob[i]
+		}
+		set[c], last = true, int(c)
+	}
+	return "", 0
+}
+
+// addClass adds the characters of a POSIX class, which git has as in the C locale.
+func addClass(set *[256]bool, name string) bool {
+	class, err := regexp.Compile("^[[:" + name + ":]]$")
+	if err != nil {
+		return false
+	}
+	for b := range 0x80 {
+		set[b] = set[b] || class.MatchString(string(rune(b)))
+	}
+	return true
+}
+
+// classExpression is the class of the bytes in set, or of the others, but for the slash.
+func classExpression(set [256]bool, negated bool) string {
+	var expression strings.Builder
+	in := func(b int) bool { return b < len(set) && set[b] != negated && b != '/' }
+	for b := 0; b < len(set); b++ {
+		if !in(b) {
+			continue
+		}
+		fmt.Fprintf(&expression, `\x%02x`, b)
+		first := b
+		for in(b + 1) {
+			b++
+		}
+		if b > first {
+			fmt.Fprintf(&expression, `-\x%02x`, b)
+		}
+	}
+	if expression.Len() == 0 {
+		return `[^\x00-\xff]` // nothing
+	}
+	return "[" + expression.String() + "]"
+}
