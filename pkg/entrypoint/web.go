@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/schema/rest"
 )
 
 // webHandler serves the web port.
@@ -42,10 +44,13 @@ func (e *Entrypoint) webHandler() http.Handler {
 // is turned into the Connect protocol with protobuf, which rpcHandler speaks.
 func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 	handler := &rpcHandler{entry: e, table: t, errors: connect.NewErrorWriter()}
-	list := t.version.Schema.Entry().Services()
-	services := make([]*vanguard.Service, list.Len())
-	for i := range services {
-		services[i] = vanguard.NewServiceWithSchema(list.Get(i), handler,
+	list, problems := rest.Services(t.version.Schema.Entry())
+	for _, p := range problems {
+		e.log.Warn("an annotation google.api.http is not served", "rpc", p.Method.FullName(), "error", p.Text)
+	}
+	services := make([]*vanguard.Service, len(list))
+	for i, service := range list {
+		services[i] = vanguard.NewServiceWithSchema(service, handler,
 			vanguard.WithTargetProtocols(vanguard.ProtocolConnect),
 			vanguard.WithTargetCodecs(vanguard.CodecProto),
 			vanguard.WithNoTargetCompression(),

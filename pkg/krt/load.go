@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/krt/spelling"
 	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/pkg/schema/rest"
 )
 
 // Options changes how a bundle is loaded. The zero value has the limits of KRT V1.
@@ -175,7 +176,25 @@ func (r *reader) checkProto(ctx context.Context, root *os.Root, m *Manifest, o s
 		return nil, nil
 	}
 	r.checkRPCs(m, compiled)
+	r.checkAnnotations(compiled)
 	return compiled, nil
+}
+
+// checkAnnotations warns of annotations google.api.http that are not served.
+func (r *reader) checkAnnotations(compiled *schema.Schema) {
+	_, problems := rest.Services(compiled.Entry())
+	for _, p := range problems {
+		file := p.Method.ParentFile()
+		at := file.SourceLocations().ByDescriptor(p.Method)
+		one := Problem{
+			File: file.Path(), Warning: true,
+			Text: fmt.Sprintf("rpc %q: its annotation google.api.http is not served: %s", p.Method.Name(), p.Text),
+		}
+		if at.EndLine > 0 || at.StartLine > 0 {
+			one.Line, one.Column = at.StartLine+1, at.StartColumn+1
+		}
+		r.add(one, "entrypoint.proto")
+	}
 }
 
 // checkRPCs ties every workflow to an rpc of its own.

@@ -1,0 +1,185 @@
+// Package rest reads the google.api.http annotations of a contract: which of its
+// rpcs can be called by paths of their own besides /package.Service/Method.
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/vanguard"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// maxAnnotated bounds the annotated rpcs of a contract: each is tried with those
+// before it.
+const maxAnnotated = 256
+
+// Problem is an annotation that cannot be served.
+type Problem struct {
+	// Method is the rpc.
+	Method protoreflect.MethodDescriptor
+	// Text says why.
+	Text string
+}
+
+// Services returns the services of a contract with those annotations only that
+// can be served together, and what is wrong with the others. Of two that clash,
+// the first is kept.
+func Services(file protoreflect.FileDescriptor) ([]protoreflect.ServiceDescriptor, []Problem) {
+	var problems []Problem
+	dropped := map[protoreflect.FullName]bool{}
+	drop := func(m protoreflect.MethodDescriptor, text string) {
+		dropped[m.FullName()] = true
+		problems = append(problems, Problem{m, text})
+	}
+	annotated := annotatedMethods(file)
+	for i, m := range annotated {
+		rule := ruleOf(m)
+		switch {
+		case i >= maxAnnotated:
+			drop(m, fmt.Sprintf("only %d rpcs of a contract may have one", maxAnnotated))
+		case rule == nil:
+			drop(m, "it cannot be read")
+		default:
+			if path := ownPath(rule); path != "" {
+				drop(m, fmt.Sprintf("the path %q is the entrypoint's own", path))
+			}
+		}
+	}
+	if try(services(file, dropped)) == nil {
+		return services(file, dropped), problems
+	}
+	// One by one, those before it kept: so each error is about one annotation.
+	for _, m := range annotated {
+		dropped[m.FullName()] = true
+	}
+	wrong := map[protoreflect.FullName]bool{}
+	for _, p := range problems {
+		wrong[p.Method.FullName()] = true
+	}
+	for _, m := range annotated {
+		if wrong[m.FullName()] {
+			continue
+		}
+		delete(dropped, m.FullName())
+		if err := try(services(file, dropped)); err != nil {
+			drop(m, cause(err))
+		}
+	}
+	return services(file, dropped), problems
+}
+
+// try reports why services cannot be transcoded.
+func try(services []protoreflect.ServiceDescriptor) error {
+	all := make([]*vanguard.Service, len(services))
+	for i, s := range services {
+		all[i] = vanguard.NewServiceWithSchema(s, http.NotFoundHandler())
+	}
+	_, err := vanguard.NewTranscoder(all)
+	return err
+}
+
+// cause is what err says after naming the rpc.
+func cause(err error) string {
+	text := err.Error()
+	for _, before := range []string{"failed to configure method ", "failed to add REST route ", "for method "} {
+		if _, rest, ok := strings.Cut(text, before); ok {
+			if _, after, ok := strings.Cut(rest, ": "); ok {
+				text = after
+			}
+		}
+	}
+	return text
+}
+
+// annotatedMethods are the rpcs with an annotation, in the file's order.
+func annotatedMethods(file protoreflect.FileDescriptor) (all []protoreflect.MethodDescriptor) {
+	for i := range file.Services().Len() {
+		methods := file.Services().Get(i).Methods()
+		for j := range methods.Len() {
+			if m := methods.Get(j); m.Options().ProtoReflect().Has(annotations.E_Http.TypeDescriptor()) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// ruleOf is the annotation of m, nil if it cannot be read.
+func ruleOf(m protoreflect.MethodDescriptor) *annotations.HttpRule {
+	value := m.Options().ProtoReflect().Get(annotations.E_Http.TypeDescriptor()).Message().Interface()
+	if rule, ok := value.(*annotations.HttpRule); ok {
+		return rule
+	}
+	// It is of a type that the contract's compiler has made.
+	raw, err := proto.Marshal(value)
+	rule := &annotations.HttpRule{}
+	if err != nil || proto.Unmarshal(raw, rule) != nil {
+		return nil
+	}
+	return rule
+}
+
+// ownPath is the first path of rule that an entrypoint uses itself.
+func ownPath(rule *annotations.HttpRule) string {
+	for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
+		for _, path := range []string{r.GetGet(), r.GetPost(), r.GetPut(), r.GetPatch(), r.GetDelete(), r.GetCustom().GetPath()} {
+			if path == "/" || strings.HasPrefix(path, "/workflows/") || strings.HasPrefix(path, "/proto/") {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// services are the services of file, without the annotations of the dropped rpcs.
+func services(file protoreflect.FileDescriptor, dropped map[protoreflect.FullName]bool) []protoreflect.ServiceDescriptor {
+	all := make([]protoreflect.ServiceDescriptor, file.Services().Len())
+	for i := range all {
+		all[i] = service{file.Services().Get(i), dropped}
+	}
+	return all
+}
+
+// service is a service without the annotations of the dropped rpcs.
+type service struct {
+	protoreflect.ServiceDescriptor
+	dropped map[protoreflect.FullName]bool
+}
+
+// Methods implements protoreflect.ServiceDescriptor.
+func (s service) Methods() protoreflect.MethodDescriptors {
+	return methods{s.ServiceDescriptor.Methods(), s.dropped}
+}
+
+type methods struct {
+	protoreflect.MethodDescriptors
+	dropped map[protoreflect.FullName]bool
+}
+
+// Get implements protoreflect.MethodDescriptors.
+func (m methods) Get(i int) protoreflect.MethodDescriptor {
+	return m.bare(m.MethodDescriptors.Get(i))
+}
+
+// ByName implements protoreflect.MethodDescriptors.
+func (m methods) ByName(name protoreflect.Name) protoreflect.MethodDescriptor {
+	return m.bare(m.MethodDescriptors.ByName(name))
+}
+
+func (m methods) bare(method protoreflect.MethodDescriptor) protoreflect.MethodDescriptor {
+	if method == nil || !m.dropped[method.FullName()] {
+		return method
+	}
+	return bareMethod{method}
+}
+
+// bareMethod is a method without options.
+type bareMethod struct{ protoreflect.MethodDescriptor }
+
+// Options implements protoreflect.Descriptor.
+func (bareMethod) Options() protoreflect.ProtoMessage { return &descriptorpb.MethodOptions{} }
