@@ -212,3 +212,20 @@ def handler(ctx, data):
 	cancel()
 	callers.Wait()
 }
+
+// A handler has nothing to return once the caller has been answered, be it by a
+// node before.
+func TestNoneBehindAReplyIsNoError(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    if text(data) == "reply": ctx.early_reply(StringValue(value="first"))
+`, nil)
+	require.Equal(t, http.StatusAccepted, n.post(request("reply")).status)
+	require.Equal(t, event.TypeReply, (<-n.replies).Type)
+	later := request("later")
+	later.Replied = true
+	require.Equal(t, http.StatusAccepted, n.post(later).status)
+	_, text := n.failure("neither")
+	require.Equal(t, "error in 'model': handler returned nothing (None): it must return a protobuf message", text)
+	require.Equal(t, 2, strings.Count(n.log.String(), "behind the reply"))
+}

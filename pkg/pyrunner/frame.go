@@ -83,10 +83,11 @@ type limits struct {
 
 // appendRequest appends the frame of a request for e, all but its data, which
 // follows. The payload is the deadline (nanoseconds of Unix time, 0: none), by how
-// many nanoseconds from then on an early reply moves it (0: not), the lengths of workflow, correlation id, traceparent and message name (16 bits
-// each), these four, and the data.
+// many nanoseconds from then on an early reply moves it (0: not), whether no caller
+// waits any more (8 bits), the lengths of workflow, correlation id, traceparent and
+// message name (16 bits each), these four, and the data.
 func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace string) []byte {
-	length := 24 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
+	length := 25 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
 	b = appendHeader(b, frameRequest, sequence, length)
 	var deadline int64
 	if !l.deadline.IsZero() {
@@ -94,6 +95,11 @@ func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace st
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.background))
+	var replied byte
+	if e.Replied {
+		replied = 1
+	}
+	b = append(b, replied)
 	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 	}

@@ -79,7 +79,7 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
-	case out.Message == "" && replied:
+	case out.Message == "" && (replied || c.in.Replied):
 		// The caller has the early reply, and there is nothing for a next node.
 		return nil, nil, nil
 	case !earlyExit:

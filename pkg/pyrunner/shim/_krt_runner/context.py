@@ -133,13 +133,14 @@ class Context(Older):
 class Call:
     """One request, as the front sent it."""
 
-    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "workflow", "correlation_id", "trace_parent", "message", "data")
+    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "workflow", "correlation_id", "trace_parent",
+                 "message", "data")
 
     def __init__(self, channel, sequence, payload):
         self.channel = channel
         self.sequence = sequence
         head = frames.REQUEST_HEAD
-        self.deadline_ns, self.background_ns, workflow, correlation, trace, message = head.unpack_from(payload)
+        self.deadline_ns, self.background_ns, self.replied, workflow, correlation, trace, message = head.unpack_from(payload)
         at = head.size
         self.workflow = payload[at:at + workflow].decode()
         at += workflow
@@ -152,6 +153,7 @@ class Call:
 
     def reply(self, name, data):
         name = name.encode()
+        self.replied = True
         self.channel.send(frames.EARLY_REPLY, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)
         if self.background_ns:  # no caller waits any more
             self.deadline_ns = time.time_ns() + self.background_ns

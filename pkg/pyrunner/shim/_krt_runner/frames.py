@@ -10,7 +10,7 @@ import struct
 import threading
 
 HEADER = struct.Struct("<IBI")
-REQUEST_HEAD = struct.Struct("<qqHHHH")
+REQUEST_HEAD = struct.Struct("<qqBHHHH")
 RESULT_HEAD = struct.Struct("<BH")
 NAME_HEAD = struct.Struct("<H")
 COMMAND = struct.Struct("<BII")

@@ -142,7 +142,8 @@ class Node:
             flags = frames.EARLY_EXIT
             if value is None:
                 value = ctx._exit_message
-        if value is None and ctx._replied:  # as in KRT V1: all has been said
+        if value is None and ctx._call.replied:  # as in KRT V1: here or before, all has been said
+            self.logger.info("the handler returned None behind the reply: no further node runs")
             return (frames.RESULT_HEAD.pack(frames.EARLY_EXIT | frames.NO_MESSAGE, 0),)
         if self.sends(value):
             name, data = self.encode(value)
