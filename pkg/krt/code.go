@@ -64,12 +64,24 @@ func (r *reader) code(at string, root *os.Root, n *Node) Kind {
 		return KindGoSource
 	case info.Mode()&0o111 != 0 || executable(root, src) && originalRunner(root, src) != "":
 		return r.binary(at, root, n)
-	case executable(root, src):
-		r.field(at, "%.80q is a program without the permission to be executed; run chmod +x on it", src)
 	default:
-		r.field(at, "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", src)
+		return r.noProgram(at, root, n)
 	}
 	return KindImage
+}
+
+// noProgram returns what runs a node whose src is a file of no known kind, and reports it if
+// nothing does.
+func (r *reader) noProgram(at string, root *os.Root, n *Node) Kind {
+	text, why := "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", "is not a program"
+	if executable(root, n.Src) {
+		text, why = "%.80q is a program without the permission to be executed; run chmod +x on it", "is a program without the permission to be executed"
+	}
+	kind, ok := r.substitute(at, root, n, why)
+	if !ok {
+		r.field(at, text, n.Src)
+	}
+	return kind
 }
 
 // checkPython refuses a node written for runner 3, whose names this platform does not have.

@@ -77,6 +77,8 @@ func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
 			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
 		{"not executable any more", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o644,
 			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
+		{"not a program", map[string]string{"bin/output": "version https://git-lfs.github.com/spec/v1\n", "src/output/main.go": "package main\n"}, 0o644,
+			`krt.yml:24:60: note: node "output": src "bin/output" is not a program; "src/output" is built and run`, "src/output"},
 		{"a program that runs", map[string]string{"src/output/main.go": "package main\n"}, 0o755, "", "bin/output"},
 		{"no such sources", map[string]string{"bin/output": "", "src/output/main.py": "x = 1\n"}, 0,
 			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have the program built, give the folder with its Go sources: "src/second"`, ""},
