@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	modpath "golang.org/x/mod/module"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -46,7 +47,7 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 	}
 	inside, err := filepath.Rel(t.Bundle, m.root)
 	if err != nil || !filepath.IsLocal(inside) {
-		return nil //nolint:nilerr // the module is not the bundle's own
+		return nil // the module is not the bundle's own
 	}
 	root, err := os.OpenRoot(t.Bundle)
 	if err != nil {
@@ -80,7 +81,7 @@ func (c protoCode) missing() string {
 	var missing []string
 	for _, imported := range c.imports() {
 		below, ok := strings.CutPrefix(imported, name+"/")
-		if ok && !slices.Contains(missing, imported) && !hasGo(c.bundle, path.Join(c.folder, below)) {
+		if ok && modpath.CheckImportPath(imported) == nil && !slices.Contains(missing, imported) && !hasGo(c.bundle, path.Join(c.folder, below)) {
 			missing = append(missing, imported)
 		}
 	}
@@ -114,24 +115,30 @@ func (c protoCode) imports() (imports []string) {
 		if count++; count > maxGoFiles {
 			return fs.SkipAll
 		}
-		if info, err := entry.Info(); err != nil || info.Size() > maxGoFile {
-			return nil //nolint:nilerr // as above
-		}
-		text, err := fs.ReadFile(c.bundle, name)
-		if err != nil {
-			return nil //nolint:nilerr // as above
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
-		if err != nil {
-			return nil //nolint:nilerr // the compiler reports it
-		}
-		for _, spec := range file.Imports {
-			if imported, err := strconv.Unquote(spec.Path.Value); err == nil {
-				imports = append(imports, imported)
-			}
+		if info, err := entry.Info(); err == nil && info.Size() <= maxGoFile {
+			imports = append(imports, importsOf(c.bundle, name)...)
 		}
 		return nil
 	})
+	return imports
+}
+
+// importsOf lists what a Go file imports. What cannot be read or parsed imports nothing: the
+// compiler reports it.
+func importsOf(bundle fs.FS, name string) (imports []string) {
+	text, err := fs.ReadFile(bundle, name)
+	if err != nil {
+		return nil
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
+	if err != nil {
+		return nil
+	}
+	for _, spec := range file.Imports {
+		if imported, err := strconv.Unquote(spec.Path.Value); err == nil {
+			imports = append(imports, imported)
+		}
+	}
 	return imports
 }
 

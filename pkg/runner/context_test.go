@@ -97,7 +97,9 @@ func TestReplyEndsAtTheDeadline(t *testing.T) {
 
 func TestWithoutStore(t *testing.T) {
 	r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		ctx.Measurement.Save("loss", map[string]any{"value": 0.5}, map[string]string{"set": "test"})
+		if err := ctx.Measurement.Save("loss", map[string]any{"value": 0.5}, map[string]string{"set": "test"}); err != nil {
+			return nil, err
+		}
 		equal(t, "prediction", ctx.Prediction.Save(time.Now(), "cat", "dog"), nil)
 		equal(t, "prediction error", ctx.Prediction.SaveError(runner.ErrNewLabels), nil)
 		equal(t, "wrong prediction error", ctx.Prediction.SaveError("bad") == nil, false)

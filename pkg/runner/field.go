@@ -52,6 +52,11 @@ func fieldValue(value any) any {
 	case fmt.Stringer, error:
 		return fmt.Sprint(v)
 	}
+	return basicValue(value)
+}
+
+// basicValue is fieldValue for a value of one of Go's basic types, named or not.
+func basicValue(value any) any {
 	switch v := reflect.ValueOf(value); {
 	case v.CanFloat():
 		if f := v.Float(); !math.IsNaN(f) && !math.IsInf(f, 0) {

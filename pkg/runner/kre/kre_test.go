@@ -230,7 +230,6 @@ type room struct {
 	Number int    `json:"number" bson:"room_number"`
 	Street string
 	Beds   []*bed `bson:"beds_of_room"`
-	hidden string `bson:"hidden"`
 }
 
 type bed struct {

@@ -149,7 +149,9 @@ type room struct {
 func TestStore(t *testing.T) {
 	when := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	r := runnertest.New(t, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		ctx.Measurement.Save("loss", map[string]any{"value": 0.5}, map[string]string{"set": "test"})
+		if err := ctx.Measurement.Save("loss", map[string]any{"value": 0.5}, map[string]string{"set": "test"}); err != nil {
+			return nil, err
+		}
 		var found []room
 		err := errors.Join(
 			ctx.Prediction.Save(when, "cat", "dog"),
