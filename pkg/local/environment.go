@@ -18,12 +18,12 @@ const namespace = "local"
 // code needs PATH, HOME, a virtual environment, proxies, CUDA's variables and
 // what else a developer has set; but nothing that says where another program
 // listens, or that belongs to a node above us. KRT_PYTHON, KRT_WORKERS,
-// KRT_FORK and KRT_LOG_LEVEL are the developer's settings for runners.
+// KRT_QUEUE, KRT_FORK and KRT_LOG_LEVEL are the developer's settings for runners.
 func environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		switch name {
-		case "KRT_PYTHON", "KRT_WORKERS", "KRT_FORK", "KRT_LOG_LEVEL":
+		case "KRT_PYTHON", "KRT_WORKERS", "KRT_QUEUE", "KRT_FORK", "KRT_LOG_LEVEL":
 			return false
 		case "PORT":
 			return true

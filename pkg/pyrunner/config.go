@@ -17,7 +17,13 @@ const (
 	// handlers of a quarter of a millisecond: the front takes some 60 µs a request.
 	workersPerProcessor = 4
 	// maxWorkers bounds KRT_WORKERS: each is a process.
-	maxWorkers             = 256
+	maxWorkers = 256
+	// defaultQueue is how many requests wait for a worker, and maxQueue bounds
+	// KRT_QUEUE; queueBytes is what they and those at work may hold, unless two
+	// messages of the largest size are more.
+	defaultQueue           = 1000
+	maxQueue               = 100_000
+	queueBytes             = 64 << 20
 	defaultMaxMessageBytes = 4 << 20
 )
 
@@ -28,7 +34,7 @@ type config struct {
 	base                    string // the bundle's root, absolute
 	handler                 string // the node's Python file, absolute
 	store                   string
-	workers                 int
+	workers, queue          int
 	fork, gpu               bool
 	dicts                   bool // the handler takes and returns dicts
 	maxMessageBytes         int
@@ -43,6 +49,7 @@ func readConfig(env func(string) string) (config, error) {
 		workflow:        env("KRT_WORKFLOW_NAME"),
 		store:           env("KRT_STORE"),
 		workers:         1,
+		queue:           defaultQueue,
 		maxMessageBytes: defaultMaxMessageBytes,
 		wholeText:       strings.EqualFold(env("KRT_LOG"), "json") || strings.EqualFold(env("KRT_LOG"), "plain"),
 	}
@@ -84,7 +91,7 @@ func (c *config) readNumbers(env func(string) string) (errs []error) {
 		name string
 		to   *int
 		most int
-	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
+	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_QUEUE", &c.queue, maxQueue}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
 		if raw := env(n.name); raw != "" {
 			var err error
 			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {

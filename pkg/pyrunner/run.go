@@ -88,6 +88,7 @@ func Run(ctx context.Context, o Options) error {
 	err = runner.RunForeign(serving, runner.Options{
 		Getenv: o.Getenv, Listener: o.Listener, Logger: log, Ready: o.Ready,
 		ShutdownTimeout: o.ShutdownTimeout,
+		MaxCalls:        c.workers + c.queue, MaxBytes: max(queueBytes, 2*int64(c.maxMessageBytes)),
 	}, n)
 	if cause := context.Cause(n.life); err == nil && cause != nil && !errors.Is(cause, errStopped) {
 		return fmt.Errorf("cannot go on with node %q: %w", c.node, cause)

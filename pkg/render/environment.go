@@ -71,6 +71,9 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	if workers := in.workers(n); workers > 0 {
 		add("KRT_WORKERS", strconv.Itoa(workers))
 	}
+	if python(n) {
+		add("KRT_QUEUE", strconv.Itoa(in.Settings.PythonQueue))
+	}
 	if n.Fork {
 		add("KRT_FORK", "true")
 	}

@@ -97,6 +97,8 @@ func scaleKeys() []settingKey {
 		{"python-workers", "How many processes, each with an init of its own and one call at a time, a Python node has in a pod\n" +
 			"that does not say (workers). With a GPU it is one.", "1",
 			func(s *Settings, text string) error { return integer(&s.PythonWorkers, text, 1, 256) }},
+		{"python-queue", "How many calls wait in a pod of a Python node for one of them; what is above is refused, and sent again.", "1000",
+			func(s *Settings, text string) error { return integer(&s.PythonQueue, text, 1, 100_000) }},
 		{"start-timeout", "How long what needs a person may stand in the way before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.StartTimeout, text, time.Hour)

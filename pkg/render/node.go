@@ -153,13 +153,15 @@ func (in Input) workers(n v1alpha1.Node) int {
 	switch {
 	case n.Workers != nil:
 		return int(*n.Workers)
-	case !strings.HasSuffix(n.Src, ".py"):
+	case !python(n):
 		return 0
 	case n.GPU:
 		return 1
 	}
 	return in.Settings.PythonWorkers
 }
+
+func python(n v1alpha1.Node) bool { return strings.HasSuffix(n.Src, ".py") }
 
 func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 	pod := corev1.PodSpec{

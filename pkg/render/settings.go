@@ -51,6 +51,8 @@ type Settings struct {
 	// PythonWorkers is the number of worker processes, each with one call at a
 	// time, of a Python node that does not say.
 	PythonWorkers int
+	// PythonQueue is how many calls wait in a pod for one of them.
+	PythonQueue int
 
 	// EntrypointReplicas is the number of entrypoint pods where the version does not say.
 	EntrypointReplicas int32
@@ -108,6 +110,7 @@ func DefaultSettings() Settings {
 		MaxMessageBytes: 4 << 20,
 
 		PythonWorkers: 1,
+		PythonQueue:   1000,
 
 		EntrypointReplicas: 1,
 		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{

@@ -102,6 +102,7 @@ func TestWrongSettings(t *testing.T) {
 		{"scale-min", "-1", `scale-min: "-1" is no whole number from 0 to 1000`},
 		{"scale-min", "99999999999", `is no whole number`},
 		{"python-workers", "0", `python-workers: "0" is no whole number from 1 to 256`},
+		{"python-queue", "0", `python-queue: "0" is no whole number from 1 to 100000`},
 		{"entrypoint-replicas", "0", `is no whole number from 1 to 100`},
 		{"gpu-resource", "gpu", `gpu-resource: "gpu" is no resource such as "nvidia.com/gpu"`},
 		{"gpu-node-selector", "- a", `gpu-node-selector: is no YAML map of labels: `},

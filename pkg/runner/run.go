@@ -61,6 +61,12 @@ type Options struct {
 	// one where that is not set. The others wait their turn, in a bounded queue and
 	// until their deadline. Default: calls run concurrently, without a bound.
 	InTurn bool
+	// MaxCalls and MaxBytes bound the events, and the bytes of their data, that the
+	// node holds at once, waiting or at work; what is above is refused before its
+	// data is read, with 503, for delivery to send it again. Default: 1,024 calls that
+	// wait and 64 MiB with InTurn, else no bound.
+	MaxCalls int
+	MaxBytes int64
 	// Ready is called once, when init has returned and the node takes events.
 	Ready func()
 	// ShutdownTimeout is how long the calls in flight may take to finish once
@@ -102,7 +108,7 @@ func run(ctx context.Context, o Options, call caller, init func(*node, context.C
 	if err != nil {
 		return fmt.Errorf("cannot start node %q: %w", c.node, err)
 	}
-	s := &server{node: newNode(c, o.Logger, call)}
+	s := &server{node: newNode(c, o.Logger, call), gate: newGate(o, c.turns)}
 	if err := s.run(ctx, o, listener, init); err != nil {
 		return fmt.Errorf("cannot run node %q: %w", c.node, err)
 	}

@@ -29,6 +29,7 @@ const (
 // how the node does.
 type server struct {
 	node  *node
+	gate  *gate
 	ready atomic.Bool
 }
 
@@ -79,6 +80,18 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveEvent takes one event and answers as the contract of events says: 200
 // with the next event, 202 when the chain ends here.
 func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
+	size := min(r.ContentLength, s.node.maxMessageBytes) // no more is read
+	if size < 0 {
+		size = s.node.maxMessageBytes
+	}
+	if err := s.gate.enter(size); err != nil {
+		s.gate.tell(s.node.log, err)
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close") // or net/http would read the data first
+		s.answerUnavailable(w, &Unavailable{err})
+		return
+	}
+	defer s.gate.leave(size)
 	in, status, err := s.read(w, r)
 	if err != nil {
 		answerText(w, status, err.Error())

@@ -80,7 +80,7 @@ func TestSoManyWaitForTheirTurn(t *testing.T) {
 	for range refused { // nothing else is answered before
 		a := <-statuses
 		equal(t, "status", a.status, http.StatusServiceUnavailable)
-		equal(t, "text", a.text, "node 'model': too busy: 1024 calls wait, and 1 run at a time (workers)")
+		equal(t, "text", a.text, "node 'model': busy: 1025 calls wait or run, which is the most")
 	}
 	close(free)
 	for range 1 + waiting {
