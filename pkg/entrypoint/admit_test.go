@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -68,4 +70,18 @@ func TestAdmitFirst(t *testing.T) {
 		err = stream.RecvMsg(f.message("test.Reply")) // with no message sent
 		require.Equal(t, codes.ResourceExhausted, status.Code(err), "%v", err)
 	})
+}
+
+// TestFailuresAreLoggedWithinALimit: callers must not decide how much is logged.
+func TestFailuresAreLoggedWithinALimit(t *testing.T) {
+	f := newFixture(t)
+	o, l := logged()
+	f.serve(f.version(node(t, "a", func(context.Context, *event.Event) (int, *event.Event) { return http.StatusBadRequest, nil })), o)
+	const failures = 200
+	for range failures {
+		_, err := f.call(t.Context(), "x")
+		failed(t, err, codes.Unavailable)
+	}
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), `message="delivery failed" suppressed=`) }, time.Minute, time.Millisecond)
+	require.Less(t, strings.Count(l.String(), `msg="delivery failed"`), failures)
 }

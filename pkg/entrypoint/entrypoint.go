@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -158,7 +159,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	}
 	e := &Entrypoint{
 		options:      o,
-		log:          o.Logger,
+		log:          slog.New(loglimit.New(o.Logger.Handler())),
 		pending:      newPending(),
 		metrics:      newMetrics(),
 		client:       newClient(),

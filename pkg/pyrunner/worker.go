@@ -152,7 +152,7 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 			err = runner.ReplyEncoded(c, out)
 		}
 		if err != nil {
-			c.Logger.Slog().Error("early reply lost", "error", err)
+			runner.Log(c).Error("early reply lost", "error", err)
 		}
 		w.moveDeadline(c)
 	}

@@ -33,6 +33,8 @@ type HandlerContext struct {
 	conn   readDeadline    // nil in init
 	limit  time.Time       // when the node's own timeout ends; zero: it has none
 
+	own Logger // for what the runner says of the call: within a limit
+
 	// The four fields above point here: one allocation a call, not five.
 	logger      Logger
 	measurement Measurement
@@ -51,13 +53,14 @@ type HandlerContext struct {
 // newContext returns the context of a call for in, or that of init when in is
 // nil.
 func (n *node) newContext(parent context.Context, in *event.Event) *HandlerContext {
-	c := &HandlerContext{node: n, parent: parent, in: in, logger: Logger{to: n.log}}
+	c := &HandlerContext{node: n, parent: parent, in: in, logger: Logger{to: n.log}, own: Logger{to: n.own}}
 	if in != nil {
 		c.deadline, c.detached = in.Deadline, in.Replied
 		if n.timeout > 0 {
 			c.limit = time.Now().Add(n.timeout)
 		}
 		c.logger.workflow, c.logger.correlationID = in.Workflow, in.CorrelationID
+		c.own.workflow, c.own.correlationID = in.Workflow, in.CorrelationID
 	}
 	c.measurement.c, c.prediction.c, c.db.c = c, c, c
 	c.Logger, c.Measurement, c.Prediction, c.DB = &c.logger, &c.measurement, &c.prediction, &c.db
@@ -134,7 +137,7 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	if !c.markReplied() {
 		return fmt.Errorf("cannot reply: %w", ErrReplied)
 	}
-	if err := c.node.replies.post(c.Context(), c.Logger, out); err != nil {
+	if err := c.node.replies.post(c.Context(), &c.own, out); err != nil {
 		return fmt.Errorf("cannot reply: %w", err)
 	}
 	if c.node.replies.can(out) {

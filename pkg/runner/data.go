@@ -33,7 +33,7 @@ func (m *Measurement) Save(name string, fields map[string]any, tags map[string]s
 	}
 	if err != nil {
 		// KRT V1's Save returned nothing: most callers look at no error.
-		c.Logger.Slog().Error("measurement lost", "error", err)
+		c.own.Slog().Error("measurement lost", "error", err)
 	}
 	return err
 }
@@ -83,7 +83,7 @@ func (p *Prediction) save(doc store.Prediction) error {
 	}
 	if err := c.node.store.SavePrediction(c.Context(), c.origin(), doc); err != nil {
 		// KRT V1's Save returned nothing: most callers look at no error.
-		c.Logger.Slog().Error("prediction lost", "error", err)
+		c.own.Slog().Error("prediction lost", "error", err)
 		return err
 	}
 	return nil

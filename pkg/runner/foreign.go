@@ -81,6 +81,10 @@ func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out
 // the deadline itself and need not pay for another timer.
 func RequestContext(c *HandlerContext) context.Context { return c.parent }
 
+// Log returns the logger for what a runner says of the call: within a limit, unlike
+// that of the handler.
+func Log(c *HandlerContext) *slog.Logger { return c.own.Slog() }
+
 // Deadline is when the call must have ended, zero for never. An early reply moves
 // it, so it must be asked for again after [ReplyEncoded].
 func Deadline(c *HandlerContext) time.Time {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/runner/store"
 )
 
@@ -26,7 +27,8 @@ type node struct {
 	timeout                 time.Duration // of a call; 0: none of the node's own
 	backgroundTimeout       time.Duration // of the work behind an early reply
 	caller                  caller
-	log                     *slog.Logger
+	log                     *slog.Logger // for the handler
+	own                     *slog.Logger // for what the runner says of requests: within a limit
 	replies                 *replies
 	store                   *store.Client // nil: none configured
 	turns                   *turns        // nil: calls run without a bound
@@ -35,6 +37,7 @@ type node struct {
 }
 
 func newNode(c config, log *slog.Logger, call caller) *node {
+	log = log.With("node", c.node)
 	return &node{
 		name: c.node, version: c.version, workflow: c.workflow,
 		source:          event.Source(c.runtime, c.version, c.node),
@@ -42,7 +45,8 @@ func newNode(c config, log *slog.Logger, call caller) *node {
 		maxMessageBytes: c.maxMessageBytes,
 		timeout:         c.timeout, backgroundTimeout: c.backgroundTimeout,
 		caller:  call,
-		log:     log.With("node", c.node),
+		log:     log,
+		own:     slog.New(loglimit.New(log.Handler())),
 		replies: newReplies(c.replyURL),
 		store:   c.store,
 		turns:   newTurns(c.turns),
@@ -72,10 +76,10 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 	earlyExit, replied := c.end()
 	switch {
 	case err != nil && c.parent.Err() != nil && errors.Is(err, context.Canceled):
-		c.Logger.Slog().Info("call cancelled: nobody waits for it", "error", err)
+		c.own.Slog().Info("call cancelled: nobody waits for it", "error", err)
 		return nil, nil, nil
 	case c.expired():
-		c.Logger.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
+		c.own.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
@@ -136,7 +140,7 @@ func (n *node) inTurn(c *HandlerContext) (Output, error) {
 func (n *node) call(c *HandlerContext) (out Output, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.Logger.Slog().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.own.Slog().Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = &failure{code.Code_INTERNAL, event.ReasonHandlerPanic, fmt.Errorf("panic: %v", p)}
 		}
 	}()
@@ -193,7 +197,7 @@ func (n *node) failText(err error) string {
 // not end it: whoever cancelled may not be who waits for the answer. What comes
 // of it changes nothing, as the handler must not run again for it.
 func (n *node) postLast(c *HandlerContext, e *event.Event) {
-	if err := n.replies.post(context.WithoutCancel(c.parent), c.Logger, e); err != nil {
-		c.Logger.Slog().Error("answer lost", "type", e.Type, "error", err)
+	if err := n.replies.post(context.WithoutCancel(c.parent), &c.own, e); err != nil {
+		c.own.Slog().Error("answer lost", "type", e.Type, "error", err)
 	}
 }

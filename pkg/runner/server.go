@@ -45,7 +45,7 @@ func (s *server) httpServer() *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
-		ErrorLog:          slog.NewLogLogger(s.node.log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.node.own.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return context.Background() },
 	}
 }
@@ -150,7 +150,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 // answerError tells the caller that the handler failed, by the reply port if
 // there is one. Sending the event again would not mend it: hence 202.
 func (s *server) answerError(w http.ResponseWriter, c *HandlerContext, err error) {
-	log := c.Logger
+	log := &c.own
 	var down *Unavailable
 	if errors.As(err, &down) {
 		log.Slog().Error("call lost", "error", err)

@@ -1,0 +1,100 @@
+// Package loglimit bounds the log lines that each failed request of a node or an
+// entrypoint may cause: who sends requests must not decide how much is logged.
+package loglimit
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// perSecond is how many lines with one message are written in a second.
+	perSecond = 10
+	// maxMessages bounds the messages told apart; all further ones are one.
+	maxMessages = 256
+)
+
+// handler writes warnings and errors within the limit, and all else as it is.
+type handler struct {
+	slog.Handler
+	limit *limit
+}
+
+// limit is what handlers made of one have in common.
+type limit struct {
+	out slog.Handler
+
+	mu    sync.Mutex // guards what follows
+	lines map[string]*count
+}
+
+// count is about the lines with one message.
+type count struct {
+	second     int64
+	written    int
+	suppressed int
+}
+
+// New returns a handler that writes to out at most ten warnings and errors a
+// second of each message. How many more there were is written a second later.
+func New(out slog.Handler) slog.Handler {
+	return &handler{out, &limit{out: out, lines: map[string]*count{}}}
+}
+
+// Handle implements slog.Handler.
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn && !h.limit.allow(r) {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &handler{h.Handler.WithAttrs(attrs), h.limit}
+}
+
+// WithGroup implements slog.Handler.
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{h.Handler.WithGroup(name), h.limit}
+}
+
+// allow reports whether r is to be written.
+func (l *limit) allow(r slog.Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := r.Message
+	if l.lines[key] == nil && len(l.lines) >= maxMessages {
+		key = ""
+	}
+	c := l.lines[key]
+	if c == nil {
+		c = &count{}
+		l.lines[key] = c
+	}
+	if now := r.Time.Unix(); c.second != now {
+		c.second, c.written = now, 0
+	}
+	if c.written++; c.written <= perSecond {
+		return true
+	}
+	if c.suppressed++; c.suppressed == 1 {
+		level := r.Level
+		time.AfterFunc(time.Second, func() { l.tell(key, level) })
+	}
+	return false
+}
+
+// tell writes how many lines were not.
+func (l *limit) tell(message string, level slog.Level) {
+	l.mu.Lock()
+	c := l.lines[message]
+	n := c.suppressed
+	c.suppressed = 0
+	l.mu.Unlock()
+	r := slog.NewRecord(time.Now(), level, "lines were suppressed: too many with the same message", 0)
+	r.AddAttrs(slog.String("message", message), slog.Int("suppressed", n))
+	_ = l.out.Handle(context.Background(), r)
+}
