@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	_ "embed" // for pip.py
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -62,33 +64,36 @@ func (o Options) findPip(ctx context.Context, folder string) (string, error) {
 		ErrNoPip, strings.Join(candidates, ", "))
 }
 
-// pipCode runs pip in an interpreter that starts no program from then on: builds are programs that pip starts.
-// Requirements that lead to one are refused before; this holds for what their own requirements lead to. What
-// pip asks for a password, and what it reports of the machine to an index, is no build.
-const pipCode = `import os, runpy, sys
-def no_builds(event, args):
-    if event in ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "pty.spawn"):
-        if event == "subprocess.Popen" and os.path.basename(str(args[0])) == "keyring":
-            return
-        raise PermissionError("a package would be built, which runs its code: only wheels are installed")
-sys.addaudithook(no_builds)
-sys.argv[0] = "pip"
-runpy.run_module("pip", run_name="__main__", alter_sys=True)`
+// pipCode runs pip so that it builds nothing, and for another machine.
+//
+//go:embed pip.py
+var pipCode string
+
+// markersOf is what markers of requirements find in an image with that Python, as JSON.
+func markersOf(version string, p v1.Platform) string {
+	text, _ := json.Marshal(map[string]string{ // strings can always be written
+		"python_version": version, "python_full_version": version + ".0", "implementation_version": version + ".0",
+		"implementation_name": "cpython", "platform_python_implementation": "CPython",
+		"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine(p),
+	})
+	return string(text)
+}
+
+// machine is what Linux calls the platform's processor.
+func machine(p v1.Platform) string {
+	return first(map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[p.Architecture], p.Architecture)
+}
 
 // pipArgs are pip's, to install wheels for another machine into folder. Nothing is built:
 // code of packages does not run here, and what is built would be for this machine.
 func pipArgs(folder, version string, p v1.Platform) []string {
-	args := []string{"-c", pipCode, "install", "--progress-bar", "off", "--target", folder, "--no-compile", "--no-warn-script-location",
+	args := []string{"-c", pipCode, markersOf(version, p), "install", "--progress-bar", "off", "--target", folder, "--no-compile", "--no-warn-script-location",
 		"--only-binary=:all:", "--implementation", "cp", "--python-version", version}
-	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[p.Architecture]
-	if machine == "" {
-		machine = p.Architecture
-	}
 	for minor := mostGlibc; minor >= 5; minor-- {
-		args = append(args, "--platform", fmt.Sprintf("manylinux_2_%d_%s", minor, machine))
+		args = append(args, "--platform", fmt.Sprintf("manylinux_2_%d_%s", minor, machine(p)))
 	}
 	for _, old := range []string{"manylinux2014", "manylinux2010", "manylinux1", "linux"} {
-		args = append(args, "--platform", old+"_"+machine)
+		args = append(args, "--platform", old+"_"+machine(p))
 	}
 	// Its own five keep a person waiting for a minute; with none it does not say why it fails.
 	return append(args, "--retries", "2")

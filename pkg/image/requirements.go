@@ -137,7 +137,7 @@ func (p packedFS) Open(name string) (fs.File, error) {
 // content of the wheels that they name.
 func (s *session) identify(r requirementSet) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "requirements 2 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
+	fmt.Fprintf(sum, "requirements 3 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
 	for kind, items := range [][]requirement.Item{r.list.Items, r.list.Constraints} {
 		for _, item := range items {
 			fmt.Fprintf(sum, "%d %q\n", kind, item.Line(path.Base(item.Wheel)))

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"debug/elf"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -78,4 +79,27 @@ func TestRequirementsOnABaseWithoutPython(t *testing.T) {
 	_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 	require.ErrorIs(t, err, ErrNoPython)
 	require.ErrorContains(t, err, `the base image "`+h.host+`/plain:latest" has no Python: it has no program python3.N: choose one with Python 3.9 or later`)
+}
+
+func TestMarkersAreThoseOfTheImage(t *testing.T) {
+	needPip(t)
+	index(t, map[string][]byte{
+		"there-1.0-py3-none-any.whl":   wheel(t, "there", "1.0", "py3-none-any", "X = 1\n"),
+		"nowhere-1.0-py3-none-any.whl": wheel(t, "nowhere", "1.0", "py3-none-any", "X = 1\n"),
+	})
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, func(o *Options) {
+		o.PythonBase = h.push(t, "future", func(c *v1.ConfigFile) {
+			c.Architecture, c.Config.Env = "arm64", []string{"PYTHON_VERSION=3.99.1"}
+		})
+		o.Runner.Path = programFile(t, elf.EM_AARCH64)
+	})
+	files := twoNodes()
+	files["requirements.txt"] = "there ; python_version >= '3.99' and platform_machine == 'aarch64'\nnowhere ; python_version < '3.99' or sys_platform == 'darwin'\n"
+	bundle := bundle(t, files)
+	ref, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+	require.NoError(t, err)
+	content := contentOf(t, pull(t, ref))
+	require.Contains(t, content, "krt-python/there.py")
+	require.NotContains(t, content, "krt-python/nowhere.py")
 }
