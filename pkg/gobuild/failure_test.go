@@ -3,6 +3,7 @@ package gobuild_test
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,4 +31,12 @@ func TestFailed(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(target.Folder, "main.go"), []byte("package main\n\nimport \"os\"\n"), 0o600))
 	require.Equal(t, []string{"undefined: V", `src/c.go: it imports "C" and is left out, as nodes are built without cgo: build the program yourself and name it as the node's src`},
 		gobuild.Failed("a", target, []string{"undefined: V"}).Output)
+}
+
+func TestAPipeIsNotRead(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module m\n\ngo 1.25.0\n"), 0o600))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(folder, "go.sum"), 0o600))
+	_, err := gobuild.TestFlags(t.Context(), gobuild.Target{Folder: folder, Pattern: "."}, t.TempDir())
+	require.ErrorContains(t, err, "is not a regular file")
 }

@@ -255,6 +255,9 @@ func atLeast(file *modfile.File, module, least string) error {
 }
 
 func readIfThere(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a regular file", name) // to read a pipe would block
+	}
 	content, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

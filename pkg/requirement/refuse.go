@@ -11,7 +11,7 @@ import (
 
 // What lines are that run code of others or reach beyond the bundle, and what to write instead.
 const (
-	wheelInstead = `put its wheel into the bundle ("python3 -m pip wheel --no-deps -w wheels ...", on a machine of your own) and write the path, such as ./wheels/NAME-1.0-py3-none-any.whl`
+	wheelInstead = "put a wheel of it into the bundle and write its path, such as ./wheels/NAME-1.0-py3-none-any.whl"
 	indexInstead = "leave it out and name the index where images are made, in PIP_INDEX_URL, PIP_EXTRA_INDEX_URL or pip's own configuration"
 	leaveOut     = "leave it out"
 )

@@ -98,9 +98,9 @@ func TestConstraintsAndOptions(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"-e .":                                   `"-e ." is an editable install, whose build would run where the image is made: put its wheel into the bundle`,
+		"-e .":                                   `"-e ." is an editable install, whose build would run where the image is made: put a wheel of it into the bundle`,
 		"--editable=git+https://x.org/a":         "is an editable install",
-		"./src/evil":                             `"./src/evil" is a folder or an archive of sources, whose build would run where the image is made: put its wheel`,
+		"./src/evil":                             `"./src/evil" is a folder or an archive of sources, whose build would run where the image is made: put a wheel of it`,
 		"src/evil":                               "is a folder or an archive of sources",
 		".":                                      "is a folder or an archive of sources",
 		"..":                                     "is a folder or an archive of sources",
@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		`src\evil`:                               "is a folder or an archive of sources",
 		"evil-1.0.tar.gz":                        "is a folder or an archive of sources",
 		"evil.zip ; python_version > '3'":        "is a folder or an archive of sources",
-		"pkg @ https://x.org/pkg.tar.gz":         "is fetched from an address of its own, and built if it is no wheel: write NAME==VERSION, or put its wheel",
+		"pkg @ https://x.org/pkg.tar.gz":         "is fetched from an address of its own, and built if it is no wheel: write NAME==VERSION, or put a wheel of it",
 		"pkg[extra] @ file:///etc":               "is fetched from an address of its own",
 		"pkg @ ./src/evil":                       "names the place that the package is fetched from",
 		"pkg@./src/evil":                         "names the place that the package is fetched from",
