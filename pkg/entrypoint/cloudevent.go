@@ -178,7 +178,7 @@ func (t *table) decode(in *cloudevents.Event, r *route) ([]byte, *eventError) {
 	message := dynamicpb.NewMessage(r.input)
 	switch {
 	case isProtobuf(contentType):
-		if err := (proto.UnmarshalOptions{Resolver: t.types}).Unmarshal(in.Data(), message); err != nil {
+		if err := (proto.UnmarshalOptions{Resolver: t.types, RecursionLimit: maxDepth}).Unmarshal(in.Data(), message); err != nil {
 			return nil, badEvent("the data is not a %s: %v", r.input.FullName(), err)
 		}
 		return in.Data(), nil

@@ -25,17 +25,17 @@ func TestWrongRPCRequestsAreNamed(t *testing.T) {
 		status  int
 		want    string
 	}{
-		"garbage as gzip":         {append(json, "Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
-		"gzip that ends early":    {append(json, "Content-Encoding", "gzip"), string(gzipped(t, `{"text":"hello"}`))[:20], 400, "cannot be decompressed"},
-		"a type in capitals":      {[]string{"Content-Type", "Application/JSON; Charset=UTF-8"}, `{"text":"x"}`, 200, "x>a>b"},
-		"a timeout of letters":    {append(json, "Connect-Timeout-Ms", "abc"), `{}`, 400, `the header Connect-Timeout-Ms is \"abc\"`},
-		"a timeout too long":      {append(json, "Connect-Timeout-Ms", "12345678901"), `{}`, 400, "at most 10 digits"},
-		"a request timeout":       {append(json, "Request-Timeout", "soon"), `{}`, 400, `the header Request-Timeout is \"soon\"`},
-		"a timeout of gRPC":       {append(json, "Grpc-Timeout", "5"), `{}`, 400, "the header Grpc-Timeout"},
-		"another Connect":         {append(json, "Connect-Protocol-Version", "2"), `{}`, 400, `the header Connect-Protocol-Version is \"2\"; version 1 is supported`},
-		"a byte order mark":       {json, "\uFEFF{}", 400, "byte order mark"},
-		"JSON that is too deep":   {json, `{"item":` + strings.Repeat("[", 20_000), 400, "invalid_argument"},
-		"JSON in an unknown deep": {json, `{"x":` + strings.Repeat(`{"x":`, 20_000), 400, "invalid_argument"},
+		"garbage as gzip":          {append(json, "Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
+		"gzip that ends early":     {append(json, "Content-Encoding", "gzip"), string(gzipped(t, `{"text":"hello"}`))[:20], 400, "cannot be decompressed"},
+		"a type in capitals":       {[]string{"Content-Type", "Application/JSON; Charset=UTF-8"}, `{"text":"x"}`, 200, "x>a>b"},
+		"a timeout of letters":     {append(json, "Connect-Timeout-Ms", "abc"), `{}`, 400, `the header Connect-Timeout-Ms is \"abc\"`},
+		"a timeout too long":       {append(json, "Connect-Timeout-Ms", "12345678901"), `{}`, 400, "at most 10 digits"},
+		"a request timeout":        {append(json, "Request-Timeout", "soon"), `{}`, 400, `the header Request-Timeout is \"soon\"`},
+		"a timeout of gRPC":        {append(json, "Grpc-Timeout", "5"), `{}`, 400, "the header Grpc-Timeout"},
+		"another Connect":          {append(json, "Connect-Protocol-Version", "2"), `{}`, 400, `the header Connect-Protocol-Version is \"2\"; version 1 is supported`},
+		"a byte order mark":        {json, "\uFEFF{}", 400, "byte order mark"},
+		"JSON that is too deep":    {json, `{"item":` + strings.Repeat("[", 20_000), 400, "invalid_argument"},
+		"JSON in an unknown field": {json, `{"x":` + strings.Repeat(`{"x":`, 20_000), 400, "invalid_argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", c.body, c.headers...)

@@ -119,7 +119,10 @@ func unmarshalJSON(types *dynamicpb.Types, text []byte, m proto.Message) error {
 	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
 		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
 	}
-	return protojson.UnmarshalOptions{Resolver: types}.Unmarshal(text, m)
+	if err := (protojson.UnmarshalOptions{Resolver: types}).Unmarshal(text, m); err != nil {
+		return err
+	}
+	return checkDepth(text, m.ProtoReflect())
 }
 
 // tooLargeWriter answers 413 to a body above the limit, where Connect's table
