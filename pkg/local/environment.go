@@ -39,6 +39,7 @@ type place struct {
 	replyURL string
 	storeURL string
 	python   string // "" when no node needs it
+	unused   string // which virtual environments are not used, and why, a line each
 	maxBytes string // "" for the runner's default
 }
 
@@ -72,9 +73,11 @@ func (p *place) findPython(b *krt.Bundle, r Reporter) (err error) {
 	if p.python, err = pyrunner.FindPython(os.Getenv); err != nil {
 		return err
 	}
-	for _, note := range pyrunner.PassedOver(os.Getenv, b.Dir, p.python) {
+	notes := pyrunner.PassedOver(os.Getenv, b.Dir, p.python)
+	for _, note := range notes {
 		r.Event(Event{Type: EventWarning, Text: note})
 	}
+	p.unused = strings.Join(notes, "\n")
 	return nil
 }
 

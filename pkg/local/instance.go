@@ -21,6 +21,7 @@ type spec struct {
 	args     []string
 	dir      string
 	env      []string // without the variables that say where to listen
+	note     string   // what may explain that it does not start
 }
 
 func (s spec) equal(other spec) bool {
@@ -69,12 +70,17 @@ type StartError struct {
 	Err  error
 	// Output is the end of what the node wrote, at most 20 lines.
 	Output []string
+	// Note is what may explain it: virtual environments that are not used.
+	Note string
 }
 
 func (e *StartError) Error() string {
 	text := fmt.Sprintf("node %q did not start: %v", e.Node, e.Err)
 	if len(e.Output) > 0 {
 		text += "; its last output was:\n  " + strings.Join(e.Output, "\n  ")
+	}
+	if e.Note != "" {
+		text += "\n" + e.Note
 	}
 	return text
 }
@@ -121,7 +127,7 @@ func (i *instance) supervise(ctx context.Context) {
 			i.begun(ctx.Err())
 			return
 		case !i.ready:
-			i.begun(&StartError{Node: i.spec.node, Err: err, Output: i.last.all()})
+			i.begun(&StartError{Node: i.spec.node, Err: err, Output: i.last.all(), Note: i.spec.note})
 			return
 		case steady:
 			deaths = 0

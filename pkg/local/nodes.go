@@ -43,7 +43,7 @@ func (r *run) specs(b *krt.Bundle, p place, nodes []krt.Node, binaries map[strin
 		s := spec{node: n.Name, language: languageGo, dir: b.Dir, env: p.variables(b, n)}
 		switch {
 		case b.Kind(n) == krt.KindPython:
-			s.language, s.args = languagePython, r.o.RunnerCommand
+			s.language, s.args, s.note = languagePython, r.o.RunnerCommand, p.unused
 		case b.Kind(n) == krt.KindGoBinary:
 			s.args = []string{filepath.Join(b.Dir, filepath.FromSlash(n.Src))}
 		default:

@@ -47,10 +47,10 @@ func TestValidateSaysTheGeneration(t *testing.T) {
 	printed, code := localrun.Command(t, "validate", "-v", "cases/generations")
 	require.Zero(t, code, printed)
 	for _, line := range []string{
-		`note: node "count" exchanges dicts, as runners up to 1.22 did: src/count/main.py:10 returns a dict`,
+		`note: node "count" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/count/main.py:10 returns a dict`,
 		`note: node "price" exchanges messages: src/price/main.py:7 unpacks a message`,
-		`note: node "round" exchanges dicts, as runners up to 1.22 did: src/round/main.py:3 uses ctx.set_value`,
-		`note: node "custom" exchanges dicts, as runners up to 1.22 did: src/custom/main.py passes on what it gets`,
+		`note: node "round" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/round/main.py:3 uses ctx.set_value`,
+		`note: node "custom" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/custom/main.py passes on what it gets`,
 	} {
 		require.Contains(t, printed, line)
 	}
