@@ -34,7 +34,7 @@ func (r *versionReconciler) desired(ctx context.Context, a *attempt, key string)
 	entrypoint, failedThree := render.Entrypoint(in)
 	if failed = cmp.Or(failed, failedToo, failedThree); failed != nil {
 		a.outcome.causes[piece{}] = &cause{v1alpha1.ReasonInvalid, failed.Error()}
-		return nil, nil
+		services, sequences, entrypoint, a.next = nil, nil, nil, nil
 	}
 	items = r.nodeItems(a, services, flags)
 	spec := content(a.version)

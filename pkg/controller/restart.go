@@ -33,32 +33,20 @@ type next struct {
 func (r *versionReconciler) settle(ctx context.Context, a *attempt) (known bool, err error) {
 	v := a.version
 	record, unknown := r.settings.Record()
-	now := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
 	with := v.Status.StartedWith
 	isUp := a.isLive && with != nil
 	switch {
 	case unknown != nil && isUp:
-		with = with.DeepCopy()
 	case unknown != nil:
 		if !a.isLive {
 			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, unknown.Error())
 		}
 		return false, nil
-	case a.isLive && !isUp: // another program has started it, and recorded nothing
-		with = &now
-	case !isUp:
-		if now.Sequences, err = r.beside(ctx, v, now, with); err != nil {
+	default:
+		now := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
+		if with, err = r.with(ctx, a, now); err != nil {
 			return false, err
 		}
-		with = &now
-	case with.Restart != now.Restart:
-		if with, err = r.restart(ctx, a, now); err != nil {
-			return false, err
-		}
-	}
-	if isUp && unknown == nil {
-		with = with.DeepCopy()
-		with.Settings = render.Renew(with.Settings, record)
 	}
 	v.Status.StartedWith = with
 	a.settings = render.SettingsOf(with.Settings)
@@ -66,12 +54,33 @@ func (r *versionReconciler) settle(ctx context.Context, a *attempt) (known bool,
 	return true, nil
 }
 
+// with is what the version is to be made of where now is the cluster's.
+func (r *versionReconciler) with(ctx context.Context, a *attempt, now v1alpha1.StartedWith) (with *v1alpha1.StartedWith, err error) {
+	before := a.version.Status.StartedWith
+	switch {
+	case a.isLive && before == nil: // another program has started it, and recorded nothing
+		return &now, nil
+	case !a.isLive:
+		now.Sequences, err = r.beside(ctx, a.version, now)
+		return &now, err
+	case before.Restart != now.Restart:
+		if with, err = r.restart(ctx, a, now); err != nil {
+			return nil, err
+		}
+	default:
+		with = before
+	}
+	with = with.DeepCopy()
+	with.Settings = render.Renew(with.Settings, now.Settings)
+	return with, nil
+}
+
 // restart returns what the version is to be made of: what it was started with, until
 // the Sequences of now, where they must be others, stand beside those that serve.
 func (r *versionReconciler) restart(ctx context.Context, a *attempt, now v1alpha1.StartedWith) (*v1alpha1.StartedWith, error) {
 	v, with := a.version, a.version.Status.StartedWith
 	var err error
-	if now.Sequences, err = r.beside(ctx, v, now, with); err != nil || now.Sequences == with.Sequences {
+	if now.Sequences, err = r.beside(ctx, v, now); err != nil || now.Sequences == with.Sequences {
 		return &now, err
 	}
 	n := &next{with: now}
@@ -97,19 +106,16 @@ func (r *versionReconciler) restart(ctx context.Context, a *attempt, now v1alpha
 
 // beside is what ends the names of the Sequences of now: as they are called that
 // the version has, if those say the same, for one that is there is never changed.
-func (r *versionReconciler) beside(ctx context.Context, v *v1alpha1.Version, now v1alpha1.StartedWith, with *v1alpha1.StartedWith) (string, error) {
+func (r *versionReconciler) beside(ctx context.Context, v *v1alpha1.Version, now v1alpha1.StartedWith) (string, error) {
 	in := render.Input{Version: v, Settings: render.SettingsOf(now.Settings)}
-	if with != nil {
+	if with := v.Status.StartedWith; with != nil {
 		in.Sequences = with.Sequences
-	}
-	desired, err := render.Sequences(in)
-	if err != nil { // it is told when all of the version is rendered
-		return in.Sequences, nil
 	}
 	there, err := r.readSequences(ctx, v, in.Sequences)
 	if err != nil {
 		return "", err
 	}
+	desired, _ := render.Sequences(in) // its error is told when all of the version is rendered
 	for i, s := range desired {
 		live := there[v.Spec.Workflows[i].Name]
 		if live != nil && live.Annotations[render.AnnotationSpecHash] != s.Annotations[render.AnnotationSpecHash] {
