@@ -41,8 +41,8 @@ func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
 	return Generation{}, false
 }
 
-// NodeImage returns the image that the manifest in bundle names for a node, "" if it names none.
-func NodeImage(bundle fs.FS, node string) string {
+// ManifestIn returns what can be read of the manifest in bundle; it is empty if there is none.
+func ManifestIn(bundle fs.FS) *Manifest {
 	for _, name := range manifestNames() {
 		file, err := bundle.Open(name)
 		if err != nil {
@@ -50,16 +50,12 @@ func NodeImage(bundle fs.FS, node string) string {
 		}
 		text, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
 		_ = file.Close()
-		if err != nil {
-			return ""
+		if m, _ := Parse(name, text); err == nil && m != nil {
+			return m
 		}
-		if m, _ := Parse(name, text); m != nil {
-			n, _ := m.Node(node)
-			return n.Image
-		}
-		return ""
+		break
 	}
-	return ""
+	return &Manifest{}
 }
 
 const (

@@ -30,12 +30,19 @@ func (n *node) findGeneration(ctx context.Context) {
 	if err != nil || !fs.ValidPath(filepath.ToSlash(src)) {
 		bundle, src = os.DirFS(filepath.Dir(n.config.handler)), filepath.Base(n.config.handler)
 	}
-	generation := krt.PythonGeneration(bundle, filepath.ToSlash(src), krt.NodeImage(os.DirFS(n.config.base), n.config.node))
+	root := os.DirFS(n.config.base)
+	manifest := krt.ManifestIn(root)
+	self, _ := manifest.Node(n.config.node)
+	generation := krt.PythonGeneration(bundle, filepath.ToSlash(src), self.Image)
 	n.log.Debug("the handler " + generation.String())
 	if n.config.dicts = generation.Dicts; !n.config.dicts {
 		return
 	}
-	protos, err := schema.CompileAll(ctx, os.DirFS(n.config.base), schema.Options{})
+	protos, err := schema.CompileAll(ctx, root, schema.Options{})
+	if err != nil && manifest.Entrypoint.Proto != "" {
+		// Another proto of the bundle may be wrong: what callers send is in this one.
+		protos, err = schema.Compile(ctx, root, manifest.Entrypoint.Proto, schema.Options{})
+	}
 	if err != nil {
 		n.log.Warn("no message can be made a dict: the bundle's protos cannot be read", "error", err)
 		return

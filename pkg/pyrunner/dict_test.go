@@ -83,6 +83,19 @@ def handler(ctx, data):
 	require.Equal(t, "error in 'model': the message t.Other is not in the version's protos: it cannot be made a dict", status.Message)
 }
 
+// A proto that nobody needs does not keep a node from its dicts.
+func TestADictNodeBesideABrokenProto(t *testing.T) {
+	n := begin(t, map[string]string{
+		"src/model/main.py": "def handler(ctx, data): return {'got': data['beds']}\n", "public_input.proto": dictProto, "docs/broken.proto": "no proto",
+		"krt.yml": "version: v1\ndescription: d\nentrypoint: {proto: public_input.proto}\nnodes:\n  - {name: model, image: i, src: src/model/main.py}\n" +
+			"workflows:\n  - {name: w, entrypoint: Do, sequential: [model]}\n",
+	}, nil, pyrunner.Options{})
+	n.awaitReady()
+	in := request("")
+	in.Message, in.Data = "t.Room", []byte{0x10, 3}
+	require.Equal(t, `{"got":3}`, carried(t, n, in))
+}
+
 func TestTheContextOfRunner11(t *testing.T) {
 	n := startDicts(t, `
 def init(ctx):
