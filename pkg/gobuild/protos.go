@@ -38,11 +38,11 @@ type protoCode struct {
 }
 
 // overlay adds to files, which is an overlay for the go command, what t's code needs of
-// its bundle's protos and lacks: the package of generated code that it imports, as users
-// kept it out of what they handed on, and descriptors for a handler that takes JSON. Files
-// are written in scratch.
+// its bundle's protos and lacks: generated code, in a package that it imports or in its
+// own, as users kept it out of what they handed on, and descriptors for a handler that
+// takes JSON. Files are written in scratch.
 func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch string, files map[string]string) error {
-	if t.Bundle == "" || m.none {
+	if t.Bundle == "" {
 		return nil
 	}
 	inside, err := filepath.Rel(t.Bundle, m.root)
@@ -55,23 +55,37 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 	}
 	defer root.Close() //nolint:errcheck // only read from
 	c := protoCode{bundle: root.FS(), module: m, folder: filepath.ToSlash(inside)}
+	lacking := c.lacking(filepath.ToSlash(within(t.Bundle, t.Folder)))
 	missing, json := c.missing(), krt.GoGeneration(c.bundle, c.folder).Dicts
-	if missing == "" && !json {
+	if missing == "" && len(lacking) == 0 && !json {
 		return nil
 	}
 	all, err := schema.CompileAll(ctx, c.bundle, schema.Options{})
-	if err != nil {
+	switch {
+	case err != nil && missing == "" && !json:
+		return nil // what the code lacks may be something else: the compiler reports it
+	case err != nil:
 		return fmt.Errorf("cannot compile the protos that the code needs: %w", err)
 	}
-	if missing != "" {
-		if err := c.generate(all, missing, scratch, files); err != nil {
-			return err
-		}
+	switch {
+	case missing != "":
+		err = c.generate(all, missing, scratch, files)
+	case anyMessage(all, lacking):
+		err = generateMain(all, t.Folder, scratch, files)
 	}
-	if json {
-		return c.describe(all, sdks, scratch, files)
+	if err == nil && json {
+		err = c.describe(all, sdks, scratch, files)
 	}
-	return nil
+	return err
+}
+
+// within is the path of folder from root, "." if it is not below it.
+func within(root, folder string) string {
+	inside, err := filepath.Rel(root, folder)
+	if err != nil || !filepath.IsLocal(inside) {
+		return "."
+	}
+	return inside
 }
 
 // missing returns the import path of the one package of the module that its code imports
@@ -164,7 +178,7 @@ func (c protoCode) generate(all *schema.Schema, importPath, scratch string, file
 	return nil
 }
 
-// describe puts descriptors of all protos into the modules in the place of the original's.
+// describe puts descriptors of all protos into package kre, wherever it is.
 func (c protoCode) describe(all *schema.Schema, sdks []SDK, scratch string, files map[string]string) error {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, file := range all.Files() {
@@ -179,11 +193,10 @@ func (c protoCode) describe(all *schema.Schema, sdks []SDK, scratch string, file
 		return err
 	}
 	for _, s := range sdks {
-		if s.standIn == "" {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(s.folder, protosFile)); err == nil {
-			files[filepath.Join(c.module.root, filepath.FromSlash(s.shownAt()), protosFile)] = written
+		for _, name := range []string{protosFile, path.Join("kre", protosFile)} { // in a stand-in, in the SDK
+			if _, err := os.Stat(filepath.Join(s.folder, filepath.FromSlash(name))); err == nil {
+				files[filepath.Join(c.module.root, filepath.FromSlash(path.Join(s.shownAt(), name)))] = written
+			}
 		}
 	}
 	return nil

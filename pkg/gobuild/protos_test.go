@@ -18,7 +18,8 @@ message Request { string word = 1; }
 `
 
 // shown are the files, by their paths below dir, that the go command is shown beside the
-// SDKs for the node src/n of a bundle of these files, and the one in the place of protosFile.
+// SDKs for the node src/n of a bundle of these files, and the one in the place of protosFile,
+// which is the same wherever it is shown.
 func shown(t *testing.T, files map[string]string) (added []string, protos string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,6 +42,7 @@ func shown(t *testing.T, files map[string]string) (added []string, protos string
 		if filepath.Base(at) == protosFile {
 			content, err := os.ReadFile(file)
 			require.NoError(t, err)
+			require.Contains(t, []string{"", string(content)}, protos)
 			protos = string(content)
 		}
 		if !strings.Contains(at, place) {
@@ -54,7 +56,7 @@ func shown(t *testing.T, files map[string]string) (added []string, protos string
 }
 
 func TestGeneratedCodeThatIsMissing(t *testing.T) {
-	const gomod = "module example.org/n\n\ngo 1.18\n"
+	const gomod, short = "module example.org/n\n\ngo 1.18\n", "module main\n\ngo 1.18\n"
 	code := func(imported string) string { return "package main\n\nimport pb \"" + imported + "\"\n" }
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -67,7 +69,11 @@ func TestGeneratedCodeThatIsMissing(t *testing.T) {
 		"leads outside":    {map[string]string{"src/n/main.go": code("example.org/n/../../../etc"), "src/n/go.mod": gomod}, nil},
 		"module at the root": {map[string]string{"src/n/main.go": code("example.org/n/src/n/pb"), "go.mod": gomod},
 			[]string{"src/n/pb/public_input.pb.go"}},
-		"not Go": {map[string]string{"src/n/main.go": "no Go", "src/n/go.mod": gomod}, nil},
+		"in package main": {map[string]string{"src/n/main.go": "package main\n\nvar x Request\n", "src/n/go.mod": short}, []string{"src/n/public_input.pb.go"}},
+		"declared in package main": {map[string]string{"src/n/main.go": "package main\n\nvar x Request\n",
+			"src/n/b.go": "package main\n\ntype Request int\n", "src/n/go.mod": gomod}, nil},
+		"other names": {map[string]string{"src/n/main.go": "package main\n\nvar x Answer\n", "src/n/go.mod": gomod}, nil},
+		"not Go":      {map[string]string{"src/n/main.go": "no Go", "src/n/go.mod": gomod}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			added, protos := shown(t, c.files)
@@ -78,6 +84,9 @@ func TestGeneratedCodeThatIsMissing(t *testing.T) {
 }
 
 func TestDescriptorsForHandlersOfJSON(t *testing.T) {
+	_, none := shown(t, map[string]string{"src/n/main.go": "package main\n\nimport \"github.com/konstellation-io/kre/runners/kre-go\"\n\n" +
+		"func handler(ctx *kre.HandlerContext, data []byte) (interface{}, error) {\n}\n"})
+	require.Contains(t, none, "public_input.proto", "without a go.mod")
 	for signature, want := range map[string]bool{
 		"ctx *kre.HandlerContext, data []byte) (interface{}, error) {":             true,
 		"ctx *kre.HandlerContext, data []byte) (res interface {}, err error) {":    true,

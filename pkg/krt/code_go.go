@@ -17,7 +17,7 @@ var (
 	kreGoPattern = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(/v[2-9])?"`)
 	// All paths that the module of a runner ever had.
 	kreModulePattern   = regexp.MustCompile(`^(github\.com/konstellation-io|gitlab\.com/konstellation)/.*(runners/|kre-go|go-sdk)`)
-	originalPattern    = regexp.MustCompile(`"(github\.com/konstellation-io|gitlab\.com/konstellation)/[\w/.-]*kre-go"`)
+	originalPattern    = regexp.MustCompile(`"(((github\.com/konstellation-io|gitlab\.com/konstellation)/[\w/.-]*kre-go)|krt\.dev/kn-krt/pkg/runner/kre)"`)
 	goOutputPattern    = regexp.MustCompile(`(?m)^[^/\n]*\bctx\.(SendOutput|SendAny|SendEarlyReply|SendEarlyExit)\(`)
 	goErrorOnlyPattern = regexp.MustCompile(`(?m)^func[ \t]+(\w*[hH]andler)\([^()\n]*\*kre\.HandlerContext,[^()\n]*\.Any\)[ \t]+error[ \t]*\{`)
 	// In the same file, these two tell the handler from a function that helps it.

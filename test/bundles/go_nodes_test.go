@@ -93,6 +93,7 @@ func TestGoProgramIsTested(t *testing.T) {
 
 // TestGoNodesExchangeJSON runs Go nodes as they were written before kre-go 1.9.
 func TestGoNodesExchangeJSON(t *testing.T) {
+	localrun.NeedPython(t)
 	const dir = "cases/go-json"
 	printed, code := localrun.Command(t, "validate", "-v", dir)
 	require.Zero(t, code, printed)
@@ -104,10 +105,12 @@ func TestGoNodesExchangeJSON(t *testing.T) {
 			want: `{"text": "to-be-or-not v7!", "ticketId": "9007199254740993", "lengths": {"to": 2, "be": 2, "or": 2, "not": 3}}`},
 		{rpc: "main.Entrypoint/Report", request: `{}`, want: `{"text": " v7."}`},
 		{rpc: "main.Entrypoint/Report", request: `{"text": "a b c d e f"}`, fails: "error in 'split': too many words"},
+		{rpc: "main.Entrypoint/Mix", request: `{"text": "to be", "ticketId": "9007199254740993", "urgent": true}`,
+			want: `{"text": "to-be v7!", "ticketId": "9007199254740993", "lengths": {"to": 2, "be": 2}}`},
 		{rpc: "main.Entrypoint/Split", request: `{"text": "a b"}`, want: `{"words": ["a", "b"], "model": "v7"}`},
 	} {
 		check(t, v, c)
 	}
-	require.ElementsMatch(t, [][3]string{{"short", "short"}, {"short", "short"}, {"short", "short"}, {"", "", "missing_values"}}, predictions(t, v))
+	require.ElementsMatch(t, [][3]string{{"short", "short"}, {"short", "short"}, {"short", "short"}, {"short", "short"}, {"", "", "missing_values"}}, predictions(t, v))
 	require.Zero(t, v.Stop(t), "exit code")
 }
