@@ -46,7 +46,7 @@ func (s *Store) saveDocument(r *http.Request) (any, error) {
 		return nil, err
 	}
 	from := origin(r)
-	_, err = s.writer.ExecContext(r.Context(),
+	_, err = s.write(r.Context(),
 		"INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES (?, ?, ?, ?, ?, ?)",
 		coll, doc, time.Now().UTC().Format(timeFormat), from.Version, from.Node, from.Workflow)
 	return saved{ID: id}, err

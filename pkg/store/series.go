@@ -78,7 +78,7 @@ func (s *Store) savePrediction(r *http.Request) (any, error) {
 }
 
 func (s *Store) insert(r *http.Request, statement string, args ...any) (any, error) {
-	result, err := s.writer.ExecContext(r.Context(), statement, args...)
+	result, err := s.write(r.Context(), statement, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ import (
 
 // Options bound what a store takes and gives. Zero fields mean the defaults.
 type Options struct {
+	// MaxBytes bounds the file. Where it is reached, the oldest measurements and
+	// predictions are removed; documents are not, and a store full of them takes
+	// no more. Default: 1 GiB.
+	MaxBytes int64
 	// MaxBodyBytes bounds a request's body. Default: 1 MiB.
 	MaxBodyBytes int64
 	// MaxResults and MaxResultBytes bound an answer; a query that finds more is
@@ -33,6 +37,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	o.MaxBytes = cmp.Or(o.MaxBytes, 1<<30)
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 1<<20)
 	o.MaxResults = cmp.Or(o.MaxResults, 10_000)
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, 16<<20)
@@ -74,7 +79,8 @@ func open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{options: o}
-	if s.writer, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)"); err != nil {
+	if s.writer, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)",
+		fmt.Sprintf("page_size(%d)", pageBytes), fmt.Sprintf("max_page_count(%d)", o.MaxBytes/pageBytes), "journal_size_limit(67108864)"); err != nil {
 		return nil, err
 	}
 	if err = migrate(s.writer); err == nil {
