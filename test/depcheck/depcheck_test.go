@@ -35,6 +35,8 @@ var never = []struct {
 	{"pkg/entrypoint", "the entrypoint talks to addresses, not to an API server", kubernetes},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store is a local one", kubernetes},
+	{"pkg/child", "a node knows no cluster", kubernetes},
+	{"pkg/child", "a node knows no cluster", kubernetes},
 	{"pkg/local", "a local run knows no cluster", kubernetes},
 	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
 	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},

@@ -94,16 +94,10 @@ const (
 	python = "greeter.Entrypoint/PyGreet"
 )
 
-// workers are the processes that a Python process has forked.
+// workers are the Python processes.
 func workers(all []localrun.Process) []localrun.Process {
-	return slices.DeleteFunc(slices.Clone(all), func(p localrun.Process) bool {
-		return !isPython(p) || !slices.ContainsFunc(all, func(parent localrun.Process) bool {
-			return parent.PID == p.Parent && isPython(parent)
-		})
-	})
+	return slices.DeleteFunc(slices.Clone(all), func(p localrun.Process) bool { return !strings.Contains(p.Command, "python") })
 }
-
-func isPython(p localrun.Process) bool { return strings.Contains(p.Command, "python") }
 
 func goNodes(all []localrun.Process) []localrun.Process {
 	return slices.DeleteFunc(slices.Clone(all), func(p localrun.Process) bool {
