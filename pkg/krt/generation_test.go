@@ -90,3 +90,12 @@ func TestGenerationOfAPythonNode(t *testing.T) {
 		})
 	}
 }
+
+func FuzzPythonGeneration(f *testing.F) {
+	f.Add("async def handler(ctx, data: dict = None) -> dict:\n    return {'a': data['b'], **data}\n", "kre-py:1.22.0")
+	f.Add("from .. import x as y, z\nimport a.b\ndef handler(\nctx,\n**data):\n  \"\"\"x\"\"\"\n  return f'{data}'", "a/b@c")
+	f.Fuzz(func(t *testing.T, code, image string) {
+		bundle := fstest.MapFS{"src/main.py": {Data: []byte(code)}, "src/a.py": {Data: []byte(code)}}
+		require.NotEmpty(t, krt.PythonGeneration(bundle, "src/main.py", image).Why)
+	})
+}
