@@ -123,7 +123,7 @@ func (o generateOptions) apply(root *os.Root, f gen.File, there bool) error {
 // generated returns the code that the nodes of b need of its protos, with paths
 // from the bundle's root.
 func generated(ctx context.Context, b *krt.Bundle) ([]gen.File, error) {
-	all, err := schema.CompileAll(ctx, b.FS(), schema.Options{})
+	all, err := schema.CompileAll(ctx, b.FS(), schema.Options{Entry: b.Manifest.Entrypoint.Proto})
 	if err != nil {
 		return nil, fmt.Errorf("cannot generate code: %w", err)
 	}

@@ -22,8 +22,10 @@ func newTestCommand(s Streams) *cobra.Command {
 		Use:   "test [DIR]",
 		Short: "Run the tests beside a version's nodes",
 		Long: `Run the tests that stand beside the nodes of the version in DIR (by default here):
-"go test" for nodes in Go, "python3 -m unittest" (files named test*.py) for nodes in
-Python. No network and no requirement of your own is needed for the SDK.`,
+"go test" for nodes in Go; for nodes in Python pytest where it is installed, else unittest.
+Python's tests are in files test*.py and *_test.py, functions named test_* among them. It
+fails when there is nothing that runs. No network and no requirement of your own is needed
+for the SDK.`,
 		Example: `  kn-krt test
   kn-krt test my-version --node etl --node model`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -69,11 +71,19 @@ func runTest(ctx context.Context, o testOptions) error {
 			failed = append(failed, s.nodes[0])
 		case err != nil:
 			fmt.Fprintf(o.streams.Err, "cannot test node %q: %v\n", s.nodes[0], err)
+			var f *failure
+			if errors.As(err, &f) {
+				fmt.Fprintln(o.streams.Err, f.hint)
+			}
 			failed = append(failed, s.nodes[0])
 		}
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("tests failed: %s", strings.Join(failed, ", "))
+	}
+	if without == len(sources) {
+		return withHint(fmt.Errorf("version %s has no tests beside its nodes", b.Manifest.Version),
+			"Write them in files test_*.py or *_test.go in the folder of a node.")
 	}
 	fmt.Fprintf(o.streams.Out, "Tests of version %s passed: %s tested, %d without tests\n",
 		b.Manifest.Version, count(len(sources)-without, "source folder"), without)

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -71,22 +74,12 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
 	cmd.Dir = folder
 	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), "KRT_BASE_PATH="+t.bundle.Dir)
-	return run(cmd)
-}
-
-func (t *tester) testPython(ctx context.Context, s source) error {
-	folder := filepath.Join(t.bundle.Dir, filepath.FromSlash(s.folder))
-	if err := wantFile(folder, "test*.py"); err != nil {
+	verdict := &verdicts{Writer: cmd.Stdout}
+	cmd.Stdout = verdict
+	if err := run(cmd); err != nil || verdict.ran {
 		return err
 	}
-	if err := t.preparePython(ctx); err != nil {
-		return err
-	}
-	cmd := t.command(ctx, t.python, "-m", "unittest", "discover", "-s", folder, "-t", folder)
-	// As in a runner: the bundle's root is the working directory, the node's folder is on the path.
-	cmd.Dir = t.bundle.Dir
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+t.pythonPath, "PYTHONDONTWRITEBYTECODE=1", "KRT_BASE_PATH="+t.bundle.Dir)
-	return run(cmd)
+	return withHint(errNothingRan, "Tests are functions func TestName(t *testing.T).")
 }
 
 // preparePython finds Python and writes what a runner would give to a node:
@@ -106,7 +99,7 @@ func (t *tester) preparePython(ctx context.Context) error {
 	if err := pyrunner.WriteShim(shim); err != nil {
 		return err
 	}
-	all, err := schema.CompileAll(ctx, t.bundle.FS(), schema.Options{})
+	all, err := schema.CompileAll(ctx, t.bundle.FS(), schema.Options{Entry: t.bundle.Manifest.Entrypoint.Proto})
 	if err != nil {
 		return err
 	}
@@ -147,33 +140,69 @@ func (t *tester) command(ctx context.Context, name string, args ...string) *exec
 // errTestsFailed says that tests ran and failed, and have said why themselves.
 var errTestsFailed = errors.New("tests failed")
 
+// run runs cmd. An error that joins errTestsFailed says that it ended by itself with another
+// code than 0.
 func run(cmd *exec.Cmd) error {
 	err := cmd.Run()
 	var status *exec.ExitError
 	if errors.As(err, &status) && status.Exited() {
-		return errTestsFailed
+		return fmt.Errorf("%w: %w", errTestsFailed, err)
 	}
 	return err
 }
 
-// wantFile returns errNoTests unless a file whose name matches pattern stands in
-// folder or below it.
-func wantFile(folder, pattern string) error {
+// wantFile returns errNoTests unless a file whose name matches one of patterns stands in
+// folder or below it, hidden folders and virtual environments aside.
+func wantFile(folder string, patterns ...string) error {
 	found := false
-	err := filepath.WalkDir(folder, func(_ string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-		if found, err = path.Match(pattern, entry.Name()); found {
-			return filepath.SkipAll
+		if entry.IsDir() {
+			_, venv := os.Stat(filepath.Join(name, "pyvenv.cfg"))
+			if name != folder && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || venv == nil) {
+				return filepath.SkipDir
+			}
+			return nil
 		}
-		return err
+		for _, pattern := range patterns {
+			if found, err = path.Match(pattern, entry.Name()); found || err != nil {
+				return cmp.Or(err, filepath.SkipAll)
+			}
+		}
+		return nil
 	})
 	if err == nil && !found {
-		return fmt.Errorf("%w: no file %s", errNoTests, pattern)
+		return fmt.Errorf("%w: no file %s", errNoTests, strings.Join(patterns, " or "))
 	}
 	return err
 }
+
+// verdicts reads what go test prints, to know whether a test ran.
+type verdicts struct {
+	io.Writer
+	line []byte
+	ran  bool
+}
+
+// Write passes p on.
+func (v *verdicts) Write(p []byte) (int, error) {
+	for _, b := range p {
+		if b != '\n' {
+			if len(v.line) < maxVerdict {
+				v.line = append(v.line, b)
+			}
+			continue
+		}
+		v.ran = v.ran || bytes.HasPrefix(v.line, []byte("ok  \t")) && !bytes.Contains(v.line, []byte("[no test"))
+		v.line = v.line[:0]
+	}
+	return v.Writer.Write(p)
+}
+
+// maxVerdict is how much of a line says how the tests of a package went, in bytes.
+const maxVerdict = 4096
 
 // writeFile writes a file and the folders it stands in, all below root.
 func writeFile(root *os.Root, name string, content []byte) error {

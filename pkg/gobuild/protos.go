@@ -60,7 +60,7 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 	if missing == "" && len(lacking) == 0 && !json {
 		return nil
 	}
-	all, err := schema.CompileAll(ctx, c.bundle, schema.Options{})
+	all, err := schema.CompileAll(ctx, c.bundle, schema.Options{Entry: krt.EntrypointProto(c.bundle)})
 	switch {
 	case err != nil && missing == "" && !json:
 		return nil // what the code lacks may be something else: the compiler reports it

@@ -177,7 +177,7 @@ func (r *reader) checkProto(ctx context.Context, root *os.Root, m *Manifest, o s
 	}
 	r.checkRPCs(m, compiled)
 	r.checkAnnotations(compiled)
-	return compiled, nil
+	return compiled, r.checkProtos(ctx, root, m, o)
 }
 
 // checkAnnotations warns of annotations google.api.http that are not served.

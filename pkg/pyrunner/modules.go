@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
@@ -23,10 +24,19 @@ func (n *node) makeModules(ctx context.Context) string {
 	return folder
 }
 
+// compileProtos compiles the bundle's protos: the entrypoint's, and what else compiles.
+func compileProtos(ctx context.Context, base string) (*schema.Schema, error) {
+	bundle := os.DirFS(base)
+	return schema.CompileAll(ctx, bundle, schema.Options{Entry: krt.EntrypointProto(bundle)})
+}
+
 func (n *node) writeModules(ctx context.Context, folder string) (string, error) {
-	protos, err := schema.CompileAll(ctx, os.DirFS(n.config.base), schema.Options{})
+	protos, err := compileProtos(ctx, n.config.base)
 	if err != nil {
 		return "", err
+	}
+	for _, e := range protos.LeftOut() {
+		n.log.Warn("a proto does not compile: no *_pb2 module is made from it", "file", e.File, "error", e.Error())
 	}
 	files, err := gen.Python(protos)
 	if err != nil || len(files) == 0 {

@@ -2,13 +2,9 @@ package schema
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
-	"slices"
-	"strings"
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/ast"
@@ -28,6 +24,8 @@ type Options struct {
 	MaxFiles int
 	// MaxBytes is how large they may be in all, 128 KiB when 0.
 	MaxBytes int64
+	// Entry is the proto that CompileAll cannot do without; "" for none.
+	Entry string
 }
 
 func (o Options) withDefaults() Options {
@@ -55,22 +53,6 @@ func Compile(ctx context.Context, fsys fs.FS, entry string, o Options) (*Schema,
 	}
 	s.entry, err = s.registry.FindFileByPath(entry)
 	return s, err
-}
-
-// CompileAll compiles every proto of the bundle, for code generation. Its Schema has no
-// entry and no methods. A proto that is a copy of another one nearer to the root, as
-// bundles keep them beside a node's code, is left out; so are hidden folders and Python
-// virtual environments. Errors are as in Compile.
-func CompileAll(ctx context.Context, fsys fs.FS, o Options) (*Schema, error) {
-	paths, err := list(fsys)
-	if err != nil {
-		return nil, err
-	}
-	paths, err = originals(fsys, paths, o.withDefaults())
-	if err != nil {
-		return nil, err
-	}
-	return compile(ctx, fsys, paths, o)
 }
 
 func compile(ctx context.Context, fsys fs.FS, paths []string, o Options) (*Schema, error) {
@@ -159,57 +141,4 @@ func (s *Schema) rebuild(file protoreflect.FileDescriptor) (protoreflect.FileDes
 		return nil, err
 	}
 	return protodesc.NewFile(described, s.registry)
-}
-
-// mostEntries bounds the walk over a bundle's folder.
-const mostEntries = 100_000
-
-// list returns the paths of all protos in fsys, those nearer to the root first.
-func list(fsys fs.FS) (paths []string, err error) {
-	entries := 0
-	err = fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entries++; entries > mostEntries {
-			return fmt.Errorf("more than %d files", mostEntries)
-		}
-		if entry.IsDir() {
-			_, err := fs.Stat(fsys, path.Join(file, "pyvenv.cfg"))
-			if file != "." && (strings.HasPrefix(entry.Name(), ".") || err == nil) {
-				return fs.SkipDir
-			}
-		}
-		if entry.Type().IsRegular() && path.Ext(file) == ".proto" && !wellKnown(file) {
-			paths = append(paths, file)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the bundle's protos: %w", err)
-	}
-	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") })
-	return paths, nil
-}
-
-// originals returns paths without those whose text an earlier one has.
-func originals(fsys fs.FS, paths []string, limits Options) (kept []string, err error) {
-	seen := map[[sha256.Size]byte]bool{}
-	for _, file := range paths {
-		info, err := fs.Stat(fsys, file)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read proto: %w", err)
-		}
-		if info.Size() > limits.MaxBytes || len(kept) > limits.MaxFiles {
-			return append(kept, file), nil // refused when it is compiled
-		}
-		text, err := fs.ReadFile(fsys, file)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read proto: %w", err)
-		}
-		if sum := sha256.Sum256(text); !seen[sum] {
-			kept, seen[sum] = append(kept, file), true
-		}
-	}
-	return kept, nil
 }

@@ -3,7 +3,9 @@ package schema_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -140,7 +142,7 @@ func TestCompileTooManyFiles(t *testing.T) {
 	bundle["public.proto"] = &fstest.MapFile{Data: []byte("syntax = \"proto3\";\n" + imports.String())}
 	_, err := schema.Compile(t.Context(), bundle, "public.proto", schema.Options{})
 	require.ErrorContains(t, err, "f31.proto: more than 32 protos in the bundle")
-	_, err = schema.CompileAll(t.Context(), bundle, schema.Options{})
+	_, err = schema.CompileAll(t.Context(), bundle, schema.Options{Entry: "public.proto"})
 	require.ErrorContains(t, err, "more than 32 protos in the bundle")
 	_, err = schema.Compile(t.Context(), bundle, "public.proto", schema.Options{MaxFiles: 41})
 	require.NoError(t, err)
@@ -175,6 +177,43 @@ func TestCompileAll(t *testing.T) {
 	require.Empty(t, s.Methods())
 	require.Len(t, s.Sources(), 2)
 	require.Equal(t, "public.proto", s.Files()[1].Path())
+}
+
+// What is needed is compiled, whatever else lies in the folder.
+func TestCompileAllLeavesOutWhatDoesNotCompile(t *testing.T) {
+	s, err := schema.CompileAll(t.Context(), files(
+		"protos/public.proto", public,
+		"._public.proto", "\x00\x05\x16\x07",
+		"public.proto", strings.Replace(public, "Request", "OldRequest", 1), // an older one: clashes
+		"test/broken.proto", `syntax = "proto3"; message {`,
+		"third_party/api/foo/a.proto", `syntax = "proto3"; import "foo/b.proto"; message A { B b = 1; }`,
+		"third_party/api/foo/b.proto", `syntax = "proto3"; message B { string x = 1; }`,
+		"internal.proto", `syntax = "proto3"; package internal; import "protos/public.proto"; message Features { main.Request request = 1; }`,
+	), schema.Options{Entry: "protos/public.proto"})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"protos/public.proto", "internal.proto", "third_party/api/foo/b.proto"}, slices.Collect(maps.Keys(s.Sources())))
+	var left []string
+	for _, e := range s.LeftOut() {
+		left = append(left, e.File)
+	}
+	require.Equal(t, []string{"public.proto", "test/broken.proto", "third_party/api/foo/a.proto"}, left)
+}
+
+func TestCompileAllBoundsWhatItTries(t *testing.T) {
+	bundle := fstest.MapFS{"public.proto": {Data: []byte(public)}}
+	for i := range 100 {
+		bundle[fmt.Sprintf("vendored/%d.proto", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, `syntax = "proto3"; message M%d {}`, i)}
+	}
+	s, err := schema.CompileAll(t.Context(), bundle, schema.Options{Entry: "public.proto"})
+	require.NoError(t, err)
+	require.Len(t, s.Sources(), 32)
+	require.Len(t, s.LeftOut(), 33)
+	require.Contains(t, s.LeftOut()[32].Text, "it and 36 more protos are not looked at")
+}
+
+func TestCompileAllNeedsItsEntry(t *testing.T) {
+	_, err := schema.CompileAll(t.Context(), files("public.proto", "message {"), schema.Options{Entry: "public.proto"})
+	require.ErrorContains(t, err, "public.proto:1:")
 }
 
 func TestMethod(t *testing.T) {

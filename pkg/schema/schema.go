@@ -18,6 +18,7 @@ type Schema struct {
 	files    []protoreflect.FileDescriptor
 	registry *protoregistry.Files
 	sources  map[string][]byte
+	left     Errors
 }
 
 // Entry returns the file that was compiled, nil after CompileAll.

@@ -40,10 +40,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Condition: func(name string) (bool, error) {
-			if name != "python" {
+			if name != "python" && name != "pytest" {
 				return false, fmt.Errorf("unknown condition %q", name)
 			}
-			_, err := pyrunner.FindPython(os.Getenv)
+			python, err := pyrunner.FindPython(os.Getenv)
+			if err == nil && name == "pytest" {
+				err = exec.CommandContext(t.Context(), python, "-c", "import pytest").Run()
+			}
 			return err == nil, nil
 		},
 		Setup: func(env *testscript.Env) error {

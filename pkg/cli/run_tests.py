@@ -1,0 +1,152 @@
+"""Runs the tests of a Python node: kn-krt test starts it with the node's folder.
+
+Tests are in files test*.py and *_test.py, as TestCase classes or as functions
+test_*. pytest runs them where it is installed, else unittest does. Exits with 0
+when all passed, 1 when not, 3 when none ran, 4 when there are some that need pytest.
+"""
+
+import asyncio
+import fnmatch
+import importlib.util
+import inspect
+import os
+import sys
+import unittest
+
+PASSED, FAILED, NONE, NEED_PYTEST = 0, 1, 3, 4
+PATTERNS = ("test*.py", "*_test.py")
+SKIPPED = {"__pycache__", "node_modules", "venv"}
+
+
+def find(folder):
+    """The test files in folder and below it, sorted."""
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            f for f in folders
+            if f not in SKIPPED and not f.startswith(".") and not os.path.exists(os.path.join(path, f, "pyvenv.cfg"))
+        )
+        for name in sorted(files):
+            if any(fnmatch.fnmatch(name, pattern) for pattern in PATTERNS):
+                yield os.path.join(path, name)
+
+
+def with_pytest(pytest, folder):
+    """pytest's own discovery, with unittest's names of files added to its own."""
+    ran = Ran()
+    # No cache and no __pycache__: the bundle's folder is only read.
+    code = pytest.main(["-p", "no:cacheprovider", "-o", "python_files=" + " ".join(PATTERNS), folder], plugins=[ran])
+    if code == 5 or code == 0 and not ran.count:
+        return NONE
+    return PASSED if code == 0 else FAILED
+
+
+class Ran:
+    """Counts the tests that pytest has called: skipped ones are none.
+
+    It also runs what is async and no other plugin does.
+    """
+
+    def __init__(self):
+        self.count = 0
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and not report.skipped:
+            self.count += 1
+
+    def pytest_pyfunc_call(self, pyfuncitem):
+        if not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+        asyncio.run(pyfuncitem.obj(**arguments))
+        return True
+
+
+class Loader:
+    """Finds what unittest can run, and what it cannot."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.suite = unittest.TestSuite()
+        self.unable = []
+
+    def load(self, path):
+        """Take the tests of the file in."""
+        name = os.path.relpath(path, self.folder)[:-3].replace(os.sep, ".")
+        if os.path.dirname(path) not in sys.path:
+            sys.path.insert(1, os.path.dirname(path))
+        try:
+            module = sys.modules.get(name) or self.execute(name, path)
+        except unittest.SkipTest:
+            return
+        except ModuleNotFoundError as error:
+            if error.name != "pytest":
+                raise
+            self.unable.append("%s imports pytest" % os.path.relpath(path))
+            return
+        self.suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(module))
+        for key, value in vars(module).items():
+            if getattr(value, "__module__", None) != name:
+                continue
+            if key.startswith("test") and inspect.isfunction(value):
+                self.function(value, path)
+            elif key.startswith("Test") and inspect.isclass(value) and not issubclass(value, unittest.TestCase):
+                if any(k.startswith("test") for k in vars(value)):
+                    self.unable.append("%s: class %s is no unittest.TestCase" % (os.path.relpath(path), key))
+
+    def execute(self, name, path):
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def function(self, test, path):
+        """A function is a test of its own; one with parameters wants fixtures."""
+        wanted = [p for p in inspect.signature(test).parameters.values() if p.default is p.empty]
+        if wanted:
+            self.unable.append("%s: %s takes %s" % (os.path.relpath(path), test.__name__, ", ".join(p.name for p in wanted)))
+            return
+
+        def call():
+            result = test()
+            if inspect.isawaitable(result):
+                asyncio.run(wait(result))
+
+        self.suite.addTest(unittest.FunctionTestCase(call, description="%s.%s" % (os.path.relpath(path), test.__name__)))
+
+
+async def wait(awaitable):
+    return await awaitable
+
+
+def with_unittest(folder):
+    loader = Loader(folder)
+    broken = None
+    for path in find(folder):
+        try:
+            loader.load(path)
+        except Exception as error:
+            broken = error
+            sys.excepthook(type(error), error, error.__traceback__)
+            print("cannot import %s" % os.path.relpath(path), file=sys.stderr)
+    result = unittest.TextTestRunner().run(loader.suite)
+    for text in loader.unable:
+        print("cannot run without pytest: " + text, file=sys.stderr)
+    if broken or not result.wasSuccessful():
+        return FAILED
+    if loader.unable:
+        return NEED_PYTEST
+    return PASSED if result.testsRun > len(result.skipped) else NONE
+
+
+def main(folder):
+    sys.path[0] = folder
+    try:
+        import pytest
+    except ImportError:
+        pytest = None
+    return with_pytest(pytest, folder) if pytest else with_unittest(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
