@@ -54,7 +54,8 @@ func newerGo(line string) string {
 	if filepath.Base(module) == "go.mod" {
 		module = "go.mod" // a copy of the node's
 	}
-	return fmt.Sprintf("%s requires Go %s, and this machine has Go %s: install a later one (https://go.dev/dl); none is downloaded for a bundle", module, said[2], said[3])
+	return fmt.Sprintf("%s requires Go %s, and this machine has Go %s: "+
+		"install a later one (https://go.dev/dl); none is downloaded for a bundle", module, said[2], said[3])
 }
 
 // cgoFiles are the Go files in folder that import "C".

@@ -45,7 +45,8 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 	})
 	if err != nil {
 		if errors.Is(err, ErrNoPython) {
-			return "", fmt.Errorf("the base image %q has no Python: %w: choose one with Python 3.9 or later, such as %s", b.ref.Name(), err, DefaultPythonBase)
+			return "", fmt.Errorf("the base image %q has no Python: %w: choose one with Python 3.9 or later, such as %s",
+				b.ref.Name(), err, DefaultPythonBase)
 		}
 		return "", fmt.Errorf("cannot tell the Python version of the base image %q: %w", b.ref.Name(), err)
 	}

@@ -203,7 +203,7 @@ func unquote(value string) string {
 // inBundle returns the path, from the bundle's root, of what the file from names relative to itself.
 func inBundle(from, named string) (string, error) {
 	whole := path.Join(path.Dir(from), named)
-	if named == "" || path.IsAbs(named) || strings.Contains(named, `\`) || strings.Contains(named, ":") || !fs.ValidPath(whole) || whole == "." {
+	if named == "" || path.IsAbs(named) || strings.ContainsAny(named, `\:`) || !fs.ValidPath(whole) || whole == "." {
 		return "", fs.ErrInvalid
 	}
 	return whole, nil

@@ -8,7 +8,6 @@ import (
 
 // The tokens of a line (PEP 508). All begin where the scanner is.
 var (
-	blank        = regexp.MustCompile(`^[ \t]+`)
 	nameToken    = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
 	versionToken = regexp.MustCompile(`^(===|==|~=|!=|<=|>=|<|>)[ \t]*([A-Za-z0-9*][A-Za-z0-9.*+!_-]*)`)
 	hashToken    = regexp.MustCompile(`^--hash(?:=|[ \t]+)(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?:[ \t]|$)`)
@@ -58,7 +57,8 @@ func parseItem(line string) (Item, error) {
 	if err := refusePlace(line); err != nil {
 		return i, err
 	}
-	return i, refused(line, "is not a requirement", "write NAME==VERSION, with [extras] before the version and a marker after ';' where needed")
+	return i, refused(line, "is not a requirement",
+		"write NAME==VERSION, with [extras] before the version and a marker after ';' where needed")
 }
 
 // what reads the package or wheel that a line begins with.
@@ -72,14 +72,8 @@ func (i *Item) what(s *scanner) error {
 		return errSyntax
 	}
 	i.Name = name[0]
-	if s.taken("[") {
-		for !s.taken("]") {
-			extra := s.take(nameToken)
-			if extra == nil || !s.taken(",") && !strings.HasPrefix(s.rest, "]") {
-				return errSyntax
-			}
-			i.Extras = append(i.Extras, extra[0])
-		}
+	if err := i.extras(s); err != nil {
+		return err
 	}
 	bracket := s.taken("(")
 	var versions []string
@@ -92,6 +86,21 @@ func (i *Item) what(s *scanner) error {
 	i.Versions = strings.Join(versions, ",")
 	if bracket && !s.taken(")") {
 		return errSyntax
+	}
+	return nil
+}
+
+// extras reads the extras in brackets that may follow a name.
+func (i *Item) extras(s *scanner) error {
+	if !s.taken("[") {
+		return nil
+	}
+	for !s.taken("]") {
+		extra := s.take(nameToken)
+		if extra == nil || !s.taken(",") && !strings.HasPrefix(s.rest, "]") {
+			return errSyntax
+		}
+		i.Extras = append(i.Extras, extra[0])
 	}
 	return nil
 }

@@ -26,11 +26,13 @@ func refused(line, what, instead string) error { return errors.New(refusal(line,
 func refuseOption(line, name string) string {
 	switch name {
 	case "-e", "--editable":
-		return refusal(line, "is an editable install, whose build would run where the image is made", wheelInstead+", or put its modules next to the node's code")
+		return refusal(line, "is an editable install, whose build would run where the image is made",
+			wheelInstead+", or put its modules next to the node's code")
 	case "-i", "--index-url", "--pypi-url", "--extra-index-url", "--no-index", "--trusted-host":
 		return refusal(line, "says where packages come from, which the machine that makes images decides", indexInstead)
 	case "-f", "--find-links":
-		return refusal(line, "is a place to find packages", "write the path of each wheel of the bundle, such as ./wheels/NAME-1.0-py3-none-any.whl")
+		return refusal(line, "is a place to find packages",
+			"write the path of each wheel of the bundle, such as ./wheels/NAME-1.0-py3-none-any.whl")
 	case "--no-binary":
 		return refusal(line, "asks for builds, which would run where the image is made", "only wheels are installed: "+leaveOut)
 	case "--hash":
@@ -56,7 +58,8 @@ func refusePlace(line string) error {
 	}
 	file, _, _ := strings.Cut(word, " ")
 	if strings.ContainsAny(file, `/\~`) || file == "." || file == ".." || archived(file) {
-		return refused(line, "is a folder or an archive of sources, whose build would run where the image is made", wheelInstead)
+		return refused(line, "is a folder or an archive of sources, whose build would run where the image is made",
+			wheelInstead)
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ func (r *reader) wheel(from, named string) (string, error) {
 	name, err := inBundle(from, named)
 	switch {
 	case err != nil:
-		return "", refused(named, "is a wheel outside of the bundle", "put it into the bundle and write its path from this file, such as ./wheels/NAME-1.0-py3-none-any.whl")
+		return "", refused(named, "is a wheel outside of the bundle",
+			"put it into the bundle and write its path from this file, such as ./wheels/NAME-1.0-py3-none-any.whl")
 	case !wheelName.MatchString(path.Base(name)):
 		return "", refused(named, "is not the name of a wheel", "keep the name that it was built with, such as NAME-1.0-py3-none-any.whl")
 	}
@@ -94,7 +95,8 @@ func checkMetadata(f *zip.File) error {
 	unfolded := strings.NewReplacer("\n ", " ", "\n\t", " ").Replace(header)
 	for line := range strings.Lines(unfolded) {
 		if requiresPlace.MatchString(line) {
-			return fmt.Errorf("it has %.*q, a package from an address of its own: build it with a requirement of the form NAME==VERSION", maxShown, strings.TrimSpace(line))
+			return fmt.Errorf("it has %.*q, a package from an address of its own: build it with a requirement of the form NAME==VERSION",
+				maxShown, strings.TrimSpace(line))
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func TestAttacks(t *testing.T) {
 	for _, file := range attacks {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			a := readAttack(t, file)
-			err, warned := a.create(t)
+			warned, err := a.create(t)
 			for _, want := range a.lines["want"] {
 				require.ErrorContains(t, err, want)
 			}
@@ -188,7 +188,7 @@ func packArchive(t *testing.T, zipped bool, files map[string]string) string {
 
 // create makes and pushes the images as `create` does, and returns what it warns of. Its folder is the bundle,
 // as that of a user who tries one.
-func (a attack) create(t *testing.T) (failed error, warned string) {
+func (a attack) create(t *testing.T) (warned string, failed error) {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
@@ -215,8 +215,8 @@ func (a attack) create(t *testing.T) (failed error, warned string) {
 	bundle, problems, err := krt.Load(t.Context(), a.dir, krt.Options{})
 	require.NoError(t, err)
 	if problems.HasErrors() {
-		return problems.Errors(), warned
+		return warned, problems.Errors()
 	}
 	_, failed = builder.BuildAll(t.Context(), bundle)
-	return failed, warned
+	return warned, failed
 }
