@@ -41,7 +41,7 @@ func (e *Entrypoint) transcode(r *http.Request) (*http.Request, *transcoding) {
 	b := &transcoding{
 		ReadCloser: r.Body, ctx: r.Context(), limit: int64(e.options.MaxMessageBytes), declared: r.ContentLength,
 		packed: r.Header.Get("Content-Encoding") != "" || r.Header.Get("Grpc-Encoding") != "",
-		pool:   e.buffers, turn: turn{slots: e.decoders},
+		pool:   e.chunks, turn: turn{slots: e.decoders},
 	}
 	r = r.WithContext(context.WithValue(r.Context(), transcodingKey{}, b))
 	if r.Body = b; b.declared <= b.limit {

@@ -132,15 +132,19 @@ func (b *budget) oldest(before int64) *reading {
 	return oldest
 }
 
-// drop ends a reading because of cause and returns how many bytes it held. The
-// caller holds relief.
+// drop ends a reading because of cause and returns how many bytes it held; 0 if
+// it has arrived meanwhile. The caller holds relief.
 func (b *budget) drop(r *reading, cause error) int64 {
-	b.readings[r.slot].CompareAndSwap(r, nil)
-	r.cause.CompareAndSwap(nil, &cause)
-	n := r.bytes.Swap(settled)
-	if n < 0 {
-		return 0 // has just ended by itself
+	if !b.readings[r.slot].CompareAndSwap(r, nil) {
+		return 0
 	}
+	return b.finish(r, cause)
+}
+
+// finish is drop for a reading that has just been taken out of its slot.
+func (b *budget) finish(r *reading, cause error) int64 {
+	r.cause.Store(&cause)
+	n := r.bytes.Swap(settled)
 	n += requestBytes // leaves with its place in flight, a moment later; see end
 	b.held.Add(-n)
 	r.abort(cause)
@@ -184,6 +188,7 @@ type reading struct {
 	slot   int
 	bytes  atomic.Int64 // counted for it; settled once they are given back
 	cause  atomic.Pointer[error]
+	whole  bool // the message has arrived; the receiver's own
 	// abort ends the reading from another goroutine.
 	abort func(cause error)
 }
@@ -196,27 +201,41 @@ func (b *budget) begin(r *reading, n int64) error {
 		return errBudget
 	}
 	r.bytes.Store(n)
-	size := uint32(len(b.readings))
-	first := b.next.Add(1)
-	for i := range uint32(64) {
-		r.slot = int((first + i) % size)
+	for first := int(b.next.Add(1)); ; {
+		old := b.place(r, first)
+		if old == nil {
+			return nil
+		}
+		b.relief.Lock()
+		replaced := b.readings[r.slot].CompareAndSwap(old, r)
+		if replaced {
+			b.finish(old, errBudget)
+		}
+		b.relief.Unlock()
+		if replaced {
+			return nil
+		}
+	}
+}
+
+// place puts r into the first free slot from first on. If there is none near, it
+// returns the oldest reading there, and sets r's slot to that one's.
+func (b *budget) place(r *reading, first int) (oldest *reading) {
+	slot := 0
+	for i := range 64 {
+		r.slot = (first + i) % len(b.readings)
 		if b.readings[r.slot].CompareAndSwap(nil, r) {
 			return nil
 		}
-	}
-	// As many as may be are being received: one of these has waited for longest.
-	for {
-		r.slot = int(first % size)
-		old := b.readings[r.slot].Load()
-		if b.readings[r.slot].CompareAndSwap(old, r) {
-			if old != nil {
-				b.relief.Lock()
-				b.drop(old, errBudget)
-				b.relief.Unlock()
-			}
-			return nil
+		if old := b.readings[r.slot].Load(); old != nil && (oldest == nil || old.began < oldest.began) {
+			oldest, slot = old, r.slot
 		}
 	}
+	if oldest == nil { // all became free meanwhile
+		return b.place(r, first)
+	}
+	r.slot = slot
+	return oldest
 }
 
 // grow counts n more bytes before they are read. The error says why the
@@ -240,19 +259,21 @@ func (r *reading) failed(err error) error {
 	return err
 }
 
-// arrived ends the time in which the message may be dropped.
-func (r *reading) arrived() { r.budget.readings[r.slot].CompareAndSwap(r, nil) }
+// arrived ends the time in which the message may be dropped; false if it was.
+func (r *reading) arrived() bool {
+	r.whole = r.whole || r.budget.readings[r.slot].CompareAndSwap(r, nil)
+	return r.whole
+}
 
 // end gives back what was counted.
 func (r *reading) end() {
-	r.arrived()
-	n := r.bytes.Swap(settled)
-	if n < 0 { // dropped, and its place with it, which is now given back too
-		n = -requestBytes
-		r.budget.relief.Lock()   // until abort has returned
-		r.budget.relief.Unlock() //nolint:staticcheck // nothing is to be done meanwhile
+	if r.arrived() {
+		r.budget.held.Add(-r.bytes.Swap(settled))
+		return
 	}
-	r.budget.held.Add(-n)
+	r.budget.relief.Lock()          // until abort has returned
+	r.budget.relief.Unlock()        //nolint:staticcheck // nothing is to be done meanwhile
+	r.budget.held.Add(requestBytes) // its place in flight is given back now
 }
 
 // refusal is the status of a message that could not be received because of err;

@@ -15,7 +15,8 @@ import (
 // headers that are too long.
 func (e *Entrypoint) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := headerBytes(r.Header); n > maxHeaderBytes {
+		n := headerBytes(r.Header)
+		if n > maxHeaderBytes {
 			writeStatus(w, http.StatusRequestHeaderFieldsTooLarge, &spb.Status{
 				Code: int32(code.Code_RESOURCE_EXHAUSTED), Message: fmt.Sprintf("the header has %d bytes, the limit is %d", n, maxHeaderBytes),
 			})
@@ -27,7 +28,10 @@ func (e *Entrypoint) counted(next http.Handler) http.Handler {
 		}
 		control := http.NewResponseController(w)
 		in := &reading{abort: func(error) { _ = control.SetReadDeadline(time.Unix(1, 0)) }}
-		if err := e.budget.begin(in, 0); err != nil {
+		if n < smallHeader {
+			n = 0
+		}
+		if err := e.budget.begin(in, int64(n)); err != nil {
 			in.refuse(w, err)
 			return
 		}
@@ -75,7 +79,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	b.came += int64(n)
 	switch {
 	case err == io.EOF: //nolint:errorlint // io.Reader's own
-		b.message.arrived()
+		if !b.message.arrived() {
+			err = bodyError(b.message.failed(errBudget))
+		}
 	case err != nil:
 		err = bodyError(b.message.failed(err))
 	}

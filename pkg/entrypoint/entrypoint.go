@@ -128,6 +128,7 @@ type Entrypoint struct {
 	straight *client
 	budget   *budget
 	buffers  *bufferPool
+	chunks   *bufferPool   // for bodies that are counted as they are read
 	decoders chan struct{} // a slot for each body that may be decoded at once
 	origins  *origins
 	// pageTemplate is what GET / shows.
@@ -172,7 +173,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		return nil, err
 	}
 	e.budget = newBudget(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
-	e.buffers = newBufferPool(e.budget)
+	e.buffers, e.chunks = newBufferPool(e.budget), newBufferPool(&budget{})
 	e.metrics.held(func() float64 { return float64(e.budget.used()) })
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())

@@ -52,8 +52,19 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 	return s
 }
 
-// handleStream answers one call of the user's own services.
+// handleStream answers one call of the user's own services, with its header
+// counted.
 func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
+	if n, long := stream.Context().Value(longHeader{}).(int64); long {
+		if !e.budget.take(n) {
+			return status.FromProto(refusal(errBudget)).Err()
+		}
+		defer e.budget.held.Add(-n)
+	}
+	return e.handleCall(stream)
+}
+
+func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
 	t := e.acquire()
 	if t == nil {

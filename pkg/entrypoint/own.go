@@ -49,11 +49,18 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.Server.RegisterService(&counted, impl)
 }
 
+// longHeader is the context key of the size, an int64, of a call's header that is
+// larger than requestBytes covers.
+type longHeader struct{}
+
 // checkHeader refuses a call whose header is too long, for itself: that of one
 // call must not end the others on its connection.
 func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
-	if n := headerBytes(call.Header); n > maxHeaderBytes {
+	switch n := headerBytes(call.Header); {
+	case n > maxHeaderBytes:
 		return ctx, status.Errorf(codes.ResourceExhausted, "the metadata has %d bytes, the limit is %d", n, maxHeaderBytes)
+	case n > smallHeader:
+		return context.WithValue(ctx, longHeader{}, int64(n)), nil
 	}
 	return ctx, nil
 }

@@ -69,6 +69,8 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, more came", r.path[1:])
 	case !errors.Is(err, io.EOF):
 		return nil, in.status(err)
+	case !in.arrived():
+		return nil, in.status(errBudget)
 	}
 	switch compressed {
 	case 0:

@@ -14,9 +14,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/schema/rest"
 )
@@ -91,38 +89,6 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 func serviceOf(path string) protoreflect.Name {
 	service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return protoreflect.FullName(service).Name()
-}
-
-// answerJSON is the form of answers in JSON: a value of zero is shown, for a
-// price or a probability of 0 is an answer too.
-func answerJSON(types vanguard.TypeResolver) protojson.MarshalOptions {
-	return protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}
-}
-
-// strictJSON is JSON in which a misspelt field is the caller's error, not a
-// value quietly lost.
-type strictJSON struct {
-	*vanguard.JSONCodec
-	types *dynamicpb.Types
-}
-
-// Unmarshal implements vanguard.Codec.
-func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
-	if err := unmarshalJSON(c.types, data, m); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
-	}
-	return nil
-}
-
-// unmarshalJSON reads a message in JSON.
-func unmarshalJSON(types *dynamicpb.Types, text []byte, m proto.Message) error {
-	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
-		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
-	}
-	if err := (protojson.UnmarshalOptions{Resolver: types}).Unmarshal(text, m); err != nil {
-		return err
-	}
-	return checkDepth(text, m.ProtoReflect())
 }
 
 // tooLargeWriter answers 413 to a body above the limit, where Connect's table

@@ -41,7 +41,7 @@ func attacks() []attack {
 		{"gzip bombs", gzipBombs, 500, 384},
 		{"huge declared lengths", hugeLengths, 6000, 256},
 		{"callers that read no answer", deafCallers, 3500, 320},
-		{"messages without their end", messagesWithoutTheirEnd, 7500, 320},
+		{"messages without their end", messagesWithoutTheirEnd, 7500, 448},
 	}
 }
 

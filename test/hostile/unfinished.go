@@ -3,14 +3,11 @@ package hostile
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
-
-	"golang.org/x/net/http2"
 )
 
 // largest is the size of the largest message that an entrypoint takes.
@@ -24,7 +21,9 @@ func messagesWithoutTheirEnd(ctx context.Context, t *target) string {
 	var came atomic.Int64
 	streams := func(address, contentType string, connections, streams int) {
 		each(connections, func(int) {
-			client := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
+			protocols := new(http.Protocols)
+			protocols.SetUnencryptedHTTP2(true)
+			client := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, address)
 			}}
 			defer client.CloseIdleConnections()

@@ -30,47 +30,48 @@ type Problem struct {
 // can be served together, and what is wrong with the others. Of two that clash,
 // the first is kept.
 func Services(file protoreflect.FileDescriptor) ([]protoreflect.ServiceDescriptor, []Problem) {
-	var problems []Problem
-	dropped := map[protoreflect.FullName]bool{}
-	drop := func(m protoreflect.MethodDescriptor, text string) {
-		dropped[m.FullName()] = true
-		problems = append(problems, Problem{m, text})
-	}
 	annotated := annotatedMethods(file)
-	for i, m := range annotated {
-		rule := ruleOf(m)
-		switch {
-		case i >= maxAnnotated:
-			drop(m, fmt.Sprintf("only %d rpcs of a contract may have one", maxAnnotated))
-		case rule == nil:
-			drop(m, "it cannot be read")
-		default:
-			if path := ownPath(rule); path != "" {
-				drop(m, fmt.Sprintf("the path %q is the entrypoint's own", path))
-			}
-		}
+	problems := obvious(annotated)
+	dropped := map[protoreflect.FullName]bool{}
+	for _, p := range problems {
+		dropped[p.Method.FullName()] = true
 	}
 	if try(services(file, dropped)) == nil {
 		return services(file, dropped), problems
 	}
 	// One by one, those before it kept: so each error is about one annotation.
+	var candidates []protoreflect.MethodDescriptor
 	for _, m := range annotated {
-		dropped[m.FullName()] = true
-	}
-	wrong := map[protoreflect.FullName]bool{}
-	for _, p := range problems {
-		wrong[p.Method.FullName()] = true
-	}
-	for _, m := range annotated {
-		if wrong[m.FullName()] {
-			continue
+		if !dropped[m.FullName()] {
+			candidates = append(candidates, m)
+			dropped[m.FullName()] = true
 		}
-		delete(dropped, m.FullName())
+	}
+	for _, m := range candidates {
+		dropped[m.FullName()] = false
 		if err := try(services(file, dropped)); err != nil {
-			drop(m, cause(err))
+			dropped[m.FullName()] = true
+			problems = append(problems, Problem{m, cause(err)})
 		}
 	}
 	return services(file, dropped), problems
+}
+
+// obvious is what is wrong with each annotation for itself, but for what vanguard
+// finds.
+func obvious(annotated []protoreflect.MethodDescriptor) (problems []Problem) {
+	for i, m := range annotated {
+		rule := ruleOf(m)
+		switch path := ownPath(rule); {
+		case i >= maxAnnotated:
+			problems = append(problems, Problem{m, fmt.Sprintf("only %d rpcs of a contract may have one", maxAnnotated)})
+		case rule == nil:
+			problems = append(problems, Problem{m, "it cannot be read"})
+		case path != "":
+			problems = append(problems, Problem{m, fmt.Sprintf("the path %q is the entrypoint's own", path)})
+		}
+	}
+	return problems
 }
 
 // try reports why services cannot be transcoded.
