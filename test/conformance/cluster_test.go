@@ -114,7 +114,11 @@ func conformanceVersion(
 		if image == "" {
 			image = goImage
 		}
-		v.Spec.Nodes = append(v.Spec.Nodes, v1alpha1.Node{Name: name, Image: image, Src: src, Scale: one})
+		n := v1alpha1.Node{Name: name, Image: image, Src: src, Scale: one}
+		if language == conformance.Python && isHeld(name) {
+			n.Workers = new(int32(manyWorkers))
+		}
+		v.Spec.Nodes = append(v.Spec.Nodes, n)
 	}
 	declared := func(name string) bool {
 		return slices.ContainsFunc(v.Spec.Nodes, func(n v1alpha1.Node) bool { return n.Name == name })

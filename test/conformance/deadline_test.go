@@ -83,6 +83,7 @@ func expiredRunsNothing(v *version) {
 }
 
 func cancelReaches(v *version) {
+	v.asksBeside("n2")
 	in := request("n3", order("n2", node.Act_HANG, ""))
 	ctx, cancel := context.WithCancel(v.t.Context())
 	answers := v.begin(ctx, "Three", in)

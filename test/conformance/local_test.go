@@ -56,6 +56,7 @@ type local struct {
 	variant  conformance.Variant
 	delivery conformance.Delivery
 	language conformance.Language
+	workers  int // of each Python node
 	log      *log
 
 	dir     string
@@ -73,9 +74,9 @@ type replica struct {
 }
 
 // startLocal starts a version, which ends with the test.
-func startLocal(t *testing.T, d conformance.Delivery, lang conformance.Language, v conformance.Variant) *local {
+func startLocal(t *testing.T, d conformance.Delivery, lang conformance.Language, v conformance.Variant, workers int) *local {
 	t.Helper()
-	l := &local{t: t, variant: v, delivery: d, language: lang, log: &log{}, dir: t.TempDir(), stopped: make(chan error, 1)}
+	l := &local{t: t, variant: v, delivery: d, language: lang, workers: workers, log: &log{}, dir: t.TempDir(), stopped: make(chan error, 1)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(l.log.tail())

@@ -29,6 +29,13 @@ import (
 	"krt.dev/kn-krt/test/conformance/node"
 )
 
+// manyWorkers is how many workers the nodes have that cases hold, where they have
+// several: cases hold one and ask another.
+const manyWorkers = 4
+
+// isHeld says whether cases hold calls at the node.
+func isHeld(name string) bool { return name == "n1" || name == "n2" || name == "n3" }
+
 // mortal is the node that cases kill: the Go one has a process of its own.
 const mortal = "n2"
 
@@ -91,8 +98,8 @@ func (l *local) startNodes() {
 // environment is a node's, as KRT V1 has it.
 func (l *local) environment(base, name string) map[string]string {
 	workers := 1
-	if name == "n1" || name == "n2" || name == "n3" {
-		workers = 3 // cases hold one and ask another
+	if isHeld(name) {
+		workers = l.workers
 	}
 	env := map[string]string{
 		"KRT_VERSION": string(l.variant), "KRT_VERSION_ID": string(l.variant), "KRT_RUNTIME_ID": runtimeName,

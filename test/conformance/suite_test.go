@@ -1,9 +1,9 @@
 package conformance_test
 
 import (
-	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"krt.dev/kn-krt/test/conformance"
@@ -57,15 +57,19 @@ func TestConformance(t *testing.T) {
 	// Logged at the end: `go test -v` shows it.
 	defer func() { t.Log("\n" + results.String()) }()
 	for _, delivery := range []conformance.Delivery{conformance.Direct, conformance.Sequence} {
-		for _, language := range []conformance.Language{conformance.Go, conformance.Python} {
-			t.Run(fmt.Sprintf("%s/%s", delivery, language), func(t *testing.T) {
-				if _, err := findPython(); language == conformance.Python && err != nil {
-					results.skipAll(delivery, language)
+		for _, nodes := range []struct {
+			language conformance.Language
+			workers  int
+		}{{conformance.Go, 1}, {conformance.Python, 1}, {conformance.Python, manyWorkers}} {
+			title := column(delivery, nodes.language, nodes.workers)
+			t.Run(strings.Replace(title, " ", "/", 1), func(t *testing.T) {
+				if _, err := findPython(); nodes.language == conformance.Python && err != nil {
+					results.skipAll(title)
 					t.Skipf("no Python nodes: %v", err)
 				}
 				for _, variant := range variants() {
 					t.Run(string(variant), func(t *testing.T) {
-						tryAll(t, startLocal(t, delivery, language, variant), variant, results)
+						tryAll(t, startLocal(t, delivery, nodes.language, variant, nodes.workers), variant, results)
 					})
 				}
 			})
@@ -87,7 +91,7 @@ func tryAll(t *testing.T, target conformance.Target, variant conformance.Variant
 				t.Parallel() // its cases wait for deadlines
 			}
 			if why := c.leftOut(target); why != "" {
-				results.enter(c.name, column(target.Delivery(), target.Language()), leftOut)
+				results.enter(c.name, columnOf(target), leftOut)
 				t.Skip("left out on a cluster: " + why)
 			}
 			defer func() { results.note(c.name, target, t) }()

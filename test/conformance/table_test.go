@@ -23,8 +23,19 @@ type table struct {
 
 func newTable() *table { return &table{cells: map[string]map[string]string{}} }
 
-func column(d conformance.Delivery, l conformance.Language) string {
+// column is the title of what is tried: with several workers it names them.
+func column(d conformance.Delivery, l conformance.Language, workers int) string {
+	if workers > 1 {
+		return fmt.Sprintf("%s %s x%d", d, l, workers)
+	}
 	return fmt.Sprintf("%s %s", d, l)
+}
+
+func columnOf(target conformance.Target) string {
+	if l, ok := target.(*local); ok {
+		return column(l.delivery, l.language, l.workers)
+	}
+	return column(target.Delivery(), target.Language(), 1)
 }
 
 // note enters the outcome of a case.
@@ -36,13 +47,13 @@ func (r *table) note(name string, target conformance.Target, t *testing.T) {
 	case t.Skipped():
 		outcome = "skipped"
 	}
-	r.enter(name, column(target.Delivery(), target.Language()), outcome)
+	r.enter(name, columnOf(target), outcome)
 }
 
 // skipAll enters that nothing was tried.
-func (r *table) skipAll(d conformance.Delivery, l conformance.Language) {
+func (r *table) skipAll(column string) {
 	for _, c := range cases() {
-		r.enter(c.name, column(d, l), "skipped")
+		r.enter(c.name, column, "skipped")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -112,7 +113,9 @@ func (v *version) failed(err error, code codes.Code, text, rpc, name string) (re
 	for _, d := range s.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
 			require.Equal(v.t, "krt.dev", info.GetDomain())
-			require.Equal(v.t, want, info.GetMetadata())
+			got := maps.Clone(info.GetMetadata())
+			delete(got, "type") // of an exception
+			require.Equal(v.t, want, got)
 			return info.GetReason()
 		}
 	}
@@ -184,10 +187,21 @@ func (v *version) records(name, id string) []string {
 
 // newGate returns the name of a gate at which that node may wait. It is open once
 // the case is over, however that ends: what waits would hold up the rest.
+//
+// While a call waits, cases ask the node about it.
 func (v *version) newGate(name string) string {
+	v.asksBeside(name)
 	gate := newID()
 	v.t.Cleanup(func() { v.openGate(name, gate) })
 	return gate
+}
+
+// asksBeside skips a case that asks the node while it works on a call, which one
+// with a single worker cannot answer.
+func (v *version) asksBeside(name string) {
+	if l, ok := v.Target.(*local); ok && l.language == conformance.Python && l.workers == 1 && name != "foreign" {
+		v.t.Skip("holds a call at a node and asks it another: tried with several workers")
+	}
 }
 
 // openGate lets those go on that wait at it.
