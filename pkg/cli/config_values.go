@@ -77,19 +77,23 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	if err != nil {
 		return nil, err
 	}
+	return checkValues(spec, variables, contents)
+}
+
+// checkValues returns all values by name, unless a node does not start with one of them.
+func checkValues(spec v1alpha1.VersionSpec, variables map[string]string, contents map[string][]byte) (map[string][]byte, error) {
 	for name, content := range contents {
 		if err := checkContent(spec, name, content); err != nil {
 			return nil, err
 		}
 	}
-	values := contents
 	for name, value := range variables {
 		if err := checkVariable(name, value); err != nil {
 			return nil, err
 		}
-		values[name] = []byte(value)
+		contents[name] = []byte(value)
 	}
-	return values, nil
+	return contents, nil
 }
 
 // checkVariable refuses a value with which no container starts.

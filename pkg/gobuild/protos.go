@@ -55,17 +55,23 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 	}
 	defer root.Close() //nolint:errcheck // only read from
 	c := protoCode{bundle: root.FS(), module: m, folder: filepath.ToSlash(inside)}
+	return c.add(ctx, t, sdks, scratch, files)
+}
+
+// add is overlay for code that is in the bundle.
+func (c protoCode) add(ctx context.Context, t Target, sdks []SDK, scratch string, files map[string]string) error {
 	lacking := c.lacking(filepath.ToSlash(within(t.Bundle, t.Folder)))
 	missing, json := c.missing(), krt.GoGeneration(c.bundle, c.folder).Dicts
-	if missing == "" && len(lacking) == 0 && !json {
+	sure := missing != "" || json
+	if !sure && len(lacking) == 0 {
 		return nil
 	}
 	all, err := schema.CompileAll(ctx, c.bundle, schema.Options{Entry: krt.EntrypointProto(c.bundle)})
-	switch {
-	case err != nil && missing == "" && !json:
-		return nil // what the code lacks may be something else: the compiler reports it
-	case err != nil:
+	if err != nil && sure {
 		return fmt.Errorf("cannot compile the protos that the code needs: %w", err)
+	}
+	if err != nil {
+		return nil //nolint:nilerr // what the code lacks may be something else: the compiler reports it
 	}
 	switch {
 	case missing != "":

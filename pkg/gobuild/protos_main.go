@@ -18,32 +18,44 @@ import (
 // lacking lists the exported names that package main in folder uses and does not declare:
 // users of the original had protoc write its code beside main.go, by go_package = "main".
 func (c protoCode) lacking(folder string) (names []string) {
-	entries, err := fs.ReadDir(c.bundle, folder)
+	files, err := fs.Glob(c.bundle, path.Join(folder, "*.go"))
 	if err != nil {
-		return nil
+		return nil // a folder with a name that is a pattern
 	}
 	var used, declared []string
-	for _, entry := range entries {
-		name := entry.Name()
-		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !entry.Type().IsRegular() {
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		text, err := fs.ReadFile(c.bundle, path.Join(folder, name))
-		if err != nil || len(text) > maxGoFile || strings.HasSuffix(name, ".pb.go") {
-			return nil // it is there, or the compiler reports it
+		file := parseMain(c.bundle, name)
+		if file == nil || strings.HasSuffix(name, ".pb.go") {
+			return nil // it is there, or the compiler reports what is wrong
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
-		if err != nil || file.Name.Name != "main" {
-			return nil
-		}
-		for _, identifier := range file.Unresolved { //nolint:staticcheck // types would need all that is imported
+		for _, identifier := range file.Unresolved {
 			used = append(used, identifier.Name)
 		}
-		for name := range file.Scope.Objects { //nolint:staticcheck // as above
+		for name := range file.Scope.Objects {
 			declared = append(declared, name)
 		}
 	}
 	return slices.DeleteFunc(used, func(name string) bool { return !ast.IsExported(name) || slices.Contains(declared, name) })
+}
+
+// parseMain parses a file of package main; nil if it is none.
+func parseMain(bundle fs.FS, name string) *ast.File {
+	info, err := fs.Stat(bundle, name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxGoFile {
+		return nil
+	}
+	text, err := fs.ReadFile(bundle, name)
+	if err != nil {
+		return nil
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
+	if err != nil || file.Name.Name != "main" {
+		return nil
+	}
+	return file
 }
 
 // anyMessage tells whether one of names is that of a message in the bundle's protos.

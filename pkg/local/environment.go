@@ -81,17 +81,28 @@ func (p *place) findPython(b *krt.Bundle, r Reporter) (err error) {
 	return nil
 }
 
+// fileVariables returns what the variables of the config files hold for n: those with the
+// files' own names, and those with _PATH behind them.
+func (p place) fileVariables(n krt.Node) (own, byPath map[string]string) {
+	if !n.FileContent() {
+		return p.files, nil
+	}
+	own, byPath = map[string]string{}, map[string]string{}
+	for name, path := range p.files {
+		own[name], byPath[name+krt.FilePathSuffix] = string(p.values.files[name]), path
+	}
+	return own, byPath
+}
+
 // variables returns the environment of node n (KRT V1, "Environment of a
 // node"), without the port. The last of two with one name wins: the contract's
 // before the config's before the manifest's before what is inherited.
 func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	env := environ()
 	add := func(name, value string) { env = append(env, name+"="+value) }
-	content := n.FileContent()
-	for _, name := range sortedKeys(p.files) {
-		if content {
-			add(name+krt.FilePathSuffix, p.files[name])
-		}
+	own, byPath := p.fileVariables(n)
+	for _, name := range sortedKeys(byPath) {
+		add(name, byPath[name])
 	}
 	for _, name := range sortedKeys(n.Env) {
 		add(name, n.Env[name])
@@ -99,12 +110,8 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	for _, name := range sortedKeys(p.values.variables) {
 		add(name, p.values.variables[name])
 	}
-	for _, name := range sortedKeys(p.files) {
-		if content {
-			add(name, string(p.values.files[name]))
-		} else {
-			add(name, p.files[name])
-		}
+	for _, name := range sortedKeys(own) {
+		add(name, own[name])
 	}
 	version := b.Manifest.Version
 	add("KRT_VERSION", version)
