@@ -203,8 +203,8 @@ func (w *worker) next() (frame, error) {
 
 // end reads the frame that ends a request.
 func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
-	switch {
-	case f.kind == frameResult:
+	switch f.kind {
+	case frameResult:
 		exit, message, err := parseResult(f.payload)
 		if err != nil {
 			w.broken = true
@@ -217,14 +217,14 @@ func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
 			return runner.Output{}, nil
 		}
 		return message.output(w.limit)
-	case f.kind == frameError:
+	case frameError:
 		name, text, err := parseError(f.payload)
 		if err != nil {
 			w.broken = true
 			return runner.Output{}, fmt.Errorf("worker: %w", err)
 		}
 		return runner.Output{}, handlerError(f.payload[0], name, text)
-	case f.kind == frameCancelled:
+	case frameCancelled:
 		return runner.Output{}, context.Canceled
 	}
 	w.broken = true

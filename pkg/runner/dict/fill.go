@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -96,10 +93,10 @@ func setMap(m protoreflect.Map, f protoreflect.FieldDescriptor, value any, at st
 	for _, name := range sorted(object) {
 		// Keys of JSON are texts, of any kind of key.
 		var raw any = json.Number(name)
-		switch kind := f.MapKey().Kind(); {
-		case kind == protoreflect.StringKind:
+		switch f.MapKey().Kind() {
+		case protoreflect.StringKind:
 			raw = name
-		case kind == protoreflect.BoolKind:
+		case protoreflect.BoolKind:
 			raw = strings.EqualFold(name, "true")
 		}
 		key, err := scalar(f.MapKey(), nil, raw, path(at, name))
@@ -144,59 +141,6 @@ func scalar(f protoreflect.FieldDescriptor, empty func() protoreflect.Value, val
 		return one, nil
 	}
 	return protoreflect.Value{}, mismatch(at, value, kindName(f))
-}
-
-// number makes a value of one of the numeric kinds, bool among them.
-func number(kind protoreflect.Kind, value any) (one protoreflect.Value, ok bool) {
-	switch v := value.(type) {
-	case bool:
-		if kind == protoreflect.BoolKind {
-			return protoreflect.ValueOfBool(v), true
-		}
-		value = json.Number("0")
-		if v { // a bool of Python is an int
-			value = json.Number("1")
-		}
-	case json.Number:
-	default:
-		return one, false
-	}
-	literal := value.(json.Number).String()
-	double, err := strconv.ParseFloat(literal, 64)
-	if errors.Is(err, strconv.ErrSyntax) {
-		return one, false // a key of a map
-	}
-	if literal == literalNaN {
-		double = math.NaN()
-	}
-	whole, signed := strconv.ParseInt(literal, 10, 64)
-	natural, unsigned := strconv.ParseUint(literal, 10, 64)
-	if signed != nil && double == math.Trunc(double) && math.Abs(double) <= 1<<53 {
-		whole, natural, signed = int64(double), uint64(max(double, 0)), nil
-		if double >= 0 {
-			unsigned = nil
-		}
-	}
-	fits := func(least, most int64) bool { return signed == nil && whole >= least && whole <= most }
-	switch kind {
-	case protoreflect.DoubleKind:
-		return protoreflect.ValueOfFloat64(double), true
-	case protoreflect.FloatKind:
-		return protoreflect.ValueOfFloat32(float32(double)), true
-	case protoreflect.BoolKind:
-		return protoreflect.ValueOfBool(whole == 1), fits(0, 1)
-	case protoreflect.EnumKind:
-		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(whole)), fits(math.MinInt32, math.MaxInt32)
-	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
-		return protoreflect.ValueOfInt32(int32(whole)), fits(math.MinInt32, math.MaxInt32)
-	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
-		return protoreflect.ValueOfUint32(uint32(natural)), unsigned == nil && natural <= math.MaxUint32
-	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		return protoreflect.ValueOfInt64(whole), signed == nil
-	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		return protoreflect.ValueOfUint64(natural), unsigned == nil
-	}
-	return one, false
 }
 
 func sorted(object map[string]any) []string {

@@ -122,23 +122,41 @@ func readValue(b, data []byte, depth int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case kind.number == 0, kind.number == fieldNull && kind.kind == protowire.VarintType:
-		return append(b, "null"...), nil
-	case kind.number == fieldNumber && kind.kind == protowire.Fixed64Type:
-		return appendDouble(b, math.Float64frombits(kind.integer), mark == markFloat), nil
-	case kind.number == fieldBool && kind.kind == protowire.VarintType:
-		return strconv.AppendBool(b, kind.integer != 0), nil
-	case kind.kind != protowire.BytesType:
+	if kind.number != 0 && kind.kind != kindOf(kind.number) {
 		return nil, fmt.Errorf("%w: field %d", errMalformed, kind.number)
-	case kind.number == fieldStruct:
-		return readStruct(b, kind.content, depth)
-	case kind.number == fieldList:
-		return readList(b, kind.content, depth)
-	case mark == markWhole && isWhole(string(kind.content)):
-		return append(b, kind.content...), nil
 	}
-	return appendText(b, string(kind.content)), nil
+	switch kind.number {
+	case fieldNumber:
+		return appendDouble(b, math.Float64frombits(kind.integer), mark == markFloat), nil
+	case fieldBool:
+		return strconv.AppendBool(b, kind.integer != 0), nil
+	case fieldStruct:
+		return readStruct(b, kind.content, depth)
+	case fieldList:
+		return readList(b, kind.content, depth)
+	case fieldText:
+		return appendMarked(b, string(kind.content), mark), nil
+	}
+	return append(b, "null"...), nil
+}
+
+// appendMarked appends a text, or the whole number that it is marked as.
+func appendMarked(b []byte, text string, mark uint64) []byte {
+	if mark == markWhole && isWhole(text) {
+		return append(b, text...)
+	}
+	return appendText(b, text)
+}
+
+// kindOf is how a field of Value is written.
+func kindOf(number protowire.Number) protowire.Type {
+	switch number {
+	case fieldNull, fieldBool:
+		return protowire.VarintType
+	case fieldNumber:
+		return protowire.Fixed64Type
+	}
+	return protowire.BytesType
 }
 
 func isWhole(text string) bool {
