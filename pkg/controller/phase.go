@@ -18,6 +18,8 @@ type situation struct {
 	begun bool
 	// soon tells that it waits for something of which no watch tells.
 	soon bool
+	// later is after what time something is due; 0 for nothing.
+	later time.Duration
 	// remains tells whether something of it is there yet that a stop takes away.
 	remains bool
 	ready   metav1.ConditionStatus

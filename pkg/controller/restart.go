@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -81,6 +83,7 @@ func (r *versionReconciler) restart(ctx context.Context, a *attempt, now v1alpha
 	v, with := a.version, a.version.Status.StartedWith
 	var err error
 	if now.Sequences, err = r.beside(ctx, v, now); err != nil || now.Sequences == with.Sequences {
+		now.FormerUntil = with.FormerUntil
 		return &now, err
 	}
 	n := &next{with: now}
@@ -101,6 +104,9 @@ func (r *versionReconciler) restart(ctx context.Context, a *attempt, now v1alpha
 			return with, nil
 		}
 	}
+	former := render.SettingsOf(with.Settings)
+	until := a.now.Add(render.LongestWork(v, former) + former.ConnectionGrace).Truncate(time.Second)
+	now.FormerUntil = &metav1.Time{Time: until}
 	return &now, nil
 }
 
@@ -127,7 +133,7 @@ func (r *versionReconciler) beside(ctx context.Context, v *v1alpha1.Version, now
 
 // identity tells what a version was started with from all else it may be.
 func identity(with v1alpha1.StartedWith) string {
-	with.Settings = render.Lasting(with.Settings)
+	with.Settings, with.FormerUntil = render.Lasting(with.Settings), nil
 	return digestOf(with)
 }
 
@@ -161,12 +167,17 @@ func digestOf(value any) string {
 // spare tells what is not to be taken away although it is not desired: nothing of a
 // version that is not up. Of one that is, what it was started with, which only
 // another program does not desire; and what it had before a restart until the
-// entrypoint's pods of that time have answered what they had, and are gone.
+// entrypoint's pods of that time have answered what they had, and are gone, and
+// what they may have left at work in its Sequences is over.
 func (r *versionReconciler) spare(ctx context.Context, a *attempt) func(client.Object) bool {
 	if !a.isLive {
 		return func(client.Object) bool { return false }
 	}
-	id := identity(*a.version.Status.StartedWith)
+	with := *a.version.Status.StartedWith
+	id, left := identity(with), time.Duration(0)
+	if with.FormerUntil != nil {
+		left = with.FormerUntil.Sub(a.now)
+	}
 	var drained *bool
 	return func(o client.Object) bool {
 		if strings.HasPrefix(o.GetAnnotations()[apply.MadeAnnotation], id) {
@@ -175,7 +186,11 @@ func (r *versionReconciler) spare(ctx context.Context, a *attempt) func(client.O
 		if drained == nil {
 			drained = new(r.drained(ctx, a, id))
 		}
-		return !*drained
+		_, isSequence := o.(*flowsv1.Sequence)
+		if *drained && isSequence && left > 0 {
+			a.later = left
+		}
+		return !*drained || isSequence && left > 0
 	}
 }
 

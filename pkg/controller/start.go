@@ -31,35 +31,37 @@ type attempt struct {
 	// which therefore has no Deployment, and so no endpoints.
 	withheld bool
 	outcome  outcome
-	// soon: it waits for something of which no watch tells.
-	soon bool
+	// soon: it waits for something of which no watch tells; later: something is due after that time.
+	soon  bool
+	later time.Duration
 }
 
 // start makes what runs of a version be as it should, and marks in v what became
 // of it. What hinders one part hinders no other. The error is what may be gone
 // when it is tried again; what needs a person is marked.
-// begun reports that objects have been written just now and nothing is amiss,
-// soon that something is waited for of which no watch tells.
-func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (begun, soon bool, err error) {
+// In s it notes that objects have been written just now and nothing is amiss, and
+// what is waited for of which no watch tells.
+func (r *versionReconciler) start(ctx context.Context, v *v1alpha1.Version, s *situation, now time.Time) (err error) {
 	a := &attempt{version: v, now: now, isLive: isLive(v.Status.Phase)}
 	if known, err := r.settle(ctx, a); err != nil || !known {
-		return false, false, err // a change of the settings puts every version into the queue
+		return err // a change of the settings puts every version into the queue
 	}
 	a.withheld = startFailed(v, now, a.settings.StartTimeout) && !a.partsReady()
 	if a.config, err = r.readConfig(ctx, v); err != nil {
-		return false, false, err
+		return err
 	}
 	if a.verdict, err = r.checks.of(ctx, v); err != nil {
-		return false, false, err
+		return err
 	}
 	if a.have, err = r.read(ctx, v); err != nil {
-		return false, false, err
+		return err
 	}
 	if a.verdict.valid() && (a.isLive || a.config.ready) {
 		err = r.make(ctx, a)
 	}
 	err = errors.Join(err, r.observe(ctx, a))
-	return err == nil && a.outcome.made(), a.soon, err
+	s.begun, s.soon, s.later = err == nil && a.outcome.made(), a.soon, a.later
+	return err
 }
 
 // partsReady reports whether all is ready that an entrypoint needs to answer.

@@ -85,7 +85,7 @@ func (r *versionReconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) 
 // advance starts or stops, and sums up what became of that.
 func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s *situation, now time.Time) (result reconcile.Result, err error) {
 	if s.run {
-		s.begun, s.soon, err = r.start(ctx, v, now)
+		err = r.start(ctx, v, s, now)
 	} else {
 		s.remains, err = r.stop(ctx, v, now)
 	}
@@ -100,10 +100,12 @@ func (r *versionReconciler) advance(ctx context.Context, v *v1alpha1.Version, s 
 // next is when to look again although nothing is heard of; 0 for never.
 func (s situation) next(v *v1alpha1.Version, now time.Time, timeout time.Duration) time.Duration {
 	switch {
-	case s.run && s.ready == metav1.ConditionTrue, !s.run && !s.remains:
-		return 0
 	case s.soon:
 		return time.Second
+	case s.run && s.ready == metav1.ConditionTrue:
+		return s.later
+	case !s.run && !s.remains:
+		return 0
 	case s.run && !s.failed:
 		if since, failing := v.FailedSince(); failing {
 			if left := timeout - now.Sub(since); left > 0 {

@@ -4,8 +4,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
 // holding is when a changed setting holds for a version that runs.
@@ -122,4 +125,9 @@ func (in Input) by(record map[string]string) []Object {
 		return nil
 	}
 	return objects
+}
+
+// LongestWork is how long work for a request may go on, behind its answer too.
+func LongestWork(v *v1alpha1.Version, s Settings) time.Duration {
+	return Input{Version: v, Settings: s}.longest()
 }

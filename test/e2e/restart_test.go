@@ -83,7 +83,16 @@ func (c *callers) more(n place, some int) {
 // takes them on by a restart without losing a request.
 func TestRestartLosesNothing(t *testing.T) {
 	n := newRuntime(t) // not beside others: it changes the settings of all
+	for _, key := range []string{"timeout", "background-timeout", "connection-grace"} {
+		n.Set("config-krt", "krt-system", key, "8s")
+	}
 	n.version("kept", nil)
+	n.Eventually(func() error {
+		if got := n.Get("version/kept", "{.status.startedWith.settings.connection-grace}"); got != "8s" {
+			return fmt.Errorf("it is not started with what was set, but with %q", got)
+		}
+		return nil
+	})
 	n.Ready("version/kept")
 	n.publish("kept")
 	n.published("kept")
@@ -102,14 +111,14 @@ func TestRestartLosesNothing(t *testing.T) {
 	require.Equal(t, "Published", n.Get("version/kept", "{.status.phase}"))
 
 	// Mended, with another setting beside: the restart goes on.
-	n.Set("config-krt", "krt-system", "timeout", "25s")
+	n.Set("config-krt", "krt-system", "timeout", "9s")
 	n.Set("config-krt", "krt-system", "channel-template", "apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nspec: {delivery: {retry: 1}}\n")
 	n.In("wait", "version/kept", "--for=condition=Current", "--timeout=2m")
 	n.Ready("version/kept")
 	require.Contains(t, n.Get("version/kept", "{.status.startedWith.settings.channel-template}"), "retry: 1")
 	c.more(n, 20)
 	beside := "kept-one-" + n.Get("version/kept", "{.status.startedWith.sequences}")
-	n.Eventually(func() error { // once the entrypoint's former pod has gone
+	n.Eventually(func() error { // once the entrypoint's former pod has gone, and what it may have left at work is over
 		if left := n.In("get", "sequences", "-o", "jsonpath={.items[*].metadata.name}"); left != beside {
 			return fmt.Errorf("there are the Sequences %s, not %s alone", left, beside)
 		}

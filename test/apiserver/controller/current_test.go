@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -48,6 +49,11 @@ func (p *place) current(name, reason, message string) *v1alpha1.Version {
 func (p *place) restart(name, token string) {
 	p.Helper()
 	p.patch(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}}, fmt.Sprintf(`{"spec": {"restart": %q}}`, token))
+}
+
+func (p *place) patchStatus(v *v1alpha1.Version, text string) {
+	p.Helper()
+	require.NoError(p, p.Status().Patch(p.Context(), v, client.RawPatch(types.MergePatchType, []byte(text))))
 }
 
 // made are the names of Sequences, and what tells how all that serves was last made.
@@ -133,7 +139,9 @@ func (p *place) settingsAreTakenOnByARestart() {
 	require.True(p, p.read("v-entrypoint", config))
 	require.Contains(p, config.Data["entrypoint.json"], beside)
 	require.True(p, p.read("v-greeting", &flowsv1.Sequence{}), "a pod of before may still send to it")
+	require.WithinDuration(p, time.Now().Add(time.Hour), v.Status.StartedWith.FormerUntil.Time, 10*time.Minute, "work that was begun goes on in it")
 	p.remove(old)
+	p.patchStatus(v, `{"status": {"startedWith": {"formerUntil": "2026-01-01T00:00:00Z"}}}`)
 	require.True(p, p.soon(func() bool {
 		sequences, _ := p.made("v")
 		return len(sequences) == 1 && sequences[0] == beside

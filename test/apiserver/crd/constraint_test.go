@@ -26,6 +26,7 @@ spec:
     proto: public_input.proto
     files: [{path: public_input.proto, content: 'syntax = "proto3";'}]
     timeout: 30s
+    backgroundTimeout: 1h
     delivery: Sequence
     replicas: 1
   config: {variables: [CURRENCY], files: [CERT]}
@@ -48,7 +49,7 @@ status:
   observedGeneration: 1
   address: {url: 'http://full.default.svc.cluster.local'}
   conditions: [{type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}]
-  startedWith: {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, restart: '2026-01-01T00:00:00Z'}
+  startedWith: {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
   workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com'}]

@@ -105,6 +105,9 @@ var creations = []struct {
 	{"no time", set(entrypoint, "timeout", "0s"), "spec.entrypoint.timeout", badTimeout},
 	{"a negative time", set(entrypoint, "timeout", "-3s"), "spec.entrypoint.timeout", badTimeout},
 	{"a time in words", set(entrypoint, "timeout", "soon"), "spec.entrypoint.timeout", badTimeout},
+	{"the longest background timeout", set(entrypoint, "backgroundTimeout", "24h"), "", ""},
+	{"a longer background timeout", set(entrypoint, "backgroundTimeout", "24h1s"), "spec.entrypoint.backgroundTimeout",
+		"a background timeout is a duration such as 10m or 2h, at least 1ms and at most 24h"},
 	{"a node's timeout", set(node, "timeout", "1m30s"), "", ""},
 	{"a node's longer timeout", set(node, "timeout", "10m"), "spec.nodes[0].timeout", badTimeout},
 

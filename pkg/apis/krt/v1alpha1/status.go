@@ -72,6 +72,10 @@ type StartedWith struct {
 	// Restart is spec.restart as of that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`
+	// FormerUntil is until when the Sequences that it had before a restart are kept: work that was
+	// begun goes on in them behind its answer. Empty unless others were made beside those it had.
+	// +optional
+	FormerUntil *metav1.Time `json:"formerUntil,omitempty"`
 }
 
 // Address is where a version takes events (Knative's Addressable).
