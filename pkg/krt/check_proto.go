@@ -2,8 +2,11 @@ package krt
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -18,7 +21,38 @@ func (r *reader) checkProtos(ctx context.Context, root *os.Root, m *Manifest, o 
 	for _, e := range all.LeftOut() {
 		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true, Text: "no code is made of this proto, which does not compile: " + e.Text}, "")
 	}
+	r.checkModules(root, m, all)
 	return nil
+}
+
+// checkModules warns of Python modules that were made of another state of their proto: they
+// drop the fields that they do not know.
+func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
+	seen := map[string]bool{}
+	for _, n := range m.Nodes {
+		if path.Ext(n.Src) != ".py" {
+			continue
+		}
+		for _, folder := range []string{path.Dir(n.Src), "."} {
+			if seen[folder] {
+				continue
+			}
+			seen[folder] = true
+			for _, name := range namesIn(root, folder) {
+				if !strings.HasSuffix(name, "_pb2.py") {
+					continue
+				}
+				text, err := readAtMost(root, path.Join(folder, name), maxCode)
+				if err != nil {
+					continue
+				}
+				if proto := all.StaleModule(text); proto != "" {
+					r.add(Problem{File: path.Join(folder, name), Warning: true,
+						Text: fmt.Sprintf("was made of another state of %s; make it again with kn-krt generate, or delete it", proto)}, "")
+				}
+			}
+		}
+	}
 }
 
 // EntrypointProto returns the proto that the manifest in bundle names, "" if it names none

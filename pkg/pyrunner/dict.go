@@ -38,7 +38,7 @@ func (n *node) findGeneration(ctx context.Context) {
 	if n.config.dicts = generation.Dicts; !n.config.dicts {
 		return
 	}
-	protos, err := schema.CompileAll(ctx, root, schema.Options{})
+	protos, err := schema.CompileAll(ctx, root, schema.Options{Entry: krt.EntrypointProto(root)})
 	if err != nil && manifest.Entrypoint.Proto != "" {
 		// Another proto of the bundle may be wrong: what callers send is in this one.
 		protos, err = schema.Compile(ctx, root, manifest.Entrypoint.Proto, schema.Options{})
