@@ -2,6 +2,9 @@ package pyrunner_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,4 +164,19 @@ func (n *node) room(name string) string {
 	require.Equal(n.t, "shop.Response", out.event.Message)
 	renamed := &event.Event{Message: "google.protobuf.StringValue", Data: out.event.Data}
 	return stringOf(n.t, renamed)
+}
+
+func TestAnEditionThatProtobufDoesNotKnowIsNamed(t *testing.T) {
+	python, err := pyrunner.FindPython(os.Getenv)
+	require.NoError(t, err)
+	version, err := exec.CommandContext(t.Context(), python, "-c", "import google.protobuf as g; print(g.__version__)").Output()
+	require.NoError(t, err)
+	if major, _, _ := strings.Cut(string(version), "."); len(major) > 1 || major > "4" {
+		t.Skip("this protobuf knows editions")
+	}
+	n := begin(t, map[string]string{
+		"src/model/main.py":  "from public_input_pb2 import Request\ndef handler(ctx, data): return Request()",
+		"public_input.proto": "edition = \"2023\";\npackage shop;\nmessage Request { string room_name = 1; }\n",
+	}, nil, pyrunner.Options{})
+	n.log.await(t, "the proto of public_input_pb2.py has an edition, which the installed protobuf "+strings.TrimSpace(string(version))+" does not know")
 }

@@ -43,7 +43,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         if spec is None or spec.loader is None or spec.origin == own:
             if ours == name:
                 logs.emit("I", "%s is missing: made from the bundle's proto" % _file(name))
-            loader = _Alias(ours) if ours != name else importlib.machinery.SourceFileLoader(name, own)
+            loader = _Alias(ours) if ours != name else _Made(name, own)
             return importlib.util.spec_from_loader(name, loader, origin=own)
         spec.loader = _Wary(spec.loader, own)
         return spec
@@ -70,6 +70,27 @@ class _Alias(importlib.abc.Loader):
 
     def exec_module(self, module):
         sys.modules[module.__name__] = importlib.import_module(self._name)
+
+
+class _Made(importlib.machinery.SourceFileLoader):
+    """Runs a module that is made, and says what it lacks."""
+
+    def exec_module(self, module):
+        try:
+            super().exec_module(module)
+        except TypeError as error:
+            raise _explained(error, self.path) from None
+
+
+def _explained(error, made):
+    """An error that names what protobuf does not know; error itself if that is not it."""
+    with open(made, encoding="utf-8") as file:
+        if "b\\x08editions" not in file.read():  # how a descriptor says that it has an edition
+            return error
+    return ImportError(
+        "the proto of %s has an edition, which the installed protobuf %s does not know: install protobuf 5.28 or later,"
+        ' or write syntax = "proto3" in the proto' % (os.path.basename(made), google.protobuf.__version__)
+    )
 
 
 class _Wary(importlib.abc.Loader):
@@ -99,6 +120,8 @@ class _Wary(importlib.abc.Loader):
         descriptor_pool.Default = lambda: _Pool(before())
         try:
             exec(code, module.__dict__)
+        except TypeError as error:
+            raise _explained(error, self._made) from None
         finally:
             descriptor_pool.Default = before
 
