@@ -4,6 +4,7 @@ package child_test
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -20,14 +21,17 @@ func start(t *testing.T, script string) (*child.Process, *bufio.Reader) {
 	t.Helper()
 	s := child.NewStarter()
 	cmd := exec.Command("/bin/sh", "-c", script)
-	out, err := cmd.StdoutPipe()
+	out, in, err := os.Pipe() // not StdoutPipe, which ends with the process
 	require.NoError(t, err)
+	cmd.Stdout = in
 	p, err := s.Start(cmd)
 	require.NoError(t, err)
+	require.NoError(t, in.Close())
 	t.Cleanup(func() {
 		p.Kill()
 		<-p.Done()
 		s.Close()
+		_ = out.Close()
 	})
 	return p, bufio.NewReader(out)
 }

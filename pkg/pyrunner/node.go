@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -87,63 +86,6 @@ func (n *node) prepare() (err error) {
 		return fmt.Errorf("cannot make a folder for the Python shim: %w", err)
 	}
 	return WriteShim(n.scratch)
-}
-
-// command returns how a Python process is started: "zygote" or "worker".
-func (n *node) command(mode, modules string) (command, error) {
-	settings, err := n.config.settings(n.scratch, modules)
-	return command{[]string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, n.environ}, err
-}
-
-// startHost starts what makes workers. First is a worker that there is already,
-// or nil.
-func (n *node) startHost(ctx context.Context) (first *worker, err error) {
-	modules := n.makeModules(ctx)
-	afresh, err := n.command("worker", modules)
-	if err != nil {
-		return nil, err
-	}
-	n.starter = child.NewStarter()
-	l := newLone(n.starter, afresh, n.config.maxMessageBytes)
-	n.host = l
-	switch {
-	case !n.config.fork:
-		return nil, nil
-	case n.config.gpu:
-		n.forksNot("it has a GPU (gpu: true)")
-		return nil, nil
-	}
-	forking, err := n.command("zygote", modules)
-	if err != nil {
-		return nil, err
-	}
-	out, err := n.pipe()
-	if err != nil {
-		return nil, err
-	}
-	p, w, err := startWorker(n.starter, forking, out, n.config.maxMessageBytes)
-	if err != nil {
-		return nil, err
-	}
-	obstacle, err := w.await(ctx)
-	switch {
-	case err != nil:
-		p.Kill()
-		<-p.Done()
-		return nil, errors.Join(err, w.conn.Close())
-	case obstacle != "":
-		n.forksNot(obstacle)
-		w.number = n.numbers.Add(1)
-		l.adopt(p)
-		return w, nil
-	}
-	n.host = newZygote(p, w, n.config.maxMessageBytes)
-	return nil, nil
-}
-
-// forksNot says once why the node's workers are not forked, though they should be.
-func (n *node) forksNot(obstacle string) {
-	n.log.Warn(fmt.Sprintf("node %q is not forked: %s; each worker starts afresh, with an init of its own", n.config.node, obstacle))
 }
 
 // pipe returns where a process writes its output; what it writes is logged.

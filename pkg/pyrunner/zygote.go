@@ -13,19 +13,6 @@ import (
 	"krt.dev/kn-krt/pkg/child"
 )
 
-// host makes workers.
-type host interface {
-	// spawn starts a worker with output as its standard output, which it closes.
-	// The worker may still have to become ready: see worker.await.
-	spawn(number uint32, output *os.File) (*worker, error)
-	// failed is closed when no more workers can be made; err says why.
-	failed() (over <-chan struct{}, err func() error)
-	// close ends all processes, in an orderly way those that have run init and are
-	// not at work, and returns when they are gone: after grace it kills. Idle are the
-	// workers that nobody has.
-	close(idle []*worker, grace time.Duration)
-}
-
 // Commands to the zygote: 1 byte command, 32 bits worker, 32 bits argument.
 const (
 	commandSpawn  = 1
