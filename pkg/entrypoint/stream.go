@@ -89,7 +89,8 @@ type reflectionV1Alpha struct {
 
 // ServerReflectionInfo implements v1alpha.ServerReflectionServer.
 func (r reflectionV1Alpha) ServerReflectionInfo(stream v1alpha.ServerReflection_ServerReflectionInfoServer) error {
-	return r.ServerReflectionServer.ServerReflectionInfo(ending[v1alpha.ServerReflectionRequest, v1alpha.ServerReflectionResponse]{stream, r.leaving})
+	s := ending[v1alpha.ServerReflectionRequest, v1alpha.ServerReflectionResponse]{stream, r.leaving}
+	return r.ServerReflectionServer.ServerReflectionInfo(s)
 }
 
 // ending is a stream that ends when the entrypoint begins to stop.

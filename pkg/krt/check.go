@@ -87,7 +87,8 @@ func (r *reader) checkEntrypoint(e Entrypoint) {
 		r.field("entrypoint.proto", "is %.80q; it must end in .proto", e.Proto)
 	}
 	if e.BackgroundTimeout > maxRevision {
-		r.add(Problem{Warning: true, Note: true, Text: "on a cluster one call of a node ends after 600s, unless Knative allows its revisions more (setting revision-timeout) " +
+		r.add(Problem{Warning: true, Note: true, Text: "on a cluster one call of a node ends after 600s, " +
+			"unless Knative allows its revisions more (setting revision-timeout) " +
 			"or the entrypoint calls its only pod directly"}, "entrypoint.backgroundTimeout")
 	}
 	if e.Image != "" {

@@ -123,7 +123,8 @@ func (n *node) bounded(c *HandlerContext) (Output, error) {
 		}
 	case <-timer.C:
 	}
-	return Output{}, &failure{code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline, fmt.Errorf("no answer within %s, the node's timeout", n.timeout)}
+	err := fmt.Errorf("no answer within %s, the node's timeout", n.timeout)
+	return Output{}, &failure{code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline, err}
 }
 
 // inTurn runs the handler once it is the call's turn.

@@ -31,9 +31,11 @@ func (s *Store) write(ctx context.Context, statement string, args ...any) (sql.R
 		}
 		if removed == 0 {
 			return nil, &problem{http.StatusInsufficientStorage, fmt.Sprintf(
-				"the store is full: its documents have reached the limit of %d bytes; remove the file, or keep this version's data in another folder", s.options.MaxBytes)}
+				"the store is full: its documents have reached the limit of %d bytes; "+
+					"remove the file, or keep this version's data in another folder", s.options.MaxBytes)}
 		}
-		s.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed", "removed", removed, "limit", s.options.MaxBytes)
+		s.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed",
+			"removed", removed, "limit", s.options.MaxBytes)
 	}
 }
 
