@@ -78,14 +78,19 @@ func runTest(ctx context.Context, o testOptions) error {
 			failed = append(failed, s.nodes[0])
 		}
 	}
+	return o.concludeTests(b.Manifest.Version, failed, len(sources)-without, without)
+}
+
+// concludeTests reports what became of the tests: the nodes whose tests failed, and how many
+// source folders had tests, and had none.
+func (o testOptions) concludeTests(version string, failed []string, tested, without int) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("tests failed: %s", strings.Join(failed, ", "))
 	}
-	if without == len(sources) {
-		return withHint(fmt.Errorf("version %s has no tests beside its nodes", b.Manifest.Version),
+	if tested == 0 {
+		return withHint(fmt.Errorf("version %s has no tests beside its nodes", version),
 			"Write them in files test_*.py or *_test.go in the folder of a node.")
 	}
-	fmt.Fprintf(o.streams.Out, "Tests of version %s passed: %s tested, %d without tests\n",
-		b.Manifest.Version, count(len(sources)-without, "source folder"), without)
+	fmt.Fprintf(o.streams.Out, "Tests of version %s passed: %s tested, %d without tests\n", version, count(tested, "source folder"), without)
 	return nil
 }

@@ -101,20 +101,30 @@ func (v *inventory) addOne(path string, e entry) error {
 	e.spelling, e.composed = maphash.String(v.seed, path), maphash.String(v.seed, norm.NFC.String(path))
 	key := maphash.String(v.seed, fold(path))
 	old, exists := v.seen[key]
-	switch {
-	case exists && old.spelling != e.spelling && old.composed == e.composed:
-		return fmt.Errorf("%.100q clashes with another name that differs only in how its accents are written (Unicode form: %+.100[1]q)", path)
-	case exists && old.spelling != e.spelling:
-		return fmt.Errorf("%.100q clashes with another name that differs in letter case only", path)
-	case exists && old.folder != e.folder:
-		return fmt.Errorf("%.100q is a file and a folder at once", path)
-	case exists && old.listed && e.listed:
-		return errors.New("it stands twice in the archive")
-	case !exists && len(v.seen) >= v.limits.MaxEntries:
+	if exists {
+		if err := clash(path, old, e); err != nil {
+			return err
+		}
+	} else if len(v.seen) >= v.limits.MaxEntries {
 		return fmt.Errorf("the bundle holds more than %d files and folders", v.limits.MaxEntries)
 	}
 	e.listed = e.listed || old.listed
 	v.seen[key] = e
+	return nil
+}
+
+// clash says why old and e cannot both be at path.
+func clash(path string, old, e entry) error {
+	switch {
+	case old.spelling != e.spelling && old.composed == e.composed:
+		return fmt.Errorf("%.100q clashes with another name that differs only in how its accents are written (Unicode form: %+.100[1]q)", path)
+	case old.spelling != e.spelling:
+		return fmt.Errorf("%.100q clashes with another name that differs in letter case only", path)
+	case old.folder != e.folder:
+		return fmt.Errorf("%.100q is a file and a folder at once", path)
+	case old.listed && e.listed:
+		return errors.New("it stands twice in the archive")
+	}
 	return nil
 }
 

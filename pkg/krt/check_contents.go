@@ -69,10 +69,8 @@ func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *Contents) {
 		switch {
 		case n.Src == "" || r.reported(at):
 		case b.Kind(n) == KindGoSource && path.Ext(n.Src) != ".go":
-			for _, name := range namesIn(root, n.Src) {
-				if path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") || name == "go.mod" || name == "go.sum" {
-					need(at, "file", path.Join(n.Src, name))
-				}
+			for _, name := range slices.DeleteFunc(namesIn(root, n.Src), notGoSource) {
+				need(at, "file", path.Join(n.Src, name))
 			}
 		default:
 			need(at, "src", n.Src)
@@ -80,10 +78,16 @@ func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *Contents) {
 	}
 }
 
+// notGoSource says that no Go build needs the file.
+func notGoSource(name string) bool {
+	return (path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go")) && name != "go.mod" && name != "go.sum"
+}
+
 // why says by which rule name is left out, and what to do about it.
 func (c *Contents) why(name string) string {
 	for _, o := range c.Left {
-		if o.Name != name && !(strings.HasSuffix(o.Name, "/") && strings.HasPrefix(name, o.Name)) {
+		within := strings.HasSuffix(o.Name, "/") && strings.HasPrefix(name, o.Name)
+		if o.Name != name && !within {
 			continue
 		}
 		switch {

@@ -156,16 +156,22 @@ func (g *ignorer) ignore(name string, folder bool) *rule {
 		g.rules = g.rules[:last]
 	}
 	for i := range slices.Backward(g.rules) {
-		r := &g.rules[i]
-		if r.folders && !folder || !r.match(strings.TrimPrefix(name, r.base)) || r.ifKey && (folder || !g.holdsKey(name)) {
-			continue
+		if r := &g.rules[i]; g.decides(r, name, folder) {
+			return r
 		}
-		return r
 	}
 	if _, err := g.root.Stat(path.Join(name, "pyvenv.cfg")); folder && err == nil {
 		return &rule{reason: Needless, from: "a built-in rule"}
 	}
 	return nil
+}
+
+// decides says that rule r is about name.
+func (g *ignorer) decides(r *rule, name string, folder bool) bool {
+	if r.folders && !folder || !r.match(strings.TrimPrefix(name, r.base)) {
+		return false
+	}
+	return !r.ifKey || !folder && g.holdsKey(name)
 }
 
 // holdsKey tells whether the file name holds a private key, as text or in DER.

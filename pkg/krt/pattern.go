@@ -84,7 +84,7 @@ func translate(to *strings.Builder, glob string) error {
 		after := strings.TrimLeft(rest, "*")
 		stars := len(rest) - len(after)
 		alone := stars > 1 && (i == 0 || glob[i-1] == '/')
-		switch c := rest[0]; {
+		switch {
 		case alone && strings.HasPrefix(after, "/"):
 			to.WriteString(`(?:.*/)?`)
 			i += stars + 1
@@ -94,27 +94,36 @@ func translate(to *strings.Builder, glob string) error {
 		case stars > 0:
 			to.WriteString(`[^/]*`)
 			i += stars
-		case c == '?':
-			to.WriteString(`[^/]`)
-			i++
-		case c == '[':
-			class, length := translateClass(rest)
+		default:
+			length := translateOne(to, rest)
 			if length == 0 {
 				return errNoGlob
 			}
-			to.WriteString(class)
 			i += length
-		case c == '\\' && len(rest) == 1:
-			return errNoGlob
-		case c == '\\':
-			to.WriteString(quoted(rest[1]))
-			i += 2
-		default:
-			to.WriteString(quoted(rest[0]))
-			i++
 		}
 	}
 	return nil
+}
+
+// translateOne writes what stands for one character at the beginning of glob, and returns how
+// long that is; 0 if it does not end.
+func translateOne(to *strings.Builder, glob string) (length int) {
+	switch c := glob[0]; {
+	case c == '?':
+		to.WriteString(`[^/]`)
+	case c == '[':
+		class, length := translateClass(glob)
+		to.WriteString(class)
+		return length
+	case c == '\\' && len(glob) == 1:
+		return 0
+	case c == '\\':
+		to.WriteString(quoted(glob[1]))
+		return 2
+	default:
+		to.WriteString(quoted(c))
+	}
+	return 1
 }
 
 // quoted is the byte c as an expression.
@@ -136,34 +145,49 @@ func translateClass(glob string) (expression string, length int) {
 	}
 	last := -1 // the character that a range may begin with
 	for first := i; i < len(glob); i++ {
-		c := glob[i]
+		name, posix := posixClass(glob[i:])
 		switch {
-		case c == ']' && i > first:
+		case glob[i] == ']' && i > first:
 			return classExpression(set, negated), i + 1
-		case c == '[' && strings.HasPrefix(glob[i:], "[:") && strings.Contains(glob[i:], ":]"):
-			end := i + strings.Index(glob[i:], ":]")
-			if !addClass(&set, glob[i+len("[:"):end]) {
-				return "", 0
-			}
-			i, last = end+1, -1
-			continue
-		case c == '-' && last >= 0 && i+1 < len(glob) && glob[i+1] != ']':
-			i++
-			if glob[i] == '\\' && i+1 < len(glob) {
-				i++
-			}
-			for b := last; b <= int(glob[i]); b++ {
-				set[b] = true
-			}
+		case posix && !addClass(&set, name):
+			return "", 0
+		case posix:
+			i, last = i+len("[:")+len(name)+len(":]")-1, -1
+		case last >= 0 && isRange(glob[i:]):
+			i = escapedAt(glob, i+1)
+			addRange(&set, last, int(glob[i]))
 			last = -1
-			continue
-		case c == '\\' && i+1 < len(glob):
-			i++
-			c = glob[i]
+		default:
+			i = escapedAt(glob, i)
+			set[glob[i]], last = true, int(glob[i])
 		}
-		set[c], last = true, int(c)
 	}
 	return "", 0
+}
+
+func addRange(set *[256]bool, from, to int) {
+	for b := from; b <= to; b++ {
+		set[b] = true
+	}
+}
+
+// isRange says that text begins with the "-" of a range and its end.
+func isRange(text string) bool { return len(text) > 1 && text[0] == '-' && text[1] != ']' }
+
+// posixClass returns the name of the class, "[:name:]", that text begins with.
+func posixClass(text string) (name string, ok bool) {
+	if rest, begins := strings.CutPrefix(text, "[:"); begins {
+		name, _, ok = strings.Cut(rest, ":]")
+	}
+	return name, ok
+}
+
+// escapedAt returns where the character at i stands: behind the backslash, if that is one.
+func escapedAt(glob string, i int) int {
+	if glob[i] == '\\' && i+1 < len(glob) {
+		return i + 1
+	}
+	return i
 }
 
 // addClass adds the characters of a POSIX class, which git has as in the C locale.

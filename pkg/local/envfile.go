@@ -88,10 +88,7 @@ func (p *envParser) next() (name, value string, err error) {
 		return "", "", nil
 	}
 	before, after, ok := strings.Cut(line, "=")
-	name = strings.TrimSpace(before)
-	if rest, exported := strings.CutPrefix(name, "export"); exported && strings.TrimLeft(rest, " \t") != rest {
-		name = strings.TrimSpace(rest)
-	}
+	name = withoutExport(strings.TrimSpace(before))
 	if !ok || !envName.MatchString(name) {
 		return "", "", errors.New("the line is not of the form NAME=VALUE")
 	}
@@ -107,6 +104,14 @@ func (p *envParser) next() (name, value string, err error) {
 		err = errors.New("the value is not text in UTF-8")
 	}
 	return name, value, err
+}
+
+// withoutExport takes away what shells want before a name.
+func withoutExport(name string) string {
+	if rest, exported := strings.CutPrefix(name, "export"); exported && strings.TrimLeft(rest, " \t") != rest {
+		return strings.TrimSpace(rest)
+	}
+	return name
 }
 
 // unquoted returns the value that stands after "=", without a comment.

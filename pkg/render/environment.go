@@ -68,6 +68,12 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	}
 	add("KRT_BACKGROUND_TIMEOUT", in.background().String())
 	add("KRT_MAX_MESSAGE_BYTES", strconv.Itoa(in.Settings.MaxMessageBytes))
+	in.addWorkers(n, add)
+	return lastOfEach(env)
+}
+
+// addWorkers adds what a runner is told about how many calls it works on at once.
+func (in Input) addWorkers(n v1alpha1.Node, add func(name, value string)) {
 	if workers := in.workers(n); workers > 0 {
 		add("KRT_WORKERS", strconv.Itoa(workers))
 	}
@@ -80,7 +86,6 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	if n.GPU { // the runner does not fork then
 		add("KRT_GPU", "true")
 	}
-	return lastOfEach(env)
 }
 
 // lastOfEach drops variables that one with the same name follows. Server-side

@@ -117,13 +117,10 @@ func list(fsys fs.FS) (paths []string, err error) {
 		if entries++; entries > mostEntries {
 			return fmt.Errorf("more than %d files", mostEntries)
 		}
-		if entry.IsDir() {
-			_, err := fs.Stat(fsys, path.Join(file, "pyvenv.cfg"))
-			if file != "." && (strings.HasPrefix(entry.Name(), ".") || err == nil) {
-				return fs.SkipDir
-			}
+		if entry.IsDir() && file != "." && holdsNoProtos(fsys, file) {
+			return fs.SkipDir
 		}
-		if entry.Type().IsRegular() && path.Ext(file) == ".proto" && !strings.HasPrefix(entry.Name(), ".") && !wellKnown(file) {
+		if entry.Type().IsRegular() && isProto(file) {
 			paths = append(paths, file)
 		}
 		return nil
@@ -133,6 +130,17 @@ func list(fsys fs.FS) (paths []string, err error) {
 	}
 	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") })
 	return paths, nil
+}
+
+// isProto says that a file of the bundle is a proto of its own.
+func isProto(file string) bool {
+	return path.Ext(file) == ".proto" && !strings.HasPrefix(path.Base(file), ".") && !wellKnown(file)
+}
+
+// holdsNoProtos says that a folder is hidden, or a virtual environment of Python.
+func holdsNoProtos(fsys fs.FS, folder string) bool {
+	_, err := fs.Stat(fsys, path.Join(folder, "pyvenv.cfg"))
+	return err == nil || strings.HasPrefix(path.Base(folder), ".")
 }
 
 // originals returns paths without those whose text an earlier one has. What cannot be read, or

@@ -34,11 +34,19 @@ func TestOnCluster(t *testing.T) {
 				n.Python()
 			}
 			n.Install()
+			release := n.HoldSettings()
+			t.Cleanup(release)
 			for _, variant := range variants() {
 				if variant != conformance.Unsteady {
 					n.Apply(conformanceVersion(t, n, conformance.Sequence, language, variant))
 				}
 			}
+			for _, variant := range variants() {
+				if variant != conformance.Unsteady {
+					n.Ready("version/" + string(variant))
+				}
+			}
+			release()
 			for _, variant := range variants() {
 				t.Run(string(variant), func(t *testing.T) {
 					if variant != conformance.Unsteady {

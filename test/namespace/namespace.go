@@ -25,6 +25,8 @@ type Namespace struct {
 
 	t   *testing.T
 	ctx context.Context
+	// settled says that kn-krt's settings are this test's alone.
+	settled bool
 }
 
 // New makes a namespace that goes with the test. Without a cluster the test is

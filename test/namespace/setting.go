@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,10 +34,18 @@ type before struct {
 
 const beforePrefix = "before.krt.dev/" // and the setting's key
 
+// settings names the ConfigMap with kn-krt's own settings.
+const settings = "config-krt"
+
 // Set changes a setting in a ConfigMap of another namespace for the time of the
 // test. Where that is killed, the next process that uses the cluster restores it.
+// kn-krt's own settings are this test's alone until its end: see [Namespace.HoldSettings].
 func (n *Namespace) Set(name, in, key, value string) {
 	n.t.Helper()
+	if name == settings && !n.settled {
+		n.settled = true
+		n.t.Cleanup(n.lockSettings(syscall.LOCK_EX)) // after the settings are restored
+	}
 	var m configMap
 	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", name, "-n", in, "-o", "json")), &m))
 	old := before{Value: m.Data[key]}
@@ -51,6 +60,25 @@ func (n *Namespace) Set(name, in, key, value string) {
 	require.NoError(n.t, err)
 	n.Kubectl(m.patch(key, &value, new(string(note)))...)
 	n.Afterwards("kubectl", m.patch(key, old.Value, nil)...)
+}
+
+// HoldSettings keeps other processes from changing kn-krt's settings until release is
+// called: a version is made by those that hold when it is started.
+func (n *Namespace) HoldSettings() (release func()) {
+	n.t.Helper()
+	return n.lockSettings(syscall.LOCK_SH)
+}
+
+// lockSettings locks a file that all test processes of this machine know.
+func (n *Namespace) lockSettings(how int) (release func()) {
+	n.t.Helper()
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "kn-krt-test-settings.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	require.NoError(n.t, err)
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(lock.Fd()), how)
+	}
+	require.NoError(n.t, err)
+	return func() { _ = lock.Close() }
 }
 
 // patch sets a key and the note on what it was before; nil takes them away.
