@@ -49,7 +49,13 @@ func (r *request) readDict(p *Parcel) answer {
 	if err != nil {
 		return r.wrongOutput(p, fmt.Sprintf("what it returned is not the answer of rpc %s: %v", r.route.path[1:], err))
 	}
-	return answer{data: mem.SliceBuffer(data)}
+	buffers := r.entry.buffers
+	if !buffers.budget.room(int64(len(data))) {
+		return answer{failure: refusal(errBudget)}
+	}
+	counted := buffers.Get(len(data))
+	copy(*counted, data)
+	return answer{data: mem.NewBuffer(counted, buffers)}
 }
 
 // wrongOutput is the failure of a node whose answer is not the rpc's output.

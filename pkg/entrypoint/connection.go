@@ -133,6 +133,9 @@ func (s *connections) closeDeaf(now time.Time) bool {
 // is to be sent in its place: nil if the connection is closed.
 func (c *connection) sending(data mem.Buffer) mem.Buffer {
 	raw := data.ReadOnlyData()
+	if mem.IsBelowBufferPoolingThreshold(cap(raw)) {
+		return data // gRPC would not tell when it is sent; nor is it counted
+	}
 	n := int64(cap(raw))
 	switch left := c.unsent.Add(n); {
 	case left < 0:

@@ -93,6 +93,9 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if failure != nil {
 		return status.FromProto(failure).Err()
 	}
+	// As it is, even to who compresses: gRPC would hold the compressed answer, and
+	// give ours back, until it is sent, and nobody would count it.
+	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	if out = sending(ctx, out); out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")
 	}

@@ -122,19 +122,25 @@ func (r *reading) status(err error) error {
 	return status.Errorf(codes.InvalidArgument, "the message ended early: %v", err)
 }
 
-// countedReader counts what it reads for a message.
+// countedReader counts what it reads for a message before it is read.
 type countedReader struct {
 	io.Reader
-	message *reading
+	message       *reading
+	came, counted int64
 }
 
 // Read implements io.Reader.
 func (c *countedReader) Read(p []byte) (int, error) {
 	p = p[:min(len(p), windowBytes)]
-	if err := c.message.grow(int64(len(p))); err != nil {
-		return 0, err
+	if more := c.came + int64(len(p)) - c.counted; more > 0 { // a read may bring less than it could
+		if err := c.message.grow(more); err != nil {
+			return 0, err
+		}
+		c.counted += more
 	}
-	return c.Reader.Read(p)
+	n, err := c.Reader.Read(p)
+	c.came += int64(n)
+	return n, err
 }
 
 // decompress returns what raw is when decompressed, counting it as it grows.
@@ -147,7 +153,7 @@ func (r *reading) decompress(name string, raw mem.BufferSlice, limit int64, pool
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
 	}
-	data, err := readBuffer(&countedReader{from, r}, -1, limit, pool)
+	data, err := readBuffer(&countedReader{Reader: from, message: r}, -1, limit, pool)
 	switch {
 	case err == nil:
 		return data, nil
