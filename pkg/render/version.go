@@ -43,6 +43,9 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		if node.Workers == nil && b.InTurn(n) {
 			node.Workers = new(int32(1)) // said, so that its pods follow its load
 		}
+		if n.FileContent() && len(m.Config.Files) > 0 {
+			node.ConfigFiles = v1alpha1.ConfigFilesContent
+		}
 		v.Spec.Nodes = append(v.Spec.Nodes, node)
 	}
 	for _, w := range m.Workflows {
@@ -74,9 +77,6 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 		Replicas: number[int32](n.Replicas),
 		Workers:  number[int32](n.Workers),
 		Fork:     n.Fork,
-	}
-	if n.FileContent() {
-		node.ConfigFiles = v1alpha1.ConfigFilesContent
 	}
 	if s := n.Scale; s != nil {
 		node.Scale = &v1alpha1.Scale{
