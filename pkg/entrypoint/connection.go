@@ -46,6 +46,8 @@ type connection struct {
 	net.Conn
 	listener *listener
 	once     sync.Once
+	// ownStreams is how many streams of the entrypoint's own services there are.
+	ownStreams atomic.Int32
 	// unsent is how many bytes of responses gRPC holds for it; settled once the
 	// connection is closed.
 	unsent atomic.Int64

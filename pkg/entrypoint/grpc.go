@@ -45,7 +45,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
-	own := &ownServices{Server: s, budget: e.budget}
+	own := &ownServices{Server: s}
 	grpc_health_v1.RegisterHealthServer(own, healthService{e.health, e.leaving})
 	e.registerReflection(own)
 	e.registerDescribe(own)

@@ -2,6 +2,7 @@ package entrypoint
 
 import (
 	"context"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -11,42 +12,52 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
-// ownServices registers the entrypoint's own services, whose messages gRPC reads
-// itself: each of their calls is counted with the most it may hold.
+// A connection may have one stream of the entrypoint's own services, and
+// connStreams while there are fewer than ownStreams in all.
+const (
+	connStreams = 16
+	ownStreams  = 256
+)
+
+// ownServices registers the entrypoint's own services, whose streams clients keep
+// open for as long as they like. They are bounded by themselves and take nothing
+// of the budget: who watches the health must not be in the way of callers.
 type ownServices struct {
 	*grpc.Server
-	budget *budget
+	open atomic.Int64
 }
-
-// ownBytes is the window of a stream and a message.
-const ownBytes = windowBytes + maxOwnBytes
 
 // RegisterService implements grpc.ServiceRegistrar.
 func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
-	counted := *desc
-	counted.Methods = append([]grpc.MethodDesc(nil), desc.Methods...)
-	for i := range counted.Methods {
-		handle := counted.Methods[i].Handler
-		counted.Methods[i].Handler = func(srv any, ctx context.Context, read func(any) error, i grpc.UnaryServerInterceptor) (any, error) {
-			if !s.budget.take(ownBytes) {
-				return nil, status.FromProto(refusal(errBudget)).Err()
+	bounded := *desc
+	bounded.Streams = append([]grpc.StreamDesc(nil), desc.Streams...)
+	for i := range bounded.Streams {
+		handle := bounded.Streams[i].Handler
+		bounded.Streams[i].Handler = func(srv any, stream grpc.ServerStream) error {
+			c := connectionOf(stream.Context())
+			if c == nil {
+				return status.Error(codes.Internal, "this server does not know the stream's connection")
 			}
-			defer s.budget.held.Add(-ownBytes)
-			return handle(srv, ctx, read, i)
-		}
-	}
-	counted.Streams = append([]grpc.StreamDesc(nil), desc.Streams...)
-	for i := range counted.Streams {
-		handle := counted.Streams[i].Handler
-		counted.Streams[i].Handler = func(srv any, stream grpc.ServerStream) error {
-			if !s.budget.take(ownBytes) {
-				return status.FromProto(refusal(errBudget)).Err()
+			defer s.end(c)
+			if !s.begin(c) {
+				return status.Errorf(codes.ResourceExhausted, "the connection may have no more streams of the entrypoint's own services "+
+					"(health, reflection) at once: %d, or one if all connections together have %d; try again later", connStreams, ownStreams)
 			}
-			defer s.budget.held.Add(-ownBytes)
 			return handle(srv, stream)
 		}
 	}
-	s.Server.RegisterService(&counted, impl)
+	s.Server.RegisterService(&bounded, impl)
+}
+
+// begin counts a stream on c, and reports whether there may be one more.
+func (s *ownServices) begin(c *connection) bool {
+	on, all := c.ownStreams.Add(1), s.open.Add(1)
+	return on == 1 || on <= connStreams && all <= ownStreams
+}
+
+func (s *ownServices) end(c *connection) {
+	c.ownStreams.Add(-1)
+	s.open.Add(-1)
 }
 
 // longHeader is the context key of the size, an int64, of a call's header that is
@@ -65,13 +76,21 @@ func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
 	return ctx, nil
 }
 
+// connectionOf is the connection of a gRPC call's ctx; nil if it is not known.
+func connectionOf(ctx context.Context) *connection {
+	if p, ok := peer.FromContext(ctx); ok {
+		if at, ok := p.Addr.(peerAddress); ok {
+			return at.conn
+		}
+	}
+	return nil
+}
+
 // sending counts data as unsent until gRPC has sent it on the connection of
 // ctx's call; nil if that is closed.
 func sending(ctx context.Context, data mem.Buffer) mem.Buffer {
-	if p, ok := peer.FromContext(ctx); ok {
-		if at, ok := p.Addr.(peerAddress); ok {
-			return at.conn.sending(data)
-		}
+	if c := connectionOf(ctx); c != nil {
+		return c.sending(data)
 	}
 	return data
 }
