@@ -1,15 +1,12 @@
 package entrypoint
 
 import (
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/vanguard"
 	"google.golang.org/grpc/mem"
 )
 
@@ -27,7 +24,8 @@ type transcoding struct {
 	ahead                 *mem.Reader
 	pool                  *bufferPool
 	read, limit, declared int64
-	packed                bool // compressed
+	message               *reading // nil for a request without a body
+	packing               packing
 	turn                  turn
 	response              mem.Buffer // to be freed when it is written
 }
@@ -40,8 +38,10 @@ type transcodingKey struct{}
 func (e *Entrypoint) transcode(r *http.Request) (*http.Request, *transcoding) {
 	b := &transcoding{
 		ReadCloser: r.Body, ctx: r.Context(), limit: int64(e.options.MaxMessageBytes), declared: r.ContentLength,
-		packed: r.Header.Get("Content-Encoding") != "" || r.Header.Get("Grpc-Encoding") != "",
-		pool:   e.chunks, turn: turn{slots: e.decoders},
+		pool: e.chunks, turn: turn{slots: e.decoders}, packing: unpacked(r.Header),
+	}
+	if counted, ok := r.Body.(*countedBody); ok {
+		b.message = counted.message
 	}
 	r = r.WithContext(context.WithValue(r.Context(), transcodingKey{}, b))
 	if r.Body = b; b.declared <= b.limit {
@@ -56,22 +56,30 @@ func (b *transcoding) Read(p []byte) (int, error) {
 		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body has %d bytes, the limit is %d", b.declared, b.limit))
 	}
 	if b.ahead == nil {
-		data, err := mem.ReadAll(io.LimitReader(b.ReadCloser, b.limit+envelopeBytes), b.pool)
-		b.ahead, b.read = data.Reader(), int64(data.Len())
-		data.Free() // the reader has its own reference
-		if err == nil {
-			err = b.turn.take(b.ctx, data.Len(), b.packed)
-		}
-		if err != nil {
+		if err := b.receive(); err != nil {
 			return 0, err
 		}
 	}
-	if b.ahead.Remaining() > 0 {
-		return b.ahead.Read(p)
+	return b.ahead.Read(p)
+}
+
+// receive reads the body to its end, and then, in its turn, decompresses it: what
+// waits for a client keeps no turn.
+func (b *transcoding) receive() error {
+	most := b.limit + envelopeBytes
+	data, err := mem.ReadAll(io.LimitReader(b.ReadCloser, most+1), b.pool)
+	defer data.Free() // the reader has its own reference
+	b.ahead, b.read = data.Reader(), int64(data.Len())
+	switch {
+	case err != nil:
+		return err
+	case b.read > most:
+		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body is too large: the limit is %d bytes", b.limit))
 	}
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	return n, err
+	if err := b.turn.take(b.ctx, data.Len(), b.packing != plain); err != nil || b.packing == plain {
+		return err
+	}
+	return b.unpack(data)
 }
 
 // decoded ends the time in which the body is needed.
@@ -100,9 +108,10 @@ type turn struct {
 	taken bool
 }
 
-// take waits for the turn of a body of n bytes, compressed or not.
+// take waits for the turn of a body of n bytes, compressed or not, unless it has
+// been taken before.
 func (t *turn) take(ctx context.Context, n int, packed bool) error {
-	if n <= smallBody && !packed {
+	if t.taken || n <= smallBody && !packed {
 		return nil
 	}
 	select {
@@ -120,46 +129,4 @@ func (t *turn) leave() {
 		t.taken = false
 		<-t.slots
 	}
-}
-
-// errGrown is that a body is too large when it is decompressed.
-var errGrown = errors.New("the message is too large when decompressed")
-
-// boundedGzip is gzip for the web port in which a message may not grow above
-// the limit. Transcoding bounds only what it reads, and 4 MiB can be 4 GiB.
-func (e *Entrypoint) boundedGzip() vanguard.TranscoderOption {
-	limit := int64(e.options.MaxMessageBytes)
-	return vanguard.WithCompression("gzip",
-		func() connect.Compressor { return gzip.NewWriter(io.Discard) },
-		func() connect.Decompressor { return &gunzip{limit: limit} })
-}
-
-// gunzip is a connect.Decompressor.
-type gunzip struct {
-	gzip.Reader
-	limit, left int64
-}
-
-// Reset implements connect.Decompressor.
-func (g *gunzip) Reset(r io.Reader) error {
-	g.left = g.limit
-	return unpackError(g.Reader.Reset(r))
-}
-
-// Read implements io.Reader.
-func (g *gunzip) Read(p []byte) (int, error) {
-	n, err := g.Reader.Read(p[:min(int64(len(p)), g.left+1)])
-	if g.left -= int64(n); g.left < 0 {
-		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%w: the limit is %d bytes", errGrown, g.limit))
-	}
-	return n, unpackError(err)
-}
-
-// unpackError gives what is wrong with compressed data the client's code.
-func unpackError(err error) error {
-	var coded *connect.Error
-	if err == nil || errors.Is(err, io.EOF) || errors.As(err, &coded) {
-		return err
-	}
-	return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body cannot be decompressed: %w", err))
 }

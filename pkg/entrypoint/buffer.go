@@ -3,6 +3,8 @@ package entrypoint
 import (
 	"math/bits"
 	"sync"
+
+	"google.golang.org/grpc/mem"
 )
 
 // Payload buffers are pooled in powers of two from 2 KiB to 4 MiB, so that few
@@ -57,4 +59,14 @@ func (p *bufferPool) Put(b *[]byte) {
 	}
 	*b = (*b)[:size]
 	p.tiers[tier].Put(b)
+}
+
+// keep copies data of a request into a buffer. The error is errBudget.
+func (p *bufferPool) keep(data []byte) (mem.Buffer, error) {
+	n := int64(len(data))
+	if !p.budget.take(n) {
+		return nil, errBudget
+	}
+	defer p.budget.held.Add(-n) // the buffer is counted for itself
+	return mem.Copy(data, p), nil
 }

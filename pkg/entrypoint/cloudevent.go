@@ -1,7 +1,6 @@
 package entrypoint
 
 import (
-	"context"
 	"fmt"
 	"mime"
 	"net/http"
@@ -75,11 +74,14 @@ type inEvent struct {
 func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (inEvent, bool) {
 	limit := k.entry.options.MaxMessageBytes
 	// Structured mode wraps the data in JSON and base64: twice the size.
-	in, encoding, refusal := k.entry.parseEvent(w, r, 2*int64(limit)+maxHeaderBytes)
+	waits := turn{slots: k.entry.decoders}
+	defer waits.leave()
+	in, encoding, refusal := k.entry.parseEvent(w, r, 2*int64(limit)+maxHeaderBytes, &waits)
 	var data mem.Buffer
 	if refusal == nil {
 		if k.route, refusal = k.table.choose(in, workflow); refusal == nil {
-			data, refusal = k.decode(r.Context(), in)
+			data, refusal = k.decode(in)
+			in.DataEncoded = nil // not needed any more
 		}
 	}
 	if refusal != nil {
@@ -156,20 +158,19 @@ func (t *table) choose(in *cloudevents.Event, workflow string) (*route, *eventEr
 }
 
 // decode returns the event's data as the bytes of the rpc's input message.
-func (k *ticket) decode(ctx context.Context, in *cloudevents.Event) (mem.Buffer, *eventError) {
+func (k *ticket) decode(in *cloudevents.Event) (mem.Buffer, *eventError) {
 	if n, limit := len(in.Data()), k.entry.options.MaxMessageBytes; n > limit {
 		return nil, &eventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", n, limit)}
 	}
-	waits := turn{slots: k.entry.decoders}
-	if err := waits.take(ctx, len(in.Data()), false); err != nil {
-		return nil, badEvent("the request ended before it was read: %v", err)
-	}
-	defer waits.leave()
 	data, refusal := k.table.decode(in, k.route)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return mem.Copy(data, k.entry.buffers), nil
+	kept, err := k.entry.buffers.keep(data)
+	if err != nil {
+		return nil, bodyRefusal(err)
+	}
+	return kept, nil
 }
 
 // decode returns the event's data as the bytes of the rpc's input message.

@@ -66,6 +66,11 @@ type countedBody struct {
 	came, counted int64
 }
 
+// counting reads what from makes of a message that has arrived, counting that too.
+func (r *reading) counting(from io.Reader) io.Reader {
+	return &countedBody{ReadCloser: io.NopCloser(from), message: r}
+}
+
 // Read implements io.Reader.
 func (b *countedBody) Read(p []byte) (int, error) {
 	p = p[:min(len(p), windowBytes)]
@@ -90,6 +95,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 
 // bodyError gives the budget's errors their code for those who read a body.
 func bodyError(err error) error {
+	if err == nil {
+		return nil
+	}
 	if s := refusal(err); s != nil {
 		return connect.NewError(connect.Code(s.GetCode()), err)
 	}

@@ -26,13 +26,14 @@ const (
 )
 
 // parseEvent reads a producer's CloudEvent of at most limit bytes, in binary or
-// structured mode. It says what is wrong with a request that is none.
-func (e *Entrypoint) parseEvent(w http.ResponseWriter, r *http.Request, limit int64) (*cloudevents.Event, binding.Encoding, *eventError) {
+// structured mode. Once the event has arrived it takes its turn for what comes
+// then. It says what is wrong with a request that is none.
+func (e *Entrypoint) parseEvent(w http.ResponseWriter, r *http.Request, limit int64, waits *turn) (*cloudevents.Event, binding.Encoding, *eventError) {
 	header, encoding, refusal := eventHeader(r.Header)
 	if refusal != nil {
 		return nil, encoding, refusal
 	}
-	body, refusal := e.readEventBody(w, r, limit)
+	body, refusal := readEventBody(w, r, limit, waits)
 	if refusal != nil {
 		return nil, encoding, refusal
 	}
@@ -88,21 +89,29 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *eventError) {
 	return decoded, binding.EncodingBinary, nil
 }
 
-// readEventBody reads the body of an event, decompressed.
-func (e *Entrypoint) readEventBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *eventError) {
-	body := io.Reader(http.MaxBytesReader(w, r.Body, limit))
-	switch coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); coding {
-	case "", "identity":
-	case "gzip", "x-gzip":
-		g := &gunzip{limit: limit}
-		if err := g.Reset(body); err != nil {
-			return nil, bodyRefusal(err)
-		}
-		body = g
-	default:
+// readEventBody reads the body of an event to its end, and then, in its turn,
+// decompresses it.
+func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, waits *turn) ([]byte, *eventError) {
+	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	packed := isGzip(coding)
+	if !packed && coding != "" && coding != "identity" {
 		return nil, &eventError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not supported; send gzip or none", clip(coding, 32))}
 	}
-	data, err := io.ReadAll(body)
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		return nil, bodyRefusal(err)
+	}
+	if err := waits.take(r.Context(), len(data), packed); err != nil {
+		return nil, badEvent("the request ended before it was read: %v", err)
+	}
+	counted, ok := r.Body.(*countedBody)
+	if !packed || !ok { // without a body
+		return data, nil
+	}
+	g := &gunzip{limit: limit}
+	if err = g.Reset(bytes.NewReader(data)); err == nil {
+		data, err = io.ReadAll(counted.message.counting(g))
+	}
 	if err != nil {
 		return nil, bodyRefusal(err)
 	}

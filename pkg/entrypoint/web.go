@@ -164,24 +164,21 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
 		return
 	}
-	k, refusal := h.entry.admit(h.table, route)
-	if refusal != nil {
-		h.fail(w, r, refusal)
+	k, overload := h.entry.admit(h.table, route)
+	if overload != nil {
+		h.fail(w, r, overload)
 		return
 	}
-	raw, err := io.ReadAll(r.Body) // the transcoder bounds it
 	body, _ := r.Context().Value(transcodingKey{}).(*transcoding)
+	data, err := h.read(r.Body)
 	body.decoded()
 	if err != nil {
 		k.release()
-		if !errors.As(err, new(*connect.Error)) {
-			err = connect.NewError(connect.CodeInvalidArgument, err)
-		}
 		_ = h.errors.Write(w, r, err)
 		return
 	}
 	out, failure := k.call(r.Context(), inbound{
-		data:        mem.Copy(raw, h.entry.buffers),
+		data:        data,
 		traceParent: r.Header.Get("Traceparent"),
 		traceState:  strings.Join(r.Header.Values("Tracestate"), ","),
 	})
@@ -192,6 +189,19 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body.response = out // what is written here is sent only after this has returned
 	w.Header().Set("Content-Type", "application/proto")
 	_, _ = w.Write(out.ReadOnlyData())
+}
+
+// read reads a request's message, decoded, into a buffer. The error is Connect's.
+func (h *rpcHandler) read(body io.Reader) (mem.Buffer, error) {
+	raw, err := io.ReadAll(body) // the transcoder bounds it
+	if err != nil {
+		if !errors.As(err, new(*connect.Error)) {
+			err = connect.NewError(connect.CodeInvalidArgument, err)
+		}
+		return nil, err
+	}
+	data, err := h.entry.buffers.keep(raw)
+	return data, bodyError(err)
 }
 
 func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status) {
