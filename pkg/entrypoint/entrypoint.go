@@ -136,8 +136,10 @@ type Entrypoint struct {
 	health       *health.Server
 	inFlight     atomic.Int64
 	ready        atomic.Bool
-	// swap guards the change of tables; closed says that the last one has been let go.
+	// swap guards the change of tables; served are those that may have requests
+	// left; closed says that the last one has been let go.
 	swap   sync.Mutex
+	served []*table
 	closed bool
 	// leaving ends when the entrypoint begins to stop.
 	leaving context.Context

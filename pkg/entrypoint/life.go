@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,6 +30,7 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 		return nil, fmt.Errorf("cannot serve version %q: the entrypoint is stopping", t.version.Name)
 	}
 	old := e.table.Swap(t)
+	e.served = append(slices.DeleteFunc(e.served, (*table).left), t)
 	e.reportHealth(old, t)
 	if old == nil {
 		return nil, nil
@@ -37,14 +39,21 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 	return old.drained, nil
 }
 
-// close lets the last table go and returns it. There is none after it.
-func (e *Entrypoint) close() *table {
+// close lets the last table go. There is none after it. It returns what is closed
+// once no request of any table is left.
+func (e *Entrypoint) close() <-chan struct{} {
 	e.swap.Lock()
 	defer e.swap.Unlock()
 	e.closed = true
-	t := e.table.Load()
-	t.release()
-	return t
+	e.table.Load().release()
+	drained := make(chan struct{})
+	go func() { // ends: what is left of requests is ended when a stop takes too long
+		defer close(drained)
+		for _, t := range e.served {
+			<-t.drained
+		}
+	}()
+	return drained
 }
 
 // Serve serves on l until ctx is done, then stops gracefully: no new
@@ -106,10 +115,10 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) erro
 	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
 	defer cancel()
 	errWeb := callers(ctx)
-	t := e.close()
+	left := e.close()
 	var err error
 	select {
-	case <-t.drained:
+	case <-left:
 		e.end(errStopping)
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped with %d requests unfinished after %s", e.inFlight.Load(), e.options.ConnectionGrace)

@@ -2,6 +2,7 @@ package entrypoint_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -136,21 +137,46 @@ func TestAStopThatTakesTooLongIsForced(t *testing.T) {
 	require.Error(t, <-answer)
 }
 
+// TestAWorkflowBehindAnEarlyReplyIsWaitedFor: that of a version which has been
+// replaced meanwhile too.
 func TestAWorkflowBehindAnEarlyReplyIsWaitedFor(t *testing.T) {
-	f := newFixture(t)
-	release, finished := make(chan struct{}), make(chan struct{})
-	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
-		f.post("/reply", f.replyTo(in, "early"))
-		<-release
-		close(finished)
-		return http.StatusAccepted, nil
-	})), quick())
-	_, err := f.call(t.Context(), "x")
-	require.NoError(t, err)
-	f.stop()
-	close(release)
-	require.NoError(t, <-f.done)
-	<-finished
+	for _, updates := range []int{0, 3} {
+		f := newFixture(t)
+		release, finished := make(chan struct{}), make(chan error, 1)
+		f.serve(f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+			f.post("/reply", f.replyTo(in, "early"))
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			finished <- ctx.Err()
+			return http.StatusAccepted, nil
+		})), quick())
+		_, err := f.call(t.Context(), "x")
+		require.NoError(t, err)
+		for range updates {
+			_, err := f.entry.Update(f.version(node(t, "b", f.says("b", true))))
+			require.NoError(t, err)
+		}
+		f.stop()
+		require.Eventually(t, func() bool { // it stops, and waits for what is left
+			conn, err := net.Dial("tcp", f.grpc)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err != nil
+		}, 10*time.Second, time.Millisecond)
+		select {
+		case err := <-f.done:
+			t.Fatalf("it stopped before the work had ended: %v", err)
+		case <-finished:
+			t.Fatal("the work was ended")
+		case <-time.After(200 * time.Millisecond):
+		}
+		close(release)
+		require.NoError(t, <-finished)
+		require.NoError(t, <-f.done)
+	}
 }
 
 func TestAStoppedEntrypointAnswersNobody(t *testing.T) {

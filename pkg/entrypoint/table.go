@@ -138,6 +138,9 @@ func (t *table) release() {
 	}
 }
 
+// left reports whether no request of t is left.
+func (t *table) left() bool { return t.refs.Load() == 0 }
+
 // workflows returns the workflows' names, sorted, for messages.
 func (t *table) workflows() string {
 	names := make([]string, 0, len(t.byName))
