@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // place is where a line begins.
@@ -21,10 +20,17 @@ type place struct {
 // reader reads a file of requirements and those that it names.
 type reader struct {
 	bundle   fs.FS
-	seen     map[string]bool
+	seen     map[reading]bool
+	wheels   map[string]error // what is wrong with those that were looked at
 	items    int
 	list     *List
 	problems []Problem
+}
+
+// reading is a file as what it is read: one may be both.
+type reading struct {
+	name        string
+	constraints bool
 }
 
 func (r *reader) refuse(at place, format string, args ...any) {
@@ -33,14 +39,15 @@ func (r *reader) refuse(at place, format string, args ...any) {
 
 // file reads the file name, which the line at from names. As constraints, its lines require nothing themselves.
 func (r *reader) file(from place, name string, constraints bool) {
-	if r.seen[name] {
+	as := reading{name, constraints}
+	if r.seen[as] {
 		return
 	}
 	if len(r.seen) == maxFiles {
 		r.refuse(from, "requirements are in more than %d files", maxFiles)
 		return
 	}
-	r.seen[name] = true
+	r.seen[as] = true
 	text, err := r.read(name)
 	if err != nil {
 		r.refuse(from, "cannot read %.*q: %s", maxShown, name, err)
@@ -71,10 +78,8 @@ func (r *reader) read(name string) (string, error) {
 		return "", err
 	case len(text) > maxBytes:
 		return "", fmt.Errorf("it is larger than %d bytes", maxBytes)
-	case !utf8.Valid(text):
-		return "", errors.New("it is not text in UTF-8")
 	}
-	return strings.TrimPrefix(string(text), "\ufeff"), nil
+	return decode(text)
 }
 
 // open opens a regular file: to open a pipe would block.

@@ -65,7 +65,7 @@ func parseItem(line string) (Item, error) {
 func (i *Item) what(s *scanner) error {
 	if wheel := s.take(wheelPath); wheel != nil {
 		i.Wheel = wheel[0]
-		return nil
+		return i.extras(s)
 	}
 	name := s.take(nameToken)
 	if name == nil || archived(name[0]) { // pip takes an archive for a file, whatever it is called

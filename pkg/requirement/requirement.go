@@ -137,7 +137,7 @@ const File = "requirements.txt"
 
 // Read reads the file name of the bundle, and those that it names. The error is an [*Error].
 func Read(bundle fs.FS, name string) (*List, error) {
-	r := &reader{bundle: bundle, seen: map[string]bool{}, list: &List{}}
+	r := &reader{bundle: bundle, seen: map[reading]bool{}, wheels: map[string]error{}, list: &List{}}
 	r.file(place{file: name}, name, false)
 	if len(r.problems) > 0 {
 		return nil, &Error{r.problems}

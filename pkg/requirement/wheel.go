@@ -2,6 +2,7 @@ package requirement
 
 import (
 	"archive/zip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,18 +32,28 @@ func (r *reader) wheel(from, named string) (string, error) {
 	case !wheelName.MatchString(path.Base(name)):
 		return "", refused(named, "is not the name of a wheel", "keep the name that it was built with, such as NAME-1.0-py3-none-any.whl")
 	}
+	wrong, known := r.wheels[name]
+	if !known {
+		wrong = r.lookAt(name, named)
+		r.wheels[name] = wrong
+	}
+	return name, wrong
+}
+
+// lookAt says what is wrong with the wheel at name, which a file calls named.
+func (r *reader) lookAt(name, named string) error {
 	file, err := r.open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", refused(named, "is not in the bundle", "put it there; the path is taken from the folder of this file")
+		return refused(named, "is not in the bundle", "put it there; the path is taken from the folder of this file")
 	case err != nil:
-		return "", refused(named, "cannot be read", err.Error())
+		return refused(named, "cannot be read", err.Error())
 	}
 	defer file.Close()
 	if err := checkWheel(file); err != nil {
-		return "", refused(named, "is no wheel that can be installed", err.Error())
+		return refused(named, "is no wheel that can be installed", err.Error())
 	}
-	return name, nil
+	return nil
 }
 
 // checkWheel says what is wrong with a wheel: no archive, too large, or requirements that its index would
@@ -60,22 +71,63 @@ func checkWheel(file fs.File) error {
 	if err != nil {
 		return err
 	}
-	var size uint64
-	for n, f := range archive.File {
-		if size += min(f.UncompressedSize64, maxWheelBytes); size > maxWheelBytes || n >= maxWheelFiles {
-			return fmt.Errorf("it unpacks to more than %d bytes or %d files", int64(maxWheelBytes), maxWheelFiles)
-		}
-		if path.Base(f.Name) != "METADATA" {
-			continue
-		}
-		if err := checkMetadata(f); err != nil {
-			return err
-		}
+	metadata, err := metadataOf(archive.File)
+	if err != nil {
+		return err
 	}
-	return nil
+	return checkMetadata(metadata)
 }
 
-var requiresPlace = regexp.MustCompile(`(?i)^requires-dist:[^;]*@`)
+// metadataOf returns the one METADATA of a wheel, in a folder *.dist-info at its top. Refused are names that Python
+// or a file system reads as others than they are here: one of them could be the METADATA that pip sees.
+func metadataOf(all []*zip.File) (metadata *zip.File, err error) {
+	var size uint64
+	for n, f := range all {
+		if size += min(f.UncompressedSize64, maxWheelBytes); size > maxWheelBytes || n >= maxWheelFiles {
+			return nil, fmt.Errorf("it unpacks to more than %d bytes or %d files", int64(maxWheelBytes), maxWheelFiles)
+		}
+		if name := strings.TrimSuffix(f.Name, "/"); !fs.ValidPath(name) || strings.ContainsAny(name, "\x00\\") || renamed(f) {
+			return nil, fmt.Errorf("it has a file of the name %.*q, which is not read in the same way everywhere: build it again", maxShown, f.Name)
+		}
+		if foreignInfo.MatchString(f.Name) {
+			return nil, fmt.Errorf("it would write %.*q, which tells of another package: build it without", maxShown, f.Name)
+		}
+		if !ownMetadata.MatchString(f.Name) {
+			continue
+		}
+		if metadata != nil {
+			return nil, errors.New("it has more than one METADATA: build it again")
+		}
+		metadata = f
+	}
+	if metadata == nil {
+		return nil, errors.New("it has no file NAME.dist-info/METADATA: build it again")
+	}
+	return metadata, nil
+}
+
+var (
+	ownMetadata = regexp.MustCompile(`^[^/]+\.dist-info/METADATA$`)
+	// foreignInfo is what pip would install as the description of a package.
+	foreignInfo = regexp.MustCompile(`^[^/]+\.data/[^/]+/[^/]+\.dist-info(/|$)`)
+)
+
+// unicodePath is the extra field by which a file of a zip archive has a second name (Info-ZIP).
+const unicodePath = 0x7075
+
+// renamed says that a file of the archive has a second name.
+func renamed(f *zip.File) bool {
+	for rest := f.Extra; len(rest) >= 4; {
+		if binary.LittleEndian.Uint16(rest) == unicodePath {
+			return true
+		}
+		rest = rest[min(len(rest), 4+int(binary.LittleEndian.Uint16(rest[2:]))):]
+	}
+	return false
+}
+
+// requiresPlace is a requirement with an address, in any of its lines.
+var requiresPlace = regexp.MustCompile(`(?m)^[^;\n]*@`)
 
 // checkMetadata refuses requirements of a wheel that name a place.
 func checkMetadata(f *zip.File) error {
@@ -91,13 +143,40 @@ func checkMetadata(f *zip.File) error {
 	if len(text) > maxMetadata {
 		return fmt.Errorf("its metadata is larger than %d bytes", maxMetadata)
 	}
-	header, _, _ := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n\n")
-	unfolded := strings.NewReplacer("\n ", " ", "\n\t", " ").Replace(header)
-	for line := range strings.Lines(unfolded) {
-		if requiresPlace.MatchString(line) {
-			return fmt.Errorf("it has %.*q, a package from an address of its own: build it with a requirement of the form NAME==VERSION",
-				maxShown, strings.TrimSpace(line))
+	for _, requirement := range requires(string(text)) {
+		if requiresPlace.MatchString(requirement) {
+			return fmt.Errorf("it has \"Requires-Dist: %.*s\", a package from an address of its own: build it with a requirement of the form NAME==VERSION",
+				maxShown, strings.ReplaceAll(requirement, "\n", " "))
 		}
 	}
 	return nil
 }
+
+// requires returns what the headers of a wheel's METADATA require. Lines end as for Python's email.parser, and
+// within a value, where older pips begin another requirement with each line, as for its str.splitlines.
+// Each is a text of one or more lines.
+func requires(metadata string) (all []string) {
+	header, _, _ := strings.Cut(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(metadata), "\n\n")
+	inside := false
+	for line := range strings.Lines(header) {
+		if line[0] != ' ' && line[0] != '\t' {
+			var name string
+			name, line, _ = strings.Cut(line, ":")
+			inside = strings.EqualFold(name, "Requires-Dist")
+			if inside {
+				all = append(all, "")
+			}
+		}
+		if !inside {
+			continue
+		}
+		last := &all[len(all)-1]
+		for _, part := range strings.FieldsFunc(line, endsLine) {
+			*last = strings.TrimSpace(*last + "\n" + strings.TrimSpace(part))
+		}
+	}
+	return all
+}
+
+// endsLine says that Python's str.splitlines splits at c.
+func endsLine(c rune) bool { return strings.ContainsRune("\n\v\f\x1c\x1d\x1e\u0085\u2028\u2029", c) }
