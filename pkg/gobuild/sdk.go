@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner"
 )
@@ -85,7 +86,7 @@ func (s sdk) extract(folder string) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(folder, sum)
-	if _, err := os.Stat(dir); err == nil {
+	if now := time.Now(); os.Chtimes(dir, now, now) == nil { // in a cache, what was not used for long goes first
 		return dir, nil
 	}
 	made, err := os.MkdirTemp(folder, ".new-")

@@ -50,15 +50,26 @@ func used(entry string, now time.Time) bool {
 func evict(cache string, all map[string]bound, now time.Time) {
 	for folder, b := range all {
 		for _, name := range b.surplus(filepath.Join(cache, folder), now) {
-			from := filepath.Join(cache, folder, name)
-			// Away first: what is removed in part is not an entry.
-			away, err := os.MkdirTemp(filepath.Join(cache, cachedWork), "evicted-")
-			if err != nil {
-				return
-			}
-			_ = os.Rename(from, filepath.Join(away, "entry"))
-			_ = os.RemoveAll(away)
+			remove(cache, filepath.Join(cache, folder, name), now)
 		}
+	}
+}
+
+// remove removes an entry, unless it has been used since it was chosen.
+func remove(cache, entry string, now time.Time) {
+	// Away first: what is removed in part is not an entry.
+	folder, err := os.MkdirTemp(filepath.Join(cache, cachedWork), "evicted-")
+	if err != nil {
+		return
+	}
+	defer os.RemoveAll(folder)
+	away := filepath.Join(folder, "entry")
+	if os.Rename(entry, away) != nil {
+		return
+	}
+	// A session that used it before it was moved counts on it; later ones have made another.
+	if info, err := os.Stat(away); err == nil && now.Sub(info.ModTime()) <= inUse {
+		_ = os.Rename(away, entry)
 	}
 }
 

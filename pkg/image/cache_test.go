@@ -53,3 +53,20 @@ func TestTheCacheIsBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatWasUsedMeanwhileStays(t *testing.T) {
+	now := time.Now()
+	cache := t.TempDir()
+	write(t, cache, map[string]string{"x/a": "0123456789", "x/b": "0123456789", cachedWork + "/keep": ""})
+	for _, name := range []string{"a", "b"} {
+		require.True(t, used(filepath.Join(cache, "x", name), now.Add(-3*time.Hour)))
+	}
+	surplus := bound{0, 1000, time.Hour}.surplus(filepath.Join(cache, "x"), now)
+	require.Len(t, surplus, 2)
+	require.True(t, used(filepath.Join(cache, "x", "a"), now), "another session begins")
+	for _, name := range surplus {
+		remove(cache, filepath.Join(cache, "x", name), now)
+	}
+	require.FileExists(t, filepath.Join(cache, "x", "a"))
+	require.NoFileExists(t, filepath.Join(cache, "x", "b"))
+}

@@ -127,6 +127,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	// link, when nothing has changed.
 	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern + "\x00" + p.String()))
 	output := filepath.Join(s.o.Cache, cachedPrograms, hex.EncodeToString(sum[:16]))
+	used(output, time.Now()) // it may be there, and the go command may leave it
 	args := slices.Concat([]string{"build", "-trimpath"}, own, []string{"-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
 	cmd, err := goCommand(ctx, t.Folder, args)
 	if err != nil {

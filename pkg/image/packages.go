@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +36,12 @@ func (s *session) packages(ctx context.Context, n krt.Node, r requirementSet) (p
 		if err != nil {
 			return packages{}, err
 		}
-		b, err := s.blob(ctx, "python-"+id, folderContent(folder))
+		// By content: what the same requirements come to is not the same for ever.
+		digest, err := os.ReadFile(filepath.Join(filepath.Dir(folder), contentFile))
+		if err != nil {
+			return packages{}, err
+		}
+		b, err := s.blob(ctx, "python-"+string(digest), folderContent(folder))
 		if err != nil {
 			return packages{}, err
 		}
@@ -71,20 +78,35 @@ func (s *session) installed(ctx context.Context, n krt.Node, r requirementSet, i
 	if err := tidy(inside); err != nil {
 		return "", err
 	}
-	size, err := folderSize(inside)
-	if err != nil {
-		return "", err
-	}
-	if size > maxPackages {
-		return "", fmt.Errorf("its packages are %d bytes large, and may be %d", size, int64(maxPackages))
-	}
-	if err := os.WriteFile(filepath.Join(made, sizeFile), []byte(strconv.FormatInt(size, 10)), 0o600); err != nil {
+	if err := describe(ctx, made, inside); err != nil {
 		return "", err
 	}
 	if err := os.Rename(made, entry); err != nil && !used(entry, time.Now()) { // another process may have been faster
 		return "", err
 	}
 	return folder, nil
+}
+
+// contentFile is in an entry of packages and holds the digest of their files.
+const contentFile = "content"
+
+// describe writes into the entry made how many bytes the packages in folder hold, and their digest.
+func describe(ctx context.Context, made, folder string) error {
+	size, err := folderSize(folder)
+	if err != nil {
+		return err
+	}
+	if size > maxPackages {
+		return fmt.Errorf("its packages are %d bytes large, and may be %d", size, int64(maxPackages))
+	}
+	sum := sha256.New()
+	if err := folderContent(folder)(ctx, sum); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(made, contentFile), []byte(hex.EncodeToString(sum.Sum(nil))), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(made, sizeFile), []byte(strconv.FormatInt(size, 10)), 0o600)
 }
 
 // folderSize is how many bytes the files below folder hold.

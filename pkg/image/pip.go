@@ -142,7 +142,7 @@ func (s *session) install(ctx context.Context, r requirementSet, folder string) 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
-		return nil
+		return fromPlace(folder, place)
 	case limited.Err() != nil:
 		return fmt.Errorf("pip took longer than %s", pipTime)
 	case noIndex.Match(output.text):
@@ -181,37 +181,4 @@ func pipSays(output string, err error) string {
 		return text
 	}
 	return err.Error()
-}
-
-// tidy takes out of an installation what differs from machine to machine, and is of no use
-// in an image: scripts that name this machine's interpreter, and where wheels came from.
-func tidy(folder string) error {
-	if err := os.RemoveAll(filepath.Join(folder, "bin")); err != nil {
-		return err
-	}
-	infos, err := filepath.Glob(filepath.Join(folder, "*.dist-info"))
-	if err != nil {
-		return err
-	}
-	for _, info := range infos {
-		if err := os.RemoveAll(filepath.Join(info, "direct_url.json")); err != nil {
-			return err
-		}
-		record := filepath.Join(info, "RECORD")
-		text, err := os.ReadFile(record)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		lines := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool {
-			return strings.HasPrefix(line, "../") || strings.Contains(line, "/direct_url.json,")
-		})
-		slices.Sort(lines)
-		if err := os.WriteFile(record, []byte(strings.Join(lines, "")), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
 }

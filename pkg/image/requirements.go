@@ -136,19 +136,22 @@ func (p packedFS) Open(name string) (fs.File, error) {
 // identify returns a name for all that goes into an installation: the lines that pip is given, and the
 // content of the wheels that they name.
 func (s *session) identify(r requirementSet) (string, error) {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "requirements 3 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
+	sum, digests := sha256.New(), map[string]string{}
+	fmt.Fprintf(sum, "requirements 4 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
 	for kind, items := range [][]requirement.Item{r.list.Items, r.list.Constraints} {
 		for _, item := range items {
 			fmt.Fprintf(sum, "%d %q\n", kind, item.Line(path.Base(item.Wheel)))
 			if item.Wheel == "" {
 				continue
 			}
-			digest, err := s.copyWheel(item.Wheel, io.Discard)
-			if err != nil {
-				return "", err
+			if digests[item.Wheel] == "" {
+				digest, err := s.copyWheel(item.Wheel, io.Discard)
+				if err != nil {
+					return "", err
+				}
+				digests[item.Wheel] = digest
 			}
-			fmt.Fprintf(sum, "%s\n", digest)
+			fmt.Fprintf(sum, "%s\n", digests[item.Wheel])
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
@@ -166,9 +169,13 @@ func (s *session) copyWheel(name string, to io.Writer) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
+// laidWheels is where in the folder that pip gets the bundle's wheels are.
+const laidWheels = "wheels"
+
 // layOut writes the requirements into folder, for pip, and returns its arguments.
 func (s *session) layOut(r requirementSet, folder string) (args []string, err error) {
 	args = slices.Clone(r.list.Options)
+	laid := map[string]string{} // wheels by their name in the bundle
 	for _, list := range []struct {
 		flag, file string
 		items      []requirement.Item
@@ -178,14 +185,14 @@ func (s *session) layOut(r requirementSet, folder string) (args []string, err er
 		}
 		var text strings.Builder
 		for i, item := range list.items {
-			wheel := ""
-			if item.Wheel != "" {
-				wheel = fmt.Sprintf("./wheels/%d/%s", i, path.Base(item.Wheel))
+			if item.Wheel != "" && laid[item.Wheel] == "" {
+				wheel := fmt.Sprintf("./%s/%d/%s", laidWheels, i, path.Base(item.Wheel))
 				if err := s.layOutWheel(item.Wheel, filepath.Join(folder, filepath.FromSlash(wheel))); err != nil {
 					return nil, err
 				}
+				laid[item.Wheel] = wheel
 			}
-			text.WriteString(item.Line(wheel) + "\n")
+			text.WriteString(item.Line(laid[item.Wheel]) + "\n")
 		}
 		args = append(args, list.flag, list.file)
 		if err := os.WriteFile(filepath.Join(folder, list.file), []byte(text.String()), 0o600); err != nil {
