@@ -73,15 +73,36 @@ func (o *origins) guard(next http.Handler) http.Handler {
 			}
 			w.Header().Set("Access-Control-Expose-Headers", exposedHeaders)
 		}
-		if err := o.protection.Check(r); err != nil && !allowed {
+		if !allowed && o.foreign(r) {
 			writeStatus(w, http.StatusForbidden, &spb.Status{
-				Code:    int32(code.Code_PERMISSION_DENIED),
-				Message: fmt.Sprintf("a browser sent this request for a page of another origin, %q, which is not among the allowed web origins", clip(origin, 128)),
+				Code: int32(code.Code_PERMISSION_DENIED),
+				Message: fmt.Sprintf("a browser sent this request for a page of another origin%s, which is not among the allowed web origins: "+
+					`allow it with "kn-krt run --web-origin", or in a cluster with "web-origins" in config-krt`, describeOrigin(r)),
 			})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// foreign reports whether r is of a page of another origin and asks for more than
+// what the entrypoint itself shows: any other path may run a workflow, by an
+// annotation with GET too, so no method passes for safe there.
+func (o *origins) foreign(r *http.Request) bool {
+	if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, "/proto/") {
+		changing := *r
+		changing.Method = http.MethodPost
+		r = &changing
+	}
+	return o.protection.Check(r) != nil
+}
+
+// describeOrigin says what is known of the page that a browser sent r for.
+func describeOrigin(r *http.Request) string {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return fmt.Sprintf(", %q", clip(origin, 128))
+	}
+	return fmt.Sprintf(" (Sec-Fetch-Site: %s)", clip(r.Header.Get("Sec-Fetch-Site"), 32))
 }
 
 // preflight allows what is asked for: which headers there are is the contract's

@@ -53,3 +53,39 @@ func TestAnnotatedPathsAreServed(t *testing.T) {
 		})
 	}
 }
+
+// TestAnotherSitesPageRunsNothingByGET: an annotated GET runs a workflow like any call.
+func TestAnotherSitesPageRunsNothingByGET(t *testing.T) {
+	f := newFixture(t)
+	f.schema = annotated(t)
+	o := quick()
+	o.WebOrigins = []string{page}
+	f.serve(f.version(node(t, "a", f.says("a", true))), o)
+	const evil = "https://evil.example.com"
+	for name, c := range map[string]struct {
+		path    string
+		headers []string
+		status  int
+		want    string
+	}{
+		"another origin":   {"/v1/call/hi", []string{"Origin", evil}, 403, evil},
+		"a sandbox":        {"/v1/call/hi", []string{"Origin", "null"}, 403, "--web-origin"},
+		"an image":         {"/v1/call/hi", []string{"Sec-Fetch-Site", "cross-site"}, 403, "another origin (Sec-Fetch-Site: cross-site), which"},
+		"a sibling's":      {"/v1/call/hi", []string{"Sec-Fetch-Site", "same-site"}, 403, "web-origins"},
+		"Connect's GET":    {"/test.Entrypoint/Call?encoding=json&message=%7B%7D", []string{"Origin", evil}, 403, evil},
+		"an allowed one":   {"/v1/call/hi", []string{"Origin", page, "Sec-Fetch-Site", "cross-site"}, 200, "hi>a"},
+		"its own":          {"/v1/call/hi", []string{"Sec-Fetch-Site", "same-origin"}, 200, "hi>a"},
+		"the address bar":  {"/v1/call/hi", []string{"Sec-Fetch-Site", "none"}, 200, "hi>a"},
+		"a link to a page": {"/", []string{"Sec-Fetch-Site", "cross-site"}, 200, ""},
+		"the protos":       {"/proto/", []string{"Sec-Fetch-Site", "cross-site"}, 200, "public_input.proto"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := f.request(http.MethodGet, f.web+c.path, "", c.headers...)
+			require.Equal(t, c.status, got.status, got.body)
+			require.Contains(t, got.body, c.want)
+		})
+	}
+	asked := f.request(http.MethodOptions, f.web+"/v1/call/hi", "", "Origin", evil, "Access-Control-Request-Method", "GET")
+	require.Equal(t, 403, asked.status, asked.body)
+	require.Contains(t, asked.body, "--web-origin")
+}
