@@ -16,9 +16,12 @@ const (
 	leaveOut     = "leave it out"
 )
 
-// refusal says that a line is not taken: what it is, and what to do.
+// userinfo is the user and password of an address, up to the last "@" that may end it.
+var userinfo = regexp.MustCompile(`//(?:[^\s/]*:\S*|[^\s/]+)@`)
+
+// refusal says that a line is not taken: what it is, without passwords, and what to do.
 func refusal(line, what, instead string) string {
-	return fmt.Sprintf("%.*q %s: %s", maxShown, line, what, instead)
+	return fmt.Sprintf("%.*q %s: %s", maxShown, userinfo.ReplaceAllString(line, "//***@"), what, instead)
 }
 
 func refused(line, what, instead string) error { return errors.New(refusal(line, what, instead)) }

@@ -230,3 +230,22 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestRefusalsShowNoPassword(t *testing.T) {
+	for line, want := range map[string]string{
+		"--extra-index-url https://u:p4ss@host/simple":           `"--extra-index-url https://***@host/simple"`,
+		"--index-url=https://u:p4/ss@p4ss@host/simple":           `"--index-url=https://***@host/simple"`,
+		"-i https://p4ss@host":                                   `"-i https://***@host"`,
+		"-f https://" + strings.Repeat("p4ss", 50) + "@host/all": `"-f https://***@host/all"`,
+		"a @ https://u:p4ss@host/a.whl":                          `"a @ https://***@host/a.whl"`,
+		"git+https://u:p4ss@host/a.git":                          `"git+https://***@host/a.git"`,
+		"--weird https://u:p4ss@host --other //u:p4ss@b":         `"--weird https://***@host --other //***@b"`,
+		"-r https://u:p4ss@host/more.txt":                        `"-r https://***@host/more.txt"`,
+		"https://u:${P4SS}p4ss@host/a.whl":                       `"https://***@host/a.whl"`,
+		"git+https://host/a.git@v1":                              `"git+https://host/a.git@v1"`,
+	} {
+		_, err := requirement.Read(files(map[string]string{"requirements.txt": line}), "requirements.txt")
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "p4ss")
+	}
+}
