@@ -3,15 +3,78 @@ package kre
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/runner"
 )
 
-// DB saves and finds the documents of the version, as the original did: a document
-// is saved by the json tags of its fields, and found by their bson tags.
+// DB saves and finds the documents of the version. As with the original, a field is
+// saved by the name in its json tag and found by that in its bson tag; one that has a
+// bson tag only is saved by it too.
 type DB struct{ *runner.DB }
+
+// Save saves data as a document of the collection coll. See [runner.DB.Save].
+func (d *DB) Save(coll string, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("cannot save in the collection %q: %w", coll, err)
+	}
+	return d.DB.Save(coll, byBSONNames(text, reflect.ValueOf(data)))
+}
+
+// byBSONNames returns text, which is v in JSON, with fields under the names in their bson
+// tags where they have no json tag. The store itself gives documents their "_id".
+func byBSONNames(text json.RawMessage, v reflect.Value) json.RawMessage {
+	if !v.IsValid() || v.Type().Implements(marshaler) {
+		return text
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return byBSONNames(text, v.Elem())
+	case reflect.Slice, reflect.Array:
+		var elements []json.RawMessage
+		if json.Unmarshal(text, &elements) != nil || len(elements) != v.Len() {
+			return text
+		}
+		for i := range elements {
+			elements[i] = byBSONNames(elements[i], v.Index(i))
+		}
+		return encoded(elements, text)
+	case reflect.Struct:
+		var object map[string]json.RawMessage
+		if json.Unmarshal(text, &object) != nil {
+			return text
+		}
+		named := maps.Clone(object)
+		for i := range v.NumField() {
+			nameForSaving(object, named, v.Type().Field(i), v.Field(i))
+		}
+		return encoded(named, text)
+	}
+	return text
+}
+
+// nameForSaving puts the value of field f, which object has by its JSON name, into named.
+func nameForSaving(object, named map[string]json.RawMessage, f reflect.StructField, v reflect.Value) {
+	name, bsonName := tagged(f, "json"), tagged(f, "bson")
+	if name == "" {
+		name = f.Name
+	}
+	value, ok := object[name]
+	if !ok || !f.IsExported() {
+		return
+	}
+	value = byBSONNames(value, v)
+	if tagged(f, "json") == "" && bsonName != "" && bsonName != "-" && bsonName != "_id" {
+		delete(named, name)
+		name = bsonName
+	}
+	named[name] = value
+}
+
+var marshaler = reflect.TypeFor[json.Marshaler]()
 
 // Find reads the documents of the collection coll that match query into res, a
 // pointer to a slice of structs or maps. See [runner.DB.Find] for queries. A field
