@@ -108,7 +108,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	l := b.listen(inner)
 	defer l.Close()
-	l.(*listener).open.Store(maxConnections - 1)
+	l.open.Store(maxConnections - 1)
 	dial := func() net.Conn {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package entrypoint
 
 import (
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -9,20 +10,28 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// maxConnections bounds the connections of each port: each takes up to 100 KiB
-// before it has said anything.
-const maxConnections = 1024
+const (
+	// maxConnections bounds the connections of each port: each takes up to 100 KiB
+	// before it has said anything.
+	maxConnections = 1024
+	// leastRest is how long a connection of a caller without a request is left alone.
+	leastRest = time.Second
+)
 
-// listener takes connections up to a limit; one more is closed at once, so that
-// its client looks for another replica instead of waiting here.
+// listener takes connections up to a limit. For one more, that which has rested
+// for the longest is closed; if there is none, the new one is, so that its client
+// looks for another replica instead of waiting here.
 type listener struct {
 	net.Listener
 	conns *connections
 	open  atomic.Int64
+	// yields says that any connection may be closed for a new one: what is posted
+	// there is posted again, and probes must get through.
+	yields bool
 }
 
 // listen takes the connections of l within the limit.
-func (b *budget) listen(l net.Listener) net.Listener { return &listener{Listener: l, conns: b.conns} }
+func (b *budget) listen(l net.Listener) *listener { return &listener{Listener: l, conns: b.conns} }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
@@ -31,8 +40,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= maxConnections {
+		now := time.Now()
+		if l.open.Add(1) <= maxConnections || l.conns.closeResting(l, now) {
 			conn := &connection{Conn: c, listener: l}
+			conn.since.Store(now.UnixNano())
 			l.conns.add(conn)
 			return conn, nil
 		}
@@ -46,6 +57,10 @@ type connection struct {
 	net.Conn
 	listener *listener
 	once     sync.Once
+	// requests is how many are being answered on it, since when there are some, or
+	// none: Unix time in nanoseconds.
+	requests atomic.Int32
+	since    atomic.Int64
 	// ownStreams is how many streams of the entrypoint's own services there are.
 	ownStreams atomic.Int32
 	// unsent is how many bytes of responses gRPC holds for it; settled once the
@@ -64,6 +79,19 @@ func (c *connection) Close() error {
 		c.listener.conns.remove(c)
 	})
 	return err
+}
+
+// begin counts a request that is to be answered on c, end ends it.
+func (c *connection) begin() {
+	if c.requests.Add(1) == 1 {
+		c.since.Store(time.Now().UnixNano())
+	}
+}
+
+func (c *connection) end() {
+	if c.requests.Add(-1) == 0 {
+		c.since.Store(time.Now().UnixNano())
+	}
 }
 
 // peerAddress is a client's address by which its connection is found: gRPC tells
@@ -101,6 +129,37 @@ func (s *connections) remove(c *connection) {
 	if n := c.unsent.Swap(settled); n > 0 {
 		s.held.Add(-n)
 	}
+}
+
+// turn is which connection gives way first: the least. Those with requests come last.
+func (c *connection) turn() int64 {
+	if c.requests.Load() > 0 {
+		return math.MaxInt64/2 + c.since.Load()
+	}
+	return c.since.Load()
+}
+
+// closeResting closes the connection of l that has had no request for the
+// longest, or else, if l yields, that which has had one for the longest. It
+// reports whether there was one.
+func (s *connections) closeResting(l *listener, now time.Time) bool {
+	var longest *connection
+	first := now.Add(-leastRest).UnixNano()
+	if l.yields {
+		first = math.MaxInt64
+	}
+	s.Lock()
+	for c := range s.open {
+		if turn := c.turn(); c.listener == l && turn <= first {
+			longest, first = c, turn
+		}
+	}
+	s.Unlock()
+	if longest == nil {
+		return false
+	}
+	_ = longest.Close()
+	return true
 }
 
 // A connection is deaf if more than deafBytes have waited for deafTime without

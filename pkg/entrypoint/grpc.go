@@ -55,6 +55,10 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 // handleStream answers one call of the user's own services, with its header
 // counted.
 func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
+	if c := connectionOf(stream.Context()); c != nil {
+		c.begin()
+		defer c.end()
+	}
 	if n, long := stream.Context().Value(longHeader{}).(int64); long {
 		if !e.budget.take(n) {
 			return status.FromProto(refusal(errBudget)).Err()

@@ -75,10 +75,12 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
 	grpcServer := e.newGRPCServer()
 	web := e.newWebServer(guardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
+	replies := e.budget.listen(l.Reply)
+	replies.yields = true
 	failed := make(chan error, 3)
 	go func() { failed <- grpcServer.Serve(e.budget.listen(l.GRPC)) }()
 	go func() { failed <- ignoreClosed(web.Serve(e.budget.listen(l.Web))) }()
-	go func() { failed <- ignoreClosed(reply.Serve(e.budget.listen(l.Reply))) }()
+	go func() { failed <- ignoreClosed(reply.Serve(replies)) }()
 	go e.budget.watch(e.base.Done())
 	e.setReady(true)
 

@@ -35,7 +35,7 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s := &http.Server{
-		Handler:   h,
+		Handler:   onConnection(h),
 		Protocols: protocols,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second,
@@ -53,12 +53,32 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
 	if age > 0 {
-		s.Handler = retire(h)
-		s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, retireAt{}, time.Now().Add(httpAge(age, rand.Float64())))
+		s.Handler = onConnection(retire(h))
+	}
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if c, ok := c.(*connection); ok {
+			ctx = context.WithValue(ctx, connectionKey{}, c)
 		}
+		if age == 0 {
+			return ctx
+		}
+		return context.WithValue(ctx, retireAt{}, time.Now().Add(httpAge(age, rand.Float64())))
 	}
 	return s
+}
+
+// connectionKey is the context key of the connection of an HTTP request.
+type connectionKey struct{}
+
+// onConnection counts each request on its connection.
+func onConnection(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			c.begin()
+			defer c.end()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Age is the most that a connection in use may live, so that an operator knows

@@ -34,8 +34,9 @@ func newReplies(url string) *replies {
 		Timeout: replyAttempt,
 		// No proxy: the address is always of the version's own entrypoint.
 		Transport: &http.Transport{
-			MaxIdleConns:        1024,
-			MaxIdleConnsPerHost: 1024,
+			// The nodes of a version share the connections that an entrypoint takes.
+			MaxIdleConns:        64,
+			MaxIdleConnsPerHost: 64,
 			// Below the entrypoint's own idle limit, so that it never closes a
 			// connection on which a reply is just being sent.
 			IdleConnTimeout:        60 * time.Second,

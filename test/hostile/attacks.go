@@ -40,6 +40,7 @@ func attacks() []attack {
 		{"one byte a second", drippingBytes, 3500, 256},
 		{"gzip bombs", gzipBombs, 500, 384},
 		{"huge declared lengths", hugeLengths, 6000, 256},
+		{"connections that rest", restingConnections, 7500, 320},
 		{"watchers of the health", watchers, 7500, 256},
 		{"callers that read no answer", deafCallers, 3500, 320},
 		{"messages without their end", messagesWithoutTheirEnd, 7500, 448},
