@@ -97,6 +97,8 @@ func (l *lone) close(idle []*worker, grace time.Duration) {
 
 // dismiss asks an idle worker to end: to run what init left for that.
 func (w *worker) dismiss() {
+	// The socket still has the deadline of the last call.
+	_ = w.conn.SetDeadline(time.Now().Add(exitPatience))
 	if _, err := w.conn.Write(appendFrame(nil, frameEnd, 0, nil)); err != nil {
 		w.signal(syscall.SIGKILL) // its socket is gone, and so is its use
 	}

@@ -205,8 +205,15 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		}
 		return runner.Output{}, &runner.Unavailable{Err: fmt.Errorf("%w: %w", errStopped, context.Cause(n.life))}
 	}
+	defer n.offer(w)
+	if err := c.Context().Err(); err != nil { // just as its turn came
+		return runner.Output{}, err
+	}
+	began := time.Now()
 	out, err := w.call(c, in, n.grace)
-	n.offer(w)
+	if err == nil {
+		n.pool.took(time.Since(began))
+	}
 	return out, err
 }
 

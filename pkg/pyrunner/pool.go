@@ -4,16 +4,27 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // pool holds the workers that wait for a request, and the requests that wait for
 // a worker. The worker that worked last is taken first: its memory is warm, and
-// the others may be swapped out. The request that came first goes first.
+// the others may be swapped out. The request that came first goes first, unless
+// its time is up or will be before calls usually end: where more come than the
+// workers can do, the first is always about to expire, and no call would end well.
 type pool struct {
 	mu      sync.Mutex
 	idle    []*worker
-	waiting []chan *worker // each with room for the one worker it is given
+	waiting []waiter
+	usual   time.Duration // a call takes: a moving average of those that ended well
 	closed  bool
+}
+
+// waiter is a request that waits for a worker.
+type waiter struct {
+	turn     chan *worker // with room for the one worker it is given
+	ctx      context.Context
+	deadline time.Time // zero: none
 }
 
 // put adds a worker that is ready; false if it is of no use any more, and its
@@ -28,9 +39,40 @@ func (p *pool) put(w *worker) bool {
 		p.idle = append(p.idle, w)
 		return true
 	}
-	p.waiting[0] <- w
-	p.waiting = slices.Delete(p.waiting, 0, 1)
+	i := p.next(time.Now())
+	if i < 0 { // all are about to leave
+		p.idle = append(p.idle, w)
+		return true
+	}
+	p.waiting[i].turn <- w
+	p.waiting = slices.Delete(p.waiting, i, i+1)
 	return true
+}
+
+// next is the place of the request whose turn it is, -1 if all have expired.
+func (p *pool) next(now time.Time) int {
+	first := -1
+	for i, waits := range p.waiting {
+		left := time.Duration(1)
+		if !waits.deadline.IsZero() {
+			left = waits.deadline.Sub(now)
+		}
+		switch {
+		case left <= 0 || waits.ctx.Err() != nil:
+		case waits.deadline.IsZero() || left > p.usual:
+			return i
+		case first < 0:
+			first = i
+		}
+	}
+	return first
+}
+
+// took notes how long a call took that ended well.
+func (p *pool) took(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.usual += (d - p.usual) / 8
 }
 
 func isDone(c <-chan struct{}) bool {
@@ -52,7 +94,8 @@ func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 		return w
 	}
 	turn := make(chan *worker, 1)
-	p.waiting = append(p.waiting, turn)
+	deadline, _ := ctx.Deadline()
+	p.waiting = append(p.waiting, waiter{turn, ctx, deadline})
 	p.mu.Unlock()
 	select {
 	case w := <-turn:
@@ -80,7 +123,7 @@ func (p *pool) close() []*worker {
 func (p *pool) leave(turn chan *worker) *worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.waiting, turn); i >= 0 {
+	if i := slices.IndexFunc(p.waiting, func(waits waiter) bool { return waits.turn == turn }); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 		return nil
 	}

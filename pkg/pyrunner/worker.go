@@ -27,6 +27,10 @@ const (
 	frameSlack = 64 << 10
 )
 
+// errUnsent is the error of a request whose deadline passed before any of it was
+// sent: the worker knows nothing of it.
+var errUnsent = errors.New("nothing was sent to the worker")
+
 // worker is one Python process that runs the handler, seen from the front. All
 // but exit and the channels is for who has taken it from the pool.
 type worker struct {
@@ -114,7 +118,9 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 		<-w.interrupted // or it would interrupt the next call
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.cancel(grace)
+		if !errors.Is(err, errUnsent) { // else it has nothing to end
+			w.cancel(grace)
+		}
 		return runner.Output{}, cmp.Or(ctx.Err(), context.DeadlineExceeded)
 	}
 	if err != nil && w.broken {
@@ -126,9 +132,13 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 
 // exchange sends the request and takes frames until one ends it.
 func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	if err := w.send(c, in); err != nil {
+	if sent, err := w.send(c, in); err != nil {
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if late && sent == 0 {
+			return runner.Output{}, fmt.Errorf("%w: %w", errUnsent, err)
+		}
 		w.broken = true
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if late {
 			return runner.Output{}, err
 		}
 		return runner.Output{}, w.died(err)
@@ -167,15 +177,15 @@ func (w *worker) moveDeadline(c *runner.HandlerContext) {
 	}
 }
 
-func (w *worker) send(c *runner.HandlerContext, in *event.Event) error {
+// send sends the request and returns how many bytes of it are in the socket.
+func (w *worker) send(c *runner.HandlerContext, in *event.Event) (sent int64, err error) {
 	w.buf = appendRequest(w.buf[:0], w.sequence, in, limits{runner.Deadline(c), runner.Background(c)}, c.TraceParent())
 	if len(in.Data) <= joinBytes {
 		w.buf = append(w.buf, in.Data...)
-		_, err := w.conn.Write(w.buf)
-		return err
+		n, err := w.conn.Write(w.buf)
+		return int64(n), err
 	}
-	_, err := (&net.Buffers{w.buf, in.Data}).WriteTo(w.conn)
-	return err
+	return (&net.Buffers{w.buf, in.Data}).WriteTo(w.conn)
 }
 
 // next returns the next frame of the request in hand. Those of earlier ones,
