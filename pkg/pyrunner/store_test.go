@@ -23,7 +23,7 @@ type saved struct {
 func keep(t *testing.T, network string, status int, answer string) (address string, requests chan saved) {
 	t.Helper()
 	requests = make(chan saved, 16)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveStore(t, network, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := saved{r.URL.Path, r.Header.Get("Krt-Version"), r.Header.Get("Krt-Node"), r.Header.Get("Krt-Workflow"), nil}
 		if err := json.NewDecoder(r.Body).Decode(&s.body); err != nil {
 			t.Error(err)
@@ -31,7 +31,13 @@ func keep(t *testing.T, network string, status int, answer string) (address stri
 		requests <- s
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(answer))
-	}))
+	})), requests
+}
+
+// serveStore serves handler on a Unix socket or TCP.
+func serveStore(t *testing.T, network string, handler http.Handler) (address string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
 	if network == "unix" {
 		dir, err := os.MkdirTemp("", "krt")
 		require.NoError(t, err)
@@ -47,7 +53,7 @@ func keep(t *testing.T, network string, status int, answer string) (address stri
 	if address == "" {
 		address = server.URL
 	}
-	return address, requests
+	return address
 }
 
 func TestStoreIsAsked(t *testing.T) {
@@ -187,5 +193,25 @@ async def handler(ctx, data):
 	for range 4 {
 		require.Equal(t, "x", n.text("x"))
 		require.Equal(t, "handler", (<-requests).body["data"].(map[string]any)["by"])
+	}
+}
+
+// A store that refuses a body does not read all of it: what it says is the reason,
+// not that it cannot be written to.
+func TestStoreRefusesABodyUnread(t *testing.T) {
+	for _, network := range []string{"unix", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			address := serveStore(t, network, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				_, _ = w.Write([]byte(`{"error": "the request has more than 9 bytes"}`))
+			}))
+			n := start(t, `
+async def handler(ctx, data): await ctx.prediction.save("a" * (8 << 20), "b")
+`, map[string]string{"KRT_STORE": address})
+			for range 2 { // on a new connection, and on one that the refusal has closed
+				_, text := n.failure("x")
+				require.Contains(t, text, "the store refuses this: the request has more than 9 bytes")
+			}
+		})
 	}
 }

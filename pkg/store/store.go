@@ -24,7 +24,8 @@ type Options struct {
 	// predictions are removed; documents are not, and a store full of them takes
 	// no more. Default: 1 GiB.
 	MaxBytes int64
-	// MaxBodyBytes bounds a request's body. Default: 1 MiB.
+	// MaxBodyBytes bounds a request's body. Default: 16 MiB, the most that a document
+	// of the original's database (MongoDB) could have.
 	MaxBodyBytes int64
 	// MaxResults and MaxResultBytes bound an answer; a query that finds more is
 	// an error that says so. Default: 10,000 and 16 MiB.
@@ -38,7 +39,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.MaxBytes = cmp.Or(o.MaxBytes, 1<<30)
-	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 1<<20)
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 16<<20)
 	o.MaxResults = cmp.Or(o.MaxResults, 10_000)
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, 16<<20)
 	o.QueryTime = cmp.Or(o.QueryTime, 10*time.Second)

@@ -65,7 +65,7 @@ class Client:
             if self._connection is None:
                 self._connection = self._open()
             try:
-                self._connection.request("POST", path, data, headers)
+                self._send(path, data, headers)
                 response = self._connection.getresponse()
                 return response.status, response.read()
             except (ConnectionError, http.client.RemoteDisconnected):
@@ -74,6 +74,14 @@ class Client:
                 if fresh:
                     raise
                 fresh = True
+
+    def _send(self, path, data, headers):
+        try:
+            self._connection.request("POST", path, data, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # A store that refuses a body closes before all of it has come; why, it has said.
+            # On a connection that was idle there is nothing to read, and that is another error.
+            pass
 
     def _open(self):
         url = urllib.parse.urlsplit(self._address)
