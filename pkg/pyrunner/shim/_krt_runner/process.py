@@ -87,6 +87,7 @@ def _init(node, loop):
 
 def _serve(node, channel, loop):
     worker = Worker(node, channel, loop)
+    os.register_at_fork(after_in_child=worker.leave)
     try:
         worker.serve()
     except (BrokenPipeError, ConnectionResetError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ class Worker:
         self._channel = channel
         self._loop = loop
         self.told_to_end = False
+        self._forked = False  # this is a process that a handler has forked
         self._running = 0  # sequence number of the request whose handler runs
         self._cancelled = 0  # of the request cancelled last
         self._task = None
@@ -141,12 +143,24 @@ class Worker:
         finally:
             self._awaits = False
 
+    def leave(self):
+        """Called in a process that the handler has forked: requests are not its business."""
+        self._forked = True
+        self._channel.sock.close()
+
     def _answer(self, answer):
         logs.finish()
+        if self._forked:
+            os._exit(0)
         logs.current.call = None
         self._channel.send(*answer)
 
     def _failure(self, call, error):
+        if self._forked:
+            if not isinstance(error, SystemExit):
+                logs.emit("E", trace.text(error))
+            logs.finish()
+            os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
         code = frames.HANDLER_ERROR
         text = trace.summary(error)
         name = b""
