@@ -32,7 +32,7 @@ func (r *reader) checkContents(ctx context.Context, root *os.Root, b *Bundle) er
 	}
 	b.Listed = c
 	r.checkNeeded(root, b, c)
-	r.checkSecrets(root, c)
+	r.checkSecrets(root, c, b.Archive)
 	return nil
 }
 

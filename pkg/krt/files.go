@@ -31,10 +31,14 @@ type Contents struct {
 	// Left is what is left out, at most 10,000 of it.
 	Left []Omission
 
-	takenBack []string // files that a "!" of .krtignore took in
+	takenBack map[string]bool // what .krtignore takes in by its name
+	suspects  []string        // of a packed bundle, what would have been left out for a secret; folders with a slash at the end
 }
 
-const mostOmissions = 10_000
+const (
+	mostOmissions = 10_000
+	mostSuspects  = 1_000
+)
 
 // EntryError says what is wrong with one file or folder of a bundle.
 type EntryError struct {
@@ -94,7 +98,7 @@ func contents(ctx context.Context, root *os.Root, o PackOptions) (*Contents, err
 		}
 		return nil
 	})
-	c.takenBack = w.takenBack
+	c.takenBack, c.suspects = w.takenBack, w.suspects
 	return c, err
 }
 
@@ -104,8 +108,10 @@ type walker struct {
 	ignore *ignorer
 	seen   *inventory
 	left   func(name string, d fs.DirEntry, by *rule) // called for what is left out
-	// takenBack is what a "!" of .krtignore took in.
-	takenBack []string
+	// archive: what would hold secrets is taken, and named, as nobody could take it back.
+	archive   bool
+	takenBack map[string]bool
+	suspects  []string
 }
 
 func newWalker(root *os.Root, o PackOptions) (*walker, error) {
@@ -113,7 +119,10 @@ func newWalker(root *os.Root, o PackOptions) (*walker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &walker{root: root, ignore: ignore, seen: newInventory(o.Limits.withDefaults()), left: func(string, fs.DirEntry, *rule) {}}, nil
+	return &walker{
+		root: root, ignore: ignore, seen: newInventory(o.Limits.withDefaults()), left: func(string, fs.DirEntry, *rule) {},
+		archive: o.Archive, takenBack: map[string]bool{},
+	}, nil
 }
 
 // walk calls visit with each file and folder of the bundle that is not left out, sorted by
@@ -129,10 +138,11 @@ func (w *walker) walk(ctx context.Context, visit func(name string, d fs.DirEntry
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		switch by := w.ignore.ignore(name, d.IsDir()); {
-		case by != nil && by.negated && by.reason == Chosen && len(w.takenBack) < mostOmissions:
-			w.takenBack = append(w.takenBack, name)
-		case by != nil && !by.negated:
+		by, err := w.ignore.ignore(ctx, name, d.IsDir())
+		if err != nil {
+			return err
+		}
+		if w.leaves(name, d, by) {
 			w.left(name, d, by)
 			if d.IsDir() {
 				return fs.SkipDir
@@ -144,6 +154,25 @@ func (w *walker) walk(ctx context.Context, visit func(name string, d fs.DirEntry
 		}
 		return visit(name, d)
 	})
+}
+
+// leaves says whether name is left out, about which by decides, and remembers what is told of it.
+func (w *walker) leaves(name string, d fs.DirEntry, by *rule) bool {
+	switch {
+	case by == nil:
+		return false
+	case by.takesBack:
+		w.takenBack[name] = true
+	case !by.negated && w.archive && by.reason == Secret:
+		if d.IsDir() {
+			name += "/"
+		}
+		if len(w.suspects) < mostSuspects {
+			w.suspects = append(w.suspects, name)
+		}
+		return false
+	}
+	return !by.negated
 }
 
 // take checks what is part of the bundle, and prepares for what is in a folder.

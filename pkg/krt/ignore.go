@@ -1,13 +1,10 @@
 package krt
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
-	"slices"
 	"strings"
 )
 
@@ -32,7 +29,10 @@ const (
 	Chosen
 )
 
-// needless are left out unless .krtignore takes them back with "!".
+// builtIn is where the rules below stand.
+const builtIn = "a built-in rule"
+
+// needless are left out unless .krtignore names them with "!".
 func needless() []string {
 	return []string{
 		".git", ".hg/", ".svn/", ".jj/", "*.krt",
@@ -61,14 +61,19 @@ type rule struct {
 	reason Reason
 	// ifKey: it holds for files with a private key only.
 	ifKey bool
-	from  string // ".krtignore:3"
+	// takesBack: a line of .krtignore that names what it takes in, without a wildcard. No other
+	// undoes a built-in rule: "!src/**" does not mean the keys below src.
+	takesBack bool
+	from      string // ".krtignore:3"
 }
 
 // ignorer says what is left out of a bundle. It is asked for names in the order of a walk.
 type ignorer struct {
-	root  *os.Root
-	rules []rule // the last one that matches decides
-	git   bool   // .gitignore files count
+	root    *os.Root
+	builtIn []rule // of each list, the last one that matches decides
+	rules   []rule // the options' and the files'
+	git     bool   // .gitignore files count
+	work    int64  // done by matching, in bytes of patterns times bytes of names
 }
 
 // newIgnorer returns the rules for the bundle in root: the built-in ones, those of the options,
@@ -76,16 +81,17 @@ type ignorer struct {
 func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
 	g := &ignorer{root: root}
 	for _, list := range []struct {
+		to    *[]rule
 		lines []string
 		rule
 	}{
-		{needless(), rule{reason: Needless, from: "a built-in rule"}},
-		{secrets(), rule{reason: Secret, from: "a built-in rule"}},
-		{keyFiles(), rule{reason: Secret, from: "a built-in rule", ifKey: true}},
-		{o.Ignore, rule{reason: Needless, from: "an option"}},
+		{&g.builtIn, needless(), rule{reason: Needless, from: builtIn}},
+		{&g.builtIn, secrets(), rule{reason: Secret, from: builtIn}},
+		{&g.builtIn, keyFiles(), rule{reason: Secret, from: builtIn, ifKey: true}},
+		{&g.rules, o.Ignore, rule{reason: Needless, from: "an option"}},
 	} {
 		for _, line := range list.lines {
-			if err := g.add(line, list.rule); err != nil {
+			if err := g.add(list.to, line, list.rule); err != nil {
 				return nil, err
 			}
 		}
@@ -98,8 +104,8 @@ func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
 	return g, err
 }
 
-// add adds a line; like says where it stands.
-func (g *ignorer) add(line string, like rule) error {
+// add adds a line to the list; like says where it stands.
+func (g *ignorer) add(to *[]rule, line string, like rule) error {
 	p, ok, err := parsePattern(line)
 	switch {
 	case err != nil && g.git:
@@ -108,11 +114,12 @@ func (g *ignorer) add(line string, like rule) error {
 		return fmt.Errorf("%s: pattern %.80q %w", like.from, line, err)
 	case !ok:
 		return nil
-	case len(g.rules) >= maxRules:
+	case len(*to) >= maxRules:
 		return fmt.Errorf("more than %d patterns say what to leave out", maxRules)
 	}
 	like.pattern = p
-	g.rules = append(g.rules, like)
+	like.takesBack = like.takesBack && p.negated && p.named
+	*to = append(*to, like)
 	return nil
 }
 
@@ -129,7 +136,8 @@ func (g *ignorer) read(name, base string) (found bool, err error) {
 		return false, fmt.Errorf("%s is larger than %d bytes", name, maxIgnore)
 	}
 	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
-		if err := g.add(line, rule{base: base, reason: Chosen, from: fmt.Sprintf("%s:%d", name, i+1)}); err != nil {
+		like := rule{base: base, reason: Chosen, takesBack: name == ignoreFile, from: fmt.Sprintf("%s:%d", name, i+1)}
+		if err := g.add(&g.rules, line, like); err != nil {
 			return false, err
 		}
 	}
@@ -143,41 +151,4 @@ func (g *ignorer) enter(folder string) error {
 	}
 	_, err := g.read(gitIgnore, folder+"/")
 	return err
-}
-
-// ignore returns the rule that decides about name: it is left out, unless the rule is nil or
-// negated. The manifest is never left out.
-func (g *ignorer) ignore(name string, folder bool) *rule {
-	if slices.Contains(manifestNames(), name) {
-		return nil
-	}
-	// Rules of folders that the walk has left hold no more.
-	for last := len(g.rules) - 1; last >= 0 && !strings.HasPrefix(name, g.rules[last].base); last-- {
-		g.rules = g.rules[:last]
-	}
-	for i := range slices.Backward(g.rules) {
-		if r := &g.rules[i]; g.decides(r, name, folder) {
-			return r
-		}
-	}
-	if _, err := g.root.Stat(path.Join(name, "pyvenv.cfg")); folder && err == nil {
-		return &rule{reason: Needless, from: "a built-in rule"}
-	}
-	return nil
-}
-
-// decides says that rule r is about name.
-func (g *ignorer) decides(r *rule, name string, folder bool) bool {
-	if r.folders && !folder || !r.match(strings.TrimPrefix(name, r.base)) {
-		return false
-	}
-	return !r.ifKey || !folder && g.holdsKey(name)
-}
-
-// holdsKey tells whether the file name holds a private key, as text or in DER.
-func (g *ignorer) holdsKey(name string) bool {
-	text, err := readAtMost(g.root, name, maxSecret)
-	// A PKCS #8 key in DER is a sequence that begins with the number 0.
-	der := len(text) > 7 && text[0] == 0x30 && text[1] == 0x82 && bytes.Equal(text[4:7], []byte{2, 1, 0})
-	return err == nil && (privateKey.Match(text) || der)
 }

@@ -12,10 +12,28 @@ type pattern struct {
 	glob    *regexp.Regexp // of bytes as characters: what "?" matches is a byte to git
 	negated bool           // "!": what it matches is taken in after all
 	folders bool           // "/" at the end: matches folders only
+	text    string         // as it is written, without "!" and "/" at the end
+	// head and tail are what names, or with atAnyDepth their last elements, begin and end with
+	// that it matches: most names need no more than to be looked at.
+	head, tail string
+	atAnyDepth bool
+	// named: its last element has no wildcard.
+	named bool
 }
 
-// match tells whether the pattern matches the path name.
-func (p pattern) match(name string) bool { return p.glob.MatchString(bytesAsText(name)) }
+// match tells whether the pattern matches name, whose bytes as characters are text.
+func (p pattern) match(name, text string) bool { return p.may(name) && p.glob.MatchString(text) }
+
+// may says that the pattern may match name, at next to no cost.
+func (p pattern) may(name string) bool {
+	if !strings.HasSuffix(name, p.tail) {
+		return false
+	}
+	if p.atAnyDepth {
+		name = name[strings.LastIndex(name, "/")+1:]
+	}
+	return strings.HasPrefix(name, p.head)
+}
 
 // bytesAsText returns text with a character for each byte.
 func bytesAsText(text string) string {
@@ -46,12 +64,19 @@ func parsePattern(line string) (p pattern, ok bool, err error) {
 	if line == "" {
 		return p, false, nil
 	}
+	p.atAnyDepth = !strings.Contains(line, "/")
+	line = strings.TrimPrefix(line, "/")
+	p.text, p.tail, p.head = line, line[strings.LastIndexAny(line, `/*?[]\`)+1:], line
+	if end := strings.IndexAny(line, `*?[\`); end >= 0 {
+		p.head = line[:end]
+	}
+	p.named = !strings.ContainsAny(line[strings.LastIndex(line, "/")+1:], `*?[\`)
 	var expression strings.Builder
 	expression.WriteString(`(?s)^`)
-	if !strings.Contains(line, "/") {
-		expression.WriteString(`(?:.*/)?`) // at any depth
+	if p.atAnyDepth {
+		expression.WriteString(`(?:.*/)?`)
 	}
-	if err := translate(&expression, strings.TrimPrefix(line, "/")); err != nil {
+	if err := translate(&expression, line); err != nil {
 		return p, false, err
 	}
 	expression.WriteString(`$`)

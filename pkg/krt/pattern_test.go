@@ -102,8 +102,11 @@ func FuzzPattern(f *testing.F) {
 		if err != nil || !ok {
 			return
 		}
-		p.match(name)
-		if line == name && !strings.ContainsAny(line, `*?[\!#/ `+"\r\n") && !p.match(name) {
+		text := bytesAsText(name)
+		if p.glob.MatchString(text) != p.match(name, text) {
+			t.Fatalf("%q does not decide as its glob about %q", line, name)
+		}
+		if line == name && !strings.ContainsAny(line, `*?[\!#/ `+"\r\n") && !p.match(name, text) {
 			t.Fatalf("%q does not match itself", name)
 		}
 	})

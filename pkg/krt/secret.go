@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 const (
@@ -36,7 +37,7 @@ func looksSecret(root *os.Root, file File) string {
 	switch {
 	case err != nil:
 		return ""
-	case privateKey.Match(text):
+	case isPrivateKey(text):
 		return "a private key in it"
 	case accessKey.Match(text):
 		return "an access key in it"
@@ -44,16 +45,31 @@ func looksSecret(root *os.Root, file File) string {
 	return ""
 }
 
+// suspected says that a packed bundle has file by a name for which it would have been left out.
+func (c *Contents) suspected(file string) bool {
+	return slices.ContainsFunc(c.suspects, func(s string) bool { return file == s || strings.HasSuffix(s, "/") && strings.HasPrefix(file, s) })
+}
+
 // checkSecrets warns of files that are packed and look like secrets. Those that a person has
-// taken back with "!" in .krtignore are what he wants.
-func (r *reader) checkSecrets(root *os.Root, c *Contents) {
+// named with "!" in .krtignore are what he wants.
+func (r *reader) checkSecrets(root *os.Root, c *Contents, archive bool) {
+	advice := "; name it in " + ignoreFile + ", or take the secret out of it"
+	if archive {
+		advice = "; if it is one, pack the bundle without it"
+	}
 	found, scanned := 0, int64(0)
 	for _, file := range c.Files {
 		if scanned += min(file.Info.Size(), maxSecret); scanned > maxScanned {
 			return
 		}
+		if c.takenBack[file.Name] {
+			continue
+		}
 		why := looksSecret(root, file)
-		if why == "" || slices.Contains(c.takenBack, file.Name) {
+		if why == "" && c.suspected(file.Name) {
+			why = "its name"
+		}
+		if why == "" {
 			continue
 		}
 		if found++; found > maxSecrets {
@@ -62,7 +78,7 @@ func (r *reader) checkSecrets(root *os.Root, c *Contents) {
 		}
 		r.add(Problem{
 			File: file.Name, Warning: true,
-			Text: "looks like a secret (" + why + ") and is part of the bundle and of its images; name it in " + ignoreFile + ", or take the secret out of it",
+			Text: "looks like a secret (" + why + ") and is part of the bundle and of its images" + advice,
 		}, "")
 	}
 }

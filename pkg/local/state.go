@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/krt"
 )
 
 // state is the folder where a run keeps what it keeps. Bundles are never
@@ -37,9 +39,6 @@ type StateDirError struct{ Dir string }
 func (e *StateDirError) Error() string {
 	return fmt.Sprintf("the state folder %q holds other files; a run keeps its files in an empty folder, or in one of an earlier run", e.Dir)
 }
-
-// stateMark is the content of the .gitignore by which a run knows its folder.
-const stateMark = "# What kn-krt run keeps between runs. It may be deleted while none is running.\n*\n"
 
 // maxSocketPath is what fits in sockaddr_un on every system, less the zero byte.
 const maxSocketPath = 103
@@ -97,7 +96,7 @@ func openState(dir string, own bool) (*state, error) {
 func claim(dir string, own bool) error {
 	mark := filepath.Join(dir, ".gitignore")
 	text, err := os.ReadFile(mark)
-	if err == nil && string(text) == stateMark {
+	if err == nil && string(text) == krt.StateMark {
 		return nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -107,7 +106,7 @@ func claim(dir string, own bool) error {
 	if len(entries) > 0 && !own {
 		return &StateDirError{Dir: dir}
 	}
-	return os.WriteFile(mark, []byte(stateMark), 0o600)
+	return os.WriteFile(mark, []byte(krt.StateMark), 0o600)
 }
 
 func (s *state) clear() error {
