@@ -7,8 +7,11 @@ import (
 
 	"connectrpc.com/connect"
 	"connectrpc.com/vanguard"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -31,6 +34,40 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
 	}
 	return nil
+}
+
+// MarshalAppend implements vanguard.Codec. An error is told on annotated paths as
+// a google.rpc.Status, whose details are of types that no contract need know.
+func (c strictJSON) MarshalAppend(to []byte, m proto.Message) ([]byte, error) {
+	s, ok := m.(*spb.Status)
+	if !ok {
+		return c.JSONCodec.MarshalAppend(to, m)
+	}
+	return append(to, statusJSON(c.types, s)...), nil
+}
+
+// statusJSON is s in JSON, without those details whose types nobody knows.
+func statusJSON(types *dynamicpb.Types, s *spb.Status) []byte {
+	known := &spb.Status{Code: s.GetCode(), Message: strings.ToValidUTF8(s.GetMessage(), "\uFFFD")}
+	for _, d := range s.GetDetails() {
+		if _, err := (protojson.MarshalOptions{Resolver: detailTypes{types}}).Marshal(d); err == nil {
+			known.Details = append(known.Details, d)
+		}
+	}
+	text, _ := protojson.MarshalOptions{Resolver: detailTypes{types}}.Marshal(known) // each part of it has been tried
+	return text
+}
+
+// detailTypes are the types of a contract, and for those that it does not have
+// the ones that are linked in.
+type detailTypes struct{ *dynamicpb.Types }
+
+// FindMessageByURL implements protoregistry.MessageTypeResolver.
+func (t detailTypes) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	if found, err := t.Types.FindMessageByURL(url); err == nil {
+		return found, nil
+	}
+	return protoregistry.GlobalTypes.FindMessageByURL(url)
 }
 
 // unmarshalJSON reads a message in JSON.

@@ -1,13 +1,18 @@
 package entrypoint_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -88,4 +93,30 @@ func TestAnotherSitesPageRunsNothingByGET(t *testing.T) {
 	asked := f.request(http.MethodOptions, f.web+"/v1/call/hi", "", "Origin", evil, "Access-Control-Request-Method", "GET")
 	require.Equal(t, 403, asked.status, asked.body)
 	require.Contains(t, asked.body, "--web-origin")
+}
+
+// TestErrorsOfAnnotatedPathsAreWhole: with their details, whose types the contract
+// does not know.
+func TestErrorsOfAnnotatedPathsAreWhole(t *testing.T) {
+	f := newFixture(t)
+	f.schema = annotated(t)
+	o := quick()
+	o.Retry.Count = -1
+	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
+		failure := event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "error in 'a': no such room", Node: "a", Workflow: "flow"}
+		if f.textOf(in.Data) == "odd" {
+			s := failure.Status()
+			s.Details = append(s.Details, &anypb.Any{TypeUrl: "type.googleapis.com/not.Known", Value: []byte{1}})
+			data, err := proto.Marshal(s)
+			require.NoError(t, err)
+			return http.StatusOK, in.Next("/krt/test/v1/a", event.TypeError, "google.rpc.Status", data)
+		}
+		return http.StatusOK, in.Fail("/krt/test/v1/a", failure)
+	})), o)
+	for _, path := range []string{"/v1/call/hi", "/v1/call/odd"} {
+		got := f.request(http.MethodGet, f.web+path, "")
+		require.Equal(t, 500, got.status, got.body)
+		require.JSONEq(t, `{"code": 13, "message": "error in 'a': no such room", "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo",
+			"reason": "HANDLER_ERROR", "domain": "krt.dev", "metadata": {"node": "a", "workflow": "flow"}}]}`, got.body)
+	}
 }
