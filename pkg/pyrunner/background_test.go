@@ -2,6 +2,7 @@ package pyrunner_test
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,27 @@ def handler(ctx, data):
 `, map[string]string{"KRT_BACKGROUND_TIMEOUT": "200ms"})
 	require.Equal(t, http.StatusAccepted, n.post(request("x")).status)
 	require.Equal(t, "ended", (<-n.told).text)
+}
+
+// TestNodesTimeoutIsTheHandlers: the time a call waits for the worker does not count.
+func TestNodesTimeoutIsTheHandlers(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    time.sleep(0.15)
+    return StringValue(value="x")
+`, map[string]string{"KRT_TIMEOUT": "400ms"})
+	var calls sync.WaitGroup
+	statuses := make(chan int, 6)
+	for range cap(statuses) {
+		calls.Go(func() {
+			a, _ := n.postContext(t.Context(), request("x"))
+			statuses <- a.status
+		})
+	}
+	calls.Wait()
+	for range cap(statuses) {
+		require.Equal(t, http.StatusOK, <-statuses)
+	}
 }
 
 // TestNodesTimeout: it bounds a call, and the error names it.

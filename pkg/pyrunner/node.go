@@ -209,6 +209,7 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 	if err := c.Context().Err(); err != nil { // just as its turn came
 		return runner.Output{}, err
 	}
+	runner.Begin(c)
 	began := time.Now()
 	out, err := w.call(c, in, n.grace)
 	if err == nil {

@@ -98,6 +98,28 @@ func (c *HandlerContext) until() time.Time {
 	return c.deadline
 }
 
+// begin notes that the call does not wait any more: the node's own timeout runs from
+// now on. It does so once.
+func (c *HandlerContext) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over == nil || c.timer != nil {
+		return
+	}
+	c.limit = time.Now().Add(c.node.timeout)
+	c.timer = time.AfterFunc(c.node.timeout, func() { close(c.over) })
+	if c.ctx != nil {
+		c.ctx.move(c.until())
+	}
+}
+
+// tookTooLong reports whether the node's own timeout has passed.
+func (c *HandlerContext) tookTooLong() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.limit.IsZero() && !time.Now().Before(c.limit)
+}
+
 // goOn notes that the caller has its answer: its deadline does not hold any more.
 func (c *HandlerContext) goOn() {
 	c.mu.Lock()

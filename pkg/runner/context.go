@@ -31,7 +31,7 @@ type HandlerContext struct {
 	parent context.Context // of the HTTP request; of the process in init
 	in     *event.Event    // nil in init
 	conn   readDeadline    // nil in init
-	limit  time.Time       // when the node's own timeout ends; zero: it has none
+	over   chan struct{}   // closed when the node's own timeout ends; nil: it has none
 
 	own Logger // for what the runner says of the call: within a limit
 
@@ -44,6 +44,8 @@ type HandlerContext struct {
 	mu        sync.Mutex   // guards what follows
 	ctx       *callContext // nil until it is asked for
 	deadline  time.Time    // zero: none
+	limit     time.Time    // when the node's own timeout ends; zero until begin, or none
+	timer     *time.Timer  // closes over at limit
 	detached  bool         // no caller waits any more
 	trace     string
 	replied   bool
@@ -57,7 +59,7 @@ func (n *node) newContext(parent context.Context, in *event.Event) *HandlerConte
 	if in != nil {
 		c.deadline, c.detached = in.Deadline, in.Replied
 		if n.timeout > 0 {
-			c.limit = time.Now().Add(n.timeout)
+			c.over = make(chan struct{})
 		}
 		c.logger.workflow, c.logger.correlationID = in.Workflow, in.CorrelationID
 		c.own.workflow, c.own.correlationID = in.Workflow, in.CorrelationID
@@ -244,6 +246,9 @@ func (c *HandlerContext) end() (earlyExit, replied bool) {
 	defer c.mu.Unlock()
 	if c.ctx != nil {
 		c.ctx.close()
+	}
+	if c.timer != nil {
+		c.timer.Stop()
 	}
 	return c.earlyExit, c.replied
 }

@@ -33,7 +33,8 @@ type Foreign interface {
 	Init(ctx context.Context) error
 	// Call runs the handler for in. Calls run concurrently. An error becomes the
 	// caller's answer, as one of a [Handler] does; see [Unavailable] and [Failed]
-	// for other ends. It should end soon after c's context.
+	// for other ends. It should end soon after c's context, and calls [Begin] once it
+	// does not wait any more.
 	Call(c *HandlerContext, in *event.Event) (Output, error)
 }
 
@@ -93,13 +94,16 @@ func Deadline(c *HandlerContext) time.Time {
 	return c.until()
 }
 
+// Begin says that the call's turn has come: the node's own timeout runs from now on.
+func Begin(c *HandlerContext) { c.begin() }
+
 // Background is how long the call may go on once it has replied early; 0 if its
 // deadline stays what it is, because it has been answered before or because the
 // node's own timeout bounds it.
 func Background(c *HandlerContext) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.detached || !c.limit.IsZero() || !c.node.replies.can(c.in) {
+	if c.detached || c.over != nil || !c.node.replies.can(c.in) {
 		return 0
 	}
 	return c.node.backgroundTimeout

@@ -98,7 +98,8 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 	return nil, nil, nil
 }
 
-// bounded runs the handler within the node's own timeout, if it has one. A
+// bounded runs the handler within the node's own timeout, if it has one. The time
+// that a call waits for its turn does not count. A
 // handler that goes on after it is left to itself: its context is done, and what
 // it returns is dropped.
 func (n *node) bounded(c *HandlerContext) (Output, error) {
@@ -114,14 +115,12 @@ func (n *node) bounded(c *HandlerContext) (Output, error) {
 		out, err := n.inTurn(c)
 		done <- result{out, err}
 	}()
-	timer := time.NewTimer(time.Until(c.limit))
-	defer timer.Stop()
 	select {
 	case r := <-done:
-		if r.err == nil || time.Now().Before(c.limit) {
+		if r.err == nil || !c.tookTooLong() {
 			return r.out, r.err
 		}
-	case <-timer.C:
+	case <-c.over:
 	}
 	err := fmt.Errorf("no answer within %s, the node's timeout", n.timeout)
 	return Output{}, &failure{code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline, err}

@@ -50,6 +50,7 @@ func encodeOutput(m proto.Message, buffer []byte) (Output, error) {
 
 // call makes a caller of h.
 func (h Handler) call(c *HandlerContext, in *event.Event) (Output, error) {
+	c.begin()
 	out, err := h(c, in.Any())
 	if err != nil {
 		return Output{}, err

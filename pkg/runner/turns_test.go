@@ -99,3 +99,20 @@ func TestWrongWorkers(t *testing.T) {
 func startInTurn(t *testing.T, env map[string]string, handler runner.Handler) *running {
 	return startWith(t, runner.Options{InTurn: true}, env, nil, handler)
 }
+
+// The node's own timeout is about the handler: the wait for a turn does not count.
+func TestACallThatWaitsKeepsItsTimeout(t *testing.T) {
+	r := startInTurn(t, map[string]string{"KRT_TIMEOUT": "400ms"}, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		select {
+		case <-time.After(150 * time.Millisecond):
+			return value("done"), nil
+		case <-ctx.Context().Done():
+			return nil, ctx.Context().Err()
+		}
+	})
+	var calls sync.WaitGroup
+	for range 6 {
+		calls.Go(func() { equal(t, "status", r.post(t, message("")).status, http.StatusOK) })
+	}
+	calls.Wait()
+}
