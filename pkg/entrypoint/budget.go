@@ -7,11 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/genproto/googleapis/rpc/code"
-	spb "google.golang.org/genproto/googleapis/rpc/status"
-
-	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 const (
@@ -43,7 +38,8 @@ var (
 // requests from before they are read, responses until they are sent. When there
 // is no room left, those who keep the most waiting give way: first connections
 // that do not read their responses, then the messages that have been arriving
-// for the longest. All counts are atomic; only the search for victims locks.
+// for the longest, if such messages are much of what is held. All counts are
+// atomic; only the search for victims locks.
 type budget struct {
 	limit    int64 // for everything
 	requests int64 // for what clients send; responses may use the rest too
@@ -82,7 +78,7 @@ func (b *budget) used() int64 { return b.held.Load() + b.inFlight.Load()*request
 func (b *budget) take(n int64) bool {
 	for b.held.Add(n)+b.inFlight.Load()*requestBytes > b.requests {
 		b.held.Add(-n)
-		if !b.relieve(n, b.requests) {
+		if !b.relieve(n, b.requests, b.requests/4) {
 			return false
 		}
 	}
@@ -92,7 +88,7 @@ func (b *budget) take(n int64) bool {
 // room reports whether there is room for n bytes of a response.
 func (b *budget) room(n int64) bool {
 	for b.used()+n > b.limit {
-		if !b.relieve(n, b.limit) {
+		if !b.relieve(n, b.limit, 0) {
 			return false
 		}
 	}
@@ -100,7 +96,9 @@ func (b *budget) room(n int64) bool {
 }
 
 // relieve makes room for n bytes, and reports whether there is any to try again.
-func (b *budget) relieve(n, limit int64) bool {
+// While the messages that are arriving have less than the given part none of
+// them gives way: what fills the budget then is work, and would fill it again.
+func (b *budget) relieve(n, limit, part int64) bool {
 	b.relief.Lock()
 	defer b.relief.Unlock()
 	if b.used()+n <= limit {
@@ -108,6 +106,9 @@ func (b *budget) relieve(n, limit int64) bool {
 	}
 	if b.conns.closeDeaf(time.Now()) {
 		return true
+	}
+	if b.arriving() < part {
+		return false
 	}
 	// Some more than needed, so that not every newcomer has to seek.
 	for freed := int64(0); freed < n+limit/64; {
@@ -118,6 +119,16 @@ func (b *budget) relieve(n, limit int64) bool {
 		freed += b.drop(oldest, errBudget)
 	}
 	return true
+}
+
+// arriving is how many bytes the messages hold that are arriving.
+func (b *budget) arriving() (n int64) {
+	for i := range b.readings {
+		if r := b.readings[i].Load(); r != nil {
+			n += max(r.bytes.Load(), 0) + requestBytes
+		}
+	}
+	return n
 }
 
 // oldest returns the reading that began first, nil if none began before the
@@ -274,19 +285,4 @@ func (r *reading) end() {
 	r.budget.relief.Lock()          // until abort has returned
 	r.budget.relief.Unlock()        //nolint:staticcheck // nothing is to be done meanwhile
 	r.budget.held.Add(requestBytes) // its place in flight is given back now
-}
-
-// refusal is the status of a message that could not be received because of err;
-// nil if err is neither errBudget nor errSlow.
-func refusal(err error) *spb.Status {
-	f := event.Failure{Text: err.Error()}
-	switch {
-	case errors.Is(err, errBudget):
-		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
-	case errors.Is(err, errSlow):
-		f.Code, f.Reason = code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline
-	default:
-		return nil
-	}
-	return f.Status()
 }

@@ -45,6 +45,26 @@ func TestTheOldestMessageGivesWay(t *testing.T) {
 	require.LessOrEqual(t, b.used(), int64(0), "what was dropped has its place in flight given back by its handler")
 }
 
+// A slow message is not what fills a budget that is full of work: the newcomer is
+// refused then.
+func TestAMessageDoesNotGiveWayForWork(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 100)
+	for range 10 {
+		r, _ := message(t, b, 4<<20)
+		r.arrived()
+	}
+	upload, cause := message(t, b, 4<<20)
+	newcomer := &reading{abort: func(error) {}}
+	require.NoError(t, b.begin(newcomer, 0))
+	require.ErrorIs(t, newcomer.grow(8<<20), errBudget)
+	require.NoError(t, *cause)
+	require.NoError(t, upload.grow(4<<20))
+	require.True(t, b.room(16<<20))
+	require.NoError(t, *cause)
+	require.True(t, b.room(20<<20), "an answer goes before what may still come")
+	require.ErrorIs(t, *cause, errBudget)
+}
+
 func TestMessagesThatHaveArrivedAreNotDropped(t *testing.T) {
 	b := newBudget(testBudget, new(atomic.Int64), 100)
 	for range 12 {

@@ -66,9 +66,29 @@ type connection struct {
 	// unsent is how many bytes of responses gRPC holds for it; settled once the
 	// connection is closed.
 	unsent atomic.Int64
-	// moved is when a response was last sent whole, or unsent began: Unix time in
-	// nanoseconds.
+	// moved is when stepBytes had been sent again, or unsent began: Unix time in
+	// nanoseconds. Step is what has been sent since.
 	moved atomic.Int64
+	step  atomic.Int64
+}
+
+// stepBytes is what a client that reads its responses takes at once. It is more
+// than what answers to pings and the like come to.
+const stepBytes = 16 << 10
+
+// Write implements net.Conn. What is long is written in parts, so that each that
+// the client takes can be seen.
+func (c *connection) Write(p []byte) (n int, err error) {
+	for {
+		part, err := c.Conn.Write(p[n:min(n+windowBytes, len(p))])
+		if n += part; c.step.Add(int64(part)) >= stepBytes {
+			c.step.Store(0)
+			c.moved.Store(time.Now().UnixNano())
+		}
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
 }
 
 // Close implements net.Conn.
@@ -162,8 +182,8 @@ func (s *connections) closeResting(l *listener, now time.Time) bool {
 	return true
 }
 
-// A connection is deaf if more than deafBytes have waited for deafTime without
-// a response being sent whole.
+// A connection is deaf if more than deafBytes have waited for deafTime, and its
+// client has not taken stepBytes in that time.
 const (
 	deafBytes = 64 << 10
 	deafTime  = 100 * time.Millisecond
@@ -203,6 +223,7 @@ func (c *connection) sending(data mem.Buffer) mem.Buffer {
 		data.Free()
 		return nil
 	case left == n:
+		c.step.Store(0)
 		c.moved.Store(time.Now().UnixNano())
 	}
 	return mem.NewBuffer(&raw, &sentBuffer{c, data, n})
@@ -222,8 +243,6 @@ func (s *sentBuffer) Get(length int) *[]byte { return new(make([]byte, length)) 
 func (s *sentBuffer) Put(*[]byte) {
 	if left := s.conn.unsent.Add(-s.n); left < 0 {
 		s.conn.listener.conns.held.Add(s.n) // given back when the connection closed, and again below
-	} else if left > 0 {
-		s.conn.moved.Store(time.Now().UnixNano())
 	}
 	s.data.Free()
 }

@@ -1,12 +1,14 @@
 package entrypoint
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/mem"
 )
 
 // connected is a connection of l that has had as many requests since the given instant.
@@ -49,4 +51,40 @@ func TestTheConnectionThatRestedLongestGivesWay(t *testing.T) {
 	require.True(t, closed(busy))
 	require.False(t, closed(newer))
 	require.EqualValues(t, 1, other.open.Load())
+}
+
+// A client that takes a large response slowly is not deaf; one that only has its
+// pings answered is.
+func TestAClientThatReadsSlowlyIsNotDeaf(t *testing.T) {
+	b := newBudget(testBudget, new(atomic.Int64), 16)
+	pool := newBufferPool(b)
+	server, client := net.Pipe()
+	defer client.Close()
+	c := &connection{Conn: server, listener: b.listen(nil)}
+	b.conns.add(c)
+	unsent := c.sending(mem.NewBuffer(pool.Get(4<<20), pool))
+	long := time.Now().Add(-time.Minute).UnixNano()
+	take := func(write, read int) {
+		c.moved.Store(long)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = c.Write(make([]byte, write))
+		}()
+		_, err := io.ReadFull(client, make([]byte, read))
+		require.NoError(t, err)
+		if read == write {
+			<-done
+		}
+	}
+	take(64<<10, 64<<10)
+	require.False(t, b.conns.closeDeaf(time.Now()))
+	take(17, 17)
+	require.True(t, c.moved.Load() == long)
+	take(4<<20, 100<<10) // a part of what is written at once
+	require.False(t, b.conns.closeDeaf(time.Now()))
+	c.moved.Store(long)
+	require.True(t, b.conns.closeDeaf(time.Now()))
+	unsent.Free()
+	require.Zero(t, b.used())
 }
