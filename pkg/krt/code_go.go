@@ -14,7 +14,7 @@ import (
 // What tells the generations of Go nodes apart, in a file that imports the original's runner.
 var (
 	// The original's module took the suffix with runner 4.
-	kreGoPattern = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(/v[2-9])?"`)
+	kreGoPattern = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(?:"|(/v[2-9])["/])`)
 	// All paths that the module of a runner ever had.
 	kreModulePattern   = regexp.MustCompile(`^(github\.com/konstellation-io|gitlab\.com/konstellation)/.*(runners/|kre-go|go-sdk)`)
 	originalPattern    = regexp.MustCompile(`"(((github\.com/konstellation-io|gitlab\.com/konstellation)/[\w/.-]*kre-go)|krt\.dev/kn-krt/pkg/runner/kre)"`)

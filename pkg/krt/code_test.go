@@ -131,6 +131,8 @@ func TestLoadRefusesGoNodesOfLaterRunners(t *testing.T) {
 		{"SendOutput", v1 + "\nfunc f() { ctx.SendOutput(x) }\n", "calls ctx.SendOutput"},
 		{"SendAny", v1 + "\nfunc f() { err := ctx.SendAny(x) }\n", "calls ctx.SendAny"},
 		{"suffix", strings.Replace(v1, `kre-go"`, `kre-go/v4"`, 1), "imports kre-go/v4"},
+		{"suffix of a package", strings.Replace(v1, `kre-go"`, `kre-go/v4/runner"`, 1), "imports kre-go/v4"},
+		{"package of KRT V1", strings.Replace(v1, `import "`, "import _ \"github.com/konstellation-io/kre-runners/kre-go/libs/simplelogger\"\nimport \"", 1), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var want []string
