@@ -1,6 +1,6 @@
 """Runs the tests of a Python node: kn-krt test starts it with the node's folder.
 
-Tests are in files test*.py and *_test.py, as TestCase classes or as functions
+Tests are in files test*.py and *_test.py that are not hidden, as TestCase classes or as functions
 test_*. pytest runs them where it is installed, else unittest does. Exits with 0
 when all passed, 1 when not, 3 when none ran, 4 when there are some that need pytest.
 """
@@ -14,7 +14,7 @@ import sys
 import unittest
 
 PASSED, FAILED, NONE, NEED_PYTEST = 0, 1, 3, 4
-PATTERNS = ("test*.py", "*_test.py")
+PATTERNS = ("test*.py", "[!.]*_test.py", "_test.py")  # macOS leaves ._main_test.py beside main_test.py
 SKIPPED = {"__pycache__", "node_modules", "venv"}
 
 

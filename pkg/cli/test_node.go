@@ -152,7 +152,7 @@ func run(cmd *exec.Cmd) error {
 }
 
 // wantFile returns errNoTests unless a file whose name matches one of patterns stands in
-// folder or below it, hidden folders and virtual environments aside.
+// folder or below it, what is hidden and virtual environments aside.
 func wantFile(folder string, patterns ...string) error {
 	found := false
 	err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
@@ -164,6 +164,9 @@ func wantFile(folder string, patterns ...string) error {
 			if name != folder && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || venv == nil) {
 				return filepath.SkipDir
 			}
+			return nil
+		}
+		if strings.HasPrefix(entry.Name(), ".") {
 			return nil
 		}
 		for _, pattern := range patterns {
