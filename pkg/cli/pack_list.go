@@ -71,6 +71,9 @@ func checkPackOutput(to string, c *krt.Contents) error {
 	info, err := os.Stat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
+			return withHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)), "Make it, or name another file with -o.")
+		}
 		return nil
 	case err != nil:
 		return fmt.Errorf("cannot write bundle: %w", err)
