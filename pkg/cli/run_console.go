@@ -135,7 +135,12 @@ func (c *textConsole) node(e local.Event) string {
 func (c *textConsole) ready(s *local.Serving) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s %s answers (Ctrl-C stops it)\n", c.good(), s.Version)
-	fmt.Fprintf(&b, "  gRPC     %s\n  web      http://%s\n  metrics  http://%s/metrics\n", s.GRPC, s.Web, s.Reply)
+	everywhere := ""
+	if reachable(s.Web) != s.Web {
+		everywhere = "  (and at this machine's other addresses)"
+	}
+	fmt.Fprintf(&b, "  gRPC     %s%s\n  web      http://%s%s\n  metrics  http://%s/metrics\n",
+		reachable(s.GRPC), everywhere, reachable(s.Web), everywhere, reachable(s.Reply))
 	if len(s.Workflows) == 0 {
 		return b.String()
 	}

@@ -15,7 +15,7 @@ import (
 // story is a run with all that can happen in it.
 func story(r local.Reporter) {
 	serving := &local.Serving{
-		Version: "test-v1", GRPC: "0.0.0.0:9001", Web: "127.0.0.1:8080", Reply: "127.0.0.1:4321",
+		Version: "test-v1", GRPC: "[::]:9001", Web: "[::]:8080", Reply: "127.0.0.1:4321",
 		Workflows: []local.ServingWorkflow{{Name: "one", Method: "test.Entrypoint/Hello", Example: `{"name": "<text>"}`}},
 	}
 	died := errors.New("signal: killed")
@@ -58,8 +58,8 @@ func TestConsoleText(t *testing.T) {
 ✓ model  go      ready in 0.02s
 
 ✓ test-v1 answers (Ctrl-C stops it)
-  gRPC     0.0.0.0:9001
-  web      http://127.0.0.1:8080
+  gRPC     127.0.0.1:9001  (and at this machine's other addresses)
+  web      http://127.0.0.1:8080  (and at this machine's other addresses)
   metrics  http://127.0.0.1:4321/metrics
 
 Try it:
@@ -129,7 +129,7 @@ func TestConsoleJSON(t *testing.T) {
 {"time":"T","event":"waiting","node":"etl","took":10}
 {"time":"T","event":"node-ready","node":"etl","language":"python","took":12.31}
 {"time":"T","event":"node-ready","node":"model","language":"go","took":0.02}
-{"time":"T","event":"ready","version":"test-v1","grpc":"0.0.0.0:9001","web":"127.0.0.1:8080","reply":"127.0.0.1:4321","workflows":[{"name":"one","rpc":"test.Entrypoint/Hello","example":{"name":"<text>"}}]}
+{"time":"T","event":"ready","version":"test-v1","grpc":"[::]:9001","web":"[::]:8080","reply":"127.0.0.1:4321","workflows":[{"name":"one","rpc":"test.Entrypoint/Hello","example":{"name":"<text>"}}]}
 {"time":"T","event":"node-exited","node":"model","error":"signal: killed"}
 {"time":"T","event":"node-exited","node":"model","delay":0.1,"error":"signal: killed"}
 {"time":"T","event":"node-failed","node":"model","error":"signal: killed"}
