@@ -105,7 +105,7 @@ async def handler(ctx, data):
     ctx.set_value("last", data["word"])
     await ctx.save_metric("a", "b", "2020-04-06T09:02:09.277853Z")
     await ctx.save_metric(error=ctx.ERR_MISSING_VALUES)
-    await ctx.metrics.save(predicted_value="a", true_value="b", date="2020-04-07T00:00:00.0Z")
+    await ctx.metrics.save(predicted_value="a", true_value="b", date="2020-04-07T00:00:00Z")
     try: await ctx.save_metric("a", "b", "today")
     except Exception as e: text = str(e)
     return {"text": ctx.get_value("glue").join([data["word"]] * 2), "path": ctx.get_path("x") == ctx.path("x"),
@@ -114,6 +114,21 @@ async def handler(ctx, data):
 	require.Equal(t, `{"text":"ha-ha","path":true,"same":"-","last":"ha","error":`+
 		`"[ctx.save_metric] invalid 'date'='today', must be a RFC 3339 date like: 2020-04-06T09:02:09.277853Z",`+
 		`"errors":["missing_values","new_labels"]}`, carried(t, n, carrying(t, `{"word":"ha"}`)))
+}
+
+func TestDatesOfRunner11AreThoseOfRFC3339(t *testing.T) {
+	n := startDicts(t, `
+from _krt_runner import older, saves
+def handler(ctx, data):
+    def told(date):
+        try: return saves.rfc3339(older._instant(date))
+        except ValueError: return "refused"
+    return [told(date) for date in data["dates"]]
+`, nil)
+	require.Equal(t, `["2020-01-01T00:00:00.000000Z","2020-01-01T00:00:00.123456Z","2020-01-01T00:00:00.500000Z",`+
+		`"2020-04-06T09:02:09.000000Z","refused","refused"]`, carried(t, n, carrying(t,
+		`{"dates":["2020-01-01T00:00:00Z","2020-01-01t00:00:00.1234567z","2020-01-01T02:00:00.5+02:00",`+
+			`"2020-4-6T9:2:9.0Z","2020-01-01","2020-13-01T00:00:00Z"]}`)))
 }
 
 func TestWhatADictHandlerMayReturn(t *testing.T) {

@@ -1,14 +1,26 @@
 """What the contexts of runners up to 1.22 had and later ones have not."""
 
 import datetime
+import re
 
 _DATE = "%Y-%m-%dT%H:%M:%S.%fZ"
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _instant(date):
+    """The instant that date says, in RFC 3339 or in the form that older runners took."""
+    parts = _RFC3339.fullmatch(date)
+    if parts is None:
+        return datetime.datetime.strptime(date, _DATE)
+    day, time, fraction, zone = parts.groups()
+    zone = "+0000" if zone in "Zz" else zone.replace(":", "")
+    return datetime.datetime.strptime("%sT%s.%s%s" % (day, time, (fraction or "0")[:6], zone), "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
 def _saved(prediction, what, predicted_value, true_value, date, error):
     if date:
         try:
-            date = datetime.datetime.strptime(date, _DATE)
+            date = _instant(date)
         except (TypeError, ValueError):
             raise ValueError("[ctx.%s] invalid 'date'='%s', must be a RFC 3339 date like: 2020-04-06T09:02:09.277853Z"
                              % (what, date)) from None
