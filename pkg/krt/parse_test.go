@@ -89,6 +89,8 @@ func TestParseReportsEachMistake(t *testing.T) {
 		{"config file reserved", "workflows:", "config: {files: [HOME]}\nworkflows:", `krt.yml:9:18: config variable "HOME" is reserved for the platform`},
 		{"config variable twice", "workflows:", "config: {variables: [A], files: [A]}\nworkflows:", `krt.yml:9:34: config variable "A" stands twice; the first is config.variables[0]`},
 		{"unknown key", "description: d", "description: d\ndescripton: e", `krt.yml:3:1: warning: key "descripton" is not known; did you mean "description"?`},
+		{"key of the entrypoint", "description: d", "description: d\nbackgroundTimeout: 1m", `krt.yml:3:1: warning: key "backgroundTimeout" is not known; it belongs under entrypoint`},
+		{"key of config", "description: d", "description: d\nfiles: [A]", `krt.yml:3:1: warning: key "files" is not known; it belongs under config`},
 		{"unknown key in a node", "m.py", "m.py\n    gup: true\n    imagee: x", `krt.yml:10:5: warning: node "etl": key "imagee" is not known; did you mean "image"?`},
 		{"key twice", "description: d", "description: d\ndescription: e", `krt.yml:3:1: key "description" stands twice; the first is on line 2`},
 		{"node is text", "workflows:", "  - etl2\nworkflows:", `krt.yml:9:5: nodes[1] must be a map, not text`},

@@ -176,7 +176,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 			continue
 		case !slices.Contains(known, p.key):
 			r.places[inside] = p.at
-			r.warn(inside, "key %.80q is not known%s", p.key, spelling.Hint(p.key, known))
+			r.warn(inside, "key %.80q is not known%s", p.key, hintOn(path, p.key, known))
 		case p.value != nil:
 			r.places[inside] = p.at // what a list or a map lacks is told at its key
 			if _, ok := scalar(p.value); ok {
@@ -189,6 +189,19 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 		lines[p.key] = p.at.line
 	}
 	return values
+}
+
+// hintOn says what a key that is not known may be meant as: one of another place, or the nearest known one.
+func hintOn(path, key string, known []string) string {
+	if path == "" {
+		switch key {
+		case "proto", "backgroundTimeout":
+			return "; it belongs under entrypoint"
+		case "variables", "files":
+			return "; it belongs under config"
+		}
+	}
+	return spelling.Hint(key, known)
 }
 
 // label notes how the item at path is called, before anything is reported of it.
