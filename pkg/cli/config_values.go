@@ -75,7 +75,7 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	}
 	variables, contents, err := local.Config{Set: set, EnvFiles: f.envFiles, Files: files}.Given(spec.Config.Variables, spec.Config.Files)
 	if err != nil {
-		return nil, err
+		return nil, explainFile(err)
 	}
 	return checkValues(spec, variables, contents)
 }

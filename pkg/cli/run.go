@@ -53,8 +53,9 @@ const runLong = `Run a whole version on this machine, without a cluster: the ent
 runs, and each node's runner in a process of its own. Go nodes are built first (a
 prebuilt program as src runs as it is). Default is the version here.
 
-Every config variable and file of the manifest needs a value before anything starts:
---set, then --env-file, then the environment. A node inherits the environment of this
+Every config variable and file of the manifest needs a value before anything starts.
+That of a variable comes from --set, then --env-file, then the environment; the content
+of a file from --set-from-file alone. A node inherits the environment of this
 command, but for PORT and KRT_*.
 
 A node is started anew when its code changes, and everything is checked anew when the
@@ -230,7 +231,16 @@ func (o *runOptions) explain(err error) error {
 	case errors.Is(err, local.ErrRunning):
 		return withHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")
 	}
-	return err
+	return explainFile(err)
+}
+
+// explainFile says how to give a config file its content.
+func explainFile(err error) error {
+	var file *local.FileConfigError
+	if !errors.As(err, &file) {
+		return err
+	}
+	return withHint(err, "Give the content with --set-from-file %s=PATH.", file.Name)
 }
 
 func fileHint(missing *local.MissingConfigError) string {

@@ -31,6 +31,8 @@ func TestRunExplains(t *testing.T) {
 			"Error: no value for config variable \"A\" and config file \"C\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment; the content of a file with --set-from-file C=PATH.\n"},
 		"file": {&local.MissingConfigError{Files: []string{"C", "D"}}, ExitFailed,
 			"Error: no value for config files \"C\", \"D\"\nGive the content with --set-from-file C=PATH.\n"},
+		"file as variable": {fmt.Errorf("odd: %w", &local.FileConfigError{Name: "C"}), ExitFailed,
+			"Error: odd: config \"C\" is a file: its value is the content of a file\nGive the content with --set-from-file C=PATH.\n"},
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, ExitFailed,
 			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\nChoose another port with --web-port N, or any free one with --web-port 0.\n"},
 		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), ExitFailed,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ type Config struct {
 type MissingConfigError struct {
 	Variables []string
 	Files     []string
+	// Empty are those of Variables whose value is given and empty.
+	Empty []string
 }
 
 func (e *MissingConfigError) Error() string {
@@ -47,7 +50,21 @@ func (e *MissingConfigError) Error() string {
 			parts = append(parts, "config "+kind.singular+"s "+quoted(kind.names))
 		}
 	}
-	return "no value for " + strings.Join(parts, " and ")
+	text := "no value for " + strings.Join(parts, " and ")
+	switch len(e.Empty) {
+	case 0:
+		return text
+	case 1:
+		return text + ": " + quoted(e.Empty) + " is empty"
+	}
+	return text + ": " + quoted(e.Empty) + " are empty"
+}
+
+// FileConfigError says that the value of a config file was given as that of a variable.
+type FileConfigError struct{ Name string }
+
+func (e *FileConfigError) Error() string {
+	return fmt.Sprintf("config %q is a file: its value is the content of a file", e.Name)
 }
 
 func quoted(names []string) string {
@@ -68,6 +85,13 @@ type values struct {
 // declared: content by name. A name that is not declared is an error; a name without
 // a value is not, and an empty value counts as none.
 func (c Config) Given(variables, files []string) (vars map[string]string, contents map[string][]byte, err error) {
+	vars, contents, err = c.given(variables, files)
+	maps.DeleteFunc(vars, func(_, value string) bool { return value == "" })
+	return vars, contents, err
+}
+
+// given is Given, with "" for a variable whose value is empty.
+func (c Config) given(variables, files []string) (vars map[string]string, contents map[string][]byte, err error) {
 	if err := c.check(variables, files); err != nil {
 		return nil, nil, err
 	}
@@ -77,8 +101,10 @@ func (c Config) Given(variables, files []string) (vars map[string]string, conten
 	}
 	vars, contents = map[string]string{}, map[string][]byte{}
 	for _, name := range variables {
-		if value := cmp.Or(c.Set[name], fromFile[name]); value != "" {
-			vars[name] = value
+		set, isSet := c.Set[name]
+		value, inFile := fromFile[name]
+		if isSet || inFile {
+			vars[name] = cmp.Or(set, value)
 		}
 	}
 	for _, name := range files {
@@ -98,7 +124,7 @@ func (c Config) Given(variables, files []string) (vars map[string]string, conten
 // gather finds a value for each name that the manifest declares. environment is
 // what os.LookupEnv is. An empty value counts as none.
 func (c Config) gather(variables, files []string, environment func(string) (string, bool)) (values, error) {
-	vars, contents, err := c.Given(variables, files)
+	vars, contents, err := c.given(variables, files)
 	if err != nil {
 		return values{}, err
 	}
@@ -107,8 +133,11 @@ func (c Config) gather(variables, files []string, environment func(string) (stri
 		if vars[name] != "" {
 			continue
 		}
-		value, _ := environment(name)
+		value, inEnvironment := environment(name)
 		if value == "" {
+			if _, given := vars[name]; given || inEnvironment {
+				missing.Empty = append(missing.Empty, name)
+			}
 			missing.Variables = append(missing.Variables, name)
 			continue
 		}
@@ -133,7 +162,7 @@ func (c Config) check(variables, files []string) error {
 		switch {
 		case slices.Contains(variables, name):
 		case slices.Contains(files, name):
-			errs = append(errs, fmt.Errorf("config %q is a file: its value is the content of a file", name))
+			errs = append(errs, &FileConfigError{name})
 		default:
 			errs = append(errs, unknownConfig("variable", name, variables))
 		}

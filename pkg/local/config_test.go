@@ -48,13 +48,17 @@ func TestGatherFiles(t *testing.T) {
 }
 
 func TestGatherErrors(t *testing.T) {
+	envFile := filepath.Join(t.TempDir(), "env")
+	require.NoError(t, os.WriteFile(envFile, []byte("G=\n"), 0o600))
 	for name, c := range map[string]struct {
 		config           Config
 		variables, files []string
 		want             string
 	}{
 		"missing variable":  {Config{}, []string{"A"}, nil, `no value for config variable "A"`},
-		"empty":             {Config{Set: map[string]string{"A": ""}}, []string{"A"}, nil, `no value for config variable "A"`},
+		"empty":             {Config{Set: map[string]string{"A": ""}}, []string{"A"}, nil, `no value for config variable "A": "A" is empty`},
+		"some empty":        {Config{Set: map[string]string{"A": "", "B": ""}}, []string{"A", "B", "D"}, nil, `no value for config variables "A", "B", "D": "A", "B" are empty`},
+		"empty in a file":   {Config{EnvFiles: []string{envFile}}, []string{"G"}, nil, `no value for config variable "G": "G" is empty`},
 		"all missing":       {Config{}, []string{"A", "B"}, []string{"C"}, `no value for config variables "A", "B" and config file "C"`},
 		"unknown, near":     {Config{Set: map[string]string{"CURENCY": "x"}}, []string{"CURRENCY"}, nil, `config variable "CURENCY" is not declared in the manifest; did you mean "CURRENCY"?`},
 		"unknown, others":   {Config{Set: map[string]string{"X": "x"}}, []string{"CURRENCY"}, nil, `config variable "X" is not declared in the manifest; the manifest declares "CURRENCY"`},
