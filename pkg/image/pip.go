@@ -87,8 +87,8 @@ func machine(p v1.Platform) string {
 // pipArgs are pip's, to install wheels for another machine into folder. Nothing is built:
 // code of packages does not run here, and what is built would be for this machine.
 func pipArgs(folder, version string, p v1.Platform) []string {
-	args := []string{"-c", pipCode, markersOf(version, p), "install", "--progress-bar", "off", "--target", folder, "--no-compile", "--no-warn-script-location",
-		"--only-binary=:all:", "--implementation", "cp", "--python-version", version}
+	args := []string{"-c", pipCode, markersOf(version, p), "install", "--progress-bar", "off", "--target", folder,
+		"--no-compile", "--no-warn-script-location", "--no-warn-conflicts", "--only-binary=:all:", "--implementation", "cp", "--python-version", version}
 	for minor := mostGlibc; minor >= 5; minor-- {
 		args = append(args, "--platform", fmt.Sprintf("manylinux_2_%d_%s", minor, machine(p)))
 	}
@@ -136,7 +136,7 @@ func (s *session) install(ctx context.Context, r requirementSet, folder string) 
 	cmd.Dir, cmd.Stdout, cmd.Stderr = place, output, output
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = endDelay
-	cmd.Env = pipEnv(os.Environ())
+	cmd.Env = append(pipEnv(os.Environ()), "TMPDIR="+place) // what pip.py lets wheels write to
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:

@@ -10,6 +10,12 @@ import site
 import sys
 
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "pty.spawn")
+CHANGES = ("os.rename", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown")
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+# Pip installs into a folder of its own there, and moves what it has made.
+PLACE = os.path.join(os.path.realpath(os.getcwd()), "")
+unpacking = False
 
 
 def find_keyring():
@@ -45,6 +51,45 @@ def no_builds(event, args):
         raise PermissionError("a package would be built, which runs its code: only wheels are installed")
 
 
+def no_strays(event, args):
+    """Keeps what a wheel unpacks to inside of PLACE."""
+    if not unpacking or not (event in CHANGES or event == "open" and args[2] & WRITES):
+        return
+    for path in args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]:
+        if not isinstance(path, int) and not os.path.realpath(os.fsdecode(path)).startswith(PLACE):
+            raise PermissionError("a wheel would write %r, outside of the folder it is installed in" % os.fsdecode(path))
+
+
+def guard():
+    """Takes out of pip what wheels must not have: scripts, which images have no use for, and places to fetch from."""
+    from pip._internal.exceptions import InstallationError
+    from pip._internal.operations.install import wheel
+    from pip._internal.req import req_install
+    from pip._vendor.packaging.requirements import Requirement
+
+    # A script is written to its name, whatever folder that names.
+    wheel.get_entrypoints = lambda *_: ({}, {})
+    install, read = req_install.install_wheel, Requirement.__init__
+
+    def install_wheel(*args, **kwargs):
+        global unpacking
+        unpacking = True
+        try:
+            return install(*args, **kwargs)
+        finally:
+            unpacking = False
+
+    def read_requirement(self, *args, **kwargs):
+        read(self, *args, **kwargs)
+        if self.url:
+            raise InstallationError(
+                "a package requires %r, from an address of its own: build it with a requirement of the form NAME==VERSION" % str(self)
+            )
+
+    req_install.install_wheel = install_wheel
+    Requirement.__init__ = read_requirement
+
+
 target = json.loads(sys.argv.pop(1))
 keyring = find_keyring()
 try:
@@ -54,6 +99,11 @@ try:
     markers.default_environment = lambda: {**here(), **target}
 except (ImportError, AttributeError):
     pass  # a pip made of other parts: markers hold for this machine
+try:
+    guard()
+except (ImportError, AttributeError) as error:
+    sys.exit("ERROR: this pip cannot be kept from writing elsewhere (%s): install pip 20 or a later one" % error)
 sys.addaudithook(no_builds)
+sys.addaudithook(no_strays)
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
