@@ -104,8 +104,8 @@ func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) 
 // accept sends in through the workflow for a caller who does not wait for the
 // answer. It returns once the event has been sent to the first step, or to the
 // workflow's channel, and until then ends with ctx; or it returns the failure.
-// It uses the ticket up and takes over the data.
-func (k ticket) accept(ctx context.Context, in inbound) *spb.Status {
+// The id is the request's in logs. It uses the ticket up and takes over the data.
+func (k ticket) accept(ctx context.Context, in inbound) (id string, failure *spb.Status) {
 	r := k.start(in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	sent := make(chan struct{})
 	r.first.sent = sync.OnceFunc(func() { close(sent) })
@@ -119,20 +119,18 @@ func (k ticket) accept(ctx context.Context, in inbound) *spb.Status {
 			a.data.Free()
 		}
 		if a.failure != nil {
-			k.entry.log.Warn("an asynchronous request failed", "workflow", k.route.Name,
-				"correlation", r.first.Event.CorrelationID, "error", a.failure.GetMessage())
+			r.warn("an asynchronous request failed", "error", a.failure.GetMessage())
 		}
 		failed <- a.failure
 	}()
 	select {
 	case <-sent:
-		return nil
-	case failure := <-failed:
-		return failure
+	case failure = <-failed:
 	case <-ctx.Done():
 		left()
-		return <-failed
+		failure = <-failed
 	}
+	return r.id.String(), failure
 }
 
 // deliver runs the delivery to its end, which may come after the answer.
@@ -143,8 +141,7 @@ func (r *request) deliver() {
 	case err != nil:
 		failure := r.failure(err)
 		if !r.offer(answer{failure: failure}) && r.progress.replied() && !r.async {
-			r.entry.log.Warn("the work behind an answer failed", "workflow", r.route.Name,
-				"correlation", r.first.Event.CorrelationID, "error", failure.GetMessage())
+			r.warn("the work behind an answer failed", "error", failure.GetMessage())
 		}
 	case last != nil:
 		r.offer(r.read(last))
@@ -217,6 +214,16 @@ func (r *request) leave() {
 	}
 }
 
+// warn logs what became of the request, with what it is known by: to us, and to
+// the producer whose event it was.
+func (r *request) warn(text string, attrs ...any) {
+	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
+	if causation := r.first.Event.CausationID; causation != "" {
+		known = append(known, "causation", causation)
+	}
+	r.entry.log.Warn(text, append(known, attrs...)...)
+}
+
 // late is the failure of a request whose time is over: its deadline has passed,
 // or the entrypoint stops.
 func (r *request) late() *spb.Status {
@@ -243,9 +250,9 @@ func (r *request) late() *spb.Status {
 	switch { // shortly before the deadline nodes give up by their own clocks, which is no loss
 	case ended > 0 && ended < early:
 		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
-		r.entry.log.Warn("no reply came", "workflow", f.Workflow, "node", f.Node, "correlation", r.first.Event.CorrelationID, "taken", ended)
+		r.warn("no reply came", "node", f.Node, "taken", ended)
 	case f.Node != "":
-		f.Text += ": " + by + " was at work"
+		f.Text += ": " + by + " " + r.progress.doing()
 	}
 	return f.Status()
 }
@@ -258,7 +265,7 @@ func (r *request) failure(err error) *spb.Status {
 		return r.late()
 	case errors.As(err, &f):
 		f.Workflow, f.Version = r.route.Name, r.table.version.Name
-		r.entry.log.Warn("delivery failed", "workflow", f.Workflow, "node", f.Node, "correlation", r.first.Event.CorrelationID, "error", f.Text)
+		r.warn("delivery failed", "node", f.Node, "error", f.Text)
 		return f.Status()
 	default:
 		return event.Failure{

@@ -45,11 +45,13 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		return
 	}
 	if prefersAsync(r) {
-		if failure := k.accept(r.Context(), in.request); failure != nil {
+		id, failure := k.accept(r.Context(), in.request)
+		if failure != nil {
 			writeStatus(w, httpStatus(failure.GetCode()), failure)
 			return
 		}
 		w.Header().Set("Preference-Applied", "respond-async")
+		w.Header().Set("Krt-Correlation-Id", id) // what logs call the work
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}

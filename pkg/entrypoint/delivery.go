@@ -35,6 +35,7 @@ type Progress struct {
 	step     atomic.Int32
 	deadline atomic.Int64 // Unix time in ns
 	detached atomic.Bool
+	refused  atomic.Bool // the step has not taken the event: it is busy
 }
 
 func (p *Progress) begin(deadline time.Time, detached bool) {
@@ -45,6 +46,14 @@ func (p *Progress) begin(deadline time.Time, detached bool) {
 
 // reach notes which step, by its index, is at work from now on.
 func (p *Progress) reach(step int) { p.step.Store(int32(step)) }
+
+// doing is what the step at work is doing.
+func (p *Progress) doing() string {
+	if p.refused.Load() {
+		return "was too busy to take the event"
+	}
+	return "was at work"
+}
 
 // at is the index of the step at work, negative where nobody knows.
 func (p *Progress) at() int { return int(p.step.Load()) }

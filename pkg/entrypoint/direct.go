@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
@@ -83,16 +84,24 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, progress *Progress)
 	return &p, nil
 }
 
-// try posts p until an answer is final, the retries are used up or ctx is done.
+// try posts p until an answer is final, the retries are used up or ctx is done. A
+// node that is busy has not taken p: it is tried for longer, and that is no retry.
 func (d *direct) try(ctx context.Context, to *directStep, p *Parcel, progress *Progress) (*Parcel, error) {
-	for attempt, delay := 0, d.retry.Delay; ; attempt, delay = attempt+1, delay*2 {
+	patient := patience{begin: time.Now(), delay: d.retry.Delay}
+	for attempt, delay := 0, d.retry.Delay; ; {
 		progress.stamp(p.Event)
 		answer, err := d.call(ctx, to, p)
-		if err == nil || attempt >= d.retry.Count || ctx.Err() != nil || !retryable(err) {
+		switch {
+		case err == nil || ctx.Err() != nil || !retryable(err):
 			return answer, err
-		}
-		if !d.pause(ctx, delay) {
+		case busy(err):
+			if !patient.wait(ctx, d.exchange, progress) {
+				return nil, err
+			}
+		case attempt >= d.retry.Count || !d.pause(ctx, delay):
 			return nil, err
+		default:
+			attempt, delay = attempt+1, delay*2
 		}
 	}
 }
