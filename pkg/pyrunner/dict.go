@@ -2,6 +2,7 @@ package pyrunner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -55,8 +56,11 @@ func (n *node) forHandler(in *event.Event) (*event.Event, error) {
 	if !n.config.dicts {
 		return in, nil
 	}
-	data, err := dict.Decode(in.Message, in.Data, n.message)
-	if err != nil {
+	data, err := dict.Decode(in.Message, in.Data, n.message, dict.Growth*n.config.maxMessageBytes)
+	switch {
+	case errors.Is(err, dict.ErrTooLarge):
+		return nil, runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
+	case err != nil:
 		return nil, err
 	}
 	taken := *in

@@ -1,11 +1,13 @@
 package pyrunner_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -42,7 +44,7 @@ func carried(t *testing.T, n *node, e *event.Event) string {
 	t.Helper()
 	a := n.post(e)
 	require.Equal(t, http.StatusOK, a.status, a.body)
-	text, err := dict.Decode(a.event.Message, a.event.Data, nil)
+	text, err := dict.Decode(a.event.Message, a.event.Data, nil, 0)
 	require.NoError(t, err)
 	return string(text)
 }
@@ -167,7 +169,7 @@ async def handler(ctx, data):
 	require.Equal(t, http.StatusAccepted, n.post(carrying(t, `{"word":"ha"}`)).status)
 	early := <-n.replies
 	require.Equal(t, event.TypeReply, early.Type)
-	text, err := dict.Decode(early.Message, early.Data, nil)
+	text, err := dict.Decode(early.Message, early.Data, nil, 0)
 	require.NoError(t, err)
 	require.Equal(t, `{"text":"ha"}`, string(text))
 }
@@ -190,4 +192,18 @@ def handler(ctx, data):
 	require.Equal(t, http.StatusAccepted, n.post(bad).status)
 	value := &structpb.Struct{}
 	require.NoError(t, proto.Unmarshal(bad.Data, value))
+}
+
+// What few bytes become must not fill the memory: the caller is told.
+func TestADictTooLarge(t *testing.T) {
+	n := startDicts(t, "def handler(ctx, data): return {'rooms': len(data['rooms'])}", map[string]string{"KRT_MAX_MESSAGE_BYTES": "10000"})
+	e := request("")
+	e.Message, e.Data = "t.Room", bytes.Repeat([]byte{0x22, 0}, 4000)
+	require.Equal(t, http.StatusAccepted, n.post(e).status)
+	s, err := (<-n.replies).Status()
+	require.NoError(t, err)
+	require.Equal(t, int32(code.Code_RESOURCE_EXHAUSTED), s.Code)
+	require.Contains(t, s.Message, "its JSON has more than 80000 bytes")
+	e.Data = bytes.Repeat([]byte{0x22, 0}, 1000)
+	require.JSONEq(t, `{"rooms":1000}`, carried(t, n, e))
 }

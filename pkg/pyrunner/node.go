@@ -194,10 +194,6 @@ func (n *node) respawn() *worker {
 
 // Call has a worker run the handler; it waits for a free one.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	in, err := n.forHandler(in)
-	if err != nil {
-		return runner.Output{}, err
-	}
 	w := n.pool.get(c.Context(), n.life.Done())
 	if w == nil {
 		if err := c.Context().Err(); err != nil {
@@ -210,6 +206,10 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return runner.Output{}, err
 	}
 	runner.Begin(c)
+	in, err := n.forHandler(in) // by one call a worker: it takes several times in's size
+	if err != nil {
+		return runner.Output{}, err
+	}
 	began := time.Now()
 	out, err := w.call(c, in, n.grace)
 	if err == nil {

@@ -94,6 +94,9 @@ func Deadline(c *HandlerContext) time.Time {
 	return c.until()
 }
 
+// MaxMessageBytes is the size of the largest message that c's node takes or sends.
+func MaxMessageBytes(c *HandlerContext) int { return int(c.node.maxMessageBytes) }
+
 // Begin says that the call's turn has come: the node's own timeout runs from now on.
 func Begin(c *HandlerContext) { c.begin() }
 

@@ -9,6 +9,7 @@
 package dict
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -22,6 +23,10 @@ const (
 	ValueName  = "google.protobuf.Value"
 )
 
+// Growth is how many times the size of the largest message a node lets the JSON be that
+// it makes of one.
+const Growth = 8
+
 // maxDepth is how deep objects and lists may be nested.
 const maxDepth = 256
 
@@ -29,8 +34,24 @@ const maxDepth = 256
 func Is(name string) bool { return name == StructName || name == ValueName }
 
 // Decode returns as JSON what an event holds: a message's full name and its data.
-// The message is a value, or one that find knows; find returns nil for others.
-func Decode(name string, data []byte, find func(name string) protoreflect.MessageDescriptor) ([]byte, error) {
+// The message is a value, or one that find knows; find returns nil for others. JSON of
+// more than limit bytes is [ErrTooLarge]; 0 is no limit.
+func Decode(name string, data []byte, find func(name string) protoreflect.MessageDescriptor, limit int) ([]byte, error) {
+	text, err := decode(name, data, find, limit)
+	if err == nil && limit > 0 && len(text) > limit {
+		return nil, tooLarge(name, limit)
+	}
+	return text, err
+}
+
+// ErrTooLarge is the error of a message whose JSON is above the limit.
+var ErrTooLarge = errors.New("too large as a dict")
+
+func tooLarge(name string, limit int) error {
+	return fmt.Errorf("the message %s is %w: its JSON has more than %d bytes; send it in parts", name, ErrTooLarge, limit)
+}
+
+func decode(name string, data []byte, find func(name string) protoreflect.MessageDescriptor, limit int) ([]byte, error) {
 	switch name {
 	case StructName:
 		return readStruct(nil, data, 0)
@@ -40,6 +61,9 @@ func Decode(name string, data []byte, find func(name string) protoreflect.Messag
 	descriptor := find(name)
 	if descriptor == nil {
 		return nil, fmt.Errorf("the message %s is not in the version's protos: it cannot be made a dict", name)
+	}
+	if limit > 0 && (&meter{left: limit, least: map[protoreflect.FullName]int{}}).exceeds(descriptor, data, 0) {
+		return nil, tooLarge(name, limit)
 	}
 	message := dynamicpb.NewMessage(descriptor)
 	if err := proto.Unmarshal(data, message); err != nil {

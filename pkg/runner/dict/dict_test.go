@@ -1,12 +1,15 @@
 package dict_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -70,7 +73,7 @@ func TestAValueIsTheSameOnTheOtherSide(t *testing.T) {
 		`[1,2.0,"x"]`, `"text"`, `5`, `null`,
 	} {
 		name, data := encoded(t, text)
-		got, err := dict.Decode(name, data, nil)
+		got, err := dict.Decode(name, data, nil, 0)
 		if err != nil || string(got) != text {
 			t.Errorf("%s became %s, %v", text, got, err)
 		}
@@ -96,7 +99,7 @@ func TestOthersReadAStructOfOurs(t *testing.T) {
 func TestWeReadAStructOfOthers(t *testing.T) {
 	value, _ := structpb.NewStruct(map[string]any{"n": 3.0, "x": 0.5, "l": []any{"a"}})
 	data, _ := proto.Marshal(value)
-	text, err := dict.Decode(dict.StructName, data, nil)
+	text, err := dict.Decode(dict.StructName, data, nil, 0)
 	got := map[string]any{}
 	if err != nil || json.Unmarshal(text, &got) != nil || len(got) != 3 || !strings.Contains(string(text), `"n":3`) {
 		t.Errorf("got %s, %v", text, err)
@@ -116,7 +119,7 @@ func TestAMessageBecomesADictAsInTheOriginal(t *testing.T) {
 			t.Fatal(err)
 		}
 		data, _ := proto.Marshal(m)
-		got, err := dict.Decode("t.All", data, find)
+		got, err := dict.Decode("t.All", data, find, 0)
 		if err != nil || string(got) != want {
 			t.Errorf("got %s, %v\nwant %s", got, err, want)
 		}
@@ -178,7 +181,7 @@ func TestWhatPythonTakesForANumber(t *testing.T) {
 
 func TestWhatCannotBeDecoded(t *testing.T) {
 	none := func(string) protoreflect.MessageDescriptor { return nil }
-	if _, err := dict.Decode("t.Other", nil, none); err == nil || !strings.Contains(err.Error(), "t.Other is not in the version's protos") {
+	if _, err := dict.Decode("t.Other", nil, none, 0); err == nil || !strings.Contains(err.Error(), "t.Other is not in the version's protos") {
 		t.Error(err)
 	}
 	deep := strings.Repeat("[", 300) + strings.Repeat("]", 300)
@@ -190,7 +193,7 @@ func TestWhatCannotBeDecoded(t *testing.T) {
 			t.Errorf("%s is taken", text)
 		}
 	}
-	if _, err := dict.Decode(dict.StructName, []byte{0x0a, 0x7f}, none); err == nil {
+	if _, err := dict.Decode(dict.StructName, []byte{0x0a, 0x7f}, none, 0); err == nil {
 		t.Error("cut off data is taken")
 	}
 }
@@ -199,7 +202,7 @@ func FuzzDecode(f *testing.F) {
 	_, data, _ := dict.Encode([]byte(`{"a":[1,2.0,"x",null,true,9007199254740993]}`))
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, err := dict.Decode(dict.StructName, data, nil)
+		text, err := dict.Decode(dict.StructName, data, nil, 0)
 		if err != nil {
 			return
 		}
@@ -207,4 +210,23 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q became %s: %v", data, text, err)
 		}
 	})
+}
+
+// Two bytes that become many are refused before anything is made of them.
+func TestAMessageTooLargeAsADict(t *testing.T) {
+	descriptor := all(t)
+	find := func(string) protoreflect.MessageDescriptor { return descriptor }
+	items := descriptor.Fields().ByName("items").Number()
+	data := bytes.Repeat(protowire.AppendBytes(protowire.AppendTag(nil, items, protowire.BytesType), nil), 1000)
+	if _, err := dict.Decode("t.All", data, find, 8*len(data)); err != nil {
+		t.Errorf("within the limit: %v", err)
+	}
+	if _, err := dict.Decode("t.All", data, find, 4*len(data)); !errors.Is(err, dict.ErrTooLarge) {
+		t.Errorf("a list: %v", err)
+	}
+	text := descriptor.Fields().ByName("text").Number()
+	data = protowire.AppendString(protowire.AppendTag(nil, text, protowire.BytesType), strings.Repeat("\x01", 1000))
+	if _, err := dict.Decode("t.All", data, find, 3000); !errors.Is(err, dict.ErrTooLarge) {
+		t.Errorf("a text: %v", err)
+	}
 }

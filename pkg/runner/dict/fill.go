@@ -21,7 +21,7 @@ const maxNames = 12
 // event holds: name and data are its message's. Fields go by their own names;
 // null leaves one unset. The error names the field that cannot be had of it.
 func Message(descriptor protoreflect.MessageDescriptor, name string, data []byte) ([]byte, error) {
-	text, err := Decode(name, data, func(string) protoreflect.MessageDescriptor { return nil })
+	text, err := Decode(name, data, func(string) protoreflect.MessageDescriptor { return nil }, 0)
 	if err != nil {
 		return nil, err
 	}

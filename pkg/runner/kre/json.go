@@ -2,8 +2,10 @@ package kre
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -14,6 +16,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/dict"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // jsonHandler is a handler of kre-go up to 1.8: it takes JSON, and what it returns
@@ -25,8 +28,11 @@ type jsonHandler struct {
 
 // current is h as a handler of the runner.
 func (h jsonHandler) current(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
-	text, err := dict.Decode(string(data.MessageName()), data.GetValue(), h.find)
-	if err != nil {
+	text, err := dict.Decode(string(data.MessageName()), data.GetValue(), h.find, dict.Growth*runner.MaxMessageBytes(ctx))
+	switch {
+	case errors.Is(err, dict.ErrTooLarge):
+		return nil, runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
+	case err != nil:
 		return nil, fmt.Errorf("the handler takes JSON: %w", err)
 	}
 	result, err := h.handle(newContext(ctx), text)
