@@ -207,3 +207,15 @@ func TestADictTooLarge(t *testing.T) {
 	e.Data = bytes.Repeat([]byte{0x22, 0}, 1000)
 	require.JSONEq(t, `{"rooms":1000}`, carried(t, n, e))
 }
+
+// As in the runners of dicts, all calls have one context.
+func TestADictHandlersContextKeepsWhatIsSetOnIt(t *testing.T) {
+	n := startDicts(t, `
+async def handler(ctx, data):
+    ctx.n = getattr(ctx, "n", 0) + 1
+    return {"n": ctx.n}
+`, nil)
+	for _, want := range []string{`{"n":1}`, `{"n":2}`, `{"n":3}`} {
+		require.JSONEq(t, want, carried(t, n, carrying(t, "{}")))
+	}
+}

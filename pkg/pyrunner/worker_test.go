@@ -65,6 +65,15 @@ def handler(ctx, data):
     finally:
         tell("cleaned")
 `,
+	"async that blocks": `
+async def handler(ctx, data):
+    if text(data) == "quick": return StringValue(value=str(os.getpid()))
+    try:
+        tell("runs")
+        time.sleep(3600)
+    finally:
+        tell("cleaned")
+`,
 	"async": `
 async def handler(ctx, data):
     if text(data) == "quick": return StringValue(value=str(os.getpid()))
@@ -130,7 +139,9 @@ def handler(ctx, data):
 async def handler(ctx, data):
     if text(data) == "quick": return StringValue(value="alive")
     tell("runs")
-    while True: time.sleep(60)
+    while True:
+        try: time.sleep(60)
+        except BaseException: pass
 `,
 		"native": `
 import itertools

@@ -37,7 +37,7 @@ class Context(Older):
 
     def of(self, call):
         """A context for call, with all that was set on this one: KRT V1 copied that of init."""
-        own = object.__new__(Context)
+        own = object.__new__(type(self))
         own.__dict__.update(self.__dict__)
         own._call = call
         return own
@@ -128,6 +128,17 @@ class Context(Older):
             return self.__dict__["_node"].values[name]  # set by ctx.set_value
         except KeyError:
             raise AttributeError("ctx has no %r" % name) from None
+
+
+class Shared(Context):
+    """The context of a dict node: its runner had one for all calls, so what one sets is there for the next."""
+
+    _OF_CALL = ("_call", "_exit", "_exit_message", "_replied")
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name not in self._OF_CALL and self.__dict__.get("_call") is not None:
+            object.__setattr__(self._node.initial, name, value)
 
 
 class Call:

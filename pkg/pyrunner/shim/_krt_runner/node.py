@@ -8,7 +8,7 @@ import sys
 from google.protobuf.message import Message
 
 from _krt_runner import dicts, frames, logs, saves, store
-from _krt_runner.context import Context
+from _krt_runner.context import Context, Shared
 
 _WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
 
@@ -44,7 +44,7 @@ class Node:
         self.measurement = saves.Measurement(self.store, logger)
         self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)
-        self.initial = Context(self)  # what init is given
+        self.initial = (Shared if self.dicts else Context)(self)  # what init is given
         self.handler = self.init = None
         self.asynchronous = False
 

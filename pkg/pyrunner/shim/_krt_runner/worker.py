@@ -43,7 +43,8 @@ class Worker:
         if not sequence or not self._channel.cancels(sequence):
             return
         self._cancelled = sequence
-        if self._task is None or not self._awaits:
+        # A coroutine that blocks is not at an await, where cancelling would reach it.
+        if self._task is None or not self._awaits or asyncio.current_task(self._loop) is self._task:
             self._running = 0
             raise Cancelled()
         # threadsafe: from a signal handler the loop must be woken.
