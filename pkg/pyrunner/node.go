@@ -1,6 +1,7 @@
 package pyrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ const (
 	// A worker that cannot be replaced is tried again after growing delays.
 	firstRespawn = 100 * time.Millisecond
 	mostRespawn  = 10 * time.Second
+	// respawnPatience bounds the init of a worker that replaces another.
+	respawnPatience = 10 * time.Minute
 )
 
 // errStopped is the answer to calls that come when no worker will.
@@ -47,6 +50,7 @@ type node struct {
 	starter *child.Starter
 	host    host
 	pool    pool
+	count   count
 	numbers atomic.Uint32
 	output  sync.WaitGroup // of the processes
 	keepers sync.WaitGroup // goroutines that keep the workers' number
@@ -150,6 +154,7 @@ func (n *node) spawn(ctx context.Context) (*worker, error) {
 
 // keep offers w for calls and replaces it when it dies.
 func (n *node) keep(w *worker) {
+	n.count.came()
 	n.offer(w)
 	n.keepers.Go(func() {
 		for {
@@ -162,9 +167,11 @@ func (n *node) keep(w *worker) {
 				_ = w.conn.Close() // else whoever has it does
 			}
 			n.log.Warn("worker died: starting another", "how", w.how)
+			n.count.went()
 			if w = n.respawn(); w == nil {
 				return
 			}
+			n.count.came()
 			n.offer(w) // if it has died already, the next round sees it
 		}
 	})
@@ -174,7 +181,9 @@ func (n *node) keep(w *worker) {
 // nil when the node ends.
 func (n *node) respawn() *worker {
 	for delay := firstRespawn; ; delay = min(2*delay, mostRespawn) {
-		w, err := n.spawn(n.life)
+		ctx, cancel := context.WithTimeout(n.life, respawnPatience)
+		w, err := n.spawn(ctx)
+		cancel()
 		if err == nil {
 			return w
 		}
@@ -182,6 +191,10 @@ func (n *node) respawn() *worker {
 			return nil
 		}
 		n.log.Error("cannot replace a worker: trying again", "error", err, "after", delay.String())
+		n.count.failed(err)
+		if n.Down() != nil {
+			n.pool.release()
+		}
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
@@ -199,7 +212,7 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		if err := c.Context().Err(); err != nil {
 			return runner.Output{}, err
 		}
-		return runner.Output{}, &runner.Unavailable{Err: fmt.Errorf("%w: %w", errStopped, context.Cause(n.life))}
+		return runner.Output{}, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
 	}
 	defer n.offer(w)
 	if err := c.Context().Err(); err != nil { // just as its turn came

@@ -84,7 +84,7 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// get takes a worker, waiting for one until ctx or over is done; nil then.
+// get takes a worker, waiting for one until ctx or over is done or release; nil then.
 func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 	p.mu.Lock()
 	if last := len(p.idle) - 1; last >= 0 {
@@ -107,6 +107,16 @@ func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 		_ = w.conn.Close()
 	}
 	return nil
+}
+
+// release sends away all that wait: no worker will come soon.
+func (p *pool) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, waits := range p.waiting {
+		waits.turn <- nil
+	}
+	p.waiting = nil
 }
 
 // close returns the idle workers and takes no others.

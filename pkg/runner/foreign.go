@@ -36,6 +36,9 @@ type Foreign interface {
 	// for other ends. It should end soon after c's context, and calls [Begin] once it
 	// does not wait any more.
 	Call(c *HandlerContext, in *event.Event) (Output, error)
+	// Down says why the node, once initialised, can take no calls for now; nil if it
+	// can. Until it can, it is not ready, and events are refused with 503.
+	Down() error
 }
 
 // Unavailable is the error of a call that came to no answer for a cause outside
@@ -72,7 +75,7 @@ func typeOf(err error) string {
 
 // RunForeign runs a foreign node as [Run] runs a Go node.
 func RunForeign(ctx context.Context, o Options, f Foreign) error {
-	return run(ctx, o, f.Call, func(_ *node, ctx context.Context) error { return f.Init(ctx) })
+	return run(ctx, o, f.Call, func(_ *node, ctx context.Context) error { return f.Init(ctx) }, f.Down)
 }
 
 // ReplyEncoded is c.EarlyReply of a message that is encoded already.

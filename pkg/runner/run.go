@@ -86,10 +86,10 @@ func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handle
 	if handlerInit != nil {
 		init = func(n *node, ctx context.Context) error { return n.init(ctx, handlerInit) }
 	}
-	return run(ctx, o, handler.call, init)
+	return run(ctx, o, handler.call, init, func() error { return nil })
 }
 
-func run(ctx context.Context, o Options, call caller, init func(*node, context.Context) error) error {
+func run(ctx context.Context, o Options, call caller, init func(*node, context.Context) error, down func() error) error {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
@@ -108,7 +108,7 @@ func run(ctx context.Context, o Options, call caller, init func(*node, context.C
 	if err != nil {
 		return fmt.Errorf("cannot start node %q: %w", c.node, err)
 	}
-	s := &server{node: newNode(c, o.Logger, call), gate: newGate(o, c.turns)}
+	s := &server{node: newNode(c, o.Logger, call), gate: newGate(o, c.turns), down: down}
 	if err := s.run(ctx, o, listener, init); err != nil {
 		return fmt.Errorf("cannot run node %q: %w", c.node, err)
 	}

@@ -31,6 +31,15 @@ type server struct {
 	node  *node
 	gate  *gate
 	ready atomic.Bool
+	down  func() error // why the node can take no events for now; nil if it can
+}
+
+// obstacle is why the node takes no events; nil if it does.
+func (s *server) obstacle() error {
+	if !s.ready.Load() {
+		return errors.New("init has not returned")
+	}
+	return s.down()
 }
 
 // httpServer returns a server with all its limits set.
@@ -59,14 +68,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answerText(w, http.StatusMethodNotAllowed, "events are sent by POST")
 			return
 		}
-		if !s.ready.Load() {
-			answerText(w, http.StatusServiceUnavailable, "node '"+s.node.name+"' is not ready: init has not returned")
+		if err := s.obstacle(); err != nil {
+			answerText(w, http.StatusServiceUnavailable, "node '"+s.node.name+"' is not ready: "+err.Error())
 			return
 		}
 		s.serveEvent(w, r)
 	case "/readyz":
-		if !s.ready.Load() {
-			answerText(w, http.StatusServiceUnavailable, "init has not returned")
+		if err := s.obstacle(); err != nil {
+			answerText(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
 		answerText(w, http.StatusOK, "ready")
@@ -102,6 +111,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		answerEvent(w, in) // nothing a handler could do with it: passed on
 		return
 	case in.Expired(time.Now()):
+		s.node.newContext(r.Context(), in).own.Slog().Warn("event dropped: its deadline passed before it came; nothing was run for it")
 		answerNothing(w)
 		return
 	}

@@ -78,6 +78,9 @@ type echo struct {
 
 func (*echo) Init(context.Context) error { return nil }
 
+// Down implements runner.Foreign.
+func (n *echo) Down() error { return nil }
+
 // Call implements runner.Foreign.
 func (n *echo) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
 	if n.hold > 0 {

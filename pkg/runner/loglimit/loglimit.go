@@ -16,7 +16,7 @@ const (
 	maxMessages = 256
 )
 
-// handler writes warnings and errors within the limit, and all else as it is.
+// handler writes all but debug lines within the limit.
 type handler struct {
 	slog.Handler
 	limit *limit
@@ -37,15 +37,15 @@ type count struct {
 	suppressed int
 }
 
-// New returns a handler that writes to out at most ten warnings and errors a
-// second of each message. How many more there were is written a second later.
+// New returns a handler that writes to out at most ten lines a second of each
+// message, those of level debug aside. How many more there were is written a second later.
 func New(out slog.Handler) slog.Handler {
 	return &handler{out, &limit{out: out, lines: map[string]*count{}}}
 }
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn && !h.limit.allow(r) {
+	if r.Level >= slog.LevelInfo && !h.limit.allow(r) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)

@@ -34,13 +34,14 @@ func (b *buffer) String() string {
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out buffer
-		log := slog.New(loglimit.New(slog.NewTextHandler(&out, nil))).With("node", "model")
+		log := slog.New(loglimit.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))).With("node", "model")
 		for i := range 1000 {
 			log.With("request", i).Error("handler failed")
-			log.Info("a user's line")
+			log.Info("call cancelled")
+			log.Debug("detail")
 		}
 		log.Warn("something else")
-		for message, want := range map[string]int{`msg="handler failed" node=model`: 10, "a user's line": 1000, "something else": 1} {
+		for message, want := range map[string]int{`msg="handler failed" node=model`: 10, "msg=\"call cancelled\"": 10, "detail": 1000, "something else": 1} {
 			if got := strings.Count(out.String(), message); got != want {
 				t.Errorf("%q: %d lines, want %d", message, got, want)
 			}
