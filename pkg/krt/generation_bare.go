@@ -3,7 +3,7 @@ package krt
 import "bytes"
 
 // bare returns Python code of the same lines without its comments and what stands in its
-// strings. Strings that hold expressions (f"…") are left as they are.
+// strings. Of strings that hold expressions (f"…") these are left, in brackets.
 func bare(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
@@ -17,7 +17,7 @@ func bare(text []byte) []byte {
 		case '"', '\'':
 			n := pythonString(text[i:])
 			if formatted(text[:i]) {
-				out = append(out, text[i:i+n]...)
+				out = appendExpressions(out, text[i:i+n])
 			} else {
 				out = append(out, '"')
 				out = append(out, bytes.Repeat([]byte("\n"), bytes.Count(text[i:i+n], []byte("\n")))...)
@@ -28,6 +28,35 @@ func bare(text []byte) []byte {
 			out = append(out, c)
 			i++
 		}
+	}
+	return out
+}
+
+// appendExpressions appends what stands in braces of a formatted string, and its ends of lines.
+func appendExpressions(out, text []byte) []byte {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if depth == 0 {
+			switch {
+			case bytes.HasPrefix(text[i:], []byte("{{")):
+				i++ // it stands for a brace
+			case c == '{':
+				depth, out = 1, append(out, '(')
+			case c == '\n':
+				out = append(out, c)
+			}
+			continue
+		}
+		switch c {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				c = ')'
+			}
+		}
+		out = append(out, c)
 	}
 	return out
 }

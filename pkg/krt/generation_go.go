@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strings"
 )
 
 // goJSONPattern is the signature of a handler of kre-go up to 1.8.
@@ -56,21 +57,58 @@ func goFolder(n Node) string {
 	return n.Src
 }
 
+const (
+	maxGoFiles = 20_000   // of a node that are opened
+	maxGoBytes = 64 << 20 // of them that are read
+)
+
 // walkOriginalGo calls visit for the Go files in and below folder that import the
-// original's runner, until it says to stop.
+// original's runner, until it says to stop. Those of folder itself come first: with many
+// others not all are read. What the go command does not build shows nothing.
 func walkOriginalGo(bundle fs.FS, folder string, visit func(name string, text []byte) (stop bool)) {
-	files := 0
+	w := goWalk{bundle: bundle, visit: visit}
+	folder = path.Clean(folder)
+	own, _ := fs.ReadDir(bundle, folder) // what cannot be read shows nothing
+	for _, entry := range own {
+		if !entry.IsDir() && !w.file(path.Join(folder, entry.Name()), entry) {
+			return
+		}
+	}
 	_ = fs.WalkDir(bundle, folder, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".go" || !entry.Type().IsRegular() {
-			return nil //nolint:nilerr // what cannot be read shows nothing
-		}
-		if files++; files > maxModules {
-			return fs.SkipAll
-		}
-		text, err := readFileAtMost(bundle, name)
-		if err == nil && originalPattern.Match(text) && visit(name, text) {
+		switch {
+		case err != nil || name == folder:
+			return nil //nolint:nilerr // as above
+		case entry.IsDir() && !builtFolder(entry.Name()):
+			return fs.SkipDir
+		case !entry.IsDir() && path.Dir(name) != folder && !w.file(name, entry):
 			return fs.SkipAll
 		}
 		return nil
 	})
+}
+
+// builtFolder says whether the go command may build what a folder of that name holds for "./...".
+func builtFolder(name string) bool {
+	return name != "vendor" && name != "testdata" && name[0] != '.' && name[0] != '_'
+}
+
+// goWalk reads Go files.
+type goWalk struct {
+	bundle       fs.FS
+	files, bytes int // so far
+	visit        func(name string, text []byte) (stop bool)
+}
+
+// file reads one and says whether to go on.
+func (w *goWalk) file(name string, entry fs.DirEntry) bool {
+	if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !entry.Type().IsRegular() {
+		return true
+	}
+	text, err := readFileAtMost(w.bundle, name)
+	if err == nil && originalPattern.Match(text) && w.visit(name, text) {
+		return false
+	}
+	w.files++
+	w.bytes += len(text)
+	return w.files < maxGoFiles && w.bytes < maxGoBytes
 }

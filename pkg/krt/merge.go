@@ -10,7 +10,7 @@ import (
 const (
 	// maxMerges is how deep merges (<<) may nest.
 	maxMerges = 4
-	// maxMerged is how many keys may come by merges in all: a small text could become a huge map.
+	// maxMerged is how many maps, and keys of them, may be merged in all: a small text could become a huge map.
 	maxMerged = 100_000
 )
 
@@ -30,6 +30,7 @@ func (r *reader) merge(n ast.Node, depth int) (merged []pair) {
 		if r.merged > maxMerged {
 			break
 		}
+		r.merged++
 		found, _ := r.pairs(one, depth) // checkSyntax has reported what is no map
 		for _, p := range found {
 			r.merged++
@@ -94,6 +95,9 @@ func (v *syntax) mergeable(n ast.Node) bool {
 		return true
 	case *ast.SequenceNode:
 		for _, one := range n.Values {
+			if v.merged++; v.merged > maxMerged {
+				return true // decode reports it
+			}
 			switch v.resolve(one).(type) {
 			case *ast.MappingNode, *ast.MappingValueNode:
 			default:

@@ -197,6 +197,17 @@ func TestParseHostileText(t *testing.T) {
 			}
 			return text + "nodes: [*m4]\n"
 		}(), "more than 100000 values are merged (<<)"},
+		{"merges of many empty maps", func() string {
+			text := "a: &m0 {}\n"
+			for i := range 3 {
+				text += fmt.Sprintf("b%d: &m%d {<<: [%s]}\n", i, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*m%d, ", i), 900), ", "))
+			}
+			return text + "<<: *m3\n"
+		}(), "more than 100000 values are merged (<<)"},
+		{"many merges of one long list", func() string {
+			text := "a: &m0 {}\nb: &l [" + strings.TrimSuffix(strings.Repeat("*m0, ", 3000), ", ") + "]\n"
+			return text + "c: [" + strings.TrimSuffix(strings.Repeat("{<<: *l}, ", 1500), ", ") + "]\n"
+		}(), "more than 100000 values are merged (<<)"},
 		{"merges too deep", "a: &a {<<: {<<: {<<: {<<: {<<: {version: v1}}}}}}\n<<: *a\n", "merges (<<) nest deeper than 4"},
 		{"merge of itself", "nodes:\n - &a {<<: *a}\n", "nodes[0]: name is missing"},
 		{"unknown keys", strings.Repeat("x: 1\n", 8000), "too many problems to tell them all"},

@@ -17,7 +17,7 @@ type reader struct {
 	file     string
 	problems Problems
 	anchors  map[string]ast.Node
-	merged   int // keys that came by merges so far
+	merged   int // maps and keys that came by merges so far
 	tooDeep  bool
 	modules  map[string]bool // go.mod files that were looked at
 	places   map[string]place
