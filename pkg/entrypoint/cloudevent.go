@@ -1,6 +1,7 @@
 package entrypoint
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -180,6 +181,8 @@ func (t *table) decode(in *cloudevents.Event, r *route) ([]byte, *eventError) {
 	contentType := in.DataContentType()
 	message := dynamicpb.NewMessage(r.input)
 	switch {
+	case isProtobuf(contentType) && len(in.Data()) > smallBody:
+		return in.Data(), nil // as over gRPC: decoding it would take a multiple of its size
 	case isProtobuf(contentType):
 		if err := (proto.UnmarshalOptions{Resolver: t.types, RecursionLimit: maxDepth}).Unmarshal(in.Data(), message); err != nil {
 			return nil, badEvent("the data is not a %s: %v", r.input.FullName(), err)
@@ -190,7 +193,10 @@ func (t *table) decode(in *cloudevents.Event, r *route) ([]byte, *eventError) {
 		if len(text) == 0 {
 			text = []byte("{}")
 		}
-		if err := unmarshalJSON(t.types, text, message); err != nil {
+		if err := t.unmarshalJSON(text, message); err != nil {
+			if errors.Is(err, errHeavy) {
+				return nil, &eventError{http.StatusTooManyRequests, fmt.Sprintf("the data is not taken: %v", err)}
+			}
 			return nil, badEvent("the data is not a %s in JSON: %v", r.input.FullName(), err)
 		}
 		data, err := proto.Marshal(message)

@@ -125,12 +125,13 @@ type Entrypoint struct {
 	metrics *metrics
 	client  *client
 	// straight is the client for shortcuts.
-	straight *client
-	budget   *budget
-	buffers  *bufferPool
-	chunks   *bufferPool   // for bodies that are counted as they are read
-	decoders chan struct{} // a slot for each body that may be decoded at once
-	origins  *origins
+	straight  *client
+	budget    *budget
+	buffers   *bufferPool
+	chunks    *bufferPool // for bodies that are counted as they are read
+	decodings *decodings
+	decoders  chan struct{} // a slot for each body that may be decoded at once
+	origins   *origins
 	// pageTemplate is what GET / shows.
 	pageTemplate *template.Template
 	health       *health.Server
@@ -167,6 +168,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		metrics:      newMetrics(),
 		client:       newClient(),
 		straight:     newStraightClient(),
+		decodings:    &decodings{limit: o.MaxBytes / 2},
 		decoders:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 		pageTemplate: page,
 		health:       health.NewServer(),

@@ -25,13 +25,17 @@ func answerJSON(types vanguard.TypeResolver) protojson.MarshalOptions {
 // value quietly lost.
 type strictJSON struct {
 	*vanguard.JSONCodec
-	types *dynamicpb.Types
+	table *table
 }
 
 // Unmarshal implements vanguard.Codec.
 func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
-	if err := unmarshalJSON(c.types, data, m); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
+	if err := c.table.unmarshalJSON(data, m); err != nil {
+		why := connect.CodeInvalidArgument
+		if errors.Is(err, errHeavy) {
+			why = connect.CodeResourceExhausted
+		}
+		return connect.NewError(why, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
 	}
 	return nil
 }
@@ -43,7 +47,7 @@ func (c strictJSON) MarshalAppend(to []byte, m proto.Message) ([]byte, error) {
 	if !ok {
 		return c.JSONCodec.MarshalAppend(to, m)
 	}
-	return append(to, statusJSON(c.types, s)...), nil
+	return append(to, statusJSON(c.table.types, s)...), nil
 }
 
 // statusJSON is s in JSON, without those details whose types nobody knows.
@@ -70,12 +74,17 @@ func (t detailTypes) FindMessageByURL(url string) (protoreflect.MessageType, err
 	return protoregistry.GlobalTypes.FindMessageByURL(url)
 }
 
-// unmarshalJSON reads a message in JSON.
-func unmarshalJSON(types *dynamicpb.Types, text []byte, m proto.Message) error {
+// unmarshalJSON reads a message in JSON. The error is errHeavy if there is no memory for it.
+func (t *table) unmarshalJSON(text []byte, m proto.Message) error {
 	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
 		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
 	}
-	if err := (protojson.UnmarshalOptions{Resolver: types}).Unmarshal(text, m); err != nil {
+	end, err := t.decodings.begin(text, m.ProtoReflect().Descriptor())
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := (protojson.UnmarshalOptions{Resolver: t.types}).Unmarshal(text, m); err != nil {
 		return err
 	}
 	return checkDepth(text, m.ProtoReflect())

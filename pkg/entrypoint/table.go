@@ -22,8 +22,10 @@ type table struct {
 	byMethod map[string]*route
 	byName   map[string]*route
 	types    *dynamicpb.Types
-	rpc      http.Handler
-	describe *structpb.Struct
+	// decodings are the entrypoint's.
+	decodings *decodings
+	rpc       http.Handler
+	describe  *structpb.Struct
 
 	refs    atomic.Int64
 	drained chan struct{}
@@ -51,7 +53,9 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		byMethod: make(map[string]*route, len(v.Workflows)),
 		byName:   make(map[string]*route, len(v.Workflows)),
 		types:    dynamicpb.NewTypes(v.Schema.Registry()),
-		drained:  make(chan struct{}),
+
+		decodings: e.decodings,
+		drained:   make(chan struct{}),
 	}
 	t.refs.Store(1)
 	for i := range v.Workflows {

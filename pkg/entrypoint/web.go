@@ -63,7 +63,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 			return strictJSON{&vanguard.JSONCodec{
 				MarshalOptions:   answerJSON(types),
 				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
-			}, t.types}
+			}, t}
 		}),
 	)
 	if err != nil {
