@@ -17,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
 const (
@@ -42,6 +43,7 @@ type node struct {
 	// for a process.
 	grace, endGrace time.Duration
 	log             *slog.Logger
+	tracebacks      *loglimit.Limit
 
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
@@ -100,7 +102,7 @@ func (n *node) pipe() (*os.File, error) {
 	}
 	n.output.Go(func() {
 		defer func() { _ = r.Close() }()
-		copyOutput(r, n.log, n.config.wholeText)
+		copyOutput(r, n.log, n.tracebacks, n.config.wholeText)
 	})
 	return w, nil
 }

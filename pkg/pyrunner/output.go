@@ -10,7 +10,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
 const (
@@ -18,6 +21,8 @@ const (
 	maxLineBytes = 256 << 10
 	recordMark   = '\x1e'
 	fieldMark    = "\x1f"
+	// tracebackMark begins the record that a failed call causes.
+	tracebackMark = string(recordMark) + "T" + fieldMark
 )
 
 // copyOutput makes a log line of each line that a Python process writes, until
@@ -27,11 +32,14 @@ const (
 // Text that has several lines, such as a traceback, stays one record where the
 // format can show it (JSON, plain) and becomes a record a line otherwise, or
 // nobody could read it.
-func copyOutput(r io.Reader, log *slog.Logger, whole bool) {
+//
+// The traceback of a failed call is written as often as tracebacks allows.
+func copyOutput(r io.Reader, log *slog.Logger, tracebacks *loglimit.Limit, whole bool) {
 	in := bufio.NewReaderSize(r, 16<<10)
 	for {
 		line, err := readLine(in)
-		if line != "" || err == nil {
+		allowed := !strings.HasPrefix(line, tracebackMark) || tracebacks.Allow(time.Now(), slog.LevelError, "traceback of a failed call")
+		if allowed && (line != "" || err == nil) {
 			logLine(log, line, whole)
 		}
 		if err != nil {
@@ -87,7 +95,7 @@ func parseRecord(record string) (level slog.Level, text string, attrs []slog.Att
 		level = slog.LevelDebug
 	case "W":
 		level = slog.LevelWarn
-	case "E":
+	case "E", "T":
 		level = slog.LevelError
 	}
 	if fields[1] != "" || fields[2] != "" {

@@ -2,6 +2,7 @@ package pyrunner_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -123,4 +124,15 @@ func TestTracebackIsTheUsersOwn(t *testing.T) {
 			require.NotContains(t, trace["msg"], "/krt/")
 		})
 	}
+}
+
+// Who sends requests that fail must not decide how much is logged.
+func TestTracebacksAreLimited(t *testing.T) {
+	n := start(t, "def handler(ctx, data): raise ValueError('> bad %s' % text(data))", map[string]string{"KRT_LOG": "json"})
+	for i := range 200 {
+		n.failure(strconv.Itoa(i))
+	}
+	require.NoError(t, n.end())
+	require.Less(t, strings.Count(n.log.String(), "Traceback"), 150)
+	require.Contains(t, n.log.String(), "ValueError: > bad 0")
 }

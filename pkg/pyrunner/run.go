@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
 // Options are what [Run] takes from its surroundings; zero values are defaults.
@@ -76,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 	n := &node{
 		config: c, env: o.Getenv, environ: o.Environ,
 		grace: cmp.Or(o.CancelGrace, 2*time.Second), endGrace: cmp.Or(o.EndGrace, 5*time.Second),
-		log: log.With("node", c.node),
+		log: log.With("node", c.node), tracebacks: loglimit.NewLimit(log.With("node", c.node).Handler()),
 	}
 	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer n.close()

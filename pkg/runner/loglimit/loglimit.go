@@ -19,11 +19,11 @@ const (
 // handler writes all but debug lines within the limit.
 type handler struct {
 	slog.Handler
-	limit *limit
+	limit *Limit
 }
 
-// limit is what handlers made of one have in common.
-type limit struct {
+// Limit counts lines. Handlers made of one have it in common.
+type Limit struct {
 	out slog.Handler
 
 	mu    sync.Mutex // guards what follows
@@ -40,12 +40,16 @@ type count struct {
 // New returns a handler that writes to out at most ten lines a second of each
 // message, those of level debug aside. How many more there were is written a second later.
 func New(out slog.Handler) slog.Handler {
-	return &handler{out, &limit{out: out, lines: map[string]*count{}}}
+	return &handler{out, NewLimit(out)}
 }
+
+// NewLimit returns the limit for lines that something else writes to out: each only
+// if [Limit.Allow] says so.
+func NewLimit(out slog.Handler) *Limit { return &Limit{out: out, lines: map[string]*count{}} }
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelInfo && !h.limit.allow(r) {
+	if r.Level >= slog.LevelInfo && !h.limit.Allow(r.Time, r.Level, r.Message) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
@@ -61,11 +65,11 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name), h.limit}
 }
 
-// allow reports whether r is to be written.
-func (l *limit) allow(r slog.Record) bool {
+// Allow reports whether a line with that message is to be written.
+func (l *Limit) Allow(at time.Time, level slog.Level, message string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := r.Message
+	key := message
 	if l.lines[key] == nil && len(l.lines) >= maxMessages {
 		key = ""
 	}
@@ -74,21 +78,20 @@ func (l *limit) allow(r slog.Record) bool {
 		c = &count{}
 		l.lines[key] = c
 	}
-	if now := r.Time.Unix(); c.second != now {
+	if now := at.Unix(); c.second != now {
 		c.second, c.written = now, 0
 	}
 	if c.written++; c.written <= perSecond {
 		return true
 	}
 	if c.suppressed++; c.suppressed == 1 {
-		level := r.Level
 		time.AfterFunc(time.Second, func() { l.tell(key, level) })
 	}
 	return false
 }
 
 // tell writes how many lines were not.
-func (l *limit) tell(message string, level slog.Level) {
+func (l *Limit) tell(message string, level slog.Level) {
 	l.mu.Lock()
 	c := l.lines[message]
 	n := c.suppressed

@@ -36,7 +36,7 @@ current = Current()
 
 
 def emit(level, text, attributes=None, fd=2):
-    """Write one record; level is D, I, W or E."""
+    """Write one record; level is D, I, W, E, or T for the traceback of a failed call."""
     call = current.call
     workflow = correlation = ""
     if call is not None:

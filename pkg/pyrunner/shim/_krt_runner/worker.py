@@ -169,7 +169,7 @@ class Worker:
             code = error.code
         else:
             name = trace.name(error).encode("utf-8", "replace")[:200]
-            logs.emit("E", trace.text(error))
+            logs.emit("T", trace.text(error))
         text = text.encode("utf-8", "replace")[:32768].decode("utf-8", "ignore").encode()
         return frames.ERROR, call.sequence, bytes((code, len(name))), name, text
 
