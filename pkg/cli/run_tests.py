@@ -1,8 +1,9 @@
-"""Runs the tests of a Python node: kn-krt test starts it with the node's folder.
+"""Runs the tests of a Python node: kn-krt test starts it with the node's folder and a file for the result.
 
 Tests are in files test*.py and *_test.py that are not hidden, as TestCase classes or as functions
 test_*. pytest runs them where it is installed, else unittest does. Exits with 0
-when all passed, 1 when not, 3 when none ran, 4 when there are some that need pytest.
+when all passed, 1 when not, 3 when none ran, 4 when there are some that need pytest,
+and writes that number into the file: what tests call may end the process with any.
 """
 
 import asyncio
@@ -34,7 +35,13 @@ def with_pytest(pytest, folder):
     """pytest's own discovery, with unittest's names of files added to its own."""
     ran = Ran()
     # No cache and no __pycache__: the bundle's folder is only read.
-    code = pytest.main(["-p", "no:cacheprovider", "-o", "python_files=" + " ".join(PATTERNS), folder], plugins=[ran])
+    args = ["-p", "no:cacheprovider", "-o", "python_files=" + " ".join(PATTERNS), folder]
+    loose = [path for path in find(folder) if not os.path.exists(os.path.join(os.path.dirname(path), "__init__.py"))]
+    if len({os.path.basename(path) for path in loose}) < len(loose):
+        # Files of one name, in no packages, would be one module.
+        args.append("--import-mode=importlib")
+        sys.path[1:1] = sorted({os.path.dirname(path) for path in loose} - {folder})
+    code = pytest.main(args, plugins=[ran])
     if code == 5 or code == 0 and not ran.count:
         return NONE
     return PASSED if code == 0 else FAILED
@@ -115,6 +122,23 @@ class Loader:
         self.suite.addTest(unittest.FunctionTestCase(call, description="%s.%s" % (os.path.relpath(path), test.__name__)))
 
 
+def fail_unawaited():
+    """A TestCase that is not made for coroutines would drop them, and pass."""
+    call = unittest.TestCase._callTestMethod
+
+    def checked(self, method):
+        def run():
+            result = method()
+            if inspect.iscoroutine(result):
+                result.close()
+                self.fail("an async test of a plain TestCase does not run: derive the class from unittest.IsolatedAsyncioTestCase")
+            return result
+
+        call(self, run)
+
+    unittest.TestCase._callTestMethod = checked
+
+
 async def wait(awaitable):
     return await awaitable
 
@@ -141,6 +165,7 @@ def with_unittest(folder):
 
 def main(folder):
     sys.path[0] = folder
+    fail_unawaited()
     try:
         import pytest
     except ImportError:
@@ -149,4 +174,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    outcome = main(sys.argv[1])
+    with open(sys.argv[2], "w") as file:
+        file.write(str(outcome))
+    sys.exit(outcome)

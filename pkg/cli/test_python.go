@@ -15,11 +15,14 @@ import (
 //go:embed run_tests.py
 var runTests []byte
 
-// What runTests ends with, besides 0 and 1.
+// What runTests writes as its result, besides 0 and 1.
 const (
-	noTestRan  = 3
-	needPytest = 4
+	noTestRan  = "3"
+	needPytest = "4"
 )
+
+// errEndedEarly says that Python ended well before its tests did.
+var errEndedEarly = errors.New("not all tests ran: Python ended before")
 
 // errNothingRan says that there are test files and no test in them ran.
 var errNothingRan = errors.New("there are test files, but no test ran")
@@ -36,20 +39,33 @@ func (t *tester) testPython(ctx context.Context, s source) error {
 	if err := os.WriteFile(program, runTests, 0o600); err != nil {
 		return err
 	}
-	cmd := t.command(ctx, t.python, program, folder)
+	result := filepath.Join(t.temp, "result")
+	if err := os.RemoveAll(result); err != nil {
+		return err
+	}
+	cmd := t.command(ctx, t.python, program, folder, result)
 	// As in a runner: the bundle's root is the working directory, the node's folder is on the path.
 	cmd.Dir = t.bundle.Dir
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+t.pythonPath, "PYTHONDONTWRITEBYTECODE=1", "KRT_BASE_PATH="+t.bundle.Dir)
-	err := run(cmd)
+	return judge(run(cmd), result, t.python)
+}
+
+// judge says what came of tests that ended with err and wrote a result, or did not.
+func judge(err error, result, python string) error {
 	var status *exec.ExitError
-	if !errors.As(err, &status) {
+	if err != nil && !errors.As(err, &status) {
 		return err
 	}
-	switch status.ExitCode() {
-	case noTestRan:
+	text, unread := os.ReadFile(result)
+	switch {
+	case unread != nil:
+		return withHint(errEndedEarly, "A test, or what it imports, ends Python itself, such as by os._exit or sys.exit.")
+	case err == nil:
+		return nil
+	case string(text) == noTestRan:
 		return withHint(errNothingRan, "Tests are functions named test_*, or methods of that name in a unittest.TestCase.")
-	case needPytest:
-		return withHint(errors.New("some tests need pytest"), "Install it for that Python: %s -m pip install pytest", t.python)
+	case string(text) == needPytest:
+		return withHint(errors.New("some tests need pytest"), "Install it for that Python: %s -m pip install pytest", python)
 	}
 	return fmt.Errorf("%w: %w", errTestsFailed, err)
 }
