@@ -28,19 +28,18 @@ func busy(err error) bool {
 // no use any more: ctx is done, or a quarter of the time is left of a caller who
 // waits, who is told why then, and not just that it took too long.
 func (w *patience) wait(ctx context.Context, x *exchange, progress *Progress) bool {
-	last := progress.until()
-	if !progress.replied() {
-		last = w.begin.Add(last.Sub(w.begin) * 3 / 4)
-	}
-	left := time.Until(last)
-	if left <= 0 {
-		return false
-	}
 	// Spread: those refused together would come back together.
 	delay := w.delay/2 + rand.N(w.delay/2+1)
 	w.delay = min(2*w.delay, maxBusyPause)
+	if !progress.replied() {
+		left := progress.until().Sub(w.begin)*3/4 - time.Since(w.begin)
+		if left <= 0 {
+			return false
+		}
+		delay = min(delay, left)
+	}
 	progress.refused.Store(true) // and stays so where the wait is cut short
-	if !x.pause(ctx, min(delay, left)) {
+	if !x.pause(ctx, delay) {
 		return false
 	}
 	progress.refused.Store(false)

@@ -90,12 +90,12 @@ func TestABusyNodeIsNamedInTheEnd(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, got.status, got.body)
 	f.awaitIdle()
 	require.Contains(t, l.String(), "an asynchronous request failed")
-	require.Contains(t, l.String(), "causation=e1 ")
+	require.Contains(t, l.String(), "causation=my-1 ")
 	require.Contains(t, l.String(), "correlation="+got.header.Get("Krt-Correlation-Id"))
-	require.Contains(t, l.String(), "was too busy to take the event")
+	require.Contains(t, l.String(), `has not ended within 100ms, the background timeout: node`)
 }
 
-// TestNobodyAsksABusyNodeForACallerWhoLeft.
+// TestNobodyAsksABusyNodeForACallerWhoLeft: its request ends at once.
 func TestNobodyAsksABusyNodeForACallerWhoLeft(t *testing.T) {
 	f := newFixture(t)
 	step, tries := busyNode(t, always, nil)
