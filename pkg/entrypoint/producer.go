@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"connectrpc.com/connect"
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/cloudevents/sdk-go/v2/types"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -42,7 +44,11 @@ func (e *Entrypoint) parseEvent(w http.ResponseWriter, r *http.Request, limit in
 	}
 	in, err := binding.ToEvent(r.Context(), cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body))))
 	if err != nil {
-		return nil, encoding, badEvent("the request is not a CloudEvent: %s", describeStructured(body, err))
+		text := describeBinary(header, err)
+		if encoding == binding.EncodingStructured {
+			text = describeStructured(body, err)
+		}
+		return nil, encoding, badEvent("the request is not a CloudEvent: %s", text)
 	}
 	for name, value := range map[string]string{"id": in.ID(), "source": in.Source(), "type": in.Type()} {
 		if value == "" {
@@ -135,6 +141,28 @@ func bodyRefusal(err error) *eventError {
 		return badEvent("%s", coded.Message())
 	}
 	return badEvent("the body cannot be read: %v", err)
+}
+
+// describeBinary says what is wrong with an event in binary mode of which the SDK
+// says err.
+func describeBinary(header http.Header, err error) string {
+	for _, name := range sortedKeys(header) {
+		attribute, ok := strings.CutPrefix(name, headerPrefix)
+		if !ok {
+			continue
+		}
+		shown, value := clip(strings.ToLower(name), 64), clip(header.Get(name), 64)
+		if strings.Trim(strings.ToLower(attribute), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return fmt.Sprintf("the header %s names no attribute: those consist of letters and digits only", shown)
+		}
+		if _, bad := types.ParseTime(value); attribute == "Time" && bad != nil {
+			return fmt.Sprintf("%s is %q; it must be a time such as \"2006-01-02T15:04:05Z\" (RFC 3339)", shown, value)
+		}
+		if _, bad := url.Parse(value); (attribute == "Source" || attribute == "Dataschema") && bad != nil {
+			return fmt.Sprintf("%s is %q; it must be a URI", shown, value)
+		}
+	}
+	return clip(err.Error(), 256)
 }
 
 // describeStructured says what is wrong with an event in structured mode of
