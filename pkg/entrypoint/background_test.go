@@ -46,6 +46,12 @@ func logged() (entrypoint.Options, *logs) {
 	return o, l
 }
 
+// await waits until text is logged: a request is over before its failure is.
+func (l *logs) await(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, time.Millisecond)
+}
+
 // awaitIdle waits until no request is worked on.
 func (f *fixture) awaitIdle() {
 	require.Eventually(f.t, func() bool { return strings.Contains(f.metrics(), "krt_requests_in_flight 0") }, time.Minute, time.Millisecond)
@@ -228,8 +234,7 @@ func TestAnAsyncFailureIsLogged(t *testing.T) {
 	o, l := logged()
 	f.serve(f.version(node(t, "a", func(context.Context, *event.Event) (int, *event.Event) { return http.StatusBadRequest, nil })), o)
 	f.async()
-	f.awaitIdle()
-	require.Contains(t, l.String(), "an asynchronous request failed")
+	l.await(t, "an asynchronous request failed")
 }
 
 // TestALongTraceStateIsDropped: at the door, whichever, and on a node's answer.
