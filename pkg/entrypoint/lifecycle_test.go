@@ -169,8 +169,8 @@ func TestAWorkflowBehindAnEarlyReplyIsWaitedFor(t *testing.T) {
 		select {
 		case err := <-f.done:
 			t.Fatalf("it stopped before the work had ended: %v", err)
-		case <-finished:
-			t.Fatal("the work was ended")
+		case err := <-finished:
+			t.Fatalf("the work was ended: %v", err)
 		case <-time.After(200 * time.Millisecond):
 		}
 		close(release)
