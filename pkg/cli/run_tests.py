@@ -2,8 +2,9 @@
 
 Tests are in files test*.py and *_test.py that are not hidden, as TestCase classes or as functions
 test_*. pytest runs them where it is installed, else unittest does. Exits with 0
-when all passed, 1 when not, 3 when none ran, 4 when there are some that need pytest,
-and writes that number into the file: what tests call may end the process with any.
+when all passed, 1 when not, 3 when there are none, 4 when there are some that need
+pytest, 5 when all were skipped, and writes that number into the file: what tests call may
+end the process with any.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import os
 import sys
 import unittest
 
-PASSED, FAILED, NONE, NEED_PYTEST = 0, 1, 3, 4
+PASSED, FAILED, NONE, NEED_PYTEST, ALL_SKIPPED = 0, 1, 3, 4, 5
 PATTERNS = ("test*.py", "[!.]*_test.py", "_test.py")  # macOS leaves ._main_test.py beside main_test.py
 SKIPPED = {"__pycache__", "node_modules", "venv"}
 
@@ -43,22 +44,38 @@ def with_pytest(pytest, folder):
         sys.path[1:1] = sorted({os.path.dirname(path) for path in loose} - {folder})
     code = pytest.main(args, plugins=[ran])
     if code == 5 or code == 0 and not ran.count:
-        return NONE
+        return none_ran(ran.skipped)
     return PASSED if code == 0 else FAILED
 
 
+def none_ran(skipped):
+    """That tests are skipped, for want of a GPU say, is no failure; that there are none is."""
+    if not skipped:
+        return NONE
+    print("%d skipped, none ran" % skipped)
+    return ALL_SKIPPED
+
+
 class Ran:
-    """Counts the tests that pytest has called: skipped ones are none.
+    """Counts the tests that pytest has called, and those that it has skipped.
 
     It also runs what is async and no other plugin does.
     """
 
     def __init__(self):
-        self.count = 0
+        self.count = self.skipped = 0
 
     def pytest_runtest_logreport(self, report):
-        if report.when == "call" and not report.skipped:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped += 1
+        elif report.when == "call":
             self.count += 1
+
+    def pytest_collectreport(self, report):
+        self.skipped += report.skipped
+
+    def pytest_deselected(self, items):
+        self.skipped += len(items)
 
     def pytest_pyfunc_call(self, pyfuncitem):
         if not inspect.iscoroutinefunction(pyfuncitem.obj):
@@ -75,6 +92,7 @@ class Loader:
         self.folder = folder
         self.suite = unittest.TestSuite()
         self.unable = []
+        self.skipped = 0  # files
 
     def load(self, path):
         """Take the tests of the file in."""
@@ -84,6 +102,7 @@ class Loader:
         try:
             module = sys.modules.get(name) or self.execute(name, path)
         except unittest.SkipTest:
+            self.skipped += 1
             return
         except ModuleNotFoundError as error:
             if error.name != "pytest":
@@ -139,6 +158,21 @@ def fail_unawaited():
     unittest.TestCase._callTestMethod = checked
 
 
+class Result(unittest.TextTestResult):
+    """Counts the tests that ran: a class that is skipped as a whole is none that did."""
+
+    ran = 0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.ran += 1
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        whole = isinstance(test, unittest.TestCase) and not hasattr(test, "test_case")  # and no part of one
+        self.ran -= whole
+
+
 async def wait(awaitable):
     return await awaitable
 
@@ -153,14 +187,14 @@ def with_unittest(folder):
             broken = error
             sys.excepthook(type(error), error, error.__traceback__)
             print("cannot import %s" % os.path.relpath(path), file=sys.stderr)
-    result = unittest.TextTestRunner().run(loader.suite)
+    result = unittest.TextTestRunner(resultclass=Result).run(loader.suite)
     for text in loader.unable:
         print("cannot run without pytest: " + text, file=sys.stderr)
     if broken or not result.wasSuccessful():
         return FAILED
     if loader.unable:
         return NEED_PYTEST
-    return PASSED if result.testsRun > len(result.skipped) else NONE
+    return PASSED if result.ran > 0 else none_ran(len(result.skipped) + loader.skipped)
 
 
 def main(folder):

@@ -24,8 +24,8 @@ func newTestCommand(s Streams) *cobra.Command {
 		Long: `Run the tests that stand beside the nodes of the version in DIR (by default here):
 "go test" for nodes in Go; for nodes in Python pytest where it is installed, else unittest.
 Python's tests are in files test*.py and *_test.py, functions named test_* among them. It
-fails when there is nothing that runs. No network and no requirement of your own is needed
-for the SDK.`,
+fails when there are no tests; that all of them are skipped is told and no failure. No
+network and no requirement of your own is needed for the SDK.`,
 		Example: `  kn-krt test
   kn-krt test my-version --node etl --node model`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -57,7 +57,7 @@ func runTest(ctx context.Context, o testOptions) error {
 	}
 	defer t.close()
 	var failed []string
-	without := 0
+	var tested, skipped int
 	for _, s := range sources {
 		fmt.Fprintf(o.streams.Out, "--- %s (%v, %s)\n", strings.Join(s.nodes, ", "), s.kind, s.folder)
 		err := t.test(ctx, s)
@@ -66,7 +66,10 @@ func runTest(ctx context.Context, o testOptions) error {
 			return fmt.Errorf("cannot finish the tests: %w", context.Canceled)
 		case errors.Is(err, errNoTests):
 			fmt.Fprintln(o.streams.Out, err)
-			without++
+			continue
+		case errors.Is(err, errAllSkipped):
+			fmt.Fprintln(o.streams.Out, err)
+			skipped++
 		case errors.Is(err, errTestsFailed):
 			failed = append(failed, s.nodes[0])
 		case err != nil:
@@ -77,13 +80,14 @@ func runTest(ctx context.Context, o testOptions) error {
 			}
 			failed = append(failed, s.nodes[0])
 		}
+		tested++
 	}
-	return o.concludeTests(b.Manifest.Version, failed, len(sources)-without, without)
+	return o.concludeTests(b.Manifest.Version, failed, tested, skipped, len(sources)-tested)
 }
 
-// concludeTests reports what became of the tests: the nodes whose tests failed, and how many
-// source folders had tests, and had none.
-func (o testOptions) concludeTests(version string, failed []string, tested, without int) error {
+// concludeTests reports what became of the tests: the nodes whose tests failed, how many source
+// folders had tests, in how many of them all were skipped, and how many had none.
+func (o testOptions) concludeTests(version string, failed []string, tested, skipped, without int) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("tests failed: %s", strings.Join(failed, ", "))
 	}
@@ -91,6 +95,14 @@ func (o testOptions) concludeTests(version string, failed []string, tested, with
 		return withHint(fmt.Errorf("version %s has no tests beside its nodes", version),
 			"Write them in files test_*.py or *_test.go in the folder of a node.")
 	}
-	fmt.Fprintf(o.streams.Out, "Tests of version %s passed: %s tested, %d without tests\n", version, count(tested, "source folder"), without)
+	result := "passed"
+	if skipped == tested {
+		result = "did not run"
+	}
+	more := ""
+	if skipped > 0 {
+		more = fmt.Sprintf(", %d skipped", skipped)
+	}
+	fmt.Fprintf(o.streams.Out, "Tests of version %s %s: %s tested%s, %d without tests\n", version, result, count(tested-skipped, "source folder"), more, without)
 	return nil
 }

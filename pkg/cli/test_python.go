@@ -19,6 +19,7 @@ var runTests []byte
 const (
 	noTestRan  = "3"
 	needPytest = "4"
+	allSkipped = "5"
 )
 
 // errEndedEarly says that Python ended well before its tests did.
@@ -26,6 +27,9 @@ var errEndedEarly = errors.New("not all tests ran: Python ended before")
 
 // errNothingRan says that there are test files and no test in them ran.
 var errNothingRan = errors.New("there are test files, but no test ran")
+
+// errAllSkipped says that the tests are there and skip themselves, as for want of a GPU.
+var errAllSkipped = errors.New("all tests were skipped")
 
 func (t *tester) testPython(ctx context.Context, s source) error {
 	folder := filepath.Join(t.bundle.Dir, filepath.FromSlash(s.folder))
@@ -64,6 +68,8 @@ func judge(err error, result, python string) error {
 		return nil
 	case string(text) == noTestRan:
 		return withHint(errNothingRan, "Tests are functions named test_*, or methods of that name in a unittest.TestCase.")
+	case string(text) == allSkipped:
+		return errAllSkipped
 	case string(text) == needPytest:
 		return withHint(errors.New("some tests need pytest"), "Install it for that Python: %s -m pip install pytest", python)
 	}

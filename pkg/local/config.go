@@ -95,7 +95,7 @@ func (c Config) given(variables, files []string) (vars map[string]string, conten
 	if err := c.check(variables, files); err != nil {
 		return nil, nil, err
 	}
-	fromFile, err := readEnvFiles(c.EnvFiles)
+	fromFile, err := readEnvFiles(c.EnvFiles, variables)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,15 +16,16 @@ const maxEnvFile = 1 << 20
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// readEnvFiles reads the files in order; what a later one says of a name holds.
-func readEnvFiles(paths []string) (map[string]string, error) {
+// readEnvFiles reads the files in order; what a later one says of a name holds. That one file says
+// two things of one of the declared names is an error; of another's, it is no matter.
+func readEnvFiles(paths, declared []string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, path := range paths {
 		text, err := readEnvFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read env file: %w", err)
 		}
-		variables, err := parseEnv(text)
+		variables, err := parseEnv(text, declared)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read env file: %s:%w", path, err)
 		}
@@ -53,9 +55,9 @@ func readEnvFile(path string) (string, error) {
 // parseEnv reads lines NAME=VALUE. A value is what stands there: "$" has no meaning. An
 // unquoted one ends before white space and "#", which begin a comment. One in single quotes
 // is all between them. One in double quotes may have \n, \r, \t, \", \$ and \\; another
-// backslash is one. Quoted values may span lines. The error is "line: text" and shows no
-// value.
-func parseEnv(text string) (map[string]string, error) {
+// backslash is one. Quoted values may span lines. A declared name may not have two values that
+// differ; of others the last holds. The error is "line: text" and shows no value.
+func parseEnv(text string, declared []string) (map[string]string, error) {
 	p := &envParser{rest: strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n"), line: 1}
 	variables, lines := map[string]string{}, map[string]int{}
 	for p.rest != "" {
@@ -66,8 +68,8 @@ func parseEnv(text string) (map[string]string, error) {
 			return nil, fmt.Errorf("%d: %w", line, err)
 		case name == "":
 			continue
-		case lines[name] > 0:
-			return nil, fmt.Errorf("%d: %q has a value on line %d already", line, name, lines[name])
+		case lines[name] > 0 && variables[name] != value && slices.Contains(declared, name):
+			return nil, fmt.Errorf("%d: %q has another value on line %d; leave one of the lines out", line, name, lines[name])
 		}
 		variables[name], lines[name] = value, line
 	}
@@ -114,10 +116,11 @@ func withoutExport(name string) string {
 	return name
 }
 
-// unquoted returns the value that stands after "=", without a comment.
+// unquoted returns the value that stands after "=", without a comment, which begins after white
+// space only: bash, Docker Compose and python-dotenv take the "#" of NAME=#x for the value's.
 func unquoted(text string) string {
 	for i := range len(text) {
-		if text[i] == '#' && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t') {
+		if text[i] == '#' && i > 0 && (text[i-1] == ' ' || text[i-1] == '\t') {
 			text = text[:i]
 			break
 		}
@@ -163,7 +166,7 @@ func unescaped(c byte) string {
 // end skips the rest of a line, which may hold a comment only.
 func (p *envParser) end() error {
 	line, _, _ := strings.Cut(p.rest, "\n")
-	if unquoted(line) != "" {
+	if !strings.HasPrefix(line, "#") && unquoted(line) != "" {
 		return errors.New("there is text after the closing quote; put the whole value in quotes")
 	}
 	p.endLine(len(line))

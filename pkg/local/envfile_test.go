@@ -18,6 +18,10 @@ func TestParseEnv(t *testing.T) {
 		`A=a#b`:                           "a#b",
 		"A=a\t# comment":                  "a",
 		`A= # comment`:                    "",
+		`A=#secret`:                       "#secret",
+		`A=#secret # comment`:             "#secret",
+		`A="a"# comment`:                  "a",
+		"A=a\nA=\"a\"\nB=1\nB=2":          "a",
 		`A="a # b" # comment`:             "a # b",
 		` export  A = b c `:               "b c",
 		`exportA=b`:                       "", // another variable
@@ -31,7 +35,7 @@ func TestParseEnv(t *testing.T) {
 		"# A=no\n\n  # B\nA=yes\n":        "yes",
 	} {
 		t.Run(text, func(t *testing.T) {
-			got, err := parseEnv(text)
+			got, err := parseEnv(text, []string{"A"})
 			require.NoError(t, err)
 			require.Equal(t, want, got["A"])
 		})
@@ -44,13 +48,13 @@ func TestParseEnvErrors(t *testing.T) {
 		"\n\n1A=b":        "3: the line is not of the form NAME=VALUE",
 		"A b=c":           "1: the line is not of the form NAME=VALUE",
 		"=b":              "1: the line is not of the form NAME=VALUE",
-		"A=\"1\n2\"\nA=3": `3: "A" has a value on line 1 already`,
+		"A=\"1\n2\"\nA=3": `3: "A" has another value on line 1; leave one of the lines out`,
 		"B=1\nA='b\nC=d":  "2: the value has no closing '",
 		"A='b'c":          "1: there is text after the closing quote; put the whole value in quotes",
 		"A=\xff":          "1: the value is not text in UTF-8",
 	} {
 		t.Run(text, func(t *testing.T) {
-			_, err := parseEnv(text)
+			_, err := parseEnv(text, []string{"A"})
 			require.EqualError(t, err, want)
 		})
 	}
@@ -62,16 +66,16 @@ func FuzzParseEnv(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, _ = parseEnv(text)
+		_, _ = parseEnv(text, []string{"A"})
 		if strings.ContainsAny(text, "\r\x00") || strings.ToValidUTF8(text, "") != text {
 			return
 		}
 		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
-		got, err := parseEnv(`A="` + escaped + `" # comment` + "\nB=1")
+		got, err := parseEnv(`A="`+escaped+`" # comment`+"\nB=1", nil)
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"A": text, "B": "1"}, got)
 		if !strings.Contains(text, "'") {
-			got, err = parseEnv("A='" + text + "'")
+			got, err = parseEnv("A='"+text+"'", nil)
 			require.NoError(t, err)
 			require.Equal(t, text, got["A"])
 		}

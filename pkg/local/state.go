@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -103,10 +105,28 @@ func claim(dir string, own bool) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 && !own {
+	if len(entries) > 0 && !own && !ofEarlierRun(entries) {
 		return &StateDirError{Dir: dir}
 	}
 	return os.WriteFile(mark, []byte(krt.StateMark), 0o600)
+}
+
+// ofEarlierRun says that entries are those of the state folder of a release that did not mark it:
+// its lock, which is empty, and nothing but what a run makes.
+func ofEarlierRun(entries []os.DirEntry) bool {
+	locked := false
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == "lock":
+			info, err := e.Info()
+			locked = err == nil && info.Mode().IsRegular() && info.Size() == 0
+		case e.IsDir() && slices.Contains([]string{"bin", "sdk", "run"}, name):
+		case e.Type().IsRegular() && strings.HasPrefix(name, "store.db"):
+		default:
+			return false
+		}
+	}
+	return locked
 }
 
 func (s *state) clear() error {

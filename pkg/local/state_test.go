@@ -92,3 +92,31 @@ func TestStateTouchesNoFolderOfSomebodyElse(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.close())
 }
+
+// Releases before the mark left folders without one, with what nodes had saved.
+func TestStateOfAnEarlierReleaseIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "lock"), "")
+	for _, name := range []string{"store.db", "store.db-wal", "bin/etl", "sdk/go.mod", "run/CERT"} {
+		write(t, filepath.Join(dir, name), "x")
+	}
+	for range 2 {
+		s, err := openState(dir, false)
+		require.NoError(t, err)
+		require.FileExists(t, filepath.Join(dir, "store.db"))
+		require.FileExists(t, filepath.Join(dir, ".gitignore"))
+		require.NoFileExists(t, filepath.Join(dir, "run", "CERT"))
+		require.NoError(t, s.close())
+	}
+
+	for name, text := range map[string]string{"notes.txt": "x", "lock": "somebody's", "store.db/x": "x"} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "lock"), "")
+		kept := write(t, filepath.Join(dir, "run", "results.csv"), "kept")
+		write(t, filepath.Join(dir, name), text)
+		_, err := openState(dir, false)
+		var refused *StateDirError
+		require.ErrorAs(t, err, &refused, name)
+		require.FileExists(t, kept)
+	}
+}
