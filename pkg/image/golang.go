@@ -149,6 +149,9 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 // goFlags returns the flags by which t is built with the SDK, and the folder of this
 // session that they refer to.
 func (s *session) goFlags(ctx context.Context, t gobuild.Target) (scratch string, flags []string, err error) {
+	if err := s.checkOutside(t); err != nil {
+		return "", nil, err
+	}
 	sdks, err := s.sdks()
 	if err != nil {
 		return "", nil, err
@@ -158,6 +161,20 @@ func (s *session) goFlags(ctx context.Context, t gobuild.Target) (scratch string
 	}
 	flags, err = gobuild.BuildFlags(ctx, sdks, t, scratch)
 	return scratch, flags, err
+}
+
+// checkOutside refuses modules from outside the bundle: an image holds what its bundle does.
+func (s *session) checkOutside(t gobuild.Target) error {
+	folder, err := filepath.Rel(s.bundle.Dir, t.Folder)
+	if err != nil {
+		return err
+	}
+	outside, err := s.bundle.Outside(filepath.ToSlash(folder))
+	if err != nil || len(outside) == 0 {
+		return err
+	}
+	o := outside[0]
+	return fmt.Errorf("%s:%d:%d: %s", o.File, o.Line, o.Column, o.Text())
 }
 
 // variant is the environment for the processor's variant, which is the least one where the base names none.

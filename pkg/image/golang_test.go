@@ -227,14 +227,15 @@ func TestKoDataStaysInTheBundle(t *testing.T) {
 	b := bundle(t, map[string]string{"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler, "models/a": "1"})
 	data := filepath.Join(b.Dir, "cmd", "node", "kodata")
 	require.NoError(t, os.MkdirAll(data, 0o755))
+	packed := map[string]bool{"models/a": true, "src/etl/main.py": true}
 	names := func() (all []string, err error) {
-		files, err := koDataOf(b, "cmd/node/kodata")
+		files, err := koDataOf(b, packed, "cmd/node/kodata")
 		for _, f := range files {
 			all = append(all, f.to)
 		}
 		return all, err
 	}
-	none, err := koDataOf(b, "cmd/other/kodata")
+	none, err := koDataOf(b, packed, "cmd/other/kodata")
 	require.NoError(t, err)
 	require.Empty(t, none)
 

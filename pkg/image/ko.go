@@ -73,7 +73,7 @@ func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *c
 	if folder == "" {
 		return nil
 	}
-	files, err := koDataOf(s.bundle, path.Join(folder, koData))
+	files, err := koDataOf(s.bundle, s.packed().names, path.Join(folder, koData))
 	if err != nil || len(files) == 0 {
 		return err
 	}
@@ -86,43 +86,71 @@ func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *c
 }
 
 // koDataOf lists the files of a folder of the bundle, which need not be there, under the names that they have
-// in an image.
-func koDataOf(b *krt.Bundle, folder string) ([]bundled, error) {
+// in an image. Only those count that are packed, by the names that links lead to: a link is no way around what
+// is left out.
+func koDataOf(b *krt.Bundle, packed map[string]bool, folder string) ([]bundled, error) {
 	root, err := b.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	var found []bundled
-	var list func(name, to string, depth int) error
-	list = func(name, to string, depth int) error {
-		info, err := root.Stat(name) // follows links; one that leads out is an error
-		switch {
-		case err != nil:
-			return fmt.Errorf("%q is no file of the bundle: %w", name, err)
-		case info.Mode().IsRegular():
-			found = append(found, bundled{krt.File{Name: name, Info: info}, to})
-			if len(found) > maxKoData {
-				return fmt.Errorf("%q holds more than %d files", folder, maxKoData)
-			}
-			return nil
-		case !info.IsDir():
-			return fmt.Errorf("%q is neither a file nor a folder", name)
-		case depth > maxKoDepth:
-			return fmt.Errorf("%q nests deeper than %d folders: is it a link to a folder that it is in?", name, maxKoDepth)
-		}
-		entries, err := fs.ReadDir(root.FS(), name)
-		for _, e := range entries {
-			if err == nil {
-				err = list(path.Join(name, e.Name()), path.Join(to, e.Name()), depth+1)
-			}
-		}
-		return err
-	}
 	if _, err := root.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return found, list(folder, koRoot, 0)
+	place, err := filepath.EvalSymlinks(b.Dir)
+	if err != nil {
+		return nil, err
+	}
+	l := koLister{root: root, place: place, packed: packed, folder: folder}
+	err = l.list(folder, koRoot, 0)
+	return l.found, err
+}
+
+// koLister lists kodata.
+type koLister struct {
+	root   *os.Root
+	place  string // the bundle's folder, without links
+	packed map[string]bool
+	folder string
+	looked int
+	found  []bundled
+}
+
+// list adds what name leads to, as to.
+func (l *koLister) list(name, to string, depth int) error {
+	info, err := l.root.Stat(name) // follows links; one that leads out is an error
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no file of the bundle: %w", name, err)
+	case info.Mode().IsRegular():
+		return l.add(name, to, info)
+	case !info.IsDir():
+		return fmt.Errorf("%q is neither a file nor a folder", name)
+	case depth > maxKoDepth:
+		return fmt.Errorf("%q nests deeper than %d folders: is it a link to a folder that it is in?", name, maxKoDepth)
+	}
+	entries, err := fs.ReadDir(l.root.FS(), name)
+	for _, e := range entries {
+		if err == nil {
+			err = l.list(path.Join(name, e.Name()), path.Join(to, e.Name()), depth+1)
+		}
+	}
+	return err
+}
+
+// add adds a file, if what name leads to is packed.
+func (l *koLister) add(name, to string, info fs.FileInfo) error {
+	if l.looked++; l.looked > maxKoData {
+		return fmt.Errorf("%q holds more than %d files", l.folder, maxKoData)
+	}
+	at, err := filepath.EvalSymlinks(filepath.Join(l.place, filepath.FromSlash(name)))
+	if err == nil {
+		at, err = filepath.Rel(l.place, at)
+	}
+	if at = filepath.ToSlash(at); err == nil && l.packed[at] {
+		l.found = append(l.found, bundled{krt.File{Name: at, Info: info}, to})
+	}
+	return err
 }
 
 // packageFolder returns the folder of the main package of t, from the bundle's root; "" for one that is not in

@@ -112,7 +112,7 @@ func (s *session) otherRequirements(n krt.Node) string {
 }
 
 // packed is the bundle as it is packed: what is ignored is not there.
-func (s *session) packed() fs.FS {
+func (s *session) packed() packedFS {
 	names := map[string]bool{}
 	for _, f := range s.files {
 		names[f.Name] = true

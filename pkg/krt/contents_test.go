@@ -151,13 +151,21 @@ replace (
 	krt.dev/kn-krt/pkg/runner => ../../../../sdk
 )
 `
-	_, problems := load(t, write(t, files))
-	require.Equal(t, []string{`src/second/go.mod:8:2: warning: replace example.com/outside: "../../../outside" is outside the bundle, ` +
-		`which can be built on this machine only; put the module into the bundle, or run go mod vendor`}, problems)
+	files["src/second/vendor/modules.txt"] = "" // builds do not look there
+	dir := write(t, files)
+	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(dir, "src", "lib")))
+	b, problems := load(t, dir)
+	require.Equal(t, []string{
+		`src/second/go.mod:5:1: warning: replace example.com/inside: "../lib" is outside the bundle; put the module into the bundle`,
+		`src/second/go.mod:8:2: warning: replace example.com/outside: "../../../outside" is outside the bundle; put the module into the bundle`,
+	}, problems)
+	outside, err := b.Outside("src/second")
+	require.NoError(t, err)
+	require.Len(t, outside, 2)
 
-	files["src/second/vendor/modules.txt"] = ""
-	_, problems = load(t, write(t, files))
-	require.Empty(t, problems)
+	require.NoError(t, os.Remove(filepath.Join(dir, "src", "lib")))
+	_, problems = load(t, dir)
+	require.Len(t, problems, 1)
 }
 
 func TestArchivesWithoutAManifestAreNamedByTheirFile(t *testing.T) {
