@@ -27,6 +27,7 @@ type transcoding struct {
 	message               *reading // nil for a request without a body
 	packing               packing
 	turn                  turn
+	to                    http.ResponseWriter
 	response              mem.Buffer // to be freed when it is written
 }
 
@@ -35,10 +36,10 @@ type transcodingKey struct{}
 
 // transcode returns r with a body that is read as a transcoding's, which must be
 // ended.
-func (e *Entrypoint) transcode(r *http.Request) (*http.Request, *transcoding) {
+func (e *Entrypoint) transcode(w http.ResponseWriter, r *http.Request) (*http.Request, *transcoding) {
 	b := &transcoding{
 		ReadCloser: r.Body, ctx: r.Context(), limit: int64(e.options.MaxMessageBytes), declared: r.ContentLength,
-		pool: e.chunks, turn: turn{slots: e.decoders}, packing: unpacked(r.Header),
+		to: w, pool: e.chunks, turn: turn{slots: e.decoders}, packing: unpacked(r.Header),
 	}
 	if counted, ok := r.Body.(*countedBody); ok {
 		b.message = counted.message

@@ -61,6 +61,9 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 		writeStatus(w, httpStatus(failure.GetCode()), failure)
 		return
 	}
+	if out = answering(r.Context(), w, out); out == nil {
+		return // the connection is closed
+	}
 	defer out.Free()
 	t.answerEvent(w, k.route, in, out.ReadOnlyData())
 }

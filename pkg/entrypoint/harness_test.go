@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -73,6 +74,7 @@ func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.WriteHeader(w.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(len(out.Data)))
 	w.WriteHeader(status)
 	_, _ = w.Write(out.Data)
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"google.golang.org/grpc/mem"
 )
 
 // Limits of every HTTP server.
@@ -79,6 +81,17 @@ func onConnection(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// answering begins an answer: data counts as unsent by the connection of ctx until
+// it is freed, and the caller has answerTime to read it. It returns what is to be
+// freed in data's place: nil if the connection is closed.
+func answering(ctx context.Context, w http.ResponseWriter, data mem.Buffer) mem.Buffer {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		return c.sending(data)
+	}
+	return data
 }
 
 // Age is the most that a connection in use may live, so that an operator knows

@@ -1,7 +1,6 @@
 package entrypoint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,7 +77,7 @@ func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
 				r.Header.Set("Connect-Protocol-Version", "1")
 			}
 		}
-		r, body := e.transcode(r)
+		r, body := e.transcode(w, r)
 		defer body.end()
 		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
 	}), nil
@@ -186,6 +185,9 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, failure)
 		return
 	}
+	if out = answering(r.Context(), body.to, out); out == nil {
+		return // the connection is closed
+	}
 	body.response = out // what is written here is sent only after this has returned
 	w.Header().Set("Content-Type", "application/proto")
 	_, _ = w.Write(out.ReadOnlyData())
@@ -255,45 +257,4 @@ func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, fmt.Sprintf("no proto %q; there are: %s", clip(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
 	}
-}
-
-// writeStatus answers with a google.rpc.Status in JSON.
-func writeStatus(w http.ResponseWriter, httpStatus int, s *spb.Status) {
-	body, err := protojson.Marshal(s)
-	if err != nil { // a detail of a type that is not linked in
-		body, _ = json.Marshal(map[string]any{"code": s.GetCode(), "message": s.GetMessage()})
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(httpStatus)
-	_, _ = w.Write(append(body, '\n'))
-}
-
-// httpStatus maps a gRPC code as google.rpc.Code documents it.
-func httpStatus(c int32) int {
-	switch code.Code(c) {
-	case code.Code_OK:
-		return http.StatusOK
-	case code.Code_CANCELLED:
-		return 499
-	case code.Code_INVALID_ARGUMENT, code.Code_FAILED_PRECONDITION, code.Code_OUT_OF_RANGE:
-		return http.StatusBadRequest
-	case code.Code_DEADLINE_EXCEEDED:
-		return http.StatusGatewayTimeout
-	case code.Code_NOT_FOUND:
-		return http.StatusNotFound
-	case code.Code_ALREADY_EXISTS, code.Code_ABORTED:
-		return http.StatusConflict
-	case code.Code_PERMISSION_DENIED:
-		return http.StatusForbidden
-	case code.Code_UNAUTHENTICATED:
-		return http.StatusUnauthorized
-	case code.Code_RESOURCE_EXHAUSTED:
-		return http.StatusTooManyRequests
-	case code.Code_UNIMPLEMENTED:
-		return http.StatusNotImplemented
-	case code.Code_UNAVAILABLE:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
 }
