@@ -44,6 +44,7 @@ type budget struct {
 	limit    int64 // for everything
 	requests int64 // for what clients send; responses may use the rest too
 	held     atomic.Int64
+	apart    atomic.Int64 // of held, payloads of work that nobody waits for
 	inFlight *atomic.Int64
 
 	readings []atomic.Pointer[reading]

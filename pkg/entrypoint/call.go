@@ -174,6 +174,7 @@ func (r *request) reply(a answer) bool {
 		r.progress.goOn(time.Now().Add(background))
 		r.timer.Reset(background)
 	}
+	r.progress.came()
 	return r.offer(a)
 }
 

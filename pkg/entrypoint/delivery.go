@@ -36,6 +36,7 @@ type Progress struct {
 	deadline atomic.Int64 // Unix time in ns
 	detached atomic.Bool
 	refused  atomic.Bool // the step has not taken the event: it is busy
+	reply    atomic.Pointer[func()]
 }
 
 func (p *Progress) begin(deadline time.Time, detached bool) {
@@ -62,6 +63,16 @@ func (p *Progress) at() int { return int(p.step.Load()) }
 func (p *Progress) goOn(deadline time.Time) {
 	p.deadline.Store(deadline.UnixNano())
 	p.detached.Store(true)
+}
+
+// onReply has f called for each answer that comes at the reply port.
+func (p *Progress) onReply(f func()) { p.reply.Store(&f) }
+
+// came notes that an answer has come at the reply port.
+func (p *Progress) came() {
+	if f := p.reply.Load(); f != nil {
+		(*f)()
+	}
 }
 
 // replied reports whether no caller waits any more.

@@ -66,8 +66,13 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, progress *Progress)
 	p := *first
 	for i := range d.steps {
 		progress.reach(i)
-		next, err := d.try(ctx, &d.steps[i], &p, progress)
-		p.Data.Free()
+		payload, sending := d.hold(&p)
+		progress.onReply(payload.detach)
+		if progress.replied() {
+			payload.detach()
+		}
+		next, err := d.try(ctx, &d.steps[i], sending, payload, progress)
+		payload.free()
 		if err != nil {
 			return nil, nodeFailure(d.steps[i].node, err)
 		}
@@ -86,13 +91,13 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, progress *Progress)
 
 // try posts p until an answer is final, the retries are used up or ctx is done. A
 // node that is busy has not taken p: it is tried for longer, and that is no retry.
-func (d *direct) try(ctx context.Context, to *directStep, p *Parcel, progress *Progress) (*Parcel, error) {
+func (d *direct) try(ctx context.Context, to *directStep, p *Parcel, payload *payload, progress *Progress) (*Parcel, error) {
 	patient := patience{begin: time.Now(), delay: d.retry.Delay}
 	for attempt, delay := 0, d.retry.Delay; ; {
 		progress.stamp(p.Event)
 		answer, err := d.call(ctx, to, p)
 		switch {
-		case err == nil || ctx.Err() != nil || !retryable(err):
+		case err == nil || ctx.Err() != nil || !retryable(err) || !payload.again():
 			return answer, err
 		case busy(err):
 			if !patient.wait(ctx, d.exchange, progress) {

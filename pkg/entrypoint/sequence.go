@@ -28,8 +28,14 @@ const maxPause = time.Second
 
 // Deliver implements [Delivery].
 func (s *sequence) Deliver(ctx context.Context, first *Parcel, progress *Progress) (*Parcel, error) {
-	defer first.Data.Free()
-	answer, err := s.reach(ctx, first, progress)
+	last := time.Now().Add(min(s.retry.Patience, time.Until(progress.until())*3/4))
+	payload, p := s.hold(first)
+	defer payload.free()
+	// Work behind a reply may go on for an hour. It does not need the payload: what
+	// brought a reply was taken, and what was not is not tried again after last.
+	progress.onReply(payload.settle)
+	defer time.AfterFunc(time.Until(last), payload.settle).Stop()
+	answer, err := s.reach(ctx, p, payload, last, progress)
 	if err == nil {
 		if answer != nil { // a channel answers with no event; one that does adds nothing
 			answer.Data.Free()
@@ -47,15 +53,14 @@ func (s *sequence) Deliver(ctx context.Context, first *Parcel, progress *Progres
 }
 
 // reach posts p as soon as there is somebody to take it: a dispatcher that is
-// started anew is back within seconds. It gives up when patience ends, or a
-// quarter of the request's time is left: the caller is told why, not just late.
-func (s *sequence) reach(ctx context.Context, p *Parcel, progress *Progress) (*Parcel, error) {
-	last := time.Now().Add(min(s.retry.Patience, time.Until(progress.until())*3/4))
+// started anew is back within seconds. It gives up at last: when patience ends, or a
+// quarter of the request's time is left, for the caller is told why, not just late.
+func (s *sequence) reach(ctx context.Context, p *Parcel, payload *payload, last time.Time, progress *Progress) (*Parcel, error) {
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
 		progress.stamp(p.Event)
 		answer, err := s.once(ctx, s.address, p)
 		left := time.Until(last)
-		if !undialed(err) && !unclaimed(err) && !turnedAway(err) || left <= 0 || !s.pause(ctx, min(delay, left)) {
+		if !undialed(err) && !unclaimed(err) && !turnedAway(err) || left <= 0 || !payload.again() || !s.pause(ctx, min(delay, left)) {
 			return answer, err
 		}
 	}
