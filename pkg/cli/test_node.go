@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,27 +158,35 @@ func wantFile(folder string, patterns ...string) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() {
+		switch hidden := strings.HasPrefix(entry.Name(), "."); {
+		case entry.IsDir():
 			_, venv := os.Stat(filepath.Join(name, "pyvenv.cfg"))
-			if name != folder && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || venv == nil) {
+			if name != folder && (hidden || entry.Name() == "node_modules" || venv == nil) {
 				return filepath.SkipDir
 			}
 			return nil
-		}
-		if strings.HasPrefix(entry.Name(), ".") {
+		case hidden:
 			return nil
 		}
-		for _, pattern := range patterns {
-			if found, err = path.Match(pattern, entry.Name()); found || err != nil {
-				return cmp.Or(err, filepath.SkipAll)
-			}
+		found, err = matchesAny(entry.Name(), patterns)
+		if found {
+			return filepath.SkipAll
 		}
-		return nil
+		return err
 	})
 	if err == nil && !found {
 		return fmt.Errorf("%w: no file %s", errNoTests, strings.Join(patterns, " or "))
 	}
 	return err
+}
+
+func matchesAny(name string, patterns []string) (bool, error) {
+	for _, pattern := range patterns {
+		if found, err := path.Match(pattern, name); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // verdicts reads what go test prints, to know whether a test ran.

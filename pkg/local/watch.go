@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ const everything = "."
 type watcher struct {
 	root   string // links resolved: what is watched bears its own name
 	skip   string // a folder that is no part of the version
+	link   string // what led to root, if it is a link; "" once it has led elsewhere
 	notify *fsnotify.Watcher
 	warn   func(error)
 	// changes receives the changed paths, slash-separated and relative to root.
@@ -39,6 +41,7 @@ type watcher struct {
 // newWatcher watches root, a folder or a link to one, but not the folder skip in it, from
 // now on; run delivers. warn is called for folders that cannot be watched.
 func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
+	named := filepath.Clean(root)
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,39 @@ func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
 	}
 	w := &watcher{root: root, skip: skip, notify: notify, warn: warn, changes: make(chan []string)}
 	w.add(root, nil)
+	if info, err := os.Lstat(named); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		w.watchLink(named)
+	}
 	return w, nil
+}
+
+// watchLink watches the folder that the link stands in: a link itself cannot be.
+func (w *watcher) watchLink(link string) {
+	folder, err := filepath.EvalSymlinks(filepath.Dir(link))
+	if err == nil {
+		err = w.notify.Add(folder)
+	}
+	if err != nil {
+		w.warn(err)
+		return
+	}
+	w.link = filepath.Join(folder, filepath.Base(link))
+}
+
+// besideRoot says that a path is no part of the version: it stands where the link does.
+// It warns if the link leads elsewhere now, where nothing is watched.
+func (w *watcher) besideRoot(path string) bool {
+	if w.link == "" || filepath.Dir(path) != filepath.Dir(w.link) || path == w.root {
+		return false
+	}
+	if path == w.link {
+		if to, err := filepath.EvalSymlinks(w.link); err == nil && to != w.root {
+			w.warn(fmt.Errorf("%s leads to %s now; stop this run and start it again to follow", w.link, to))
+			_ = w.notify.Remove(filepath.Dir(w.link)) // told once
+			w.link = ""
+		}
+	}
+	return true
 }
 
 // add watches folder and those in it, and calls found for each file there.
@@ -127,7 +162,7 @@ func (w *watcher) run(ctx context.Context) {
 
 // handle calls note for each path that event says has changed.
 func (w *watcher) handle(event fsnotify.Event, note func(path string, made bool)) {
-	if event.Op == fsnotify.Chmod || ignored(filepath.Base(event.Name)) {
+	if event.Op == fsnotify.Chmod || ignored(filepath.Base(event.Name)) || w.besideRoot(event.Name) {
 		return
 	}
 	if event.Has(fsnotify.Create) {

@@ -52,6 +52,29 @@ func TestWatchFollowsNewFolders(t *testing.T) {
 	requireChanges(t, w, "src/new/lib/more.py")
 }
 
+func TestWatchWarnsOfALinkThatLeadsElsewhere(t *testing.T) {
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	for _, version := range []string{"v1", "v2"} {
+		write(t, filepath.Join(folder, version, "krt.yml"), version)
+	}
+	link := filepath.Join(folder, "current")
+	require.NoError(t, os.Symlink("v1", link))
+	warnings := make(chan string, 10)
+	w, err := newWatcher(link, filepath.Join(folder, "state"), func(err error) { warnings <- err.Error() })
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); w.run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	write(t, filepath.Join(folder, "beside"), "1")
+	write(t, filepath.Join(folder, "v1", "krt.yml"), "2")
+	require.Equal(t, []string{"krt.yml"}, <-w.changes, "what stands beside the link is no part of the version")
+	require.NoError(t, os.Symlink("v2", link+".new"))
+	require.NoError(t, os.Rename(link+".new", link))
+	require.Equal(t, link+" leads to "+filepath.Join(folder, "v2")+" now; stop this run and start it again to follow", <-warnings)
+}
+
 func TestWatchTellsOfSavesByRename(t *testing.T) {
 	root := t.TempDir()
 	path := write(t, filepath.Join(root, "main.py"), "1")
