@@ -27,7 +27,7 @@ func (r *reader) checkRequirements(root *os.Root, b *Bundle) {
 		var refused *requirement.Error
 		if _, err := requirement.Read(root.FS(), file); errors.As(err, &refused) {
 			for _, p := range refused.Problems[:min(len(refused.Problems), requirement.MaxProblems)] {
-				r.add(Problem{File: p.File, Line: p.Line, Column: 1, Warning: true, Text: "no image can be made: " + p.Text}, "")
+				r.add(Problem{File: p.File, Line: p.Line, Column: 1, Warning: true, Image: true, Text: "no image can be made: " + p.Text}, "")
 			}
 		}
 	}

@@ -20,6 +20,8 @@ type Problem struct {
 	// Shown marks a note that is shown whenever the version is used: something else than
 	// the manifest says is done.
 	Shown bool
+	// Image marks a warning that concerns images alone: a local run makes none.
+	Image bool
 	// Text says what is wrong and, where it can be known, what to do.
 	Text string
 }

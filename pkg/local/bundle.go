@@ -67,11 +67,18 @@ func checked(b *krt.Bundle, problems krt.Problems, err error, r Reporter) (*krt.
 	if problems.HasErrors() {
 		return nil, problems.Errors()
 	}
+	ofImages := 0
 	for _, p := range problems {
-		if !p.Note || p.Shown {
+		switch {
+		case p.Image:
+			ofImages++
+		case !p.Note || p.Shown:
 			p.Warning = false // the event says so
 			r.Event(Event{Type: EventWarning, Text: p.String()})
 		}
+	}
+	if ofImages > 0 {
+		r.Event(Event{Type: EventWarning, Text: fmt.Sprintf("no image can be made yet, which a run here does not need (%d warnings of requirements)", ofImages)})
 	}
 	for _, n := range b.Manifest.Nodes {
 		if b.Kind(n) == krt.KindImage {
