@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// watchers open 1,000 streams of Health/Watch on each of 20 connections.
+// watchers open 1,000 streams of Health/Watch on each of 7 connections.
 func watchers(ctx context.Context, t *target) string {
-	each(20, func(int) {
+	each(7, func(int) {
 		c, err := dial(ctx, t.grpc, false)
 		if err != nil {
 			return
