@@ -58,7 +58,30 @@ func TestNothingIsInstalledFromElsewhere(t *testing.T) {
 	}
 	require.NoError(t, install(requirement.Item{Wheel: "fine-1.0-py3-none-any.whl", Extras: []string{"fast"}}))
 	err = install(requirement.Item{Wheel: "led-1.0-py3-none-any.whl"})
-	require.ErrorContains(t, err, `a requirement led to "file://`+elsewhere+`/evil-1.0-py3-none-any.whl", which is no index and no wheel of the bundle`)
+	require.ErrorContains(t, err, "pip: a package requires 'evil@ file://"+elsewhere+"/evil-1.0-py3-none-any.whl', from an address of its own")
+}
+
+// What is installed says itself where it came from, should pip have been led elsewhere all the same.
+func TestWhatIsInstalledIsOfTheIndexOrTheBundle(t *testing.T) {
+	place := t.TempDir()
+	for url, fine := range map[string]bool{
+		"":                                  true, // of an index
+		"file://" + place + "/wheels/a.whl": true,
+		"file:///elsewhere/evil.whl":        false,
+		"file://" + place + "/wheels/../../evil.whl": false,
+		"https://example.com/evil.whl":               false,
+	} {
+		folder := t.TempDir()
+		if url != "" {
+			write(t, folder, map[string]string{"a-1.dist-info/" + directURL: `{"url": "` + url + `"}`})
+		}
+		err := fromPlace(folder, place)
+		if fine {
+			require.NoError(t, err, url)
+			continue
+		}
+		require.ErrorContains(t, err, `a requirement led to "`+url+`", which is no index and no wheel of the bundle`)
+	}
 }
 
 func TestDescriptionsOfPackagesAreBounded(t *testing.T) {
