@@ -15,8 +15,8 @@ import (
 // A connection may have one stream of the entrypoint's own services, and
 // connStreams while there are fewer than ownStreams in all.
 const (
-	connStreams = 16
-	ownStreams  = 256
+	connStreams = 100 // a proxy has those of many clients on one
+	ownStreams  = 1024
 )
 
 // ownServices registers the entrypoint's own services, whose streams clients keep

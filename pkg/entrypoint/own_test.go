@@ -35,13 +35,13 @@ func TestWatchersOfTheHealthRefuseNobody(t *testing.T) {
 		return c
 	}
 	got := map[codes.Code]int{}
-	for range 20 { // 16 for each of 16 connections, then one each
+	for range 20 { // 100 for each of 10 connections, 24 for the next, then one each
 		c := connect()
-		for range 40 {
+		for range 120 {
 			got[watch(ctx, c)]++
 		}
 	}
-	require.Equal(t, map[codes.Code]int{codes.OK: 256 + 4, codes.ResourceExhausted: 540}, got)
+	require.Equal(t, map[codes.Code]int{codes.OK: 1024 + 9, codes.ResourceExhausted: 1367}, got)
 	require.Contains(t, f.metrics(), "krt_held_bytes 0\n")
 	require.Equal(t, codes.OK, watch(ctx, connect()))
 	_, err := f.call(t.Context(), "hello")
