@@ -7,14 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/test/conformance"
 	"krt.dev/kn-krt/test/conformance/node"
 )
 
 // clientCases are what clients of the web port send besides the message.
 func clientCases() []testCase {
 	return []testCase{
-		{name: "web: the client's deadline, in each protocol", on: conformance.Hasty, run: webDeadline},
+		{name: "web: the client's deadline, in each protocol", run: webDeadline},
 		{name: "web: a request of another site's page is refused, and runs nothing", run: crossSite},
 		{name: "event in: compressed, attributes percent-encoded", run: compressedEvent},
 	}
