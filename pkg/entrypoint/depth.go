@@ -2,6 +2,7 @@ package entrypoint
 
 import (
 	"fmt"
+	"iter"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -26,23 +27,38 @@ func checkDepth(text []byte, m protoreflect.Message) error {
 
 // jsonDepth is how deep text is nested.
 func jsonDepth(text []byte) (most int) {
-	depth, quoted, escaped := 0, false, false
-	for _, c := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-			escaped = c == '\\'
-		case c == '{', c == '[':
+	depth := 0
+	for c := range jsonMarks(text) {
+		switch c {
+		case '{', '[':
 			depth++
 			most = max(most, depth)
-		case c == '}', c == ']':
+		case '}', ']':
 			depth--
 		}
 	}
 	return most
+}
+
+// jsonMarks are the brackets, braces and commas of text that stand in no string of it.
+func jsonMarks(text []byte) iter.Seq[byte] {
+	return func(yield func(byte) bool) {
+		quoted, escaped := false, false
+		for _, c := range text {
+			switch {
+			case escaped:
+				escaped = false
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+				escaped = c == '\\'
+			case c == '{', c == '[', c == '}', c == ']', c == ',':
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // fits reports whether m is at most depth messages deep.

@@ -45,18 +45,12 @@ func jsonWeight(text []byte, kind protoreflect.MessageDescriptor) int64 {
 	if holdsValues(kind, map[protoreflect.FullName]bool{}) {
 		messages, elements = weightOfValue, weightOfValue
 	}
-	weight, quoted, escaped := int64(0), false, false
-	for _, c := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-			escaped = c == '\\'
-		case c == '{', c == '[':
+	weight := int64(0)
+	for c := range jsonMarks(text) {
+		switch c {
+		case '{', '[':
 			weight += messages
-		case c == ',':
+		case ',':
 			weight += elements
 		}
 	}
