@@ -69,13 +69,16 @@ func goRunner(ctx context.Context, _ json.RawMessage, _ *http.ServeMux) ([]strin
 	}
 	ready := make(chan struct{})
 	go func() {
-		panic(runner.Run(ctx, runner.Options{
+		err := runner.Run(ctx, runner.Options{
 			Getenv: func(string) string { return "" }, Listener: listener, Ready: func() { close(ready) },
 		}, nil, func(_ *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 			m := &emptypb.Empty{}
 			m.ProtoReflect().SetUnknown(data.GetValue())
 			return m, nil
-		}))
+		})
+		if err != nil {
+			panic(err)
+		}
 	}()
 	<-ready
 	return []string{listener.Addr().String()}, nil
