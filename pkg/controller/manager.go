@@ -34,13 +34,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	krtruntime "krt.dev/kn-krt/pkg/controller/runtime"
+	"krt.dev/kn-krt/pkg/controller/version"
+	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
-)
-
-// Namespace and name of the ConfigMap with Knative Serving's feature flags.
-const (
-	servingNamespace = "knative-serving"
-	featuresName     = "config-features"
 )
 
 // Options say how to run the controller. The zero value serves no metrics and no
@@ -128,7 +125,7 @@ func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the controller: %w", err)
 	}
-	if err := setup(mgr, o, newKnative(found)); err != nil {
+	if err := setup(mgr, o, watch.NewKnative(found)); err != nil {
 		return nil, fmt.Errorf("cannot make the controller: %w", err)
 	}
 	return mgr, nil
@@ -145,12 +142,14 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 }
 
 // setup adds the two reconcilers and the probes.
-func setup(mgr manager.Manager, o Options, k *knative) error {
-	s, x := newSettings(mgr, o.SystemNamespace), newOwnerIndex(mgr.GetFieldIndexer())
-	if err := setupVersion(mgr, o, s, k, x); err != nil {
+func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
+	s, x := watch.NewSettings(mgr, o.SystemNamespace), watch.NewOwnerIndex(mgr.GetFieldIndexer())
+	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Controller: o.controller()}
+	if err := version.Setup(mgr, versions, s, k, x); err != nil {
 		return err
 	}
-	if err := setupRuntime(mgr, o, s, x); err != nil {
+	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, Controller: o.controller()}
+	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -207,9 +206,9 @@ func cacheOptions(o Options) cache.Options {
 			&corev1.Service{}:            entrypoints,
 			&discoveryv1.EndpointSlice{}: entrypoints,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
-				o.SystemNamespace:   named(render.SettingsName),
-				servingNamespace:    named(featuresName),
-				cache.AllNamespaces: {LabelSelector: ours},
+				o.SystemNamespace:        named(render.SettingsName),
+				render.FeaturesNamespace: named(render.FeaturesName),
+				cache.AllNamespaces:      {LabelSelector: ours},
 			}},
 		},
 	}

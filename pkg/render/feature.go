@@ -2,6 +2,12 @@ package render
 
 import "strings"
 
+// Namespace and name of the ConfigMap with Knative Serving's feature flags.
+const (
+	FeaturesNamespace = "knative-serving"
+	FeaturesName      = "config-features"
+)
+
 // Knative's feature flags, keys of config-features and off by default, that pods on
 // nodes with a GPU need.
 const (

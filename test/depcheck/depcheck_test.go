@@ -42,6 +42,8 @@ var never = []struct {
 	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},
 	{"pkg/render", "rendering is pure",
 		[]string{"sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
+	{"pkg/observe", "observing is pure",
+		[]string{"sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
 	{"pkg/apply", "apply knows objects, not versions", []string{module + "/pkg/apis", module + "/pkg/krt"}},
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
@@ -54,6 +56,8 @@ var direct = []struct {
 	imports  []string
 }{
 	{"pkg/render", "rendering is pure: no client, context, clock, environment or log",
+		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
+	{"pkg/observe", "observing is pure: no client, context, environment or log; the time is passed",
 		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
 }
 

@@ -1,0 +1,270 @@
+// Package runtime keeps the Runtimes of a cluster: it has the Service active-entrypoint
+// lead to the version that a Runtime names.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/watch"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// foreignPause is how often is looked whether an object that is not ours has gone.
+const foreignPause = 10 * time.Second
+
+// reconciler publishes: it has the Service active-entrypoint lead to the
+// version that the Runtime names, once that can answer. It alone writes the
+// Runtime's status, that Service and its Ingress, and it reads the status of Versions.
+type reconciler struct {
+	client   client.Client
+	applier  *apply.Applier
+	events   events.EventRecorder
+	settings *watch.Settings
+	wait     time.Duration
+	settle   time.Duration
+
+	mu       sync.Mutex
+	switches map[types.UID]change
+}
+
+// change is a switch of active-entrypoint whose end has not been seen yet.
+type change struct {
+	version  string
+	since    time.Time
+	followed time.Time // since when the endpoints are the version's only; zero: not yet
+}
+
+// Options are the controller's of runtimes.
+type Options struct {
+	// SwitchWait bounds how long a publication waits until the endpoints of
+	// active-entrypoint have followed its selector.
+	SwitchWait time.Duration
+	// SwitchSettle is how long after that the nodes of the cluster may still lead
+	// new connections to the former version.
+	SwitchSettle time.Duration
+	// Controller is how the queue is worked.
+	Controller controller.Options
+}
+
+// Setup adds the reconciler of Runtimes, with all that it watches.
+func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerIndex) error {
+	r := &reconciler{
+		client:   mgr.GetClient(),
+		applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		events:   mgr.GetEventRecorder("kn-krt"),
+		settings: s,
+		wait:     o.SwitchWait,
+		settle:   o.SwitchSettle,
+		switches: map[types.UID]change{},
+	}
+	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
+		return err
+	}
+	// What happens in a namespace concerns its one runtime.
+	neighbour := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: v1alpha1.RuntimeName}}}
+	})
+	return builder.ControllerManagedBy(mgr).
+		Named("runtime").
+		For(&v1alpha1.Runtime{}).
+		Owns(&corev1.Service{}).
+		Owns(&networkingv1.Ingress{}).
+		Watches(&v1alpha1.Version{}, neighbour).
+		Watches(&discoveryv1.EndpointSlice{}, neighbour).
+		WatchesRawSource(x.Source(&corev1.Service{}, &networkingv1.Ingress{})).
+		WatchesRawSource(s.Source(&v1alpha1.RuntimeList{})).
+		WithOptions(o.Controller).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// Reconcile takes one look at a runtime. Of one that is being deleted the Service
+// goes by its owner reference.
+func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+	if rt.DeletionTimestamp != nil {
+		r.forget(rt)
+		return reconcile.Result{}, nil
+	}
+	before := rt.DeepCopy()
+	rt.BeginStatus()
+	result, err := r.publish(ctx, rt)
+	return result, errors.Join(err, r.save(ctx, before, rt))
+}
+
+// publish brings active-entrypoint to the wanted version, or leaves it where it
+// is and marks why.
+func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+	wanted, current := rt.Spec.PublishedVersion, rt.Status.PublishedVersion
+	mark, err := r.obstacle(ctx, rt)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	serve := wanted
+	if mark != nil {
+		serve = current
+	}
+	if err := r.serve(ctx, rt, serve); err != nil {
+		return r.failed(rt, err)
+	}
+	switch {
+	case mark != nil:
+		r.forget(rt)
+		mark()
+	case wanted == "":
+		r.forget(rt)
+		rt.MarkNothingPublished(metav1.Now())
+	case wanted == current:
+		rt.MarkPublished(wanted, metav1.Now())
+	default:
+		return r.follow(ctx, rt)
+	}
+	return reconcile.Result{}, nil
+}
+
+// serve has active-entrypoint lead to version, or not be there if it is empty.
+func (r *reconciler) serve(ctx context.Context, rt *v1alpha1.Runtime, version string) error {
+	var desired []client.Object
+	kinds := []client.ObjectList{&corev1.ServiceList{}}
+	if version != "" {
+		desired = append(desired, render.ActiveEntrypoint(rt, version))
+	}
+	// While nobody knows what the settings say, an Ingress stays as it is.
+	if settings, err := r.settings.Get(); err == nil {
+		kinds = append(kinds, &networkingv1.IngressList{})
+		if ingress := render.ActiveIngress(rt, settings); ingress != nil && version != "" {
+			desired = append(desired, ingress)
+		}
+	}
+	if _, err := r.applier.Apply(ctx, rt, desired...); err != nil {
+		return err
+	}
+	_, err := r.applier.Prune(ctx, rt, desired, kinds...)
+	return err
+}
+
+// failed marks why active-entrypoint cannot be as it should. A foreign object is
+// not watched: it is looked for again after a while.
+func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, error) {
+	var taken *apply.NotOwnedError
+	switch {
+	case errors.As(err, &taken):
+		rt.MarkNotReady(v1alpha1.ReasonNotOwned, fmt.Sprintf("%s; when it is gone ours is made: kubectl delete %s %s -n %s",
+			taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace))
+		return reconcile.Result{RequeueAfter: foreignPause}, nil
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+		rt.MarkNotReady(v1alpha1.ReasonRefused, fmt.Sprintf("%s; what there is: kubectl get service,ingress %s -n %s -o yaml",
+			err, render.ActiveEntrypointName, rt.Namespace))
+	}
+	return reconcile.Result{}, err
+}
+
+// follow waits until callers of active-entrypoint reach the wanted version only;
+// not before is it reported as published. The wait is bounded, for the version
+// is selected already and whoever makes endpoints may be slow.
+func (r *reconciler) follow(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+	wanted := rt.Spec.PublishedVersion
+	followed, err := r.followed(ctx, rt)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if left := r.left(rt, followed); left > 0 {
+		rt.MarkPublishing(fmt.Sprintf("%s leads to version %q; its endpoints are about to follow", render.ActiveEntrypointName, wanted))
+		return reconcile.Result{RequeueAfter: left}, nil
+	}
+	r.forget(rt)
+	rt.MarkPublished(wanted, metav1.Now())
+	return reconcile.Result{}, nil
+}
+
+// left is how long the switch to the wanted version is still waited for: until the
+// endpoints have followed, and from then on until each node of the cluster has.
+func (r *reconciler) left(rt *v1alpha1.Runtime, followed bool) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, c := time.Now(), r.switches[rt.UID]
+	if c.version != rt.Spec.PublishedVersion {
+		c = change{version: rt.Spec.PublishedVersion, since: now}
+	}
+	switch {
+	case !followed:
+		c.followed = time.Time{}
+	case c.followed.IsZero():
+		c.followed = now
+	}
+	r.switches[rt.UID] = c
+	if !followed {
+		return r.wait - now.Sub(c.since)
+	}
+	return r.settle - now.Sub(c.followed)
+}
+
+func (r *reconciler) forget(rt *v1alpha1.Runtime) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.switches, rt.UID)
+}
+
+// save writes the status if it has changed, and tells the change as an event. A
+// conflict is no failure: the object that is newer is on its way.
+func (r *reconciler) save(ctx context.Context, before, rt *v1alpha1.Runtime) error {
+	if equality.Semantic.DeepEqual(before.Status, rt.Status) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	status := rt.Status // the answer is read into rt
+	if err := r.client.Status().Patch(ctx, rt, patch, client.FieldOwner(apply.Manager)); err != nil {
+		if apierrors.IsConflict(err) {
+			return nil
+		}
+		return client.IgnoreNotFound(err)
+	}
+	r.tell(rt, before.Status, status)
+	return nil
+}
+
+func (r *reconciler) tell(rt *v1alpha1.Runtime, before, now v1alpha1.RuntimeStatus) {
+	if from, to := before.PublishedVersion, now.PublishedVersion; from != to {
+		switch {
+		case to == "":
+			r.events.Eventf(rt, nil, corev1.EventTypeNormal, "Unpublished", "Publish", "version %q is published no longer", from)
+		case from == "":
+			r.events.Eventf(rt, nil, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", "version %q is published", to)
+		default:
+			r.events.Eventf(rt, nil, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", "version %q is published instead of %q", to, from)
+		}
+	}
+	old, ready := before.Condition(v1alpha1.ConditionReady), now.Condition(v1alpha1.ConditionReady)
+	if ready != nil && ready.Status == metav1.ConditionFalse && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
+		r.events.Eventf(rt, nil, corev1.EventTypeWarning, ready.Reason, "Publish", "%s", ready.Message)
+	}
+}
+
+// sweep forgets what was kept for other runtimes than there are.
+func (r *reconciler) sweep(there watch.Present) {
+	r.applier.Keep(there.UIDs)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.switches, func(uid types.UID, _ change) bool { return !there.UIDs[uid] })
+}

@@ -1,0 +1,17 @@
+package runtime
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/watch"
+)
+
+func TestSwitchesOfRuntimesThatAreGoneAreForgotten(t *testing.T) {
+	r := &reconciler{switches: map[types.UID]change{"1": {}, "2": {}}, applier: &apply.Applier{}}
+	r.sweep(watch.Present{UIDs: map[types.UID]bool{"2": true}})
+	require.Equal(t, map[types.UID]change{"2": {}}, r.switches)
+}

@@ -1,0 +1,102 @@
+package version
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// situation is all that the phase of a version depends on.
+type situation struct {
+	before v1alpha1.Phase
+	// run tells whether it is to run: it is asked to, or it is published.
+	run bool
+	// begun tells that its first objects have been made just now. The watches are
+	// about to tell of them, and the next look writes the status of what they have become.
+	begun bool
+	// soon tells that it waits for something of which no watch tells.
+	soon bool
+	// later is after what time something is due; 0 for nothing.
+	later time.Duration
+	// remains tells whether something of it is there yet that a stop takes away.
+	remains bool
+	ready   metav1.ConditionStatus
+	// failed tells whether a cause that needs a person has stood for the start timeout.
+	failed bool
+	// wanted and published: the Runtime's spec names it, its status names it.
+	wanted, published bool
+}
+
+// phase is where the version stands in its life. Once started it stays so until it
+// stops, ready or not: what fails later is told by Ready, and takes nothing away.
+func (s situation) phase() v1alpha1.Phase {
+	isReady := s.ready == metav1.ConditionTrue
+	switch {
+	case !s.run && s.remains:
+		return v1alpha1.PhaseStopping
+	case !s.run:
+		return v1alpha1.PhaseStopped
+	case s.published:
+		return v1alpha1.PhasePublished
+	case isReady && s.wanted:
+		return v1alpha1.PhasePublishing
+	case isReady || isLive(s.before):
+		return v1alpha1.PhaseStarted
+	case s.failed:
+		return v1alpha1.PhaseStopped
+	default:
+		return v1alpha1.PhaseStarting
+	}
+}
+
+// isLive reports whether a version in this phase has been started and not stopped since.
+func isLive(p v1alpha1.Phase) bool {
+	return p == v1alpha1.PhaseStarted || p == v1alpha1.PhasePublishing || p == v1alpha1.PhasePublished
+}
+
+// startFailed reports whether a start has failed: a cause that needs a person has
+// stood for timeout in a version that has not been up since it was asked to start.
+func startFailed(v *v1alpha1.Version, now time.Time, timeout time.Duration) bool {
+	since, failing := v.FailedSince()
+	return failing && !isLive(v.Status.Phase) && now.Sub(since) >= timeout
+}
+
+// publication is what the Runtime of a namespace says of one version.
+type publication struct {
+	// wanted: the spec names it. published: the status does.
+	wanted, published bool
+	// waits is why it cannot be published, if that is not the version's own fault.
+	waits string
+}
+
+// publicationOf reads rt, which is nil where there is none. A Runtime that goes publishes nothing.
+func publicationOf(rt *v1alpha1.Runtime, version string) publication {
+	if rt == nil || rt.DeletionTimestamp != nil {
+		return publication{}
+	}
+	p := publication{wanted: rt.Spec.PublishedVersion == version, published: rt.Status.PublishedVersion == version}
+	c := rt.Status.Condition(v1alpha1.ConditionReady)
+	if p.wanted && c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonVersionNotReady && c.Reason != v1alpha1.ReasonVersionNotFound {
+		p.waits = c.Message // what it says of the version itself is known better here
+	}
+	return p
+}
+
+// keeps reports whether the version must go on serving although it is asked to
+// stop: it is published, or it is up and about to be.
+func (p publication) keeps(phase v1alpha1.Phase) bool {
+	return p.published || p.wanted && isLive(phase)
+}
+
+// runs reports whether the version is to run: it is asked to, or it must not stop.
+func (p publication) runs(v *v1alpha1.Version) bool {
+	if p.keeps(v.Status.Phase) {
+		return true
+	}
+	return v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || p.holds())
+}
+
+// holds reports whether the version must not be deleted.
+func (p publication) holds() bool { return p.published || p.wanted }

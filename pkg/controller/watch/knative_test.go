@@ -1,0 +1,42 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// flaky is a source that fails to start so many times.
+type flaky struct{ fails, starts int }
+
+func (f *flaky) Start(context.Context, Queue) error {
+	if f.fails > 0 {
+		f.fails--
+		return errors.New("not now")
+	}
+	f.starts++
+	return nil
+}
+
+func (f *flaky) WaitForSync(context.Context) error { return nil }
+
+func TestSourcesThatCannotStartAreTriedAgain(t *testing.T) {
+	one, two, prepared := &flaky{}, &flaky{fails: 1}, 0
+	s := &partSource{part: &Part{}, kinds: []source.SyncingSource{one, two}, prepare: func(context.Context) error {
+		if prepared++; prepared == 1 {
+			return errors.New("not yet")
+		}
+		return nil
+	}}
+	require.EqualError(t, s.set(t.Context(), nil, true), "not yet")
+	require.EqualError(t, s.set(t.Context(), nil, true), "not now")
+	require.False(t, s.part.Present(), "what nobody watches is not there")
+	require.NoError(t, s.set(t.Context(), nil, true))
+	require.True(t, s.part.Present())
+	require.NoError(t, s.set(t.Context(), nil, false))
+	require.NoError(t, s.set(t.Context(), nil, true))
+	require.Equal(t, []int{1, 1}, []int{one.starts, two.starts}, "each once")
+}

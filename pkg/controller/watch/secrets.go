@@ -1,0 +1,215 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// Secrets watches the Secrets of the namespaces that have versions, each on its
+// own: the right to read Secrets can be given for some namespaces only, and the
+// lack of it in one hinders no other.
+type Secrets struct {
+	client client.WithWatch
+
+	mu         sync.Mutex
+	ctx        context.Context // of the controller; nil before its start
+	queue      Queue
+	namespaces map[string]*secretWatch
+}
+
+type secretWatch struct {
+	informer toolscache.SharedIndexInformer
+	stop     context.CancelFunc
+
+	mu      sync.Mutex
+	err     error                         // of the newest list or watch that did not work
+	waiting map[types.NamespacedName]bool // versions that could not be told anything
+}
+
+// NewSecrets watches by c.
+func NewSecrets(c client.WithWatch) *Secrets {
+	return &Secrets{client: c, namespaces: map[string]*secretWatch{}}
+}
+
+// Source gives the watches their queue. A Secret concerns the version that it is named after.
+func (s *Secrets) Source() source.Source {
+	return source.Func(func(ctx context.Context, q Queue) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ctx, s.queue = ctx, q
+		return nil
+	})
+}
+
+// errNotWatched says that the Secrets of a namespace cannot be known now.
+var errNotWatched = errors.New("the Secrets of the namespace have not been listed yet")
+
+// Get returns a Secret of a version from the watch of its namespace, nil if there is
+// none of the name. The first call begins the watch, and waits until it is filled.
+// Errors are apierrors.IsForbidden, and an apiserver that does not answer; the
+// version comes into the queue when that is over.
+func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name string) (*corev1.Secret, error) {
+	w, err := s.watch(version.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.synced(ctx); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting[version] = true
+		return nil, err
+	}
+	object, there, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
+	if err != nil || !there {
+		return nil, err
+	}
+	return object.(*corev1.Secret), nil
+}
+
+func (s *Secrets) watch(namespace string) (*secretWatch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.namespaces[namespace]; w != nil {
+		return w, nil
+	}
+	if s.ctx == nil {
+		return nil, errNotWatched
+	}
+	w := &secretWatch{waiting: map[types.NamespacedName]bool{}, informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})}
+	_, err := w.informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    s.enqueue,
+		UpdateFunc: func(_, object any) { s.enqueue(object) },
+		DeleteFunc: s.enqueue,
+	})
+	err = errors.Join(err, w.informer.SetTransform(stripSecret), w.informer.SetWatchErrorHandlerWithContext(w.failed))
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch Secrets: %w", err)
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	w.stop = stop
+	s.namespaces[namespace] = w
+	go w.informer.RunWithContext(ctx)
+	go func() {
+		if toolscache.WaitForCacheSync(ctx.Done(), w.informer.HasSynced) {
+			s.wake(w)
+		}
+	}()
+	return w, nil
+}
+
+// wake puts into the queue who has asked in vain.
+func (s *Secrets) wake(w *secretWatch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for version := range w.waiting {
+		s.queue.Add(reconcile.Request{NamespacedName: version})
+	}
+	clear(w.waiting)
+}
+
+// listWatch leaves out what is large, many and never ours.
+func (s *Secrets) listWatch(namespace string) toolscache.ListerWatcher {
+	options := func(o metav1.ListOptions) *client.ListOptions {
+		selector := fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")
+		return &client.ListOptions{Namespace: namespace, FieldSelector: selector, Raw: &o}
+	}
+	return toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			list := &corev1.SecretList{}
+			return list, s.client.List(ctx, list, options(o))
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return s.client.Watch(ctx, &corev1.SecretList{}, options(o))
+		},
+	}, s.client)
+}
+
+// stripSecret forgets at once what is in Secrets that are not looked at.
+func stripSecret(object any) (any, error) {
+	if secret, ok := object.(*corev1.Secret); ok {
+		secret.ManagedFields, secret.Annotations = nil, nil
+		if !strings.HasSuffix(secret.Name, render.ConfigName("")) {
+			secret.Data = nil
+		}
+	}
+	return object, nil
+}
+
+func (s *Secrets) enqueue(object any) {
+	if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = gone.Obj
+	}
+	secret, ok := object.(*corev1.Secret)
+	if !ok {
+		return
+	}
+	// A name is formed of the version's and what it is for.
+	for _, suffix := range []string{render.ConfigName(""), render.ReplySecretName("")} {
+		if version, found := strings.CutSuffix(secret.Name, suffix); found {
+			s.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: version}})
+		}
+	}
+}
+
+// Keep ends the watches of all namespaces but those given.
+func (s *Secrets) Keep(namespaces map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for namespace, w := range s.namespaces {
+		if !namespaces[namespace] {
+			w.stop()
+			delete(s.namespaces, namespace)
+		}
+	}
+}
+
+// failed keeps why the watch does not work. It goes on being tried, ever slower.
+func (w *secretWatch) failed(ctx context.Context, r *toolscache.Reflector, err error) {
+	w.mu.Lock()
+	w.err = err
+	w.mu.Unlock()
+	toolscache.DefaultWatchErrorHandler(ctx, r, err)
+}
+
+// synced waits until the Secrets are known, or cannot be.
+func (w *secretWatch) synced(ctx context.Context) error {
+	if w.informer.HasSynced() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !w.informer.HasSynced() {
+		w.mu.Lock()
+		err := w.err
+		w.mu.Unlock()
+		if apierrors.IsForbidden(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errNotWatched, err)
+		case <-tick.C:
+		}
+	}
+	return nil
+}

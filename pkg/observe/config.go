@@ -1,0 +1,97 @@
+package observe
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// Config is what the user's Secret has for a version.
+type Config struct {
+	// Ready tells whether every declared name has a value.
+	Ready bool
+	// Hash changes with the declared values and with nothing else; empty where none is declared.
+	Hash string
+	Mask Mask
+	// Missing are declared names without a value, Unknown are the Secret's that are not declared.
+	Missing, Unknown []string
+}
+
+// Mark marks it in v.
+func (c Config) Mark(v *v1alpha1.Version) {
+	if c.Ready {
+		v.MarkConfigReady(c.Unknown...)
+		return
+	}
+	v.MarkConfigMissing(c.Missing...)
+}
+
+// ConfigOf looks at the Secret, nil if there is none. As in a local run an
+// empty variable counts as none; an empty file is one.
+func ConfigOf(config v1alpha1.Config, secret *corev1.Secret) Config {
+	var data map[string][]byte
+	if secret != nil {
+		data = secret.Data
+	}
+	state := Config{Mask: NewMask(data)}
+	for _, name := range config.Variables {
+		if len(data[name]) == 0 {
+			state.Missing = append(state.Missing, name)
+		}
+	}
+	for _, name := range config.Files {
+		if _, there := data[name]; !there {
+			state.Missing = append(state.Missing, name)
+		}
+	}
+	if state.Ready = state.Missing == nil; !state.Ready {
+		return state
+	}
+	declared := slices.Concat(config.Variables, config.Files)
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		if !slices.Contains(declared, name) {
+			state.Unknown = append(state.Unknown, name)
+		}
+	}
+	state.Hash = configHash(declared, data)
+	return state
+}
+
+// configHash is of the declared values. Lengths stand before names and values,
+// so that no two sets of them look the same.
+func configHash(declared []string, data map[string][]byte) string {
+	if len(declared) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	write := func(b []byte) {
+		// A hash takes all that it is given.
+		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		_, _ = h.Write(b)
+	}
+	for _, name := range slices.Sorted(slices.Values(declared)) {
+		write([]byte(name))
+		write(data[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// MarkConfigUnreadable says why the Secret cannot be read, and what gives the right
+// to. The controller's namespace is system; the names are those of config/.
+func MarkConfigUnreadable(v *v1alpha1.Version, system string, err error) {
+	if !apierrors.IsForbidden(err) {
+		v.MarkConfigUnreadable(fmt.Sprintf("cannot read Secrets in namespace %q: %v", v.Namespace, err))
+		return
+	}
+	v.MarkConfigUnreadable(fmt.Sprintf("the controller may not read Secrets in namespace %q; allow it: "+
+		"kubectl create rolebinding krt-controller-secrets -n %s --clusterrole krt-controller-secrets --serviceaccount %s:krt-controller",
+		v.Namespace, v.Namespace, system))
+}

@@ -1,0 +1,205 @@
+package observe
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// sidecar is the container that Knative adds to a node's. Its word counts only
+// when the node's own container has nothing to say.
+const sidecar = "queue-proxy"
+
+// Cause is why something does not become ready, in words for a person.
+type Cause struct{ Reason, Message string }
+
+// View is what every observation needs besides the objects it looks at.
+type View struct {
+	Now time.Time
+	// Patience is how long a container may run before it must be ready.
+	Patience time.Duration
+	Mask     Mask
+	// Events are the warnings about pods that need a look at them.
+	Events map[types.UID][]corev1.Event
+	// other is the reason of a failure that has no reason of its own.
+	other string
+}
+
+// podsCause is why none of the pods is ready; nil while that may just take its
+// time. Where pods differ, the oldest that has a cause speaks, so that the
+// message stays when more of them fail.
+func (w View) podsCause(pods []corev1.Pod) *Cause {
+	pods = slices.Clone(pods)
+	slices.SortStableFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	for i := range pods {
+		if pods[i].DeletionTimestamp != nil {
+			continue
+		}
+		if c := w.podCause(&pods[i]); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func (w View) podCause(pod *corev1.Pod) *Cause {
+	if conditionIs(pod, corev1.PodReady, corev1.ConditionTrue) != nil {
+		return nil
+	}
+	if c := conditionIs(pod, corev1.PodScheduled, corev1.ConditionFalse); c != nil && c.Reason == corev1.PodReasonUnschedulable {
+		return &Cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
+	}
+	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" { // evicted, or refused by the kubelet
+		return &Cause{w.other, fmt.Sprintf("its pod has failed: %s: %s", pod.Status.Reason, pod.Status.Message)}
+	}
+	containers := slices.Clone(pod.Status.ContainerStatuses)
+	slices.SortStableFunc(containers, func(a, b corev1.ContainerStatus) int { return rank(a) - rank(b) })
+	for _, c := range containers {
+		// Knative's sidecar does the asking: a node's own container counts as ready
+		// as soon as it runs, also when it has just been started again.
+		if c.Ready && c.RestartCount == 0 {
+			continue
+		}
+		if found := w.containerCause(c); found != nil {
+			return found
+		}
+	}
+	return w.eventCause(pod)
+}
+
+// conditionIs returns a pod's condition of the type if it has that status.
+func conditionIs(pod *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
+	for i, c := range pod.Status.Conditions {
+		if c.Type == t && c.Status == status {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+func rank(c corev1.ContainerStatus) int {
+	if c.Name == sidecar {
+		return 1
+	}
+	return 0
+}
+
+// unschedulable is the scheduler's own sentence, without what it says of claims and preemption.
+func unschedulable(message string) string {
+	message, _, _ = strings.Cut(message, " preemption:")
+	message, _, _ = strings.Cut(message, " no new claims to deallocate")
+	message = strings.TrimSuffix(strings.TrimSpace(message), ".")
+	return fmt.Sprintf("no node of the cluster takes its pod: %s; see what there is: kubectl describe nodes", message)
+}
+
+func (w View) containerCause(c corev1.ContainerStatus) *Cause {
+	ended := c.State.Terminated
+	if ended == nil {
+		ended = c.LastTerminationState.Terminated
+	}
+	waiting := c.State.Waiting
+	switch {
+	case waiting != nil && isPull(waiting.Reason):
+		return &Cause{v1alpha1.ReasonImageNotFound, pullText(c.Image, waiting.Message)}
+	case ended != nil:
+		return &Cause{v1alpha1.ReasonCrashed, w.crash(c.Name, ended)}
+	case waiting != nil && isCreation(waiting.Reason):
+		return &Cause{w.other, fmt.Sprintf("its container cannot be started: %s: %s", waiting.Reason, w.Mask.Quote(waiting.Message))}
+	case c.State.Running != nil && w.Now.Sub(c.State.Running.StartedAt.Time) > w.Patience:
+		return &Cause{v1alpha1.ReasonNotAnswering,
+			fmt.Sprintf("its container has been running for more than %s and is not ready: it may still be in init", w.Patience)}
+	}
+	return nil
+}
+
+// isPull reports whether the kubelet cannot get an image (its reasons).
+func isPull(reason string) bool {
+	return slices.Contains([]string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+		"RegistryUnavailable", "SignatureValidationFailed"}, reason)
+}
+
+// isCreation reports whether the kubelet cannot make a container of an image that it has.
+func isCreation(reason string) bool {
+	return slices.Contains([]string{"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
+		"PreStartHookError", "PostStartHookError"}, reason)
+}
+
+// pullText leaves out who tells it to whom, each with the image's name again: the
+// registry's word stands last. It is the same while the kubelet tries and while it waits.
+func pullText(image, said string) string {
+	if i := strings.LastIndex(said, image); i >= 0 {
+		if word := strings.TrimLeft(said[i+len(image):], "\": "); word != "" {
+			said = word
+		}
+	}
+	said = cmp.Or(cut(strings.TrimSpace(said)), "no reason given")
+	return fmt.Sprintf("image %q cannot be pulled: %s", image, said)
+}
+
+// crash tells how a container ended. How often is left out: it would make a new
+// message of each restart.
+func (w View) crash(container string, t *corev1.ContainerStateTerminated) string {
+	what := "its container"
+	if container == sidecar {
+		what = "Knative's container " + sidecar
+	}
+	how := fmt.Sprintf("ended with exit code %d", t.ExitCode)
+	switch {
+	case t.Reason == "OOMKilled":
+		return what + " was ended for want of memory (OOMKilled); raise its resources.limits.memory"
+	case t.Signal != 0:
+		how = fmt.Sprintf("was ended by signal %d", t.Signal)
+	}
+	if said := w.Mask.Quote(t.Message); said != "" {
+		return fmt.Sprintf("%s %s: %s", what, how, said)
+	}
+	return fmt.Sprintf("%s %s and said nothing", what, how)
+}
+
+// NeedsEvents reports whether only events can tell what a pod waits for: it has a
+// place, and its containers are not even being made.
+func NeedsEvents(pod *corev1.Pod, now time.Time) bool {
+	const usual = 10 * time.Second
+	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending || now.Sub(pod.CreationTimestamp.Time) < usual {
+		return false
+	}
+	return !slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.State.Waiting == nil || isPull(c.State.Waiting.Reason) || isCreation(c.State.Waiting.Reason)
+	})
+}
+
+// eventCause tells the newest warning: a volume that cannot be mounted, a network
+// that cannot be had. What the scheduler said is past, for the pod has a place, and
+// so is what nobody has said again for as long as patience lasts.
+func (w View) eventCause(pod *corev1.Pod) *Cause {
+	var newest *corev1.Event
+	for i, e := range w.Events[pod.UID] {
+		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || w.Now.Sub(toldAt(e)) > w.Patience {
+			continue
+		}
+		if newest == nil || toldAt(e).After(toldAt(*newest)) {
+			newest = &w.Events[pod.UID][i]
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	return &Cause{w.other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, w.Mask.Quote(newest.Message))}
+}
+
+// toldAt is when an event was told last; who tells it decides which field says so.
+func toldAt(e corev1.Event) time.Time {
+	if e.LastTimestamp.IsZero() {
+		return e.EventTime.Time
+	}
+	return e.LastTimestamp.Time
+}
