@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/runner/store"
@@ -186,10 +187,7 @@ func (n *node) fail(c *HandlerContext, err error) *event.Event {
 // is UTF-8, for it goes into protobuf, and short enough for the HTTP headers that
 // bear it in the end.
 func (n *node) failText(err error) string {
-	text := err.Error()
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText] + "…"
-	}
+	text := clip.Text(err.Error(), maxErrorText)
 	return strings.ToValidUTF8("error in '"+n.name+"': "+text, "\uFFFD")
 }
 

@@ -6,5 +6,5 @@ import "embed"
 // can build nodes without a network. Nothing in a node refers to it, and the
 // linker leaves it out of theirs.
 //
-//go:embed go.mod go.sum *.go dict/*.go event/*.go kre/*.go kre/simplelogger/*.go loglimit/*.go runnertest/*.go store/*.go
+//go:embed go.mod go.sum *.go clip/*.go dict/*.go event/*.go kre/*.go kre/simplelogger/*.go loglimit/*.go runnertest/*.go store/*.go
 var Source embed.FS

@@ -33,6 +33,7 @@ message_type { name: "All"
   field { name: "text" number: 7 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "text" }
   field { name: "flag" number: 8 type: TYPE_BOOL label: LABEL_OPTIONAL json_name: "flag" }
   field { name: "counts" number: 9 type: TYPE_MESSAGE type_name: ".t.All.CountsEntry" label: LABEL_REPEATED json_name: "counts" }
+  field { name: "share" number: 11 type: TYPE_FLOAT label: LABEL_OPTIONAL json_name: "share" }
   field { name: "huge" number: 10 type: TYPE_UINT64 label: LABEL_OPTIONAL json_name: "huge" }
   nested_type { name: "CountsEntry" options { map_entry: true }
     field { name: "key" number: 1 type: TYPE_INT32 label: LABEL_OPTIONAL json_name: "key" }
@@ -110,9 +111,9 @@ func TestAMessageBecomesADictAsInTheOriginal(t *testing.T) {
 	descriptor := all(t)
 	find := func(string) protoreflect.MessageDescriptor { return descriptor }
 	for given, want := range map[string]string{
-		`{}`: `{"big_id":0,"price":0.0,"raw":"","kind":0,"items":[],"text":"","flag":false,"counts":{},"huge":0}`,
+		`{}`: `{"big_id":0,"price":0.0,"raw":"","kind":0,"items":[],"text":"","flag":false,"counts":{},"huge":0,"share":0.0}`,
 		`{"bigId":"9007199254740993","price":2,"raw":"/w==","kind":"BIG","items":[{"name":"a"}],"one":{},"text":"<é>","flag":true,"counts":{"3":4}}`: `{"big_id":9007199254740993,"price":2.0,"raw":"/w==","kind":7,"items":[{"name":"a"}],"one":{"name":""},` +
-			`"text":"\u003cé\u003e","flag":true,"counts":{"3":4},"huge":0}`,
+			`"text":"\u003cé\u003e","flag":true,"counts":{"3":4},"huge":0,"share":0.0}`,
 	} {
 		m := dynamicpb.NewMessage(descriptor)
 		if err := protojson.Unmarshal([]byte(given), m); err != nil {
@@ -135,22 +136,25 @@ func TestAMessageBecomesADictAsInTheOriginal(t *testing.T) {
 func TestADictThatIsNoMessage(t *testing.T) {
 	descriptor := all(t)
 	for text, want := range map[string]string{
-		`{"txt":"a"}`:              `t.All has no field "txt": it has big_id, price, raw, kind, items, one, text, flag, counts, huge`,
-		`{"bigId":1}`:              `t.All has no field "bigId"`,
-		`{"text":5}`:               `field "text" must be a text (string), not the number 5`,
-		`{"items":[{"name":[]}]}`:  `field "items[0].name" must be a text (string), not a list`,
-		`{"items":[{"nam":""}]}`:   `t.Item has no field "nam" (in "items[0]"): it has name`,
-		`{"items":{}}`:             `field "items" must be a list, not a dict`,
-		`{"big_id":1.5}`:           `field "big_id" must be of type int64, not the number 1.5`,
-		`{"big_id":"12"}`:          `field "big_id" must be of type int64, not the text "12"`,
-		`{"counts":{"x":1}}`:       `field "counts.x" must be of type int32`,
-		`{"counts":{"1":null}}`:    `field "counts.1" must be of type int32, not null (None)`,
-		`{"counts":{"1":3e9}}`:     `field "counts.1" must be of type int32, not the number 3e+09`,
-		`{"kind":"SMALL"}`:         `field "kind": t.Kind has no value "SMALL"`,
-		`{"raw":"!"}`:              `field "raw" is bytes: its text must be base64`,
-		`{"huge":-1}`:              `field "huge" must be of type uint64, not the number -1`,
-		`{"one":"x"}`:              `field "one" must be a dict with the fields of t.Item, not the text "x"`,
-		`{"kind":NaN}`:             `field "kind" must be a value of t.Kind, not the number NaN`,
+		`{"txt":"a"}`:             `t.All has no field "txt": it has big_id, price, raw, kind, items, one, text, flag, counts, share, huge`,
+		`{"bigId":1}`:             `t.All has no field "bigId"`,
+		`{"text":5}`:              `field "text" must be a text (string), not the number 5`,
+		`{"items":[{"name":[]}]}`: `field "items[0].name" must be a text (string), not a list`,
+		`{"items":[{"nam":""}]}`:  `t.Item has no field "nam" (in "items[0]"): it has name`,
+		`{"items":{}}`:            `field "items" must be a list, not a dict`,
+		`{"big_id":1.5}`:          `field "big_id" must be of type int64, not the number 1.5`,
+		`{"big_id":"12"}`:         `field "big_id" must be of type int64, not the text "12"`,
+		`{"counts":{"x":1}}`:      `field "counts.x" must be of type int32`,
+		`{"counts":{"1":null}}`:   `field "counts.1" must be of type int32, not null (None)`,
+		`{"counts":{"1":3e9}}`:    `field "counts.1" must be of type int32, not the number 3e+09`,
+		`{"kind":"SMALL"}`:        `field "kind": t.Kind has no value "SMALL"`,
+		`{"raw":"!"}`:             `field "raw" is bytes: its text must be base64`,
+		`{"huge":-1}`:             `field "huge" must be of type uint64, not the number -1`,
+		`{"one":"x"}`:             `field "one" must be a dict with the fields of t.Item, not the text "x"`,
+		`{"kind":NaN}`:            `field "kind" must be a value of t.Kind, not the number NaN`,
+		`{"price":1` + strings.Repeat("0", 400) + `}`:            `field "price" must be of type double, not the number 1000`,
+		`{"items":[{"name":1` + strings.Repeat("0", 400) + `}]}`: `field "items[0].name" must be a text (string), not the number 1000`,
+		`{"share":1e39}`:           `field "share" must be of type float, not the number 1e+39`,
 		`[]`:                       `the value must be a dict with the fields of t.All, not a list`,
 		`null`:                     `not null (None)`,
 		`{"price":null,"text":{}}`: `field "text" must be a text (string), not a dict`,

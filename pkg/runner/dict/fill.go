@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // maxNames bounds how many fields an error lists.
@@ -47,7 +49,7 @@ func fill(m protoreflect.Message, value any, at string) error {
 	for _, name := range sorted(object) {
 		f := m.Descriptor().Fields().ByName(protoreflect.Name(name))
 		if f == nil {
-			return fmt.Errorf("%s has no field %q%s: it has %s", m.Descriptor().FullName(), clip(name), within(at), names(m.Descriptor()))
+			return fmt.Errorf("%s has no field %q%s: it has %s", m.Descriptor().FullName(), quotable(name), within(at), names(m.Descriptor()))
 		}
 		if object[name] == nil {
 			continue
@@ -134,7 +136,7 @@ func scalar(f protoreflect.FieldDescriptor, empty func() protoreflect.Value, val
 			if known := f.Enum().Values().ByName(protoreflect.Name(text)); known != nil {
 				return protoreflect.ValueOfEnum(known.Number()), nil
 			}
-			return protoreflect.Value{}, fmt.Errorf("field %q: %s has no value %q", at, f.Enum().FullName(), clip(text))
+			return protoreflect.Value{}, fmt.Errorf("field %q: %s has no value %q", at, f.Enum().FullName(), quotable(text))
 		}
 	}
 	if one, ok := number(f.Kind(), value); ok {
@@ -154,9 +156,9 @@ func sorted(object map[string]any) []string {
 
 func path(at, name string) string {
 	if at == "" {
-		return clip(name)
+		return quotable(name)
 	}
-	return at + "." + clip(name)
+	return at + "." + quotable(name)
 }
 
 func within(at string) string {
@@ -184,7 +186,7 @@ func shown(value any) string {
 	case []any:
 		return "a list"
 	case string:
-		return fmt.Sprintf("the text %q", clip(v))
+		return fmt.Sprintf("the text %q", quotable(v))
 	case json.Number:
 		switch v {
 		case literalNaN:
@@ -192,7 +194,7 @@ func shown(value any) string {
 		case literalInfinity, "-" + literalInfinity:
 			return "the number " + strings.Replace(v.String(), literalInfinity, "Infinity", 1)
 		}
-		return "the number " + clip(v.String())
+		return "the number " + quotable(v.String())
 	}
 	return fmt.Sprint(value)
 }
@@ -222,10 +224,5 @@ func names(d protoreflect.MessageDescriptor) string {
 	return strings.Join(all, ", ")
 }
 
-func clip(text string) string {
-	const most = 80
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
+// quotable shortens untrusted text for an error message.
+func quotable(text string) string { return clip.Text(text, 80) }

@@ -75,48 +75,49 @@ func (r *reader) end() error {
 
 // object appends the fields of a Struct, its opening brace having been read.
 func (r *reader) object(b []byte, depth int) ([]byte, error) {
-	if depth > maxDepth {
-		return nil, errTooDeep
-	}
-	for r.decoder.More() {
+	return r.inside(b, depth, func(b []byte) ([]byte, error) {
 		key, err := r.token()
 		if err != nil {
 			return nil, err
 		}
-		token, err := r.token()
-		if err != nil {
-			return nil, err
-		}
-		value, err := r.value(nil, token, depth+1)
-		if err != nil {
-			return nil, err
-		}
+		value, err := r.next(depth + 1)
 		entry := protowire.AppendTag(nil, fieldKey, protowire.BytesType)
 		entry = protowire.AppendString(entry, key.(string))
-		b = appendBytes(b, fieldFields, appendBytes(entry, fieldValue, value))
-	}
-	_, err := r.token()
-	return b, err
+		return appendBytes(b, fieldFields, appendBytes(entry, fieldValue, value)), err
+	})
 }
 
 // list appends the values of a ListValue, its opening bracket having been read.
 func (r *reader) list(b []byte, depth int) ([]byte, error) {
+	return r.inside(b, depth, func(b []byte) ([]byte, error) {
+		value, err := r.next(depth + 1)
+		return appendBytes(b, fieldValues, value), err
+	})
+}
+
+// inside calls one for each element of an object or a list, and reads the mark
+// that closes it.
+func (r *reader) inside(b []byte, depth int, one func([]byte) ([]byte, error)) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
+	var err error
 	for r.decoder.More() {
-		token, err := r.token()
-		if err != nil {
+		if b, err = one(b); err != nil {
 			return nil, err
 		}
-		value, err := r.value(nil, token, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		b = appendBytes(b, fieldValues, value)
 	}
-	_, err := r.token()
+	_, err = r.token()
 	return b, err
+}
+
+// next returns the next Value.
+func (r *reader) next(depth int) ([]byte, error) {
+	token, err := r.token()
+	if err != nil {
+		return nil, err
+	}
+	return r.value(nil, token, depth)
 }
 
 // value appends the Value that begins with token.

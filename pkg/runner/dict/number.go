@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// number makes a value of one of the numeric kinds, bool among them.
+// number makes a value of one of the numeric kinds, bool among them. It is not ok
+// where the kind does not have that value.
 func number(kind protoreflect.Kind, value any) (one protoreflect.Value, ok bool) {
 	n, ok := numeralOf(value)
 	if !ok {
@@ -17,9 +19,10 @@ func number(kind protoreflect.Kind, value any) (one protoreflect.Value, ok bool)
 	}
 	switch kind {
 	case protoreflect.DoubleKind:
-		return protoreflect.ValueOfFloat64(n.double), true
+		return protoreflect.ValueOfFloat64(n.double), !n.beyond
 	case protoreflect.FloatKind:
-		return protoreflect.ValueOfFloat32(float32(n.double)), true
+		single := float32(n.double)
+		return protoreflect.ValueOfFloat32(single), !n.beyond && math.IsInf(float64(single), 0) == math.IsInf(n.double, 0)
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(n.whole == 1), n.within(0, 1)
 	case protoreflect.EnumKind:
@@ -42,6 +45,7 @@ type numeral struct {
 	whole              int64
 	natural            uint64
 	isWhole, isNatural bool
+	beyond             bool // greater than a double can be, and not Infinity
 }
 
 func (n numeral) within(least, most int64) bool {
@@ -53,7 +57,7 @@ func numeralOf(value any) (n numeral, ok bool) {
 	switch v := value.(type) {
 	case bool:
 		if v {
-			return numeral{1, 1, 1, true, true}, true
+			return numeral{double: 1, whole: 1, natural: 1, isWhole: true, isNatural: true}, true
 		}
 		return numeral{isWhole: true, isNatural: true}, true
 	case json.Number:
@@ -67,6 +71,7 @@ func parseNumeral(literal string) (n numeral, ok bool) {
 	if n.double, err = strconv.ParseFloat(literal, 64); errors.Is(err, strconv.ErrSyntax) {
 		return n, false // a key of a map
 	}
+	n.beyond = err != nil && strings.TrimPrefix(literal, "-") != literalInfinity
 	if literal == literalNaN {
 		n.double = math.NaN()
 	}

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // specVersion is the CloudEvents version spoken.
@@ -17,6 +19,8 @@ const (
 	// maxAttributeBytes bounds one attribute's value. The longest of ours is the
 	// reply token, below 300 bytes.
 	maxAttributeBytes = 2048
+	// maxQuoted bounds what an error repeats of an attribute, in bytes.
+	maxQuoted = 64
 	// MaxTraceState is the longest trace state that is passed on, in bytes: what
 	// W3C Trace Context (3.3.1.5) asks for. A longer one is dropped as a whole.
 	MaxTraceState = 512
@@ -91,7 +95,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		return nil, ErrNoEvent
 	}
 	if version != specVersion {
-		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip(version), specVersion)
+		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip.Text(version, maxQuoted), specVersion)
 	}
 	e := &Event{
 		Replied:     get(h, headerReplied) == "1",
@@ -130,7 +134,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		instant, err := time.Parse(time.RFC3339Nano, deadline)
 		// An offset can lead out of the years that RFC 3339 can say.
 		if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
-			return nil, fmt.Errorf("ce-krtdeadline: %q is no RFC 3339 instant", clip(deadline))
+			return nil, fmt.Errorf("ce-krtdeadline: %q is no RFC 3339 instant", clip.Text(deadline, maxQuoted))
 		}
 		e.Deadline = instant
 	}
@@ -213,13 +217,4 @@ func decode(s string) (string, error) {
 		return s, nil
 	}
 	return url.PathUnescape(s)
-}
-
-// clip shortens untrusted text for an error message.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }
