@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 type packOptions struct {
@@ -92,7 +92,7 @@ func packTo(ctx context.Context, dir, to string) (size int64, entries int, err e
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	err = krt.Pack(ctx, dir, f, krt.PackOptions{Ignore: ignoreOutput(dir, to)})
+	err = archive.Pack(ctx, dir, f, archive.PackOptions{Ignore: ignoreOutput(dir, to)})
 	if err == nil {
 		size, entries, err = measure(f)
 	}
@@ -130,8 +130,8 @@ func measure(f *os.File) (size int64, entries int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	for archive := tar.NewReader(unzipped); ; entries++ {
-		if _, err := archive.Next(); errors.Is(err, io.EOF) {
+	for tarball := tar.NewReader(unzipped); ; entries++ {
+		if _, err := tarball.Next(); errors.Is(err, io.EOF) {
 			return size, entries, nil
 		} else if err != nil {
 			return 0, 0, err

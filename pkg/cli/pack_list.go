@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // printList prints what is part of a bundle, and what is not.
-func printList(out io.Writer, c *krt.Contents) error {
+func printList(out io.Writer, c *archive.Contents) error {
 	var size int64
 	for _, f := range c.Files {
 		size += f.Info.Size()
@@ -29,11 +29,11 @@ func printList(out io.Writer, c *krt.Contents) error {
 }
 
 // why says why something is left out.
-func why(o krt.Omission) string {
+func why(o archive.Omission) string {
 	switch o.Reason {
-	case krt.Secret:
+	case archive.Secret:
 		return "may hold secrets"
-	case krt.Chosen:
+	case archive.Chosen:
 		return o.Rule
 	}
 	return "made by tools"
@@ -44,11 +44,11 @@ const mostNamed = 10
 
 // tellLeftOut names what is left out and may be missed: what may hold secrets, and what is
 // named by files that were written for git.
-func tellLeftOut(out io.Writer, c *krt.Contents) {
+func tellLeftOut(out io.Writer, c *archive.Contents) {
 	var named []string
 	more := 0
 	for _, o := range c.Left {
-		if o.Reason == krt.Needless || strings.HasPrefix(o.Rule, ".krtignore:") {
+		if o.Reason == archive.Needless || strings.HasPrefix(o.Rule, ".krtignore:") {
 			continue
 		}
 		if len(named) == mostNamed {
@@ -67,7 +67,7 @@ func tellLeftOut(out io.Writer, c *krt.Contents) {
 }
 
 // checkPackOutput refuses to write over what is not a packed bundle, or is part of this one.
-func checkPackOutput(to string, c *krt.Contents) error {
+func checkPackOutput(to string, c *archive.Contents) error {
 	info, err := os.Stat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -82,7 +82,7 @@ func checkPackOutput(to string, c *krt.Contents) error {
 	}
 	const next = "Name another file with -o, such as %s.krt."
 	name := strings.TrimSuffix(filepath.Base(to), filepath.Ext(to))
-	if slices.ContainsFunc(c.Files, func(f krt.File) bool { return os.SameFile(f.Info, info) }) {
+	if slices.ContainsFunc(c.Files, func(f archive.File) bool { return os.SameFile(f.Info, info) }) {
 		return withHint(fmt.Errorf("cannot write bundle: %s is a file of the version itself", to), next, name)
 	}
 	if !startsLikeBundle(to) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 func newUnpackCommand(s Streams) *cobra.Command {
@@ -42,7 +42,7 @@ func runUnpack(ctx context.Context, s Streams, file, dir string) error {
 		return fmt.Errorf("cannot open bundle: %w", err)
 	}
 	defer f.Close()
-	if err := krt.Unpack(ctx, f, dir, krt.UnpackOptions{}); err != nil {
+	if err := archive.Unpack(ctx, f, dir, archive.UnpackOptions{}); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	fmt.Fprintf(s.Out, "Unpacked %s to %s\n", file, dir)

@@ -15,6 +15,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // repository is where all node images stand, below [Options.Repo].
@@ -131,7 +132,7 @@ func distinct(errs []error) (kept []error) {
 type session struct {
 	*Builder
 	bundle *krt.Bundle
-	files  []krt.File
+	files  []archive.File
 	// work holds files of this call alone.
 	work string
 	sdks func() ([]gobuild.SDK, error)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 func TestModulesFromOutsideAreInNoImage(t *testing.T) {
@@ -38,7 +38,7 @@ func TestKoDataIsWhatIsPacked(t *testing.T) {
 	for link, to := range map[string]string{"cfg": "../../../.env", "models": "../../../models"} {
 		require.NoError(t, os.Symlink(to, filepath.Join(b.Dir, "cmd", "a", "kodata", link)))
 	}
-	listed, err := b.Contents(t.Context(), krt.Limits{})
+	listed, err := b.Contents(t.Context(), archive.Limits{})
 	require.NoError(t, err)
 	files, err := koDataOf(b, (&session{bundle: b, files: listed.Files}).packed().names, "cmd/a/kodata")
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 const (
@@ -148,7 +149,7 @@ func (l *koLister) add(name, to string, info fs.FileInfo) error {
 		at, err = filepath.Rel(l.place, at)
 	}
 	if at = filepath.ToSlash(at); err == nil && l.packed[at] {
-		l.found = append(l.found, bundled{krt.File{Name: at, Info: info}, to})
+		l.found = append(l.found, bundled{archive.File{Name: at, Info: info}, to})
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 const (
@@ -117,7 +118,7 @@ func (s *session) contents(ctx context.Context, n krt.Node, b base, more []strin
 	}
 	files := s.split(n)
 	for _, part := range []struct {
-		files []krt.File
+		files []archive.File
 		what  string
 	}{{files.models, "models of the version"}, {files.shared, "files of the version"}, {files.own, "code of the node"}} {
 		if err := s.addFiles(ctx, &c, part.files, part.what); err != nil {
@@ -128,7 +129,7 @@ func (s *session) contents(ctx context.Context, n krt.Node, b base, more []strin
 }
 
 // addFiles adds a layer with files of the bundle, if there are any. Nodes share it.
-func (s *session) addFiles(ctx context.Context, c *contents, files []krt.File, what string) error {
+func (s *session) addFiles(ctx context.Context, c *contents, files []archive.File, what string) error {
 	if len(files) == 0 {
 		return nil
 	}

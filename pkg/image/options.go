@@ -15,7 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // Base images where none is configured.
@@ -69,7 +69,7 @@ type Options struct {
 	// PYTHON_VERSION, else the interpreter found in them.
 	PythonVersion string
 	// Limits bounds bundles.
-	Limits krt.Limits
+	Limits archive.Limits
 }
 
 // Program is an executable file for Linux, linked statically.

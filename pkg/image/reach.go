@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // How code may refer to a folder of another node, src/model say. A wrong guess for it costs a few
@@ -41,7 +42,7 @@ func newTexts(b *krt.Bundle) *texts { return &texts{bundle: b, read: map[string]
 
 // of returns the content of f if it is a text that may name other files. Tests are not run
 // in images, generated modules name no files. The manifest names every folder, and so do objects of Kubernetes made of it.
-func (t *texts) of(f krt.File) string {
+func (t *texts) of(f archive.File) string {
 	base := path.Base(f.Name)
 	if !slices.Contains(textual, path.Ext(base)) || strings.HasPrefix(base, "test_") || strings.HasSuffix(base, "_pb2.py") ||
 		strings.HasSuffix(base, "_test.go") || f.Name == path.Base(t.bundle.ManifestPath) {
@@ -54,7 +55,7 @@ func (t *texts) of(f krt.File) string {
 	return text
 }
 
-func (t *texts) content(f krt.File) string {
+func (t *texts) content(f archive.File) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if text, ok := t.read[f.Name]; ok {
@@ -72,17 +73,17 @@ func (t *texts) content(f krt.File) string {
 
 // reach says whether any of a node's own files or of those that all share may refer to the
 // code in folder, another node's. Shared code in Go runs in no Python node.
-func (t *texts) reach(folder string, own, shared []krt.File) bool {
-	isGo := func(f krt.File) bool { return path.Ext(f.Name) == ".go" }
+func (t *texts) reach(folder string, own, shared []archive.File) bool {
+	isGo := func(f archive.File) bool { return path.Ext(f.Name) == ".go" }
 	inGo := slices.ContainsFunc(own, isGo)
 	parent, name := regexp.QuoteMeta(path.Base(path.Dir(folder))), regexp.QuoteMeta(path.Base(folder))
 	named := regexp.MustCompile(`\b` + parent + join + name + `\b|\.\.` + join + name + `\b`)
 	// A name that is put together when the program runs: f"src/{node}", join("src", node), "src/*".
 	computed := regexp.MustCompile(`\b` + parent + `([/\\]["']?\s*[{%*<$+]|[/\\]?["']\s*[+%,]\s*[A-Za-z_])`)
-	refers := func(f krt.File) bool {
+	refers := func(f archive.File) bool {
 		text := t.of(f)
 		return text != "" && (named.MatchString(text) || computed.MatchString(text))
 	}
-	return slices.ContainsFunc(own, func(f krt.File) bool { return refers(f) || beyond.MatchString(t.of(f)) }) ||
-		slices.ContainsFunc(shared, func(f krt.File) bool { return (inGo || !isGo(f)) && refers(f) })
+	return slices.ContainsFunc(own, func(f archive.File) bool { return refers(f) || beyond.MatchString(t.of(f)) }) ||
+		slices.ContainsFunc(shared, func(f archive.File) bool { return (inGo || !isGo(f)) && refers(f) })
 }

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 	"krt.dev/kn-krt/pkg/requirement"
 )
 
@@ -85,7 +86,7 @@ func (s *session) required(n krt.Node, file string, more []string) (*requirement
 // nearest returns the path of the file of that name which is nearest to n's code, there or above; "" if there is none.
 func (s *session) nearest(n krt.Node, file string) string {
 	return requirement.Nearest(path.Dir(n.Src), file, func(name string) bool {
-		return slices.ContainsFunc(s.files, func(f krt.File) bool { return f.Name == name })
+		return slices.ContainsFunc(s.files, func(f archive.File) bool { return f.Name == name })
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 // split is the bundle's files in a node's image, by layer. The first two are the same for
 // all nodes.
 type split struct {
-	models, shared, own []krt.File
+	models, shared, own []archive.File
 }
 
 // codeFolder returns the folder that node n's code is in, "" when that is no matter of
@@ -55,9 +56,9 @@ func codeFolders(b *krt.Bundle) []string {
 }
 
 // splitter returns the function that says which files stand in a node's image.
-func splitter(b *krt.Bundle, files []krt.File) func(krt.Node) split {
+func splitter(b *krt.Bundle, files []archive.File) func(krt.Node) split {
 	var common split
-	folders, byFolder := codeFolders(b), map[string][]krt.File{}
+	folders, byFolder := codeFolders(b), map[string][]archive.File{}
 	programs := map[string]bool{}
 	for _, n := range b.Manifest.Nodes {
 		if b.Kind(n) == krt.KindGoBinary {

@@ -13,7 +13,7 @@ import (
 	"path"
 	"time"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // tree writes the folders of an image and what is in them: owned by root, readable by all,
@@ -86,7 +86,7 @@ func (r reader) Read(p []byte) (int, error) {
 
 // bundled is a file of the bundle, and what it is called in an image.
 type bundled struct {
-	krt.File
+	archive.File
 	to string
 }
 
@@ -136,7 +136,7 @@ func fileContent(from, to string) content {
 // stamp is a key for the content of files that none of them has been read for: their names
 // and all that the system says changes with their content. ok is false when a file is so new
 // that it could change again without any of that changing.
-func stamp(dir string, files []krt.File, now time.Time) (key string, ok bool) {
+func stamp(dir string, files []archive.File, now time.Time) (key string, ok bool) {
 	const settled = 2 * time.Second // the coarsest clock of a file system
 	sum := sha256.New()
 	fmt.Fprintf(sum, "bundle 1 %q\n", dir)

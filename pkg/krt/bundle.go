@@ -1,10 +1,13 @@
 package krt
 
 import (
+	"context"
+	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -19,8 +22,8 @@ type Bundle struct {
 	Schema *schema.Schema
 	// Archive says that the folder holds what was packed as a .krt file.
 	Archive bool
-	// Listed is what Pack and images take in, if Options.Contents asked for it.
-	Listed *Contents
+	// Listed is what archive.Pack and images take in, if Options.Contents asked for it.
+	Listed *archive.Contents
 
 	kinds  map[string]Kind
 	inTurn map[string]bool // nodes
@@ -32,27 +35,21 @@ func (b *Bundle) Open() (*os.Root, error) { return os.OpenRoot(b.Dir) }
 
 // FS returns the bundle's folder as a file system, from which no path and no link leads out.
 // It holds nothing open.
-func (b *Bundle) FS() fs.FS { return rooted(b.Dir) }
+func (b *Bundle) FS() fs.FS { return untrusted.FS(b.Dir) }
 
-// rooted is a folder that is opened anew for each call.
-type rooted string
-
-// Open opens name for reading.
-func (dir rooted) Open(name string) (fs.File, error) {
-	if !fs.ValidPath(name) {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
-	}
-	return os.OpenInRoot(string(dir), filepath.FromSlash(name))
-}
-
-// Stat describes name without opening it, as a pipe would block.
-func (dir rooted) Stat(name string) (fs.FileInfo, error) {
-	root, err := os.OpenRoot(string(dir))
+// Contents lists what the bundle holds: what archive.Pack packs, and what goes into images. What Pack
+// refuses, it does.
+func (b *Bundle) Contents(ctx context.Context, limits archive.Limits) (*archive.Contents, error) {
+	root, err := b.Open()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, untrusted.Reason(err))
 	}
 	defer root.Close() //nolint:errcheck // only read from
-	return fs.Stat(root.FS(), name)
+	c, err := archive.List(ctx, root, archive.PackOptions{Limits: limits, Archive: b.Archive})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, err)
+	}
+	return c, nil
 }
 
 // Kind is what runs a node.

@@ -9,19 +9,22 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // checkContents lists what the bundle holds, and reports what Pack refuses, and what the
 // version needs and is left out.
 func (r *reader) checkContents(ctx context.Context, root *os.Root, b *Bundle) error {
-	c, err := contents(ctx, root, PackOptions{Archive: b.Archive})
+	c, err := archive.List(ctx, root, archive.PackOptions{Archive: b.Archive})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil {
 		err = readable(root, c.Files)
 	}
-	var entry *EntryError
+	var entry *archive.EntryError
 	switch {
 	case errors.As(err, &entry):
 		r.add(Problem{File: entry.Name, Text: entry.Err.Error()}, "")
@@ -37,11 +40,11 @@ func (r *reader) checkContents(ctx context.Context, root *os.Root, b *Bundle) er
 }
 
 // readable says which of files cannot be read.
-func readable(root *os.Root, files []File) error {
+func readable(root *os.Root, files []archive.File) error {
 	for _, f := range files {
 		file, err := root.Open(f.Name)
 		if err != nil {
-			return &EntryError{f.Name, reason(err)}
+			return &archive.EntryError{Name: f.Name, Err: untrusted.Reason(err)}
 		}
 		_ = file.Close()
 	}
@@ -49,14 +52,14 @@ func readable(root *os.Root, files []File) error {
 }
 
 // checkNeeded reports protos and code of nodes that are left out.
-func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *Contents) {
+func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *archive.Contents) {
 	kept := map[string]bool{}
 	for _, f := range c.Files {
 		kept[f.Name] = true
 	}
 	need := func(at, what, name string) {
 		if _, err := root.Stat(name); err == nil && !kept[name] {
-			r.fail(at, "%s %.80q is left out of the bundle%s", what, name, c.why(name))
+			r.fail(at, "%s %.80q is left out of the bundle%s", what, name, c.Why(name))
 		}
 	}
 	if b.Schema != nil {
@@ -69,7 +72,7 @@ func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *Contents) {
 		switch {
 		case n.Src == "" || r.reported(at):
 		case b.Kind(n) == KindGoSource && path.Ext(n.Src) != ".go":
-			for _, name := range slices.DeleteFunc(namesIn(root, n.Src), notGoSource) {
+			for _, name := range slices.DeleteFunc(untrusted.Names(root, n.Src), notGoSource) {
 				need(at, "file", path.Join(n.Src, name))
 			}
 		default:
@@ -83,20 +86,20 @@ func notGoSource(name string) bool {
 	return (path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go")) && name != "go.mod" && name != "go.sum"
 }
 
-// why says by which rule name is left out, and what to do about it.
-func (c *Contents) why(name string) string {
-	for _, o := range c.Left {
-		within := strings.HasSuffix(o.Name, "/") && strings.HasPrefix(name, o.Name)
-		if o.Name != name && !within {
-			continue
-		}
-		switch {
-		case strings.HasPrefix(o.Rule, ignoreFile):
-			return fmt.Sprintf(" by %s; change that line", o.Rule)
-		case o.Reason == Chosen:
-			return fmt.Sprintf(" by %s; write a %s, which takes the place of %s", o.Rule, ignoreFile, gitIgnore)
-		}
-		return fmt.Sprintf(" by %s; take it back with a line %q in %s", o.Rule, "!"+o.Name, ignoreFile)
+// checkSecrets warns of files that are packed and look like secrets.
+func (r *reader) checkSecrets(root *os.Root, c *archive.Contents, packed bool) {
+	advice := "; name it in " + archive.IgnoreFile + ", or take the secret out of it"
+	if packed {
+		advice = "; if it is one, pack the bundle without it"
 	}
-	return ""
+	found, more := c.Secrets(root)
+	for _, one := range found {
+		r.add(Problem{
+			File: one.Name, Warning: true,
+			Text: "looks like a secret (" + one.Why + ") and is part of the bundle and of its images" + advice,
+		}, "")
+	}
+	if more {
+		r.add(Problem{Warning: true, Text: "more files look like secrets"}, "")
+	}
 }

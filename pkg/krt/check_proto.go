@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -38,11 +39,11 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 				continue
 			}
 			seen[folder] = true
-			for _, name := range namesIn(root, folder) {
+			for _, name := range untrusted.Names(root, folder) {
 				if !strings.HasSuffix(name, "_pb2.py") {
 					continue
 				}
-				text, err := readAtMost(root, path.Join(folder, name), maxCode)
+				text, err := untrusted.ReadFile(root.FS(), path.Join(folder, name), maxCode)
 				if err != nil {
 					continue
 				}

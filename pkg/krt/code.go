@@ -6,6 +6,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // maxCode is how much of a Python file is looked at, in bytes.
@@ -86,7 +88,7 @@ func (r *reader) noProgram(at string, root *os.Root, n *Node) Kind {
 
 // checkPython refuses a node written for runner 3, whose names this platform does not have.
 func (r *reader) checkPython(at string, root *os.Root, src string) {
-	text, err := readAtMost(root, src, maxCode)
+	text, err := untrusted.ReadFile(root.FS(), src, maxCode)
 	if err != nil {
 		r.noFile(at, root, src, err)
 		return
@@ -105,6 +107,6 @@ func (r *reader) checkPython(at string, root *os.Root, src string) {
 
 // executable tells whether src begins like a program for Linux.
 func executable(root *os.Root, src string) bool {
-	magic, err := readAtMost(root, src, 4)
+	magic, err := untrusted.ReadFile(root.FS(), src, 4)
 	return err == nil && string(magic) == "\x7fELF"
 }

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // What tells the generations of Go nodes apart, in a file that imports the original's runner.
@@ -55,7 +57,7 @@ func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
 // checkGo refuses a Go file of a node written for runner 3 or later, which would not compile.
 // It says whether it did. A file that cannot be read is left to the compiler.
 func (r *reader) checkGo(at string, root *os.Root, src string) (refused bool) {
-	text, err := readAtMost(root, src, maxCode)
+	text, err := untrusted.ReadFile(root.FS(), src, maxCode)
 	if err != nil {
 		return false
 	}

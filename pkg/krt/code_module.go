@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // Replacement is a line of a go.mod by which a module comes from outside its bundle.
@@ -61,7 +63,7 @@ func outside(root *os.Root, name string) (all []Replacement) {
 	if name == "" {
 		return nil
 	}
-	text, err := readAtMost(root, name, maxCode)
+	text, err := untrusted.ReadFile(root.FS(), name, maxCode)
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // instead returns the folder with the sources of a Go program that node n names as src
@@ -27,25 +29,13 @@ func instead(root *os.Root, n Node) string {
 
 // goSources tells whether folder holds Go files.
 func goSources(root *os.Root, folder string) bool {
-	return slices.ContainsFunc(namesIn(root, folder), func(name string) bool { return path.Ext(name) == ".go" })
-}
-
-// namesIn returns the sorted names of what lies in folder; none if it cannot be read.
-func namesIn(root *os.Root, folder string) []string {
-	dir, err := root.Open(folder)
-	if err != nil {
-		return nil
-	}
-	defer dir.Close() //nolint:errcheck // only read from
-	names, _ := dir.Readdirnames(10_000)
-	slices.Sort(names)
-	return names
+	return slices.ContainsFunc(untrusted.Names(root, folder), func(name string) bool { return path.Ext(name) == ".go" })
 }
 
 // sourceHint names the folders that may hold the sources of a program, up to three.
 func sourceHint(root *os.Root) string {
 	var found []string
-	for _, name := range append([]string{"."}, namesIn(root, "src")...) {
+	for _, name := range append([]string{"."}, untrusted.Names(root, "src")...) {
 		folder := "src"
 		if name != "." {
 			folder = path.Join("src", name)

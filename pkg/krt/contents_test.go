@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 const (
@@ -51,9 +52,9 @@ func TestSecretsStayOutOfBundleAndImages(t *testing.T) {
 		"id_ed25519" + why, "node_modules/" + why, "src/etl/.env.local" + why, "src/etl/.main.py.swp" + why, "src/etl/__pycache__/" + why, "src/etl/main.py~" + why, "venv/" + why,
 	}, left)
 	// Images take what Contents lists.
-	listed, err := b.Contents(t.Context(), krt.Limits{})
+	listed, err := b.Contents(t.Context(), archive.Limits{})
 	require.NoError(t, err)
-	packed := strings.Join(names(t, pack(t, dir, krt.PackOptions{})), "\n")
+	packed := strings.Join(names(t, pack(t, dir)), "\n")
 	for _, f := range listed.Files {
 		require.Contains(t, packed, f.Name)
 	}
@@ -98,7 +99,7 @@ func TestGitignoreOfAPackedBundleHoldsNoMore(t *testing.T) {
 	files := goodBundle()
 	files[".krtignore"], files[".gitignore"], files["models/m"] = ".krtignore\n", "models\n", ""
 	file := filepath.Join(t.TempDir(), "x.krt")
-	require.NoError(t, os.WriteFile(file, pack(t, write(t, files), krt.PackOptions{}), 0o600))
+	require.NoError(t, os.WriteFile(file, pack(t, write(t, files)), 0o600))
 	b, problems, err := krt.LoadArchive(t.Context(), file, filepath.Join(t.TempDir(), "x"), krt.Options{Contents: true})
 	require.NoError(t, err)
 	require.Empty(t, problems)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // Generation says what the handler of a node exchanges.
@@ -41,7 +43,7 @@ func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
 
 // ManifestIn returns what can be read of the manifest in bundle; it is empty if there is none.
 func ManifestIn(bundle fs.FS) *Manifest {
-	for _, name := range manifestNames() {
+	for _, name := range archive.ManifestNames() {
 		file, err := bundle.Open(name)
 		if err != nil {
 			continue

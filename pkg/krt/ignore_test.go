@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // allowed is a list of what is wanted, as many write theirs. It means no secrets.
@@ -68,7 +69,7 @@ func TestPackedBundlesHoldTheirRules(t *testing.T) {
 	files[".krtignore"], files["src/n/venv/x"], files["src/n/.env"] = allowed+"!venv\n!.env\n", "", ""
 	dir := write(t, files)
 	file := filepath.Join(t.TempDir(), "x.krt")
-	require.NoError(t, os.WriteFile(file, pack(t, dir, krt.PackOptions{}), 0o600))
+	require.NoError(t, os.WriteFile(file, pack(t, dir), 0o600))
 	b, problems, err := krt.LoadArchive(t.Context(), file, filepath.Join(t.TempDir(), "x"), krt.Options{Contents: true})
 	require.NoError(t, err)
 	require.Empty(t, problems)
@@ -99,12 +100,12 @@ func TestSecretsOfAPackedBundleAreNamed(t *testing.T) {
 		".env: warning: looks like a secret (its name)" + looks, ".ssh/config: warning: looks like a secret (its name)" + looks,
 		"src/etl/server.key: warning: looks like a secret (a private key in it)" + looks,
 	}, texts)
-	require.Equal(t, []krt.Omission{{Name: ".DS_Store", Reason: krt.Needless, Rule: "a built-in rule"}}, b.Listed.Left)
+	require.Equal(t, []archive.Omission{{Name: ".DS_Store", Reason: archive.Needless, Rule: "a built-in rule"}}, b.Listed.Left)
 }
 
 func TestStateOfALocalRunIsNoPartOfABundle(t *testing.T) {
 	files := goodBundle()
-	files[".krtignore"], files["state/.gitignore"], files["state/store.db"], files["other/.gitignore"] = "docs/\n", krt.StateMark, "x", "*\n"
+	files[".krtignore"], files["state/.gitignore"], files["state/store.db"], files["other/.gitignore"] = "docs/\n", archive.StateMark, "x", "*\n"
 	_, problems, left := shipped(t, write(t, files))
 	require.Empty(t, problems)
 	require.Equal(t, []string{"state/ a built-in rule"}, left)

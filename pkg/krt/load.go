@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"krt.dev/kn-krt/pkg/krt/archive"
 	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/rest"
 )
@@ -26,9 +28,6 @@ type Options struct {
 
 	archive bool
 }
-
-// manifestNames are the names a manifest may have, the first one preferred.
-func manifestNames() []string { return []string{"krt.yml", "krt.yaml"} }
 
 // Load reads and checks the bundle at path: a folder, or the manifest in it.
 //
@@ -45,7 +44,7 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 	}
 	defer root.Close() //nolint:errcheck // only read from
-	text, err := readAtMost(root, name, maxManifest+1)
+	text, err := untrusted.ReadFile(root.FS(), name, maxManifest+1)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 	}
@@ -63,7 +62,7 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 			}
 		}
 	}
-	if other, err := root.Stat(manifestNames()[1]); err == nil && name == manifestNames()[0] && !other.IsDir() {
+	if other, err := root.Stat(archive.ManifestNames()[1]); err == nil && name == archive.ManifestNames()[0] && !other.IsDir() {
 		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s stands beside it and is not used", other.Name())}, "")
 	}
 	r.problems.sort(name)
@@ -81,7 +80,7 @@ func find(path string) (dir, name string, err error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", "", reason(err)
+		return "", "", untrusted.Reason(err)
 	}
 	if !info.IsDir() {
 		dir, name = filepath.Split(path)
@@ -93,7 +92,7 @@ func find(path string) (dir, name string, err error) {
 		}
 		return "", "", errors.New("it is neither a folder nor a krt.yml")
 	}
-	for _, name := range manifestNames() {
+	for _, name := range archive.ManifestNames() {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			return path, name, nil
 		}
@@ -105,7 +104,7 @@ func find(path string) (dir, name string, err error) {
 func manifestHint(dir string) string {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
-		if near := spelling.Nearest(entry.Name(), manifestNames()); near != "" {
+		if near := spelling.Nearest(entry.Name(), archive.ManifestNames()); near != "" {
 			return fmt.Sprintf("; is %q meant to be it?", entry.Name())
 		}
 	}
@@ -122,33 +121,6 @@ func packed(path string) bool {
 	magic := make([]byte, 2)
 	_, err = io.ReadFull(file, magic)
 	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
-}
-
-// readAtMost returns up to most bytes of a regular file. Others are not opened: a pipe would
-// block for ever.
-func readAtMost(root *os.Root, name string, most int64) ([]byte, error) {
-	info, err := root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is no regular file", name)
-	}
-	file, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read from
-	return io.ReadAll(io.LimitReader(file, most))
-}
-
-// reason returns err without the path that whoever wraps it names anyway.
-func reason(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	return err
 }
 
 // checkProto compiles the entrypoint's proto and ties the workflows to its rpcs.
@@ -172,7 +144,7 @@ func (r *reader) checkProto(ctx context.Context, root *os.Root, m *Manifest, o s
 		}
 		return nil, nil
 	case err != nil:
-		r.field(at, "%v", reason(err))
+		r.field(at, "%v", untrusted.Reason(err))
 		return nil, nil
 	}
 	r.checkRPCs(m, compiled)
@@ -227,23 +199,16 @@ func (r *reader) noFile(at string, root *os.Root, name string, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		r.field(at, "%.80q is not in the bundle%s", name, spelling.Hint(name, neighbours(root, name)))
 	case errors.Is(err, fs.ErrPermission):
-		r.field(at, "%.80q cannot be read: %v", name, reason(err))
+		r.field(at, "%.80q cannot be read: %v", name, untrusted.Reason(err))
 	default: // os.Root refused to follow a link
-		r.field(at, "%.80q leads out of the bundle or cannot be read: %v", name, reason(err))
+		r.field(at, "%.80q leads out of the bundle or cannot be read: %v", name, untrusted.Reason(err))
 	}
 }
 
 // neighbours returns the paths of what lies in name's folder, and in the bundle's root.
 func neighbours(root *os.Root, name string) (paths []string) {
 	for _, dir := range slices.Compact([]string{filepath.ToSlash(filepath.Dir(name)), "."}) {
-		folder, err := root.Open(dir)
-		if err != nil {
-			continue
-		}
-		names, _ := folder.Readdirnames(10_000)
-		_ = folder.Close()
-		slices.Sort(names)
-		for _, n := range names {
+		for _, n := range untrusted.Names(root, dir) {
 			paths = append(paths, cleaned(dir+"/"+n))
 		}
 	}

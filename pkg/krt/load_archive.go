@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
-// LoadArchive unpacks the .krt file at path into the folder dir (see Unpack), and loads what it
+// LoadArchive unpacks the .krt file at path into the folder dir (see archive.Unpack), and loads what it
 // holds (see Load). Its errors name the file.
 func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Problems, error) {
 	file, err := os.Open(path)
@@ -16,7 +19,7 @@ func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Pro
 		return nil, nil, fmt.Errorf("cannot open bundle: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read from
-	if err := Unpack(ctx, file, dir, UnpackOptions{}); err != nil {
+	if err := archive.Unpack(ctx, file, dir, archive.UnpackOptions{}); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := manifestAtRoot(dir); err != nil {
@@ -30,14 +33,14 @@ func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Pro
 func manifestAtRoot(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return reason(err)
+		return untrusted.Reason(err)
 	}
 	if len(entries) == 0 {
 		return errors.New("the archive is empty")
 	}
 	nested := ""
 	for _, entry := range entries {
-		for _, name := range manifestNames() {
+		for _, name := range archive.ManifestNames() {
 			if entry.Name() == name {
 				return nil
 			}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 func TestRunAnswersAndStops(t *testing.T) {
@@ -185,7 +185,7 @@ func TestRunOfAPackedBundle(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.krt")
 	f, err := os.Create(path)
 	require.NoError(t, err)
-	require.NoError(t, krt.Pack(t.Context(), dir, f, krt.PackOptions{}))
+	require.NoError(t, archive.Pack(t.Context(), dir, f, archive.PackOptions{}))
 	require.NoError(t, f.Close())
 	r := startRun(t, path, Options{})
 	r.requireAnswer(t, "Both", "x", "world hello x")

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // state is the folder where a run keeps what it keeps. Bundles are never
@@ -98,7 +98,7 @@ func openState(dir string, own bool) (*state, error) {
 func claim(dir string, own bool) error {
 	mark := filepath.Join(dir, ".gitignore")
 	text, err := os.ReadFile(mark)
-	if err == nil && string(text) == krt.StateMark {
+	if err == nil && string(text) == archive.StateMark {
 		return nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -108,7 +108,7 @@ func claim(dir string, own bool) error {
 	if len(entries) > 0 && !own && !ofEarlierRun(entries) {
 		return &StateDirError{Dir: dir}
 	}
-	return os.WriteFile(mark, []byte(krt.StateMark), 0o600)
+	return os.WriteFile(mark, []byte(archive.StateMark), 0o600)
 }
 
 // ofEarlierRun says that entries are those of the state folder of a release that did not mark it:

@@ -1,4 +1,4 @@
-package krt
+package archive
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // maxWork bounds the work of matching, in bytes of patterns times bytes of names: some seconds.
@@ -32,7 +34,7 @@ type asked struct {
 //
 // Built-in rules hold whatever the files say, unless a line of .krtignore takes name back.
 func (g *ignorer) ignore(ctx context.Context, name string, folder bool) (*rule, error) {
-	if name == ignoreFile || slices.Contains(manifestNames(), name) {
+	if name == IgnoreFile || slices.Contains(ManifestNames(), name) {
 		return nil, nil
 	}
 	g.leave(name)
@@ -111,13 +113,13 @@ func (g *ignorer) made(name string) bool {
 	if _, err := g.root.Stat(path.Join(name, "pyvenv.cfg")); err == nil {
 		return true
 	}
-	mark, err := readAtMost(g.root, path.Join(name, gitIgnore), int64(len(StateMark))+1)
+	mark, err := untrusted.ReadFile(g.root.FS(), path.Join(name, gitIgnore), int64(len(StateMark))+1)
 	return err == nil && string(mark) == StateMark
 }
 
 // holdsKey tells whether the file name holds a private key.
 func (g *ignorer) holdsKey(name string) bool {
-	text, err := readAtMost(g.root, name, maxSecret)
+	text, err := untrusted.ReadFile(g.root.FS(), name, maxSecret)
 	return err == nil && isPrivateKey(text)
 }
 

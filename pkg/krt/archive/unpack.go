@@ -1,4 +1,4 @@
-package krt
+package archive
 
 import (
 	"archive/tar"
@@ -15,6 +15,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // UnpackOptions bounds what Unpack takes.
@@ -58,7 +60,7 @@ func makeFolder(dir string) (undo func() error, err error) {
 	case err == nil:
 		return func() error { return emptyFolder(dir) }, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, reason(err)
+		return nil, untrusted.Reason(err)
 	}
 	made := dir // the topmost folder that was not there
 	for {
@@ -69,7 +71,7 @@ func makeFolder(dir string) (undo func() error, err error) {
 		made = above
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, reason(err)
+		return nil, untrusted.Reason(err)
 	}
 	return func() error { return os.RemoveAll(made) }, nil
 }
@@ -227,7 +229,7 @@ func (u *unpacker) folder(name string) error {
 		return nil
 	}
 	if err := u.root.MkdirAll(name, 0o755); err != nil {
-		return reason(err)
+		return untrusted.Reason(err)
 	}
 	u.made = name
 	return nil
@@ -248,7 +250,7 @@ func (u *unpacker) file(name string, header *tar.Header) error {
 	}
 	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return reason(err)
+		return untrusted.Reason(err)
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{file}, u.tar, u.buffer[:])
 	u.bytes += n

@@ -1,4 +1,4 @@
-package krt
+package archive
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 const (
@@ -33,7 +35,7 @@ func looksSecret(root *os.Root, file File) string {
 	if file.Info.Size() > maxSecret {
 		return ""
 	}
-	text, err := readAtMost(root, file.Name, maxSecret)
+	text, err := untrusted.ReadFile(root.FS(), file.Name, maxSecret)
 	switch {
 	case err != nil:
 		return ""
@@ -50,17 +52,21 @@ func (c *Contents) suspected(file string) bool {
 	return slices.ContainsFunc(c.suspects, func(s string) bool { return file == s || strings.HasSuffix(s, "/") && strings.HasPrefix(file, s) })
 }
 
-// checkSecrets warns of files that are packed and look like secrets. Those that a person has
-// named with "!" in .krtignore are what he wants.
-func (r *reader) checkSecrets(root *os.Root, c *Contents, archive bool) {
-	advice := "; name it in " + ignoreFile + ", or take the secret out of it"
-	if archive {
-		advice = "; if it is one, pack the bundle without it"
-	}
-	found, scanned := 0, int64(0)
+// Finding is a file of a bundle that looks as if it should not leave this machine.
+type Finding struct {
+	// Name is its path from the bundle's root.
+	Name string
+	// Why says what it looks so by: "its name".
+	Why string
+}
+
+// Secrets returns the files of c, in root, that look like secrets, at most 20; more says that there
+// are more. Those that a person has named with "!" in .krtignore are what he wants.
+func (c *Contents) Secrets(root *os.Root) (found []Finding, more bool) {
+	scanned := int64(0)
 	for _, file := range c.Files {
 		if scanned += min(file.Info.Size(), maxSecret); scanned > maxScanned {
-			return
+			return found, false
 		}
 		if c.takenBack[file.Name] {
 			continue
@@ -72,13 +78,10 @@ func (r *reader) checkSecrets(root *os.Root, c *Contents, archive bool) {
 		if why == "" {
 			continue
 		}
-		if found++; found > maxSecrets {
-			r.add(Problem{Warning: true, Text: "more files look like secrets"}, "")
-			return
+		if len(found) == maxSecrets {
+			return found, true
 		}
-		r.add(Problem{
-			File: file.Name, Warning: true,
-			Text: "looks like a secret (" + why + ") and is part of the bundle and of its images" + advice,
-		}, "")
+		found = append(found, Finding{file.Name, why})
 	}
+	return found, false
 }

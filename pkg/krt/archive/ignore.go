@@ -1,4 +1,4 @@
-package krt
+package archive
 
 import (
 	"errors"
@@ -6,13 +6,17 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
+// IgnoreFile is the file of a bundle that names what is left out of it.
+const IgnoreFile = ".krtignore"
+
 const (
-	ignoreFile = ".krtignore"
-	gitIgnore  = ".gitignore"
-	maxIgnore  = 64 << 10 // bytes of a .krtignore or .gitignore
-	maxRules   = 2_000    // of all that hold in one folder
+	gitIgnore = ".gitignore"
+	maxIgnore = 64 << 10 // bytes of a .krtignore or .gitignore
+	maxRules  = 2_000    // of all that hold in one folder
 )
 
 // Reason says why a file or folder is not part of a bundle.
@@ -96,7 +100,7 @@ func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
 			}
 		}
 	}
-	found, err := g.read(ignoreFile, "")
+	found, err := g.read(IgnoreFile, "")
 	if err == nil && !found && !o.Archive {
 		g.git = true
 		_, err = g.read(gitIgnore, "")
@@ -126,7 +130,7 @@ func (g *ignorer) add(to *[]rule, line string, like rule) error {
 // read adds the rules of the file name in the folder base.
 func (g *ignorer) read(name, base string) (found bool, err error) {
 	name = base + name
-	text, err := readAtMost(g.root, name, maxIgnore+1)
+	text, err := untrusted.ReadFile(g.root.FS(), name, maxIgnore+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -136,7 +140,7 @@ func (g *ignorer) read(name, base string) (found bool, err error) {
 		return false, fmt.Errorf("%s is larger than %d bytes", name, maxIgnore)
 	}
 	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
-		like := rule{base: base, reason: Chosen, takesBack: name == ignoreFile, from: fmt.Sprintf("%s:%d", name, i+1)}
+		like := rule{base: base, reason: Chosen, takesBack: name == IgnoreFile, from: fmt.Sprintf("%s:%d", name, i+1)}
 		if err := g.add(&g.rules, line, like); err != nil {
 			return false, err
 		}

@@ -1,10 +1,13 @@
-package krt
+package archive
 
 import (
 	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // File is a file of a bundle.
@@ -50,22 +53,9 @@ type EntryError struct {
 func (e *EntryError) Error() string { return fmt.Sprintf("%q: %v", e.Name, e.Err) }
 func (e *EntryError) Unwrap() error { return e.Err }
 
-// Contents lists what the bundle holds: what Pack packs, and what goes into images. What Pack
-// refuses, it does: links, devices, names that Unpack would refuse, more than the limits.
-func (b *Bundle) Contents(ctx context.Context, limits Limits) (*Contents, error) {
-	root, err := b.Open()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, reason(err))
-	}
-	defer root.Close() //nolint:errcheck // only read from
-	c, err := contents(ctx, root, PackOptions{Limits: limits, Archive: b.Archive})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, err)
-	}
-	return c, nil
-}
-
-func contents(ctx context.Context, root *os.Root, o PackOptions) (*Contents, error) {
+// List lists what Pack packs of the bundle in root. What Pack refuses, it does: links, devices,
+// names that Unpack would refuse, more than the limits.
+func List(ctx context.Context, root *os.Root, o PackOptions) (*Contents, error) {
 	var (
 		c      = &Contents{}
 		bytes  int64
@@ -89,7 +79,7 @@ func contents(ctx context.Context, root *os.Root, o PackOptions) (*Contents, err
 		}
 		info, err := d.Info()
 		if err != nil {
-			return &EntryError{name, reason(err)}
+			return &EntryError{name, untrusted.Reason(err)}
 		}
 		bytes += info.Size()
 		c.Files = append(c.Files, File{Name: name, Info: info})
@@ -100,6 +90,24 @@ func contents(ctx context.Context, root *os.Root, o PackOptions) (*Contents, err
 	})
 	c.takenBack, c.suspects = w.takenBack, w.suspects
 	return c, err
+}
+
+// Why says by which rule name is left out, and what to do about it.
+func (c *Contents) Why(name string) string {
+	for _, o := range c.Left {
+		within := strings.HasSuffix(o.Name, "/") && strings.HasPrefix(name, o.Name)
+		if o.Name != name && !within {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(o.Rule, IgnoreFile):
+			return fmt.Sprintf(" by %s; change that line", o.Rule)
+		case o.Reason == Chosen:
+			return fmt.Sprintf(" by %s; write a %s, which takes the place of %s", o.Rule, IgnoreFile, gitIgnore)
+		}
+		return fmt.Sprintf(" by %s; take it back with a line %q in %s", o.Rule, "!"+o.Name, IgnoreFile)
+	}
+	return ""
 }
 
 // walker walks through a bundle's folder.
@@ -132,7 +140,7 @@ func (w *walker) walk(ctx context.Context, visit func(name string, d fs.DirEntry
 	return fs.WalkDir(w.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return &EntryError{name, reason(err)}
+			return &EntryError{name, untrusted.Reason(err)}
 		case name == ".":
 			return nil
 		case ctx.Err() != nil:
@@ -179,7 +187,7 @@ func (w *walker) leaves(name string, d fs.DirEntry, by *rule) bool {
 func (w *walker) take(name string, d fs.DirEntry) error {
 	if !d.IsDir() && !d.Type().IsRegular() {
 		return &EntryError{name, fmt.Errorf("it is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s",
-			typeName(d.Type()), ignoreFile)}
+			typeName(d.Type()), IgnoreFile)}
 	}
 	if err := w.seen.add(name, d.IsDir()); err != nil {
 		return &EntryError{name, err}

@@ -1,4 +1,4 @@
-package krt
+package archive
 
 import (
 	"archive/tar"
@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // PackOptions changes what Pack packs.
@@ -41,7 +43,7 @@ func Pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return reason(err)
+		return untrusted.Reason(err)
 	}
 	defer root.Close() //nolint:errcheck // only read from
 	if err := hasManifest(root); err != nil {
@@ -69,8 +71,11 @@ func onlyFirst(err error) error {
 	return err
 }
 
+// ManifestNames are the names that a bundle's manifest may have, the first one preferred.
+func ManifestNames() []string { return []string{"krt.yml", "krt.yaml"} }
+
 func hasManifest(root *os.Root) error {
-	for _, name := range manifestNames() {
+	for _, name := range ManifestNames() {
 		if _, err := root.Stat(name); err == nil {
 			return nil
 		}
@@ -92,7 +97,7 @@ func (p *packer) entry(name string, d fs.DirEntry) error {
 		return p.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
 	}
 	if err := p.file(name); err != nil {
-		return fmt.Errorf("%q: %w", name, reason(err))
+		return fmt.Errorf("%q: %w", name, untrusted.Reason(err))
 	}
 	return nil
 }
@@ -135,4 +140,17 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	w.count += int64(n)
 	return n, err
+}
+
+// contextReader reads until ctx is done.
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // lives for one call of Pack or Unpack
+	io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }

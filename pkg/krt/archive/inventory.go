@@ -1,11 +1,9 @@
-package krt
+package archive
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -15,52 +13,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Limits bounds a packed bundle. A zero field has its default.
-type Limits struct {
-	// MaxEntries is how many files and folders it may hold, 100,000 by default. Folders that
-	// are only part of a path count too.
-	MaxEntries int
-	// MaxBytes is how large it may be unpacked, 4 GiB by default.
-	MaxBytes int64
-	// MaxRatio is how many unpacked bytes one packed byte may stand for, 200 by default. It is
-	// looked at above 16 MiB only, so that a small bundle may hold a file of zeros.
-	MaxRatio int64
-}
-
+// What file systems everywhere can hold.
 const (
-	ratioFloor = 16 << 20
-	// maxElement and maxDepth are what file systems everywhere can bear.
-	maxElement = 255
-	maxDepth   = 32
+	maxPath    = 1024 // bytes of a path
+	maxElement = 255  // bytes of a name in it
+	maxDepth   = 32   // names
 )
-
-func (l Limits) withDefaults() Limits {
-	if l.MaxEntries <= 0 {
-		l.MaxEntries = 100_000
-	}
-	if l.MaxBytes <= 0 {
-		l.MaxBytes = 4 << 30
-	}
-	if l.MaxRatio <= 0 {
-		l.MaxRatio = 200
-	}
-	return l
-}
-
-// checkRatio says that packed bytes unpack to suspiciously many.
-func (l Limits) checkRatio(packed, unpacked int64) error {
-	if unpacked > ratioFloor && unpacked/l.MaxRatio > packed {
-		return fmt.Errorf("it is compressed more than %d:1", l.MaxRatio)
-	}
-	return nil
-}
-
-func (l Limits) checkBytes(unpacked int64) error {
-	if unpacked > l.MaxBytes {
-		return fmt.Errorf("the bundle is larger than %d bytes unpacked", l.MaxBytes)
-	}
-	return nil
-}
 
 // inventory is what an archive holds so far. It keeps hashes instead of names, so that its
 // size depends on the number of entries only.
@@ -164,17 +122,4 @@ func checkLength(name string, elements []string) error {
 		return fmt.Errorf("a name in its path is longer than %d bytes", maxElement)
 	}
 	return nil
-}
-
-// contextReader reads until ctx is done.
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // lives for one call of Pack or Unpack
-	io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }

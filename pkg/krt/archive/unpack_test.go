@@ -1,4 +1,4 @@
-package krt_test
+package archive_test
 
 import (
 	"archive/tar"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // file is an entry of an archive to be made.
@@ -29,8 +29,8 @@ type file struct {
 	pax  map[string]string
 }
 
-// archive makes a tar of entries, without its end marker unless ended.
-func archive(ended bool, entries ...file) []byte {
+// tarOf makes a tar of entries, without its end marker unless ended.
+func tarOf(ended bool, entries ...file) []byte {
 	var text bytes.Buffer
 	w := tar.NewWriter(&text)
 	for _, e := range entries {
@@ -68,7 +68,7 @@ func zip(data []byte) []byte {
 	return packed.Bytes()
 }
 
-func krtOf(entries ...file) []byte { return zip(archive(true, entries...)) }
+func krtOf(entries ...file) []byte { return zip(tarOf(true, entries...)) }
 
 // patch changes the header that stands at offset at to one that the tar writer would not
 // write, checksum included.
@@ -102,7 +102,7 @@ type hostile struct {
 	name   string
 	packed []byte
 	want   string
-	limits krt.Limits
+	limits archive.Limits
 }
 
 // hostileArchives is the corpus of what Unpack must refuse.
@@ -116,9 +116,9 @@ func makeHostileArchives() []hostile {
 		many[i] = file{name: fmt.Sprintf("d%d/f", i)}
 	}
 	zeros := strings.Repeat("\x00", 17<<20)
-	sparse := archive(true, file{name: "s", data: "0\n" + strings.Repeat("\x00", 510),
+	sparse := tarOf(true, file{name: "s", data: "0\n" + strings.Repeat("\x00", 510),
 		pax: map[string]string{"XXX.sparse.major": "1", "XXX.sparse.minor": "0", "XXX.sparse.name": "s", "XXX.sparse.realsize": "4000000000"}})
-	long, none := strings.Repeat("n", 256), krt.Limits{}
+	long, none := strings.Repeat("n", 256), archive.Limits{}
 	return []hostile{
 		{"outside", krtOf(good, file{name: "../evil"}), `entry "../evil": its path leaves the bundle`, none},
 		{"outside, further in", krtOf(file{name: "a/../../evil"}), `entry "a/../../evil": its path leaves the bundle`, none},
@@ -128,7 +128,7 @@ func makeHostileArchives() []hostile {
 		{"absolute after ./", krtOf(file{name: ".//etc/passwd"}), `entry ".//etc/passwd": its path is absolute`, none},
 		{"not its shortest form", krtOf(file{name: "a//b"}), `entry "a//b": its path is not in its shortest form`, none},
 		{"dots inside", krtOf(file{name: "a/./b"}), `entry "a/./b": its path is not in its shortest form`, none},
-		{"no name", zip(rename(archive(true, good), "")), `entry "": it has no name`, none},
+		{"no name", zip(rename(tarOf(true, good), "")), `entry "": it has no name`, none},
 		{"the root as a file", krtOf(file{name: "."}), `entry ".": it has no name`, none},
 		{"symbolic link", krtOf(good, file{name: "l", flag: tar.TypeSymlink, link: "/etc"}), `entry "l": it is a symbolic link; a bundle holds files and folders only`, none},
 		{"through a symbolic link", krtOf(file{name: "l", flag: tar.TypeSymlink, link: ".."}, file{name: "l/evil"}), `entry "l": it is a symbolic link`, none},
@@ -147,37 +147,37 @@ func makeHostileArchives() []hostile {
 		{"folder, then file", krtOf(file{name: "a/b"}, file{name: "a"}), `entry "a": "a" is a file and a folder at once`, none},
 		{"backslash", krtOf(file{name: `a\b`}), `entry "a\\b": its name has a backslash`, none},
 		{"control character", krtOf(file{name: "a\x1b[2J"}), `its name is not plain text`, none},
-		{"no UTF-8", zip(rename(archive(true, good), "a\xff")), `its name is not plain text`, none},
+		{"no UTF-8", zip(rename(tarOf(true, good), "a\xff")), `its name is not plain text`, none},
 		{"long name", krtOf(file{name: long}), `a name in its path is longer than 255 bytes`, none},
 		{"long path", krtOf(file{name: strings.Repeat("nnnnnnnnn/", 110) + "x"}), `its path is longer than 1024 bytes`, none},
 		{"deep path", krtOf(file{name: strings.Repeat("d/", 33) + "x"}), `it lies deeper than 32 folders`, none},
-		{"too many entries", krtOf(many...), `entry "d5/f": the bundle holds more than 11 files and folders`, krt.Limits{MaxEntries: 11}},
-		{"too large", krtOf(file{name: "big", data: strings.Repeat("x", 5000)}), `entry "big": the bundle is larger than 4000 bytes unpacked`, krt.Limits{MaxBytes: 4000}},
-		{"too large in all", krtOf(many...), `the bundle is larger than 4000 bytes unpacked`, krt.Limits{MaxBytes: 4000}},
+		{"too many entries", krtOf(many...), `entry "d5/f": the bundle holds more than 11 files and folders`, archive.Limits{MaxEntries: 11}},
+		{"too large", krtOf(file{name: "big", data: strings.Repeat("x", 5000)}), `entry "big": the bundle is larger than 4000 bytes unpacked`, archive.Limits{MaxBytes: 4000}},
+		{"too large in all", krtOf(many...), `the bundle is larger than 4000 bytes unpacked`, archive.Limits{MaxBytes: 4000}},
 		{"bomb", krtOf(good, file{name: "zeros", data: zeros}), `entry "zeros": it is compressed more than 200:1`, none},
-		{"bomb in the padding", zip(append(archive(true, good), zeros...)), `after the last entry "krt.yml": it is compressed more than 200:1`, none},
-		{"sparse file, GNU", zip(patch(archive(true, file{name: "s"}), 0, func(header []byte) {
+		{"bomb in the padding", zip(append(tarOf(true, good), zeros...)), `after the last entry "krt.yml": it is compressed more than 200:1`, none},
+		{"sparse file, GNU", zip(patch(tarOf(true, file{name: "s"}), 0, func(header []byte) {
 			header[156] = tar.TypeGNUSparse
 			copy(header[257:], "ustar  \x00")
 			copy(header[483:], "00000010000\x00")
 		})), `entry "s": it is a sparse file`, none},
 		{"sparse file, PAX", zip(bytes.Replace(sparse, []byte("XXX.sparse"), []byte("GNU.sparse"), 4)), `entry "s": it is a sparse file`, none},
-		{"header of many megabytes", zip(retype(archive(true, file{name: "x", data: strings.Repeat("y", 2<<20)}), tar.TypeXHeader)), `after entry "": archive/tar: header field too long`, none},
+		{"header of many megabytes", zip(retype(tarOf(true, file{name: "x", data: strings.Repeat("y", 2<<20)}), tar.TypeXHeader)), `after entry "": archive/tar: header field too long`, none},
 		{"empty", nil, `the archive is cut short`, none},
 		{"no gzip", []byte("krtVersion: v1"), `it is no .krt file: it does not begin like a gzip stream`, none},
-		{"tar without gzip", archive(true, good), `it is no .krt file`, none},
+		{"tar without gzip", tarOf(true, good), `it is no .krt file`, none},
 		{"gzip without tar", zip([]byte(strings.Repeat("hello ", 200))), `after entry ""`, none},
 		{"gzip of nothing", zip(nil), `the archive is cut short`, none},
 		{"cut in the gzip header", whole[:5], `the archive is cut short`, none},
 		{"cut in the data", whole[:len(whole)/2], `the archive is cut short`, none},
 		{"cut in the checksum", whole[:len(whole)-3], `the archive is cut short`, none},
-		{"cut before the end marker", zip(archive(false, good)), `after the last entry "krt.yml": the archive is cut short`, none},
-		{"cut within an entry", zip(archive(true, good, file{name: "x", data: strings.Repeat("x", 5000)})[:2500]), `entry "x": the archive is cut short`, none},
+		{"cut before the end marker", zip(tarOf(false, good)), `after the last entry "krt.yml": the archive is cut short`, none},
+		{"cut within an entry", zip(tarOf(true, good, file{name: "x", data: strings.Repeat("x", 5000)})[:2500]), `entry "x": the archive is cut short`, none},
 		{"wrong checksum", append(bytes.Clone(whole[:len(whole)-8]), 1, 2, 3, 4, 5, 6, 7, 8), `invalid checksum`, none},
 		{"data after the gzip stream", append(bytes.Clone(whole), 'x'), `there is other data after the archive`, none},
 		{"a second gzip stream", append(bytes.Clone(whole), whole...), `there is other data after the archive`, none},
-		{"data after the end marker", zip(append(archive(true, good), "hidden"+strings.Repeat("\x00", 2048)...)), `after the last entry "krt.yml": there is other data in the archive`, none},
-		{"an archive after the archive", zip(append(archive(true, good), archive(true, file{name: "evil"})...)), `there is other data in the archive`, none},
+		{"data after the end marker", zip(append(tarOf(true, good), "hidden"+strings.Repeat("\x00", 2048)...)), `after the last entry "krt.yml": there is other data in the archive`, none},
+		{"an archive after the archive", zip(append(tarOf(true, good), tarOf(true, file{name: "evil"})...)), `there is other data in the archive`, none},
 	}
 }
 
@@ -190,7 +190,7 @@ func TestUnpackRefusesHostileArchives(t *testing.T) {
 			empty := filepath.Join(outer, "empty")
 			require.NoError(t, os.Mkdir(empty, 0o755))
 			for _, dir := range []string{filepath.Join(outer, "made", "deep"), empty} {
-				err := krt.Unpack(t.Context(), bytes.NewReader(test.packed), dir, krt.UnpackOptions{Limits: test.limits})
+				err := archive.Unpack(t.Context(), bytes.NewReader(test.packed), dir, archive.UnpackOptions{Limits: test.limits})
 				require.ErrorContains(t, err, test.want)
 				require.Equal(t, 1, strings.Count(err.Error(), "cannot unpack"))
 			}
@@ -216,13 +216,13 @@ func TestUnpackTakes(t *testing.T) {
 		"as tar c . writes it": krtOf(file{name: "./"}, file{name: "./krt.yml", data: "x"}, file{name: "./src/"}, file{name: "./src/a"}),
 		"as git archive":       krtOf(file{name: "pax_global_header", flag: tar.TypeXGlobalHeader, pax: map[string]string{"comment": "x"}}, file{name: "krt.yml", data: "x"}, file{name: "src/a"}),
 		"folder after file":    krtOf(file{name: "src/a"}, file{name: "src/"}, file{name: "krt.yml", data: "x"}),
-		"padded to records":    zip(append(archive(true, file{name: "krt.yml", data: "x"}, file{name: "src/a"}), make([]byte, 10240)...)),
+		"padded to records":    zip(append(tarOf(true, file{name: "krt.yml", data: "x"}, file{name: "src/a"}), make([]byte, 10240)...)),
 		"many zeros":           krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "zeros", data: strings.Repeat("\x00", 8<<20)}),
 		"dots in names":        krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "..a/b..c/...", data: ""}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() // exists and is empty
-			require.NoError(t, krt.Unpack(t.Context(), bytes.NewReader(packed), dir, krt.UnpackOptions{}))
+			require.NoError(t, archive.Unpack(t.Context(), bytes.NewReader(packed), dir, archive.UnpackOptions{}))
 			text, err := os.ReadFile(filepath.Join(dir, "krt.yml"))
 			require.NoError(t, err)
 			require.Equal(t, "x", string(text))
@@ -233,10 +233,10 @@ func TestUnpackTakes(t *testing.T) {
 
 func TestUnpackNeedsAnEmptyFolder(t *testing.T) {
 	dir := write(t, map[string]string{"mine": "x"})
-	err := krt.Unpack(t.Context(), bytes.NewReader(krtOf(file{name: "krt.yml"})), dir, krt.UnpackOptions{})
+	err := archive.Unpack(t.Context(), bytes.NewReader(krtOf(file{name: "krt.yml"})), dir, archive.UnpackOptions{})
 	require.ErrorContains(t, err, "the folder is not empty")
 	require.FileExists(t, filepath.Join(dir, "mine"))
-	err = krt.Unpack(t.Context(), bytes.NewReader(krtOf(file{name: "krt.yml"})), filepath.Join(dir, "mine"), krt.UnpackOptions{})
+	err = archive.Unpack(t.Context(), bytes.NewReader(krtOf(file{name: "krt.yml"})), filepath.Join(dir, "mine"), archive.UnpackOptions{})
 	require.ErrorContains(t, err, "not a directory")
 }
 
@@ -245,7 +245,7 @@ func TestUnpackCancelled(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	packed := krtOf(file{name: "a", data: "x"}, file{name: "b", data: noise(1 << 16)})
 	half := io.MultiReader(bytes.NewReader(packed[:len(packed)/2]), readerFunc(func([]byte) (int, error) { cancel(); return 0, nil }))
-	require.ErrorIs(t, krt.Unpack(ctx, half, dir, krt.UnpackOptions{}), context.Canceled)
+	require.ErrorIs(t, archive.Unpack(ctx, half, dir, archive.UnpackOptions{}), context.Canceled)
 	require.NoDirExists(t, dir)
 }
 
@@ -265,15 +265,15 @@ func TestUnpackMemoryIsFlat(t *testing.T) {
 	r, w := io.Pipe()
 	go func() {
 		zip, _ := gzip.NewWriterLevel(w, gzip.NoCompression)
-		archive := tar.NewWriter(zip)
-		_ = archive.WriteHeader(&tar.Header{Name: "model", Typeflag: tar.TypeReg, Size: size, Mode: 0o644})
-		_, _ = io.Copy(archive, io.LimitReader(rand.NewChaCha8([32]byte{}), size))
-		_ = archive.Close()
+		to := tar.NewWriter(zip)
+		_ = to.WriteHeader(&tar.Header{Name: "model", Typeflag: tar.TypeReg, Size: size, Mode: 0o644})
+		_, _ = io.Copy(to, io.LimitReader(rand.NewChaCha8([32]byte{}), size))
+		_ = to.Close()
 		_ = w.CloseWithError(zip.Close())
 	}()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	require.NoError(t, krt.Unpack(t.Context(), r, filepath.Join(t.TempDir(), "d"), krt.UnpackOptions{}))
+	require.NoError(t, archive.Unpack(t.Context(), r, filepath.Join(t.TempDir(), "d"), archive.UnpackOptions{}))
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
 }
@@ -290,14 +290,14 @@ func FuzzUnpack(f *testing.F) {
 			f.Add(seed.packed, false)
 		}
 	}
-	limits := krt.Limits{MaxEntries: 100, MaxBytes: 1 << 20}
+	limits := archive.Limits{MaxEntries: 100, MaxBytes: 1 << 20}
 	f.Fuzz(func(t *testing.T, data []byte, pack bool) {
 		if pack {
 			data = zip(data)
 		}
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "d")
-		err := krt.Unpack(t.Context(), bytes.NewReader(data), dir, krt.UnpackOptions{Limits: limits})
+		err := archive.Unpack(t.Context(), bytes.NewReader(data), dir, archive.UnpackOptions{Limits: limits})
 		paths := everything(t, outer)
 		if err != nil {
 			require.Len(t, paths, 1, "something stays behind after %v", err)

@@ -1,0 +1,77 @@
+// Package untrusted reads the files of a bundle, whose author nobody here has to trust: regular files
+// only, up to a bound, and nothing outside the bundle's folder, whatever its links point to.
+package untrusted
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// maxNames is how many names of one folder are read.
+const maxNames = 10_000
+
+// FS is a folder, by its path, as a file system that no path and no link leads out of. It holds
+// nothing open: the folder is opened again for each call.
+type FS string
+
+// Open opens name for reading.
+func (dir FS) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return os.OpenInRoot(string(dir), filepath.FromSlash(name))
+}
+
+// Stat describes name without opening it, as a pipe would block.
+func (dir FS) Stat(name string) (fs.FileInfo, error) {
+	root, err := os.OpenRoot(string(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // only read from
+	return fs.Stat(root.FS(), name)
+}
+
+// ReadFile returns up to most bytes of the regular file name. Other files are not opened: a pipe
+// would block forever.
+func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
+	info, err := fs.Stat(bundle, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is no regular file", name)
+	}
+	file, err := bundle.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	return io.ReadAll(io.LimitReader(file, most))
+}
+
+// Names returns the sorted names in the folder dir, at most 10,000; none if it cannot be read.
+func Names(root *os.Root, dir string) []string {
+	open, err := root.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer open.Close() //nolint:errcheck // only read from
+	names, _ := open.Readdirnames(maxNames)
+	slices.Sort(names)
+	return names
+}
+
+// Reason returns err without the path: the caller names it.
+func Reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
