@@ -46,6 +46,8 @@ var never = []struct {
 		[]string{"sigs.k8s.io/controller-runtime", module + "/pkg/apply", module + "/pkg/controller"}},
 	{"pkg/apply", "apply knows objects, not versions", []string{module + "/pkg/apis", module + "/pkg/krt"}},
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
+	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
+		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
 }
 
@@ -59,6 +61,7 @@ var direct = []struct {
 		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
 	{"pkg/observe", "observing is pure: no client, context, environment or log; the time is passed",
 		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
+	{"pkg/cluster", "a client of the cluster has no flags and logs nothing", []string{"github.com/spf13/pflag", "flag", "log", "log/slog"}},
 }
 
 // only names the packages that alone may import another one directly.

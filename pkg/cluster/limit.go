@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// RequestTimeout is how long the API server may take to answer one request in full. It
+// gives itself a minute, but what a [Client] asks for is there at once or not at all. What
+// goes on by its nature (watches, logs that are followed, port-forwards) has no limit.
+const RequestTimeout = 30 * time.Second
+
+// timeLimit gives each request an end: an API server that accepts a connection and never
+// responds would block its client forever.
+type timeLimit struct {
+	next  http.RoundTripper
+	limit time.Duration
+}
+
+// RoundTrip sends the request; the limit holds until its response has been read.
+func (t *timeLimit) RoundTrip(r *http.Request) (*http.Response, error) {
+	query := r.URL.Query()
+	if query.Has("watch") || query.Has("follow") || r.Header.Get("Upgrade") != "" {
+		return t.next.RoundTrip(r)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), t.limit)
+	response, err := t.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	response.Body = &limitedBody{response.Body, cancel}
+	return response, nil
+}
+
+// limitedBody ends its request's context when it is closed.
+type limitedBody struct {
+	io.ReadCloser
+
+	cancel context.CancelFunc
+}
+
+func (b *limitedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
