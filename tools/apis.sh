@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what is generated from pkg/apis anew: deepcopy functions and the CRDs in
-# config/. With --check it changes nothing, and fails where that would.
+# Regenerates from pkg/apis: the deepcopy functions and the CRDs in config/.
+# With --check it changes nothing, and fails if something is stale.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ put() {
 		stale=1
 	else
 		cp "$new/$1" "$2"
-		echo "made $2"
+		echo "wrote $2"
 	fi
 }
 [[ ${1:-} == --check ]] && check=1

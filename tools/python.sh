@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the path of a Python that can import protobuf, getting one first where
-# none is: through apt as root, else into .venv. What it does is said on standard
-# error; it fails when there is none to be had.
+# Prints the path of a Python that can import protobuf. If there is none, it installs
+# protobuf: with apt as root, else into .venv. It reports what it does on standard
+# error, and fails if there is no way to get one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,22 +20,22 @@ find_python() {
 	return 1
 }
 
-say() { echo "$*" >&2; }
+log() { echo "$*" >&2; }
 
 with_apt() {
 	[[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
-	say "Installing python3-protobuf with apt (Python nodes need it)"
+	log "Installing python3-protobuf with apt (Python nodes need it)"
 	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-protobuf; } >&2
 }
 
 with_venv() {
-	command -v python3 >/dev/null || { say "There is no python3 here: install it to run Python nodes."; return 1; }
-	say "Installing protobuf into .venv with pip (Python nodes need it)"
+	command -v python3 >/dev/null || { log "python3 is not installed: install it to run Python nodes."; return 1; }
+	log "Installing protobuf into .venv with pip (Python nodes need it)"
 	{ python3 -m venv .venv && .venv/bin/python -m pip install -q protobuf; } >&2
 }
 
 find_python && exit
-with_apt || say "Not through apt: that needs root on Debian or Ubuntu."
+with_apt || log "Cannot use apt: that needs root on Debian or Ubuntu."
 find_python && exit
-with_venv || say "No virtual environment with protobuf could be made."
+with_venv || log "Cannot create a virtual environment with protobuf."
 find_python
