@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
@@ -61,7 +62,7 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 // add is overlay for code that is in the bundle.
 func (c protoCode) add(ctx context.Context, t Target, sdks []SDK, scratch string, files map[string]string) error {
 	lacking := c.lacking(filepath.ToSlash(within(t.Bundle, t.Folder)))
-	missing, json := c.missing(), krt.GoGeneration(c.bundle, c.folder).Dicts
+	missing, json := c.missing(), usercode.GoGeneration(c.bundle, c.folder).Dicts
 	sure := missing != "" || json
 	if !sure && len(lacking) == 0 {
 		return nil

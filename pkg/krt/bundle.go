@@ -51,29 +51,3 @@ func (b *Bundle) Contents(ctx context.Context, limits archive.Limits) (*archive.
 	}
 	return c, nil
 }
-
-// Kind is what runs a node.
-type Kind int
-
-// The kinds of nodes.
-const (
-	// KindImage is a node whose image holds the code already: it has no src, and only a
-	// cluster can run it.
-	KindImage Kind = iota
-	// KindPython is a src that ends in .py.
-	KindPython
-	// KindGoSource is a src that is a folder with Go files, or a .go file.
-	KindGoSource
-	// KindGoBinary is a src that is an executable file.
-	KindGoBinary
-	// KindKo is an image ko://path: Go built from that import path of the manifest's own module.
-	KindKo
-)
-
-// String returns the kind as a person calls it.
-func (k Kind) String() string {
-	return [...]string{"image", "Python", "Go", "Go binary", "ko"}[k]
-}
-
-// Kind returns what runs the node n of the bundle.
-func (b *Bundle) Kind(n Node) Kind { return b.kinds[n.Name] }

@@ -3,12 +3,12 @@ package krt
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt/untrusted"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -43,7 +43,7 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 				if !strings.HasSuffix(name, "_pb2.py") {
 					continue
 				}
-				text, err := untrusted.ReadFile(root.FS(), path.Join(folder, name), maxCode)
+				text, err := usercode.Read(root.FS(), path.Join(folder, name))
 				if err != nil {
 					continue
 				}
@@ -54,14 +54,4 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 			}
 		}
 	}
-}
-
-// EntrypointProto returns the proto that the manifest in bundle names, "" if it names none
-// that is there.
-func EntrypointProto(bundle fs.FS) string {
-	proto := ManifestIn(bundle).Entrypoint.Proto
-	if info, err := fs.Stat(bundle, proto); err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
-	return proto
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -34,7 +35,7 @@ func (n *node) findGeneration(ctx context.Context) {
 	root := os.DirFS(n.config.base)
 	manifest := krt.ManifestIn(root)
 	self, _ := manifest.Node(n.config.node)
-	generation := krt.PythonGeneration(bundle, filepath.ToSlash(src), self.Image)
+	generation := usercode.PythonGeneration(bundle, filepath.ToSlash(src), self.Image)
 	n.log.Debug("the handler " + generation.String())
 	if n.config.dicts = generation.Dicts; !n.config.dicts {
 		return

@@ -1,4 +1,4 @@
-package krt_test
+package usercode_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
 // A node of messages is never taken for one of dicts: each of its calls would fail.
@@ -47,7 +47,7 @@ func TestProofOfMessages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bundle := fstest.MapFS{"src/n/main.py": {Data: []byte(c.code)}, "src/n/helper.py": {Data: []byte(c.helper)}}
-			g := krt.PythonGeneration(bundle, "src/n/main.py", c.image)
+			g := usercode.PythonGeneration(bundle, "src/n/main.py", c.image)
 			require.Equal(t, c.dicts, g.Dicts, g.Why)
 			require.Contains(t, g.Why, c.why)
 		})
@@ -98,7 +98,7 @@ func TestLookingForTheGenerationIsBounded(t *testing.T) {
 	} {
 		bundle.opened, bundle.bytes = 0, 0
 		bundle.MapFS["src/main.py"] = &fstest.MapFile{Data: []byte(code)}
-		require.False(t, krt.PythonGeneration(bundle, "src/main.py", "").Dicts, name)
+		require.False(t, usercode.PythonGeneration(bundle, "src/main.py", "").Dicts, name)
 		require.LessOrEqual(t, bundle.opened, 16_384, name)
 		require.LessOrEqual(t, bundle.bytes, 5<<20, name)
 	}
@@ -113,12 +113,12 @@ func TestAGoNodeWithManyOtherFiles(t *testing.T) {
 			bundle[fmt.Sprintf("src/n/a/f%d.go", i)] = &fstest.MapFile{Data: []byte(other)}
 			bundle[fmt.Sprintf("src/n/a%d.go", i)] = &fstest.MapFile{Data: []byte("package main\n")}
 		}
-		require.True(t, krt.GoGeneration(bundle, "src/n").Dicts, name)
+		require.True(t, usercode.GoGeneration(bundle, "src/n").Dicts, name)
 	}
 	below := fstest.MapFS{"src/n/main.go": {Data: []byte("package main\n")}, "src/n/z/handler.go": {Data: []byte(handler)}}
 	for i := range 200 {
 		below[fmt.Sprintf("src/n/vendor/v%d.go", i)] = &fstest.MapFile{Data: []byte("package a\n" + strings.Repeat("//\n", 1<<18))}
 		below[fmt.Sprintf("src/n/lib/f%d.go", i)] = &fstest.MapFile{Data: []byte("package a\n")}
 	}
-	require.Equal(t, "src/n/z/handler.go:3 has a handler that takes []byte", krt.GoGeneration(below, "src/n").Why)
+	require.Equal(t, "src/n/z/handler.go:3 has a handler that takes []byte", usercode.GoGeneration(below, "src/n").Why)
 }

@@ -4,21 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 
-	"krt.dev/kn-krt/pkg/krt/untrusted"
-)
-
-// maxCode is how much of a Python file is looked at, in bytes.
-const maxCode = 1 << 20
-
-// What tells the generations of Python nodes apart. Text is enough: a wrong guess is possible
-// only where a name stands in a string, and running the code to know would be unsafe.
-var (
-	handlerPattern = regexp.MustCompile(`(?m)^((async[ \t]+)?def[ \t]+handler[ \t]*\(|handler[ \t]*[:=]|(from|import)[ \t].*(\bhandler\b|\*))`)
-	defaultPattern = regexp.MustCompile(`(?m)^((async[ \t]+)?def[ \t]+default_handler[ \t]*\(|default_handler[ \t]*[:=])`)
-	outputPattern  = regexp.MustCompile(`(?m)^[^#\n]*\bctx\.(send_output|send_any)[ \t]*\(`)
+	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
 // checkCode looks at the code of every node and notes what runs it.
@@ -39,7 +27,7 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 			b.inTurn[n.Name] = inTurn(root, b.Manifest.Nodes[i], b.kinds[n.Name])
 		}
 		if b.kinds[n.Name] == KindGoSource {
-			r.checkReplace(root, b.Manifest.Nodes[i].Src)
+			r.checkReplace(root, b.Manifest.Nodes[i])
 		}
 	}
 }
@@ -64,7 +52,7 @@ func (r *reader) code(at string, root *os.Root, n *Node) Kind {
 	case path.Ext(src) == ".go":
 		r.checkGo(at, root, src)
 		return KindGoSource
-	case info.Mode()&0o111 != 0 || executable(root, src) && originalRunner(root, src) != "":
+	case info.Mode()&0o111 != 0 || usercode.IsProgram(root, src) && usercode.LinkedRunner(root, src) != "":
 		return r.binary(at, root, n)
 	default:
 		return r.noProgram(at, root, n)
@@ -76,7 +64,7 @@ func (r *reader) code(at string, root *os.Root, n *Node) Kind {
 // nothing does.
 func (r *reader) noProgram(at string, root *os.Root, n *Node) Kind {
 	text, why := "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", "is not a program"
-	if executable(root, n.Src) {
+	if usercode.IsProgram(root, n.Src) {
 		text, why = "%.80q is a program without the permission to be executed; run chmod +x on it", "is a program without the permission to be executed"
 	}
 	kind, ok := r.substitute(at, root, n, why)
@@ -88,25 +76,14 @@ func (r *reader) noProgram(at string, root *os.Root, n *Node) Kind {
 
 // checkPython refuses a node written for runner 3, whose names this platform does not have.
 func (r *reader) checkPython(at string, root *os.Root, src string) {
-	text, err := untrusted.ReadFile(root.FS(), src, maxCode)
+	text, err := usercode.Read(root.FS(), src)
 	if err != nil {
 		r.noFile(at, root, src, err)
 		return
 	}
-	const advice = "kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message"
-	hasHandler := handlerPattern.Match(text)
-	switch output := outputPattern.FindSubmatch(text); {
-	case defaultPattern.Match(text) && !hasHandler:
-		r.field(at, "%.80q is written for runner 3: it defines default_handler; %s", src, advice)
-	case output != nil:
-		r.field(at, "%.80q is written for runner 3: it calls ctx.%s; %s", src, output[1], advice)
-	case !hasHandler:
+	if later := usercode.LaterPython(text); later != "" {
+		r.field(at, "%.80q is written for runner 3: it %s; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message", src, later)
+	} else if !usercode.DefinesHandler(text) {
 		r.warn(at, "%.80q seems to define no handler; without one the node does not start", src)
 	}
-}
-
-// executable tells whether src begins like a program for Linux.
-func executable(root *os.Root, src string) bool {
-	magic, err := untrusted.ReadFile(root.FS(), src, 4)
-	return err == nil && string(magic) == "\x7fELF"
 }

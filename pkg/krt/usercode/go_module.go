@@ -1,4 +1,4 @@
-package krt
+package usercode
 
 import (
 	"errors"
@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
-
-	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // Replacement is a line of a go.mod by which a module comes from outside its bundle.
@@ -29,41 +27,13 @@ func (r Replacement) Text() string {
 	return fmt.Sprintf("replace %.80s: %.80q is outside the bundle; put the module into the bundle", r.Module, r.Target)
 }
 
-// Outside returns what the go.mod that holds for folder, a path from the bundle's root, takes from
-// outside the bundle; a vendor folder does not change it, as nodes are built with -mod=mod. What
-// kn-krt brings itself is no matter.
-func (b *Bundle) Outside(folder string) ([]Replacement, error) {
-	root, err := b.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close() //nolint:errcheck // only read from
-	return outside(root, moduleFile(root, folder)), nil
-}
-
-// checkReplace warns of what a Go node's go.mod takes from outside the bundle: it builds on
-// this machine only, and no image is made of it.
-func (r *reader) checkReplace(root *os.Root, src string) {
-	folder := src
-	if path.Ext(src) == ".go" {
-		folder = path.Dir(src)
-	}
-	name := moduleFile(root, folder)
-	if r.modules[name] {
-		return
-	}
-	r.modules[name] = true
-	for _, o := range outside(root, name) {
-		r.add(Problem{File: o.File, Line: o.Line, Column: o.Column, Warning: true, Text: o.Text()}, "")
-	}
-}
-
-// outside returns what the go.mod of that name takes from outside the bundle; nothing where there is none.
-func outside(root *os.Root, name string) (all []Replacement) {
+// Outside returns what the go.mod of that name takes from outside the bundle; nothing where there is
+// none. What kn-krt brings itself is no matter.
+func Outside(root *os.Root, name string) (all []Replacement) {
 	if name == "" {
 		return nil
 	}
-	text, err := untrusted.ReadFile(root.FS(), name, maxCode)
+	text, err := Read(root.FS(), name)
 	if err != nil {
 		return nil
 	}
@@ -86,8 +56,8 @@ func outside(root *os.Root, name string) (all []Replacement) {
 // whatever names of the original's it uses.
 const runnerModule = "krt.dev/kn-krt/pkg/runner"
 
-// moduleFile returns the go.mod that holds for folder, "" if none in the bundle does.
-func moduleFile(root *os.Root, folder string) string {
+// ModuleFile returns the go.mod that holds for folder, "" if none in the bundle does.
+func ModuleFile(root *os.Root, folder string) string {
 	for {
 		name := path.Join(folder, "go.mod")
 		if _, err := root.Stat(name); err == nil {

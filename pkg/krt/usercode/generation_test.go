@@ -1,4 +1,4 @@
-package krt_test
+package usercode_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
 func TestGenerationOfAPythonNode(t *testing.T) {
@@ -84,7 +84,7 @@ func TestGenerationOfAPythonNode(t *testing.T) {
 			if c.image == "" {
 				c.image = custom
 			}
-			g := krt.PythonGeneration(bundle, "src/n/main.py", c.image)
+			g := usercode.PythonGeneration(bundle, "src/n/main.py", c.image)
 			require.Equal(t, c.dicts, g.Dicts, g.Why)
 			require.Contains(t, g.Why, c.why)
 		})
@@ -96,6 +96,6 @@ func FuzzPythonGeneration(f *testing.F) {
 	f.Add("from .. import x as y, z\nimport a.b\ndef handler(\nctx,\n**data):\n  \"\"\"x\"\"\"\n  return f'{data}'", "a/b@c")
 	f.Fuzz(func(t *testing.T, code, image string) {
 		bundle := fstest.MapFS{"src/main.py": {Data: []byte(code)}, "src/a.py": {Data: []byte(code)}}
-		require.NotEmpty(t, krt.PythonGeneration(bundle, "src/main.py", image).Why)
+		require.NotEmpty(t, usercode.PythonGeneration(bundle, "src/main.py", image).Why)
 	})
 }

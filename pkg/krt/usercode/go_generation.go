@@ -1,14 +1,11 @@
-package krt
+package usercode
 
 import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"regexp"
-	"runtime/debug"
-	"slices"
 	"strings"
 )
 
@@ -29,32 +26,13 @@ func GoGeneration(bundle fs.FS, folder string) Generation {
 	return g
 }
 
-// InTurn tells whether node n is a Go node of the original's module, which handles one
-// message at a time unless its workers say more. Of one that is built from an import path
-// (ko://) it is not known.
-func (b *Bundle) InTurn(n Node) bool { return b.inTurn[n.Name] }
-
-// inTurn is what InTurn says of a node of that kind.
-func inTurn(root *os.Root, n Node, kind Kind) (found bool) {
-	switch kind {
-	case KindGoSource:
-		walkOriginalGo(root.FS(), goFolder(n), func(string, []byte) bool {
-			found = true
-			return true
-		})
-	case KindGoBinary:
-		info, err := buildInfo(root, n.Src)
-		return err == nil && slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return kreModulePattern.MatchString(d.Path) })
-	}
+// UsesOriginal tells whether a Go file in or below folder of bundle imports the original's module.
+func UsesOriginal(bundle fs.FS, folder string) (found bool) {
+	walkOriginalGo(bundle, folder, func(string, []byte) bool {
+		found = true
+		return true
+	})
 	return found
-}
-
-// goFolder is the folder of a Go node's sources.
-func goFolder(n Node) string {
-	if path.Ext(n.Src) == ".go" {
-		return path.Dir(n.Src)
-	}
-	return n.Src
 }
 
 const (
@@ -104,7 +82,7 @@ func (w *goWalk) file(name string, entry fs.DirEntry) bool {
 	if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !entry.Type().IsRegular() {
 		return true
 	}
-	text, err := readFileAtMost(w.bundle, name)
+	text, err := Read(w.bundle, name)
 	if err == nil && originalPattern.Match(text) && w.visit(name, text) {
 		return false
 	}

@@ -1,15 +1,12 @@
-package krt
+package usercode
 
 import (
 	"cmp"
-	"io"
 	"io/fs"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
 // Generation says what the handler of a node exchanges.
@@ -27,35 +24,6 @@ func (g Generation) String() string {
 		return "exchanges dicts, as runners up to 1.22 (Go: 1.8) did: " + g.Why
 	}
 	return "exchanges messages: " + g.Why
-}
-
-// Generation returns that of the bundle's node n, and false for one whose code shows none.
-func (b *Bundle) Generation(n Node) (g Generation, ok bool) {
-	switch b.Kind(n) {
-	case KindPython:
-		return PythonGeneration(b.FS(), n.Src, n.Image), true
-	case KindGoSource:
-		g = GoGeneration(b.FS(), goFolder(n))
-		return g, g.Dicts
-	}
-	return Generation{}, false
-}
-
-// ManifestIn returns what can be read of the manifest in bundle; it is empty if there is none.
-func ManifestIn(bundle fs.FS) *Manifest {
-	for _, name := range archive.ManifestNames() {
-		file, err := bundle.Open(name)
-		if err != nil {
-			continue
-		}
-		text, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
-		_ = file.Close()
-		if m, _ := Parse(name, text); err == nil && m != nil {
-			return m
-		}
-		break
-	}
-	return &Manifest{}
 }
 
 const (

@@ -1,9 +1,8 @@
-package krt
+package usercode
 
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -36,7 +35,7 @@ func nodeModules(bundle fs.FS, src string) []*pyModule {
 	queue, size := []string{path.Clean(src)}, 0
 	queued := map[string]bool{queue[0]: true}
 	for ; len(queue) > 0 && len(modules) < maxModules && size < maxNodeCode; queue = queue[1:] {
-		text, err := readFileAtMost(bundle, queue[0])
+		text, err := Read(bundle, queue[0])
 		if err != nil {
 			continue // what cannot be read shows nothing
 		}
@@ -52,16 +51,6 @@ func nodeModules(bundle fs.FS, src string) []*pyModule {
 		})
 	}
 	return modules
-}
-
-// readFileAtMost reads what is looked at of a file of code.
-func readFileAtMost(bundle fs.FS, name string) ([]byte, error) {
-	file, err := bundle.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read from
-	return io.ReadAll(io.LimitReader(file, maxCode))
 }
 
 // imports calls add for the files that the module's imports may stand for, in folder root or, of

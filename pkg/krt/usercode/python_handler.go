@@ -1,4 +1,4 @@
-package krt
+package usercode
 
 import (
 	"bytes"

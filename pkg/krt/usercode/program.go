@@ -1,0 +1,58 @@
+package usercode
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
+)
+
+// IsProgram tells whether src begins like a program for Linux.
+func IsProgram(root *os.Root, src string) bool {
+	magic, err := untrusted.ReadFile(root.FS(), src, 4)
+	return err == nil && string(magic) == "\x7fELF"
+}
+
+// LinkedRunner returns the path and version of the original's runner that a program is
+// linked with; "" if it is not, or does not say so.
+func LinkedRunner(root *os.Root, src string) string {
+	info, err := buildInfo(root, src)
+	if err != nil {
+		return "" // no Go program, or one without build info: it may still be a runner
+	}
+	if slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return d.Path == runnerModule }) {
+		return ""
+	}
+	for _, dependency := range info.Deps {
+		if kreModulePattern.MatchString(dependency.Path) {
+			return dependency.Path + " " + dependency.Version
+		}
+	}
+	return ""
+}
+
+// buildInfo reads what a Go program says of itself. The standard library does not promise to
+// survive every hostile file.
+func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error) {
+	file, err := root.Open(src)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	defer func() {
+		if p := recover(); p != nil {
+			info, err = nil, errors.New("no readable program")
+		}
+	}()
+	return buildinfo.Read(file)
+}
+
+// LinkedWithOriginal tells whether a Go program is linked with a module of the original's runner, the
+// original itself or what stands in for it.
+func LinkedWithOriginal(root *os.Root, src string) bool {
+	info, err := buildInfo(root, src)
+	return err == nil && slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return kreModulePattern.MatchString(d.Path) })
+}
