@@ -243,14 +243,15 @@ func TestALongTraceStateIsDropped(t *testing.T) {
 	states := make(chan string, 1)
 	f.serve(f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
 		status, out := f.says("a", false)(ctx, in)
-		out.TraceState = strings.Repeat("k=v,", 1000)
+		out.Trace.State = strings.Repeat("k=v,", 1000)
 		return status, out
 	}), node(t, "b", func(ctx context.Context, in *event.Event) (int, *event.Event) {
-		states <- in.TraceState
+		states <- in.Trace.State
 		return f.says("b", true)(ctx, in)
 	})), quick())
 	for _, state := range []string{strings.Repeat("k=v,", 150), strings.Repeat("k=v,", 5000)} {
-		got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text": "x"}`, "Content-Type", "application/json", "Tracestate", state)
+		got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text": "x"}`, "Content-Type", "application/json",
+			"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tracestate", state)
 		require.Equal(t, http.StatusOK, got.status, got.body)
 		require.Empty(t, <-states)
 	}

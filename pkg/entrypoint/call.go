@@ -61,9 +61,6 @@ type answer struct {
 func (k ticket) start(in inbound, deadline time.Time, async bool) *request {
 	e := k.entry
 	id, token := e.sealer.seal(deadline)
-	if len(in.traceState) > event.MaxTraceState {
-		in.traceState = ""
-	}
 	r := &request{ticket: k, id: id, answer: make(chan answer, 1), deadline: deadline, async: async}
 	r.parties.Store(2)
 	r.progress.begin(deadline, async)
@@ -78,8 +75,7 @@ func (k ticket) start(in inbound, deadline time.Time, async bool) *request {
 		Deadline:      deadline,
 		Replied:       async,
 		ReplyToken:    token,
-		TraceParent:   event.NextSpan(in.traceParent),
-		TraceState:    in.traceState,
+		Trace:         event.NewTrace(in.traceParent, in.traceState),
 	}}
 	r.work, r.cancel = context.WithCancelCause(e.base)
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })

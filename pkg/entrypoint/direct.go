@@ -84,6 +84,7 @@ func (d *direct) Deliver(ctx context.Context, first *Parcel, progress *Progress)
 		next.Event.CorrelationID = first.Event.CorrelationID
 		next.Event.Workflow = first.Event.Workflow
 		next.Event.ReplyToken = first.Event.ReplyToken
+		next.Event.Trace = first.Event.Trace
 		p = *next
 	}
 	return &p, nil

@@ -183,7 +183,7 @@ func request(text string) *event.Event {
 	return &event.Event{
 		ID: "e1", Source: "/krt/ns/v1/entrypoint", Type: event.TypeMessage, Message: "google.protobuf.StringValue",
 		CorrelationID: "c1", Workflow: "wf", ReplyToken: "token", Data: data,
-		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Trace: event.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 	}
 }
 

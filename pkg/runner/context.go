@@ -28,7 +28,7 @@ type HandlerContext struct {
 	DB *DB
 
 	node   *node
-	parent context.Context // of the HTTP request; of the process in init
+	parent context.Context // of the HTTP request, with its trace context; of the process in init
 	in     *event.Event    // nil in init
 	conn   readDeadline    // nil in init
 	over   chan struct{}   // closed when the node's own timeout ends; nil: it has none
@@ -47,7 +47,6 @@ type HandlerContext struct {
 	limit     time.Time    // when the node's own timeout ends; zero until begin, or none
 	timer     *time.Timer  // closes over at limit
 	detached  bool         // no caller waits any more
-	trace     string
 	replied   bool
 	earlyExit bool
 }
@@ -171,7 +170,7 @@ func (c *HandlerContext) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx == nil { // made on first use: its timer would be a cost for every call
-		c.ctx = newCallContext(context.WithValue(c.parent, traceKey{}, c.traceParent()), c.until())
+		c.ctx = newCallContext(c.parent, c.until())
 	}
 	return c.ctx
 }
@@ -206,30 +205,15 @@ func (c *HandlerContext) Node() string { return c.node.name }
 // Version returns the version's name.
 func (c *HandlerContext) Version() string { return c.node.version }
 
-// TraceParent returns the W3C traceparent of this step, for requests that the
-// handler makes elsewhere; "" in init. [TraceParent] finds it in a context.
-func (c *HandlerContext) TraceParent() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.traceParent()
-}
+// TraceParent returns the W3C traceparent that the handler's own spans, and the
+// requests it sends elsewhere, are to continue; "" if the request is not traced, and
+// in init. It is valid unless it is "". The function [TraceParent] returns it from a
+// context.
+func (c *HandlerContext) TraceParent() string { return TraceParent(c.parent) }
 
-// traceParent is TraceParent for who holds c.mu.
-func (c *HandlerContext) traceParent() string {
-	if c.trace == "" && c.in != nil {
-		c.trace = event.NextSpan(c.in.TraceParent)
-	}
-	return c.trace
-}
-
-type traceKey struct{}
-
-// TraceParent returns the W3C traceparent of the step that ctx, or a parent of
-// it, was made for by [HandlerContext.Context]; "" if there is none.
-func TraceParent(ctx context.Context) string {
-	trace, _ := ctx.Value(traceKey{}).(string)
-	return trace
-}
+// TraceParent returns the W3C traceparent in ctx, which [HandlerContext.Context], or
+// a context made from it, carries; "" if there is none.
+func TraceParent(ctx context.Context) string { return event.ContextTrace(ctx).Parent }
 
 // markReplied notes that the caller has its answer; false if that was so.
 func (c *HandlerContext) markReplied() bool {

@@ -47,14 +47,13 @@ func TestCallsKnowThemselves(t *testing.T) {
 		equal(t, "trace in context", runner.TraceParent(ctx.Context()), ctx.TraceParent())
 		deadline, ok := ctx.Context().Deadline()
 		equal(t, "deadline", ok && time.Until(deadline) < time.Hour, true)
-		ctx.Set("trace", ctx.TraceParent())
 		ctx.Logger.Infof("%d%%", 50)
 		ctx.Logger.Warn("100%s")
 		ctx.Logger.Debug("not shown")
 		return value(ctx.TraceParent()), nil
 	})
-	a := r.post(t, message(""))
-	equal(t, "trace", stringOf(t, a.event), a.event.TraceParent)
+	in := message("")
+	equal(t, "trace", stringOf(t, r.post(t, in).event), in.Trace.Parent)
 	contains(t, "log", r.log.String(), "level=INFO msg=50% node=model workflow=flow correlationid=c1")
 	contains(t, "log", r.log.String(), "level=WARN msg=100%s node=model")
 }

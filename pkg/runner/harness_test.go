@@ -132,8 +132,8 @@ func message(text string) *event.Event {
 	return &event.Event{
 		ID: "1", Source: event.Source("ns", "v1", "entrypoint"), Type: event.TypeMessage,
 		Message: name, Data: data, CorrelationID: "c1", Workflow: "flow", ReplyToken: "token",
-		Deadline:    time.Now().Add(time.Minute),
-		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", TraceState: "a=b",
+		Deadline: time.Now().Add(time.Minute),
+		Trace:    event.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", State: "a=b"},
 	}
 }
 

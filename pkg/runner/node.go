@@ -159,7 +159,6 @@ func (n *node) answer(c *HandlerContext, typ string, out Output) (*event.Event, 
 			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", out.Message, size, n.maxMessageBytes)}
 	}
 	next := c.in.Next(n.source, typ, out.Message, out.Data)
-	next.TraceParent = c.TraceParent()
 	c.stamp(next)
 	return next, nil
 }
@@ -178,7 +177,6 @@ func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	}
 	f.Type = typeOf(err)
 	out := c.in.Fail(n.source, f)
-	out.TraceParent = c.TraceParent()
 	c.stamp(out)
 	return out
 }

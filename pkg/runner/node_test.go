@@ -39,9 +39,7 @@ func TestNextEvent(t *testing.T) {
 	equal(t, "workflow", a.event.Workflow, "flow")
 	equal(t, "reply token", a.event.ReplyToken, "token")
 	equal(t, "deadline", a.event.Deadline.Equal(in.Deadline), true)
-	equal(t, "trace state", a.event.TraceState, in.TraceState)
-	equal(t, "trace", a.event.TraceParent[:36], in.TraceParent[:36])
-	equal(t, "span is new", a.event.TraceParent == in.TraceParent, false)
+	equal(t, "trace", a.event.Trace, in.Trace)
 	equal(t, "content length", a.header.Get("Content-Length"), fmt.Sprint(len(a.event.Data)))
 }
 

@@ -92,6 +92,7 @@ func (r *replies) try(ctx context.Context, e *event.Event) (status int, err erro
 		return 0, err
 	}
 	e.WriteHeader(req.Header)
+	event.ContextTrace(ctx).WriteHeader(req.Header)
 	res, err := r.client.Do(req)
 	if err != nil {
 		return 0, err

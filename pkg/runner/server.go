@@ -115,7 +115,8 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		answerNothing(w)
 		return
 	}
-	c := s.node.newContext(r.Context(), in)
+	trace := in.Trace.Via(event.RequestTrace(r.Header))
+	c := s.node.newContext(event.ContextWithTrace(r.Context(), trace), in)
 	c.conn, _ = w.(readDeadline)
 	out, buffer, err := s.node.process(c)
 	switch {

@@ -55,8 +55,7 @@ func (h *header) refresh(message string) bool {
 	e := event.Event{
 		ID: id, Source: event.Source("local", "bench-v1", "entrypoint"), Type: event.TypeMessage, Message: message,
 		CorrelationID: id, Workflow: "flow-0", Deadline: h.made.Add(30 * time.Second),
-		ReplyToken:  strings.Repeat("t", 91), // as long as one with a loopback address
-		TraceParent: event.NextSpan(""),
+		ReplyToken: strings.Repeat("t", 91), // as long as one with a loopback address
 	}
 	h.head = http.Header{}
 	e.WriteHeader(h.head)

@@ -60,9 +60,9 @@ type Event struct {
 	Replied bool
 	// ReplyToken authorises whoever holds the event to answer the request.
 	ReplyToken string
-	// TraceParent and TraceState are the W3C trace context of the step.
-	TraceParent string
-	TraceState  string
+	// Trace is the trace context in which the workflow was started, which all events
+	// of a request have; that of the HTTP request that brings one is in its headers.
+	Trace Trace
 	// Data is the message's own bytes, never re-encoded on the way.
 	Data []byte
 }

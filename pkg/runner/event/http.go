@@ -21,9 +21,6 @@ const (
 	maxAttributeBytes = 2048
 	// maxQuoted bounds what an error repeats of an attribute, in bytes.
 	maxQuoted = 64
-	// MaxTraceState is the longest trace state that is passed on, in bytes: what
-	// W3C Trace Context (3.3.1.5) asks for. A longer one is dropped as a whole.
-	MaxTraceState = 512
 )
 
 // Header names of the attributes, in net/http's canonical form.
@@ -42,6 +39,12 @@ const (
 	headerTraceParent   = "Ce-Traceparent"
 	headerTraceState    = "Ce-Tracestate"
 	headerContentType   = "Content-Type"
+)
+
+// Header names of the trace context of one HTTP request.
+const (
+	headerHopParent = "Traceparent"
+	headerHopState  = "Tracestate"
 )
 
 // ErrNoEvent is returned for headers that bear no CloudEvent in binary mode:
@@ -81,8 +84,8 @@ func (e *Event) WriteHeader(h http.Header) {
 		set(headerReplied, "1")
 	}
 	set(headerReplyToken, e.ReplyToken)
-	set(headerTraceParent, e.TraceParent)
-	set(headerTraceState, e.TraceState)
+	set(headerTraceParent, e.Trace.Parent)
+	set(headerTraceState, e.Trace.State)
 }
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left
@@ -98,9 +101,8 @@ func ReadHeader(h http.Header) (*Event, error) {
 		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip.Text(version, maxQuoted), specVersion)
 	}
 	e := &Event{
-		Replied:     get(h, headerReplied) == "1",
-		TraceParent: traceOf(h, headerTraceParent),
-		TraceState:  traceOf(h, headerTraceState),
+		Replied: get(h, headerReplied) == "1",
+		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
 	}
 	for _, a := range [...]struct {
 		header   string
@@ -166,14 +168,14 @@ func get(h http.Header, canonical string) string {
 	return ""
 }
 
-// traceOf is a part of the trace context, empty when it cannot be used.
-func traceOf(h http.Header, canonical string) string {
+// traceAttribute is an attribute of the trace context, empty when it cannot be read.
+func traceAttribute(h http.Header, canonical string) string {
 	value := get(h, canonical)
 	if len(value) > maxAttributeBytes {
 		return ""
 	}
 	decoded, err := decode(value)
-	if err != nil || len(decoded) > MaxTraceState {
+	if err != nil {
 		return ""
 	}
 	return decoded

@@ -1,34 +1,137 @@
 package event
 
 import (
-	"encoding/binary"
-	"encoding/hex"
-	"math/rand/v2"
+	"context"
+	"net/http"
 	"strings"
 )
 
-// NextSpan returns the W3C traceparent of a child of parent: the same trace, a
-// new span. A parent that is absent or malformed begins a new, unsampled trace
-// (W3C Trace Context, 3.2).
-func NextSpan(parent string) string {
-	b := make([]byte, 0, 55)
-	if !validTraceParent(parent) {
-		b = appendRandomHex(append(b, "00-"...), 2)
-		b = appendRandomHex(append(b, '-'), 1)
-		return string(append(b, "-00"...))
-	}
-	b = appendRandomHex(append(b, parent[:36]...), 1)
-	return string(append(b, parent[52:55]...))
+// MaxTraceState is the longest tracestate that is passed on, in bytes: what W3C
+// Trace Context (3.3.1.5) asks for. A longer one is dropped as a whole.
+const MaxTraceState = 512
+
+// traceParentLength is the length of a traceparent of version 00:
+// 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.
+const traceParentLength = 55
+
+// Trace is a W3C trace context: a span of a trace and what tracing systems add to
+// it. The zero Trace stands for none.
+//
+// Two of them travel with an event. The HTTP headers traceparent and tracestate
+// are of this one request, and proxies on its way may put their own spans there.
+// The attributes of the same names ([Event.Trace]) hold the span in which the
+// workflow was started (CloudEvents, extension Distributed Tracing) and stay the
+// same from step to step.
+type Trace struct {
+	// Parent is the traceparent, which is valid unless it is empty.
+	Parent string
+	// State is the tracestate; it may be empty.
+	State string
 }
 
-// validTraceParent checks version 00's form: 00-<32 hex>-<16 hex>-<2 hex>.
+// NewTrace returns the trace context of a traceparent and a tracestate, zero if
+// the traceparent is not valid (W3C Trace Context, 3.2): nothing is made up, and
+// no request fails for it. A traceparent of a version above 00 is read as far as
+// 00 goes, and becomes one of version 00. A tracestate is left out if it is longer
+// than [MaxTraceState] or not printable ASCII.
+func NewTrace(parent, state string) Trace {
+	if !validTraceParent(parent) {
+		return Trace{}
+	}
+	if parent[:2] != "00" {
+		parent = knownTraceParent(parent)
+	}
+	if state = strings.Trim(state, " \t"); len(state) > MaxTraceState || !printable(state) {
+		state = ""
+	}
+	return Trace{Parent: parent, State: state}
+}
+
+// TraceOf returns the trace context in the values of a request's headers, or
+// gRPC metadata, traceparent and tracestate. Of several traceparents none is
+// valid; several tracestates are one list.
+func TraceOf(parents, states []string) Trace {
+	if len(parents) != 1 {
+		return Trace{}
+	}
+	return NewTrace(strings.Trim(parents[0], " \t"), strings.Join(states, ","))
+}
+
+// RequestTrace returns the trace context in the headers of an HTTP request, the
+// attributes of an event in it left aside.
+func RequestTrace(h http.Header) Trace { return TraceOf(h[headerHopParent], h[headerHopState]) }
+
+// Via returns the trace context that whoever receives the event of trace context t
+// goes on with: hop, of the HTTP request that brought the event, if that is of the
+// same trace or the event has none; else t, because whatever set the request's
+// headers knows nothing of the event.
+func (t Trace) Via(hop Trace) Trace {
+	if hop.Parent != "" && (t.Parent == "" || hop.ID() == t.ID()) {
+		return hop
+	}
+	return t
+}
+
+// ID returns the trace id, 32 hex digits; "" of the zero Trace.
+func (t Trace) ID() string {
+	if t.Parent == "" {
+		return ""
+	}
+	return t.Parent[3:35]
+}
+
+// WriteHeader sets t as the headers of an HTTP request on h; the zero Trace sets
+// nothing.
+func (t Trace) WriteHeader(h http.Header) {
+	if t.Parent == "" {
+		return
+	}
+	h[headerHopParent] = []string{t.Parent}
+	if t.State != "" {
+		h[headerHopState] = []string{t.State}
+	}
+}
+
+type traceKey struct{}
+
+// ContextWithTrace returns a copy of ctx that carries t; ctx itself if t is zero.
+func ContextWithTrace(ctx context.Context, t Trace) context.Context {
+	if t.Parent == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// ContextTrace returns the trace context that ctx carries, zero if it carries none.
+func ContextTrace(ctx context.Context) Trace {
+	t, _ := ctx.Value(traceKey{}).(Trace)
+	return t
+}
+
+// validTraceParent checks the form of a traceparent: of version 00 exactly, of
+// another as far as version 00 goes (W3C Trace Context, 4.3). Version ff is invalid.
 func validTraceParent(s string) bool {
-	if len(s) != 55 || s[0] != '0' || s[1] != '0' || s[2] != '-' || s[35] != '-' || s[52] != '-' {
+	if len(s) < traceParentLength || s[2] != '-' || s[35] != '-' || s[52] != '-' {
 		return false
 	}
-	trace, span := s[3:35], s[36:52]
-	return lowerHex(trace) && lowerHex(span) && lowerHex(s[53:]) &&
-		strings.Trim(trace, "0") != "" && strings.Trim(span, "0") != ""
+	version, trace, span, flags := s[:2], s[3:35], s[36:52], s[53:traceParentLength]
+	if !lowerHex(version) || !lowerHex(trace) || !lowerHex(span) || !lowerHex(flags) {
+		return false
+	}
+	if version == "ff" || strings.Trim(trace, "0") == "" || strings.Trim(span, "0") == "" {
+		return false
+	}
+	return len(s) == traceParentLength || version != "00" && s[traceParentLength] == '-'
+}
+
+// knownTraceParent returns a valid traceparent of a later version as one of
+// version 00, whose only flag is sampled.
+func knownTraceParent(s string) string {
+	flags := "-00"
+	if strings.IndexByte("13579bdf", s[traceParentLength-1]) >= 0 {
+		flags = "-01"
+	}
+	return "00" + s[2:52] + flags
 }
 
 func lowerHex(s string) bool {
@@ -40,13 +143,11 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// appendRandomHex appends words × 8 random bytes in hex to b. Trace ids need no
-// secrecy.
-func appendRandomHex(b []byte, words int) []byte {
-	for range words {
-		var raw [8]byte
-		binary.NativeEndian.PutUint64(raw[:], rand.Uint64())
-		b = hex.AppendEncode(b, raw[:])
+func printable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
 	}
-	return b
+	return true
 }

@@ -32,6 +32,9 @@ import (
 // DefaultWorkflow is the workflow of calls unless [Workflow] says another.
 const DefaultWorkflow = "workflow"
 
+// TraceParent is the W3C traceparent of every call: what ctx.TraceParent returns.
+const TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 // Option changes what a node under test runs in.
 type Option func(*settings)
 
@@ -154,7 +157,7 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 	in := &event.Event{
 		ID: id, CorrelationID: id, Source: event.Source("local", "test", "entrypoint"), Type: event.TypeMessage,
 		Message: name, Data: data, Workflow: r.settings.workflow, ReplyToken: "token",
-		Deadline: time.Now().Add(r.settings.timeout), TraceParent: event.NextSpan(""),
+		Deadline: time.Now().Add(r.settings.timeout), Trace: event.Trace{Parent: TraceParent},
 	}
 	out := &Result{t: r.t}
 	if err := r.post(ctx, in, out); err != nil && ctx.Err() == nil {
@@ -175,6 +178,7 @@ func (r *Runner) post(ctx context.Context, in *event.Event, out *Result) error {
 		return err
 	}
 	in.WriteHeader(req.Header)
+	in.Trace.WriteHeader(req.Header)
 	res, err := r.client.Do(req)
 	if err != nil {
 		return err

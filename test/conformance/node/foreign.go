@@ -114,7 +114,6 @@ func (f *Foreign) answer(w http.ResponseWriter, in *event.Event, m proto.Message
 		return
 	}
 	out := in.Next(f.Source, event.TypeMessage, message, data)
-	out.TraceParent = event.NextSpan(in.TraceParent)
 	out.WriteHeader(w.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	_, _ = w.Write(data)

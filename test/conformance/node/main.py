@@ -80,7 +80,7 @@ def following(ctx, request):
     if request.id:
         visit = request.visits.add(
             node=ctx.node, version=ctx.version, workflow=ctx.workflow,
-            request_id=ctx.request_id, trace_parent=ctx.trace_parent,
+            request_id=ctx.request_id, trace_parent=ctx.traceparent,
         )
         if ctx.deadline is not None:
             at = Timestamp()

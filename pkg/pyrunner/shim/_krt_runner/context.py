@@ -108,9 +108,9 @@ class Context(Older):
         return self._node.version
 
     @property
-    def trace_parent(self):
-        """W3C traceparent of this step, for requests made elsewhere."""
-        return "" if self._call is None else self._call.trace_parent
+    def traceparent(self):
+        """W3C traceparent that the handler's own spans and requests continue; empty if the request is not traced, and in init."""
+        return "" if self._call is None else self._call.traceparent
 
     @property
     def deadline(self):
@@ -144,7 +144,7 @@ class Shared(Context):
 class Call:
     """One request, as the front sent it."""
 
-    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "workflow", "correlation_id", "trace_parent",
+    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "workflow", "correlation_id", "traceparent",
                  "message", "data")
 
     def __init__(self, channel, sequence, payload):
@@ -157,7 +157,7 @@ class Call:
         at += workflow
         self.correlation_id = payload[at:at + correlation].decode()
         at += correlation
-        self.trace_parent = payload[at:at + trace].decode()
+        self.traceparent = payload[at:at + trace].decode()
         at += trace
         self.message = payload[at:at + message].decode()
         self.data = payload[at + message:]

@@ -22,6 +22,9 @@ from _krt_runner import logs, saves, store
 from _krt_runner import context as real
 from krt._store import Store
 
+# The W3C traceparent of every call: what ctx.traceparent is.
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 class _Node:
     def __init__(self, base_path, workflow, logger):
@@ -46,7 +49,8 @@ class _Call:
     def __init__(self, workflow):
         self.deadline_ns = 0
         self.workflow = workflow
-        self.correlation_id = self.trace_parent = ""
+        self.correlation_id = ""
+        self.traceparent = TRACEPARENT
 
     def reply(self, name, data):
         pass
