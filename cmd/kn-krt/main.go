@@ -11,13 +11,14 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/cli/term"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for an orderly end; a second one ends the program.
 	context.AfterFunc(ctx, stop)
-	code := cli.Main(ctx, os.Args, cli.Streams{
+	code := cli.Main(ctx, os.Args, term.Streams{
 		In:  os.Stdin,
 		Out: os.Stdout,
 		Err: os.Stderr,

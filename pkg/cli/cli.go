@@ -1,56 +1,33 @@
-// Package cli is the command line of kn-krt: one file per verb over the
-// packages that do the work. A verb is an options struct, a run function and
-// injected streams; nothing here touches the process's own streams.
+// Package cli is the command line of kn-krt: the root command, over the rooms below
+// it that hold the verbs. A verb is an options struct, a run function and injected
+// streams; nothing here touches the process's own streams.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-)
+	"github.com/spf13/pflag"
 
-// Exit codes of the program, named in the root command's help.
-const (
-	// ExitOK says that all went well.
-	ExitOK = 0
-	// ExitFailed says that the verb failed or found what it looked at invalid.
-	ExitFailed = 1
-	// ExitUsage says that the command line itself is wrong; nothing was done.
-	ExitUsage = 2
-	// ExitNotFound says that there is no version, or part of one, of the name given.
-	ExitNotFound = 3
-	// ExitCluster says that the cluster cannot be reached or used: no kubeconfig, no
-	// answer, no rights, no kn-krt on it.
-	ExitCluster = 4
-	// ExitWait says that what was asked for was recorded, but waiting for it failed
-	// or took too long.
-	ExitWait = 5
-	// ExitInterrupted says that a signal ended the verb before it was done
-	// (128 + SIGINT, as shells count).
-	ExitInterrupted = 130
+	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/doctor"
+	"krt.dev/kn-krt/pkg/cli/local"
+	"krt.dev/kn-krt/pkg/cli/remote"
+	"krt.dev/kn-krt/pkg/cli/term"
 )
-
-// Streams are a command's input and outputs.
-type Streams struct {
-	// In is read by verbs that take "-" for a file.
-	In io.Reader
-	// Out takes results, Err takes progress and errors.
-	Out, Err io.Writer
-	// TTY says that Out is a terminal on which colour may be used.
-	TTY bool
-}
 
 // Main runs the command line args, whose first element is the program's own
 // name as the caller spelled it, and returns the exit code. Cancelling ctx
 // interrupts the verb. An error is printed once, as "Error: …", to s.Err.
-func Main(ctx context.Context, args []string, s Streams) int {
+func Main(ctx context.Context, args []string, s term.Streams) int {
 	if len(args) == 0 {
 		args = []string{"kn-krt"}
 	}
@@ -60,7 +37,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	}
 	root := newRootCommand(displayName(args[0]), s)
 	root.SetArgs(words)
-	return exit(ctx, s.Err, root.ExecuteContext(ctx))
+	return term.Exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
 
 // completeProgram is the name by which kubectl starts a plugin to ask it for
@@ -116,7 +93,7 @@ const (
 	groupLocal   = "local"
 )
 
-func newRootCommand(name string, s Streams) *cobra.Command {
+func newRootCommand(name string, s term.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kn-krt",
 		Short:         "Run AI versions described by KRT V1",
@@ -137,16 +114,15 @@ func newRootCommand(name string, s Streams) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(cmd, "%w", err)
+		return term.UsageError(cmd, "%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2
-	clusterFlags(root)
+	remote.Flags(root)
 	root.AddGroup(&cobra.Group{ID: groupCluster, Title: "On a cluster:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
-	for _, verb := range clusterVerbs() {
-		addVerb(root, verb(s), groupCluster)
+	for _, cmd := range append(remote.Commands(s), doctor.NewCommand(s), call.NewCommand(s, remote.Versions{})) {
+		addVerb(root, cmd, groupCluster)
 	}
-	for _, verb := range verbs() {
-		cmd := verb(s)
+	for _, cmd := range slices.Concat(bundle.Commands(s), local.Commands(s), []*cobra.Command{newKrtCommand(s), newVersionCommand(s)}) {
 		addVerb(root, cmd, groupLocal)
 		withoutGlobalFlags(cmd)
 	}
@@ -172,51 +148,9 @@ func typed(cmd *cobra.Command, program string) {
 func withoutGlobalFlags(cmd *cobra.Command) {
 	help := cmd.HelpFunc()
 	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		for _, name := range globalFlags() {
-			_ = cmd.Root().PersistentFlags().MarkHidden(name) // the root has them all
-		}
+		cmd.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 		help(cmd, args)
 	})
-}
-
-// clusterVerbs lists what the program can do with versions on a cluster.
-func clusterVerbs() []func(Streams) *cobra.Command {
-	return []func(Streams) *cobra.Command{
-		newConfigCommand,
-		newCreateCommand,
-		newDeleteCommand,
-		newDescribeCommand,
-		newDoctorCommand,
-		newEventsCommand,
-		newGraphCommand,
-		newInvokeCommand,
-		newListCommand,
-		newLogsCommand,
-		newPublishCommand,
-		newRenderCommand,
-		newRestartCommand,
-		newRollbackCommand,
-		newStartCommand,
-		newStopCommand,
-		newUnpublishCommand,
-		newWaitCommand,
-	}
-}
-
-// verbs lists what the program can do without a cluster.
-func verbs() []func(Streams) *cobra.Command {
-	return []func(Streams) *cobra.Command{
-		newGenerateCommand,
-		newInitCommand,
-		newKrtCommand,
-		newPackCommand,
-		newRunCommand,
-		newRunnerCommand,
-		newTestCommand,
-		newUnpackCommand,
-		newValidateCommand,
-		newVersionCommand,
-	}
 }
 
 func unknownVerb(cmd *cobra.Command, verb string) error {
@@ -224,5 +158,5 @@ func unknownVerb(cmd *cobra.Command, verb string) error {
 	if near := cmd.SuggestionsFor(verb); len(near) > 0 {
 		text += fmt.Sprintf("; did you mean %q?", near[0])
 	}
-	return usageError(cmd, "%w", errors.New(text))
+	return term.UsageError(cmd, "%w", errors.New(text))
 }

@@ -2,15 +2,14 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/cli/term"
 )
 
 func TestDisplayName(t *testing.T) {
@@ -34,6 +33,19 @@ func TestDisplayName(t *testing.T) {
 	}
 }
 
+// krtResult is what a run of the program left behind.
+type krtResult struct {
+	code     int
+	out, err string
+}
+
+// runKrt runs the command line.
+func runKrt(ctx context.Context, args ...string) krtResult {
+	var out, errs strings.Builder
+	code := Main(ctx, append([]string{"kn-krt"}, args...), term.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	return krtResult{code: code, out: out.String(), err: errs.String()}
+}
+
 func TestUsageErrors(t *testing.T) {
 	tests := map[string]struct {
 		args []string
@@ -49,62 +61,25 @@ func TestUsageErrors(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, krtResult{code: ExitUsage, err: test.err}, runKrt(t.Context(), "", test.args...))
+			require.Equal(t, krtResult{code: term.ExitUsage, err: test.err}, runKrt(t.Context(), test.args...))
 		})
 	}
 }
 
 func TestHelpBearsTheTypedName(t *testing.T) {
 	var out strings.Builder
-	code := Main(t.Context(), []string{"kubectl-krt", "invoke", "-h"}, Streams{Out: &out, Err: &out})
-	require.Equal(t, ExitOK, code)
+	code := Main(t.Context(), []string{"kubectl-krt", "invoke", "-h"}, term.Streams{Out: &out, Err: &out})
+	require.Equal(t, term.ExitOK, code)
 	require.Contains(t, out.String(), "kubectl krt invoke greet -d")
 	require.NotContains(t, out.String(), "kn-krt")
 }
 
 func TestEveryVerbHasHelp(t *testing.T) {
-	for _, cmd := range newRootCommand("kn-krt", Streams{}).Commands() {
+	for _, cmd := range newRootCommand("kn-krt", term.Streams{}).Commands() {
 		if cmd.Hidden {
 			continue
 		}
 		require.NotEmptyf(t, cmd.Short, "%s: no short help", cmd.Name())
 		require.NotEmptyf(t, cmd.Example, "%s: no example", cmd.Name())
-	}
-}
-
-func TestExit(t *testing.T) {
-	cmd := &cobra.Command{Use: "krt"}
-	tests := map[string]struct {
-		ctx  context.Context
-		err  error
-		code int
-		text string
-	}{
-		"fine":               {t.Context(), nil, ExitOK, ""},
-		"failed":             {t.Context(), errors.New("cannot go on"), ExitFailed, "Error: cannot go on\n"},
-		"hint":               {t.Context(), withHint(errors.New("cannot go on"), "Go %s.", "back"), ExitFailed, "Error: cannot go on\nGo back.\n"},
-		"hint below context": {t.Context(), fmt.Errorf("cannot walk: %w", withHint(errors.New("wall"), "Turn.")), ExitFailed, "Error: cannot walk: wall\nTurn.\n"},
-		"usage":              {t.Context(), usageError(cmd, "no"), ExitUsage, "Error: no\nRun 'krt --help' for usage.\n"},
-		"told":               {t.Context(), told(errInvalid), ExitFailed, ""},
-		"interrupted":        {canceled(t), fmt.Errorf("cannot wait: %w", context.Canceled), ExitInterrupted, "Interrupted.\n"},
-		"cancelled by other": {t.Context(), context.Canceled, ExitFailed, "Error: context canceled\n"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
-			require.Equal(t, test.code, exit(test.ctx, &out, test.err))
-			require.Equal(t, test.text, out.String())
-		})
-	}
-}
-
-func TestCount(t *testing.T) {
-	tests := map[string]string{
-		count(0, "error"):   "0 errors",
-		count(1, "warning"): "1 warning",
-		count(2, "entry"):   "2 entries",
-	}
-	for got, want := range tests {
-		require.Equal(t, want, got)
 	}
 }

@@ -1,29 +1,28 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/remote"
+	"krt.dev/kn-krt/pkg/cli/term"
 )
 
 // kliVersionVerbs are what the original's command line, kli, has below "version", and
 // restart, which who is used to them looks for there.
-func kliVersionVerbs() []func(Streams) *cobra.Command {
-	return []func(Streams) *cobra.Command{
-		newListCommand,
-		newCreateCommand,
-		newStartCommand,
-		newStopCommand,
-		newRestartCommand,
-		newPublishCommand,
-		newUnpublishCommand,
-		newConfigCommand,
-	}
+func kliVersionVerbs() []string {
+	return []string{"list", "create", "start", "stop", "restart", "publish", "unpublish", "config"}
 }
 
 // addKliVersion gives the verb version those that kli has there: each is the one of
 // the same name above. A runtime is a namespace.
-func addKliVersion(version *cobra.Command, s Streams) {
-	for _, verb := range kliVersionVerbs() {
-		cmd := verb(s)
+func addKliVersion(version *cobra.Command, s term.Streams) {
+	for _, cmd := range remote.Commands(s) {
+		if !slices.Contains(kliVersionVerbs(), cmd.Name()) {
+			continue
+		}
 		cmd.Hidden = true
 		cmd.Flags().StringP("runtime", "r", "", "the namespace to work in, as kli calls it")
 		cmd.Flags().StringP("server", "s", "", "of kli; the kubeconfig's context is meant instead")
@@ -41,7 +40,7 @@ func addKliVersion(version *cobra.Command, s Streams) {
 }
 
 // newKrtCommand is kli's "krt": bundles are made and checked there.
-func newKrtCommand(s Streams) *cobra.Command {
+func newKrtCommand(s term.Streams) *cobra.Command {
 	krt := &cobra.Command{
 		Use:    "krt",
 		Short:  "Make and check bundles, as kli calls it",
@@ -54,16 +53,6 @@ func newKrtCommand(s Streams) *cobra.Command {
 			return unknownVerb(cmd, args[0])
 		},
 	}
-	o := packOptions{streams: s}
-	krt.AddCommand(&cobra.Command{
-		Use:     "create DIR FILE",
-		Short:   "Make a version's folder one .krt file",
-		Example: `  kn-krt krt create my-version my-version.krt`,
-		Args:    arguments(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.program, o.dir, o.output = cmd.Root().DisplayName(), args[0], args[1]
-			return runPack(cmd.Context(), o)
-		},
-	}, newValidateCommand(s))
+	krt.AddCommand(bundle.NewKliCreateCommand(s), bundle.NewValidateCommand(s))
 	return krt
 }

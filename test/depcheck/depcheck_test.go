@@ -36,7 +36,6 @@ var never = []struct {
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store is a local one", kubernetes},
 	{"pkg/child", "a node knows no cluster", kubernetes},
-	{"pkg/child", "a node knows no cluster", kubernetes},
 	{"pkg/local", "a local run knows no cluster", kubernetes},
 	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
 	{"pkg/image", "images are built by the CLI too", []string{module + "/pkg/controller"}},
@@ -48,6 +47,10 @@ var never = []struct {
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
 	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
 		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
+	{"pkg/cli/term", "what all verbs share knows no cluster", kubernetes},
+	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
+	{"pkg/cli/local", "a local run knows no cluster", kubernetes},
+	{"pkg/cli/call", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 func program() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	os.Exit(cli.Main(ctx, os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(cli.Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }
 
 func TestScripts(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
@@ -29,7 +30,7 @@ func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
 		flags.Data = map[string]string{render.FlagNodeSelector: test.selector, render.FlagTolerations: test.tolerations}
 		require.NoError(t, c.Update(t.Context(), flags))
 		var out strings.Builder
-		cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, cli.Streams{Out: &out, Err: &out})
+		cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, term.Streams{Out: &out, Err: &out})
 		require.Contains(t, out.String(), test.want)
 	}
 }

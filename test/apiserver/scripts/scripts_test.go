@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 func program() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	os.Exit(cli.Main(ctx, os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(cli.Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }
 
 // interrupted runs a command and interrupts it once it waits: when it has printed an
@@ -140,7 +141,7 @@ func TestNotInstalled(t *testing.T) {
 		t.Run(test[0], func(t *testing.T) {
 			var out, errs strings.Builder
 			words := append([]string{"kn-krt", "--kubeconfig", server.Kubeconfig}, test...)
-			require.Equal(t, cli.ExitCluster, cli.Main(t.Context(), words, cli.Streams{Out: &out, Err: &errs}))
+			require.Equal(t, term.ExitCluster, cli.Main(t.Context(), words, term.Streams{Out: &out, Err: &errs}))
 			require.Contains(t, errs.String(), ": the cluster at "+server.URL+" has no kn-krt: it does not know versions.krt.dev\n"+
 				"Install it from kn-krt's sources with 'KO_CONFIG_PATH=ko.yaml ko apply -f config/', then look with 'kn-krt doctor'.\n")
 		})

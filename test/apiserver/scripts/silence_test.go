@@ -18,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli"
+	"krt.dev/kn-krt/pkg/cli/term"
 )
 
 // relay passes connections on to an apiserver while it is open.
@@ -120,12 +121,12 @@ func TestWaitOutlivesSilence(t *testing.T) {
 	defer cancel()
 	go func() {
 		words := []string{"kn-krt", "wait", "one", "-n", name, "--kubeconfig", file}
-		code <- cli.Main(waiting, words, cli.Streams{Out: out, Err: errs})
+		code <- cli.Main(waiting, words, term.Streams{Out: out, Err: errs})
 	}()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "waiting for 1 of 1 nodes") }, patience, tick)
 	r.cut()
 	say("started")
 	r.start(t)
-	require.Equal(t, cli.ExitOK, <-code, errs.String())
+	require.Equal(t, term.ExitOK, <-code, errs.String())
 	r.cut()
 }

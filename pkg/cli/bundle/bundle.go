@@ -1,0 +1,105 @@
+// Package bundle is what the command line does with a bundle on this machine:
+// begin, check, test, pack and unpack it, and make the code that its nodes need.
+// Verbs of other rooms open bundles and read config values with it, too.
+package bundle
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt"
+)
+
+// Opened is a bundle that a verb looks at: a folder, or a .krt file unpacked for
+// as long as it takes.
+type Opened struct {
+	*krt.Bundle // nil if the problems have errors
+
+	problems krt.Problems
+	tempDir  string
+}
+
+// Open reads and checks what stands at path: a folder, a manifest or a
+// .krt file. The caller closes it.
+func Open(ctx context.Context, path string) (*Opened, error) {
+	return openWith(ctx, path, krt.Options{})
+}
+
+// OpenToShip is Open for verbs that pass the bundle on: what it holds is listed and checked, too.
+func OpenToShip(ctx context.Context, path string) (*Opened, error) {
+	return openWith(ctx, path, krt.Options{Contents: true})
+}
+
+func openWith(ctx context.Context, path string, options krt.Options) (o *Opened, err error) {
+	o = &Opened{}
+	if filepath.Ext(path) == ".krt" {
+		if o.tempDir, err = os.MkdirTemp("", "kn-krt-"); err != nil {
+			return nil, fmt.Errorf("cannot make a place to unpack to: %w", err)
+		}
+		// The folder bears the bundle's name: it may show in messages.
+		dir := filepath.Join(o.tempDir, strings.TrimSuffix(filepath.Base(path), ".krt"))
+		o.Bundle, o.problems, err = krt.LoadArchive(ctx, path, dir, options)
+	} else {
+		o.Bundle, o.problems, err = krt.Load(ctx, path, options)
+	}
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// Close removes what Open unpacked.
+func (o *Opened) Close() {
+	if o.tempDir != "" {
+		_ = os.RemoveAll(o.tempDir)
+	}
+}
+
+// RequireValid returns an error that shows every problem, unless all are
+// warnings. It is for verbs that need a valid version but do not report on it.
+func (o *Opened) RequireValid(s term.Streams, program, path string) error {
+	for _, p := range o.problems {
+		if !p.Note || p.Shown {
+			fmt.Fprintln(s.Err, p)
+		}
+	}
+	if !o.problems.HasErrors() {
+		return nil
+	}
+	return term.WithHint(fmt.Errorf("%s is no valid version: %s", path, o.summary()), "Check it with '%s validate %s'.", program, path)
+}
+
+// summary says how many errors and warnings there are: "6 errors, 1 warning", or
+// nothing if there are none.
+func (o *Opened) summary() string {
+	errs, warnings := 0, 0
+	for _, p := range o.problems {
+		switch {
+		case !p.Warning:
+			errs++
+		case !p.Note:
+			warnings++
+		}
+	}
+	var parts []string
+	if errs > 0 {
+		parts = append(parts, term.Count(errs, "error"))
+	}
+	if warnings > 0 {
+		parts = append(parts, term.Count(warnings, "warning"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// PathArgument is the first of args, or the current folder.
+func PathArgument(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}

@@ -1,0 +1,19 @@
+package bundle
+
+import (
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// Commands are the verbs of this room.
+func Commands(s term.Streams) []*cobra.Command {
+	return []*cobra.Command{
+		newGenerateCommand(s),
+		newInitCommand(s),
+		newPackCommand(s),
+		newTestCommand(s),
+		newUnpackCommand(s),
+		NewValidateCommand(s),
+	}
+}

@@ -1,0 +1,124 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/bundle/scaffold"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/runner"
+)
+
+type initOptions struct {
+	streams  term.Streams
+	program  string
+	name     string
+	language string
+}
+
+func newInitCommand(s term.Streams) *cobra.Command {
+	o := initOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "init NAME --language python|go",
+		Short: "Begin a version",
+		Long: `Begin a version called NAME in a new folder of that name: manifest, contract, one
+node with its test, and the code generated from the contract. It runs as it is.`,
+		Example: `  kn-krt init my-version --language python
+  kn-krt init my-version --language go`,
+		Args: term.Arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			languages := strings.Join(scaffold.Languages(), " or ")
+			switch {
+			case o.language == "":
+				return term.UsageError(cmd, "required flag --language is not set: want %s", languages)
+			case !slices.Contains(scaffold.Languages(), o.language):
+				return term.UsageError(cmd, "unknown language %q: want %s", o.language, languages)
+			}
+			o.program, o.name = cmd.Root().DisplayName(), args[0]
+			return runInit(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVarP(&o.language, "language", "l", "", "language of the first node: python or go")
+	// The flag was added just above, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("language", cobra.FixedCompletions(scaffold.Languages(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runInit(ctx context.Context, o initOptions) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot begin version %q: %w", o.name, err)
+		}
+	}()
+	if _, err := os.Lstat(o.name); !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return err
+		}
+		return term.WithHint(fmt.Errorf("%s exists already", o.name), "Choose another name, or remove it first.")
+	}
+	// The folder appears when it is whole, or not at all.
+	dir, err := os.MkdirTemp(".", ".kn-krt-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := writeVersion(ctx, o, dir); err != nil {
+		return err
+	}
+	// As os.Mkdir would have made it; MkdirTemp keeps others out.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, o.name); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.streams.Out, `Began version %[1]s in the folder %[1]s. Next:
+  %[2]s run %[1]s
+  %[2]s invoke greet -d '{"name": "Ana"}'
+`, o.name, o.program)
+	return nil
+}
+
+// writeVersion writes the version that o asks for into the empty folder dir.
+func writeVersion(ctx context.Context, o initOptions, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	sdkModule, err := runner.Source.ReadFile("go.mod")
+	if err != nil {
+		return err
+	}
+	if err := scaffold.Write(root, scaffold.Options{
+		Name: o.name, Language: o.language, Program: o.program, SDKModule: sdkModule,
+	}); err != nil {
+		return err
+	}
+	// The manifest's own rules check the name.
+	bundle, problems, err := krt.Load(ctx, dir, krt.Options{})
+	if err != nil {
+		return err
+	}
+	if problems.HasErrors() {
+		return errors.New(problems[0].Text)
+	}
+	files, err := generated(ctx, bundle)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := writeFile(root, f.Path, f.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}

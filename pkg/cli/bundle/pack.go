@@ -1,0 +1,156 @@
+package bundle
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/archive"
+)
+
+type packOptions struct {
+	streams term.Streams
+	program string
+	dir     string
+	output  string
+	list    bool
+}
+
+func newPackCommand(s term.Streams) *cobra.Command {
+	o := packOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "pack [DIR]",
+		Short: "Make a version's folder one .krt file",
+		Long: `Check the version in DIR (by default here) and pack it as one .krt file. The same
+files give the same bytes.
+
+What .krtignore names is left out, or what each .gitignore does where there is no
+.krtignore; and so is what tools, editors and package managers leave behind, and what holds
+secrets: .env, .ssh, private keys. A line "!NAME" in .krtignore takes it in. The same holds
+for images.`,
+		Example: `  kn-krt pack
+  kn-krt pack --list
+  kn-krt pack my-version -o /srv/versions/my-version.krt`,
+		Args: term.Arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.program, o.dir = cmd.Root().DisplayName(), PathArgument(args)
+			if filepath.Ext(o.dir) == ".krt" {
+				return term.UsageError(cmd, "%s is packed already: name a folder", o.dir)
+			}
+			return runPack(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "file to write (default: the version's name with .krt, here)")
+	cmd.Flags().BoolVar(&o.list, "list", false, "write nothing; print what would be packed, and what is left out")
+	return cmd
+}
+
+// NewKliCreateCommand is pack as kli has it below "krt".
+func NewKliCreateCommand(s term.Streams) *cobra.Command {
+	o := packOptions{streams: s}
+	return &cobra.Command{
+		Use:     "create DIR FILE",
+		Short:   "Make a version's folder one .krt file",
+		Example: `  kn-krt krt create my-version my-version.krt`,
+		Args:    term.Arguments(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.program, o.dir, o.output = cmd.Root().DisplayName(), args[0], args[1]
+			return runPack(cmd.Context(), o)
+		},
+	}
+}
+
+func runPack(ctx context.Context, o packOptions) error {
+	b, err := OpenToShip(ctx, o.dir)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.RequireValid(o.streams, o.program, o.dir); err != nil {
+		return err
+	}
+	if o.list {
+		return printList(o.streams.Out, b.Listed)
+	}
+	if o.output == "" {
+		o.output = b.Manifest.Version + ".krt"
+	}
+	if err := checkPackOutput(o.output, b.Listed); err != nil {
+		return err
+	}
+	TellLeftOut(o.streams.Err, b.Listed)
+	size, entries, err := packTo(ctx, b.Dir, o.output)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.streams.Out, "Packed version %s as %s: %s, %s\n",
+		b.Manifest.Version, o.output, term.Count(entries, "entry"), term.Bytes(size))
+	return nil
+}
+
+// packTo packs dir as the file to, which appears when it is whole or not at all.
+func packTo(ctx context.Context, dir, to string) (size int64, entries int, err error) {
+	// The name keeps it from becoming part of itself when it stands in dir.
+	f, err := os.CreateTemp(filepath.Dir(to), ".kn-krt-*.krt")
+	if err != nil {
+		return 0, 0, fmt.Errorf("cannot write bundle: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	err = archive.Pack(ctx, dir, f, archive.PackOptions{Ignore: ignoreOutput(dir, to)})
+	if err == nil {
+		size, entries, err = measure(f)
+	}
+	// As os.Create would have made it; CreateTemp keeps others out.
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err != nil {
+		return 0, 0, err
+	}
+	return size, entries, os.Rename(f.Name(), to)
+}
+
+// ignoreOutput is the pattern that leaves an earlier bundle at to out of the next
+// one, if it stands in dir.
+func ignoreOutput(dir, to string) []string {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return nil
+	}
+	inside, err := filepath.Rel(dir, to)
+	if err != nil || !filepath.IsLocal(inside) {
+		return nil
+	}
+	return []string{"/" + filepath.ToSlash(inside)}
+}
+
+// measure reads a bundle again: how large it is, and how many entries it has.
+func measure(f *os.File) (size int64, entries int, err error) {
+	if size, err = f.Seek(0, io.SeekEnd); err != nil {
+		return 0, 0, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, 0, err
+	}
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		return 0, 0, err
+	}
+	for tarball := tar.NewReader(unzipped); ; entries++ {
+		if _, err := tarball.Next(); errors.Is(err, io.EOF) {
+			return size, entries, nil
+		} else if err != nil {
+			return 0, 0, err
+		}
+	}
+}

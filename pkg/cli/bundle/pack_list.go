@@ -1,0 +1,105 @@
+package bundle
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/archive"
+)
+
+// printList prints what is part of a bundle, and what is not.
+func printList(out io.Writer, c *archive.Contents) error {
+	var size int64
+	for _, f := range c.Files {
+		size += f.Info.Size()
+		fmt.Fprintf(out, "%10s  %s\n", term.Bytes(f.Info.Size()), f.Name)
+	}
+	for _, o := range c.Left {
+		fmt.Fprintf(out, "%10s  %s  (%s)\n", "left out", o.Name, why(o))
+	}
+	_, err := fmt.Fprintf(out, "%s, %s; %d left out\n", term.Count(len(c.Files), "file"), term.Bytes(size), len(c.Left))
+	return err
+}
+
+// why says why something is left out.
+func why(o archive.Omission) string {
+	switch o.Reason {
+	case archive.Secret:
+		return "may hold secrets"
+	case archive.Chosen:
+		return o.Rule
+	}
+	return "made by tools"
+}
+
+// mostNamed is how many files TellLeftOut names.
+const mostNamed = 10
+
+// TellLeftOut names what is left out and may be missed: what may hold secrets, and what is
+// named by files that were written for git.
+func TellLeftOut(out io.Writer, c *archive.Contents) {
+	var named []string
+	more := 0
+	for _, o := range c.Left {
+		if o.Reason == archive.Needless || strings.HasPrefix(o.Rule, ".krtignore:") {
+			continue
+		}
+		if len(named) == mostNamed {
+			more++
+			continue
+		}
+		named = append(named, fmt.Sprintf("%s (%s)", o.Name, why(o)))
+	}
+	if len(named) == 0 {
+		return
+	}
+	if more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	fmt.Fprintf(out, "Left out: %s. A line \"!NAME\" in .krtignore takes one in.\n", strings.Join(named, ", "))
+}
+
+// checkPackOutput refuses to write over what is not a packed bundle, or is part of this one.
+func checkPackOutput(to string, c *archive.Contents) error {
+	info, err := os.Stat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
+			return term.WithHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)), "Make it, or name another file with -o.")
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot write bundle: %w", err)
+	case info.IsDir():
+		return term.WithHint(fmt.Errorf("cannot write bundle: %s is a folder", to), "Name a file in it with -o.")
+	}
+	const next = "Name another file with -o, such as %s.krt."
+	name := strings.TrimSuffix(filepath.Base(to), filepath.Ext(to))
+	if slices.ContainsFunc(c.Files, func(f archive.File) bool { return os.SameFile(f.Info, info) }) {
+		return term.WithHint(fmt.Errorf("cannot write bundle: %s is a file of the version itself", to), next, name)
+	}
+	if !startsLikeBundle(to) {
+		return term.WithHint(fmt.Errorf("cannot write bundle: %s exists and is not a packed bundle", to), next, name)
+	}
+	return nil
+}
+
+// startsLikeBundle says that the file at path is a gzip stream.
+func startsLikeBundle(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	magic := make([]byte, 2)
+	_, err = io.ReadFull(file, magic)
+	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
+}

@@ -1,0 +1,222 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/pkg/schema/gen"
+)
+
+// stopDelay is how long a test that was told to stop may take to end.
+const stopDelay = 3 * time.Second
+
+// tester runs the tests of a bundle's nodes.
+type tester struct {
+	streams term.Streams
+	bundle  *krt.Bundle
+	// temp holds what the tests need and the bundle lacks.
+	temp string
+	// python and pythonPath are found when a first Python node is tested.
+	python, pythonPath string
+}
+
+func newTester(s term.Streams, b *krt.Bundle) (*tester, error) {
+	temp, err := os.MkdirTemp("", "kn-krt-test-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a place for test files: %w", err)
+	}
+	return &tester{streams: s, bundle: b, temp: temp}, nil
+}
+
+func (t *tester) close() { _ = os.RemoveAll(t.temp) }
+
+// errNoTests says that a source folder has no tests.
+var errNoTests = errors.New("no tests")
+
+// test runs the tests of one folder; the error says that they failed, could not
+// be run, or are not there (errNoTests).
+func (t *tester) test(ctx context.Context, s source) error {
+	if s.kind == krt.KindGoSource {
+		return t.testGo(ctx, s)
+	}
+	return t.testPython(ctx, s)
+}
+
+func (t *tester) testGo(ctx context.Context, s source) error {
+	folder := filepath.Join(t.bundle.Dir, filepath.FromSlash(s.folder))
+	if err := wantFile(folder, "*_test.go"); err != nil {
+		return err
+	}
+	gocmd, err := exec.LookPath("go")
+	if err != nil {
+		return gobuild.ErrNoGo
+	}
+	flags, err := gobuild.TestFlags(ctx, gobuild.Target{Folder: folder, Bundle: t.bundle.Dir}, t.temp)
+	if err != nil {
+		return err
+	}
+	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
+	cmd.Dir = folder
+	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), "KRT_BASE_PATH="+t.bundle.Dir)
+	verdict := &verdicts{Writer: cmd.Stdout}
+	cmd.Stdout = verdict
+	if err := run(cmd); err != nil || verdict.ran {
+		return err
+	}
+	return term.WithHint(errNothingRan, "Tests are functions func TestName(t *testing.T).")
+}
+
+// preparePython finds Python and writes what a runner would give to a node:
+// package krt, and the pb2 modules that the bundle may lack.
+func (t *tester) preparePython(ctx context.Context) error {
+	if t.python != "" {
+		return nil
+	}
+	python, err := pyrunner.FindPython(os.Getenv)
+	if err != nil {
+		return err
+	}
+	for _, note := range pyrunner.PassedOver(os.Getenv, t.bundle.Dir, python) {
+		fmt.Fprintln(t.streams.Err, "warning: "+note)
+	}
+	shim, modules := filepath.Join(t.temp, "shim"), filepath.Join(t.temp, "pb2")
+	if err := pyrunner.WriteShim(shim); err != nil {
+		return err
+	}
+	all, err := schema.CompileAll(ctx, t.bundle.FS(), schema.Options{Entry: t.bundle.Manifest.Entrypoint.Proto})
+	if err != nil {
+		return err
+	}
+	files, err := gen.Python(all)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(modules, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(modules)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range files {
+		if err := writeFile(root, f.Path, f.Content); err != nil {
+			return err
+		}
+	}
+	search := []string{shim, modules}
+	if own := os.Getenv("PYTHONPATH"); own != "" {
+		search = append(search, own)
+	}
+	t.python, t.pythonPath = python, strings.Join(search, string(os.PathListSeparator))
+	return nil
+}
+
+// command is a child process that ends with ctx.
+func (t *tester) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = t.streams.Out, t.streams.Err
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopDelay
+	return cmd
+}
+
+// errTestsFailed says that tests ran and failed, and have said why themselves.
+var errTestsFailed = errors.New("tests failed")
+
+// run runs cmd. An error that joins errTestsFailed says that it ended by itself with another
+// code than 0.
+func run(cmd *exec.Cmd) error {
+	err := cmd.Run()
+	var status *exec.ExitError
+	if errors.As(err, &status) && status.Exited() {
+		return fmt.Errorf("%w: %w", errTestsFailed, err)
+	}
+	return err
+}
+
+// wantFile returns errNoTests unless a file whose name matches one of patterns stands in
+// folder or below it, what is hidden and virtual environments aside.
+func wantFile(folder string, patterns ...string) error {
+	found := false
+	err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		switch hidden := strings.HasPrefix(entry.Name(), "."); {
+		case entry.IsDir():
+			_, venv := os.Stat(filepath.Join(name, "pyvenv.cfg"))
+			if name != folder && (hidden || entry.Name() == "node_modules" || venv == nil) {
+				return filepath.SkipDir
+			}
+			return nil
+		case hidden:
+			return nil
+		}
+		found, err = matchesAny(entry.Name(), patterns)
+		if found {
+			return filepath.SkipAll
+		}
+		return err
+	})
+	if err == nil && !found {
+		return fmt.Errorf("%w: no file %s", errNoTests, strings.Join(patterns, " or "))
+	}
+	return err
+}
+
+func matchesAny(name string, patterns []string) (bool, error) {
+	for _, pattern := range patterns {
+		if found, err := path.Match(pattern, name); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// verdicts reads what go test prints, to know whether a test ran.
+type verdicts struct {
+	io.Writer
+	line []byte
+	ran  bool
+}
+
+// Write passes p on.
+func (v *verdicts) Write(p []byte) (int, error) {
+	for _, b := range p {
+		if b != '\n' {
+			if len(v.line) < maxVerdict {
+				v.line = append(v.line, b)
+			}
+			continue
+		}
+		v.ran = v.ran || bytes.HasPrefix(v.line, []byte("ok  \t")) && !bytes.Contains(v.line, []byte("[no test"))
+		v.line = v.line[:0]
+	}
+	return v.Writer.Write(p)
+}
+
+// maxVerdict is how much of a line says how the tests of a package went, in bytes.
+const maxVerdict = 4096
+
+// writeFile writes a file and the folders it stands in, all below root.
+func writeFile(root *os.Root, name string, content []byte) error {
+	name = filepath.FromSlash(name)
+	return errors.Join(root.MkdirAll(filepath.Dir(name), 0o755), root.WriteFile(name, content, 0o644))
+}

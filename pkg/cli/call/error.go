@@ -1,0 +1,81 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// callFailure is an error answer of a version as -o json prints it.
+type callFailure struct {
+	Code     string            `json:"code"`
+	Message  string            `json:"message"`
+	Reason   string            `json:"reason,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// callError says what went wrong with the call itself: code, text, and from the
+// status's details which node of which workflow it was.
+func callError(ctx context.Context, o invokeOptions, err error) error {
+	st := status.Convert(err)
+	if st.Code() == codes.Canceled && ctx.Err() != nil {
+		return fmt.Errorf("cannot wait for the answer: %w", context.Canceled)
+	}
+	f := callFailure{Code: codeName(st.Code()), Message: st.Message()}
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			f.Reason, f.Metadata = info.GetReason(), info.GetMetadata()
+		}
+	}
+	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && o.timeout > 0 {
+		// Our own deadline, seen here or there first: gRPC words it differently each time.
+		f.Message = fmt.Sprintf("no answer within %v", o.timeout)
+	}
+	if o.output == term.OutputJSON {
+		if err := term.PrintJSON(o.streams.Out, map[string]callFailure{"error": f}); err != nil {
+			return err
+		}
+		return term.Told(err)
+	}
+	result := fmt.Errorf("%s: %s", f.Code, f.Message)
+	if text := f.details(); text != "" {
+		return term.WithHint(result, "%s", text)
+	}
+	return result
+}
+
+// details is the line below the error: "reason HANDLER_ERROR, node model, …".
+func (f callFailure) details() string {
+	var parts []string
+	if f.Reason != "" {
+		parts = append(parts, "reason "+f.Reason)
+	}
+	// First what one looks for, then the rest by name.
+	known := []string{"node", "workflow", "version"}
+	for _, key := range known {
+		if value := f.Metadata[key]; value != "" {
+			parts = append(parts, key+" "+value)
+		}
+	}
+	var rest []string
+	for key, value := range f.Metadata {
+		if !slices.Contains(known, key) && value != "" {
+			rest = append(rest, key+" "+value)
+		}
+	}
+	slices.Sort(rest)
+	return strings.Join(append(parts, rest...), ", ")
+}
+
+// codeName is the code as gRPC's documents write it: DEADLINE_EXCEEDED.
+func codeName(c codes.Code) string {
+	return code.Code(c).String()
+}

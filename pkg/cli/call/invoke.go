@@ -1,0 +1,233 @@
+// Package call is the verb invoke: it calls a workflow of a running version over gRPC,
+// without its protos. It knows no cluster: how a version on one is reached is given to it.
+package call
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// lookupTimeout bounds what comes before the call itself: reaching the version
+// and asking what it offers.
+const lookupTimeout = 10 * time.Second
+
+// DefaultAddress is where a local run listens unless told otherwise.
+const DefaultAddress = "127.0.0.1:9000"
+
+type invokeOptions struct {
+	streams  term.Streams
+	program  string
+	workflow string
+	data     string
+	address  string
+	timeout  time.Duration
+	output   string
+}
+
+// Cluster is how versions on a cluster are reached.
+type Cluster interface {
+	// Flags gives invoke the flags that name a place on a cluster.
+	Flags(cmd *cobra.Command)
+	// Named reports whether such a flag, or one of the root's, was given.
+	Named(cmd *cobra.Command) bool
+	// Reach makes a port of this machine lead to the named version, or without a name to
+	// the published one, until release is called.
+	Reach(cmd *cobra.Command, version string) (address string, release func(), err error)
+	// Complete suggests versions as the first of args, workflows of that version as the second.
+	Complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
+}
+
+// NewCommand is the verb invoke. Versions that are named, and not addressed, are reached by way of c.
+func NewCommand(s term.Streams, c Cluster) *cobra.Command {
+	o := invokeOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "invoke [VERSION] WORKFLOW",
+		Short: "Call a workflow of a running version",
+		Long: `Call a workflow of a running version over gRPC and print its answer as JSON.
+
+With VERSION, the version on the cluster is called, through a port of this machine that
+is forwarded for as long as the call takes; with -n alone, the one that is published in
+that namespace. Otherwise the version that runs on this machine, or at --address.
+
+The request is JSON; the version itself says what it must look like, so that no
+.proto is needed. WORKFLOW is a workflow's name or its rpc's.`,
+		Example: `  kn-krt invoke greet -d '{"name": "Ana"}'
+  kn-krt invoke greet -d @request.json --timeout 5s
+  echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
+
+  # On a cluster
+  kn-krt invoke greeter-v1 greet -d '{"name": "Ana"}'
+  kn-krt invoke greet -n kre -d '{"name": "Ana"}'`,
+		Args: term.Arguments(cobra.RangeArgs(1, 2)),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return complete(cmd, c, args, typed)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := term.CheckOutput(cmd, o.output); err != nil {
+				return err
+			}
+			if o.timeout < 0 {
+				return term.UsageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
+			}
+			o.program, o.workflow = cmd.Root().DisplayName(), args[len(args)-1]
+			if len(args) == 1 && !c.Named(cmd) {
+				return runInvoke(cmd.Context(), o)
+			}
+			if cmd.Flag("address").Changed {
+				return term.UsageError(cmd, "--address names a version itself: it goes with no VERSION and no flag of a cluster")
+			}
+			version := ""
+			if len(args) == 2 {
+				version = args[0]
+			}
+			return runInvokeOn(cmd, o, c, version)
+		},
+	}
+	c.Flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
+	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address")
+	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait for the answer (default: as long as the version waits)")
+	term.OutputFlag(cmd, &o.output)
+	return cmd
+}
+
+// runInvokeOn calls the named version on the cluster, or the published one.
+func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Cluster, version string) error {
+	address, release, err := c.Reach(cmd, version)
+	if err != nil {
+		return err
+	}
+	defer release()
+	o.address = address
+	return runInvoke(cmd.Context(), o)
+}
+
+// complete suggests versions, then workflows: those of the named version, or of the local run.
+func complete(cmd *cobra.Command, c Cluster, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) == 1:
+		return c.Complete(cmd, args, typed)
+	case len(args) > 1:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := completeWorkflows(cmd.Context(), cmd.Flag("address").Value.String())
+	if cmd.Flag("address").Changed {
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	versions, directive := c.Complete(cmd, args, typed)
+	return append(names, versions...), directive
+}
+
+func runInvoke(ctx context.Context, o invokeOptions) error {
+	text, err := readRequest(o.streams.In, o.data)
+	if err != nil {
+		return err
+	}
+	r, err := dialVersion(o.address)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+
+	method, err := r.lookup(ctx, o)
+	if err != nil {
+		return err
+	}
+	request := dynamicpb.NewMessage(method.desc.Input())
+	if err := decodeRequest(text, request, method.types); err != nil {
+		return err
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	answer := dynamicpb.NewMessage(method.desc.Output())
+	if err := r.conn.Invoke(ctx, method.path(), request, answer); err != nil {
+		return callError(ctx, o, err)
+	}
+	return printMessage(o.streams.Out, answer, method.types, o.output)
+}
+
+// readRequest returns the JSON text that --data names.
+func readRequest(in io.Reader, data string) ([]byte, error) {
+	if data == "-" {
+		text, err := io.ReadAll(in)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the request from standard input: %w", err)
+		}
+		return text, nil
+	}
+	if path, ok := strings.CutPrefix(data, "@"); ok {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the request: %w", err)
+		}
+		return text, nil
+	}
+	return []byte(data), nil
+}
+
+// decodeRequest reads JSON into request; an error names place and field.
+func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) error {
+	options := protojson.UnmarshalOptions{Resolver: types}
+	err := options.Unmarshal(text, request)
+	if err == nil {
+		return nil
+	}
+	desc := request.ProtoReflect().Descriptor()
+	detail := err.Error()
+	// protobuf-go varies the space after its prefix on purpose.
+	if rest, ok := strings.CutPrefix(detail, "proto:"); ok {
+		detail = strings.TrimLeft(rest, " \u00a0")
+	}
+	return term.WithHint(
+		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), strings.ReplaceAll(detail, "\u00a0", " ")),
+		"%s has the fields: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
+}
+
+func fieldList(desc protoreflect.MessageDescriptor) string {
+	fields := make([]string, desc.Fields().Len())
+	for i := range fields {
+		fields[i] = desc.Fields().Get(i).JSONName()
+	}
+	return strings.Join(fields, ", ")
+}
+
+// printMessage writes m as JSON: on many lines for people, on one line with
+// -o json.
+func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format string) error {
+	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+	}
+	// protobuf-go varies its white space on purpose; ours is stable.
+	var out bytes.Buffer
+	if format == term.OutputJSON {
+		err = json.Compact(&out, text)
+	} else {
+		err = json.Indent(&out, text, "", "  ")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+	}
+	out.WriteByte('\n')
+	_, err = out.WriteTo(w)
+	return err
+}

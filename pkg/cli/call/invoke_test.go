@@ -1,0 +1,147 @@
+package call
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// krtResult is what a run of the program left behind.
+type krtResult struct {
+	code     int
+	out, err string
+}
+
+// nearby is a version on a cluster that this machine can reach at an address.
+type nearby struct{ version, address string }
+
+func (nearby) Flags(*cobra.Command) {}
+
+func (nearby) Named(*cobra.Command) bool { return false }
+
+func (n nearby) Reach(_ *cobra.Command, version string) (string, func(), error) {
+	if version != n.version {
+		return "", nil, errors.New("there is no version " + version)
+	}
+	return n.address, func() {}, nil
+}
+
+func (n nearby) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{n.version}, cobra.ShellCompDirectiveNoFileComp
+}
+
+// runKrt runs the command line of a program that has this room alone, with input on its
+// standard input.
+func runKrt(ctx context.Context, input string, args ...string) krtResult {
+	return runNear(ctx, nearby{}, input, args...)
+}
+
+func runNear(ctx context.Context, n nearby, input string, args ...string) krtResult {
+	var out, errs bytes.Buffer
+	root := &cobra.Command{Use: "kn-krt", SilenceErrors: true, SilenceUsage: true}
+	root.SetOut(&out)
+	root.AddCommand(NewCommand(term.Streams{In: strings.NewReader(input), Out: &out, Err: &errs}, n))
+	root.SetArgs(args)
+	code := term.Exit(ctx, &errs, root.ExecuteContext(ctx))
+	return krtResult{code: code, out: out.String(), err: errs.String()}
+}
+
+func TestInvoke(t *testing.T) {
+	address := serveVersion(t)
+	file := filepath.Join(t.TempDir(), "request.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"nights": 4}`), 0o600))
+
+	answer := func(amount string) string {
+		return "{\n  \"amount\": " + amount + ",\n  \"currency\": \"\"\n}\n"
+	}
+	tests := map[string]struct {
+		input string
+		args  []string
+		want  krtResult
+	}{
+		"by workflow": {args: []string{"room-price", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
+		"by rpc":      {args: []string{"Quote", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
+		"by full rpc": {args: []string{"hotel.Entrypoint/Quote", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
+		"empty":       {args: []string{"room-price"}, want: krtResult{out: answer("0")}},
+		"from input":  {input: `{"nights": 5}`, args: []string{"room-price", "-d", "-"}, want: krtResult{out: answer("5")}},
+		"from file":   {args: []string{"room-price", "-d", "@" + file}, want: krtResult{out: answer("4")}},
+		"as json":     {args: []string{"room-price", "-o", "json"}, want: krtResult{out: `{"amount":0,"currency":""}` + "\n"}},
+		"unknown field": {args: []string{"room-price", "-d", `{"night": 3}`}, want: krtResult{code: term.ExitFailed,
+			err: "Error: cannot read the request as hotel.Request: (line 1:2): unknown field \"night\"\nhotel.Request has the fields: roomType, nights\n"}},
+		"wrong value": {args: []string{"room-price", "-d", `{"nights": "three"}`}, want: krtResult{code: term.ExitFailed,
+			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\nhotel.Request has the fields: roomType, nights\n"}},
+		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitFailed,
+			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\nIt has: room-price, cancel-room, wait\n"}},
+		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,
+			err: "Error: INTERNAL: error in 'model': no such room\nreason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
+		"too late": {args: []string{"wait", "--timeout", "1ms"}, want: krtResult{code: term.ExitFailed,
+			err: "Error: DEADLINE_EXCEEDED: no answer within 1ms\n"}},
+		"negative timeout": {args: []string{"wait", "--timeout", "-1s"}, want: krtResult{code: term.ExitUsage,
+			err: "Error: invalid --timeout -1s: must not be negative\nRun 'kn-krt invoke --help' for usage.\n"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"invoke", "--address", address}, test.args...)
+			require.Equal(t, test.want, runKrt(t.Context(), test.input, args...))
+		})
+	}
+}
+
+func TestInvokeErrorAsJSON(t *testing.T) {
+	got := runKrt(t.Context(), "", "invoke", "cancel-room", "-o", "json", "--address", serveVersion(t))
+	require.Equal(t, term.ExitFailed, got.code)
+	require.Empty(t, got.err)
+	require.JSONEq(t, `{"error": {"code": "INTERNAL", "message": "error in 'model': no such room", "reason": "HANDLER_ERROR",
+		"metadata": {"node": "model", "workflow": "cancel-room", "version": "hotel"}}}`, got.out)
+}
+
+func TestInvokeMissingFile(t *testing.T) {
+	got := runKrt(t.Context(), "", "invoke", "x", "-d", "@nowhere.json")
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: cannot read the request: open nowhere.json: no such file or directory\n"}, got)
+}
+
+func TestInvokeNobodyListens(t *testing.T) {
+	address := refusedAddress(t)
+	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: no version answers at " + address + ": connection refused\n" +
+		"Start one with 'kn-krt run', or name another place with --address; one on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
+}
+
+func TestInvokeNoVersion(t *testing.T) {
+	address := serve(t, grpc.NewServer())
+	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: what listens at " + address + " is no version: it does not know /krt.v1.Version/Describe\n" +
+		"Name the version's gRPC address with --address HOST:PORT.\n"}, got)
+}
+
+func TestInvokeInterrupted(t *testing.T) {
+	got := runKrt(canceled(t), "", "invoke", "wait", "--address", serveVersion(t))
+	require.Equal(t, krtResult{code: term.ExitInterrupted, err: "Interrupted.\n"}, got)
+}
+
+func TestCompleteWorkflows(t *testing.T) {
+	got := runKrt(t.Context(), "", "__complete", "invoke", "--address", serveVersion(t), "")
+	require.Equal(t, term.ExitOK, got.code)
+	require.Equal(t, "room-price\thotel.Entrypoint/Quote\ncancel-room\thotel.Entrypoint/Cancel\nwait\thotel.Entrypoint/Wait\n:4\n", got.out)
+}
+
+func TestInvokeOnCluster(t *testing.T) {
+	near := nearby{version: "hotel-v1", address: serveVersion(t)}
+	got := runNear(t.Context(), near, "", "invoke", "hotel-v1", "room-price", "-d", `{"nights": 3}`, "-o", "json")
+	require.Equal(t, krtResult{out: `{"amount":3,"currency":""}` + "\n"}, got)
+	got = runNear(t.Context(), near, "", "invoke", "hotel-v2", "room-price")
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: there is no version hotel-v2\n"}, got)
+	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "room-price", "--address", "localhost:1")
+	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: --address names a version itself: it goes with no VERSION and no flag of a cluster\n" +
+		"Run 'kn-krt invoke --help' for usage.\n"}, got)
+}

@@ -1,0 +1,144 @@
+package call
+
+import (
+	"context"
+	"net"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+const (
+	testProto = `syntax = "proto3";
+package hotel;
+import "money.proto";
+service Entrypoint {
+  rpc Quote(Request) returns (Price) {}
+  rpc Cancel(Request) returns (Price) {}
+  rpc Wait(Request) returns (Price) {}
+}
+message Request { string roomType = 1; int32 nights = 2; }
+`
+	testImport = `syntax = "proto3";
+package hotel;
+message Price { double amount = 1; string currency = 2; }
+`
+)
+
+// serveVersion serves a version called hotel and returns its address. Quote
+// answers the number of nights, Cancel fails in node "model", Wait answers when
+// the caller is gone.
+func serveVersion(t *testing.T) string {
+	t.Helper()
+	s, err := schema.Compile(t.Context(), fstest.MapFS{
+		"public_input.proto": {Data: []byte(testProto)},
+		"money.proto":        {Data: []byte(testImport)},
+	}, "public_input.proto", schema.Options{})
+	require.NoError(t, err)
+
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		name, _ := grpc.MethodFromServerStream(stream)
+		switch name {
+		case describeMethod:
+			return answerDescribe(stream)
+		case "/hotel.Entrypoint/Wait":
+			<-stream.Context().Done()
+			return stream.Context().Err()
+		case "/hotel.Entrypoint/Cancel":
+			return handlerError(t)
+		default:
+			return answerQuote(stream, s)
+		}
+	}))
+	reflectionv1.RegisterServerReflectionServer(server, reflection.NewServerV1(reflection.ServerOptions{
+		Services: server, DescriptorResolver: s.Registry(),
+	}))
+	return serve(t, server)
+}
+
+func serve(t *testing.T, server *grpc.Server) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		require.NoError(t, <-served)
+	})
+	return listener.Addr().String()
+}
+
+func answerDescribe(stream grpc.ServerStream) error {
+	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+		return err
+	}
+	workflow := func(name, rpc string) any {
+		return map[string]any{"name": name, "rpc": rpc}
+	}
+	answer, err := structpb.NewStruct(map[string]any{
+		"version": "hotel",
+		"workflows": []any{
+			workflow("room-price", "hotel.Entrypoint/Quote"),
+			workflow("cancel-room", "hotel.Entrypoint/Cancel"),
+			workflow("wait", "hotel.Entrypoint/Wait"),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(answer)
+}
+
+func answerQuote(stream grpc.ServerStream, s *schema.Schema) error {
+	method, err := s.Method("Quote")
+	if err != nil {
+		return err
+	}
+	request := dynamicpb.NewMessage(method.Input())
+	if err := stream.RecvMsg(request); err != nil {
+		return err
+	}
+	answer := dynamicpb.NewMessage(method.Output())
+	nights := request.Get(method.Input().Fields().ByName("nights")).Int()
+	answer.Set(method.Output().Fields().ByName("amount"), protoreflect.ValueOfFloat64(float64(nights)))
+	return stream.SendMsg(answer)
+}
+
+func handlerError(t *testing.T) error {
+	st, err := status.New(codes.Internal, "error in 'model': no such room").WithDetails(&errdetails.ErrorInfo{
+		Reason: "HANDLER_ERROR", Domain: "krt.dev",
+		Metadata: map[string]string{"version": "hotel", "workflow": "cancel-room", "node": "model"},
+	})
+	require.NoError(t, err)
+	return st.Err()
+}
+
+// refusedAddress is one on which nobody listens.
+func refusedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// canceled is a context that is done already, as after Ctrl-C.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

@@ -1,0 +1,184 @@
+package local
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// newConsole returns what shows a run to the user: text, or JSON lines.
+func newConsole(o runOptions) local.Reporter {
+	if o.output == term.OutputJSON {
+		return &jsonConsole{out: o.streams.Out}
+	}
+	return &textConsole{
+		out: o.streams.Out, program: o.program, verbose: o.verbose, now: time.Now,
+		colour: o.streams.TTY && !o.noColor, colours: map[string]string{},
+	}
+}
+
+// textConsole shows a run to a person.
+type textConsole struct {
+	out     io.Writer
+	program string
+	verbose bool
+	colour  bool
+	now     func() time.Time
+
+	mu      sync.Mutex
+	width   int               // of the longest node's name
+	colours map[string]string // by node
+}
+
+// clock is how the time of a line is written: for the date there are other logs.
+const clock = "15:04:05.000"
+
+// Line writes "15:04:05.678 [node] line", in local time.
+func (c *textConsole) Line(node, _, line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// One write each, so that lines of others that share the stream stay whole.
+	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.paint(c.nodeColour(node), "["+node+"]")+" "+line+"\n")
+}
+
+// Event writes a line or a few about e.
+func (c *textConsole) Event(e local.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := c.text(e); text != "" {
+		_, _ = io.WriteString(c.out, text)
+	}
+}
+
+func (c *textConsole) text(e local.Event) string {
+	switch e.Type {
+	case local.EventState:
+		if c.verbose {
+			return "state folder " + e.StateDir + "\n"
+		}
+		return ""
+	case local.EventStarting:
+		for _, node := range e.Nodes {
+			c.width = max(c.width, len(node))
+		}
+		return ""
+	case local.EventWarning:
+		return c.paint(term.ColourWarn, "!") + " " + e.Text + "\n"
+	case local.EventReady:
+		return c.ready(e.Serving)
+	case local.EventStopping:
+		return "stopping …\n"
+	case local.EventStopped:
+		if c.width == 0 { // nothing had been started
+			return ""
+		}
+		return "stopped\n"
+	}
+	return c.reload(e) + c.node(e)
+}
+
+// reload tells of a reload.
+func (c *textConsole) reload(e local.Event) string {
+	switch e.Type {
+	case local.EventReloading:
+		return "… " + e.Text + " changed" + listed(", restarting ", e.Nodes) + "\n"
+	case local.EventReloaded:
+		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
+	case local.EventReloadFailed:
+		return c.bad() + " not reloaded, what ran before runs on: " + e.Error.Error() + "\n"
+	}
+	return ""
+}
+
+// node tells of an event of one node.
+func (c *textConsole) node(e local.Event) string {
+	name := fmt.Sprintf("%-*s", c.width, e.Node)
+	switch e.Type {
+	case local.EventBuilding:
+		return "… " + name + "  building\n"
+	case local.EventWaiting:
+		return "… " + name + "  not ready yet after " + seconds(e.Took) + "\n"
+	case local.EventNodeReady:
+		return fmt.Sprintf("%s %s  %-6s  ready in %s\n", c.good(), name, e.Language, seconds(e.Took))
+	case local.EventNodeExited:
+		again := ", starting it again"
+		if e.Delay > 0 {
+			again += " in " + seconds(e.Delay)
+		}
+		return c.bad() + " " + name + "  died (" + e.Error.Error() + ")" + again + "\n"
+	case local.EventNodeFailed:
+		return c.bad() + " " + name + "  died too often (" + e.Error.Error() + "), given up until it is changed\n"
+	}
+	return ""
+}
+
+// ready tells how to call the version, with lines to copy.
+func (c *textConsole) ready(s *local.Serving) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s %s answers (Ctrl-C stops it)\n", c.good(), s.Version)
+	everywhere := ""
+	if reachable(s.Web) != s.Web {
+		everywhere = "  (and at this machine's other addresses)"
+	}
+	fmt.Fprintf(&b, "  gRPC     %s%s\n  web      http://%s%s\n  metrics  http://%s/metrics\n",
+		reachable(s.GRPC), everywhere, reachable(s.Web), everywhere, reachable(s.Reply))
+	if len(s.Workflows) == 0 {
+		return b.String()
+	}
+	w := s.Workflows[0]
+	address := ""
+	if grpc := reachable(s.GRPC); grpc != call.DefaultAddress {
+		address = " --address " + grpc
+	}
+	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d '%s'%s\n", c.program, w.Name, w.Example, address)
+	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d '%s' http://%s/%s\n\n", w.Example, reachable(s.Web), w.Method)
+	return b.String()
+}
+
+func (c *textConsole) good() string { return c.paint(term.ColourGood, "✓") }
+func (c *textConsole) bad() string  { return c.paint(term.ColourBad, "✗") }
+
+func (c *textConsole) paint(colour, text string) string {
+	if !c.colour {
+		return text
+	}
+	return colour + text + term.ColourReset
+}
+
+func (c *textConsole) nodeColour(node string) string {
+	if c.colours[node] == "" {
+		all := term.NodeColours()
+		c.colours[node] = all[len(c.colours)%len(all)]
+	}
+	return c.colours[node]
+}
+
+// reachable is an address at which what listens on address can be called: no
+// call goes to 0.0.0.0.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
+}
+
+func listed(before string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return before + strings.Join(names, ", ")
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }

@@ -1,0 +1,85 @@
+package local
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// jsonConsole shows a run to a program: one JSON object a line.
+type jsonConsole struct {
+	out io.Writer
+	mu  sync.Mutex
+}
+
+// runLine is a line that a part wrote.
+type runLine struct {
+	Time   time.Time `json:"time"`
+	Node   string    `json:"node"`
+	Stream string    `json:"stream"`
+	Line   string    `json:"line"`
+}
+
+// runEvent is something that happened; durations are in seconds.
+type runEvent struct {
+	Time      time.Time     `json:"time"`
+	Event     string        `json:"event"`
+	Node      string        `json:"node,omitempty"`
+	Nodes     []string      `json:"nodes,omitempty"`
+	Language  string        `json:"language,omitempty"`
+	Text      string        `json:"text,omitempty"`
+	StateDir  string        `json:"stateDir,omitempty"`
+	Took      float64       `json:"took,omitempty"`
+	Delay     float64       `json:"delay,omitempty"`
+	Error     string        `json:"error,omitempty"`
+	Version   string        `json:"version,omitempty"`
+	GRPC      string        `json:"grpc,omitempty"`
+	Web       string        `json:"web,omitempty"`
+	Reply     string        `json:"reply,omitempty"`
+	Workflows []runWorkflow `json:"workflows,omitempty"`
+}
+
+type runWorkflow struct {
+	Name    string          `json:"name"`
+	RPC     string          `json:"rpc"`
+	Example json.RawMessage `json:"example"`
+}
+
+// Line writes a runLine.
+func (c *jsonConsole) Line(node, stream, line string) {
+	c.write(runLine{Time: time.Now().UTC(), Node: node, Stream: stream, Line: line})
+}
+
+// Event writes a runEvent.
+func (c *jsonConsole) Event(e local.Event) {
+	line := runEvent{
+		Time: time.Now().UTC(), Event: string(e.Type), Node: e.Node, Nodes: e.Nodes, Language: e.Language,
+		Text: e.Text, StateDir: e.StateDir, Took: e.Took.Seconds(), Delay: e.Delay.Seconds(),
+	}
+	if e.Error != nil {
+		line.Error = e.Error.Error()
+	}
+	if s := e.Serving; s != nil {
+		line.Version, line.GRPC, line.Web, line.Reply = s.Version, s.GRPC, s.Web, s.Reply
+		for _, w := range s.Workflows {
+			line.Workflows = append(line.Workflows, runWorkflow{w.Name, w.Method, json.RawMessage(w.Example)})
+		}
+	}
+	c.write(line)
+}
+
+func (c *jsonConsole) write(line any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(line) != nil {
+		return // cannot be: the example is JSON
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = c.out.Write(b.Bytes())
+}

@@ -1,0 +1,227 @@
+// Package local is the verb run: a whole version on this machine, shown to its user.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// RunnerVerb is the hidden verb by which a node process of a local run starts the
+// Python front: the installed program alone runs Python nodes.
+const RunnerVerb = "__runner"
+
+// maxMessage is the most that runners take for KRT_MAX_MESSAGE_BYTES.
+const maxMessage = 1 << 30
+
+type runOptions struct {
+	streams term.Streams
+	program string
+	path    string
+
+	set      []string
+	fromFile []string
+	envFiles []string
+
+	ports           local.Ports
+	stateDir        string
+	noReload        bool
+	requestTimeout  time.Duration
+	startTimeout    time.Duration
+	maxMessageBytes int
+	webOrigins      []string
+
+	verbose bool
+	noColor bool
+	output  string
+}
+
+const runLong = `Run a whole version on this machine, without a cluster: the entrypoint that a cluster
+runs, and each node's runner in a process of its own. Go nodes are built first (a
+prebuilt program as src runs as it is). Default is the version here.
+
+Every config variable and file of the manifest needs a value before anything starts.
+That of a variable comes from --set, then --env-file, then the environment; the content
+of a file from --set-from-file alone. A node inherits the environment of this
+command, but for PORT and KRT_*.
+
+A node is started anew when its code changes, and everything is checked anew when the
+manifest or a proto does; requests in flight are not dropped, and what does not start
+leaves what ran before in place.
+
+Ctrl-C stops all in order, within 5 seconds; a second one at once. Measurements,
+predictions and documents stay, in a state folder below $XDG_STATE_HOME (else
+~/.local/state); the version's own folder is not written to.
+
+Exits 0 if all went well, 1 if something did not start or a node had to be given up.`
+
+func newRunCommand(s term.Streams) *cobra.Command {
+	o := runOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "run [DIR|krt.yml|FILE.krt]",
+		Short: "Run a version on this machine",
+		Long:  runLong,
+		Example: `  kn-krt run
+  kn-krt run price-estimator --set OUTPUT_PRICE_CURRENCY=EUR
+  kn-krt run my-version.krt --env-file .env --set-from-file HTTPS_CERT=cert.pem
+  kn-krt run --grpc-port 0 --web-port 0 -o json`,
+		Args: term.Arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := term.CheckOutput(cmd, o.output); err != nil {
+				return err
+			}
+			for _, origin := range o.webOrigins {
+				if err := entrypoint.CheckOrigin(origin); err != nil {
+					return term.UsageError(cmd, "--web-origin: %v", err)
+				}
+			}
+			o.program, o.path = cmd.Root().DisplayName(), bundle.PathArgument(args)
+			config, err := o.config(cmd)
+			if err != nil {
+				return err
+			}
+			return runRun(cmd.Context(), o, config)
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *runOptions) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&o.set, "set", nil, "value of a config variable, as NAME=VALUE (may be repeated)")
+	bundle.EnvFileFlag(cmd, &o.envFiles)
+	flags.StringArrayVar(&o.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
+	ports := [2]int{0, math.MaxUint16}
+	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, 4<<20
+	term.HostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
+	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "port for gRPC; 0 is any free one")
+	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
+	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for the nodes' replies, and for metrics; 0 is any free one")
+	term.PositiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
+	term.PositiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
+	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, maxMessage}, "size of the largest message")
+	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * is any (may be repeated)")
+	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
+	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
+	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")
+	term.OutputFlag(cmd, &o.output)
+}
+
+// config reads the flags that give values.
+func (o *runOptions) config(cmd *cobra.Command) (local.Config, error) {
+	set, err := term.Pairs(cmd, "--set", o.set)
+	if err != nil {
+		return local.Config{}, err
+	}
+	files, err := term.Pairs(cmd, "--set-from-file", o.fromFile)
+	return local.Config{Set: set, EnvFiles: o.envFiles, Files: files}, err
+}
+
+func runRun(ctx context.Context, o runOptions, config local.Config) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find this program, which also runs Python nodes: %w", err)
+	}
+	ctx, kill, release := interrupts(ctx)
+	defer release()
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	err = local.Run(ctx, o.path, local.Options{
+		Config:          config,
+		Ports:           o.ports,
+		Reporter:        newConsole(o),
+		RunnerCommand:   []string{self, RunnerVerb},
+		StateDir:        o.stateDir,
+		NoReload:        o.noReload,
+		StartTimeout:    o.startTimeout,
+		RequestTimeout:  o.requestTimeout,
+		MaxMessageBytes: o.maxMessageBytes,
+		WebOrigins:      o.webOrigins,
+		LogLevel:        level,
+		Kill:            kill,
+	})
+	return o.explain(err)
+}
+
+// interrupts returns a context that the first signal cancels, and a channel that
+// the second closes.
+func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	killed, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		for _, act := range []func(){cancel, func() { close(killed) }} {
+			select {
+			case <-signals:
+				act()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, killed, func() { signal.Stop(signals); close(over); cancel() }
+}
+
+// explain adds to err what to do about it on this command line.
+func (o *runOptions) explain(err error) error {
+	var (
+		problems krt.Problems
+		missing  *local.MissingConfigError
+		port     *local.PortError
+		state    *local.StateDirError
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return term.WithCode(term.ExitInterrupted, errors.New("interrupted before the version answered"))
+	case errors.Is(err, local.ErrKilled):
+		return term.WithCode(term.ExitInterrupted, err)
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			fmt.Fprintln(o.streams.Err, p)
+		}
+		return term.WithHint(fmt.Errorf("%s is no valid version: %s", o.path, term.Count(len(problems), "error")),
+			"Check it with '%s validate %s'.", o.program, o.path)
+	case errors.As(err, &missing) && len(missing.Variables) > 0:
+		return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",
+			missing.Variables[0], fileHint(missing))
+	case errors.As(err, &missing):
+		return term.WithHint(err, "Give the content with --set-from-file %s=PATH.", missing.Files[0])
+	case errors.As(err, &port):
+		return term.WithHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", port.Port, port.Port)
+	case errors.As(err, &state):
+		return term.WithHint(state, "Name an empty folder, or one that does not exist, with --state-dir.")
+	case errors.Is(err, gobuild.ErrNoGo):
+		return term.WithHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
+	case errors.Is(err, local.ErrRunning):
+		return term.WithHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")
+	}
+	return bundle.ExplainFile(err)
+}
+
+func fileHint(missing *local.MissingConfigError) string {
+	if len(missing.Files) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the content of a file with --set-from-file %s=PATH", missing.Files[0])
+}

@@ -1,0 +1,106 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+func TestRunExplains(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		code int
+		want string
+	}{
+		"fine": {nil, term.ExitOK, ""},
+		"problems": {krt.Problems{{File: "krt.yml", Line: 1, Column: 2, Text: "bad"}}, term.ExitFailed,
+			"krt.yml:1:2: bad\nError: here is no valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
+		"variable": {&local.MissingConfigError{Variables: []string{"A", "B"}}, term.ExitFailed,
+			"Error: no value for config variables \"A\", \"B\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
+		"variable and file": {&local.MissingConfigError{Variables: []string{"A"}, Files: []string{"C"}}, term.ExitFailed,
+			"Error: no value for config variable \"A\" and config file \"C\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment; the content of a file with --set-from-file C=PATH.\n"},
+		"file": {&local.MissingConfigError{Files: []string{"C", "D"}}, term.ExitFailed,
+			"Error: no value for config files \"C\", \"D\"\nGive the content with --set-from-file C=PATH.\n"},
+		"file as variable": {fmt.Errorf("odd: %w", &local.FileConfigError{Name: "C"}), term.ExitFailed,
+			"Error: odd: config \"C\" is a file: its value is the content of a file\nGive the content with --set-from-file C=PATH.\n"},
+		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, term.ExitFailed,
+			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\nChoose another port with --web-port N, or any free one with --web-port 0.\n"},
+		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), term.ExitFailed,
+			"Error: cannot build node \"etl\": there is no go command on PATH\nInstall Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
+		"runs": {fmt.Errorf("%w: a run has the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
+			"Error: the version runs already: a run has the state folder \"/s\"\nStop the other run, or give this one another folder with --state-dir DIR.\n"},
+		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version answered\n"},
+		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
+		"other":       {errors.New("broken"), term.ExitFailed, "Error: broken\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			o := runOptions{streams: term.Streams{Err: &out}, program: "kn-krt", path: "here"}
+			require.Equal(t, c.code, term.Exit(t.Context(), &out, o.explain(c.err)))
+			require.Equal(t, c.want, out.String())
+		})
+	}
+}
+
+func TestRunFlagsThatGiveValues(t *testing.T) {
+	const usage = "\nRun 'kn-krt run --help' for usage.\n"
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no value":  {[]string{"--set", "SECRET"}, "Error: value 1 of --set is not of the form NAME=VALUE" + usage},
+		"no name":   {[]string{"--set", "A=1", "--set", "=hunter2"}, "Error: value 2 of --set is not of the form NAME=VALUE" + usage},
+		"twice":     {[]string{"--set", "A=1", "--set", "A=2"}, "Error: --set gives \"A\" twice" + usage},
+		"file":      {[]string{"--set-from-file", "A"}, "Error: value 1 of --set-from-file is not of the form NAME=VALUE" + usage},
+		"two paths": {[]string{"a", "b"}, "Error: accepts at most 1 arg(s), received 2" + usage},
+		"format":    {[]string{"-o", "yaml"}, "Error: invalid --output \"yaml\": want text or json" + usage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, result{code: term.ExitUsage, err: c.want}, runKrt(t, append([]string{"run"}, c.args...)...))
+		})
+	}
+}
+
+// result is what a run of the program left behind.
+type result struct {
+	code     int
+	out, err string
+}
+
+// runKrt runs the command line of a program that has this room alone.
+func runKrt(t *testing.T, args ...string) result {
+	var out, errs strings.Builder
+	root := &cobra.Command{Use: "kn-krt", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(Commands(term.Streams{Out: &out, Err: &errs})...)
+	root.SetArgs(args)
+	code := term.Exit(t.Context(), &errs, root.ExecuteContext(t.Context()))
+	return result{code: code, out: out.String(), err: errs.String()}
+}
+
+func TestInterrupts(t *testing.T) {
+	ctx, kill, release := interrupts(context.Background())
+	defer release()
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	require.NoError(t, self.Signal(os.Interrupt))
+	<-ctx.Done()
+	select {
+	case <-kill:
+		t.Fatal("the first signal kills")
+	default:
+	}
+	require.NoError(t, self.Signal(os.Interrupt))
+	<-kill
+}

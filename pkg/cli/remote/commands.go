@@ -1,0 +1,29 @@
+package remote
+
+import (
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// Commands are the verbs of this room.
+func Commands(s term.Streams) []*cobra.Command {
+	return []*cobra.Command{
+		newConfigCommand(s),
+		newCreateCommand(s),
+		newDeleteCommand(s),
+		newDescribeCommand(s),
+		newEventsCommand(s),
+		newGraphCommand(s),
+		newListCommand(s),
+		newLogsCommand(s),
+		newPublishCommand(s),
+		newRenderCommand(s),
+		newRestartCommand(s),
+		newRollbackCommand(s),
+		newStartCommand(s),
+		newStopCommand(s),
+		newUnpublishCommand(s),
+		newWaitCommand(s),
+	}
+}

@@ -1,0 +1,199 @@
+package remote
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/spelling"
+)
+
+type configOptions struct {
+	streams term.Streams
+	name    string
+	values  valueFlags
+	unset   []string
+	show    bool
+	output  string
+}
+
+func newConfigCommand(s term.Streams) *cobra.Command {
+	o := configOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "config NAME",
+		Short: "Show or set the config values of a version",
+		Long: `Show which config variables and files of a version have a value, or set and unset
+values. They are kept in a Secret of the namespace and shown only with --show-values.
+
+A started version's pods are replaced one by one when a value changes.`,
+		Example: `  kn-krt config price-estimator-v3
+  kn-krt config price-estimator-v3 --set OUTPUT_PRICE_CURRENCY=EUR
+  kn-krt config price-estimator-v3 --set-from-env API_KEY --set-from-file HTTPS_CERT=cert.pem
+  kn-krt config price-estimator-v3 --env-file prod.env --unset DEBUG`,
+		Args:              term.Arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeVersions(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"", term.OutputJSON, outputYAML}, o.output) {
+				return term.UsageError(cmd, "invalid --output %q: want json or yaml", o.output)
+			}
+			o.name = args[0]
+			c, err := Connect(cmd)
+			if err != nil {
+				return err
+			}
+			return runConfig(cmd, c, o)
+		},
+	}
+	NamespaceFlag(cmd)
+	o.values.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file to take the value from (may be repeated)")
+	flags.BoolVar(&o.show, "show-values", false, "show the values, too")
+	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	// The flags were added just above, so these cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{term.OutputJSON, outputYAML}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("unset", completeParts(declaredConfig))
+	_ = cmd.RegisterFlagCompletionFunc("set-from-env", completeParts(func(v *v1alpha1.Version) []string { return v.Spec.Config.Variables }))
+	return cmd
+}
+
+func declaredConfig(v *v1alpha1.Version) []string {
+	return slices.Concat(v.Spec.Config.Variables, v.Spec.Config.Files)
+}
+
+func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
+	ctx := cmd.Context()
+	v, err := c.version(ctx, o.name)
+	if err != nil {
+		return err
+	}
+	if !o.values.given() && len(o.unset) == 0 {
+		return c.showConfig(ctx, v, o)
+	}
+	set, err := o.values.read(cmd, v.Spec)
+	if err != nil {
+		return err
+	}
+	if err := checkUnset(v, o.unset, set); err != nil {
+		return err
+	}
+	if _, err := c.writeConfig(ctx, v.Name, set, o.unset); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.streams.Out, "Config of version '%s' updated in namespace '%s'.\n", v.Name, c.Namespace)
+	values, err := c.configValues(ctx, v)
+	if err != nil {
+		return err
+	}
+	if missing := missingConfig(v.Spec.Config, values); missing != nil {
+		fmt.Fprintf(o.streams.Out, "There is still %v.\n", missing)
+	}
+	return nil
+}
+
+// checkUnset refuses names that the version does not declare, that are set too,
+// or that it needs because it is started.
+func checkUnset(v *v1alpha1.Version, unset []string, set map[string][]byte) error {
+	for _, name := range unset {
+		if _, both := set[name]; both {
+			return fmt.Errorf("cannot both set and unset %q", name)
+		}
+		if known := declaredConfig(v); !slices.Contains(known, name) {
+			return fmt.Errorf("version %q declares no config variable or file %q%s", v.Name, name, spelling.Hint(name, known))
+		}
+		if v.WantedState() == v1alpha1.StateStarted {
+			return fmt.Errorf("cannot unset %q: version %q is started and needs it", name, v.Name)
+		}
+	}
+	return nil
+}
+
+// configEntry is a line of what config shows.
+type configEntry struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // variable or file
+	Set  bool   `json:"set"`
+	// Value is the value, if it is asked for; Base64 the same where it is no text.
+	Value  *string `json:"value,omitempty"`
+	Base64 *string `json:"base64,omitempty"`
+}
+
+func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configOptions) error {
+	values, err := c.configValues(ctx, v)
+	if err != nil {
+		return err
+	}
+	entries := []configEntry{}
+	for _, name := range v.Spec.Config.Variables {
+		entries = append(entries, entry(name, "variable", values, o.show))
+	}
+	for _, name := range v.Spec.Config.Files {
+		entries = append(entries, entry(name, "file", values, o.show))
+	}
+	switch o.output {
+	case term.OutputJSON:
+		return term.PrintJSON(o.streams.Out, entries)
+	case outputYAML:
+		text, err := yaml.Marshal(entries)
+		if err != nil {
+			return fmt.Errorf("cannot write YAML: %w", err)
+		}
+		_, err = o.streams.Out.Write(text)
+		return err
+	}
+	if err := o.configTable(v, entries); err != nil {
+		return err
+	}
+	if missing := missingConfig(v.Spec.Config, values); missing != nil {
+		_, err := fmt.Fprintf(o.streams.Out, "\nThere is %v.\nSet it with '%s'.\n", missing, c.command("config %s %s", v.Name, setFlags(missing)))
+		return err
+	}
+	return nil
+}
+
+func (o *configOptions) configTable(v *v1alpha1.Version, entries []configEntry) error {
+	if len(entries) == 0 {
+		_, err := fmt.Fprintf(o.streams.Out, "Version '%s' declares no config.\n", v.Name)
+		return err
+	}
+	columns := []string{"NAME", "TYPE", "SET"}
+	if o.show {
+		columns = append(columns, "VALUE")
+	}
+	t := term.NewTable(o.streams.Out, columns...)
+	for _, e := range entries {
+		row := []string{e.Name, e.Type, strconv.FormatBool(e.Set)}
+		switch {
+		case e.Value != nil:
+			row = append(row, strconv.Quote(*e.Value))
+		case e.Base64 != nil:
+			row = append(row, "base64:"+*e.Base64)
+		}
+		t.Row(row...)
+	}
+	return t.Flush()
+}
+
+func entry(name, kind string, values map[string][]byte, show bool) configEntry {
+	value, set := values[name]
+	e := configEntry{Name: name, Type: kind, Set: set && (kind == "file" || len(value) > 0)}
+	if !show || !e.Set {
+		return e
+	}
+	text := string(value)
+	if utf8.Valid(value) {
+		e.Value = &text
+	} else {
+		text = base64.StdEncoding.EncodeToString(value)
+		e.Base64 = &text
+	}
+	return e
+}

@@ -1,0 +1,253 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+type createOptions struct {
+	streams  term.Streams
+	program  string
+	path     string
+	values   valueFlags
+	images   imageFlags
+	delivery string
+	start    bool
+	publish  bool
+	dryRun   bool
+	target   string
+	comment  string
+	wait     waitFlags
+	out      objectOutput
+}
+
+const createLong = `Create a version from a bundle: make the image of each node and push it, keep the
+config values in a Secret, and create the version. It is stopped, unless --start or
+--publish is given.
+
+Images need no Docker. They go to --registry, or to $KO_DOCKER_REPO. All that can be
+known to be wrong is told before the first is made, and nothing is left half done: the
+version itself is created last.`
+
+func newCreateCommand(s term.Streams) *cobra.Command {
+	o := createOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "create BUNDLE",
+		Short: "Create a version from a bundle",
+		Long:  createLong,
+		Example: `  kn-krt create price-estimator --set OUTPUT_PRICE_CURRENCY=EUR --start
+  kn-krt create my-version.krt --env-file prod.env --publish -m "first of October"
+  kn-krt create my-version --dry-run -o yaml
+  kn-krt create my-version --target ./gitops`,
+		Args: term.Arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.program, o.path = cmd.Root().DisplayName(), args[0]
+			if err := o.prepare(cmd); err != nil {
+				return err
+			}
+			return runCreate(cmd, o)
+		},
+	}
+	NamespaceFlag(cmd)
+	o.values.addFlags(cmd)
+	o.images.addFlags(cmd)
+	flags := cmd.Flags()
+	deliveryFlag(cmd, &o.delivery)
+	flags.BoolVar(&o.start, "start", false, "start the version, too")
+	flags.BoolVar(&o.publish, "publish", false, "start and publish the version, too")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "make nothing: check all with the cluster, and print the version")
+	flags.StringVar(&o.target, "target", "", "write the version to this folder, or .yaml file, instead of a cluster (GitOps)")
+	commentFlag(cmd, &o.comment)
+	o.wait.addFlags(cmd, true, "started or published")
+	o.out.addFlags(cmd)
+	return cmd
+}
+
+// deliveryFlag gives cmd the flag --delivery.
+func deliveryFlag(cmd *cobra.Command, delivery *string) {
+	cmd.Flags().StringVar(delivery, "delivery", "", "how events travel from node to node: Sequence (default) or Direct")
+	// The flag was added just above, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("delivery", cobra.FixedCompletions(
+		[]string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect)}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func checkDelivery(cmd *cobra.Command, delivery string) error {
+	switch v1alpha1.Delivery(delivery) {
+	case "", v1alpha1.DeliverySequence, v1alpha1.DeliveryDirect:
+		return nil
+	}
+	return term.UsageError(cmd, "invalid --delivery %q: want Sequence or Direct", delivery)
+}
+
+func (o *createOptions) prepare(cmd *cobra.Command) error {
+	if err := errors.Join(o.out.prepare(cmd), o.wait.prepare(cmd), checkDelivery(cmd, o.delivery)); err != nil {
+		return err
+	}
+	if o.out.format != "" && !o.dryRun {
+		return term.UsageError(cmd, "--output is for --dry-run")
+	}
+	if o.target != "" && (o.values.given() || o.start || o.publish || o.dryRun) {
+		return term.UsageError(cmd, "--target only writes a file: it goes with none of --set, --set-from-file, --set-from-env, --env-file, --start, --publish, --dry-run")
+	}
+	o.start = o.start || o.publish
+	return nil
+}
+
+func runCreate(cmd *cobra.Command, o createOptions) error {
+	ctx := cmd.Context()
+	b, err := bundle.OpenToShip(ctx, o.path)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.RequireValid(o.streams, o.program, o.path); err != nil {
+		return err
+	}
+	bundle.TellLeftOut(o.streams.Err, b.Listed)
+	if err := o.images.check(cmd, b.Bundle); err != nil {
+		return err
+	}
+	if o.target != "" {
+		return o.writeTarget(cmd, b.Bundle)
+	}
+	c, err := Connect(cmd)
+	if err != nil {
+		return err
+	}
+	v := render.FromBundle(b.Bundle, o.images.placeholders(b.Bundle), o.from(c.Namespace))
+	values, err := o.values.read(cmd, v.Spec)
+	if err != nil {
+		return err
+	}
+	if err := o.check(ctx, c, v, values); err != nil {
+		return err
+	}
+	if o.dryRun {
+		return o.printDryRun(c, v)
+	}
+	images, err := o.build(cmd, c, b.Bundle)
+	if err != nil {
+		return err
+	}
+	v = render.FromBundle(b.Bundle, images, o.from(c.Namespace))
+	return o.create(ctx, c, v, values)
+}
+
+func (o *createOptions) from(namespace string) render.FromOptions {
+	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)}
+}
+
+// check asks the cluster, before any image is made, whether it would take the
+// version: the name, the rights, the namespace, the rules of the kind.
+func (o *createOptions) check(ctx context.Context, c *Cluster, v *v1alpha1.Version, values map[string][]byte) error {
+	trial := v.DeepCopy()
+	if err := c.Create(ctx, trial, client.DryRunAll, client.FieldOwner(fieldOwner)); err != nil {
+		return o.explainCreate(ctx, c, v.Name, err)
+	}
+	known, err := c.configValues(ctx, v)
+	if err != nil {
+		return err
+	}
+	all := map[string][]byte{}
+	for _, some := range []map[string][]byte{known, values} {
+		for name, value := range some {
+			all[name] = value
+		}
+	}
+	if missing := missingConfig(v.Spec.Config, all); missing != nil {
+		if o.start {
+			return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing), "Give it with %s, or create the version without --start.", setFlags(missing))
+		}
+		fmt.Fprintf(o.streams.Err, "The version cannot start before its config is complete: %s\n",
+			c.command("config %s %s", v.Name, setFlags(missing)))
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	// Whoever may create the Secret may, by all usual roles, change it as well.
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(v.Name), Namespace: c.Namespace}}
+	if err := c.Create(ctx, secret, client.DryRunAll); err != nil && !apierrors.IsAlreadyExists(err) {
+		return c.Explain(err, "cannot keep the config values")
+	}
+	return nil
+}
+
+func (o *createOptions) explainCreate(ctx context.Context, c *Cluster, name string, err error) error {
+	if !apierrors.IsAlreadyExists(err) {
+		return c.Explain(err, fmt.Sprintf("cannot create version %q", name))
+	}
+	state, hint := "", "Give the new content a name of its own (version: in krt.yml), or delete that one first: '%s'."
+	v := &v1alpha1.Version{}
+	if err := c.Get(ctx, c.key(name), v); err == nil {
+		state = ", " + phase(v)
+		if v.WantedState() == v1alpha1.StateStarted {
+			return term.WithHint(fmt.Errorf("cannot create version %q: there is one of that name in namespace %q%s", name, c.Namespace, state),
+				"What runs does not change: give the new content a name of its own (version: in krt.yml).")
+		}
+	}
+	return term.WithHint(fmt.Errorf("cannot create version %q: there is one of that name in namespace %q%s", name, c.Namespace, state),
+		hint, c.command("delete %s", name))
+}
+
+// create writes the values, then the version; if that is refused, the values go
+// again.
+func (o *createOptions) create(ctx context.Context, c *Cluster, v *v1alpha1.Version, values map[string][]byte) error {
+	made, err := c.writeConfig(ctx, v.Name, values, nil)
+	if err != nil {
+		return err
+	}
+	v.Spec.Comment = o.comment
+	if o.start {
+		v.Spec.State = v1alpha1.StateStarted
+	}
+	if err := c.Create(ctx, v, client.FieldOwner(fieldOwner)); err != nil {
+		if made {
+			// Also when the user has interrupted: nothing half done is left.
+			_ = c.Delete(context.WithoutCancel(ctx), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(v.Name), Namespace: c.Namespace}})
+		}
+		return o.explainCreate(ctx, c, v.Name, err)
+	}
+	fmt.Fprintf(o.streams.Out, "Version '%s' created in namespace '%s'.\n", v.Name, c.Namespace)
+	if !o.start {
+		return nil
+	}
+	change := changeOptions{streams: o.streams, name: v.Name, comment: o.comment, wait: o.wait}
+	if o.publish {
+		// Only what is ready is published: without it, publish would be refused.
+		change.wait.wait = true
+	}
+	if err := c.awaitStart(ctx, change); err != nil || !o.publish {
+		return err
+	}
+	change.wait = o.wait
+	return runPublish(ctx, c, change)
+}
+
+func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
+	if o.start {
+		v.Spec.State = v1alpha1.StateStarted
+	}
+	v.Spec.Comment = o.comment
+	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was made).\n", v.Name, c.Namespace)
+	if o.out.format == outputName {
+		_, err := fmt.Fprintln(o.streams.Out, resourceName(v))
+		return err
+	}
+	if !o.out.machine() {
+		return nil
+	}
+	setKind(v)
+	return o.out.write(o.streams.Out, v)
+}

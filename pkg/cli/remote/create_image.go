@@ -1,0 +1,198 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/local"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/requirement"
+)
+
+// What to do about a registry, and about a base image.
+const (
+	howToNameRegistry = "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO."
+	howToNameBase     = "Name another base with --base python=IMAGE (or go=), or for all under base-images in ConfigMap %s of %s."
+)
+
+// imageFlags say where node images go and what they stand on.
+type imageFlags struct {
+	registry string
+	insecure bool
+	platform []string
+	bases    []string
+}
+
+func (f *imageFlags) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.registry, "registry", "", "registry and path that node images are pushed to (default: $KO_DOCKER_REPO)")
+	flags.BoolVar(&f.insecure, "insecure-registry", false, "reach the registry by plain HTTP; one of this machine always may be")
+	flags.StringSliceVar(&f.platform, "platform", nil, "what images are made for, such as linux/arm64 (default: the base image's, or linux/amd64)")
+	flags.StringArrayVar(&f.bases, "base", nil, "base image, as NAME=IMAGE; NAME is python, go or an image of krt.yml (default: the cluster's config-krt)")
+}
+
+// repo is where images go.
+func (f *imageFlags) repo() string { return cmp.Or(f.registry, os.Getenv("KO_DOCKER_REPO")) }
+
+// check says what of the flags can be known to be wrong before anything is done.
+func (f *imageFlags) check(cmd *cobra.Command, b *krt.Bundle) error {
+	if f.repo() != "" {
+		if err := image.CheckRepo(f.repo()); err != nil {
+			return term.WithHint(fmt.Errorf("cannot make images: %w", err), howToNameRegistry)
+		}
+	}
+	bases, err := term.Pairs(cmd, "--base", f.bases)
+	if err != nil {
+		return err
+	}
+	known := []string{"python", "go"}
+	for _, n := range b.Manifest.Nodes {
+		known = append(known, image.Names(n.Image)...)
+	}
+	for name := range bases {
+		if !slices.Contains(known, name) {
+			slices.Sort(known)
+			hint := spelling.Hint(name, known)
+			return term.UsageError(cmd, "--base names %q: want a language or an image of krt.yml, which are %s%s",
+				name, strings.Join(slices.Compact(known), ", "), hint)
+		}
+	}
+	return nil
+}
+
+// placeholders stand for images that are not made yet.
+func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
+	images := map[string]string{}
+	for _, n := range b.Manifest.Nodes {
+		if b.Kind(n) != krt.KindImage {
+			images[n.Name] = cmp.Or(f.repo(), "registry.local") + "/krt-nodes:" + b.Manifest.Version + "-" + n.Name
+		}
+	}
+	return images
+}
+
+// build makes and pushes the images of the bundle's nodes. c is the cluster they
+// are for, whose settings name base images; nil for none.
+func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (map[string]string, error) {
+	ctx := cmd.Context()
+	bases, err := term.Pairs(cmd, "--base", o.images.bases)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		for name, image := range c.baseImages(ctx, o.streams.Err) {
+			if bases[name] == "" {
+				bases[name] = image
+			}
+		}
+	}
+	progress := &imageProgress{out: o.streams.Out, begun: time.Now()}
+	builder, err := image.New(image.Options{
+		Repo: o.images.repo(), Insecure: o.images.insecure, Platforms: o.images.platform,
+		Bases: bases, GoBase: cmp.Or(bases["go"], os.Getenv("KO_DEFAULTBASEIMAGE")),
+		Runner: runnerProgram(), Progress: progress.event,
+	})
+	if err != nil {
+		return nil, o.explainImages(err)
+	}
+	fmt.Fprintf(o.streams.Out, "Making images of version '%s':\n\n", b.Manifest.Version)
+	images, err := builder.BuildAll(ctx, b)
+	if err != nil {
+		return nil, o.explainImages(err)
+	}
+	fmt.Fprintln(o.streams.Out)
+	return images, nil
+}
+
+// baseImages are those of the cluster's settings. Who may not read these builds
+// on the defaults, and is told.
+func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
+	settings, _, err := c.Settings(ctx)
+	if err != nil {
+		fmt.Fprintf(w, "Building on the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, SystemNamespace, err)
+	}
+	return settings.BaseImages
+}
+
+// runnerProgram runs Python nodes on bases that have no runner: the program
+// cmd/runner where it lies beside this one, else this one itself.
+func runnerProgram() image.Program {
+	self, err := os.Executable()
+	if err != nil {
+		return image.Program{}
+	}
+	beside := filepath.Join(filepath.Dir(self), "runner")
+	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+		return image.Program{Path: beside}
+	}
+	return image.Program{Path: self, Args: []string{local.RunnerVerb}}
+}
+
+func (o *createOptions) explainImages(err error) error {
+	var registry *image.RegistryError
+	var build *gobuild.Error
+	var requirements *requirement.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return term.FailAs(term.ExitInterrupted, err, "Nothing was created.")
+	case errors.Is(err, image.ErrNoRepo):
+		return term.WithHint(err, howToNameRegistry)
+	case errors.As(err, &registry) && registry.Trouble == image.TroubleInsecure:
+		return term.WithHint(err, "If it has no TLS, add --insecure-registry. Nothing was created.")
+	case errors.As(err, &registry) && registry.Doing == image.DoingReadBase:
+		return term.WithHint(err, "Nothing was created. "+howToNameBase, render.SettingsName, SystemNamespace)
+	case errors.As(err, &registry):
+		return term.WithHint(err, "Nothing was created.")
+	case errors.Is(err, image.ErrNoRunner):
+		return term.WithHint(err, howToNameBase, render.SettingsName, SystemNamespace)
+	case errors.As(err, &build), errors.As(err, &requirements), errors.Is(err, gobuild.ErrNoGo):
+		return term.WithHint(err, "Nothing was created.")
+	}
+	return err
+}
+
+// imageProgress prints a line for each step of each node.
+type imageProgress struct {
+	out   io.Writer
+	begun time.Time
+	mu    sync.Mutex
+}
+
+func (p *imageProgress) event(e image.Event) {
+	var text string
+	switch e.Type {
+	case image.EventBuilding:
+		text = "building"
+	case image.EventInstalling:
+		text = "getting its requirements"
+	case image.EventDownload, image.EventWarning:
+		text = e.Text
+	case image.EventDone:
+		text = fmt.Sprintf("image in %.1fs, %s sent of %s", e.Elapsed.Seconds(), term.Bytes(e.Sent), term.Bytes(e.Size))
+	default:
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who := "all nodes"
+	if e.Node != "" {
+		who = "node " + e.Node
+	}
+	fmt.Fprintf(p.out, "%7.3fs %s: %s\n", time.Since(p.begun).Seconds(), who, strings.TrimSpace(text))
+}

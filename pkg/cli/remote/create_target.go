@@ -1,0 +1,51 @@
+package remote
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// writeTarget makes the images and writes the version to a file, as kn does with
+// --target: FOLDER/NAMESPACE/version/NAME.yaml, or the file itself. Config values
+// are secrets and stand in none.
+func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
+	namespace, err := namespaceOf(cmd)
+	if err != nil {
+		return err
+	}
+	path := o.target
+	if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
+		path = filepath.Join(path, namespace, "version", b.Manifest.Version+".yaml")
+	}
+	images, err := o.build(cmd, nil, b)
+	if err != nil {
+		return err
+	}
+	v := render.FromBundle(b, images, o.from(namespace))
+	v.Spec.Comment = o.comment
+	setKind(v)
+	var text strings.Builder
+	if err := (&printers.YAMLPrinter{}).PrintObj(v, &text); err != nil {
+		return fmt.Errorf("cannot write the version as YAML: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("cannot make the target's folder: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		return fmt.Errorf("cannot write the version: %w", err)
+	}
+	fmt.Fprintf(o.streams.Out, "Version '%s' for namespace '%s' written to %s.\n", v.Name, namespace, path)
+	if missing := missingConfig(v.Spec.Config, nil); missing != nil {
+		fmt.Fprintf(o.streams.Err, "Its config values are secrets and not in it; once it is applied: '%s config %s -n %s %s'.\n",
+			o.program, v.Name, namespace, setFlags(missing))
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+type describeOptions struct {
+	lookOptions
+
+	verbose bool
+}
+
+func newDescribeCommand(s term.Streams) *cobra.Command {
+	o := describeOptions{lookOptions: lookOptions{streams: s}}
+	cmd := &cobra.Command{
+		Use:   "describe NAME",
+		Short: "Show details of a version",
+		Example: `  kn-krt describe price-estimator-v3
+  kn-krt describe price-estimator-v3 -v
+  kn-krt describe price-estimator-v3 -o url`,
+	}
+	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *Cluster) error { return runDescribe(ctx, c, o) })
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, messages and the whole history")
+	o.out.addFlags(cmd, outputURL)
+	return cmd
+}
+
+func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
+	v, err := c.version(ctx, o.name)
+	if err != nil {
+		return err
+	}
+	setKind(v)
+	switch {
+	case o.out.machine():
+		return o.out.write(o.streams.Out, v)
+	case o.out.format == outputName:
+		_, err = fmt.Fprintln(o.streams.Out, resourceName(v))
+		return err
+	case o.out.format == outputURL:
+		_, err = fmt.Fprintln(o.streams.Out, versionURL(v))
+		return err
+	}
+	if err := o.head(v); err != nil {
+		return err
+	}
+	if err := o.nodes(v); err != nil {
+		return err
+	}
+	if err := o.workflows(v); err != nil {
+		return err
+	}
+	o.conditions(v.Status.Conditions)
+	return o.history(v)
+}
+
+func (o *describeOptions) head(v *v1alpha1.Version) error {
+	t := term.NewTable(o.streams.Out)
+	line := func(label, value string) {
+		if value != "" {
+			t.Row(label+":", value)
+		}
+	}
+	line("Name", v.Name)
+	line("Namespace", v.Namespace)
+	line("Description", v.Spec.Description)
+	line("Phase", phase(v))
+	line("Age", age(v.CreationTimestamp))
+	line("URL", versionURL(v))
+	line("Delivery", string(v.Delivery()))
+	if v.Spec.Entrypoint.Timeout != nil {
+		line("Timeout", v.Spec.Entrypoint.Timeout.Duration.String())
+	}
+	line("Config", strings.Join(append(slices.Clone(v.Spec.Config.Variables), v.Spec.Config.Files...), ", "))
+	return t.Flush()
+}
+
+func (o *describeOptions) nodes(v *v1alpha1.Version) error {
+	fmt.Fprintf(o.streams.Out, "\nNodes:\n")
+	columns := []string{"  OK", "NAME", "REASON"}
+	if o.verbose {
+		columns = append(columns, "REVISION", "IMAGE")
+	}
+	t := term.NewTable(o.streams.Out)
+	t.Row(columns...)
+	for _, n := range v.Spec.Nodes {
+		state := nodeState(v, n.Name)
+		name := n.Name
+		if n.GPU {
+			name += " (GPU)"
+		}
+		row := []string{"  " + state.mark, name, state.text(o.verbose)}
+		if o.verbose {
+			row = append(row, state.revision, cmp.Or(state.image, n.Image))
+		}
+		t.Row(row...)
+	}
+	return t.Flush()
+}
+
+func (o *describeOptions) workflows(v *v1alpha1.Version) error {
+	fmt.Fprintf(o.streams.Out, "\nWorkflows:\n")
+	t := term.NewTable(o.streams.Out)
+	t.Row("  OK", "NAME", "RPC", "NODES", "REASON")
+	for _, w := range v.Spec.Workflows {
+		state := workflowState(v, w.Name)
+		t.Row("  "+state.mark, w.Name, w.Entrypoint, strings.Join(w.Sequential, " → "), state.text(o.verbose))
+	}
+	return t.Flush()
+}
+
+// conditions prints kn's table of conditions, Ready first.
+func (o *describeOptions) conditions(conditions []metav1.Condition) {
+	if len(conditions) == 0 {
+		fmt.Fprintf(o.streams.Out, "\nConditions: none yet, the controller has not looked at it\n")
+		return
+	}
+	conditions = slices.Clone(conditions)
+	rank := func(c metav1.Condition) int {
+		if c.Type == v1alpha1.ConditionReady {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(conditions, func(a, b metav1.Condition) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Type, b.Type))
+	})
+	width := len("TYPE")
+	for _, c := range conditions {
+		width = max(width, len(c.Type))
+	}
+	fmt.Fprintf(o.streams.Out, "\nConditions:\n")
+	fmt.Fprintf(o.streams.Out, "  %-2s %-*s %6s %s\n", "OK", width, "TYPE", "AGE", "REASON")
+	for _, c := range conditions {
+		sign, reason := mark(c), c.Reason
+		if c.Message != "" && (o.verbose || sign == term.MarkBad || sign == term.MarkWarning) {
+			reason += " (" + c.Message + ")"
+		}
+		if sign == term.MarkGood && !o.verbose {
+			reason = ""
+		}
+		line := fmt.Sprintf("  %s %-*s %6s %s", o.streams.Paint(sign), width, c.Type, age(c.LastTransitionTime), reason)
+		fmt.Fprintln(o.streams.Out, strings.TrimRight(line, " "))
+	}
+}
+
+// shortHistory is how many changes are shown unless all are asked for.
+const shortHistory = 3
+
+func (o *describeOptions) history(v *v1alpha1.Version) error {
+	history, first := v.Status.History, 0
+	if !o.verbose {
+		first = max(0, len(history)-shortHistory)
+	}
+	if len(history) == 0 {
+		return nil
+	}
+	fmt.Fprintf(o.streams.Out, "\nHistory:\n")
+	t := term.NewTable(o.streams.Out)
+	t.Row("  AGE", "STATE", "COMMENT")
+	for i, e := range history[first:] {
+		state := string(e.State)
+		if at := first + i; at > 0 && history[at-1].State == e.State && history[at-1].Restart != e.Restart {
+			state = "Restarted"
+		}
+		t.Row("  "+age(e.Time), state, e.Comment)
+	}
+	return t.Flush()
+}
+
+// state is how a node or workflow does.
+type state struct {
+	mark, reason, message string
+	revision, image       string
+}
+
+// text is the reason, with the message where something is wrong or all is asked for.
+func (s state) text(all bool) string {
+	if s.mark == term.MarkGood && !all {
+		return ""
+	}
+	if s.message != "" && (all || s.mark == term.MarkBad) {
+		return strings.TrimSpace(s.reason + " (" + s.message + ")")
+	}
+	return s.reason
+}
+
+// nodeState is the state of the named node; unknown before the controller has told it.
+func nodeState(v *v1alpha1.Version, name string) state {
+	for _, n := range v.Status.Nodes {
+		if n.Name == name {
+			return state{partMark(n.Ready, n.Reason), n.Reason, n.Message, n.Revision, n.Image}
+		}
+	}
+	return state{mark: term.MarkUnknown}
+}
+
+// workflowState is the state of the named workflow.
+func workflowState(v *v1alpha1.Version, name string) state {
+	for _, w := range v.Status.Workflows {
+		if w.Name == name {
+			return state{mark: partMark(w.Ready, w.Reason), reason: w.Reason, message: w.Message}
+		}
+	}
+	return state{mark: term.MarkUnknown}
+}
+
+// partMark is the mark of a node or workflow.
+func partMark(ready bool, reason string) string {
+	switch {
+	case ready:
+		return term.MarkGood
+	case reason == "", reason == v1alpha1.ReasonDeploying:
+		return term.MarkUnknown
+	case needsNobody(reason):
+		return term.MarkInfo
+	default:
+		return term.MarkBad
+	}
+}
+
+// needsNobody reports whether a state that is not ready is as it should be.
+func needsNobody(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonStopped, v1alpha1.ReasonStopping, v1alpha1.ReasonNotPublished, v1alpha1.ReasonNothingPublished:
+		return true
+	}
+	return false
+}

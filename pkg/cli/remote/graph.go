@@ -1,0 +1,175 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// Values of graph's --output.
+const (
+	outputDot     = "dot"
+	outputMermaid = "mermaid"
+)
+
+type graphOptions struct {
+	streams term.Streams
+	name    string
+	output  string
+}
+
+func newGraphCommand(s term.Streams) *cobra.Command {
+	o := graphOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "graph NAME",
+		Short: "Show the workflows of a version and how their nodes do",
+		Example: `  kn-krt graph price-estimator-v3
+  kn-krt graph price-estimator-v3 -o dot | dot -Tsvg > graph.svg
+  kn-krt graph price-estimator-v3 -o mermaid`,
+		Args:              term.Arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeVersions(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			formats := []string{term.OutputText, outputDot, outputMermaid}
+			if !slices.Contains(formats, o.output) {
+				return term.UsageError(cmd, "invalid --output %q: want %s", o.output, strings.Join(formats, ", "))
+			}
+			o.name = args[0]
+			c, err := Connect(cmd)
+			if err != nil {
+				return err
+			}
+			return runGraph(cmd.Context(), c, o)
+		},
+	}
+	NamespaceFlag(cmd)
+	cmd.Flags().StringVarP(&o.output, "output", "o", term.OutputText, "output format: text, dot (Graphviz) or mermaid")
+	// The flag was added just above, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
+		[]string{term.OutputText, outputDot, outputMermaid}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
+	v, err := c.version(ctx, o.name)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	switch o.output {
+	case outputDot:
+		writeDot(&text, v)
+	case outputMermaid:
+		writeMermaid(&text, v)
+	default:
+		o.writeText(&text, v)
+	}
+	_, err = io.WriteString(o.streams.Out, text.String())
+	return err
+}
+
+// entrypointState is how the version's entrypoint does.
+func entrypointState(v *v1alpha1.Version) state {
+	c := v.Status.Condition(v1alpha1.ConditionEntrypointReady)
+	if c == nil {
+		return state{mark: term.MarkUnknown}
+	}
+	return state{mark: mark(*c), reason: c.Reason, message: c.Message}
+}
+
+// writeText writes each workflow as a chain, and below it what is wrong.
+func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
+	fmt.Fprintf(w, "%s: %s\n", v.Name, phase(v))
+	entrypoint := entrypointState(v)
+	o.writeTrouble(w, "entrypoint", entrypoint)
+	for _, workflow := range v.Spec.Workflows {
+		own := workflowState(v, workflow.Name)
+		fmt.Fprintf(w, "\n%s %s (%s)\n", o.streams.Paint(own.mark), workflow.Name, workflow.Entrypoint)
+		fmt.Fprintf(w, "   caller → %s entrypoint", o.streams.Paint(entrypoint.mark))
+		for _, node := range workflow.Sequential {
+			fmt.Fprintf(w, " → %s %s", o.streams.Paint(nodeState(v, node).mark), node)
+		}
+		fmt.Fprintf(w, " → caller\n")
+		for _, node := range workflow.Sequential {
+			o.writeTrouble(w, node, nodeState(v, node))
+		}
+		o.writeTrouble(w, "workflow", own)
+	}
+}
+
+func (o *graphOptions) writeTrouble(w *strings.Builder, name string, s state) {
+	if s.mark == term.MarkBad {
+		fmt.Fprintf(w, "   %s %s: %s\n", o.streams.Paint(s.mark), name, s.text(true))
+	}
+}
+
+// edge is one hand-over of a workflow.
+type edge struct{ from, to, workflow string }
+
+// edges are the hand-overs of all workflows; a node is one however many use it.
+func edges(v *v1alpha1.Version) []edge {
+	var all []edge
+	for _, w := range v.Spec.Workflows {
+		from := "entrypoint"
+		for _, node := range w.Sequential {
+			all = append(all, edge{from, node, w.Name})
+			from = node
+		}
+	}
+	return all
+}
+
+// colourOf is the colour of a state in drawings.
+func colourOf(s state) string {
+	switch s.mark {
+	case term.MarkGood:
+		return "#c8e6c9"
+	case term.MarkBad:
+		return "#ffcdd2"
+	default:
+		return "#eeeeee"
+	}
+}
+
+// vertices are the entrypoint and the nodes, with their states.
+func vertices(v *v1alpha1.Version) (names []string, states []state) {
+	names, states = []string{"entrypoint"}, []state{entrypointState(v)}
+	for _, n := range v.Spec.Nodes {
+		names, states = append(names, n.Name), append(states, nodeState(v, n.Name))
+	}
+	return names, states
+}
+
+// writeDot writes the graph for Graphviz.
+func writeDot(w *strings.Builder, v *v1alpha1.Version) {
+	fmt.Fprintf(w, "digraph %q {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\"];\n", v.Name)
+	names, states := vertices(v)
+	for i, name := range names {
+		fmt.Fprintf(w, "  %q [fillcolor=%q, tooltip=%q];\n", name, colourOf(states[i]), states[i].text(true))
+	}
+	for _, e := range edges(v) {
+		fmt.Fprintf(w, "  %q -> %q [label=%q];\n", e.from, e.to, e.workflow)
+	}
+	fmt.Fprintf(w, "}\n")
+}
+
+// writeMermaid writes the graph for Mermaid. Its ids know few characters and some
+// words mean something, so that nodes are numbered.
+func writeMermaid(w *strings.Builder, v *v1alpha1.Version) {
+	fmt.Fprintf(w, "flowchart LR\n")
+	names, states := vertices(v)
+	ids := map[string]string{}
+	for i, name := range names {
+		ids[name] = fmt.Sprintf("n%d", i)
+		fmt.Fprintf(w, "  n%d[\"%s\"]\n  style n%d fill:%s\n", i, name, i, colourOf(states[i]))
+	}
+	for _, e := range edges(v) {
+		fmt.Fprintf(w, "  %s -->|%s| %s\n", ids[e.from], e.workflow, ids[e.to])
+	}
+}

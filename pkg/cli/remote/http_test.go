@@ -1,0 +1,50 @@
+package remote
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPatience(t *testing.T) {
+	released := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/quick" {
+			_, _ = io.WriteString(w, "here")
+			return
+		}
+		select {
+		case <-released:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	do := func(target string, limit time.Duration) (string, error) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+target, nil)
+		require.NoError(t, err)
+		response, err := (&http.Client{Transport: &patience{next: http.DefaultTransport, limit: limit}}).Do(request)
+		if err != nil {
+			return "", err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		return string(text), err
+	}
+
+	text, err := do("/quick", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, "here", text)
+	_, err = do("/silent", time.Millisecond)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	close(released)
+	for _, endless := range []string{"/silent?watch=true", "/silent?follow=true"} {
+		_, err := do(endless, 0)
+		require.NoError(t, err, endless)
+	}
+}

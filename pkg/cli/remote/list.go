@@ -1,0 +1,177 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+type listOptions struct {
+	streams term.Streams
+	name    string
+	all     bool
+	out     objectOutput
+}
+
+func newListCommand(s term.Streams) *cobra.Command {
+	o := listOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:     "list [NAME]",
+		Aliases: []string{"ls"},
+		Short:   "List versions",
+		Example: `  kn-krt list
+  kn-krt list -A -o wide
+  kn-krt list -o jsonpath='{.items[*].metadata.name}'`,
+		Args:              term.Arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: completeVersions(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.out.prepare(cmd); err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				o.name = args[0]
+			}
+			c, err := Connect(cmd)
+			if err != nil {
+				return err
+			}
+			return runList(cmd.Context(), c, o)
+		},
+	}
+	NamespaceFlag(cmd)
+	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "list the versions of all namespaces")
+	cmd.Flags().BoolVar(&o.out.noHeaders, "no-headers", false, "leave the table's head out")
+	o.out.addFlags(cmd, outputWide, outputURL)
+	return cmd
+}
+
+func runList(ctx context.Context, c *Cluster, o listOptions) error {
+	where := []client.ListOption{c.in()}
+	if o.all {
+		where = nil
+	}
+	list := &v1alpha1.VersionList{}
+	if err := c.List(ctx, list, where...); err != nil {
+		return c.Explain(err, "cannot list versions")
+	}
+	if o.name != "" {
+		list.Items = slices.DeleteFunc(list.Items, func(v v1alpha1.Version) bool { return v.Name != o.name })
+	}
+	slices.SortFunc(list.Items, func(a, b v1alpha1.Version) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	for i := range list.Items {
+		setKind(&list.Items[i])
+	}
+	if o.out.machine() {
+		// As kubectl and kn do: a list of whatever kinds.
+		list.APIVersion, list.Kind = "v1", "List"
+		return o.out.write(o.streams.Out, list)
+	}
+	if len(list.Items) == 0 {
+		if o.out.format != outputName && o.out.format != outputURL {
+			fmt.Fprintln(o.streams.Out, "No versions found.")
+		}
+		return nil
+	}
+	return o.table(list.Items)
+}
+
+func (o *listOptions) table(versions []v1alpha1.Version) error {
+	switch o.out.format {
+	case outputName:
+		for i := range versions {
+			fmt.Fprintln(o.streams.Out, resourceName(&versions[i]))
+		}
+		return nil
+	case outputURL:
+		for i := range versions {
+			fmt.Fprintln(o.streams.Out, versionURL(&versions[i]))
+		}
+		return nil
+	}
+	wide := o.out.format == outputWide
+	columns := []string{"NAME", "PHASE", "AGE", "CONDITIONS", "READY", "REASON"}
+	if o.all {
+		columns = append([]string{"NAMESPACE"}, columns...)
+	}
+	if wide {
+		columns = append(columns, "URL", "DELIVERY", "NODES", "WORKFLOWS", "DESCRIPTION")
+	}
+	if o.out.noHeaders {
+		columns = nil
+	}
+	t := term.NewTable(o.streams.Out, columns...)
+	for i := range versions {
+		t.Row(o.row(&versions[i], wide)...)
+	}
+	return t.Flush()
+}
+
+func (o *listOptions) row(v *v1alpha1.Version, wide bool) []string {
+	var row []string
+	if o.all {
+		row = append(row, v.Namespace)
+	}
+	ready, reason := "Unknown", ""
+	if c := v.Status.Condition(v1alpha1.ConditionReady); c != nil {
+		ready = string(c.Status)
+		if c.Status != metav1.ConditionTrue {
+			reason = c.Reason
+		}
+	}
+	row = append(row, v.Name, phase(v), age(v.CreationTimestamp), conditionCount(v.Status.Conditions), ready, reason)
+	if wide {
+		row = append(row, versionURL(v), string(v.Delivery()),
+			strconv.Itoa(len(v.Spec.Nodes)), strconv.Itoa(len(v.Spec.Workflows)), v.Spec.Description)
+	}
+	return row
+}
+
+// conditionCount says how many conditions are true, as kn does: "4 OK / 5".
+func conditionCount(conditions []metav1.Condition) string {
+	good, all := 0, 0
+	for _, c := range conditions {
+		switch c.Type {
+		case v1alpha1.ConditionPublished, v1alpha1.ConditionStopRefused, v1alpha1.ConditionDeleteRefused:
+			continue // say nothing about how well the version runs
+		}
+		all++
+		if c.Status == metav1.ConditionTrue {
+			good++
+		}
+	}
+	return fmt.Sprintf("%d OK / %d", good, all)
+}
+
+// phase is where the version stands; one that no controller has seen yet is Stopped.
+func phase(v *v1alpha1.Version) string {
+	return string(cmp.Or(v.Status.Phase, v1alpha1.PhaseStopped))
+}
+
+// versionURL is the version's address in the cluster; nothing before it has one.
+func versionURL(v *v1alpha1.Version) string {
+	if v.Status.Address == nil {
+		return ""
+	}
+	return v.Status.Address.URL
+}
+
+// resourceName names the version as -o name does.
+func resourceName(v *v1alpha1.Version) string {
+	return "version." + v1alpha1.GroupVersion.Group + "/" + v.Name
+}
+
+// setKind says of what kind v is: clients leave it out.
+func setKind(v *v1alpha1.Version) {
+	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
+}

@@ -1,0 +1,36 @@
+package remote
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// age is how long ago t was, as kn and kubectl write it; nothing if it never was.
+func age(t metav1.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return duration.HumanDuration(time.Since(t.Time))
+}
+
+// mark is the sign of a condition.
+func mark(c metav1.Condition) string {
+	refused := c.Type == v1alpha1.ConditionStopRefused || c.Type == v1alpha1.ConditionDeleteRefused
+	switch {
+	case c.Status == metav1.ConditionTrue && refused, c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonBehind:
+		return term.MarkWarning
+	case c.Status == metav1.ConditionTrue:
+		return term.MarkGood
+	case c.Status == metav1.ConditionFalse && needsNobody(c.Reason):
+		return term.MarkInfo
+	case c.Status == metav1.ConditionFalse:
+		return term.MarkBad
+	default:
+		return term.MarkUnknown
+	}
+}

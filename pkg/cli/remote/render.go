@@ -1,0 +1,140 @@
+package remote
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+type renderOptions struct {
+	streams    term.Streams
+	program    string
+	path       string
+	delivery   string
+	settings   string
+	entrypoint string
+	images     []string
+	output     string
+}
+
+func newRenderCommand(s term.Streams) *cobra.Command {
+	o := renderOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "render [BUNDLE]",
+		Short: "Print the objects that a version becomes, without a cluster",
+		Long: `Print the objects that the controller makes of a version: Knative Services, Sequences,
+and what its entrypoint needs. No cluster is asked and no image made. Where the
+workflows' addresses are known on a cluster only, those of Knative's usual form stand.`,
+		Example: `  kn-krt render my-version
+  kn-krt render my-version.krt --delivery Direct -o name
+  kn-krt render --settings config-krt.yaml --image etl=registry.example.com/etl:1`,
+		Args: term.Arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.program, o.path = cmd.Root().DisplayName(), bundle.PathArgument(args)
+			if o.output != outputYAML && o.output != term.OutputJSON && o.output != outputName {
+				return term.UsageError(cmd, "invalid --output %q: want yaml, json or name", o.output)
+			}
+			if err := checkDelivery(cmd, o.delivery); err != nil {
+				return err
+			}
+			return runRender(cmd, o)
+		},
+	}
+	NamespaceFlag(cmd)
+	deliveryFlag(cmd, &o.delivery)
+	flags := cmd.Flags()
+	flags.StringVar(&o.settings, "settings", "", "file with the ConfigMap config-krt (default: the settings of an empty one)")
+	flags.StringVar(&o.entrypoint, "entrypoint-image", "ko://krt.dev/kn-krt/cmd/entrypoint", "image of the entrypoint")
+	flags.StringArrayVar(&o.images, "image", nil, "image of a node, as NODE=IMAGE (may be repeated; default: what krt.yml says)")
+	flags.StringVarP(&o.output, "output", "o", outputYAML, "output format: yaml, json or name")
+	// The flag was added just above, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{outputYAML, term.OutputJSON, outputName}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runRender(cmd *cobra.Command, o renderOptions) error {
+	images, err := term.Pairs(cmd, "--image", o.images)
+	if err != nil {
+		return err
+	}
+	b, err := bundle.Open(cmd.Context(), o.path)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.RequireValid(o.streams, o.program, o.path); err != nil {
+		return err
+	}
+	namespace := cmd.Flag("namespace").Value.String()
+	if namespace == "" {
+		namespace = corev1.NamespaceDefault
+	}
+	settings, err := o.readSettings()
+	if err != nil {
+		return err
+	}
+	v := render.FromBundle(b.Bundle, images, render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)})
+	v.Spec.State = v1alpha1.StateStarted
+	objects, err := render.Objects(render.Input{
+		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings),
+	})
+	if err != nil {
+		return fmt.Errorf("cannot render version %q: %w", v.Name, err)
+	}
+	return o.write(objects)
+}
+
+func (o *renderOptions) write(objects []render.Object) error {
+	var printer printers.ResourcePrinter = &printers.YAMLPrinter{}
+	switch o.output {
+	case term.OutputJSON:
+		printer = &printers.JSONPrinter{}
+	case outputName:
+		printer = &printers.NamePrinter{}
+	}
+	for _, object := range objects {
+		if err := printer.PrintObj(object, o.streams.Out); err != nil {
+			return fmt.Errorf("cannot print %q: %w", object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// readSettings reads the ConfigMap that --settings names.
+func (o *renderOptions) readSettings() (render.Settings, error) {
+	if o.settings == "" {
+		return render.DefaultSettings(), nil
+	}
+	text, err := os.ReadFile(o.settings)
+	if err != nil {
+		return render.Settings{}, fmt.Errorf("cannot read the settings: %w", err)
+	}
+	var config corev1.ConfigMap
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return render.Settings{}, fmt.Errorf("cannot read the settings: %s: %w", o.settings, err)
+	}
+	settings, err := render.ParseSettings(config.Data)
+	if err != nil {
+		return render.Settings{}, fmt.Errorf("%s: %w", o.settings, err)
+	}
+	return settings, nil
+}
+
+// usualAddresses are what the Sequences' addresses will be: eventing names the
+// channels <sequence>-kn-sequence-<i>, with a Service <channel>-kn-channel before each.
+func usualAddresses(v *v1alpha1.Version, s render.Settings) map[string]string {
+	addresses := map[string]string{}
+	for _, w := range v.Spec.Workflows {
+		addresses[w.Name] = fmt.Sprintf("http://%s-kn-sequence-0-kn-channel.%s.svc.%s", render.SequenceName(v.Name, w.Name, ""), v.Namespace, s.ClusterDomain)
+	}
+	return addresses
+}

@@ -1,0 +1,53 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+func TestExit(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	cmd := &cobra.Command{Use: "krt"}
+	tests := map[string]struct {
+		ctx  context.Context
+		err  error
+		code int
+		text string
+	}{
+		"fine":               {t.Context(), nil, ExitOK, ""},
+		"failed":             {t.Context(), errors.New("cannot go on"), ExitFailed, "Error: cannot go on\n"},
+		"code":               {t.Context(), WithCode(ExitWait, errors.New("not yet")), ExitWait, "Error: not yet\n"},
+		"hint":               {t.Context(), WithHint(errors.New("cannot go on"), "Go %s.", "back"), ExitFailed, "Error: cannot go on\nGo back.\n"},
+		"hint below context": {t.Context(), fmt.Errorf("cannot walk: %w", WithHint(errors.New("wall"), "Turn.")), ExitFailed, "Error: cannot walk: wall\nTurn.\n"},
+		"usage":              {t.Context(), UsageError(cmd, "no"), ExitUsage, "Error: no\nRun 'krt --help' for usage.\n"},
+		"told":               {t.Context(), Told(errors.New("invalid")), ExitFailed, ""},
+		"several":            {t.Context(), Join(nil, errors.New("one"), FailAs(ExitNotFound, errors.New("two"), "Look.")), ExitNotFound, "Error: one\ntwo\nLook.\n"},
+		"interrupted":        {canceled, fmt.Errorf("cannot wait: %w", context.Canceled), ExitInterrupted, "Interrupted.\n"},
+		"interrupted, hint":  {canceled, WithHint(context.Canceled, "Again."), ExitInterrupted, "Interrupted.\nAgain.\n"},
+		"cancelled by other": {t.Context(), context.Canceled, ExitFailed, "Error: context canceled\n"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			require.Equal(t, test.code, Exit(test.ctx, &out, test.err))
+			require.Equal(t, test.text, out.String())
+		})
+	}
+}
+
+func TestCodeAndHint(t *testing.T) {
+	require.NoError(t, Join(nil, nil))
+	require.Equal(t, ExitOK, CodeOf(nil))
+	require.Equal(t, ExitFailed, CodeOf(errors.New("x")))
+	require.Empty(t, HintOf(errors.New("x")))
+	err := fmt.Errorf("deep: %w", FailAs(ExitNotFound, errors.New("x"), "Look."))
+	require.Equal(t, ExitNotFound, CodeOf(err))
+	require.Equal(t, "Look.", HintOf(err))
+}
