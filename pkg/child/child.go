@@ -7,62 +7,76 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"time"
 )
-
-// Starter starts processes from one OS thread that lives as long as they do.
-// Linux sends Pdeathsig when the thread that forked the process ends
-// (prctl(2), PR_SET_PDEATHSIG), and the Go runtime ends threads as it likes.
-type Starter struct{ starts chan func() }
-
-// NewStarter returns a Starter, to be closed when its processes are gone.
-func NewStarter() *Starter {
-	s := &Starter{starts: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		for start := range s.starts {
-			start()
-		}
-	}()
-	return s
-}
-
-// Start starts cmd, whose SysProcAttr it sets. The process is reaped by itself.
-func (s *Starter) Start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = attributes()
-	started := make(chan error)
-	s.starts <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	p := &Process{cmd: cmd, done: make(chan struct{})}
-	go p.wait()
-	return p, nil
-}
-
-// Close ends the thread, and with it, on Linux, what it started. Nothing may be
-// started afterwards.
-func (s *Starter) Close() { close(s.starts) }
 
 // Process is a process that was started, and its group.
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
+	err  error // of cmd.Wait
 
 	mu   sync.Mutex
 	gone bool // the group's number may be another's
 }
 
-// wait kills what the process leaves behind in its group, and reaps it.
+// Start starts cmd, whose SysProcAttr it sets, as the leader of a process group
+// of its own. On Linux it is killed when this process ends, however that ends. It
+// is reaped without a call of Wait; what it leaves behind in its group is killed.
+// Where its output is a [Lines], that is flushed before Done is closed.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	cmd.SysProcAttr = attributes()
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// Linux sends Pdeathsig when the thread that forked the process ends (prctl(2),
+		// PR_SET_PDEATHSIG), and the Go runtime ends threads as it likes. This one ends
+		// with the goroutine, which waits for the process.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Run starts cmd, which [exec.CommandContext] made, as [Start] does, and returns
+// when it is gone: nil, or the error of [exec.Cmd.Wait]. When the context of cmd
+// is done, its group gets an interrupt, as from Ctrl-C in a terminal, and is
+// killed after grace.
+func Run(cmd *exec.Cmd, grace time.Duration) error {
+	cmd.Cancel = func() error { return interruptGroup(cmd.Process.Pid) }
+	cmd.WaitDelay = grace
+	p, err := Start(cmd)
+	if err != nil {
+		return err
+	}
+	<-p.done
+	return p.err
+}
+
+// wait reaps the process, having killed what it leaves behind in its group.
 func (p *Process) wait() {
 	defer close(p.done)
 	// As long as it is not reaped, the group's number cannot be given to another.
-	if awaitExit(p.cmd.Process.Pid) {
+	ended := awaitExit(p.cmd.Process.Pid)
+	if ended {
 		p.killLast()
-		_ = p.cmd.Wait() // how it ended is read from the state
-		return
 	}
-	_ = p.cmd.Wait()
-	p.killLast()
+	p.err = p.cmd.Wait()
+	if !ended {
+		p.killLast()
+	}
+	for _, output := range []any{p.cmd.Stdout, p.cmd.Stderr} {
+		if lines, ok := output.(*Lines); ok {
+			lines.Flush()
+		}
+	}
 }
 
 func (p *Process) killLast() {
@@ -72,21 +86,43 @@ func (p *Process) killLast() {
 	p.gone = true
 }
 
+// PID is the number of the process, and of its group.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process is gone and what it wrote has been read.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // State is how the process ended; valid after Done.
 func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
-// Signal sends sig to the process alone, or to nobody once it has ended.
+// Signal sends sig to the process alone; it does nothing once that has ended.
 func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-// Kill kills the whole group at once; nobody once the process has ended, for its
-// group went with it.
+// Kill kills the whole group. It does nothing once the process has ended, for its
+// group was killed then.
 func (p *Process) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.gone {
 		killGroup(p.cmd.Process.Pid)
 	}
+}
+
+// Stop sends sig to the process, not to its group: it may need its own processes
+// to finish. It kills the group when the process is still there after grace, or
+// when hurry, which may be nil, is closed. It returns when the process is gone,
+// and reports whether it ended by itself.
+func (p *Process) Stop(sig os.Signal, grace time.Duration, hurry <-chan struct{}) bool {
+	p.Signal(sig)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-timer.C:
+	case <-hurry:
+	}
+	p.Kill()
+	<-p.done
+	return false
 }

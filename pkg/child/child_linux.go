@@ -24,6 +24,3 @@ func awaitExit(pid int) bool {
 		}
 	}
 }
-
-// killGroup kills all processes in the group that pid leads.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

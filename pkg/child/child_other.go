@@ -7,12 +7,18 @@ import (
 	"syscall"
 )
 
-// Nodes run on Linux, and are written for Unix. Here process groups lack, and
-// what ends a child with its parent.
+// Nodes run on Linux, and are written for Unix. Here there are no process groups,
+// and nothing ends a child with its parent.
 
 func attributes() *syscall.SysProcAttr { return nil }
 
 func awaitExit(int) bool { return false }
+
+// interruptGroup kills the process: it cannot be interrupted.
+func interruptGroup(pid int) error {
+	killGroup(pid)
+	return nil
+}
 
 func killGroup(pid int) {
 	if p, err := os.FindProcess(pid); err == nil {

@@ -4,11 +4,13 @@ package child_test
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,18 +21,16 @@ import (
 // ends when the last process that holds it is gone.
 func start(t *testing.T, script string) (*child.Process, *bufio.Reader) {
 	t.Helper()
-	s := child.NewStarter()
 	cmd := exec.Command("/bin/sh", "-c", script)
 	out, in, err := os.Pipe() // not StdoutPipe, which ends with the process
 	require.NoError(t, err)
 	cmd.Stdout = in
-	p, err := s.Start(cmd)
+	p, err := child.Start(cmd)
 	require.NoError(t, err)
 	require.NoError(t, in.Close())
 	t.Cleanup(func() {
 		p.Kill()
 		<-p.Done()
-		s.Close()
 		_ = out.Close()
 	})
 	return p, bufio.NewReader(out)
@@ -73,8 +73,55 @@ func TestSignalIsForTheProcessAlone(t *testing.T) {
 }
 
 func TestProgramThatIsNotThere(t *testing.T) {
-	s := child.NewStarter()
-	defer s.Close()
-	_, err := s.Start(exec.Command("/nowhere/program"))
+	_, err := child.Start(exec.Command("/nowhere/program"))
 	require.ErrorContains(t, err, "no such file or directory")
+}
+
+func TestStop(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		grace  time.Duration
+		hurry  bool
+		want   bool
+	}{
+		"ends by itself":        {`trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done`, time.Minute, false, true},
+		"is killed after grace": {`trap '' TERM; echo up; while :; do sleep 0.01; done`, time.Millisecond, false, false},
+		"is killed in a hurry":  {`trap '' TERM; echo up; while :; do sleep 0.01; done`, time.Minute, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, out := start(t, c.script)
+			_, err := out.ReadString('\n')
+			require.NoError(t, err)
+			hurry := make(chan struct{})
+			if c.hurry {
+				close(hurry)
+			}
+			require.Equal(t, c.want, p.Stop(syscall.SIGTERM, c.grace, hurry))
+			<-p.Done()
+		})
+	}
+}
+
+func TestRun(t *testing.T) {
+	var lines []string
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "echo a; printf b; exit 3")
+	cmd.Stdout = &child.Lines{Each: func(line string) { lines = append(lines, line) }}
+	require.EqualError(t, child.Run(cmd, time.Minute), "exit status 3")
+	require.Equal(t, []string{"a", "b"}, lines)
+}
+
+// The group is interrupted, and what does not end is killed.
+func TestRunEndsWithItsContext(t *testing.T) {
+	for name, script := range map[string]string{
+		"interrupted": "sleep 3600 & trap 'exit 1' INT; echo up; wait",
+		"killed":      "trap '' INT; sleep 3600 & echo up; wait",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
+			cmd.Stdout = &child.Lines{Each: func(string) { cancel() }}
+			require.Error(t, child.Run(cmd, 10*time.Millisecond))
+		})
+	}
 }

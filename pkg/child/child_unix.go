@@ -10,6 +10,3 @@ func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tr
 
 // awaitExit cannot wait without reaping here.
 func awaitExit(int) bool { return false }
-
-// killGroup kills all processes in the group that pid leads.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

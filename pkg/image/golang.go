@@ -18,6 +18,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -196,15 +197,13 @@ func goCommand(ctx context.Context, folder string, args []string) (*exec.Cmd, er
 	}
 	cmd := exec.CommandContext(ctx, gocmd, args...)
 	cmd.Dir = folder
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its compilers too
-	cmd.WaitDelay = endDelay
 	return cmd, nil
 }
 
 // runGo runs the go command. Its downloads are told of as they go on, its errors at the end.
 func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *exec.Cmd) error {
 	var output []string
-	lines := &lineWriter{each: func(line string) {
+	lines := &child.Lines{Each: func(line string) {
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
 			s.o.Progress(Event{Type: EventDownload, Node: n.Name, Text: strings.TrimPrefix(line, "go: ")})
@@ -216,8 +215,7 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 	if cmd.Stdout == nil {
 		cmd.Stdout = lines
 	}
-	err := cmd.Run()
-	lines.end()
+	err := child.Run(cmd, endDelay) // its compilers end with it
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -226,32 +224,4 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 		return gobuild.Failed(n.Name, t, output)
 	}
 	return err
-}
-
-// lineWriter calls each with every line that is written. What is longer than a line of
-// output ever is comes in pieces.
-type lineWriter struct {
-	each func(line string)
-	rest []byte
-}
-
-const longestLine = 64 << 10
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		line, rest, ok := strings.Cut(string(w.rest), "\n")
-		if !ok && len(w.rest) < longestLine {
-			return len(p), nil
-		}
-		w.each(strings.TrimSuffix(line, "\r"))
-		w.rest = []byte(rest)
-	}
-}
-
-func (w *lineWriter) end() {
-	if len(w.rest) > 0 {
-		w.each(string(w.rest))
-		w.rest = nil
-	}
 }

@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
 )
 
@@ -29,16 +28,15 @@ const buildsAtOnce = 2
 
 // builder compiles Go nodes.
 type builder struct {
-	state   *state
-	starter *child.Starter
-	report  Reporter
-	serial  atomic.Int64
-	carry   func() ([]gobuild.SDK, error)
+	state  *state
+	report Reporter
+	serial atomic.Int64
+	carry  func() ([]gobuild.SDK, error)
 }
 
-func newBuilder(s *state, c *child.Starter, r Reporter) *builder {
+func newBuilder(s *state, r Reporter) *builder {
 	carry := func() ([]gobuild.SDK, error) { return gobuild.Carry(s.path("sdk")) }
-	return &builder{state: s, starter: c, report: r, carry: sync.OnceValues(carry)}
+	return &builder{state: s, report: r, carry: sync.OnceValues(carry)}
 }
 
 // build compiles the targets of nodes and returns a binary for each node. All
@@ -125,7 +123,7 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target)
 func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, args []string) error {
 	var mu sync.Mutex
 	var output []string
-	p, err := launch(b.starter, command{
+	p, err := launch(command{
 		args: args,
 		dir:  t.Folder,
 		env:  gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH),
@@ -145,13 +143,13 @@ func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, ar
 		return fmt.Errorf("cannot build node %q: %w", node, err)
 	}
 	select {
-	case <-p.exited:
+	case <-p.Done():
 	case <-ctx.Done():
 		p.Kill()
-		<-p.exited
+		<-p.Done()
 		return context.Cause(ctx)
 	}
-	if p.success() {
+	if p.State().Success() {
 		return nil
 	}
 	return gobuild.Failed(node, t, output)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
 )
 
@@ -76,9 +75,9 @@ func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	}
 	s, err := openState(t.TempDir(), false)
 	require.NoError(t, err)
-	c, r := child.NewStarter(), newRecorder()
-	t.Cleanup(func() { c.Close(); require.NoError(t, s.close()) })
-	return newBuilder(s, c, r), r
+	r := newRecorder()
+	t.Cleanup(func() { require.NoError(t, s.close()) })
+	return newBuilder(s, r), r
 }
 
 func requireHello(t *testing.T, binary string) {

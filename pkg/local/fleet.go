@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"krt.dev/kn-krt/pkg/child"
 )
 
 // fleet is all instances of a run: those that serve, those being started, and
 // those of before that still finish requests.
 type fleet struct {
-	starter *child.Starter
 	report  Reporter
 	restart restart
 	hurry   chan struct{} // closed: whoever stops is killed
@@ -26,7 +23,7 @@ type fleet struct {
 
 func newFleet(r Reporter, policy restart) *fleet {
 	return &fleet{
-		starter: child.NewStarter(), report: r, restart: policy,
+		report: r, restart: policy,
 		hurry: make(chan struct{}), instances: map[*instance]bool{},
 	}
 }
@@ -105,7 +102,7 @@ func (f *fleet) add(s spec) (*instance, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{
-		spec: s, restart: f.restart, starter: f.starter, report: f.report, hurry: f.hurry, last: &tail{},
+		spec: s, restart: f.restart, report: f.report, hurry: f.hurry, last: &tail{},
 		socket: socket, cancel: cancel,
 		started: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -146,5 +143,4 @@ func (f *fleet) stop(limit time.Duration) {
 	}
 	f.mu.Unlock()
 	f.discard(all)
-	f.starter.Close()
 }

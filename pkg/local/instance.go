@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"krt.dev/kn-krt/pkg/child"
 )
 
 // spec is what a node runs. A node whose spec is the same as before, and whose
@@ -92,7 +91,6 @@ func (e *StartError) Unwrap() error { return e.Err }
 type instance struct {
 	spec    spec
 	restart restart
-	starter *child.Starter
 	report  Reporter
 	socket  *socket
 	hurry   <-chan struct{} // closed: kill instead of waiting
@@ -161,7 +159,7 @@ func (i *instance) begun(err error) {
 // for long.
 func (i *instance) once(ctx context.Context) (steady bool, err error) {
 	began, last := time.Now(), &tail{}
-	p, err := launch(i.starter, i.command(last))
+	p, err := launch(i.command(last))
 	if err != nil {
 		return false, err
 	}
@@ -176,10 +174,10 @@ func (i *instance) once(ctx context.Context) (steady bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			p.stop(i.restart.grace, i.hurry)
+			p.Stop(syscall.SIGTERM, i.restart.grace, i.hurry)
 			return false, nil
-		case <-p.exited:
-			return !since.IsZero() && time.Since(since) >= i.restart.steady, p.failure()
+		case <-p.Done():
+			return !since.IsZero() && time.Since(since) >= i.restart.steady, failure(p)
 		case <-notice.C:
 			i.report.Event(Event{Type: EventWaiting, Node: i.spec.node, Took: time.Since(began)})
 		case err := <-ready:
@@ -188,7 +186,7 @@ func (i *instance) once(ctx context.Context) (steady bool, err error) {
 				continue
 			}
 			if err != nil {
-				p.stop(i.restart.grace, i.hurry)
+				p.Stop(syscall.SIGTERM, i.restart.grace, i.hurry)
 				return false, err
 			}
 			since = time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -137,7 +138,7 @@ func (r *run) open() (err error) {
 		policy.limit = r.o.StartTimeout
 	}
 	r.fleet = newFleet(r.o.Reporter, policy)
-	r.builder = newBuilder(r.state, r.fleet.starter, r.o.Reporter)
+	r.builder = newBuilder(r.state, r.o.Reporter)
 	return nil
 }
 
@@ -192,7 +193,7 @@ func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
 // logger returns the logger of the entrypoint, whose lines are reported like a
 // node's.
 func (r *run) logger() *slog.Logger {
-	out := newLines(func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) })
+	out := &child.Lines{Each: func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) }}
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		Level: r.o.LogLevel,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

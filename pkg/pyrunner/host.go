@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"krt.dev/kn-krt/pkg/child"
 )
 
 // host makes workers.
@@ -38,8 +36,7 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.starter = child.NewStarter()
-	l := newLone(n.starter, afresh, n.config.maxMessageBytes)
+	l := newLone(afresh, n.config.maxMessageBytes)
 	n.host = l
 	switch {
 	case !n.config.fork:
@@ -56,7 +53,7 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, w, err := startWorker(n.starter, forking, out, n.config.maxMessageBytes)
+	p, w, err := startWorker(forking, out, n.config.maxMessageBytes)
 	if err != nil {
 		return nil, err
 	}

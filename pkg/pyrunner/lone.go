@@ -12,7 +12,6 @@ import (
 
 // lone makes workers that are processes of their own, each with an init of its own.
 type lone struct {
-	starter         *child.Starter
 	command         command
 	maxMessageBytes int
 
@@ -20,12 +19,12 @@ type lone struct {
 	processes map[*child.Process]struct{}
 }
 
-func newLone(s *child.Starter, c command, maxMessageBytes int) *lone {
-	return &lone{starter: s, command: c, maxMessageBytes: maxMessageBytes, processes: map[*child.Process]struct{}{}}
+func newLone(c command, maxMessageBytes int) *lone {
+	return &lone{command: c, maxMessageBytes: maxMessageBytes, processes: map[*child.Process]struct{}{}}
 }
 
 func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
-	p, w, err := startWorker(l.starter, l.command, output, l.maxMessageBytes)
+	p, w, err := startWorker(l.command, output, l.maxMessageBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +34,12 @@ func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
 }
 
 // startWorker starts a process that will be a worker, or a zygote.
-func startWorker(s *child.Starter, c command, output *os.File, maxMessageBytes int) (*child.Process, *worker, error) {
+func startWorker(c command, output *os.File, maxMessageBytes int) (*child.Process, *worker, error) {
 	conn, other, err := socketPair()
 	if err != nil {
 		return nil, nil, errors.Join(err, output.Close())
 	}
-	p, err := start(s, c, other, output)
+	p, err := start(c, other, output)
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}

@@ -14,7 +14,6 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
@@ -49,7 +48,6 @@ type node struct {
 	end     context.CancelCauseFunc
 	scratch string
 	protos  *protoregistry.Files // of the bundle, for a node that exchanges dicts
-	starter *child.Starter
 	host    host
 	pool    pool
 	count   count
@@ -247,9 +245,6 @@ func (n *node) close() {
 		n.host.close(n.pool.close(), n.endGrace)
 	}
 	n.keepers.Wait()
-	if n.starter != nil {
-		n.starter.Close()
-	}
 	// Not for ever: a process that left the group may hold the pipe open.
 	drained := make(chan struct{})
 	go func() {

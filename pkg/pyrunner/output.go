@@ -1,10 +1,8 @@
 package pyrunner
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -13,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
@@ -35,33 +34,13 @@ const (
 //
 // The traceback of a failed call is written as often as tracebacks allows.
 func copyOutput(r io.Reader, log *slog.Logger, tracebacks *loglimit.Limit, whole bool) {
-	in := bufio.NewReaderSize(r, 16<<10)
-	for {
-		line, err := readLine(in)
-		allowed := !strings.HasPrefix(line, tracebackMark) || tracebacks.Allow(time.Now(), slog.LevelError, "traceback of a failed call")
-		if allowed && (line != "" || err == nil) {
+	lines := &child.Lines{Most: maxLineBytes, Drop: true, Each: func(line string) {
+		if !strings.HasPrefix(line, tracebackMark) || tracebacks.Allow(time.Now(), slog.LevelError, "traceback of a failed call") {
 			logLine(log, line, whole)
 		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// readLine returns the next line without its end, cut at maxLineBytes.
-func readLine(in *bufio.Reader) (string, error) {
-	var line []byte
-	for {
-		piece, err := in.ReadSlice('\n')
-		if room := maxLineBytes - len(line); len(piece) > room {
-			piece = piece[:room]
-		}
-		line = append(line, piece...)
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		return strings.TrimRight(string(line), "\r\n"), err
-	}
+	}}
+	_, _ = io.Copy(lines, r)
+	lines.Flush()
 }
 
 func logLine(log *slog.Logger, line string, whole bool) {

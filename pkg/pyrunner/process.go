@@ -17,13 +17,13 @@ type command struct{ argv, environ []string }
 
 // start starts c with sock as descriptor 3 and output as standard output and
 // error. It closes both files, whatever comes of it.
-func start(s *child.Starter, c command, sock, output *os.File) (*child.Process, error) {
+func start(c command, sock, output *os.File) (*child.Process, error) {
 	defer func() { _, _ = sock.Close(), output.Close() }()
 	// No context: a process ends by signal, and who starts it sees to that.
 	cmd := exec.CommandContext(context.Background(), c.argv[0], c.argv[1:]...)
 	cmd.Env = c.environ
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, output, []*os.File{sock}
-	p, err := s.Start(cmd)
+	p, err := child.Start(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start Python: %w", err)
 	}

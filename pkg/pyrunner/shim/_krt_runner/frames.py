@@ -44,6 +44,11 @@ NO_MESSAGE = 2
 _CHUNK = 65536
 
 
+def clip(text, most):
+    """UTF-8 of text, of at most that many bytes, not ending within a character."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").encode()
+
+
 class Channel:
     """Reads and writes frames on a blocking stream socket."""
 

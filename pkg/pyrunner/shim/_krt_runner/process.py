@@ -44,7 +44,7 @@ def main(mode, settings):
         if not obstacle:
             _Zygote(node, channel, settings).run(loop)
     logs.finish()
-    channel.send(frames.READY, 0, obstacle.encode("utf-8", "replace")[:1024])
+    channel.send(frames.READY, 0, frames.clip(obstacle, 1024))
     _serve(node, channel, loop)
 
 
@@ -63,7 +63,7 @@ def _start(node, channel, settings, loop):
         logs.emit("E", trace.text(error))
         reason = trace.last_line(error)
     logs.finish()
-    channel.send(frames.FAILED, 0, reason.encode("utf-8", "replace")[:4096])
+    channel.send(frames.FAILED, 0, frames.clip(reason, 4096))
     _exit(1)
 
 

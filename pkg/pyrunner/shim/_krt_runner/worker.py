@@ -168,10 +168,9 @@ class Worker:
         if isinstance(error, WrongOutput):
             code = error.code
         else:
-            name = trace.name(error).encode("utf-8", "replace")[:200]
+            name = frames.clip(trace.name(error), 200)
             logs.emit("T", trace.text(error))
-        text = text.encode("utf-8", "replace")[:32768].decode("utf-8", "ignore").encode()
-        return frames.ERROR, call.sequence, bytes((code, len(name))), name, text
+        return frames.ERROR, call.sequence, bytes((code, len(name))), name, frames.clip(text, 32768)
 
 
 async def wait(awaitable):

@@ -1,20 +1,22 @@
-package local
+package child_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
 func TestLines(t *testing.T) {
-	long := strings.Repeat("x", maxLine)
+	long := strings.Repeat("x", 64<<10)
 	for name, c := range map[string]struct {
 		writes []string
 		want   []string
 	}{
 		"one":                     {[]string{"a\n"}, []string{"a"}},
-		"in pieces":               {[]string{"a", "b\nc", "d\n"}, []string{"ab", "cd"}},
+		"in parts":                {[]string{"a", "b\nc", "d\n"}, []string{"ab", "cd"}},
 		"empty ones":              {[]string{"\n\na\n"}, []string{"", "", "a"}},
 		"carriage return":         {[]string{"a\r\n"}, []string{"a"}},
 		"no newline at the end":   {[]string{"a\nb"}, []string{"a", "b"}},
@@ -26,25 +28,37 @@ func TestLines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			l := newLines(func(line string) { got = append(got, line) })
+			l := &child.Lines{Each: func(line string) { got = append(got, line) }}
 			for _, text := range c.writes {
 				n, err := l.Write([]byte(text))
 				require.NoError(t, err)
 				require.Equal(t, len(text), n)
 			}
-			l.flush()
+			l.Flush()
 			require.Equal(t, c.want, got)
 		})
 	}
 }
 
-func TestTailKeepsTheLastLines(t *testing.T) {
-	var last tail
-	for i := range tailLines + 3 {
-		last.add(strings.Repeat("i", i))
+func TestLinesThatAreDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		writes []string
+		want   []string
+	}{
+		"longest":                {[]string{"abcd\n"}, []string{"abcd"}},
+		"too long":               {[]string{"abcde", "fgh", "ijk\nx\n"}, []string{"abcd", "x"}},
+		"at once":                {[]string{"abcdefghijklmnop\nx\n"}, []string{"abcd", "x"}},
+		"no newline at the end":  {[]string{"abcdefghij"}, []string{"abcd"}},
+		"cut between characters": {[]string{"abc", "\xc3", "\xa9\n"}, []string{"abc"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			l := &child.Lines{Most: 4, Drop: true, Each: func(line string) { got = append(got, line) }}
+			for _, text := range c.writes {
+				_, _ = l.Write([]byte(text))
+			}
+			l.Flush()
+			require.Equal(t, c.want, got)
+		})
 	}
-	all := last.all()
-	require.Len(t, all, tailLines)
-	require.Equal(t, "iii", all[0])
-	require.Equal(t, strings.Repeat("i", tailLines+2), all[tailLines-1])
 }

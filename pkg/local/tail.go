@@ -1,0 +1,32 @@
+package local
+
+import "sync"
+
+// tail keeps the last lines of a process's output, for the message that says
+// why it failed.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+	next  int
+}
+
+// tailLines is how many lines a tail keeps: a Python traceback with its frames.
+const tailLines = 20
+
+func (t *tail) add(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.lines) < tailLines {
+		t.lines = append(t.lines, line)
+		return
+	}
+	t.lines[t.next] = line
+	t.next = (t.next + 1) % tailLines
+}
+
+// all returns the lines, oldest first.
+func (t *tail) all() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append(append([]string{}, t.lines[t.next:]...), t.lines[:t.next]...)
+}
