@@ -99,6 +99,15 @@ func mapper() meta.RESTMapper {
 // inNamespace is the option that keeps a list to c's namespace.
 func (c *Client) inNamespace() client.ListOption { return client.InNamespace(c.namespace) }
 
+// only are the options that keep a list to c's namespace, and with a name to that object.
+func (c *Client) only(name string) []client.ListOption {
+	options := []client.ListOption{c.inNamespace()}
+	if name != "" {
+		options = append(options, client.MatchingFields{"metadata.name": name})
+	}
+	return options
+}
+
 // key names an object of c's namespace.
 func (c *Client) key(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: c.namespace, Name: name}

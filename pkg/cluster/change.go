@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// Stop asks for the named version to be stopped; the comment is kept in its history.
+// already says that it is stopped: then nothing is changed, and there is nothing to wait
+// for. A published version is refused.
+func (c *Client) Stop(ctx context.Context, name, comment string) (already bool, err error) {
+	v, err := c.Get(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if err := c.requireUnpublished(ctx, name, "stop"); err != nil {
+		return false, err
+	}
+	switch {
+	case v.Spec.State == v1alpha1.StateStarted:
+		return false, c.setSpec(ctx, v, map[string]any{"state": v1alpha1.StateStopped}, comment)
+	case v.Status.Phase == v1alpha1.PhaseStopping:
+		return false, nil
+	}
+	return true, nil
+}
+
+// Restart asks for the named version, which must be started, to take on what has changed
+// in the cluster since it was started: the settings, and kn-krt itself. The comment is
+// kept in its history.
+func (c *Client) Restart(ctx context.Context, name, comment string) error {
+	v, err := c.Get(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case v.DeletionTimestamp != nil:
+		return c.refuse("restart", name, RuleDeleted)
+	case v.Spec.State != v1alpha1.StateStarted:
+		return c.refuse("restart", name, RuleStopped)
+	}
+	return c.setSpec(ctx, v, map[string]any{"restart": time.Now().UTC().Format(time.RFC3339Nano)}, comment)
+}
+
+// setSpec changes fields of the spec; the comment replaces the last one, also by nothing.
+func (c *Client) setSpec(ctx context.Context, v *v1alpha1.Version, spec map[string]any, comment string) error {
+	spec["comment"] = nil // null removes the last one
+	if comment != "" {
+		spec["comment"] = comment
+	}
+	patch, err := json.Marshal(map[string]any{"spec": spec})
+	if err != nil {
+		return fmt.Errorf("cannot change version %q: %w", v.Name, err)
+	}
+	return c.explainVersion(ctx, v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
+}
+
+// requireUnpublished refuses to do what cannot be done to a published version.
+func (c *Client) requireUnpublished(ctx context.Context, name, verb string) error {
+	r, err := c.Runtime(ctx)
+	switch {
+	case err != nil:
+		return err
+	case r == nil:
+	case r.Spec.PublishedVersion == name:
+		return c.refuse(verb, name, RulePublished)
+	case r.Status.PublishedVersion == name:
+		refused := c.refuse(verb, name, RuleStillPublished)
+		refused.Other = r.Spec.PublishedVersion
+		return refused
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// Situation is what a version that is on its way to a [Goal] is in.
+type Situation string
+
+// Situations in which to wait.
+const (
+	// SituationUnknown: the version has no condition yet that says anything.
+	SituationUnknown Situation = ""
+	// SituationUnobserved: the controller has not seen the last change yet.
+	SituationUnobserved Situation = "Unobserved"
+	// SituationProgressing: work in progress; the message is a condition's.
+	SituationProgressing Situation = "Progressing"
+	// SituationDraining: a version that stops finishes its requests in flight.
+	SituationDraining Situation = "Draining"
+	// SituationDeleting: the objects of a version are being deleted.
+	SituationDeleting Situation = "Deleting"
+)
+
+// Situations that a person, or somebody else's change, has brought about or must end.
+const (
+	// SituationFailing: a condition is False; the message is "Reason: message" of it.
+	SituationFailing Situation = "Failing"
+	// SituationGone: the version has been deleted.
+	SituationGone Situation = "Gone"
+	// SituationAskedToStop: the version's spec says Stopped.
+	SituationAskedToStop Situation = "AskedToStop"
+	// SituationAskedToStart: the version's spec says Started.
+	SituationAskedToStart Situation = "AskedToStart"
+	// SituationNotDeleted: nobody has deleted the version.
+	SituationNotDeleted Situation = "NotDeleted"
+	// SituationOtherPublished: another version than the one waited for is to be
+	// published, or none.
+	SituationOtherPublished Situation = "OtherPublished"
+)
+
+// Observation is what was seen of a version that is on its way to a [Goal].
+type Observation struct {
+	Situation Situation
+	// Message explains SituationProgressing and SituationFailing; else it is empty.
+	Message string
+	// Other is the version of SituationOtherPublished; "" for none.
+	Other string
+}
+
+// Blocked reports whether it may take a person, or another change, to reach the goal.
+func (o Observation) Blocked() bool {
+	switch o.Situation {
+	case SituationFailing, SituationGone, SituationAskedToStop, SituationAskedToStart, SituationNotDeleted, SituationOtherPublished:
+		return true
+	}
+	return false
+}
+
+// String is the observation in words; "" for SituationUnknown.
+func (o Observation) String() string {
+	switch o.Situation {
+	case SituationUnobserved:
+		return "waiting for the controller to see the change"
+	case SituationDraining:
+		return "waiting for requests in flight to finish"
+	case SituationDeleting:
+		return "waiting for the version's objects to be deleted"
+	case SituationGone:
+		return "it has been deleted"
+	case SituationAskedToStop:
+		return "it was asked to be Stopped"
+	case SituationAskedToStart:
+		return "it was asked to be Started"
+	case SituationNotDeleted:
+		return "nobody has deleted it"
+	case SituationOtherPublished:
+		if o.Other == "" {
+			return "no version was asked to be published"
+		}
+		return fmt.Sprintf("version %q was asked to be published", o.Other)
+	}
+	return o.Message
+}
+
+// Phase is the version's phase: Stopped before the controller has seen it.
+func Phase(v *v1alpha1.Version) v1alpha1.Phase {
+	return cmp.Or(v.Status.Phase, v1alpha1.PhaseStopped)
+}
+
+// IsExpected reports whether a condition, node or workflow that is not ready for this
+// reason is as it was asked to be: nobody has to do anything.
+func IsExpected(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonStopped, v1alpha1.ReasonStopping, v1alpha1.ReasonNotPublished, v1alpha1.ReasonNothingPublished:
+		return true
+	}
+	return false
+}
+
+// Readiness is what the version's condition Ready says of a version that is not ready.
+func Readiness(v *v1alpha1.Version) Observation {
+	return observe(v.Status.Condition(v1alpha1.ConditionReady))
+}
+
+// observe is what a condition that is not True says; nil is one that is not there.
+func observe(c *metav1.Condition) Observation {
+	switch {
+	case c == nil:
+		return Observation{}
+	case c.Status == metav1.ConditionFalse && !IsExpected(c.Reason):
+		return failing(c)
+	}
+	return Observation{Situation: SituationProgressing, Message: cmp.Or(c.Message, c.Reason)}
+}
+
+// failing is the condition as a cause: "Reason: message".
+func failing(c *metav1.Condition) Observation {
+	text := c.Reason
+	if c.Message != "" {
+		text += ": " + c.Message
+	}
+	return Observation{Situation: SituationFailing, Message: text}
+}

@@ -1,0 +1,139 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// Publish asks for the named version, which must be started and ready, to be published
+// instead of the one that is; the comment is kept in the history. already says that it is
+// published: then nothing is changed, and there is nothing to wait for. If somebody else
+// changes what is published at the same time, the error has ReasonConflict.
+func (c *Client) Publish(ctx context.Context, name, comment string) (already bool, err error) {
+	v, err := c.Get(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	r, err := c.Runtime(ctx)
+	if err != nil {
+		return false, err
+	}
+	if r != nil && r.Spec.PublishedVersion == name && r.Status.PublishedVersion == name {
+		return true, nil
+	}
+	if err := c.requirePublishable(v, "publish"); err != nil {
+		return false, err
+	}
+	return false, c.point(ctx, r, name, comment)
+}
+
+// Unpublish asks for the named version, which must be published, not to be published any
+// more; the comment is kept in the history.
+func (c *Client) Unpublish(ctx context.Context, name, comment string) error {
+	r, err := c.Runtime(ctx)
+	if err != nil {
+		return err
+	}
+	if r != nil && r.Spec.PublishedVersion == name {
+		return c.point(ctx, r, "", comment)
+	}
+	if _, err := c.Get(ctx, name); err != nil {
+		return err
+	}
+	refused := c.refuse("unpublish", name, RuleNotPublished)
+	if r != nil {
+		refused.Other = r.Spec.PublishedVersion
+	}
+	return refused
+}
+
+// Rollback asks for the version that was published before the present one, or, while none
+// is, for the last one that was, to be published, and returns its name. It must be started
+// and ready.
+func (c *Client) Rollback(ctx context.Context, comment string) (version string, err error) {
+	r, err := c.Runtime(ctx)
+	if err != nil {
+		return "", err
+	}
+	if r == nil {
+		return "", c.refuse("roll back", "", RuleNeverPublished)
+	}
+	version = previous(r)
+	if version == "" {
+		refused := c.refuse("roll back", "", RuleFirstPublished)
+		refused.Other = r.Spec.PublishedVersion
+		return "", refused
+	}
+	v, err := c.Get(ctx, version)
+	var unknown *NotFoundError
+	switch {
+	case errors.As(err, &unknown):
+		return "", c.refuse("roll back to", version, RulePreviousDeleted)
+	case err != nil:
+		return "", err
+	}
+	if err := c.requirePublishable(v, "roll back to"); err != nil {
+		return "", err
+	}
+	return version, c.point(ctx, r, version, comment)
+}
+
+// previous is the version that was published before the present one; "" if none was.
+func previous(r *v1alpha1.Runtime) string {
+	for i := len(r.Status.History) - 1; i >= 0; i-- {
+		if name := r.Status.History[i].Version; name != "" && name != r.Spec.PublishedVersion {
+			return name
+		}
+	}
+	return ""
+}
+
+// requirePublishable refuses what the controller would not publish either: a version that
+// is not started and ready (KRT V1, "Version lifecycle"). One that is up, and not ready
+// only for a moment, as while Knative reconciles a Sequence again, is accepted.
+func (c *Client) requirePublishable(v *v1alpha1.Version, verb string) error {
+	if v.WantedState() != v1alpha1.StateStarted {
+		return c.refuse(verb, v.Name, RuleStopped)
+	}
+	ready := v.Status.Condition(v1alpha1.ConditionReady)
+	passing := v.Status.Phase == v1alpha1.PhaseStarted && ready != nil && ready.Status == metav1.ConditionUnknown
+	if v.IsReady() || passing {
+		return nil
+	}
+	refused := c.refuse(verb, v.Name, RuleNotReady)
+	refused.Why = cmp.Or(Readiness(v).String(), "the controller has not seen it yet")
+	return refused
+}
+
+// point makes the Runtime, which r is if there is one, say that the named version is
+// published, or none.
+func (c *Client) point(ctx context.Context, r *v1alpha1.Runtime, name, comment string) error {
+	doing := fmt.Sprintf("cannot publish version %q", name)
+	if name == "" {
+		doing = "cannot unpublish"
+	}
+	var err error
+	if r == nil {
+		err = c.kube.Create(ctx, &v1alpha1.Runtime{
+			ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: c.namespace},
+			Spec:       v1alpha1.RuntimeSpec{PublishedVersion: name, Comment: comment},
+		}, fieldOwner)
+	} else {
+		changed := r.DeepCopy()
+		changed.Spec.PublishedVersion, changed.Spec.Comment = name, comment
+		// The lock: what somebody else has published meanwhile is not undone unseen.
+		err = c.kube.Patch(ctx, changed, client.MergeFromWithOptions(r, client.MergeFromWithOptimisticLock{}), fieldOwner)
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return c.conflict(doing, fmt.Sprintf("what is published in namespace %q", c.namespace))
+	}
+	return c.explain(err, doing)
+}

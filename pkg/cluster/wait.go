@@ -1,0 +1,218 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// WaitOptions say how long to wait.
+type WaitOptions struct {
+	// Timeout is when to give up; less than a second counts as one.
+	Timeout time.Duration
+	// Window is how long what blocks the goal must last before it fails the wait: much of
+	// it passes. Zero fails at once.
+	Window time.Duration
+	// Progress, if not nil, is called with each observation that differs from the one
+	// before. The calls do not overlap.
+	Progress func(Progress)
+}
+
+// Progress is what a wait observes before it is over.
+type Progress struct {
+	Observation
+
+	// Elapsed is the time since the wait began.
+	Elapsed time.Duration
+}
+
+// WaitError says why a version has not become what it was waited for.
+type WaitError struct {
+	Version, Namespace string
+	Goal               Goal
+	// Observation is the last one.
+	Observation Observation
+	// Timeout says that the time was over: the goal may still be reached.
+	Timeout bool
+}
+
+// Error says what was waited for and what was seen last.
+func (e *WaitError) Error() string {
+	if !e.Timeout {
+		return fmt.Sprintf("version %q is not %s: %v", e.Version, e.Goal, e.Observation)
+	}
+	text := e.Observation.String()
+	if text == "" {
+		text = "nothing is known of it"
+	}
+	return fmt.Sprintf("version %q is not %s yet, it is still %s: %s", e.Version, e.Goal, e.Goal.Ongoing(), text)
+}
+
+// errTimeout is the cause of a context whose time for waiting is over.
+var errTimeout = errors.New("timeout")
+
+// quietTime is how long a quiet verdict is kept back.
+const quietTime = 5 * time.Second
+
+// followTime bounds the wait for a status that only follows another one.
+const followTime = 10 * time.Second
+
+// Wait waits until the named version has reached the goal. A version that does not exist
+// has reached GoalDeleted, and GoalUnpublished while nothing else is published. The error
+// is a [*WaitError], an [*Error], or ctx's.
+func (c *Client) Wait(ctx context.Context, version string, goal Goal, o WaitOptions) error {
+	var err error
+	if goal != GoalPublished && goal != GoalUnpublished {
+		err = wait(ctx, c, o, c.version(version, goal.judge))
+	} else {
+		published := goal == GoalPublished
+		err = wait(ctx, c, o, subject[*v1alpha1.Runtime]{
+			name: v1alpha1.RuntimeName, list: &v1alpha1.RuntimeList{},
+			judge: func(r *v1alpha1.Runtime, exists bool) verdict { return judgeRuntime(r, exists, version, published) },
+		})
+		if err == nil {
+			c.waitPhase(ctx, version, published)
+		}
+	}
+	var failed *WaitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed):
+		failed.Version, failed.Namespace, failed.Goal = version, c.namespace, goal
+		return failed
+	case ctx.Err() != nil:
+		return fmt.Errorf("cannot wait for version %q: %w", version, ctx.Err())
+	}
+	return c.explain(err, fmt.Sprintf("cannot wait for version %q", version))
+}
+
+// waitPhase waits until the version's own status has followed the Runtime's, so that what
+// is read next agrees with it. If it does not, nothing is wrong.
+func (c *Client) waitPhase(ctx context.Context, version string, published bool) {
+	_ = wait(ctx, c, WaitOptions{Timeout: followTime}, c.version(version, func(v *v1alpha1.Version, exists bool) verdict {
+		return verdict{done: !exists || (v.Status.Phase == v1alpha1.PhasePublished) == published}
+	}))
+}
+
+// subject is the object whose state a wait judges.
+type subject[T client.Object] struct {
+	name  string
+	list  client.ObjectList // an empty one of the kind
+	judge func(object T, exists bool) verdict
+}
+
+func (c *Client) version(name string, judge func(*v1alpha1.Version, bool) verdict) subject[*v1alpha1.Version] {
+	return subject[*v1alpha1.Version]{name: name, list: &v1alpha1.VersionList{}, judge: judge}
+}
+
+// wait follows the subject until a verdict on it ends the wait.
+func wait[T client.Object](ctx context.Context, c *Client, o WaitOptions, s subject[T]) error {
+	var following sync.WaitGroup
+	defer following.Wait()
+	ctx, cancel := context.WithTimeoutCause(ctx, max(o.Timeout, time.Second), errTimeout)
+	defer cancel()
+	verdicts, ended := make(chan verdict), make(chan error, 1)
+	judge := func(object T, exists bool) {
+		select {
+		case verdicts <- s.judge(object, exists):
+		case <-ctx.Done():
+		}
+	}
+	f := &follower[T]{
+		kube: c.kube, list: s.list, options: c.only(s.name),
+		listed: func(all []T) {
+			var object T
+			if len(all) > 0 {
+				object = all[0]
+			}
+			judge(object, len(all) > 0)
+		},
+		changed: func(object T, gone bool) { judge(object, !gone) },
+	}
+	following.Go(func() { ended <- f.run(ctx) })
+	w := &waiter{options: o, begun: time.Now()}
+	return w.wait(ctx, verdicts, ended)
+}
+
+// waiter decides by verdicts when a wait is over.
+type waiter struct {
+	options WaitOptions
+	begun   time.Time
+	last    verdict
+	told    Observation      // the last that was reported
+	failed  <-chan time.Time // when what blocks has lasted long enough; nil while nothing does
+	speak   <-chan time.Time // when a quiet verdict is reported; nil without one
+}
+
+// wait returns once a verdict ends the wait, ctx is done, or no more verdicts come.
+func (w *waiter) wait(ctx context.Context, verdicts <-chan verdict, ended <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return w.stop(ctx)
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return w.stop(ctx)
+			}
+			return err
+		case <-w.speak:
+			w.report(w.last.Observation)
+		case <-w.failed:
+			return &WaitError{Observation: w.last.Observation}
+		case v := <-verdicts:
+			if done, err := w.judge(v); done || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// stop is why the wait ends with its context.
+func (w *waiter) stop(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return &WaitError{Observation: w.last.Observation, Timeout: true}
+	}
+	return ctx.Err()
+}
+
+// judge reports what is new, and lets what blocks last for a while before it fails the
+// wait.
+func (w *waiter) judge(v verdict) (done bool, err error) {
+	w.last = v
+	switch {
+	case v.done:
+		return true, nil
+	case !v.quiet:
+		w.speak = nil
+		w.report(v.Observation)
+	case w.speak == nil:
+		w.speak = time.After(quietTime)
+	}
+	switch {
+	case v.final && v.Blocked():
+		return false, &WaitError{Observation: v.Observation}
+	case !v.Blocked() || v.patient:
+		w.failed = nil
+	case w.failed == nil:
+		w.failed = time.After(w.options.Window)
+	}
+	return false, nil
+}
+
+// report reports an observation, unless it says nothing or is the last one again.
+func (w *waiter) report(o Observation) {
+	if o == w.told || o.String() == "" {
+		return
+	}
+	w.told = o
+	if w.options.Progress != nil {
+		w.options.Progress(Progress{Observation: o, Elapsed: time.Since(w.begun)})
+	}
+}
