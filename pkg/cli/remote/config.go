@@ -164,22 +164,26 @@ func (o *configOptions) configTable(v *v1alpha1.Version, entries []configEntry) 
 		_, err := fmt.Fprintf(o.streams.Out, "Version '%s' declares no config.\n", v.Name)
 		return err
 	}
-	columns := []string{"NAME", "TYPE", "SET"}
+	columns := []term.Column[configEntry]{
+		{Head: "NAME", Cell: func(e configEntry) string { return e.Name }},
+		{Head: "TYPE", Cell: func(e configEntry) string { return e.Type }},
+		{Head: "SET", Cell: func(e configEntry) string { return strconv.FormatBool(e.Set) }},
+	}
 	if o.show {
-		columns = append(columns, "VALUE")
+		columns = append(columns, term.Column[configEntry]{Head: "VALUE", Cell: configEntry.text})
 	}
-	t := term.NewTable(o.streams.Out, columns...)
-	for _, e := range entries {
-		row := []string{e.Name, e.Type, strconv.FormatBool(e.Set)}
-		switch {
-		case e.Value != nil:
-			row = append(row, strconv.Quote(*e.Value))
-		case e.Base64 != nil:
-			row = append(row, "base64:"+*e.Base64)
-		}
-		t.Row(row...)
+	return term.WriteTable(o.streams.Out, columns, entries)
+}
+
+// text is the value as a table shows it: quoted, or in base64 where it is no text.
+func (e configEntry) text() string {
+	switch {
+	case e.Value != nil:
+		return strconv.Quote(*e.Value)
+	case e.Base64 != nil:
+		return "base64:" + *e.Base64
 	}
-	return t.Flush()
+	return ""
 }
 
 func entry(name, kind string, values map[string][]byte, show bool) configEntry {

@@ -65,58 +65,58 @@ func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
 }
 
 func (o *describeOptions) head(v *v1alpha1.Version) error {
-	t := term.NewTable(o.streams.Out)
-	line := func(label, value string) {
-		if value != "" {
-			t.Row(label+":", value)
-		}
+	type line struct{ label, value string }
+	lines := []line{
+		{"Name", v.Name},
+		{"Namespace", v.Namespace},
+		{"Description", v.Spec.Description},
+		{"Phase", phase(v)},
+		{"Age", age(v.CreationTimestamp)},
+		{"URL", versionURL(v)},
+		{"Delivery", string(v.Delivery())},
 	}
-	line("Name", v.Name)
-	line("Namespace", v.Namespace)
-	line("Description", v.Spec.Description)
-	line("Phase", phase(v))
-	line("Age", age(v.CreationTimestamp))
-	line("URL", versionURL(v))
-	line("Delivery", string(v.Delivery()))
 	if v.Spec.Entrypoint.Timeout != nil {
-		line("Timeout", v.Spec.Entrypoint.Timeout.Duration.String())
+		lines = append(lines, line{"Timeout", v.Spec.Entrypoint.Timeout.Duration.String()})
 	}
-	line("Config", strings.Join(append(slices.Clone(v.Spec.Config.Variables), v.Spec.Config.Files...), ", "))
-	return t.Flush()
+	lines = append(lines, line{"Config", strings.Join(declaredConfig(v), ", ")})
+	lines = slices.DeleteFunc(lines, func(l line) bool { return l.value == "" })
+	return term.WriteTable(o.streams.Out, []term.Column[line]{
+		{Cell: func(l line) string { return l.label + ":" }},
+		{Cell: func(l line) string { return l.value }},
+	}, lines)
 }
 
 func (o *describeOptions) nodes(v *v1alpha1.Version) error {
+	type node = v1alpha1.Node
 	fmt.Fprintf(o.streams.Out, "\nNodes:\n")
-	columns := []string{"  OK", "NAME", "REASON"}
+	columns := []term.Column[node]{
+		{Head: "  OK", Cell: func(n node) string { return "  " + nodeState(v, n.Name).mark }},
+		{Head: "NAME", Cell: func(n node) string {
+			if n.GPU {
+				return n.Name + " (GPU)"
+			}
+			return n.Name
+		}},
+		{Head: "REASON", Cell: func(n node) string { return nodeState(v, n.Name).text(o.verbose) }},
+	}
 	if o.verbose {
-		columns = append(columns, "REVISION", "IMAGE")
+		columns = append(columns,
+			term.Column[node]{Head: "REVISION", Cell: func(n node) string { return nodeState(v, n.Name).revision }},
+			term.Column[node]{Head: "IMAGE", Cell: func(n node) string { return cmp.Or(nodeState(v, n.Name).image, n.Image) }})
 	}
-	t := term.NewTable(o.streams.Out)
-	t.Row(columns...)
-	for _, n := range v.Spec.Nodes {
-		state := nodeState(v, n.Name)
-		name := n.Name
-		if n.GPU {
-			name += " (GPU)"
-		}
-		row := []string{"  " + state.mark, name, state.text(o.verbose)}
-		if o.verbose {
-			row = append(row, state.revision, cmp.Or(state.image, n.Image))
-		}
-		t.Row(row...)
-	}
-	return t.Flush()
+	return term.WriteTable(o.streams.Out, columns, v.Spec.Nodes)
 }
 
 func (o *describeOptions) workflows(v *v1alpha1.Version) error {
+	type workflow = v1alpha1.Workflow
 	fmt.Fprintf(o.streams.Out, "\nWorkflows:\n")
-	t := term.NewTable(o.streams.Out)
-	t.Row("  OK", "NAME", "RPC", "NODES", "REASON")
-	for _, w := range v.Spec.Workflows {
-		state := workflowState(v, w.Name)
-		t.Row("  "+state.mark, w.Name, w.Entrypoint, strings.Join(w.Sequential, " → "), state.text(o.verbose))
-	}
-	return t.Flush()
+	return term.WriteTable(o.streams.Out, []term.Column[workflow]{
+		{Head: "  OK", Cell: func(w workflow) string { return "  " + workflowState(v, w.Name).mark }},
+		{Head: "NAME", Cell: func(w workflow) string { return w.Name }},
+		{Head: "RPC", Cell: func(w workflow) string { return w.Entrypoint }},
+		{Head: "NODES", Cell: func(w workflow) string { return strings.Join(w.Sequential, " → ") }},
+		{Head: "REASON", Cell: func(w workflow) string { return workflowState(v, w.Name).text(o.verbose) }},
+	}, v.Spec.Workflows)
 }
 
 // conditions prints kn's table of conditions, Ready first.
@@ -165,17 +165,21 @@ func (o *describeOptions) history(v *v1alpha1.Version) error {
 	if len(history) == 0 {
 		return nil
 	}
-	fmt.Fprintf(o.streams.Out, "\nHistory:\n")
-	t := term.NewTable(o.streams.Out)
-	t.Row("  AGE", "STATE", "COMMENT")
+	type entry struct{ age, state, comment string }
+	var entries []entry
 	for i, e := range history[first:] {
 		state := string(e.State)
 		if at := first + i; at > 0 && history[at-1].State == e.State && history[at-1].Restart != e.Restart {
 			state = "Restarted"
 		}
-		t.Row("  "+age(e.Time), state, e.Comment)
+		entries = append(entries, entry{age(e.Time), state, e.Comment})
 	}
-	return t.Flush()
+	fmt.Fprintf(o.streams.Out, "\nHistory:\n")
+	return term.WriteTable(o.streams.Out, []term.Column[entry]{
+		{Head: "  AGE", Cell: func(e entry) string { return "  " + e.age }},
+		{Head: "STATE", Cell: func(e entry) string { return e.state }},
+		{Head: "COMMENT", Cell: func(e entry) string { return e.comment }},
+	}, entries)
 }
 
 // state is how a node or workflow does.

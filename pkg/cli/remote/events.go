@@ -75,12 +75,19 @@ func runEvents(ctx context.Context, c *Cluster, o eventsOptions) error {
 		_, err := fmt.Fprintln(o.streams.Out, "No events found.")
 		return err
 	}
-	t := term.NewTable(o.streams.Out, "LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
-	for _, e := range list.Items {
-		object := strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
-		t.Row(eventAge(e), e.Type, e.Reason, object, e.Message)
+	return term.WriteTable(o.streams.Out, eventColumns(), list.Items)
+}
+
+func eventColumns() []term.Column[corev1.Event] {
+	return []term.Column[corev1.Event]{
+		{Head: "LAST SEEN", Cell: eventAge},
+		{Head: "TYPE", Cell: func(e corev1.Event) string { return e.Type }},
+		{Head: "REASON", Cell: func(e corev1.Event) string { return e.Reason }},
+		{Head: "OBJECT", Cell: func(e corev1.Event) string {
+			return strings.ToLower(e.InvolvedObject.Kind) + "/" + e.InvolvedObject.Name
+		}},
+		{Head: "MESSAGE", Cell: func(e corev1.Event) string { return e.Message }},
 	}
-	return t.Flush()
 }
 
 // lastSeen is when the event happened last. Events of the newer kind say it elsewhere.

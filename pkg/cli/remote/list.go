@@ -99,42 +99,48 @@ func (o *listOptions) table(versions []v1alpha1.Version) error {
 		}
 		return nil
 	}
-	wide := o.out.format == outputWide
-	columns := []string{"NAME", "PHASE", "AGE", "CONDITIONS", "READY", "REASON"}
-	if o.all {
-		columns = append([]string{"NAMESPACE"}, columns...)
-	}
-	if wide {
-		columns = append(columns, "URL", "DELIVERY", "NODES", "WORKFLOWS", "DESCRIPTION")
-	}
+	columns := o.columns()
 	if o.out.noHeaders {
-		columns = nil
+		columns = term.WithoutHeads(columns)
 	}
-	t := term.NewTable(o.streams.Out, columns...)
-	for i := range versions {
-		t.Row(o.row(&versions[i], wide)...)
-	}
-	return t.Flush()
+	return term.WriteTable(o.streams.Out, columns, versions)
 }
 
-func (o *listOptions) row(v *v1alpha1.Version, wide bool) []string {
-	var row []string
+func (o *listOptions) columns() []term.Column[v1alpha1.Version] {
+	type version = v1alpha1.Version
+	columns := []term.Column[version]{
+		{Head: "NAME", Cell: func(v version) string { return v.Name }},
+		{Head: "PHASE", Cell: func(v version) string { return phase(&v) }},
+		{Head: "AGE", Cell: func(v version) string { return age(v.CreationTimestamp) }},
+		{Head: "CONDITIONS", Cell: func(v version) string { return conditionCount(v.Status.Conditions) }},
+		{Head: "READY", Cell: func(v version) string { return string(readyCondition(&v).Status) }},
+		{Head: "REASON", Cell: func(v version) string { return readyCondition(&v).Reason }},
+	}
 	if o.all {
-		row = append(row, v.Namespace)
+		columns = slices.Insert(columns, 0, term.Column[version]{Head: "NAMESPACE", Cell: func(v version) string { return v.Namespace }})
 	}
-	ready, reason := "Unknown", ""
-	if c := v.Status.Condition(v1alpha1.ConditionReady); c != nil {
-		ready = string(c.Status)
-		if c.Status != metav1.ConditionTrue {
-			reason = c.Reason
-		}
+	if o.out.format == outputWide {
+		columns = append(columns, []term.Column[version]{
+			{Head: "URL", Cell: func(v version) string { return versionURL(&v) }},
+			{Head: "DELIVERY", Cell: func(v version) string { return string(v.Delivery()) }},
+			{Head: "NODES", Cell: func(v version) string { return strconv.Itoa(len(v.Spec.Nodes)) }},
+			{Head: "WORKFLOWS", Cell: func(v version) string { return strconv.Itoa(len(v.Spec.Workflows)) }},
+			{Head: "DESCRIPTION", Cell: func(v version) string { return v.Spec.Description }},
+		}...)
 	}
-	row = append(row, v.Name, phase(v), age(v.CreationTimestamp), conditionCount(v.Status.Conditions), ready, reason)
-	if wide {
-		row = append(row, versionURL(v), string(v.Delivery()),
-			strconv.Itoa(len(v.Spec.Nodes)), strconv.Itoa(len(v.Spec.Workflows)), v.Spec.Description)
+	return columns
+}
+
+// readyCondition is the version's condition Ready, with a reason only while it is not true.
+func readyCondition(v *v1alpha1.Version) metav1.Condition {
+	c := v.Status.Condition(v1alpha1.ConditionReady)
+	switch {
+	case c == nil:
+		return metav1.Condition{Status: metav1.ConditionUnknown}
+	case c.Status == metav1.ConditionTrue:
+		return metav1.Condition{Status: c.Status}
 	}
-	return row
+	return *c
 }
 
 // conditionCount says how many conditions are true, as kn does: "4 OK / 5".

@@ -7,30 +7,50 @@ import (
 	"text/tabwriter"
 )
 
-// Table writes rows in columns as kn does: three spaces between, no frame.
-type Table struct{ w *tabwriter.Writer }
-
-// NewTable begins a table; without columns it has no head.
-func NewTable(w io.Writer, columns ...string) *Table {
-	t := &Table{w: tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)}
-	if len(columns) > 0 {
-		t.Row(columns...)
-	}
-	return t
+// Column is a column of a table whose rows show a value of type R each.
+type Column[R any] struct {
+	// Head is the first line's cell.
+	Head string
+	// Cell is what the column shows of a row.
+	Cell func(R) string
 }
 
-// Row writes one row. A first cell keeps the spaces it begins with.
-func (t *Table) Row(cells ...string) {
-	clean := make([]string, len(cells))
-	for i, cell := range cells {
-		// A line break or tab in a cell would break the table.
-		clean[i] = strings.Join(strings.Fields(cell), " ")
-		if i == 0 {
-			clean[i] = cell[:len(cell)-len(strings.TrimLeft(cell, " "))] + clean[i]
+// WriteTable writes a row for each of rows, in columns as kn does: three spaces between,
+// no frame. Where no column has a head, there is no first line for them.
+func WriteTable[R any](w io.Writer, columns []Column[R], rows []R) error {
+	t := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	cells, headed := make([]string, len(columns)), false
+	for i, c := range columns {
+		cells[i] = c.Head
+		headed = headed || c.Head != ""
+	}
+	if headed {
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	for _, row := range rows {
+		for i, c := range columns {
+			cells[i] = clean(c.Cell(row), i == 0)
 		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
-	fmt.Fprintln(t.w, strings.Join(clean, "\t"))
+	return t.Flush()
 }
 
-// Flush writes what is not written yet: columns are as wide as their widest cell.
-func (t *Table) Flush() error { return t.w.Flush() }
+// WithoutHeads returns the columns without their heads.
+func WithoutHeads[R any](columns []Column[R]) []Column[R] {
+	bare := make([]Column[R], len(columns))
+	for i, c := range columns {
+		bare[i].Cell = c.Cell
+	}
+	return bare
+}
+
+// clean is the text without line breaks and tabs, which would break the table. A first
+// cell keeps the spaces it begins with.
+func clean(cell string, first bool) string {
+	text := strings.Join(strings.Fields(cell), " ")
+	if first {
+		return cell[:len(cell)-len(strings.TrimLeft(cell, " "))] + text
+	}
+	return text
+}

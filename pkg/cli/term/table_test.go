@@ -9,15 +9,22 @@ import (
 
 // The last cell of a row is wide, or empty, and no column gives way to it.
 func TestTable(t *testing.T) {
+	type row [3]string
+	columns := []Column[row]{
+		{"  OK", func(r row) string { return "  " + r[0] }},
+		{"NAME", func(r row) string { return r[1] }},
+		{"REASON", func(r row) string { return r[2] }},
+	}
+	rows := []row{{"++", "etl", ""}, {"!!", "model (GPU)", "no\tGPU\nhere"}, {"++", "größe → ok", "x"}}
 	var out bytes.Buffer
-	rows := NewTable(&out, "  OK", "NAME", "REASON")
-	rows.Row("  ++", "etl", "")
-	rows.Row("  !!", "model (GPU)", "no\tGPU\nhere")
-	rows.Row("  ++", "größe → ok", "x")
-	require.NoError(t, rows.Flush())
+	require.NoError(t, WriteTable(&out, columns, rows))
 	require.Equal(t, `  OK   NAME          REASON
   ++   etl           `+`
   !!   model (GPU)   no GPU here
   ++   größe → ok    x
 `, out.String())
+
+	out.Reset()
+	require.NoError(t, WriteTable(&out, WithoutHeads(columns), rows[:1]))
+	require.Equal(t, "  ++   etl   \n", out.String())
 }
