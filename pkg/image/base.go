@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -39,11 +41,11 @@ func (o Options) baseName(b *krt.Bundle, n krt.Node) (image string, requirements
 	case !runner:
 		return image, nil
 	case b.Kind(n) != krt.KindPython:
-		return first(o.GoBase, o.Bases["go"], DefaultGoBase), nil
+		return cmp.Or(o.GoBase, o.Bases["go"], DefaultGoBase), nil
 	case o.PythonBase == "" && o.Bases["python"] == "":
 		return DefaultPythonBase, []string{"protobuf"}
 	}
-	return first(o.PythonBase, o.Bases["python"]), nil
+	return cmp.Or(o.PythonBase, o.Bases["python"]), nil
 }
 
 // lookUp returns what Bases has for an image of a manifest, or the image itself. runner says
@@ -66,15 +68,6 @@ func Names(image string) []string {
 		bare = bare[:i]
 	}
 	return []string{image, bare, path.Join(path.Base(path.Dir(bare)), path.Base(bare))}
-}
-
-func first(all ...string) string {
-	for _, s := range all {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // bases returns the base image for each platform that images are made for.
@@ -183,7 +176,7 @@ func newBase(ref name.Reference, image v1.Image, platform *v1.Platform) (base, e
 	if media == types.OCIManifestSchema1 {
 		b.media = types.OCILayer
 	}
-	b.platform = v1.Platform{OS: first(b.config.OS, "linux"), Architecture: first(b.config.Architecture, "amd64"), Variant: b.config.Variant}
+	b.platform = v1.Platform{OS: cmp.Or(b.config.OS, "linux"), Architecture: cmp.Or(b.config.Architecture, "amd64"), Variant: b.config.Variant}
 	if platform != nil {
 		b.platform = *platform
 	}
@@ -239,5 +232,5 @@ func (l countedLayer) Compressed() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return counted{content, l.sent}, nil
+	return layer.Counted(content, l.sent), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image/cache"
+	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
@@ -28,6 +29,7 @@ const jobsOfRegistry = 8
 // what a registry has.
 type Builder struct {
 	o      Options
+	cache  cache.Dir
 	repo   name.Repository
 	remote []remote.Option
 	pusher *remote.Pusher
@@ -57,13 +59,11 @@ func newBuilder(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	for folder := range bounds() {
-		if err := os.MkdirAll(filepath.Join(o.Cache, folder), 0o700); err != nil {
-			return nil, fmt.Errorf("no folder for what is kept: %w", err)
-		}
+	kept, err := cache.Open(o.Cache)
+	if err != nil {
+		return nil, err
 	}
-	evict(o.Cache, bounds(), time.Now())
-	return &Builder{o: o, repo: repo, remote: options, pusher: pusher}, nil
+	return &Builder{o: o, cache: kept, repo: repo, remote: options, pusher: pusher}, nil
 }
 
 // Build makes the image of one node of the bundle, pushes it and returns its reference by
@@ -134,8 +134,9 @@ type session struct {
 	bundle *krt.Bundle
 	files  []archive.File
 	// work holds files of this call alone.
-	work string
-	sdks func() ([]gobuild.SDK, error)
+	work   string
+	layers layer.Maker
+	sdks   func() ([]gobuild.SDK, error)
 	// koConfig is ko's configuration, read when the first node needs it.
 	koConfig func() (koConfig, error)
 	memo     *memo
@@ -147,12 +148,13 @@ func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp(filepath.Join(b.o.Cache, cachedWork), "")
+	work, err := os.MkdirTemp(b.cache.Path(cache.Work, ""), "")
 	if err != nil {
 		return nil, err
 	}
 	s := &session{Builder: b, bundle: bundle, files: listed.Files, work: work, memo: newMemo()}
-	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(filepath.Join(b.o.Cache, cachedSDKs)) })
+	s.layers = layer.Maker{Cache: b.cache, Work: work}
+	s.sdks = sync.OnceValues(func() ([]gobuild.SDK, error) { return gobuild.Carry(b.cache.Path(cache.SDKs, "")) })
 	s.koConfig = sync.OnceValues(s.readKo)
 	s.split = splitter(bundle, listed.Files)
 	return s, nil
@@ -160,7 +162,7 @@ func (b *Builder) session(ctx context.Context, bundle *krt.Bundle) (*session, er
 
 func (s *session) close() {
 	_ = os.RemoveAll(s.work)
-	evict(s.o.Cache, bounds(), time.Now())
+	s.cache.Evict()
 }
 
 // build makes and pushes the image of n.

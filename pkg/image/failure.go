@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -159,5 +160,5 @@ func concernsAll(err error) bool {
 	var registry *RegistryError
 	var platform *PlatformError
 	return errors.As(err, &registry) || errors.As(err, &platform) || errors.Is(err, ErrNoRunner) ||
-		errors.Is(err, gobuild.ErrNoGo) || errors.Is(err, ErrNoPip) || errors.Is(err, ErrNoIndex)
+		errors.Is(err, gobuild.ErrNoGo) || errors.Is(err, pip.ErrNoPip) || errors.Is(err, pip.ErrNoIndex)
 }

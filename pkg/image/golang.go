@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
@@ -20,6 +21,8 @@ import (
 
 	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image/cache"
+	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -80,7 +83,7 @@ func (s *session) prebuilt(n krt.Node, b base) (string, error) {
 // compressed once only, ever.
 func (s *session) addProgram(ctx context.Context, c *contents, from, to, what string) error {
 	type key struct{ from, to string }
-	b, err := once(s.memo, key{from, to}, func() (*blob, error) {
+	b, err := once(s.memo, key{from, to}, func() (*layer.Blob, error) {
 		file, err := os.Open(from)
 		if err != nil {
 			return nil, err
@@ -91,7 +94,7 @@ func (s *session) addProgram(ctx context.Context, c *contents, from, to, what st
 		if _, err := io.Copy(sum, file); err != nil {
 			return nil, err
 		}
-		return s.blob(ctx, hex.EncodeToString(sum.Sum(nil)), fileContent(from, to))
+		return s.layers.Blob(ctx, hex.EncodeToString(sum.Sum(nil)), layer.OfProgram(from, to))
 	})
 	if err == nil {
 		c.parts = append(c.parts, part{b, what})
@@ -127,8 +130,8 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	// The same output each time: the go command leaves it as it is, and does not
 	// link, when nothing has changed.
 	sum := sha256.Sum256([]byte(t.Folder + "\x00" + t.Pattern + "\x00" + p.String()))
-	output := filepath.Join(s.o.Cache, cachedPrograms, hex.EncodeToString(sum[:16]))
-	used(output, time.Now()) // it may be there, and the go command may leave it
+	output := s.cache.Path(cache.Programs, hex.EncodeToString(sum[:16]))
+	cache.Used(output, time.Now()) // it may be there, and the go command may leave it
 	args := slices.Concat([]string{"build", "-trimpath"}, own, []string{"-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
 	cmd, err := goCommand(ctx, t.Folder, args)
 	if err != nil {
@@ -141,7 +144,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
 		return "", fmt.Errorf("%s in %s is no main package", t.Pattern, t.Folder)
 	}
-	used(output, time.Now())
+	cache.Used(output, time.Now())
 	// A link: another session that builds the same puts a new file in the output's place.
 	file := filepath.Join(scratch, "program")
 	return file, os.Link(output, file)
@@ -183,7 +186,7 @@ func variant(p v1.Platform) []string {
 	version := strings.TrimPrefix(p.Variant, "v")
 	switch {
 	case p.Architecture == "amd64":
-		return []string{"GOAMD64=v" + first(version, "1")}
+		return []string{"GOAMD64=v" + cmp.Or(version, "1")}
 	case p.Architecture == "arm" && version != "":
 		return []string{"GOARM=" + version}
 	}

@@ -231,7 +231,7 @@ func TestKoDataStaysInTheBundle(t *testing.T) {
 	names := func() (all []string, err error) {
 		files, err := koDataOf(b, packed, "cmd/node/kodata")
 		for _, f := range files {
-			all = append(all, f.to)
+			all = append(all, f.To)
 		}
 		return all, err
 	}

@@ -44,7 +44,7 @@ func TestKoDataIsWhatIsPacked(t *testing.T) {
 	require.NoError(t, err)
 	var all []string
 	for _, f := range files {
-		all = append(all, f.to+" "+f.Name)
+		all = append(all, f.To+" "+f.Name)
 	}
 	require.Equal(t, []string{"var/run/ko/models/a models/a", "var/run/ko/x cmd/a/kodata/x"}, all)
 }

@@ -11,6 +11,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/image/cache"
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/requirement"
 )
 
@@ -54,41 +56,11 @@ func TestNothingIsInstalledFromElsewhere(t *testing.T) {
 	defer s.close()
 	install := func(item requirement.Item) error {
 		list := &requirement.List{Items: []requirement.Item{item}}
-		return s.install(t.Context(), requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
 	}
 	require.NoError(t, install(requirement.Item{Wheel: "fine-1.0-py3-none-any.whl", Extras: []string{"fast"}}))
 	err = install(requirement.Item{Wheel: "led-1.0-py3-none-any.whl"})
 	require.ErrorContains(t, err, "pip: a package requires 'evil@ file://"+elsewhere+"/evil-1.0-py3-none-any.whl', from an address of its own")
-}
-
-// What is installed says itself where it came from, should pip have been led elsewhere all the same.
-func TestWhatIsInstalledIsOfTheIndexOrTheBundle(t *testing.T) {
-	place := t.TempDir()
-	for url, fine := range map[string]bool{
-		"":                                  true, // of an index
-		"file://" + place + "/wheels/a.whl": true,
-		"file:///elsewhere/evil.whl":        false,
-		"file://" + place + "/wheels/../../evil.whl": false,
-		"https://example.com/evil.whl":               false,
-	} {
-		folder := t.TempDir()
-		if url != "" {
-			write(t, folder, map[string]string{"a-1.dist-info/" + directURL: `{"url": "` + url + `"}`})
-		}
-		err := fromPlace(folder, place)
-		if fine {
-			require.NoError(t, err, url)
-			continue
-		}
-		require.ErrorContains(t, err, `a requirement led to "`+url+`", which is no index and no wheel of the bundle`)
-	}
-}
-
-func TestDescriptionsOfPackagesAreBounded(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, map[string]string{"a-1.dist-info/RECORD": ""})
-	require.NoError(t, os.Truncate(filepath.Join(dir, "a-1.dist-info", "RECORD"), maxRecord+1))
-	require.ErrorContains(t, tidy(dir), "RECORD of a-1.dist-info is larger than 67108864 bytes")
 }
 
 // What a requirement comes to changes with time, and what was installed goes from the cache before what is known of
@@ -105,7 +77,7 @@ func TestALayerIsOfWhatWasInstalled(t *testing.T) {
 		ref, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 		require.NoError(t, err)
 		require.Equal(t, "644 X = '"+version+"'\n", contentOf(t, pull(t, ref))["krt-python/tiny.py"])
-		require.NoError(t, os.RemoveAll(filepath.Join(b.o.Cache, cachedPackages)))
-		require.NoError(t, os.Mkdir(filepath.Join(b.o.Cache, cachedPackages), 0o700))
+		require.NoError(t, os.RemoveAll(b.cache.Path(cache.Packages, "")))
+		require.NoError(t, os.Mkdir(b.cache.Path(cache.Packages, ""), 0o700))
 	}
 }

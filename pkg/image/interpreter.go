@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"krt.dev/kn-krt/pkg/image/cache"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // ErrNoPython says that there is no telling which Python a base has.
@@ -33,7 +35,7 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 	}
 	type key struct{ v1.Hash }
 	version, err := once(s.memo, key{b.digest}, func() (string, error) {
-		known := filepath.Join(s.o.Cache, cachedLayers, "python-"+b.digest.Hex)
+		known := s.cache.Path(cache.Layers, "python-"+b.digest.Hex)
 		if text, err := os.ReadFile(known); err == nil {
 			return string(text), nil
 		}
@@ -41,7 +43,7 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return version, writeWhole(known, []byte(version))
+		return version, cache.Write(known, []byte(version))
 	})
 	if err != nil {
 		if errors.Is(err, ErrNoPython) {
@@ -84,7 +86,7 @@ func findIn(ctx context.Context, l v1.Layer, found map[string]string) error {
 		return err
 	}
 	defer content.Close()
-	files := tar.NewReader(reader{ctx, content})
+	files := tar.NewReader(untrusted.Until(ctx, content))
 	for {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/requirement"
 )
 
@@ -87,7 +88,7 @@ func TestAKeyringMayAskAnotherProgram(t *testing.T) {
 	s.o.Python = own
 	install := func() error {
 		list := &requirement.List{Items: []requirement.Item{{Name: "tiny"}}}
-		return s.install(t.Context(), requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
 	}
 	require.Error(t, install(), "there is no keyring")
 

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
@@ -79,7 +80,9 @@ func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *c
 		return err
 	}
 	type key string
-	b, err := once(s.memo, key("kodata "+folder), func() (*blob, error) { return s.blob(ctx, "", s.bundleContent(files)) })
+	b, err := once(s.memo, key("kodata "+folder), func() (*layer.Blob, error) {
+		return s.layers.Blob(ctx, "", layer.OfFiles(s.bundle.Dir, files))
+	})
 	if err == nil {
 		c.parts = append(c.parts, part{b, "kodata of the node"})
 	}
@@ -89,7 +92,7 @@ func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *c
 // koDataOf lists the files of a folder of the bundle, which need not be there, under the names that they have
 // in an image. Only those count that are packed, by the names that links lead to: a link is no way around what
 // is left out.
-func koDataOf(b *krt.Bundle, packed map[string]bool, folder string) ([]bundled, error) {
+func koDataOf(b *krt.Bundle, packed map[string]bool, folder string) ([]layer.Placed, error) {
 	root, err := b.Open()
 	if err != nil {
 		return nil, err
@@ -114,7 +117,7 @@ type koLister struct {
 	packed map[string]bool
 	folder string
 	looked int
-	found  []bundled
+	found  []layer.Placed
 }
 
 // list adds what name leads to, as to.
@@ -149,7 +152,7 @@ func (l *koLister) add(name, to string, info fs.FileInfo) error {
 		at, err = filepath.Rel(l.place, at)
 	}
 	if at = filepath.ToSlash(at); err == nil && l.packed[at] {
-		l.found = append(l.found, bundled{archive.File{Name: at, Info: info}, to})
+		l.found = append(l.found, layer.Placed{File: archive.File{Name: at, Info: info}, To: to})
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -104,9 +105,9 @@ func (o Options) koBaseName(c koConfig, path, src string) string {
 		return override
 	}
 	if strings.HasSuffix(src, ".py") {
-		return first(o.PythonBase, o.Bases["python"], DefaultPythonBase)
+		return cmp.Or(o.PythonBase, o.Bases["python"], DefaultPythonBase)
 	}
-	return first(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage, o.GoBase, o.Bases["go"], DefaultGoBase)
+	return cmp.Or(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage, o.GoBase, o.Bases["go"], DefaultGoBase)
 }
 
 // fill replaces ko's templates in each of texts, "{{.Env.NAME}}" say. Those of Git cannot be had: git

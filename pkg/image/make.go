@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
@@ -45,7 +47,7 @@ type made struct {
 
 // part is a layer of an image.
 type part struct {
-	blob *blob
+	blob *layer.Blob
 	what string // for the image's history
 }
 
@@ -136,18 +138,18 @@ func (s *session) addFiles(ctx context.Context, c *contents, files []archive.Fil
 	type key string
 	list := sha256.New()
 	var size int64
-	placed := make([]bundled, len(files))
+	placed := make([]layer.Placed, len(files))
 	for i, f := range files {
 		fmt.Fprintf(list, "%q", f.Name)
 		size += f.Info.Size()
-		placed[i] = bundled{f, path.Join(bundleRoot, f.Name)}
+		placed[i] = layer.Placed{File: f, To: path.Join(bundleRoot, f.Name)}
 	}
-	b, err := once(s.memo, key(hex.EncodeToString(list.Sum(nil))), func() (*blob, error) {
+	b, err := once(s.memo, key(hex.EncodeToString(list.Sum(nil))), func() (*layer.Blob, error) {
 		known := ""
 		if size >= large {
-			known, _ = stamp(s.bundle.Dir, files, time.Now())
+			known, _ = layer.Stamp(s.bundle.Dir, files, time.Now())
 		}
-		return s.blob(ctx, known, s.bundleContent(placed))
+		return s.layers.Blob(ctx, known, layer.OfFiles(s.bundle.Dir, placed))
 	})
 	if err != nil {
 		return err
@@ -161,7 +163,7 @@ func (s *session) compose(ctx context.Context, b base, c contents, sent *atomic.
 	adds := make([]mutate.Addendum, len(c.parts))
 	for i, p := range c.parts {
 		adds[i] = mutate.Addendum{
-			Layer:     layer{blob: p.blob, ctx: ctx, media: b.media, sent: sent},
+			Layer:     p.blob.In(ctx, b.media, sent),
 			MediaType: b.media,
 			History:   v1.History{Author: "kn-krt", CreatedBy: "kn-krt", Comment: p.what},
 		}
@@ -177,7 +179,7 @@ func (s *session) compose(ctx context.Context, b base, c contents, sent *atomic.
 	file = file.DeepCopy()
 	file.Author = "kn-krt"
 	config := &file.Config
-	config.Entrypoint, config.Cmd, config.WorkingDir = c.entrypoint, nil, first(c.folder, config.WorkingDir)
+	config.Entrypoint, config.Cmd, config.WorkingDir = c.entrypoint, nil, cmp.Or(c.folder, config.WorkingDir)
 	if !numericUser(config.User) {
 		config.User = user
 	}

@@ -4,44 +4,44 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/image/cache"
+	"krt.dev/kn-krt/pkg/image/layer"
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
 // packages are what was installed for a set of requirements.
 type packages struct {
-	blob       *blob
+	blob       *layer.Blob
 	components []component
 }
 
-// packages returns what r requires, installed once for all nodes that require the same.
-func (s *session) packages(ctx context.Context, n krt.Node, r requirementSet) (packages, error) {
-	id, err := s.identify(r)
+// packages returns what r requires, which file says, installed once for all nodes that require the same.
+func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.Set) (packages, error) {
+	id, err := s.installer().ID(r)
 	if err != nil {
 		return packages{}, err
 	}
 	type key string
 	return once(s.memo, key(id), func() (packages, error) {
-		folder, err := s.installed(ctx, n, r, id)
+		folder, err := s.installed(ctx, n, file, r, id)
 		if err != nil {
 			return packages{}, err
 		}
-		// By content: what the same requirements come to is not the same for ever.
+		// By content: what the same requirements come to is not the same forever.
 		digest, err := os.ReadFile(filepath.Join(filepath.Dir(folder), contentFile))
 		if err != nil {
 			return packages{}, err
 		}
-		b, err := s.blob(ctx, "python-"+string(digest), folderContent(folder))
+		b, err := s.layers.Blob(ctx, "python-"+string(digest), layer.OfFolder(folder, packagesRoot))
 		if err != nil {
 			return packages{}, err
 		}
@@ -55,15 +55,15 @@ func (s *session) packages(ctx context.Context, n krt.Node, r requirementSet) (p
 	})
 }
 
-// installed returns the folder with the packages of r. It is kept: what has been fetched
-// once is the same for every later image, also without a network.
-func (s *session) installed(ctx context.Context, n krt.Node, r requirementSet, id string) (string, error) {
-	entry := filepath.Join(s.o.Cache, cachedPackages, id)
+// installed returns the folder with the packages of r, which has that id. It is kept: what has been fetched
+// once is the same forevery later image, also without a network.
+func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.Set, id string) (string, error) {
+	entry := s.cache.Path(cache.Packages, id)
 	folder := filepath.Join(entry, "packages")
-	if used(entry, time.Now()) {
+	if cache.Used(entry, time.Now()) {
 		return folder, nil
 	}
-	s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: r.file})
+	s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: file})
 	made, err := os.MkdirTemp(s.work, "python-")
 	if err != nil {
 		return "", err
@@ -72,16 +72,13 @@ func (s *session) installed(ctx context.Context, n krt.Node, r requirementSet, i
 	if err := os.Mkdir(inside, 0o700); err != nil {
 		return "", err
 	}
-	if err := s.install(ctx, r, inside); err != nil {
-		return "", err
-	}
-	if err := tidy(inside); err != nil {
+	if err := s.installer().Install(ctx, r, inside); err != nil {
 		return "", err
 	}
 	if err := describe(ctx, made, inside); err != nil {
 		return "", err
 	}
-	if err := os.Rename(made, entry); err != nil && !used(entry, time.Now()) { // another process may have been faster
+	if err := os.Rename(made, entry); err != nil && !cache.Used(entry, time.Now()) { // another process may have been faster
 		return "", err
 	}
 	return folder, nil
@@ -100,13 +97,13 @@ func describe(ctx context.Context, made, folder string) error {
 		return fmt.Errorf("its packages are %d bytes large, and may be %d", size, int64(maxPackages))
 	}
 	sum := sha256.New()
-	if err := folderContent(folder)(ctx, sum); err != nil {
+	if err := layer.OfFolder(folder, packagesRoot)(ctx, sum); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(made, contentFile), []byte(hex.EncodeToString(sum.Sum(nil))), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(made, sizeFile), []byte(strconv.FormatInt(size, 10)), 0o600)
+	return os.WriteFile(filepath.Join(made, cache.SizeFile), []byte(strconv.FormatInt(size, 10)), 0o600)
 }
 
 // folderSize is how many bytes the files below folder hold.
@@ -124,33 +121,7 @@ func folderSize(folder string) (size int64, err error) {
 	return size, err
 }
 
-// folderContent returns the content of a layer with all packages in folder.
-func folderContent(folder string) content {
-	return func(ctx context.Context, w io.Writer) error {
-		root, err := os.OpenRoot(folder)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		t := newTree(ctx, w)
-		if err := t.folder(packagesRoot); err != nil { // there may be nothing in it
-			return err
-		}
-		err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			file, err := root.Open(name)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			info, err := file.Stat()
-			if err != nil {
-				return err
-			}
-			return t.file(path.Join(packagesRoot, name), file, info.Mode()&0o111 != 0)
-		})
-		return errors.Join(err, t.tar.Close())
-	}
+// installer is what installs the requirements of the bundle's nodes.
+func (s *session) installer() pip.Installer {
+	return pip.Installer{Bundle: s.bundle.FS(), Python: s.o.Python, Work: s.work}
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/image/layer"
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/requirement"
 )
 
@@ -89,7 +90,7 @@ func pipSettings(t *testing.T, index string) {
 // needPip skips where there is no pip, and returns the Python that has it.
 func needPip(t *testing.T) string {
 	t.Helper()
-	python, err := Options{}.findPip(context.Background(), t.TempDir())
+	python, err := pip.Installer{}.Find(context.Background(), t.TempDir())
 	if err != nil {
 		t.Skip(err)
 	}
@@ -163,12 +164,12 @@ func TestRequirementErrors(t *testing.T) {
 
 	pipSettings(t, "http://127.0.0.1:1/simple/")
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "etl"))
-	require.ErrorIs(t, err, ErrNoIndex)
+	require.ErrorIs(t, err, pip.ErrNoIndex)
 	require.ErrorContains(t, err, "name an index that can be reached in PIP_INDEX_URL")
 
 	b.o.Python = "/nowhere/python3"
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "etl"))
-	require.ErrorIs(t, err, ErrNoPip)
+	require.ErrorIs(t, err, pip.ErrNoPip)
 	require.ErrorContains(t, err, "(tried /nowhere/python3)")
 }
 
@@ -189,55 +190,11 @@ func TestPipBuildsNothing(t *testing.T) {
 	})
 	for _, line := range []string{"git+file://" + source, source, "evil @ file://" + source} {
 		list := &requirement.List{Items: []requirement.Item{{Name: line}}}
-		err = s.install(t.Context(), requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		err = s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
 		require.Error(t, err)
 		require.NoFileExists(t, canary, line)
 	}
 	require.ErrorContains(t, err, "from an address of its own")
-}
-
-// What takes scripts out of wheels may miss something: while pip unpacks one, it writes to its own folder only.
-func TestPipWritesToItsFolder(t *testing.T) {
-	python := needPip(t)
-	folder, outside := t.TempDir(), t.TempDir()
-	write(t, outside, map[string]string{"kept": "mine"})
-	attempts := `
-import os, shutil, sys
-code, kept, outside = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
-try:
-    exec(code)
-except SystemExit as end:
-    assert not end.code, end.code
-os.symlink(outside, "link")
-unpacking = True
-open("own", "w").close()
-os.mkdir("folder")
-os.replace("own", "folder/own")
-for attempt in (
-    lambda: open(kept, "w"), lambda: open(kept, "r+"), lambda: os.open(kept, os.O_APPEND | os.O_WRONLY), lambda: open("link/new", "x"),
-    lambda: os.replace("folder/own", kept), lambda: os.rename(kept, "mine"), lambda: shutil.move(kept, "mine"),
-    lambda: os.link(kept, "mine"), lambda: shutil.copy("folder/own", outside), lambda: open(b"../escaped", "w"),
-    lambda: os.remove(kept), lambda: os.truncate(kept, 0), lambda: os.chmod(kept, 0o777), lambda: os.mkdir(outside + "/new"),
-    lambda: os.symlink("own", outside + "/new"), lambda: os.symlink(outside, "other"),
-):
-    try:
-        attempt()
-    except PermissionError as error:
-        assert "outside of the folder" in str(error), error
-    else:
-        raise AssertionError(attempt)
-open(kept).close()
-`
-	cmd := exec.CommandContext(t.Context(), python, "-c", attempts, pipCode, filepath.Join(outside, "kept"), outside, "{}", "--version")
-	cmd.Dir = folder
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	left, err := os.ReadDir(outside)
-	require.NoError(t, err)
-	require.Len(t, left, 1)
-	text, err := os.ReadFile(filepath.Join(outside, "kept"))
-	require.NoError(t, err)
-	require.Equal(t, "mine", string(text))
 }
 
 func TestPythonVersionOfABase(t *testing.T) {
@@ -256,15 +213,15 @@ func TestPythonVersionOfABase(t *testing.T) {
 			s, err := b.session(t.Context(), bundle(t, twoNodes()))
 			require.NoError(t, err)
 			s.memo = newMemo()
-			made, err := s.blob(t.Context(), "", func(ctx context.Context, w io.Writer) error {
-				tree := newTree(ctx, w)
+			made, err := s.layers.Blob(t.Context(), "", func(ctx context.Context, w io.Writer) error {
+				tree := layer.NewTree(ctx, w)
 				for _, p := range c.programs {
-					require.NoError(t, tree.folder(p)) // only the name counts
+					require.NoError(t, tree.Folder(p)) // only the name counts
 				}
-				return tree.tar.Close()
+				return tree.Close()
 			})
 			require.NoError(t, err)
-			image, err := mutate.AppendLayers(empty.Image, layer{blob: made, ctx: t.Context(), media: "application/vnd.docker.image.rootfs.diff.tar.gzip", sent: new(atomic.Int64)})
+			image, err := mutate.AppendLayers(empty.Image, made.In(t.Context(), "application/vnd.docker.image.rootfs.diff.tar.gzip", new(atomic.Int64)))
 			require.NoError(t, err)
 			ref := h.pushImage(t, "versions", image, func(f *v1.ConfigFile) { f.Config.Env = []string{c.env} })
 			bases, err := s.bases(t.Context(), ref)

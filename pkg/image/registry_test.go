@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -170,54 +169,4 @@ func TestLinksAreRefused(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(bundle.Dir, "models/secret")))
 	_, err := b.BuildAll(t.Context(), bundle)
 	require.ErrorContains(t, err, `"models/secret": it is a symbolic link; a bundle holds files and folders only`)
-}
-
-func TestALargeLayerIsMadeOnce(t *testing.T) {
-	h := newHub(t)
-	b, _ := newTestBuilder(t, h, nil)
-	bundle := bundle(t, twoNodes())
-	random := make([]byte, 2*large)
-	path := filepath.Join(bundle.Dir, "models/weights")
-	require.NoError(t, os.WriteFile(path, random, 0o600))
-	files := func() split {
-		s, err := b.session(t.Context(), bundle)
-		require.NoError(t, err)
-		t.Cleanup(s.close)
-		return s.split(node(t, bundle, "etl"))
-	}
-	_, ok := stamp(bundle.Dir, files().models, time.Now())
-	require.False(t, ok, "it was written this very moment, and could be again without a sign of it")
-
-	later := time.Now().Add(time.Hour)
-	first, ok := stamp(bundle.Dir, files().models, later)
-	require.True(t, ok)
-	same, _ := stamp(bundle.Dir, files().models, later)
-	require.Equal(t, first, same)
-	random[0] = 1
-	require.NoError(t, os.WriteFile(path, random, 0o600))
-	other, _ := stamp(bundle.Dir, files().models, later)
-	require.NotEqual(t, first, other)
-}
-
-func TestAWrongMemoryIsNoticedAndForgotten(t *testing.T) {
-	h := newHub(t)
-	b, _ := newTestBuilder(t, h, nil)
-	s, err := b.session(t.Context(), bundle(t, twoNodes()))
-	require.NoError(t, err)
-	defer s.close()
-	made, err := s.blob(t.Context(), "key", fileContent("doc.go", "x"))
-	require.NoError(t, err)
-	known, err := s.blob(t.Context(), "key", fileContent("doc.go", "x"))
-	require.NoError(t, err)
-	require.Empty(t, known.file, "nothing is made while nobody asks for it")
-	require.Equal(t, made.descriptor, known.descriptor)
-
-	wrong, err := s.blob(t.Context(), "key", fileContent("options.go", "x"))
-	require.NoError(t, err)
-	l := layer{blob: wrong, ctx: t.Context(), sent: new(atomic.Int64)}
-	_, err = l.Compressed()
-	require.ErrorContains(t, err, "changed while its image was made")
-	again, err := s.blob(t.Context(), "key", fileContent("options.go", "x"))
-	require.NoError(t, err)
-	require.NotEqual(t, made.Digest, again.Digest)
 }

@@ -1,22 +1,17 @@
 package image
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
+	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
 	"krt.dev/kn-krt/pkg/requirement"
@@ -29,28 +24,20 @@ const (
 	maxPackages = 16 << 30
 )
 
-// requirementSet is what pip is to install.
-type requirementSet struct {
-	file     string            // requirements.txt, from the bundle's root; "" for none
-	list     *requirement.List // what it says
-	version  string            // of Python, "3.12"
-	platform v1.Platform
-}
-
 // requirements adds what the Python node n requires: what the requirements.txt says that is
 // beside its code or, if there is none, in the nearest folder above, up to the bundle's root.
 func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []string, c *contents) error {
-	r := requirementSet{file: s.nearest(n, requirement.File), platform: b.platform}
+	file, set := s.nearest(n, requirement.File), pip.Set{Platform: b.platform}
 	var err error
-	if r.list, err = s.required(n, r.file, more); err != nil || len(r.list.Items) == 0 {
+	if set.List, err = s.required(n, file, more); err != nil || len(set.List.Items) == 0 {
 		return err
 	}
-	if r.version, err = s.pythonVersion(ctx, b); err != nil {
+	if set.Version, err = s.pythonVersion(ctx, b); err != nil {
 		return err
 	}
-	packages, err := s.packages(ctx, n, r)
+	packages, err := s.packages(ctx, n, file, set)
 	if err != nil {
-		return fmt.Errorf("cannot get what %q requires: %w", first(r.file, strings.Join(more, ", ")), err)
+		return fmt.Errorf("cannot get what %q requires: %w", cmp.Or(file, strings.Join(more, ", ")), err)
 	}
 	c.parts = append(c.parts, part{packages.blob, "requirements of the node"})
 	search := "/" + packagesRoot
@@ -132,85 +119,4 @@ func (p packedFS) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return p.FS.Open(name)
-}
-
-// identify returns a name for all that goes into an installation: the lines that pip is given, and the
-// content of the wheels that they name.
-func (s *session) identify(r requirementSet) (string, error) {
-	sum, digests := sha256.New(), map[string]string{}
-	fmt.Fprintf(sum, "requirements 4 %q %q %q\n", r.version, r.platform.String(), r.list.Options)
-	for kind, items := range [][]requirement.Item{r.list.Items, r.list.Constraints} {
-		for _, item := range items {
-			fmt.Fprintf(sum, "%d %q\n", kind, item.Line(path.Base(item.Wheel)))
-			if item.Wheel == "" {
-				continue
-			}
-			if digests[item.Wheel] == "" {
-				digest, err := s.copyWheel(item.Wheel, io.Discard)
-				if err != nil {
-					return "", err
-				}
-				digests[item.Wheel] = digest
-			}
-			fmt.Fprintf(sum, "%s\n", digests[item.Wheel])
-		}
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// copyWheel copies a wheel of the bundle and returns the digest of what was copied.
-func (s *session) copyWheel(name string, to io.Writer) (string, error) {
-	file, err := s.bundle.FS().Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(sum, to), file)
-	return hex.EncodeToString(sum.Sum(nil)), err
-}
-
-// laidWheels is where in the folder that pip gets the bundle's wheels are.
-const laidWheels = "wheels"
-
-// layOut writes the requirements into folder, for pip, and returns its arguments.
-func (s *session) layOut(r requirementSet, folder string) (args []string, err error) {
-	args = slices.Clone(r.list.Options)
-	laid := map[string]string{} // wheels by their name in the bundle
-	for _, list := range []struct {
-		flag, file string
-		items      []requirement.Item
-	}{{"-r", requirement.File, r.list.Items}, {"-c", "constraints.txt", r.list.Constraints}} {
-		if len(list.items) == 0 {
-			continue
-		}
-		var text strings.Builder
-		for i, item := range list.items {
-			if item.Wheel != "" && laid[item.Wheel] == "" {
-				wheel := fmt.Sprintf("./%s/%d/%s", laidWheels, i, path.Base(item.Wheel))
-				if err := s.layOutWheel(item.Wheel, filepath.Join(folder, filepath.FromSlash(wheel))); err != nil {
-					return nil, err
-				}
-				laid[item.Wheel] = wheel
-			}
-			text.WriteString(item.Line(laid[item.Wheel]) + "\n")
-		}
-		args = append(args, list.flag, list.file)
-		if err := os.WriteFile(filepath.Join(folder, list.file), []byte(text.String()), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	return args, nil
-}
-
-func (s *session) layOutWheel(name, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	file, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = s.copyWheel(name, file)
-	return errors.Join(err, file.Close())
 }

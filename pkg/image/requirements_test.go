@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/image/pip"
 )
 
 func TestChangedRequirementsAreOthers(t *testing.T) {
@@ -27,7 +29,7 @@ func TestChangedRequirementsAreOthers(t *testing.T) {
 		require.NoError(t, err)
 		list, err := s.required(node(t, bundle, "etl"), "src/etl/requirements.txt", nil)
 		require.NoError(t, err)
-		id, err := s.identify(requirementSet{list: list, version: "3.11", platform: v1.Platform{OS: "linux"}})
+		id, err := s.installer().ID(pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux"}})
 		require.NoError(t, err)
 		return id
 	}

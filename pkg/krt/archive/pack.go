@@ -124,7 +124,7 @@ func (p *packer) file(name string) error {
 		return err
 	}
 	// One byte more than the header promises tells that the file grew meanwhile.
-	n, err := io.Copy(p.tar, io.LimitReader(contextReader{p.ctx, file}, info.Size()+1))
+	n, err := io.Copy(p.tar, io.LimitReader(untrusted.Until(p.ctx, file), info.Size()+1))
 	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
 		return errors.New("the file changed while it was packed")
 	}
@@ -140,17 +140,4 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	w.count += int64(n)
 	return n, err
-}
-
-// contextReader reads until ctx is done.
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // lives for one call of Pack or Unpack
-	io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }

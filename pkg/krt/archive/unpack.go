@@ -86,7 +86,7 @@ func emptyFolder(dir string) error {
 
 func unpack(ctx context.Context, r io.Reader, root *os.Root, limits Limits) error {
 	// A byte reader: gzip then takes no byte more than its stream has.
-	packed := &countingReader{Reader: contextReader{ctx, r}}
+	packed := &countingReader{Reader: untrusted.Until(ctx, r)}
 	buffered := bufio.NewReaderSize(packed, 4096)
 	zip, err := gzip.NewReader(buffered)
 	switch {

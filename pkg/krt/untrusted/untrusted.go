@@ -3,6 +3,7 @@
 package untrusted
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,4 +75,20 @@ func Reason(err error) error {
 		return pathError.Err
 	}
 	return err
+}
+
+// Until returns what reads r until ctx is done.
+func Until(ctx context.Context, r io.Reader) io.Reader { return bounded{ctx, r} }
+
+type bounded struct {
+	ctx context.Context //nolint:containedctx // lives as long as the reading
+	io.Reader
+}
+
+// Read reads, or returns why the context is done.
+func (r bounded) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }

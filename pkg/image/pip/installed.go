@@ -1,4 +1,4 @@
-package image
+package pip
 
 import (
 	"encoding/json"

@@ -1,4 +1,6 @@
-package image
+// Package layer makes layers of images from files: the same files give the same bytes. A layer that a
+// registry has already is not made again.
+package layer
 
 import (
 	"compress/gzip"
@@ -7,48 +9,56 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"krt.dev/kn-krt/pkg/image/cache"
 )
 
-// content writes a layer's files as a tar.
-type content func(ctx context.Context, w io.Writer) error
+// Content writes a layer's files as a tar.
+type Content func(ctx context.Context, w io.Writer) error
 
-// descriptor is what images and registries know of a layer.
-type descriptor struct {
+// Descriptor is what images and registries know of a layer.
+type Descriptor struct {
 	Digest, DiffID v1.Hash
 	Size           int64
 }
 
-// blob is a layer's content, shared by the images that have it. Its file is made when a
+// Maker makes layers.
+type Maker struct {
+	// Cache remembers what is known of layers, without their content.
+	Cache cache.Dir
+	// Work is a folder for files that live as long as the Maker.
+	Work string
+}
+
+// Blob is a layer's content, shared by the images that have it. Its file is made when a
 // registry lacks it, or when its digest is not known yet.
-type blob struct {
-	descriptor
+type Blob struct {
+	Descriptor
 	key   string // under which the cache knows the descriptor; "" for not at all
-	write content
-	s     *session
+	write Content
+	maker Maker
 
 	mu   sync.Mutex
 	file string // "" when not made yet
 }
 
-// blob returns the content that write writes. If the cache knows key, nothing is
+// Blob returns the content that write writes. If the cache knows key, nothing is
 // written for now.
-func (s *session) blob(ctx context.Context, key string, write content) (*blob, error) {
-	b := &blob{key: key, write: write, s: s}
+func (m Maker) Blob(ctx context.Context, key string, write Content) (*Blob, error) {
+	b := &Blob{key: key, write: write, maker: m}
 	if key != "" {
 		text, err := os.ReadFile(b.cacheFile())
-		if err == nil && json.Unmarshal(text, &b.descriptor) == nil && b.Size > 0 {
-			used(b.cacheFile(), time.Now())
+		if err == nil && json.Unmarshal(text, &b.Descriptor) == nil && b.Size > 0 {
+			cache.Used(b.cacheFile(), time.Now())
 			return b, nil
 		}
 	}
@@ -56,7 +66,7 @@ func (s *session) blob(ctx context.Context, key string, write content) (*blob, e
 	if err != nil {
 		return nil, err
 	}
-	b.file, b.descriptor = file, d
+	b.file, b.Descriptor = file, d
 	if key == "" {
 		return b, nil
 	}
@@ -64,31 +74,31 @@ func (s *session) blob(ctx context.Context, key string, write content) (*blob, e
 	if err != nil {
 		return nil, err
 	}
-	return b, writeWhole(b.cacheFile(), text)
+	return b, cache.Write(b.cacheFile(), text)
 }
 
-func (b *blob) cacheFile() string {
-	return filepath.Join(b.s.o.Cache, cachedLayers, b.key+".json")
+func (b *Blob) cacheFile() string {
+	return b.maker.Cache.Path(cache.Layers, b.key+".json")
 }
 
 // make writes the compressed content to a file of the session.
-func (b *blob) make(ctx context.Context) (string, descriptor, error) {
-	file, err := os.CreateTemp(b.s.work, "layer-")
+func (b *Blob) make(ctx context.Context) (string, Descriptor, error) {
+	file, err := os.CreateTemp(b.maker.Work, "layer-")
 	if err != nil {
-		return "", descriptor{}, err
+		return "", Descriptor{}, err
 	}
 	packed, plain := newCounter(file), newCounter(nil)
 	zip, err := gzip.NewWriterLevel(packed, gzip.BestSpeed)
 	if err != nil {
-		return "", descriptor{}, errors.Join(err, file.Close())
+		return "", Descriptor{}, errors.Join(err, file.Close())
 	}
 	plain.to = zip
 	err = errors.Join(b.write(ctx, plain), zip.Close(), file.Close())
-	return file.Name(), descriptor{Digest: packed.hash(), DiffID: plain.hash(), Size: packed.count}, err
+	return file.Name(), Descriptor{Digest: packed.hash(), DiffID: plain.hash(), Size: packed.count}, err
 }
 
 // open returns the compressed content.
-func (b *blob) open(ctx context.Context) (io.ReadCloser, error) {
+func (b *Blob) open(ctx context.Context) (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.file == "" {
@@ -96,7 +106,7 @@ func (b *blob) open(ctx context.Context) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d != b.descriptor {
+		if d != b.Descriptor {
 			// What the cache believed was wrong, or a file changed right now.
 			return nil, errors.Join(errors.New("a file of the bundle changed while its image was made: try again"), os.Remove(b.cacheFile()))
 		}
@@ -125,24 +135,28 @@ func (c *counter) hash() v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(c.sum.Sum(nil))}
 }
 
-// layer is a blob in one image: it counts what is sent for it. It is a v1.Layer.
+// In returns the blob as a layer of one image, with the media type of that image's layers. What is sent
+// of it is added to sent. It lives as long as ctx.
+func (b *Blob) In(ctx context.Context, media types.MediaType, sent *atomic.Int64) v1.Layer {
+	return layer{Blob: b, ctx: ctx, media: media, sent: sent}
+}
+
+// layer is a blob in one image: it counts what is sent for it.
 type layer struct {
-	*blob
+	*Blob
 	ctx   context.Context //nolint:containedctx // v1.Layer's methods take none, and it lives as long as the session
 	media types.MediaType
 	sent  *atomic.Int64
 }
 
-var _ v1.Layer = layer{}
-
 // Digest is the hash of the compressed content.
-func (l layer) Digest() (v1.Hash, error) { return l.blob.Digest, nil }
+func (l layer) Digest() (v1.Hash, error) { return l.Blob.Digest, nil }
 
 // DiffID is the hash of the content.
-func (l layer) DiffID() (v1.Hash, error) { return l.blob.DiffID, nil }
+func (l layer) DiffID() (v1.Hash, error) { return l.Blob.DiffID, nil }
 
 // Size is the compressed content's, in bytes.
-func (l layer) Size() (int64, error) { return l.blob.Size, nil }
+func (l layer) Size() (int64, error) { return l.Blob.Size, nil }
 
 // MediaType is that of the base's layers: registries want one kind.
 func (l layer) MediaType() (types.MediaType, error) { return l.media, nil }
@@ -153,7 +167,7 @@ func (l layer) Compressed() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return counted{content, l.sent}, nil
+	return Counted(content, l.sent), nil
 }
 
 // Uncompressed returns the tar.
@@ -172,7 +186,11 @@ func (l layer) Uncompressed() (io.ReadCloser, error) {
 	}{unzipped, content}, nil
 }
 
-// counted adds what is read to a count.
+// Counted returns content, and adds what is read of it to count.
+func Counted(content io.ReadCloser, count *atomic.Int64) io.ReadCloser {
+	return counted{content, count}
+}
+
 type counted struct {
 	io.ReadCloser
 	count *atomic.Int64
@@ -182,21 +200,4 @@ func (c counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.count.Add(int64(n))
 	return n, err
-}
-
-// writeWhole writes a file that is either whole or not there.
-func writeWhole(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot keep %q: %w", filepath.Base(path), err), os.Remove(file.Name()))
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package image
+package cache
 
 import (
 	"os"
@@ -26,27 +26,27 @@ func TestTheCacheIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, folders := range []bool{false, true} {
-				cache := t.TempDir()
-				require.NoError(t, os.MkdirAll(filepath.Join(cache, cachedWork), 0o700))
+				dir := t.TempDir()
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, Work), 0o700))
 				for entry, hours := range c.used {
-					path := filepath.Join(cache, "x", entry)
+					path := filepath.Join(dir, "x", entry)
 					if folders {
 						require.NoError(t, os.MkdirAll(filepath.Join(path, "packages"), 0o700))
-						require.NoError(t, os.WriteFile(filepath.Join(path, sizeFile), []byte(strconv.Itoa(10)), 0o600))
+						require.NoError(t, os.WriteFile(filepath.Join(path, SizeFile), []byte(strconv.Itoa(10)), 0o600))
 					} else {
-						write(t, cache, map[string]string{"x/" + entry: "0123456789"})
+						write(t, dir, map[string]string{"x/" + entry: "0123456789"})
 					}
-					require.True(t, used(path, now.Add(-time.Duration(hours)*time.Hour)))
+					require.True(t, Used(path, now.Add(-time.Duration(hours)*time.Hour)))
 				}
-				evict(cache, map[string]bound{"x": c.bound}, now)
+				evict(dir, map[string]bound{"x": c.bound}, now)
 				var left []string
-				entries, err := os.ReadDir(filepath.Join(cache, "x"))
+				entries, err := os.ReadDir(filepath.Join(dir, "x"))
 				require.NoError(t, err)
 				for _, e := range entries {
 					left = append(left, e.Name())
 				}
 				require.Equal(t, c.left, left)
-				entries, err = os.ReadDir(filepath.Join(cache, cachedWork))
+				entries, err = os.ReadDir(filepath.Join(dir, Work))
 				require.NoError(t, err)
 				require.Empty(t, entries)
 			}
@@ -56,17 +56,25 @@ func TestTheCacheIsBounded(t *testing.T) {
 
 func TestWhatWasUsedMeanwhileStays(t *testing.T) {
 	now := time.Now()
-	cache := t.TempDir()
-	write(t, cache, map[string]string{"x/a": "0123456789", "x/b": "0123456789", cachedWork + "/keep": ""})
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"x/a": "0123456789", "x/b": "0123456789", Work + "/keep": ""})
 	for _, name := range []string{"a", "b"} {
-		require.True(t, used(filepath.Join(cache, "x", name), now.Add(-3*time.Hour)))
+		require.True(t, Used(filepath.Join(dir, "x", name), now.Add(-3*time.Hour)))
 	}
-	surplus := bound{0, 1000, time.Hour}.surplus(filepath.Join(cache, "x"), now)
+	surplus := bound{0, 1000, time.Hour}.surplus(filepath.Join(dir, "x"), now)
 	require.Len(t, surplus, 2)
-	require.True(t, used(filepath.Join(cache, "x", "a"), now), "another session begins")
+	require.True(t, Used(filepath.Join(dir, "x", "a"), now), "another session begins")
 	for _, name := range surplus {
-		remove(cache, filepath.Join(cache, "x", name), now)
+		remove(dir, filepath.Join(dir, "x", name), now)
 	}
-	require.FileExists(t, filepath.Join(cache, "x", "a"))
-	require.NoFileExists(t, filepath.Join(cache, "x", "b"))
+	require.FileExists(t, filepath.Join(dir, "x", "a"))
+	require.NoFileExists(t, filepath.Join(dir, "x", "b"))
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
 }

@@ -1,11 +1,15 @@
-package image
+// Package pip installs the Python packages that a node requires, for another machine: from wheels only,
+// as nothing of a package's code runs where images are made.
+package pip
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // for pip.py
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +19,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"krt.dev/kn-krt/pkg/requirement"
 )
 
 // Errors of getting a node's requirements.
@@ -24,6 +30,9 @@ var (
 	// ErrNoIndex says that pip reached no package index.
 	ErrNoIndex = errors.New("no package index can be reached")
 )
+
+// endDelay is how long pip may take to end once it is interrupted.
+const endDelay = 5 * time.Second
 
 // mostGlibc is the newest C library that wheels may ask for (2.28, of 2018): a base that
 // runs Python 3.9 has it or a later one.
@@ -36,11 +45,31 @@ const pipTime = 30 * time.Minute
 var noIndex = regexp.MustCompile(`connection error: |NewConnectionError|ConnectTimeout|Connection refused|Temporary failure in name resolution|` +
 	`Name or service not known|Network is unreachable|No route to host|NameResolutionError|ProxyError`)
 
-// findPip returns an interpreter that has pip: the one that is configured, else the first
-// that has, of those on PATH and the system's. It is run in folder, an empty one: Python looks
-// for pip in the folder that it is run in first.
-func (o Options) findPip(ctx context.Context, folder string) (string, error) {
-	candidates := []string{first(o.Python, os.Getenv("KRT_PYTHON"))}
+// Set is what pip is to install.
+type Set struct {
+	// List is what the requirements say.
+	List *requirement.List
+	// Version is that of the image's Python, "3.12".
+	Version string
+	// Platform is that of the image.
+	Platform v1.Platform
+}
+
+// Installer installs packages.
+type Installer struct {
+	// Bundle has the wheels that requirements name.
+	Bundle fs.FS
+	// Python is an interpreter that has pip. Default: KRT_PYTHON, else the first that has, of python3 on
+	// PATH and the system's.
+	Python string
+	// Work is a folder for files that are needed meanwhile.
+	Work string
+}
+
+// Find returns the interpreter whose pip is used, or an error that wraps ErrNoPip. It is run in folder,
+// an empty one: Python looks for pip in the folder that it is run in first.
+func (i Installer) Find(ctx context.Context, folder string) (string, error) {
+	candidates := []string{cmp.Or(i.Python, os.Getenv("KRT_PYTHON"))}
 	if candidates[0] == "" {
 		candidates = []string{"python3", "/usr/bin/python3"}
 	}
@@ -81,7 +110,7 @@ func markersOf(version string, p v1.Platform) string {
 
 // machine is what Linux calls the platform's processor.
 func machine(p v1.Platform) string {
-	return first(map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[p.Architecture], p.Architecture)
+	return cmp.Or(map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}[p.Architecture], p.Architecture)
 }
 
 // pipArgs are pip's, to install wheels for another machine into folder. Nothing is built:
@@ -115,23 +144,31 @@ func pipEnv(env []string) []string {
 		"PIP_USER=0", "PIP_REQUIRE_VIRTUALENV=0", "PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PYTHONDONTWRITEBYTECODE=1")
 }
 
-// install installs the requirements into folder. pip sees what was read of them, in a folder of its own.
-func (s *session) install(ctx context.Context, r requirementSet, folder string) error {
-	place, err := os.MkdirTemp(s.work, "pip-")
+// Install installs the packages of s into folder, so that it holds the same on every machine. pip sees
+// what was read of the requirements, in a folder of its own.
+func (i Installer) Install(ctx context.Context, s Set, folder string) error {
+	if err := i.install(ctx, s, folder); err != nil {
+		return err
+	}
+	return tidy(folder)
+}
+
+func (i Installer) install(ctx context.Context, s Set, folder string) error {
+	place, err := os.MkdirTemp(i.Work, "pip-")
 	if err != nil {
 		return err
 	}
-	python, err := s.o.findPip(ctx, place)
+	python, err := i.Find(ctx, place)
 	if err != nil {
 		return err
 	}
-	files, err := s.layOut(r, place)
+	files, err := i.layOut(s, place)
 	if err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, pipTime)
 	defer cancel()
-	cmd := exec.CommandContext(limited, python, append(pipArgs(folder, r.version, r.platform), files...)...)
+	cmd := exec.CommandContext(limited, python, append(pipArgs(folder, s.Version, s.Platform), files...)...)
 	output := &tail{}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = place, output, output
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -149,7 +186,7 @@ func (s *session) install(ctx context.Context, r requirementSet, folder string) 
 		return fmt.Errorf("%w: %s: connect this machine, name an index that can be reached in PIP_INDEX_URL, or use a base image that has the packages",
 			ErrNoIndex, pipSays(string(output.text), err))
 	}
-	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(string(output.text), err), r.version, r.platform)
+	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(string(output.text), err), s.Version, s.Platform)
 }
 
 // tail keeps the end of what is written.

@@ -1,4 +1,4 @@
-package image
+package layer
 
 import (
 	"archive/tar"
@@ -14,35 +14,36 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
-// tree writes the folders of an image and what is in them: owned by root, readable by all,
+// Tree writes the folders of an image and what is in them: owned by root, readable by all,
 // without times, so that the same files give the same bytes.
-type tree struct {
+type Tree struct {
 	ctx  context.Context //nolint:containedctx // lives for one layer
 	tar  *tar.Writer
 	made map[string]bool
 }
 
-// newTree returns a tree that writes to w.
-func newTree(ctx context.Context, w io.Writer) *tree {
-	return &tree{ctx: ctx, tar: tar.NewWriter(w), made: map[string]bool{".": true}}
+// NewTree returns a Tree that writes to w until ctx is done. Close it.
+func NewTree(ctx context.Context, w io.Writer) *Tree {
+	return &Tree{ctx: ctx, tar: tar.NewWriter(w), made: map[string]bool{".": true}}
 }
 
-// folder writes the folder name, and those it is in, once each.
-func (t *tree) folder(name string) error {
+// Folder writes the folder name, and those it is in, once each.
+func (t *Tree) Folder(name string) error {
 	if t.made[name] {
 		return nil
 	}
-	if err := t.folder(path.Dir(name)); err != nil {
+	if err := t.Folder(path.Dir(name)); err != nil {
 		return err
 	}
 	t.made[name] = true
 	return t.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, ModTime: time.Unix(0, 0)})
 }
 
-// file writes what is in from to the path name. executable says how it is to be.
-func (t *tree) file(name string, from fs.File, executable bool) error {
+// File writes what is in from to the path name. executable says how it is to be.
+func (t *Tree) File(name string, from fs.File, executable bool) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (t *tree) file(name string, from fs.File, executable bool) error {
 	case !info.Mode().IsRegular():
 		return errors.New("it is no file any more")
 	}
-	if err := t.folder(path.Dir(name)); err != nil {
+	if err := t.Folder(path.Dir(name)); err != nil {
 		return err
 	}
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: time.Unix(0, 0)}
@@ -64,79 +65,69 @@ func (t *tree) file(name string, from fs.File, executable bool) error {
 		return err
 	}
 	// One byte more than the header promises tells that the file grew meanwhile.
-	n, err := io.Copy(t.tar, io.LimitReader(reader{t.ctx, from}, info.Size()+1))
+	n, err := io.Copy(t.tar, io.LimitReader(untrusted.Until(t.ctx, from), info.Size()+1))
 	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
 		return errors.New("it changed while its image was made: try again")
 	}
 	return err
 }
 
-// reader ends with its context.
-type reader struct {
-	ctx context.Context //nolint:containedctx // lives for one file
-	io.Reader
-}
+// Close writes the end of the tar.
+func (t *Tree) Close() error { return t.tar.Close() }
 
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
-}
-
-// bundled is a file of the bundle, and what it is called in an image.
-type bundled struct {
+// Placed is a file of a bundle, and what it is called in an image.
+type Placed struct {
 	archive.File
-	to string
+	To string
 }
 
-// bundleContent returns the content of a layer with files of the bundle.
-func (s *session) bundleContent(files []bundled) content {
+// OfFiles returns the content of a layer with files of the bundle in the folder dir.
+func OfFiles(dir string, files []Placed) Content {
 	return func(ctx context.Context, w io.Writer) error {
-		root, err := s.bundle.Open()
+		root, err := os.OpenRoot(dir)
 		if err != nil {
 			return err
 		}
 		defer root.Close()
-		t := newTree(ctx, w)
+		t := NewTree(ctx, w)
 		for _, f := range files {
 			if err := t.bundleFile(root, f); err != nil {
 				return fmt.Errorf("%q: %w", f.Name, err)
 			}
 		}
-		return t.tar.Close()
+		return t.Close()
 	}
 }
 
-func (t *tree) bundleFile(root *os.Root, f bundled) error {
+func (t *Tree) bundleFile(root *os.Root, f Placed) error {
 	file, err := root.Open(f.Name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return t.file(f.to, file, f.Info.Mode()&0o111 != 0)
+	return t.File(f.To, file, f.Info.Mode()&0o111 != 0)
 }
 
-// fileContent returns the content of a layer with one program, the file at from.
-func fileContent(from, to string) content {
+// OfProgram returns the content of a layer with one program, the file at from.
+func OfProgram(from, to string) Content {
 	return func(ctx context.Context, w io.Writer) error {
 		file, err := os.Open(from)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		t := newTree(ctx, w)
-		if err := t.file(to, file, true); err != nil {
+		t := NewTree(ctx, w)
+		if err := t.File(to, file, true); err != nil {
 			return fmt.Errorf("%q: %w", from, err)
 		}
-		return t.tar.Close()
+		return t.Close()
 	}
 }
 
-// stamp is a key for the content of files that none of them has been read for: their names
+// Stamp is a key for the content of files that none of them has been read for: their names
 // and all that the system says changes with their content. ok is false when a file is so new
 // that it could change again without any of that changing.
-func stamp(dir string, files []archive.File, now time.Time) (key string, ok bool) {
+func Stamp(dir string, files []archive.File, now time.Time) (key string, ok bool) {
 	const settled = 2 * time.Second // the coarsest clock of a file system
 	sum := sha256.New()
 	fmt.Fprintf(sum, "bundle 1 %q\n", dir)
