@@ -109,11 +109,13 @@ func (p *Process) Kill() {
 }
 
 // Stop sends sig to the process, not to its group: it may need its own processes
-// to finish. It kills the group when the process is still there after grace, or
+// to finish. A nil sig means that it has been asked to end. Stop kills the group when the process is still there after grace, or
 // when hurry, which may be nil, is closed. It returns when the process is gone,
 // and reports whether it ended by itself.
 func (p *Process) Stop(sig os.Signal, grace time.Duration, hurry <-chan struct{}) bool {
-	p.Signal(sig)
+	if sig != nil {
+		p.Signal(sig)
+	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

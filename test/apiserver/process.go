@@ -1,17 +1,15 @@
 package apiserver
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
-)
 
-var errNoFault = errors.New("exit status 0")
+	"krt.dev/kn-krt/pkg/child"
+)
 
 // spawn starts a program that Stop ends, with its output in a log file.
 func (s *Server) spawn(name, program string, args ...string) error {
@@ -21,27 +19,17 @@ func (s *Server) spawn(name, program string, args ...string) error {
 	}
 	defer log.Close()
 	c := exec.Command(program, args...) //nolint:noctx // it lives until Stop, not until the start's context ends
-	c.Dir, c.Stdout, c.Stderr, c.SysProcAttr = s.dir, log, log, withParent()
-	if err := c.Start(); err != nil {
+	c.Dir, c.Stdout, c.Stderr = s.dir, log, log
+	p, err := child.Start(c)
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	ended := make(chan struct{})
 	go func() {
-		err := c.Wait()
-		s.abort(fmt.Errorf("%s ended: %w", name, cmp.Or(err, errNoFault)))
-		close(ended)
+		<-p.Done()
+		s.abort(fmt.Errorf("%s ended: %s", name, p.State()))
 	}()
-	s.stops = append(s.stops, func() error {
-		if err := c.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return err
-		}
-		select {
-		case <-ended: // how is of no interest: it was told to
-		case <-time.After(10 * time.Second): // an apiserver waits for its watchers
-			_ = c.Process.Kill()
-			<-ended
-		}
-		return nil
+	s.stops = append(s.stops, func() {
+		p.Stop(syscall.SIGTERM, 10*time.Second, nil) // an apiserver waits for its watchers
 	})
 	return nil
 }

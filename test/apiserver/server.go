@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ type Server struct {
 	dir    string
 	client *http.Client
 	abort  context.CancelCauseFunc // ends the start
-	stops  []func() error
+	stops  []func()
 }
 
 // Start runs etcd and an apiserver with all their files below dir, and returns
@@ -52,7 +53,8 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	defer abort(nil)
 	s := &Server{dir: dir, Token: rand.Text(), abort: abort}
 	if err := s.start(ctx, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start an apiserver: %w", err), s.Stop())
+		s.Stop()
+		return nil, fmt.Errorf("cannot start an apiserver: %w", err)
 	}
 	return s, nil
 }
@@ -99,13 +101,11 @@ func (s *Server) start(ctx context.Context, o Options) error {
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // Stop ends both programs and waits until they have ended. It may be called twice.
-func (s *Server) Stop() error {
-	var errs []error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		errs = append(errs, s.stops[i]())
+func (s *Server) Stop() {
+	for _, stop := range slices.Backward(s.stops) {
+		stop()
 	}
 	s.stops = nil
-	return errors.Join(errs...)
 }
 
 // Client trusts the server and carries no credentials: requests bear Token.

@@ -42,7 +42,7 @@ func For(t testing.TB, crds ...string) *Server {
 	Need(t)
 	s, err := Start(t.Context(), t.TempDir(), Options{Program: program(), CRDs: crds})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	t.Cleanup(s.Stop)
 	return s
 }
 
@@ -73,7 +73,7 @@ func run(m *testing.M, begin func(*Server) (func() error, error), crds []string)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
+	defer s.Stop()
 	end, err := begin(s)
 	if err != nil {
 		return 0, err

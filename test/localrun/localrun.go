@@ -23,6 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
 // Bounds on what a broken version could make a test wait for.
@@ -78,38 +80,35 @@ type Version struct {
 	// GRPC and Web are host:port.
 	GRPC, Web string
 
-	conn   *grpc.ClientConn
-	cmd    *exec.Cmd
-	state  string // folder
-	out    *output
-	exited chan struct{}
-	stop   sync.Once
+	conn    *grpc.ClientConn
+	process *child.Process
+	state   string // folder
+	out     *output
+	stop    sync.Once
 }
 
 // Start runs the bundle in dir and returns once it answers. It is stopped, with
 // nothing left behind, when the test ends.
 func Start(t testing.TB, dir string, args ...string) *Version {
 	t.Helper()
-	v := &Version{out: newOutput(), exited: make(chan struct{}), state: stateDir(t)}
+	v := &Version{out: newOutput(), state: stateDir(t)}
 	// Not the test's context: that is done before the version is stopped.
-	v.cmd = exec.CommandContext(context.Background(), binary,
+	cmd := exec.CommandContext(context.Background(), binary,
 		append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0", "--state-dir", v.state}, args...)...)
-	v.cmd.Env = environment(t)
-	v.cmd.Stdout, v.cmd.Stderr = v.out, v.out
-	v.cmd.WaitDelay = stopWithin
-	require.NoError(t, v.cmd.Start())
-	v.PID = v.cmd.Process.Pid
-	go func() {
-		_ = v.cmd.Wait() // the exit code is read from the state
-		close(v.exited)
-	}()
+	cmd.Env = environment(t)
+	cmd.Stdout, cmd.Stderr = v.out, v.out
+	cmd.WaitDelay = stopWithin
+	var err error
+	v.process, err = child.Start(cmd)
+	require.NoError(t, err)
+	v.PID = v.process.PID()
 	t.Cleanup(func() { v.Stop(t) })
 
 	select {
 	case ready := <-v.out.ready:
 		v.GRPC, v.Web = ready.GRPC, ready.Web
-	case <-v.exited:
-		require.FailNowf(t, "the version did not start", "exit code %d\n%s", v.cmd.ProcessState.ExitCode(), v.Log())
+	case <-v.Exited():
+		require.FailNowf(t, "the version did not start", "exit code %d\n%s", v.process.State().ExitCode(), v.Log())
 	case <-time.After(startWithin):
 		require.FailNowf(t, "the version did not start", "not ready within %s\n%s", startWithin, v.Log())
 	}
@@ -124,11 +123,7 @@ func Start(t testing.TB, dir string, args ...string) *Version {
 func (v *Version) Stop(t testing.TB) int {
 	t.Helper()
 	v.stop.Do(func() {
-		_ = v.cmd.Process.Signal(syscall.SIGINT) // it may be gone already
-		select {
-		case <-v.exited:
-		case <-time.After(stopWithin):
-			_ = v.cmd.Process.Kill()
+		if !v.process.Stop(syscall.SIGINT, stopWithin, nil) {
 			t.Errorf("kn-krt did not stop within %s", stopWithin)
 		}
 		if strings.Contains(v.Log(), "WARNING: DATA RACE") {
@@ -138,12 +133,12 @@ func (v *Version) Stop(t testing.TB) int {
 			t.Logf("%s", v.Log())
 		}
 	})
-	<-v.exited
-	return v.cmd.ProcessState.ExitCode()
+	<-v.Exited()
+	return v.process.State().ExitCode()
 }
 
 // Exited is closed when kn-krt is gone.
-func (v *Version) Exited() <-chan struct{} { return v.exited }
+func (v *Version) Exited() <-chan struct{} { return v.process.Done() }
 
 // Log is all that the version has printed so far.
 func (v *Version) Log() string { return v.out.String() }

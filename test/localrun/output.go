@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"sync"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
-// ready is the line by which kn-krt says where the version answers.
+// ready is the line by which kn-krt reports where the version serves.
 type ready struct {
 	Event string `json:"event"`
 	GRPC  string `json:"grpc"`
@@ -17,29 +19,30 @@ type ready struct {
 type output struct {
 	ready chan ready
 
-	mu   sync.Mutex
-	all  bytes.Buffer
-	seen int // bytes of whole lines looked at
+	mu    sync.Mutex
+	all   bytes.Buffer
+	lines child.Lines
 }
 
-func newOutput() *output { return &output{ready: make(chan ready, 1)} }
+func newOutput() *output {
+	o := &output{ready: make(chan ready, 1)}
+	o.lines.Each = o.line
+	return o
+}
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.all.Write(p)
-	for {
-		line, _, whole := bytes.Cut(o.all.Bytes()[o.seen:], []byte("\n"))
-		if !whole {
-			return len(p), nil
-		}
-		o.seen += len(line) + 1
-		var r ready
-		if json.Unmarshal(line, &r) == nil && r.Event == "ready" {
-			select {
-			case o.ready <- r:
-			default: // a reload: the addresses stay
-			}
+	return o.lines.Write(p)
+}
+
+func (o *output) line(line string) {
+	var r ready
+	if json.Unmarshal([]byte(line), &r) == nil && r.Event == "ready" {
+		select {
+		case o.ready <- r:
+		default: // a reload: the addresses stay
 		}
 	}
 }

@@ -19,7 +19,7 @@ func Child(roles map[string]Role) {
 	if text == "" {
 		return
 	}
-	// What the role starts itself is no child of this kind.
+	// What the role starts itself is not a child of this kind.
 	_ = os.Unsetenv(environment)
 	if err := play(text, roles); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -40,7 +40,7 @@ func play(text string, roles map[string]Role) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /usage", tellUsage)
+	mux.HandleFunc("GET /usage", reportUsage)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	addresses, err := role(ctx, o.Settings, mux)

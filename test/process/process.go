@@ -7,7 +7,6 @@
 package process
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/child"
 )
 
 // environment is the variable that holds a child's order.
@@ -50,7 +51,7 @@ type Process struct {
 	Addresses []string
 
 	control string
-	cmd     *exec.Cmd
+	process *child.Process
 	stdin   io.Closer
 	pids    []int // the child and its own children
 }
@@ -73,54 +74,61 @@ func Start(ctx context.Context, role string, settings any, log io.Writer) (*Proc
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self) // ended by Stop, not by ctx
 	cmd.Env = append(os.Environ(), environment+"="+string(text))
 	cmd.Stderr = log
-	p := &Process{cmd: cmd}
-	if err := p.greet(); err != nil {
+	p := &Process{}
+	if err := p.start(cmd); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %q: %w", role, err), p.Stop())
 	}
 	return p, nil
 }
 
-// greet starts the command and reads its greeting.
-func (p *Process) greet() error {
-	stdin, err := p.cmd.StdinPipe()
-	if err != nil {
+// start starts cmd and reads its greeting.
+func (p *Process) start(cmd *exec.Cmd) (err error) {
+	lines := make(chan string, 1)
+	cmd.Stdout = &child.Lines{Each: func(line string) {
+		select {
+		case lines <- line:
+		default: // the greeting is the first line
+		}
+	}}
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
-	p.stdin = stdin
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
+	if p.process, err = child.Start(cmd); err != nil {
 		return err
 	}
-	if err := p.cmd.Start(); err != nil {
-		return err
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	select {
+	case line := <-lines:
+		return p.greet(line)
+	case <-p.process.Done():
+		return fmt.Errorf("it ended before it served: %s", p.process.State())
+	case <-patience.C:
+		return fmt.Errorf("it did not serve within %s", startPatience)
 	}
-	kill := time.AfterFunc(startPatience, func() { _ = p.cmd.Process.Kill() })
-	defer kill.Stop()
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err != nil {
-		return fmt.Errorf("it ended before it served: %w", err)
-	}
+}
+
+func (p *Process) greet(line string) error {
 	var g greeting
-	if err := json.Unmarshal(line, &g); err != nil {
-		return fmt.Errorf("it said %q: %w", line, err)
+	if err := json.Unmarshal([]byte(line), &g); err != nil {
+		return fmt.Errorf("it printed %q: %w", line, err)
 	}
 	p.Addresses, p.control = g.Addresses, g.Control
-	p.pids, err = family(p.cmd.Process.Pid)
+	var err error
+	p.pids, err = family(p.process.PID())
 	return err
 }
 
-// Stop ends the child and waits for it. A child that does not end by itself
-// within 10 seconds is killed.
+// Stop ends the child and what it has started, and waits for it. A child that does
+// not end by itself within 10 seconds is killed.
 func (p *Process) Stop() error {
-	if p.cmd.Process == nil {
+	if p.process == nil {
 		return nil
 	}
 	err := p.stdin.Close() // the child ends when it sees this
-	kill := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer kill.Stop()
-	var exit *exec.ExitError
-	if bad := p.cmd.Wait(); bad != nil && !errors.As(bad, &exit) {
-		err = errors.Join(err, bad)
+	p.process.Stop(nil, 10*time.Second, nil)
+	if errors.Is(err, os.ErrClosed) { // it had ended
+		return nil
 	}
 	return err
 }
@@ -141,7 +149,7 @@ func (p *Process) Control(ctx context.Context, path string, v any) error {
 	case err != nil:
 		return err
 	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("the child's control answered %s: %s", res.Status, strings.TrimSpace(string(text)))
+		return fmt.Errorf("the child's control returned %s: %s", res.Status, strings.TrimSpace(string(text)))
 	case v == nil:
 		return nil
 	}

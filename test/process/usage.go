@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Usage is what the Go runtime of a child says it uses.
+// Usage is what a child uses, as its Go runtime reports it.
 type Usage struct {
 	// Mallocs and Bytes are what was allocated on the heap since its start.
 	Mallocs uint64 `json:"mallocs"`
@@ -31,9 +31,9 @@ type Usage struct {
 	Goroutines int `json:"goroutines"`
 }
 
-// tellUsage answers with the Usage of this process; with ?collect garbage is
+// reportUsage responds with the Usage of this process; with ?collect garbage is
 // collected before.
-func tellUsage(w http.ResponseWriter, r *http.Request) {
+func reportUsage(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("collect") {
 		runtime.GC() // pools let go at the second collection
 		debug.FreeOSMemory()
@@ -59,7 +59,7 @@ func (p *Process) Usage(ctx context.Context, collect bool) (u Usage, err error) 
 
 // CPU returns the processor time, user's and system's, that the child and each
 // of the children it had when it greeted have used: the kernel's own account in
-// nanoseconds, of which getrusage tells the same sum. Reading it costs the child
+// nanoseconds, of which getrusage returns the sum. Reading it costs the child
 // nothing.
 func (p *Process) CPU() ([]time.Duration, error) {
 	used := make([]time.Duration, 0, len(p.pids))
@@ -77,13 +77,13 @@ func (p *Process) CPU() ([]time.Duration, error) {
 
 // Resident returns the bytes of memory that the child holds.
 func (p *Process) Resident() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.process.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("cannot read a process' memory: %w", err)
+		return 0, fmt.Errorf("cannot read the memory of a process: %w", err)
 	}
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
-		return 0, fmt.Errorf("cannot read a process' memory: statm says %q", text)
+		return 0, fmt.Errorf("cannot read the memory of a process: statm is %q", text)
 	}
 	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
 	return pages * int64(os.Getpagesize()), err
