@@ -7,20 +7,12 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
-	appsv1 "k8s.io/api/apps/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -30,10 +22,13 @@ const fieldOwner = "kn-krt-cli"
 
 // Cluster is the cluster and namespace that a verb works on.
 type Cluster struct {
+	// Client does what the verbs ask for; WithWatch and Config are for those that have not
+	// moved there yet.
+	Client *cluster.Client
 	client.WithWatch
 
-	// Config is how the cluster is reached, Namespace where the verb works.
-	Config    *rest.Config
+	Config *rest.Config
+	// Namespace is where the verb works.
 	Namespace string
 
 	program string // what to type for this program, for hints
@@ -66,7 +61,7 @@ func globalFlags() []string {
 }
 
 // SystemNamespace is where kn-krt itself runs (config/).
-const SystemNamespace = "krt-system"
+const SystemNamespace = cluster.SystemNamespace
 
 // NamespaceFlag gives cmd the flag -n.
 func NamespaceFlag(cmd *cobra.Command) {
@@ -74,100 +69,47 @@ func NamespaceFlag(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("namespace", completeNamespaces)
 }
 
-// kubeconfig is the user's configuration as cmd's flags bend it.
-func kubeconfig(cmd *cobra.Command) clientcmd.ClientConfig {
+// options are what cmd's flags say of the cluster.
+func options(cmd *cobra.Command) cluster.Options {
 	text := func(name string) string {
 		if f := cmd.Flag(name); f != nil {
 			return f.Value.String()
 		}
 		return ""
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = text("kubeconfig")
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: text("context")}
-	overrides.Context.Cluster = text("cluster")
-	overrides.Context.Namespace = text("namespace")
-	overrides.AuthInfo.Impersonate = text("as")
-	overrides.AuthInfo.ImpersonateUID = text("as-uid")
 	// The root has the flag, so this cannot fail; without it there are no groups.
-	overrides.AuthInfo.ImpersonateGroups, _ = cmd.Flags().GetStringArray("as-group")
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+	groups, _ := cmd.Flags().GetStringArray("as-group")
+	return cluster.Options{
+		Kubeconfig: text("kubeconfig"), Context: text("context"), Cluster: text("cluster"), Namespace: text("namespace"),
+		As: cluster.User{Name: text("as"), UID: text("as-uid"), Groups: groups},
+	}
 }
 
-// namespaceOf is the namespace that cmd means, without asking a cluster.
+// namespaceOf is the namespace that cmd means, without a request to a cluster.
 func namespaceOf(cmd *cobra.Command) (string, error) {
-	namespace, _, err := kubeconfig(cmd).Namespace()
-	switch {
-	case clientcmd.IsEmptyConfig(err):
-		return metav1.NamespaceDefault, nil
-	case err != nil:
-		return "", explainConfig(cmd, err)
-	}
-	return namespace, nil
+	namespace, err := cluster.DefaultNamespace(options(cmd))
+	return namespace, hintKubeconfig(err)
 }
 
-// Connect prepares to talk to the cluster that cmd's flags name. Nothing is sent
-// yet.
+// Connect makes a client of the cluster that cmd's flags name. Nothing is sent yet.
 func Connect(cmd *cobra.Command) (*Cluster, error) {
-	loaded := kubeconfig(cmd)
-	config, err := loaded.ClientConfig()
-	if err != nil {
-		return nil, explainConfig(cmd, err)
-	}
-	namespace, explicit, err := loaded.Namespace()
-	if err != nil {
-		return nil, explainConfig(cmd, err)
-	}
-	config.QPS = -1 // a person types slower than any limit
-	config.UserAgent = "kn-krt/" + term.ReadBuild().Version
-	config.WarningHandler = rest.NewWarningWriter(cmd.ErrOrStderr(), rest.WarningWriterOptions{Deduplicate: true})
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patience{next: next, limit: requestTime} })
+	o := options(cmd)
+	o.UserAgent = "kn-krt/" + term.ReadBuild().Version
+	o.Warn = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", text) }
 	if logHTTP, _ := cmd.Flags().GetBool("log-http"); logHTTP {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		o.Wrap = func(next http.RoundTripper) http.RoundTripper {
 			return &requestLog{next: next, w: cmd.ErrOrStderr()}
-		})
-	}
-	known := clusterScheme()
-	c, err := client.NewWithWatch(config, client.Options{Scheme: known, Mapper: clusterMapper()})
-	if err != nil {
-		return nil, fmt.Errorf("cannot talk to the cluster at %s: %w", config.Host, err)
-	}
-	if f := cmd.Flag("namespace"); f == nil || !f.Changed {
-		explicit = false
-	}
-	return &Cluster{
-		WithWatch: c,
-		Config:    config, program: cmd.Root().DisplayName(),
-		Namespace: namespace, explicit: explicit,
-	}, nil
-}
-
-// clusterScheme holds the kinds the verbs read and write.
-func clusterScheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	utilruntime.Must(v1alpha1.AddToScheme(s))
-	utilruntime.Must(corev1.AddToScheme(s))
-	utilruntime.Must(appsv1.AddToScheme(s))
-	utilruntime.Must(authorizationv1.AddToScheme(s))
-	return s
-}
-
-// clusterMapper knows the kinds' addresses: asking the cluster for them
-// (discovery) would cost every verb two or more round trips.
-func clusterMapper() meta.RESTMapper {
-	m := meta.NewDefaultRESTMapper(nil)
-	add := func(gv schema.GroupVersion, scope meta.RESTScope, kinds ...string) {
-		for _, kind := range kinds {
-			m.Add(gv.WithKind(kind), scope)
 		}
 	}
-	add(v1alpha1.GroupVersion, meta.RESTScopeNamespace, "Version", "Runtime")
-	add(corev1.SchemeGroupVersion, meta.RESTScopeNamespace, "ConfigMap", "Event", "Pod", "Secret", "Service")
-	add(corev1.SchemeGroupVersion, meta.RESTScopeRoot, "Namespace", "Node")
-	add(authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectAccessReview")
-	add(appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Deployment")
-	add(schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}, meta.RESTScopeRoot, "CustomResourceDefinition")
-	return m
+	c, err := cluster.Connect(o)
+	if err != nil {
+		return nil, hintKubeconfig(err)
+	}
+	raw, config := c.Raw()
+	return &Cluster{
+		Client: c, WithWatch: raw, Config: config, Namespace: c.Namespace(),
+		program: cmd.Root().DisplayName(), explicit: o.Namespace != "",
+	}, nil
 }
 
 // command is what to type to run a verb in the same namespace.
@@ -192,41 +134,20 @@ func (c *Cluster) key(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: c.Namespace, Name: name}
 }
 
-// version reads a version; an unknown one is told with the nearest that there is.
+// version reads a version; the error of an unknown one suggests the nearest that there is.
 func (c *Cluster) version(ctx context.Context, name string) (*v1alpha1.Version, error) {
-	v := &v1alpha1.Version{}
-	if err := c.Get(ctx, c.key(name), v); err != nil {
-		return nil, c.explainVersion(ctx, name, err)
-	}
-	return v, nil
+	v, err := c.Client.Get(ctx, name)
+	return v, c.Hint(err)
 }
 
 // runtime reads the namespace's Runtime; nil if there is none yet.
 func (c *Cluster) runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
-	r := &v1alpha1.Runtime{}
-	if err := c.Get(ctx, c.key(v1alpha1.RuntimeName), r); err != nil {
-		if IsUnknownName(err) {
-			return nil, nil //nolint:nilnil // no Runtime is an answer: nothing was ever published
-		}
-		return nil, c.Explain(err, "cannot read what is published")
-	}
-	return r, nil
+	r, err := c.Client.Runtime(ctx)
+	return r, c.Hint(err)
 }
 
-// Settings reads config-krt; found says whether there is one. Without a good one
-// the defaults are returned.
+// Settings reads config-krt; found says whether there is one. Without a good one the
+// defaults are returned.
 func (c *Cluster) Settings(ctx context.Context) (settings render.Settings, found bool, err error) {
-	config := &corev1.ConfigMap{}
-	err = c.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: render.SettingsName}, config)
-	if IsUnknownName(err) {
-		return render.DefaultSettings(), false, nil
-	}
-	if err != nil {
-		return render.DefaultSettings(), false, err
-	}
-	settings, err = render.ParseSettings(config.Data)
-	if err != nil {
-		return render.DefaultSettings(), true, err
-	}
-	return settings, true, nil
+	return c.Client.Settings(ctx)
 }

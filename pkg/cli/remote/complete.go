@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 // completeTimeout bounds how long a shell waits for suggestions.
@@ -41,8 +41,8 @@ func completeVersions(limit int) completion {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) {
-			var list v1alpha1.VersionList
-			if err := c.List(ctx, &list, c.in()); err != nil {
+			list, err := c.Client.List(ctx)
+			if err != nil {
 				return nil, err
 			}
 			var names []string
@@ -64,8 +64,8 @@ func completeParts(pick func(*v1alpha1.Version) []string) completion {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) {
-			v := &v1alpha1.Version{}
-			if err := c.Get(ctx, c.key(args[0]), v); err != nil {
+			v, err := c.Client.Get(ctx, args[0])
+			if err != nil {
 				return nil, err
 			}
 			return pick(v), nil
@@ -74,21 +74,11 @@ func completeParts(pick func(*v1alpha1.Version) []string) completion {
 }
 
 func completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) {
-		var list corev1.NamespaceList
-		if err := c.List(ctx, &list); err != nil {
-			return nil, err
-		}
-		names := make([]string, len(list.Items))
-		for i := range list.Items {
-			names[i] = list.Items[i].Name
-		}
-		return names, nil
-	})
+	return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) { return c.Client.Namespaces(ctx) })
 }
 
 func completeContexts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return contextNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	return cluster.Contexts(options(cmd)), cobra.ShellCompDirectiveNoFileComp
 }
 
 // versionNodes are the names of a version's nodes.

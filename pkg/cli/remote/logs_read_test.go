@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -30,7 +31,10 @@ func logServer(t *testing.T, pods map[string]http.HandlerFunc) (r *logReader, ou
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
-	c := &Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "ns", program: "kn-krt"}
+	config := &rest.Config{Host: server.URL}
+	client, err := cluster.New(config, "ns")
+	require.NoError(t, err)
+	c := &Cluster{Client: client, Config: config, Namespace: "ns", program: "kn-krt"}
 	return newLogReader(c, logsOptions{streams: term.Streams{Out: out, Err: errs}, tail: -1}), out, errs
 }
 

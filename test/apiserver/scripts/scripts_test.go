@@ -131,7 +131,7 @@ func arguments(ts *testscript.TestScript, args []string, least int, usage string
 
 var errNotYet = fmt.Errorf("not yet")
 
-// A cluster without kn-krt is told from one that has no such version, and how to mend it.
+// A cluster without kn-krt is not one that lacks the version: the error says how to install it.
 func TestNotInstalled(t *testing.T) {
 	server := apiserver.For(t)
 	for _, test := range [][]string{
@@ -142,8 +142,8 @@ func TestNotInstalled(t *testing.T) {
 			var out, errs strings.Builder
 			words := append([]string{"kn-krt", "--kubeconfig", server.Kubeconfig}, test...)
 			require.Equal(t, term.ExitCluster, cli.Main(t.Context(), words, term.Streams{Out: &out, Err: &errs}))
-			require.Contains(t, errs.String(), ": the cluster at "+server.URL+" has no kn-krt: it does not know versions.krt.dev\n"+
-				"Install it from kn-krt's sources with 'KO_CONFIG_PATH=ko.yaml ko apply -f config/', then look with 'kn-krt doctor'.\n")
+			require.Contains(t, errs.String(), ": kn-krt is not installed on the cluster at "+server.URL+": there is no resource versions.krt.dev\n"+
+				"Install it from kn-krt's sources with 'KO_CONFIG_PATH=ko.yaml ko apply -f config/', then check with 'kn-krt doctor'.\n")
 		})
 	}
 }
