@@ -75,6 +75,6 @@ def handler(ctx, data):
 	s, err := (<-n.replies).Status()
 	require.NoError(t, err)
 	require.Equal(t, int32(code.Code_DEADLINE_EXCEEDED), s.GetCode())
-	require.Equal(t, "error in 'model': no answer within 200ms, the node's timeout", s.GetMessage())
+	require.Equal(t, "error in 'model': no response within 200ms, the node's timeout", s.GetMessage())
 	require.Equal(t, "ended", (<-n.told).text)
 }

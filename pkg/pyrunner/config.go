@@ -79,7 +79,7 @@ func readConfig(env func(string) string) (config, error) {
 	errs = append(errs, c.readNumbers(env)...)
 	if level := env("KRT_LOG_LEVEL"); level != "" {
 		if err := c.level.UnmarshalText([]byte(level)); err != nil {
-			errs = append(errs, fmt.Errorf("KRT_LOG_LEVEL: %q is none of debug, info, warn, error", level))
+			errs = append(errs, fmt.Errorf("KRT_LOG_LEVEL: %q is not one of debug, info, warn, error", level))
 		}
 	}
 	return c, errors.Join(errs...)
@@ -95,7 +95,7 @@ func (c *config) readNumbers(env func(string) string) (errs []error) {
 		if raw := env(n.name); raw != "" {
 			var err error
 			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {
-				errs = append(errs, fmt.Errorf("%s: %q is no whole number from 1 to %d", n.name, raw, n.most))
+				errs = append(errs, fmt.Errorf("%s: %q is not a whole number from 1 to %d", n.name, raw, n.most))
 			}
 		}
 	}

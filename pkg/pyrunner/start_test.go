@@ -59,11 +59,11 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"missing file":    {map[string]string{"KRT_HANDLER_PATH": "src/none.py"}, "cannot read the node's code src/none.py: No such file or directory"},
 		"folder":          {map[string]string{"KRT_HANDLER_PATH": "src/model"}, "src/model is a folder, not a Python file: name the node's main.py"},
 		"not Python":      {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"}, "src/model/data.txt is no Python file: its name must end in .py"},
-		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is no whole number from 1 to 256`},
-		"queue":           {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is no whole number from 1 to 100000`},
+		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
+		"queue":           {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
 		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
 		"python":          {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
-		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is none of json, plain, text`},
+		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
 		"store":           {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -163,7 +163,7 @@ func TestNodesTimeout(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "code", s.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
-			equal(t, "text", s.GetMessage(), "error in 'model': no answer within 200ms, the node's timeout")
+			equal(t, "text", s.GetMessage(), "error in 'model': no response within 200ms, the node's timeout")
 		})
 	}
 	t.Run("in time", func(t *testing.T) {

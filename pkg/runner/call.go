@@ -8,15 +8,15 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// callContext is the context of a call, whose deadline moves when the handler
-// answers its caller early.
+// callContext is the context of a call. Its deadline moves when the handler replies
+// early.
 type callContext struct {
 	context.Context // the HTTP request's, with the call's values
 
 	done  chan struct{}
-	leave func() bool // the parent
+	leave func() bool // stops watching the parent
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	deadline time.Time
 	timer    *time.Timer // nil without a deadline
 	err      error
@@ -79,18 +79,18 @@ func (x *callContext) end(err error) {
 	close(x.done)
 }
 
-// close frees what the context holds once the call is over.
+// close frees what the context holds when the call is over.
 func (x *callContext) close() {
 	x.leave()
 	x.end(context.Canceled)
 }
 
-// readDeadline is what a call lifts when it may last longer than the reading of
-// its request: the connection's.
+// readDeadline is the connection's deadline for reading the request. A call lifts it
+// when it may run for longer.
 type readDeadline interface{ SetReadDeadline(time.Time) error }
 
-// until is the instant at which the call must have ended, zero for none: the
-// earlier of its deadline and the end of the node's own timeout.
+// until returns when the call must end, zero for never: the earlier of its deadline
+// and the end of the node's own timeout.
 func (c *HandlerContext) until() time.Time {
 	if c.deadline.IsZero() || !c.limit.IsZero() && c.limit.Before(c.deadline) {
 		return c.limit
@@ -98,8 +98,8 @@ func (c *HandlerContext) until() time.Time {
 	return c.deadline
 }
 
-// begin notes that the call does not wait any more: the node's own timeout runs from
-// now on. It does so once.
+// begin records that the call no longer waits for its turn: the node's own timeout
+// starts now. Later calls of begin change nothing.
 func (c *HandlerContext) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,12 +120,13 @@ func (c *HandlerContext) tookTooLong() bool {
 	return !c.limit.IsZero() && !time.Now().Before(c.limit)
 }
 
-// goOn notes that the caller has its answer: its deadline does not hold any more.
-func (c *HandlerContext) goOn() {
+// detach records that the client has its response: the client's deadline no longer
+// applies, the background timeout does.
+func (c *HandlerContext) detach() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.detached {
-		return // by a node before, or the caller did not wait from the first
+		return // by an earlier node, or the client never waited
 	}
 	c.detached, c.deadline = true, time.Now().Add(c.node.backgroundTimeout)
 	if c.ctx != nil {
@@ -136,7 +137,7 @@ func (c *HandlerContext) goOn() {
 	}
 }
 
-// stamp says on e until when the work may go on, and whether a caller waits.
+// stamp sets on e when the work must end, and whether a client still waits.
 func (c *HandlerContext) stamp(e *event.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,30 +16,29 @@ import (
 const (
 	defaultPort            = 8080
 	defaultMaxMessageBytes = 4 << 20
-	maxTurns               = 256 // the manifest's bound of workers
-	// defaultBackgroundTimeout is the entrypoint's too.
+	maxTurns               = 256 // the manifest's limit of workers
+	// defaultBackgroundTimeout is also the entrypoint's.
 	defaultBackgroundTimeout = time.Hour
 )
 
-// config is what a node reads from its environment. The names are KRT's:
-// KRT_VERSION, KRT_RUNTIME_ID, KRT_NODE_NAME, KRT_WORKFLOW_NAME, KRT_BASE_PATH
-// as in KRT V1; KRT_REPLY_URL, KRT_STORE, KRT_MAX_MESSAGE_BYTES, KRT_WORKERS,
-// KRT_TIMEOUT, KRT_BACKGROUND_TIMEOUT and KRT_LISTEN_FD are of this platform; PORT
-// is Knative's.
+// config is what a node reads from its environment. KRT_VERSION, KRT_RUNTIME_ID,
+// KRT_NODE_NAME, KRT_WORKFLOW_NAME and KRT_BASE_PATH are KRT V1's; KRT_REPLY_URL,
+// KRT_STORE, KRT_MAX_MESSAGE_BYTES, KRT_WORKERS, KRT_TIMEOUT,
+// KRT_BACKGROUND_TIMEOUT and KRT_LISTEN_FD are this platform's; PORT is Knative's.
 type config struct {
 	version, runtime, node, workflow string
 	basePath                         string
-	replyURL                         string // where replies are posted; empty: nowhere
+	replyURL                         string // replies are posted there; empty: not at all
 	store                            *store.Client
 	maxMessageBytes                  int64
-	timeout                          time.Duration // of a call; 0: none of the node's own
-	backgroundTimeout                time.Duration // of the work behind an answer
+	timeout                          time.Duration // the node's own, of a call; 0: none
+	backgroundTimeout                time.Duration // of the work after a response
 	port                             int
 	listenFD                         int // -1: none
-	turns                            int // calls at a time, 0: without a bound
+	turns                            int // calls at a time; 0: no limit
 }
 
-// readConfig reads the environment and reports all that is wrong with it.
+// readConfig reads the environment. The error lists everything that is wrong with it.
 func readConfig(o Options) (config, error) {
 	getenv := o.Getenv
 	c := config{
@@ -49,7 +48,7 @@ func readConfig(o Options) (config, error) {
 		workflow: getenv("KRT_WORKFLOW_NAME"),
 	}
 	var errs [9]error
-	// ko puts a bundle's files under KO_DATA_PATH in the images it builds.
+	// ko puts the files of a bundle under KO_DATA_PATH in the images it builds.
 	base := cmp.Or(getenv("KRT_BASE_PATH"), getenv("KO_DATA_PATH"), ".")
 	if c.basePath, errs[0] = filepath.Abs(base); errs[0] != nil {
 		errs[0] = fmt.Errorf("KRT_BASE_PATH: %w", errs[0])
@@ -95,7 +94,7 @@ func readInt(getenv func(string) string, name string, unset, least, most int) (i
 	}
 	n, err := strconv.Atoi(raw)
 	if err != nil || n < least || n > most {
-		return unset, fmt.Errorf("%s: %q is no whole number from %d to %d", name, raw, least, most)
+		return unset, fmt.Errorf("%s: %q is not a whole number from %d to %d", name, raw, least, most)
 	}
 	return n, nil
 }

@@ -13,10 +13,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// HandlerContext is what a handler is given besides its message. Each call has
-// its own; the one that init gets belongs to no call. It may be used by several
-// goroutines, and kept after the call, when only logging and the shared values
-// still make sense.
+// HandlerContext is what a handler gets in addition to its message. Each call has
+// its own; the one of init belongs to no call. It is safe for concurrent use. After
+// the call only logging and the shared values may be used.
 type HandlerContext struct {
 	// Logger writes log lines of the node that name the call.
 	Logger *Logger
@@ -33,26 +32,25 @@ type HandlerContext struct {
 	conn   readDeadline    // nil in init
 	over   chan struct{}   // closed when the node's own timeout ends; nil: it has none
 
-	own Logger // for what the runner says of the call: within a limit
+	own Logger // the runner's own lines about the call, limited in number
 
-	// The four fields above point here: one allocation a call, not five.
+	// The four exported fields point here: one allocation per call instead of five.
 	logger      Logger
 	measurement Measurement
 	prediction  Prediction
 	db          DB
 
-	mu        sync.Mutex   // guards what follows
-	ctx       *callContext // nil until it is asked for
+	mu        sync.Mutex   // guards the fields below
+	ctx       *callContext // nil until Context is called
 	deadline  time.Time    // zero: none
 	limit     time.Time    // when the node's own timeout ends; zero until begin, or none
 	timer     *time.Timer  // closes over at limit
-	detached  bool         // no caller waits any more
+	detached  bool         // no client waits any longer
 	replied   bool
 	earlyExit bool
 }
 
-// newContext returns the context of a call for in, or that of init when in is
-// nil.
+// newContext returns the context of a call for in, or of init if in is nil.
 func (n *node) newContext(parent context.Context, in *event.Event) *HandlerContext {
 	c := &HandlerContext{node: n, parent: parent, in: in, logger: Logger{to: n.log}, own: Logger{to: n.own}}
 	if in != nil {
@@ -68,17 +66,17 @@ func (n *node) newContext(parent context.Context, in *event.Event) *HandlerConte
 	return c
 }
 
-// Path returns the absolute path of a file of the bundle, given relative to the
-// bundle's root (KRT_BASE_PATH).
+// Path returns the absolute path of a file of the bundle; relative is its path from
+// the root of the bundle (KRT_BASE_PATH).
 func (c *HandlerContext) Path(relative string) string {
 	return filepath.Join(c.node.basePath, relative)
 }
 
-// Set keeps value under key for all calls of this process.
+// Set stores value under key for all calls of this process.
 func (c *HandlerContext) Set(key string, value any) { c.node.values.set(key, value) }
 
-// Get returns the value kept under key, or nil, with a log line, if there is
-// none.
+// Get returns the value stored under key. If there is none, it logs that and returns
+// nil.
 func (c *HandlerContext) Get(key string) any {
 	value, ok := c.node.values.get(key)
 	if !ok {
@@ -87,16 +85,16 @@ func (c *HandlerContext) Get(key string) any {
 	return value
 }
 
-// GetString returns the string kept under key, or "", with a log line, if there
-// is none or it has another type.
+// GetString returns the string stored under key. If there is none, or it has another
+// type, it logs that and returns "".
 func (c *HandlerContext) GetString(key string) string { return getAs(c, key, "") }
 
-// GetInt returns the int kept under key, or -1, with a log line, if there is
-// none or it has another type. The -1 is KRT V1's.
+// GetInt returns the int stored under key. If there is none, or it has another type,
+// it logs that and returns -1, as in KRT V1.
 func (c *HandlerContext) GetInt(key string) int { return getAs(c, key, -1) }
 
-// GetFloat returns the float64 kept under key, or -1, with a log line, if there
-// is none or it has another type. The -1 is KRT V1's.
+// GetFloat returns the float64 stored under key. If there is none, or it has another
+// type, it logs that and returns -1, as in KRT V1.
 func (c *HandlerContext) GetFloat(key string) float64 { return getAs(c, key, -1.0) }
 
 func getAs[T any](c *HandlerContext, key string, otherwise T) T {
@@ -105,21 +103,21 @@ func getAs[T any](c *HandlerContext, key string, otherwise T) T {
 	if ok {
 		return v
 	}
-	if value != nil { // else Get has logged it
+	if value != nil { // otherwise Get has logged it
 		c.Logger.Warnf("cannot get the value of key %q: it is a %T, not a %T", key, value, otherwise)
 	}
 	return otherwise
 }
 
-// ErrReplied is the error of a reply to a request that has been answered before.
-var ErrReplied = errors.New("the request has been answered before")
+// ErrReplied is returned for a reply to a request that already has a response.
+var ErrReplied = errors.New("the request already has a response")
 
-// EarlyReply answers the caller with msg at once; the handler and the workflow
-// go on, and what they answer later is dropped. It returns when the entrypoint
-// has taken the reply. From then on the caller's deadline does not hold any more:
-// the call may last for the version's background timeout. It fails when the call
-// was answered before, or when the entrypoint cannot be reached until the event's
-// deadline.
+// EarlyReply sends msg to the client immediately. The handler and the workflow
+// continue, and their later results are dropped. EarlyReply returns when the
+// entrypoint has accepted the reply. From then on the client's deadline no longer
+// applies: the call may take as long as the version's background timeout. The error
+// is [ErrReplied] if the handler has replied before; otherwise it says why the
+// entrypoint could not be reached before the deadline.
 func (c *HandlerContext) EarlyReply(msg proto.Message) error {
 	return c.earlyReply(encodeOutput(msg, nil))
 }
@@ -130,7 +128,7 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	}
 	var out *event.Event
 	if err == nil {
-		out, err = c.node.answer(c, event.TypeReply, msg)
+		out, err = c.node.newEvent(c, event.TypeReply, msg)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot reply: %w", err)
@@ -142,7 +140,7 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 		return fmt.Errorf("cannot reply: %w", err)
 	}
 	if c.node.replies.can(out) {
-		c.goOn()
+		c.detach()
 	}
 	return nil
 }
@@ -150,33 +148,34 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 // Reply is EarlyReply by its older name.
 func (c *HandlerContext) Reply(msg proto.Message) error { return c.EarlyReply(msg) }
 
-// SetEarlyExit makes the message that the handler returns the answer for the
-// caller; the following nodes do not run.
+// SetEarlyExit sends the message that the handler returns to the client; the
+// following nodes do not run.
 func (c *HandlerContext) SetEarlyExit() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.earlyExit = true
 }
 
-// Context returns the call's context. It is done at the event's deadline, which
-// an early reply moves, at the end of the node's own timeout, and when the call
-// is cancelled because nobody waits for it any more. A handler cannot be stopped
-// from outside: one that may take long should pass this context on or look at
-// it. In init it is done when the process is told to stop.
+// Context returns the call's context. It ends at the deadline, which an early reply
+// moves, at the end of the node's own timeout, and when the call is cancelled
+// because the client no longer waits. A handler cannot be stopped from outside: one
+// that may take long should pass this context on, or check it. The context carries
+// the trace context of the call (see [TraceParent]). In init it ends when the process
+// is asked to stop.
 func (c *HandlerContext) Context() context.Context {
 	if c.in == nil {
 		return c.parent
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx == nil { // made on first use: its timer would be a cost for every call
+	if c.ctx == nil { // made on first use, because not every call needs its timer
 		c.ctx = newCallContext(c.parent, c.until())
 	}
 	return c.ctx
 }
 
-// Workflow returns the name of the workflow the call belongs to. In init it is
-// the node's workflow, or "" if the node stands in several.
+// Workflow returns the name of the workflow that the call belongs to. In init it is
+// the node's workflow, or "" if the node is part of several.
 func (c *HandlerContext) Workflow() string {
 	if c.in == nil {
 		return c.node.workflow
@@ -215,7 +214,7 @@ func (c *HandlerContext) TraceParent() string { return TraceParent(c.parent) }
 // a context made from it, carries; "" if there is none.
 func TraceParent(ctx context.Context) string { return event.ContextTrace(ctx).Parent }
 
-// markReplied notes that the caller has its answer; false if that was so.
+// markReplied records that the handler has replied; false if it had before.
 func (c *HandlerContext) markReplied() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,7 +223,7 @@ func (c *HandlerContext) markReplied() bool {
 	return !before
 }
 
-// end frees what Context made and tells how the handler left the call.
+// end frees what Context made, and reports how the handler ended the call.
 func (c *HandlerContext) end() (earlyExit, replied bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,5 +236,5 @@ func (c *HandlerContext) end() (earlyExit, replied bool) {
 	return c.earlyExit, c.replied
 }
 
-// isNil reports whether m is nil or a nil pointer of a message type.
+// isNil reports whether m is nil, or a nil pointer to a message.
 func isNil(m proto.Message) bool { return m == nil || !m.ProtoReflect().IsValid() }

@@ -11,13 +11,13 @@ import (
 // Measurement saves measurements of the node.
 type Measurement struct{ c *HandlerContext }
 
-// Save saves a measurement of the present time: values by field, tags to select
-// by. The tags version, workflow and node are added where the caller has none of
-// these names. Fields that are nil or not a number (NaN, infinite) are left out. A
-// []byte becomes a string, a time.Time that of RFC 3339, and all else that has a
-// String method, or is not a number, string or boolean, what fmt's %v shows of it.
-// Without a store (KRT_STORE) it becomes a log line. The error, which is logged too,
-// names the measurement and, where one is to blame, the field.
+// Save saves a measurement with the current time: fields are its values, tags select
+// it in queries. The tags version, workflow and node are added unless tags has them.
+// Fields that are nil or not a number (NaN, infinite) are left out. A []byte is
+// saved as a string, a time.Time in RFC 3339, and any other value that is not a
+// number, string or boolean, or that has a String method, as fmt's %v prints it.
+// Without a store (KRT_STORE) the measurement is logged. The error, which is logged
+// too, names the measurement and, if one is the cause, the field.
 func (m *Measurement) Save(name string, fields map[string]any, tags map[string]string) error {
 	c := m.c
 	kept, err := fieldValues(fields)
@@ -32,13 +32,13 @@ func (m *Measurement) Save(name string, fields map[string]any, tags map[string]s
 		})
 	}
 	if err != nil {
-		// KRT V1's Save returned nothing: most callers look at no error.
+		// KRT V1's Save returned nothing, so most handlers ignore the error.
 		c.own.Slog().Error("measurement lost", "error", err)
 	}
 	return err
 }
 
-// SaveMetricErr says why a prediction has no values.
+// SaveMetricErr is the reason why a prediction has no values.
 type SaveMetricErr string
 
 // The reasons of KRT V1.
@@ -52,20 +52,21 @@ func (e SaveMetricErr) IsValid() error {
 	if e == ErrMissingValues || e == ErrNewLabels {
 		return nil
 	}
-	return fmt.Errorf("invalid SaveMetricErr: %q is none of %q, %q", string(e), ErrMissingValues, ErrNewLabels)
+	return fmt.Errorf("invalid SaveMetricErr: %q is neither %q nor %q", string(e), ErrMissingValues, ErrNewLabels)
 }
 
-// Prediction saves predictions of a classification, for the metrics of a model.
+// Prediction saves the predictions of a classifier, from which its quality is
+// computed.
 type Prediction struct{ c *HandlerContext }
 
-// Save saves a prediction and the value that turned out true. Without a store
-// (KRT_STORE) it becomes a log line and no error.
+// Save saves a predicted value and the true one. Without a store (KRT_STORE) the
+// prediction is logged, and there is no error.
 func (p *Prediction) Save(date time.Time, predictedValue, trueValue string) error {
 	return p.save(store.Prediction{Date: date, PredictedValue: predictedValue, TrueValue: trueValue})
 }
 
-// SaveError saves that a prediction could not be made, and why. Another reason
-// than KRT V1's is an error. Without a store (KRT_STORE) it becomes a log line.
+// SaveError saves why a prediction could not be made. A reason that is not KRT V1's
+// is an error. Without a store (KRT_STORE) the reason is logged.
 func (p *Prediction) SaveError(reason SaveMetricErr) error {
 	if err := reason.IsValid(); err != nil {
 		p.c.Logger.Error(err.Error())
@@ -82,14 +83,14 @@ func (p *Prediction) save(doc store.Prediction) error {
 		return nil
 	}
 	if err := c.node.store.SavePrediction(c.Context(), c.origin(), doc); err != nil {
-		// KRT V1's Save returned nothing: most callers look at no error.
+		// KRT V1's Save returned nothing, so most handlers ignore the error.
 		c.own.Slog().Error("prediction lost", "error", err)
 		return err
 	}
 	return nil
 }
 
-// QueryData is a query of [DB.Find]: values by field. See there.
+// QueryData is a query of [DB.Find]: values by field.
 type QueryData map[string]any
 
 // DB saves and finds the documents of the version.
@@ -97,8 +98,8 @@ type DB struct{ c *HandlerContext }
 
 var errNoStore = errors.New("no store configured: set KRT_STORE to the store's URL (unix:///path or http://host:port)")
 
-// Save saves data, which must become a JSON object, as a document of the
-// collection coll. Without a store (KRT_STORE) it is an error.
+// Save saves data, which encoding/json must write as an object, as a document of
+// the collection coll. Without a store (KRT_STORE) it returns an error.
 func (d *DB) Save(coll string, data any) error {
 	if d.c.node.store == nil {
 		return errNoStore
@@ -109,9 +110,9 @@ func (d *DB) Save(coll string, data any) error {
 
 // Find reads the documents of the collection coll that match query into res, a
 // pointer to a slice of structs or maps, as encoding/json would. A field of the
-// query is a key, or keys joined by dots; its value is what the document's must
-// equal, or a map of operators: $gt $gte $lt $lte $in $ne, with MongoDB's
-// meaning. All fields must match. Without a store (KRT_STORE) it is an error.
+// query is a key, or keys joined by dots; its value must equal the document's, or is
+// a map of operators: $gt $gte $lt $lte $in $ne, with MongoDB's meaning. All fields
+// must match. Without a store (KRT_STORE) Find returns an error.
 func (d *DB) Find(coll string, query QueryData, res any) error {
 	if d.c.node.store == nil {
 		return errNoStore
@@ -119,7 +120,7 @@ func (d *DB) Find(coll string, query QueryData, res any) error {
 	return d.c.node.store.Find(d.c.Context(), d.c.origin(), coll, query, res)
 }
 
-// origin says to the store who saves.
+// origin is what the store records about the node that saves.
 func (c *HandlerContext) origin() store.Origin {
 	return store.Origin{Version: c.node.version, Node: c.node.name, Workflow: c.Workflow()}
 }

@@ -1,13 +1,11 @@
-// Package runner is the Go SDK of KRT nodes: it is linked into a node's code,
-// receives the events of the node's steps over HTTP and calls the node's
-// handler.
+// Package runner is the Go SDK of KRT nodes: it is linked into the node's program,
+// receives the node's events over HTTP, and calls the node's handler for each.
 //
 // A node is a main package with one line:
 //
 //	func main() { runner.Start(handlerInit, handler) }
 //
-// where handlerInit runs once, before the node is ready, and handler once for
-// each event:
+// handlerInit runs once, before the node is ready, and handler once for each event:
 //
 //	func handlerInit(ctx *runner.HandlerContext) { ctx.Set("greeting", "Hello") }
 //
@@ -19,9 +17,9 @@
 //		return &pb.Response{Text: ctx.GetString("greeting") + " " + in.Name}, nil
 //	}
 //
-// The names are those of KRT V1's kre-go, so that a node moves over by changing
-// its import. Handlers run concurrently, one goroutine per event, each with a
-// [HandlerContext] of its own; what Set stores is shared by all of them.
+// The names are those of KRT V1's kre-go: to move a node, change its import.
+// Handlers run concurrently, one goroutine per event, each with its own
+// [HandlerContext]; what Set stores is shared by all of them.
 //
 // Package runnertest tests a handler in three lines.
 package runner

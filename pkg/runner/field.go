@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// fieldValues returns what a store keeps of a measurement's fields: numbers,
-// strings and booleans. It fails when nothing is left.
+// fieldValues returns the fields of a measurement as a store keeps them: numbers,
+// strings and booleans. It is an error if none is left.
 func fieldValues(fields map[string]any) (map[string]any, error) {
 	kept := make(map[string]any, len(fields))
 	var without []string
@@ -33,8 +33,8 @@ func fieldValues(fields map[string]any) (map[string]any, error) {
 }
 
 // fieldValue returns value, or what it points to, as a number, string or boolean;
-// nil for what has no value. What is neither becomes text, as the original's
-// InfluxDB client had it.
+// nil if it has no value. Anything else becomes a string, as in the original's
+// InfluxDB client.
 func fieldValue(value any) any {
 	if p := reflect.ValueOf(value); p.Kind() == reflect.Pointer {
 		if p.IsNil() {
@@ -55,7 +55,7 @@ func fieldValue(value any) any {
 	return basicValue(value)
 }
 
-// basicValue is fieldValue for a value of one of Go's basic types, named or not.
+// basicValue is fieldValue for the basic types of Go, and types defined from them.
 func basicValue(value any) any {
 	switch v := reflect.ValueOf(value); {
 	case v.CanFloat():

@@ -21,39 +21,39 @@ type Output struct {
 	// Data are the message's bytes.
 	Data []byte
 
-	buffer *[]byte // what Data is part of, if that may be used again; see buffers
+	buffer *[]byte // holds Data, if it can be used again; see buffers
 }
 
-// Foreign is a node whose code runs outside this process, such as one in Python
-// (pkg/pyrunner). [RunForeign] gives it all else a Go node has: server, limits,
-// replies, the answers that the contract of events wants.
+// Foreign is a node whose code runs outside this process, such as a Python node
+// (pkg/pyrunner). [RunForeign] adds all else that a Go node has: the server, its
+// limits, replies, and the responses of the event contract.
 type Foreign interface {
-	// Init makes the node ready for calls; until it returns, the node takes no
-	// events. An error ends RunForeign.
+	// Init makes the node ready for calls; until it returns, the node refuses events.
+	// An error ends RunForeign.
 	Init(ctx context.Context) error
-	// Call runs the handler for in. Calls run concurrently. An error becomes the
-	// caller's answer, as one of a [Handler] does; see [Unavailable] and [Failed]
-	// for other ends. It should end soon after c's context, and calls [Begin] once it
-	// does not wait any more.
+	// Call runs the handler for in. Calls run concurrently. An error is sent to the
+	// client, as one of a [Handler] is; see [Unavailable] and [Failed] for others.
+	// Call should return soon after c's context ends, and must call [Begin] when it no
+	// longer waits for its turn.
 	Call(c *HandlerContext, in *event.Event) (Output, error)
-	// Down says why the node, once initialised, can take no calls for now; nil if it
-	// can. Until it can, it is not ready, and events are refused with 503.
+	// Down returns why the node, once initialised, cannot process calls at present, nil
+	// if it can. Meanwhile the node is not ready, and refuses events with 503.
 	Down() error
 }
 
-// Unavailable is the error of a call that came to no answer for a cause outside
-// the handler. The event is refused with 503, and delivery may send it again.
+// Unavailable is the error of a call that failed for a reason outside the handler.
+// The event is refused with 503, and the delivery may send it again.
 type Unavailable struct{ Err error }
 
 func (u *Unavailable) Error() string { return u.Err.Error() }
 func (u *Unavailable) Unwrap() error { return u.Err }
 
-// Failed returns err as one that gives the caller another code or reason (see
-// event's Reason constants) than INTERNAL, HANDLER_ERROR.
+// Failed returns err with the code and reason (one of event's Reason constants) that
+// the client gets instead of INTERNAL and HANDLER_ERROR.
 func Failed(code code.Code, reason string, err error) error { return &failure{code, reason, err} }
 
-// Typed returns err as one of an exception of that type, which the caller and the
-// log are told beside its text.
+// Typed returns err with the type of the exception behind it, which is logged and
+// sent to the client together with the text.
 func Typed(name string, err error) error { return &typed{name, err} }
 
 type typed struct {
@@ -64,7 +64,7 @@ type typed struct {
 func (t *typed) Error() string { return t.err.Error() }
 func (t *typed) Unwrap() error { return t.err }
 
-// typeOf is the type of the exception that err is, "" if it is none.
+// typeOf returns the type of the exception behind err, "" if there is none.
 func typeOf(err error) string {
 	var t *typed
 	if errors.As(err, &t) {
@@ -73,39 +73,40 @@ func typeOf(err error) string {
 	return ""
 }
 
-// RunForeign runs a foreign node as [Run] runs a Go node.
+// RunForeign runs a foreign node in the way that [Run] runs a Go node.
 func RunForeign(ctx context.Context, o Options, f Foreign) error {
 	return run(ctx, o, f.Call, func(_ *node, ctx context.Context) error { return f.Init(ctx) }, f.Down)
 }
 
-// ReplyEncoded is c.EarlyReply of a message that is encoded already.
+// ReplyEncoded is c.EarlyReply for a message that is already encoded.
 func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out, nil) }
 
-// RequestContext is c.Context without the event's deadline: for code that keeps
-// the deadline itself and need not pay for another timer.
+// RequestContext is c.Context without the deadline, for code that observes the
+// deadline itself and needs no second timer.
 func RequestContext(c *HandlerContext) context.Context { return c.parent }
 
-// Log returns the logger for what a runner says of the call: within a limit, unlike
-// that of the handler.
+// Log returns the logger for a runner's own lines about the call. Their number is
+// limited; that of the handler's is not.
 func Log(c *HandlerContext) *slog.Logger { return c.own.Slog() }
 
-// Deadline is when the call must have ended, zero for never. An early reply moves
-// it, so it must be asked for again after [ReplyEncoded].
+// Deadline returns when the call must end, zero for never. An early reply moves it:
+// call it again after [ReplyEncoded].
 func Deadline(c *HandlerContext) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.until()
 }
 
-// MaxMessageBytes is the size of the largest message that c's node takes or sends.
+// MaxMessageBytes returns the size of the largest message that c's node accepts or
+// sends.
 func MaxMessageBytes(c *HandlerContext) int { return int(c.node.maxMessageBytes) }
 
-// Begin says that the call's turn has come: the node's own timeout runs from now on.
+// Begin records that it is the call's turn: the node's own timeout starts now.
 func Begin(c *HandlerContext) { c.begin() }
 
-// Background is how long the call may go on once it has replied early; 0 if its
-// deadline stays what it is, because it has been answered before or because the
-// node's own timeout bounds it.
+// Background returns how long the call may continue after an early reply; 0 if an
+// early reply does not move its deadline, because the client already has a response or
+// because the node has a timeout of its own.
 func Background(c *HandlerContext) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,16 +116,16 @@ func Background(c *HandlerContext) time.Duration {
 	return c.node.backgroundTimeout
 }
 
-// caller runs a node's code for one event.
-type caller func(c *HandlerContext, in *event.Event) (Output, error)
+// invoke runs a node's code for one event.
+type invoke func(c *HandlerContext, in *event.Event) (Output, error)
 
-// answerUnavailable refuses the event so that delivery sends it again.
-func (s *server) answerUnavailable(w http.ResponseWriter, u *Unavailable) {
-	answerText(w, http.StatusServiceUnavailable, fmt.Sprintf("node '%s': %v", s.node.name, u.Err))
+// refuse responds with 503, so that the delivery sends the event again.
+func (s *server) refuse(w http.ResponseWriter, u *Unavailable) {
+	writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("node '%s': %v", s.node.name, u.Err))
 }
 
-// EnvLogger returns the logger over w that the settings KRT_LOG and
-// KRT_LOG_LEVEL ask for: what [Options].Logger is by default, over w.
+// EnvLogger returns a logger that writes to w in the format and level of the
+// variables KRT_LOG and KRT_LOG_LEVEL, as the default of [Options].Logger does.
 func EnvLogger(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
 	return newSlog(w, getenv)
 }

@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// What a node whose calls run in turn lets wait.
+// The most that may wait in a node whose calls run in turn.
 const (
 	maxWaiting      = 1024
 	maxWaitingBytes = 64 << 20
 )
 
-// refusalsPause is between two log lines about refused events.
+// refusalsPause is the least time between two log lines about refused events.
 const refusalsPause = 10 * time.Second
 
-// gate bounds the events that a node holds: those that wait and those that it
-// works on. It is asked before an event's data is read.
+// gate limits the events that a node holds, waiting or being processed. It decides
+// before the data of an event is read.
 type gate struct {
 	mostCalls, mostBytes int64
 	calls, bytes         atomic.Int64
 	refused              atomic.Int64 // since the last log line
-	silent               atomic.Int64 // until then (nanoseconds of Unix time) none is written
+	silent               atomic.Int64 // no log line before this time (Unix, in nanoseconds)
 }
 
-// newGate returns the gate that o asks for; turns is how many calls run at a time,
-// 0 without a bound.
+// newGate returns the gate for the limits in o; turns is how many calls run at a time,
+// 0 for no limit.
 func newGate(o Options, turns int) *gate {
 	if turns > 0 {
 		o.MaxCalls, o.MaxBytes = cmp.Or(o.MaxCalls, maxWaiting+turns), cmp.Or(o.MaxBytes, maxWaitingBytes)
@@ -39,16 +39,16 @@ func newGate(o Options, turns int) *gate {
 	}
 }
 
-// enter takes in an event of size bytes, to be given to leave afterwards. The
-// error says why there is no room for it; a single event always has room.
+// enter admits an event of size bytes; leave must be called with the same size
+// afterwards. The error says why there is no room. One event always has room.
 func (g *gate) enter(size int64) error {
 	if calls := g.calls.Add(1); calls > g.mostCalls {
 		g.calls.Add(-1)
-		return fmt.Errorf("busy: %d calls wait or run, which is the most", g.mostCalls)
+		return fmt.Errorf("busy: %d calls are waiting or running, the most the node accepts", g.mostCalls)
 	}
 	if bytes := g.bytes.Add(size); bytes > g.mostBytes && bytes > size {
 		g.leave(size)
-		return fmt.Errorf("busy: the calls that wait or run have %d bytes of at most %d, this one has %d", bytes-size, g.mostBytes, size)
+		return fmt.Errorf("busy: the calls waiting or running hold %d of at most %d bytes, this one has %d", bytes-size, g.mostBytes, size)
 	}
 	return nil
 }
@@ -58,12 +58,12 @@ func (g *gate) leave(size int64) {
 	g.bytes.Add(-size)
 }
 
-// tell logs a refusal, those that come soon after it together.
-func (g *gate) tell(log *slog.Logger, err error) {
+// log logs a refusal, together with those since the last log line.
+func (g *gate) log(to *slog.Logger, err error) {
 	g.refused.Add(1)
 	now, silent := time.Now(), g.silent.Load()
 	if now.UnixNano() < silent || !g.silent.CompareAndSwap(silent, now.Add(refusalsPause).UnixNano()) {
 		return
 	}
-	log.Warn("calls refused, which delivery sends again", "calls", g.refused.Swap(0), "error", err)
+	to.Warn("calls refused: they are sent again", "calls", g.refused.Swap(0), "error", err)
 }

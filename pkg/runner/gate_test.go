@@ -40,7 +40,7 @@ func TestSoManyCallsAreHeld(t *testing.T) {
 	for range 5 {
 		a := r.post(t, message("c"))
 		equal(t, "status", a.status, http.StatusServiceUnavailable)
-		equal(t, "text", a.text, "node 'model': busy: 2 calls wait or run, which is the most")
+		equal(t, "text", a.text, "node 'model': busy: 2 calls are waiting or running, the most the node accepts")
 	}
 	free()
 	equal(t, "status", r.post(t, message("c")).status, http.StatusOK)
@@ -51,7 +51,7 @@ func TestSoManyBytesAreHeld(t *testing.T) {
 	r, free := held(t, runner.Options{MaxBytes: 1000}, strings.Repeat("a", 2000)) // one always has room
 	a := r.post(t, message("b"))
 	equal(t, "status", a.status, http.StatusServiceUnavailable)
-	contains(t, "text", a.text, "bytes of at most 1000")
+	contains(t, "text", a.text, "of at most 1000 bytes")
 	free()
 	equal(t, "status", r.post(t, message("b")).status, http.StatusOK)
 }

@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// Logger writes the node's log lines. Each carries the node's name and, within
-// a call, the workflow and the request's correlation id. It is safe for
-// concurrent use.
+// Logger writes the log lines of a node. Each has the node's name and, within a call,
+// the workflow and the request's correlation id. It is safe for concurrent use.
 type Logger struct {
 	to                      *slog.Logger
 	workflow, correlationID string
 }
 
-// NewLogger returns a Logger over to. Nodes use [HandlerContext.Logger]; this is
-// for code that needs a Logger without a runner.
+// NewLogger returns a Logger that writes to to. Nodes use [HandlerContext].Logger; this
+// is for code that needs a Logger without a runner.
 func NewLogger(to *slog.Logger) *Logger { return &Logger{to: to} }
 
 // Debug logs msg at level debug, which is off unless KRT_LOG_LEVEL=debug.
@@ -54,7 +53,7 @@ func (l *Logger) Slog() *slog.Logger {
 	return l.to.With(args...)
 }
 
-// log writes msg, formatted only when there are args: a plain message may hold
+// log writes msg, formatted only if there are args: other messages may contain
 // percent signs.
 func (l *Logger) log(level slog.Level, msg string, args ...any) {
 	if !l.to.Enabled(context.Background(), level) {
@@ -66,8 +65,8 @@ func (l *Logger) log(level slog.Level, msg string, args ...any) {
 	l.to.LogAttrs(context.Background(), level, msg, l.attrs()...)
 }
 
-// attrs are added to each line rather than once by slog's With: most calls log
-// nothing and should pay nothing.
+// attrs are added to each line instead of once by slog's With: most calls log nothing
+// and should cost nothing.
 func (l *Logger) attrs() []slog.Attr {
 	if l.workflow == "" && l.correlationID == "" {
 		return nil
@@ -75,13 +74,13 @@ func (l *Logger) attrs() []slog.Attr {
 	return []slog.Attr{slog.String("workflow", l.workflow), slog.String("correlationid", l.correlationID)}
 }
 
-// newSlog returns the logger that KRT_LOG and KRT_LOG_LEVEL ask for.
+// newSlog returns a logger that writes to w as KRT_LOG and KRT_LOG_LEVEL say.
 func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{}
 	if level := getenv("KRT_LOG_LEVEL"); level != "" {
 		var l slog.Level
 		if err := l.UnmarshalText([]byte(level)); err != nil {
-			return nil, fmt.Errorf("KRT_LOG_LEVEL: %q is none of debug, info, warn, error", level)
+			return nil, fmt.Errorf("KRT_LOG_LEVEL: %q is not one of debug, info, warn, error", level)
 		}
 		options.Level = l
 	}
@@ -93,6 +92,6 @@ func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
 	case "plain":
 		return slog.New(newPlainHandler(w, options)), nil
 	default:
-		return nil, fmt.Errorf("KRT_LOG: %q is none of json, plain, text", format)
+		return nil, fmt.Errorf("KRT_LOG: %q is not one of json, plain, text", format)
 	}
 }

@@ -19,25 +19,25 @@ import (
 
 const maxErrorText = 4 << 10
 
-// node runs the handler for events. It knows nothing of HTTP servers.
+// node runs the handler for events. It does not know the HTTP server.
 type node struct {
 	name, version, workflow string
 	source                  string // of the events it makes
 	basePath                string
 	maxMessageBytes         int64
-	timeout                 time.Duration // of a call; 0: none of the node's own
-	backgroundTimeout       time.Duration // of the work behind an early reply
-	caller                  caller
+	timeout                 time.Duration // the node's own, of a call; 0: none
+	backgroundTimeout       time.Duration // of the work after an early reply
+	invoke                  invoke
 	log                     *slog.Logger // for the handler
-	own                     *slog.Logger // for what the runner says of requests: within a limit
+	own                     *slog.Logger // the runner's own lines about requests, limited in number
 	replies                 *replies
 	store                   *store.Client // nil: none configured
-	turns                   *turns        // nil: calls run without a bound
+	turns                   *turns        // nil: no limit of calls at a time
 	values                  values
 	buffers                 buffers
 }
 
-func newNode(c config, log *slog.Logger, call caller) *node {
+func newNode(c config, log *slog.Logger, call invoke) *node {
 	log = log.With("node", c.node)
 	return &node{
 		name: c.node, version: c.version, workflow: c.workflow,
@@ -45,7 +45,7 @@ func newNode(c config, log *slog.Logger, call caller) *node {
 		basePath:        c.basePath,
 		maxMessageBytes: c.maxMessageBytes,
 		timeout:         c.timeout, backgroundTimeout: c.backgroundTimeout,
-		caller:  call,
+		invoke:  call,
 		log:     log,
 		own:     slog.New(loglimit.New(log.Handler())),
 		replies: newReplies(c.replyURL),
@@ -54,7 +54,7 @@ func newNode(c config, log *slog.Logger, call caller) *node {
 	}
 }
 
-// failure is why a call gives its caller an error. Its text is for the caller.
+// failure is an error with the code and reason that the client gets.
 type failure struct {
 	code   code.Code
 	reason string
@@ -69,29 +69,29 @@ func wrongOutput(format string, args ...any) *failure {
 }
 
 // process runs the handler for the call c and returns the event for the next step, or
-// nil when the chain ends here: the handler made an exit, which has been posted,
-// or nobody waits any more. Buffer goes back to buffers once next is written. An
-// error is to be given to the caller by fail.
+// nil if the chain ends here, because the handler exited early, which has been posted,
+// or because the client no longer waits. Buffer goes back to buffers when next has been
+// written. An error becomes the client's error by fail.
 func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, err error) {
 	out, err := n.bounded(c)
 	earlyExit, replied := c.end()
 	switch {
 	case err != nil && c.parent.Err() != nil && errors.Is(err, context.Canceled):
-		c.own.Slog().Info("call cancelled: nobody waits for it", "error", err)
+		c.own.Slog().Info("call cancelled: the client no longer waits for the response", "error", err)
 		return nil, nil, nil
 	case c.expired():
-		c.own.Slog().Warn("call ended after its deadline: its answer is dropped", "error", err)
+		c.own.Slog().Warn("call ended after its deadline: its result is dropped", "error", err)
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
 	case out.Message == "" && (replied || c.in.Replied):
-		// The caller has the early reply, and there is nothing for a next node.
+		// The client has the early reply, and there is no message for a next node.
 		return nil, nil, nil
 	case !earlyExit:
-		next, err = n.answer(c, event.TypeMessage, out)
+		next, err = n.newEvent(c, event.TypeMessage, out)
 		return next, out.buffer, err
 	}
-	exit, err := n.answer(c, event.TypeReply, out)
+	exit, err := n.newEvent(c, event.TypeReply, out)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,9 +100,8 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 }
 
 // bounded runs the handler within the node's own timeout, if it has one. The time
-// that a call waits for its turn does not count. A
-// handler that goes on after it is left to itself: its context is done, and what
-// it returns is dropped.
+// that a call waits for its turn does not count. A handler that continues after the
+// timeout keeps running: its context has ended, and its result is dropped.
 func (n *node) bounded(c *HandlerContext) (Output, error) {
 	if n.timeout == 0 {
 		return n.inTurn(c)
@@ -123,11 +122,11 @@ func (n *node) bounded(c *HandlerContext) (Output, error) {
 		}
 	case <-c.over:
 	}
-	err := fmt.Errorf("no answer within %s, the node's timeout", n.timeout)
+	err := fmt.Errorf("no response within %s, the node's timeout", n.timeout)
 	return Output{}, &failure{code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline, err}
 }
 
-// inTurn runs the handler once it is the call's turn.
+// inTurn runs the handler when it is the call's turn.
 func (n *node) inTurn(c *HandlerContext) (Output, error) {
 	release, err := n.turns.take(c)
 	if err != nil {
@@ -145,12 +144,12 @@ func (n *node) call(c *HandlerContext) (out Output, err error) {
 			err = &failure{code.Code_INTERNAL, event.ReasonHandlerPanic, fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	return n.caller(c, c.in)
+	return n.invoke(c, c.in)
 }
 
-// answer returns the event of type typ that carries out in the call c. The
-// error is a failure.
-func (n *node) answer(c *HandlerContext, typ string, out Output) (*event.Event, error) {
+// newEvent returns the event of type typ with which the call c sends out. The error is
+// a failure.
+func (n *node) newEvent(c *HandlerContext, typ string, out Output) (*event.Event, error) {
 	if out.Message == "" {
 		return nil, wrongOutput("the handler returned no message")
 	}
@@ -163,8 +162,7 @@ func (n *node) answer(c *HandlerContext, typ string, out Output) (*event.Event, 
 	return next, nil
 }
 
-// fail returns the error event for err, which a handler returned or process
-// made of what it did.
+// fail returns the error event for err, an error of the handler or of process.
 func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	f := event.Failure{
 		Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
@@ -181,19 +179,19 @@ func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	return out
 }
 
-// failText is what the caller is told of err (KRT V1: "error in '<node>': …"). It
-// is UTF-8, for it goes into protobuf, and short enough for the HTTP headers that
-// bear it in the end.
+// failText is the text of err for the client (KRT V1: "error in '<node>': …"). It is
+// valid UTF-8, as protobuf requires, and short enough for the HTTP headers that carry
+// it in the end.
 func (n *node) failText(err error) string {
 	text := clip.Text(err.Error(), maxErrorText)
 	return strings.ToValidUTF8("error in '"+n.name+"': "+text, "\uFFFD")
 }
 
-// postLast posts the event that ends the chain. The request's cancellation does
-// not end it: whoever cancelled may not be who waits for the answer. What comes
-// of it changes nothing, as the handler must not run again for it.
+// postLast posts the event that ends the chain, even if the HTTP request has been
+// cancelled: the sender of that request need not be who waits for the response. A
+// failure is only logged, because the handler must not run again.
 func (n *node) postLast(c *HandlerContext, e *event.Event) {
 	if err := n.replies.post(context.WithoutCancel(c.parent), &c.own, e); err != nil {
-		c.own.Slog().Error("answer lost", "type", e.Type, "error", err)
+		c.own.Slog().Error("reply lost", "type", e.Type, "error", err)
 	}
 }

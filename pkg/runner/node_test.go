@@ -72,7 +72,7 @@ func TestEarlyReply(t *testing.T) {
 	})
 	a := r.post(t, message(""))
 	equal(t, "status", a.status, http.StatusOK)
-	equal(t, "text", stringOf(t, a.event), "later cannot reply: the request has been answered before")
+	equal(t, "text", stringOf(t, a.event), "later cannot reply: the request already has a response")
 	reply := r.reply(t)
 	equal(t, "reply", stringOf(t, reply), "at once")
 	equal(t, "type", reply.Type, event.TypeReply)

@@ -8,16 +8,16 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// maxBuffer is the largest buffer kept for another message, in bytes: a node
-// that once made a large one does not hold its memory for ever.
+// maxBuffer is the size of the largest buffer kept for other messages, in bytes: a node
+// does not hold the memory of one large message forever.
 const maxBuffer = 1 << 20
 
-// buffers holds the memory of messages that have been sent. Only what handlers
-// return is in it: what they receive is theirs to keep.
+// buffers holds the memory of messages that have been sent. It is used only for what
+// handlers return: handlers may keep what they receive.
 type buffers struct{ pool sync.Pool }
 
-// encode encodes m into a buffer of b's, which put gives back once the message
-// has been written.
+// encode encodes m into a buffer from b. Give it to put when the message has been
+// written.
 func (b *buffers) encode(m proto.Message) (Output, error) {
 	buffer, _ := b.pool.Get().(*[]byte)
 	if buffer == nil {
@@ -29,14 +29,15 @@ func (b *buffers) encode(m proto.Message) (Output, error) {
 	return out, err
 }
 
-// put takes back what encode gave.
+// put returns a buffer of encode.
 func (b *buffers) put(buffer *[]byte) {
 	if buffer != nil && cap(*buffer) <= maxBuffer {
 		b.pool.Put(buffer)
 	}
 }
 
-// encodeOutput encodes m behind what is in buffer; no message is no error here.
+// encodeOutput appends m to buffer; without a message it returns a zero Output and no
+// error.
 func encodeOutput(m proto.Message, buffer []byte) (Output, error) {
 	if isNil(m) {
 		return Output{}, nil
@@ -48,7 +49,7 @@ func encodeOutput(m proto.Message, buffer []byte) (Output, error) {
 	return Output{Message: message, Data: data}, nil
 }
 
-// call makes a caller of h.
+// call implements invoke for h.
 func (h Handler) call(c *HandlerContext, in *event.Event) (Output, error) {
 	c.begin()
 	out, err := h(c, in.Any())

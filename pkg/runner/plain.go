@@ -9,9 +9,9 @@ import (
 )
 
 // plainHandler writes log lines for a person who watches the node (KRT_LOG=plain,
-// which `kn-krt run` sets): the message as it is, with its lines, after its level
-// unless that is INFO. Time, node, workflow and correlation id are left out:
-// whoever shows the lines says which node they are of.
+// which `kn-krt run` sets): the level, unless it is INFO, and the message with its line
+// breaks. Time, node, workflow and correlation id are left out: the program that shows
+// the lines adds the node's name.
 type plainHandler struct {
 	level slog.Leveler
 	mu    *sync.Mutex
@@ -40,7 +40,7 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 	write := func(a slog.Attr) bool {
 		switch a.Key {
 		case "node", "workflow", "correlationid":
-		case "stack": // lines of its own
+		case "stack": // on lines of its own
 			line.WriteString("\n" + a.Value.String())
 		default:
 			line.WriteString(" " + a.Key + "=" + a.Value.String())
@@ -65,6 +65,6 @@ func (h *plainHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &with
 }
 
-// WithGroup implements slog.Handler. The runner has no groups; a node's own are
-// not told apart here.
+// WithGroup implements slog.Handler. The runner has no groups, and a node's own are
+// ignored.
 func (h *plainHandler) WithGroup(string) slog.Handler { return h }

@@ -14,49 +14,48 @@ import (
 )
 
 const (
-	// replyPatience bounds the retries of an event without a caller's deadline.
+	// replyPatience limits the retries of an event without a client's deadline.
 	replyPatience = 30 * time.Second
-	// replyAttempt bounds one attempt, so that an entrypoint that hangs does not
-	// take the time of those that would answer.
+	// replyAttempt limits one attempt, so that an entrypoint that hangs does not use up
+	// the time of one that would respond.
 	replyAttempt    = 5 * time.Second
 	replyFirstDelay = 50 * time.Millisecond
 	replyMostDelay  = 2 * time.Second
 )
 
-// replies posts early replies, exits and errors to the entrypoint's reply port.
+// replies posts early replies, exits and errors to the reply port of the entrypoint.
 type replies struct {
-	url    string // empty: there is nowhere to post to
+	url    string // empty: nothing is posted
 	client *http.Client
 }
 
 func newReplies(url string) *replies {
 	return &replies{url: url, client: &http.Client{
 		Timeout: replyAttempt,
-		// No proxy: the address is always of the version's own entrypoint.
+		// No proxy: the address is always the version's own entrypoint.
 		Transport: &http.Transport{
-			// The nodes of a version share the connections that an entrypoint takes.
+			// The nodes of a version share the connections that an entrypoint accepts.
 			MaxIdleConns:        64,
 			MaxIdleConnsPerHost: 64,
-			// Below the entrypoint's own idle limit, so that it never closes a
-			// connection on which a reply is just being sent.
+			// Below the entrypoint's own idle limit, so that it never closes a connection
+			// on which a reply is being sent.
 			IdleConnTimeout:        60 * time.Second,
 			ResponseHeaderTimeout:  replyAttempt,
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableCompression:     true,
 		},
-		// The answer is final whatever it is, a redirect too.
+		// Any response is final, a redirect too.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// can reports whether an answer to in can be posted: there must be an address
-// and a token.
+// can reports whether a reply to in can be posted: that takes an address and a token.
 func (r *replies) can(in *event.Event) bool { return r.url != "" && in.ReplyToken != "" }
 
-// post sends e until the reply port takes it: any status below 500 is final,
-// all else is tried again with growing delays until e's deadline. Without an
-// address or a token it logs and drops e: outside a version nobody waits for
-// replies, which is no fault of the handler's.
+// post sends e until the reply port accepts it: any status below 500 is final, all
+// else is tried again with growing delays until e's deadline. Without an address or a
+// token it logs and drops e: outside a version nothing waits for replies, which is not
+// an error of the handler.
 func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 	if !r.can(e) {
 		log.Slog().Warn("reply dropped: no KRT_REPLY_URL or no reply token in the event",
@@ -64,7 +63,7 @@ func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 		return nil
 	}
 	deadline := e.Deadline
-	if deadline.IsZero() || e.Replied { // nobody waits for it, or there is no saying
+	if deadline.IsZero() || e.Replied { // no client waits for it, as far as is known
 		deadline = time.Now().Add(replyPatience)
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -79,7 +78,7 @@ func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 		case err == nil:
 			err = fmt.Errorf("status %d", status)
 		}
-		// Half of the delay is random: nodes that fail together retry apart.
+		// Half of the delay is random, so that nodes that fail together retry apart.
 		if !sleep(ctx, delay/2+rand.N(delay/2)) {
 			return fmt.Errorf("cannot post to %s: %w", r.url, errors.Join(context.Cause(ctx), err))
 		}
@@ -98,12 +97,12 @@ func (r *replies) try(ctx context.Context, e *event.Event) (status int, err erro
 		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	// Read to the end, or the connection is not used again.
+	// Read to the end, or the connection is not reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 4<<10))
 	return res.StatusCode, nil
 }
 
-// sleep waits d; false if ctx was done before.
+// sleep waits for d; false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

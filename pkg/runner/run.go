@@ -23,22 +23,22 @@ import (
 // process with an error.
 type HandlerInit func(ctx *HandlerContext)
 
-// Handler runs for each event that reaches the node. Data is the message it
-// carries; what Handler returns goes to the next node, or to the caller after
-// the last. An error, or a panic, ends the workflow and becomes the caller's
-// answer: INTERNAL "error in '<node>': <text>". Handler runs concurrently; a
-// panic in a goroutine it starts ends the process, as Go has it.
+// Handler runs for each event that reaches the node. Data is the message of the
+// event. The message that Handler returns goes to the next node, or from the last
+// node to the client. An error, or a panic, ends the workflow, and the client gets
+// INTERNAL "error in '<node>': <text>". Handlers run concurrently; a panic in a
+// goroutine that a handler starts ends the process, as in any Go program.
 type Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
 
-// Start runs the node until the process is told to stop by SIGTERM or SIGINT.
-// It reads its settings from the environment. HandlerInit may be nil. If the
-// node cannot start, Start prints why and exits with status 1.
+// Start runs the node until the process gets SIGTERM or SIGINT. It reads its settings
+// from the environment. HandlerInit may be nil. If the node cannot start, Start prints
+// why and exits with status 1.
 func Start(handlerInit HandlerInit, handler Handler) { StartWith(Options{}, handlerInit, handler) }
 
 // StartWith is [Start] with options.
 func StartWith(o Options, handlerInit HandlerInit, handler Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	// A second signal does not wait for the calls in flight.
+	// A second signal ends the process without waiting for the calls in flight.
 	context.AfterFunc(ctx, stop)
 	if err := Run(ctx, o, handlerInit, handler); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,38 +46,37 @@ func StartWith(o Options, handlerInit HandlerInit, handler Handler) {
 	}
 }
 
-// Options are what [Run] takes from its surroundings. The zero value is what
-// [Start] uses.
+// Options are what [Run] takes from its environment. [Start] uses the zero value.
 type Options struct {
 	// Getenv reads the environment. Default: os.Getenv.
 	Getenv func(name string) string
-	// Listener is where to listen. Default: the inherited socket whose number is
-	// KRT_LISTEN_FD, else the port PORT, else 8080. Run closes it.
+	// Listener accepts the node's connections. Default: the inherited socket whose number
+	// is KRT_LISTEN_FD, else the port PORT, else port 8080. Run closes it.
 	Listener net.Listener
-	// Logger takes the node's log lines. Default: standard error, as text, as
-	// JSON with KRT_LOG=json, or as bare lines with KRT_LOG=plain, at level info or KRT_LOG_LEVEL.
+	// Logger writes the node's log lines. Default: to standard error, as text, as JSON
+	// with KRT_LOG=json, or as bare lines with KRT_LOG=plain, at level info or
+	// KRT_LOG_LEVEL.
 	Logger *slog.Logger
-	// InTurn bounds how many calls run at a time: KRT_WORKERS of them, 1 to 256, or
-	// one where that is not set. The others wait their turn, in a bounded queue and
-	// until their deadline. Default: calls run concurrently, without a bound.
+	// InTurn limits how many calls run at a time to KRT_WORKERS, which is 1 to 256 and
+	// by default 1. The others wait for their turn, in a queue of limited length and
+	// until their deadline. Default: calls run concurrently, without a limit.
 	InTurn bool
-	// MaxCalls and MaxBytes bound the events, and the bytes of their data, that the
-	// node holds at once, waiting or at work; what is above is refused before its
-	// data is read, with 503, for delivery to send it again. Default: 1,024 calls that
-	// wait and 64 MiB with InTurn, else no bound.
+	// MaxCalls and MaxBytes limit the events, and the bytes of their data, that the node
+	// holds at once, waiting or being processed. Further events are refused with 503
+	// before their data is read, and the delivery sends them again. Default: with InTurn
+	// 1,024 waiting calls and 64 MiB, otherwise no limit.
 	MaxCalls int
 	MaxBytes int64
-	// Ready is called once, when init has returned and the node takes events.
+	// Ready is called once, when init has returned and the node accepts events.
 	Ready func()
-	// ShutdownTimeout is how long the calls in flight may take to finish once
-	// the node is told to stop. Default: 30 s.
+	// ShutdownTimeout is how long the calls in flight may take to finish when the node
+	// stops. Default: 30 s.
 	ShutdownTimeout time.Duration
 }
 
-// Run runs the node until ctx is done, then lets the calls in flight finish and
-// returns nil. It returns an error, before any event is taken, when a setting is
-// wrong, the address cannot be listened on, or init panics; and when the
-// listener fails.
+// Run runs the node until ctx ends, then lets the calls in flight finish and returns
+// nil. It returns an error before any event is accepted if a setting is wrong, the
+// address cannot be listened on, or init panics; and later if the listener fails.
 func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handler) error {
 	if handler == nil {
 		return errors.New("cannot start the node: the handler is nil")
@@ -89,7 +88,7 @@ func Run(ctx context.Context, o Options, handlerInit HandlerInit, handler Handle
 	return run(ctx, o, handler.call, init, func() error { return nil })
 }
 
-func run(ctx context.Context, o Options, call caller, init func(*node, context.Context) error, down func() error) error {
+func run(ctx context.Context, o Options, call invoke, init func(*node, context.Context) error, down func() error) error {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
@@ -115,7 +114,7 @@ func run(ctx context.Context, o Options, call caller, init func(*node, context.C
 	return nil
 }
 
-// listen returns the given listener, or opens the one that c names.
+// listen returns the given listener, or opens the one that c describes.
 func listen(given net.Listener, c config) (net.Listener, error) {
 	if given != nil {
 		return given, nil
@@ -123,23 +122,23 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 	if c.listenFD < 0 {
 		return net.Listen("tcp", ":"+strconv.Itoa(c.port))
 	}
-	// FileListener works on a copy that children of the node do not inherit.
+	// FileListener uses a copy that child processes of the node do not inherit.
 	file := os.NewFile(uintptr(c.listenFD), "KRT_LISTEN_FD")
 	defer func() { _ = file.Close() }()
 	listener, err := net.FileListener(file)
 	if err != nil {
-		return nil, fmt.Errorf("KRT_LISTEN_FD: %d is no listening socket: %w", c.listenFD, err)
+		return nil, fmt.Errorf("KRT_LISTEN_FD: %d is not a listening socket: %w", c.listenFD, err)
 	}
 	return listener, nil
 }
 
-// run serves while init, if any, runs, so that liveness can be probed, and until
-// ctx is done.
+// run serves until ctx ends. It does so while init, if any, still runs, so that
+// liveness can be probed.
 func (s *server) run(ctx context.Context, o Options, listener net.Listener, init func(*node, context.Context) error) error {
 	hs := s.httpServer()
 	initialised := make(chan error, 1)
 	if init == nil {
-		s.ready.Store(true) // or the first events would be refused for nothing
+		s.ready.Store(true) // or the first events would be refused for no reason
 		initialised <- nil
 	} else {
 		go func() { initialised <- init(s.node, ctx) }()
@@ -180,8 +179,8 @@ func (n *node) init(ctx context.Context, handlerInit HandlerInit) (err error) {
 	return nil
 }
 
-// stop lets the requests in flight finish, and cancels those that do not in
-// time.
+// stop lets the calls in flight finish, and cancels those that take longer than
+// patience.
 func (s *server) stop(hs *http.Server, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -203,7 +203,7 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 		"wrong settings": {map[string]string{
 			"PORT": "http", "KRT_REPLY_URL": "10.0.0.1:80/x", "KRT_STORE": "ftp://x", "KRT_MAX_MESSAGE_BYTES": "-1", "KRT_LISTEN_FD": "1", "KRT_TIMEOUT": "5", "KRT_BACKGROUND_TIMEOUT": "-1s",
 		}, nil, echo, []string{
-			`PORT: "http" is no whole number from 0 to 65535`, "KRT_REPLY_URL: ", `KRT_STORE: "ftp://x" is not of the form`,
+			`PORT: "http" is not a whole number from 0 to 65535`, "KRT_REPLY_URL: ", `KRT_STORE: "ftp://x" is not of the form`,
 			`KRT_MAX_MESSAGE_BYTES: "-1" is no`, `KRT_LISTEN_FD: "1" is no`,
 			`KRT_TIMEOUT: "5" is not a positive duration`, `KRT_BACKGROUND_TIMEOUT: "-1s" is not a`,
 		}},
@@ -224,7 +224,7 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 }
 
 func TestLogSettings(t *testing.T) {
-	for env, want := range map[string]string{"KRT_LOG": `KRT_LOG: "xml" is none of json, plain, text`, "KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is none of`} {
+	for env, want := range map[string]string{"KRT_LOG": `KRT_LOG: "xml" is not one of json, plain, text`, "KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is not one of`} {
 		err := runner.Run(t.Context(), runner.Options{Listener: listen(t), Getenv: func(name string) string {
 			if name == env {
 				return "xml"

@@ -15,27 +15,27 @@ import (
 )
 
 const (
-	// requestTime bounds how long a client may take to send a request, and
-	// answerTime how long to take its answer. Neither counts the handler's time.
-	requestTime = time.Minute
-	answerTime  = 30 * time.Second
-	// idleTime is above the 90 s after which Knative's dispatcher drops its idle
-	// connections, so that it is never surprised by ours closing.
+	// requestTime is how long a sender may take to send a request, and responseTime how
+	// long to receive the response. Neither includes the handler's time.
+	requestTime  = time.Minute
+	responseTime = 30 * time.Second
+	// idleTime is above the 90 s after which Knative's dispatcher closes its idle
+	// connections, so that the node never closes one that the dispatcher is about to use.
 	idleTime       = 5 * time.Minute
 	maxHeaderBytes = 64 << 10
 )
 
-// server is the node's HTTP side: POST / takes events, /readyz and /healthz tell
-// how the node does.
+// server is the node's HTTP server: events are posted to /, probes get /readyz and
+// /healthz.
 type server struct {
 	node  *node
 	gate  *gate
 	ready atomic.Bool
-	down  func() error // why the node can take no events for now; nil if it can
+	down  func() error // why the node cannot accept events at present; nil if it can
 }
 
-// obstacle is why the node takes no events; nil if it does.
-func (s *server) obstacle() error {
+// unready returns why the node accepts no events; nil if it does.
+func (s *server) unready() error {
 	if !s.ready.Load() {
 		return errors.New("init has not returned")
 	}
@@ -50,7 +50,7 @@ func (s *server) httpServer() *http.Server {
 		Handler:           s,
 		ReadHeaderTimeout: requestTime,
 		ReadTimeout:       requestTime, // lifted once the request has been read
-		WriteTimeout:      0,           // would count the handler's time: set when the answer is written
+		WriteTimeout:      0,           // would include the handler's time: set when the response is written
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
@@ -59,60 +59,60 @@ func (s *server) httpServer() *http.Server {
 	}
 }
 
-// ServeHTTP dispatches by hand: there are three paths, and the first is hot.
+// ServeHTTP routes without a ServeMux: there are three paths, and the first is hot.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			answerText(w, http.StatusMethodNotAllowed, "events are sent by POST")
+			writeText(w, http.StatusMethodNotAllowed, "events are sent by POST")
 			return
 		}
-		if err := s.obstacle(); err != nil {
-			answerText(w, http.StatusServiceUnavailable, "node '"+s.node.name+"' is not ready: "+err.Error())
+		if err := s.unready(); err != nil {
+			writeText(w, http.StatusServiceUnavailable, "node '"+s.node.name+"' is not ready: "+err.Error())
 			return
 		}
 		s.serveEvent(w, r)
 	case "/readyz":
-		if err := s.obstacle(); err != nil {
-			answerText(w, http.StatusServiceUnavailable, err.Error())
+		if err := s.unready(); err != nil {
+			writeText(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
-		answerText(w, http.StatusOK, "ready")
+		writeText(w, http.StatusOK, "ready")
 	case "/healthz":
-		answerText(w, http.StatusOK, "alive")
+		writeText(w, http.StatusOK, "alive")
 	default:
-		answerText(w, http.StatusNotFound, "nothing here: events are sent by POST to /")
+		writeText(w, http.StatusNotFound, "nothing here: events are sent by POST to /")
 	}
 }
 
-// serveEvent takes one event and answers as the contract of events says: 200
-// with the next event, 202 when the chain ends here.
+// serveEvent processes one event and responds as the event contract requires: 200
+// with the next event, or 202 when the chain ends here.
 func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	size := min(r.ContentLength, s.node.maxMessageBytes) // no more is read
 	if size < 0 {
 		size = s.node.maxMessageBytes
 	}
 	if err := s.gate.enter(size); err != nil {
-		s.gate.tell(s.node.log, err)
+		s.gate.log(s.node.log, err)
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close") // or net/http would read the data first
-		s.answerUnavailable(w, &Unavailable{err})
+		s.refuse(w, &Unavailable{err})
 		return
 	}
 	defer s.gate.leave(size)
 	in, status, err := s.read(w, r)
 	if err != nil {
-		answerText(w, status, err.Error())
+		writeText(w, status, err.Error())
 		return
 	}
 	switch {
 	case in.Type == event.TypeError || in.Type == event.TypeReply:
-		answerEvent(w, in) // nothing a handler could do with it: passed on
+		writeEvent(w, in) // already a result: passed on
 		return
 	case in.Expired(time.Now()):
-		s.node.newContext(r.Context(), in).own.Slog().Warn("event dropped: its deadline passed before it came; nothing was run for it")
-		answerNothing(w)
+		s.node.newContext(r.Context(), in).own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
+		writeNothing(w)
 		return
 	}
 	trace := in.Trace.Via(event.RequestTrace(r.Header))
@@ -121,16 +121,16 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	out, buffer, err := s.node.process(c)
 	switch {
 	case err != nil:
-		s.answerError(w, c, err)
+		s.serveError(w, c, err)
 	case out == nil:
-		answerNothing(w)
+		writeNothing(w)
 	default:
-		answerEvent(w, out)
+		writeEvent(w, out)
 		s.node.buffers.put(buffer)
 	}
 }
 
-// read reads the request's event; on error the status says whose fault it is.
+// read reads the event of the request; status is the one to respond with on an error.
 func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, status int, err error) {
 	if in, err = event.ReadHeader(r.Header); err != nil {
 		return nil, http.StatusBadRequest, err
@@ -140,7 +140,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 	}
 	if t := r.Header.Get("Content-Type"); t != event.ContentType {
 		if t, _, _ = mime.ParseMediaType(t); t != event.ContentType {
-			return nil, http.StatusUnsupportedMediaType, errors.New("content-type: only " + event.ContentType + " is taken here")
+			return nil, http.StatusUnsupportedMediaType, errors.New("content-type: only " + event.ContentType + " is accepted")
 		}
 	}
 	in.Data, err = event.ReadBody(r.Body, r.ContentLength, s.node.maxMessageBytes)
@@ -150,22 +150,22 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 	case err != nil:
 		return nil, http.StatusBadRequest, err
 	}
-	// At the read deadline net/http cancels the handler, so it is lifted for calls
-	// that may last as long. Most end well before, and lifting has its cost.
+	// At the read deadline net/http cancels the handler, so it is lifted for calls that
+	// may run for that long. Most end well before, and lifting has a cost.
 	if in.Deadline.IsZero() || time.Until(in.Deadline) > requestTime/2 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	return in, 0, nil
 }
 
-// answerError tells the caller that the handler failed, by the reply port if
-// there is one. Sending the event again would not mend it: hence 202.
-func (s *server) answerError(w http.ResponseWriter, c *HandlerContext, err error) {
+// serveError sends the client the handler's error, through the reply port if there is
+// one. The response is 202, because sending the event again would not help.
+func (s *server) serveError(w http.ResponseWriter, c *HandlerContext, err error) {
 	log := &c.own
 	var down *Unavailable
 	if errors.As(err, &down) {
 		log.Slog().Error("call lost", "error", err)
-		s.answerUnavailable(w, down)
+		s.refuse(w, down)
 		return
 	}
 	attrs := []any{"error", err}
@@ -174,30 +174,30 @@ func (s *server) answerError(w http.ResponseWriter, c *HandlerContext, err error
 	}
 	log.Slog().Error("handler failed", attrs...)
 	if !s.node.replies.can(c.in) {
-		answerText(w, http.StatusInternalServerError, s.node.failText(err))
+		writeText(w, http.StatusInternalServerError, s.node.failText(err))
 		return
 	}
 	s.node.postLast(c, s.node.fail(c, err))
-	answerNothing(w)
+	writeNothing(w)
 }
 
-func answerEvent(w http.ResponseWriter, e *event.Event) {
+func writeEvent(w http.ResponseWriter, e *event.Event) {
 	e.WriteHeader(w.Header())
-	answer(w, http.StatusOK, e.Data)
+	write(w, http.StatusOK, e.Data)
 }
 
-func answerNothing(w http.ResponseWriter) { answer(w, http.StatusAccepted, nil) }
+func writeNothing(w http.ResponseWriter) { write(w, http.StatusAccepted, nil) }
 
-func answerText(w http.ResponseWriter, status int, text string) {
+func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	answer(w, status, []byte(text))
+	write(w, status, []byte(text))
 }
 
-// answer writes the answer. An error means that the client is gone, which
-// concerns nobody here.
-func answer(w http.ResponseWriter, status int, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+// write writes the response. An error means that the connection is broken, which
+// changes nothing here.
+func write(w http.ResponseWriter, status int, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(responseTime))
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if len(body) > 0 {

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// errLate is the error of a call whose deadline passed before its turn came.
-var errLate = errors.New("its deadline passed before its turn came")
+// errLate is the error of a call whose deadline passed while it waited.
+var errLate = errors.New("its deadline passed while it waited for its turn")
 
-// turns lets so many calls run at a time; the others wait in the order they came.
-// How many may wait is for gate to say.
+// turns limits how many calls run at a time; the others wait in the order in which
+// they arrived. The gate limits how many may wait.
 type turns struct{ slots chan struct{} }
 
-// newTurns returns turns for so many calls at a time; nil, which bounds nothing,
-// for 0.
+// newTurns returns turns for atOnce calls at a time; nil, which limits nothing, for 0.
 func newTurns(atOnce int) *turns {
 	if atOnce == 0 {
 		return nil
@@ -22,8 +21,8 @@ func newTurns(atOnce int) *turns {
 	return &turns{slots: make(chan struct{}, atOnce)}
 }
 
-// take waits until the call may run, and returns what ends its turn. The error is
-// the request's, or errLate.
+// take waits until the call may run; release ends its turn. The error is errLate, or
+// why the HTTP request ended.
 func (t *turns) take(c *HandlerContext) (release func(), err error) {
 	if t == nil {
 		return func() {}, nil

@@ -58,7 +58,7 @@ func TestACallThatWaitsKeepsItsDeadline(t *testing.T) {
 	late := message("")
 	late.Deadline = time.Now().Add(50 * time.Millisecond)
 	equal(t, "late", r.post(t, late).status, http.StatusAccepted)
-	contains(t, "log", r.log.String(), "its deadline passed before its turn came")
+	contains(t, "log", r.log.String(), "its deadline passed while it waited for its turn")
 
 	close(free)
 	equal(t, "first", <-first, http.StatusOK)
@@ -80,7 +80,7 @@ func TestSoManyWaitForTheirTurn(t *testing.T) {
 	for range refused { // nothing else is answered before
 		a := <-statuses
 		equal(t, "status", a.status, http.StatusServiceUnavailable)
-		equal(t, "text", a.text, "node 'model': busy: 1025 calls wait or run, which is the most")
+		equal(t, "text", a.text, "node 'model': busy: 1025 calls are waiting or running, the most the node accepts")
 	}
 	close(free)
 	for range 1 + waiting {
@@ -92,7 +92,7 @@ func TestWrongWorkers(t *testing.T) {
 	err := runner.Run(t.Context(), runner.Options{InTurn: true, Listener: listen(t), Getenv: func(name string) string {
 		return map[string]string{"KRT_WORKERS": "257"}[name]
 	}}, nil, echo)
-	equal(t, "error", fmt.Sprint(err), `cannot start the node: KRT_WORKERS: "257" is no whole number from 1 to 256`)
+	equal(t, "error", fmt.Sprint(err), `cannot start the node: KRT_WORKERS: "257" is not a whole number from 1 to 256`)
 }
 
 // startInTurn is start of a node whose calls run in turn.

@@ -2,8 +2,8 @@ package runner
 
 import "sync"
 
-// values is what the node's code keeps between calls. Init and all calls share
-// it, whatever goroutine they run in.
+// values holds what the node's code stores between calls. Init and all calls share it,
+// in any goroutine.
 type values struct {
 	mu sync.RWMutex
 	m  map[string]any

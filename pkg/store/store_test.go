@@ -256,10 +256,10 @@ func TestBadRequests(t *testing.T) {
 		"deep data":              {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
 		"long collection":        {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
 		"query of another type":  {"/v1/collections/c/find", `{"query":1}`, 400, "the body is not as it should be"},
-		"unknown operator":       {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400, `query: field \"a\": operator \"$regex\" is not known`},
-		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `operator \"$or\" is not known`},
-		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `operator \"b\" is not known`},
-		"operator within":        {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `operator \"$gt\" is not known`},
+		"unknown operator":       {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400, `query: field \"a\": unknown operator \"$regex\"`},
+		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `unknown operator \"$or\"`},
+		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `unknown operator \"b\"`},
+		"operator within":        {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `unknown operator \"$gt\"`},
 		"order of lists":         {"/v1/collections/c/find", `{"query":{"a":{"$gt":[1]}}}`, 400, "$gt wants a number, a string or a boolean"},
 		"order of null":          {"/v1/collections/c/find", `{"query":{"a":{"$lte":null}}}`, 400, "$lte wants a number, a string or a boolean"},
 		"$in without list":       {"/v1/collections/c/find", `{"query":{"a":{"$in":1}}}`, 400, "$in wants a list"},
@@ -291,7 +291,7 @@ func TestClientSaysWhatIsWrong(t *testing.T) {
 	}
 	client, err := store.New("unix://" + filepath.Join(t.TempDir(), "none.sock"))
 	require.NoError(t, err)
-	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}), "cannot save the prediction: the store does not answer: ")
+	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}), "cannot save the prediction: the store does not respond: ")
 	require.ErrorContains(t, client.SaveMeasurement(t.Context(), from(), store.Measurement{Name: "m", Fields: map[string]any{"f": func() {}}}),
 		`cannot save the measurement "m": json: unsupported type`)
 }

@@ -54,7 +54,7 @@ func TestTimeouts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = method.Call(t.Context(), `{"arg": "0"}`)
 	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-	require.Equal(t, "error in 'b': no answer within 250ms, the node's timeout", status.Convert(err).Message())
+	require.Equal(t, "error in 'b': no response within 250ms, the node's timeout", status.Convert(err).Message())
 	_, err = method.Call(t.Context(), `{"arg": "60"}`)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

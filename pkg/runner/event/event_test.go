@@ -101,14 +101,14 @@ func TestHeaderValuesStandAlone(t *testing.T) {
 func TestReadHeaderRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ header, value, want string }{
 		"no event":     {"Ce-Specversion", "", ErrNoEvent.Error()},
-		"old event":    {"Ce-Specversion", "0.3", `ce-specversion: "0.3" is not spoken here`},
+		"old event":    {"Ce-Specversion", "0.3", `ce-specversion: "0.3" is not supported`},
 		"no id":        {"Ce-Id", "", "ce-id: missing"},
 		"no source":    {"Ce-Source", "", "ce-source: missing"},
 		"no type":      {"Ce-Type", "", "ce-type: missing"},
 		"long":         {"Ce-Krtreply", strings.Repeat("x", 2049), "ce-krtreply: longer than 2048 bytes"},
 		"bad encoding": {"Ce-Krtworkflow", "100%", `ce-krtworkflow: invalid URL escape "%"`},
-		"year 10000":   {"Ce-Krtdeadline", "9999-12-31T23:59:59-23:59", "is no RFC 3339 instant"},
-		"bad deadline": {"Ce-Krtdeadline", strings.Repeat("soon", 30), "…\" is no RFC 3339 instant"},
+		"year 10000":   {"Ce-Krtdeadline", "9999-12-31T23:59:59-23:59", "is not a time of RFC 3339"},
+		"bad deadline": {"Ce-Krtdeadline", strings.Repeat("soon", 30), "…\" is not a time of RFC 3339"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := http.Header{}

@@ -98,7 +98,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		return nil, ErrNoEvent
 	}
 	if version != specVersion {
-		return nil, fmt.Errorf("ce-specversion: %q is not spoken here, only %q", clip.Text(version, maxQuoted), specVersion)
+		return nil, fmt.Errorf("ce-specversion: %q is not supported, only %q is", clip.Text(version, maxQuoted), specVersion)
 	}
 	e := &Event{
 		Replied: get(h, headerReplied) == "1",
@@ -136,7 +136,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		instant, err := time.Parse(time.RFC3339Nano, deadline)
 		// An offset can lead out of the years that RFC 3339 can say.
 		if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
-			return nil, fmt.Errorf("ce-krtdeadline: %q is no RFC 3339 instant", clip.Text(deadline, maxQuoted))
+			return nil, fmt.Errorf("ce-krtdeadline: %q is not a time of RFC 3339", clip.Text(deadline, maxQuoted))
 		}
 		e.Deadline = instant
 	}

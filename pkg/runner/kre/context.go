@@ -24,7 +24,7 @@ func newContext(c *runner.HandlerContext) *HandlerContext {
 }
 
 // EarlyReply answers the caller with response at once; the handler and the workflow
-// go on. It fails when the request has been answered before, here or in an earlier
+// go on. It fails when the request already has a response, here or in an earlier
 // node.
 func (c *HandlerContext) EarlyReply(response proto.Message) error {
 	err := c.HandlerContext.EarlyReply(response)

@@ -33,18 +33,18 @@ func (h jsonHandler) current(ctx *runner.HandlerContext, data *anypb.Any) (proto
 	case errors.Is(err, dict.ErrTooLarge):
 		return nil, runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
 	case err != nil:
-		return nil, fmt.Errorf("the handler takes JSON: %w", err)
+		return nil, fmt.Errorf("cannot read the message as JSON for the handler: %w", err)
 	}
 	result, err := h.handle(newContext(ctx), text)
 	if err != nil {
 		return nil, err
 	}
 	if text, err = json.Marshal(result); err != nil {
-		return nil, fmt.Errorf("what the handler returned cannot be made JSON: %w", err)
+		return nil, fmt.Errorf("cannot write the handler's result as JSON: %w", err)
 	}
 	name, encoded, err := dict.Encode(text)
 	if err != nil {
-		return nil, fmt.Errorf("what the handler returned cannot be sent: %w", err)
+		return nil, fmt.Errorf("cannot send the handler's result: %w", err)
 	}
 	// The encoded fields as they are: those of a Go map would lose their order.
 	var out proto.Message = &structpb.Struct{}

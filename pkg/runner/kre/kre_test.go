@@ -201,12 +201,12 @@ func TestHandlersOfJSON(t *testing.T) {
 	equal(t, list.AsInterface(), []any{1.0, 2.0})
 	for in, want := range map[string]string{
 		"fail":    "error in 'node': no model",
-		"no JSON": "error in 'node': what the handler returned cannot be made JSON: json: unsupported value: NaN",
+		"no JSON": "error in 'node': cannot write the handler's result as JSON: json: unsupported value: NaN",
 	} {
 		equal(t, r.Call(wrapperspb.String(in)).Failure().Text, want)
 	}
 	r = runnertest.New(t, nil, current(handle))
-	equal(t, r.Call(wrapperspb.String("x")).Failure().Text, "error in 'node': the handler takes JSON: "+
+	equal(t, r.Call(wrapperspb.String("x")).Failure().Text, "error in 'node': cannot read the message as JSON for the handler: "+
 		"the message google.protobuf.StringValue is not in the version's protos: it cannot be made a dict")
 }
 

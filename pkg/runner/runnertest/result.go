@@ -27,7 +27,7 @@ func (r *Result) take(e *event.Event) {
 	}
 	s, err := e.Status()
 	if err != nil {
-		r.t.Errorf("the node posted an error that is no google.rpc.Status: %v", err)
+		r.t.Errorf("the node posted an error that is not a google.rpc.Status: %v", err)
 		return
 	}
 	r.failure = &event.Failure{Code: code.Code(s.GetCode()), Text: s.GetMessage()}
@@ -50,7 +50,7 @@ func (r *Result) Message(m proto.Message) {
 	case r.failure != nil:
 		r.t.Fatalf("the handler failed: %s", r.failure.Text)
 	case r.Exited():
-		r.t.Fatal("the handler made an early exit: its message is read by EarlyExit")
+		r.t.Fatal("the handler exited early: read its message with EarlyExit")
 	case r.message == nil:
 		r.t.Fatal("the handler returned no message in time")
 	}
@@ -62,7 +62,7 @@ func (r *Result) Message(m proto.Message) {
 func (r *Result) EarlyReply(m proto.Message) {
 	r.t.Helper()
 	if len(r.replies) == 0 || r.Exited() && len(r.replies) == 1 {
-		r.t.Fatal("the handler made no early reply")
+		r.t.Fatal("the handler sent no early reply")
 	}
 	r.read(r.replies[0], m)
 }
@@ -76,7 +76,7 @@ func (r *Result) Replied() bool { return len(r.replies) > 0 }
 func (r *Result) EarlyExit(m proto.Message) {
 	r.t.Helper()
 	if !r.Exited() {
-		r.t.Fatal("the handler made no early exit")
+		r.t.Fatal("the handler did not exit early")
 	}
 	r.read(r.replies[len(r.replies)-1], m)
 }

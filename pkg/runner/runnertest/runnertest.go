@@ -161,7 +161,7 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 	}
 	out := &Result{t: r.t}
 	if err := r.post(ctx, in, out); err != nil && ctx.Err() == nil {
-		r.t.Fatalf("the node does not answer as it should: %v", err)
+		r.t.Fatalf("the node did not respond as expected: %v", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -110,19 +110,19 @@ func (c *Client) post(ctx context.Context, from Origin, path string, body, res a
 	req.Header.Set(HeaderWorkflow, from.Workflow)
 	answer, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("the store does not answer: %w", err)
+		return fmt.Errorf("the store does not respond: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	data, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes))
 	if err != nil {
-		return fmt.Errorf("cannot read the store's answer: %w", err)
+		return fmt.Errorf("cannot read the store's response: %w", err)
 	}
 	if answer.StatusCode >= http.StatusMultipleChoices {
 		var f Failure
 		if json.Unmarshal(data, &f) == nil && f.Error != "" {
 			return errors.New(f.Error)
 		}
-		return fmt.Errorf("the store answers status %d", answer.StatusCode)
+		return fmt.Errorf("the store responded with status %d", answer.StatusCode)
 	}
 	if res == nil {
 		return nil

@@ -21,7 +21,7 @@ func TestClient(t *testing.T) {
 		"found":                  {200, `{"documents":[1,2]}`, "", []int{1, 2}},
 		"none":                   {200, `{"documents":[]}`, "", []int{}},
 		"error":                  {400, `{"error":"bad query"}`, `cannot find in the collection "a/b": bad query`, nil},
-		"error that is no JSON":  {502, `<html>`, "the store answers status 502", nil},
+		"error that is no JSON":  {502, `<html>`, "the store responded with status 502", nil},
 		"answer that is no JSON": {200, `<html>`, "invalid character", nil},
 		"documents of all types": {200, `{"documents":["x"]}`, "cannot unmarshal string", nil},
 		"no documents":           {200, `{}`, "unexpected end of JSON input", nil},

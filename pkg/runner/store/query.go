@@ -157,7 +157,7 @@ func hasOperator(m map[string]any) bool {
 }
 
 func unknownOperator(name string) error {
-	return fmt.Errorf("operator %q is not known: there are $gt, $gte, $lt, $lte, $in, $ne, for one field each", name)
+	return fmt.Errorf("unknown operator %q: a field has one or more of $gt, $gte, $lt, $lte, $in, $ne", name)
 }
 
 func parsePath(field string) ([]string, error) {

@@ -138,7 +138,7 @@ def _check_key(key):
 
 
 def _unknown(operator):
-    return ValueError("operator %s is not known: there are $gt, $gte, $lt, $lte, $in, $ne, for one field each" % _quoted(operator))
+    return ValueError("unknown operator %s: a field has one or more of $gt, $gte, $lt, $lte, $in, $ne" % _quoted(operator))
 
 
 def _quoted(text):
