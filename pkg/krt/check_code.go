@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt/usercode"
@@ -29,6 +30,9 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 		if b.kinds[n.Name] == KindGoSource {
 			r.checkReplace(root, b.Manifest.Nodes[i])
 		}
+	}
+	if slices.ContainsFunc(b.Manifest.Nodes, func(n Node) bool { return b.kinds[n.Name] == KindGoSource || b.kinds[n.Name] == KindKo }) {
+		r.checkAssembly(root)
 	}
 }
 

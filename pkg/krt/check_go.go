@@ -116,3 +116,11 @@ func (r *reader) checkReplace(root *os.Root, n Node) {
 		r.add(Problem{File: o.File, Line: o.Line, Column: o.Column, Warning: true, Text: o.Text()}, "")
 	}
 }
+
+// checkAssembly refuses assembly that includes files from elsewhere, for any package of the bundle that a Go
+// node may import: what the assembler does not understand of them, it prints.
+func (r *reader) checkAssembly(root *os.Root) {
+	for _, one := range usercode.Includes(root.FS()) {
+		r.add(Problem{File: one.File, Line: one.Line, Column: one.Column, Text: one.Text}, "")
+	}
+}

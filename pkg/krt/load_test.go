@@ -223,6 +223,8 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"streaming rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Watch", 1)
 		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "main.Entrypoint.Watch" is server-streaming`}},
+		{"assembly that includes a file from outside", func(f map[string]string) { f["src/second/a.s"] = "#include \"/etc/passwd\"\n" },
+			[]string{`src/second/a.s:1:10: includes "/etc/passwd", which is outside the folder of its package; put the file there`}},
 		{"entrypoint image", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "proto: public_input.proto", "proto: public_input.proto\n  image: konstellation/kre-entrypoint:1.6.0", 1)
 		}, []string{`krt.yml:6:10: note: entrypoint.image is not used: the platform's own entrypoint runs`}},

@@ -45,13 +45,15 @@ func needless() []string {
 	}
 }
 
-// secrets are left out likewise.
+// secrets are left out likewise, in any letter case. They are in lower case here.
 func secrets() []string {
 	return []string{
 		".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", ".envrc",
-		".ssh/", ".aws/", ".azure/", ".gcloud/", ".kube/", ".docker/", ".gnupg/",
+		".ssh/", ".aws/", ".azure/", ".gcloud/", "**/.config/gcloud/", ".kube/", ".docker/", ".gnupg/", ".oci/", ".kaggle/", ".huggingface/",
 		"id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "*.ppk", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx",
-		".netrc", "_netrc", ".git-credentials", ".pgpass", ".pypirc", ".htpasswd",
+		"*.keytab", "krb5cc_*", ".netrc", "_netrc", ".git-credentials", ".pgpass", ".my.cnf", ".pypirc", ".htpasswd", ".s3cfg", ".boto",
+		"kubeconfig", "*.kubeconfig", ".dockercfg", ".dockerconfigjson", "kaggle.json", "application_default_credentials.json",
+		"**/huggingface/token", "**/huggingface/stored_tokens", ".vault-token", ".databrickscfg",
 	}
 }
 
@@ -65,6 +67,8 @@ type rule struct {
 	reason Reason
 	// ifKey: it holds for files with a private key only.
 	ifKey bool
+	// anyCase: its pattern is in lower case and matches in any: what a secret is called differs by system.
+	anyCase bool
 	// takesBack: a line of .krtignore that names what it takes in, without a wildcard. No other
 	// undoes a built-in rule: "!src/**" does not mean the keys below src.
 	takesBack bool
@@ -90,8 +94,8 @@ func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
 		rule
 	}{
 		{&g.builtIn, needless(), rule{reason: Needless, from: builtIn}},
-		{&g.builtIn, secrets(), rule{reason: Secret, from: builtIn}},
-		{&g.builtIn, keyFiles(), rule{reason: Secret, from: builtIn, ifKey: true}},
+		{&g.builtIn, secrets(), rule{reason: Secret, anyCase: true, from: builtIn}},
+		{&g.builtIn, keyFiles(), rule{reason: Secret, anyCase: true, from: builtIn, ifKey: true}},
 		{&g.rules, o.Ignore, rule{reason: Needless, from: "an option"}},
 	} {
 		for _, line := range list.lines {

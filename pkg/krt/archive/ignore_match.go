@@ -92,10 +92,13 @@ func (g *ignorer) last(ctx context.Context, rules []rule, about asked, some func
 // decides says that rule r is about a name.
 func (g *ignorer) decides(ctx context.Context, r *rule, about asked) (bool, error) {
 	name, text := strings.TrimPrefix(about.name, r.base), about.text
+	if r.anyCase {
+		name = strings.ToLower(name)
+	}
 	if r.folders && !about.folder || !r.may(name) {
 		return false, nil
 	}
-	if r.base != "" {
+	if r.base != "" || r.anyCase {
 		text = bytesAsText(name)
 	}
 	if g.work += int64(len(r.text)+1) * int64(len(text)); g.work > maxWork {

@@ -21,10 +21,18 @@ const (
 
 var (
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)
-	// accessKey are keys that say by their form whose they are: AWS, GitHub, GitLab, Slack, Google.
-	accessKey = regexp.MustCompile(`\b(AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,}|glpat-[A-Za-z0-9_-]{20}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35})`)
+	// accessKey are keys that show by their form whose they are: AWS, GitHub, GitLab, Slack, Google, Hugging Face, OpenAI and
+	// others that begin alike, npm, PyPI, Docker Hub, Stripe, HashiCorp Vault, Databricks.
+	accessKey = regexp.MustCompile(`\b(A[KS]IA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,}|glpat-[A-Za-z0-9_-]{20}|` +
+		`xox[abprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|` +
+		`sk-[A-Za-z0-9]{32,}|sk-(proj|svcacct|admin|ant|or|lf)-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{80,}|` +
+		`dckr_pat_[A-Za-z0-9_-]{20,}|[rs]k_live_[A-Za-z0-9]{20,}|hvs\.[A-Za-z0-9_-]{24,}|dapi[0-9a-f]{32})`)
+	// credentials are what clients keep to log in with, by whatever name: kubectl, Docker, gcloud, Kaggle.
+	credentials = regexp.MustCompile(`(?m)^\s*(client-key-data:\s*\S|token:\s*["']?eyJ[A-Za-z0-9_-]{10,}\.)|"client-key-data"\s*:\s*"|"auths"\s*:\s*\{\s*"[^"]*"\s*:\s*\{\s*"auth"\s*:\s*"[^"]|` +
+		`"refresh_token"\s*:\s*"[^"]{20}|"username"\s*:\s*"[^"]*"\s*,\s*"key"\s*:\s*"[0-9a-f]{32}"`)
 	// secretName are names of files that hold nothing else.
-	secretName = regexp.MustCompile(`(?i)^(\.?(secrets?|credentials?|passwords?|passwd)(\.(json|ya?ml|toml|ini|cfg|conf|txt|properties))?|.+\.env|kubeconfig|.*\.tfstate|\.npmrc|\.dockercfg)$`)
+	secretName = regexp.MustCompile(`(?i)^(\.?(secrets?|credentials?|passwords?|passwd)(\.(json|ya?ml|toml|ini|cfg|conf|txt|properties))?|.+\.env|` +
+		`.*\.tfstate|\.npmrc)$`)
 )
 
 // looksSecret says why file looks as if it should not leave this machine; "" if it does not.
@@ -43,6 +51,8 @@ func looksSecret(root *os.Root, file File) string {
 		return "a private key in it"
 	case accessKey.Match(text):
 		return "an access key in it"
+	case credentials.Match(text):
+		return "credentials in it"
 	}
 	return ""
 }
