@@ -1,7 +1,6 @@
 package entrypoint
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -57,21 +56,6 @@ func overloaded(t *table, r *route, limit int) *spb.Status {
 	}
 	if r != nil {
 		f.Workflow = r.Name
-	}
-	return f.Status()
-}
-
-// refusal is the status of a message that could not be received because of err;
-// nil if err is neither errBudget nor errSlow.
-func refusal(err error) *spb.Status {
-	f := event.Failure{Text: err.Error()}
-	switch {
-	case errors.Is(err, errBudget):
-		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
-	case errors.Is(err, errSlow):
-		f.Code, f.Reason = code.Code_DEADLINE_EXCEEDED, event.ReasonDeadline
-	default:
-		return nil
 	}
 	return f.Status()
 }

@@ -3,13 +3,14 @@ package entrypoint
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -23,7 +24,7 @@ const (
 
 // read turns the event that answers a request into the caller's answer. It
 // takes over p's data.
-func (r *request) read(p *Parcel) answer {
+func (r *request) read(p *delivery.Parcel) answer {
 	if p.Event.Type == event.TypeError {
 		defer p.Data.Free()
 		return answer{failure: r.readFailure(p)}
@@ -39,27 +40,25 @@ func (r *request) read(p *Parcel) answer {
 	if came == "" {
 		came = "data of no declared type (dataschema is missing)"
 	}
-	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip(came, 200)))
+	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip.Text(came, 200)))
 }
 
 // readDict makes the rpc's output of the dict that a node of runner 1.22 or older
 // returns: here, for it knows the rpc, in both deliveries and of all languages.
-func (r *request) readDict(p *Parcel) answer {
+func (r *request) readDict(p *delivery.Parcel) answer {
 	data, err := dict.Message(r.route.output, p.Event.Message, p.Data.ReadOnlyData())
 	if err != nil {
 		return r.wrongOutput(p, fmt.Sprintf("what it returned is not the answer of rpc %s: %v", r.route.path[1:], err))
 	}
-	buffers := r.entry.buffers
-	if !buffers.budget.room(int64(len(data))) {
-		return answer{failure: refusal(errBudget)}
+	counted, err := r.entry.buffers.CopyResponse(data)
+	if err != nil {
+		return answer{failure: memory.Refusal(err)}
 	}
-	counted := buffers.Get(len(data))
-	copy(*counted, data)
-	return answer{data: mem.NewBuffer(counted, buffers)}
+	return answer{data: counted}
 }
 
 // wrongOutput is the failure of a node whose answer is not the rpc's output.
-func (r *request) wrongOutput(p *Parcel, text string) answer {
+func (r *request) wrongOutput(p *delivery.Parcel, text string) answer {
 	node := nodeOf(p.Event.Source)
 	return answer{failure: event.Failure{
 		Code:     code.Code_INTERNAL,
@@ -73,7 +72,7 @@ func (r *request) wrongOutput(p *Parcel, text string) answer {
 
 // readFailure reads the status of an error event and keeps it within bounds:
 // it is a node's text.
-func (r *request) readFailure(p *Parcel) *spb.Status {
+func (r *request) readFailure(p *delivery.Parcel) *spb.Status {
 	s := &spb.Status{}
 	if err := proto.Unmarshal(p.Data.ReadOnlyData(), s); err != nil {
 		s = event.Failure{
@@ -85,7 +84,7 @@ func (r *request) readFailure(p *Parcel) *spb.Status {
 	if _, known := code.Code_name[s.GetCode()]; !known || s.GetCode() == int32(code.Code_OK) {
 		s.Code = int32(code.Code_INTERNAL)
 	}
-	s.Message = clip(s.GetMessage(), maxErrorText)
+	s.Message = clip.Text(s.GetMessage(), maxErrorText)
 	for i, size := 0, 0; i < len(s.GetDetails()); i++ {
 		if size += proto.Size(s.Details[i]); size > maxErrorDetails {
 			s.Details = s.Details[:i]
@@ -96,18 +95,7 @@ func (r *request) readFailure(p *Parcel) *spb.Status {
 
 // nodeOf is the last part of an event's source: who made it.
 func nodeOf(source string) string {
-	return clip(source[strings.LastIndexByte(source, '/')+1:], 64)
-}
-
-// clip shortens untrusted text to at most n bytes without splitting a rune.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
+	return clip.Text(source[strings.LastIndexByte(source, '/')+1:], 64)
 }
 
 func eventSource(v Version) string { return event.Source(v.Namespace, v.Name, "entrypoint") }

@@ -12,6 +12,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -28,12 +29,11 @@ type inbound struct {
 // behind an early reply. The last one to finish gives the ticket back.
 type request struct {
 	ticket
+	delivery.Request
 	id       requestID
-	first    Parcel
 	answer   chan answer // one slot, for the first answer
 	answered atomic.Bool
 	async    bool // the caller has not waited for the answer from the first
-	progress Progress
 	parties  atomic.Int32
 	deadline time.Time    // the caller's
 	ended    atomic.Int64 // how long the delivery took that brought no answer itself; 0 while it runs
@@ -63,8 +63,8 @@ func (k ticket) start(in inbound, deadline time.Time, async bool) *request {
 	id, token := e.sealer.seal(deadline)
 	r := &request{ticket: k, id: id, answer: make(chan answer, 1), deadline: deadline, async: async}
 	r.parties.Store(2)
-	r.progress.begin(deadline, async)
-	r.first = Parcel{Data: in.data, Event: &event.Event{
+	r.Begin(deadline, async)
+	r.First = delivery.Parcel{Data: in.data, Event: &event.Event{
 		ID:            id.String(),
 		Source:        k.table.source,
 		Type:          event.TypeMessage,
@@ -104,7 +104,7 @@ func (k ticket) call(ctx context.Context, in inbound) (mem.Buffer, *spb.Status) 
 func (k ticket) accept(ctx context.Context, in inbound) (id string, failure *spb.Status) {
 	r := k.start(in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	sent := make(chan struct{})
-	r.first.sent = sync.OnceFunc(func() { close(sent) })
+	r.First.Sent = sync.OnceFunc(func() { close(sent) })
 	go r.deliver()
 	caller, left := context.WithCancel(context.Background())
 	failed := make(chan *spb.Status, 1)
@@ -132,11 +132,11 @@ func (k ticket) accept(ctx context.Context, in inbound) (id string, failure *spb
 // deliver runs the delivery to its end, which may come after the answer.
 func (r *request) deliver() {
 	defer r.leave()
-	last, err := r.route.delivery.Deliver(r.work, &r.first, &r.progress)
+	last, err := r.route.delivery.Deliver(r.work, &r.Request)
 	switch {
 	case err != nil:
 		failure := r.failure(err)
-		if !r.offer(answer{failure: failure}) && r.progress.replied() && !r.async {
+		if !r.offer(answer{failure: failure}) && r.Detached() && !r.async {
 			r.warn("the work behind an answer failed", "error", failure.GetMessage())
 		}
 	case last != nil:
@@ -167,10 +167,10 @@ func (r *request) offer(a answer) bool {
 func (r *request) reply(a answer) bool {
 	if !r.async && !r.answered.Load() && r.timer.Stop() {
 		background := r.table.version.BackgroundTimeout
-		r.progress.goOn(time.Now().Add(background))
+		r.Detach(time.Now().Add(background))
 		r.timer.Reset(background)
 	}
-	r.progress.came()
+	r.Replied()
 	return r.offer(a)
 }
 
@@ -215,7 +215,7 @@ func (r *request) leave() {
 // the producer whose event it was.
 func (r *request) warn(text string, attrs ...any) {
 	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
-	if causation := r.first.Event.CausationID; causation != "" {
+	if causation := r.First.Event.CausationID; causation != "" {
 		known = append(known, "causation", causation)
 	}
 	r.entry.log.Warn(text, append(known, attrs...)...)
@@ -236,11 +236,11 @@ func (r *request) late() *spb.Status {
 	case r.entry.base.Err() != nil:
 		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
 		f.Text = fmt.Sprintf("workflow %q gave no answer before the version stopped", r.route.Name)
-	case r.progress.replied() && ended == 0:
+	case r.Detached() && ended == 0:
 		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
 	}
 	by := "its Sequence"
-	if i := r.progress.at(); i >= 0 && i < len(r.route.Steps) {
+	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
 		f.Node = r.route.Steps[i].Node
 		by = fmt.Sprintf("node %q", f.Node)
 	}
@@ -249,7 +249,7 @@ func (r *request) late() *spb.Status {
 		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
 		r.warn("no reply came", "node", f.Node, "taken", ended)
 	case f.Node != "":
-		f.Text += ": " + by + " " + r.progress.doing()
+		f.Text += ": " + by + " " + r.Doing()
 	}
 	return f.Status()
 }

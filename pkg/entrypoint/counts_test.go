@@ -3,7 +3,6 @@ package entrypoint
 import (
 	"bytes"
 	"compress/gzip"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,9 +11,13 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
+
+const testBudget = 64 << 20
 
 // What is counted of a compressed message is what comes of it, however little
 // each read brings.
@@ -27,53 +30,37 @@ func TestAMessageDecompressedByteByByteIsCountedOnce(t *testing.T) {
 		require.NoError(t, w.Flush())
 	}
 	require.NoError(t, w.Close())
-	b := newBudget(testBudget, new(atomic.Int64), 16)
-	pool := newBufferPool(b)
-	r := &reading{abort: func(error) {}}
-	require.NoError(t, b.begin(r, 0))
+	b := memory.New(testBudget, new(atomic.Int64), 16)
+	pool := memory.NewPool(b)
+	r := upload{&memory.Upload{Abort: func(error) {}}}
+	require.NoError(t, b.Begin(r.Upload, 0))
 	data, err := r.decompress("gzip", mem.BufferSlice{mem.SliceBuffer(packed.Bytes())}, 4<<20, pool)
 	require.NoError(t, err)
 	require.Equal(t, 16<<10, data.Len())
-	require.Less(t, r.bytes.Load(), int64(16<<10+2*windowBytes))
 	data.Free()
-	r.end()
-	require.Zero(t, b.used())
-}
-
-// A connection's count is for what gRPC says when it is sent: it says nothing of
-// small buffers.
-func TestSmallAnswersAreNotCountedAsUnsent(t *testing.T) {
-	b := newBudget(testBudget, new(atomic.Int64), 16)
-	server, client := net.Pipe()
-	defer client.Close()
-	c := &connection{Conn: server, listener: &listener{conns: b.conns}}
-	b.conns.add(c)
-	for range 1000 {
-		c.sending(mem.SliceBuffer(strings.Repeat("x", 100))).Free()
-	}
-	require.Zero(t, c.unsent.Load())
-	require.NoError(t, c.Close())
-	require.Zero(t, b.used())
+	require.Less(t, b.Used(), int64(16<<10+2*memory.WindowBytes))
+	r.End()
+	require.Zero(t, b.Used())
 }
 
 // The answer that a dict becomes is counted until it is sent, as any other.
 func TestTheAnswerOfADictIsCounted(t *testing.T) {
-	b := newBudget(testBudget, new(atomic.Int64), 16)
-	e := &Entrypoint{budget: b, buffers: newBufferPool(b)}
+	b := memory.New(testBudget, new(atomic.Int64), 16)
+	e := &Entrypoint{budget: b, buffers: memory.NewPool(b)}
 	output := (&grpc_health_v1.HealthCheckRequest{}).ProtoReflect().Descriptor()
 	r := &request{ticket: ticket{entry: e, route: &route{output: output}}}
 	for _, n := range []int{0, 1, 1 << 20} {
 		message, data, err := dict.Encode([]byte(`{"service":"` + strings.Repeat("x", n) + `"}`))
 		require.NoError(t, err)
-		a := r.readDict(&Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
+		a := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
 		require.Nil(t, a.failure)
-		require.GreaterOrEqual(t, b.used(), int64(max(n, 1<<leastBufferBits)))
+		require.GreaterOrEqual(t, b.Used(), int64(max(n, 2<<10)))
 		a.data.Free()
-		require.Zero(t, b.used())
+		require.Zero(t, b.Used())
 	}
-	b.held.Add(b.limit)
+	e.buffers.Get(testBudget)
 	message, data, err := dict.Encode([]byte(`{"service":"x"}`))
 	require.NoError(t, err)
-	a := r.readDict(&Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
-	require.Equal(t, refusal(errBudget).GetMessage(), a.failure.GetMessage())
+	a := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
+	require.Equal(t, memory.Refusal(memory.ErrFull).GetMessage(), a.failure.GetMessage())
 }

@@ -11,10 +11,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +20,9 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -57,15 +58,10 @@ type Workflow struct {
 }
 
 // Step is a node's place in a workflow.
-type Step struct {
-	// Node is the node's name.
-	Node string
-	// URL is where its runner takes events. Only direct delivery uses it.
-	URL string
-	// Shortcut, if not empty, leads straight to the node's only pod, past what
-	// Knative puts in front of it. URL is used while it takes no connection.
-	Shortcut string
-}
+type Step = delivery.Step
+
+// Retry says how often and how fast a failed exchange is tried again.
+type Retry = delivery.Retry
 
 // Options tune an entrypoint. The zero value of each field means its default.
 type Options struct {
@@ -123,20 +119,17 @@ type Entrypoint struct {
 	pending *pending
 	sealer  *sealer
 	metrics *metrics
-	client  *client
-	// straight is the client for shortcuts.
-	straight  *client
-	budget    *budget
-	buffers   *bufferPool
-	chunks    *bufferPool // for bodies that are counted as they are read
-	decodings *decodings
-	decoders  chan struct{} // a slot for each body that may be decoded at once
-	origins   *origins
-	// pageTemplate is what GET / shows.
-	pageTemplate *template.Template
-	health       *health.Server
-	inFlight     atomic.Int64
-	ready        atomic.Bool
+	sender  *delivery.Sender
+	budget  *memory.Budget
+	buffers *memory.Pool
+	// decoding and decodings bound what the bodies of the web port take.
+	decoding  *web.Decoding
+	decodings *web.Decodings
+	origins   *web.Origins
+	page      *web.Page
+	health    *health.Server
+	inFlight  atomic.Int64
+	ready     atomic.Bool
 	// swap guards the change of tables; served are those that may have requests
 	// left; closed says that the last one has been let go.
 	swap   sync.Mutex
@@ -157,28 +150,27 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := parsePage()
-	if err != nil {
-		return nil, err
-	}
 	e := &Entrypoint{
-		options:      o,
-		log:          slog.New(loglimit.New(o.Logger.Handler())),
-		pending:      newPending(),
-		metrics:      newMetrics(),
-		client:       newClient(),
-		straight:     newStraightClient(),
-		decodings:    &decodings{limit: o.MaxBytes / 2},
-		decoders:     make(chan struct{}, runtime.GOMAXPROCS(0)),
-		pageTemplate: page,
-		health:       health.NewServer(),
+		options:   o,
+		log:       slog.New(loglimit.New(o.Logger.Handler())),
+		pending:   newPending(),
+		metrics:   newMetrics(),
+		decoding:  web.NewDecoding(o.MaxMessageBytes),
+		decodings: web.NewDecodings(o.MaxBytes / 2),
+		health:    health.NewServer(),
 	}
-	if e.origins, err = newOrigins(o.WebOrigins); err != nil {
+	if e.origins, err = web.NewOrigins(o.WebOrigins); err != nil {
 		return nil, err
 	}
-	e.budget = newBudget(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
-	e.buffers, e.chunks = newBufferPool(e.budget), newBufferPool(&budget{})
-	e.metrics.held(func() float64 { return float64(e.budget.used()) })
+	if e.page, err = web.NewPage(); err != nil {
+		return nil, err
+	}
+	e.budget = memory.New(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
+	e.buffers = memory.NewPool(e.budget)
+	e.sender = delivery.NewSender(e.buffers, delivery.Options{
+		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.retries.Inc, Logger: e.log,
+	})
+	e.metrics.held(func() float64 { return float64(e.budget.Used()) })
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.inFlight(func() float64 { return float64(e.inFlight.Load()) })
@@ -194,12 +186,12 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
 	setDefault(&o.MaxMessageBytes, 4<<20)
 	setDefault(&o.MaxInFlight, 10_000)
-	setDefault(&o.MaxBytes, DefaultBudget(o.MaxMessageBytes))
+	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
 	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second})
 	setDefault(&o.Logger, slog.Default())
-	if least := LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
+	if least := memory.LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
 		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d", o.MaxMessageBytes, o.MaxBytes, least)
 	}
 	if o.Key == nil {

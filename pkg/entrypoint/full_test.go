@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -22,7 +22,7 @@ func TestAFullEntrypointRefuses(t *testing.T) {
 	const most = 1 << 20
 	came, release := make(chan struct{}, 16), make(chan struct{})
 	o := quick()
-	o.MaxMessageBytes, o.MaxBytes = most, entrypoint.LeastBudget(most)
+	o.MaxMessageBytes, o.MaxBytes = most, memory.LeastBudget(most)
 	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
 		came <- struct{}{}
 		<-release

@@ -16,6 +16,9 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
@@ -31,8 +34,8 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.InTapHandle(checkHeader),
 		// A client may send so much of a message before it is read, whatever the
 		// line's bandwidth: what it may send more is counted first.
-		grpc.StaticStreamWindowSize(windowBytes),
-		grpc.StaticConnWindowSize(16*windowBytes),
+		grpc.StaticStreamWindowSize(memory.WindowBytes),
+		grpc.StaticConnWindowSize(16*memory.WindowBytes),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.ConnectionTimeout(readHeaderTimeout),
 		grpc.WaitForHandlers(true),
@@ -56,14 +59,14 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 // counted.
 func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 	if c := connectionOf(stream.Context()); c != nil {
-		c.begin()
-		defer c.end()
+		c.Begin()
+		defer c.End()
 	}
 	if n, long := stream.Context().Value(longHeader{}).(int64); long {
-		if !e.budget.take(n) {
-			return status.FromProto(refusal(errBudget)).Err()
+		if !e.budget.Reserve(n) {
+			return status.FromProto(memory.Refusal(memory.ErrFull)).Err()
 		}
-		defer e.budget.held.Add(-n)
+		defer e.budget.Release(n)
 	}
 	return e.handleCall(stream)
 }
@@ -117,7 +120,7 @@ func (t *table) unknownMethod(method string) string {
 		}
 		return fmt.Sprintf("no workflow of version %q is tied to rpc %s", t.version.Name, method[1:])
 	}
-	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip(method, 256), t.workflows())
+	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
 }
 
 func first(values []string) string {

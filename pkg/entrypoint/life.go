@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // Update makes v what is served from now on, atomically: a request goes through
@@ -73,15 +75,15 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
 	e.sealer = sealer
 
 	grpcServer := e.newGRPCServer()
-	web := e.newWebServer(guardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
+	webServer := e.newWebServer(web.GuardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
-	replies := e.budget.listen(l.Reply)
-	replies.yields = true
+	replies := e.budget.Listen(l.Reply)
+	replies.Yields = true
 	failed := make(chan error, 3)
-	go func() { failed <- grpcServer.Serve(e.budget.listen(l.GRPC)) }()
-	go func() { failed <- ignoreClosed(web.Serve(e.budget.listen(l.Web))) }()
+	go func() { failed <- grpcServer.Serve(e.budget.Listen(l.GRPC)) }()
+	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(l.Web))) }()
 	go func() { failed <- ignoreClosed(reply.Serve(replies)) }()
-	go e.budget.watch(e.base.Done())
+	go e.budget.Watch(e.base.Done())
 	e.setReady(true)
 
 	select {
@@ -90,7 +92,7 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
 		err = fmt.Errorf("cannot serve: %w", err)
 	}
 	e.setReady(false)
-	return errors.Join(err, e.stop(grpcServer, web, reply))
+	return errors.Join(err, e.stop(grpcServer, webServer, reply))
 }
 
 // lastWords is how long the failures may take that a forced stop answers with.
@@ -98,7 +100,7 @@ const lastWords = 2 * time.Second
 
 // stop ends the servers in the order that loses nothing: callers first, the
 // reply port last, for what is in flight still needs it.
-func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) error {
+func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server) error {
 	e.leave()
 	drained := make(chan struct{})
 	go func() {
@@ -107,7 +109,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) erro
 	}()
 	// callers waits until the callers have their answers.
 	callers := func(ctx context.Context) error {
-		err := web.Shutdown(ctx)
+		err := webServer.Shutdown(ctx)
 		select {
 		case <-drained:
 		case <-ctx.Done():
@@ -130,10 +132,9 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, web, reply *http.Server) erro
 		_ = callers(last)
 	}
 	grpcServer.Stop()
-	_ = web.Close()
+	_ = webServer.Close()
 	_ = reply.Close()
-	e.client.close()
-	e.straight.close()
+	e.sender.Close()
 	if errors.Is(errWeb, context.DeadlineExceeded) {
 		errWeb = nil // said by err
 	}

@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -10,13 +9,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
-)
 
-// A connection may have one stream of the entrypoint's own services, and
-// connStreams while there are fewer than ownStreams in all.
-const (
-	connStreams = 100 // a proxy has those of many clients on one
-	ownStreams  = 1024
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 // ownServices registers the entrypoint's own services, whose streams clients keep
@@ -24,7 +18,7 @@ const (
 // of the budget: who watches the health must not be in the way of callers.
 type ownServices struct {
 	*grpc.Server
-	open atomic.Int64
+	streams memory.Streams
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
@@ -38,26 +32,15 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 			if c == nil {
 				return status.Error(codes.Internal, "this server does not know the stream's connection")
 			}
-			defer s.end(c)
-			if !s.begin(c) {
+			defer s.streams.End(c)
+			if !s.streams.Begin(c) {
 				return status.Errorf(codes.ResourceExhausted, "the connection may have no more streams of the entrypoint's own services "+
-					"(health, reflection) at once: %d, or one if all connections together have %d; try again later", connStreams, ownStreams)
+					"(health, reflection) at once: %d, or one if all connections together have %d; try again later", memory.StreamsPerConnection, memory.MaxStreams)
 			}
 			return handle(srv, stream)
 		}
 	}
 	s.Server.RegisterService(&bounded, impl)
-}
-
-// begin counts a stream on c, and reports whether there may be one more.
-func (s *ownServices) begin(c *connection) bool {
-	on, all := c.ownStreams.Add(1), s.open.Add(1)
-	return on == 1 || on <= connStreams && all <= ownStreams
-}
-
-func (s *ownServices) end(c *connection) {
-	c.ownStreams.Add(-1)
-	s.open.Add(-1)
 }
 
 // longHeader is the context key of the size, an int64, of a call's header that is
@@ -67,21 +50,19 @@ type longHeader struct{}
 // checkHeader refuses a call whose header is too long, for itself: that of one
 // call must not end the others on its connection.
 func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
-	switch n := headerBytes(call.Header); {
+	switch n := memory.HeaderBytes(call.Header); {
 	case n > maxHeaderBytes:
 		return ctx, status.Errorf(codes.ResourceExhausted, "the metadata has %d bytes, the limit is %d", n, maxHeaderBytes)
-	case n > smallHeader:
+	case n > memory.SmallHeader:
 		return context.WithValue(ctx, longHeader{}, int64(n)), nil
 	}
 	return ctx, nil
 }
 
 // connectionOf is the connection of a gRPC call's ctx; nil if it is not known.
-func connectionOf(ctx context.Context) *connection {
+func connectionOf(ctx context.Context) *memory.Connection {
 	if p, ok := peer.FromContext(ctx); ok {
-		if at, ok := p.Addr.(peerAddress); ok {
-			return at.conn
-		}
+		return memory.ConnectionAt(p.Addr)
 	}
 	return nil
 }
@@ -90,7 +71,7 @@ func connectionOf(ctx context.Context) *connection {
 // ctx's call; nil if that is closed.
 func sending(ctx context.Context, data mem.Buffer) mem.Buffer {
 	if c := connectionOf(ctx); c != nil {
-		return c.sending(data)
+		return c.Sending(data)
 	}
 	return data
 }

@@ -12,18 +12,13 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-const (
-	// windowBytes is what a client may send of a message before it is read, and
-	// the least that is counted for one.
-	windowBytes = 64 << 10
-	// maxOwnBytes bounds a message to the services of the entrypoint itself.
-	maxOwnBytes = 64 << 10
-	// smallHeader is the size of a header that requestBytes covers.
-	smallHeader = 4 << 10
-)
+// maxOwnBytes bounds a message to the services of the entrypoint itself.
+const maxOwnBytes = 64 << 10
 
 // wire is what gRPC's server streams can do besides what grpc.ServerStream
 // shows: read a message's length before the message, and end the stream from
@@ -42,11 +37,11 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	if !ok {
 		return nil, status.Error(codes.Internal, "this server's streams cannot be read in parts")
 	}
-	in := &reading{abort: func(cause error) { _ = w.WriteStatus(status.FromProto(refusal(cause))) }}
-	if err := e.budget.begin(in, 0); err != nil {
-		return nil, status.FromProto(refusal(err)).Err()
+	in := upload{&memory.Upload{Abort: func(cause error) { _ = w.WriteStatus(status.FromProto(memory.Refusal(cause))) }}}
+	if err := e.budget.Begin(in.Upload, 0); err != nil {
+		return nil, status.FromProto(memory.Refusal(err)).Err()
 	}
-	defer in.end()
+	defer in.End()
 	var header [5]byte
 	if err := w.ReadMessageHeader(header[:]); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -69,8 +64,8 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, more came", r.path[1:])
 	case !errors.Is(err, io.EOF):
 		return nil, in.status(err)
-	case !in.arrived():
-		return nil, in.status(errBudget)
+	case !in.Arrived():
+		return nil, in.status(memory.ErrFull)
 	}
 	switch compressed {
 	case 0:
@@ -83,12 +78,15 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	return nil, status.Errorf(codes.InvalidArgument, "the message has the flag %d; 0 and 1 are known", compressed)
 }
 
+// upload is a message that is received over gRPC.
+type upload struct{ *memory.Upload }
+
 // read reads length bytes. How many are counted ahead grows with what has come,
 // so that who declares much and sends little holds little.
-func (r *reading) read(w wire, length int64) (all mem.BufferSlice, err error) {
-	for came, step := int64(0), int64(windowBytes); came < length || came == 0; step = 2 * came {
+func (u upload) read(w wire, length int64) (all mem.BufferSlice, err error) {
+	for came, step := int64(0), int64(memory.WindowBytes); came < length || came == 0; step = 2 * came {
 		n := min(step, length-came)
-		if err = r.grow(n); err == nil {
+		if err = u.Grow(n); err == nil {
 			var part mem.BufferSlice
 			part, err = w.Read(int(n))
 			all = append(all, part...)
@@ -105,9 +103,9 @@ func (r *reading) read(w wire, length int64) (all mem.BufferSlice, err error) {
 }
 
 // status is the status of a message that could not be read because of err.
-func (r *reading) status(err error) error {
-	err = r.failed(err)
-	if s := refusal(err); s != nil {
+func (u upload) status(err error) error {
+	err = u.Failed(err)
+	if s := memory.Refusal(err); s != nil {
 		return status.FromProto(s).Err()
 	}
 	if s, ok := status.FromError(err); ok {
@@ -122,45 +120,24 @@ func (r *reading) status(err error) error {
 	return status.Errorf(codes.InvalidArgument, "the message ended early: %v", err)
 }
 
-// countedReader counts what it reads for a message before it is read.
-type countedReader struct {
-	io.Reader
-	message       *reading
-	came, counted int64
-}
-
-// Read implements io.Reader.
-func (c *countedReader) Read(p []byte) (int, error) {
-	p = p[:min(len(p), windowBytes)]
-	if more := c.came + int64(len(p)) - c.counted; more > 0 { // a read may bring less than it could
-		if err := c.message.grow(more); err != nil {
-			return 0, err
-		}
-		c.counted += more
-	}
-	n, err := c.Reader.Read(p)
-	c.came += int64(n)
-	return n, err
-}
-
 // decompress returns what raw is when decompressed, counting it as it grows.
-func (r *reading) decompress(name string, raw mem.BufferSlice, limit int64, pool *bufferPool) (mem.Buffer, error) {
+func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *memory.Pool) (mem.Buffer, error) {
 	compressor := encoding.GetCompressor(name)
 	if compressor == nil { // a flag without a header grpc-encoding
-		return nil, status.Errorf(codes.InvalidArgument, "the message is marked as compressed, and the header grpc-encoding names %q", clip(name, 64))
+		return nil, status.Errorf(codes.InvalidArgument, "the message is marked as compressed, and the header grpc-encoding names %q", clip.Text(name, 64))
 	}
 	from, err := compressor.Decompress(raw.Reader())
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
 	}
-	data, err := readBuffer(&countedReader{Reader: from, message: r}, -1, limit, pool)
+	data, err := pool.Read(u.Reader(from), -1, limit)
 	switch {
 	case err == nil:
 		return data, nil
 	case errors.Is(err, event.ErrTooLarge):
 		return nil, status.Errorf(codes.ResourceExhausted, "the message is larger than %d bytes when decompressed", limit)
-	case errors.Is(err, errBudget):
-		return nil, r.status(err)
+	case errors.Is(err, memory.ErrFull):
+		return nil, u.status(err)
 	}
 	return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
 }

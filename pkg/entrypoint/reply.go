@@ -17,6 +17,10 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -49,7 +53,7 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 		}
 	})
 	// Dispatchers and nodes keep connections to this port as long as they like.
-	return e.newWebServer(guardHost(mux, at), 0)
+	return e.newWebServer(web.GuardHost(mux, at), 0)
 }
 
 // takeReply takes the event that answers a request: the last step's, an early
@@ -57,16 +61,16 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 // mend: on anything else a dispatcher would run the whole chain again.
 func (e *Entrypoint) takeReply(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.take(r, func(req *request, ev *event.Event) (answer, error) {
-		data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
+		data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 		if final(err) {
-			f := nodeFailure(nodeOf(ev.Source), err)
+			f := delivery.NodeFailure(nodeOf(ev.Source), err)
 			f.Workflow, f.Version = req.route.Name, req.table.version.Name
 			return answer{failure: f.Status()}, nil
 		}
 		if err != nil {
 			return answer{}, err
 		}
-		return req.read(&Parcel{Event: ev, Data: data}), nil
+		return req.read(&delivery.Parcel{Event: ev, Data: data}), nil
 	}))
 }
 
@@ -135,9 +139,9 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 		}
 	}
 	header.Set(headerForwarded, "1")
-	data, err := readBuffer(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes), e.buffers)
+	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 	if final(err) {
-		failed := ev.Fail(ev.Source, *nodeFailure(nodeOf(ev.Source), err))
+		failed := ev.Fail(ev.Source, *delivery.NodeFailure(nodeOf(ev.Source), err))
 		failed.WriteHeader(header)
 		data, err = mem.SliceBuffer(failed.Data), nil
 	}
@@ -146,7 +150,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	}
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: token.address, Path: r.URL.Path}
-	if _, err := e.newExchange().send(ctx, to, header, &Parcel{Data: data}); err != nil {
+	if err := e.sender.Forward(ctx, to, header, data); err != nil {
 		return e.drop(dropForward, fmt.Errorf("cannot pass it to the replica that holds the request: %w", err))
 	}
 	e.metrics.forwarded.Inc()
@@ -155,7 +159,9 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 
 // final reports whether err is that an answer cannot be taken, however often it
 // is sent.
-func final(err error) bool { return errors.Is(err, event.ErrTooLarge) || errors.Is(err, errBudget) }
+func final(err error) bool {
+	return errors.Is(err, event.ErrTooLarge) || errors.Is(err, memory.ErrFull)
+}
 
 // deadLetter is the failure that the attributes of a dead letter tell. They are
 // untrusted text: the data is base64 that may be cut anywhere, and the
@@ -175,7 +181,7 @@ func (r *request) deadLetter(h http.Header) *spb.Status {
 	text := deadLetterText(h.Get("Ce-Knativeerrordata"))
 	f.Text = who + " could not take the event"
 	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
-		f.Text = fmt.Sprintf("%s answered %s", who, clip(status, 16))
+		f.Text = fmt.Sprintf("%s answered %s", who, clip.Text(status, 16))
 	}
 	// A dispatcher that got no answer at all says 500 in the node's name.
 	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {
@@ -208,7 +214,7 @@ func (r *request) nodeAt(destination string) string {
 
 // deadLetterText is the text in knativeerrordata, on one line.
 func deadLetterText(data string) string {
-	data = strings.TrimRight(clip(data, 2048), "=…")
+	data = strings.TrimRight(clip.Text(data, 2048), "=…")
 	if len(data)%4 == 1 { // cut: six bits are no byte
 		data = data[:len(data)-1]
 	}
@@ -220,5 +226,5 @@ func deadLetterText(data string) string {
 	if !utf8.ValidString(text) {
 		return ""
 	}
-	return clip(text, 256)
+	return clip.Text(text, 256)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 // Limits of every HTTP server.
@@ -43,7 +45,7 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second,
 			// What is received and not read yet is not counted: so much of it each
 			// connection may hold.
-			MaxReceiveBufferPerStream: windowBytes, MaxReceiveBufferPerConnection: 4 * windowBytes,
+			MaxReceiveBufferPerStream: memory.WindowBytes, MaxReceiveBufferPerConnection: 4 * memory.WindowBytes,
 		},
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -58,7 +60,7 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 		s.Handler = onConnection(retire(h))
 	}
 	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		if c, ok := c.(*connection); ok {
+		if c, ok := c.(*memory.Connection); ok {
 			ctx = context.WithValue(ctx, connectionKey{}, c)
 		}
 		if age == 0 {
@@ -75,9 +77,9 @@ type connectionKey struct{}
 // onConnection counts each request on its connection.
 func onConnection(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			c.begin()
-			defer c.end()
+		if c, ok := r.Context().Value(connectionKey{}).(*memory.Connection); ok {
+			c.Begin()
+			defer c.End()
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -88,8 +90,8 @@ func onConnection(h http.Handler) http.Handler {
 // freed in data's place: nil if the connection is closed.
 func answering(ctx context.Context, w http.ResponseWriter, data mem.Buffer) mem.Buffer {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
-	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		return c.sending(data)
+	if c, ok := ctx.Value(connectionKey{}).(*memory.Connection); ok {
+		return c.Sending(data)
 	}
 	return data
 }

@@ -1,17 +1,21 @@
 package entrypoint
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // table is one version made ready to serve. It never changes; a new version is
@@ -21,11 +25,9 @@ type table struct {
 	source   string // of events the entrypoint makes
 	byMethod map[string]*route
 	byName   map[string]*route
-	types    *dynamicpb.Types
-	// decodings are the entrypoint's.
-	decodings *decodings
-	rpc       http.Handler
-	describe  *structpb.Struct
+	json     *web.JSON
+	rpc      http.Handler
+	describe *structpb.Struct
 
 	refs    atomic.Int64
 	drained chan struct{}
@@ -38,7 +40,7 @@ type route struct {
 	input    protoreflect.MessageDescriptor
 	output   protoreflect.MessageDescriptor
 	want     string // full name of output
-	delivery Delivery
+	delivery delivery.Delivery
 	counters *routeCounters
 }
 
@@ -52,10 +54,8 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		source:   eventSource(v),
 		byMethod: make(map[string]*route, len(v.Workflows)),
 		byName:   make(map[string]*route, len(v.Workflows)),
-		types:    dynamicpb.NewTypes(v.Schema.Registry()),
-
-		decodings: e.decodings,
-		drained:   make(chan struct{}),
+		json:     web.NewJSON(dynamicpb.NewTypes(v.Schema.Registry()), e.decodings),
+		drained:  make(chan struct{}),
 	}
 	t.refs.Store(1)
 	for i := range v.Workflows {
@@ -75,7 +75,10 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 	if t.describe, err = describe(t); err != nil {
 		return nil, err
 	}
-	t.rpc, err = e.newTranscoder(t)
+	t.rpc, err = e.decoding.NewTranscoder(web.Transcoder{
+		Schema: v.Schema, JSON: t.json, NotFound: t.notFound, Logger: e.log,
+		Handler: &rpcHandler{entry: e, table: t, errors: connect.NewErrorWriter()},
+	})
 	return t, err
 }
 
@@ -94,19 +97,15 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		want:     string(w.Method.Output().FullName()),
 		counters: e.metrics.route(w.Name),
 	}
-	if w.Address != "" {
-		address, err := url.Parse(w.Address)
-		if err != nil {
-			return nil, err
-		}
-		r.delivery = &sequence{exchange: e.newExchange(), address: address}
-		return r, nil
-	}
-	if len(w.Steps) == 0 {
-		return nil, fmt.Errorf("it has no steps and no address")
-	}
 	var err error
-	r.delivery, err = e.newDirect(w.Steps)
+	switch {
+	case w.Address != "":
+		r.delivery, err = e.sender.Sequence(w.Address)
+	case len(w.Steps) > 0:
+		r.delivery, err = e.sender.Direct(w.Steps)
+	default:
+		err = errors.New("it has no steps and no address")
+	}
 	return r, err
 }
 

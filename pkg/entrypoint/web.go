@@ -8,14 +8,12 @@ import (
 	"strings"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/vanguard"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"krt.dev/kn-krt/pkg/schema/rest"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // webHandler serves the web port.
@@ -23,7 +21,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /workflows/{name}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, r.PathValue("name")) })
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, "") })
-	mux.HandleFunc("GET /{$}", e.page)
+	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		t := e.acquire()
@@ -34,115 +32,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 		defer t.release()
 		t.rpc.ServeHTTP(w, r)
 	})
-	return e.origins.guard(e.counted(e.prepared(mux)))
-}
-
-// newTranscoder serves the rpcs of t in JSON, Connect and gRPC-Web. All of it
-// is turned into the Connect protocol with protobuf, which rpcHandler speaks.
-func (e *Entrypoint) newTranscoder(t *table) (http.Handler, error) {
-	handler := &rpcHandler{entry: e, table: t, errors: connect.NewErrorWriter()}
-	list, problems := rest.Services(t.version.Schema.Entry())
-	for _, p := range problems {
-		e.log.Warn("an annotation google.api.http is not served", "rpc", p.Method.FullName(), "error", p.Text)
-	}
-	services := make([]*vanguard.Service, len(list))
-	for i, service := range list {
-		services[i] = vanguard.NewServiceWithSchema(service, handler,
-			vanguard.WithTargetProtocols(vanguard.ProtocolConnect),
-			vanguard.WithTargetCodecs(vanguard.CodecProto),
-			vanguard.WithNoTargetCompression(),
-			vanguard.WithTypeResolver(t.types),
-			vanguard.WithMaxMessageBufferBytes(uint32(e.options.MaxMessageBytes)),
-		)
-	}
-	transcoder, err := vanguard.NewTranscoder(services,
-		e.boundedGzip(), // first: vanguard forgets the compressions given after a codec
-		vanguard.WithUnknownHandler(http.HandlerFunc(t.notFound)),
-		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
-			return strictJSON{&vanguard.JSONCodec{
-				MarshalOptions:   answerJSON(types),
-				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
-			}, t}
-		}),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if plainJSON(r) {
-			r.Header.Set("Content-Type", "application/json")
-			if t.version.Schema.Entry().Services().ByName(serviceOf(r.URL.Path)) != nil {
-				// Plain JSON is what Connect's unary protocol is, but for a header
-				// that few people type.
-				r.Header.Set("Connect-Protocol-Version", "1")
-			}
-		}
-		r, body := e.transcode(w, r)
-		defer body.end()
-		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
-	}), nil
-}
-
-// serviceOf is the name, without its package, of the service that a path of the
-// form /package.Service/Method names.
-func serviceOf(path string) protoreflect.Name {
-	service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return protoreflect.FullName(service).Name()
-}
-
-// tooLargeWriter answers 413 to a body above the limit, where Connect's table
-// of statuses has 429 for every exhausted resource, and refuses a request that
-// has not been read without waiting for the rest of it.
-type tooLargeWriter struct {
-	http.ResponseWriter
-	body *transcoding
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *tooLargeWriter) WriteHeader(status int) {
-	switch {
-	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limit:
-		status = http.StatusRequestEntityTooLarge
-		linger(w.ResponseWriter)
-	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
-		leaveUnread(w.ResponseWriter, w.body.declared)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// linger has net/http close an HTTP/1.1 connection once the answer is written,
-// without waiting for the rest of the body, and only after a while: closed at
-// once, a caller still sending would find it reset instead of the answer.
-// Nothing but the reader of bodies with a limit can ask for that.
-func linger(w http.ResponseWriter) {
-	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
-}
-
-// leaveUnread prepares the refusal of a request whose body has not been read.
-// net/http reads a small one first, so that the connection can be used again.
-func leaveUnread(w http.ResponseWriter, length int64) {
-	if length < 0 || length > joinBytes {
-		linger(w)
-	}
-}
-
-// Unwrap lets http.ResponseController reach the connection's own writer.
-func (w *tooLargeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Flush implements http.Flusher, which transcoding wants.
-func (w *tooLargeWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
-
-// plainJSON reports whether r is a POST of JSON by someone who may not know of
-// Connect: curl sends application/x-www-form-urlencoded when it is not told.
-func plainJSON(r *http.Request) bool {
-	if r.Method != http.MethodPost || r.Header.Get("Connect-Protocol-Version") != "" {
-		return false
-	}
-	switch mediaType(r.Header.Get("Content-Type")) {
-	case "", "application/json", "application/x-www-form-urlencoded":
-		return true
-	}
-	return false
+	return e.origins.Guard(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux)))
 }
 
 // rpcHandler answers calls in Connect's unary protocol with protobuf bodies.
@@ -168,9 +58,9 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, overload)
 		return
 	}
-	body, _ := r.Context().Value(transcodingKey{}).(*transcoding)
+	body := web.TranscodingOf(r.Context())
 	data, err := h.read(r.Body)
-	body.decoded()
+	body.Decoded()
 	if err != nil {
 		k.release()
 		_ = h.errors.Write(w, r, err)
@@ -185,10 +75,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, failure)
 		return
 	}
-	if out = answering(r.Context(), body.to, out); out == nil {
+	if out = answering(r.Context(), body.Writer(), out); out == nil {
 		return // the connection is closed
 	}
-	body.response = out // what is written here is sent only after this has returned
+	body.FreeAtEnd(out)
 	w.Header().Set("Content-Type", "application/proto")
 	_, _ = w.Write(out.ReadOnlyData())
 }
@@ -202,28 +92,17 @@ func (h *rpcHandler) read(body io.Reader) (mem.Buffer, error) {
 		}
 		return nil, err
 	}
-	data, err := h.entry.buffers.keep(raw)
-	return data, bodyError(err)
+	data, err := h.entry.buffers.CopyRequest(raw)
+	return data, web.BodyError(err)
 }
 
 func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status) {
-	_ = h.errors.Write(w, r, connectError(s))
-}
-
-// connectError is s as an error of Connect.
-func connectError(s *spb.Status) *connect.Error {
-	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
-	for _, d := range s.GetDetails() {
-		if detail, bad := connect.NewErrorDetail(d); bad == nil {
-			err.AddDetail(detail)
-		}
-	}
-	return err
+	_ = h.errors.Write(w, r, web.ConnectError(s))
 }
 
 // notFound says what there is instead of what was asked for.
 func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
-	path := clip(r.URL.Path, 256)
+	path := clip.Text(r.URL.Path, 256)
 	status, refusal := http.StatusNotFound, &spb.Status{Code: int32(code.Code_NOT_FOUND)}
 	switch {
 	case t.byMethod[r.URL.Path] == nil:
@@ -235,9 +114,9 @@ func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
 		refusal.Message = fmt.Sprintf("%s wants POST, not %s", path, r.Method)
 	default:
 		status, refusal.Code = http.StatusUnsupportedMediaType, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("a body of type %q is not taken; send application/json, or what Connect, gRPC-Web and gRPC do", clip(r.Header.Get("Content-Type"), 64))
+		refusal.Message = fmt.Sprintf("a body of type %q is not taken; send application/json, or what Connect, gRPC-Web and gRPC do", clip.Text(r.Header.Get("Content-Type"), 64))
 	}
-	writeStatus(w, status, refusal)
+	web.WriteStatus(w, status, refusal)
 }
 
 // proto serves the contract's files.
@@ -255,6 +134,6 @@ func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintln(w, name)
 		}
 	default:
-		http.Error(w, fmt.Sprintf("no proto %q; there are: %s", clip(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("no proto %q; there are: %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
 	}
 }

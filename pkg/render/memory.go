@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 // ownMemory is what an entrypoint needs besides what it holds for others: its
@@ -19,7 +19,7 @@ func (s Settings) Budget() int64 {
 	if s.EntrypointBudget > 0 {
 		return s.EntrypointBudget
 	}
-	return entrypoint.DefaultBudget(s.MaxMessageBytes)
+	return memory.DefaultBudget(s.MaxMessageBytes)
 }
 
 // memoryNeeded is the memory with which an entrypoint keeps to its budget: twice
@@ -28,7 +28,7 @@ func (s Settings) memoryNeeded() int64 { return 2*s.Budget() + ownMemory }
 
 // checkMemory says what of the settings of memory cannot be.
 func (s Settings) checkMemory() (problems []error) {
-	if least := entrypoint.LeastBudget(s.MaxMessageBytes); s.Budget() < least {
+	if least := memory.LeastBudget(s.MaxMessageBytes); s.Budget() < least {
 		problems = append(problems, fmt.Errorf("entrypoint-memory-budget: %s is less than eight of the largest messages (max-message-bytes), %s",
 			bytesText(s.Budget()), bytesText(least)))
 	}

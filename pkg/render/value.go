@@ -19,7 +19,7 @@ import (
 
 	imagename "github.com/google/go-containerregistry/pkg/name"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // The functions of this file read one kind of value each. The error says what
@@ -111,7 +111,7 @@ func webOrigins(to *[]string, text string) error {
 		if one = strings.TrimSpace(one); one == "" {
 			continue
 		}
-		if err := entrypoint.CheckOrigin(one); err != nil {
+		if err := web.CheckOrigin(one); err != nil {
 			return err
 		}
 		all = append(all, one)

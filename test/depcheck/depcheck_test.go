@@ -33,6 +33,8 @@ var never = []struct {
 	{"pkg/krt", "a manifest is read without a cluster", kubernetes},
 	{"pkg/schema", "protos are compiled without a cluster", kubernetes},
 	{"pkg/entrypoint", "the entrypoint talks to addresses, not to an API server", kubernetes},
+	{"pkg/entrypoint/httpclient", "it knows HTTP only", []string{"google.golang.org/grpc", module}},
+	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store is a local one", kubernetes},
 	{"pkg/child", "a node knows no cluster", kubernetes},
@@ -73,7 +75,7 @@ var only = []struct {
 	by            []string
 }{
 	{"github.com/bufbuild/protocompile", "pkg/schema is the only importer of a proto compiler", []string{"pkg/schema"}},
-	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK stands at the entrypoint's outer edge only", []string{"pkg/entrypoint"}},
+	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK is used at the entrypoint's outer edge only", []string{"pkg/entrypoint/web"}},
 	{module + "/pkg/store", "runners hold a client, only the local run owns a store", []string{"pkg/local", "pkg/store"}},
 	{"modernc.org/sqlite", "pkg/store alone knows its database", []string{"pkg/store"}},
 	{module + "/pkg/cli", "the command line is the outermost package", []string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},

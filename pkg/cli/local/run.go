@@ -16,7 +16,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
@@ -86,7 +86,7 @@ func newRunCommand(s term.Streams) *cobra.Command {
 				return err
 			}
 			for _, origin := range o.webOrigins {
-				if err := entrypoint.CheckOrigin(origin); err != nil {
+				if err := web.CheckOrigin(origin); err != nil {
 					return term.UsageError(cmd, "--web-origin: %v", err)
 				}
 			}

@@ -1,0 +1,96 @@
+// Package delivery carries events through the nodes of a workflow. A [Delivery]
+// is made by [Sender.Direct], which calls each node itself, or by
+// [Sender.Sequence], which hands the event to a Knative Sequence.
+package delivery
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Delivery carries events through one workflow's nodes.
+type Delivery interface {
+	// Deliver carries r's first event through the workflow, takes over its data, and
+	// notes in r how far it is. It returns the event of the last step; nil when the
+	// chain ended without one, so that the response has come or will come at the
+	// reply port; or an error, which is an *event.Failure where the client should
+	// see its text as it is. It returns soon after ctx is done.
+	Deliver(ctx context.Context, r *Request) (last *Parcel, err error)
+}
+
+// Parcel is an event and the buffer that holds its data; Event.Data is unused.
+// Buffers are counted and pooled: a payload passes through a workflow without
+// being allocated at each step.
+type Parcel struct {
+	Event *event.Event
+	Data  mem.Buffer
+	// Sent is called each time all of it has been sent. It may be nil.
+	Sent func()
+}
+
+// Request is a request on its way through a workflow: its first event, and what
+// the delivery and those who wait for it know of each other meanwhile. A record
+// of its steps would be kept here: each way of delivery notes here what it does.
+type Request struct {
+	// First is the event that the workflow begins with.
+	First Parcel
+
+	step     atomic.Int32
+	deadline atomic.Int64 // Unix time in ns
+	detached atomic.Bool
+	busy     atomic.Bool // the step has not accepted the event: its node is busy
+	onReply  atomic.Pointer[func()]
+}
+
+// Begin sets until when the work may go on, and whether a client waits for it.
+func (r *Request) Begin(deadline time.Time, detached bool) {
+	r.step.Store(-1)
+	r.deadline.Store(deadline.UnixNano())
+	r.detached.Store(detached)
+}
+
+// Detach notes that the client has been answered, and until when the rest of the
+// work may go on.
+func (r *Request) Detach(deadline time.Time) {
+	r.deadline.Store(deadline.UnixNano())
+	r.detached.Store(true)
+}
+
+// Detached reports whether no client waits any more.
+func (r *Request) Detached() bool { return r.detached.Load() }
+
+// Deadline is when the work must have ended.
+func (r *Request) Deadline() time.Time { return time.Unix(0, r.deadline.Load()) }
+
+// Replied notes that a response has come at the reply port.
+func (r *Request) Replied() {
+	if f := r.onReply.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// Step is the index of the step that is at work, negative where nobody knows.
+func (r *Request) Step() int { return int(r.step.Load()) }
+
+// Doing is what the step that is at work is doing, to follow its node's name.
+func (r *Request) Doing() string {
+	if r.busy.Load() {
+		return "was too busy to take the event"
+	}
+	return "was at work"
+}
+
+// begin notes which step, by its index, is at work from now on, and what is to be
+// done when a response comes at the reply port.
+func (r *Request) begin(step int, onReply func()) {
+	r.step.Store(int32(step))
+	r.onReply.Store(&onReply)
+}
+
+// stamp writes on e what holds now. It is done each time e is sent.
+func (r *Request) stamp(e *event.Event) { e.Replied, e.Deadline = r.Detached(), r.Deadline() }

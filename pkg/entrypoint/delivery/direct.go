@@ -1,0 +1,155 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// direct is the delivery that calls each step itself, in order: n exchanges for
+// n steps and nothing else.
+type direct struct {
+	*exchange
+	steps []directStep
+}
+
+// Step is a node's place in a workflow.
+type Step struct {
+	// Node is the node's name.
+	Node string
+	// URL is the address at which its runner accepts events. Only direct delivery
+	// uses it.
+	URL string
+	// Shortcut, if not empty, is the address of the node's only pod, past what
+	// Knative puts in front of it. URL is used while it accepts no connection.
+	Shortcut string
+}
+
+type directStep struct {
+	node     string
+	address  *url.URL
+	shortcut *shortcut // nil without one
+}
+
+// Direct returns the delivery that calls each of steps itself.
+func (s *Sender) Direct(steps []Step) (Delivery, error) {
+	d := &direct{exchange: s.exchange}
+	for _, step := range steps {
+		to := directStep{node: step.Node}
+		var err error
+		if to.address, err = nodeURL(step.URL); err != nil {
+			return nil, fmt.Errorf("node %q: its URL %w", step.Node, err)
+		}
+		if step.Shortcut != "" {
+			address, err := nodeURL(step.Shortcut)
+			if err != nil {
+				return nil, fmt.Errorf("node %q: its shortcut %w", step.Node, err)
+			}
+			to.shortcut = &shortcut{exchange: s.pods, node: step.Node, address: address, log: s.log}
+		}
+		d.steps = append(d.steps, to)
+	}
+	return d, nil
+}
+
+func nodeURL(text string) (*url.URL, error) {
+	address, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be used: %w", err)
+	}
+	if address.Host == "" {
+		return nil, fmt.Errorf("%q has no host", text)
+	}
+	if address.Path == "" {
+		address.Path = "/"
+	}
+	return address, nil
+}
+
+// Deliver implements [Delivery].
+func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
+	p, first := r.First, r.First.Event
+	for i := range d.steps {
+		payload, outgoing := d.hold(&p)
+		r.begin(i, payload.Detach)
+		if r.Detached() {
+			payload.Detach()
+		}
+		next, err := d.try(ctx, r, &d.steps[i], outgoing, payload)
+		payload.Free()
+		if err != nil {
+			return nil, NodeFailure(d.steps[i].node, err)
+		}
+		if next == nil || next.Event.Type != event.TypeMessage {
+			return next, nil
+		}
+		// What ties an event to its request is set here, not by the node; try stamps
+		// it.
+		next.Event.CorrelationID = first.CorrelationID
+		next.Event.Workflow = first.Workflow
+		next.Event.ReplyToken = first.ReplyToken
+		next.Event.Trace = first.Trace
+		p = *next
+	}
+	return &p, nil
+}
+
+// try posts p until a response is final, the retries are used up or ctx is done. A
+// node that is busy has not accepted p: it is tried for longer, and that does not
+// count as a retry.
+func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel, payload *memory.Payload) (*Parcel, error) {
+	patient := patience{begin: time.Now(), delay: d.retry.Delay}
+	for attempt, delay := 0, d.retry.Delay; ; {
+		r.stamp(p.Event)
+		response, err := d.call(ctx, to, p)
+		switch {
+		case err == nil || ctx.Err() != nil || !retryable(err) || !payload.Resend():
+			return response, err
+		case busy(err):
+			if !patient.wait(ctx, d.exchange, r) {
+				return nil, err
+			}
+		case attempt >= d.retry.Count || !d.pause(ctx, delay):
+			return nil, err
+		default:
+			attempt, delay = attempt+1, delay*2
+		}
+	}
+}
+
+// call posts p once: by the shortcut, and where that accepts no connection, so
+// that nothing has been sent, to the node's own address.
+func (d *direct) call(ctx context.Context, to *directStep, p *Parcel) (*Parcel, error) {
+	if to.shortcut != nil && to.shortcut.open() {
+		if response, sent, err := to.shortcut.post(ctx, p); sent {
+			return response, err
+		}
+	}
+	return d.post(ctx, to.address, p)
+}
+
+// NodeFailure is the failure of a node whose response could not be had because of
+// err.
+func NodeFailure(node string, err error) *event.Failure {
+	f := &event.Failure{Code: code.Code_UNAVAILABLE, Reason: event.ReasonUnavailable, Node: node}
+	switch {
+	case errors.Is(err, event.ErrTooLarge):
+		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
+		f.Text = fmt.Sprintf("node %q: its answer is too large: %v", node, err)
+	case errors.Is(err, memory.ErrFull):
+		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
+		f.Text = fmt.Sprintf("the response of node %q cannot be taken: %v", node, err)
+	case errors.As(err, new(*responseError)), errors.As(err, new(*malformedError)):
+		f.Text = fmt.Sprintf("node %q %v", node, err)
+	default:
+		f.Text = fmt.Sprintf("node %q cannot be reached: %v", node, err)
+	}
+	return f
+}

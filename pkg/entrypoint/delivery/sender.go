@@ -1,0 +1,176 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Retry says how often and how fast a failed exchange is tried again.
+type Retry struct {
+	// Count is the number of tries after the first; negative means none.
+	Count int
+	// Delay is the pause before the first retry; it doubles with each.
+	Delay time.Duration
+	// Patience is how long a Sequence is tried again that accepts no connection, or
+	// whose dispatcher does not know it yet: then no step can have run.
+	Patience time.Duration
+}
+
+// Options tune a [Sender].
+type Options struct {
+	// MaxMessageBytes bounds the data of an event that a node responds with.
+	MaxMessageBytes int
+	// Retry says how a failed exchange is tried again.
+	Retry Retry
+	// Retried is called for each retry.
+	Retried func()
+	// Logger gets what goes wrong.
+	Logger *slog.Logger
+}
+
+// Sender makes the deliveries of an entrypoint, which share its connections.
+type Sender struct {
+	*exchange
+	// pods is for shortcuts.
+	pods *exchange
+	log  *slog.Logger
+}
+
+// NewSender returns a sender that keeps data in buffers of pool.
+func NewSender(pool *memory.Pool, o Options) *Sender {
+	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
+	nodes, pods := x, x
+	nodes.client, pods.client = httpclient.New(0), httpclient.New(shortcutAge)
+	return &Sender{exchange: &nodes, pods: &pods, log: o.Logger}
+}
+
+// Close closes the idle connections.
+func (s *Sender) Close() {
+	s.client.Close()
+	s.pods.client.Close()
+}
+
+// Forward posts data with the given header, once. It frees nothing.
+func (s *Sender) Forward(ctx context.Context, to *url.URL, header http.Header, data mem.Buffer) error {
+	response, err := s.postWith(ctx, to, header, &Parcel{Data: data})
+	if response != nil {
+		response.Data.Free()
+	}
+	return err
+}
+
+// exchange posts events and reads the events that nodes respond with.
+type exchange struct {
+	client  *httpclient.Client
+	pool    *memory.Pool
+	limit   int64 // bytes of a response's data
+	retry   Retry
+	retried func()
+}
+
+// responseError is an HTTP response that is not a success.
+type responseError struct {
+	status int
+	text   string
+	header http.Header
+}
+
+func (r *responseError) Error() string {
+	if r.text == "" {
+		return fmt.Sprintf("answered %d", r.status)
+	}
+	return fmt.Sprintf("answered %d: %s", r.status, r.text)
+}
+
+// malformedError is a response that trying again does not change: its event
+// cannot be read.
+type malformedError struct{ cause error }
+
+func (m *malformedError) Error() string { return "answered with a malformed event: " + m.cause.Error() }
+
+// post posts p to address and returns the event of the response, nil when the
+// response is a success without one. It does not free p's data.
+func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
+	header := make(http.Header, 14)
+	p.Event.WriteHeader(header)
+	return x.postWith(ctx, address, header, p)
+}
+
+// postWith posts p's data with the given header to address; see post.
+func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel) (*Parcel, error) {
+	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
+		return nil, &responseError{res.StatusCode, clip.Text(string(bytes.TrimSpace(text)), 256), res.Header}
+	}
+	out, err := event.ReadHeader(res.Header)
+	switch {
+	case errors.Is(err, event.ErrNoEvent):
+		_, _ = io.CopyN(io.Discard, res.Body, 4096) // so that the connection is used again
+		return nil, nil
+	case err != nil:
+		return nil, &malformedError{err}
+	}
+	data, err := x.pool.Read(res.Body, res.ContentLength, x.limit)
+	if err != nil {
+		return nil, err
+	}
+	return &Parcel{Event: out, Data: data}, nil
+}
+
+// hold takes over p's data, and returns p as it is to be sent.
+func (x *exchange) hold(p *Parcel) (*memory.Payload, *Parcel) {
+	payload, outgoing := x.pool.Payload(p.Data), *p
+	outgoing.Sent = func() {
+		if p.Sent != nil {
+			p.Sent()
+		}
+		payload.Sent()
+	}
+	return payload, &outgoing
+}
+
+// pause waits before a retry and counts it; false if ctx was done first.
+func (x *exchange) pause(ctx context.Context, delay time.Duration) bool {
+	timer := time.NewTimer(delay)
+	select {
+	case <-timer.C:
+		x.retried()
+		return true
+	case <-ctx.Done():
+		timer.Stop()
+		return false
+	}
+}
+
+// retryable reports whether a Knative dispatcher would try again after err: no
+// response, 5xx, 404, 408, 409 and 429. Both deliveries follow the same rule.
+func retryable(err error) bool {
+	var response *responseError
+	if errors.As(err, &response) {
+		switch response.status {
+		case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+			return true
+		}
+		return response.status >= 500
+	}
+	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge) && !errors.Is(err, memory.ErrFull)
+}

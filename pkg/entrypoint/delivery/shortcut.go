@@ -1,0 +1,60 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
+)
+
+const (
+	// shortcutPause is how long a shortcut is not used once it accepted no connection.
+	shortcutPause = time.Second
+	// shortcutAge is from when on a connection is not used again. A pod that is
+	// about to end, or that a changed config has replaced, still responds on those it
+	// has, and Knative may take minutes to end it.
+	shortcutAge = 3 * time.Second
+)
+
+// shortcut is the way straight to a node's pod, used while it accepts connections.
+type shortcut struct {
+	*exchange
+	node    string
+	address *url.URL
+	log     *slog.Logger
+	shut    atomic.Int64 // until when it is not used, Unix time in ns; 0: it is open
+}
+
+// open reports whether the shortcut is to be tried. One that has not been used
+// for long enough is tried by one request, and not by the others meanwhile.
+func (s *shortcut) open() bool {
+	until := s.shut.Load()
+	if until == 0 {
+		return true
+	}
+	now := time.Now().UnixNano()
+	return now >= until && s.shut.CompareAndSwap(until, now+int64(shortcutPause))
+}
+
+// post posts p to the pod; see [exchange.post]. It reports false if no connection
+// could be made, so that p can go another way.
+func (s *shortcut) post(ctx context.Context, p *Parcel) (response *Parcel, sent bool, err error) {
+	response, err = s.exchange.post(ctx, s.address, p)
+	switch {
+	case !httpclient.DialFailed(err):
+		if s.shut.Load() != 0 && s.shut.Swap(0) != 0 {
+			s.log.Info("the pod of a node takes connections again", "node", s.node, "address", s.address.Host)
+		}
+		return response, true, err
+	case ctx.Err() != nil: // not because of the pod
+		return nil, true, err
+	}
+	s.client.Forget(s.address.Host) // they lead to a pod that is about to end
+	if s.shut.Swap(time.Now().Add(shortcutPause).UnixNano()) == 0 {
+		s.log.Info("the pod of a node takes no connections; its Knative Service is called meanwhile", "node", s.node, "error", err)
+	}
+	return nil, false, err
+}

@@ -1,0 +1,256 @@
+// Package httpclient posts to nodes and channels over pooled HTTP/1.1
+// connections. An entrypoint spends most of its time here. The client of net/http
+// hands each exchange to two goroutines of the connection and back; this one does
+// all on the request's own, and an idle connection holds no buffer and no
+// goroutine. Reading the response is left to net/http.
+package httpclient
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Client posts to nodes and channels. Its methods may be called from several
+// goroutines.
+type Client struct {
+	dialer  net.Dialer
+	maxAge  time.Duration // of a connection that is used again; 0: any
+	idle    idleConnections
+	readers sync.Pool // of *bufio.Reader, for connections in use
+	writers sync.Pool // of *[]byte
+	// secure is for https alone, which nothing inside a version uses by default.
+	secure *http.Transport
+}
+
+const (
+	// joinBytes is up to which size a body is copied behind its header and sent
+	// in one piece; a larger one is handed to the kernel as it is.
+	joinBytes = 16 << 10
+	// maxRefusalWait bounds the wait for the response to a request that could not
+	// be sent whole: a node may refuse a body without reading it.
+	maxRefusalWait = time.Second
+	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
+	// not know yet, nothing answers; the next try is sent elsewhere.
+	dialTimeout = time.Second
+	// maxInformational bounds the 1xx responses before the response.
+	maxInformational = 5
+	// maxHeaderBytes bounds the header of a response.
+	maxHeaderBytes = 64 << 10
+)
+
+// New returns a client that uses a connection again for at most maxAge; 0 means
+// for as long as it is open.
+func New(maxAge time.Duration) *Client {
+	c := &Client{maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}}
+	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
+	c.writers.New = func() any { return new([]byte) }
+	c.secure = &http.Transport{
+		DialContext: c.dialer.DialContext, IdleConnTimeout: idleTime,
+		DisableCompression: true, MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+	return c
+}
+
+// Close closes the idle connections.
+func (c *Client) Close() {
+	c.idle.close()
+	c.secure.CloseIdleConnections()
+}
+
+// Forget closes the idle connections to a host, which has the form of
+// url.URL.Host.
+func (c *Client) Forget(host string) { c.idle.forget(host) }
+
+// DialFailed reports whether err means that no connection could be made, so that
+// nothing was sent: the server at the address has not seen the request.
+func DialFailed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// Body is what is posted.
+type Body struct {
+	Data []byte
+	// Sent is called once all of Data has been sent. It may be nil.
+	Sent func()
+}
+
+// Post posts a body to address and returns the response, whose body must be
+// closed. The data is not used any more once Post has returned. The exchange,
+// reading the response's body included, ends when ctx does.
+func (c *Client) Post(ctx context.Context, address *url.URL, header http.Header, out Body) (*http.Response, error) {
+	if address.Scheme != "http" {
+		return c.postSecure(ctx, address, header, out)
+	}
+	conn, err := c.connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	body := &responseBody{client: c, conn: conn, host: address.Host}
+	// A deadline in the past ends whatever the connection is blocked in.
+	body.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	sent := c.send(conn, address, header, out.Data)
+	if sent == nil && out.Sent != nil {
+		out.Sent()
+	}
+	if sent != nil && ctx.Err() == nil {
+		_ = conn.SetReadDeadline(time.Now().Add(maxRefusalWait))
+	}
+	res, err := body.readHead()
+	if err != nil {
+		body.discard()
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, errors.Join(sent, err)
+	}
+	body.reusable = body.reusable && sent == nil
+	return res, nil
+}
+
+// postSecure is Post over net/http's client, which may read data longer.
+func (c *Client) postSecure(ctx context.Context, address *url.URL, header http.Header, out Body) (*http.Response, error) {
+	if out.Sent != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(wrote httptrace.WroteRequestInfo) {
+			if wrote.Err == nil {
+				out.Sent()
+			}
+		}})
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(bytes.Clone(out.Data)))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	return c.secure.RoundTrip(req)
+}
+
+// connect returns an idle connection, or a new one.
+func (c *Client) connect(ctx context.Context, address *url.URL) (*connection, error) {
+	if idle := c.idle.get(address.Host); idle != nil {
+		return idle, nil
+	}
+	host := address.Host
+	if address.Port() == "" {
+		host = net.JoinHostPort(address.Hostname(), "80")
+	}
+	conn, err := c.dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	return newConnection(conn, c.maxAge)
+}
+
+// send writes a request to conn.
+func (c *Client) send(conn *connection, address *url.URL, header http.Header, data []byte) (err error) {
+	buffer := c.writers.Get().(*[]byte)
+	defer c.writers.Put(buffer)
+	*buffer = appendHead((*buffer)[:0], address, header, len(data))
+	if len(data) > joinBytes {
+		_, err = (&net.Buffers{*buffer, data}).WriteTo(conn.Conn)
+		return err
+	}
+	*buffer = append(*buffer, data...)
+	_, err = conn.Write(*buffer)
+	return err
+}
+
+// appendHead appends a request's head to b.
+func appendHead(b []byte, address *url.URL, header http.Header, length int) []byte {
+	b = append(b, "POST "...)
+	b = append(b, address.RequestURI()...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, address.Host...)
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(length), 10)
+	b = append(b, "\r\n"...)
+	for name, values := range header {
+		for _, value := range values {
+			if strings.IndexByte(value, '\n') >= 0 || strings.IndexByte(value, '\r') >= 0 {
+				continue // would begin a header of its own; attributes are percent-encoded before
+			}
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = append(b, value...)
+			b = append(b, "\r\n"...)
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// responseBody is the body of a response that is being read from conn. Closed
+// after its end it gives the connection back, closed before it ends it.
+type responseBody struct {
+	io.Reader
+	client   *Client
+	conn     *connection
+	host     string
+	buffered *bufio.Reader
+	stop     func() bool // false: ctx was done first
+	reusable bool
+	ended    bool
+}
+
+// readHead reads the response's head.
+func (b *responseBody) readHead() (*http.Response, error) {
+	b.buffered = b.client.readers.Get().(*bufio.Reader)
+	b.buffered.Reset(b.conn)
+	for range maxInformational {
+		b.conn.readable = maxHeaderBytes
+		res, err := http.ReadResponse(b.buffered, nil)
+		if err != nil {
+			return nil, err
+		}
+		if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
+			continue
+		}
+		b.conn.readable = math.MaxInt
+		b.Reader, b.ended = res.Body, res.Body == http.NoBody
+		b.reusable = !res.Close && res.StatusCode >= 200
+		res.Body = b
+		return res, nil
+	}
+	return nil, fmt.Errorf("more than %d informational responses came", maxInformational)
+}
+
+// Read implements io.Reader.
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
+}
+
+// Close implements io.Closer. It must be called once.
+func (b *responseBody) Close() error {
+	if !b.reusable || !b.ended || b.buffered.Buffered() > 0 || !b.stop() {
+		b.discard()
+		return nil
+	}
+	b.release()
+	b.client.idle.put(b.host, b.conn)
+	return nil
+}
+
+func (b *responseBody) discard() {
+	b.stop()
+	_ = b.conn.Close()
+	b.release()
+}
+
+func (b *responseBody) release() {
+	b.buffered.Reset(nil)
+	b.client.readers.Put(b.buffered)
+}

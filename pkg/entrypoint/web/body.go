@@ -1,0 +1,157 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+)
+
+// Count has the body of each request counted in b before it is read, and refuses
+// headers of more than maxHeader bytes.
+func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := memory.HeaderBytes(r.Header)
+		if n > maxHeader {
+			WriteStatus(w, http.StatusRequestHeaderFieldsTooLarge, &spb.Status{
+				Code: int32(code.Code_RESOURCE_EXHAUSTED), Message: fmt.Sprintf("the header has %d bytes, the limit is %d", n, maxHeader),
+			})
+			return
+		}
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
+		control := http.NewResponseController(w)
+		in := &memory.Upload{Abort: func(error) { _ = control.SetReadDeadline(time.Unix(1, 0)) }}
+		if n < memory.SmallHeader {
+			n = 0
+		}
+		if err := b.Begin(in, int64(n)); err != nil {
+			CloseAfter(w)
+			WriteFailure(w, memory.Refusal(err))
+			return
+		}
+		defer in.End()
+		r.Body = &countedBody{Closer: r.Body, counted: in.Reader(r.Body), message: in}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// countedBody is the body of a request that is counted in the budget until the
+// request ends.
+type countedBody struct {
+	io.Closer
+	counted io.Reader
+	message *memory.Upload
+}
+
+// counting returns a reader of what from makes of a message that has arrived, which
+// is counted too.
+func counting(message *memory.Upload, from io.Reader) io.Reader {
+	return &countedBody{counted: message.Reader(from), message: message}
+}
+
+// Read implements io.Reader.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.counted.Read(p)
+	switch {
+	case err == io.EOF: //nolint:errorlint // io.Reader's own
+		if !b.message.Arrived() {
+			err = BodyError(b.message.Failed(memory.ErrFull))
+		}
+	case err != nil:
+		err = BodyError(b.message.Failed(err))
+	}
+	return n, err
+}
+
+// BodyError gives the budget's errors their code in Connect, for those who read a
+// body.
+func BodyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if s := memory.Refusal(err); s != nil {
+		return connect.NewError(connect.Code(s.GetCode()), err)
+	}
+	return err
+}
+
+// CloseAfter has net/http close an HTTP/1.1 connection once the response is
+// written, without waiting for the rest of the body, and only after a while: closed
+// at once, a client still sending would find it reset instead of the response.
+// Only the reader of bodies with a limit can ask for that.
+func CloseAfter(w http.ResponseWriter) {
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
+}
+
+// smallUnread is up to which size net/http may read a body that nobody needs.
+const smallUnread = 16 << 10
+
+// LeaveUnread prepares the refusal of a request whose body of length bytes, negative
+// if that is not known, has not been read. net/http reads a small one first, so that
+// the connection can be used again.
+func LeaveUnread(w http.ResponseWriter, length int64) {
+	if length < 0 || length > smallUnread {
+		CloseAfter(w)
+	}
+}
+
+// Decoding limits what the decoding of bodies takes. One body is decoded at a time
+// for each processor: what it becomes meanwhile may be many times its size, and is
+// counted only then.
+type Decoding struct {
+	limit int64        // bytes of a message
+	pool  *memory.Pool // for bodies, which are counted as they are read
+	slots chan struct{}
+}
+
+// NewDecoding returns the limits for messages of up to maxMessageBytes bytes.
+func NewDecoding(maxMessageBytes int) *Decoding {
+	return &Decoding{int64(maxMessageBytes), memory.NewUncountedPool(), make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// Turn returns a turn that has not been taken.
+func (d *Decoding) Turn() Turn { return Turn{slots: d.slots} }
+
+// Turn is a body's turn to be decoded.
+type Turn struct {
+	slots chan struct{}
+	taken bool
+}
+
+// smallBody is the size up to which decoding a body needs no turn.
+const smallBody = 64 << 10
+
+// take waits for the turn of a body of n bytes, compressed or not, unless it has
+// been taken before.
+func (t *Turn) take(ctx context.Context, n int, compressed bool) error {
+	if t.taken || n <= smallBody && !compressed {
+		return nil
+	}
+	select {
+	case t.slots <- struct{}{}:
+		t.taken = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Leave ends the turn, if it has been taken.
+func (t *Turn) Leave() {
+	if t.taken {
+		t.taken = false
+		<-t.slots
+	}
+}

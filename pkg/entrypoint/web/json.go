@@ -1,0 +1,108 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/vanguard"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// JSON reads and writes the messages of a version's contract.
+type JSON struct {
+	types     *dynamicpb.Types
+	decodings *Decodings
+}
+
+// NewJSON returns the JSON of a contract with the given types.
+func NewJSON(types *dynamicpb.Types, decodings *Decodings) *JSON { return &JSON{types, decodings} }
+
+// response is the form of responses: a value of zero is shown, because a price or a
+// probability of 0 is a result too.
+func (j *JSON) response() protojson.MarshalOptions {
+	return protojson.MarshalOptions{Resolver: j.types, EmitDefaultValues: true}
+}
+
+// codec returns the codec for a transcoder.
+func (j *JSON) codec(types vanguard.TypeResolver) vanguard.Codec {
+	return strictJSON{&vanguard.JSONCodec{
+		MarshalOptions:   j.response(),
+		UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
+	}, j}
+}
+
+// strictJSON is JSON in which a misspelt field is the client's error, not a value
+// that is silently lost.
+type strictJSON struct {
+	*vanguard.JSONCodec
+	json *JSON
+}
+
+// Unmarshal implements vanguard.Codec.
+func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
+	if err := c.json.unmarshal(data, m); err != nil {
+		why := connect.CodeInvalidArgument
+		if errors.Is(err, errHeavy) {
+			why = connect.CodeResourceExhausted
+		}
+		return connect.NewError(why, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
+	}
+	return nil
+}
+
+// MarshalAppend implements vanguard.Codec. An error is reported on annotated paths
+// as a google.rpc.Status, whose details are of types that no contract need know.
+func (c strictJSON) MarshalAppend(to []byte, m proto.Message) ([]byte, error) {
+	s, ok := m.(*spb.Status)
+	if !ok {
+		return c.JSONCodec.MarshalAppend(to, m)
+	}
+	return append(to, statusJSON(c.json.types, s)...), nil
+}
+
+// statusJSON is s in JSON, without those details whose types nobody knows.
+func statusJSON(types *dynamicpb.Types, s *spb.Status) []byte {
+	known := &spb.Status{Code: s.GetCode(), Message: strings.ToValidUTF8(s.GetMessage(), "\uFFFD")}
+	for _, d := range s.GetDetails() {
+		if _, err := (protojson.MarshalOptions{Resolver: detailTypes{types}}).Marshal(d); err == nil {
+			known.Details = append(known.Details, d)
+		}
+	}
+	text, _ := protojson.MarshalOptions{Resolver: detailTypes{types}}.Marshal(known) // each part of it has been tried
+	return text
+}
+
+// detailTypes are the types of a contract, and for those that it does not have
+// the ones that are linked in.
+type detailTypes struct{ *dynamicpb.Types }
+
+// FindMessageByURL implements protoregistry.MessageTypeResolver.
+func (t detailTypes) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	if found, err := t.Types.FindMessageByURL(url); err == nil {
+		return found, nil
+	}
+	return protoregistry.GlobalTypes.FindMessageByURL(url)
+}
+
+// unmarshal reads a message. The error is errHeavy if there is no memory for it.
+func (j *JSON) unmarshal(text []byte, m proto.Message) error {
+	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
+		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
+	}
+	end, err := j.decodings.begin(text, m.ProtoReflect().Descriptor())
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
+		return err
+	}
+	return checkDepth(text, m.ProtoReflect())
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/vanguard"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/pkg/schema/rest"
+)
+
+// Transcoder is what [Decoding.NewTranscoder] makes a handler of.
+type Transcoder struct {
+	// Schema is the contract whose rpcs are served.
+	Schema *schema.Schema
+	// JSON reads and writes the contract's messages.
+	JSON *JSON
+	// Handler serves the rpcs in Connect's unary protocol, with protobuf bodies that
+	// are not compressed.
+	Handler http.Handler
+	// NotFound serves requests for anything else.
+	NotFound http.HandlerFunc
+	// Logger gets what of the contract is not served.
+	Logger *slog.Logger
+}
+
+// NewTranscoder serves a contract's rpcs in JSON, Connect and gRPC-Web. The
+// [Transcoding] of each is in its context.
+func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
+	list, problems := rest.Services(t.Schema.Entry())
+	for _, p := range problems {
+		t.Logger.Warn("an annotation google.api.http is not served", "rpc", p.Method.FullName(), "error", p.Text)
+	}
+	services := make([]*vanguard.Service, len(list))
+	for i, service := range list {
+		services[i] = vanguard.NewServiceWithSchema(service, t.Handler,
+			vanguard.WithTargetProtocols(vanguard.ProtocolConnect),
+			vanguard.WithTargetCodecs(vanguard.CodecProto),
+			vanguard.WithNoTargetCompression(),
+			vanguard.WithTypeResolver(t.JSON.types),
+			vanguard.WithMaxMessageBufferBytes(uint32(d.limit)),
+		)
+	}
+	transcoder, err := vanguard.NewTranscoder(services,
+		d.gzip(), // first: vanguard forgets the compressions given after a codec
+		vanguard.WithUnknownHandler(t.NotFound),
+		vanguard.WithCodec(t.JSON.codec),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if plainJSON(r) {
+			r.Header.Set("Content-Type", "application/json")
+			if t.Schema.Entry().Services().ByName(serviceOf(r.URL.Path)) != nil {
+				// Plain JSON is what Connect's unary protocol is, but for a header
+				// that few people type.
+				r.Header.Set("Connect-Protocol-Version", "1")
+			}
+		}
+		r, body := d.transcode(w, r)
+		defer body.end()
+		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
+	}), nil
+}
+
+// serviceOf is the name, without its package, of the service that a path of the
+// form /package.Service/Method names.
+func serviceOf(path string) protoreflect.Name {
+	service, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return protoreflect.FullName(service).Name()
+}
+
+// plainJSON reports whether r is a POST of JSON by a client that may not know of
+// Connect: curl sends application/x-www-form-urlencoded by default.
+func plainJSON(r *http.Request) bool {
+	if r.Method != http.MethodPost || r.Header.Get("Connect-Protocol-Version") != "" {
+		return false
+	}
+	switch mediaType(r.Header.Get("Content-Type")) {
+	case "", "application/json", "application/x-www-form-urlencoded":
+		return true
+	}
+	return false
+}
+
+// tooLargeWriter responds with 413 to a body above the limit, where Connect's table
+// of statuses has 429 for every exhausted resource, and refuses a request that has
+// not been read without waiting for the rest of it.
+type tooLargeWriter struct {
+	http.ResponseWriter
+	body *Transcoding
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *tooLargeWriter) WriteHeader(status int) {
+	switch {
+	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limits.limit:
+		status = http.StatusRequestEntityTooLarge
+		CloseAfter(w.ResponseWriter)
+	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
+		LeaveUnread(w.ResponseWriter, w.body.declared)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection's own writer.
+func (w *tooLargeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher, which the transcoder requires.
+func (w *tooLargeWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// ConnectError is s as an error of Connect.
+func ConnectError(s *spb.Status) *connect.Error {
+	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
+	for _, d := range s.GetDetails() {
+		if detail, bad := connect.NewErrorDetail(d); bad == nil {
+			err.AddDetail(detail)
+		}
+	}
+	return err
+}

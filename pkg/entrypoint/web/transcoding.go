@@ -1,0 +1,115 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+)
+
+// envelopeBytes is the length of what comes before a message in gRPC and gRPC-Web.
+const envelopeBytes = 5
+
+// Transcoding is a request that is transcoded, and its body. The transcoder
+// reserves whatever length a client declares before its first byte has come: a
+// thousand streams that declare 4 MiB and send nothing would take 4 GiB. So all of
+// the body that is allowed is read before any is handed on, and its length is hidden
+// unless it is too large, which is refused at once.
+type Transcoding struct {
+	io.ReadCloser
+	ctx            context.Context
+	limits         *Decoding
+	ahead          *mem.Reader
+	read, declared int64
+	message        *memory.Upload // nil for a request without a body
+	compression    compression
+	turn           Turn
+	to             http.ResponseWriter
+	response       mem.Buffer // to be freed when it is written
+}
+
+// transcodingKey is the context key of a request's transcoding.
+type transcodingKey struct{}
+
+// TranscodingOf returns the transcoding of the request with the given context.
+func TranscodingOf(ctx context.Context) *Transcoding {
+	t, _ := ctx.Value(transcodingKey{}).(*Transcoding)
+	return t
+}
+
+// transcode returns r with a body that is read as a transcoding's, which must be
+// ended.
+func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request) (*http.Request, *Transcoding) {
+	b := &Transcoding{
+		ReadCloser: r.Body, ctx: r.Context(), limits: d, declared: r.ContentLength,
+		to: w, turn: d.Turn(), compression: takeCompression(r.Header),
+	}
+	if counted, ok := r.Body.(*countedBody); ok {
+		b.message = counted.message
+	}
+	r = r.WithContext(context.WithValue(r.Context(), transcodingKey{}, b))
+	if r.Body = b; b.declared <= d.limit {
+		r.ContentLength = -1
+	}
+	return r, b
+}
+
+// Read implements io.Reader.
+func (b *Transcoding) Read(p []byte) (int, error) {
+	if limit := b.limits.limit; b.declared > limit {
+		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body has %d bytes, the limit is %d", b.declared, limit))
+	}
+	if b.ahead == nil {
+		if err := b.receive(); err != nil {
+			return 0, err
+		}
+	}
+	return b.ahead.Read(p)
+}
+
+// receive reads the body to its end, and then, in its turn, decompresses it: what
+// waits for a client keeps no turn.
+func (b *Transcoding) receive() error {
+	most := b.limits.limit + envelopeBytes
+	data, err := mem.ReadAll(io.LimitReader(b.ReadCloser, most+1), b.limits.pool)
+	defer data.Free() // the reader has its own reference
+	b.ahead, b.read = data.Reader(), int64(data.Len())
+	switch {
+	case err != nil:
+		return err
+	case b.read > most:
+		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body is too large: the limit is %d bytes", b.limits.limit))
+	}
+	if err := b.turn.take(b.ctx, data.Len(), b.compression != plain); err != nil || b.compression == plain {
+		return err
+	}
+	return b.decompress(data)
+}
+
+// Decoded ends the time in which the body is needed.
+func (b *Transcoding) Decoded() {
+	b.turn.Leave()
+	if b.ahead != nil {
+		_ = b.ahead.Close() // of memory
+	}
+}
+
+// Writer is the writer below the transcoder's.
+func (b *Transcoding) Writer() http.ResponseWriter { return b.to }
+
+// FreeAtEnd frees a response when the request ends: what is written to the
+// transcoder is sent only after its handler has returned.
+func (b *Transcoding) FreeAtEnd(response mem.Buffer) { b.response = response }
+
+// end ends the request.
+func (b *Transcoding) end() {
+	b.Decoded()
+	if b.response != nil {
+		b.response.Free()
+	}
+}
