@@ -18,9 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/call"
-	"krt.dev/kn-krt/pkg/cli/doctor"
 	"krt.dev/kn-krt/pkg/cli/local"
-	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
@@ -35,7 +33,7 @@ func Main(ctx context.Context, args []string, s term.Streams) int {
 	if programName(args[0]) == completeProgram {
 		words = append([]string{cobra.ShellCompRequestCmd}, words...)
 	}
-	root := newRootCommand(displayName(args[0]), s)
+	root := newRootCommand(displayName(args[0]), s, builtFor())
 	root.SetArgs(words)
 	return term.Exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
@@ -79,26 +77,28 @@ Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 3 no such versi
 interrupted. kn makes 1 of all but 0.`
 
 const rootExample = `  # A new version, checked, run and called on this machine
-  %[1]s init my-version --language python
-  %[1]s run my-version
-  %[1]s invoke greet -d '{"name": "Ana"}'
+  kn-krt init my-version --language python
+  kn-krt run my-version
+  kn-krt invoke greet -d '{"name": "Ana"}'`
+
+const clusterExample = `
 
   # The same version on a cluster
-  %[1]s create my-version --start --publish
-  %[1]s invoke my-version greet -d '{"name": "Ana"}'`
+  kn-krt create my-version --start --publish
+  kn-krt invoke my-version greet -d '{"name": "Ana"}'`
 
 // Groups of verbs in the root's help.
 const (
-	groupCluster = "cluster"
 	groupLocal   = "local"
+	groupCluster = "cluster"
 )
 
-func newRootCommand(name string, s term.Streams) *cobra.Command {
+func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kn-krt",
 		Short:         "Run AI versions described by KRT V1",
-		Long:          rootLong,
-		Example:       fmt.Sprintf(rootExample, name),
+		Long:          rootLong + part.about,
+		Example:       rootExample + part.examples,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -117,22 +117,25 @@ func newRootCommand(name string, s term.Streams) *cobra.Command {
 		return term.UsageError(cmd, "%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2
-	remote.Flags(root)
-	root.AddGroup(&cobra.Group{ID: groupCluster, Title: "On a cluster:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
-	for _, cmd := range append(remote.Commands(s), doctor.NewCommand(s), call.NewCommand(s, remote.Versions{})) {
-		addVerb(root, cmd, groupCluster)
-	}
-	for _, cmd := range slices.Concat(bundle.Commands(s), local.Commands(s), []*cobra.Command{newKrtCommand(s), newVersionCommand(s)}) {
-		addVerb(root, cmd, groupLocal)
+	part.flags(root)
+	root.AddGroup(&cobra.Group{ID: groupLocal, Title: "On this machine:"})
+	for _, cmd := range slices.Concat(bundle.Commands(s), local.Commands(s), []*cobra.Command{newKrtCommand(s), newVersionCommand(s, part)}) {
+		cmd.GroupID = groupLocal
 		withoutGlobalFlags(cmd)
+		root.AddCommand(cmd)
 	}
+	if part.group != "" {
+		root.AddGroup(&cobra.Group{ID: part.group, Title: "On a cluster:"})
+	}
+	for _, cmd := range part.verbs(s) {
+		cmd.GroupID = part.group
+		root.AddCommand(cmd)
+	}
+	invoke := call.NewCommand(s, part.versions)
+	invoke.GroupID = groupLocal
+	root.AddCommand(invoke)
+	typed(root, name)
 	return root
-}
-
-func addVerb(root, cmd *cobra.Command, group string) {
-	cmd.GroupID = group
-	typed(cmd, root.DisplayName())
-	root.AddCommand(cmd)
 }
 
 // typed makes the examples of cmd, and of what is below it, what the user types.

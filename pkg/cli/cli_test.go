@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,11 +76,44 @@ func TestHelpBearsTheTypedName(t *testing.T) {
 }
 
 func TestEveryVerbHasHelp(t *testing.T) {
-	for _, cmd := range newRootCommand("kn-krt", term.Streams{}).Commands() {
+	for _, cmd := range newRootCommand("kn-krt", term.Streams{}, builtFor()).Commands() {
 		if cmd.Hidden {
 			continue
 		}
 		require.NotEmptyf(t, cmd.Short, "%s: no short help", cmd.Name())
 		require.NotEmptyf(t, cmd.Example, "%s: no example", cmd.Name())
 	}
+}
+
+// A program without a cluster's verbs knows which those are.
+func TestClusterVerbsAreNamed(t *testing.T) {
+	var names []string
+	for _, cmd := range builtFor().verbs(term.Streams{}) {
+		names = append(names, cmd.Name())
+	}
+	slices.Sort(names)
+	require.Equal(t, clusterVerbs(), names)
+}
+
+func TestLocalOnly(t *testing.T) {
+	run := func(args ...string) krtResult {
+		var out, errs strings.Builder
+		root := newRootCommand("kn-krt", term.Streams{Out: &out, Err: &errs}, noCluster())
+		root.SetArgs(args)
+		code := term.Exit(t.Context(), &errs, root.ExecuteContext(t.Context()))
+		return krtResult{code: code, out: out.String(), err: errs.String()}
+	}
+	for _, args := range [][]string{
+		{"create", "my-version", "--start"}, {"doctor"}, {"version", "list"}, {"invoke", "my-version", "greet"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: this kn-krt was built for local runs only: it cannot use a cluster\n" +
+				"Build the whole program in kn-krt's sources with 'make build': it is bin/kn-krt.\n"}, run(args...))
+		})
+	}
+	help := run("--help")
+	require.Equal(t, term.ExitOK, help.code)
+	require.Contains(t, help.out, "This program was built for local runs only")
+	require.NotContains(t, help.out, "create")
+	require.NotContains(t, help.out, "--kubeconfig")
 }

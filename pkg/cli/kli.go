@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
-	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
@@ -18,8 +17,8 @@ func kliVersionVerbs() []string {
 
 // addKliVersion gives the verb version those that kli has there: each is the one of
 // the same name above. A runtime is a namespace.
-func addKliVersion(version *cobra.Command, s term.Streams) {
-	for _, cmd := range remote.Commands(s) {
+func addKliVersion(version *cobra.Command, verbs []*cobra.Command) {
+	for _, cmd := range verbs {
 		if !slices.Contains(kliVersionVerbs(), cmd.Name()) {
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-func newVersionCommand(s term.Streams) *cobra.Command {
+func newVersionCommand(s term.Streams, part clusterPart) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -25,7 +25,7 @@ func newVersionCommand(s term.Streams) *cobra.Command {
 		},
 	}
 	term.OutputFlag(cmd, &format)
-	addKliVersion(cmd, s)
+	addKliVersion(cmd, part.verbs(s))
 	return cmd
 }
 

@@ -155,6 +155,19 @@ func TestRunnerStaysSmall(t *testing.T) {
 	}
 }
 
+// mostLocal bounds the packages of a program for local runs, the standard library's
+// included: `make run` compiles them all in a fresh clone.
+const mostLocal = 520
+
+func TestLocalProgramStaysSmall(t *testing.T) {
+	packages := list(t, "../..", "-tags", "local", "-deps", "./cmd/kn-krt")
+	left := append([]string{"github.com/google/ko", "github.com/google/go-containerregistry"}, kubernetes...)
+	for _, p := range packages {
+		require.Falsef(t, withinAny(p.ImportPath, left), "with the tag local, cmd/kn-krt depends on %s", p.ImportPath)
+	}
+	require.LessOrEqual(t, len(packages), mostLocal)
+}
+
 // list runs go list in folder, which says which module is meant.
 func list(t *testing.T, folder string, args ...string) []goPackage {
 	t.Helper()

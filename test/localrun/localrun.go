@@ -52,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	binary = filepath.Join(dir, "kn-krt")
-	args := slices.Concat([]string{"build"}, raceFlags, []string{"-o", binary, "krt.dev/kn-krt/cmd/kn-krt"})
+	args := slices.Concat([]string{"build"}, raceFlags, []string{"-tags", "local", "-o", binary, "krt.dev/kn-krt/cmd/kn-krt"})
 	build := exec.CommandContext(context.Background(), "go", args...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("cannot build kn-krt: %w: %s", err, out)

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/term"
+)
+
+// clusterPart is what a build of the program has for versions on a cluster.
+type clusterPart struct {
+	// about is added to the root's help, examples to its examples; group is where the verbs are listed.
+	about, examples, group string
+	flags                  func(root *cobra.Command)
+	verbs                  func(s term.Streams) []*cobra.Command
+	versions               call.Cluster
+}
+
+// errLocalOnly is what a program built with the tag "local" says of a cluster.
+var errLocalOnly = errors.New("this kn-krt was built for local runs only: it cannot use a cluster")
+
+func localOnly() error {
+	return term.WithHint(errLocalOnly, "Build the whole program in kn-krt's sources with 'make build': it is bin/kn-krt.")
+}
+
+// noCluster is the part of a program for this machine alone. Its verbs only report that.
+func noCluster() clusterPart {
+	return clusterPart{
+		about: "\n\nThis program was built for local runs only: it has no commands for a cluster.",
+		flags: func(*cobra.Command) {},
+		verbs: func(term.Streams) []*cobra.Command {
+			verbs := make([]*cobra.Command, len(clusterVerbs()))
+			for i, name := range clusterVerbs() {
+				verbs[i] = &cobra.Command{
+					Use:                name,
+					Short:              fmt.Sprintf("Not in this program: %v", errLocalOnly),
+					Hidden:             true,
+					DisableFlagParsing: true,
+					RunE:               func(*cobra.Command, []string) error { return localOnly() },
+				}
+			}
+			return verbs
+		},
+		versions: noVersions{},
+	}
+}
+
+// clusterVerbs are the verbs that a program for this machine alone lacks.
+func clusterVerbs() []string {
+	return []string{
+		"config", "create", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
+		"render", "restart", "rollback", "start", "stop", "unpublish", "wait",
+	}
+}
+
+// noVersions is a [call.Cluster] that is not there.
+type noVersions struct{}
+
+// Flags adds none.
+func (noVersions) Flags(*cobra.Command) {}
+
+// Named reports that none was given.
+func (noVersions) Named(*cobra.Command) bool { return false }
+
+// Reach returns how to get a program that can.
+func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return "", nil, localOnly() }
+
+// Complete suggests nothing.
+func (noVersions) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
