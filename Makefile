@@ -38,9 +38,10 @@ run: deps ## Run functions/price-estimator here (functions/chain where there is 
 	@echo "Compiling bin/local/kn-krt (the first time takes a minute)"
 	@$(LOCAL) build $(VCS) -tags local -trimpath -o bin/local/ ./cmd/kn-krt
 	@if python=$$($(PYTHON) 2>/dev/null); then \
+		echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else \
-		echo "No Python with protobuf here: running functions/chain, which is Go only."; \
+		echo "No Python with protobuf here: starting functions/chain, which is Go only"; \
 		exec bin/local/kn-krt run functions/chain; \
 	fi
 
