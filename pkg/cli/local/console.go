@@ -21,7 +21,7 @@ func newConsole(o runOptions) local.Reporter {
 	}
 	return &textConsole{
 		out: o.streams.Out, program: o.program, verbose: o.verbose, now: time.Now,
-		colour: o.streams.TTY && !o.noColor, colours: map[string]string{},
+		painter: term.NewPainter(o.streams.TTY && !o.noColor),
 	}
 }
 
@@ -30,12 +30,11 @@ type textConsole struct {
 	out     io.Writer
 	program string
 	verbose bool
-	colour  bool
 	now     func() time.Time
 
 	mu      sync.Mutex
-	width   int               // of the longest node's name
-	colours map[string]string // by node
+	width   int // of the longest node's name
+	painter *term.Painter
 }
 
 // clock is how the time of a line is written: for the date there are other logs.
@@ -46,7 +45,7 @@ func (c *textConsole) Line(node, _, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One write each, so that lines of others that share the stream stay whole.
-	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.paint(c.nodeColour(node), "["+node+"]")+" "+line+"\n")
+	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.painter.Name(node)+" "+line+"\n")
 }
 
 // Event writes a line or a few about e.
@@ -71,7 +70,7 @@ func (c *textConsole) text(e local.Event) string {
 		}
 		return ""
 	case local.EventWarning:
-		return c.paint(term.ColourWarn, "!") + " " + e.Text + "\n"
+		return c.painter.Paint(term.ColourWarn, "!") + " " + e.Text + "\n"
 	case local.EventReady:
 		return c.ready(e.Serving)
 	case local.EventStopping:
@@ -143,23 +142,8 @@ func (c *textConsole) ready(s *local.Serving) string {
 	return b.String()
 }
 
-func (c *textConsole) good() string { return c.paint(term.ColourGood, "✓") }
-func (c *textConsole) bad() string  { return c.paint(term.ColourBad, "✗") }
-
-func (c *textConsole) paint(colour, text string) string {
-	if !c.colour {
-		return text
-	}
-	return colour + text + term.ColourReset
-}
-
-func (c *textConsole) nodeColour(node string) string {
-	if c.colours[node] == "" {
-		all := term.NodeColours()
-		c.colours[node] = all[len(c.colours)%len(all)]
-	}
-	return c.colours[node]
-}
+func (c *textConsole) good() string { return c.painter.Paint(term.ColourGood, "✓") }
+func (c *textConsole) bad() string  { return c.painter.Paint(term.ColourBad, "✗") }
 
 // reachable is an address at which what listens on address can be called: no
 // call goes to 0.0.0.0.

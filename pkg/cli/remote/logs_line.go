@@ -75,18 +75,17 @@ func (l logLine) message() string {
 // logPrinter prints lines of several pods.
 type logPrinter struct {
 	out      io.Writer
-	colour   bool
 	json     bool
 	workflow string
 
 	mu      sync.Mutex
-	colours map[string]string // by part
+	painter *term.Painter
 }
 
 func newLogPrinter(o logsOptions) *logPrinter {
 	return &logPrinter{
-		out: o.streams.Out, colour: o.streams.TTY, json: o.output == term.OutputJSON,
-		workflow: o.workflow, colours: map[string]string{},
+		out: o.streams.Out, json: o.output == term.OutputJSON,
+		workflow: o.workflow, painter: term.NewPainter(o.streams.TTY),
 	}
 }
 
@@ -114,16 +113,5 @@ func (p *logPrinter) format(l logLine) string {
 		}
 		return string(text) + "\n"
 	}
-	return p.paint(l.part) + " " + l.message() + "\n"
-}
-
-func (p *logPrinter) paint(part string) string {
-	if !p.colour {
-		return "[" + part + "]"
-	}
-	if _, ok := p.colours[part]; !ok {
-		all := term.NodeColours()
-		p.colours[part] = all[len(p.colours)%len(all)]
-	}
-	return p.colours[part] + "[" + part + "]" + term.ColourReset
+	return p.painter.Name(l.part) + " " + l.message() + "\n"
 }

@@ -8,9 +8,32 @@ const (
 	ColourWarn  = "\x1b[33m"
 )
 
-// NodeColours are given to nodes in turn; red and green mean something else.
-func NodeColours() []string {
-	return []string{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[96m", "\x1b[95m", "\x1b[94m"}
+// Painter colours texts where it is on, and leaves them as they are elsewhere. It is
+// not safe for concurrent use.
+type Painter struct {
+	on    bool
+	names map[string]string // to colours
+}
+
+// NewPainter returns a painter that colours texts if on.
+func NewPainter(on bool) *Painter { return &Painter{on: on, names: map[string]string{}} }
+
+// Paint returns text in the colour, one of the constants above.
+func (p *Painter) Paint(colour, text string) string {
+	if !p.on {
+		return text
+	}
+	return colour + text + ColourReset
+}
+
+// Name returns "[name]" in the name's own colour. Names get colours in turn; green and
+// red are not among them, because they mean good and bad.
+func (p *Painter) Name(name string) string {
+	colours := []string{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[96m", "\x1b[95m", "\x1b[94m"}
+	if p.names[name] == "" {
+		p.names[name] = colours[len(p.names)%len(colours)]
+	}
+	return p.Paint(p.names[name], "["+name+"]")
 }
 
 // Signs of a state: kn's.
@@ -33,8 +56,5 @@ func (s Streams) Paint(sign string) string {
 	case MarkUnknown, MarkWarning:
 		colour = ColourWarn
 	}
-	if !s.TTY || colour == "" {
-		return sign
-	}
-	return colour + sign + ColourReset
+	return NewPainter(s.TTY && colour != "").Paint(colour, sign)
 }
