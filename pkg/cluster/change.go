@@ -12,6 +12,34 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
+// Start asks for the named version to be started; the comment is kept in its history.
+// already says that it is started and ready: then nothing is changed, and there is nothing
+// to wait for. A version whose config lacks a value is refused.
+func (c *Client) Start(ctx context.Context, name, comment string) (already bool, err error) {
+	v, err := c.Get(ctx, name)
+	switch {
+	case err != nil:
+		return false, err
+	case v.DeletionTimestamp != nil:
+		return false, c.refuse("start", name, RuleDeleted)
+	case v.Spec.State == v1alpha1.StateStarted && v.IsReady():
+		return true, nil
+	}
+	values, err := c.ConfigValues(ctx, v)
+	if err != nil {
+		return false, err
+	}
+	if missing := MissingConfig(v.Spec.Config, values); missing != nil {
+		refused := c.refuse("start", name, RuleConfigMissing)
+		refused.Missing = missing
+		return false, refused
+	}
+	if v.Spec.State == v1alpha1.StateStarted {
+		return false, nil
+	}
+	return false, c.setSpec(ctx, v, map[string]any{"state": v1alpha1.StateStarted}, comment)
+}
+
 // Stop asks for the named version to be stopped; the comment is kept in its history.
 // already says that it is stopped: then nothing is changed, and there is nothing to wait
 // for. A published version is refused.

@@ -2,13 +2,10 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 // Deletable returns the named version unless it must not be deleted: because it is
@@ -33,14 +30,4 @@ func (c *Client) Deletable(ctx context.Context, name string, force bool) (*v1alp
 func (c *Client) Delete(ctx context.Context, name string) error {
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.namespace}}
 	return c.explainVersion(ctx, name, c.kube.Delete(ctx, v))
-}
-
-// DeleteConfig deletes the Secret with the config values of the named version, if there
-// is one.
-func (c *Client) DeleteConfig(ctx context.Context, version string) error {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(version), Namespace: c.namespace}}
-	if err := c.kube.Delete(ctx, secret); err != nil && !isUnknownName(err) {
-		return c.explain(err, fmt.Sprintf("cannot delete the config values of version %q", version))
-	}
-	return nil
 }

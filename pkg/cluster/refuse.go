@@ -1,6 +1,10 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
 
 // Rule is a rule of the life of a version that refuses what was asked for (KRT V1,
 // "Version lifecycle").
@@ -8,8 +12,10 @@ type Rule string
 
 // Rules of a [RefusedError].
 const (
-	// RuleExists: the name is taken by the version in Phase.
+	// RuleExists: there is a version of the name; Phase is its phase.
 	RuleExists Rule = "Exists"
+	// RuleExistsStarted: the same, and it is started: what runs does not change.
+	RuleExistsStarted Rule = "ExistsStarted"
 	// RuleConfigMissing: a version starts only when all its config has a value; Missing
 	// says what has none.
 	RuleConfigMissing Rule = "ConfigMissing"
@@ -48,11 +54,13 @@ type RefusedError struct {
 	Rule      Rule
 	// Other is another version that the rule names; "" for none.
 	Other string
-	// Why says more: of RuleNotReady what the version waits for, of RuleExists the phase
-	// of the version that is there.
+	// Why is what RuleNotReady says the version waits for.
 	Why string
+	// Phase is the phase of the version that RuleExists and RuleExistsStarted name; "" if
+	// it cannot be read.
+	Phase v1alpha1.Phase
 	// Missing is what RuleConfigMissing names.
-	Missing error
+	Missing *MissingConfigError
 }
 
 // Error says what was refused, and why.
@@ -64,13 +72,10 @@ func (e *RefusedError) Error() string {
 	return what + ": " + e.reason()
 }
 
-// Unwrap returns what is missing, if that is why.
-func (e *RefusedError) Unwrap() error { return e.Missing }
-
 func (e *RefusedError) reason() string {
 	switch e.Rule {
-	case RuleExists:
-		return fmt.Sprintf("it exists in namespace %q (%s)", e.Namespace, e.Why)
+	case RuleExists, RuleExistsStarted:
+		return fmt.Sprintf("it already exists in namespace %q%s", e.Namespace, parenthesised(e.Phase))
 	case RuleConfigMissing:
 		return e.Missing.Error()
 	case RuleDeleted:
@@ -96,6 +101,13 @@ func (e *RefusedError) reason() string {
 		return "it is being unpublished"
 	}
 	return fmt.Sprintf("it stays published until %q is", e.Other)
+}
+
+func parenthesised(phase v1alpha1.Phase) string {
+	if phase == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", phase)
 }
 
 // orNothing names a version, or says that there is none.

@@ -112,6 +112,15 @@ func Connect(cmd *cobra.Command) (*Cluster, error) {
 	}, nil
 }
 
+// connected runs f with a client of the cluster that cmd's flags name.
+func connected(cmd *cobra.Command, f func(context.Context, *Cluster) error) error {
+	c, err := Connect(cmd)
+	if err != nil {
+		return err
+	}
+	return c.Hint(f(cmd.Context(), c))
+}
+
 // command is what to type to run a verb in the same namespace.
 func (c *Cluster) command(format string, args ...any) string {
 	text := c.program + " " + fmt.Sprintf(format, args...)

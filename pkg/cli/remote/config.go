@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
@@ -45,11 +46,7 @@ A started version's pods are replaced one by one when a value changes.`,
 				return term.UsageError(cmd, "invalid --output %q: want json or yaml", o.output)
 			}
 			o.name = args[0]
-			c, err := Connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runConfig(cmd, c, o)
+			return connected(cmd, func(_ context.Context, c *Cluster) error { return runConfig(cmd, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
@@ -71,7 +68,7 @@ func declaredConfig(v *v1alpha1.Version) []string {
 
 func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	ctx := cmd.Context()
-	v, err := c.version(ctx, o.name)
+	v, err := c.Client.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
@@ -85,15 +82,15 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err := checkUnset(v, o.unset, set); err != nil {
 		return err
 	}
-	if _, err := c.writeConfig(ctx, v.Name, set, o.unset); err != nil {
+	if _, err := c.Client.SetConfig(ctx, v.Name, set, o.unset); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.streams.Out, "Config of version '%s' updated in namespace '%s'.\n", v.Name, c.Namespace)
-	values, err := c.configValues(ctx, v)
+	values, err := c.Client.ConfigValues(ctx, v)
 	if err != nil {
 		return err
 	}
-	if missing := missingConfig(v.Spec.Config, values); missing != nil {
+	if missing := cluster.MissingConfig(v.Spec.Config, values); missing != nil {
 		fmt.Fprintf(o.streams.Out, "There is still %v.\n", missing)
 	}
 	return nil
@@ -127,7 +124,7 @@ type configEntry struct {
 }
 
 func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configOptions) error {
-	values, err := c.configValues(ctx, v)
+	values, err := c.Client.ConfigValues(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -152,7 +149,7 @@ func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configO
 	if err := o.configTable(v, entries); err != nil {
 		return err
 	}
-	if missing := missingConfig(v.Spec.Config, values); missing != nil {
+	if missing := cluster.MissingConfig(v.Spec.Config, values); missing != nil {
 		_, err := fmt.Fprintf(o.streams.Out, "\nThere is %v.\nSet it with '%s'.\n", missing, c.command("config %s %s", v.Name, setFlags(missing)))
 		return err
 	}

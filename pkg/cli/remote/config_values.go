@@ -1,25 +1,19 @@
 package remote
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 // valueFlags give values to config variables and files.
@@ -115,56 +109,8 @@ func checkContent(spec v1alpha1.VersionSpec, name string, content []byte) error 
 	return nil
 }
 
-// configValues are the values that the version's Secret holds, by name; none
-// without a Secret.
-func (c *Cluster) configValues(ctx context.Context, v *v1alpha1.Version) (map[string][]byte, error) {
-	if len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0 {
-		return nil, nil //nolint:nilnil // nothing declared, nothing to read
-	}
-	secret := &corev1.Secret{}
-	err := c.Get(ctx, c.key(render.ConfigName(v.Name)), secret)
-	if IsUnknownName(err) {
-		return nil, nil //nolint:nilnil // no Secret is an answer: nothing has a value
-	}
-	if err != nil {
-		return nil, c.Explain(err, fmt.Sprintf("cannot read the config values of version %q", v.Name))
-	}
-	return secret.Data, nil
-}
-
-// missingConfig names what the version declares and has no value. An empty value
-// counts as none.
-func missingConfig(declared v1alpha1.Config, values map[string][]byte) *local.MissingConfigError {
-	missing := &local.MissingConfigError{}
-	for _, name := range declared.Variables {
-		if len(values[name]) == 0 {
-			missing.Variables = append(missing.Variables, name)
-		}
-	}
-	for _, name := range declared.Files {
-		if _, ok := values[name]; !ok {
-			missing.Files = append(missing.Files, name)
-		}
-	}
-	if len(missing.Variables)+len(missing.Files) == 0 {
-		return nil
-	}
-	return missing
-}
-
-// requireConfig refuses to start a version while something it declares has no
-// value (KRT V1: all are mandatory at start).
-func (c *Cluster) requireConfig(v *v1alpha1.Version, values map[string][]byte) error {
-	missing := missingConfig(v.Spec.Config, values)
-	if missing == nil {
-		return nil
-	}
-	return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing), "Set it with '%s'.",
-		c.command("config %s %s", v.Name, setFlags(missing)))
-}
-
 // setFlags is how to give what is missing.
-func setFlags(missing *local.MissingConfigError) string {
+func setFlags(missing *cluster.MissingConfigError) string {
 	var flags []string
 	for _, name := range missing.Variables {
 		flags = append(flags, "--set "+name+"=VALUE")
@@ -173,41 +119,4 @@ func setFlags(missing *local.MissingConfigError) string {
 		flags = append(flags, "--set-from-file "+name+"=PATH")
 	}
 	return strings.Join(flags, " ")
-}
-
-// writeConfig sets values in the version's Secret and takes others away. It tells
-// whether it made the Secret. The Secret is the user's: nothing owns it.
-func (c *Cluster) writeConfig(ctx context.Context, version string, set map[string][]byte, unset []string) (made bool, err error) {
-	doing := fmt.Sprintf("cannot write the config values of version %q", version)
-	secret := &corev1.Secret{}
-	err = c.Get(ctx, c.key(render.ConfigName(version)), secret)
-	if IsUnknownName(err) {
-		if len(set) == 0 {
-			return false, nil
-		}
-		secret = &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(version), Namespace: c.Namespace},
-			Type:       corev1.SecretTypeOpaque,
-			Data:       set,
-		}
-		return true, c.Explain(c.Create(ctx, secret, client.FieldOwner(fieldOwner)), doing)
-	}
-	if err != nil {
-		return false, c.Explain(err, doing)
-	}
-	changed := secret.DeepCopy()
-	if changed.Data == nil {
-		changed.Data = map[string][]byte{}
-	}
-	for name, value := range set {
-		changed.Data[name] = value
-	}
-	for _, name := range unset {
-		delete(changed.Data, name)
-	}
-	err = c.Patch(ctx, changed, client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldOwner))
-	if apierrors.IsConflict(err) {
-		return false, term.WithHint(errors.New(doing+": somebody else changed them at the same time"), "Try again.")
-	}
-	return false, c.Explain(err, doing)
 }

@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -122,11 +120,14 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if o.target != "" {
 		return o.writeTarget(cmd, b.Bundle)
 	}
-	c, err := Connect(cmd)
-	if err != nil {
-		return err
-	}
-	v := render.FromBundle(b.Bundle, o.images.placeholders(b.Bundle), o.from(c.Namespace))
+	return connected(cmd, func(_ context.Context, c *Cluster) error { return o.createOn(cmd, c, b.Bundle) })
+}
+
+// createOn checks all that can be known to be wrong, makes the images, and creates the
+// version.
+func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) error {
+	ctx := cmd.Context()
+	v := render.FromBundle(b, o.images.placeholders(b), o.from(c.Namespace))
 	values, err := o.values.read(cmd, v.Spec)
 	if err != nil {
 		return err
@@ -137,87 +138,42 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if o.dryRun {
 		return o.printDryRun(c, v)
 	}
-	images, err := o.build(cmd, c, b.Bundle)
+	images, err := o.build(cmd, c, b)
 	if err != nil {
 		return err
 	}
-	v = render.FromBundle(b.Bundle, images, o.from(c.Namespace))
-	return o.create(ctx, c, v, values)
+	return o.create(ctx, c, render.FromBundle(b, images, o.from(c.Namespace)), values)
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
 	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)}
 }
 
-// check asks the cluster, before any image is made, whether it would take the
-// version: the name, the rights, the namespace, the rules of the kind.
+// check asks the cluster, before any image is made, whether it would accept the version,
+// and finds out what of its config has no value.
 func (o *createOptions) check(ctx context.Context, c *Cluster, v *v1alpha1.Version, values map[string][]byte) error {
-	trial := v.DeepCopy()
-	if err := c.Create(ctx, trial, client.DryRunAll, client.FieldOwner(fieldOwner)); err != nil {
-		return o.explainCreate(ctx, c, v.Name, err)
-	}
-	known, err := c.configValues(ctx, v)
-	if err != nil {
+	missing, err := c.Client.CheckCreate(ctx, v, values)
+	switch {
+	case err != nil || missing == nil:
 		return err
+	case o.start:
+		return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing),
+			"Give it with %s, or create the version without --start.", setFlags(missing))
 	}
-	all := map[string][]byte{}
-	for _, some := range []map[string][]byte{known, values} {
-		for name, value := range some {
-			all[name] = value
-		}
-	}
-	if missing := missingConfig(v.Spec.Config, all); missing != nil {
-		if o.start {
-			return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing), "Give it with %s, or create the version without --start.", setFlags(missing))
-		}
-		fmt.Fprintf(o.streams.Err, "The version cannot start before its config is complete: %s\n",
-			c.command("config %s %s", v.Name, setFlags(missing)))
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	// Whoever may create the Secret may, by all usual roles, change it as well.
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(v.Name), Namespace: c.Namespace}}
-	if err := c.Create(ctx, secret, client.DryRunAll); err != nil && !apierrors.IsAlreadyExists(err) {
-		return c.Explain(err, "cannot keep the config values")
-	}
+	fmt.Fprintf(o.streams.Err, "The version cannot start before its config is complete: %s\n",
+		c.command("config %s %s", v.Name, setFlags(missing)))
 	return nil
 }
 
-func (o *createOptions) explainCreate(ctx context.Context, c *Cluster, name string, err error) error {
-	if !apierrors.IsAlreadyExists(err) {
-		return c.Explain(err, fmt.Sprintf("cannot create version %q", name))
-	}
-	state, hint := "", "Give the new content a name of its own (version: in krt.yml), or delete that one first: '%s'."
-	v := &v1alpha1.Version{}
-	if err := c.Get(ctx, c.key(name), v); err == nil {
-		state = ", " + phase(v)
-		if v.WantedState() == v1alpha1.StateStarted {
-			return term.WithHint(fmt.Errorf("cannot create version %q: there is one of that name in namespace %q%s", name, c.Namespace, state),
-				"What runs does not change: give the new content a name of its own (version: in krt.yml).")
-		}
-	}
-	return term.WithHint(fmt.Errorf("cannot create version %q: there is one of that name in namespace %q%s", name, c.Namespace, state),
-		hint, c.command("delete %s", name))
-}
-
-// create writes the values, then the version; if that is refused, the values go
-// again.
+// create creates the version with its values, and starts and publishes it if that is
+// wanted.
 func (o *createOptions) create(ctx context.Context, c *Cluster, v *v1alpha1.Version, values map[string][]byte) error {
-	made, err := c.writeConfig(ctx, v.Name, values, nil)
-	if err != nil {
-		return err
-	}
 	v.Spec.Comment = o.comment
 	if o.start {
 		v.Spec.State = v1alpha1.StateStarted
 	}
-	if err := c.Create(ctx, v, client.FieldOwner(fieldOwner)); err != nil {
-		if made {
-			// Also when the user has interrupted: nothing half done is left.
-			_ = c.Delete(context.WithoutCancel(ctx), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(v.Name), Namespace: c.Namespace}})
-		}
-		return o.explainCreate(ctx, c, v.Name, err)
+	if err := c.Client.Create(ctx, v, values); err != nil {
+		return err
 	}
 	fmt.Fprintf(o.streams.Out, "Version '%s' created in namespace '%s'.\n", v.Name, c.Namespace)
 	if !o.start {
@@ -228,7 +184,7 @@ func (o *createOptions) create(ctx context.Context, c *Cluster, v *v1alpha1.Vers
 		// Only what is ready is published: without it, publish would be refused.
 		change.wait.wait = true
 	}
-	if err := c.awaitStart(ctx, change); err != nil || !o.publish {
+	if err := c.reach(ctx, change, cluster.GoalStarted, "Starting"); err != nil || !o.publish {
 		return err
 	}
 	change.wait = o.wait
@@ -250,4 +206,9 @@ func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
 	}
 	setKind(v)
 	return o.out.write(o.streams.Out, v)
+}
+
+// setKind sets apiVersion and kind, without which v cannot be printed.
+func setKind(v *v1alpha1.Version) {
+	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
 }

@@ -123,7 +123,7 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 // baseImages are those of the cluster's settings. Who may not read these builds
 // on the defaults, and is told.
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
-	settings, _, err := c.Settings(ctx)
+	settings, _, err := c.Client.Settings(ctx)
 	if err != nil {
 		fmt.Fprintf(w, "Building on the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, SystemNamespace, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -43,7 +44,7 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 		return fmt.Errorf("cannot write the version: %w", err)
 	}
 	fmt.Fprintf(o.streams.Out, "Version '%s' for namespace '%s' written to %s.\n", v.Name, namespace, path)
-	if missing := missingConfig(v.Spec.Config, nil); missing != nil {
+	if missing := cluster.MissingConfig(v.Spec.Config, nil); missing != nil {
 		fmt.Fprintf(o.streams.Err, "Its config values are secrets and not in it; once it is applied: '%s config %s -n %s %s'.\n",
 			o.program, v.Name, namespace, setFlags(missing))
 	}

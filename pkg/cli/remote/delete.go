@@ -5,11 +5,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -38,11 +37,7 @@ and not be published. The Secret with its config values is yours, and stays unle
 				return err
 			}
 			o.names = args
-			c, err := Connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runDelete(cmd.Context(), c, o)
+			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runDelete(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
@@ -53,14 +48,14 @@ and not be published. The Secret with its config values is yours, and stays unle
 	return cmd
 }
 
-// runDelete looks at all of the versions before it deletes the first.
+// runDelete checks all of the versions before it deletes the first.
 func runDelete(ctx context.Context, c *Cluster, o deleteOptions) error {
 	versions := make([]*v1alpha1.Version, len(o.names))
 	var errs []error
 	for i, name := range o.names {
-		v, err := c.deletable(ctx, name, o.force)
+		v, err := c.Client.Deletable(ctx, name, o.force)
 		versions[i] = v
-		errs = append(errs, err)
+		errs = append(errs, c.Hint(err))
 	}
 	if err := term.Join(errs...); err != nil {
 		return err
@@ -73,46 +68,26 @@ func runDelete(ctx context.Context, c *Cluster, o deleteOptions) error {
 	return nil
 }
 
-// deletable reads a version, and refuses one that must not be deleted (KRT V1,
-// lifecycle: from Stopped only).
-func (c *Cluster) deletable(ctx context.Context, name string, force bool) (*v1alpha1.Version, error) {
-	v, err := c.version(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.requireUnpublished(ctx, name, "delete"); err != nil {
-		return nil, err
-	}
-	if v.WantedState() == v1alpha1.StateStarted && !force {
-		return nil, term.WithHint(fmt.Errorf("cannot delete version %q: it is started", name),
-			"Stop it with '%s', or do both at once with --force.", c.command("stop %s", name))
-	}
-	return v, nil
-}
-
 func (c *Cluster) deleteVersion(ctx context.Context, v *v1alpha1.Version, o deleteOptions) error {
 	out := o.streams.Out
-	if err := c.Delete(ctx, v); err != nil {
-		return c.explainVersion(ctx, v.Name, err)
+	if err := c.Client.Delete(ctx, v.Name); err != nil {
+		return err
 	}
 	if o.wait.wait {
 		fmt.Fprintf(out, "Deleting version '%s' in namespace '%s':\n", v.Name, c.Namespace)
-		if err := c.awaitVersion(ctx, out, v.Name, o.wait, c.deleted()); err != nil {
+		if err := c.await(ctx, out, v.Name, cluster.GoalDeleted, o.wait); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "Version '%s' successfully deleted in namespace '%s'.\n", v.Name, c.Namespace)
-	if len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0 {
+	switch {
+	case len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0:
 		return nil
+	case o.purge:
+		return c.Client.DeleteConfig(ctx, v.Name)
 	}
 	secret := render.ConfigName(v.Name)
-	if !o.purge {
-		fmt.Fprintf(o.streams.Err, "Its config values stay, in Secret '%s'; delete them with '%s'.\n", secret, c.Kubectl("delete secret %s", secret))
-		return nil
-	}
-	err := c.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secret, Namespace: c.Namespace}})
-	if err != nil && !IsUnknownName(err) {
-		return c.Explain(err, "cannot delete the config values")
-	}
+	fmt.Fprintf(o.streams.Err, "Its config values are kept in Secret '%s'; delete them with '%s'.\n",
+		secret, c.Kubectl("delete secret %s", secret))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 type describeOptions struct {
@@ -36,11 +37,10 @@ func newDescribeCommand(s term.Streams) *cobra.Command {
 }
 
 func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
-	v, err := c.version(ctx, o.name)
+	v, err := c.Client.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
-	setKind(v)
 	switch {
 	case o.out.machine():
 		return o.out.write(o.streams.Out, v)
@@ -70,7 +70,7 @@ func (o *describeOptions) head(v *v1alpha1.Version) error {
 		{"Name", v.Name},
 		{"Namespace", v.Namespace},
 		{"Description", v.Spec.Description},
-		{"Phase", phase(v)},
+		{"Phase", string(cluster.Phase(v))},
 		{"Age", age(v.CreationTimestamp)},
 		{"URL", versionURL(v)},
 		{"Delivery", string(v.Delivery())},
@@ -226,18 +226,9 @@ func partMark(ready bool, reason string) string {
 		return term.MarkGood
 	case reason == "", reason == v1alpha1.ReasonDeploying:
 		return term.MarkUnknown
-	case needsNobody(reason):
+	case cluster.IsExpected(reason):
 		return term.MarkInfo
 	default:
 		return term.MarkBad
 	}
-}
-
-// needsNobody reports whether a state that is not ready is as it should be.
-func needsNobody(reason string) bool {
-	switch reason {
-	case v1alpha1.ReasonStopped, v1alpha1.ReasonStopping, v1alpha1.ReasonNotPublished, v1alpha1.ReasonNothingPublished:
-		return true
-	}
-	return false
 }

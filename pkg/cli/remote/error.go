@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"time"
 
 	"krt.dev/kn-krt/pkg/cluster"
 )
@@ -27,4 +28,15 @@ func (c *Cluster) explainVersion(ctx context.Context, name string, err error) er
 	}
 	_, err = c.version(ctx, name)
 	return err
+}
+
+// silence is how long a cluster that has responded before may give no response.
+const silence = time.Minute
+
+// pause keeps a cluster that ends watches at once from being asked without a pause.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(200 * time.Millisecond):
+	}
 }

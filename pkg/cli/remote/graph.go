@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 // Values of graph's --output.
@@ -41,11 +42,7 @@ func newGraphCommand(s term.Streams) *cobra.Command {
 				return term.UsageError(cmd, "invalid --output %q: want %s", o.output, strings.Join(formats, ", "))
 			}
 			o.name = args[0]
-			c, err := Connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runGraph(cmd.Context(), c, o)
+			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runGraph(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
@@ -57,7 +54,7 @@ func newGraphCommand(s term.Streams) *cobra.Command {
 }
 
 func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
-	v, err := c.version(ctx, o.name)
+	v, err := c.Client.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
@@ -85,7 +82,7 @@ func entrypointState(v *v1alpha1.Version) state {
 
 // writeText writes each workflow as a chain, and below it what is wrong.
 func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
-	fmt.Fprintf(w, "%s: %s\n", v.Name, phase(v))
+	fmt.Fprintf(w, "%s: %s\n", v.Name, cluster.Phase(v))
 	entrypoint := entrypointState(v)
 	o.writeTrouble(w, "entrypoint", entrypoint)
 	for _, workflow := range v.Spec.Workflows {

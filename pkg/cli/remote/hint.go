@@ -59,6 +59,12 @@ func (c *Cluster) hintRequest(err error, e *cluster.Error) error {
 // hintRefused is what to do about a rule that refuses what was asked for.
 func (c *Cluster) hintRefused(e *cluster.RefusedError) string {
 	switch e.Rule {
+	case cluster.RuleExists:
+		return "Give the new content a name of its own (version: in krt.yml), or delete that one first: '" + c.command("delete %s", e.Version) + "'."
+	case cluster.RuleExistsStarted:
+		return "What runs does not change: give the new content a name of its own (version: in krt.yml)."
+	case cluster.RuleConfigMissing:
+		return "Set it with '" + c.command("config %s %s", e.Version, setFlags(e.Missing)) + "'."
 	case cluster.RuleStarted:
 		return "Stop it with '" + c.command("stop %s", e.Version) + "', or do both at once with --force."
 	case cluster.RuleStopped:

@@ -20,6 +20,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -105,8 +106,7 @@ func (c *Cluster) entrypointPod(ctx context.Context, v *v1alpha1.Version) (strin
 	if v.WantedState() != v1alpha1.StateStarted {
 		return "", term.WithHint(fmt.Errorf("version %q does not answer: it is stopped", v.Name), "Start it with '%s'.", c.command("start %s", v.Name))
 	}
-	d := readiness(v)
-	return "", term.WithHint(fmt.Errorf("version %q does not answer: %s", v.Name, cmp.Or(d.cause, d.now, "its entrypoint has no pod that is ready")),
+	return "", term.WithHint(fmt.Errorf("version %q does not answer: %s", v.Name, cmp.Or(cluster.Readiness(v).String(), "its entrypoint has no pod that is ready")),
 		"Look with '%s'.", c.command("describe %s", v.Name))
 }
 

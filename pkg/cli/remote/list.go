@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 type listOptions struct {
@@ -40,11 +39,7 @@ func newListCommand(s term.Streams) *cobra.Command {
 			if len(args) > 0 {
 				o.name = args[0]
 			}
-			c, err := Connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runList(cmd.Context(), c, o)
+			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runList(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
@@ -55,22 +50,16 @@ func newListCommand(s term.Streams) *cobra.Command {
 }
 
 func runList(ctx context.Context, c *Cluster, o listOptions) error {
-	where := []client.ListOption{c.in()}
+	client := c.Client
 	if o.all {
-		where = nil
+		client = client.In(metav1.NamespaceAll)
 	}
-	list := &v1alpha1.VersionList{}
-	if err := c.List(ctx, list, where...); err != nil {
-		return c.Explain(err, "cannot list versions")
+	list, err := client.List(ctx)
+	if err != nil {
+		return err
 	}
 	if o.name != "" {
 		list.Items = slices.DeleteFunc(list.Items, func(v v1alpha1.Version) bool { return v.Name != o.name })
-	}
-	slices.SortFunc(list.Items, func(a, b v1alpha1.Version) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	for i := range list.Items {
-		setKind(&list.Items[i])
 	}
 	if o.out.machine() {
 		// As kubectl and kn do: a list of whatever kinds.
@@ -110,7 +99,7 @@ func (o *listOptions) columns() []term.Column[v1alpha1.Version] {
 	type version = v1alpha1.Version
 	columns := []term.Column[version]{
 		{Head: "NAME", Cell: func(v version) string { return v.Name }},
-		{Head: "PHASE", Cell: func(v version) string { return phase(&v) }},
+		{Head: "PHASE", Cell: func(v version) string { return string(cluster.Phase(&v)) }},
 		{Head: "AGE", Cell: func(v version) string { return age(v.CreationTimestamp) }},
 		{Head: "CONDITIONS", Cell: func(v version) string { return conditionCount(v.Status.Conditions) }},
 		{Head: "READY", Cell: func(v version) string { return string(readyCondition(&v).Status) }},
@@ -159,11 +148,6 @@ func conditionCount(conditions []metav1.Condition) string {
 	return fmt.Sprintf("%d OK / %d", good, all)
 }
 
-// phase is where the version stands; one that no controller has seen yet is Stopped.
-func phase(v *v1alpha1.Version) string {
-	return string(cmp.Or(v.Status.Phase, v1alpha1.PhaseStopped))
-}
-
 // versionURL is the version's address in the cluster; nothing before it has one.
 func versionURL(v *v1alpha1.Version) string {
 	if v.Status.Address == nil {
@@ -175,9 +159,4 @@ func versionURL(v *v1alpha1.Version) string {
 // resourceName names the version as -o name does.
 func resourceName(v *v1alpha1.Version) string {
 	return "version." + v1alpha1.GroupVersion.Group + "/" + v.Name
-}
-
-// setKind says of what kind v is: clients leave it out.
-func setKind(v *v1alpha1.Version) {
-	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
 }

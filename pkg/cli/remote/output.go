@@ -155,11 +155,7 @@ func lookCommand(cmd *cobra.Command, o *lookOptions, run func(context.Context, *
 			return err
 		}
 		o.name = args[0]
-		c, err := Connect(cmd)
-		if err != nil {
-			return err
-		}
-		return run(cmd.Context(), c)
+		return connected(cmd, run)
 	}
 	NamespaceFlag(cmd)
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 type waitOptions struct {
@@ -21,7 +23,13 @@ type waitOptions struct {
 
 // waitStates are the values of wait --for.
 func waitStates() []string {
-	return []string{"started", "stopped", "published", "unpublished", "deleted"}
+	var states []string
+	for _, goal := range []cluster.Goal{
+		cluster.GoalStarted, cluster.GoalStopped, cluster.GoalPublished, cluster.GoalUnpublished, cluster.GoalDeleted,
+	} {
+		states = append(states, string(goal))
+	}
+	return states
 }
 
 func newWaitCommand(s term.Streams) *cobra.Command {
@@ -43,11 +51,7 @@ started or stopped, whichever it was asked to be. Exits 5 when that fails.`,
 				return term.UsageError(cmd, "invalid --for %q: want %s", o.state, strings.Join(waitStates(), ", "))
 			}
 			o.name = args[0]
-			c, err := Connect(cmd)
-			if err != nil {
-				return err
-			}
-			return runWait(cmd.Context(), c, o)
+			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runWait(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
@@ -60,41 +64,27 @@ started or stopped, whichever it was asked to be. Exits 5 when that fails.`,
 
 func runWait(ctx context.Context, c *Cluster, o waitOptions) error {
 	out := o.streams.Out
-	v, err := c.version(ctx, o.name)
+	v, err := c.Client.Get(ctx, o.name)
+	var unknown *cluster.NotFoundError
 	switch {
 	case err == nil:
-	case o.state == "deleted" && term.CodeOf(err) == term.ExitNotFound:
-		_, err := fmt.Fprintf(out, "Version '%s' is not in namespace '%s'.\n", o.name, c.Namespace)
+	case o.state == string(cluster.GoalDeleted) && errors.As(err, &unknown):
+		_, err := fmt.Fprintf(out, "Version '%s' does not exist in namespace '%s'.\n", o.name, c.Namespace)
 		return err
 	default:
 		return err
 	}
-	if o.state == "" {
-		o.state = "stopped"
+	goal := cluster.Goal(o.state)
+	if goal == "" {
+		goal = cluster.GoalStopped
 		if v.WantedState() == v1alpha1.StateStarted {
-			o.state = "started"
+			goal = cluster.GoalStarted
 		}
 	}
-	fmt.Fprintf(out, "Waiting for version '%s' in namespace '%s' to be %s:\n", o.name, c.Namespace, o.state)
-	if err := c.awaitState(ctx, o); err != nil {
+	fmt.Fprintf(out, "Waiting for version '%s' in namespace '%s' to be %s:\n", o.name, c.Namespace, goal)
+	if err := c.await(ctx, out, o.name, goal, o.limits); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, o.state, c.Namespace)
+	_, err = fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, goal, c.Namespace)
 	return err
-}
-
-func (c *Cluster) awaitState(ctx context.Context, o waitOptions) error {
-	change := changeOptions{streams: o.streams, name: o.name, wait: o.limits}
-	switch o.state {
-	case "published":
-		return c.awaitRuntime(ctx, o.streams.Out, change, true)
-	case "unpublished":
-		return c.awaitRuntime(ctx, o.streams.Out, change, false)
-	case "stopped":
-		return c.awaitVersion(ctx, o.streams.Out, o.name, o.limits, c.stopped())
-	case "deleted":
-		return c.awaitVersion(ctx, o.streams.Out, o.name, o.limits, c.deleted())
-	default:
-		return c.awaitVersion(ctx, o.streams.Out, o.name, o.limits, c.started())
-	}
 }

@@ -1,0 +1,130 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// ConfigValues returns the config values of a version, by name of the variable or file;
+// none if it declares none or its Secret does not exist.
+func (c *Client) ConfigValues(ctx context.Context, v *v1alpha1.Version) (map[string][]byte, error) {
+	if len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0 {
+		return nil, nil //nolint:nilnil // nothing declared, nothing to read
+	}
+	secret := &corev1.Secret{}
+	err := c.kube.Get(ctx, c.key(render.ConfigName(v.Name)), secret)
+	if isUnknownName(err) {
+		return nil, nil //nolint:nilnil // no Secret is a result: nothing has a value
+	}
+	if err != nil {
+		return nil, c.explain(err, fmt.Sprintf("cannot read the config values of version %q", v.Name))
+	}
+	return secret.Data, nil
+}
+
+// SetConfig sets config values of the named version in its Secret, and removes others. It
+// reports whether it created the Secret. The Secret is the user's: nothing owns it, and it
+// stays when the version is deleted. If somebody else changes it at the same time, the
+// error has ReasonConflict.
+func (c *Client) SetConfig(ctx context.Context, version string, set map[string][]byte, unset []string) (created bool, err error) {
+	doing := fmt.Sprintf("cannot write the config values of version %q", version)
+	secret := &corev1.Secret{}
+	err = c.kube.Get(ctx, c.key(render.ConfigName(version)), secret)
+	switch {
+	case isUnknownName(err) && len(set) == 0:
+		return false, nil
+	case isUnknownName(err):
+		secret = c.configSecret(version)
+		secret.Data = set
+		return true, c.explain(c.kube.Create(ctx, secret, fieldOwner), doing)
+	case err != nil:
+		return false, c.explain(err, doing)
+	}
+	changed := secret.DeepCopy()
+	if changed.Data == nil {
+		changed.Data = map[string][]byte{}
+	}
+	for name, value := range set {
+		changed.Data[name] = value
+	}
+	for _, name := range unset {
+		delete(changed.Data, name)
+	}
+	err = c.kube.Patch(ctx, changed, client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{}), fieldOwner)
+	if apierrors.IsConflict(err) {
+		return false, c.conflict(doing, "them")
+	}
+	return false, c.explain(err, doing)
+}
+
+// DeleteConfig deletes the Secret with the config values of the named version, if there
+// is one.
+func (c *Client) DeleteConfig(ctx context.Context, version string) error {
+	if err := c.kube.Delete(ctx, c.configSecret(version)); err != nil && !isUnknownName(err) {
+		return c.explain(err, fmt.Sprintf("cannot delete the config values of version %q", version))
+	}
+	return nil
+}
+
+// configSecret is the Secret with the config values of the named version, without any.
+func (c *Client) configSecret(version string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(version), Namespace: c.namespace},
+		Type:       corev1.SecretTypeOpaque,
+	}
+}
+
+// MissingConfigError says which config variables and files of a version have no value. All
+// must have one when it starts (KRT V1, "config").
+type MissingConfigError struct{ Variables, Files []string }
+
+// Error names them.
+func (e *MissingConfigError) Error() string {
+	var kinds []string
+	for _, kind := range []struct {
+		name  string
+		names []string
+	}{{"config variable", e.Variables}, {"config file", e.Files}} {
+		quoted := make([]string, len(kind.names))
+		for i, name := range kind.names {
+			quoted[i] = fmt.Sprintf("%q", name)
+		}
+		switch len(quoted) {
+		case 0:
+		case 1:
+			kinds = append(kinds, kind.name+" "+quoted[0])
+		default:
+			kinds = append(kinds, kind.name+"s "+strings.Join(quoted, ", "))
+		}
+	}
+	return "no value for " + strings.Join(kinds, " and ")
+}
+
+// MissingConfig returns what is declared and has no value among values; nil if nothing is.
+// An empty value of a variable counts as none.
+func MissingConfig(declared v1alpha1.Config, values map[string][]byte) *MissingConfigError {
+	e := &MissingConfigError{}
+	for _, name := range declared.Variables {
+		if len(values[name]) == 0 {
+			e.Variables = append(e.Variables, name)
+		}
+	}
+	for _, name := range declared.Files {
+		if _, ok := values[name]; !ok {
+			e.Files = append(e.Files, name)
+		}
+	}
+	if len(e.Variables)+len(e.Files) == 0 {
+		return nil
+	}
+	return e
+}
