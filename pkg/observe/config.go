@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // Config is what the user's Secret has for a version.
@@ -25,13 +26,17 @@ type Config struct {
 	Missing, Unknown []string
 }
 
-// Mark marks it in v.
+// Mark sets the condition ConfigReady of v.
 func (c Config) Mark(v *v1alpha1.Version) {
-	if c.Ready {
-		v.MarkConfigReady(c.Unknown...)
-		return
+	secret := render.ConfigName(v.Name)
+	switch {
+	case !c.Ready:
+		v.MarkConfigMissing(secret, c.Missing...)
+	case c.Unknown != nil:
+		v.MarkConfigUnknownKeys(secret, c.Unknown...)
+	default:
+		v.MarkConfigReady()
 	}
-	v.MarkConfigMissing(c.Missing...)
 }
 
 // ConfigOf looks at the Secret, nil if there is none. As in a local run an

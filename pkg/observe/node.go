@@ -9,94 +9,106 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
-// Node are what the cluster has of a node.
+// Node is what the cluster has of a node.
 type Node struct {
-	Service  *servingv1.Service  // nil if it is not there yet
-	Revision *servingv1.Revision // the latest that was made
-	Pods     []corev1.Pod        // the revision's; read only while the node is not ready
+	// Service is nil if it does not exist yet.
+	Service *servingv1.Service
+	// Revision is the latest one created, nil if there is none.
+	Revision *servingv1.Revision
+	// Pods are the Revision's. They are needed only while the node is not ready.
+	Pods []corev1.Pod
+	// Applied: the Service was written after it was read, so its status is outdated.
+	Applied bool
+	// Refused is why the Service cannot be written; nil if it can.
+	Refused *Cause
+	// Disabled are the feature flags of Knative without which it refuses the Service.
+	Disabled []string
 }
 
-// Unseen is said of a Service from before it is written until Knative has seen
-// it: to tell those moments apart would only be more writes of the status.
-const Unseen = "Knative Serving has not looked at its Service yet"
+// unseen is the message from before a Service is written until Knative has seen it: to
+// distinguish these moments would only mean more writes of the status.
+const unseen = "Knative Serving has not looked at its Service yet"
 
-// Node marks in v what became of a node. That its pods are gone means
-// nothing: a node that was ready once may be at zero.
-func (w View) Node(v *v1alpha1.Version, name string, o Node) {
-	if o.Service == nil {
-		v.MarkNodeDeploying(name, Unseen)
-		return
-	}
-	w.other = v1alpha1.ReasonRevisionFailed
-	status := o.Service.Status
+// node returns why a node is not ready, nil if it is. Missing pods mean nothing: a node
+// that was ready once may be scaled to zero.
+func (in Input) node(v *v1alpha1.Version, name string) *Cause {
+	n := in.Nodes[name]
 	switch {
-	case o.Service.IsReady():
-		v.MarkNodeReady(name, status.LatestReadyRevisionName, digest(o.Revision))
-	case status.ObservedGeneration != o.Service.Generation:
-		w.unobserved(v, name, o.Service)
-	default:
-		if c := w.nodeCause(o); c != nil {
-			v.MarkNodeNotReady(name, c.Reason, c.Message+nodeHint(v, name, c.Reason))
-			return
-		}
-		v.MarkNodeDeploying(name, deploying(o.Revision))
+	case !in.Serving:
+		return &Cause{v1alpha1.ReasonServingMissing, "Knative Serving is not installed; what is missing is told by: kn krt doctor"}
+	case n.Service == nil && n.Disabled != nil: // one that exists runs on; it only cannot be written
+		return &Cause{v1alpha1.ReasonFeatureDisabled, "Knative does not allow what the node needs; allow it: " + render.EnableFeatures(n.Disabled)}
+	case n.Refused != nil:
+		return n.Refused
+	case n.Service == nil && !n.Applied && !in.Config.Ready:
+		return inProgress("it waits for the config")
+	case n.Service == nil || n.Applied:
+		return inProgress(unseen)
+	case n.Service.IsReady():
+		return nil
+	case n.Service.Status.ObservedGeneration != n.Service.Generation:
+		return in.unobserved(n.Service)
 	}
+	if c := in.nodeCause(n); c != nil {
+		return &Cause{c.Reason, c.Message + nodeHint(v, name, c.Reason)}
+	}
+	return inProgress(revisionProgress(n.Revision))
 }
 
-// unobserved waits for Knative to look at the Service, but not in silence for ever.
-func (w View) unobserved(v *v1alpha1.Version, name string, s *servingv1.Service) {
-	if s.Status.ObservedGeneration == 0 && w.Now.Sub(s.CreationTimestamp.Time) > w.Patience {
-		v.MarkNodeNotReady(name, v1alpha1.ReasonRevisionFailed, fmt.Sprintf(
-			"Knative Serving has not looked at its Service for %s; is its controller running? kn krt doctor", w.Patience))
-		return
+// unobserved waits for Knative to observe the Service, but not forever.
+func (in Input) unobserved(s *servingv1.Service) *Cause {
+	if s.Status.ObservedGeneration == 0 && in.Now.Sub(s.CreationTimestamp.Time) > in.StartTimeout {
+		return &Cause{v1alpha1.ReasonRevisionFailed, fmt.Sprintf(
+			"Knative Serving has not looked at its Service for %s; is its controller running? kn krt doctor", in.StartTimeout)}
 	}
-	v.MarkNodeDeploying(name, Unseen)
+	return inProgress(unseen)
 }
 
 // nodeCause is why a node is not ready: what its pods say, for they are nearest to
 // it, else what Knative kept of pods that are gone, else what Knative says itself.
-func (w View) nodeCause(o Node) *Cause {
-	if c := w.podsCause(o.Pods); c != nil {
+func (in Input) nodeCause(n Node) *Cause {
+	if c := in.podsCause(n.Pods, v1alpha1.ReasonRevisionFailed); c != nil {
 		return c
 	}
-	if o.Revision != nil {
+	if n.Revision != nil {
 		for _, t := range []apis.ConditionType{servingv1.RevisionConditionContainerHealthy, servingv1.RevisionConditionResourcesAvailable} {
-			if c := o.Revision.Status.GetCondition(t); c.IsFalse() {
-				return w.revisionCause(c)
+			if c := n.Revision.Status.GetCondition(t); c.IsFalse() {
+				return in.revisionCause(c)
 			}
 		}
-		if !o.Revision.IsReady() {
+		if !n.Revision.IsReady() {
 			return nil // what the Service says of it is the same, and may be older
 		}
 	}
 	for _, t := range []apis.ConditionType{servingv1.ServiceConditionConfigurationsReady, servingv1.ServiceConditionRoutesReady} {
-		c := o.Service.Status.GetCondition(t)
+		c := n.Service.Status.GetCondition(t)
 		switch {
 		case !c.IsFalse():
 		case c.Reason == servingv1.ReasonNotOwned:
-			return &Cause{v1alpha1.ReasonNotOwned, w.Mask.Quote(c.Message)}
+			return &Cause{v1alpha1.ReasonNotOwned, in.Config.Mask.Quote(c.Message)}
 		default:
-			return &Cause{w.other, fmt.Sprintf("%s: %s", c.Reason, w.Mask.Quote(c.Message))}
+			return &Cause{v1alpha1.ReasonRevisionFailed, fmt.Sprintf("%s: %s", c.Reason, in.Config.Mask.Quote(c.Message))}
 		}
 	}
 	return nil
 }
 
-func (w View) revisionCause(c *apis.Condition) *Cause {
+func (in Input) revisionCause(c *apis.Condition) *Cause {
 	switch {
 	case c.Reason == servingv1.ReasonContainerMissing:
-		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be found: " + cut(w.Mask.Hide(strings.TrimSpace(resolving(c.Message))))}
+		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be found: " + cut(in.Config.Mask.Hide(strings.TrimSpace(resolving(c.Message))))}
 	case isPull(c.Reason):
 		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be pulled: " + cut(c.Message)}
 	case strings.HasPrefix(c.Reason, "ExitCode"):
-		said := w.Mask.Quote(strings.TrimPrefix(c.Message, servingv1.RevisionContainerExitingMessage("")))
+		said := in.Config.Mask.Quote(strings.TrimPrefix(c.Message, servingv1.RevisionContainerExitingMessage("")))
 		return &Cause{v1alpha1.ReasonCrashed, fmt.Sprintf("its container ended with exit code %s: %s", strings.TrimPrefix(c.Reason, "ExitCode"), said)}
 	case c.Reason == corev1.PodReasonUnschedulable:
 		return &Cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
 	default:
-		return &Cause{w.other, fmt.Sprintf("%s: %s", c.Reason, w.Mask.Quote(c.Message))}
+		return &Cause{v1alpha1.ReasonRevisionFailed, fmt.Sprintf("%s: %s", c.Reason, in.Config.Mask.Quote(c.Message))}
 	}
 }
 
@@ -112,22 +124,18 @@ func resolving(message string) string {
 func nodeHint(v *v1alpha1.Version, node, reason string) string {
 	switch reason {
 	case v1alpha1.ReasonCrashed, v1alpha1.ReasonNotAnswering:
-		return "; see its log: " + Command(v, "logs", "--node", node)
+		return "; see its log: " + v.Command("logs", "--node", node)
 	case v1alpha1.ReasonImageNotFound:
-		return fmt.Sprintf("; once the image is there, try again: %s && %s", Command(v, "stop"), Command(v, "start"))
+		return fmt.Sprintf("; once the image is there, try again: %s && %s", v.Command("stop"), v.Command("start"))
 	case v1alpha1.ReasonUnschedulable:
 		return ""
 	default:
-		return "; see: " + Command(v, "events", "--warnings")
+		return "; see: " + v.Command("events", "--warnings")
 	}
 }
 
-// Command is what to type next about a version.
-func Command(v *v1alpha1.Version, verb string, args ...string) string {
-	return strings.Join(append([]string{"kn krt", verb, v.Name, "-n", v.Namespace}, args...), " ")
-}
-
-func deploying(r *servingv1.Revision) string {
+// revisionProgress is what a Revision that has not failed waits for.
+func revisionProgress(r *servingv1.Revision) string {
 	switch {
 	case r == nil:
 		return "its revision is being made"
@@ -138,8 +146,8 @@ func deploying(r *servingv1.Revision) string {
 	}
 }
 
-// digest is the image that a revision runs, as Knative has resolved it.
-func digest(r *servingv1.Revision) string {
+// imageDigest is the image that a revision runs, as Knative has resolved it.
+func imageDigest(r *servingv1.Revision) string {
 	if r == nil || len(r.Status.ContainerStatuses) == 0 {
 		return ""
 	}

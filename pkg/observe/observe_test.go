@@ -29,8 +29,9 @@ func testVersion() *v1alpha1.Version {
 	return v
 }
 
-func testView() View {
-	return View{Now: testNow, Patience: 2 * time.Minute, Mask: NewMask(map[string][]byte{"TOKEN": []byte("s3cr3t")})}
+func testInput() Input {
+	return Input{Now: testNow, StartTimeout: 2 * time.Minute, Serving: true, Eventing: true,
+		Config: Config{Ready: true, Mask: NewMask(map[string][]byte{"TOKEN": []byte("s3cr3t")})}}
 }
 
 // ago is a time before testNow.
@@ -83,11 +84,12 @@ func ended(code int32, reason, message string) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
 }
 
+func ready(set apis.ConditionManager) {
+	set.MarkTrue(servingv1.ServiceConditionConfigurationsReady)
+	set.MarkTrue(servingv1.ServiceConditionRoutesReady)
+}
+
 func TestObserveNode(t *testing.T) {
-	ready := func(set apis.ConditionManager) {
-		set.MarkTrue(servingv1.ServiceConditionConfigurationsReady)
-		set.MarkTrue(servingv1.ServiceConditionRoutesReady)
-	}
 	failed := func(set apis.ConditionManager) {
 		set.MarkFalse(servingv1.ServiceConditionConfigurationsReady, "RevisionFailed", "Revision has failed with s3cr3t")
 	}
@@ -97,7 +99,7 @@ func TestObserveNode(t *testing.T) {
 		objects Node
 		want    v1alpha1.NodeStatus
 	}{
-		{"nothing yet", Node{}, v1alpha1.NodeStatus{Reason: deploying, Message: Unseen}},
+		{"nothing yet", Node{}, v1alpha1.NodeStatus{Reason: deploying, Message: unseen}},
 		{"not looked at yet", Node{Service: &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Generation: 1, CreationTimestamp: ago(time.Second)}}},
 			v1alpha1.NodeStatus{Reason: deploying, Message: "Knative Serving has not looked at its Service yet"}},
 		{"not looked at for long", Node{Service: &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Generation: 1, CreationTimestamp: ago(time.Hour)}}},
@@ -132,8 +134,9 @@ func TestObserveNode(t *testing.T) {
 		}}, v1alpha1.NodeStatus{Reason: v1alpha1.ReasonCrashed, Message: "its container ended with exit code 1: no model; see its log: kn krt logs v -n ns --node etl"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := testVersion()
-			testView().Node(v, "etl", tt.objects)
+			v, in := testVersion(), testInput()
+			in.Nodes = map[string]Node{"etl": tt.objects}
+			Mark(v, in)
 			tt.want.Name = "etl"
 			require.Equal(t, tt.want, v.Status.Nodes[0])
 		})
@@ -153,7 +156,7 @@ func TestObserveEntrypoint(t *testing.T) {
 		status          metav1.ConditionStatus
 		reason, message string
 	}{
-		{"no Deployment yet", Entrypoint{Waits: "it waits"}, metav1.ConditionUnknown, v1alpha1.ReasonDeploying, "it waits"},
+		{"no Deployment yet", Entrypoint{}, metav1.ConditionUnknown, v1alpha1.ReasonDeploying, "it waits for the addresses of the workflows"},
 		{"one of two answers", Entrypoint{Deployment: deployment(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 1})},
 			metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
 		{"not looked at", Entrypoint{Deployment: deployment(appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 2})},
@@ -168,8 +171,9 @@ func TestObserveEntrypoint(t *testing.T) {
 			metav1.ConditionFalse, v1alpha1.ReasonEntrypointFailed, "entrypoint: FailedCreate: exceeded quota" + see},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := testVersion()
-			testView().Entrypoint(v, tt.objects)
+			v, in := testVersion(), testInput()
+			in.Entrypoint = tt.objects
+			Mark(v, in)
 			c := v.Status.Condition(v1alpha1.ConditionEntrypointReady)
 			require.Equal(t, []string{string(tt.status), tt.reason, tt.message}, []string{string(c.Status), c.Reason, c.Message})
 		})
@@ -214,11 +218,12 @@ func TestObserveWorkflow(t *testing.T) {
 			v1alpha1.WorkflowStatus{Reason: v1alpha1.ReasonSequenceFailed, Message: "Knative Eventing has not made it ready for 2m0s" + see}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := testVersion()
+			v, in := testVersion(), testInput()
 			if tt.nodeReady {
-				v.MarkNodeReady("etl", "", "")
+				in.Nodes = map[string]Node{"etl": {Service: testService(ready)}}
 			}
-			testView().Workflow(v, "flow", tt.sequence)
+			in.Workflows = map[string]Workflow{"flow": {Sequence: tt.sequence}}
+			Mark(v, in)
 			tt.want.Name = "flow"
 			require.Equal(t, tt.want, v.Status.Workflows[0])
 		})
@@ -226,7 +231,7 @@ func TestObserveWorkflow(t *testing.T) {
 	t.Run("direct delivery has none", func(t *testing.T) {
 		v := testVersion()
 		v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect
-		testView().Workflow(v, "flow", nil)
+		Mark(v, testInput())
 		require.Equal(t, v1alpha1.WorkflowStatus{Name: "flow", Ready: true}, v.Status.Workflows[0])
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
@@ -17,25 +16,11 @@ import (
 // when the node's own container has nothing to say.
 const sidecar = "queue-proxy"
 
-// Cause is why something does not become ready, in words for a person.
-type Cause struct{ Reason, Message string }
-
-// View is what every observation needs besides the objects it looks at.
-type View struct {
-	Now time.Time
-	// Patience is how long a container may run before it must be ready.
-	Patience time.Duration
-	Mask     Mask
-	// Events are the warnings about pods that need a look at them.
-	Events map[types.UID][]corev1.Event
-	// other is the reason of a failure that has no reason of its own.
-	other string
-}
-
 // podsCause is why none of the pods is ready; nil while that may just take its
 // time. Where pods differ, the oldest that has a cause speaks, so that the
-// message stays when more of them fail.
-func (w View) podsCause(pods []corev1.Pod) *Cause {
+// message stays when more of them fail. other is the reason of a failure that has none
+// of its own.
+func (in Input) podsCause(pods []corev1.Pod, other string) *Cause {
 	pods = slices.Clone(pods)
 	slices.SortStableFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
@@ -44,14 +29,14 @@ func (w View) podsCause(pods []corev1.Pod) *Cause {
 		if pods[i].DeletionTimestamp != nil {
 			continue
 		}
-		if c := w.podCause(&pods[i]); c != nil {
+		if c := in.podCause(&pods[i], other); c != nil {
 			return c
 		}
 	}
 	return nil
 }
 
-func (w View) podCause(pod *corev1.Pod) *Cause {
+func (in Input) podCause(pod *corev1.Pod, other string) *Cause {
 	if conditionIs(pod, corev1.PodReady, corev1.ConditionTrue) != nil {
 		return nil
 	}
@@ -59,7 +44,7 @@ func (w View) podCause(pod *corev1.Pod) *Cause {
 		return &Cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
 	}
 	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" { // evicted, or refused by the kubelet
-		return &Cause{w.other, fmt.Sprintf("its pod has failed: %s: %s", pod.Status.Reason, pod.Status.Message)}
+		return &Cause{other, fmt.Sprintf("its pod has failed: %s: %s", pod.Status.Reason, pod.Status.Message)}
 	}
 	containers := slices.Clone(pod.Status.ContainerStatuses)
 	slices.SortStableFunc(containers, func(a, b corev1.ContainerStatus) int { return rank(a) - rank(b) })
@@ -69,11 +54,11 @@ func (w View) podCause(pod *corev1.Pod) *Cause {
 		if c.Ready && c.RestartCount == 0 {
 			continue
 		}
-		if found := w.containerCause(c); found != nil {
+		if found := in.containerCause(c, other); found != nil {
 			return found
 		}
 	}
-	return w.eventCause(pod)
+	return in.eventCause(pod, other)
 }
 
 // conditionIs returns a pod's condition of the type if it has that status.
@@ -101,7 +86,7 @@ func unschedulable(message string) string {
 	return fmt.Sprintf("no node of the cluster takes its pod: %s; see what there is: kubectl describe nodes", message)
 }
 
-func (w View) containerCause(c corev1.ContainerStatus) *Cause {
+func (in Input) containerCause(c corev1.ContainerStatus, other string) *Cause {
 	ended := c.State.Terminated
 	if ended == nil {
 		ended = c.LastTerminationState.Terminated
@@ -111,12 +96,12 @@ func (w View) containerCause(c corev1.ContainerStatus) *Cause {
 	case waiting != nil && isPull(waiting.Reason):
 		return &Cause{v1alpha1.ReasonImageNotFound, pullText(c.Image, waiting.Message)}
 	case ended != nil:
-		return &Cause{v1alpha1.ReasonCrashed, w.crash(c.Name, ended)}
+		return &Cause{v1alpha1.ReasonCrashed, in.crash(c.Name, ended)}
 	case waiting != nil && isCreation(waiting.Reason):
-		return &Cause{w.other, fmt.Sprintf("its container cannot be started: %s: %s", waiting.Reason, w.Mask.Quote(waiting.Message))}
-	case c.State.Running != nil && w.Now.Sub(c.State.Running.StartedAt.Time) > w.Patience:
+		return &Cause{other, fmt.Sprintf("its container cannot be started: %s: %s", waiting.Reason, in.Config.Mask.Quote(waiting.Message))}
+	case c.State.Running != nil && in.Now.Sub(c.State.Running.StartedAt.Time) > in.StartTimeout:
 		return &Cause{v1alpha1.ReasonNotAnswering,
-			fmt.Sprintf("its container has been running for more than %s and is not ready: it may still be in init", w.Patience)}
+			fmt.Sprintf("its container has been running for more than %s and is not ready: it may still be in init", in.StartTimeout)}
 	}
 	return nil
 }
@@ -147,7 +132,7 @@ func pullText(image, said string) string {
 
 // crash tells how a container ended. How often is left out: it would make a new
 // message of each restart.
-func (w View) crash(container string, t *corev1.ContainerStateTerminated) string {
+func (in Input) crash(container string, t *corev1.ContainerStateTerminated) string {
 	what := "its container"
 	if container == sidecar {
 		what = "Knative's container " + sidecar
@@ -159,7 +144,7 @@ func (w View) crash(container string, t *corev1.ContainerStateTerminated) string
 	case t.Signal != 0:
 		how = fmt.Sprintf("was ended by signal %d", t.Signal)
 	}
-	if said := w.Mask.Quote(t.Message); said != "" {
+	if said := in.Config.Mask.Quote(t.Message); said != "" {
 		return fmt.Sprintf("%s %s: %s", what, how, said)
 	}
 	return fmt.Sprintf("%s %s and said nothing", what, how)
@@ -180,20 +165,20 @@ func NeedsEvents(pod *corev1.Pod, now time.Time) bool {
 // eventCause tells the newest warning: a volume that cannot be mounted, a network
 // that cannot be had. What the scheduler said is past, for the pod has a place, and
 // so is what nobody has said again for as long as patience lasts.
-func (w View) eventCause(pod *corev1.Pod) *Cause {
+func (in Input) eventCause(pod *corev1.Pod, other string) *Cause {
 	var newest *corev1.Event
-	for i, e := range w.Events[pod.UID] {
-		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || w.Now.Sub(toldAt(e)) > w.Patience {
+	for i, e := range in.Events[pod.UID] {
+		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || in.Now.Sub(toldAt(e)) > in.StartTimeout {
 			continue
 		}
 		if newest == nil || toldAt(e).After(toldAt(*newest)) {
-			newest = &w.Events[pod.UID][i]
+			newest = &in.Events[pod.UID][i]
 		}
 	}
 	if newest == nil {
 		return nil
 	}
-	return &Cause{w.other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, w.Mask.Quote(newest.Message))}
+	return &Cause{other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, in.Config.Mask.Quote(newest.Message))}
 }
 
 // toldAt is when an event was told last; who tells it decides which field says so.

@@ -14,7 +14,7 @@ import (
 
 func TestPodsCause(t *testing.T) {
 	const long = time.Hour
-	other := "Other"
+	const other = "Other"
 	for _, tt := range []struct {
 		name            string
 		pod             corev1.Pod
@@ -64,9 +64,7 @@ func TestPodsCause(t *testing.T) {
 		}), other, "its pod has failed: Evicted: The node was low on memory."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := testView()
-			w.other = other
-			requireCause(t, tt.reason, tt.message, w.podsCause([]corev1.Pod{tt.pod}))
+			requireCause(t, tt.reason, tt.message, testInput().podsCause([]corev1.Pod{tt.pod}, other))
 		})
 	}
 }
@@ -88,22 +86,21 @@ func TestEventsOfASilentPod(t *testing.T) {
 	young.CreationTimestamp = ago(time.Second)
 	require.False(t, NeedsEvents(&young, testNow), "it may just take its time")
 
-	w := testView()
-	w.other = "Other"
-	w.Events = map[types.UID][]corev1.Event{"p": {
+	in := testInput()
+	in.Events = map[types.UID][]corev1.Event{"p": {
 		{Type: corev1.EventTypeWarning, Reason: "FailedMount", Message: `secret "v-config" not found`, LastTimestamp: ago(time.Second)},
 		{Type: corev1.EventTypeWarning, Reason: "Older", LastTimestamp: ago(time.Minute)},
 		{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", EventTime: metav1.NewMicroTime(testNow)},
 		{Type: corev1.EventTypeNormal, Reason: "Pulling", LastTimestamp: ago(0)},
 	}}
-	requireCause(t, "Other", `its pod cannot be started: FailedMount: secret "v-config" not found`, w.podsCause([]corev1.Pod{silent}))
-	w.Now = testNow.Add(time.Hour)
-	require.Nil(t, w.podsCause([]corev1.Pod{silent}), "nobody has said it again for long")
+	requireCause(t, "Other", `its pod cannot be started: FailedMount: secret "v-config" not found`, in.podsCause([]corev1.Pod{silent}, "Other"))
+	in.Now = testNow.Add(time.Hour)
+	require.Nil(t, in.podsCause([]corev1.Pod{silent}, "Other"), "nobody has said it again for long")
 }
 
 func TestTheOldestPodSpeaks(t *testing.T) {
 	older := testPod(container(corev1.ContainerStatus{State: ended(1, "Error", "first")}))
 	younger := testPod(container(corev1.ContainerStatus{State: ended(1, "Error", "second")}))
 	younger.Name, younger.CreationTimestamp = "a", ago(time.Second)
-	requireCause(t, v1alpha1.ReasonCrashed, "its container ended with exit code 1: first", testView().podsCause([]corev1.Pod{younger, older}))
+	requireCause(t, v1alpha1.ReasonCrashed, "its container ended with exit code 1: first", testInput().podsCause([]corev1.Pod{younger, older}, "Other"))
 }

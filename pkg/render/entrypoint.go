@@ -29,15 +29,11 @@ const (
 	endTime = 5 * time.Second
 )
 
-// Entrypoint returns the objects of the entrypoint: its Services, NetworkPolicy,
-// with several replicas PodDisruptionBudget, and its shortcuts to nodes; ConfigMap
-// and Deployment once every workflow has its address. The error is one of [Nodes], or says that the
-// entrypoint's image or one of its files cannot be used.
-func Entrypoint(in Input) ([]Object, error) {
-	if err := in.check(); err != nil {
-		return nil, err
-	}
-	objects := []Object{entrypointService(in.Version.Namespace, in.Version.Name, in.Version.Name), in.replyService()}
+// entrypoint returns the entrypoint's objects: its Services, NetworkPolicy, with several
+// replicas PodDisruptionBudget, and its shortcuts to nodes; ConfigMap and Deployment
+// once every workflow has its address.
+func (in Input) entrypoint() ([]Object, error) {
+	objects := []Object{entrypointService(in.Version.Namespace, EntrypointServiceName(in.Version.Name), in.Version.Name), in.replyService()}
 	if policy := in.networkPolicy(); policy != nil {
 		objects = append(objects, policy)
 	}

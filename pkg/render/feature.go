@@ -1,6 +1,9 @@
 package render
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Namespace and name of the ConfigMap with Knative Serving's feature flags.
 const (
@@ -14,6 +17,16 @@ const (
 	FlagNodeSelector = "kubernetes.podspec-nodeselector"
 	FlagTolerations  = "kubernetes.podspec-tolerations"
 )
+
+// EnableFeatures returns the command that enables flags, for hints.
+func EnableFeatures(flags []string) string {
+	enabled := make([]string, len(flags))
+	for i, flag := range flags {
+		enabled[i] = fmt.Sprintf("%q:%q", flag, "enabled")
+	}
+	return fmt.Sprintf("kubectl patch configmap %s -n %s --type merge -p '{\"data\":{%s}}'",
+		FeaturesName, FeaturesNamespace, strings.Join(enabled, ","))
+}
 
 // FlagOn reports whether Knative's webhook takes what a flag of this text is about.
 func FlagOn(text string) bool {

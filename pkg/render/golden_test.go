@@ -63,8 +63,7 @@ func input(t *testing.T, folder string) render.Input {
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {
-			in.Addresses[w.Name] = "http://" + render.SequenceName(in.Version.Name, w.Name, "") + "-kn-sequence-0-kn-channel." +
-				in.Version.Namespace + ".svc.cluster.local"
+			in.Addresses[w.Name] = render.SequenceAddress(render.SequenceName(in.Version.Name, w.Name, ""), in.Version.Namespace, "cluster.local")
 		}
 	}
 	return in

@@ -1,5 +1,14 @@
 package render
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+)
+
 // The names of what belongs to a version are formed here and nowhere else. With
 // names of at most 19 characters (KRT V1) none is longer than 46.
 
@@ -15,14 +24,40 @@ func ServiceName(version, node string) string { return version + "-" + node }
 // begin nor end with a hyphen.
 func ShortcutName(version, node string) string { return version + "--" + node }
 
-// SequenceName is the name of the Sequence of a workflow. One that is made beside
-// another, by a restart, has an end to its name.
-func SequenceName(version, workflow, end string) string {
-	if end != "" {
-		end = "-" + end
+// SequenceName is the name of the Sequence of a workflow. A restart creates Sequences
+// next to those in use: their names have a suffix, [SequenceSuffix].
+func SequenceName(version, workflow, suffix string) string {
+	if suffix != "" {
+		suffix = "-" + suffix
 	}
-	return version + "-" + workflow + end
+	return version + "-" + workflow + suffix
 }
+
+// SequenceSuffix returns a suffix for the names of Sequences that differ from those in
+// use. It depends on their specs only.
+func SequenceSuffix(sequences []*flowsv1.Sequence) string {
+	h := sha256.New()
+	for _, s := range sequences {
+		_, _ = io.WriteString(h, s.Annotations[AnnotationSpecHash]) // a hash does not fail
+	}
+	return hex.EncodeToString(h.Sum(nil)[:3])
+}
+
+// SequenceAddress is the URL at which a Sequence over in-memory channels receives events:
+// its first channel's (Knative Eventing names them <sequence>-kn-sequence-<i>, and their
+// Services <channel>-kn-channel). What a cluster has is in the Sequence's status.
+func SequenceAddress(sequence, namespace, domain string) string {
+	return ServiceURL(sequence+"-kn-sequence-0-kn-channel", namespace, domain)
+}
+
+// ServiceURL is the URL of a Service inside the cluster. domain is the cluster's.
+func ServiceURL(service, namespace, domain string) string {
+	return fmt.Sprintf("http://%s.%s.svc.%s", service, namespace, domain)
+}
+
+// EntrypointServiceName is the name of the Service by which a version's entrypoint is
+// called (KRT V1). [ActiveEntrypointName] is that of the published one.
+func EntrypointServiceName(version string) string { return version }
 
 // EntrypointName is the name of the entrypoint's Deployment, ConfigMap,
 // PodDisruptionBudget and NetworkPolicy, and the value of the label

@@ -32,20 +32,7 @@ const (
 	scratchVolume = "tmp"
 )
 
-// Nodes returns the Knative Service of each node, in the order of the spec: one
-// however many workflows the node stands in. The error names every timeout out
-// of bounds and every node that is used and not declared.
-func Nodes(in Input) ([]*servingv1.Service, error) {
-	if err := in.check(); err != nil {
-		return nil, err
-	}
-	var services []*servingv1.Service
-	for _, n := range in.Version.Spec.Nodes {
-		services = append(services, in.node(n))
-	}
-	return services, nil
-}
-
+// node is the Knative Service of a node: one, however many workflows use the node.
 func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	version := in.Version.Name
 	podLabels := labels(version, n.Name)

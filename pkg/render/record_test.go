@@ -80,22 +80,22 @@ func TestSettingsOfVersionsAreShort(t *testing.T) {
 	require.ErrorContains(t, err, "without a user")
 }
 
-func TestSequencesBesideOthers(t *testing.T) {
+func TestSequencesNextToOthers(t *testing.T) {
 	in := render.Input{Version: &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v", Namespace: "kre"}}, Settings: render.DefaultSettings()}
 	in.Version.Spec.Nodes = []v1alpha1.Node{{Name: "a", Image: "example.com/a"}}
 	in.Version.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"a"}}}
 	before, err := render.Sequences(in)
 	require.NoError(t, err)
 	require.Equal(t, "v-one", before[0].Name)
-	in.Sequences = "1a2b3c"
+	in.SequenceSuffix = "1a2b3c"
 	same, err := render.Sequences(in)
 	require.NoError(t, err)
 	require.Equal(t, "v-one-1a2b3c", same[0].Name)
-	require.Equal(t, render.SequencesBeside(before), render.SequencesBeside(same))
+	require.Equal(t, render.SequenceSuffix(before), render.SequenceSuffix(same))
 	in.Settings.ChannelTemplate.Kind = "KafkaChannel"
 	other, err := render.Sequences(in)
 	require.NoError(t, err)
-	require.NotEqual(t, render.SequencesBeside(before), render.SequencesBeside(other))
-	require.Len(t, render.SequencesBeside(other), 6)
+	require.NotEqual(t, render.SequenceSuffix(before), render.SequenceSuffix(other))
+	require.Len(t, render.SequenceSuffix(other), 6)
 	require.NotEqual(t, before[0].Annotations[render.AnnotationSpecHash], other[0].Annotations[render.AnnotationSpecHash])
 }

@@ -38,9 +38,9 @@ type Input struct {
 	Version *v1alpha1.Version
 	// Settings are the cluster's.
 	Settings Settings
-	// Sequences ends the names of the Sequences; empty for those that a version has unless
-	// a restart has made others beside them.
-	Sequences string
+	// SequenceSuffix ends the names of the Sequences; empty for a version's first ones.
+	// A restart that changes them creates others next to them: [SequenceSuffix].
+	SequenceSuffix string
 	// EntrypointImage is the image of cmd/entrypoint.
 	EntrypointImage string
 	// Addresses are the observed URLs of Sequences by workflow. With one missing
@@ -56,27 +56,25 @@ type Input struct {
 	Nodes int
 }
 
-// Objects returns all objects of a version in a stable order: nodes, Sequences,
-// entrypoint. Errors are those of [Nodes], [Sequences] and [Entrypoint].
+// Objects returns all objects of a version in a stable order: the nodes' Knative
+// Services, the workflows' Sequences, the entrypoint's objects. The labels of each name
+// its component: [ComponentOf]. The error names every timeout out of bounds, every node
+// without an image and every step that is not declared as a node, or says why the
+// entrypoint's image or one of its files cannot be used.
 func Objects(in Input) ([]Object, error) {
-	nodes, err := Nodes(in)
-	if err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
-	sequences, err := Sequences(in)
-	if err != nil {
-		return nil, err
-	}
-	entrypoint, err := Entrypoint(in)
+	entrypoint, err := in.entrypoint()
 	if err != nil {
 		return nil, err
 	}
 	var objects []Object
-	for _, node := range nodes {
-		objects = append(objects, node)
+	for _, n := range in.Version.Spec.Nodes {
+		objects = append(objects, in.node(n))
 	}
-	for _, sequence := range sequences {
-		objects = append(objects, sequence)
+	for _, s := range in.sequences() {
+		objects = append(objects, s)
 	}
 	return append(objects, entrypoint...), nil
 }
@@ -150,7 +148,7 @@ func (in Input) meta(object string, labels map[string]string) metav1.ObjectMeta 
 
 // url is the address inside the cluster of a Service of the version's namespace.
 func (in Input) url(service string) string {
-	return fmt.Sprintf("http://%s.%s.svc.%s", service, in.Version.Namespace, in.Settings.ClusterDomain)
+	return ServiceURL(service, in.Version.Namespace, in.Settings.ClusterDomain)
 }
 
 // seconds rounds up to whole seconds.

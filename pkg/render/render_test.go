@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -54,7 +56,7 @@ func TestAllRefusalsAtOnce(t *testing.T) {
 	in := minimal(t)
 	in.Settings.Timeout = 0
 	in.Version.Spec.Nodes[0].Image = ""
-	_, err := render.Nodes(in)
+	_, err := render.Objects(in)
 	require.ErrorContains(t, err, "entrypoint: timeout 0s")
 	require.ErrorContains(t, err, `node "greeter": there is no image`)
 }
@@ -90,10 +92,9 @@ status:
 `
 
 func TestServicesAreTheSeeds(t *testing.T) {
-	objects, err := render.Entrypoint(minimal(t))
-	require.NoError(t, err)
+	entrypoint := slices.DeleteFunc(must(t, minimal(t)), func(o render.Object) bool { return o.GetName() != "greeter-v1" })
 	active := render.ActiveEntrypoint(&v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Namespace: "dev-render"}}, "greeter-v1")
-	for name, service := range map[string]render.Object{"greeter-v1": objects[0], "active-entrypoint": active} {
+	for name, service := range map[string]render.Object{"greeter-v1": entrypoint[0], "active-entrypoint": active} {
 		var want corev1.Service
 		require.NoError(t, yaml.UnmarshalStrict([]byte(strings.Replace(seed, "NAME", name, 1)), &want))
 		require.Equal(t, &want, service)
@@ -146,10 +147,9 @@ func TestObjectsShareNothingWithTheirInput(t *testing.T) {
 		scribble(object.GetLabels())
 		scribble(object.GetAnnotations())
 	}
-	nodes, err := render.Nodes(in)
-	require.NoError(t, err)
-	scribble(nodes[0].Spec.Template.Spec.NodeSelector)
-	nodes[0].Spec.Template.Spec.Containers[0].Resources.Limits["cpu"] = *nodes[0].Spec.Template.Spec.Containers[0].Resources.Limits.Memory()
+	pod := must(t, in)[0].(*servingv1.Service).Spec.Template.Spec
+	scribble(pod.NodeSelector)
+	pod.Containers[0].Resources.Limits["cpu"] = *pod.Containers[0].Resources.Limits.Memory()
 	require.Equal(t, string(before), string(yamlOf(t, must(t, in))))
 }
 

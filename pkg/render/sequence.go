@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
 	"strconv"
 	"strings"
 
@@ -24,27 +23,30 @@ const (
 	stepBackoff = "PT0.2S"
 )
 
-// Sequences returns the Sequence of each workflow, in the order of the spec;
-// none with direct delivery. Errors are those of [Nodes].
+// Sequences returns the Sequence of each workflow, in the order of the spec; none with
+// direct delivery. Its errors are among those of [Objects].
 func Sequences(in Input) ([]*flowsv1.Sequence, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	return in.sequences(), nil
+}
+
+func (in Input) sequences() (sequences []*flowsv1.Sequence) {
 	if in.direct() {
-		return nil, nil
+		return nil
 	}
-	var sequences []*flowsv1.Sequence
 	for _, w := range in.Version.Spec.Workflows {
 		sequences = append(sequences, in.sequence(w))
 	}
-	return sequences, nil
+	return sequences
 }
 
 func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	version := in.Version.Name
 	workflowLabels := labels(version, w.Name)
 	workflowLabels[LabelWorkflow] = w.Name
-	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name, in.Sequences), workflowLabels)}
+	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name, in.SequenceSuffix), workflowLabels)}
 	s.SetGroupVersionKind(flowsv1.SchemeGroupVersion.WithKind("Sequence"))
 	for _, node := range w.Sequential {
 		s.Spec.Steps = append(s.Spec.Steps, flowsv1.SequenceStep{
@@ -63,16 +65,6 @@ func specHash(spec flowsv1.SequenceSpec) string {
 	text, _ := json.Marshal(spec) // there is nothing in it that cannot be written
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
-}
-
-// SequencesBeside returns what ends the names of Sequences that can stand beside
-// others of the version which say something else.
-func SequencesBeside(sequences []*flowsv1.Sequence) string {
-	h := sha256.New()
-	for _, s := range sequences {
-		_, _ = io.WriteString(h, s.Annotations[AnnotationSpecHash]) // a hash takes all that it is given
-	}
-	return hex.EncodeToString(h.Sum(nil)[:3])
 }
 
 // delivery is that of every step. Each has the dead-letter sink: without one, a

@@ -129,12 +129,11 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 	return settings, nil
 }
 
-// usualAddresses are what the Sequences' addresses will be: eventing names the
-// channels <sequence>-kn-sequence-<i>, with a Service <channel>-kn-channel before each.
+// usualAddresses are what the Sequences' addresses will be over in-memory channels.
 func usualAddresses(v *v1alpha1.Version, s render.Settings) map[string]string {
 	addresses := map[string]string{}
 	for _, w := range v.Spec.Workflows {
-		addresses[w.Name] = fmt.Sprintf("http://%s-kn-sequence-0-kn-channel.%s.svc.%s", render.SequenceName(v.Name, w.Name, ""), v.Namespace, s.ClusterDomain)
+		addresses[w.Name] = render.SequenceAddress(render.SequenceName(v.Name, w.Name, ""), v.Namespace, s.ClusterDomain)
 	}
 	return addresses
 }

@@ -32,8 +32,8 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// foreignPause is how often is looked whether an object that is not ours has gone.
-const foreignPause = 10 * time.Second
+// foreignInterval is how often to check whether an object with another owner is gone.
+const foreignInterval = 10 * time.Second
 
 // reconciler publishes: it has the Service active-entrypoint lead to the
 // version that the Runtime names, once that can answer. It alone writes the
@@ -47,14 +47,14 @@ type reconciler struct {
 	settle   time.Duration
 
 	mu       sync.Mutex
-	switches map[types.UID]change
+	switches map[types.UID]transition
 }
 
-// change is a switch of active-entrypoint whose end has not been seen yet.
-type change struct {
+// transition is a switch of active-entrypoint to a version that is not complete.
+type transition struct {
 	version  string
 	since    time.Time
-	followed time.Time // since when the endpoints are the version's only; zero: not yet
+	switched time.Time // since when the endpoints are the version's only; zero: not yet
 }
 
 // Options are the controller's of runtimes.
@@ -78,7 +78,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		settings: s,
 		wait:     o.SwitchWait,
 		settle:   o.SwitchSettle,
-		switches: map[types.UID]change{},
+		switches: map[types.UID]transition{},
 	}
 	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
 		return err
@@ -117,28 +117,28 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 // is and marks why.
 func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
 	wanted, current := rt.Spec.PublishedVersion, rt.Status.PublishedVersion
-	mark, err := r.obstacle(ctx, rt)
+	obstacle, err := r.obstacle(ctx, rt)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	serve := wanted
-	if mark != nil {
+	if obstacle != nil {
 		serve = current
 	}
 	if err := r.serve(ctx, rt, serve); err != nil {
 		return r.failed(rt, err)
 	}
 	switch {
-	case mark != nil:
+	case obstacle != nil:
 		r.forget(rt)
-		mark()
+		rt.MarkNotReady(obstacle.Reason, obstacle.Message)
 	case wanted == "":
 		r.forget(rt)
 		rt.MarkNothingPublished(metav1.Now())
 	case wanted == current:
 		rt.MarkPublished(wanted, metav1.Now())
 	default:
-		return r.follow(ctx, rt)
+		return r.await(ctx, rt)
 	}
 	return reconcile.Result{}, nil
 }
@@ -172,7 +172,7 @@ func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, 
 	case errors.As(err, &taken):
 		rt.MarkNotReady(v1alpha1.ReasonNotOwned, fmt.Sprintf("%s; when it is gone ours is made: kubectl delete %s %s -n %s",
 			taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace))
-		return reconcile.Result{RequeueAfter: foreignPause}, nil
+		return reconcile.Result{RequeueAfter: foreignInterval}, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		rt.MarkNotReady(v1alpha1.ReasonRefused, fmt.Sprintf("%s; what there is: kubectl get service,ingress %s -n %s -o yaml",
 			err, render.ActiveEntrypointName, rt.Namespace))
@@ -180,16 +180,16 @@ func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, 
 	return reconcile.Result{}, err
 }
 
-// follow waits until callers of active-entrypoint reach the wanted version only;
-// not before is it reported as published. The wait is bounded, for the version
-// is selected already and whoever makes endpoints may be slow.
-func (r *reconciler) follow(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+// await waits until clients of active-entrypoint reach the wanted version only; not
+// before is it reported as published. The wait is bounded, because the version is
+// selected already, and the controller of endpoints may be slow.
+func (r *reconciler) await(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
 	wanted := rt.Spec.PublishedVersion
-	followed, err := r.followed(ctx, rt)
+	switched, err := r.switched(ctx, rt)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if left := r.left(rt, followed); left > 0 {
+	if left := r.left(rt, switched); left > 0 {
 		rt.MarkPublishing(fmt.Sprintf("%s leads to version %q; its endpoints are about to follow", render.ActiveEntrypointName, wanted))
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
@@ -198,26 +198,26 @@ func (r *reconciler) follow(ctx context.Context, rt *v1alpha1.Runtime) (reconcil
 	return reconcile.Result{}, nil
 }
 
-// left is how long the switch to the wanted version is still waited for: until the
-// endpoints have followed, and from then on until each node of the cluster has.
-func (r *reconciler) left(rt *v1alpha1.Runtime, followed bool) time.Duration {
+// left is how long to wait for the switch to the wanted version: until the endpoints have
+// switched, and from then on until each node of the cluster has.
+func (r *reconciler) left(rt *v1alpha1.Runtime, switched bool) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now, c := time.Now(), r.switches[rt.UID]
-	if c.version != rt.Spec.PublishedVersion {
-		c = change{version: rt.Spec.PublishedVersion, since: now}
+	now, t := time.Now(), r.switches[rt.UID]
+	if t.version != rt.Spec.PublishedVersion {
+		t = transition{version: rt.Spec.PublishedVersion, since: now}
 	}
 	switch {
-	case !followed:
-		c.followed = time.Time{}
-	case c.followed.IsZero():
-		c.followed = now
+	case !switched:
+		t.switched = time.Time{}
+	case t.switched.IsZero():
+		t.switched = now
 	}
-	r.switches[rt.UID] = c
-	if !followed {
-		return r.wait - now.Sub(c.since)
+	r.switches[rt.UID] = t
+	if !switched {
+		return r.wait - now.Sub(t.since)
 	}
-	return r.settle - now.Sub(c.followed)
+	return r.settle - now.Sub(t.switched)
 }
 
 func (r *reconciler) forget(rt *v1alpha1.Runtime) {
@@ -226,26 +226,21 @@ func (r *reconciler) forget(rt *v1alpha1.Runtime) {
 	delete(r.switches, rt.UID)
 }
 
-// save writes the status if it has changed, and tells the change as an event. A
-// conflict is no failure: the object that is newer is on its way.
+// save writes the status if it has changed, and reports the change as events.
 func (r *reconciler) save(ctx context.Context, before, rt *v1alpha1.Runtime) error {
 	if equality.Semantic.DeepEqual(before.Status, rt.Status) {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	status := rt.Status // the answer is read into rt
-	if err := r.client.Status().Patch(ctx, rt, patch, client.FieldOwner(apply.Manager)); err != nil {
-		if apierrors.IsConflict(err) {
-			return nil
-		}
-		return client.IgnoreNotFound(err)
+	written, err := apply.PatchStatus(ctx, r.client, before, rt)
+	if written {
+		r.report(rt, before.Status)
 	}
-	r.tell(rt, before.Status, status)
-	return nil
+	return err
 }
 
-func (r *reconciler) tell(rt *v1alpha1.Runtime, before, now v1alpha1.RuntimeStatus) {
-	if from, to := before.PublishedVersion, now.PublishedVersion; from != to {
+// report emits events about the changes of the status since before.
+func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus) {
+	if from, to := before.PublishedVersion, rt.Status.PublishedVersion; from != to {
 		switch {
 		case to == "":
 			r.events.Eventf(rt, nil, corev1.EventTypeNormal, "Unpublished", "Publish", "version %q is published no longer", from)
@@ -255,7 +250,7 @@ func (r *reconciler) tell(rt *v1alpha1.Runtime, before, now v1alpha1.RuntimeStat
 			r.events.Eventf(rt, nil, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", "version %q is published instead of %q", to, from)
 		}
 	}
-	old, ready := before.Condition(v1alpha1.ConditionReady), now.Condition(v1alpha1.ConditionReady)
+	old, ready := before.Condition(v1alpha1.ConditionReady), rt.Status.Condition(v1alpha1.ConditionReady)
 	if ready != nil && ready.Status == metav1.ConditionFalse && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
 		r.events.Eventf(rt, nil, corev1.EventTypeWarning, ready.Reason, "Publish", "%s", ready.Message)
 	}
@@ -266,5 +261,5 @@ func (r *reconciler) sweep(there watch.Present) {
 	r.applier.Keep(there.UIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.switches, func(uid types.UID, _ change) bool { return !there.UIDs[uid] })
+	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !there.UIDs[uid] })
 }

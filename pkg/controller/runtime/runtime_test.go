@@ -11,7 +11,7 @@ import (
 )
 
 func TestSwitchesOfRuntimesThatAreGoneAreForgotten(t *testing.T) {
-	r := &reconciler{switches: map[types.UID]change{"1": {}, "2": {}}, applier: &apply.Applier{}}
+	r := &reconciler{switches: map[types.UID]transition{"1": {}, "2": {}}, applier: &apply.Applier{}}
 	r.sweep(watch.Present{UIDs: map[types.UID]bool{"2": true}})
-	require.Equal(t, map[types.UID]change{"2": {}}, r.switches)
+	require.Equal(t, map[types.UID]transition{"2": {}}, r.switches)
 }

@@ -10,13 +10,13 @@ import (
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 )
 
-// unserved is the first channel of a ready Sequence to which an event would be
-// lost; empty if there is none. Knative's in-memory dispatcher says that it serves
-// a subscriber before it does, as long as the channel's controller has not seen
-// the channel with that subscriber: meanwhile the channel takes events for nobody
-// (reconcile and patchSubscriberStatus in knative.dev/eventing v0.50.0,
-// pkg/reconciler/inmemorychannel/dispatcher). Other channels keep what they take.
-func (r *reconciler) unserved(ctx context.Context, s *flowsv1.Sequence) (string, error) {
+// unconnected is the first channel of a ready Sequence that drops events; empty if there
+// is none. Knative's in-memory dispatcher reports that it serves a subscriber before it
+// does, as long as the channel's controller has not seen the channel with that subscriber:
+// meanwhile the channel accepts events and sends them to nobody (reconcile and
+// patchSubscriberStatus in knative.dev/eventing v0.50.0,
+// pkg/reconciler/inmemorychannel/dispatcher). Other channels keep what they accept.
+func (r *reconciler) unconnected(ctx context.Context, s *flowsv1.Sequence) (string, error) {
 	for _, status := range s.Status.ChannelStatuses {
 		known := status.Channel
 		if known.Kind != "InMemoryChannel" {
@@ -25,7 +25,7 @@ func (r *reconciler) unserved(ctx context.Context, s *flowsv1.Sequence) (string,
 		channel := &messagingv1.InMemoryChannel{}
 		err := r.live.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: known.Name}, channel)
 		switch {
-		case apierrors.IsNotFound(err): // it is about to be made again
+		case apierrors.IsNotFound(err): // it is about to be created again
 			return known.Name, nil
 		case err != nil:
 			return "", fmt.Errorf("cannot read the %s %q: %w", known.Kind, known.Name, err)

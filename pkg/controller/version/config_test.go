@@ -56,7 +56,7 @@ func secretOf(values map[string]string) *corev1.Secret {
 	return s
 }
 
-func TestMissingFlags(t *testing.T) {
+func TestDisabledFeatures(t *testing.T) {
 	both := []string{render.FlagNodeSelector, render.FlagTolerations}
 	for _, tt := range []struct {
 		name     string
@@ -73,7 +73,7 @@ func TestMissingFlags(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &servingv1.Service{}
 			s.Spec.Template.Spec.PodSpec = tt.pod
-			require.Equal(t, tt.want, missingFlags(s, tt.features))
+			require.Equal(t, tt.want, disabledFeatures(s, tt.features))
 		})
 	}
 }

@@ -1,111 +1,116 @@
 package version
 
 import (
-	"cmp"
 	"context"
-	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// desired renders the version. That it cannot be rendered is a cause, and no item.
-// Without a key the entrypoint's Deployment stays as it is.
-func (r *reconciler) desired(ctx context.Context, a *attempt, key string) (items []item, err error) {
-	with := *a.version.Status.StartedWith
-	in := render.Input{Version: a.version, Settings: a.settings, Sequences: with.Sequences, EntrypointImage: with.EntrypointImage,
-		Addresses: a.addresses(), ConfigHash: a.config.Hash, ReplyKey: key}
-	if in.Nodes, err = r.clusterNodes(ctx, a); err != nil {
-		return nil, err
+// target is what an object belongs to: a component, as it serves or as a restart
+// prepares it next to that.
+type target struct {
+	render.Component
+	next bool
+}
+
+// item is one desired object.
+type item struct {
+	target
+	object render.Object
+	// frozen: the object stays as it is, neither written nor deleted.
+	frozen bool
+	// disabled are the feature flags of Knative without which it refuses the object.
+	disabled []string
+}
+
+// cluster is what the cluster allows objects to be.
+type cluster struct {
+	serving, eventing bool              // installed
+	features          map[string]string // Knative's flags
+	nodes             int               // on which pods can be scheduled, as far as it matters
+}
+
+// cluster reads what a version with the settings depends on.
+func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err error) {
+	c = cluster{serving: r.knative.Serving.Present(), eventing: r.knative.Eventing.Present()}
+	if c.nodes, err = r.clusterNodes(ctx, want); err == nil {
+		c.features, err = features(ctx, r.client)
 	}
-	flags, err := features(ctx, r.client)
+	return c, err
+}
+
+// items renders the version. Nodes are frozen where Knative would refuse them, and while
+// config values are missing without which new pods could not start; the entrypoint's
+// Deployment is while the key is not known. The error is what needs a person.
+func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
+	v, with := d.version, d.plan.with
+	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
+		Addresses: d.addresses, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes}
+	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
 	}
-	services, failed := render.Nodes(in)
-	sequences, failedToo := render.Sequences(in)
-	entrypoint, failedThree := render.Entrypoint(in)
-	if failed = cmp.Or(failed, failedToo, failedThree); failed != nil {
-		a.outcome.causes[piece{}] = &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: failed.Error()}
-		services, sequences, entrypoint, a.next = nil, nil, nil, nil
-	}
-	items = r.nodeItems(a, services, flags)
-	spec := content(a.version)
-	mark(items, made(with, with.Settings, spec, in.ConfigHash))
-	items = append(items, r.sequenceItems(a, sequences, with, false)...)
-	if a.next != nil {
-		in.Settings, in.Sequences = render.SettingsOf(a.next.with.Settings), a.next.with.Sequences
-		if sequences, err = render.Sequences(in); err == nil { // else what serves is wrong too, and told
-			items = append(items, r.sequenceItems(a, sequences, a.next.with, true)...)
-		}
-	}
-	own := entrypointItems(a, entrypoint, key)
-	mark(own, made(with, with.Settings, spec, in.ConfigHash, in.ReplyKey, in.Addresses, in.Nodes))
-	return append(items, own...), nil
-}
-
-// mark says on the items what they are made of.
-func mark(items []item, of string) {
-	for _, one := range items {
-		annotations := maps.Clone(one.object.GetAnnotations())
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[apply.MadeAnnotation] = of
-		one.object.SetAnnotations(annotations)
-	}
-}
-
-func (r *reconciler) sequenceItems(a *attempt, sequences []*flowsv1.Sequence, with v1alpha1.StartedWith, beside bool) (items []item) {
-	for i, s := range sequences {
-		p := piece{workflow: a.version.Spec.Workflows[i].Name, beside: beside}
-		items = append(items, item{piece: p, object: s, leave: !r.knative.Eventing.Present()})
-	}
-	mark(items, made(with, sequenceContent(a.version)))
-	return items
-}
-
-// entrypointItems are without a Deployment while that is withheld.
-func entrypointItems(a *attempt, entrypoint []render.Object, key string) (items []item) {
-	for _, object := range entrypoint {
-		_, isDeployment := object.(*appsv1.Deployment)
-		if isDeployment && a.withheld {
+	nodes := madeOf(with, with.Settings, content(v), in.ConfigHash)
+	sequences := madeOf(with, sequenceContent(v))
+	entrypoint := madeOf(with, with.Settings, content(v), in.ConfigHash, in.ReplyKey, in.Addresses, in.Nodes)
+	var items []item
+	for _, o := range objects {
+		one, made := item{target: target{Component: render.ComponentOf(o)}, object: o}, entrypoint
+		_, isDeployment := o.(*appsv1.Deployment)
+		switch {
+		case isDeployment && d.withheld:
 			continue
+		case one.Node != "":
+			one.disabled, made = disabledFeatures(o, c.features), nodes
+			one.frozen = one.disabled != nil || !config.Ready || !c.serving
+		case one.Workflow != "":
+			one.frozen, made = !c.eventing, sequences
+		default:
+			one.frozen = isDeployment && key == ""
 		}
-		items = append(items, item{object: object, leave: isDeployment && key == ""})
+		items = append(items, one.stamped(made))
+	}
+	return append(items, d.nextItems(c, in)...), nil
+}
+
+// nextItems are the Sequences of a restart that is being prepared.
+func (d desired) nextItems(c cluster, in render.Input) (items []item) {
+	next := d.plan.next
+	if next == nil {
+		return nil
+	}
+	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
+	sequences, _ := render.Sequences(in) // they cannot fail but together with those in use
+	for _, s := range sequences {
+		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}
+		items = append(items, one.stamped(madeOf(next.with, sequenceContent(d.version))))
 	}
 	return items
 }
 
-// nodeItems are left as they are where Knative would refuse them, and while
-// config values are missing without which new pods could not start.
-func (r *reconciler) nodeItems(a *attempt, services []*servingv1.Service, flags map[string]string) (items []item) {
-	for i, s := range services {
-		name := a.version.Spec.Nodes[i].Name
-		missing := missingFlags(s, flags)
-		if missing != nil {
-			a.outcome.flags[name] = missing
-		}
-		leave := missing != nil || !a.config.Ready || !r.knative.Serving.Present()
-		items = append(items, item{piece: piece{node: name}, object: s, leave: leave})
+// stamped annotates the object with what it is made of.
+func (i item) stamped(made string) item {
+	annotations := i.object.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
 	}
-	return items
+	annotations[apply.MadeAnnotation] = made
+	i.object.SetAnnotations(annotations)
+	return i
 }
 
-// clusterNodes counts the cluster's nodes that take pods, as far as it matters:
-// only of several replicas is it asked whether there is more than one.
-func (r *reconciler) clusterNodes(ctx context.Context, a *attempt) (int, error) {
-	replicas := a.settings.EntrypointReplicas
-	if said := a.version.Spec.Entrypoint.Replicas; said != nil {
-		replicas = *said
+// clusterNodes counts the cluster's nodes on which pods can be scheduled, as far as it
+// matters: only for several replicas, whether there is more than one.
+func (r *reconciler) clusterNodes(ctx context.Context, want desired) (int, error) {
+	replicas := want.plan.settings.EntrypointReplicas
+	if own := want.version.Spec.Entrypoint.Replicas; own != nil {
+		replicas = *own
 	}
 	if replicas < 2 {
 		return 0, nil
@@ -121,4 +126,17 @@ func (r *reconciler) clusterNodes(ctx context.Context, a *attempt) (int, error) 
 		}
 	}
 	return min(count, 2), nil
+}
+
+// schedulable reports whether pods can be scheduled on a node of the cluster.
+func schedulable(n *corev1.Node) bool {
+	if n.Spec.Unschedulable {
+		return false
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }

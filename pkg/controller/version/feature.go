@@ -11,8 +11,13 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// missingFlags are the flags without which Knative's webhook refuses the Service.
-func missingFlags(s *servingv1.Service, features map[string]string) (missing []string) {
+// disabledFeatures are the flags that are off and without which Knative's webhook refuses
+// the object, a Knative Service.
+func disabledFeatures(o render.Object, features map[string]string) (disabled []string) {
+	s, ok := o.(*servingv1.Service)
+	if !ok {
+		return nil
+	}
 	pod := s.Spec.Template.Spec.PodSpec
 	for _, need := range []struct {
 		flag string
@@ -22,13 +27,13 @@ func missingFlags(s *servingv1.Service, features map[string]string) (missing []s
 		{render.FlagTolerations, len(pod.Tolerations) > 0},
 	} {
 		if need.used && !render.FlagOn(features[need.flag]) {
-			missing = append(missing, need.flag)
+			disabled = append(disabled, need.flag)
 		}
 	}
-	return missing
+	return disabled
 }
 
-// features are Knative's flags; none where the ConfigMap is missing.
+// features are Knative's flags; none if the ConfigMap does not exist.
 func features(ctx context.Context, c client.Reader) (map[string]string, error) {
 	var config corev1.ConfigMap
 	err := c.Get(ctx, types.NamespacedName{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, &config)

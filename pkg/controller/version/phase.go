@@ -8,29 +8,26 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
+// interval is after what time a version that is not as it should be is reconciled again,
+// for what no watch reports, such as the end of an object with another owner.
+const interval = 30 * time.Second
+
 // situation is all that the phase of a version depends on.
 type situation struct {
 	before v1alpha1.Phase
-	// run tells whether it is to run: it is asked to, or it is published.
+	// run: the version is to run, because it is asked to or is published.
 	run bool
-	// begun tells that its first objects have been made just now. The watches are
-	// about to tell of them, and the next look writes the status of what they have become.
-	begun bool
-	// soon tells that it waits for something of which no watch tells.
-	soon bool
-	// later is after what time something is due; 0 for nothing.
-	later time.Duration
-	// remains tells whether something of it is there yet that a stop takes away.
+	// remains: objects exist that a stop deletes.
 	remains bool
 	ready   metav1.ConditionStatus
-	// failed tells whether a cause that needs a person has stood for the start timeout.
+	// failed: a cause that needs a person has lasted for the start timeout.
 	failed bool
-	// wanted and published: the Runtime's spec names it, its status names it.
+	// wanted and published: the Runtime's spec names the version, its status names it.
 	wanted, published bool
 }
 
-// phase is where the version stands in its life. Once started it stays so until it
-// stops, ready or not: what fails later is told by Ready, and takes nothing away.
+// phase is where the version is in its life. Once started it stays started until it
+// stops, ready or not: the condition Ready reports what fails later.
 func (s situation) phase() v1alpha1.Phase {
 	isReady := s.ready == metav1.ConditionTrue
 	switch {
@@ -49,6 +46,25 @@ func (s situation) phase() v1alpha1.Phase {
 	default:
 		return v1alpha1.PhaseStarting
 	}
+}
+
+// requeue is after what time to reconcile again although no watch reports anything; 0 for never.
+func (s situation) requeue(v *v1alpha1.Version, p progress, timeout time.Duration, now time.Time) time.Duration {
+	switch {
+	case p.poll:
+		return time.Second
+	case s.run && s.ready == metav1.ConditionTrue:
+		return p.due
+	case !s.run && !s.remains:
+		return 0
+	case s.run && !s.failed:
+		if since, failing := v.FailedSince(); failing {
+			if left := timeout - now.Sub(since); left > 0 {
+				return min(interval, left+time.Second) // times in a status are whole seconds
+			}
+		}
+	}
+	return interval
 }
 
 // isLive reports whether a version in this phase has been started and not stopped since.
@@ -71,7 +87,7 @@ type publication struct {
 	waits string
 }
 
-// publicationOf reads rt, which is nil where there is none. A Runtime that goes publishes nothing.
+// publicationOf reads rt, which is nil if there is none. A Runtime that is being deleted publishes nothing.
 func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 	if rt == nil || rt.DeletionTimestamp != nil {
 		return publication{}
@@ -84,19 +100,19 @@ func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 	return p
 }
 
-// keeps reports whether the version must go on serving although it is asked to
-// stop: it is published, or it is up and about to be.
-func (p publication) keeps(phase v1alpha1.Phase) bool {
+// blocksStop reports whether the version must go on serving although it is asked to
+// stop: it is published, or it is live and about to be.
+func (p publication) blocksStop(phase v1alpha1.Phase) bool {
 	return p.published || p.wanted && isLive(phase)
 }
 
 // runs reports whether the version is to run: it is asked to, or it must not stop.
 func (p publication) runs(v *v1alpha1.Version) bool {
-	if p.keeps(v.Status.Phase) {
+	if p.blocksStop(v.Status.Phase) {
 		return true
 	}
-	return v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || p.holds())
+	return v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || p.blocksDeletion())
 }
 
-// holds reports whether the version must not be deleted.
-func (p publication) holds() bool { return p.published || p.wanted }
+// blocksDeletion reports whether the version must not be deleted.
+func (p publication) blocksDeletion() bool { return p.published || p.wanted }

@@ -71,10 +71,10 @@ func TestPublication(t *testing.T) {
 	going := runtime("v", "v")
 	going.DeletionTimestamp = new(metav1.Now())
 	for _, tt := range []struct {
-		name         string
-		rt           *v1alpha1.Runtime
-		phase        v1alpha1.Phase
-		keeps, holds bool
+		name                       string
+		rt                         *v1alpha1.Runtime
+		phase                      v1alpha1.Phase
+		blocksStop, blocksDeletion bool
 	}{
 		{"no runtime", nil, v1alpha1.PhaseStarted, false, false},
 		{"a runtime that goes", going, v1alpha1.PhasePublished, false, false},
@@ -87,8 +87,8 @@ func TestPublication(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := publicationOf(tt.rt, "v")
-			require.Equal(t, tt.keeps, p.keeps(tt.phase), "serves although asked to stop")
-			require.Equal(t, tt.holds, p.holds(), "stays although asked to go")
+			require.Equal(t, tt.blocksStop, p.blocksStop(tt.phase), "serves although asked to stop")
+			require.Equal(t, tt.blocksDeletion, p.blocksDeletion(), "stays although asked to go")
 		})
 	}
 }

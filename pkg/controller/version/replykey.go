@@ -83,9 +83,9 @@ func (r *reconciler) replyKey(ctx context.Context, v *v1alpha1.Version) (replyKe
 	return replyKey{secret, true}, nil
 }
 
-// keep makes the key's Secret if it is not there. It is never written again: pods
-// that read it at different times must have read the same.
-func (r *reconciler) keep(ctx context.Context, v *v1alpha1.Version, key replyKey) error {
+// createKey creates the key's Secret if it does not exist. It is never written again:
+// pods that read it at different times must have read the same.
+func (r *reconciler) createKey(ctx context.Context, v *v1alpha1.Version, key replyKey) error {
 	secret := key.secret
 	if key.isNew {
 		secret = secret.DeepCopy() // what is remembered may be posted again

@@ -12,14 +12,11 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// stop takes away what runs of a version, so that no request is lost: the
-// entrypoint first, whose pods leave the endpoints and answer what they have;
-// when they are gone, nodes, Sequences and the rest. It reports whether something
-// remains, and marks all of it in v.
+// stop deletes what runs of a version without losing a request: the entrypoint first,
+// whose pods leave the endpoints and respond to the requests that they have; when they
+// are gone, nodes, Sequences and the rest. It reports whether something remains, and
+// marks all of it in v.
 func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Time) (remains bool, err error) {
-	if _, err := r.readConfig(ctx, v); err != nil {
-		return true, err
-	}
 	remains, err = r.drain(ctx, v, now)
 	if remains || err != nil {
 		v.MarkStopping()
@@ -46,14 +43,14 @@ func (r *reconciler) drain(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if _, err := r.applier.Prune(ctx, v, nil, &appsv1.DeploymentList{}); err != nil {
 		return true, err
 	}
-	if entrypoint := slices.ContainsFunc(pods, isEntrypoint); entrypoint {
+	if slices.ContainsFunc(pods, isEntrypoint) {
 		return true, nil
 	}
 	if remains, err := r.has(ctx, v, &appsv1.DeploymentList{}); remains || err != nil {
 		return true, err
 	}
 	if v.DeletionTimestamp != nil {
-		return false, nil // the rest goes by its owner references
+		return false, nil // the rest is deleted by its owner references
 	}
 	if _, err := r.applier.Prune(ctx, v, nil, r.kinds()...); err != nil {
 		return true, err
@@ -64,10 +61,10 @@ func (r *reconciler) drain(ctx context.Context, v *v1alpha1.Version, now time.Ti
 
 func isEntrypoint(p corev1.Pod) bool { return p.Labels[render.LabelType] == render.TypeEntrypoint }
 
-// isLost reports whether a pod ought to be gone for long: its node has failed, and
-// a stop does not wait for that.
+// isLost reports whether a pod should have been gone long ago: its node has failed, and a
+// stop does not wait for that.
 func isLost(p corev1.Pod, now time.Time) bool {
 	const patience = time.Minute
-	// The time of deletion is when its grace ends.
+	// The time of deletion is when its grace period ends.
 	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > patience
 }

@@ -1,16 +1,13 @@
-// Package version keeps the Versions of a cluster: it turns them into Knative and
-// Kubernetes objects, and says in their status what became of them.
+// Package version reconciles Versions: it turns them into Knative and Kubernetes objects,
+// and reports in their status what became of these.
 package version
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,22 +19,18 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/controller/watch"
+	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
 )
 
-const (
-	// finalizer keeps a version that has been started until its entrypoint has drained.
-	finalizer = "krt.dev/drain"
-	// again is after what time a version that is not as it should be is looked at
-	// anew: for what no watch tells, as an object of a stranger that is gone.
-	again = 30 * time.Second
-)
+// finalizer keeps a version that has been started until its entrypoint has drained.
+const finalizer = "krt.dev/drain"
 
-// reconciler starts and stops versions. It alone writes their status, and
-// reads the Runtime's.
+// reconciler starts and stops versions. It alone writes their status, and it reads the
+// Runtime's.
 type reconciler struct {
 	client   client.Client // reads from the cache
-	live     client.Reader
+	live     client.Reader // reads from the apiserver
 	applier  *apply.Applier
 	settings *watch.Settings
 	knative  *watch.Knative
@@ -50,11 +43,24 @@ type reconciler struct {
 	keys     replyKeys
 }
 
-// Reconcile takes one look at a version: it does the next of what brings the
-// version to its wanted state, and writes the status once, at the end.
+// progress is what a start or a stop has achieved.
+type progress struct {
+	// wrote: objects were written just now and nothing is wrong. The watches report what
+	// becomes of them.
+	wrote bool
+	// poll: the version waits for something that no watch reports.
+	poll bool
+	// due is after what time something is to be deleted; 0 for nothing.
+	due time.Duration
+	// remains: a stop is not complete.
+	remains bool
+}
+
+// Reconcile brings a version one step closer to its wanted state, and writes the status
+// once, at the end.
 func (r *reconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconcile.Result, error) {
-	going := v.DeletionTimestamp != nil
-	if going && !controllerutil.ContainsFinalizer(v, finalizer) {
+	deleting, finalized := v.DeletionTimestamp != nil, controllerutil.ContainsFinalizer(v, finalizer)
+	if deleting && !finalized {
 		return reconcile.Result{}, nil
 	}
 	published, err := r.publication(ctx, v)
@@ -62,61 +68,62 @@ func (r *reconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconc
 		return reconcile.Result{}, err
 	}
 	run := published.runs(v)
-	isHeld, held := controllerutil.ContainsFinalizer(v, finalizer), r.hold(ctx, v, run)
+	finalize := r.startFinalize(ctx, v, run && !finalized)
 	before, now := v.DeepCopy(), metav1.Now()
 	v.BeginStatus()
 	v.RecordState(now)
 	markPublication(v, published, run)
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
-	result, err := r.advance(ctx, v, &s, now.Time)
-	done, failed := held(before, v)
-	if err = errors.Join(err, failed); !done {
+	p, requeue, err := r.advance(ctx, v, s, now.Time)
+	newest, failed := finalize(before, v)
+	if err = errors.Join(err, failed); !newest {
 		return reconcile.Result{}, err
 	}
-	if s.begun && !isHeld {
+	if p.wrote && !finalized { // the next reconcile writes the status of what the first objects have become
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	if err = errors.Join(err, r.save(ctx, before, v)); err != nil {
 		return reconcile.Result{}, err
 	}
-	if run || !going || published.holds() || v.Status.Phase != v1alpha1.PhaseStopped {
-		return result, nil
+	if deleting && !run && !published.blocksDeletion() && v.Status.Phase == v1alpha1.PhaseStopped {
+		return reconcile.Result{}, r.release(ctx, v)
 	}
-	return reconcile.Result{}, r.release(ctx, v)
+	return reconcile.Result{RequeueAfter: requeue}, nil
 }
 
-// advance starts or stops, and sums up what became of that.
-func (r *reconciler) advance(ctx context.Context, v *v1alpha1.Version, s *situation, now time.Time) (result reconcile.Result, err error) {
-	if s.run {
-		err = r.start(ctx, v, s, now)
-	} else {
-		s.remains, err = r.stop(ctx, v, now)
-	}
-	timeout := startTimeout(r.settings)
-	v.FinishStatus()
-	s.ready = v.Status.Condition(v1alpha1.ConditionReady).Status
-	s.failed = startFailed(v, now, timeout)
-	v.Status.Phase = s.phase()
-	return reconcile.Result{RequeueAfter: s.next(v, now, timeout)}, err
-}
-
-// next is when to look again although nothing is heard of; 0 for never.
-func (s situation) next(v *v1alpha1.Version, now time.Time, timeout time.Duration) time.Duration {
+// advance starts or stops the version and sets its phase. requeue is after what time to
+// reconcile again although no watch reports anything; 0 for never.
+func (r *reconciler) advance(ctx context.Context, v *v1alpha1.Version, s situation, now time.Time) (p progress, requeue time.Duration, err error) {
+	p.remains = !s.run
+	config, err := r.readConfig(ctx, v)
 	switch {
-	case s.soon:
-		return time.Second
-	case s.run && s.ready == metav1.ConditionTrue:
-		return s.later
-	case !s.run && !s.remains:
-		return 0
-	case s.run && !s.failed:
-		if since, failing := v.FailedSince(); failing {
-			if left := timeout - now.Sub(since); left > 0 {
-				return min(again, left+time.Second) // times in a status are whole seconds
-			}
-		}
+	case err != nil:
+	case s.run:
+		p, err = r.start(ctx, v, config, now)
+	default:
+		p.remains, err = r.stop(ctx, v, now)
 	}
-	return again
+	v.FinishStatus()
+	timeout := startTimeout(r.settings)
+	s.remains, s.ready, s.failed = p.remains, v.Status.Condition(v1alpha1.ConditionReady).Status, startFailed(v, now, timeout)
+	v.Status.Phase = s.phase()
+	return p, s.requeue(v, p, timeout, now), err
+}
+
+// readConfig reads the Secret with the config values and marks in v what it has. That it
+// cannot be read is marked too, and is no error where only a person can fix it.
+func (r *reconciler) readConfig(ctx context.Context, v *v1alpha1.Version) (observe.Config, error) {
+	secret, err := r.secrets.Get(ctx, client.ObjectKeyFromObject(v), render.ConfigName(v.Name))
+	if err != nil {
+		if ctx.Err() != nil {
+			return observe.Config{}, err
+		}
+		observe.MarkConfigUnreadable(v, r.system, err)
+		return observe.Config{}, nil
+	}
+	config := r.configs.of(v, secret)
+	config.Mark(v)
+	return config, nil
 }
 
 func startTimeout(s *watch.Settings) time.Duration {
@@ -136,59 +143,34 @@ func (r *reconciler) publication(ctx context.Context, v *v1alpha1.Version) (publ
 	return publicationOf(rt, v.Name), err
 }
 
-// markPublication marks what the Runtime wants of the version, and what is refused for it.
-func markPublication(v *v1alpha1.Version, p publication, run bool) {
-	switch {
-	case p.published:
-		v.MarkPublished()
-	case p.wanted && p.waits != "":
-		v.MarkPublishing(p.waits)
-	case p.wanted && v.IsReady():
-		v.MarkPublishing("active-entrypoint is being led to it")
-	case p.wanted:
-		v.MarkPublishing("it will be published once it is ready")
-	default:
-		v.MarkNotPublished()
-	}
-	if run && v.WantedState() == v1alpha1.StateStopped {
-		v.MarkStopRefused()
-	} else {
-		v.MarkStopNotRefused()
-	}
-	if v.DeletionTimestamp != nil && p.holds() {
-		v.MarkDeleteRefused()
-	} else {
-		v.MarkDeleteNotRefused()
-	}
-}
-
-// hold adds the finalizer to a version that is to run, while its objects are
-// being made: they are children of the version from the first, so one that is
-// deleted before it is held takes them along, and has nothing to drain. The
-// function returned waits for it, and reports whether versions is still the newest.
-func (r *reconciler) hold(ctx context.Context, v *v1alpha1.Version, run bool) (wait func(versions ...*v1alpha1.Version) (done bool, err error)) {
-	if !run || controllerutil.ContainsFinalizer(v, finalizer) {
+// startFinalize adds the finalizer to a version that is to run, while its objects are
+// being created: the version owns them from the first, so one that is deleted before it
+// has the finalizer takes them along, and has nothing to drain. The function returned
+// waits for it, brings copies of the version up to date, and reports whether they are
+// the newest.
+func (r *reconciler) startFinalize(ctx context.Context, v *v1alpha1.Version, add bool) (wait func(copies ...*v1alpha1.Version) (newest bool, err error)) {
+	if !add {
 		return func(...*v1alpha1.Version) (bool, error) { return true, nil }
 	}
-	held := v.DeepCopy()
-	var done bool
+	finalized := v.DeepCopy()
+	var newest bool
 	var all errgroup.Group
 	all.Go(func() (err error) {
-		done, err = r.finalize(ctx, held, controllerutil.AddFinalizer)
+		newest, err = r.patchFinalizer(ctx, finalized, controllerutil.AddFinalizer)
 		return err
 	})
-	return func(versions ...*v1alpha1.Version) (bool, error) {
+	return func(copies ...*v1alpha1.Version) (bool, error) {
 		err := all.Wait()
-		for _, v := range versions {
-			v.ResourceVersion, v.Finalizers = held.ResourceVersion, held.Finalizers
+		for _, v := range copies {
+			v.ResourceVersion, v.Finalizers = finalized.ResourceVersion, finalized.Finalizers
 		}
-		return done, err
+		return newest, err
 	}
 }
 
-// finalize adds the finalizer or takes it away, and reports whether it did. It does
-// not in an object that is gone, or of which a newer one is on its way.
-func (r *reconciler) finalize(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) (done bool, err error) {
+// patchFinalizer adds or removes the finalizer, and reports whether it did: not in a
+// version that is gone, or of which a newer one is on its way.
+func (r *reconciler) patchFinalizer(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) (done bool, err error) {
 	before := v.DeepCopy()
 	change(v, finalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
@@ -199,42 +181,8 @@ func (r *reconciler) finalize(ctx context.Context, v *v1alpha1.Version, change f
 	return err == nil, err
 }
 
-// release lets a deleted version go. What is left of it follows by its owner references.
+// release lets a deleted version go. Its remaining objects follow by their owner references.
 func (r *reconciler) release(ctx context.Context, v *v1alpha1.Version) error {
-	_, err := r.finalize(ctx, v, controllerutil.RemoveFinalizer)
+	_, err := r.patchFinalizer(ctx, v, controllerutil.RemoveFinalizer)
 	return err
-}
-
-// save writes the status if it has changed, and tells the change as an event. A
-// conflict is no failure: the object that is newer is on its way.
-func (r *reconciler) save(ctx context.Context, before, v *v1alpha1.Version) error {
-	if equality.Semantic.DeepEqual(before.Status, v.Status) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	status := v.Status.DeepCopy() // the answer is read into v
-	if err := r.client.Status().Patch(ctx, v, patch, client.FieldOwner(apply.Manager)); err != nil {
-		v.Status = *status
-		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("cannot write the status: %w", err)
-	}
-	r.tell(v, before.Status, *status)
-	return nil
-}
-
-func (r *reconciler) tell(v *v1alpha1.Version, before, now v1alpha1.VersionStatus) {
-	old, ready := before.Condition(v1alpha1.ConditionReady), now.Condition(v1alpha1.ConditionReady)
-	isCause := ready.Status == metav1.ConditionFalse && ready.Reason != v1alpha1.ReasonStopped && ready.Reason != v1alpha1.ReasonStopping
-	if isCause && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
-		r.events.Eventf(v, nil, corev1.EventTypeWarning, ready.Reason, "Reconcile", "%s", ready.Message)
-	}
-	switch {
-	case before.Phase == now.Phase || before.Phase == "" && now.Phase == v1alpha1.PhaseStopped:
-	case now.Phase == v1alpha1.PhaseStopped && isCause:
-		r.events.Eventf(v, nil, corev1.EventTypeWarning, "StartFailed", "Start", "the start has failed; it goes on once the cause is mended: %s", ready.Message)
-	default:
-		r.events.Eventf(v, nil, corev1.EventTypeNormal, string(now.Phase), "Reconcile", "the version is %s", now.Phase)
-	}
 }

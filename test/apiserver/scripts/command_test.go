@@ -90,7 +90,7 @@ func markVersion(v *v1alpha1.Version, state string, failed []string) {
 		v.MarkRestartFailing(failed[0], strings.Join(failed[1:], " "))
 	case "starting":
 		v.Status.Phase = v1alpha1.PhaseStarting
-		v.MarkNodeDeploying(v.Spec.Nodes[0].Name, "waiting for its first pod")
+		v.MarkNodeNotReady(v.Spec.Nodes[0].Name, v1alpha1.ReasonDeploying, "waiting for its first pod")
 	case "failing", "failed":
 		v.Status.Phase = v1alpha1.PhaseStarting
 		if state == "failed" {

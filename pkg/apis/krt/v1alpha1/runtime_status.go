@@ -1,8 +1,6 @@
 package v1alpha1
 
 import (
-	"fmt"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -40,36 +38,15 @@ func (r *Runtime) MarkPublishing(message string) {
 	r.mark(metav1.ConditionUnknown, ReasonPublishing, message)
 }
 
-// MarkVersionNotFound says that the version to publish does not exist, and offers
-// the nearest name there is, if any.
-func (r *Runtime) MarkVersionNotFound(nearest string) {
-	hint := "; those there are"
-	if nearest != "" {
-		hint = fmt.Sprintf("; did you mean %q? Those there are", nearest)
-	}
-	r.mark(metav1.ConditionFalse, ReasonVersionNotFound, fmt.Sprintf(
-		"there is no version %q%s%s: kn krt list -n %s", r.Spec.PublishedVersion, r.stays(), hint, r.Namespace))
-}
-
-// MarkVersionNotReady says why the version to publish cannot be, in the words of
-// its own Ready condition.
-func (r *Runtime) MarkVersionNotReady(message string) {
-	r.mark(metav1.ConditionFalse, ReasonVersionNotReady, fmt.Sprintf(
-		"version %q is not ready%s: %s", r.Spec.PublishedVersion, r.stays(), message))
-}
-
-// MarkNotReady says why the Service active-entrypoint cannot be as it should, and
-// what to do next.
+// MarkNotReady says why the version cannot be published, or why the Service
+// active-entrypoint cannot be written, and what to do next.
+// ReasonPublishing is work in progress, any other reason needs a person.
 func (r *Runtime) MarkNotReady(reason, message string) {
-	r.mark(metav1.ConditionFalse, reason, message)
-}
-
-// stays names what is published meanwhile.
-func (r *Runtime) stays() string {
-	if p := r.Status.PublishedVersion; p != "" && p != r.Spec.PublishedVersion {
-		return fmt.Sprintf(" (%q stays published)", p)
+	if reason == ReasonPublishing {
+		r.MarkPublishing(message)
+		return
 	}
-	return ""
+	r.mark(metav1.ConditionFalse, reason, message)
 }
 
 // closeHistory ends the publication that lasts.

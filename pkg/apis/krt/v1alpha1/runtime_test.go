@@ -31,18 +31,6 @@ func TestRuntimeMarks(t *testing.T) {
 		{"nothing", "a", func(r *v1alpha1.Runtime) { r.MarkNothingPublished(at) }, "Ready=True NothingPublished: no version is published"},
 		{"waiting", "a", func(r *v1alpha1.Runtime) { r.MarkPublishing("waits for endpoints") }, "Ready=Unknown Publishing: waits for endpoints"},
 		{
-			"no such version", "", func(r *v1alpha1.Runtime) { r.MarkVersionNotFound("") },
-			`Ready=False VersionNotFound: there is no version "b"; those there are: kn krt list -n kre`,
-		},
-		{
-			"no such version, another stays", "a", func(r *v1alpha1.Runtime) { r.MarkVersionNotFound("c") },
-			`Ready=False VersionNotFound: there is no version "b" ("a" stays published); did you mean "c"? Those there are: kn krt list -n kre`,
-		},
-		{
-			"not ready", "a", func(r *v1alpha1.Runtime) { r.MarkVersionNotReady("it is stopped") },
-			`Ready=False VersionNotReady: version "b" is not ready ("a" stays published): it is stopped`,
-		},
-		{
 			"its Service is taken", "", func(r *v1alpha1.Runtime) { r.MarkNotReady(v1alpha1.ReasonNotOwned, "taken") },
 			"Ready=False NotOwned: taken",
 		},

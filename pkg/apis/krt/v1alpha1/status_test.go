@@ -51,52 +51,48 @@ func TestMarks(t *testing.T) {
 	}{
 		{"nothing", func(*v1alpha1.Version) {}, "NodesReady", "NodesReady=True Ready", "Ready=True Ready"},
 		{
-			"a node that deploys", func(v *v1alpha1.Version) { v.MarkNodeDeploying("model", "pulls") },
+			"a node that deploys", func(v *v1alpha1.Version) { v.MarkNodeNotReady("model", v1alpha1.ReasonDeploying, "pulls") },
 			"NodesReady", `NodesReady=Unknown Deploying: waiting for 1 of 2 nodes: "model"`,
 			`Ready=Unknown Deploying: waiting for 1 of 2 nodes: "model"`,
 		},
 		{
 			"a node that fails", func(v *v1alpha1.Version) {
 				v.MarkNodeNotReady("model", v1alpha1.ReasonCrashed, "it ended with 1:\n  no model\n")
-				v.MarkEntrypointDeploying("waits for its pods")
+				v.MarkEntrypointNotReady(v1alpha1.ReasonDeploying, "waits for its pods")
 			},
 			"NodesReady", `NodesReady=False Crashed: node "model": it ended with 1: no model`,
 			`Ready=False Crashed: node "model": it ended with 1: no model`,
 		},
 		{
-			"all nodes fail", func(v *v1alpha1.Version) { v.MarkServingMissing() }, "NodesReady",
-			`NodesReady=False ServingMissing: node "etl": Knative Serving is not installed; what is missing is told by: kn krt doctor (also not ready: "model")`,
-			`Ready=False ServingMissing: node "etl": Knative Serving is not installed; what is missing is told by: kn krt doctor (also not ready: "model")`,
+			"all nodes fail", func(v *v1alpha1.Version) {
+				v.MarkNodeNotReady("etl", v1alpha1.ReasonServingMissing, "install it")
+				v.MarkNodeNotReady("model", v1alpha1.ReasonServingMissing, "install it")
+			}, "NodesReady",
+			`NodesReady=False ServingMissing: node "etl": install it (also not ready: "model")`,
+			`Ready=False ServingMissing: node "etl": install it (also not ready: "model")`,
 		},
 		{
 			"a failure and a wait", func(v *v1alpha1.Version) {
-				v.MarkNodeDeploying("etl", "pulls")
+				v.MarkNodeNotReady("etl", v1alpha1.ReasonDeploying, "pulls")
 				v.MarkNodeNotReady("model", v1alpha1.ReasonNotOwned, "taken")
 			},
 			"NodesReady", `NodesReady=False NotOwned: node "model": taken`, `Ready=False NotOwned: node "model": taken`,
 		},
 		{
-			"a feature that is off", func(v *v1alpha1.Version) {
-				v.MarkNodeFeatureDisabled("model", "kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations")
-			}, "NodesReady",
-			`NodesReady=False FeatureDisabled: node "model": Knative does not allow what the node needs; allow it: kubectl patch configmap config-features -n knative-serving --type merge -p '{"data":{"kubernetes.podspec-nodeselector":"enabled","kubernetes.podspec-tolerations":"enabled"}}'`,
-			`Ready=False FeatureDisabled: node "model": Knative does not allow what the node needs; allow it: kubectl patch configmap config-features -n knative-serving --type merge -p '{"data":{"kubernetes.podspec-nodeselector":"enabled","kubernetes.podspec-tolerations":"enabled"}}'`,
-		},
-		{
-			"config without a value", func(v *v1alpha1.Version) { v.MarkConfigMissing("CURRENCY", "CERT") }, "ConfigReady",
+			"config without a value", func(v *v1alpha1.Version) { v.MarkConfigMissing("greeter-v1-config", "CURRENCY", "CERT") }, "ConfigReady",
 			`ConfigReady=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n kre --set-from-file CERT=PATH --set CURRENCY=VALUE`,
 			`Ready=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n kre --set-from-file CERT=PATH --set CURRENCY=VALUE`,
 		},
 		{
-			"keys nobody reads", func(v *v1alpha1.Version) { v.MarkConfigReady("B", "A") }, "ConfigReady",
+			"keys nobody reads", func(v *v1alpha1.Version) { v.MarkConfigUnknownKeys("greeter-v1-config", "B", "A") }, "ConfigReady",
 			`ConfigReady=True UnknownKeys: Secret "greeter-v1-config" has keys that the version does not declare: "A", "B"`, "Ready=True Ready",
 		},
 		{
 			"config comes first", func(v *v1alpha1.Version) {
-				v.MarkEventingMissing()
+				v.MarkWorkflowNotReady("greeting", v1alpha1.ReasonEventingMissing, "install it")
 				v.MarkConfigUnreadable("forbidden")
 			}, "WorkflowsReady",
-			`WorkflowsReady=False EventingMissing: workflow "greeting": Knative Eventing is not installed; install it (kn krt doctor tells what is missing), or use entrypoint.delivery: Direct`,
+			`WorkflowsReady=False EventingMissing: workflow "greeting": install it`,
 			"Ready=False ConfigUnreadable: forbidden",
 		},
 		{
@@ -105,7 +101,7 @@ func TestMarks(t *testing.T) {
 		},
 		{
 			"stopped, with config missing too", func(v *v1alpha1.Version) {
-				v.MarkConfigMissing("CURRENCY")
+				v.MarkConfigMissing("greeter-v1-config", "CURRENCY")
 				v.MarkStopped()
 			},
 			"NodesReady", "NodesReady=False Stopped: the version is stopped; start it: kn krt start greeter-v1 -n kre",
@@ -221,7 +217,7 @@ func TestAddress(t *testing.T) {
 	require.Nil(t, v.Status.Address)
 	ready(v)
 	require.Equal(t, "http://greeter-v1.kre.svc.cluster.local", v.Status.Address.URL)
-	v.MarkEntrypointDeploying("rolls")
+	v.MarkEntrypointNotReady(v1alpha1.ReasonDeploying, "rolls")
 	require.NotNil(t, v.Status.Address, "who sends meanwhile waits, or is told")
 	v.MarkStopped()
 	require.Nil(t, v.Status.Address)
@@ -238,7 +234,7 @@ func TestMessagesAreOneShortLine(t *testing.T) {
 
 func TestManyNamesAreCounted(t *testing.T) {
 	v := version()
-	v.MarkConfigMissing("A", "B", "C", "D", "E", "F", "G")
+	v.MarkConfigMissing("greeter-v1-config", "A", "B", "C", "D", "E", "F", "G")
 	require.Equal(t, `no value in Secret "greeter-v1-config" for "A", "B", "C", "D", "E" and 2 more; set it: `+
 		`kn krt config greeter-v1 -n kre --set A=VALUE --set B=VALUE --set C=VALUE --set D=VALUE --set E=VALUE`, v.Status.Condition("ConfigReady").Message)
 }
@@ -270,7 +266,7 @@ func TestFailedSince(t *testing.T) {
 	failed := func() *v1alpha1.Version {
 		v := version()
 		ready(v)
-		v.MarkConfigMissing("CURRENCY")
+		v.MarkConfigMissing("greeter-v1-config", "CURRENCY")
 		v.FinishStatus()
 		v.Status.Condition("Ready").LastTransitionTime = old
 		return v
@@ -289,7 +285,7 @@ func TestFailedSince(t *testing.T) {
 	})
 	for name, mark := range map[string]func(*v1alpha1.Version){
 		"ready":    func(*v1alpha1.Version) {},
-		"deploys":  func(v *v1alpha1.Version) { v.MarkNodeDeploying("etl", "pulls") },
+		"deploys":  func(v *v1alpha1.Version) { v.MarkNodeNotReady("etl", v1alpha1.ReasonDeploying, "pulls") },
 		"stopped":  (*v1alpha1.Version).MarkStopped,
 		"stopping": (*v1alpha1.Version).MarkStopping,
 	} {

@@ -17,7 +17,7 @@ func (v *Version) MarkCurrent() {
 // with: names of settings, "entrypoint-image", "kn-krt". One at least must be given.
 func (v *Version) MarkBehind(names ...string) {
 	v.mark(ConditionCurrent, metav1.ConditionFalse, ReasonBehind,
-		fmt.Sprintf("changed since it was started: %s; have it taken on: %s", strings.Join(names, ", "), v.command("restart")))
+		fmt.Sprintf("changed since it was started: %s; have it taken on: %s", strings.Join(names, ", "), v.Command("restart")))
 }
 
 // MarkRestarting says what a restart waits for. What ran before runs on meanwhile.

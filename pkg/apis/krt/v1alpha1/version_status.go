@@ -120,20 +120,21 @@ func (v *Version) setSum(conditionType string, s sum) {
 	}
 }
 
-// MarkConfigReady says that every declared variable and file has a value. Keys of
-// the Secret that the version does not declare are named, and hinder nothing.
-func (v *Version) MarkConfigReady(unknown ...string) {
-	if len(unknown) == 0 {
-		v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonReady, "")
-		return
-	}
-	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonUnknownKeys,
-		fmt.Sprintf("Secret %q has keys that the version does not declare: %s", v.configSecret(), quoted(slices.Sorted(slices.Values(unknown)))))
+// MarkConfigReady says that every declared variable and file has a value.
+func (v *Version) MarkConfigReady() {
+	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonReady, "")
 }
 
-// MarkConfigMissing says which variables and files have no value. One name at
-// least must be given.
-func (v *Version) MarkConfigMissing(names ...string) {
+// MarkConfigUnknownKeys says that every declared variable and file has a value, and that
+// the Secret also has keys that the version does not declare. Give at least one key.
+func (v *Version) MarkConfigUnknownKeys(secret string, keys ...string) {
+	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonUnknownKeys,
+		fmt.Sprintf("Secret %q has keys that the version does not declare: %s", secret, quoted(slices.Sorted(slices.Values(keys)))))
+}
+
+// MarkConfigMissing says which variables and files have no value in the Secret. Give at
+// least one name.
+func (v *Version) MarkConfigMissing(secret string, names ...string) {
 	names = slices.Sorted(slices.Values(names))
 	var flags []string
 	for _, name := range names[:min(len(names), maxNamed)] {
@@ -144,7 +145,7 @@ func (v *Version) MarkConfigMissing(names ...string) {
 		}
 	}
 	v.mark(ConditionConfigReady, metav1.ConditionFalse, ReasonConfigMissing,
-		fmt.Sprintf("no value in Secret %q for %s; set it: %s", v.configSecret(), quoted(names), v.command("config", flags...)))
+		fmt.Sprintf("no value in Secret %q for %s; set it: %s", secret, quoted(names), v.Command("config", flags...)))
 }
 
 // MarkConfigUnreadable says why the Secret with the values cannot be read.
@@ -152,24 +153,20 @@ func (v *Version) MarkConfigUnreadable(message string) {
 	v.mark(ConditionConfigReady, metav1.ConditionFalse, ReasonConfigUnreadable, message)
 }
 
-// configSecret is the name of the user's Secret (render.ConfigName, which this
-// package cannot import).
-func (v *Version) configSecret() string { return v.Name + "-config" }
-
 // MarkEntrypointReady says that the entrypoint answers, and at which address.
 func (v *Version) MarkEntrypointReady(url string) {
 	v.Status.Address = &Address{URL: url}
 	v.mark(ConditionEntrypointReady, metav1.ConditionTrue, ReasonReady, "")
 }
 
-// MarkEntrypointDeploying says what the entrypoint waits for.
-func (v *Version) MarkEntrypointDeploying(message string) {
-	v.mark(ConditionEntrypointReady, metav1.ConditionUnknown, ReasonDeploying, message)
-}
-
-// MarkEntrypointNotReady says why the entrypoint cannot run, and what to do next.
+// MarkEntrypointNotReady says why the entrypoint is not ready, and what to do next.
+// ReasonDeploying is work in progress, any other reason needs a person.
 func (v *Version) MarkEntrypointNotReady(reason, message string) {
-	v.mark(ConditionEntrypointReady, metav1.ConditionFalse, reason, message)
+	status := metav1.ConditionFalse
+	if reason == ReasonDeploying {
+		status = metav1.ConditionUnknown
+	}
+	v.mark(ConditionEntrypointReady, status, reason, message)
 }
 
 // MarkStopping says that the version is asked to stop and still drains.
@@ -180,7 +177,7 @@ func (v *Version) MarkStopping() {
 // MarkStopped says that nothing of the version runs, because it was asked to stop.
 func (v *Version) MarkStopped() {
 	v.Status.Address = nil
-	v.markDown(ReasonStopped, "the version is stopped; start it: "+v.command("start"))
+	v.markDown(ReasonStopped, "the version is stopped; start it: "+v.Command("start"))
 }
 
 // markDown gives nodes, workflows and entrypoint one reason.
@@ -206,14 +203,14 @@ func (v *Version) MarkPublishing(message string) {
 
 // MarkNotPublished says that nobody asks for the version to be published.
 func (v *Version) MarkNotPublished() {
-	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonNotPublished, "publish it: "+v.command("publish"))
+	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonNotPublished, "publish it: "+v.Command("publish"))
 }
 
 // MarkStopRefused says that the version keeps serving although it should stop,
 // because it is published.
 func (v *Version) MarkStopRefused() {
 	v.mark(ConditionStopRefused, metav1.ConditionTrue, ReasonPublished,
-		"a published version keeps serving; unpublish it or publish another version first: "+v.command("unpublish"))
+		"a published version keeps serving; unpublish it or publish another version first: "+v.Command("unpublish"))
 }
 
 // MarkStopNotRefused takes StopRefused away.
@@ -224,7 +221,7 @@ func (v *Version) MarkStopNotRefused() {
 // MarkDeleteRefused says that the version stays although it should go, because it is published.
 func (v *Version) MarkDeleteRefused() {
 	v.mark(ConditionDeleteRefused, metav1.ConditionTrue, ReasonPublished,
-		"a published version is kept; it goes once it is unpublished or another version is published: "+v.command("unpublish"))
+		"a published version is kept; it goes once it is unpublished or another version is published: "+v.Command("unpublish"))
 }
 
 // MarkDeleteNotRefused takes DeleteRefused away.
@@ -269,7 +266,7 @@ func (v *Version) mark(conditionType string, status metav1.ConditionStatus, reas
 	})
 }
 
-// command is what to type next about the version.
-func (v *Version) command(verb string, args ...string) string {
+// Command returns a command of kn krt about the version, for the hint in a condition.
+func (v *Version) Command(verb string, args ...string) string {
 	return strings.Join(append([]string{"kn krt", verb, v.Name, "-n", v.Namespace}, args...), " ")
 }

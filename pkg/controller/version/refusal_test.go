@@ -16,7 +16,7 @@ import (
 	"krt.dev/kn-krt/pkg/observe"
 )
 
-func TestPerson(t *testing.T) {
+func TestRefusal(t *testing.T) {
 	resource := schema.GroupResource{Resource: "services"}
 	for _, tt := range []struct {
 		name            string
@@ -36,7 +36,7 @@ func TestPerson(t *testing.T) {
 			`Service "v-a" of a deleted version of this name has not gone yet`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, ok := person(testVersion(), tt.err)
+			c, ok := refusal(testVersion(), tt.err)
 			require.Equal(t, tt.reason != "", ok)
 			if tt.reason != "" {
 				require.Equal(t, &observe.Cause{Reason: tt.reason, Message: tt.message}, c)
@@ -45,13 +45,13 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-func TestIsNamespaceGone(t *testing.T) {
+func TestNamespaceTerminating(t *testing.T) {
 	namespaces, services := schema.GroupResource{Resource: "namespaces"}, schema.GroupResource{Resource: "services"}
 	goes := apierrors.NewForbidden(services, "v", errors.New("it is being terminated"))
 	goes.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
-	require.True(t, isNamespaceGone(fmt.Errorf("cannot apply: %w", goes)))
-	require.True(t, isNamespaceGone(fmt.Errorf("cannot apply: %w", apierrors.NewNotFound(namespaces, "ns"))))
-	require.False(t, isNamespaceGone(apierrors.NewNotFound(services, "v")))
-	require.False(t, isNamespaceGone(apierrors.NewForbidden(services, "v", errors.New("no rights"))))
-	require.False(t, isNamespaceGone(nil))
+	require.True(t, namespaceTerminating(fmt.Errorf("cannot apply: %w", goes)))
+	require.True(t, namespaceTerminating(fmt.Errorf("cannot apply: %w", apierrors.NewNotFound(namespaces, "ns"))))
+	require.False(t, namespaceTerminating(apierrors.NewNotFound(services, "v")))
+	require.False(t, namespaceTerminating(apierrors.NewForbidden(services, "v", errors.New("no rights"))))
+	require.False(t, namespaceTerminating(nil))
 }

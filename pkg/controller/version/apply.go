@@ -1,0 +1,117 @@
+package version
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/observe"
+)
+
+// parallel is how many objects of a version are written at a time: all of a version of a
+// few nodes. The apiserver has fairness of its own.
+const parallel = 16
+
+// applied is what became of writing the objects of a version.
+type applied struct {
+	disabled     map[string][]string       // Knative's feature flags that a node lacks
+	refused      map[target]*observe.Cause // what cannot be written until a person acts
+	written      map[target]bool           // what was read of it is outdated
+	outdated     bool                      // an object stays as another kn-krt has written it
+	unrenderable bool                      // nothing was written: the version contradicts itself
+	due          time.Duration             // after what time something is to be deleted; 0 for nothing
+}
+
+// clean reports whether something has been written, and nothing needs a person.
+func (a applied) clean() bool {
+	return len(a.written) > 0 && len(a.refused) == 0 && len(a.disabled) == 0
+}
+
+// refuse notes an error that needs a person as the cause of t, and returns any other.
+func (a applied) refuse(v *v1alpha1.Version, t target, err error) error {
+	c, needsPerson := refusal(v, err)
+	switch {
+	case namespaceTerminating(err): // the version is about to be deleted too
+		return nil
+	case !needsPerson:
+		return err
+	case a.refused[t] == nil:
+		a.refused[t] = c
+	}
+	return nil
+}
+
+// apply writes what differs from what is desired, all at the same time, and deletes what
+// is no longer desired.
+func (r *reconciler) apply(ctx context.Context, want desired, have current) (applied, error) {
+	v, done := want.version, applied{disabled: map[string][]string{}, refused: map[target]*observe.Cause{}, written: map[target]bool{}}
+	key, err := r.replyKey(ctx, v) // its id is an annotation of the entrypoint's pods
+	if err != nil {
+		return done, done.refuse(v, target{}, err)
+	}
+	allowed, err := r.cluster(ctx, want)
+	if err != nil {
+		return done, err
+	}
+	items, err := want.items(allowed, have.config, key.id(v))
+	if err != nil {
+		done.refused[target{}], done.unrenderable = &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: err.Error()}, true
+		return done, nil
+	}
+	keep := make([]client.Object, len(items))
+	for i, one := range items {
+		if keep[i] = one.object; one.disabled != nil {
+			done.disabled[one.Node] = one.disabled
+		}
+	}
+	err = r.write(ctx, want, key, items, &done)
+	var failed error
+	if done.due, failed = r.prune(ctx, want, have, done, keep); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return done, err
+}
+
+// write applies items and creates the reply key, and notes in done what became of them.
+func (r *reconciler) write(ctx context.Context, want desired, key replyKey, items []item, done *applied) error {
+	var mu sync.Mutex
+	var errs []error
+	var all errgroup.Group
+	all.SetLimit(parallel)
+	put := r.applier.Apply
+	if want.live {
+		put = r.applier.ApplyInUse
+	}
+	all.Go(func() error {
+		err := r.createKey(ctx, want.version, key)
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, done.refuse(want.version, target{}, err))
+		return nil
+	})
+	for _, one := range items {
+		if one.frozen {
+			continue
+		}
+		all.Go(func() error {
+			result, err := put(ctx, want.version, one.object)
+			mu.Lock()
+			defer mu.Unlock()
+			done.outdated = done.outdated || result.Kept > 0
+			errs = append(errs, done.refuse(want.version, one.target, err))
+			// The entrypoint's status depends on its Deployment alone.
+			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (isDeployment || !one.IsEntrypoint()) {
+				done.written[one.target] = true
+			}
+			return nil
+		})
+	}
+	_ = all.Wait() // every error is in errs
+	return errors.Join(errs...)
+}

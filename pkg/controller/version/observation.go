@@ -1,0 +1,100 @@
+package version
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/serving/pkg/apis/serving"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/observe"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// observation gathers what the conditions of a running version are derived from. poll
+// reports that it has a channel which is not connected: no watch reports its end.
+func (r *reconciler) observation(ctx context.Context, want desired, have current, done applied) (in observe.Input, poll bool, err error) {
+	v := want.version
+	in = observe.Input{
+		Now: have.at, StartTimeout: want.plan.settings.StartTimeout, Config: have.config,
+		Serving: r.knative.Serving.Present(), Eventing: r.knative.Eventing.Present(),
+		Nodes: maps.Clone(have.nodes), Workflows: map[string]observe.Workflow{},
+		Entrypoint: observe.Entrypoint{
+			Deployment: have.deployment, Addresses: want.addresses, Withheld: want.withheld, Invalid: have.problems.protos,
+			Applied: done.written[target{}], Refused: done.refused[target{}],
+			URL: render.ServiceURL(render.EntrypointServiceName(v.Name), v.Namespace, want.plan.settings.ClusterDomain),
+		},
+	}
+	for _, n := range v.Spec.Nodes {
+		node, t := in.Nodes[n.Name], target{Component: render.Component{Node: n.Name}}
+		node.Applied, node.Refused, node.Disabled = done.written[t], done.refused[t], done.disabled[n.Name]
+		in.Nodes[n.Name] = node
+	}
+	for _, w := range v.Status.Workflows {
+		workflow := observe.Workflow{Sequence: have.sequences[w.Name], Invalid: have.problems.workflows[w.Name],
+			Refused: done.refused[target{Component: render.Component{Workflow: w.Name}}]}
+		if !w.Ready && workflow.Refused == nil && observe.SequenceReady(workflow.Sequence) {
+			if workflow.Unconnected, err = r.unconnected(ctx, workflow.Sequence); err != nil {
+				return in, false, err
+			}
+			poll = poll || workflow.Unconnected != ""
+		}
+		in.Workflows[w.Name] = workflow
+	}
+	if !have.ready() {
+		err = r.addPods(ctx, v, &in)
+	}
+	return in, poll, err
+}
+
+// addPods reads the version's pods, for the components that are not ready, and the events
+// about those that report nothing themselves.
+func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *observe.Input) error {
+	pods, err := r.pods(ctx, v)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		c := render.ComponentOf(&pods[i])
+		if c.IsEntrypoint() {
+			in.Entrypoint.Pods = append(in.Entrypoint.Pods, pods[i])
+			continue
+		}
+		node, known := in.Nodes[c.Node]
+		if known && node.Service != nil && pods[i].Labels[serving.RevisionLabelKey] == node.Service.Status.LatestCreatedRevisionName {
+			node.Pods = append(node.Pods, pods[i])
+			in.Nodes[c.Node] = node
+		}
+	}
+	in.Events, err = r.warnings(ctx, pods, in.Now)
+	return err
+}
+
+// pods are all of the version, from the cache.
+func (r *reconciler) pods(ctx context.Context, v *v1alpha1.Version) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	err := r.client.List(ctx, &list, client.InNamespace(v.Namespace), client.MatchingLabels{render.LabelVersion: v.Name}, client.UnsafeDisableDeepCopy)
+	return list.Items, err
+}
+
+// warnings reads the events about pods that report nothing themselves, from the apiserver.
+func (r *reconciler) warnings(ctx context.Context, pods []corev1.Pod, now time.Time) (map[types.UID][]corev1.Event, error) {
+	found := map[types.UID][]corev1.Event{}
+	for i := range pods {
+		if !observe.NeedsEvents(&pods[i], now) {
+			continue
+		}
+		var list corev1.EventList
+		about := client.MatchingFields{"involvedObject.uid": string(pods[i].UID), "type": corev1.EventTypeWarning}
+		if err := r.live.List(ctx, &list, client.InNamespace(pods[i].Namespace), about); err != nil {
+			return nil, fmt.Errorf("cannot read the events of Pod %q: %w", pods[i].Name, err)
+		}
+		found[pods[i].UID] = list.Items
+	}
+	return found, nil
+}
