@@ -10,20 +10,20 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// ticket is a request's place among those in flight, with a reference to its
-// table: what [Entrypoint.admit] grants before anything of the request is read.
-// It is used up by call, or given back by release.
+// ticket is a request's place among those in flight, which [Entrypoint.admit]
+// grants before anything of the request is read. It is used up by call or accept, or
+// given back by release.
 type ticket struct {
 	entry *Entrypoint
-	table *table
+	table *table // the port's handler keeps it, until it returns
 	// route may be set after admission, where only the request's body names it,
-	// and must be set before call.
+	// and must be set before call or accept.
 	route *route
 	begin time.Time
 }
 
-// admit grants a request its place, or says why there is none. It takes over
-// the caller's reference to t. r is nil while it is not known.
+// admit grants a request its place, or returns why there is none. r is nil while it
+// is not known.
 func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
 	k := ticket{entry: e, table: t, route: r, begin: time.Now()}
 	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
@@ -34,12 +34,9 @@ func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
 }
 
 // release gives the place back.
-func (k *ticket) release() {
-	k.entry.inFlight.Add(-1)
-	k.table.release()
-}
+func (k *ticket) release() { k.entry.inFlight.Add(-1) }
 
-// finish counts the request's end and hands its failure on.
+// finish counts the request's end and returns its failure.
 func (k *ticket) finish(failure *spb.Status) *spb.Status {
 	if k.route != nil {
 		k.route.counters.done(code.Code(failure.GetCode()), time.Since(k.begin))

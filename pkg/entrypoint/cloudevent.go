@@ -11,22 +11,12 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// takeEvent answers a producer's CloudEvent, binary or structured, with
+// serveEvent responds to a producer's CloudEvent, binary or structured, with
 // protobuf or JSON data, by a CloudEvent in the same form; or by 202 as soon as
-// the event is on its way when the producer prefers that (RFC 7240,
-// respond-async). workflow comes from
-// the path and may be empty.
-func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow string) {
-	t := e.acquire()
-	if t == nil {
-		http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
-		return
-	}
-	if !t.retain() { // the ticket gives its reference back; writing the answer needs one too
-		http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
-		return
-	}
-	defer t.release()
+// the event has been sent when the producer prefers that (RFC 7240,
+// respond-async). The path may name the workflow.
+func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request) {
+	workflow := r.PathValue("name")
 	k, overload := e.admit(t, t.byName[workflow])
 	if overload != nil {
 		web.LeaveUnread(w, r.ContentLength)
@@ -63,7 +53,7 @@ func (e *Entrypoint) takeEvent(w http.ResponseWriter, r *http.Request, workflow 
 
 // readEvent reads a producer's event, sets the ticket's route, and returns the
 // event and the request it makes. It reports false when it has refused it.
-func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (*web.Event, inbound, bool) {
+func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (*web.Event, received, bool) {
 	turn := k.entry.decoding.Turn()
 	defer turn.Leave()
 	in, refusal := k.entry.decoding.ReadEvent(w, r, &turn)
@@ -75,17 +65,17 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 	}
 	if refusal != nil {
 		k.entry.refuseEvent(w, in, refusal)
-		return nil, inbound{}, false
+		return nil, received{}, false
 	}
-	request := inbound{data: data, causationID: clip.Text(in.ID(), 256), traceParent: in.Attribute("traceparent"), traceState: in.Attribute("tracestate")}
+	request := received{data: data, causationID: clip.Text(in.ID(), 256), traceParent: in.Attribute("traceparent"), traceState: in.Attribute("tracestate")}
 	if request.traceParent == "" {
 		request.traceParent, request.traceState = r.Header.Get("Traceparent"), strings.Join(r.Header.Values("Tracestate"), ",")
 	}
 	return in, request, true
 }
 
-// refuseEvent answers a producer's event that was refused. Nobody reads the
-// answer sent to a source or a channel, so it is logged too.
+// refuseEvent responds to a producer's event that was refused. Nobody reads the
+// response sent to a source or a channel, so it is logged too.
 func (e *Entrypoint) refuseEvent(w http.ResponseWriter, in *web.Event, refusal *web.EventError) {
 	if in != nil {
 		e.log.Warn("refused an event", "type", clip.Text(in.Type(), 128), "source", clip.Text(in.Source(), 128), "error", refusal.Text)

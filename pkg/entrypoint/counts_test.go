@@ -52,15 +52,15 @@ func TestTheAnswerOfADictIsCounted(t *testing.T) {
 	for _, n := range []int{0, 1, 1 << 20} {
 		message, data, err := dict.Encode([]byte(`{"service":"` + strings.Repeat("x", n) + `"}`))
 		require.NoError(t, err)
-		a := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
-		require.Nil(t, a.failure)
+		out := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
+		require.Nil(t, out.failure)
 		require.GreaterOrEqual(t, b.Used(), int64(max(n, 2<<10)))
-		a.data.Free()
+		out.data.Free()
 		require.Zero(t, b.Used())
 	}
 	e.buffers.Get(testBudget)
 	message, data, err := dict.Encode([]byte(`{"service":"x"}`))
 	require.NoError(t, err)
-	a := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
-	require.Equal(t, memory.Refusal(memory.ErrFull).GetMessage(), a.failure.GetMessage())
+	out := r.readDict(&delivery.Parcel{Event: &event.Event{Message: message}, Data: mem.SliceBuffer(data)})
+	require.Equal(t, memory.Refusal(memory.ErrFull).GetMessage(), out.failure.GetMessage())
 }

@@ -94,8 +94,8 @@ type Options struct {
 	// Key is the version's own secret of 32 bytes that seals reply tokens; all
 	// replicas share it. Default: a random one, right for a single replica.
 	Key []byte
-	// Advertise is the ip:port at which other replicas reach this one's reply
-	// port. Default: the reply listener's address.
+	// Advertise is the ip:port at which other replicas reach this one's reply port.
+	// Empty: there are no others.
 	Advertise string
 	// Logger gets what goes wrong. Default: slog's default.
 	Logger *slog.Logger
@@ -158,6 +158,9 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		decoding:  web.NewDecoding(o.MaxMessageBytes),
 		decodings: web.NewDecodings(o.MaxBytes / 2),
 		health:    health.NewServer(),
+	}
+	if e.sealer, err = newSealer(o.Key, v.Name, o.Advertise); err != nil {
+		return nil, err
 	}
 	if e.origins, err = web.NewOrigins(o.WebOrigins); err != nil {
 		return nil, err

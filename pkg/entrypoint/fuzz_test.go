@@ -101,8 +101,6 @@ service Entrypoint { rpc Call(Request) returns (Request); }
 		Workflows: []Workflow{{Name: "flow", Method: s.Methods()[0], Steps: []Step{{Node: "a", URL: node.URL}}}},
 	}, Options{Logger: slog.New(slog.DiscardHandler), Retry: Retry{Count: -1}, MaxMessageBytes: 64 << 10})
 	require.NoError(f, err)
-	e.sealer, err = newSealer(e.options.Key, "v1", "127.0.0.1:1")
-	require.NoError(f, err)
 	return e.webHandler()
 }
 

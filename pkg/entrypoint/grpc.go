@@ -77,9 +77,9 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if t == nil {
 		return status.Error(codes.Unavailable, "the version is stopping")
 	}
+	defer t.release()
 	r := t.byMethod[method]
 	if r == nil {
-		defer t.release()
 		return status.Error(codes.Unimplemented, t.unknownMethod(method))
 	}
 	k, refusal := e.admit(t, r)
@@ -92,7 +92,7 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		k.release()
 		return err
 	}
-	out, failure := k.call(ctx, inbound{
+	out, failure := k.call(ctx, received{
 		data:        data,
 		traceParent: first(metadata.ValueFromIncomingContext(ctx, "traceparent")),
 		traceState:  strings.Join(metadata.ValueFromIncomingContext(ctx, "tracestate"), ","),

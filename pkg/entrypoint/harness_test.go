@@ -132,11 +132,14 @@ func (f *fixture) version(steps ...entrypoint.Step) entrypoint.Version {
 // serve starts the entrypoint and stops it when the test ends.
 func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	f.t.Helper()
+	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t)}
+	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
+	if o.Key != nil { // there are other replicas
+		o.Advertise = l.Reply.Addr().String()
+	}
 	var err error
 	f.entry, err = entrypoint.New(v, o)
 	require.NoError(f.t, err)
-	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t)}
-	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go func() {

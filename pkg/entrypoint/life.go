@@ -41,7 +41,7 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 	return old.drained, nil
 }
 
-// close lets the last table go. There is none after it. It returns what is closed
+// close releases the last table. There is none after it. It returns what is closed
 // once no request of any table is left.
 func (e *Entrypoint) close() <-chan struct{} {
 	e.swap.Lock()
@@ -60,20 +60,10 @@ func (e *Entrypoint) close() <-chan struct{} {
 
 // Serve serves on l until ctx is done, then stops gracefully: no new
 // connections, GOAWAY on the old ones, requests in flight finish while replies
-// are still taken, at most for ConnectionGrace; what is left then is answered
-// with a failure. It closes the listeners. The error is that of the first server that failed, or of a stop that had to be
-// forced.
-func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
-	advertise := e.options.Advertise
-	if advertise == "" {
-		advertise = l.Reply.Addr().String()
-	}
-	sealer, err := newSealer(e.options.Key, e.table.Load().version.Name, advertise)
-	if err != nil {
-		return err
-	}
-	e.sealer = sealer
-
+// are still accepted, at most for ConnectionGrace; what is left then ends with a
+// failure. It closes the listeners. The error is that of the first server that
+// failed, or of a stop that had to be forced.
+func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	grpcServer := e.newGRPCServer()
 	webServer := e.newWebServer(web.GuardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
@@ -95,11 +85,11 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) error {
 	return errors.Join(err, e.stop(grpcServer, webServer, reply))
 }
 
-// lastWords is how long the failures may take that a forced stop answers with.
-const lastWords = 2 * time.Second
+// forcedTime is how long it may take to send the failures of a forced stop.
+const forcedTime = 2 * time.Second
 
-// stop ends the servers in the order that loses nothing: callers first, the
-// reply port last, for what is in flight still needs it.
+// stop ends the servers in the order that loses nothing: those of clients first, the
+// reply port last, because what is in flight still needs it.
 func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server) error {
 	e.leave()
 	drained := make(chan struct{})
@@ -107,8 +97,8 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 		defer close(drained)
 		grpcServer.GracefulStop()
 	}()
-	// callers waits until the callers have their answers.
-	callers := func(ctx context.Context) error {
+	// wait waits until the clients have their responses.
+	wait := func(ctx context.Context) error {
 		err := webServer.Shutdown(ctx)
 		select {
 		case <-drained:
@@ -118,7 +108,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
 	defer cancel()
-	errWeb := callers(ctx)
+	errWeb := wait(ctx)
 	left := e.close()
 	var err error
 	select {
@@ -127,16 +117,16 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped with %d requests unfinished after %s", e.inFlight.Load(), e.options.ConnectionGrace)
 		e.end(errStopping)
-		last, done := context.WithTimeout(context.Background(), lastWords)
+		last, done := context.WithTimeout(context.Background(), forcedTime)
 		defer done()
-		_ = callers(last)
+		_ = wait(last)
 	}
 	grpcServer.Stop()
 	_ = webServer.Close()
 	_ = reply.Close()
 	e.sender.Close()
 	if errors.Is(errWeb, context.DeadlineExceeded) {
-		errWeb = nil // said by err
+		errWeb = nil // err reports it
 	}
 	return errors.Join(err, errWeb)
 }

@@ -11,7 +11,7 @@ type requestID [16]byte
 // String returns the id in hex, as the correlation id has it.
 func (id requestID) String() string { return hex.EncodeToString(id[:]) }
 
-// pending holds the requests that wait for an answer, in shards so that
+// pending holds the requests that wait for a response, in shards so that
 // concurrent requests seldom meet at a lock.
 type pending struct {
 	shards [64]shard

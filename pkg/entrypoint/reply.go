@@ -24,7 +24,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Why an answer at the reply port was dropped.
+// Why a reply was dropped.
 const (
 	dropNoEvent    = "no_event"
 	dropNoToken    = "no_token"
@@ -35,16 +35,15 @@ const (
 	dropUnreadable = "unreadable"
 )
 
-// headerForwarded marks an answer that another replica has passed on. It is
-// passed on once at most.
+// headerForwarded marks a reply that another replica has forwarded. It is
+// forwarded once at most.
 const headerForwarded = "Krt-Forwarded"
 
-// newReplyServer serves the reply port: answers of nodes, dead letters, metrics
-// and probes.
+// newReplyServer serves the reply port: replies, dead letters, metrics and probes.
 func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /reply", e.takeReply)
-	mux.HandleFunc("POST /dead-letter", e.takeDeadLetter)
+	mux.HandleFunc("POST /reply", e.receiveReply)
+	mux.HandleFunc("POST /dead-letter", e.receiveDeadLetter)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -56,35 +55,35 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	return e.newWebServer(web.GuardHost(mux, at), 0)
 }
 
-// takeReply takes the event that answers a request: the last step's, an early
-// reply, an exit or an error. It answers 202 to all that sending again cannot
-// mend: on anything else a dispatcher would run the whole chain again.
-func (e *Entrypoint) takeReply(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(e.take(r, func(req *request, ev *event.Event) (answer, error) {
+// receiveReply receives the event that ends a request: the last step's, an early
+// reply, an exit or an error. It responds with 202 to all that sending again does
+// not change: on anything else a dispatcher would run the whole chain again.
+func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
 		data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 		if final(err) {
 			f := delivery.NodeFailure(nodeOf(ev.Source), err)
 			f.Workflow, f.Version = req.route.Name, req.table.version.Name
-			return answer{failure: f.Status()}, nil
+			return response{failure: f.Status()}, nil
 		}
 		if err != nil {
-			return answer{}, err
+			return response{}, err
 		}
 		return req.read(&delivery.Parcel{Event: ev, Data: data}), nil
 	}))
 }
 
-// takeDeadLetter takes an event that delivery gave up on. Its own data is the
-// message that could not be delivered and is not looked at.
-func (e *Entrypoint) takeDeadLetter(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(e.take(r, func(req *request, _ *event.Event) (answer, error) {
-		return answer{failure: req.deadLetter(r.Header)}, nil
+// receiveDeadLetter receives an event that delivery gave up on. Its own data is the
+// message that could not be delivered and is not read.
+func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(e.receiveFor(r, func(req *request, _ *event.Event) (response, error) {
+		return response{failure: req.deadLetter(r.Header)}, nil
 	}))
 }
 
-// take finds the request that an event answers, and offers it what read makes
-// of the event. It returns the HTTP status to answer with.
-func (e *Entrypoint) take(r *http.Request, read func(*request, *event.Event) (answer, error)) int {
+// receiveFor finds the request that an event belongs to, and offers it what read makes
+// of the event. It returns the HTTP status to respond with.
+func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Event) (response, error)) int {
 	ev, err := event.ReadHeader(r.Header)
 	if err != nil {
 		return e.drop(dropNoEvent, err)
@@ -103,23 +102,23 @@ func (e *Entrypoint) take(r *http.Request, read func(*request, *event.Event) (an
 	}
 	req := e.pending.get(token.id)
 	if req == nil {
-		if token.address != e.sealer.address && r.Header.Get(headerForwarded) == "" {
+		if token.address != "" && token.address != e.sealer.address && r.Header.Get(headerForwarded) == "" {
 			return e.forward(r, ev, token)
 		}
 		return e.drop(dropLate, nil)
 	}
-	a, err := read(req, ev)
-	if err != nil { // the connection broke; who sends it will send it again
+	out, err := read(req, ev)
+	if err != nil { // the connection broke; the sender will send it again
 		return e.drop(dropUnreadable, err)
 	}
-	if !req.reply(a) {
+	if !req.reply(out) {
 		return e.drop(dropDuplicate, nil)
 	}
 	return http.StatusAccepted
 }
 
-// drop counts an answer that goes nowhere and, where it should not have come at
-// all, logs it once a second at most.
+// drop counts a reply that is not used and, where it should not have come at all,
+// logs it once a second at most.
 func (e *Entrypoint) drop(reason string, err error) int {
 	e.metrics.dropped.WithLabelValues(reason).Inc()
 	if err != nil && e.metrics.mayLog(time.Now()) {
@@ -128,7 +127,7 @@ func (e *Entrypoint) drop(reason string, err error) int {
 	return http.StatusAccepted
 }
 
-// forward passes an answer to the replica whose address is sealed in its token.
+// forward sends a reply to the replica whose address is sealed in its token.
 func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int {
 	ctx, cancel := context.WithDeadline(r.Context(), token.expiry)
 	defer cancel()
@@ -157,13 +156,13 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	return http.StatusAccepted
 }
 
-// final reports whether err is that an answer cannot be taken, however often it
+// final reports whether err means that a reply cannot be accepted, however often it
 // is sent.
 func final(err error) bool {
 	return errors.Is(err, event.ErrTooLarge) || errors.Is(err, memory.ErrFull)
 }
 
-// deadLetter is the failure that the attributes of a dead letter tell. They are
+// deadLetter is the failure that the attributes of a dead letter report. They are
 // untrusted text: the data is base64 that may be cut anywhere, and the
 // destination may be a channel instead of a node.
 func (r *request) deadLetter(h http.Header) *spb.Status {
@@ -183,7 +182,7 @@ func (r *request) deadLetter(h http.Header) *spb.Status {
 	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
 		f.Text = fmt.Sprintf("%s answered %s", who, clip.Text(status, 16))
 	}
-	// A dispatcher that got no answer at all says 500 in the node's name.
+	// A dispatcher that got no response at all reports 500 in the node's name.
 	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {
 		f.Text, text = who+" cannot be reached", cause
 	}
@@ -215,7 +214,7 @@ func (r *request) nodeAt(destination string) string {
 // deadLetterText is the text in knativeerrordata, on one line.
 func deadLetterText(data string) string {
 	data = strings.TrimRight(clip.Text(data, 2048), "=…")
-	if len(data)%4 == 1 { // cut: six bits are no byte
+	if len(data)%4 == 1 { // cut: six bits are not a byte
 		data = data[:len(data)-1]
 	}
 	raw, err := base64.RawStdEncoding.DecodeString(data)

@@ -19,7 +19,8 @@ import (
 )
 
 // table is one version made ready to serve. It never changes; a new version is
-// a new table. References count who still works with it.
+// a new table. It has a reference while it is in force, one for each handler of a
+// port that works with it, and one for each request; see [ticket.start].
 type table struct {
 	version  Version
 	source   string // of events the entrypoint makes
@@ -109,32 +110,23 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 	return r, err
 }
 
-// acquire returns the table in force with a reference the caller must release.
+// acquire returns the table in force, which is kept until it is released: a port's
+// handler does so when it returns. It is nil once the entrypoint has stopped.
 func (e *Entrypoint) acquire() *table {
 	for {
 		t := e.table.Load()
-		if t.retain() {
-			return t
+		for n := t.refs.Load(); n > 0; n = t.refs.Load() {
+			if t.refs.CompareAndSwap(n, n+1) {
+				return t
+			}
 		}
 		if t == e.table.Load() {
-			return nil // stopped: the last table has been let go
+			return nil // the last table has been released
 		}
 	}
 }
 
-// retain takes one more reference; false when none is left to join.
-func (t *table) retain() bool {
-	for {
-		n := t.refs.Load()
-		if n == 0 {
-			return false
-		}
-		if t.refs.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
-
+// release gives a reference to the table back.
 func (t *table) release() {
 	if t.refs.Add(-1) == 0 {
 		close(t.drained)

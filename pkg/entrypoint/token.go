@@ -19,7 +19,7 @@ const maxToken = 512
 
 // sealer makes and opens reply tokens: base64url(nonce, AES-256-GCM(request id,
 // expiry, replica's address)), with the version's name as additional data. Only
-// who was handed a request's event can answer it. Random nonces are safe for
+// a node that got a request's event can reply to it. Random nonces are safe for
 // 2^32 tokens a key, and a version is replaced long before.
 type sealer struct {
 	aead    cipher.AEAD
@@ -27,11 +27,11 @@ type sealer struct {
 	address string
 }
 
-// sealed is what a token says.
+// sealed is what a token holds.
 type sealed struct {
 	id      requestID
 	expiry  time.Time
-	address string // of the reply port that holds the request
+	address string // of the reply port of the replica that holds the request; may be empty
 }
 
 var (
@@ -51,7 +51,7 @@ func newSealer(key []byte, version, address string) (*sealer, error) {
 	return &sealer{aead, []byte(version), address}, nil
 }
 
-// seal makes the id of a new request and the token that answers it.
+// seal makes the id of a new request and the token for replies to it.
 func (s *sealer) seal(expiry time.Time) (requestID, string) {
 	var random [16 + 12]byte // id and nonce
 	_, _ = rand.Read(random[:])
@@ -65,7 +65,7 @@ func (s *sealer) seal(expiry time.Time) (requestID, string) {
 	return id, base64.RawURLEncoding.EncodeToString(s.aead.Seal(out, nonce, plain, s.version))
 }
 
-// open verifies a token. errToken and errExpired say what is wrong with it.
+// open verifies a token. The error is errToken or errExpired.
 func (s *sealer) open(token string, now time.Time) (sealed, error) {
 	if len(token) > maxToken {
 		return sealed{}, errToken

@@ -19,23 +19,28 @@ import (
 // webHandler serves the web port.
 func (e *Entrypoint) webHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /workflows/{name}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, r.PathValue("name")) })
-	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) { e.takeEvent(w, r, "") })
+	mux.HandleFunc("POST /workflows/{name}", e.keeping(e.serveEvent))
+	mux.HandleFunc("POST /{$}", e.keeping(e.serveEvent))
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/", e.keeping(func(t *table, w http.ResponseWriter, r *http.Request) { t.rpc.ServeHTTP(w, r) }))
+	return e.origins.Guard(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux)))
+}
+
+// keeping serves with the table in force, which is kept until handle returns.
+func (e *Entrypoint) keeping(handle func(*table, http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		t := e.acquire()
 		if t == nil {
 			http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
 			return
 		}
 		defer t.release()
-		t.rpc.ServeHTTP(w, r)
-	})
-	return e.origins.Guard(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux)))
+		handle(t, w, r)
+	}
 }
 
-// rpcHandler answers calls in Connect's unary protocol with protobuf bodies.
+// rpcHandler responds to calls in Connect's unary protocol with protobuf bodies.
 type rpcHandler struct {
 	entry  *Entrypoint
 	table  *table
@@ -47,10 +52,6 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route := h.table.byMethod[r.URL.Path]
 	if route == nil {
 		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNIMPLEMENTED), Message: h.table.unknownMethod(r.URL.Path)})
-		return
-	}
-	if !h.table.retain() { // the caller holds a reference: cannot be
-		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
 		return
 	}
 	k, overload := h.entry.admit(h.table, route)
@@ -66,7 +67,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = h.errors.Write(w, r, err)
 		return
 	}
-	out, failure := k.call(r.Context(), inbound{
+	out, failure := k.call(r.Context(), received{
 		data:        data,
 		traceParent: r.Header.Get("Traceparent"),
 		traceState:  strings.Join(r.Header.Values("Tracestate"), ","),
@@ -100,7 +101,7 @@ func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status)
 	_ = h.errors.Write(w, r, web.ConnectError(s))
 }
 
-// notFound says what there is instead of what was asked for.
+// notFound responds with what there is instead of what was asked for.
 func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
 	path := clip.Text(r.URL.Path, 256)
 	status, refusal := http.StatusNotFound, &spb.Status{Code: int32(code.Code_NOT_FOUND)}

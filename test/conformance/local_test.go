@@ -106,6 +106,7 @@ func (l *local) serve() {
 	results := make(chan error, len(l.entries))
 	options := l.options()
 	for _, r := range l.entries {
+		options.Advertise = r.listeners.Reply.Addr().String()
 		var err error
 		r.entry, err = entrypoint.New(version, options)
 		require.NoError(l.t, err)

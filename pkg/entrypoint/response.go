@@ -15,52 +15,52 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// What of a node's error reaches the caller: gRPC carries it in trailers, and
+// What of a node's error reaches the client: gRPC carries it in trailers, and
 // many clients refuse trailers above 8 KiB.
 const (
 	maxErrorText    = 2048
 	maxErrorDetails = 2048
 )
 
-// read turns the event that answers a request into the caller's answer. It
+// read turns the event that a node responded with into the client's response. It
 // takes over p's data.
-func (r *request) read(p *delivery.Parcel) answer {
+func (r *request) read(p *delivery.Parcel) response {
 	if p.Event.Type == event.TypeError {
 		defer p.Data.Free()
-		return answer{failure: r.readFailure(p)}
+		return response{failure: r.readFailure(p)}
 	}
 	if p.Event.Message == r.route.want {
-		return answer{data: p.Data}
+		return response{data: p.Data}
 	}
 	defer p.Data.Free()
 	if dict.Is(p.Event.Message) {
 		return r.readDict(p)
 	}
-	came := p.Event.Message
-	if came == "" {
-		came = "data of no declared type (dataschema is missing)"
+	got := p.Event.Message
+	if got == "" {
+		got = "data of no declared type (dataschema is missing)"
 	}
-	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip.Text(came, 200)))
+	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip.Text(got, 200)))
 }
 
 // readDict makes the rpc's output of the dict that a node of runner 1.22 or older
-// returns: here, for it knows the rpc, in both deliveries and of all languages.
-func (r *request) readDict(p *delivery.Parcel) answer {
+// returns: here, where the rpc is known, for both deliveries and all languages.
+func (r *request) readDict(p *delivery.Parcel) response {
 	data, err := dict.Message(r.route.output, p.Event.Message, p.Data.ReadOnlyData())
 	if err != nil {
 		return r.wrongOutput(p, fmt.Sprintf("what it returned is not the answer of rpc %s: %v", r.route.path[1:], err))
 	}
 	counted, err := r.entry.buffers.CopyResponse(data)
 	if err != nil {
-		return answer{failure: memory.Refusal(err)}
+		return response{failure: memory.Refusal(err)}
 	}
-	return answer{data: counted}
+	return response{data: counted}
 }
 
-// wrongOutput is the failure of a node whose answer is not the rpc's output.
-func (r *request) wrongOutput(p *delivery.Parcel, text string) answer {
+// wrongOutput is the failure of a node whose response is not the rpc's output.
+func (r *request) wrongOutput(p *delivery.Parcel, text string) response {
 	node := nodeOf(p.Event.Source)
-	return answer{failure: event.Failure{
+	return response{failure: event.Failure{
 		Code:     code.Code_INTERNAL,
 		Reason:   event.ReasonWrongOutput,
 		Text:     fmt.Sprintf("error in '%s': %s", node, text),

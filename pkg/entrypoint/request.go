@@ -1,0 +1,195 @@
+package entrypoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// request is one call on its way. Two goroutines work on it: the client's, which
+// waits for the response, and the delivery's, which may go on after an early
+// reply. The last one to finish gives back the ticket and the reference to the
+// table.
+type request struct {
+	ticket
+	delivery.Request
+	id        requestID
+	responses chan response // one slot, for the first response
+	responded atomic.Bool
+	async     bool // the client does not wait for the response from the first
+	parties   atomic.Int32
+	deadline  time.Time    // the client's
+	ended     atomic.Int64 // how long the delivery took that brought no response itself; 0 while it runs
+	// work is the delivery's context. It ends at the client's deadline, or, once
+	// the client has its response, with the background timeout.
+	work   context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+// Why a delivery's context has ended.
+var (
+	errDeadline = errors.New("the deadline has passed")
+	errGone     = errors.New("nobody waits any more")
+	errStopping = errors.New("the version is stopping")
+)
+
+// response is what the client gets: data, or a failure.
+type response struct {
+	data    mem.Buffer
+	failure *spb.Status
+}
+
+// deliver runs the delivery to its end, which may come after the response.
+func (r *request) deliver() {
+	defer r.leave()
+	last, err := r.route.delivery.Deliver(r.work, &r.Request)
+	switch {
+	case err != nil:
+		failure := r.failure(err)
+		if !r.offer(response{failure: failure}) && r.Detached() && !r.async {
+			r.warn("the work behind an answer failed", "error", failure.GetMessage())
+		}
+	case last != nil:
+		r.offer(r.read(last))
+	default: // the response has come, or will, at the reply port
+		r.ended.Store(int64(time.Since(r.begin)))
+		if r.async && r.route.Address == "" {
+			// A node responds to its POST once it has replied: little can come any more.
+			r.timer.Reset(r.entry.options.Timeout)
+		}
+	}
+}
+
+// offer makes out the response unless there has been one.
+func (r *request) offer(out response) bool {
+	if r.responded.Swap(true) {
+		if out.data != nil {
+			out.data.Free()
+		}
+		return false
+	}
+	r.responses <- out
+	return true
+}
+
+// reply is offer for a response that came at the reply port. The delivery may go on
+// after it, and the client's deadline does not end that any more.
+func (r *request) reply(out response) bool {
+	if !r.async && !r.responded.Load() && r.timer.Stop() {
+		background := r.table.version.BackgroundTimeout
+		r.Detach(time.Now().Add(background))
+		r.timer.Reset(background)
+	}
+	r.Replied()
+	return r.offer(out)
+}
+
+// await waits for the first of response, deadline and the end of the client's
+// context, which end the delivery too, and counts what came of it.
+func (r *request) await(client context.Context) (out response) {
+	select {
+	case out = <-r.responses:
+	case <-client.Done():
+		out = r.giveUp(client)
+	case <-r.work.Done():
+		out = r.giveUp(client)
+	}
+	r.entry.pending.remove(r.id)
+	r.finish(out.failure)
+	r.leave()
+	return out
+}
+
+// giveUp ends the delivery, because nobody waits any more. A response that came at
+// the same instant wins; no later one is accepted, because nobody would free it.
+func (r *request) giveUp(client context.Context) response {
+	if r.responded.Swap(true) {
+		return <-r.responses
+	}
+	r.cancel(errGone)
+	if errors.Is(client.Err(), context.Canceled) {
+		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the caller cancelled the request"}}
+	}
+	return response{failure: r.late()}
+}
+
+// leave ends the part of one of the request's two goroutines.
+func (r *request) leave() {
+	if r.parties.Add(-1) == 0 {
+		r.timer.Stop()
+		r.cancel(nil)
+		r.ticket.release()
+		r.table.release()
+	}
+}
+
+// warn logs what became of the request, with what it is known by: to us, and to
+// the producer whose event it was.
+func (r *request) warn(text string, attrs ...any) {
+	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
+	if causation := r.First.Event.CausationID; causation != "" {
+		known = append(known, "causation", causation)
+	}
+	r.entry.log.Warn(text, append(known, attrs...)...)
+}
+
+// late is the failure of a request whose time is over: its deadline has passed,
+// or the entrypoint stops.
+func (r *request) late() *spb.Status {
+	f := event.Failure{
+		Code:     code.Code_DEADLINE_EXCEEDED,
+		Reason:   event.ReasonDeadline,
+		Text:     fmt.Sprintf("workflow %q gave no answer in time", r.route.Name),
+		Workflow: r.route.Name,
+		Version:  r.table.version.Name,
+	}
+	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
+	switch {
+	case r.entry.base.Err() != nil:
+		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
+		f.Text = fmt.Sprintf("workflow %q gave no answer before the version stopped", r.route.Name)
+	case r.Detached() && ended == 0:
+		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
+	}
+	by := "its Sequence"
+	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
+		f.Node = r.route.Steps[i].Node
+		by = fmt.Sprintf("node %q", f.Node)
+	}
+	switch { // shortly before the deadline nodes give up by their own clocks, and nothing is lost
+	case ended > 0 && ended < early:
+		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
+		r.warn("no reply came", "node", f.Node, "taken", ended)
+	case f.Node != "":
+		f.Text += ": " + by + " " + r.Doing()
+	}
+	return f.Status()
+}
+
+// failure is the client's failure for an error of the delivery.
+func (r *request) failure(err error) *spb.Status {
+	var f *event.Failure
+	switch {
+	case r.work.Err() != nil:
+		return r.late()
+	case errors.As(err, &f):
+		f.Workflow, f.Version = r.route.Name, r.table.version.Name
+		r.warn("delivery failed", "node", f.Node, "error", f.Text)
+		return f.Status()
+	default:
+		return event.Failure{
+			Code: code.Code_UNAVAILABLE, Reason: event.ReasonUnavailable, Text: err.Error(),
+			Workflow: r.route.Name, Version: r.table.version.Name,
+		}.Status()
+	}
+}
