@@ -4,12 +4,15 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // RequestTimeout is how long the API server may take to answer one request in full. It
 // gives itself a minute, but what a [Client] asks for is there at once or not at all. What
-// goes on by its nature (watches, logs that are followed, port-forwards) has no limit.
+// goes on by its nature (watches, logs that are followed, port-forwards) has no limit, and a
+// log that is read to its end only one for each part of it: it is read as slowly as its
+// lines are used.
 const RequestTimeout = 30 * time.Second
 
 // timeLimit gives each request an end: an API server that accepts a connection and never
@@ -22,7 +25,7 @@ type timeLimit struct {
 // RoundTrip sends the request; the limit holds until its response has been read.
 func (t *timeLimit) RoundTrip(r *http.Request) (*http.Response, error) {
 	query := r.URL.Query()
-	if query.Has("watch") || query.Has("follow") || r.Header.Get("Upgrade") != "" {
+	if query.Has("watch") || query.Has("follow") || strings.HasSuffix(r.URL.Path, "/log") || r.Header.Get("Upgrade") != "" {
 		return t.next.RoundTrip(r)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), t.limit)

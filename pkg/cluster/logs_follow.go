@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// FollowLogs reads what the pods of a version log, until ctx ends: of those that are there,
+// what the query wants, then what comes, and all of pods that start later or again. The
+// logs of different pods come as they are received, not in the order of time.
+//
+// A log that breaks off is opened again and goes on where it was: no line comes twice, and
+// none is lost that the pod's machine still has. One that cannot be read is reported, and
+// the others go on. FollowLogs ends before ctx only if the API server has not responded for
+// a minute, or refuses to list pods or to return logs: with an [*Error].
+func (c *Client) FollowLogs(ctx context.Context, version string, q LogQuery, to LogHandler) error {
+	s, err := c.newLogs(version, q)
+	if err != nil {
+		return err
+	}
+	return newLogFollower(s, to).follow(ctx)
+}
+
+// goneGrace is how long the log of a pod that has been deleted may still go on.
+const goneGrace = 30 * time.Second
+
+// logFollower follows the logs of a version's pods.
+type logFollower struct {
+	*logs
+
+	pause time.Duration           // before a log is opened again, the first time
+	end   context.CancelCauseFunc // ends all
+
+	mu sync.Mutex // held while one of to's functions runs
+	to LogHandler
+
+	streams sync.WaitGroup
+	// Of the pods that exist. Only the goroutine of follow uses them.
+	pods    map[types.UID]*followedPod
+	started int
+}
+
+func newLogFollower(s *logs, to LogHandler) *logFollower {
+	return &logFollower{logs: s, to: to, pause: retryPause, pods: map[types.UID]*followedPod{}}
+}
+
+func (f *logFollower) follow(ctx context.Context) error {
+	ctx, f.end = context.WithCancelCause(ctx)
+	defer f.streams.Wait()
+	defer f.end(nil)
+	later := false
+	pods := follower[*corev1.Pod]{
+		kube: f.c.kube, list: &corev1.PodList{}, options: []client.ListOption{f.c.inNamespace(), ofVersion(f.version)},
+		listed: func(all []*corev1.Pod) {
+			f.replace(ctx, all, later)
+			later = true
+		},
+		changed: func(pod *corev1.Pod, gone bool) {
+			if gone {
+				f.remove(pod.UID)
+			} else {
+				f.update(ctx, pod, true)
+			}
+		},
+	}
+	err := pods.run(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return f.c.explain(err, fmt.Sprintf("cannot follow the pods of version %q", f.version))
+}
+
+// replace makes the listed pods those that exist; later, if others were listed before.
+func (f *logFollower) replace(ctx context.Context, pods []*corev1.Pod, later bool) {
+	exist := map[types.UID]bool{}
+	for _, pod := range pods {
+		exist[pod.UID] = true
+		f.update(ctx, pod, later)
+	}
+	for uid := range f.pods {
+		if !exist[uid] {
+			f.remove(uid)
+		}
+	}
+}
+
+// update learns a pod's state, and begins to follow its log if it is a new one.
+func (f *logFollower) update(ctx context.Context, pod *corev1.Pod, later bool) {
+	p := f.pods[pod.UID]
+	if p == nil {
+		log := f.open(pod)
+		if log == nil {
+			return
+		}
+		p = &followedPod{log: log, from: f, changed: make(chan struct{})}
+		f.pods[pod.UID] = p
+	}
+	state := stateOf(pod, p.log.container)
+	p.set(state)
+	switch {
+	case p.cancel != nil:
+	case f.started < MaxLogStreams:
+		p.log.complete = later || !state.readable
+		f.started++
+		ctx, p.cancel = context.WithCancel(ctx)
+		f.streams.Go(func() {
+			defer p.cancel()
+			p.follow(ctx)
+		})
+	case !p.refused:
+		p.refused = true
+		f.failed(p.log.failed(errTooManyLogs, false))
+	}
+}
+
+// remove ends the log of a pod that does not exist any more, when all of it is read.
+func (f *logFollower) remove(uid types.UID) {
+	p := f.pods[uid]
+	if p == nil {
+		return
+	}
+	delete(f.pods, uid)
+	p.setGone()
+	if p.cancel != nil {
+		f.started--
+		// A machine that is lost does not end the logs of its pods.
+		time.AfterFunc(goneGrace, p.cancel)
+	}
+}
+
+// line gives the handler a line, if it is wanted.
+func (f *logFollower) line(l LogLine) {
+	if !f.query.wants(&l) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.to.Line(l)
+}
+
+func (f *logFollower) failed(err *LogError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.to.Failed(err)
+}
+
+// denied reports that no log of the namespace may be read.
+func denied(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }

@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// pendingLine is the next line of a log, and where those after it come from.
+type pendingLine struct {
+	LogLine
+
+	log   *podLog
+	lines <-chan LogLine
+	err   error // why the log could not be read to its end; set before lines is closed
+}
+
+// merge gives the lines of all logs to the handler, in the order of time as far as each
+// log keeps it. Of each log only the next line is in memory. It ends early, with an error,
+// if logs may not be read.
+func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error {
+	ctx, end := context.WithCancelCause(ctx)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer end(nil)
+	var next []*pendingLine
+	for _, p := range ready {
+		lines := make(chan LogLine)
+		pending := &pendingLine{log: p, lines: lines}
+		next = append(next, pending)
+		reading.Go(func() {
+			defer close(lines)
+			send := func(l LogLine) {
+				select {
+				case lines <- l:
+				case <-ctx.Done():
+				}
+			}
+			pending.err = p.read(ctx, readOnce, send)
+			p.finish(send)
+		})
+	}
+	next = slices.DeleteFunc(next, func(p *pendingLine) bool { return !p.advance(ctx, end, to) })
+	for len(next) > 0 && ctx.Err() == nil {
+		at := oldest(next)
+		if s.query.wants(&next[at].LogLine) {
+			to.Line(next[at].LogLine)
+		}
+		if !next[at].advance(ctx, end, to) {
+			next = slices.Delete(next, at, at+1)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// advance waits for the log's next line; there is none at its end. A log of a pod that is
+// gone by now has ended.
+func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, to LogHandler) bool {
+	var open bool
+	p.LogLine, open = <-p.lines
+	switch {
+	case open || p.err == nil || isUnknownName(p.err) || ctx.Err() != nil:
+	case denied(p.err):
+		end(p.log.logs.c.explain(p.err, "cannot read logs"))
+	default:
+		to.Failed(p.log.failed(p.err, false))
+	}
+	return open
+}
+
+// oldest is the place of the oldest line, the first of equals. There are so few logs that
+// to look at each costs less than to parse a line.
+func oldest(next []*pendingLine) int {
+	at := 0
+	for i := range next {
+		if next[i].Time.Before(next[at].Time) {
+			at = i
+		}
+	}
+	return at
+}

@@ -1,0 +1,207 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// logTries is how often a log is opened in a row without a line, before it is given up
+	// until the pod changes: for about a minute, with growing pauses.
+	logTries = 16
+	// longestPause is how many times as long as the first pause between tries another one
+	// is at most: 5 seconds.
+	longestPause = 25
+	// steadyLog is how long a log must be open to count as one that can be read.
+	steadyLog = 10 * time.Second
+)
+
+// podState is what the log of a pod depends on.
+type podState struct {
+	// container and restarts identify what runs, or ran last.
+	container string
+	restarts  int32
+	running   bool
+	// readable is set once there is a log.
+	readable bool
+	// revision is the version of the object, which differs after each change.
+	revision string
+	gone     bool
+}
+
+// stateOf returns the state of one of the pod's containers.
+func stateOf(pod *corev1.Pod, container string) podState {
+	state := podState{revision: pod.ResourceVersion}
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.Name == container {
+			state.container, state.restarts, state.running = s.ContainerID, s.RestartCount, s.State.Running != nil
+			state.readable = state.running || s.State.Terminated != nil || s.RestartCount > 0
+		}
+	}
+	return state
+}
+
+// sameContainer reports whether the log is still that of the same container.
+func (s podState) sameContainer(other podState) bool {
+	return s.container == other.container && s.restarts == other.restarts
+}
+
+// followedPod follows the log of a pod through all restarts of its container.
+type followedPod struct {
+	from    *logFollower
+	log     *podLog
+	cancel  context.CancelFunc // nil unless the log is being followed
+	refused bool               // there are too many others
+
+	mu      sync.Mutex
+	state   podState
+	changed chan struct{} // closed at the next change
+
+	// What follows is used by follow only.
+	tries int
+	pause time.Duration
+}
+
+// follow reads the log until the pod is gone.
+func (p *followedPod) follow(ctx context.Context) {
+	p.recover()
+	state := p.wait(ctx, 0, func(s podState) bool { return s.readable || s.gone })
+	for ctx.Err() == nil && !state.gone {
+		before, begun := p.log.last, time.Now()
+		err := p.read(ctx)
+		if p.log.last != before || time.Since(begun) > steadyLog {
+			p.recover()
+		}
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			state = p.next(ctx, state)
+		case isUnknownName(err):
+			// The pod is gone, or its machine: the API server will say so.
+			state = p.wait(ctx, 0, state.changed)
+		case denied(err):
+			p.from.end(p.from.c.explain(err, "cannot read logs"))
+		default:
+			state = p.retry(ctx, state, err)
+		}
+	}
+	p.log.finish(p.from.line)
+}
+
+// read reads the log to its end. Once it has been opened, what the container before has
+// logged last comes first: this may be another one by now, whatever the pod's state says,
+// and the log of that one may have broken off.
+func (p *followedPod) read(ctx context.Context) error {
+	if !p.log.begun.IsZero() {
+		// Mostly there is no such container, and nothing new of it.
+		_ = p.log.read(ctx, readPrevious, p.from.line)
+	}
+	if err := p.catchUp(ctx); err != nil {
+		return err
+	}
+	return p.log.read(ctx, readFollowed, p.from.line)
+}
+
+// catchUp reads the last lines of a log of which not all is wanted, so that it is known
+// from where it is followed, even if it breaks off before a further line.
+func (p *followedPod) catchUp(ctx context.Context) error {
+	log, query := p.log, p.from.query
+	if query.Tail == nil || log.complete || !log.begun.IsZero() {
+		return nil
+	}
+	show := p.from.line
+	if *query.Tail == 0 {
+		show = func(LogLine) {}
+	}
+	if err := log.read(ctx, readLatest, show); err != nil {
+		return err
+	}
+	log.complete = query.Since == 0 && log.last.second.IsZero() // it was empty
+	return nil
+}
+
+// next waits, at the end of the log, for another one: of a container that starts again.
+// While the container runs, the log has not ended but its stream.
+func (p *followedPod) next(ctx context.Context, read podState) podState {
+	another := func(s podState) bool { return !s.sameContainer(read) || s.gone }
+	state := p.wait(ctx, p.nextPause(), func(s podState) bool { return another(s) || !s.running })
+	if another(state) || state.running || ctx.Err() != nil {
+		return state
+	}
+	if read.running {
+		return state // it ended while, or after, its log was read: there may be more
+	}
+	p.log.finish(p.from.line)
+	return p.wait(ctx, 0, func(s podState) bool { return another(s) || s.running })
+}
+
+// retry reports that the log broke off, and waits until it may be opened again.
+func (p *followedPod) retry(ctx context.Context, read podState, err error) podState {
+	p.tries++
+	if p.tries == 1 {
+		p.from.failed(p.log.failed(err, true))
+	}
+	if p.tries < logTries {
+		return p.wait(ctx, p.nextPause(), func(s podState) bool { return s.gone })
+	}
+	p.from.failed(p.log.failed(err, false))
+	p.recover()
+	return p.wait(ctx, 0, read.changed)
+}
+
+// recover makes the next failure the first one.
+func (p *followedPod) recover() { p.tries, p.pause = 0, p.from.pause }
+
+// nextPause returns how long to pause, which is longer each time.
+func (p *followedPod) nextPause() time.Duration {
+	pause := p.pause
+	p.pause = min(2*pause, longestPause*p.from.pause)
+	return pause
+}
+
+// changed reports whether the pod has changed since s.
+func (s podState) changed(now podState) bool { return now.revision != s.revision || now.gone }
+
+// set records the pod's state.
+func (p *followedPod) set(s podState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state = s
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *followedPod) setGone() {
+	p.mu.Lock()
+	s := p.state
+	p.mu.Unlock()
+	s.gone, s.running = true, false
+	p.set(s)
+}
+
+// wait returns the pod's state when it is as wanted, and after the limit, if there is one,
+// in any case.
+func (p *followedPod) wait(ctx context.Context, limit time.Duration, wanted func(podState) bool) podState {
+	var over <-chan time.Time
+	if limit > 0 {
+		over = time.After(limit)
+	}
+	for {
+		p.mu.Lock()
+		state, changed := p.state, p.changed
+		p.mu.Unlock()
+		if wanted(state) {
+			return state
+		}
+		select {
+		case <-changed:
+		case <-over:
+			return state
+		case <-ctx.Done():
+			return state
+		}
+	}
+}

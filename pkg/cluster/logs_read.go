@@ -1,0 +1,228 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// reading is a way to read a pod's log.
+type reading int
+
+const (
+	readOnce     reading = iota // to its end: what the query wants of it
+	readLatest                  // the same, and at least one line, if there is any
+	readFollowed                // as long as the container runs
+	readPrevious                // to its end, of the container that ran before this one
+)
+
+// podLog is the log of the container of a pod that runs a node or the entrypoint. It can
+// be opened again and again, and returns no line twice.
+type podLog struct {
+	logs      *logs
+	node, pod string
+	container string
+	// complete says that all lines are wanted, whatever the query says: the pod started
+	// after the logs of its version were opened.
+	complete bool
+
+	begun time.Time // when the log was opened first; zero before
+	last  mark
+	// rest is the beginning of a line that the log broke off in. The whole line is returned
+	// when the log is opened again, or this if nothing follows.
+	rest *LogLine
+}
+
+// read gives f those lines of the log that are new. It returns nil at the end of the log.
+func (p *podLog) read(ctx context.Context, how reading, f func(LogLine)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := &idleLimit{limit: RequestTimeout, cancel: cancel}
+	if how == readFollowed {
+		limit.limit = 0 // a node may be silent for days; before its first line there is no response
+	}
+	asked := time.Now()
+	stop := limit.begin()
+	stream, err := p.logs.pods.GetLogs(p.pod, p.options(how)).Stream(ctx)
+	stop()
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	defer stream.Close()
+	if p.begun.IsZero() {
+		p.begun = asked
+	}
+	limit.from = stream
+	again := replay{mark: p.last}
+	for lines := newLineReader(limit); ; {
+		text, whole, err := lines.next()
+		switch l := p.line(text); {
+		case whole:
+			p.receive(l, &again, f)
+		case text != "" && (errors.Is(err, io.EOF) || !l.Time.IsZero()) && !again.seen(l.Time):
+			p.rest = &l
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return causeOf(ctx, err)
+		}
+	}
+}
+
+func (p *podLog) line(text string) LogLine {
+	l := parseLogLine(text)
+	l.Node, l.Pod = p.node, p.pod
+	return l
+}
+
+// receive passes a line on unless it was passed on before.
+func (p *podLog) receive(l LogLine, again *replay, f func(LogLine)) {
+	if again.seen(l.Time) {
+		return
+	}
+	if p.rest != nil && p.rest.Time.Equal(l.Time) && strings.HasPrefix(l.Text, p.rest.Text) {
+		p.rest = nil // it is the beginning of this line
+	}
+	p.finish(f)
+	p.last.add(l.Time, p.limited())
+	f(l)
+}
+
+// finish passes on what there is of a line that has no end.
+func (p *podLog) finish(f func(LogLine)) {
+	if l := p.rest; l != nil {
+		p.rest = nil
+		p.last.add(l.Time, p.limited())
+		f(*l)
+	}
+}
+
+// options say which part of the log is wanted. An API server takes whole seconds only:
+// what was read of the last one comes again.
+func (p *podLog) options(how reading) *corev1.PodLogOptions {
+	o := &corev1.PodLogOptions{Container: p.container, Follow: how == readFollowed, Previous: how == readPrevious, Timestamps: true}
+	query := p.logs.query
+	switch {
+	case !p.last.second.IsZero():
+		o.SinceTime = new(metav1.NewTime(p.last.second))
+	case !p.complete && query.Since > 0:
+		since := query.Since
+		if !p.begun.IsZero() {
+			since += time.Since(p.begun)
+		}
+		// By the clock of the pod's machine: ours may differ.
+		o.SinceSeconds = new(int64(math.Ceil(since.Seconds())))
+	}
+	switch tail := query.Tail; {
+	case tail == nil || p.complete:
+	case how == readOnce:
+		o.TailLines = tail
+	case how == readLatest:
+		o.TailLines = new(max(*tail, 1))
+	}
+	return o
+}
+
+// limited reports whether the query leaves out lines at the beginning of the log.
+func (p *podLog) limited() bool {
+	return !p.complete && (p.logs.query.Since > 0 || p.logs.query.Tail != nil)
+}
+
+// failed describes what went wrong with the log.
+func (p *podLog) failed(err error, retrying bool) *LogError {
+	return &LogError{Node: p.node, Pod: p.pod, Retrying: retrying, Err: err}
+}
+
+// mark is how far a log has been read.
+type mark struct {
+	second time.Time // the whole second of the newest line
+	newest time.Time
+	lines  int // how many lines of that second, or later, have been read
+}
+
+// add counts a line. The kubelet's own lines have no time, and do not count. Where the
+// first line of a limited log is not its first one, those before it must count as read:
+// they come when the log is opened again from this second on.
+func (m *mark) add(at time.Time, limited bool) {
+	second := at.Truncate(time.Second)
+	switch {
+	case at.IsZero():
+		return
+	case m.second.IsZero() && limited:
+		m.second, m.lines = second, math.MaxInt-1
+	case second.After(m.second):
+		m.second, m.lines = second, 0
+	}
+	if !at.Before(m.second) && m.lines < math.MaxInt {
+		m.lines++
+	}
+	if at.After(m.newest) {
+		m.newest = at
+	}
+}
+
+// replay is a log that is opened again from a mark's second on.
+type replay struct {
+	mark mark // its lines are those still to come that were read before
+	over bool // all that were read have come
+}
+
+// seen reports whether the next line, which was recorded at a time, was read before. Lines
+// are counted, for several may have one time, and those of standard output and standard
+// error do not come in its strict order. A log that has been rotated lacks lines, but none
+// that is newer than all that were read is an old one.
+func (r *replay) seen(at time.Time) bool {
+	switch {
+	case r.over || at.IsZero():
+		return false
+	case at.Before(r.mark.second):
+		return true
+	case r.mark.lines > 0 && !at.After(r.mark.newest):
+		r.mark.lines--
+		return true
+	}
+	r.over = true
+	return false
+}
+
+// errNoResponse says that a log does not go on though its end has not come.
+var errNoResponse = errors.New("no response in time")
+
+// idleLimit is a response that is cancelled when nothing comes of it for a while. The time
+// between reads does not count: lines may be read slowly.
+type idleLimit struct {
+	from   io.Reader
+	limit  time.Duration // 0 for none
+	cancel context.CancelCauseFunc
+}
+
+// begin starts a wait, which the returned function ends.
+func (l *idleLimit) begin() (stop func()) {
+	if l.limit == 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(l.limit, func() { l.cancel(errNoResponse) })
+	return func() { timer.Stop() }
+}
+
+// Read waits for more, but not longer than the limit.
+func (l *idleLimit) Read(b []byte) (int, error) {
+	defer l.begin()()
+	return l.from.Read(b)
+}
+
+// causeOf is why a response broke off: err, unless a limit has cancelled it.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errNoResponse) {
+		return cause
+	}
+	return err
+}
