@@ -55,8 +55,8 @@ func private(t *testing.T, file string, content []byte) {
 	t.Setenv("PIP_KEYRING_PROVIDER", "import")
 }
 
-// environment makes a virtual environment that has the pip of python, and returns its Python and folder of packages.
-func environment(t *testing.T, python string) (own, packages string) {
+// virtualEnvironment makes a virtual environment that has the pip of python, and returns its Python and folder of packages.
+func virtualEnvironment(t *testing.T, python string) (own, packages string) {
 	t.Helper()
 	dir := t.TempDir()
 	output, err := exec.Command(python, "-m", "venv", "--without-pip", dir).CombinedOutput()
@@ -84,7 +84,7 @@ func TestAKeyringMayAskAnotherProgram(t *testing.T) {
 	s, err := b.session(t.Context(), bundle(t, twoNodes()))
 	require.NoError(t, err)
 	defer s.close()
-	own, packages := environment(t, python)
+	own, packages := virtualEnvironment(t, python)
 	s.o.Python = own
 	install := func() error {
 		list := &requirement.List{Items: []requirement.Item{{Name: "tiny"}}}

@@ -21,6 +21,7 @@ import (
 	"krt.dev/kn-krt/pkg/image/layer"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 const (
@@ -100,19 +101,19 @@ func (s *session) make(ctx context.Context, n krt.Node) (made, error) {
 // contents returns what the image of n holds above b. more are requirements besides its own.
 func (s *session) contents(ctx context.Context, n krt.Node, b base, more []string) (contents, error) {
 	if s.bundle.Kind(n) == krt.KindKo {
-		c := contents{env: []string{"KO_DATA_PATH=/" + koRoot}}
+		c := contents{env: []string{environment.KoDataPath + "=/" + koRoot}}
 		if err := s.program(ctx, n, b, &c); err != nil {
 			return c, err
 		}
 		return c, s.addKoData(ctx, n, b.platform, &c)
 	}
-	c := contents{folder: "/" + bundleRoot, env: []string{"KRT_BASE_PATH=/" + bundleRoot}}
+	c := contents{folder: "/" + bundleRoot, env: []string{environment.BasePath + "=/" + bundleRoot}}
 	var err error
 	if s.bundle.Kind(n) == krt.KindPython {
 		err = s.python(ctx, n, b, more, &c)
 	} else {
 		// Where programs made for ko look for their data.
-		c.env = append(c.env, "KO_DATA_PATH=/"+bundleRoot)
+		c.env = append(c.env, environment.KoDataPath+"=/"+bundleRoot)
 		err = s.program(ctx, n, b, &c)
 	}
 	if err != nil {

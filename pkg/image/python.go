@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // runnerName is the runner's name in an image: that of cmd/runner, as ko names it.
@@ -18,7 +19,7 @@ var ErrNoRunner = errors.New("there is no runner for Python nodes")
 
 // python adds what runs the Python node n, and its requirements.
 func (s *session) python(ctx context.Context, n krt.Node, b base, more []string, c *contents) error {
-	c.env = append(c.env, "KRT_HANDLER_PATH="+n.Src)
+	c.env = append(c.env, environment.HandlerPath+"="+n.Src)
 	if err := s.runner(ctx, b, c); err != nil {
 		return err
 	}

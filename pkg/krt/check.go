@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Patterns of 2-krt-v1: names, config variables; and the grammar of image references.
@@ -142,10 +143,10 @@ func (r *reader) checkConfig(c Config) {
 
 // reservedVariable tells whether name is one the platform or the runtimes of nodes use.
 func reservedVariable(name string) bool {
-	if name == "PORT" || name == "PATH" || name == "HOME" {
+	if name == environment.Port || name == "PATH" || name == "HOME" {
 		return true
 	}
-	for _, prefix := range []string{"K_", "KRT_", "LD_", "PYTHON"} {
+	for _, prefix := range []string{"K_", environment.Prefix, "LD_", "PYTHON"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 func (r *reader) checkNodes(m *Manifest) {
@@ -112,12 +114,12 @@ func (r *reader) checkResources(at string, resources *Resources) {
 func (r *reader) checkEnv(at string, env map[string]string, config Config) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		place := join(at+".env", name)
+		variable, _ := environment.Find(name)
 		switch {
 		case !envPattern.MatchString(name):
 			r.fail(place, `environment variable %.80q may hold only letters, digits and "_", and must not begin with a digit`, name)
-		case name == "KRT_WORKERS" || name == "KRT_FORK":
-			key := strings.ToLower(strings.TrimPrefix(name, "KRT_"))
-			r.fail(place, "environment variable %s is set by the platform: write the node's key %s instead", name, key)
+		case variable.Key != "":
+			r.fail(place, "environment variable %s is set by the platform: write the node's key %s instead", name, variable.Key)
 		case reservedVariable(name):
 			r.fail(place, "environment variable %.80q is reserved for the platform; choose another name", name)
 		case slices.Contains(config.Variables, name) || slices.Contains(config.Files, name):

@@ -5,6 +5,8 @@ package krt
 import (
 	"slices"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Limits of a manifest, the same wherever a version is declared.
@@ -28,7 +30,7 @@ const (
 	maxVariable    = 253   // characters of a variable's name: it becomes the key of a Secret
 	maxValue       = 32768 // characters of an environment value
 	maxPods        = 1000
-	maxWorkers     = 256 // of the runners
+	maxWorkers     = environment.MostWorkers
 	// maxTimeout leaves Knative room: it refuses a revision's timeout above 600 s, and a
 	// step's is the entrypoint's plus 5 s.
 	maxTimeout = 590 * time.Second

@@ -18,7 +18,7 @@ func write(t *testing.T, path, content string) string {
 	return path
 }
 
-func environment(vars map[string]string) func(string) (string, bool) {
+func lookupIn(vars map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { value, ok := vars[name]; return value, ok }
 }
 
@@ -26,14 +26,14 @@ func TestGatherPrecedence(t *testing.T) {
 	env := write(t, filepath.Join(t.TempDir(), ".env"), "# values\nB=file\nexport C=\"file\"\nD=\n")
 	c := Config{Set: map[string]string{"C": "set"}, EnvFiles: []string{env}}
 	v, err := c.gather([]string{"A", "B", "C", "D"}, nil,
-		environment(map[string]string{"A": "env", "B": "env", "C": "env", "D": "env"}))
+		lookupIn(map[string]string{"A": "env", "B": "env", "C": "env", "D": "env"}))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"A": "env", "B": "file", "C": "set", "D": "env"}, v.variables)
 }
 
 func TestGatherFiles(t *testing.T) {
 	c := Config{Files: map[string]string{"CERT": write(t, filepath.Join(t.TempDir(), "cert.pem"), "secret")}}
-	v, err := c.gather(nil, []string{"CERT"}, environment(nil))
+	v, err := c.gather(nil, []string{"CERT"}, lookupIn(nil))
 	require.NoError(t, err)
 	folder := t.TempDir()
 	paths, err := v.writeFiles(folder)
@@ -71,7 +71,7 @@ func TestGatherErrors(t *testing.T) {
 		"two at the a time": {Config{Set: map[string]string{"X": "", "Y": ""}}, nil, nil, "config variable \"X\" is not declared in the manifest; the manifest declares none\nconfig variable \"Y\" is not declared in the manifest; the manifest declares none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.config.gather(c.variables, c.files, environment(nil))
+			_, err := c.config.gather(c.variables, c.files, lookupIn(nil))
 			require.EqualError(t, err, c.want)
 		})
 	}
@@ -80,14 +80,14 @@ func TestGatherErrors(t *testing.T) {
 func TestLaterEnvFilesWin(t *testing.T) {
 	dir := t.TempDir()
 	c := Config{EnvFiles: []string{write(t, filepath.Join(dir, "a"), "A=1\nB=1\n"), write(t, filepath.Join(dir, "b"), "B=2\n")}}
-	v, err := c.gather([]string{"A", "B"}, nil, environment(nil))
+	v, err := c.gather([]string{"A", "B"}, nil, lookupIn(nil))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"A": "1", "B": "2"}, v.variables)
 }
 
 func TestGatherNeverTellsAValue(t *testing.T) {
 	env := write(t, filepath.Join(t.TempDir(), ".env"), "SECRET hunter2 'unbalanced\n")
-	_, err := Config{EnvFiles: []string{env}}.gather(nil, nil, environment(nil))
+	_, err := Config{EnvFiles: []string{env}}.gather(nil, nil, lookupIn(nil))
 	require.EqualError(t, err, "cannot read env file: "+env+":1: the line is not of the form NAME=VALUE")
 	require.NotContains(t, err.Error(), "hunter2")
 }

@@ -4,31 +4,27 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // namespace is the KRT_RUNTIME_ID of a local run (KRT V1: the runtime's id).
 const namespace = "local"
 
-// environ returns what a node inherits: all of our own environment, for user
-// code needs PATH, HOME, a virtual environment, proxies, CUDA's variables and
-// what else a developer has set; but nothing that says where another program
-// listens, or that belongs to a node above us. KRT_PYTHON, KRT_WORKERS,
-// KRT_QUEUE, KRT_FORK and KRT_LOG_LEVEL are the developer's settings for runners.
+// environ returns what a node inherits: all of our own environment, because its code
+// needs PATH, HOME, a virtual environment, proxies, CUDA's variables and whatever
+// else a developer has set. It leaves out what another program listens on, and what
+// belongs to a node above us.
 func environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
-		switch name {
-		case "KRT_PYTHON", "KRT_WORKERS", "KRT_QUEUE", "KRT_FORK", "KRT_LOG_LEVEL":
-			return false
-		case "PORT":
-			return true
+		if v, found := environment.Find(name); found {
+			return !v.Inherited
 		}
-		return strings.HasPrefix(name, "KRT_")
+		return strings.HasPrefix(name, environment.Prefix)
 	})
 }
 
@@ -40,7 +36,7 @@ type place struct {
 	storeURL string
 	python   string // "" when no node needs it
 	unused   string // which virtual environments are not used, and why, a line each
-	maxBytes string // "" for the runner's default
+	maxBytes int    // 0 for the runner's default
 }
 
 // gather sets the config values for m, with config files in folder.
@@ -113,40 +109,26 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	for _, name := range sortedKeys(own) {
 		add(name, own[name])
 	}
+	p.contract(b, n).Each(add)
+	return env
+}
+
+// contract is what the platform sets for node n.
+func (p place) contract(b *krt.Bundle, n krt.Node) environment.Values {
 	version := b.Manifest.Version
-	add("KRT_VERSION", version)
-	add("KRT_VERSION_ID", version)
-	add("KRT_RUNTIME_ID", namespace)
-	add("KRT_NODE_NAME", n.Name)
-	add("KRT_NODE_ID", version+"-"+n.Name)
 	workflow := krt.OnlyWorkflow(b.Manifest.Workflows, func(w krt.Workflow) krt.Workflow { return w }, n.Name)
-	add("KRT_WORKFLOW_NAME", workflow)
-	add("KRT_WORKFLOW_ID", krt.WorkflowID(version, workflow))
-	add("KRT_BASE_PATH", b.Dir)
-	add("KRT_HANDLER_PATH", n.Src)
-	add("KRT_REPLY_URL", p.replyURL)
-	add("KRT_STORE", p.storeURL)
-	add("KRT_LOG", "plain")
-	if n.Timeout > 0 {
-		add("KRT_TIMEOUT", n.Timeout.String())
-	}
-	if t := b.Manifest.Entrypoint.BackgroundTimeout; t > 0 {
-		add("KRT_BACKGROUND_TIMEOUT", t.String())
+	v := environment.Values{
+		Version: version, Runtime: namespace,
+		Node: n.Name, NodeID: version + "-" + n.Name,
+		Workflow: workflow, WorkflowID: krt.WorkflowID(version, workflow),
+		BasePath: b.Dir, HandlerPath: n.Src,
+		ReplyURL: p.replyURL, Store: p.storeURL, Log: "plain",
+		Timeout: n.Timeout, BackgroundTimeout: b.Manifest.Entrypoint.BackgroundTimeout,
+		MaxMessageBytes: p.maxBytes,
+		Fork:            n.Fork, GPU: n.GPU, Python: p.python,
 	}
 	if n.Workers != nil {
-		add("KRT_WORKERS", strconv.Itoa(*n.Workers))
+		v.Workers = *n.Workers
 	}
-	if n.Fork {
-		add("KRT_FORK", "true")
-	}
-	if n.GPU {
-		add("KRT_GPU", "true")
-	}
-	if p.python != "" {
-		add("KRT_PYTHON", p.python)
-	}
-	if p.maxBytes != "" {
-		add("KRT_MAX_MESSAGE_BYTES", p.maxBytes)
-	}
-	return env
+	return v
 }

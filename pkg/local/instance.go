@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // spec is what a node runs. A node whose spec is the same as before, and whose
@@ -202,8 +204,8 @@ const listenFD = 3
 
 func (i *instance) command(last *tail) command {
 	env := append(slices.Clone(i.spec.env),
-		"PORT="+strconv.Itoa(i.socket.port),
-		"KRT_LISTEN_FD="+strconv.Itoa(listenFD),
+		environment.Port+"="+strconv.Itoa(i.socket.port),
+		environment.ListenFD+"="+strconv.Itoa(listenFD),
 	)
 	return command{
 		args: i.spec.args, dir: i.spec.dir, env: env,

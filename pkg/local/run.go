@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -98,9 +97,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		}
 	}
 	r.place = place{storeURL: "unix://" + r.state.socket}
-	if r.o.MaxMessageBytes > 0 {
-		r.place.maxBytes = strconv.Itoa(r.o.MaxMessageBytes)
-	}
+	r.place.maxBytes = r.o.MaxMessageBytes
 	if err := r.place.gather(r.o.Config, r.bundle.Manifest, r.state.path("run", "config")); err != nil {
 		return err
 	}

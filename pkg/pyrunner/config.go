@@ -8,23 +8,18 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 const (
 	// workersPerProcessor is as many workers as one processor keeps busy with
 	// handlers of a quarter of a millisecond: the front takes some 60 µs a request.
 	workersPerProcessor = 4
-	// maxWorkers bounds KRT_WORKERS: each is a process.
-	maxWorkers = 256
-	// defaultQueue is how many requests wait for a worker, and maxQueue bounds
-	// KRT_QUEUE; queueBytes is what they and those at work may hold, unless two
-	// messages of the largest size are more.
-	defaultQueue           = 1000
-	maxQueue               = 100_000
-	queueBytes             = 64 << 20
-	defaultMaxMessageBytes = 4 << 20
+	// queueBytes is what the requests that wait for a worker and those at work may
+	// hold, unless two messages of the largest size are more.
+	queueBytes = 64 << 20
 )
 
 // config is what the front reads from its environment for the Python side; the
@@ -43,63 +38,33 @@ type config struct {
 }
 
 func readConfig(env func(string) string) (config, error) {
+	format := env(environment.Log)
 	c := config{
-		node:            cmp.Or(env("KRT_NODE_NAME"), "node"),
-		version:         cmp.Or(env("KRT_VERSION"), env("KRT_VERSION_ID")),
-		workflow:        env("KRT_WORKFLOW_NAME"),
-		store:           env("KRT_STORE"),
-		workers:         1,
-		queue:           defaultQueue,
-		maxMessageBytes: defaultMaxMessageBytes,
-		wholeText:       strings.EqualFold(env("KRT_LOG"), "json") || strings.EqualFold(env("KRT_LOG"), "plain"),
+		node:      cmp.Or(env(environment.NodeName), "node"),
+		version:   cmp.Or(env(environment.Version), env(environment.VersionID)),
+		workflow:  env(environment.WorkflowName),
+		store:     env(environment.Store),
+		wholeText: strings.EqualFold(format, "json") || strings.EqualFold(format, "plain"),
 	}
-	var errs []error
-	var err error
-	if c.base, err = filepath.Abs(cmp.Or(env("KRT_BASE_PATH"), env("KO_DATA_PATH"), ".")); err != nil {
-		errs = append(errs, fmt.Errorf("KRT_BASE_PATH: %w", err))
+	var errs [7]error
+	if c.base, errs[0] = environment.Base(env); errs[0] != nil {
+		errs[0] = fmt.Errorf("%s: %w", environment.BasePath, errs[0])
 	}
-	switch c.handler = env("KRT_HANDLER_PATH"); {
+	switch c.handler = env(environment.HandlerPath); {
 	case c.handler == "":
-		errs = append(errs, errors.New("KRT_HANDLER_PATH is not set: name the node's Python file"))
+		errs[1] = fmt.Errorf("%s is not set: name the node's Python file", environment.HandlerPath)
 	case !filepath.IsAbs(c.handler):
 		c.handler = filepath.Join(c.base, c.handler)
 	}
-	for _, s := range []struct {
-		name string
-		to   *bool
-	}{{"KRT_FORK", &c.fork}, {"KRT_GPU", &c.gpu}} {
-		switch said := env(s.name); said {
-		case "true":
-			*s.to = true
-		case "", "false", "never":
-		default:
-			errs = append(errs, fmt.Errorf("%s: %q is neither true nor false", s.name, said))
-		}
-	}
-	errs = append(errs, c.readNumbers(env)...)
-	if level := env("KRT_LOG_LEVEL"); level != "" {
-		if err := c.level.UnmarshalText([]byte(level)); err != nil {
-			errs = append(errs, fmt.Errorf("KRT_LOG_LEVEL: %q is not one of debug, info, warn, error", level))
-		}
-	}
-	return c, errors.Join(errs...)
-}
-
-// readNumbers reads the settings that are numbers.
-func (c *config) readNumbers(env func(string) string) (errs []error) {
-	for _, n := range []struct {
-		name string
-		to   *int
-		most int
-	}{{"KRT_WORKERS", &c.workers, maxWorkers}, {"KRT_QUEUE", &c.queue, maxQueue}, {"KRT_MAX_MESSAGE_BYTES", &c.maxMessageBytes, 1 << 30}} {
-		if raw := env(n.name); raw != "" {
-			var err error
-			if *n.to, err = strconv.Atoi(raw); err != nil || *n.to < 1 || *n.to > n.most {
-				errs = append(errs, fmt.Errorf("%s: %q is not a whole number from 1 to %d", n.name, raw, n.most))
-			}
-		}
-	}
-	return errs
+	c.fork, errs[2] = environment.Bool(env, environment.Fork)
+	c.gpu, errs[3] = environment.Bool(env, environment.GPU)
+	c.workers, errs[4] = environment.Int(env, environment.Workers, 1, 1, environment.MostWorkers)
+	c.queue, errs[5] = environment.Int(env, environment.Queue, environment.DefaultQueue, 1, environment.MostQueue)
+	c.maxMessageBytes, errs[6] = environment.Int(env, environment.MaxMessageBytes,
+		environment.DefaultMaxMessageBytes, 1, environment.MostMessageBytes)
+	var err error
+	c.level, err = environment.Level(env)
+	return c, errors.Join(append(errs[:], err)...)
 }
 
 // processors is how many processors the front's Go code gets: it only hands

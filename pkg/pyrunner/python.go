@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // probePatience bounds how long one interpreter may take to say whether it can
@@ -25,7 +27,7 @@ const fallbackPython = "/usr/bin/python3"
 // what is missing. It starts each candidate once: look once, and pass what was
 // found on as KRT_PYTHON.
 func FindPython(env func(string) string) (path string, err error) {
-	if named := env("KRT_PYTHON"); named != "" {
+	if named := env(environment.Python); named != "" {
 		path, err := exec.LookPath(named)
 		if err != nil {
 			return "", fmt.Errorf("cannot find the Python interpreter: KRT_PYTHON: %w", err)
@@ -58,7 +60,7 @@ func PassedOver(env func(string) string, dir, python string) (notes []string) {
 	if active = filepath.Clean(active); filepath.IsAbs(active) && !within(active) {
 		own := filepath.Join(active, "bin", "python3")
 		why := "KRT_PYTHON names another interpreter"
-		if env("KRT_PYTHON") == "" {
+		if env(environment.Python) == "" {
 			why = "it has no bin/python3"
 			if err := probe(own); err != nil && isProgram(own) {
 				why = fmt.Sprintf("%v; install protobuf in it: %s -m pip install protobuf", err, own)

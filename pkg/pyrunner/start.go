@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Start runs a Python node until the process is told to stop by SIGTERM or
@@ -22,7 +24,7 @@ func Start(handler string) {
 	// A second signal does not wait for the calls in flight.
 	context.AfterFunc(ctx, stop)
 	env := func(name string) string {
-		if name == "KRT_HANDLER_PATH" {
+		if name == environment.HandlerPath {
 			return cmp.Or(os.Getenv(name), handler)
 		}
 		return os.Getenv(name)

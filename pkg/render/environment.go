@@ -2,13 +2,13 @@ package render
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // environment is that of a node's container (KRT V1, "Environment of a node").
@@ -47,45 +47,30 @@ func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 			add(name, configFolder+"/"+name)
 		}
 	}
-	add("KRT_VERSION", v.Name)
-	add("KRT_VERSION_ID", v.Name)
-	add("KRT_RUNTIME_ID", v.Namespace)
-	add("KRT_NODE_NAME", n.Name)
-	add("KRT_NODE_ID", ServiceName(v.Name, n.Name))
-	workflow := krt.OnlyWorkflow(v.Spec.Workflows, manifestWorkflow, n.Name)
-	add("KRT_WORKFLOW_NAME", workflow)
-	add("KRT_WORKFLOW_ID", krt.WorkflowID(v.Name, workflow))
-	if n.Src != "" {
-		add("KRT_HANDLER_PATH", n.Src)
-	}
-	add("KRT_REPLY_URL", in.url(ReplyName(v.Name)))
-	if in.Settings.StoreURL != "" {
-		add("KRT_STORE", in.Settings.StoreURL)
-	}
-	add("KRT_LOG", "json")
-	if n.Timeout != nil {
-		add("KRT_TIMEOUT", n.Timeout.Duration.String())
-	}
-	add("KRT_BACKGROUND_TIMEOUT", in.background().String())
-	add("KRT_MAX_MESSAGE_BYTES", strconv.Itoa(in.Settings.MaxMessageBytes))
-	in.addWorkers(n, add)
+	in.contract(n).Each(add)
 	return lastOfEach(env)
 }
 
-// addWorkers adds what a runner is told about how many calls it works on at once.
-func (in Input) addWorkers(n v1alpha1.Node, add func(name, value string)) {
-	if workers := in.workers(n); workers > 0 {
-		add("KRT_WORKERS", strconv.Itoa(workers))
+// contract is what the platform sets for node n.
+func (in Input) contract(n v1alpha1.Node) environment.Values {
+	v := in.Version
+	workflow := krt.OnlyWorkflow(v.Spec.Workflows, manifestWorkflow, n.Name)
+	values := environment.Values{
+		Version: v.Name, Runtime: v.Namespace,
+		Node: n.Name, NodeID: ServiceName(v.Name, n.Name),
+		Workflow: workflow, WorkflowID: krt.WorkflowID(v.Name, workflow),
+		HandlerPath: n.Src,
+		ReplyURL:    in.url(ReplyName(v.Name)), Store: in.Settings.StoreURL, Log: "json",
+		BackgroundTimeout: in.background(), MaxMessageBytes: in.Settings.MaxMessageBytes,
+		Workers: in.workers(n), Fork: n.Fork, GPU: n.GPU,
+	}
+	if n.Timeout != nil {
+		values.Timeout = n.Timeout.Duration
 	}
 	if python(n) {
-		add("KRT_QUEUE", strconv.Itoa(in.Settings.PythonQueue))
+		values.Queue = in.Settings.PythonQueue
 	}
-	if n.Fork {
-		add("KRT_FORK", "true")
-	}
-	if n.GPU { // the runner does not fork then
-		add("KRT_GPU", "true")
-	}
+	return values
 }
 
 // lastOfEach drops variables that one with the same name follows. Server-side

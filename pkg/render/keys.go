@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // settingKey is one key of config-krt.
@@ -74,7 +76,9 @@ func trafficKeys() []settingKey {
 				return duration(&s.ConnectionGrace, text, time.Hour)
 			}},
 		{"max-message-bytes", "The largest message, in bytes.", "4194304",
-			func(s *Settings, text string) error { return integer(&s.MaxMessageBytes, text, 1, 1<<30) }},
+			func(s *Settings, text string) error {
+				return integer(&s.MaxMessageBytes, text, 1, environment.MostMessageBytes)
+			}},
 		{"store-url", "Where ctx.measurement, ctx.prediction and ctx.db of nodes go. None by default: the first two\n" +
 			"become log lines, and ctx.db is an error.", "http://krt-store.krt-system.svc.cluster.local",
 			func(s *Settings, text string) error { return storeURL(&s.StoreURL, text) }},
@@ -96,9 +100,11 @@ func scaleKeys() []settingKey {
 			func(s *Settings, text string) error { return integer(&s.ScaleConcurrency, text, 0, most) }},
 		{"python-workers", "How many processes, each with an init of its own and one call at a time, a Python node has in a pod\n" +
 			"that does not say (workers). With a GPU it is one.", "1",
-			func(s *Settings, text string) error { return integer(&s.PythonWorkers, text, 1, 256) }},
+			func(s *Settings, text string) error {
+				return integer(&s.PythonWorkers, text, 1, environment.MostWorkers)
+			}},
 		{"python-queue", "How many calls wait in a pod of a Python node for one of them; what is above is refused, and sent again.", "1000",
-			func(s *Settings, text string) error { return integer(&s.PythonQueue, text, 1, 100_000) }},
+			func(s *Settings, text string) error { return integer(&s.PythonQueue, text, 1, environment.MostQueue) }},
 		{"start-timeout", "How long what needs a person may stand in the way before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.StartTimeout, text, time.Hour)

@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // SettingsName is the name of the ConfigMap with the settings, in the system namespace.
@@ -102,15 +104,15 @@ func DefaultSettings() Settings {
 
 		Timeout: 30 * time.Second,
 
-		BackgroundTimeout: time.Hour,
+		BackgroundTimeout: environment.DefaultBackgroundTimeout,
 		RevisionTimeout:   600 * time.Second,
 
 		ConnectionAge:   2 * time.Minute,
 		ConnectionGrace: 30 * time.Second,
-		MaxMessageBytes: 4 << 20,
+		MaxMessageBytes: environment.DefaultMaxMessageBytes,
 
 		PythonWorkers: 1,
-		PythonQueue:   1000,
+		PythonQueue:   environment.DefaultQueue,
 
 		EntrypointReplicas: 1,
 		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Logger writes the log lines of a node. Each has the node's name and, within a call,
@@ -76,15 +78,12 @@ func (l *Logger) attrs() []slog.Attr {
 
 // newSlog returns a logger that writes to w as KRT_LOG and KRT_LOG_LEVEL say.
 func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
-	options := &slog.HandlerOptions{}
-	if level := getenv("KRT_LOG_LEVEL"); level != "" {
-		var l slog.Level
-		if err := l.UnmarshalText([]byte(level)); err != nil {
-			return nil, fmt.Errorf("KRT_LOG_LEVEL: %q is not one of debug, info, warn, error", level)
-		}
-		options.Level = l
+	level, err := environment.Level(getenv)
+	if err != nil {
+		return nil, err
 	}
-	switch format := strings.ToLower(getenv("KRT_LOG")); format {
+	options := &slog.HandlerOptions{Level: level}
+	switch format := strings.ToLower(getenv(environment.Log)); format {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	case "", "text":
@@ -92,6 +91,6 @@ func newSlog(w io.Writer, getenv func(string) string) (*slog.Logger, error) {
 	case "plain":
 		return slog.New(newPlainHandler(w, options)), nil
 	default:
-		return nil, fmt.Errorf("KRT_LOG: %q is not one of json, plain, text", format)
+		return nil, fmt.Errorf("%s: %q is not one of json, plain, text", environment.Log, format)
 	}
 }

@@ -17,6 +17,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // HandlerInit runs once, before the node is ready. A panic in it ends the
@@ -123,11 +125,11 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 		return net.Listen("tcp", ":"+strconv.Itoa(c.port))
 	}
 	// FileListener uses a copy that child processes of the node do not inherit.
-	file := os.NewFile(uintptr(c.listenFD), "KRT_LISTEN_FD")
+	file := os.NewFile(uintptr(c.listenFD), environment.ListenFD)
 	defer func() { _ = file.Close() }()
 	listener, err := net.FileListener(file)
 	if err != nil {
-		return nil, fmt.Errorf("KRT_LISTEN_FD: %d is not a listening socket: %w", c.listenFD, err)
+		return nil, fmt.Errorf("%s: %d is not a listening socket: %w", environment.ListenFD, c.listenFD, err)
 	}
 	return listener, nil
 }

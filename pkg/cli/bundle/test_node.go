@@ -19,6 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
@@ -73,7 +74,7 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	}
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
 	cmd.Dir = folder
-	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), "KRT_BASE_PATH="+t.bundle.Dir)
+	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), environment.BasePath+"="+t.bundle.Dir)
 	verdict := &verdicts{Writer: cmd.Stdout}
 	cmd.Stdout = verdict
 	if err := run(cmd); err != nil || verdict.ran {

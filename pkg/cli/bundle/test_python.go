@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // runTests is the program that runs the tests of a Python node.
@@ -52,7 +53,7 @@ func (t *tester) testPython(ctx context.Context, s source) error {
 	cmd := t.command(ctx, t.python, program, folder, result)
 	// As in a runner: the bundle's root is the working directory, the node's folder is on the path.
 	cmd.Dir = t.bundle.Dir
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+t.pythonPath, "PYTHONDONTWRITEBYTECODE=1", "KRT_BASE_PATH="+t.bundle.Dir)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+t.pythonPath, "PYTHONDONTWRITEBYTECODE=1", environment.BasePath+"="+t.bundle.Dir)
 	return judge(run(cmd), result, t.python)
 }
 

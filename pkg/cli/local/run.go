@@ -20,14 +20,12 @@ import (
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // RunnerVerb is the hidden verb by which a node process of a local run starts the
 // Python front: the installed program alone runs Python nodes.
 const RunnerVerb = "__runner"
-
-// maxMessage is the most that runners take for KRT_MAX_MESSAGE_BYTES.
-const maxMessage = 1 << 30
 
 type runOptions struct {
 	streams term.Streams
@@ -109,14 +107,14 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	bundle.EnvFileFlag(cmd, &o.envFiles)
 	flags.StringArrayVar(&o.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
 	ports := [2]int{0, math.MaxUint16}
-	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, 4<<20
+	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, environment.DefaultMaxMessageBytes
 	term.HostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
 	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "port for gRPC; 0 is any free one")
 	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
 	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for the nodes' replies, and for metrics; 0 is any free one")
 	term.PositiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
 	term.PositiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
-	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, maxMessage}, "size of the largest message")
+	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, environment.MostMessageBytes}, "size of the largest message")
 	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * is any (may be repeated)")
 	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")

@@ -21,6 +21,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"krt.dev/kn-krt/pkg/requirement"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Errors of getting a node's requirements.
@@ -69,7 +70,7 @@ type Installer struct {
 // Find returns the interpreter whose pip is used, or an error that wraps ErrNoPip. It is run in folder,
 // an empty one: Python looks for pip in the folder that it is run in first.
 func (i Installer) Find(ctx context.Context, folder string) (string, error) {
-	candidates := []string{cmp.Or(i.Python, os.Getenv("KRT_PYTHON"))}
+	candidates := []string{cmp.Or(i.Python, os.Getenv(environment.Python))}
 	if candidates[0] == "" {
 		candidates = []string{"python3", "/usr/bin/python3"}
 	}

@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -52,10 +53,10 @@ func Env(name, value string) Option {
 
 // BasePath sets the folder that ctx.Path is relative to: the bundle's root.
 // Default: the working directory.
-func BasePath(dir string) Option { return Env("KRT_BASE_PATH", dir) }
+func BasePath(dir string) Option { return Env(environment.BasePath, dir) }
 
 // WithoutStore makes the node run as it does where no store is configured.
-func WithoutStore() Option { return Env("KRT_STORE", "") }
+func WithoutStore() Option { return Env(environment.Store, "") }
 
 // Workflow sets the name of the workflow that calls belong to.
 func Workflow(name string) Option {
@@ -91,10 +92,9 @@ func New(t testing.TB, handlerInit runner.HandlerInit, handler runner.Handler, o
 	}
 	server := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(server.Close)
-	r.settings = settings{workflow: DefaultWorkflow, timeout: 30 * time.Second, env: map[string]string{
-		"KRT_VERSION": "test", "KRT_RUNTIME_ID": "local", "KRT_NODE_NAME": "node",
-		"KRT_REPLY_URL": server.URL, "KRT_STORE": server.URL,
-	}}
+	r.settings = settings{workflow: DefaultWorkflow, timeout: 30 * time.Second, env: map[string]string{}}
+	environment.Values{Version: "test", Runtime: "local", Node: "node", ReplyURL: server.URL, Store: server.URL}.Each(
+		func(name, value string) { r.settings.env[name] = value })
 	for _, option := range options {
 		option(&r.settings)
 	}
