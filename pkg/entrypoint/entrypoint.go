@@ -192,7 +192,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))
 	setDefault(&o.ConnectionAge, 2*time.Minute)
 	setDefault(&o.ConnectionGrace, 30*time.Second)
-	setDefault(&o.Retry, Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second})
+	setDefault(&o.Retry, delivery.DefaultRetry())
 	setDefault(&o.Logger, slog.Default())
 	if least := memory.LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
 		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d", o.MaxMessageBytes, o.MaxBytes, least)

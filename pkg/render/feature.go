@@ -18,6 +18,9 @@ const (
 	FlagTolerations  = "kubernetes.podspec-tolerations"
 )
 
+// GPUFeatures returns both.
+func GPUFeatures() []string { return []string{FlagNodeSelector, FlagTolerations} }
+
 // EnableFeatures returns the command that enables flags, for hints.
 func EnableFeatures(flags []string) string {
 	enabled := make([]string, len(flags))

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
-	"strings"
+	"time"
 
 	eventingduckv1 "knative.dev/eventing/pkg/apis/duck/v1"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
@@ -14,13 +14,7 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-)
-
-// How often and how fast a step is tried again: 0.2, 0.4 and 0.8 s after. The
-// entrypoint's direct delivery does the same.
-const (
-	stepRetries = 3
-	stepBackoff = "PT0.2S"
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 )
 
 // Sequences returns the Sequence of each workflow, in the order of the spec; none with
@@ -70,14 +64,19 @@ func specHash(spec flowsv1.SequenceSpec) string {
 // delivery is that of every step. Each has the dead-letter sink: without one, a
 // step that always fails runs again whenever one before it is retried.
 func (in Input) delivery() *eventingduckv1.DeliverySpec {
-	timeout := "PT" + strings.TrimSuffix(strconv.FormatFloat(in.longest().Seconds(), 'f', 3, 64), ".000") + "S"
+	retry := delivery.DefaultRetry()
 	return &eventingduckv1.DeliverySpec{
 		DeadLetterSink: in.replyPort("/dead-letter"),
-		Retry:          new(int32(stepRetries)),
+		Retry:          new(int32(retry.Count)),
 		BackoffPolicy:  new(eventingduckv1.BackoffPolicyExponential),
-		BackoffDelay:   new(stepBackoff),
-		Timeout:        &timeout,
+		BackoffDelay:   new(isoDuration(retry.Delay)),
+		Timeout:        new(isoDuration(in.longest())),
 	}
+}
+
+// isoDuration writes a duration as ISO 8601 does.
+func isoDuration(d time.Duration) string {
+	return "PT" + strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "S"
 }
 
 // replyPort is a path of the entrypoint's internal Service.

@@ -49,16 +49,15 @@ func (d *doctor) graphics(ctx context.Context) {
 func (d *doctor) features(ctx context.Context) {
 	const about = "features"
 	config := &corev1.ConfigMap{}
-	err := d.c.Get(ctx, client.ObjectKey{Namespace: "knative-serving", Name: "config-features"}, config)
+	err := d.c.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, config)
 	if err != nil && !remote.IsUnknownName(err) {
 		d.unknown(about, err)
 		return
 	}
-	var off, patch []string
-	for _, flag := range []string{render.FlagNodeSelector, render.FlagTolerations} {
+	var off []string
+	for _, flag := range render.GPUFeatures() {
 		if !render.FlagOn(config.Data[flag]) {
 			off = append(off, flag)
-			patch = append(patch, fmt.Sprintf("%q:\"enabled\"", flag))
 		}
 	}
 	if len(off) == 0 {
@@ -66,7 +65,7 @@ func (d *doctor) features(ctx context.Context) {
 		return
 	}
 	d.found(term.MarkInfo, about, fmt.Sprintf("nodes with a GPU cannot run: off in Knative are %s", strings.Join(off, " and ")),
-		fmt.Sprintf("kubectl patch configmap config-features -n knative-serving --type merge -p '{\"data\":{%s}}'", strings.Join(patch, ",")))
+		render.EnableFeatures(off))
 }
 
 // right is something one must be allowed to do.

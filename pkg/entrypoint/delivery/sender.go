@@ -30,6 +30,12 @@ type Retry struct {
 	Patience time.Duration
 }
 
+// DefaultRetry returns how a step is tried again unless told otherwise: three times, after
+// 0.2, 0.4 and 0.8 s. The Sequences that package render makes do the same.
+func DefaultRetry() Retry {
+	return Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second}
+}
+
 // Options tune a [Sender].
 type Options struct {
 	// MaxMessageBytes bounds the data of an event that a node responds with.
