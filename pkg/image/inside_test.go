@@ -25,7 +25,7 @@ func TestModulesFromOutsideAreInNoImage(t *testing.T) {
 	for name, file := range map[string]string{"step": "go.mod", "etl": "src/etl/go.mod"} {
 		_, err := b.Build(t.Context(), bundle, node(t, bundle, name))
 		require.ErrorContains(t, err, file+":5:1: replace example.com/outside: ")
-		require.ErrorContains(t, err, "is outside the bundle; put the module into the bundle")
+		require.ErrorContains(t, err, "is outside the bundle; copy the module into the bundle")
 	}
 }
 

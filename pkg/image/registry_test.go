@@ -168,5 +168,5 @@ func TestLinksAreRefused(t *testing.T) {
 	bundle := bundle(t, twoNodes())
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(bundle.Dir, "models/secret")))
 	_, err := b.BuildAll(t.Context(), bundle)
-	require.ErrorContains(t, err, `"models/secret": it is a symbolic link; a bundle holds files and folders only`)
+	require.ErrorContains(t, err, `"models/secret": it is a symbolic link; a bundle can contain only files and folders`)
 }

@@ -27,13 +27,16 @@ var (
 	quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
 )
 
+// notImage is the error of a text that is not an image reference.
+const notImage = " is not an image reference such as konstellation/kre-py:1.23.1"
+
 // KoPrefix begins an image that is built from a Go import path.
 const KoPrefix = "ko://"
 
 // check reports what is wrong with m, the bundle's files aside.
 func (r *reader) check(m *Manifest) {
 	if r.name("version", m.Version, "active-entrypoint") && m.Version[0] >= '0' && m.Version[0] <= '9' {
-		r.fail("version", "version %q begins with a digit: KRT allows it, but no Kubernetes Service can have the name; begin with a letter", m.Version)
+		r.fail("version", "version %q begins with a digit: KRT allows that, but a Kubernetes Service cannot have such a name; begin it with a letter", m.Version)
 	}
 	if m.Description == "" {
 		r.require("description", "")
@@ -70,7 +73,7 @@ func (r *reader) name(path, name string, reserved ...string) bool {
 	case length > MaxName:
 		r.fail(path, "%s %.80q is %d characters long; at most %d are allowed", what, name, length, MaxName)
 	case !namePattern.MatchString(name):
-		r.fail(path, `%s %.80q may hold only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`, what, name)
+		r.fail(path, `%s %.80q may contain only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`, what, name)
 	case slices.Contains(reserved, name):
 		r.fail(path, "%s %q is reserved; choose another", what, name)
 	default:
@@ -88,28 +91,27 @@ func (r *reader) checkEntrypoint(e Entrypoint) {
 		r.field("entrypoint.proto", "is %.80q; it must end in .proto", e.Proto)
 	}
 	if e.BackgroundTimeout > maxRevision {
-		r.add(Problem{Warning: true, Note: true, Text: "on a cluster one call of a node ends after 600s, " +
-			"unless Knative allows its revisions more (setting revision-timeout) " +
-			"or the entrypoint calls its only pod directly"}, "entrypoint.backgroundTimeout")
+		r.add(Problem{Warning: true, Note: true, Text: "on a cluster, Knative ends each call of a node after 600s, " +
+			"unless the setting revision-timeout allows more or the entrypoint calls the node's only pod directly"}, "entrypoint.backgroundTimeout")
 	}
 	if e.Image != "" {
 		if !imagePattern.MatchString(e.Image) {
-			r.field("entrypoint.image", "%.80q is no image reference", e.Image)
+			r.field("entrypoint.image", "%.80q"+notImage, e.Image)
 			return
 		}
-		r.add(Problem{Warning: true, Note: true, Text: "entrypoint.image is not used: the platform's own entrypoint runs"}, "entrypoint.image")
+		r.add(Problem{Warning: true, Note: true, Text: "entrypoint.image is ignored: kn-krt runs its own entrypoint"}, "entrypoint.image")
 	}
 }
 
-// inside reports a path that leaves the bundle, and tells whether it does not.
+// inside reports a path that is outside the bundle, and tells whether it does not.
 func (r *reader) inside(at, p string) bool {
 	switch {
 	case path.IsAbs(p):
 		r.field(at, "%.80q is absolute; paths are relative to the bundle's root", p)
 	case p == ".." || strings.HasPrefix(p, "../"):
-		r.field(at, "%.80q leaves the bundle", p)
+		r.field(at, "%.80q is outside the bundle", p)
 	case !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00"):
-		r.field(at, "%.80q is no path; write it with slashes, relative to the bundle's root", p)
+		r.field(at, "%.80q is not a valid path; write it with slashes, relative to the bundle's root", p)
 	default:
 		return true
 	}
@@ -128,9 +130,9 @@ func (r *reader) checkConfig(c Config) {
 			case name == "":
 				r.require(at, "")
 			case twice:
-				r.fail(at, "config variable %.80q stands twice; the first is %s", name, first)
+				r.fail(at, "config variable %.80q is declared twice; the first is %s", name, first)
 			case !variablePattern.MatchString(name):
-				r.fail(at, `config variable %.80q may hold only A to Z, 0 to 9 and "_", and must begin and end with a letter or digit`, name)
+				r.fail(at, `config variable %.80q may contain only A to Z, 0 to 9 and "_", and must begin and end with a letter or digit`, name)
 			case reservedVariable(name):
 				r.fail(at, "config variable %.80q is reserved for the platform; choose another name", name)
 			}
@@ -167,7 +169,7 @@ func (r *reader) checkWorkflows(m *Manifest) {
 		at := fmt.Sprintf("workflows[%d]", i)
 		r.name(at+".name", w.Name)
 		if w.Name != "" && first[w.Name] != "" {
-			r.fail(at+".name", "the name stands twice; the first is on line %d", r.place(first[w.Name]+".name").line)
+			r.fail(at+".name", "the name is used twice; the first is on line %d", r.place(first[w.Name]+".name").line)
 		} else {
 			first[w.Name] = at
 		}
@@ -190,7 +192,7 @@ func (r *reader) checkSteps(at string, steps, nodes []string) {
 		case !slices.Contains(nodes, step):
 			r.fail(place, "node %.80q is not declared%s", step, spelling.Hint(step, nodes))
 		case slices.Contains(steps[:i], step):
-			r.fail(place, "node %.80q stands twice; a node may stand once in a workflow", step)
+			r.fail(place, "node %.80q is listed twice; a workflow can have a node only once", step)
 		}
 	}
 }
@@ -203,10 +205,10 @@ func (r *reader) image(at, image string) (ko bool) {
 		r.require(at, ": an image reference, or ko:// and a Go import path")
 	case ko:
 		if err := module.CheckImportPath(importPath); err != nil {
-			r.field(at, "%.80q is no Go import path after ko://", image)
+			r.field(at, "%.80q must have a Go import path after ko://", image)
 		}
 	case !imagePattern.MatchString(image):
-		r.field(at, "%.80q is no image reference", image)
+		r.field(at, "%.80q"+notImage, image)
 	}
 	return ko
 }

@@ -67,9 +67,9 @@ func (r *reader) code(at string, root *os.Root, n *Node) Kind {
 // noProgram returns what runs a node whose src is a file of no known kind, and reports it if
 // nothing does.
 func (r *reader) noProgram(at string, root *os.Root, n *Node) Kind {
-	text, why := "%.80q is neither a .py file, a .go file, a folder with Go sources nor an executable file", "is not a program"
+	text, why := "%.80q is not a .py file, a .go file, a folder with Go sources or an executable file", "is not a program"
 	if usercode.IsProgram(root, n.Src) {
-		text, why = "%.80q is a program without the permission to be executed; run chmod +x on it", "is a program without the permission to be executed"
+		text, why = "%.80q is a program that is not executable; run chmod +x on it", "is a program that is not executable"
 	}
 	kind, ok := r.substitute(at, root, n, why)
 	if !ok {
@@ -88,6 +88,6 @@ func (r *reader) checkPython(at string, root *os.Root, src string) {
 	if later := usercode.LaterPython(text); later != "" {
 		r.field(at, "%.80q is written for runner 3: it %s; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message", src, later)
 	} else if !usercode.DefinesHandler(text) {
-		r.warn(at, "%.80q seems to define no handler; without one the node does not start", src)
+		r.warn(at, "%.80q does not seem to define handler; the node cannot start without it", src)
 	}
 }

@@ -88,7 +88,7 @@ func notGoSource(name string) bool {
 
 // checkSecrets warns of files that are packed and look like secrets.
 func (r *reader) checkSecrets(root *os.Root, c *archive.Contents, packed bool) {
-	advice := "; name it in " + archive.IgnoreFile + ", or take the secret out of it"
+	advice := "; list it in " + archive.IgnoreFile + ", or remove the secret from it"
 	if packed {
 		advice = "; if it is one, pack the bundle without it"
 	}
@@ -96,7 +96,7 @@ func (r *reader) checkSecrets(root *os.Root, c *archive.Contents, packed bool) {
 	for _, one := range found {
 		r.add(Problem{
 			File: one.Name, Warning: true,
-			Text: "looks like a secret (" + one.Why + ") and is part of the bundle and of its images" + advice,
+			Text: "looks like a secret (" + one.Why + ") and is part of the bundle and its images" + advice,
 		}, "")
 	}
 	if more {

@@ -68,7 +68,7 @@ func (r *reader) binary(at string, root *os.Root, n *Node) Kind {
 	if folders != "" {
 		folders = " (" + folders + ")"
 	}
-	r.field(at, "%.80q is linked with %s, which needs the original platform; give its source folder as src%s, "+
+	r.field(at, "%.80q is linked with %s, which needs the original platform; set src to its source folder%s, "+
 		"and kn-krt builds it with its own runner", n.Src, linked, folders)
 	return KindGoBinary
 }
@@ -81,7 +81,7 @@ func (r *reader) substitute(at string, root *os.Root, n *Node, why string) (kind
 		return KindImage, false
 	}
 	r.add(Problem{Warning: true, Note: true, Shown: true,
-		Text: fmt.Sprintf("node %q: src %.80q %s; %q is built and run", n.Name, n.Src, why, folder)}, at)
+		Text: fmt.Sprintf("node %q: src %.80q %s; %q is built and run instead", n.Name, n.Src, why, folder)}, at)
 	n.Src = folder
 	r.checkGoFolder(at, root, folder)
 	return KindGoSource, true
@@ -95,7 +95,7 @@ func (r *reader) missing(at string, root *os.Root, n *Node, err error) Kind {
 		}
 		if path.Ext(n.Src) == "" {
 			if folders := usercode.SourceHint(root); folders != "" && !slices.Contains(neighbours(root, n.Src), n.Src) {
-				r.field(at, "%.80q is not in the bundle; to have the program built, give the folder with its Go sources: %s", n.Src, folders)
+				r.field(at, "%.80q is not in the bundle; to have it built, set src to the folder with its Go sources: %s", n.Src, folders)
 				return KindImage
 			}
 		}

@@ -24,10 +24,10 @@ func (r *reader) checkNodes(m *Manifest) {
 	for i, n := range m.Nodes {
 		at := fmt.Sprintf("nodes[%d]", i)
 		if r.name(at+".name", n.Name, "entrypoint", "reply", "config") && !used[n.Name] {
-			r.warn(at+".name", "stands in no workflow")
+			r.warn(at+".name", "not used in any workflow")
 		}
 		if n.Name != "" && first[n.Name] != "" {
-			r.fail(at+".name", "the name stands twice; the first is on line %d", r.place(first[n.Name]+".name").line)
+			r.fail(at+".name", "the name is used twice; the first is on line %d", r.place(first[n.Name]+".name").line)
 		} else {
 			first[n.Name] = at
 		}
@@ -47,9 +47,9 @@ func (r *reader) checkSource(at string, n Node) {
 		r.inside(at+".src", n.Src)
 	case ko || n.Image == "":
 	case runnerImage(n.Image):
-		r.require(at+".src", fmt.Sprintf(": image %.80q holds no code of a node", n.Image))
+		r.require(at+".src", fmt.Sprintf(": image %.80q does not contain a node's code", n.Image))
 	case !r.reported(at+".src") && !r.reported(at+".image"):
-		r.warn(at+".src", "no src: its image must hold the node's code, and only a cluster can run it")
+		r.warn(at+".src", "no src: its image must contain the node's code, and only a cluster can run the node")
 	}
 }
 
@@ -71,7 +71,7 @@ func (r *reader) checkFork(at string, n Node) {
 	switch {
 	case !n.Fork:
 	case n.GPU:
-		r.warn(at+".fork", "fork has no effect: a process with a GPU is not forked, each worker starts afresh")
+		r.warn(at+".fork", "fork has no effect on a node with a GPU: each of its workers is started as a process of its own")
 	case n.Src != "" && !strings.HasSuffix(n.Src, ".py"):
 		r.warn(at+".fork", "fork has no effect: only the workers of a Python node can be forked")
 	}
@@ -83,14 +83,14 @@ func (r *reader) checkScale(at string, n Node) {
 		return
 	}
 	if n.Replicas != nil && s.Min != nil && *n.Replicas != *s.Min {
-		r.fail(at+".scale.min", "scale.min is %d and replicas is %d: both mean the least number of pods; say it once", *s.Min, *n.Replicas)
+		r.fail(at+".scale.min", "scale.min is %d and replicas is %d: both set the minimum number of pods; set only one of them", *s.Min, *n.Replicas)
 	}
 	least := s.Min
 	if least == nil {
 		least = n.Replicas
 	}
 	if least != nil && s.Max != nil && *s.Max > 0 && *s.Max < *least {
-		r.fail(at+".scale.max", "scale.max is %d, less than the %d pods it has at least", *s.Max, *least)
+		r.fail(at+".scale.max", "scale.max is %d, below the minimum of %d pods", *s.Max, *least)
 	}
 }
 
@@ -103,7 +103,7 @@ func (r *reader) checkResources(at string, resources *Resources) {
 			place := at + ".resources." + field + "." + name
 			switch quantity := quantities[name]; {
 			case !resourcePattern.MatchString(name):
-				r.fail(place, "resources.%s: %.80q is no resource; cpu, memory and ephemeral-storage are, and names such as nvidia.com/gpu", field, name)
+				r.fail(place, "resources.%s: %.80q is not a resource; use cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu", field, name)
 			case quantity != "" && !quantityPattern.MatchString(quantity):
 				r.fail(place, `resources.%s: %s must be a quantity such as "500m" or "2Gi", not %.40q`, field, name, quantity)
 			}
@@ -117,13 +117,13 @@ func (r *reader) checkEnv(at string, env map[string]string, config Config) {
 		variable, _ := environment.Find(name)
 		switch {
 		case !envPattern.MatchString(name):
-			r.fail(place, `environment variable %.80q may hold only letters, digits and "_", and must not begin with a digit`, name)
+			r.fail(place, `environment variable %.80q may contain only letters, digits and "_", and must not begin with a digit`, name)
 		case variable.Key != "":
-			r.fail(place, "environment variable %s is set by the platform: write the node's key %s instead", name, variable.Key)
+			r.fail(place, "environment variable %s is set by the platform: use the node's key %s instead", name, variable.Key)
 		case reservedVariable(name):
 			r.fail(place, "environment variable %.80q is reserved for the platform; choose another name", name)
 		case slices.Contains(config.Variables, name) || slices.Contains(config.Files, name):
-			r.fail(place, "environment variable %.80q is a config variable too; declare it once", name)
+			r.fail(place, "environment variable %.80q is also a config variable; declare it only once", name)
 		}
 	}
 }

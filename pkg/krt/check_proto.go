@@ -20,7 +20,7 @@ func (r *reader) checkProtos(ctx context.Context, root *os.Root, m *Manifest, o 
 		return ctx.Err() // the entrypoint's own mistakes are told
 	}
 	for _, e := range all.LeftOut() {
-		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true, Text: "no code is made of this proto, which does not compile: " + e.Text}, "")
+		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true, Text: "no code is generated for this proto, which does not compile: " + e.Text}, "")
 	}
 	r.checkModules(root, m, all)
 	return nil
@@ -49,7 +49,7 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 				}
 				if proto := all.StaleModule(text); proto != "" {
 					r.add(Problem{File: path.Join(folder, name), Warning: true,
-						Text: fmt.Sprintf("was made of another state of %s; make it again with kn-krt generate, or delete it", proto)}, "")
+						Text: fmt.Sprintf("does not match %s, from which it was generated; generate it again, or delete it", proto)}, "")
 				}
 			}
 		}

@@ -44,10 +44,10 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 		want          []string
 	}{
 		{"original", program(t, original), []string{`krt.yml:24:60: node "output": src "bin/output" is linked with ` + original +
-			` v0.0.0, which needs the original platform; give its source folder as src ("src/second"), and kn-krt builds it with its own runner`}},
+			` v0.0.0, which needs the original platform; set src to its source folder ("src/second"), and kn-krt builds it with its own runner`}},
 		{"its first module", program(t, "gitlab.com/konstellation/kre/runtime-runners/kre-go"), []string{`krt.yml:24:60: node "output": src "bin/output" ` +
 			`is linked with gitlab.com/konstellation/kre/runtime-runners/kre-go v0.0.0, which needs the original platform; ` +
-			`give its source folder as src ("src/second"), and kn-krt builds it with its own runner`}},
+			`set src to its source folder ("src/second"), and kn-krt builds it with its own runner`}},
 		{"the original's names, our runner", program(t, original, ours), nil},
 		{"another program", program(t), nil},
 		{"a program that is cut short", program(t)[:2000], nil},
@@ -64,7 +64,7 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
 	const original = "github.com/konstellation-io/kre-runners/kre-go"
 	linked := program(t, original)
-	missing := `krt.yml:24:60: note: node "output": src "bin/output" is not in the bundle; "src/output" is built and run`
+	missing := `krt.yml:24:60: note: node "output": src "bin/output" is not in the bundle; "src/output" is built and run instead`
 	for _, test := range []struct {
 		name    string
 		files   map[string]string // "" takes one out
@@ -74,14 +74,14 @@ func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
 	}{
 		{"missing", map[string]string{"bin/output": "", "src/output/main.go": "package main\n"}, 0, missing, "src/output"},
 		{"linked with the original", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o755,
-			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
 		{"not executable any more", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o644,
-			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run`, "src/output"},
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
 		{"not a program", map[string]string{"bin/output": "version https://git-lfs.github.com/spec/v1\n", "src/output/main.go": "package main\n"}, 0o644,
-			`krt.yml:24:60: note: node "output": src "bin/output" is not a program; "src/output" is built and run`, "src/output"},
+			`krt.yml:24:60: note: node "output": src "bin/output" is not a program; "src/output" is built and run instead`, "src/output"},
 		{"a program that runs", map[string]string{"src/output/main.go": "package main\n"}, 0o755, "", "bin/output"},
 		{"no such sources", map[string]string{"bin/output": "", "src/output/main.py": "x = 1\n"}, 0,
-			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have the program built, give the folder with its Go sources: "src/second"`, ""},
+			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have it built, set src to the folder with its Go sources: "src/second"`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			files := goodBundle()
@@ -158,7 +158,7 @@ func TestLoadOpensNoPipe(t *testing.T) {
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, name), 0o644))
 			_, problems := load(t, dir)
 			require.Len(t, problems, 1)
-			require.True(t, strings.HasSuffix(problems[0], `"`+name+`" is no regular file`), problems[0])
+			require.True(t, strings.HasSuffix(problems[0], `"`+name+`" is not a regular file`), problems[0])
 		})
 	}
 }

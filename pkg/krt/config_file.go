@@ -33,7 +33,7 @@ func (n Node) FileContent() bool { return OriginalRunner(n.Image) }
 func CheckVariable(name, value string) error {
 	switch size := len(name) + len("=") + len(value) + 1; {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return errors.New("it is not UTF-8 text without zero bytes, and an environment variable holds nothing else")
+		return errors.New("it is not UTF-8 text or has a zero byte, which no environment variable can hold")
 	case size > maxVariableBytes:
 		return fmt.Errorf("it has %d bytes, and an environment variable has at most 128 KiB with its name", len(value))
 	}

@@ -73,9 +73,9 @@ func TestWhatIsPackedAndLooksSecretIsNamed(t *testing.T) {
 	files["src/etl/tokenizer.json"] = "{}"
 	_, problems, _ := shipped(t, write(t, files))
 	require.Equal(t, []string{
-		`assets/id: warning: looks like a secret (a private key in it) and is part of the bundle and of its images; name it in .krtignore, or take the secret out of it`,
-		`config/credentials.json: warning: looks like a secret (its name) and is part of the bundle and of its images; name it in .krtignore, or take the secret out of it`,
-		`src/etl/settings.py: warning: looks like a secret (an access key in it) and is part of the bundle and of its images; name it in .krtignore, or take the secret out of it`,
+		`assets/id: warning: looks like a secret (a private key in it) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
+		`config/credentials.json: warning: looks like a secret (its name) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
+		`src/etl/settings.py: warning: looks like a secret (an access key in it) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
 	}, problems)
 }
 
@@ -114,11 +114,11 @@ func TestLoadRefusesWhatPackRefuses(t *testing.T) {
 		"proto left out": {func(t *testing.T, dir string) { put(t, dir, ".krtignore", "*.proto") },
 			`krt.yml:5:10: proto "public_input.proto" is left out of the bundle by .krtignore:1; change that line`},
 		"code left out by git": {func(t *testing.T, dir string) { put(t, dir, ".gitignore", "# built\nbin/") },
-			`node "output": src "bin/output" is left out of the bundle by .gitignore:2; write a .krtignore, which takes the place of .gitignore`},
+			`node "output": src "bin/output" is left out of the bundle by .gitignore:2; write a .krtignore, which replaces .gitignore`},
 		"Go code left out": {func(t *testing.T, dir string) { put(t, dir, ".krtignore", "src/second/main.go") },
 			`node "2nd": file "src/second/main.go" is left out of the bundle by .krtignore:1`},
 		"link": {func(t *testing.T, dir string) { require.NoError(t, os.Symlink("krt.yml", filepath.Join(dir, "link"))) },
-			`link: it is a symbolic link; a bundle holds files and folders only`},
+			`link: it is a symbolic link; a bundle can contain only files and folders`},
 		"bad pattern": {func(t *testing.T, dir string) { put(t, dir, ".krtignore", "\n[a") },
 			`krt.yml:1:1: .krtignore:2: pattern "[a" is not a glob`},
 	} {
@@ -157,8 +157,8 @@ replace (
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(dir, "src", "lib")))
 	b, problems := load(t, dir)
 	require.Equal(t, []string{
-		`src/second/go.mod:5:1: warning: replace example.com/inside: "../lib" is outside the bundle; put the module into the bundle`,
-		`src/second/go.mod:8:2: warning: replace example.com/outside: "../../../outside" is outside the bundle; put the module into the bundle`,
+		`src/second/go.mod:5:1: warning: replace example.com/inside: "../lib" is outside the bundle; copy the module into the bundle`,
+		`src/second/go.mod:8:2: warning: replace example.com/outside: "../../../outside" is outside the bundle; copy the module into the bundle`,
 	}, problems)
 	outside, err := b.Outside("src/second")
 	require.NoError(t, err)
@@ -176,9 +176,9 @@ func TestArchivesWithoutAManifestAreNamedByTheirFile(t *testing.T) {
 		want   string
 	}{
 		"empty":     {krtOf(), "the archive is empty"},
-		"a folder":  {krtOf(file{name: "my-version/krt.yml", data: "x"}), `there is no krt.yml at the archive's root, but one is in its folder "my-version": pack that folder, not the one around it`},
-		"archive":   {krtOf(file{name: "inner.krt", data: string(inner)}), `there is no krt.yml at the archive's root, but it holds the archive "inner.krt": use that one`},
-		"near name": {krtOf(file{name: "krt.yl", data: ""}), `there is no krt.yml at the archive's root; is "krt.yl" meant to be it?`},
+		"a folder":  {krtOf(file{name: "my-version/krt.yml", data: "x"}), `there is no krt.yml at the archive's root, but there is one in its folder "my-version": pack that folder instead`},
+		"archive":   {krtOf(file{name: "inner.krt", data: string(inner)}), `there is no krt.yml at the archive's root, but it contains the archive "inner.krt": use that one`},
+		"near name": {krtOf(file{name: "krt.yl", data: ""}), `there is no krt.yml at the archive's root; did you mean "krt.yl"?`},
 		"others":    {krtOf(file{name: "README.md", data: ""}), `there is no krt.yml at the archive's root`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,5 +191,5 @@ func TestArchivesWithoutAManifestAreNamedByTheirFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.krt")
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), 100), 0o600))
 	_, _, err := krt.LoadArchive(t.Context(), path, filepath.Join(t.TempDir(), "to"), krt.Options{})
-	require.EqualError(t, err, path+": cannot unpack: it is no .krt file: it does not begin like a gzip stream")
+	require.EqualError(t, err, path+": cannot unpack: it is not a .krt file: it does not begin with a gzip header")
 }

@@ -40,7 +40,7 @@ func parse(name string, text []byte) (*Manifest, *reader) {
 		r.fail("", "the manifest must be a map with version, description, entrypoint, nodes and workflows, not %s", kindOf(r.resolve(root)))
 		return nil, r
 	}
-	// Another KRT has other keys: say that, and nothing of what follows from it.
+	// Another KRT has other keys: report that, and nothing that follows from it.
 	if version := r.versionOf(root); version != "" && version != "v1" {
 		r.fail("krtVersion", "krtVersion %.40q is not supported: kn-krt runs KRT V1; write the manifest with krtVersion: v1, "+
 			"one entrypoint with its proto, and workflows with sequential lists of nodes", version)
@@ -52,7 +52,7 @@ func parse(name string, text []byte) (*Manifest, *reader) {
 		r.fail("", "more than %d values are merged (<<)", maxMerged)
 		return nil, r
 	case r.tooDeep:
-		r.fail("", "merges (<<) nest deeper than %d", maxMerges)
+		r.fail("", "merges (<<) are nested deeper than %d", maxMerges)
 	}
 	r.check(m)
 	return m, r
@@ -170,7 +170,7 @@ func (r *reader) env(values map[string]ast.Node, at string) map[string]string {
 		entry := r.fields(n, element, "name", "value")
 		name := r.text(entry, element, "name", maxVariable)
 		if _, twice := env[name]; twice {
-			r.fail(element, "environment variable %.80q stands twice", name)
+			r.fail(element, "environment variable %.80q is set twice", name)
 		}
 		env[name] = r.text(entry, element, "value", maxValue)
 		r.places[join(inside, name)] = r.place(element + ".name")

@@ -57,8 +57,8 @@ func TestSecretsAreTakenBackByTheirNamesInKrtignore(t *testing.T) {
 		files[name] = text
 		_, problems, left = shipped(t, write(t, files))
 		require.Len(t, left, 2, "%s: %s", name, left)
-		require.Equal(t, []string{"src/n/credentials.json: warning: looks like a secret (its name) and is part of the bundle and of its images; " +
-			"name it in .krtignore, or take the secret out of it"}, problems, name)
+		require.Equal(t, []string{"src/n/credentials.json: warning: looks like a secret (its name) and is part of the bundle and its images; " +
+			"list it in .krtignore, or remove the secret from it"}, problems, name)
 		delete(files, name)
 	}
 }
@@ -95,7 +95,7 @@ func TestSecretsOfAPackedBundleAreNamed(t *testing.T) {
 	for _, p := range problems {
 		texts = append(texts, p.String())
 	}
-	const looks = " and is part of the bundle and of its images; if it is one, pack the bundle without it"
+	const looks = " and is part of the bundle and its images; if it is one, pack the bundle without it"
 	require.Equal(t, []string{
 		".env: warning: looks like a secret (its name)" + looks, ".ssh/config: warning: looks like a secret (its name)" + looks,
 		"src/etl/server.key: warning: looks like a secret (a private key in it)" + looks,
@@ -174,7 +174,7 @@ func TestPatternsAreBounded(t *testing.T) {
 	b, problems, _ := shipped(t, dir)
 	require.Nil(t, b)
 	require.Len(t, problems, 1)
-	require.Contains(t, problems[0], "the patterns that say what to leave out are too many")
+	require.Contains(t, problems[0], "matching the ignore patterns against so many files takes too long")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -63,7 +63,7 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 		}
 	}
 	if other, err := root.Stat(archive.ManifestNames()[1]); err == nil && name == archive.ManifestNames()[0] && !other.IsDir() {
-		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s stands beside it and is not used", other.Name())}, "")
+		r.add(Problem{File: name, Warning: true, Text: fmt.Sprintf("%s is in the same folder and is ignored", other.Name())}, "")
 	}
 	r.problems.sort(name)
 	if r.problems.HasErrors() {
@@ -105,7 +105,7 @@ func manifestHint(dir string) string {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		if near := spelling.Nearest(entry.Name(), archive.ManifestNames()); near != "" {
-			return fmt.Sprintf("; is %q meant to be it?", entry.Name())
+			return fmt.Sprintf("; did you mean %q?", entry.Name())
 		}
 	}
 	return ""
@@ -160,7 +160,7 @@ func (r *reader) checkAnnotations(compiled *schema.Schema) {
 		at := file.SourceLocations().ByDescriptor(p.Method)
 		one := Problem{
 			File: file.Path(), Warning: true,
-			Text: fmt.Sprintf("rpc %q: its annotation google.api.http is not served: %s", p.Method.Name(), p.Text),
+			Text: fmt.Sprintf("rpc %q: its annotation google.api.http is ignored: %s", p.Method.Name(), p.Text),
 		}
 		if at.EndLine > 0 || at.StartLine > 0 {
 			one.Line, one.Column = at.StartLine+1, at.StartColumn+1
@@ -184,7 +184,7 @@ func (r *reader) checkRPCs(m *Manifest, compiled *schema.Schema) {
 		}
 		rpc := string(method.FullName())
 		if other := first[rpc]; other != "" {
-			r.fail(at, "rpc %q already calls workflow %.80q; one rpc calls one workflow", w.Entrypoint, other)
+			r.fail(at, "rpc %q already calls workflow %.80q; each workflow needs an rpc of its own", w.Entrypoint, other)
 			continue
 		}
 		first[rpc] = w.Name
@@ -195,13 +195,13 @@ func (r *reader) checkRPCs(m *Manifest, compiled *schema.Schema) {
 func (r *reader) noFile(at string, root *os.Root, name string, err error) {
 	switch {
 	case err == nil:
-		r.field(at, "%.80q is no regular file", name)
+		r.field(at, "%.80q is not a regular file", name)
 	case errors.Is(err, fs.ErrNotExist):
 		r.field(at, "%.80q is not in the bundle%s", name, spelling.Hint(name, neighbours(root, name)))
 	case errors.Is(err, fs.ErrPermission):
 		r.field(at, "%.80q cannot be read: %v", name, untrusted.Reason(err))
 	default: // os.Root refused to follow a link
-		r.field(at, "%.80q leads out of the bundle or cannot be read: %v", name, untrusted.Reason(err))
+		r.field(at, "%.80q points outside the bundle or cannot be read: %v", name, untrusted.Reason(err))
 	}
 }
 

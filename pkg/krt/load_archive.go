@@ -45,11 +45,11 @@ func manifestAtRoot(dir string) error {
 				return nil
 			}
 			if _, err := os.Stat(filepath.Join(dir, entry.Name(), name)); entry.IsDir() && err == nil {
-				nested = fmt.Sprintf(", but one is in its folder %q: pack that folder, not the one around it", entry.Name())
+				nested = fmt.Sprintf(", but there is one in its folder %q: pack that folder instead", entry.Name())
 			}
 		}
 		if nested == "" && !entry.IsDir() && packed(filepath.Join(dir, entry.Name())) {
-			nested = fmt.Sprintf(", but it holds the archive %q: use that one", entry.Name())
+			nested = fmt.Sprintf(", but it contains the archive %q: use that one", entry.Name())
 		}
 	}
 	if nested == "" {

@@ -152,8 +152,8 @@ func TestLoadByManifestPath(t *testing.T) {
 func TestLoadCannotRead(t *testing.T) {
 	dir := write(t, map[string]string{"krt.yaml.txt": "", "x.krt": "\x1f\x8b\x08", "krt.yml/x": "", "sub/krt.ym": ""})
 	for path, want := range map[string]string{
-		"":             `"krt.yml" is no regular file`,
-		"sub":          `there is no krt.yml in the folder; is "krt.ym" meant to be it?`,
+		"":             `"krt.yml" is not a regular file`,
+		"sub":          `there is no krt.yml in the folder; did you mean "krt.ym"?`,
 		"none":         "no such file or directory",
 		"x.krt":        "it is a packed bundle; unpack it first",
 		"krt.yaml.txt": "it is neither a folder nor a krt.yml",
@@ -187,7 +187,7 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"proto is a folder", func(f map[string]string) {
 			delete(f, "public_input.proto")
 			f["public_input.proto/x"] = ""
-		}, []string{`krt.yml:5:10: entrypoint.proto "public_input.proto" is no regular file`}},
+		}, []string{`krt.yml:5:10: entrypoint.proto "public_input.proto" is not a regular file`}},
 		{"src missing", func(f map[string]string) { delete(f, "src/etl/main.py"); f["src/etl/Main.py"] = "" },
 			[]string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is not in the bundle; did you mean "src/etl/Main.py"?`}},
 		{"src is a Python folder", func(f map[string]string) { f["krt.yml"] = strings.Replace(goodManifest, src, "    src: src/etl\n", 1) },
@@ -195,11 +195,11 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"src is a text", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, src, "    src: notes.txt\n", 1)
 			f["notes.txt"] = "hello"
-		}, []string{`krt.yml:13:10: node "etl": src "notes.txt" is neither a .py file, a .go file, a folder with Go sources nor an executable file`}},
+		}, []string{`krt.yml:13:10: node "etl": src "notes.txt" is not a .py file, a .go file, a folder with Go sources or an executable file`}},
 		{"program not executable", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, src, "    src: etl\n", 1)
 			f["etl"] = "\x7fELF…"
-		}, []string{`krt.yml:13:10: node "etl": src "etl" is a program without the permission to be executed; run chmod +x on it`}},
+		}, []string{`krt.yml:13:10: node "etl": src "etl" is a program that is not executable; run chmod +x on it`}},
 		{"default_handler", func(f map[string]string) {
 			f["src/etl/main.py"] = "def default_handler(ctx, data):\n    pass\n"
 		},
@@ -211,12 +211,12 @@ func TestLoadLooksAtFiles(t *testing.T) {
 			f["src/etl/main.py"] = "def handler(ctx, data): pass\ndefault_handler = handler\n# ctx.send_output()\n"
 		}, nil},
 		{"empty main.py", func(f map[string]string) { f["src/etl/main.py"] = "" },
-			[]string{`krt.yml:13:10: warning: node "etl": "src/etl/main.py" seems to define no handler; without one the node does not start`}},
+			[]string{`krt.yml:13:10: warning: node "etl": "src/etl/main.py" does not seem to define handler; the node cannot start without it`}},
 		{"two manifests", func(f map[string]string) { f["krt.yaml"] = "" },
-			[]string{`krt.yml: warning: krt.yaml stands beside it and is not used`}},
+			[]string{`krt.yml: warning: krt.yaml is in the same folder and is ignored`}},
 		{"two workflows on one rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Entrypoint.MakePrediction", 1)
-		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "Entrypoint.MakePrediction" already calls workflow "ny-room-price"; one rpc calls one workflow`}},
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "Entrypoint.MakePrediction" already calls workflow "ny-room-price"; each workflow needs an rpc of its own`}},
 		{"unknown rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "SaveMetrics", 1)
 		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "SaveMetrics" is not in public_input.proto; did you mean "SaveMetric"?`}},
@@ -227,7 +227,7 @@ func TestLoadLooksAtFiles(t *testing.T) {
 			[]string{`src/second/a.s:1:10: includes "/etc/passwd", which is outside the folder of its package; put the file there`}},
 		{"entrypoint image", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "proto: public_input.proto", "proto: public_input.proto\n  image: konstellation/kre-entrypoint:1.6.0", 1)
-		}, []string{`krt.yml:6:10: note: entrypoint.image is not used: the platform's own entrypoint runs`}},
+		}, []string{`krt.yml:6:10: note: entrypoint.image is ignored: kn-krt runs its own entrypoint`}},
 		{"manifest and proto and code at once", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "version: price-estimator", "version: 3-prices", 1)
 			f["public_input.proto"] = "syntax = \"proto3\";\nmessage {"
@@ -257,7 +257,7 @@ func TestLoadLinks(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "src/second/x.py"), []byte("def handler(ctx, data): pass"), 0o644))
 	_, problems := load(t, dir)
 	require.Len(t, problems, 1)
-	require.Contains(t, problems[0], `krt.yml:13:10: node "etl": src "src/etl/main.py" leads out of the bundle`)
+	require.Contains(t, problems[0], `krt.yml:13:10: node "etl": src "src/etl/main.py" points outside the bundle`)
 }
 
 func TestRequirementsThatNoImageCanHave(t *testing.T) {

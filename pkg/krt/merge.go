@@ -68,7 +68,7 @@ func (v *syntax) Visit(n ast.Node) ast.Visitor {
 				merges++
 			}
 			if merges == 2 {
-				v.refuse(value.Key, "<< stands twice in one map; write << once, with a list: <<: [*a, *b]")
+				v.refuse(value.Key, "<< appears twice in one map; write it once, with a list: <<: [*a, *b]")
 				break
 			}
 		}
@@ -85,7 +85,7 @@ func (v *syntax) tag(n *ast.TagNode) {
 	switch name := n.Start.Value; token.ReservedTagKeyword(name) {
 	case token.StringTag, token.IntegerTag, token.FloatTag, token.BooleanTag, token.NullTag, token.MappingTag, token.SequenceTag:
 	default:
-		v.refuse(n, fmt.Sprintf("tag %.40q is not known; write the value itself", name))
+		v.refuse(n, fmt.Sprintf("tag %.40q is not supported; write the value without it", name))
 	}
 }
 

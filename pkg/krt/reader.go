@@ -68,7 +68,7 @@ func (r *reader) add(p Problem, path string) {
 	case len(r.problems) < mostProblems:
 		r.problems = append(r.problems, p)
 	case len(r.problems) == mostProblems:
-		r.problems = append(r.problems, Problem{File: r.file, Text: "too many problems to tell them all"})
+		r.problems = append(r.problems, Problem{File: r.file, Text: "too many problems; the rest are not shown"})
 	}
 }
 
@@ -172,11 +172,11 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 		case twice:
 			item, _ := r.subject(inside)
 			r.places[inside+"#"] = p.at
-			r.add(Problem{Text: fmt.Sprintf("%skey %.80q stands twice; the first is on line %d", item, p.key, first)}, inside+"#")
+			r.add(Problem{Text: fmt.Sprintf("%skey %.80q appears twice; the first is on line %d", item, p.key, first)}, inside+"#")
 			continue
 		case !slices.Contains(known, p.key):
 			r.places[inside] = p.at
-			r.warn(inside, "key %.80q is not known%s", p.key, hintOn(path, p.key, known))
+			r.warn(inside, "unknown key %.80q%s", p.key, hintOn(path, p.key, known))
 		case p.value != nil:
 			r.places[inside] = p.at // what a list or a map lacks is told at its key
 			if _, ok := scalar(p.value); ok {

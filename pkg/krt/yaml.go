@@ -58,7 +58,7 @@ func readYAML(text []byte) (ast.Node, *misplaced) {
 			continue
 		}
 		if root != nil {
-			return nil, &misplaced{start(doc.Body), "a second YAML document begins: a manifest is one document"}
+			return nil, &misplaced{start(doc.Body), "a second YAML document begins here; a manifest is a single document"}
 		}
 		root = doc.Body
 	}
@@ -74,9 +74,9 @@ func notText(text []byte) *misplaced {
 	case len(text) > maxManifest:
 		return &misplaced{place{1, 1}, fmt.Sprintf("the manifest is larger than %d bytes", maxManifest)}
 	case len(text) > 262 && string(text[257:262]) == "ustar":
-		return &misplaced{place{1, 1}, "the manifest is itself a tar archive; unpack it and put the krt.yml from inside it here"}
+		return &misplaced{place{1, 1}, "the manifest is a tar archive; unpack it and put the krt.yml from inside it here"}
 	case bytes.HasPrefix(text, []byte("\x1f\x8b")):
-		return &misplaced{place{1, 1}, "the manifest is itself a gzip archive; unpack it and put the krt.yml from inside it here"}
+		return &misplaced{place{1, 1}, "the manifest is a gzip archive; unpack it and put the krt.yml from inside it here"}
 	}
 	for i, line := 0, 1; i < len(text); line++ {
 		end := bytes.IndexByte(text[i:], '\n') + 1
@@ -84,7 +84,7 @@ func notText(text []byte) *misplaced {
 			end = len(text) - i
 		}
 		if row := text[i : i+end]; !utf8.Valid(row) || bytes.IndexByte(row, 0) >= 0 {
-			return &misplaced{place{line, 1}, "the manifest is not text in UTF-8"}
+			return &misplaced{place{line, 1}, "the manifest is not UTF-8 text"}
 		}
 		i += end
 	}
@@ -103,7 +103,7 @@ func tokenize(text string) (token.Tokens, *misplaced) {
 			return nil, &misplaced{placeOf(t), "the manifest has too many values"}
 		}
 		if open.add(t); len(open.blocks)+open.flow > maxNesting {
-			return nil, &misplaced{placeOf(t), fmt.Sprintf("lists and maps nest deeper than %d", maxNesting)}
+			return nil, &misplaced{placeOf(t), fmt.Sprintf("lists and maps are nested deeper than %d", maxNesting)}
 		}
 	}
 	return kept, nil

@@ -78,7 +78,7 @@ func first(file string, err error) Error {
 // without notes what is left out of s.
 func (s *Schema) without(left Errors, rest []string) *Schema {
 	if len(rest) > 0 {
-		left = append(left, Error{File: rest[0], Text: fmt.Sprintf("it and %d more protos are not looked at: there are too many", len(rest)-1)})
+		left = append(left, Error{File: rest[0], Text: fmt.Sprintf("it and %d more protos are ignored: the bundle has too many", len(rest)-1)})
 	}
 	if s != nil {
 		s.left = left

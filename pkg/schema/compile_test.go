@@ -115,9 +115,9 @@ func TestCompileErrors(t *testing.T) {
 		{"import cycle", files("public.proto", head+"import \"b.proto\";", "b.proto", head+"import \"public.proto\";"),
 			[]string{`cycle found in imports`}},
 		{"imports itself", files("public.proto", head+"import \"public.proto\";"), []string{`public.proto:2:8: cycle found in imports: "public.proto" -> "public.proto"`}},
-		{"too deep", files("public.proto", head+strings.Repeat("message A {", 65)), []string{"public.proto:2:715: more than 64 brackets open at once"}},
+		{"too deep", files("public.proto", head+strings.Repeat("message A {", 65)), []string{"public.proto:2:715: more than 64 brackets are open at once"}},
 		{"same symbol twice", files("public.proto", head+"import \"b.proto\"; message A {}", "b.proto", head+"message A {}"), []string{`symbol "A" already defined`}},
-		{"too large", files("public.proto", head+"//"+strings.Repeat("x", 128<<10)), []string{"public.proto: the bundle's protos are larger than 131072 bytes in all"}},
+		{"too large", files("public.proto", head+"//"+strings.Repeat("x", 128<<10)), []string{"public.proto: the bundle's protos are larger than 131072 bytes in total"}},
 		{"binary", files("public.proto", "\x1f\x8b\x08\x00\x00\xff"), []string{"public.proto:1:1: "}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestCompileCannotRead(t *testing.T) {
 	_, err = schema.Compile(t.Context(), files(), "../public.proto", schema.Options{})
 	require.EqualError(t, err, `cannot read proto "../public.proto": not a path inside the bundle`)
 	_, err = schema.Compile(t.Context(), files("public.proto/x", ""), "public.proto", schema.Options{})
-	require.ErrorContains(t, err, "no regular file")
+	require.ErrorContains(t, err, "not a regular file")
 }
 
 func TestCompileCancelled(t *testing.T) {
@@ -208,7 +208,7 @@ func TestCompileAllBoundsWhatItTries(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.Sources(), 32)
 	require.Len(t, s.LeftOut(), 33)
-	require.Contains(t, s.LeftOut()[32].Text, "it and 36 more protos are not looked at")
+	require.Contains(t, s.LeftOut()[32].Text, "it and 36 more protos are ignored")
 }
 
 func TestCompileAllNeedsItsEntry(t *testing.T) {
@@ -226,9 +226,9 @@ func TestMethod(t *testing.T) {
 		{"SaveMetric", "", `rpc "SaveMetric" is ambiguous: it may be main.Entrypoint.SaveMetric or main.Second.SaveMetric; write the full name`},
 		{"MakePredicton", "", `rpc "MakePredicton" is not in public.proto; did you mean "MakePrediction"?`},
 		{"Zzz", "", `rpc "Zzz" is not in public.proto, which has MakePrediction, SaveMetric, Watch, Upload, Chat, …`},
-		{"Watch", "", `rpc "main.Entrypoint.Watch" is server-streaming: a workflow's rpc takes one message and answers one`},
-		{"Entrypoint.Upload", "", `rpc "main.Entrypoint.Upload" is client-streaming: a workflow's rpc takes one message and answers one`},
-		{"main.Entrypoint.Chat", "", `rpc "main.Entrypoint.Chat" is a bidirectional stream: a workflow's rpc takes one message and answers one`},
+		{"Watch", "", `rpc "main.Entrypoint.Watch" is server-streaming: a workflow needs a unary rpc, with one request and one response`},
+		{"Entrypoint.Upload", "", `rpc "main.Entrypoint.Upload" is client-streaming: a workflow needs a unary rpc, with one request and one response`},
+		{"main.Entrypoint.Chat", "", `rpc "main.Entrypoint.Chat" is a bidirectional stream: a workflow needs a unary rpc, with one request and one response`},
 		{"", "", `rpc "" is not in public.proto, which has`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -246,5 +246,5 @@ func TestMethod(t *testing.T) {
 func TestMethodWithoutAny(t *testing.T) {
 	s := compile(t, files("public.proto", `syntax = "proto3";`))
 	_, err := s.Method("Do")
-	require.EqualError(t, err, `rpc "Do" is not in public.proto, which has no rpc at all`)
+	require.EqualError(t, err, `rpc "Do" is not in public.proto, which has no rpcs`)
 }

@@ -76,7 +76,7 @@ func (l *loader) read(file string) ([]byte, error) {
 	if info, err := fs.Stat(l.fsys, file); err != nil {
 		return nil, fmt.Errorf("cannot read proto: %w", err)
 	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("cannot read proto %q: it is no regular file", file)
+		return nil, fmt.Errorf("cannot read proto %q: it is not a regular file", file)
 	}
 	f, err := l.fsys.Open(file)
 	if err != nil {
@@ -88,7 +88,7 @@ func (l *loader) read(file string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read proto: %w", err)
 	}
 	if l.bytes += int64(len(text)); l.bytes > l.limits.MaxBytes {
-		l.add(Error{File: file, Text: fmt.Sprintf("the bundle's protos are larger than %d bytes in all", l.limits.MaxBytes)})
+		l.add(Error{File: file, Text: fmt.Sprintf("the bundle's protos are larger than %d bytes in total", l.limits.MaxBytes)})
 		return nil, nil
 	}
 	if text == nil {
@@ -100,7 +100,7 @@ func (l *loader) read(file string) ([]byte, error) {
 // parse keeps file's syntax tree and returns the imports to load.
 func (l *loader) parse(file string, text []byte) (imports []string) {
 	if line, column := tooDeep(text); line > 0 {
-		l.add(Error{file, line, column, fmt.Sprintf("more than %d brackets open at once", deepest)})
+		l.add(Error{file, line, column, fmt.Sprintf("more than %d brackets are open at once", deepest)})
 		return nil
 	}
 	// The parser is not ours and the text may be hostile: a panic in it is an error of this file.

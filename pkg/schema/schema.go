@@ -98,7 +98,7 @@ func (s *Schema) offer(name string, known []string) string {
 		names = append(names, string(m.Name()))
 	}
 	if len(names) == 0 {
-		return ", which has no rpc at all"
+		return ", which has no rpcs"
 	}
 	return ", which has " + strings.Join(names, ", ")
 }
@@ -115,5 +115,5 @@ func unary(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, erro
 	default:
 		return m, nil
 	}
-	return nil, fmt.Errorf("rpc %q is %s: a workflow's rpc takes one message and answers one", m.FullName(), kind)
+	return nil, fmt.Errorf("rpc %q is %s: a workflow needs a unary rpc, with one request and one response", m.FullName(), kind)
 }

@@ -50,7 +50,7 @@ func TestValidateSaysTheGeneration(t *testing.T) {
 		`note: node "count" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/count/main.py:10 returns a dict`,
 		`note: node "price" exchanges messages: src/price/main.py:7 unpacks a message`,
 		`note: node "round" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/round/main.py:3 uses ctx.set_value`,
-		`note: node "custom" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/custom/main.py passes on what it gets`,
+		`note: node "custom" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/custom/main.py returns what it is given`,
 	} {
 		require.Contains(t, printed, line)
 	}

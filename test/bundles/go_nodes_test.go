@@ -55,7 +55,7 @@ func TestGoNodeKeepsState(t *testing.T) {
 // TestGoProgramIsBuilt runs a bundle that names a program as src, as KRT V1 demanded, and
 // has only its sources, without the code that protoc made.
 func TestGoProgramIsBuilt(t *testing.T) {
-	const note = `krt.yml:5:59: note: node "shout": src "bin/shout" is not in the bundle; "src/shout" is built and run`
+	const note = `krt.yml:5:59: note: node "shout": src "bin/shout" is not in the bundle; "src/shout" is built and run instead`
 	before := contents(t, "cases/bin-src")
 	printed, code := localrun.Command(t, "validate", "cases/bin-src")
 	require.Zero(t, code, printed)

@@ -103,7 +103,7 @@ func (c *Contents) Why(name string) string {
 		case strings.HasPrefix(o.Rule, IgnoreFile):
 			return fmt.Sprintf(" by %s; change that line", o.Rule)
 		case o.Reason == Chosen:
-			return fmt.Sprintf(" by %s; write a %s, which takes the place of %s", o.Rule, IgnoreFile, gitIgnore)
+			return fmt.Sprintf(" by %s; write a %s, which replaces %s", o.Rule, IgnoreFile, gitIgnore)
 		}
 		return fmt.Sprintf(" by %s; take it back with a line %q in %s", o.Rule, "!"+o.Name, IgnoreFile)
 	}
@@ -186,7 +186,7 @@ func (w *walker) leaves(name string, d fs.DirEntry, by *rule) bool {
 // take checks what is part of the bundle, and prepares for what is in a folder.
 func (w *walker) take(name string, d fs.DirEntry) error {
 	if !d.IsDir() && !d.Type().IsRegular() {
-		return &EntryError{name, fmt.Errorf("it is a %s; a bundle holds files and folders only: put the file itself there, or name it in %s",
+		return &EntryError{name, fmt.Errorf("it is a %s; a bundle can contain only files and folders: put the file itself there, or list it in %s",
 			typeName(d.Type()), IgnoreFile)}
 	}
 	if err := w.seen.add(name, d.IsDir()); err != nil {

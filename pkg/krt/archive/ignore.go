@@ -123,7 +123,7 @@ func (g *ignorer) add(to *[]rule, line string, like rule) error {
 	case !ok:
 		return nil
 	case len(*to) >= maxRules:
-		return fmt.Errorf("more than %d patterns say what to leave out", maxRules)
+		return fmt.Errorf("more than %d ignore patterns", maxRules)
 	}
 	like.pattern = p
 	like.takesBack = like.takesBack && p.negated && p.named

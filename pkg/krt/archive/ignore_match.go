@@ -15,8 +15,8 @@ import (
 const maxWork = 1 << 30
 
 // errTooMuchWork is returned for patterns that would keep a person waiting.
-var errTooMuchWork = errors.New("the patterns that say what to leave out are too many, or have too many \"*\", for so many files: " +
-	"name folders instead, or write fewer")
+var errTooMuchWork = errors.New("matching the ignore patterns against so many files takes too long: " +
+	"ignore whole folders instead, or use fewer patterns with fewer \"*\"")
 
 // StateMark is the .gitignore of a folder where a local run keeps what it keeps. No bundle takes
 // such a folder in.

@@ -81,7 +81,7 @@ func clash(path string, old, e entry) error {
 	case old.folder != e.folder:
 		return fmt.Errorf("%.100q is a file and a folder at once", path)
 	case old.listed && e.listed:
-		return errors.New("it stands twice in the archive")
+		return errors.New("it is in the archive twice")
 	}
 	return nil
 }
@@ -101,11 +101,11 @@ func checkName(name string) error {
 	case elements[0] == "":
 		return errors.New("its path is absolute")
 	case slices.Contains(elements, ".."):
-		return errors.New("its path leaves the bundle")
+		return errors.New("its path is outside the bundle")
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return errors.New("its name is not plain text")
+		return errors.New("its name is not plain UTF-8 text")
 	case strings.Contains(name, `\`):
-		return errors.New("its name has a backslash")
+		return errors.New("its name contains a backslash")
 	case !fs.ValidPath(name):
 		return errors.New("its path is not in its shortest form")
 	}
@@ -117,7 +117,7 @@ func checkLength(name string, elements []string) error {
 	case len(name) > maxPath:
 		return fmt.Errorf("its path is longer than %d bytes", maxPath)
 	case len(elements) > maxDepth:
-		return fmt.Errorf("it lies deeper than %d folders", maxDepth)
+		return fmt.Errorf("it is nested deeper than %d folders", maxDepth)
 	case slices.ContainsFunc(elements, func(element string) bool { return len(element) > maxElement }):
 		return fmt.Errorf("a name in its path is longer than %d bytes", maxElement)
 	}

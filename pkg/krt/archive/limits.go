@@ -33,7 +33,7 @@ func (l Limits) withDefaults() Limits {
 // checkRatio says that packed bytes unpack to suspiciously many.
 func (l Limits) checkRatio(packed, unpacked int64) error {
 	if unpacked > ratioFloor && unpacked/l.MaxRatio > packed {
-		return fmt.Errorf("it is compressed more than %d:1", l.MaxRatio)
+		return fmt.Errorf("it is compressed by more than %d:1", l.MaxRatio)
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func TestPackRefuses(t *testing.T) {
 		{"no manifest", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "krt.yml"))) }, archive.Limits{}, "there is no krt.yml in the folder"},
 		{"symbolic link", func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("krt.yml", filepath.Join(dir, "src/link")))
-		}, archive.Limits{}, `"src/link": it is a symbolic link; a bundle holds files and folders only`},
+		}, archive.Limits{}, `"src/link": it is a symbolic link; a bundle can contain only files and folders`},
 		{"socket", func(t *testing.T, dir string) {
 			listener, err := net.Listen("unix", filepath.Join(dir, "s"))
 			require.NoError(t, err)
@@ -133,12 +133,12 @@ func TestPackRefuses(t *testing.T) {
 		}, archive.Limits{}, `clashes with another name that differs only in how its accents are written (Unicode form: "caf\u00e9")`},
 		{"backslash", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, `a\b`), nil, 0o644))
-		}, archive.Limits{}, `"a\\b": its name has a backslash`},
+		}, archive.Limits{}, `"a\\b": its name contains a backslash`},
 		{"too many entries", func(*testing.T, string) {}, archive.Limits{MaxEntries: 3}, `"public_input.proto": the bundle holds more than 3 files and folders`},
 		{"too large", func(*testing.T, string) {}, archive.Limits{MaxBytes: 100}, `"krt.yml": the bundle is larger than 100 bytes unpacked`},
 		{"compresses too well", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "zeros"), make([]byte, 17<<20), 0o644))
-		}, archive.Limits{}, `it is compressed more than 200:1`},
+		}, archive.Limits{}, `it is compressed by more than 200:1`},
 		{"bad pattern", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, ".krtignore"), []byte("a[b\n"), 0o644))
 		}, archive.Limits{}, `.krtignore:1: pattern "a[b" is not a glob`},

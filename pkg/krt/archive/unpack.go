@@ -91,7 +91,7 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, limits Limits) erro
 	zip, err := gzip.NewReader(buffered)
 	switch {
 	case errors.Is(err, gzip.ErrHeader):
-		return errors.New("it is no .krt file: it does not begin like a gzip stream")
+		return errors.New("it is not a .krt file: it does not begin with a gzip header")
 	case err != nil:
 		return cutShort(err)
 	}
@@ -106,7 +106,7 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, limits Limits) erro
 	}
 	switch _, err := buffered.ReadByte(); {
 	case err == nil:
-		return errors.New("there is other data after the archive")
+		return errors.New("there is unexpected data after the archive")
 	case !errors.Is(err, io.EOF):
 		return err
 	}
@@ -116,7 +116,7 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, limits Limits) erro
 // cutShort puts the end of a stream where none should be into words.
 func cutShort(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("the archive is cut short: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("the archive is truncated: %w", io.ErrUnexpectedEOF)
 	}
 	return err
 }
@@ -156,7 +156,7 @@ func (s *tarStream) finish() error {
 		n, err := s.Read(padding)
 		switch {
 		case len(bytes.TrimRight(padding[:n], "\x00")) > 0:
-			return errors.New("there is other data in the archive")
+			return errors.New("there is unexpected data in the archive")
 		case errors.Is(err, io.EOF) && s.zeros < endMarker:
 			return io.ErrUnexpectedEOF
 		case errors.Is(err, io.EOF):
@@ -199,7 +199,7 @@ func (u *unpacker) entry(header *tar.Header) error {
 	name := strings.TrimPrefix(header.Name, "./")
 	for record := range header.PAXRecords {
 		if strings.HasPrefix(record, "GNU.sparse.") { // a few bytes could stand for gigabytes
-			return errors.New("it is a sparse file; a bundle holds plain ones only")
+			return errors.New("it is a sparse file; a bundle can contain only plain ones")
 		}
 	}
 	switch header.Typeflag {
@@ -220,7 +220,7 @@ func (u *unpacker) entry(header *tar.Header) error {
 		}
 		return u.file(name, header)
 	}
-	return fmt.Errorf("it is a %s; a bundle holds files and folders only", tarType(header.Typeflag))
+	return fmt.Errorf("it is a %s; a bundle can contain only files and folders", tarType(header.Typeflag))
 }
 
 // folder makes the folder name and those it lies in.

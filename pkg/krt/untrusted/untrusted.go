@@ -46,7 +46,7 @@ func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is no regular file", name)
+		return nil, fmt.Errorf("%q is not a regular file", name)
 	}
 	file, err := bundle.Open(name)
 	if err != nil {

@@ -72,9 +72,9 @@ func PythonGeneration(bundle fs.FS, src, image string) Generation {
 	case found.maybeDicts != "":
 		return Generation{true, found.maybeDicts}
 	case len(modules) > 0 && modules[0].passesOn():
-		return Generation{true, src + " passes on what it gets, and nothing it imports has to do with protobuf"}
+		return Generation{true, src + " returns what it is given, and nothing it imports has to do with protobuf"}
 	}
-	return Generation{false, "nothing in " + src + " shows another"}
+	return Generation{false, "nothing in " + src + " shows otherwise"}
 }
 
 // byTag tells by the version of an image of the original's runner.

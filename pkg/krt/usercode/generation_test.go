@@ -69,10 +69,10 @@ func TestGenerationOfAPythonNode(t *testing.T) {
 			why:   "unpacks"},
 		"no protobuf at all": {code: "import helper\ndef handler(ctx, data):\n    return helper.run(ctx, data)\n",
 			files: map[string]string{"helper.py": "def run(ctx, x):\n    return make(x)\n"},
-			dicts: true, why: "passes on what it gets"},
+			dicts: true, why: "returns what it is given"},
 		"nothing shows it": {code: "def handler(ctx, data):\n    raise KeyError()\n",
-			why: "nothing in src/n/main.py shows another"},
-		"no handler": {code: "x = 1\n", why: "nothing in src/n/main.py shows another"},
+			why: "nothing in src/n/main.py shows otherwise"},
+		"no handler": {code: "x = 1\n", why: "nothing in src/n/main.py shows otherwise"},
 		"imports itself": {code: "import main\nimport pb.request_pb2\ndef handler(ctx, data):\n    return run(data)\n",
 			why: "src/n/main.py:2 uses request_pb2"},
 	} {

@@ -24,7 +24,7 @@ type Replacement struct {
 
 // Text says what is wrong with it, without the place.
 func (r Replacement) Text() string {
-	return fmt.Sprintf("replace %.80s: %.80q is outside the bundle; put the module into the bundle", r.Module, r.Target)
+	return fmt.Sprintf("replace %.80s: %.80q is outside the bundle; copy the module into the bundle", r.Module, r.Target)
 }
 
 // Outside returns what the go.mod of that name takes from outside the bundle; nothing where there is

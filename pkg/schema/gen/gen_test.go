@@ -213,7 +213,7 @@ func TestGoPackage(t *testing.T) {
 		{"a folder main", "./main", "example.org/node/proto", "proto", ""},
 		{"none", "", "example.org/node/my-proto", "my_proto", ""},
 		{"a keyword", "", "example.org/node/type", "_type", ""},
-		{"none at all", "", "", "", `proto "a.proto" has no import path: set option go_package, or say where the code goes`},
+		{"none at all", "", "", "", `proto "a.proto" has no import path: set its option go_package, or give an import path`},
 		{"name without a place", "pb", "", "", `proto "a.proto" has no import path`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

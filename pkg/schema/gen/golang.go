@@ -110,7 +110,7 @@ func goPackage(file protoreflect.FileDescriptor, o GoOptions) (importPath, name 
 		name = goName(base)
 	}
 	if o.ImportPath == "" {
-		return "", "", fmt.Errorf("cannot generate Go code: proto %q has no import path: set option go_package, or say where the code goes", file.Path())
+		return "", "", fmt.Errorf("cannot generate Go code: proto %q has no import path: set its option go_package, or give an import path", file.Path())
 	}
 	return path.Join(o.ImportPath, path.Dir(file.Path())), name, nil
 }

@@ -64,7 +64,7 @@ func obvious(annotated []protoreflect.MethodDescriptor) (problems []Problem) {
 		rule := ruleOf(m)
 		switch path := ownPath(rule); {
 		case i >= maxAnnotated:
-			problems = append(problems, Problem{m, fmt.Sprintf("only %d rpcs of a contract may have one", maxAnnotated)})
+			problems = append(problems, Problem{m, fmt.Sprintf("only %d rpcs of a contract can have one", maxAnnotated)})
 		case rule == nil:
 			problems = append(problems, Problem{m, "it cannot be read"})
 		case path != "":
