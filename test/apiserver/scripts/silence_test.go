@@ -3,8 +3,6 @@ package scripts
 import (
 	"bytes"
 	"context"
-	"io"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -19,53 +17,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/test/apiserver"
 )
-
-// relay passes connections on to an apiserver while it is open.
-type relay struct {
-	to, at   string
-	mu       sync.Mutex
-	listener net.Listener
-	open     []net.Conn
-}
-
-func (r *relay) start(t *testing.T) {
-	t.Helper()
-	listener, err := net.Listen("tcp", r.at)
-	require.NoError(t, err)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listener, r.at = listener, listener.Addr().String()
-	go func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", r.to)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			r.mu.Lock()
-			r.open = append(r.open, in, out)
-			r.mu.Unlock()
-			go func() { _, _ = io.Copy(out, in) }()
-			go func() { _, _ = io.Copy(in, out) }()
-		}
-	}()
-}
-
-// cut closes all connections and takes no more.
-func (r *relay) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_ = r.listener.Close()
-	for _, connection := range r.open {
-		_ = connection.Close()
-	}
-	r.open = nil
-}
 
 // output is a stream that may be read while it is written to.
 type output struct {
@@ -110,9 +63,9 @@ func TestWaitOutlivesSilence(t *testing.T) {
 	require.NoError(t, err)
 	server, err := url.Parse(config.Clusters["test"].Server)
 	require.NoError(t, err)
-	r := &relay{to: server.Host, at: "127.0.0.1:0"}
-	r.start(t)
-	config.Clusters["test"].Server = "https://" + r.at
+	r := &apiserver.Relay{To: server.Host}
+	require.NoError(t, r.Start())
+	config.Clusters["test"].Server = "https://" + r.Address()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, clientcmd.WriteToFile(*config, file))
 
@@ -124,9 +77,9 @@ func TestWaitOutlivesSilence(t *testing.T) {
 		code <- cli.Main(waiting, words, term.Streams{Out: out, Err: errs})
 	}()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "waiting for 1 of 1 nodes") }, patience, tick)
-	r.cut()
+	r.Cut()
 	say("started")
-	r.start(t)
+	require.NoError(t, r.Start())
 	require.Equal(t, term.ExitOK, <-code, errs.String())
-	r.cut()
+	r.Cut()
 }

@@ -1,0 +1,53 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"krt.dev/kn-krt/pkg/cluster"
+)
+
+// Publish a version as the user of the current kubeconfig, and report how far it is.
+func Example() {
+	ctx := context.Background()
+	c, err := cluster.Connect(cluster.Options{Namespace: "pricing"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var refused *cluster.RefusedError
+	switch already, err := c.Publish(ctx, "price-estimator-v3", "better in New York"); {
+	case errors.As(err, &refused) && refused.Rule == cluster.RuleStopped:
+		log.Fatal("start it first")
+	case err != nil:
+		log.Fatal(err)
+	case already:
+		return
+	}
+	err = c.Wait(ctx, "price-estimator-v3", cluster.GoalPublished, cluster.WaitOptions{
+		Timeout:  10 * time.Minute,
+		Window:   10 * time.Second,
+		Progress: func(p cluster.Progress) { fmt.Println(p.Elapsed, p.Observation) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Follow the versions of all namespaces with the rights of whoever sent a bearer token, as
+// a dashboard does.
+func ExampleClient_Watch() {
+	c, err := cluster.Connect(cluster.Options{Token: "the caller's"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = c.In("").Watch(context.Background(), func(change cluster.Change) {
+		fmt.Println(change.Version.Namespace, change.Version.Name, cluster.Phase(change.Version), change.Deleted)
+	})
+	var failed *cluster.Error
+	if errors.As(err, &failed) && failed.Reason == cluster.ReasonForbidden {
+		log.Fatal("these versions are not yours to see")
+	}
+}

@@ -1,0 +1,72 @@
+package apiserver
+
+import (
+	"io"
+	"net"
+	"sync"
+)
+
+// Relay passes connections on to an apiserver while it is started: it plays one that goes
+// away and comes back.
+type Relay struct {
+	// To is the apiserver's host and port.
+	To string
+
+	mu       sync.Mutex
+	at       string
+	listener net.Listener
+	open     []net.Conn
+}
+
+// Address is where connections are accepted: the same after each start.
+func (r *Relay) Address() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at
+}
+
+// Start accepts connections, the first time on a free port of 127.0.0.1.
+func (r *Relay) Start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == "" {
+		r.at = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", r.at)
+	if err != nil {
+		return err
+	}
+	r.listener, r.at = listener, listener.Addr().String()
+	go r.accept(listener)
+	return nil
+}
+
+func (r *Relay) accept(listener net.Listener) {
+	for {
+		in, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", r.To)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		r.mu.Lock()
+		r.open = append(r.open, in, out)
+		r.mu.Unlock()
+		go func() { _, _ = io.Copy(out, in) }()
+		go func() { _, _ = io.Copy(in, out) }()
+	}
+}
+
+// Cut closes all connections and accepts no more.
+func (r *Relay) Cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.listener.Close()
+	for _, connection := range r.open {
+		_ = connection.Close()
+	}
+	r.open = nil
+}
