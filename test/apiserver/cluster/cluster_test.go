@@ -90,7 +90,7 @@ func stopped(v *v1alpha1.Version) {
 
 func starting(v *v1alpha1.Version) {
 	v.Status.Phase = v1alpha1.PhaseStarting
-	v.MarkNodeDeploying("etl", "waiting for its first pod")
+	v.MarkNodeNotReady("etl", v1alpha1.ReasonDeploying, "waiting for its first pod")
 }
 
 // published writes that the namespace's Runtime has published what it was asked to.
