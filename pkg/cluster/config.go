@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -83,48 +83,7 @@ func (c *Client) configSecret(version string) *corev1.Secret {
 	}
 }
 
-// MissingConfigError says which config variables and files of a version have no value. All
-// must have one when it starts (KRT V1, "config").
-type MissingConfigError struct{ Variables, Files []string }
-
-// Error names them.
-func (e *MissingConfigError) Error() string {
-	var kinds []string
-	for _, kind := range []struct {
-		name  string
-		names []string
-	}{{"config variable", e.Variables}, {"config file", e.Files}} {
-		quoted := make([]string, len(kind.names))
-		for i, name := range kind.names {
-			quoted[i] = fmt.Sprintf("%q", name)
-		}
-		switch len(quoted) {
-		case 0:
-		case 1:
-			kinds = append(kinds, kind.name+" "+quoted[0])
-		default:
-			kinds = append(kinds, kind.name+"s "+strings.Join(quoted, ", "))
-		}
-	}
-	return "no value for " + strings.Join(kinds, " and ")
-}
-
 // MissingConfig returns what is declared and has no value among values; nil if nothing is.
-// An empty value of a variable counts as none.
-func MissingConfig(declared v1alpha1.Config, values map[string][]byte) *MissingConfigError {
-	e := &MissingConfigError{}
-	for _, name := range declared.Variables {
-		if len(values[name]) == 0 {
-			e.Variables = append(e.Variables, name)
-		}
-	}
-	for _, name := range declared.Files {
-		if _, ok := values[name]; !ok {
-			e.Files = append(e.Files, name)
-		}
-	}
-	if len(e.Variables)+len(e.Files) == 0 {
-		return nil
-	}
-	return e
+func MissingConfig(declared v1alpha1.Config, values map[string][]byte) *configvalue.MissingError {
+	return configvalue.Missing(declared.Variables, declared.Files, values)
 }

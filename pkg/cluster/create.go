@@ -9,13 +9,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // CheckCreate asks the cluster whether it would accept the version, and a Secret with
 // these config values for it: the name, the rights, the namespace, the rules of the kind.
 // Nothing is created. It returns what of the version's config has no value, neither in
 // values nor in a Secret that is there from before; nil if nothing.
-func (c *Client) CheckCreate(ctx context.Context, v *v1alpha1.Version, values map[string][]byte) (*MissingConfigError, error) {
+func (c *Client) CheckCreate(ctx context.Context, v *v1alpha1.Version, values map[string][]byte) (*configvalue.MissingError, error) {
 	if err := c.kube.Create(ctx, v.DeepCopy(), client.DryRunAll, fieldOwner); err != nil {
 		return nil, c.explainCreate(ctx, v.Name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // Rule is a rule of the life of a version that refuses what was asked for (KRT V1,
@@ -60,7 +61,7 @@ type RefusedError struct {
 	// it cannot be read.
 	Phase v1alpha1.Phase
 	// Missing is what RuleConfigMissing names.
-	Missing *MissingConfigError
+	Missing *configvalue.MissingError
 }
 
 // Error says what was refused, and why.

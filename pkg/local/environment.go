@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/pyrunner"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
@@ -30,7 +31,7 @@ func environ() []string {
 
 // place is what all nodes of a run have in common.
 type place struct {
-	values   values
+	values   configvalue.Values
 	files    map[string]string // path of each config file
 	replyURL string
 	storeURL string
@@ -40,18 +41,18 @@ type place struct {
 }
 
 // gather sets the config values for m, with config files in folder.
-func (p *place) gather(c Config, m *krt.Manifest, folder string) error {
-	v, err := c.gather(m.Config.Variables, m.Config.Files, os.LookupEnv)
+func (p *place) gather(s configvalue.Source, m *krt.Manifest, folder string) error {
+	v, err := s.Gather(m.Config.Variables, m.Config.Files, os.LookupEnv)
 	if err != nil {
 		return err
 	}
-	if err := v.checkFiles(m.Nodes); err != nil {
+	if err := checkFiles(m.Nodes, v.Files); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("cannot write config files: %w", err)
 	}
-	files, err := v.writeFiles(folder)
+	files, err := writeFiles(folder, v.Files)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (p place) fileVariables(n krt.Node) (own, byPath map[string]string) {
 	}
 	own, byPath = map[string]string{}, map[string]string{}
 	for name, path := range p.files {
-		own[name], byPath[name+krt.FilePathSuffix] = string(p.values.files[name]), path
+		own[name], byPath[name+krt.FilePathSuffix] = string(p.values.Files[name]), path
 	}
 	return own, byPath
 }
@@ -103,8 +104,8 @@ func (p place) variables(b *krt.Bundle, n krt.Node) []string {
 	for _, name := range sortedKeys(n.Env) {
 		add(name, n.Env[name])
 	}
-	for _, name := range sortedKeys(p.values.variables) {
-		add(name, p.values.variables[name])
+	for _, name := range sortedKeys(p.values.Variables) {
+		add(name, p.values.Variables[name])
 	}
 	for _, name := range sortedKeys(own) {
 		add(name, own[name])

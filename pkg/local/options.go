@@ -3,13 +3,15 @@ package local
 import (
 	"log/slog"
 	"time"
+
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // Options say how a version runs on this machine. The zero value of each field
 // means its default, except where said.
 type Options struct {
 	// Config has the values of config variables and files.
-	Config Config
+	Config configvalue.Source
 	// Ports are the entrypoint's. The zero value means any that are free.
 	Ports Ports
 	// Reporter is told what happens; required.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +49,7 @@ type run struct {
 // all went well.
 //
 // Before anything starts it checks the bundle (krt.Problems), the config values
-// (*MissingConfigError) and the ports (*PortError). A node that does not build or
+// (*configvalue.MissingError) and the ports (*PortError). A node that does not build or
 // start (*gobuild.Error, *StartError) ends the run. One that dies later is started
 // again; if that is no use, the others run on and Run's error names it at the
 // end. When ctx is done before the version is ready, the error is ctx's.
@@ -236,14 +238,14 @@ func (r *run) gaveUp() error {
 	var names []string
 	for name, i := range r.nodes {
 		if i.failed.Load() {
-			names = append(names, name)
+			names = append(names, strconv.Quote(name))
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("gave up on %s, which kept dying", quoted(names))
+	return fmt.Errorf("gave up on %s, which kept dying", strings.Join(names, ", "))
 }
 
 // bound makes what stops be killed when Options.Kill closes, or when ctx has

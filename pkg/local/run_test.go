@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 func TestRunAnswersAndStops(t *testing.T) {
@@ -51,7 +52,7 @@ nodes:
 `, 1)
 	manifest = strings.Replace(manifest, "src: bin/hello}", "src: bin/hello, env: {OWN: mine}, workers: 3, fork: true, gpu: true}", 1)
 	write(t, filepath.Join(dir, "krt.yml"), manifest)
-	r := startRun(t, dir, Options{MaxMessageBytes: 1 << 20, Config: Config{
+	r := startRun(t, dir, Options{MaxMessageBytes: 1 << 20, Config: configvalue.Source{
 		Set:   map[string]string{"SECRET": "hunter2"},
 		Files: map[string]string{"CERT": write(t, filepath.Join(t.TempDir(), "c"), "content")},
 	}})
@@ -94,7 +95,7 @@ func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
 		"no code": {change: func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "krt.yml"), strings.Replace(testManifest, ", src: bin/hello", "", 1))
 		}, want: "hello"},
-		"config": {options: Options{Config: Config{Set: map[string]string{"A": "1"}}},
+		"config": {options: Options{Config: configvalue.Source{Set: map[string]string{"A": "1"}}},
 			want: `config variable "A" is not declared in the manifest; the manifest declares none`},
 		"port": {options: Options{Ports: Ports{GRPC: taken.Addr().(*net.TCPAddr).Port}},
 			want: "for the grpc port: address already in use"},

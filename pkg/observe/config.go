@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -47,19 +48,11 @@ func ConfigOf(config v1alpha1.Config, secret *corev1.Secret) Config {
 		data = secret.Data
 	}
 	state := Config{Mask: NewMask(data)}
-	for _, name := range config.Variables {
-		if len(data[name]) == 0 {
-			state.Missing = append(state.Missing, name)
-		}
-	}
-	for _, name := range config.Files {
-		if _, there := data[name]; !there {
-			state.Missing = append(state.Missing, name)
-		}
-	}
-	if state.Ready = state.Missing == nil; !state.Ready {
+	if missing := configvalue.Missing(config.Variables, config.Files, data); missing != nil {
+		state.Missing = slices.Concat(missing.Variables, missing.Files)
 		return state
 	}
+	state.Ready = true
 	declared := slices.Concat(config.Variables, config.Files)
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		if !slices.Contains(declared, name) {

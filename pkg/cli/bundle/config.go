@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // EnvFileFlag gives cmd the flag --env-file.
@@ -17,7 +17,7 @@ func EnvFileFlag(cmd *cobra.Command, to *[]string) {
 
 // ExplainFile adds to err how to give a config file its content, if that is what err is about.
 func ExplainFile(err error) error {
-	var file *local.FileConfigError
+	var file *configvalue.FileError
 	if !errors.As(err, &file) {
 		return err
 	}

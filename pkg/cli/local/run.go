@@ -19,6 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/local"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
@@ -124,16 +125,16 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 }
 
 // config reads the flags that give values.
-func (o *runOptions) config(cmd *cobra.Command) (local.Config, error) {
+func (o *runOptions) config(cmd *cobra.Command) (configvalue.Source, error) {
 	set, err := term.Pairs(cmd, "--set", o.set)
 	if err != nil {
-		return local.Config{}, err
+		return configvalue.Source{}, err
 	}
 	files, err := term.Pairs(cmd, "--set-from-file", o.fromFile)
-	return local.Config{Set: set, EnvFiles: o.envFiles, Files: files}, err
+	return configvalue.Source{Set: set, EnvFiles: o.envFiles, Files: files}, err
 }
 
-func runRun(ctx context.Context, o runOptions, config local.Config) error {
+func runRun(ctx context.Context, o runOptions, config configvalue.Source) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot find this program, which also runs Python nodes: %w", err)
@@ -185,7 +186,7 @@ func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct
 func (o *runOptions) explain(err error) error {
 	var (
 		problems krt.Problems
-		missing  *local.MissingConfigError
+		missing  *configvalue.MissingError
 		port     *local.PortError
 		state    *local.StateDirError
 	)
@@ -217,7 +218,7 @@ func (o *runOptions) explain(err error) error {
 	return bundle.ExplainFile(err)
 }
 
-func fileHint(missing *local.MissingConfigError) string {
+func fileHint(missing *configvalue.MissingError) string {
 	if len(missing.Files) == 0 {
 		return ""
 	}

@@ -15,6 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/local"
 )
 
@@ -27,13 +28,13 @@ func TestRunExplains(t *testing.T) {
 		"fine": {nil, term.ExitOK, ""},
 		"problems": {krt.Problems{{File: "krt.yml", Line: 1, Column: 2, Text: "bad"}}, term.ExitFailed,
 			"krt.yml:1:2: bad\nError: here is no valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
-		"variable": {&local.MissingConfigError{Variables: []string{"A", "B"}}, term.ExitFailed,
+		"variable": {&configvalue.MissingError{Variables: []string{"A", "B"}}, term.ExitFailed,
 			"Error: no value for config variables \"A\", \"B\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
-		"variable and file": {&local.MissingConfigError{Variables: []string{"A"}, Files: []string{"C"}}, term.ExitFailed,
+		"variable and file": {&configvalue.MissingError{Variables: []string{"A"}, Files: []string{"C"}}, term.ExitFailed,
 			"Error: no value for config variable \"A\" and config file \"C\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment; the content of a file with --set-from-file C=PATH.\n"},
-		"file": {&local.MissingConfigError{Files: []string{"C", "D"}}, term.ExitFailed,
+		"file": {&configvalue.MissingError{Files: []string{"C", "D"}}, term.ExitFailed,
 			"Error: no value for config files \"C\", \"D\"\nGive the content with --set-from-file C=PATH.\n"},
-		"file as variable": {fmt.Errorf("odd: %w", &local.FileConfigError{Name: "C"}), term.ExitFailed,
+		"file as variable": {fmt.Errorf("odd: %w", &configvalue.FileError{Name: "C"}), term.ExitFailed,
 			"Error: odd: config \"C\" is a file: its value is the content of a file\nGive the content with --set-from-file C=PATH.\n"},
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, term.ExitFailed,
 			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\nChoose another port with --web-port N, or any free one with --web-port 0.\n"},

@@ -11,9 +11,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
-	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // valueFlags give values to config variables and files.
@@ -63,7 +62,7 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	if err != nil {
 		return nil, err
 	}
-	variables, contents, err := local.Config{Set: set, EnvFiles: f.envFiles, Files: files}.Given(spec.Config.Variables, spec.Config.Files)
+	variables, contents, err := configvalue.Source{Set: set, EnvFiles: f.envFiles, Files: files}.Given(spec.Config.Variables, spec.Config.Files)
 	if err != nil {
 		return nil, bundle.ExplainFile(err)
 	}
@@ -110,7 +109,7 @@ func checkContent(spec v1alpha1.VersionSpec, name string, content []byte) error 
 }
 
 // setFlags is how to give what is missing.
-func setFlags(missing *cluster.MissingConfigError) string {
+func setFlags(missing *configvalue.MissingError) string {
 	var flags []string
 	for _, name := range missing.Variables {
 		flags = append(flags, "--set "+name+"=VALUE")
