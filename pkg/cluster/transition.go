@@ -15,6 +15,3 @@ func (c *Client) Explain(err error, doing string) error { return c.explain(err, 
 
 // IsUnknownName is isUnknownName.
 func IsUnknownName(err error) bool { return isUnknownName(err) }
-
-// IsTransient is isTransient.
-func IsTransient(err error) bool { return isTransient(err) }

@@ -17,9 +17,6 @@ func IsUnknownName(err error) bool { return cluster.IsUnknownName(err) }
 // do about it.
 func (c *Cluster) Explain(err error, doing string) error { return c.Hint(c.Client.Explain(err, doing)) }
 
-// isBlip reports whether an error says only that the cluster does not respond now.
-func isBlip(err error) bool { return cluster.IsTransient(err) }
-
 // explainVersion says why a version cannot be read. For an unknown name it
 // suggests the nearest.
 func (c *Cluster) explainVersion(ctx context.Context, name string, err error) error {

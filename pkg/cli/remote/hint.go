@@ -16,6 +16,7 @@ func (c *Cluster) Hint(err error) error {
 		unknown *cluster.NotFoundError
 		refused *cluster.RefusedError
 		waited  *cluster.WaitError
+		name    *cluster.UnknownNameError
 	)
 	switch {
 	case err == nil, term.HintOf(err) != "":
@@ -24,6 +25,8 @@ func (c *Cluster) Hint(err error) error {
 		return term.FailAs(term.ExitNotFound, err, "The namespace has none. List those of all namespaces with '%s list -A'.", c.program)
 	case errors.As(err, &unknown):
 		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(unknown.Known, ", "))
+	case errors.As(err, &name):
+		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(name.Known, ", "))
 	case errors.As(err, &refused):
 		return term.FailAs(term.ExitFailed, err, "%s", c.hintRefused(refused))
 	case errors.As(err, &waited):

@@ -1,7 +1,7 @@
 package remote
 
 import (
-	"bufio"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 )
 
 func TestLogLine(t *testing.T) {
-	const stamp = "2026-11-22T22:50:56.325874783Z "
 	tests := map[string]struct {
 		line string
 		o    logsOptions
@@ -24,9 +24,6 @@ func TestLogLine(t *testing.T) {
 		"stack":                   {line: `{"level":"ERROR","msg":"boom","stack":"at a\nat b\n"}`, want: "[etl] ERROR boom\nat a\nat b\n"},
 		"JSON of others":          {line: `{"severity":"x"}`, want: "[etl] {\"severity\":\"x\"}\n"},
 		"broken JSON":             {line: `{"msg":`, want: "[etl] {\"msg\":\n"},
-		"its workflow":            {line: `{"msg":"hi","workflow":"price"}`, o: logsOptions{workflow: "price"}, want: "[etl] hi\n"},
-		"another workflow":        {line: `{"msg":"hi","workflow":"clean"}`, o: logsOptions{workflow: "price"}},
-		"text, with a workflow":   {line: "plain words", o: logsOptions{workflow: "price"}},
 		"as JSON":                 {line: `{"msg":"hi"}`, o: logsOptions{output: term.OutputJSON}, want: `{"line":{"msg":"hi"},"node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n"},
 		"text as JSON":            {line: "plain", o: logsOptions{output: term.OutputJSON}, want: `{"line":"plain","node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n"},
 		"an escape in the colour": {line: "plain", o: logsOptions{streams: term.Streams{TTY: true}}, want: "\x1b[36m[etl]\x1b[0m plain\n"},
@@ -35,23 +32,10 @@ func TestLogLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			test.o.streams.Out = &out
-			newLogPrinter(test.o).show(parseLogLine("etl", stamp+test.line))
+			l := cluster.LogLine{Node: "etl", Text: test.line, Time: time.Date(2026, 11, 22, 22, 50, 56, 325874783, time.UTC)}
+			_ = json.Unmarshal([]byte(test.line), &l.Fields) // text has none
+			newLogPrinter(test.o).show(l)
 			require.Equal(t, test.want, out.String())
 		})
 	}
-}
-
-func TestLogLineTime(t *testing.T) {
-	require.Equal(t, time.Date(2026, 11, 22, 22, 50, 56, 1, time.UTC), parseLogLine("etl", "2026-11-22T22:50:56.000000001Z x").at)
-	require.True(t, parseLogLine("etl", "no time").at.IsZero())
-}
-
-func TestReadLineCutsLongLines(t *testing.T) {
-	r := bufio.NewReader(strings.NewReader(strings.Repeat("x", maxLogLine+10) + "\nnext\n"))
-	line, err := readLine(r)
-	require.NoError(t, err)
-	require.Len(t, line, maxLogLine)
-	line, err = readLine(r)
-	require.NoError(t, err)
-	require.Equal(t, "next", line)
 }
