@@ -102,7 +102,7 @@ func TestRestartLosesNothing(t *testing.T) {
 
 	// A channel that nobody serves: nothing changes, and a restart onto it changes nothing either.
 	n.Set("config-krt", "krt-system", "channel-template", "apiVersion: messaging.example.com/v1\nkind: NoChannel\n")
-	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonBehind, "changed since it was started: channel-template; have it taken on: kn krt restart kept")
+	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonBehind, "changed since it was started: channel-template; restart it to apply the change: kn krt restart kept")
 	c.more(n, 20)
 	n.In("patch", "version", "kept", "--type=merge", "--patch", `{"spec": {"restart": "onto nothing"}}`)
 	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonRestarting)

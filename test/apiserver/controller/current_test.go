@@ -101,7 +101,7 @@ func TestWhatRunsStaysAsItWasStarted(t *testing.T) {
 func (p *place) settingsAreTakenOnByARestart() {
 	_, before := p.made("v")
 	p.set(map[string]any{"channel-template": channelOf(pretend.Broken + "Channel"), "timeout": "40s", "gpu-resource": "amd.com/gpu"})
-	v := p.current("v", v1alpha1.ReasonBehind, "changed since it was started: channel-template, timeout; have it taken on: kn krt restart v -n "+p.namespace)
+	v := p.current("v", v1alpha1.ReasonBehind, "changed since it was started: channel-template, timeout; restart it to apply the change: kn krt restart v -n "+p.namespace)
 	require.True(p, v.IsReady())
 	_, now := p.made("v")
 	require.Equal(p, before, now)
@@ -111,7 +111,7 @@ func (p *place) settingsAreTakenOnByARestart() {
 
 	// A restart onto what does not work: what was there serves.
 	p.restart("v", "1")
-	v = p.current("v", v1alpha1.ReasonSequenceFailed, `what ran before the restart runs on: workflow "greeting": its brokenChannel`)
+	v = p.current("v", v1alpha1.ReasonSequenceFailed, `the version still runs as before the restart: workflow "greeting": its brokenChannel`)
 	require.Equal(p, v1alpha1.PhasePublished, v.Status.Phase)
 	require.True(p, v.IsReady())
 	sequences, now := p.made("v")

@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-const frozen = "the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then"
+const frozen = "the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then"
 
 // create makes a version in the given state that is gone at the test's end, and
 // returns it as it is kept, and its path.
@@ -109,7 +109,7 @@ var publications = []struct{ name, runtime, field, text string }{
 	{name: "nothing said", runtime: `{metadata: {name: default}}`},
 	{"another name", `{metadata: {name: second}, spec: {}}`, "<nil>", "metadata.name: a namespace has one runtime, and its name is default"},
 	{"no version's name", `{metadata: {name: default}, spec: {publishedVersion: Greeter}}`, "spec.publishedVersion",
-		"this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"},
+		"this is not a version's name: name one of this namespace (kubectl get krtv), or leave it empty to publish none"},
 	{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion", "may not be more than 19 bytes"},
 }
 

@@ -202,7 +202,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 			for _, rule := range s.XValidations {
 				said := rule.Message
 				if rule.MessageExpression != "" { // the message with names in it: they end alike
-					said = said[strings.LastIndex(said, ",")+1:]
+					said = said[strings.LastIndexAny(said, ",:")+1:]
 				}
 				cases := refused[kind+" "+path+rule.FieldPath]
 				require.Truef(t, slices.ContainsFunc(cases, func(text string) bool { return strings.HasSuffix(text, said) }),

@@ -40,19 +40,19 @@ func file(v object) object       { return entrypoint(v)["files"].([]any)[1].(obj
 func env(v object) object        { return node(v)["env"].([]any)[0].(object) }
 
 const (
-	badName     = `holds only a to z, 0 to 9 and "-", and begins and ends with a letter or digit`
-	badVariable = `holds only A to Z, 0 to 9 and "_", and begins and ends with a letter or digit`
-	reserved    = "PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	badName     = `may contain only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`
+	badVariable = `may contain only A to Z, 0 to 9 and "_", and must begin and end with a letter or digit`
+	reserved    = "PORT, PATH, HOME and names that begin with K_, KRT_, LD_ or PYTHON are reserved for the platform; choose another name"
 	badPath     = `a path is relative to the bundle's root and stays inside: names joined by single slashes, without "." and ".."`
 	badTimeout  = "a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
-	versionName = `metadata.name: a version's name holds only a to z, 0 to 9 and "-", begins with a letter and ends with a letter or digit: a Service must be able to bear it`
-	badReplicas = "replicas and scale.min differ, and both mean the least number of pods: say it once"
-	badMax      = "scale.max is less than scale.min: raise max (0 means no bound), or lower min"
-	badLeast    = "scale.max is less than replicas, the least number of pods: raise scale.max, or lower replicas"
+	versionName = `metadata.name: a version's name may contain only a to z, 0 to 9 and "-", must begin with a letter and end with a letter or digit, because a Service gets this name`
+	badReplicas = "replicas and scale.min differ, and both set the minimum number of pods: set only one of them"
+	badMax      = "scale.max is less than scale.min: raise max (0 means no limit), or lower min"
+	badLeast    = "scale.max is less than replicas, the minimum number of pods: raise scale.max, or lower replicas"
 	badRPC      = "a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
-	noImage     = "a node needs the reference of an image, without spaces"
-	tooBig      = "the protos have more than 128 KiB in all: leave out what the public proto does not import"
-	twice       = "a node stands twice in the workflow: a node may stand once in each; declare a second node with the same image where it must run twice"
+	noImage     = "a node needs an image reference, without spaces"
+	tooBig      = "the protos have more than 128 KiB in total: remove those that the public proto does not import"
+	twice       = "a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second node with the same image"
 )
 
 // set puts a value at a key of a part of the version.
@@ -72,7 +72,7 @@ var creations = []struct {
 	{name: "the example", change: func(object) {}},
 	{"a name of 19 characters", set(named, "name", "abcdefghijklmnopqrs"), "", ""},
 	{"a name of 20", set(named, "name", "abcdefghijklmnopqrst"), "<nil>",
-		"metadata.name: a version's name has at most 19 characters, so that what is made of it stays a legal name; choose a shorter one"},
+		"metadata.name: a version's name can have at most 19 characters, because the names of its objects begin with it; choose a shorter one"},
 	{"a name with a digit first", set(named, "name", "1greeter"), "<nil>", versionName},
 	{"a name with a dot", set(named, "name", "greeter.v1"), "<nil>", versionName},
 	{"a name that is taken", set(named, "name", "active-entrypoint"), "<nil>",
@@ -125,14 +125,14 @@ var creations = []struct {
 	{"PATH", set(env, "name", "PATH"), "spec.nodes[0].env[0].name", reserved},
 	{"a variable twice", set(values, "variables", list("A", "A")), "spec.config.variables[1]", `Duplicate value: "A"`},
 	{"a variable that is a file", set(values, "variables", list("CERT")), "spec.config",
-		"a name stands in variables and in files: a config value is a variable or a file, so leave it in one of them"},
+		"a name is in both variables and files: a config value is a variable or a file, so remove it from one of them"},
 	{"an environment variable in small letters", set(env, "name", "_level1"), "", ""},
 	{"an environment variable with a digit first", set(env, "name", "1LEVEL"), "spec.nodes[0].env[0].name",
-		`the name of an environment variable holds only letters, digits and "_", and does not begin with a digit`},
+		`the name of an environment variable may contain only letters, digits and "_", and must not begin with a digit`},
 	{"an environment variable that is a config variable", set(env, "name", "CURRENCY"), "spec.nodes",
-		"an environment variable of a node stands in config.variables too: declare it once, in env or in config"},
+		"an environment variable of a node is also in config.variables: declare it only once, in env or in config"},
 	{"an environment variable that is a config file", set(env, "name", "CERT"), "spec.nodes",
-		"an environment variable of a node stands in config.files too: declare it once, in env or in config"},
+		"an environment variable of a node is also in config.files: declare it only once, in env or in config"},
 	{"an environment variable twice", set(node, "env", list(object{"name": "A"}, object{"name": "A"})), "spec.nodes[0].env[1]", `Duplicate value: {"name":"A"}`},
 
 	{"a node with capitals", func(v object) {
@@ -142,12 +142,12 @@ var creations = []struct {
 	{"a node named reply", func(v object) {
 		node(v)["name"], workflow(v)["sequential"], second(v)["sequential"] = "reply", list("reply"), list("reply")
 	},
-		"spec.nodes[0].name", "entrypoint, reply and config are names of the platform's own objects; choose another name for the node"},
+		"spec.nodes[0].name", "entrypoint, reply and config are reserved for the platform's own objects; choose another name for the node"},
 	{"a node twice", func(v object) { spec(v)["nodes"] = append(spec(v)["nodes"].([]any), node(v)) }, "spec.nodes[2]", `Duplicate value: {"name":"etl"}`},
 	{"no image", set(node, "image", ""), "spec.nodes[0].image", noImage},
 	{"an image with a space", set(node, "image", "example.com/a b"), "spec.nodes[0].image", noImage},
 	{"an image that ko has not resolved", set(node, "image", "ko://krt.dev/kn-krt/functions/greeter"), "spec.nodes[0].image",
-		"this is a Go import path, which ko builds and replaces by an image: apply the file with ko apply -f FILE"},
+		"this is a Go import path, which ko builds and replaces with an image: apply the file with ko apply -f FILE"},
 	{"code", set(node, "src", "src/etl/main.py"), "", ""},
 	{"no code", set(node, "src", ""), "", ""},
 	{"code outside", set(node, "src", "src/../../main.py"), "spec.nodes[0].src", badPath},
@@ -168,7 +168,7 @@ var creations = []struct {
 	{"no rpc", set(workflow, "entrypoint", ""), "spec.workflows[0].entrypoint", badRPC},
 	{"an rpc as a path", set(workflow, "entrypoint", "/demo.Entrypoint/Greet"), "spec.workflows[0].entrypoint", badRPC},
 	{"an rpc of two workflows", set(workflow, "entrypoint", "Entrypoint.Part"), "spec.workflows",
-		`more than one workflow has the entrypoint "Entrypoint.Part", and an rpc calls one workflow: give each an rpc of its own`},
+		`several workflows have the entrypoint "Entrypoint.Part": each workflow needs an rpc of its own`},
 	{"a node that is not declared", set(second, "sequential", list("etll")), "spec.workflows",
 		"a workflow names a node that is not declared: declare it in nodes, or correct the name"},
 	{"a step twice", set(workflow, "sequential", list("etl", "9model", "etl")), "spec.workflows[0].sequential", twice},

@@ -10,9 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Types of the conditions of a Version. Ready sums up the four that end in Ready;
-// a Runtime has Ready alone. Status False is a cause that needs a person, Unknown
-// is work in progress.
+// Types of the conditions of a Version. Ready summarizes the four that end in Ready; a Runtime has only
+// Ready. Status False is a cause that needs a person, Unknown is work in progress.
 const (
 	ConditionReady           = "Ready"
 	ConditionConfigReady     = "ConfigReady"
@@ -20,27 +19,27 @@ const (
 	ConditionWorkflowsReady  = "WorkflowsReady"
 	ConditionEntrypointReady = "EntrypointReady"
 	ConditionPublished       = "Published"
-	// ConditionCurrent tells whether a version that runs was started with all that is the
-	// cluster's now. It says nothing about how the version does.
+	// ConditionCurrent is whether a version that runs was started with the settings and images that the
+	// cluster has now. It does not depend on whether the version is healthy.
 	ConditionCurrent = "Current"
-	// ConditionStopRefused is there while a published version is asked to stop.
+	// ConditionStopRefused is present while a published version is asked to stop.
 	ConditionStopRefused = "StopRefused"
-	// ConditionDeleteRefused is there while a published version is asked to go.
+	// ConditionDeleteRefused is present while a published version is deleted.
 	ConditionDeleteRefused = "DeleteRefused"
 )
 
 const (
 	// maxHistory is how many entries a history keeps (the CRDs refuse more).
 	maxHistory = 20
-	// maxMessage is how many characters a condition's message has at most: enough
-	// for a cause and a command, short enough for a terminal.
+	// maxMessage is the maximum length of a condition's message in characters: enough for a cause and a
+	// command, short enough for a terminal.
 	maxMessage = 1024
 	// maxNamed is how many names a message lists before it counts the rest.
 	maxNamed = 5
 )
 
-// conditionOrder is the order in which conditions stand in a status, so that two
-// writes of the same state are the same bytes.
+// conditionOrder is the order of conditions in a status, so that two writes of the same state are
+// the same bytes.
 func conditionOrder(conditionType string) int {
 	return slices.Index([]string{
 		ConditionReady, ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady,
@@ -48,8 +47,7 @@ func conditionOrder(conditionType string) int {
 	}, conditionType)
 }
 
-// setCondition puts c in its place. The time of its last transition moves only
-// when its status does.
+// setCondition sets c. The time of its last transition changes only with its status.
 func setCondition(list *[]metav1.Condition, c metav1.Condition) {
 	c.Message = trim(c.Message)
 	meta.SetStatusCondition(list, c)

@@ -7,20 +7,21 @@ import (
 
 // Node is user code in an image.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.min) || self.replicas == self.scale.min",message="replicas and scale.min differ, and both mean the least number of pods: say it once"
-// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.max) || self.scale.max == 0 || self.scale.max >= self.replicas",message="scale.max is less than replicas, the least number of pods: raise scale.max, or lower replicas"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.min) || self.replicas == self.scale.min",message="replicas and scale.min differ, and both set the minimum number of pods: set only one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.max) || self.scale.max == 0 || self.scale.max >= self.replicas",message="scale.max is less than replicas, the minimum number of pods: raise scale.max, or lower replicas"
 type Node struct {
-	// Name is the node's: its Knative Service is <version>-<name>.
+	// Name is the node's name: its Knative Service is <version>-<name>.
 	// +kubebuilder:validation:MaxLength=19
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a node holds only a to z, 0 to 9 and \"-\", and begins and ends with a letter or digit"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['entrypoint', 'reply', 'config'])",message="entrypoint, reply and config are names of the platform's own objects; choose another name for the node"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a node may contain only a to z, 0 to 9 and \"-\", and must begin and end with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['entrypoint', 'reply', 'config'])",message="entrypoint, reply and config are reserved for the platform's own objects; choose another name for the node"
 	Name string `json:"name"`
-	// Image holds the runner and the node's code. In a file, ko:// and a Go import path: ko builds it and puts the image here.
+	// Image contains the runner and the node's code. In a file for ko apply, it may be ko:// and a Go import path: ko builds
+	// it and replaces it with the image.
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^\\\\s]+$')",message="a node needs the reference of an image, without spaces"
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('ko://')",message="this is a Go import path, which ko builds and replaces by an image: apply the file with ko apply -f FILE"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^\\\\s]+$')",message="a node needs an image reference, without spaces"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('ko://')",message="this is a Go import path, which ko builds and replaces with an image: apply the file with ko apply -f FILE"
 	Image string `json:"image"`
-	// Src is the path of the code from the bundle's root, where the image's runner must be told (KRT_HANDLER_PATH).
+	// Src is the path of the code, relative to the bundle's root. The image's runner gets it as KRT_HANDLER_PATH.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self == '' || !self.contains('\\\\') && self.split('/').all(part, part != '' && part != '.' && part != '..')",message="a path is relative to the bundle's root and stays inside: names joined by single slashes, without \".\" and \"..\""
 	// +optional
@@ -28,36 +29,37 @@ type Node struct {
 	// GPU asks for one GPU.
 	// +optional
 	GPU bool `json:"gpu,omitempty"`
-	// Replicas is the least number of pods; the same as scale.min.
+	// Replicas is the minimum number of pods, the same as scale.min.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
-	// Workers is how many calls a pod works on at once; a Python node has a process, with an init of its own, for each.
+	// Workers is how many calls a pod handles at the same time. A Python node has one process, with its own init, for each.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	// +optional
 	Workers *int32 `json:"workers,omitempty"`
-	// Fork has a Python node's workers forked from one process that has run init; never with a GPU.
+	// Fork starts a Python node's workers by forking one process that has run init. It has no effect with a GPU.
 	// +optional
 	Fork bool `json:"fork,omitempty"`
-	// Scale says how the pods follow the load.
+	// Scale is how the number of pods follows the load.
 	// +optional
 	Scale *Scale `json:"scale,omitempty"`
-	// Resources are the container's.
+	// Resources are the resources of the container.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
-	// ConfigFiles is what the variable of a config file holds: the file's path (Path, the default), or its content (Content), with the path in <name>_PATH, as nodes of the original platform expect it.
+	// ConfigFiles is what the variable of a config file contains: the file's path (Path, the default), or the file's content
+	// (Content), with the path in <name>_PATH, as nodes of the original platform expect.
 	// +kubebuilder:validation:Enum=Path;Content
 	// +optional
 	ConfigFiles ConfigFiles `json:"configFiles,omitempty"`
-	// Env are further environment variables.
+	// Env are additional environment variables.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
 	// +listMapKey=name
 	// +optional
 	Env []EnvVar `json:"env,omitempty"`
-	// Timeout is how long one call of the node may take; at most 590s.
+	// Timeout is how long one call of the node may take, at most 590s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('590s')",message="a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
@@ -65,48 +67,48 @@ type Node struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
-// ConfigFiles is what the variable of a config file holds.
+// ConfigFiles is what the variable of a config file contains.
 type ConfigFiles string
 
-// What the variable of a config file may hold.
+// The values of ConfigFiles.
 const (
 	ConfigFilesPath    ConfigFiles = "Path"
 	ConfigFilesContent ConfigFiles = "Content"
 )
 
-// EnvVar is an environment variable with a value. Secrets belong into config.variables.
+// EnvVar is an environment variable with a value. Secrets belong in config.variables.
 type EnvVar struct {
-	// Name is the variable's.
+	// Name is the variable's name.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",message="the name of an environment variable holds only letters, digits and \"_\", and does not begin with a digit"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",message="the name of an environment variable may contain only letters, digits and \"_\", and must not begin with a digit"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and names that begin with K_, KRT_, LD_ or PYTHON are reserved for the platform; choose another name"
 	Name string `json:"name"`
-	// Value is the variable's, as it is: nothing in it is replaced.
+	// Value is the variable's value. It is used as it is: nothing in it is expanded.
 	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Value string `json:"value,omitempty"`
 }
 
-// Scale says how a node's pods follow its load.
+// Scale is how the number of a node's pods follows its load.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.max == 0 || self.max >= self.min",message="scale.max is less than scale.min: raise max (0 means no bound), or lower min"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.max == 0 || self.max >= self.min",message="scale.max is less than scale.min: raise max (0 means no limit), or lower min"
 type Scale struct {
-	// Min is the least number of pods; 0 lets the node scale to zero.
+	// Min is the minimum number of pods; 0 lets the node scale to zero.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Min *int32 `json:"min,omitempty"`
-	// Max is the largest number of pods; 0 means no bound.
+	// Max is the maximum number of pods; 0 means no limit.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Max *int32 `json:"max,omitempty"`
-	// Target is how many requests a pod should have in flight.
+	// Target is the number of requests in flight that the autoscaler aims for in each pod.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Target *int32 `json:"target,omitempty"`
-	// Concurrency is how many it may have at most; 0 means no bound.
+	// Concurrency is the maximum number of requests in flight in a pod; 0 means no limit.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
@@ -120,7 +122,7 @@ type Resources struct {
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	Requests corev1.ResourceList `json:"requests,omitempty"`
-	// Limits is what the container may use at most.
+	// Limits is the most that the container may use.
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional

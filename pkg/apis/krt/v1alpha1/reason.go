@@ -1,9 +1,9 @@
 package v1alpha1
 
-// Reasons of conditions, nodes and workflows. Those of a state that needs nobody:
+// Reasons of conditions, nodes and workflows that need no person.
 const (
 	ReasonReady            = "Ready"
-	ReasonDeploying        = "Deploying" // work in progress: the only reason of a node or workflow that leaves its sum Unknown
+	ReasonDeploying        = "Deploying" // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
 	ReasonStopped          = "Stopped"
 	ReasonStopping         = "Stopping"
 	ReasonPublished        = "Published"
@@ -11,32 +11,32 @@ const (
 	ReasonNotPublished     = "NotPublished"
 	ReasonNothingPublished = "NothingPublished" // of a Runtime
 	ReasonCurrent          = "Current"
-	ReasonBehind           = "Behind"      // the cluster has other settings than the version was started with
-	ReasonRestarting       = "Restarting"  // what a restart makes beside is not ready yet
-	ReasonUnknownKeys      = "UnknownKeys" // ConfigReady=True, and the Secret has keys that nobody reads
+	ReasonBehind           = "Behind"      // the cluster has other settings than those the version was started with
+	ReasonRestarting       = "Restarting"  // the new objects of a restart are not ready yet
+	ReasonUnknownKeys      = "UnknownKeys" // ConfigReady=True, and the Secret has keys that the version does not declare
 )
 
-// Reasons of what needs a person.
+// Reasons that need a person.
 const (
 	ReasonConfigMissing    = "ConfigMissing"    // a declared variable or file has no value
 	ReasonConfigUnreadable = "ConfigUnreadable" // the controller may not read the Secret
-	ReasonSettingsInvalid  = "SettingsInvalid"  // config-krt, and there is no last good one
+	ReasonSettingsInvalid  = "SettingsInvalid"  // config-krt is invalid, and no valid one was read before
 	ReasonInvalid          = "Invalid"          // the version contradicts itself: a proto does not compile, an rpc does not exist
-	ReasonNotOwned         = "NotOwned"         // an object of the name exists and is someone else's
+	ReasonNotOwned         = "NotOwned"         // an object with the name exists and belongs to another owner
 	ReasonRefused          = "Refused"          // the apiserver or a webhook refused an object
 	ReasonFeatureDisabled  = "FeatureDisabled"  // one of Knative's flags is off
 	ReasonServingMissing   = "ServingMissing"   // Knative Serving is not installed
 	ReasonEventingMissing  = "EventingMissing"  // Knative Eventing is not installed
 	ReasonImageNotFound    = "ImageNotFound"    // the image cannot be pulled or resolved
-	ReasonCrashed          = "Crashed"          // a container ended
-	ReasonNotAnswering     = "NotAnswering"     // a container runs and never becomes ready
-	ReasonUnschedulable    = "Unschedulable"    // no node of the cluster takes the pod
+	ReasonCrashed          = "Crashed"          // a container exited
+	ReasonNotAnswering     = "NotAnswering"     // a container runs and does not become ready
+	ReasonUnschedulable    = "Unschedulable"    // no node of the cluster can schedule the pod
 	ReasonRevisionFailed   = "RevisionFailed"   // any other failure of a node's Knative Service
 	ReasonSequenceFailed   = "SequenceFailed"   // a workflow's Sequence, its channels or subscriptions
 	ReasonEntrypointFailed = "EntrypointFailed" // any other failure of the entrypoint's Deployment
 )
 
-// Reasons of a Runtime that does not have the version published that it should.
+// Reasons of a Runtime whose spec.publishedVersion cannot be published.
 const (
 	ReasonVersionNotFound = "VersionNotFound"
 	ReasonVersionNotReady = "VersionNotReady"

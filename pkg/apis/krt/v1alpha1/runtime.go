@@ -5,7 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // RuntimeName is the only name a Runtime may have: there is one in a namespace.
 const RuntimeName = "default"
 
-// Runtime says which version of its namespace is published.
+// Runtime selects the version of its namespace that is published.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -40,34 +40,34 @@ type RuntimeList struct {
 
 // RuntimeSpec is the wanted state of a runtime.
 type RuntimeSpec struct {
-	// PublishedVersion is the version behind the Service active-entrypoint; empty for none.
+	// PublishedVersion is the version that the Service active-entrypoint routes to; empty for none.
 	// +kubebuilder:validation:MaxLength=19
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="this is no name of a version: name one of this namespace (kubectl get krtv), or leave it empty to publish none"
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="this is not a version's name: name one of this namespace (kubectl get krtv), or leave it empty to publish none"
 	// +optional
 	PublishedVersion string `json:"publishedVersion,omitempty"`
-	// Comment says why; it is kept in status.history.
+	// Comment is the reason for the change; it is kept in status.history.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Comment string `json:"comment,omitempty"`
 }
 
-// RuntimeStatus is what became of a runtime.
+// RuntimeStatus is the observed state of a runtime.
 type RuntimeStatus struct {
-	// ObservedGeneration is the generation of the spec that the status speaks of.
+	// ObservedGeneration is the generation of the spec that the status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions holds Ready: whether what the spec says is published.
+	// Conditions has one condition, Ready: whether spec.publishedVersion is published.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// PublishedVersion is the version that answers behind active-entrypoint now.
+	// PublishedVersion is the version that active-entrypoint routes to now.
 	// +optional
 	PublishedVersion string `json:"publishedVersion,omitempty"`
-	// Since is when it was published.
+	// Since is when that version was published.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
-	// History holds the last 20 publications, the newest last.
+	// History has the last 20 publications, the newest last.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional
@@ -78,12 +78,12 @@ type RuntimeStatus struct {
 type Publication struct {
 	// Version is the version's name.
 	Version string `json:"version"`
-	// From is when it was published.
+	// From is when the version was published.
 	From metav1.Time `json:"from"`
-	// To is when that ended; empty while it lasts.
+	// To is when the publication ended; empty while the version is published.
 	// +optional
 	To *metav1.Time `json:"to,omitempty"`
-	// Comment is the runtime's at that time.
+	// Comment is spec.comment at that time.
 	// +optional
 	Comment string `json:"comment,omitempty"`
 }

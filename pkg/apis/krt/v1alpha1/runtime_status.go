@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// BeginStatus prepares the status for one look at the runtime.
+// BeginStatus prepares the status for one reconcile of the runtime.
 func (r *Runtime) BeginStatus() {
 	r.Status.ObservedGeneration = r.Generation
 	if r.Status.Condition(ConditionReady) == nil {
@@ -12,8 +12,8 @@ func (r *Runtime) BeginStatus() {
 	}
 }
 
-// MarkPublished says that active-entrypoint leads to version since at. The
-// history tells it once, with the comment of the spec.
+// MarkPublished reports that active-entrypoint routes to version since at. The history gets one entry
+// for it, with spec.comment.
 func (r *Runtime) MarkPublished(version string, at metav1.Time) {
 	s := &r.Status
 	if s.PublishedVersion != version {
@@ -24,7 +24,7 @@ func (r *Runtime) MarkPublished(version string, at metav1.Time) {
 	r.mark(metav1.ConditionTrue, ReasonPublished, "")
 }
 
-// MarkNothingPublished says that nothing is published, as the spec asks, since at.
+// MarkNothingPublished reports that no version is published, as the spec asks, since at.
 func (r *Runtime) MarkNothingPublished(at metav1.Time) {
 	s := &r.Status
 	s.closeHistory(at)
@@ -32,13 +32,13 @@ func (r *Runtime) MarkNothingPublished(at metav1.Time) {
 	r.mark(metav1.ConditionTrue, ReasonNothingPublished, "no version is published")
 }
 
-// MarkPublishing says what the version to publish waits for. What was published
-// before stays so.
+// MarkPublishing reports what the version to publish waits for. The version that was published before
+// stays published.
 func (r *Runtime) MarkPublishing(message string) {
 	r.mark(metav1.ConditionUnknown, ReasonPublishing, message)
 }
 
-// MarkNotReady says why the version cannot be published, or why the Service
+// MarkNotReady reports why the version cannot be published, or why the Service
 // active-entrypoint cannot be written, and what to do next.
 // ReasonPublishing is work in progress, any other reason needs a person.
 func (r *Runtime) MarkNotReady(reason, message string) {
@@ -49,14 +49,14 @@ func (r *Runtime) MarkNotReady(reason, message string) {
 	r.mark(metav1.ConditionFalse, reason, message)
 }
 
-// closeHistory ends the publication that lasts.
+// closeHistory ends the current publication.
 func (s *RuntimeStatus) closeHistory(at metav1.Time) {
 	if n := len(s.History); n > 0 && s.History[n-1].To == nil {
 		s.History[n-1].To = &at
 	}
 }
 
-// mark sets Ready, of the generation that is looked at.
+// mark sets Ready, for the observed generation.
 func (r *Runtime) mark(status metav1.ConditionStatus, reason, message string) {
 	setCondition(&r.Status.Conditions, metav1.Condition{
 		Type: ConditionReady, Status: status, Reason: reason, Message: message, ObservedGeneration: r.Status.ObservedGeneration,

@@ -109,20 +109,20 @@ func TestMarks(t *testing.T) {
 		},
 		{
 			"stopping", func(v *v1alpha1.Version) { v.MarkStopping() }, "WorkflowsReady",
-			"WorkflowsReady=False Stopping: the version stops: requests in flight are being answered",
-			"Ready=False Stopping: the version stops: requests in flight are being answered",
+			"WorkflowsReady=False Stopping: the version is stopping: requests in flight are being completed",
+			"Ready=False Stopping: the version is stopping: requests in flight are being completed",
 		},
 		{"not published", func(*v1alpha1.Version) {}, "Published", "Published=False NotPublished: publish it: kn krt publish greeter-v1 -n kre", "Ready=True Ready"},
 		{"published", func(v *v1alpha1.Version) { v.MarkPublished() }, "Published", "Published=True Published", "Ready=True Ready"},
 		{"publishing", func(v *v1alpha1.Version) { v.MarkPublishing("waits") }, "Published", "Published=Unknown Publishing: waits", "Ready=True Ready"},
 		{
 			"a refused stop", func(v *v1alpha1.Version) { v.MarkStopRefused() }, "StopRefused",
-			"StopRefused=True Published: a published version keeps serving; unpublish it or publish another version first: kn krt unpublish greeter-v1 -n kre",
+			"StopRefused=True Published: a published version cannot be stopped; unpublish it or publish another version first: kn krt unpublish greeter-v1 -n kre",
 			"Ready=True Ready",
 		},
 		{
 			"a refused delete", func(v *v1alpha1.Version) { v.MarkDeleteRefused() }, "DeleteRefused",
-			"DeleteRefused=True Published: a published version is kept; it goes once it is unpublished or another version is published: kn krt unpublish greeter-v1 -n kre",
+			"DeleteRefused=True Published: a published version is not deleted before it is unpublished or another version is published: kn krt unpublish greeter-v1 -n kre",
 			"Ready=True Ready",
 		},
 	} {

@@ -16,8 +16,8 @@ import (
 // +kubebuilder:printcolumn:name="Published",type=string,JSONPath=`.status.conditions[?(@.type=="Published")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.status.address.url`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 19",message="metadata.name: a version's name has at most 19 characters, so that what is made of it stays a legal name; choose a shorter one"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: a version's name holds only a to z, 0 to 9 and \"-\", begins with a letter and ends with a letter or digit: a Service must be able to bear it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 19",message="metadata.name: a version's name can have at most 19 characters, because the names of its objects begin with it; choose a shorter one"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: a version's name may contain only a to z, 0 to 9 and \"-\", must begin with a letter and end with a letter or digit, because a Service gets this name"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name != 'active-entrypoint'",message="metadata.name: active-entrypoint is the name of the published version's Service; choose another"
 type Version struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -38,41 +38,40 @@ type VersionList struct {
 	Items []Version `json:"items"`
 }
 
-// VersionSpec is what a manifest says, the protos' text, and the wanted state.
-// All but State, Restart and Comment is content, which does not change while State is
-// Started (KRT V1, lifecycle). The limits are those of pkg/krt.
+// VersionSpec is the content of a manifest, the text of its protos, and the wanted state. Everything except state, restart and
+// comment is content, which cannot change while state is Started (KRT V1, lifecycle). The limits are those of pkg/krt.
 //
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.entrypoint == oldSelf.entrypoint",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".entrypoint"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.nodes == oldSelf.nodes",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".nodes"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version does not change while state is Started (all but state, restart and comment is content, images too): make a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.entrypoint == oldSelf.entrypoint",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".entrypoint"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.nodes == oldSelf.nodes",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, w.sequential.all(s, self.nodes.exists(n, n.name == s)))",message="a workflow names a node that is not declared: declare it in nodes, or correct the name",fieldPath=".workflows"
-// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="more than one workflow has the same entrypoint, and an rpc calls one workflow: give each an rpc of its own",messageExpression="'more than one workflow has the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\", and an rpc calls one workflow: give each an rpc of its own'",fieldPath=".workflows"
-// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node stands in config.variables too: declare it once, in env or in config",fieldPath=".nodes"
-// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.files) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.files)))",message="an environment variable of a node stands in config.files too: declare it once, in env or in config",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="several workflows have the same entrypoint: each workflow needs an rpc of its own",messageExpression="'several workflows have the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\": each workflow needs an rpc of its own'",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node is also in config.variables: declare it only once, in env or in config",fieldPath=".nodes"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.files) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.files)))",message="an environment variable of a node is also in config.files: declare it only once, in env or in config",fieldPath=".nodes"
 type VersionSpec struct {
 	// State is whether the version should run.
 	// +kubebuilder:default=Stopped
 	// +kubebuilder:validation:Enum=Stopped;Started
 	// +optional
 	State State `json:"state,omitempty"`
-	// Restart has a started version take on what it was not started with, the cluster's newest
-	// settings, without losing a request, when it becomes another text: any, such as the time.
+	// Restart restarts a started version when it changes to another text, such as the current time: the version gets the
+	// cluster's newest settings, without losing a request.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Restart string `json:"restart,omitempty"`
-	// Comment says why State or Restart is what it is; it is kept in status.history.
+	// Comment is the reason for the change of state or restart; it is kept in status.history.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Comment string `json:"comment,omitempty"`
-	// Description is the manifest's.
+	// Description is the manifest's description.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Description string `json:"description,omitempty"`
-	// Entrypoint is what callers may call.
+	// Entrypoint is what clients can call.
 	Entrypoint Entrypoint `json:"entrypoint"`
-	// Config names what must have a value, in the Secret <version>-config, before the version starts.
+	// Config lists the names that must have a value in the Secret <version>-config before the version starts.
 	// +optional
 	Config Config `json:"config,omitzero"`
 	// Nodes are the programs of the version.
@@ -81,7 +80,7 @@ type VersionSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	Nodes []Node `json:"nodes"`
-	// Workflows tie rpcs of the entrypoint to nodes in order.
+	// Workflows tie each rpc of the entrypoint to an ordered list of nodes.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
@@ -105,34 +104,34 @@ type Delivery string
 const (
 	// DeliverySequence sends events through a Knative Sequence.
 	DeliverySequence Delivery = "Sequence"
-	// DeliveryDirect has the entrypoint call each node itself.
+	// DeliveryDirect makes the entrypoint call each node itself.
 	DeliveryDirect Delivery = "Direct"
 )
 
-// Entrypoint says what callers may call and how their requests travel.
+// Entrypoint is what clients can call, and how their requests travel.
 //
 // +kubebuilder:validation:XValidation:rule="self.files.exists(f, f.path == self.proto)",message="entrypoint.proto is not among entrypoint.files: add its text there, or correct the path",fieldPath=".proto"
-// +kubebuilder:validation:XValidation:rule="self.files.map(f, bytes(f.content).size()).sum() <= 131072",message="the protos have more than 128 KiB in all: leave out what the public proto does not import",fieldPath=".files"
+// +kubebuilder:validation:XValidation:rule="self.files.map(f, bytes(f.content).size()).sum() <= 131072",message="the protos have more than 128 KiB in total: remove those that the public proto does not import",fieldPath=".files"
 type Entrypoint struct {
 	// Proto is the path, in Files, of the public proto.
 	// +kubebuilder:validation:MaxLength=1024
 	Proto string `json:"proto"`
-	// Files are the public proto and all it imports, but for Google's well-known types.
+	// Files are the public proto and everything it imports, except Google's well-known types.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=path
 	Files []ProtoFile `json:"files"`
-	// Timeout is how long a caller waits at most; a caller's own shorter deadline wins.
-	// Empty: the cluster's default (config-krt), 30s unless set. At most 590s.
+	// Timeout is how long a client waits at most; a client's own shorter deadline takes precedence. Empty: the cluster's
+	// default (config-krt), 30s unless set. At most 590s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('590s')",message="a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// BackgroundTimeout is how long work may go on once the caller has been answered early, and for
-	// asynchronous requests. Empty: the cluster's default (config-krt), 1h unless set. At most 24h; one
-	// call of a node ends with its revision's timeout, where Knative is in between.
+	// BackgroundTimeout is how long work may continue after an early reply, and for asynchronous requests. Empty: the
+	// cluster's default (config-krt), 1h unless set. At most 24h. Where a call of a node passes through Knative, the timeout
+	// of the node's revision also applies to it.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('24h')",message="a background timeout is a duration such as 10m or 2h, at least 1ms and at most 24h"
@@ -162,41 +161,41 @@ type ProtoFile struct {
 	Content string `json:"content"`
 }
 
-// Config names the values a version needs. A name stands once, in Variables or in Files.
+// Config lists the config values that a version needs. A name is in variables or in files, and only once.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.variables) || !has(self.files) || self.variables.all(v, !(v in self.files))",message="a name stands in variables and in files: a config value is a variable or a file, so leave it in one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.variables) || !has(self.files) || self.variables.all(v, !(v in self.files))",message="a name is in both variables and files: a config value is a variable or a file, so remove it from one of them"
 type Config struct {
 	// Variables are names of environment variables.
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config variable holds only A to Z, 0 to 9 and \"_\", and begins and ends with a letter or digit"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config variable may contain only A to Z, 0 to 9 and \"_\", and must begin and end with a letter or digit"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and names that begin with K_, KRT_, LD_ or PYTHON are reserved for the platform; choose another name"
 	// +listType=set
 	// +optional
 	Variables []string `json:"variables,omitempty"`
-	// Files are names of variables that hold the path of a file.
+	// Files are names of variables that contain the path of a file.
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config file holds only A to Z, 0 to 9 and \"_\", and begins and ends with a letter or digit"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and what begins with K_, KRT_, LD_ or PYTHON is the platform's; choose another name"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$')",message="the name of a config file may contain only A to Z, 0 to 9 and \"_\", and must begin and end with a letter or digit"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(PORT$|PATH$|HOME$|K_|KRT_|LD_|PYTHON)')",message="PORT, PATH, HOME and names that begin with K_, KRT_, LD_ or PYTHON are reserved for the platform; choose another name"
 	// +listType=set
 	// +optional
 	Files []string `json:"files,omitempty"`
 }
 
-// Workflow ties an rpc of the entrypoint to nodes in order.
+// Workflow ties an rpc of the entrypoint to an ordered list of nodes.
 //
-// +kubebuilder:validation:XValidation:rule="self.sequential.all(s, self.sequential.exists_one(t, t == s))",message="a node stands twice in the workflow: a node may stand once in each; declare a second node with the same image where it must run twice",fieldPath=".sequential"
+// +kubebuilder:validation:XValidation:rule="self.sequential.all(s, self.sequential.exists_one(t, t == s))",message="a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second node with the same image",fieldPath=".sequential"
 type Workflow struct {
-	// Name is the workflow's.
+	// Name is the workflow's name.
 	// +kubebuilder:validation:MaxLength=19
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a workflow holds only a to z, 0 to 9 and \"-\", and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a workflow may contain only a to z, 0 to 9 and \"-\", and must begin and end with a letter or digit"
 	Name string `json:"name"`
-	// Entrypoint is an rpc of the public proto: its name, with its service, or in full.
+	// Entrypoint is an rpc of the public proto: its name, its name with its service, or its full name.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$')",message="a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
 	Entrypoint string `json:"entrypoint"`
-	// Sequential are the names of the nodes a request passes, in order.
+	// Sequential are the names of the nodes that a request passes through, in order.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=19

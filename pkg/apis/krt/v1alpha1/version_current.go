@@ -8,29 +8,29 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MarkCurrent says that the version was started with all that is the cluster's now.
+// MarkCurrent reports that the version was started with the settings and images that the cluster has now.
 func (v *Version) MarkCurrent() {
 	v.mark(ConditionCurrent, metav1.ConditionTrue, ReasonCurrent, "")
 }
 
-// MarkBehind says of what the cluster has another than the version was started
-// with: names of settings, "entrypoint-image", "kn-krt". One at least must be given.
+// MarkBehind reports what has changed in the cluster since the version was started: names of settings,
+// "entrypoint-image", "kn-krt". Give at least one.
 func (v *Version) MarkBehind(names ...string) {
 	v.mark(ConditionCurrent, metav1.ConditionFalse, ReasonBehind,
-		fmt.Sprintf("changed since it was started: %s; have it taken on: %s", strings.Join(names, ", "), v.Command("restart")))
+		fmt.Sprintf("changed since it was started: %s; restart it to apply the change: %s", strings.Join(names, ", "), v.Command("restart")))
 }
 
-// MarkRestarting says what a restart waits for. What ran before runs on meanwhile.
+// MarkRestarting reports what a restart waits for. The version runs as before until then.
 func (v *Version) MarkRestarting(message string) {
 	v.mark(ConditionCurrent, metav1.ConditionUnknown, ReasonRestarting, message)
 }
 
-// MarkRestartFailing says why a restart does not come about. What ran before runs on.
+// MarkRestartFailing reports why a restart fails. The version still runs as before.
 func (v *Version) MarkRestartFailing(reason, message string) {
-	v.mark(ConditionCurrent, metav1.ConditionFalse, reason, "what ran before the restart runs on: "+message)
+	v.mark(ConditionCurrent, metav1.ConditionFalse, reason, "the version still runs as before the restart: "+message)
 }
 
-// MarkNotRunning takes Current away.
+// MarkNotRunning removes Current.
 func (v *Version) MarkNotRunning() {
 	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionCurrent)
 }

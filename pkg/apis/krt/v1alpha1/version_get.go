@@ -5,10 +5,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// GetConditions returns the conditions, as tools for conditions of any kind ask for them.
+// GetConditions returns the conditions, for tools that read conditions of any kind.
 func (v *Version) GetConditions() []metav1.Condition { return v.Status.Conditions }
 
-// GetConditions returns the conditions, as tools for conditions of any kind ask for them.
+// GetConditions returns the conditions, for tools that read conditions of any kind.
 func (r *Runtime) GetConditions() []metav1.Condition { return r.Status.Conditions }
 
 // Condition returns the condition of a type, nil if there is none.
@@ -21,8 +21,8 @@ func (s *RuntimeStatus) Condition(conditionType string) *metav1.Condition {
 	return meta.FindStatusCondition(s.Conditions, conditionType)
 }
 
-// IsReady tells whether the version as it now stands in the spec is ready: an older
-// generation's Ready does not count.
+// IsReady reports whether the version is ready in its current generation: Ready of an older generation
+// does not count.
 func (v *Version) IsReady() bool {
 	c := v.Status.Condition(ConditionReady)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == v.Generation
@@ -36,7 +36,7 @@ func (v *Version) WantedState() State {
 	return StateStopped
 }
 
-// Delivery is how the version's events travel, DeliverySequence when nothing is said.
+// Delivery is how the version's events travel, DeliverySequence when it is empty.
 func (v *Version) Delivery() Delivery {
 	if v.Spec.Entrypoint.Delivery == DeliveryDirect {
 		return DeliveryDirect
@@ -44,7 +44,7 @@ func (v *Version) Delivery() Delivery {
 	return DeliverySequence
 }
 
-// IsReady tells whether the runtime has published what its spec says.
+// IsReady reports whether spec.publishedVersion is published.
 func (r *Runtime) IsReady() bool {
 	c := r.Status.Condition(ConditionReady)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == r.Generation

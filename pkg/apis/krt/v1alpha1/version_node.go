@@ -1,13 +1,13 @@
 package v1alpha1
 
-// MarkNodeReady says that a node can answer, by which revision and image.
+// MarkNodeReady reports that a node can handle requests, with its revision and image.
 func (v *Version) MarkNodeReady(name, revision, image string) {
 	if n := v.Status.node(name); n != nil {
 		*n = NodeStatus{Name: name, Ready: true, Revision: revision, Image: image}
 	}
 }
 
-// MarkNodeNotReady says why a node is not ready, and what to do next. ReasonDeploying is
+// MarkNodeNotReady reports why a node is not ready, and what to do next. ReasonDeploying is
 // work in progress, any other reason needs a person. Revision and image stay as known.
 // Names that the version does not have are ignored.
 func (v *Version) MarkNodeNotReady(name, reason, message string) {
@@ -16,7 +16,7 @@ func (v *Version) MarkNodeNotReady(name, reason, message string) {
 	}
 }
 
-// MarkWorkflowReady says that a workflow's Sequence takes events, and where; the
+// MarkWorkflowReady reports that a workflow's Sequence accepts events, and where; the
 // address is empty with direct delivery.
 func (v *Version) MarkWorkflowReady(name, address string) {
 	if w := v.Status.workflow(name); w != nil {
@@ -24,7 +24,7 @@ func (v *Version) MarkWorkflowReady(name, address string) {
 	}
 }
 
-// MarkWorkflowNotReady says why a workflow is not ready, and what to do next.
+// MarkWorkflowNotReady reports why a workflow is not ready, and what to do next.
 // ReasonDeploying is work in progress, any other reason needs a person. The address stays
 // as known. Names that the version does not have are ignored.
 func (v *Version) MarkWorkflowNotReady(name, reason, message string) {

@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// BeginStatus prepares the status for one look at the version: the generation
-// that is looked at, every condition that is due, and nodes and workflows in the
-// order of the spec. What was known of them stays until it is marked anew.
+// BeginStatus prepares the status for one reconcile of the version: the observed generation, the
+// conditions, and nodes and workflows in the order of the spec. What is known of them stays until it is
+// marked again.
 func (v *Version) BeginStatus() {
 	s := &v.Status
 	s.ObservedGeneration = v.Generation
@@ -41,9 +41,9 @@ func (v *Version) BeginStatus() {
 	s.Nodes, s.Workflows = nodes, workflows
 }
 
-// FinishStatus sums up what was marked since BeginStatus: NodesReady and
-// WorkflowsReady of the nodes and workflows, Ready of all. It is called once, last,
-// so that what lies between two states of a reconcile moves no transition time.
+// FinishStatus summarizes what was marked since BeginStatus: nodes in NodesReady, workflows in
+// WorkflowsReady, and all of it in Ready. It is called once, at the end, so that an intermediate state of a
+// reconcile does not change a transition time.
 func (v *Version) FinishStatus() {
 	s := &v.Status
 	nodes := sum{what: "node"}
@@ -66,7 +66,7 @@ func (v *Version) FinishStatus() {
 	v.mark(ConditionReady, worst.Status, worst.Reason, worst.Message)
 }
 
-// severity orders conditions by what Ready should tell first.
+// severity orders conditions by what Ready should report first.
 func severity(c metav1.Condition) int {
 	switch {
 	case c.Status == metav1.ConditionTrue:
@@ -80,7 +80,7 @@ func severity(c metav1.Condition) int {
 	}
 }
 
-// sum gathers the states of several nodes, or workflows, into one condition.
+// sum summarizes the states of several nodes, or workflows, in one condition.
 type sum struct {
 	what            string
 	total           int
@@ -120,19 +120,19 @@ func (v *Version) setSum(conditionType string, s sum) {
 	}
 }
 
-// MarkConfigReady says that every declared variable and file has a value.
+// MarkConfigReady reports that every declared variable and file has a value.
 func (v *Version) MarkConfigReady() {
 	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonReady, "")
 }
 
-// MarkConfigUnknownKeys says that every declared variable and file has a value, and that
+// MarkConfigUnknownKeys reports that every declared variable and file has a value, and that
 // the Secret also has keys that the version does not declare. Give at least one key.
 func (v *Version) MarkConfigUnknownKeys(secret string, keys ...string) {
 	v.mark(ConditionConfigReady, metav1.ConditionTrue, ReasonUnknownKeys,
 		fmt.Sprintf("Secret %q has keys that the version does not declare: %s", secret, quoted(slices.Sorted(slices.Values(keys)))))
 }
 
-// MarkConfigMissing says which variables and files have no value in the Secret. Give at
+// MarkConfigMissing reports which variables and files have no value in the Secret. Give at
 // least one name.
 func (v *Version) MarkConfigMissing(secret string, names ...string) {
 	names = slices.Sorted(slices.Values(names))
@@ -148,18 +148,18 @@ func (v *Version) MarkConfigMissing(secret string, names ...string) {
 		fmt.Sprintf("no value in Secret %q for %s; set it: %s", secret, quoted(names), v.Command("config", flags...)))
 }
 
-// MarkConfigUnreadable says why the Secret with the values cannot be read.
+// MarkConfigUnreadable reports why the Secret with the values cannot be read.
 func (v *Version) MarkConfigUnreadable(message string) {
 	v.mark(ConditionConfigReady, metav1.ConditionFalse, ReasonConfigUnreadable, message)
 }
 
-// MarkEntrypointReady says that the entrypoint answers, and at which address.
+// MarkEntrypointReady reports that the entrypoint accepts requests, and at which address.
 func (v *Version) MarkEntrypointReady(url string) {
 	v.Status.Address = &Address{URL: url}
 	v.mark(ConditionEntrypointReady, metav1.ConditionTrue, ReasonReady, "")
 }
 
-// MarkEntrypointNotReady says why the entrypoint is not ready, and what to do next.
+// MarkEntrypointNotReady reports why the entrypoint is not ready, and what to do next.
 // ReasonDeploying is work in progress, any other reason needs a person.
 func (v *Version) MarkEntrypointNotReady(reason, message string) {
 	status := metav1.ConditionFalse
@@ -169,18 +169,18 @@ func (v *Version) MarkEntrypointNotReady(reason, message string) {
 	v.mark(ConditionEntrypointReady, status, reason, message)
 }
 
-// MarkStopping says that the version is asked to stop and still drains.
+// MarkStopping reports that the version is asked to stop and is still draining.
 func (v *Version) MarkStopping() {
-	v.markDown(ReasonStopping, "the version stops: requests in flight are being answered")
+	v.markDown(ReasonStopping, "the version is stopping: requests in flight are being completed")
 }
 
-// MarkStopped says that nothing of the version runs, because it was asked to stop.
+// MarkStopped reports that nothing of the version runs, because it was asked to stop.
 func (v *Version) MarkStopped() {
 	v.Status.Address = nil
 	v.markDown(ReasonStopped, "the version is stopped; start it: "+v.Command("start"))
 }
 
-// markDown gives nodes, workflows and entrypoint one reason.
+// markDown gives nodes, workflows and entrypoint the same reason.
 func (v *Version) markDown(reason, message string) {
 	for _, n := range v.Spec.Nodes {
 		v.MarkNodeNotReady(n.Name, reason, message)
@@ -191,46 +191,45 @@ func (v *Version) markDown(reason, message string) {
 	v.mark(ConditionEntrypointReady, metav1.ConditionFalse, reason, message)
 }
 
-// MarkPublished says that active-entrypoint leads to the version.
+// MarkPublished reports that active-entrypoint routes to the version.
 func (v *Version) MarkPublished() {
 	v.mark(ConditionPublished, metav1.ConditionTrue, ReasonPublished, "")
 }
 
-// MarkPublishing says that the version is to be published and is not yet, and why.
+// MarkPublishing reports why the version, which should be published, is not published yet.
 func (v *Version) MarkPublishing(message string) {
 	v.mark(ConditionPublished, metav1.ConditionUnknown, ReasonPublishing, message)
 }
 
-// MarkNotPublished says that nobody asks for the version to be published.
+// MarkNotPublished reports that the version is not published, as the Runtime asks.
 func (v *Version) MarkNotPublished() {
 	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonNotPublished, "publish it: "+v.Command("publish"))
 }
 
-// MarkStopRefused says that the version keeps serving although it should stop,
-// because it is published.
+// MarkStopRefused reports that the version is not stopped because it is published.
 func (v *Version) MarkStopRefused() {
 	v.mark(ConditionStopRefused, metav1.ConditionTrue, ReasonPublished,
-		"a published version keeps serving; unpublish it or publish another version first: "+v.Command("unpublish"))
+		"a published version cannot be stopped; unpublish it or publish another version first: "+v.Command("unpublish"))
 }
 
-// MarkStopNotRefused takes StopRefused away.
+// MarkStopNotRefused removes StopRefused.
 func (v *Version) MarkStopNotRefused() {
 	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionStopRefused)
 }
 
-// MarkDeleteRefused says that the version stays although it should go, because it is published.
+// MarkDeleteRefused reports that the version is not deleted because it is published.
 func (v *Version) MarkDeleteRefused() {
 	v.mark(ConditionDeleteRefused, metav1.ConditionTrue, ReasonPublished,
-		"a published version is kept; it goes once it is unpublished or another version is published: "+v.Command("unpublish"))
+		"a published version is not deleted before it is unpublished or another version is published: "+v.Command("unpublish"))
 }
 
-// MarkDeleteNotRefused takes DeleteRefused away.
+// MarkDeleteNotRefused removes DeleteRefused.
 func (v *Version) MarkDeleteNotRefused() {
 	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionDeleteRefused)
 }
 
 // RecordState appends the wanted state with its restart and comment to the history,
-// unless its newest entry says the same. It tells whether it did.
+// unless its newest entry is the same. It returns whether it did.
 func (v *Version) RecordState(at metav1.Time) bool {
 	entry := VersionEvent{State: v.WantedState(), Restart: v.Spec.Restart, Comment: v.Spec.Comment}
 	if h := v.Status.History; len(h) > 0 {
@@ -244,9 +243,8 @@ func (v *Version) RecordState(at metav1.Time) bool {
 	return true
 }
 
-// FailedSince tells since when a cause that needs a person has kept the version
-// from being ready; false while there is none, or while the version is stopped
-// because it was asked to. A start begins a new count.
+// FailedSince returns since when a cause that needs a person has kept the version from being ready; false
+// if there is none, or while the version is stopped as asked. A start resets it.
 func (v *Version) FailedSince() (time.Time, bool) {
 	ready := v.Status.Condition(ConditionReady)
 	if ready == nil || severity(*ready) != 2 {
@@ -259,7 +257,7 @@ func (v *Version) FailedSince() (time.Time, bool) {
 	return since, true
 }
 
-// mark sets a condition of the generation that is looked at.
+// mark sets a condition, for the observed generation.
 func (v *Version) mark(conditionType string, status metav1.ConditionStatus, reason, message string) {
 	setCondition(&v.Status.Conditions, metav1.Condition{
 		Type: conditionType, Status: status, Reason: reason, Message: message, ObservedGeneration: v.Status.ObservedGeneration,
