@@ -113,23 +113,21 @@ type Listeners struct {
 
 // Entrypoint serves one version at a time; [Entrypoint.Update] changes which.
 type Entrypoint struct {
-	options Options
-	log     *slog.Logger
-	table   atomic.Pointer[table]
-	pending *pending
-	sealer  *sealer
-	metrics *metrics
-	sender  *delivery.Sender
-	budget  *memory.Budget
-	buffers *memory.Pool
-	// decoding and decodings bound what the bodies of the web port take.
-	decoding  *web.Decoding
-	decodings *web.Decodings
-	origins   *web.Origins
-	page      *web.Page
-	health    *health.Server
-	inFlight  atomic.Int64
-	ready     atomic.Bool
+	options  Options
+	log      *slog.Logger
+	table    atomic.Pointer[table]
+	pending  *pending
+	sealer   *sealer
+	metrics  *metrics
+	sender   *delivery.Sender
+	budget   *memory.Budget
+	buffers  *memory.Pool
+	decoding *web.Decoding
+	origins  *web.Origins
+	page     *web.Page
+	health   *health.Server
+	inFlight atomic.Int64
+	ready    atomic.Bool
 	// swap guards the change of tables; served are those that may have requests
 	// left; closed says that the last one has been let go.
 	swap   sync.Mutex
@@ -151,13 +149,12 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		return nil, err
 	}
 	e := &Entrypoint{
-		options:   o,
-		log:       slog.New(loglimit.New(o.Logger.Handler())),
-		pending:   newPending(),
-		metrics:   newMetrics(),
-		decoding:  web.NewDecoding(o.MaxMessageBytes),
-		decodings: web.NewDecodings(o.MaxBytes / 2),
-		health:    health.NewServer(),
+		options:  o,
+		log:      slog.New(loglimit.New(o.Logger.Handler())),
+		pending:  newPending(),
+		metrics:  newMetrics(),
+		decoding: web.NewDecoding(o.MaxMessageBytes),
+		health:   health.NewServer(),
 	}
 	if e.sealer, err = newSealer(o.Key, v.Name, o.Advertise); err != nil {
 		return nil, err

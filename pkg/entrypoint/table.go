@@ -55,7 +55,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		source:   eventSource(v),
 		byMethod: make(map[string]*route, len(v.Workflows)),
 		byName:   make(map[string]*route, len(v.Workflows)),
-		json:     web.NewJSON(dynamicpb.NewTypes(v.Schema.Registry()), e.decodings),
+		json:     web.NewJSON(dynamicpb.NewTypes(v.Schema.Registry()), e.budget),
 		drained:  make(chan struct{}),
 	}
 	t.refs.Store(1)

@@ -54,6 +54,7 @@ type Budget struct {
 	requests int64 // for what clients send; responses may use the rest too
 	held     atomic.Int64
 	apart    atomic.Int64 // of held, payloads of work that nobody waits for
+	decoding atomic.Int64 // not in held: it must not push out what others send
 	inFlight *atomic.Int64
 
 	uploads []atomic.Pointer[Upload]
@@ -100,6 +101,20 @@ func (b *Budget) Reserve(n int64) bool {
 
 // Release gives n reserved bytes back.
 func (b *Budget) Release(n int64) { b.held.Add(-n) }
+
+// Decode counts n bytes that decoding a message takes for a moment, and reports
+// whether there is room for them: half as much as the whole budget, in addition to
+// it. They are given back by Decoded.
+func (b *Budget) Decode(n int64) bool {
+	if b.decoding.Add(n) > b.limit/2 {
+		b.decoding.Add(-n)
+		return false
+	}
+	return true
+}
+
+// Decoded gives n bytes of a decoded message back.
+func (b *Budget) Decoded(n int64) { b.decoding.Add(-n) }
 
 // HasRoom reports whether there is room for n bytes of a response.
 func (b *Budget) HasRoom(n int64) bool {

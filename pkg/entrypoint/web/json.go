@@ -13,16 +13,19 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 // JSON reads and writes the messages of a version's contract.
 type JSON struct {
-	types     *dynamicpb.Types
-	decodings *Decodings
+	types  *dynamicpb.Types
+	budget *memory.Budget
 }
 
-// NewJSON returns the JSON of a contract with the given types.
-func NewJSON(types *dynamicpb.Types, decodings *Decodings) *JSON { return &JSON{types, decodings} }
+// NewJSON returns the JSON of a contract with the given types. What decoding takes
+// is counted in budget.
+func NewJSON(types *dynamicpb.Types, budget *memory.Budget) *JSON { return &JSON{types, budget} }
 
 // response is the form of responses: a value of zero is shown, because a price or a
 // probability of 0 is a result too.
@@ -96,11 +99,11 @@ func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
 		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
 	}
-	end, err := j.decodings.begin(text, m.ProtoReflect().Descriptor())
+	decoded, err := decode(j.budget, text, m.ProtoReflect().Descriptor())
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer decoded()
 	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
 		return err
 	}

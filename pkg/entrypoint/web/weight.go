@@ -2,9 +2,10 @@ package web
 
 import (
 	"errors"
-	"sync/atomic"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 // What decoding JSON takes in memory, in bytes, measured with dynamic messages: an
@@ -19,27 +20,18 @@ const (
 var errHeavy = errors.New("it has so many values that decoding it takes more memory than there is; " +
 	"send it as Protocol Buffers (gRPC, gRPC-Web or Connect), or less at once")
 
-// Decodings bounds what messages that are read from JSON take while they are decoded:
-// two bytes of text can become a message of hundreds.
-type Decodings struct {
-	held  atomic.Int64
-	limit int64
-}
-
-// NewDecodings returns the bound of limit bytes.
-func NewDecodings(limit int64) *Decodings { return &Decodings{limit: limit} }
-
-// begin reserves room for a message of that kind in text; end gives it back.
-func (d *Decodings) begin(text []byte, kind protoreflect.MessageDescriptor) (end func(), err error) {
+// decode counts what decoding a message of that kind from text takes in b: two bytes
+// of text can become a message of hundreds. The returned function gives it back. The
+// error is errHeavy.
+func decode(b *memory.Budget, text []byte, kind protoreflect.MessageDescriptor) (decoded func(), err error) {
 	if len(text) <= smallBody {
 		return func() {}, nil
 	}
 	n := jsonWeight(text, kind)
-	if d.held.Add(n) > d.limit {
-		d.held.Add(-n)
+	if !b.Decode(n) {
 		return nil, errHeavy
 	}
-	return func() { d.held.Add(-n) }, nil
+	return func() { b.Decoded(n) }, nil
 }
 
 // jsonWeight is what decoding text takes at most, about.

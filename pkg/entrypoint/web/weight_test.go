@@ -2,12 +2,15 @@ package web
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
 func TestDecodingJSONIsBounded(t *testing.T) {
@@ -27,16 +30,18 @@ func TestDecodingJSONIsBounded(t *testing.T) {
 		"a quote in a text does not end it": {values, `{"a":"` + strings.Repeat(`\",`, 1<<20) + `"}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := NewDecodings(128 << 20)
-			end, err := d.begin([]byte(c.text), c.kind)
+			const limit = 256 << 20
+			b := memory.New(limit, new(atomic.Int64), 16)
+			decoded, err := decode(b, []byte(c.text), c.kind)
 			if !c.taken {
 				require.ErrorIs(t, err, errHeavy)
-				require.Zero(t, d.held.Load())
-				return
+			} else {
+				require.NoError(t, err)
+				require.False(t, b.Decode(limit/2), "it is counted")
+				decoded()
 			}
-			require.NoError(t, err)
-			end()
-			require.Zero(t, d.held.Load())
+			require.True(t, b.Decode(limit/2), "it is given back")
+			require.Zero(t, b.Used())
 		})
 	}
 }
