@@ -44,7 +44,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		web.WriteFailure(w, failure)
 		return
 	}
-	if out = answering(r.Context(), w, out); out == nil {
+	if out = beginResponse(r.Context(), w, out); out == nil {
 		return // the connection is closed
 	}
 	defer out.Free()

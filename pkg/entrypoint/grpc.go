@@ -29,8 +29,8 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.UnknownServiceHandler(e.handleStream),
 		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see receive for the version's
 		grpc.MaxSendMsgSize(math.MaxInt32), // answers are bounded where they come in
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxHeaderListSize(tornHeaderBytes),
+		grpc.MaxConcurrentStreams(grpcStreams),
+		grpc.MaxHeaderListSize(fatalHeaderBytes),
 		grpc.InTapHandle(checkHeader),
 		// A client may send so much of a message before it is read, whatever the
 		// line's bandwidth: what it may send more is counted first.

@@ -16,19 +16,22 @@ import (
 // Limits of every HTTP server.
 const (
 	maxHeaderBytes = 64 << 10
-	// tornHeaderBytes is the length of a header from which on a connection cannot
-	// go on; a header between the two is refused for itself.
-	tornHeaderBytes   = 256 << 10
+	// fatalHeaderBytes is the length of a header from which on a connection cannot
+	// go on; for one between the two only its request is refused.
+	fatalHeaderBytes  = 256 << 10
 	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds the reading of one request, body included.
 	readTimeout = 60 * time.Second
-	// answerTime is what a caller may take to read an answer.
-	answerTime = 60 * time.Second
+	// responseTime is what a client may take to read a response.
+	responseTime = 60 * time.Second
 	// idleTimeout is longer than a dispatcher's 90 s, so that it never posts on
 	// a connection which is just being closed here.
 	idleTimeout = 5 * time.Minute
-	// maxStreams bounds the requests at once on one HTTP/2 connection.
-	maxStreams = 1000
+	// grpcStreams bounds the requests at once on a connection to the gRPC port,
+	// webStreams on one to the others: net/http starts a goroutine for each stream
+	// before any of our code can refuse it.
+	grpcStreams = 1000
+	webStreams  = 250
 )
 
 // newWebServer returns a server for h with the limits above, HTTP/1.1 and
@@ -42,18 +45,18 @@ func (e *Entrypoint) newWebServer(h http.Handler, age time.Duration) *http.Serve
 		Handler:   onConnection(h),
 		Protocols: protocols,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second,
-			// What is received and not read yet is not counted: so much of it each
-			// connection may hold.
+			MaxConcurrentStreams: webStreams, SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second,
+			// What is received and not read yet is not counted: a connection may hold this
+			// much of it.
 			MaxReceiveBufferPerStream: memory.WindowBytes, MaxReceiveBufferPerConnection: 4 * memory.WindowBytes,
 		},
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		// Counted from the end of a request's header. Without it, who reads no
-		// answer keeps the answer and a goroutine for ever.
-		WriteTimeout:   readTimeout + e.options.Timeout + answerTime,
+		// Counted from the end of a request's header. Without it, a client that reads no
+		// response keeps the response and a goroutine forever.
+		WriteTimeout:   readTimeout + e.options.Timeout + responseTime,
 		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: tornHeaderBytes,
+		MaxHeaderBytes: fatalHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
 	if age > 0 {
@@ -85,11 +88,11 @@ func onConnection(h http.Handler) http.Handler {
 	})
 }
 
-// answering begins an answer: data counts as unsent by the connection of ctx until
-// it is freed, and the caller has answerTime to read it. It returns what is to be
-// freed in data's place: nil if the connection is closed.
-func answering(ctx context.Context, w http.ResponseWriter, data mem.Buffer) mem.Buffer {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+// beginResponse begins a response: data counts as unsent by the connection of ctx
+// until it is freed, and the client has responseTime to read it. It returns what is to
+// be freed in data's place: nil if the connection is closed.
+func beginResponse(ctx context.Context, w http.ResponseWriter, data mem.Buffer) mem.Buffer {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(responseTime))
 	if c, ok := ctx.Value(connectionKey{}).(*memory.Connection); ok {
 		return c.Sending(data)
 	}
@@ -97,17 +100,18 @@ func answering(ctx context.Context, w http.ResponseWriter, data mem.Buffer) mem.
 }
 
 // Age is the most that a connection in use may live, so that an operator knows
-// when a version is left by its callers; ages are spread over a quarter of it
-// (by from 0 to 1), so that not all callers reconnect at once.
+// when all clients have left a version; ages are spread over a quarter of it
+// (by from 0 to 1), so that not all clients reconnect at once.
 
 // grpcAge is from 75 to 92 % of age, with the ±10 % that grpc-go adds itself.
-// GOAWAY needs no request to bear it, and the rest is for whoever followed the
+// GOAWAY needs no request to carry it, and the rest is for clients that follow the
 // endpoints of a Service late.
 func grpcAge(age time.Duration) time.Duration { return age - age/6 }
 
-// httpAge is from 50 to 75 %. HTTP/1.1 has no word to be said between requests,
-// and a connection closed there may meet one on its way, which would be lost: so
-// the next answer bears it, and who asks every quarter of age is gone in time.
+// httpAge is from 50 to 75 %. HTTP/1.1 has no message between requests, and a
+// connection that is closed there may meet one on its way, which would be lost: so
+// the next response closes it, and a client with a request every quarter of age is
+// gone in time.
 func httpAge(age time.Duration, by float64) time.Duration {
 	return age/2 + time.Duration(by*float64(age/4))
 }
@@ -115,8 +119,8 @@ func httpAge(age time.Duration, by float64) time.Duration {
 // retireAt is the context key of the instant at which a connection is too old.
 type retireAt struct{}
 
-// retire closes connections that are too old once the request at hand is
-// answered: net/http turns the header into GOAWAY on HTTP/2.
+// retire closes connections that are too old with the response to the request at
+// hand: net/http turns the header into GOAWAY on HTTP/2.
 func retire(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if at, ok := r.Context().Value(retireAt{}).(time.Time); ok && time.Now().After(at) {

@@ -76,7 +76,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, failure)
 		return
 	}
-	if out = answering(r.Context(), body.Writer(), out); out == nil {
+	if out = beginResponse(r.Context(), body.Writer(), out); out == nil {
 		return // the connection is closed
 	}
 	body.FreeAtEnd(out)

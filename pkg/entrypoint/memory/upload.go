@@ -11,7 +11,7 @@ const (
 	// the most that one read brings.
 	WindowBytes = 64 << 10
 	// SmallHeader is the size of a header that [RequestBytes] covers.
-	SmallHeader = 4 << 10
+	SmallHeader = 1 << 10
 )
 
 // Upload is a message that is being received. Its bytes are counted before they
