@@ -8,52 +8,36 @@ import (
 	"google.golang.org/grpc/reflection"
 	v1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	v1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 )
 
-// DescribeMethod is the rpc by which a client learns which rpc belongs to which
-// workflow. It takes google.protobuf.Empty and answers a google.protobuf.Struct:
-// {version, namespace, description, workflows: [{name, rpc, input, output,
-// nodes}]}.
-const DescribeMethod = "/" + describeService + "/Describe"
-
-const describeService = "krt.v1.Version"
-
-func describe(t *table) (*structpb.Struct, error) {
-	workflows := make([]any, 0, len(t.version.Workflows))
+// describeVersion is what Describe returns of t.
+func describeVersion(t *table) (*structpb.Struct, error) {
+	v := describe.Version{Name: t.version.Name, Namespace: t.version.Namespace, Description: t.version.Description}
 	for _, w := range t.version.Workflows {
-		nodes := make([]any, 0, len(w.Steps))
-		for _, s := range w.Steps {
-			nodes = append(nodes, s.Node)
+		one := describe.Workflow{
+			Name: w.Name, RPC: methodPath(w.Method)[1:],
+			Input: string(w.Method.Input().FullName()), Output: string(w.Method.Output().FullName()),
 		}
-		workflows = append(workflows, map[string]any{
-			"name":   w.Name,
-			"rpc":    methodPath(w.Method)[1:],
-			"input":  string(w.Method.Input().FullName()),
-			"output": string(w.Method.Output().FullName()),
-			"nodes":  nodes,
-		})
+		for _, s := range w.Steps {
+			one.Nodes = append(one.Nodes, s.Node)
+		}
+		v.Workflows = append(v.Workflows, one)
 	}
-	return structpb.NewStruct(map[string]any{
-		"version":     t.version.Name,
-		"namespace":   t.version.Namespace,
-		"description": t.version.Description,
-		"workflows":   workflows,
-	})
+	return v.Struct()
 }
 
 func (e *Entrypoint) registerDescribe(s grpc.ServiceRegistrar) {
 	s.RegisterService(&grpc.ServiceDesc{
-		ServiceName: describeService,
+		ServiceName: describe.Service,
 		HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{
-			MethodName: "Describe",
+			MethodName: describe.Method,
 			Handler: func(_ any, _ context.Context, read func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 				if err := read(&emptypb.Empty{}); err != nil {
 					return nil, err
@@ -64,29 +48,10 @@ func (e *Entrypoint) registerDescribe(s grpc.ServiceRegistrar) {
 	}, e)
 }
 
-// describeFile is the descriptor of the Describe service, for reflection.
-func describeFile() (protoreflect.FileDescriptor, error) {
-	empty, answer := emptypb.File_google_protobuf_empty_proto, structpb.File_google_protobuf_struct_proto
-	return protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name:       proto.String("krt/v1/version.proto"),
-		Package:    proto.String("krt.v1"),
-		Syntax:     proto.String("proto3"),
-		Dependency: []string{empty.Path(), answer.Path()},
-		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String("Version"),
-			Method: []*descriptorpb.MethodDescriptorProto{{
-				Name:       proto.String("Describe"),
-				InputType:  proto.String(".google.protobuf.Empty"),
-				OutputType: proto.String(".google.protobuf.Struct"),
-			}},
-		}},
-	}, protoregistry.GlobalFiles)
-}
-
 // registerReflection serves reflection for whatever version is in force.
 func (e *Entrypoint) registerReflection(s grpc.ServiceRegistrar) {
 	own := new(protoregistry.Files)
-	if file, err := describeFile(); err == nil {
+	if file, err := describe.File(); err == nil {
 		_ = own.RegisterFile(file) // the first file of a new registry
 	}
 	o := reflection.ServerOptions{Services: liveServices{e}, DescriptorResolver: liveFiles{e, own}}
@@ -100,7 +65,7 @@ type liveServices struct{ e *Entrypoint }
 // GetServiceInfo implements reflection.ServiceInfoProvider.
 func (l liveServices) GetServiceInfo() map[string]grpc.ServiceInfo {
 	services := map[string]grpc.ServiceInfo{
-		describeService: {},
+		describe.Service: {},
 		grpc_health_v1.Health_ServiceDesc.ServiceName:    {},
 		v1.ServerReflection_ServiceDesc.ServiceName:      {},
 		v1alpha.ServerReflection_ServiceDesc.ServiceName: {},

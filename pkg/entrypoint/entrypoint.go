@@ -23,6 +23,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -184,7 +185,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.MaxMessageBytes, 4<<20)
+	setDefault(&o.MaxMessageBytes, environment.DefaultMaxMessageBytes)
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))
 	setDefault(&o.ConnectionAge, 2*time.Minute)

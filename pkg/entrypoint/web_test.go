@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -309,7 +309,7 @@ func TestHealthAndDescribe(t *testing.T) {
 		}
 	}, 10*time.Second, time.Millisecond)
 	out := &structpb.Struct{}
-	require.NoError(t, f.conn.Invoke(t.Context(), entrypoint.DescribeMethod, &emptypb.Empty{}, out))
+	require.NoError(t, f.conn.Invoke(t.Context(), describe.Path, &emptypb.Empty{}, out))
 	require.Equal(t, map[string]any{
 		"version": "v1", "namespace": "test", "description": "A test.",
 		"workflows": []any{map[string]any{"name": "flow", "rpc": "test.Entrypoint/Call", "input": "test.Request", "output": "test.Reply", "nodes": []any{"a", "b"}}},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 const (
@@ -121,16 +123,5 @@ func spoken(line string) string {
 	return cmp.Or(said, line)
 }
 
-// cut shortens text to at most maxQuote bytes, between characters.
-func cut(text string) string {
-	const more = "…"
-	text = strings.ToValidUTF8(text, "?")
-	if len(text) <= maxQuote {
-		return text
-	}
-	end := maxQuote - len(more)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + more
-}
+// cut shortens text to at most maxQuote bytes.
+func cut(text string) string { return clip.Text(strings.ToValidUTF8(text, "?"), maxQuote-len("…")) }

@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
@@ -75,9 +75,11 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
 	cmd.Dir = folder
 	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), environment.BasePath+"="+t.bundle.Dir)
-	verdict := &verdicts{Writer: cmd.Stdout}
-	cmd.Stdout = verdict
-	if err := run(cmd); err != nil || verdict.ran {
+	passed := false
+	cmd.Stdout = io.MultiWriter(cmd.Stdout, &child.Lines{Most: maxVerdict, Drop: true, Each: func(line string) {
+		passed = passed || isVerdict(line)
+	}})
+	if err := run(cmd); err != nil || passed {
 		return err
 	}
 	return term.WithHint(errNothingRan, "Tests are functions func TestName(t *testing.T).")
@@ -133,8 +135,6 @@ func (t *tester) preparePython(ctx context.Context) error {
 func (t *tester) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = t.streams.Out, t.streams.Err
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = stopDelay
 	return cmd
 }
 
@@ -144,7 +144,7 @@ var errTestsFailed = errors.New("tests failed")
 // run runs cmd. An error that joins errTestsFailed says that it ended by itself with another
 // code than 0.
 func run(cmd *exec.Cmd) error {
-	err := cmd.Run()
+	err := child.Run(cmd, stopDelay)
 	var status *exec.ExitError
 	if errors.As(err, &status) && status.Exited() {
 		return fmt.Errorf("%w: %w", errTestsFailed, err)
@@ -191,30 +191,13 @@ func matchesAny(name string, patterns []string) (bool, error) {
 	return false, nil
 }
 
-// verdicts reads what go test prints, to know whether a test ran.
-type verdicts struct {
-	io.Writer
-	line []byte
-	ran  bool
-}
-
-// Write passes p on.
-func (v *verdicts) Write(p []byte) (int, error) {
-	for _, b := range p {
-		if b != '\n' {
-			if len(v.line) < maxVerdict {
-				v.line = append(v.line, b)
-			}
-			continue
-		}
-		v.ran = v.ran || bytes.HasPrefix(v.line, []byte("ok  \t")) && !bytes.Contains(v.line, []byte("[no test"))
-		v.line = v.line[:0]
-	}
-	return v.Writer.Write(p)
-}
-
 // maxVerdict is how much of a line says how the tests of a package went, in bytes.
 const maxVerdict = 4096
+
+// isVerdict reports whether a line of go test says that a package's tests ran and passed.
+func isVerdict(line string) bool {
+	return strings.HasPrefix(line, "ok  \t") && !strings.Contains(line, "[no test")
+}
 
 // writeFile writes a file and the folders it stands in, all below root.
 func writeFile(root *os.Root, name string, content []byte) error {

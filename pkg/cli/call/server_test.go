@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/structpb"
 
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -52,7 +52,7 @@ func serveVersion(t *testing.T) string {
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		name, _ := grpc.MethodFromServerStream(stream)
 		switch name {
-		case describeMethod:
+		case describe.Path:
 			return answerDescribe(stream)
 		case "/hotel.Entrypoint/Wait":
 			<-stream.Context().Done()
@@ -86,21 +86,15 @@ func answerDescribe(stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
 		return err
 	}
-	workflow := func(name, rpc string) any {
-		return map[string]any{"name": name, "rpc": rpc}
-	}
-	answer, err := structpb.NewStruct(map[string]any{
-		"version": "hotel",
-		"workflows": []any{
-			workflow("room-price", "hotel.Entrypoint/Quote"),
-			workflow("cancel-room", "hotel.Entrypoint/Cancel"),
-			workflow("wait", "hotel.Entrypoint/Wait"),
-		},
-	})
+	description, err := describe.Version{Name: "hotel", Workflows: []describe.Workflow{
+		{Name: "room-price", RPC: "hotel.Entrypoint/Quote"},
+		{Name: "cancel-room", RPC: "hotel.Entrypoint/Cancel"},
+		{Name: "wait", RPC: "hotel.Entrypoint/Wait"},
+	}}.Struct()
 	if err != nil {
 		return err
 	}
-	return stream.SendMsg(answer)
+	return stream.SendMsg(description)
 }
 
 func answerQuote(stream grpc.ServerStream, s *schema.Schema) error {

@@ -21,11 +21,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
-
-// describeMethod is the entrypoint's rpc that says what a version offers.
-const describeMethod = "/krt.v1.Version/Describe"
 
 // maxAnswerBytes bounds one answer. Versions limit messages themselves; this
 // only keeps a wrong server from filling the memory.
@@ -49,11 +47,6 @@ type method struct {
 // path is the method as gRPC names it: /package.Service/Method.
 func (m method) path() string {
 	return "/" + string(m.desc.Parent().FullName()) + "/" + string(m.desc.Name())
-}
-
-// offer is one workflow that a version offers.
-type offer struct {
-	name, rpc string
 }
 
 // dialVersion prepares a connection to address; the first call opens it.
@@ -82,47 +75,38 @@ func (r *remote) dial(ctx context.Context, address string) (net.Conn, error) {
 }
 
 // describe asks the version what it offers.
-func (r *remote) describe(ctx context.Context) (version string, offers []offer, err error) {
-	var answer structpb.Struct
-	if err := r.conn.Invoke(ctx, describeMethod, &emptypb.Empty{}, &answer); err != nil {
-		return "", nil, err
-	}
-	for _, value := range answer.GetFields()["workflows"].GetListValue().GetValues() {
-		fields := value.GetStructValue().GetFields()
-		offers = append(offers, offer{
-			name: fields["name"].GetStringValue(),
-			rpc:  fields["rpc"].GetStringValue(),
-		})
-	}
-	return answer.GetFields()["version"].GetStringValue(), offers, nil
+func (r *remote) describe(ctx context.Context) (describe.Version, error) {
+	var response structpb.Struct
+	err := r.conn.Invoke(ctx, describe.Path, &emptypb.Empty{}, &response)
+	return describe.Read(&response), err
 }
 
 // lookup finds the rpc of the workflow that o names.
 func (r *remote) lookup(ctx context.Context, o invokeOptions) (method, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	version, offers, err := r.describe(ctx)
+	v, err := r.describe(ctx)
 	if err != nil {
 		return method{}, r.unreachable(o.program, err)
 	}
-	i := slices.IndexFunc(offers, func(f offer) bool { return f.answersTo(o.workflow) })
+	i := slices.IndexFunc(v.Workflows, func(w describe.Workflow) bool { return isCalled(w, o.workflow) })
 	if i < 0 {
-		return method{}, unknownWorkflow(version, o.workflow, offers)
+		return method{}, unknownWorkflow(v, o.workflow)
 	}
-	m, err := r.reflectMethod(ctx, offers[i].rpc)
+	m, err := r.reflectMethod(ctx, v.Workflows[i].RPC)
 	if err != nil {
-		return method{}, fmt.Errorf("cannot learn the messages of workflow %q: %w", offers[i].name, err)
+		return method{}, fmt.Errorf("cannot learn the messages of workflow %q: %w", v.Workflows[i].Name, err)
 	}
 	return m, nil
 }
 
-// answersTo reports whether name means this workflow: by its own name, or its
+// isCalled reports whether name means this workflow: by its own name, or its
 // rpc's as a manifest may write it (Method, Service.Method, full name).
-func (f offer) answersTo(name string) bool {
-	if name == f.name {
+func isCalled(w describe.Workflow, name string) bool {
+	if name == w.Name {
 		return true
 	}
-	rpc := strings.ReplaceAll(f.rpc, "/", ".")
+	rpc := strings.ReplaceAll(w.RPC, "/", ".")
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "/"), "/", ".")
 	return name != "" && (rpc == name || strings.HasSuffix(rpc, "."+name))
 }
@@ -140,7 +124,7 @@ func (r *remote) unreachable(program string, err error) error {
 		return term.WithHint(fmt.Errorf("cannot reach a version at %s: %w", r.address, dialErr),
 			"Name the version's gRPC address with --address HOST:PORT.")
 	case status.Code(err) == codes.Unimplemented:
-		return term.WithHint(fmt.Errorf("what listens at %s is no version: it does not know %s", r.address, describeMethod),
+		return term.WithHint(fmt.Errorf("what listens at %s is no version: it does not know %s", r.address, describe.Path),
 			"Name the version's gRPC address with --address HOST:PORT.")
 	case status.Code(err) == codes.Canceled:
 		return fmt.Errorf("cannot ask the version at %s: %w", r.address, context.Canceled)
@@ -150,15 +134,15 @@ func (r *remote) unreachable(program string, err error) error {
 	}
 }
 
-func unknownWorkflow(version, name string, offers []offer) error {
-	if len(offers) == 0 {
-		return fmt.Errorf("version %q offers no workflow", version)
+func unknownWorkflow(v describe.Version, name string) error {
+	if len(v.Workflows) == 0 {
+		return fmt.Errorf("version %q offers no workflow", v.Name)
 	}
-	names := make([]string, len(offers))
-	for i, f := range offers {
-		names[i] = f.name
+	names := make([]string, len(v.Workflows))
+	for i, w := range v.Workflows {
+		names[i] = w.Name
 	}
-	return term.WithHint(fmt.Errorf("version %q has no workflow %q%s", version, name, spelling.Hint(name, names)),
+	return term.WithHint(fmt.Errorf("version %q has no workflow %q%s", v.Name, name, spelling.Hint(name, names)),
 		"It has: %s", strings.Join(names, ", "))
 }
 
@@ -172,13 +156,13 @@ func completeWorkflows(ctx context.Context, address string) []string {
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_, offers, err := r.describe(ctx)
+	v, err := r.describe(ctx)
 	if err != nil {
 		return nil
 	}
-	names := make([]string, len(offers))
-	for i, f := range offers {
-		names[i] = f.name + "\t" + f.rpc
+	names := make([]string, len(v.Workflows))
+	for i, w := range v.Workflows {
+		names[i] = w.Name + "\t" + w.RPC
 	}
 	return names
 }
