@@ -10,6 +10,7 @@ import (
 )
 
 func TestWhatCanBePublished(t *testing.T) {
+	const up, running = v1alpha1.StateStarted, v1alpha1.PhaseStarted
 	c := &Client{namespace: "ns"}
 	for name, one := range map[string]struct {
 		state   v1alpha1.State
@@ -18,12 +19,12 @@ func TestWhatCanBePublished(t *testing.T) {
 		refusal Rule
 		text    string
 	}{
-		"ready":                      {v1alpha1.StateStarted, v1alpha1.PhaseStarted, metav1.ConditionTrue, "", ""},
-		"up, and reconciled again":   {v1alpha1.StateStarted, v1alpha1.PhaseStarted, metav1.ConditionUnknown, "", ""},
-		"up, and broken":             {v1alpha1.StateStarted, v1alpha1.PhaseStarted, metav1.ConditionFalse, RuleNotReady, "it is not ready: Crashed: why"},
-		"starting":                   {v1alpha1.StateStarted, v1alpha1.PhaseStarting, metav1.ConditionUnknown, RuleNotReady, "it is not ready: why"},
+		"ready":                      {state: up, phase: running, ready: metav1.ConditionTrue},
+		"up, and reconciled again":   {state: up, phase: running, ready: metav1.ConditionUnknown},
+		"up, and broken":             {up, running, metav1.ConditionFalse, RuleNotReady, "it is not ready: Crashed: why"},
+		"starting":                   {up, v1alpha1.PhaseStarting, metav1.ConditionUnknown, RuleNotReady, "it is not ready: why"},
+		"not seen by a controller":   {up, "", "", RuleNotReady, "it is not ready: the controller has not seen it yet"},
 		"stopped":                    {v1alpha1.StateStopped, v1alpha1.PhaseStopped, metav1.ConditionFalse, RuleStopped, "it is stopped"},
-		"not seen by a controller":   {v1alpha1.StateStarted, "", "", RuleNotReady, "it is not ready: the controller has not seen it yet"},
 		"no state, which is stopped": {"", "", "", RuleStopped, "it is stopped"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,20 +66,39 @@ func TestWaits(t *testing.T) {
 		timeout  bool
 		took     time.Duration
 	}{
-		"done at once":                      {steps: []step{{0, done}}},
-		"each observation is reported once": {steps: []step{{0, working}, {time.Second, working}, {time.Second, done}}, progress: []Progress{{working.Observation, 0}}, took: 2 * time.Second},
-		"one that says nothing is not":      {steps: []step{{0, verdict{}}, {0, done}}},
+		"done at once": {steps: []step{{0, done}}},
+		"each observation is reported once": {
+			steps:    []step{{0, working}, {time.Second, working}, {time.Second, done}},
+			progress: []Progress{{working.Observation, 0}}, took: 2 * time.Second,
+		},
+		"one without words is not reported": {steps: []step{{0, verdict{}}, {0, done}}},
 		"what is over soon is not reported": {steps: []step{{0, unobserved()}, {quietTime - 1, done}}, took: quietTime - 1},
-		"what lasts is":                     {steps: []step{{0, unobserved()}, {time.Minute, done}}, progress: []Progress{{unobserved().Observation, quietTime}}, took: time.Minute},
-		"what blocks passes within the window": {steps: []step{{0, failing}, {9 * time.Second, working}, {time.Minute, done}},
-			progress: []Progress{{failing.Observation, 0}, {working.Observation, 9 * time.Second}}, took: 69 * time.Second},
-		"or fails the wait after it": {steps: []step{{0, failing}, {4 * time.Second, failing}, {time.Minute, done}},
-			progress: []Progress{{failing.Observation, 0}}, err: failing.Message, took: 10 * time.Second},
-		"unless the cluster grows":   {steps: []step{{0, growing}, {time.Minute, done}}, progress: []Progress{{growing.Observation, 0}}, took: time.Minute},
-		"at once, if it cannot pass": {steps: []step{{0, given}, {0, done}}, progress: []Progress{{given.Observation, 0}}, err: given.Message},
-		"the time is over":           {options: WaitOptions{Timeout: time.Hour}, steps: []step{{0, working}}, progress: []Progress{{working.Observation, 0}}, err: working.Message, timeout: true, took: time.Hour},
-		"no time is a second":        {options: WaitOptions{Timeout: 1}, err: "", timeout: true, took: time.Second},
-		"the cluster refuses":        {last: refused, steps: []step{{0, working}}, progress: []Progress{{working.Observation, 0}}},
+		"what lasts is": {
+			steps:    []step{{0, unobserved()}, {time.Minute, done}},
+			progress: []Progress{{unobserved().Observation, quietTime}}, took: time.Minute,
+		},
+		"what blocks passes within the window": {
+			steps:    []step{{0, failing}, {9 * time.Second, working}, {time.Minute, done}},
+			progress: []Progress{{failing.Observation, 0}, {working.Observation, 9 * time.Second}}, took: 69 * time.Second,
+		},
+		"or fails the wait after it": {
+			steps:    []step{{0, failing}, {4 * time.Second, failing}, {time.Minute, done}},
+			progress: []Progress{{failing.Observation, 0}}, err: failing.Message, took: 10 * time.Second,
+		},
+		"unless the cluster grows": {
+			steps:    []step{{0, growing}, {time.Minute, done}},
+			progress: []Progress{{growing.Observation, 0}}, took: time.Minute,
+		},
+		"at once, if it cannot pass": {
+			steps:    []step{{0, given}, {0, done}},
+			progress: []Progress{{given.Observation, 0}}, err: given.Message,
+		},
+		"the time is over": {
+			options: WaitOptions{Timeout: time.Hour}, steps: []step{{0, working}},
+			progress: []Progress{{working.Observation, 0}}, err: working.Message, timeout: true, took: time.Hour,
+		},
+		"no time is a second": {options: WaitOptions{Timeout: 1}, timeout: true, took: time.Second},
+		"the cluster refuses": {last: refused, steps: []step{{0, working}}, progress: []Progress{{working.Observation, 0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

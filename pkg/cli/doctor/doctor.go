@@ -58,7 +58,7 @@ looked at. Exits 1 if there is any !!.`,
 	remote.NamespaceFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.registry, "registry", "", "registry and path that node images are pushed to (default: $KO_DOCKER_REPO)")
-	flags.BoolVar(&o.insecure, "insecure-registry", false, "reach the registry by plain HTTP; one of this machine always may be")
+	flags.BoolVar(&o.insecure, "insecure-registry", false, "use plain HTTP for the registry; always allowed for one on this machine")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }

@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 )
 
-// waitFlags say whether and how long a verb waits: kn's own.
+// waitFlags are whether and how long a verb waits, as in kn.
 type waitFlags struct {
 	wait, noWait bool
 	timeout      int // seconds
@@ -35,8 +35,10 @@ func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 func (f *waitFlags) addLimits(cmd *cobra.Command, until string) {
 	flags := cmd.Flags()
 	f.timeout, f.window = 600, 10
-	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait}, "seconds to wait before giving up on waiting for the version to be "+until)
-	term.RangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait}, "seconds that a problem which needs a person must last before waiting fails")
+	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait},
+		"seconds to wait before giving up on waiting for the version to be "+until)
+	term.RangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait},
+		"seconds that a problem which needs a person must last before waiting fails")
 }
 
 // prepare checks the flags.

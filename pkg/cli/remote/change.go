@@ -21,7 +21,9 @@ type changeOptions struct {
 
 // changeCommand is a command that changes the state of the version its argument
 // names, and waits until it is reached.
-func changeCommand(cmd *cobra.Command, o *changeOptions, until string, run func(context.Context, *Cluster, changeOptions) error) *cobra.Command {
+func changeCommand(
+	cmd *cobra.Command, o *changeOptions, until string, run func(context.Context, *Cluster, changeOptions) error,
+) *cobra.Command {
 	cmd.Args = term.Arguments(cobra.ExactArgs(1))
 	cmd.ValidArgsFunction = completeVersions(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -38,7 +40,7 @@ func changeCommand(cmd *cobra.Command, o *changeOptions, until string, run func(
 }
 
 func commentFlag(cmd *cobra.Command, comment *string) {
-	cmd.Flags().StringVarP(comment, "message", "m", "", "why: kept in the history")
+	cmd.Flags().StringVarP(comment, "message", "m", "", "comment to keep in the history")
 }
 
 // reach prints, once the change was made, what the version is doing, and waits, if that

@@ -47,8 +47,8 @@ func Flags(root *cobra.Command) {
 	flags.String("as", "", "username to impersonate for the operation")
 	flags.String("as-uid", "", "uid to impersonate for the operation")
 	flags.StringArray("as-group", nil, "group to impersonate for the operation (may be repeated)")
-	flags.String("config", "", "kn configuration file; taken from kn and not used")
-	flags.Bool("log-http", false, "log each request to the cluster: method, address, status, time")
+	flags.String("config", "", "kn configuration file; accepted and not used")
+	flags.Bool("log-http", false, "log each request to the cluster with its method, address, status and time")
 	// The flags were added just above, so these cannot fail.
 	_ = root.MarkPersistentFlagFilename("kubeconfig")
 	_ = root.MarkPersistentFlagFilename("config")

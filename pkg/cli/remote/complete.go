@@ -16,7 +16,7 @@ const completeTimeout = 2 * time.Second
 
 type completion = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
-// ask runs f against the cluster for a shell; without a cluster there is nothing
+// ask runs f with a client of the cluster for a shell; without a cluster there is nothing
 // to suggest.
 func ask(cmd *cobra.Command, f func(ctx context.Context, c *Cluster) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	c, err := Connect(cmd)
@@ -57,7 +57,7 @@ func completeVersions(limit int) completion {
 }
 
 // completeParts suggests what pick finds in the version that the first argument
-// names, for a flag.
+// names; it completes a flag.
 func completeParts(pick func(*v1alpha1.Version) []string) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {

@@ -33,8 +33,9 @@ func TestCheckContent(t *testing.T) {
 	spec := v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "new"}, {Name: "old", ConfigFiles: v1alpha1.ConfigFilesContent}}}
 	large := []byte(strings.Repeat("x", 128<<10))
 	require.EqualError(t, checkContent(spec, "CERT", large),
-		`config file "CERT": node "old" gets its content as $CERT: it has 131072 bytes, and an environment variable has at most 128 KiB with its name`)
-	require.ErrorContains(t, checkContent(spec, "CERT", []byte{0}), "is not UTF-8 text without zero bytes")
+		`config file "CERT": node "old" gets its content as $CERT: `+
+			`it has 131072 bytes, and an environment variable has at most 128 KiB with its name`)
+	require.ErrorContains(t, checkContent(spec, "CERT", []byte{0}), "it is not UTF-8 text or has a zero byte")
 	require.NoError(t, checkContent(spec, "CERT", large[:1000]))
 	spec.Nodes = spec.Nodes[:1]
 	require.NoError(t, checkContent(spec, "CERT", large))

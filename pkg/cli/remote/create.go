@@ -31,13 +31,13 @@ type createOptions struct {
 	out      objectOutput
 }
 
-const createLong = `Create a version from a bundle: make the image of each node and push it, keep the
-config values in a Secret, and create the version. It is stopped, unless --start or
---publish is given.
+const createLong = `Create a version from a bundle: build and push the image of each node, write the config
+values to a Secret, and create the version. It is stopped, unless --start or --publish is
+given.
 
-Images need no Docker. They go to --registry, or to $KO_DOCKER_REPO. All that can be
-known to be wrong is told before the first is made, and nothing is left half done: the
-version itself is created last.`
+Docker is not needed. Images are pushed to --registry, or to $KO_DOCKER_REPO. Everything
+that can be checked is checked before the first image is built, and nothing is left half
+done: the version itself is created last.`
 
 func newCreateCommand(s term.Streams) *cobra.Command {
 	o := createOptions{streams: s}
@@ -63,10 +63,10 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	o.images.addFlags(cmd)
 	flags := cmd.Flags()
 	deliveryFlag(cmd, &o.delivery)
-	flags.BoolVar(&o.start, "start", false, "start the version, too")
-	flags.BoolVar(&o.publish, "publish", false, "start and publish the version, too")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "make nothing: check all with the cluster, and print the version")
-	flags.StringVar(&o.target, "target", "", "write the version to this folder, or .yaml file, instead of a cluster (GitOps)")
+	flags.BoolVar(&o.start, "start", false, "also start the version")
+	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
+	flags.StringVar(&o.target, "target", "", "write the version to this folder or .yaml file instead of a cluster (GitOps)")
 	commentFlag(cmd, &o.comment)
 	o.wait.addFlags(cmd, true, "started or published")
 	o.out.addFlags(cmd)
@@ -75,7 +75,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 
 // deliveryFlag gives cmd the flag --delivery.
 func deliveryFlag(cmd *cobra.Command, delivery *string) {
-	cmd.Flags().StringVar(delivery, "delivery", "", "how events travel from node to node: Sequence (default) or Direct")
+	cmd.Flags().StringVar(delivery, "delivery", "", "how events get from node to node: Sequence (default) or Direct")
 	// The flag was added just above, so this cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("delivery", cobra.FixedCompletions(
 		[]string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect)}, cobra.ShellCompDirectiveNoFileComp))
@@ -94,10 +94,11 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	if o.out.format != "" && !o.dryRun {
-		return term.UsageError(cmd, "--output is for --dry-run")
+		return term.UsageError(cmd, "--output needs --dry-run")
 	}
 	if o.target != "" && (o.values.given() || o.start || o.publish || o.dryRun) {
-		return term.UsageError(cmd, "--target only writes a file: it goes with none of --set, --set-from-file, --set-from-env, --env-file, --start, --publish, --dry-run")
+		return term.UsageError(cmd, "--target only writes a file; it cannot be combined with "+
+			"--set, --set-from-file, --set-from-env, --env-file, --start, --publish or --dry-run")
 	}
 	o.start = o.start || o.publish
 	return nil
@@ -123,7 +124,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	return connected(cmd, func(_ context.Context, c *Cluster) error { return o.createOn(cmd, c, b.Bundle) })
 }
 
-// createOn checks all that can be known to be wrong, makes the images, and creates the
+// createOn checks everything that can be checked, builds the images, and creates the
 // version.
 func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) error {
 	ctx := cmd.Context()
@@ -160,7 +161,7 @@ func (o *createOptions) check(ctx context.Context, c *Cluster, v *v1alpha1.Versi
 		return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing),
 			"Give it with %s, or create the version without --start.", setFlags(missing))
 	}
-	fmt.Fprintf(o.streams.Err, "The version cannot start before its config is complete: %s\n",
+	fmt.Fprintf(o.streams.Err, "The version cannot start until its config is complete: %s\n",
 		c.command("config %s %s", v.Name, setFlags(missing)))
 	return nil
 }
@@ -196,7 +197,7 @@ func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
 		v.Spec.State = v1alpha1.StateStarted
 	}
 	v.Spec.Comment = o.comment
-	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was made).\n", v.Name, c.Namespace)
+	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was built).\n", v.Name, c.Namespace)
 	if o.out.format == outputName {
 		_, err := fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err

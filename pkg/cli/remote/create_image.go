@@ -27,11 +27,11 @@ import (
 
 // What to do about a registry, and about a base image.
 const (
-	howToNameRegistry = "Name it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO."
-	howToNameBase     = "Name another base with --base python=IMAGE (or go=), or for all under base-images in ConfigMap %s of %s."
+	howToNameRegistry = "Set it with --registry REGISTRY/PATH, or in the variable KO_DOCKER_REPO."
+	howToNameBase     = "Use another base image with --base python=IMAGE (or go=IMAGE), or set base-images for everyone in ConfigMap %s of %s."
 )
 
-// imageFlags say where node images go and what they stand on.
+// imageFlags are where node images are pushed to and what they are based on.
 type imageFlags struct {
 	registry string
 	insecure bool
@@ -42,15 +42,18 @@ type imageFlags struct {
 func (f *imageFlags) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.registry, "registry", "", "registry and path that node images are pushed to (default: $KO_DOCKER_REPO)")
-	flags.BoolVar(&f.insecure, "insecure-registry", false, "reach the registry by plain HTTP; one of this machine always may be")
-	flags.StringSliceVar(&f.platform, "platform", nil, "what images are made for, such as linux/arm64 (default: the base image's, or linux/amd64)")
-	flags.StringArrayVar(&f.bases, "base", nil, "base image, as NAME=IMAGE; NAME is python, go or an image of krt.yml (default: the cluster's config-krt)")
+	flags.BoolVar(&f.insecure, "insecure-registry", false, "use plain HTTP for the registry; always allowed for one on this machine")
+	flags.StringSliceVar(&f.platform, "platform", nil,
+		"platforms to build for, such as linux/arm64 (default: the base image's, or linux/amd64)")
+	flags.StringArrayVar(&f.bases, "base", nil,
+		"base image, as NAME=IMAGE; NAME is python, go or an image that krt.yml names (default: from config-krt of the cluster)")
 }
 
-// repo is where images go.
+// repo is where images are pushed to.
 func (f *imageFlags) repo() string { return cmp.Or(f.registry, os.Getenv("KO_DOCKER_REPO")) }
 
-// check says what of the flags can be known to be wrong before anything is done.
+// check returns what is wrong with the flags, as far as that can be known before anything
+// is done.
 func (f *imageFlags) check(cmd *cobra.Command, b *krt.Bundle) error {
 	if f.repo() != "" {
 		if err := image.CheckRepo(f.repo()); err != nil {
@@ -69,14 +72,14 @@ func (f *imageFlags) check(cmd *cobra.Command, b *krt.Bundle) error {
 		if !slices.Contains(known, name) {
 			slices.Sort(known)
 			hint := spelling.Hint(name, known)
-			return term.UsageError(cmd, "--base names %q: want a language or an image of krt.yml, which are %s%s",
+			return term.UsageError(cmd, "--base names %q: want a language or an image that krt.yml names: %s%s",
 				name, strings.Join(slices.Compact(known), ", "), hint)
 		}
 	}
 	return nil
 }
 
-// placeholders stand for images that are not made yet.
+// placeholders are names of images that are not built yet.
 func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
 	images := map[string]string{}
 	for _, n := range b.Manifest.Nodes {
@@ -87,7 +90,7 @@ func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
 	return images
 }
 
-// build makes and pushes the images of the bundle's nodes. c is the cluster they
+// build builds and pushes the images of the bundle's nodes. c is the cluster they
 // are for, whose settings name base images; nil for none.
 func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (map[string]string, error) {
 	ctx := cmd.Context()
@@ -111,7 +114,7 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 	if err != nil {
 		return nil, o.explainImages(err)
 	}
-	fmt.Fprintf(o.streams.Out, "Making images of version '%s':\n\n", b.Manifest.Version)
+	fmt.Fprintf(o.streams.Out, "Building images of version '%s':\n\n", b.Manifest.Version)
 	images, err := builder.BuildAll(ctx, b)
 	if err != nil {
 		return nil, o.explainImages(err)
@@ -120,26 +123,26 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 	return images, nil
 }
 
-// baseImages are those of the cluster's settings. Who may not read these builds
-// on the defaults, and is told.
+// baseImages are those of the cluster's settings. If they cannot be read, w gets a warning
+// and the defaults are used.
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
 	settings, _, err := c.Client.Settings(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "Building on the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, SystemNamespace, err)
+		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, SystemNamespace, err)
 	}
 	return settings.BaseImages
 }
 
-// runnerProgram runs Python nodes on bases that have no runner: the program
-// cmd/runner where it lies beside this one, else this one itself.
+// runnerProgram runs Python nodes on base images without a runner: the program cmd/runner
+// if it is next to this one, else this one.
 func runnerProgram() image.Program {
 	self, err := os.Executable()
 	if err != nil {
 		return image.Program{}
 	}
-	beside := filepath.Join(filepath.Dir(self), "runner")
-	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
-		return image.Program{Path: beside}
+	next := filepath.Join(filepath.Dir(self), "runner")
+	if info, err := os.Stat(next); err == nil && info.Mode().IsRegular() {
+		return image.Program{Path: next}
 	}
 	return image.Program{Path: self, Args: []string{local.RunnerVerb}}
 }
@@ -180,11 +183,11 @@ func (p *imageProgress) event(e image.Event) {
 	case image.EventBuilding:
 		text = "building"
 	case image.EventInstalling:
-		text = "getting its requirements"
+		text = "installing its requirements"
 	case image.EventDownload, image.EventWarning:
 		text = e.Text
 	case image.EventDone:
-		text = fmt.Sprintf("image in %.1fs, %s sent of %s", e.Elapsed.Seconds(), term.Bytes(e.Sent), term.Bytes(e.Size))
+		text = fmt.Sprintf("image built in %.1fs, %s of %s pushed", e.Elapsed.Seconds(), term.Bytes(e.Sent), term.Bytes(e.Size))
 	default:
 		return
 	}

@@ -14,9 +14,9 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// writeTarget makes the images and writes the version to a file, as kn does with
-// --target: FOLDER/NAMESPACE/version/NAME.yaml, or the file itself. Config values
-// are secrets and stand in none.
+// writeTarget builds the images and writes the version to a file, as kn does with
+// --target: FOLDER/NAMESPACE/version/NAME.yaml, or the file itself. Config values are
+// secret and are not written.
 func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 	namespace, err := namespaceOf(cmd)
 	if err != nil {
@@ -38,14 +38,15 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 		return fmt.Errorf("cannot write the version as YAML: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("cannot make the target's folder: %w", err)
+		return fmt.Errorf("cannot create the folder of the target: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
 		return fmt.Errorf("cannot write the version: %w", err)
 	}
 	fmt.Fprintf(o.streams.Out, "Version '%s' for namespace '%s' written to %s.\n", v.Name, namespace, path)
 	if missing := cluster.MissingConfig(v.Spec.Config, nil); missing != nil {
-		fmt.Fprintf(o.streams.Err, "Its config values are secrets and not in it; once it is applied: '%s config %s -n %s %s'.\n",
+		fmt.Fprintf(o.streams.Err,
+			"It does not contain config values, which are secret; once it is applied, set them with '%s config %s -n %s %s'.\n",
 			o.program, v.Name, namespace, setFlags(missing))
 	}
 	return nil

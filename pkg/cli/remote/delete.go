@@ -25,8 +25,8 @@ func newDeleteCommand(s term.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME [NAME ...]",
 		Short: "Delete stopped versions",
-		Long: `Delete versions with all that was made for them. A version must be stopped before,
-and not be published. The Secret with its config values is yours, and stays unless
+		Long: `Delete versions and everything that was created for them. A version must be stopped and
+must not be published. The Secret with its config values is yours: it is kept, unless
 --purge is given.`,
 		Example: `  kn-krt delete price-estimator-v1
   kn-krt delete price-estimator-v1 price-estimator-v2 --purge --wait`,
@@ -41,7 +41,7 @@ and not be published. The Secret with its config values is yours, and stays unle
 		},
 	}
 	NamespaceFlag(cmd)
-	cmd.Flags().BoolVar(&o.force, "force", false, "also delete what is started: requests in flight are answered before")
+	cmd.Flags().BoolVar(&o.force, "force", false, "also delete started versions; their requests in flight finish first")
 	cmd.Flags().BoolVar(&o.purge, "purge", false, "also delete the Secret with the version's config values")
 	// As in kn, a deletion comes back at once unless waiting is asked for.
 	o.wait.addFlags(cmd, false, "deleted")

@@ -31,7 +31,7 @@ func newDescribeCommand(s term.Streams) *cobra.Command {
   kn-krt describe price-estimator-v3 -o url`,
 	}
 	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *Cluster) error { return runDescribe(ctx, c, o) })
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, messages and the whole history")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, all messages and the whole history")
 	o.out.addFlags(cmd, outputURL)
 	return cmd
 }
@@ -122,7 +122,7 @@ func (o *describeOptions) workflows(v *v1alpha1.Version) error {
 // conditions prints kn's table of conditions, Ready first.
 func (o *describeOptions) conditions(conditions []metav1.Condition) {
 	if len(conditions) == 0 {
-		fmt.Fprintf(o.streams.Out, "\nConditions: none yet, the controller has not looked at it\n")
+		fmt.Fprintf(o.streams.Out, "\nConditions: none yet, the controller has not seen it\n")
 		return
 	}
 	conditions = slices.Clone(conditions)
@@ -199,7 +199,7 @@ func (s state) text(all bool) string {
 	return s.reason
 }
 
-// nodeState is the state of the named node; unknown before the controller has told it.
+// nodeState is the state of the named node; unknown before the controller has set it.
 func nodeState(v *v1alpha1.Version, name string) state {
 	for _, n := range v.Status.Nodes {
 		if n.Name == name {

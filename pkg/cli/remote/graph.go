@@ -30,7 +30,7 @@ func newGraphCommand(s term.Streams) *cobra.Command {
 	o := graphOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "graph NAME",
-		Short: "Show the workflows of a version and how their nodes do",
+		Short: "Show the workflows of a version and the state of their nodes",
 		Example: `  kn-krt graph price-estimator-v3
   kn-krt graph price-estimator-v3 -o dot | dot -Tsvg > graph.svg
   kn-krt graph price-estimator-v3 -o mermaid`,
@@ -71,7 +71,7 @@ func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
 	return err
 }
 
-// entrypointState is how the version's entrypoint does.
+// entrypointState is the state of the version's entrypoint.
 func entrypointState(v *v1alpha1.Version) state {
 	c := v.Status.Condition(v1alpha1.ConditionEntrypointReady)
 	if c == nil {
@@ -88,11 +88,11 @@ func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
 	for _, workflow := range v.Spec.Workflows {
 		own := workflowState(v, workflow.Name)
 		fmt.Fprintf(w, "\n%s %s (%s)\n", o.streams.Paint(own.mark), workflow.Name, workflow.Entrypoint)
-		fmt.Fprintf(w, "   caller → %s entrypoint", o.streams.Paint(entrypoint.mark))
+		fmt.Fprintf(w, "   client → %s entrypoint", o.streams.Paint(entrypoint.mark))
 		for _, node := range workflow.Sequential {
 			fmt.Fprintf(w, " → %s %s", o.streams.Paint(nodeState(v, node).mark), node)
 		}
-		fmt.Fprintf(w, " → caller\n")
+		fmt.Fprintf(w, " → client\n")
 		for _, node := range workflow.Sequential {
 			o.writeTrouble(w, node, nodeState(v, node))
 		}

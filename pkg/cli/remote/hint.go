@@ -41,7 +41,8 @@ func (c *Cluster) Hint(err error) error {
 func (c *Cluster) hintRequest(err error, e *cluster.Error) error {
 	switch e.Reason {
 	case cluster.ReasonNotInstalled:
-		return term.FailAs(term.ExitCluster, err, "Install it from kn-krt's sources with '%s', then check with '%s doctor'.", InstallCommand, c.program)
+		return term.FailAs(term.ExitCluster, err,
+			"Install it from kn-krt's sources with '%s', then check with '%s doctor'.", InstallCommand, c.program)
 	case cluster.ReasonUnauthorized:
 		return term.FailAs(term.ExitCluster, err, "Sign in again, or name another user with --context NAME.")
 	case cluster.ReasonForbidden:
@@ -63,7 +64,8 @@ func (c *Cluster) hintRequest(err error, e *cluster.Error) error {
 func (c *Cluster) hintRefused(e *cluster.RefusedError) string {
 	switch e.Rule {
 	case cluster.RuleExists:
-		return "Give the new content a name of its own (version: in krt.yml), or delete that one first: '" + c.command("delete %s", e.Version) + "'."
+		return "Give the new content a name of its own (version: in krt.yml), or delete that one first: '" +
+			c.command("delete %s", e.Version) + "'."
 	case cluster.RuleExistsStarted:
 		return "What runs does not change: give the new content a name of its own (version: in krt.yml)."
 	case cluster.RuleConfigMissing:

@@ -44,7 +44,7 @@ func newListCommand(s term.Streams) *cobra.Command {
 	}
 	NamespaceFlag(cmd)
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "list the versions of all namespaces")
-	cmd.Flags().BoolVar(&o.out.noHeaders, "no-headers", false, "leave the table's head out")
+	cmd.Flags().BoolVar(&o.out.noHeaders, "no-headers", false, "print no table header")
 	o.out.addFlags(cmd, outputWide, outputURL)
 	return cmd
 }
@@ -62,7 +62,7 @@ func runList(ctx context.Context, c *Cluster, o listOptions) error {
 		list.Items = slices.DeleteFunc(list.Items, func(v v1alpha1.Version) bool { return v.Name != o.name })
 	}
 	if o.out.machine() {
-		// As kubectl and kn do: a list of whatever kinds.
+		// As kubectl and kn do: a list of any kinds.
 		list.APIVersion, list.Kind = "v1", "List"
 		return o.out.write(o.streams.Out, list)
 	}
@@ -132,13 +132,13 @@ func readyCondition(v *v1alpha1.Version) metav1.Condition {
 	return *c
 }
 
-// conditionCount says how many conditions are true, as kn does: "4 OK / 5".
+// conditionCount counts the conditions that are true, as kn does: "4 OK / 5".
 func conditionCount(conditions []metav1.Condition) string {
 	good, all := 0, 0
 	for _, c := range conditions {
 		switch c.Type {
 		case v1alpha1.ConditionPublished, v1alpha1.ConditionStopRefused, v1alpha1.ConditionDeleteRefused:
-			continue // say nothing about how well the version runs
+			continue // they are not about how well the version runs
 		}
 		all++
 		if c.Status == metav1.ConditionTrue {

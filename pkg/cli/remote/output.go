@@ -14,8 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// Values of --output that verbs about a cluster have besides what Kubernetes'
-// printers offer.
+// Values of --output that verbs about a cluster have in addition to those of Kubernetes'
+// printers.
 const (
 	outputWide = "wide"
 	outputURL  = "url"
@@ -23,8 +23,8 @@ const (
 	outputName = "name"
 )
 
-// templateFormats are the values of --output that want a template after "=", or
-// in --template.
+// templateFormats are the values of --output that need a template, after "=" or in
+// --template.
 func templateFormats() []string {
 	return []string{"jsonpath", "jsonpath-as-json", "jsonpath-file", "go-template", "go-template-file"}
 }
@@ -51,10 +51,11 @@ func (o *objectOutput) addFlags(cmd *cobra.Command, more ...string) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.format, "output", "o", "", "output format, one of: "+strings.Join(all, "|"))
 	flags.StringVar(&o.template, "template", "", "template for -o jsonpath or go-template, or the file with it")
-	flags.BoolVar(&o.allowMissing, "allow-missing-template-keys", true, "let a template name fields that are not there")
-	flags.BoolVar(&o.managedFields, "show-managed-fields", false, "keep managed fields in JSON and YAML")
+	flags.BoolVar(&o.allowMissing, "allow-missing-template-keys", true, "ignore fields of a template that do not exist")
+	flags.BoolVar(&o.managedFields, "show-managed-fields", false, "print managed fields in JSON and YAML")
 	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	_ = cmd.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
 // prepare checks the flags. Call it before anything is done.
@@ -115,7 +116,7 @@ func (o *objectOutput) templatePrinter(name, template string) (printers.Resource
 		p.AllowMissingKeys(o.allowMissing)
 		return p, nil
 	}
-	// Kubernetes' own leniency: -o jsonpath=.status.phase means {.status.phase}.
+	// As in kubectl, -o jsonpath=.status.phase means {.status.phase}.
 	if !strings.Contains(template, "{") {
 		template = "{" + template + "}"
 	}
@@ -131,7 +132,7 @@ func (o *objectOutput) templatePrinter(name, template string) (printers.Resource
 // machine reports whether a printer of Kubernetes prints.
 func (o *objectOutput) machine() bool { return o.printer != nil }
 
-// write prints the object, whose kind must be set, as -o says.
+// write prints the object, whose kind must be set, in the format of -o.
 func (o *objectOutput) write(w io.Writer, object runtime.Object) error {
 	if err := o.printer.PrintObj(object, w); err != nil {
 		return fmt.Errorf("cannot print as %s: %w", o.format, err)

@@ -14,8 +14,8 @@ func newPublishCommand(s term.Streams) *cobra.Command {
 	return changeCommand(&cobra.Command{
 		Use:   "publish NAME",
 		Short: "Publish a version",
-		Long: `Publish a started version: the Service active-entrypoint of the namespace leads to it
-from then on. One version of a namespace is published at a time; the one before stays
+		Long: `Publish a started version: from then on, the Service active-entrypoint of the namespace
+routes to it. One version of a namespace is published at a time. The previous one stays
 started, and no request is lost.`,
 		Example: `  kn-krt publish price-estimator-v3
   kn-krt publish price-estimator-v3 -m "better in New York"`,

@@ -30,10 +30,10 @@ func newRenderCommand(s term.Streams) *cobra.Command {
 	o := renderOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "render [BUNDLE]",
-		Short: "Print the objects that a version becomes, without a cluster",
-		Long: `Print the objects that the controller makes of a version: Knative Services, Sequences,
-and what its entrypoint needs. No cluster is asked and no image made. Where the
-workflows' addresses are known on a cluster only, those of Knative's usual form stand.`,
+		Short: "Print the objects that the controller would create for a version",
+		Long: `Print the objects that the controller creates for a version: Knative Services, Sequences,
+and what its entrypoint needs. No cluster is used and no image is built. Addresses of
+workflows that only a cluster knows are those that Knative usually gives.`,
 		Example: `  kn-krt render my-version
   kn-krt render my-version.krt --delivery Direct -o name
   kn-krt render --settings config-krt.yaml --image etl=registry.example.com/etl:1`,
@@ -52,12 +52,13 @@ workflows' addresses are known on a cluster only, those of Knative's usual form 
 	NamespaceFlag(cmd)
 	deliveryFlag(cmd, &o.delivery)
 	flags := cmd.Flags()
-	flags.StringVar(&o.settings, "settings", "", "file with the ConfigMap config-krt (default: the settings of an empty one)")
+	flags.StringVar(&o.settings, "settings", "", "file with the ConfigMap config-krt (default: an empty one)")
 	flags.StringVar(&o.entrypoint, "entrypoint-image", "ko://krt.dev/kn-krt/cmd/entrypoint", "image of the entrypoint")
-	flags.StringArrayVar(&o.images, "image", nil, "image of a node, as NODE=IMAGE (may be repeated; default: what krt.yml says)")
+	flags.StringArrayVar(&o.images, "image", nil, "image of a node, as NODE=IMAGE (may be repeated; default: the one in krt.yml)")
 	flags.StringVarP(&o.output, "output", "o", outputYAML, "output format: yaml, json or name")
 	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{outputYAML, term.OutputJSON, outputName}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions([]string{outputYAML, term.OutputJSON, outputName}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -129,7 +130,7 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 	return settings, nil
 }
 
-// usualAddresses are what the Sequences' addresses will be over in-memory channels.
+// usualAddresses are the addresses that Sequences over in-memory channels get.
 func usualAddresses(v *v1alpha1.Version, s render.Settings) map[string]string {
 	addresses := map[string]string{}
 	for _, w := range v.Spec.Workflows {

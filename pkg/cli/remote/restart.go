@@ -13,13 +13,13 @@ func newRestartCommand(s term.Streams) *cobra.Command {
 	o := &changeOptions{streams: s}
 	return changeCommand(&cobra.Command{
 		Use:   "restart NAME",
-		Short: "Have a version take on changed settings",
-		Long: `Have a started version take on what has changed in the cluster since it was started: the
-settings, and kn-krt itself. No request is lost. What cannot be changed in place is made
-anew beside what serves, which goes once its requests are answered; until then, and
-where the new does not become ready, the old serves.`,
-		Example: `  kn-krt describe price-estimator-v3     # says what it lags behind
-  kn-krt restart price-estimator-v3 -m "channels are Kafka's now"`,
+		Short: "Apply changed settings to a started version",
+		Long: `Apply to a started version what has changed in the cluster since it was started: the
+settings, and kn-krt itself. No request is lost. What cannot be changed in place is
+created next to what serves, which is deleted once its requests have finished. Until
+then, and if the new does not become ready, the old serves.`,
+		Example: `  kn-krt describe price-estimator-v3     # shows what has changed
+  kn-krt restart price-estimator-v3 -m "channels are Kafka now"`,
 	}, o, "restarted", runRestart)
 }
 

@@ -13,9 +13,9 @@ func newRollbackCommand(s term.Streams) *cobra.Command {
 	o := changeOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "rollback",
-		Short: "Publish again what was published before",
-		Long: `Publish the version that was published before the present one, or, while none is, the
-last one that was. It must be started still.`,
+		Short: "Publish the previous version again",
+		Long: `Publish the version that was published before the current one; if none is published, the
+last one that was. It must still be started.`,
 		Example: `  kn-krt rollback -m "v3 is wrong in Queens"`,
 		Args:    term.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -14,7 +14,7 @@ func newStopCommand(s term.Streams) *cobra.Command {
 	return changeCommand(&cobra.Command{
 		Use:   "stop NAME",
 		Short: "Stop a version",
-		Long: `Stop a version. Requests in flight are answered before; new ones are not taken. A
+		Long: `Stop a version. It accepts no new requests and finishes those in flight first. A
 published version cannot be stopped: unpublish it, or publish another one first.`,
 		Example: `  kn-krt stop price-estimator-v2 -m "replaced by v3"`,
 	}, o, "stopped", runStop)

@@ -13,9 +13,9 @@ func newUnpublishCommand(s term.Streams) *cobra.Command {
 	o := &changeOptions{streams: s}
 	return changeCommand(&cobra.Command{
 		Use:   "unpublish NAME",
-		Short: "Take back a publication",
-		Long: `Unpublish the published version: the Service active-entrypoint leads nowhere from
-then on. The version stays started.`,
+		Short: "Unpublish a version",
+		Long: `Unpublish the published version: from then on, the Service active-entrypoint routes to
+nothing. The version stays started.`,
 		Example: `  kn-krt unpublish price-estimator-v3 -m "wrong prices in Queens"`,
 	}, o, "unpublished", runUnpublish)
 }

@@ -36,9 +36,9 @@ func newWaitCommand(s term.Streams) *cobra.Command {
 	o := waitOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
-		Short: "Wait until a version is what it was asked to be",
+		Short: "Wait until a version has reached a state",
 		Long: `Wait until a version is started, stopped, published, unpublished or deleted; by default
-started or stopped, whichever it was asked to be. Exits 5 when that fails.`,
+started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
 		Example: `  kn-krt wait price-estimator-v3
   kn-krt wait price-estimator-v3 --for published --wait-timeout 60`,
 		Args:              term.Arguments(cobra.ExactArgs(1)),
