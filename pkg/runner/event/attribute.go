@@ -6,15 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// EncodeAttribute returns an attribute's value as the HTTP binding writes it into
-// a header (CloudEvents HTTP binding 1.0, 3.1.3.2): percent-encoded outside
-// printable ASCII, space, double quote and percent.
+// EncodeAttribute returns the value of an attribute as the HTTP binding writes it
+// into a header (CloudEvents HTTP binding 1.0, 3.1.3.2): space, double quote, percent
+// and everything outside printable ASCII are percent-encoded.
 func EncodeAttribute(value string) string { return encode(value) }
 
-// DecodeAttribute returns the attribute's value that a header of a producer holds:
-// a quoted string is unquoted, then percent-encoded bytes are decoded. What is
-// not valid percent-encoding stands for itself, for many producers do not
-// encode; so does what would not be UTF-8.
+// DecodeAttribute returns the value of an attribute in a producer's header: a quoted
+// string is unquoted, then percent-encoded bytes are decoded. A value that is not
+// valid percent-encoding, or would not be UTF-8, is returned as it is, because many
+// producers do not encode.
 func DecodeAttribute(header string) string {
 	value := header
 	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {

@@ -12,14 +12,14 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// specVersion is the CloudEvents version spoken.
+// specVersion is the supported version of CloudEvents.
 const specVersion = "1.0"
 
 const (
-	// maxAttributeBytes bounds one attribute's value. The longest of ours is the
+	// maxAttributeBytes limits the value of an attribute. The longest of KRT's is the
 	// reply token, below 300 bytes.
 	maxAttributeBytes = 2048
-	// maxQuoted bounds what an error repeats of an attribute, in bytes.
+	// maxQuoted limits how much of an attribute an error quotes, in bytes.
 	maxQuoted = 64
 )
 
@@ -47,17 +47,17 @@ const (
 	headerHopState  = "Tracestate"
 )
 
-// ErrNoEvent is returned for headers that bear no CloudEvent in binary mode:
-// on an answer it means that the chain ends here.
+// ErrNoEvent is returned for headers without a CloudEvent in binary mode. In a response
+// it means that the chain ends here.
 var ErrNoEvent = errors.New("no CloudEvent in the HTTP headers")
 
-// ErrTooLarge is returned for data above the limit.
+// ErrTooLarge is returned for data that is larger than the limit.
 var ErrTooLarge = errors.New("event data too large")
 
 // WriteHeader sets the headers of e in binary mode on h.
 func (e *Event) WriteHeader(h http.Header) {
-	// One backing array for all values: a slice each would be a dozen
-	// allocations a step.
+	// One backing array for all values: a slice for each would be a dozen allocations
+	// per step.
 	values := make([]string, 0, 14)
 	set := func(name, value string) {
 		if value == "" {
@@ -88,10 +88,10 @@ func (e *Event) WriteHeader(h http.Header) {
 	set(headerTraceState, e.Trace.State)
 }
 
-// ReadHeader reads the attributes of a binary-mode event from h; Data is left
-// empty. It returns ErrNoEvent when h bears no event, and an error that names
-// the attribute when one is missing or malformed. A trace context that cannot be
-// used is left out: it must not fail a request.
+// ReadHeader reads the attributes of a binary-mode event from h; Data is left empty.
+// The error is ErrNoEvent if h has no event; otherwise it names the attribute that is
+// missing or malformed. A trace context that is not valid is left out, because it must
+// not fail a request.
 func ReadHeader(h http.Header) (*Event, error) {
 	version := get(h, headerSpecVersion)
 	if version == "" {
@@ -134,7 +134,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 	e.Message = MessageName(e.Message)
 	if deadline := get(h, headerDeadline); deadline != "" {
 		instant, err := time.Parse(time.RFC3339Nano, deadline)
-		// An offset can lead out of the years that RFC 3339 can say.
+		// An offset can move the time out of the years that RFC 3339 can represent.
 		if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
 			return nil, fmt.Errorf("ce-krtdeadline: %q is not a time of RFC 3339", clip.Text(deadline, maxQuoted))
 		}
@@ -143,8 +143,9 @@ func ReadHeader(h http.Header) (*Event, error) {
 	return e, nil
 }
 
-// ReadBody reads event data from r. The buffer is sized from contentLength
-// when that is known (not negative). Data above limit bytes is ErrTooLarge.
+// ReadBody reads the data of an event from r. The buffer has the size contentLength if
+// that is known (not negative). For data of more than limit bytes the error is
+// ErrTooLarge.
 func ReadBody(r io.Reader, contentLength, limit int64) ([]byte, error) {
 	switch {
 	case contentLength > limit:
@@ -168,7 +169,7 @@ func get(h http.Header, canonical string) string {
 	return ""
 }
 
-// traceAttribute is an attribute of the trace context, empty when it cannot be read.
+// traceAttribute returns an attribute of the trace context, empty if it cannot be read.
 func traceAttribute(h http.Header, canonical string) string {
 	value := get(h, canonical)
 	if len(value) > maxAttributeBytes {
@@ -181,8 +182,8 @@ func traceAttribute(h http.Header, canonical string) string {
 	return decoded
 }
 
-// encode percent-encodes what the HTTP binding (3.1.3.2) wants encoded: all
-// outside printable ASCII, space, double quote and percent.
+// encode percent-encodes what the HTTP binding (3.1.3.2) requires: space, double quote,
+// percent and everything outside printable ASCII.
 func encode(s string) string {
 	for i := 0; i < len(s); i++ {
 		if mustEncode(s[i]) {
@@ -194,8 +195,8 @@ func encode(s string) string {
 
 func mustEncode(c byte) bool { return plain[c/64]>>(c%64)&1 == 0 }
 
-// plain is the set of bytes that stand for themselves, one bit each: a look-up
-// is a third of the cost of comparing, and the reply token is long.
+// plain is the set of bytes that are not encoded, one bit each: a lookup costs a third
+// of comparisons, and the reply token is long.
 var plain = [4]uint64{
 	1<<64 - 1 - (1<<('!') - 1) - 1<<'"' - 1<<'%',
 	1<<('~'-63) - 1,

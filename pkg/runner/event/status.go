@@ -11,36 +11,36 @@ import (
 // ErrorDomain is the domain of every ErrorInfo of KRT.
 const ErrorDomain = "krt.dev"
 
-// Reasons of ErrorInfo: why a request got no answer.
+// Reasons of ErrorInfo: why a request failed.
 const (
 	ReasonHandlerError   = "HANDLER_ERROR"     // the handler returned or raised an error
 	ReasonHandlerPanic   = "HANDLER_PANIC"     // the handler panicked
 	ReasonMissingHandler = "MISSING_HANDLER"   // the node's code has no handler for the message
 	ReasonWrongOutput    = "WRONG_OUTPUT"      // the last node returned another message than the rpc's
-	ReasonUnavailable    = "NODE_UNAVAILABLE"  // the node cannot be reached, died or answered 5xx
-	ReasonDeadline       = "DEADLINE"          // no answer in time
-	ReasonNoAnswer       = "NO_ANSWER"         // the workflow ended without an answer
-	ReasonTooLarge       = "MESSAGE_TOO_LARGE" // a message above the limit
-	ReasonStopping       = "STOPPING"          // the version stopped before there was an answer
-	ReasonOverload       = "OVERLOAD"          // the version works on as many requests as it may
+	ReasonUnavailable    = "NODE_UNAVAILABLE"  // the node cannot be reached, died or responded with 5xx
+	ReasonDeadline       = "DEADLINE"          // no response in time
+	ReasonNoAnswer       = "NO_ANSWER"         // the workflow ended without a response
+	ReasonTooLarge       = "MESSAGE_TOO_LARGE" // a message is larger than the limit
+	ReasonStopping       = "STOPPING"          // the version stopped before the response
+	ReasonOverload       = "OVERLOAD"          // the version has as many requests in flight as it accepts
 )
 
-// Failure says why a request gets an error for an answer.
+// Failure is why the response to a request is an error.
 type Failure struct {
-	// Code is the gRPC code the caller sees.
+	// Code is the gRPC code that the client gets.
 	Code code.Code
 	// Reason is one of the Reason constants.
 	Reason string
-	// Text is the message the caller sees; it names the node.
+	// Text is the message that the client gets; it names the node.
 	Text string
-	// Type is that of the exception behind it, if the language has such.
+	// Type is the type of the exception behind it, in languages that have exceptions.
 	Type string
-	// Node, Workflow and Version say where; empty ones are left out.
+	// Node, Workflow and Version say where it happened; empty ones are left out.
 	Node, Workflow, Version string
 }
 
-// Status returns f as the google.rpc.Status that travels to the caller, with an
-// ErrorInfo of domain krt.dev.
+// Status returns f as the google.rpc.Status that the client gets, with an ErrorInfo of
+// the domain krt.dev.
 func (f Failure) Status() *status.Status {
 	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: ErrorDomain, Metadata: map[string]string{}}
 	for key, value := range map[string]string{"type": f.Type, "node": f.Node, "workflow": f.Workflow, "version": f.Version} {
@@ -55,11 +55,11 @@ func (f Failure) Status() *status.Status {
 	return s
 }
 
-// Fail returns the error event that tells e's caller of f.
+// Fail returns the error event with f for the client of e.
 func (e *Event) Fail(source string, f Failure) *Event {
 	f.Workflow = e.Workflow
 	message, data, err := Encode(f.Status())
-	if err != nil { // only for text that is no UTF-8
+	if err != nil { // only if the text is not UTF-8
 		f.Text = "the error's text is not valid UTF-8"
 		message, data, _ = Encode(f.Status())
 	}
@@ -75,5 +75,5 @@ func (e *Event) Status() (*status.Status, error) {
 	return s, nil
 }
 
-// Error makes a Failure an error of Go: its text.
+// Error implements error: it returns the text.
 func (f *Failure) Error() string { return f.Text }

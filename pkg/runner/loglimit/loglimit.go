@@ -1,5 +1,5 @@
-// Package loglimit bounds the log lines that each failed request of a node or an
-// entrypoint may cause: who sends requests must not decide how much is logged.
+// Package loglimit limits the log lines about failed requests of a node or an
+// entrypoint: clients must not decide how much is logged.
 package loglimit
 
 import (
@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// perSecond is how many lines with one message are written in a second.
+	// perSecond is how many lines with the same message are written in a second.
 	perSecond = 10
-	// maxMessages bounds the messages told apart; all further ones are one.
+	// maxMessages is how many messages are counted separately; all others count as one.
 	maxMessages = 256
 )
 
@@ -22,29 +22,30 @@ type handler struct {
 	limit *Limit
 }
 
-// Limit counts lines. Handlers made of one have it in common.
+// Limit counts lines. Handlers derived from one handler share it.
 type Limit struct {
 	out slog.Handler
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	lines map[string]*count
 }
 
-// count is about the lines with one message.
+// count counts the lines with one message.
 type count struct {
 	second     int64
 	written    int
 	suppressed int
 }
 
-// New returns a handler that writes to out at most ten lines a second of each
-// message, those of level debug aside. How many more there were is written a second later.
+// New returns a handler that writes to out at most ten lines per second with the same
+// message; lines of level debug are not limited. A second later it writes how many it
+// left out.
 func New(out slog.Handler) slog.Handler {
 	return &handler{out, NewLimit(out)}
 }
 
-// NewLimit returns the limit for lines that something else writes to out: each only
-// if [Limit.Allow] says so.
+// NewLimit returns the limit for lines that the caller itself writes to out, each only
+// if [Limit.Allow] allows it.
 func NewLimit(out slog.Handler) *Limit { return &Limit{out: out, lines: map[string]*count{}} }
 
 // Handle implements slog.Handler.
@@ -65,7 +66,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name), h.limit}
 }
 
-// Allow reports whether a line with that message is to be written.
+// Allow reports whether a line with that message may be written.
 func (l *Limit) Allow(at time.Time, level slog.Level, message string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +91,7 @@ func (l *Limit) Allow(at time.Time, level slog.Level, message string) bool {
 	return false
 }
 
-// tell writes how many lines were not.
+// tell writes how many lines were left out.
 func (l *Limit) tell(message string, level slog.Level) {
 	l.mu.Lock()
 	c := l.lines[message]
