@@ -16,8 +16,6 @@ import (
 type received struct {
 	data        mem.Buffer
 	causationID string // the id of the client's own event, if it sent one
-	traceParent string
-	traceState  string
 }
 
 // call sends in through the workflow and waits for the response until ctx is done
@@ -28,7 +26,7 @@ func (k ticket) call(ctx context.Context, in received) (mem.Buffer, *spb.Status)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	r := k.start(in, deadline, false)
+	r := k.start(ctx, in, deadline, false)
 	go r.deliver()
 	out := r.await(ctx)
 	return out.data, out.failure
@@ -39,7 +37,7 @@ func (k ticket) call(ctx context.Context, in received) (mem.Buffer, *spb.Status)
 // workflow's channel, and until then ends with ctx; or it returns the failure.
 // The id is the request's in logs. It uses the ticket up and takes over the data.
 func (k ticket) accept(ctx context.Context, in received) (id string, failure *spb.Status) {
-	r := k.start(in, time.Now().Add(k.table.version.BackgroundTimeout), true)
+	r := k.start(ctx, in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	sent := make(chan struct{})
 	r.First.Sent = sync.OnceFunc(func() { close(sent) })
 	go r.deliver()
@@ -68,11 +66,14 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 
 // start makes a request of in, which ends at deadline, and uses the ticket up. Here
 // alone a reference to the table is taken for longer than a port's handler runs: a
-// delivery may go on after the response. It is given back by leave.
-func (k ticket) start(in received, deadline time.Time, async bool) *request {
+// delivery may go on after the response. It is given back by leave. Of ctx, the
+// client's, the delivery keeps the trace context alone: the rest of it holds gRPC's
+// stream and connection, which must be freed when the client is gone.
+func (k ticket) start(ctx context.Context, in received, deadline time.Time, async bool) *request {
 	e := k.entry
 	id, token := e.sealer.seal(deadline)
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async}
+	trace := event.ContextTrace(ctx)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's
 	r.Begin(deadline, async)
@@ -87,9 +88,9 @@ func (k ticket) start(in received, deadline time.Time, async bool) *request {
 		Deadline:      deadline,
 		Replied:       async,
 		ReplyToken:    token,
-		Trace:         event.NewTrace(in.traceParent, in.traceState),
+		Trace:         trace,
 	}}
-	r.work, r.cancel = context.WithCancelCause(e.base)
+	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
 	e.pending.add(id, r)
 	return r

@@ -3,12 +3,12 @@ package entrypoint
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // serveEvent responds to a producer's CloudEvent, binary or structured, with
@@ -28,8 +28,9 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		k.release()
 		return
 	}
+	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
 	if web.PrefersAsync(r.Header) {
-		id, failure := k.accept(r.Context(), request)
+		id, failure := k.accept(ctx, request)
 		if failure != nil {
 			web.WriteFailure(w, failure)
 			return
@@ -39,7 +40,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	out, failure := k.call(r.Context(), request)
+	out, failure := k.call(ctx, request)
 	if failure != nil {
 		web.WriteFailure(w, failure)
 		return
@@ -67,11 +68,7 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 		k.entry.refuseEvent(w, in, refusal)
 		return nil, received{}, false
 	}
-	request := received{data: data, causationID: clip.Text(in.ID(), 256), traceParent: in.Attribute("traceparent"), traceState: in.Attribute("tracestate")}
-	if request.traceParent == "" {
-		request.traceParent, request.traceState = r.Header.Get("Traceparent"), strings.Join(r.Header.Values("Tracestate"), ",")
-	}
-	return in, request, true
+	return in, received{data: data, causationID: clip.Text(in.ID(), 256)}, true
 }
 
 // refuseEvent responds to a producer's event that was refused. Nobody reads the

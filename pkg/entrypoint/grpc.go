@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -19,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
@@ -92,11 +92,8 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		k.release()
 		return err
 	}
-	out, failure := k.call(ctx, received{
-		data:        data,
-		traceParent: first(metadata.ValueFromIncomingContext(ctx, "traceparent")),
-		traceState:  strings.Join(metadata.ValueFromIncomingContext(ctx, "tracestate"), ","),
-	})
+	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
+	out, failure := k.call(event.ContextWithTrace(ctx, trace), received{data: data})
 	if failure != nil {
 		return status.FromProto(failure).Err()
 	}
@@ -121,13 +118,6 @@ func (t *table) unknownMethod(method string) string {
 		return fmt.Sprintf("no workflow of version %q is tied to rpc %s", t.version.Name, method[1:])
 	}
 	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
-}
-
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
 }
 
 // frame is a message as its bytes.

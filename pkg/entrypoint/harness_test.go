@@ -2,6 +2,7 @@ package entrypoint_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -135,7 +136,7 @@ func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t)}
 	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
 	if o.Key != nil { // there are other replicas
-		o.Advertise = l.Reply.Addr().String()
+		o.Advertise = cmp.Or(o.Advertise, l.Reply.Addr().String())
 	}
 	var err error
 	f.entry, err = entrypoint.New(v, o)

@@ -131,13 +131,13 @@ func (e *Entrypoint) drop(reason string, err error) int {
 func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int {
 	ctx, cancel := context.WithDeadline(r.Context(), token.expiry)
 	defer cancel()
-	header := http.Header{}
+	header := http.Header{headerForwarded: {"1"}}
 	for name, values := range r.Header {
 		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {
 			header[name] = values
 		}
 	}
-	header.Set(headerForwarded, "1")
+	event.RequestTrace(r.Header).WriteHeader(header)
 	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 	if final(err) {
 		failed := ev.Fail(ev.Source, *delivery.NodeFailure(nodeOf(ev.Source), err))

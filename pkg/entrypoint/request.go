@@ -29,8 +29,9 @@ type request struct {
 	parties   atomic.Int32
 	deadline  time.Time    // the client's
 	ended     atomic.Int64 // how long the delivery took that brought no response itself; 0 while it runs
-	// work is the delivery's context. It ends at the client's deadline, or, once
-	// the client has its response, with the background timeout.
+	// work is the delivery's context, with the trace context of the client's. It ends
+	// at the client's deadline or, once the client has its response, with the background
+	// timeout.
 	work   context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer

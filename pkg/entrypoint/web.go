@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // webHandler serves the web port.
@@ -67,11 +68,8 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = h.errors.Write(w, r, err)
 		return
 	}
-	out, failure := k.call(r.Context(), received{
-		data:        data,
-		traceParent: r.Header.Get("Traceparent"),
-		traceState:  strings.Join(r.Header.Values("Tracestate"), ","),
-	})
+	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
+	out, failure := k.call(ctx, received{data: data})
 	if failure != nil {
 		h.fail(w, r, failure)
 		return

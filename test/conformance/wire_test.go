@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/test/conformance/node"
@@ -25,6 +26,7 @@ func wireCases() []testCase {
 		{name: "trace: from a gRPC caller to every step", run: traceOfGRPC},
 		{name: "trace: from a web caller and a producer's event", run: traceOfWeb},
 		{name: "trace: none without a valid one of the caller's", run: traceOfNobody},
+		{name: "trace: a node goes on with the header, or with the attribute if the header is of another trace", run: traceOfHop},
 		{name: "wire: what the entrypoint sends has exactly its attributes", run: entrypointsEvent},
 		{name: "wire: what a node sends has exactly its attributes", run: nodesEvent},
 		{name: "wire: a node answers with Content-Length and no header it was not asked for", run: nodesAnswer},
@@ -35,12 +37,17 @@ func wireCases() []testCase {
 	}
 }
 
-// traced checks that all steps of a reply were given the caller's trace context.
+// traced checks that all steps of a reply are of the trace of want, and sampled as
+// it is; "" is none.
 func (v *version) traced(reply *node.Reply, want string) {
 	v.t.Helper()
 	require.Len(v.t, reply.GetVisits(), 3)
 	for _, visit := range reply.GetVisits() {
-		require.Equal(v.t, want, visit.GetTraceParent(), visit.GetNode())
+		got := event.NewTrace(visit.GetTraceParent(), "")
+		require.Equal(v.t, event.NewTrace(want, "").ID(), got.ID(), visit.GetNode())
+		if want != "" {
+			require.Equal(v.t, want[52:], got.Parent[52:], visit.GetNode())
+		}
 	}
 }
 
@@ -49,9 +56,12 @@ func traceOfGRPC(v *version) {
 	ctx := metadata.AppendToOutgoingContext(v.t.Context(), "traceparent", traceParent, "tracestate", traceState)
 	_, err := v.callContext(ctx, "ForeignLast", in)
 	require.NoError(v.t, err)
-	got, err := event.ReadHeader(v.heard(in)[0].Header)
+	heard := v.heard(in)[0].Header
+	got, err := event.ReadHeader(heard)
 	require.NoError(v.t, err)
-	require.Equal(v.t, event.Trace{Parent: traceParent, State: traceState}, got.Trace)
+	require.Equal(v.t, event.Trace{Parent: traceParent, State: traceState}, got.Trace, "the span that the request began with")
+	// A proxy that traces puts its own span there, of the same trace.
+	require.Equal(v.t, got.Trace.ID(), event.RequestTrace(heard).ID(), "the header of the HTTP request")
 	reply, err := v.callContext(ctx, "Three", request("n3"))
 	require.NoError(v.t, err)
 	v.traced(reply, traceParent)
@@ -80,6 +90,32 @@ func traceOfNobody(v *version) {
 		reply, err := v.callContext(ctx, "Three", request("n3"))
 		require.NoError(v.t, err)
 		v.traced(reply, "")
+	}
+}
+
+// traceOfHop posts straight to a node what a channel or a proxy may make of an event.
+func traceOfHop(v *version) {
+	const (
+		hop     = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+		foreign = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	)
+	for _, c := range []struct{ attribute, header, want string }{
+		{traceParent, hop, hop},
+		{traceParent, foreign, traceParent},
+		{traceParent, "ff" + hop[2:], traceParent},
+		{"", hop, hop},
+	} {
+		e := v.nodeEvent(request("n1"))
+		e.Trace = event.Trace{Parent: c.attribute}
+		got, err := v.post(v.Node("n1"), e, http.Header{"Traceparent": {c.header}})
+		require.NoError(v.t, err)
+		require.Equal(v.t, http.StatusOK, got.status, got.body)
+		reply := &node.Reply{}
+		require.NoError(v.t, proto.Unmarshal([]byte(got.body), reply))
+		require.Equal(v.t, event.NewTrace(c.want, "").ID(), event.NewTrace(reply.GetVisits()[0].GetTraceParent(), "").ID())
+		out, err := event.ReadHeader(got.header)
+		require.NoError(v.t, err)
+		require.Equal(v.t, e.Trace, out.Trace, "the attribute stays")
 	}
 }
 
@@ -128,7 +164,8 @@ func entrypointsEvent(v *version) {
 	in := request("n1")
 	_, err := v.call("ForeignFirst", in)
 	require.NoError(v.t, err)
-	e := v.heardEvent(v.heard(in)[0], "entrypoint", slices.DeleteFunc(attributes(), func(name string) bool { return name == "Ce-Causationid" }))
+	caused := func(name string) bool { return name == "Ce-Causationid" }
+	e := v.heardEvent(v.heard(in)[0], "entrypoint", slices.DeleteFunc(attributes(), caused))
 	require.Equal(v.t, "foreignfirst", e.Workflow)
 	require.NotContains(v.t, e.ReplyToken, "=")
 }

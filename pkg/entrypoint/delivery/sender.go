@@ -108,11 +108,13 @@ type malformedError struct{ cause error }
 
 func (m *malformedError) Error() string { return "answered with a malformed event: " + m.cause.Error() }
 
-// post posts p to address and returns the event of the response, nil when the
-// response is a success without one. It does not free p's data.
+// post posts p to address, with the trace context of ctx, and returns the event of
+// the response, nil when the response is a success without one. It does not free p's
+// data.
 func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
 	header := make(http.Header, 14)
 	p.Event.WriteHeader(header)
+	event.ContextTrace(ctx).WriteHeader(header)
 	return x.postWith(ctx, address, header, p)
 }
 

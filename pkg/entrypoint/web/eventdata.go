@@ -28,6 +28,12 @@ func (in *Event) Attribute(name string) string {
 	return value
 }
 
+// Trace returns the trace context in the event's attributes (the extension
+// Distributed Tracing), zero if it has none.
+func (in *Event) Trace() event.Trace {
+	return event.NewTrace(in.Attribute("traceparent"), in.Attribute("tracestate"))
+}
+
 // Message returns the event's data, of at most limit bytes, encoded as a message of
 // the given type. The event gives its data up.
 func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescriptor) ([]byte, *EventError) {
@@ -66,8 +72,8 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 		fmt.Sprintf("data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
 }
 
-// Respond responds to the event with an event in the same form: from source, of
-// data, which is an encoded message of the given type.
+// Respond responds to the event with an event in the same form and of the same trace:
+// from source, of data, which is an encoded message of the given type.
 func (in *Event) Respond(w http.ResponseWriter, json *JSON, source string, output protoreflect.MessageDescriptor, data []byte) {
 	kind := string(output.FullName())
 	out := cloudevents.New()
@@ -75,6 +81,12 @@ func (in *Event) Respond(w http.ResponseWriter, json *JSON, source string, outpu
 	out.SetSource(source)
 	out.SetType(kind)
 	out.SetExtension("causationid", in.ID())
+	if trace := in.Trace(); trace.Parent != "" {
+		out.SetExtension("traceparent", trace.Parent)
+		if trace.State != "" {
+			out.SetExtension("tracestate", trace.State)
+		}
+	}
 	if isProtobuf(in.DataContentType()) {
 		out.SetDataSchema("https://type.googleapis.com/" + kind)
 		_ = out.SetData(in.DataContentType(), data)

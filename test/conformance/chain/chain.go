@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.uber.org/zap"
 	eventingduckv1 "knative.dev/eventing/pkg/apis/duck/v1"
 	"knative.dev/eventing/pkg/channel"
@@ -21,6 +22,7 @@ import (
 	"knative.dev/eventing/pkg/kncloudevents"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
+	"knative.dev/pkg/observability/tracing"
 )
 
 // The in-memory dispatcher's own settings in Knative 1.23: its read timeout, and
@@ -60,6 +62,8 @@ func NewDispatcher(t testing.TB) *Dispatcher {
 	t.Helper()
 	// Knative's code wants to know where it is installed, and panics if not told.
 	t.Setenv("SYSTEM_NAMESPACE", "knative-eventing")
+	// As its main does, whether it traces or not: it passes traceparent on by this.
+	otel.SetTextMapPropagator(tracing.DefaultTextMapPropagator())
 	kncloudevents.ConfigureConnectionArgs(&kncloudevents.ConnectionArgs{MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns})
 	d := &Dispatcher{
 		t:        t,
