@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
 // soon waits for what the status says already.
@@ -30,7 +31,7 @@ func checkCreation(t *testing.T, c *cluster.Client) {
 	// Nothing is created by a check.
 	missing, err := c.CheckCreate(ctx, newVersion(c, "a"), map[string][]byte{"CURRENCY": []byte("EUR")})
 	require.NoError(t, err)
-	require.Equal(t, &cluster.MissingConfigError{Files: []string{"CERT"}}, missing)
+	require.Equal(t, &configvalue.MissingError{Files: []string{"CERT"}}, missing)
 	_, err = c.Get(ctx, "a")
 	var unknown *cluster.NotFoundError
 	require.ErrorAs(t, err, &unknown)
