@@ -153,7 +153,7 @@ func (s *session) chooseFrom(ref name.Reference, index v1.ImageIndex) ([]base, e
 	return chosen, nil
 }
 
-// satisfies says that an image for have runs on the wanted platform.
+// satisfies reports whether an image for have runs on the wanted platform.
 func satisfies(have v1.Platform, wanted string) bool {
 	want, err := v1.ParsePlatform(wanted)
 	return err == nil && have.Satisfies(*want)

@@ -225,7 +225,7 @@ func TestPlatforms(t *testing.T) {
 
 	_, err = build("linux/s390x")
 	require.EqualError(t, err, `cannot make the image of node "step": base image "`+ref.Name()+
-		`" is not there for linux/s390x: it is for linux/amd64, linux/arm64; choose one of them, or another base image`)
+		`" is not available for linux/s390x: it is available for linux/amd64, linux/arm64; choose one of these platforms, or another base image`)
 }
 
 func rootFS(t *testing.T, image v1.Image) v1.RootFS {

@@ -24,13 +24,13 @@ func machines() map[elf.Machine][]string {
 	}
 }
 
-// checkProgram says whether the file is a program for the platform, and whether it runs
+// checkProgram reports whether the file is a program for the platform, and whether it runs
 // without anything else.
 func checkProgram(path string, p v1.Platform) (static bool, err error) {
 	file, err := elf.Open(path)
 	var format *elf.FormatError
 	if errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, errors.New("it is no program for Linux: build it with GOOS=linux")
+		return false, errors.New("it is not a program for Linux: build it with GOOS=linux")
 	}
 	if err != nil {
 		return false, err

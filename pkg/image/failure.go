@@ -17,18 +17,18 @@ import (
 	"krt.dev/kn-krt/pkg/krt"
 )
 
-// Trouble is why a registry did not do its part.
+// Trouble is why a request to a registry failed.
 type Trouble int
 
 // Kinds of trouble.
 const (
-	// TroubleOther is any other answer than the one that was due.
+	// TroubleOther is any other unexpected response.
 	TroubleOther Trouble = iota
 	// TroubleRefused: the credentials are missing, wrong, or not enough.
 	TroubleRefused
-	// TroubleMissing: there is no such image, or no such repository.
+	// TroubleMissing: the image or the repository does not exist.
 	TroubleMissing
-	// TroubleUnreachable: nothing answers at the address.
+	// TroubleUnreachable: no server responds at the address.
 	TroubleUnreachable
 	// TroubleInsecure: the registry speaks plain HTTP, or its certificate is not trusted.
 	TroubleInsecure
@@ -37,23 +37,23 @@ const (
 // DoingReadBase is [RegistryError.Doing] where a base image was read.
 const DoingReadBase = "read base image"
 
-// RegistryError says that a registry did not do what an image needs.
+// RegistryError is the failure of a request to a registry.
 type RegistryError struct {
 	// Doing is what failed: "push to" or "read base image".
 	Doing string
 	// Image is the image or repository, with its registry.
 	Image   string
 	Trouble Trouble
-	// Err is what the registry or the network said.
+	// Err is the error of the registry or the network.
 	Err error
 }
 
-// Error names the place, the cause, and what mends it.
+// Error names the place, the cause and the next step.
 func (e *RegistryError) Error() string {
-	return fmt.Sprintf("cannot %s %q: %s%s", e.Doing, e.Image, said(e.Err), e.advice())
+	return fmt.Sprintf("cannot %s %q: %s%s", e.Doing, e.Image, short(e.Err), e.advice())
 }
 
-// Unwrap returns what the registry or the network said.
+// Unwrap returns the error of the registry or the network.
 func (e *RegistryError) Unwrap() error { return e.Err }
 
 // Host is the registry's.
@@ -65,36 +65,36 @@ func (e *RegistryError) Host() string {
 func (e *RegistryError) advice() string {
 	switch e.Trouble {
 	case TroubleRefused:
-		return fmt.Sprintf(": log in with \"docker login %s\" as somebody who may, or choose another registry", e.Host())
+		return fmt.Sprintf(": log in with \"docker login %s\" as a user with access, or choose another registry", e.Host())
 	case TroubleMissing:
-		return ": check the name and tag; a private image is not seen without credentials"
+		return ": check the name and tag; a private image is not visible without credentials"
 	case TroubleUnreachable:
 		return ": check that the registry runs and that the name is right"
 	case TroubleInsecure:
-		return ": allow plain HTTP for it, or let this machine trust its certificate"
+		return ": allow plain HTTP for it, or add its certificate to those that this machine trusts"
 	}
 	return ""
 }
 
-// said puts what came back into one line.
-func said(err error) string {
-	var answer *transport.Error
-	if !errors.As(err, &answer) {
+// short returns err in one line.
+func short(err error) string {
+	var response *transport.Error
+	if !errors.As(err, &response) {
 		var broken *url.Error
 		if errors.As(err, &broken) {
 			err = broken.Err // without the method and the address
 		}
 		return err.Error()
 	}
-	text := http.StatusText(answer.StatusCode)
-	for _, one := range answer.Errors {
+	text := http.StatusText(response.StatusCode)
+	for _, one := range response.Errors {
 		text = fmt.Sprintf("%s: %s", one.Code, one.Message)
 	}
-	return strings.TrimSuffix(fmt.Sprintf("the registry answered %d: %s", answer.StatusCode, text), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("the registry responded with %d: %s", response.StatusCode, text), ": ")
 }
 
-// registryError says what a registry did not do. Errors that already say it, or that the
-// context ended it, stay as they are.
+// registryError returns err as a RegistryError. One that is a RegistryError or a PlatformError already, or
+// that comes from the end of ctx, stays as it is.
 func registryError(ctx context.Context, doing, image string, err error) error {
 	var known *RegistryError
 	var platform *PlatformError
@@ -108,17 +108,17 @@ func registryError(ctx context.Context, doing, image string, err error) error {
 }
 
 func trouble(err error) Trouble {
-	var answer *transport.Error
+	var response *transport.Error
 	var dial *net.OpError
 	var dns *net.DNSError
 	var slow net.Error
 	text := err.Error()
 	switch {
-	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
+	case errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden):
 		return TroubleRefused
-	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
+	case errors.As(err, &response) && response.StatusCode == http.StatusNotFound:
 		return TroubleMissing
-	case answer != nil: // by one protocol; that the other was tried too does not matter
+	case response != nil: // by one protocol; that the other was tried too does not matter
 		return TroubleOther
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"), strings.Contains(text, "x509:"):
 		return TroubleInsecure
@@ -128,7 +128,7 @@ func trouble(err error) Trouble {
 	return TroubleOther
 }
 
-// PlatformError says that a base image is not there for a platform.
+// PlatformError is returned for a base image that is not available for a platform.
 type PlatformError struct {
 	// Image is the base image.
 	Image string
@@ -136,13 +136,13 @@ type PlatformError struct {
 	Wanted, Have []string
 }
 
-// Error names the image and what can be had.
+// Error names the image and the platforms it is available for.
 func (e *PlatformError) Error() string {
-	return fmt.Sprintf("base image %q is not there for %s: it is for %s; choose one of them, or another base image",
+	return fmt.Sprintf("base image %q is not available for %s: it is available for %s; choose one of these platforms, or another base image",
 		e.Image, strings.Join(e.Wanted, ", "), strings.Join(e.Have, ", "))
 }
 
-// nodeError says whose image failed, where the error does not.
+// nodeError adds the node's name, if err does not have it.
 func nodeError(ctx context.Context, n krt.Node, err error) error {
 	var compile *gobuild.Error
 	switch {
@@ -154,8 +154,8 @@ func nodeError(ctx context.Context, n krt.Node, err error) error {
 	return fmt.Errorf("cannot make the image of node %q: %w", n.Name, err)
 }
 
-// concernsAll says that what failed has to do with where images go, what they stand on, or
-// this machine: the next node would fail alike.
+// concernsAll reports whether the cause is the registry, the base image or this machine: every other
+// node would fail in the same way.
 func concernsAll(err error) bool {
 	var registry *RegistryError
 	var platform *PlatformError

@@ -142,7 +142,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 		return "", err
 	}
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
-		return "", fmt.Errorf("%s in %s is no main package", t.Pattern, t.Folder)
+		return "", fmt.Errorf("%s in %s is not a main package", t.Pattern, t.Folder)
 	}
 	cache.Used(output, time.Now())
 	// A link: another session that builds the same puts a new file in the output's place.
@@ -196,7 +196,7 @@ func variant(p v1.Platform) []string {
 func goCommand(ctx context.Context, folder string, args []string) (*exec.Cmd, error) {
 	gocmd, err := exec.LookPath("go")
 	if err != nil {
-		return nil, fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src", gobuild.ErrNoGo)
+		return nil, fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and set src to the program", gobuild.ErrNoGo)
 	}
 	cmd := exec.CommandContext(ctx, gocmd, args...)
 	cmd.Dir = folder

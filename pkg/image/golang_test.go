@@ -105,7 +105,7 @@ func requireReady(t *testing.T, program string) {
 	}, 30*time.Second, 20*time.Millisecond)
 }
 
-// requireComponent says that the SBOM beside the image lists the package.
+// requireComponent reports whether the SBOM beside the image lists the package.
 func requireComponent(t *testing.T, ref, want string) {
 	t.Helper()
 	digest, err := name.NewDigest(ref)
@@ -149,14 +149,14 @@ func TestGoErrors(t *testing.T) {
 	_, err := b.BuildAll(t.Context(), bundle)
 	require.EqualError(t, err, "cannot build node \"a\":\n  src/a/main.go:4:2: declared and not used: x\n"+
 		"cannot build node \"b\":\n  src/b/main.go:3:15: undefined: y\n"+
-		"cannot make the image of node \"lib\": . in "+filepath.Join(bundle.Dir, "src/lib")+" is no main package")
+		"cannot make the image of node \"lib\": . in "+filepath.Join(bundle.Dir, "src/lib")+" is not a main package")
 	var compile *gobuild.Error
 	require.ErrorAs(t, err, &compile)
 
 	t.Setenv("PATH", t.TempDir())
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "a"))
 	require.EqualError(t, err, `cannot make the image of node "a": there is no go command on PATH: install Go (https://go.dev/dl), `+
-		`or build the node elsewhere and name the program as its src`)
+		`or build the node elsewhere and set src to the program`)
 }
 
 func TestPrebuilt(t *testing.T) {
@@ -187,7 +187,7 @@ func TestPrebuilt(t *testing.T) {
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "arm"))
 	require.EqualError(t, err, `cannot make the image of node "arm": "bin/arm": it is a program for linux/arm64, and the image is for linux/amd64: build it with GOARCH=amd64`)
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "script"))
-	require.EqualError(t, err, `cannot make the image of node "script": "bin/script": it is no program for Linux: build it with GOOS=linux`)
+	require.EqualError(t, err, `cannot make the image of node "script": "bin/script": it is not a program for Linux: build it with GOOS=linux`)
 }
 
 func TestKoNode(t *testing.T) {
@@ -247,7 +247,7 @@ func TestKoDataStaysInTheBundle(t *testing.T) {
 
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(data, "secret")))
 	_, err = names()
-	require.ErrorContains(t, err, `"cmd/node/kodata/secret" is no file of the bundle: `)
+	require.ErrorContains(t, err, `"cmd/node/kodata/secret" is not a file of the bundle: `)
 	require.NoError(t, os.Remove(filepath.Join(data, "secret")))
 
 	require.NoError(t, os.Symlink("..", filepath.Join(data, "round")))

@@ -16,8 +16,8 @@ import (
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
-// ErrNoPython says that there is no telling which Python a base has.
-var ErrNoPython = errors.New("it has no program python3.N")
+// ErrNoPython is returned for a base image whose Python cannot be found.
+var ErrNoPython = errors.New("it contains no program python3.N")
 
 var (
 	pythonMinor   = regexp.MustCompile(`^3\.[0-9]+`)
@@ -50,20 +50,20 @@ func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 			return "", fmt.Errorf("the base image %q has no Python: %w: choose one with Python 3.9 or later, such as %s",
 				b.ref.Name(), err, DefaultPythonBase)
 		}
-		return "", fmt.Errorf("cannot tell the Python version of the base image %q: %w", b.ref.Name(), err)
+		return "", fmt.Errorf("cannot determine the Python version of the base image %q: %w", b.ref.Name(), err)
 	}
 	return version, nil
 }
 
-// findInterpreter looks for a program python3.N where it is looked for in an image: that in
-// /usr/local goes before the system's.
+// findInterpreter looks for a program python3.N in the folders of an image's PATH: the one in /usr/local
+// takes precedence over the system's.
 func findInterpreter(ctx context.Context, image v1.Image) (string, error) {
 	layers, err := image.Layers()
 	if err != nil {
 		return "", err
 	}
 	found := map[string]string{} // by folder
-	// The uppermost layer that has one: those above the system's are smaller, and say last.
+	// The uppermost layer that has one: it is smaller than the system's, and replaces it.
 	for i := len(layers) - 1; i >= 0 && len(found) == 0; i-- {
 		if err := findIn(ctx, layers[i], found); err != nil {
 			return "", err

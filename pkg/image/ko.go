@@ -125,13 +125,13 @@ func (l *koLister) list(name, to string, depth int) error {
 	info, err := l.root.Stat(name) // follows links; one that leads out is an error
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is no file of the bundle: %w", name, err)
+		return fmt.Errorf("%q is not a file of the bundle: %w", name, err)
 	case info.Mode().IsRegular():
 		return l.add(name, to, info)
 	case !info.IsDir():
 		return fmt.Errorf("%q is neither a file nor a folder", name)
 	case depth > maxKoDepth:
-		return fmt.Errorf("%q nests deeper than %d folders: is it a link to a folder that it is in?", name, maxKoDepth)
+		return fmt.Errorf("%q is nested deeper than %d folders: is it a link to a folder that contains it?", name, maxKoDepth)
 	}
 	entries, err := fs.ReadDir(l.root.FS(), name)
 	for _, e := range entries {

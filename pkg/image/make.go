@@ -196,7 +196,7 @@ func (s *session) compose(ctx context.Context, b base, c contents, sent *atomic.
 	return annotated, nil
 }
 
-// numericUser says that the base's user is one that a pod may run as: a number, not root's.
+// numericUser reports whether the base's user is one that a pod may run as: a number, not root's.
 func numericUser(of string) bool {
 	id, _, _ := strings.Cut(of, ":")
 	return strings.Trim(id, "0123456789") == "" && strings.Trim(id, "0") != ""

@@ -27,8 +27,8 @@ const (
 	DefaultPythonBase = "docker.io/library/python:3.13-slim"
 )
 
-// Options say where node images go and what they stand on. The zero value of each field
-// means its default, except where said.
+// Options configure where node images go and which base images they have. The zero value of each field
+// means its default, unless documented otherwise.
 type Options struct {
 	// Repo is the registry's path for images, as ko's KO_DOCKER_REPO; required. They go to
 	// the repository krt-nodes below it.
@@ -44,29 +44,29 @@ type Options struct {
 	// or without registry ("konstellation/kre-py"). "go" and "python" are what GoBase and
 	// PythonBase are when empty. An image that is not in it is a base as it is.
 	Bases map[string]string
-	// Platforms are what images are made for ("linux/arm64"); several give an index.
+	// Platforms are the platforms that images are made for ("linux/arm64"); several give an index.
 	// Default: that of a base for one platform, else linux/amd64.
 	Platforms []string
 	// Runner is put into images of Python nodes whose base has none.
 	Runner Program
-	// Progress is told what happens, by several goroutines at a time. Default: nobody is.
+	// Progress is called with each event, by several goroutines at a time. Default: no one is.
 	Progress func(Event)
 	// Keychain has the credentials for registries. Default: those of Docker's configuration.
 	Keychain authn.Keychain
 	// Transport carries requests to registries. Default: go-containerregistry's, which
-	// gives up a registry that takes a request and does not answer.
+	// gives up on a registry that accepts a request and does not respond.
 	Transport http.RoundTripper
 	// Jobs is how many nodes are worked on at a time. Default: the number of processors.
 	Jobs int
-	// Cache is the folder for what is worth keeping: Go programs, requirements, digests of
+	// Cache is the folder of what is kept between builds: Go programs, requirements, digests of
 	// layers. Default: kn-krt/image in the user's cache folder. It may be deleted any time.
 	Cache string
 	// NoSBOM leaves out the SPDX document that is attached to each image as ko does.
 	NoSBOM bool
 	// Python is the interpreter whose pip gets requirements. Default: KRT_PYTHON, else python3.
 	Python string
-	// PythonVersion ("3.12") is that of Python bases. Default: what they say in
-	// PYTHON_VERSION, else the interpreter found in them.
+	// PythonVersion ("3.12") is that of Python bases. Default: their variable PYTHON_VERSION, else the
+	// version of the interpreter found in them.
 	PythonVersion string
 	// Limits bounds bundles.
 	Limits archive.Limits
@@ -82,7 +82,7 @@ type Program struct {
 
 // Errors of New.
 var (
-	// ErrNoRepo says that no registry is configured.
+	// ErrNoRepo is returned when no registry is configured.
 	ErrNoRepo = errors.New("no registry for images is set")
 )
 
@@ -105,13 +105,13 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, p := range o.Platforms {
 		if parsed, err := v1.ParsePlatform(p); err != nil || parsed.OS != "linux" || parsed.Architecture == "" {
-			return o, fmt.Errorf("%q is no platform for nodes: say one such as linux/amd64", p)
+			return o, fmt.Errorf("%q is not a platform for nodes: use one such as linux/amd64", p)
 		}
 	}
 	if o.Cache == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return o, fmt.Errorf("no folder for what is kept: %w", err)
+			return o, fmt.Errorf("cannot use the cache folder: %w", err)
 		}
 		o.Cache = filepath.Join(cache, "kn-krt", "image")
 	}
@@ -151,7 +151,7 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.writes.RoundTrip(r)
 }
 
-// CheckRepo says what is wrong with repo as [Options.Repo]. No registry is asked.
+// CheckRepo returns what is wrong with repo as [Options.Repo], without a request to a registry.
 func CheckRepo(repo string) error {
 	_, err := Options{Repo: repo}.repository()
 	return err
@@ -162,7 +162,7 @@ func (o Options) repository() (name.Repository, error) {
 	// ko takes the same spelling: registries know no upper case.
 	repo, err := name.NewRepository(strings.ToLower(strings.TrimSuffix(o.Repo, "/"))+"/"+repository, o.nameOptions()...)
 	if err != nil {
-		return name.Repository{}, fmt.Errorf("%q is no registry path such as registry.example.com/team: %w", o.Repo, err)
+		return name.Repository{}, fmt.Errorf("%q is not a registry path such as registry.example.com/team: %w", o.Repo, err)
 	}
 	return repo, nil
 }

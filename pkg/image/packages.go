@@ -94,7 +94,7 @@ func describe(ctx context.Context, made, folder string) error {
 		return err
 	}
 	if size > maxPackages {
-		return fmt.Errorf("its packages are %d bytes large, and may be %d", size, int64(maxPackages))
+		return fmt.Errorf("its packages have %d bytes; at most %d are allowed", size, int64(maxPackages))
 	}
 	sum := sha256.New()
 	if err := layer.OfFolder(folder, packagesRoot)(ctx, sum); err != nil {

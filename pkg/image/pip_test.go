@@ -165,7 +165,7 @@ func TestRequirementErrors(t *testing.T) {
 	pipSettings(t, "http://127.0.0.1:1/simple/")
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 	require.ErrorIs(t, err, pip.ErrNoIndex)
-	require.ErrorContains(t, err, "name an index that can be reached in PIP_INDEX_URL")
+	require.ErrorContains(t, err, "set PIP_INDEX_URL to an index that can be reached")
 
 	b.o.Python = "/nowhere/python3"
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "etl"))

@@ -14,7 +14,7 @@ import (
 // runnerName is the runner's name in an image: that of cmd/runner, as ko names it.
 const runnerName = "runner"
 
-// ErrNoRunner says that a Python node's base has no runner, and that there is none to put in.
+// ErrNoRunner is returned when a Python node's base image has no runner, and there is none to add.
 var ErrNoRunner = errors.New("there is no runner for Python nodes")
 
 // python adds what runs the Python node n, and its requirements.

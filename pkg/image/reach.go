@@ -71,7 +71,7 @@ func (t *texts) content(f archive.File) string {
 	return text
 }
 
-// reach says whether any of a node's own files or of those that all share may refer to the
+// reach reports whether any of a node's own files or of those that all share may refer to the
 // code in folder, another node's. Shared code in Go runs in no Python node.
 func (t *texts) reach(folder string, own, shared []archive.File) bool {
 	isGo := func(f archive.File) bool { return path.Ext(f.Name) == ".go" }

@@ -56,7 +56,7 @@ func TestCredentialsOfDocker(t *testing.T) {
 
 	err = build(`{}`)
 	require.EqualError(t, err, `cannot make the image of node "etl": cannot read base image "`+h.host+`/python:latest": `+
-		`the registry answered 401: UNAUTHORIZED: authentication required: log in with "docker login `+h.host+`" as somebody who may, or choose another registry`)
+		`the registry responded with 401: UNAUTHORIZED: authentication required: log in with "docker login `+h.host+`" as a user with access, or choose another registry`)
 	var refused *RegistryError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, TroubleRefused, refused.Trouble)
@@ -76,12 +76,12 @@ func TestRegistryErrors(t *testing.T) {
 		"forbidden": {func(_ *testing.T, h *hub, o *Options) {
 			o.Repo = h.host
 			h.refuse = http.StatusForbidden
-		}, TroubleRefused, "the registry answered 403: DENIED: not for you: log in"},
+		}, TroubleRefused, "the registry responded with 403: DENIED: not for you: log in"},
 		"no base": {func(_ *testing.T, h *hub, o *Options) { o.PythonBase = h.host + "/absent:1" }, TroubleMissing,
-			"/absent:1\": the registry answered 404: NAME_UNKNOWN: Unknown name: check the name and tag"},
+			"/absent:1\": the registry responded with 404: NAME_UNKNOWN: Unknown name: check the name and tag"},
 		"nobody there": {func(_ *testing.T, _ *hub, o *Options) { o.Repo = nobody }, TroubleUnreachable,
 			"cannot push to \"" + nobody + "/krt-nodes\": dial tcp " + nobody + ": connect: connection refused: check that the registry runs"},
-		"broken": {func(_ *testing.T, h *hub, _ *Options) { h.refuse = http.StatusTeapot }, TroubleOther, "the registry answered 418: DENIED: not for you"},
+		"broken": {func(_ *testing.T, h *hub, _ *Options) { h.refuse = http.StatusTeapot }, TroubleOther, "the registry responded with 418: DENIED: not for you"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t)
@@ -105,8 +105,8 @@ func TestWrongOptions(t *testing.T) {
 		want string
 	}{
 		"no registry": {Options{}, "cannot make images: no registry for images is set"},
-		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is no registry path such as registry.example.com/team: `},
-		"platform":    {Options{Repo: "a", Platforms: []string{"windows/amd64"}}, `cannot make images: "windows/amd64" is no platform for nodes: say one such as linux/amd64`},
+		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is not a registry path such as registry.example.com/team: `},
+		"platform":    {Options{Repo: "a", Platforms: []string{"windows/amd64"}}, `cannot make images: "windows/amd64" is not a platform for nodes: use one such as linux/amd64`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Cache = t.TempDir()
@@ -125,7 +125,7 @@ func TestRunnerErrors(t *testing.T) {
 	}{
 		"none":              {func(*testing.T) string { return "" }, `has none: choose a Python base that has it`},
 		"another processor": {func(t *testing.T) string { return programFile(t, elf.EM_AARCH64) }, `it is a program for linux/arm64, and the image is for linux/amd64`},
-		"no program":        {func(*testing.T) string { return "doc.go" }, `"doc.go": it is no program for Linux`},
+		"no program":        {func(*testing.T) string { return "doc.go" }, `"doc.go": it is not a program for Linux`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := newTestBuilder(t, h, func(o *Options) { o.Runner.Path = c.path(t) })

@@ -55,12 +55,12 @@ func (s *session) required(n krt.Node, file string, more []string) (*requirement
 	if file != "" {
 		read, err := requirement.Read(s.packed(), file)
 		if err != nil {
-			return nil, fmt.Errorf("cannot install what %q names:\n  %w", file, err)
+			return nil, fmt.Errorf("cannot install the requirements of %q:\n  %w", file, err)
 		}
 		*list = *read
 	} else if other := s.otherRequirements(n); other != "" {
 		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
-			"%q lists packages, but nodes get those of a %s, and there is none: write one next to it", other, requirement.File)})
+			"%q lists packages, but nodes get only those in a %s, and there is none: write one next to it", other, requirement.File)})
 	}
 	for _, name := range more {
 		if !list.Names(name) {

@@ -37,7 +37,7 @@ func codeFolder(b *krt.Bundle, n krt.Node) (folder string, ok bool) {
 	return "", false
 }
 
-// within says that name is below folder.
+// within reports whether name is below folder.
 func within(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }
 
 // codeFolders returns the folders that are code of nodes and nothing else, by the rule in

@@ -20,7 +20,7 @@ type Bundle struct {
 	Manifest     *Manifest
 	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
 	Schema *schema.Schema
-	// Archive says that the folder holds what was packed as a .krt file.
+	// Archive is true if the folder was unpacked from a .krt file.
 	Archive bool
 	// Listed is what archive.Pack and images take in, if Options.Contents asked for it.
 	Listed *archive.Contents

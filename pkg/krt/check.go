@@ -55,7 +55,7 @@ func (r *reader) require(path, hint string) {
 	}
 }
 
-// reported tells whether an error stands at the very place of path already.
+// reported returns whether there is an error at the exact place of path already.
 func (r *reader) reported(path string) bool {
 	at, ok := r.places[path]
 	return ok && slices.ContainsFunc(r.problems, func(p Problem) bool {
@@ -63,7 +63,7 @@ func (r *reader) reported(path string) bool {
 	})
 }
 
-// name checks a name by the rules for versions, nodes and workflows, and tells whether it is one.
+// name checks a name by the rules for versions, nodes and workflows, and returns whether it is valid.
 func (r *reader) name(path, name string, reserved ...string) bool {
 	_, field := r.subject(path)
 	what := field
@@ -103,7 +103,7 @@ func (r *reader) checkEntrypoint(e Entrypoint) {
 	}
 }
 
-// inside reports a path that is outside the bundle, and tells whether it does not.
+// inside reports a path that is outside the bundle, and returns whether it is inside.
 func (r *reader) inside(at, p string) bool {
 	switch {
 	case path.IsAbs(p):
@@ -143,7 +143,7 @@ func (r *reader) checkConfig(c Config) {
 	}
 }
 
-// reservedVariable tells whether name is one the platform or the runtimes of nodes use.
+// reservedVariable reports whether name is one the platform or the runtimes of nodes use.
 func reservedVariable(name string) bool {
 	if name == environment.Port || name == "PATH" || name == "HOME" {
 		return true
@@ -197,7 +197,7 @@ func (r *reader) checkSteps(at string, steps, nodes []string) {
 	}
 }
 
-// image checks a node's image and tells whether it is to be built from an import path.
+// image checks a node's image and returns whether it is built from an import path.
 func (r *reader) image(at, image string) (ko bool) {
 	importPath, ko := strings.CutPrefix(image, KoPrefix)
 	switch {

@@ -81,7 +81,7 @@ func (r *reader) checkNeeded(root *os.Root, b *Bundle, c *archive.Contents) {
 	}
 }
 
-// notGoSource says that no Go build needs the file.
+// notGoSource reports whether no Go build needs the file.
 func notGoSource(name string) bool {
 	return (path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go")) && name != "go.mod" && name != "go.sum"
 }

@@ -39,7 +39,7 @@ func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
 }
 
 // checkGo refuses a Go file of a node written for runner 3 or later, which would not compile.
-// It says whether it did. A file that cannot be read is left to the compiler.
+// It reports whether it did. A file that cannot be read is left to the compiler.
 func (r *reader) checkGo(at string, root *os.Root, src string) (refused bool) {
 	text, err := usercode.Read(root.FS(), src)
 	if err != nil {

@@ -53,7 +53,7 @@ func (r *reader) checkSource(at string, n Node) {
 	}
 }
 
-// runnerImage tells whether image is one of the bases that bundles name, which run the
+// runnerImage reports whether image is one of the bases that bundles name, which run the
 // code at src and have none of their own.
 func runnerImage(image string) bool {
 	name, _, _ := strings.Cut(image, "@")

@@ -16,19 +16,19 @@ const FilePathSuffix = "_PATH"
 // with it.
 const maxVariableBytes = 128 << 10
 
-// OriginalRunner tells whether image is a runner of the original platform,
+// OriginalRunner reports whether image is a runner of the original platform,
 // konstellation/kre-* of any registry.
 func OriginalRunner(image string) bool {
 	bare, _, _ := strings.Cut(image, "@")
 	return path.Base(path.Dir(bare)) == "konstellation" && strings.HasPrefix(path.Base(bare), "kre-")
 }
 
-// FileContent tells whether the variable of a config file holds its content, as it did on
+// FileContent reports whether the variable of a config file holds its content, as it did on
 // the original platform, and not its path. It does for nodes on one of that platform's
 // runners.
 func (n Node) FileContent() bool { return OriginalRunner(n.Image) }
 
-// CheckVariable says why no process starts with an environment variable of that name and
+// CheckVariable returns why no process starts with an environment variable of that name and
 // value; nil if one does. The error has nothing of the value.
 func CheckVariable(name, value string) error {
 	switch size := len(name) + len("=") + len(value) + 1; {

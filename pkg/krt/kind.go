@@ -45,7 +45,7 @@ func (b *Bundle) Generation(n Node) (g usercode.Generation, ok bool) {
 	return usercode.Generation{}, false
 }
 
-// InTurn tells whether node n is a Go node of the original's module, which handles one
+// InTurn reports whether node n is a Go node of the original's module, which handles one
 // message at a time unless its workers say more. Of one that is built from an import path
 // (ko://) it is not known.
 func (b *Bundle) InTurn(n Node) bool { return b.inTurn[n.Name] }

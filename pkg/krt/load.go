@@ -111,7 +111,7 @@ func manifestHint(dir string) string {
 	return ""
 }
 
-// packed tells whether the file at path begins like a gzip stream, as .krt files do.
+// packed reports whether the file at path begins like a gzip stream, as .krt files do.
 func packed(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

@@ -163,7 +163,7 @@ func mutant(lines []string, i, length int, spoiled []string, told int) (text str
 	return strings.Join(append(append(append([]string{}, lines[:i]...), spoiled...), rest...), "\n"), line
 }
 
-// toldAt tells whether an error stands on line.
+// toldAt reports whether an error stands on line.
 func toldAt(problems krt.Problems, line int) bool {
 	return slices.ContainsFunc(problems.Errors(), func(p krt.Problem) bool { return p.Line == line })
 }

@@ -56,7 +56,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// HasErrors tells whether one of p is no mere warning.
+// HasErrors reports whether one of p is no mere warning.
 func (p Problems) HasErrors() bool {
 	return slices.ContainsFunc(p, func(one Problem) bool { return !one.Warning })
 }

@@ -68,7 +68,7 @@ func readYAML(text []byte) (ast.Node, *misplaced) {
 	return root, nil
 }
 
-// notText says why text cannot be a manifest at all: real bundles had archives in its place.
+// notText returns why text cannot be a manifest at all: real bundles had archives in its place.
 func notText(text []byte) *misplaced {
 	switch {
 	case len(text) > maxManifest:

@@ -132,12 +132,12 @@ func list(fsys fs.FS) (paths []string, err error) {
 	return paths, nil
 }
 
-// isProto says that a file of the bundle is a proto of its own.
+// isProto reports whether a file of the bundle is a proto of its own.
 func isProto(file string) bool {
 	return path.Ext(file) == ".proto" && !strings.HasPrefix(path.Base(file), ".") && !wellKnown(file)
 }
 
-// holdsNoProtos says that a folder is hidden, or a virtual environment of Python.
+// holdsNoProtos reports whether a folder is hidden, or a virtual environment of Python.
 func holdsNoProtos(fsys fs.FS, folder string) bool {
 	_, err := fs.Stat(fsys, path.Join(folder, "pyvenv.cfg"))
 	return err == nil || strings.HasPrefix(path.Base(folder), ".")

@@ -35,6 +35,6 @@ func builtin(path string) protoreflect.FileDescriptor {
 	return result.Desc
 }
 
-// wellKnown tells whether path names a proto that protobuf itself defines. The built-in
+// wellKnown reports whether path names a proto that protobuf itself defines. The built-in
 // one is taken even when the bundle holds a copy: the language runtimes have their own.
 func wellKnown(path string) bool { return strings.HasPrefix(path, "google/protobuf/") }

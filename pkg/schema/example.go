@@ -40,7 +40,7 @@ func exampleMessage(b *strings.Builder, m protoreflect.MessageDescriptor, depth 
 	b.WriteByte('}')
 }
 
-// skipped says that an example leaves the field out: it has no value to offer,
+// skipped reports whether an example leaves the field out: it has no value to offer,
 // is too deep, or another field of its oneof is there.
 func skipped(field protoreflect.FieldDescriptor, depth int) bool {
 	oneof := field.ContainingOneof()

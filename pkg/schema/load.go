@@ -60,7 +60,7 @@ func (l *loader) load(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// isBuiltin tells whether path is compiled in and not overridden by the bundle.
+// isBuiltin reports whether path is compiled in and not overridden by the bundle.
 func isBuiltin(l *loader, file string) bool {
 	return builtin(file) != nil && (wellKnown(file) || !l.exists(file))
 }
@@ -72,7 +72,7 @@ func (l *loader) exists(file string) bool {
 
 // read returns the text of file, or nil when it goes over the limits.
 func (l *loader) read(file string) ([]byte, error) {
-	// A pipe in the folder would block Open for ever.
+	// A pipe in the folder would block Open forever.
 	if info, err := fs.Stat(l.fsys, file); err != nil {
 		return nil, fmt.Errorf("cannot read proto: %w", err)
 	} else if !info.Mode().IsRegular() {
@@ -133,7 +133,7 @@ func (l *loader) parse(file string, text []byte) (imports []string) {
 	return imports
 }
 
-// missing says why the import of name in file cannot be had, or "".
+// missing returns why the import of name in file cannot be had, or "".
 func (l *loader) missing(file, name string) string {
 	switch {
 	case !fs.ValidPath(name) || strings.Contains(name, `\`):

@@ -35,7 +35,7 @@ type Dir string
 func Open(folder string) (Dir, error) {
 	for name := range bounds() {
 		if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
-			return "", fmt.Errorf("no folder for what is kept: %w", err)
+			return "", fmt.Errorf("cannot use the cache folder: %w", err)
 		}
 	}
 	Dir(folder).Evict()
@@ -66,7 +66,7 @@ func bounds() map[string]bound {
 	}
 }
 
-// Used says whether an entry of the cache is there, and that it is used now.
+// Used reports whether an entry of the cache is there, and that it is used now.
 func Used(entry string, now time.Time) bool {
 	return os.Chtimes(entry, now, now) == nil
 }

@@ -52,7 +52,7 @@ func (t *Tree) File(name string, from fs.File, executable bool) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return errors.New("it is no file any more")
+		return errors.New("it is no longer a file")
 	}
 	if err := t.Folder(path.Dir(name)); err != nil {
 		return err

@@ -48,7 +48,7 @@ func fromPlace(folder, place string) error {
 			return strings.HasPrefix(filepath.Clean(from.Path), filepath.Join(of, laidWheels)+string(filepath.Separator))
 		}
 		if err != nil || from.Scheme != "file" || !inside(place) && !inside(resolved) {
-			return fmt.Errorf("a requirement led to %.200q, which is no index and no wheel of the bundle: put a wheel of it into the bundle", direct.URL)
+			return fmt.Errorf("a requirement is installed from %.200q, which is neither an index nor a wheel of the bundle: put its wheel into the bundle", direct.URL)
 		}
 	}
 	return nil

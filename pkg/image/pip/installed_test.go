@@ -33,7 +33,7 @@ func TestWhatIsInstalledIsOfTheIndexOrTheBundle(t *testing.T) {
 			require.NoError(t, err, url)
 			continue
 		}
-		require.ErrorContains(t, err, `a requirement led to "`+url+`", which is no index and no wheel of the bundle`)
+		require.ErrorContains(t, err, `a requirement is installed from "`+url+`", which is neither an index nor a wheel of the bundle`)
 	}
 }
 

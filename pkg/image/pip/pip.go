@@ -26,9 +26,9 @@ import (
 
 // Errors of getting a node's requirements.
 var (
-	// ErrNoPip says that no Python with pip is on this machine.
+	// ErrNoPip is returned when this machine has no Python with pip.
 	ErrNoPip = errors.New("there is no Python with pip")
-	// ErrNoIndex says that pip reached no package index.
+	// ErrNoIndex is returned when pip can reach no package index.
 	ErrNoIndex = errors.New("no package index can be reached")
 )
 
@@ -42,7 +42,7 @@ const mostGlibc = 28
 // pipTime bounds how long one installation may take.
 const pipTime = 30 * time.Minute
 
-// noIndex is how pip says that it cannot get through.
+// noIndex matches what pip prints when it cannot reach an index.
 var noIndex = regexp.MustCompile(`connection error: |NewConnectionError|ConnectTimeout|Connection refused|Temporary failure in name resolution|` +
 	`Name or service not known|Network is unreachable|No route to host|NameResolutionError|ProxyError`)
 
@@ -125,7 +125,7 @@ func pipArgs(folder, version string, p v1.Platform) []string {
 	for _, old := range []string{"manylinux2014", "manylinux2010", "manylinux1", "linux"} {
 		args = append(args, "--platform", old+"_"+machine(p))
 	}
-	// Its own five keep a person waiting for a minute; with none it does not say why it fails.
+	// The default of 5 takes a minute; with 0, pip does not print why it fails.
 	return append(args, "--retries", "2")
 }
 
@@ -184,7 +184,7 @@ func (i Installer) install(ctx context.Context, s Set, folder string) error {
 	case limited.Err() != nil:
 		return fmt.Errorf("pip took longer than %s", pipTime)
 	case noIndex.Match(output.text):
-		return fmt.Errorf("%w: %s: connect this machine, name an index that can be reached in PIP_INDEX_URL, or use a base image that has the packages",
+		return fmt.Errorf("%w: %s: connect this machine, set PIP_INDEX_URL to an index that can be reached, or use a base image that has the packages",
 			ErrNoIndex, pipSays(string(output.text), err))
 	}
 	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(string(output.text), err), s.Version, s.Platform)
@@ -204,7 +204,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pipSays returns what pip says is wrong: its errors, the last first lines of them.
+// pipSays returns the errors that pip has printed, three lines at most.
 func pipSays(output string, err error) string {
 	const most = 3
 	lines := strings.Split(strings.TrimSpace(output), "\n")

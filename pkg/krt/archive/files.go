@@ -23,7 +23,7 @@ type Omission struct {
 	// Name is its path from the bundle's root, with a slash at the end for a folder.
 	Name   string
 	Reason Reason
-	// Rule says which rule leaves it out: ".gitignore:3".
+	// Rule is the rule that leaves it out: ".gitignore:3".
 	Rule string
 }
 
@@ -43,7 +43,7 @@ const (
 	mostSuspects  = 1_000
 )
 
-// EntryError says what is wrong with one file or folder of a bundle.
+// EntryError is what is wrong with one file or folder of a bundle.
 type EntryError struct {
 	// Name is its path from the bundle's root.
 	Name string
@@ -92,7 +92,7 @@ func List(ctx context.Context, root *os.Root, o PackOptions) (*Contents, error) 
 	return c, err
 }
 
-// Why says by which rule name is left out, and what to do about it.
+// Why returns by which rule name is left out, and what to do about it.
 func (c *Contents) Why(name string) string {
 	for _, o := range c.Left {
 		within := strings.HasSuffix(o.Name, "/") && strings.HasPrefix(name, o.Name)
@@ -164,7 +164,7 @@ func (w *walker) walk(ctx context.Context, visit func(name string, d fs.DirEntry
 	})
 }
 
-// leaves says whether name is left out, about which by decides, and remembers what is told of it.
+// leaves reports whether name is left out, which by decides, and remembers what to report about it.
 func (w *walker) leaves(name string, d fs.DirEntry, by *rule) bool {
 	switch {
 	case by == nil:

@@ -19,7 +19,7 @@ const (
 	maxRules  = 2_000    // of all that hold in one folder
 )
 
-// Reason says why a file or folder is not part of a bundle.
+// Reason is why a file or folder is not part of a bundle.
 type Reason int
 
 // The reasons.
@@ -33,7 +33,7 @@ const (
 	Chosen
 )
 
-// builtIn is where the rules below stand.
+// builtIn is where the rules below come from.
 const builtIn = "a built-in rule"
 
 // needless are left out unless .krtignore names them with "!".
@@ -60,7 +60,7 @@ func secrets() []string {
 // keyFiles are left out if they hold a private key: certificates have these names too.
 func keyFiles() []string { return []string{"*.pem", "*.key", "*.der", "*.p8"} }
 
-// rule is a pattern with where it stands.
+// rule is a pattern with its place.
 type rule struct {
 	pattern
 	base   string // the folder it holds below, with a slash, or ""
@@ -75,7 +75,7 @@ type rule struct {
 	from      string // ".krtignore:3"
 }
 
-// ignorer says what is left out of a bundle. It is asked for names in the order of a walk.
+// ignorer decides what is left out of a bundle. Names must come in the order of a walk.
 type ignorer struct {
 	root    *os.Root
 	builtIn []rule // of each list, the last one that matches decides
@@ -112,7 +112,7 @@ func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
 	return g, err
 }
 
-// add adds a line to the list; like says where it stands.
+// add adds a line to the list; like has its place.
 func (g *ignorer) add(to *[]rule, line string, like rule) error {
 	p, ok, err := parsePattern(line)
 	switch {

@@ -89,7 +89,7 @@ func (g *ignorer) last(ctx context.Context, rules []rule, about asked, some func
 	return nil, nil
 }
 
-// decides says that rule r is about a name.
+// decides reports whether rule r is about a name.
 func (g *ignorer) decides(ctx context.Context, r *rule, about asked) (bool, error) {
 	name, text := strings.TrimPrefix(about.name, r.base), about.text
 	if r.anyCase {
@@ -110,7 +110,7 @@ func (g *ignorer) decides(ctx context.Context, r *rule, about asked) (bool, erro
 	return r.match(name, text) && (!r.ifKey || !about.folder && g.holdsKey(about.name)), nil
 }
 
-// made tells whether the folder name is one that tools make: a virtual environment, or where a
+// made reports whether the folder name is one that tools make: a virtual environment, or where a
 // local run keeps what it keeps.
 func (g *ignorer) made(name string) bool {
 	if _, err := g.root.Stat(path.Join(name, "pyvenv.cfg")); err == nil {
@@ -120,16 +120,16 @@ func (g *ignorer) made(name string) bool {
 	return err == nil && string(mark) == StateMark
 }
 
-// holdsKey tells whether the file name holds a private key.
+// holdsKey reports whether the file name holds a private key.
 func (g *ignorer) holdsKey(name string) bool {
 	text, err := untrusted.ReadFile(g.root.FS(), name, maxSecret)
 	return err == nil && isPrivateKey(text)
 }
 
-// isPrivateKey tells whether text holds a private key, as text or in DER.
+// isPrivateKey reports whether text holds a private key, as text or in DER.
 func isPrivateKey(text []byte) bool { return privateKey.Match(text) || isKeyInDER(text) }
 
-// isKeyInDER tells whether text is a private key in DER, of any kind: PKCS #8 (RFC 5958), of RSA
+// isKeyInDER reports whether text is a private key in DER, of any kind: PKCS #8 (RFC 5958), of RSA
 // (RFC 8017) and of elliptic curves (RFC 5915) alike are a sequence that begins with a version, 0
 // or 1, and holds more. Certificates, requests and public keys begin with a sequence or a large
 // number. An encrypted one (PKCS #8) is a sequence of the method and the bytes.

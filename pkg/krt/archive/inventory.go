@@ -71,7 +71,7 @@ func (v *inventory) addOne(path string, e entry) error {
 	return nil
 }
 
-// clash says why old and e cannot both be at path.
+// clash returns why old and e cannot both be at path.
 func clash(path string, old, e entry) error {
 	switch {
 	case old.spelling != e.spelling && old.composed == e.composed:

@@ -9,8 +9,8 @@ type Limits struct {
 	MaxEntries int
 	// MaxBytes is how large it may be unpacked, 4 GiB by default.
 	MaxBytes int64
-	// MaxRatio is how many unpacked bytes one packed byte may stand for, 200 by default. It is
-	// looked at above 16 MiB only, so that a small bundle may hold a file of zeros.
+	// MaxRatio is the maximum ratio of unpacked to packed bytes, 200 by default. It applies above 16 MiB
+	// only, so that a small bundle can contain a file of zeros.
 	MaxRatio int64
 }
 
@@ -30,7 +30,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// checkRatio says that packed bytes unpack to suspiciously many.
+// checkRatio refuses an archive that unpacks to suspiciously many bytes.
 func (l Limits) checkRatio(packed, unpacked int64) error {
 	if unpacked > ratioFloor && unpacked/l.MaxRatio > packed {
 		return fmt.Errorf("it is compressed by more than %d:1", l.MaxRatio)

@@ -19,8 +19,8 @@ type PackOptions struct {
 	Limits Limits
 	// Ignore are further patterns of what to leave out, before those of .krtignore.
 	Ignore []string
-	// Archive says that the folder was a packed bundle: what it holds was chosen when it was
-	// packed, and no .gitignore counts.
+	// Archive is true for a folder that was unpacked from a .krt file: what it contains was chosen when
+	// it was packed, and no .gitignore applies.
 	Archive bool
 }
 

@@ -21,10 +21,10 @@ type pattern struct {
 	named bool
 }
 
-// match tells whether the pattern matches name, whose bytes as characters are text.
+// match reports whether the pattern matches name, whose bytes as characters are text.
 func (p pattern) match(name, text string) bool { return p.may(name) && p.glob.MatchString(text) }
 
-// may says that the pattern may match name, at next to no cost.
+// may reports whether the pattern may match name, at next to no cost.
 func (p pattern) may(name string) bool {
 	if !strings.HasSuffix(name, p.tail) {
 		return false
@@ -96,7 +96,7 @@ func trimSpaces(line string) string {
 	return line
 }
 
-// escapedEnd says that what follows text is escaped: text ends in an odd number of backslashes.
+// escapedEnd reports whether what follows text is escaped: text ends in an odd number of backslashes.
 func escapedEnd(text string) bool {
 	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
@@ -196,7 +196,7 @@ func addRange(set *[256]bool, from, to int) {
 	}
 }
 
-// isRange says that text begins with the "-" of a range and its end.
+// isRange reports whether text begins with the "-" of a range and its end.
 func isRange(text string) bool { return len(text) > 1 && text[0] == '-' && text[1] != ']' }
 
 // posixClass returns the name of the class, "[:name:]", that text begins with.

@@ -35,7 +35,7 @@ var (
 		`.*\.tfstate|\.npmrc)$`)
 )
 
-// looksSecret says why file looks as if it should not leave this machine; "" if it does not.
+// looksSecret returns why file looks as if it should not leave this machine; "" if it does not.
 func looksSecret(root *os.Root, file File) string {
 	if secretName.MatchString(path.Base(file.Name)) {
 		return "its name"
@@ -57,7 +57,7 @@ func looksSecret(root *os.Root, file File) string {
 	return ""
 }
 
-// suspected says that a packed bundle has file by a name for which it would have been left out.
+// suspected reports whether a packed bundle has file by a name for which it would have been left out.
 func (c *Contents) suspected(file string) bool {
 	return slices.ContainsFunc(c.suspects, func(s string) bool { return file == s || strings.HasSuffix(s, "/") && strings.HasPrefix(file, s) })
 }

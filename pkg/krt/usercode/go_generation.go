@@ -26,7 +26,7 @@ func GoGeneration(bundle fs.FS, folder string) Generation {
 	return g
 }
 
-// UsesOriginal tells whether a Go file in or below folder of bundle imports the original's module.
+// UsesOriginal reports whether a Go file in or below folder of bundle imports the original's module.
 func UsesOriginal(bundle fs.FS, folder string) (found bool) {
 	walkOriginalGo(bundle, folder, func(string, []byte) bool {
 		found = true
@@ -65,7 +65,7 @@ func walkOriginalGo(bundle fs.FS, folder string, visit func(name string, text []
 	})
 }
 
-// builtFolder says whether the go command may build what a folder of that name holds for "./...".
+// builtFolder reports whether the go command may build what a folder of that name holds for "./...".
 func builtFolder(name string) bool {
 	return name != "vendor" && name != "testdata" && name[0] != '.' && name[0] != '_'
 }
@@ -77,7 +77,7 @@ type goWalk struct {
 	visit        func(name string, text []byte) (stop bool)
 }
 
-// file reads one and says whether to go on.
+// file reads one and reports whether to go on.
 func (w *goWalk) file(name string, entry fs.DirEntry) bool {
 	if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !entry.Type().IsRegular() {
 		return true

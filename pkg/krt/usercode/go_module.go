@@ -70,7 +70,7 @@ func ModuleFile(root *os.Root, folder string) string {
 	}
 }
 
-// leaves says that target, as the go.mod in folder has it, is not in the bundle, by its name or by a link.
+// leaves reports whether target, as the go.mod in folder has it, is not in the bundle, by its name or by a link.
 func leaves(root *os.Root, folder, target string) bool {
 	to := path.Join(folder, filepath.ToSlash(target))
 	if filepath.IsAbs(target) || to == ".." || strings.HasPrefix(to, "../") {
@@ -83,5 +83,5 @@ func leaves(root *os.Root, folder, target string) bool {
 // stoodIn are the original's modules that kn-krt has modules of its own for.
 var stoodIn = regexp.MustCompile(`^git(hub\.com/konstellation-io|lab\.com/konstellation)/kre(-runners/kre-go|/(runners|runtime-runners)/kre-go|/libs/simplelogger)$`)
 
-// brought says that kn-krt brings module, or that whoever works on it replaces it.
+// brought reports whether kn-krt brings module, or that whoever works on it replaces it.
 func brought(module string) bool { return module == runnerModule || stoodIn.MatchString(module) }

@@ -25,7 +25,7 @@ func Instead(root *os.Root, node, src string) string {
 	return ""
 }
 
-// goSources tells whether folder holds Go files.
+// goSources reports whether folder holds Go files.
 func goSources(root *os.Root, folder string) bool {
 	return slices.ContainsFunc(untrusted.Names(root, folder), func(name string) bool { return path.Ext(name) == ".go" })
 }

@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
-// IsProgram tells whether src begins like a program for Linux.
+// IsProgram reports whether src begins like a program for Linux.
 func IsProgram(root *os.Root, src string) bool {
 	magic, err := untrusted.ReadFile(root.FS(), src, 4)
 	return err == nil && string(magic) == "\x7fELF"
@@ -50,7 +50,7 @@ func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error)
 	return buildinfo.Read(file)
 }
 
-// LinkedWithOriginal tells whether a Go program is linked with a module of the original's runner, the
+// LinkedWithOriginal reports whether a Go program is linked with a module of the original's runner, the
 // original itself or what stands in for it.
 func LinkedWithOriginal(root *os.Root, src string) bool {
 	info, err := buildInfo(root, src)

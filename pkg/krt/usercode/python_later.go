@@ -13,7 +13,7 @@ var (
 	outputPattern  = regexp.MustCompile(`(?m)^[^#\n]*\bctx\.(send_output|send_any)[ \t]*\(`)
 )
 
-// DefinesHandler tells whether the text of a Python node seems to define a handler.
+// DefinesHandler reports whether the text of a Python node seems to define a handler.
 func DefinesHandler(text []byte) bool { return handlerPattern.Match(text) }
 
 // LaterPython says what shows that a Python node is written for runner 3 of the original, whose names

@@ -87,7 +87,7 @@ func imported(name string) string {
 	return strings.TrimSpace(name)
 }
 
-// addModule adds the files that a module in folder may be, and says whether to go on.
+// addModule adds the files that a module in folder may be, and reports whether to go on.
 func addModule(folder, dotted string, add func(file string) bool) bool {
 	if dotted == "" || strings.HasSuffix(dotted, "_pb2") {
 		return true

@@ -28,7 +28,7 @@ func own(s *schema.Schema) (files []protoreflect.FileDescriptor) {
 	return files
 }
 
-// google tells whether path is one of Google's own protos.
+// google reports whether path is one of Google's own protos.
 func google(path string) bool {
 	return strings.HasPrefix(path, "google/protobuf/") || strings.HasPrefix(path, "google/api/") || strings.HasPrefix(path, "google/rpc/")
 }
