@@ -23,7 +23,7 @@ import (
 )
 
 // Main runs the command line args, whose first element is the program's own
-// name as the caller spelled it, and returns the exit code. Cancelling ctx
+// name as it was typed, and returns the exit code. Cancelling ctx
 // interrupts the verb. An error is printed once, as "Error: …", to s.Err.
 func Main(ctx context.Context, args []string, s term.Streams) int {
 	if len(args) == 0 {
@@ -38,22 +38,21 @@ func Main(ctx context.Context, args []string, s term.Streams) int {
 	return term.Exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
 
-// completeProgram is the name by which kubectl starts a plugin to ask it for
-// completions (kubectl 1.26, "Plugins: shell completion").
+// completeProgram is the name under which kubectl starts a plugin for completions (kubectl 1.26, "Plugins: shell completion").
 const completeProgram = "kubectl_complete-krt"
 
 func programName(argv0 string) string { return strings.TrimSuffix(filepath.Base(argv0), ".exe") }
 
 // displayName is what the user types for the program that was started as argv0,
-// so that a printed command can be typed again: the bare name where a shell finds
-// the program by it, the plugin's name where kn or kubectl does, else the path.
+// so that a printed command can be copied: the bare name if it is on PATH, the
+// plugin's name if kn or kubectl started it, else the path.
 func displayName(argv0 string) string {
 	name := programName(argv0)
 	switch {
 	case name == "kubectl-krt", name == completeProgram:
 		return "kubectl krt"
 	case name == "kn-krt" && strings.HasSuffix(filepath.ToSlash(filepath.Dir(argv0)), "/kn/plugins"):
-		return "kn krt" // kn's own plugin folder, where no shell looks
+		return "kn krt" // kn's own plugin folder, which is not on PATH
 	case filepath.Base(argv0) == argv0:
 		return name
 	}
@@ -69,25 +68,25 @@ func displayName(argv0 string) string {
 	return argv0
 }
 
-const rootLong = `Runs versions of KRT V1 (Konstellation Runtime Transport): an entrypoint
-with your own gRPC contract, nodes in Python or Go, and workflows that join them.
+const rootLong = `Run versions of KRT V1 (Konstellation Runtime Transport): a gRPC contract of your
+own, nodes in Python or Go, and workflows that chain them.
 
-Exit codes: 0 all went well, 1 failed or invalid, 2 wrong usage, 3 no such version,
-4 no cluster, no rights there, or not installed there, 5 a wait failed, 130
-interrupted. kn makes 1 of all but 0.`
+Exit codes: 0 success, 1 failure or invalid version, 2 wrong usage, 3 not found,
+4 cluster not reachable, no permission or not installed there, 5 waiting failed or
+timed out, 130 interrupted. kn turns every code of a plugin but 0 into 1.`
 
-const rootExample = `  # A new version, checked, run and called on this machine
+const rootExample = `  # Create a version, run it on this machine and call it
   kn-krt init my-version --language python
   kn-krt run my-version
   kn-krt invoke greet -d '{"name": "Ana"}'`
 
 const clusterExample = `
 
-  # The same version on a cluster
+  # Run it on a cluster
   kn-krt create my-version --start --publish
   kn-krt invoke my-version greet -d '{"name": "Ana"}'`
 
-// Groups of verbs in the root's help.
+// Groups of commands in the root's help.
 const (
 	groupLocal   = "local"
 	groupCluster = "cluster"
@@ -96,7 +95,7 @@ const (
 func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kn-krt",
-		Short:         "Run AI versions described by KRT V1",
+		Short:         "Run KRT V1 versions on this machine or on Knative",
 		Long:          rootLong + part.about,
 		Example:       rootExample + part.examples,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
@@ -138,7 +137,8 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 	return root
 }
 
-// typed makes the examples of cmd, and of what is below it, what the user types.
+// typed puts what the user types for the program into the examples of cmd and its
+// subcommands.
 func typed(cmd *cobra.Command, program string) {
 	cmd.Example = strings.ReplaceAll(cmd.Example, "kn-krt", program)
 	for _, below := range cmd.Commands() {
@@ -146,8 +146,8 @@ func typed(cmd *cobra.Command, program string) {
 	}
 }
 
-// withoutGlobalFlags leaves the flags that name a cluster out of cmd's help: they
-// are accepted, since kn passes them on, and mean nothing there.
+// withoutGlobalFlags hides the flags that name a cluster in cmd's help: they are
+// accepted, because kn passes them on, and have no effect there.
 func withoutGlobalFlags(cmd *cobra.Command) {
 	help := cmd.HelpFunc()
 	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {

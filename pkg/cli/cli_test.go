@@ -67,7 +67,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-func TestHelpBearsTheTypedName(t *testing.T) {
+func TestHelpShowsTheTypedName(t *testing.T) {
 	var out strings.Builder
 	code := Main(t.Context(), []string{"kubectl-krt", "invoke", "-h"}, term.Streams{Out: &out, Err: &out})
 	require.Equal(t, term.ExitOK, code)
@@ -85,7 +85,7 @@ func TestEveryVerbHasHelp(t *testing.T) {
 	}
 }
 
-// A program without a cluster's verbs knows which those are.
+// A program without the cluster's verbs knows their names.
 func TestClusterVerbsAreNamed(t *testing.T) {
 	var names []string
 	for _, cmd := range builtFor().verbs(term.Streams{}) {
@@ -107,8 +107,8 @@ func TestLocalOnly(t *testing.T) {
 		{"create", "my-version", "--start"}, {"doctor"}, {"version", "list"}, {"invoke", "my-version", "greet"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: this kn-krt was built for local runs only: it cannot use a cluster\n" +
-				"Build the whole program in kn-krt's sources with 'make build': it is bin/kn-krt.\n"}, run(args...))
+			require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: this kn-krt was built for local runs only and cannot use a cluster\n" +
+				"Build the whole program, bin/kn-krt, with 'make build' in the sources of kn-krt.\n"}, run(args...))
 		})
 	}
 	help := run("--help")

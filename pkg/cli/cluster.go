@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,24 +18,24 @@ type clusterPart struct {
 	versions               call.Cluster
 }
 
-// errLocalOnly is what a program built with the tag "local" says of a cluster.
-var errLocalOnly = errors.New("this kn-krt was built for local runs only: it cannot use a cluster")
+// errLocalOnly is returned for a cluster by a program built with the tag "local".
+var errLocalOnly = errors.New("this kn-krt was built for local runs only and cannot use a cluster")
 
 func localOnly() error {
-	return term.WithHint(errLocalOnly, "Build the whole program in kn-krt's sources with 'make build': it is bin/kn-krt.")
+	return term.WithHint(errLocalOnly, "Build the whole program, bin/kn-krt, with 'make build' in the sources of kn-krt.")
 }
 
-// noCluster is the part of a program for this machine alone. Its verbs only report that.
+// noCluster is the part of a program for local runs only: its verbs return errLocalOnly.
 func noCluster() clusterPart {
 	return clusterPart{
-		about: "\n\nThis program was built for local runs only: it has no commands for a cluster.",
+		about: "\n\nThis program was built for local runs only. It has no commands for a cluster.",
 		flags: func(*cobra.Command) {},
 		verbs: func(term.Streams) []*cobra.Command {
 			verbs := make([]*cobra.Command, len(clusterVerbs()))
 			for i, name := range clusterVerbs() {
 				verbs[i] = &cobra.Command{
 					Use:                name,
-					Short:              fmt.Sprintf("Not in this program: %v", errLocalOnly),
+					Short:              "Not part of this program",
 					Hidden:             true,
 					DisableFlagParsing: true,
 					RunE:               func(*cobra.Command, []string) error { return localOnly() },
@@ -48,7 +47,7 @@ func noCluster() clusterPart {
 	}
 }
 
-// clusterVerbs are the verbs that a program for this machine alone lacks.
+// clusterVerbs are the verbs that a program for local runs only does not have.
 func clusterVerbs() []string {
 	return []string{
 		"config", "create", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
@@ -56,7 +55,7 @@ func clusterVerbs() []string {
 	}
 }
 
-// noVersions is a [call.Cluster] that is not there.
+// noVersions is a [call.Cluster] without versions.
 type noVersions struct{}
 
 // Flags adds none.
@@ -65,7 +64,7 @@ func (noVersions) Flags(*cobra.Command) {}
 // Named reports that none was given.
 func (noVersions) Named(*cobra.Command) bool { return false }
 
-// Reach returns how to get a program that can.
+// Reach returns errLocalOnly.
 func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return "", nil, localOnly() }
 
 // Complete suggests nothing.

@@ -9,22 +9,22 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// kliVersionVerbs are what the original's command line, kli, has below "version", and
-// restart, which who is used to them looks for there.
+// kliVersionVerbs are the verbs that kli, the original's command line, has below
+// "version", and restart, which users of kli expect there.
 func kliVersionVerbs() []string {
 	return []string{"list", "create", "start", "stop", "restart", "publish", "unpublish", "config"}
 }
 
-// addKliVersion gives the verb version those that kli has there: each is the one of
-// the same name above. A runtime is a namespace.
+// addKliVersion gives the verb version the subcommands that kli has there; each works
+// like the verb of the same name. What kli calls a runtime is a namespace.
 func addKliVersion(version *cobra.Command, verbs []*cobra.Command) {
 	for _, cmd := range verbs {
 		if !slices.Contains(kliVersionVerbs(), cmd.Name()) {
 			continue
 		}
 		cmd.Hidden = true
-		cmd.Flags().StringP("runtime", "r", "", "the namespace to work in, as kli calls it")
-		cmd.Flags().StringP("server", "s", "", "of kli; the kubeconfig's context is meant instead")
+		cmd.Flags().StringP("runtime", "r", "", "the namespace to work in (a flag of kli)")
+		cmd.Flags().StringP("server", "s", "", "ignored (a flag of kli); the kubeconfig's context names the cluster")
 		// The flags were added just above, so these cannot fail.
 		_ = cmd.Flags().MarkHidden("runtime")
 		_ = cmd.Flags().MarkHidden("server")
@@ -38,11 +38,11 @@ func addKliVersion(version *cobra.Command, verbs []*cobra.Command) {
 	}
 }
 
-// newKrtCommand is kli's "krt": bundles are made and checked there.
+// newKrtCommand is kli's "krt", which creates and checks bundles.
 func newKrtCommand(s term.Streams) *cobra.Command {
 	krt := &cobra.Command{
 		Use:    "krt",
-		Short:  "Make and check bundles, as kli calls it",
+		Short:  "Create and check bundles, by kli's names",
 		Hidden: true,
 		Args:   cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

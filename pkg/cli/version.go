@@ -13,7 +13,7 @@ func newVersionCommand(s term.Streams, part clusterPart) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the program's version",
+		Short: "Print the version of this program",
 		Example: `  kn-krt version
   kn-krt version -o json`,
 		Args: term.Arguments(cobra.NoArgs),

@@ -1,6 +1,6 @@
 // Package bundle is what the command line does with a bundle on this machine:
-// begin, check, test, pack and unpack it, and make the code that its nodes need.
-// Verbs of other rooms open bundles and read config values with it, too.
+// create, check, test, pack and unpack it, and generate the code that its nodes need.
+// Verbs in other packages open bundles with it, too.
 package bundle
 
 import (
@@ -14,8 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/krt"
 )
 
-// Opened is a bundle that a verb looks at: a folder, or a .krt file unpacked for
-// as long as it takes.
+// Opened is a bundle that a verb works on: a folder, or a .krt file, which is unpacked
+// until Close is called.
 type Opened struct {
 	*krt.Bundle // nil if the problems have errors
 
@@ -23,13 +23,14 @@ type Opened struct {
 	tempDir  string
 }
 
-// Open reads and checks what stands at path: a folder, a manifest or a
-// .krt file. The caller closes it.
+// Open reads and checks the bundle at path: a folder, a manifest or a .krt file. It must
+// be closed.
 func Open(ctx context.Context, path string) (*Opened, error) {
 	return openWith(ctx, path, krt.Options{})
 }
 
-// OpenToShip is Open for verbs that pass the bundle on: what it holds is listed and checked, too.
+// OpenToShip is Open for verbs that pass the bundle on: its contents are listed and
+// checked, too.
 func OpenToShip(ctx context.Context, path string) (*Opened, error) {
 	return openWith(ctx, path, krt.Options{Contents: true})
 }
@@ -38,9 +39,9 @@ func openWith(ctx context.Context, path string, options krt.Options) (o *Opened,
 	o = &Opened{}
 	if filepath.Ext(path) == ".krt" {
 		if o.tempDir, err = os.MkdirTemp("", "kn-krt-"); err != nil {
-			return nil, fmt.Errorf("cannot make a place to unpack to: %w", err)
+			return nil, fmt.Errorf("cannot create a folder to unpack into: %w", err)
 		}
-		// The folder bears the bundle's name: it may show in messages.
+		// The folder has the bundle's name, because it may show in messages.
 		dir := filepath.Join(o.tempDir, strings.TrimSuffix(filepath.Base(path), ".krt"))
 		o.Bundle, o.problems, err = krt.LoadArchive(ctx, path, dir, options)
 	} else {
@@ -60,8 +61,8 @@ func (o *Opened) Close() {
 	}
 }
 
-// RequireValid returns an error that shows every problem, unless all are
-// warnings. It is for verbs that need a valid version but do not report on it.
+// RequireValid prints the problems and returns an error, unless all are warnings. It is
+// for verbs that need a valid version.
 func (o *Opened) RequireValid(s term.Streams, program, path string) error {
 	for _, p := range o.problems {
 		if !p.Note || p.Shown {
@@ -71,11 +72,10 @@ func (o *Opened) RequireValid(s term.Streams, program, path string) error {
 	if !o.problems.HasErrors() {
 		return nil
 	}
-	return term.WithHint(fmt.Errorf("%s is no valid version: %s", path, o.summary()), "Check it with '%s validate %s'.", program, path)
+	return term.WithHint(fmt.Errorf("%s is not a valid version: %s", path, o.summary()), "Check it with '%s validate %s'.", program, path)
 }
 
-// summary says how many errors and warnings there are: "6 errors, 1 warning", or
-// nothing if there are none.
+// summary counts errors and warnings: "6 errors, 1 warning"; "" if there are none.
 func (o *Opened) summary() string {
 	errs, warnings := 0, 0
 	for _, p := range o.problems {

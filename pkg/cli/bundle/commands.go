@@ -6,7 +6,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// Commands are the verbs of this room.
+// Commands returns the verbs of this package.
 func Commands(s term.Streams) []*cobra.Command {
 	return []*cobra.Command{
 		newGenerateCommand(s),

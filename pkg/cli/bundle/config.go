@@ -12,10 +12,11 @@ import (
 // EnvFileFlag gives cmd the flag --env-file.
 func EnvFileFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVar(to, "env-file", nil,
-		"file of NAME=VALUE lines with values of config variables, taken as they are (may be repeated, a later one wins)")
+		"file with lines NAME=VALUE that set config variables; values are taken literally (may be repeated, later files win)")
 }
 
-// ExplainFile adds to err how to give a config file its content, if that is what err is about.
+// ExplainFile adds to a [configvalue.FileError] how to give a config file its content. Other
+// errors are returned as they are.
 func ExplainFile(err error) error {
 	var file *configvalue.FileError
 	if !errors.As(err, &file) {

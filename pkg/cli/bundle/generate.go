@@ -20,8 +20,8 @@ import (
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
 
-// goProtoFolder is where a Go node's generated code stands, unless there is some
-// elsewhere already.
+// goProtoFolder is the folder for a Go node's generated code, unless there is some
+// in another folder already.
 const goProtoFolder = "proto"
 
 type generateOptions struct {
@@ -35,22 +35,22 @@ func newGenerateCommand(s term.Streams) *cobra.Command {
 	o := generateOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "generate [DIR]",
-		Short: "Make code from a version's protos",
-		Long: `Make the code that nodes need of the protos of the version in DIR (by default here):
-*_pb2.py beside each Python node, *.pb.go in the folder proto of each Go node. Neither
-protoc nor a plugin is needed.`,
+		Short: "Generate code from a version's protos",
+		Long: `Generate the code that nodes need from the protos of the version in DIR (default: the
+current folder): *_pb2.py next to each Python node, *.pb.go in the folder proto of each
+Go node. Neither protoc nor a plugin is needed.`,
 		Example: `  kn-krt generate
   kn-krt generate my-version --check`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.program, o.dir = cmd.Root().DisplayName(), PathArgument(args)
 			if filepath.Ext(o.dir) == ".krt" {
-				return term.UsageError(cmd, "%s is packed: name a folder", o.dir)
+				return term.UsageError(cmd, "%s is a packed bundle: name a folder", o.dir)
 			}
 			return runGenerate(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit with 1 if something would change")
+	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit with 1 if a file would change")
 	return cmd
 }
 
@@ -79,7 +79,7 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 	switch {
 	case o.check && changed > 0:
 		return term.WithHint(fmt.Errorf("generated code of version %q is not up to date: %s", b.Manifest.Version, term.Count(changed, "file")),
-			"Make it anew with '%s generate %s'.", o.program, o.dir)
+			"Generate it again with '%s generate %s'.", o.program, o.dir)
 	case o.check:
 		fmt.Fprintf(o.streams.Out, "Generated code of version %s is up to date: %s\n", b.Manifest.Version, term.Count(len(files), "file"))
 	default:
@@ -88,8 +88,8 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 	return nil
 }
 
-// applyAll writes those of files that differ from what is there, or says so, and
-// returns how many do.
+// applyAll writes the files that differ from those in root, or with --check reports
+// them, and returns how many do.
 func (o generateOptions) applyAll(root *os.Root, files []gen.File) (changed int, err error) {
 	for _, f := range files {
 		old, err := root.ReadFile(f.Path)
@@ -97,7 +97,7 @@ func (o generateOptions) applyAll(root *os.Root, files []gen.File) (changed int,
 			continue
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, fmt.Errorf("cannot compare generated code: %w", err)
+			return 0, fmt.Errorf("cannot read generated code: %w", err)
 		}
 		changed++
 		if err := o.apply(root, f, err == nil); err != nil {
@@ -107,7 +107,7 @@ func (o generateOptions) applyAll(root *os.Root, files []gen.File) (changed int,
 	return changed, nil
 }
 
-// apply writes f, or says what it would do.
+// apply writes f, or with --check reports it.
 func (o generateOptions) apply(root *os.Root, f gen.File, there bool) error {
 	switch {
 	case o.check && there:
@@ -169,7 +169,7 @@ func below(folder string, files []gen.File) []gen.File {
 	return files
 }
 
-// goCodeFolder is where generated code stands below a node's folder, or should.
+// goCodeFolder is the folder for generated code below a node's folder.
 func goCodeFolder(fsys fs.FS, folder string) (string, error) {
 	found := path.Join(folder, goProtoFolder)
 	err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
@@ -190,7 +190,7 @@ func goImportPath(fsys fs.FS, folder string) (string, error) {
 		if err == nil {
 			module := modfile.ModulePath(text)
 			if module == "" {
-				return "", fmt.Errorf("%s names no module", path.Join(dir, "go.mod"))
+				return "", fmt.Errorf("%s has no module line", path.Join(dir, "go.mod"))
 			}
 			return path.Join(module, strings.TrimPrefix(strings.TrimPrefix(folder, dir), "/")), nil
 		}

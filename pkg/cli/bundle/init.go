@@ -28,9 +28,9 @@ func newInitCommand(s term.Streams) *cobra.Command {
 	o := initOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "init NAME --language python|go",
-		Short: "Begin a version",
-		Long: `Begin a version called NAME in a new folder of that name: manifest, contract, one
-node with its test, and the code generated from the contract. It runs as it is.`,
+		Short: "Create the folder of a new version",
+		Long: `Create a version called NAME in a new folder of that name: a manifest, a contract, one
+node with a test, and the code generated from the contract. It is ready to run.`,
 		Example: `  kn-krt init my-version --language python
   kn-krt init my-version --language go`,
 		Args: term.Arguments(cobra.ExactArgs(1)),
@@ -38,9 +38,9 @@ node with its test, and the code generated from the contract. It runs as it is.`
 			languages := strings.Join(scaffold.Languages(), " or ")
 			switch {
 			case o.language == "":
-				return term.UsageError(cmd, "required flag --language is not set: want %s", languages)
+				return term.UsageError(cmd, "--language is required: %s", languages)
 			case !slices.Contains(scaffold.Languages(), o.language):
-				return term.UsageError(cmd, "unknown language %q: want %s", o.language, languages)
+				return term.UsageError(cmd, "unknown language %q: must be %s", o.language, languages)
 			}
 			o.program, o.name = cmd.Root().DisplayName(), args[0]
 			return runInit(cmd.Context(), o)
@@ -55,16 +55,16 @@ node with its test, and the code generated from the contract. It runs as it is.`
 func runInit(ctx context.Context, o initOptions) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("cannot begin version %q: %w", o.name, err)
+			err = fmt.Errorf("cannot create version %q: %w", o.name, err)
 		}
 	}()
 	if _, err := os.Lstat(o.name); !errors.Is(err, fs.ErrNotExist) {
 		if err != nil {
 			return err
 		}
-		return term.WithHint(fmt.Errorf("%s exists already", o.name), "Choose another name, or remove it first.")
+		return term.WithHint(fmt.Errorf("%s already exists", o.name), "Choose another name, or remove it first.")
 	}
-	// The folder appears when it is whole, or not at all.
+	// The folder appears when it is complete, or not at all.
 	dir, err := os.MkdirTemp(".", ".kn-krt-")
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func runInit(ctx context.Context, o initOptions) (err error) {
 	if err := os.Rename(dir, o.name); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.streams.Out, `Began version %[1]s in the folder %[1]s. Next:
+	fmt.Fprintf(o.streams.Out, `Created version %[1]s in folder %[1]s. Next:
   %[2]s run %[1]s
   %[2]s invoke greet -d '{"name": "Ana"}'
 `, o.name, o.program)

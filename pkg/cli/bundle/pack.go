@@ -28,14 +28,14 @@ func newPackCommand(s term.Streams) *cobra.Command {
 	o := packOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "pack [DIR]",
-		Short: "Make a version's folder one .krt file",
-		Long: `Check the version in DIR (by default here) and pack it as one .krt file. The same
-files give the same bytes.
+		Short: "Pack a version into a .krt file",
+		Long: `Check the version in DIR (default: the current folder) and pack it into one .krt file.
+The same files always give the same bytes.
 
-What .krtignore names is left out, or what each .gitignore does where there is no
-.krtignore; and so is what tools, editors and package managers leave behind, and what holds
-secrets: .env, .ssh, private keys. A line "!NAME" in .krtignore takes it in. The same holds
-for images.`,
+Left out are the files that .krtignore names (without a .krtignore, those that the
+.gitignore files name), what tools, editors and package managers leave behind, and what
+may hold secrets: .env, .ssh, private keys. A line "!NAME" in .krtignore includes a file
+all the same. These rules apply to images, too.`,
 		Example: `  kn-krt pack
   kn-krt pack --list
   kn-krt pack my-version -o /srv/versions/my-version.krt`,
@@ -43,17 +43,17 @@ for images.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.program, o.dir = cmd.Root().DisplayName(), PathArgument(args)
 			if filepath.Ext(o.dir) == ".krt" {
-				return term.UsageError(cmd, "%s is packed already: name a folder", o.dir)
+				return term.UsageError(cmd, "%s is a packed bundle already: name a folder", o.dir)
 			}
 			return runPack(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "file to write (default: the version's name with .krt, here)")
-	cmd.Flags().BoolVar(&o.list, "list", false, "write nothing; print what would be packed, and what is left out")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "file to write (default: the version's name with .krt, in the current folder)")
+	cmd.Flags().BoolVar(&o.list, "list", false, "write nothing; list what would be packed and what is left out")
 	return cmd
 }
 
-// NewKliCreateCommand is pack as kli has it below "krt".
+// NewKliCreateCommand returns pack as kli has it below "krt".
 func NewKliCreateCommand(s term.Streams) *cobra.Command {
 	o := packOptions{streams: s}
 	return &cobra.Command{
@@ -86,7 +86,7 @@ func runPack(ctx context.Context, o packOptions) error {
 	if err := checkPackOutput(o.output, b.Listed); err != nil {
 		return err
 	}
-	TellLeftOut(o.streams.Err, b.Listed)
+	WarnLeftOut(o.streams.Err, b.Listed)
 	size, entries, err := packTo(ctx, b.Dir, o.output)
 	if err != nil {
 		return err
@@ -96,9 +96,9 @@ func runPack(ctx context.Context, o packOptions) error {
 	return nil
 }
 
-// packTo packs dir as the file to, which appears when it is whole or not at all.
+// packTo packs dir into the file to, which appears when it is complete, or not at all.
 func packTo(ctx context.Context, dir, to string) (size int64, entries int, err error) {
-	// The name keeps it from becoming part of itself when it stands in dir.
+	// The name keeps it out of the bundle if it is in dir.
 	f, err := os.CreateTemp(filepath.Dir(to), ".kn-krt-*.krt")
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot write bundle: %w", err)
@@ -121,7 +121,7 @@ func packTo(ctx context.Context, dir, to string) (size int64, entries int, err e
 }
 
 // ignoreOutput is the pattern that leaves an earlier bundle at to out of the next
-// one, if it stands in dir.
+// one, if it is in dir.
 func ignoreOutput(dir, to string) []string {
 	to, err := filepath.Abs(to)
 	if err != nil {
@@ -134,7 +134,7 @@ func ignoreOutput(dir, to string) []string {
 	return []string{"/" + filepath.ToSlash(inside)}
 }
 
-// measure reads a bundle again: how large it is, and how many entries it has.
+// measure returns the size of a bundle in bytes, and how many entries it has.
 func measure(f *os.File) (size int64, entries int, err error) {
 	if size, err = f.Seek(0, io.SeekEnd); err != nil {
 		return 0, 0, err

@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
-// printList prints what is part of a bundle, and what is not.
+// printList lists what is part of a bundle, and what is left out.
 func printList(out io.Writer, c *archive.Contents) error {
 	var size int64
 	for _, f := range c.Files {
@@ -29,7 +29,7 @@ func printList(out io.Writer, c *archive.Contents) error {
 	return err
 }
 
-// why says why something is left out.
+// why is the reason why something is left out.
 func why(o archive.Omission) string {
 	switch o.Reason {
 	case archive.Secret:
@@ -40,12 +40,12 @@ func why(o archive.Omission) string {
 	return "made by tools"
 }
 
-// mostNamed is how many files TellLeftOut names.
+// mostNamed is how many files WarnLeftOut names.
 const mostNamed = 10
 
-// TellLeftOut names what is left out and may be missed: what may hold secrets, and what is
-// named by files that were written for git.
-func TellLeftOut(out io.Writer, c *archive.Contents) {
+// WarnLeftOut prints what is left out and might be needed: what may hold secrets, and what
+// files written for git name.
+func WarnLeftOut(out io.Writer, c *archive.Contents) {
 	var named []string
 	more := 0
 	for _, o := range c.Left {
@@ -64,16 +64,16 @@ func TellLeftOut(out io.Writer, c *archive.Contents) {
 	if more > 0 {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
-	fmt.Fprintf(out, "Left out: %s. A line \"!NAME\" in .krtignore takes one in.\n", strings.Join(named, ", "))
+	fmt.Fprintf(out, "Left out: %s. To include one, add the line \"!NAME\" to .krtignore.\n", strings.Join(named, ", "))
 }
 
-// checkPackOutput refuses to write over what is not a packed bundle, or is part of this one.
+// checkPackOutput refuses to overwrite a file that is not a packed bundle, or is part of this one.
 func checkPackOutput(to string, c *archive.Contents) error {
 	info, err := os.Stat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
-			return term.WithHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)), "Make it, or name another file with -o.")
+			return term.WithHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)), "Create it, or name another file with -o.")
 		}
 		return nil
 	case err != nil:
@@ -92,7 +92,7 @@ func checkPackOutput(to string, c *archive.Contents) error {
 	return nil
 }
 
-// startsLikeBundle says that the file at path is a gzip stream.
+// startsLikeBundle reports whether the file at path is a gzip stream.
 func startsLikeBundle(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

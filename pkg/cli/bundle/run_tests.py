@@ -1,10 +1,9 @@
-"""Runs the tests of a Python node: kn-krt test starts it with the node's folder and a file for the result.
+"""Runs the tests of a Python node. kn-krt test starts it with the node's folder and a file for the result.
 
 Tests are in files test*.py and *_test.py that are not hidden, as TestCase classes or as functions
-test_*. pytest runs them where it is installed, else unittest does. Exits with 0
-when all passed, 1 when not, 3 when there are none, 4 when there are some that need
-pytest, 5 when all were skipped, and writes that number into the file: what tests call may
-end the process with any.
+test_*. pytest runs them if it is installed, else unittest does. Exits with 0 if all
+passed, 1 if not, 3 if there are none, 4 if some need pytest, 5 if all were skipped, and
+writes that number into the file, because code under test may exit with any number.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ import sys
 import unittest
 
 PASSED, FAILED, NONE, NEED_PYTEST, ALL_SKIPPED = 0, 1, 3, 4, 5
-PATTERNS = ("test*.py", "[!.]*_test.py", "_test.py")  # macOS leaves ._main_test.py beside main_test.py
+PATTERNS = ("test*.py", "[!.]*_test.py", "_test.py")  # macOS creates ._main_test.py next to main_test.py
 SKIPPED = {"__pycache__", "node_modules", "venv"}
 
 
@@ -49,7 +48,7 @@ def with_pytest(pytest, folder):
 
 
 def none_ran(skipped):
-    """That tests are skipped, for want of a GPU say, is no failure; that there are none is."""
+    """Skipped tests, as for want of a GPU, are not a failure; having no tests is one."""
     if not skipped:
         return NONE
     print("%d skipped, none ran" % skipped)
@@ -59,7 +58,7 @@ def none_ran(skipped):
 class Ran:
     """Counts the tests that pytest has called, and those that it has skipped.
 
-    It also runs what is async and no other plugin does.
+    It also runs async tests that no other plugin runs.
     """
 
     def __init__(self):
@@ -95,7 +94,7 @@ class Loader:
         self.skipped = 0  # files
 
     def load(self, path):
-        """Take the tests of the file in."""
+        """Add the tests of the file."""
         name = os.path.relpath(path, self.folder)[:-3].replace(os.sep, ".")
         if os.path.dirname(path) not in sys.path:
             sys.path.insert(1, os.path.dirname(path))
@@ -117,7 +116,7 @@ class Loader:
                 self.function(value, path)
             elif key.startswith("Test") and inspect.isclass(value) and not issubclass(value, unittest.TestCase):
                 if any(k.startswith("test") for k in vars(value)):
-                    self.unable.append("%s: class %s is no unittest.TestCase" % (os.path.relpath(path), key))
+                    self.unable.append("%s: class %s is not a unittest.TestCase" % (os.path.relpath(path), key))
 
     def execute(self, name, path):
         spec = importlib.util.spec_from_file_location(name, path)
@@ -127,7 +126,7 @@ class Loader:
         return module
 
     def function(self, test, path):
-        """A function is a test of its own; one with parameters wants fixtures."""
+        """A function is a test of its own; one with parameters needs fixtures."""
         wanted = [p for p in inspect.signature(test).parameters.values() if p.default is p.empty]
         if wanted:
             self.unable.append("%s: %s takes %s" % (os.path.relpath(path), test.__name__, ", ".join(p.name for p in wanted)))
@@ -142,7 +141,7 @@ class Loader:
 
 
 def fail_unawaited():
-    """A TestCase that is not made for coroutines would drop them, and pass."""
+    """Make async tests of a plain TestCase fail: it would not await them, and pass."""
     call = unittest.TestCase._callTestMethod
 
     def checked(self, method):
@@ -159,7 +158,7 @@ def fail_unawaited():
 
 
 class Result(unittest.TextTestResult):
-    """Counts the tests that ran: a class that is skipped as a whole is none that did."""
+    """Counts the tests that ran: a class that is skipped as a whole did not."""
 
     ran = 0
 

@@ -8,15 +8,15 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// source is a folder of a bundle's code, and the nodes that it serves.
+// source is a folder with code of a bundle, and the nodes that run it.
 type source struct {
 	kind   krt.Kind
 	folder string // from the bundle's root
 	nodes  []string
 }
 
-// nodeSources returns the folders of the named nodes (all if none is named), in
-// the manifest's order, each once: several nodes may share one.
+// nodeSources returns the folders of the named nodes, or of all if none is named, in
+// the manifest's order. Each is returned once, because several nodes may share one.
 func nodeSources(b *krt.Bundle, names []string) ([]source, error) {
 	wanted := map[string]bool{}
 	for _, name := range names {

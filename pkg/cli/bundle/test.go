@@ -22,12 +22,12 @@ func newTestCommand(s term.Streams) *cobra.Command {
 	o := testOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "test [DIR]",
-		Short: "Run the tests beside a version's nodes",
-		Long: `Run the tests that stand beside the nodes of the version in DIR (by default here):
-"go test" for nodes in Go; for nodes in Python pytest where it is installed, else unittest.
-Python's tests are in files test*.py and *_test.py, functions named test_* among them. It
-fails when there are no tests; that all of them are skipped is told and no failure. No
-network and no requirement of your own is needed for the SDK.`,
+		Short: "Run the tests of a version's nodes",
+		Long: `Run the tests in the folders of the nodes of the version in DIR (default: the current
+folder): "go test" for nodes in Go; for nodes in Python pytest if it is installed, else
+unittest. Python tests are in files test*.py and *_test.py; functions named test_* count
+as tests, too. It is an error if there are no tests, but not if all are skipped. The SDK
+needs no network, and no entry in your requirements.`,
 		Example: `  kn-krt test
   kn-krt test my-version --node etl --node model`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),
@@ -86,14 +86,14 @@ func runTest(ctx context.Context, o testOptions) error {
 	return o.concludeTests(b.Manifest.Version, failed, tested, skipped, len(sources)-tested)
 }
 
-// concludeTests reports what became of the tests: the nodes whose tests failed, how many source
-// folders had tests, in how many of them all were skipped, and how many had none.
+// concludeTests reports the result: the nodes whose tests failed, how many source folders
+// had tests, in how many of them all were skipped, and how many had none.
 func (o testOptions) concludeTests(version string, failed []string, tested, skipped, without int) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("tests failed: %s", strings.Join(failed, ", "))
 	}
 	if tested == 0 {
-		return term.WithHint(fmt.Errorf("version %s has no tests beside its nodes", version),
+		return term.WithHint(fmt.Errorf("version %s has no tests in the folders of its nodes", version),
 			"Write them in files test_*.py or *_test.go in the folder of a node.")
 	}
 	result := "passed"

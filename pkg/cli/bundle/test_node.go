@@ -24,34 +24,34 @@ import (
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
 
-// stopDelay is how long a test that was told to stop may take to end.
+// stopDelay is how long an interrupted test may take to exit.
 const stopDelay = 3 * time.Second
 
 // tester runs the tests of a bundle's nodes.
 type tester struct {
 	streams term.Streams
 	bundle  *krt.Bundle
-	// temp holds what the tests need and the bundle lacks.
+	// temp is a folder for what the tests need and the bundle lacks.
 	temp string
-	// python and pythonPath are found when a first Python node is tested.
+	// python and pythonPath are set when the first Python node is tested.
 	python, pythonPath string
 }
 
 func newTester(s term.Streams, b *krt.Bundle) (*tester, error) {
 	temp, err := os.MkdirTemp("", "kn-krt-test-")
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a place for test files: %w", err)
+		return nil, fmt.Errorf("cannot create a folder for test files: %w", err)
 	}
 	return &tester{streams: s, bundle: b, temp: temp}, nil
 }
 
 func (t *tester) close() { _ = os.RemoveAll(t.temp) }
 
-// errNoTests says that a source folder has no tests.
+// errNoTests is returned for a source folder without tests.
 var errNoTests = errors.New("no tests")
 
-// test runs the tests of one folder; the error says that they failed, could not
-// be run, or are not there (errNoTests).
+// test runs the tests of one folder. It returns an error if they failed or could not be
+// run, or errNoTests.
 func (t *tester) test(ctx context.Context, s source) error {
 	if s.kind == krt.KindGoSource {
 		return t.testGo(ctx, s)
@@ -85,8 +85,8 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	return term.WithHint(errNothingRan, "Tests are functions func TestName(t *testing.T).")
 }
 
-// preparePython finds Python and writes what a runner would give to a node:
-// package krt, and the pb2 modules that the bundle may lack.
+// preparePython finds Python and writes what a runner provides to a node: package krt,
+// and the pb2 modules that the bundle may lack.
 func (t *tester) preparePython(ctx context.Context) error {
 	if t.python != "" {
 		return nil
@@ -138,11 +138,10 @@ func (t *tester) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// errTestsFailed says that tests ran and failed, and have said why themselves.
+// errTestsFailed is returned for tests that failed and have printed why.
 var errTestsFailed = errors.New("tests failed")
 
-// run runs cmd. An error that joins errTestsFailed says that it ended by itself with another
-// code than 0.
+// run runs cmd. If it exits with a code other than 0, the error wraps errTestsFailed.
 func run(cmd *exec.Cmd) error {
 	err := child.Run(cmd, stopDelay)
 	var status *exec.ExitError
@@ -152,8 +151,8 @@ func run(cmd *exec.Cmd) error {
 	return err
 }
 
-// wantFile returns errNoTests unless a file whose name matches one of patterns stands in
-// folder or below it, what is hidden and virtual environments aside.
+// wantFile returns errNoTests unless a file in folder or below it matches one of patterns.
+// Hidden files and virtual environments do not count.
 func wantFile(folder string, patterns ...string) error {
 	found := false
 	err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
@@ -191,15 +190,16 @@ func matchesAny(name string, patterns []string) (bool, error) {
 	return false, nil
 }
 
-// maxVerdict is how much of a line says how the tests of a package went, in bytes.
+// maxVerdict is how much of a line is read to see the result of a package, in bytes.
 const maxVerdict = 4096
 
-// isVerdict reports whether a line of go test says that a package's tests ran and passed.
+// isVerdict reports whether a line of go test is the result of a package whose tests ran
+// and passed.
 func isVerdict(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") && !strings.Contains(line, "[no test")
 }
 
-// writeFile writes a file and the folders it stands in, all below root.
+// writeFile writes a file and its folders, all below root.
 func writeFile(root *os.Root, name string, content []byte) error {
 	name = filepath.FromSlash(name)
 	return errors.Join(root.MkdirAll(filepath.Dir(name), 0o755), root.WriteFile(name, content, 0o644))

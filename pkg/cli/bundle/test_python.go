@@ -18,20 +18,20 @@ import (
 //go:embed run_tests.py
 var runTests []byte
 
-// What runTests writes as its result, besides 0 and 1.
+// Results that runTests writes, apart from 0 and 1.
 const (
 	noTestRan  = "3"
 	needPytest = "4"
 	allSkipped = "5"
 )
 
-// errEndedEarly says that Python ended well before its tests did.
-var errEndedEarly = errors.New("not all tests ran: Python ended before")
+// errEndedEarly is returned if Python exited with 0 before its tests ended.
+var errEndedEarly = errors.New("not all tests ran: Python exited before they ended")
 
-// errNothingRan says that there are test files and no test in them ran.
+// errNothingRan is returned for test files in which no test ran.
 var errNothingRan = errors.New("there are test files, but no test ran")
 
-// errAllSkipped says that the tests are there and skip themselves, as for want of a GPU.
+// errAllSkipped is returned for tests that were all skipped, as when there is no GPU.
 var errAllSkipped = errors.New("all tests were skipped")
 
 func (t *tester) testPython(ctx context.Context, s source) error {
@@ -57,7 +57,7 @@ func (t *tester) testPython(ctx context.Context, s source) error {
 	return judge(run(cmd), result, t.python)
 }
 
-// judge says what came of tests that ended with err and wrote a result, or did not.
+// judge returns the result of tests that ended with err and may have written a result.
 func judge(err error, result, python string) error {
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {
@@ -66,7 +66,7 @@ func judge(err error, result, python string) error {
 	text, unread := os.ReadFile(result)
 	switch {
 	case unread != nil:
-		return term.WithHint(errEndedEarly, "A test, or what it imports, ends Python itself, such as by os._exit or sys.exit.")
+		return term.WithHint(errEndedEarly, "A test, or something it imports, exits Python, for example with os._exit or sys.exit.")
 	case err == nil:
 		return nil
 	case string(text) == noTestRan:

@@ -16,11 +16,12 @@ import (
 func newUnpackCommand(s term.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unpack FILE [DIR]",
-		Short: "Unpack a bundle",
-		Long: `Unpack the bundle FILE into DIR, by default a folder of the bundle's name here.
+		Short: "Unpack a .krt file",
+		Long: `Unpack the bundle FILE into DIR (default: a folder with the bundle's name in the current
+folder). DIR must be empty or not exist.
 
-DIR must be empty or not exist. A bundle that is not safe to unpack is refused
-with the entry that is wrong, and nothing of it is left behind.`,
+A bundle that is not safe to unpack is refused: the error names the entry, and nothing
+is left behind.`,
 		Example: `  kn-krt unpack my-version.krt
   kn-krt unpack my-version.krt /srv/versions/my-version`,
 		Args: term.Arguments(cobra.RangeArgs(1, 2)),
@@ -30,7 +31,7 @@ with the entry that is wrong, and nothing of it is left behind.`,
 			case len(args) == 2:
 				dir = args[1]
 			case dir == filepath.Base(args[0]):
-				dir += ".unpacked" // beside the file, not in its place
+				dir += ".unpacked" // next to the file, not in its place
 			}
 			return runUnpack(cmd.Context(), s, args[0], dir)
 		},

@@ -23,16 +23,17 @@ type validateOptions struct {
 	output  string
 }
 
-// NewValidateCommand is the verb validate.
+// NewValidateCommand returns the verb validate.
 func NewValidateCommand(s term.Streams) *cobra.Command {
 	o := validateOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "validate [DIR|krt.yml|FILE.krt]",
 		Short: "Check a version's manifest, protos and files",
-		Long: `Check a version: the manifest, the protos it names and the files it needs. Every
-problem is printed at once, each with its place. Default is the version here.
+		Long: `Check a version: the manifest, the protos it names and the files it needs. All problems
+are printed at once, each with its place. The default is the version in the current
+folder.
 
-Exits 0 if there is no error (warnings may be), 1 otherwise.`,
+Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
 		Example: `  kn-krt validate
   kn-krt validate my-version -v
   kn-krt validate my-version.krt -o json`,
@@ -45,7 +46,7 @@ Exits 0 if there is no error (warnings may be), 1 otherwise.`,
 			return runValidate(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print notes: what will run each node, what is accepted but not used")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print notes: what runs each node, what is accepted but ignored")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -65,7 +66,7 @@ func runValidate(ctx context.Context, o validateOptions) error {
 		return err
 	}
 	if b.problems.HasErrors() {
-		return term.Told(errInvalid)
+		return term.Printed(errInvalid)
 	}
 	return nil
 }
@@ -96,7 +97,7 @@ func printReport(o validateOptions, b *Opened) error {
 	return err
 }
 
-// nodeNotes says what will run each node on this machine.
+// nodeNotes lists what runs each node on this machine.
 func nodeNotes(b *krt.Bundle) []string {
 	var notes []string
 	python := false
@@ -108,7 +109,7 @@ func nodeNotes(b *krt.Bundle) []string {
 			notes = append(notes, fmt.Sprintf("note: node %q %v", n.Name, generation))
 		}
 		if files := b.Manifest.Config.Files; len(files) > 0 {
-			notes = append(notes, fmt.Sprintf("note: node %q finds %s", n.Name, filesNote(n, files[0])))
+			notes = append(notes, fmt.Sprintf("note: node %q gets %s", n.Name, filesNote(n, files[0])))
 		}
 	}
 	if !python {
@@ -124,7 +125,7 @@ func nodeNotes(b *krt.Bundle) []string {
 	return append(notes, "note: Python nodes run with "+interpreter)
 }
 
-// filesNote says what the variable of a config file holds for n.
+// filesNote is what the variable of a config file holds for n.
 func filesNote(n krt.Node, file string) string {
 	if !n.FileContent() {
 		return fmt.Sprintf("the path of a config file in $%s", file)

@@ -14,7 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// callFailure is an error answer of a version as -o json prints it.
+// callFailure is an error response of a version as -o json prints it.
 type callFailure struct {
 	Code     string            `json:"code"`
 	Message  string            `json:"message"`
@@ -22,12 +22,12 @@ type callFailure struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// callError says what went wrong with the call itself: code, text, and from the
-// status's details which node of which workflow it was.
+// callError returns the error of the call itself: code, message, and from the status's
+// details the node and the workflow.
 func callError(ctx context.Context, o invokeOptions, err error) error {
 	st := status.Convert(err)
 	if st.Code() == codes.Canceled && ctx.Err() != nil {
-		return fmt.Errorf("cannot wait for the answer: %w", context.Canceled)
+		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
 	}
 	f := callFailure{Code: codeName(st.Code()), Message: st.Message()}
 	for _, detail := range st.Details() {
@@ -36,14 +36,14 @@ func callError(ctx context.Context, o invokeOptions, err error) error {
 		}
 	}
 	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && o.timeout > 0 {
-		// Our own deadline, seen here or there first: gRPC words it differently each time.
-		f.Message = fmt.Sprintf("no answer within %v", o.timeout)
+		// Our own deadline. Its message in gRPC depends on who noticed it first.
+		f.Message = fmt.Sprintf("no response within %v", o.timeout)
 	}
 	if o.output == term.OutputJSON {
 		if err := term.PrintJSON(o.streams.Out, map[string]callFailure{"error": f}); err != nil {
 			return err
 		}
-		return term.Told(err)
+		return term.Printed(err)
 	}
 	result := fmt.Errorf("%s: %s", f.Code, f.Message)
 	if text := f.details(); text != "" {
@@ -58,7 +58,7 @@ func (f callFailure) details() string {
 	if f.Reason != "" {
 		parts = append(parts, "reason "+f.Reason)
 	}
-	// First what one looks for, then the rest by name.
+	// The most useful ones first, then the rest by name.
 	known := []string{"node", "workflow", "version"}
 	for _, key := range known {
 		if value := f.Metadata[key]; value != "" {

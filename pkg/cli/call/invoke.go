@@ -1,5 +1,5 @@
 // Package call is the verb invoke: it calls a workflow of a running version over gRPC,
-// without its protos. It knows no cluster: how a version on one is reached is given to it.
+// without its protos. How a version on a cluster is reached is passed in as a [Cluster].
 package call
 
 import (
@@ -22,11 +22,11 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// lookupTimeout bounds what comes before the call itself: reaching the version
-// and asking what it offers.
+// lookupTimeout bounds what comes before the call itself: connecting to the version and
+// reading its workflows.
 const lookupTimeout = 10 * time.Second
 
-// DefaultAddress is where a local run listens unless told otherwise.
+// DefaultAddress is the gRPC address of a local run, unless its flags set another.
 const DefaultAddress = "127.0.0.1:9000"
 
 type invokeOptions struct {
@@ -43,29 +43,29 @@ type invokeOptions struct {
 type Cluster interface {
 	// Flags gives invoke the flags that name a place on a cluster.
 	Flags(cmd *cobra.Command)
-	// Named reports whether such a flag, or one of the root's, was given.
+	// Named reports whether such a flag was given, or one of the root command's.
 	Named(cmd *cobra.Command) bool
-	// Reach makes a port of this machine lead to the named version, or without a name to
-	// the published one, until release is called.
+	// Reach forwards a port of this machine to the named version, or to the published one
+	// if version is "", until release is called.
 	Reach(cmd *cobra.Command, version string) (address string, release func(), err error)
-	// Complete suggests versions as the first of args, workflows of that version as the second.
+	// Complete suggests versions for the first argument, workflows of that version for the second.
 	Complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 }
 
-// NewCommand is the verb invoke. Versions that are named, and not addressed, are reached by way of c.
+// NewCommand returns the verb invoke. Versions on a cluster are reached through c.
 func NewCommand(s term.Streams, c Cluster) *cobra.Command {
 	o := invokeOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "invoke [VERSION] WORKFLOW",
 		Short: "Call a workflow of a running version",
-		Long: `Call a workflow of a running version over gRPC and print its answer as JSON.
+		Long: `Call a workflow of a running version over gRPC and print the response as JSON.
 
-With VERSION, the version on the cluster is called, through a port of this machine that
-is forwarded for as long as the call takes; with -n alone, the one that is published in
-that namespace. Otherwise the version that runs on this machine, or at --address.
+With VERSION, the version on the cluster is called, through a port that is forwarded
+during the call; with -n alone, the version that is published in that namespace.
+Otherwise the version that runs on this machine, or at --address, is called.
 
-The request is JSON; the version itself says what it must look like, so that no
-.proto is needed. WORKFLOW is a workflow's name or its rpc's.`,
+The request is JSON. No .proto file is needed, because the version describes its
+messages. WORKFLOW is the name of a workflow or of its rpc.`,
 		Example: `  kn-krt invoke greet -d '{"name": "Ana"}'
   kn-krt invoke greet -d @request.json --timeout 5s
   echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
@@ -89,7 +89,7 @@ The request is JSON; the version itself says what it must look like, so that no
 				return runInvoke(cmd.Context(), o)
 			}
 			if cmd.Flag("address").Changed {
-				return term.UsageError(cmd, "--address names a version itself: it goes with no VERSION and no flag of a cluster")
+				return term.UsageError(cmd, "--address cannot be combined with VERSION or with flags for a cluster")
 			}
 			version := ""
 			if len(args) == 2 {
@@ -102,12 +102,12 @@ The request is JSON; the version itself says what it must look like, so that no
 	flags := cmd.Flags()
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
 	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address")
-	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait for the answer (default: as long as the version waits)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
 
-// runInvokeOn calls the named version on the cluster, or the published one.
+// runInvokeOn calls the named version on the cluster, or the published one if version is "".
 func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Cluster, version string) error {
 	address, release, err := c.Reach(cmd, version)
 	if err != nil {
@@ -118,7 +118,7 @@ func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Cluster, version string)
 	return runInvoke(cmd.Context(), o)
 }
 
-// complete suggests versions, then workflows: those of the named version, or of the local run.
+// complete suggests versions and workflows of the local run, then workflows of the named version.
 func complete(cmd *cobra.Command, c Cluster, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) == 1:
@@ -158,11 +158,11 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	answer := dynamicpb.NewMessage(method.desc.Output())
-	if err := r.conn.Invoke(ctx, method.path(), request, answer); err != nil {
+	response := dynamicpb.NewMessage(method.desc.Output())
+	if err := r.conn.Invoke(ctx, method.path(), request, response); err != nil {
 		return callError(ctx, o, err)
 	}
-	return printMessage(o.streams.Out, answer, method.types, o.output)
+	return printMessage(o.streams.Out, response, method.types, o.output)
 }
 
 // readRequest returns the JSON text that --data names.
@@ -184,7 +184,7 @@ func readRequest(in io.Reader, data string) ([]byte, error) {
 	return []byte(data), nil
 }
 
-// decodeRequest reads JSON into request; an error names place and field.
+// decodeRequest reads JSON into request; an error names the place and the field.
 func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) error {
 	options := protojson.UnmarshalOptions{Resolver: types}
 	err := options.Unmarshal(text, request)
@@ -199,7 +199,7 @@ func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) e
 	}
 	return term.WithHint(
 		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), strings.ReplaceAll(detail, "\u00a0", " ")),
-		"%s has the fields: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
+		"Fields of %s: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
 }
 
 func fieldList(desc protoreflect.MessageDescriptor) string {
@@ -210,12 +210,11 @@ func fieldList(desc protoreflect.MessageDescriptor) string {
 	return strings.Join(fields, ", ")
 }
 
-// printMessage writes m as JSON: on many lines for people, on one line with
-// -o json.
+// printMessage writes m as JSON: indented for people, on one line with -o json.
 func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format string) error {
 	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
 	// protobuf-go varies its white space on purpose; ours is stable.
 	var out bytes.Buffer
@@ -225,7 +224,7 @@ func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format s
 		err = json.Indent(&out, text, "", "  ")
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write the answer as JSON: %w", err)
+		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
 	out.WriteByte('\n')
 	_, err = out.WriteTo(w)

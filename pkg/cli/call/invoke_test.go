@@ -40,8 +40,7 @@ func (n nearby) Complete(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return []string{n.version}, cobra.ShellCompDirectiveNoFileComp
 }
 
-// runKrt runs the command line of a program that has this room alone, with input on its
-// standard input.
+// runKrt runs a command line that has only invoke, with input on its standard input.
 func runKrt(ctx context.Context, input string, args ...string) krtResult {
 	return runNear(ctx, nearby{}, input, args...)
 }
@@ -61,7 +60,7 @@ func TestInvoke(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "request.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"nights": 4}`), 0o600))
 
-	answer := func(amount string) string {
+	response := func(amount string) string {
 		return "{\n  \"amount\": " + amount + ",\n  \"currency\": \"\"\n}\n"
 	}
 	tests := map[string]struct {
@@ -69,23 +68,23 @@ func TestInvoke(t *testing.T) {
 		args  []string
 		want  krtResult
 	}{
-		"by workflow": {args: []string{"room-price", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
-		"by rpc":      {args: []string{"Quote", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
-		"by full rpc": {args: []string{"hotel.Entrypoint/Quote", "-d", `{"nights": 3}`}, want: krtResult{out: answer("3")}},
-		"empty":       {args: []string{"room-price"}, want: krtResult{out: answer("0")}},
-		"from input":  {input: `{"nights": 5}`, args: []string{"room-price", "-d", "-"}, want: krtResult{out: answer("5")}},
-		"from file":   {args: []string{"room-price", "-d", "@" + file}, want: krtResult{out: answer("4")}},
+		"by workflow": {args: []string{"room-price", "-d", `{"nights": 3}`}, want: krtResult{out: response("3")}},
+		"by rpc":      {args: []string{"Quote", "-d", `{"nights": 3}`}, want: krtResult{out: response("3")}},
+		"by full rpc": {args: []string{"hotel.Entrypoint/Quote", "-d", `{"nights": 3}`}, want: krtResult{out: response("3")}},
+		"empty":       {args: []string{"room-price"}, want: krtResult{out: response("0")}},
+		"from input":  {input: `{"nights": 5}`, args: []string{"room-price", "-d", "-"}, want: krtResult{out: response("5")}},
+		"from file":   {args: []string{"room-price", "-d", "@" + file}, want: krtResult{out: response("4")}},
 		"as json":     {args: []string{"room-price", "-o", "json"}, want: krtResult{out: `{"amount":0,"currency":""}` + "\n"}},
 		"unknown field": {args: []string{"room-price", "-d", `{"night": 3}`}, want: krtResult{code: term.ExitFailed,
-			err: "Error: cannot read the request as hotel.Request: (line 1:2): unknown field \"night\"\nhotel.Request has the fields: roomType, nights\n"}},
+			err: "Error: cannot read the request as hotel.Request: (line 1:2): unknown field \"night\"\nFields of hotel.Request: roomType, nights\n"}},
 		"wrong value": {args: []string{"room-price", "-d", `{"nights": "three"}`}, want: krtResult{code: term.ExitFailed,
-			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\nhotel.Request has the fields: roomType, nights\n"}},
+			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\nFields of hotel.Request: roomType, nights\n"}},
 		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitFailed,
-			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\nIt has: room-price, cancel-room, wait\n"}},
+			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\nIts workflows: room-price, cancel-room, wait\n"}},
 		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,
 			err: "Error: INTERNAL: error in 'model': no such room\nreason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
 		"too late": {args: []string{"wait", "--timeout", "1ms"}, want: krtResult{code: term.ExitFailed,
-			err: "Error: DEADLINE_EXCEEDED: no answer within 1ms\n"}},
+			err: "Error: DEADLINE_EXCEEDED: no response within 1ms\n"}},
 		"negative timeout": {args: []string{"wait", "--timeout", "-1s"}, want: krtResult{code: term.ExitUsage,
 			err: "Error: invalid --timeout -1s: must not be negative\nRun 'kn-krt invoke --help' for usage.\n"}},
 	}
@@ -110,17 +109,17 @@ func TestInvokeMissingFile(t *testing.T) {
 	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: cannot read the request: open nowhere.json: no such file or directory\n"}, got)
 }
 
-func TestInvokeNobodyListens(t *testing.T) {
+func TestInvokeNothingListens(t *testing.T) {
 	address := refusedAddress(t)
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
-	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: no version answers at " + address + ": connection refused\n" +
-		"Start one with 'kn-krt run', or name another place with --address; one on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: no version is running at " + address + ": connection refused\n" +
+		"Start one with 'kn-krt run', name another address with --address, or call a version on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
 }
 
 func TestInvokeNoVersion(t *testing.T) {
 	address := serve(t, grpc.NewServer())
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
-	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: what listens at " + address + " is no version: it does not know /krt.v1.Version/Describe\n" +
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: the server at " + address + " is not a version: it does not implement /krt.v1.Version/Describe\n" +
 		"Name the version's gRPC address with --address HOST:PORT.\n"}, got)
 }
 
@@ -142,6 +141,6 @@ func TestInvokeOnCluster(t *testing.T) {
 	got = runNear(t.Context(), near, "", "invoke", "hotel-v2", "room-price")
 	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: there is no version hotel-v2\n"}, got)
 	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "room-price", "--address", "localhost:1")
-	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: --address names a version itself: it goes with no VERSION and no flag of a cluster\n" +
+	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: --address cannot be combined with VERSION or with flags for a cluster\n" +
 		"Run 'kn-krt invoke --help' for usage.\n"}, got)
 }

@@ -15,12 +15,12 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// maxReflectedFiles bounds what a server may make us fetch.
+// maxReflectedFiles bounds the files that a server may make us fetch.
 const maxReflectedFiles = 1000
 
 // reflectMethod fetches the descriptors of rpc ("pkg.Service/Method") by gRPC
 // server reflection.
-func (r *remote) reflectMethod(ctx context.Context, rpc string) (method, error) {
+func (r *connection) reflectMethod(ctx context.Context, rpc string) (method, error) {
 	stream, err := reflection.NewServerReflectionClient(r.conn).ServerReflectionInfo(ctx)
 	if err != nil {
 		return method{}, err
@@ -44,20 +44,20 @@ type reflectedFiles struct {
 	byPath map[string]*descriptorpb.FileDescriptorProto
 }
 
-// fetch sends one request and keeps the files of its answer. A server may add
-// imports to the answer, or not.
+// fetch sends one request and keeps the files of the response. A server may add imports to
+// it, or not.
 func (f *reflectedFiles) fetch(request *reflection.ServerReflectionRequest) error {
 	if err := f.stream.Send(request); err != nil {
 		return err
 	}
-	answer, err := f.stream.Recv()
+	response, err := f.stream.Recv()
 	if err != nil {
 		return err
 	}
-	if e := answer.GetErrorResponse(); e != nil {
+	if e := response.GetErrorResponse(); e != nil {
 		return fmt.Errorf("reflection: %s: %s", codes.Code(e.GetErrorCode()), e.GetErrorMessage())
 	}
-	for _, data := range answer.GetFileDescriptorResponse().GetFileDescriptorProto() {
+	for _, data := range response.GetFileDescriptorResponse().GetFileDescriptorProto() {
 		var file descriptorpb.FileDescriptorProto
 		if err := proto.Unmarshal(data, &file); err != nil {
 			return fmt.Errorf("reflection: %w", err)
@@ -70,8 +70,7 @@ func (f *reflectedFiles) fetch(request *reflection.ServerReflectionRequest) erro
 	return nil
 }
 
-// fetchImports fetches, one by one, what the files had imported and the server
-// has not sent yet.
+// fetchImports fetches, one by one, the imported files that the server has not sent yet.
 func (f *reflectedFiles) fetchImports() error {
 	for {
 		path := f.missing()
@@ -84,7 +83,7 @@ func (f *reflectedFiles) fetchImports() error {
 			return fmt.Errorf("import %q: %w", path, err)
 		}
 		if f.byPath[path] == nil {
-			return fmt.Errorf("import %q: the server answered with other files", path)
+			return fmt.Errorf("import %q: the server returned other files", path)
 		}
 	}
 }
@@ -117,7 +116,7 @@ func (f *reflectedFiles) method(rpc string) (method, error) {
 	}
 	rpcDesc, ok := desc.(protoreflect.MethodDescriptor)
 	if !ok {
-		return method{}, fmt.Errorf("reflection: %s is no rpc", rpc)
+		return method{}, fmt.Errorf("reflection: %s is not an rpc", rpc)
 	}
 	return method{desc: rpcDesc, types: dynamicpb.NewTypes(registry)}, nil
 }

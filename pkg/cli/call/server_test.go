@@ -38,9 +38,8 @@ message Price { double amount = 1; string currency = 2; }
 `
 )
 
-// serveVersion serves a version called hotel and returns its address. Quote
-// answers the number of nights, Cancel fails in node "model", Wait answers when
-// the caller is gone.
+// serveVersion serves a version called hotel and returns its address. Quote returns the
+// number of nights, Cancel fails in node "model", Wait returns when the client is gone.
 func serveVersion(t *testing.T) string {
 	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{
@@ -53,14 +52,14 @@ func serveVersion(t *testing.T) string {
 		name, _ := grpc.MethodFromServerStream(stream)
 		switch name {
 		case describe.Path:
-			return answerDescribe(stream)
+			return respondDescribe(stream)
 		case "/hotel.Entrypoint/Wait":
 			<-stream.Context().Done()
 			return stream.Context().Err()
 		case "/hotel.Entrypoint/Cancel":
 			return handlerError(t)
 		default:
-			return answerQuote(stream, s)
+			return respondQuote(stream, s)
 		}
 	}))
 	reflectionv1.RegisterServerReflectionServer(server, reflection.NewServerV1(reflection.ServerOptions{
@@ -82,7 +81,7 @@ func serve(t *testing.T, server *grpc.Server) string {
 	return listener.Addr().String()
 }
 
-func answerDescribe(stream grpc.ServerStream) error {
+func respondDescribe(stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func answerDescribe(stream grpc.ServerStream) error {
 	return stream.SendMsg(description)
 }
 
-func answerQuote(stream grpc.ServerStream, s *schema.Schema) error {
+func respondQuote(stream grpc.ServerStream, s *schema.Schema) error {
 	method, err := s.Method("Quote")
 	if err != nil {
 		return err
@@ -106,10 +105,10 @@ func answerQuote(stream grpc.ServerStream, s *schema.Schema) error {
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
-	answer := dynamicpb.NewMessage(method.Output())
+	response := dynamicpb.NewMessage(method.Output())
 	nights := request.Get(method.Input().Fields().ByName("nights")).Int()
-	answer.Set(method.Output().Fields().ByName("amount"), protoreflect.ValueOfFloat64(float64(nights)))
-	return stream.SendMsg(answer)
+	response.Set(method.Output().Fields().ByName("amount"), protoreflect.ValueOfFloat64(float64(nights)))
+	return stream.SendMsg(response)
 }
 
 func handlerError(t *testing.T) error {
@@ -121,7 +120,7 @@ func handlerError(t *testing.T) error {
 	return st.Err()
 }
 
-// refusedAddress is one on which nobody listens.
+// refusedAddress is an address at which nothing listens.
 func refusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -25,12 +25,12 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// maxAnswerBytes bounds one answer. Versions limit messages themselves; this
-// only keeps a wrong server from filling the memory.
-const maxAnswerBytes = 256 << 20
+// maxResponseBytes bounds one response. Versions limit messages themselves; this only keeps
+// a wrong server from filling the memory.
+const maxResponseBytes = 256 << 20
 
-// remote is a running version, seen from outside.
-type remote struct {
+// connection is a connection to a running version.
+type connection struct {
 	conn    *grpc.ClientConn
 	address string
 
@@ -38,7 +38,7 @@ type remote struct {
 	dialErr error // why the last connection failed
 }
 
-// method is an rpc of a remote version and the types that its messages need.
+// method is an rpc of a version and the types that its messages need.
 type method struct {
 	desc  protoreflect.MethodDescriptor
 	types *dynamicpb.Types
@@ -50,12 +50,12 @@ func (m method) path() string {
 }
 
 // dialVersion prepares a connection to address; the first call opens it.
-func dialVersion(address string) (*remote, error) {
-	r := &remote{address: address}
+func dialVersion(address string) (*connection, error) {
+	r := &connection{address: address}
 	conn, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(r.dial),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponseBytes)))
 	if err != nil {
 		return nil, fmt.Errorf("cannot use address %q: %w", address, err)
 	}
@@ -63,10 +63,10 @@ func dialVersion(address string) (*remote, error) {
 	return r, nil
 }
 
-func (r *remote) Close() error { return r.conn.Close() }
+func (r *connection) Close() error { return r.conn.Close() }
 
-// dial remembers why a connection failed: gRPC gives it as prose only.
-func (r *remote) dial(ctx context.Context, address string) (net.Conn, error) {
+// dial records why it failed, because gRPC returns that only as text.
+func (r *connection) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,35 +74,35 @@ func (r *remote) dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, err
 }
 
-// describe asks the version what it offers.
-func (r *remote) describe(ctx context.Context) (describe.Version, error) {
+// describe reads the version's name and workflows.
+func (r *connection) describe(ctx context.Context) (describe.Version, error) {
 	var response structpb.Struct
 	err := r.conn.Invoke(ctx, describe.Path, &emptypb.Empty{}, &response)
 	return describe.Read(&response), err
 }
 
-// lookup finds the rpc of the workflow that o names.
-func (r *remote) lookup(ctx context.Context, o invokeOptions) (method, error) {
+// lookup returns the rpc of the workflow that o names.
+func (r *connection) lookup(ctx context.Context, o invokeOptions) (method, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	v, err := r.describe(ctx)
 	if err != nil {
 		return method{}, r.unreachable(o.program, err)
 	}
-	i := slices.IndexFunc(v.Workflows, func(w describe.Workflow) bool { return isCalled(w, o.workflow) })
+	i := slices.IndexFunc(v.Workflows, func(w describe.Workflow) bool { return isNamed(w, o.workflow) })
 	if i < 0 {
 		return method{}, unknownWorkflow(v, o.workflow)
 	}
 	m, err := r.reflectMethod(ctx, v.Workflows[i].RPC)
 	if err != nil {
-		return method{}, fmt.Errorf("cannot learn the messages of workflow %q: %w", v.Workflows[i].Name, err)
+		return method{}, fmt.Errorf("cannot read the messages of workflow %q: %w", v.Workflows[i].Name, err)
 	}
 	return m, nil
 }
 
-// isCalled reports whether name means this workflow: by its own name, or its
-// rpc's as a manifest may write it (Method, Service.Method, full name).
-func isCalled(w describe.Workflow, name string) bool {
+// isNamed reports whether name is the workflow's name, or its rpc's as a manifest may
+// write it (Method, Service.Method, full name).
+func isNamed(w describe.Workflow, name string) bool {
 	if name == w.Name {
 		return true
 	}
@@ -111,43 +111,43 @@ func isCalled(w describe.Workflow, name string) bool {
 	return name != "" && (rpc == name || strings.HasSuffix(rpc, "."+name))
 }
 
-// unreachable explains why a version cannot be asked what it offers.
-func (r *remote) unreachable(program string, err error) error {
+// unreachable explains why describe failed.
+func (r *connection) unreachable(program string, err error) error {
 	r.mu.Lock()
 	dialErr := r.dialErr
 	r.mu.Unlock()
 	switch {
 	case errors.Is(dialErr, syscall.ECONNREFUSED):
-		return term.WithHint(fmt.Errorf("no version answers at %s: connection refused", r.address),
-			"Start one with '%[1]s run', or name another place with --address; one on a cluster with '%[1]s invoke VERSION WORKFLOW'.", program)
+		return term.WithHint(fmt.Errorf("no version is running at %s: connection refused", r.address),
+			"Start one with '%[1]s run', name another address with --address, or call a version on a cluster with '%[1]s invoke VERSION WORKFLOW'.", program)
 	case dialErr != nil:
 		return term.WithHint(fmt.Errorf("cannot reach a version at %s: %w", r.address, dialErr),
 			"Name the version's gRPC address with --address HOST:PORT.")
 	case status.Code(err) == codes.Unimplemented:
-		return term.WithHint(fmt.Errorf("what listens at %s is no version: it does not know %s", r.address, describe.Path),
+		return term.WithHint(fmt.Errorf("the server at %s is not a version: it does not implement %s", r.address, describe.Path),
 			"Name the version's gRPC address with --address HOST:PORT.")
 	case status.Code(err) == codes.Canceled:
-		return fmt.Errorf("cannot ask the version at %s: %w", r.address, context.Canceled)
+		return fmt.Errorf("cannot describe the version at %s: %w", r.address, context.Canceled)
 	default:
-		return term.WithHint(fmt.Errorf("what listens at %s does not answer as a version: %s", r.address, status.Convert(err).Message()),
+		return term.WithHint(fmt.Errorf("the server at %s does not respond as a version does: %s", r.address, status.Convert(err).Message()),
 			"Name the version's gRPC address (not its web address) with --address HOST:PORT.")
 	}
 }
 
 func unknownWorkflow(v describe.Version, name string) error {
 	if len(v.Workflows) == 0 {
-		return fmt.Errorf("version %q offers no workflow", v.Name)
+		return fmt.Errorf("version %q has no workflows", v.Name)
 	}
 	names := make([]string, len(v.Workflows))
 	for i, w := range v.Workflows {
 		names[i] = w.Name
 	}
 	return term.WithHint(fmt.Errorf("version %q has no workflow %q%s", v.Name, name, spelling.Hint(name, names)),
-		"It has: %s", strings.Join(names, ", "))
+		"Its workflows: %s", strings.Join(names, ", "))
 }
 
-// completeWorkflows names the workflows of the version at address for a shell;
-// none if there is no such version.
+// completeWorkflows returns the workflows of the version at address for a shell, each with
+// its rpc; none if no version is running there.
 func completeWorkflows(ctx context.Context, address string) []string {
 	r, err := dialVersion(address)
 	if err != nil {

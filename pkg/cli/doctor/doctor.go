@@ -86,7 +86,7 @@ func runDoctor(ctx context.Context, c *remote.Cluster, o doctorOptions) error {
 	}
 	for _, f := range d.findings {
 		if f.State == term.MarkBad {
-			return term.Told(errSick)
+			return term.Printed(errSick)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/local"
 )
 
-// newConsole returns what shows a run to the user: text, or JSON lines.
+// newConsole returns a reporter that prints text, or JSON lines.
 func newConsole(o runOptions) local.Reporter {
 	if o.output == term.OutputJSON {
 		return &jsonConsole{out: o.streams.Out}
@@ -25,7 +25,7 @@ func newConsole(o runOptions) local.Reporter {
 	}
 }
 
-// textConsole shows a run to a person.
+// textConsole prints a run for people.
 type textConsole struct {
 	out     io.Writer
 	program string
@@ -37,7 +37,7 @@ type textConsole struct {
 	painter *term.Painter
 }
 
-// clock is how the time of a line is written: for the date there are other logs.
+// clock is the format of a line's time; the date would only take space.
 const clock = "15:04:05.000"
 
 // Line writes "15:04:05.678 [node] line", in local time.
@@ -84,7 +84,7 @@ func (c *textConsole) text(e local.Event) string {
 	return c.reload(e) + c.node(e)
 }
 
-// reload tells of a reload.
+// reload is the text of a reload's event.
 func (c *textConsole) reload(e local.Event) string {
 	switch e.Type {
 	case local.EventReloading:
@@ -92,12 +92,12 @@ func (c *textConsole) reload(e local.Event) string {
 	case local.EventReloaded:
 		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
 	case local.EventReloadFailed:
-		return c.bad() + " not reloaded, what ran before runs on: " + e.Error.Error() + "\n"
+		return c.bad() + " not reloaded, the previous code keeps running: " + e.Error.Error() + "\n"
 	}
 	return ""
 }
 
-// node tells of an event of one node.
+// node is the text of an event of one node.
 func (c *textConsole) node(e local.Event) string {
 	name := fmt.Sprintf("%-*s", c.width, e.Node)
 	switch e.Type {
@@ -108,21 +108,21 @@ func (c *textConsole) node(e local.Event) string {
 	case local.EventNodeReady:
 		return fmt.Sprintf("%s %s  %-6s  ready in %s\n", c.good(), name, e.Language, seconds(e.Took))
 	case local.EventNodeExited:
-		again := ", starting it again"
+		again := ", restarting"
 		if e.Delay > 0 {
 			again += " in " + seconds(e.Delay)
 		}
-		return c.bad() + " " + name + "  died (" + e.Error.Error() + ")" + again + "\n"
+		return c.bad() + " " + name + "  exited (" + e.Error.Error() + ")" + again + "\n"
 	case local.EventNodeFailed:
-		return c.bad() + " " + name + "  died too often (" + e.Error.Error() + "), given up until it is changed\n"
+		return c.bad() + " " + name + "  exited too often (" + e.Error.Error() + "), not restarted before its code changes\n"
 	}
 	return ""
 }
 
-// ready tells how to call the version, with lines to copy.
+// ready is how to call the version, with commands to copy.
 func (c *textConsole) ready(s *local.Serving) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s %s answers (Ctrl-C stops it)\n", c.good(), s.Version)
+	fmt.Fprintf(&b, "\n%s %s is ready (press Ctrl-C to stop it)\n", c.good(), s.Version)
 	everywhere := ""
 	if reachable(s.Web) != s.Web {
 		everywhere = "  (and at this machine's other addresses)"
@@ -145,8 +145,8 @@ func (c *textConsole) ready(s *local.Serving) string {
 func (c *textConsole) good() string { return c.painter.Paint(term.ColourGood, "✓") }
 func (c *textConsole) bad() string  { return c.painter.Paint(term.ColourBad, "✗") }
 
-// reachable is an address at which what listens on address can be called: no
-// call goes to 0.0.0.0.
+// reachable is the address at which a server that listens on address can be called:
+// 0.0.0.0 is not one.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -58,7 +58,7 @@ func TestConsoleText(t *testing.T) {
 ✓ etl    python  ready in 12.31s
 ✓ model  go      ready in 0.02s
 
-✓ test-v1 answers (Ctrl-C stops it)
+✓ test-v1 is ready (press Ctrl-C to stop it)
   gRPC     127.0.0.1:9001  (and at this machine's other addresses)
   web      http://127.0.0.1:8080  (and at this machine's other addresses)
   metrics  http://127.0.0.1:4321/metrics
@@ -67,11 +67,11 @@ Try it:
   kn krt invoke one -d '{"name": "<text>"}' --address 127.0.0.1:9001
   curl -H 'Content-Type: application/json' -d '{"name": "<text>"}' http://127.0.0.1:8080/test.Entrypoint/Hello
 
-✗ model  died (signal: killed), starting it again
-✗ model  died (signal: killed), starting it again in 0.10s
-✗ model  died too often (signal: killed), given up until it is changed
+✗ model  exited (signal: killed), restarting
+✗ model  exited (signal: killed), restarting in 0.10s
+✗ model  exited too often (signal: killed), not restarted before its code changes
 … src/model/main.go changed, restarting model
-✗ not reloaded, what ran before runs on: no
+✗ not reloaded, the previous code keeps running: no
 … krt.yml changed
 ✓ reloaded in 1.00s
 ✓ reloaded etl, model in 1.00s
@@ -81,12 +81,12 @@ stopped
 `, out.String())
 }
 
-func TestConsoleTellsTheStateFolderOnDemand(t *testing.T) {
+func TestConsolePrintsTheStateFolderOnDemand(t *testing.T) {
 	var out strings.Builder
 	c := newConsole(runOptions{streams: term.Streams{Out: &out}, verbose: true})
 	c.Event(local.Event{Type: local.EventState, StateDir: "/state"})
 	c.Event(local.Event{Type: local.EventStopped})
-	require.Equal(t, "state folder /state\n", out.String(), "nothing had started that has stopped")
+	require.Equal(t, "state folder /state\n", out.String(), "nothing had started")
 }
 
 func TestConsoleColours(t *testing.T) {

@@ -10,13 +10,13 @@ import (
 	"krt.dev/kn-krt/pkg/local"
 )
 
-// jsonConsole shows a run to a program: one JSON object a line.
+// jsonConsole prints a run for programs: one JSON object per line.
 type jsonConsole struct {
 	out io.Writer
 	mu  sync.Mutex
 }
 
-// runLine is a line that a part wrote.
+// runLine is a line that a node or the entrypoint wrote.
 type runLine struct {
 	Time   time.Time `json:"time"`
 	Node   string    `json:"node"`
@@ -77,7 +77,7 @@ func (c *jsonConsole) write(line any) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if enc.Encode(line) != nil {
-		return // cannot be: the example is JSON
+		return // impossible: the example is JSON
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package local is the verb run: a whole version on this machine, shown to its user.
+// Package local is the verb run, which runs a whole version on this machine.
 package local
 
 import (
@@ -24,8 +24,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// RunnerVerb is the hidden verb by which a node process of a local run starts the
-// Python front: the installed program alone runs Python nodes.
+// RunnerVerb is the hidden verb that runs a Python node of a local run, so that no other
+// program needs to be installed.
 const RunnerVerb = "__runner"
 
 type runOptions struct {
@@ -50,24 +50,25 @@ type runOptions struct {
 	output  string
 }
 
-const runLong = `Run a whole version on this machine, without a cluster: the entrypoint that a cluster
-runs, and each node's runner in a process of its own. Go nodes are built first (a
-prebuilt program as src runs as it is). Default is the version here.
+const runLong = `Run a whole version on this machine, without a cluster: the same entrypoint as on a
+cluster, and each node's runner in a process of its own. Go nodes are built first (a
+prebuilt program named as src runs as it is). The default is the version in the current
+folder.
 
-Every config variable and file of the manifest needs a value before anything starts.
-That of a variable comes from --set, then --env-file, then the environment; the content
-of a file from --set-from-file alone. A node inherits the environment of this
-command, but for PORT and KRT_*.
+Every config variable and file in the manifest needs a value before anything starts.
+The value of a variable comes from --set, then --env-file, then the environment; the
+content of a file comes from --set-from-file only. Nodes inherit the environment of this
+command, except PORT and KRT_*.
 
-A node is started anew when its code changes, and everything is checked anew when the
-manifest or a proto does; requests in flight are not dropped, and what does not start
-leaves what ran before in place.
+A node is restarted when its code changes; when the manifest or a proto changes, the
+whole version is checked again. No request in flight is dropped. If new code does not
+start, the previous code keeps running.
 
-Ctrl-C stops all in order, within 5 seconds; a second one at once. Measurements,
-predictions and documents stay, in a state folder below $XDG_STATE_HOME (else
-~/.local/state); the version's own folder is not written to.
+Ctrl-C stops everything in order, within 5 seconds; a second Ctrl-C stops it at once.
+Measurements, predictions and documents are kept in a state folder below $XDG_STATE_HOME
+(else ~/.local/state). Nothing is written to the version's own folder.
 
-Exits 0 if all went well, 1 if something did not start or a node had to be given up.`
+Exits with 0 if all went well, with 1 if something did not start or a node kept crashing.`
 
 func newRunCommand(s term.Streams) *cobra.Command {
 	o := runOptions{streams: s}
@@ -110,21 +111,21 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	ports := [2]int{0, math.MaxUint16}
 	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, environment.DefaultMaxMessageBytes
 	term.HostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
-	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "port for gRPC; 0 is any free one")
-	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free one")
-	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for the nodes' replies, and for metrics; 0 is any free one")
+	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "gRPC port; 0 is any free port")
+	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free port")
+	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for replies of nodes and for metrics; 0 is any free port")
 	term.PositiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
 	term.PositiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
-	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, environment.MostMessageBytes}, "size of the largest message")
-	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * is any (may be repeated)")
-	flags.StringVar(&o.stateDir, "state-dir", "", "folder for what is kept between runs")
-	flags.BoolVar(&o.noReload, "no-reload", false, "do not look for changes")
+	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, environment.MostMessageBytes}, "size of the largest message, in bytes")
+	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * allows any (may be repeated)")
+	flags.StringVar(&o.stateDir, "state-dir", "", "folder for data that is kept between runs (default: one below $XDG_STATE_HOME or ~/.local/state)")
+	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
 	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")
 	term.OutputFlag(cmd, &o.output)
 }
 
-// config reads the flags that give values.
+// config reads the flags with config values.
 func (o *runOptions) config(cmd *cobra.Command) (configvalue.Source, error) {
 	set, err := term.Pairs(cmd, "--set", o.set)
 	if err != nil {
@@ -137,7 +138,7 @@ func (o *runOptions) config(cmd *cobra.Command) (configvalue.Source, error) {
 func runRun(ctx context.Context, o runOptions, config configvalue.Source) error {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("cannot find this program, which also runs Python nodes: %w", err)
+		return fmt.Errorf("cannot find the program kn-krt itself, which also runs Python nodes: %w", err)
 	}
 	ctx, kill, release := interrupts(ctx)
 	defer release()
@@ -182,7 +183,7 @@ func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct
 	return ctx, killed, func() { signal.Stop(signals); close(over); cancel() }
 }
 
-// explain adds to err what to do about it on this command line.
+// explain adds a hint to err.
 func (o *runOptions) explain(err error) error {
 	var (
 		problems krt.Problems
@@ -192,14 +193,14 @@ func (o *runOptions) explain(err error) error {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return term.WithCode(term.ExitInterrupted, errors.New("interrupted before the version answered"))
+		return term.WithCode(term.ExitInterrupted, errors.New("interrupted before the version was ready"))
 	case errors.Is(err, local.ErrKilled):
 		return term.WithCode(term.ExitInterrupted, err)
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			fmt.Fprintln(o.streams.Err, p)
 		}
-		return term.WithHint(fmt.Errorf("%s is no valid version: %s", o.path, term.Count(len(problems), "error")),
+		return term.WithHint(fmt.Errorf("%s is not a valid version: %s", o.path, term.Count(len(problems), "error")),
 			"Check it with '%s validate %s'.", o.program, o.path)
 	case errors.As(err, &missing) && len(missing.Variables) > 0:
 		return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",

@@ -27,7 +27,7 @@ func TestRunExplains(t *testing.T) {
 	}{
 		"fine": {nil, term.ExitOK, ""},
 		"problems": {krt.Problems{{File: "krt.yml", Line: 1, Column: 2, Text: "bad"}}, term.ExitFailed,
-			"krt.yml:1:2: bad\nError: here is no valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
+			"krt.yml:1:2: bad\nError: here is not a valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
 		"variable": {&configvalue.MissingError{Variables: []string{"A", "B"}}, term.ExitFailed,
 			"Error: no value for config variables \"A\", \"B\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
 		"variable and file": {&configvalue.MissingError{Variables: []string{"A"}, Files: []string{"C"}}, term.ExitFailed,
@@ -42,7 +42,7 @@ func TestRunExplains(t *testing.T) {
 			"Error: cannot build node \"etl\": there is no go command on PATH\nInstall Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
 		"runs": {fmt.Errorf("%w: a run has the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
 			"Error: the version runs already: a run has the state folder \"/s\"\nStop the other run, or give this one another folder with --state-dir DIR.\n"},
-		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version answered\n"},
+		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version was ready\n"},
 		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
 		"other":       {errors.New("broken"), term.ExitFailed, "Error: broken\n"},
 	} {
@@ -55,7 +55,7 @@ func TestRunExplains(t *testing.T) {
 	}
 }
 
-func TestRunFlagsThatGiveValues(t *testing.T) {
+func TestRunConfigFlags(t *testing.T) {
 	const usage = "\nRun 'kn-krt run --help' for usage.\n"
 	for name, c := range map[string]struct {
 		args []string
@@ -80,7 +80,7 @@ type result struct {
 	out, err string
 }
 
-// runKrt runs the command line of a program that has this room alone.
+// runKrt runs a command line that has only the verbs of this package.
 func runKrt(t *testing.T, args ...string) result {
 	var out, errs strings.Builder
 	root := &cobra.Command{Use: "kn-krt", SilenceErrors: true, SilenceUsage: true}

@@ -9,17 +9,17 @@ import (
 	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
-// Commands are the verbs of this room.
+// Commands returns the verbs of this package.
 func Commands(s term.Streams) []*cobra.Command {
 	return []*cobra.Command{newRunCommand(s), newRunnerCommand(s)}
 }
 
-// newRunnerCommand is the front of a Python node, as cmd/runner is in an image:
-// with it the installed program alone runs Python nodes. People do not type it.
+// newRunnerCommand returns the runner of a Python node, which is cmd/runner in an image.
+// Users do not type it.
 func newRunnerCommand(s term.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:    RunnerVerb,
-		Short:  "Run one Python node, as its environment says",
+		Short:  "Run one Python node, configured by its environment",
 		Hidden: true,
 		Args:   term.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

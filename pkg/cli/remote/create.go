@@ -114,7 +114,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if err := b.RequireValid(o.streams, o.program, o.path); err != nil {
 		return err
 	}
-	bundle.TellLeftOut(o.streams.Err, b.Listed)
+	bundle.WarnLeftOut(o.streams.Err, b.Listed)
 	if err := o.images.check(cmd, b.Bundle); err != nil {
 		return err
 	}

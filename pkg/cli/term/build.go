@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// Build is what the program knows of its own making.
+// Build describes how the program was built.
 type Build struct {
 	// Version is a release's, or (devel).
 	Version string `json:"version"`
-	// Revision is the commit, if the linker knew it; Modified says that the sources differed from it.
+	// Revision is the commit, if the linker knew it; Modified is true if the sources differed from it.
 	Revision string `json:"revision,omitempty"`
 	Modified bool   `json:"modified,omitempty"`
 	// Go is the compiler's version, Platform such as linux/amd64.
@@ -17,8 +17,8 @@ type Build struct {
 	Platform string `json:"platform"`
 }
 
-// ReadBuild reads what the Go linker recorded. A binary built with a dirty or
-// unknown source tree says so instead of claiming a release.
+// ReadBuild reads what the Go linker recorded. A program built from changed or unknown
+// sources does not claim to be a release.
 func ReadBuild() Build {
 	b := Build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()

@@ -8,8 +8,8 @@ const (
 	ColourWarn  = "\x1b[33m"
 )
 
-// Painter colours texts where it is on, and leaves them as they are elsewhere. It is
-// not safe for concurrent use.
+// Painter colours texts on a terminal, and leaves them as they are elsewhere. It is not
+// safe for concurrent use.
 type Painter struct {
 	on    bool
 	names map[string]string // to colours
@@ -36,7 +36,7 @@ func (p *Painter) Name(name string) string {
 	return p.Paint(p.names[name], "["+name+"]")
 }
 
-// Signs of a state: kn's.
+// Marks of a state, as kn has them.
 const (
 	MarkGood    = "++"
 	MarkBad     = "!!"
@@ -45,10 +45,10 @@ const (
 	MarkWarning = " W"
 )
 
-// Paint colours a sign on a terminal.
-func (s Streams) Paint(sign string) string {
+// Paint colours a mark if Out is a terminal.
+func (s Streams) Paint(mark string) string {
 	colour := ""
-	switch sign {
+	switch mark {
 	case MarkGood:
 		colour = ColourGood
 	case MarkBad:
@@ -56,5 +56,5 @@ func (s Streams) Paint(sign string) string {
 	case MarkUnknown, MarkWarning:
 		colour = ColourWarn
 	}
-	return NewPainter(s.TTY && colour != "").Paint(colour, sign)
+	return NewPainter(s.TTY && colour != "").Paint(colour, mark)
 }

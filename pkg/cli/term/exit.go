@@ -11,62 +11,63 @@ import (
 
 // Exit codes of the program, named in the root command's help.
 const (
-	// ExitOK says that all went well.
+	// ExitOK means success.
 	ExitOK = 0
-	// ExitFailed says that the verb failed or found what it looked at invalid.
+	// ExitFailed means that the verb failed, or that the version it checked is invalid.
 	ExitFailed = 1
-	// ExitUsage says that the command line itself is wrong; nothing was done.
+	// ExitUsage means that the command line itself is wrong; nothing was done.
 	ExitUsage = 2
-	// ExitNotFound says that there is no version, or part of one, of the name given.
+	// ExitNotFound means that there is no version, node or workflow of the given name.
 	ExitNotFound = 3
-	// ExitCluster says that the cluster cannot be reached or used: no kubeconfig, no
-	// answer, no rights, no kn-krt on it.
+	// ExitCluster means that the cluster cannot be reached or used: no kubeconfig, no
+	// response, no permission, or kn-krt is not installed on it.
 	ExitCluster = 4
-	// ExitWait says that what was asked for was recorded, but waiting for it failed
-	// or took too long.
+	// ExitWait means that the change was recorded in the cluster, but waiting for its effect
+	// failed or took too long.
 	ExitWait = 5
-	// ExitInterrupted says that a signal ended the verb before it was done
-	// (128 + SIGINT, as shells count).
+	// ExitInterrupted means that a signal ended the verb before it was done
+	// (128 + SIGINT, by the convention of shells).
 	ExitInterrupted = 130
 )
 
-// failure is an error with what only the command line knows of it: the exit
-// code, and the next command to type.
+// failure is an error with what only the command line knows: the exit code, and a hint
+// with the next command to type.
 type failure struct {
 	err  error
 	code int
 	hint string
-	// told says that the verb has printed what is wrong already.
-	told bool
+	// printed is true if the verb has printed the error already.
+	printed bool
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// Told makes err end the program with [ExitFailed] and print nothing more.
-func Told(err error) error {
-	return &failure{err: err, code: ExitFailed, told: true}
+// Printed returns an error that ends the program with [ExitFailed] and is not printed,
+// because the verb has printed it already.
+func Printed(err error) error {
+	return &failure{err: err, code: ExitFailed, printed: true}
 }
 
-// WithHint adds to err the line that says what to do next.
+// WithHint adds to err a line with what to do next.
 func WithHint(err error, format string, args ...any) error {
 	return FailAs(ExitFailed, err, format, args...)
 }
 
-// FailAs is err with an exit code of its own and what to do next.
+// FailAs returns err with an exit code and a hint.
 func FailAs(code int, err error, format string, args ...any) error {
 	return &failure{err: err, code: code, hint: fmt.Sprintf(format, args...)}
 }
 
-// WithCode is err with an exit code of its own.
+// WithCode returns err with an exit code.
 func WithCode(code int, err error) error { return &failure{err: err, code: code} }
 
-// UsageError says that the command line of cmd is wrong.
+// UsageError returns the error of a wrong command line of cmd.
 func UsageError(cmd *cobra.Command, format string, args ...any) error {
 	return FailAs(ExitUsage, fmt.Errorf(format, args...), "Run '%s --help' for usage.", cmd.CommandPath())
 }
 
-// Arguments makes the error of an argument check a usage error.
+// Arguments turns the error of an argument check into a usage error.
 func Arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -76,7 +77,7 @@ func Arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// Join is the errors as one, with the first one's hint and code; nil if all are nil.
+// Join returns the errors as one, with the first hint and exit code; nil if all are nil.
 func Join(errs ...error) error {
 	err := errors.Join(errs...)
 	var first *failure
@@ -86,7 +87,7 @@ func Join(errs ...error) error {
 	return err
 }
 
-// CodeOf is the exit code that err ends the program with.
+// CodeOf returns the exit code of err.
 func CodeOf(err error) int {
 	var f *failure
 	switch {
@@ -98,7 +99,7 @@ func CodeOf(err error) int {
 	return ExitFailed
 }
 
-// HintOf is what err says to do next, if it does.
+// HintOf returns the hint of err, "" if it has none.
 func HintOf(err error) string {
 	var f *failure
 	if errors.As(err, &f) {
@@ -107,7 +108,7 @@ func HintOf(err error) string {
 	return ""
 }
 
-// Exit prints err, if any, and returns the program's exit code. ctx is what a
+// Exit prints err, if any, and returns the program's exit code. ctx is the context that a
 // signal cancels.
 func Exit(ctx context.Context, w io.Writer, err error) int {
 	if err == nil {
@@ -116,11 +117,11 @@ func Exit(ctx context.Context, w io.Writer, err error) int {
 	f := &failure{err: err, code: ExitFailed}
 	errors.As(err, &f)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		f = &failure{code: ExitInterrupted, hint: f.hint, told: true}
+		f = &failure{code: ExitInterrupted, hint: f.hint, printed: true}
 		fmt.Fprintln(w, "Interrupted.")
 	}
-	if !f.told {
-		// The whole chain, not f alone: whoever wrapped f said where.
+	if !f.printed {
+		// The whole chain, not f alone: it may have been wrapped with context.
 		fmt.Fprintf(w, "Error: %v\n", err)
 	}
 	if f.hint != "" {

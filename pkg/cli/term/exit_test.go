@@ -22,12 +22,12 @@ func TestExit(t *testing.T) {
 		text string
 	}{
 		"fine":               {t.Context(), nil, ExitOK, ""},
-		"failed":             {t.Context(), errors.New("cannot go on"), ExitFailed, "Error: cannot go on\n"},
+		"failed":             {t.Context(), errors.New("cannot continue"), ExitFailed, "Error: cannot continue\n"},
 		"code":               {t.Context(), WithCode(ExitWait, errors.New("not yet")), ExitWait, "Error: not yet\n"},
-		"hint":               {t.Context(), WithHint(errors.New("cannot go on"), "Go %s.", "back"), ExitFailed, "Error: cannot go on\nGo back.\n"},
+		"hint":               {t.Context(), WithHint(errors.New("cannot continue"), "Go %s.", "back"), ExitFailed, "Error: cannot continue\nGo back.\n"},
 		"hint below context": {t.Context(), fmt.Errorf("cannot walk: %w", WithHint(errors.New("wall"), "Turn.")), ExitFailed, "Error: cannot walk: wall\nTurn.\n"},
 		"usage":              {t.Context(), UsageError(cmd, "no"), ExitUsage, "Error: no\nRun 'krt --help' for usage.\n"},
-		"told":               {t.Context(), Told(errors.New("invalid")), ExitFailed, ""},
+		"printed":            {t.Context(), Printed(errors.New("invalid")), ExitFailed, ""},
 		"several":            {t.Context(), Join(nil, errors.New("one"), FailAs(ExitNotFound, errors.New("two"), "Look.")), ExitNotFound, "Error: one\ntwo\nLook.\n"},
 		"interrupted":        {canceled, fmt.Errorf("cannot wait: %w", context.Canceled), ExitInterrupted, "Interrupted.\n"},
 		"interrupted, hint":  {canceled, WithHint(context.Canceled, "Again."), ExitInterrupted, "Interrupted.\nAgain.\n"},

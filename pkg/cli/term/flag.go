@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// The values of flags that have bounds. A value out of them is an error of its own flag,
-// before anything is done.
+// Flags with bounds. A value outside is a usage error that names the flag, before anything
+// is done.
 
-// PositiveVar gives flags a duration of more than 0.
+// PositiveVar adds a flag for a duration of more than 0.
 func PositiveVar(flags *pflag.FlagSet, to *time.Duration, name string, value time.Duration, usage string) {
 	*to = value
 	flags.Var((*positive)(to), name, usage)
@@ -26,7 +26,7 @@ type positive time.Duration
 
 func (p *positive) String() string { return time.Duration(*p).String() }
 
-// Type is what help calls the value.
+// Type is the value's name in help texts.
 func (p *positive) Type() string { return "duration" }
 
 // Set takes a duration such as 1m30s.
@@ -42,7 +42,7 @@ func (p *positive) Set(text string) error {
 	return nil
 }
 
-// RangeVar gives flags a whole number from low to high.
+// RangeVar adds a flag for a whole number within bounds, both included. The default is what to points to.
 func RangeVar(flags *pflag.FlagSet, to *int, name string, bounds [2]int, usage string) {
 	flags.Var(&ranged{to: to, bounds: bounds}, name, usage)
 }
@@ -53,7 +53,7 @@ type ranged struct {
 	bounds [2]int
 }
 
-// String returns the value; pflag calls it on a zero ranged, too.
+// String returns the value; pflag also calls it on a zero ranged.
 func (r *ranged) String() string {
 	if r.to == nil {
 		return "0"
@@ -61,7 +61,7 @@ func (r *ranged) String() string {
 	return strconv.Itoa(*r.to)
 }
 
-// Type is what help calls the value.
+// Type is the value's name in help texts.
 func (r *ranged) Type() string { return "int" }
 
 // Set takes a number in decimal digits.
@@ -74,31 +74,31 @@ func (r *ranged) Set(text string) error {
 	return nil
 }
 
-// HostVar gives flags an address without a port.
+// HostVar adds a flag for an address without a port.
 func HostVar(flags *pflag.FlagSet, to *string, name, value, usage string) {
 	*to = value
 	flags.Var((*host)(to), name, usage)
 }
 
-// host is an IP address or a host's name.
+// host is an IP address or a host name.
 type host string
 
 func (h *host) String() string { return string(*h) }
 
-// Type is what help calls the value.
+// Type is the value's name in help texts.
 func (h *host) Type() string { return "host" }
 
 // Set takes an address without a port.
 func (h *host) Set(text string) error {
 	if _, err := netip.ParseAddr(text); err != nil && strings.ContainsAny(text, ":[]/") {
-		return errors.New("must be an IP address or a host's name, without a port: ports are chosen by --grpc-port and --web-port")
+		return errors.New("must be an IP address or a host name, without a port; set ports with --grpc-port and --web-port")
 	}
 	*h = host(text)
 	return nil
 }
 
-// Pairs reads values of the form NAME=VALUE that flag was given. An error shows no
-// value: it may be a secret.
+// Pairs reads the flag's values of the form NAME=VALUE. Errors contain no value, because it
+// may be a secret.
 func Pairs(cmd *cobra.Command, flag string, list []string) (map[string]string, error) {
 	read := map[string]string{}
 	for i, pair := range list {

@@ -14,7 +14,7 @@ const (
 	OutputJSON = "json"
 )
 
-// OutputFlag gives cmd the flag -o, whose value [CheckOutput] checks.
+// OutputFlag adds the flag -o to cmd; its value is checked by [CheckOutput].
 func OutputFlag(cmd *cobra.Command, format *string) {
 	cmd.Flags().StringVarP(format, "output", "o", OutputText, "output format: text or json")
 	// The flag was added just above, so this cannot fail.

@@ -2,7 +2,7 @@ package term
 
 import "fmt"
 
-// Bytes is a number of bytes as people read it: "812 B", "34.5 KiB".
+// Bytes is a number of bytes for people: "812 B", "34.5 KiB".
 func Bytes(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
@@ -17,7 +17,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
-// Count says "1 error", "2 errors".
+// Count is a number with its noun: "1 error", "2 errors", "3 entries".
 func Count(n int, singular string) string {
 	switch {
 	case n == 1:

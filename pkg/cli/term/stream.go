@@ -1,6 +1,6 @@
-// Package term is what all verbs of the command line share: the streams they
-// write to, errors with hints and exit codes, flags with bounds, tables,
-// colours, sizes and output formats. It knows nothing of versions.
+// Package term holds what all verbs of the command line share: the streams they write to,
+// errors with hints and exit codes, flags with bounds, tables, colours, sizes and output
+// formats. It knows nothing about versions.
 package term
 
 import "io"
@@ -9,8 +9,8 @@ import "io"
 type Streams struct {
 	// In is read by verbs that take "-" for a file.
 	In io.Reader
-	// Out takes results, Err takes progress and errors.
+	// Out is for results, Err for progress and errors.
 	Out, Err io.Writer
-	// TTY says that Out is a terminal on which colour may be used.
+	// TTY is true if Out is a terminal that may show colours.
 	TTY bool
 }

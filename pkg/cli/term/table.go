@@ -7,16 +7,16 @@ import (
 	"text/tabwriter"
 )
 
-// Column is a column of a table whose rows show a value of type R each.
+// Column is a column of a table in which each row shows a value of type R.
 type Column[R any] struct {
-	// Head is the first line's cell.
+	// Head is the column's title.
 	Head string
 	// Cell is what the column shows of a row.
 	Cell func(R) string
 }
 
-// WriteTable writes a row for each of rows, in columns as kn does: three spaces between,
-// no frame. Where no column has a head, there is no first line for them.
+// WriteTable writes the heads and a line for each row, in kn's format: three spaces between
+// columns, no frame. If no column has a head, there is no line of heads.
 func WriteTable[R any](w io.Writer, columns []Column[R], rows []R) error {
 	t := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	cells, headed := make([]string, len(columns)), false

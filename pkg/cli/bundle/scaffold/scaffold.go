@@ -1,4 +1,4 @@
-// Package scaffold holds the files a new version begins with.
+// Package scaffold holds the files of a new version.
 package scaffold
 
 import (
@@ -32,18 +32,18 @@ var languages = map[string]language{
 	"python": {title: "Python", image: "konstellation/kre-py:1.23.1", source: "src/greet/main.py"},
 }
 
-// Languages returns the languages that a version can be begun in.
+// Languages returns the languages that a new version's node can have.
 func Languages() []string { return []string{"go", "python"} }
 
-// Options say which version to begin.
+// Options describe the new version.
 type Options struct {
-	// Name is the version's name; the caller checks it.
+	// Name is the version's name; it is not checked.
 	Name string
 	// Language is one of [Languages].
 	Language string
-	// Program is how the user types kn-krt.
+	// Program is what the user types for kn-krt.
 	Program string
-	// SDKModule is the go.mod of the Go SDK, whose requirements a Go node takes over.
+	// SDKModule is the go.mod of the Go SDK, whose requirements a Go node has, too.
 	SDKModule []byte
 }
 
@@ -53,12 +53,12 @@ type data struct {
 	Module, SDK, GoVersion, Protobuf, Genproto   string
 }
 
-// Write writes the files of a new version into the empty folder root. It does
-// not make what is generated from the proto.
+// Write writes the files of a new version into the empty folder root, without the code
+// that is generated from the proto.
 func Write(root *os.Root, o Options) error {
 	lang, ok := languages[o.Language]
 	if !ok {
-		return fmt.Errorf("unknown language %q: want %s", o.Language, strings.Join(Languages(), " or "))
+		return fmt.Errorf("unknown language %q: must be %s", o.Language, strings.Join(Languages(), " or "))
 	}
 	d := data{
 		Name: o.Name, Program: o.Program, Title: lang.title, Image: lang.image, Source: lang.source,
