@@ -48,7 +48,7 @@ func overloaded(t *table, r *route, limit int) *spb.Status {
 	f := event.Failure{
 		Code:    code.Code_RESOURCE_EXHAUSTED,
 		Reason:  event.ReasonOverload,
-		Text:    fmt.Sprintf("the version works on %d requests, its limit; try again later", limit),
+		Text:    fmt.Sprintf("the version is processing %d requests, its limit; try again later", limit),
 		Version: t.version.Name,
 	}
 	if r != nil {

@@ -61,7 +61,7 @@ func TestAdmitFirst(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, res.Body.Close())
 			require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
-			require.Contains(t, string(text), "the version works on 1 requests, its limit")
+			require.Contains(t, string(text), "the version is processing 1 requests, its limit")
 		})
 	}
 	t.Run("grpc", func(t *testing.T) {

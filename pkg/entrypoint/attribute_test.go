@@ -11,7 +11,7 @@ import (
 func TestABadAttributeIsNamed(t *testing.T) {
 	f := served(t)
 	for header, want := range map[string]string{
-		"Ce-My-Bad": "the header ce-my-bad names no attribute",
+		"Ce-My-Bad": "the header ce-my-bad is not an attribute",
 		"Ce-Time":   `ce-time is \"yesterday\"; it must be a time`,
 	} {
 		got := f.request(http.MethodPost, f.web+"/", `{}`, binaryEvent("flow", "application/json", header, "yesterday")...)

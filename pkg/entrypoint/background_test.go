@@ -130,7 +130,7 @@ func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	require.NoError(t, err)
 	<-ended
 	f.awaitIdle()
-	require.Contains(t, l.String(), "the work behind an answer failed")
+	require.Contains(t, l.String(), "the work after the response failed")
 	require.Contains(t, l.String(), "has not ended within 50ms, the background timeout")
 }
 
@@ -281,7 +281,7 @@ func TestASequenceThatTurnsAnEventAwayIsTriedAgain(t *testing.T) {
 			f.viaSequenceAt(node(t, "sequence", func(context.Context, *event.Event) (int, *event.Event) { return status, nil }).URL, 20*time.Millisecond)
 			_, err := f.call(t.Context(), "x")
 			text, _ := failed(t, err, codes.Unavailable)
-			require.Contains(t, text, fmt.Sprintf("answered %d", status))
+			require.Contains(t, text, fmt.Sprintf("responded with HTTP %d", status))
 		})
 	}
 	t.Run("another refusal is final", func(t *testing.T) {

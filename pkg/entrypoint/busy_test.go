@@ -53,7 +53,7 @@ func TestACallerIsToldOfABusyNode(t *testing.T) {
 	f.serve(f.version(step), o)
 	_, err := f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.Unavailable)
-	require.Equal(t, `node "a" answered 503: busy: 1 calls wait or run, which is the most`, text)
+	require.Equal(t, `node "a" responded with HTTP 503: busy: 1 calls wait or run, which is the most`, text)
 	require.Equal(t, event.ReasonUnavailable, info.GetReason())
 	require.Greater(t, tries.Load(), int32(4))
 }

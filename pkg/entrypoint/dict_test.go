@@ -33,7 +33,7 @@ func TestTheLastNodesDictBecomesTheRPCsOutput(t *testing.T) {
 
 func TestADictThatIsNotTheRPCsOutputNamesNodeAndField(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"txt":"x"}`: `error in 'b': what it returned is not the answer of rpc test.Entrypoint/Call: ` +
+		`{"txt":"x"}`: `error in 'b': the returned value is not the response of rpc test.Entrypoint/Call: ` +
 			`test.Reply has no field "txt": it has text, payload`,
 		`{"text":[1]}`: `field "text" must be a text (string), not a list`,
 		`["x"]`:        `the value must be a dict with the fields of test.Reply, not a list`,

@@ -165,7 +165,7 @@ func TestANodeThatFailsIsTriedAgainThenNamed(t *testing.T) {
 			})), quick())
 			_, err := f.call(t.Context(), "x")
 			text, info := failed(t, err, codes.Unavailable)
-			require.Equal(t, fmt.Sprintf("node \"a\" answered %d: a test's node says so", status), text)
+			require.Equal(t, fmt.Sprintf("node \"a\" responded with HTTP %d: a test's node says so", status), text)
 			require.Equal(t, "a", info.GetMetadata()["node"])
 			require.Equal(t, tries, ran.Load())
 			distinct := 0
@@ -208,7 +208,7 @@ func TestAnAnswerOfAnotherTypeIsAnError(t *testing.T) {
 	f.serve(f.version(node(t, "a", f.says("a", false))), quick())
 	_, err := f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.Internal)
-	require.Equal(t, "error in 'a': the answer of rpc test.Entrypoint/Call is due as test.Reply, came as test.Request", text)
+	require.Equal(t, "error in 'a': expected test.Reply as the response of rpc test.Entrypoint/Call, got test.Request", text)
 	require.Equal(t, event.ReasonWrongOutput, info.GetReason())
 }
 
@@ -236,7 +236,7 @@ func TestTheDeadlineEndsARequestAndCancelsTheNode(t *testing.T) {
 			_, err := f.call(ctx, "x")
 			text, info := failed(t, err, codes.DeadlineExceeded)
 			if name == "of the version" { // else the client's own library says it
-				require.Equal(t, `workflow "flow" gave no answer in time: node "slow" was at work`, text)
+				require.Equal(t, `workflow "flow" did not respond in time: node "slow" was processing the event`, text)
 				require.Equal(t, "slow", info.GetMetadata()["node"])
 			}
 			<-cancelled
@@ -275,7 +275,7 @@ func TestAMessageAboveTheLimitIsRefused(t *testing.T) {
 	require.Contains(t, text, "the limit is 1000")
 	_, err = f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.ResourceExhausted)
-	require.Contains(t, text, `node "a": its answer is too large`)
+	require.Contains(t, text, `node "a": its response is too large`)
 	require.Equal(t, event.ReasonTooLarge, info.GetReason())
 }
 
@@ -307,7 +307,7 @@ func TestUnknownRpcsSayWhatThereIs(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.version(node(t, "a", f.says("a", true))), quick())
 	for method, want := range map[string]string{
-		"/test.Entrypoint/Untied":  `no workflow of version "v1" is tied to rpc test.Entrypoint/Untied`,
+		"/test.Entrypoint/Untied":  `no workflow of version "v1" serves rpc test.Entrypoint/Untied`,
 		"/test.Entrypoint/Stream":  `rpc test.Entrypoint/Stream is streaming; KRT V1 has unary rpcs only`,
 		"/test.Entrypoint/Nothing": `version "v1" has no rpc /test.Entrypoint/Nothing; its workflows are "flow"`,
 	} {

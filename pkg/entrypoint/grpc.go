@@ -115,7 +115,7 @@ func (t *table) unknownMethod(method string) string {
 		if m.IsStreamingClient() || m.IsStreamingServer() {
 			return fmt.Sprintf("rpc %s is streaming; KRT V1 has unary rpcs only", method[1:])
 		}
-		return fmt.Sprintf("no workflow of version %q is tied to rpc %s", t.version.Name, method[1:])
+		return fmt.Sprintf("no workflow of version %q serves rpc %s", t.version.Name, method[1:])
 	}
 	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
 }

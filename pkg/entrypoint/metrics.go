@@ -23,20 +23,20 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "krt_requests_total", Help: "Requests answered, by workflow and gRPC code.",
+			Name: "krt_requests_total", Help: "Requests that have ended, by workflow and gRPC code.",
 		}, []string{"workflow", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "krt_request_duration_seconds", Help: "Time from request to answer, by workflow.",
+			Name: "krt_request_duration_seconds", Help: "Time from request to response, by workflow.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
 		}, []string{"workflow"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "krt_replies_dropped_total", Help: "Answers at the reply port that went nowhere, by reason.",
+			Name: "krt_replies_dropped_total", Help: "Replies that were not used, by reason.",
 		}, []string{"reason"}),
 		retries: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "krt_step_retries_total", Help: "Steps tried again by direct delivery, and Sequences that took no connection.",
+			Name: "krt_step_retries_total", Help: "Retries of steps by direct delivery, and of Sequences that accepted no connection.",
 		}),
 		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "krt_replies_forwarded_total", Help: "Answers passed to the replica that holds the request.",
+			Name: "krt_replies_forwarded_total", Help: "Replies forwarded to the replica that holds the request.",
 		}),
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.dropped, m.retries, m.forwarded)
@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 // inFlight registers the gauge of requests being worked on.
 func (m *metrics) inFlight(read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "krt_requests_in_flight", Help: "Requests being worked on, the rest of workflows behind an early reply included.",
+		Name: "krt_requests_in_flight", Help: "Requests in flight, including workflows that go on after an early reply.",
 	}, read))
 }
 

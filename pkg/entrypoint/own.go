@@ -34,8 +34,8 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 			}
 			defer s.streams.End(c)
 			if !s.streams.Begin(c) {
-				return status.Errorf(codes.ResourceExhausted, "the connection may have no more streams of the entrypoint's own services "+
-					"(health, reflection) at once: %d, or one if all connections together have %d; try again later", memory.StreamsPerConnection, memory.MaxStreams)
+				return status.Errorf(codes.ResourceExhausted, "the connection has too many streams of the entrypoint's own services "+
+					"(health, reflection); it may have %d at once, or one while all connections have %d; try again later", memory.StreamsPerConnection, memory.MaxStreams)
 			}
 			return handle(srv, stream)
 		}

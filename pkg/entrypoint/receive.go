@@ -45,7 +45,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	var header [5]byte
 	if err := w.ReadMessageHeader(header[:]); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, status.Errorf(codes.InvalidArgument, "rpc %s wants a %s, none came", r.path[1:], r.input.FullName())
+			return nil, status.Errorf(codes.InvalidArgument, "rpc %s requires a %s, but the request has no message", r.path[1:], r.input.FullName())
 		}
 		return nil, in.status(err)
 	}
@@ -61,7 +61,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	// A unary call ends here. Who goes on sending is not let wait with what is sent.
 	switch err := w.ReadMessageHeader(header[:]); {
 	case err == nil:
-		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, more came", r.path[1:])
+		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, but the request has more", r.path[1:])
 	case !errors.Is(err, io.EOF):
 		return nil, in.status(err)
 	case !in.Arrived():
@@ -75,7 +75,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	case 1:
 		return in.decompress(w.RecvCompress(), raw, limit, e.buffers)
 	}
-	return nil, status.Errorf(codes.InvalidArgument, "the message has the flag %d; 0 and 1 are known", compressed)
+	return nil, status.Errorf(codes.InvalidArgument, "the message has the compression flag %d; it must be 0 or 1", compressed)
 }
 
 // upload is a message that is received over gRPC.
@@ -113,7 +113,7 @@ func (u upload) status(err error) error {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the caller cancelled the request")
+		return status.Error(codes.Canceled, "the client cancelled the request")
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
 	}

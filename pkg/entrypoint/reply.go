@@ -98,7 +98,7 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	case err != nil:
 		return e.drop(dropForged, err)
 	case ev.CorrelationID != token.id.String():
-		return e.drop(dropForged, errors.New("the reply token is another request's"))
+		return e.drop(dropForged, errors.New("the reply token belongs to another request"))
 	}
 	req := e.pending.get(token.id)
 	if req == nil {
@@ -122,7 +122,7 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 func (e *Entrypoint) drop(reason string, err error) int {
 	e.metrics.dropped.WithLabelValues(reason).Inc()
 	if err != nil && e.metrics.mayLog(time.Now()) {
-		e.log.Warn("an answer was dropped", "reason", reason, "error", err)
+		e.log.Warn("dropped a reply", "reason", reason, "error", err)
 	}
 	return http.StatusAccepted
 }
@@ -150,7 +150,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: token.address, Path: r.URL.Path}
 	if err := e.sender.Forward(ctx, to, header, data); err != nil {
-		return e.drop(dropForward, fmt.Errorf("cannot pass it to the replica that holds the request: %w", err))
+		return e.drop(dropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
 	}
 	e.metrics.forwarded.Inc()
 	return http.StatusAccepted
@@ -178,9 +178,9 @@ func (r *request) deadLetter(h http.Header) *spb.Status {
 		who = fmt.Sprintf("node %q", f.Node)
 	}
 	text := deadLetterText(h.Get("Ce-Knativeerrordata"))
-	f.Text = who + " could not take the event"
+	f.Text = who + " did not accept the event"
 	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
-		f.Text = fmt.Sprintf("%s answered %s", who, clip.Text(status, 16))
+		f.Text = fmt.Sprintf("%s responded with HTTP %s", who, clip.Text(status, 16))
 	}
 	// A dispatcher that got no response at all reports 500 in the node's name.
 	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {

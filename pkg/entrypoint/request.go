@@ -58,7 +58,7 @@ func (r *request) deliver() {
 	case err != nil:
 		failure := r.failure(err)
 		if !r.offer(response{failure: failure}) && r.Detached() && !r.async {
-			r.warn("the work behind an answer failed", "error", failure.GetMessage())
+			r.warn("the work after the response failed", "error", failure.GetMessage())
 		}
 	case last != nil:
 		r.offer(r.read(last))
@@ -119,7 +119,7 @@ func (r *request) giveUp(client context.Context) response {
 	}
 	r.cancel(errGone)
 	if errors.Is(client.Err(), context.Canceled) {
-		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the caller cancelled the request"}}
+		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}}
 	}
 	return response{failure: r.late()}
 }
@@ -150,7 +150,7 @@ func (r *request) late() *spb.Status {
 	f := event.Failure{
 		Code:     code.Code_DEADLINE_EXCEEDED,
 		Reason:   event.ReasonDeadline,
-		Text:     fmt.Sprintf("workflow %q gave no answer in time", r.route.Name),
+		Text:     fmt.Sprintf("workflow %q did not respond in time", r.route.Name),
 		Workflow: r.route.Name,
 		Version:  r.table.version.Name,
 	}
@@ -158,7 +158,7 @@ func (r *request) late() *spb.Status {
 	switch {
 	case r.entry.base.Err() != nil:
 		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
-		f.Text = fmt.Sprintf("workflow %q gave no answer before the version stopped", r.route.Name)
+		f.Text = fmt.Sprintf("workflow %q did not respond before the version stopped", r.route.Name)
 	case r.Detached() && ended == 0:
 		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
 	}
@@ -169,8 +169,8 @@ func (r *request) late() *spb.Status {
 	}
 	switch { // shortly before the deadline nodes give up by their own clocks, and nothing is lost
 	case ended > 0 && ended < early:
-		f.Text += fmt.Sprintf(": %s took the event within %s, and no reply came", by, ended.Round(time.Millisecond))
-		r.warn("no reply came", "node", f.Node, "taken", ended)
+		f.Text += fmt.Sprintf(": %s accepted the event within %s, and no reply came", by, ended.Round(time.Millisecond))
+		r.warn("no reply came", "node", f.Node, "accepted after", ended)
 	case f.Node != "":
 		f.Text += ": " + by + " " + r.Doing()
 	}

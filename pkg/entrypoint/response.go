@@ -40,7 +40,7 @@ func (r *request) read(p *delivery.Parcel) response {
 	if got == "" {
 		got = "data of no declared type (dataschema is missing)"
 	}
-	return r.wrongOutput(p, fmt.Sprintf("the answer of rpc %s is due as %s, came as %s", r.route.path[1:], r.route.want, clip.Text(got, 200)))
+	return r.wrongOutput(p, fmt.Sprintf("expected %s as the response of rpc %s, got %s", r.route.want, r.route.path[1:], clip.Text(got, 200)))
 }
 
 // readDict makes the rpc's output of the dict that a node of runner 1.22 or older
@@ -48,7 +48,7 @@ func (r *request) read(p *delivery.Parcel) response {
 func (r *request) readDict(p *delivery.Parcel) response {
 	data, err := dict.Message(r.route.output, p.Event.Message, p.Data.ReadOnlyData())
 	if err != nil {
-		return r.wrongOutput(p, fmt.Sprintf("what it returned is not the answer of rpc %s: %v", r.route.path[1:], err))
+		return r.wrongOutput(p, fmt.Sprintf("the returned value is not the response of rpc %s: %v", r.route.path[1:], err))
 	}
 	counted, err := r.entry.buffers.CopyResponse(data)
 	if err != nil {

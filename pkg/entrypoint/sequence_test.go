@@ -63,7 +63,7 @@ func TestASequenceThatFailsIsSaidAtOnce(t *testing.T) {
 	})
 	_, err := f.call(t.Context(), "x")
 	text, _ := failed(t, err, codes.Unavailable)
-	require.Contains(t, text, "answered 500: a test's node says so")
+	require.Contains(t, text, "responded with HTTP 500: a test's node says so")
 	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
@@ -113,7 +113,7 @@ func TestASequencesOwnFailureIsSaidAtOnce(t *testing.T) {
 	}), time.Minute)
 	_, err := f.call(t.Context(), "x")
 	text, _ := failed(t, err, codes.Unavailable)
-	require.Contains(t, text, "answered 500")
+	require.Contains(t, text, "responded with HTTP 500")
 	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
@@ -248,7 +248,7 @@ func TestAnEventThatWasTakenAndBringsNoReplyIsSaid(t *testing.T) {
 			f.serve(v, o)
 			_, err := f.call(t.Context(), "x")
 			text, info := failed(t, err, codes.DeadlineExceeded)
-			require.Regexp(t, `^workflow "flow" gave no answer in time: `+c.by+` took the event within \S+s, and no reply came$`, text)
+			require.Regexp(t, `^workflow "flow" did not respond in time: `+c.by+` accepted the event within \S+s, and no reply came$`, text)
 			require.Equal(t, c.name, info.GetMetadata()["node"])
 		})
 	}

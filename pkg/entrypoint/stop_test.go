@@ -31,7 +31,7 @@ func TestAForcedStopAnswers(t *testing.T) {
 		<-ctx.Done()
 		return http.StatusAccepted, nil
 	})), o)
-	const want = `workflow "flow" gave no answer before the version stopped: node "stuck" was at work`
+	const want = `workflow "flow" did not respond before the version stopped: node "stuck" was processing the event`
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		_, err := f.call(context.Background(), "x")
@@ -46,7 +46,7 @@ func TestAForcedStopAnswers(t *testing.T) {
 		wg.Go(func() {
 			got := f.request(http.MethodPost, f.web+path, `{}`, headers...)
 			assert.Equal(t, http.StatusServiceUnavailable, got.status)
-			assert.Contains(t, got.body, `gave no answer before the version stopped`)
+			assert.Contains(t, got.body, `did not respond before the version stopped`)
 		})
 	}
 	for range 3 {

@@ -105,15 +105,15 @@ func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
 	status, refusal := http.StatusNotFound, &spb.Status{Code: int32(code.Code_NOT_FOUND)}
 	switch {
 	case t.byMethod[r.URL.Path] == nil:
-		refusal.Message = fmt.Sprintf("version %q has no %s %s; its rpcs are POST %s; GET / says how to call them",
+		refusal.Message = fmt.Sprintf("version %q has no %s %s; its rpcs are POST %s; GET / shows how to call them",
 			t.version.Name, r.Method, path, strings.Join(sortedKeys(t.byMethod), ", POST "))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		status, refusal.Code = http.StatusMethodNotAllowed, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("%s wants POST, not %s", path, r.Method)
+		refusal.Message = fmt.Sprintf("%s must be called with POST, not %s", path, r.Method)
 	default:
 		status, refusal.Code = http.StatusUnsupportedMediaType, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("a body of type %q is not taken; send application/json, or what Connect, gRPC-Web and gRPC do", clip.Text(r.Header.Get("Content-Type"), 64))
+		refusal.Message = fmt.Sprintf("a body of type %q is not supported; send application/json, or a type of Connect, gRPC-Web or gRPC", clip.Text(r.Header.Get("Content-Type"), 64))
 	}
 	web.WriteStatus(w, status, refusal)
 }
@@ -133,6 +133,6 @@ func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintln(w, name)
 		}
 	default:
-		http.Error(w, fmt.Sprintf("no proto %q; there are: %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("there is no proto %q; the protos are %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
 	}
 }

@@ -208,12 +208,12 @@ func TestABadEventIsRefused(t *testing.T) {
 		"unknown workflow":       {"/workflows/nope", `{}`, binaryEvent("flow", "application/json"), 404, `version \"v1\" has no workflow \"nope\"; it has \"flow\", \"second\"`},
 		"type of nothing":        {"/", `{}`, binaryEvent("nope", "application/json"), 404, `type \"nope\" is neither a workflow nor an rpc`},
 		"rpc without workflow":   {"/", `{}`, binaryEvent("test.Entrypoint.Untied", "application/json"), 404, "neither a workflow nor an rpc"},
-		"no event":               {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode wants the headers"},
+		"no event":               {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode requires the headers"},
 		"wrong field":            {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "txet"},
 		"broken protobuf":        {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is not a test.Request"},
 		"another content type":   {"/workflows/flow", "<a/>", binaryEvent("flow", "application/xml"), 415, "application/json"},
 		"unknown path":           {"/nothing/Here", "{}", []string{"Content-Type", "application/json"}, 404, "its rpcs are POST /test.Entrypoint/"},
-		"an rpc in another form": {"/test.Entrypoint/Call", "a,b", []string{"Content-Type", "text/csv"}, 415, `a body of type \"text/csv\" is not taken`},
+		"an rpc in another form": {"/test.Entrypoint/Call", "a,b", []string{"Content-Type", "text/csv"}, 415, `a body of type \"text/csv\" is not supported`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+c.path, c.body, c.headers...)
@@ -228,7 +228,7 @@ func TestAnRpcWantsPost(t *testing.T) {
 	got := f.request(http.MethodPut, f.web+"/test.Entrypoint/Call", "{}", "Content-Type", "application/json")
 	require.Equal(t, http.StatusMethodNotAllowed, got.status)
 	require.Equal(t, http.MethodPost, got.header.Get("Allow"))
-	require.Contains(t, got.body, "/test.Entrypoint/Call wants POST, not PUT")
+	require.Contains(t, got.body, "/test.Entrypoint/Call must be called with POST, not PUT")
 }
 
 func TestThePageSaysWhatThereIs(t *testing.T) {

@@ -28,7 +28,7 @@ func TestGenerations(t *testing.T) {
 				want: `{"price": 20, "beds": 2, "seen": "int float int str bool"}`},
 			{rpc: "main.Entrypoint/Estimate", request: `{"urgent": true}`, fails: "error in 'count': nobody is there"},
 			{rpc: "main.Entrypoint/Estimate", request: `{"rate": 1, "rooms": [{"beds": 10}]}`,
-				fails: "error in 'round': what it returned is not the answer of rpc main.Entrypoint/Estimate: " +
+				fails: "error in 'round': the returned value is not the response of rpc main.Entrypoint/Estimate: " +
 					`main.Offer has no field "bed": it has id, price, beds, kind, raw, seen, stars`},
 		},
 	} {

@@ -121,7 +121,7 @@ func handlerPanics(v *version) {
 func wrongType(v *version) {
 	in := request("n3", order("n3", node.Act_WRONG, "x"))
 	_, err := v.call("Three", in)
-	text := "error in 'n3': the answer of rpc conformance.Entrypoint/Three is due as conformance.Reply, came as google.protobuf.StringValue"
+	text := "error in 'n3': expected conformance.Reply as the response of rpc conformance.Entrypoint/Three, got google.protobuf.StringValue"
 	require.Equal(v.t, event.ReasonWrongOutput, v.failed(err, codes.Internal, text, "Three", "n3"))
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))

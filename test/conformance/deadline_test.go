@@ -46,9 +46,9 @@ func versionsDeadline(clients time.Duration) func(*version) {
 		}
 		defer cancel()
 		_, err := v.callContext(ctx, "Three", in)
-		name, text := "", `workflow "three" gave no answer in time`
+		name, text := "", `workflow "three" did not respond in time`
 		if v.Delivery() == conformance.Direct {
-			name, text = "n2", text+`: node "n2" was at work`
+			name, text = "n2", text+`: node "n2" was processing the event`
 		}
 		require.Equal(v.t, event.ReasonDeadline, v.failed(err, codes.DeadlineExceeded, text, "Three", name))
 		v.awaitCancelled(in, "n2")

@@ -63,7 +63,7 @@ func connectionBreaks(v *version) {
 	v.failed(err, codes.Unavailable, "", "ForeignMiddle", "foreign")
 	how := `node "foreign" cannot be reached: `
 	if v.OnCluster() { // where its queue-proxy can
-		how = `node "foreign" answered 502: `
+		how = `node "foreign" responded with HTTP 502: `
 	}
 	require.Contains(v.t, err.Error(), how)
 	require.Contains(v.t, err.Error(), "EOF")
@@ -94,7 +94,7 @@ func diesAlways(v *version) {
 	_, err := v.call("Three", in)
 	text := ""
 	if v.Language() == conformance.Python {
-		text = `node "n2" answered 503: node 'n2': worker died: signal: killed`
+		text = `node "n2" responded with HTTP 503: node 'n2': worker died: signal: killed`
 	}
 	v.failed(err, codes.Unavailable, text, "Three", mortal)
 	require.Contains(v.t, err.Error(), `node "n2" `)
@@ -136,7 +136,7 @@ func answersStatus(status, tries int) func(*version) {
 		answer.Number = int32(status)
 		in := request("n3", answer)
 		_, err := v.call("ForeignMiddle", in)
-		text := fmt.Sprintf(`node "foreign" answered %d: out of memory`, status)
+		text := fmt.Sprintf(`node "foreign" responded with HTTP %d: out of memory`, status)
 		require.Equal(v.t, event.ReasonUnavailable, v.failed(err, codes.Unavailable, text, "ForeignMiddle", "foreign"))
 		v.settle()
 		require.Equal(v.t, []int{1, tries, 0}, v.runs(in, "n1", "foreign", "n3"))
@@ -146,9 +146,9 @@ func answersStatus(status, tries int) func(*version) {
 func malformedAnswer(v *version) {
 	in := request("n3", order("foreign", node.Act_GARBAGE, ""))
 	_, err := v.call("ForeignMiddle", in)
-	name, text := "foreign", `node "foreign" answered with a malformed event: ce-source: missing`
+	name, text := "foreign", `node "foreign" responded with a malformed event: ce-source: missing`
 	if v.Delivery() == conformance.Sequence {
-		name, text = "", "the workflow's channel answered 400"
+		name, text = "", "the workflow's channel responded with HTTP 400"
 	}
 	v.failed(err, codes.Unavailable, text, "ForeignMiddle", name)
 	v.settle()

@@ -52,7 +52,7 @@ func failingStep(rpc string, steps ...string) func(*version) {
 	return func(v *version) {
 		in := request(steps[len(steps)-1], fails(0))
 		_, err := v.call(rpc, in)
-		v.failed(err, codes.Unavailable, `node "foreign" answered 500: no`, rpc, "foreign")
+		v.failed(err, codes.Unavailable, `node "foreign" responded with HTTP 500: no`, rpc, "foreign")
 		v.settle()
 		want, count := make([]int, len(steps)), 1
 		for i, name := range steps {

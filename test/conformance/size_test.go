@@ -91,7 +91,7 @@ func foreignLastTooLarge(v *version) {
 	in := request("foreign", grow("foreign"))
 	_, err := v.call("ForeignLast", in)
 	require.Equal(v.t, event.ReasonTooLarge, v.failed(err, codes.ResourceExhausted, "", "ForeignLast", "foreign"))
-	require.Contains(v.t, err.Error(), `node "foreign": its answer is too large: `)
+	require.Contains(v.t, err.Error(), `node "foreign": its response is too large: `)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, "n1", "n2", "foreign"))
 }
@@ -103,7 +103,7 @@ func foreignMiddleTooLarge(v *version) {
 		require.Equal(v.t, event.ReasonTooLarge, v.failed(err, codes.ResourceExhausted, "", "ForeignMiddle", "foreign"))
 	} else {
 		v.failed(err, codes.Unavailable, "", "ForeignMiddle", "n3")
-		require.Contains(v.t, err.Error(), `node "n3" answered 413: event data too large`)
+		require.Contains(v.t, err.Error(), `node "n3" responded with HTTP 413: event data too large`)
 	}
 	v.settle()
 	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, "n1", "foreign", "n3"))

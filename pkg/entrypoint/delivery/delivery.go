@@ -80,9 +80,9 @@ func (r *Request) Step() int { return int(r.step.Load()) }
 // Doing is what the step that is at work is doing, to follow its node's name.
 func (r *Request) Doing() string {
 	if r.busy.Load() {
-		return "was too busy to take the event"
+		return "was too busy to accept the event"
 	}
-	return "was at work"
+	return "was processing the event"
 }
 
 // begin notes which step, by its index, is at work from now on, and what is to be

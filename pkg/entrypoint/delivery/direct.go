@@ -142,10 +142,10 @@ func NodeFailure(node string, err error) *event.Failure {
 	switch {
 	case errors.Is(err, event.ErrTooLarge):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
-		f.Text = fmt.Sprintf("node %q: its answer is too large: %v", node, err)
+		f.Text = fmt.Sprintf("node %q: its response is too large: %v", node, err)
 	case errors.Is(err, memory.ErrFull):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
-		f.Text = fmt.Sprintf("the response of node %q cannot be taken: %v", node, err)
+		f.Text = fmt.Sprintf("the response of node %q cannot be accepted: %v", node, err)
 	case errors.As(err, new(*responseError)), errors.As(err, new(*malformedError)):
 		f.Text = fmt.Sprintf("node %q %v", node, err)
 	default:

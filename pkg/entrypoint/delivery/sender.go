@@ -97,16 +97,18 @@ type responseError struct {
 
 func (r *responseError) Error() string {
 	if r.text == "" {
-		return fmt.Sprintf("answered %d", r.status)
+		return fmt.Sprintf("responded with HTTP %d", r.status)
 	}
-	return fmt.Sprintf("answered %d: %s", r.status, r.text)
+	return fmt.Sprintf("responded with HTTP %d: %s", r.status, r.text)
 }
 
 // malformedError is a response that trying again does not change: its event
 // cannot be read.
 type malformedError struct{ cause error }
 
-func (m *malformedError) Error() string { return "answered with a malformed event: " + m.cause.Error() }
+func (m *malformedError) Error() string {
+	return "responded with a malformed event: " + m.cause.Error()
+}
 
 // post posts p to address, with the trace context of ctx, and returns the event of
 // the response, nil when the response is a success without one. It does not free p's

@@ -46,7 +46,7 @@ func (s *shortcut) post(ctx context.Context, p *Parcel) (response *Parcel, sent 
 	switch {
 	case !httpclient.DialFailed(err):
 		if s.shut.Load() != 0 && s.shut.Swap(0) != 0 {
-			s.log.Info("the pod of a node takes connections again", "node", s.node, "address", s.address.Host)
+			s.log.Info("the pod of a node accepts connections again", "node", s.node, "address", s.address.Host)
 		}
 		return response, true, err
 	case ctx.Err() != nil: // not because of the pod
@@ -54,7 +54,7 @@ func (s *shortcut) post(ctx context.Context, p *Parcel) (response *Parcel, sent 
 	}
 	s.client.Forget(s.address.Host) // they lead to a pod that is about to end
 	if s.shut.Swap(time.Now().Add(shortcutPause).UnixNano()) == 0 {
-		s.log.Info("the pod of a node takes no connections; its Knative Service is called meanwhile", "node", s.node, "error", err)
+		s.log.Info("the pod of a node accepts no connections; calling its Knative Service instead", "node", s.node, "error", err)
 	}
 	return nil, false, err
 }

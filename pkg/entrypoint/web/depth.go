@@ -22,7 +22,7 @@ func checkDepth(text []byte, m protoreflect.Message) error {
 	if jsonDepth(text) <= flatJSON || fits(m, maxDepth) {
 		return nil
 	}
-	return fmt.Errorf("it is nested more than %d messages deep, the most that Protocol Buffers decode everywhere", maxDepth)
+	return fmt.Errorf("it is nested more than %d messages deep, the limit of decoders of Protocol Buffers", maxDepth)
 }
 
 // jsonDepth is how deep text is nested.

@@ -91,7 +91,7 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 	version, sent := decoded["Ce-Specversion"]
 	switch {
 	case !sent:
-		return nil, binding.EncodingUnknown, badEvent("the request is not a CloudEvent: binary mode wants the headers "+
+		return nil, binding.EncodingUnknown, badEvent("the request is not a CloudEvent: binary mode requires the headers "+
 			"ce-specversion, ce-id, ce-source and ce-type; structured mode wants Content-Type %s", structuredType)
 	case version[0] != "1.0" && version[0] != "0.3":
 		return nil, binding.EncodingUnknown, badEvent("the event's ce-specversion is %q; supported are \"1.0\" and \"0.3\"", clip.Text(version[0], 32))
@@ -162,7 +162,7 @@ func describeBinary(header http.Header, err error) string {
 		}
 		shown, value := clip.Text(strings.ToLower(name), 64), clip.Text(header.Get(name), 64)
 		if strings.Trim(strings.ToLower(attribute), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return fmt.Sprintf("the header %s names no attribute: those consist of letters and digits only", shown)
+			return fmt.Sprintf("the header %s is not an attribute: their names consist of letters and digits only", shown)
 		}
 		if _, bad := types.ParseTime(value); attribute == "Time" && bad != nil {
 			return fmt.Sprintf("%s is %q; it must be a time such as \"2006-01-02T15:04:05Z\" (RFC 3339)", shown, value)

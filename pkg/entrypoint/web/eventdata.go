@@ -58,7 +58,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 		}
 		if err := json.unmarshal(data, message); err != nil {
 			if errors.Is(err, errHeavy) {
-				return nil, &EventError{http.StatusTooManyRequests, fmt.Sprintf("the data is not taken: %v", err)}
+				return nil, &EventError{http.StatusTooManyRequests, fmt.Sprintf("the data cannot be decoded: %v", err)}
 			}
 			return nil, badEvent("the data is not a %s in JSON: %v", input.FullName(), err)
 		}
@@ -98,7 +98,7 @@ func (in *Event) Respond(w http.ResponseWriter, json *JSON, source string, outpu
 			text, err = json.response().Marshal(message)
 		}
 		if err != nil {
-			WriteFailure(w, &spb.Status{Code: int32(code.Code_INTERNAL), Message: fmt.Sprintf("the answer cannot be written as JSON: %v", err)})
+			WriteFailure(w, &spb.Status{Code: int32(code.Code_INTERNAL), Message: fmt.Sprintf("the response cannot be written as JSON: %v", err)})
 			return
 		}
 		_ = out.SetData(cloudevents.ApplicationJSON, text)

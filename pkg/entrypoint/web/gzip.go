@@ -55,7 +55,7 @@ func (b *Transcoding) decompress(body mem.BufferSlice) error {
 			return nil // the transcoder reports what is wrong, if anything is
 		}
 		if length := binary.BigEndian.Uint32(envelope[1:]); int64(length) != int64(from.Remaining()) {
-			return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the message has %d bytes, %d came", length, from.Remaining()))
+			return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the message declares %d bytes, but has %d", length, from.Remaining()))
 		}
 	}
 	var data mem.BufferSlice

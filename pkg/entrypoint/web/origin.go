@@ -133,7 +133,7 @@ func GuardHost(next http.Handler, address net.Addr) http.Handler {
 		if !loopbackName(r.Host) {
 			WriteStatus(w, http.StatusMisdirectedRequest, &spb.Status{
 				Code:    int32(code.Code_PERMISSION_DENIED),
-				Message: fmt.Sprintf("this server listens on this machine only, and is not called %q; use localhost", clip.Text(r.Host, 128)),
+				Message: fmt.Sprintf("this server is for this machine only, and %q is not one of its names; use localhost", clip.Text(r.Host, 128)),
 			})
 			return
 		}
