@@ -13,7 +13,7 @@ import (
 )
 
 // Start asks for the named version to be started; the comment is kept in its history.
-// already says that it is started and ready: then nothing is changed, and there is nothing
+// already is true if it is started and ready: then nothing is changed, and there is nothing
 // to wait for. A version whose config lacks a value is refused.
 func (c *Client) Start(ctx context.Context, name, comment string) (already bool, err error) {
 	v, err := c.Get(ctx, name)
@@ -41,7 +41,7 @@ func (c *Client) Start(ctx context.Context, name, comment string) (already bool,
 }
 
 // Stop asks for the named version to be stopped; the comment is kept in its history.
-// already says that it is stopped: then nothing is changed, and there is nothing to wait
+// already is true if it is stopped: then nothing is changed, and there is nothing to wait
 // for. A published version is refused.
 func (c *Client) Stop(ctx context.Context, name, comment string) (already bool, err error) {
 	v, err := c.Get(ctx, name)

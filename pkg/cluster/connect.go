@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// Options say which cluster and namespace to work with, and as whom. The zero value is
+// Options are which cluster and namespace to work with, and as whom. The zero value is
 // what kubectl would use without flags.
 type Options struct {
 	// Kubeconfig is a kubectl configuration file. By default it is what the variable
@@ -27,7 +27,7 @@ type Options struct {
 	Context, Cluster string
 	// Namespace is the namespace to work in; by default the context's, else "default".
 	Namespace string
-	// As is the user to impersonate; nobody by default. It needs the right to.
+	// As is the user to impersonate, which takes the right to do so; by default none.
 	As User
 	// Token is a bearer token. With one, requests carry none of the kubeconfig's
 	// credentials: they can do what the token's owner may do, and no more.
@@ -47,7 +47,7 @@ type User struct {
 	Groups    []string
 }
 
-// KubeconfigError says that the kubeconfig is missing or cannot be used.
+// KubeconfigError is returned when the kubeconfig is missing or cannot be used.
 type KubeconfigError struct {
 	// Context is a context that the kubeconfig does not have, and Contexts are those that
 	// it has, sorted. Both are empty if something else is wrong.
@@ -57,7 +57,7 @@ type KubeconfigError struct {
 	Err error
 }
 
-// Error says what is wrong with the kubeconfig.
+// Error names what is wrong with the kubeconfig.
 func (e *KubeconfigError) Error() string {
 	var path *os.PathError
 	switch {
@@ -74,7 +74,7 @@ func (e *KubeconfigError) Error() string {
 // Unwrap returns the cause.
 func (e *KubeconfigError) Unwrap() error { return e.Err }
 
-// Connect makes a client as the options say. Nothing is sent yet. Its error is a
+// Connect makes a client with these options. Nothing is sent yet. Its error is a
 // [*KubeconfigError], or about certificates that cannot be used.
 func Connect(o Options) (*Client, error) {
 	loaded := o.kubeconfig()

@@ -16,12 +16,12 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// Reason says what kept a request from being done.
+// Reason is why a request failed.
 type Reason string
 
 // Reasons of an [Error].
 const (
-	// ReasonOther is any reason that has no name here; the cause says what it is.
+	// ReasonOther is any reason without a name here; see the cause.
 	ReasonOther Reason = ""
 	// ReasonUnreachable: the API server cannot be reached, or does not respond in time.
 	ReasonUnreachable Reason = "Unreachable"
@@ -39,7 +39,7 @@ const (
 	ReasonConflict Reason = "Conflict"
 )
 
-// Error says that a request to the cluster failed.
+// Error is a request to the cluster that failed.
 type Error struct {
 	// Doing is what failed, such as "cannot list versions".
 	Doing  string
@@ -50,12 +50,12 @@ type Error struct {
 	Err error
 }
 
-// Error says what failed, and why.
+// Error is what failed, and why.
 func (e *Error) Error() string {
 	var network *url.Error
 	switch e.Reason {
 	case ReasonNotInstalled:
-		return fmt.Sprintf("%s: kn-krt is not installed on the cluster at %s: there is no resource versions.%s",
+		return fmt.Sprintf("%s: kn-krt is not installed on the cluster at %s: it has no resource versions.%s",
 			e.Doing, e.Host, v1alpha1.GroupVersion.Group)
 	case ReasonUnauthorized:
 		return fmt.Sprintf("%s: the cluster at %s does not accept your credentials", e.Doing, e.Host)
@@ -97,7 +97,7 @@ func (c *Client) explain(err error, doing string) error {
 	return e
 }
 
-// conflict says that somebody else changed what at the same time.
+// conflict is the error of a change that somebody else was faster with.
 func (c *Client) conflict(doing, what string) error {
 	return &Error{
 		Doing: doing, Reason: ReasonConflict, Host: c.config.Host, Namespace: c.namespace,
@@ -105,7 +105,7 @@ func (c *Client) conflict(doing, what string) error {
 	}
 }
 
-// NotFoundError says that there is no version of a name.
+// NotFoundError is returned for a version that does not exist.
 type NotFoundError struct {
 	Version, Namespace string
 	// Known are the names of the namespace's versions, sorted; none if there are none or
@@ -152,7 +152,7 @@ func isUnknownKind(err error) bool {
 // isUnknownName reports whether the cluster knows the kind, but has no such object.
 func isUnknownName(err error) bool { return apierrors.IsNotFound(err) && !isUnknownKind(err) }
 
-// isTransient reports whether an error says only that the cluster does not respond now.
+// isTransient reports whether an error means only that the cluster does not respond now.
 func isTransient(err error) bool {
 	var network *url.Error
 	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||

@@ -24,7 +24,7 @@ const (
 // on, and lists them again when the watch has ended, as watches do.
 type follower[T client.Object] struct {
 	kube client.WithWatch
-	// list is an empty list of the kind, options say what to follow.
+	// list is an empty list of the kind, options select what to follow.
 	list    client.ObjectList
 	options []client.ListOption
 	// listed is called with all objects each time they were listed, changed with each

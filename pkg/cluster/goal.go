@@ -39,9 +39,9 @@ type verdict struct {
 	Observation
 
 	done bool
-	// final says that what blocks cannot pass by itself: there is nothing to wait for.
+	// final means that what blocks cannot pass without a change: there is nothing to wait for.
 	final bool
-	// patient says that what blocks passes by itself where a cluster grows: it is
+	// patient means that what blocks passes where a cluster grows by itself: it is
 	// reported, and does not fail the wait.
 	patient bool
 	// quiet keeps the observation back for a while: mostly it is over in no time.

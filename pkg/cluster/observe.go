@@ -14,7 +14,7 @@ type Situation string
 
 // Situations in which to wait.
 const (
-	// SituationUnknown: the version has no condition yet that says anything.
+	// SituationUnknown: the version does not have the condition yet.
 	SituationUnknown Situation = ""
 	// SituationUnobserved: the controller has not seen the last change yet.
 	SituationUnobserved Situation = "Unobserved"
@@ -26,17 +26,17 @@ const (
 	SituationDeleting Situation = "Deleting"
 )
 
-// Situations that a person, or somebody else's change, has brought about or must end.
+// Situations that need a person, or another change, to end them.
 const (
 	// SituationFailing: a condition is False; the message is "Reason: message" of it.
 	SituationFailing Situation = "Failing"
 	// SituationGone: the version has been deleted.
 	SituationGone Situation = "Gone"
-	// SituationAskedToStop: the version's spec says Stopped.
+	// SituationAskedToStop: the state in the version's spec is Stopped.
 	SituationAskedToStop Situation = "AskedToStop"
-	// SituationAskedToStart: the version's spec says Started.
+	// SituationAskedToStart: the state in the version's spec is Started.
 	SituationAskedToStart Situation = "AskedToStart"
-	// SituationNotDeleted: nobody has deleted the version.
+	// SituationNotDeleted: the version was not asked to be deleted.
 	SituationNotDeleted Situation = "NotDeleted"
 	// SituationOtherPublished: another version than the one waited for is to be
 	// published, or none.
@@ -77,7 +77,7 @@ func (o Observation) String() string {
 	case SituationAskedToStart:
 		return "it was asked to be Started"
 	case SituationNotDeleted:
-		return "nobody has deleted it"
+		return "it was not asked to be deleted"
 	case SituationOtherPublished:
 		if o.Other == "" {
 			return "no version was asked to be published"
@@ -93,7 +93,7 @@ func Phase(v *v1alpha1.Version) v1alpha1.Phase {
 }
 
 // IsExpected reports whether a condition, node or workflow that is not ready for this
-// reason is as it was asked to be: nobody has to do anything.
+// reason is in the state that was asked for: there is nothing to do.
 func IsExpected(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonStopped, v1alpha1.ReasonStopping, v1alpha1.ReasonNotPublished, v1alpha1.ReasonNothingPublished:
@@ -102,12 +102,13 @@ func IsExpected(reason string) bool {
 	return false
 }
 
-// Readiness is what the version's condition Ready says of a version that is not ready.
+// Readiness is what a version that is not ready waits for, by its condition Ready.
 func Readiness(v *v1alpha1.Version) Observation {
 	return observe(v.Status.Condition(v1alpha1.ConditionReady))
 }
 
-// observe is what a condition that is not True says; nil is one that is not there.
+// observe is the observation of a condition that is not True; nil is one that does not
+// exist.
 func observe(c *metav1.Condition) Observation {
 	switch {
 	case c == nil:

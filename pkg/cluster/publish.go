@@ -14,7 +14,7 @@ import (
 )
 
 // Publish asks for the named version, which must be started and ready, to be published
-// instead of the one that is; the comment is kept in the history. already says that it is
+// instead of the one that is; the comment is kept in the history. already is true if it is
 // published: then nothing is changed, and there is nothing to wait for. If somebody else
 // changes what is published at the same time, the error has ReasonConflict.
 func (c *Client) Publish(ctx context.Context, name, comment string) (already bool, err error) {
@@ -113,8 +113,8 @@ func (c *Client) requirePublishable(v *v1alpha1.Version, verb string) error {
 	return refused
 }
 
-// point makes the Runtime, which r is if there is one, say that the named version is
-// published, or none.
+// point makes the named version, or none, the one that the namespace's Runtime is to have
+// published. r is that Runtime; nil if there is none yet.
 func (c *Client) point(ctx context.Context, r *v1alpha1.Runtime, name, comment string) error {
 	doing := fmt.Sprintf("cannot publish version %q", name)
 	if name == "" {

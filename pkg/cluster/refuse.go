@@ -18,7 +18,7 @@ const (
 	// RuleExistsStarted: the same, and it is started: what runs does not change.
 	RuleExistsStarted Rule = "ExistsStarted"
 	// RuleConfigMissing: a version starts only when all its config has a value; Missing
-	// says what has none.
+	// is what has none.
 	RuleConfigMissing Rule = "ConfigMissing"
 	// RuleDeleted: the version is being deleted.
 	RuleDeleted Rule = "Deleted"
@@ -26,7 +26,7 @@ const (
 	RuleStarted Rule = "Started"
 	// RuleStopped: only what is started is restarted or published.
 	RuleStopped Rule = "Stopped"
-	// RuleNotReady: only what is ready is published; Why says what it waits for.
+	// RuleNotReady: only what is ready is published; Why is what it waits for.
 	RuleNotReady Rule = "NotReady"
 	// RulePublished: what is published is neither stopped nor deleted.
 	RulePublished Rule = "Published"
@@ -45,7 +45,7 @@ const (
 	RulePreviousDeleted Rule = "PreviousDeleted"
 )
 
-// RefusedError says that a rule refuses what was asked for. Nothing was changed.
+// RefusedError is returned when a rule refuses what was asked for. Nothing was changed.
 type RefusedError struct {
 	// Verb is what was asked for: "start", "roll back to".
 	Verb string
@@ -55,7 +55,7 @@ type RefusedError struct {
 	Rule      Rule
 	// Other is another version that the rule names; "" for none.
 	Other string
-	// Why is what RuleNotReady says the version waits for.
+	// Why is what the version of RuleNotReady waits for.
 	Why string
 	// Phase is the phase of the version that RuleExists and RuleExistsStarted name; "" if
 	// it cannot be read.
@@ -64,7 +64,7 @@ type RefusedError struct {
 	Missing *configvalue.MissingError
 }
 
-// Error says what was refused, and why.
+// Error is what was refused, and why.
 func (e *RefusedError) Error() string {
 	what := "cannot " + e.Verb
 	if e.Version != "" {
@@ -111,7 +111,7 @@ func parenthesised(phase v1alpha1.Phase) string {
 	return fmt.Sprintf(" (%s)", phase)
 }
 
-// orNothing names a version, or says that there is none.
+// orNothing is the quoted name of a version, or "nothing".
 func orNothing(version string) string {
 	if version == "" {
 		return "nothing"
@@ -119,7 +119,7 @@ func orNothing(version string) string {
 	return fmt.Sprintf("%q", version)
 }
 
-// refuse refuses to do to the version what the verb says.
+// refuse is the refusal by a rule of what the verb would do to the version.
 func (c *Client) refuse(verb, version string, rule Rule) *RefusedError {
 	return &RefusedError{Verb: verb, Version: version, Namespace: c.namespace, Rule: rule}
 }

@@ -43,8 +43,8 @@ func setKind(v *v1alpha1.Version) {
 	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
 }
 
-// Runtime returns the namespace's Runtime, which says which version is published and was
-// published before; nil if nothing was ever published.
+// Runtime returns the namespace's Runtime, which has the version that is published and
+// those that were before; nil if nothing was ever published.
 func (c *Client) Runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
 	r := &v1alpha1.Runtime{}
 	if err := c.kube.Get(ctx, c.key(v1alpha1.RuntimeName), r); err != nil {
@@ -72,8 +72,8 @@ func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
 }
 
 // Settings returns what the cluster's ConfigMap config-krt sets, and whether there is
-// one. If it cannot be read or is invalid, the error says why and the defaults are
-// returned.
+// one. If it cannot be read or is invalid, the defaults are returned with the
+// error.
 func (c *Client) Settings(ctx context.Context) (settings render.Settings, found bool, err error) {
 	config := &corev1.ConfigMap{}
 	err = c.kube.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: render.SettingsName}, config)

@@ -12,7 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// WaitOptions say how long to wait.
+// WaitOptions are how long to wait, and where progress goes.
 type WaitOptions struct {
 	// Timeout is when to give up; less than a second counts as one.
 	Timeout time.Duration
@@ -32,17 +32,17 @@ type Progress struct {
 	Elapsed time.Duration
 }
 
-// WaitError says why a version has not become what it was waited for.
+// WaitError is returned when a version has not reached the goal that was waited for.
 type WaitError struct {
 	Version, Namespace string
 	Goal               Goal
 	// Observation is the last one.
 	Observation Observation
-	// Timeout says that the time was over: the goal may still be reached.
+	// Timeout is true if the time was over: the goal may still be reached.
 	Timeout bool
 }
 
-// Error says what was waited for and what was seen last.
+// Error is what was waited for and what was observed last.
 func (e *WaitError) Error() string {
 	if !e.Timeout {
 		return fmt.Sprintf("version %q is not %s: %v", e.Version, e.Goal, e.Observation)
@@ -206,7 +206,7 @@ func (w *waiter) judge(v verdict) (done bool, err error) {
 	return false, nil
 }
 
-// report reports an observation, unless it says nothing or is the last one again.
+// report reports an observation, unless it has no words or is the last one again.
 func (w *waiter) report(o Observation) {
 	if o == w.told || o.String() == "" {
 		return

@@ -142,7 +142,7 @@ func TestNotInstalled(t *testing.T) {
 			var out, errs strings.Builder
 			words := append([]string{"kn-krt", "--kubeconfig", server.Kubeconfig}, test...)
 			require.Equal(t, term.ExitCluster, cli.Main(t.Context(), words, term.Streams{Out: &out, Err: &errs}))
-			require.Contains(t, errs.String(), ": kn-krt is not installed on the cluster at "+server.URL+": there is no resource versions.krt.dev\n"+
+			require.Contains(t, errs.String(), ": kn-krt is not installed on the cluster at "+server.URL+": it has no resource versions.krt.dev\n"+
 				"Install it from kn-krt's sources with 'KO_CONFIG_PATH=ko.yaml ko apply -f config/', then check with 'kn-krt doctor'.\n")
 		})
 	}
