@@ -1,5 +1,5 @@
-// Package apply makes objects in a cluster be as they are wanted, by server-side
-// apply and only where they are not; it touches nothing that belongs to others.
+// Package apply writes desired objects to a cluster by server-side apply, only where the
+// live ones have drifted, and never touches an object with another owner.
 package apply
 
 import (
@@ -20,27 +20,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// HashAnnotation holds the hash of what was last wanted of an object. A field
-// that is wanted no longer is seen by it, for what is left still agrees.
+// HashAnnotation holds the hash of the last desired form of an object. It reveals a field
+// that is no longer desired: all others still agree with the live object.
 const HashAnnotation = "krt.dev/applied-hash"
 
-// MadeAnnotation holds what an object in use was made of, in the caller's words. What is
-// wanted by it must follow from that alone, as long as the program is the same.
+// MadeAnnotation holds an identifier of what a desired object is derived from, chosen by the
+// user of this package. The same program must derive the same object from the same identifier.
 const MadeAnnotation = "krt.dev/made-of"
 
 // Manager is the field manager unless Applier.FieldManager names another.
 const Manager = "kn-krt"
 
-// parallel is how many objects of one Apply are on their way at a time.
+// parallel is how many objects of one Apply are written at a time.
 const parallel = 8
 
-// Applier applies and prunes. Client and Live are needed. It may be used by many
-// goroutines and must not be copied.
+// Applier applies and prunes. Client and Live are required. It may be used by several
+// goroutines at once and must not be copied.
 type Applier struct {
-	// Client reads from a cache (nothing to do costs no call) and writes. The cache
-	// has the index [OwnerIndex] for all kinds that are pruned.
+	// Client reads from a cache (without drift there is no call) and writes. The cache has
+	// the index [OwnerIndex] for all kinds that are pruned.
 	Client client.Client
-	// Live reads from the apiserver. It is asked when an object turns up that the cache does not know.
+	// Live reads from the apiserver. It is used for objects that the cache does not have yet.
 	Live client.Reader
 	// FieldManager owns the fields that are applied; Manager if empty.
 	FieldManager string
@@ -56,7 +56,7 @@ const (
 	Created Action = "created"
 	Updated Action = "updated"
 	Deleted Action = "deleted"
-	// left is none that is told.
+	// left is not reported as a change.
 	left Action = "left"
 )
 
@@ -66,26 +66,26 @@ type Change struct {
 	Action     Action
 }
 
-// Result is all that was written, in the order in which it was asked for. An
-// empty one is the rule: nothing had to be done.
+// Result is all that was written, in the order of the desired objects. It is empty if
+// nothing had drifted.
 type Result struct {
 	Changed []Change
-	// Kept is how many objects were left as another program has made them: [Applier.ApplyInUse].
+	// Kept is how many objects were left as another program has written them: [Applier.ApplyInUse].
 	Kept int
 }
 
-// Apply makes the desired objects be as given, and owner their controller. All
-// are tried, at the same time; the errors are joined, each names its object, and
-// the result has what was done besides. An object of the same name that has
-// another controller or none is left alone: *NotOwnedError. One that is being
-// deleted is left alone too, without an error: its end is an event of its own.
+// Apply writes the desired objects, with owner as their controller. All are tried, at the
+// same time; the errors are joined, each names its object, and the result has what was
+// written nevertheless. An object of the same name with another controller, or none, is not
+// touched: *NotOwnedError. One that is being deleted is not touched either, without an
+// error: its deletion will be reported by a watch.
 func (a *Applier) Apply(ctx context.Context, owner client.Object, desired ...client.Object) (Result, error) {
 	return a.all(ctx, owner, desired, false)
 }
 
-// ApplyInUse is [Applier.Apply] for what must not change because the program has: an
-// object that bears the [MadeAnnotation] that is wanted, and was applied in another
-// form, is left as it is.
+// ApplyInUse is [Applier.Apply] for objects that must not change only because the program
+// has: an object that has the desired [MadeAnnotation], and was applied in another form, is
+// left as it is.
 func (a *Applier) ApplyInUse(ctx context.Context, owner client.Object, desired ...client.Object) (Result, error) {
 	return a.all(ctx, owner, desired, true)
 }
@@ -142,13 +142,13 @@ type wanted struct {
 	of     types.UID // the owner's
 }
 
-// one is the whole way of one object: nothing, create, or update.
+// one does what one object needs: nothing, a create or an update.
 func (a *Applier) one(ctx context.Context, owner client.Object, w *wanted) (Action, error) {
 	live := w.typed()
 	err := a.Client.Get(ctx, w.key, live)
 	if apierrors.IsNotFound(err) {
 		a.settled.forget(object{w.gvk, w.key})
-		// A plain create: unlike an apply it never meets an object that the cache has not seen.
+		// A plain create: unlike an apply it never changes an object that the cache does not have.
 		var first client.Object
 		if first, err = w.first(); err == nil {
 			err = a.Client.Create(ctx, first, a.fieldOwner())
@@ -184,10 +184,10 @@ func done(action Action, err error) (Action, error) {
 	return action, nil
 }
 
-// drifted reports whether an apply would change a live object. Most often a look
-// tells. Where a field differs although the same was wanted the last time, either
-// someone has changed it or the apiserver's side always rewrites it: then a dry
-// run tells, and its answer is kept for as long as the object stays like that.
+// drifted reports whether an apply would change a live object. Most often comparing them is
+// enough. If a field differs although the same was desired the last time, either someone
+// has changed it, or the apiserver or a webhook always rewrites it: then a dry run decides,
+// and its result is remembered for as long as the object stays like that.
 func (a *Applier) drifted(ctx context.Context, w *wanted, live client.Object) (bool, error) {
 	if live.GetAnnotations()[HashAnnotation] != w.hash {
 		return true, nil
@@ -210,7 +210,7 @@ func (a *Applier) drifted(ctx context.Context, w *wanted, live client.Object) (b
 	return false, nil
 }
 
-// update applies to the object that was looked at, and to no other of its name.
+// update applies to the object that was compared, and to no other of its name.
 func (a *Applier) update(ctx context.Context, w *wanted, live client.Object) error {
 	if err := a.takeFields(ctx, w, live); err != nil {
 		return err
@@ -220,7 +220,7 @@ func (a *Applier) update(ctx context.Context, w *wanted, live client.Object) err
 		return err
 	}
 	if !covers(now, w.form) {
-		// This is what the apiserver's side makes of it: to send it again would go on for ever.
+		// The apiserver or a webhook rewrites it: applying it again would never end.
 		a.settled.keep(w, now)
 	}
 	return nil
@@ -228,12 +228,12 @@ func (a *Applier) update(ctx context.Context, w *wanted, live client.Object) err
 
 func (a *Applier) send(ctx context.Context, w *wanted, live client.Object, options ...client.ApplyOption) (map[string]any, error) {
 	object := w.object()
-	object.SetUID(live.GetUID()) // another object that has got the name meanwhile is a conflict
+	object.SetUID(live.GetUID()) // another object that has the name by now is a conflict
 	options = append(options, client.ForceOwnership, a.fieldOwner())
 	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), options...); err != nil {
 		return nil, err
 	}
-	// Read as the Go type, as what is compared with it is: quantities and defaults look the same then.
+	// Read as the Go type, like the object it is compared with, so that quantities and defaults are equal.
 	typed := w.typed()
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed); err != nil {
 		return nil, err
@@ -241,8 +241,8 @@ func (a *Applier) send(ctx context.Context, w *wanted, live client.Object, optio
 	return formOf(typed)
 }
 
-// takeFields makes the fields that a create gave us ours by apply. Without it an
-// apply could not take away what was there from the beginning.
+// takeFields moves our ownership of fields from the create to applies. Without it an apply
+// could not remove a field that the object has had from the beginning.
 func (a *Applier) takeFields(ctx context.Context, w *wanted, live client.Object) error {
 	var current metav1.PartialObjectMetadata
 	current.SetGroupVersionKind(w.gvk)
@@ -250,7 +250,7 @@ func (a *Applier) takeFields(ctx context.Context, w *wanted, live client.Object)
 		return err
 	}
 	if current.GetUID() != live.GetUID() {
-		return errors.New("another object has got its name meanwhile")
+		return errors.New("another object has its name by now")
 	}
 	patch, err := csaupgrade.UpgradeManagedFieldsPatch(&current, sets.New(a.manager()), a.manager())
 	if err != nil || patch == nil {

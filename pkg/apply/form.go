@@ -14,20 +14,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// servers are the fields of metadata that only the apiserver writes.
-var servers = []string{"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+// serverFields are the fields of metadata that only the apiserver writes.
+var serverFields = []string{"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation",
+	"managedFields", "resourceVersion", "selfLink", "uid"}
 
-// zeros are the values below spec that Go types say although nobody meant them,
-// for their fields have no omitempty. All else that is empty was meant: emptyDir, podSelector.
+// zeros are the values below spec that Go types write although they were not set, because
+// their fields have no omitempty. All other empty values are meant: emptyDir, podSelector.
 var zeros = map[string]any{
-	"metadata":   map[string]any{}, // of a template; an apply that empties it makes it null, which Knative's schema refuses
+	"metadata":   map[string]any{}, // of a template; emptied by an apply it is null, which Knative's schema refuses
 	"name":       "",               // of a Knative Service's container
 	"resources":  map[string]any{},
 	"strategy":   map[string]any{},
 	"targetPort": int64(0),
 }
 
-// want forms what is to be sent: the desired object with its controller and the hash of both.
+// want returns what is to be sent: the desired object with its controller and the hash of both.
 func (a *Applier) want(owner, desired client.Object) (*wanted, error) {
 	ownerKind, err := a.Client.GroupVersionKindFor(owner)
 	if err != nil {
@@ -38,7 +39,7 @@ func (a *Applier) want(owner, desired client.Object) (*wanted, error) {
 		return nil, err
 	}
 	if _, untyped := desired.(runtime.Unstructured); untyped {
-		return nil, errors.New("only an object of a Go type of its own can be compared")
+		return nil, errors.New("only an object of its own Go type can be compared")
 	}
 	object := desired.DeepCopyObject().(client.Object)
 	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, ownerKind)})
@@ -56,39 +57,39 @@ func (a *Applier) want(owner, desired client.Object) (*wanted, error) {
 	}, nil
 }
 
-// object is a copy of the form that may be sent.
+// object returns a copy of the form, to be sent.
 func (w *wanted) object() *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(w.form)}
 	u.SetGroupVersionKind(w.gvk)
 	return u
 }
 
-// first is the object to be created: of its Go type where that can be sent as
-// protobuf, which spares the apiserver the reading of JSON.
+// first returns the object to create: of its Go type if that can be sent as protobuf, which
+// is cheaper for the apiserver than JSON.
 func (w *wanted) first() (client.Object, error) {
 	typed := w.typed()
 	if _, ok := typed.(interface{ Marshal() ([]byte, error) }); !ok {
 		return w.object(), nil
 	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(w.form, typed); err != nil {
-		return nil, fmt.Errorf("cannot form the object: %w", err)
+		return nil, fmt.Errorf("cannot convert the object: %w", err)
 	}
 	return typed, nil
 }
 
-// typed is an empty object of the Go type.
+// typed returns an empty object of the Go type.
 func (w *wanted) typed() client.Object { return reflect.New(w.goType).Interface().(client.Object) }
 
-// madeAlike reports whether a live object was made of the same and still is another:
-// by another program.
+// madeAlike reports whether a live object is derived from the same and differs
+// nevertheless: another program has written it.
 func (w *wanted) madeAlike(live client.Object) bool {
 	made, _, _ := unstructured.NestedString(w.form, "metadata", "annotations", MadeAnnotation)
 	now := live.GetAnnotations()
 	return made != "" && now[MadeAnnotation] == made && now[HashAnnotation] != "" && now[HashAnnotation] != w.hash
 }
 
-// formOf is the one place where a typed object becomes a map: without its
-// kind, its status, what is the apiserver's, nulls, and the zeros that nobody meant.
+// formOf is the one place where a typed object becomes a map: without its kind, its status,
+// the apiserver's fields, nulls, and zeros that were not set.
 func formOf(object client.Object) (map[string]any, error) {
 	form, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -98,7 +99,7 @@ func formOf(object client.Object) (map[string]any, error) {
 		delete(form, name)
 	}
 	if metadata, ok := form["metadata"].(map[string]any); ok {
-		for _, name := range servers {
+		for _, name := range serverFields {
 			delete(metadata, name)
 		}
 	}
@@ -108,7 +109,7 @@ func formOf(object client.Object) (map[string]any, error) {
 	return form, nil
 }
 
-// trim takes nulls away, and zeros where they may stand.
+// trim removes nulls, and below spec the zeros.
 func trim(value any, spec bool) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -129,8 +130,8 @@ func trim(value any, spec bool) any {
 	return value
 }
 
-// covers reports whether all that is wanted is there. There may be more fields,
-// which others or the apiserver have set; a list must have as many items.
+// covers reports whether a live object has all that is wanted. It may have more fields,
+// which others or the apiserver have set; a list must have the same number of items.
 func covers(live, want any) bool {
 	switch want := want.(type) {
 	case map[string]any:
@@ -139,7 +140,7 @@ func covers(live, want any) bool {
 			return false
 		}
 		for name, field := range want {
-			if other, there := live[name]; !there || !covers(other, field) {
+			if other, exists := live[name]; !exists || !covers(other, field) {
 				return false
 			}
 		}
@@ -160,9 +161,9 @@ func covers(live, want any) bool {
 	}
 }
 
-// content is a hash of all that a form says.
+// content is a hash of a form.
 func content(form map[string]any) string {
-	// It came from JSON types, whose keys are put in order; there is nothing to fail.
+	// It consists of JSON types, whose keys are sorted: this cannot fail.
 	text, _ := json.Marshal(form)
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])

@@ -9,8 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// memory knows the objects that are not as they are wanted and will not be: in
-// what form, and what was wanted of them. The zero memory is empty.
+// memory holds the objects that differ from what is desired and always will, because the
+// apiserver or a webhook rewrites them: their form, and what was desired. The zero memory is
+// empty.
 type memory struct {
 	mu      sync.Mutex
 	objects map[object]state
@@ -46,14 +47,14 @@ func (m *memory) keep(w *wanted, form map[string]any) {
 	m.objects[object{w.gvk, w.key}] = stateOf(w, form)
 }
 
-// forget is for what is not there any more.
+// forget drops an object that no longer exists.
 func (m *memory) forget(o object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, o)
 }
 
-// Keep forgets what is remembered of the objects of all owners but these.
+// Keep forgets the objects of all owners but these.
 func (a *Applier) Keep(owners map[types.UID]bool) {
 	a.settled.mu.Lock()
 	defer a.settled.mu.Unlock()

@@ -24,7 +24,9 @@ func (a *Applier) Prune(ctx context.Context, owner client.Object, keep []client.
 // keep, of the kinds of the given empty lists. A kind that the cluster does not have has
 // no objects; what the cache does not hold is not found. With an error, those of the
 // other kinds are returned.
-func (a *Applier) Stale(ctx context.Context, owner client.Object, keep []client.Object, kinds ...client.ObjectList) ([]client.Object, error) {
+func (a *Applier) Stale(
+	ctx context.Context, owner client.Object, keep []client.Object, kinds ...client.ObjectList,
+) ([]client.Object, error) {
 	kept := map[object]bool{}
 	for _, o := range keep {
 		gvk, err := a.Client.GroupVersionKindFor(o)
@@ -69,7 +71,9 @@ func (a *Applier) Delete(ctx context.Context, objects ...client.Object) (result 
 }
 
 // stale lists what is the owner's and not kept, in the order of the cache's list.
-func (a *Applier) stale(ctx context.Context, owner client.Object, kept map[object]bool, list client.ObjectList) (stale []client.Object, err error) {
+func (a *Applier) stale(
+	ctx context.Context, owner client.Object, kept map[object]bool, list client.ObjectList,
+) (stale []client.Object, err error) {
 	gvk, err := a.Client.GroupVersionKindFor(list)
 	if err != nil {
 		return nil, err

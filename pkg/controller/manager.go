@@ -1,6 +1,7 @@
-// Package controller keeps the versions and runtimes of a cluster: it turns
-// Versions into Knative and Kubernetes objects, says in their status what became
-// of them, and has the Service active-entrypoint lead to the published one.
+// Package controller sets up the manager of kn-krt's two controllers. Package version turns
+// Versions into Knative and Kubernetes objects and reports their state; package runtime
+// has the Service active-entrypoint select the published one; package watch holds the
+// event sources that both use.
 package controller
 
 import (
@@ -40,8 +41,8 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Options say how to run the controller. The zero value serves no metrics and no
-// probes, elects no leader, and cannot start versions for want of an EntrypointImage.
+// Options configure the controller. The zero value serves no metrics and no probes, elects
+// no leader, and cannot start versions because it has no EntrypointImage.
 type Options struct {
 	// SystemNamespace holds the settings (ConfigMap config-krt) and the leader's lease; krt-system if empty.
 	SystemNamespace string
@@ -51,14 +52,14 @@ type Options struct {
 	MetricsAddr, ProbeAddr string
 	// LeaderElect lets only one of several replicas work at a time.
 	LeaderElect bool
-	// Workers is how many versions are worked on at a time; 8 if 0.
+	// Workers is how many versions are reconciled at a time; 8 if 0.
 	Workers int
 	// SwitchWait bounds how long a publication waits until the endpoints of
 	// active-entrypoint have followed its selector; 10s if 0.
 	SwitchWait time.Duration
-	// SwitchSettle is how long after that the nodes of the cluster may still lead
-	// new connections to the former version: kube-proxy gathers changes for 1 s by
-	// default, and then writes them; 2s if 0.
+	// SwitchSettle is how long after that the nodes of the cluster may still route new
+	// connections to the former version: kube-proxy collects changes for 1 s by default,
+	// and then writes them; 2s if 0.
 	SwitchSettle time.Duration
 }
 
@@ -81,57 +82,56 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// controller is how each controller works its queue. A failure is tried again
-// within a minute at the latest: most are mended by people, who watch.
+// controller configures the queue of each controller. A failure is retried within a minute
+// at the latest: most are fixed by people, who wait.
 func (o Options) controller() controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: o.Workers,
 		ReconciliationTimeout:   2 * time.Minute,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
-		// That of controller-runtime v0.23 may lock itself up when it is shut down, with its workers waiting.
+		// The one of controller-runtime v0.23 may deadlock on shutdown while its workers wait.
 		UsePriorityQueue: new(false),
 	}
 }
 
-// New makes the controller of a cluster; its Start runs it. The CRDs of krt.dev
-// must be installed; Knative need not be yet. Errors are an apiserver that cannot
-// be reached or does not know krt.dev, and addresses that cannot be listened on.
+// New returns the controller of a cluster; its Start runs it. The CRDs of krt.dev must be
+// installed; Knative need not be yet. Errors are an apiserver that cannot be reached or does
+// not know krt.dev, and addresses that cannot be listened on.
 func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 	o = o.withDefaults()
 	cfg = rest.CopyConfig(cfg)
-	cfg.QPS = -1 // no limit of ours: the apiserver has its own fairness, and failures back off in the queue
+	cfg.QPS = -1 // no client-side limit: the apiserver has its own fairness, and failures back off in the queue
 	scheme, err := newScheme()
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the controller: %w", err)
+		return nil, fmt.Errorf("cannot set up the controller: %w", err)
 	}
 	mgr, err := manager.New(cfg, manager.Options{
-		Scheme: scheme,
-		Cache:  cacheOptions(o),
-		// Secrets and events are looked at rarely, and nobody shall hold all of a cluster's.
-		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.Event{}, &eventsv1.Event{}}}},
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(o),
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: uncached()}},
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              "kn-krt-controller",
 		LeaderElectionNamespace:       o.SystemNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       metrics.Options{BindAddress: o.MetricsAddr},
 		HealthProbeBindAddress:        o.ProbeAddr,
-		// Names are unique by the code; the check would forbid two controllers in one test process.
+		// The names are unique; the check would forbid two controllers in one test process.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the controller (are the CRDs of krt.dev installed?): %w", err)
+		return nil, fmt.Errorf("cannot set up the controller (are the CRDs of krt.dev installed?): %w", err)
 	}
 	found, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, mgr.GetHTTPClient())
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the controller: %w", err)
+		return nil, fmt.Errorf("cannot set up the controller: %w", err)
 	}
 	if err := setup(mgr, o, watch.NewKnative(found)); err != nil {
-		return nil, fmt.Errorf("cannot make the controller: %w", err)
+		return nil, fmt.Errorf("cannot set up the controller: %w", err)
 	}
 	return mgr, nil
 }
 
-// Run makes the controller and runs it until the context ends. Errors are those
+// Run sets up the controller and runs it until the context ends. Errors are those
 // of [New], and the loss of the leader's lease.
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	mgr, err := New(cfg, o)
@@ -158,8 +158,8 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
 	return mgr.AddReadyzCheck("caches", synced(mgr))
 }
 
-// synced is the check of /readyz: all that is watched has been read. A replica that
-// waits to be the leader watches little or nothing, and is ready to.
+// synced is the check of /readyz: all that is watched has been read. A replica that waits
+// to be the leader watches little or nothing, and is ready for that.
 func synced(mgr manager.Manager) healthz.Checker {
 	return func(r *http.Request) error {
 		// Long enough for what is in memory, and well within a probe's second.
@@ -167,34 +167,40 @@ func synced(mgr manager.Manager) healthz.Checker {
 		defer cancel()
 		select {
 		case <-mgr.Elected():
-			// The controllers say what they watch a moment after the election. Versions are asked for
-			// here, so that there is something to wait for.
+			// The controllers register what they watch a moment after the election. Versions are
+			// requested here, so that there is something to wait for.
 			if _, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.Version{}); err != nil {
 				return fmt.Errorf("versions have not been read yet: %w", err)
 			}
 		default:
 		}
 		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("not all that is watched has been read yet")
+			return errors.New("what is watched has not been read completely yet")
 		}
 		return nil
 	}
 }
 
-// newScheme knows every kind that is read or written.
+// uncached are kinds that are read rarely, and of which the cache would hold all of the
+// cluster's.
+func uncached() []client.Object {
+	return []client.Object{&corev1.Secret{}, &corev1.Event{}, &eventsv1.Event{}}
+}
+
+// newScheme has every kind that is read or written.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, messagingv1.AddToScheme, v1alpha1.AddToScheme)
+	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme,
+		messagingv1.AddToScheme, v1alpha1.AddToScheme)
 	return scheme, builder.AddToScheme(scheme)
 }
 
-// cacheOptions hold what is ours and little else in memory. Knative's kinds
-// cannot be named here, for they need not be installed: what is not named is
-// selected by its label.
+// cacheOptions keep our objects and little else in memory. Knative's kinds cannot be listed
+// here, because they need not be installed: all that is not listed is selected by its label.
 func cacheOptions(o Options) cache.Options {
 	all := cache.ByObject{Label: labels.Everything()}
 	ours := labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})
-	// KRT V1 says which labels the Services of an entrypoint have; their EndpointSlices inherit them.
+	// KRT V1 defines the labels of an entrypoint's Services; their EndpointSlices inherit them.
 	entrypoints := cache.ByObject{Label: having(render.LabelVersionName)}
 	return cache.Options{
 		DefaultLabelSelector: ours,
@@ -228,7 +234,7 @@ func having(label string) labels.Selector {
 	return labels.NewSelector().Add(*exists)
 }
 
-// stripNode keeps of a node what says whether pods can be put there.
+// stripNode keeps of a node what decides whether pods can be scheduled on it.
 func stripNode(object any) (any, error) {
 	if node, ok := object.(*corev1.Node); ok {
 		node.ManagedFields, node.Annotations = nil, nil

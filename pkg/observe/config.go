@@ -18,12 +18,14 @@ import (
 
 // Config is what the user's Secret has for a version.
 type Config struct {
-	// Ready tells whether every declared name has a value.
+	// Ready: every declared name has a value.
 	Ready bool
-	// Hash changes with the declared values and with nothing else; empty where none is declared.
+	// Hash depends on the declared values and nothing else; empty if none is declared.
 	Hash string
+	// Mask hides the Secret's values.
 	Mask Mask
-	// Missing are declared names without a value, Unknown are the Secret's that are not declared.
+	// Missing are the declared names without a value, Unknown the Secret's keys that are
+	// not declared.
 	Missing, Unknown []string
 }
 
@@ -40,8 +42,8 @@ func (c Config) Mark(v *v1alpha1.Version) {
 	}
 }
 
-// ConfigOf looks at the Secret, nil if there is none. As in a local run an
-// empty variable counts as none; an empty file is one.
+// ConfigOf returns what the Secret, nil if there is none, has for a version. As in a local
+// run, an empty variable has no value, and an empty file has one.
 func ConfigOf(config v1alpha1.Config, secret *corev1.Secret) Config {
 	var data map[string][]byte
 	if secret != nil {
@@ -63,15 +65,15 @@ func ConfigOf(config v1alpha1.Config, secret *corev1.Secret) Config {
 	return state
 }
 
-// configHash is of the declared values. Lengths stand before names and values,
-// so that no two sets of them look the same.
+// configHash is a hash of the declared values. Each name and value follows its length, so
+// that different sets have different hashes.
 func configHash(declared []string, data map[string][]byte) string {
 	if len(declared) == 0 {
 		return ""
 	}
 	h := sha256.New()
 	write := func(b []byte) {
-		// A hash takes all that it is given.
+		// A hash does not fail.
 		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
 		_, _ = h.Write(b)
 	}
@@ -82,14 +84,14 @@ func configHash(declared []string, data map[string][]byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// MarkConfigUnreadable says why the Secret cannot be read, and what gives the right
-// to. The controller's namespace is system; the names are those of config/.
+// MarkConfigUnreadable marks in v why the Secret cannot be read, and the command that
+// grants the right to. system is the controller's namespace; the names are those of config/.
 func MarkConfigUnreadable(v *v1alpha1.Version, system string, err error) {
 	if !apierrors.IsForbidden(err) {
 		v.MarkConfigUnreadable(fmt.Sprintf("cannot read Secrets in namespace %q: %v", v.Namespace, err))
 		return
 	}
-	v.MarkConfigUnreadable(fmt.Sprintf("the controller may not read Secrets in namespace %q; allow it: "+
+	v.MarkConfigUnreadable(fmt.Sprintf("the controller is not allowed to read Secrets in namespace %q; allow it: "+
 		"kubectl create rolebinding krt-controller-secrets -n %s --clusterrole krt-controller-secrets --serviceaccount %s:krt-controller",
 		v.Namespace, v.Namespace, system))
 }

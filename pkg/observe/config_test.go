@@ -21,10 +21,10 @@ func TestObserveConfig(t *testing.T) {
 		{"every value", map[string]string{"CURRENCY": "EUR", "CERT": "x"}, metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
 		{"no Secret", nil, metav1.ConditionFalse, v1alpha1.ReasonConfigMissing,
 			missing + `"CERT", "CURRENCY"; set it: kn krt config v -n ns --set-from-file CERT=PATH --set CURRENCY=VALUE`},
-		{"an empty variable is none, an empty file is one", map[string]string{"CURRENCY": "", "CERT": ""}, metav1.ConditionFalse, v1alpha1.ReasonConfigMissing,
-			missing + `"CURRENCY"; set it: kn krt config v -n ns --set CURRENCY=VALUE`},
-		{"keys that nobody declares", map[string]string{"CURRENCY": "EUR", "CERT": "x", "CURENCY": "USD"}, metav1.ConditionTrue, v1alpha1.ReasonUnknownKeys,
-			`Secret "v-config" has keys that the version does not declare: "CURENCY"`},
+		{"an empty variable has no value, an empty file has one", map[string]string{"CURRENCY": "", "CERT": ""},
+			metav1.ConditionFalse, v1alpha1.ReasonConfigMissing, missing + `"CURRENCY"; set it: kn krt config v -n ns --set CURRENCY=VALUE`},
+		{"keys that are not declared", map[string]string{"CURRENCY": "EUR", "CERT": "x", "CURENCY": "USD"},
+			metav1.ConditionTrue, v1alpha1.ReasonUnknownKeys, `Secret "v-config" has keys that the version does not declare: "CURENCY"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := testVersion()
@@ -55,8 +55,10 @@ func TestConfigHash(t *testing.T) {
 		return configHash(declared, secretOf(values).Data)
 	}
 	same := hash([]string{"A", "B"}, map[string]string{"A": "1", "B": "2"})
-	require.Equal(t, same, hash([]string{"B", "A"}, map[string]string{"A": "1", "B": "2", "OTHER": "3"}), "only declared values count, in any order")
+	require.Equal(t, same, hash([]string{"B", "A"}, map[string]string{"A": "1", "B": "2", "OTHER": "3"}),
+		"only declared values count, in any order")
 	require.NotEqual(t, same, hash([]string{"A", "B"}, map[string]string{"A": "1", "B": "3"}))
-	require.NotEqual(t, hash([]string{"A", "B"}, map[string]string{"A": "1B2"}), hash([]string{"A", "B"}, map[string]string{"A": "1", "B": "2"}))
+	require.NotEqual(t, hash([]string{"A", "B"}, map[string]string{"A": "1B2"}),
+		hash([]string{"A", "B"}, map[string]string{"A": "1", "B": "2"}))
 	require.Empty(t, hash(nil, map[string]string{"A": "1"}), "what is not declared rolls nothing")
 }

@@ -50,7 +50,8 @@ func (in Input) entrypoint(v *v1alpha1.Version) *Cause {
 	if c == nil {
 		return inProgress(in.entrypointProgress(v))
 	}
-	return &Cause{c.Reason, fmt.Sprintf("entrypoint: %s; see: kubectl describe deployment %s -n %s", c.Message, e.Deployment.Name, v.Namespace)}
+	return &Cause{c.Reason, fmt.Sprintf("entrypoint: %s; see: kubectl describe deployment %s -n %s",
+		c.Message, e.Deployment.Name, v.Namespace)}
 }
 
 // deploymentCause is what a Deployment itself reports as a failure, nil for nothing.
@@ -58,7 +59,7 @@ func deploymentCause(d *appsv1.Deployment) *Cause {
 	for _, c := range d.Status.Conditions {
 		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
 		if refused || c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
-			return &Cause{v1alpha1.ReasonEntrypointFailed, fmt.Sprintf("%s: %s", c.Reason, cut(c.Message))}
+			return &Cause{v1alpha1.ReasonEntrypointFailed, fmt.Sprintf("%s: %s", c.Reason, shorten(c.Message))}
 		}
 	}
 	return nil
@@ -69,18 +70,18 @@ func (in Input) entrypointProgress(v *v1alpha1.Version) string {
 	e := in.Entrypoint
 	switch {
 	case e.Withheld:
-		return "it is held back until all else is ready"
+		return "it is withheld until everything else is ready"
 	case e.Deployment == nil && !in.Config.Ready:
-		return "it waits for the config"
+		return "it is waiting for the config"
 	case e.Deployment == nil && v.Delivery() == v1alpha1.DeliverySequence && len(e.Addresses) < len(v.Spec.Workflows):
-		return "it waits for the addresses of the workflows"
+		return "it is waiting for the addresses of the workflows"
 	default:
-		return "its pods are being started"
+		return "its pods are starting"
 	}
 }
 
-// DeploymentReady reports whether pods answer, all of them as the Deployment now
-// says. How many do is not asked: one is enough to be called.
+// DeploymentReady reports whether all pods are of the Deployment as it is now specified,
+// and at least one of them is ready: one is enough to serve.
 func DeploymentReady(d *appsv1.Deployment) bool {
 	s := d.Status
 	wanted := int32(1)

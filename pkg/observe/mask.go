@@ -12,23 +12,23 @@ import (
 )
 
 const (
-	// hidden stands where a config value stood.
+	// hidden replaces a config value.
 	hidden = "***"
-	// maxQuote is how many bytes of a program's own words a condition repeats.
+	// maxQuote is how many bytes a condition quotes at most.
 	maxQuote = 256
-	// certain is the length from which on a value is hidden wherever it stands; a
-	// shorter one ("1", "on") only where it stands alone, or messages were unreadable.
+	// certain is the length from which a value is hidden everywhere; a shorter one ("1",
+	// "on") only where it is a word of its own, or messages would be unreadable.
 	certain = 4
 )
 
-// Mask hides the values of a version's config in what programs say of themselves.
-// The zero Mask hides nothing.
+// Mask hides the values of a version's config in the messages of programs. The zero Mask
+// hides nothing.
 type Mask struct {
 	long  *strings.Replacer
 	short []string
 }
 
-// NewMask makes a mask of the values of a Secret. Every line of a value is hidden on its own too.
+// NewMask returns a mask for the values of a Secret. It also hides each line of a value.
 func NewMask(data map[string][]byte) Mask {
 	var all []string
 	for _, value := range data {
@@ -67,7 +67,7 @@ func (m Mask) Hide(text string) string {
 	return text
 }
 
-// hideWord hides value where no letter or digit stands beside it.
+// hideWord hides value where no letter or digit is next to it.
 func hideWord(text, value string) string {
 	var b strings.Builder
 	for {
@@ -90,8 +90,8 @@ func hideWord(text, value string) string {
 
 func isWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
 
-// Quote is what a condition repeats of a program's last words: the last line,
-// without config values, at most maxQuote bytes.
+// Quote returns what a condition quotes of a program's output: the last line, without
+// config values, at most maxQuote bytes.
 func (m Mask) Quote(text string) string {
 	var last string
 	for line := range strings.Lines(text) {
@@ -99,12 +99,12 @@ func (m Mask) Quote(text string) string {
 			last = line
 		}
 	}
-	return cut(m.Hide(spoken(last)))
+	return shorten(m.Hide(logText(last)))
 }
 
-// spoken is what a line of a structured log says: its message and its error. Any
-// other line is returned as it is.
-func spoken(line string) string {
+// logText returns the message and the error of a line of a structured log, and any other
+// line as it is.
+func logText(line string) string {
 	var record struct {
 		Msg     string `json:"msg"`
 		Message string `json:"message"`
@@ -114,14 +114,14 @@ func spoken(line string) string {
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
 		return line
 	}
-	said := cmp.Or(record.Msg, record.Message)
-	if fault := cmp.Or(record.Error, record.Err); fault != "" && said != "" {
-		return said + ": " + fault
-	} else if fault != "" {
-		return fault
+	message, failure := cmp.Or(record.Msg, record.Message), cmp.Or(record.Error, record.Err)
+	if message != "" && failure != "" {
+		return message + ": " + failure
 	}
-	return cmp.Or(said, line)
+	return cmp.Or(message, failure, line)
 }
 
-// cut shortens text to at most maxQuote bytes.
-func cut(text string) string { return clip.Text(strings.ToValidUTF8(text, "?"), maxQuote-len("…")) }
+// shorten returns text as valid UTF-8 of at most maxQuote bytes.
+func shorten(text string) string {
+	return clip.Text(strings.ToValidUTF8(text, "?"), maxQuote-len("…"))
+}

@@ -30,7 +30,7 @@ type Node struct {
 
 // unseen is the message from before a Service is written until Knative has seen it: to
 // distinguish these moments would only mean more writes of the status.
-const unseen = "Knative Serving has not looked at its Service yet"
+const unseen = "Knative Serving has not reconciled its Service yet"
 
 // node returns why a node is not ready, nil if it is. Missing pods mean nothing: a node
 // that was ready once may be scaled to zero.
@@ -38,13 +38,14 @@ func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 	n := in.Nodes[name]
 	switch {
 	case !in.Serving:
-		return &Cause{v1alpha1.ReasonServingMissing, "Knative Serving is not installed; what is missing is told by: kn krt doctor"}
+		return &Cause{v1alpha1.ReasonServingMissing, "Knative Serving is not installed; see what is missing: kn krt doctor"}
 	case n.Service == nil && n.Disabled != nil: // one that exists runs on; it only cannot be written
-		return &Cause{v1alpha1.ReasonFeatureDisabled, "Knative does not allow what the node needs; allow it: " + render.EnableFeatures(n.Disabled)}
+		return &Cause{v1alpha1.ReasonFeatureDisabled,
+			"feature flags of Knative that the node needs are off; enable them: " + render.EnableFeatures(n.Disabled)}
 	case n.Refused != nil:
 		return n.Refused
 	case n.Service == nil && !n.Applied && !in.Config.Ready:
-		return inProgress("it waits for the config")
+		return inProgress("it is waiting for the config")
 	case n.Service == nil || n.Applied:
 		return inProgress(unseen)
 	case n.Service.IsReady():
@@ -53,7 +54,7 @@ func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 		return in.unobserved(n.Service)
 	}
 	if c := in.nodeCause(n); c != nil {
-		return &Cause{c.Reason, c.Message + nodeHint(v, name, c.Reason)}
+		return &Cause{c.Reason, strings.TrimSuffix(c.Message, ".") + nodeHint(v, name, c.Reason)}
 	}
 	return inProgress(revisionProgress(n.Revision))
 }
@@ -62,13 +63,13 @@ func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 func (in Input) unobserved(s *servingv1.Service) *Cause {
 	if s.Status.ObservedGeneration == 0 && in.Now.Sub(s.CreationTimestamp.Time) > in.StartTimeout {
 		return &Cause{v1alpha1.ReasonRevisionFailed, fmt.Sprintf(
-			"Knative Serving has not looked at its Service for %s; is its controller running? kn krt doctor", in.StartTimeout)}
+			"Knative Serving has not reconciled its Service for %s; check whether its controller runs: kn krt doctor", in.StartTimeout)}
 	}
 	return inProgress(unseen)
 }
 
-// nodeCause is why a node is not ready: what its pods say, for they are nearest to
-// it, else what Knative kept of pods that are gone, else what Knative says itself.
+// nodeCause is why a node has failed, nil if it has not: by its pods, which know best,
+// else by what Knative kept of pods that are gone, else by what Knative itself reports.
 func (in Input) nodeCause(n Node) *Cause {
 	if c := in.podsCause(n.Pods, v1alpha1.ReasonRevisionFailed); c != nil {
 		return c
@@ -80,7 +81,7 @@ func (in Input) nodeCause(n Node) *Cause {
 			}
 		}
 		if !n.Revision.IsReady() {
-			return nil // what the Service says of it is the same, and may be older
+			return nil // the Service reports the same about it, or something older
 		}
 	}
 	for _, t := range []apis.ConditionType{servingv1.ServiceConditionConfigurationsReady, servingv1.ServiceConditionRoutesReady} {
@@ -96,15 +97,18 @@ func (in Input) nodeCause(n Node) *Cause {
 	return nil
 }
 
+// revisionCause is the cause in a condition of a Revision that is false.
 func (in Input) revisionCause(c *apis.Condition) *Cause {
 	switch {
 	case c.Reason == servingv1.ReasonContainerMissing:
-		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be found: " + cut(in.Config.Mask.Hide(strings.TrimSpace(resolving(c.Message))))}
+		return &Cause{v1alpha1.ReasonImageNotFound,
+			"its image cannot be found: " + shorten(in.Config.Mask.Hide(strings.TrimSpace(registryError(c.Message))))}
 	case isPull(c.Reason):
-		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be pulled: " + cut(c.Message)}
+		return &Cause{v1alpha1.ReasonImageNotFound, "its image cannot be pulled: " + shorten(c.Message)}
 	case strings.HasPrefix(c.Reason, "ExitCode"):
-		said := in.Config.Mask.Quote(strings.TrimPrefix(c.Message, servingv1.RevisionContainerExitingMessage("")))
-		return &Cause{v1alpha1.ReasonCrashed, fmt.Sprintf("its container ended with exit code %s: %s", strings.TrimPrefix(c.Reason, "ExitCode"), said)}
+		last := in.Config.Mask.Quote(strings.TrimPrefix(c.Message, servingv1.RevisionContainerExitingMessage("")))
+		return &Cause{v1alpha1.ReasonCrashed,
+			fmt.Sprintf("its container ended with exit code %s: %s", strings.TrimPrefix(c.Reason, "ExitCode"), last)}
 	case c.Reason == corev1.PodReasonUnschedulable:
 		return &Cause{v1alpha1.ReasonUnschedulable, unschedulable(c.Message)}
 	default:
@@ -112,21 +116,21 @@ func (in Input) revisionCause(c *apis.Condition) *Cause {
 	}
 }
 
-// resolving leaves out how Knative introduces what the registry said.
-func resolving(message string) string {
-	if _, said, found := strings.Cut(message, "failed to resolve image to digest: "); found {
-		return said
+// registryError is the registry's own error in a message of Knative.
+func registryError(message string) string {
+	if _, own, found := strings.Cut(message, "failed to resolve image to digest: "); found {
+		return own
 	}
 	return message
 }
 
-// nodeHint is what to type next, by the reason.
+// nodeHint is the next command, by the reason.
 func nodeHint(v *v1alpha1.Version, node, reason string) string {
 	switch reason {
 	case v1alpha1.ReasonCrashed, v1alpha1.ReasonNotAnswering:
 		return "; see its log: " + v.Command("logs", "--node", node)
 	case v1alpha1.ReasonImageNotFound:
-		return fmt.Sprintf("; once the image is there, try again: %s && %s", v.Command("stop"), v.Command("start"))
+		return fmt.Sprintf("; once the image exists, try again: %s && %s", v.Command("stop"), v.Command("start"))
 	case v1alpha1.ReasonUnschedulable:
 		return ""
 	default:
@@ -138,11 +142,11 @@ func nodeHint(v *v1alpha1.Version, node, reason string) string {
 func revisionProgress(r *servingv1.Revision) string {
 	switch {
 	case r == nil:
-		return "its revision is being made"
+		return "its Revision is being created"
 	case r.Status.GetCondition(servingv1.RevisionConditionContainerHealthy).GetReason() == servingv1.ReasonResolvingDigests:
-		return "its image is being looked up"
+		return "its image is being resolved"
 	default:
-		return "its pod is being started"
+		return "its pod is starting"
 	}
 }
 

@@ -1,9 +1,11 @@
-// Package observe judges what became of versions and runtimes: from the objects that a
-// cluster has of them to conditions, each with its cause and the next command. It is
-// pure: it has no client and no context, and the time is passed.
+// Package observe derives the conditions of versions and runtimes, each with its cause
+// and the next command, from the objects that a cluster has of them. It is pure: it has
+// no client and no context, and the time is passed.
 package observe
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,7 +40,7 @@ type Input struct {
 	Events map[types.UID][]corev1.Event
 }
 
-// Mark sets what became of nodes, workflows and entrypoint in the status of v.
+// Mark sets the state of nodes, workflows and entrypoint in the status of v.
 func Mark(v *v1alpha1.Version, in Input) {
 	for _, n := range v.Spec.Nodes {
 		node := in.Nodes[n.Name]
@@ -65,5 +67,10 @@ func Mark(v *v1alpha1.Version, in Input) {
 
 // invalid is the cause of content that the rules of the CRD cannot check.
 func invalid(v *v1alpha1.Version, problem string) *Cause {
-	return &Cause{v1alpha1.ReasonInvalid, problem + "; mend it in a version of another name, or in this one once it is stopped: " + v.Command("stop")}
+	fix := "; fix it"
+	if strings.HasSuffix(problem, "?") {
+		fix = " Fix it"
+	}
+	return &Cause{v1alpha1.ReasonInvalid, fmt.Sprintf("%s%s in a version with another name, or in this one after stopping it: %s",
+		problem, fix, v.Command("stop"))}
 }

@@ -12,14 +12,13 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// sidecar is the container that Knative adds to a node's. Its word counts only
-// when the node's own container has nothing to say.
+// sidecar is the container that Knative adds to a node's. Its state counts only if that of
+// the node's own container is no cause.
 const sidecar = "queue-proxy"
 
-// podsCause is why none of the pods is ready; nil while that may just take its
-// time. Where pods differ, the oldest that has a cause speaks, so that the
-// message stays when more of them fail. other is the reason of a failure that has none
-// of its own.
+// podsCause is why none of the pods is ready; nil while they may just be starting. If pods
+// differ, the cause is that of the oldest one that has any, so that the message stays when
+// more of them fail. other is the reason of a failure that has none of its own.
 func (in Input) podsCause(pods []corev1.Pod, other string) *Cause {
 	pods = slices.Clone(pods)
 	slices.SortStableFunc(pods, func(a, b corev1.Pod) int {
@@ -49,8 +48,8 @@ func (in Input) podCause(pod *corev1.Pod, other string) *Cause {
 	containers := slices.Clone(pod.Status.ContainerStatuses)
 	slices.SortStableFunc(containers, func(a, b corev1.ContainerStatus) int { return rank(a) - rank(b) })
 	for _, c := range containers {
-		// Knative's sidecar does the asking: a node's own container counts as ready
-		// as soon as it runs, also when it has just been started again.
+		// Knative's sidecar probes: a node's own container counts as ready as soon as it
+		// runs, also when it has just been restarted.
 		if c.Ready && c.RestartCount == 0 {
 			continue
 		}
@@ -78,12 +77,12 @@ func rank(c corev1.ContainerStatus) int {
 	return 0
 }
 
-// unschedulable is the scheduler's own sentence, without what it says of claims and preemption.
+// unschedulable quotes the scheduler, without its notes about claims and preemption.
 func unschedulable(message string) string {
 	message, _, _ = strings.Cut(message, " preemption:")
 	message, _, _ = strings.Cut(message, " no new claims to deallocate")
 	message = strings.TrimSuffix(strings.TrimSpace(message), ".")
-	return fmt.Sprintf("no node of the cluster takes its pod: %s; see what there is: kubectl describe nodes", message)
+	return fmt.Sprintf("its pod cannot be scheduled on any node of the cluster: %s; see: kubectl describe nodes", message)
 }
 
 func (in Input) containerCause(c corev1.ContainerStatus, other string) *Cause {
@@ -112,26 +111,27 @@ func isPull(reason string) bool {
 		"RegistryUnavailable", "SignatureValidationFailed"}, reason)
 }
 
-// isCreation reports whether the kubelet cannot make a container of an image that it has.
+// isCreation reports whether the kubelet cannot create a container from an image that it has.
 func isCreation(reason string) bool {
 	return slices.Contains([]string{"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
 		"PreStartHookError", "PostStartHookError"}, reason)
 }
 
-// pullText leaves out who tells it to whom, each with the image's name again: the
-// registry's word stands last. It is the same while the kubelet tries and while it waits.
-func pullText(image, said string) string {
-	if i := strings.LastIndex(said, image); i >= 0 {
-		if word := strings.TrimLeft(said[i+len(image):], "\": "); word != "" {
-			said = word
+// pullText keeps the registry's error, which is last in the message, and leaves out the
+// programs that have passed it on, each with the image's name. So the text is the same
+// while the kubelet pulls and while it waits.
+func pullText(image, message string) string {
+	if i := strings.LastIndex(message, image); i >= 0 {
+		if last := strings.TrimLeft(message[i+len(image):], "\": "); last != "" {
+			message = last
 		}
 	}
-	said = cmp.Or(cut(strings.TrimSpace(said)), "no reason given")
-	return fmt.Sprintf("image %q cannot be pulled: %s", image, said)
+	message = cmp.Or(shorten(strings.TrimSpace(message)), "no reason given")
+	return fmt.Sprintf("image %q cannot be pulled: %s", image, message)
 }
 
-// crash tells how a container ended. How often is left out: it would make a new
-// message of each restart.
+// crash describes how a container ended, but not how often: that would be a new message
+// for each restart.
 func (in Input) crash(container string, t *corev1.ContainerStateTerminated) string {
 	what := "its container"
 	if container == sidecar {
@@ -140,21 +140,22 @@ func (in Input) crash(container string, t *corev1.ContainerStateTerminated) stri
 	how := fmt.Sprintf("ended with exit code %d", t.ExitCode)
 	switch {
 	case t.Reason == "OOMKilled":
-		return what + " was ended for want of memory (OOMKilled); raise its resources.limits.memory"
+		return what + " ran out of memory and was killed (OOMKilled); raise its resources.limits.memory"
 	case t.Signal != 0:
-		how = fmt.Sprintf("was ended by signal %d", t.Signal)
+		how = fmt.Sprintf("was killed by signal %d", t.Signal)
 	}
-	if said := in.Config.Mask.Quote(t.Message); said != "" {
-		return fmt.Sprintf("%s %s: %s", what, how, said)
+	if last := in.Config.Mask.Quote(t.Message); last != "" {
+		return fmt.Sprintf("%s %s: %s", what, how, last)
 	}
-	return fmt.Sprintf("%s %s and said nothing", what, how)
+	return fmt.Sprintf("%s %s and logged nothing", what, how)
 }
 
-// NeedsEvents reports whether only events can tell what a pod waits for: it has a
-// place, and its containers are not even being made.
+// NeedsEvents reports whether only events show what a pod waits for: it is scheduled, and
+// its containers have not been created for longer than is usual.
 func NeedsEvents(pod *corev1.Pod, now time.Time) bool {
 	const usual = 10 * time.Second
-	if pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending || now.Sub(pod.CreationTimestamp.Time) < usual {
+	young := now.Sub(pod.CreationTimestamp.Time) < usual
+	if young || pod.DeletionTimestamp != nil || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending {
 		return false
 	}
 	return !slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
@@ -162,16 +163,16 @@ func NeedsEvents(pod *corev1.Pod, now time.Time) bool {
 	})
 }
 
-// eventCause tells the newest warning: a volume that cannot be mounted, a network
-// that cannot be had. What the scheduler said is past, for the pod has a place, and
-// so is what nobody has said again for as long as patience lasts.
+// eventCause is the newest warning: a volume that cannot be mounted, a network that cannot
+// be set up. The scheduler's are past, because the pod is scheduled, and so are those that
+// have not been repeated for the start timeout.
 func (in Input) eventCause(pod *corev1.Pod, other string) *Cause {
 	var newest *corev1.Event
 	for i, e := range in.Events[pod.UID] {
-		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || in.Now.Sub(toldAt(e)) > in.StartTimeout {
+		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || in.Now.Sub(lastSeen(e)) > in.StartTimeout {
 			continue
 		}
-		if newest == nil || toldAt(e).After(toldAt(*newest)) {
+		if newest == nil || lastSeen(e).After(lastSeen(*newest)) {
 			newest = &in.Events[pod.UID][i]
 		}
 	}
@@ -181,8 +182,8 @@ func (in Input) eventCause(pod *corev1.Pod, other string) *Cause {
 	return &Cause{other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, in.Config.Mask.Quote(newest.Message))}
 }
 
-// toldAt is when an event was told last; who tells it decides which field says so.
-func toldAt(e corev1.Event) time.Time {
+// lastSeen is when an event was last emitted; which field has it depends on the emitter.
+func lastSeen(e corev1.Event) time.Time {
 	if e.LastTimestamp.IsZero() {
 		return e.EventTime.Time
 	}

@@ -12,9 +12,9 @@ import (
 // VersionNotFound is why a version that does not exist is not published. names are the
 // versions of the namespace.
 func VersionNotFound(rt *v1alpha1.Runtime, names []string) *Cause {
-	hint := "; those there are"
+	hint := "; list the versions"
 	if nearest := spelling.Nearest(rt.Spec.PublishedVersion, names); nearest != "" {
-		hint = fmt.Sprintf("; did you mean %q? Those there are", nearest)
+		hint = fmt.Sprintf("; did you mean %q? List the versions", nearest)
 	}
 	return &Cause{v1alpha1.ReasonVersionNotFound, fmt.Sprintf(
 		"there is no version %q%s%s: kn krt list -n %s", rt.Spec.PublishedVersion, publishedMeanwhile(rt), hint, rt.Namespace)}

@@ -21,8 +21,8 @@ type Workflow struct {
 	Invalid string
 }
 
-// workflow returns why a workflow is not ready, nil if it is. The nodes in the status of
-// v have been marked.
+// workflow returns why a workflow is not ready, nil if it is. The nodes of v must have
+// been marked.
 func (in Input) workflow(v *v1alpha1.Version, w Workflow) *Cause {
 	switch s := w.Sequence; {
 	case w.Invalid != "":
@@ -31,7 +31,7 @@ func (in Input) workflow(v *v1alpha1.Version, w Workflow) *Cause {
 		return nil
 	case !in.Eventing:
 		return &Cause{v1alpha1.ReasonEventingMissing,
-			"Knative Eventing is not installed; install it (kn krt doctor tells what is missing), or use entrypoint.delivery: Direct"}
+			"Knative Eventing is not installed; install it (see what is missing: kn krt doctor), or use entrypoint.delivery: Direct"}
 	case w.Refused != nil:
 		return w.Refused
 	case s == nil:
@@ -53,7 +53,7 @@ func SequenceReady(s *flowsv1.Sequence) bool {
 	return s != nil && s.Status.ObservedGeneration == s.Generation && s.Status.IsReady() && SequenceAddress(s) != ""
 }
 
-// SequenceAddress is where a Sequence takes events, empty while that is not known.
+// SequenceAddress is the URL at which a Sequence receives events, empty while it is not known.
 func SequenceAddress(s *flowsv1.Sequence) string {
 	if s == nil || s.Status.Address.URL == nil {
 		return ""
@@ -61,13 +61,14 @@ func SequenceAddress(s *flowsv1.Sequence) string {
 	return s.Status.Address.URL.String()
 }
 
-// sequenceCause is why a Sequence is not ready. Eventing itself never says more
-// than that it is not ready yet, so that channels speak first, then time does. A
-// subscription is not ready while a node is not: its word counts only after that.
+// sequenceCause is why a Sequence has failed, nil if it has not. Its own condition never
+// reports a failure, so its channels' do, and then the time does. A subscription is not
+// ready while a node is not: its condition counts only after that.
 func (in Input) sequenceCause(v *v1alpha1.Version, s *flowsv1.Sequence) *Cause {
 	for _, channel := range s.Status.ChannelStatuses {
 		if c := channel.ReadyCondition; c.IsFalse() && c.Message != "" {
-			return &Cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its %s %q: %s", channel.Channel.Kind, channel.Channel.Name, cut(c.Message))}
+			return &Cause{v1alpha1.ReasonSequenceFailed,
+				fmt.Sprintf("its %s %q: %s", channel.Channel.Kind, channel.Channel.Name, shorten(c.Message))}
 		}
 	}
 	if !nodesReady(v) || in.Now.Sub(s.CreationTimestamp.Time) <= in.StartTimeout {
@@ -75,10 +76,11 @@ func (in Input) sequenceCause(v *v1alpha1.Version, s *flowsv1.Sequence) *Cause {
 	}
 	for _, subscription := range s.Status.SubscriptionStatuses {
 		if c := subscription.ReadyCondition; c.IsFalse() && c.Message != "" {
-			return &Cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its Subscription %q: %s", subscription.Subscription.Name, cut(c.Message))}
+			return &Cause{v1alpha1.ReasonSequenceFailed,
+				fmt.Sprintf("its Subscription %q: %s", subscription.Subscription.Name, shorten(c.Message))}
 		}
 	}
-	return &Cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("Knative Eventing has not made it ready for %s", in.StartTimeout)}
+	return &Cause{v1alpha1.ReasonSequenceFailed, fmt.Sprintf("its Sequence has not become ready within %s", in.StartTimeout)}
 }
 
 func nodesReady(v *v1alpha1.Version) bool {

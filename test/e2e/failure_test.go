@@ -10,7 +10,7 @@ import (
 )
 
 // A start that fails is never shown as started; what stands in its way is said
-// with the node's name, and it goes on by itself once that is mended.
+// with the node's name, and it continues by itself once that is fixed.
 func TestFailedStarts(t *testing.T) {
 	n := newRuntime(t)
 	n.Set("config-krt", "krt-system", "start-timeout", "5s")

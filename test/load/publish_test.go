@@ -60,7 +60,7 @@ func TestHundredPublishes(t *testing.T) {
 	table := publishTable(results, turns)
 	t.Log("\n" + table.String())
 	require.Zero(t, table.lost, "requests lost")
-	require.Zero(t, table.wrong, "answers of a version that is published no longer")
+	require.Zero(t, table.wrong, "answers of a version that is no longer published")
 }
 
 func (p place) turn(rt *v1alpha1.Runtime, version string) turn {

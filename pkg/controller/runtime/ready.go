@@ -38,7 +38,7 @@ func (r *reconciler) obstacle(ctx context.Context, rt *v1alpha1.Runtime) (*obser
 		return nil, err
 	}
 	return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: fmt.Sprintf(
-		"Service %q has no ready endpoint yet: kubectl get endpointslices -n %s -l %s=%s",
+		"Service %q has no ready endpoint yet; see: kubectl get endpointslices -n %s -l %s=%s",
 		wanted, rt.Namespace, discoveryv1.LabelServiceName, wanted)}, nil
 }
 

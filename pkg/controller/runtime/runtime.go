@@ -1,5 +1,5 @@
-// Package runtime keeps the Runtimes of a cluster: it has the Service active-entrypoint
-// lead to the version that a Runtime names.
+// Package runtime reconciles Runtimes: it has the Service active-entrypoint select the
+// version that a Runtime names.
 package runtime
 
 import (
@@ -35,9 +35,9 @@ import (
 // foreignInterval is how often to check whether an object with another owner is gone.
 const foreignInterval = 10 * time.Second
 
-// reconciler publishes: it has the Service active-entrypoint lead to the
-// version that the Runtime names, once that can answer. It alone writes the
-// Runtime's status, that Service and its Ingress, and it reads the status of Versions.
+// reconciler publishes: it has the Service active-entrypoint select the version that the
+// Runtime names, once that is ready. It alone writes the Runtime's status, that Service and
+// its Ingress, and it reads the status of Versions.
 type reconciler struct {
 	client   client.Client
 	applier  *apply.Applier
@@ -57,19 +57,19 @@ type transition struct {
 	switched time.Time // since when the endpoints are the version's only; zero: not yet
 }
 
-// Options are the controller's of runtimes.
+// Options configure the controller of runtimes.
 type Options struct {
 	// SwitchWait bounds how long a publication waits until the endpoints of
 	// active-entrypoint have followed its selector.
 	SwitchWait time.Duration
-	// SwitchSettle is how long after that the nodes of the cluster may still lead
-	// new connections to the former version.
+	// SwitchSettle is how long after that the nodes of the cluster may still route new
+	// connections to the former version.
 	SwitchSettle time.Duration
-	// Controller is how the queue is worked.
+	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
 
-// Setup adds the reconciler of Runtimes, with all that it watches.
+// Setup adds the reconciler of Runtimes to the manager, with all that it watches.
 func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerIndex) error {
 	r := &reconciler{
 		client:   mgr.GetClient(),
@@ -83,7 +83,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
 		return err
 	}
-	// What happens in a namespace concerns its one runtime.
+	// What happens in a namespace affects its one runtime.
 	neighbour := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: v1alpha1.RuntimeName}}}
 	})
@@ -100,8 +100,8 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// Reconcile takes one look at a runtime. Of one that is being deleted the Service
-// goes by its owner reference.
+// Reconcile brings active-entrypoint closer to what the Runtime names, and writes the
+// status once. The Service of a Runtime that is being deleted goes by its owner reference.
 func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
 	if rt.DeletionTimestamp != nil {
 		r.forget(rt)
@@ -113,8 +113,8 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 	return result, errors.Join(err, r.save(ctx, before, rt))
 }
 
-// publish brings active-entrypoint to the wanted version, or leaves it where it
-// is and marks why.
+// publish switches active-entrypoint to the wanted version, or leaves it as it is and marks
+// why.
 func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
 	wanted, current := rt.Spec.PublishedVersion, rt.Status.PublishedVersion
 	obstacle, err := r.obstacle(ctx, rt)
@@ -143,14 +143,14 @@ func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconci
 	return reconcile.Result{}, nil
 }
 
-// serve has active-entrypoint lead to version, or not be there if it is empty.
+// serve has active-entrypoint select version, or deletes it if version is empty.
 func (r *reconciler) serve(ctx context.Context, rt *v1alpha1.Runtime, version string) error {
 	var desired []client.Object
 	kinds := []client.ObjectList{&corev1.ServiceList{}}
 	if version != "" {
 		desired = append(desired, render.ActiveEntrypoint(rt, version))
 	}
-	// While nobody knows what the settings say, an Ingress stays as it is.
+	// While the settings are not known, an Ingress stays as it is.
 	if settings, err := r.settings.Get(); err == nil {
 		kinds = append(kinds, &networkingv1.IngressList{})
 		if ingress := render.ActiveIngress(rt, settings); ingress != nil && version != "" {
@@ -164,17 +164,17 @@ func (r *reconciler) serve(ctx context.Context, rt *v1alpha1.Runtime, version st
 	return err
 }
 
-// failed marks why active-entrypoint cannot be as it should. A foreign object is
-// not watched: it is looked for again after a while.
+// failed marks why active-entrypoint cannot be written. An object with another owner is not
+// watched, so the runtime is reconciled again after a while.
 func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, error) {
 	var taken *apply.NotOwnedError
 	switch {
 	case errors.As(err, &taken):
-		rt.MarkNotReady(v1alpha1.ReasonNotOwned, fmt.Sprintf("%s; when it is gone ours is made: kubectl delete %s %s -n %s",
+		rt.MarkNotReady(v1alpha1.ReasonNotOwned, fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete %s %s -n %s",
 			taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace))
 		return reconcile.Result{RequeueAfter: foreignInterval}, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
-		rt.MarkNotReady(v1alpha1.ReasonRefused, fmt.Sprintf("%s; what there is: kubectl get service,ingress %s -n %s -o yaml",
+		rt.MarkNotReady(v1alpha1.ReasonRefused, fmt.Sprintf("%s; see: kubectl get service,ingress %s -n %s -o yaml",
 			err, render.ActiveEntrypointName, rt.Namespace))
 	}
 	return reconcile.Result{}, err
@@ -190,7 +190,7 @@ func (r *reconciler) await(ctx context.Context, rt *v1alpha1.Runtime) (reconcile
 		return reconcile.Result{}, err
 	}
 	if left := r.left(rt, switched); left > 0 {
-		rt.MarkPublishing(fmt.Sprintf("%s leads to version %q; its endpoints are about to follow", render.ActiveEntrypointName, wanted))
+		rt.MarkPublishing(fmt.Sprintf("%s selects version %q; its endpoints are being updated", render.ActiveEntrypointName, wanted))
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
 	r.forget(rt)
@@ -243,7 +243,7 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 	if from, to := before.PublishedVersion, rt.Status.PublishedVersion; from != to {
 		switch {
 		case to == "":
-			r.events.Eventf(rt, nil, corev1.EventTypeNormal, "Unpublished", "Publish", "version %q is published no longer", from)
+			r.events.Eventf(rt, nil, corev1.EventTypeNormal, "Unpublished", "Publish", "version %q is no longer published", from)
 		case from == "":
 			r.events.Eventf(rt, nil, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", "version %q is published", to)
 		default:
@@ -256,10 +256,10 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 	}
 }
 
-// sweep forgets what was kept for other runtimes than there are.
-func (r *reconciler) sweep(there watch.Present) {
-	r.applier.Keep(there.UIDs)
+// sweep forgets all that is cached for runtimes that no longer exist.
+func (r *reconciler) sweep(existing watch.Existing) {
+	r.applier.Keep(existing.UIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !there.UIDs[uid] })
+	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !existing.UIDs[uid] })
 }

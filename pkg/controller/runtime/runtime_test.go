@@ -12,6 +12,6 @@ import (
 
 func TestSwitchesOfRuntimesThatAreGoneAreForgotten(t *testing.T) {
 	r := &reconciler{switches: map[types.UID]transition{"1": {}, "2": {}}, applier: &apply.Applier{}}
-	r.sweep(watch.Present{UIDs: map[types.UID]bool{"2": true}})
+	r.sweep(watch.Existing{UIDs: map[types.UID]bool{"2": true}})
 	require.Equal(t, map[types.UID]transition{"2": {}}, r.switches)
 }

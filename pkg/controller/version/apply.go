@@ -71,11 +71,12 @@ func (r *reconciler) apply(ctx context.Context, want desired, have current) (app
 		}
 	}
 	err = r.write(ctx, want, key, items, &done)
-	var failed error
-	if done.due, failed = r.prune(ctx, want, have, done, keep); failed != nil {
-		err = errors.Join(err, failed)
+	if done.written[target{}] {
+		have.deployment = nil // its status is outdated
 	}
-	return done, err
+	due, failed := r.prune(ctx, want, have, keep)
+	done.due = due
+	return done, errors.Join(err, failed)
 }
 
 // write applies items and creates the reply key, and notes in done what became of them.

@@ -19,7 +19,7 @@ func testVersion() *v1alpha1.Version {
 	return v
 }
 
-func TestWhatASecretHasIsLookedAtOnce(t *testing.T) {
+func TestSecretsAreReadOnce(t *testing.T) {
 	var c configs
 	v := testVersion()
 	v.UID, v.Generation, v.Spec.Config.Variables = "1", 1, []string{"CURRENCY"}
@@ -27,7 +27,7 @@ func TestWhatASecretHasIsLookedAtOnce(t *testing.T) {
 	secret.UID, secret.ResourceVersion = "2", "3"
 	first := c.of(v, secret)
 	require.Equal(t, "pays in ***", first.Mask.Hide("pays in EUR"))
-	secret.Data["CURRENCY"] = []byte("USD") // which cannot be, for an object in a cache does not change
+	secret.Data["CURRENCY"] = []byte("USD") // which cannot happen, because an object in a cache does not change
 	require.Equal(t, first.Hash, c.of(v, secret).Hash, "the same Secret is not read again")
 
 	secret.ResourceVersion = "4"
@@ -40,9 +40,9 @@ func TestWhatASecretHasIsLookedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"OTHER"}, c.of(v, secret).Missing)
 
 	c.keep(map[types.UID]bool{"1": true})
-	require.Len(t, c.known, 1)
+	require.Len(t, c.values, 1)
 	c.keep(map[types.UID]bool{"5": true})
-	require.Empty(t, c.known, "the version is gone")
+	require.Empty(t, c.values, "the version is gone")
 }
 
 func secretOf(values map[string]string) *corev1.Secret {
@@ -68,7 +68,8 @@ func TestDisabledFeatures(t *testing.T) {
 		{"both are off", gpuPod(), nil, both},
 		{"both are on", gpuPod(), map[string]string{render.FlagNodeSelector: "enabled", render.FlagTolerations: "Enabled"}, nil},
 		{"one is allowed", gpuPod(), map[string]string{render.FlagNodeSelector: "allowed"}, both[1:]},
-		{"one is disabled by name", gpuPod(), map[string]string{render.FlagNodeSelector: "disabled", render.FlagTolerations: "enabled"}, both[:1]},
+		{"one is disabled by name", gpuPod(),
+			map[string]string{render.FlagNodeSelector: "disabled", render.FlagTolerations: "enabled"}, both[:1]},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &servingv1.Service{}

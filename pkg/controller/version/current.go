@@ -30,7 +30,7 @@ type current struct {
 // read reads it from the cache. Pods are left for later: few versions need them.
 func (r *reconciler) read(ctx context.Context, v *v1alpha1.Version, config observe.Config, now time.Time) (c current, err error) {
 	c = current{at: now, config: config, nodes: map[string]observe.Node{}}
-	if c.problems, err = r.checks.of(ctx, v); err != nil {
+	if c.problems, err = r.check(ctx, v); err != nil {
 		return c, err
 	}
 	if r.knative.Serving.Present() {

@@ -16,8 +16,8 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// observation gathers what the conditions of a running version are derived from. poll
-// reports that it has a channel which is not connected: no watch reports its end.
+// observation gathers what the conditions of a running version are derived from. poll: a
+// channel is not connected, and no watch reports when it is.
 func (r *reconciler) observation(ctx context.Context, want desired, have current, done applied) (in observe.Input, poll bool, err error) {
 	v := want.version
 	in = observe.Input{
@@ -78,7 +78,8 @@ func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *obser
 // pods are all of the version, from the cache.
 func (r *reconciler) pods(ctx context.Context, v *v1alpha1.Version) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	err := r.client.List(ctx, &list, client.InNamespace(v.Namespace), client.MatchingLabels{render.LabelVersion: v.Name}, client.UnsafeDisableDeepCopy)
+	own := client.MatchingLabels{render.LabelVersion: v.Name}
+	err := r.client.List(ctx, &list, client.InNamespace(v.Namespace), own, client.UnsafeDisableDeepCopy)
 	return list.Items, err
 }
 

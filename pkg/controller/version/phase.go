@@ -72,30 +72,35 @@ func isLive(p v1alpha1.Phase) bool {
 	return p == v1alpha1.PhaseStarted || p == v1alpha1.PhasePublishing || p == v1alpha1.PhasePublished
 }
 
-// startFailed reports whether a start has failed: a cause that needs a person has
-// stood for timeout in a version that has not been up since it was asked to start.
+// startFailed reports whether a start has failed: a cause that needs a person has lasted for
+// timeout in a version that has not been live since it was asked to start.
 func startFailed(v *v1alpha1.Version, now time.Time, timeout time.Duration) bool {
 	since, failing := v.FailedSince()
 	return failing && !isLive(v.Status.Phase) && now.Sub(since) >= timeout
 }
 
-// publication is what the Runtime of a namespace says of one version.
+// publication is what the Runtime of a namespace has about one version.
 type publication struct {
-	// wanted: the spec names it. published: the status does.
+	// wanted: the spec names it. published: the status names it.
 	wanted, published bool
 	// waits is why it cannot be published, if that is not the version's own fault.
 	waits string
 }
 
-// publicationOf reads rt, which is nil if there is none. A Runtime that is being deleted publishes nothing.
+// publicationOf reads rt, nil if there is none. A Runtime that is being deleted publishes
+// nothing.
 func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 	if rt == nil || rt.DeletionTimestamp != nil {
 		return publication{}
 	}
 	p := publication{wanted: rt.Spec.PublishedVersion == version, published: rt.Status.PublishedVersion == version}
 	c := rt.Status.Condition(v1alpha1.ConditionReady)
-	if p.wanted && c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonVersionNotReady && c.Reason != v1alpha1.ReasonVersionNotFound {
-		p.waits = c.Message // what it says of the version itself is known better here
+	if p.wanted && c != nil && c.Status == metav1.ConditionFalse {
+		switch c.Reason {
+		case v1alpha1.ReasonVersionNotReady, v1alpha1.ReasonVersionNotFound: // the version itself knows better
+		default:
+			p.waits = c.Message
+		}
 	}
 	return p
 }

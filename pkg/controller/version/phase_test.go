@@ -12,28 +12,33 @@ import (
 
 func TestPhase(t *testing.T) {
 	const ready, waiting, failing = metav1.ConditionTrue, metav1.ConditionUnknown, metav1.ConditionFalse
+	const (
+		stopped, starting, started      = v1alpha1.PhaseStopped, v1alpha1.PhaseStarting, v1alpha1.PhaseStarted
+		publishing, published, stopping = v1alpha1.PhasePublishing, v1alpha1.PhasePublished, v1alpha1.PhaseStopping
+	)
 	for _, tt := range []struct {
 		name string
 		situation
 		want v1alpha1.Phase
 	}{
-		{"a new version is stopped", situation{ready: failing}, v1alpha1.PhaseStopped},
-		{"a start begins", situation{before: v1alpha1.PhaseStopped, run: true, ready: waiting}, v1alpha1.PhaseStarting},
-		{"a start with a cause goes on for a while", situation{before: v1alpha1.PhaseStarting, run: true, ready: failing}, v1alpha1.PhaseStarting},
-		{"a start fails", situation{before: v1alpha1.PhaseStarting, run: true, ready: failing, failed: true}, v1alpha1.PhaseStopped},
-		{"a failed start stays failed", situation{before: v1alpha1.PhaseStopped, run: true, ready: failing, failed: true}, v1alpha1.PhaseStopped},
-		{"a mended start goes on", situation{before: v1alpha1.PhaseStopped, run: true, ready: waiting}, v1alpha1.PhaseStarting},
-		{"ready is started", situation{before: v1alpha1.PhaseStarting, run: true, ready: ready}, v1alpha1.PhaseStarted},
-		{"what fails later does not stop it", situation{before: v1alpha1.PhaseStarted, run: true, ready: failing, failed: true}, v1alpha1.PhaseStarted},
-		{"to be published and ready", situation{before: v1alpha1.PhaseStarted, run: true, ready: ready, wanted: true}, v1alpha1.PhasePublishing},
-		{"to be published and not ready yet", situation{before: v1alpha1.PhaseStarting, run: true, ready: waiting, wanted: true}, v1alpha1.PhaseStarting},
-		{"published", situation{before: v1alpha1.PhasePublishing, run: true, ready: ready, wanted: true, published: true}, v1alpha1.PhasePublished},
-		{"published, and something fails", situation{before: v1alpha1.PhasePublished, run: true, ready: failing, failed: true, wanted: true, published: true}, v1alpha1.PhasePublished},
-		{"another is published instead", situation{before: v1alpha1.PhasePublished, run: true, ready: ready}, v1alpha1.PhaseStarted},
-		{"another is published instead of one that is not ready", situation{before: v1alpha1.PhasePublished, run: true, ready: waiting}, v1alpha1.PhaseStarted},
-		{"it drains", situation{before: v1alpha1.PhaseStarted, remains: true, ready: failing}, v1alpha1.PhaseStopping},
-		{"it has drained", situation{before: v1alpha1.PhaseStopping, ready: failing}, v1alpha1.PhaseStopped},
-		{"a start while it drains", situation{before: v1alpha1.PhaseStopping, run: true, ready: waiting}, v1alpha1.PhaseStarting},
+		{"a new version is stopped", situation{ready: failing}, stopped},
+		{"a start begins", situation{before: stopped, run: true, ready: waiting}, starting},
+		{"a start with a cause continues for a while", situation{before: starting, run: true, ready: failing}, starting},
+		{"a start fails", situation{before: starting, run: true, ready: failing, failed: true}, stopped},
+		{"a failed start stays failed", situation{before: stopped, run: true, ready: failing, failed: true}, stopped},
+		{"a fixed start continues", situation{before: stopped, run: true, ready: waiting}, starting},
+		{"ready is started", situation{before: starting, run: true, ready: ready}, started},
+		{"what fails later does not stop it", situation{before: started, run: true, ready: failing, failed: true}, started},
+		{"to be published and ready", situation{before: started, run: true, ready: ready, wanted: true}, publishing},
+		{"to be published and not ready yet", situation{before: starting, run: true, ready: waiting, wanted: true}, starting},
+		{"published", situation{before: publishing, run: true, ready: ready, wanted: true, published: true}, published},
+		{"published, and something fails",
+			situation{before: published, run: true, ready: failing, failed: true, wanted: true, published: true}, published},
+		{"another is published instead", situation{before: published, run: true, ready: ready}, started},
+		{"another is published instead of one that is not ready", situation{before: published, run: true, ready: waiting}, started},
+		{"it drains", situation{before: started, remains: true, ready: failing}, stopping},
+		{"it has drained", situation{before: stopping, ready: failing}, stopped},
+		{"a start while it drains", situation{before: stopping, run: true, ready: waiting}, starting},
 	} {
 		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, tt.phase()) })
 	}
@@ -41,7 +46,8 @@ func TestPhase(t *testing.T) {
 
 func TestStartFailed(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	cause := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCrashed, LastTransitionTime: metav1.NewTime(now.Add(-time.Hour))}
+	cause := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCrashed,
+		LastTransitionTime: metav1.NewTime(now.Add(-time.Hour))}
 	stopped := cause
 	stopped.Reason = v1alpha1.ReasonStopped
 	started := func(ago time.Duration) []v1alpha1.VersionEvent {
@@ -53,10 +59,13 @@ func TestStartFailed(t *testing.T) {
 		want   bool
 	}{
 		{"nothing is known", v1alpha1.VersionStatus{}, false},
-		{"the cause has stood", v1alpha1.VersionStatus{Phase: v1alpha1.PhaseStarting, Conditions: []metav1.Condition{cause}, History: started(2 * time.Hour)}, true},
-		{"the cause is older than the start", v1alpha1.VersionStatus{Phase: v1alpha1.PhaseStarting, Conditions: []metav1.Condition{cause}, History: started(time.Second)}, false},
-		{"it is stopped because it was asked to", v1alpha1.VersionStatus{Phase: v1alpha1.PhaseStopped, Conditions: []metav1.Condition{stopped}}, false},
-		{"it has been up", v1alpha1.VersionStatus{Phase: v1alpha1.PhaseStarted, Conditions: []metav1.Condition{cause}}, false},
+		{"the cause has lasted", v1alpha1.VersionStatus{
+			Phase: v1alpha1.PhaseStarting, Conditions: []metav1.Condition{cause}, History: started(2 * time.Hour)}, true},
+		{"the cause is older than the start", v1alpha1.VersionStatus{
+			Phase: v1alpha1.PhaseStarting, Conditions: []metav1.Condition{cause}, History: started(time.Second)}, false},
+		{"it is stopped because it was asked to", v1alpha1.VersionStatus{
+			Phase: v1alpha1.PhaseStopped, Conditions: []metav1.Condition{stopped}}, false},
+		{"it has been live", v1alpha1.VersionStatus{Phase: v1alpha1.PhaseStarted, Conditions: []metav1.Condition{cause}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.want, startFailed(&v1alpha1.Version{Status: tt.status}, now, 2*time.Minute))
@@ -68,8 +77,8 @@ func TestPublication(t *testing.T) {
 	runtime := func(spec, status string) *v1alpha1.Runtime {
 		return &v1alpha1.Runtime{Spec: v1alpha1.RuntimeSpec{PublishedVersion: spec}, Status: v1alpha1.RuntimeStatus{PublishedVersion: status}}
 	}
-	going := runtime("v", "v")
-	going.DeletionTimestamp = new(metav1.Now())
+	deleted := runtime("v", "v")
+	deleted.DeletionTimestamp = new(metav1.Now())
 	for _, tt := range []struct {
 		name                       string
 		rt                         *v1alpha1.Runtime
@@ -77,11 +86,11 @@ func TestPublication(t *testing.T) {
 		blocksStop, blocksDeletion bool
 	}{
 		{"no runtime", nil, v1alpha1.PhaseStarted, false, false},
-		{"a runtime that goes", going, v1alpha1.PhasePublished, false, false},
+		{"a runtime that is being deleted", deleted, v1alpha1.PhasePublished, false, false},
 		{"published", runtime("v", "v"), v1alpha1.PhasePublished, true, true},
 		{"still published while another is to be", runtime("w", "v"), v1alpha1.PhasePublished, true, true},
-		{"to be published, and up", runtime("v", "w"), v1alpha1.PhaseStarted, true, true},
-		{"to be published, and never up", runtime("v", "w"), v1alpha1.PhaseStarting, false, true},
+		{"to be published, and live", runtime("v", "w"), v1alpha1.PhaseStarted, true, true},
+		{"to be published, and never live", runtime("v", "w"), v1alpha1.PhaseStarting, false, true},
 		{"another is published", runtime("w", "w"), v1alpha1.PhaseStarted, false, false},
 		{"nothing is published", runtime("", ""), v1alpha1.PhaseStarted, false, false},
 	} {

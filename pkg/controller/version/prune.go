@@ -24,12 +24,9 @@ import (
 
 // prune deletes the stale objects of a version: those that are no longer desired, but of
 // a live version only what is not in use. due is after what time to prune again.
-func (r *reconciler) prune(ctx context.Context, want desired, have current, done applied, keep []client.Object) (due time.Duration, err error) {
+func (r *reconciler) prune(ctx context.Context, want desired, have current, keep []client.Object) (due time.Duration, err error) {
 	stale, err := r.applier.Stale(ctx, want.version, keep, r.kinds()...)
 	if want.live && len(stale) > 0 {
-		if done.written[target{}] {
-			have.deployment = nil // its status is outdated
-		}
 		stale, due = r.unused(ctx, want, have, stale)
 	}
 	_, failed := r.applier.Delete(ctx, stale...)
@@ -41,7 +38,9 @@ func (r *reconciler) prune(ctx context.Context, want desired, have current, done
 // desire it. What it had before a restart stays until the entrypoint's pods of that time
 // have sent their responses and are gone; its Sequences also until the work that these
 // pods may have left in them is over.
-func (r *reconciler) unused(ctx context.Context, want desired, have current, stale []client.Object) (unused []client.Object, due time.Duration) {
+func (r *reconciler) unused(
+	ctx context.Context, want desired, have current, stale []client.Object,
+) (unused []client.Object, due time.Duration) {
 	with := want.plan.with
 	id := identity(with)
 	stale = slices.DeleteFunc(stale, func(o client.Object) bool { return hasIdentity(o, id) })

@@ -36,13 +36,14 @@ func refusal(v *v1alpha1.Version, err error) (*observe.Cause, bool) {
 	case err == nil:
 		return nil, false
 	case errors.As(err, &taken) && taken.Former: // its deletion is watched
-		return &observe.Cause{Reason: v1alpha1.ReasonDeploying, Message: fmt.Sprintf("%s %q of a deleted version of this name has not gone yet", taken.Kind, taken.Name)}, true
+		return &observe.Cause{Reason: v1alpha1.ReasonDeploying,
+			Message: fmt.Sprintf("%s %q of a deleted version of this name still exists", taken.Kind, taken.Name)}, true
 	case errors.As(err, &taken):
 		return &observe.Cause{Reason: v1alpha1.ReasonNotOwned, Message: nameTaken(v, taken)}, true
 	case meta.IsNoMatchError(err):
 		return nil, false // Knative has just been uninstalled, which is about to be noticed
 	case errors.As(err, &status) && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err)):
-		return &observe.Cause{Reason: v1alpha1.ReasonRefused, Message: fmt.Sprintf("%s; it is tried again every %s", err, interval)}, true
+		return &observe.Cause{Reason: v1alpha1.ReasonRefused, Message: fmt.Sprintf("%s; it is retried every %s", err, interval)}, true
 	default:
 		return nil, false
 	}
@@ -53,12 +54,15 @@ func nameTaken(v *v1alpha1.Version, taken *apply.NotOwnedError) string {
 	object := fmt.Sprintf("%s %q", taken.Kind, taken.Name)
 	switch {
 	case taken.OwnerKind == "Version":
-		return fmt.Sprintf("%s belongs to Version %q, whose names meet this one's; rename this one or delete that: kn krt delete %s -n %s",
+		return fmt.Sprintf("%s belongs to Version %q, whose object names collide with this version's; "+
+			"rename this version or delete the other one: kn krt delete %s -n %s",
 			object, taken.OwnerName, taken.OwnerName, v.Namespace)
 	case taken.OwnerKind != "":
-		return fmt.Sprintf("%s exists and belongs to %s %q; rename what is in the way, or use another name here", object, taken.OwnerKind, taken.OwnerName)
+		return fmt.Sprintf("%s exists and belongs to %s %q; rename or delete it, or use another name here",
+			object, taken.OwnerKind, taken.OwnerName)
 	default:
-		return fmt.Sprintf("%s exists and is nobody's of kn-krt; take it away or use another name here; what there is: kubectl get all -n %s | grep %s",
+		return fmt.Sprintf("%s exists and does not belong to kn-krt; delete it or use another name here; "+
+			"see: kubectl get all -n %s | grep %s",
 			object, v.Namespace, taken.Name)
 	}
 }

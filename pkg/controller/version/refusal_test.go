@@ -27,13 +27,14 @@ func TestRefusal(t *testing.T) {
 		{"the apiserver is away", errors.New("connection refused"), "", ""},
 		{"a conflict", apierrors.NewConflict(resource, "v", errors.New("newer")), "", ""},
 		{"a webhook's no", fmt.Errorf("cannot apply Service %q: %w", "v", apierrors.NewBadRequest("denied")), v1alpha1.ReasonRefused,
-			`cannot apply Service "v": denied; it is tried again every 30s`},
+			`cannot apply Service "v": denied; it is retried every 30s`},
 		{"another version's", &apply.NotOwnedError{Kind: "Service", Name: "v-a", OwnerKind: "Version", OwnerName: "w"}, v1alpha1.ReasonNotOwned,
-			`Service "v-a" belongs to Version "w", whose names meet this one's; rename this one or delete that: kn krt delete w -n ns`},
+			`Service "v-a" belongs to Version "w", whose object names collide with this version's; ` +
+				"rename this version or delete the other one: kn krt delete w -n ns"},
 		{"Knative's own", &apply.NotOwnedError{Kind: "Service", Name: "v", OwnerKind: "Route", OwnerName: "v"}, v1alpha1.ReasonNotOwned,
-			`Service "v" exists and belongs to Route "v"; rename what is in the way, or use another name here`},
-		{"a former version's", &apply.NotOwnedError{Kind: "Service", Name: "v-a", OwnerKind: "Version", OwnerName: "v", Former: true}, v1alpha1.ReasonDeploying,
-			`Service "v-a" of a deleted version of this name has not gone yet`},
+			`Service "v" exists and belongs to Route "v"; rename or delete it, or use another name here`},
+		{"a former version's", &apply.NotOwnedError{Kind: "Service", Name: "v-a", OwnerKind: "Version", OwnerName: "v", Former: true},
+			v1alpha1.ReasonDeploying, `Service "v-a" of a deleted version of this name still exists`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, ok := refusal(testVersion(), tt.err)

@@ -23,14 +23,14 @@ import (
 // replyKeySize is the length of the key that seals reply tokens, in bytes (AES-256).
 const replyKeySize = 32
 
-// replyKeys remembers the Secrets that were made and that the watch has not told of
-// yet: until then every look at a version must find the same key.
+// replyKeys caches the Secrets that were created and that the watch has not reported yet:
+// until then every reconcile of a version must find the same key.
 type replyKeys struct {
 	mu   sync.Mutex
 	made map[types.NamespacedName]*corev1.Secret
 }
 
-// keep forgets all that belongs to other versions than these.
+// keep forgets the keys of all versions but these.
 func (k *replyKeys) keep(uids map[types.UID]bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -40,14 +40,14 @@ func (k *replyKeys) keep(uids map[types.UID]bool) {
 	})
 }
 
-// replyKey is the key of a version's reply tokens: its Secret, and whether that is
-// still to be made.
+// replyKey is the key of a version's reply tokens: its Secret, and whether that is still to
+// be created.
 type replyKey struct {
 	secret *corev1.Secret
 	isNew  bool
 }
 
-// id tells keys apart without telling them; empty for what is not v's.
+// id identifies the key without revealing it; empty if the Secret is not v's.
 func (k replyKey) id(v *v1alpha1.Version) string {
 	if !metav1.IsControlledBy(k.secret, v) {
 		return ""
@@ -58,7 +58,7 @@ func (k replyKey) id(v *v1alpha1.Version) string {
 	return string(k.secret.UID)
 }
 
-// replyKey finds the key of a version's reply tokens, or thinks of one.
+// replyKey returns the key of a version's reply tokens, a new one if there is none.
 func (r *reconciler) replyKey(ctx context.Context, v *v1alpha1.Version) (replyKey, error) {
 	name := render.ReplySecretName(v.Name)
 	secret, err := r.secrets.Get(ctx, client.ObjectKeyFromObject(v), name)
@@ -88,13 +88,13 @@ func (r *reconciler) replyKey(ctx context.Context, v *v1alpha1.Version) (replyKe
 func (r *reconciler) createKey(ctx context.Context, v *v1alpha1.Version, key replyKey) error {
 	secret := key.secret
 	if key.isNew {
-		secret = secret.DeepCopy() // what is remembered may be posted again
+		secret = secret.DeepCopy() // what is cached may be created again
 		err := r.client.Create(ctx, secret, client.FieldOwner(apply.Manager))
-		if apierrors.IsAlreadyExists(err) { // the watch has not told yet
+		if apierrors.IsAlreadyExists(err) { // the watch has not reported it yet
 			err = r.live.Get(ctx, client.ObjectKeyFromObject(secret), secret)
 		}
 		if err != nil {
-			return fmt.Errorf("cannot make Secret %q: %w", secret.Name, err)
+			return fmt.Errorf("cannot create Secret %q: %w", secret.Name, err)
 		}
 	}
 	if metav1.IsControlledBy(secret, v) {

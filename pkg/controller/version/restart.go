@@ -41,7 +41,9 @@ func (r *reconciler) restart(ctx context.Context, v *v1alpha1.Version, latest v1
 
 // nextSequences reads the Sequences of a restart with latest, and reports whether all
 // are ready.
-func (r *reconciler) nextSequences(ctx context.Context, v *v1alpha1.Version, latest v1alpha1.StartedWith) (next restart, ready bool, err error) {
+func (r *reconciler) nextSequences(
+	ctx context.Context, v *v1alpha1.Version, latest v1alpha1.StartedWith,
+) (next restart, ready bool, err error) {
 	sequences, err := r.readSequences(ctx, v, latest.Sequences)
 	if err != nil {
 		return next, false, err

@@ -27,19 +27,20 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Options are the controller's of versions.
+// Options configure the controller of versions.
 type Options struct {
 	// SystemNamespace holds the settings and the controller itself.
 	SystemNamespace string
 	// EntrypointImage is the image of cmd/entrypoint, by digest.
 	EntrypointImage string
-	// Controller is how the queue is worked.
+	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
 
-// Setup adds the reconciler of Versions, with all that it watches.
+// Setup adds the reconciler of Versions to the manager, with all that it watches.
 func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, x *watch.OwnerIndex) error {
-	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("cannot watch Secrets: %w", err)
 	}
@@ -53,20 +54,13 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		events:   mgr.GetEventRecorder("kn-krt"),
 		image:    o.EntrypointImage,
 		system:   o.SystemNamespace,
-		checks:   newChecks(),
 	}
 	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.VersionList{}, r.sweep)); err != nil {
 		return err
 	}
 	owner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), &v1alpha1.Version{}, handler.OnlyControllerOwner())
-	changed := func(ctx context.Context, q watch.Queue) {
-		watch.Every(ctx, mgr.GetClient(), &v1alpha1.VersionList{}, q)
-	}
-	kind := func(object client.Object, h handler.EventHandler) source.SyncingSource {
-		return source.Kind(mgr.GetCache(), object, h)
-	}
-	indexServices := func(ctx context.Context) error { return x.Of(ctx, &servingv1.Service{}) }
-	indexSequences := func(ctx context.Context) error { return x.Of(ctx, &flowsv1.Sequence{}) }
+	labelled := handler.EnqueueRequestsFromMapFunc(ofLabel)
+	serving, eventing := r.knativeSources(mgr, x, owner, labelled)
 	return builder.ControllerManagedBy(mgr).
 		Named("version").
 		For(&v1alpha1.Version{}).
@@ -74,25 +68,44 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		Owns(&corev1.Service{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Owns(&networkingv1.NetworkPolicy{}).
-		// One watch for what is ours and for Knative's flags: they are in one cache.
+		// Both watches of ConfigMaps, ours and Knative's flags, use one cache.
 		Watches(&corev1.ConfigMap{}, owner).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofFlags), builder.WithPredicates(predicate.NewPredicateFuncs(isFlags))).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofLabel)).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofFeatures),
+			builder.WithPredicates(predicate.NewPredicateFuncs(isFeatures))).
+		Watches(&corev1.Pod{}, labelled).
 		Watches(&v1alpha1.Runtime{}, handler.EnqueueRequestsFromMapFunc(r.ofRuntime)).
-		WatchesRawSource(x.Source(&appsv1.Deployment{}, &policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.ConfigMap{}, &corev1.Service{})).
+		WatchesRawSource(x.Source(&appsv1.Deployment{}, &policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{},
+			&corev1.ConfigMap{}, &corev1.Service{})).
 		WatchesRawSource(s.Source(&v1alpha1.VersionList{})).
 		WatchesRawSource(r.secrets.Source()).
-		WatchesRawSource(k.Serving.Source(changed, indexServices, kind(&servingv1.Service{}, owner), kind(&servingv1.Revision{}, handler.EnqueueRequestsFromMapFunc(ofLabel)))).
-		WatchesRawSource(k.Eventing.Source(changed, indexSequences, kind(&flowsv1.Sequence{}, owner))).
+		WatchesRawSource(serving).
+		WatchesRawSource(eventing).
 		WithOptions(o.Controller).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-func isFlags(o client.Object) bool {
+// knativeSources watch Knative's kinds once they exist. All versions are reconciled when
+// Serving or Eventing is installed or uninstalled.
+func (r *reconciler) knativeSources(
+	mgr manager.Manager, x *watch.OwnerIndex, owner, labelled handler.EventHandler,
+) (serving, eventing source.SyncingSource) {
+	changed := func(ctx context.Context, q watch.Queue) {
+		watch.EnqueueAll(ctx, mgr.GetClient(), &v1alpha1.VersionList{}, q)
+	}
+	kind := func(object client.Object, h handler.EventHandler) source.SyncingSource {
+		return source.Kind(mgr.GetCache(), object, h)
+	}
+	indexServices := func(ctx context.Context) error { return x.Index(ctx, &servingv1.Service{}) }
+	indexSequences := func(ctx context.Context) error { return x.Index(ctx, &flowsv1.Sequence{}) }
+	return r.knative.Serving.Source(changed, indexServices, kind(&servingv1.Service{}, owner), kind(&servingv1.Revision{}, labelled)),
+		r.knative.Eventing.Source(changed, indexSequences, kind(&flowsv1.Sequence{}, owner))
+}
+
+func isFeatures(o client.Object) bool {
 	return o.GetNamespace() == render.FeaturesNamespace && o.GetName() == render.FeaturesName
 }
 
-// ofLabel is the version that a pod or revision is labelled with.
+// ofLabel is the version in the labels of a pod or Revision.
 func ofLabel(_ context.Context, o client.Object) []reconcile.Request {
 	version := o.GetLabels()[render.LabelVersion]
 	if version == "" {
@@ -101,8 +114,8 @@ func ofLabel(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: version}}}
 }
 
-// ofFlags are the versions that Knative's flags can hinder.
-func (r *reconciler) ofFlags(ctx context.Context, _ client.Object) []reconcile.Request {
+// ofFeatures are the versions that need feature flags of Knative.
+func (r *reconciler) ofFeatures(ctx context.Context, _ client.Object) []reconcile.Request {
 	return r.versions(ctx, "", func(v *v1alpha1.Version) bool {
 		for _, n := range v.Spec.Nodes {
 			if n.GPU {
@@ -126,7 +139,9 @@ func (r *reconciler) ofRuntime(ctx context.Context, o client.Object) []reconcile
 	})
 }
 
-func (r *reconciler) versions(ctx context.Context, namespace string, concerned func(*v1alpha1.Version) bool) (requests []reconcile.Request) {
+func (r *reconciler) versions(
+	ctx context.Context, namespace string, concerned func(*v1alpha1.Version) bool,
+) (requests []reconcile.Request) {
 	var list v1alpha1.VersionList
 	if err := r.client.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "cannot list the versions that a change concerns")
@@ -140,11 +155,11 @@ func (r *reconciler) versions(ctx context.Context, namespace string, concerned f
 	return requests
 }
 
-// sweep forgets what was kept for other versions than there are.
-func (r *reconciler) sweep(there watch.Present) {
-	r.secrets.Keep(there.Namespaces)
-	r.checks.keep(there.UIDs)
-	r.configs.keep(there.UIDs)
-	r.keys.keep(there.UIDs)
-	r.applier.Keep(there.UIDs)
+// sweep forgets all that is cached for versions that no longer exist.
+func (r *reconciler) sweep(existing watch.Existing) {
+	r.secrets.Keep(existing.Namespaces)
+	r.problems.keep(existing.UIDs)
+	r.configs.keep(existing.UIDs)
+	r.keys.keep(existing.UIDs)
+	r.applier.Keep(existing.UIDs)
 }

@@ -20,7 +20,7 @@ func markPublication(v *v1alpha1.Version, p publication, run bool) {
 	case p.wanted && p.waits != "":
 		v.MarkPublishing(p.waits)
 	case p.wanted && v.IsReady():
-		v.MarkPublishing("active-entrypoint is being led to it")
+		v.MarkPublishing("active-entrypoint is being switched to it")
 	case p.wanted:
 		v.MarkPublishing("it will be published once it is ready")
 	default:
@@ -61,7 +61,7 @@ func (r *reconciler) report(v *v1alpha1.Version, before v1alpha1.VersionStatus) 
 	case before.Phase == phase || before.Phase == "" && phase == v1alpha1.PhaseStopped:
 	case phase == v1alpha1.PhaseStopped && isCause:
 		r.events.Eventf(v, nil, corev1.EventTypeWarning, "StartFailed", "Start",
-			"the start has failed; it goes on once the cause is mended: %s", ready.Message)
+			"the start has failed; it continues once the cause is fixed: %s", ready.Message)
 	default:
 		r.events.Eventf(v, nil, corev1.EventTypeNormal, string(phase), "Reconcile", "the version is %s", phase)
 	}

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"sync"
 	"testing/fstest" // its MapFS is the standard library's file system in memory
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/schema"
@@ -24,51 +20,34 @@ type problems struct {
 
 func (d problems) none() bool { return d.protos == "" && len(d.workflows) == 0 }
 
-// checks caches problems, because compiling protos is the most expensive step of a reconcile.
-type checks struct {
-	mu    sync.Mutex
-	known map[types.UID]problems
-}
-
-func newChecks() *checks { return &checks{known: map[types.UID]problems{}} }
-
-// of returns the problems of a version as it is now specified. The error is that ctx is done.
-func (c *checks) of(ctx context.Context, v *v1alpha1.Version) (problems, error) {
-	c.mu.Lock()
-	known, ok := c.known[v.UID]
-	c.mu.Unlock()
-	if ok && known.generation == v.Generation {
+// check returns the problems of a version as it is now specified. They are cached,
+// because compiling protos is the most expensive step of a reconcile. The error is that
+// ctx is done.
+func (r *reconciler) check(ctx context.Context, v *v1alpha1.Version) (problems, error) {
+	known, cached := r.problems.get(v)
+	if cached && known.generation == v.Generation {
 		return known, nil
 	}
-	d := check(ctx, v.Spec)
+	found := problemsOf(ctx, v.Spec)
 	if err := ctx.Err(); err != nil {
 		return problems{}, fmt.Errorf("cannot check the protos: %w", err)
 	}
-	d.generation = v.Generation
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.known[v.UID] = d
-	return d, nil
+	found.generation = v.Generation
+	r.problems.put(v, found)
+	return found, nil
 }
 
-// keep forgets all but the given versions.
-func (c *checks) keep(uids map[types.UID]bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.known, func(uid types.UID, _ problems) bool { return !uids[uid] })
-}
-
-// check compiles the protos and looks for the rpc of each workflow.
-func check(ctx context.Context, spec v1alpha1.VersionSpec) problems {
+// problemsOf compiles the protos and finds the rpc of each workflow.
+func problemsOf(ctx context.Context, spec v1alpha1.VersionSpec) problems {
 	files := fstest.MapFS{}
 	for _, f := range spec.Entrypoint.Files {
 		files[f.Path] = &fstest.MapFile{Data: []byte(f.Content)}
 	}
 	compiled, err := schema.Compile(ctx, files, spec.Entrypoint.Proto, schema.Options{})
-	var mistakes schema.Errors
+	var failures schema.Errors
 	switch {
-	case errors.As(err, &mistakes) && len(mistakes) > 1:
-		return problems{protos: fmt.Sprintf("%s (and %d more mistakes)", mistakes[0].Error(), len(mistakes)-1)}
+	case errors.As(err, &failures) && len(failures) > 1:
+		return problems{protos: fmt.Sprintf("%s (and %d more errors)", failures[0].Error(), len(failures)-1)}
 	case err != nil:
 		return problems{protos: err.Error()}
 	}
@@ -82,7 +61,7 @@ func check(ctx context.Context, spec v1alpha1.VersionSpec) problems {
 		}
 		rpc := string(method.FullName())
 		if other, ok := taken[rpc]; ok {
-			d.workflows[w.Name] = fmt.Sprintf("rpc %q is workflow %q's already", rpc, other)
+			d.workflows[w.Name] = fmt.Sprintf("rpc %q already belongs to workflow %q", rpc, other)
 			continue
 		}
 		taken[rpc] = w.Name

@@ -38,7 +38,7 @@ type reconciler struct {
 	events   events.EventRecorder
 	image    string // of the entrypoint
 	system   string // the controller's namespace
-	checks   *checks
+	problems cache[problems]
 	configs  configs
 	keys     replyKeys
 }
@@ -93,7 +93,9 @@ func (r *reconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconc
 
 // advance starts or stops the version and sets its phase. requeue is after what time to
 // reconcile again although no watch reports anything; 0 for never.
-func (r *reconciler) advance(ctx context.Context, v *v1alpha1.Version, s situation, now time.Time) (p progress, requeue time.Duration, err error) {
+func (r *reconciler) advance(
+	ctx context.Context, v *v1alpha1.Version, s situation, now time.Time,
+) (p progress, requeue time.Duration, err error) {
 	p.remains = !s.run
 	config, err := r.readConfig(ctx, v)
 	switch {
@@ -110,8 +112,8 @@ func (r *reconciler) advance(ctx context.Context, v *v1alpha1.Version, s situati
 	return p, s.requeue(v, p, timeout, now), err
 }
 
-// readConfig reads the Secret with the config values and marks in v what it has. That it
-// cannot be read is marked too, and is no error where only a person can fix it.
+// readConfig reads the Secret with the config values and marks in v what it has. If it
+// cannot be read, that is marked, and no error: only a person can fix it.
 func (r *reconciler) readConfig(ctx context.Context, v *v1alpha1.Version) (observe.Config, error) {
 	secret, err := r.secrets.Get(ctx, client.ObjectKeyFromObject(v), render.ConfigName(v.Name))
 	if err != nil {
@@ -148,7 +150,9 @@ func (r *reconciler) publication(ctx context.Context, v *v1alpha1.Version) (publ
 // has the finalizer takes them along, and has nothing to drain. The function returned
 // waits for it, brings copies of the version up to date, and reports whether they are
 // the newest.
-func (r *reconciler) startFinalize(ctx context.Context, v *v1alpha1.Version, add bool) (wait func(copies ...*v1alpha1.Version) (newest bool, err error)) {
+func (r *reconciler) startFinalize(
+	ctx context.Context, v *v1alpha1.Version, add bool,
+) (wait func(copies ...*v1alpha1.Version) (newest bool, err error)) {
 	if !add {
 		return func(...*v1alpha1.Version) (bool, error) { return true, nil }
 	}
@@ -170,7 +174,9 @@ func (r *reconciler) startFinalize(ctx context.Context, v *v1alpha1.Version, add
 
 // patchFinalizer adds or removes the finalizer, and reports whether it did: not in a
 // version that is gone, or of which a newer one is on its way.
-func (r *reconciler) patchFinalizer(ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool) (done bool, err error) {
+func (r *reconciler) patchFinalizer(
+	ctx context.Context, v *v1alpha1.Version, change func(client.Object, string) bool,
+) (done bool, err error) {
 	before := v.DeepCopy()
 	change(v, finalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

@@ -12,39 +12,39 @@ import (
 	"krt.dev/kn-krt/pkg/apply"
 )
 
-// OwnerIndex lets objects of some kinds be found by their owner, once for all who
-// ask. It is made when controllers start: what is indexed before that is waited for
-// by the manager, also where it must not be read, and by one that is not the leader.
+// OwnerIndex indexes objects by their owner, once for all controllers. It does so when
+// these start: for what is indexed earlier the manager waits, also where it is not allowed
+// to read it, and in a replica that is not the leader.
 type OwnerIndex struct {
 	indexer client.FieldIndexer
 
-	mu   sync.Mutex
-	made map[reflect.Type]bool
+	mu      sync.Mutex
+	indexed map[reflect.Type]bool
 }
 
-// NewOwnerIndex indexes by indexer.
+// NewOwnerIndex returns an index that is empty.
 func NewOwnerIndex(indexer client.FieldIndexer) *OwnerIndex {
-	return &OwnerIndex{indexer: indexer, made: map[reflect.Type]bool{}}
+	return &OwnerIndex{indexer: indexer, indexed: map[reflect.Type]bool{}}
 }
 
-// Of indexes kinds. It waits until their objects are known.
-func (x *OwnerIndex) Of(ctx context.Context, kinds ...client.Object) error {
+// Index indexes kinds, and waits until their objects have been read.
+func (x *OwnerIndex) Index(ctx context.Context, kinds ...client.Object) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, kind := range kinds {
-		of := reflect.TypeOf(kind) // its name alone is that of another kind too: there are two *v1.Service
-		if x.made[of] {
+		of := reflect.TypeOf(kind) // not its name: there are two *v1.Service
+		if x.indexed[of] {
 			continue
 		}
 		if err := x.indexer.IndexField(ctx, kind, apply.OwnerIndex, apply.IndexOwner); err != nil {
 			return fmt.Errorf("cannot index %s: %w", of, err)
 		}
-		x.made[of] = true
+		x.indexed[of] = true
 	}
 	return nil
 }
 
-// Source indexes kinds before the first look at anything.
+// Source indexes kinds before the first reconcile.
 func (x *OwnerIndex) Source(kinds ...client.Object) source.Source {
-	return source.Func(func(ctx context.Context, _ Queue) error { return x.Of(ctx, kinds...) })
+	return source.Func(func(ctx context.Context, _ Queue) error { return x.Index(ctx, kinds...) })
 }

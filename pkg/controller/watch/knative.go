@@ -16,76 +16,77 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// How often is looked whether a part of Knative has come, or has gone.
+// How often to check whether a component of Knative has been installed, or uninstalled.
 const (
 	pollMissing = 2 * time.Second
 	pollPresent = 30 * time.Second
 )
 
-// Discoverer tells which kinds of a group and version the apiserver serves.
+// Discoverer reports which kinds of a group and version the apiserver serves.
 type Discoverer interface {
 	ServerResourcesForGroupVersion(groupVersion string) (*metav1.APIResourceList, error)
 }
 
-// Knative knows which parts of Knative are installed. The controller starts
-// without them, and watches their kinds when they come.
+// Knative reports which components of Knative are installed. The controller starts
+// without them, and watches their kinds once these exist.
 type Knative struct {
-	Serving, Eventing *Part
+	Serving, Eventing *Component
 }
 
-// NewKnative asks d.
+// NewKnative returns the components as d reports them.
 func NewKnative(d Discoverer) *Knative {
 	return &Knative{
-		Serving:  &Part{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
-		Eventing: &Part{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
+		Serving:  &Component{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
+		Eventing: &Component{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
 	}
 }
 
-// Part is one part of Knative, told by a kind of its own.
-type Part struct {
+// Component is a component of Knative, recognized by one of its kinds.
+type Component struct {
 	discovery Discoverer
 	gvk       schema.GroupVersionKind
 	present   atomic.Bool
 }
 
-// Present reports whether the part is installed. It holds once the part's source
-// has started, which is before a controller's first reconcile.
-func (p *Part) Present() bool { return p.present.Load() }
+// Present reports whether the component is installed. It is valid once the component's
+// source has started, which is before a controller's first reconcile.
+func (c *Component) Present() bool { return c.present.Load() }
 
-// Source begins the sources of the part's kinds when these are there, after
-// prepare. When the part comes or goes, changed is called to put into the queue
-// what that concerns.
-func (p *Part) Source(changed func(context.Context, Queue), prepare func(context.Context) error, kinds ...source.SyncingSource) source.SyncingSource {
-	return &partSource{part: p, changed: changed, prepare: prepare, kinds: kinds}
+// Source starts the sources of the component's kinds when these exist, after prepare. When
+// the component is installed or uninstalled, changed is called to enqueue what that affects.
+func (c *Component) Source(
+	changed func(context.Context, Queue), prepare func(context.Context) error, kinds ...source.SyncingSource,
+) source.SyncingSource {
+	return &componentSource{component: c, changed: changed, prepare: prepare, kinds: kinds}
 }
 
-// look asks the apiserver.
-func (p *Part) look() (present bool, err error) {
-	list, err := p.discovery.ServerResourcesForGroupVersion(p.gvk.GroupVersion().String())
+// discover asks the apiserver.
+func (c *Component) discover() (present bool, err error) {
+	list, err := c.discovery.ServerResourcesForGroupVersion(c.gvk.GroupVersion().String())
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == p.gvk.Kind }), nil
+	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == c.gvk.Kind }), nil
 }
 
-type partSource struct {
-	part    *Part
-	changed func(context.Context, Queue)
-	prepare func(context.Context) error
-	kinds   []source.SyncingSource
-	begun   int         // of the kinds; only who calls set looks
-	started atomic.Bool // all of them
+type componentSource struct {
+	component *Component
+	changed   func(context.Context, Queue)
+	prepare   func(context.Context) error
+	kinds     []source.SyncingSource
+	running   int         // how many of the kinds have been started; only set uses it
+	started   atomic.Bool // all of them
 }
 
-// Start looks once, for the first reconcile must know, and goes on looking behind.
-func (s *partSource) Start(ctx context.Context, q Queue) error {
+// Start checks once, because the first reconcile must know, and keeps checking in the background.
+func (s *componentSource) Start(ctx context.Context, q Queue) error {
 	var present bool
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (_ bool, err error) {
-		if present, err = s.part.look(); err != nil {
-			log.FromContext(ctx).Error(err, "cannot see whether Knative is installed", "kind", s.part.gvk.GroupKind().String())
+		if present, err = s.component.discover(); err != nil {
+			log.FromContext(ctx).Error(err, "cannot check whether Knative is installed", "kind", s.component.gvk.GroupKind().String())
 		}
 		return err == nil, nil
 	})
@@ -99,30 +100,30 @@ func (s *partSource) Start(ctx context.Context, q Queue) error {
 	return nil
 }
 
-// set notes whether the part is there; the first time that it is, the kinds'
-// sources are started before. What has failed is tried again with the next call.
-func (s *partSource) set(ctx context.Context, q Queue, present bool) error {
+// set notes whether the component is present. The first time that it is, it starts the
+// kinds' sources before; what fails is retried with the next call.
+func (s *componentSource) set(ctx context.Context, q Queue, present bool) error {
 	if present && !s.started.Load() {
 		if err := s.prepare(ctx); err != nil {
 			return err
 		}
-		for _, kind := range s.kinds[s.begun:] {
+		for _, kind := range s.kinds[s.running:] {
 			if err := kind.Start(ctx, q); err != nil {
 				return err
 			}
-			s.begun++
+			s.running++
 		}
 		s.started.Store(true)
 	}
-	s.part.present.Store(present)
+	s.component.present.Store(present)
 	return nil
 }
 
-// follow looks again and again until the end of the context.
-func (s *partSource) follow(ctx context.Context, q Queue) {
+// follow keeps checking until the context ends.
+func (s *componentSource) follow(ctx context.Context, q Queue) {
 	for {
 		pause := pollMissing
-		if s.part.Present() {
+		if s.component.Present() {
 			pause = pollPresent
 		}
 		select {
@@ -130,21 +131,21 @@ func (s *partSource) follow(ctx context.Context, q Queue) {
 			return
 		case <-time.After(pause):
 		}
-		present, err := s.part.look()
-		if err != nil || present == s.part.Present() {
-			continue // an apiserver that does not answer says nothing about Knative
+		present, err := s.component.discover()
+		if err != nil || present == s.component.Present() {
+			continue // without a response of the apiserver nothing is known about Knative
 		}
-		log.FromContext(ctx).Info("Knative has come or gone", "kind", s.part.gvk.GroupKind().String(), "present", present)
+		log.FromContext(ctx).Info("Knative was installed or uninstalled", "kind", s.component.gvk.GroupKind().String(), "present", present)
 		if err := s.set(ctx, q, present); err != nil {
-			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.part.gvk.GroupKind().String())
+			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.component.gvk.GroupKind().String())
 			continue
 		}
 		s.changed(ctx, q)
 	}
 }
 
-// WaitForSync waits for the objects of kinds that were there from the beginning.
-func (s *partSource) WaitForSync(ctx context.Context) error {
+// WaitForSync waits for the objects of kinds that existed from the beginning.
+func (s *componentSource) WaitForSync(ctx context.Context) error {
 	if !s.started.Load() {
 		return nil
 	}
@@ -156,4 +157,4 @@ func (s *partSource) WaitForSync(ctx context.Context) error {
 	return nil
 }
 
-func (s *partSource) String() string { return "source of " + s.part.gvk.GroupKind().String() }
+func (s *componentSource) String() string { return "source of " + s.component.gvk.GroupKind().String() }

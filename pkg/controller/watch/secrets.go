@@ -23,14 +23,14 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Secrets watches the Secrets of the namespaces that have versions, each on its
-// own: the right to read Secrets can be given for some namespaces only, and the
-// lack of it in one hinders no other.
+// Secrets watches the Secrets of the namespaces that have versions, each by itself: the
+// right to read Secrets can be granted for some namespaces only, and the lack of it in one
+// affects no other.
 type Secrets struct {
 	client client.WithWatch
 
 	mu         sync.Mutex
-	ctx        context.Context // of the controller; nil before its start
+	ctx        context.Context // the controller's; nil before its start
 	queue      Queue
 	namespaces map[string]*secretWatch
 }
@@ -40,16 +40,17 @@ type secretWatch struct {
 	stop     context.CancelFunc
 
 	mu      sync.Mutex
-	err     error                         // of the newest list or watch that did not work
-	waiting map[types.NamespacedName]bool // versions that could not be told anything
+	err     error                         // of the newest list or watch that failed
+	waiting map[types.NamespacedName]bool // versions whose Secrets were asked for in vain
 }
 
-// NewSecrets watches by c.
+// NewSecrets returns Secrets that are watched through c, none yet.
 func NewSecrets(c client.WithWatch) *Secrets {
 	return &Secrets{client: c, namespaces: map[string]*secretWatch{}}
 }
 
-// Source gives the watches their queue. A Secret concerns the version that it is named after.
+// Source provides the watches with the controller's queue. A Secret requeues the version
+// that it is named after.
 func (s *Secrets) Source() source.Source {
 	return source.Func(func(ctx context.Context, q Queue) error {
 		s.mu.Lock()
@@ -59,13 +60,13 @@ func (s *Secrets) Source() source.Source {
 	})
 }
 
-// errNotWatched says that the Secrets of a namespace cannot be known now.
+// errNotWatched: the Secrets of a namespace are not known now.
 var errNotWatched = errors.New("the Secrets of the namespace have not been listed yet")
 
-// Get returns a Secret of a version from the watch of its namespace, nil if there is
-// none of the name. The first call begins the watch, and waits until it is filled.
-// Errors are apierrors.IsForbidden, and an apiserver that does not answer; the
-// version comes into the queue when that is over.
+// Get returns a Secret of a version from the watch of its namespace, nil if there is none
+// of the name. The first call starts the watch, and waits until it has listed. Errors are
+// apierrors.IsForbidden, and an apiserver that does not respond; the version is requeued
+// when that is over.
 func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name string) (*corev1.Secret, error) {
 	w, err := s.watch(version.Namespace)
 	if err != nil {
@@ -77,8 +78,8 @@ func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name st
 		w.waiting[version] = true
 		return nil, err
 	}
-	object, there, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
-	if err != nil || !there {
+	object, exists, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
+	if err != nil || !exists {
 		return nil, err
 	}
 	return object.(*corev1.Secret), nil
@@ -93,7 +94,8 @@ func (s *Secrets) watch(namespace string) (*secretWatch, error) {
 	if s.ctx == nil {
 		return nil, errNotWatched
 	}
-	w := &secretWatch{waiting: map[types.NamespacedName]bool{}, informer: toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})}
+	informer := toolscache.NewSharedIndexInformer(s.listWatch(namespace), &corev1.Secret{}, 0, toolscache.Indexers{})
+	w := &secretWatch{waiting: map[types.NamespacedName]bool{}, informer: informer}
 	_, err := w.informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    s.enqueue,
 		UpdateFunc: func(_, object any) { s.enqueue(object) },
@@ -115,7 +117,7 @@ func (s *Secrets) watch(namespace string) (*secretWatch, error) {
 	return w, nil
 }
 
-// wake puts into the queue who has asked in vain.
+// wake requeues the versions whose Secrets were asked for in vain.
 func (s *Secrets) wake(w *secretWatch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +127,7 @@ func (s *Secrets) wake(w *secretWatch) {
 	clear(w.waiting)
 }
 
-// listWatch leaves out what is large, many and never ours.
+// listWatch leaves out Helm's Secrets, which are large, many and never ours.
 func (s *Secrets) listWatch(namespace string) toolscache.ListerWatcher {
 	options := func(o metav1.ListOptions) *client.ListOptions {
 		selector := fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")
@@ -142,7 +144,7 @@ func (s *Secrets) listWatch(namespace string) toolscache.ListerWatcher {
 	}, s.client)
 }
 
-// stripSecret forgets at once what is in Secrets that are not looked at.
+// stripSecret drops the data of Secrets that are not used.
 func stripSecret(object any) (any, error) {
 	if secret, ok := object.(*corev1.Secret); ok {
 		secret.ManagedFields, secret.Annotations = nil, nil
@@ -161,7 +163,7 @@ func (s *Secrets) enqueue(object any) {
 	if !ok {
 		return
 	}
-	// A name is formed of the version's and what it is for.
+	// The names of Secrets are formed from the version's by a suffix.
 	for _, suffix := range []string{render.ConfigName(""), render.ReplySecretName("")} {
 		if version, found := strings.CutSuffix(secret.Name, suffix); found {
 			s.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: version}})
@@ -169,7 +171,7 @@ func (s *Secrets) enqueue(object any) {
 	}
 }
 
-// Keep ends the watches of all namespaces but those given.
+// Keep ends the watches of all namespaces but these.
 func (s *Secrets) Keep(namespaces map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +183,7 @@ func (s *Secrets) Keep(namespaces map[string]bool) {
 	}
 }
 
-// failed keeps why the watch does not work. It goes on being tried, ever slower.
+// failed notes why the watch does not work. It is retried at growing intervals.
 func (w *secretWatch) failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	w.mu.Lock()
 	w.err = err

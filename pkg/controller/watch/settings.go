@@ -1,5 +1,5 @@
-// Package watch is what the controllers of versions and of runtimes hear of beside
-// their own objects: the settings, Knative's coming and going, Secrets, and what is gone.
+// Package watch holds the event sources of the controllers of versions and runtimes besides
+// their own objects: the settings, the installation of Knative, Secrets, and deletions.
 package watch
 
 import (
@@ -28,72 +28,64 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Queue is what controllers take their work from.
+// Queue is a controller's queue.
 type Queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// Settings are the cluster's: ConfigMap config-krt as it was when it last could be read.
+// Settings are the cluster's: the ConfigMap config-krt as it last was valid.
 type Settings struct {
 	cache     cache.Cache
 	reader    client.Reader
 	events    events.EventRecorder
 	namespace string
 
-	mu      sync.RWMutex
-	good    render.Settings
-	record  map[string]string // of good, for versions; never written to
-	anyGood bool              // good came from a ConfigMap
-	err     error             // of the newest ConfigMap
-	changes int               // counts what Get and Problem have said
+	mu       sync.RWMutex
+	valid    render.Settings
+	record   map[string]string // of valid, for versions; never written to
+	anyValid bool              // valid is from a ConfigMap
+	err      error             // of the newest ConfigMap
+	changes  int               // how often valid or err has changed
 }
 
-// NewSettings are those of config-krt in a namespace.
+// NewSettings returns the settings of a namespace, which are the defaults until
+// [Settings.Source] has read them.
 func NewSettings(mgr manager.Manager, namespace string) *Settings {
 	return &Settings{
 		cache: mgr.GetCache(), reader: mgr.GetClient(), events: mgr.GetEventRecorder("kn-krt"), namespace: namespace,
-		good: render.DefaultSettings(), record: render.Record(nil), // what holds where there is no ConfigMap
+		valid: render.DefaultSettings(), record: render.Record(nil), // used without a ConfigMap
 	}
 }
 
-// Get returns the settings that hold: the last good ones while the newest are
-// bad. The error says that there have been no good ones since the controller
-// started; then nothing is to be changed, for it was made by settings that are not known.
+// Get returns the settings in use: the last valid ones while the newest are invalid. It
+// returns an error if there have been no valid ones since the controller started. Then
+// nothing may be changed, because the settings that it was made by are not known.
 func (s *Settings) Get() (render.Settings, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.err != nil && !s.anyGood {
+	if s.err != nil && !s.anyValid {
 		return render.Settings{}, s.err
 	}
-	return s.good, nil
+	return s.valid, nil
 }
 
-// Record returns what versions are made of by [Settings.Get], with its error. It must not be written to.
+// Record returns [Settings.Get] as versions record it, with its error. It must not be
+// written to.
 func (s *Settings) Record() (map[string]string, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.err != nil && !s.anyGood {
+	if s.err != nil && !s.anyValid {
 		return nil, s.err
 	}
 	return s.record, nil
 }
 
-// Problem says what is wrong with the newest settings; empty if nothing is.
-func (s *Settings) Problem() string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.err == nil {
-		return ""
-	}
-	return s.err.Error()
-}
-
-// Source watches the settings for a controller, which begins to work when they
-// have been read. A change puts all objects of the list's kind into its queue.
+// Source watches the settings for a controller, which starts when they have been read. A
+// change requeues all objects of the list's kind.
 func (s *Settings) Source(list client.ObjectList) source.SyncingSource {
-	seen := 0 // every controller has a source of its own, and must notice what another one's has read
+	seen := 0 // each controller has its own source, which must notice what another one's has read
 	read := func(ctx context.Context, config *corev1.ConfigMap, q Queue) {
 		if changes := s.read(ctx, config); changes != seen {
 			seen = changes
-			Every(ctx, s.reader, list, q)
+			EnqueueAll(ctx, s.reader, list, q)
 		}
 	}
 	return source.Kind(s.cache, &corev1.ConfigMap{}, handler.TypedFuncs[*corev1.ConfigMap, reconcile.Request]{
@@ -111,7 +103,7 @@ func (s *Settings) Source(list client.ObjectList) source.SyncingSource {
 	}))
 }
 
-// read takes over a ConfigMap and returns the count of changes.
+// read parses a ConfigMap and returns the number of changes.
 func (s *Settings) read(ctx context.Context, config *corev1.ConfigMap) int {
 	next, err := render.ParseSettings(config.Data)
 	if err != nil {
@@ -122,22 +114,22 @@ func (s *Settings) read(ctx context.Context, config *corev1.ConfigMap) int {
 	switch {
 	case err != nil && (s.err == nil || s.err.Error() != err.Error()):
 		s.changes++
-		log.FromContext(ctx).Error(err, "the last good settings stay in force")
+		log.FromContext(ctx).Error(err, "the settings are invalid; the last valid ones stay in use")
 		s.events.Eventf(config, nil, corev1.EventTypeWarning, v1alpha1.ReasonSettingsInvalid, "Read", "%s", err)
-	case err == nil && (s.err != nil || !reflect.DeepEqual(s.good, next)):
+	case err == nil && (s.err != nil || !reflect.DeepEqual(s.valid, next)):
 		s.changes++
 	}
 	if s.err = err; err == nil {
-		s.good, s.record, s.anyGood = next, render.Record(config.Data), true
+		s.valid, s.record, s.anyValid = next, render.Record(config.Data), true
 	}
 	return s.changes
 }
 
-// Every puts all objects of the list's kind into a queue.
-func Every(ctx context.Context, reader client.Reader, list client.ObjectList, q Queue) {
+// EnqueueAll adds all objects of the list's kind to a queue.
+func EnqueueAll(ctx context.Context, reader client.Reader, list client.ObjectList, q Queue) {
 	list = list.DeepCopyObject().(client.ObjectList)
 	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "cannot list what the change concerns")
+		log.FromContext(ctx).Error(err, "cannot list the objects to reconcile")
 		return
 	}
 	// The function returns no error, so there is none.

@@ -12,20 +12,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// sweepPause is how long what was kept for objects that are gone may stay.
-const sweepPause = 10 * time.Minute
+// sweepInterval is how long something may stay cached for an object that no longer exists.
+const sweepInterval = 10 * time.Minute
 
-// Present are the objects that there are.
-type Present struct {
+// Existing are the objects of a kind that exist.
+type Existing struct {
 	UIDs       map[types.UID]bool
 	Namespaces map[string]bool
 }
 
-// Sweeper tells keep, now and then, which objects of the list's kind there are: all
-// that is kept for others is to be forgotten. Not all that goes is heard of.
-func Sweeper(c client.Reader, list client.ObjectList, keep func(Present)) manager.Runnable {
+// Sweeper calls sweep at intervals with the objects of the list's kind that exist, so that
+// all that is cached for others is forgotten: not every deletion is noticed.
+func Sweeper(c client.Reader, list client.ObjectList, sweep func(Existing)) manager.Runnable {
 	return manager.RunnableFunc(func(ctx context.Context) error {
-		tick := time.NewTicker(sweepPause)
+		tick := time.NewTicker(sweepInterval)
 		defer tick.Stop()
 		for {
 			select {
@@ -33,24 +33,24 @@ func Sweeper(c client.Reader, list client.ObjectList, keep func(Present)) manage
 				return nil
 			case <-tick.C:
 			}
-			there, err := presentOf(ctx, c, list.DeepCopyObject().(client.ObjectList))
+			existing, err := existingOf(ctx, c, list.DeepCopyObject().(client.ObjectList))
 			if err != nil {
-				log.FromContext(ctx).Error(err, "cannot list what there is")
+				log.FromContext(ctx).Error(err, "cannot list the objects that exist")
 				continue
 			}
-			keep(there)
+			sweep(existing)
 		}
 	})
 }
 
-func presentOf(ctx context.Context, c client.Reader, list client.ObjectList) (Present, error) {
-	there := Present{UIDs: map[types.UID]bool{}, Namespaces: map[string]bool{}}
+func existingOf(ctx context.Context, c client.Reader, list client.ObjectList) (Existing, error) {
+	existing := Existing{UIDs: map[types.UID]bool{}, Namespaces: map[string]bool{}}
 	if err := c.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return Present{}, err
+		return Existing{}, err
 	}
-	return there, meta.EachListItem(list, func(o runtime.Object) error {
+	return existing, meta.EachListItem(list, func(o runtime.Object) error {
 		object := o.(client.Object)
-		there.UIDs[object.GetUID()], there.Namespaces[object.GetNamespace()] = true, true
+		existing.UIDs[object.GetUID()], existing.Namespaces[object.GetNamespace()] = true, true
 		return nil
 	})
 }

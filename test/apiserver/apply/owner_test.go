@@ -35,7 +35,7 @@ func TestOthersObjectsAreNeverTouched(t *testing.T) {
 		"nobody's": {
 			owner: func(*world) []metav1.OwnerReference { return nil },
 			want:  apply.NotOwnedError{Kind: "Service", Name: "taken"},
-			text:  `cannot apply Service "taken": it exists and belongs to nobody of ours`,
+			text:  `cannot apply Service "taken": it exists and has no owner`,
 		},
 		"another owner's": {
 			owner: func(w *world) []metav1.OwnerReference { return controlledBy(w.newOwner("other")) },
@@ -91,7 +91,7 @@ func TestAStaleCacheHarmsNobody(t *testing.T) {
 
 	ours.Spec.Selector["app"] = "changed"
 	_, err := w.Apply(t.Context(), w.owner, ours)
-	require.EqualError(t, err, `cannot apply Service "name": another object has got its name meanwhile`)
+	require.EqualError(t, err, `cannot apply Service "name": another object has its name by now`)
 	require.Equal(t, theirs.ResourceVersion, live(w, theirs).ResourceVersion)
 }
 

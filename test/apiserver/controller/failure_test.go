@@ -77,8 +77,8 @@ func configVanishes(p *place) {
 
 func invalid(p *place) {
 	p.version("rpc", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Greeet" })
-	require.Equal(p, `workflow "greeting": rpc "Greeet" is not in p.proto; did you mean "Greet"?; mend it in a version of another name, `+
-		`or in this one once it is stopped: kn krt stop rpc -n `+p.namespace, p.failed("rpc", v1alpha1.ReasonInvalid))
+	require.Equal(p, `workflow "greeting": rpc "Greeet" is not in p.proto; did you mean "Greet"? Fix it in a version with another name, `+
+		`or in this one after stopping it: kn krt stop rpc -n `+p.namespace, p.failed("rpc", v1alpha1.ReasonInvalid))
 	p.version("stream", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Stream" })
 	require.Contains(p, p.failed("stream", v1alpha1.ReasonInvalid), `rpc "Entrypoint.Stream" is server-streaming`)
 	p.version("proto", func(v *v1alpha1.Version) {
@@ -120,9 +120,9 @@ func crash(p *place) {
 	require.Equal(p, `node "node": its container ended with exit code 1: ValueError: *** is no currency; see its log: kn krt logs v -n `+p.namespace+` --node node`,
 		p.failed("v", v1alpha1.ReasonCrashed))
 	p.gone("v-entrypoint", &appsv1.Deployment{}) // no endpoints
-	require.True(p, p.read("v-node", &servingv1.Service{}), "what may mend itself stays")
+	require.True(p, p.read("v-node", &servingv1.Service{}), "what may recover stays")
 
-	// As if the image behind the tag had been mended.
+	// As if the image behind the tag had been fixed.
 	p.remove(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "v-pod"}})
 	s := &servingv1.Service{}
 	require.True(p, p.soon(func() bool {
@@ -146,7 +146,7 @@ func flags(p *place) {
 	require.NoError(p, p.Create(p.Context(), config))
 	p.Cleanup(func() { require.NoError(p, p.Delete(context.Background(), config)) })
 	p.version("v", gpu)
-	require.Equal(p, `node "node": Knative does not allow what the node needs; allow it: kubectl patch configmap config-features -n knative-serving `+
+	require.Equal(p, `node "node": feature flags of Knative that the node needs are off; enable them: kubectl patch configmap config-features -n knative-serving `+
 		`--type merge -p '{"data":{"kubernetes.podspec-tolerations":"enabled"}}'`, p.failed("v", v1alpha1.ReasonFeatureDisabled))
 	require.False(p, p.read("v-node", &servingv1.Service{}), "what the webhook would refuse is not sent")
 	require.NoError(p, p.Patch(p.Context(), config, client.RawPatch(types.MergePatchType, []byte(`{"data":{"kubernetes.podspec-tolerations":"enabled"}}`))))
@@ -157,7 +157,7 @@ func namesMeet(p *place) {
 	p.version("a-b", func(v *v1alpha1.Version) { v.Spec.Nodes[0].Name, v.Spec.Workflows[0].Sequential[0] = "c", "c" })
 	p.started("a-b")
 	p.version("a", func(v *v1alpha1.Version) { v.Spec.Nodes[0].Name, v.Spec.Workflows[0].Sequential[0] = "b-c", "b-c" })
-	require.Equal(p, `node "b-c": Service "a-b-c" belongs to Version "a-b", whose names meet this one's; rename this one or delete that: kn krt delete a-b -n `+p.namespace,
+	require.Equal(p, `node "b-c": Service "a-b-c" belongs to Version "a-b", whose object names collide with this version's; rename this version or delete the other one: kn krt delete a-b -n `+p.namespace,
 		p.failed("a", v1alpha1.ReasonNotOwned))
 	require.True(p, p.until("a-b", func(*v1alpha1.Version) bool { return true }).IsReady())
 }
@@ -167,7 +167,7 @@ func stranger(p *place) {
 	theirs.Spec.Ports = []corev1.ServicePort{{Port: 1}}
 	require.NoError(p, p.Create(p.Context(), theirs))
 	p.version("v")
-	require.Contains(p, p.failed("v", v1alpha1.ReasonNotOwned), `Service "v" exists and is nobody's of kn-krt`)
+	require.Contains(p, p.failed("v", v1alpha1.ReasonNotOwned), `Service "v" exists and does not belong to kn-krt`)
 	after := &corev1.Service{}
 	require.True(p, p.read("v", after))
 	require.Equal(p, theirs.ResourceVersion, after.ResourceVersion)

@@ -83,7 +83,7 @@ func TestWhatIsNotReadyIsNotPublished(t *testing.T) {
 		"a version that is not there": {
 			prepare: func(p *place) { p.version("greeter-v2", "example.com/a"); p.publish("greeter-v22", "") },
 			reason:  v1alpha1.ReasonVersionNotFound,
-			message: `there is no version "greeter-v22" ("old" stays published); did you mean "greeter-v2"? Those there are: kn krt list -n NS`,
+			message: `there is no version "greeter-v22" ("old" stays published); did you mean "greeter-v2"? List the versions: kn krt list -n NS`,
 		},
 		"a version that fails": {
 			prepare: func(p *place) { p.version("bad", "example.com/broken"); p.publish("bad", "") },
@@ -174,7 +174,7 @@ func TestOthersActiveEntrypointIsNotTouched(t *testing.T) {
 	require.NoError(t, cluster.Create(t.Context(), theirs))
 	p.version("a", "example.com/a")
 	p.publish("a", "")
-	require.Equal(t, `cannot apply Service "active-entrypoint": it exists and belongs to nobody of ours; when it is gone ours is made: kubectl delete service active-entrypoint -n NS`,
+	require.Equal(t, `cannot apply Service "active-entrypoint": it exists and has no owner; delete it, and kn-krt creates its own: kubectl delete service active-entrypoint -n NS`,
 		replace(p.refused(v1alpha1.ReasonNotOwned), p.namespace))
 	require.Equal(t, theirs.ResourceVersion, p.service("active-entrypoint").ResourceVersion)
 	require.NoError(t, cluster.Delete(t.Context(), theirs))
@@ -209,7 +209,7 @@ func TestPublishedIsReportedWhenTheEndpointsHaveFollowed(t *testing.T) {
 	rt := p.until("publishing", func(rt *v1alpha1.Runtime) bool {
 		c := rt.Status.Condition(v1alpha1.ConditionReady)
 		return c != nil && c.Status == metav1.ConditionUnknown && p.selected() == "a-entrypoint" &&
-			c.Message == `active-entrypoint leads to version "a"; its endpoints are about to follow`
+			c.Message == `active-entrypoint selects version "a"; its endpoints are being updated`
 	})
 	require.Empty(t, rt.Status.PublishedVersion)
 	require.NoError(t, cluster.Delete(t.Context(), old))
