@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 type doctorOptions struct {
@@ -19,15 +22,12 @@ type doctorOptions struct {
 	output   string
 }
 
-// finding is what a look at one thing says.
-type finding struct {
-	State string `json:"-"` // a sign
-	// Word is the sign as a program reads it.
-	Word  string `json:"state"`
-	About string `json:"about"`
-	Text  string `json:"text"`
-	// Mend is the command that changes it.
-	Mend string `json:"mend,omitempty"`
+// row is what the check of one thing found, and the command that changes it.
+type row struct {
+	State cluster.Result `json:"state"`
+	About string         `json:"about"`
+	Text  string         `json:"text"`
+	Fix   string         `json:"mend,omitempty"`
 }
 
 // NewCommand is the verb doctor.
@@ -35,12 +35,12 @@ func NewCommand(s term.Streams) *cobra.Command {
 	o := doctorOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look at whether a cluster can run versions, and say how to mend what is missing",
-		Long: `Look at the cluster, its Knative, kn-krt's own parts, the registry and your rights in
-the namespace. Each thing that is missing is told with the command that mends it.
+		Short: "Check whether a cluster can run versions, and how to fix what is missing",
+		Long: `Check the cluster, its Knative, kn-krt's controller and settings, the registry and your
+rights in the namespace. Whatever is missing is listed with the command that fixes it.
 
-++ good, !! keeps versions from running,  I only some versions need it, ?? cannot be
-looked at. Exits 1 if there is any !!.`,
+++ good, !! no version can run,  I some versions cannot run, ?? cannot be checked.
+Exits 1 if there is any !!.`,
 		Example: `  kn-krt doctor
   kn-krt doctor -n kre --registry registry.example.com/team -o json`,
 		Args: term.Arguments(cobra.NoArgs),
@@ -52,7 +52,7 @@ looked at. Exits 1 if there is any !!.`,
 			if err != nil {
 				return err
 			}
-			return runDoctor(cmd.Context(), c, o)
+			return c.Hint(runDoctor(cmd.Context(), c, o))
 		},
 	}
 	remote.NamespaceFlag(cmd)
@@ -63,72 +63,82 @@ looked at. Exits 1 if there is any !!.`,
 	return cmd
 }
 
-// errSick is returned when the findings that are printed already have an !!.
-var errSick = errors.New("the cluster cannot run versions")
+// errUnfit is returned when a row that is printed already has an !!.
+var errUnfit = errors.New("the cluster cannot run versions")
 
 func runDoctor(ctx context.Context, c *remote.Cluster, o doctorOptions) error {
-	d := &doctor{c: c}
-	// Without an answer to this there is none to the rest.
-	if err := d.cluster(ctx); err != nil {
+	findings, err := c.Client.Diagnose(ctx)
+	if err != nil {
 		return err
 	}
-	for _, look := range []func(context.Context){
-		d.kinds, d.controller, d.settings, d.serving, d.eventing, d.channel, d.graphics, d.features, d.rights,
-	} {
-		look(ctx)
+	var rows []row
+	for i := range findings {
+		f := &findings[i]
+		rows = append(rows, row{State: f.Result, About: f.Subject, Text: f.Text, Fix: command(c, f)})
 	}
-	d.images(ctx, o)
+	rows = append(rows, o.checkRegistry(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := o.print(d.findings); err != nil {
+	if err := o.print(rows); err != nil {
 		return err
 	}
-	for _, f := range d.findings {
-		if f.State == term.MarkBad {
-			return term.Printed(errSick)
-		}
+	if slices.ContainsFunc(rows, func(r row) bool { return r.State == cluster.ResultBad }) {
+		return term.Printed(errUnfit)
 	}
 	return nil
 }
 
-func (o *doctorOptions) print(findings []finding) error {
+func (o *doctorOptions) print(rows []row) error {
 	if o.output == term.OutputJSON {
-		words := map[string]string{term.MarkGood: "good", term.MarkBad: "bad", term.MarkInfo: "info", term.MarkUnknown: "unknown"}
-		for i := range findings {
-			findings[i].Word = words[findings[i].State]
-		}
-		return term.PrintJSON(o.streams.Out, findings)
+		return term.PrintJSON(o.streams.Out, rows)
 	}
 	width := 0
-	for _, f := range findings {
-		width = max(width, len(f.About))
+	for _, r := range rows {
+		width = max(width, len(r.About))
 	}
-	for _, f := range findings {
-		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(f.State), width, f.About, f.Text)
-		if f.Mend != "" {
-			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", f.Mend)
+	for _, r := range rows {
+		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, r.Text)
+		if r.Fix != "" {
+			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", r.Fix)
 		}
 	}
 	return nil
 }
 
-// doctor gathers findings.
-type doctor struct {
-	c        *remote.Cluster
-	findings []finding
+// sign is what a result is shown as.
+func sign(r cluster.Result) string {
+	switch r {
+	case cluster.ResultGood:
+		return term.MarkGood
+	case cluster.ResultBad:
+		return term.MarkBad
+	case cluster.ResultInfo:
+		return term.MarkInfo
+	}
+	return term.MarkUnknown
 }
 
-func (d *doctor) good(about, format string, args ...any) {
-	d.findings = append(d.findings, finding{State: term.MarkGood, About: about, Text: fmt.Sprintf(format, args...)})
-}
+// knativeRelease is where the newest release of a half of Knative has its files.
+const knativeRelease = "https://github.com/knative/%[1]s/releases/latest/download/%[1]s"
 
-// found adds a finding with the command that mends it, if there is one.
-func (d *doctor) found(state, about, text, mend string) {
-	d.findings = append(d.findings, finding{State: state, About: about, Text: text, Mend: mend})
-}
-
-// unknown says that something could not be looked at, and why.
-func (d *doctor) unknown(about string, err error) {
-	d.found(term.MarkUnknown, about, fmt.Sprintf("cannot be looked at: %v", err), "")
+// command is what to type to fix what was found; "" if nothing is known to.
+func command(c *remote.Cluster, f *cluster.Finding) string {
+	switch f.Fix {
+	case cluster.FixInstall:
+		return remote.InstallCommand
+	case cluster.FixInstallServing:
+		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "serving")
+	case cluster.FixInstallEventing:
+		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "eventing")
+	case cluster.FixPods:
+		return fmt.Sprintf("kubectl -n %s describe pods -l %s", f.Namespace, f.Selector)
+	case cluster.FixSettings:
+		return fmt.Sprintf("kubectl -n %s edit configmap %s", cluster.SystemNamespace, render.SettingsName)
+	case cluster.FixFeatures:
+		return render.EnableFeatures(f.Features)
+	case cluster.FixRights:
+		return c.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU")
+	}
+	return ""
 }

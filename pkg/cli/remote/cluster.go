@@ -7,27 +7,15 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
-	"krt.dev/kn-krt/pkg/render"
 )
-
-// fieldOwner is the name under which the command line's writes are recorded in
-// an object's managed fields.
-const fieldOwner = "kn-krt-cli"
 
 // Cluster is the cluster and namespace that a verb works on.
 type Cluster struct {
-	// Client does what the verbs ask for; WithWatch and Config are for those that have not
-	// moved there yet.
+	// Client does what the verbs ask for.
 	Client *cluster.Client
-	client.WithWatch
-
-	Config *rest.Config
 	// Namespace is where the verb works.
 	Namespace string
 
@@ -59,9 +47,6 @@ func Flags(root *cobra.Command) {
 func globalFlags() []string {
 	return []string{"kubeconfig", "context", "cluster", "as", "as-uid", "as-group", "config", "log-http"}
 }
-
-// SystemNamespace is where kn-krt itself runs (config/).
-const SystemNamespace = cluster.SystemNamespace
 
 // NamespaceFlag gives cmd the flag -n.
 func NamespaceFlag(cmd *cobra.Command) {
@@ -105,9 +90,8 @@ func Connect(cmd *cobra.Command) (*Cluster, error) {
 	if err != nil {
 		return nil, hintKubeconfig(err)
 	}
-	raw, config := c.Raw()
 	return &Cluster{
-		Client: c, WithWatch: raw, Config: config, Namespace: c.Namespace(),
+		Client: c, Namespace: c.Namespace(),
 		program: cmd.Root().DisplayName(), explicit: o.Namespace != "",
 	}, nil
 }
@@ -133,30 +117,4 @@ func (c *Cluster) command(format string, args ...any) string {
 // Kubectl is what to type to run kubectl in the same namespace.
 func (c *Cluster) Kubectl(format string, args ...any) string {
 	return fmt.Sprintf("kubectl -n %s ", c.Namespace) + fmt.Sprintf(format, args...)
-}
-
-// in is the option that keeps a list to the cluster's namespace.
-func (c *Cluster) in() client.ListOption { return client.InNamespace(c.Namespace) }
-
-// key names an object of the namespace.
-func (c *Cluster) key(name string) client.ObjectKey {
-	return client.ObjectKey{Namespace: c.Namespace, Name: name}
-}
-
-// version reads a version; the error of an unknown one suggests the nearest that there is.
-func (c *Cluster) version(ctx context.Context, name string) (*v1alpha1.Version, error) {
-	v, err := c.Client.Get(ctx, name)
-	return v, c.Hint(err)
-}
-
-// runtime reads the namespace's Runtime; nil if there is none yet.
-func (c *Cluster) runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
-	r, err := c.Client.Runtime(ctx)
-	return r, c.Hint(err)
-}
-
-// Settings reads config-krt; found says whether there is one. Without a good one the
-// defaults are returned.
-func (c *Cluster) Settings(ctx context.Context) (settings render.Settings, found bool, err error) {
-	return c.Client.Settings(ctx)
 }

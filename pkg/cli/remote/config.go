@@ -14,7 +14,6 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
-	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
 type configOptions struct {
@@ -52,8 +51,8 @@ A started version's pods are replaced one by one when a value changes.`,
 	NamespaceFlag(cmd)
 	o.values.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file to take the value from (may be repeated)")
-	flags.BoolVar(&o.show, "show-values", false, "show the values, too")
+	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file whose value is removed (may be repeated)")
+	flags.BoolVar(&o.show, "show-values", false, "show the values as well")
 	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
 	// The flags were added just above, so these cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{term.OutputJSON, outputYAML}, cobra.ShellCompDirectiveNoFileComp))
@@ -79,7 +78,7 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := checkUnset(v, o.unset, set); err != nil {
+	if err := cluster.CheckUnset(v, set, o.unset); err != nil {
 		return err
 	}
 	if _, err := c.Client.SetConfig(ctx, v.Name, set, o.unset); err != nil {
@@ -96,29 +95,12 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	return nil
 }
 
-// checkUnset refuses names that the version does not declare, that are set too,
-// or that it needs because it is started.
-func checkUnset(v *v1alpha1.Version, unset []string, set map[string][]byte) error {
-	for _, name := range unset {
-		if _, both := set[name]; both {
-			return fmt.Errorf("cannot both set and unset %q", name)
-		}
-		if known := declaredConfig(v); !slices.Contains(known, name) {
-			return fmt.Errorf("version %q declares no config variable or file %q%s", v.Name, name, spelling.Hint(name, known))
-		}
-		if v.WantedState() == v1alpha1.StateStarted {
-			return fmt.Errorf("cannot unset %q: version %q is started and needs it", name, v.Name)
-		}
-	}
-	return nil
-}
-
 // configEntry is a line of what config shows.
 type configEntry struct {
 	Name string `json:"name"`
 	Type string `json:"type"` // variable or file
 	Set  bool   `json:"set"`
-	// Value is the value, if it is asked for; Base64 the same where it is no text.
+	// Value is the value, if it was requested; Base64 the same where it is not text.
 	Value  *string `json:"value,omitempty"`
 	Base64 *string `json:"base64,omitempty"`
 }
@@ -129,11 +111,8 @@ func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configO
 		return err
 	}
 	entries := []configEntry{}
-	for _, name := range v.Spec.Config.Variables {
-		entries = append(entries, entry(name, "variable", values, o.show))
-	}
-	for _, name := range v.Spec.Config.Files {
-		entries = append(entries, entry(name, "file", values, o.show))
+	for _, e := range cluster.ConfigEntries(v.Spec.Config, values) {
+		entries = append(entries, shownEntry(e, o.show))
 	}
 	switch o.output {
 	case term.OutputJSON:
@@ -172,7 +151,7 @@ func (o *configOptions) configTable(v *v1alpha1.Version, entries []configEntry) 
 	return term.WriteTable(o.streams.Out, columns, entries)
 }
 
-// text is the value as a table shows it: quoted, or in base64 where it is no text.
+// text is the value as a table shows it: quoted, or in base64 where it is not text.
 func (e configEntry) text() string {
 	switch {
 	case e.Value != nil:
@@ -183,18 +162,18 @@ func (e configEntry) text() string {
 	return ""
 }
 
-func entry(name, kind string, values map[string][]byte, show bool) configEntry {
-	value, set := values[name]
-	e := configEntry{Name: name, Type: kind, Set: set && (kind == "file" || len(value) > 0)}
-	if !show || !e.Set {
-		return e
+// shownEntry is an entry as it is shown, with its value only if show says so.
+func shownEntry(declared cluster.ConfigEntry, show bool) configEntry {
+	e := configEntry{Name: declared.Name, Type: "variable", Set: declared.Set}
+	if declared.File {
+		e.Type = "file"
 	}
-	text := string(value)
-	if utf8.Valid(value) {
-		e.Value = &text
-	} else {
-		text = base64.StdEncoding.EncodeToString(value)
-		e.Base64 = &text
+	switch {
+	case !show || !e.Set:
+	case utf8.Valid(declared.Value):
+		e.Value = new(string(declared.Value))
+	default:
+		e.Base64 = new(base64.StdEncoding.EncodeToString(declared.Value))
 	}
 	return e
 }

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -11,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -66,46 +65,10 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	if err != nil {
 		return nil, bundle.ExplainFile(err)
 	}
-	return checkValues(spec, variables, contents)
-}
-
-// checkValues returns all values by name, unless a node does not start with one of them.
-func checkValues(spec v1alpha1.VersionSpec, variables map[string]string, contents map[string][]byte) (map[string][]byte, error) {
-	for name, content := range contents {
-		if err := checkContent(spec, name, content); err != nil {
-			return nil, err
-		}
-	}
 	for name, value := range variables {
-		if err := checkVariable(name, value); err != nil {
-			return nil, err
-		}
 		contents[name] = []byte(value)
 	}
-	return contents, nil
-}
-
-// checkVariable refuses a value with which no container starts.
-func checkVariable(name, value string) error {
-	err := krt.CheckVariable(name, value)
-	if err == nil {
-		return nil
-	}
-	return term.WithHint(fmt.Errorf("config variable %q: %w", name, err),
-		"Change it, or declare it as a config file instead (config.files of krt.yml).")
-}
-
-// checkContent refuses the content of a config file that a node gets as the value of a
-// variable, and cannot.
-func checkContent(spec v1alpha1.VersionSpec, name string, content []byte) error {
-	at := slices.IndexFunc(spec.Nodes, func(n v1alpha1.Node) bool { return n.ConfigFiles == v1alpha1.ConfigFilesContent })
-	if at < 0 {
-		return nil
-	}
-	if err := krt.CheckVariable(name, string(content)); err != nil {
-		return fmt.Errorf("config file %q: node %q gets its content as $%s: %w", name, spec.Nodes[at].Name, name, err)
-	}
-	return nil
+	return contents, cluster.CheckConfig(&spec, contents)
 }
 
 // setFlags is how to give what is missing.

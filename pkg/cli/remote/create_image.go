@@ -17,6 +17,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/image"
 	"krt.dev/kn-krt/pkg/krt"
@@ -128,7 +129,7 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
 	settings, _, err := c.Client.Settings(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, SystemNamespace, err)
+		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, cluster.SystemNamespace, err)
 	}
 	return settings.BaseImages
 }
@@ -159,11 +160,11 @@ func (o *createOptions) explainImages(err error) error {
 	case errors.As(err, &registry) && registry.Trouble == image.TroubleInsecure:
 		return term.WithHint(err, "If it has no TLS, add --insecure-registry. Nothing was created.")
 	case errors.As(err, &registry) && registry.Doing == image.DoingReadBase:
-		return term.WithHint(err, "Nothing was created. "+howToNameBase, render.SettingsName, SystemNamespace)
+		return term.WithHint(err, "Nothing was created. "+howToNameBase, render.SettingsName, cluster.SystemNamespace)
 	case errors.As(err, &registry):
 		return term.WithHint(err, "Nothing was created.")
 	case errors.Is(err, image.ErrNoRunner):
-		return term.WithHint(err, howToNameBase, render.SettingsName, SystemNamespace)
+		return term.WithHint(err, howToNameBase, render.SettingsName, cluster.SystemNamespace)
 	case errors.As(err, &build), errors.As(err, &requirements), errors.Is(err, gobuild.ErrNoGo):
 		return term.WithHint(err, "Nothing was created.")
 	}

@@ -8,6 +8,9 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 )
 
+// InstallCommand puts kn-krt on a cluster; it is typed in the sources' folder.
+const InstallCommand = "KO_CONFIG_PATH=ko.yaml ko apply -f config/"
+
 // Hint adds to an error of the cluster client the exit code, and what to do next. Other
 // errors, and those that have a hint, stay as they are.
 func (c *Cluster) Hint(err error) error {
@@ -17,6 +20,8 @@ func (c *Cluster) Hint(err error) error {
 		refused *cluster.RefusedError
 		waited  *cluster.WaitError
 		name    *cluster.UnknownNameError
+		down    *cluster.UnavailableError
+		value   *cluster.ConfigError
 	)
 	switch {
 	case err == nil, term.HintOf(err) != "":
@@ -27,6 +32,12 @@ func (c *Cluster) Hint(err error) error {
 		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(unknown.Known, ", "))
 	case errors.As(err, &name):
 		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(name.Known, ", "))
+	case errors.As(err, &down) && down.Stopped:
+		return term.WithHint(err, "Start it with '%s'.", c.command("start %s", down.Version))
+	case errors.As(err, &down):
+		return term.WithHint(err, "'%s' shows its state.", c.command("describe %s", down.Version))
+	case errors.As(err, &value) && value.Variable:
+		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	case errors.As(err, &refused):
 		return term.FailAs(term.ExitFailed, err, "%s", c.hintRefused(refused))
 	case errors.As(err, &waited):

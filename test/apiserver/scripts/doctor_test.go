@@ -25,7 +25,7 @@ func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
 	for _, test := range []struct{ selector, tolerations, want string }{
 		{"allowed", "Enabled", "++ features"},
 		{"Allowed", "allowed", "++ features"},
-		{"allowed", "disabled", "off in Knative are kubernetes.podspec-tolerations"},
+		{"allowed", "disabled", "disabled in Knative: kubernetes.podspec-tolerations"},
 	} {
 		flags.Data = map[string]string{render.FlagNodeSelector: test.selector, render.FlagTolerations: test.tolerations}
 		require.NoError(t, c.Update(t.Context(), flags))

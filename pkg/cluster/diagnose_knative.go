@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// testedKnative is the Knative that kn-krt is tested with.
+const testedKnative = "1.23"
+
+// definition returns what is known of a CustomResourceDefinition; nil if there is none.
+func (c *Client) definition(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+	definition := &metav1.PartialObjectMetadata{}
+	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
+	if isUnknownName(err) {
+		return nil, nil //nolint:nilnil // no definition is a result
+	}
+	return definition, err
+}
+
+// half is one of the two halves of Knative.
+type half struct {
+	name, namespace string
+	resource        string // one of its kinds, which is there if it is installed
+	install         Fix
+}
+
+func (c *Client) checkServing(ctx context.Context) Finding {
+	return c.checkKnative(ctx, half{"Knative Serving", "knative-serving", "services.serving.knative.dev", FixInstallServing})
+}
+
+func (c *Client) checkEventing(ctx context.Context) Finding {
+	return c.checkKnative(ctx, half{"Knative Eventing", "knative-eventing", "sequences.flows.knative.dev", FixInstallEventing})
+}
+
+// checkKnative checks whether one half of Knative is installed and all of it runs.
+func (c *Client) checkKnative(ctx context.Context, h half) Finding {
+	bad := Finding{Result: ResultBad, Subject: h.name, Fix: h.install}
+	definition, err := c.definition(ctx, h.resource)
+	switch {
+	case err != nil:
+		return unknown(h.name, err)
+	case definition == nil:
+		bad.Text = "is not installed"
+		return bad
+	}
+	version := cmp.Or(definition.Labels["app.kubernetes.io/version"], "of an unknown version")
+	var deployments appsv1.DeploymentList
+	if err := c.kube.List(ctx, &deployments, client.InNamespace(h.namespace)); err != nil {
+		return unknown(h.name, err)
+	}
+	for i := range deployments.Items {
+		deployment := &deployments.Items[i]
+		if wanted := deployment.Spec.Replicas; (wanted == nil || *wanted > 0) && deployment.Status.AvailableReplicas == 0 {
+			bad.Text = fmt.Sprintf("%s: no pod of Deployment %q is available", version, deployment.Name)
+			bad.Fix, bad.Namespace, bad.Selector = FixPods, h.namespace, "app="+deployment.Name
+			return bad
+		}
+	}
+	if len(deployments.Items) == 0 {
+		bad.Text = fmt.Sprintf("%s: there are no Deployments in namespace %s", version, h.namespace)
+		return bad
+	}
+	return good(h.name, "%s, all Deployments are available (tested with %s)", version, testedKnative)
+}
+
+// checkFeatures checks Knative's flags by which a node says on which machines it can run.
+func (c *Client) checkFeatures(ctx context.Context) Finding {
+	const subject = "features"
+	config := &corev1.ConfigMap{}
+	err := c.kube.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, config)
+	if err != nil && !isUnknownName(err) {
+		return unknown(subject, err)
+	}
+	var off []string
+	for _, flag := range render.GPUFeatures() {
+		if !render.FlagOn(config.Data[flag]) {
+			off = append(off, flag)
+		}
+	}
+	if len(off) == 0 {
+		return good(subject, "Knative's flags for nodes with a GPU are enabled")
+	}
+	return Finding{
+		Result: ResultInfo, Subject: subject, Fix: FixFeatures, Features: off,
+		Text: "nodes with a GPU cannot run; disabled in Knative: " + strings.Join(off, ", "),
+	}
+}

@@ -1,0 +1,55 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Events returns the events of the named version and of all objects that were created for
+// it, in the order in which they occurred last. A cluster keeps events for an hour, unless
+// it is configured otherwise.
+func (c *Client) Events(ctx context.Context, version string) (*corev1.EventList, error) {
+	v, err := c.Get(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	list := &corev1.EventList{}
+	if err := c.kube.List(ctx, list, c.inNamespace()); err != nil {
+		return nil, c.explain(err, "cannot list events")
+	}
+	all, err := c.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	about := eventFilter(v, all.Items)
+	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return !about(e.InvolvedObject) })
+	slices.SortFunc(list.Items, func(a, b corev1.Event) int {
+		lastA, _ := Occurrences(&a)
+		lastB, _ := Occurrences(&b)
+		return cmp.Or(lastA.Compare(lastB), cmp.Compare(a.Name, b.Name))
+	})
+	for i := range list.Items {
+		list.Items[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Event"))
+	}
+	return list, nil
+}
+
+// Occurrences returns when an event occurred last, and how often it did, at least once.
+// Events of the group events.k8s.io have that in other fields than older ones.
+func Occurrences(e *corev1.Event) (last time.Time, count int32) {
+	switch {
+	case e.Series != nil:
+		return e.Series.LastObservedTime.Time, max(e.Series.Count, 1)
+	case !e.LastTimestamp.IsZero():
+		last = e.LastTimestamp.Time
+	case !e.EventTime.IsZero():
+		last = e.EventTime.Time
+	default:
+		last = e.CreationTimestamp.Time
+	}
+	return last, max(e.Count, 1)
+}

@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
+const GRPCPort = 9000
+
+// UnavailableError says that no pod of a version's entrypoint is ready.
+type UnavailableError struct {
+	Version string
+	// Stopped says that the version is stopped.
+	Stopped bool
+	// Why is what the version's condition Ready says; "" if it says nothing.
+	Why string
+}
+
+// Error says why the version is not available.
+func (e *UnavailableError) Error() string {
+	why := cmp.Or(e.Why, "no pod of its entrypoint is ready")
+	if e.Stopped {
+		why = "it is stopped"
+	}
+	return fmt.Sprintf("version %q is not available: %s", e.Version, why)
+}
+
+// Forward is a port of this machine that is forwarded to a pod of an entrypoint. It
+// belongs to that pod: when it ends, connections fail, and another Forward is needed.
+type Forward struct {
+	// Address is host and port to connect to.
+	Address string
+
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error // why it ended; set before ended is closed
+}
+
+// Forward forwards a free port of 127.0.0.1 to a port of a ready pod of the named
+// version's entrypoint, through the API server as kubectl port-forward does, until it is
+// closed or ctx ends. If no pod is ready its error is an [*UnavailableError].
+func (c *Client) Forward(ctx context.Context, version string, port int) (*Forward, error) {
+	v, err := c.Get(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	pod, err := c.entrypointPod(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.forward(ctx, pod, port)
+	if err != nil {
+		return nil, c.explain(err, fmt.Sprintf("cannot reach the entrypoint of version %q", version))
+	}
+	return f, nil
+}
+
+// Close ends the forwarding, and with it its connections.
+func (f *Forward) Close() {
+	f.cancel()
+	<-f.ended
+}
+
+// entrypointPod is the name of a ready pod of the version's entrypoint.
+func (c *Client) entrypointPod(ctx context.Context, v *v1alpha1.Version) (string, error) {
+	var pods corev1.PodList
+	err := c.kube.List(ctx, &pods, c.inNamespace(), client.MatchingLabels{render.LabelVersionName: render.EntrypointName(v.Name)})
+	if err != nil {
+		return "", c.explain(err, fmt.Sprintf("cannot list the pods of the entrypoint of version %q", v.Name))
+	}
+	for i := range pods.Items {
+		if podReady(&pods.Items[i]) {
+			return pods.Items[i].Name, nil
+		}
+	}
+	return "", &UnavailableError{
+		Version: v.Name, Stopped: v.WantedState() != v1alpha1.StateStarted, Why: Readiness(v).String(),
+	}
+}
+
+func podReady(p *corev1.Pod) bool {
+	if p.DeletionTimestamp != nil {
+		return false
+	}
+	for _, condition := range p.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func (c *Client) forward(ctx context.Context, pod string, port int) (*Forward, error) {
+	dialer, err := c.podDialer(pod)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &Forward{cancel: cancel, ended: make(chan struct{})}
+	ready := make(chan struct{})
+	ports := []string{fmt.Sprintf("0:%d", port)}
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, ports, ctx.Done(), ready, io.Discard, io.Discard)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	go func() {
+		defer close(f.ended)
+		f.err = forwarder.ForwardPorts()
+	}()
+	select {
+	case <-ready:
+	case <-f.ended:
+		cancel()
+		return nil, cmp.Or(ctx.Err(), f.err, errors.New("the API server ended the port-forward"))
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	forwarded, err := forwarder.GetPorts()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	f.Address = fmt.Sprintf("127.0.0.1:%d", forwarded[0].Local)
+	return f, nil
+}
+
+// podDialer opens streams to a pod: by WebSocket, or by SPDY where the API server, or a
+// proxy before it, knows no other.
+func (c *Client) podDialer(pod string) (httpstream.Dialer, error) {
+	host, _, err := rest.DefaultServerUrlFor(c.config)
+	if err != nil {
+		return nil, err
+	}
+	at := &url.URL{Scheme: host.Scheme, Host: host.Host, Path: strings.TrimSuffix(host.Path, "/") +
+		fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/portforward", c.namespace, pod)}
+	transport, upgrader, err := spdy.RoundTripperFor(c.config)
+	if err != nil {
+		return nil, err
+	}
+	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, at)
+	newer, err := portforward.NewSPDYOverWebsocketDialer(at, c.config)
+	if err != nil {
+		return nil, err
+	}
+	return portforward.NewFallbackDialer(newer, older, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}
