@@ -82,7 +82,7 @@ def handler(ctx, data):
 	require.Equal(t, http.StatusAccepted, n.post(in).status)
 	status, err := (<-n.replies).Status()
 	require.NoError(t, err)
-	require.Equal(t, "error in 'model': the message t.Other is not in the version's protos: it cannot be made a dict", status.Message)
+	require.Equal(t, "error in 'model': the message t.Other is not in the version's protos: it cannot be converted to a dict", status.Message)
 }
 
 // A proto that nobody needs does not keep a node from its dicts.

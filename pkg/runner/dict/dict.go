@@ -23,19 +23,19 @@ const (
 	ValueName  = "google.protobuf.Value"
 )
 
-// Growth is how many times the size of the largest message a node lets the JSON be that
-// it makes of one.
+// Growth times the size of the largest message is the limit for the JSON that a node
+// makes of a message.
 const Growth = 8
 
 // maxDepth is how deep objects and lists may be nested.
 const maxDepth = 256
 
-// Is reports whether a message of that full name carries a value.
+// Is reports whether messages of that full name carry a value.
 func Is(name string) bool { return name == StructName || name == ValueName }
 
-// Decode returns as JSON what an event holds: a message's full name and its data.
-// The message is a value, or one that find knows; find returns nil for others. JSON of
-// more than limit bytes is [ErrTooLarge]; 0 is no limit.
+// Decode returns the message of an event, given its full name and its data, as JSON.
+// The message is a value, or one that find knows; find returns nil for others. For JSON
+// of more than limit bytes the error is [ErrTooLarge]; 0 means no limit.
 func Decode(name string, data []byte, find func(name string) protoreflect.MessageDescriptor, limit int) ([]byte, error) {
 	text, err := decode(name, data, find, limit)
 	if err == nil && limit > 0 && len(text) > limit {
@@ -44,7 +44,7 @@ func Decode(name string, data []byte, find func(name string) protoreflect.Messag
 	return text, err
 }
 
-// ErrTooLarge is the error of a message whose JSON is above the limit.
+// ErrTooLarge is the error of a message whose JSON is larger than the limit.
 var ErrTooLarge = errors.New("too large as a dict")
 
 func tooLarge(name string, limit int) error {
@@ -60,7 +60,7 @@ func decode(name string, data []byte, find func(name string) protoreflect.Messag
 	}
 	descriptor := find(name)
 	if descriptor == nil {
-		return nil, fmt.Errorf("the message %s is not in the version's protos: it cannot be made a dict", name)
+		return nil, fmt.Errorf("the message %s is not in the version's protos: it cannot be converted to a dict", name)
 	}
 	if limit > 0 && (&meter{left: limit, least: map[protoreflect.FullName]int{}}).exceeds(descriptor, data, 0) {
 		return nil, tooLarge(name, limit)
@@ -72,8 +72,8 @@ func decode(name string, data []byte, find func(name string) protoreflect.Messag
 	return appendMessage(nil, message), nil
 }
 
-// Encode returns the full name and the data of the message that carries the JSON
-// text. NaN, Infinity and -Infinity, which Python writes, are understood.
+// Encode returns the full name and the data of the message that carries the JSON text.
+// It accepts NaN, Infinity and -Infinity, which Python writes.
 func Encode(text []byte) (name string, data []byte, err error) {
 	reader := newReader(text)
 	token, err := reader.token()

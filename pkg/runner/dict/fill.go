@@ -16,12 +16,12 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// maxNames bounds how many fields an error lists.
+// maxNames limits how many fields an error lists.
 const maxNames = 12
 
-// Message returns the data of a message of descriptor made of the value that an
-// event holds: name and data are its message's. Fields go by their own names;
-// null leaves one unset. The error names the field that cannot be had of it.
+// Message returns the data of a message of the type descriptor with the value of an
+// event, whose message has the given name and data. Fields have their own names; null
+// leaves one unset. The error names the field that cannot be set.
 func Message(descriptor protoreflect.MessageDescriptor, name string, data []byte) ([]byte, error) {
 	text, err := Decode(name, data, func(string) protoreflect.MessageDescriptor { return nil }, 0)
 	if err != nil {
@@ -40,7 +40,7 @@ func Message(descriptor protoreflect.MessageDescriptor, name string, data []byte
 	return proto.Marshal(m)
 }
 
-// fill sets the fields of m from value; at is where m stands, empty at the top.
+// fill sets the fields of m from value; at is the path of m, empty at the top.
 func fill(m protoreflect.Message, value any, at string) error {
 	object, ok := value.(map[string]any)
 	if !ok {
@@ -93,7 +93,7 @@ func setMap(m protoreflect.Map, f protoreflect.FieldDescriptor, value any, at st
 		return mismatch(at, value, "a dict")
 	}
 	for _, name := range sorted(object) {
-		// Keys of JSON are texts, of any kind of key.
+		// In JSON a key is text, whatever its kind.
 		var raw any = json.Number(name)
 		switch f.MapKey().Kind() {
 		case protoreflect.StringKind:
@@ -114,7 +114,7 @@ func setMap(m protoreflect.Map, f protoreflect.FieldDescriptor, value any, at st
 	return nil
 }
 
-// scalar makes one value of a field's kind; empty makes a message to fill.
+// scalar returns value in the kind of the field; empty returns a new message to fill.
 func scalar(f protoreflect.FieldDescriptor, empty func() protoreflect.Value, value any, at string) (protoreflect.Value, error) {
 	switch f.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
@@ -176,7 +176,7 @@ func mismatch(at string, value any, want string) error {
 	return fmt.Errorf("%s must be %s, not %s", what, want, shown(value))
 }
 
-// shown is a value for an error's text.
+// shown returns value as an error prints it.
 func shown(value any) string {
 	switch v := value.(type) {
 	case nil:

@@ -29,17 +29,17 @@ const (
 
 	fieldValues = 1
 
-	// fieldMark is not a field of Value: it says what Value cannot.
+	// fieldMark is not a field of Value. It holds what Value cannot represent.
 	fieldMark = 1000
 )
 
-// What fieldMark says.
+// Values of fieldMark.
 const (
 	markWhole = 1 // the text is a whole number that a double does not hold
 	markFloat = 2 // the number, a whole one, was written as a float: 2.0
 )
 
-// Number literals that no JSON writer makes stand for what JSON does not have.
+// Number literals that no JSON writer produces, in place of values that JSON lacks.
 const (
 	literalNaN      = "0e999999"
 	literalInfinity = "1e999999"
@@ -47,7 +47,7 @@ const (
 
 var errTooDeep = fmt.Errorf("the value is nested deeper than %d levels", maxDepth)
 
-// reader makes the wire form of Value of JSON text.
+// reader converts JSON text to the wire form of Value.
 type reader struct{ decoder *json.Decoder }
 
 func newReader(text []byte) *reader {
@@ -73,7 +73,7 @@ func (r *reader) end() error {
 	return nil
 }
 
-// object appends the fields of a Struct, its opening brace having been read.
+// object appends the fields of a Struct. Its opening brace has been read.
 func (r *reader) object(b []byte, depth int) ([]byte, error) {
 	return r.inside(b, depth, func(b []byte) ([]byte, error) {
 		key, err := r.token()
@@ -87,7 +87,7 @@ func (r *reader) object(b []byte, depth int) ([]byte, error) {
 	})
 }
 
-// list appends the values of a ListValue, its opening bracket having been read.
+// list appends the values of a ListValue. Its opening bracket has been read.
 func (r *reader) list(b []byte, depth int) ([]byte, error) {
 	return r.inside(b, depth, func(b []byte) ([]byte, error) {
 		value, err := r.next(depth + 1)
@@ -153,7 +153,7 @@ func appendNumber(b []byte, literal string) []byte {
 		number = math.NaN()
 	}
 	const most = 1 << 53
-	if !float && (number >= most || number <= -most) { // from there on a double may stand for two
+	if !float && (number >= most || number <= -most) { // from there on one double may represent two
 		return appendMark(appendBytes(b, fieldText, []byte(literal)), markWhole)
 	}
 	b = protowire.AppendTag(b, fieldNumber, protowire.Fixed64Type)

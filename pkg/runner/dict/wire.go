@@ -98,7 +98,7 @@ func readList(b, data []byte, depth int) ([]byte, error) {
 	return append(b, ']'), err
 }
 
-// separate appends the comma that is due before a further element.
+// separate appends the comma before all elements but the first.
 func separate(b []byte) []byte {
 	if last := b[len(b)-1]; last == '{' || last == '[' {
 		return b
@@ -140,7 +140,7 @@ func readValue(b, data []byte, depth int) ([]byte, error) {
 	return append(b, "null"...), nil
 }
 
-// appendMarked appends a text, or the whole number that it is marked as.
+// appendMarked appends a text, or the whole number if it is marked as one.
 func appendMarked(b []byte, text string, mark uint64) []byte {
 	if mark == markWhole && isWhole(text) {
 		return append(b, text...)
@@ -148,7 +148,7 @@ func appendMarked(b []byte, text string, mark uint64) []byte {
 	return appendText(b, text)
 }
 
-// kindOf is how a field of Value is written.
+// kindOf returns the wire type of a field of Value.
 func kindOf(number protowire.Number) protowire.Type {
 	switch number {
 	case fieldNull, fieldBool:
@@ -166,8 +166,8 @@ func isWhole(text string) bool {
 	})
 }
 
-// appendDouble appends x as Python writes it. A whole number is an int unless it
-// is said to be a float.
+// appendDouble appends x as Python writes it. A whole number is an int unless it is
+// marked as a float.
 func appendDouble(b []byte, x float64, float bool) []byte {
 	switch {
 	case math.IsNaN(x):

@@ -9,8 +9,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner"
 )
 
-// HandlerContext is what a handler is given besides its message: the runner's own
-// context with the names that kre-go had for parts of it before 1.9.
+// HandlerContext is what a handler gets in addition to its message: the runner's own
+// context, with the names that kre-go had before 1.9.
 type HandlerContext struct {
 	*runner.HandlerContext
 	// DB saves and finds documents.
@@ -23,9 +23,9 @@ func newContext(c *runner.HandlerContext) *HandlerContext {
 	return &HandlerContext{HandlerContext: c, DB: &DB{c.DB}, Metrics: c.Prediction}
 }
 
-// EarlyReply answers the caller with response at once; the handler and the workflow
-// go on. It fails when the request already has a response, here or in an earlier
-// node.
+// EarlyReply sends response to the client immediately; the handler and the workflow
+// continue. It fails if the request already has a response, from this node or an
+// earlier one.
 func (c *HandlerContext) EarlyReply(response proto.Message) error {
 	err := c.HandlerContext.EarlyReply(response)
 	if errors.Is(err, runner.ErrReplied) {
@@ -64,13 +64,12 @@ func (c *HandlerContext) GetValueInt(key string) int { return c.GetInt(key) }
 // GetValueFloat is GetFloat by its older name.
 func (c *HandlerContext) GetValueFloat(key string) float64 { return c.GetFloat(key) }
 
-// SaveMetric is Prediction.Save by its older name. What cannot be saved is logged.
+// SaveMetric is Prediction.Save by its older name. An error is logged.
 func (c *HandlerContext) SaveMetric(date time.Time, predictedValue, trueValue string) {
 	_ = c.Prediction.Save(date, predictedValue, trueValue)
 }
 
-// SaveMetricError is Prediction.SaveError by its older name. What cannot be saved is
-// logged.
+// SaveMetricError is Prediction.SaveError by its older name. An error is logged.
 func (c *HandlerContext) SaveMetricError(saveMetricErr SaveMetricErr) {
 	_ = c.Prediction.SaveError(saveMetricErr)
 }

@@ -56,7 +56,8 @@ func byBSONNames(text json.RawMessage, v reflect.Value) json.RawMessage {
 	return text
 }
 
-// nameForSaving puts the value of field f, which object has by its JSON name, into named.
+// nameForSaving moves the value of field f from its JSON name in object to its name in
+// named.
 func nameForSaving(object, named map[string]json.RawMessage, f reflect.StructField, v reflect.Value) {
 	name, bsonName := tagged(f, "json"), tagged(f, "bson")
 	if name == "" {
@@ -110,7 +111,7 @@ func byJSONNames(text json.RawMessage, t reflect.Type) json.RawMessage {
 	case reflect.Slice, reflect.Array:
 		var elements []json.RawMessage
 		if json.Unmarshal(text, &elements) != nil {
-			return text // not a list: left to who decodes it
+			return text // not a list: decoding it reports that
 		}
 		for i := range elements {
 			elements[i] = byJSONNames(elements[i], t.Elem())
@@ -146,7 +147,7 @@ func rename(object map[string]json.RawMessage, f reflect.StructField) {
 	object[jsonName] = byJSONNames(value, f.Type)
 }
 
-// tagged is the name that a tag of f gives it, "" for none.
+// tagged returns the name in a tag of f, "" if there is none.
 func tagged(f reflect.StructField, tag string) string {
 	name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
 	return name

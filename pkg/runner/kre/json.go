@@ -19,8 +19,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// jsonHandler is a handler of kre-go up to 1.8: it takes JSON, and what it returns
-// is made JSON for the next node, or the rpc's output after the last one.
+// jsonHandler is a handler of kre-go up to 1.8: it takes JSON, and its result is JSON
+// for the next node, or after the last one the rpc's output.
 type jsonHandler struct {
 	handle func(*HandlerContext, []byte) (any, error)
 	find   func(name string) protoreflect.MessageDescriptor
@@ -55,8 +55,8 @@ func (h jsonHandler) current(ctx *runner.HandlerContext, data *anypb.Any) (proto
 	return out, nil
 }
 
-// finder returns a function that finds the messages of a FileDescriptorSet in its wire
-// form. Of one that cannot be read it finds none.
+// finder returns a function that finds the messages of an encoded FileDescriptorSet. In
+// one that cannot be read it finds none.
 func finder(set string) func(name string) protoreflect.MessageDescriptor {
 	files := &protoregistry.Files{}
 	described := &descriptorpb.FileDescriptorSet{}

@@ -1,15 +1,14 @@
 // Package kre is the API of KRT V1's kre-go over [runner]: a node written for
 // github.com/konstellation-io/kre-runners/kre-go, or for that module by one of its
-// older paths, builds with it unchanged. The kn-krt command puts it in the place of
-// that module; other builds can do so by changing the import. New nodes import
-// package runner itself.
+// older paths, builds with it unchanged. The kn-krt command replaces that module by
+// this one; in other builds, change the import. New nodes import package runner
+// itself.
 //
-// Everything a node's code could name is here, with these differences: a
-// context belongs to one call instead of to all of them; Measurement.Save,
-// Prediction.Save and Prediction.SaveError return an error; what the original's own
-// runner was made of (NewRunner, NewHandlerContext and the like) is not here, as it
-// takes connections to NATS and MongoDB. [Adapt] and package runnertest test a
-// handler instead.
+// It has every name that the code of a node can use, with these differences: a context
+// belongs to one call instead of to all; Measurement.Save, Prediction.Save and
+// Prediction.SaveError return an error; the constructors of the original's own runner
+// (NewRunner, NewHandlerContext and others) are missing, because they need connections
+// to NATS and MongoDB. Use [Adapt] and package runnertest to test a handler.
 //
 // As the original did, a node handles one message at a time, unless KRT_WORKERS
 // (workers in krt.yml) allows more.
@@ -30,7 +29,7 @@ type (
 	Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
 	// QueryData is a query of HandlerContext.DB.Find: values by field.
 	QueryData = runner.QueryData
-	// SaveMetricErr says why a prediction has no values.
+	// SaveMetricErr is the reason why a prediction has no values.
 	SaveMetricErr = runner.SaveMetricErr
 )
 
@@ -43,9 +42,9 @@ const (
 // ISO8601 is the layout, for package time, of the times the original wrote.
 const ISO8601 = "2006-01-02T15:04:05.000000"
 
-// AnyHandler is a handler of any kre-go. Until 1.8 it took and returned JSON; the
-// proto.Message that it returned was that of github.com/golang/protobuf until 2.1.0,
-// and has been that of google.golang.org/protobuf since.
+// AnyHandler is a handler of any version of kre-go. Until 1.8 it took and returned
+// JSON; the proto.Message that it returned was that of github.com/golang/protobuf until
+// 2.1.0, and has been that of google.golang.org/protobuf since.
 type AnyHandler interface {
 	Handler |
 		func(*HandlerContext, *anypb.Any) (proto.Message, error) |
@@ -53,7 +52,7 @@ type AnyHandler interface {
 		func(*HandlerContext, []byte) (any, error)
 }
 
-// Start runs the node until the process is told to stop. See [runner.Start].
+// Start runs the node until the process gets SIGTERM or SIGINT. See [runner.Start].
 func Start[H AnyHandler](handlerInit HandlerInit, handler H) {
 	init, current := Adapt(handlerInit, handler)
 	runner.StartWith(runner.Options{InTurn: true}, init, current)

@@ -207,7 +207,7 @@ func TestHandlersOfJSON(t *testing.T) {
 	}
 	r = runnertest.New(t, nil, current(handle))
 	equal(t, r.Call(wrapperspb.String("x")).Failure().Text, "error in 'node': cannot read the message as JSON for the handler: "+
-		"the message google.protobuf.StringValue is not in the version's protos: it cannot be made a dict")
+		"the message google.protobuf.StringValue is not in the version's protos: it cannot be converted to a dict")
 }
 
 func TestASecondReplyFails(t *testing.T) {

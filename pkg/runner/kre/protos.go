@@ -1,6 +1,6 @@
 package kre
 
-// protos is the google.protobuf.FileDescriptorSet of the version's protos, in its wire
-// form. The kn-krt command puts another file in the place of this one when it builds a
-// node whose handler takes JSON: to make it of messages, their descriptors are needed.
+// protos is the encoded google.protobuf.FileDescriptorSet of the version's protos. The
+// kn-krt command replaces this file when it builds a node whose handler takes JSON,
+// because messages can be converted to JSON only with their descriptors.
 const protos = ""

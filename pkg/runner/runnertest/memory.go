@@ -14,8 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/store"
 )
 
-// memory is a store in memory. It finds what the real one finds, by
-// store.Query, and keeps no limits.
+// memory is a store in memory. It finds what the real one finds, by store.Query, and
+// has no limits.
 type memory struct {
 	mu           sync.Mutex
 	measurements []store.Measurement
@@ -23,13 +23,13 @@ type memory struct {
 	documents    map[string][]document
 }
 
-// document is one as it was saved, and its id.
+// document is a document as it was saved, and its id.
 type document struct {
 	id   any
 	data map[string]any
 }
 
-// whole returns the document as the store gives it.
+// whole returns the document as the store returns it.
 func (d document) whole() map[string]any {
 	whole := maps.Clone(d.data)
 	whole[store.KeyID] = d.id
@@ -51,8 +51,8 @@ func (r *Runner) Predictions() []store.Prediction {
 }
 
 // Documents reads into res, a pointer to a slice, the documents of the
-// collection coll, in the order and with the fields they were saved with: the id
-// that the store adds is what DB.Find shows.
+// collection coll, in the order and with the fields with which they were saved; DB.Find
+// shows the ids that the store adds.
 func (r *Runner) Documents(coll string, res any) {
 	r.t.Helper()
 	r.store.mu.Lock()
@@ -70,8 +70,8 @@ func (r *Runner) Documents(coll string, res any) {
 	}
 }
 
-// SaveDocument puts a document, which must become a JSON object, into the
-// collection coll for the node to find.
+// SaveDocument saves a document, which encoding/json must write as an object, in the
+// collection coll, for the node to find.
 func (r *Runner) SaveDocument(coll string, data any) {
 	r.t.Helper()
 	r.store.mu.Lock()
@@ -85,39 +85,39 @@ func (r *Runner) SaveDocument(coll string, data any) {
 	}
 }
 
-// ServeHTTP answers as the store does.
+// ServeHTTP responds as the store does.
 func (m *memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer, status, err := m.serve(r)
+	body, status, err := m.serve(r)
 	if err != nil {
-		answer, status = store.Failure{Error: err.Error()}, http.StatusBadRequest
+		body, status = store.Failure{Error: err.Error()}, http.StatusBadRequest
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(body)
 }
 
-func (m *memory) serve(r *http.Request) (answer any, status int, err error) {
+func (m *memory) serve(r *http.Request) (response any, status int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	coll, isColl := strings.CutPrefix(r.URL.Path, store.PathCollections)
 	coll, isFind := strings.CutSuffix(coll, "/find")
 	switch {
 	case r.URL.Path == store.PathMeasurements:
-		answer, err = add(r, &m.measurements)
+		response, err = add(r, &m.measurements)
 	case r.URL.Path == store.PathPredictions:
-		answer, err = add(r, &m.predictions)
+		response, err = add(r, &m.predictions)
 	case isColl && isFind:
-		answer, err = m.find(r, coll)
-		return answer, http.StatusOK, err
+		response, err = m.find(r, coll)
+		return response, http.StatusOK, err
 	case isColl:
 		var body struct{ Data json.RawMessage }
 		if err = json.NewDecoder(r.Body).Decode(&body); err == nil {
-			answer, err = m.save(coll, body.Data)
+			response, err = m.save(coll, body.Data)
 		}
 	default:
 		err = fmt.Errorf("no such path: %q", r.URL.Path)
 	}
-	return answer, http.StatusCreated, err
+	return response, http.StatusCreated, err
 }
 
 func add[T any](r *http.Request, to *[]T) (struct{}, error) {

@@ -10,16 +10,16 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Result is what came of one call.
+// Result is the result of one call.
 type Result struct {
 	t       testing.TB
 	ended   bool           // the chain ended here
 	message *event.Event   // for the next node
-	replies []*event.Event // for the caller, in order
+	replies []*event.Event // for the client, in order
 	failure *event.Failure
 }
 
-// take notes what the node posted to the reply port.
+// take records what the node posted to the reply port.
 func (r *Result) take(e *event.Event) {
 	if e.Type != event.TypeError {
 		r.replies = append(r.replies, e)
@@ -42,8 +42,8 @@ func (r *Result) take(e *event.Event) {
 }
 
 // Message reads into m the message that the handler returned for the next node.
-// It fails the test if there is none, because the handler failed or made an
-// early exit, or if it is of another type.
+// It fails the test if there is none, because the handler failed or exited early, or if
+// it has another type.
 func (r *Result) Message(m proto.Message) {
 	r.t.Helper()
 	switch {
@@ -57,8 +57,8 @@ func (r *Result) Message(m proto.Message) {
 	r.read(r.message, m)
 }
 
-// EarlyReply reads into m the message that the handler gave to EarlyReply. It
-// fails the test if there is none, or if it is of another type.
+// EarlyReply reads into m the message that the handler gave to EarlyReply. It fails the
+// test if there is none, or if it has another type.
 func (r *Result) EarlyReply(m proto.Message) {
 	r.t.Helper()
 	if len(r.replies) == 0 || r.Exited() && len(r.replies) == 1 {
@@ -67,12 +67,12 @@ func (r *Result) EarlyReply(m proto.Message) {
 	r.read(r.replies[0], m)
 }
 
-// Replied reports whether the caller has an answer from this node: by an early
-// reply or an early exit.
+// Replied reports whether the client has a response from this node, by an early reply
+// or an early exit.
 func (r *Result) Replied() bool { return len(r.replies) > 0 }
 
 // EarlyExit reads into m the message that the handler returned after
-// SetEarlyExit. It fails the test if there is none, or if it is of another type.
+// SetEarlyExit. It fails the test if there is none, or if it has another type.
 func (r *Result) EarlyExit(m proto.Message) {
 	r.t.Helper()
 	if !r.Exited() {
@@ -81,11 +81,11 @@ func (r *Result) EarlyExit(m proto.Message) {
 	r.read(r.replies[len(r.replies)-1], m)
 }
 
-// Exited reports whether the handler made an early exit.
+// Exited reports whether the handler exited early.
 func (r *Result) Exited() bool { return r.ended && r.failure == nil && len(r.replies) > 0 }
 
-// Failure returns what the caller would be told of a handler that returned an
-// error or panicked, or nil if it did not. Its Text is "error in 'node': …".
+// Failure returns the error that the client gets from a handler that returned an error
+// or panicked, or nil if it did not. Its Text is "error in 'node': …".
 func (r *Result) Failure() *event.Failure { return r.failure }
 
 // Ended reports whether no node after this one would run: after an early exit, a
@@ -98,6 +98,6 @@ func (r *Result) read(e *event.Event, m proto.Message) {
 		r.t.Fatalf("the message is a %s, not a %s", e.Message, want)
 	}
 	if err := proto.Unmarshal(e.Data, m); err != nil {
-		r.t.Fatalf("the message is no %s: %v", e.Message, err)
+		r.t.Fatalf("the message is not a %s: %v", e.Message, err)
 	}
 }

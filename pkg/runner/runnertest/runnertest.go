@@ -1,11 +1,11 @@
-// Package runnertest tests a node's handler as it will run: over HTTP, by the
-// real runner, with a reply port and a store in memory.
+// Package runnertest tests a node's handler as it will run: over HTTP, with the real
+// runner, a reply port and a store in memory.
 //
 //	r := runnertest.New(t, handlerInit, handler)
 //	out := r.Call(&pb.Request{Name: "Ann"})
 //	out.Message(&response)
 //
-// It needs no network but loopback, no files, and no version.
+// It needs the loopback network, but no files and no version.
 package runnertest
 
 import (
@@ -30,13 +30,13 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// DefaultWorkflow is the workflow of calls unless [Workflow] says another.
+// DefaultWorkflow is the workflow of calls unless [Workflow] sets another.
 const DefaultWorkflow = "workflow"
 
 // TraceParent is the W3C traceparent of every call: what ctx.TraceParent returns.
 const TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// Option changes what a node under test runs in.
+// Option changes the environment of a node under test.
 type Option func(*settings)
 
 type settings struct {
@@ -45,17 +45,17 @@ type settings struct {
 	timeout  time.Duration
 }
 
-// Env sets an environment variable as the runner sees it. Code that reads
-// os.Getenv itself needs t.Setenv.
+// Env sets an environment variable for the runner. For code that calls os.Getenv itself
+// use t.Setenv.
 func Env(name, value string) Option {
 	return func(s *settings) { s.env[name] = value }
 }
 
-// BasePath sets the folder that ctx.Path is relative to: the bundle's root.
+// BasePath sets the folder from which ctx.Path starts: the root of the bundle.
 // Default: the working directory.
 func BasePath(dir string) Option { return Env(environment.BasePath, dir) }
 
-// WithoutStore makes the node run as it does where no store is configured.
+// WithoutStore runs the node without a store.
 func WithoutStore() Option { return Env(environment.Store, "") }
 
 // Workflow sets the name of the workflow that calls belong to.
@@ -63,7 +63,7 @@ func Workflow(name string) Option {
 	return func(s *settings) { s.workflow = name }
 }
 
-// Timeout sets how long after its start a call's deadline is. Default: 30 s.
+// Timeout sets the time from the start of a call to its deadline. Default: 30 s.
 func Timeout(d time.Duration) Option {
 	return func(s *settings) { s.timeout = d }
 }
@@ -117,7 +117,7 @@ func (r *Runner) start(listener net.Listener, handlerInit runner.HandlerInit, ha
 			Listener: listener,
 			Logger:   slog.New(slog.NewTextHandler(&r.log, nil)),
 			Ready:    func() { close(ready) },
-			// The test is over: whoever still runs is cancelled.
+			// The test is over: a call that is still running is cancelled.
 			ShutdownTimeout: time.Second,
 		}, handlerInit, handler)
 	}()
@@ -138,15 +138,15 @@ func (r *Runner) start(listener net.Listener, handlerInit runner.HandlerInit, ha
 	})
 }
 
-// Call runs the handler for msg and returns what came of it. It fails the test
+// Call runs the handler for msg and returns the result. It fails the test
 // only when the node breaks the contract of events.
 func (r *Runner) Call(msg proto.Message) *Result {
 	r.t.Helper()
 	return r.CallContext(context.Background(), msg)
 }
 
-// CallContext is Call that is cancelled with ctx, as a call is when the caller
-// goes away. The result of a cancelled call is empty.
+// CallContext is Call, cancelled when ctx ends, as a call is when the client cancels
+// it. The result of a cancelled call is empty.
 func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 	r.t.Helper()
 	name, data, err := event.Encode(msg)
@@ -171,7 +171,7 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 	return out
 }
 
-// post sends in and reads the answer into out.
+// post sends in and reads the response into out.
 func (r *Runner) post(ctx context.Context, in *event.Event, out *Result) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(in.Data))
 	if err != nil {
@@ -220,10 +220,10 @@ func (r *Runner) serve(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// Log returns what the node has logged so far; it is in the test's own log too.
+// Log returns what the node has logged so far; the test's own log has it too.
 func (r *Runner) Log() string { return r.log.String() }
 
-// lines hands log lines to the test, which takes none after its end.
+// lines passes log lines to the test, which accepts none after its end.
 type lines struct {
 	t      testing.TB
 	mu     sync.Mutex

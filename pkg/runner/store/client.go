@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// requestTimeout bounds one request; the caller's context may be shorter.
+	// requestTimeout limits one request; the context of the call may end sooner.
 	requestTimeout = 10 * time.Second
-	// maxAnswerBytes bounds an answer: above what the store sends at most.
-	maxAnswerBytes = 32 << 20
+	// maxResponseBytes limits a response: more than the store sends at most.
+	maxResponseBytes = 32 << 20
 )
 
-// Client talks to a store. It is safe for concurrent use.
+// Client is a client of a store. It is safe for concurrent use.
 type Client struct {
 	base string
 	http *http.Client
@@ -67,7 +67,7 @@ func (c *Client) SavePrediction(ctx context.Context, from Origin, p Prediction) 
 	return nil
 }
 
-// Save saves data, which must become a JSON object, as a document of the
+// Save saves data, which encoding/json must write as an object, as a document of the
 // collection coll and returns its id.
 func (c *Client) Save(ctx context.Context, from Origin, coll string, data any) (id string, err error) {
 	var saved Saved
@@ -79,7 +79,7 @@ func (c *Client) Save(ctx context.Context, from Origin, coll string, data any) (
 }
 
 // Find reads the documents of the collection coll that match query into res, a
-// pointer to a slice, in the order they were saved.
+// pointer to a slice, in the order in which they were saved.
 func (c *Client) Find(ctx context.Context, from Origin, coll string, query map[string]any, res any) error {
 	var found struct {
 		Documents json.RawMessage `json:"documents"`
@@ -94,7 +94,7 @@ func (c *Client) Find(ctx context.Context, from Origin, coll string, query map[s
 	return nil
 }
 
-// post sends body and reads the answer into res, if that is not nil.
+// post sends body and reads the response into res, unless that is nil.
 func (c *Client) post(ctx context.Context, from Origin, path string, body, res any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -108,21 +108,21 @@ func (c *Client) post(ctx context.Context, from Origin, path string, body, res a
 	req.Header.Set(HeaderVersion, from.Version)
 	req.Header.Set(HeaderNode, from.Node)
 	req.Header.Set(HeaderWorkflow, from.Workflow)
-	answer, err := c.http.Do(req)
+	response, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("the store does not respond: %w", err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	data, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes))
+	defer func() { _ = response.Body.Close() }()
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxResponseBytes))
 	if err != nil {
 		return fmt.Errorf("cannot read the store's response: %w", err)
 	}
-	if answer.StatusCode >= http.StatusMultipleChoices {
+	if response.StatusCode >= http.StatusMultipleChoices {
 		var f Failure
 		if json.Unmarshal(data, &f) == nil && f.Error != "" {
 			return errors.New(f.Error)
 		}
-		return fmt.Errorf("the store responded with status %d", answer.StatusCode)
+		return fmt.Errorf("the store responded with status %d", response.StatusCode)
 	}
 	if res == nil {
 		return nil

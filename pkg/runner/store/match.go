@@ -89,8 +89,8 @@ func equal(a, b any) bool {
 	}
 }
 
-// ordered reports whether value stands as c says to c.Value; values of different
-// types do not stand in any order.
+// ordered reports whether value compares to c.Value as c.Op requires; values of
+// different types are not ordered.
 func (c Condition) ordered(value any) bool {
 	var order int
 	switch want := c.Value.(type) {
@@ -134,8 +134,8 @@ func truth(b bool) int {
 	return 0
 }
 
-// compareNumbers compares by value, exactly: a float64 in between would make
-// neighbours of large integers equal.
+// compareNumbers compares exactly, by value: as float64, neighbouring large integers
+// would be equal.
 func compareNumbers(a, b json.Number) int {
 	i, iErr := strconv.ParseInt(string(a), 10, 64)
 	j, jErr := strconv.ParseInt(string(b), 10, 64)

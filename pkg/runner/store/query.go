@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a query. A store is shared: no query may be without bounds.
+// Limits of a query. A store is shared, so every query is limited.
 const (
-	MaxQueryValues = 256 // values compared with, in all
+	MaxQueryValues = 256 // values in the whole query
 	MaxQueryDepth  = 8   // objects and arrays within a value
 	MaxPathKeys    = 16  // keys joined by dots
 )
@@ -19,8 +19,7 @@ const (
 // Operator is how a field of a document is compared.
 type Operator string
 
-// The operators, with MongoDB's meaning. Equal is what a field without operator
-// means.
+// The operators, with MongoDB's meaning. Equal is that of a field without an operator.
 const (
 	Equal          Operator = ""
 	NotEqual       Operator = "$ne"
@@ -33,12 +32,12 @@ const (
 
 // Condition compares one field.
 type Condition struct {
-	// Path leads to the field: the keys that a query joins by dots.
+	// Path is the keys of the field, which a query joins by dots.
 	Path []string
 	// Op is the comparison.
 	Op Operator
-	// Value is what is compared with, as encoding/json decodes it with numbers as
-	// json.Number. For In it is a list.
+	// Value is compared with the field. It is as encoding/json decodes it, with numbers
+	// as json.Number; for In it is a list.
 	Value any
 }
 
@@ -47,14 +46,14 @@ type Condition struct {
 // The meaning is MongoDB's: a field that holds an array meets a condition if
 // one of its elements does, or, for equality, if the whole does; $ne is the
 // opposite of equality; null equals a missing field; numbers compare by value,
-// and only values of the same type are ordered. It differs so: paths go through
-// objects only, not through arrays; objects are equal whatever the order of
-// their keys; only numbers, strings and booleans can be ordered.
+// and only values of the same type are ordered. The differences are: paths go through
+// objects only, not through arrays; objects are equal in any order of their keys; only
+// numbers, strings and booleans can be ordered.
 type Query []Condition
 
-// ParseQuery checks a query as it came over the wire, its numbers as
-// json.Number. The conditions are in the order of their paths. The error names
-// the field, and the operator if it is not known.
+// ParseQuery checks a query as decoded from the wire, with numbers as json.Number. The
+// conditions are in the order of their paths. The error names the field, and an unknown
+// operator.
 func ParseQuery(raw map[string]any) (Query, error) {
 	p := &parser{}
 	var q Query
@@ -139,7 +138,7 @@ func (p *parser) value(value any, depth int) error {
 	return nil
 }
 
-// checkText refuses what SQLite would not compare as text.
+// checkText refuses strings that SQLite would not compare as text.
 func checkText(s string) error {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 		return fmt.Errorf("%q is not text", s)
@@ -173,7 +172,7 @@ func parsePath(field string) ([]string, error) {
 	return path, nil
 }
 
-// checkKey refuses keys that no path can name without a doubt, and operators.
+// checkKey refuses operators, and keys that a path cannot name unambiguously.
 func checkKey(key string) error {
 	if strings.HasPrefix(key, "$") {
 		return unknownOperator(key)

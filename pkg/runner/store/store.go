@@ -1,6 +1,6 @@
-// Package store is the client of the store behind a node's measurements,
-// predictions and documents, and the one definition of what goes over the wire:
-// JSON over HTTP, on a Unix socket in a local run.
+// Package store is the client of the store for a node's measurements, predictions and
+// documents, and the one definition of their wire format: JSON over HTTP, on a Unix
+// socket in a local run.
 package store
 
 import (
@@ -19,14 +19,14 @@ const (
 	PathCollections  = "/v1/collections/" // + name to save, + name + "/find" to find
 )
 
-// Headers that say who saves.
+// Headers with the [Origin].
 const (
 	HeaderVersion  = "Krt-Version"
 	HeaderNode     = "Krt-Node"
 	HeaderWorkflow = "Krt-Workflow"
 )
 
-// Origin says who saves.
+// Origin is the version, node and workflow that save something.
 type Origin struct {
 	Version, Node, Workflow string
 }
@@ -37,17 +37,16 @@ type Measurement struct {
 	Name string `json:"name"`
 	// Fields are the values: numbers, strings, booleans; at least one.
 	Fields map[string]any `json:"fields"`
-	// Tags are what to select by. The store adds version, workflow and node of who
-	// saves where the tags have none of these names.
+	// Tags select measurements in queries. The store adds version, workflow and node of
+	// the Origin, unless there are tags of these names.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Time is when it was measured; zero means when it is saved.
 	Time time.Time `json:"time,omitzero"`
-	// Precision is the unit to which Time is meant: ns, us, ms or s; empty is ns.
+	// Precision is the unit to which Time is exact: ns, us, ms or s; empty is ns.
 	Precision string `json:"precision,omitempty"`
 }
 
-// Prediction is a predicted value and what turned out true, or why there is
-// none.
+// Prediction is a predicted value and the true one, or why there is none.
 type Prediction struct {
 	PredictedValue string `json:"predicted_value"`
 	TrueValue      string `json:"true_value"`
@@ -59,17 +58,17 @@ type Prediction struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Saved answers what was saved. A document's id is its field "_id".
+// Saved is the response to a saved document. Its id is its field "_id".
 type Saved struct {
 	ID string `json:"id"`
 }
 
-// KeyID is the field of a document that is its id. The store sets it where the
-// document has none.
+// KeyID is the field of a document that is its id. The store sets it if the document
+// has none.
 const KeyID = "_id"
 
-// NewID returns an id as MongoDB makes them: 24 hexadecimal digits, those made
-// later being greater than those made in seconds before.
+// NewID returns an id as MongoDB makes them: 24 hexadecimal digits. An id is greater
+// than those made in earlier seconds.
 func NewID() string {
 	var id [12]byte
 	binary.BigEndian.PutUint32(id[:], uint32(time.Now().Unix()))
@@ -77,7 +76,7 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// DocumentID returns the id of document as text, having set one if there is none.
+// DocumentID returns the id of document as text. It sets one if there is none.
 func DocumentID(document map[string]any) string {
 	switch id := document[KeyID].(type) {
 	case string:
@@ -92,12 +91,12 @@ func DocumentID(document map[string]any) string {
 	}
 }
 
-// FindRequest asks for the documents that match a query: see [ParseQuery].
+// FindRequest requests the documents that match a query: see [ParseQuery].
 type FindRequest struct {
 	Query map[string]any `json:"query"`
 }
 
-// Failure is the body of every answer with a status of 400 and above.
+// Failure is the body of every response with a status of 400 and above.
 type Failure struct {
 	Error string `json:"error"`
 }

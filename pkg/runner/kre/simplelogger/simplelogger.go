@@ -1,7 +1,7 @@
 // Package simplelogger is the API of
 // github.com/konstellation-io/kre/libs/simplelogger over [runner.Logger]: the
-// original's HandlerContext.Logger was a *simplelogger.SimpleLogger, and nodes
-// name that type where they hand the logger on.
+// original's HandlerContext.Logger was a *simplelogger.SimpleLogger, and nodes use that
+// type where they pass the logger to their own functions.
 package simplelogger
 
 import (
@@ -19,7 +19,7 @@ import (
 // SimpleLogger is the type of HandlerContext.Logger.
 type SimpleLogger = runner.Logger
 
-// SimpleLoggerInterface is what a SimpleLogger does.
+// SimpleLoggerInterface has the methods of a SimpleLogger.
 type SimpleLoggerInterface interface { //nolint:revive // the name is the original's
 	Debug(msg string)
 	Info(msg string)
@@ -31,8 +31,8 @@ type SimpleLoggerInterface interface { //nolint:revive // the name is the origin
 	Errorf(format string, a ...any)
 }
 
-// LogLevel says which lines are written: those of the level and those above it,
-// LevelError being the highest.
+// LogLevel is the lowest level of the lines that are written; LevelError is the
+// highest.
 type LogLevel int
 
 // The levels of the original, with its values.
@@ -67,8 +67,8 @@ func (l LogLevel) slog() slog.Level {
 	}
 }
 
-// handler writes "2006-01-02T15:04:05.999999999Z07:00 LEVEL message". Attributes,
-// of which the original knew none, follow the message.
+// handler writes "2006-01-02T15:04:05.999999999Z07:00 LEVEL message". Attributes, which
+// the original did not have, follow the message.
 type handler struct {
 	level slog.Level
 	attrs []slog.Attr
@@ -104,5 +104,5 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &with
 }
 
-// WithGroup implements slog.Handler; groups are not told apart.
+// WithGroup implements slog.Handler; groups are ignored.
 func (h *handler) WithGroup(string) slog.Handler { return h }
