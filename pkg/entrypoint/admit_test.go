@@ -82,6 +82,7 @@ func TestFailuresAreLoggedWithinALimit(t *testing.T) {
 		_, err := f.call(t.Context(), "x")
 		failed(t, err, codes.Unavailable)
 	}
-	require.Eventually(t, func() bool { return strings.Contains(l.String(), `message="delivery failed" suppressed=`) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), `message="delivery failed" suppressed=`) }, time.Minute,
+		time.Millisecond)
 	require.Less(t, strings.Count(l.String(), `msg="delivery failed"`), failures)
 }

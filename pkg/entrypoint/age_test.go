@@ -14,5 +14,5 @@ func TestNoConnectionOutlivesItsAge(t *testing.T) {
 	require.Less(t, grpcAge(age)*11/10, age-age/20, "grpc-go adds a tenth at most")
 	require.Greater(t, grpcAge(age)*9/10, age/2)
 	require.Equal(t, age/2, httpAge(age, 0))
-	require.Equal(t, age-age/4, httpAge(age, 1), "a quarter is left for the request that bears the news")
+	require.Equal(t, age-age/4, httpAge(age, 1), "a quarter is left for the request whose response closes it")
 }

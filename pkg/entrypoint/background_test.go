@@ -268,7 +268,8 @@ func TestASequenceThatTurnsAnEventAwayIsTriedAgain(t *testing.T) {
 				if posts.Add(1) < 3 {
 					return status, nil
 				}
-				assert.Equal(t, http.StatusAccepted, f.post("/reply", in.Next("/krt/test/v1/a", event.TypeMessage, "test.Reply", f.text("test.Reply", "done"))))
+				assert.Equal(t, http.StatusAccepted, f.post("/reply",
+					in.Next("/krt/test/v1/a", event.TypeMessage, "test.Reply", f.text("test.Reply", "done"))))
 				return http.StatusAccepted, nil
 			}).URL, time.Minute)
 			got, err := f.call(t.Context(), "x")
@@ -278,7 +279,8 @@ func TestASequenceThatTurnsAnEventAwayIsTriedAgain(t *testing.T) {
 		t.Run(http.StatusText(status)+" to the end of patience", func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.viaSequenceAt(node(t, "sequence", func(context.Context, *event.Event) (int, *event.Event) { return status, nil }).URL, 20*time.Millisecond)
+			f.viaSequenceAt(node(t, "sequence", func(context.Context, *event.Event) (int, *event.Event) { return status, nil }).URL,
+				20*time.Millisecond)
 			_, err := f.call(t.Context(), "x")
 			text, _ := failed(t, err, codes.Unavailable)
 			require.Contains(t, text, fmt.Sprintf("responded with HTTP %d", status))

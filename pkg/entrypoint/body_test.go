@@ -56,7 +56,8 @@ func TestADeclaredLengthAboveTheLimitIsRefusedUnread(t *testing.T) {
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(f.web, "http://"))
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = io.WriteString(conn, "POST /test.Entrypoint/Call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1099511627776\r\n\r\nfew")
+	_, err = io.WriteString(conn, "POST /test.Entrypoint/Call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 1099511627776\r\n\r\nfew")
 	require.NoError(t, err)
 	head := make([]byte, len("HTTP/1.1 413"))
 	_, err = io.ReadFull(conn, head)

@@ -18,13 +18,14 @@ func TestARequestOfAnotherSitesPageIsRefused(t *testing.T) {
 		headers []string
 		status  int
 	}{
-		"curl -d":                 {[]string{"Content-Type", "application/x-www-form-urlencoded"}, 200},
-		"no type at all":          {nil, 200},
-		"a form of another site":  {[]string{"Content-Type", "application/x-www-form-urlencoded", "Origin", page}, 403},
-		"text of another site":    {[]string{"Content-Type", "text/plain", "Sec-Fetch-Site", "cross-site"}, 403},
-		"a script of another":     {[]string{"Content-Type", "application/json", "Origin", page}, 403},
-		"a sandboxed frame":       {[]string{"Content-Type", "application/json", "Origin", "null"}, 403},
-		"a site next to it":       {[]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-site", "Origin", "http://other.localhost"}, 403},
+		"curl -d":                {[]string{"Content-Type", "application/x-www-form-urlencoded"}, 200},
+		"no type at all":         {nil, 200},
+		"a form of another site": {[]string{"Content-Type", "application/x-www-form-urlencoded", "Origin", page}, 403},
+		"text of another site":   {[]string{"Content-Type", "text/plain", "Sec-Fetch-Site", "cross-site"}, 403},
+		"a script of another":    {[]string{"Content-Type", "application/json", "Origin", page}, 403},
+		"a sandboxed frame":      {[]string{"Content-Type", "application/json", "Origin", "null"}, 403},
+		"a site next to it": {[]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-site", "Origin",
+			"http://other.localhost"}, 403},
 		"a page of its own":       {[]string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin", "Origin", own}, 200},
 		"its own, an old browser": {[]string{"Content-Type", "application/json", "Origin", own}, 200},
 		"the address bar":         {[]string{"Content-Type", "application/json", "Sec-Fetch-Site", "none"}, 200},
@@ -33,7 +34,8 @@ func TestARequestOfAnotherSitesPageIsRefused(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text":"hi"}`, c.headers...)
 			require.Equal(t, c.status, got.status, got.body)
 			require.Empty(t, got.header.Get("Access-Control-Allow-Origin"))
-			events := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"hi"}`, append(binaryEvent("flow", "application/json"), c.headers...)...)
+			events := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"hi"}`,
+				append(binaryEvent("flow", "application/json"), c.headers...)...)
 			if c.status == 403 {
 				require.Equal(t, 403, events.status, events.body)
 				require.Contains(t, got.body, "another origin")

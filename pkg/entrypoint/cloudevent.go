@@ -102,7 +102,8 @@ func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError)
 		}
 	}
 	return nil, &web.EventError{Status: http.StatusNotFound,
-		Text: fmt.Sprintf("type %q is neither a workflow nor an rpc of version %q; POST /workflows/<name> or set the extension krtworkflow to one of %s",
+		Text: fmt.Sprintf("type %q is neither a workflow nor an rpc of version %q; "+
+			"POST /workflows/<name> or set the extension krtworkflow to one of %s",
 			clip.Text(in.Type(), 128), t.version.Name, t.workflows())}
 }
 

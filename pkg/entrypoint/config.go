@@ -13,8 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// Config is the file by which a version reaches an entrypoint of its own
-// process: entrypoint.json in a folder that holds the protos too.
+// Config is the file that configures an entrypoint in a process of its own: entrypoint.json in a folder that holds the protos too.
 type Config struct {
 	Version     string           `json:"version"`
 	Namespace   string           `json:"namespace"`
@@ -55,7 +54,7 @@ type ConfigWorkflow struct {
 type ConfigStep struct {
 	Node string `json:"node"`
 	URL  string `json:"url,omitempty"`
-	// Shortcut leads straight to the node's only pod; see [Step].
+	// Shortcut is the address of the node's only pod; see [Step].
 	Shortcut string `json:"shortcut,omitempty"`
 }
 

@@ -11,15 +11,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
 )
 
-// describeVersion is what Describe returns of t.
-func describeVersion(t *table) (*structpb.Struct, error) {
-	v := describe.Version{Name: t.version.Name, Namespace: t.version.Namespace, Description: t.version.Description}
-	for _, w := range t.version.Workflows {
+// describeVersion is what a version offers.
+func describeVersion(v *Version) describe.Version {
+	d := describe.Version{Name: v.Name, Namespace: v.Namespace, Description: v.Description}
+	for _, w := range v.Workflows {
 		one := describe.Workflow{
 			Name: w.Name, RPC: methodPath(w.Method)[1:],
 			Input: string(w.Method.Input().FullName()), Output: string(w.Method.Output().FullName()),
@@ -27,9 +26,9 @@ func describeVersion(t *table) (*structpb.Struct, error) {
 		for _, s := range w.Steps {
 			one.Nodes = append(one.Nodes, s.Node)
 		}
-		v.Workflows = append(v.Workflows, one)
+		d.Workflows = append(d.Workflows, one)
 	}
-	return v.Struct()
+	return d
 }
 
 func (e *Entrypoint) registerDescribe(s grpc.ServiceRegistrar) {

@@ -99,7 +99,8 @@ func TestAnErrorEventIsTheCallersError(t *testing.T) {
 	f := newFixture(t)
 	after := atomic.Int32{}
 	fails := func(_ context.Context, in *event.Event) (int, *event.Event) {
-		failure := in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "error in 'a': no such room", Node: "a", Version: "v1"})
+		failure := in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
+			Text: "error in 'a': no such room", Node: "a", Version: "v1"})
 		require.Equal(t, http.StatusAccepted, f.post("/reply", failure))
 		return http.StatusAccepted, nil
 	}
@@ -119,13 +120,15 @@ func TestAnEarlyReplyAnswersAtOnceAndTheWorkflowGoesOn(t *testing.T) {
 	f := newFixture(t)
 	answered, finished := make(chan struct{}), make(chan struct{})
 	early := func(_ context.Context, in *event.Event) (int, *event.Event) {
-		require.Equal(t, http.StatusAccepted, f.post("/reply", in.Next("/krt/test/v1/a", event.TypeReply, "test.Reply", f.text("test.Reply", "early"))))
+		require.Equal(t, http.StatusAccepted, f.post("/reply",
+			in.Next("/krt/test/v1/a", event.TypeReply, "test.Reply", f.text("test.Reply", "early"))))
 		<-answered // the caller has its answer while this node is still at work
 		return http.StatusOK, in.Next("/krt/test/v1/a", event.TypeMessage, "test.Request", nil)
 	}
 	late := func(_ context.Context, in *event.Event) (int, *event.Event) {
 		defer close(finished)
-		require.Equal(t, http.StatusAccepted, f.post("/reply", in.Next("/krt/test/v1/b", event.TypeReply, "test.Reply", nil)), "a late answer is taken and dropped")
+		require.Equal(t, http.StatusAccepted, f.post("/reply", in.Next("/krt/test/v1/b", event.TypeReply, "test.Reply", nil)),
+			"a late reply is accepted and dropped")
 		return http.StatusOK, in.Next("/krt/test/v1/b", event.TypeMessage, "test.Reply", f.text("test.Reply", "late"))
 	}
 	f.serve(f.version(node(t, "a", early), node(t, "b", late)), quick())
@@ -322,13 +325,15 @@ func TestAnInconsistentVersionIsRefused(t *testing.T) {
 	stream, call := f.schema.Methods()[3], f.schema.Methods()[0]
 	step := []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1"}}
 	for want, workflows := range map[string][]entrypoint.Workflow{
-		"is streaming":                       {{Name: "w", Method: stream, Steps: step}},
-		"no steps":                           {{Name: "w", Method: call}},
-		"share the rpc":                      {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
-		`its URL "nowhere" has no host`:      {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "nowhere"}}}},
-		`its shortcut "nowhere" has no host`: {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1", Shortcut: "nowhere"}}}},
-		"workflow \"w\": it has no rpc":      {{Name: "w", Steps: step}},
-		"two workflows are named \"same\"":   {{Name: "same", Method: call, Steps: step}, {Name: "same", Method: f.schema.Methods()[1], Steps: step}},
+		"is streaming":                  {{Name: "w", Method: stream, Steps: step}},
+		"no steps":                      {{Name: "w", Method: call}},
+		"share the rpc":                 {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
+		`its URL "nowhere" has no host`: {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "nowhere"}}}},
+		`its shortcut "nowhere" has no host`: {{Name: "w", Method: call,
+			Steps: []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1", Shortcut: "nowhere"}}}},
+		"workflow \"w\": it has no rpc": {{Name: "w", Steps: step}},
+		"two workflows are named \"same\"": {{Name: "same", Method: call, Steps: step},
+			{Name: "same", Method: f.schema.Methods()[1], Steps: step}},
 	} {
 		v := f.version()
 		v.Workflows = workflows

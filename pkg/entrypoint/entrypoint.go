@@ -1,9 +1,9 @@
 // Package entrypoint serves a version: gRPC for the user's own proto on one
 // port, JSON, Connect, gRPC-Web and CloudEvents on a second, and on a third the
-// answers that nodes send back.
+// replies of nodes.
 //
-// A request becomes one CloudEvent (package event), a [Delivery] carries it
-// through the workflow's nodes, and what comes first is the caller's answer:
+// A request becomes one CloudEvent (package event), a [delivery.Delivery] carries
+// it through the workflow's nodes, and what comes first is the client's response:
 // the last node's event, an early reply or exit, an error, or the deadline.
 package entrypoint
 
@@ -45,7 +45,7 @@ type Version struct {
 	BackgroundTimeout time.Duration
 }
 
-// Workflow ties one rpc to the nodes that answer it.
+// Workflow ties one rpc to the nodes that serve it.
 type Workflow struct {
 	// Name is the workflow's name in the manifest.
 	Name string
@@ -61,7 +61,7 @@ type Workflow struct {
 // Step is a node's place in a workflow.
 type Step = delivery.Step
 
-// Retry says how often and how fast a failed exchange is tried again.
+// Retry is how often and how fast a failed exchange is tried again.
 type Retry = delivery.Retry
 
 // Options tune an entrypoint. The zero value of each field means its default.
@@ -71,8 +71,8 @@ type Options struct {
 	// MaxMessageBytes bounds a message in either direction; a larger one is
 	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
 	MaxMessageBytes int
-	// MaxInFlight bounds the requests being worked on; one more is
-	// RESOURCE_EXHAUSTED. Default 10,000.
+	// MaxInFlight bounds the requests in flight; one more is RESOURCE_EXHAUSTED.
+	// Default 10,000.
 	MaxInFlight int
 	// MaxBytes bounds what is held of requests and responses in all, counted
 	// before it is read; a request for which there is no room left is
@@ -83,13 +83,13 @@ type Options struct {
 	// may call the web port from browsers; "*" is any. Default: none.
 	WebOrigins []string
 	// ConnectionAge is how long a client's connection may live at most: the
-	// client is asked before to reconnect. Over HTTP the answer to a request
-	// asks, so a connection that rests lives until its next one. Default 2 minutes.
+	// client is asked before to reconnect. Over HTTP/1.1 the response to a request
+	// asks, so an idle connection lives until its next one. Default 2 minutes.
 	ConnectionAge time.Duration
 	// ConnectionGrace is how long requests in flight may go on once their
 	// connection is retired, or the entrypoint stops. Default 30 s.
 	ConnectionGrace time.Duration
-	// Retry says how often a step is tried again. The default is what a
+	// Retry is how often a step is tried again. The default is what a
 	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 10 s.
 	Retry Retry
 	// Key is the version's own secret of 32 bytes that seals reply tokens; all
@@ -98,17 +98,17 @@ type Options struct {
 	// Advertise is the ip:port at which other replicas reach this one's reply port.
 	// Empty: there are no others.
 	Advertise string
-	// Logger gets what goes wrong. Default: slog's default.
+	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
 }
 
 // Listeners are the ports of an entrypoint.
 type Listeners struct {
-	// GRPC takes gRPC (9000 in a cluster).
+	// GRPC is for gRPC (9000 in a cluster).
 	GRPC net.Listener
-	// Web takes JSON, Connect, gRPC-Web and CloudEvents (8080).
+	// Web is for JSON, Connect, gRPC-Web and CloudEvents (8080).
 	Web net.Listener
-	// Reply takes answers of nodes and dead letters, metrics and probes (8081).
+	// Reply is for replies of nodes, dead letters, metrics and probes (8081).
 	Reply net.Listener
 }
 
@@ -130,7 +130,7 @@ type Entrypoint struct {
 	inFlight atomic.Int64
 	ready    atomic.Bool
 	// swap guards the change of tables; served are those that may have requests
-	// left; closed says that the last one has been let go.
+	// left; closed means that the last one has been released.
 	swap   sync.Mutex
 	served []*table
 	closed bool
@@ -193,7 +193,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Retry, delivery.DefaultRetry())
 	setDefault(&o.Logger, slog.Default())
 	if least := memory.LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
-		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d", o.MaxMessageBytes, o.MaxBytes, least)
+		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d",
+			o.MaxMessageBytes, o.MaxBytes, least)
 	}
 	if o.Key == nil {
 		o.Key = make([]byte, keyBytes)

@@ -43,7 +43,8 @@ func TestAFullEntrypointRefuses(t *testing.T) {
 	web := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text":"`+large[:most-100]+`"}`, "Content-Type", "application/json")
 	require.Equal(t, http.StatusTooManyRequests, web.status, web.body)
 	require.Contains(t, web.body, "try again later")
-	events := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"`+large[:most-100]+`"}`, binaryEvent("flow", "application/json")...)
+	events := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"`+large[:most-100]+`"}`,
+		binaryEvent("flow", "application/json")...)
 	require.Equal(t, http.StatusTooManyRequests, events.status, events.body)
 	close(release)
 	all.Wait()

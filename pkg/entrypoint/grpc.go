@@ -28,12 +28,12 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}),
 		grpc.UnknownServiceHandler(e.handleStream),
 		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see receive for the version's
-		grpc.MaxSendMsgSize(math.MaxInt32), // answers are bounded where they come in
+		grpc.MaxSendMsgSize(math.MaxInt32), // responses are bounded where they come in
 		grpc.MaxConcurrentStreams(grpcStreams),
 		grpc.MaxHeaderListSize(fatalHeaderBytes),
 		grpc.InTapHandle(checkHeader),
-		// A client may send so much of a message before it is read, whatever the
-		// line's bandwidth: what it may send more is counted first.
+		// What a client may send of a message before it is read, whatever the
+		// connection's bandwidth: more is counted first.
 		grpc.StaticStreamWindowSize(memory.WindowBytes),
 		grpc.StaticConnWindowSize(16*memory.WindowBytes),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
@@ -55,8 +55,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 	return s
 }
 
-// handleStream answers one call of the user's own services, with its header
-// counted.
+// handleStream serves one call of the user's own services, with its header counted.
 func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 	if c := connectionOf(stream.Context()); c != nil {
 		c.Begin()
@@ -97,8 +96,8 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if failure != nil {
 		return status.FromProto(failure).Err()
 	}
-	// As it is, even to who compresses: gRPC would hold the compressed answer, and
-	// give ours back, until it is sent, and nobody would count it.
+	// Not compressed, even for clients that ask for it: gRPC would free ours and hold
+	// the compressed response until it is sent, and nothing would count that.
 	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	if out = sending(ctx, out); out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")
@@ -106,7 +105,7 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	return stream.SendMsg(&frame{mem.BufferSlice{out}})
 }
 
-// unknownMethod says why there is no route for method.
+// unknownMethod describes why there is no route for method.
 func (t *table) unknownMethod(method string) string {
 	for _, m := range t.version.Schema.Methods() {
 		if methodPath(m) != method {

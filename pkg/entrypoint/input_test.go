@@ -25,14 +25,16 @@ func TestWrongRPCRequestsAreNamed(t *testing.T) {
 		status  int
 		want    string
 	}{
-		"garbage as gzip":          {append(json, "Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
-		"gzip that ends early":     {append(json, "Content-Encoding", "gzip"), string(gzipped(t, `{"text":"hello"}`))[:20], 400, "cannot be decompressed"},
-		"a type in capitals":       {[]string{"Content-Type", "Application/JSON; Charset=UTF-8"}, `{"text":"x"}`, 200, "x>a>b"},
-		"a timeout of letters":     {append(json, "Connect-Timeout-Ms", "abc"), `{}`, 400, `the header Connect-Timeout-Ms is \"abc\"`},
-		"a timeout too long":       {append(json, "Connect-Timeout-Ms", "12345678901"), `{}`, 400, "at most 10 digits"},
-		"a request timeout":        {append(json, "Request-Timeout", "soon"), `{}`, 400, `the header Request-Timeout is \"soon\"`},
-		"a timeout of gRPC":        {append(json, "Grpc-Timeout", "5"), `{}`, 400, "the header Grpc-Timeout"},
-		"another Connect":          {append(json, "Connect-Protocol-Version", "2"), `{}`, 400, `the header Connect-Protocol-Version is \"2\"; version 1 is supported`},
+		"garbage as gzip": {append(json, "Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
+		"gzip that ends early": {append(json, "Content-Encoding", "gzip"), string(gzipped(t, `{"text":"hello"}`))[:20], 400,
+			"cannot be decompressed"},
+		"a type in capitals":   {[]string{"Content-Type", "Application/JSON; Charset=UTF-8"}, `{"text":"x"}`, 200, "x>a>b"},
+		"a timeout of letters": {append(json, "Connect-Timeout-Ms", "abc"), `{}`, 400, `the header Connect-Timeout-Ms is \"abc\"`},
+		"a timeout too long":   {append(json, "Connect-Timeout-Ms", "12345678901"), `{}`, 400, "at most 10 digits"},
+		"a request timeout":    {append(json, "Request-Timeout", "soon"), `{}`, 400, `the header Request-Timeout is \"soon\"`},
+		"a timeout of gRPC":    {append(json, "Grpc-Timeout", "5"), `{}`, 400, "the header Grpc-Timeout"},
+		"another Connect": {append(json, "Connect-Protocol-Version", "2"), `{}`, 400,
+			`the header Connect-Protocol-Version is \"2\"; version 1 is supported`},
 		"a byte order mark":        {json, "\uFEFF{}", 400, "byte order mark"},
 		"JSON that is too deep":    {json, `{"item":` + strings.Repeat("[", 20_000), 400, "invalid_argument"},
 		"JSON in an unknown field": {json, `{"x":` + strings.Repeat(`{"x":`, 20_000), 400, "invalid_argument"},
@@ -65,25 +67,28 @@ func TestWrongEventsAreNamed(t *testing.T) {
 		status  int
 		want    string
 	}{
-		"specversion":            {with("ce-specversion", "1.0.2"), `{}`, 400, `ce-specversion is \"1.0.2\"`},
-		"no type":                {without("ce-type"), `{}`, 400, "the header ce-type is missing or empty"},
-		"no id":                  {without("ce-id"), `{}`, 400, "the header ce-id is missing or empty"},
-		"an empty id":            {with("ce-id", ""), `{}`, 400, "the header ce-id is missing or empty"},
-		"no source":              {without("ce-source"), `{}`, 400, "the header ce-source is missing or empty"},
-		"gzip":                   {with("Content-Encoding", "gzip"), string(gzipped(t, `{"text":"packed"}`)), 200, "packed>a>b"},
-		"garbage as gzip":        {with("Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
-		"another encoding":       {with("Content-Encoding", "br"), `{}`, 415, `Content-Encoding \"br\" is not supported`},
-		"a byte order mark":      {with(), "\uFEFF{}", 400, "byte order mark"},
-		"a type in capitals":     {with("Content-Type", "Application/JSON"), `{"text":"x"}`, 200, "x>a>b"},
-		"too deep":               {with(), `{"item":` + strings.Repeat(`{"item":`, 20_000), 400, "is not a test.Request in JSON"},
-		"a timeout":              {with("Request-Timeout", "-1"), `{}`, 400, "the header Request-Timeout"},
-		"structured specversion": {structured, `{"specversion":"2.0","id":"1","source":"/s","type":"flow","data":{}}`, 400, `specversion is \"2.0\"`},
-		"structured, none":       {structured, `{"id":"1","source":"/s","type":"flow","data":{}}`, 400, `\"specversion\" is missing`},
-		"structured, no id":      {structured, `{"specversion":"1.0","source":"/s","type":"flow","data":{}}`, 400, "id"},
-		"structured, empty id":   {structured, `{"specversion":"1.0","id":"","source":"/s","type":"flow","data":{}}`, 400, "id"},
-		"structured, a mark":     {structured, "\uFEFF" + `{"specversion":"1.0","id":"1","source":"/s","type":"flow","data":{}}`, 400, "byte order mark"},
-		"a batch":                {[]string{"Content-Type", "application/cloudevents-batch+json"}, `[]`, 415, "cloudevents-batch+json"},
-		"in capitals":            {[]string{"Content-Type", "Application/CloudEvents+JSON"}, `{"specversion":"1.0","id":"1","source":"/s","type":"flow","data":{"text":"x"}}`, 200, `x\u003ea\u003eb`},
+		"specversion":        {with("ce-specversion", "1.0.2"), `{}`, 400, `ce-specversion is \"1.0.2\"`},
+		"no type":            {without("ce-type"), `{}`, 400, "the header ce-type is missing or empty"},
+		"no id":              {without("ce-id"), `{}`, 400, "the header ce-id is missing or empty"},
+		"an empty id":        {with("ce-id", ""), `{}`, 400, "the header ce-id is missing or empty"},
+		"no source":          {without("ce-source"), `{}`, 400, "the header ce-source is missing or empty"},
+		"gzip":               {with("Content-Encoding", "gzip"), string(gzipped(t, `{"text":"packed"}`)), 200, "packed>a>b"},
+		"garbage as gzip":    {with("Content-Encoding", "gzip"), `{"text":"hello"}`, 400, "gzip: invalid header"},
+		"another encoding":   {with("Content-Encoding", "br"), `{}`, 415, `Content-Encoding \"br\" is not supported`},
+		"a byte order mark":  {with(), "\uFEFF{}", 400, "byte order mark"},
+		"a type in capitals": {with("Content-Type", "Application/JSON"), `{"text":"x"}`, 200, "x>a>b"},
+		"too deep":           {with(), `{"item":` + strings.Repeat(`{"item":`, 20_000), 400, "is not a test.Request in JSON"},
+		"a timeout":          {with("Request-Timeout", "-1"), `{}`, 400, "the header Request-Timeout"},
+		"structured specversion": {structured, `{"specversion":"2.0","id":"1","source":"/s","type":"flow","data":{}}`, 400,
+			`specversion is \"2.0\"`},
+		"structured, none":     {structured, `{"id":"1","source":"/s","type":"flow","data":{}}`, 400, `\"specversion\" is missing`},
+		"structured, no id":    {structured, `{"specversion":"1.0","source":"/s","type":"flow","data":{}}`, 400, "id"},
+		"structured, empty id": {structured, `{"specversion":"1.0","id":"","source":"/s","type":"flow","data":{}}`, 400, "id"},
+		"structured, a mark": {structured, "\uFEFF" + `{"specversion":"1.0","id":"1","source":"/s","type":"flow","data":{}}`, 400,
+			"byte order mark"},
+		"a batch": {[]string{"Content-Type", "application/cloudevents-batch+json"}, `[]`, 415, "cloudevents-batch+json"},
+		"in capitals": {[]string{"Content-Type", "Application/CloudEvents+JSON"},
+			`{"specversion":"1.0","id":"1","source":"/s","type":"flow","data":{"text":"x"}}`, 200, `x\u003ea\u003eb`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+"/workflows/flow", c.body, c.headers...)
@@ -96,11 +101,13 @@ func TestWrongEventsAreNamed(t *testing.T) {
 // CloudEvents HTTP binding 1.0, 3.1.3.2.
 func TestAttributesArePercentEncoded(t *testing.T) {
 	f := served(t)
-	got := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"x"}`, append(binaryEvent("flow", "application/json"), "ce-id", "caf%C3%A9%201")...)
+	got := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"x"}`,
+		append(binaryEvent("flow", "application/json"), "ce-id", "caf%C3%A9%201")...)
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, "caf%C3%A9%201", got.header.Get("Ce-Causationid"))
 	require.Contains(t, got.header.Get("Ce-Id"), "caf%C3%A9%201@")
-	raw := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"x"}`, append(binaryEvent("flow", "application/json"), "ce-id", "100%")...)
+	raw := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"x"}`,
+		append(binaryEvent("flow", "application/json"), "ce-id", "100%")...)
 	require.Equal(t, "100%25", raw.header.Get("Ce-Causationid"), "many producers do not encode")
 }
 
@@ -118,10 +125,14 @@ func TestAClientsDeadlineIsKeptOnTheWebPort(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"Connect":         {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Connect-Timeout-Ms", "200"}, 504, "deadline_exceeded"},
-		"Request-Timeout": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Request-Timeout", "0.2"}, 504, "deadline_exceeded"},
-		"gRPC-Web":        {"/test.Entrypoint/Call", "\x00\x00\x00\x00\x00", []string{"Content-Type", "application/grpc-web+proto", "Grpc-Timeout", "200m"}, 200, "grpc-status: 4"},
-		"CloudEvents":     {"/workflows/flow", `{}`, append(binaryEvent("flow", "application/json"), "Request-Timeout", "200ms"), 504, `"code":4`},
+		"Connect": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Connect-Timeout-Ms", "200"}, 504,
+			"deadline_exceeded"},
+		"Request-Timeout": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Request-Timeout", "0.2"}, 504,
+			"deadline_exceeded"},
+		"gRPC-Web": {"/test.Entrypoint/Call", "\x00\x00\x00\x00\x00",
+			[]string{"Content-Type", "application/grpc-web+proto", "Grpc-Timeout", "200m"}, 200, "grpc-status: 4"},
+		"CloudEvents": {"/workflows/flow", `{}`, append(binaryEvent("flow", "application/json"), "Request-Timeout", "200ms"), 504,
+			`"code":4`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+c.path, c.body, c.headers...)
@@ -163,7 +174,8 @@ func TestLongMetadataIsRefusedForItself(t *testing.T) {
 		_, err := f.call(metadata.AppendToOutgoingContext(t.Context(), "x-long", strings.Repeat("x", size)), "x")
 		require.Equal(t, codes.ResourceExhausted, status.Code(err), err)
 		require.ErrorContains(t, err, "the metadata has")
-		got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{}`, "Content-Type", "application/json", "X-Long", strings.Repeat("x", size))
+		got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{}`, "Content-Type", "application/json", "X-Long",
+			strings.Repeat("x", size))
 		require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, got.status, got.body)
 	}
 	close(release)

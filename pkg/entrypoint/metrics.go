@@ -43,7 +43,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// inFlight registers the gauge of requests being worked on.
+// inFlight registers the gauge of requests in flight.
 func (m *metrics) inFlight(read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "krt_requests_in_flight", Help: "Requests in flight, including workflows that go on after an early reply.",
@@ -78,7 +78,7 @@ func (m *metrics) route(workflow string) *routeCounters {
 	return c
 }
 
-// done counts one answered request. Codes are those of gRPC, 0 to 16.
+// done counts one request that has ended. Codes are those of gRPC, 0 to 16.
 func (c *routeCounters) done(result code.Code, took time.Duration) {
 	c.codes[result].Inc()
 	c.duration.Observe(took.Seconds())

@@ -13,9 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
-// ownServices registers the entrypoint's own services, whose streams clients keep
-// open for as long as they like. They are bounded by themselves and take nothing
-// of the budget: who watches the health must not be in the way of callers.
+// ownServices registers the entrypoint's own services and bounds their streams.
 type ownServices struct {
 	*grpc.Server
 	streams memory.Streams
@@ -35,7 +33,8 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 			defer s.streams.End(c)
 			if !s.streams.Begin(c) {
 				return status.Errorf(codes.ResourceExhausted, "the connection has too many streams of the entrypoint's own services "+
-					"(health, reflection); it may have %d at once, or one while all connections have %d; try again later", memory.StreamsPerConnection, memory.MaxStreams)
+					"(health, reflection); it may have %d at once, or one while all connections have %d; try again later",
+					memory.StreamsPerConnection, memory.MaxStreams)
 			}
 			return handle(srv, stream)
 		}
@@ -44,11 +43,11 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 }
 
 // longHeader is the context key of the size, an int64, of a call's header that is
-// larger than requestBytes covers.
+// larger than memory.SmallHeader.
 type longHeader struct{}
 
-// checkHeader refuses a call whose header is too long, for itself: that of one
-// call must not end the others on its connection.
+// checkHeader refuses a call whose header is too long. It ends that call alone, and
+// not the others on its connection.
 func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
 	switch n := memory.HeaderBytes(call.Header); {
 	case n > maxHeaderBytes:

@@ -32,19 +32,11 @@ func (e *Entrypoint) describePage(w http.ResponseWriter, r *http.Request) {
 // view is what the page shows of t.
 func (t *table) view(host string) web.View {
 	v := web.View{
-		Name: t.version.Name, Namespace: t.version.Namespace, Description: t.version.Description,
-		Host: host, Protos: sortedKeys(t.version.Schema.Sources()),
+		Version: describeVersion(&t.version), Host: host, Protos: sortedKeys(t.version.Schema.Sources()),
+		Examples: make(map[string]string, len(t.version.Workflows)),
 	}
 	for _, w := range t.version.Workflows {
-		view := web.WorkflowView{
-			Name: w.Name, Path: methodPath(w.Method), RPC: methodPath(w.Method)[1:],
-			Input: string(w.Method.Input().FullName()), Output: string(w.Method.Output().FullName()),
-			Example: schema.Example(w.Method.Input()),
-		}
-		for _, s := range w.Steps {
-			view.Nodes = append(view.Nodes, s.Node)
-		}
-		v.Workflows = append(v.Workflows, view)
+		v.Examples[w.Name] = schema.Example(w.Method.Input())
 	}
 	return v
 }

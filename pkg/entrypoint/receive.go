@@ -20,8 +20,8 @@ import (
 // maxOwnBytes bounds a message to the services of the entrypoint itself.
 const maxOwnBytes = 64 << 10
 
-// wire is what gRPC's server streams can do besides what grpc.ServerStream
-// shows: read a message's length before the message, and end the stream from
+// wire is what gRPC's server streams can do and grpc.ServerStream does not
+// show: read a message's length before the message, and end the stream from
 // another goroutine.
 type wire interface {
 	ReadMessageHeader(header []byte) error
@@ -58,7 +58,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 		return nil, in.status(err)
 	}
 	defer raw.Free()
-	// A unary call ends here. Who goes on sending is not let wait with what is sent.
+	// A unary call ends here. A client that goes on sending gets its error at once.
 	switch err := w.ReadMessageHeader(header[:]); {
 	case err == nil:
 		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, but the request has more", r.path[1:])
@@ -82,7 +82,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 type upload struct{ *memory.Upload }
 
 // read reads length bytes. How many are counted ahead grows with what has come,
-// so that who declares much and sends little holds little.
+// so that a client that declares much and sends little holds little.
 func (u upload) read(w wire, length int64) (all mem.BufferSlice, err error) {
 	for came, step := int64(0), int64(memory.WindowBytes); came < length || came == 0; step = 2 * came {
 		n := min(step, length-came)
@@ -124,7 +124,8 @@ func (u upload) status(err error) error {
 func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *memory.Pool) (mem.Buffer, error) {
 	compressor := encoding.GetCompressor(name)
 	if compressor == nil { // a flag without a header grpc-encoding
-		return nil, status.Errorf(codes.InvalidArgument, "the message is marked as compressed, and the header grpc-encoding names %q", clip.Text(name, 64))
+		return nil, status.Errorf(codes.InvalidArgument,
+			"the message is marked as compressed, but the header grpc-encoding is %q", clip.Text(name, 64))
 	}
 	from, err := compressor.Decompress(raw.Reader())
 	if err != nil {

@@ -133,13 +133,17 @@ func TestDeadLettersNameTheNode(t *testing.T) {
 		want             string
 		node             string
 	}{
-		"a node":            {"http://v1-a.test.svc.cluster.local", "503", long, `node "a" responded with HTTP 503: out of memory at line 3`, "a"},
+		"a node": {"http://v1-a.test.svc.cluster.local", "503", long, `node "a" responded with HTTP 503: out of memory at line 3`,
+			"a"},
 		"data cut anywhere": {"http://v1-a.test.svc.cluster.local/", "500", long[:11], `node "a" responded with HTTP 500: out of m`, "a"},
 		"data cut badly":    {"http://v1-a.test.svc.cluster.local/", "500", long[:13], `node "a" responded with HTTP 500: out of me`, "a"},
-		"no answer at all":  {"http://v1-a.test.svc.cluster.local/", "500", base64.StdEncoding.EncodeToString([]byte("dispatch error: Post \"http://v1-a\": EOF")), `node "a" cannot be reached: Post "http://v1-a": EOF`, "a"},
-		"a channel":         {"http://v1-flow-kn-sequence-1-kn-channel.test.svc.cluster.local", "500", "", `the workflow's channel responded with HTTP 500`, ""},
-		"nothing said":      {"", "", "", "the workflow's channel did not accept the event", ""},
-		"hostile text":      {"::not a url", "9999999999999999999999999", "\x01%%%", "", ""},
+		"no answer at all": {"http://v1-a.test.svc.cluster.local/", "500",
+			base64.StdEncoding.EncodeToString([]byte("dispatch error: Post \"http://v1-a\": EOF")),
+			`node "a" cannot be reached: Post "http://v1-a": EOF`, "a"},
+		"a channel": {"http://v1-flow-kn-sequence-1-kn-channel.test.svc.cluster.local", "500", "",
+			`the workflow's channel responded with HTTP 500`, ""},
+		"nothing said": {"", "", "", "the workflow's channel did not accept the event", ""},
+		"hostile text": {"::not a url", "9999999999999999999999999", "\x01%%%", "", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,8 @@ func annotated(t *testing.T) *schema.Schema {
 		`rpc Call(Request) returns (Reply);`, `rpc Call(Request) returns (Reply) {
 			option (google.api.http) = { post: "/v1/call" body: "*" additional_bindings { get: "/v1/call/{text}" } };
 		}`,
-		`rpc Other(Request) returns (Reply);`, `rpc Other(Request) returns (Reply) { option (google.api.http) = { post: "/v1/call" body: "*" }; }`,
+		`rpc Other(Request) returns (Reply);`,
+		`rpc Other(Request) returns (Reply) { option (google.api.http) = { post: "/v1/call" body: "*" }; }`,
 	).Replace(contract)
 	s, err := schema.Compile(t.Context(), fstest.MapFS{
 		"public_input.proto": {Data: []byte(text)},
@@ -44,12 +45,13 @@ func TestAnnotatedPathsAreServed(t *testing.T) {
 		status             int
 		want               string
 	}{
-		"post":            {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Content-Type", "application/json"}, 200, `"hi>a"`},
-		"post of curl -d": {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 200, `"hi>a"`},
-		"get":             {http.MethodGet, "/v1/call/hi", "", nil, 200, `"hi>a"`},
-		"the rpc's path":  {http.MethodPost, "/test.Entrypoint/Call", `{"text":"hi"}`, nil, 200, `"hi>a"`},
-		"a wrong field":   {http.MethodPost, "/v1/call", `{"txet":"hi"}`, []string{"Content-Type", "application/json"}, 400, "txet"},
-		"another site's":  {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Origin", page}, 403, "another origin"},
+		"post": {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Content-Type", "application/json"}, 200, `"hi>a"`},
+		"post of curl -d": {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 200,
+			`"hi>a"`},
+		"get":            {http.MethodGet, "/v1/call/hi", "", nil, 200, `"hi>a"`},
+		"the rpc's path": {http.MethodPost, "/test.Entrypoint/Call", `{"text":"hi"}`, nil, 200, `"hi>a"`},
+		"a wrong field":  {http.MethodPost, "/v1/call", `{"txet":"hi"}`, []string{"Content-Type", "application/json"}, 400, "txet"},
+		"another site's": {http.MethodPost, "/v1/call", `{"text":"hi"}`, []string{"Origin", page}, 403, "another origin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(c.method, f.web+c.path, c.body, c.headers...)
@@ -103,7 +105,8 @@ func TestErrorsOfAnnotatedPathsAreWhole(t *testing.T) {
 	o := quick()
 	o.Retry.Count = -1
 	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
-		failure := event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "error in 'a': no such room", Node: "a", Workflow: "flow"}
+		failure := event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "error in 'a': no such room", Node: "a",
+			Workflow: "flow"}
 		if f.textOf(in.Data) == "odd" {
 			s := failure.Status()
 			s.Details = append(s.Details, &anypb.Any{TypeUrl: "type.googleapis.com/not.Known", Value: []byte{1}})

@@ -23,8 +23,8 @@ type healthService struct {
 	leaving context.Context
 }
 
-// Watch implements grpc_health_v1.HealthServer. The last that a client hears is
-// that the version does not serve any more.
+// Watch implements grpc_health_v1.HealthServer. The last message to a
+// client is that the version does not serve any more.
 func (h healthService) Watch(in *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
@@ -56,8 +56,8 @@ func (w *watch) Send(r *grpc_health_v1.HealthCheckResponse) error {
 	return w.Health_WatchServer.Send(r)
 }
 
-// reportHealth tells the health service which services there are. What both
-// tables have is served throughout.
+// reportHealth sets which services there are in the health service. Those that both
+// tables have are served throughout.
 func (e *Entrypoint) reportHealth(old, current *table) {
 	now := current.services()
 	if old != nil {

@@ -73,7 +73,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		t.byMethod[r.path], t.byName[r.Name] = r, r
 	}
 	var err error
-	if t.describe, err = describeVersion(t); err != nil {
+	if t.describe, err = describeVersion(&t.version).Struct(); err != nil {
 		return nil, err
 	}
 	t.rpc, err = e.decoding.NewTranscoder(web.Transcoder{

@@ -146,7 +146,8 @@ func TestBodiesWithoutTheirEndKeepNoTurn(t *testing.T) {
 	require.Eventually(t, func() bool { return f.held() >= all }, time.Minute, time.Millisecond, "all but the end has been read")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // the others have 60 s
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web+"/test.Entrypoint/Call", strings.NewReader(`{"text":"`+strings.Repeat("x", 2*64<<10)+`"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web+"/test.Entrypoint/Call",
+		strings.NewReader(`{"text":"`+strings.Repeat("x", 2*64<<10)+`"}`))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)

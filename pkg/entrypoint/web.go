@@ -113,7 +113,8 @@ func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
 		refusal.Message = fmt.Sprintf("%s must be called with POST, not %s", path, r.Method)
 	default:
 		status, refusal.Code = http.StatusUnsupportedMediaType, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("a body of type %q is not supported; send application/json, or a type of Connect, gRPC-Web or gRPC", clip.Text(r.Header.Get("Content-Type"), 64))
+		refusal.Message = fmt.Sprintf("a body of type %q is not supported; send application/json, or a type of Connect, gRPC-Web or gRPC",
+			clip.Text(r.Header.Get("Content-Type"), 64))
 	}
 	web.WriteStatus(w, status, refusal)
 }
@@ -133,6 +134,7 @@ func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintln(w, name)
 		}
 	default:
-		http.Error(w, fmt.Sprintf("there is no proto %q; the protos are %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", ")), http.StatusNotFound)
+		text := fmt.Sprintf("there is no proto %q; the protos are %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", "))
+		http.Error(w, text, http.StatusNotFound)
 	}
 }

@@ -98,7 +98,8 @@ func TestATooLargeBodyIsRefused(t *testing.T) {
 func TestAFailureReachesWebCallers(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
-		f.post("/reply", in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "error in 'a': boom", Node: "a"}))
+		f.post("/reply", in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
+			Text: "error in 'a': boom", Node: "a"}))
 		return http.StatusAccepted, nil
 	})), quick())
 	got := f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{}`, "Content-Type", "application/json")
@@ -123,7 +124,8 @@ func TestGRPCWebCallsAnRpc(t *testing.T) {
 }
 
 func binaryEvent(eventType, contentType string, extra ...string) []string {
-	return append([]string{"Ce-Specversion", "1.0", "Ce-Id", "my-1", "Ce-Source", "/me", "Ce-Type", eventType, "Content-Type", contentType}, extra...)
+	return append([]string{"Ce-Specversion", "1.0", "Ce-Id", "my-1", "Ce-Source", "/me", "Ce-Type", eventType, "Content-Type", contentType},
+		extra...)
 }
 
 func TestABinaryCloudEventCallsAWorkflow(t *testing.T) {
@@ -152,7 +154,8 @@ func TestABinaryCloudEventCallsAWorkflow(t *testing.T) {
 		})
 	}
 	t.Run("protobuf", func(t *testing.T) {
-		got := f.request(http.MethodPost, f.web+"/workflows/flow", string(f.text("test.Request", "hello")), binaryEvent("flow", "application/protobuf")...)
+		got := f.request(http.MethodPost, f.web+"/workflows/flow", string(f.text("test.Request", "hello")),
+			binaryEvent("flow", "application/protobuf")...)
 		require.Equal(t, http.StatusOK, got.status, got.body)
 		require.Equal(t, "hello>a>b", f.textOf([]byte(got.body)))
 		require.Equal(t, "application/protobuf", got.header.Get("Content-Type"))
@@ -162,7 +165,8 @@ func TestABinaryCloudEventCallsAWorkflow(t *testing.T) {
 
 func TestAStructuredCloudEventIsAnsweredByOne(t *testing.T) {
 	f := served(t)
-	got := f.request(http.MethodPost, f.web+"/", `{"specversion":"1.0","id":"7","source":"/me","type":"flow","datacontenttype":"application/json","data":{"text":"hello"}}`, "Content-Type", "application/cloudevents+json")
+	in := `{"specversion":"1.0","id":"7","source":"/me","type":"flow","datacontenttype":"application/json","data":{"text":"hello"}}`
+	got := f.request(http.MethodPost, f.web+"/", in, "Content-Type", "application/cloudevents+json")
 	require.Equal(t, http.StatusOK, got.status, got.body)
 	require.Equal(t, "application/cloudevents+json", got.header.Get("Content-Type"))
 	var out map[string]any
@@ -171,7 +175,8 @@ func TestAStructuredCloudEventIsAnsweredByOne(t *testing.T) {
 	require.Equal(t, "test.Reply", out["type"])
 	require.Equal(t, "7", out["causationid"])
 
-	body := fmt.Sprintf(`{"specversion":"1.0","id":"7","source":"/me","type":"flow","datacontenttype":"application/protobuf","data_base64":%q}`,
+	body := fmt.Sprintf(`{"specversion":"1.0","id":"7","source":"/me","type":"flow",`+
+		`"datacontenttype":"application/protobuf","data_base64":%q}`,
 		base64.StdEncoding.EncodeToString(f.text("test.Request", "hi")))
 	got = f.request(http.MethodPost, f.web+"/workflows/flow", body, "Content-Type", "application/cloudevents+json")
 	require.Equal(t, http.StatusOK, got.status, got.body)
@@ -205,15 +210,18 @@ func TestABadEventIsRefused(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"unknown workflow":       {"/workflows/nope", `{}`, binaryEvent("flow", "application/json"), 404, `version \"v1\" has no workflow \"nope\"; it has \"flow\", \"second\"`},
-		"type of nothing":        {"/", `{}`, binaryEvent("nope", "application/json"), 404, `type \"nope\" is neither a workflow nor an rpc`},
-		"rpc without workflow":   {"/", `{}`, binaryEvent("test.Entrypoint.Untied", "application/json"), 404, "neither a workflow nor an rpc"},
-		"no event":               {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode requires the headers"},
-		"wrong field":            {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "txet"},
-		"broken protobuf":        {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is not a test.Request"},
-		"another content type":   {"/workflows/flow", "<a/>", binaryEvent("flow", "application/xml"), 415, "application/json"},
-		"unknown path":           {"/nothing/Here", "{}", []string{"Content-Type", "application/json"}, 404, "its rpcs are POST /test.Entrypoint/"},
-		"an rpc in another form": {"/test.Entrypoint/Call", "a,b", []string{"Content-Type", "text/csv"}, 415, `a body of type \"text/csv\" is not supported`},
+		"unknown workflow": {"/workflows/nope", `{}`, binaryEvent("flow", "application/json"), 404,
+			`version \"v1\" has no workflow \"nope\"; it has \"flow\", \"second\"`},
+		"type of nothing":      {"/", `{}`, binaryEvent("nope", "application/json"), 404, `type \"nope\" is neither a workflow nor an rpc`},
+		"rpc without workflow": {"/", `{}`, binaryEvent("test.Entrypoint.Untied", "application/json"), 404, "neither a workflow nor an rpc"},
+		"no event":             {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode requires the headers"},
+		"wrong field":          {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "txet"},
+		"broken protobuf":      {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is not a test.Request"},
+		"another content type": {"/workflows/flow", "<a/>", binaryEvent("flow", "application/xml"), 415, "application/json"},
+		"unknown path": {"/nothing/Here", "{}", []string{"Content-Type", "application/json"}, 404,
+			"its rpcs are POST /test.Entrypoint/"},
+		"an rpc in another form": {"/test.Entrypoint/Call", "a,b", []string{"Content-Type", "text/csv"}, 415,
+			`a body of type \"text/csv\" is not supported`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.request(http.MethodPost, f.web+c.path, c.body, c.headers...)
@@ -236,7 +244,8 @@ func TestThePageSaysWhatThereIs(t *testing.T) {
 	got := f.request(http.MethodGet, f.web+"/", "")
 	require.Equal(t, http.StatusOK, got.status)
 	require.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
-	for _, want := range []string{"<h1>v1</h1>", "test.Entrypoint/Call", "<b>a</b>", `href="/proto/public_input.proto"`, "kn-krt invoke flow"} {
+	for _, want := range []string{"<h1>v1</h1>", "test.Entrypoint/Call", "<b>a</b>", `href="/proto/public_input.proto"`,
+		"kn-krt invoke flow"} {
 		require.Contains(t, got.body, want)
 	}
 	got = f.request(http.MethodGet, f.web+"/", "", "Accept", "application/json")
@@ -283,9 +292,11 @@ func TestReflectionShowsTheContract(t *testing.T) {
 	for _, s := range list.GetListServicesResponse().GetService() {
 		names = append(names, s.GetName())
 	}
-	require.Equal(t, []string{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection", "krt.v1.Version", "test.Entrypoint"}, names)
+	require.Equal(t, []string{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+		"krt.v1.Version", "test.Entrypoint"}, names)
 	for _, symbol := range []string{"test.Entrypoint", "shared.Item", "krt.v1.Version", "grpc.health.v1.Health", "google.protobuf.Struct"} {
-		require.NoError(t, stream.Send(&v1.ServerReflectionRequest{MessageRequest: &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol}}))
+		ask := &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol}
+		require.NoError(t, stream.Send(&v1.ServerReflectionRequest{MessageRequest: ask}))
 		file, err := stream.Recv()
 		require.NoError(t, err)
 		require.NotEmpty(t, file.GetFileDescriptorResponse().GetFileDescriptorProto(), symbol)
@@ -293,7 +304,8 @@ func TestReflectionShowsTheContract(t *testing.T) {
 
 	alpha, err := v1alpha.NewServerReflectionClient(f.conn).ServerReflectionInfo(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, alpha.Send(&v1alpha.ServerReflectionRequest{MessageRequest: &v1alpha.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "test.Entrypoint"}}))
+	ask := &v1alpha.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "test.Entrypoint"}
+	require.NoError(t, alpha.Send(&v1alpha.ServerReflectionRequest{MessageRequest: ask}))
 	file, err := alpha.Recv()
 	require.NoError(t, err)
 	require.NotEmpty(t, file.GetFileDescriptorResponse().GetFileDescriptorProto())
@@ -312,6 +324,7 @@ func TestHealthAndDescribe(t *testing.T) {
 	require.NoError(t, f.conn.Invoke(t.Context(), describe.Path, &emptypb.Empty{}, out))
 	require.Equal(t, map[string]any{
 		"version": "v1", "namespace": "test", "description": "A test.",
-		"workflows": []any{map[string]any{"name": "flow", "rpc": "test.Entrypoint/Call", "input": "test.Request", "output": "test.Reply", "nodes": []any{"a", "b"}}},
+		"workflows": []any{map[string]any{"name": "flow", "rpc": "test.Entrypoint/Call", "input": "test.Request", "output": "test.Reply",
+			"nodes": []any{"a", "b"}}},
 	}, out.AsMap())
 }

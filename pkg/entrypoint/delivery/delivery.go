@@ -54,7 +54,7 @@ func (r *Request) Begin(deadline time.Time, detached bool) {
 	r.detached.Store(detached)
 }
 
-// Detach notes that the client has been answered, and until when the rest of the
+// Detach notes that the client has its response, and until when the rest of the
 // work may go on.
 func (r *Request) Detach(deadline time.Time) {
 	r.deadline.Store(deadline.UnixNano())

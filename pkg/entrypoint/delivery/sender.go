@@ -19,7 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Retry says how often and how fast a failed exchange is tried again.
+// Retry is how often and how fast a failed exchange is tried again.
 type Retry struct {
 	// Count is the number of tries after the first; negative means none.
 	Count int
@@ -30,7 +30,7 @@ type Retry struct {
 	Patience time.Duration
 }
 
-// DefaultRetry returns how a step is tried again unless told otherwise: three times, after
+// DefaultRetry returns how a step is tried again by default: three times, after
 // 0.2, 0.4 and 0.8 s. The Sequences that package render makes do the same.
 func DefaultRetry() Retry {
 	return Retry{Count: 3, Delay: 200 * time.Millisecond, Patience: 10 * time.Second}
@@ -40,7 +40,7 @@ func DefaultRetry() Retry {
 type Options struct {
 	// MaxMessageBytes bounds the data of an event that a node responds with.
 	MaxMessageBytes int
-	// Retry says how a failed exchange is tried again.
+	// Retry is how a failed exchange is tried again.
 	Retry Retry
 	// Retried is called for each retry.
 	Retried func()

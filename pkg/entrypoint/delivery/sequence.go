@@ -17,7 +17,7 @@ import (
 
 // sequence is the delivery by a Knative Sequence: one POST to its address, and
 // the response comes at the reply port. Over an in-memory channel the POST is
-// answered only after the reply has been delivered, so its 202 adds nothing to
+// responded to only after the reply has been delivered, so its 202 adds nothing to
 // what is known already; a 5xx or a broken connection is an early failure,
 // final because the steps may have run.
 type sequence struct {

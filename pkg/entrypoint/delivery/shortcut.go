@@ -52,7 +52,7 @@ func (s *shortcut) post(ctx context.Context, p *Parcel) (response *Parcel, sent 
 	case ctx.Err() != nil: // not because of the pod
 		return nil, true, err
 	}
-	s.client.Forget(s.address.Host) // they lead to a pod that is about to end
+	s.client.Forget(s.address.Host) // their pod is about to end
 	if s.shut.Swap(time.Now().Add(shortcutPause).UnixNano()) == 0 {
 		s.log.Info("the pod of a node accepts no connections; calling its Knative Service instead", "node", s.node, "error", err)
 	}

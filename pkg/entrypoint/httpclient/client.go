@@ -43,7 +43,7 @@ const (
 	// be sent whole: a node may refuse a body without reading it.
 	maxRefusalWait = time.Second
 	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
-	// not know yet, nothing answers; the next try is sent elsewhere.
+	// not know yet, nothing responds; the next try is sent elsewhere.
 	dialTimeout = time.Second
 	// maxInformational bounds the 1xx responses before the response.
 	maxInformational = 5

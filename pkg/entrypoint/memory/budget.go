@@ -74,7 +74,7 @@ func DefaultBudget(maxMessageBytes int) int64 {
 func LeastBudget(maxMessageBytes int) int64 { return leastBudget * int64(maxMessageBytes) }
 
 // New returns a budget of limit bytes, of which each request in flight takes
-// [RequestBytes]. It receives about as many messages at once as uploads says.
+// [RequestBytes]. At most about the given number of uploads are received at once.
 func New(limit int64, inFlight *atomic.Int64, uploads int) *Budget {
 	b := &Budget{
 		limit: limit, requests: limit - limit/4, inFlight: inFlight,

@@ -61,7 +61,7 @@ func TestAMessageDoesNotGiveWayForWork(t *testing.T) {
 	require.NoError(t, upload.Grow(4<<20))
 	require.True(t, b.HasRoom(16<<20))
 	require.NoError(t, *cause)
-	require.True(t, b.HasRoom(20<<20), "an answer goes before what may still come")
+	require.True(t, b.HasRoom(20<<20), "a response goes before what may still come")
 	require.ErrorIs(t, *cause, ErrFull)
 }
 

@@ -58,7 +58,7 @@ type Connection struct {
 	net.Conn
 	listener *Listener
 	once     sync.Once
-	// requests is how many are being answered on it, since when there are some, or
+	// requests is how many are being served on it, since when there are some, or
 	// none: Unix time in nanoseconds.
 	requests atomic.Int32
 	since    atomic.Int64
@@ -73,12 +73,12 @@ type Connection struct {
 	step  atomic.Int64
 }
 
-// stepBytes is what a client that reads its responses takes at once. It is more
-// than what answers to pings and the like come to.
+// stepBytes is what a client that reads its responses accepts at once. It is more
+// than what responses to pings and the like come to.
 const stepBytes = 16 << 10
 
 // Write implements net.Conn. What is long is written in parts, so that each that
-// the client takes can be seen.
+// the client accepts can be seen.
 func (c *Connection) Write(p []byte) (n int, err error) {
 	for {
 		part, err := c.Conn.Write(p[n:min(n+WindowBytes, len(p))])
@@ -102,7 +102,7 @@ func (c *Connection) Close() error {
 	return err
 }
 
-// Begin counts a request that is to be answered on c; End ends it.
+// Begin counts a request that is served on c; End ends it.
 func (c *Connection) Begin() {
 	if c.requests.Add(1) == 1 {
 		c.since.Store(time.Now().UnixNano())
@@ -195,7 +195,7 @@ func (s *connections) closeIdle(l *Listener, now time.Time) bool {
 }
 
 // A connection is deaf if more than deafBytes have waited for deafTime, and its
-// client has not taken stepBytes in that time.
+// client has not accepted stepBytes in that time.
 const (
 	deafBytes = 64 << 10
 	deafTime  = 100 * time.Millisecond
@@ -248,7 +248,7 @@ type sentBuffer struct {
 	n    int64
 }
 
-// Get implements mem.BufferPool; nobody asks.
+// Get implements mem.BufferPool; it is not called.
 func (s *sentBuffer) Get(length int) *[]byte { return new(make([]byte, length)) }
 
 // Put implements mem.BufferPool.

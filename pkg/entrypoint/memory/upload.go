@@ -74,8 +74,8 @@ func (b *Budget) place(u *Upload, first int) (oldest *Upload) {
 	return oldest
 }
 
-// Grow counts n more bytes before they are read. The error says why the message
-// cannot be received.
+// Grow counts n more bytes before they are read. The error is why the message cannot
+// be received.
 func (u *Upload) Grow(n int64) error {
 	if !u.budget.Reserve(n) {
 		return u.Failed(ErrFull)

@@ -95,7 +95,7 @@ func CloseAfter(w http.ResponseWriter) {
 	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
 }
 
-// smallUnread is up to which size net/http may read a body that nobody needs.
+// smallUnread is up to which size net/http may read a body that is not needed.
 const smallUnread = 16 << 10
 
 // LeaveUnread prepares the refusal of a request whose body of length bytes, negative

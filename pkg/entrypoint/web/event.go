@@ -94,11 +94,13 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 		return nil, binding.EncodingUnknown, badEvent("the request is not a CloudEvent: binary mode requires the headers "+
 			"ce-specversion, ce-id, ce-source and ce-type; structured mode wants Content-Type %s", structuredType)
 	case version[0] != "1.0" && version[0] != "0.3":
-		return nil, binding.EncodingUnknown, badEvent("the event's ce-specversion is %q; supported are \"1.0\" and \"0.3\"", clip.Text(version[0], 32))
+		return nil, binding.EncodingUnknown,
+			badEvent("the event's ce-specversion is %q; supported are \"1.0\" and \"0.3\"", clip.Text(version[0], 32))
 	}
 	for _, name := range []string{"Ce-Id", "Ce-Source", "Ce-Type"} {
 		if decoded.Get(name) == "" {
-			return nil, binding.EncodingUnknown, badEvent("the header %s is missing or empty; a CloudEvent in binary mode requires it", strings.ToLower(name))
+			return nil, binding.EncodingUnknown,
+				badEvent("the header %s is missing or empty; a CloudEvent in binary mode requires it", strings.ToLower(name))
 		}
 	}
 	return decoded, binding.EncodingBinary, nil
@@ -110,7 +112,8 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	compressed := isGzip(coding)
 	if !compressed && coding != "" && coding != "identity" {
-		return nil, &EventError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not supported; send gzip or none", clip.Text(coding, 32))}
+		return nil, &EventError{http.StatusUnsupportedMediaType,
+			fmt.Sprintf("Content-Encoding %q is not supported; send gzip or none", clip.Text(coding, 32))}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {

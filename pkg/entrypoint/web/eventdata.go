@@ -136,7 +136,7 @@ func (w *attributeWriter) WriteHeader(status int) {
 type EventError struct {
 	// Status is the HTTP status to respond with.
 	Status int
-	// Text says what is wrong with the event.
+	// Text is what is wrong with the event.
 	Text string
 }
 

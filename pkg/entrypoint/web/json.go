@@ -70,7 +70,7 @@ func (c strictJSON) MarshalAppend(to []byte, m proto.Message) ([]byte, error) {
 	return append(to, statusJSON(c.json.types, s)...), nil
 }
 
-// statusJSON is s in JSON, without those details whose types nobody knows.
+// statusJSON is s in JSON, without the details whose types are not known.
 func statusJSON(types *dynamicpb.Types, s *spb.Status) []byte {
 	known := &spb.Status{Code: s.GetCode(), Message: strings.ToValidUTF8(s.GetMessage(), "\uFFFD")}
 	for _, d := range s.GetDetails() {

@@ -56,7 +56,7 @@ func CheckOrigin(origin string) error {
 }
 
 // Guard refuses requests that a browser sends for a page of an origin that is
-// not allowed, and answers the preflight requests of browsers (CORS). Requests of
+// not allowed, and responds to the preflight requests of browsers (CORS). Requests of
 // other programs pass: they have neither the header Origin nor Sec-Fetch-Site.
 func (o *Origins) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

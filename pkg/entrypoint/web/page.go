@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 )
 
 //go:embed page.html
@@ -21,26 +23,13 @@ func NewPage() (*Page, error) {
 
 // View is what the page shows.
 type View struct {
-	// Name, Namespace and Description are the version's.
-	Name, Namespace, Description string
+	describe.Version
 	// Host is what the web port is called with.
 	Host string
-	// Workflows are the version's workflows.
-	Workflows []WorkflowView
+	// Examples are inputs in JSON, by the name of the workflow.
+	Examples map[string]string
 	// Protos are the paths of the contract's files.
 	Protos []string
-}
-
-// WorkflowView is what the page shows of a workflow.
-type WorkflowView struct {
-	// Name is the workflow's name, RPC the rpc's as package.Service/Method, Path its
-	// path over HTTP.
-	Name, RPC, Path string
-	// Input and Output are the full names of the rpc's messages, Example is an input
-	// in JSON.
-	Input, Output, Example string
-	// Nodes are the names of the workflow's nodes in order.
-	Nodes []string
 }
 
 // Write responds with the page.
