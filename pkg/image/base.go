@@ -22,7 +22,7 @@ import (
 // defaultPlatform is ko's.
 const defaultPlatform = "linux/amd64"
 
-// base is an image that nodes stand on, for one platform.
+// base is a base image of nodes, for one platform.
 type base struct {
 	ref      name.Reference
 	digest   v1.Hash // of the image for the platform
@@ -33,8 +33,7 @@ type base struct {
 	whole    *remote.Descriptor
 }
 
-// baseName returns the image that node n stands on, and what it needs besides its own
-// requirements.
+// baseName returns the base image of node n, and what it requires in addition to its own requirements.
 func (o Options) baseName(b *krt.Bundle, n krt.Node) (image string, requirements []string) {
 	image, runner := o.lookUp(n.Image)
 	switch {
@@ -48,8 +47,8 @@ func (o Options) baseName(b *krt.Bundle, n krt.Node) (image string, requirements
 	return cmp.Or(o.PythonBase, o.Bases["python"]), nil
 }
 
-// lookUp returns what Bases has for an image of a manifest, or the image itself. runner says
-// that it is one of the original's runners, for which nothing else is set.
+// lookUp returns what Bases has for an image of a manifest, or the image itself. runner is true for one of
+// the original's runners for which nothing else is set.
 func (o Options) lookUp(image string) (found string, runner bool) {
 	names := Names(image)
 	for _, name := range names {
@@ -133,7 +132,7 @@ func (s *session) chooseFrom(ref name.Reference, index v1.ImageIndex) ([]base, e
 		})
 		if at < 0 {
 			for _, d := range manifest.Manifests {
-				if d.Platform != nil && d.Platform.OS != "unknown" { // attestations say so
+				if d.Platform != nil && d.Platform.OS != "unknown" { // an attestation
 					have = append(have, d.Platform.String())
 				}
 			}
@@ -183,7 +182,7 @@ func newBase(ref name.Reference, image v1.Image, platform *v1.Platform) (base, e
 	return b, nil
 }
 
-// annotations say what an image stands on, as ko's do.
+// annotations name the base image, as ko's do.
 func (b base) annotations() map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.base.digest": b.digest.String(),

@@ -133,7 +133,8 @@ func TestOnlyWhatChangedIsPushed(t *testing.T) {
 	bundle := bundle(t, twoNodes())
 	_, err := b.BuildAll(t.Context(), bundle)
 	require.NoError(t, err)
-	require.Len(t, h.asked("PATCH"), 5+2+4, "runner, models, shared, two nodes' code; their configs; their SBOMs. None twice, the base not at all")
+	require.Len(t, h.asked("PATCH"), 5+2+4,
+		"runner, models, shared, two nodes' code; their configs; their SBOMs. None twice, the base not at all")
 
 	// Another process: nothing is remembered but what the registry and the cache have.
 	again, err := New(b.o)

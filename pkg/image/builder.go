@@ -19,7 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
-// repository is where all node images stand, below [Options.Repo].
+// repository is where all node images are, below [Options.Repo].
 const repository = "krt-nodes"
 
 // jobsOfRegistry is how many requests of one image go to a registry at a time.
@@ -69,7 +69,7 @@ func newBuilder(o Options) (*Builder, error) {
 // Build makes the image of one node of the bundle, pushes it and returns its reference by
 // digest. The image of a node that has no code in the bundle is returned as the manifest
 // has it. The error is a *gobuild.Error when Go code does not compile, a *RegistryError
-// when a registry does not do its part, or says what else failed.
+// when a request to a registry fails, or another error.
 func (b *Builder) Build(ctx context.Context, bundle *krt.Bundle, n krt.Node) (string, error) {
 	s, err := b.session(ctx, bundle)
 	if err != nil {
@@ -80,7 +80,7 @@ func (b *Builder) Build(ctx context.Context, bundle *krt.Bundle, n krt.Node) (st
 }
 
 // BuildAll is Build for each node of the bundle, and returns the references by node. All
-// that fails is told of at once; what concerns more than one node, a registry say, ends all.
+// failures are returned at once; one that concerns more than one node, such as a registry's, ends all builds.
 func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]string, error) {
 	s, err := b.session(ctx, bundle)
 	if err != nil {
@@ -116,7 +116,7 @@ func (b *Builder) BuildAll(ctx context.Context, bundle *krt.Bundle) (map[string]
 	return images, nil
 }
 
-// distinct leaves out what has been said: nodes of the same code fail alike.
+// distinct removes duplicates: nodes of the same code fail in the same way.
 func distinct(errs []error) (kept []error) {
 	said := map[string]bool{}
 	for _, err := range errs {

@@ -11,11 +11,11 @@
 //	the node's own code  /krt-files/src/…   all that a changed line changes
 //
 // So what is pushed after a change is what changed, and a registry and a cluster's nodes hold
-// the rest once. All images of a registry path stand in one repository, "krt-nodes", for the
+// the rest once. All images of a registry path are in one repository, "krt-nodes", for the
 // same reason: a layer that is there is never sent again. Tags are made of the content and never
 // move, so that no registry's clean-up takes an image away that a cluster runs.
 //
-// Which of the bundle's files stand in a node's image: all that packing would take, without the
+// Which of the bundle's files are in a node's image: all that packing would include, without the
 // code of other nodes. A file is another node's code if it is a program in Go that a node has as
 // src, or lies in a folder that (1) directly holds the src of a node, or is it, (2) is at least
 // two levels deep (src/etl, not src), and (3) holds no other node's folder. Such a folder stays in
@@ -23,6 +23,6 @@
 // (prebuilt programs). Everything else is shared and stays: models, helper modules, protos.
 //
 // Go sources, and nodes whose image is ko://path, are built with the go command and the SDK that this
-// program carries, in the environment of gobuild.Environ: a bundle has no say in how it is built. The
+// program carries, in the environment of gobuild.Environ: a bundle cannot change how it is built. The
 // layout of ko's images is followed: /ko-app, kodata, KO_DATA_PATH, annotations, SBOM.
 package image

@@ -10,7 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// machines are the processors that programs say they are for, by their names in images.
+// machines are the names that images have for the processors of programs.
 func machines() map[elf.Machine][]string {
 	return map[elf.Machine][]string{
 		elf.EM_X86_64:    {"amd64"},

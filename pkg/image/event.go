@@ -2,7 +2,7 @@ package image
 
 import "time"
 
-// EventType says what happens to a node's image.
+// EventType is what happens to a node's image.
 type EventType string
 
 // What happens to a node's image, in order.
@@ -11,9 +11,9 @@ const (
 	EventBuilding EventType = "building"
 	// EventInstalling: its Python requirements are fetched.
 	EventInstalling EventType = "installing"
-	// EventDownload: Text says what the build fetches.
+	// EventDownload: Text is what the build downloads.
 	EventDownload EventType = "download"
-	// EventWarning: Text says what may keep the node from running.
+	// EventWarning: Text is what may keep the node from running.
 	EventWarning EventType = "warning"
 	// EventPushing: the image is made and goes to the registry.
 	EventPushing EventType = "pushing"

@@ -41,7 +41,7 @@ func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) 
 	c.entrypoint = []string{"/" + app(name)}
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
-		return nil //nolint:nilerr // no Go program, or one that does not tell
+		return nil //nolint:nilerr // no Go program, or one without build info
 	}
 	c.packages = append(c.packages, goComponent("stdlib", strings.TrimPrefix(info.GoVersion, "go")))
 	for _, d := range info.Deps {
@@ -203,7 +203,7 @@ func goCommand(ctx context.Context, folder string, args []string) (*exec.Cmd, er
 	return cmd, nil
 }
 
-// runGo runs the go command. Its downloads are told of as they go on, its errors at the end.
+// runGo runs the go command. Its downloads are reported as they happen, its errors at the end.
 func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *exec.Cmd) error {
 	var output []string
 	lines := &child.Lines{Each: func(line string) {

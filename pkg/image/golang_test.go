@@ -35,7 +35,8 @@ func main() {
 `
 
 func TestGoNodeRuns(t *testing.T) {
-	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off", "GOAMD64": "v4"} {
+	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off",
+		"GOAMD64": "v4"} {
 		t.Setenv(name, value) // a developer's settings for other work
 	}
 	h := newHub(t)
@@ -185,7 +186,9 @@ func TestPrebuilt(t *testing.T) {
 	require.NotContains(t, files, "krt-files/bin/arm")
 
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "arm"))
-	require.EqualError(t, err, `cannot make the image of node "arm": "bin/arm": it is a program for linux/arm64, and the image is for linux/amd64: build it with GOARCH=amd64`)
+	require.EqualError(t, err,
+		`cannot make the image of node "arm": "bin/arm": it is a program for linux/arm64, and the image is for linux/amd64: build it with `+
+			`GOARCH=amd64`)
 	_, err = b.Build(t.Context(), bundle, node(t, bundle, "script"))
 	require.EqualError(t, err, `cannot make the image of node "script": "bin/script": it is not a program for Linux: build it with GOOS=linux`)
 }
@@ -224,7 +227,8 @@ func TestKoNode(t *testing.T) {
 }
 
 func TestKoDataStaysInTheBundle(t *testing.T) {
-	b := bundle(t, map[string]string{"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler, "models/a": "1"})
+	b := bundle(t, map[string]string{"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler,
+		"models/a": "1"})
 	data := filepath.Join(b.Dir, "cmd", "node", "kodata")
 	require.NoError(t, os.MkdirAll(data, 0o755))
 	packed := map[string]bool{"models/a": true, "src/etl/main.py": true}
@@ -281,7 +285,8 @@ func TestWhichBaseOfKo(t *testing.T) {
 
 func TestFlagsAreTheUsersOwn(t *testing.T) {
 	b := bundle(t, twoNodes())
-	all := "defaultBaseImage: ko:1\ndefaultFlags: [-toolexec=./evil]\ndefaultEnv: [A=1]\ndefaultLdflags: ['-X main.version={{.Env.VERSION}}']\n"
+	all := "defaultBaseImage: ko:1\ndefaultFlags: [-toolexec=./evil]\ndefaultEnv: [A=1]\n" +
+		"defaultLdflags: ['-X main.version={{.Env.VERSION}}']\n"
 	write(t, b.Dir, map[string]string{".ko.yaml": all})
 	t.Setenv("KO_CONFIG_PATH", "")
 	config, ignored, err := readKoConfig(b)

@@ -15,7 +15,8 @@ func TestModulesFromOutsideAreInNoImage(t *testing.T) {
 	write(t, outside, map[string]string{"go.mod": "module example.com/outside\n\ngo 1.25.0\n", "x.go": "package outside\n"})
 	b, _ := newTestBuilder(t, newHub(t), nil)
 	bundle := bundle(t, map[string]string{
-		"krt.yml":                    manifest("{name: step, image: 'ko://example.com/version/cmd/step'}", "{name: etl, image: 'konstellation/kre-go:1.9.0', src: src/etl}"),
+		"krt.yml": manifest("{name: step, image: 'ko://example.com/version/cmd/step'}",
+			"{name: etl, image: 'konstellation/kre-go:1.9.0', src: src/etl}"),
 		"go.mod":                     "module example.com/version\n\ngo 1.25.0\n\nreplace example.com/outside => " + outside + "\n",
 		"cmd/step/main.go":           goNode,
 		"src/etl/go.mod":             "module example.com/etl\n\ngo 1.25.0\n\nreplace example.com/outside => " + outside + "\n",
@@ -31,7 +32,8 @@ func TestModulesFromOutsideAreInNoImage(t *testing.T) {
 
 func TestKoDataIsWhatIsPacked(t *testing.T) {
 	b := bundle(t, map[string]string{
-		"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler, ".env": "SECRET=1", "models/a": "1", "models/.env": "2",
+		"krt.yml": twoNodes()["krt.yml"], "src/etl/main.py": handler, "src/model/main.py": handler, ".env": "SECRET=1", "models/a": "1",
+		"models/.env":    "2",
 		"cmd/a/kodata/x": "1", "cmd/a/kodata/.env": "2", "cmd/a/kodata/.aws/credentials": "3", "cmd/a/kodata/notes": "4",
 		".krtignore": "notes\n/cmd/a/kodata/cfg\n/cmd/a/kodata/models\n",
 	})

@@ -46,7 +46,8 @@ func TestNothingIsInstalledFromElsewhere(t *testing.T) {
 	index(t, nil)
 	elsewhere := t.TempDir()
 	write(t, elsewhere, map[string]string{"evil-1.0-py3-none-any.whl": string(wheel(t, "evil", "1.0", "py3-none-any", "X = 1\n"))})
-	led := requiring(t, wheel(t, "led", "1.0", "py3-none-any", "X = 1\n"), "Requires-Dist: evil @ file://"+elsewhere+"/evil-1.0-py3-none-any.whl")
+	led := requiring(t, wheel(t, "led", "1.0", "py3-none-any", "X = 1\n"),
+		"Requires-Dist: evil @ file://"+elsewhere+"/evil-1.0-py3-none-any.whl")
 	files := twoNodes()
 	files["led-1.0-py3-none-any.whl"] = string(led)
 	files["fine-1.0-py3-none-any.whl"] = string(requiring(t, wheel(t, "fine", "1.0", "py3-none-any", "X = 1\n"), "Provides-Extra: fast"))
@@ -56,7 +57,8 @@ func TestNothingIsInstalledFromElsewhere(t *testing.T) {
 	defer s.close()
 	install := func(item requirement.Item) error {
 		list := &requirement.List{Items: []requirement.Item{item}}
-		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}},
+			t.TempDir())
 	}
 	require.NoError(t, install(requirement.Item{Wheel: "fine-1.0-py3-none-any.whl", Extras: []string{"fast"}}))
 	err = install(requirement.Item{Wheel: "led-1.0-py3-none-any.whl"})

@@ -25,8 +25,8 @@ var (
 )
 
 // pythonVersion returns the version of b's Python, "3.12": as configured, as the official
-// images say in their environment, or as the interpreter in it is called. For the last the
-// base's layers are read, once.
+// images have it in their environment, or from the name of the interpreter in it. For the last, the base's
+// layers are read, once.
 func (s *session) pythonVersion(ctx context.Context, b base) (string, error) {
 	for _, said := range []string{s.o.PythonVersion, getEnv(b.config.Config.Env, "PYTHON_VERSION")} {
 		if minor := pythonMinor.FindString(said); minor != "" {

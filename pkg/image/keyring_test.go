@@ -88,7 +88,8 @@ func TestAKeyringMayAskAnotherProgram(t *testing.T) {
 	s.o.Python = own
 	install := func() error {
 		list := &requirement.List{Items: []requirement.Item{{Name: "tiny"}}}
-		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		return s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}},
+			t.TempDir())
 	}
 	require.Error(t, install(), "there is no keyring")
 

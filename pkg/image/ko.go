@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// koData is the folder beside a main package that goes into its image, and koRoot is where (KO_DATA_PATH).
+	// koData is the folder next to a main package that is copied into its image, and koRoot is where (KO_DATA_PATH).
 	koData = "kodata"
 	koRoot = "var/run/ko"
 	// maxKoData is how many files kodata may hold, maxKoDepth how deep folders and links may lead.
@@ -30,7 +30,7 @@ const (
 	maxKoDepth = 32
 )
 
-// baseOf returns the image that node n stands on, and what it needs besides its own requirements.
+// baseOf returns the base image of node n, and what it requires in addition to its own requirements.
 func (s *session) baseOf(n krt.Node) (image string, requirements []string, err error) {
 	if s.bundle.Kind(n) != krt.KindKo {
 		image, requirements = s.o.baseName(s.bundle, n)
@@ -90,7 +90,7 @@ func (s *session) addKoData(ctx context.Context, n krt.Node, p v1.Platform, c *c
 }
 
 // koDataOf lists the files of a folder of the bundle, which need not be there, under the names that they have
-// in an image. Only those count that are packed, by the names that links lead to: a link is no way around what
+// in an image. Only those count that are packed, by the names that links point to: a link is not a way around what
 // is left out.
 func koDataOf(b *krt.Bundle, packed map[string]bool, folder string) ([]layer.Placed, error) {
 	root, err := b.Open()
@@ -120,7 +120,7 @@ type koLister struct {
 	found  []layer.Placed
 }
 
-// list adds what name leads to, as to.
+// list adds what name refers to, as to.
 func (l *koLister) list(name, to string, depth int) error {
 	info, err := l.root.Stat(name) // follows links; one that leads out is an error
 	switch {
@@ -142,7 +142,7 @@ func (l *koLister) list(name, to string, depth int) error {
 	return err
 }
 
-// add adds a file, if what name leads to is packed.
+// add adds a file, if what name refers to is packed.
 func (l *koLister) add(name, to string, info fs.FileInfo) error {
 	if l.looked++; l.looked > maxKoData {
 		return fmt.Errorf("%q holds more than %d files", l.folder, maxKoData)

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// koFile is ko's configuration, in a bundle or where KO_CONFIG_PATH says.
+	// koFile is ko's configuration, in a bundle or at KO_CONFIG_PATH.
 	koFile = ".ko.yaml"
 	// maxKoFile is how large it may be, in bytes.
 	maxKoFile = 64 << 10
@@ -110,8 +110,8 @@ func (o Options) koBaseName(c koConfig, path, src string) string {
 	return cmp.Or(os.Getenv("KO_DEFAULTBASEIMAGE"), c.DefaultBaseImage, o.GoBase, o.Bases["go"], DefaultGoBase)
 }
 
-// fill replaces ko's templates in each of texts, "{{.Env.NAME}}" say. Those of Git cannot be had: git
-// runs programs that the folder it looks at names.
+// fill replaces ko's templates in each of texts, such as "{{.Env.NAME}}". Those of Git are not available: git
+// runs programs that the folder it works in names.
 func fill(texts, env []string, now time.Time) ([]string, error) {
 	variables := map[string]string{}
 	for _, pair := range env {

@@ -52,7 +52,7 @@ type part struct {
 	what string // for the image's history
 }
 
-// contents is what stands above the base.
+// contents is what is above the base.
 type contents struct {
 	parts      []part
 	entrypoint []string
@@ -98,7 +98,7 @@ func (s *session) make(ctx context.Context, n krt.Node) (made, error) {
 	return m, nil
 }
 
-// contents returns what the image of n holds above b. more are requirements besides its own.
+// contents returns what the image of n holds above b. more are requirements in addition to its own.
 func (s *session) contents(ctx context.Context, n krt.Node, b base, more []string) (contents, error) {
 	if s.bundle.Kind(n) == krt.KindKo {
 		c := contents{env: []string{environment.KoDataPath + "=/" + koRoot}}

@@ -120,7 +120,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, err
 }
 
-// How long a registry may take to answer a request that it has got. To store a large
+// How long a registry may take to respond to a request that it has received. To store a large
 // layer takes some a minute.
 const (
 	readTime  = 20 * time.Second
@@ -143,7 +143,7 @@ func newPatient() http.RoundTripper {
 	return patient{within(readTime), within(writeTime)}
 }
 
-// RoundTrip does what [http.RoundTripper] says.
+// RoundTrip implements [http.RoundTripper].
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return p.reads.RoundTrip(r)

@@ -24,7 +24,7 @@ type packages struct {
 	components []component
 }
 
-// packages returns what r requires, which file says, installed once for all nodes that require the same.
+// packages returns what r requires, from the requirements in file, installed once for all nodes that require the same.
 func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.Set) (packages, error) {
 	id, err := s.installer().ID(r)
 	if err != nil {

@@ -190,7 +190,8 @@ func TestPipBuildsNothing(t *testing.T) {
 	})
 	for _, line := range []string{"git+file://" + source, source, "evil @ file://" + source} {
 		list := &requirement.List{Items: []requirement.Item{{Name: line}}}
-		err = s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, t.TempDir())
+		err = s.installer().Install(t.Context(), pip.Set{List: list, Version: "3.11", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}},
+			t.TempDir())
 		require.Error(t, err)
 		require.NoFileExists(t, canary, line)
 	}
@@ -221,7 +222,8 @@ func TestPythonVersionOfABase(t *testing.T) {
 				return tree.Close()
 			})
 			require.NoError(t, err)
-			image, err := mutate.AppendLayers(empty.Image, made.In(t.Context(), "application/vnd.docker.image.rootfs.diff.tar.gzip", new(atomic.Int64)))
+			image, err := mutate.AppendLayers(empty.Image, made.In(t.Context(), "application/vnd.docker.image.rootfs.diff.tar.gzip",
+				new(atomic.Int64)))
 			require.NoError(t, err)
 			ref := h.pushImage(t, "versions", image, func(f *v1.ConfigFile) { f.Config.Env = []string{c.env} })
 			bases, err := s.bases(t.Context(), ref)

@@ -12,8 +12,8 @@ import (
 // shortDigest is how much of a digest makes a tag unique.
 const shortDigest = 12
 
-// push pushes the image of n and returns its reference. If its tag is there, so is all of
-// it, and one request has said so.
+// push pushes the image of n and returns its reference. If its tag exists, so does all of
+// it, and one request is enough.
 func (s *session) push(ctx context.Context, n krt.Node, m made) (string, error) {
 	digest, err := m.image.Digest()
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *session) push(ctx context.Context, n krt.Node, m made) (string, error) 
 	return s.repo.Digest(digest.String()).Name(), nil
 }
 
-// tag keeps an image from being cleared away as untagged. It says what people look for.
+// tag keeps an image from being removed as untagged. It has the names that people search for.
 func tag(version, node string, digest v1.Hash) string {
 	return version + "-" + node + "-" + digest.Hex[:shortDigest]
 }

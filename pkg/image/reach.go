@@ -12,20 +12,20 @@ import (
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
-// How code may refer to a folder of another node, src/model say. A wrong guess for it costs a few
+// How code may refer to a folder of another node, such as src/model. A wrong guess for it costs a few
 // bytes in an image; to miss one would break the node, so what cannot be judged counts as one.
 const (
 	// maxText is how much of a file is read, in bytes.
 	maxText = 1 << 20
-	// join is what stands between the elements of a path: "src/model", "src.model",
+	// join is what is between the elements of a path: "src/model", "src.model",
 	// join("src", "model").
 	join = `[\s"'/\\.,()+]{1,12}`
 )
 
-// beyond is code that looks outside its own folder by means that name no folder.
+// beyond is code that leaves its own folder without naming another one.
 var beyond = regexp.MustCompile(`\bsys\.path\b|\bimportlib\.util\b|\brunpy\b|\bparents?\[|\.parent\.parent|dirname\([^\n]*dirname\(`)
 
-// kubernetes is how an object of Kubernetes says that it is one.
+// kubernetes identifies an object of Kubernetes.
 var kubernetes = regexp.MustCompile(`(?m)^apiVersion: `)
 
 // textual are the endings of files that may name another one.

@@ -56,7 +56,8 @@ func TestCredentialsOfDocker(t *testing.T) {
 
 	err = build(`{}`)
 	require.EqualError(t, err, `cannot make the image of node "etl": cannot read base image "`+h.host+`/python:latest": `+
-		`the registry responded with 401: UNAUTHORIZED: authentication required: log in with "docker login `+h.host+`" as a user with access, or choose another registry`)
+		`the registry responded with 401: UNAUTHORIZED: authentication required: log in with "docker login `+h.host+`" as a user with access, `+
+		`or choose another registry`)
 	var refused *RegistryError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, TroubleRefused, refused.Trouble)
@@ -81,7 +82,8 @@ func TestRegistryErrors(t *testing.T) {
 			"/absent:1\": the registry responded with 404: NAME_UNKNOWN: Unknown name: check the name and tag"},
 		"nobody there": {func(_ *testing.T, _ *hub, o *Options) { o.Repo = nobody }, TroubleUnreachable,
 			"cannot push to \"" + nobody + "/krt-nodes\": dial tcp " + nobody + ": connect: connection refused: check that the registry runs"},
-		"broken": {func(_ *testing.T, h *hub, _ *Options) { h.refuse = http.StatusTeapot }, TroubleOther, "the registry responded with 418: DENIED: not for you"},
+		"broken": {func(_ *testing.T, h *hub, _ *Options) { h.refuse = http.StatusTeapot }, TroubleOther,
+			"the registry responded with 418: DENIED: not for you"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t)
@@ -106,7 +108,8 @@ func TestWrongOptions(t *testing.T) {
 	}{
 		"no registry": {Options{}, "cannot make images: no registry for images is set"},
 		"no path":     {Options{Repo: "a b"}, `cannot make images: "a b" is not a registry path such as registry.example.com/team: `},
-		"platform":    {Options{Repo: "a", Platforms: []string{"windows/amd64"}}, `cannot make images: "windows/amd64" is not a platform for nodes: use one such as linux/amd64`},
+		"platform": {Options{Repo: "a", Platforms: []string{"windows/amd64"}},
+			`cannot make images: "windows/amd64" is not a platform for nodes: use one such as linux/amd64`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Cache = t.TempDir()
@@ -123,9 +126,10 @@ func TestRunnerErrors(t *testing.T) {
 		path func(t *testing.T) string
 		want string
 	}{
-		"none":              {func(*testing.T) string { return "" }, `has none: choose a Python base that has it`},
-		"another processor": {func(t *testing.T) string { return programFile(t, elf.EM_AARCH64) }, `it is a program for linux/arm64, and the image is for linux/amd64`},
-		"no program":        {func(*testing.T) string { return "doc.go" }, `"doc.go": it is not a program for Linux`},
+		"none": {func(*testing.T) string { return "" }, `has none: choose a Python base that has it`},
+		"another processor": {func(t *testing.T) string { return programFile(t, elf.EM_AARCH64) },
+			`it is a program for linux/arm64, and the image is for linux/amd64`},
+		"no program": {func(*testing.T) string { return "doc.go" }, `"doc.go": it is not a program for Linux`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := newTestBuilder(t, h, func(o *Options) { o.Runner.Path = c.path(t) })

@@ -24,8 +24,8 @@ const (
 	maxPackages = 16 << 30
 )
 
-// requirements adds what the Python node n requires: what the requirements.txt says that is
-// beside its code or, if there is none, in the nearest folder above, up to the bundle's root.
+// requirements adds what the Python node n requires: the requirements.txt next to
+// its code or, if there is none, in the nearest folder above, up to the bundle's root.
 func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []string, c *contents) error {
 	file, set := s.nearest(n, requirement.File), pip.Set{Platform: b.platform}
 	var err error
@@ -49,7 +49,7 @@ func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []s
 	return nil
 }
 
-// required reads the requirements.txt at file, if there is one; more are packages besides.
+// required reads the requirements.txt at file, if there is one; more are packages in addition to it.
 func (s *session) required(n krt.Node, file string, more []string) (*requirement.List, error) {
 	list := &requirement.List{}
 	if file != "" {

@@ -47,11 +47,12 @@ func TestChangedRequirementsAreOthers(t *testing.T) {
 
 func TestOtherRequirementsAreNamed(t *testing.T) {
 	for file, c := range map[string]struct{ text, warning string }{
-		"src/etl/pyproject.toml": {"[project]\nname = 'x'\ndependencies = [\n  'requests',\n]\n", `"src/etl/pyproject.toml" lists packages, but nodes get only those in a requirements.txt, and there is none: write one next to it`},
-		"pyproject.toml":         {"[tool.poetry.dependencies]\nrequests = '*'\n", `"pyproject.toml" lists packages`},
-		"src/pyproject.toml":     {"[tool.ruff]\nline-length = 100\n[project]\ndependencies = []\n", ""},
-		"src/etl/Pipfile":        {"", `"src/etl/Pipfile" lists packages`},
-		"environment.yml":        {"", `"environment.yml" lists packages`},
+		"src/etl/pyproject.toml": {"[project]\nname = 'x'\ndependencies = [\n  'requests',\n]\n",
+			`"src/etl/pyproject.toml" lists packages, but nodes get only those in a requirements.txt, and there is none: write one next to it`},
+		"pyproject.toml":     {"[tool.poetry.dependencies]\nrequests = '*'\n", `"pyproject.toml" lists packages`},
+		"src/pyproject.toml": {"[tool.ruff]\nline-length = 100\n[project]\ndependencies = []\n", ""},
+		"src/etl/Pipfile":    {"", `"src/etl/Pipfile" lists packages`},
+		"environment.yml":    {"", `"environment.yml" lists packages`},
 	} {
 		files := twoNodes()
 		files[file] = c.text
@@ -80,7 +81,8 @@ func TestRequirementsOnABaseWithoutPython(t *testing.T) {
 	bundle := bundle(t, files)
 	_, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 	require.ErrorIs(t, err, ErrNoPython)
-	require.ErrorContains(t, err, `the base image "`+h.host+`/plain:latest" has no Python: it contains no program python3.N: choose one with Python 3.9 or later`)
+	require.ErrorContains(t, err,
+		`the base image "`+h.host+`/plain:latest" has no Python: it contains no program python3.N: choose one with Python 3.9 or later`)
 }
 
 func TestMarkersAreThoseOfTheImage(t *testing.T) {
@@ -97,7 +99,8 @@ func TestMarkersAreThoseOfTheImage(t *testing.T) {
 		o.Runner.Path = programFile(t, elf.EM_AARCH64)
 	})
 	files := twoNodes()
-	files["requirements.txt"] = "there ; python_version >= '3.99' and platform_machine == 'aarch64'\nnowhere ; python_version < '3.99' or sys_platform == 'darwin'\n"
+	files["requirements.txt"] = "there ; python_version >= '3.99' and platform_machine == 'aarch64'\nnowhere ; python_version < '3.99' or " +
+		"sys_platform == 'darwin'\n"
 	bundle := bundle(t, files)
 	ref, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
 	require.NoError(t, err)

@@ -79,10 +79,10 @@ func (s *session) document(m *made, image v1.Image, b base, c contents) error {
 	return err
 }
 
-// notID is what may not stand in an SPDX identifier.
+// notID is what an SPDX identifier must not contain.
 var notID = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
 
-// spdx describes the image: what it stands on, and what it contains.
+// spdx describes the image: its base image, and what it contains.
 func spdx(digest v1.Hash, b base, c contents) spdxDocument {
 	const unknown = "NOASSERTION"
 	id := func(name string) string { return "SPDXRef-Package-" + notID.ReplaceAllString(name, "-") }

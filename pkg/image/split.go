@@ -22,8 +22,8 @@ type split struct {
 	models, shared, own []archive.File
 }
 
-// codeFolder returns the folder that node n's code is in, "" when that is no matter of
-// folders. file says that src names a file in it.
+// codeFolder returns the folder that node n's code is in, "" if it has none. ok is false for a node
+// without code in a folder.
 func codeFolder(b *krt.Bundle, n krt.Node) (folder string, ok bool) {
 	switch b.Kind(n) {
 	case krt.KindPython:
@@ -55,7 +55,7 @@ func codeFolders(b *krt.Bundle) []string {
 	})
 }
 
-// splitter returns the function that says which files stand in a node's image.
+// splitter returns the function that selects the files of a node's image.
 func splitter(b *krt.Bundle, files []archive.File) func(krt.Node) split {
 	var common split
 	folders, byFolder := codeFolders(b), map[string][]archive.File{}

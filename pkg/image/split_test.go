@@ -66,12 +66,14 @@ func TestOtherCodeStaysWhereItMayBeUsed(t *testing.T) {
 		"shared code":           {withMain("", map[string]string{"src/shared/help.py": `open("src/model/x")`}), true},
 		"shared settings":       {withMain("", map[string]string{"assets/paths.json": `{"vocabulary": "src/model/x"}`}), true},
 		"generated module":      {withMain("", map[string]string{"src/etl/x_pb2.py": "import sys\nsys.path"}), false},
-		"objects of Kubernetes": {withMain("", map[string]string{"version.yaml": "apiVersion: krt.dev/v1alpha1\nspec: {src: src/model/main.py}\n"}), false},
-		"another language":      {withMain("", map[string]string{"cmd/model/main.go": `package main // "src/model/main.py"`}), false},
-		"test":                  {withMain("", map[string]string{"src/etl/test_main.py": "import sys\nsys.path.insert(0, '.')"}), false},
-		"own folder's data":     {withMain(`open("src/etl/data")`, map[string]string{"src/etl/data": "x"}), false},
+		"objects of Kubernetes": {withMain("",
+			map[string]string{"version.yaml": "apiVersion: krt.dev/v1alpha1\nspec: {src: src/model/main.py}\n"}), false},
+		"another language":  {withMain("", map[string]string{"cmd/model/main.go": `package main // "src/model/main.py"`}), false},
+		"test":              {withMain("", map[string]string{"src/etl/test_main.py": "import sys\nsys.path.insert(0, '.')"}), false},
+		"own folder's data": {withMain(`open("src/etl/data")`, map[string]string{"src/etl/data": "x"}), false},
 		"folder within another": {withMain("", map[string]string{
-			"krt.yml": manifest("{name: etl, image: 'konstellation/kre-py:1', src: src/etl/main.py}", "{name: sub, image: 'konstellation/kre-py:1', src: src/model/sub/main.py}",
+			"krt.yml": manifest("{name: etl, image: 'konstellation/kre-py:1', src: src/etl/main.py}",
+				"{name: sub, image: 'konstellation/kre-py:1', src: src/model/sub/main.py}",
 				"{name: model, image: 'konstellation/kre-py:1', src: src/model/main.py}"),
 			"src/model/sub/main.py": handler}), true},
 	} {
@@ -85,7 +87,8 @@ func TestOtherCodeStaysWhereItMayBeUsed(t *testing.T) {
 
 func TestTopLevelFoldersAreShared(t *testing.T) {
 	require.Contains(t, has(t, map[string]string{
-		"krt.yml":     manifest("{name: etl, image: 'konstellation/kre-py:1', src: etl/main.py}", "{name: model, image: 'konstellation/kre-py:1', src: model/main.py}"),
+		"krt.yml": manifest("{name: etl, image: 'konstellation/kre-py:1', src: etl/main.py}",
+			"{name: model, image: 'konstellation/kre-py:1', src: model/main.py}"),
 		"etl/main.py": handler, "model/main.py": handler,
 	}), "shared:model/main.py")
 }

@@ -26,5 +26,6 @@ func TestAnnotationsThatAreNotServedAreWarnedOf(t *testing.T) {
 	b, problems := load(t, write(t, files))
 	require.NotNil(t, b)
 	require.Len(t, problems, 1)
-	require.Regexp(t, `^public_input\.proto(:\d+:\d+)?: warning: rpc "\w+": its annotation google\.api\.http is ignored: target for /v1/do, method POST already exists`, problems[0])
+	require.Regexp(t, `^public_input\.proto(:\d+:\d+)?: warning: rpc "\w+": its annotation google\.api\.http is ignored: target for `+
+		`/v1/do, method POST already exists`, problems[0])
 }

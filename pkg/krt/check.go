@@ -23,7 +23,8 @@ var (
 		`[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` + // repository
 		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,128})?$`) // tag, digest
 	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	resourcePattern = regexp.MustCompile(`^(cpu|memory|ephemeral-storage|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`)
+	resourcePattern = regexp.MustCompile(`^(cpu|memory|ephemeral-storage|` +
+		`[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`)
 	quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
 )
 
@@ -36,7 +37,8 @@ const KoPrefix = "ko://"
 // check reports what is wrong with m, the bundle's files aside.
 func (r *reader) check(m *Manifest) {
 	if r.name("version", m.Version, "active-entrypoint") && m.Version[0] >= '0' && m.Version[0] <= '9' {
-		r.fail("version", "version %q begins with a digit: KRT allows that, but a Kubernetes Service cannot have such a name; begin it with a letter", m.Version)
+		r.fail("version", "version %q begins with a digit: KRT allows that, but a Kubernetes Service cannot have such a name; begin it with a "+
+			"letter", m.Version)
 	}
 	if m.Description == "" {
 		r.require("description", "")

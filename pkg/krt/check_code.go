@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
-// checkCode looks at the code of every node and notes what runs it.
+// checkCode checks the code of every node and notes what runs it.
 func (r *reader) checkCode(root *os.Root, b *Bundle) {
 	for i, n := range b.Manifest.Nodes {
 		at := fmt.Sprintf("nodes[%d].src", i)
@@ -86,7 +86,8 @@ func (r *reader) checkPython(at string, root *os.Root, src string) {
 		return
 	}
 	if later := usercode.LaterPython(text); later != "" {
-		r.field(at, "%.80q is written for runner 3: it %s; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message", src, later)
+		r.field(at, "%.80q is written for runner 3: it %s; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message", src,
+			later)
 	} else if !usercode.DefinesHandler(text) {
 		r.warn(at, "%.80q does not seem to define handler; the node cannot start without it", src)
 	}

@@ -39,7 +39,7 @@ func (r *reader) checkContents(ctx context.Context, root *os.Root, b *Bundle) er
 	return nil
 }
 
-// readable says which of files cannot be read.
+// readable returns which of files cannot be read.
 func readable(root *os.Root, files []archive.File) error {
 	for _, f := range files {
 		file, err := root.Open(f.Name)

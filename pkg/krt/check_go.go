@@ -11,8 +11,8 @@ import (
 	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
-// checkGoFolder reports a folder that holds no Go source, with what may be meant, and looks at
-// the files of one that does.
+// checkGoFolder reports a folder without Go sources, with what may be meant, and checks the files of one
+// that has them.
 func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
 	sources, python := false, ""
 	for _, file := range neighbours(root, src+"/x") {
@@ -39,7 +39,7 @@ func (r *reader) checkGoFolder(at string, root *os.Root, src string) {
 }
 
 // checkGo refuses a Go file of a node written for runner 3 or later, which would not compile.
-// It reports whether it did. A file that cannot be read is left to the compiler.
+// It returns whether it did. A file that cannot be read is left to the compiler.
 func (r *reader) checkGo(at string, root *os.Root, src string) (refused bool) {
 	text, err := usercode.Read(root.FS(), src)
 	if err != nil {
@@ -55,7 +55,7 @@ func (r *reader) checkGo(at string, root *os.Root, src string) (refused bool) {
 }
 
 // binary returns what runs the program n.Src: itself, or its sources where it is linked with
-// the original platform's runner, for it would wait for a NATS server that is not there.
+// the original platform's runner, because that would wait for a NATS server that does not exist.
 func (r *reader) binary(at string, root *os.Root, n *Node) Kind {
 	linked := usercode.LinkedRunner(root, n.Src)
 	if linked == "" {
@@ -74,7 +74,7 @@ func (r *reader) binary(at string, root *os.Root, n *Node) Kind {
 }
 
 // substitute returns what runs the node whose program, at n.Src, is missing (why: "is
-// not in the bundle") or useless: its sources, if they are there. Ok says that they are.
+// not in the bundle") or useless: its sources, if they exist. ok is true if they do.
 func (r *reader) substitute(at string, root *os.Root, n *Node, why string) (kind Kind, ok bool) {
 	folder := usercode.Instead(root, n.Name, n.Src)
 	if folder == "" {

@@ -39,7 +39,7 @@ func (r *reader) checkNodes(m *Manifest) {
 	}
 }
 
-// checkSource checks image and src as far as the manifest alone tells.
+// checkSource checks image and src as far as the manifest alone shows.
 func (r *reader) checkSource(at string, n Node) {
 	ko := r.image(at+".image", n.Image)
 	switch {
@@ -83,7 +83,8 @@ func (r *reader) checkScale(at string, n Node) {
 		return
 	}
 	if n.Replicas != nil && s.Min != nil && *n.Replicas != *s.Min {
-		r.fail(at+".scale.min", "scale.min is %d and replicas is %d: both set the minimum number of pods; set only one of them", *s.Min, *n.Replicas)
+		r.fail(at+".scale.min", "scale.min is %d and replicas is %d: both set the minimum number of pods; set only one of them", *s.Min,
+			*n.Replicas)
 	}
 	least := s.Min
 	if least == nil {

@@ -17,10 +17,11 @@ func (r *reader) checkProtos(ctx context.Context, root *os.Root, m *Manifest, o 
 	o.Entry = m.Entrypoint.Proto
 	all, err := schema.CompileAll(ctx, root.FS(), o)
 	if err != nil {
-		return ctx.Err() // the entrypoint's own mistakes are told
+		return ctx.Err() // the entrypoint's own mistakes are reported already
 	}
 	for _, e := range all.LeftOut() {
-		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true, Text: "no code is generated for this proto, which does not compile: " + e.Text}, "")
+		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true,
+			Text: "no code is generated for this proto, which does not compile: " + e.Text}, "")
 	}
 	r.checkModules(root, m, all)
 	return nil

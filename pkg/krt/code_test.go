@@ -45,9 +45,10 @@ func TestLoadRefusesProgramsOfTheOriginal(t *testing.T) {
 	}{
 		{"original", program(t, original), []string{`krt.yml:24:60: node "output": src "bin/output" is linked with ` + original +
 			` v0.0.0, which needs the original platform; set src to its source folder ("src/second"), and kn-krt builds it with its own runner`}},
-		{"its first module", program(t, "gitlab.com/konstellation/kre/runtime-runners/kre-go"), []string{`krt.yml:24:60: node "output": src "bin/output" ` +
-			`is linked with gitlab.com/konstellation/kre/runtime-runners/kre-go v0.0.0, which needs the original platform; ` +
-			`set src to its source folder ("src/second"), and kn-krt builds it with its own runner`}},
+		{"its first module", program(t, "gitlab.com/konstellation/kre/runtime-runners/kre-go"),
+			[]string{`krt.yml:24:60: node "output": src "bin/output" ` +
+				`is linked with gitlab.com/konstellation/kre/runtime-runners/kre-go v0.0.0, which needs the original platform; ` +
+				`set src to its source folder ("src/second"), and kn-krt builds it with its own runner`}},
 		{"the original's names, our runner", program(t, original, ours), nil},
 		{"another program", program(t), nil},
 		{"a program that is cut short", program(t)[:2000], nil},
@@ -74,14 +75,18 @@ func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
 	}{
 		{"missing", map[string]string{"bin/output": "", "src/output/main.go": "package main\n"}, 0, missing, "src/output"},
 		{"linked with the original", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o755,
-			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original +
+				` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
 		{"not executable any more", map[string]string{"bin/output": linked, "src/output/main.go": "package main\n"}, 0o644,
-			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original + ` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
-		{"not a program", map[string]string{"bin/output": "version https://git-lfs.github.com/spec/v1\n", "src/output/main.go": "package main\n"}, 0o644,
+			`krt.yml:24:60: note: node "output": src "bin/output" is linked with ` + original +
+				` v0.0.0, which needs the original platform; "src/output" is built and run instead`, "src/output"},
+		{"not a program", map[string]string{"bin/output": "version https://git-lfs.github.com/spec/v1\n", "src/output/main.go": "package main\n"},
+			0o644,
 			`krt.yml:24:60: note: node "output": src "bin/output" is not a program; "src/output" is built and run instead`, "src/output"},
 		{"a program that runs", map[string]string{"src/output/main.go": "package main\n"}, 0o755, "", "bin/output"},
 		{"no such sources", map[string]string{"bin/output": "", "src/output/main.py": "x = 1\n"}, 0,
-			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have it built, set src to the folder with its Go sources: "src/second"`, ""},
+			`krt.yml:24:60: node "output": src "bin/output" is not in the bundle; to have it built, set src to the folder with its Go sources: ` +
+				`"src/second"`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			files := goodBundle()
@@ -116,8 +121,10 @@ func TestLoadTakesTheSourcesOfAProgram(t *testing.T) {
 func TestLoadRefusesGoNodesOfLaterRunners(t *testing.T) {
 	const (
 		v1 = "package main\n\nimport \"github.com/konstellation-io/kre-runners/kre-go\"\n\n" +
-			"func main() { kre.Start(nil, handler) }\n\nfunc handler(ctx *kre.HandlerContext, data *anypb.Any) (proto.Message, error) {\n\treturn nil, nil\n}\n"
-		advice = "; kn-krt runs nodes of KRT V1: import github.com/konstellation-io/kre-runners/kre-go and let the handler return (proto.Message, error)"
+			"func main() { kre.Start(nil, handler) }\n\nfunc handler(ctx *kre.HandlerContext, data *anypb.Any) (proto.Message, error) " +
+			"{\n\treturn nil, nil\n}\n"
+		advice = "; kn-krt runs nodes of KRT V1: import github.com/konstellation-io/kre-runners/kre-go and let the handler return " +
+			"(proto.Message, error)"
 	)
 	errorOnly := strings.Replace(v1, "(proto.Message, error)", "error", 1)
 	for _, test := range []struct{ name, text, want string }{
@@ -127,12 +134,14 @@ func TestLoadRefusesGoNodesOfLaterRunners(t *testing.T) {
 		{"another thing that sends", v1 + "\nfunc f() { queue.SendAny(x) }\n// ctx.SendOutput(x)\n", ""},
 		{"not the original's", strings.Replace(errorOnly, "konstellation-io", "example", 1), ""},
 		{"no message", errorOnly, "has a handler that returns no message"},
-		{"no message, by default", strings.Replace(errorOnly, "func handler", "func defaultHandler", 1), "has a defaultHandler that returns no message"},
+		{"no message, by default", strings.Replace(errorOnly, "func handler", "func defaultHandler", 1),
+			"has a defaultHandler that returns no message"},
 		{"SendOutput", v1 + "\nfunc f() { ctx.SendOutput(x) }\n", "calls ctx.SendOutput"},
 		{"SendAny", v1 + "\nfunc f() { err := ctx.SendAny(x) }\n", "calls ctx.SendAny"},
 		{"suffix", strings.Replace(v1, `kre-go"`, `kre-go/v4"`, 1), "imports kre-go/v4"},
 		{"suffix of a package", strings.Replace(v1, `kre-go"`, `kre-go/v4/runner"`, 1), "imports kre-go/v4"},
-		{"package of KRT V1", strings.Replace(v1, `import "`, "import _ \"github.com/konstellation-io/kre-runners/kre-go/libs/simplelogger\"\nimport \"", 1), ""},
+		{"package of KRT V1", strings.Replace(v1, `import "`,
+			"import _ \"github.com/konstellation-io/kre-runners/kre-go/libs/simplelogger\"\nimport \"", 1), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var want []string

@@ -37,9 +37,11 @@ func shipped(t *testing.T, dir string) (b *krt.Bundle, problems, left []string) 
 func TestSecretsStayOutOfBundleAndImages(t *testing.T) {
 	files := goodBundle()
 	for name, text := range map[string]string{
-		".env": "DB_PASS=x", "src/etl/.env.local": "", ".env.example": "", ".ssh/id_rsa": "key", ".aws/credentials": "", "id_ed25519": "", "certs/server.pem": privateKey,
-		"certs/ca.pem": certificate, "certs/tls.key": privateKey, "venv/pyvenv.cfg": "", "env311/pyvenv.cfg": "", "env311/x.py": "", "src/etl/__pycache__/m.pyc": "",
-		"node_modules/x.js": "", ".idea/x": "", "src/etl/main.py~": "", "src/etl/.main.py.swp": "", ".DS_Store": "", "._krt.yml": "",
+		".env": "DB_PASS=x", "src/etl/.env.local": "", ".env.example": "", ".ssh/id_rsa": "key", ".aws/credentials": "", "id_ed25519": "",
+		"certs/server.pem": privateKey,
+		"certs/ca.pem":     certificate, "certs/tls.key": privateKey, "venv/pyvenv.cfg": "", "env311/pyvenv.cfg": "", "env311/x.py": "",
+		"src/etl/__pycache__/m.pyc": "",
+		"node_modules/x.js":         "", ".idea/x": "", "src/etl/main.py~": "", "src/etl/.main.py.swp": "", ".DS_Store": "", "._krt.yml": "",
 	} {
 		files[name] = text
 	}
@@ -48,8 +50,10 @@ func TestSecretsStayOutOfBundleAndImages(t *testing.T) {
 	require.Empty(t, problems)
 	const why = " a built-in rule"
 	require.Equal(t, []string{
-		".DS_Store" + why, "._krt.yml" + why, ".aws/" + why, ".env" + why, ".idea/" + why, ".ssh/" + why, "certs/server.pem" + why, "certs/tls.key" + why, "env311/" + why,
-		"id_ed25519" + why, "node_modules/" + why, "src/etl/.env.local" + why, "src/etl/.main.py.swp" + why, "src/etl/__pycache__/" + why, "src/etl/main.py~" + why, "venv/" + why,
+		".DS_Store" + why, "._krt.yml" + why, ".aws/" + why, ".env" + why, ".idea/" + why, ".ssh/" + why, "certs/server.pem" +
+			why, "certs/tls.key" + why, "env311/" + why,
+		"id_ed25519" + why, "node_modules/" + why, "src/etl/.env.local" + why, "src/etl/.main.py.swp" + why, "src/etl/__pycache__/" +
+			why, "src/etl/main.py~" + why, "venv/" + why,
 	}, left)
 	// Images take what Contents lists.
 	listed, err := b.Contents(t.Context(), archive.Limits{})
@@ -73,9 +77,12 @@ func TestWhatIsPackedAndLooksSecretIsNamed(t *testing.T) {
 	files["src/etl/tokenizer.json"] = "{}"
 	_, problems, _ := shipped(t, write(t, files))
 	require.Equal(t, []string{
-		`assets/id: warning: looks like a secret (a private key in it) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
-		`config/credentials.json: warning: looks like a secret (its name) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
-		`src/etl/settings.py: warning: looks like a secret (an access key in it) and is part of the bundle and its images; list it in .krtignore, or remove the secret from it`,
+		`assets/id: warning: looks like a secret (a private key in it) and is part of the bundle and its images; list it in .krtignore, or ` +
+			`remove the secret from it`,
+		`config/credentials.json: warning: looks like a secret (its name) and is part of the bundle and its images; list it in .krtignore, or ` +
+			`remove the secret from it`,
+		`src/etl/settings.py: warning: looks like a secret (an access key in it) and is part of the bundle and its images; list it in ` +
+			`.krtignore, or remove the secret from it`,
 	}, problems)
 }
 
@@ -175,9 +182,11 @@ func TestArchivesWithoutAManifestAreNamedByTheirFile(t *testing.T) {
 		packed []byte
 		want   string
 	}{
-		"empty":     {krtOf(), "the archive is empty"},
-		"a folder":  {krtOf(file{name: "my-version/krt.yml", data: "x"}), `there is no krt.yml at the archive's root, but there is one in its folder "my-version": pack that folder instead`},
-		"archive":   {krtOf(file{name: "inner.krt", data: string(inner)}), `there is no krt.yml at the archive's root, but it contains the archive "inner.krt": use that one`},
+		"empty": {krtOf(), "the archive is empty"},
+		"a folder": {krtOf(file{name: "my-version/krt.yml", data: "x"}),
+			`there is no krt.yml at the archive's root, but there is one in its folder "my-version": pack that folder instead`},
+		"archive": {krtOf(file{name: "inner.krt", data: string(inner)}),
+			`there is no krt.yml at the archive's root, but it contains the archive "inner.krt": use that one`},
 		"near name": {krtOf(file{name: "krt.yl", data: ""}), `there is no krt.yml at the archive's root; did you mean "krt.yl"?`},
 		"others":    {krtOf(file{name: "README.md", data: ""}), `there is no krt.yml at the archive's root`},
 	} {

@@ -58,7 +58,7 @@ func parse(name string, text []byte) (*Manifest, *reader) {
 	return m, r
 }
 
-// unanchored reports aliases that stand for nothing.
+// unanchored reports aliases without an anchor.
 func (r *reader) unanchored(root ast.Node) (found bool) {
 	for _, n := range ast.Filter(ast.AliasType, root) {
 		alias, ok := n.(*ast.AliasNode)

@@ -28,7 +28,8 @@ func TestBroadPatternsTakeNoSecretsBack(t *testing.T) {
 	for _, list := range []string{".krtignore", ".gitignore"} {
 		files := goodBundle()
 		files[list] = allowed
-		for _, name := range []string{"src/n/.env", "src/n/.ssh/id_rsa", "src/n/__pycache__/x.pyc", "src/n/env/pyvenv.cfg", "src/n/id_ed25519", "src/n/kept.txt"} {
+		for _, name := range []string{"src/n/.env", "src/n/.ssh/id_rsa", "src/n/__pycache__/x.pyc", "src/n/env/pyvenv.cfg", "src/n/id_ed25519",
+			"src/n/kept.txt"} {
 			files[name] = ""
 		}
 		files["src/n/tls.key"] = privateKey
@@ -45,14 +46,16 @@ func TestBroadPatternsTakeNoSecretsBack(t *testing.T) {
 func TestSecretsAreTakenBackByTheirNamesInKrtignore(t *testing.T) {
 	files := goodBundle()
 	files["src/n/.env"], files["src/n/token.key"], files["src/n/credentials.json"] = "A=1", privateKey, "{}"
-	files[".krtignore"] = "!.env\n!src/n/token.key\n!credentials.json\n" + allowed + "!src/n/.env\n!src/n/token.key\n!credentials.json\n!src/**\n"
+	files[".krtignore"] = "!.env\n!src/n/token.key\n!credentials.json\n" + allowed +
+		"!src/n/.env\n!src/n/token.key\n!credentials.json\n!src/**\n"
 	b, problems, left := shipped(t, write(t, files))
 	require.Empty(t, problems)
 	require.Empty(t, left)
 	require.Len(t, b.Listed.Files, len(files))
 
 	// A later line that leaves it out, a wildcard, and what was written for git do not take it back.
-	for name, text := range map[string]string{".krtignore": "!.env\n.env\n!src/**\n!*.key\n!*.json\n", ".gitignore": "!.env\n!token.key\n!credentials.json\n"} {
+	for name, text := range map[string]string{".krtignore": "!.env\n.env\n!src/**\n!*.key\n!*.json\n",
+		".gitignore": "!.env\n!token.key\n!credentials.json\n"} {
 		delete(files, ".krtignore")
 		files[name] = text
 		_, problems, left = shipped(t, write(t, files))
@@ -82,10 +85,12 @@ func TestPackedBundlesHoldTheirRules(t *testing.T) {
 func TestSecretsOfAPackedBundleAreNamed(t *testing.T) {
 	const proto = "syntax = 'proto3'; message M {} service Entrypoint { rpc Ask(M) returns (M); }"
 	entries := []file{
-		{name: "krt.yml", data: "version: v\ndescription: d\nentrypoint: {proto: p.proto}\nnodes: [{name: etl, image: 'konstellation/kre-py:1.23.1', src: src/etl/main.py}]\n" +
+		{name: "krt.yml", data: "version: v\ndescription: d\nentrypoint: {proto: p.proto}\nnodes: [{name: etl, image: " +
+			"'konstellation/kre-py:1.23.1', src: src/etl/main.py}]\n" +
 			"workflows: [{name: w, entrypoint: Ask, sequential: [etl]}]\n"},
 		{name: "p.proto", data: proto}, {name: "src/etl/main.py", data: "def handler(ctx, data):\n    return data\n"},
-		{name: "src/etl/server.key", data: privateKey}, {name: ".ssh/config", data: "x"}, {name: ".env", data: "x"}, {name: ".DS_Store", data: "x"},
+		{name: "src/etl/server.key", data: privateKey}, {name: ".ssh/config", data: "x"}, {name: ".env", data: "x"}, {name: ".DS_Store",
+			data: "x"},
 	}
 	path := filepath.Join(t.TempDir(), "x.krt")
 	require.NoError(t, os.WriteFile(path, krtOf(entries...), 0o600))
@@ -105,7 +110,8 @@ func TestSecretsOfAPackedBundleAreNamed(t *testing.T) {
 
 func TestStateOfALocalRunIsNoPartOfABundle(t *testing.T) {
 	files := goodBundle()
-	files[".krtignore"], files["state/.gitignore"], files["state/store.db"], files["other/.gitignore"] = "docs/\n", archive.StateMark, "x", "*\n"
+	files[".krtignore"], files["state/.gitignore"], files["state/store.db"], files["other/.gitignore"] = "docs/\n", archive.StateMark, "x",
+		"*\n"
 	_, problems, left := shipped(t, write(t, files))
 	require.Empty(t, problems)
 	require.Equal(t, []string{"state/ a built-in rule"}, left)

@@ -46,11 +46,11 @@ func (b *Bundle) Generation(n Node) (g usercode.Generation, ok bool) {
 }
 
 // InTurn reports whether node n is a Go node of the original's module, which handles one
-// message at a time unless its workers say more. Of one that is built from an import path
-// (ko://) it is not known.
+// message at a time unless its workers are set. It is false for one that is built from an import path
+// (ko://), because its code is not known.
 func (b *Bundle) InTurn(n Node) bool { return b.inTurn[n.Name] }
 
-// inTurn is what InTurn says of a node of that kind.
+// inTurn is InTurn for a node of that kind.
 func inTurn(root *os.Root, n Node, kind Kind) bool {
 	switch kind {
 	case KindGoSource:
@@ -71,7 +71,7 @@ func goFolder(n Node) string {
 
 // Outside returns what the go.mod that holds for folder, a path from the bundle's root, takes from
 // outside the bundle; a vendor folder does not change it, as nodes are built with -mod=mod. What
-// kn-krt brings itself is no matter.
+// kn-krt brings itself does not count.
 func (b *Bundle) Outside(folder string) ([]usercode.Replacement, error) {
 	root, err := b.Open()
 	if err != nil {

@@ -49,7 +49,8 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 	}
 	m, r := parse(name, text)
-	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, Archive: o.archive, kinds: map[string]Kind{}, inTurn: map[string]bool{}}
+	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, Archive: o.archive, kinds: map[string]Kind{},
+		inTurn: map[string]bool{}}
 	if m != nil {
 		if b.Schema, err = r.checkProto(ctx, root, m, o.Schema); err != nil {
 			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)

@@ -29,7 +29,7 @@ func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Pro
 	return Load(ctx, dir, o)
 }
 
-// manifestAtRoot says what an archive holds that has no manifest where it belongs.
+// manifestAtRoot returns an error for an archive without a manifest at its root.
 func manifestAtRoot(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -203,7 +203,8 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"default_handler", func(f map[string]string) {
 			f["src/etl/main.py"] = "def default_handler(ctx, data):\n    pass\n"
 		},
-			[]string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is written for runner 3: it defines default_handler; kn-krt runs nodes of KRT V1: define handler(ctx, data) and return the message`}},
+			[]string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is written for runner 3: it defines default_handler; kn-krt runs nodes of ` +
+				`KRT V1: define handler(ctx, data) and return the message`}},
 		{"send_output", func(f map[string]string) {
 			f["src/etl/main.py"] = "async def handler(ctx, data):\n    await ctx.send_output(data)\n"
 		}, []string{`krt.yml:13:10: node "etl": src "src/etl/main.py" is written for runner 3: it calls ctx.send_output; kn-krt runs`}},
@@ -216,7 +217,8 @@ func TestLoadLooksAtFiles(t *testing.T) {
 			[]string{`krt.yml: warning: krt.yaml is in the same folder and is ignored`}},
 		{"two workflows on one rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Entrypoint.MakePrediction", 1)
-		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "Entrypoint.MakePrediction" already calls workflow "ny-room-price"; each workflow needs an rpc of its own`}},
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "Entrypoint.MakePrediction" already calls workflow "ny-room-price"; each ` +
+			`workflow needs an rpc of its own`}},
 		{"unknown rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "SaveMetrics", 1)
 		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "SaveMetrics" is not in public_input.proto; did you mean "SaveMetric"?`}},
@@ -226,13 +228,15 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"assembly that includes a file from outside", func(f map[string]string) { f["src/second/a.s"] = "#include \"/etc/passwd\"\n" },
 			[]string{`src/second/a.s:1:10: includes "/etc/passwd", which is outside the folder of its package; put the file there`}},
 		{"entrypoint image", func(f map[string]string) {
-			f["krt.yml"] = strings.Replace(goodManifest, "proto: public_input.proto", "proto: public_input.proto\n  image: konstellation/kre-entrypoint:1.6.0", 1)
+			f["krt.yml"] = strings.Replace(goodManifest, "proto: public_input.proto",
+				"proto: public_input.proto\n  image: konstellation/kre-entrypoint:1.6.0", 1)
 		}, []string{`krt.yml:6:10: note: entrypoint.image is ignored: kn-krt runs its own entrypoint`}},
 		{"manifest and proto and code at once", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "version: price-estimator", "version: 3-prices", 1)
 			f["public_input.proto"] = "syntax = \"proto3\";\nmessage {"
 			delete(f, "src/etl/main.py")
-		}, []string{`krt.yml:2:10: version "3-prices" begins with a digit`, `krt.yml:13:10: node "etl": src`, `public_input.proto:2:9: syntax error`}},
+		}, []string{`krt.yml:2:10: version "3-prices" begins with a digit`, `krt.yml:13:10: node "etl": src`, `public_input.proto:2:9: syntax ` +
+			`error`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			files := goodBundle()

@@ -1,5 +1,5 @@
 // Package krt reads KRT V1: the manifest krt.yml, checked whole with every mistake at its
-// place, and the bundle it stands in, as a folder or packed as a .krt file.
+// place, and the bundle it belongs to, as a folder or packed as a .krt file.
 package krt
 
 import (
@@ -36,12 +36,11 @@ const (
 	maxTimeout = 590 * time.Second
 	// maxRevision is the longest timeout that Knative allows a revision by default.
 	maxRevision = 600 * time.Second
-	// maxBackground bounds the work behind an answer.
+	// maxBackground is the limit for work after an early reply.
 	maxBackground = 24 * time.Hour
 )
 
-// Manifest is the content of krt.yml. It has only what the file says; what a default
-// would be is left to who uses it.
+// Manifest is the content of krt.yml, without defaults: those are up to the user of a Manifest.
 type Manifest struct {
 	// KRTVersion is "v1" or empty, which means v1.
 	KRTVersion string
@@ -55,14 +54,14 @@ type Manifest struct {
 	Workflows []Workflow
 }
 
-// Entrypoint says what callers may call.
+// Entrypoint is what clients can call.
 type Entrypoint struct {
 	// Proto is the path of the public proto, from the bundle's root.
 	Proto string
 	// Image is accepted and not used: the platform's own entrypoint runs.
 	Image string
-	// BackgroundTimeout is how long work may go on behind an early reply, or for an
-	// asynchronous request; 0 when not said. An addition of kn-krt to KRT V1.
+	// BackgroundTimeout is how long work may continue after an early reply, or for an
+	// asynchronous request; 0 if not set. An addition of kn-krt to KRT V1.
 	BackgroundTimeout time.Duration
 }
 
@@ -84,12 +83,12 @@ type Node struct {
 	Src string
 	// GPU asks for a GPU.
 	GPU bool
-	// Replicas is the least number of pods, nil when not said.
+	// Replicas is the minimum number of pods, nil if not set.
 	Replicas *int
 	// Workers, Fork, Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
 	//
 	// Workers is how many calls the node works on at once, in as many processes if it is
-	// in Python; nil when not said.
+	// in Python; nil if not set.
 	Workers *int
 	// Fork has a Python node's workers forked from one process that has run init.
 	Fork      bool
@@ -97,11 +96,11 @@ type Node struct {
 	Resources *Resources
 	// Env are further environment variables of the node.
 	Env map[string]string
-	// Timeout is how long one call of the node may take, 0 when not said.
+	// Timeout is how long one call of the node may take, 0 if not set.
 	Timeout time.Duration
 }
 
-// Scale says how a node's pods follow its load. A nil field is not said.
+// Scale is how the number of a node's pods follows its load. A nil field is not set.
 type Scale struct {
 	// Min and Max bound the number of pods; a Max of 0 means no bound.
 	Min, Max *int
@@ -135,8 +134,8 @@ func (m *Manifest) Node(name string) (Node, bool) {
 	return Node{}, false
 }
 
-// WorkflowID is the id of a workflow, empty for none: KRT V1's was made by a database, ours tells
-// what it is of, as a node's does.
+// WorkflowID is the id of a workflow, empty for none: KRT V1's was made by a database, ours names the
+// version and the workflow, as a node's does.
 func WorkflowID(version, workflow string) string {
 	if workflow == "" {
 		return ""
@@ -144,8 +143,8 @@ func WorkflowID(version, workflow string) string {
 	return version + "-" + workflow
 }
 
-// OnlyWorkflow is the name of the workflow in which the node stands, empty when there
-// are none or several. as makes a Workflow of what stands for one elsewhere.
+// OnlyWorkflow is the name of the workflow that uses the node, empty if none or several do. as converts
+// another type of workflow to this one.
 func OnlyWorkflow[W any](workflows []W, as func(W) Workflow, node string) string {
 	only := ""
 	for _, other := range workflows {

@@ -31,7 +31,7 @@ func (r *reader) merge(n ast.Node, depth int) (merged []pair) {
 			break
 		}
 		r.merged++
-		found, _ := r.pairs(one, depth) // checkSyntax has reported what is no map
+		found, _ := r.pairs(one, depth) // checkSyntax has reported what is not a map
 		for _, p := range found {
 			r.merged++
 			if !seen[p.key] {
@@ -42,8 +42,8 @@ func (r *reader) merge(n ast.Node, depth int) (merged []pair) {
 	return merged
 }
 
-// checkSyntax reports tags with a meaning that is not known here, and merges that are none. It
-// says whether there are any.
+// checkSyntax reports tags that are not supported, and merges of other values than maps. It returns
+// whether there are any.
 func (r *reader) checkSyntax(root ast.Node) (found bool) {
 	v := &syntax{reader: r}
 	ast.Walk(v, root)
@@ -56,7 +56,7 @@ type syntax struct {
 	found bool
 }
 
-// Visit looks at one node.
+// Visit checks one node.
 func (v *syntax) Visit(n ast.Node) ast.Visitor {
 	switch n := n.(type) {
 	case *ast.TagNode:

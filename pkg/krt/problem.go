@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is something wrong, or worth a look, in a bundle.
+// Problem is a mistake in a bundle, or something worth knowing about it.
 type Problem struct {
 	// File is the path from the bundle's root: the manifest, a proto, or a node's code.
 	File string
@@ -15,14 +15,14 @@ type Problem struct {
 	Line, Column int
 	// Warning marks what does not keep the version from running.
 	Warning bool
-	// Note marks a warning that asks for nothing to be done.
+	// Note marks a warning that needs no change.
 	Note bool
-	// Shown marks a note that is shown whenever the version is used: something else than
-	// the manifest says is done.
+	// Shown marks a note that is shown whenever the version is used, because kn-krt does something else
+	// than the manifest asks.
 	Shown bool
 	// Image marks a warning that concerns images alone: a local run makes none.
 	Image bool
-	// Text says what is wrong and, where it can be known, what to do.
+	// Text is what is wrong and, where it can be known, what to do.
 	Text string
 }
 
@@ -41,7 +41,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, level, p.Text)
 }
 
-// mostProblems bounds what is told at once of a hostile or hopeless manifest.
+// mostProblems is how many problems of a manifest are reported at most.
 const mostProblems = 200
 
 // Problems are all that was found, in order of file and place.
@@ -56,12 +56,12 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// HasErrors reports whether one of p is no mere warning.
+// HasErrors reports whether one of p is an error.
 func (p Problems) HasErrors() bool {
 	return slices.ContainsFunc(p, func(one Problem) bool { return !one.Warning })
 }
 
-// Errors returns those of p that are no warnings.
+// Errors returns those of p that are not warnings.
 func (p Problems) Errors() Problems {
 	return slices.DeleteFunc(slices.Clone(p), func(one Problem) bool { return one.Warning })
 }

@@ -11,15 +11,15 @@ import (
 )
 
 // reader turns YAML nodes into values and collects problems. A value's path, such as
-// "nodes[2].src", stands for its place in the text; the path of a missing value stands for
-// the nearest one around it.
+// "nodes[2].src", has its place in the text; the path of a missing value has that of the
+// nearest value around it.
 type reader struct {
 	file     string
 	problems Problems
 	anchors  map[string]ast.Node
 	merged   int // maps and keys that came by merges so far
 	tooDeep  bool
-	modules  map[string]bool // go.mod files that were looked at
+	modules  map[string]bool // go.mod files that were checked
 	places   map[string]place
 	labels   map[string]string // how to name "nodes[2]" to a person: node "etl"
 	broken   map[string]bool   // paths that should be maps and are not: nothing inside is missing
@@ -31,7 +31,7 @@ func (r *reader) fail(path, format string, args ...any) {
 	r.add(Problem{Text: item + fmt.Sprintf(format, args...)}, path)
 }
 
-// field reports an error at path. The text goes on after the field's name.
+// field reports an error at path. The text follows the field's name.
 func (r *reader) field(path, format string, args ...any) {
 	item, field := r.subject(path)
 	r.add(Problem{Text: item + field + " " + fmt.Sprintf(format, args...)}, path)
@@ -88,7 +88,7 @@ func (r *reader) place(path string) place {
 	}
 }
 
-// resolve looks through anchors, aliases and tags. Aliases may go round in circles.
+// resolve follows anchors, aliases and tags. Aliases may form a cycle.
 func (r *reader) resolve(n ast.Node) ast.Node {
 	for range 16 {
 		switch t := n.(type) {
@@ -112,7 +112,7 @@ type pair struct {
 	value ast.Node // nil when empty
 }
 
-// pairs returns the content of the map n, those of merged maps (<<) last; not ok when n is no map.
+// pairs returns the content of the map n, those of merged maps (<<) last; ok is false if n is not a map.
 func (r *reader) pairs(n ast.Node, depth int) (found []pair, ok bool) {
 	var values []*ast.MappingValueNode
 	switch n := r.resolve(n).(type) {
@@ -178,7 +178,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 			r.places[inside] = p.at
 			r.warn(inside, "unknown key %.80q%s", p.key, hintOn(path, p.key, known))
 		case p.value != nil:
-			r.places[inside] = p.at // what a list or a map lacks is told at its key
+			r.places[inside] = p.at // what a list or a map lacks is reported at its key
 			if _, ok := scalar(p.value); ok {
 				r.places[inside] = start(p.value)
 			}
@@ -191,7 +191,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 	return values
 }
 
-// hintOn says what a key that is not known may be meant as: one of another place, or the nearest known one.
+// hintOn returns what an unknown key may be: a key of another map, or the nearest known one.
 func hintOn(path, key string, known []string) string {
 	if path == "" {
 		switch key {

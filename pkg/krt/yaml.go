@@ -154,7 +154,7 @@ func parseYAML(tokens token.Tokens) (file *ast.File, err error) {
 	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
-// anchors returns the values that aliases of the document may stand for, by name.
+// anchors returns the values that aliases of the document may refer to, by name.
 func anchors(root ast.Node) map[string]ast.Node {
 	found := map[string]ast.Node{}
 	for _, n := range ast.Filter(ast.AnchorType, root) {

@@ -12,10 +12,10 @@ import (
 )
 
 // CompileAll compiles the protos of the bundle, for code generation: Options.Entry with all it
-// imports, and whatever else compiles beside it. What does not, a stray file say or a proto
+// imports, and whatever else compiles together with it. What does not, such as a stray file or a proto
 // whose imports are relative to another root, is in LeftOut. The Schema has no entry and no
-// methods. A proto that is a copy of another one nearer to the root, as bundles keep them beside
-// a node's code, is passed over; so are hidden files and folders, and Python virtual
+// methods. A proto that is a copy of another one nearer to the root, as bundles keep them next to a
+// node's code, is skipped; so are hidden files and folders, and Python virtual
 // environments. Errors are as in Compile, and about Options.Entry only.
 func CompileAll(ctx context.Context, fsys fs.FS, o Options) (*Schema, error) {
 	paths, err := list(fsys)
@@ -58,7 +58,7 @@ func CompileAll(ctx context.Context, fsys fs.FS, o Options) (*Schema, error) {
 	return s.without(left, rest), nil
 }
 
-// mostTried is how many protos of a bundle are looked at, beyond the most that it may hold.
+// mostTried is how many protos of a bundle are tried, beyond the most that it may contain.
 func mostTried(o Options) int { return 2 * o.withDefaults().MaxFiles }
 
 // first is what is wrong with file, in one Error about it.
@@ -86,8 +86,7 @@ func (s *Schema) without(left Errors, rest []string) *Schema {
 	return s
 }
 
-// LeftOut says which of the bundle's protos CompileAll could not compile, and why: one Error
-// for each.
+// LeftOut returns an Error for each of the bundle's protos that CompileAll could not compile.
 func (s *Schema) LeftOut() Errors { return s.left }
 
 // union returns a and then what of b is not in it.

@@ -54,7 +54,8 @@ func compile(t *testing.T, bundle fstest.MapFS) *schema.Schema {
 
 func TestCompile(t *testing.T) {
 	s := compile(t, files(
-		"public.proto", strings.Replace(public, "package main;", "package main;\nimport \"shared/unit.proto\";\nimport \"google/protobuf/empty.proto\";", 1),
+		"public.proto", strings.Replace(public, "package main;",
+			"package main;\nimport \"shared/unit.proto\";\nimport \"google/protobuf/empty.proto\";", 1),
 		"shared/unit.proto", `syntax = "proto3"; package shared; message Unit { string name = 1; }`,
 		"other.proto", `not a proto`,
 	))
@@ -84,7 +85,8 @@ func TestCompiledTypesWork(t *testing.T) {
 }
 
 func TestHTTPAnnotationsAreBuiltIn(t *testing.T) {
-	s := compile(t, files("public.proto", `syntax = "proto3"; package p; import "google/api/annotations.proto"; import "google/rpc/status.proto";
+	s := compile(t, files("public.proto", `syntax = "proto3"; package p; import "google/api/annotations.proto";
+import "google/rpc/status.proto";
 		message M { google.rpc.Status status = 1; }
 		service S { rpc Do (M) returns (M) { option (google.api.http) = { get: "/do" }; } }`))
 	options := s.Methods()[0].Options()
@@ -105,19 +107,27 @@ func TestCompileErrors(t *testing.T) {
 		{"unknown types, all", files("public.proto", head+"message A { Foo x = 1;\n  Bar y = 2; }\n"),
 			[]string{"public.proto:2:13: field A.x: unknown type Foo", "public.proto:3:3: field A.y: unknown type Bar"}},
 		{"missing imports, all", files("public.proto", head+"import \"sharde.proto\";\nimport \"gone/away.proto\";\n", "shared.proto", head),
-			[]string{`public.proto:2:8: import "sharde.proto": no such proto in the bundle; did you mean "shared.proto"?`, `public.proto:3:8: import "gone/away.proto": no such proto in the bundle; imports are relative to the bundle's root`}},
-		{"import relative to the file", files("public.proto", head+"import \"sub/a.proto\";", "sub/a.proto", head+"import \"b.proto\";", "sub/b.proto", head),
-			[]string{`sub/a.proto:2:8: import "b.proto": no such proto in the bundle; imports are relative to the bundle's root: did you mean "sub/b.proto"?`}},
+			[]string{`public.proto:2:8: import "sharde.proto": no such proto in the bundle; did you mean "shared.proto"?`,
+				`public.proto:3:8: import "gone/away.proto": no such proto in the bundle; imports are relative to the bundle's root`}},
+		{"import relative to the file", files("public.proto", head+"import \"sub/a.proto\";", "sub/a.proto", head+"import \"b.proto\";",
+			"sub/b.proto", head),
+			[]string{`sub/a.proto:2:8: import "b.proto": no such proto in the bundle; imports are relative to the bundle's root: did you mean ` +
+				`"sub/b.proto"?`}},
 		{"import outside", files("public.proto", head+"import \"../secret.proto\";\nimport \"/etc/x.proto\";"),
-			[]string{`public.proto:2:8: import "../secret.proto": not a path inside the bundle`, `public.proto:3:8: import "/etc/x.proto": not a path`}},
+			[]string{`public.proto:2:8: import "../secret.proto": not a path inside the bundle`,
+				`public.proto:3:8: import "/etc/x.proto": not a path`}},
 		{"error in an import", files("public.proto", head+"import \"b.proto\";", "b.proto", head+"message M { string a = 1; string b = 1; }"),
 			[]string{"b.proto:2:38: "}},
 		{"import cycle", files("public.proto", head+"import \"b.proto\";", "b.proto", head+"import \"public.proto\";"),
 			[]string{`cycle found in imports`}},
-		{"imports itself", files("public.proto", head+"import \"public.proto\";"), []string{`public.proto:2:8: cycle found in imports: "public.proto" -> "public.proto"`}},
-		{"too deep", files("public.proto", head+strings.Repeat("message A {", 65)), []string{"public.proto:2:715: more than 64 brackets are open at once"}},
-		{"same symbol twice", files("public.proto", head+"import \"b.proto\"; message A {}", "b.proto", head+"message A {}"), []string{`symbol "A" already defined`}},
-		{"too large", files("public.proto", head+"//"+strings.Repeat("x", 128<<10)), []string{"public.proto: the bundle's protos are larger than 131072 bytes in total"}},
+		{"imports itself", files("public.proto", head+"import \"public.proto\";"),
+			[]string{`public.proto:2:8: cycle found in imports: "public.proto" -> "public.proto"`}},
+		{"too deep", files("public.proto", head+strings.Repeat("message A {", 65)),
+			[]string{"public.proto:2:715: more than 64 brackets are open at once"}},
+		{"same symbol twice", files("public.proto", head+"import \"b.proto\"; message A {}", "b.proto", head+"message A {}"),
+			[]string{`symbol "A" already defined`}},
+		{"too large", files("public.proto", head+"//"+strings.Repeat("x", 128<<10)),
+			[]string{"public.proto: the bundle's protos are larger than 131072 bytes in total"}},
 		{"binary", files("public.proto", "\x1f\x8b\x08\x00\x00\xff"), []string{"public.proto:1:1: "}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -191,7 +201,8 @@ func TestCompileAllLeavesOutWhatDoesNotCompile(t *testing.T) {
 		"internal.proto", `syntax = "proto3"; package internal; import "protos/public.proto"; message Features { main.Request request = 1; }`,
 	), schema.Options{Entry: "protos/public.proto"})
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"protos/public.proto", "internal.proto", "third_party/api/foo/b.proto"}, slices.Collect(maps.Keys(s.Sources())))
+	require.ElementsMatch(t, []string{"protos/public.proto", "internal.proto", "third_party/api/foo/b.proto"},
+		slices.Collect(maps.Keys(s.Sources())))
 	var left []string
 	for _, e := range s.LeftOut() {
 		left = append(left, e.File)
@@ -227,8 +238,10 @@ func TestMethod(t *testing.T) {
 		{"MakePredicton", "", `rpc "MakePredicton" is not in public.proto; did you mean "MakePrediction"?`},
 		{"Zzz", "", `rpc "Zzz" is not in public.proto, which has MakePrediction, SaveMetric, Watch, Upload, Chat, …`},
 		{"Watch", "", `rpc "main.Entrypoint.Watch" is server-streaming: a workflow needs a unary rpc, with one request and one response`},
-		{"Entrypoint.Upload", "", `rpc "main.Entrypoint.Upload" is client-streaming: a workflow needs a unary rpc, with one request and one response`},
-		{"main.Entrypoint.Chat", "", `rpc "main.Entrypoint.Chat" is a bidirectional stream: a workflow needs a unary rpc, with one request and one response`},
+		{"Entrypoint.Upload", "",
+			`rpc "main.Entrypoint.Upload" is client-streaming: a workflow needs a unary rpc, with one request and one response`},
+		{"main.Entrypoint.Chat", "",
+			`rpc "main.Entrypoint.Chat" is a bidirectional stream: a workflow needs a unary rpc, with one request and one response`},
 		{"", "", `rpc "" is not in public.proto, which has`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func tooDeep(text []byte) (line, column int) {
 }
 
 // stringLength returns how many bytes the string literal at text's beginning takes. A
-// literal never goes on in the next line.
+// literal never continues on the next line.
 func stringLength(text []byte) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

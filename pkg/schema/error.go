@@ -13,7 +13,7 @@ type Error struct {
 	File string
 	// Line and Column count from 1, the column in characters; 0 means the file as a whole.
 	Line, Column int
-	// Text says what is wrong, without the place.
+	// Text is what is wrong, without the place.
 	Text string
 }
 

@@ -94,7 +94,7 @@ func scalar(field protoreflect.FieldDescriptor) string {
 		return "1.5"
 	case protoreflect.EnumKind:
 		values := field.Enum().Values()
-		// The first one usually stands for "unspecified".
+		// The first one usually means "unspecified".
 		return quote(string(values.Get(min(1, values.Len()-1)).Name()))
 	default:
 		return "1"

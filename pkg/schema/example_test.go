@@ -32,12 +32,13 @@ service Entrypoint { rpc A(Empty) returns (Empty); }
 	s, err := schema.Compile(context.Background(), fstest.MapFS{"a.proto": {Data: []byte(proto)}}, "a.proto", schema.Options{})
 	require.NoError(t, err)
 	for name, want := range map[string]string{
-		"Empty":       `{}`,
-		"Plain":       `{"roomType": "text", "beds": 1, "price": 1.5, "tv": true, "image": "Ynl0ZXM=", "size": 1}`,
-		"Choice":      `{"color": "RED", "single": "ONLY", "a": "text"}`,
-		"Collections": `{"names": ["text"], "rooms": {"1": {"roomType": "text", "beds": 1, "price": 1.5, "tv": true, "image": "Ynl0ZXM=", "size": 1}}, "flags": {"text": true}}`,
-		"Known":       `{"at": "2030-01-02T03:04:05Z", "count": 1, "texts": ["text"]}`,
-		"Tree":        "",
+		"Empty":  `{}`,
+		"Plain":  `{"roomType": "text", "beds": 1, "price": 1.5, "tv": true, "image": "Ynl0ZXM=", "size": 1}`,
+		"Choice": `{"color": "RED", "single": "ONLY", "a": "text"}`,
+		"Collections": `{"names": ["text"], "rooms": {"1": {"roomType": "text", "beds": 1, "price": 1.5, "tv": true, "image": "Ynl0ZXM=", ` +
+			`"size": 1}}, "flags": {"text": true}}`,
+		"Known": `{"at": "2030-01-02T03:04:05Z", "count": 1, "texts": ["text"]}`,
+		"Tree":  "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := s.Entry().Messages().ByName(protoreflect.Name(name))

@@ -17,7 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// mostErrors bounds how many mistakes are told at once.
+// mostErrors is how many mistakes are reported at most.
 const mostErrors = 200
 
 // loader reads and parses protos of a bundle with their imports, within limits. Parsing
@@ -133,7 +133,7 @@ func (l *loader) parse(file string, text []byte) (imports []string) {
 	return imports
 }
 
-// missing returns why the import of name in file cannot be had, or "".
+// missing returns why name, which file imports, is not available, or "".
 func (l *loader) missing(file, name string) string {
 	switch {
 	case !fs.ValidPath(name) || strings.Contains(name, `\`):
@@ -155,7 +155,7 @@ func (l *loader) missing(file, name string) string {
 	return fmt.Sprintf("import %.100q: no such proto in the bundle%s", name, hint)
 }
 
-// reporter collects what parser and compiler find, and lets them go on.
+// reporter collects what parser and compiler find, and lets them continue.
 func (l *loader) reporter() reporter.Reporter {
 	return reporter.NewReporter(func(err reporter.ErrorWithPos) error {
 		l.addError("", err)

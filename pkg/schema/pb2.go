@@ -12,10 +12,11 @@ import (
 )
 
 // serializedPattern is how a generated Python module holds its proto: since protobuf 3.20, and before.
-var serializedPattern = regexp.MustCompile(`(?:AddSerializedFile\(|serialized_pb=(?:_b\()?|_build\([^\n]*, )b?('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")`)
+var serializedPattern = regexp.MustCompile(`(?:AddSerializedFile\(|serialized_pb=(?:_b\()?|_build\([^\n]*, ` +
+	`)b?('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")`)
 
 // StaleModule returns the proto of which text, a Python module named <proto>_pb2.py, was made,
-// if that proto says something else now; "" if not, and if it cannot be told.
+// if that proto is different now; "" if it is not, or if that cannot be determined.
 func (s *Schema) StaleModule(text []byte) string {
 	match := serializedPattern.FindSubmatch(text)
 	if match == nil {
@@ -80,7 +81,7 @@ func pythonBytes(literal string) []byte {
 	return out
 }
 
-// pythonEscape returns the byte that stands after a backslash, and how long it is written.
+// pythonEscape returns the byte that an escape sequence means, and the length of the sequence.
 func pythonEscape(text string) (b byte, length int) {
 	if at := strings.IndexByte("abfnrtv", text[0]); at >= 0 {
 		return "\a\b\f\n\r\t\v"[at], 1

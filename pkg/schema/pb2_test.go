@@ -10,7 +10,8 @@ import (
 )
 
 func TestStaleModule(t *testing.T) {
-	s, err := schema.CompileAll(t.Context(), files("protos/a.proto", "syntax = \"proto3\";\npackage p;\nmessage A { string x = 1; }\noption go_package = \"./x\";"), schema.Options{})
+	s, err := schema.CompileAll(t.Context(), files("protos/a.proto",
+		"syntax = \"proto3\";\npackage p;\nmessage A { string x = 1; }\noption go_package = \"./x\";"), schema.Options{})
 	require.NoError(t, err)
 	// What protoc wrote for a.proto with package p, message A and its field x.
 	const made = `\n\x07\x61.proto\x12\x01p\"\x0e\n\x01\x41\x12\t\n\x01x\x18\x01 \x01(\tb\x06proto3`

@@ -52,7 +52,7 @@ func (s *Schema) Methods() (methods []protoreflect.MethodDescriptor) {
 }
 
 // Method returns the unary rpc that name means: "MakePrediction",
-// "Entrypoint.MakePrediction" or the full name with its package. The error says that
+// "Entrypoint.MakePrediction" or the full name with its package. The error reports that
 // there is none and which is the nearest, that several have the name, or that it streams.
 func (s *Schema) Method(name string) (protoreflect.MethodDescriptor, error) {
 	var found, known []string

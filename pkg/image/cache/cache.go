@@ -22,7 +22,7 @@ const (
 	Work     = "work"   // what sessions are at work on
 )
 
-// SizeFile is in an entry that is a folder, and says how many bytes it holds.
+// SizeFile is in an entry that is a folder, and has its size in bytes.
 const SizeFile = "size"
 
 // inUse is how long what was used is kept whatever the bounds: a session may still read it.
@@ -131,7 +131,7 @@ func (b bound) surplus(folder string, now time.Time) (names []string) {
 	return names
 }
 
-// sizeOf returns what a cached folder says that it holds. One that does not say is small.
+// sizeOf returns the size that a cached folder has recorded. One without a record is small.
 func sizeOf(folder string) int64 {
 	text, err := os.ReadFile(filepath.Join(folder, SizeFile))
 	if err != nil {

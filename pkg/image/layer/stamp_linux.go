@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// changeTime returns when anything of the file was last changed, which nobody can set, and
+// changeTime returns when anything of the file was last changed, which no program can set, and
 // its number.
 func changeTime(info fs.FileInfo) (time.Time, uint64) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {

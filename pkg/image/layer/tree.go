@@ -42,7 +42,7 @@ func (t *Tree) Folder(name string) error {
 	return t.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, ModTime: time.Unix(0, 0)})
 }
 
-// File writes what is in from to the path name. executable says how it is to be.
+// File writes what is in from to the path name. executable sets its permission.
 func (t *Tree) File(name string, from fs.File, executable bool) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (t *Tree) File(name string, from fs.File, executable bool) error {
 	if err := t.tar.WriteHeader(header); err != nil {
 		return err
 	}
-	// One byte more than the header promises tells that the file grew meanwhile.
+	// One byte more than the header announces shows that the file grew.
 	n, err := io.Copy(t.tar, io.LimitReader(untrusted.Until(t.ctx, from), info.Size()+1))
 	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
 		return errors.New("it changed while its image was made: try again")
@@ -125,7 +125,7 @@ func OfProgram(from, to string) Content {
 }
 
 // Stamp is a key for the content of files that none of them has been read for: their names
-// and all that the system says changes with their content. ok is false when a file is so new
+// and everything in the file system that changes with their content. ok is false when a file is so new
 // that it could change again without any of that changing.
 func Stamp(dir string, files []archive.File, now time.Time) (key string, ok bool) {
 	const settled = 2 * time.Second // the coarsest clock of a file system

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// directURL says of an installed package where it came from, if that was no index (PEP 610).
+	// directURL is a file of an installed package with its origin, if that was not an index (PEP 610).
 	directURL = "direct_url.json"
 	// maxRecord bounds what is read of a description of an installed package, in bytes.
 	maxRecord = 64 << 20
@@ -48,7 +48,8 @@ func fromPlace(folder, place string) error {
 			return strings.HasPrefix(filepath.Clean(from.Path), filepath.Join(of, laidWheels)+string(filepath.Separator))
 		}
 		if err != nil || from.Scheme != "file" || !inside(place) && !inside(resolved) {
-			return fmt.Errorf("a requirement is installed from %.200q, which is neither an index nor a wheel of the bundle: put its wheel into the bundle", direct.URL)
+			return fmt.Errorf("a requirement is installed from %.200q, which is neither an index nor a wheel of the bundle: put its wheel into "+
+				"the bundle", direct.URL)
 		}
 	}
 	return nil

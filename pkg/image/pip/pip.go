@@ -43,12 +43,13 @@ const mostGlibc = 28
 const pipTime = 30 * time.Minute
 
 // noIndex matches what pip prints when it cannot reach an index.
-var noIndex = regexp.MustCompile(`connection error: |NewConnectionError|ConnectTimeout|Connection refused|Temporary failure in name resolution|` +
+var noIndex = regexp.MustCompile(`connection error: |NewConnectionError|ConnectTimeout|Connection refused|` +
+	`Temporary failure in name resolution|` +
 	`Name or service not known|Network is unreachable|No route to host|NameResolutionError|ProxyError`)
 
 // Set is what pip is to install.
 type Set struct {
-	// List is what the requirements say.
+	// List is the requirements.
 	List *requirement.List
 	// Version is that of the image's Python, "3.12".
 	Version string
@@ -118,7 +119,8 @@ func machine(p v1.Platform) string {
 // code of packages does not run here, and what is built would be for this machine.
 func pipArgs(folder, version string, p v1.Platform) []string {
 	args := []string{"-c", pipCode, markersOf(version, p), "install", "--progress-bar", "off", "--target", folder,
-		"--no-compile", "--no-warn-script-location", "--no-warn-conflicts", "--only-binary=:all:", "--implementation", "cp", "--python-version", version}
+		"--no-compile", "--no-warn-script-location", "--no-warn-conflicts", "--only-binary=:all:", "--implementation", "cp", "--python-version",
+		version}
 	for minor := mostGlibc; minor >= 5; minor-- {
 		args = append(args, "--platform", fmt.Sprintf("manylinux_2_%d_%s", minor, machine(p)))
 	}
@@ -129,7 +131,7 @@ func pipArgs(folder, version string, p v1.Platform) []string {
 	return append(args, "--retries", "2")
 }
 
-// pipEnv is the environment of pip: of the user's settings for it, those that say where packages come from.
+// pipEnv is the environment of pip: of the user's settings for it, those for where packages come from.
 func pipEnv(env []string) []string {
 	sources := []string{
 		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_CONFIG_FILE",
@@ -184,7 +186,8 @@ func (i Installer) install(ctx context.Context, s Set, folder string) error {
 	case limited.Err() != nil:
 		return fmt.Errorf("pip took longer than %s", pipTime)
 	case noIndex.Match(output.text):
-		return fmt.Errorf("%w: %s: connect this machine, set PIP_INDEX_URL to an index that can be reached, or use a base image that has the packages",
+		return fmt.Errorf("%w: %s: connect this machine, set PIP_INDEX_URL to an index that can be reached, or use a base image that has the "+
+			"packages",
 			ErrNoIndex, pipSays(string(output.text), err))
 	}
 	return fmt.Errorf("pip: %s (wheels for Python %s on %s are needed)", pipSays(string(output.text), err), s.Version, s.Platform)

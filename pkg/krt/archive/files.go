@@ -116,7 +116,7 @@ type walker struct {
 	ignore *ignorer
 	seen   *inventory
 	left   func(name string, d fs.DirEntry, by *rule) // called for what is left out
-	// archive: what would hold secrets is taken, and named, as nobody could take it back.
+	// archive: what looks like a secret is kept and reported, because no one can add a line to its .krtignore.
 	archive   bool
 	takenBack map[string]bool
 	suspects  []string
@@ -186,8 +186,9 @@ func (w *walker) leaves(name string, d fs.DirEntry, by *rule) bool {
 // take checks what is part of the bundle, and prepares for what is in a folder.
 func (w *walker) take(name string, d fs.DirEntry) error {
 	if !d.IsDir() && !d.Type().IsRegular() {
-		return &EntryError{name, fmt.Errorf("it is a %s; a bundle can contain only files and folders: put the file itself there, or list it in %s",
-			typeName(d.Type()), IgnoreFile)}
+		return &EntryError{name,
+			fmt.Errorf("it is a %s; a bundle can contain only files and folders: put the file itself there, or list it in %s",
+				typeName(d.Type()), IgnoreFile)}
 	}
 	if err := w.seen.add(name, d.IsDir()); err != nil {
 		return &EntryError{name, err}

@@ -40,7 +40,8 @@ const builtIn = "a built-in rule"
 func needless() []string {
 	return []string{
 		".git", ".hg/", ".svn/", ".jj/", "*.krt",
-		"__pycache__/", ".venv/", "venv/", "node_modules/", ".tox/", ".nox/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".ipynb_checkpoints/",
+		"__pycache__/", ".venv/", "venv/", "node_modules/", ".tox/", ".nox/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/",
+		".ipynb_checkpoints/",
 		".idea/", ".vscode/", "*.sw[op]", "*~", ".#*", `\#*#`, ".DS_Store", "._*", "Thumbs.db", "desktop.ini",
 	}
 }

@@ -32,7 +32,7 @@ type asked struct {
 // negated. The manifest and .krtignore are never left out: images that are made of the packed
 // bundle follow the same rules.
 //
-// Built-in rules hold whatever the files say, unless a line of .krtignore takes name back.
+// Built-in rules apply whatever the files contain, unless a line of .krtignore includes name.
 func (g *ignorer) ignore(ctx context.Context, name string, folder bool) (*rule, error) {
 	if name == IgnoreFile || slices.Contains(ManifestNames(), name) {
 		return nil, nil
@@ -74,8 +74,8 @@ func (g *ignorer) ofFiles(ctx context.Context, about asked) (*rule, error) {
 	return own, err
 }
 
-// last returns the last of rules that is about a name; nil if none is. Only those count that
-// some says, unless it is nil.
+// last returns the last of rules that is about a name; nil if none is. Only those count
+// for which some is true, unless it is nil.
 func (g *ignorer) last(ctx context.Context, rules []rule, about asked, some func(*rule) bool) (*rule, error) {
 	for i := range slices.Backward(rules) {
 		r := &rules[i]

@@ -39,8 +39,7 @@ func newInventory(limits Limits) *inventory {
 	return &inventory{limits: limits, seed: maphash.MakeSeed(), seen: map[uint64]entry{}}
 }
 
-// add takes the path name in, with the folders it lies in, or says why it must not stand
-// beside what is there already.
+// add adds the path name with its folders, or returns why it cannot be in the same archive as what was added before.
 func (v *inventory) add(name string, folder bool) error {
 	if err := checkName(name); err != nil {
 		return err

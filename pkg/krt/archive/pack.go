@@ -123,7 +123,7 @@ func (p *packer) file(name string) error {
 	if err := p.tar.WriteHeader(header); err != nil {
 		return err
 	}
-	// One byte more than the header promises tells that the file grew meanwhile.
+	// One byte more than the header announces shows that the file grew.
 	n, err := io.Copy(p.tar, io.LimitReader(untrusted.Until(p.ctx, file), info.Size()+1))
 	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != info.Size() {
 		return errors.New("the file changed while it was packed")

@@ -99,12 +99,14 @@ func TestPackThenUnpack(t *testing.T) {
 func TestPackIgnores(t *testing.T) {
 	files := goodBundle()
 	files[".krtignore"] = "# comment\n\n*.log\n/models/\nsrc/**/test_*.py\n!src/etl/test_kept.py\nkrt.yml\ndocs\ndata/\n"
-	for _, name := range []string{"a.log", "src/etl/b.log", "models/x", "src/models/x", "src/etl/test_a.py", "src/etl/test_kept.py", "docs/README.md", "data",
+	for _, name := range []string{"a.log", "src/etl/b.log", "models/x", "src/models/x", "src/etl/test_a.py", "src/etl/test_kept.py",
+		"docs/README.md", "data",
 		".git/HEAD", "src/etl/__pycache__/m.pyc", "old.krt", "more/x"} {
 		files[name] = ""
 	}
 	got := names(t, pack(t, write(t, files), archive.PackOptions{Ignore: []string{"more/"}}))
-	require.Equal(t, []string{".krtignore", "bin/", "bin/output", "data", "krt.yml", "public_input.proto", "src/", "src/etl/", "src/etl/main.py", "src/etl/test_kept.py",
+	require.Equal(t, []string{".krtignore", "bin/", "bin/output", "data", "krt.yml", "public_input.proto", "src/", "src/etl/",
+		"src/etl/main.py", "src/etl/test_kept.py",
 		"src/model/", "src/model/main.py", "src/models/", "src/models/x", "src/second/", "src/second/go.mod", "src/second/main.go"}, got)
 }
 
@@ -115,7 +117,8 @@ func TestPackRefuses(t *testing.T) {
 		limits archive.Limits
 		want   string
 	}{
-		{"no manifest", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "krt.yml"))) }, archive.Limits{}, "there is no krt.yml in the folder"},
+		{"no manifest", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "krt.yml"))) }, archive.Limits{},
+			"there is no krt.yml in the folder"},
 		{"symbolic link", func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("krt.yml", filepath.Join(dir, "src/link")))
 		}, archive.Limits{}, `"src/link": it is a symbolic link; a bundle can contain only files and folders`},
@@ -134,7 +137,8 @@ func TestPackRefuses(t *testing.T) {
 		{"backslash", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, `a\b`), nil, 0o644))
 		}, archive.Limits{}, `"a\\b": its name contains a backslash`},
-		{"too many entries", func(*testing.T, string) {}, archive.Limits{MaxEntries: 3}, `"public_input.proto": the bundle holds more than 3 files and folders`},
+		{"too many entries", func(*testing.T, string) {}, archive.Limits{MaxEntries: 3},
+			`"public_input.proto": the bundle holds more than 3 files and folders`},
 		{"too large", func(*testing.T, string) {}, archive.Limits{MaxBytes: 100}, `"krt.yml": the bundle is larger than 100 bytes unpacked`},
 		{"compresses too well", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "zeros"), make([]byte, 17<<20), 0o644))

@@ -14,7 +14,7 @@ type pattern struct {
 	folders bool           // "/" at the end: matches folders only
 	text    string         // as it is written, without "!" and "/" at the end
 	// head and tail are what names, or with atAnyDepth their last elements, begin and end with
-	// that it matches: most names need no more than to be looked at.
+	// that it matches: for most names, comparing these is enough.
 	head, tail string
 	atAnyDepth bool
 	// named: its last element has no wildcard.
@@ -83,7 +83,7 @@ func parsePattern(line string) (p pattern, ok bool, err error) {
 	// RE2: its time grows with the length of a name only, whatever the pattern.
 	p.glob, err = regexp.Compile(bytesAsText(expression.String()))
 	if err != nil {
-		return p, false, errNoGlob // a range that runs backwards, say
+		return p, false, errNoGlob // such as a range that runs backwards
 	}
 	return p, true, nil
 }
@@ -101,7 +101,7 @@ func escapedEnd(text string) bool {
 	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
 
-// translate writes glob as a regular expression. "**" stands for folders where it is all
+// translate writes glob as a regular expression. "**" means folders where it is all
 // between slashes, and is a "*" elsewhere.
 func translate(to *strings.Builder, glob string) error {
 	for i := 0; i < len(glob); {
@@ -130,7 +130,7 @@ func translate(to *strings.Builder, glob string) error {
 	return nil
 }
 
-// translateOne writes what stands for one character at the beginning of glob, and returns how
+// translateOne writes the expression for one character at the beginning of glob, and returns how
 // long that is; 0 if it does not end.
 func translateOne(to *strings.Builder, glob string) (length int) {
 	switch c := glob[0]; {
@@ -207,7 +207,7 @@ func posixClass(text string) (name string, ok bool) {
 	return name, ok
 }
 
-// escapedAt returns where the character at i stands: behind the backslash, if that is one.
+// escapedAt returns the position of the character at i: after the backslash, if that is one.
 func escapedAt(glob string, i int) int {
 	if glob[i] == '\\' && i+1 < len(glob) {
 		return i + 1

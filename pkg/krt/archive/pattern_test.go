@@ -23,18 +23,26 @@ var tree = []string{
 func TestPatternsAreGits(t *testing.T) {
 	for _, patterns := range [][]string{
 		{"*.log"}, {"/a"}, {"a"}, {"x/"}, {"x/y"}, {"/x/y/"}, {"x/*"}, {"x/**"}, {"**/a"}, {"x/**/a"}, {"**"}, {"**/"}, {"x/**/"}, {"a**"},
-		{"keep/*", "!keep/deep"}, {"keep/**", "!keep/deep/", "!keep/deep/**"}, {"keep", "!keep/x"}, {"*.log", "!b.log"}, {"docs/"}, {"/docs/"}, {"docs/a.md"},
-		{`\!bang`}, {`\#hash`}, {"#hash"}, {`space\ `}, {"space "}, {"  a"}, {"a  "}, {"[ab]"}, {"[!a]"}, {"[^a]*"}, {"[a-b]"}, {"[]]"}, {"[!]]"}, {"[]-]"}, {"[a-]"}, {`[\]]`},
-		{`a\[b`}, {"a[[]b"}, {"a[b"}, {"?"}, {"??"}, {"x?a"}, {"x[/]a"}, {"*"}, {"*", "!x/"}, {"/*", "!/x"}, {"{a,b}"}, {"é"}, {"?.log"}, {"[é]"}, {`a\*b`}, {`a\`}, {"[[:alpha:]]"}, {"[![:alpha:]]"},
-		{"/"}, {"//"}, {"!"}, {""}, {"x//a"}, {"/x/./a"}, {"a/"}, {"models/", "!src/models/"}, {"*/models"}, {"**/models/"}, {"[z-a]"}, {"[a-a]"}, {"abc\r"}, {"x/**/**/a"}, {"***/a"},
+		{"keep/*", "!keep/deep"}, {"keep/**", "!keep/deep/", "!keep/deep/**"}, {"keep", "!keep/x"}, {"*.log",
+			"!b.log"}, {"docs/"}, {"/docs/"}, {"docs/a.md"},
+		{`\!bang`}, {`\#hash`}, {"#hash"}, {`space\ `}, {"space "}, {"  a"}, {"a  "}, {"[ab]"}, {"[!a]"}, {"[^a]*"}, {"[a-b]"}, {"[]]"}, {"[!]]"},
+		{"[]-]"}, {"[a-]"}, {`[\]]`},
+		{`a\[b`}, {"a[[]b"}, {"a[b"}, {"?"}, {"??"}, {"x?a"}, {"x[/]a"}, {"*"}, {"*", "!x/"}, {"/*",
+			"!/x"}, {"{a,b}"}, {"é"}, {"?.log"}, {"[é]"}, {`a\*b`}, {`a\`}, {"[[:alpha:]]"}, {"[![:alpha:]]"},
+		{"/"}, {"//"}, {"!"}, {""}, {"x//a"}, {"/x/./a"}, {"a/"}, {"models/",
+			"!src/models/"}, {"*/models"}, {"**/models/"}, {"[z-a]"}, {"[a-a]"}, {"abc\r"}, {"x/**/**/a"}, {"***/a"},
 	} {
-		t.Run(strings.Join(patterns, "|"), func(t *testing.T) { sameAsGit(t, tree, map[string]string{".gitignore": strings.Join(patterns, "\n")}) })
+		t.Run(strings.Join(patterns, "|"), func(t *testing.T) {
+			sameAsGit(t, tree, map[string]string{".gitignore": strings.Join(patterns,
+				"\n")})
+		})
 	}
 }
 
 func TestNestedFilesOfPatternsAreGits(t *testing.T) {
 	sameAsGit(t, tree, map[string]string{
-		".gitignore": "*.log\na\n", "x/.gitignore": "!a\n/y/z/b\n", "x/y/.gitignore": "a\n!z/a\n", "keep/.gitignore": "/deep\n", "src/.gitignore": "!*\n",
+		".gitignore": "*.log\na\n", "x/.gitignore": "!a\n/y/z/b\n", "x/y/.gitignore": "a\n!z/a\n", "keep/.gitignore": "/deep\n",
+		"src/.gitignore": "!*\n",
 	})
 }
 
@@ -54,7 +62,8 @@ func sameAsGit(t *testing.T, files []string, patterns map[string]string) {
 	}
 	run := func(args ...string) []byte {
 		cmd := exec.CommandContext(t.Context(), git, args...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CEILING_DIRECTORIES="+path.Dir(dir))
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+			"GIT_CEILING_DIRECTORIES="+path.Dir(dir))
 		out, err := cmd.Output()
 		require.NoError(t, err)
 		return out

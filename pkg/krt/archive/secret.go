@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// maxSecret is how much of a file is looked at for keys, in bytes. What has more is data.
+	// maxSecret is the size up to which a file is searched for keys, in bytes. Larger ones are data.
 	maxSecret = 64 << 10
-	// maxScanned is how much of all files is.
+	// maxScanned is how many bytes of all files are searched.
 	maxScanned = 64 << 20
-	// maxSecrets is how many files are named.
+	// maxSecrets is how many files are reported.
 	maxSecrets = 20
 )
 
@@ -28,14 +28,16 @@ var (
 		`sk-[A-Za-z0-9]{32,}|sk-(proj|svcacct|admin|ant|or|lf)-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{80,}|` +
 		`dckr_pat_[A-Za-z0-9_-]{20,}|[rs]k_live_[A-Za-z0-9]{20,}|hvs\.[A-Za-z0-9_-]{24,}|dapi[0-9a-f]{32})`)
 	// credentials are what clients keep to log in with, by whatever name: kubectl, Docker, gcloud, Kaggle.
-	credentials = regexp.MustCompile(`(?m)^\s*(client-key-data:\s*\S|token:\s*["']?eyJ[A-Za-z0-9_-]{10,}\.)|"client-key-data"\s*:\s*"|"auths"\s*:\s*\{\s*"[^"]*"\s*:\s*\{\s*"auth"\s*:\s*"[^"]|` +
+	credentials = regexp.MustCompile(`(?m)^\s*(client-key-data:\s*\S|token:\s*["']?eyJ[A-Za-z0-9_-]{10,}\.)|"client-key-data"\s*:\s*"|` +
+		`"auths"\s*:\s*\{\s*"[^"]*"\s*:\s*\{\s*"auth"\s*:\s*"[^"]|` +
 		`"refresh_token"\s*:\s*"[^"]{20}|"username"\s*:\s*"[^"]*"\s*,\s*"key"\s*:\s*"[0-9a-f]{32}"`)
 	// secretName are names of files that hold nothing else.
-	secretName = regexp.MustCompile(`(?i)^(\.?(secrets?|credentials?|passwords?|passwd)(\.(json|ya?ml|toml|ini|cfg|conf|txt|properties))?|.+\.env|` +
+	secretName = regexp.MustCompile(`(?i)^(\.?(secrets?|credentials?|passwords?|passwd)(\.(json|ya?ml|toml|ini|cfg|conf|txt|properties))?|` +
+		`.+\.env|` +
 		`.*\.tfstate|\.npmrc)$`)
 )
 
-// looksSecret returns why file looks as if it should not leave this machine; "" if it does not.
+// looksSecret returns why file looks like a secret; "" if it does not.
 func looksSecret(root *os.Root, file File) string {
 	if secretName.MatchString(path.Base(file.Name)) {
 		return "its name"
@@ -62,16 +64,16 @@ func (c *Contents) suspected(file string) bool {
 	return slices.ContainsFunc(c.suspects, func(s string) bool { return file == s || strings.HasSuffix(s, "/") && strings.HasPrefix(file, s) })
 }
 
-// Finding is a file of a bundle that looks as if it should not leave this machine.
+// Finding is a file of a bundle that looks like a secret.
 type Finding struct {
 	// Name is its path from the bundle's root.
 	Name string
-	// Why says what it looks so by: "its name".
+	// Why is the reason: "its name".
 	Why string
 }
 
-// Secrets returns the files of c, in root, that look like secrets, at most 20; more says that there
-// are more. Those that a person has named with "!" in .krtignore are what he wants.
+// Secrets returns the files of c, in root, that look like secrets, at most 20; more is true if there are
+// more. Files that .krtignore includes by their name are wanted.
 func (c *Contents) Secrets(root *os.Root) (found []Finding, more bool) {
 	scanned := int64(0)
 	for _, file := range c.Files {

@@ -34,7 +34,8 @@ func listed(t *testing.T, files map[string]string) (left []string, found []archi
 func TestSecretsAreLeftOutByTheirName(t *testing.T) {
 	const key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 	for _, name := range []string{
-		".env", ".ENV", ".Env.Local", "ID_RSA", "a/Id_Ed25519", "STORE.P12", "a.KDBX", "a/service.keytab", "krb5cc_1000", ".NETRC", ".my.cnf", ".s3cfg", ".boto",
+		".env", ".ENV", ".Env.Local", "ID_RSA", "a/Id_Ed25519", "STORE.P12", "a.KDBX", "a/service.keytab", "krb5cc_1000", ".NETRC", ".my.cnf",
+		".s3cfg", ".boto",
 		"kubeconfig", "Kubeconfig", "prod.kubeconfig", ".dockercfg", ".dockerconfigjson", "kaggle.json", "a/application_default_credentials.json",
 		"a/huggingface/token", ".cache/huggingface/stored_tokens", ".vault-token", ".databrickscfg",
 	} {
@@ -50,7 +51,8 @@ func TestSecretsAreLeftOutByTheirName(t *testing.T) {
 		left, _ := listed(t, map[string]string{name: text})
 		require.Equal(t, []string{name}, left)
 	}
-	for _, name := range []string{".ENV.example", "token", "environment", "kube.md", "docker/Dockerfile", "keytab.md", "huggingface/config.json", "ca.PEM"} {
+	for _, name := range []string{".ENV.example", "token", "environment", "kube.md", "docker/Dockerfile", "keytab.md",
+		"huggingface/config.json", "ca.PEM"} {
 		left, found := listed(t, map[string]string{name: "x"})
 		require.Empty(t, left, name)
 		require.Empty(t, found, name)
@@ -60,9 +62,12 @@ func TestSecretsAreLeftOutByTheirName(t *testing.T) {
 func TestSecretsAreFoundByTheirForm(t *testing.T) {
 	letters, digits := strings.Repeat("aB3d", 20), strings.Repeat("0a9f", 20)
 	for _, text := range []string{
-		"AKIA" + strings.Repeat("A1", 8), "ASIA" + strings.Repeat("A1", 8), "ghp_" + letters[:36], "github_pat_" + letters[:60], "glpat-" + letters[:20],
-		"xoxb-" + letters[:12], "AIza" + letters[:35], "hf_" + letters[:34], "sk-" + letters[:48], "sk-proj-" + letters[:40], "sk-ant-api03-" + letters[:40],
-		"npm_" + letters[:36], "pypi-AgEI" + letters[:80], "dckr_pat_" + letters[:27], "sk_live_" + letters[:24], "hvs." + letters[:24], "dapi" + digits[:32],
+		"AKIA" + strings.Repeat("A1", 8), "ASIA" + strings.Repeat("A1", 8), "ghp_" + letters[:36], "github_pat_" + letters[:60], "glpat-" +
+			letters[:20],
+		"xoxb-" + letters[:12], "AIza" + letters[:35], "hf_" + letters[:34], "sk-" + letters[:48], "sk-proj-" + letters[:40], "sk-ant-api03-" +
+			letters[:40],
+		"npm_" + letters[:36], "pypi-AgEI" + letters[:80], "dckr_pat_" + letters[:27], "sk_live_" + letters[:24], "hvs." + letters[:24], "dapi" +
+			digits[:32],
 	} {
 		_, found := listed(t, map[string]string{"src/etl/settings.py": "TOKEN = '" + text + "'\n"})
 		require.Equal(t, []archive.Finding{{Name: "src/etl/settings.py", Why: "an access key in it"}}, found, text)
@@ -77,7 +82,8 @@ func TestSecretsAreFoundByTheirForm(t *testing.T) {
 		_, found := listed(t, map[string]string{"config.json": text})
 		require.Equal(t, []archive.Finding{{Name: "config.json", Why: "credentials in it"}}, found, name)
 	}
-	for _, text := range []string{"risk-assessment-of-a-very-long-name-of-something", "sk-learn-compatible-estimators", "hf_home", "task-" + letters[:40], `{"auths": {}}`, "AKIA"} {
+	for _, text := range []string{"risk-assessment-of-a-very-long-name-of-something", "sk-learn-compatible-estimators", "hf_home", "task-" +
+		letters[:40], `{"auths": {}}`, "AKIA"} {
 		_, found := listed(t, map[string]string{"src/etl/settings.py": text})
 		require.Empty(t, found, text)
 	}

@@ -46,8 +46,8 @@ func Unpack(ctx context.Context, r io.Reader, dir string, o UnpackOptions) error
 	return nil
 }
 
-// makeFolder makes dir with the folders above it, and returns what takes away all that was
-// made and all that was put into dir.
+// makeFolder makes dir with the folders above it, and returns what removes all that was made and all that
+// was put into dir.
 func makeFolder(dir string) (undo func() error, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -198,7 +198,7 @@ func (u *unpacker) entry(header *tar.Header) error {
 	// "tar c ." names everything "./…"; a folder's name ends in a slash.
 	name := strings.TrimPrefix(header.Name, "./")
 	for record := range header.PAXRecords {
-		if strings.HasPrefix(record, "GNU.sparse.") { // a few bytes could stand for gigabytes
+		if strings.HasPrefix(record, "GNU.sparse.") { // a few bytes could unpack to gigabytes
 			return errors.New("it is a sparse file; a bundle can contain only plain ones")
 		}
 	}
@@ -257,7 +257,7 @@ func (u *unpacker) file(name string, header *tar.Header) error {
 	return errors.Join(err, file.Close())
 }
 
-// tarType names what an archive's entry is besides a file or folder.
+// tarType names the type of an entry that is neither a file nor a folder.
 func tarType(flag byte) string {
 	switch flag {
 	case tar.TypeSymlink:

@@ -130,8 +130,10 @@ func makeHostileArchives() []hostile {
 		{"dots inside", krtOf(file{name: "a/./b"}), `entry "a/./b": its path is not in its shortest form`, none},
 		{"no name", zip(rename(tarOf(true, good), "")), `entry "": it has no name`, none},
 		{"the root as a file", krtOf(file{name: "."}), `entry ".": it has no name`, none},
-		{"symbolic link", krtOf(good, file{name: "l", flag: tar.TypeSymlink, link: "/etc"}), `entry "l": it is a symbolic link; a bundle can contain only files and folders`, none},
-		{"through a symbolic link", krtOf(file{name: "l", flag: tar.TypeSymlink, link: ".."}, file{name: "l/evil"}), `entry "l": it is a symbolic link`, none},
+		{"symbolic link", krtOf(good, file{name: "l", flag: tar.TypeSymlink, link: "/etc"}),
+			`entry "l": it is a symbolic link; a bundle can contain only files and folders`, none},
+		{"through a symbolic link", krtOf(file{name: "l", flag: tar.TypeSymlink, link: ".."}, file{name: "l/evil"}),
+			`entry "l": it is a symbolic link`, none},
 		{"hard link", krtOf(good, file{name: "l", flag: tar.TypeLink, link: "krt.yml"}), `entry "l": it is a hard link`, none},
 		{"character device", krtOf(file{name: "d", flag: tar.TypeChar}), `entry "d": it is a device`, none},
 		{"block device", krtOf(file{name: "d", flag: tar.TypeBlock}), `entry "d": it is a device`, none},
@@ -152,17 +154,20 @@ func makeHostileArchives() []hostile {
 		{"long path", krtOf(file{name: strings.Repeat("nnnnnnnnn/", 110) + "x"}), `its path is longer than 1024 bytes`, none},
 		{"deep path", krtOf(file{name: strings.Repeat("d/", 33) + "x"}), `it is nested deeper than 32 folders`, none},
 		{"too many entries", krtOf(many...), `entry "d5/f": the bundle holds more than 11 files and folders`, archive.Limits{MaxEntries: 11}},
-		{"too large", krtOf(file{name: "big", data: strings.Repeat("x", 5000)}), `entry "big": the bundle is larger than 4000 bytes unpacked`, archive.Limits{MaxBytes: 4000}},
+		{"too large", krtOf(file{name: "big", data: strings.Repeat("x", 5000)}), `entry "big": the bundle is larger than 4000 bytes unpacked`,
+			archive.Limits{MaxBytes: 4000}},
 		{"too large in all", krtOf(many...), `the bundle is larger than 4000 bytes unpacked`, archive.Limits{MaxBytes: 4000}},
 		{"bomb", krtOf(good, file{name: "zeros", data: zeros}), `entry "zeros": it is compressed by more than 200:1`, none},
-		{"bomb in the padding", zip(append(tarOf(true, good), zeros...)), `after the last entry "krt.yml": it is compressed by more than 200:1`, none},
+		{"bomb in the padding", zip(append(tarOf(true, good), zeros...)), `after the last entry "krt.yml": it is compressed by more than 200:1`,
+			none},
 		{"sparse file, GNU", zip(patch(tarOf(true, file{name: "s"}), 0, func(header []byte) {
 			header[156] = tar.TypeGNUSparse
 			copy(header[257:], "ustar  \x00")
 			copy(header[483:], "00000010000\x00")
 		})), `entry "s": it is a sparse file`, none},
 		{"sparse file, PAX", zip(bytes.Replace(sparse, []byte("XXX.sparse"), []byte("GNU.sparse"), 4)), `entry "s": it is a sparse file`, none},
-		{"header of many megabytes", zip(retype(tarOf(true, file{name: "x", data: strings.Repeat("y", 2<<20)}), tar.TypeXHeader)), `after entry "": archive/tar: header field too long`, none},
+		{"header of many megabytes", zip(retype(tarOf(true, file{name: "x", data: strings.Repeat("y", 2<<20)}), tar.TypeXHeader)),
+			`after entry "": archive/tar: header field too long`, none},
 		{"empty", nil, `the archive is truncated`, none},
 		{"no gzip", []byte("krtVersion: v1"), `it is not a .krt file: it does not begin with a gzip header`, none},
 		{"tar without gzip", tarOf(true, good), `it is not a .krt file`, none},
@@ -172,12 +177,15 @@ func makeHostileArchives() []hostile {
 		{"cut in the data", whole[:len(whole)/2], `the archive is truncated`, none},
 		{"cut in the checksum", whole[:len(whole)-3], `the archive is truncated`, none},
 		{"cut before the end marker", zip(tarOf(false, good)), `after the last entry "krt.yml": the archive is truncated`, none},
-		{"cut within an entry", zip(tarOf(true, good, file{name: "x", data: strings.Repeat("x", 5000)})[:2500]), `entry "x": the archive is truncated`, none},
+		{"cut within an entry", zip(tarOf(true, good, file{name: "x", data: strings.Repeat("x", 5000)})[:2500]),
+			`entry "x": the archive is truncated`, none},
 		{"wrong checksum", append(bytes.Clone(whole[:len(whole)-8]), 1, 2, 3, 4, 5, 6, 7, 8), `invalid checksum`, none},
 		{"data after the gzip stream", append(bytes.Clone(whole), 'x'), `there is unexpected data after the archive`, none},
 		{"a second gzip stream", append(bytes.Clone(whole), whole...), `there is unexpected data after the archive`, none},
-		{"data after the end marker", zip(append(tarOf(true, good), "hidden"+strings.Repeat("\x00", 2048)...)), `after the last entry "krt.yml": there is unexpected data in the archive`, none},
-		{"an archive after the archive", zip(append(tarOf(true, good), tarOf(true, file{name: "evil"})...)), `there is unexpected data in the archive`, none},
+		{"data after the end marker", zip(append(tarOf(true, good), "hidden"+strings.Repeat("\x00", 2048)...)),
+			`after the last entry "krt.yml": there is unexpected data in the archive`, none},
+		{"an archive after the archive", zip(append(tarOf(true, good), tarOf(true, file{name: "evil"})...)),
+			`there is unexpected data in the archive`, none},
 	}
 }
 
@@ -214,11 +222,13 @@ func everything(t *testing.T, dir string) (paths []string) {
 func TestUnpackTakes(t *testing.T) {
 	for name, packed := range map[string][]byte{
 		"as tar c . writes it": krtOf(file{name: "./"}, file{name: "./krt.yml", data: "x"}, file{name: "./src/"}, file{name: "./src/a"}),
-		"as git archive":       krtOf(file{name: "pax_global_header", flag: tar.TypeXGlobalHeader, pax: map[string]string{"comment": "x"}}, file{name: "krt.yml", data: "x"}, file{name: "src/a"}),
-		"folder after file":    krtOf(file{name: "src/a"}, file{name: "src/"}, file{name: "krt.yml", data: "x"}),
-		"padded to records":    zip(append(tarOf(true, file{name: "krt.yml", data: "x"}, file{name: "src/a"}), make([]byte, 10240)...)),
-		"many zeros":           krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "zeros", data: strings.Repeat("\x00", 8<<20)}),
-		"dots in names":        krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "..a/b..c/...", data: ""}),
+		"as git archive": krtOf(file{name: "pax_global_header", flag: tar.TypeXGlobalHeader, pax: map[string]string{"comment": "x"}},
+			file{name: "krt.yml", data: "x"}, file{name: "src/a"}),
+		"folder after file": krtOf(file{name: "src/a"}, file{name: "src/"}, file{name: "krt.yml", data: "x"}),
+		"padded to records": zip(append(tarOf(true, file{name: "krt.yml", data: "x"}, file{name: "src/a"}), make([]byte, 10240)...)),
+		"many zeros": krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "zeros", data: strings.Repeat("\x00",
+			8<<20)}),
+		"dots in names": krtOf(file{name: "krt.yml", data: "x"}, file{name: "src/a"}, file{name: "..a/b..c/...", data: ""}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() // exists and is empty

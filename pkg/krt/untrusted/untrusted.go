@@ -1,5 +1,5 @@
-// Package untrusted reads the files of a bundle, whose author nobody here has to trust: regular files
-// only, up to a bound, and nothing outside the bundle's folder, whatever its links point to.
+// Package untrusted reads the files of a bundle without trusting its author: regular files only, up to a
+// bound, and nothing outside the bundle's folder, whatever its links point to.
 package untrusted
 
 import (
@@ -68,7 +68,7 @@ func Names(root *os.Root, dir string) []string {
 	return names
 }
 
-// Reason returns err without the path: the caller names it.
+// Reason returns err without the path, for errors that name it already.
 func Reason(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

@@ -24,7 +24,7 @@ type Include struct {
 	// File is the path from the bundle's root. Line and Column count from 1; 0 means the file as a whole.
 	File         string
 	Line, Column int
-	// Text says what is wrong, without the place.
+	// Text is what is wrong, without the place.
 	Text string
 }
 
@@ -70,7 +70,8 @@ func (a *assembly) file(name, folder string) {
 		case err != nil:
 			continue // there is none in the bundle: it is one of the go command's own, such as textflag.h
 		case len(text) > maxAssembly:
-			a.found = append(a.found, Include{File: name, Text: fmt.Sprintf("is larger than %d bytes: split the assembly into several files", maxAssembly)})
+			a.found = append(a.found, Include{File: name, Text: fmt.Sprintf("is larger than %d bytes: split the assembly into several files",
+				maxAssembly)})
 			continue
 		}
 		for _, included := range a.included(name, text) {
@@ -80,13 +81,14 @@ func (a *assembly) file(name, folder string) {
 }
 
 // included returns the paths that a text may include, and notes those that leave the folder. A path is a string
-// that is not a constant ($"…"): by macros, the word include may stand far from it.
+// that is not a constant ($"…"): with macros, the word include may be far from it.
 func (a *assembly) included(name string, text []byte) (paths []string) {
 	var s scanner.Scanner // as the assembler sets up its own (cmd/asm/internal/lex)
 	s.Init(bytes.NewReader(text))
 	s.Error = func(*scanner.Scanner, string) {}
 	s.Whitespace = 1<<'\t' | 1<<'\r' | 1<<' '
-	s.Mode = scanner.ScanChars | scanner.ScanFloats | scanner.ScanIdents | scanner.ScanInts | scanner.ScanStrings | scanner.ScanComments | scanner.SkipComments
+	s.Mode = scanner.ScanChars | scanner.ScanFloats | scanner.ScanIdents | scanner.ScanInts | scanner.ScanStrings | scanner.ScanComments |
+		scanner.SkipComments
 	for before, token := rune(0), s.Scan(); token != scanner.EOF; before, token = token, s.Scan() {
 		if token != scanner.String || before == '$' {
 			continue

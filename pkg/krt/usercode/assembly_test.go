@@ -17,22 +17,31 @@ func TestAssemblyIncludesNothingFromOutsideItsFolder(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"the go command's own":      {map[string]string{"src/n/a.s": "#include \"textflag.h\"\n#include \"go_asm.h\"\nTEXT ·f(SB), NOSPLIT, $0\n\tRET\n"}, ""},
-		"its own":                   {map[string]string{"src/n/a.s": "#include \"a.h\"\n#include \"sub/b.h\"\n", "src/n/a.h": "#define X 1\n", "src/n/sub/b.h": ""}, ""},
-		"a constant":                {map[string]string{"src/n/a.s": "DATA path<>+0(SB)/8, $\"/etc/abc\"\n"}, ""},
-		"a comment":                 {map[string]string{"src/n/a.s": "// #include \"/etc/passwd\"\n/* #include \"/etc/passwd\" */\n"}, ""},
-		"a character":               {map[string]string{"src/n/a.s": "MOVB $'\"', AX // /etc/passwd\"\n"}, ""},
-		"what is not built":         {map[string]string{"src/n/a.S": "#include \"/etc/passwd\"\n", ".git/a.s": "#include \"/etc/passwd\"\n"}, ""},
-		"absolute":                  {map[string]string{"src/n/a.s": "\n  #include \"/etc/passwd\"\n"}, `src/n/a.s:2:12 includes "/etc/passwd"` + outside},
-		"above":                     {map[string]string{"src/n/a.s": "#include \"../../../secret\"\n"}, `src/n/a.s:1:10 includes "../../../secret"` + outside},
-		"escaped":                   {map[string]string{"src/n/a.s": `#include "\x2fetc\x2fpasswd"`}, `src/n/a.s:1:10 includes "\x2fetc\x2fpasswd"` + outside},
+		"the go command's own": {map[string]string{"src/n/a.s": "#include \"textflag.h\"\n#include \"go_asm.h\"\nTEXT ·f(SB), NOSPLIT, " +
+			"$0\n\tRET\n"}, ""},
+		"its own": {map[string]string{"src/n/a.s": "#include \"a.h\"\n#include \"sub/b.h\"\n", "src/n/a.h": "#define X 1\n",
+			"src/n/sub/b.h": ""}, ""},
+		"a constant":        {map[string]string{"src/n/a.s": "DATA path<>+0(SB)/8, $\"/etc/abc\"\n"}, ""},
+		"a comment":         {map[string]string{"src/n/a.s": "// #include \"/etc/passwd\"\n/* #include \"/etc/passwd\" */\n"}, ""},
+		"a character":       {map[string]string{"src/n/a.s": "MOVB $'\"', AX // /etc/passwd\"\n"}, ""},
+		"what is not built": {map[string]string{"src/n/a.S": "#include \"/etc/passwd\"\n", ".git/a.s": "#include \"/etc/passwd\"\n"}, ""},
+		"absolute": {map[string]string{"src/n/a.s": "\n  #include \"/etc/passwd\"\n"}, `src/n/a.s:2:12 includes "/etc/passwd"` +
+			outside},
+		"above": {map[string]string{"src/n/a.s": "#include \"../../../secret\"\n"},
+			`src/n/a.s:1:10 includes "../../../secret"` + outside},
+		"escaped": {map[string]string{"src/n/a.s": `#include "\x2fetc\x2fpasswd"`},
+			`src/n/a.s:1:10 includes "\x2fetc\x2fpasswd"` + outside},
 		"spaces and comments":       {map[string]string{"src/n/a.s": "#/*x*/ include /* \" */ \"/etc/passwd\"\n"}, `src/n/a.s:1:24 includes`},
 		"a macro for the directive": {map[string]string{"src/n/a.s": "#define H # include\nH \"/etc/passwd\"\n"}, `src/n/a.s:2:3 includes`},
-		"a macro for the sign":      {map[string]string{"src/n/a.s": "#define H(x) #\nH($) include \"/etc/passwd\"\n"}, `src/n/a.s:2:14 includes`},
-		"by another file":           {map[string]string{"src/n/a.s": "#include \"b.txt\"\n", "src/n/b.txt": "#include \"c\"\n", "src/n/c": "#include \"/etc/passwd\"\n"}, `src/n/c:1:10 includes`},
-		"in a folder below":         {map[string]string{"src/n/a.s": "#include \"sub/b\"\n", "src/n/sub/b": "#include \"../secret\"\n"}, `src/n/sub/b:1:10 includes`},
-		"in circles":                {map[string]string{"src/n/a.s": "#include \"a.s\"\n#include \"/x\"\n"}, `src/n/a.s:2:10 includes`},
-		"behind much else":          {map[string]string{"src/n/a.s": strings.Repeat("//\n", 2<<20)}, `src/n/a.s:0:0 is larger than 4194304 bytes: split the assembly into several files`},
+		"a macro for the sign": {map[string]string{"src/n/a.s": "#define H(x) #\nH($) include \"/etc/passwd\"\n"},
+			`src/n/a.s:2:14 includes`},
+		"by another file": {map[string]string{"src/n/a.s": "#include \"b.txt\"\n", "src/n/b.txt": "#include \"c\"\n",
+			"src/n/c": "#include \"/etc/passwd\"\n"}, `src/n/c:1:10 includes`},
+		"in a folder below": {map[string]string{"src/n/a.s": "#include \"sub/b\"\n", "src/n/sub/b": "#include \"../secret\"\n"},
+			`src/n/sub/b:1:10 includes`},
+		"in circles": {map[string]string{"src/n/a.s": "#include \"a.s\"\n#include \"/x\"\n"}, `src/n/a.s:2:10 includes`},
+		"behind much else": {map[string]string{"src/n/a.s": strings.Repeat("//\n", 2<<20)},
+			`src/n/a.s:0:0 is larger than 4194304 bytes: split the assembly into several files`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bundle := fstest.MapFS{}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Generation says what the handler of a node exchanges.
+// Generation is what the handler of a node exchanges.
 type Generation struct {
 	// Dicts is true for handlers of the original's runners up to 1.22 (Go: 1.8), which take
 	// and return dicts (JSON); later ones, and ours, exchange messages.
@@ -18,7 +18,7 @@ type Generation struct {
 	Why string
 }
 
-// String describes the generation and says what shows it.
+// String describes the generation and what shows it.
 func (g Generation) String() string {
 	if g.Dicts {
 		return "exchanges dicts, as runners up to 1.22 (Go: 1.8) did: " + g.Why
@@ -35,15 +35,16 @@ const (
 // What shows the generation of code without strings and comments.
 var (
 	// messagePattern is what is done to the google.protobuf.Any that handlers of messages get, and to nothing else.
-	messagePattern = regexp.MustCompile(`\.[ \t]*(?:(Unpack|Is|Pack)[ \t]*\(|(type_url)\b|((?:Parse|Merge)?FromString)[ \t]*\([ \t]*\w+[ \t]*\.[ \t]*value\b)`)
-	oldContext     = regexp.MustCompile(`\bctx[ \t]*\.[ \t]*(set_value|get_value|get_path|save_metric|save_data|get_data|metrics)\b`)
-	pb2Pattern     = regexp.MustCompile(`\b(\w+_pb2|google\.protobuf)\b`)
-	runnerTag      = regexp.MustCompile(`^v?(\d{1,4})\.(\d{1,4})(?:[.-]|$)`)
+	messagePattern = regexp.MustCompile(`\.[ \t]*(?:(Unpack|Is|Pack)[ \t]*\(|(type_url)\b|` +
+		`((?:Parse|Merge)?FromString)[ \t]*\([ \t]*\w+[ \t]*\.[ \t]*value\b)`)
+	oldContext = regexp.MustCompile(`\bctx[ \t]*\.[ \t]*(set_value|get_value|get_path|save_metric|save_data|get_data|metrics)\b`)
+	pb2Pattern = regexp.MustCompile(`\b(\w+_pb2|google\.protobuf)\b`)
+	runnerTag  = regexp.MustCompile(`^v?(\d{1,4})\.(\d{1,4})(?:[.-]|$)`)
 )
 
-// PythonGeneration tells by the code at src in bundle, and by its image's name where the code
-// leaves it open, which generation a Python node is. Nothing is run. Proof of messages comes
-// first: code that treats something as the Any which only later runners give. Then what is no
+// PythonGeneration determines which generation a Python node is, from the code at src in bundle and,
+// where that leaves it open, from its image's name. Nothing is run. Proof of messages comes
+// first: code that treats something as the Any which only later runners give. Then what is not a
 // message: a handler that treats what it gets or returns as a dict, or calls what only old
 // runners had. Then the tag of an original image decides; then whether any module of the node
 // imports protobuf code, without which there is no message to return; then weaker signs.
@@ -77,7 +78,7 @@ func PythonGeneration(bundle fs.FS, src, image string) Generation {
 	return Generation{false, "nothing in " + src + " shows otherwise"}
 }
 
-// byTag tells by the version of an image of the original's runner.
+// byTag determines it from the version of an image of the original's runner.
 func byTag(image string) (dicts, known bool) {
 	name, tag, _ := strings.Cut(path.Base(image), ":")
 	version := runnerTag.FindStringSubmatch(tag)

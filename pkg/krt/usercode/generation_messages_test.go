@@ -20,30 +20,44 @@ func TestProofOfMessages(t *testing.T) {
 		dicts               bool
 		why                 string
 	}{
-		"its type is asked in": {code: "def handler(ctx, data):\n    if \"Req\" not in data.type_url:\n        return None\n    r = Req()\n    r.ParseFromString(data.value)\n    return r\n",
+		"its type is asked in": {code: "def handler(ctx, data):\n    if \"Req\" not in data.type_url:\n        return None\n    r = Req()\n   " +
+			" r.ParseFromString(data.value)\n    return r\n",
 			image: messages, why: "src/n/main.py:2 uses type_url of a message"},
-		"its value":             {code: "def handler(ctx, data):\n    r = parse(data.value)\n    return {}\n", image: custom, why: "src/n/main.py:2 uses data.value, which a dict does not have"},
-		"Is":                    {code: "def handler(ctx, data):\n    if data.Is(R.DESCRIPTOR):\n        return {}\n", image: dicts, why: "uses Is of a message"},
-		"a helper parses":       {code: "import helper\ndef handler(ctx, x):\n    return {}\n", helper: "def get(any):\n    return R.FromString(any.value)\n", image: custom, why: "src/n/helper.py:2 uses FromString of a message"},
-		"a helper packs":        {code: "import helper\ndef handler(ctx, x):\n    return {}\n", helper: "def put(m):\n    a = Any()\n    a.Pack(m)\n", image: custom, why: "helper.py:3 uses Pack"},
-		"proof beats a dict's":  {code: "def handler(ctx, data):\n    a = data['a']\n    return a, data.value\n", image: dicts, why: "data.value"},
-		"a tag beats weak ones": {code: "def handler(ctx, data):\n    if 'a' in data:\n        return run(**data)\n", image: messages, why: "its image is"},
-		"and so does protobuf":  {code: "from a_pb2 import R\ndef handler(ctx, data):\n    for x in data:\n        use(x)\n    return R()\n", image: custom, why: "uses a_pb2"},
-		"a name of several values": {code: "def handler(ctx, data):\n    out = {}\n    fill(out, data)\n    out = R(**out)\n    return out\n", image: messages,
+		"its value": {code: "def handler(ctx, data):\n    r = parse(data.value)\n    return {}\n", image: custom,
+			why: "src/n/main.py:2 uses data.value, which a dict does not have"},
+		"Is": {code: "def handler(ctx, data):\n    if data.Is(R.DESCRIPTOR):\n        return {}\n", image: dicts,
+			why: "uses Is of a message"},
+		"a helper parses": {code: "import helper\ndef handler(ctx, x):\n    return {}\n",
+			helper: "def get(any):\n    return R.FromString(any.value)\n", image: custom, why: "src/n/helper.py:2 uses FromString of a message"},
+		"a helper packs": {code: "import helper\ndef handler(ctx, x):\n    return {}\n",
+			helper: "def put(m):\n    a = Any()\n    a.Pack(m)\n", image: custom, why: "helper.py:3 uses Pack"},
+		"proof beats a dict's": {code: "def handler(ctx, data):\n    a = data['a']\n    return a, data.value\n", image: dicts,
+			why: "data.value"},
+		"a tag beats weak ones": {code: "def handler(ctx, data):\n    if 'a' in data:\n        return run(**data)\n", image: messages,
 			why: "its image is"},
-		"a nested function returns it": {code: "def handler(ctx, data):\n    def key(x):\n        return {}\n\n        return {}\n    async def more(): return {}\n    return R(key(data))\n",
+		"and so does protobuf": {code: "from a_pb2 import R\ndef handler(ctx, data):\n    for x in data:\n        use(x)\n    return R()\n",
+			image: custom, why: "uses a_pb2"},
+		"a name of several values": {code: "def handler(ctx, data):\n    out = {}\n    fill(out, data)\n    out = R(**out)\n    return out\n",
+			image: messages,
+			why:   "its image is"},
+		"a nested function returns it": {code: "def handler(ctx, data):\n    def key(x):\n        return {}\n\n        return {}\n    async " +
+			"def more(): return {}\n    return R(key(data))\n",
 			image: messages, why: "its image is"},
-		"text in a formatted string": {code: "def handler(ctx, data):\n    log(f'''\n    return {x}\n    in data\n    {{in data}} {y:>{width}}''')\n    return R()\n", image: messages, why: "its image is"},
-		"another object's":           {code: "def handler(ctx, data):\n    return R(self.data['a'], x.data.get(1))\n", image: messages, why: "its image is"},
-		"rest of the arguments":      {code: "def handler(ctx, *args):\n    return R(args[0])\n", image: messages, why: "its image is"},
+		"text in a formatted string": {code: "def handler(ctx, data):\n    log(f'''\n    return {x}\n    in data\n    {{in data}} " +
+			"{y:>{width}}''')\n    return R()\n", image: messages, why: "its image is"},
+		"another object's": {code: "def handler(ctx, data):\n    return R(self.data['a'], x.data.get(1))\n", image: messages,
+			why: "its image is"},
+		"rest of the arguments": {code: "def handler(ctx, *args):\n    return R(args[0])\n", image: messages, why: "its image is"},
 
 		"a loop's data": {code: "def handler(ctx, data):\n    for data in xs:\n        use(data.value)\n    return {}\n", image: messages,
 			dicts: true, why: "src/n/main.py:4 returns a dict"},
-		"a model that is a message": {code: "def init(ctx):\n    graph.ParseFromString(f.read())\ndef handler(ctx, data):\n    return run(data['a'])\n", image: custom,
+		"a model that is a message": {code: "def init(ctx):\n    graph.ParseFromString(f.read())\ndef handler(ctx, data):\n    return " +
+			"run(data['a'])\n", image: custom,
 			dicts: true, why: "src/n/main.py:4 uses data as a dict"},
 		"keywords": {code: "def handler(ctx, data):\n    return run(data=data, x=data['a'])\n", image: messages,
 			dicts: true, why: "uses data as a dict"},
-		"in a formatted string": {code: "def handler(ctx, data):\n    return f'{{ {data[\"a\"]} '\n", image: messages, dicts: true, why: "uses data as a dict"},
+		"in a formatted string": {code: "def handler(ctx, data):\n    return f'{{ {data[\"a\"]} '\n", image: messages, dicts: true,
+			why: "uses data as a dict"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bundle := fstest.MapFS{"src/n/main.py": {Data: []byte(c.code)}, "src/n/helper.py": {Data: []byte(c.helper)}}

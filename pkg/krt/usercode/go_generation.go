@@ -10,10 +10,11 @@ import (
 )
 
 // goJSONPattern is the signature of a handler of kre-go up to 1.8.
-var goJSONPattern = regexp.MustCompile(`\[\]byte[ \t]*,?\s*\)[ \t]*\([ \t]*(?:\w+[ \t]+)?(interface[ \t]*\{[ \t]*\}|any)[ \t]*,[ \t]*(?:\w+[ \t]+)?error[ \t]*\)`)
+var goJSONPattern = regexp.MustCompile(`\[\]byte[ \t]*,?\s*\)[ \t]*` +
+	`\([ \t]*(?:\w+[ \t]+)?(interface[ \t]*\{[ \t]*\}|any)[ \t]*,[ \t]*(?:\w+[ \t]+)?error[ \t]*\)`)
 
-// GoGeneration tells by the Go files in and below folder of bundle which generation a node
-// of the original's module is. Nothing is run.
+// GoGeneration determines which generation a node of the original's module is, from the Go files in and
+// below folder of bundle. Nothing is run.
 func GoGeneration(bundle fs.FS, folder string) Generation {
 	g := Generation{Why: "no handler in " + folder + " takes []byte"}
 	walkOriginalGo(bundle, folder, func(name string, text []byte) (stop bool) {
@@ -41,7 +42,7 @@ const (
 )
 
 // walkOriginalGo calls visit for the Go files in and below folder that import the
-// original's runner, until it says to stop. Those of folder itself come first: with many
+// original's runner, until visit returns true. Those of folder itself come first: with many
 // others not all are read. What the go command does not build shows nothing.
 func walkOriginalGo(bundle fs.FS, folder string, visit func(name string, text []byte) (stop bool)) {
 	w := goWalk{bundle: bundle, visit: visit}
@@ -77,7 +78,7 @@ type goWalk struct {
 	visit        func(name string, text []byte) (stop bool)
 }
 
-// file reads one and reports whether to go on.
+// file reads one and returns whether to continue.
 func (w *goWalk) file(name string, entry fs.DirEntry) bool {
 	if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !entry.Type().IsRegular() {
 		return true

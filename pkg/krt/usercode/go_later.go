@@ -5,21 +5,22 @@ import (
 	"regexp"
 )
 
-// What tells the generations of Go nodes apart, in a file that imports the original's runner.
+// What distinguishes the generations of Go nodes, in a file that imports the original's runner.
 var (
-	// The original's module took the suffix with runner 4.
+	// The original's module got the suffix with runner 4.
 	kreGoPattern = regexp.MustCompile(`"github\.com/konstellation-io/kre-runners/kre-go(?:"|(/v[2-9])["/])`)
 	// All paths that the module of a runner ever had.
-	kreModulePattern   = regexp.MustCompile(`^(github\.com/konstellation-io|gitlab\.com/konstellation)/.*(runners/|kre-go|go-sdk)`)
-	originalPattern    = regexp.MustCompile(`"(((github\.com/konstellation-io|gitlab\.com/konstellation)/[\w/.-]*kre-go)|krt\.dev/kn-krt/pkg/runner/kre)"`)
+	kreModulePattern = regexp.MustCompile(`^(github\.com/konstellation-io|gitlab\.com/konstellation)/.*(runners/|kre-go|go-sdk)`)
+	originalPattern  = regexp.MustCompile(`"(((github\.com/konstellation-io|gitlab\.com/konstellation)/[\w/.-]*kre-go)|` +
+		`krt\.dev/kn-krt/pkg/runner/kre)"`)
 	goOutputPattern    = regexp.MustCompile(`(?m)^[^/\n]*\bctx\.(SendOutput|SendAny|SendEarlyReply|SendEarlyExit)\(`)
 	goErrorOnlyPattern = regexp.MustCompile(`(?m)^func[ \t]+(\w*[hH]andler)\([^()\n]*\*kre\.HandlerContext,[^()\n]*\.Any\)[ \t]+error[ \t]*\{`)
-	// In the same file, these two tell the handler from a function that helps it.
+	// In the same file, these two distinguish the handler from its helper functions.
 	goStartPattern   = regexp.MustCompile(`(?m)^[^/\n]*\bkre\.Start\(`)
 	goMessagePattern = regexp.MustCompile(`Message, error\)`)
 )
 
-// LaterGo says what shows that a Go file is written for runner 3 or later of the original, which this
+// LaterGo returns what shows that a Go file is written for runner 3 or later of the original, which this
 // platform's runner does not compile: "calls ctx.SendOutput"; "" if nothing does.
 func LaterGo(text []byte) string {
 	kreGo := kreGoPattern.FindSubmatch(text)

@@ -22,13 +22,13 @@ type Replacement struct {
 	Module, Target string
 }
 
-// Text says what is wrong with it, without the place.
+// Text is what is wrong with it, without the place.
 func (r Replacement) Text() string {
 	return fmt.Sprintf("replace %.80s: %.80q is outside the bundle; copy the module into the bundle", r.Module, r.Target)
 }
 
 // Outside returns what the go.mod of that name takes from outside the bundle; nothing where there is
-// none. What kn-krt brings itself is no matter.
+// none. What kn-krt brings itself does not count.
 func Outside(root *os.Root, name string) (all []Replacement) {
 	if name == "" {
 		return nil
@@ -39,7 +39,7 @@ func Outside(root *os.Root, name string) (all []Replacement) {
 	}
 	file, err := modfile.Parse(name, text, nil)
 	if err != nil {
-		return nil // the go command says what is wrong
+		return nil // the go command reports what is wrong
 	}
 	for _, replaced := range file.Replace {
 		module, target := replaced.Old.Path, replaced.New.Path
@@ -70,7 +70,7 @@ func ModuleFile(root *os.Root, folder string) string {
 	}
 }
 
-// leaves reports whether target, as the go.mod in folder has it, is not in the bundle, by its name or by a link.
+// leaves reports whether target, as the go.mod in folder has it, is outside the bundle, by its name or by a link.
 func leaves(root *os.Root, folder, target string) bool {
 	to := path.Join(folder, filepath.ToSlash(target))
 	if filepath.IsAbs(target) || to == ".." || strings.HasPrefix(to, "../") {
@@ -81,7 +81,8 @@ func leaves(root *os.Root, folder, target string) bool {
 }
 
 // stoodIn are the original's modules that kn-krt has modules of its own for.
-var stoodIn = regexp.MustCompile(`^git(hub\.com/konstellation-io|lab\.com/konstellation)/kre(-runners/kre-go|/(runners|runtime-runners)/kre-go|/libs/simplelogger)$`)
+var stoodIn = regexp.MustCompile(`^git(hub\.com/konstellation-io|lab\.com/konstellation)/kre` +
+	`(-runners/kre-go|/(runners|runtime-runners)/kre-go|/libs/simplelogger)$`)
 
-// brought reports whether kn-krt brings module, or that whoever works on it replaces it.
+// brought reports whether kn-krt brings module itself, or a module in place of it.
 func brought(module string) bool { return module == runnerModule || stoodIn.MatchString(module) }

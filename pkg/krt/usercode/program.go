@@ -17,7 +17,7 @@ func IsProgram(root *os.Root, src string) bool {
 }
 
 // LinkedRunner returns the path and version of the original's runner that a program is
-// linked with; "" if it is not, or does not say so.
+// linked with; "" if there is none, or no build info.
 func LinkedRunner(root *os.Root, src string) string {
 	info, err := buildInfo(root, src)
 	if err != nil {
@@ -34,7 +34,7 @@ func LinkedRunner(root *os.Root, src string) string {
 	return ""
 }
 
-// buildInfo reads what a Go program says of itself. The standard library does not promise to
+// buildInfo reads the build info in a Go program. The standard library does not promise to
 // survive every hostile file.
 func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error) {
 	file, err := root.Open(src)
@@ -51,7 +51,7 @@ func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error)
 }
 
 // LinkedWithOriginal reports whether a Go program is linked with a module of the original's runner, the
-// original itself or what stands in for it.
+// original itself or the one that replaces it.
 func LinkedWithOriginal(root *os.Root, src string) bool {
 	info, err := buildInfo(root, src)
 	return err == nil && slices.ContainsFunc(info.Deps, func(d *debug.Module) bool { return kreModulePattern.MatchString(d.Path) })

@@ -2,7 +2,7 @@ package usercode
 
 import "bytes"
 
-// bare returns Python code of the same lines without its comments and what stands in its
+// bare returns Python code of the same lines without its comments and the content of its
 // strings. Of strings that hold expressions (f"…") these are left, in brackets.
 func bare(text []byte) []byte {
 	out := make([]byte, 0, len(text))
@@ -32,7 +32,7 @@ func bare(text []byte) []byte {
 	return out
 }
 
-// appendExpressions appends what stands in braces of a formatted string, and its ends of lines.
+// appendExpressions appends the expressions in braces of a formatted string, and its ends of lines.
 func appendExpressions(out, text []byte) []byte {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -40,7 +40,7 @@ func appendExpressions(out, text []byte) []byte {
 		if depth == 0 {
 			switch {
 			case bytes.HasPrefix(text[i:], []byte("{{")):
-				i++ // it stands for a brace
+				i++ // an escaped brace
 			case c == '{':
 				depth, out = 1, append(out, '(')
 			case c == '\n':

@@ -16,7 +16,8 @@ var (
 	nameReturn    = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*return[ \t]+(\w+)[ \t]*(?:;|$)`)
 	assigned      = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(\{|dict[ \t]*\(|[^=\n])`)
 	// bound are other ways to give a name a value: the targets of for, and what follows as, lambda and def.
-	bound = regexp.MustCompile(`(?m)\bfor[ \t]+([^\n:]*?)[ \t]in\b|\bas[ \t]+(\w+)|\b(?:lambda\b|def[ \t]+\w+)([^\n:]*)|(\w+)[ \t]*:=|^[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)+)[ \t]*=`)
+	bound = regexp.MustCompile(`(?m)\bfor[ \t]+([^\n:]*?)[ \t]in\b|\bas[ \t]+(\w+)|\b(?:lambda\b|def[ \t]+\w+)([^\n:]*)|(\w+)[ \t]*:=|` +
+		`^[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)+)[ \t]*=`)
 	words = regexp.MustCompile(`\w+`)
 )
 
@@ -26,7 +27,7 @@ type signs struct {
 	messages, dicts, maybeDicts string
 }
 
-// signs looks at the module and its handler, if it has one.
+// signs reads the module and its handler, if it has one.
 func (m *pyModule) signs() (s signs) {
 	if at := messagePattern.FindSubmatchIndex(m.code); at != nil {
 		what := string(m.code[max(at[2], at[4], at[6]):max(at[3], at[5], at[7])])
@@ -70,7 +71,7 @@ func dictMethods() []string {
 // uses notes what the handler's body does with data, which it gets.
 func (m *pyModule) uses(body []byte, from int, data string, s *signs) {
 	if data == "" || valuesOf(body)[data] != 0 {
-		return // it is given another value: its uses say nothing
+		return // it is given another value: its uses show nothing
 	}
 	name := regexp.QuoteMeta(data)
 	used := regexp.MustCompile(`(?:^|[^\w.])` + name + `[ \t]*(?:\[|\.[ \t]*([A-Za-z]\w*))`)
@@ -95,7 +96,7 @@ const (
 	otherValue = 2
 )
 
-// valuesOf tells of each name that code gives a value what it is.
+// valuesOf returns, for each name that code assigns, what its value is.
 func valuesOf(code []byte) map[string]int {
 	values := map[string]int{}
 	for _, found := range assigned.FindAllSubmatch(code, -1) {

@@ -12,7 +12,7 @@ import (
 const (
 	maxModules  = 64      // of a node that are read
 	maxNodeCode = 4 << 20 // bytes of them
-	maxImports  = 16_384  // files that imports may stand for, which are looked for
+	maxImports  = 16_384  // files that imports may refer to, which are searched for
 )
 
 var importPattern = regexp.MustCompile(`(?m)^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+([^\n]+)|import[ \t]+([^\n]+))`)
@@ -53,8 +53,8 @@ func nodeModules(bundle fs.FS, src string) []*pyModule {
 	return modules
 }
 
-// imports calls add for the files that the module's imports may stand for, in folder root or, of
-// relative ones, beside the module, until it says that there are enough. Generated code shows nothing by itself.
+// imports calls add for the files that the module's imports may refer to, in folder root or, if they are
+// relative, next to the module, until add returns false. Generated code shows nothing by itself.
 func (m *pyModule) imports(root string, add func(file string) bool) {
 	for rest := m.code; ; {
 		at := importPattern.FindSubmatchIndex(rest)
@@ -87,7 +87,7 @@ func imported(name string) string {
 	return strings.TrimSpace(name)
 }
 
-// addModule adds the files that a module in folder may be, and reports whether to go on.
+// addModule adds the files that a module in folder may be, and returns whether to continue.
 func addModule(folder, dotted string, add func(file string) bool) bool {
 	if dotted == "" || strings.HasSuffix(dotted, "_pb2") {
 		return true

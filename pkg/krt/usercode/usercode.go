@@ -12,7 +12,7 @@ import (
 // maxCode is how much of a file of code is read, in bytes.
 const maxCode = 1 << 20
 
-// Read reads a file of code as far as it is looked at, 1 MiB.
+// Read reads a file of code, at most 1 MiB of it.
 func Read(bundle fs.FS, name string) ([]byte, error) {
 	return untrusted.ReadFile(bundle, name, maxCode)
 }

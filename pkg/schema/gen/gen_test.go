@@ -48,7 +48,8 @@ service Entrypoint { rpc Do (Request) returns (Response) { option (google.api.ht
 `,
 		"shared/more-units.proto": `syntax = "proto3"; package shared; import public "shared/base.proto"; message Unit { string name = 1; }`,
 		"shared/base.proto":       `syntax = "proto3"; package shared; message Base { int64 id = 1; }`,
-		"old.proto":               `syntax = "proto2"; package old; message M { optional string s = 1 [default = "it's\\"]; extensions 100 to 200; } extend M { optional int32 extra = 100; }`,
+		"old.proto": `syntax = "proto2"; package old; message M { optional string s = 1 [default = "it's\\"]; extensions 100 to ` +
+			`200; } extend M { optional int32 extra = 100; }`,
 	}
 }
 
@@ -134,8 +135,9 @@ func TestPythonRuns(t *testing.T) {
 	for name, test := range map[string]struct{ env, before string }{
 		"default":     {"X=", ""},
 		"pure Python": {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python", ""},
-		"before 3.20": {"X=", "import sys, google.protobuf.timestamp_pb2, google.protobuf.any_pb2, google.protobuf.descriptor_pb2, google.protobuf.internal as i\n" +
-			"del i.builder; sys.modules['google.protobuf.internal.builder'] = None\n"},
+		"before 3.20": {"X=",
+			"import sys, google.protobuf.timestamp_pb2, google.protobuf.any_pb2, google.protobuf.descriptor_pb2, google.protobuf.internal as i\n" +
+				"del i.builder; sys.modules['google.protobuf.internal.builder'] = None\n"},
 		"googleapis not needed": {"X=", "import sys; sys.modules['google.api'] = sys.modules['google.rpc'] = None\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +175,8 @@ func TestPythonAgreesWithProtoc(t *testing.T) {
 	args := append([]string{"-I" + theirs, "--python_out=" + theirs}, slices.Sorted(maps.Keys(files))...)
 	output, err := exec.CommandContext(t.Context(), protoc, args...).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	const serialized = "import old_pb2, more_pb2\nfrom shared import more_units_pb2 as u, base_pb2\nfor m in (old_pb2, more_pb2, u, base_pb2): print(m.DESCRIPTOR.serialized_pb)"
+	const serialized = "import old_pb2, more_pb2\nfrom shared import more_units_pb2 as u, base_pb2\nfor m in (old_pb2, more_pb2, u, " +
+		"base_pb2): print(m.DESCRIPTOR.serialized_pb)"
 	results := map[string]string{}
 	for _, dir := range []string{ours, theirs} {
 		cmd := exec.CommandContext(t.Context(), interpreter, "-c", serialized)
@@ -199,7 +202,8 @@ func TestGo(t *testing.T) {
 			require.Contains(t, string(f.Content), `// A request's comment`)
 		}
 	}
-	require.Equal(t, map[string]string{"old.pb.go": "pb", "public_input.pb.go": "pb", "shared/base.pb.go": "shared", "shared/more-units.pb.go": "shared"}, packages)
+	require.Equal(t, map[string]string{"old.pb.go": "pb", "public_input.pb.go": "pb", "shared/base.pb.go": "shared",
+		"shared/more-units.pb.go": "shared"}, packages)
 }
 
 func TestGoPackage(t *testing.T) {
@@ -256,7 +260,8 @@ func TestGoCompiles(t *testing.T) {
 	}
 	list := filepath.Join(overlay, "overlay.json")
 	require.NoError(t, os.WriteFile(list, []byte(replace+"}}"), 0o644))
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-overlay="+list, "./testdata/built/shared", "./testdata/built").CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-overlay="+list, "./testdata/built/shared",
+		"./testdata/built").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 }
 

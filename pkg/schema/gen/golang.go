@@ -18,7 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// GoOptions says where Go code goes.
+// GoOptions configure where Go code goes.
 type GoOptions struct {
 	// ImportPath is the import path of the folder that the files are put into. It is used for
 	// protos without an import path in their go_package ("proto", "./proto" or none at all) and
@@ -26,7 +26,7 @@ type GoOptions struct {
 	ImportPath string
 }
 
-// Go returns what protoc-gen-go makes of the bundle's protos in s: "<path>.pb.go" beside each,
+// Go returns what protoc-gen-go makes of the bundle's protos in s: "<path>.pb.go" next to each,
 // whatever its import path. Services get no code. An error names a proto whose import path is
 // not known.
 func Go(s *schema.Schema, o GoOptions) ([]File, error) {
@@ -82,7 +82,8 @@ func goPackages(files []protoreflect.FileDescriptor, o GoOptions) (map[string]st
 		if known := names[importPath]; name == "" || known == "" {
 			names[importPath] = known + name
 		} else if known != name {
-			return nil, fmt.Errorf("cannot generate Go code: proto %q: go_package names package %q, other protos of %q name it %q", file.Path(), name, importPath, known)
+			return nil, fmt.Errorf("cannot generate Go code: proto %q: go_package names package %q, other protos of %q name it %q", file.Path(),
+				name, importPath, known)
 		}
 		packages[file.Path()] = importPath
 	}
@@ -96,7 +97,7 @@ func goPackages(files []protoreflect.FileDescriptor, o GoOptions) (map[string]st
 	return packages, nil
 }
 
-// goPackage returns the import path of file's code, and its package's name if go_package says it.
+// goPackage returns the import path of file's code, and its package's name if go_package has it.
 func goPackage(file protoreflect.FileDescriptor, o GoOptions) (importPath, name string, err error) {
 	options, _ := file.Options().(*descriptorpb.FileOptions)
 	importPath, name, _ = strings.Cut(options.GetGoPackage(), ";")
@@ -110,7 +111,8 @@ func goPackage(file protoreflect.FileDescriptor, o GoOptions) (importPath, name 
 		name = goName(base)
 	}
 	if o.ImportPath == "" {
-		return "", "", fmt.Errorf("cannot generate Go code: proto %q has no import path: set its option go_package, or give an import path", file.Path())
+		return "", "", fmt.Errorf("cannot generate Go code: proto %q has no import path: set its option go_package, or give an import path",
+			file.Path())
 	}
 	return path.Join(o.ImportPath, path.Dir(file.Path())), name, nil
 }

@@ -1,5 +1,5 @@
 // Package rest reads the google.api.http annotations of a contract: which of its
-// rpcs can be called by paths of their own besides /package.Service/Method.
+// rpcs can be called by paths of their own in addition to /package.Service/Method.
 package rest
 
 import (
@@ -22,7 +22,7 @@ const maxAnnotated = 256
 type Problem struct {
 	// Method is the rpc.
 	Method protoreflect.MethodDescriptor
-	// Text says why.
+	// Text is the reason.
 	Text string
 }
 
@@ -57,8 +57,7 @@ func Services(file protoreflect.FileDescriptor) ([]protoreflect.ServiceDescripto
 	return services(file, dropped), problems
 }
 
-// obvious is what is wrong with each annotation for itself, but for what vanguard
-// finds.
+// obvious is what is wrong with each annotation by itself, except what vanguard finds.
 func obvious(annotated []protoreflect.MethodDescriptor) (problems []Problem) {
 	for i, m := range annotated {
 		rule := ruleOf(m)
@@ -84,7 +83,7 @@ func try(services []protoreflect.ServiceDescriptor) error {
 	return err
 }
 
-// cause is what err says after naming the rpc.
+// cause is the text of err after the rpc's name.
 func cause(err error) string {
 	text := err.Error()
 	for _, before := range []string{"failed to configure method ", "failed to add REST route ", "for method "} {

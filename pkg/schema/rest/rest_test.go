@@ -37,14 +37,16 @@ func TestAnnotationsThatCannotBeServedAreNamed(t *testing.T) {
 		rules []string
 		want  []string
 	}{
-		"none":             {[]string{"", ""}, nil},
-		"two paths":        {[]string{do + ` additional_bindings { get: "/v1/do/{code}" }`, `get: "/v1/two"`}, nil},
-		"one path":         {[]string{do, do, `get: "/v1/ok"`}, []string{"Rpc1: target for /v1/do, method POST already exists: kit.Entrypoint.Rpc0"}},
+		"none":      {[]string{"", ""}, nil},
+		"two paths": {[]string{do + ` additional_bindings { get: "/v1/do/{code}" }`, `get: "/v1/two"`}, nil},
+		"one path": {[]string{do, do, `get: "/v1/ok"`},
+			[]string{"Rpc1: target for /v1/do, method POST already exists: kit.Entrypoint.Rpc0"}},
 		"an unknown field": {[]string{`get: "/v1/{nope}"`, do}, []string{"Rpc0: "}},
 		"an unknown body":  {[]string{`post: "/v1/do" body: "nope"`}, []string{"Rpc0: "}},
 		"without a root":   {[]string{`get: "v1/do"`, do}, []string{"Rpc0: "}},
-		"our own":          {[]string{`post: "/workflows/mine" body: "*"`, `get: "/"`, do}, []string{`Rpc0: the path "/workflows/mine" is the entrypoint's own`, `Rpc1: the path "/"`}},
-		"all are wrong":    {[]string{`get: "a"`, `get: "b"`}, []string{"Rpc0: ", "Rpc1: "}},
+		"our own": {[]string{`post: "/workflows/mine" body: "*"`, `get: "/"`, do},
+			[]string{`Rpc0: the path "/workflows/mine" is the entrypoint's own`, `Rpc1: the path "/"`}},
+		"all are wrong": {[]string{`get: "a"`, `get: "b"`}, []string{"Rpc0: ", "Rpc1: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			services, problems := rest.Services(compile(t, c.rules...).Entry())

@@ -80,8 +80,10 @@ func TestMarks(t *testing.T) {
 		},
 		{
 			"config without a value", func(v *v1alpha1.Version) { v.MarkConfigMissing("greeter-v1-config", "CURRENCY", "CERT") }, "ConfigReady",
-			`ConfigReady=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n kre --set-from-file CERT=PATH --set CURRENCY=VALUE`,
-			`Ready=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n kre --set-from-file CERT=PATH --set CURRENCY=VALUE`,
+			`ConfigReady=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n ` +
+				`kre --set-from-file CERT=PATH --set CURRENCY=VALUE`,
+			`Ready=False ConfigMissing: no value in Secret "greeter-v1-config" for "CERT", "CURRENCY"; set it: kn krt config greeter-v1 -n kre ` +
+				`--set-from-file CERT=PATH --set CURRENCY=VALUE`,
 		},
 		{
 			"keys nobody reads", func(v *v1alpha1.Version) { v.MarkConfigUnknownKeys("greeter-v1-config", "B", "A") }, "ConfigReady",
@@ -112,17 +114,21 @@ func TestMarks(t *testing.T) {
 			"WorkflowsReady=False Stopping: the version is stopping: requests in flight are being completed",
 			"Ready=False Stopping: the version is stopping: requests in flight are being completed",
 		},
-		{"not published", func(*v1alpha1.Version) {}, "Published", "Published=False NotPublished: publish it: kn krt publish greeter-v1 -n kre", "Ready=True Ready"},
+		{"not published", func(*v1alpha1.Version) {}, "Published", "Published=False NotPublished: publish it: kn krt publish greeter-v1 -n kre",
+			"Ready=True Ready"},
 		{"published", func(v *v1alpha1.Version) { v.MarkPublished() }, "Published", "Published=True Published", "Ready=True Ready"},
-		{"publishing", func(v *v1alpha1.Version) { v.MarkPublishing("waits") }, "Published", "Published=Unknown Publishing: waits", "Ready=True Ready"},
+		{"publishing", func(v *v1alpha1.Version) { v.MarkPublishing("waits") }, "Published", "Published=Unknown Publishing: waits",
+			"Ready=True Ready"},
 		{
 			"a refused stop", func(v *v1alpha1.Version) { v.MarkStopRefused() }, "StopRefused",
-			"StopRefused=True Published: a published version cannot be stopped; unpublish it or publish another version first: kn krt unpublish greeter-v1 -n kre",
+			"StopRefused=True Published: a published version cannot be stopped; unpublish it or publish another version first: kn krt unpublish " +
+				"greeter-v1 -n kre",
 			"Ready=True Ready",
 		},
 		{
 			"a refused delete", func(v *v1alpha1.Version) { v.MarkDeleteRefused() }, "DeleteRefused",
-			"DeleteRefused=True Published: a published version is not deleted before it is unpublished or another version is published: kn krt unpublish greeter-v1 -n kre",
+			"DeleteRefused=True Published: a published version is not deleted before it is unpublished or another version is published: kn krt " +
+				"unpublish greeter-v1 -n kre",
 			"Ready=True Ready",
 		},
 	} {
@@ -150,7 +156,8 @@ func TestConditionsStandInOrderAndSpeakOfTheirGeneration(t *testing.T) {
 		require.EqualValues(t, 3, c.ObservedGeneration, c.Type)
 		require.NotEmpty(t, c.Reason, c.Type)
 	}
-	require.Equal(t, []string{"Ready", "ConfigReady", "NodesReady", "WorkflowsReady", "EntrypointReady", "Published", "StopRefused", "DeleteRefused"}, order)
+	require.Equal(t, []string{"Ready", "ConfigReady", "NodesReady", "WorkflowsReady", "EntrypointReady", "Published", "StopRefused",
+		"DeleteRefused"}, order)
 	v.MarkStopNotRefused()
 	v.MarkDeleteNotRefused()
 	require.Nil(t, v.Status.Condition("StopRefused"))
@@ -236,7 +243,8 @@ func TestManyNamesAreCounted(t *testing.T) {
 	v := version()
 	v.MarkConfigMissing("greeter-v1-config", "A", "B", "C", "D", "E", "F", "G")
 	require.Equal(t, `no value in Secret "greeter-v1-config" for "A", "B", "C", "D", "E" and 2 more; set it: `+
-		`kn krt config greeter-v1 -n kre --set A=VALUE --set B=VALUE --set C=VALUE --set D=VALUE --set E=VALUE`, v.Status.Condition("ConfigReady").Message)
+		`kn krt config greeter-v1 -n kre --set A=VALUE --set B=VALUE --set C=VALUE --set D=VALUE --set E=VALUE`,
+		v.Status.Condition("ConfigReady").Message)
 }
 
 func TestHistoryOfStates(t *testing.T) {
