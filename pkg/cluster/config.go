@@ -18,12 +18,12 @@ import (
 // none if it declares none or its Secret does not exist.
 func (c *Client) ConfigValues(ctx context.Context, v *v1alpha1.Version) (map[string][]byte, error) {
 	if len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0 {
-		return nil, nil //nolint:nilnil // nothing declared, nothing to read
+		return nil, nil // nothing declared, nothing to read
 	}
 	secret := &corev1.Secret{}
 	err := c.kube.Get(ctx, c.key(render.ConfigName(v.Name)), secret)
 	if isUnknownName(err) {
-		return nil, nil //nolint:nilnil // no Secret is a result: nothing has a value
+		return nil, nil // no Secret is a result: nothing has a value
 	}
 	if err != nil {
 		return nil, c.explain(err, fmt.Sprintf("cannot read the config values of version %q", v.Name))

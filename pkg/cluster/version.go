@@ -49,7 +49,7 @@ func (c *Client) Runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
 	r := &v1alpha1.Runtime{}
 	if err := c.kube.Get(ctx, c.key(v1alpha1.RuntimeName), r); err != nil {
 		if isUnknownName(err) {
-			return nil, nil //nolint:nilnil // no Runtime is a result: nothing was ever published
+			return nil, nil // no Runtime is a result: nothing was ever published
 		}
 		return nil, c.explain(err, "cannot read what is published")
 	}

@@ -54,7 +54,7 @@ func (t Target) overlay(ctx context.Context, m module, sdks []SDK, scratch strin
 	if err != nil {
 		return fmt.Errorf("cannot open the bundle: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	c := protoCode{bundle: root.FS(), module: m, folder: filepath.ToSlash(inside)}
 	return c.add(ctx, t, sdks, scratch, files)
 }

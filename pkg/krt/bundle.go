@@ -44,7 +44,7 @@ func (b *Bundle) Contents(ctx context.Context, limits archive.Limits) (*archive.
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, untrusted.Reason(err))
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	c, err := archive.List(ctx, root, archive.PackOptions{Limits: limits, Archive: b.Archive})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the files of %q: %w", b.Dir, err)

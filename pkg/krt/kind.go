@@ -77,6 +77,6 @@ func (b *Bundle) Outside(folder string) ([]usercode.Replacement, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	return usercode.Outside(root, usercode.ModuleFile(root, folder)), nil
 }

@@ -43,7 +43,7 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	text, err := untrusted.ReadFile(root.FS(), name, maxManifest+1)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
@@ -118,7 +118,7 @@ func packed(path string) bool {
 	if err != nil {
 		return false
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	magic := make([]byte, 2)
 	_, err = io.ReadFull(file, magic)
 	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})

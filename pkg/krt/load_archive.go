@@ -18,7 +18,7 @@ func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Pro
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open bundle: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	if err := archive.Unpack(ctx, file, dir, archive.UnpackOptions{}); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -88,7 +88,7 @@ func newSocket() (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() //nolint:errcheck // file is a duplicate
+	defer listener.Close()
 	file, err := listener.(*net.TCPListener).File()
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func (l *loader) read(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read proto: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, l.limits.MaxBytes-l.bytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read proto: %w", err)

@@ -144,7 +144,7 @@ func (b *Blob) In(ctx context.Context, media types.MediaType, sent *atomic.Int64
 // layer is a blob in one image: it counts what is sent for it.
 type layer struct {
 	*Blob
-	ctx   context.Context //nolint:containedctx // v1.Layer's methods take none, and it lives as long as the session
+	ctx   context.Context // v1.Layer's methods take none, and it lives as long as the session
 	media types.MediaType
 	sent  *atomic.Int64
 }

@@ -20,7 +20,7 @@ import (
 // Tree writes the folders of an image and what is in them: owned by root, readable by all,
 // without times, so that the same files give the same bytes.
 type Tree struct {
-	ctx  context.Context //nolint:containedctx // lives for one layer
+	ctx  context.Context // lives for one layer
 	tar  *tar.Writer
 	made map[string]bool
 }

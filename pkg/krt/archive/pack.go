@@ -45,7 +45,7 @@ func pack(ctx context.Context, dir string, w io.Writer, o PackOptions) error {
 	if err != nil {
 		return untrusted.Reason(err)
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	if err := hasManifest(root); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func hasManifest(root *os.Root) error {
 }
 
 type packer struct {
-	ctx    context.Context //nolint:containedctx // lives for one call of Pack
+	ctx    context.Context // lives for one call of Pack
 	root   *os.Root
 	tar    *tar.Writer
 	limits Limits
@@ -107,7 +107,7 @@ func (p *packer) file(name string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (dir FS) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	return fs.Stat(root.FS(), name)
 }
 
@@ -52,7 +52,7 @@ func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, most))
 }
 
@@ -62,7 +62,7 @@ func Names(root *os.Root, dir string) []string {
 	if err != nil {
 		return nil
 	}
-	defer open.Close() //nolint:errcheck // only read from
+	defer open.Close()
 	names, _ := open.Readdirnames(maxNames)
 	slices.Sort(names)
 	return names
@@ -81,7 +81,7 @@ func Reason(err error) error {
 func Until(ctx context.Context, r io.Reader) io.Reader { return bounded{ctx, r} }
 
 type bounded struct {
-	ctx context.Context //nolint:containedctx // lives as long as the reading
+	ctx context.Context // lives as long as the reading
 	io.Reader
 }
 

@@ -41,7 +41,7 @@ func buildInfo(root *os.Root, src string) (info *buildinfo.BuildInfo, err error)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	defer func() {
 		if p := recover(); p != nil {
 			info, err = nil, errors.New("no readable program")

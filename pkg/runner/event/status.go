@@ -13,16 +13,14 @@ const ErrorDomain = "krt.dev"
 
 // Reasons of ErrorInfo: why a request failed.
 const (
-	ReasonHandlerError   = "HANDLER_ERROR"     // the handler returned or raised an error
-	ReasonHandlerPanic   = "HANDLER_PANIC"     // the handler panicked
-	ReasonMissingHandler = "MISSING_HANDLER"   // the node's code has no handler for the message
-	ReasonWrongOutput    = "WRONG_OUTPUT"      // the last node returned another message than the rpc's
-	ReasonUnavailable    = "NODE_UNAVAILABLE"  // the node cannot be reached, died or responded with 5xx
-	ReasonDeadline       = "DEADLINE"          // no response in time
-	ReasonNoAnswer       = "NO_ANSWER"         // the workflow ended without a response
-	ReasonTooLarge       = "MESSAGE_TOO_LARGE" // a message is larger than the limit
-	ReasonStopping       = "STOPPING"          // the version stopped before the response
-	ReasonOverload       = "OVERLOAD"          // the version has as many requests in flight as it accepts
+	ReasonHandlerError = "HANDLER_ERROR"     // the handler returned or raised an error
+	ReasonHandlerPanic = "HANDLER_PANIC"     // the handler panicked
+	ReasonWrongOutput  = "WRONG_OUTPUT"      // the last node returned another message than the rpc's
+	ReasonUnavailable  = "NODE_UNAVAILABLE"  // the node cannot be reached, died or responded with 5xx
+	ReasonDeadline     = "DEADLINE"          // no response in time
+	ReasonTooLarge     = "MESSAGE_TOO_LARGE" // a message is larger than the limit
+	ReasonStopping     = "STOPPING"          // the version stopped before the response
+	ReasonOverload     = "OVERLOAD"          // the version has as many requests in flight as it accepts
 )
 
 // Failure is why the response to a request is an error.
