@@ -24,7 +24,7 @@ func (c *Client) definition(ctx context.Context, name string) (*metav1.PartialOb
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
 	if isUnknownName(err) {
-		return nil, nil //nolint:nilnil // no definition is a result
+		return nil, nil // no definition is a result
 	}
 	return definition, err
 }
