@@ -18,9 +18,6 @@ func newVersionCommand(s term.Streams, part clusterPart) *cobra.Command {
   kn-krt version -o json`,
 		Args: term.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := term.CheckOutput(cmd, format); err != nil {
-				return err
-			}
 			return printVersion(s.Out, term.ReadBuild(), format)
 		},
 	}

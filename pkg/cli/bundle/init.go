@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,20 +34,14 @@ node with a test, and the code generated from the contract. It is ready to run.`
   kn-krt init my-version --language go`,
 		Args: term.Arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			languages := strings.Join(scaffold.Languages(), " or ")
-			switch {
-			case o.language == "":
-				return term.UsageError(cmd, "--language is required: %s", languages)
-			case !slices.Contains(scaffold.Languages(), o.language):
-				return term.UsageError(cmd, "unknown language %q: must be %s", o.language, languages)
+			if o.language == "" {
+				return term.UsageError(cmd, "--language is required: %s", strings.Join(scaffold.Languages(), " or "))
 			}
 			o.program, o.name = cmd.Root().DisplayName(), args[0]
 			return runInit(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVarP(&o.language, "language", "l", "", "language of the first node: python or go")
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("language", cobra.FixedCompletions(scaffold.Languages(), cobra.ShellCompDirectiveNoFileComp))
+	term.Choice{Name: "language", Short: "l", Usage: "language of the first node", Of: scaffold.Languages()}.AddTo(cmd, &o.language)
 	return cmd
 }
 

@@ -39,9 +39,6 @@ Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
   kn-krt validate my-version.krt -o json`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := term.CheckOutput(cmd, o.output); err != nil {
-				return err
-			}
 			o.path = PathArgument(args)
 			return runValidate(cmd.Context(), o)
 		},

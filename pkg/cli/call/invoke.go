@@ -78,9 +78,6 @@ messages. WORKFLOW is the name of a workflow or of its rpc.`,
 			return complete(cmd, c, args, typed)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := term.CheckOutput(cmd, o.output); err != nil {
-				return err
-			}
 			if o.timeout < 0 {
 				return term.UsageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
 			}

@@ -45,9 +45,6 @@ Exits 1 if there is any !!.`,
   kn-krt doctor -n kre --registry registry.example.com/team -o json`,
 		Args: term.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := term.CheckOutput(cmd, o.output); err != nil {
-				return err
-			}
 			c, err := remote.Connect(cmd)
 			if err != nil {
 				return err

@@ -82,9 +82,6 @@ func newRunCommand(s term.Streams) *cobra.Command {
   kn-krt run --grpc-port 0 --web-port 0 -o json`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := term.CheckOutput(cmd, o.output); err != nil {
-				return err
-			}
 			for _, origin := range o.webOrigins {
 				if err := web.CheckOrigin(origin); err != nil {
 					return term.UsageError(cmd, "--web-origin: %v", err)

@@ -66,7 +66,6 @@ func TestRunConfigFlags(t *testing.T) {
 		"twice":     {[]string{"--set", "A=1", "--set", "A=2"}, "Error: --set gives \"A\" twice" + usage},
 		"file":      {[]string{"--set-from-file", "A"}, "Error: value 1 of --set-from-file is not of the form NAME=VALUE" + usage},
 		"two paths": {[]string{"a", "b"}, "Error: accepts at most 1 arg(s), received 2" + usage},
-		"format":    {[]string{"-o", "yaml"}, "Error: invalid --output \"yaml\": want text or json" + usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, result{code: term.ExitUsage, err: c.want}, runKrt(t, append([]string{"run"}, c.args...)...))

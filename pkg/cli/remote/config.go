@@ -41,9 +41,6 @@ A started version's pods are replaced one by one when a value changes.`,
 		Args:              term.Arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeVersions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains([]string{"", term.OutputJSON, outputYAML}, o.output) {
-				return term.UsageError(cmd, "invalid --output %q: want json or yaml", o.output)
-			}
 			o.name = args[0]
 			return connected(cmd, func(_ context.Context, c *Cluster) error { return runConfig(cmd, c, o) })
 		},
@@ -53,9 +50,8 @@ A started version's pods are replaced one by one when a value changes.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file whose value is removed (may be repeated)")
 	flags.BoolVar(&o.show, "show-values", false, "show the values as well")
-	flags.StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	term.Choice{Name: "output", Short: "o", Usage: "output format", Of: []string{term.OutputJSON, outputYAML}}.AddTo(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{term.OutputJSON, outputYAML}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("unset", completeParts(declaredConfig))
 	_ = cmd.RegisterFlagCompletionFunc("set-from-env", completeParts(func(v *v1alpha1.Version) []string { return v.Spec.Config.Variables }))
 	return cmd

@@ -73,24 +73,16 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	return cmd
 }
 
-// deliveryFlag gives cmd the flag --delivery.
+// deliveryFlag adds the flag --delivery to cmd.
 func deliveryFlag(cmd *cobra.Command, delivery *string) {
-	cmd.Flags().StringVar(delivery, "delivery", "", "how events get from node to node: Sequence (default) or Direct")
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("delivery", cobra.FixedCompletions(
-		[]string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect)}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-func checkDelivery(cmd *cobra.Command, delivery string) error {
-	switch v1alpha1.Delivery(delivery) {
-	case "", v1alpha1.DeliverySequence, v1alpha1.DeliveryDirect:
-		return nil
-	}
-	return term.UsageError(cmd, "invalid --delivery %q: want Sequence or Direct", delivery)
+	term.Choice{
+		Name: "delivery", Usage: "how events get from node to node (default: Sequence)",
+		Of: []string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect)},
+	}.AddTo(cmd, delivery)
 }
 
 func (o *createOptions) prepare(cmd *cobra.Command) error {
-	if err := errors.Join(o.out.prepare(cmd), o.wait.prepare(cmd), checkDelivery(cmd, o.delivery)); err != nil {
+	if err := errors.Join(o.out.prepare(cmd), o.wait.prepare(cmd)); err != nil {
 		return err
 	}
 	if o.out.format != "" && !o.dryRun {

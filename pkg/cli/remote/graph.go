@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,19 +36,15 @@ func newGraphCommand(s term.Streams) *cobra.Command {
 		Args:              term.Arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeVersions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			formats := []string{term.OutputText, outputDot, outputMermaid}
-			if !slices.Contains(formats, o.output) {
-				return term.UsageError(cmd, "invalid --output %q: want %s", o.output, strings.Join(formats, ", "))
-			}
 			o.name = args[0]
 			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runGraph(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
-	cmd.Flags().StringVarP(&o.output, "output", "o", term.OutputText, "output format: text, dot (Graphviz) or mermaid")
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
-		[]string{term.OutputText, outputDot, outputMermaid}, cobra.ShellCompDirectiveNoFileComp))
+	o.output = term.OutputText
+	term.Choice{
+		Name: "output", Short: "o", Usage: "output format, dot being Graphviz's", Of: []string{term.OutputText, outputDot, outputMermaid},
+	}.AddTo(cmd, &o.output)
 	return cmd
 }
 

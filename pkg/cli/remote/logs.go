@@ -39,9 +39,6 @@ later.`,
 		Args:              term.Arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeVersions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := term.CheckOutput(cmd, o.output); err != nil {
-				return err
-			}
 			if o.since < 0 || o.tail < -1 {
 				return term.UsageError(cmd, "--since and --tail must not be negative")
 			}

@@ -96,7 +96,7 @@ func (o *objectOutput) checkPlain(cmd *cobra.Command) error {
 			return nil
 		}
 	}
-	return term.UsageError(cmd, "invalid --output %q: want %s, or %s=TEMPLATE",
+	return term.UsageError(cmd, "invalid --output %q: must be %s, or %s=TEMPLATE",
 		o.format, strings.Join(o.plain, ", "), strings.Join(templateFormats(), "=, "))
 }
 

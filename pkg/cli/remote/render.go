@@ -40,12 +40,6 @@ workflows that only a cluster knows are those that Knative usually gives.`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.program, o.path = cmd.Root().DisplayName(), bundle.PathArgument(args)
-			if o.output != outputYAML && o.output != term.OutputJSON && o.output != outputName {
-				return term.UsageError(cmd, "invalid --output %q: want yaml, json or name", o.output)
-			}
-			if err := checkDelivery(cmd, o.delivery); err != nil {
-				return err
-			}
 			return runRender(cmd, o)
 		},
 	}
@@ -55,10 +49,10 @@ workflows that only a cluster knows are those that Knative usually gives.`,
 	flags.StringVar(&o.settings, "settings", "", "file with the ConfigMap config-krt (default: an empty one)")
 	flags.StringVar(&o.entrypoint, "entrypoint-image", "ko://krt.dev/kn-krt/cmd/entrypoint", "image of the entrypoint")
 	flags.StringArrayVar(&o.images, "image", nil, "image of a node, as NODE=IMAGE (may be repeated; default: the one in krt.yml)")
-	flags.StringVarP(&o.output, "output", "o", outputYAML, "output format: yaml, json or name")
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output",
-		cobra.FixedCompletions([]string{outputYAML, term.OutputJSON, outputName}, cobra.ShellCompDirectiveNoFileComp))
+	o.output = outputYAML
+	term.Choice{
+		Name: "output", Short: "o", Usage: "output format", Of: []string{outputYAML, term.OutputJSON, outputName},
+	}.AddTo(cmd, &o.output)
 	return cmd
 }
 

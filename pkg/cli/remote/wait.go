@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,17 +45,12 @@ started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
 			if err := o.limits.prepare(cmd); err != nil {
 				return err
 			}
-			if o.state != "" && !slices.Contains(waitStates(), o.state) {
-				return term.UsageError(cmd, "invalid --for %q: want %s", o.state, strings.Join(waitStates(), ", "))
-			}
 			o.name = args[0]
 			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runWait(ctx, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
-	cmd.Flags().StringVar(&o.state, "for", "", "what to wait for: "+strings.Join(waitStates(), ", "))
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(waitStates(), cobra.ShellCompDirectiveNoFileComp))
+	term.Choice{Name: "for", Usage: "what to wait for", Of: waitStates()}.AddTo(cmd, &o.state)
 	o.limits.addLimits(cmd, "that")
 	return cmd
 }

@@ -14,20 +14,10 @@ const (
 	OutputJSON = "json"
 )
 
-// OutputFlag adds the flag -o to cmd; its value is checked by [CheckOutput].
+// OutputFlag adds the flag -o to cmd, with the value text or json.
 func OutputFlag(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVarP(format, "output", "o", OutputText, "output format: text or json")
-	// The flag was added just above, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
-		[]string{OutputText, OutputJSON}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// CheckOutput returns a usage error unless format is a value of [OutputFlag].
-func CheckOutput(cmd *cobra.Command, format string) error {
-	if format != OutputText && format != OutputJSON {
-		return UsageError(cmd, "invalid --output %q: want text or json", format)
-	}
-	return nil
+	*format = OutputText
+	Choice{Name: "output", Short: "o", Usage: "output format", Of: []string{OutputText, OutputJSON}}.AddTo(cmd, format)
 }
 
 // PrintJSON writes v as one indented JSON document.
