@@ -226,5 +226,5 @@ def handler(ctx, data):
 	require.Equal(t, http.StatusAccepted, n.post(later).status)
 	_, text := n.failure("neither")
 	require.Equal(t, "error in 'model': handler returned nothing (None): it must return a protobuf message", text)
-	require.Equal(t, 2, strings.Count(n.log.String(), "behind the reply"))
+	require.Equal(t, 2, strings.Count(n.log.String(), "after its reply"))
 }

@@ -46,7 +46,7 @@ func (n *node) findGeneration(ctx context.Context) {
 		protos, err = schema.Compile(ctx, root, manifest.Entrypoint.Proto, schema.Options{})
 	}
 	if err != nil {
-		n.log.Warn("no message can be made a dict: the bundle's protos cannot be read", "error", err)
+		n.log.Warn("cannot convert messages to dicts: the bundle's protos cannot be read", "error", err)
 		return
 	}
 	n.protos = protos.Registry()

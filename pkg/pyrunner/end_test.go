@@ -28,7 +28,7 @@ def handler(ctx, data):
 	require.NoError(t, syscall.Kill(zygote, syscall.SIGKILL))
 	runs.gone(t)
 	require.Equal(t, http.StatusServiceUnavailable, (<-done).status)
-	require.EqualError(t, <-n.result, `cannot go on with node "model": the Python process ended: signal: killed`)
+	require.EqualError(t, <-n.result, `cannot keep node "model" running: the Python process ended: signal: killed`)
 	n.result <- nil
 }
 

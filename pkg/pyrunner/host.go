@@ -75,5 +75,5 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 
 // forksNot says once why the node's workers are not forked, though they should be.
 func (n *node) forksNot(obstacle string) {
-	n.log.Warn(fmt.Sprintf("node %q is not forked: %s; each worker starts afresh, with an init of its own", n.config.node, obstacle))
+	n.log.Warn(fmt.Sprintf("node %q is not forked: %s; each worker starts as a new process and runs init itself", n.config.node, obstacle))
 }

@@ -137,7 +137,7 @@ def init(ctx):
     libc = ctypes.CDLL(None)
     thread = ctypes.c_ulong()
     assert libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.pause, ctypes.c_void_p), None) == 0
-`, "", `node "model" is not forked: after init it has 1 more thread(s): native code's;`},
+`, "", `node "model" is not forked: after init it has 1 more thread(s): started by native code;`},
 		"a GPU": {`
 from _krt_runner import fork
 fork._GPU = ("` + device + `",)

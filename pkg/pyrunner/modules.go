@@ -18,7 +18,7 @@ import (
 func (n *node) makeModules(ctx context.Context) string {
 	folder, err := n.writeModules(ctx, filepath.Join(n.scratch, "pb2"))
 	if err != nil {
-		n.log.Warn("no *_pb2 modules are made from the bundle's protos", "error", err)
+		n.log.Warn("no *_pb2 modules are generated from the bundle's protos", "error", err)
 		return ""
 	}
 	return folder
@@ -36,7 +36,7 @@ func (n *node) writeModules(ctx context.Context, folder string) (string, error) 
 		return "", err
 	}
 	for _, e := range protos.LeftOut() {
-		n.log.Warn("a proto does not compile: no *_pb2 module is made from it", "file", e.File, "error", e.Error())
+		n.log.Warn("a proto does not compile: no *_pb2 module is generated from it", "file", e.File, "error", e.Error())
 	}
 	files, err := gen.Python(protos)
 	if err != nil || len(files) == 0 {

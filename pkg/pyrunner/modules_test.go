@@ -83,7 +83,7 @@ func TestModulesMadeFromTheProtos(t *testing.T) {
 		code string
 		log  string
 	}{
-		"missing": {"", shopNode, "public_input_pb2.py is missing: made from the bundle's proto"},
+		"missing": {"", shopNode, "public_input_pb2.py is missing: generated from the bundle's proto"},
 		"too new": {
 			"from google.protobuf import runtime_version_of_tomorrow", shopNode,
 			"public_input_pb2.py is refused by protobuf",

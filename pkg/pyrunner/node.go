@@ -87,7 +87,7 @@ func (n *node) prepare() (err error) {
 		return err
 	}
 	if n.scratch, err = os.MkdirTemp("", "krt-node-"); err != nil {
-		return fmt.Errorf("cannot make a folder for the Python shim: %w", err)
+		return fmt.Errorf("cannot create a folder for the Python shim: %w", err)
 	}
 	return WriteShim(n.scratch)
 }
@@ -96,7 +96,7 @@ func (n *node) prepare() (err error) {
 func (n *node) pipe() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a pipe for Python's output: %w", err)
+		return nil, fmt.Errorf("cannot create a pipe for Python's output: %w", err)
 	}
 	n.output.Go(func() {
 		defer func() { _ = r.Close() }()

@@ -52,18 +52,18 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 	}
 	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a socket pair: %w", err)
+		return nil, nil, fmt.Errorf("cannot create a socket pair: %w", err)
 	}
 	own, other := os.NewFile(uintptr(fds[0]), "front"), os.NewFile(uintptr(fds[1]), "python")
 	conn, err := net.FileConn(own) // works on a copy
 	_ = own.Close()
 	if err != nil {
 		_ = other.Close()
-		return nil, nil, fmt.Errorf("cannot make a socket pair: %w", err)
+		return nil, nil, fmt.Errorf("cannot create a socket pair: %w", err)
 	}
 	unix, ok := conn.(*net.UnixConn)
 	if !ok {
-		return nil, nil, errors.Join(errors.New("cannot make a socket pair: no Unix socket"), conn.Close(), other.Close())
+		return nil, nil, errors.Join(errors.New("cannot create a socket pair: no Unix socket"), conn.Close(), other.Close())
 	}
 	return unix, other, nil
 }

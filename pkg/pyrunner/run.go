@@ -92,7 +92,7 @@ func Run(ctx context.Context, o Options) error {
 		MaxCalls:        c.workers + c.queue, MaxBytes: max(queueBytes, 2*int64(c.maxMessageBytes)),
 	}, n)
 	if cause := context.Cause(n.life); err == nil && cause != nil && !errors.Is(cause, errStopped) {
-		return fmt.Errorf("cannot go on with node %q: %w", c.node, cause)
+		return fmt.Errorf("cannot keep node %q running: %w", c.node, cause)
 	}
 	return err
 }

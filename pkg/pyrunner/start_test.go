@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
-const wanted = "define `async def handler(ctx, data)` in it (plain `def` will do)"
+const wanted = "define `async def handler(ctx, data)` in it (or `def handler`)"
 
 func TestNodesThatDoNotStart(t *testing.T) {
 	for name, c := range map[string]struct{ code, reason, logged string }{
@@ -22,8 +22,8 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		"handler is data": {"handler = 3", "src/model/main.py: `handler` is a int, not a function: " + wanted, "not a function"},
 		"one argument":    {"def handler(ctx): pass", "src/model/main.py: handler must take two arguments, handler(ctx, data)", "two arguments"},
 		"init arguments":  {"def init(): pass\ndef handler(ctx, data): pass", "src/model/main.py: init must take one argument, init(ctx)", "one argument"},
-		"runner 3":        {"async def default_handler(ctx, data): pass", "src/model/main.py defines `default_handler`, which is of runner 3 (KRT v2): a KRT V1 node defines `handler(ctx, data)` and returns its message instead of calling `ctx.send_output`", "runner 3"},
-		"send_output":     {"async def handler(ctx, data): await ctx.send_output(data)", "src/model/main.py: the handler calls `ctx.send_output`, which is of runner 3 (KRT v2): a KRT V1 handler returns its message", "runner 3"},
+		"runner 3":        {"async def default_handler(ctx, data): pass", "src/model/main.py defines `default_handler`, which belongs to runner 3 (KRT v2): a KRT V1 node defines `handler(ctx, data)` and returns its message instead of calling `ctx.send_output`", "runner 3"},
+		"send_output":     {"async def handler(ctx, data): await ctx.send_output(data)", "src/model/main.py: the handler calls `ctx.send_output`, which belongs to runner 3 (KRT v2): a KRT V1 handler returns its message", "runner 3"},
 		"import error":    {"import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'", "line 1, in <module>"},
 		"syntax error":    {"def handler(ctx, data:\n", "SyntaxError: '(' was never closed", "src/model/main.py"},
 		"error in init":   {"async def init(ctx):\n    raise ValueError('no model')\ndef handler(ctx, data): pass", "ValueError: no model", "line 2, in init"},
@@ -58,7 +58,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"no handler path": {map[string]string{"KRT_HANDLER_PATH": ""}, "KRT_HANDLER_PATH is not set: name the node's Python file"},
 		"missing file":    {map[string]string{"KRT_HANDLER_PATH": "src/none.py"}, "cannot read the node's code src/none.py: No such file or directory"},
 		"folder":          {map[string]string{"KRT_HANDLER_PATH": "src/model"}, "src/model is a folder, not a Python file: name the node's main.py"},
-		"not Python":      {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"}, "src/model/data.txt is no Python file: its name must end in .py"},
+		"not Python":      {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"}, "src/model/data.txt is not a Python file: its name must end in .py"},
 		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
 		"queue":           {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
 		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},

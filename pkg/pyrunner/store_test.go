@@ -139,18 +139,18 @@ func TestStoreFailures(t *testing.T) {
 	for name, c := range map[string]struct{ store, call, want string }{
 		"no store, save":    {"", `ctx.db.save("c", {})`, "no store configured: ctx.db.save needs one, set KRT_STORE"},
 		"no store, find":    {"", `ctx.db.find("c", {"a": 1})`, "no store configured: ctx.db.find needs one, set KRT_STORE"},
-		"refused":           {refusing, `ctx.db.find("c", {"a": 1})`, "ctx.db.find: collection 'c': the store refuses this: no such operator"},
+		"refused":           {refusing, `ctx.db.find("c", {"a": 1})`, "ctx.db.find: collection 'c': the store refused this: no such operator"},
 		"not there":         {"unix:///nowhere/s", `ctx.db.save("c", {})`, "ctx.db.save: collection 'c': cannot reach the store at unix:///nowhere/s (KRT_STORE): [Errno 2] No such file or directory"},
 		"no JSON":           {refusing, `ctx.db.save("c", {"a": object()})`, "ctx.db.save: collection 'c': Object of type object is not JSON serializable (in data.a)"},
 		"extra":             {refusing, `ctx.prediction.save("a", "b", {"k": {1}})`, "cannot save the prediction: Object of type set is not JSON serializable (in extra.k)"},
-		"measurement":       {refusing, `ctx.measurement.save("m", {"x": 1})`, "cannot save the measurement \"m\": the store refuses this: no such operator"},
+		"measurement":       {refusing, `ctx.measurement.save("m", {"x": 1})`, "cannot save the measurement \"m\": the store refused this: no such operator"},
 		"measurement field": {refusing, `ctx.measurement.save("m", {"x": [1]})`, "cannot save the measurement \"m\": Type: \"<class 'list'>\" of field: \"x\" is not supported."},
 		"measurement time":  {refusing, `ctx.measurement.save("m", {"x": 1}, time="today")`, "cannot save the measurement \"m\": time='today': Invalid isoformat string: 'today'"},
-		"no collection":     {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a text that is not empty"},
+		"no collection":     {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a string that is not empty"},
 		"no query":          {refusing, `ctx.db.find("c", {})`, "ctx.db.find: query={} must be a dict that is not empty"},
 		"prediction":        {refusing, `ctx.prediction.save()`, "ctx.prediction.save: give a predicted_value, a true_value or an error"},
 		"prediction, empty": {refusing, `ctx.prediction.save("", "", {"k": 1})`, "ctx.prediction.save: give a predicted_value, a true_value or an error"},
-		"prediction, type":  {refusing, `ctx.prediction.save("a", 1)`, "ctx.prediction.save: true_value=1 must be a text"},
+		"prediction, type":  {refusing, `ctx.prediction.save("a", 1)`, "ctx.prediction.save: true_value=1 must be a string"},
 		"prediction reason": {refusing, `ctx.prediction.save(error="x")`, "ctx.prediction.save: error='x' is neither 'missing_values' nor 'new_labels'"},
 		"prediction twice":  {refusing, `ctx.prediction.save("a", "b", true_value="c")`, "ctx.prediction.save: true_value was given twice"},
 	} {
@@ -210,7 +210,7 @@ async def handler(ctx, data): await ctx.prediction.save("a" * (8 << 20), "b")
 `, map[string]string{"KRT_STORE": address})
 			for range 2 { // on a new connection, and on one that the refusal has closed
 				_, text := n.failure("x")
-				require.Contains(t, text, "the store refuses this: the request has more than 9 bytes")
+				require.Contains(t, text, "the store refused this: the request has more than 9 bytes")
 			}
 		})
 	}

@@ -66,7 +66,7 @@ class Context(Older):
         if self._replied:
             raise RuntimeError("error the message was replied previously")
         if logs.current.call is not self._call:
-            self.logger.warning("early reply dropped: the handler has returned before")
+            self.logger.warning("early reply dropped: the handler has already returned")
             return Done()
         name, data = self._node.encode(response)
         self._replied = True

@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import signal
 
-from _krt_runner import logs, trace
+from _krt_runner import logs, tracebacks
 
 
 def run(loop):
@@ -19,7 +19,7 @@ def run(loop):
         except SystemExit:
             pass  # what most handlers of SIGTERM do
         except BaseException as error:
-            logs.emit("E", trace.text(error))
+            logs.emit("E", tracebacks.text(error))
     try:
         atexit._run_exitfuncs()  # logs what goes wrong in each
     except BaseException:

@@ -20,7 +20,7 @@ def obstacle():
     threads = _others()
     if threads:
         ours = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
-        native = "native code's" if not ours else ", ".join(sorted(ours)[:5])
+        native = "started by native code" if not ours else ", ".join(sorted(ours)[:5])
         return "after init it has %d more thread(s): %s" % (threads, native)
     for _, target in _descriptors():
         if target.startswith(_GPU):

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from _krt_runner import trace
+from _krt_runner import tracebacks
 
 RECORD = "\x1e"
 FIELD = "\x1f"
@@ -128,7 +128,7 @@ def _letter(record):
 
 class _Formatter(logging.Formatter):
     def formatException(self, info):
-        return trace.text(info[1]) if info[1] is not None else ""
+        return tracebacks.text(info[1]) if info[1] is not None else ""
 
 
 class Handler(logging.Handler):

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from _krt_runner import dicts, frames, logs, saves, store
 from _krt_runner.context import Context, Shared
 
-_WANTED = "define `async def handler(ctx, data)` in it (plain `def` will do)"
+_WANTED = "define `async def handler(ctx, data)` in it (or `def handler`)"
 
 
 class Refused(Exception):
@@ -57,7 +57,7 @@ class Node:
         name = stem if stem.isidentifier() and stem not in sys.modules else "main"
         spec = importlib.util.spec_from_file_location(name, self.path)
         if spec is None:
-            raise Refused("%s is no Python file: its name must end in .py" % shown)
+            raise Refused("%s is not a Python file: its name must end in .py" % shown)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
@@ -82,7 +82,7 @@ class Node:
         handler = getattr(module, "handler", None)
         if handler is None and hasattr(module, "default_handler"):
             raise Refused(
-                "%s defines `default_handler`, which is of runner 3 (KRT v2): a KRT V1 node defines "
+                "%s defines `default_handler`, which belongs to runner 3 (KRT v2): a KRT V1 node defines "
                 "`handler(ctx, data)` and returns its message instead of calling `ctx.send_output`" % shown
             )
         if handler is None:
@@ -92,7 +92,7 @@ class Node:
         names = getattr(getattr(handler, "__code__", None), "co_names", ())
         if "send_output" in names:
             raise Refused(
-                "%s: the handler calls `ctx.send_output`, which is of runner 3 (KRT v2): "
+                "%s: the handler calls `ctx.send_output`, which belongs to runner 3 (KRT v2): "
                 "a KRT V1 handler returns its message" % shown
             )
         _check_call(handler, (None, None), "%s: handler must take two arguments, handler(ctx, data)" % shown)
@@ -143,7 +143,7 @@ class Node:
             if value is None:
                 value = ctx._exit_message
         if value is None and ctx._call.replied:  # as in KRT V1: here or before, all has been said
-            self.logger.info("the handler returned None behind the reply: no further node runs")
+            self.logger.info("the handler returned None after its reply: no further node runs")
             return (frames.RESULT_HEAD.pack(frames.EARLY_EXIT | frames.NO_MESSAGE, 0),)
         if self.sends(value):
             name, data = self.encode(value)

@@ -10,7 +10,7 @@ import google.protobuf
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from _krt_runner import logs, trace
+from _krt_runner import logs, tracebacks
 
 
 def install(folder):
@@ -42,7 +42,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         own = self._made[ours]
         if spec is None or spec.loader is None or spec.origin == own:
             if ours == name:
-                logs.emit("I", "%s is missing: made from the bundle's proto" % _file(name))
+                logs.emit("I", "%s is missing: generated from the bundle's proto" % _file(name))
             loader = _Alias(ours) if ours != name else _Made(name, own)
             return importlib.util.spec_from_loader(name, loader, origin=own)
         spec.loader = _Wary(spec.loader, own)
@@ -109,8 +109,8 @@ class _Wary(importlib.abc.Loader):
             self._loader.exec_module(module)
             return
         except Exception as error:
-            reason = trace.last_line(error)
-        logs.emit("W", "%s is refused by protobuf %s (%s): made from the bundle's proto instead"
+            reason = tracebacks.last_line(error)
+        logs.emit("W", "%s is refused by protobuf %s (%s): generated from the bundle's proto instead"
                   % (_file(module.__name__), google.protobuf.__version__, reason.splitlines()[0]))
         module.__dict__.clear()
         module.__dict__.update(kept)

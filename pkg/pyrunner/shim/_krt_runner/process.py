@@ -16,7 +16,7 @@ except ImportError as missing:
     sys.exit("%s cannot import google.protobuf (%s): install it, for example python3 -m pip install protobuf"
              % (sys.executable, missing))
 
-from _krt_runner import ending, fork, frames, logs, pb2, trace
+from _krt_runner import ending, fork, frames, logs, pb2, tracebacks
 from _krt_runner.node import Node, Refused
 from _krt_runner.worker import Worker, new_loop, wait
 
@@ -60,8 +60,8 @@ def _start(node, channel, settings, loop):
         logs.emit("E", str(error))
         reason = str(error)
     except BaseException as error:
-        logs.emit("E", trace.text(error))
-        reason = trace.last_line(error)
+        logs.emit("E", tracebacks.text(error))
+        reason = tracebacks.last_line(error)
     logs.finish()
     channel.send(frames.FAILED, 0, frames.clip(reason, 4096))
     _exit(1)
@@ -93,7 +93,7 @@ def _serve(node, channel, loop):
     except (BrokenPipeError, ConnectionResetError):
         pass  # the front is gone
     except BaseException as error:
-        logs.emit("E", "worker: " + trace.text(error))
+        logs.emit("E", "worker: " + tracebacks.text(error))
         _exit(1)
     if worker.told_to_end:
         ending.run(loop)
@@ -133,7 +133,7 @@ class _Zygote:
         except (BrokenPipeError, ConnectionResetError):
             pass  # the front is gone, and a worker's end was noticed first
         except BaseException as error:
-            logs.emit("E", "zygote: " + trace.text(error))
+            logs.emit("E", "zygote: " + tracebacks.text(error))
         self._end()
 
     def _obey(self, wake, woken):
@@ -152,12 +152,12 @@ class _Zygote:
         tasks = fork.close(loop)
         if tasks:
             self._node.logger.warning(
-                "init left %d asyncio task(s) running: they end here, for the workers are forked (fork: true)", tasks)
+                "init left %d asyncio task(s) running: they end now, because the workers are forked (fork: true)", tasks)
         sockets = fork.sockets(self._front.fileno())
         if sockets:
             self._node.logger.warning(
                 "init left %d connection(s) open: the workers, which are forked (fork: true), share them, "
-                "and each may read another's answer; open them at a handler's first call instead", sockets)
+                "and may read each other's responses; open them in the first call of the handler instead", sockets)
 
     def _reap(self):
         while True:
@@ -218,7 +218,7 @@ class _Zygote:
         try:
             self._become_worker(zygote, fds, pipes)
         except BaseException as error:
-            logs.emit("E", "worker: " + trace.text(error))
+            logs.emit("E", "worker: " + tracebacks.text(error))
         os._exit(1)
 
     def _become_worker(self, zygote, fds, pipes):

@@ -129,7 +129,7 @@ class Prediction(_Saver):
         for name in ("predicted_value", "true_value"):
             value = given.get(name)
             if value is not None and not isinstance(value, str):
-                raise ValueError("ctx.prediction.save: %s=%r must be a text" % (name, value))
+                raise ValueError("ctx.prediction.save: %s=%r must be a string" % (name, value))
         if not error and not given.get("predicted_value") and not given.get("true_value"):
             raise ValueError("ctx.prediction.save: give a predicted_value, a true_value or an error")
         extra = given.get("extra")

@@ -109,7 +109,7 @@ def _read(status, answer):
     if status >= 300:
         text = (body.get("error") if isinstance(body, dict) else None) or "HTTP status %d" % status
         if status < 500:
-            raise StoreRefused("the store refuses this: %s" % text)
+            raise StoreRefused("the store refused this: %s" % text)
         raise StoreError("the store has failed: %s" % text)
     return body
 
@@ -149,7 +149,7 @@ class DB:
 
     def _post(self, what, coll, suffix, body):
         if not isinstance(coll, str) or not coll:
-            raise ValueError("ctx.db.%s: collection=%r must be a text that is not empty" % (what, coll))
+            raise ValueError("ctx.db.%s: collection=%r must be a string that is not empty" % (what, coll))
         if self._client is None:
             raise RuntimeError("no store configured: ctx.db.%s needs one, set KRT_STORE" % what)
         try:

@@ -1,4 +1,4 @@
-"""A worker: answers the front's requests, one at a time."""
+"""A worker: processes the front's requests, one at a time."""
 
 import asyncio
 import inspect
@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 
-from _krt_runner import frames, logs, trace
+from _krt_runner import frames, logs, tracebacks
 from _krt_runner.context import Call
 from _krt_runner.node import WrongOutput
 
 
 class Cancelled(BaseException):
-    """Raised in a handler that nobody waits for any more, so that it cleans up."""
+    """Raised in a handler whose client no longer waits, so that it can clean up."""
 
 
 class Worker:
@@ -31,7 +31,7 @@ class Worker:
         self._awaits = node.asynchronous  # the handler runs as a coroutine
 
     def serve(self):
-        """Serve until the front says that this is the end, or is gone itself."""
+        """Serve until the front ends the worker, or is gone itself."""
         signal.signal(signal.SIGUSR1, self._on_cancel)
         if self._node.asynchronous or busy(self._loop) or asyncio.all_tasks(self._loop):
             self._loop.run_until_complete(self._serve_async())
@@ -47,7 +47,7 @@ class Worker:
         if self._task is None or not self._awaits or asyncio.current_task(self._loop) is self._task:
             self._running = 0
             raise Cancelled()
-        # threadsafe: from a signal handler the loop must be woken.
+        # threadsafe, because a signal handler must wake the loop.
         self._loop.call_soon_threadsafe(self._cancel_task, sequence)
 
     def _cancel_task(self, sequence):
@@ -55,7 +55,7 @@ class Worker:
             self._task.cancel()
 
     def _next(self):
-        """The next request, None at the end. A cancel that came too late is dropped."""
+        """The next request, None at the end. A cancel that arrives too late is dropped."""
         while True:
             frame = self._channel.read()
             if frame is None:
@@ -84,22 +84,20 @@ class Worker:
                         value = self._finish(value)
                 finally:
                     self._running = 0
-                answer = (frames.RESULT, call.sequence, *node.result(ctx, value))
-            except Cancelled:
-                answer = (frames.CANCELLED, call.sequence)
+                response = (frames.RESULT, call.sequence, *node.result(ctx, value))
             except BaseException as error:
-                answer = self._failure(call, error)
-            self._answer(answer)
+                response = self._failure(call, error)
+            self._respond(response)
 
     def _finish(self, awaitable):
         """Await what a plain function returned."""
         return self._loop.run_until_complete(wait(awaitable))
 
     async def _serve_async(self):
-        """Serve with the loop running: for a handler that waits, or tasks of init that go on.
+        """_serve while the loop runs: for a handler that awaits, or tasks of init that are still running.
 
-        The handler runs in this very task: one task for all requests costs
-        nothing for the handlers that never wait.
+        The handler runs in this task: one task for all requests costs nothing for
+        handlers that never wait.
         """
         node = self._node
         handler = node.handler
@@ -122,19 +120,10 @@ class Worker:
                         value = await self._wait(value)
                 finally:
                     self._running = 0
-                answer = (frames.RESULT, call.sequence, *node.result(ctx, value))
-            except Cancelled:
-                answer = (frames.CANCELLED, call.sequence)
-            except asyncio.CancelledError as error:
-                if self._cancelled == call.sequence:
-                    if hasattr(self._task, "uncancel"):
-                        self._task.uncancel()
-                    answer = (frames.CANCELLED, call.sequence)
-                else:
-                    answer = self._failure(call, error)
+                response = (frames.RESULT, call.sequence, *node.result(ctx, value))
             except BaseException as error:
-                answer = self._failure(call, error)
-            self._answer(answer)
+                response = self._failure(call, error)
+            self._respond(response)
 
     async def _wait(self, awaitable):
         """Await what a plain function returned, in the loop that runs."""
@@ -145,36 +134,43 @@ class Worker:
             self._awaits = False
 
     def leave(self):
-        """Called in a process that the handler has forked: requests are not its business."""
+        """Called in a process that the handler has forked: it must not serve requests."""
         self._forked = True
         self._channel.sock.close()
 
-    def _answer(self, answer):
+    def _respond(self, response):
         logs.finish()
         if self._forked:
             os._exit(0)
         logs.current.call = None
-        self._channel.send(*answer)
+        self._channel.send(*response)
 
     def _failure(self, call, error):
+        """The frame for what the handler raised: cancelled, or failed."""
+        if isinstance(error, Cancelled):
+            return frames.CANCELLED, call.sequence
+        if isinstance(error, asyncio.CancelledError) and self._cancelled == call.sequence:
+            if hasattr(self._task, "uncancel"):
+                self._task.uncancel()
+            return frames.CANCELLED, call.sequence
         if self._forked:
             if not isinstance(error, SystemExit):
-                logs.emit("E", trace.text(error))
+                logs.emit("E", tracebacks.text(error))
             logs.finish()
             os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
         code = frames.HANDLER_ERROR
-        text = trace.summary(error)
+        text = tracebacks.summary(error)
         name = b""
         if isinstance(error, WrongOutput):
             code = error.code
         else:
-            name = frames.clip(trace.name(error), 200)
-            logs.emit("T", trace.text(error))
+            name = frames.clip(tracebacks.name(error), 200)
+            logs.emit("T", tracebacks.text(error))
         return frames.ERROR, call.sequence, bytes((code, len(name))), name, frames.clip(text, 32768)
 
 
 async def wait(awaitable):
-    """Await what only may be awaited, as a coroutine."""
+    """Await any awaitable in a coroutine."""
     return await awaitable
 
 
@@ -185,18 +181,18 @@ def new_loop():
 
 
 def busy(loop):
-    """Report whether loop has more to do, or to watch, than the task that asks, or may get it from a thread.
+    """Report whether loop has more to do, or to watch, than the current task, or may get more from a thread.
 
     If not, the task may block on its socket instead of going through the loop.
-    Loops that are not asyncio's own are taken for busy.
+    Loops that are not asyncio's own count as busy.
     """
     if getattr(loop, "_ready", True) or getattr(loop, "_scheduled", True) or threading.active_count() > 1:
         return True
     selector = getattr(loop, "_selector", None)
     if selector is None or len(selector.get_map()) > 1:  # its own wake-up pipe
         return True
-    # Up to 3.11 asyncio holds all tasks in one set; its length tells the usual
-    # case at a fraction of what all_tasks costs.
+    # Up to 3.11 asyncio has all tasks in one set; its length decides the usual case
+    # at a fraction of the cost of all_tasks.
     tasks = getattr(asyncio.tasks, "_all_tasks", ()) if sys.version_info < (3, 12) else ()
     return len(tasks) != 1 and len(asyncio.all_tasks(loop)) > 1
 

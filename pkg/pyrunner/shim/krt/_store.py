@@ -24,7 +24,7 @@ _ODD = re.compile('[\x00-\x1f"\\\\\x7f\ufffd]')
 
 class Refused(store.StoreRefused):
     def __init__(self, text, *values):
-        super().__init__("the store refuses this: " + text % values)
+        super().__init__("the store refused this: " + text % values)
 
 
 class Store:
