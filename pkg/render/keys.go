@@ -11,10 +11,10 @@ import (
 // settingKey is one key of config-krt.
 type settingKey struct {
 	name string
-	// about says what it does, for people; example is the default, or an example
-	// where the default is nothing.
+	// about documents the key; example is the default, or an example if the default is
+	// nothing.
 	about, example string
-	// set checks the text and puts it in its place; the error says what it may be.
+	// set checks the text and stores its value; the error says what it may be.
 	set func(s *Settings, text string) error
 }
 
@@ -29,11 +29,11 @@ func settingKeys() []settingKey {
 
 func imageKeys() []settingKey {
 	return []settingKey{
-		{"base-images", "What nodes are built on: by what krt.yml calls the image, with or without its tag, or by\n" +
-			"language, python or go. None by default.",
+		{"base-images", "The base images of nodes, by the image that krt.yml names, with or without its tag, or by\n" +
+			"language (python, go). Default: none.",
 			"konstellation/kre-py: registry.example.com/kn-krt/python:3.13\ngo: registry.example.com/static:nonroot\n",
 			func(s *Settings, text string) error { return images(&s.BaseImages, text) }},
-		{"image-pull-secrets", "Secrets, in a version's namespace, with which images are pulled; names and commas. None by default.",
+		{"image-pull-secrets", "Secrets in a version's namespace with which images are pulled: names separated by commas. Default: none.",
 			"registry-login",
 			func(s *Settings, text string) error { return names(&s.ImagePullSecrets, text) }},
 	}
@@ -41,11 +41,11 @@ func imageKeys() []settingKey {
 
 func gpuKeys() []settingKey {
 	return []settingKey{
-		{"gpu-resource", "What a node with gpu: true asks one of.", "nvidia.com/gpu",
+		{"gpu-resource", "The resource of which a node with gpu: true requests one.", "nvidia.com/gpu",
 			func(s *Settings, text string) error { return resourceName(&s.GPUResource, text) }},
-		{"gpu-node-selector", "Labels of the cluster's nodes it runs on; {} for any.", "nvidia.com/gpu.present: \"true\"\n",
+		{"gpu-node-selector", "Labels of the cluster's nodes on which it runs; {} for any node.", "nvidia.com/gpu.present: \"true\"\n",
 			func(s *Settings, text string) error { return labelMap(&s.GPUNodeSelector, text) }},
-		{"gpu-tolerations", "Taints that do not keep it away; [] for none.",
+		{"gpu-tolerations", "Taints that it tolerates; [] for none.",
 			"- key: nvidia.com/gpu\n  operator: Exists\n  effect: NoSchedule\n",
 			func(s *Settings, text string) error { return tolerations(&s.GPUTolerations, text) }},
 	}
@@ -53,34 +53,35 @@ func gpuKeys() []settingKey {
 
 func trafficKeys() []settingKey {
 	return []settingKey{
-		{"channel-template", "The channel between the steps of a workflow. With an in-memory channel events do not outlive\n" +
-			"its dispatcher; KafkaChannel and others keep them.",
+		{"channel-template", "The channel between the steps of a workflow. An in-memory channel loses its events when its\n" +
+			"dispatcher restarts; KafkaChannel and others keep them.",
 			"apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\n",
 			func(s *Settings, text string) error { return channel(&s.ChannelTemplate, text) }},
-		{"timeout", "How long a caller waits where the version does not say; at most 590s.", "30s",
+		{"timeout", "How long a client waits for a response, unless the version sets it; at most 590s.", "30s",
 			func(s *Settings, text string) error { return duration(&s.Timeout, text, maxTimeout) }},
-		{"background-timeout", "How long work may go on once its caller has been answered early, and for asynchronous requests,\n" +
-			"where the version does not say; at most 24h.", "1h0m0s",
+		{"background-timeout", "How long work may continue after an early response, and for asynchronous requests, unless the\n" +
+			"version sets it; at most 24h.", "1h0m0s",
 			func(s *Settings, text string) error { return duration(&s.BackgroundTimeout, text, 24*time.Hour) }},
-		{"revision-timeout", "The longest timeout that Knative allows a revision (max-revision-timeout-seconds of its config-defaults).\n" +
-			"One call of a node ends with it, unless the entrypoint calls the node's only pod directly.", "10m0s",
+		{"revision-timeout", "The longest timeout that Knative allows for a Revision (max-revision-timeout-seconds in its\n" +
+			"config-defaults). It limits one call of a node, unless the entrypoint calls the node's only pod\n" +
+			"directly.", "10m0s",
 			func(s *Settings, text string) error { return duration(&s.RevisionTimeout, text, 24*time.Hour) }},
-		{"connection-age", "How long a caller's connection lives at most before it must be made anew: so long callers may\n" +
-			"still reach the version that was published before. One over HTTP that rests longer is made\n" +
-			"anew by its next request.", "2m0s",
+		{"connection-age", "How long a client's connection lives at most before the client must reconnect: for that long,\n" +
+			"clients may reach the version that was published before. An HTTP connection that is idle for\n" +
+			"longer is closed by its next request.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.ConnectionAge, text, 24*time.Hour)
 			}},
-		{"connection-grace", "How long requests may go on behind that; when an entrypoint stops, at least their timeout.", "30s",
+		{"connection-grace", "How long requests may continue after that; when an entrypoint stops, at least for their timeout.", "30s",
 			func(s *Settings, text string) error {
 				return duration(&s.ConnectionGrace, text, time.Hour)
 			}},
-		{"max-message-bytes", "The largest message, in bytes.", "4194304",
+		{"max-message-bytes", "The size of the largest message, in bytes.", "4194304",
 			func(s *Settings, text string) error {
 				return integer(&s.MaxMessageBytes, text, 1, environment.MostMessageBytes)
 			}},
-		{"store-url", "Where ctx.measurement, ctx.prediction and ctx.db of nodes go. None by default: the first two\n" +
-			"become log lines, and ctx.db is an error.", "http://krt-store.krt-system.svc.cluster.local",
+		{"store-url", "The URL of the store for ctx.measurement, ctx.prediction and ctx.db of nodes. Default: none. Then\n" +
+			"the first two are logged, and ctx.db is an error.", "http://krt-store.krt-system.svc.cluster.local",
 			func(s *Settings, text string) error { return storeURL(&s.StoreURL, text) }},
 		{"cluster-domain", "The DNS suffix of Services.", "cluster.local",
 			func(s *Settings, text string) error { return domain(&s.ClusterDomain, text) }},
@@ -90,22 +91,22 @@ func trafficKeys() []settingKey {
 func scaleKeys() []settingKey {
 	const most = 1000
 	return []settingKey{
-		{"scale-min", "The least number of pods of a node that does not say; 0 lets it scale to zero.", "0",
+		{"scale-min", "The least number of pods of a node, unless the node sets it; 0 lets it scale to zero.", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleMin, text, 0, most) }},
-		{"scale-max", "The largest; 0 for no bound.", "0",
+		{"scale-max", "The largest number of pods; 0 for no limit.", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleMax, text, 0, most) }},
-		{"scale-target", "How many requests a pod should have in flight; 0 for Knative's default (python-workers for Python).", "0",
+		{"scale-target", "How many requests a pod should have in flight; 0 for Knative's default (for Python: python-workers).", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleTarget, text, 0, most) }},
-		{"scale-concurrency", "How many requests a pod gets at most; 0 for no bound. Knative refuses what is more than ten times that.", "0",
+		{"scale-concurrency", "How many requests a pod receives at most; 0 for no limit. Knative refuses more than ten times that.", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleConcurrency, text, 0, most) }},
-		{"python-workers", "How many processes, each with an init of its own and one call at a time, a Python node has in a pod\n" +
-			"that does not say (workers). With a GPU it is one.", "1",
+		{"python-workers", "How many worker processes a pod of a Python node has, unless the node sets it (workers). Each runs\n" +
+			"init by itself and handles one call at a time. With a GPU there is one.", "1",
 			func(s *Settings, text string) error {
 				return integer(&s.PythonWorkers, text, 1, environment.MostWorkers)
 			}},
-		{"python-queue", "How many calls wait in a pod of a Python node for one of them; what is above is refused, and sent again.", "1000",
+		{"python-queue", "How many calls wait for a worker in a pod of a Python node; further calls are refused, and retried.", "1000",
 			func(s *Settings, text string) error { return integer(&s.PythonQueue, text, 1, environment.MostQueue) }},
-		{"start-timeout", "How long what needs a person may stand in the way before a start has failed.", "2m0s",
+		{"start-timeout", "How long a cause that needs a person may last before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.StartTimeout, text, time.Hour)
 			}},
@@ -114,16 +115,17 @@ func scaleKeys() []settingKey {
 
 func entrypointKeys() []settingKey {
 	return []settingKey{
-		{"entrypoint-replicas", "The number of entrypoint pods of a version that does not say.", "1",
+		{"entrypoint-replicas", "The number of entrypoint pods, unless the version sets it.", "1",
 			func(s *Settings, text string) error { return integer(&s.EntrypointReplicas, text, 1, 100) }},
-		{"entrypoint-memory-budget", "How many bytes of requests and responses an entrypoint holds at most; what is more is refused with\n" +
-			"RESOURCE_EXHAUSTED or 429. At least eight of the largest messages. Its memory limit follows: twice\n" +
-			"the budget and 128Mi.", "256Mi",
+		{"entrypoint-memory-budget", "How many bytes of requests and responses an entrypoint holds at most; further requests are refused\n" +
+			"with RESOURCE_EXHAUSTED or 429. At least eight times max-message-bytes. The memory limit follows\n" +
+			"from it: twice the budget plus 128Mi.", "256Mi",
 			func(s *Settings, text string) error { return byteSize(&s.EntrypointBudget, text) }},
-		{"web-origins", "Web origins whose pages may call versions from browsers (CORS): commas between them, or \"*\" for any.\n" +
-			"None by default: requests that browsers send for other sites are refused.", "https://app.example.com",
+		{"web-origins", "Web origins whose pages may call versions from browsers (CORS), separated by commas, or \"*\" for any.\n" +
+			"Default: none. Then requests that browsers send for other sites are refused.", "https://app.example.com",
 			func(s *Settings, text string) error { return webOrigins(&s.WebOrigins, text) }},
-		{"entrypoint-resources", "What an entrypoint pod asks for, and may use. Memory that is not listed follows from the budget.", "requests:\n  cpu: 25m\n",
+		{"entrypoint-resources", "The resource requests and limits of an entrypoint pod. Memory that is not listed follows from the budget.",
+			"requests:\n  cpu: 25m\n",
 			func(s *Settings, text string) error {
 				var r corev1.ResourceRequirements
 				if err := resources(&r, text); err != nil {
@@ -132,8 +134,8 @@ func entrypointKeys() []settingKey {
 				s.EntrypointResources = r
 				return nil
 			}},
-		{"reply-namespaces", "Who may reach an entrypoint's internal port 8081 besides its own namespace, where the network\n" +
-			"enforces policies: the namespaces of channel dispatchers and of who collects metrics; names and\n" +
+		{"reply-namespaces", "The namespaces that may reach an entrypoint's internal port 8081 besides its own, if the network\n" +
+			"enforces policies: those of channel dispatchers and of metrics collectors. Names separated by\n" +
 			"commas, or \"*\" for all.", "knative-eventing",
 			func(s *Settings, text string) error { return namespaces(&s.ReplyNamespaces, text) }},
 	}
@@ -141,15 +143,15 @@ func entrypointKeys() []settingKey {
 
 func ingressKeys() []settingKey {
 	return []settingKey{
-		{"ingress-domain", "Makes published versions reachable from outside, by gRPC, as <namespace>.<domain>. None by default:\n" +
-			"no Ingress is made.", "krt.example.com",
+		{"ingress-domain", "Makes published versions reachable from outside the cluster, by gRPC, as <namespace>.<domain>.\n" +
+			"Default: none. Then there is no Ingress.", "krt.example.com",
 			func(s *Settings, text string) error { return domain(&s.IngressDomain, text) }},
-		{"ingress-class", "The ingress controller; the cluster's default by default.", "nginx",
+		{"ingress-class", "The ingress class. Default: the cluster's default class.", "nginx",
 			func(s *Settings, text string) error { return name(&s.IngressClass, text) }},
-		{"ingress-annotations", "What tells the ingress controller that behind it gRPC is spoken.",
+		{"ingress-annotations", "Annotations of the Ingress. They must make the ingress controller use gRPC to its backend.",
 			"nginx.ingress.kubernetes.io/backend-protocol: GRPC\n",
 			func(s *Settings, text string) error { return annotations(&s.IngressAnnotations, text) }},
-		{"ingress-tls-secret", "The Secret, in a version's namespace, with the certificate of its host. None by default.", "krt-tls",
+		{"ingress-tls-secret", "The Secret in a version's namespace with the certificate of its host. Default: none.", "krt-tls",
 			func(s *Settings, text string) error { return name(&s.IngressTLSSecret, text) }},
 	}
 }

@@ -9,8 +9,8 @@ import (
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 )
 
-// The names of what belongs to a version are formed here and nowhere else. With
-// names of at most 19 characters (KRT V1) none is longer than 46.
+// The names of a version's objects are formed here and nowhere else. As the names of KRT V1
+// have at most 19 characters, none is longer than 46.
 
 // ActiveEntrypointName is the name of the Service, and the Ingress, by which
 // the published version of a namespace is called (KRT V1).
@@ -19,9 +19,9 @@ const ActiveEntrypointName = "active-entrypoint"
 // ServiceName is the name of the Knative Service of a node.
 func ServiceName(version, node string) string { return version + "-" + node }
 
-// ShortcutName is the name of the Service that leads straight to a node's only
-// pod. No node, workflow or revision of the version can have it: names neither
-// begin nor end with a hyphen.
+// ShortcutName is the name of the Service that routes directly to a node's only pod. No
+// node, workflow or Revision of the version can have it: names neither begin nor end with a
+// hyphen.
 func ShortcutName(version, node string) string { return version + "--" + node }
 
 // SequenceName is the name of the Sequence of a workflow. A restart creates Sequences
@@ -74,8 +74,8 @@ func ReplySecretName(version string) string { return version + "-reply" }
 // ReplySecretKey is the key, in the Secret [ReplySecretName], of those 32 bytes.
 const ReplySecretKey = "key"
 
-// ConfigName is the name of the Secret with a version's config values. It is
-// the user's: render only refers to it.
+// ConfigName is the name of the Secret with a version's config values. It belongs to the
+// user: render only refers to it.
 func ConfigName(version string) string { return version + "-config" }
 
 // Labels.
@@ -89,13 +89,13 @@ const (
 	LabelVersion  = "krt.dev/version"
 	LabelNode     = "krt.dev/node"
 	LabelWorkflow = "krt.dev/workflow"
-	// LabelType and LabelVersionName are KRT V1's: the Services by which callers
-	// reach an entrypoint have these two labels and no others.
+	// LabelType and LabelVersionName are KRT V1's: the Services by which clients reach an
+	// entrypoint have these two labels and no others.
 	LabelType        = "type"
 	LabelVersionName = "version-name"
 
-	// ManagedBy is the value of [LabelManagedBy] on all that render makes but
-	// Services. Who watches Services selects those that have [LabelVersionName].
+	// ManagedBy is the value of [LabelManagedBy] on all objects but Services. To watch
+	// Services, select those that have [LabelVersionName].
 	ManagedBy = "kn-krt"
 	// TypeEntrypoint is the value of [LabelType].
 	TypeEntrypoint = "entrypoint"
@@ -103,17 +103,17 @@ const (
 
 // Annotations of pod templates: when one changes, new pods replace the old.
 const (
-	// AnnotationConfigHash is the hash of the values in the Secret [ConfigName]. It
-	// is a label too where a Service of [ShortcutName] selects the pods.
+	// AnnotationConfigHash is the hash of the values in the Secret [ConfigName]. It is also
+	// a label if a Service of [ShortcutName] selects the pods.
 	AnnotationConfigHash = "krt.dev/config-hash"
 	// AnnotationContentHash is the hash of the entrypoint's ConfigMap.
 	AnnotationContentHash = "krt.dev/content-hash"
-	// AnnotationReplyKey tells which key the Secret [ReplySecretName] has, whose label
-	// it is too. Who deletes that by hand gets another key: pods with different ones
-	// cannot read each other's tokens.
+	// AnnotationReplyKey identifies the key in the Secret [ReplySecretName], which has it as
+	// a label. If that Secret is deleted by hand, there is another key, and pods with
+	// different keys cannot read each other's tokens.
 	AnnotationReplyKey = "krt.dev/reply-key"
-	// AnnotationSpecHash, of a Sequence, is the hash of what it says: one that runs is
-	// never changed, another is made beside it.
+	// AnnotationSpecHash, of a Sequence, is the hash of its spec: a Sequence in use is never
+	// changed, another one is created next to it.
 	AnnotationSpecHash = "krt.dev/spec-hash"
 )
 

@@ -10,16 +10,16 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// exampleKey is the key of the ConfigMap under which Knative's habit keeps a
-// text that shows and explains all others. It is not read.
+// exampleKey is the key of the ConfigMap whose text shows and documents all others, as in
+// Knative's. It is not read.
 const exampleKey = "_example"
 
-// maxSetting is how long the text of a setting may be that versions keep, in bytes.
+// maxSetting is how long the text of a setting that versions record may be, in bytes.
 const maxSetting = 4096
 
-// ParseSettings reads the data of the ConfigMap config-krt over
-// [DefaultSettings]. The error names every key that is wrong, in the order of
-// their names, with what it may be; the settings are then the defaults.
+// ParseSettings reads the data of the ConfigMap config-krt over [DefaultSettings]. The error
+// names every invalid key, in the order of their names, with what it may be; the settings
+// are then the defaults.
 func ParseSettings(data map[string]string) (Settings, error) {
 	s := DefaultSettings()
 	known := map[string]func(*Settings, string) error{}
@@ -33,9 +33,9 @@ func ParseSettings(data map[string]string) (Settings, error) {
 		case name == exampleKey:
 		case set == nil:
 			hint := spelling.Hint(name, slices.Sorted(maps.Keys(known)))
-			problems = append(problems, fmt.Errorf("%.80q is no setting%s", name, hint))
-		case len(data[name]) > maxSetting && holds(name) != elsewhere:
-			problems = append(problems, fmt.Errorf("%s: %d bytes are more than %d", name, len(data[name]), maxSetting))
+			problems = append(problems, fmt.Errorf("%.80q is not a setting%s", name, hint))
+		case len(data[name]) > maxSetting && effectOf(name) != elsewhere:
+			problems = append(problems, fmt.Errorf("%s: the value has %d bytes, at most %d are allowed", name, len(data[name]), maxSetting))
 		default:
 			if err := set(&s, strings.TrimSpace(data[name])); err != nil {
 				problems = append(problems, fmt.Errorf("%s: %w", name, err))
@@ -49,7 +49,7 @@ func ParseSettings(data map[string]string) (Settings, error) {
 	return s, nil
 }
 
-// check reports settings that are right each and wrong together.
+// check reports settings that are valid each and invalid together.
 func (s Settings) check() (problems []error) {
 	if s.ScaleMax > 0 && s.ScaleMax < s.ScaleMin {
 		problems = append(problems, fmt.Errorf("scale-max: %d is less than scale-min, %d", s.ScaleMax, s.ScaleMin))
@@ -57,7 +57,7 @@ func (s Settings) check() (problems []error) {
 	return append(problems, s.checkMemory()...)
 }
 
-// oneLine joins problems on one line: conditions and logs have only one.
+// oneLine joins problems on one line, as conditions and logs need them.
 func oneLine(problems []error) error {
 	if len(problems) == 1 {
 		return problems[0]
@@ -69,23 +69,23 @@ func oneLine(problems []error) error {
 	return errors.New(strings.Join(texts, "; "))
 }
 
-// SettingsExample returns the text of the key _example: every setting with what
-// it does and its default, or an example where there is none.
+// SettingsExample returns the text of the key _example: every setting with its documentation
+// and its default, or an example if there is none.
 func SettingsExample() string {
 	var b strings.Builder
-	b.WriteString("# All settings of kn-krt, with their defaults. This block is not read: to change a\n" +
-		"# setting, put its key beside _example. What runs is not changed by it: a change holds for\n" +
-		"# what starts afterwards, and for a running version after kn krt restart NAME, unless said here.\n")
+	b.WriteString("# All settings of kn-krt, with their defaults. This block is not read: to change a setting,\n" +
+		"# add its key next to _example. A change applies to versions that start afterwards, and to a\n" +
+		"# running version after kn krt restart NAME, unless noted otherwise.\n")
 	for _, k := range settingKeys() {
 		b.WriteByte('\n')
 		for line := range strings.Lines(k.about) {
 			b.WriteString("# " + line)
 		}
-		switch holds(k.name) {
+		switch effectOf(k.name) {
 		case atOnce:
-			b.WriteString("\n# A change holds at once: running versions get new pods, one by one.")
+			b.WriteString("\n# A change applies at once: running versions get new pods, one by one.")
 		case elsewhere:
-			b.WriteString("\n# A change holds at once.")
+			b.WriteString("\n# A change applies at once.")
 		}
 		fmt.Fprintf(&b, "\n%s:", k.name)
 		if !strings.Contains(k.example, "\n") {

@@ -11,20 +11,20 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// holding is when a changed setting holds for a version that runs.
-type holding int
+// effect is when a changed setting applies to a running version.
+type effect int
 
 const (
-	// afterRestart: once the version is started or restarted. It is part of what runs.
-	afterRestart holding = iota
-	// atOnce: it cannot hurt; what cannot run with it leaves what runs as it is.
+	// afterRestart: once the version is started or restarted.
+	afterRestart effect = iota
+	// atOnce: it is safe, because pods that do not start with it do not replace others.
 	atOnce
-	// elsewhere: no object of a version is made of it.
+	// elsewhere: no object of a version depends on it.
 	elsewhere
 )
 
-// holds says when a change of a setting does.
-func holds(name string) holding {
+// effectOf returns when a change of a setting applies.
+func effectOf(name string) effect {
 	switch name {
 	case "image-pull-secrets", "store-url":
 		return atOnce
@@ -34,26 +34,27 @@ func holds(name string) holding {
 	return afterRestart
 }
 
-// Record returns the settings that the objects of a version are made of, by their
-// key in config-krt: what its data says, else the default. [SettingsOf] reads it, in
-// this program or in one with other defaults. The data must be good for [ParseSettings].
+// Record returns the settings that the objects of a version depend on, by their key in
+// config-krt: from its data, or else the default. [SettingsOf] reads it, in this program or
+// in one with other defaults. The data must be valid for [ParseSettings].
 func Record(data map[string]string) map[string]string {
 	record := map[string]string{}
 	for _, k := range settingKeys() {
-		if holds(k.name) == elsewhere {
+		if effectOf(k.name) == elsewhere {
 			continue
 		}
-		if said, there := data[k.name]; there {
-			record[k.name] = strings.TrimSpace(said)
-		} else if text, there := k.byDefault(); there {
+		if text, set := data[k.name]; set {
+			record[k.name] = strings.TrimSpace(text)
+		} else if text, exists := k.defaultText(); exists {
 			record[k.name] = text
 		}
 	}
 	return record
 }
 
-// byDefault is the text of the default; false where that is nothing, and the example only one.
-func (k settingKey) byDefault() (text string, there bool) {
+// defaultText returns the text of the default; false if there is none, and the example is
+// only an example.
+func (k settingKey) defaultText() (text string, exists bool) {
 	text, s := strings.TrimSpace(k.example), DefaultSettings()
 	if err := k.set(&s, text); err != nil || !equality.Semantic.DeepEqual(s, DefaultSettings()) {
 		return "", false
@@ -61,12 +62,12 @@ func (k settingKey) byDefault() (text string, there bool) {
 	return text, true
 }
 
-// SettingsOf reads a record. What this program does not know of it, or takes no
-// longer, is left out: another program has written it.
+// SettingsOf reads a record. What this program does not know or no longer accepts is left
+// out: another program has written the record.
 func SettingsOf(record map[string]string) Settings {
 	s := DefaultSettings()
 	for _, k := range settingKeys() {
-		if text, there := record[k.name]; there && holds(k.name) != elsewhere {
+		if text, exists := record[k.name]; exists && effectOf(k.name) != elsewhere {
 			if next := s; k.set(&next, text) == nil {
 				s = next
 			}
@@ -75,7 +76,7 @@ func SettingsOf(record map[string]string) Settings {
 	return s
 }
 
-// Renew returns a record with those settings as they are now that hold at once.
+// Renew returns a record with the current values of those settings that apply at once.
 func Renew(record, now map[string]string) map[string]string {
 	renewed := map[string]string{}
 	for _, from := range []struct {
@@ -83,7 +84,7 @@ func Renew(record, now map[string]string) map[string]string {
 		new   bool
 	}{{record, false}, {now, true}} {
 		for key, text := range from.texts {
-			if from.new == (holds(key) == atOnce) {
+			if from.new == (effectOf(key) == atOnce) {
 				renewed[key] = text
 			}
 		}
@@ -91,34 +92,34 @@ func Renew(record, now map[string]string) map[string]string {
 	return renewed
 }
 
-// Lasting are those settings of a record that do not hold at once.
+// Lasting returns those settings of a record that do not apply at once.
 func Lasting(record map[string]string) map[string]string { return Renew(record, nil) }
 
-// Behind are the settings, in the order of their names, by which the version would
-// be made otherwise now than it is by its record. Those of the input are not looked at.
+// Behind returns the settings, in the order of their names, whose current values would
+// render the version differently than those in its record. The input's are not used.
 func Behind(in Input, record, now map[string]string) (keys []string) {
-	before := in.by(record)
+	before := in.objectsOf(record)
 	names := maps.Clone(record)
 	maps.Copy(names, now)
 	for _, key := range slices.Sorted(maps.Keys(names)) {
-		was, wasThere := record[key]
-		is, isThere := now[key]
-		if holds(key) != afterRestart || was == is && wasThere == isThere {
+		was, existed := record[key]
+		is, exists := now[key]
+		if effectOf(key) != afterRestart || was == is && existed == exists {
 			continue
 		}
 		changed := maps.Clone(record)
-		if delete(changed, key); isThere {
+		if delete(changed, key); exists {
 			changed[key] = is
 		}
-		if !equality.Semantic.DeepEqual(before, in.by(changed)) {
+		if !equality.Semantic.DeepEqual(before, in.objectsOf(changed)) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-// by is what the settings of a record make of the version; nil where they cannot.
-func (in Input) by(record map[string]string) []Object {
+// objectsOf renders the version with the settings of a record; nil if that fails.
+func (in Input) objectsOf(record map[string]string) []Object {
 	in.Settings = SettingsOf(record)
 	objects, err := Objects(in)
 	if err != nil {
@@ -127,7 +128,7 @@ func (in Input) by(record map[string]string) []Object {
 	return objects
 }
 
-// LongestWork is how long work for a request may go on, behind its answer too.
+// LongestWork is how long work on a request may take, also after its response.
 func LongestWork(v *v1alpha1.Version, s Settings) time.Duration {
 	return Input{Version: v, Settings: s}.longest()
 }

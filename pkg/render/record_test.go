@@ -36,7 +36,7 @@ func TestRecordHoldsWhatVersionsAreMadeOf(t *testing.T) {
 
 // Another program has other settings, and takes other values.
 func TestRecordOfAnotherProgram(t *testing.T) {
-	s := render.SettingsOf(map[string]string{"timeout": "45s", "connection-age": "for ever", "colour": "red", "start-timeout": "1s"})
+	s := render.SettingsOf(map[string]string{"timeout": "45s", "connection-age": "forever", "colour": "red", "start-timeout": "1s"})
 	want := render.DefaultSettings()
 	want.Timeout = 45 * time.Second
 	require.Equal(t, want, s)
@@ -52,7 +52,8 @@ func TestWhatHoldsAtOnce(t *testing.T) {
 func TestBehindNamesWhatChangesTheVersion(t *testing.T) {
 	in := render.Input{EntrypointImage: "example.com/entrypoint", Addresses: map[string]string{"one": "http://one"}}
 	in.Version = &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v", Namespace: "kre"}}
-	in.Version.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: "syntax = \"proto3\";"}}}
+	in.Version.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto",
+		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: "syntax = \"proto3\";"}}}
 	in.Version.Spec.Nodes = []v1alpha1.Node{{Name: "a", Image: "example.com/a"}}
 	in.Version.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"a"}}}
 	record := render.Record(nil)
@@ -61,7 +62,8 @@ func TestBehindNamesWhatChangesTheVersion(t *testing.T) {
 	const kafka = "apiVersion: messaging.knative.dev/v1beta1\nkind: KafkaChannel"
 	now := maps.Clone(record)
 	now["channel-template"], now["timeout"], now["scale-max"] = kafka, "45s", "3"
-	now["gpu-tolerations"], now["python-workers"], now["store-url"] = "[]", "9", "http://store" // nothing of it is in this version, or it holds at once
+	// The version does not use these, or they apply at once.
+	now["gpu-tolerations"], now["python-workers"], now["store-url"] = "[]", "9", "http://store"
 	require.Equal(t, []string{"channel-template", "scale-max", "timeout"}, render.Behind(in, record, now))
 	require.Equal(t, []string{"channel-template", "scale-max", "timeout"}, render.Behind(in, now, record))
 	in.Version.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect
@@ -75,13 +77,14 @@ func TestBehindNamesWhatChangesTheVersion(t *testing.T) {
 func TestSettingsOfVersionsAreShort(t *testing.T) {
 	long := strings.Repeat(" ", 5000)
 	_, err := render.ParseSettings(map[string]string{"channel-template": long, "base-images": "go: example.com/static" + long})
-	require.EqualError(t, err, "cannot use the settings: channel-template: 5000 bytes are more than 4096")
+	require.EqualError(t, err, "cannot use the settings: channel-template: the value has 5000 bytes, at most 4096 are allowed")
 	_, err = render.ParseSettings(map[string]string{"store-url": "http://user:secret@store"})
 	require.ErrorContains(t, err, "without a user")
 }
 
 func TestSequencesNextToOthers(t *testing.T) {
-	in := render.Input{Version: &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v", Namespace: "kre"}}, Settings: render.DefaultSettings()}
+	in := render.Input{Settings: render.DefaultSettings(),
+		Version: &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v", Namespace: "kre"}}}
 	in.Version.Spec.Nodes = []v1alpha1.Node{{Name: "a", Image: "example.com/a"}}
 	in.Version.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"a"}}}
 	before, err := render.Sequences(in)

@@ -1,7 +1,6 @@
-// Package render turns a version and the cluster's settings into the Kubernetes
-// and Knative objects that run it. Its functions are pure: the same input gives
-// the same objects, and nothing else is looked at. Owner references are left to
-// who applies the objects.
+// Package render turns a version and the cluster's settings into the Kubernetes and Knative
+// objects that run it. Its functions are pure: the objects depend on the input and on
+// nothing else. Owner references are added when the objects are applied.
 package render
 
 import (
@@ -20,9 +19,9 @@ const (
 	// maxTimeout is the longest timeout: Knative refuses a revision's above
 	// 600 s, and a step's is the entrypoint's plus nesting.
 	maxTimeout = 590 * time.Second
-	// nesting is by how much a step outlives the entrypoint's timeout. A Sequence
-	// over in-memory channels is one nested call: the first step's timeout covers
-	// all that come after it, and must not end before the caller's does.
+	// nesting is by how much a step's timeout exceeds the entrypoint's. A Sequence over
+	// in-memory channels is one nested call: the first step's timeout covers all later
+	// steps, and must not end before the client's does.
 	nesting = 5 * time.Second
 )
 
@@ -43,16 +42,15 @@ type Input struct {
 	SequenceSuffix string
 	// EntrypointImage is the image of cmd/entrypoint.
 	EntrypointImage string
-	// Addresses are the observed URLs of Sequences by workflow. With one missing
-	// the entrypoint has no ConfigMap and no Deployment yet.
+	// Addresses are the observed URLs of Sequences by workflow. While one is missing, the
+	// entrypoint has no ConfigMap and no Deployment.
 	Addresses map[string]string
-	// ConfigHash is a hash of the values in the Secret [ConfigName]; empty without any.
+	// ConfigHash is a hash of the values in the Secret [ConfigName]; empty if there are none.
 	ConfigHash string
-	// ReplyKey tells the key in the Secret [ReplySecretName] from others; empty where no
-	// cluster is asked.
+	// ReplyKey identifies the key in the Secret [ReplySecretName]; empty without a cluster.
 	ReplyKey string
-	// Nodes is how many nodes of the cluster pods can be put on. With more than
-	// one, the replicas of an entrypoint are spread.
+	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,
+	// the replicas of an entrypoint are spread.
 	Nodes int
 }
 
@@ -79,8 +77,8 @@ func Objects(in Input) ([]Object, error) {
 	return append(objects, entrypoint...), nil
 }
 
-// check reports what the objects cannot be made of. The Version's own schema
-// refuses most of it before, but not what comes from settings.
+// check reports why the objects cannot be rendered. The Version's schema has refused most of
+// it before, but not what comes from settings.
 func (in Input) check() error {
 	if in.Version == nil {
 		return errors.New("cannot render: there is no version")
@@ -100,7 +98,8 @@ func (in Input) checkNodes() (problems []error) {
 	for _, n := range in.Version.Spec.Nodes {
 		declared = append(declared, n.Name)
 		if n.Timeout != nil && !allowed(n.Timeout.Duration) {
-			problems = append(problems, fmt.Errorf("node %q: timeout %s is not between 1ms and %s", n.Name, n.Timeout.Duration, maxTimeout))
+			problems = append(problems, fmt.Errorf("node %q: timeout %s is not between 1ms and %s",
+				n.Name, n.Timeout.Duration, maxTimeout))
 		}
 		if n.Image == "" {
 			problems = append(problems, fmt.Errorf("node %q: there is no image", n.Name))
@@ -118,7 +117,7 @@ func (in Input) checkNodes() (problems []error) {
 
 func allowed(timeout time.Duration) bool { return timeout >= time.Millisecond && timeout <= maxTimeout }
 
-// timeout is how long a caller waits at most.
+// timeout is how long a client waits at most.
 func (in Input) timeout() time.Duration {
 	if t := in.Version.Spec.Entrypoint.Timeout; t != nil {
 		return t.Duration
@@ -126,7 +125,7 @@ func (in Input) timeout() time.Duration {
 	return in.Settings.Timeout
 }
 
-// background is how long work may go on behind an early reply.
+// background is how long work may continue after an early reply.
 func (in Input) background() time.Duration {
 	if t := in.Version.Spec.Entrypoint.BackgroundTimeout; t != nil {
 		return t.Duration
@@ -134,7 +133,7 @@ func (in Input) background() time.Duration {
 	return in.Settings.BackgroundTimeout
 }
 
-// longest is how long anything may be at work on one request.
+// longest is how long any work on one request may take.
 func (in Input) longest() time.Duration { return max(in.timeout(), in.background()) + nesting }
 
 func (in Input) direct() bool {

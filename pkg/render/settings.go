@@ -14,49 +14,49 @@ import (
 const SettingsName = "config-krt"
 
 // Settings are the cluster's: the ConfigMap config-krt, read by [ParseSettings].
-// [DefaultSettings] are those of an empty one.
+// [DefaultSettings] returns those of an empty one.
 type Settings struct {
-	// BaseImages are the images that nodes are built on, by what a manifest calls
-	// them ("konstellation/kre-py:1.23.1", or without the tag), or by language
-	// ("python", "go"). Package image looks them up.
+	// BaseImages are the images that nodes are built on, by the image in the manifest
+	// ("konstellation/kre-py:1.23.1", or without the tag), or by language ("python",
+	// "go"). Package image uses them.
 	BaseImages map[string]string
 
-	// GPUResource is what a node with gpu asks one of.
+	// GPUResource is the resource of which a node with gpu requests one.
 	GPUResource corev1.ResourceName
-	// GPUNodeSelector and GPUTolerations bring its pods to nodes that have it.
+	// GPUNodeSelector and GPUTolerations let its pods be scheduled on nodes that have it.
 	GPUNodeSelector map[string]string
 	GPUTolerations  []corev1.Toleration
 
 	// ChannelTemplate is the channel between the steps of a Sequence.
 	ChannelTemplate messagingv1.ChannelTemplateSpec
 
-	// Timeout is how long a caller waits where the version does not say.
+	// Timeout is how long a client waits unless the version sets it.
 	Timeout time.Duration
-	// BackgroundTimeout is how long work may go on behind an early reply, and for
-	// asynchronous requests, where the version does not say.
+	// BackgroundTimeout is how long work may continue after an early reply, and for
+	// asynchronous requests, unless the version sets it.
 	BackgroundTimeout time.Duration
-	// RevisionTimeout is the longest timeout that Knative allows a revision.
+	// RevisionTimeout is the longest timeout that Knative allows for a Revision.
 	RevisionTimeout time.Duration
-	// ConnectionAge is how long a caller's connection may live at most.
+	// ConnectionAge is how long a client's connection may live at most.
 	ConnectionAge time.Duration
-	// ConnectionGrace is how long requests may go on once their connection is
-	// retired; when an entrypoint stops, at least the version's timeout.
+	// ConnectionGrace is how long requests may continue once their connection is retired;
+	// when an entrypoint stops, at least for the version's timeout.
 	ConnectionGrace time.Duration
 	// MaxMessageBytes bounds a message, in the entrypoint and in nodes.
 	MaxMessageBytes int
 
-	// ScaleMin, ScaleMax, ScaleTarget and ScaleConcurrency hold for nodes that do
-	// not say otherwise; as in a manifest, 0 means no bound. With a ScaleTarget of
-	// 0, Knative's own default holds, but for Python: see PythonWorkers.
+	// ScaleMin, ScaleMax, ScaleTarget and ScaleConcurrency apply to nodes that do not set
+	// them; as in a manifest, 0 means no limit. With a ScaleTarget of 0, Knative's default
+	// applies, except for Python: see PythonWorkers.
 	ScaleMin, ScaleMax, ScaleTarget int32
 	ScaleConcurrency                int64
-	// PythonWorkers is the number of worker processes, each with one call at a
-	// time, of a Python node that does not say.
+	// PythonWorkers is the number of worker processes, each with one call at a time, of a
+	// Python node that does not set it.
 	PythonWorkers int
-	// PythonQueue is how many calls wait in a pod for one of them.
+	// PythonQueue is how many calls wait in a pod for one of these.
 	PythonQueue int
 
-	// EntrypointReplicas is the number of entrypoint pods where the version does not say.
+	// EntrypointReplicas is the number of entrypoint pods unless the version sets it.
 	EntrypointReplicas int32
 	// EntrypointBudget is how many bytes of requests and responses an entrypoint
 	// holds at most; 0 for what [Settings.Budget] makes of MaxMessageBytes.
@@ -64,26 +64,28 @@ type Settings struct {
 	// WebOrigins are the origins whose pages may call versions from browsers; "*"
 	// is any.
 	WebOrigins []string
-	// EntrypointResources are the entrypoint container's; what they do not say of
-	// its memory follows from the budget.
+	// EntrypointResources are the entrypoint container's; memory that they do not set
+	// follows from the budget.
 	EntrypointResources corev1.ResourceRequirements
-	// ReplyNamespaces may reach the entrypoint's internal port besides the
-	// version's own: those of channel dispatchers and of who collects metrics.
-	// One "*" means all, and no NetworkPolicy.
+	// ReplyNamespaces may reach the entrypoint's internal port besides the version's own:
+	// those of channel dispatchers and of metrics collectors. One "*" means all, and no
+	// NetworkPolicy.
 	ReplyNamespaces []string
 
-	// StoreURL is where ctx.measurement, ctx.prediction and ctx.db of nodes go; empty for nowhere.
+	// StoreURL is the store for ctx.measurement, ctx.prediction and ctx.db of nodes; empty
+	// for none.
 	StoreURL string
-	// StartTimeout is how long a cause that needs a person may stand before a start has failed.
+	// StartTimeout is how long a cause that needs a person may last before a start has failed.
 	StartTimeout time.Duration
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string
 
-	// IngressDomain makes published versions reachable as <namespace>.<domain>; empty for not.
+	// IngressDomain makes published versions reachable as <namespace>.<domain>; empty for
+	// no Ingress.
 	IngressDomain string
-	// IngressClass names the ingress controller; empty for the cluster's default.
+	// IngressClass is the ingress class; empty for the cluster's default.
 	IngressClass string
-	// IngressAnnotations tell the ingress controller that the backend speaks gRPC.
+	// IngressAnnotations make the ingress controller use gRPC to its backend.
 	IngressAnnotations map[string]string
 	// IngressTLSSecret is the Secret, in the version's namespace, with the host's
 	// certificate; empty for no TLS.

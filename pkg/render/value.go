@@ -22,14 +22,14 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
-// The functions of this file read one kind of value each. The error says what
-// was written and what may be.
+// The functions of this file read one kind of value each. The error quotes the text and
+// says what it may be.
 
 func duration(to *time.Duration, text string, most time.Duration) error {
 	const least = time.Second
 	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
-		return fmt.Errorf(`%.40q is no duration from %s to %s, such as "30s" or "2m"`, text, least, most)
+		return fmt.Errorf(`%.40q is not a duration from %s to %s, such as "30s" or "2m"`, text, least, most)
 	}
 	*to = d
 	return nil
@@ -38,7 +38,7 @@ func duration(to *time.Duration, text string, most time.Duration) error {
 func integer[T int | int32 | int64](to *T, text string, least, most int64) error {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < least || n > most {
-		return fmt.Errorf("%.40q is no whole number from %d to %d", text, least, most)
+		return fmt.Errorf("%.40q is not a whole number from %d to %d", text, least, most)
 	}
 	*to = T(n)
 	return nil
@@ -46,7 +46,7 @@ func integer[T int | int32 | int64](to *T, text string, least, most int64) error
 
 func name(to *string, text string) error {
 	if text != "" && len(validation.IsDNS1123Subdomain(text)) > 0 {
-		return fmt.Errorf("%.80q is no name of an object", text)
+		return fmt.Errorf("%.80q is not a valid name of an object", text)
 	}
 	*to = text
 	return nil
@@ -77,7 +77,7 @@ func namespaces(to *[]string, text string) error {
 
 func domain(to *string, text string) error {
 	if len(validation.IsDNS1123Subdomain(text)) > 0 {
-		return fmt.Errorf(`%.80q is no domain such as "example.com"`, text)
+		return fmt.Errorf(`%.80q is not a domain such as "example.com"`, text)
 	}
 	*to = text
 	return nil
@@ -86,7 +86,7 @@ func domain(to *string, text string) error {
 func storeURL(to *string, text string) error {
 	u, err := url.Parse(text)
 	if text != "" && (err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil) {
-		return fmt.Errorf(`%.80q is no URL such as "http://host:port", without a user`, text)
+		return fmt.Errorf(`%.80q is not a URL such as "http://host:port", without a user`, text)
 	}
 	*to = text
 	return nil
@@ -122,29 +122,29 @@ func webOrigins(to *[]string, text string) error {
 
 func resourceName(to *corev1.ResourceName, text string) error {
 	if len(validation.IsQualifiedName(text)) > 0 || !strings.Contains(text, "/") {
-		return fmt.Errorf(`%.80q is no resource such as "nvidia.com/gpu"`, text)
+		return fmt.Errorf(`%.80q is not a resource such as "nvidia.com/gpu"`, text)
 	}
 	*to = corev1.ResourceName(text)
 	return nil
 }
 
-// object reads YAML into to and refuses keys that it does not have.
-func object(to any, text, such string) error {
+// object reads YAML into to and refuses unknown keys. expected describes it.
+func object(to any, text, expected string) error {
 	if err := yaml.UnmarshalStrict([]byte(text), to); err != nil {
 		detail := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), "error converting YAML to JSON: ")
-		return fmt.Errorf("is no YAML %s: %s", such, strings.ReplaceAll(detail, "\n", " "))
+		return fmt.Errorf("is not %s in YAML: %s", expected, strings.ReplaceAll(detail, "\n", " "))
 	}
 	return nil
 }
 
 func images(to *map[string]string, text string) error {
 	var all map[string]string
-	if err := object(&all, text, "map from names to images"); err != nil {
+	if err := object(&all, text, "a map from names to images"); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		if _, err := imagename.ParseReference(all[key]); err != nil {
-			return fmt.Errorf("%.80q: %.200q is no image", key, all[key])
+			return fmt.Errorf("%.80q: %.200q is not an image reference", key, all[key])
 		}
 	}
 	*to = all
@@ -153,15 +153,15 @@ func images(to *map[string]string, text string) error {
 
 func labelMap(to *map[string]string, text string) error {
 	var all map[string]string
-	if err := object(&all, text, "map of labels"); err != nil {
+	if err := object(&all, text, "a map of labels"); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		if len(validation.IsQualifiedName(key)) > 0 {
-			return fmt.Errorf("%.80q is no name of a label", key)
+			return fmt.Errorf("%.80q is not a valid name of a label", key)
 		}
 		if len(validation.IsValidLabelValue(all[key])) > 0 {
-			return fmt.Errorf("%s: %.80q is no value of a label", key, all[key])
+			return fmt.Errorf("%s: %.80q is not a valid value of a label", key, all[key])
 		}
 	}
 	*to = all
@@ -170,12 +170,12 @@ func labelMap(to *map[string]string, text string) error {
 
 func annotations(to *map[string]string, text string) error {
 	var all map[string]string
-	if err := object(&all, text, "map of annotations"); err != nil {
+	if err := object(&all, text, "a map of annotations"); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		if len(validation.IsQualifiedName(strings.ToLower(key))) > 0 {
-			return fmt.Errorf("%.80q is no name of an annotation", key)
+			return fmt.Errorf("%.80q is not a valid name of an annotation", key)
 		}
 	}
 	*to = all
@@ -184,7 +184,7 @@ func annotations(to *map[string]string, text string) error {
 
 func tolerations(to *[]corev1.Toleration, text string) error {
 	var all []corev1.Toleration
-	if err := object(&all, text, "list of tolerations"); err != nil {
+	if err := object(&all, text, "a list of tolerations"); err != nil {
 		return err
 	}
 	for i, t := range all {
@@ -203,26 +203,26 @@ func checkToleration(t corev1.Toleration) error {
 	case !slices.Contains(operators, t.Operator):
 		return fmt.Errorf("operator %.40q is neither Exists nor Equal", t.Operator)
 	case exists && t.Value != "":
-		return errors.New("with operator Exists there is no value")
+		return errors.New("with operator Exists, a value is not allowed")
 	case !exists && t.Key == "":
-		return errors.New("without a key the operator must be Exists")
+		return errors.New("without a key, the operator must be Exists")
 	case t.Key != "" && len(validation.IsQualifiedName(t.Key)) > 0:
-		return fmt.Errorf("%.80q is no key of a taint", t.Key)
+		return fmt.Errorf("%.80q is not a valid key of a taint", t.Key)
 	case !slices.Contains(effects, t.Effect):
-		return fmt.Errorf("effect %.40q is none of NoSchedule, PreferNoSchedule, NoExecute", t.Effect)
+		return fmt.Errorf("effect %.40q is not one of NoSchedule, PreferNoSchedule, NoExecute", t.Effect)
 	}
 	return nil
 }
 
 func channel(to *messagingv1.ChannelTemplateSpec, text string) error {
 	var template messagingv1.ChannelTemplateSpec
-	if err := object(&template, text, "channel template (apiVersion, kind, spec)"); err != nil {
+	if err := object(&template, text, "a channel template (apiVersion, kind, spec)"); err != nil {
 		return err
 	}
 	group, err := schema.ParseGroupVersion(template.APIVersion)
 	switch {
 	case err != nil || group.Group == "" || group.Version == "":
-		return fmt.Errorf(`apiVersion %.80q is none of a channel, such as "messaging.knative.dev/v1"`, template.APIVersion)
+		return fmt.Errorf(`apiVersion %.80q is not that of a channel, such as "messaging.knative.dev/v1"`, template.APIVersion)
 	case template.Kind == "":
 		return errors.New(`kind is missing, such as "InMemoryChannel"`)
 	}
@@ -231,31 +231,31 @@ func channel(to *messagingv1.ChannelTemplateSpec, text string) error {
 }
 
 func resources(to *corev1.ResourceRequirements, text string) error {
-	// Not as quantities at once: their errors do not say where.
-	var said struct {
+	// Not as quantities at once: their errors do not name the key.
+	var texts struct {
 		Requests, Limits map[corev1.ResourceName]string
 	}
-	if err := object(&said, text, `with requests and limits`); err != nil {
+	if err := object(&texts, text, "a map with requests and limits"); err != nil {
 		return err
 	}
-	read := func(field string, said map[corev1.ResourceName]string) (corev1.ResourceList, error) {
-		if said == nil {
+	read := func(field string, texts map[corev1.ResourceName]string) (corev1.ResourceList, error) {
+		if texts == nil {
 			return nil, nil
 		}
 		list := corev1.ResourceList{}
-		for _, key := range slices.Sorted(maps.Keys(said)) {
-			quantity, err := resource.ParseQuantity(said[key])
+		for _, key := range slices.Sorted(maps.Keys(texts)) {
+			quantity, err := resource.ParseQuantity(texts[key])
 			if err != nil || quantity.Sign() < 0 {
-				return nil, fmt.Errorf(`%s.%s: %.40q is no quantity such as "500m" or "2Gi"`, field, key, said[key])
+				return nil, fmt.Errorf(`%s.%s: %.40q is not a quantity such as "500m" or "2Gi"`, field, key, texts[key])
 			}
 			list[key] = quantity
 		}
 		return list, nil
 	}
 	var err error
-	if to.Requests, err = read("requests", said.Requests); err != nil {
+	if to.Requests, err = read("requests", texts.Requests); err != nil {
 		return err
 	}
-	to.Limits, err = read("limits", said.Limits)
+	to.Limits, err = read("limits", texts.Limits)
 	return err
 }
