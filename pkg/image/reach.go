@@ -1,7 +1,6 @@
 package image
 
 import (
-	"io"
 	"path"
 	"regexp"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // How code may refer to a folder of another node, such as src/model. A wrong guess for it costs a few
@@ -61,12 +61,8 @@ func (t *texts) content(f archive.File) string {
 	if text, ok := t.read[f.Name]; ok {
 		return text
 	}
-	text := ""
-	if file, err := t.bundle.FS().Open(f.Name); err == nil {
-		content, _ := io.ReadAll(io.LimitReader(file, maxText)) // a file that cannot be read fails when it is packed
-		_ = file.Close()
-		text = string(content)
-	}
+	content, _ := untrusted.ReadFile(t.bundle.FS(), f.Name, maxText) // a file that cannot be read fails when it is packed
+	text := string(content)
 	t.read[f.Name] = text
 	return text
 }

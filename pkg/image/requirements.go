@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/image/pip"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/requirement"
 )
 
@@ -83,12 +83,9 @@ var listsPackages = regexp.MustCompile(`(?m)^\s*(dependencies\s*=\s*\[\s*["'\n#]
 // otherRequirements returns a file of n's that lists packages for another tool than pip; "" if there is none.
 func (s *session) otherRequirements(n krt.Node) string {
 	if name := s.nearest(n, "pyproject.toml"); name != "" {
-		if file, err := s.bundle.FS().Open(name); err == nil {
-			text, _ := io.ReadAll(io.LimitReader(file, maxText)) // a file that cannot be read fails when it is packed
-			_ = file.Close()
-			if listsPackages.Match(text) {
-				return name
-			}
+		text, _ := untrusted.ReadFile(s.bundle.FS(), name, maxText) // a file that cannot be read fails when it is packed
+		if listsPackages.Match(text) {
+			return name
 		}
 	}
 	for _, other := range []string{"Pipfile", "environment.yml", "environment.yaml", "setup.py", "setup.cfg"} {
