@@ -91,7 +91,7 @@ func TestKnKrt(t *testing.T) {
 	require.Contains(t, c.krt("invoke", first, "ny-room-price", "-d", request), `"currency"`)
 	require.Contains(t, c.krt("invoke", "ny-room-price", "-d", request), `"currency"`, "the published one")
 	require.Contains(t, c.krt("logs", first, "--node=etl"), "[etl] ")
-	require.Contains(t, c.krt("graph", first), "caller → ++ entrypoint → ++ etl → ++ model → ++ output → caller")
+	require.Contains(t, c.krt("graph", first), "client → ++ entrypoint → ++ etl → ++ model → ++ output → client")
 	require.Contains(t, c.krt("events", first), "version/"+first)
 	require.Contains(t, c.krt("doctor"), "++ kinds")
 
