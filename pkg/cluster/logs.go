@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/logline"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -38,7 +39,7 @@ type LogQuery struct {
 }
 
 // wants reports whether the line is about the workflow that is wanted.
-func (q *LogQuery) wants(l *LogLine) bool {
+func (q *LogQuery) wants(l *logline.Line) bool {
 	return q.Workflow == "" || l.Field("workflow") == q.Workflow
 }
 
@@ -83,7 +84,7 @@ func (e *UnknownNameError) Error() string {
 // after the method that they were given to has returned; while one runs, nothing is read.
 type LogHandler struct {
 	// Line receives each line.
-	Line func(LogLine)
+	Line func(logline.Line)
 	// Failed receives what goes wrong with one pod's log; the logs of other pods go on.
 	Failed func(*LogError)
 }

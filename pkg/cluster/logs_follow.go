@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // FollowLogs reads what the pods of a version log, until ctx ends: of those that are there,
@@ -136,7 +138,7 @@ func (f *logFollower) remove(uid types.UID) {
 }
 
 // line gives the handler a line, if it is wanted.
-func (f *logFollower) line(l LogLine) {
+func (f *logFollower) line(l logline.Line) {
 	if !f.query.wants(&l) {
 		return
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // following is a running FollowLogs.
@@ -31,7 +33,7 @@ func follow(t *testing.T, m *machine, q LogQuery) *following {
 	s, err := m.client(t).newLogs("one", q)
 	require.NoError(t, err)
 	l := newLogFollower(s, LogHandler{
-		Line:   func(l LogLine) { f.lines <- l.Pod + " " + l.Text },
+		Line:   func(l logline.Line) { f.lines <- l.Pod + " " + l.Text },
 		Failed: func(e *LogError) { f.failed <- e },
 	})
 	l.pause = time.Millisecond

@@ -4,14 +4,16 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // pendingLine is the next line of a log, and where those after it come from.
 type pendingLine struct {
-	LogLine
+	logline.Line
 
 	log   *podLog
-	lines <-chan LogLine
+	lines <-chan logline.Line
 	err   error // why the log could not be read to its end; set before lines is closed
 }
 
@@ -25,12 +27,12 @@ func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error 
 	defer end(nil)
 	var next []*pendingLine
 	for _, p := range ready {
-		lines := make(chan LogLine)
+		lines := make(chan logline.Line)
 		pending := &pendingLine{log: p, lines: lines}
 		next = append(next, pending)
 		reading.Go(func() {
 			defer close(lines)
-			send := func(l LogLine) {
+			send := func(l logline.Line) {
 				select {
 				case lines <- l:
 				case <-ctx.Done():
@@ -43,8 +45,8 @@ func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error 
 	next = slices.DeleteFunc(next, func(p *pendingLine) bool { return !p.advance(ctx, end, to) })
 	for len(next) > 0 && ctx.Err() == nil {
 		at := oldest(next)
-		if s.query.wants(&next[at].LogLine) {
-			to.Line(next[at].LogLine)
+		if s.query.wants(&next[at].Line) {
+			to.Line(next[at].Line)
 		}
 		if !next[at].advance(ctx, end, to) {
 			next = slices.Delete(next, at, at+1)
@@ -57,7 +59,7 @@ func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error 
 // gone by now has ended.
 func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, to LogHandler) bool {
 	var open bool
-	p.LogLine, open = <-p.lines
+	p.Line, open = <-p.lines
 	switch {
 	case open || p.err == nil || isUnknownName(p.err) || ctx.Err() != nil:
 	case denied(p.err):

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 const (
@@ -114,7 +116,7 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 	}
 	show := p.from.line
 	if *query.Tail == 0 {
-		show = func(LogLine) {}
+		show = func(logline.Line) {}
 	}
 	if err := log.read(ctx, readLatest, show); err != nil {
 		return err

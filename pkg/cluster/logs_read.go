@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // reading is a way to read a pod's log.
@@ -36,11 +38,11 @@ type podLog struct {
 	last  mark
 	// rest is the beginning of a line that the log broke off in. The whole line is returned
 	// when the log is opened again, or this if nothing follows.
-	rest *LogLine
+	rest *logline.Line
 }
 
 // read gives f those lines of the log that are new. It returns nil at the end of the log.
-func (p *podLog) read(ctx context.Context, how reading, f func(LogLine)) error {
+func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := &idleLimit{limit: RequestTimeout, cancel: cancel}
@@ -60,8 +62,8 @@ func (p *podLog) read(ctx context.Context, how reading, f func(LogLine)) error {
 	}
 	limit.from = stream
 	again := replay{mark: p.last}
-	for lines := newLineReader(limit); ; {
-		text, whole, err := lines.next()
+	for lines := logline.NewReader(limit); ; {
+		text, whole, err := lines.Next()
 		switch l := p.line(text); {
 		case whole:
 			p.receive(l, &again, f)
@@ -77,14 +79,14 @@ func (p *podLog) read(ctx context.Context, how reading, f func(LogLine)) error {
 	}
 }
 
-func (p *podLog) line(text string) LogLine {
-	l := parseLogLine(text)
+func (p *podLog) line(text string) logline.Line {
+	l := logline.Parse(text)
 	l.Node, l.Pod = p.node, p.pod
 	return l
 }
 
 // receive passes a line on unless it was passed on before.
-func (p *podLog) receive(l LogLine, again *replay, f func(LogLine)) {
+func (p *podLog) receive(l logline.Line, again *replay, f func(logline.Line)) {
 	if again.seen(l.Time) {
 		return
 	}
@@ -97,7 +99,7 @@ func (p *podLog) receive(l LogLine, again *replay, f func(LogLine)) {
 }
 
 // finish passes on what there is of a line that has no end.
-func (p *podLog) finish(f func(LogLine)) {
+func (p *podLog) finish(f func(logline.Line)) {
 	if l := p.rest; l != nil {
 		p.rest = nil
 		p.last.add(l.Time, p.limited())

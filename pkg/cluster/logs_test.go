@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,13 +10,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // readAll returns the lines of the logs, each as "node text", and what failed.
 func readAll(t *testing.T, m *machine, q LogQuery) (found LogSources, lines, failed []string, err error) {
 	t.Helper()
 	found, err = m.client(t).Logs(t.Context(), "one", q, LogHandler{
-		Line:   func(l LogLine) { lines = append(lines, l.Node+" "+l.Text) },
+		Line:   func(l logline.Line) { lines = append(lines, l.Node+" "+l.Text) },
 		Failed: func(e *LogError) { failed = append(failed, e.Error()) },
 	})
 	return found, lines, failed, err
@@ -108,7 +108,7 @@ func TestLogsEndWithTheirContext(t *testing.T) {
 	m.write("etl-1", 0, "second")
 	ctx, cancel := context.WithCancel(t.Context())
 	lines := 0
-	_, err := m.client(t).Logs(ctx, "one", LogQuery{}, LogHandler{Line: func(LogLine) { lines++; cancel() }})
+	_, err := m.client(t).Logs(ctx, "one", LogQuery{}, LogHandler{Line: func(logline.Line) { lines++; cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, lines)
 }
@@ -130,48 +130,4 @@ func TestALogQueryNamesWhatTheVersionHas(t *testing.T) {
 		}
 		require.EqualError(t, err, want)
 	}
-}
-
-func TestLogLine(t *testing.T) {
-	l := parseLogLine(`2026-11-22T22:50:56.000000001Z {"msg":"slow","n":3,"b":true}`)
-	require.Equal(t, time.Date(2026, 11, 22, 22, 50, 56, 1, time.UTC), l.Time)
-	require.Equal(t, []string{"slow", "3", "true", ""}, []string{l.Field("msg"), l.Field("n"), l.Field("b"), l.Field("none")})
-	l = parseLogLine("unable to retrieve container logs for containerd://1")
-	require.True(t, l.Time.IsZero())
-	require.Equal(t, "unable to retrieve container logs for containerd://1", l.Text)
-	require.Nil(t, l.Fields)
-	require.Equal(t, `{"msg":`, parseLogLine(`2026-11-22T22:50:56Z {"msg":`).Text)
-}
-
-func TestLongLinesAreCut(t *testing.T) {
-	long := strings.Repeat("é", MaxLogLine) // of two bytes each
-	lines := newLineReader(strings.NewReader("a" + long + "\r\nnext\r\n\nlast"))
-	for _, want := range []struct {
-		text  string
-		whole bool
-	}{{"a" + long[:MaxLogLine-2], true}, {"next", true}, {"", true}, {"last", false}} {
-		text, whole, _ := lines.next()
-		require.Equal(t, want.whole, whole)
-		require.True(t, text == want.text, "%.20s", text)
-	}
-}
-
-// A line that has no end is returned as soon as it is too long.
-func TestALineWithoutAnEndIsCut(t *testing.T) {
-	from := &endless{}
-	text, whole, err := newLineReader(from).next()
-	require.NoError(t, err)
-	require.True(t, whole)
-	require.Len(t, text, MaxLogLine)
-	require.Less(t, from.read, 2*MaxLogLine)
-}
-
-type endless struct{ read int }
-
-func (e *endless) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = 'x'
-	}
-	e.read += len(b)
-	return len(b), nil
 }

@@ -49,6 +49,7 @@ var never = []struct {
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
 	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
 		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
+	{"pkg/cluster/logline", "lines of logs are read without a cluster", kubernetes},
 	{"pkg/cli/term", "what all verbs share knows no cluster", kubernetes},
 	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
 	{"pkg/cli/local", "a local run knows no cluster", kubernetes},
@@ -67,6 +68,8 @@ var direct = []struct {
 	{"pkg/observe", "observing is pure: no client, context, environment or log; the time is passed",
 		[]string{"k8s.io/client-go", "context", "log", "log/slog", "net/http", "os"}},
 	{"pkg/cluster", "a client of the cluster has no flags and logs nothing", []string{"github.com/spf13/pflag", "flag", "log", "log/slog"}},
+	{"pkg/cli", "the command line uses a cluster through pkg/cluster only",
+		[]string{"sigs.k8s.io/controller-runtime", "k8s.io/client-go"}},
 }
 
 // only names the packages that alone may import another one directly.

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // logMessage is the line as a person reads it: level unless INFO, message, attributes.
-func logMessage(l *cluster.LogLine) string {
+func logMessage(l *logline.Line) string {
 	if l.Field("msg") == "" {
 		return l.Text
 	}
@@ -45,12 +45,12 @@ func newLogPrinter(o logsOptions) *logPrinter {
 }
 
 // show writes "[node] message", or one JSON object.
-func (p *logPrinter) show(l cluster.LogLine) {
+func (p *logPrinter) show(l logline.Line) {
 	// One write, so that lines of others that share the stream stay whole.
 	_, _ = io.WriteString(p.out, p.format(&l))
 }
 
-func (p *logPrinter) format(l *cluster.LogLine) string {
+func (p *logPrinter) format(l *logline.Line) string {
 	if !p.json {
 		return p.painter.Name(l.Node) + " " + logMessage(l) + "\n"
 	}

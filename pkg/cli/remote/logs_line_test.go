@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 func TestLogLine(t *testing.T) {
@@ -32,7 +32,7 @@ func TestLogLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			test.o.streams.Out = &out
-			l := cluster.LogLine{Node: "etl", Text: test.line, Time: time.Date(2026, 11, 22, 22, 50, 56, 325874783, time.UTC)}
+			l := logline.Line{Node: "etl", Text: test.line, Time: time.Date(2026, 11, 22, 22, 50, 56, 325874783, time.UTC)}
 			_ = json.Unmarshal([]byte(test.line), &l.Fields) // text has none
 			newLogPrinter(test.o).show(l)
 			require.Equal(t, test.want, out.String())

@@ -1,4 +1,5 @@
-package cluster
+// Package logline reads the lines of logs, plain or structured, whatever their length.
+package logline
 
 import (
 	"bufio"
@@ -13,16 +14,17 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// MaxLogLine is how many bytes of a line of a log are kept, its timestamp included. The
+// Max is how many bytes of a line of a log are kept, its timestamp included. The
 // rest of a longer line is left out.
-const MaxLogLine = 1 << 20
+const Max = 1 << 20
 
-// LogLine is a line of a pod's log.
-type LogLine struct {
+// Line is a line of a pod's log.
+type Line struct {
 	// Time is when the container runtime recorded the line; zero for a line of the kubelet
 	// about the log itself.
 	Time time.Time
-	// Node is the name of the node that logged the line, or [Entrypoint].
+	// Node is the name of the node that logged the line, or "entrypoint". [Parse] leaves it
+	// and Pod empty.
 	Node string
 	// Pod is the name of the pod.
 	Pod string
@@ -33,7 +35,7 @@ type LogLine struct {
 }
 
 // Field returns a field of a structured line as text, "" if it has none of that name.
-func (l *LogLine) Field(name string) string {
+func (l *Line) Field(name string) string {
 	switch value := l.Fields[name].(type) {
 	case nil:
 		return ""
@@ -44,9 +46,9 @@ func (l *LogLine) Field(name string) string {
 	}
 }
 
-// parseLogLine reads a line that begins with the time at which it was recorded.
-func parseLogLine(line string) LogLine {
-	l := LogLine{Text: line}
+// Parse reads a line that begins with the time at which it was recorded.
+func Parse(line string) Line {
+	l := Line{Text: line}
 	if stamp, rest, ok := strings.Cut(line, " "); ok {
 		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil {
 			l.Time, l.Text = at, rest
@@ -59,21 +61,22 @@ func parseLogLine(line string) LogLine {
 	return l
 }
 
-// lineReader splits a log into lines.
-type lineReader struct {
+// Reader splits a log into lines.
+type Reader struct {
 	from *bufio.Reader
 	// within is set while the rest of a line is read that has been returned cut.
 	within bool
 }
 
-func newLineReader(from io.Reader) *lineReader {
-	return &lineReader{from: bufio.NewReaderSize(from, 64<<10)}
+// NewReader returns a reader of the lines of from.
+func NewReader(from io.Reader) *Reader {
+	return &Reader{from: bufio.NewReaderSize(from, 64<<10)}
 }
 
-// next returns the next line without its end; whole reports that there is no more to come
-// of it: it had an end, or was cut at [MaxLogLine]. A line that the log breaks off in is
+// Next returns the next line without its end; whole reports that there is no more to come
+// of it: it had an end, or was cut at [Max]. A line that the log breaks off in is
 // returned with the error, which is io.EOF at the end of the log.
-func (r *lineReader) next() (text string, whole bool, err error) {
+func (r *Reader) Next() (text string, whole bool, err error) {
 	var line []byte
 	for {
 		part, err := r.from.ReadSlice('\n')
@@ -88,9 +91,9 @@ func (r *lineReader) next() (text string, whole bool, err error) {
 			}
 			continue
 		}
-		if line = append(line, part...); len(line) > MaxLogLine {
+		if line = append(line, part...); len(line) > Max {
 			r.within = more
-			return string(line[:clip.At(line, MaxLogLine)]), true, err
+			return string(line[:clip.At(line, Max)]), true, err
 		}
 		if err != nil {
 			return string(line), false, err

@@ -1,4 +1,4 @@
-package cluster
+package render
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-func TestEventsAreOfTheirOwnVersion(t *testing.T) {
+func TestObjectsBelongToTheirOwnVersion(t *testing.T) {
 	version := func(name, node, workflow string) v1alpha1.Version {
 		v := v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		v.Spec.Nodes = []v1alpha1.Node{{Name: node}}
@@ -18,7 +18,9 @@ func TestEventsAreOfTheirOwnVersion(t *testing.T) {
 		return v
 	}
 	// The name of each is the beginning of others' names.
-	all := []v1alpha1.Version{version("a", "b", "w"), version("a-b", "etl", "w-x"), version("a-b-c", "etl", "w"), version("a-w", "abcdef", "x")}
+	all := []v1alpha1.Version{
+		version("a", "b", "w"), version("a-b", "etl", "w-x"), version("a-b-c", "etl", "w"), version("a-w", "abcdef", "x"),
+	}
 	object := func(api, kind, name string) corev1.ObjectReference {
 		return corev1.ObjectReference{APIVersion: api, Kind: kind, Name: name}
 	}
@@ -38,17 +40,22 @@ func TestEventsAreOfTheirOwnVersion(t *testing.T) {
 			object("serving.knative.dev/v1", "Revision", "a-b-etl-00001"), object("apps/v1", "ReplicaSet", "a-b-entrypoint-6d5f8b7c9"),
 			object("flows.knative.dev/v1", "Sequence", "a-b-w-x"),
 		},
-		"a-b-c":              {object("v1", "Pod", "a-b-c-etl-00001-deployment-6d5f8b7c9-x2x4z"), object("flows.knative.dev/v1", "Sequence", "a-b-c-w")},
-		"a-w":                {object("serving.knative.dev/v1", "Service", "a-w-abcdef"), object("krt.dev/v1alpha1", "Version", "a-w")},
-		"a-very-long-name-1": {object("v1", "Pod", long+"-00001-deployment-8x2x4z"), object("serving.knative.dev/v1", "Revision", long+"-00001")},
-		"nobody":             {object("v1", "Pod", "a-bc"), object("v1", "Pod", "a-b-cron-123"), object("krt.dev/v1alpha1", "Runtime", "a"), object("v1", "Node", "b")},
+		"a-b-c": {object("v1", "Pod", "a-b-c-etl-00001-deployment-6d5f8b7c9-x2x4z"), object("flows.knative.dev/v1", "Sequence", "a-b-c-w")},
+		"a-w":   {object("serving.knative.dev/v1", "Service", "a-w-abcdef"), object("krt.dev/v1alpha1", "Version", "a-w")},
+		"a-very-long-name-1": {
+			object("v1", "Pod", long+"-00001-deployment-8x2x4z"), object("serving.knative.dev/v1", "Revision", long+"-00001"),
+		},
+		"nobody": {
+			object("v1", "Pod", "a-bc"), object("v1", "Pod", "a-b-cron-123"),
+			object("krt.dev/v1alpha1", "Runtime", "a"), object("v1", "Node", "b"),
+		},
 	} {
 		for _, o := range objects {
 			for i := range all {
 				if o.Kind == "Service" && o.Name == "a-b" && all[i].Name == "a-b" {
 					continue // both have one of the name, of two kinds: only one of them can be there
 				}
-				require.Equal(t, all[i].Name == of, eventFilter(&all[i], all)(o), "%s %s is listed for %s", o.Kind, o.Name, all[i].Name)
+				require.Equal(t, all[i].Name == of, Belongs(&all[i], all)(o), "%s %s is listed for %s", o.Kind, o.Name, all[i].Name)
 			}
 		}
 	}
