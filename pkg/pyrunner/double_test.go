@@ -20,7 +20,7 @@ func TestQueriesOfTheDoubleFindWhatTheStoreFinds(t *testing.T) {
 	}
 	dir := t.TempDir()
 	require.NoError(t, pyrunner.WriteShim(dir))
-	cases, err := filepath.Abs(filepath.Join("..", "runner", "store", "testdata", "queries.json"))
+	cases, err := filepath.Abs(filepath.Join("..", "runner", "store", "storetest", "queries.json"))
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), python, "-c", `
 import json, sys

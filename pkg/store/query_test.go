@@ -3,32 +3,43 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/storetest"
 )
 
-// found asks SQLite and store.Query.Match for the documents that meet a query.
-func found(t testing.TB, s *Store, query store.Query, documents []string) (bySQL, byMatch []string) {
+// save replaces the documents of the collection "c", and returns them as they are
+// saved.
+func save(t testing.TB, s *Store, documents []json.RawMessage) (saved []map[string]any) {
 	t.Helper()
 	_, err := s.writer.Exec("DELETE FROM documents")
 	require.NoError(t, err)
-	for _, doc := range documents {
+	for _, document := range documents {
 		var object map[string]any
-		require.NoError(t, unmarshal([]byte(doc), &object))
+		require.NoError(t, unmarshal(document, &object))
 		store.DocumentID(object)
-		normal, err := marshal(object)
+		text, err := marshal(object)
 		require.NoError(t, err)
-		_, err = s.writer.Exec("INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES ('c', ?, '', '', '', '')", normal)
+		_, err = s.writer.Exec("INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES ('c', ?, '', '', '', '')", text)
 		require.NoError(t, err)
+		saved = append(saved, object)
+	}
+	return saved
+}
+
+// found returns the documents that SQLite and store.Query.Match find.
+func found(t testing.TB, s *Store, query store.Query, documents []json.RawMessage) (bySQL, byMatch []string) {
+	t.Helper()
+	for _, object := range save(t, s, documents) {
 		if query.Match(object) {
-			byMatch = append(byMatch, normal)
+			text, err := marshal(object)
+			require.NoError(t, err)
+			byMatch = append(byMatch, text)
 		}
 	}
 	rows, err := s.find(t.Context(), "c", query)
@@ -49,53 +60,18 @@ func parse(t testing.TB, text string) store.Query {
 	return query
 }
 
-// queryCase is one of those that every store is held to, the doubles of tests too.
-type queryCase struct {
-	Query  json.RawMessage
-	Found  []json.RawMessage
-	Others []json.RawMessage
-	Error  string
-}
-
-func queryCases(t testing.TB) (cases []queryCase) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "runner", "store", "testdata", "queries.json"))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &cases))
-	return cases
-}
-
 func TestQueries(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
-	for _, c := range queryCases(t) {
-		t.Run(string(c.Query), func(t *testing.T) {
-			var raw map[string]any
-			require.NoError(t, unmarshal(c.Query, &raw))
-			query, err := store.ParseQuery(raw)
-			if c.Error != "" {
-				require.ErrorContains(t, err, c.Error)
-				return
-			}
-			require.NoError(t, err)
-			var documents []string
-			for _, doc := range slices.Concat(c.Found, c.Others) {
-				documents = append(documents, string(doc))
-			}
-			bySQL, byMatch := found(t, s, query, documents)
-			require.Len(t, byMatch, len(c.Found), "by Match: %v", byMatch)
-			require.Equal(t, byMatch, bySQL)
-			for i, doc := range c.Found {
-				require.Subset(t, keys(t, bySQL[i]), keys(t, string(doc)))
-			}
-		})
-	}
-}
-
-func keys(t testing.TB, text string) map[string]any {
-	t.Helper()
-	var object map[string]any
-	require.NoError(t, unmarshal([]byte(text), &object))
-	return object
+	storetest.Queries(t, func(t *testing.T, documents []json.RawMessage, text json.RawMessage) ([]json.RawMessage, error) {
+		var raw map[string]any
+		require.NoError(t, unmarshal(text, &raw))
+		query, err := store.ParseQuery(raw)
+		if err != nil {
+			return nil, err
+		}
+		save(t, s, documents)
+		return s.find(t.Context(), "c", query)
+	})
 }
 
 // TestLargestQueries shows that what ParseQuery lets by, SQLite does too.
@@ -117,7 +93,7 @@ func TestLargestQueries(t *testing.T) {
 		"deep":    `{"a":` + strings.Repeat("[", store.MaxQueryDepth) + "1" + strings.Repeat("]", store.MaxQueryDepth) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			bySQL, byMatch := found(t, s, parse(t, query), []string{`{"a":7}`, `{"a":[7]}`, `{"a":{"k":7}}`, `{}`})
+			bySQL, byMatch := found(t, s, parse(t, query), []json.RawMessage{[]byte(`{"a":7}`), []byte(`{"a":[7]}`), []byte(`{"a":{"k":7}}`), []byte(`{}`)})
 			require.Equal(t, byMatch, bySQL)
 		})
 	}
@@ -150,7 +126,7 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		bySQL, byMatch := found(t, s, parsed, []string{document})
+		bySQL, byMatch := found(t, s, parsed, []json.RawMessage{json.RawMessage(document)})
 		where, args := compile(parsed)
 		require.Equal(t, byMatch, bySQL, "%s %v", where, args)
 	})

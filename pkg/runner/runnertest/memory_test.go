@@ -3,57 +3,38 @@ package runnertest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
+
+	"krt.dev/kn-krt/pkg/runner/store/storetest"
 )
 
-// TestQueriesFindWhatTheStoreFinds holds the double to the cases that the store is
-// held to.
 func TestQueriesFindWhatTheStoreFinds(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "store", "testdata", "queries.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []struct {
-		Query         json.RawMessage
-		Found, Others []json.RawMessage
-		Error         string
-	}
-	if err := json.Unmarshal(text, &cases); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cases {
-		t.Run(string(c.Query), func(t *testing.T) {
-			m := &memory{}
-			for _, document := range slices.Concat(c.Found, c.Others) {
-				if status, body := post(m, "/v1/collections/c", `{"data":`+string(document)+`}`); status != http.StatusCreated {
-					t.Fatal(body)
-				}
+	storetest.Queries(t, func(t *testing.T, documents []json.RawMessage, query json.RawMessage) ([]json.RawMessage, error) {
+		m := &memory{}
+		for _, document := range documents {
+			if status, body := post(m, "/v1/collections/c", `{"data":`+string(document)+`}`); status != http.StatusCreated {
+				t.Fatal(body)
 			}
-			status, body := post(m, "/v1/collections/c/find", `{"query":`+string(c.Query)+`}`)
-			if c.Error != "" {
-				var failure struct{ Error string }
-				if json.Unmarshal([]byte(body), &failure) != nil || status != http.StatusBadRequest || !strings.Contains(failure.Error, c.Error) {
-					t.Errorf("status %d: %s", status, body)
-				}
-				return
-			}
-			var answer struct{ Documents []map[string]any }
-			if json.Unmarshal([]byte(body), &answer) != nil || status != http.StatusOK || len(answer.Documents) != len(c.Found) {
-				t.Fatalf("status %d: %s", status, body)
-			}
-			for _, document := range answer.Documents {
-				if document["_id"] == nil {
-					t.Errorf("no _id: %v", document)
-				}
-			}
-		})
-	}
+		}
+		status, body := post(m, "/v1/collections/c/find", `{"query":`+string(query)+`}`)
+		var response struct {
+			Documents []json.RawMessage
+			Error     string
+		}
+		if err := json.Unmarshal([]byte(body), &response); err != nil {
+			t.Fatal(err)
+		}
+		if status == http.StatusBadRequest && response.Error != "" {
+			return nil, errors.New(response.Error)
+		}
+		if status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, body)
+		}
+		return response.Documents, nil
+	})
 }
 
 func post(m *memory, path, body string) (int, string) {

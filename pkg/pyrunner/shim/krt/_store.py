@@ -19,7 +19,7 @@ _ORDERS = {
     "$lt": lambda a, b: a < b,
     "$lte": lambda a, b: a <= b,
 }
-_ODD = re.compile('[\x00-\x1f"\\\\\x7f\ufffd]')
+_ODD = re.compile('[\x00-\x1f"\\\\\x7f\ud800-\udfff\ufffd]')
 
 
 class Refused(store.StoreRefused):

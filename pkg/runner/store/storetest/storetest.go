@@ -1,0 +1,90 @@
+// Package storetest holds stores, and what stands for them in tests, to one meaning
+// of queries: that of package store.
+package storetest
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+// queries.json has a case for each rule: a query with the documents that it finds
+// and others that it does not, or with the error that refuses it by name. Stores in
+// other languages read it as well: pkg/pyrunner tests the store of krt.testing.
+//
+//go:embed queries.json
+var queries []byte
+
+// Find saves the documents in a collection that has no others, and returns those
+// that the query finds, in the order in which they were saved.
+type Find func(t *testing.T, documents []json.RawMessage, query json.RawMessage) ([]json.RawMessage, error)
+
+// Queries runs all cases. The documents found must have an id, and else be as they
+// were saved.
+func Queries(t *testing.T, find Find) {
+	t.Helper()
+	var cases []struct {
+		Query         json.RawMessage
+		Found, Others []json.RawMessage
+		Error         string
+	}
+	if err := json.Unmarshal(queries, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(string(c.Query), func(t *testing.T) {
+			found, err := find(t, slices.Concat(c.Found, c.Others), c.Query)
+			switch {
+			case c.Error != "":
+				if err == nil || !strings.Contains(err.Error(), c.Error) {
+					t.Errorf("the error is %v, want %q in it", err, c.Error)
+				}
+			case err != nil:
+				t.Error(err)
+			case len(found) != len(c.Found):
+				t.Errorf("found %s, want %s", found, c.Found)
+			default:
+				for i := range found {
+					compare(t, found[i], c.Found[i])
+				}
+			}
+		})
+	}
+}
+
+// compare expects a document to be as it was saved, with an id.
+func compare(t *testing.T, found, saved json.RawMessage) {
+	t.Helper()
+	got, want := object(t, found), object(t, saved)
+	id, given := want[store.KeyID]
+	if got[store.KeyID] == nil || given && !reflect.DeepEqual(got[store.KeyID], id) {
+		t.Errorf("the id of %s is %v", saved, got[store.KeyID])
+	}
+	same := func(a, b map[string]any) bool {
+		a, b = maps.Clone(a), maps.Clone(b)
+		delete(a, store.KeyID)
+		delete(b, store.KeyID)
+		return reflect.DeepEqual(a, b)
+	}
+	if !same(got, want) {
+		t.Errorf("found %s, want %s", found, saved)
+	}
+}
+
+// object decodes a document with its numbers as they are written.
+func object(t *testing.T, text json.RawMessage) (object map[string]any) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
