@@ -23,6 +23,9 @@ func TestHeadersAreCounted(t *testing.T) {
 		"gRPC": func(f *fixture) {
 			_, _ = f.call(metadata.AppendToOutgoingContext(context.Background(), "x-long", text), "x")
 		},
+		"an event without data": func(f *fixture) {
+			f.request(http.MethodPost, f.web+"/workflows/flow", "", append(binaryEvent("flow", "application/json"), "X-Long", text)...)
+		},
 		"JSON": func(f *fixture) {
 			f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text":"x"}`, "Content-Type", "application/json", "X-Long", text)
 		},

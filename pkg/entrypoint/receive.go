@@ -131,7 +131,7 @@ func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "the message cannot be decompressed by %s: %v", name, err)
 	}
-	data, err := pool.Read(u.Reader(from), -1, limit)
+	data, err := pool.Read(&memory.Reader{From: from, Upload: u.Upload}, -1, limit)
 	switch {
 	case err == nil:
 		return data, nil

@@ -112,29 +112,28 @@ func (u *Upload) End() {
 	u.budget.held.Add(RequestBytes) // its place in flight is given back now
 }
 
-// Reader returns a reader of the message, or of what it becomes when it is
-// decompressed, whose bytes are counted before they are read. Its errors are
-// those of r and of Grow.
-func (u *Upload) Reader(r io.Reader) io.Reader { return &countedReader{Reader: r, upload: u} }
+// Reader reads a message, or what it becomes when it is decompressed. Its bytes are
+// counted before they are read.
+type Reader struct {
+	// From is read.
+	From io.Reader
+	// Upload is the message.
+	Upload *Upload
 
-// countedReader counts what it reads for a message before it is read.
-type countedReader struct {
-	io.Reader
-	upload        *Upload
-	came, counted int64
+	read, counted int64
 }
 
-// Read implements io.Reader.
-func (c *countedReader) Read(p []byte) (int, error) {
+// Read implements io.Reader. Its errors are those of From and of [Upload.Grow].
+func (r *Reader) Read(p []byte) (int, error) {
 	p = p[:min(len(p), WindowBytes)]
-	if more := c.came + int64(len(p)) - c.counted; more > 0 { // a read may bring less than it could
-		if err := c.upload.Grow(more); err != nil {
+	if more := r.read + int64(len(p)) - r.counted; more > 0 { // a read may bring less than it could
+		if err := r.Upload.Grow(more); err != nil {
 			return 0, err
 		}
-		c.counted += more
+		r.counted += more
 	}
-	n, err := c.Reader.Read(p)
-	c.came += int64(n)
+	n, err := r.From.Read(p)
+	r.read += int64(n)
 	return n, err
 }
 

@@ -16,8 +16,8 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
-// Count has the body of each request counted in b before it is read, and refuses
-// headers of more than maxHeader bytes.
+// Count has the header and the body of each request counted in b, the body before it
+// is read, and refuses headers of more than maxHeader bytes.
 func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := memory.HeaderBytes(r.Header)
@@ -27,50 +27,61 @@ func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 			})
 			return
 		}
+		if n < memory.SmallHeader {
+			n = 0
+		}
 		if r.Body == nil || r.Body == http.NoBody {
-			next.ServeHTTP(w, r)
+			countHeader(b, int64(n), next, w, r)
 			return
 		}
 		control := http.NewResponseController(w)
 		in := &memory.Upload{Abort: func(error) { _ = control.SetReadDeadline(time.Unix(1, 0)) }}
-		if n < memory.SmallHeader {
-			n = 0
-		}
 		if err := b.Begin(in, int64(n)); err != nil {
 			CloseAfter(w)
 			WriteFailure(w, memory.Refusal(err))
 			return
 		}
 		defer in.End()
-		r.Body = &countedBody{Closer: r.Body, counted: in.Reader(r.Body), message: in}
+		r.Body = &countedBody{Closer: r.Body, Reader: memory.Reader{From: r.Body, Upload: in}}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// countHeader serves a request without a body, whose header has n bytes to be counted.
+func countHeader(b *memory.Budget, n int64, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if n > 0 {
+		if !b.Reserve(n) {
+			WriteFailure(w, memory.Refusal(memory.ErrFull))
+			return
+		}
+		defer b.Release(n)
+	}
+	next.ServeHTTP(w, r)
 }
 
 // countedBody is the body of a request that is counted in the budget until the
 // request ends.
 type countedBody struct {
 	io.Closer
-	counted io.Reader
-	message *memory.Upload
+	memory.Reader
 }
 
 // counting returns a reader of what from makes of a message that has arrived, which
 // is counted too.
 func counting(message *memory.Upload, from io.Reader) io.Reader {
-	return &countedBody{counted: message.Reader(from), message: message}
+	return &countedBody{Reader: memory.Reader{From: from, Upload: message}}
 }
 
 // Read implements io.Reader.
 func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.counted.Read(p)
+	n, err := b.Reader.Read(p)
 	switch {
 	case err == io.EOF: //nolint:errorlint // io.Reader's own
-		if !b.message.Arrived() {
-			err = BodyError(b.message.Failed(memory.ErrFull))
+		if !b.Upload.Arrived() {
+			err = BodyError(b.Upload.Failed(memory.ErrFull))
 		}
 	case err != nil:
-		err = BodyError(b.message.Failed(err))
+		err = BodyError(b.Upload.Failed(err))
 	}
 	return n, err
 }

@@ -128,7 +128,7 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 	}
 	g := &gunzip{limit: limit}
 	if err = g.Reset(bytes.NewReader(data)); err == nil {
-		data, err = io.ReadAll(counting(counted.message, g))
+		data, err = io.ReadAll(counting(counted.Upload, g))
 	}
 	if err != nil {
 		return nil, bodyRefusal(err)

@@ -50,7 +50,7 @@ func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request) (*http.Requ
 		to: w, turn: d.Turn(), compression: takeCompression(r.Header),
 	}
 	if counted, ok := r.Body.(*countedBody); ok {
-		b.message = counted.message
+		b.message = counted.Upload
 	}
 	r = r.WithContext(context.WithValue(r.Context(), transcodingKey{}, b))
 	if r.Body = b; b.declared <= d.limit {
