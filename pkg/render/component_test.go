@@ -11,7 +11,7 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Every object names its component; a shortcut is the entrypoint's, although it leads to a node.
+// Every object names its component; a shortcut is the entrypoint's, although it is named after a node.
 func TestComponentOf(t *testing.T) {
 	components := map[string]render.Component{}
 	for _, folder := range []string{"workflows", "shortcut"} {

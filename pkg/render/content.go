@@ -14,11 +14,11 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 )
 
-// contentFile is the file that cmd/entrypoint reads, beside the protos.
+// contentFile is the configuration that cmd/entrypoint reads, next to the protos.
 const contentFile = "entrypoint.json"
 
-// content is what an entrypoint is told: the ConfigMap's data, and the path in
-// the entrypoint's folder of each key. A key cannot hold a slash, a path may.
+// content is the configuration of an entrypoint: the ConfigMap's data, and the path of each
+// key in the entrypoint's folder. A key cannot contain a slash, a path may.
 type content struct {
 	data  map[string]string
 	items []corev1.KeyToPath
@@ -87,14 +87,14 @@ func (in Input) step(node string) entrypoint.ConfigStep {
 	step.URL = in.url(ServiceName(in.Version.Name, node))
 	for _, n := range in.Version.Spec.Nodes {
 		if n.Name == node && in.hasShortcut(n) {
-			// The dot spares each connection the resolver's search path.
+			// The dot at the end keeps the resolver from trying its search path.
 			step.Shortcut = in.url(ShortcutName(in.Version.Name, node)) + "."
 		}
 	}
 	return step
 }
 
-// hash changes with the content. An entrypoint reads it once, when it starts.
+// hash is a hash of the content. An entrypoint reads the content once, when it starts.
 func (c content) hash() string {
 	h := sha256.New()
 	for _, key := range slices.Sorted(maps.Keys(c.data)) {

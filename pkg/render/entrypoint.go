@@ -14,7 +14,7 @@ import (
 
 const (
 	entrypointContainer = "entrypoint"
-	// Where cmd/entrypoint looks for its configuration, and where that says the key is.
+	// Where cmd/entrypoint reads its configuration, and where that says the key is.
 	contentFolder = "/etc/krt"
 	contentVolume = "content"
 	keyFolder     = "/etc/krt-reply"
@@ -22,10 +22,10 @@ const (
 
 	grpcPort, webPort, replyPort = 9000, 8080, 8081
 
-	// leaveTime is how long a pod that is told to end goes on as before: until
-	// then every node of the cluster has taken it out of the endpoints.
+	// leaveTime is how long a pod that is being terminated continues as before: after that,
+	// every node of the cluster has removed it from the endpoints.
 	leaveTime = 5 * time.Second
-	// endTime is what the process may take to end once it has drained.
+	// endTime is how long the process may take to exit once it has drained.
 	endTime = 5 * time.Second
 )
 
@@ -49,7 +49,7 @@ func (in Input) entrypoint() ([]Object, error) {
 		return objects, nil
 	}
 	if in.EntrypointImage == "" {
-		return nil, errors.New("cannot render the entrypoint: there is no image for it")
+		return nil, errors.New("cannot render the entrypoint: it has no image")
 	}
 	content, err := in.content()
 	if err != nil {
@@ -58,7 +58,7 @@ func (in Input) entrypoint() ([]Object, error) {
 	return append(objects, content.configMap(in), in.deployment(content)), nil
 }
 
-// complete tells whether all is known that the entrypoint must be told.
+// complete reports whether all that the entrypoint's configuration needs is known.
 func (in Input) complete() bool {
 	if in.direct() {
 		return true
@@ -75,8 +75,8 @@ func (in Input) replicas() int32 {
 	return first(in.Settings.EntrypointReplicas, in.Version.Spec.Entrypoint.Replicas)
 }
 
-// drainTime is how long requests in flight may go on when the entrypoint stops:
-// each to its own deadline.
+// drainTime is how long requests in flight may continue when the entrypoint stops: each to
+// its own deadline.
 func (in Input) drainTime() time.Duration { return max(in.Settings.ConnectionGrace, in.timeout()) }
 
 func (in Input) deployment(c content) *appsv1.Deployment {
@@ -146,13 +146,13 @@ func (in Input) entrypointContainer(grace int64) corev1.Container {
 		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
 			Sleep: &corev1.SleepAction{Seconds: seconds(leaveTime)},
 		}},
-		// A pod that ends leaves the endpoints at once, whatever its probe says. But
-		// when all pods of a Service end, Kubernetes goes on with those whose probe
-		// has not failed yet, and so the answers of nodes still reach an entrypoint
-		// that drains: its probe must not have failed before it has ended.
+		// A pod that is being terminated leaves the endpoints at once, whatever its probe
+		// returns. But when all pods of a Service are, Kubernetes keeps those whose probe has
+		// not failed yet, and so the responses of nodes still reach an entrypoint that
+		// drains: its probe must not fail before it has ended.
 		ReadinessProbe: &corev1.Probe{ProbeHandler: get("/readyz"), PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: int32(grace)},
-		// A process that hangs is caught here. The limits are wide: starting anew
-		// costs what is in flight.
+		// This restarts a process that hangs. The limits are wide: a restart loses the
+		// requests in flight.
 		LivenessProbe: &corev1.Probe{ProbeHandler: get("/healthz"), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 6},
 	}
 }
@@ -167,7 +167,7 @@ func (in Input) spread(selector map[string]string) []corev1.TopologySpreadConstr
 		TopologyKey:       corev1.LabelHostname,
 		WhenUnsatisfiable: corev1.ScheduleAnyway,
 		LabelSelector:     &metav1.LabelSelector{MatchLabels: selector},
-		// The pods of each rollout are spread for themselves.
+		// The pods of each rollout are spread separately.
 		MatchLabelKeys: []string{appsv1.DefaultDeploymentUniqueLabelKey},
 	}}
 }

@@ -12,14 +12,14 @@ import (
 )
 
 // environment is that of a node's container (KRT V1, "Environment of a node").
-// What is said later wins: the node's own before the version's config before
-// the contract. KRT_BASE_PATH is not here: only the image knows where its
-// builder has put the bundle, and sets it.
+// The later of two wins: the version's config overrides the node's own, and the contract
+// overrides both. KRT_BASE_PATH is not here: the image sets it, because only its builder
+// knows where the bundle is.
 func (in Input) environment(n v1alpha1.Node) []corev1.EnvVar {
 	v := in.Version
 	var env []corev1.EnvVar
 	add := func(name, value string) {
-		// A value means what it says: without this, Kubernetes would replace $(NAME) in it.
+		// Values are literal: without this, Kubernetes would expand $(NAME) in them.
 		env = append(env, corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")})
 	}
 	addSecret := func(name string) {
@@ -73,8 +73,8 @@ func (in Input) contract(n v1alpha1.Node) environment.Values {
 	return values
 }
 
-// lastOfEach drops variables that one with the same name follows. Server-side
-// apply refuses a list with two of one name.
+// lastOfEach drops variables that are set again later. Server-side apply refuses a list with
+// two of one name.
 func lastOfEach(env []corev1.EnvVar) []corev1.EnvVar {
 	kept := env[:0:0]
 	for i, e := range env {

@@ -14,9 +14,9 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-var update = flag.Bool("update", false, "write testdata/*/wanted.yaml anew")
+var update = flag.Bool("update", false, "rewrite testdata/*/wanted.yaml")
 
-// given is what a case may say in given.yaml besides its version and settings.
+// given is what a case may set in given.yaml besides its version and settings.
 type given struct {
 	ConfigHash string            `json:"configHash"`
 	Nodes      int               `json:"nodes"`

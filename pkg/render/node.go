@@ -22,7 +22,7 @@ const (
 	visibilityCluster = "cluster-local"
 	// fullDuplex is an annotation of revisions (Knative serving).
 	fullDuplex = "features.knative.dev/http-full-duplex"
-	// containerName is Knative's default, written down so that nothing is left to fill in.
+	// containerName is Knative's default, set explicitly so that no default is filled in.
 	containerName = "user-container"
 	// configFolder is where a node finds its config files.
 	configFolder = "/krt-config"
@@ -45,9 +45,9 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template := &s.Spec.Template
 	template.Labels = podLabels
 	template.Annotations = in.scale(n)
-	// Without it queue-proxy cuts off an answer now and then that comes as soon as its
-	// request has been sent: of 64 KiB, 2 to 4 in a thousand (serving v0.50), and a
-	// channel passes on what is left of it.
+	// Without it, queue-proxy sometimes cuts off a response that follows its request
+	// immediately: of 64 KiB, 2 to 4 in a thousand (serving v0.50), and a channel passes on
+	// the rest of it.
 	template.Annotations[fullDuplex] = "Enabled"
 	if in.ConfigHash != "" {
 		template.Annotations[AnnotationConfigHash] = in.ConfigHash
@@ -57,17 +57,18 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	}
 	timeout := in.nodeTimeout(n)
 	template.Spec.TimeoutSeconds = &timeout
-	// Knative's default of 300 s would end longer calls, for a node answers all at once.
+	// Knative's default of 300 s would end longer calls, because a node sends its response at once.
 	template.Spec.ResponseStartTimeoutSeconds = new(timeout)
 	template.Spec.ContainerConcurrency = new(in.concurrency(n))
 	template.Spec.PodSpec = in.nodePod(n)
-	// Knative's default, written down: who shifts traffic by hand would undo a start.
+	// Knative's default, set explicitly: traffic that was changed by hand would make a start
+	// ineffective.
 	s.Spec.Traffic = []servingv1.TrafficTarget{{LatestRevision: new(true), Percent: new(int64(100))}}
 	return s
 }
 
-// nodeTimeout is after how many seconds Knative ends one call of a node. The
-// runner keeps a timeout of the node's own, and says so, a little before.
+// nodeTimeout is after how many seconds Knative ends one call of a node. The runner enforces
+// a timeout of the node's own a little earlier, with an error of its own.
 func (in Input) nodeTimeout(n v1alpha1.Node) int64 {
 	longest := in.longest()
 	if n.Timeout != nil {
@@ -80,7 +81,7 @@ func (in Input) nodeTimeout(n v1alpha1.Node) int64 {
 func (in Input) scale(n v1alpha1.Node) map[string]string {
 	least, most := in.bounds(n)
 	annotations := map[string]string{
-		// Once there are pods, requests go to them without passing the activator.
+		// Once there are pods, requests bypass the activator.
 		autoscaling.TargetBurstCapacityKey: "0",
 		autoscaling.MinScaleAnnotationKey:  strconv.Itoa(int(least)),
 	}
@@ -89,35 +90,35 @@ func (in Input) scale(n v1alpha1.Node) map[string]string {
 	}
 	if target := in.target(n); target > 0 {
 		annotations[autoscaling.TargetAnnotationKey] = strconv.Itoa(target)
-		// Knative aims at 70 % of a target unless told that the number is meant.
+		// By default, Knative aims at 70 % of a target.
 		annotations[autoscaling.TargetUtilizationPercentageKey] = "100"
 	}
 	return annotations
 }
 
-// bounds are the least and the most pods of a node, 0 for no upper bound.
+// bounds are the least and the largest number of pods of a node, 0 for no upper limit.
 func (in Input) bounds(n v1alpha1.Node) (least, most int32) {
-	scale := said(n)
+	scale := scaleOf(n)
 	least = first(in.Settings.ScaleMin, scale.Min, n.Replicas)
 	most = in.Settings.ScaleMax
 	if most > 0 {
-		most = max(most, least) // the cluster's default gives way to what the node asks for
+		most = max(most, least) // the node's own setting overrides the cluster's default
 	}
 	return least, first(most, scale.Max)
 }
 
-// said is what a node says about its scale.
-func said(n v1alpha1.Node) v1alpha1.Scale {
+// scaleOf returns the scale that a node sets.
+func scaleOf(n v1alpha1.Node) v1alpha1.Scale {
 	if n.Scale == nil {
 		return v1alpha1.Scale{}
 	}
 	return *n.Scale
 }
 
-// target is how many requests a pod should have in flight, 0 for Knative's
-// default. That of 100 is far from what a node's workers take at once.
+// target is how many requests a pod should have in flight, 0 for Knative's default. That of
+// 100 is far more than a node's workers handle at a time.
 func (in Input) target(n v1alpha1.Node) int {
-	if target := first(in.Settings.ScaleTarget, said(n).Target); target > 0 {
+	if target := first(in.Settings.ScaleTarget, scaleOf(n).Target); target > 0 {
 		return int(target)
 	}
 	if in.concurrency(n) > 0 {
@@ -126,16 +127,16 @@ func (in Input) target(n v1alpha1.Node) int {
 	return in.workers(n)
 }
 
-// concurrency is how many requests a pod gets at most, 0 for no bound. A Python
-// node's workers are no such bound: its front lets requests wait for a worker,
-// where Knative's queue-proxy refuses what is more than ten times the bound.
+// concurrency is how many requests a pod receives at most, 0 for no limit. The number of a
+// Python node's workers is not such a limit: requests wait for a worker in the node, while
+// Knative's queue-proxy refuses more than ten times the limit.
 func (in Input) concurrency(n v1alpha1.Node) int64 {
-	return first(in.Settings.ScaleConcurrency, said(n).Concurrency)
+	return first(in.Settings.ScaleConcurrency, scaleOf(n).Concurrency)
 }
 
-// workers is how many calls a node works on at once, 0 to leave it to its runner.
-// With a GPU the cluster's setting does not hold: each worker would have the model
-// in the GPU's memory for itself.
+// workers is how many calls a node handles at a time, 0 to leave it to its runner. With a
+// GPU, the cluster's setting does not apply: each worker would load the model into the GPU's
+// memory by itself.
 func (in Input) workers(n v1alpha1.Node) int {
 	switch {
 	case n.Workers != nil:
@@ -168,7 +169,7 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 		SecurityContext: restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: scratchVolume, MountPath: scratchFolder}},
 		ReadinessProbe: &corev1.Probe{
-			// Without a period, queue-proxy asks every 50 ms until the first yes.
+			// Without a period, queue-proxy probes every 50 ms until the first success.
 			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(0)}},
 			SuccessThreshold: 1,
 		},
@@ -190,7 +191,7 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 	return pod
 }
 
-// resources are what the node asks for, and one GPU.
+// resources are the node's own, and one GPU.
 func (in Input) resources(n v1alpha1.Node) corev1.ResourceRequirements {
 	var r corev1.ResourceRequirements
 	if n.Resources != nil {
@@ -215,8 +216,8 @@ func (in Input) pullSecrets() (secrets []corev1.LocalObjectReference) {
 	return secrets
 }
 
-// restricted is the security context of every container of ours: Pod Security
-// "restricted", and a root that cannot be written to.
+// restricted is the security context of all our containers: Pod Security "restricted", and a
+// read-only root.
 func restricted() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: new(false),
@@ -227,11 +228,11 @@ func restricted() *corev1.SecurityContext {
 	}
 }
 
-// first returns the first of said that is there, else unset.
-func first[T any](unset T, said ...*T) T {
-	for _, s := range said {
-		if s != nil {
-			return *s
+// first returns the first of values that is set, or else unset.
+func first[T any](unset T, values ...*T) T {
+	for _, value := range values {
+		if value != nil {
+			return *value
 		}
 	}
 	return unset

@@ -33,10 +33,10 @@ func TestRefusals(t *testing.T) {
 			in.Version.Spec.Nodes[0].Timeout = &metav1.Duration{Duration: time.Hour}
 		}, `node "greeter": timeout 1h0m0s is not between 1ms and 9m50s`},
 		{"a node without an image", func(in *render.Input) { in.Version.Spec.Nodes[0].Image = "" }, `node "greeter": there is no image`},
-		{"a step that is no node", func(in *render.Input) {
+		{"a step that is not a node", func(in *render.Input) {
 			in.Version.Spec.Workflows[0].Sequential = []string{"greter"}
 		}, `workflow "greeting": node "greter" is not declared`},
-		{"no entrypoint image", func(in *render.Input) { in.EntrypointImage = "" }, "there is no image for it"},
+		{"no entrypoint image", func(in *render.Input) { in.EntrypointImage = "" }, "cannot render the entrypoint: it has no image"},
 		{"a proto that is not there", func(in *render.Input) { in.Version.Spec.Entrypoint.Proto = "other.proto" },
 			`cannot render the entrypoint of version "greeter-v1": entrypoint.proto is not among entrypoint.files`},
 		{"a proto in the configuration's place", func(in *render.Input) {

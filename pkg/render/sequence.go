@@ -54,15 +54,15 @@ func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	return s
 }
 
-// specHash changes with all that a Sequence says.
+// specHash is a hash of all that a Sequence specifies.
 func specHash(spec flowsv1.SequenceSpec) string {
-	text, _ := json.Marshal(spec) // there is nothing in it that cannot be written
+	text, _ := json.Marshal(spec) // this cannot fail
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 
-// delivery is that of every step. Each has the dead-letter sink: without one, a
-// step that always fails runs again whenever one before it is retried.
+// delivery is that of every step. Each has the dead-letter sink: without one, a step that
+// always fails runs again whenever an earlier one is retried.
 func (in Input) delivery() *eventingduckv1.DeliverySpec {
 	retry := delivery.DefaultRetry()
 	return &eventingduckv1.DeliverySpec{

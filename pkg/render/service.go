@@ -16,10 +16,9 @@ func ActiveEntrypoint(rt *v1alpha1.Runtime, version string) *corev1.Service {
 	return entrypointService(rt.Namespace, ActiveEntrypointName, version)
 }
 
-// entrypointService is the Service of an entrypoint, field by field as KRT V1
-// writes it down: two labels, which are the selector too, and no more. A label of
-// ours would be in nobody's way, but then the Service would be another one than
-// the contract's; so whoever watches Services selects by [LabelVersionName].
+// entrypointService is the Service of an entrypoint, field by field as KRT V1 defines it: two
+// labels, which are the selector too, and no more. A label of ours would be harmless, but
+// then the Service would not be the contract's; so Services are watched by [LabelVersionName].
 func entrypointService(namespace, name, version string) *corev1.Service {
 	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: entrypointLabels(version)}}
 	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
@@ -35,7 +34,7 @@ func entrypointService(namespace, name, version string) *corev1.Service {
 	return s
 }
 
-// replyService is the internal Service of the reply port, not for callers.
+// replyService is the internal Service of the reply port, not for clients.
 func (in Input) replyService() *corev1.Service {
 	version := in.Version.Name
 	own := labels(version, entrypointContainer)

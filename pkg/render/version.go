@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt"
 )
 
-// FromOptions say what a bundle does not.
+// FromOptions are what a bundle does not contain.
 type FromOptions struct {
 	// Namespace is the runtime the version is for.
 	Namespace string
@@ -21,10 +21,9 @@ type FromOptions struct {
 	Delivery v1alpha1.Delivery
 }
 
-// FromBundle returns the Version that a bundle describes, stopped. images holds
-// the image built for each node by its name; a node without one keeps what its
-// manifest says. Of the bundle's protos only the public one and what it imports
-// is taken: the others are the nodes' own.
+// FromBundle returns the Version that a bundle describes, stopped. images has the image built
+// for each node by its name; a node without one keeps its manifest's. Of the bundle's protos
+// it has the public one and its imports: the others are the nodes' own.
 func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha1.Version {
 	m := b.Manifest
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: m.Version, Namespace: o.Namespace}}
@@ -41,7 +40,7 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 	for _, n := range m.Nodes {
 		node := fromNode(n, images[n.Name])
 		if node.Workers == nil && b.InTurn(n) {
-			node.Workers = new(int32(1)) // said, so that its pods follow its load
+			node.Workers = new(int32(1)) // set explicitly, so that its pods follow its load
 		}
 		if n.FileContent() && len(m.Config.Files) > 0 {
 			node.ConfigFiles = v1alpha1.ConfigFilesContent
@@ -96,13 +95,13 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 	return node
 }
 
-// quantities reads what a manifest says; package krt has checked each.
-func quantities(said map[string]string) corev1.ResourceList {
-	if said == nil {
+// quantities parses a manifest's quantities; package krt has checked each.
+func quantities(texts map[string]string) corev1.ResourceList {
+	if texts == nil {
 		return nil
 	}
 	list := corev1.ResourceList{}
-	for name, text := range said {
+	for name, text := range texts {
 		list[corev1.ResourceName(name)] = resource.MustParse(text)
 	}
 	return list
