@@ -3,36 +3,36 @@ SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 
 export KO_CONFIG_PATH := ko.yaml
-# Go wants a home for its caches; a machine without one gets it here.
+# Go needs a home folder for its caches; a machine without one gets it here.
 ifeq ($(strip $(HOME)),)
 export HOME := $(CURDIR)/.cache/home
 endif
 
 VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
-# The race detector needs a C compiler; binaries bear the commit they were made of, where git can tell.
+# The race detector needs a C compiler; binaries contain the commit they were built from, if git knows it.
 RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 PYTHON := tools/python.sh
-# The versions in functions/, and the Go modules of ours: with tests that need no cluster, and to lint (kube would compile all of Kubernetes).
+# The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns
 
 .PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench-api bench bin/cluster lint generate verify
 
-help: ## Say what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: ## Get what is missing: python3 with protobuf (apt as root, else a .venv)
-	@$(PYTHON) >/dev/null || echo "Going on without Python: Python nodes and their tests are left out."
+deps: ## Install what is missing: python3 with protobuf (apt as root, else a .venv)
+	@$(PYTHON) >/dev/null || echo "Continuing without Python: Python nodes and their tests are left out."
 
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
 	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
 	@mkdir -p bin
 	@CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
-# The tag "local" leaves out the commands for a cluster, and with them two thirds of the packages.
+# The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
 LOCAL := CGO_ENABLED=0 go
-run: deps ## Run functions/price-estimator here (functions/chain where there is no Python)
+run: deps ## Run functions/price-estimator on this machine (without Python: functions/chain)
 	@echo "Downloading the Go modules that a local run needs"
 	@$(LOCAL) list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
 	@echo "Compiling bin/local/kn-krt (the first time takes a minute)"
@@ -41,12 +41,12 @@ run: deps ## Run functions/price-estimator here (functions/chain where there is 
 		echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else \
-		echo "No Python with protobuf here: starting functions/chain, which is Go only"; \
+		echo "No Python with protobuf found: starting functions/chain, which is in Go"; \
 		exec bin/local/kn-krt run functions/chain; \
 	fi
 
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
-	@test -n "$(RACE)" || echo "No C compiler here: testing without the race detector."
+	@test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
 	for module in $(MODULES); do \
 		echo "Testing the Go module in $$module"; \
@@ -67,15 +67,15 @@ bin/cluster:
 cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 15 minutes)
 	@bin/cluster up
 
-cluster-down: bin/cluster ## Stop that cluster and leave nothing of it
+cluster-down: bin/cluster ## Stop that cluster and remove all of it
 	@bin/cluster down
 
-# On the cluster that both variables name, else on ours, which is started then.
+# On the cluster that both variables name, else on ours, which is started first.
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
 
-e2e-long: cluster ## Run what takes minutes there: publishes and faults under load, Knative's own conformance tests
+e2e-long: cluster ## Run the tests there that take minutes: publishes and faults under load, Knative's own conformance tests
 	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
@@ -83,13 +83,13 @@ ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$k
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
 
-bench-api: bin/cluster ## Measure on it what it takes the controller to make objects, beside a plain client
+bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
 
-bench: deps ## Measure the parts beside their baselines (flags: BENCH="-case chain -rounds 5")
+bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; go run ./test/bench $(BENCH)
 
-# Tools are a Go module of their own; each binary is made anew when that changes.
+# Tools are a Go module of their own; binaries are built again when it changes.
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
@@ -104,8 +104,8 @@ lint: bin/golangci-lint ## Lint the Go modules
 		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
 	done
 
-# The code of pkg/apis first: without it nothing may build.
-generate: bin/controller-gen ## Make generated code anew: of pkg/apis with the CRDs, and of functions/
+# The code of pkg/apis first: without it, the rest may not build.
+generate: bin/controller-gen ## Generate code again: for pkg/apis with the CRDs, and for functions/
 	@tools/apis.sh
 	@$(MAKE) --no-print-directory build
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done

@@ -52,13 +52,16 @@ func TestUsageErrors(t *testing.T) {
 		args []string
 		err  string
 	}{
-		"unknown verb":       {[]string{"frobnicate"}, "Error: unknown command \"frobnicate\"\nRun 'kn-krt --help' for usage.\n"},
-		"nearly known verb":  {[]string{"invok"}, "Error: unknown command \"invok\"; did you mean \"invoke\"?\nRun 'kn-krt --help' for usage.\n"},
-		"unknown flag":       {[]string{"version", "--frob"}, "Error: unknown flag: --frob\nRun 'kn-krt version --help' for usage.\n"},
-		"missing argument":   {[]string{"invoke"}, "Error: accepts between 1 and 2 arg(s), received 0\nRun 'kn-krt invoke --help' for usage.\n"},
-		"unknown output":     {[]string{"version", "-o", "xml"}, "Error: invalid argument \"xml\" for \"-o, --output\" flag: must be text or json\nRun 'kn-krt version --help' for usage.\n"},
-		"superfluous word":   {[]string{"version", "now"}, "Error: unknown command \"now\" for \"kn-krt version\"\nRun 'kn-krt version --help' for usage.\n"},
-		"flag without value": {[]string{"invoke", "x", "--address"}, "Error: flag needs an argument: --address\nRun 'kn-krt invoke --help' for usage.\n"},
+		"unknown verb":      {[]string{"frobnicate"}, "Error: unknown command \"frobnicate\"\nRun 'kn-krt --help' for usage.\n"},
+		"nearly known verb": {[]string{"invok"}, "Error: unknown command \"invok\"; did you mean \"invoke\"?\nRun 'kn-krt --help' for usage.\n"},
+		"unknown flag":      {[]string{"version", "--frob"}, "Error: unknown flag: --frob\nRun 'kn-krt version --help' for usage.\n"},
+		"missing argument":  {[]string{"invoke"}, "Error: accepts between 1 and 2 arg(s), received 0\nRun 'kn-krt invoke --help' for usage.\n"},
+		"unknown output": {[]string{"version", "-o", "xml"},
+			"Error: invalid argument \"xml\" for \"-o, --output\" flag: must be text or json\nRun 'kn-krt version --help' for usage.\n"},
+		"superfluous word": {[]string{"version", "now"},
+			"Error: unknown command \"now\" for \"kn-krt version\"\nRun 'kn-krt version --help' for usage.\n"},
+		"flag without value": {[]string{"invoke", "x", "--address"},
+			"Error: flag needs an argument: --address\nRun 'kn-krt invoke --help' for usage.\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

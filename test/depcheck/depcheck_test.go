@@ -81,7 +81,8 @@ var only = []struct {
 	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK is used at the entrypoint's outer edge only", []string{"pkg/entrypoint/web"}},
 	{module + "/pkg/store", "runners hold a client, only the local run owns a store", []string{"pkg/local", "pkg/store"}},
 	{"modernc.org/sqlite", "pkg/store alone knows its database", []string{"pkg/store"}},
-	{module + "/pkg/cli", "the command line is the outermost package", []string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
+	{module + "/pkg/cli", "the command line is the outermost package",
+		[]string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
 }
 
 // runnerMay is all that pkg/runner may depend on besides the standard library,

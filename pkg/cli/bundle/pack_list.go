@@ -73,7 +73,8 @@ func checkPackOutput(to string, c *archive.Contents) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
-			return term.WithHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)), "Create it, or name another file with -o.")
+			return term.WithHint(fmt.Errorf("cannot write bundle: folder %s does not exist", filepath.Dir(to)),
+				"Create it, or name another file with -o.")
 		}
 		return nil
 	case err != nil:

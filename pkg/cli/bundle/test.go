@@ -104,6 +104,7 @@ func (o testOptions) concludeTests(version string, failed []string, tested, skip
 	if skipped > 0 {
 		more = fmt.Sprintf(", %d skipped", skipped)
 	}
-	fmt.Fprintf(o.streams.Out, "Tests of version %s %s: %s tested%s, %d without tests\n", version, result, term.Count(tested-skipped, "source folder"), more, without)
+	fmt.Fprintf(o.streams.Out, "Tests of version %s %s: %s tested%s, %d without tests\n",
+		version, result, term.Count(tested-skipped, "source folder"), more, without)
 	return nil
 }

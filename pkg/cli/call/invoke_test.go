@@ -76,11 +76,14 @@ func TestInvoke(t *testing.T) {
 		"from file":   {args: []string{"room-price", "-d", "@" + file}, want: krtResult{out: response("4")}},
 		"as json":     {args: []string{"room-price", "-o", "json"}, want: krtResult{out: `{"amount":0,"currency":""}` + "\n"}},
 		"unknown field": {args: []string{"room-price", "-d", `{"night": 3}`}, want: krtResult{code: term.ExitFailed,
-			err: "Error: cannot read the request as hotel.Request: (line 1:2): unknown field \"night\"\nFields of hotel.Request: roomType, nights\n"}},
+			err: "Error: cannot read the request as hotel.Request: (line 1:2): unknown field \"night\"\n" +
+				"Fields of hotel.Request: roomType, nights\n"}},
 		"wrong value": {args: []string{"room-price", "-d", `{"nights": "three"}`}, want: krtResult{code: term.ExitFailed,
-			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\nFields of hotel.Request: roomType, nights\n"}},
+			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\n" +
+				"Fields of hotel.Request: roomType, nights\n"}},
 		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitFailed,
-			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\nIts workflows: room-price, cancel-room, wait\n"}},
+			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\n" +
+				"Its workflows: room-price, cancel-room, wait\n"}},
 		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,
 			err: "Error: INTERNAL: error in 'model': no such room\nreason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
 		"too late": {args: []string{"wait", "--timeout", "1ms"}, want: krtResult{code: term.ExitFailed,
@@ -106,20 +109,23 @@ func TestInvokeErrorAsJSON(t *testing.T) {
 
 func TestInvokeMissingFile(t *testing.T) {
 	got := runKrt(t.Context(), "", "invoke", "x", "-d", "@nowhere.json")
-	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: cannot read the request: open nowhere.json: no such file or directory\n"}, got)
+	require.Equal(t, krtResult{code: term.ExitFailed,
+		err: "Error: cannot read the request: open nowhere.json: no such file or directory\n"}, got)
 }
 
 func TestInvokeNothingListens(t *testing.T) {
 	address := refusedAddress(t)
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
 	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: no version is running at " + address + ": connection refused\n" +
-		"Start one with 'kn-krt run', name another address with --address, or call a version on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
+		"Start one with 'kn-krt run', name another address with --address, " +
+		"or call a version on a cluster with 'kn-krt invoke VERSION WORKFLOW'.\n"}, got)
 }
 
 func TestInvokeNoVersion(t *testing.T) {
 	address := serve(t, grpc.NewServer())
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
-	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: the server at " + address + " is not a version: it does not implement /krt.v1.Version/Describe\n" +
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: the server at " + address +
+		" is not a version: it does not implement /krt.v1.Version/Describe\n" +
 		"Name the version's gRPC address with --address HOST:PORT.\n"}, got)
 }
 

@@ -119,7 +119,8 @@ func (r *connection) unreachable(program string, err error) error {
 	switch {
 	case errors.Is(dialErr, syscall.ECONNREFUSED):
 		return term.WithHint(fmt.Errorf("no version is running at %s: connection refused", r.address),
-			"Start one with '%[1]s run', name another address with --address, or call a version on a cluster with '%[1]s invoke VERSION WORKFLOW'.", program)
+			"Start one with '%[1]s run', name another address with --address, "+
+				"or call a version on a cluster with '%[1]s invoke VERSION WORKFLOW'.", program)
 	case dialErr != nil:
 		return term.WithHint(fmt.Errorf("cannot reach a version at %s: %w", r.address, dialErr),
 			"Name the version's gRPC address with --address HOST:PORT.")

@@ -94,8 +94,10 @@ func TestConsoleColours(t *testing.T) {
 		options runOptions
 		want    string
 	}{
-		"terminal":    {runOptions{streams: term.Streams{TTY: true}}, "15:04:05.060 \x1b[36m[a]\x1b[0m x\n15:04:05.060 \x1b[35m[b]\x1b[0m x\n15:04:05.060 \x1b[36m[a]\x1b[0m x\n"},
-		"not wanted":  {runOptions{streams: term.Streams{TTY: true}, noColor: true}, "15:04:05.060 [a] x\n15:04:05.060 [b] x\n15:04:05.060 [a] x\n"},
+		"terminal": {runOptions{streams: term.Streams{TTY: true}},
+			"15:04:05.060 \x1b[36m[a]\x1b[0m x\n15:04:05.060 \x1b[35m[b]\x1b[0m x\n15:04:05.060 \x1b[36m[a]\x1b[0m x\n"},
+		"not wanted": {runOptions{streams: term.Streams{TTY: true}, noColor: true},
+			"15:04:05.060 [a] x\n15:04:05.060 [b] x\n15:04:05.060 [a] x\n"},
 		"no terminal": {runOptions{}, "15:04:05.060 [a] x\n15:04:05.060 [b] x\n15:04:05.060 [a] x\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -113,9 +113,12 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for replies of nodes and for metrics; 0 is any free port")
 	term.PositiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
 	term.PositiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")
-	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, environment.MostMessageBytes}, "size of the largest message, in bytes")
-	flags.StringArrayVar(&o.webOrigins, "web-origin", nil, "web origin, such as https://app.example.com, whose pages may call the version; * allows any (may be repeated)")
-	flags.StringVar(&o.stateDir, "state-dir", "", "folder for data that is kept between runs (default: one below $XDG_STATE_HOME or ~/.local/state)")
+	term.RangeVar(flags, &o.maxMessageBytes, "max-message-bytes", [2]int{1, environment.MostMessageBytes},
+		"size of the largest message, in bytes")
+	flags.StringArrayVar(&o.webOrigins, "web-origin", nil,
+		"web origin, such as https://app.example.com, whose pages may call the version; * allows any (may be repeated)")
+	flags.StringVar(&o.stateDir, "state-dir", "",
+		"folder for data that is kept between runs (default: one below $XDG_STATE_HOME or ~/.local/state)")
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
 	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")

@@ -29,19 +29,27 @@ func TestRunExplains(t *testing.T) {
 		"problems": {krt.Problems{{File: "krt.yml", Line: 1, Column: 2, Text: "bad"}}, term.ExitFailed,
 			"krt.yml:1:2: bad\nError: here is not a valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
 		"variable": {&configvalue.MissingError{Variables: []string{"A", "B"}}, term.ExitFailed,
-			"Error: no value for config variables \"A\", \"B\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
+			"Error: no value for config variables \"A\", \"B\"\n" +
+				"Give values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
 		"variable and file": {&configvalue.MissingError{Variables: []string{"A"}, Files: []string{"C"}}, term.ExitFailed,
-			"Error: no value for config variable \"A\" and config file \"C\"\nGive values with --set A=VALUE, in a file with --env-file, or in the environment; the content of a file with --set-from-file C=PATH.\n"},
+			"Error: no value for config variable \"A\" and config file \"C\"\n" +
+				"Give values with --set A=VALUE, in a file with --env-file, or in the environment; " +
+				"the content of a file with --set-from-file C=PATH.\n"},
 		"file": {&configvalue.MissingError{Files: []string{"C", "D"}}, term.ExitFailed,
-			"Error: no value for config files \"C\", \"D\"\nGive the content with --set-from-file C=PATH.\n"},
+			"Error: no value for config files \"C\", \"D\"\n" +
+				"Give the content with --set-from-file C=PATH.\n"},
 		"file as variable": {fmt.Errorf("odd: %w", &configvalue.FileError{Name: "C"}), term.ExitFailed,
-			"Error: odd: config \"C\" is a file: its value is the content of a file\nGive the content with --set-from-file C=PATH.\n"},
+			"Error: odd: config \"C\" is a file: its value is the content of a file\n" +
+				"Give the content with --set-from-file C=PATH.\n"},
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, term.ExitFailed,
-			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\nChoose another port with --web-port N, or any free one with --web-port 0.\n"},
+			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\n" +
+				"Choose another port with --web-port N, or any free one with --web-port 0.\n"},
 		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), term.ExitFailed,
-			"Error: cannot build node \"etl\": there is no go command on PATH\nInstall Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
+			"Error: cannot build node \"etl\": there is no go command on PATH\n" +
+				"Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
 		"runs": {fmt.Errorf("%w: a run has the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
-			"Error: the version runs already: a run has the state folder \"/s\"\nStop the other run, or give this one another folder with --state-dir DIR.\n"},
+			"Error: the version runs already: a run has the state folder \"/s\"\n" +
+				"Stop the other run, or give this one another folder with --state-dir DIR.\n"},
 		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version was ready\n"},
 		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
 		"other":       {errors.New("broken"), term.ExitFailed, "Error: broken\n"},
