@@ -10,11 +10,11 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// ConfigError says why a config value cannot be set or unset.
+// ConfigError is why a config value cannot be set or unset.
 type ConfigError struct {
 	// Name is the config variable or file.
 	Name string
-	// Variable says that the value of a variable cannot be one: that of a file could.
+	// Variable is set if the value cannot be that of a variable; it could be that of a file.
 	Variable bool
 
 	text string
@@ -49,8 +49,8 @@ func CheckConfig(spec *v1alpha1.VersionSpec, set map[string][]byte) error {
 func CheckUnset(v *v1alpha1.Version, set map[string][]byte, unset []string) error {
 	known := slices.Concat(v.Spec.Config.Variables, v.Spec.Config.Files)
 	for _, name := range unset {
+		var text string
 		_, both := set[name]
-		text := ""
 		switch {
 		case both:
 			text = fmt.Sprintf("cannot both set and unset %q", name)
@@ -69,9 +69,9 @@ func CheckUnset(v *v1alpha1.Version, set map[string][]byte, unset []string) erro
 // ConfigEntry is a config variable or file that a version declares.
 type ConfigEntry struct {
 	Name string
-	// File says that it is a file, and not a variable.
+	// File is set for a file, and not for a variable.
 	File bool
-	// Set says that it has a value, which is Value. An empty value of a variable is none.
+	// Set is whether it has a value, which is Value. An empty value of a variable is none.
 	Set   bool
 	Value []byte
 }

@@ -55,7 +55,8 @@ func TestWhatCannotBeUnset(t *testing.T) {
 	v := &v1alpha1.Version{}
 	v.Name, v.Spec.Config = "one", v1alpha1.Config{Variables: []string{"TOKEN"}, Files: []string{"CERT"}}
 	require.NoError(t, CheckUnset(v, nil, []string{"TOKEN", "CERT"}))
-	require.EqualError(t, CheckUnset(v, nil, []string{"TOKN"}), `version "one" declares no config variable or file "TOKN"; did you mean "TOKEN"?`)
+	require.EqualError(t, CheckUnset(v, nil, []string{"TOKN"}),
+		`version "one" declares no config variable or file "TOKN"; did you mean "TOKEN"?`)
 	require.EqualError(t, CheckUnset(v, map[string][]byte{"CERT": nil}, []string{"CERT"}), `cannot both set and unset "CERT"`)
 	v.Spec.State = v1alpha1.StateStarted
 	require.EqualError(t, CheckUnset(v, nil, []string{"TOKEN"}), `cannot unset "TOKEN": version "one" is started and needs it`)

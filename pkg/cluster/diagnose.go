@@ -58,7 +58,7 @@ type Finding struct {
 	Result Result
 	// Subject is what was checked: "Knative Serving".
 	Subject string
-	// Text says what was found.
+	// Text is what was found, in words.
 	Text string
 	Fix  Fix
 	// Namespace and Selector (name=value of a label) are those of FixPods.

@@ -75,7 +75,7 @@ func (c *Client) checkKnative(ctx context.Context, h half) Finding {
 	return good(h.name, "%s, all Deployments are available (tested with %s)", version, testedKnative)
 }
 
-// checkFeatures checks Knative's flags by which a node says on which machines it can run.
+// checkFeatures checks Knative's flags that allow a node to choose the machines it runs on.
 func (c *Client) checkFeatures(ctx context.Context) Finding {
 	const subject = "features"
 	config := &corev1.ConfigMap{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
 // Publish a version as the user of the current kubeconfig, and report how far it is.
@@ -50,4 +51,18 @@ func ExampleClient_Watch() {
 	if errors.As(err, &failed) && failed.Reason == cluster.ReasonForbidden {
 		log.Fatal("these versions are not yours to see")
 	}
+}
+
+// Follow the logs of two nodes, from the last ten lines of each pod on.
+func ExampleClient_FollowLogs() {
+	c, err := cluster.Connect(cluster.Options{Namespace: "pricing"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := cluster.LogQuery{Nodes: []string{"etl", "model"}, Tail: new(int64(10))}
+	err = c.FollowLogs(context.Background(), "price-estimator-v3", query, cluster.LogHandler{
+		Line:   func(l logline.Line) { fmt.Println(l.Time, l.Node, l.Text) },
+		Failed: func(e *cluster.LogError) { log.Println(e) }, // the logs of other pods are still followed
+	})
+	log.Fatal(err)
 }

@@ -24,16 +24,16 @@ import (
 // GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
 const GRPCPort = 9000
 
-// UnavailableError says that no pod of a version's entrypoint is ready.
+// UnavailableError is returned when no pod of a version's entrypoint is ready.
 type UnavailableError struct {
 	Version string
-	// Stopped says that the version is stopped.
+	// Stopped is set if the version is stopped.
 	Stopped bool
-	// Why is what the version's condition Ready says; "" if it says nothing.
+	// Why is the message of the version's condition Ready; "" without one.
 	Why string
 }
 
-// Error says why the version is not available.
+// Error is why the version is not available.
 func (e *UnavailableError) Error() string {
 	why := cmp.Or(e.Why, "no pod of its entrypoint is ready")
 	if e.Stopped {

@@ -10,9 +10,8 @@ import (
 
 // RequestTimeout is how long the API server may take to answer one request in full. It
 // gives itself a minute, but what a [Client] asks for is there at once or not at all. What
-// goes on by its nature (watches, logs that are followed, port-forwards) has no limit, and a
-// log that is read to its end only one for each part of it: it is read as slowly as its
-// lines are used.
+// has no end (watches, logs that are followed, port-forwards) has no limit. A log that is
+// read to its end has one for each read, because its lines may be processed slowly.
 const RequestTimeout = 30 * time.Second
 
 // timeLimit gives each request an end: an API server that accepts a connection and never

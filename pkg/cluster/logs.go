@@ -24,17 +24,17 @@ const Entrypoint = "entrypoint"
 // stream of one, and memory for one line.
 const MaxLogStreams = 256
 
-// LogQuery says which lines of a version's logs are wanted; without anything, all.
+// LogQuery selects lines of a version's logs. The zero value selects all.
 type LogQuery struct {
-	// Nodes are the names of the nodes whose logs are wanted, or [Entrypoint]; none for all.
+	// Nodes are the nodes whose logs are read, by name, or [Entrypoint]; none for all.
 	Nodes []string
-	// Workflow is the workflow that lines must be about: only structured lines have one.
+	// Workflow selects the lines about one workflow; only structured lines name one.
 	Workflow string
-	// Since, if more than 0, leaves out what is older than that when the log is opened. It
-	// is rounded up to whole seconds.
+	// Since, if more than 0, leaves out lines that are older than that when the log is
+	// opened. It is rounded up to whole seconds.
 	Since time.Duration
-	// Tail, if not nil, is how many of the last lines of each pod that runs already are
-	// wanted.
+	// Tail, if not nil, is how many of the last lines are read of each pod that is running
+	// already.
 	Tail *int64
 }
 
@@ -65,7 +65,7 @@ func (q *LogQuery) Check(v *v1alpha1.Version) error {
 	return nil
 }
 
-// UnknownNameError says that a version has no node or workflow of a name.
+// UnknownNameError is returned for a node or workflow that a version does not have.
 type UnknownNameError struct {
 	Version string
 	// Kind is "node" or "workflow".
@@ -85,17 +85,17 @@ func (e *UnknownNameError) Error() string {
 type LogHandler struct {
 	// Line receives each line.
 	Line func(logline.Line)
-	// Failed receives what goes wrong with one pod's log; the logs of other pods go on.
+	// Failed receives the error of one pod's log. The logs of other pods are not affected.
 	Failed func(*LogError)
 }
 
-// LogError says what went wrong with the log of one pod.
+// LogError is why the log of one pod cannot be read, or broke off.
 type LogError struct {
 	Node, Pod string
-	// Retrying reports that the log is opened again and goes on after the last line that
-	// was received. Otherwise it is left until something about the pod changes.
+	// Retrying is set while the log is being opened again; it continues after the last line
+	// that was received. Otherwise nothing is tried until the pod changes.
 	Retrying bool
-	// Err is the cause: what the API server responded, or why its response broke off.
+	// Err is the cause: the API server's error, or why its response broke off.
 	Err error
 }
 

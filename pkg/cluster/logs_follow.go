@@ -14,14 +14,14 @@ import (
 	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
-// FollowLogs reads what the pods of a version log, until ctx ends: of those that are there,
-// what the query wants, then what comes, and all of pods that start later or again. The
-// logs of different pods come as they are received, not in the order of time.
+// FollowLogs reads the logs of a version's pods until ctx ends: what the query selects of
+// the pods that are running, then their new lines, and all lines of pods and containers that
+// start later. Lines of different pods are passed on as they arrive, not in order of time.
 //
-// A log that breaks off is opened again and goes on where it was: no line comes twice, and
-// none is lost that the pod's machine still has. One that cannot be read is reported, and
-// the others go on. FollowLogs ends before ctx only if the API server has not responded for
-// a minute, or refuses to list pods or to return logs: with an [*Error].
+// A log that breaks off is opened again where it broke off: no line is passed on twice, and
+// none is lost that the pod's machine still has. An error of one log does not affect the
+// others. FollowLogs returns before ctx ends only if the API server has not responded for a
+// minute, or refuses to list pods or to return logs: with an [*Error].
 func (c *Client) FollowLogs(ctx context.Context, version string, q LogQuery, to LogHandler) error {
 	s, err := c.newLogs(version, q)
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *Client) FollowLogs(ctx context.Context, version string, q LogQuery, to 
 	return newLogFollower(s, to).follow(ctx)
 }
 
-// goneGrace is how long the log of a pod that has been deleted may still go on.
+// goneGrace is how long the log of a pod that has been deleted may still be read.
 const goneGrace = 30 * time.Second
 
 // logFollower follows the logs of a version's pods.
@@ -79,7 +79,7 @@ func (f *logFollower) follow(ctx context.Context) error {
 	return f.c.explain(err, fmt.Sprintf("cannot follow the pods of version %q", f.version))
 }
 
-// replace makes the listed pods those that exist; later, if others were listed before.
+// replace records which pods exist. later is false for the first list of pods.
 func (f *logFollower) replace(ctx context.Context, pods []*corev1.Pod, later bool) {
 	exist := map[types.UID]bool{}
 	for _, pod := range pods {
@@ -93,7 +93,7 @@ func (f *logFollower) replace(ctx context.Context, pods []*corev1.Pod, later boo
 	}
 }
 
-// update learns a pod's state, and begins to follow its log if it is a new one.
+// update records a pod's state, and starts to follow the log of a new one.
 func (f *logFollower) update(ctx context.Context, pod *corev1.Pod, later bool) {
 	p := f.pods[pod.UID]
 	if p == nil {
@@ -122,7 +122,7 @@ func (f *logFollower) update(ctx context.Context, pod *corev1.Pod, later bool) {
 	}
 }
 
-// remove ends the log of a pod that does not exist any more, when all of it is read.
+// remove ends the log of a pod that no longer exists once all of it has been read.
 func (f *logFollower) remove(uid types.UID) {
 	p := f.pods[uid]
 	if p == nil {
@@ -132,7 +132,7 @@ func (f *logFollower) remove(uid types.UID) {
 	p.setGone()
 	if p.cancel != nil {
 		f.started--
-		// A machine that is lost does not end the logs of its pods.
+		// If the machine is lost, nothing else ends the logs of its pods.
 		time.AfterFunc(goneGrace, p.cancel)
 	}
 }

@@ -82,7 +82,7 @@ func TestLogsOfNewPodsAreFollowed(t *testing.T) {
 		m.pods["etl-2"].append(3, "first\n")
 		m.pods["etl-2"].append(4, "second\n")
 	})
-	f.next("etl-2 first", "etl-2 second") // all of it, for it is new
+	f.next("etl-2 first", "etl-2 second") // all of it, because it is new
 	m.do(func() { m.delete("etl-1"); m.create("etl", "etl-3") })
 	m.write("etl-3", 5, "here")
 	f.next("etl-3 here")
@@ -90,8 +90,8 @@ func TestLogsOfNewPodsAreFollowed(t *testing.T) {
 	require.Empty(t, f.failed)
 }
 
-// The container ends and starts again; the pod's new state is known before, or long after
-// the log has ended, or never, for a second restart comes before.
+// The container ends and starts again; the pod's new state is known before the log has
+// ended, long after, or never, because a second restart comes first.
 func TestALogIsFollowedThroughRestarts(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
@@ -189,7 +189,7 @@ func TestATailOfNothingLosesNothing(t *testing.T) {
 }
 
 // A log that cannot be read is reported, given up and opened again when its pod changes;
-// the others go on meanwhile.
+// the others are followed meanwhile.
 func TestALogThatCannotBeReadIsGivenUp(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")

@@ -17,9 +17,9 @@ type pendingLine struct {
 	err   error // why the log could not be read to its end; set before lines is closed
 }
 
-// merge gives the lines of all logs to the handler, in the order of time as far as each
-// log keeps it. Of each log only the next line is in memory. It ends early, with an error,
-// if logs may not be read.
+// merge passes the lines of all logs to the handler, in order of time as far as each log is
+// in that order. Only the next line of each log is in memory. It returns early, with an
+// error, if the user does not have the right to read logs.
 func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var reading sync.WaitGroup
@@ -70,8 +70,8 @@ func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, 
 	return open
 }
 
-// oldest is the place of the oldest line, the first of equals. There are so few logs that
-// to look at each costs less than to parse a line.
+// oldest is the index of the oldest line, the first of equals. There are so few logs that
+// comparing all of them costs less than parsing a line.
 func oldest(next []*pendingLine) int {
 	at := 0
 	for i := range next {

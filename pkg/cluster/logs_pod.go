@@ -82,7 +82,7 @@ func (p *followedPod) follow(ctx context.Context) {
 		case err == nil:
 			state = p.next(ctx, state)
 		case isUnknownName(err):
-			// The pod is gone, or its machine: the API server will say so.
+			// The pod is gone, or its machine: a change of the pod will show which.
 			state = p.wait(ctx, 0, state.changed)
 		case denied(err):
 			p.from.end(p.from.c.explain(err, "cannot read logs"))
@@ -93,12 +93,12 @@ func (p *followedPod) follow(ctx context.Context) {
 	p.log.finish(p.from.line)
 }
 
-// read reads the log to its end. Once it has been opened, what the container before has
-// logged last comes first: this may be another one by now, whatever the pod's state says,
-// and the log of that one may have broken off.
+// read reads the log to its end. Unless it is opened for the first time, the log of the
+// previous container is read before: another container may run by now, whatever the last
+// known state of the pod is, and the log of the one before may have broken off.
 func (p *followedPod) read(ctx context.Context) error {
 	if !p.log.begun.IsZero() {
-		// Mostly there is no such container, and nothing new of it.
+		// Usually there is no such container, or nothing new in its log.
 		_ = p.log.read(ctx, readPrevious, p.from.line)
 	}
 	if err := p.catchUp(ctx); err != nil {
@@ -107,8 +107,8 @@ func (p *followedPod) read(ctx context.Context) error {
 	return p.log.read(ctx, readFollowed, p.from.line)
 }
 
-// catchUp reads the last lines of a log of which not all is wanted, so that it is known
-// from where it is followed, even if it breaks off before a further line.
+// catchUp reads the last lines of a log that the query limits to its tail, so that it is
+// known where to continue even if the stream breaks off before the next line.
 func (p *followedPod) catchUp(ctx context.Context) error {
 	log, query := p.log, p.from.query
 	if query.Tail == nil || log.complete || !log.begun.IsZero() {
@@ -125,8 +125,8 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// next waits, at the end of the log, for another one: of a container that starts again.
-// While the container runs, the log has not ended but its stream.
+// next waits, at the end of a stream, until there may be more to read: of the container
+// that starts next, or of the same one if it runs: then only the stream has ended.
 func (p *followedPod) next(ctx context.Context, read podState) podState {
 	another := func(s podState) bool { return !s.sameContainer(read) || s.gone }
 	state := p.wait(ctx, p.nextPause(), func(s podState) bool { return another(s) || !s.running })
@@ -134,13 +134,13 @@ func (p *followedPod) next(ctx context.Context, read podState) podState {
 		return state
 	}
 	if read.running {
-		return state // it ended while, or after, its log was read: there may be more
+		return state // the container has ended since: its last lines may be missing
 	}
 	p.log.finish(p.from.line)
 	return p.wait(ctx, 0, func(s podState) bool { return another(s) || s.running })
 }
 
-// retry reports that the log broke off, and waits until it may be opened again.
+// retry reports the first failure in a row, and waits before the log is opened again.
 func (p *followedPod) retry(ctx context.Context, read podState, err error) podState {
 	p.tries++
 	if p.tries == 1 {
@@ -184,8 +184,8 @@ func (p *followedPod) setGone() {
 	p.set(s)
 }
 
-// wait returns the pod's state when it is as wanted, and after the limit, if there is one,
-// in any case.
+// wait returns the pod's state as soon as it is wanted, or any state after the limit; a
+// limit of 0 is none.
 func (p *followedPod) wait(ctx context.Context, limit time.Duration, wanted func(podState) bool) podState {
 	var over <-chan time.Time
 	if limit > 0 {

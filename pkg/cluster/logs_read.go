@@ -24,30 +24,30 @@ const (
 	readPrevious                // to its end, of the container that ran before this one
 )
 
-// podLog is the log of the container of a pod that runs a node or the entrypoint. It can
-// be opened again and again, and returns no line twice.
+// podLog is the log of the container of a pod that runs a node or the entrypoint. It can be
+// read repeatedly, and passes on no line twice.
 type podLog struct {
 	logs      *logs
 	node, pod string
 	container string
-	// complete says that all lines are wanted, whatever the query says: the pod started
-	// after the logs of its version were opened.
+	// complete is set if Since and Tail of the query do not apply, because the pod started
+	// after the version's logs were opened.
 	complete bool
 
 	begun time.Time // when the log was opened first; zero before
 	last  mark
-	// rest is the beginning of a line that the log broke off in. The whole line is returned
-	// when the log is opened again, or this if nothing follows.
+	// rest is the beginning of a line in which the log broke off. The whole line is passed
+	// on when the log is opened again, or this if that does not have it.
 	rest *logline.Line
 }
 
-// read gives f those lines of the log that are new. It returns nil at the end of the log.
+// read passes the lines of the log that are new to f. It returns nil at the end of the log.
 func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := &idleLimit{limit: RequestTimeout, cancel: cancel}
 	if how == readFollowed {
-		limit.limit = 0 // a node may be silent for days; before its first line there is no response
+		limit.limit = 0 // a node may log nothing for days; the response begins with its first line
 	}
 	asked := time.Now()
 	stop := limit.begin()
@@ -98,7 +98,7 @@ func (p *podLog) receive(l logline.Line, again *replay, f func(logline.Line)) {
 	f(l)
 }
 
-// finish passes on what there is of a line that has no end.
+// finish passes on the line in which the log broke off as far as it was read.
 func (p *podLog) finish(f func(logline.Line)) {
 	if l := p.rest; l != nil {
 		p.rest = nil
@@ -107,8 +107,8 @@ func (p *podLog) finish(f func(logline.Line)) {
 	}
 }
 
-// options say which part of the log is wanted. An API server takes whole seconds only:
-// what was read of the last one comes again.
+// options select a part of the log. An API server accepts whole seconds only: lines of the
+// last one that were read are returned again.
 func (p *podLog) options(how reading) *corev1.PodLogOptions {
 	o := &corev1.PodLogOptions{Container: p.container, Follow: how == readFollowed, Previous: how == readPrevious, Timestamps: true}
 	query := p.logs.query
@@ -120,7 +120,7 @@ func (p *podLog) options(how reading) *corev1.PodLogOptions {
 		if !p.begun.IsZero() {
 			since += time.Since(p.begun)
 		}
-		// By the clock of the pod's machine: ours may differ.
+		// Relative to the clock of the pod's machine, from which ours may differ.
 		o.SinceSeconds = new(int64(math.Ceil(since.Seconds())))
 	}
 	switch tail := query.Tail; {
@@ -150,9 +150,9 @@ type mark struct {
 	lines  int // how many lines of that second, or later, have been read
 }
 
-// add counts a line. The kubelet's own lines have no time, and do not count. Where the
-// first line of a limited log is not its first one, those before it must count as read:
-// they come when the log is opened again from this second on.
+// add counts a line. The kubelet's own messages have no time, and are not counted. In a
+// limited log, lines before the first one that was read count as read: they are returned
+// when the log is opened again from that second on.
 func (m *mark) add(at time.Time, limited bool) {
 	second := at.Truncate(time.Second)
 	switch {
@@ -173,14 +173,14 @@ func (m *mark) add(at time.Time, limited bool) {
 
 // replay is a log that is opened again from a mark's second on.
 type replay struct {
-	mark mark // its lines are those still to come that were read before
-	over bool // all that were read have come
+	mark mark // its lines are counted down as they are seen
+	over bool // all further lines are new
 }
 
-// seen reports whether the next line, which was recorded at a time, was read before. Lines
-// are counted, for several may have one time, and those of standard output and standard
-// error do not come in its strict order. A log that has been rotated lacks lines, but none
-// that is newer than all that were read is an old one.
+// seen reports whether the next line was read before; at is its time. Lines are counted
+// because several can have the same time, and those of standard output and standard error
+// are not strictly in order. A log that was rotated lacks lines that were counted: a line
+// that is newer than all that were read is a new one in any case.
 func (r *replay) seen(at time.Time) bool {
 	switch {
 	case r.over || at.IsZero():
@@ -195,11 +195,11 @@ func (r *replay) seen(at time.Time) bool {
 	return false
 }
 
-// errNoResponse says that a log does not go on though its end has not come.
+// errNoResponse is the error of a log that stops before its end.
 var errNoResponse = errors.New("no response in time")
 
-// idleLimit is a response that is cancelled when nothing comes of it for a while. The time
-// between reads does not count: lines may be read slowly.
+// idleLimit is a response that is cancelled if a read takes too long. The time between reads
+// does not count: lines may be processed slowly.
 type idleLimit struct {
 	from   io.Reader
 	limit  time.Duration // 0 for none

@@ -55,13 +55,15 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 		set[name] = value
 	}
 	if i := slices.IndexFunc(f.fromFile, func(pair string) bool { return !strings.Contains(pair, "=") }); i >= 0 {
-		return nil, term.UsageError(cmd, "value %d of --set-from-file is not of the form NAME=PATH; a file of NAME=VALUE lines is given with --env-file", i+1)
+		return nil, term.UsageError(cmd, "value %d of --set-from-file is not of the form NAME=PATH; "+
+			"a file of NAME=VALUE lines is given with --env-file", i+1)
 	}
 	files, err := term.Pairs(cmd, "--set-from-file", f.fromFile)
 	if err != nil {
 		return nil, err
 	}
-	variables, contents, err := configvalue.Source{Set: set, EnvFiles: f.envFiles, Files: files}.Given(spec.Config.Variables, spec.Config.Files)
+	source := configvalue.Source{Set: set, EnvFiles: f.envFiles, Files: files}
+	variables, contents, err := source.Given(spec.Config.Variables, spec.Config.Files)
 	if err != nil {
 		return nil, bundle.ExplainFile(err)
 	}

@@ -16,34 +16,43 @@ const InstallCommand = "KO_CONFIG_PATH=ko.yaml ko apply -f config/"
 func (c *Cluster) Hint(err error) error {
 	var (
 		request *cluster.Error
-		unknown *cluster.NotFoundError
 		refused *cluster.RefusedError
 		waited  *cluster.WaitError
-		name    *cluster.UnknownNameError
-		down    *cluster.UnavailableError
-		value   *cluster.ConfigError
 	)
 	switch {
 	case err == nil, term.HintOf(err) != "":
 		return err
-	case errors.As(err, &unknown) && len(unknown.Known) == 0:
-		return term.FailAs(term.ExitNotFound, err, "The namespace has none. List those of all namespaces with '%s list -A'.", c.program)
-	case errors.As(err, &unknown):
-		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(unknown.Known, ", "))
-	case errors.As(err, &name):
-		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(name.Known, ", "))
-	case errors.As(err, &down) && down.Stopped:
-		return term.WithHint(err, "Start it with '%s'.", c.command("start %s", down.Version))
-	case errors.As(err, &down):
-		return term.WithHint(err, "'%s' shows its state.", c.command("describe %s", down.Version))
-	case errors.As(err, &value) && value.Variable:
-		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	case errors.As(err, &refused):
 		return term.FailAs(term.ExitFailed, err, "%s", c.hintRefused(refused))
 	case errors.As(err, &waited):
 		return term.FailAs(term.ExitWait, err, "%s", c.hintWaited(waited))
 	case errors.As(err, &request):
 		return c.hintRequest(err, request)
+	}
+	return c.hintArgument(err)
+}
+
+// hintArgument adds what to do about a name or value that was given.
+func (c *Cluster) hintArgument(err error) error {
+	var (
+		unknown     *cluster.NotFoundError
+		name        *cluster.UnknownNameError
+		unavailable *cluster.UnavailableError
+		value       *cluster.ConfigError
+	)
+	switch {
+	case errors.As(err, &unknown) && len(unknown.Known) == 0:
+		return term.FailAs(term.ExitNotFound, err, "The namespace has none. List those of all namespaces with '%s list -A'.", c.program)
+	case errors.As(err, &unknown):
+		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(unknown.Known, ", "))
+	case errors.As(err, &name):
+		return term.FailAs(term.ExitNotFound, err, "It has: %s", strings.Join(name.Known, ", "))
+	case errors.As(err, &unavailable) && unavailable.Stopped:
+		return term.WithHint(err, "Start it with '%s'.", c.command("start %s", unavailable.Version))
+	case errors.As(err, &unavailable):
+		return term.WithHint(err, "'%s' shows its state.", c.command("describe %s", unavailable.Version))
+	case errors.As(err, &value) && value.Variable:
+		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -74,8 +75,8 @@ func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
 	p := newLogPrinter(o)
 	if o.follow {
 		err := c.Client.FollowLogs(ctx, o.name, query, cluster.LogHandler{Line: p.show, Failed: o.warn})
-		if ctx.Err() != nil {
-			return nil // it goes on until interrupted
+		if errors.Is(err, context.Canceled) {
+			err = nil // an interrupt is how it ends
 		}
 		return err
 	}
@@ -127,5 +128,6 @@ func (o *logsOptions) explainNothing(c *Cluster, v *v1alpha1.Version, waiting bo
 	case v.WantedState() != v1alpha1.StateStarted:
 		why = "it is stopped"
 	}
-	fmt.Fprintf(o.streams.Err, "Version '%s' has no logs: %s. '%s' shows lines as they are logged.\n", v.Name, why, c.command("logs %s -f", v.Name))
+	fmt.Fprintf(o.streams.Err, "Version '%s' has no logs: %s. '%s' shows lines as they are logged.\n",
+		v.Name, why, c.command("logs %s -f", v.Name))
 }

@@ -13,20 +13,29 @@ import (
 )
 
 func TestLogLine(t *testing.T) {
+	asJSON := logsOptions{output: term.OutputJSON}
 	tests := map[string]struct {
 		line string
 		o    logsOptions
 		want string
 	}{
-		"text":                    {line: "plain words", want: "[etl] plain words\n"},
-		"structured":              {line: `{"time":"x","level":"INFO","msg":"ready","node":"etl","address":":8080"}`, want: "[etl] ready address=:8080\n"},
-		"level":                   {line: `{"level":"WARN","msg":"slow","n":3,"b":true}`, want: "[etl] WARN slow b=true n=3\n"},
-		"stack":                   {line: `{"level":"ERROR","msg":"boom","stack":"at a\nat b\n"}`, want: "[etl] ERROR boom\nat a\nat b\n"},
-		"JSON of others":          {line: `{"severity":"x"}`, want: "[etl] {\"severity\":\"x\"}\n"},
-		"broken JSON":             {line: `{"msg":`, want: "[etl] {\"msg\":\n"},
-		"as JSON":                 {line: `{"msg":"hi"}`, o: logsOptions{output: term.OutputJSON}, want: `{"line":{"msg":"hi"},"node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n"},
-		"text as JSON":            {line: "plain", o: logsOptions{output: term.OutputJSON}, want: `{"line":"plain","node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n"},
-		"an escape in the colour": {line: "plain", o: logsOptions{streams: term.Streams{TTY: true}}, want: "\x1b[36m[etl]\x1b[0m plain\n"},
+		"text":       {line: "plain words", want: "[etl] plain words\n"},
+		"structured": {line: `{"time":"x","level":"INFO","msg":"ready","node":"etl","address":":1"}`, want: "[etl] ready address=:1\n"},
+		"level":      {line: `{"level":"WARN","msg":"slow","n":3,"b":true}`, want: "[etl] WARN slow b=true n=3\n"},
+		"stack":      {line: `{"level":"ERROR","msg":"boom","stack":"at a\nat b\n"}`, want: "[etl] ERROR boom\nat a\nat b\n"},
+		"JSON of other programs": {
+			line: `{"severity":"x"}`, want: "[etl] {\"severity\":\"x\"}\n",
+		},
+		"broken JSON": {line: `{"msg":`, want: "[etl] {\"msg\":\n"},
+		"as JSON": {
+			line: `{"msg":"hi"}`, o: asJSON, want: `{"line":{"msg":"hi"},"node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n",
+		},
+		"text as JSON": {
+			line: "plain", o: asJSON, want: `{"line":"plain","node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n",
+		},
+		"an escape in the colour": {
+			line: "plain", o: logsOptions{streams: term.Streams{TTY: true}}, want: "\x1b[36m[etl]\x1b[0m plain\n",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -73,9 +73,9 @@ func NewReader(from io.Reader) *Reader {
 	return &Reader{from: bufio.NewReaderSize(from, 64<<10)}
 }
 
-// Next returns the next line without its end; whole reports that there is no more to come
-// of it: it had an end, or was cut at [Max]. A line that the log breaks off in is
-// returned with the error, which is io.EOF at the end of the log.
+// Next returns the next line without its end. whole is set if the line had an end, or was
+// cut at [Max]; the beginning of a line in which the log breaks off is returned with
+// the error, which is io.EOF at the end of the log.
 func (r *Reader) Next() (text string, whole bool, err error) {
 	var line []byte
 	for {
