@@ -40,7 +40,8 @@ func (s *Server) As(namespace, account string) *rest.Config {
 // NewScheme knows the kinds of Kubernetes, ours, and what a version is made of.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, messagingv1.AddToScheme, v1alpha1.AddToScheme)
+	kinds := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme, messagingv1.AddToScheme,
+		v1alpha1.AddToScheme)
 	if err := kinds.AddToScheme(scheme); err != nil {
 		panic(err) // the kinds are always the same
 	}

@@ -104,14 +104,18 @@ func (b *bench) python(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.add(row{what: "net/http echo by way of a Python process, 1 KB, c=1", against: "bare net/http echo", of: &all[4], base: &all[0], same: &all[1]})
+	b.add(row{what: "net/http echo by way of a Python process, 1 KB, c=1", against: "bare net/http echo", of: &all[4], base: &all[0],
+		same: &all[1]})
 	for _, m := range all[5:] {
-		b.note(fmt.Sprintf("Python runner, %s: µs of CPU a request by process (front, process that forks, worker): %.1f.", m.name, m.samples[len(m.samples)/2].parts))
+		b.note(fmt.Sprintf("Python runner, %s: µs of CPU a request by process (front, process that forks, worker): %.1f.", m.name,
+			m.samples[len(m.samples)/2].parts))
 	}
 	for i, handler := range []string{", async handler", ", plain handler"} {
 		b.add(row{what: what + handler, against: "bare net/http echo", bar: 2.2, of: &all[5+i], base: &all[0], same: &all[1]})
-		b.add(row{what: what + handler, against: "Python's stdlib HTTP server", bar: 0.75, of: &all[5+i], base: &all[2], same: &all[1], sameBase: &all[0]})
-		b.add(row{what: what + handler, against: "stdlib HTTP server that decodes and encodes the message", of: &all[5+i], base: &all[3], same: &all[1], sameBase: &all[0]})
+		b.add(row{what: what + handler, against: "Python's stdlib HTTP server", bar: 0.75, of: &all[5+i], base: &all[2], same: &all[1],
+			sameBase: &all[0]})
+		b.add(row{what: what + handler, against: "stdlib HTTP server that decodes and encodes the message", of: &all[5+i], base: &all[3],
+			same: &all[1], sameBase: &all[0]})
 	}
 	return nil
 }

@@ -59,7 +59,8 @@ func (r *row) cells() []string {
 }
 
 func columns() []string {
-	return []string{"measure", "against", "CPU ratio or value (least–most)", "bar", "verdict", "A/A", "CPU µs a request", "p50 / p99 ratio", "allocations a request"}
+	return []string{"measure", "against", "CPU ratio or value (least–most)", "bar", "verdict", "A/A", "CPU µs a request",
+		"p50 / p99 ratio", "allocations a request"}
 }
 
 // report prints the table, and writes it to path unless that is empty.
@@ -100,7 +101,8 @@ func (b *bench) write(path string) error {
 
 func (b *bench) markdown() string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "%s cores of %s, %s, %s/%s, load average %s at the begin and %s at the end (1 minute), %s in all, %d rounds of %.2f s.\n\n",
+	fmt.Fprintf(&t, "%s cores of %s, %s, %s/%s, load average %s at the begin and %s at the end (1 minute), %s in all, "+
+		"%d rounds of %.2f s.\n\n",
 		fmt.Sprint(runtime.NumCPU()), cpuModel(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
 		b.loads[0], b.loads[1], time.Since(b.began).Round(time.Second), b.rounds, b.seconds)
 	cells := columns()
@@ -113,7 +115,8 @@ func (b *bench) markdown() string {
 		line()
 	}
 	fmt.Fprintln(&t, "\nEach part alone, medians of the rounds:")
-	fmt.Fprintln(&t, "\n| load | part | CPU µs (least–most) | p50 µs | p99 µs | allocations | bytes allocated |\n| --- | --- | --- | --- | --- | --- | --- |")
+	fmt.Fprintln(&t, "\n| load | part | CPU µs (least–most) | p50 µs | p99 µs | allocations | bytes allocated |\n| --- | --- | --- | "+
+		"--- | --- | --- | --- |")
 	seen := map[*measured]bool{}
 	for _, r := range b.rows {
 		for _, m := range []*measured{r.base, r.same, r.sameBase, r.of} {

@@ -40,7 +40,8 @@ func earlyReply(v *version) {
 }
 
 func laterAnswersAreDropped(v *version) {
-	in := request("n3", order("n1", node.Act_EARLY_REPLY, "first"), order("n2", node.Act_EARLY_REPLY, "second"), order("n3", node.Act_EXIT, "third"))
+	in := request("n3", order("n1", node.Act_EARLY_REPLY, "first"), order("n2", node.Act_EARLY_REPLY, "second"),
+		order("n3", node.Act_EXIT, "third"))
 	reply, err := v.call("Three", in)
 	require.NoError(v.t, err)
 	require.Equal(v.t, "first", reply.GetText())

@@ -14,7 +14,8 @@ import (
 
 func backgroundCases() []testCase {
 	return []testCase{
-		{name: "background: the work behind an early reply outlasts the client's deadline", on: conformance.Hasty, run: outlastsReply(shortTimeout / 4)},
+		{name: "background: the work behind an early reply outlasts the client's deadline", on: conformance.Hasty,
+			run: outlastsReply(shortTimeout / 4)},
 		{name: "background: the work behind an early reply outlasts the version's deadline", on: conformance.Hasty, run: outlastsReply(0)},
 		{name: "background: an asynchronous request outlasts the version's deadline", on: conformance.Hasty, run: outlastsAsync},
 		{name: "background: the steps behind an early reply are told", run: toldOfReply},

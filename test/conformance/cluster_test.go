@@ -79,7 +79,8 @@ func (c *clustered) breakReplies(t *testing.T) {
 	unsteady(t, listener, "http://"+c.ips[0]+":8081")
 	service := c.n.Get("service/"+c.Version()+"-reply", "{.spec.clusterIP}")
 	rule := func(do string) []string {
-		return []string{"-t", "nat", do, "PREROUTING", "-p", "tcp", "-d", service, "--dport", "80", "-j", "DNAT", "--to-destination", listener.Addr().String()}
+		return []string{"-t", "nat", do, "PREROUTING", "-p", "tcp", "-d", service, "--dport", "80", "-j", "DNAT", "--to-destination",
+			listener.Addr().String()}
 	}
 	c.n.Run("", "iptables", rule("-I")...)
 	t.Cleanup(func() {

@@ -43,7 +43,8 @@ func reflects(v *version) {
 	}
 	require.Contains(v.t, services, "conformance.Entrypoint")
 
-	health, err := grpc_health_v1.NewHealthClient(v.conn).Check(v.t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "conformance.Entrypoint"})
+	health, err := grpc_health_v1.NewHealthClient(v.conn).Check(v.t.Context(),
+		&grpc_health_v1.HealthCheckRequest{Service: "conformance.Entrypoint"})
 	require.NoError(v.t, err)
 	require.Equal(v.t, grpc_health_v1.HealthCheckResponse_SERVING, health.GetStatus())
 }

@@ -21,10 +21,12 @@ func retryCases() []testCase {
 		{name: "retry: step 1 failing", run: failingStep("ForeignFirst", "foreign", "n1")},
 		{name: "retry: step 3 failing multiplies no step before it", run: failingStep("ForeignLast", "n1", "n2", "foreign")},
 		{name: "retry: an answer is posted again" + trouble, on: conformance.Unsteady, run: unsteadySuccess, local: proxied},
-		{name: "retry: an early reply is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyEarlyReply, local: proxied},
+		{name: "retry: an early reply is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyEarlyReply,
+			local: proxied},
 		{name: "retry: an exit is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyExit, local: proxied},
 		{name: "retry: an error is posted again, no handler runs again" + trouble, on: conformance.Unsteady, run: unsteadyError, local: proxied},
-		{name: "retry: a dead letter is posted again, no step is" + trouble, on: conformance.Unsteady, run: failingStep("ForeignMiddle", "n1", "foreign", "n3"), local: proxied},
+		{name: "retry: a dead letter is posted again, no step is" + trouble, on: conformance.Unsteady,
+			run: failingStep("ForeignMiddle", "n1", "foreign", "n3"), local: proxied},
 	}
 }
 

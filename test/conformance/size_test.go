@@ -29,7 +29,8 @@ func sizeCases() []testCase {
 		{name: "size: a handler's message above the limit", run: outputTooLarge},
 		{name: "size: an answer above the limit, of a node that is no runner", run: foreignLastTooLarge},
 		{name: "size: a message above the limit between nodes", run: foreignMiddleTooLarge,
-			differs: "a message above the limit is met by whom it goes to: the entrypoint (Direct), or the next node (Sequence), which refuses it with 413"},
+			differs: "a message above the limit is met by whom it goes to: the entrypoint (Direct), or the next node (Sequence), " +
+				"which refuses it with 413"},
 	}
 }
 

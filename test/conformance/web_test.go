@@ -93,7 +93,8 @@ func callsWeb(contentType string, to encode, from decode) func(*version) {
 }
 
 func (v *version) json(rpc, body string) httpAnswer {
-	got, err := v.send(http.MethodPost, v.Web()+"/conformance.Entrypoint/"+rpc, []byte(body), http.Header{"Content-Type": {"application/json"}})
+	got, err := v.send(http.MethodPost, v.Web()+"/conformance.Entrypoint/"+rpc, []byte(body),
+		http.Header{"Content-Type": {"application/json"}})
 	require.NoError(v.t, err)
 	return got
 }

@@ -35,7 +35,8 @@ func TestWhatKnativeFillsInIsNoDrift(t *testing.T) {
 	require.NoError(t, c.Create(t.Context(), owner))
 
 	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "step", Namespace: n.Name}}
-	service.Spec.Template.Spec.Containers = []corev1.Container{{Image: n.Image("test/e2e/app"), Env: []corev1.EnvVar{{Name: "NAME", Value: "step"}}}}
+	service.Spec.Template.Spec.Containers = []corev1.Container{{Image: n.Image("test/e2e/app"),
+		Env: []corev1.EnvVar{{Name: "NAME", Value: "step"}}}}
 	sequence := &flowsv1.Sequence{ObjectMeta: metav1.ObjectMeta{Name: "steps", Namespace: n.Name}}
 	sequence.Spec.Steps = []flowsv1.SequenceStep{{Destination: duckv1.Destination{
 		Ref: &duckv1.KReference{APIVersion: "serving.knative.dev/v1", Kind: "Service", Name: "step"},

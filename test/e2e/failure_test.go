@@ -42,7 +42,8 @@ func TestFailedStarts(t *testing.T) {
 func (n place) unreachable(name string) {
 	n.t.Helper()
 	n.Eventually(func() error {
-		if got := n.In("get", "endpointslices", "-l", "kubernetes.io/service-name="+name, "-o", "jsonpath={.items[*].endpoints[*].addresses}"); got != "" {
+		if got := n.In("get", "endpointslices", "-l", "kubernetes.io/service-name="+name, "-o",
+			"jsonpath={.items[*].endpoints[*].addresses}"); got != "" {
 			return fmt.Errorf("behind Service %s are %s", name, got)
 		}
 		return nil

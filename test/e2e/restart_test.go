@@ -102,7 +102,8 @@ func TestRestartLosesNothing(t *testing.T) {
 
 	// A channel that nobody serves: nothing changes, and a restart onto it changes nothing either.
 	n.Set("config-krt", "krt-system", "channel-template", "apiVersion: messaging.example.com/v1\nkind: NoChannel\n")
-	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonBehind, "changed since it was started: channel-template; restart it to apply the change: kn krt restart kept")
+	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonBehind,
+		"changed since it was started: channel-template; restart it to apply the change: kn krt restart kept")
 	c.more(n, 20)
 	n.In("patch", "version", "kept", "--type=merge", "--patch", `{"spec": {"restart": "onto nothing"}}`)
 	n.condition("kept", v1alpha1.ConditionCurrent, v1alpha1.ReasonRestarting)
@@ -112,7 +113,8 @@ func TestRestartLosesNothing(t *testing.T) {
 
 	// Mended, with another setting beside: the restart goes on.
 	n.Set("config-krt", "krt-system", "timeout", "9s")
-	n.Set("config-krt", "krt-system", "channel-template", "apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nspec: {delivery: {retry: 1}}\n")
+	n.Set("config-krt", "krt-system", "channel-template",
+		"apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nspec: {delivery: {retry: 1}}\n")
 	n.In("wait", "version/kept", "--for=condition=Current", "--timeout=2m")
 	n.Ready("version/kept")
 	require.Contains(t, n.Get("version/kept", "{.status.startedWith.settings.channel-template}"), "retry: 1")

@@ -116,7 +116,8 @@ func (n place) phase(name string, want v1alpha1.Phase) {
 func (n place) condition(name, condition, reason string, texts ...string) {
 	n.t.Helper()
 	n.Eventually(func() error {
-		got := n.Get("version/"+name, fmt.Sprintf("{.status.conditions[?(@.type==%q)].reason}: {.status.conditions[?(@.type==%q)].message}", condition, condition))
+		got := n.Get("version/"+name, fmt.Sprintf("{.status.conditions[?(@.type==%q)].reason}: {.status.conditions[?(@.type==%q)].message}",
+			condition, condition))
 		for _, text := range append(texts, reason+": ") {
 			if !strings.Contains(got, text) {
 				return fmt.Errorf("condition %s of version %s has no %q: %s", condition, name, text, got)
@@ -137,7 +138,8 @@ func (n place) stopped(name string) {
 // nothingOf checks that no object of a version is left, these names aside.
 func (n place) nothingOf(name string, but ...string) {
 	n.t.Helper()
-	const kinds = "ksvc,configuration,revision,sequence,subscription,inmemorychannel,deployment,pod,configmap,secret,service,poddisruptionbudget,networkpolicy"
+	const kinds = "ksvc,configuration,revision,sequence,subscription,inmemorychannel," +
+		"deployment,pod,configmap,secret,service,poddisruptionbudget,networkpolicy"
 	n.Eventually(func() error {
 		var left []string
 		for line := range strings.Lines(n.In("get", kinds, "-o", "name", "--ignore-not-found")) {

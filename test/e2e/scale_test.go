@@ -21,7 +21,8 @@ func TestVersionScalesToZero(t *testing.T) {
 	})
 	v := n.called("rests")
 	n.Eventually(func() error {
-		if pods := n.In("get", "pods", "-l", "krt.dev/version=rests", "-o", `jsonpath={.items[*].metadata.labels.krt\.dev/node}`); pods != "stays" {
+		if pods := n.In("get", "pods", "-l", "krt.dev/version=rests", "-o",
+			`jsonpath={.items[*].metadata.labels.krt\.dev/node}`); pods != "stays" {
 			return fmt.Errorf("there are pods of the nodes %q", pods)
 		}
 		return nil

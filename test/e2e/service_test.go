@@ -55,11 +55,14 @@ func TestTrafficSplits(t *testing.T) {
 	n := newPlace(t)
 	n.service("split", "", "")
 	n.Ready("ksvc/split")
-	n.In("patch", "ksvc", "split", "--type=merge", "--patch", `{"spec": {"template": {"metadata": {"name": "split-two"}, "spec": {"containers": [{"image": "`+
-		n.In("get", "ksvc", "split", "-o", "jsonpath={.spec.template.spec.containers[0].image}")+`", "env": [{"name": "NAME", "value": "second"}]}]}},
+	n.In("patch", "ksvc", "split", "--type=merge", "--patch",
+		`{"spec": {"template": {"metadata": {"name": "split-two"}, "spec": {"containers": [{"image": "`+
+			n.In("get", "ksvc", "split", "-o", "jsonpath={.spec.template.spec.containers[0].image}")+`",
+			"env": [{"name": "NAME", "value": "second"}]}]}},
 		"traffic": [{"revisionName": "split-00001", "percent": 50}, {"revisionName": "split-two", "percent": 50, "tag": "new"}]}}`)
 	n.Eventually(func() error {
-		if n.In("get", "ksvc", "split", "-o", "jsonpath={.status.traffic[*].percent} {.status.conditions[?(@.type=='Ready')].status}") != "50 50 True" {
+		if n.In("get", "ksvc", "split", "-o", "jsonpath={.status.traffic[*].percent} "+
+			"{.status.conditions[?(@.type=='Ready')].status}") != "50 50 True" {
 			return fmt.Errorf("the split is not there")
 		}
 		return nil

@@ -37,7 +37,8 @@ func TestShortcutLeadsToThePodOfTheConfigInForce(t *testing.T) {
 	}
 	require.NoError(t, says(`{"text":"one"}`))
 	require.Equal(t, n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}:8080"),
-		n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o", "jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"))
+		n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o",
+			"jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"))
 
 	n.In("patch", "secret", "short-config", "--patch", `{"stringData": {"SAYS": "two"}}`)
 	n.Eventually(func() error { return says(`{"text":"two"}`) })

@@ -67,7 +67,8 @@ func unfinishedBody(ctx context.Context, t *target, came *atomic.Int64) {
 		if err != nil {
 			return
 		}
-		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", t.method, largest)
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+			t.method, largest)
 		n, _ := io.Copy(conn, io.LimitReader(&endless{ctx: ctx, left: largest - 1}, largest-1))
 		came.Add(n)
 		_, _ = io.Copy(io.Discard, conn)

@@ -19,7 +19,8 @@ import (
 // TestUnfinishedHeadsAreEnded has clients that never finish what they begin:
 // the entrypoint must end each of these connections by itself.
 func TestUnfinishedHeadsAreEnded(t *testing.T) {
-	entry, err := process.Start(t.Context(), "entrypoint", process.EntrypointSettings{Workflows: [][]string{{"http://127.0.0.1:1"}}}, os.Stderr)
+	entry, err := process.Start(t.Context(), "entrypoint", process.EntrypointSettings{Workflows: [][]string{{"http://127.0.0.1:1"}}},
+		os.Stderr)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, entry.Stop()) })
 	beginnings := []struct {

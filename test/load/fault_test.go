@@ -119,7 +119,8 @@ func (p place) suffer(version string, faults []fault) {
 var errLeftOut = errors.New("left out")
 
 func deleteNode(ctx context.Context, p place) error {
-	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(p.Name), client.MatchingLabels{"krt.dev/version": "steady", "krt.dev/node": "n1"})
+	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(p.Name),
+		client.MatchingLabels{"krt.dev/version": "steady", "krt.dev/node": "n1"})
 }
 
 func deleteEntrypoints(ctx context.Context, p place) error {
@@ -139,7 +140,8 @@ func deleteEntrypoints(ctx context.Context, p place) error {
 }
 
 func deleteDispatcher(ctx context.Context, p place) error {
-	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("knative-eventing"), client.MatchingLabels{"messaging.knative.dev/role": "dispatcher"})
+	return p.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("knative-eventing"),
+		client.MatchingLabels{"messaging.knative.dev/role": "dispatcher"})
 }
 
 // killController kills the controller again and again while versions come and

@@ -72,7 +72,8 @@ func (o *outcome) check(t *testing.T) {
 
 // unclear is an end that tells a caller nothing.
 func unclear(name string) bool {
-	return slices.ContainsFunc([]string{"no answer", "other", "Unknown", "Internal", "HTTP 500"}, func(s string) bool { return strings.HasSuffix(name, s) })
+	return slices.ContainsFunc([]string{"no answer", "other", "Unknown", "Internal", "HTTP 500"},
+		func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
 func faultTable(outcomes []*outcome) string {

@@ -206,7 +206,8 @@ func report(text *strings.Builder, subjects []*subject) {
 		} {
 			a, b := named[r.of], named[r.to]
 			rates, costs := ratios(a.rate[callers], b.rate[callers]), ratios(b.cost[callers], a.cost[callers])
-			fmt.Fprintf(w, "%d\t%s / %s\t%.2f\t%.2f\t%.2f\t%s\t%.2f\t\n", callers, r.of, r.to, median(rates), slices.Min(rates), slices.Max(rates), r.bar, median(costs))
+			fmt.Fprintf(w, "%d\t%s / %s\t%.2f\t%.2f\t%.2f\t%s\t%.2f\t\n", callers, r.of, r.to, median(rates), slices.Min(rates),
+				slices.Max(rates), r.bar, median(costs))
 		}
 	}
 	_ = w.Flush() // into memory

@@ -190,7 +190,8 @@ func (p place) cpu(selectors ...string) func() (time.Duration, error) {
 				return 0, err
 			}
 			var pods corev1.PodList
-			if err := p.client.List(p.t.Context(), &pods, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+			if err := p.client.List(p.t.Context(), &pods, client.InNamespace(namespace),
+				client.MatchingLabelsSelector{Selector: selector}); err != nil {
 				return 0, err
 			}
 			for i := range pods.Items {
@@ -207,7 +208,8 @@ func (p place) cpu(selectors ...string) func() (time.Duration, error) {
 
 // podCPU is what a pod's control group has used, on this machine.
 func podCPU(uid string) (time.Duration, error) {
-	for _, pattern := range []string{"/sys/fs/cgroup/cpuacct/kubepods/pod%s", "/sys/fs/cgroup/cpuacct/kubepods/*/pod%s", "/sys/fs/cgroup/kubepods/*/pod%s"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/cpuacct/kubepods/pod%s", "/sys/fs/cgroup/cpuacct/kubepods/*/pod%s",
+		"/sys/fs/cgroup/kubepods/*/pod%s"} {
 		folders, err := filepath.Glob(fmt.Sprintf(pattern, uid))
 		if err != nil || len(folders) == 0 {
 			continue

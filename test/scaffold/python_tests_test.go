@@ -23,7 +23,8 @@ func TestPythonTests(t *testing.T) {
 			"a/test_a.py": "import near\n" + plain + "def test_a(self): assert near.X\n", "a/near.py": "X = 1\n",
 			"b/test_a.py": plain + "def test_b(self): pass\n",
 		}, "1 source folder tested", 0},
-		"os._exit": {map[string]string{"test_a.py": "import os\n" + plain + "def test_a(self): os._exit(0)\n"}, "not all tests ran: Python exited before they ended", 1},
+		"os._exit": {map[string]string{"test_a.py": "import os\n" + plain + "def test_a(self): os._exit(0)\n"},
+			"not all tests ran: Python exited before they ended", 1},
 		"os._exit as if none ran": {map[string]string{
 			"test_a.py": "import os\n" + plain + "def test_a(self): os._exit(3)\n",
 		}, "not all tests ran: Python exited before they ended", 1},

@@ -101,7 +101,8 @@ func TestWhatRunsStaysAsItWasStarted(t *testing.T) {
 func (p *place) settingsAreTakenOnByARestart() {
 	_, before := p.made("v")
 	p.set(map[string]any{"channel-template": channelOf(pretend.Broken + "Channel"), "timeout": "40s", "gpu-resource": "amd.com/gpu"})
-	v := p.current("v", v1alpha1.ReasonBehind, "changed since it was started: channel-template, timeout; restart it to apply the change: kn krt restart v -n "+p.namespace)
+	v := p.current("v", v1alpha1.ReasonBehind, "changed since it was started: channel-template, timeout; restart it to apply the change: kn "+
+		"krt restart v -n "+p.namespace)
 	require.True(p, v.IsReady())
 	_, now := p.made("v")
 	require.Equal(p, before, now)
@@ -139,7 +140,8 @@ func (p *place) settingsAreTakenOnByARestart() {
 	require.True(p, p.read("v-entrypoint", config))
 	require.Contains(p, config.Data["entrypoint.json"], beside)
 	require.True(p, p.read("v-greeting", &flowsv1.Sequence{}), "a pod of before may still send to it")
-	require.WithinDuration(p, time.Now().Add(time.Hour), v.Status.StartedWith.FormerUntil.Time, 10*time.Minute, "work that was begun goes on in it")
+	require.WithinDuration(p, time.Now().Add(time.Hour), v.Status.StartedWith.FormerUntil.Time, 10*time.Minute,
+		"work that was begun goes on in it")
 	p.remove(old)
 	p.patchStatus(v, `{"status": {"startedWith": {"formerUntil": "2026-01-01T00:00:00Z"}}}`)
 	require.True(p, p.soon(func() bool {
@@ -179,7 +181,8 @@ func (p *place) anotherProgramChangesNothing(first *process) {
 	second := p.start(p.T, func(o *controller.Options) { o.EntrypointImage = "example.com/entrypoint:new" })
 	p.remove(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "v-entrypoint"}})
 	d := &appsv1.Deployment{}
-	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", d) && d.DeletionTimestamp == nil }), "what a version was started with is known")
+	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", d) && d.DeletionTimestamp == nil }),
+		"what a version was started with is known")
 	require.Equal(p, "example.com/entrypoint", d.Spec.Template.Spec.Containers[0].Image)
 
 	p.set(map[string]any{"timeout": nil})

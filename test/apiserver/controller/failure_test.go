@@ -32,7 +32,8 @@ func configMissing(p *place) {
 
 	p.secret("v-config", map[string]string{"CURRENCY": "EUR"})
 	p.until("v", func(v *v1alpha1.Version) bool {
-		return v.Status.Condition(v1alpha1.ConditionReady).Message == `no value in Secret "v-config" for "CERT"; set it: kn krt config v -n `+p.namespace+` --set-from-file CERT=PATH`
+		return v.Status.Condition(v1alpha1.ConditionReady).Message == `no value in Secret "v-config" for "CERT"; set it: kn krt `+
+			`config v -n `+p.namespace+` --set-from-file CERT=PATH`
 	})
 	p.patch(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "v-config"}}, `{"stringData": {"CERT": "x", "OTHER": "y"}}`)
 	v := p.started("v")
@@ -100,7 +101,8 @@ func invalid(p *place) {
 func (p *place) crashingPod(version, message string) {
 	p.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: version + "-pod", Namespace: p.namespace, Labels: map[string]string{
-		"app.kubernetes.io/managed-by": "kn-krt", "krt.dev/version": version, "krt.dev/node": "node", "serving.knative.dev/revision": version + "-node-00001",
+		"app.kubernetes.io/managed-by": "kn-krt", "krt.dev/version": version, "krt.dev/node": "node",
+		"serving.knative.dev/revision": version + "-node-00001",
 	}}}
 	pod.Spec.Containers = []corev1.Container{{Name: "user-container", Image: "example.com/broken"}}
 	require.NoError(p, p.Create(p.Context(), pod))
@@ -117,7 +119,8 @@ func crash(p *place) {
 	p.version("v", configured, image("example.com/broken"))
 	p.there("v-node", &servingv1.Service{})
 	p.crashingPod("v", "Traceback (most recent call last):\nValueError: s3cr3t is no currency\n")
-	require.Equal(p, `node "node": its container ended with exit code 1: ValueError: *** is no currency; see its log: kn krt logs v -n `+p.namespace+` --node node`,
+	require.Equal(p, `node "node": its container ended with exit code 1: ValueError: *** is no currency; see its log: kn krt `+
+		`logs v -n `+p.namespace+` --node node`,
 		p.failed("v", v1alpha1.ReasonCrashed))
 	p.gone("v-entrypoint", &appsv1.Deployment{}) // no endpoints
 	require.True(p, p.read("v-node", &servingv1.Service{}), "what may recover stays")
@@ -146,10 +149,12 @@ func flags(p *place) {
 	require.NoError(p, p.Create(p.Context(), config))
 	p.Cleanup(func() { require.NoError(p, p.Delete(context.Background(), config)) })
 	p.version("v", gpu)
-	require.Equal(p, `node "node": feature flags of Knative that the node needs are off; enable them: kubectl patch configmap config-features -n knative-serving `+
+	require.Equal(p, `node "node": feature flags of Knative that the node needs are off; enable them: kubectl patch configmap `+
+		`config-features -n knative-serving `+
 		`--type merge -p '{"data":{"kubernetes.podspec-tolerations":"enabled"}}'`, p.failed("v", v1alpha1.ReasonFeatureDisabled))
 	require.False(p, p.read("v-node", &servingv1.Service{}), "what the webhook would refuse is not sent")
-	require.NoError(p, p.Patch(p.Context(), config, client.RawPatch(types.MergePatchType, []byte(`{"data":{"kubernetes.podspec-tolerations":"enabled"}}`))))
+	require.NoError(p, p.Patch(p.Context(), config, client.RawPatch(types.MergePatchType,
+		[]byte(`{"data":{"kubernetes.podspec-tolerations":"enabled"}}`))))
 	p.started("v")
 }
 
@@ -157,7 +162,8 @@ func namesMeet(p *place) {
 	p.version("a-b", func(v *v1alpha1.Version) { v.Spec.Nodes[0].Name, v.Spec.Workflows[0].Sequential[0] = "c", "c" })
 	p.started("a-b")
 	p.version("a", func(v *v1alpha1.Version) { v.Spec.Nodes[0].Name, v.Spec.Workflows[0].Sequential[0] = "b-c", "b-c" })
-	require.Equal(p, `node "b-c": Service "a-b-c" belongs to Version "a-b", whose object names collide with this version's; rename this version or delete the other one: kn krt delete a-b -n `+p.namespace,
+	require.Equal(p, `node "b-c": Service "a-b-c" belongs to Version "a-b", whose object names collide with this version's; rename this `+
+		`version or delete the other one: kn krt delete a-b -n `+p.namespace,
 		p.failed("a", v1alpha1.ReasonNotOwned))
 	require.True(p, p.until("a-b", func(*v1alpha1.Version) bool { return true }).IsReady())
 }

@@ -26,8 +26,10 @@ func TestBareCluster(t *testing.T) {
 
 	p.version("v")
 	other.version("v")
-	require.Equal(t, `the controller is not allowed to read Secrets in namespace "`+p.namespace+`"; allow it: kubectl create rolebinding krt-controller-secrets -n `+
-		p.namespace+` --clusterrole krt-controller-secrets --serviceaccount krt-system:krt-controller`, p.failed("v", v1alpha1.ReasonConfigUnreadable))
+	require.Equal(t, `the controller is not allowed to read Secrets in namespace "`+p.namespace+`"; allow it: kubectl create rolebinding `+
+		`krt-controller-secrets -n `+
+		p.namespace+` --clusterrole krt-controller-secrets --serviceaccount krt-system:krt-controller`, p.failed("v",
+		v1alpha1.ReasonConfigUnreadable))
 	v := p.until("v", func(v *v1alpha1.Version) bool {
 		return v.Status.Condition(v1alpha1.ConditionNodesReady).Reason == v1alpha1.ReasonServingMissing
 	})
@@ -38,7 +40,8 @@ func TestBareCluster(t *testing.T) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "krt-controller-secrets"},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "krt-system", Name: "krt-controller"}},
 	}))
-	require.Equal(t, `node "node": Knative Serving is not installed; see what is missing: kn krt doctor`, p.failed("v", v1alpha1.ReasonServingMissing))
+	require.Equal(t, `node "node": Knative Serving is not installed; see what is missing: kn krt doctor`,
+		p.failed("v", v1alpha1.ReasonServingMissing))
 
 	require.NoError(t, bare.InstallCRDs(ctx, apiserver.KnativeCRDs()))
 	players, err := pretend.New(bare.Config())

@@ -136,7 +136,8 @@ func keepsItsReplyKey(p *place) {
 	p.until("v", func(*v1alpha1.Version) bool {
 		key, deployment := &corev1.Secret{}, &appsv1.Deployment{}
 		return p.read("v-reply", key) && key.UID != before.UID && p.read("v-entrypoint", deployment) &&
-			deployment.Spec.Template.Annotations[render.AnnotationReplyKey] == key.Labels[render.AnnotationReplyKey] && !bytes.Equal(key.Data["key"], before.Data["key"])
+			deployment.Spec.Template.Annotations[render.AnnotationReplyKey] == key.Labels[render.AnnotationReplyKey] &&
+			!bytes.Equal(key.Data["key"], before.Data["key"])
 	})
 }
 

@@ -59,7 +59,8 @@ func configured(v *v1alpha1.Version) {
 
 func (p *place) ask(name string, state v1alpha1.State) {
 	p.Helper()
-	p.patch(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}}, fmt.Sprintf(`{"spec": {"state": %q, "comment": "asked for %s"}}`, state, state))
+	p.patch(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}},
+		fmt.Sprintf(`{"spec": {"state": %q, "comment": "asked for %s"}}`, state, state))
 }
 
 // patch is a JSON merge patch of an object of which the name is given.

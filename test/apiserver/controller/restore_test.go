@@ -33,7 +33,8 @@ func restored(p *place) {
 	}
 	config := &corev1.ConfigMap{}
 	p.patch(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "v-entrypoint"}}, `{"data": {"entrypoint.json": "{}"}}`)
-	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", config) && config.Data["entrypoint.json"] != "{}" }), "it is written again")
+	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", config) && config.Data["entrypoint.json"] != "{}" }),
+		"it is written again")
 	node := &servingv1.Service{}
 	p.patch(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}},
 		`{"spec": {"template": {"spec": {"containers": [{"name": "user-container", "image": "example.com/other"}]}}}}`)
@@ -49,9 +50,11 @@ func adopted(p *place) {
 	v := p.phase("v", v1alpha1.PhaseStopped)
 	owner := *metav1.NewControllerRef(v, v1alpha1.GroupVersion.WithKind("Version"))
 	labels := map[string]string{"app.kubernetes.io/managed-by": "kn-krt", "old": "label"}
-	old := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node", Namespace: p.namespace, Labels: labels, OwnerReferences: []metav1.OwnerReference{owner}}}
+	old := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node", Namespace: p.namespace, Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{owner}}}
 	old.Spec.Template.Spec.Containers = []corev1.Container{{Image: "example.com/old"}}
-	gone := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "v-former", Namespace: p.namespace, Labels: labels, OwnerReferences: []metav1.OwnerReference{owner}}}
+	gone := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "v-former", Namespace: p.namespace, Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{owner}}}
 	p.patch(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v"}}, `{"spec": {"state": "Started"}}`)
 	require.NoError(p, client.IgnoreAlreadyExists(p.Create(p.Context(), old, client.FieldOwner("kn-krt"))))
 	require.NoError(p, p.Create(p.Context(), gone))

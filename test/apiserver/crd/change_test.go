@@ -10,7 +10,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-const frozen = "the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then"
+const frozen = "the content of a version cannot change while state is Started (everything except state, restart and comment is content, " +
+	"images too): create a new version, or stop this one first (state: Stopped) and change it then"
 
 // create makes a version in the given state that is gone at the test's end, and
 // returns it as it is kept, and its path.
@@ -42,10 +43,12 @@ var changes = []struct {
 	{name: "nothing", patch: object{"state": "Started"}},
 	{name: "order of nodes", patch: object{"nodes": list(
 		object{"name": "9model", "image": "example.com/model:1", "gpu": true},
-		object{"name": "etl", "image": "example.com/etl", "env": list(object{"name": "LEVEL", "value": "debug"}), "scale": object{"min": 0, "max": 3}},
+		object{"name": "etl", "image": "example.com/etl", "env": list(object{"name": "LEVEL", "value": "debug"}),
+			"scale": object{"min": 0, "max": 3}},
 	)}},
 	{"image", object{"nodes": list(
-		object{"name": "etl", "image": "example.com/etl:2", "env": list(object{"name": "LEVEL", "value": "debug"}), "scale": object{"min": 0, "max": 3}},
+		object{"name": "etl", "image": "example.com/etl:2", "env": list(object{"name": "LEVEL", "value": "debug"}),
+			"scale": object{"min": 0, "max": 3}},
 		object{"name": "9model", "image": "example.com/model:1", "gpu": true},
 	)}, "spec.nodes"},
 	{"steps", object{"workflows": list(
@@ -110,7 +113,8 @@ var publications = []struct{ name, runtime, field, text string }{
 	{"another name", `{metadata: {name: second}, spec: {}}`, "<nil>", "metadata.name: a namespace has one runtime, and its name is default"},
 	{"no version's name", `{metadata: {name: default}, spec: {publishedVersion: Greeter}}`, "spec.publishedVersion",
 		"this is not a version's name: name one of this namespace (kubectl get krtv), or leave it empty to publish none"},
-	{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion", "may not be more than 19 bytes"},
+	{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion",
+		"may not be more than 19 bytes"},
 }
 
 func TestRuntime(t *testing.T) {

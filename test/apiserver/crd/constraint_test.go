@@ -48,8 +48,11 @@ status:
   phase: Started
   observedGeneration: 1
   address: {url: 'http://full.default.svc.cluster.local'}
-  conditions: [{type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}]
-  startedWith: {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
+  conditions:
+  - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
+  startedWith:
+    {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c,
+     restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
   workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com'}]
@@ -63,7 +66,8 @@ status:
   publishedVersion: full
   observedGeneration: 1
   since: '2026-01-01T00:00:00Z'
-  conditions: [{type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}]
+  conditions:
+  - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
   history: [{version: full, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', comment: because}]
 `
 )
@@ -119,6 +123,7 @@ func broken(t *testing.T, to, full, field string, b breach) {
 	}
 	a := put(b.bad)
 	require.Equal(t, http.StatusUnprocessableEntity, a.code, "%v", a.body)
-	require.Truef(t, slices.ContainsFunc(a.refused, meant), "not refused at %q with %q but:\n%s", b.field, b.text, strings.Join(a.refused, "\n"))
+	require.Truef(t, slices.ContainsFunc(a.refused, meant), "not refused at %q with %q but:\n%s", b.field, b.text,
+		strings.Join(a.refused, "\n"))
 	require.Falsef(t, slices.ContainsFunc(put(b.good).refused, meant), "the value at the limit is refused")
 }

@@ -98,7 +98,8 @@ func TestVersionStatusAndColumns(t *testing.T) {
 }
 
 func TestRuntimeStatusAndColumns(t *testing.T) {
-	a := send(t, http.MethodPost, runtimes, parse(t, `{apiVersion: krt.dev/v1alpha1, kind: Runtime, metadata: {name: default}, spec: {publishedVersion: b}}`))
+	a := send(t, http.MethodPost, runtimes, parse(t, `{apiVersion: krt.dev/v1alpha1, kind: Runtime, metadata: {name: default}, spec: `+
+		`{publishedVersion: b}}`))
 	requireAccepted(t, a)
 	path := runtimes + "/default"
 	t.Cleanup(func() { send(t, http.MethodDelete, path, nil) })

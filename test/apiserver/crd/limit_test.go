@@ -43,9 +43,10 @@ func largest(t *testing.T) object {
 		})}
 	})
 	spec(v)["workflows"] = many(krt.MaxWorkflows, func(i int) any {
-		return object{"name": fmt.Sprintf("flow-%014d", i), "entrypoint": fmt.Sprintf("Entrypoint.Call%d", i), "sequential": many(krt.MaxSteps, func(j int) any {
-			return fmt.Sprintf("node-%014d", krt.MaxNodes-1-j)
-		})}
+		return object{"name": fmt.Sprintf("flow-%014d", i), "entrypoint": fmt.Sprintf("Entrypoint.Call%d", i),
+			"sequential": many(krt.MaxSteps, func(j int) any {
+				return fmt.Sprintf("node-%014d", krt.MaxNodes-1-j)
+			})}
 	})
 	return v
 }

@@ -88,7 +88,8 @@ func breaches(s *props, path string, value any) (all []breach) {
 	}
 	if kind := s.XListType; kind != nil && *kind != "atomic" {
 		elements := value.([]any)
-		add("x-kubernetes-list-type", fmt.Sprintf("%s[%d]", path, len(elements)), "Duplicate value", append(slices.Clone(elements), elements[0]), value)
+		add("x-kubernetes-list-type", fmt.Sprintf("%s[%d]", path, len(elements)), "Duplicate value",
+			append(slices.Clone(elements), elements[0]), value)
 	}
 	for _, name := range s.Required {
 		without := maps.Clone(value.(object))

@@ -45,14 +45,16 @@ const (
 	reserved    = "PORT, PATH, HOME and names that begin with K_, KRT_, LD_ or PYTHON are reserved for the platform; choose another name"
 	badPath     = `a path is relative to the bundle's root and stays inside: names joined by single slashes, without "." and ".."`
 	badTimeout  = "a timeout is a duration such as 30s or 2m, at least 1ms and at most 590s"
-	versionName = `metadata.name: a version's name may contain only a to z, 0 to 9 and "-", must begin with a letter and end with a letter or digit, because a Service gets this name`
+	versionName = `metadata.name: a version's name may contain only a to z, 0 to 9 and "-", must begin with a letter and end with a letter ` +
+		`or digit, because a Service gets this name`
 	badReplicas = "replicas and scale.min differ, and both set the minimum number of pods: set only one of them"
 	badMax      = "scale.max is less than scale.min: raise max (0 means no limit), or lower min"
 	badLeast    = "scale.max is less than replicas, the minimum number of pods: raise scale.max, or lower replicas"
 	badRPC      = "a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
 	noImage     = "a node needs an image reference, without spaces"
 	tooBig      = "the protos have more than 128 KiB in total: remove those that the public proto does not import"
-	twice       = "a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second node with the same image"
+	twice       = "a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second " +
+		"node with the same image"
 )
 
 // set puts a value at a key of a part of the version.
@@ -112,8 +114,10 @@ var creations = []struct {
 	{"a node's longer timeout", set(node, "timeout", "10m"), "spec.nodes[0].timeout", badTimeout},
 
 	{"a variable with all characters", set(values, "variables", list("0_A9")), "", ""},
-	{"a variable in small letters", set(values, "variables", list("currency")), "spec.config.variables[0]", "the name of a config variable " + badVariable},
-	{"a variable that begins with _", set(values, "variables", list("_X")), "spec.config.variables[0]", "the name of a config variable " + badVariable},
+	{"a variable in small letters", set(values, "variables", list("currency")), "spec.config.variables[0]",
+		"the name of a config variable " + badVariable},
+	{"a variable that begins with _", set(values, "variables", list("_X")), "spec.config.variables[0]", "the name of a config variable " +
+		badVariable},
 	{"a config file in small letters", set(values, "files", list("cert")), "spec.config.files[0]", "the name of a config file " + badVariable},
 	{"variables like reserved ones", set(values, "variables", list("PORTS", "MYPATH", "K8S", "KRTX", "LDX", "HOMES")), "", ""},
 	{"PORT", set(values, "variables", list("PORT")), "spec.config.variables[0]", reserved},
@@ -133,7 +137,8 @@ var creations = []struct {
 		"an environment variable of a node is also in config.variables: declare it only once, in env or in config"},
 	{"an environment variable that is a config file", set(env, "name", "CERT"), "spec.nodes",
 		"an environment variable of a node is also in config.files: declare it only once, in env or in config"},
-	{"an environment variable twice", set(node, "env", list(object{"name": "A"}, object{"name": "A"})), "spec.nodes[0].env[1]", `Duplicate value: {"name":"A"}`},
+	{"an environment variable twice", set(node, "env", list(object{"name": "A"}, object{"name": "A"})), "spec.nodes[0].env[1]",
+		`Duplicate value: {"name":"A"}`},
 
 	{"a node with capitals", func(v object) {
 		node(v)["name"], workflow(v)["sequential"], second(v)["sequential"] = "Etl", list("Etl"), list("Etl")
@@ -143,7 +148,8 @@ var creations = []struct {
 		node(v)["name"], workflow(v)["sequential"], second(v)["sequential"] = "reply", list("reply"), list("reply")
 	},
 		"spec.nodes[0].name", "entrypoint, reply and config are reserved for the platform's own objects; choose another name for the node"},
-	{"a node twice", func(v object) { spec(v)["nodes"] = append(spec(v)["nodes"].([]any), node(v)) }, "spec.nodes[2]", `Duplicate value: {"name":"etl"}`},
+	{"a node twice", func(v object) { spec(v)["nodes"] = append(spec(v)["nodes"].([]any), node(v)) }, "spec.nodes[2]",
+		`Duplicate value: {"name":"etl"}`},
 	{"no image", set(node, "image", ""), "spec.nodes[0].image", noImage},
 	{"an image with a space", set(node, "image", "example.com/a b"), "spec.nodes[0].image", noImage},
 	{"an image that ko has not resolved", set(node, "image", "ko://krt.dev/kn-krt/functions/greeter"), "spec.nodes[0].image",
@@ -160,7 +166,8 @@ var creations = []struct {
 	{"too many pods", set(node, "scale", object{"max": 1001}), "spec.nodes[0].scale.max", "should be less than or equal to 1000"},
 	{"resources", set(node, "resources", object{"limits": object{"cpu": 1, "memory": "2Gi"}}), "", ""},
 	{"resources in words", set(node, "resources", object{"limits": object{"memory": "much"}}), "spec.nodes[0].resources.limits.memory",
-		`spec.nodes[0].resources.limits.memory in body should match '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'`},
+		`spec.nodes[0].resources.limits.memory in body should match ` +
+			`'^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'`},
 
 	{"a workflow with a dot", set(workflow, "name", "a.b"), "spec.workflows[0].name", "the name of a workflow " + badName},
 	{"a workflow twice", set(workflow, "name", "parting"), "spec.workflows[1]", `Duplicate value: {"name":"parting"}`},

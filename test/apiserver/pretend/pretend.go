@@ -90,7 +90,8 @@ func New(cfg *rest.Config) (manager.Manager, error) {
 	return mgr, nil
 }
 
-func add[T client.Object](mgr manager.Manager, kind T, play func(context.Context, client.Client, T) error, deployments handler.EventHandler) error {
+func add[T client.Object](mgr manager.Manager, kind T, play func(context.Context, client.Client, T) error,
+	deployments handler.EventHandler) error {
 	b := builder.ControllerManagedBy(mgr).Named(fmt.Sprintf("%T", kind)).For(kind).WithOptions(controller.Options{})
 	if deployments != nil {
 		b = b.Watches(&appsv1.Deployment{}, deployments)
@@ -157,7 +158,8 @@ func channel(ctx context.Context, c client.Client, s *flowsv1.Sequence) error {
 		return client.IgnoreNotFound(err)
 	}
 	s.Status.ChannelStatuses = []flowsv1.SequenceChannelStatus{{
-		Channel:        corev1.ObjectReference{APIVersion: messagingv1.SchemeGroupVersion.String(), Kind: "InMemoryChannel", Name: m.Name, Namespace: m.Namespace},
+		Channel: corev1.ObjectReference{APIVersion: messagingv1.SchemeGroupVersion.String(), Kind: "InMemoryChannel", Name: m.Name,
+			Namespace: m.Namespace},
 		ReadyCondition: apis.Condition{Type: apis.ConditionReady, Status: corev1.ConditionTrue},
 	}}
 	return nil
@@ -203,7 +205,8 @@ func endpoints(ctx context.Context, c client.Client, s *corev1.Service) error {
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: s.Name + "-0", Namespace: s.Namespace}, AddressType: discoveryv1.AddressTypeIPv4}
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: s.Name + "-0", Namespace: s.Namespace},
+		AddressType: discoveryv1.AddressTypeIPv4}
 	missing := c.Get(ctx, client.ObjectKeyFromObject(slice), slice)
 	if client.IgnoreNotFound(missing) != nil {
 		return missing

@@ -52,7 +52,8 @@ func TestTheRolesSuffice(t *testing.T) {
 	ctrl.SetLogger(funcr.New(logged.add, funcr.Options{}))
 	players, err := pretend.New(s.Config())
 	require.NoError(t, err)
-	ours, err := controller.New(s.As("krt-system", "krt-controller"), controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true, SwitchSettle: time.Millisecond})
+	ours, err := controller.New(s.As("krt-system", "krt-controller"),
+		controller.Options{EntrypointImage: "example.com/entrypoint", LeaderElect: true, SwitchSettle: time.Millisecond})
 	require.NoError(t, err)
 	stop := apiserver.Run(players, ours)
 	t.Cleanup(func() { require.NoError(t, stop()) })
@@ -99,10 +100,12 @@ func (l life) live() {
 	}))
 	l.until(v, "is started", func() bool { return v.Status.Phase == v1alpha1.PhaseStarted })
 
-	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: "default"}, Spec: v1alpha1.RuntimeSpec{PublishedVersion: "a"}}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: "default"},
+		Spec: v1alpha1.RuntimeSpec{PublishedVersion: "a"}}
 	require.NoError(t, c.Create(t.Context(), rt))
 	l.until(rt, "is published", func() bool { return rt.IsReady() && rt.Status.PublishedVersion == "a" })
-	require.NoError(t, c.Patch(t.Context(), rt, client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"publishedVersion": null}}`))))
+	require.NoError(t, c.Patch(t.Context(), rt, client.RawPatch("application/merge-patch+json",
+		[]byte(`{"spec": {"publishedVersion": null}}`))))
 	l.until(rt, "publishes nothing", func() bool { return rt.IsReady() && rt.Status.PublishedVersion == "" })
 	l.until(v, "is unpublished", func() bool { return v.Status.Phase == v1alpha1.PhaseStarted })
 

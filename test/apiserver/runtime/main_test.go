@@ -38,7 +38,8 @@ func begin(s *apiserver.Server) (end func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := controller.New(s.Config(), controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour, SwitchSettle: time.Millisecond})
+	ours, err := controller.New(s.Config(), controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour,
+		SwitchSettle: time.Millisecond})
 	if err != nil {
 		return nil, err
 	}

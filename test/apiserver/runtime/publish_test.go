@@ -174,7 +174,8 @@ func TestOthersActiveEntrypointIsNotTouched(t *testing.T) {
 	require.NoError(t, cluster.Create(t.Context(), theirs))
 	p.version("a", "example.com/a")
 	p.publish("a", "")
-	require.Equal(t, `cannot apply Service "active-entrypoint": it exists and has no owner; delete it, and kn-krt creates its own: kubectl delete service active-entrypoint -n NS`,
+	require.Equal(t, `cannot apply Service "active-entrypoint": it exists and has no owner; delete it, and kn-krt creates its own: kubectl `+
+		`delete service active-entrypoint -n NS`,
 		replace(p.refused(v1alpha1.ReasonNotOwned), p.namespace))
 	require.Equal(t, theirs.ResourceVersion, p.service("active-entrypoint").ResourceVersion)
 	require.NoError(t, cluster.Delete(t.Context(), theirs))

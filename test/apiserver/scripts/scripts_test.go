@@ -30,7 +30,8 @@ import (
 var update = flag.Bool("update", false, "write the output as it is into the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kn-krt": program, "kubectl-krt": program, "kubectl_complete-krt": program, "interrupted": interrupted})
+	testscript.Main(m, map[string]func(){"kn-krt": program, "kubectl-krt": program, "kubectl_complete-krt": program,
+		"interrupted": interrupted})
 }
 
 // program is kn-krt itself: scripts start the test binary by its names.

@@ -140,7 +140,8 @@ type measure struct {
 func (m *measure) watch(b *testing.B, all cache.Cache) {
 	b.Helper()
 	for _, kind := range []client.Object{
-		&servingv1.Service{}, &flowsv1.Sequence{}, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Secret{}, &networkingv1.NetworkPolicy{},
+		&servingv1.Service{}, &flowsv1.Sequence{}, &appsv1.Deployment{}, &corev1.Service{},
+		&corev1.ConfigMap{}, &corev1.Secret{}, &networkingv1.NetworkPolicy{},
 	} {
 		gvk, err := m.client.GroupVersionKindFor(kind)
 		require.NoError(b, err)

@@ -28,7 +28,8 @@ func main() {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: mux, Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: mux, Protocols: &protocols,
+		ReadHeaderTimeout: 10 * time.Second}
 	if err := server.ListenAndServe(); err != nil {
 		slog.Error("cannot serve", "error", err)
 		os.Exit(1)
