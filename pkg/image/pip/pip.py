@@ -1,6 +1,6 @@
 """Runs pip to install wheels for another machine: "python -c THIS TARGET install ...".
 
-TARGET is JSON, what markers of requirements (PEP 508) find there: pip itself asks the machine that it runs on.
+TARGET is JSON: the values of environment markers (PEP 508) on that machine. pip itself uses those of the machine that it runs on.
 """
 import importlib.util
 import json
@@ -13,15 +13,15 @@ STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "
 CHANGES = ("os.rename", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
-# Pip installs into a folder of its own there, and moves what it has made.
+# pip installs into a folder of its own in PLACE, and moves the result.
 PLACE = os.path.join(os.path.realpath(os.getcwd()), "")
 unpacking = False
 
 
 def find_keyring():
-    """Returns where the keyring of this interpreter's own packages is, and None if it has none.
+    """Returns the folder of the package keyring among this interpreter's own packages, None if there is none.
 
-    One that is found elsewhere, by PYTHONPATH say, could be the bundle's.
+    One that is found elsewhere, such as by PYTHONPATH, could be the bundle's.
     """
     spec = importlib.util.find_spec("keyring")
     if spec is None or not spec.origin:
@@ -32,7 +32,7 @@ def find_keyring():
 
 
 def asks_keyring(event, args):
-    """Tells whether pip asks for a password: by the program keyring, or by its package, which may start others."""
+    """Returns whether pip is reading a password: by the program keyring, or by its package, which may start others."""
     if event == "subprocess.Popen" and os.path.basename(str(args[0])) == "keyring":
         return True
     frame = sys._getframe() if keyring else None
@@ -42,17 +42,17 @@ def asks_keyring(event, args):
 
 
 def no_builds(event, args):
-    """Lets pip start no program: its builds are some.
+    """Prevents pip from starting programs, as its builds do.
 
-    Requirements that lead to one are refused before; this holds for what their own requirements lead to. Who
-    is asked for a password is no build.
+    Requirements that need a build are refused before pip starts; this is for the requirements of those. A keyring
+    that is asked for a password is not a build.
     """
     if event in STARTS and not asks_keyring(event, args):
         raise PermissionError("a package would be built, which runs its code: only wheels are installed")
 
 
 def no_strays(event, args):
-    """Keeps what a wheel unpacks to inside of PLACE."""
+    """Prevents a wheel from being unpacked outside of PLACE."""
     if not unpacking or not (event in CHANGES or event == "open" and args[2] & WRITES):
         return
     for path in args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]:
@@ -61,7 +61,7 @@ def no_strays(event, args):
 
 
 def guard():
-    """Takes out of pip what wheels must not have: scripts, which images have no use for, and places to fetch from."""
+    """Removes from pip what wheels must not use: scripts, which images do not need, and requirements by URL."""
     from pip._internal.exceptions import InstallationError
     from pip._internal.operations.install import wheel
     from pip._internal.req import req_install
@@ -98,11 +98,11 @@ try:
     here = markers.default_environment
     markers.default_environment = lambda: {**here(), **target}
 except (ImportError, AttributeError):
-    pass  # a pip made of other parts: markers hold for this machine
+    pass  # another version of pip: markers have the values of this machine
 try:
     guard()
 except (ImportError, AttributeError) as error:
-    sys.exit("ERROR: this pip cannot be kept from writing elsewhere (%s): install pip 20 or a later one" % error)
+    sys.exit("ERROR: this pip cannot be prevented from writing elsewhere (%s): install pip 20 or later" % error)
 sys.addaudithook(no_builds)
 sys.addaudithook(no_strays)
 sys.argv[0] = "pip"
