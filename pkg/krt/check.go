@@ -111,7 +111,7 @@ func (r *reader) inside(at, p string) bool {
 	case path.IsAbs(p):
 		r.field(at, "%.80q is absolute; paths are relative to the bundle's root", p)
 	case p == ".." || strings.HasPrefix(p, "../"):
-		r.field(at, "%.80q is outside the bundle", p)
+		r.field(at, "%.80q is outside the bundle; move it into the bundle's folder", p)
 	case !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00"):
 		r.field(at, "%.80q is not a valid path; write it with slashes, relative to the bundle's root", p)
 	default:

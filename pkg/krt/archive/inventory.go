@@ -63,7 +63,7 @@ func (v *inventory) addOne(path string, e entry) error {
 			return err
 		}
 	} else if len(v.seen) >= v.limits.MaxEntries {
-		return fmt.Errorf("the bundle holds more than %d files and folders", v.limits.MaxEntries)
+		return fmt.Errorf("the bundle contains more than %d files and folders", v.limits.MaxEntries)
 	}
 	e.listed = e.listed || old.listed
 	v.seen[key] = e

@@ -138,7 +138,7 @@ func TestPackRefuses(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, `a\b`), nil, 0o644))
 		}, archive.Limits{}, `"a\\b": its name contains a backslash`},
 		{"too many entries", func(*testing.T, string) {}, archive.Limits{MaxEntries: 3},
-			`"public_input.proto": the bundle holds more than 3 files and folders`},
+			`"public_input.proto": the bundle contains more than 3 files and folders`},
 		{"too large", func(*testing.T, string) {}, archive.Limits{MaxBytes: 100}, `"krt.yml": the bundle is larger than 100 bytes unpacked`},
 		{"compresses too well", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "zeros"), make([]byte, 17<<20), 0o644))

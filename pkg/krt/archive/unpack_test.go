@@ -153,7 +153,7 @@ func makeHostileArchives() []hostile {
 		{"long name", krtOf(file{name: long}), `a name in its path is longer than 255 bytes`, none},
 		{"long path", krtOf(file{name: strings.Repeat("nnnnnnnnn/", 110) + "x"}), `its path is longer than 1024 bytes`, none},
 		{"deep path", krtOf(file{name: strings.Repeat("d/", 33) + "x"}), `it is nested deeper than 32 folders`, none},
-		{"too many entries", krtOf(many...), `entry "d5/f": the bundle holds more than 11 files and folders`, archive.Limits{MaxEntries: 11}},
+		{"too many entries", krtOf(many...), `entry "d5/f": the bundle contains more than 11 files and folders`, archive.Limits{MaxEntries: 11}},
 		{"too large", krtOf(file{name: "big", data: strings.Repeat("x", 5000)}), `entry "big": the bundle is larger than 4000 bytes unpacked`,
 			archive.Limits{MaxBytes: 4000}},
 		{"too large in all", krtOf(many...), `the bundle is larger than 4000 bytes unpacked`, archive.Limits{MaxBytes: 4000}},
