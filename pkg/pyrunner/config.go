@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// workersPerProcessor is as many workers as one processor keeps busy with
-	// handlers of a quarter of a millisecond: the front takes some 60 µs a request.
+	// workersPerProcessor is how many workers one processor keeps busy with handlers of
+	// a quarter of a millisecond: the front needs about 60 µs per request.
 	workersPerProcessor = 4
-	// queueBytes is what the requests that wait for a worker and those at work may
-	// hold, unless two messages of the largest size are more.
+	// queueBytes is the most that waiting and running requests may hold together, unless
+	// two messages of the largest size are more.
 	queueBytes = 64 << 20
 )
 
-// config is what the front reads from its environment for the Python side; the
-// rest package runner reads.
+// config is what the front reads from its environment for the Python side; package
+// runner reads the rest.
 type config struct {
 	node, version, workflow string
 	base                    string // the bundle's root, absolute
@@ -34,7 +34,7 @@ type config struct {
 	dicts                   bool // the handler takes and returns dicts
 	maxMessageBytes         int
 	level                   slog.Level
-	wholeText               bool // a text of several lines is one log record
+	wholeText               bool // text of several lines is one log record
 }
 
 func readConfig(env func(string) string) (config, error) {
@@ -67,14 +67,14 @@ func readConfig(env func(string) string) (config, error) {
 	return c, errors.Join(append(errs[:], err)...)
 }
 
-// processors is how many processors the front's Go code gets: it only hands
-// requests over. One more makes the runtime wake a second thread for each event on
-// a socket, which costs as much as the request itself.
+// processors returns how many processors the front's Go code uses: it only hands
+// requests over. With one more the runtime wakes a second thread for each event on a
+// socket, which costs as much as the request itself.
 func (c config) processors() int {
 	return min(runtime.GOMAXPROCS(0), (c.workers+workersPerProcessor-1)/workersPerProcessor)
 }
 
-// settings returns what a Python process is told, as JSON: see shim/_krt_runner.
+// settings returns the settings of a Python process, as JSON: see shim/_krt_runner.
 func (c config) settings(scratch, modules string) (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"node": c.node, "version": c.version, "workflow": c.workflow,

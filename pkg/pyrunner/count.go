@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// errNoWorker is the answer to calls that were sent away as no worker could be started.
+// errNoWorker is the error of calls that were refused because no worker could be
+// started.
 var errNoWorker = errors.New("no worker could be started")
 
-// count knows how many workers there are, and why there are none.
+// count holds how many workers there are, and why there are none.
 type count struct {
 	mu      sync.Mutex
 	alive   int
-	failure error // of the last attempt to start one; nil if that went well
+	failure error // of the last attempt to start one; nil if it succeeded
 }
 
 func (c *count) came() {
@@ -35,8 +36,8 @@ func (c *count) failed(err error) {
 	c.failure = err
 }
 
-// Down says why no call can be run for now: all workers have died, and none could be
-// started in their place.
+// Down implements [runner.Foreign]: no call can run while all workers are dead and none
+// could be started in their place.
 func (n *node) Down() error {
 	n.count.mu.Lock()
 	defer n.count.mu.Unlock()

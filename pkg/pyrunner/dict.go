@@ -20,12 +20,12 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// dictName stands in frames for a message's full name where the data is the JSON
-// of a dict instead.
+// dictName is used in frames instead of a message's full name if the data is the JSON
+// of a dict.
 const dictName = "{}"
 
-// findGeneration notes whether the node's handler takes and returns dicts, and
-// with which messages those that come are decoded.
+// findGeneration records whether the node's handler takes and returns dicts, and with
+// which descriptors incoming messages are decoded.
 func (n *node) findGeneration(ctx context.Context) {
 	bundle := os.DirFS(n.config.base)
 	src, err := filepath.Rel(n.config.base, n.config.handler)
@@ -42,7 +42,7 @@ func (n *node) findGeneration(ctx context.Context) {
 	}
 	protos, err := schema.CompileAll(ctx, root, schema.Options{Entry: krt.EntrypointProto(root)})
 	if err != nil && manifest.Entrypoint.Proto != "" {
-		// Another proto of the bundle may be wrong: what callers send is in this one.
+		// Another proto of the bundle may be wrong: the messages of clients are in this one.
 		protos, err = schema.Compile(ctx, root, manifest.Entrypoint.Proto, schema.Options{})
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func (n *node) findGeneration(ctx context.Context) {
 	n.protos = protos.Registry()
 }
 
-// forHandler returns in as the handler wants it.
+// forHandler returns in as the handler takes it.
 func (n *node) forHandler(in *event.Event) (*event.Event, error) {
 	if !n.config.dicts {
 		return in, nil
@@ -83,7 +83,7 @@ func (n *node) message(name string) protoreflect.MessageDescriptor {
 	return nil
 }
 
-// output is what a node sends of m: a dict as the message that carries it.
+// output returns what a node sends for m: a dict becomes the message that carries it.
 func (m encoded) output(limit int) (runner.Output, error) {
 	if m.name != dictName {
 		return runner.Output{Message: m.name, Data: m.data}, nil

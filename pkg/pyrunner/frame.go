@@ -20,14 +20,15 @@ const frameHeader = 9
 type frameKind byte
 
 const (
-	// Front to worker: a request (see appendRequest), that nobody waits for it any
-	// more, and that the process ends.
+	// Front to worker: a request (see appendRequest), its cancellation, and the end of
+	// the process.
 	frameRequest frameKind = 1
 	frameCancel  frameKind = 2
 	frameEnd     frameKind = 3
-	// Python to front: started (why a zygote cannot fork), or failed to (reason); a result (flags, message
-	// name, data), an early reply (message name, data), an error (its kind,
-	// type, text), the request was cancelled; from the zygote: a worker ended (how).
+	// Python to front: started (why a zygote cannot fork), or failed to start (reason); a
+	// result (flags, message name, data), an early reply (message name, data), an error
+	// (its kind, type, text), the request was cancelled; from the zygote: a worker ended
+	// (how).
 	frameReady      frameKind = 16
 	frameFailed     frameKind = 17
 	frameResult     frameKind = 18
@@ -40,18 +41,18 @@ const (
 // Flags of a result.
 const (
 	flagEarlyExit = 1 << iota
-	flagNoMessage // an early exit after an early reply: no answer is due
+	flagNoMessage // an early exit after an early reply: there is no response to send
 )
 
-// What a frameError is about.
+// Kinds of a frameError.
 const (
 	errorHandler = iota
 	errorWrongOutput
 	errorTooLarge
 )
 
-// maxNameBytes bounds a message's name in a frame; protobuf has no bound, the
-// event's attributes have (2048).
+// maxNameBytes limits a message's name in a frame; protobuf has no limit, the event's
+// attributes have one (2048).
 const maxNameBytes = 1024
 
 var errMalformed = errors.New("malformed frame")
@@ -74,18 +75,18 @@ func appendHeader(b []byte, kind frameKind, sequence uint32, length int) []byte 
 	return binary.LittleEndian.AppendUint32(b, sequence)
 }
 
-// limits are those of a call's time: when it must have ended, zero for never, and
-// how long it may go on once it has replied early, 0 if that changes nothing.
+// limits are the limits of a call's time: when it must end, zero for never, and how long
+// it may continue after an early reply, 0 if that does not move its deadline.
 type limits struct {
 	deadline   time.Time
 	background time.Duration
 }
 
-// appendRequest appends the frame of a request for e, all but its data, which
-// follows. The payload is the deadline (nanoseconds of Unix time, 0: none), by how
-// many nanoseconds from then on an early reply moves it (0: not), whether no caller
-// waits any more (8 bits), the lengths of workflow, correlation id, traceparent and
-// message name (16 bits each), these four, and the data.
+// appendRequest appends the frame of a request for e without its data, which follows.
+// The payload is the deadline (Unix time in nanoseconds, 0: none), how many
+// nanoseconds the call may continue after an early reply (0: no change), whether no
+// client waits any longer (8 bits), the lengths of workflow, correlation id, traceparent
+// and message name (16 bits each), these four, and the data.
 func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace string) []byte {
 	length := 25 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
 	b = appendHeader(b, frameRequest, sequence, length)
@@ -109,13 +110,13 @@ func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace st
 	return b
 }
 
-// frameReader reads frames. A read that times out loses nothing: next goes on
-// where it stopped.
+// frameReader reads frames. A read that times out loses nothing: next continues where
+// it stopped.
 type frameReader struct {
 	r       *bufio.Reader
 	limit   int // of a payload, in bytes
 	head    [frameHeader]byte
-	got     int // bytes of the header, then of the payload, that are here
+	got     int // bytes of the header, then of the payload, that have been read
 	payload []byte
 }
 
@@ -123,8 +124,8 @@ func newFrameReader(r io.Reader, limit int) *frameReader {
 	return &frameReader{r: bufio.NewReaderSize(r, 16<<10), limit: limit}
 }
 
-// next returns the next frame; its payload is the caller's. An error wraps
-// errMalformed when what came is no frame.
+// next returns the next frame; its payload is not used again. The error wraps
+// errMalformed if the bytes are not a frame.
 func (f *frameReader) next() (frame, error) {
 	for f.payload == nil {
 		n, err := f.r.Read(f.head[f.got:])
@@ -153,7 +154,7 @@ func (f *frameReader) next() (frame, error) {
 	return out, nil
 }
 
-// encoded is a protobuf message as it travels: its full name and its bytes.
+// encoded is an encoded protobuf message: its full name and its bytes.
 type encoded struct {
 	name string
 	data []byte
@@ -177,8 +178,8 @@ func parseMessage(payload []byte) (encoded, error) {
 	return encoded{string(name), payload[2+n:]}, nil
 }
 
-// parseError reads the type and the text of an error: its kind, the length of the
-// type's name (8 bits), that, and the text.
+// parseError reads the type and the text of an error. The payload is its kind, the
+// length of the type's name (8 bits), that name, and the text.
 func parseError(payload []byte) (name, text string, err error) {
 	if len(payload) < 2 || 2+int(payload[1]) > len(payload) {
 		return "", "", fmt.Errorf("%w: an error of %d bytes", errMalformed, len(payload))
@@ -187,8 +188,8 @@ func parseError(payload []byte) (name, text string, err error) {
 	return strings.ToValidUTF8(string(payload[2:n]), "?"), string(payload[n:]), nil
 }
 
-// parseResult reads a result: its flags and, unless they say that there is
-// none, its message.
+// parseResult reads a result: its flags and its message, unless the flags say that
+// there is none.
 func parseResult(payload []byte) (exit bool, m *encoded, err error) {
 	if len(payload) < 3 || payload[0]&^(flagEarlyExit|flagNoMessage) != 0 {
 		return false, nil, fmt.Errorf("%w: a result of %d bytes", errMalformed, len(payload))

@@ -9,27 +9,26 @@ import (
 	"time"
 )
 
-// host makes workers.
+// host starts workers.
 type host interface {
-	// spawn starts a worker with output as its standard output, which it closes.
-	// The worker may still have to become ready: see worker.await.
+	// spawn starts a worker with the standard output output, which it closes. The worker
+	// may not be ready yet: see worker.await.
 	spawn(number uint32, output *os.File) (*worker, error)
-	// failed is closed when no more workers can be made; err says why.
+	// failed is closed when no more workers can be started; err says why.
 	failed() (over <-chan struct{}, err func() error)
-	// close ends all processes, in an orderly way those that have run init and are
-	// not at work, and returns when they are gone: after grace it kills. Idle are the
-	// workers that nobody has.
+	// close ends all processes and returns when they are gone; those that ran init and
+	// are idle end in an orderly way. After grace it kills. Idle are the workers without
+	// a call.
 	close(idle []*worker, grace time.Duration)
 }
 
-// command returns how a Python process is started: "zygote" or "worker".
+// command returns how to start a Python process in the mode "zygote" or "worker".
 func (n *node) command(mode, modules string) (command, error) {
 	settings, err := n.config.settings(n.scratch, modules)
 	return command{[]string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, n.environ}, err
 }
 
-// startHost starts what makes workers. First is a worker that there is already,
-// or nil.
+// startHost starts the host. First is a worker that already runs, or nil.
 func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 	modules := n.makeModules(ctx)
 	afresh, err := n.command("worker", modules)
@@ -73,7 +72,7 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 	return nil, nil
 }
 
-// forksNot says once why the node's workers are not forked, though they should be.
+// forksNot logs why the node's workers are not forked although KRT_FORK asks for it.
 func (n *node) forksNot(obstacle string) {
 	n.log.Warn(fmt.Sprintf("node %q is not forked: %s; each worker starts as a new process and runs init itself", n.config.node, obstacle))
 }

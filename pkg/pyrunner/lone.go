@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/child"
 )
 
-// lone makes workers that are processes of their own, each with an init of its own.
+// lone starts workers as separate processes, each of which runs init.
 type lone struct {
 	command         command
 	maxMessageBytes int
@@ -33,7 +33,7 @@ func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
 	return w, nil
 }
 
-// startWorker starts a process that will be a worker, or a zygote.
+// startWorker starts a process that becomes a worker, or a zygote.
 func startWorker(c command, output *os.File, maxMessageBytes int) (*child.Process, *worker, error) {
 	conn, other, err := socketPair()
 	if err != nil {
@@ -52,7 +52,7 @@ func startWorker(c command, output *os.File, maxMessageBytes int) (*child.Proces
 	return p, w, nil
 }
 
-// adopt has close end p, which runs a worker.
+// adopt makes close end p, which runs a worker.
 func (l *lone) adopt(p *child.Process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *lone) adopt(p *child.Process) {
 
 func (l *lone) failed() (<-chan struct{}, func() error) { return nil, nil }
 
-// close lets idle end in an orderly way, all at once, and kills what is left.
+// close lets idle end in an orderly way, all at the same time, and kills the rest.
 func (l *lone) close(idle []*worker, grace time.Duration) {
 	patience := expire(grace)
 	for _, w := range idle {
@@ -94,11 +94,11 @@ func (l *lone) close(idle []*worker, grace time.Duration) {
 	}
 }
 
-// dismiss asks an idle worker to end: to run what init left for that.
+// dismiss asks an idle worker to end and to run what init registered for that.
 func (w *worker) dismiss() {
 	// The socket still has the deadline of the last call.
 	_ = w.conn.SetDeadline(time.Now().Add(exitPatience))
 	if _, err := w.conn.Write(appendFrame(nil, frameEnd, 0, nil)); err != nil {
-		w.signal(syscall.SIGKILL) // its socket is gone, and so is its use
+		w.signal(syscall.SIGKILL) // without its socket it is of no use
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
 
-// makeModules makes a *_pb2 module of each of the bundle's protos, for the node
-// to fall back on where its own is missing or refused by the protobuf that is
-// installed. It returns their folder, or "" if there are none: most nodes bring
-// theirs, so that what is wrong with a proto does not keep them from starting.
+// makeModules generates a *_pb2 module for each of the bundle's protos. A node uses it
+// if its own module is missing or refused by the installed protobuf. makeModules returns
+// their folder, or "" if there are none: most nodes have their own, so a wrong proto
+// does not prevent them from starting.
 func (n *node) makeModules(ctx context.Context) string {
 	folder, err := n.writeModules(ctx, filepath.Join(n.scratch, "pb2"))
 	if err != nil {
@@ -24,7 +24,8 @@ func (n *node) makeModules(ctx context.Context) string {
 	return folder
 }
 
-// compileProtos compiles the bundle's protos: the entrypoint's, and what else compiles.
+// compileProtos compiles the bundle's protos: that of the entrypoint, and the others that
+// compile.
 func compileProtos(ctx context.Context, base string) (*schema.Schema, error) {
 	bundle := os.DirFS(base)
 	return schema.CompileAll(ctx, bundle, schema.Options{Entry: krt.EntrypointProto(bundle)})

@@ -20,26 +20,26 @@ import (
 )
 
 const (
-	// closePatience bounds the wait for the rest of their output.
+	// closePatience limits the wait for the rest of their output.
 	closePatience = 2 * time.Second
-	// A worker that cannot be replaced is tried again after growing delays.
+	// If a worker cannot be replaced, the next attempts follow after growing delays.
 	firstRespawn = 100 * time.Millisecond
 	mostRespawn  = 10 * time.Second
-	// respawnPatience bounds the init of a worker that replaces another.
+	// respawnPatience limits the init of a worker that replaces another.
 	respawnPatience = 10 * time.Minute
 )
 
-// errStopped is the answer to calls that come when no worker will.
+// errStopped is the error of calls that arrive when no more workers are started.
 var errStopped = errors.New("the node has stopped")
 
-// node is a Python node: a runner.Foreign.
+// node is a Python node. It implements runner.Foreign.
 type node struct {
 	config  config
 	env     func(string) string
 	python  string
 	environ []string
-	// grace is between asking a handler to end and killing it, endGrace the same
-	// for a process.
+	// grace is the time between asking a handler to end and killing its process;
+	// endGrace is the same for a process.
 	grace, endGrace time.Duration
 	log             *slog.Logger
 	tracebacks      *loglimit.Limit
@@ -47,16 +47,16 @@ type node struct {
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
 	scratch string
-	protos  *protoregistry.Files // of the bundle, for a node that exchanges dicts
+	protos  *protoregistry.Files // of the bundle, for a node with dicts
 	host    host
 	pool    pool
 	count   count
 	numbers atomic.Uint32
 	output  sync.WaitGroup // of the processes
-	keepers sync.WaitGroup // goroutines that keep the workers' number
+	keepers sync.WaitGroup // goroutines that replace workers
 }
 
-// Init starts Python and waits for its workers.
+// Init implements [runner.Foreign]: it starts Python and waits for the workers.
 func (n *node) Init(ctx context.Context) error {
 	started := time.Now()
 	if err := n.prepare(); err != nil {
@@ -73,7 +73,7 @@ func (n *node) Init(ctx context.Context) error {
 	if over, err := n.host.failed(); over != nil {
 		go func() {
 			<-over
-			n.end(err()) // nothing if the node has ended before
+			n.end(err()) // no effect if the node has already ended
 		}()
 	}
 	n.log.Debug("python started", "workers", n.config.workers, "python", n.python,
@@ -81,7 +81,7 @@ func (n *node) Init(ctx context.Context) error {
 	return nil
 }
 
-// prepare finds Python and writes the files it starts with.
+// prepare finds Python and writes the files of the shim.
 func (n *node) prepare() (err error) {
 	if n.python, err = FindPython(n.env); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (n *node) prepare() (err error) {
 	return WriteShim(n.scratch)
 }
 
-// pipe returns where a process writes its output; what it writes is logged.
+// pipe returns the end of a pipe to which a process writes its output, which is logged.
 func (n *node) pipe() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -105,8 +105,8 @@ func (n *node) pipe() (*os.File, error) {
 	return w, nil
 }
 
-// startWorkers starts all workers but first, if there is one, at once and waits
-// until they are ready.
+// startWorkers starts all workers at the same time, except first, if there is one, and
+// waits until they are ready.
 func (n *node) startWorkers(ctx context.Context, first *worker) error {
 	due := n.config.workers
 	if first != nil {
@@ -129,7 +129,7 @@ func (n *node) startWorkers(ctx context.Context, first *worker) error {
 	for range due {
 		if err := <-results; err != nil && failure == nil {
 			failure = err
-			cancel() // the others would fail alike
+			cancel() // the others would fail in the same way
 		}
 	}
 	return failure
@@ -152,7 +152,7 @@ func (n *node) spawn(ctx context.Context) (*worker, error) {
 	return w, nil
 }
 
-// keep offers w for calls and replaces it when it dies.
+// keep offers w for calls, and replaces it when it dies.
 func (n *node) keep(w *worker) {
 	n.count.came()
 	n.offer(w)
@@ -164,7 +164,7 @@ func (n *node) keep(w *worker) {
 				return
 			}
 			if n.pool.drop(w) {
-				_ = w.conn.Close() // else whoever has it does
+				_ = w.conn.Close() // otherwise the call that has it does
 			}
 			n.log.Warn("worker died: starting another", "how", w.how)
 			n.count.went()
@@ -172,12 +172,12 @@ func (n *node) keep(w *worker) {
 				return
 			}
 			n.count.came()
-			n.offer(w) // if it has died already, the next round sees it
+			n.offer(w) // if it has already died, the next iteration detects it
 		}
 	})
 }
 
-// respawn starts a worker in place of one that died, however often that takes;
+// respawn starts a worker in place of one that died, and retries until that succeeds;
 // nil when the node ends.
 func (n *node) respawn() *worker {
 	for delay := firstRespawn; ; delay = min(2*delay, mostRespawn) {
@@ -205,7 +205,7 @@ func (n *node) respawn() *worker {
 	}
 }
 
-// Call has a worker run the handler; it waits for a free one.
+// Call implements [runner.Foreign]: it waits for a free worker, which runs the handler.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
 	w := n.pool.get(c.Context(), n.life.Done())
 	if w == nil {
@@ -215,11 +215,11 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return runner.Output{}, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
 	}
 	defer n.offer(w)
-	if err := c.Context().Err(); err != nil { // just as its turn came
+	if err := c.Context().Err(); err != nil { // ended just when its turn came
 		return runner.Output{}, err
 	}
 	runner.Begin(c)
-	in, err := n.forHandler(in) // by one call a worker: it takes several times in's size
+	in, err := n.forHandler(in) // only with a worker at hand: it needs several times the size of in
 	if err != nil {
 		return runner.Output{}, err
 	}
@@ -231,21 +231,21 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 	return out, err
 }
 
-// offer puts w into the pool, if it is of use.
+// offer puts w into the pool unless it is broken.
 func (n *node) offer(w *worker) {
 	if !n.pool.put(w) {
 		_ = w.conn.Close()
 	}
 }
 
-// close ends all processes and frees all that Init took.
+// close ends all processes and frees what Init allocated.
 func (n *node) close() {
 	n.end(errStopped)
 	if n.host != nil {
 		n.host.close(n.pool.close(), n.endGrace)
 	}
 	n.keepers.Wait()
-	// Not for ever: a process that left the group may hold the pipe open.
+	// With a limit: a process that left the group may keep the pipe open.
 	drained := make(chan struct{})
 	go func() {
 		n.output.Wait()

@@ -16,23 +16,22 @@ import (
 )
 
 const (
-	// maxLineBytes bounds a line of output; the rest of a longer one is dropped.
+	// maxLineBytes limits a line of output; the rest of a longer one is dropped.
 	maxLineBytes = 256 << 10
 	recordMark   = '\x1e'
 	fieldMark    = "\x1f"
-	// tracebackMark begins the record that a failed call causes.
+	// tracebackMark begins the record of a failed call's traceback.
 	tracebackMark = string(recordMark) + "T" + fieldMark
 )
 
-// copyOutput makes a log line of each line that a Python process writes, until
-// its output ends. shim/_krt_runner/logs.py says how its records look; any other line is
-// what native code or a child of the node wrote.
+// copyOutput logs each line that a Python process writes, until its output ends.
+// shim/_krt_runner/logs.py defines the format of its records; any other line was written
+// by native code or a child process of the node.
 //
-// Text that has several lines, such as a traceback, stays one record where the
-// format can show it (JSON, plain) and becomes a record a line otherwise, or
-// nobody could read it.
+// Text of several lines, such as a traceback, stays one record if the log format can
+// show it (JSON, plain); otherwise each line becomes a record, to stay readable.
 //
-// The traceback of a failed call is written as often as tracebacks allows.
+// The tracebacks of failed calls are limited by tracebacks.
 func copyOutput(r io.Reader, log *slog.Logger, tracebacks *loglimit.Limit, whole bool) {
 	lines := &child.Lines{Most: maxLineBytes, Drop: true, Each: func(line string) {
 		if !strings.HasPrefix(line, tracebackMark) || tracebacks.Allow(time.Now(), slog.LevelError, "traceback of a failed call") {
@@ -45,7 +44,7 @@ func copyOutput(r io.Reader, log *slog.Logger, tracebacks *loglimit.Limit, whole
 
 func logLine(log *slog.Logger, line string, whole bool) {
 	if line == "" {
-		return // print() of nothing: an empty record tells nothing
+		return // an empty print(): not worth a record
 	}
 	level, text := slog.LevelInfo, line
 	var attrs []slog.Attr
@@ -62,8 +61,8 @@ func logLine(log *slog.Logger, line string, whole bool) {
 	}
 }
 
-// parseRecord reads level, workflow, correlation id, attributes and text. The
-// attributes' names are those of the Go runner's lines.
+// parseRecord reads level, workflow, correlation id, attributes and text. The names of
+// the attributes are those of the Go runner.
 func parseRecord(record string) (level slog.Level, text string, attrs []slog.Attr) {
 	fields := strings.SplitN(record, fieldMark, 5)
 	if len(fields) < 5 {
@@ -89,7 +88,7 @@ func parseRecord(record string) (level slog.Level, text string, attrs []slog.Att
 	return level, unescapeText(fields[4]), attrs
 }
 
-// unescapeText undoes what the shim does to keep a text on one line.
+// unescapeText reverses the escaping with which the shim keeps a text on one line.
 func unescapeText(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

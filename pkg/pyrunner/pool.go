@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// pool holds the workers that wait for a request, and the requests that wait for
-// a worker. The worker that worked last is taken first: its memory is warm, and
-// the others may be swapped out. The request that came first goes first, unless
-// its time is up or will be before calls usually end: where more come than the
-// workers can do, the first is always about to expire, and no call would end well.
+// pool holds the workers that wait for a request, and the requests that wait for a
+// worker. The worker that was used last is used first: its memory is warm, and the
+// others may be swapped out. The request that arrived first goes first, unless its
+// deadline is before calls usually end: if more requests arrive than the workers can
+// process, the first is always about to expire, and no call would succeed.
 type pool struct {
 	mu      sync.Mutex
 	idle    []*worker
 	waiting []waiter
-	usual   time.Duration // a call takes: a moving average of those that ended well
+	usual   time.Duration // how long a call takes: a moving average of those that succeeded
 	closed  bool
 }
 
 // waiter is a request that waits for a worker.
 type waiter struct {
-	turn     chan *worker // with room for the one worker it is given
+	turn     chan *worker // with room for the one worker that it gets
 	ctx      context.Context
 	deadline time.Time // zero: none
 }
 
-// put adds a worker that is ready; false if it is of no use any more, and its
-// connection the caller's to close.
+// put adds a worker that is ready; false if it is no longer usable, and its connection
+// must be closed.
 func (p *pool) put(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func (p *pool) put(w *worker) bool {
 		return true
 	}
 	i := p.next(time.Now())
-	if i < 0 { // all are about to leave
+	if i < 0 { // all waiting requests have expired
 		p.idle = append(p.idle, w)
 		return true
 	}
@@ -49,7 +49,7 @@ func (p *pool) put(w *worker) bool {
 	return true
 }
 
-// next is the place of the request whose turn it is, -1 if all have expired.
+// next returns the index of the request whose turn it is, -1 if all have expired.
 func (p *pool) next(now time.Time) int {
 	first := -1
 	for i, waits := range p.waiting {
@@ -68,7 +68,7 @@ func (p *pool) next(now time.Time) int {
 	return first
 }
 
-// took notes how long a call took that ended well.
+// took records how long a successful call took.
 func (p *pool) took(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// get takes a worker, waiting for one until ctx or over is done or release; nil then.
+// get waits for a worker; nil if ctx or over ends first, or release is called.
 func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 	p.mu.Lock()
 	if last := len(p.idle) - 1; last >= 0 {
@@ -109,7 +109,7 @@ func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
 	return nil
 }
 
-// release sends away all that wait: no worker will come soon.
+// release ends the wait of all requests, because no worker is expected soon.
 func (p *pool) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +119,7 @@ func (p *pool) release() {
 	p.waiting = nil
 }
 
-// close returns the idle workers and takes no others.
+// close returns the idle workers and accepts no others.
 func (p *pool) close() []*worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,8 +128,8 @@ func (p *pool) close() []*worker {
 	return idle
 }
 
-// leave takes turn out of those that wait; it returns the worker that turn has
-// been given meanwhile, if any.
+// leave removes turn from the waiting ones; it returns the worker that turn has got in
+// the meantime, if any.
 func (p *pool) leave(turn chan *worker) *worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +140,7 @@ func (p *pool) leave(turn chan *worker) *worker {
 	return <-turn
 }
 
-// drop takes w, which has died, out; false if somebody has it.
+// drop removes w, which has died; false if a call has it.
 func (p *pool) drop(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

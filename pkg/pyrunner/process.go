@@ -15,11 +15,11 @@ import (
 // command is how a Python process is started.
 type command struct{ argv, environ []string }
 
-// start starts c with sock as descriptor 3 and output as standard output and
-// error. It closes both files, whatever comes of it.
+// start starts c with sock as descriptor 3 and output as standard output and standard
+// error. It closes both files, also on an error.
 func start(c command, sock, output *os.File) (*child.Process, error) {
 	defer func() { _, _ = sock.Close(), output.Close() }()
-	// No context: a process ends by signal, and who starts it sees to that.
+	// No context: the process is ended by a signal, which is up to the caller.
 	cmd := exec.CommandContext(context.Background(), c.argv[0], c.argv[1:]...)
 	cmd.Env = c.environ
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, output, []*os.File{sock}
@@ -30,7 +30,7 @@ func start(c command, sock, output *os.File) (*child.Process, error) {
 	return p, nil
 }
 
-// signaller returns what sends a signal to p; one that kills, to its group.
+// signaller returns a function that sends a signal to p; SIGKILL goes to its group.
 func signaller(p *child.Process) func(syscall.Signal) {
 	return func(sig syscall.Signal) {
 		if sig == syscall.SIGKILL {
@@ -41,8 +41,8 @@ func signaller(p *child.Process) func(syscall.Signal) {
 	}
 }
 
-// socketPair returns the two ends of a stream: the front's, and the one a child
-// inherits.
+// socketPair returns the two ends of a stream: the front's, and the one that a child
+// process inherits.
 func socketPair() (*net.UnixConn, *os.File, error) {
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

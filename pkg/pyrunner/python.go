@@ -13,19 +13,19 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// probePatience bounds how long one interpreter may take to say whether it can
-// import protobuf. A cold start from a slow disk takes seconds.
+// probePatience limits the time of an interpreter to import protobuf. A cold start from
+// a slow disk takes seconds.
 const probePatience = 20 * time.Second
 
-// fallbackPython is where distributions put the interpreter whose packages
-// their package manager installs, whatever comes first on PATH.
+// fallbackPython is the interpreter for which the distribution's package manager
+// installs packages, whichever is first on PATH.
 const fallbackPython = "/usr/bin/python3"
 
 // FindPython returns the interpreter that runs nodes: KRT_PYTHON, else the first
 // python3 of the active virtual environment (VIRTUAL_ENV) or on PATH that is 3.9 or
-// later and can import google.protobuf, else /usr/bin/python3 if that can. The error says what was tried and how to install
-// what is missing. It starts each candidate once: look once, and pass what was
-// found on as KRT_PYTHON.
+// later and can import google.protobuf, else /usr/bin/python3 if that can. The error
+// lists the candidates and how to install what is missing. FindPython starts each
+// candidate: call it once, and pass the result on as KRT_PYTHON.
 func FindPython(env func(string) string) (path string, err error) {
 	if named := env(environment.Python); named != "" {
 		path, err := exec.LookPath(named)
@@ -50,10 +50,9 @@ func FindPython(env func(string) string) (path string, err error) {
 		"elsewhere: python3 -m pip install protobuf) or set KRT_PYTHON: %w", errors.Join(tried...))
 }
 
-// PassedOver says which virtual environments that somebody may expect nodes to run
-// in are not used with python, which FindPython has returned, and what to do: the
-// active one, and those in the bundle's folder dir, whose programs are not run to
-// find out.
+// PassedOver returns, for each virtual environment that users may expect to be used but
+// that python, the result of FindPython, is not in, why and what to do: for the active
+// one, and for those in the bundle's folder dir, whose programs are not run.
 func PassedOver(env func(string) string, dir, python string) (notes []string) {
 	within := func(folder string) bool { return strings.HasPrefix(python, folder+string(filepath.Separator)) }
 	active := env("VIRTUAL_ENV")
@@ -71,7 +70,8 @@ func PassedOver(env func(string) string, dir, python string) (notes []string) {
 	for _, name := range []string{".venv", "venv"} {
 		folder := filepath.Join(dir, name)
 		if own := filepath.Join(folder, "bin", "python3"); folder != active && isProgram(own) && !within(folder) {
-			notes = append(notes, fmt.Sprintf("the virtual environment %s in the bundle is not used: set KRT_PYTHON=%s to run nodes with it", name, own))
+			note := fmt.Sprintf("the virtual environment %s in the bundle is not used: set KRT_PYTHON=%s to run nodes with it", name, own)
+			notes = append(notes, note)
 		}
 	}
 	return notes
@@ -82,8 +82,8 @@ func isProgram(file string) bool {
 	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
 }
 
-// candidates lists the python3 of the virtual environment, every one on path, first
-// to last, then the fallback, each once.
+// candidates returns the python3 of the virtual environment, those on path in its order,
+// and the fallback, each once.
 func candidates(virtual, path string) []string {
 	var found []string
 	seen := map[string]bool{}
@@ -103,8 +103,8 @@ func candidates(virtual, path string) []string {
 	return found
 }
 
-// probeCode looks for protobuf where a node would, but not in the folder that this program runs in: it may be
-// a bundle, whose code runs in its nodes only.
+// probeCode imports protobuf as a node would, but not from the working directory of this
+// program: that may be a bundle, whose code runs only in its nodes.
 const probeCode = `import sys
 sys.path[:] = [folder for folder in sys.path if folder]
 if sys.version_info < (3, 9): sys.exit("Python %d.%d is older than 3.9" % sys.version_info[:2])

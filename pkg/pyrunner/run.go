@@ -15,44 +15,44 @@ import (
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
-// Options are what [Run] takes from its surroundings; zero values are defaults.
+// Options are what [Run] takes from its environment; zero values are the defaults.
 type Options struct {
 	// Getenv reads the settings. Default: os.Getenv.
 	Getenv func(name string) string
 	// Environ is the environment of the Python processes. Default: os.Environ().
 	Environ []string
-	// Output takes the node's log lines. Default: they are dropped.
+	// Output gets the node's log lines. Default: they are dropped.
 	Output io.Writer
-	// Listener is where to listen. Default: the inherited socket whose number is
-	// KRT_LISTEN_FD, else the port PORT, else 8080.
+	// Listener accepts the node's connections. Default: the inherited socket whose number
+	// is KRT_LISTEN_FD, else the port PORT, else port 8080.
 	Listener net.Listener
-	// Ready is called once, when the node takes events.
+	// Ready is called once, when the node accepts events.
 	Ready func()
 	// Alone says that the process does nothing but run this node: Run then limits
 	// the processors that Go uses to what a front needs, unless GOMAXPROCS is set.
 	Alone bool
-	// CancelGrace is how long a handler that nobody waits for may take to end
-	// before its worker is killed. Default: 2 s.
+	// CancelGrace is how long a cancelled handler may take to end before its worker is
+	// killed. Default: 2 s.
 	CancelGrace time.Duration
-	// EndGrace is how long processes may take to end by themselves once the node
-	// has, with what init has left for that (atexit, a handler of SIGTERM).
+	// EndGrace is how long processes may take to end by themselves when the node stops,
+	// with the functions that init registered (atexit, a handler of SIGTERM).
 	// Default: 5 s.
 	EndGrace time.Duration
-	// ShutdownTimeout is how long the calls in flight may take to finish once
-	// the node is told to stop. Default: 30 s.
+	// ShutdownTimeout is how long the calls in flight may take to finish when the node
+	// stops. Default: 30 s.
 	ShutdownTimeout time.Duration
 }
 
-// Main runs the Python node that the environment describes, its log lines going
-// to out, until ctx is done. It is all of cmd/runner.
+// Main runs the Python node that the environment describes until ctx ends, and writes
+// its log lines to out. It is all of cmd/runner.
 func Main(ctx context.Context, env func(string) string, out io.Writer) error {
 	return Run(ctx, Options{Getenv: env, Output: out, Alone: true})
 }
 
-// Run runs a Python node until ctx is done, then lets the calls in flight finish
-// and returns nil. It returns an error, no process being left, when a setting is
-// wrong, Python cannot be found or the node cannot be loaded (the user's
-// traceback having been logged), and when Python ends by itself.
+// Run runs a Python node until ctx ends, then lets the calls in flight finish and
+// returns nil. It returns an error if a setting is wrong, Python cannot be found, the
+// node cannot be loaded (its traceback has been logged), or Python ends by itself. No
+// process is left when it returns.
 func Run(ctx context.Context, o Options) error {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
@@ -81,8 +81,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer n.close()
-	// Told to stop, the server lets calls finish while Python still runs; if
-	// Python ends, there is nothing to serve any more.
+	// When the node stops, the server lets calls finish while Python still runs; if
+	// Python ends, there is nothing left to serve.
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(n.life, stop)()

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 )
 
-// The Python side. Patterns are named one by one: a folder as a pattern would
-// leave out __init__.py.
+// The Python side. Each pattern names files, because a folder as a pattern would leave
+// out __init__.py.
 //
 //go:embed shim/krt_main.py shim/krt/*.py shim/_krt_runner/*.py
 var shim embed.FS
 
 // WriteShim writes the Python side of the runner into dir: the package krt,
-// whose module krt.testing tests a node's handler (put dir on PYTHONPATH), and
-// the script that this package starts. It needs Python 3.9 and protobuf.
+// whose module krt.testing tests a node's handler (put dir on PYTHONPATH), and the
+// script that this package starts. It needs Python 3.9 and protobuf.
 func WriteShim(dir string) error {
 	files, err := fs.Sub(shim, "shim")
 	if err != nil {

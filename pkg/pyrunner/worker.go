@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// joinBytes is up to which size data is copied behind its frame's header;
-	// larger data is handed to the kernel as it is.
+	// joinBytes is the size up to which data is copied behind its frame's header; larger
+	// data is passed to the kernel as it is.
 	joinBytes = 64 << 10
-	// exitPatience bounds the wait to learn how a worker died.
+	// exitPatience limits the wait for how a worker died.
 	exitPatience = 2 * time.Second
-	// frameSlack is what a frame may hold besides a message's data.
+	// frameSlack is what a frame may hold in addition to a message's data.
 	frameSlack = 64 << 10
 )
 
-// errUnsent is the error of a request whose deadline passed before any of it was
-// sent: the worker knows nothing of it.
+// errUnsent is the error of a request whose deadline passed before any of it was sent, so
+// that the worker does not know of it.
 var errUnsent = errors.New("nothing was sent to the worker")
 
-// worker is one Python process that runs the handler, seen from the front. All
-// but exit and the channels is for who has taken it from the pool.
+// worker is one Python process that runs the handler, seen from the front. Except for
+// exit and the channels, only the call that took it from the pool may use it.
 type worker struct {
 	number   uint32
 	conn     *net.UnixConn
@@ -43,7 +43,7 @@ type worker struct {
 	buf      []byte
 	broken   bool // it must not be used again
 
-	interrupt   func() // ends what is read and written now
+	interrupt   func() // ends the current reads and writes
 	interrupted chan struct{}
 
 	exited chan struct{} // closed when the process has ended; then how is set
@@ -65,7 +65,7 @@ func newWorker(number uint32, conn *net.UnixConn, maxMessageBytes int) *worker {
 	}
 }
 
-// exit notes that the process has ended.
+// exit records that the process has ended.
 func (w *worker) exit(how string) {
 	w.once.Do(func() {
 		w.how = how
@@ -73,8 +73,8 @@ func (w *worker) exit(how string) {
 	})
 }
 
-// await waits until the process is ready for requests, or to fork; obstacle is
-// why it must not be forked.
+// await waits until the process is ready for requests, or to fork; obstacle is why it
+// must not be forked.
 func (w *worker) await(ctx context.Context) (obstacle string, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
@@ -92,7 +92,7 @@ func (w *worker) await(ctx context.Context) (obstacle string, err error) {
 	return string(f.payload), nil
 }
 
-// died returns why the worker's socket came to its end.
+// died returns why the worker's socket was closed.
 func (w *worker) died(err error) error {
 	what := "worker"
 	if w.number == 0 {
@@ -109,16 +109,16 @@ func (w *worker) died(err error) error {
 func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration) (runner.Output, error) {
 	ctx := runner.RequestContext(c)
 	w.sequence++
-	// The socket keeps the deadline: it has its timer anyway. Zero is none, and
-	// takes back what an earlier call has left.
+	// The socket has a timer anyway, so it keeps the deadline. Zero is none, and resets
+	// the deadline of an earlier call.
 	_ = w.conn.SetDeadline(runner.Deadline(c))
 	stop := context.AfterFunc(ctx, w.interrupt)
 	out, err := w.exchange(c, in)
 	if !stop() {
-		<-w.interrupted // or it would interrupt the next call
+		<-w.interrupted // otherwise it would interrupt the next call
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if !errors.Is(err, errUnsent) { // else it has nothing to end
+		if !errors.Is(err, errUnsent) { // otherwise it has nothing to end
 			w.cancel(grace)
 		}
 		return runner.Output{}, cmp.Or(ctx.Err(), context.DeadlineExceeded)
@@ -130,7 +130,7 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 	return out, err
 }
 
-// exchange sends the request and takes frames until one ends it.
+// exchange sends the request and reads frames until one ends it.
 func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
 	if sent, err := w.send(c, in); err != nil {
 		late := errors.Is(err, os.ErrDeadlineExceeded)
@@ -156,7 +156,7 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 			w.broken = true
 			return runner.Output{}, err
 		}
-		// Posted before the next frame is read: replies keep their order.
+		// Posted before the next frame is read, so that replies keep their order.
 		out, err := message.output(w.limit)
 		if err == nil {
 			err = runner.ReplyEncoded(c, out)
@@ -168,8 +168,8 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 	}
 }
 
-// moveDeadline sets the call's deadline again, which an early reply has moved,
-// unless the call has been interrupted.
+// moveDeadline sets the call's deadline, which an early reply has moved, unless the call
+// has been interrupted.
 func (w *worker) moveDeadline(c *runner.HandlerContext) {
 	_ = w.conn.SetDeadline(runner.Deadline(c))
 	if runner.RequestContext(c).Err() != nil {
@@ -188,8 +188,8 @@ func (w *worker) send(c *runner.HandlerContext, in *event.Event) (sent int64, er
 	return (&net.Buffers{w.buf, in.Data}).WriteTo(w.conn)
 }
 
-// next returns the next frame of the request in hand. Those of earlier ones,
-// which a thread of the node's may send late, are dropped.
+// next returns the next frame of the current request. Frames of earlier ones, which a
+// thread of the node may send late, are dropped.
 func (w *worker) next() (frame, error) {
 	for {
 		f, err := w.frames.next()
@@ -255,7 +255,8 @@ func handlerError(kind byte, name, text string) error {
 	return err
 }
 
-// cancel ends a request that nobody waits for: politely, then by force.
+// cancel ends a request whose client no longer waits: it asks the handler to end, then
+// kills the process.
 func (w *worker) cancel(grace time.Duration) {
 	defer func() {
 		if w.broken {
@@ -266,7 +267,7 @@ func (w *worker) cancel(grace time.Duration) {
 		return
 	}
 	_ = w.conn.SetDeadline(time.Now().Add(grace))
-	// The frame first: it tells the worker which request the signal is about.
+	// The frame first: it names the request that the signal cancels.
 	if _, err := w.conn.Write(appendFrame(nil, frameCancel, w.sequence, nil)); err != nil {
 		w.broken = true
 		return

@@ -20,7 +20,8 @@ const (
 	commandStop   = 3
 )
 
-// zygote is the Python process that has loaded the node and forks workers.
+// zygote is the Python process that has loaded the node and from which workers are
+// forked.
 type zygote struct {
 	process         *child.Process
 	control         *net.UnixConn
@@ -31,7 +32,7 @@ type zygote struct {
 	over    chan struct{} // closed when the process has ended
 }
 
-// newZygote returns the zygote that p is; until it is ready it looks like a worker.
+// newZygote returns p as a zygote; until it is ready it is like a worker.
 func newZygote(p *child.Process, first *worker, maxMessageBytes int) *zygote {
 	z := &zygote{
 		process: p, control: first.conn, maxMessageBytes: maxMessageBytes,
@@ -41,7 +42,7 @@ func newZygote(p *child.Process, first *worker, maxMessageBytes int) *zygote {
 	return z
 }
 
-// watch learns of workers' ends until the zygote's own.
+// watch reads which workers have ended, until the zygote ends.
 func (z *zygote) watch(frames *frameReader) {
 	for {
 		f, err := frames.next()
@@ -59,7 +60,7 @@ func (z *zygote) watch(frames *frameReader) {
 			w.exit(string(f.payload))
 		}
 	}
-	z.process.Kill() // its socket is gone, and so is its use
+	z.process.Kill() // without its socket it is of no use
 	<-z.process.Done()
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -109,8 +110,8 @@ func (z *zygote) failed() (<-chan struct{}, func() error) {
 	return z.over, func() error { return fmt.Errorf("the Python process ended: %s", z.process.State()) }
 }
 
-// close has the zygote end its workers and, in an orderly way, itself, and helps
-// where it does not.
+// close asks the zygote to end its workers and, in an orderly way, itself, and kills what
+// does not end.
 func (z *zygote) close(_ []*worker, grace time.Duration) {
 	err := z.command(commandStop, 0, 0)
 	if err != nil || !within(grace, z.over) {

@@ -1,4 +1,4 @@
-"""Started by the runner's front: `krt_main.py zygote|worker SETTINGS`."""
+"""The program that the runner's front starts: `krt_main.py zygote|worker SETTINGS`."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ sys.path[:] = [_HERE] + [folder for folder in sys.path if folder != _HERE]
 
 from _krt_runner import process
 
-# A node may have a package krt, or a module krt_main, of its own: that is found first.
+# A node may have its own package krt or module krt_main: that is found first.
 sys.path.append(sys.path.pop(0))
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The context that init and handler are given: KRT V1's, both generations of names."""
+"""The context of init and handler: KRT V1's, with both generations of names."""
 
 import datetime
 import os
@@ -22,7 +22,7 @@ class Done:
 
 
 class Context(Older):
-    """What a handler knows of its call and may do about it."""
+    """What a handler knows about its call, and what it can do."""
 
     def __init__(self, node, call=None):
         self.logger = node.logger
@@ -36,29 +36,29 @@ class Context(Older):
         self._replied = False
 
     def of(self, call):
-        """A context for call, with all that was set on this one: KRT V1 copied that of init."""
+        """A context for call, with all that was set on this one: KRT V1 copied the context of init."""
         own = object.__new__(type(self))
         own.__dict__.update(self.__dict__)
         own._call = call
         return own
 
     def path(self, relative_path):
-        """Absolute path of a file of the bundle."""
+        """Absolute path of a file of the bundle, given from the root of the bundle."""
         return os.path.join(self._node.base_path, relative_path)
 
     def set(self, key, value):
-        """Keep value under key for all calls of this process."""
+        """Store value under key for all calls of this process."""
         self._node.values[key] = value
 
     def get(self, key):
-        """The value kept under key; AttributeError (as in KRT V1) if there is none."""
+        """The value stored under key; AttributeError (as in KRT V1) if there is none."""
         try:
             return self._node.values[key]
         except KeyError:
             raise AttributeError("ctx.get(%r): no value was set under this key" % (key,)) from None
 
     def early_reply(self, response):
-        """Answer the caller at once; the handler and the workflow go on."""
+        """Send response to the client immediately; the handler and the workflow continue."""
         if self._call is None:
             raise RuntimeError("ctx.early_reply: there is no request in init")
         if not self._node.sends(response):
@@ -76,7 +76,7 @@ class Context(Older):
     reply = early_reply
 
     def early_exit(self, response=None):
-        """Make the handler's message (or response) the answer: no further node runs."""
+        """Send the handler's message (or response) to the client: no further node runs."""
         if self._call is None:
             raise RuntimeError("ctx.early_exit: there is no request in init")
         self._exit = True
@@ -88,7 +88,7 @@ class Context(Older):
 
     @property
     def workflow(self):
-        """Name of the workflow of this call; in init of the node, if it has just one."""
+        """Name of the workflow of this call; in init that of the node, if it has only one."""
         return self._node.workflow if self._call is None else self._call.workflow
 
     @property
@@ -114,7 +114,7 @@ class Context(Older):
 
     @property
     def deadline(self):
-        """Instant (aware datetime, UTC) after which nobody waits; None if there is none."""
+        """When the client stops waiting (aware datetime, UTC); None if it has no deadline."""
         if self._call is None or not self._call.deadline_ns:
             return None
         return datetime.datetime.fromtimestamp(self._call.deadline_ns / 1e9, datetime.timezone.utc)
@@ -131,7 +131,7 @@ class Context(Older):
 
 
 class Shared(Context):
-    """The context of a dict node: its runner had one for all calls, so what one sets is there for the next."""
+    """The context of a dict node: its runner had one for all calls, so what a call sets is there in the next."""
 
     _OF_CALL = ("_call", "_exit", "_exit_message", "_replied")
 
@@ -142,7 +142,7 @@ class Shared(Context):
 
 
 class Call:
-    """One request, as the front sent it."""
+    """One request of the front."""
 
     __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "workflow", "correlation_id", "traceparent",
                  "message", "data")
@@ -166,6 +166,6 @@ class Call:
         name = name.encode()
         self.replied = True
         self.channel.send(frames.EARLY_REPLY, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)
-        if self.background_ns:  # no caller waits any more
+        if self.background_ns:  # the client no longer waits
             self.deadline_ns = time.time_ns() + self.background_ns
             self.background_ns = 0

@@ -1,7 +1,7 @@
-"""What handlers of runners up to 1.22 exchange: JSON values, dicts mostly.
+"""The values that handlers of runners up to 1.22 exchange: JSON, mostly dicts.
 
-The front makes JSON of what comes and a message of what goes; in frames the name
-NAME stands for it. A newer handler gets such a value as a DictAny.
+The front converts them from and to messages; in frames they have the name NAME. A
+newer handler gets such a value as a DictAny.
 """
 
 import json
@@ -19,7 +19,7 @@ def decode(data):
 
 
 def encode(value):
-    """JSON of what a handler returned; TypeError or ValueError names the place in it."""
+    """The result of a handler as JSON; TypeError names the place of what has none."""
     try:
         return json.dumps(value, default=plain).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -28,7 +28,7 @@ def encode(value):
 
 
 def plain(value):
-    """JSON for what json does not know: dates, numpy's scalars and arrays."""
+    """A JSON value for what json does not know: dates, numpy's scalars and arrays."""
     if hasattr(value, "isoformat"):
         return value.isoformat()
     for name in ("item", "tolist"):
@@ -42,7 +42,7 @@ def plain(value):
 
 
 def _place(value, at, depth):
-    """Where in value the first thing is that has no JSON form; empty if it is value."""
+    """The path of the first element of value without a JSON form; empty if it is value itself."""
     if isinstance(value, dict):
         inner = [("%s.%s" % (at, key) if at else str(key), element) for key, element in value.items()]
     elif isinstance(value, (list, tuple)):
@@ -58,9 +58,9 @@ def _place(value, at, depth):
 
 
 class DictAny:
-    """Stands for the Any that a handler gets when the node before returned a dict.
+    """What a handler gets as its Any if the node before returned a dict.
 
-    It unpacks into any message that has the dict's fields.
+    It unpacks into any message that has the fields of the dict.
     """
 
     def __init__(self, name, data):
@@ -93,7 +93,7 @@ class DictAny:
 
 
 def any_of(name, data):
-    """The Any of a message by its full name."""
+    """The Any of a message with that full name."""
     if name in _CARRIERS:
         return DictAny(name, data)
     return Any(type_url="type.googleapis.com/" + name, value=data)

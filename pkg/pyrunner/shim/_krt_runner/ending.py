@@ -1,4 +1,4 @@
-"""The orderly end of a process that ran init; the front bounds the time it takes."""
+"""The orderly end of a process that ran init; the front limits its time."""
 
 import asyncio
 import atexit
@@ -8,20 +8,20 @@ from _krt_runner import logs, tracebacks
 
 
 def run(loop):
-    """Do what the node asked for: its handler of SIGTERM, its tasks' clean-up, its atexit functions.
+    """Run what the node registered: its handler of SIGTERM, the clean-up of its tasks, its atexit functions.
 
-    Threads are not waited for: one that never ends would hold up every stop.
+    It does not wait for threads: one that never ends would delay every stop.
     """
     steps = [_terminate, _cancel] if loop is not None else [_raise]
     for step in steps:
         try:
             step(loop)
         except SystemExit:
-            pass  # what most handlers of SIGTERM do
+            pass  # most handlers of SIGTERM raise it
         except BaseException as error:
             logs.emit("E", tracebacks.text(error))
     try:
-        atexit._run_exitfuncs()  # logs what goes wrong in each
+        atexit._run_exitfuncs()  # logs the errors of each
     except BaseException:
         pass
     logs.finish()
@@ -33,14 +33,14 @@ def _raise(loop):
 
 
 def _terminate(loop):
-    """Run init's handler of SIGTERM, one of the loop's too, with the tasks that it makes."""
+    """Run init's handler of SIGTERM, also one of the loop, and the tasks that it starts."""
     if not callable(signal.getsignal(signal.SIGTERM)):
         return
     before = asyncio.all_tasks(loop)
 
     async def terminate():
         _raise(loop)
-        for _ in range(5):  # the loop's own handlers come by way of its wake-up pipe
+        for _ in range(5):  # the loop calls its own handlers through its wake-up pipe
             await asyncio.sleep(0)
         made = asyncio.all_tasks(loop) - before - {asyncio.current_task()}
         await asyncio.gather(*made, return_exceptions=True)
@@ -49,7 +49,7 @@ def _terminate(loop):
 
 
 def _cancel(loop):
-    """End what still runs in the loop, as asyncio.run does."""
+    """Cancel the tasks that still run in the loop, as asyncio.run does."""
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()

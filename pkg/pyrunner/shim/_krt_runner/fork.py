@@ -1,4 +1,4 @@
-"""What a fork after init does to a node, and what can be done about it."""
+"""What a fork after init breaks in a node, and what can be repaired."""
 
 import asyncio
 import os
@@ -7,15 +7,15 @@ import sys
 import threading
 import time
 
-# Devices of GPUs: what talks to them does not survive a fork.
+# Devices of GPUs: a process that uses one does not survive a fork.
 _GPU = ("/dev/nvidia", "/dev/kfd", "/dev/dri/")
 
 
 def obstacle():
-    """Why this process must not be forked, empty if it may be.
+    """Why this process must not be forked; empty if it may be.
 
-    A fork copies one thread: the others are missing in the copy, and so is
-    whoever would release the locks that they hold.
+    A fork copies one thread. The others are missing in the copy, so nothing releases
+    the locks that they hold.
     """
     threads = _others()
     if threads:
@@ -29,7 +29,7 @@ def obstacle():
 
 
 def _others():
-    """The number of threads besides this one. One that has just been joined may take a moment to go."""
+    """The number of other threads. One that has just been joined may take a moment to disappear."""
     count = 0
     for _ in range(20):
         try:
@@ -43,7 +43,7 @@ def _others():
 
 
 def _descriptors():
-    """This process's open files: number and what it leads to; none where that cannot be known."""
+    """The open files of this process, as (number, target); empty if they cannot be listed."""
     found = []
     try:
         numbers = os.listdir("/proc/self/fd")
@@ -53,12 +53,12 @@ def _descriptors():
         try:
             found.append((int(number), os.readlink("/proc/self/fd/" + number)))
         except OSError:
-            pass  # that of the listing itself
+            pass  # that of the listing, which is closed
     return found
 
 
 def sockets(own):
-    """The number of open sockets besides own."""
+    """The number of open sockets other than own."""
     return sum(target.startswith("socket:") and number != own for number, target in _descriptors())
 
 
@@ -71,7 +71,7 @@ def close(loop):
 
 
 def reseed():
-    """Give a forked process random states of its own. Those in objects of the node's cannot be found."""
+    """Give a forked process its own random states. Those in objects of the node cannot be found."""
     random.seed()
     for name, function in (("numpy.random", "seed"), ("torch", "seed")):
         module = sys.modules.get(name)

@@ -1,8 +1,8 @@
 """The wire between the front and its Python processes.
 
-A frame is a header (length of the payload, kind, sequence number of the request
-it belongs to; little-endian) and its payload. pkg/pyrunner/frame.go is the other
-side and says what each payload holds.
+A frame is a header (length of the payload, kind, sequence number of its request;
+little-endian) and its payload. pkg/pyrunner/frame.go is the other side and defines
+the payloads.
 """
 
 import socket
@@ -32,7 +32,7 @@ SPAWN = 1
 SIGNAL = 2
 STOP = 3
 
-# What an ERROR is about: its payload's first byte.
+# Kinds of an ERROR: the first byte of its payload.
 HANDLER_ERROR = 0
 WRONG_OUTPUT = 1
 TOO_LARGE = 2
@@ -88,10 +88,10 @@ class Channel:
         return bytes(whole)
 
     def cancels(self, sequence):
-        """Report whether the front has cancelled the request of that number.
+        """Report whether the front has cancelled the request with that number.
 
-        Called from a signal handler while the request runs; the front sends
-        nothing but a cancel then, before it sends the signal.
+        Called from a signal handler while the request runs. Then the front sends
+        only a cancel, before it sends the signal.
         """
         try:
             self.buffered += self.sock.recv(_CHUNK, socket.MSG_DONTWAIT)

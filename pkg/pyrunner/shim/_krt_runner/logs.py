@@ -1,8 +1,8 @@
-"""Log records, prints and logging of a node, one line each, to the front.
+"""Sends what a node logs and prints to the front, one line per record.
 
 The front formats them. A record is RECORD level FIELD workflow FIELD
-correlation id FIELD attributes (JSON or empty) FIELD text, with backslash and
-line breaks of the text escaped; any other line is what native code wrote.
+correlation id FIELD attributes (JSON or empty) FIELD text; backslashes and line
+breaks in the text are escaped. Any other line was written by native code.
 """
 
 import functools
@@ -26,7 +26,7 @@ _STREAM_EMIT = logging.StreamHandler.emit.__code__
 
 
 class Current:
-    """What this process is working on, one call at a time, and from which level on it logs."""
+    """The call that this process is processing, and the level from which it logs."""
 
     call = None
     threshold = logging.INFO
@@ -49,7 +49,7 @@ def emit(level, text, attributes=None, fd=2):
         while data:
             data = data[os.write(fd, data):]
     except OSError:
-        pass  # the front is gone, and this process is about to go
+        pass  # the front is gone, and this process is about to end
 
 
 class _Bytes(io.FileIO):
@@ -83,7 +83,7 @@ class LineWriter(io.TextIOBase):
         return self._fd
 
     def reconfigure(self, *, encoding=None, errors=None, newline=None, line_buffering=None, write_through=None):
-        """Taken, as that of a usual stream, and of no effect: each line goes out at its end, in UTF-8."""
+        """Accepted as by a usual stream, without effect: each line is written at its end, in UTF-8."""
 
     def detach(self):
         return self.buffer
@@ -112,7 +112,7 @@ class LineWriter(io.TextIOBase):
 
 
 def _logged(frame):
-    """The record that logging's own stream handler, the node's, writes in frame; None if it is not that."""
+    """The record that a logging.StreamHandler of the node writes in frame; None if frame is not that."""
     return frame.f_locals.get("record") if frame.f_code is _STREAM_EMIT else None
 
 
@@ -122,7 +122,7 @@ def _letter(record):
         return "E"
     if level >= logging.WARNING:
         return "W"
-    # What the node asks for below the level of the runner (DEBUG) is shown too.
+    # Records below the level of the runner (DEBUG) are shown if the node asks for them.
     return "I" if level >= logging.INFO or current.threshold > level else "D"
 
 
@@ -132,7 +132,7 @@ class _Formatter(logging.Formatter):
 
 
 class Handler(logging.Handler):
-    """Makes a record of what is logged."""
+    """Sends what is logged as a record."""
 
     def __init__(self):
         super().__init__()
@@ -146,7 +146,7 @@ class Handler(logging.Handler):
 
 
 class NodeLogger(logging.Logger):
-    """ctx.logger: whatever the node configures, what it logs reaches the log once."""
+    """ctx.logger: its lines reach the log once, whatever the node configures."""
 
     _own = None  # the runner's handler; none in tests
 
@@ -178,7 +178,7 @@ class NodeLogger(logging.Logger):
 
 
 def logger(name):
-    """The logger of that name, as ctx.logger is one."""
+    """A logger of that name, of the kind of ctx.logger."""
     before = logging.getLoggerClass()
     logging.setLoggerClass(NodeLogger)
     try:
@@ -188,7 +188,7 @@ def logger(name):
 
 
 def install(level, name):
-    """Send prints and logging of this process to the front; return ctx.logger, of that name.
+    """Send what this process prints and logs to the front; return ctx.logger, with that name.
 
     Names of levels and the clock of formats are KRT V1's.
     """
@@ -208,7 +208,7 @@ def install(level, name):
 
 
 def _configure(own, basic_config):
-    """basicConfig that does not take the runner's handler for one of the node's."""
+    """basicConfig that ignores the runner's own handler."""
 
     @functools.wraps(basic_config)
     def configure(**options):
@@ -226,7 +226,7 @@ def _configure(own, basic_config):
 
 
 def finish():
-    """End the lines that a call has begun."""
+    """End the unfinished lines of a call."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, LineWriter):
             stream.finish()

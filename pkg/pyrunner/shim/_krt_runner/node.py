@@ -14,11 +14,11 @@ _WANTED = "define `async def handler(ctx, data)` in it (or `def handler`)"
 
 
 class Refused(Exception):
-    """The node's code cannot run as it is; the text says why, no traceback needed."""
+    """The node's code cannot run; the text says why and needs no traceback."""
 
 
 class WrongOutput(Exception):
-    """What the handler returned is no answer. `code` is one of frames' error codes."""
+    """The handler returned something that cannot be sent. `code` is an error code of frames."""
 
     def __init__(self, text, code=frames.WRONG_OUTPUT):
         super().__init__(text)
@@ -26,7 +26,7 @@ class WrongOutput(Exception):
 
 
 class Node:
-    """One node's code in this process. Values are what ctx.set keeps."""
+    """The node's code in this process. `values` is what ctx.set stores."""
 
     def __init__(self, settings, logger):
         self.name = settings["node"]
@@ -44,7 +44,7 @@ class Node:
         self.measurement = saves.Measurement(self.store, logger)
         self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)
-        self.initial = (Shared if self.dicts else Context)(self)  # what init is given
+        self.initial = (Shared if self.dicts else Context)(self)  # the context of init
         self.handler = self.init = None
         self.asynchronous = False
 
@@ -102,7 +102,7 @@ class Node:
         return self.initial.of(call)
 
     def data(self, call):
-        """What the handler is given: an Any, or a dict as older runners gave it."""
+        """The handler's argument: an Any, or a dict as in older runners."""
         if call.message == dicts.NAME:
             return dicts.decode(call.data)
         return dicts.any_of(call.message, call.data)
@@ -110,7 +110,7 @@ class Node:
     def encode(self, value):
         """The name and the bytes of value, a message or what a dict node may send.
 
-        WrongOutput if they are too many or cannot be had.
+        WrongOutput if there are too many bytes or value cannot be encoded.
         """
         if isinstance(value, Message):
             name = value.DESCRIPTOR.full_name
@@ -132,17 +132,17 @@ class Node:
         return name, data
 
     def sends(self, value):
-        """Whether value is something that the node may answer with."""
+        """Whether the node may send value."""
         return isinstance(value, Message) or self.dicts
 
     def result(self, ctx, value):
-        """The parts of the RESULT frame for what the handler returned."""
+        """The parts of the RESULT frame for the handler's result."""
         flags = 0
         if ctx._exit:
             flags = frames.EARLY_EXIT
             if value is None:
                 value = ctx._exit_message
-        if value is None and ctx._call.replied:  # as in KRT V1: here or before, all has been said
+        if value is None and ctx._call.replied:  # as in KRT V1: the client already has a response
             self.logger.info("the handler returned None after its reply: no further node runs")
             return (frames.RESULT_HEAD.pack(frames.EARLY_EXIT | frames.NO_MESSAGE, 0),)
         if self.sends(value):

@@ -1,4 +1,4 @@
-"""What the contexts of runners up to 1.22 had and later ones have not."""
+"""Names that the contexts of runners up to 1.22 had, and later ones do not have."""
 
 import datetime
 import re
@@ -8,7 +8,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|
 
 
 def _instant(date):
-    """The instant that date says, in RFC 3339 or in the form that older runners took."""
+    """The time of date, in RFC 3339 or in the form of older runners."""
     parts = _RFC3339.fullmatch(date)
     if parts is None:
         return datetime.datetime.strptime(date, _DATE)
@@ -41,7 +41,7 @@ class Metrics:
 
 
 class Older:
-    """A part of the context."""
+    """The older names of the context."""
 
     ERR_MISSING_VALUES = "missing_values"
     ERR_NEW_LABELS = "new_labels"
@@ -55,7 +55,7 @@ class Older:
         return self.path(relative_path)
 
     def set_value(self, key, value):
-        """Keep value; it is ctx.get_value(key), and the attribute ctx.<key> as well."""
+        """Store value; ctx.get_value(key) and the attribute ctx.<key> return it."""
         self.set(key, value)
 
     def get_value(self, key):

@@ -1,4 +1,4 @@
-"""Modules *_pb2 made from the bundle's protos, for those missing or refused."""
+"""Modules *_pb2 generated from the bundle's protos, in place of missing or refused ones."""
 
 import importlib.abc
 import importlib.machinery
@@ -29,7 +29,7 @@ def install(folder):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """The node's own module first, ours if there is none or it does not load."""
+    """Finds the node's own module first, and the generated one if there is none or it does not load."""
 
     def __init__(self, made):
         self._made = made
@@ -49,7 +49,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
     def _ours(self, name):
-        """The module made for name: of that path, or the only one of that file name."""
+        """The module generated for name: with that path, or the only one with that file name."""
         if not name.endswith("_pb2"):
             return None
         if name in self._made:
@@ -60,7 +60,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Alias(importlib.abc.Loader):
-    """Gives the module that is made under another name, so that classes are the same."""
+    """Loads a generated module under another name, so that its classes are the same."""
 
     def __init__(self, name):
         self._name = name
@@ -73,7 +73,7 @@ class _Alias(importlib.abc.Loader):
 
 
 class _Made(importlib.machinery.SourceFileLoader):
-    """Runs a module that is made, and says what it lacks."""
+    """Runs a generated module, and explains if protobuf is too old for it."""
 
     def exec_module(self, module):
         try:
@@ -83,9 +83,9 @@ class _Made(importlib.machinery.SourceFileLoader):
 
 
 def _explained(error, made):
-    """An error that names what protobuf does not know; error itself if that is not it."""
+    """An error that explains that protobuf does not support editions; error itself if that is not the cause."""
     with open(made, encoding="utf-8") as file:
-        if "b\\x08editions" not in file.read():  # how a descriptor says that it has an edition
+        if "b\\x08editions" not in file.read():  # a descriptor with an edition
             return error
     return ImportError(
         "the proto of %s has an edition, which the installed protobuf %s does not know: install protobuf 5.28 or later,"
@@ -94,7 +94,7 @@ def _explained(error, made):
 
 
 class _Wary(importlib.abc.Loader):
-    """Runs the node's own module and, if protobuf refuses it, ours in its place."""
+    """Runs the node's own module or, if protobuf refuses it, the generated one in its place."""
 
     def __init__(self, loader, made):
         self._loader = loader
@@ -127,10 +127,10 @@ class _Wary(importlib.abc.Loader):
 
 
 class _Pool:
-    """The pool of descriptors, where a refused module may have left its file.
+    """The pool of descriptors, in which a refused module may have left its file.
 
-    If that file is not what the bundle's proto says, by its name or by what is in
-    it, a second one cannot be added beside it, and the first is used.
+    If that file differs from the bundle's proto, in its name or its content, a second
+    one cannot be added to the pool, and the first is used.
     """
 
     def __init__(self, pool):

@@ -1,4 +1,4 @@
-"""The two kinds of process the front starts: a zygote that forks workers, or a worker."""
+"""The two kinds of process that the front starts: a worker, or a zygote from which workers are forked."""
 
 import gc
 import inspect
@@ -28,16 +28,16 @@ def main(mode, settings):
     settings = json.loads(settings)
     sys.argv = [settings["handler"]]
     sys.dont_write_bytecode = True
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the front handles Ctrl-C
     os.set_inheritable(FRONT, False)
     channel = frames.Channel(socket.socket(fileno=FRONT))
     logger = logs.install(settings["level"], "%s-%s" % (settings["version"], settings["node"]))
-    # As in KRT V1 there is one event loop, from before the node's code is loaded.
+    # As in KRT V1 there is one event loop, which exists before the node's code is loaded.
     loop = new_loop()
     node = Node(settings, logger)
     _start(node, channel, settings, loop)
     gc.collect()
-    gc.freeze()  # what init made stays: collections need not look at it, nor copy shared pages
+    gc.freeze()  # the objects of init stay: collections need not visit them, nor copy shared pages
     obstacle = ""
     if mode == "zygote":
         obstacle = fork.obstacle()
@@ -49,7 +49,7 @@ def main(mode, settings):
 
 
 def _start(node, channel, settings, loop):
-    """Load and init the node; the front is told if that fails."""
+    """Load the node and run init; report a failure to the front."""
     try:
         os.chdir(node.base_path)
         pb2.install(settings["pb2"])
@@ -68,7 +68,7 @@ def _start(node, channel, settings, loop):
 
 
 def _init(node, loop):
-    """Run init. Beside a handler that is async it finds the loop running, as in KRT V1."""
+    """Run init. If the handler is async, the loop runs meanwhile, as in KRT V1."""
     if node.init is None:
         return
 
@@ -106,7 +106,7 @@ def _exit(code):
 
 
 class _Zygote:
-    """Holds the node, loaded, and forks it into workers on the front's command."""
+    """Holds the loaded node, and forks workers when the front commands it."""
 
     def __init__(self, node, channel, settings):
         self._node = node
@@ -123,21 +123,21 @@ class _Zygote:
         os.set_blocking(woken, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-        # From here the end of the socket says that the front is gone, and all of
-        # the group is killed, not this process alone.
+        # From here on the end of the socket means that the front is gone, and the whole
+        # group is killed, not only this process.
         self._die_with_parent(0)
         logs.finish()
         try:
             self._channel.send(frames.READY, 0)
             self._obey(wake, woken)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the front is gone, and a worker's end was noticed first
+            pass  # the front is gone, and the end of a worker was detected first
         except BaseException as error:
             logs.emit("E", "zygote: " + tracebacks.text(error))
         self._end()
 
     def _obey(self, wake, woken):
-        """Do what the front says until it is gone."""
+        """Execute the front's commands until it is gone."""
         while True:
             ready, _, _ = select.select([self._front, wake], [], [])
             if wake in ready:
@@ -147,7 +147,7 @@ class _Zygote:
                 return
 
     def _close(self, loop):
-        """An event loop does not survive a fork: each worker has its own."""
+        """Close the event loop, which does not survive a fork: each worker has its own."""
         self._node.before_fork()
         tasks = fork.close(loop)
         if tasks:
@@ -187,15 +187,15 @@ class _Zygote:
         return True
 
     def _stop(self):
-        """The node stops: end this process, which ran init, in an orderly way."""
+        """Stop the node: end this process, which ran init, in an orderly way."""
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
-        self._die_with_parent(signal.SIGKILL)  # the front bounds what follows
+        self._die_with_parent(signal.SIGKILL)  # the front limits the time of what follows
         ending.run(None)
         self._end()
 
     def _end(self):
-        """The front is gone: so is everything it had us start."""
+        """End everything that this process has started, and this process."""
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)
@@ -245,7 +245,7 @@ class _Zygote:
 
 
 def _prctl():
-    """prctl where there is one (Linux); elsewhere the end of the socket must do."""
+    """prctl, if there is one (Linux); otherwise only the end of the socket ends this process."""
     if not sys.platform.startswith("linux"):
         return None
     try:

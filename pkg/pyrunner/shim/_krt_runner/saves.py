@@ -1,7 +1,7 @@
 """ctx.measurement and ctx.prediction.
 
-What the handler gets wrong is raised there, naming measurement and field. That the
-store cannot be reached is logged: as in KRT V1, it does not fail the request.
+A mistake of the handler is raised, with the names of measurement and field. If the
+store cannot be reached, that is logged: as in KRT V1, it does not fail the request.
 """
 
 import datetime
@@ -18,7 +18,7 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def rfc3339(value):
-    """The instant value (datetime, naive meaning UTC, or ISO 8601 text) in RFC 3339, UTC."""
+    """The time value (a datetime, in UTC if it is naive, or ISO 8601 text) in RFC 3339, UTC."""
     if isinstance(value, str):
         value = datetime.datetime.fromisoformat(value.replace("Z", "+00:00") if value.endswith("Z") else value)
     if not isinstance(value, datetime.datetime):
@@ -55,10 +55,10 @@ class Measurement(_Saver):
     PRECISION_NS = "ns"
 
     def save(self, name="", fields=None, tags=None, time=None, precision=PRECISION_NS, measurement=""):
-        """Save fields (values) and tags (texts) under name; time is now unless given.
+        """Save fields (values) and tags (strings) under name; time is now unless given.
 
         As in KRT V1, fields that are None or not finite are left out, and so is a
-        measurement without any other; tags become text.
+        measurement without other fields; tags become strings.
         """
         name = str(name or measurement)
         what = 'measurement "%s"' % name
@@ -116,8 +116,8 @@ class Prediction(_Saver):
         """save(predicted_value="", true_value="", extra=None, utcdate=None, error="")
 
         The positional orders of older runners, with the date first or third, are
-        told by what stands there; the date was once called `date`. The truth is
-        often not known yet: either value may be saved without the other.
+        recognised by the values; the date was once called `date`. The true value is
+        often not known yet, so either value may be saved without the other.
         """
         given = self._given(values, named)
         error = given.get("error") or ""
@@ -149,8 +149,8 @@ class Prediction(_Saver):
             return self._OLD
         if _is_date(third) or third == "" and len(values) > 3 and values[3] in self.PREDICTION_ERRORS:
             return self._DATED if len(values) < 4 or isinstance(values[3], str) else self._DATED_EXTRA
-        # A class label may look like a date: only a text that stands where extra
-        # would says that the date came first.
+        # A class label may look like a date: only a string in the place of extra
+        # means that the date is first.
         if values and _is_date(values[0]) and isinstance(third, str):
             return self._OLD
         return self._NEW

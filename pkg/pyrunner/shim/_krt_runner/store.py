@@ -1,4 +1,4 @@
-"""The client of the store at KRT_STORE, and ctx.db over it."""
+"""The client of the store at KRT_STORE, and ctx.db."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ import urllib.parse
 from _krt_runner import dicts, logs
 from _krt_runner.context import Done
 
-_TIMEOUT = 1  # second, the original's: a store that hangs must not take a request to its deadline
+_TIMEOUT = 1  # second, as in the original: a store that hangs must not use up a request's time
 
 
 class StoreError(RuntimeError):
@@ -17,7 +17,7 @@ class StoreError(RuntimeError):
 
 
 class StoreRefused(StoreError):
-    """The store does not take what it was sent."""
+    """The store refuses what it was sent."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -32,7 +32,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """A connection to the store, opened when first used."""
+    """A connection to the store, opened on first use."""
 
     def __init__(self, address, version, node, workflow):
         self._address = address
@@ -42,7 +42,7 @@ class Client:
         self._lock = threading.Lock()
 
     def post(self, path, body):
-        """POST body as JSON; return the JSON answer. StoreError if that fails."""
+        """POST body as JSON; return the JSON response. StoreError if that fails."""
         data = encode(body)
         call = logs.current.call
         workflow = self._workflow if call is None else call.workflow
@@ -50,14 +50,14 @@ class Client:
         headers = dict(self._headers, **{"Krt-Workflow": workflow})
         with self._lock:
             try:
-                status, answer = self._exchange(path, data, headers)
+                status, response = self._exchange(path, data, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._close()
                 raise StoreError("cannot reach the store at %s (KRT_STORE): %s" % (self._address, error)) from error
-            except BaseException:  # cancelled half way: the connection is of no more use
+            except BaseException:  # cancelled half way: the connection cannot be used again
                 self._close()
                 raise
-        return _read(status, answer)
+        return _read(status, response)
 
     def _exchange(self, path, data, headers):
         fresh = self._connection is None
@@ -79,8 +79,8 @@ class Client:
         try:
             self._connection.request("POST", path, data, headers)
         except (BrokenPipeError, ConnectionResetError):
-            # A store that refuses a body closes before all of it has come; why, it has said.
-            # On a connection that was idle there is nothing to read, and that is another error.
+            # A store that refuses a body responds and closes before it has received all of it.
+            # On a connection that was idle there is nothing to read, which is another error.
             pass
 
     def _open(self):
@@ -92,7 +92,7 @@ class Client:
         raise StoreError("KRT_STORE: %r is neither unix:///path nor http://host:port" % self._address)
 
     def before_fork(self):
-        """Leave no connection for processes to share."""
+        """Close the connection, so that processes do not share it."""
         self._close()
 
     def _close(self):
@@ -101,9 +101,9 @@ class Client:
             self._connection = None
 
 
-def _read(status, answer):
+def _read(status, response):
     try:
-        body = json.loads(answer) if answer else {}
+        body = json.loads(response) if response else {}
     except ValueError:
         body = {}
     if status >= 300:
@@ -115,7 +115,7 @@ def _read(status, answer):
 
 
 def encode(body):
-    """JSON of body; TypeError names what has none. JSON has no NaN: null is stored for it."""
+    """body as JSON; TypeError names what has none. NaN is stored as null, because JSON has no NaN."""
     data = dicts.encode(body)
     if b"NaN" in data or b"Infinity" in data:
         data = json.dumps(json.loads(data, parse_constant=lambda _: None)).encode()
@@ -123,7 +123,7 @@ def encode(body):
 
 
 class Documents(list):
-    """What find returns: a list that may be awaited, and need not be."""
+    """The result of find: a list that may be awaited, but need not be."""
 
     def __await__(self):
         return self
@@ -137,12 +137,12 @@ class DB:
         self._client = client
 
     def save(self, coll, data):
-        """Save the document data (a dict) in collection coll; gives its id."""
+        """Save the document data (a dict) in the collection coll; returns its id."""
         body = self._post("save", coll, "", {"data": data})
         return Done(body.get("id"))
 
     def find(self, coll, query):
-        """Find the documents of coll that query matches (values, $gt $gte $lt $lte $in $ne)."""
+        """Find the documents of coll that match query (values, $gt $gte $lt $lte $in $ne)."""
         if not isinstance(query, dict) or not query:
             raise ValueError("ctx.db.find: query=%r must be a dict that is not empty" % (query,))
         return Documents(self._post("find", coll, "/find", {"query": query}).get("documents") or [])

@@ -1,4 +1,4 @@
-"""Tracebacks as the node's author wants them: without the frames of this shim."""
+"""Tracebacks for the node's author: without the frames of this shim."""
 
 import os
 import traceback
@@ -12,7 +12,7 @@ def _ours(name):
 
 
 def text(error):
-    """The traceback of error and of what caused it."""
+    """The traceback of error and of its causes."""
     report = traceback.TracebackException.from_exception(error)
     _trim(report, set())
     return "".join(report.format()).rstrip("\n")
@@ -31,15 +31,15 @@ def _trim(report, seen):
 
 
 def summary(error):
-    """What a caller is told of error: its text, or its type if it has none."""
+    """The text of error for the client, or its type if it has no text."""
     try:
         return str(error) or type(error).__name__
-    except Exception:  # a __str__ of the user's that fails
+    except Exception:  # a __str__ of the node that fails
         return type(error).__name__
 
 
 def name(error):
-    """The type of error, with its module unless that is the node's own or Python's."""
+    """The type of error, with its module unless that is the node's own or built in."""
     kind = type(error)
     module = getattr(kind, "__module__", "")
     return kind.__qualname__ if module in ("builtins", "__main__", "main") else "%s.%s" % (module, kind.__qualname__)

@@ -1,4 +1,4 @@
-"""The store of tests: answers queries as the real one does (pkg/runner/store)."""
+"""The store of tests: it finds what the real one finds (pkg/runner/store)."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Refused(store.StoreRefused):
 
 
 class Store:
-    """Stands for the store: keeps what is posted to it."""
+    """Takes the place of the store: keeps what is posted to it."""
 
     def __init__(self):
         self.measurements = []
@@ -75,7 +75,7 @@ class Store:
 
 
 class _Parser:
-    """Makes conditions (path, operator, value) of a query; Refused if it is none."""
+    """Parses a query into conditions (path, operator, value); Refused if it is not valid."""
 
     def __init__(self):
         self._values = 0
@@ -172,14 +172,14 @@ def _elements(value):
 
 
 def _kind(value):
-    """What may be compared with each other: True is no number."""
+    """Values of the same kind can be compared: True is not a number."""
     if isinstance(value, bool):
         return bool
     return float if isinstance(value, (int, float)) else type(value)
 
 
 def _number(value):
-    """A whole number beyond 64 bits is a double, as in the store."""
+    """A whole number of more than 64 bits is a double, as in the store."""
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         return float(value)
     return value

@@ -1,11 +1,11 @@
-"""Tests a node's handler without a runner:
+"""Tests the handler of a node without a runner:
 
     from krt.testing import Context, call
     import main
 
     ctx = Context()
-    answer = call(main.handler, Request(name="x"), ctx=ctx, init=main.init)
-    assert answer.greeting == "Hello x"
+    response = call(main.handler, Request(name="x"), ctx=ctx, init=main.init)
+    assert response.greeting == "Hello x"
 
 What the handler does through its context is kept in ctx: `replies`,
 `early_exited`, `measurements`, `predictions`, `documents`.
@@ -57,7 +57,7 @@ class _Call:
 
 
 class Context(real.Context):
-    """A handler's context whose effects can be looked at."""
+    """The context of a handler that records what the handler does with it."""
 
     def __init__(self, base_path=".", workflow="test", logger=None):
         node = _Node(base_path, workflow, logger or logs.logger("test-node"))
@@ -81,10 +81,10 @@ class Context(real.Context):
 
 
 def call(handler, message, ctx=None, init=None):
-    """Run handler for message as a runner would; return what it returns.
+    """Run handler for message as a runner would, and return its result.
 
     Handler and init may be async or not. ctx is a Context; a new one if None.
-    A handler that takes dicts is given message as it is, if that is not a message.
+    A handler that takes dicts gets message itself, unless that is a protobuf message.
     """
     ctx = ctx or Context()
     data = message
