@@ -64,7 +64,7 @@ Exits 1 if there is any !!.`,
 var errUnfit = errors.New("the cluster cannot run versions")
 
 func runDoctor(ctx context.Context, c *remote.Cluster, o doctorOptions) error {
-	findings, err := c.Client.Diagnose(ctx)
+	findings, err := c.Diagnose(ctx)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (f *waitFlags) prepare(cmd *cobra.Command) error {
 func (c *Cluster) await(ctx context.Context, out io.Writer, name string, goal cluster.Goal, f waitFlags) error {
 	fmt.Fprintln(out)
 	printed := false
-	err := c.Client.Wait(ctx, name, goal, cluster.WaitOptions{
+	err := c.Wait(ctx, name, goal, cluster.WaitOptions{
 		Timeout: time.Duration(f.timeout) * time.Second,
 		Window:  time.Duration(f.window) * time.Second,
 		Progress: func(p cluster.Progress) {

@@ -48,19 +48,19 @@ func commentFlag(cmd *cobra.Command, comment *string) {
 func (c *Cluster) reach(ctx context.Context, o changeOptions, goal cluster.Goal, doing string) error {
 	out := o.streams.Out
 	if !o.wait.wait {
-		_, err := fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, goal.Ongoing(), c.Namespace)
+		_, err := fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, goal.Ongoing(), c.Namespace())
 		return err
 	}
-	fmt.Fprintf(out, "%s version '%s' in namespace '%s':\n", doing, o.name, c.Namespace)
+	fmt.Fprintf(out, "%s version '%s' in namespace '%s':\n", doing, o.name, c.Namespace())
 	if err := c.await(ctx, out, o.name, goal, o.wait); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Version '%s' %s in namespace '%s'", o.name, goal, c.Namespace)
+	fmt.Fprintf(out, "Version '%s' %s in namespace '%s'", o.name, goal, c.Namespace())
 	if goal != cluster.GoalStarted {
 		_, err := fmt.Fprintln(out, ".")
 		return err
 	}
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,6 @@ func (c *Cluster) reach(ctx context.Context, o changeOptions, goal cluster.Goal,
 
 // already prints that the version had reached the goal before.
 func (c *Cluster) already(o changeOptions, goal cluster.Goal) error {
-	_, err := fmt.Fprintf(o.streams.Out, "Version '%s' is already %s in namespace '%s'.\n", o.name, goal, c.Namespace)
+	_, err := fmt.Fprintf(o.streams.Out, "Version '%s' is already %s in namespace '%s'.\n", o.name, goal, c.Namespace())
 	return err
 }

@@ -12,15 +12,13 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 )
 
-// Cluster is the cluster and namespace that a verb works on.
+// Cluster is a client of the cluster and namespace that a verb works on, and what hints
+// about it need.
 type Cluster struct {
-	// Client does what the verbs ask for.
-	Client *cluster.Client
-	// Namespace is where the verb works.
-	Namespace string
+	*cluster.Client
 
-	program string // what to type for this program, for hints
-	// explicit says that the namespace was given on the command line: hints repeat it.
+	program string // what to type for this program
+	// explicit is true if the namespace was given on the command line: hints repeat it.
 	explicit bool
 }
 
@@ -90,10 +88,7 @@ func Connect(cmd *cobra.Command) (*Cluster, error) {
 	if err != nil {
 		return nil, hintKubeconfig(err)
 	}
-	return &Cluster{
-		Client: c, Namespace: c.Namespace(),
-		program: cmd.Root().DisplayName(), explicit: o.Namespace != "",
-	}, nil
+	return &Cluster{Client: c, program: cmd.Root().DisplayName(), explicit: o.Namespace != ""}, nil
 }
 
 // connected runs f with a client of the cluster that cmd's flags name.
@@ -109,12 +104,12 @@ func connected(cmd *cobra.Command, f func(context.Context, *Cluster) error) erro
 func (c *Cluster) command(format string, args ...any) string {
 	text := c.program + " " + fmt.Sprintf(format, args...)
 	if c.explicit {
-		text += " -n " + c.Namespace
+		text += " -n " + c.Namespace()
 	}
 	return text
 }
 
 // Kubectl is what to type to run kubectl in the same namespace.
 func (c *Cluster) Kubectl(format string, args ...any) string {
-	return fmt.Sprintf("kubectl -n %s ", c.Namespace) + fmt.Sprintf(format, args...)
+	return fmt.Sprintf("kubectl -n %s ", c.Namespace()) + fmt.Sprintf(format, args...)
 }

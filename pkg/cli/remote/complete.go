@@ -41,7 +41,7 @@ func completeVersions(limit int) completion {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) {
-			list, err := c.Client.List(ctx)
+			list, err := c.List(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -56,15 +56,15 @@ func completeVersions(limit int) completion {
 	}
 }
 
-// completeParts suggests what pick finds in the version that the first argument
+// completeNames suggests what pick finds in the version that the first argument
 // names; it completes a flag.
-func completeParts(pick func(*v1alpha1.Version) []string) completion {
+func completeNames(pick func(*v1alpha1.Version) []string) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) {
-			v, err := c.Client.Get(ctx, args[0])
+			v, err := c.Get(ctx, args[0])
 			if err != nil {
 				return nil, err
 			}
@@ -74,7 +74,7 @@ func completeParts(pick func(*v1alpha1.Version) []string) completion {
 }
 
 func completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) { return c.Client.Namespaces(ctx) })
+	return ask(cmd, func(ctx context.Context, c *Cluster) ([]string, error) { return c.Namespaces(ctx) })
 }
 
 func completeContexts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -52,8 +52,8 @@ A started version's pods are replaced one by one when a value changes.`,
 	flags.BoolVar(&o.show, "show-values", false, "show the values as well")
 	term.Choice{Name: "output", Short: "o", Usage: "output format", Of: []string{term.OutputJSON, outputYAML}}.AddTo(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("unset", completeParts(declaredConfig))
-	_ = cmd.RegisterFlagCompletionFunc("set-from-env", completeParts(func(v *v1alpha1.Version) []string { return v.Spec.Config.Variables }))
+	_ = cmd.RegisterFlagCompletionFunc("unset", completeNames(declaredConfig))
+	_ = cmd.RegisterFlagCompletionFunc("set-from-env", completeNames(func(v *v1alpha1.Version) []string { return v.Spec.Config.Variables }))
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func declaredConfig(v *v1alpha1.Version) []string {
 
 func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	ctx := cmd.Context()
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,11 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err := cluster.CheckUnset(v, set, o.unset); err != nil {
 		return err
 	}
-	if _, err := c.Client.SetConfig(ctx, v.Name, set, o.unset); err != nil {
+	if _, err := c.SetConfig(ctx, v.Name, set, o.unset); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.streams.Out, "Config of version '%s' updated in namespace '%s'.\n", v.Name, c.Namespace)
-	values, err := c.Client.ConfigValues(ctx, v)
+	fmt.Fprintf(o.streams.Out, "Config of version '%s' updated in namespace '%s'.\n", v.Name, c.Namespace())
+	values, err := c.ConfigValues(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ type configEntry struct {
 }
 
 func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configOptions) error {
-	values, err := c.Client.ConfigValues(ctx, v)
+	values, err := c.ConfigValues(ctx, v)
 	if err != nil {
 		return err
 	}

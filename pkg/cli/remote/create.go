@@ -120,7 +120,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 // version.
 func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) error {
 	ctx := cmd.Context()
-	v := render.FromBundle(b, o.images.placeholders(b), o.from(c.Namespace))
+	v := render.FromBundle(b, o.images.placeholders(b), o.from(c.Namespace()))
 	values, err := o.values.read(cmd, v.Spec)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 	if err != nil {
 		return err
 	}
-	return o.create(ctx, c, render.FromBundle(b, images, o.from(c.Namespace)), values)
+	return o.create(ctx, c, render.FromBundle(b, images, o.from(c.Namespace())), values)
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
@@ -145,7 +145,7 @@ func (o *createOptions) from(namespace string) render.FromOptions {
 // check asks the cluster, before any image is made, whether it would accept the version,
 // and finds out what of its config has no value.
 func (o *createOptions) check(ctx context.Context, c *Cluster, v *v1alpha1.Version, values map[string][]byte) error {
-	missing, err := c.Client.CheckCreate(ctx, v, values)
+	missing, err := c.CheckCreate(ctx, v, values)
 	switch {
 	case err != nil || missing == nil:
 		return err
@@ -165,10 +165,10 @@ func (o *createOptions) create(ctx context.Context, c *Cluster, v *v1alpha1.Vers
 	if o.start {
 		v.Spec.State = v1alpha1.StateStarted
 	}
-	if err := c.Client.Create(ctx, v, values); err != nil {
+	if err := c.Create(ctx, v, values); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.streams.Out, "Version '%s' created in namespace '%s'.\n", v.Name, c.Namespace)
+	fmt.Fprintf(o.streams.Out, "Version '%s' created in namespace '%s'.\n", v.Name, c.Namespace())
 	if !o.start {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
 		v.Spec.State = v1alpha1.StateStarted
 	}
 	v.Spec.Comment = o.comment
-	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was built).\n", v.Name, c.Namespace)
+	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was built).\n", v.Name, c.Namespace())
 	if o.out.format == outputName {
 		_, err := fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err

@@ -127,7 +127,7 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 // baseImages are those of the cluster's settings. If they cannot be read, w gets a warning
 // and the defaults are used.
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
-	settings, _, err := c.Client.Settings(ctx)
+	settings, _, err := c.Settings(ctx)
 	if err != nil {
 		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, cluster.SystemNamespace, err)
 	}

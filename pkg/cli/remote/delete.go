@@ -53,7 +53,7 @@ func runDelete(ctx context.Context, c *Cluster, o deleteOptions) error {
 	versions := make([]*v1alpha1.Version, len(o.names))
 	var errs []error
 	for i, name := range o.names {
-		v, err := c.Client.Deletable(ctx, name, o.force)
+		v, err := c.Deletable(ctx, name, o.force)
 		versions[i] = v
 		errs = append(errs, c.Hint(err))
 	}
@@ -70,21 +70,21 @@ func runDelete(ctx context.Context, c *Cluster, o deleteOptions) error {
 
 func (c *Cluster) deleteVersion(ctx context.Context, v *v1alpha1.Version, o deleteOptions) error {
 	out := o.streams.Out
-	if err := c.Client.Delete(ctx, v.Name); err != nil {
+	if err := c.Delete(ctx, v.Name); err != nil {
 		return err
 	}
 	if o.wait.wait {
-		fmt.Fprintf(out, "Deleting version '%s' in namespace '%s':\n", v.Name, c.Namespace)
+		fmt.Fprintf(out, "Deleting version '%s' in namespace '%s':\n", v.Name, c.Namespace())
 		if err := c.await(ctx, out, v.Name, cluster.GoalDeleted, o.wait); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "Version '%s' successfully deleted in namespace '%s'.\n", v.Name, c.Namespace)
+	fmt.Fprintf(out, "Version '%s' successfully deleted in namespace '%s'.\n", v.Name, c.Namespace())
 	switch {
 	case len(v.Spec.Config.Variables)+len(v.Spec.Config.Files) == 0:
 		return nil
 	case o.purge:
-		return c.Client.DeleteConfig(ctx, v.Name)
+		return c.DeleteConfig(ctx, v.Name)
 	}
 	secret := render.ConfigName(v.Name)
 	fmt.Fprintf(o.streams.Err, "Its config values are kept in Secret '%s'; delete them with '%s'.\n",

@@ -16,13 +16,13 @@ import (
 )
 
 type describeOptions struct {
-	lookOptions
+	showOptions
 
 	verbose bool
 }
 
 func newDescribeCommand(s term.Streams) *cobra.Command {
-	o := describeOptions{lookOptions: lookOptions{streams: s}}
+	o := describeOptions{showOptions: showOptions{streams: s}}
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show details of a version",
@@ -30,14 +30,14 @@ func newDescribeCommand(s term.Streams) *cobra.Command {
   kn-krt describe price-estimator-v3 -v
   kn-krt describe price-estimator-v3 -o url`,
 	}
-	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *Cluster) error { return runDescribe(ctx, c, o) })
+	showCommand(cmd, &o.showOptions, func(ctx context.Context, c *Cluster) error { return runDescribe(ctx, c, o) })
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, all messages and the whole history")
 	o.out.addFlags(cmd, outputURL)
 	return cmd
 }
 
 func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}

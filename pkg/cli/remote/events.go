@@ -15,13 +15,13 @@ import (
 )
 
 type eventsOptions struct {
-	lookOptions
+	showOptions
 
 	warnings bool
 }
 
 func newEventsCommand(s term.Streams) *cobra.Command {
-	o := eventsOptions{lookOptions: lookOptions{streams: s}}
+	o := eventsOptions{showOptions: showOptions{streams: s}}
 	cmd := &cobra.Command{
 		Use:   "events NAME",
 		Short: "Show the events of a version and of its objects",
@@ -31,14 +31,14 @@ last. A cluster keeps events for an hour, unless it is configured otherwise.`,
 		Example: `  kn-krt events price-estimator-v3
   kn-krt events price-estimator-v3 --warnings`,
 	}
-	lookCommand(cmd, &o.lookOptions, func(ctx context.Context, c *Cluster) error { return runEvents(ctx, c, o) })
+	showCommand(cmd, &o.showOptions, func(ctx context.Context, c *Cluster) error { return runEvents(ctx, c, o) })
 	cmd.Flags().BoolVar(&o.warnings, "warnings", false, "show warnings only")
 	o.out.addFlags(cmd)
 	return cmd
 }
 
 func runEvents(ctx context.Context, c *Cluster, o eventsOptions) error {
-	list, err := c.Client.Events(ctx, o.name)
+	list, err := c.Events(ctx, o.name)
 	if err != nil {
 		return err
 	}

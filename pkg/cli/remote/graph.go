@@ -49,7 +49,7 @@ func newGraphCommand(s term.Streams) *cobra.Command {
 }
 
 func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (Versions) Reach(cmd *cobra.Command, version string) (address string, relea
 				return err
 			}
 		}
-		forward, err := c.Client.Forward(ctx, version, cluster.GRPCPort)
+		forward, err := c.Forward(ctx, version, cluster.GRPCPort)
 		if err != nil {
 			return err
 		}
@@ -50,17 +50,17 @@ func (Versions) Complete(cmd *cobra.Command, args []string, typed string) ([]str
 	if len(args) == 0 {
 		return completeVersions(1)(cmd, args, typed)
 	}
-	return completeParts(versionWorkflows)(cmd, args, typed)
+	return completeNames(versionWorkflows)(cmd, args, typed)
 }
 
 // published is the version that is published in the namespace.
 func (c *Cluster) published(ctx context.Context) (string, error) {
-	r, err := c.Client.Runtime(ctx)
+	r, err := c.Runtime(ctx)
 	if err != nil {
 		return "", err
 	}
 	if r == nil || r.Status.PublishedVersion == "" {
-		return "", term.FailAs(term.ExitNotFound, fmt.Errorf("no version is published in namespace %q", c.Namespace),
+		return "", term.FailAs(term.ExitNotFound, fmt.Errorf("no version is published in namespace %q", c.Namespace()),
 			"Name the version: '%s'.", c.command("invoke VERSION WORKFLOW"))
 	}
 	return r.Status.PublishedVersion, nil

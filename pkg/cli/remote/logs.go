@@ -56,15 +56,15 @@ later.`,
 	flags.Int64Var(&o.tail, "tail", -1, "show only this many of the last lines of each running pod")
 	term.OutputFlag(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc("node", completeParts(func(v *v1alpha1.Version) []string {
+	_ = cmd.RegisterFlagCompletionFunc("node", completeNames(func(v *v1alpha1.Version) []string {
 		return append(versionNodes(v), cluster.Entrypoint)
 	}))
-	_ = cmd.RegisterFlagCompletionFunc("workflow", completeParts(versionWorkflows))
+	_ = cmd.RegisterFlagCompletionFunc("workflow", completeNames(versionWorkflows))
 	return cmd
 }
 
 func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	if err != nil {
 		return err
 	}
@@ -74,14 +74,14 @@ func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
 	}
 	p := newLogPrinter(o)
 	if o.follow {
-		err := c.Client.FollowLogs(ctx, o.name, query, cluster.LogHandler{Line: p.show, Failed: o.warn})
+		err := c.FollowLogs(ctx, o.name, query, cluster.LogHandler{Line: p.show, Failed: o.warn})
 		if errors.Is(err, context.Canceled) {
 			err = nil // an interrupt is how it ends
 		}
 		return err
 	}
 	var failed []*cluster.LogError
-	found, err := c.Client.Logs(ctx, o.name, query, cluster.LogHandler{
+	found, err := c.Logs(ctx, o.name, query, cluster.LogHandler{
 		Line:   p.show,
 		Failed: func(e *cluster.LogError) { failed = append(failed, e) },
 	})

@@ -140,15 +140,15 @@ func (o *objectOutput) write(w io.Writer, object runtime.Object) error {
 	return nil
 }
 
-// lookOptions are what verbs have in common that show something of one version.
-type lookOptions struct {
+// showOptions are what verbs have in common that show something of one version.
+type showOptions struct {
 	streams term.Streams
 	name    string
 	out     objectOutput
 }
 
-// lookCommand makes cmd show, by run, something of the version its argument names.
-func lookCommand(cmd *cobra.Command, o *lookOptions, run func(context.Context, *Cluster) error) {
+// showCommand makes cmd show, by run, something of the version its argument names.
+func showCommand(cmd *cobra.Command, o *showOptions, run func(context.Context, *Cluster) error) {
 	cmd.Args = term.Arguments(cobra.ExactArgs(1))
 	cmd.ValidArgsFunction = completeVersions(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

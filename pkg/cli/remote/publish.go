@@ -23,7 +23,7 @@ started, and no request is lost.`,
 }
 
 func runPublish(ctx context.Context, c *Cluster, o changeOptions) error {
-	already, err := c.Client.Publish(ctx, o.name, o.comment)
+	already, err := c.Publish(ctx, o.name, o.comment)
 	switch {
 	case err != nil:
 		return err

@@ -24,7 +24,7 @@ then, and if the new does not become ready, the old serves.`,
 }
 
 func runRestart(ctx context.Context, c *Cluster, o changeOptions) error {
-	if err := c.Client.Restart(ctx, o.name, o.comment); err != nil {
+	if err := c.Restart(ctx, o.name, o.comment); err != nil {
 		return err
 	}
 	return c.reach(ctx, o, cluster.GoalRestarted, "Restarting")

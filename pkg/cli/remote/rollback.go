@@ -32,7 +32,7 @@ last one that was. It must still be started.`,
 }
 
 func runRollback(ctx context.Context, c *Cluster, o changeOptions) (err error) {
-	if o.name, err = c.Client.Rollback(ctx, o.comment); err != nil {
+	if o.name, err = c.Rollback(ctx, o.comment); err != nil {
 		return err
 	}
 	return c.reach(ctx, o, cluster.GoalPublished, "Publishing")

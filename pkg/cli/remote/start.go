@@ -22,7 +22,7 @@ it declares needs a value before.`,
 }
 
 func runStart(ctx context.Context, c *Cluster, o changeOptions) error {
-	already, err := c.Client.Start(ctx, o.name, o.comment)
+	already, err := c.Start(ctx, o.name, o.comment)
 	switch {
 	case err != nil:
 		return err

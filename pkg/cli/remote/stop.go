@@ -21,7 +21,7 @@ published version cannot be stopped: unpublish it, or publish another one first.
 }
 
 func runStop(ctx context.Context, c *Cluster, o changeOptions) error {
-	already, err := c.Client.Stop(ctx, o.name, o.comment)
+	already, err := c.Stop(ctx, o.name, o.comment)
 	switch {
 	case err != nil:
 		return err

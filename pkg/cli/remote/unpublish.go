@@ -21,7 +21,7 @@ nothing. The version stays started.`,
 }
 
 func runUnpublish(ctx context.Context, c *Cluster, o changeOptions) error {
-	if err := c.Client.Unpublish(ctx, o.name, o.comment); err != nil {
+	if err := c.Unpublish(ctx, o.name, o.comment); err != nil {
 		return err
 	}
 	return c.reach(ctx, o, cluster.GoalUnpublished, "Unpublishing")

@@ -57,12 +57,12 @@ started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
 
 func runWait(ctx context.Context, c *Cluster, o waitOptions) error {
 	out := o.streams.Out
-	v, err := c.Client.Get(ctx, o.name)
+	v, err := c.Get(ctx, o.name)
 	var unknown *cluster.NotFoundError
 	switch {
 	case err == nil:
 	case o.state == string(cluster.GoalDeleted) && errors.As(err, &unknown):
-		_, err := fmt.Fprintf(out, "Version '%s' does not exist in namespace '%s'.\n", o.name, c.Namespace)
+		_, err := fmt.Fprintf(out, "Version '%s' does not exist in namespace '%s'.\n", o.name, c.Namespace())
 		return err
 	default:
 		return err
@@ -74,10 +74,10 @@ func runWait(ctx context.Context, c *Cluster, o waitOptions) error {
 			goal = cluster.GoalStarted
 		}
 	}
-	fmt.Fprintf(out, "Waiting for version '%s' in namespace '%s' to be %s:\n", o.name, c.Namespace, goal)
+	fmt.Fprintf(out, "Waiting for version '%s' in namespace '%s' to be %s:\n", o.name, c.Namespace(), goal)
 	if err := c.await(ctx, out, o.name, goal, o.limits); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, goal, c.Namespace)
+	_, err = fmt.Fprintf(out, "Version '%s' is %s in namespace '%s'.\n", o.name, goal, c.Namespace())
 	return err
 }
