@@ -1,4 +1,4 @@
-// Package cli is the command line of kn-krt: the root command, over the rooms below
+// Package cli is the command line of kn-krt: the root command, over the packages below
 // it that hold the verbs. A verb is an options struct, a run function and injected
 // streams; nothing here touches the process's own streams.
 package cli
@@ -22,9 +22,9 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
-// Main runs the command line args, whose first element is the program's own
-// name as it was typed, and returns the exit code. Cancelling ctx
-// interrupts the verb. An error is printed once, as "Error: …", to s.Err.
+// Main runs the command line args, whose first element is the program's own name as it
+// was typed, and returns the exit code. Cancelling ctx interrupts the verb. An error is
+// printed once, as "Error: …", to s.Err.
 func Main(ctx context.Context, args []string, s term.Streams) int {
 	if len(args) == 0 {
 		args = []string{"kn-krt"}
@@ -38,7 +38,8 @@ func Main(ctx context.Context, args []string, s term.Streams) int {
 	return term.Exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
 
-// completeProgram is the name under which kubectl starts a plugin for completions (kubectl 1.26, "Plugins: shell completion").
+// completeProgram is the name under which kubectl starts a plugin for completions
+// (kubectl 1.26, "Plugins: shell completion").
 const completeProgram = "kubectl_complete-krt"
 
 func programName(argv0 string) string { return strings.TrimSuffix(filepath.Base(argv0), ".exe") }
@@ -102,12 +103,7 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownVerb(cmd, args[0])
-		},
+		RunE:          helpOrUnknown,
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
@@ -156,9 +152,13 @@ func withoutGlobalFlags(cmd *cobra.Command) {
 	})
 }
 
-func unknownVerb(cmd *cobra.Command, verb string) error {
-	text := fmt.Sprintf("unknown command %q", verb)
-	if near := cmd.SuggestionsFor(verb); len(near) > 0 {
+// helpOrUnknown is what a command with subcommands does if none is given, or an unknown one.
+func helpOrUnknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += fmt.Sprintf("; did you mean %q?", near[0])
 	}
 	return term.UsageError(cmd, "%w", errors.New(text))

@@ -45,12 +45,7 @@ func newKrtCommand(s term.Streams) *cobra.Command {
 		Short:  "Create and check bundles, by kli's names",
 		Hidden: true,
 		Args:   cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownVerb(cmd, args[0])
-		},
+		RunE:   helpOrUnknown,
 	}
 	krt.AddCommand(bundle.NewKliCreateCommand(s), bundle.NewValidateCommand(s))
 	return krt

@@ -64,21 +64,28 @@ func (o *Opened) Close() {
 // RequireValid prints the problems and returns an error, unless all are warnings. It is
 // for verbs that need a valid version.
 func (o *Opened) RequireValid(s term.Streams, program, path string) error {
-	for _, p := range o.problems {
+	return RequireValid(o.problems, s, program, path)
+}
+
+// RequireValid is the method of the same name for the problems of a bundle that was
+// loaded elsewhere.
+func RequireValid(problems krt.Problems, s term.Streams, program, path string) error {
+	for _, p := range problems {
 		if !p.Note || p.Shown {
 			fmt.Fprintln(s.Err, p)
 		}
 	}
-	if !o.problems.HasErrors() {
+	if !problems.HasErrors() {
 		return nil
 	}
-	return term.WithHint(fmt.Errorf("%s is not a valid version: %s", path, o.summary()), "Check it with '%s validate %s'.", program, path)
+	err := fmt.Errorf("%s is not a valid version: %s", path, summary(problems))
+	return term.WithHint(err, "Check it with '%s validate %s'.", program, path)
 }
 
 // summary counts errors and warnings: "6 errors, 1 warning"; "" if there are none.
-func (o *Opened) summary() string {
+func summary(problems krt.Problems) string {
 	errs, warnings := 0, 0
-	for _, p := range o.problems {
+	for _, p := range problems {
 		switch {
 		case !p.Warning:
 			errs++

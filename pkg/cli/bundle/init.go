@@ -66,7 +66,7 @@ func runInit(ctx context.Context, o initOptions) (err error) {
 	if err := writeVersion(ctx, o, dir); err != nil {
 		return err
 	}
-	// As os.Mkdir would have made it; MkdirTemp keeps others out.
+	// The mode that os.Mkdir gives; MkdirTemp keeps others out.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func NewKliCreateCommand(s term.Streams) *cobra.Command {
 	o := packOptions{streams: s}
 	return &cobra.Command{
 		Use:     "create DIR FILE",
-		Short:   "Make a version's folder one .krt file",
+		Short:   "Pack a version into a .krt file",
 		Example: `  kn-krt krt create my-version my-version.krt`,
 		Args:    term.Arguments(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -112,7 +112,7 @@ func packTo(ctx context.Context, dir, to string) (size int64, entries int, err e
 	if err == nil {
 		size, entries, err = measure(f)
 	}
-	// As os.Create would have made it; CreateTemp keeps others out.
+	// The mode that os.Create gives; CreateTemp keeps others out.
 	err = errors.Join(err, f.Chmod(0o644), f.Close())
 	if err != nil {
 		return 0, 0, err

@@ -30,7 +30,7 @@ func NewValidateCommand(s term.Streams) *cobra.Command {
 		Use:   "validate [DIR|krt.yml|FILE.krt]",
 		Short: "Check a version's manifest, protos and files",
 		Long: `Check a version: the manifest, the protos it names and the files it needs. All problems
-are printed at once, each with its place. The default is the version in the current
+are printed at once, with file and line. The default is the version in the current
 folder.
 
 Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
@@ -76,7 +76,7 @@ func printReport(o validateOptions, b *Opened) error {
 		}
 	}
 	if b.problems.HasErrors() {
-		_, err := fmt.Fprintf(out, "%s: %s\n", o.path, b.summary())
+		_, err := fmt.Fprintf(out, "%s: %s\n", o.path, summary(b.problems))
 		return err
 	}
 	if o.verbose {
@@ -87,7 +87,7 @@ func printReport(o validateOptions, b *Opened) error {
 	m := b.Manifest
 	text := fmt.Sprintf("%s: version %s is valid: %s, %s", o.path, m.Version,
 		term.Count(len(m.Nodes), "node"), term.Count(len(m.Workflows), "workflow"))
-	if warnings := b.summary(); warnings != "" {
+	if warnings := summary(b.problems); warnings != "" {
 		text += ", " + warnings
 	}
 	_, err := fmt.Fprintln(out, text)
