@@ -36,7 +36,7 @@ func Failed(node string, t Target, output []string) *Error {
 		e.Output = append(e.Output, newerGo(fromHere(t.Folder, line)))
 	}
 	if files := cgoFiles(t.Folder); len(files) > 0 {
-		e.Output = append(e.Output, fromHere(t.Folder, files[0]+": it imports \"C\" and is left out, as nodes are built without cgo: "+
+		e.Output = append(e.Output, fromHere(t.Folder, files[0]+": it imports \"C\" and is left out, because nodes are built without cgo: "+
 			"build the program yourself and name it as the node's src"))
 	}
 	return e
@@ -55,7 +55,7 @@ func newerGo(line string) string {
 		module = "go.mod" // a copy of the node's
 	}
 	return fmt.Sprintf("%s requires Go %s, and this machine has Go %s: "+
-		"install a later one (https://go.dev/dl); none is downloaded for a bundle", module, said[2], said[3])
+		"install a newer one (https://go.dev/dl); none is downloaded for a bundle", module, said[2], said[3])
 }
 
 // cgoFiles are the Go files in folder that import "C".

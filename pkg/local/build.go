@@ -108,7 +108,7 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target)
 		return "", err
 	}
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
-		return "", fmt.Errorf("cannot build node %q: %s in %s is no main package", node, t.Pattern, t.Folder)
+		return "", fmt.Errorf("cannot build node %q: %s in %s is not a main package", node, t.Pattern, t.Folder)
 	}
 	// A running node keeps its binary, and can be started again from it, while
 	// the next one is built.

@@ -199,7 +199,7 @@ func TestBuildErrorsHaveTheUsersPaths(t *testing.T) {
 	})
 	require.EqualError(t, err, `cannot build node "etl":
   src/etl/main.go:4:2: declared and not used: x
-cannot build node "lib": . in `+filepath.Join(root, "src/lib")+` is no main package
+cannot build node "lib": . in `+filepath.Join(root, "src/lib")+` is not a main package
 cannot build node "model":
   src/model/main.go:4:1: syntax error: unexpected EOF, expected }`)
 }

@@ -24,7 +24,7 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 		return nil, func() {}
 	}
 	warn := func(err error) {
-		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some changes of files will not be noticed: " + err.Error()})
+		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some file changes will not be noticed: " + err.Error()})
 	}
 	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn)
 	if err != nil {

@@ -145,7 +145,7 @@ func TestNodeThatIsGivenUpFailsTheRunUntilItIsMended(t *testing.T) {
 			_, err := r.call("Hello", "x")
 			require.ErrorContains(t, err, "Unavailable")
 			if !mended {
-				require.EqualError(t, r.stop(), `gave up on "hello", which kept dying`)
+				require.EqualError(t, r.stop(), `gave up on "hello", which kept exiting`)
 				return
 			}
 			writeNode(t, dir, "hello", "greets", "mended")

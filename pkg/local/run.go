@@ -245,7 +245,7 @@ func (r *run) gaveUp() error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("gave up on %s, which kept dying", strings.Join(names, ", "))
+	return fmt.Errorf("gave up on %s, which kept exiting", strings.Join(names, ", "))
 }
 
 // bound makes what stops be killed when Options.Kill closes, or when ctx has

@@ -32,14 +32,14 @@ type state struct {
 
 // ErrRunning is returned for a version that runs already: a state folder is of
 // one run at a time.
-var ErrRunning = errors.New("the version runs already")
+var ErrRunning = errors.New("the version is already running")
 
 // StateDirError says that a folder cannot be used as state folder, as it holds files that
 // no run has made.
 type StateDirError struct{ Dir string }
 
 func (e *StateDirError) Error() string {
-	return fmt.Sprintf("the state folder %q holds other files; a run keeps its files in an empty folder, or in one of an earlier run", e.Dir)
+	return fmt.Sprintf("the state folder %q contains other files: a run needs an empty folder, or that of an earlier run", e.Dir)
 }
 
 // maxSocketPath is what fits in sockaddr_un on every system, less the zero byte.
@@ -86,7 +86,7 @@ func openState(dir string, own bool) (*state, error) {
 	s := &state{dir: dir, lock: f, socket: filepath.Join(dir, "run", "store.sock")}
 	if !lock(f) {
 		_ = f.Close()
-		return nil, fmt.Errorf("%w: a run has the state folder %q", ErrRunning, dir)
+		return nil, fmt.Errorf("%w: another run uses the state folder %q", ErrRunning, dir)
 	}
 	if err := s.clear(); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -82,7 +82,7 @@ func (w *watcher) besideRoot(path string) bool {
 	}
 	if path == w.link {
 		if to, err := filepath.EvalSymlinks(w.link); err == nil && to != w.root {
-			w.warn(fmt.Errorf("%s leads to %s now; stop this run and start it again to follow", w.link, to))
+			w.warn(fmt.Errorf("%s points to %s now: stop this run and start it again to follow it", w.link, to))
 			_ = w.notify.Remove(filepath.Dir(w.link)) // told once
 			w.link = ""
 		}

@@ -72,7 +72,7 @@ func TestWatchWarnsOfALinkThatLeadsElsewhere(t *testing.T) {
 	require.Equal(t, []string{"krt.yml"}, <-w.changes, "what stands beside the link is no part of the version")
 	require.NoError(t, os.Symlink("v2", link+".new"))
 	require.NoError(t, os.Rename(link+".new", link))
-	require.Equal(t, link+" leads to "+filepath.Join(folder, "v2")+" now; stop this run and start it again to follow", <-warnings)
+	require.Equal(t, link+" points to "+filepath.Join(folder, "v2")+" now: stop this run and start it again to follow it", <-warnings)
 }
 
 func TestWatchTellsOfSavesByRename(t *testing.T) {

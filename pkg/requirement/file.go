@@ -145,7 +145,7 @@ func (r *reader) line(at place, text string, constraints bool) {
 		if err == nil && item.Wheel != "" {
 			item.Wheel, err = r.wheel(at.file, item.Wheel)
 			if err == nil && constraints {
-				err = refused(text, "is a wheel, and a constraint says which versions of a package will do", "write NAME==VERSION")
+				err = refused(text, "is a wheel, and a constraint can only limit versions", "write NAME==VERSION")
 			}
 		}
 		switch {

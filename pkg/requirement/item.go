@@ -47,7 +47,7 @@ func parseItem(line string) (Item, error) {
 	for err == nil && strings.HasPrefix(s.rest, "-") {
 		found := s.take(hashToken)
 		if found == nil {
-			return i, refused(line, "has an option that is no hash of SHA-256, SHA-384 or SHA-512", "write --hash=sha256:HEX, or leave it out")
+			return i, refused(line, "has an option that is not a hash of SHA-256, SHA-384 or SHA-512", "write --hash=sha256:HEX, or leave it out")
 		}
 		i.Hashes = append(i.Hashes, found[1])
 	}

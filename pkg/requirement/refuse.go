@@ -32,14 +32,14 @@ func refuseOption(line, name string) string {
 		return refusal(line, "is an editable install, whose build would run where the image is made",
 			wheelInstead+", or put its modules next to the node's code")
 	case "-i", "--index-url", "--pypi-url", "--extra-index-url", "--no-index", "--trusted-host":
-		return refusal(line, "says where packages come from, which the machine that makes images decides", indexInstead)
+		return refusal(line, "chooses the package index, which is set on the machine that builds images", indexInstead)
 	case "-f", "--find-links":
 		return refusal(line, "is a place to find packages",
 			"write the path of each wheel of the bundle, such as ./wheels/NAME-1.0-py3-none-any.whl")
 	case "--no-binary":
 		return refusal(line, "asks for builds, which would run where the image is made", "only wheels are installed: "+leaveOut)
 	case "--hash":
-		return refusal(line, "is a hash of no package", "write it on the line of the package, or end the line before with a backslash")
+		return refusal(line, "is a hash without a package", "write it on the line of the package, or end the line before with a backslash")
 	}
 	return refusal(line, "is an option that requirements of a node may not have", leaveOut)
 }
@@ -55,9 +55,9 @@ func refusePlace(line string) error {
 	word = strings.TrimSpace(word)
 	switch {
 	case scheme.MatchString(word) && !strings.Contains(word, " "), strings.Contains(word, "://"):
-		return refused(line, "is fetched from an address of its own, and built if it is no wheel", "write NAME==VERSION, or "+wheelInstead)
+		return refused(line, "is downloaded from a URL of its own, and built if it is not a wheel", "write NAME==VERSION, or "+wheelInstead)
 	case direct.MatchString(word):
-		return refused(line, "names the place that the package is fetched from", "write NAME==VERSION, or "+wheelInstead)
+		return refused(line, "names where the package is downloaded from", "write NAME==VERSION, or "+wheelInstead)
 	}
 	file, _, _ := strings.Cut(word, " ")
 	if strings.ContainsAny(file, `/\~`) || file == "." || file == ".." || archived(file) {

@@ -51,7 +51,7 @@ func (r *reader) lookAt(name, named string) error {
 	}
 	defer file.Close()
 	if err := checkWheel(file); err != nil {
-		return refused(named, "is no wheel that can be installed", err.Error())
+		return refused(named, "is not a wheel that can be installed", err.Error())
 	}
 	return nil
 }
@@ -87,10 +87,10 @@ func metadataOf(all []*zip.File) (metadata *zip.File, err error) {
 			return nil, fmt.Errorf("it unpacks to more than %d bytes or %d files", int64(maxWheelBytes), maxWheelFiles)
 		}
 		if name := strings.TrimSuffix(f.Name, "/"); !fs.ValidPath(name) || strings.ContainsAny(name, "\x00\\") || renamed(f) {
-			return nil, fmt.Errorf("it has a file of the name %.*q, which is not read in the same way everywhere: build it again", maxShown, f.Name)
+			return nil, fmt.Errorf("it has a file of the name %.*q, which not all programs read in the same way: build it again", maxShown, f.Name)
 		}
 		if foreignInfo.MatchString(f.Name) {
-			return nil, fmt.Errorf("it would write %.*q, which tells of another package: build it without", maxShown, f.Name)
+			return nil, fmt.Errorf("it would write %.*q, which is metadata of another package: build it without that", maxShown, f.Name)
 		}
 		if !ownMetadata.MatchString(f.Name) {
 			continue

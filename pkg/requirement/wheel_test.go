@@ -40,7 +40,7 @@ func TestWheelsThatHideARequirement(t *testing.T) {
 		good = "Name: tiny\nRequires-Dist: a ; extra == 'b'\n"
 	)
 	from := "a package from an address of its own"
-	notSame := "which is not read in the same way everywhere"
+	notSame := "which not all programs read in the same way"
 	for name, c := range map[string]struct {
 		wheel, want string
 	}{
@@ -62,7 +62,7 @@ func TestWheelsThatHideARequirement(t *testing.T) {
 			"it has more than one METADATA"},
 		"none": {archive(t, nil, "a/tiny-1.0.dist-info/METADATA", good), "it has no file NAME.dist-info/METADATA"},
 		"that of another package": {archive(t, nil, info+"METADATA", good, "tiny-1.0.data/purelib/b-1.dist-info/direct_url.json", ""),
-			"tells of another package"},
+			"is metadata of another package"},
 	} {
 		_, err := requirement.Read(files(map[string]string{"requirements.txt": "./" + tiny, tiny: c.wheel}), "requirements.txt")
 		require.ErrorContains(t, err, c.want, name)

@@ -119,7 +119,7 @@ func unmarshal(data []byte, v any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more behind its end")
+		return errors.New("there is more text after its end")
 	}
 	return nil
 }

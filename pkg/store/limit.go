@@ -45,7 +45,7 @@ func (s *Store) removeOldest(ctx context.Context) (removed int64, err error) {
 		result, err := s.writer.ExecContext(ctx, fmt.Sprintf(
 			"DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s ORDER BY id LIMIT (SELECT (count(*) + 9) / 10 FROM %[1]s))", table))
 		if err != nil {
-			return removed, fmt.Errorf("cannot make room: %w", err)
+			return removed, fmt.Errorf("cannot free space: %w", err)
 		}
 		n, err := result.RowsAffected()
 		if err != nil {

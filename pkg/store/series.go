@@ -26,7 +26,7 @@ func (s *Store) saveMeasurement(r *http.Request) (any, error) {
 	case len(m.Fields) == 0:
 		return nil, invalid("fields: missing")
 	case !ok:
-		return nil, invalid("precision: %q is none of ns, us, ms, s", m.Precision)
+		return nil, invalid("precision: %q is not one of ns, us, ms, s", m.Precision)
 	}
 	for name, value := range m.Fields {
 		switch value.(type) {

@@ -89,7 +89,7 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request, serve func(*http.R
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be encoded"}`)
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the response cannot be encoded"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -107,7 +107,7 @@ func (s *Store) failure(r *http.Request, err error) (status int, answer store.Fa
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, store.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // SQLite says "interrupted"
-		return http.StatusServiceUnavailable, store.Failure{Error: fmt.Sprintf("not done within %s: narrow the query", s.options.QueryTime)}
+		return http.StatusServiceUnavailable, store.Failure{Error: fmt.Sprintf("the query took longer than %s: narrow it", s.options.QueryTime)}
 	}
 	if r.Context().Err() == nil {
 		s.options.Logger.Error("store request failed", "path", r.URL.Path, "error", err)
@@ -127,7 +127,7 @@ func decode(r *http.Request, v any) error {
 		return invalid("the body is not UTF-8")
 	}
 	if err := unmarshal(data, v); err != nil {
-		return invalid("the body is not as it should be: %v", err)
+		return invalid("the body is malformed: %v", err)
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func migrate(db *sql.DB) error {
 	}
 	steps := migrations()
 	if version > len(steps) {
-		return fmt.Errorf("it was made by a newer kn-krt (schema %d, this one knows %d): use that one, or another file", version, len(steps))
+		return fmt.Errorf("it was made by a newer kn-krt (schema %d, this one supports %d): use that version, or another file", version, len(steps))
 	}
 	for ; version < len(steps); version++ {
 		if _, err := tx.ExecContext(ctx, steps[version]); err != nil {

@@ -242,20 +242,20 @@ func TestBadRequests(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"no JSON":                {"/v1/measurements", `{`, 400, "the body is not as it should be"},
-		"more behind":            {"/v1/measurements", `{}{}`, 400, "there is more behind its end"},
+		"no JSON":                {"/v1/measurements", `{`, 400, "the body is malformed"},
+		"more behind":            {"/v1/measurements", `{}{}`, 400, "there is more text after its end"},
 		"no UTF-8":               {"/v1/measurements", "{\"name\":\"\xff\"}", 400, "the body is not UTF-8"},
 		"no name":                {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
 		"no fields":              {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
 		"field of another type":  {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is not a number`},
-		"precision":              {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400, `precision: \"h\" is none of ns, us, ms, s`},
-		"time":                   {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is not as it should be"},
-		"date":                   {"/v1/predictions", `{"date":"now"}`, 400, "the body is not as it should be"},
+		"precision":              {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400, `precision: \"h\" is not one of ns, us, ms, s`},
+		"time":                   {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is malformed"},
+		"date":                   {"/v1/predictions", `{"date":"now"}`, 400, "the body is malformed"},
 		"no data":                {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
-		"data of another type":   {"/v1/collections/c", `{"data":[1]}`, 400, "the body is not as it should be"},
+		"data of another type":   {"/v1/collections/c", `{"data":[1]}`, 400, "the body is malformed"},
 		"deep data":              {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
 		"long collection":        {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
-		"query of another type":  {"/v1/collections/c/find", `{"query":1}`, 400, "the body is not as it should be"},
+		"query of another type":  {"/v1/collections/c/find", `{"query":1}`, 400, "the body is malformed"},
 		"unknown operator":       {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400, `query: field \"a\": unknown operator \"$regex\"`},
 		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `unknown operator \"$or\"`},
 		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `unknown operator \"b\"`},
@@ -299,5 +299,5 @@ func TestClientSaysWhatIsWrong(t *testing.T) {
 func TestSlowQueryIsEnded(t *testing.T) {
 	client, _ := serve(t, Options{QueryTime: time.Nanosecond})
 	var found []json.RawMessage
-	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "not done within 1ns: narrow the query")
+	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "the query took longer than 1ns: narrow it")
 }

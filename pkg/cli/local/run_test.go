@@ -47,8 +47,8 @@ func TestRunExplains(t *testing.T) {
 		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), term.ExitFailed,
 			"Error: cannot build node \"etl\": there is no go command on PATH\n" +
 				"Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},
-		"runs": {fmt.Errorf("%w: a run has the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
-			"Error: the version runs already: a run has the state folder \"/s\"\n" +
+		"runs": {fmt.Errorf("%w: another run uses the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
+			"Error: the version is already running: another run uses the state folder \"/s\"\n" +
 				"Stop the other run, or give this one another folder with --state-dir DIR.\n"},
 		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version was ready\n"},
 		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
