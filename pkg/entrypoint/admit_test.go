@@ -16,7 +16,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// full serves a version that works on the one request it may, until the test ends.
+// full serves a version that processes the one request it may, until the test ends.
 func (f *fixture) full() *fixture {
 	busy, release := make(chan struct{}), make(chan struct{})
 	o := quick()
@@ -39,7 +39,7 @@ func (f *fixture) full() *fixture {
 	return f
 }
 
-// TestAdmitFirst: what there is no place for is refused before it is read.
+// TestAdmitFirst: a request above the limit is refused before it is read.
 func TestAdmitFirst(t *testing.T) {
 	f := newFixture(t).full()
 	for name, c := range map[string]struct{ path, contentType string }{
@@ -49,7 +49,7 @@ func TestAdmitFirst(t *testing.T) {
 		"by type": {"/", "application/cloudevents+json"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body, writer := io.Pipe() // of which nothing ever comes
+			body, writer := io.Pipe() // that never has any data
 			t.Cleanup(func() { _ = writer.Close() })
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web+c.path, body)
 			require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestAdmitFirst(t *testing.T) {
 	})
 }
 
-// TestFailuresAreLoggedWithinALimit: callers must not decide how much is logged.
+// TestFailuresAreLoggedWithinALimit: clients must not decide how much is logged.
 func TestFailuresAreLoggedWithinALimit(t *testing.T) {
 	f := newFixture(t)
 	o, l := logged()

@@ -46,18 +46,18 @@ func logged() (entrypoint.Options, *logs) {
 	return o, l
 }
 
-// await waits until text is logged: a request is over before its failure is.
+// await waits until text is logged: a request ends before its failure is logged.
 func (l *logs) await(t *testing.T, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, time.Millisecond)
 }
 
-// awaitIdle waits until no request is worked on.
+// awaitIdle waits until no request is in flight.
 func (f *fixture) awaitIdle() {
 	require.Eventually(f.t, func() bool { return strings.Contains(f.metrics(), "krt_requests_in_flight 0") }, time.Minute, time.Millisecond)
 }
 
-// outlast waits until the event's deadline has passed, and says whether the
+// outlast waits until the event's deadline has passed, and reports whether the
 // exchange has been cancelled.
 func outlast(ctx context.Context, in *event.Event) (cancelled bool) {
 	select {
@@ -68,9 +68,9 @@ func outlast(ctx context.Context, in *event.Event) (cancelled bool) {
 	}
 }
 
-// TestWorkBehindAReplyHasNoCallersDeadline: by either delivery the exchange goes
-// on, and the steps after the reply are told until when.
-func TestWorkBehindAReplyHasNoCallersDeadline(t *testing.T) {
+// TestWorkAfterAReplyHasNoClientsDeadline: by either delivery the exchange goes
+// on, and the steps after the reply get its new deadline.
+func TestWorkAfterAReplyHasNoClientsDeadline(t *testing.T) {
 	second := make(chan *event.Event, 1)
 	for _, c := range []string{"Direct", "Sequence"} {
 		t.Run(c, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestWorkBehindAReplyHasNoCallersDeadline(t *testing.T) {
 	})
 }
 
-// TestTheBackgroundTimeoutEndsTheWork: nobody hears of it but the log.
+// TestTheBackgroundTimeoutEndsTheWork: only the log reports it.
 func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	f := newFixture(t)
 	o, l := logged()
@@ -134,8 +134,8 @@ func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	require.Contains(t, l.String(), "has not ended within 50ms, the background timeout")
 }
 
-// TestAStepThatIsTriedAgainIsToldOfTheReply: its deadline would have passed.
-func TestAStepThatIsTriedAgainIsToldOfTheReply(t *testing.T) {
+// TestAStepThatIsTriedAgainKnowsOfTheReply: its deadline would have passed.
+func TestAStepThatIsTriedAgainKnowsOfTheReply(t *testing.T) {
 	f := newFixture(t)
 	var tries atomic.Int32
 	again := make(chan *event.Event, 1)
@@ -152,20 +152,20 @@ func TestAStepThatIsTriedAgainIsToldOfTheReply(t *testing.T) {
 	require.True(t, (<-again).Replied)
 }
 
-// async sends an event whose answer nobody waits for.
+// async sends an event without waiting for the response.
 func (f *fixture) async() reply {
 	return f.request(http.MethodPost, f.web+"/", `{"text": "x"}`, binaryEvent("flow", "application/json", "Prefer", "respond-async")...)
 }
 
-// TestAsyncIsAdmittedFirst: a version at its limit says so, as to anybody.
+// TestAsyncIsAdmittedFirst: a version at its limit refuses it, as any request.
 func TestAsyncIsAdmittedFirst(t *testing.T) {
 	got := newFixture(t).full().async()
 	require.Equal(t, http.StatusTooManyRequests, got.status)
 	require.Contains(t, got.body, "its limit")
 }
 
-// TestAsyncHasNoCallersDeadline: the first event says so, whatever the timeout.
-func TestAsyncHasNoCallersDeadline(t *testing.T) {
+// TestAsyncHasNoClientsDeadline: whatever the timeout, the first event has another.
+func TestAsyncHasNoClientsDeadline(t *testing.T) {
 	for _, c := range []string{"Direct", "Sequence"} {
 		t.Run(c, func(t *testing.T) {
 			f := newFixture(t)
@@ -228,7 +228,7 @@ func TestAsyncIsAcceptedOnceItIsOnItsWay(t *testing.T) {
 	}
 }
 
-// TestAnAsyncFailureIsLogged: there is nobody else to tell.
+// TestAnAsyncFailureIsLogged: nobody waits for a response.
 func TestAnAsyncFailureIsLogged(t *testing.T) {
 	f := newFixture(t)
 	o, l := logged()
@@ -237,7 +237,7 @@ func TestAnAsyncFailureIsLogged(t *testing.T) {
 	l.await(t, "an asynchronous request failed")
 }
 
-// TestALongTraceStateIsDropped: at the door, whichever, and on a node's answer.
+// TestALongTraceStateIsDropped: at each port, and in a node's response.
 func TestALongTraceStateIsDropped(t *testing.T) {
 	f := newFixture(t)
 	states := make(chan string, 1)

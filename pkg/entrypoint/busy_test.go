@@ -58,7 +58,7 @@ func TestACallerIsToldOfABusyNode(t *testing.T) {
 	require.Greater(t, tries.Load(), int32(4))
 }
 
-// TestAcceptedWorkWaitsForABusyNode: a caller's timeout does not end that.
+// TestAcceptedWorkWaitsForABusyNode: a client's timeout does not end that.
 func TestAcceptedWorkWaitsForABusyNode(t *testing.T) {
 	f := newFixture(t)
 	ran := make(chan *event.Event, 1)

@@ -43,8 +43,8 @@ func TestAMessageDecompressedByteByByteIsCountedOnce(t *testing.T) {
 	require.Zero(t, b.Used())
 }
 
-// The answer that a dict becomes is counted until it is sent, as any other.
-func TestTheAnswerOfADictIsCounted(t *testing.T) {
+// The response made of a dict is counted until it is sent, as any other.
+func TestTheResponseOfADictIsCounted(t *testing.T) {
 	b := memory.New(testBudget, new(atomic.Int64), 16)
 	e := &Entrypoint{budget: b, buffers: memory.NewPool(b)}
 	output := (&grpc_health_v1.HealthCheckRequest{}).ProtoReflect().Descriptor()

@@ -39,9 +39,9 @@ func (f *fixture) deaf(n int, path, body string, headers ...string) {
 	}
 }
 
-// TestDeafCallersOfTheWebPortGiveWay: who reads no answers is closed when there is
-// no room for others.
-func TestDeafCallersOfTheWebPortGiveWay(t *testing.T) {
+// TestDeafClientsOfTheWebPortGiveWay: the connection of a client that reads no
+// responses is closed when there is no room for others.
+func TestDeafClientsOfTheWebPortGiveWay(t *testing.T) {
 	for name, form := range map[string]struct {
 		path    string
 		headers []string

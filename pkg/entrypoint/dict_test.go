@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// dictNode is a node of runner 1.22: it answers with what JSON text says.
+// dictNode is a node of runner 1.22, which responds with the given JSON.
 func dictNode(t *testing.T, name, text string) entrypoint.Step {
 	t.Helper()
 	message, data, err := dict.Encode([]byte(text))

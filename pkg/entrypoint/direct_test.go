@@ -28,7 +28,7 @@ func valueOf(s string) protoreflect.Value { return protoreflect.ValueOfString(s)
 func failed(t *testing.T, err error, want codes.Code) (string, *errdetails.ErrorInfo) {
 	t.Helper()
 	s, ok := status.FromError(err)
-	require.True(t, ok, "%v is no gRPC status", err)
+	require.True(t, ok, "%v is not a gRPC status", err)
 	require.Equal(t, want, s.Code(), s.Message())
 	for _, d := range s.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
@@ -54,7 +54,7 @@ func TestConcurrentCallersGetTheirOwnAnswers(t *testing.T) {
 		wg.Go(func() {
 			got, err := f.call(t.Context(), fmt.Sprint(i))
 			if err != nil || got != fmt.Sprintf("%d>a>b", i) {
-				t.Errorf("caller %d got %q, %v", i, got, err)
+				t.Errorf("client %d got %q, %v", i, got, err)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestAnEarlyReplyAnswersAtOnceAndTheWorkflowGoesOn(t *testing.T) {
 	early := func(_ context.Context, in *event.Event) (int, *event.Event) {
 		require.Equal(t, http.StatusAccepted, f.post("/reply",
 			in.Next("/krt/test/v1/a", event.TypeReply, "test.Reply", f.text("test.Reply", "early"))))
-		<-answered // the caller has its answer while this node is still at work
+		<-answered // the client has its response while this node is still at work
 		return http.StatusOK, in.Next("/krt/test/v1/a", event.TypeMessage, "test.Request", nil)
 	}
 	late := func(_ context.Context, in *event.Event) (int, *event.Event) {
@@ -168,7 +168,7 @@ func TestANodeThatFailsIsTriedAgainThenNamed(t *testing.T) {
 			})), quick())
 			_, err := f.call(t.Context(), "x")
 			text, info := failed(t, err, codes.Unavailable)
-			require.Equal(t, fmt.Sprintf("node \"a\" responded with HTTP %d: a test's node says so", status), text)
+			require.Equal(t, fmt.Sprintf("node \"a\" responded with HTTP %d: a test's node refuses", status), text)
 			require.Equal(t, "a", info.GetMetadata()["node"])
 			require.Equal(t, tries, ran.Load())
 			distinct := 0
@@ -238,7 +238,7 @@ func TestTheDeadlineEndsARequestAndCancelsTheNode(t *testing.T) {
 			defer cancel()
 			_, err := f.call(ctx, "x")
 			text, info := failed(t, err, codes.DeadlineExceeded)
-			if name == "of the version" { // else the client's own library says it
+			if name == "of the version" { // otherwise the client's own library reports it
 				require.Equal(t, `workflow "flow" did not respond in time: node "slow" was processing the event`, text)
 				require.Equal(t, "slow", info.GetMetadata()["node"])
 			}

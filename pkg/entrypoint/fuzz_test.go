@@ -44,7 +44,7 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// FuzzWeb: whatever is posted to the web port gets an answer that is no panic,
+// FuzzWeb: whatever is posted to the web port gets a response that is not a panic,
 // and only a message of the rpc reaches the node.
 func FuzzWeb(f *testing.F) {
 	for _, seed := range []struct{ path, contentType, body string }{
@@ -104,7 +104,7 @@ service Entrypoint { rpc Call(Request) returns (Request); }
 	return e.webHandler()
 }
 
-// echo answers an event with itself.
+// echo responds to an event with itself.
 func echo(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {

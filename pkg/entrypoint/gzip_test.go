@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// encodings notes how answers are encoded.
+// encodings notes how responses are encoded.
 type encodings chan string
 
 // TagRPC implements stats.Handler.
@@ -30,8 +30,8 @@ func (e encodings) HandleRPC(_ context.Context, s stats.RPCStats) {
 }
 
 // What gRPC compresses it holds uncounted until it is sent: so it compresses no
-// answer, even to a caller who does.
-func TestGRPCAnswersAreNotCompressed(t *testing.T) {
+// response, even for a client that compresses its request.
+func TestGRPCResponsesAreNotCompressed(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.version(node(t, "a", f.says("a", true))), quick())
 	used := make(encodings, 1)

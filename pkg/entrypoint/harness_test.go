@@ -48,10 +48,10 @@ func testSchema(t *testing.T) *schema.Schema {
 }
 
 // handle is what a test's node makes of an event: an HTTP status and, with 200,
-// the event to answer with.
+// the event to respond with.
 type handle func(ctx context.Context, in *event.Event) (int, *event.Event)
 
-// node runs a node of the test's own on loopback: real HTTP, scripted answers.
+// node runs a node of the test's own on loopback: real HTTP, scripted responses.
 func node(t *testing.T, name string, h handle) entrypoint.Step {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -71,7 +71,7 @@ func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status, out := h(r.Context(), in)
 	if out == nil {
-		http.Error(w, "a test's node says so", status)
+		http.Error(w, "a test's node refuses", status)
 		return
 	}
 	out.WriteHeader(w.Header())
@@ -80,7 +80,7 @@ func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(out.Data)
 }
 
-// says returns a handler that answers with a message whose text is the
+// says returns a handler that responds with a message whose text is the
 // incoming text with name appended, of type Reply when last.
 func (f *fixture) says(name string, last bool) handle {
 	return func(_ context.Context, in *event.Event) (int, *event.Event) {
@@ -192,7 +192,7 @@ func (f *fixture) textOf(data []byte) string {
 	return m.Get(m.Descriptor().Fields().ByName("text")).String()
 }
 
-// call calls the rpc and returns the answer's text.
+// call calls the rpc and returns the response's text.
 func (f *fixture) call(ctx context.Context, text string) (string, error) {
 	in, out := f.message("test.Request"), f.message("test.Reply")
 	in.Set(in.Descriptor().Fields().ByName("text"), valueOf(text))

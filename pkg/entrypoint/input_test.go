@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// What a client gets wrong is told as the client's error, by name.
+// What a client gets wrong is reported as the client's error, by name.
 func TestWrongRPCRequestsAreNamed(t *testing.T) {
 	f := served(t)
 	json := []string{"Content-Type", "application/json"}

@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// gate is a node that says its name once released.
+// gate is a node that responds with its name once released.
 func (f *fixture) gate(name string) (h handle, begun chan struct{}, release chan struct{}) {
 	begun, release = make(chan struct{}, 100), make(chan struct{})
 	says := f.says(name, true)
@@ -103,7 +103,7 @@ func TestAGracefulStopFinishesWhatIsInFlight(t *testing.T) {
 		<-begun
 	}
 	f.stop()
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // replies are still taken, but no new callers
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // replies are still accepted, but no new clients
 		res, err := http.Get(f.reply + "/readyz")
 		require.NoError(c, err)
 		defer res.Body.Close()

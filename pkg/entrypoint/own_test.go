@@ -14,9 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Who opens as many streams of our own services as there can be is in nobody's
-// way: neither of callers nor of whoever watches the health on a connection of
-// its own.
+// A client that opens as many streams of our own services as there can be blocks
+// neither requests nor clients that watch the health on a connection of their own.
 func TestWatchersOfTheHealthRefuseNobody(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.version(node(t, "a", f.says("a", true))), quick())

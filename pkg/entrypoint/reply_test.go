@@ -84,7 +84,7 @@ func TestForgedAnswersAreDropped(t *testing.T) {
 	}
 	res, err := http.Post(f.reply+"/reply", "text/plain", nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusAccepted, res.StatusCode, "what is no event at all")
+	require.Equal(t, http.StatusAccepted, res.StatusCode, "what is not an event at all")
 	require.NoError(t, res.Body.Close())
 
 	require.Equal(t, http.StatusAccepted, f.post("/reply", f.replyTo(in, "true")))
@@ -137,13 +137,13 @@ func TestDeadLettersNameTheNode(t *testing.T) {
 			"a"},
 		"data cut anywhere": {"http://v1-a.test.svc.cluster.local/", "500", long[:11], `node "a" responded with HTTP 500: out of m`, "a"},
 		"data cut badly":    {"http://v1-a.test.svc.cluster.local/", "500", long[:13], `node "a" responded with HTTP 500: out of me`, "a"},
-		"no answer at all": {"http://v1-a.test.svc.cluster.local/", "500",
+		"no response at all": {"http://v1-a.test.svc.cluster.local/", "500",
 			base64.StdEncoding.EncodeToString([]byte("dispatch error: Post \"http://v1-a\": EOF")),
 			`node "a" cannot be reached: Post "http://v1-a": EOF`, "a"},
 		"a channel": {"http://v1-flow-kn-sequence-1-kn-channel.test.svc.cluster.local", "500", "",
 			`the workflow's channel responded with HTTP 500`, ""},
-		"nothing said": {"", "", "", "the workflow's channel did not accept the event", ""},
-		"hostile text": {"::not a url", "9999999999999999999999999", "\x01%%%", "", ""},
+		"no attributes": {"", "", "", "the workflow's channel did not accept the event", ""},
+		"hostile text":  {"::not a url", "9999999999999999999999999", "\x01%%%", "", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

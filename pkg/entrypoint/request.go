@@ -96,7 +96,7 @@ func (r *request) reply(out response) bool {
 }
 
 // await waits for the first of response, deadline and the end of the client's
-// context, which end the delivery too, and counts what came of it.
+// context, which end the delivery too, and counts the result.
 func (r *request) await(client context.Context) (out response) {
 	select {
 	case out = <-r.responses:
@@ -134,8 +134,8 @@ func (r *request) leave() {
 	}
 }
 
-// warn logs what became of the request, with what it is known by: to us, and to
-// the producer whose event it was.
+// warn logs how the request ended, with its workflow and its ids: our own, and that of
+// the producer's event.
 func (r *request) warn(text string, attrs ...any) {
 	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
 	if causation := r.First.Event.CausationID; causation != "" {

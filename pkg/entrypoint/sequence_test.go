@@ -63,7 +63,7 @@ func TestASequenceThatFailsIsSaidAtOnce(t *testing.T) {
 	})
 	_, err := f.call(t.Context(), "x")
 	text, _ := failed(t, err, codes.Unavailable)
-	require.Contains(t, text, "responded with HTTP 500: a test's node says so")
+	require.Contains(t, text, "responded with HTTP 500: a test's node refuses")
 	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
@@ -80,7 +80,7 @@ func TestASequenceWhoseConnectionBreaksIsSaidAtOnce(t *testing.T) {
 	require.EqualValues(t, 1, posts.Load(), "the steps may have run")
 }
 
-// A dispatcher that was started anew answers so until it knows its channels.
+// A restarted dispatcher responds like this until it knows its channels.
 func TestASequenceThatIsNotKnownYetIsReached(t *testing.T) {
 	f := newFixture(t)
 	var posts atomic.Int32
@@ -102,7 +102,7 @@ func TestASequenceThatIsNotKnownYetIsReached(t *testing.T) {
 	require.EqualValues(t, 3, posts.Load())
 }
 
-// A channel answers so when it has the event and cannot deliver it.
+// A channel responds like this when it has the event and cannot deliver it.
 func TestASequencesOwnFailureIsSaidAtOnce(t *testing.T) {
 	f := newFixture(t)
 	var posts atomic.Int32

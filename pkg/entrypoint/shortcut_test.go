@@ -85,7 +85,7 @@ func TestAShortcutThatIsRefusedGivesWayUntilItIsNot(t *testing.T) {
 
 // What the pod has seen is tried again as any other way: it may not be sent twice
 // in one attempt.
-func TestAnAnswerOfAShortcutIsNoReasonToLeaveIt(t *testing.T) {
+func TestAResponseByAShortcutIsNoReasonToLeaveIt(t *testing.T) {
 	f := newFixture(t)
 	var tries, others atomic.Int32
 	says := f.says("short", true)
@@ -98,7 +98,7 @@ func TestAnAnswerOfAShortcutIsNoReasonToLeaveIt(t *testing.T) {
 		case 1:
 			return http.StatusServiceUnavailable, nil
 		case 2:
-			panic(http.ErrAbortHandler) // no answer
+			panic(http.ErrAbortHandler) // no response
 		}
 		return says(ctx, in)
 	}).URL

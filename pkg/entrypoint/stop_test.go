@@ -20,8 +20,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// TestAForcedStopAnswers: each caller gets the failure in the form it asked in.
-func TestAForcedStopAnswers(t *testing.T) {
+// TestAForcedStopResponds: each client gets the failure in its own protocol.
+func TestAForcedStopResponds(t *testing.T) {
 	f := newFixture(t)
 	o := quick()
 	o.ConnectionGrace = 100 * time.Millisecond

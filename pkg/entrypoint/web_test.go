@@ -25,7 +25,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// reply is an HTTP answer read to its end.
+// reply is an HTTP response read to its end.
 type reply struct {
 	status int
 	header http.Header
@@ -273,7 +273,7 @@ func TestConnectionsAreRetired(t *testing.T) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	h2 := &http.Client{Transport: &http.Transport{Protocols: protocols}}
-	for range 3 { // GOAWAY is no error for a client: it reconnects
+	for range 3 { // GOAWAY is not an error for a client: it reconnects
 		res, err := h2.Do(req)
 		require.NoError(t, err)
 		require.Equal(t, 2, res.ProtoMajor)

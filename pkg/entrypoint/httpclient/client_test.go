@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rawNode answers each request on each connection with the given bytes, as they
+// rawNode responds to each request on each connection with the given bytes, as they
 // are, and returns its address and the number of connections it has had.
 func rawNode(t *testing.T, answer string) (*url.URL, *atomic.Int32) {
 	t.Helper()
@@ -59,7 +59,7 @@ func exchangeOnce(t *testing.T, c *Client, to *url.URL, data string) (int, strin
 	return res.StatusCode, string(body), err
 }
 
-func TestClientReadsEveryFormOfAnswer(t *testing.T) {
+func TestClientReadsEveryFormOfResponse(t *testing.T) {
 	for _, c := range []struct {
 		name, answer, body string
 		status             int
@@ -70,7 +70,7 @@ func TestClientReadsEveryFormOfAnswer(t *testing.T) {
 		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "ok", 200, 1},
 		{"after informational ones", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", 200, 1},
 		{"the last on its connection", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", "ok", 200, 3},
-		{"followed by what nobody asked for", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and more", "ok", 200, 3},
+		{"followed by more than it declares", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and more", "ok", 200, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to, count := rawNode(t, c.answer)
@@ -87,7 +87,7 @@ func TestClientReadsEveryFormOfAnswer(t *testing.T) {
 	}
 }
 
-func TestClientRefusesBadAnswers(t *testing.T) {
+func TestClientRefusesBadResponses(t *testing.T) {
 	for name, answer := range map[string]string{
 		"no HTTP":            "nonsense\r\n\r\n",
 		"header too long":    "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeaderBytes) + "\r\n\r\n",

@@ -54,8 +54,8 @@ func TestTheConnectionThatRestedLongestGivesWay(t *testing.T) {
 	require.EqualValues(t, 1, other.open.Load())
 }
 
-// A client that takes a large response slowly is not deaf; one that only has its
-// pings answered is.
+// A client that reads a large response slowly is not deaf; one that reads only the
+// responses to its pings is.
 func TestAClientThatReadsSlowlyIsNotDeaf(t *testing.T) {
 	b := New(testBudget, new(atomic.Int64), 16)
 	pool := NewPool(b)
@@ -90,9 +90,9 @@ func TestAClientThatReadsSlowlyIsNotDeaf(t *testing.T) {
 	require.Zero(t, b.Used())
 }
 
-// A connection's count is for what gRPC says when it is sent: it says nothing of
-// small buffers.
-func TestSmallAnswersAreNotCountedAsUnsent(t *testing.T) {
+// A connection counts what gRPC frees once it is sent: it does not free small
+// buffers.
+func TestSmallResponsesAreNotCountedAsUnsent(t *testing.T) {
 	b := New(testBudget, new(atomic.Int64), 16)
 	server, client := net.Pipe()
 	defer client.Close()

@@ -16,7 +16,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// Prepare has requests of all protocols look alike: the client's deadline is in
+// Prepare makes requests of all protocols uniform: the client's deadline is in
 // the context if it is shorter than timeout, the media type in lower case.
 func Prepare(timeout time.Duration, next http.Handler) http.Handler {
 	failures := connect.NewErrorWriter()
