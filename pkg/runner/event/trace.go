@@ -94,18 +94,35 @@ func (t Trace) WriteHeader(h http.Header) {
 
 type traceKey struct{}
 
+// tracedContext is a context with a trace context: context.WithValue would be two
+// allocations per step.
+type tracedContext struct {
+	context.Context
+	trace Trace
+}
+
+// Value implements context.Context.
+func (c *tracedContext) Value(key any) any {
+	if key == (traceKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
 // ContextWithTrace returns a copy of ctx that carries t; ctx itself if t is zero.
 func ContextWithTrace(ctx context.Context, t Trace) context.Context {
 	if t.Parent == "" {
 		return ctx
 	}
-	return context.WithValue(ctx, traceKey{}, t)
+	return &tracedContext{ctx, t}
 }
 
 // ContextTrace returns the trace context that ctx carries, zero if it carries none.
 func ContextTrace(ctx context.Context) Trace {
-	t, _ := ctx.Value(traceKey{}).(Trace)
-	return t
+	if c, ok := ctx.Value(traceKey{}).(*tracedContext); ok {
+		return c.trace
+	}
+	return Trace{}
 }
 
 // validTraceParent checks the form of a traceparent: of version 00 exactly, of

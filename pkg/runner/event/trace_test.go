@@ -159,8 +159,17 @@ func TestTraceInContext(t *testing.T) {
 		t.Error("no trace context changes the context")
 	}
 	want := Trace{parent, "a=b"}
-	if got := ContextTrace(context.WithoutCancel(ContextWithTrace(ctx, want))); got != want {
-		t.Errorf("got %+v", got)
+	type key string
+	traced := context.WithValue(ContextWithTrace(context.WithValue(ctx, key("below"), 1), want), key("above"), 2)
+	for name, derived := range map[string]context.Context{"values": traced, "without cancel": context.WithoutCancel(traced)} {
+		if got := ContextTrace(derived); got != want || derived.Value(key("below")) != 1 || derived.Value(key("above")) != 2 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	if ContextWithTrace(canceled, want).Err() == nil {
+		t.Error("the end of the context is lost")
 	}
 }
 
@@ -190,6 +199,9 @@ func TestNoTraceCostsNothing(t *testing.T) {
 	h["Traceparent"] = []string{parent}
 	if n := testing.AllocsPerRun(100, func() { _ = RequestTrace(h) }); n != 0 {
 		t.Errorf("reading a trace context: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { ctx = ContextWithTrace(context.Background(), RequestTrace(h)) }); n != 1 {
+		t.Errorf("a context with it: %v allocations", n)
 	}
 }
 
