@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// RequestTimeout is how long the API server may take to answer one request in full. It
-// gives itself a minute, but what a [Client] asks for is there at once or not at all. What
-// has no end (watches, logs that are followed, port-forwards) has no limit. A log that is
-// read to its end has one for each read, because its lines may be processed slowly.
+// RequestTimeout is how long one request may take until its response has been read. The API
+// server itself allows a minute, but what a [Client] asks for is there at once or not at all.
+// What has no end (watches, logs that are followed, port-forwards) has no limit. A log that
+// is read to its end has one for each read, because its lines may be processed slowly.
 const RequestTimeout = 30 * time.Second
 
 // timeLimit gives each request an end: an API server that accepts a connection and never

@@ -55,9 +55,9 @@ func (c *Client) Unpublish(ctx context.Context, name, comment string) error {
 	return refused
 }
 
-// Rollback asks for the version that was published before the present one, or, while none
-// is, for the last one that was, to be published, and returns its name. It must be started
-// and ready.
+// Rollback asks for the previously published version to be published again, and returns its
+// name: the one before the current one or, if none is published, the last one that was. It
+// must be started and ready.
 func (c *Client) Rollback(ctx context.Context, comment string) (version string, err error) {
 	r, err := c.Runtime(ctx)
 	if err != nil {

@@ -40,7 +40,7 @@ func UserRights() []Right {
 		}
 	}
 	add(v1alpha1.GroupVersion.Group, "versions", "", "list", "watch", "create", "patch", "delete")
-	add(v1alpha1.GroupVersion.Group, "runtimes", "", "get", "create", "patch")
+	add(v1alpha1.GroupVersion.Group, "runtimes", "", "get", "list", "watch", "create", "patch")
 	add("", "secrets", "", "get", "create", "patch")
 	add("", "pods", "", "list")
 	add("", "pods", "log", "get")

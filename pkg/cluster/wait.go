@@ -64,8 +64,8 @@ const quietTime = 5 * time.Second
 const followTime = 10 * time.Second
 
 // Wait waits until the named version has reached the goal. A version that does not exist
-// has reached GoalDeleted, and GoalUnpublished while nothing else is published. The error
-// is a [*WaitError], an [*Error], or ctx's.
+// has reached GoalDeleted and GoalUnpublished. The error is a [*WaitError], an [*Error], or
+// wraps ctx's.
 func (c *Client) Wait(ctx context.Context, version string, goal Goal, o WaitOptions) error {
 	var err error
 	if goal != GoalPublished && goal != GoalUnpublished {

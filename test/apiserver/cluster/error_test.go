@@ -12,7 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 )
 
-// Who a request is made as, and what the cluster says to that.
+// Who a request is made as, and how the cluster responds to that.
 func TestIdentities(t *testing.T) {
 	c := newClient(t)
 	ctx := bounded(t)

@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
-// soon waits for what the status says already.
+// soon waits for what the status already is.
 var soon = cluster.WaitOptions{Timeout: patience, Window: time.Second}
 
 func TestLife(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // patience bounds how long a command of a script waits for what another one does.
 const patience = time.Minute
 
-// tick is how often it looks.
+// tick is how often it checks.
 const tick = 20 * time.Millisecond
 
 // apply creates the objects of YAML files in the script's namespace.
@@ -37,8 +37,8 @@ func (s *stage) apply(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// status plays the controller: it waits until the version is asked for what the
-// state needs, and says that it is so.
+// status plays the controller: it waits until the version is asked for what the state
+// needs, and marks it as reached.
 func (s *stage) status(ts *testscript.TestScript, _ bool, args []string) {
 	arguments(ts, args, 2, "status VERSION STATE [NODE REASON MESSAGE]")
 	name, state := args[0], args[1]
@@ -173,7 +173,7 @@ func (s *stage) change(ts *testscript.TestScript, object client.Object, f func(c
 	}
 }
 
-// What differs from run to run, and what stands for it in goldens.
+// What differs from run to run, and what replaces it in goldens.
 var volatile = []struct{ pattern, replacement string }{
 	{`https://127\.0\.0\.1:\d+`, "https://CLUSTER"},
 	{`v\d+\.\d+\.\d+`, "RELEASE"},

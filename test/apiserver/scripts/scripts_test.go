@@ -56,7 +56,7 @@ func interrupted() {
 			signalled = c.Process.Signal(os.Interrupt) == nil
 		}
 	}
-	_ = c.Wait() // its code is looked at
+	_ = c.Wait() // the exit code is checked
 	os.Exit(c.ProcessState.ExitCode())
 }
 
