@@ -70,7 +70,8 @@ func newTestBuilder(t *testing.T) (*builder, *recorder) {
 	t.Helper()
 	t.Setenv("GOPROXY", "off") // all that is needed is there
 	// A developer's settings for other work.
-	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off", "GOBIN": "bin"} {
+	for name, value := range map[string]string{"GOFLAGS": "-mod=readonly", "GOOS": "windows", "GOARCH": "mips", "GO111MODULE": "off",
+		"GOBIN": "bin"} {
 		t.Setenv(name, value)
 	}
 	s, err := openState(t.TempDir(), false)
@@ -136,7 +137,8 @@ func TestBuild(t *testing.T) {
 		}, "src/etl", "."},
 		"node of the original, of Go 1.14": {map[string]string{
 			"src/etl/main.go": ofTheOriginal,
-			"src/etl/go.mod":  "module main\n\ngo 1.14\n\nrequire github.com/konstellation-io/kre-runners/kre-go v0.0.0-20210520085043-c6c388dc28d4\n",
+			"src/etl/go.mod": "module main\n\ngo 1.14\n\nrequire github.com/konstellation-io/kre-runners/kre-go " +
+				"v0.0.0-20210520085043-c6c388dc28d4\n",
 		}, "src/etl", "."},
 		"node of the original, without go.mod": {map[string]string{"src/etl/main.go": ofTheOriginal}, "src/etl", "."},
 		"node of the original beside the original": {map[string]string{

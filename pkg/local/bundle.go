@@ -78,7 +78,8 @@ func checked(b *krt.Bundle, problems krt.Problems, err error, r Reporter) (*krt.
 		}
 	}
 	if ofImages > 0 {
-		r.Event(Event{Type: EventWarning, Text: fmt.Sprintf("no image can be built yet (%d warnings about requirements), and a local run needs none", ofImages)})
+		r.Event(Event{Type: EventWarning,
+			Text: fmt.Sprintf("no image can be built yet (%d warnings about requirements), and a local run needs none", ofImages)})
 	}
 	for _, n := range b.Manifest.Nodes {
 		if b.Kind(n) == krt.KindImage {

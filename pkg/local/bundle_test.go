@@ -22,5 +22,6 @@ func TestWarningsOfImagesAreOneLine(t *testing.T) {
 		{File: "requirements.txt", Line: 2, Warning: true, Image: true, Text: "no image can be made: b"},
 	}, nil, h)
 	require.NoError(t, err)
-	require.Equal(t, []string{"krt.yml:1:1: odd", "no image can be built yet (2 warnings about requirements), and a local run needs none"}, h.texts)
+	require.Equal(t,
+		[]string{"krt.yml:1:1: odd", "no image can be built yet (2 warnings about requirements), and a local run needs none"}, h.texts)
 }

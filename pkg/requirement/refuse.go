@@ -69,5 +69,6 @@ func refusePlace(line string) error {
 
 // archived says that pip takes name for that of an archive of sources.
 func archived(name string) bool {
-	return slices.Contains([]string{".zip", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".tlz", ".lz", ".lzma", ".tar"}, strings.ToLower(path.Ext(name)))
+	return slices.Contains([]string{".zip", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".tlz", ".lz", ".lzma", ".tar"},
+		strings.ToLower(path.Ext(name)))
 }

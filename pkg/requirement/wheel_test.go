@@ -68,9 +68,10 @@ func TestWheelsThatHideARequirement(t *testing.T) {
 		require.ErrorContains(t, err, c.want, name)
 	}
 	for name, w := range map[string]string{
-		"an address in the description":          wheel(t, "Name: x\r\n\r\nRequires-Dist: a @ b\r\n"),
-		"an address of another header":           wheel(t, "Requires-Dist: a\nAuthor-Email: a@b.org\n me@b.org\n"),
-		"packages that a package carries":        archive(t, nil, info+"METADATA", good, "tiny/_vendor/b-1.dist-info/METADATA", evil, "tiny/", ""),
+		"an address in the description": wheel(t, "Name: x\r\n\r\nRequires-Dist: a @ b\r\n"),
+		"an address of another header":  wheel(t, "Requires-Dist: a\nAuthor-Email: a@b.org\n me@b.org\n"),
+		"packages that a package carries": archive(t, nil, info+"METADATA", good, "tiny/_vendor/b-1.dist-info/METADATA", evil,
+			"tiny/", ""),
 		"a marker with the sign of an address":   wheel(t, "Requires-Dist: a ; extra == 'x@y'\n"),
 		"another extra field (a time, as of 7z)": archive(t, []byte("UT\x01\x00\x00"), info+"METADATA", good),
 	} {

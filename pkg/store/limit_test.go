@@ -32,7 +32,8 @@ func TestLimit(t *testing.T) {
 	s := openTest(t, path, Options{MaxBytes: limit})
 	filler := strings.Repeat("x", 20_000)
 	for i := range 200 {
-		status, body := ask(t, s, http.MethodPost, store.PathMeasurements, map[string]any{"name": "m", "fields": map[string]any{"n": i, "filler": filler}})
+		status, body := ask(t, s, http.MethodPost, store.PathMeasurements,
+			map[string]any{"name": "m", "fields": map[string]any{"n": i, "filler": filler}})
 		require.Equal(t, http.StatusCreated, status, body)
 		status, body = ask(t, s, http.MethodPost, store.PathPredictions, map[string]any{"predicted_value": filler})
 		require.Equal(t, http.StatusCreated, status, body)

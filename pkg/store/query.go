@@ -59,7 +59,8 @@ func (c *compiler) holds(path string, wants []any) string {
 			each = append(each, "e.type = 'null'")
 		case []any, map[string]any:
 			whole = append(whole, c.equals("doc", path, want))
-			each = append(each, fmt.Sprintf("(json_type(doc, %s) = 'array' AND e.type IN ('array', 'object') AND %s)", p, c.equals("e.value", "$", want)))
+			each = append(each, fmt.Sprintf("(json_type(doc, %s) = 'array' AND e.type IN ('array', 'object') AND %s)", p,
+				c.equals("e.value", "$", want)))
 		default:
 			each = append(each, c.isScalar("e.type", "e.atom", want))
 		}

@@ -93,7 +93,8 @@ func TestLargestQueries(t *testing.T) {
 		"deep":    `{"a":` + strings.Repeat("[", store.MaxQueryDepth) + "1" + strings.Repeat("]", store.MaxQueryDepth) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			bySQL, byMatch := found(t, s, parse(t, query), []json.RawMessage{[]byte(`{"a":7}`), []byte(`{"a":[7]}`), []byte(`{"a":{"k":7}}`), []byte(`{}`)})
+			bySQL, byMatch := found(t, s, parse(t, query), []json.RawMessage{[]byte(`{"a":7}`), []byte(`{"a":[7]}`),
+				[]byte(`{"a":{"k":7}}`), []byte(`{}`)})
 			require.Equal(t, byMatch, bySQL)
 		})
 	}

@@ -56,7 +56,8 @@ func (s *Store) saveMeasurement(r *http.Request) (any, error) {
 
 // precisions are the units of a measurement's time.
 func precisions() map[string]time.Duration {
-	return map[string]time.Duration{"": time.Nanosecond, "ns": time.Nanosecond, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second}
+	return map[string]time.Duration{"": time.Nanosecond, "ns": time.Nanosecond, "us": time.Microsecond, "ms": time.Millisecond,
+		"s": time.Second}
 }
 
 func (s *Store) savePrediction(r *http.Request) (any, error) {
@@ -73,7 +74,8 @@ func (s *Store) savePrediction(r *http.Request) (any, error) {
 		return nil, err
 	}
 	from := origin(r)
-	return s.insert(r, "INSERT INTO predictions (date, predicted_value, true_value, extra, error, version, node, workflow) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	return s.insert(r,
+		"INSERT INTO predictions (date, predicted_value, true_value, extra, error, version, node, workflow) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		when.Format(timeFormat), p.PredictedValue, p.TrueValue, extra, p.Error, from.Version, from.Node, from.Workflow)
 }
 

@@ -80,8 +80,9 @@ func open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{options: o}
-	if s.writer, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)",
-		fmt.Sprintf("page_size(%d)", pageBytes), fmt.Sprintf("max_page_count(%d)", o.MaxBytes/pageBytes), "journal_size_limit(67108864)"); err != nil {
+	s.writer, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(67108864)",
+		fmt.Sprintf("page_size(%d)", pageBytes), fmt.Sprintf("max_page_count(%d)", o.MaxBytes/pageBytes))
+	if err != nil {
 		return nil, err
 	}
 	if err = migrate(s.writer); err == nil {
@@ -146,7 +147,8 @@ func migrate(db *sql.DB) error {
 	}
 	steps := migrations()
 	if version > len(steps) {
-		return fmt.Errorf("it was made by a newer kn-krt (schema %d, this one supports %d): use that version, or another file", version, len(steps))
+		return fmt.Errorf("it was made by a newer kn-krt (schema %d, this one supports %d): use that version, or another file", version,
+			len(steps))
 	}
 	for ; version < len(steps); version++ {
 		if _, err := tx.ExecContext(ctx, steps[version]); err != nil {

@@ -72,7 +72,8 @@ func TestMeasurements(t *testing.T) {
 	client, raw := serve(t, Options{})
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
 	for _, m := range []store.Measurement{
-		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"}, Time: when, Precision: "ms"},
+		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"},
+			Time: when, Precision: "ms"},
 		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
 		{Name: "other", Fields: map[string]any{"value": 1}},
 	} {
@@ -242,21 +243,23 @@ func TestBadRequests(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"no JSON":                {"/v1/measurements", `{`, 400, "the body is malformed"},
-		"more behind":            {"/v1/measurements", `{}{}`, 400, "there is more text after its end"},
-		"no UTF-8":               {"/v1/measurements", "{\"name\":\"\xff\"}", 400, "the body is not UTF-8"},
-		"no name":                {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
-		"no fields":              {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
-		"field of another type":  {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is not a number`},
-		"precision":              {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400, `precision: \"h\" is not one of ns, us, ms, s`},
-		"time":                   {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is malformed"},
-		"date":                   {"/v1/predictions", `{"date":"now"}`, 400, "the body is malformed"},
-		"no data":                {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
-		"data of another type":   {"/v1/collections/c", `{"data":[1]}`, 400, "the body is malformed"},
-		"deep data":              {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
-		"long collection":        {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
-		"query of another type":  {"/v1/collections/c/find", `{"query":1}`, 400, "the body is malformed"},
-		"unknown operator":       {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400, `query: field \"a\": unknown operator \"$regex\"`},
+		"no JSON":               {"/v1/measurements", `{`, 400, "the body is malformed"},
+		"more behind":           {"/v1/measurements", `{}{}`, 400, "there is more text after its end"},
+		"no UTF-8":              {"/v1/measurements", "{\"name\":\"\xff\"}", 400, "the body is not UTF-8"},
+		"no name":               {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
+		"no fields":             {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
+		"field of another type": {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is not a number`},
+		"precision": {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400,
+			`precision: \"h\" is not one of ns, us, ms, s`},
+		"time":                  {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is malformed"},
+		"date":                  {"/v1/predictions", `{"date":"now"}`, 400, "the body is malformed"},
+		"no data":               {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
+		"data of another type":  {"/v1/collections/c", `{"data":[1]}`, 400, "the body is malformed"},
+		"deep data":             {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
+		"long collection":       {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
+		"query of another type": {"/v1/collections/c/find", `{"query":1}`, 400, "the body is malformed"},
+		"unknown operator": {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400,
+			`query: field \"a\": unknown operator \"$regex\"`},
 		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `unknown operator \"$or\"`},
 		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `unknown operator \"b\"`},
 		"operator within":        {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `unknown operator \"$gt\"`},
@@ -268,9 +271,10 @@ func TestBadRequests(t *testing.T) {
 		"quote in a value's key": {"/v1/collections/c/find", `{"query":{"a":{"\\":1}}}`, 400, "cannot be searched for"},
 		"long path":              {"/v1/collections/c/find", `{"query":{"a` + strings.Repeat(".a", 16) + `":1}}`, 400, "more than 16 keys"},
 		"many values":            {"/v1/collections/c/find", `{"query":{"a":[` + strings.Repeat("1,", 256) + `1]}}`, 400, "more than 256 values"},
-		"deep value":             {"/v1/collections/c/find", `{"query":{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}}`, 400, "more than 8 levels"},
-		"text with a zero":       {"/v1/collections/c/find", `{"query":{"a":"\u0000"}}`, 400, "is not text"},
-		"no such path":           {"/v1/x", `{}`, 404, ""},
+		"deep value": {"/v1/collections/c/find", `{"query":{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) +
+			`}}`, 400, "more than 8 levels"},
+		"text with a zero": {"/v1/collections/c/find", `{"query":{"a":"\u0000"}}`, 400, "is not text"},
+		"no such path":     {"/v1/x", `{}`, 404, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res, err := raw.Post("http://store"+c.path, "application/json", strings.NewReader(c.body))
@@ -291,7 +295,8 @@ func TestClientSaysWhatIsWrong(t *testing.T) {
 	}
 	client, err := store.New("unix://" + filepath.Join(t.TempDir(), "none.sock"))
 	require.NoError(t, err)
-	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}), "cannot save the prediction: the store does not respond: ")
+	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}),
+		"cannot save the prediction: the store does not respond: ")
 	require.ErrorContains(t, client.SaveMeasurement(t.Context(), from(), store.Measurement{Name: "m", Fields: map[string]any{"f": func() {}}}),
 		`cannot save the measurement "m": json: unsupported type`)
 }

@@ -33,7 +33,7 @@ func (s *steps) packages(ctx context.Context) error {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("missing here, and no apt-get to install them: %s\n%s", strings.Join(missing, " "), elsewhere)
+		return fmt.Errorf("not installed, and there is no apt-get to install them: %s\n%s", strings.Join(missing, " "), elsewhere)
 	}
 	return s.do("install "+strings.Join(missing, " "), func() error {
 		if _, err := command(ctx, exec.CommandContext(ctx, "apt-get", "update", "-q")); err != nil {
@@ -86,7 +86,8 @@ func downloadPython(ctx context.Context, dir string) error {
 	for line := range strings.Lines(list) {
 		name := strings.TrimSpace(line)
 		// A package begins a line; what it depends on is indented, a virtual one is in <>.
-		if line[0] == ' ' || line[0] == '<' || seen[name] || notInImages[name] || strings.HasPrefix(name, "perl") || strings.HasPrefix(name, "libperl") {
+		if line[0] == ' ' || line[0] == '<' || seen[name] || notInImages[name] || strings.HasPrefix(name,
+			"perl") || strings.HasPrefix(name, "libperl") {
 			continue
 		}
 		seen[name] = true

@@ -38,7 +38,7 @@ func remove(ctx context.Context, p place) error {
 		}
 		err := poll(ctx, 30*time.Second, func(context.Context) error {
 			if _, alive := initPID(p); alive {
-				return fmt.Errorf("process %d does not end", pid)
+				return fmt.Errorf("process %d is still running", pid)
 			}
 			return nil
 		})

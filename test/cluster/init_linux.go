@@ -23,7 +23,7 @@ const failedFile = "failed"
 // and interfaces with it. So nothing can be left behind but files.
 func initCluster(p place) error {
 	if os.Getpid() != 1 {
-		return fmt.Errorf("init is for the cluster's own use")
+		return fmt.Errorf("init is an internal verb of the cluster")
 	}
 	if err := setMounts(p); err != nil {
 		return fmt.Errorf("cannot set up mounts: %w", err)
@@ -152,7 +152,7 @@ func (i *initializer) restart(name string) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if i.again.name != "" {
-			return errors.New("it has not ended yet")
+			return errors.New("it is still running")
 		}
 		return nil
 	})

@@ -123,7 +123,8 @@ func resolveKnative(ctx context.Context, p place) (string, []string, error) {
 	}
 	ko := exec.CommandContext(ctx, "ko", args...)
 	ko.Dir = filepath.Join(p.Source, "knative")
-	ko.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "KO_DOCKER_REPO="+registry+"/knative", "KO_CONFIG_PATH=")
+	ko.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "KO_DOCKER_REPO="+registry+"/knative",
+		"KO_CONFIG_PATH=")
 	yaml, err := command(ctx, ko)
 	if err != nil {
 		return "", nil, err

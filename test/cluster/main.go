@@ -17,8 +17,8 @@ import (
 
 const usage = `usage: go run ./test/cluster VERB
 
-  up               start the cluster, or use the one that runs
-  down             stop it and leave nothing of it behind
+  up               start the cluster, or use the running one
+  down             stop it and remove everything it created
   exec -- COMMAND  run a command inside it, with KUBECONFIG and KO_DOCKER_REPO set
   restart NAME     kill a component (apiserver, kubelet, ...) and start it again
   logs [NAME]      print the last lines of a component's log, or of all
@@ -27,8 +27,8 @@ const usage = `usage: go run ./test/cluster VERB
   crds             print the path of a file with Knative's CRDs
 `
 
-const elsewhere = `cannot run the test cluster here: it needs root on Linux (Debian or a relative of it).
-Use a cluster that you have instead: with Knative Serving and Eventing installed on it, say
+const elsewhere = `cannot run the test cluster here: it needs root on Linux (Debian or a derivative).
+Use another cluster instead, with Knative Serving and Eventing installed:
   KUBECONFIG=<file> KO_DOCKER_REPO=<registry it pulls from> make e2e
 kind with Knative's quickstart makes one: https://knative.dev/docs/getting-started/quickstart-install/`
 
@@ -45,7 +45,7 @@ func main() {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
 	case errors.As(err, &exit) && os.Args[1] == "exec":
-		os.Exit(max(exit.ExitCode(), 1)) // the command has said itself what is wrong
+		os.Exit(max(exit.ExitCode(), 1)) // the command has reported its error itself
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -37,7 +37,7 @@ func makePKI(dir string) error {
 	}
 	ca, err := newAuthority(dir)
 	if err != nil {
-		return fmt.Errorf("cannot make the cluster's authority: %w", err)
+		return fmt.Errorf("cannot create the cluster's certificate authority: %w", err)
 	}
 	for _, s := range []subject{
 		{file: "apiserver", user: "kube-apiserver", group: "kube", addresses: []string{"127.0.0.1", apiServerIP, nodeIP},
@@ -46,7 +46,7 @@ func makePKI(dir string) error {
 		{file: "kubelet", user: "system:node:" + nodeName, group: "system:nodes", names: []string{nodeName}, addresses: []string{nodeIP}},
 	} {
 		if err := ca.issue(s); err != nil {
-			return fmt.Errorf("cannot make the certificate of %q: %w", s.file, err)
+			return fmt.Errorf("cannot create the certificate of %q: %w", s.file, err)
 		}
 	}
 	for _, user := range []string{"admin", "kubelet"} {

@@ -38,7 +38,7 @@ func newPlace() (place, error) {
 	}
 	cache, err := os.UserCacheDir() // XDG_CACHE_HOME, else ~/.cache
 	if err != nil {
-		return place{}, fmt.Errorf("cannot find a folder for built tools: %w", err)
+		return place{}, fmt.Errorf("cannot find a folder for the built tools: %w", err)
 	}
 	cache = filepath.Join(cache, "kn-krt")
 	return place{Source: source, Cache: cache, State: "/run/kn-krt", Data: filepath.Join(cache, "data")}, nil

@@ -34,7 +34,8 @@ func restart(ctx context.Context, p place, names []string) error {
 		return fmt.Errorf("cannot restart %s: is the cluster up? %w", names[0], err)
 	}
 	if err := poll(ctx, 10*time.Second, gone(order)); err != nil {
-		return errors.Join(errors.New("cannot restart a component: the cluster was made by an older program; make it anew: cluster down, cluster up"),
+		return errors.Join(errors.New("cannot restart a component: an older program started this cluster; stop and start it: cluster "+
+			"down, cluster up"),
 			os.Remove(order))
 	}
 	if err := poll(ctx, 2*time.Minute, gone(filepath.Join(p.State, restartingFile))); err != nil {

@@ -28,7 +28,7 @@ func up(ctx context.Context, p place, s *steps) error {
 	}
 	pid, running := initPID(p)
 	if built, err := os.ReadFile(filepath.Join(p.State, "key")); running && (err != nil || string(built) != key) {
-		fmt.Fprintln(s.out, "  the cluster that runs was made of other tools: making it anew")
+		fmt.Fprintln(s.out, "  the running cluster was built with other tools: building a new one")
 		running = false
 	}
 	if ready, err := os.ReadFile(filepath.Join(p.State, "ready")); running && err == nil {
@@ -89,7 +89,7 @@ func lock(p place) (func(), error) {
 		return nil, err
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another up or down of the cluster is at work: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("another up or down of the cluster is running: %w", err), file.Close())
 	}
 	return func() { _ = file.Close() }, nil
 }
@@ -97,7 +97,7 @@ func lock(p place) (func(), error) {
 // startInit makes the state folder anew and starts the cluster's first process.
 func startInit(ctx context.Context, p place, key string) error {
 	if err := remove(ctx, p); err != nil {
-		return fmt.Errorf("cannot clear what is left of a former cluster: %w", err)
+		return fmt.Errorf("cannot remove the rest of an earlier cluster: %w", err)
 	}
 	for _, dir := range []string{p.State, p.bin(""), filepath.Dir(p.log("x")), p.Data, blobDir(p)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -131,7 +131,7 @@ func startInit(ctx context.Context, p place, key string) error {
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
 	}
 	if err := init.Start(); err != nil {
-		return fmt.Errorf("cannot make the cluster's namespaces: %w", err)
+		return fmt.Errorf("cannot create the cluster's namespaces: %w", err)
 	}
 	go func() { _ = init.Wait() }() // no zombie while this process lives
 	return writePID(p, init.Process.Pid)
@@ -168,7 +168,7 @@ func installInside(ctx context.Context, p place) error {
 		return fmt.Errorf("cannot bring up the cluster: %s", failed)
 	}
 	if err != nil {
-		return errors.New("the cluster is left as it is, to be looked at: `go run ./test/cluster logs`, `... exec -- kubectl get pods -A`")
+		return errors.New("the cluster is left as it is; inspect it with `go run ./test/cluster logs`, `... exec -- kubectl get pods -A`")
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func (m *Method) CallEvent(ctx context.Context, workflow, request string) (strin
 		return "", err
 	}
 	if typ := answer.header.Get("Ce-Type"); answer.status != http.StatusOK || typ != string(out.Descriptor().FullName()) {
-		return "", fmt.Errorf("answered %d, ce-type %q: %s", answer.status, typ, answer.body)
+		return "", fmt.Errorf("status %d, ce-type %q: %s", answer.status, typ, answer.body)
 	}
 	if err := proto.Unmarshal(answer.body, out); err != nil {
 		return "", err

@@ -121,7 +121,7 @@ func (m *configMap) restore(key, text string) error {
 	}
 	out, err := exec.Command("kubectl", m.patch(key, old.Value, nil)...).CombinedOutput() //nolint:noctx // for all tests of the process
 	if err != nil {
-		return fmt.Errorf("cannot restore %s of ConfigMap %s, which a killed test has changed: %w\n%s", key, m.Metadata.Name, err, out)
+		return fmt.Errorf("cannot restore %s of ConfigMap %s, which a test changed before it was killed: %w\n%s", key, m.Metadata.Name, err, out)
 	}
 	return nil
 }

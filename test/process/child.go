@@ -35,7 +35,7 @@ func play(text string, roles map[string]Role) error {
 	}
 	role := roles[o.Role]
 	if role == nil {
-		return fmt.Errorf("cannot play %q: there is no such role", o.Role)
+		return fmt.Errorf("cannot play %q: unknown role", o.Role)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -175,7 +175,8 @@ func TestWhatPythonTakesForANumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := dynamicpb.NewMessage(descriptor)
-	if err := protojson.Unmarshal([]byte(`{"bigId":1,"price":1,"kind":"BIG","huge":"18446744073709551615","counts":{"1":2}}`), want); err != nil {
+	if err := protojson.Unmarshal([]byte(`{"bigId":1,"price":1,"kind":"BIG","huge":"18446744073709551615","counts":{"1":2}}`),
+		want); err != nil {
 		t.Fatal(err)
 	}
 	if !proto.Equal(m, want) {

@@ -39,7 +39,7 @@ func newReverse(protocols *http.Protocols) *httputil.ReverseProxy {
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetXForwarded() },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			slog.Warn("no answer", "host", r.Host, "address", r.URL.Host, "error", err)
-			http.Error(w, "no answer from behind the ingress: "+err.Error(), http.StatusBadGateway)
+			http.Error(w, "the server behind the ingress did not respond: "+err.Error(), http.StatusBadGateway)
 		},
 	}
 }
