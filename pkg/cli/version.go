@@ -17,7 +17,7 @@ func newVersionCommand(s term.Streams, part clusterPart) *cobra.Command {
 		Example: `  kn-krt version
   kn-krt version -o json`,
 		Args: term.Arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			return printVersion(s.Out, term.ReadBuild(), format)
 		},
 	}

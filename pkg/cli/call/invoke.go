@@ -52,20 +52,22 @@ type Cluster interface {
 	Complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 }
 
-// NewCommand returns the verb invoke. Versions on a cluster are reached through c.
-func NewCommand(s term.Streams, c Cluster) *cobra.Command {
-	o := invokeOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "invoke [VERSION] WORKFLOW",
-		Short: "Call a workflow of a running version",
-		Long: `Call a workflow of a running version over gRPC and print the response as JSON.
+const invokeLong = `Call a workflow of a running version over gRPC and print the response as JSON.
 
 With VERSION, the version on the cluster is called, through a port that is forwarded
 during the call; with -n alone, the version that is published in that namespace.
 Otherwise the version that runs on this machine, or at --address, is called.
 
 The request is JSON. No .proto file is needed, because the version describes its
-messages. WORKFLOW is the name of a workflow or of its rpc.`,
+messages. WORKFLOW is the name of a workflow or of its rpc.`
+
+// NewCommand returns the verb invoke. Versions on a cluster are reached through c.
+func NewCommand(s term.Streams, c Cluster) *cobra.Command {
+	o := invokeOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "invoke [VERSION] WORKFLOW",
+		Short: "Call a workflow of a running version",
+		Long:  invokeLong,
 		Example: `  kn-krt invoke greet -d '{"name": "Ana"}'
   kn-krt invoke greet -d @request.json --timeout 5s
   echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
