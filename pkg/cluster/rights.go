@@ -39,10 +39,10 @@ func UserRights() []Right {
 			rights = append(rights, Right{Verb: verb, Group: group, Resource: resource, Subresource: subresource})
 		}
 	}
-	add(v1alpha1.GroupVersion.Group, "versions", "", "list", "watch", "create", "patch", "delete")
+	add(v1alpha1.GroupVersion.Group, "versions", "", "get", "list", "watch", "create", "patch", "delete")
 	add(v1alpha1.GroupVersion.Group, "runtimes", "", "get", "list", "watch", "create", "patch")
-	add("", "secrets", "", "get", "create", "patch")
-	add("", "pods", "", "list")
+	add("", "secrets", "", "get", "create", "patch", "delete")
+	add("", "pods", "", "list", "watch")
 	add("", "pods", "log", "get")
 	add("", "pods", "portforward", "create")
 	add("", "events", "", "list")
