@@ -166,7 +166,7 @@ func TestRefused(t *testing.T) {
 		"./tiny-1.0-py3-none-any.whl[a": "is a folder or an archive of sources",
 		"--pre=1":                       "has a value, which this option does not take",
 		"-":                             "is an option that requirements of a node may not have",
-		"a\x0b@ file:///evil":           "is fetched from an address",
+		"a\x0b@ file:///evil":           "is downloaded from a URL",
 	} {
 		_, err := requirement.Read(files(map[string]string{
 			"src/requirements.txt": "first\n" + text + "\n",
