@@ -75,10 +75,6 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) reason() string {
 	switch e.Rule {
-	case RuleExists, RuleExistsStarted:
-		return fmt.Sprintf("it already exists in namespace %q%s", e.Namespace, parenthesised(e.Phase))
-	case RuleConfigMissing:
-		return e.Missing.Error()
 	case RuleDeleted:
 		return "it is being deleted"
 	case RuleStarted:
@@ -87,21 +83,32 @@ func (e *RefusedError) reason() string {
 		return "it is stopped"
 	case RuleNotReady:
 		return "it is not ready: " + e.Why
-	case RulePublished:
-		return fmt.Sprintf("it is published in namespace %q", e.Namespace)
-	case RuleNotPublished:
-		return fmt.Sprintf("%s is published in namespace %q", orNothing(e.Other), e.Namespace)
-	case RuleNeverPublished:
-		return fmt.Sprintf("nothing was ever published in namespace %q", e.Namespace)
-	case RuleFirstPublished:
-		return fmt.Sprintf("no version was published in namespace %q before %s", e.Namespace, orNothing(e.Other))
 	case RulePreviousDeleted:
 		return "it was published before, and has been deleted"
+	case RuleConfigMissing:
+		return e.Missing.Error()
+	case RuleStillPublished:
+		if e.Other == "" {
+			return "it is being unpublished"
+		}
+		return fmt.Sprintf("it stays published until %q is", e.Other)
 	}
-	if e.Other == "" {
-		return "it is being unpublished"
+	return e.reasonThere(fmt.Sprintf("in namespace %q", e.Namespace))
+}
+
+// reasonThere is the reason of the rules that speak of the namespace.
+func (e *RefusedError) reasonThere(where string) string {
+	switch e.Rule {
+	case RuleExists, RuleExistsStarted:
+		return "it already exists " + where + parenthesised(e.Phase)
+	case RulePublished:
+		return "it is published " + where
+	case RuleNotPublished:
+		return orNothing(e.Other) + " is published " + where
+	case RuleFirstPublished:
+		return "no version was published " + where + " before " + orNothing(e.Other)
 	}
-	return fmt.Sprintf("it stays published until %q is", e.Other)
+	return "nothing was ever published " + where // RuleNeverPublished
 }
 
 func parenthesised(phase v1alpha1.Phase) string {

@@ -17,7 +17,7 @@ type step struct {
 }
 
 // runWait waits in a bubble of synctest, whose clock moves only while all sleep.
-func runWait(o WaitOptions, steps []step, last error) (progress []Progress, err error, took time.Duration) {
+func runWait(o WaitOptions, steps []step, last error) (progress []Progress, took time.Duration, err error) {
 	o.Progress = func(p Progress) { progress = append(progress, p) }
 	ctx, cancel := context.WithTimeoutCause(context.Background(), max(o.Timeout, time.Second), errTimeout)
 	defer cancel()
@@ -41,7 +41,7 @@ func runWait(o WaitOptions, steps []step, last error) (progress []Progress, err 
 	}()
 	w := &waiter{options: o, begun: time.Now()}
 	err = w.wait(ctx, verdicts, ended)
-	return progress, err, time.Since(w.begun)
+	return progress, time.Since(w.begun), err
 }
 
 func TestWaits(t *testing.T) {
@@ -106,7 +106,7 @@ func TestWaits(t *testing.T) {
 					test.options.Timeout = 10 * time.Minute
 				}
 				test.options.Window = 10 * time.Second
-				progress, err, took := runWait(test.options, test.steps, test.last)
+				progress, took, err := runWait(test.options, test.steps, test.last)
 				require.Equal(t, test.progress, progress)
 				require.Equal(t, test.took, took)
 				var failed *WaitError

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -47,7 +48,7 @@ func (r *Relay) accept(listener net.Listener) {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", r.To)
+		out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", r.To)
 		if err != nil {
 			_ = in.Close()
 			continue

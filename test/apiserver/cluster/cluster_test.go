@@ -108,21 +108,21 @@ func published(t *testing.T, c *cluster.Client) {
 }
 
 // refusedBy requires err to be a refusal by the rule, and returns it.
-func refusedBy(t *testing.T, rule cluster.Rule, err error) *cluster.RefusedError {
+func refusedBy(t *testing.T, rule cluster.Rule, err error) cluster.RefusedError {
 	t.Helper()
 	var refused *cluster.RefusedError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, rule, refused.Rule)
-	return refused
+	return *refused
 }
 
 // failedWith requires err to be a failed request for the reason, and returns it.
-func failedWith(t *testing.T, reason cluster.Reason, err error) *cluster.Error {
+func failedWith(t *testing.T, reason cluster.Reason, err error) cluster.Error {
 	t.Helper()
 	var failed *cluster.Error
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, reason, failed.Reason, failed.Error())
-	return failed
+	return *failed
 }
 
 // bounded is a context for what must not take forever.
