@@ -37,17 +37,8 @@ const unseen = "Knative Serving has not reconciled its Service yet"
 func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 	n := in.Nodes[name]
 	switch {
-	case !in.Serving:
-		return &Cause{v1alpha1.ReasonServingMissing, "Knative Serving is not installed; see what is missing: kn krt doctor"}
-	case n.Service == nil && n.Disabled != nil: // one that exists runs on; it only cannot be written
-		return &Cause{v1alpha1.ReasonFeatureDisabled,
-			"feature flags of Knative that the node needs are off; enable them: " + render.EnableFeatures(n.Disabled)}
-	case n.Refused != nil:
-		return n.Refused
-	case n.Service == nil && !n.Applied && !in.Config.Ready:
-		return inProgress("it is waiting for the config")
-	case n.Service == nil || n.Applied:
-		return inProgress(unseen)
+	case !in.Serving || n.Refused != nil || n.Service == nil || n.Applied:
+		return in.unwritten(n)
 	case n.Service.IsReady():
 		return nil
 	case n.Service.Status.ObservedGeneration != n.Service.Generation:
@@ -57,6 +48,23 @@ func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 		return &Cause{c.Reason, strings.TrimSuffix(c.Message, ".") + nodeHint(v, name, c.Reason)}
 	}
 	return inProgress(revisionProgress(n.Revision))
+}
+
+// unwritten is the cause of a node without a Service, or with one whose status is outdated.
+func (in Input) unwritten(n Node) *Cause {
+	switch {
+	case !in.Serving:
+		return &Cause{v1alpha1.ReasonServingMissing, "Knative Serving is not installed; see what is missing: kn krt doctor"}
+	case n.Service == nil && n.Disabled != nil: // one that exists runs on; it only cannot be written
+		return &Cause{v1alpha1.ReasonFeatureDisabled,
+			"feature flags of Knative that the node needs are off; enable them: " + render.EnableFeatures(n.Disabled)}
+	case n.Refused != nil:
+		return n.Refused
+	case n.Service == nil && !n.Applied && !in.Config.Ready:
+		return inProgress("it is waiting for the config")
+	default:
+		return inProgress(unseen)
+	}
 }
 
 // unobserved waits for Knative to observe the Service, but not forever.

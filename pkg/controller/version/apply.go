@@ -18,7 +18,7 @@ import (
 // few nodes. The apiserver has fairness of its own.
 const parallel = 16
 
-// applied is what became of writing the objects of a version.
+// applied is the result of writing the objects of a version.
 type applied struct {
 	disabled     map[string][]string       // Knative's feature flags that a node lacks
 	refused      map[target]*observe.Cause // what cannot be written until a person acts
@@ -34,13 +34,15 @@ func (a applied) clean() bool {
 }
 
 // refuse notes an error that needs a person as the cause of t, and returns any other.
-func (a applied) refuse(v *v1alpha1.Version, t target, err error) error {
+func (a *applied) refuse(v *v1alpha1.Version, t target, err error) error {
 	c, needsPerson := refusal(v, err)
 	switch {
 	case namespaceTerminating(err): // the version is about to be deleted too
 		return nil
 	case !needsPerson:
 		return err
+	case a.refused == nil:
+		a.refused = map[target]*observe.Cause{t: c}
 	case a.refused[t] == nil:
 		a.refused[t] = c
 	}
@@ -49,28 +51,28 @@ func (a applied) refuse(v *v1alpha1.Version, t target, err error) error {
 
 // apply writes what differs from what is desired, all at the same time, and deletes what
 // is no longer desired.
-func (r *reconciler) apply(ctx context.Context, want desired, have current) (applied, error) {
-	v, done := want.version, applied{disabled: map[string][]string{}, refused: map[target]*observe.Cause{}, written: map[target]bool{}}
-	key, err := r.replyKey(ctx, v) // its id is an annotation of the entrypoint's pods
+func (r *reconciler) apply(ctx context.Context, want desired, have current) (done applied, err error) {
+	key, err := r.replyKey(ctx, want.version) // its id is an annotation of the entrypoint's pods
 	if err != nil {
-		return done, done.refuse(v, target{}, err)
+		err = done.refuse(want.version, target{}, err)
+		return done, err
 	}
 	allowed, err := r.cluster(ctx, want)
 	if err != nil {
 		return done, err
 	}
-	items, err := want.items(allowed, have.config, key.id(v))
-	if err != nil {
-		done.refused[target{}], done.unrenderable = &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: err.Error()}, true
-		return done, nil
+	items, invalid := want.items(allowed, have.config, key.id(want.version))
+	if invalid != nil {
+		c := &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: invalid.Error()}
+		return applied{unrenderable: true, refused: map[target]*observe.Cause{{}: c}}, nil
 	}
+	done, err = r.write(ctx, want, key, items)
 	keep := make([]client.Object, len(items))
 	for i, one := range items {
 		if keep[i] = one.object; one.disabled != nil {
 			done.disabled[one.Node] = one.disabled
 		}
 	}
-	err = r.write(ctx, want, key, items, &done)
 	if done.written[target{}] {
 		have.deployment = nil // its status is outdated
 	}
@@ -79,8 +81,9 @@ func (r *reconciler) apply(ctx context.Context, want desired, have current) (app
 	return done, errors.Join(err, failed)
 }
 
-// write applies items and creates the reply key, and notes in done what became of them.
-func (r *reconciler) write(ctx context.Context, want desired, key replyKey, items []item, done *applied) error {
+// write applies items and creates the reply key, all at the same time.
+func (r *reconciler) write(ctx context.Context, want desired, key replyKey, items []item) (applied, error) {
+	done := applied{disabled: map[string][]string{}, written: map[target]bool{}}
 	var mu sync.Mutex
 	var errs []error
 	var all errgroup.Group
@@ -114,5 +117,5 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 		})
 	}
 	_ = all.Wait() // every error is in errs
-	return errors.Join(errs...)
+	return done, errors.Join(errs...)
 }

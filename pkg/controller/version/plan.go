@@ -22,14 +22,21 @@ type plan struct {
 func (p plan) poll() bool { return p.next != nil && p.next.unconnected }
 
 // plan decides what the version is made of: what it was started with once it is live,
-// until then the cluster's settings and image. It begins and ends a restart. record are
-// the cluster's settings; nil while they are invalid, which only a live version passes.
-func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, record map[string]string, now time.Time) (p plan, err error) {
+// until then the cluster's settings and image. It begins and ends a restart. It returns nil
+// if the settings are invalid and the version needs them; a change of these requeues it.
+func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Time) (*plan, error) {
 	before, live := v.Status.StartedWith, isLive(v.Status.Phase)
+	record, err := r.settings.Record()
 	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
+	var p plan
 	switch {
-	case record == nil:
-		p.with = *before
+	case err != nil && !live:
+		v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, err.Error())
+		return nil, nil
+	case err != nil && before == nil:
+		return nil, nil
+	case err != nil:
+		p.with, err = *before, nil
 	case live && before == nil: // another kn-krt has started it, and recorded nothing
 		p.with = latest
 	case !live:
@@ -44,7 +51,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, record map[s
 	}
 	p.settings = render.SettingsOf(p.with.Settings)
 	p.settings.StartTimeout = startTimeout(r.settings)
-	return p, err
+	return &p, err
 }
 
 // identity is a digest of what a version was started with.

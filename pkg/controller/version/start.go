@@ -24,20 +24,13 @@ type desired struct {
 	withheld bool
 }
 
-// start makes the objects of a version as they are desired, and marks in v what became
-// of them. What blocks one component blocks no other. The error is what a retry may
-// fix; what needs a person is marked.
+// start writes the objects of a version as they are desired, and marks their state in v.
+// What blocks one component blocks no other. The error is what a retry may fix; what needs
+// a person is marked.
 func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, config observe.Config, now time.Time) (progress, error) {
 	live := isLive(v.Status.Phase)
-	record, invalid := r.settings.Record()
-	if invalid != nil && (!live || v.Status.StartedWith == nil) {
-		if !live {
-			v.MarkEntrypointNotReady(v1alpha1.ReasonSettingsInvalid, invalid.Error())
-		}
-		return progress{}, nil // a change of the settings requeues every version
-	}
-	p, err := r.plan(ctx, v, record, now)
-	if err != nil {
+	p, err := r.plan(ctx, v, now)
+	if p == nil || err != nil {
 		return progress{}, err
 	}
 	v.Status.StartedWith = &p.with
@@ -45,7 +38,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, config obse
 	if err != nil {
 		return progress{}, err
 	}
-	want := desired{version: v, plan: p, live: live, addresses: observe.Addresses(v, have.sequences, live),
+	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live),
 		withheld: startFailed(v, now, p.settings.StartTimeout) && !componentsReady(v)}
 	var done applied
 	if have.problems.none() && (live || config.Ready) {

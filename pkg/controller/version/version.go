@@ -1,5 +1,5 @@
 // Package version reconciles Versions: it turns them into Knative and Kubernetes objects,
-// and reports in their status what became of these.
+// and reports the state of these in their status.
 package version
 
 import (
@@ -45,8 +45,8 @@ type reconciler struct {
 
 // progress is what a start or a stop has achieved.
 type progress struct {
-	// wrote: objects were written just now and nothing is wrong. The watches report what
-	// becomes of them.
+	// wrote: objects were written just now and nothing is wrong. The watches report their
+	// state.
 	wrote bool
 	// poll: the version waits for something that no watch reports.
 	poll bool
@@ -76,17 +76,22 @@ func (r *reconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconc
 	s := situation{before: v.Status.Phase, run: run, wanted: published.wanted, published: published.published}
 	p, requeue, err := r.advance(ctx, v, s, now.Time)
 	newest, failed := finalize(before, v)
-	if err = errors.Join(err, failed); !newest {
+	switch err = errors.Join(err, failed); {
+	case !newest:
 		return reconcile.Result{}, err
-	}
-	if p.wrote && !finalized { // the next reconcile writes the status of what the first objects have become
+	case p.wrote && !finalized: // the next reconcile writes the status of what the first objects have become
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
-	if err = errors.Join(err, r.save(ctx, before, v)); err != nil {
-		return reconcile.Result{}, err
+	if err = errors.Join(err, r.save(ctx, before, v)); err == nil && deleting && !run && !published.blocksDeletion() {
+		err = r.release(ctx, v)
 	}
-	if deleting && !run && !published.blocksDeletion() && v.Status.Phase == v1alpha1.PhaseStopped {
-		return reconcile.Result{}, r.release(ctx, v)
+	return after(requeue, err)
+}
+
+// after is the result of a reconcile: an error requeues by itself.
+func after(requeue time.Duration, err error) (reconcile.Result, error) {
+	if err != nil {
+		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: requeue}, nil
 }
@@ -187,8 +192,12 @@ func (r *reconciler) patchFinalizer(
 	return err == nil, err
 }
 
-// release lets a deleted version go. Its remaining objects follow by their owner references.
+// release lets a deleted version go once it is stopped. Its remaining objects follow by
+// their owner references.
 func (r *reconciler) release(ctx context.Context, v *v1alpha1.Version) error {
+	if v.Status.Phase != v1alpha1.PhaseStopped {
+		return nil
+	}
 	_, err := r.patchFinalizer(ctx, v, controllerutil.RemoveFinalizer)
 	return err
 }
