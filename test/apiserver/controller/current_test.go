@@ -186,7 +186,7 @@ func (p *place) anotherProgramChangesNothing(first *process) {
 	require.Equal(p, "example.com/entrypoint", d.Spec.Template.Spec.Containers[0].Image)
 
 	p.set(map[string]any{"timeout": nil})
-	p.current("v", v1alpha1.ReasonBehind, "changed since it was started: timeout, entrypoint-image, kn-krt; have it taken on")
+	p.current("v", v1alpha1.ReasonBehind, "changed since it was started: timeout, entrypoint-image, kn-krt; restart it to apply the change")
 	_, now := p.made("v")
 	require.Equal(p, before["node"], now["node"])
 
