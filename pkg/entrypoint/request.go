@@ -40,7 +40,7 @@ type request struct {
 // Why a delivery's context has ended.
 var (
 	errDeadline = errors.New("the deadline has passed")
-	errGone     = errors.New("nobody waits any more")
+	errGone     = errors.New("no client waits any more")
 	errStopping = errors.New("the version is stopping")
 )
 
@@ -170,7 +170,7 @@ func (r *request) late() *spb.Status {
 	switch { // shortly before the deadline nodes give up by their own clocks, and nothing is lost
 	case ended > 0 && ended < early:
 		f.Text += fmt.Sprintf(": %s accepted the event within %s, and no reply came", by, ended.Round(time.Millisecond))
-		r.warn("no reply came", "node", f.Node, "accepted after", ended)
+		r.warn("no reply came", "node", f.Node, "after", ended)
 	case f.Node != "":
 		f.Text += ": " + by + " " + r.Doing()
 	}
