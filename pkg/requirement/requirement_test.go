@@ -183,7 +183,7 @@ func TestRefused(t *testing.T) {
 	}
 	_, err := requirement.Read(files(map[string]string{"r.txt": "-e .\n\na\n-i x\n"}), "r.txt")
 	require.ErrorContains(t, err, "r.txt:1: \"-e .\" is")
-	require.ErrorContains(t, err, "\n  r.txt:4: \"-i x\" says", "all of them at once")
+	require.ErrorContains(t, err, "\n  r.txt:4: \"-i x\" chooses", "all of them at once")
 }
 
 func TestAPipeIsNotOpened(t *testing.T) {
