@@ -175,6 +175,23 @@ func TestALineThatIsTornComesWhole(t *testing.T) {
 	f.end()
 }
 
+// A log without a line is opened again when it breaks off. What the container before logged
+// is not a part of it.
+func TestAnEmptyLogIsFollowedOn(t *testing.T) {
+	m := newMachine(t)
+	m.add("etl", "etl-1")
+	m.write("etl-1", 0, "before it was followed")
+	m.do(func() { p := m.pods["etl-1"]; p.end(); p.start(); m.record(p, watch.Modified) })
+	f := follow(t, m, LogQuery{})
+	requests := func(what string) int { return strings.Count(strings.Join(m.requests, " "), what) }
+	m.await(func() bool { return requests("follow=true") == 1 })
+	m.do(func() { m.pods["etl-1"].cuts++ })
+	m.await(func() bool { return requests("follow=true") == 2 && requests("previous=true") == 1 })
+	m.write("etl-1", 1, "here")
+	f.next("etl-1 here")
+	f.end()
+}
+
 func TestATailOfNothingLosesNothing(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")

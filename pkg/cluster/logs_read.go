@@ -115,13 +115,16 @@ func (p *podLog) options(how reading) *corev1.PodLogOptions {
 	switch {
 	case !p.last.second.IsZero():
 		o.SinceTime = new(metav1.NewTime(p.last.second))
+	case how == readPrevious:
+		// What it logged before this log was opened is not a part of it.
+		o.SinceSeconds = wholeSeconds(time.Since(p.begun))
 	case !p.complete && query.Since > 0:
 		since := query.Since
 		if !p.begun.IsZero() {
 			since += time.Since(p.begun)
 		}
 		// Relative to the clock of the pod's machine, from which ours may differ.
-		o.SinceSeconds = new(int64(math.Ceil(since.Seconds())))
+		o.SinceSeconds = wholeSeconds(since)
 	}
 	switch tail := query.Tail; {
 	case tail == nil || p.complete:
@@ -132,6 +135,9 @@ func (p *podLog) options(how reading) *corev1.PodLogOptions {
 	}
 	return o
 }
+
+// wholeSeconds rounds up: an API server accepts no fractions, and not 0.
+func wholeSeconds(d time.Duration) *int64 { return new(max(1, int64(math.Ceil(d.Seconds())))) }
 
 // limited reports whether the query leaves out lines at the beginning of the log.
 func (p *podLog) limited() bool {
