@@ -15,7 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// soon is an event whose caller waits a moment only.
+// soon is an event whose client waits for a moment only.
 func soon() *event.Event {
 	e := message("hi")
 	e.Deadline = time.Now().Add(300 * time.Millisecond)
@@ -37,7 +37,8 @@ func past(ctx context.Context, at time.Time) error {
 func TestEarlyReplyMovesTheDeadline(t *testing.T) {
 	in := soon()
 	var reached error
-	r := start(t, map[string]string{"KRT_BACKGROUND_TIMEOUT": "1m"}, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+	env := map[string]string{"KRT_BACKGROUND_TIMEOUT": "1m"}
+	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		c := ctx.Context() // from before the reply
 		derived, cancel := context.WithCancel(c)
 		defer cancel()
@@ -45,7 +46,7 @@ func TestEarlyReplyMovesTheDeadline(t *testing.T) {
 			return nil, err
 		}
 		if until, _ := c.Deadline(); until.Before(in.Deadline.Add(30 * time.Second)) {
-			t.Errorf("the context's deadline is %v, the caller's was %v", until, in.Deadline)
+			t.Errorf("the context's deadline is %v, the client's was %v", until, in.Deadline)
 		}
 		reached = past(derived, in.Deadline)
 		return value("done"), reached
@@ -56,7 +57,7 @@ func TestEarlyReplyMovesTheDeadline(t *testing.T) {
 	equal(t, "text", stringOf(t, a.event), "done")
 	equal(t, "krtreplied", a.event.Replied, true)
 	if a.event.Deadline.Before(in.Deadline.Add(30*time.Second)) || a.event.Deadline.After(time.Now().Add(time.Minute)) {
-		t.Errorf("the next event's deadline is %v, the caller's was %v", a.event.Deadline, in.Deadline)
+		t.Errorf("the next event's deadline is %v, the client's was %v", a.event.Deadline, in.Deadline)
 	}
 	early := r.reply(t)
 	equal(t, "krtreplied of the reply", early.Replied, false)
@@ -81,7 +82,8 @@ func TestFailureAfterEarlyReply(t *testing.T) {
 }
 
 func TestBackgroundTimeoutEndsTheCall(t *testing.T) {
-	r := start(t, map[string]string{"KRT_BACKGROUND_TIMEOUT": "50ms"}, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+	env := map[string]string{"KRT_BACKGROUND_TIMEOUT": "50ms"}
+	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		if err := ctx.EarlyReply(value("accepted")); err != nil {
 			return nil, err
 		}

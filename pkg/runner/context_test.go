@@ -107,7 +107,8 @@ func TestWithoutStore(t *testing.T) {
 		return value(""), nil
 	})
 	equal(t, "status", r.post(t, message("")).status, http.StatusOK)
-	contains(t, "log", r.log.String(), "msg=measurement node=model workflow=flow correlationid=c1 name=loss fields=map[value:0.5] tags=map[set:test]")
+	contains(t, "log", r.log.String(), "msg=measurement node=model workflow=flow correlationid=c1 "+
+		"name=loss fields=map[value:0.5] tags=map[set:test]")
 	contains(t, "log", r.log.String(), "predicted_value=cat true_value=dog")
 	contains(t, "log", r.log.String(), "error=new_labels")
 }

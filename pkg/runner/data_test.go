@@ -37,8 +37,10 @@ func TestWhatAMeasurementKeeps(t *testing.T) {
 
 func TestAMeasurementThatCannotBeSaved(t *testing.T) {
 	for want, fields := range map[string]map[string]any{
-		`cannot save the measurement "rooms": it has no fields`:                                                       nil,
-		`cannot save the measurement "rooms": none of its fields has a value: "beds", "score" is nil or not a number`: {"score": math.NaN(), "beds": nil},
+		`cannot save the measurement "rooms": it has no fields`: nil,
+		`cannot save the measurement "rooms": none of its fields has a value: "beds", "score" is nil or not a number`: {
+			"score": math.NaN(), "beds": nil,
+		},
 	} {
 		for _, option := range []runnertest.Option{runnertest.Env("X", ""), runnertest.WithoutStore()} {
 			r := runnertest.New(t, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {

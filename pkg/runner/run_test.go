@@ -68,13 +68,15 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 		"no event":        {"POST", "/", func(h http.Header) { h.Del("Ce-Specversion") }, "", http.StatusBadRequest, "no CloudEvent"},
 		"no id":           {"POST", "/", func(h http.Header) { h.Del("Ce-Id") }, "", http.StatusBadRequest, "ce-id: missing"},
 		"no message name": {"POST", "/", func(h http.Header) { h.Del("Ce-Dataschema") }, "", http.StatusBadRequest, "ce-dataschema: missing"},
-		"no content type": {"POST", "/", func(h http.Header) { h.Del("Content-Type") }, "", http.StatusUnsupportedMediaType, "application/protobuf"},
-		"JSON":            {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/json") }, "", http.StatusUnsupportedMediaType, "application/protobuf"},
-		"parameter":       {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/protobuf; v=1") }, "", http.StatusOK, ""},
-		"too large":       {"POST", "/", nil, "\n\x0912345678x", http.StatusRequestEntityTooLarge, "the limit is 10 (KRT_MAX_MESSAGE_BYTES)"},
-		"just not":        {"POST", "/", nil, "\n\x0812345678", http.StatusOK, ""},
-		"liveness":        {"GET", "/healthz", nil, "", http.StatusOK, "alive"},
-		"readiness":       {"GET", "/readyz", nil, "", http.StatusOK, "ready"},
+		"no content type": {"POST", "/", func(h http.Header) { h.Del("Content-Type") }, "",
+			http.StatusUnsupportedMediaType, "application/protobuf"},
+		"JSON": {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/json") }, "",
+			http.StatusUnsupportedMediaType, "application/protobuf"},
+		"parameter": {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/protobuf; v=1") }, "", http.StatusOK, ""},
+		"too large": {"POST", "/", nil, "\n\x0912345678x", http.StatusRequestEntityTooLarge, "the limit is 10 (KRT_MAX_MESSAGE_BYTES)"},
+		"just not":  {"POST", "/", nil, "\n\x0812345678", http.StatusOK, ""},
+		"liveness":  {"GET", "/healthz", nil, "", http.StatusOK, "alive"},
+		"readiness": {"GET", "/readyz", nil, "", http.StatusOK, "ready"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, err := http.NewRequest(c.method, r.url+c.path, strings.NewReader(c.body))
@@ -198,16 +200,19 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 		handler runner.Handler
 		want    []string
 	}{
-		"no handler":  {nil, nil, nil, []string{"cannot start the node: the handler is nil"}},
-		"init panics": {nil, func(*runner.HandlerContext) { panic("no model") }, echo, []string{`cannot run node "node": init panicked: no model`}},
+		"no handler": {nil, nil, nil, []string{"cannot start the node: the handler is nil"}},
+		"init panics": {nil, func(*runner.HandlerContext) { panic("no model") }, echo,
+			[]string{`cannot run node "node": init panicked: no model`}},
 		"wrong settings": {map[string]string{
-			"PORT": "http", "KRT_REPLY_URL": "10.0.0.1:80/x", "KRT_STORE": "ftp://x", "KRT_MAX_MESSAGE_BYTES": "-1", "KRT_LISTEN_FD": "1", "KRT_TIMEOUT": "5", "KRT_BACKGROUND_TIMEOUT": "-1s",
+			"PORT": "http", "KRT_REPLY_URL": "10.0.0.1:80/x", "KRT_STORE": "ftp://x", "KRT_MAX_MESSAGE_BYTES": "-1",
+			"KRT_LISTEN_FD": "1", "KRT_TIMEOUT": "5", "KRT_BACKGROUND_TIMEOUT": "-1s",
 		}, nil, echo, []string{
 			`PORT: "http" is not a whole number from 0 to 65535`, "KRT_REPLY_URL: ", `KRT_STORE: "ftp://x" is not of the form`,
 			`KRT_MAX_MESSAGE_BYTES: "-1" is no`, `KRT_LISTEN_FD: "1" is no`,
 			`KRT_TIMEOUT: "5" is not a positive duration`, `KRT_BACKGROUND_TIMEOUT: "-1s" is not a`,
 		}},
-		"no address": {map[string]string{"KRT_REPLY_URL": "https://x"}, nil, echo, []string{`KRT_REPLY_URL: "https://x" is not of the form http://host:port`}},
+		"no address": {map[string]string{"KRT_REPLY_URL": "https://x"}, nil, echo,
+			[]string{`KRT_REPLY_URL: "https://x" is not of the form http://host:port`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := runner.Run(t.Context(), runner.Options{
@@ -224,7 +229,10 @@ func TestWhatKeepsANodeFromStarting(t *testing.T) {
 }
 
 func TestLogSettings(t *testing.T) {
-	for env, want := range map[string]string{"KRT_LOG": `KRT_LOG: "xml" is not one of json, plain, text`, "KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is not one of`} {
+	for env, want := range map[string]string{
+		"KRT_LOG":       `KRT_LOG: "xml" is not one of json, plain, text`,
+		"KRT_LOG_LEVEL": `KRT_LOG_LEVEL: "xml" is not one of debug, info, warn, error`,
+	} {
 		err := runner.Run(t.Context(), runner.Options{Listener: listen(t), Getenv: func(name string) string {
 			if name == env {
 				return "xml"

@@ -6,5 +6,6 @@ import "embed"
 // can build nodes without a network. Nodes do not refer to it, so the linker leaves it
 // out of them.
 //
-//go:embed go.mod go.sum *.go clip/*.go dict/*.go environment/*.go event/*.go kre/*.go kre/simplelogger/*.go loglimit/*.go runnertest/*.go store/*.go
+//go:embed go.mod go.sum *.go clip/*.go dict/*.go environment/*.go event/*.go
+//go:embed kre/*.go kre/simplelogger/*.go loglimit/*.go runnertest/*.go store/*.go
 var Source embed.FS

@@ -112,7 +112,9 @@ func TestAMessageBecomesADictAsInTheOriginal(t *testing.T) {
 	find := func(string) protoreflect.MessageDescriptor { return descriptor }
 	for given, want := range map[string]string{
 		`{}`: `{"big_id":0,"price":0.0,"raw":"","kind":0,"items":[],"text":"","flag":false,"counts":{},"huge":0,"share":0.0}`,
-		`{"bigId":"9007199254740993","price":2,"raw":"/w==","kind":"BIG","items":[{"name":"a"}],"one":{},"text":"<é>","flag":true,"counts":{"3":4}}`: `{"big_id":9007199254740993,"price":2.0,"raw":"/w==","kind":7,"items":[{"name":"a"}],"one":{"name":""},` +
+		`{"bigId":"9007199254740993","price":2,"raw":"/w==","kind":"BIG",` +
+			`"items":[{"name":"a"}],"one":{},"text":"<é>","flag":true,"counts":{"3":4}}`: `{"big_id":9007199254740993,"price":2.0,"raw":"/w==","kind":7,` +
+			`"items":[{"name":"a"}],"one":{"name":""},` +
 			`"text":"\u003cé\u003e","flag":true,"counts":{"3":4},"huge":0,"share":0.0}`,
 	} {
 		m := dynamicpb.NewMessage(descriptor)
@@ -175,8 +177,8 @@ func TestWhatPythonTakesForANumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := dynamicpb.NewMessage(descriptor)
-	if err := protojson.Unmarshal([]byte(`{"bigId":1,"price":1,"kind":"BIG","huge":"18446744073709551615","counts":{"1":2}}`),
-		want); err != nil {
+	text := `{"bigId":1,"price":1,"kind":"BIG","huge":"18446744073709551615","counts":{"1":2}}`
+	if err := protojson.Unmarshal([]byte(text), want); err != nil {
 		t.Fatal(err)
 	}
 	if !proto.Equal(m, want) {

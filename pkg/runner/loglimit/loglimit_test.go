@@ -41,14 +41,17 @@ func TestLimit(t *testing.T) {
 			log.Debug("detail")
 		}
 		log.Warn("something else")
-		for message, want := range map[string]int{`msg="handler failed" node=model`: 10, "msg=\"call cancelled\"": 10, "detail": 1000, "something else": 1} {
+		for message, want := range map[string]int{
+			`msg="handler failed" node=model`: 10, `msg="call cancelled"`: 10, "detail": 1000, "something else": 1,
+		} {
 			if got := strings.Count(out.String(), message); got != want {
 				t.Errorf("%q: %d lines, want %d", message, got, want)
 			}
 		}
 		<-time.After(2 * time.Second) // of the test's own clock
 		synctest.Wait()
-		if want := `level=ERROR msg="lines were suppressed: too many with the same message" message="handler failed" suppressed=990`; strings.Count(out.String(), want) != 1 {
+		want := `level=ERROR msg="lines were suppressed: too many with the same message" message="handler failed" suppressed=990`
+		if strings.Count(out.String(), want) != 1 {
 			t.Errorf("the count is missing: %s", out.String()[len(out.String())-300:])
 		}
 		before := out.String()

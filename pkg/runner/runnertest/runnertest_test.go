@@ -191,7 +191,8 @@ func TestStoreRefuses(t *testing.T) {
 		var found []room
 		return wrapperspb.Bool(true), ctx.DB.Find("rooms", runner.QueryData{"price": map[string]any{"$near": 100}}, &found)
 	})
-	if f := r.Call(&wrapperspb.StringValue{}).Failure(); f == nil || !strings.Contains(f.Text, `cannot find in the collection "rooms": query: field "price": unknown operator "$near"`) {
+	want := `cannot find in the collection "rooms": query: field "price": unknown operator "$near"`
+	if f := r.Call(&wrapperspb.StringValue{}).Failure(); f == nil || !strings.Contains(f.Text, want) {
 		t.Errorf("got %v", f)
 	}
 }
@@ -243,12 +244,14 @@ func TestWhatFailsATest(t *testing.T) {
 		read func(*runnertest.Result)
 		want string
 	}{
-		"message of a failure":   {"error", func(r *runnertest.Result) { r.Message(&wrapperspb.StringValue{}) }, "the handler failed: error in 'node': no such room"},
-		"message after an exit":  {"exit", func(r *runnertest.Result) { r.Message(&wrapperspb.StringValue{}) }, "exited early"},
-		"no reply":               {"", func(r *runnertest.Result) { r.EarlyReply(&wrapperspb.StringValue{}) }, "no early reply"},
-		"an exit is no reply":    {"exit", func(r *runnertest.Result) { r.EarlyReply(&wrapperspb.StringValue{}) }, "no early reply"},
-		"no exit":                {"", func(r *runnertest.Result) { r.EarlyExit(&wrapperspb.StringValue{}) }, "did not exit early"},
-		"message of other types": {"", func(r *runnertest.Result) { r.Message(&durationpb.Duration{}) }, "the message is a google.protobuf.StringValue"},
+		"message of a failure": {"error", func(r *runnertest.Result) { r.Message(&wrapperspb.StringValue{}) },
+			"the handler failed: error in 'node': no such room"},
+		"message after an exit": {"exit", func(r *runnertest.Result) { r.Message(&wrapperspb.StringValue{}) }, "exited early"},
+		"no reply":              {"", func(r *runnertest.Result) { r.EarlyReply(&wrapperspb.StringValue{}) }, "no early reply"},
+		"an exit is no reply":   {"exit", func(r *runnertest.Result) { r.EarlyReply(&wrapperspb.StringValue{}) }, "no early reply"},
+		"no exit":               {"", func(r *runnertest.Result) { r.EarlyExit(&wrapperspb.StringValue{}) }, "did not exit early"},
+		"message of other types": {"", func(r *runnertest.Result) { r.Message(&durationpb.Duration{}) },
+			"the message is a google.protobuf.StringValue"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fatal{TB: t}
