@@ -66,7 +66,8 @@ func BenchmarkPythonRunner(b *testing.B) {
 }
 
 // echoed are the headers of an event that the bare server sends back.
-var echoed = []string{"Ce-Specversion", "Ce-Id", "Ce-Source", "Ce-Type", "Ce-Dataschema", "Ce-Correlationid", "Ce-Krtworkflow", "Content-Type"}
+var echoed = []string{"Ce-Specversion", "Ce-Id", "Ce-Source", "Ce-Type", "Ce-Dataschema", "Ce-Correlationid", "Ce-Krtworkflow",
+	"Content-Type"}
 
 const stdlibServer = `
 from http.server import BaseHTTPRequestHandler, HTTPServer

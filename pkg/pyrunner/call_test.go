@@ -16,12 +16,15 @@ import (
 
 func TestHandlerAnswers(t *testing.T) {
 	for name, code := range map[string]string{
-		"plain":                   "def handler(ctx, data): return StringValue(value='hi ' + text(data))",
-		"async":                   "async def handler(ctx, data): return StringValue(value='hi ' + text(data))",
-		"async that waits":        "async def handler(ctx, data):\n    await asyncio.sleep(0)\n    return StringValue(value='hi ' + text(data))",
-		"plain that gives async":  "async def inner(data):\n    await asyncio.sleep(0)\n    return StringValue(value='hi ' + text(data))\ndef handler(ctx, data): return inner(data)",
-		"async object":            "class H:\n    async def __call__(self, ctx, data): return StringValue(value='hi ' + text(data))\nhandler = H()",
-		"async with a background": "async def tick():\n    while True: await asyncio.sleep(0.001)\nasync def handler(ctx, data):\n    asyncio.create_task(tick())\n    return StringValue(value='hi ' + text(data))",
+		"plain":            "def handler(ctx, data): return StringValue(value='hi ' + text(data))",
+		"async":            "async def handler(ctx, data): return StringValue(value='hi ' + text(data))",
+		"async that waits": "async def handler(ctx, data):\n    await asyncio.sleep(0)\n    return StringValue(value='hi ' + text(data))",
+		"plain that gives async": "async def inner(data):\n    await asyncio.sleep(0)\n    return StringValue(value='hi ' + text(data))\n" +
+			"def handler(ctx, data): return inner(data)",
+		"async object": "class H:\n    async def __call__(self, ctx, data): return StringValue(value='hi ' + text(data))\n" +
+			"handler = H()",
+		"async with a background": "async def tick():\n    while True: await asyncio.sleep(0.001)\n" +
+			"async def handler(ctx, data):\n    asyncio.create_task(tick())\n    return StringValue(value='hi ' + text(data))",
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, code, nil)

@@ -57,7 +57,8 @@ async def handler(ctx, data):
     return data
 `, nil)
 	for in, want := range map[string]string{
-		`{"z":1,"a":2.0,"id":9007199254740993,"nan":NaN,"l":[true,null,"é"]}`: `{"z": 1, "a": 2.0, "id": 9007199254740993, "nan": NaN, "l": [true, null, "é"]}`,
+		`{"z":1,"a":2.0,"id":9007199254740993,"nan":NaN,` +
+			`"l":[true,null,"é"]}`: `{"z": 1, "a": 2.0, "id": 9007199254740993, "nan": NaN, "l": [true, null, "é"]}`,
 		`{}`: `{}`,
 	} {
 		out := carried(t, n, carrying(t, in))
@@ -76,7 +77,8 @@ def handler(ctx, data):
 	in := request("")
 	in.Message = "t.Room"
 	in.Data = []byte{0x0a, 1, 'a', 0x22, 2, 0x10, 3} // name, a room of 3 beds
-	require.Equal(t, `{"got":"{'name': 'a', 'beds': 0, 'price': 0.0, 'rooms': [{'name': '', 'beds': 3, 'price': 0.0, 'rooms': []}]}","more":1}`,
+	require.Equal(t,
+		`{"got":"{'name': 'a', 'beds': 0, 'price': 0.0, 'rooms': [{'name': '', 'beds': 3, 'price': 0.0, 'rooms': []}]}","more":1}`,
 		carried(t, n, in))
 	in.Message = "t.Other"
 	require.Equal(t, http.StatusAccepted, n.post(in).status)
@@ -88,8 +90,10 @@ def handler(ctx, data):
 // A proto that nobody needs does not keep a node from its dicts.
 func TestADictNodeBesideABrokenProto(t *testing.T) {
 	n := begin(t, map[string]string{
-		"src/model/main.py": "def handler(ctx, data): return {'got': data['beds']}\n", "public_input.proto": dictProto, "docs/broken.proto": "no proto",
-		"krt.yml": "version: v1\ndescription: d\nentrypoint: {proto: public_input.proto}\nnodes:\n  - {name: model, image: i, src: src/model/main.py}\n" +
+		"src/model/main.py":  "def handler(ctx, data): return {'got': data['beds']}\n",
+		"public_input.proto": dictProto, "docs/broken.proto": "no proto",
+		"krt.yml": "version: v1\ndescription: d\nentrypoint: {proto: public_input.proto}\n" +
+			"nodes:\n  - {name: model, image: i, src: src/model/main.py}\n" +
 			"workflows:\n  - {name: w, entrypoint: Do, sequential: [model]}\n",
 	}, nil, pyrunner.Options{})
 	n.awaitReady()
@@ -140,7 +144,8 @@ func TestWhatADictHandlerMayReturn(t *testing.T) {
 		"like numpy": {"class N:\n        def tolist(self): return [data['word']]\n    return {'n': N()}", `{"n":["ha"]}`, ""},
 		"a set": {`return {"a": [1, {"b": {data["word"]}}]}`, "",
 			"error in 'model': Object of type set is not JSON serializable (in a[1].b)"},
-		"too much": {`return {"a": data["word"] * 1000}`, "", "error in 'model': the value has 2009 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+		"too much": {`return {"a": data["word"] * 1000}`, "",
+			"error in 'model': the value has 2009 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
 		"too much as a message": {`return {"a": [len(data)] * 200}`, "",
 			"error in 'model': the dict has 2212 bytes as a message, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
 		"a missing key": {`return data["nothing"]`, "", "error in 'model': 'nothing'"},

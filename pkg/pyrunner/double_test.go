@@ -31,8 +31,12 @@ for case in cases:
     for document in case.get("found", []) + case.get("others", []):
         ctx.db.save("c", document)
     try:
-        found = ctx.db.find("c", case["query"]) if case["query"] else ctx._node.store.post("/v1/collections/c/find", {"query": {}})["documents"]
-        if "error" in case or [{k: d[k] for k in w} for d, w in zip(found, case["found"])] != case["found"] or len(found) != len(case["found"]):
+        if case["query"]:
+            found = ctx.db.find("c", case["query"])
+        else:
+            found = ctx._node.store.post("/v1/collections/c/find", {"query": {}})["documents"]
+        same = [{k: d[k] for k in w} for d, w in zip(found, case["found"])] == case["found"]
+        if "error" in case or not same or len(found) != len(case["found"]):
             wrong.append((case, found))
         assert all("_id" in document for document in found)
         assert ctx.documents.get("c", []) == case["found"] + case["others"]

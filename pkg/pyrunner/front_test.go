@@ -84,9 +84,10 @@ def handler(ctx, data):
 		env  []string
 		ends int
 	}{
-		"forked":         {grandchild, []string{"KRT_FORK=true"}, 2},
-		"lone":           {"def handler(ctx, data):\n    tell('worker')\n    time.sleep(3600)", nil, 1},
-		"while it inits": {"def init(ctx):\n    tell('init')\n    print('until-init')\n    time.sleep(3600)\ndef handler(ctx, data): pass", nil, 1},
+		"forked": {grandchild, []string{"KRT_FORK=true"}, 2},
+		"lone":   {"def handler(ctx, data):\n    tell('worker')\n    time.sleep(3600)", nil, 1},
+		"while it inits": {"def init(ctx):\n    tell('init')\n    print('until-init')\n    time.sleep(3600)\ndef handler(ctx, data): pass", nil,
+			1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, n := front(t, c.code, c.env...)

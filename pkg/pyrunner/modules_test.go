@@ -104,7 +104,8 @@ func TestModulesMadeFromTheProtos(t *testing.T) {
 
 // What protobuf does with old code depends on its version; the node works.
 func TestOldModulesThatRegisterTheirFile(t *testing.T) {
-	const node = "from public_input_pb2 import Request, Response\ndef handler(ctx, data):\n    r = Request()\n    assert data.Unpack(r)\n    return Response(text=r.room_name)"
+	const node = "from public_input_pb2 import Request, Response\ndef handler(ctx, data):\n" +
+		"    r = Request()\n    assert data.Unpack(r)\n    return Response(text=r.room_name)"
 	for name, registered := range map[string]string{
 		"another content": "public_input.proto",
 		"another name":    "protos/public_input.proto",
@@ -178,5 +179,6 @@ func TestAnEditionThatProtobufDoesNotKnowIsNamed(t *testing.T) {
 		"src/model/main.py":  "from public_input_pb2 import Request\ndef handler(ctx, data): return Request()",
 		"public_input.proto": "edition = \"2023\";\npackage shop;\nmessage Request { string room_name = 1; }\n",
 	}, nil, pyrunner.Options{})
-	n.log.await(t, "the proto of public_input_pb2.py has an edition, which the installed protobuf "+strings.TrimSpace(string(version))+" does not know")
+	n.log.await(t,
+		"the proto of public_input_pb2.py has an edition, which the installed protobuf "+strings.TrimSpace(string(version))+" does not know")
 }

@@ -21,15 +21,20 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		"no handler":      {"x = 1", "src/model/main.py has no `handler`: " + wanted, "has no `handler`"},
 		"handler is data": {"handler = 3", "src/model/main.py: `handler` is a int, not a function: " + wanted, "not a function"},
 		"one argument":    {"def handler(ctx): pass", "src/model/main.py: handler must take two arguments, handler(ctx, data)", "two arguments"},
-		"init arguments":  {"def init(): pass\ndef handler(ctx, data): pass", "src/model/main.py: init must take one argument, init(ctx)", "one argument"},
-		"runner 3":        {"async def default_handler(ctx, data): pass", "src/model/main.py defines `default_handler`, which belongs to runner 3 (KRT v2): a KRT V1 node defines `handler(ctx, data)` and returns its message instead of calling `ctx.send_output`", "runner 3"},
-		"send_output":     {"async def handler(ctx, data): await ctx.send_output(data)", "src/model/main.py: the handler calls `ctx.send_output`, which belongs to runner 3 (KRT v2): a KRT V1 handler returns its message", "runner 3"},
-		"import error":    {"import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'", "line 1, in <module>"},
-		"syntax error":    {"def handler(ctx, data:\n", "SyntaxError: '(' was never closed", "src/model/main.py"},
-		"error in init":   {"async def init(ctx):\n    raise ValueError('no model')\ndef handler(ctx, data): pass", "ValueError: no model", "line 2, in init"},
-		"exit at import":  {"import sys\nsys.exit(4)", "SystemExit: 4", "line 2, in <module>"},
-		"dies at import":  {"import os\nos._exit(4)", "python died: exit status 4", ""},
-		"killed in init":  {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python died: signal: killed", ""},
+		"init arguments": {"def init(): pass\ndef handler(ctx, data): pass", "src/model/main.py: init must take one argument, init(ctx)",
+			"one argument"},
+		"runner 3": {"async def default_handler(ctx, data): pass", "src/model/main.py defines `default_handler`, " +
+			"which belongs to runner 3 (KRT v2): a KRT V1 node " +
+			"defines `handler(ctx, data)` and returns its message instead of calling `ctx.send_output`", "runner 3"},
+		"send_output": {"async def handler(ctx, data): await ctx.send_output(data)", "src/model/main.py: the handler calls " +
+			"`ctx.send_output`, which belongs to runner 3 (KRT v2): a KRT V1 handler returns its message", "runner 3"},
+		"import error": {"import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'", "line 1, in <module>"},
+		"syntax error": {"def handler(ctx, data:\n", "SyntaxError: '(' was never closed", "src/model/main.py"},
+		"error in init": {"async def init(ctx):\n    raise ValueError('no model')\ndef handler(ctx, data): pass", "ValueError: no model",
+			"line 2, in init"},
+		"exit at import": {"import sys\nsys.exit(4)", "SystemExit: 4", "line 2, in <module>"},
+		"dies at import": {"import os\nos._exit(4)", "python died: exit status 4", ""},
+		"killed in init": {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python died: signal: killed", ""},
 	} {
 		for form, env := range forms {
 			t.Run(name+" "+form, func(t *testing.T) {
@@ -56,18 +61,22 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		text string
 	}{
 		"no handler path": {map[string]string{"KRT_HANDLER_PATH": ""}, "KRT_HANDLER_PATH is not set: name the node's Python file"},
-		"missing file":    {map[string]string{"KRT_HANDLER_PATH": "src/none.py"}, "cannot read the node's code src/none.py: No such file or directory"},
-		"folder":          {map[string]string{"KRT_HANDLER_PATH": "src/model"}, "src/model is a folder, not a Python file: name the node's main.py"},
-		"not Python":      {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"}, "src/model/data.txt is not a Python file: its name must end in .py"},
-		"workers":         {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
-		"queue":           {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
-		"fork":            {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
-		"python":          {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
-		"log":             {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
-		"store":           {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
+		"missing file": {map[string]string{"KRT_HANDLER_PATH": "src/none.py"},
+			"cannot read the node's code src/none.py: No such file or directory"},
+		"folder": {map[string]string{"KRT_HANDLER_PATH": "src/model"},
+			"src/model is a folder, not a Python file: name the node's main.py"},
+		"not Python": {map[string]string{"KRT_HANDLER_PATH": "src/model/data.txt"},
+			"src/model/data.txt is not a Python file: its name must end in .py"},
+		"workers": {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
+		"queue":   {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
+		"fork":    {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
+		"python":  {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
+		"log":     {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
+		"store":   {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := begin(t, map[string]string{"src/model/data.txt": "x", "src/model/main.py": "def handler(ctx, data): pass"}, c.env, pyrunner.Options{})
+			n := begin(t, map[string]string{"src/model/data.txt": "x", "src/model/main.py": "def handler(ctx, data): pass"}, c.env,
+				pyrunner.Options{})
 			err := <-n.result
 			n.result <- err
 			require.ErrorContains(t, err, c.text)
@@ -98,7 +107,8 @@ def handler(ctx, data): return StringValue(value="x")
 func TestInitThatNeverEndsIsStopped(t *testing.T) {
 	for form, env := range forms {
 		t.Run(form, func(t *testing.T) {
-			n := begin(t, map[string]string{"src/model/main.py": prelude + "def init(ctx):\n    tell('init')\n    time.sleep(3600)\ndef handler(ctx, data): pass"}, env, pyrunner.Options{})
+			code := prelude + "def init(ctx):\n    tell('init')\n    time.sleep(3600)\ndef handler(ctx, data): pass"
+			n := begin(t, map[string]string{"src/model/main.py": code}, env, pyrunner.Options{})
 			init := <-n.told
 			_ = n.end()
 			init.gone(t)
@@ -147,7 +157,8 @@ async def handler(ctx, data):
 }
 
 func TestTasksLeftByInitAreNamedWhenForking(t *testing.T) {
-	n := start(t, "async def init(ctx): ctx.set('t', asyncio.create_task(asyncio.sleep(3600)))\ndef handler(ctx, data): pass", map[string]string{"KRT_FORK": "true"})
+	n := start(t, "async def init(ctx): ctx.set('t', asyncio.create_task(asyncio.sleep(3600)))\ndef handler(ctx, data): pass",
+		map[string]string{"KRT_FORK": "true"})
 	n.log.await(t, "init left 1 asyncio task(s) running")
 }
 

@@ -40,7 +40,8 @@ func TestWhatTheNodeConfiguresOfLogging(t *testing.T) {
 	}{
 		"nothing": {``, []string{`level=INFO msg=ctx-info`, `level=INFO msg=other-info`, `level=WARN msg=null-warn`}, []string{"ctx-debug"}},
 		"basicConfig": {`logging.basicConfig(level=logging.DEBUG, format="<%(levelname)s %(name)s> %(message)s")`,
-			[]string{`level=INFO msg="<DEBUG v1-model> ctx-debug"`, `level=INFO msg="<INFO other> other-info"`, `level=WARN msg="<WARN other.null> null-warn"`}, nil},
+			[]string{`level=INFO msg="<DEBUG v1-model> ctx-debug"`, `level=INFO msg="<INFO other> other-info"`,
+				`level=WARN msg="<WARN other.null> null-warn"`}, nil},
 		"a level alone": {`logging.getLogger().setLevel(logging.DEBUG)`, []string{`level=INFO msg=ctx-debug`, `level=INFO msg=ctx-info`}, nil},
 		"a high level":  {`logging.basicConfig(level=logging.ERROR)`, []string{`ctx-info`}, []string{"other-info"}},
 		"a file": {`logging.basicConfig(filename=os.devnull, force=True)`,
@@ -139,7 +140,8 @@ func TestVirtualEnvironmentsThatAreNotUsed(t *testing.T) {
 				"install protobuf in it: " + bare + "/python3 -m pip install protobuf"}},
 		"another named": {map[string]string{"KRT_PYTHON": good + "/python3", "VIRTUAL_ENV": filepath.Dir(bare)}, dir,
 			[]string{"the active virtual environment " + filepath.Dir(bare) + " is not used: KRT_PYTHON names another interpreter"}},
-		"gone": {map[string]string{"PATH": good, "VIRTUAL_ENV": "/nowhere"}, dir, []string{"the active virtual environment /nowhere is not used: it has no bin/python3"}},
+		"gone": {map[string]string{"PATH": good, "VIRTUAL_ENV": "/nowhere"}, dir,
+			[]string{"the active virtual environment /nowhere is not used: it has no bin/python3"}},
 		"in the bundle": {map[string]string{"PATH": good}, bundle, []string{
 			"the virtual environment .venv in the bundle is not used: set KRT_PYTHON=" + bundle + "/.venv/bin/python3 to run nodes with it"}},
 	} {

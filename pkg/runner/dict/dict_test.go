@@ -113,7 +113,8 @@ func TestAMessageBecomesADictAsInTheOriginal(t *testing.T) {
 	for given, want := range map[string]string{
 		`{}`: `{"big_id":0,"price":0.0,"raw":"","kind":0,"items":[],"text":"","flag":false,"counts":{},"huge":0,"share":0.0}`,
 		`{"bigId":"9007199254740993","price":2,"raw":"/w==","kind":"BIG",` +
-			`"items":[{"name":"a"}],"one":{},"text":"<é>","flag":true,"counts":{"3":4}}`: `{"big_id":9007199254740993,"price":2.0,"raw":"/w==","kind":7,` +
+			`"items":[{"name":"a"}],"one":{},"text":"<é>","flag":true,"counts":{"3":4}}`: `{"big_id":9007199254740993,` +
+			`"price":2.0,"raw":"/w==","kind":7,` +
 			`"items":[{"name":"a"}],"one":{"name":""},` +
 			`"text":"\u003cé\u003e","flag":true,"counts":{"3":4},"huge":0,"share":0.0}`,
 	} {

@@ -77,8 +77,8 @@ var _ = []func(){
 }
 
 func save(ctx *HandlerContext) (proto.Message, error) {
-	ctx.Measurement.Save("calls", map[string]interface{}{"count": 1}, map[string]string{"kind": "test"}) //nolint:errcheck // as in the original
-	ctx.Prediction.Save(time.Now(), "low", "high")                                                       //nolint:errcheck // as in the original
+	ctx.Measurement.Save("calls", map[string]interface{}{"count": 1}, map[string]string{"kind": "test"}) //nolint:errcheck // as in kre-go
+	ctx.Prediction.Save(time.Now(), "low", "high")                                                       //nolint:errcheck // as in kre-go
 	ctx.Prediction.SaveError(ErrMissingValues)                                                           //nolint:errcheck // as above
 	ctx.Prediction.SaveError(ErrNewLabels)                                                               //nolint:errcheck // as above
 	ctx.Metrics.Save(time.Now(), "low", "high")                                                          //nolint:errcheck // as above
