@@ -23,22 +23,20 @@ type waitFlags struct {
 // maxWait is the most seconds a verb waits: a week.
 const maxWait = 7 * 24 * 60 * 60
 
-// addFlags gives cmd the flags. until completes "… before giving up on waiting for the version to be".
+// addFlags gives cmd the flags. until completes "wait until the version is".
 func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.wait, "wait", wait, "wait until the version is "+until)
 	flags.BoolVar(&f.noWait, "no-wait", !wait, "do not wait until the version is "+until)
-	f.addLimits(cmd, until)
+	f.addLimits(cmd)
 }
 
 // addLimits gives cmd the flags of a verb that always waits.
-func (f *waitFlags) addLimits(cmd *cobra.Command, until string) {
+func (f *waitFlags) addLimits(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.timeout, f.window = 600, 10
-	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait},
-		"seconds to wait before giving up on waiting for the version to be "+until)
-	term.RangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait},
-		"seconds that a problem which needs a person must last before waiting fails")
+	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait}, "seconds to wait before giving up")
+	term.RangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait}, "seconds that a problem must last before waiting fails")
 }
 
 // prepare checks the flags.

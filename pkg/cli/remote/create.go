@@ -32,8 +32,8 @@ type createOptions struct {
 }
 
 const createLong = `Create a version from a bundle: build and push the image of each node, write the config
-values to a Secret, and create the version. It is stopped, unless --start or --publish is
-given.
+values to a Secret, and create the version. It stays stopped unless --start or --publish
+is given.
 
 Docker is not needed. Images are pushed to --registry, or to $KO_DOCKER_REPO. Everything
 that can be checked is checked before the first image is built, and nothing is left half

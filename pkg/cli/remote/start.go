@@ -14,8 +14,8 @@ func newStartCommand(s term.Streams) *cobra.Command {
 	return changeCommand(&cobra.Command{
 		Use:   "start NAME",
 		Short: "Start a version",
-		Long: `Start a version: its entrypoint, nodes and workflows. Every config variable and file
-it declares needs a value before.`,
+		Long: `Start a version: its entrypoint, nodes and workflows. All config variables and files that
+it declares must have a value.`,
 		Example: `  kn-krt start price-estimator-v3
   kn-krt start price-estimator-v3 -m "trained on October's prices" --no-wait`,
 	}, o, "started", runStart)

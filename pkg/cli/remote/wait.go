@@ -51,7 +51,7 @@ started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
 	}
 	NamespaceFlag(cmd)
 	term.Choice{Name: "for", Usage: "what to wait for", Of: waitStates()}.AddTo(cmd, &o.state)
-	o.limits.addLimits(cmd, "that")
+	o.limits.addLimits(cmd)
 	return cmd
 }
 
