@@ -115,7 +115,7 @@ func (k *ticket) decode(in *web.Event) (mem.Buffer, *web.EventError) {
 	}
 	kept, err := k.entry.buffers.CopyRequest(data)
 	if err != nil {
-		return nil, web.BufferRefusal(err)
+		return nil, web.BodyRefusal(err)
 	}
 	return kept, nil
 }

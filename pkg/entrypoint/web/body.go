@@ -37,7 +37,7 @@ func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		in := &memory.Upload{Abort: func(error) { _ = control.SetReadDeadline(time.Unix(1, 0)) }}
 		if err := b.Begin(in, int64(n)); err != nil {
-			CloseAfter(w)
+			closeAfter(w)
 			WriteFailure(w, memory.Refusal(err))
 			return
 		}
@@ -98,11 +98,11 @@ func BodyError(err error) error {
 	return err
 }
 
-// CloseAfter has net/http close an HTTP/1.1 connection once the response is
+// closeAfter has net/http close an HTTP/1.1 connection once the response is
 // written, without waiting for the rest of the body, and only after a while: closed
 // at once, a client still sending would find it reset instead of the response.
 // Only the reader of bodies with a limit can ask for that.
-func CloseAfter(w http.ResponseWriter) {
+func closeAfter(w http.ResponseWriter) {
 	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
 }
 
@@ -114,7 +114,7 @@ const smallUnread = 16 << 10
 // the connection can be used again.
 func LeaveUnread(w http.ResponseWriter, length int64) {
 	if length < 0 || length > smallUnread {
-		CloseAfter(w)
+		closeAfter(w)
 	}
 }
 

@@ -117,7 +117,7 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
-		return nil, bodyRefusal(err)
+		return nil, BodyRefusal(err)
 	}
 	if err := turn.take(r.Context(), len(data), compressed); err != nil {
 		return nil, badEvent("the request ended before it was read: %v", err)
@@ -131,13 +131,13 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 		data, err = io.ReadAll(counting(counted.Upload, g))
 	}
 	if err != nil {
-		return nil, bodyRefusal(err)
+		return nil, BodyRefusal(err)
 	}
 	return data, nil
 }
 
-// bodyRefusal refuses a body that could not be read because of err.
-func bodyRefusal(err error) *EventError {
+// BodyRefusal refuses an event whose body could not be read or kept because of err.
+func BodyRefusal(err error) *EventError {
 	var large *http.MaxBytesError
 	var coded *connect.Error
 	switch {

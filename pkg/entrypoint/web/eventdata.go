@@ -144,9 +144,6 @@ func badEvent(format string, args ...any) *EventError {
 	return &EventError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// BufferRefusal refuses an event whose data could not be kept because of err.
-func BufferRefusal(err error) *EventError { return bodyRefusal(err) }
-
 // Write responds with the refusal.
 func (e *EventError) Write(w http.ResponseWriter) {
 	c := code.Code_INVALID_ARGUMENT
@@ -159,7 +156,7 @@ func (e *EventError) Write(w http.ResponseWriter) {
 		c = code.Code_DEADLINE_EXCEEDED
 	}
 	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout {
-		CloseAfter(w)
+		closeAfter(w)
 	}
 	WriteStatus(w, e.Status, &spb.Status{Code: int32(c), Message: e.Text})
 }

@@ -104,7 +104,7 @@ func (w *tooLargeWriter) WriteHeader(status int) {
 	switch {
 	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limits.limit:
 		status = http.StatusRequestEntityTooLarge
-		CloseAfter(w.ResponseWriter)
+		closeAfter(w.ResponseWriter)
 	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
 		LeaveUnread(w.ResponseWriter, w.body.declared)
 	}
