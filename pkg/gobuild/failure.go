@@ -14,10 +14,10 @@ import (
 // MaxOutput is how many lines of the go command are kept.
 const MaxOutput = 200
 
-// Error says that a Go node does not compile.
+// Error reports that a Go node does not compile.
 type Error struct {
 	Node string
-	// Output is what the compiler said, with paths from the current folder.
+	// Output is the compiler's, with paths relative to the current folder.
 	Output []string
 }
 
@@ -26,7 +26,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cannot build node %q:\n  %s", e.Node, strings.Join(e.Output, "\n  "))
 }
 
-// Failed returns the error of a node whose target t does not build, after what the go command said.
+// Failed returns the error of a node whose target t does not build, from the output of the go command.
 func Failed(node string, t Target, output []string) *Error {
 	e := &Error{Node: node}
 	for _, line := range output[:min(len(output), MaxOutput)] {
@@ -44,7 +44,7 @@ func Failed(node string, t Target, output []string) *Error {
 
 var tooOld = regexp.MustCompile(`^go: (.*?) requires go >= (\S+) \(running go (\S+?); GOTOOLCHAIN=local\)$`)
 
-// newerGo says what to do where a module needs a later Go than there is: none is downloaded.
+// newerGo adds what to do if a module needs a newer Go: none is downloaded.
 func newerGo(line string) string {
 	said := tooOld.FindStringSubmatch(line)
 	if said == nil {

@@ -9,11 +9,11 @@ import (
 )
 
 // fleet is all instances of a run: those that serve, those being started, and
-// those of before that still finish requests.
+// earlier ones that still finish requests.
 type fleet struct {
 	report  Reporter
 	restart restart
-	hurry   chan struct{} // closed: whoever stops is killed
+	hurry   chan struct{} // closed: what is stopping is killed
 
 	mu        sync.Mutex
 	instances map[*instance]bool
@@ -28,7 +28,7 @@ func newFleet(r Reporter, policy restart) *fleet {
 	}
 }
 
-// errStopping is returned to who starts something while the run is being
+// errStopping is returned when something is started while the run is being
 // stopped.
 var errStopping = errors.New("the run is being stopped")
 
@@ -52,7 +52,7 @@ func (f *fleet) start(ctx context.Context, specs []spec) ([]*instance, error) {
 }
 
 // awaitAll returns when all instances are ready, or the first has failed. Those
-// that fail at the same time as the first are told of, too.
+// that fail at the same time as the first are reported as well.
 func awaitAll(ctx context.Context, instances []*instance) error {
 	failed := make(chan struct{}, len(instances))
 	var wait sync.WaitGroup
@@ -128,7 +128,7 @@ func (f *fleet) discard(instances []*instance) {
 	}
 }
 
-// kill makes whoever stops, now or later, be killed.
+// kill kills what is stopping, now or later.
 func (f *fleet) kill() { f.once.Do(func() { close(f.hurry) }) }
 
 // stop ends all instances, by force after limit, and returns when none is left.

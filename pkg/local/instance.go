@@ -22,7 +22,7 @@ type spec struct {
 	args     []string
 	dir      string
 	env      []string // without the variables that say where to listen
-	note     string   // what may explain that it does not start
+	note     string   // a possible cause if it does not start
 }
 
 func (s spec) equal(other spec) bool {
@@ -30,22 +30,22 @@ func (s spec) equal(other spec) bool {
 		slices.Equal(s.args, other.args) && slices.Equal(s.env, other.env)
 }
 
-// restart says how a node that dies is started again.
+// restart defines how a node that exits is started again.
 type restart struct {
 	// limit is how long a node may take to become ready.
 	limit time.Duration
-	// grace is how long it may take to end when asked to.
+	// grace is how long it may take to end when asked to end.
 	grace time.Duration
-	// steady is how long a node must run for its earlier deaths to be forgotten.
+	// steady is how long a node must run for its earlier exits to be forgotten.
 	steady time.Duration
 	// delay is the pause before the second restart in a row; it doubles with each
 	// up to maxDelay. The first restart is made at once.
 	delay, maxDelay time.Duration
-	// attempts is how many deaths in a row make the node given up.
+	// attempts is the number of exits in a row after which it is not started again.
 	attempts int
 }
 
-// defaultRestart gives a node up after about 6 s of dying at once.
+// defaultRestart gives up on a node that exits at once after about 6 s.
 func defaultRestart() restart {
 	return restart{
 		limit:    5 * time.Minute,
@@ -65,13 +65,13 @@ func (r restart) pause(deaths int) time.Duration {
 	return min(r.delay<<min(deaths-2, 16), r.maxDelay)
 }
 
-// StartError says that a node did not start.
+// StartError reports that a node did not start.
 type StartError struct {
 	Node string
 	Err  error
-	// Output is the end of what the node wrote, at most 20 lines.
+	// Output is the end of the node's output, at most 20 lines.
 	Output []string
-	// Note is what may explain it: virtual environments that are not used.
+	// Note is a possible cause: virtual environments that are not used.
 	Note string
 }
 
@@ -109,7 +109,7 @@ type instance struct {
 	failed   atomic.Bool // given up
 }
 
-// stop ends the instance in the background; ended tells when it is gone.
+// stop ends the instance in the background; ended is closed when it is gone.
 func (i *instance) stop() { i.cancel() }
 
 // supervise runs the process until ctx is done, the node is given up, or its

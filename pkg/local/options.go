@@ -14,7 +14,7 @@ type Options struct {
 	Config configvalue.Source
 	// Ports are the entrypoint's. The zero value means any that are free.
 	Ports Ports
-	// Reporter is told what happens; required.
+	// Reporter receives what happens; required.
 	Reporter Reporter
 	// RunnerCommand is the command that runs the front of a Python node; required
 	// for versions that have one.

@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 )
 
-// loopback is where all that is for nodes alone listens.
+// loopback is the address of the servers that only nodes use.
 const loopback = "127.0.0.1"
 
 // Ports are the entrypoint's ports; 0 means any that is free.
@@ -21,7 +21,7 @@ type Ports struct {
 	GRPC, Web, Reply int
 }
 
-// PortError says that one of the entrypoint's ports cannot be listened on.
+// PortError reports that one of the entrypoint's ports cannot be listened on.
 type PortError struct {
 	// Port is "grpc", "web" or "reply".
 	Port string
@@ -74,9 +74,9 @@ func closeAll(l entrypoint.Listeners) {
 	}
 }
 
-// socket is a node's listening socket. We hold it as long as the node is wanted:
-// nobody can take the port while a dead node is started again, and requests that
-// come meanwhile wait in the backlog instead of failing.
+// socket is a node's listening socket. We hold it as long as the node is needed:
+// no other program can take the port while a node is started again, and requests that
+// arrive meanwhile wait in the backlog instead of failing.
 type socket struct {
 	url  string
 	port int
@@ -97,5 +97,5 @@ func newSocket() (*socket, error) {
 	return &socket{url: "http://" + listener.Addr().String(), port: port, file: file}, nil
 }
 
-// close lets whoever waits in the backlog fail.
+// close makes the connections in the backlog fail.
 func (s *socket) close() { _ = s.file.Close() }

@@ -2,10 +2,10 @@ package local
 
 import "time"
 
-// Reporter is told what happens in a run. Its methods are called from many
+// Reporter receives what happens in a run. Its methods are called from many
 // goroutines at a time, and a slow one slows the nodes' output down.
 type Reporter interface {
-	// Line is one line that a part wrote: node is its name, or "entrypoint";
+	// Line is one line that a component wrote: node is its name, or "entrypoint";
 	// stream is "stdout" or "stderr".
 	Line(node, stream, line string)
 	// Event is something that happened.
@@ -18,22 +18,22 @@ type EventType string
 // What happens in a run.
 const (
 	EventWarning      EventType = "warning"       // Text: something to know
-	EventState        EventType = "state"         // StateDir: where the run keeps what it keeps
+	EventState        EventType = "state"         // StateDir: the run's folder
 	EventStarting     EventType = "starting"      // Nodes are about to be built and started
 	EventBuilding     EventType = "building"      // Node is being compiled
 	EventWaiting      EventType = "waiting"       // Node is not ready yet after Took
 	EventNodeReady    EventType = "node-ready"    // Node takes requests, Took after its start
-	EventNodeExited   EventType = "node-exited"   // Node died (Error); it is started again after Delay
-	EventNodeFailed   EventType = "node-failed"   // Node died (Error) too often and is given up
-	EventReady        EventType = "ready"         // the version answers: see Serving
-	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started anew
+	EventNodeExited   EventType = "node-exited"   // Node exited (Error); it is started again after Delay
+	EventNodeFailed   EventType = "node-failed"   // Node exited (Error) too often and is not started again
+	EventReady        EventType = "ready"         // the version accepts requests: see Serving
+	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started again
 	EventReloaded     EventType = "reloaded"      // Nodes run the new code, Took after the change
-	EventReloadFailed EventType = "reload-failed" // Error; what ran before goes on running
+	EventReloadFailed EventType = "reload-failed" // Error; the nodes that ran before still run
 	EventStopping     EventType = "stopping"      // no more requests are taken
 	EventStopped      EventType = "stopped"       // nothing is left; Error, if any, is what Run returns
 )
 
-// Event is something that happened in a run; which fields are set is said at
+// Event is something that happened in a run; which fields are set is documented at
 // its type.
 type Event struct {
 	Type     EventType

@@ -233,7 +233,7 @@ func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 	}
 }
 
-// gaveUp tells of nodes that died too often and serve no more.
+// gaveUp names the nodes that exited too often and no longer serve.
 func (r *run) gaveUp() error {
 	var names []string
 	for name, i := range r.nodes {

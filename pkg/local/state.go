@@ -13,10 +13,10 @@ import (
 	"krt.dev/kn-krt/pkg/krt/archive"
 )
 
-// state is the folder where a run keeps what it keeps. Bundles are never
+// state is the folder of a run's files. Bundles are never
 // written to.
 //
-//	.gitignore says that the folder is of a run: it keeps git, and bundles, from taking it in
+//	.gitignore marks the folder as a run's, and keeps it out of git and of bundles
 //	lock       held by the run that uses the folder
 //	store.db   measurements, predictions and documents; stays between runs
 //	bin/       Go nodes, for the next build to find them up to date
@@ -30,11 +30,11 @@ type state struct {
 	outside string
 }
 
-// ErrRunning is returned for a version that runs already: a state folder is of
+// ErrRunning is returned for a version that is already running: a state folder belongs to
 // one run at a time.
 var ErrRunning = errors.New("the version is already running")
 
-// StateDirError says that a folder cannot be used as state folder, as it holds files that
+// StateDirError reports that a folder cannot be used as state folder, because it contains files that
 // no run has made.
 type StateDirError struct{ Dir string }
 
@@ -94,7 +94,7 @@ func openState(dir string, own bool) (*state, error) {
 	return s, nil
 }
 
-// claim marks the folder as one of a run.
+// claim marks the folder as a run's.
 func claim(dir string, own bool) error {
 	mark := filepath.Join(dir, ".gitignore")
 	text, err := os.ReadFile(mark)
@@ -111,7 +111,7 @@ func claim(dir string, own bool) error {
 	return os.WriteFile(mark, []byte(archive.StateMark), 0o600)
 }
 
-// ofEarlierRun says that entries are those of the state folder of a release that did not mark it:
+// ofEarlierRun reports whether entries are those of the state folder of a release that did not mark it:
 // its lock, which is empty, and nothing but what a run makes.
 func ofEarlierRun(entries []os.DirEntry) bool {
 	locked := false
@@ -154,10 +154,10 @@ func (s *state) path(name ...string) string {
 	return filepath.Join(append([]string{s.dir}, name...)...)
 }
 
-// run returns the folder that is of this run alone.
+// run returns the folder of this run alone.
 func (s *state) run() string { return s.path("run") }
 
-// close removes what is of this run alone and gives the lock up.
+// close removes the files of this run alone and releases the lock.
 func (s *state) close() error {
 	err := os.RemoveAll(s.run())
 	if s.outside != "" {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
-	"time"
 
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -16,17 +14,9 @@ import (
 // processes can reach.
 type storage struct {
 	store  *store.Store
-	server *http.Server
+	end    context.CancelFunc
 	served chan error
 }
-
-// Limits of the store's server. A body is read whole before the store acts, and
-// nodes keep connections between requests.
-const (
-	storeReadTimeout = 30 * time.Second
-	storeIdleTimeout = 5 * time.Minute
-	storeMaxHeader   = 16 << 10
-)
 
 // openStorage opens the store below s and serves it on the state's socket.
 func openStorage(s *state) (*storage, error) {
@@ -41,31 +31,14 @@ func openStorage(s *state) (*storage, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot serve the store: %w", err), db.Close())
 	}
-	o := &storage{
-		store: db,
-		server: &http.Server{
-			Handler:           db.Handler(),
-			ReadHeaderTimeout: storeReadTimeout,
-			ReadTimeout:       storeReadTimeout,
-			IdleTimeout:       storeIdleTimeout,
-			MaxHeaderBytes:    storeMaxHeader,
-		},
-		served: make(chan error, 1),
-	}
-	go func() { o.served <- o.server.Serve(listener) }()
+	ctx, end := context.WithCancel(context.Background())
+	o := &storage{store: db, end: end, served: make(chan error, 1)}
+	go func() { o.served <- db.Serve(ctx, listener) }()
 	return o, nil
 }
 
-// close ends the server and the store. Nobody asks any more: the nodes are gone.
+// close ends the server and the store. The nodes, its clients, are gone.
 func (o *storage) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := o.server.Shutdown(ctx); err != nil {
-		_ = o.server.Close()
-	}
-	err := <-o.served
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
-	return errors.Join(err, o.store.Close())
+	o.end()
+	return errors.Join(<-o.served, o.store.Close())
 }

@@ -22,15 +22,15 @@ const (
 	patience = 2 * time.Second
 )
 
-// everything stands among changed paths for changes that were not noticed one
+// everything represents, among changed paths, changes that were not noticed one
 // by one.
 const everything = "."
 
-// watcher notices what changes in a folder and all folders in it.
+// watcher notices changes in a folder and all folders in it.
 type watcher struct {
-	root   string // links resolved: what is watched bears its own name
-	skip   string // a folder that is no part of the version
-	link   string // what led to root, if it is a link; "" once it has led elsewhere
+	root   string // links resolved: watched files have their own names
+	skip   string // a folder that is not part of the version
+	link   string // the link that pointed to root, if any; "" once it points elsewhere
 	notify *fsnotify.Watcher
 	warn   func(error)
 	// changes receives the changed paths, slash-separated and relative to root.
@@ -61,7 +61,7 @@ func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
 	return w, nil
 }
 
-// watchLink watches the folder that the link stands in: a link itself cannot be.
+// watchLink watches the folder of the link: a link itself cannot be watched.
 func (w *watcher) watchLink(link string) {
 	folder, err := filepath.EvalSymlinks(filepath.Dir(link))
 	if err == nil {
@@ -74,8 +74,8 @@ func (w *watcher) watchLink(link string) {
 	w.link = filepath.Join(folder, filepath.Base(link))
 }
 
-// besideRoot says that a path is no part of the version: it stands where the link does.
-// It warns if the link leads elsewhere now, where nothing is watched.
+// besideRoot reports whether a path is next to the link, and so not part of the version.
+// It warns if the link now points elsewhere, where nothing is watched.
 func (w *watcher) besideRoot(path string) bool {
 	if w.link == "" || filepath.Dir(path) != filepath.Dir(w.link) || path == w.root {
 		return false
@@ -83,7 +83,7 @@ func (w *watcher) besideRoot(path string) bool {
 	if path == w.link {
 		if to, err := filepath.EvalSymlinks(w.link); err == nil && to != w.root {
 			w.warn(fmt.Errorf("%s points to %s now: stop this run and start it again to follow it", w.link, to))
-			_ = w.notify.Remove(filepath.Dir(w.link)) // told once
+			_ = w.notify.Remove(filepath.Dir(w.link)) // reported once
 			w.link = ""
 		}
 	}
@@ -205,7 +205,7 @@ func (s *changeSet) settle(root string) {
 	})
 }
 
-// ignored says that a file or folder of this name is no part of a version:
+// ignored reports whether a file or folder of this name is not part of a version:
 // hidden ones, what Python and Go's tests leave, editors' temporary files.
 func ignored(name string) bool {
 	switch name {

@@ -69,7 +69,7 @@ func TestWatchWarnsOfALinkThatLeadsElsewhere(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-done })
 	write(t, filepath.Join(folder, "beside"), "1")
 	write(t, filepath.Join(folder, "v1", "krt.yml"), "2")
-	require.Equal(t, []string{"krt.yml"}, <-w.changes, "what stands beside the link is no part of the version")
+	require.Equal(t, []string{"krt.yml"}, <-w.changes, "what is next to the link is not part of the version")
 	require.NoError(t, os.Symlink("v2", link+".new"))
 	require.NoError(t, os.Rename(link+".new", link))
 	require.Equal(t, link+" points to "+filepath.Join(folder, "v2")+" now: stop this run and start it again to follow it", <-warnings)

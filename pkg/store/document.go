@@ -133,7 +133,7 @@ func marshal(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-// depth is how many objects and arrays stand within each other in v at most.
+// depth is how deep objects and arrays are nested in v.
 func depth(v any) int {
 	most := 0
 	switch v := v.(type) {

@@ -15,8 +15,8 @@ const (
 	codeFull  = 13   // SQLITE_FULL
 )
 
-// write runs a statement that makes the store grow. Where the store has reached
-// its limit, the oldest measurements and predictions make room; documents are
+// write runs a statement that makes the store grow. When the store has reached
+// its limit, the oldest measurements and predictions are removed; documents are
 // kept, and with nothing else left to remove the statement fails.
 func (s *Store) write(ctx context.Context, statement string, args ...any) (sql.Result, error) {
 	for {

@@ -11,9 +11,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/store"
 )
 
-// compile makes of q a condition in SQL on the column doc, and its parameters.
-// All that a query says is a parameter, JSON paths included. What it means is
-// said by store.Query and its Match, which the tests hold it to.
+// compile returns q as an SQL condition on the column doc, with its parameters.
+// All text of a query is a parameter, JSON paths included. Its meaning is that
+// of store.Query and its Match, which the tests compare it with.
 func compile(q store.Query) (where string, args []any) {
 	c := &compiler{}
 	where = "TRUE"
@@ -67,7 +67,7 @@ func (c *compiler) holds(path string, wants []any) string {
 	}
 	some := append(missing, whole...)
 	if len(each) > 0 {
-		// json_each goes through the members of an object too; those are none.
+		// json_each also lists the members of an object, which are not elements.
 		some = append(some, fmt.Sprintf("EXISTS (SELECT 1 FROM json_each(doc, %s) e WHERE json_type(doc, %s) <> 'object' AND (%s))",
 			p, p, strings.Join(each, " OR ")))
 	}
@@ -102,7 +102,7 @@ func (c *compiler) equals(in, path string, want any) string {
 }
 
 // isScalar says that the JSON value of the SQL type typ is want. JSON's true and
-// false are SQL's 1 and 0, hence the look at the type.
+// false are SQL's 1 and 0, so the type is compared too.
 func (c *compiler) isScalar(typ, value string, want any) string {
 	switch want := want.(type) {
 	case bool:
@@ -114,7 +114,7 @@ func (c *compiler) isScalar(typ, value string, want any) string {
 	}
 }
 
-// ordered says that the field, or an element of it, stands as q says.
+// ordered says that the field, or an element of it, is ordered as q says.
 func (c *compiler) ordered(path string, q store.Condition) string {
 	operator := map[store.Operator]string{
 		store.Greater: ">", store.GreaterOrEqual: ">=", store.Less: "<", store.LessOrEqual: "<=",
@@ -151,5 +151,5 @@ func jsonPath(keys []string) string {
 	return path
 }
 
-// jsonKey is one step of a path. store.ParseQuery lets no quote or backslash by.
+// jsonKey is one step of a path. store.ParseQuery refuses quotes and backslashes.
 func jsonKey(key string) string { return `."` + key + `"` }

@@ -100,8 +100,8 @@ func instant(t time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// listMeasurements answers with all measurements, or those of the series that
-// the parameter name says, in the order of their time.
+// listMeasurements returns all measurements, or those of the series that
+// the parameter name selects, in the order of their time.
 func (s *Store) listMeasurements(r *http.Request) (any, error) {
 	name := r.URL.Query().Get("name")
 	found, err := list(r.Context(), s, func(rows *sql.Rows) (store.Measurement, int, error) {
@@ -125,7 +125,7 @@ type listed struct {
 	Workflow string `json:"workflow"`
 }
 
-// listPredictions answers with all predictions, in the order of their date.
+// listPredictions returns all predictions, in the order of their date.
 func (s *Store) listPredictions(r *http.Request) (any, error) {
 	found, err := list(r.Context(), s, func(rows *sql.Rows) (listed, int, error) {
 		var p listed

@@ -42,7 +42,7 @@ func (s *Store) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// Handler returns the store's API: see pkg/runner/store. Every answer is JSON;
+// Handler returns the store's API: see pkg/runner/store. Every response is JSON;
 // one of status 400 and above is {"error": "…"}.
 func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -71,7 +71,7 @@ func invalid(format string, args ...any) error {
 	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// saved is an answer whose status is 201.
+// saved is a response with status 201.
 type saved store.Saved
 
 func (s *Store) serve(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (any, error)) {
@@ -96,8 +96,8 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request, serve func(*http.R
 	_, _ = w.Write(body)
 }
 
-// failure says what the client is told of err; what is not the client's concern
-// is logged.
+// failure is the response for err; what the client cannot correct is
+// logged, without its details in the response.
 func (s *Store) failure(r *http.Request, err error) (status int, answer store.Failure) {
 	var p *problem
 	var large *http.MaxBytesError
@@ -106,7 +106,7 @@ func (s *Store) failure(r *http.Request, err error) (status int, answer store.Fa
 		return p.status, store.Failure{Error: p.text}
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, store.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
-	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // SQLite says "interrupted"
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // SQLite reports "interrupted"
 		return http.StatusServiceUnavailable, store.Failure{Error: fmt.Sprintf("the query took longer than %s: narrow it", s.options.QueryTime)}
 	}
 	if r.Context().Err() == nil {
@@ -116,13 +116,13 @@ func (s *Store) failure(r *http.Request, err error) (status int, answer store.Fa
 }
 
 // decode reads the request's body, one JSON value, into v. Numbers in values of
-// no fixed type are kept as they are written.
+// no fixed type are kept as written.
 func decode(r *http.Request, v any) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
 	}
-	// encoding/json would replace what is no UTF-8, and find what was not saved.
+	// encoding/json would replace text that is not UTF-8, and find what was not saved.
 	if !utf8.Valid(data) {
 		return invalid("the body is not UTF-8")
 	}

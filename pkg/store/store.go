@@ -18,22 +18,22 @@ import (
 	_ "modernc.org/sqlite" // the database driver "sqlite"
 )
 
-// Options bound what a store takes and gives. Zero fields mean the defaults.
+// Options limit a store. Zero fields mean the defaults.
 type Options struct {
-	// MaxBytes bounds the file. Where it is reached, the oldest measurements and
+	// MaxBytes limits the file. When it is reached, the oldest measurements and
 	// predictions are removed; documents are not, and a store full of them takes
 	// no more. Default: 1 GiB.
 	MaxBytes int64
 	// MaxBodyBytes bounds a request's body. Default: 16 MiB, the most that a document
 	// of the original's database (MongoDB) could have.
 	MaxBodyBytes int64
-	// MaxResults and MaxResultBytes bound an answer; a query that finds more is
+	// MaxResults and MaxResultBytes bound a response; a query that finds more is
 	// an error that says so. Default: 10,000 and 16 MiB.
 	MaxResults     int
 	MaxResultBytes int
 	// QueryTime bounds how long a query may run. Default: 10 s.
 	QueryTime time.Duration
-	// Logger takes what goes wrong inside. Default: slog.Default().
+	// Logger logs internal errors. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -57,7 +57,7 @@ type Store struct {
 
 // Open opens the store in the file path, and makes it, readable by its owner
 // only, if there is none. It fails when the file cannot be read and written, is
-// no SQLite file, or is of a newer kn-krt.
+// not an SQLite file, or was written by a newer kn-krt.
 func Open(path string, o Options) (*Store, error) {
 	s, err := open(path, o.withDefaults())
 	if err != nil {
@@ -71,7 +71,7 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// SQLite would make it readable by all; its further files take after it.
+	// SQLite would make it readable by all; its other files get the same mode.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func connect(path string, n int, pragmas ...string) (*sql.DB, error) {
 func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 
 // migrations bring a file from the version of their place to the next; the
-// version is SQLite's user_version. What stands here is never changed.
+// version is SQLite's user_version. An entry is never changed.
 func migrations() []string {
 	return []string{`
 CREATE TABLE documents (
