@@ -132,9 +132,10 @@ func (l *local) serve() {
 func (l *local) options() entrypoint.Options {
 	return entrypoint.Options{
 		Timeout: l.timeout(),
-		Retry:   entrypoint.Retry{Count: retries, Delay: retryDelay},
-		Key:     []byte("conformance conformance conforms"),
-		Logger:  slog.New(slog.NewTextHandler(l.log, nil)).With("from", "entrypoint"),
+		// On a busy machine many connections at once may take longer than the default patience.
+		Retry:  entrypoint.Retry{Count: retries, Delay: retryDelay, Patience: requestTimeout / 2},
+		Key:    []byte("conformance conformance conforms"),
+		Logger: slog.New(slog.NewTextHandler(l.log, nil)).With("from", "entrypoint"),
 	}
 }
 
