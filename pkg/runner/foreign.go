@@ -16,7 +16,7 @@ import (
 
 // Output is a message in its encoded form.
 type Output struct {
-	// Message is the full name of the message's type; "" stands for no message.
+	// Message is the full name of the message's type; "" if there is no message.
 	Message string
 	// Data are the message's bytes.
 	Data []byte

@@ -23,10 +23,10 @@ const (
 
 func wireCases() []testCase {
 	return []testCase{
-		{name: "trace: from a gRPC caller to every step", run: traceOfGRPC},
-		{name: "trace: from a web caller and a producer's event", run: traceOfWeb},
-		{name: "trace: none without a valid one of the caller's", run: traceOfNobody},
-		{name: "trace: a node goes on with the header, or with the attribute if the header is of another trace", run: traceOfHop},
+		{name: "trace: from a gRPC client to every step", run: traceOfGRPC},
+		{name: "trace: from a web client and a producer's event", run: traceOfWeb},
+		{name: "trace: none without a valid one of the client", run: traceOfNobody},
+		{name: "trace: a node continues the header, or the attribute if the header is of another trace", run: traceOfHop},
 		{name: "wire: what the entrypoint sends has exactly its attributes", run: entrypointsEvent},
 		{name: "wire: what a node sends has exactly its attributes", run: nodesEvent},
 		{name: "wire: a node answers with Content-Length and no header it was not asked for", run: nodesAnswer},
@@ -83,7 +83,7 @@ func traceOfWeb(v *version) {
 	}
 }
 
-// traceOfNobody: without a valid trace context of the caller's nothing is made up.
+// traceOfNobody: without a valid trace context of the client no ids are invented.
 func traceOfNobody(v *version) {
 	for _, parent := range []string{"", "ff" + traceParent[2:], strings.ToUpper(traceParent), traceParent + "-00"} {
 		ctx := metadata.AppendToOutgoingContext(v.t.Context(), "traceparent", parent, "tracestate", traceState)

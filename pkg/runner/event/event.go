@@ -17,7 +17,7 @@ import (
 
 // Event types of KRT. The last message of a workflow is its response.
 const (
-	// TypeMessage goes on to the next step.
+	// TypeMessage carries a message for the next step.
 	TypeMessage = "dev.krt.message"
 	// TypeReply is a response for the client: an early reply or an early exit.
 	TypeReply = "dev.krt.reply"

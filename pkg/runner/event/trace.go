@@ -14,8 +14,8 @@ const MaxTraceState = 512
 // 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.
 const traceParentLength = 55
 
-// Trace is a W3C trace context: a span of a trace and what tracing systems add to
-// it. The zero Trace stands for none.
+// Trace is a W3C trace context: a span of a trace, and what tracing systems add to it.
+// The zero Trace means that there is none.
 //
 // Two of them travel with an event. The HTTP headers traceparent and tracestate
 // are of this one request, and proxies on its way may put their own spans there.
@@ -30,8 +30,8 @@ type Trace struct {
 }
 
 // NewTrace returns the trace context of a traceparent and a tracestate, zero if
-// the traceparent is not valid (W3C Trace Context, 3.2): nothing is made up, and
-// no request fails for it. A traceparent of a version above 00 is read as far as
+// the traceparent is not valid (W3C Trace Context, 3.2): no request fails for it, and no
+// ids are invented. A traceparent of a version above 00 is read as far as
 // 00 goes, and becomes one of version 00. A tracestate is left out if it is longer
 // than [MaxTraceState] or not printable ASCII.
 func NewTrace(parent, state string) Trace {
@@ -48,8 +48,8 @@ func NewTrace(parent, state string) Trace {
 }
 
 // TraceOf returns the trace context in the values of a request's headers, or
-// gRPC metadata, traceparent and tracestate. Of several traceparents none is
-// valid; several tracestates are one list.
+// gRPC metadata, traceparent and tracestate. Several traceparents are not valid; several
+// tracestates are one list.
 func TraceOf(parents, states []string) Trace {
 	if len(parents) != 1 {
 		return Trace{}
@@ -57,14 +57,14 @@ func TraceOf(parents, states []string) Trace {
 	return NewTrace(strings.Trim(parents[0], " \t"), strings.Join(states, ","))
 }
 
-// RequestTrace returns the trace context in the headers of an HTTP request, the
-// attributes of an event in it left aside.
+// RequestTrace returns the trace context in the headers of an HTTP request, without
+// regard to the attributes of an event in it.
 func RequestTrace(h http.Header) Trace { return TraceOf(h[headerHopParent], h[headerHopState]) }
 
-// Via returns the trace context that whoever receives the event of trace context t
-// goes on with: hop, of the HTTP request that brought the event, if that is of the
-// same trace or the event has none; else t, because whatever set the request's
-// headers knows nothing of the event.
+// Via returns the trace context that the receiver of an event continues; t is that of
+// the event, hop that of the HTTP request which brought it. It is hop if both are of
+// the same trace, or the event has none; otherwise t, because the header was set by
+// something that does not know the event.
 func (t Trace) Via(hop Trace) Trace {
 	if hop.Parent != "" && (t.Parent == "" || hop.ID() == t.ID()) {
 		return hop

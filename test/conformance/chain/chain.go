@@ -62,7 +62,7 @@ func NewDispatcher(t testing.TB) *Dispatcher {
 	t.Helper()
 	// Knative's code wants to know where it is installed, and panics if not told.
 	t.Setenv("SYSTEM_NAMESPACE", "knative-eventing")
-	// As its main does, whether it traces or not: it passes traceparent on by this.
+	// As its main does, also with tracing off: it makes the dispatcher pass traceparent on.
 	otel.SetTextMapPropagator(tracing.DefaultTextMapPropagator())
 	kncloudevents.ConfigureConnectionArgs(&kncloudevents.ConnectionArgs{MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns})
 	d := &Dispatcher{
