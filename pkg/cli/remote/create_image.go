@@ -129,7 +129,8 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
 	settings, _, err := c.Settings(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n", render.SettingsName, cluster.SystemNamespace, err)
+		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n",
+			render.SettingsName, cluster.SystemNamespace, err)
 	}
 	return settings.BaseImages
 }
