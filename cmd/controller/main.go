@@ -1,4 +1,4 @@
-// Command controller keeps the versions and runtimes of a cluster.
+// Command controller reconciles the versions and runtimes of a cluster.
 package main
 
 import (
@@ -18,9 +18,9 @@ import (
 
 func main() {
 	o := controller.Options{SystemNamespace: os.Getenv("SYSTEM_NAMESPACE"), EntrypointImage: os.Getenv("KRT_ENTRYPOINT_IMAGE")}
-	flag.StringVar(&o.MetricsAddr, "metrics", ":9090", "where /metrics is served; empty for nowhere")
-	flag.StringVar(&o.ProbeAddr, "probes", ":8081", "where /healthz and /readyz are served; empty for nowhere")
-	flag.BoolVar(&o.LeaderElect, "leader-elect", true, "let one replica work at a time")
+	flag.StringVar(&o.MetricsAddr, "metrics", ":9090", "address of /metrics; empty to serve none")
+	flag.StringVar(&o.ProbeAddr, "probes", ":8081", "address of /healthz and /readyz; empty to serve none")
+	flag.BoolVar(&o.LeaderElect, "leader-elect", true, "elect a leader: one replica works at a time")
 	flag.Parse()
 	handler := slog.NewJSONHandler(os.Stderr, nil)
 	ctrl.SetLogger(logr.FromSlogHandler(handler))

@@ -13,7 +13,7 @@ func TestQuote(t *testing.T) {
 		"TOKEN": []byte("s3cr3t-token\n"), "LONGER": []byte("s3cr3t-token-2"), "LEVEL": []byte("1"), "CURRENCY": []byte("EUR"),
 		"CERT": []byte("-----BEGIN-----\nMIIBsecret\n-----END-----\n"), "EMPTY": nil,
 	}
-	for _, tt := range []struct{ name, said, want string }{
+	for _, tt := range []struct{ name, text, want string }{
 		{"the last line", "Traceback:\n  File x\nValueError: bad\n\n", "ValueError: bad"},
 		{"nothing", " \n", ""},
 		{"a value", "cannot log in with s3cr3t-token at db", "cannot log in with *** at db"},
@@ -26,15 +26,16 @@ func TestQuote(t *testing.T) {
 		{"only an error", `{"err":"out of luck"}`, "out of luck"},
 		{"what only looks like one", `{"a": s3cr3t-token`, `{"a": ***`},
 	} {
-		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, NewMask(data).Quote(tt.said)) })
+		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, NewMask(data).Quote(tt.text)) })
 	}
 }
 
 func TestQuoteIsCutAfterHiding(t *testing.T) {
 	secret := strings.Repeat("abcdé", 40)
-	said := NewMask(map[string][]byte{"K": []byte(secret)}).Quote(strings.Repeat("é", 100) + " " + secret + strings.Repeat(" and more", 20))
-	require.LessOrEqual(t, len(said), maxQuote)
-	require.True(t, utf8.ValidString(said))
-	require.NotContains(t, said, "abcd")
-	require.True(t, strings.HasSuffix(said, "…"))
+	mask := NewMask(map[string][]byte{"K": []byte(secret)})
+	quote := mask.Quote(strings.Repeat("é", 100) + " " + secret + strings.Repeat(" and more", 20))
+	require.LessOrEqual(t, len(quote), maxQuote)
+	require.True(t, utf8.ValidString(quote))
+	require.NotContains(t, quote, "abcd")
+	require.True(t, strings.HasSuffix(quote, "…"))
 }

@@ -54,7 +54,7 @@ func TestHistoryOfPublications(t *testing.T) {
 	r.MarkPublished("a", at(1))
 	r.MarkPublished("a", at(2))
 	require.True(t, r.IsReady())
-	require.Equal(t, to(1), r.Status.Since, "since it was published, not since it was looked at")
+	require.Equal(t, to(1), r.Status.Since, "since it was published, not since the last reconcile")
 	r.Spec.Comment = "better"
 	r.MarkPublished("b", at(3))
 	r.MarkNothingPublished(at(4))

@@ -86,7 +86,7 @@ func TestMarks(t *testing.T) {
 				`--set-from-file CERT=PATH --set CURRENCY=VALUE`,
 		},
 		{
-			"keys nobody reads", func(v *v1alpha1.Version) { v.MarkConfigUnknownKeys("greeter-v1-config", "B", "A") }, "ConfigReady",
+			"keys that are not declared", func(v *v1alpha1.Version) { v.MarkConfigUnknownKeys("greeter-v1-config", "B", "A") }, "ConfigReady",
 			`ConfigReady=True UnknownKeys: Secret "greeter-v1-config" has keys that the version does not declare: "A", "B"`, "Ready=True Ready",
 		},
 		{
@@ -173,7 +173,7 @@ func TestReadyCountsForItsGenerationOnly(t *testing.T) {
 	require.False(t, v.IsReady())
 }
 
-// A second look that finds the same writes the same, also where it passes through
+// A second reconcile with the same result writes the same, also if it passes through
 // other states on its way.
 func TestTheSameTwiceIsTheSame(t *testing.T) {
 	v := version()
@@ -225,7 +225,7 @@ func TestAddress(t *testing.T) {
 	ready(v)
 	require.Equal(t, "http://greeter-v1.kre.svc.cluster.local", v.Status.Address.URL)
 	v.MarkEntrypointNotReady(v1alpha1.ReasonDeploying, "rolls")
-	require.NotNil(t, v.Status.Address, "who sends meanwhile waits, or is told")
+	require.NotNil(t, v.Status.Address, "clients wait meanwhile, or get an error")
 	v.MarkStopped()
 	require.Nil(t, v.Status.Address)
 }
@@ -284,7 +284,7 @@ func TestFailedSince(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, old.Time, since)
 	})
-	t.Run("since it was started anew", func(t *testing.T) {
+	t.Run("since it was started again", func(t *testing.T) {
 		v := failed()
 		v.RecordState(metav1.Unix(2000, 0))
 		since, ok := v.FailedSince()
