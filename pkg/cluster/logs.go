@@ -80,8 +80,9 @@ func (e *UnknownNameError) Error() string {
 	return fmt.Sprintf("version %q has no %s %q%s", e.Version, e.Kind, e.Name, spelling.Hint(e.Name, e.Known))
 }
 
-// LogHandler receives what logs contain. Its functions are called one at a time, and not
-// after the method that they were given to has returned; while one runs, nothing is read.
+// LogHandler receives lines and errors of logs. Both of its functions must be set. They are
+// called one at a time, and not after the method that they were given to has returned.
+// While one runs nothing more is read, so that a slow one needs no memory.
 type LogHandler struct {
 	// Line receives each line.
 	Line func(logline.Line)
