@@ -98,7 +98,7 @@ func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 // Signal sends sig to the process alone; it does nothing once that has ended.
 func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-// Kill kills the whole group. It does nothing once the process has ended, for its
+// Kill kills the whole group. It does nothing once the process has ended, because its
 // group was killed then.
 func (p *Process) Kill() {
 	p.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Nodes run on Linux, and are written for Unix. Here there are no process groups,
+// Nodes run on Linux, and are written for Unix. Other systems have no process groups,
 // and nothing ends a child with its parent.
 
 func attributes() *syscall.SysProcAttr { return nil }

@@ -33,7 +33,7 @@ func Environ(env []string, goos, goarch string) []string {
 		"GOFLAGS=-buildvcs=false", "GO111MODULE=on", "GOWORK=off", "GOTOOLCHAIN=local", "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 }
 
-// isGoVariable says that name is written as the go command's are: GO and capitals.
+// isGoVariable reports whether name is written as the go command's are: GO and capitals.
 func isGoVariable(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') })
 }

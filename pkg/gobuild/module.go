@@ -25,9 +25,9 @@ const place = ".kn-krt-sdk"
 
 // TestFlags returns the flags by which the go command tests the Go packages
 // below t.Folder with the SDK that this program carries, whatever their
-// go.mod says and even if there is none. They refer to files that are made in
+// go.mod contains, and even if there is none. They refer to files that are made in
 // scratch, a folder; nothing is written in the folder or its module. The go command
-// needs GOWORK=off besides, as -modfile excludes workspaces.
+// also needs GOWORK=off, because -modfile excludes workspaces.
 //
 // The SDK is used where it is written: go test vets what it tests, and vet enters
 // the folders of packages, which an overlay does not show to it.

@@ -16,7 +16,7 @@ import (
 )
 
 // lacking lists the exported names that package main in folder uses and does not declare:
-// users of the original had protoc write its code beside main.go, by go_package = "main".
+// users of the original had protoc write its code next to main.go, by go_package = "main".
 func (c protoCode) lacking(folder string) (names []string) {
 	files, err := fs.Glob(c.bundle, path.Join(folder, "*.go"))
 	if err != nil {
@@ -58,7 +58,7 @@ func parseMain(bundle fs.FS, name string) *ast.File {
 	return file
 }
 
-// anyMessage tells whether one of names is that of a message in the bundle's protos.
+// anyMessage reports whether one of names is that of a message in the bundle's protos.
 func anyMessage(all *schema.Schema, names []string) bool {
 	for _, file := range all.Files() {
 		for i := range file.Messages().Len() {

@@ -1,5 +1,5 @@
 // Package gobuild builds Go nodes with the installed program alone: it carries the SDK's
-// source, and says by which flags the go command uses it, whatever a node's go.mod says.
+// source, and returns the flags by which the go command uses it, whatever a node's go.mod contains.
 package gobuild
 
 import (

@@ -8,9 +8,9 @@ import (
 	"krt.dev/kn-krt/pkg/krt"
 )
 
-// change says what a set of changed files means for a running version.
+// change is what a set of changed files means for a running version.
 type change struct {
-	// version: the manifest or a proto changed, and all is read anew.
+	// version: the manifest or a proto changed, and everything is read again.
 	version bool
 	// nodes are those whose code changed.
 	nodes map[string]bool
@@ -33,7 +33,7 @@ func (c *change) touch(node string) {
 	c.nodes[node] = true
 }
 
-// classify tells what paths, relative to the bundle, mean for the version in b.
+// classify returns what changes of paths, relative to the bundle, mean for the version in b.
 func classify(b *krt.Bundle, paths []string) change {
 	var c change
 	for _, p := range paths {
@@ -106,7 +106,7 @@ func ownFolder(kind krt.Kind, src string) string {
 	}
 }
 
-// within says that p is folder or in it. The bundle's root is nobody's own: only
+// within reports whether p is folder or in it. The bundle's root is nobody's own: only
 // files directly in it count.
 func within(folder, p string) bool {
 	switch folder {

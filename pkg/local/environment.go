@@ -36,7 +36,7 @@ type place struct {
 	replyURL string
 	storeURL string
 	python   string // "" when no node needs it
-	unused   string // which virtual environments are not used, and why, a line each
+	unused   string // the virtual environments that are not used, with the reason, a line each
 	maxBytes int    // 0 for the runner's default
 }
 
@@ -60,8 +60,8 @@ func (p *place) gather(s configvalue.Source, m *krt.Manifest, folder string) err
 	return nil
 }
 
-// findPython sets the interpreter for all Python nodes, if b has any: looking
-// for it starts processes, and what lacks should be said once.
+// findPython sets the interpreter for all Python nodes, if b has any, once: the search
+// starts processes, and what is missing should be reported once.
 func (p *place) findPython(b *krt.Bundle, r Reporter) (err error) {
 	isPython := func(n krt.Node) bool { return b.Kind(n) == krt.KindPython }
 	if p.python != "" || !slices.ContainsFunc(b.Manifest.Nodes, isPython) {

@@ -21,7 +21,7 @@ type spec struct {
 	language string // "python" or "go"
 	args     []string
 	dir      string
-	env      []string // without the variables that say where to listen
+	env      []string // without the variables of the address to listen on
 	note     string   // a possible cause if it does not start
 }
 
@@ -157,7 +157,7 @@ func (i *instance) begun(err error) {
 	close(i.started)
 }
 
-// once runs the process until it has ended. steady says that it had been ready
+// once runs the process until it has ended. steady means that it had been ready
 // for long.
 func (i *instance) once(ctx context.Context) (steady bool, err error) {
 	began, last := time.Now(), &tail{}

@@ -17,7 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// Languages of nodes, as told in events.
+// Languages of nodes, as in events.
 const (
 	languageGo     = "go"
 	languagePython = "python"
@@ -91,7 +91,7 @@ func assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, er
 	return v, nil
 }
 
-// describe tells how to call what b offers on l.
+// describe returns how to call what b offers on l.
 func describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 	s := &Serving{
 		Version: b.Manifest.Version,

@@ -7,8 +7,8 @@ import (
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
-// Options say how a version runs on this machine. The zero value of each field
-// means its default, except where said.
+// Options define how a version runs on this machine. The zero value of each field
+// means its default, unless documented otherwise.
 type Options struct {
 	// Config has the values of config variables and files.
 	Config configvalue.Source

@@ -14,7 +14,7 @@ import (
 // when a process outside its group holds the other end open.
 const outputDelay = time.Second
 
-// command says what to run.
+// command is what to run.
 type command struct {
 	args  []string
 	dir   string

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// zombie says that the process has ended and merely was not reaped: by this
+// zombie reports whether the process has ended and merely was not reaped: by this
 // container's init, in tests.
 func zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -10,7 +10,7 @@ import (
 
 // How readiness is asked for. The node's socket exists before its process
 // listens, so the first question usually waits for the answer instead of being
-// repeated; a runner whose init runs on answers 503 until it is ready.
+// repeated; a runner whose init is still running returns 503 until it is ready.
 const (
 	readyTimeout  = time.Second
 	readyInterval = 20 * time.Millisecond
@@ -19,8 +19,8 @@ const (
 // waitingNotice is how often a node that is not ready yet is mentioned.
 const waitingNotice = 10 * time.Second
 
-// awaitReady returns when the runner at url says that it is ready. The error
-// says how long it was given, or is ctx's.
+// awaitReady returns when the runner at url reports that it is ready. The error
+// has the time it was given, or is ctx's.
 func awaitReady(ctx context.Context, url string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
 	defer cancel()

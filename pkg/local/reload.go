@@ -73,7 +73,7 @@ func (r *run) reload(ctx context.Context, paths []string) {
 	}
 }
 
-// reloadNodes starts the changed nodes anew, each on its own: one that fails
+// reloadNodes restarts the changed nodes, each on its own: one that fails
 // does not keep the others from being replaced.
 func (r *run) reloadNodes(ctx context.Context, c change, text string) ([]string, error) {
 	var changed []krt.Node
@@ -126,7 +126,7 @@ func (r *run) startEach(ctx context.Context, nodes []krt.Node, binaries map[stri
 	return all
 }
 
-// reloadVersion reads everything anew and starts the nodes that are not as they
+// reloadVersion reads everything again and starts the nodes that are not as they
 // were. It changes all or nothing.
 func (r *run) reloadVersion(ctx context.Context, c change, text string) ([]string, error) {
 	b, err := load(ctx, r.bundle.ManifestPath, r.o.Reporter)
@@ -179,7 +179,7 @@ func (r *run) rebuild(ctx context.Context, b *krt.Bundle, c change) (map[string]
 	return binaries, err
 }
 
-// compare tells the instances that go on as they are from the specs to start.
+// compare separates the instances that stay as they are from the specs to start.
 func (r *run) compare(specs []spec, c change) (kept map[string]*instance, changed []spec) {
 	kept = map[string]*instance{}
 	for _, s := range specs {
@@ -217,7 +217,7 @@ func (r *run) swap(b *krt.Bundle, nodes map[string]*instance, started []*instanc
 	return nil
 }
 
-// retire stops the instance once nobody needs it.
+// retire stops the instance once it is no longer needed.
 func (i *instance) retire(draining []<-chan struct{}, hurry <-chan struct{}) {
 	defer i.stop()
 	limit := time.NewTimer(drainLimit)
@@ -244,7 +244,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// sameTarget says that n is built from the same as the node of its name before.
+// sameTarget reports whether n is built from the same as the node of its name before.
 func sameTarget(before, now *krt.Bundle, n krt.Node) bool {
 	old, ok := before.Manifest.Node(n.Name)
 	if !ok {
@@ -263,7 +263,7 @@ func names(nodes []krt.Node) []string {
 	return list
 }
 
-// summary says what changed, in few words.
+// summary names what changed, briefly.
 func summary(paths []string) string {
 	const most = 3
 	if len(paths) <= most {

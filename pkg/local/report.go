@@ -12,7 +12,7 @@ type Reporter interface {
 	Event(e Event)
 }
 
-// EventType says what happened.
+// EventType is the kind of an event.
 type EventType string
 
 // What happens in a run.
@@ -48,7 +48,7 @@ type Event struct {
 	Serving  *Serving
 }
 
-// Serving says how to call a running version.
+// Serving describes how to call a running version.
 type Serving struct {
 	Version string
 	// GRPC, Web and Reply are host:port.

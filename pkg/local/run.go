@@ -51,7 +51,7 @@ type run struct {
 // Before anything starts it checks the bundle (krt.Problems), the config values
 // (*configvalue.MissingError) and the ports (*PortError). A node that does not build or
 // start (*gobuild.Error, *StartError) ends the run. One that dies later is started
-// again; if that is no use, the others run on and Run's error names it at the
+// again; if it keeps exiting, the others still run and Run's error names it at the
 // end. When ctx is done before the version is ready, the error is ctx's.
 func Run(ctx context.Context, path string, o Options) (err error) {
 	if o.Reporter == nil {

@@ -19,7 +19,7 @@ import (
 //	.gitignore marks the folder as a run's, and keeps it out of git and of bundles
 //	lock       held by the run that uses the folder
 //	store.db   measurements, predictions and documents; stays between runs
-//	bin/       Go nodes, for the next build to find them up to date
+//	bin/       Go nodes, so that the next build finds them up to date
 //	sdk/       the Go SDK's source, for builds
 //	run/       of this run alone: config files, unpacked bundle, socket
 type state struct {

@@ -2,7 +2,7 @@ package local
 
 import "sync"
 
-// tail keeps the last lines of a process's output, for the message that says
+// tail keeps the last lines of a process's output, for the message that reports
 // why it failed.
 type tail struct {
 	mu    sync.Mutex

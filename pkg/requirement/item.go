@@ -25,7 +25,7 @@ func (s *scanner) take(token *regexp.Regexp) (found []string) {
 	return found
 }
 
-// taken says whether word came next, and takes it and blanks after it.
+// taken reports whether word came next, and takes it and blanks after it.
 func (s *scanner) taken(word string) bool {
 	rest, ok := strings.CutPrefix(s.rest, word)
 	if ok {

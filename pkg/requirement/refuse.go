@@ -19,7 +19,7 @@ const (
 // userinfo is the user and password of an address, up to the last "@" that may end it.
 var userinfo = regexp.MustCompile(`//(?:[^\s/]*:\S*|[^\s/]+)@`)
 
-// refusal says that a line is not taken: what it is, without passwords, and what to do.
+// refusal is why a line is refused: what it is, without passwords, and what to do.
 func refusal(line, what, instead string) string {
 	return fmt.Sprintf("%.*q %s: %s", maxShown, userinfo.ReplaceAllString(line, "//***@"), what, instead)
 }
@@ -49,7 +49,7 @@ var (
 	direct = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@`)
 )
 
-// refusePlace says why a line that names a place is refused; nil if it names none.
+// refusePlace returns why a line that names a location is refused; nil if it names none.
 func refusePlace(line string) error {
 	word, _, _ := strings.Cut(line, ";")
 	word = strings.TrimSpace(word)
@@ -67,7 +67,7 @@ func refusePlace(line string) error {
 	return nil
 }
 
-// archived says that pip takes name for that of an archive of sources.
+// archived reports whether pip takes name for that of an archive of sources.
 func archived(name string) bool {
 	return slices.Contains([]string{".zip", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".tlz", ".lz", ".lzma", ".tar"},
 		strings.ToLower(path.Ext(name)))

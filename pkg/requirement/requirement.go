@@ -31,7 +31,7 @@ type Item struct {
 	// Extras are the package's optional parts, Versions a specifier such as ">=1.2,<2".
 	Extras   []string
 	Versions string
-	// Marker says when it is required (PEP 508), "" for always.
+	// Marker is the condition under which it is required (PEP 508), "" for always.
 	Marker string
 	// Hashes are those of files that will do, "sha256:" and hexadecimal digits.
 	Hashes []string
@@ -67,7 +67,7 @@ type List struct {
 	Options []string
 }
 
-// Names says whether the list asks for the package by its name.
+// Names reports whether the list asks for the package by its name.
 func (l *List) Names(name string) bool {
 	for _, i := range l.Items {
 		if canonical(i.Name) == canonical(name) {

@@ -40,7 +40,7 @@ func (r *reader) wheel(from, named string) (string, error) {
 	return name, wrong
 }
 
-// lookAt says what is wrong with the wheel at name, which a file calls named.
+// lookAt returns what is wrong with the wheel at name, which a file calls named.
 func (r *reader) lookAt(name, named string) error {
 	file, err := r.open(name)
 	switch {
@@ -56,7 +56,7 @@ func (r *reader) lookAt(name, named string) error {
 	return nil
 }
 
-// checkWheel says what is wrong with a wheel: no archive, too large, or requirements that its index would
+// checkWheel returns what is wrong with a wheel: no archive, too large, or requirements that its index would
 // not have allowed: pip fetches and builds what a wheel requires from an address.
 func checkWheel(file fs.File) error {
 	info, err := file.Stat()
@@ -115,7 +115,7 @@ var (
 // unicodePath is the extra field by which a file of a zip archive has a second name (Info-ZIP).
 const unicodePath = 0x7075
 
-// renamed says that a file of the archive has a second name.
+// renamed reports whether a file of the archive has a second name.
 func renamed(f *zip.File) bool {
 	for rest := f.Extra; len(rest) >= 4; {
 		if binary.LittleEndian.Uint16(rest) == unicodePath {
@@ -179,5 +179,5 @@ func requires(metadata string) (all []string) {
 	return all
 }
 
-// endsLine says that Python's str.splitlines splits at c.
+// endsLine reports whether Python's str.splitlines splits at c.
 func endsLine(c rune) bool { return strings.ContainsRune("\n\v\f\x1c\x1d\x1e\u0085\u2028\u2029", c) }

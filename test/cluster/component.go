@@ -14,7 +14,7 @@ type component struct {
 	name string
 	args []string
 	env  []string
-	// ready says whether those after it may start; nil: at once.
+	// ready reports, by nil, that the components after it may start; without it they start at once.
 	ready func(context.Context) error
 }
 
@@ -78,7 +78,7 @@ func apiserverReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Nothing is told to it and nothing believed but that it is up.
+	// No secret is sent to it, and only that it is up is believed.
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above

@@ -58,7 +58,7 @@ func enter(ctx context.Context, p place, args []string) error {
 
 // joinNamespaces moves the calling thread, and for process ids its children.
 func joinNamespaces(pid int) error {
-	// Threads share their view of the file system unless told otherwise, and
+	// Threads share their view of the file system unless requested otherwise, and
 	// who shares it may not change it.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err

@@ -198,7 +198,7 @@ func makeBases(ctx context.Context, p place) ([]string, error) {
 	if err := layPython(ctx, p, python); err != nil {
 		return nil, err
 	}
-	// A user other than root must be set, or pods that say runAsNonRoot never start.
+	// A user other than root must be set, or pods with runAsNonRoot never start.
 	const user = "--user=65532:65532"
 	for _, image := range []struct{ name, from, layer, flag string }{
 		{"base", "", base, user},

@@ -226,7 +226,7 @@ func (i *initializer) ended(pid int, status unix.WaitStatus) {
 	i.again = component{}
 }
 
-// fail tells which component failed, and ends the cluster.
+// fail records which component failed, and ends the cluster.
 func (i *initializer) fail(name string, err error) {
 	text := fmt.Sprintf("%s: %v\n%s\n", name, err, logTail(i.place, name))
 	if err := os.WriteFile(filepath.Join(i.place.State, failedFile), []byte(text), 0o644); err != nil {

@@ -62,7 +62,7 @@ func installBases(ctx context.Context, p place) error {
 }
 
 // installNode waits for the node and gives it a GPU, as far as the scheduler
-// can tell. The taint that goes with one is for tests to set and take away: on
+// knows. Tests set and remove the taint that goes with it: on
 // the only node it would keep out everything else.
 func installNode(k kubectl, p place) error {
 	if err := k.run("apply", "--server-side", "-f", p.conf("objects.yaml")); err != nil {

@@ -23,7 +23,7 @@ const (
 	apiServer   = "https://" + nodeIP + ":6443"
 )
 
-// place says where things are.
+// place has the cluster's folders.
 type place struct {
 	Source string // this folder, with the tools' modules
 	Cache  string // built tools and images, kept

@@ -18,7 +18,7 @@ type steps struct {
 	out io.Writer
 }
 
-// do runs one step; one that takes long is told before as well.
+// do runs one step, and prints its name before and its duration after.
 func (s *steps) do(name string, f func() error) error {
 	start := time.Now()
 	fmt.Fprintf(s.out, "  %s ...\n", name)
@@ -51,8 +51,8 @@ func lastLines(text []byte, n int) string {
 	return "    " + strings.Join(lines, "\n    ")
 }
 
-// poll calls f until it returns nil, which it must within limit; the last
-// error is told.
+// poll calls f until it returns nil, which it must within limit; otherwise the last
+// error is returned.
 func poll(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// kubeVersion is k8s.io/kubernetes's in kube/go.mod. The apiserver must say it:
+// kubeVersion is k8s.io/kubernetes's in kube/go.mod. The apiserver must report it:
 // Knative does not start on the version that an unstamped build has.
 const kubeVersion = "v1.35.4"
 
@@ -95,8 +95,8 @@ func (t tool) build(ctx context.Context, p place, s *steps) (string, error) {
 	return dir, s.do(name, func() error { return t.compile(ctx, p, dir) })
 }
 
-// compile builds into a folder beside dir and renames it, so that what stands
-// under dir is whole whenever it stands there.
+// compile builds into a folder next to dir and renames it, so that what is
+// at dir is always complete.
 func (t tool) compile(ctx context.Context, p place, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
@@ -122,7 +122,7 @@ func (t tool) compile(ctx context.Context, p place, dir string) error {
 	return os.Rename(temp, dir)
 }
 
-// removeOlder deletes what an older key made, lest the cache grow for ever.
+// removeOlder deletes what an older key made, so that the cache does not grow forever.
 func removeOlder(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

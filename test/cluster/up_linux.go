@@ -94,7 +94,7 @@ func lock(p place) (func(), error) {
 	return func() { _ = file.Close() }, nil
 }
 
-// startInit makes the state folder anew and starts the cluster's first process.
+// startInit creates the state folder again and starts the cluster's first process.
 func startInit(ctx context.Context, p place, key string) error {
 	if err := remove(ctx, p); err != nil {
 		return fmt.Errorf("cannot remove the rest of an earlier cluster: %w", err)

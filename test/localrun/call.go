@@ -104,7 +104,7 @@ func (m *Method) Name() string {
 	return fmt.Sprintf("%s/%s", m.desc.Parent().FullName(), m.desc.Name())
 }
 
-// Call calls the rpc over gRPC with a request in JSON and returns the answer in
+// Call calls the rpc over gRPC with a request in JSON and returns the response in
 // JSON.
 func (m *Method) Call(ctx context.Context, request string) (string, error) {
 	in, out := dynamicpb.NewMessage(m.desc.Input()), dynamicpb.NewMessage(m.desc.Output())
@@ -118,7 +118,7 @@ func (m *Method) Call(ctx context.Context, request string) (string, error) {
 }
 
 // CallJSON posts the request as JSON, as curl does. It returns the HTTP status
-// and the body; that of an answer in the form Call has, so that the two compare.
+// and the body; that of a response in the form of Call, so that the two compare.
 func (m *Method) CallJSON(ctx context.Context, request string) (int, string, error) {
 	answer, err := m.v.post(ctx, "/"+m.Name(), strings.NewReader(request), http.Header{
 		"Content-Type": {"application/json"},
@@ -135,7 +135,7 @@ func (m *Method) CallJSON(ctx context.Context, request string) (int, string, err
 }
 
 // CallEvent posts the request to workflow as a CloudEvent in binary mode with
-// protobuf data. It returns the data of the event that answers, in JSON.
+// protobuf data. It returns the data of the response event, in JSON.
 func (m *Method) CallEvent(ctx context.Context, workflow, request string) (string, error) {
 	in, out := dynamicpb.NewMessage(m.desc.Input()), dynamicpb.NewMessage(m.desc.Output())
 	if err := protojson.Unmarshal([]byte(request), in); err != nil {

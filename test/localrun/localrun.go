@@ -87,7 +87,7 @@ type Version struct {
 	stop    sync.Once
 }
 
-// Start runs the bundle in dir and returns once it answers. It is stopped, with
+// Start runs the bundle in dir and returns once it serves. It is stopped, with
 // nothing left behind, when the test ends.
 func Start(t testing.TB, dir string, args ...string) *Version {
 	t.Helper()
@@ -165,7 +165,7 @@ func (v *Version) Store(t testing.TB, path string) string {
 	return string(body)
 }
 
-// stateDir is a folder for a run's state. Its name is short, for the path of a
+// stateDir is a folder for a run's state. Its name is short, because the path of a
 // Unix socket may have about a hundred bytes only.
 func stateDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "krt")

@@ -7,7 +7,7 @@ import (
 	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
-// NeedPython skips the test where no Python with protobuf is to be had.
+// NeedPython skips the test if there is no Python with protobuf.
 func NeedPython(t testing.TB) {
 	t.Helper()
 	if _, err := pyrunner.FindPython(os.Getenv); err != nil {

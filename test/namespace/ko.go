@@ -101,7 +101,7 @@ func findRoot() (string, error) {
 	}
 }
 
-// Python skips the test where there is no image for Python nodes to stand on.
+// Python skips the test if there is no base image for Python nodes.
 func (n *Namespace) Python() {
 	n.t.Helper()
 	if os.Getenv("KRT_PYTHON_BASE") == "" {

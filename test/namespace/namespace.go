@@ -25,7 +25,7 @@ type Namespace struct {
 
 	t   *testing.T
 	ctx context.Context
-	// settled says that kn-krt's settings are this test's alone.
+	// settled reports whether kn-krt's settings are this test's alone.
 	settled bool
 }
 
@@ -54,7 +54,7 @@ func New(t *testing.T) *Namespace {
 	return n
 }
 
-// tell shows what was there when a test failed.
+// tell prints the state of the namespace when a test failed.
 func tell(ctx context.Context, name string) string {
 	var all strings.Builder
 	for _, args := range []string{
@@ -122,7 +122,7 @@ func (n *Namespace) Ready(resource string) string {
 	return n.Get(resource, "{.status.address.url}")
 }
 
-// Eventually asks until there is no error.
+// Eventually calls until there is no error.
 func (n *Namespace) Eventually(f func() error) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.ctx, Patience)

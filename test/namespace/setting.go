@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// configMap is a ConfigMap as far as it is looked at here.
+// configMap is a ConfigMap, as far as it is used here.
 type configMap struct {
 	Metadata struct {
 		Name, Namespace string
@@ -25,7 +25,7 @@ type configMap struct {
 }
 
 // before is what a setting was before a test changed it: in an annotation of the
-// ConfigMap, for the test may be killed.
+// ConfigMap, because the test may be killed.
 type before struct {
 	Value *string `json:"value"` // nil: it was not set
 	Host  string  `json:"host"`  // where the test's process runs
@@ -126,7 +126,7 @@ func (m *configMap) restore(key, text string) error {
 	return nil
 }
 
-// lives says whether the process that made the change is there still.
+// lives reports whether the process that made the change is there still.
 func (b before) lives() bool {
 	host, err := os.Hostname()
 	if err != nil || host != b.Host {

@@ -23,7 +23,7 @@ const Message = "bench.Payload"
 // Method returns the path of the rpc of the i-th workflow.
 func Method(i int) string { return fmt.Sprintf("/bench.Bench/Call%d", i) }
 
-// EntrypointSettings say what an [Entrypoint] serves.
+// EntrypointSettings are what an [Entrypoint] serves.
 type EntrypointSettings struct {
 	// Workflows are the URLs of each workflow's steps. The rpc of the i-th is
 	// Method(i).

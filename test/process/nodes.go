@@ -14,7 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// NodesSettings say which nodes [Nodes] runs.
+// NodesSettings are the nodes that [Nodes] runs.
 type NodesSettings struct {
 	// Count is the number of nodes.
 	Count int
@@ -24,8 +24,8 @@ type NodesSettings struct {
 }
 
 // Nodes is the role of a workflow's nodes: Go runners of ours in one process,
-// each with its own port, whose handlers answer with what they were given. On
-// the control port, /held tells how many events the last node holds.
+// each with its own port, whose handlers return what they were given. On
+// the control port, /held returns how many events the last node holds.
 func Nodes(ctx context.Context, raw json.RawMessage, control *http.ServeMux) ([]string, error) {
 	var s NodesSettings
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -67,7 +67,7 @@ func RunNode(ctx context.Context, name string, listener net.Listener, node runne
 	<-ready
 }
 
-// echo is a node that answers with the message it was given.
+// echo is a node that returns the message it was given.
 type echo struct {
 	hold    int64
 	last    bool

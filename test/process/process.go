@@ -1,6 +1,6 @@
 // Package process runs parts of the platform as child processes of a benchmark
 // or a test, on loopback ports of their own, so that what one part uses can be
-// told from what its callers and its nodes use.
+// distinguished from what its clients and its nodes use.
 //
 // A child is the parent's own binary started again: the parent calls [Start],
 // the child finds out in [Child].
@@ -24,7 +24,7 @@ import (
 // environment is the variable that holds a child's order.
 const environment = "KRT_TEST_PROCESS"
 
-// startPatience bounds the wait for a child to say its addresses; a Python
+// startPatience bounds the wait for a child to report its addresses; a Python
 // node's imports take seconds on a busy machine.
 const startPatience = 60 * time.Second
 

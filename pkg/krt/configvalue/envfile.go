@@ -16,8 +16,8 @@ const maxEnvFile = 1 << 20
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// readEnvFiles reads the files in order; what a later one says of a name holds. That one file says
-// two things of one of the declared names is an error; of another's, it is no matter.
+// readEnvFiles reads the files in order; a later one overrides an earlier one. If one file has
+// two values for a declared name, that is an error; for other names the last one counts.
 func readEnvFiles(paths, declared []string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, path := range paths {
@@ -52,7 +52,7 @@ func readEnvFile(path string) (string, error) {
 	return string(text), nil
 }
 
-// parseEnv reads lines NAME=VALUE. A value is what stands there: "$" has no meaning. An
+// parseEnv reads lines NAME=VALUE. A value is taken literally: "$" has no meaning. An
 // unquoted one ends before white space and "#", which begin a comment. One in single quotes
 // is all between them. One in double quotes may have \n, \r, \t, \", \$ and \\; another
 // backslash is one. Quoted values may span lines. A declared name may not have two values that
@@ -108,7 +108,7 @@ func (p *envParser) next() (name, value string, err error) {
 	return name, value, err
 }
 
-// withoutExport takes away what shells want before a name.
+// withoutExport removes what shells need before a name.
 func withoutExport(name string) string {
 	if rest, exported := strings.CutPrefix(name, "export"); exported && strings.TrimLeft(rest, " \t") != rest {
 		return strings.TrimSpace(rest)
@@ -116,7 +116,7 @@ func withoutExport(name string) string {
 	return name
 }
 
-// unquoted returns the value that stands after "=", without a comment, which begins after white
+// unquoted returns the value after "=", without a comment, which begins after white
 // space only: bash, Docker Compose and python-dotenv take the "#" of NAME=#x for the value's.
 func unquoted(text string) string {
 	for i := range len(text) {

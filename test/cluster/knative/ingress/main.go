@@ -28,7 +28,7 @@ import (
 const class = "test.ingress.krt.dev"
 
 func main() {
-	kubeconfig := flag.String("kubeconfig", "", "file that says where the apiserver is")
+	kubeconfig := flag.String("kubeconfig", "", "kubeconfig file of the apiserver")
 	public := flag.String("public", "", "address on which hosts open to all are served")
 	private := flag.String("private", "", "address on which cluster-local hosts are served too")
 	address := flag.String("address", "", "address to publish for the public side")

@@ -38,7 +38,7 @@ func newReverse(protocols *http.Protocols) *httputil.ReverseProxy {
 		},
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetXForwarded() },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			slog.Warn("no answer", "host", r.Host, "address", r.URL.Host, "error", err)
+			slog.Warn("no response", "host", r.Host, "address", r.URL.Host, "error", err)
 			http.Error(w, "the server behind the ingress did not respond: "+err.Error(), http.StatusBadGateway)
 		},
 	}
@@ -74,7 +74,7 @@ func (v *view) handler(p *proxy) http.Handler {
 	})
 }
 
-// speaksHTTP2 says whether the service's port calls itself HTTP/2 without TLS,
+// speaksHTTP2 reports whether the service's port calls itself HTTP/2 without TLS,
 // in either of the two ways in which Knative says so.
 func (p *proxy) speaksHTTP2(backend v1alpha1.IngressBackend) bool {
 	service, err := p.services.Services(backend.ServiceNamespace).Get(backend.ServiceName)

@@ -94,7 +94,7 @@ func (r *routes) rebuild() {
 	r.private.hosts.Store(&private)
 }
 
-// closer says whether a is to be tried before b: longer paths first, then more
+// closer reports whether a is to be tried before b: longer paths first, then more
 // headers to match.
 func closer(a, b route) bool {
 	if len(a.path) != len(b.path) {
