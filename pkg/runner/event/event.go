@@ -63,6 +63,9 @@ type Event struct {
 	// Trace is the trace context in which the workflow was started, which all events
 	// of a request have; that of the HTTP request that brings one is in its headers.
 	Trace Trace
+	// Steps is what the runners of the nodes that the event has passed have reported;
+	// each appends its own entry to what it got.
+	Steps Steps
 	// Data is the encoded message, which is never decoded on the way.
 	Data []byte
 }

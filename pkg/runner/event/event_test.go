@@ -22,6 +22,7 @@ func full() *Event {
 		CorrelationID: "c", CausationID: "b", Workflow: "flow",
 		Deadline: time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.UTC),
 		Replied:  true, ReplyToken: strings.Repeat("t", 300), Trace: Trace{Parent: parent, State: "a=b"},
+		Steps: etl,
 	}
 }
 
@@ -68,7 +69,7 @@ func TestHeadersRoundTrip(t *testing.T) {
 
 func TestHeadersAreTheBindings(t *testing.T) {
 	e, h := full(), http.Header{}
-	e.ReplyToken, e.Trace.State = "", ""
+	e.ReplyToken, e.Trace.State, e.Steps = "", "", etl+","+model
 	e.Workflow = "größe \"x\" 5%"
 	e.WriteHeader(h)
 	want := http.Header{
@@ -77,6 +78,7 @@ func TestHeadersAreTheBindings(t *testing.T) {
 		"Ce-Correlationid": {"c"}, "Ce-Causationid": {"b"},
 		"Ce-Krtworkflow": {"gr%C3%B6%C3%9Fe%20%22x%22%205%25"},
 		"Ce-Krtdeadline": {"2024-05-06T07:08:09.123456789Z"}, "Ce-Krtreplied": {"1"}, "Ce-Traceparent": {parent},
+		"Ce-Krtsteps": {etl + "," + model},
 	}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("got %v, want %v", h, want)

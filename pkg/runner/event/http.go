@@ -38,6 +38,7 @@ const (
 	headerReplyToken    = "Ce-Krtreply"
 	headerTraceParent   = "Ce-Traceparent"
 	headerTraceState    = "Ce-Tracestate"
+	headerSteps         = "Ce-Krtsteps"
 	headerContentType   = "Content-Type"
 )
 
@@ -58,7 +59,7 @@ var ErrTooLarge = errors.New("event data too large")
 func (e *Event) WriteHeader(h http.Header) {
 	// One backing array for all values: a slice for each would be a dozen allocations
 	// per step.
-	values := make([]string, 0, 14)
+	values := make([]string, 0, 15)
 	set := func(name, value string) {
 		if value == "" {
 			return
@@ -86,12 +87,13 @@ func (e *Event) WriteHeader(h http.Header) {
 	set(headerReplyToken, e.ReplyToken)
 	set(headerTraceParent, e.Trace.Parent)
 	set(headerTraceState, e.Trace.State)
+	set(headerSteps, string(e.Steps))
 }
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left empty.
 // The error is ErrNoEvent if h has no event; otherwise it names the attribute that is
-// missing or malformed. A trace context that is not valid is left out, because it must
-// not fail a request.
+// missing or malformed. A trace context that is not valid is left out, and krtsteps that is
+// too long, because neither may fail a request.
 func ReadHeader(h http.Header) (*Event, error) {
 	version := get(h, headerSpecVersion)
 	if version == "" {
@@ -103,6 +105,9 @@ func ReadHeader(h http.Header) (*Event, error) {
 	e := &Event{
 		Replied: get(h, headerReplied) == "1",
 		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
+	}
+	if steps := get(h, headerSteps); len(steps) <= maxStepsBytes && strings.IndexByte(steps, '%') < 0 {
+		e.Steps = Steps(steps) // of its own bytes none is ever encoded
 	}
 	for _, a := range [...]struct {
 		header   string
