@@ -22,6 +22,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
@@ -100,6 +101,9 @@ type Options struct {
 	Advertise string
 	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
+	// Observers get the record of each request, in this order, after the entrypoint's
+	// own metrics. Default: none.
+	Observers []record.Observer
 }
 
 // Listeners are the ports of an entrypoint.
