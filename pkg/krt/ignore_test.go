@@ -1,7 +1,6 @@
 package krt_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -164,31 +163,4 @@ func TestKeysInDERAreSeen(t *testing.T) {
 	_, problems, left := shipped(t, write(t, files))
 	require.Empty(t, problems)
 	require.Empty(t, left)
-}
-
-func TestPatternsAreBounded(t *testing.T) {
-	files := goodBundle()
-	var patterns strings.Builder
-	for i := range 1_900 {
-		fmt.Fprintf(&patterns, "*a*a*a*a*b%d*\n", i)
-	}
-	files[".krtignore"] = patterns.String()
-	for i := range 500 {
-		files[fmt.Sprintf("d/%s%d", strings.Repeat("a", 200), i)] = ""
-	}
-	dir := write(t, files)
-	b, problems, _ := shipped(t, dir)
-	require.Nil(t, b)
-	require.Len(t, problems, 1)
-	require.Contains(t, problems[0], "matching the ignore patterns against so many files takes too long")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, _, err := krt.Load(ctx, dir, krt.Options{Contents: true})
-	require.ErrorIs(t, err, context.Canceled)
-
-	// What ends as no name does costs next to nothing.
-	files[".krtignore"] = strings.ReplaceAll(patterns.String(), "*\n", "\n")
-	_, problems, _ = shipped(t, write(t, files))
-	require.Empty(t, problems)
 }

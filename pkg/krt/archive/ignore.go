@@ -83,12 +83,13 @@ type ignorer struct {
 	rules   []rule // the options' and the files'
 	git     bool   // .gitignore files count
 	work    int64  // done by matching, in bytes of patterns times bytes of names
+	most    int64  // of work
 }
 
 // newIgnorer returns the rules for the bundle in root: the built-in ones, those of the options,
 // and of .krtignore or, where there is none, of every .gitignore.
 func newIgnorer(root *os.Root, o PackOptions) (*ignorer, error) {
-	g := &ignorer{root: root}
+	g := &ignorer{root: root, most: o.Limits.withDefaults().MaxWork}
 	for _, list := range []struct {
 		to    *[]rule
 		lines []string

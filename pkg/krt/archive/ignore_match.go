@@ -11,9 +11,6 @@ import (
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
-// maxWork bounds the work of matching, in bytes of patterns times bytes of names: some seconds.
-const maxWork = 1 << 30
-
 // errTooMuchWork is returned for patterns that would keep a person waiting.
 var errTooMuchWork = errors.New("matching the ignore patterns against so many files takes too long: " +
 	"ignore whole folders instead, or use fewer patterns with fewer \"*\"")
@@ -101,7 +98,7 @@ func (g *ignorer) decides(ctx context.Context, r *rule, about asked) (bool, erro
 	if r.base != "" || r.anyCase {
 		text = bytesAsText(name)
 	}
-	if g.work += int64(len(r.text)+1) * int64(len(text)); g.work > maxWork {
+	if g.work += int64(len(r.text)+1) * int64(len(text)); g.work > g.most {
 		return false, errTooMuchWork
 	}
 	if ctx.Err() != nil {

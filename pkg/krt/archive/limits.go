@@ -12,6 +12,9 @@ type Limits struct {
 	// MaxRatio is the maximum ratio of unpacked to packed bytes, 200 by default. It applies above 16 MiB
 	// only, so that a small bundle can contain a file of zeros.
 	MaxRatio int64
+	// MaxWork is how much work matching ignore patterns may be, in bytes of patterns times bytes of names:
+	// 1<<30 by default, which takes some seconds.
+	MaxWork int64
 }
 
 // ratioFloor is from how many bytes on the ratio counts.
@@ -26,6 +29,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxRatio <= 0 {
 		l.MaxRatio = 200
+	}
+	if l.MaxWork <= 0 {
+		l.MaxWork = 1 << 30
 	}
 	return l
 }

@@ -80,7 +80,7 @@ func sameAsGit(t *testing.T, files []string, patterns map[string]string) {
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
 	defer root.Close()
-	g := &ignorer{root: root, git: true}
+	g := &ignorer{root: root, git: true, most: 1 << 30}
 	_, err = g.read(gitIgnore, "")
 	require.NoError(t, err)
 	w := &walker{root: root, ignore: g, seen: newInventory(Limits{}.withDefaults()), left: func(string, os.DirEntry, *rule) {}}
