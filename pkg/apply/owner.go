@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// NotOwnedError: an object has a desired name but another owner. It was not touched.
+// NotOwnedError is that an object has a desired name but another owner. It was not touched.
 type NotOwnedError struct {
 	// Kind and Name are the object's, in the owner's namespace.
 	Kind, Name string

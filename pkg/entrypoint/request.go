@@ -129,7 +129,7 @@ func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
 		r.timer.Stop()
 		r.cancel(nil)
-		r.ticket.release()
+		r.release()
 		r.table.release()
 	}
 }

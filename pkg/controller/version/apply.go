@@ -64,7 +64,7 @@ func (r *reconciler) apply(ctx context.Context, want desired, have current) (don
 	items, invalid := want.items(allowed, have.config, key.id(want.version))
 	if invalid != nil {
 		c := &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: invalid.Error()}
-		return applied{unrenderable: true, refused: map[target]*observe.Cause{{}: c}}, nil
+		return applied{unrenderable: true, refused: map[target]*observe.Cause{{}: c}}, nil //nolint:nilerr // it is in the condition
 	}
 	done, err = r.write(ctx, want, key, items)
 	keep := make([]client.Object, len(items))
