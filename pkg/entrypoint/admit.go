@@ -7,6 +7,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -39,7 +40,7 @@ func (k *ticket) release() { k.entry.inFlight.Add(-1) }
 // finish counts the request's end and returns its failure.
 func (k *ticket) finish(failure *spb.Status) *spb.Status {
 	if k.route != nil {
-		k.route.counters.done(code.Code(failure.GetCode()), time.Since(k.begin))
+		k.entry.metrics.Observe(&record.Record{Workflow: k.route.Name, Begin: k.begin, End: time.Now(), Code: code.Code(failure.GetCode())})
 	}
 	return failure
 }

@@ -22,6 +22,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -57,6 +58,15 @@ type Workflow struct {
 	// Address is the URL of the workflow's Knative Sequence. Empty means direct
 	// delivery: the entrypoint calls each step itself.
 	Address string
+}
+
+// nodes returns the names of the workflow's nodes.
+func (w *Workflow) nodes() []string {
+	names := make([]string, len(w.Steps))
+	for i, s := range w.Steps {
+		names[i] = s.Node
+	}
+	return names
 }
 
 // Step is a node's place in a workflow.
@@ -123,7 +133,7 @@ type Entrypoint struct {
 	table    atomic.Pointer[table]
 	pending  *pending
 	sealer   *sealer
-	metrics  *metrics
+	metrics  *metrics.Metrics
 	sender   *delivery.Sender
 	budget   *memory.Budget
 	buffers  *memory.Pool
@@ -132,6 +142,7 @@ type Entrypoint struct {
 	page     *web.Page
 	health   *health.Server
 	inFlight atomic.Int64
+	logged   atomic.Int64 // the last second in which a dropped reply was logged
 	ready    atomic.Bool
 	// swap guards the change of tables; served are those that may have requests
 	// left; closed means that the last one has been released.
@@ -157,7 +168,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		options:  o,
 		log:      slog.New(loglimit.New(o.Logger.Handler())),
 		pending:  newPending(),
-		metrics:  newMetrics(),
+		metrics:  metrics.New(),
 		decoding: web.NewDecoding(o.MaxMessageBytes),
 		health:   health.NewServer(),
 	}
@@ -173,12 +184,11 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.budget = memory.New(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
 	e.buffers = memory.NewPool(e.budget)
 	e.sender = delivery.NewSender(e.buffers, delivery.Options{
-		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.retries.Inc, Logger: e.log,
+		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.Retried, Logger: e.log,
 	})
-	e.metrics.held(func() float64 { return float64(e.budget.Used()) })
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())
-	e.metrics.inFlight(func() float64 { return float64(e.inFlight.Load()) })
+	e.metrics.Gauges(func() float64 { return float64(e.inFlight.Load()) }, func() float64 { return float64(e.budget.Used()) })
 	t, err := e.newTable(v)
 	if err != nil {
 		return nil, err

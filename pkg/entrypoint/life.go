@@ -31,6 +31,10 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 	if e.closed {
 		return nil, fmt.Errorf("cannot serve version %q: the entrypoint is stopping", t.version.Name)
 	}
+	for i := range t.version.Workflows {
+		w := &t.version.Workflows[i]
+		e.metrics.Workflow(w.Name, w.nodes())
+	}
 	old := e.table.Swap(t)
 	e.served = append(slices.DeleteFunc(e.served, (*table).left), t)
 	e.reportHealth(old, t)

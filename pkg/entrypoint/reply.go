@@ -12,9 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/genproto/googleapis/rpc/code"
-	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
@@ -44,7 +42,7 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", e.receiveReply)
 	mux.HandleFunc("POST /dead-letter", e.receiveDeadLetter)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", e.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !e.ready.Load() {
@@ -77,7 +75,9 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 // message that could not be delivered and is not read.
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, _ *event.Event) (response, error) {
-		return response{failure: req.deadLetter(r.Header)}, nil
+		failure := req.deadLetter(r.Header)
+		e.metrics.DeadLetter(req.route.Name, failure.Node)
+		return response{failure: failure.Status()}, nil
 	}))
 }
 
@@ -120,11 +120,18 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 // drop counts a reply that is not used and, where it should not have come at all,
 // logs it once a second at most.
 func (e *Entrypoint) drop(reason string, err error) int {
-	e.metrics.dropped.WithLabelValues(reason).Inc()
-	if err != nil && e.metrics.mayLog(time.Now()) {
+	e.metrics.Dropped(reason)
+	if err != nil && e.mayLog(time.Now()) {
 		e.log.Warn("dropped a reply", "reason", reason, "error", err)
 	}
 	return http.StatusAccepted
+}
+
+// mayLog reports whether a drop may be logged: once a second at most.
+func (e *Entrypoint) mayLog(now time.Time) bool {
+	second := now.Unix()
+	last := e.logged.Load()
+	return last != second && e.logged.CompareAndSwap(last, second)
 }
 
 // forward sends a reply to the replica whose address is sealed in its token.
@@ -152,7 +159,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 	if err := e.sender.Forward(ctx, to, header, data); err != nil {
 		return e.drop(dropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
 	}
-	e.metrics.forwarded.Inc()
+	e.metrics.Forwarded()
 	return http.StatusAccepted
 }
 
@@ -165,7 +172,7 @@ func final(err error) bool {
 // deadLetter is the failure that the attributes of a dead letter report. They are
 // untrusted text: the data is base64 that may be cut anywhere, and the
 // destination may be a channel instead of a node.
-func (r *request) deadLetter(h http.Header) *spb.Status {
+func (r *request) deadLetter(h http.Header) event.Failure {
 	f := event.Failure{
 		Code:     code.Code_UNAVAILABLE,
 		Reason:   event.ReasonUnavailable,
@@ -189,7 +196,7 @@ func (r *request) deadLetter(h http.Header) *spb.Status {
 	if text != "" {
 		f.Text += ": " + text
 	}
-	return f.Status()
+	return f
 }
 
 // nodeAt returns the node of the request's workflow that a destination URL

@@ -42,7 +42,6 @@ type route struct {
 	output   protoreflect.MessageDescriptor
 	want     string // full name of output
 	delivery delivery.Delivery
-	counters *routeCounters
 }
 
 func (e *Entrypoint) newTable(v Version) (*table, error) {
@@ -96,7 +95,6 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		input:    w.Method.Input(),
 		output:   w.Method.Output(),
 		want:     string(w.Method.Output().FullName()),
-		counters: e.metrics.route(w.Name),
 	}
 	var err error
 	switch {
