@@ -32,7 +32,8 @@ func TestFailed(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(target.Folder, "main.go"), []byte("package main\n\nimport \"os\"\n"), 0o600))
 	require.Equal(t,
 		[]string{"undefined: V",
-			`src/c.go: it imports "C" and is left out, because nodes are built without cgo: build the program yourself and name it as the node's src`},
+			`src/c.go: it imports "C" and is left out, because nodes are built without cgo: build the program yourself and ` +
+				`name it as the node's src`},
 		gobuild.Failed("a", target, []string{"undefined: V"}).Output)
 }
 

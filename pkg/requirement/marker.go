@@ -11,7 +11,8 @@ const markerWord = `[A-Za-z0-9._+~,:/()*!<>=][A-Za-z0-9._+~,:/()*!<>=-]*`
 // The tokens of a marker (PEP 508). A word ends where a word can: "and" is not the beginning of "android".
 var (
 	markerVariable = regexp.MustCompile(`^(python_version|python_full_version|os_name|sys_platform|` +
-		`platform_release|platform_system|platform_version|platform_machine|platform_python_implementation|implementation_name|implementation_version|extra|` +
+		`platform_release|platform_system|platform_version|platform_machine|platform_python_implementation|implementation_name|` +
+		`implementation_version|extra|` +
 		`os\.name|sys\.platform|platform\.version|platform\.machine|platform\.python_implementation|python_implementation)\b`)
 	// No blank is before a hyphen, as pip looks for options of a line without regard to quotes.
 	markerString   = regexp.MustCompile(`^("(?: ?` + markerWord + `)*"|'(?: ?` + markerWord + `)*')`)

@@ -51,6 +51,16 @@ func TestPackagesHaveNames(t *testing.T) {
 // names are relative to its root.
 func eachGoFile(t *testing.T, check func(t *testing.T, name string, text []byte)) {
 	t.Helper()
+	eachFile(t, func(t *testing.T, name string, text []byte) {
+		if path.Ext(name) == ".go" {
+			check(t, name, text)
+		}
+	})
+}
+
+// eachFile does the same with every file.
+func eachFile(t *testing.T, check func(t *testing.T, name string, text []byte)) {
+	t.Helper()
 	root := os.DirFS("../..")
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -58,7 +68,7 @@ func eachGoFile(t *testing.T, check func(t *testing.T, name string, text []byte)
 			return err
 		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin"):
 			return fs.SkipDir
-		case entry.IsDir() || path.Ext(name) != ".go":
+		case !entry.Type().IsRegular():
 			return nil
 		}
 		text, err := fs.ReadFile(root, name)

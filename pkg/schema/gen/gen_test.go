@@ -161,7 +161,8 @@ func TestPythonAgreesWithProtoc(t *testing.T) {
 	files := bundle()
 	delete(files, "public_input.proto") // protoc has no google/api at hand
 	files["more.proto"] = `syntax = "proto3"; package p; import "google/protobuf/any.proto";
-		message M { repeated int32 some_ids = 1; map<string, google.protobuf.Any> by_name = 2 [json_name = "by-name"]; oneof o { string a_b = 3; } optional bool _x1 = 4 [json_name = "z", deprecated = true]; reserved 7, 9 to max; reserved "q"; }
+		message M { repeated int32 some_ids = 1; map<string, google.protobuf.Any> by_name = 2 [json_name = "by-name"]; oneof o { string a_b = 3; }
+			optional bool _x1 = 4 [json_name = "z", deprecated = true]; reserved 7, 9 to max; reserved "q"; }
 		enum E { option allow_alias = true; A = 0; B = 0; } service S { rpc Do (M) returns (stream M); }`
 	generated, err := gen.Python(compiled(t, files))
 	require.NoError(t, err)
