@@ -121,7 +121,8 @@ func TestExtend(t *testing.T) {
 func TestMalformedStepsAreLeftOut(t *testing.T) {
 	for _, entry := range []string{
 		"", ";", ";;;;;", "etl", "etl;1;2;3;00f067aa0ba902b7", "etl;1;2;3;00f067aa0ba902b7;OK", "etl;1;2;3;00f067aa0ba902b7;ok;",
-		"etl;1;2;3;00f067aa0ba902b7;ok;c;c", "etl;1;2;3;00f067aa0ba902b7;ok;x", "etl;-1;2;3;00f067aa0ba902b7;ok", "etl;+1;2;3;00f067aa0ba902b7;ok",
+		"etl;1;2;3;00f067aa0ba902b7;ok;c;c", "etl;1;2;3;00f067aa0ba902b7;ok;x", "etl;-1;2;3;00f067aa0ba902b7;ok",
+		"etl;+1;2;3;00f067aa0ba902b7;ok",
 		"etl;01;2;3;00f067aa0ba902b7;ok", "etl;1;;3;00f067aa0ba902b7;ok", "etl;1;2;99999999999999999;00f067aa0ba902b7;ok",
 		"etl;1;9999999999999999;3;00f067aa0ba902b7;ok", "etl;1;2;3;00F067AA0BA902B7;ok", "etl;1;2;3;0000000000000000;ok",
 		"etl;1;2;3;f067aa0ba902b7;ok", "ETL;1;2;3;00f067aa0ba902b7;ok", " etl;1;2;3;00f067aa0ba902b7;ok", "etl;1.5;2;3;00f067aa0ba902b7;ok",
