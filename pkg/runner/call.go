@@ -98,15 +98,19 @@ func (c *HandlerContext) until() time.Time {
 	return c.deadline
 }
 
-// begin records that the call no longer waits for its turn: the node's own timeout
-// starts now. Later calls of begin change nothing.
+// begin records that the call no longer waits for its turn: the handler's time, and the
+// node's own timeout, start now. Later calls of begin change nothing.
 func (c *HandlerContext) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over == nil || c.timer != nil {
+	if !c.step.begun.IsZero() {
 		return
 	}
-	c.limit = time.Now().Add(c.node.timeout)
+	c.step.begun = time.Now()
+	if c.over == nil {
+		return
+	}
+	c.limit = c.step.begun.Add(c.node.timeout)
 	c.timer = time.AfterFunc(c.node.timeout, func() { close(c.over) })
 	if c.ctx != nil {
 		c.ctx.move(c.until())
@@ -137,11 +141,13 @@ func (c *HandlerContext) detach() {
 	}
 }
 
-// stamp sets on e when the work must end, and whether a client still waits.
-func (c *HandlerContext) stamp(e *event.Event) {
+// stamp sets on e when the work must end, whether a client still waits, and what is
+// reported of the call.
+func (c *HandlerContext) stamp(e *event.Event, outcome event.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.Deadline, e.Replied = c.deadline, c.detached
+	e.Steps = c.in.Steps.Append(c.report(outcome))
 }
 
 // expired reports whether the call's deadline has passed.

@@ -27,12 +27,14 @@ type HandlerContext struct {
 	DB *DB
 
 	node   *node
-	parent context.Context // of the HTTP request, with its trace context; of the process in init
+	parent context.Context // of the HTTP request; of the process in init
 	in     *event.Event    // nil in init
 	conn   readDeadline    // nil in init
 	over   chan struct{}   // closed when the node's own timeout ends; nil: it has none
 
-	own Logger // the runner's own lines about the call, limited in number
+	own   Logger // the runner's own lines about the call, limited in number
+	names names  // of the call, for both loggers
+	step  step   // zero in init
 
 	// The four exported fields point here: one allocation per call instead of five.
 	logger      Logger
@@ -58,8 +60,8 @@ func (n *node) newContext(parent context.Context, in *event.Event) *HandlerConte
 		if n.timeout > 0 {
 			c.over = make(chan struct{})
 		}
-		c.logger.workflow, c.logger.correlationID = in.Workflow, in.CorrelationID
-		c.own.workflow, c.own.correlationID = in.Workflow, in.CorrelationID
+		c.names.workflow, c.names.correlationID = in.Workflow, in.CorrelationID
+		c.logger.call, c.own.call = &c.names, &c.names
 	}
 	c.measurement.c, c.prediction.c, c.db.c = c, c, c
 	c.Logger, c.Measurement, c.Prediction, c.DB = &c.logger, &c.measurement, &c.prediction, &c.db
@@ -128,7 +130,7 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	}
 	var out *event.Event
 	if err == nil {
-		out, err = c.node.newEvent(c, event.TypeReply, msg)
+		out, err = c.node.newEvent(c, event.OutcomeReply, msg)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot reply: %w", err)
@@ -169,7 +171,7 @@ func (c *HandlerContext) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx == nil { // made on first use, because not every call needs its timer
-		c.ctx = newCallContext(c.parent, c.until())
+		c.ctx = newCallContext(event.ContextWithTrace(c.parent, c.lockedTrace()), c.until())
 	}
 	return c.ctx
 }
@@ -205,10 +207,10 @@ func (c *HandlerContext) Node() string { return c.node.name }
 func (c *HandlerContext) Version() string { return c.node.version }
 
 // TraceParent returns the W3C traceparent that the handler's own spans, and the
-// requests it sends elsewhere, are to continue; "" if the request is not traced, and
-// in init. It is valid unless it is "". The function [TraceParent] returns it from a
-// context.
-func (c *HandlerContext) TraceParent() string { return TraceParent(c.parent) }
+// requests it sends elsewhere, are to continue: its parent is the span of this run of
+// the handler. It is "" if the request is not traced, and in init, and valid otherwise.
+// The function [TraceParent] returns it from a context.
+func (c *HandlerContext) TraceParent() string { return c.trace().Parent }
 
 // TraceParent returns the W3C traceparent in ctx, which [HandlerContext.Context], or
 // a context made from it, carries; "" if there is none.
@@ -223,7 +225,8 @@ func (c *HandlerContext) markReplied() bool {
 	return !before
 }
 
-// end frees what Context made, and reports how the handler ended the call.
+// end records that the handler has returned, frees what Context made, and reports how
+// the handler ended the call.
 func (c *HandlerContext) end() (earlyExit, replied bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,6 +236,7 @@ func (c *HandlerContext) end() (earlyExit, replied bool) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	c.step.ended = time.Now()
 	return c.earlyExit, c.replied
 }
 

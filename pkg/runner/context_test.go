@@ -53,7 +53,8 @@ func TestCallsKnowThemselves(t *testing.T) {
 		return value(ctx.TraceParent()), nil
 	})
 	in := message("")
-	equal(t, "trace", stringOf(t, r.post(t, in).event), in.Trace.Parent)
+	out := r.post(t, in).event
+	equal(t, "trace", stringOf(t, out), ofStep(t, out, in.Trace.Parent))
 	contains(t, "log", r.log.String(), "level=INFO msg=50% node=model workflow=flow correlationid=c1")
 	contains(t, "log", r.log.String(), "level=WARN msg=100%s node=model")
 }
@@ -106,9 +107,10 @@ func TestWithoutStore(t *testing.T) {
 		contains(t, "find", ctx.DB.Find("c", nil, nil).Error(), "no store configured: set KRT_STORE")
 		return value(""), nil
 	})
-	equal(t, "status", r.post(t, message("")).status, http.StatusOK)
-	contains(t, "log", r.log.String(), "msg=measurement node=model workflow=flow correlationid=c1 "+
-		"name=loss fields=map[value:0.5] tags=map[set:test]")
+	in := message("")
+	equal(t, "status", r.post(t, in).status, http.StatusOK)
+	contains(t, "log", r.log.String(), "msg=measurement node=model workflow=flow correlationid=c1 trace_id="+in.Trace.ID()+" span_id=")
+	contains(t, "log", r.log.String(), " name=loss fields=map[value:0.5] tags=map[set:test]")
 	contains(t, "log", r.log.String(), "predicted_value=cat true_value=dog")
 	contains(t, "log", r.log.String(), "error=new_labels")
 }

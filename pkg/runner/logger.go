@@ -11,10 +11,11 @@ import (
 )
 
 // Logger writes the log lines of a node. Each has the node's name and, within a call,
-// the workflow and the request's correlation id. It is safe for concurrent use.
+// the workflow, the request's correlation id and, if the request is traced, trace_id and
+// span_id, as in OpenTelemetry's logs. It is safe for concurrent use.
 type Logger struct {
-	to                      *slog.Logger
-	workflow, correlationID string
+	to   *slog.Logger
+	call *names // nil: of no call
 }
 
 // NewLogger returns a Logger that writes to to. Nodes use [HandlerContext].Logger; this
@@ -47,7 +48,7 @@ func (l *Logger) Errorf(format string, args ...any) { l.log(slog.LevelError, for
 
 // Slog returns the structured logger behind l, with the call's attributes.
 func (l *Logger) Slog() *slog.Logger {
-	attrs := l.attrs()
+	attrs := l.call.attrs()
 	args := make([]any, len(attrs))
 	for i, a := range attrs {
 		args[i] = a
@@ -64,16 +65,7 @@ func (l *Logger) log(level slog.Level, msg string, args ...any) {
 	if len(args) > 0 {
 		msg = fmt.Sprintf(msg, args...)
 	}
-	l.to.LogAttrs(context.Background(), level, msg, l.attrs()...)
-}
-
-// attrs are added to each line instead of once by slog's With: most calls log nothing
-// and should cost nothing.
-func (l *Logger) attrs() []slog.Attr {
-	if l.workflow == "" && l.correlationID == "" {
-		return nil
-	}
-	return []slog.Attr{slog.String("workflow", l.workflow), slog.String("correlationid", l.correlationID)}
+	l.to.LogAttrs(context.Background(), level, msg, l.call.attrs()...)
 }
 
 // newSlog returns a logger that writes to w as KRT_LOG and KRT_LOG_LEVEL say.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -34,6 +35,7 @@ type node struct {
 	store                   *store.Client // nil: none configured
 	turns                   *turns        // nil: no limit of calls at a time
 	values                  values
+	called                  atomic.Bool // an event has been accepted
 	buffers                 buffers
 }
 
@@ -88,10 +90,10 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 		// The client has the early reply, and there is no message for a next node.
 		return nil, nil, nil
 	case !earlyExit:
-		next, err = n.newEvent(c, event.TypeMessage, out)
+		next, err = n.newEvent(c, event.OutcomeOK, out)
 		return next, out.buffer, err
 	}
-	exit, err := n.newEvent(c, event.TypeReply, out)
+	exit, err := n.newEvent(c, event.OutcomeExit, out)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,9 +149,9 @@ func (n *node) call(c *HandlerContext) (out Output, err error) {
 	return n.invoke(c, c.in)
 }
 
-// newEvent returns the event of type typ with which the call c sends out. The error is
-// a failure.
-func (n *node) newEvent(c *HandlerContext, typ string, out Output) (*event.Event, error) {
+// newEvent returns the event with which the call c sends out: the message for the next
+// step if the outcome is OK, else a reply. The error is a failure.
+func (n *node) newEvent(c *HandlerContext, outcome event.Outcome, out Output) (*event.Event, error) {
 	if out.Message == "" {
 		return nil, wrongOutput("the handler returned no message")
 	}
@@ -157,8 +159,12 @@ func (n *node) newEvent(c *HandlerContext, typ string, out Output) (*event.Event
 		return nil, &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
 			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", out.Message, size, n.maxMessageBytes)}
 	}
+	typ := event.TypeReply
+	if outcome == event.OutcomeOK {
+		typ = event.TypeMessage
+	}
 	next := c.in.Next(n.source, typ, out.Message, out.Data)
-	c.stamp(next)
+	c.stamp(next, outcome)
 	return next, nil
 }
 
@@ -175,7 +181,7 @@ func (n *node) fail(c *HandlerContext, err error) *event.Event {
 	}
 	f.Type = typeOf(err)
 	out := c.in.Fail(n.source, f)
-	c.stamp(out)
+	c.stamp(out, event.OutcomeError)
 	return out
 }
 
@@ -191,7 +197,8 @@ func (n *node) failText(err error) string {
 // cancelled: the sender of that request need not be who waits for the response. A
 // failure is only logged, because the handler must not run again.
 func (n *node) postLast(c *HandlerContext, e *event.Event) {
-	if err := n.replies.post(context.WithoutCancel(c.parent), &c.own, e); err != nil {
+	ctx := event.ContextWithTrace(context.WithoutCancel(c.parent), c.trace())
+	if err := n.replies.post(ctx, &c.own, e); err != nil {
 		c.own.Slog().Error("reply lost", "type", e.Type, "error", err)
 	}
 }

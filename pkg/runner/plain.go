@@ -10,7 +10,7 @@ import (
 
 // plainHandler writes log lines for a person who watches the node (KRT_LOG=plain,
 // which `kn-krt run` sets): the level, unless it is INFO, and the message with its line
-// breaks. Time, node, workflow and correlation id are left out: the program that shows
+// breaks. Time, node, workflow and ids are left out: the program that shows
 // the lines adds the node's name.
 type plainHandler struct {
 	level slog.Leveler
@@ -39,7 +39,7 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 	line.WriteString(r.Message)
 	write := func(a slog.Attr) bool {
 		switch a.Key {
-		case "node", "workflow", "correlationid":
+		case "node", "workflow", "correlationid", "trace_id", "span_id":
 		case "stack": // on lines of its own
 			line.WriteString("\n" + a.Value.String())
 		default:

@@ -106,17 +106,19 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		writeText(w, status, err.Error())
 		return
 	}
-	switch {
-	case in.Type == event.TypeError || in.Type == event.TypeReply:
+	if in.Type == event.TypeError || in.Type == event.TypeReply {
 		writeEvent(w, in) // already a result: passed on
 		return
-	case in.Expired(time.Now()):
-		s.node.newContext(r.Context(), in).own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
+	}
+	now := time.Now()
+	c := s.node.newContext(r.Context(), in)
+	c.arrive(now, in.Trace.Via(event.RequestTrace(r.Header)))
+	if in.Expired(now) {
+		c.own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
 		writeNothing(w)
 		return
 	}
-	trace := in.Trace.Via(event.RequestTrace(r.Header))
-	c := s.node.newContext(event.ContextWithTrace(r.Context(), trace), in)
+	c.step.cold = s.node.first()
 	c.conn, _ = w.(readDeadline)
 	out, buffer, err := s.node.process(c)
 	switch {

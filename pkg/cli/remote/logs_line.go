@@ -21,7 +21,7 @@ func logMessage(l *logline.Line) string {
 		b.WriteString(level + " ")
 	}
 	b.WriteString(l.Field("msg"))
-	shown := []string{"time", "level", "msg", "node", "workflow", "correlationid", "stack"}
+	shown := []string{"time", "level", "msg", "node", "workflow", "correlationid", "trace_id", "span_id", "stack"}
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
 		if !slices.Contains(shown, name) {
 			b.WriteString(" " + name + "=" + l.Field(name))

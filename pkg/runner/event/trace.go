@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"strings"
 )
@@ -78,6 +79,26 @@ func (t Trace) ID() string {
 		return ""
 	}
 	return t.Parent[3:35]
+}
+
+// SpanID returns the id of t's span, 16 hex digits; "" of the zero Trace.
+func (t Trace) SpanID() string {
+	if t.Parent == "" {
+		return ""
+	}
+	return t.Parent[36:52]
+}
+
+// Child returns the trace context of a span that has t as its parent: of the same
+// trace, with the same flags. That of the zero Trace is zero.
+func (t Trace) Child(span [8]byte) Trace {
+	if t.Parent == "" {
+		return Trace{}
+	}
+	var parent [traceParentLength]byte
+	copy(parent[:], t.Parent)
+	hex.Encode(parent[36:52], span[:])
+	return Trace{Parent: string(parent[:]), State: t.State}
 }
 
 // WriteHeader sets t as the headers of an HTTP request on h; the zero Trace sets

@@ -33,7 +33,8 @@ import (
 // DefaultWorkflow is the workflow of calls unless [Workflow] sets another.
 const DefaultWorkflow = "workflow"
 
-// TraceParent is the W3C traceparent of every call: what ctx.TraceParent returns.
+// TraceParent is the W3C traceparent with which every call arrives. What
+// ctx.TraceParent returns is of the same trace, with the span of the handler's run.
 const TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 // Option changes the environment of a node under test.
