@@ -60,10 +60,12 @@ def handler(ctx, data):
 `, nil)
 	in := request("")
 	in.Deadline = mustTime(t, "2099-01-02T03:04:05.5Z")
+	out := n.post(in).event
+	step, _ := out.Steps.Last()
 	require.Equal(t, strings.Join([]string{
 		"hello", "only", "wf", "c1", n.dir + "/models/x", n.dir, "2099-01-02T03:04:05.500000+00:00",
-		"model", "v1", in.Trace.Parent, "ctx.get('nothing'): no value was set under this key",
-	}, "|"), stringOf(t, n.post(in).event))
+		"model", "v1", in.Trace.Child(step.SpanID).Parent, "ctx.get('nothing'): no value was set under this key",
+	}, "|"), stringOf(t, out))
 }
 
 func TestEarlyReplyThenResult(t *testing.T) {

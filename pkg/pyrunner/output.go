@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"krt.dev/kn-krt/pkg/child"
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
 
@@ -61,11 +62,11 @@ func logLine(log *slog.Logger, line string, whole bool) {
 	}
 }
 
-// parseRecord reads level, workflow, correlation id, attributes and text. The names of
-// the attributes are those of the Go runner.
+// parseRecord reads level, workflow, correlation id, traceparent, attributes and text.
+// The names of the attributes are those of the Go runner.
 func parseRecord(record string) (level slog.Level, text string, attrs []slog.Attr) {
-	fields := strings.SplitN(record, fieldMark, 5)
-	if len(fields) < 5 {
+	fields := strings.SplitN(record, fieldMark, 6)
+	if len(fields) < 6 {
 		return slog.LevelInfo, record, nil
 	}
 	switch fields[0] {
@@ -79,13 +80,16 @@ func parseRecord(record string) (level slog.Level, text string, attrs []slog.Att
 	if fields[1] != "" || fields[2] != "" {
 		attrs = append(attrs, slog.String("workflow", fields[1]), slog.String("correlationid", fields[2]))
 	}
+	if trace := event.NewTrace(fields[3], ""); trace != (event.Trace{}) {
+		attrs = append(attrs, slog.String("trace_id", trace.ID()), slog.String("span_id", trace.SpanID()))
+	}
 	var given map[string]any
-	if fields[3] != "" && json.Unmarshal([]byte(fields[3]), &given) == nil {
+	if fields[4] != "" && json.Unmarshal([]byte(fields[4]), &given) == nil {
 		for _, key := range slices.Sorted(maps.Keys(given)) {
 			attrs = append(attrs, slog.Any(key, given[key]))
 		}
 	}
-	return level, unescapeText(fields[4]), attrs
+	return level, unescapeText(fields[5]), attrs
 }
 
 // unescapeText reverses the escaping with which the shim keeps a text on one line.

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// records returns the JSON log lines whose text has the given beginning.
+// records returns the JSON log lines whose text has the given beginning, without their
+// times and ids of spans.
 func (n *node) records(prefix string) []map[string]any {
 	n.t.Helper()
 	var found []map[string]any
@@ -18,6 +19,7 @@ func (n *node) records(prefix string) []map[string]any {
 		var record map[string]any
 		require.NoError(n.t, json.Unmarshal([]byte(line), &record), line)
 		delete(record, "time")
+		delete(record, "span_id")
 		if text, _ := record["msg"].(string); strings.HasPrefix(text, prefix) {
 			found = append(found, record)
 		}
@@ -27,7 +29,8 @@ func (n *node) records(prefix string) []map[string]any {
 
 func TestOutputBecomesLogLines(t *testing.T) {
 	call := func(level, text string) map[string]any {
-		return map[string]any{"level": level, "msg": text, "node": "model", "workflow": "wf", "correlationid": "c1"}
+		return map[string]any{"level": level, "msg": text, "node": "model", "workflow": "wf", "correlationid": "c1",
+			"trace_id": "0af7651916cd43dd8448eb211c80319c"}
 	}
 	for name, c := range map[string]struct {
 		code string

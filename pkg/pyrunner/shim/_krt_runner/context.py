@@ -109,7 +109,10 @@ class Context(Older):
 
     @property
     def traceparent(self):
-        """W3C traceparent that the handler's own spans and requests continue; empty if the request is not traced, and in init."""
+        """W3C traceparent that the handler's own spans and requests continue: its parent is the span of this run of the handler.
+
+        Empty if the request is not traced, and in init.
+        """
         return "" if self._call is None else self._call.traceparent
 
     @property

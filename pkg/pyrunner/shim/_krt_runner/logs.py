@@ -1,8 +1,9 @@
 """Sends what a node logs and prints to the front, one line per record.
 
 The front formats them. A record is RECORD level FIELD workflow FIELD
-correlation id FIELD attributes (JSON or empty) FIELD text; backslashes and line
-breaks in the text are escaped. Any other line was written by native code.
+correlation id FIELD traceparent FIELD attributes (JSON or empty) FIELD text;
+backslashes and line breaks in the text are escaped. Any other line was written by
+native code.
 """
 
 import functools
@@ -38,12 +39,13 @@ current = Current()
 def emit(level, text, attributes=None, fd=2):
     """Write one record; level is D, I, W, E, or T for the traceback of a failed call."""
     call = current.call
-    workflow = correlation = ""
+    workflow = correlation = trace = ""
     if call is not None:
         workflow = call.workflow.translate(_SAFE)
         correlation = call.correlation_id.translate(_SAFE)
+        trace = call.traceparent  # the front's own
     attributes = json.dumps(attributes, default=str) if attributes else ""
-    line = FIELD.join((RECORD + level, workflow, correlation, attributes, text.translate(_ESCAPED)))
+    line = FIELD.join((RECORD + level, workflow, correlation, trace, attributes, text.translate(_ESCAPED)))
     data = (line + "\n").encode("utf-8", "backslashreplace")
     try:
         while data:
