@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -98,7 +99,8 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 		},
 	}
 	d.Spec.Template.Labels = podLabels
-	d.Spec.Template.Annotations = map[string]string{AnnotationContentHash: c.hash()}
+	d.Spec.Template.Annotations = scraped()
+	d.Spec.Template.Annotations[AnnotationContentHash] = c.hash()
 	if in.ReplyKey != "" {
 		d.Spec.Template.Annotations[AnnotationReplyKey] = in.ReplyKey
 	}
@@ -120,6 +122,13 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 		},
 	}
 	return d
+}
+
+// scraped are the annotations by which a Prometheus without its operator finds the pod.
+func scraped() map[string]string {
+	return map[string]string{
+		"prometheus.io/scrape": "true", "prometheus.io/port": strconv.Itoa(replyPort), "prometheus.io/path": "/metrics",
+	}
 }
 
 func (in Input) entrypointContainer(grace int64) corev1.Container {
