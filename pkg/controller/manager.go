@@ -1,7 +1,7 @@
 // Package controller sets up the manager of kn-krt's two controllers. Package version turns
 // Versions into Knative and Kubernetes objects and reports their state; package runtime
-// has the Service active-entrypoint select the published one; package watch holds the
-// event sources that both use.
+// has the Service active-entrypoint select the published one; package inventory makes
+// metrics of them; package watch holds the event sources that both use.
 package controller
 
 import (
@@ -35,6 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/controller/inventory"
 	krtruntime "krt.dev/kn-krt/pkg/controller/runtime"
 	"krt.dev/kn-krt/pkg/controller/version"
 	"krt.dev/kn-krt/pkg/controller/watch"
@@ -63,12 +64,15 @@ type Options struct {
 	SwitchSettle time.Duration
 }
 
+// noMetrics is controller-runtime's word for no address.
+const noMetrics = "0"
+
 func (o Options) withDefaults() Options {
 	if o.SystemNamespace == "" {
 		o.SystemNamespace = "krt-system"
 	}
 	if o.MetricsAddr == "" {
-		o.MetricsAddr = "0" // controller-runtime's word for none
+		o.MetricsAddr = noMetrics
 	}
 	if o.Workers == 0 {
 		o.Workers = 8
@@ -141,7 +145,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	return mgr.Start(ctx)
 }
 
-// setup adds the two reconcilers and the probes.
+// setup adds the two reconcilers, the metrics of versions and the probes.
 func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
 	s, x := watch.NewSettings(mgr, o.SystemNamespace), watch.NewOwnerIndex(mgr.GetFieldIndexer())
 	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Controller: o.controller()}
@@ -151,6 +155,11 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
 	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, Controller: o.controller()}
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
+	}
+	if o.MetricsAddr != noMetrics {
+		if err := inventory.Setup(mgr); err != nil {
+			return err
+		}
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err

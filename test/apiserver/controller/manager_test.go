@@ -194,6 +194,8 @@ func TestMetricsTellNoSecret(t *testing.T) {
 	for _, secret := range []string{"s3cr3t", shared.Token, string(key.Data["key"])} {
 		require.NotContains(t, page, secret)
 	}
-	require.NotContains(t, page, p.namespace, "what grows with the cluster's objects is no metric")
+	require.Contains(t, page, fmt.Sprintf("\nkrt_version_ready{namespace=%q,version=\"v\"} 1\n", p.namespace))
+	require.Contains(t, page, "\nkrt_versions{phase=\"Started\"} ")
+	require.Equal(t, 1, strings.Count(page, p.namespace), "nothing else grows with the cluster's objects")
 	require.True(t, p.until("v", func(*v1alpha1.Version) bool { return true }).IsReady())
 }

@@ -1,0 +1,23 @@
+package inventory
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// Setup has the manager serve the inventory at its /metrics, once it is the leader: of
+// several replicas one reports. The registry belongs to the process, so of several managers
+// in one process the first one reports.
+func Setup(mgr manager.Manager) error {
+	return mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		i := New(mgr.GetCache())
+		if metrics.Registry.Register(i) != nil {
+			return nil
+		}
+		<-ctx.Done()
+		metrics.Registry.Unregister(i)
+		return nil
+	}))
+}
