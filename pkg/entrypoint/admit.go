@@ -19,31 +19,26 @@ type ticket struct {
 	table *table // the port's handler keeps it, until it returns
 	// route may be set after admission, where only the request's body names it,
 	// and must be set before call or accept.
-	route *route
-	begin time.Time
+	route    *route
+	protocol record.Protocol
+	begin    time.Time
 }
 
 // admit grants a request its place, or returns why there is none. r is nil while it
 // is not known.
-func (e *Entrypoint) admit(t *table, r *route) (ticket, *spb.Status) {
-	k := ticket{entry: e, table: t, route: r, begin: time.Now()}
+func (e *Entrypoint) admit(t *table, r *route, by record.Protocol) (ticket, *spb.Status) {
+	k := ticket{entry: e, table: t, route: r, protocol: by, begin: time.Now()}
 	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
 		k.release()
-		return ticket{}, k.finish(overloaded(t, r, e.options.MaxInFlight))
+		failure := overloaded(t, r, e.options.MaxInFlight)
+		k.observeRefusal(failure)
+		return ticket{}, failure
 	}
 	return k, nil
 }
 
 // release gives the place back.
 func (k *ticket) release() { k.entry.inFlight.Add(-1) }
-
-// finish counts the request's end and returns its failure.
-func (k *ticket) finish(failure *spb.Status) *spb.Status {
-	if k.route != nil {
-		k.entry.metrics.Observe(&record.Record{Workflow: k.route.Name, Begin: k.begin, End: time.Now(), Code: code.Code(failure.GetCode())})
-	}
-	return failure
-}
 
 func overloaded(t *table, r *route, limit int) *spb.Status {
 	f := event.Failure{

@@ -20,16 +20,16 @@ type received struct {
 
 // call sends in through the workflow and waits for the response until ctx is done
 // or the deadline has passed. It uses the ticket up, takes over the data, and
-// returns the response's bytes, which must be freed, or why there is none.
-func (k ticket) call(ctx context.Context, in received) (mem.Buffer, *spb.Status) {
+// returns the request, to be observed when the client has the response, and the
+// response, whose data must be freed.
+func (k ticket) call(ctx context.Context, in received) (*request, response) {
 	deadline := time.Now().Add(k.entry.options.Timeout) // receiving it took as long as it took
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
 	r := k.start(ctx, in, deadline, false)
 	go r.deliver()
-	out := r.await(ctx)
-	return out.data, out.failure
+	return r, r.await(ctx)
 }
 
 // accept sends in through the workflow for a client that does not wait for the
@@ -52,6 +52,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 		if out.failure != nil {
 			r.warn("an asynchronous request failed", "error", out.failure.GetMessage())
 		}
+		r.observe()
 		failed <- out.failure
 	}()
 	select {
@@ -73,16 +74,19 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	e := k.entry
 	id, token := e.sealer.seal(deadline)
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async}
+	correlation := id.String()
 	trace := event.ContextTrace(ctx)
+	r.requestBytes = in.data.Len()
+	r.unobserved.Store(2)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's
 	r.Begin(deadline, async)
 	r.First = delivery.Parcel{Data: in.data, Event: &event.Event{
-		ID:            id.String(),
+		ID:            correlation,
 		Source:        k.table.source,
 		Type:          event.TypeMessage,
 		Message:       string(k.route.input.FullName()),
-		CorrelationID: id.String(),
+		CorrelationID: correlation,
 		CausationID:   in.causationID,
 		Workflow:      k.route.Name,
 		Deadline:      deadline,

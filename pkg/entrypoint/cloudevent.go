@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -17,7 +18,7 @@ import (
 // respond-async). The path may name the workflow.
 func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request) {
 	workflow := r.PathValue("name")
-	k, overload := e.admit(t, t.byName[workflow])
+	k, overload := e.admit(t, t.byName[workflow], record.CloudEvent)
 	if overload != nil {
 		web.LeaveUnread(w, r.ContentLength)
 		web.WriteFailure(w, overload)
@@ -40,12 +41,15 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	out, failure := k.call(ctx, request)
-	if failure != nil {
-		web.WriteFailure(w, failure)
+	req, response := k.call(ctx, request)
+	defer req.observe()
+	w.Header().Set(headerTiming, req.timing())
+	if response.failure != nil {
+		web.WriteFailure(w, response.failure)
 		return
 	}
-	if out = beginResponse(r.Context(), w, out); out == nil {
+	out := beginResponse(r.Context(), w, response.data)
+	if out == nil {
 		return // the connection is closed
 	}
 	defer out.Free()

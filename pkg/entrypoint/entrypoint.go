@@ -141,6 +141,7 @@ type Entrypoint struct {
 	origins  *web.Origins
 	page     *web.Page
 	health   *health.Server
+	records  sync.Pool // of *record.Record, for as long as observers look at one
 	inFlight atomic.Int64
 	logged   atomic.Int64 // the last second in which a dropped reply was logged
 	ready    atomic.Bool

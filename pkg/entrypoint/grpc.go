@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -81,7 +82,7 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if r == nil {
 		return status.Error(codes.Unimplemented, t.unknownMethod(method))
 	}
-	k, refusal := e.admit(t, r)
+	k, refusal := e.admit(t, r, record.GRPC)
 	if refusal != nil {
 		return status.FromProto(refusal).Err()
 	}
@@ -92,14 +93,19 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		return err
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
-	out, failure := k.call(event.ContextWithTrace(ctx, trace), received{data: data})
-	if failure != nil {
-		return status.FromProto(failure).Err()
+	req, response := k.call(event.ContextWithTrace(ctx, trace), received{data: data})
+	defer req.observe()
+	if wantsSteps(ctx) {
+		stream.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
+	}
+	if response.failure != nil {
+		return status.FromProto(response.failure).Err()
 	}
 	// Not compressed, even for clients that ask for it: gRPC would free ours and hold
 	// the compressed response until it is sent, and nothing would count that.
 	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
-	if out = sending(ctx, out); out == nil {
+	out := sending(ctx, response.data)
+	if out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")
 	}
 	return stream.SendMsg(&frame{mem.BufferSlice{out}})

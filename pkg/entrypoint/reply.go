@@ -58,6 +58,9 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 // not change: on anything else a dispatcher would run the whole chain again.
 func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
+		if req.gone.Load() && ev.Type != event.TypeError {
+			return response{}, nil // nobody wants its data
+		}
 		data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 		if final(err) {
 			f := delivery.NodeFailure(nodeOf(ev.Source), err)
@@ -107,11 +110,19 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 		}
 		return e.drop(dropLate, nil)
 	}
+	late := req.gone.Load()
+	if late && !req.continues() {
+		return e.drop(dropLate, nil)
+	}
 	out, err := read(req, ev)
 	if err != nil { // the connection broke; the sender will send it again
 		return e.drop(dropUnreadable, err)
 	}
-	if !req.reply(out) {
+	if late {
+		req.rest.add(out, req.reported(ev))
+		return e.drop(dropLate, nil)
+	}
+	if !req.reply(req.arrived(out, ev)) {
 		return e.drop(dropDuplicate, nil)
 	}
 	return http.StatusAccepted

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -35,6 +36,12 @@ type request struct {
 	work   context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+
+	requestBytes int
+	answer       answer       // of the client's goroutine, which then observes it
+	gone         atomic.Bool  // the client has its response, or none will come
+	unobserved   atomic.Int32 // the response, and the end of the delivery
+	rest         rest
 }
 
 // Why a delivery's context has ended.
@@ -48,20 +55,33 @@ var (
 type response struct {
 	data    mem.Buffer
 	failure *spb.Status
+	// steps is what nodes have reported. early and at are of a response that came at
+	// the reply port: how it is early, and when it came.
+	steps event.Steps
+	early record.Early
+	at    time.Time
 }
 
 // deliver runs the delivery to its end, which may come after the response.
 func (r *request) deliver() {
 	defer r.leave()
 	last, err := r.route.delivery.Deliver(r.work, &r.Request)
+	defer r.delivered()
 	switch {
 	case err != nil:
 		failure := r.failure(err)
-		if !r.offer(response{failure: failure}) && r.Detached() && !r.async {
-			r.warn("the work after the response failed", "error", failure.GetMessage())
+		if !r.offer(response{failure: failure, steps: r.Steps()}) {
+			r.rest.fail(failure)
+			if r.Detached() && !r.async {
+				r.warn("the work after the response failed", "error", failure.GetMessage())
+			}
 		}
 	case last != nil:
-		r.offer(r.read(last))
+		out := r.read(last)
+		out.steps = r.Steps()
+		if !r.offer(out) && out.failure != nil {
+			r.rest.fail(out.failure)
+		}
 	default: // the response has come, or will, at the reply port
 		r.ended.Store(int64(time.Since(r.begin)))
 		if r.async && r.route.Address == "" {
@@ -105,8 +125,8 @@ func (r *request) await(client context.Context) (out response) {
 	case <-r.work.Done():
 		out = r.giveUp(client)
 	}
-	r.entry.pending.remove(r.id)
-	r.finish(out.failure)
+	r.gone.Store(true)
+	r.end(out)
 	r.leave()
 	return out
 }
@@ -119,14 +139,15 @@ func (r *request) giveUp(client context.Context) response {
 	}
 	r.cancel(errGone)
 	if errors.Is(client.Err(), context.Canceled) {
-		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}}
+		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 	}
-	return response{failure: r.late()}
+	return response{failure: r.late(), steps: r.Steps()}
 }
 
 // leave ends the part of one of the request's two goroutines.
 func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
+		r.entry.pending.remove(r.id)
 		r.timer.Stop()
 		r.cancel(nil)
 		r.release()

@@ -40,7 +40,8 @@ type route struct {
 	path     string // "/pkg.Service/Method"
 	input    protoreflect.MessageDescriptor
 	output   protoreflect.MessageDescriptor
-	want     string // full name of output
+	want     string   // full name of output
+	nodes    []string // of the steps
 	delivery delivery.Delivery
 }
 
@@ -95,6 +96,7 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		input:    w.Method.Input(),
 		output:   w.Method.Output(),
 		want:     string(w.Method.Output().FullName()),
+		nodes:    w.nodes(),
 	}
 	var err error
 	switch {

@@ -55,12 +55,12 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNIMPLEMENTED), Message: h.table.unknownMethod(r.URL.Path)})
 		return
 	}
-	k, overload := h.entry.admit(h.table, route)
+	body := web.TranscodingOf(r.Context())
+	k, overload := h.entry.admit(h.table, route, body.Protocol())
 	if overload != nil {
 		h.fail(w, r, overload)
 		return
 	}
-	body := web.TranscodingOf(r.Context())
 	data, err := h.read(r.Body)
 	body.Decoded()
 	if err != nil {
@@ -69,12 +69,15 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
-	out, failure := k.call(ctx, received{data: data})
-	if failure != nil {
-		h.fail(w, r, failure)
+	req, response := k.call(ctx, received{data: data})
+	defer req.observe()
+	w.Header().Set(headerTiming, req.timing())
+	if response.failure != nil {
+		h.fail(w, r, response.failure)
 		return
 	}
-	if out = beginResponse(r.Context(), body.Writer(), out); out == nil {
+	out := beginResponse(r.Context(), body.Writer(), response.data)
+	if out == nil {
 		return // the connection is closed
 	}
 	body.FreeAtEnd(out)

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -24,24 +23,20 @@ func busy(err error) bool {
 	return errors.As(err, &response) && response.status == http.StatusServiceUnavailable && response.header.Get("Retry-After") != ""
 }
 
-// wait pauses before a busy node is tried again. It reports false when that is of
-// no use any more: ctx is done, or a client waits that has a quarter of its time
-// left, so that it learns the cause, and not only that it took too long.
-func (w *patience) wait(ctx context.Context, x *exchange, r *Request) bool {
+// next is how long to pause before a busy node is tried again. It reports false when
+// that is of no use any more: a client waits that has a quarter of its time left, so
+// that it learns the cause, and not only that it took too long.
+func (w *patience) next(r *Request) (pause time.Duration, again bool) {
 	// Spread: those refused together would come back together.
-	delay := w.delay/2 + rand.N(w.delay/2+1)
+	pause = w.delay/2 + rand.N(w.delay/2+1)
 	w.delay = min(2*w.delay, maxBusyPause)
 	if !r.Detached() {
 		left := r.Deadline().Sub(w.begin)*3/4 - time.Since(w.begin)
 		if left <= 0 {
-			return false
+			return 0, false
 		}
-		delay = min(delay, left)
+		pause = min(pause, left)
 	}
-	r.busy.Store(true) // and stays so where the wait is cut short
-	if !x.pause(ctx, delay) {
-		return false
-	}
-	r.busy.Store(false)
-	return true
+	r.busy.Store(true) // until the next attempt, and for good where the pause is cut short
+	return pause, true
 }

@@ -34,8 +34,7 @@ type Parcel struct {
 }
 
 // Request is a request on its way through a workflow: its first event, and what
-// the delivery and those who wait for it know of each other meanwhile. A record
-// of its steps would be kept here: each way of delivery notes here what it does.
+// the delivery and those who wait for it know of each other meanwhile.
 type Request struct {
 	// First is the event that the workflow begins with.
 	First Parcel
@@ -45,6 +44,7 @@ type Request struct {
 	detached atomic.Bool
 	busy     atomic.Bool // the step has not accepted the event: its node is busy
 	onReply  atomic.Pointer[func()]
+	notes    notes
 }
 
 // Begin sets until when the work may go on, and whether a client waits for it.

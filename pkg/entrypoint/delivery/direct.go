@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -87,6 +88,9 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		if err != nil {
 			return nil, NodeFailure(d.steps[i].node, err)
 		}
+		if next != nil {
+			r.report(next.Event, d.steps[i].node)
+		}
 		if next == nil || next.Event.Type != event.TypeMessage {
 			return next, nil
 		}
@@ -106,33 +110,37 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 // count as a retry.
 func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel, payload *memory.Payload) (*Parcel, error) {
 	patient := patience{begin: time.Now(), delay: d.retry.Delay}
-	for attempt, delay := 0, d.retry.Delay; ; {
+	for attempt, retries, delay := 1, 0, d.retry.Delay; ; attempt++ {
+		r.busy.Store(false)
 		r.stamp(p.Event)
-		response, err := d.call(ctx, to, p)
+		send := r.sending(to.node, attempt)
+		response, err := d.call(ctx, to, p, &send)
+		pause, again := time.Duration(0), false
 		switch {
 		case err == nil || ctx.Err() != nil || !retryable(err) || !payload.Resend():
-			return response, err
 		case busy(err):
-			if !patient.wait(ctx, d.exchange, r) {
-				return nil, err
-			}
-		case attempt >= d.retry.Count || !d.pause(ctx, delay):
-			return nil, err
-		default:
-			attempt, delay = attempt+1, delay*2
+			pause, again = patient.next(r)
+		case retries < d.retry.Count:
+			pause, again = delay, true
+			retries, delay = retries+1, 2*delay
+		}
+		r.sent(send, err, again)
+		if !again || !d.pause(ctx, pause) {
+			return response, err
 		}
 	}
 }
 
 // call posts p once: by the shortcut, and where that accepts no connection, so
 // that nothing has been sent, to the node's own address.
-func (d *direct) call(ctx context.Context, to *directStep, p *Parcel) (*Parcel, error) {
+func (d *direct) call(ctx context.Context, to *directStep, p *Parcel, send *record.Send) (*Parcel, error) {
 	if to.shortcut != nil && to.shortcut.open() {
-		if response, sent, err := to.shortcut.post(ctx, p); sent {
+		if response, sent, err := to.shortcut.post(ctx, p, send); sent {
+			send.Shortcut = true
 			return response, err
 		}
 	}
-	return d.post(ctx, to.address, p)
+	return d.post(ctx, to.address, p, send)
 }
 
 // NodeFailure is the failure of a node whose response could not be had because of

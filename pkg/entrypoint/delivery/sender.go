@@ -15,6 +15,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -72,7 +73,7 @@ func (s *Sender) Close() {
 
 // Forward posts data with the given header, once. It frees nothing.
 func (s *Sender) Forward(ctx context.Context, to *url.URL, header http.Header, data mem.Buffer) error {
-	response, err := s.postWith(ctx, to, header, &Parcel{Data: data})
+	response, err := s.postWith(ctx, to, header, &Parcel{Data: data}, &record.Send{})
 	if response != nil {
 		response.Data.Free()
 	}
@@ -111,22 +112,23 @@ func (m *malformedError) Error() string {
 }
 
 // post posts p to address, with the trace context of ctx, and returns the event of
-// the response, nil when the response is a success without one. It does not free p's
-// data.
-func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel) (*Parcel, error) {
+// the response, nil when the response is a success without one. The response's status
+// is noted in send. It does not free p's data.
+func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, send *record.Send) (*Parcel, error) {
 	header := make(http.Header, 14)
 	p.Event.WriteHeader(header)
 	event.ContextTrace(ctx).WriteHeader(header)
-	return x.postWith(ctx, address, header, p)
+	return x.postWith(ctx, address, header, p, send)
 }
 
 // postWith posts p's data with the given header to address; see post.
-func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel) (*Parcel, error) {
+func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, send *record.Send) (*Parcel, error) {
 	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent})
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
+	send.Status = res.StatusCode
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
 		return nil, &responseError{res.StatusCode, clip.Text(string(bytes.TrimSpace(text)), 256), res.Header}

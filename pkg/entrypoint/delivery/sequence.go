@@ -67,13 +67,18 @@ func (s *sequence) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 // quarter of the request's time is left, so that the client learns the cause, and
 // not only that it took too long.
 func (s *sequence) reach(ctx context.Context, r *Request, p *Parcel, payload *memory.Payload, last time.Time) (*Parcel, error) {
+	attempt := 1
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
 		r.stamp(p.Event)
-		response, err := s.post(ctx, s.address, p)
+		send := r.sending("", attempt)
+		response, err := s.post(ctx, s.address, p, &send)
 		left := time.Until(last)
-		if !notAccepted(err) || left <= 0 || !payload.Resend() || !s.pause(ctx, min(delay, left)) {
+		again := notAccepted(err) && left > 0 && ctx.Err() == nil && payload.Resend()
+		r.sent(send, err, again)
+		if !again || !s.pause(ctx, min(delay, left)) {
 			return response, err
 		}
+		attempt++
 	}
 }
 

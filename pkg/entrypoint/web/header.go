@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
@@ -120,6 +121,21 @@ func requestTimeout(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	return min(timeout, maxClientTimeout), true
+}
+
+// protocolOf is how the client of a request for an rpc called.
+func protocolOf(r *http.Request) record.Protocol {
+	kind := mediaType(r.Header.Get("Content-Type"))
+	switch {
+	case strings.HasPrefix(kind, "application/grpc-web"):
+		return record.GRPCWeb
+	case strings.HasPrefix(kind, "application/grpc"):
+		return record.GRPC
+	case r.Header.Get("Connect-Protocol-Version") != "", kind == "application/proto", strings.HasPrefix(kind, "application/connect"),
+		r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "connect=v1"): // Connect's GET
+		return record.Connect
+	}
+	return record.REST
 }
 
 // PrefersAsync reports whether the header Prefer asks for a response as soon as the

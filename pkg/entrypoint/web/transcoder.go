@@ -12,6 +12,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/rest"
 )
@@ -57,15 +58,17 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		by := protocolOf(r)
 		if plainJSON(r) {
 			r.Header.Set("Content-Type", "application/json")
 			if t.Schema.Entry().Services().ByName(serviceOf(r.URL.Path)) != nil {
 				// Plain JSON is what Connect's unary protocol is, but for a header
 				// that few people type.
 				r.Header.Set("Connect-Protocol-Version", "1")
+				by = record.JSON
 			}
 		}
-		r, body := d.transcode(w, r)
+		r, body := d.transcode(w, r, by)
 		defer body.end()
 		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
 	}), nil

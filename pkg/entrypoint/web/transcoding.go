@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 )
 
 // envelopeBytes is the length of what comes before a message in gRPC and gRPC-Web.
@@ -30,6 +31,7 @@ type Transcoding struct {
 	compression    compression
 	turn           Turn
 	to             http.ResponseWriter
+	protocol       record.Protocol
 	response       mem.Buffer // to be freed when it is written
 }
 
@@ -44,10 +46,10 @@ func TranscodingOf(ctx context.Context) *Transcoding {
 
 // transcode returns r with a body that is read as a transcoding's, which must be
 // ended.
-func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request) (*http.Request, *Transcoding) {
+func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request, by record.Protocol) (*http.Request, *Transcoding) {
 	b := &Transcoding{
 		ReadCloser: r.Body, ctx: r.Context(), limits: d, declared: r.ContentLength,
-		to: w, turn: d.Turn(), compression: takeCompression(r.Header),
+		to: w, protocol: by, turn: d.Turn(), compression: takeCompression(r.Header),
 	}
 	if counted, ok := r.Body.(*countedBody); ok {
 		b.message = counted.Upload
@@ -98,6 +100,9 @@ func (b *Transcoding) Decoded() {
 		_ = b.ahead.Close() // of memory
 	}
 }
+
+// Protocol is how the client called.
+func (b *Transcoding) Protocol() record.Protocol { return b.protocol }
 
 // Writer is the writer below the transcoder's.
 func (b *Transcoding) Writer() http.ResponseWriter { return b.to }

@@ -101,6 +101,11 @@ func (t Trace) Child(span [8]byte) Trace {
 	return Trace{Parent: string(parent[:]), State: t.State}
 }
 
+// Sampled reports whether the span is recorded (the flag sampled of W3C Trace Context).
+func (t Trace) Sampled() bool {
+	return t.Parent != "" && strings.IndexByte("13579bdf", t.Parent[traceParentLength-1]) >= 0
+}
+
 // WriteHeader sets t as the headers of an HTTP request on h; the zero Trace sets
 // nothing.
 func (t Trace) WriteHeader(h http.Header) {

@@ -1,0 +1,64 @@
+package delivery
+
+import (
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// notes is what a delivery has done so far, for the request's record.
+type notes struct {
+	sync.Mutex // the delivery writes, and others read meanwhile
+	steps      event.Steps
+	sends      []record.Send
+	room       [4]record.Send // of most workflows: their sends need no allocation
+}
+
+// Steps is what the nodes that direct delivery has called have reported. Where a
+// Sequence calls them, it is empty.
+func (r *Request) Steps() event.Steps {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	return r.notes.steps
+}
+
+// Sends is what has been sent, one for each attempt that has ended. What it returns
+// does not change any more.
+func (r *Request) Sends() []record.Send {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	return r.notes.sends
+}
+
+// report notes what node reported in the event that it responded with, and sets on
+// that event what it is to go on with.
+func (r *Request) report(e *event.Event, node string) {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	r.notes.steps = r.notes.steps.Extend(e.Steps, node)
+	e.Steps = r.notes.steps
+}
+
+// sending begins an attempt, counted from 1, to send an event to node.
+func (r *Request) sending(node string, attempt int) record.Send {
+	return record.Send{Node: node, Attempt: attempt, Begin: time.Now()}
+}
+
+// sent notes that an attempt has ended with err, and whether there will be another.
+func (r *Request) sent(s record.Send, err error, again bool) {
+	s.End, s.Result = time.Now(), record.ResultOK
+	if err != nil {
+		s.Result, s.Error = record.ResultGaveUp, err.Error()
+	}
+	if again {
+		s.Result = record.ResultRetried
+	}
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	if r.notes.sends == nil {
+		r.notes.sends = r.notes.room[:0]
+	}
+	r.notes.sends = append(r.notes.sends, s)
+}
