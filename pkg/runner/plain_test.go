@@ -14,7 +14,8 @@ func TestPlainLogIsForPeople(t *testing.T) {
 	}
 	log = log.With("node", "etl")
 	log.Debug("hidden")
-	log.Info("loaded", "rooms", 200, slog.String("workflow", "w"), slog.String("correlationid", "c"))
+	log.Info("loaded", "rooms", 200, slog.String("workflow", "w"), slog.String("correlationid", "c"),
+		slog.String("trace_id", "t"), slog.String("span_id", "s"))
 	log.Error("Traceback:\n  line 1")
 	log.Warn("odd", "stack", "main.go:3\nmain.go:4")
 	want := "loaded rooms=200\nERROR Traceback:\n  line 1\nWARN odd\nmain.go:3\nmain.go:4\n"

@@ -38,7 +38,8 @@ func (c testCase) leftOut(target conformance.Target) string {
 func cases() []testCase {
 	return slices.Concat(
 		successCases(), answerCases(), outageCases(), deadlineCases(), retryCases(),
-		tokenCases(), replicaCases(), sizeCases(), loadCases(), webCases(), clientCases(), contractCases(), wireCases(), stepsCases(), backgroundCases(),
+		tokenCases(), replicaCases(), sizeCases(), loadCases(), webCases(), clientCases(), contractCases(), wireCases(),
+		stepsCases(), backgroundCases(),
 	)
 }
 

@@ -21,8 +21,11 @@ func TestLogLine(t *testing.T) {
 	}{
 		"text":       {line: "plain words", want: "[etl] plain words\n"},
 		"structured": {line: `{"time":"x","level":"INFO","msg":"ready","node":"etl","address":":1"}`, want: "[etl] ready address=:1\n"},
-		"level":      {line: `{"level":"WARN","msg":"slow","n":3,"b":true}`, want: "[etl] WARN slow b=true n=3\n"},
-		"stack":      {line: `{"level":"ERROR","msg":"boom","stack":"at a\nat b\n"}`, want: "[etl] ERROR boom\nat a\nat b\n"},
+		"of a call": {
+			line: `{"level":"INFO","msg":"hi","node":"etl","workflow":"w","correlationid":"c","trace_id":"t","span_id":"s"}`, want: "[etl] hi\n",
+		},
+		"level": {line: `{"level":"WARN","msg":"slow","n":3,"b":true}`, want: "[etl] WARN slow b=true n=3\n"},
+		"stack": {line: `{"level":"ERROR","msg":"boom","stack":"at a\nat b\n"}`, want: "[etl] ERROR boom\nat a\nat b\n"},
 		"JSON of other programs": {
 			line: `{"severity":"x"}`, want: "[etl] {\"severity\":\"x\"}\n",
 		},

@@ -81,8 +81,8 @@ func (s Steps) Append(step Step) Steps {
 	if !stepNode(step.Node) {
 		return s
 	}
-	buffer := make([]byte, 0, len(s)+96)
-	buffer = append(buffer, s...)
+	var room [512]byte // of the usual few entries: only the value itself is allocated
+	buffer := append(room[:0], s...)
 	if len(s) > 0 {
 		buffer = append(buffer, ',')
 	}
