@@ -37,6 +37,8 @@ type Options struct {
 	WebOrigins []string
 	// LogLevel is that of the entrypoint's own log lines. Default: slog.LevelInfo.
 	LogLevel slog.Level
+	// Requests makes each request be reported, by [EventRequest].
+	Requests bool
 	// Kill, once closed, makes the run stop at once: nodes are killed, requests in
 	// flight lost. Nil means never.
 	Kill <-chan struct{}

@@ -1,6 +1,10 @@
 package local
 
-import "time"
+import (
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+)
 
 // Reporter receives what happens in a run. Its methods are called from many
 // goroutines at a time, and a slow one slows the nodes' output down.
@@ -26,6 +30,7 @@ const (
 	EventNodeExited   EventType = "node-exited"   // Node exited (Error); it is started again after Delay
 	EventNodeFailed   EventType = "node-failed"   // Node exited (Error) too often and is not started again
 	EventReady        EventType = "ready"         // the version accepts requests: see Serving
+	EventRequest      EventType = "request"       // Request has its response, or the work behind that has ended
 	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started again
 	EventReloaded     EventType = "reloaded"      // Nodes run the new code, Took after the change
 	EventReloadFailed EventType = "reload-failed" // Error; the nodes that ran before still run
@@ -46,6 +51,7 @@ type Event struct {
 	Delay    time.Duration
 	Error    error
 	Serving  *Serving
+	Request  *record.Record
 }
 
 // Serving describes how to call a running version.

@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -39,6 +40,7 @@ type run struct {
 	fleet     *fleet
 	builder   *builder
 	entry     *entrypoint.Entrypoint
+	observers []record.Observer    // of the requests
 	nodes     map[string]*instance // those that serve
 	due       change               // what a failed reload of the version left undone
 	draining  []<-chan struct{}    // each closed when the requests of an earlier version have ended
@@ -73,6 +75,7 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 		return err
 	}
 	defer r.bound(ctx)()
+	defer r.observe()()
 	defer r.fleet.stop(stopTime)
 	// What is saved while nodes are being built and started counts, too.
 	changes, unwatch := r.watch()
@@ -162,6 +165,7 @@ func (r *run) start(ctx context.Context) error {
 		ConnectionAge:   24 * time.Hour,
 		ConnectionGrace: drainTime,
 		Logger:          r.logger(),
+		Observers:       r.observers,
 	})
 	return err
 }

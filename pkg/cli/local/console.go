@@ -71,6 +71,8 @@ func (c *textConsole) text(e local.Event) string {
 		return ""
 	case local.EventWarning:
 		return c.painter.Paint(term.ColourWarn, "!") + " " + e.Text + "\n"
+	case local.EventRequest:
+		return c.request(e.Request)
 	case local.EventReady:
 		return c.ready(e.Serving)
 	case local.EventStopping:

@@ -54,8 +54,12 @@ func (c *jsonConsole) Line(node, stream, line string) {
 	c.write(runLine{Time: time.Now().UTC(), Node: node, Stream: stream, Line: line})
 }
 
-// Event writes a runEvent.
+// Event writes a runEvent, or a runRequest.
 func (c *jsonConsole) Event(e local.Event) {
+	if e.Type == local.EventRequest {
+		c.write(newRunRequest(e.Request))
+		return
+	}
 	line := runEvent{
 		Time: time.Now().UTC(), Event: string(e.Type), Node: e.Node, Nodes: e.Nodes, Language: e.Language,
 		Text: e.Text, StateDir: e.StateDir, Took: e.Took.Seconds(), Delay: e.Delay.Seconds(),

@@ -45,6 +45,7 @@ type runOptions struct {
 	maxMessageBytes int
 	webOrigins      []string
 
+	quiet   bool
 	verbose bool
 	noColor bool
 	output  string
@@ -63,6 +64,10 @@ command, except PORT and KRT_*.
 A node is restarted when its code changes; when the manifest or a proto changes, the
 whole version is checked again. No request in flight is dropped. If new code does not
 start, the previous code keeps running.
+
+Each request prints a line: the workflow, the result, how long it took, the milliseconds
+in each node, and the request's id, which the nodes' log lines can carry too; for a failure
+also the node and the error.
 
 Ctrl-C stops everything in order, within 5 seconds; a second Ctrl-C stops it at once.
 Measurements, predictions and documents are kept in a state folder below $XDG_STATE_HOME
@@ -120,6 +125,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.stateDir, "state-dir", "",
 		"folder for data that is kept between runs (default: one below $XDG_STATE_HOME or ~/.local/state)")
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print a line for each request")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
 	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")
 	term.OutputFlag(cmd, &o.output)
@@ -158,6 +164,7 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 		MaxMessageBytes: o.maxMessageBytes,
 		WebOrigins:      o.webOrigins,
 		LogLevel:        level,
+		Requests:        !o.quiet,
 		Kill:            kill,
 	})
 	return o.explain(err)

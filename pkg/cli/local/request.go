@@ -1,0 +1,171 @@
+package local
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+const (
+	// maxErrorText and maxName limit what a line has of an error's text and of a name, in bytes.
+	maxErrorText = 500
+	maxName      = 100
+	// leastWait is from when on the time that a request waited for its turn is printed.
+	leastWait = time.Millisecond
+)
+
+// request is the line of a request:
+//
+//	14:03:07.512 ny-room-price OK 12.4ms  etl 3.1 · model 6.0 · output 1.2  id=…
+//
+// Names and texts come from nodes and clients.
+func (c *textConsole) request(r *record.Record) string {
+	result, colour := r.Code.String(), term.ColourGood
+	if r.Code != code.Code_OK {
+		colour = term.ColourBad
+	}
+	parts := []string{fmt.Sprintf("%s %s %s %s", r.End.Local().Format(clock),
+		term.Line(cmp.Or(r.Workflow, r.Method), maxName), c.painter.Paint(colour, result), term.Duration(r.Elapsed()))}
+	for _, part := range []string{how(r), nodeTimes(r.NodeTimes())} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	parts = append(parts, "id="+term.Line(r.ID, maxName))
+	if text := term.Line(r.Error, maxErrorText); text != "" {
+		if r.Node != "" {
+			text = "node " + term.Line(r.Node, maxName) + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "  ") + "\n"
+}
+
+// how is in what way a request got its response, unless it is the usual one.
+func how(r *record.Record) string {
+	switch {
+	case r.Background:
+		return "work after the early reply"
+	case r.Async:
+		return "asynchronous"
+	case r.Early == record.EarlyReply:
+		return "early reply"
+	case r.Early == record.EarlyExit:
+		return "early exit"
+	}
+	return ""
+}
+
+// nodeTimes is the time in each node, and what made it long.
+func nodeTimes(times []record.NodeTime) string {
+	parts := make([]string, len(times))
+	for i, t := range times {
+		var notes []string
+		if t.Wait >= leastWait {
+			notes = append(notes, "waited "+term.Milliseconds(t.Wait))
+		}
+		if t.Cold {
+			notes = append(notes, "first request")
+		}
+		if t.Attempts > 1 {
+			notes = append(notes, fmt.Sprintf("%d attempts", t.Attempts))
+		}
+		parts[i] = term.Line(t.Node, maxName) + " " + term.Milliseconds(t.Run)
+		if len(notes) > 0 {
+			parts[i] += " (" + strings.Join(notes, ", ") + ")"
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// runRequest is a request as -o json prints it; durations are in seconds.
+type runRequest struct {
+	Time          time.Time `json:"time"`
+	Event         string    `json:"event"`
+	ID            string    `json:"id"`
+	Causation     string    `json:"causation,omitempty"`
+	Version       string    `json:"version"`
+	Workflow      string    `json:"workflow"`
+	RPC           string    `json:"rpc"`
+	Protocol      string    `json:"protocol"`
+	Begin         time.Time `json:"begin"`
+	Took          float64   `json:"took"`
+	Code          string    `json:"code"`
+	Reason        string    `json:"reason,omitempty"`
+	Node          string    `json:"node,omitempty"`
+	Error         string    `json:"error,omitempty"`
+	Early         string    `json:"early,omitempty"`
+	Async         bool      `json:"async,omitempty"`
+	Background    bool      `json:"background,omitempty"`
+	RequestBytes  int       `json:"requestBytes"`
+	ResponseBytes int       `json:"responseBytes"`
+	TraceParent   string    `json:"traceparent,omitempty"`
+	Sampled       bool      `json:"sampled,omitempty"`
+	SpanID        string    `json:"spanId,omitempty"`
+	Steps         []runStep `json:"steps,omitempty"`
+	Sends         []runSend `json:"sends,omitempty"`
+}
+
+// runStep is what a node's runner reported.
+type runStep struct {
+	Node    string    `json:"node"`
+	Start   time.Time `json:"start"`
+	Wait    float64   `json:"wait"`
+	Run     float64   `json:"run"`
+	Outcome string    `json:"outcome"`
+	Cold    bool      `json:"cold,omitempty"`
+	SpanID  string    `json:"spanId"`
+}
+
+// runSend is one attempt to send the request to a node.
+type runSend struct {
+	Node    string    `json:"node,omitempty"`
+	Begin   time.Time `json:"begin"`
+	Took    float64   `json:"took"`
+	Attempt int       `json:"attempt"`
+	Status  int       `json:"status,omitempty"`
+	Result  string    `json:"result"`
+	Error   string    `json:"error,omitempty"`
+	SpanID  string    `json:"spanId,omitempty"`
+}
+
+func newRunRequest(r *record.Record) runRequest {
+	out := runRequest{
+		Time: r.End.UTC(), Event: string(local.EventRequest), ID: r.ID, Causation: r.Causation,
+		Version: r.Version, Workflow: r.Workflow, RPC: r.Method, Protocol: string(r.Protocol),
+		Begin: r.Begin.UTC(), Took: r.Elapsed().Seconds(),
+		Code: r.Code.String(), Reason: r.Reason, Node: r.Node, Error: r.Error,
+		Early: string(r.Early), Async: r.Async, Background: r.Background,
+		RequestBytes: r.RequestBytes, ResponseBytes: r.ResponseBytes,
+		TraceParent: r.Trace.Parent, Sampled: r.Sampled, SpanID: spanID(r.SpanID),
+	}
+	for _, s := range r.Steps {
+		out.Steps = append(out.Steps, runStep{
+			Node: s.Node, Start: s.Start.UTC(), Wait: s.Wait.Seconds(), Run: s.Run.Seconds(),
+			Outcome: s.Outcome.String(), Cold: s.Cold, SpanID: spanID(s.SpanID),
+		})
+	}
+	for _, s := range r.Sends {
+		out.Sends = append(out.Sends, runSend{
+			Node: s.Node, Begin: s.Begin.UTC(), Took: s.End.Sub(s.Begin).Seconds(), Attempt: s.Attempt,
+			Status: s.Status, Result: string(s.Result), Error: s.Error, SpanID: spanID(s.SpanID),
+		})
+	}
+	return out
+}
+
+// spanID is the id in hexadecimal, empty if it is zero.
+func spanID(id [8]byte) string {
+	if id == [8]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(id[:])
+}

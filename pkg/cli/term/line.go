@@ -1,0 +1,31 @@
+package term
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
+)
+
+// Line returns text, which others wrote, as a part of one line of a terminal: at most most
+// bytes of it, white space as single spaces, and what a terminal does not print as it is,
+// such as its control characters, escaped.
+func Line(text string, most int) string {
+	text = strings.Join(strings.Fields(clip.Text(text, most)), " ")
+	printed := func(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
+	if strings.IndexFunc(text, func(r rune) bool { return !printed(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if printed(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
