@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -23,8 +24,8 @@ type callFailure struct {
 }
 
 // callError returns the error of the call itself: code, message, and from the status's
-// details the node and the workflow.
-func callError(ctx context.Context, o invokeOptions, err error) error {
+// details the node and the workflow. It prints t unless that is nil.
+func callError(ctx context.Context, o invokeOptions, err error, t *trace) error {
 	st := status.Convert(err)
 	if st.Code() == codes.Canceled && ctx.Err() != nil {
 		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
@@ -40,10 +41,23 @@ func callError(ctx context.Context, o invokeOptions, err error) error {
 		f.Message = fmt.Sprintf("no response within %v", o.timeout)
 	}
 	if o.output == term.OutputJSON {
-		if err := term.PrintJSON(o.streams.Out, map[string]callFailure{"error": f}); err != nil {
+		out := struct {
+			Error callFailure `json:"error"`
+			*traceJSON
+		}{Error: f}
+		if t != nil {
+			traced := t.json()
+			out.traceJSON = &traced
+		}
+		if err := term.PrintJSON(o.streams.Out, out); err != nil {
 			return err
 		}
 		return term.Printed(err)
+	}
+	if t != nil {
+		if _, err := io.WriteString(o.streams.Out, t.text()); err != nil {
+			return err
+		}
 	}
 	result := fmt.Errorf("%s: %s", f.Code, f.Message)
 	if text := f.details(); text != "" {

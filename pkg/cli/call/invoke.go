@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -36,6 +38,7 @@ type invokeOptions struct {
 	data     string
 	address  string
 	timeout  time.Duration
+	trace    bool
 	output   string
 }
 
@@ -59,7 +62,11 @@ during the call; with -n alone, the version that is published in that namespace.
 Otherwise the version that runs on this machine, or at --address, is called.
 
 The request is JSON. No .proto file is needed, because the version describes its
-messages. WORKFLOW is the name of a workflow or of its rpc.`
+messages. WORKFLOW is the name of a workflow or of its rpc.
+
+With --trace, a line for each node follows the response: when it had the request, how long
+the request waited there for its turn (░), and how long the handler ran (█). With -o json
+the output is then {"response": …, "took": …, "steps": […]}, in seconds.`
 
 // NewCommand returns the verb invoke. Versions on a cluster are reached through c.
 func NewCommand(s term.Streams, c Cluster) *cobra.Command {
@@ -102,6 +109,7 @@ func NewCommand(s term.Streams, c Cluster) *cobra.Command {
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
 	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
+	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -158,10 +166,22 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 		defer cancel()
 	}
 	response := dynamicpb.NewMessage(method.desc.Output())
-	if err := r.conn.Invoke(ctx, method.path(), request, response); err != nil {
-		return callError(ctx, o, err)
+	t, err := o.call(ctx, r, method.path(), request, response)
+	if err != nil {
+		return callError(ctx, o, err, t)
 	}
-	return printMessage(o.streams.Out, response, method.types, o.output)
+	return printMessage(o, response, method.types, t)
+}
+
+// call sends request and reads response. The trace is nil unless it is asked for.
+func (o invokeOptions) call(ctx context.Context, r *connection, path string, request, response proto.Message) (*trace, error) {
+	if !o.trace {
+		return nil, r.conn.Invoke(ctx, path, request, response)
+	}
+	var trailer metadata.MD
+	begin := time.Now()
+	err := r.conn.Invoke(metadata.AppendToOutgoingContext(ctx, traceKey, "1"), path, request, response, grpc.Trailer(&trailer))
+	return newTrace(trailer, time.Since(begin)), err
 }
 
 // readRequest returns the JSON text that --data names.
@@ -209,16 +229,20 @@ func fieldList(desc protoreflect.MessageDescriptor) string {
 	return strings.Join(fields, ", ")
 }
 
-// printMessage writes m as JSON: indented for people, on one line with -o json.
-func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format string) error {
+// printMessage writes m as JSON, indented for people, on one line with -o json, and t unless
+// that is nil.
+func printMessage(o invokeOptions, m proto.Message, types *dynamicpb.Types, t *trace) error {
 	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
 	// protobuf-go varies its white space on purpose; ours is stable.
 	var out bytes.Buffer
-	if format == term.OutputJSON {
-		err = json.Compact(&out, text)
+	if o.output == term.OutputJSON {
+		if t != nil {
+			text, err = withTrace(text, t)
+		}
+		err = cmp.Or(err, json.Compact(&out, text))
 	} else {
 		err = json.Indent(&out, text, "", "  ")
 	}
@@ -226,6 +250,9 @@ func printMessage(w io.Writer, m proto.Message, types *dynamicpb.Types, format s
 		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
 	out.WriteByte('\n')
-	_, err = out.WriteTo(w)
+	if t != nil && o.output != term.OutputJSON {
+		out.WriteString("\n" + t.text())
+	}
+	_, err = out.WriteTo(o.streams.Out)
 	return err
 }

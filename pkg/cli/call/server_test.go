@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
@@ -50,6 +51,9 @@ func serveVersion(t *testing.T) string {
 
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		name, _ := grpc.MethodFromServerStream(stream)
+		if len(metadata.ValueFromIncomingContext(stream.Context(), "krt-trace")) > 0 {
+			stream.SetTrailer(metadata.MD{"krt-steps": testSteps(name)})
+		}
 		switch name {
 		case describe.Path:
 			return respondDescribe(stream)
@@ -66,6 +70,18 @@ func serveVersion(t *testing.T) string {
 		Services: server, DescriptorResolver: s.Registry(),
 	}))
 	return serve(t, server)
+}
+
+// testSteps is what the version reports of a request, if it does.
+func testSteps(method string) []string {
+	const entrypoint, etl = "entrypoint;1000000000000000;0;20000;0000000000000001;", "etl;1000000000002000;6000;4000;0000000000000002;"
+	switch method {
+	case "/hotel.Entrypoint/Quote":
+		return []string{entrypoint + "ok," + etl + "ok;c,model;1000000000013000;0;30;0000000000000003;exit"}
+	case "/hotel.Entrypoint/Cancel":
+		return []string{entrypoint + "error," + etl + "error"}
+	}
+	return nil
 }
 
 func serve(t *testing.T, server *grpc.Server) string {

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
+	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/local"
@@ -39,7 +40,9 @@ func (c *textConsole) request(r *record.Record) string {
 			parts = append(parts, part)
 		}
 	}
-	parts = append(parts, "id="+term.Line(r.ID, maxName))
+	if r.ID != "" { // the request was admitted
+		parts = append(parts, "id="+term.Line(r.ID, maxName))
+	}
 	if text := term.Line(r.Error, maxErrorText); text != "" {
 		if r.Node != "" {
 			text = "node " + term.Line(r.Node, maxName) + ": " + text
@@ -88,41 +91,30 @@ func nodeTimes(times []record.NodeTime) string {
 
 // runRequest is a request as -o json prints it; durations are in seconds.
 type runRequest struct {
-	Time          time.Time `json:"time"`
-	Event         string    `json:"event"`
-	ID            string    `json:"id"`
-	Causation     string    `json:"causation,omitempty"`
-	Version       string    `json:"version"`
-	Workflow      string    `json:"workflow"`
-	RPC           string    `json:"rpc"`
-	Protocol      string    `json:"protocol"`
-	Begin         time.Time `json:"begin"`
-	Took          float64   `json:"took"`
-	Code          string    `json:"code"`
-	Reason        string    `json:"reason,omitempty"`
-	Node          string    `json:"node,omitempty"`
-	Error         string    `json:"error,omitempty"`
-	Early         string    `json:"early,omitempty"`
-	Async         bool      `json:"async,omitempty"`
-	Background    bool      `json:"background,omitempty"`
-	RequestBytes  int       `json:"requestBytes"`
-	ResponseBytes int       `json:"responseBytes"`
-	TraceParent   string    `json:"traceparent,omitempty"`
-	Sampled       bool      `json:"sampled,omitempty"`
-	SpanID        string    `json:"spanId,omitempty"`
-	Steps         []runStep `json:"steps,omitempty"`
-	Sends         []runSend `json:"sends,omitempty"`
-}
-
-// runStep is what a node's runner reported.
-type runStep struct {
-	Node    string    `json:"node"`
-	Start   time.Time `json:"start"`
-	Wait    float64   `json:"wait"`
-	Run     float64   `json:"run"`
-	Outcome string    `json:"outcome"`
-	Cold    bool      `json:"cold,omitempty"`
-	SpanID  string    `json:"spanId"`
+	Time          time.Time   `json:"time"`
+	Event         string      `json:"event"`
+	ID            string      `json:"id"`
+	Causation     string      `json:"causation,omitempty"`
+	Version       string      `json:"version"`
+	Workflow      string      `json:"workflow"`
+	RPC           string      `json:"rpc"`
+	Protocol      string      `json:"protocol"`
+	Begin         time.Time   `json:"begin"`
+	Took          float64     `json:"took"`
+	Code          string      `json:"code"`
+	Reason        string      `json:"reason,omitempty"`
+	Node          string      `json:"node,omitempty"`
+	Error         string      `json:"error,omitempty"`
+	Early         string      `json:"early,omitempty"`
+	Async         bool        `json:"async,omitempty"`
+	Background    bool        `json:"background,omitempty"`
+	RequestBytes  int         `json:"requestBytes"`
+	ResponseBytes int         `json:"responseBytes"`
+	TraceParent   string      `json:"traceparent,omitempty"`
+	Sampled       bool        `json:"sampled,omitempty"`
+	SpanID        string      `json:"spanId,omitempty"`
+	Steps         []call.Step `json:"steps,omitempty"`
+	Sends         []runSend   `json:"sends,omitempty"`
 }
 
 // runSend is one attempt to send the request to a node.
@@ -145,13 +137,7 @@ func newRunRequest(r *record.Record) runRequest {
 		Code: r.Code.String(), Reason: r.Reason, Node: r.Node, Error: r.Error,
 		Early: string(r.Early), Async: r.Async, Background: r.Background,
 		RequestBytes: r.RequestBytes, ResponseBytes: r.ResponseBytes,
-		TraceParent: r.Trace.Parent, Sampled: r.Sampled, SpanID: spanID(r.SpanID),
-	}
-	for _, s := range r.Steps {
-		out.Steps = append(out.Steps, runStep{
-			Node: s.Node, Start: s.Start.UTC(), Wait: s.Wait.Seconds(), Run: s.Run.Seconds(),
-			Outcome: s.Outcome.String(), Cold: s.Cold, SpanID: spanID(s.SpanID),
-		})
+		TraceParent: r.Trace.Parent, Sampled: r.Sampled, SpanID: spanID(r.SpanID), Steps: call.Steps(r.Steps),
 	}
 	for _, s := range r.Sends {
 		out.Sends = append(out.Sends, runSend{

@@ -1,0 +1,91 @@
+package call
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/metadata"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// untimed is text without the times of this machine.
+func untimed(text string) string {
+	text = regexp.MustCompile(`request took [0-9.]+m?s`).ReplaceAllString(text, "request took 9ms")
+	return regexp.MustCompile(`"took": ?[0-9.e-]+`).ReplaceAllString(text, `"took":9`)
+}
+
+func TestInvokeTrace(t *testing.T) {
+	got := runKrt(t.Context(), "", "invoke", "room-price", "--trace", "--address", serveVersion(t))
+	require.Empty(t, got.err)
+	require.Equal(t, `{
+  "amount": 0,
+  "currency": ""
+}
+
+node                                                      wait       run  total ms
+entrypoint  ████████████████████████████████████████       0.0      20.0      20.0
+etl             ░░░░░░░░░░░░████████                       6.0       4.0      10.0  first request
+model                                 █                    0.0       0.0       0.0  exit
+The request took 9ms, as measured here.
+`, untimed(got.out))
+}
+
+func TestInvokeTraceOfAFailure(t *testing.T) {
+	address := serveVersion(t)
+	got := runKrt(t.Context(), "", "invoke", "cancel-room", "--trace", "--address", address)
+	require.Equal(t, term.ExitFailed, got.code)
+	require.Equal(t, `node                                                      wait       run  total ms
+entrypoint  ████████████████████████████████████████       0.0      20.0      20.0  error
+etl             ░░░░░░░░░░░░████████                       6.0       4.0      10.0  error
+The request took 9ms, as measured here.
+`, untimed(got.out))
+	got = runKrt(t.Context(), "", "invoke", "cancel-room", "--trace", "-o", "json", "--address", address)
+	require.JSONEq(t, `{
+		"error": {"code": "INTERNAL", "message": "error in 'model': no such room", "reason": "HANDLER_ERROR",
+			"metadata": {"node": "model", "workflow": "cancel-room", "version": "hotel"}},
+		"took": 9, "steps": [
+			{"node": "entrypoint", "start": "2001-09-09T01:46:40Z", "wait": 0, "run": 0.02, "outcome": "error", "spanId": "0000000000000001"},
+			{"node": "etl", "start": "2001-09-09T01:46:40.002Z", "wait": 0.006, "run": 0.004, "outcome": "error", "spanId": "0000000000000002"}
+		]}`, untimed(got.out))
+}
+
+func TestInvokeTraceAsJSON(t *testing.T) {
+	got := runKrt(t.Context(), "", "invoke", "room-price", "--trace", "-o", "json", "--address", serveVersion(t))
+	require.Equal(t, `{"response":{"amount":0,"currency":""},"took":9,"steps":[`+
+		`{"node":"entrypoint","start":"2001-09-09T01:46:40Z","wait":0,"run":0.02,"outcome":"ok","spanId":"0000000000000001"},`+
+		`{"node":"etl","start":"2001-09-09T01:46:40.002Z","wait":0.006,"run":0.004,"outcome":"ok","cold":true,"spanId":"0000000000000002"},`+
+		`{"node":"model","start":"2001-09-09T01:46:40.013Z","wait":0,"run":0.00003,"outcome":"exit","spanId":"0000000000000003"}]}`+"\n",
+		untimed(got.out))
+}
+
+func TestTraceWithoutSteps(t *testing.T) {
+	none := newTrace(nil, 9*time.Millisecond)
+	require.Equal(t, "No steps: the version's entrypoint does not report them. The request took 9.0ms.\n", none.text())
+	require.Nil(t, none.json().Steps)
+	hostile := newTrace(metadata.Pairs(stepsKey, "\x1b[2J;1;1;1;0000000000000001;ok"), 2*time.Second)
+	require.Equal(t, "No steps: no node reported one. The request took 2.00s.\n", hostile.text())
+	require.Empty(t, hostile.json().Steps)
+}
+
+// Clocks of nodes may differ by any amount, and an entry's times are its node's word.
+func TestBarsStayOnTheirAxis(t *testing.T) {
+	begin := time.Unix(0, 0)
+	end := begin.Add(time.Hour)
+	for _, s := range []event.Step{
+		{Start: begin}, {Start: end}, {Start: end.Add(time.Hour), Wait: 100 * 365 * 24 * time.Hour, Run: 100 * 365 * 24 * time.Hour},
+		{Start: begin.Add(-time.Hour), Wait: time.Minute}, {Start: begin, Wait: time.Hour}, {Start: begin, Run: time.Hour},
+		{Start: time.UnixMicro(1e16 - 1), Wait: time.Hour},
+	} {
+		for _, over := range []time.Time{begin, end, s.Start.Add(s.Wait).Add(s.Run)} {
+			drawn := bar(s, begin, over)
+			require.Equal(t, barWidth, len([]rune(drawn)), "%v: %q", s, drawn)
+			require.Contains(t, drawn, "█")
+			require.Empty(t, strings.Trim(drawn, " ░█"))
+		}
+	}
+}
