@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	LogLevel slog.Level
 	// Requests makes each request be reported, by [EventRequest].
 	Requests bool
+	// Measurements is which measurements are saved automatically. Default: measure.Aggregated.
+	Measurements measure.Mode
 	// Kill, once closed, makes the run stop at once: nodes are killed, requests in
 	// flight lost. Nil means never.
 	Kill <-chan struct{}

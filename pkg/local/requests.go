@@ -1,21 +1,36 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"sync/atomic"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/runner/store"
 )
 
-// observe makes what gets the records of requests; the function it returns ends that, when
-// no more come.
-func (r *run) observe() func() {
-	if !r.o.Requests {
-		return func() {}
+// observe makes what gets the records of requests. The function it returns ends that; no
+// more of them may come by then.
+func (r *run) observe() (end func(), err error) {
+	var ends []func()
+	if r.o.Measurements != measure.Off {
+		client, err := store.New(r.place.storeURL)
+		if err != nil {
+			return nil, err
+		}
+		measurer := measure.New(cmp.Or(r.o.Measurements, measure.Aggregated), client, r.logger())
+		r.observers, ends = append(r.observers, measurer), append(ends, func() { measurer.Close(stopTime) })
 	}
-	listed := newRequests(r.o.Reporter)
-	r.observers = append(r.observers, listed)
-	return listed.close
+	if r.o.Requests {
+		listed := newRequests(r.o.Reporter)
+		r.observers, ends = append(r.observers, listed), append(ends, listed.close)
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}, nil
 }
 
 // maxUnreported limits the records that wait to be reported.

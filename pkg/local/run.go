@@ -75,7 +75,11 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 		return err
 	}
 	defer r.bound(ctx)()
-	defer r.observe()()
+	unobserve, err := r.observe()
+	if err != nil {
+		return err
+	}
+	defer unobserve()
 	defer r.fleet.stop(stopTime)
 	// What is saved while nodes are being built and started counts, too.
 	changes, unwatch := r.watch()

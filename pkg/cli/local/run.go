@@ -16,6 +16,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
@@ -45,6 +46,7 @@ type runOptions struct {
 	maxMessageBytes int
 	webOrigins      []string
 
+	measure string
 	quiet   bool
 	verbose bool
 	noColor bool
@@ -71,7 +73,9 @@ also the node and the error.
 
 Ctrl-C stops everything in order, within 5 seconds; a second Ctrl-C stops it at once.
 Measurements, predictions and documents are kept in a state folder below $XDG_STATE_HOME
-(else ~/.local/state). Nothing is written to the version's own folder.
+(else ~/.local/state). Nothing is written to the version's own folder. How long requests
+took is measured as well, as workflow_elapsed_time and node_elapsed_time: by default for
+each 10 seconds.
 
 Exits with 0 if all went well, with 1 if something did not start or a node kept crashing.`
 
@@ -124,6 +128,8 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 		"web origin, such as https://app.example.com, whose pages may call the version; * allows any (may be repeated)")
 	flags.StringVar(&o.stateDir, "state-dir", "",
 		"folder for data that is kept between runs (default: one below $XDG_STATE_HOME or ~/.local/state)")
+	o.measure = string(measure.Aggregated)
+	term.Choice{Name: "measurements", Usage: "measurements to save of each request and node", Of: measure.Modes()}.AddTo(cmd, &o.measure)
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print a line for each request")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
@@ -165,6 +171,7 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 		WebOrigins:      o.webOrigins,
 		LogLevel:        level,
 		Requests:        !o.quiet,
+		Measurements:    measure.Mode(o.measure),
 		Kill:            kill,
 	})
 	return o.explain(err)
