@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -94,6 +95,8 @@ func greet(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 		return wrapperspb.String(os.Getenv(argument)), nil
 	case "pid":
 		return wrapperspb.String(strconv.Itoa(os.Getpid())), nil
+	case "fail":
+		return nil, errors.New(argument)
 	case "folder":
 		folder, err := os.Getwd()
 		return wrapperspb.String(folder), err

@@ -1,13 +1,82 @@
 package local
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 )
+
+func TestRequestsAreReportedAndMeasured(t *testing.T) {
+	r := startRun(t, newBundle(t), Options{Requests: true, Measurements: measure.Each})
+	r.requireAnswer(t, "Both", "x", "world hello x")
+	_, err := r.call("Hello", "fail no such room")
+	require.Error(t, err)
+
+	seen := r.await(t, EventRequest, 2)
+	both, failed := seen[0].Request, seen[1].Request
+	require.Equal(t, []any{"test-v1", "two", "test.Entrypoint/Both", record.GRPC, code.Code_OK},
+		[]any{both.Version, both.Workflow, both.Method, both.Protocol, both.Code})
+	times := both.NodeTimes()
+	require.Len(t, times, 2)
+	for i, node := range []string{"hello", "world"} {
+		require.Equal(t, node, times[i].Node)
+		require.True(t, times[i].Reported)
+		require.True(t, times[i].Cold)
+		require.Equal(t, 1, times[i].Attempts)
+		require.LessOrEqual(t, times[i].Run, both.Elapsed())
+	}
+	require.Equal(t, []any{"one", code.Code_INTERNAL, "HANDLER_ERROR", "hello"},
+		[]any{failed.Workflow, failed.Code, failed.Reason, failed.Node})
+	require.Contains(t, failed.Error, "no such room")
+
+	require.NoError(t, r.stop())
+	require.Equal(t, []string{
+		`node_elapsed_time {"node":"hello","version":"test-v1","workflow":"two"}`,
+		`node_elapsed_time {"node":"world","version":"test-v1","workflow":"two"}`,
+		`workflow_elapsed_time {"node":"entrypoint","version":"test-v1","workflow":"two"}`,
+	}, measured(t, r.state))
+}
+
+func TestRequestsAreNotReportedUnlessAskedFor(t *testing.T) {
+	r := startRun(t, newBundle(t), Options{Measurements: measure.Off})
+	r.requireAnswer(t, "Both", "x", "world hello x")
+	require.NoError(t, r.stop())
+	require.Empty(t, r.of(EventRequest))
+	require.Empty(t, measured(t, r.state))
+}
+
+func TestWhatIsMeasuredIsSavedAtTheEnd(t *testing.T) {
+	r := startRun(t, newBundle(t), Options{})
+	r.requireAnswer(t, "Hello", "x", "hello x")
+	r.requireAnswer(t, "Hello", "x", "hello x")
+	require.NoError(t, r.stop())
+	require.NotEmpty(t, measured(t, r.state))
+}
+
+// measured returns names and tags of the measurements in a state folder.
+func measured(t *testing.T, state string) (found []string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(state, "store.db"))
+	require.NoError(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT name || ' ' || tags FROM measurements ORDER BY name, tags")
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var one string
+		require.NoError(t, rows.Scan(&one))
+		found = append(found, one)
+	}
+	require.NoError(t, rows.Err())
+	return found
+}
 
 // stuck is a Reporter that blocks at each request until it is released.
 type stuck struct {

@@ -79,6 +79,8 @@ func NewCommand(s term.Streams, c Cluster) *cobra.Command {
   kn-krt invoke greet -d @request.json --timeout 5s
   echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
 
+  kn-krt invoke greet --trace
+
   # On a cluster
   kn-krt invoke greeter-v1 greet -d '{"name": "Ana"}'
   kn-krt invoke greet -n kre -d '{"name": "Ana"}'`,
