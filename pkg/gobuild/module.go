@@ -129,11 +129,32 @@ func (m module) prepare(folder string, sdks []SDK, more map[string]string) ([]st
 		// The go command wants a go.mod in the root even though it reads -modfile.
 		overlay[name] = written
 	}
+	hideAssembly(overlay)
 	replace, err := json.Marshal(map[string]any{"Replace": overlay})
 	return []string{"-mod=mod", "-modfile=" + written, "-overlay=" + shown}, errors.Join(err,
 		os.WriteFile(written, text, 0o600),
 		os.WriteFile(filepath.Join(folder, "go.sum"), sums, 0o600),
 		os.WriteFile(shown, replace, 0o600))
+}
+
+// hideAssembly adds to overlay that the assembly of folders whose Go files are all from overlay is not there:
+// usercode.Includes has not checked it, because it is of no package of the bundle.
+func hideAssembly(overlay map[string]string) {
+	for _, shown := range slices.Collect(maps.Keys(overlay)) {
+		if filepath.Ext(shown) != ".go" {
+			continue
+		}
+		folder := filepath.Dir(shown)
+		entries, _ := os.ReadDir(folder)
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".go" }) {
+			continue
+		}
+		for _, e := range entries {
+			if name := filepath.Join(folder, e.Name()); filepath.Ext(name) == ".s" {
+				overlay[name] = ""
+			}
+		}
+	}
 }
 
 // replace makes file use s, adds its files to overlay and returns its checksums. A

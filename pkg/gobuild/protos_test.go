@@ -64,6 +64,8 @@ func TestGeneratedCodeThatIsMissing(t *testing.T) {
 	}{
 		"missing": {map[string]string{"src/n/main.go": code("example.org/n/proto"), "src/n/go.mod": gomod},
 			[]string{"src/n/proto/public_input.pb.go"}},
+		"assembly that nothing has checked is hidden": {map[string]string{"src/n/main.go": code("example.org/n/proto"), "src/n/go.mod": gomod,
+			"src/n/proto/a.s": ""}, []string{"src/n/proto/a.s", "src/n/proto/public_input.pb.go"}},
 		"there": {map[string]string{"src/n/main.go": code("example.org/n/proto"), "src/n/proto/x.go": "package proto\n",
 			"src/n/go.mod": gomod}, nil},
 		"of another": {map[string]string{"src/n/main.go": code("example.org/m/proto"), "src/n/go.mod": gomod}, nil},

@@ -2,10 +2,12 @@ package usercode
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/scanner"
@@ -15,7 +17,7 @@ import (
 
 const (
 	maxAssembly = 4 << 20 // bytes of one file
-	maxWalked   = 100_000 // files and folders of a bundle
+	maxWalked   = 1 << 20 // files and folders of a bundle
 	maxIncludes = 20      // that are reported
 )
 
@@ -29,24 +31,37 @@ type Include struct {
 }
 
 // Includes returns where Go assembly in the bundle includes a file by a path that leaves the folder of its
-// package: a build error would show lines of that file.
+// package: a build error would show lines of that file. Assembly is what is in a folder with Go files, whatever
+// the folder's name and whatever an ignore file leaves out, because the go command builds what is imported.
 func Includes(bundle fs.FS) []Include {
-	a := assembly{bundle: bundle, seen: map[string]bool{}}
-	walked := 0
+	var (
+		a        = assembly{bundle: bundle, seen: map[string]bool{}}
+		files    []string
+		packages = map[string]bool{}
+		walked   = 0
+	)
 	_ = fs.WalkDir(bundle, ".", func(name string, entry fs.DirEntry, err error) error {
 		walked++
 		switch {
-		case walked > maxWalked || len(a.found) >= maxIncludes:
+		case walked > maxWalked:
+			a.found = append(a.found, Include{File: name, Text: fmt.Sprintf(
+				"is in a bundle of more than %d files and folders, whose assembly is not checked; remove what the version does not need", maxWalked)})
 			return fs.SkipAll
 		case err != nil:
 			return nil //nolint:nilerr // the go command cannot read it either
-		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
-			return fs.SkipDir // no import path leads there
-		case !entry.IsDir() && path.Ext(name) == ".s":
-			a.file(name, path.Dir(name))
+		case entry.IsDir():
+		case path.Ext(name) == ".go":
+			packages[path.Dir(name)] = true
+		case path.Ext(name) == ".s":
+			files = append(files, name)
 		}
 		return nil
 	})
+	for _, name := range files {
+		if folder := path.Dir(name); packages[folder] {
+			a.file(name, folder)
+		}
+	}
 	return a.found
 }
 
@@ -67,8 +82,11 @@ func (a *assembly) file(name, folder string) {
 		a.seen[folder+"\x00"+name] = true
 		text, err := untrusted.ReadFile(a.bundle, name, maxAssembly+1)
 		switch {
-		case err != nil:
-			continue // there is none in the bundle: it is one of the go command's own, such as textflag.h
+		case errors.Is(err, fs.ErrNotExist):
+			continue // it is one of the go command's own, such as textflag.h
+		case err != nil: // a link that leads out of the bundle
+			a.found = append(a.found, Include{File: name, Text: fmt.Sprintf("cannot be checked as assembly: %v", untrusted.Reason(err))})
+			continue
 		case len(text) > maxAssembly:
 			a.found = append(a.found, Include{File: name, Text: fmt.Sprintf("is larger than %d bytes: split the assembly into several files",
 				maxAssembly)})
@@ -94,7 +112,7 @@ func (a *assembly) included(name string, text []byte) (paths []string) {
 			continue
 		}
 		included, err := strconv.Unquote(s.TokenText())
-		if err != nil || !filepath.IsLocal(included) {
+		if err != nil || !filepath.IsLocal(included) || slices.Contains(strings.Split(included, "/"), "..") {
 			a.found = append(a.found, Include{name, s.Line, s.Column, fmt.Sprintf(
 				"includes %.80s, which is outside the folder of its package; put the file there", s.TokenText())})
 			continue
