@@ -8,9 +8,9 @@ from public_input_pb2 import Request
 
 class GreeterTest(unittest.TestCase):
     def test_greets_by_name(self):
-        answer = call(main.handler, Request(name="Ada"), init=main.init)
-        self.assertEqual(answer.greeting, "Hello, Ada!")
-        self.assertEqual(answer.greeted_by, "py-greeter")
+        response = call(main.handler, Request(name="Ada"), init=main.init)
+        self.assertEqual(response.greeting, "Hello, Ada!")
+        self.assertEqual(response.greeted_by, "py-greeter")
 
     def test_wants_a_name(self):
         with self.assertRaisesRegex(ValueError, "no name to greet"):

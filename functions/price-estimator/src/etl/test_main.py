@@ -25,15 +25,15 @@ def room(**changes):
 class EtlTest(unittest.TestCase):
     def test_makes_features(self):
         ctx = Context()
-        answer = call(main.handler, room(), ctx)
-        self.assertIsInstance(answer, EtlOutput)
+        response = call(main.handler, room(), ctx)
+        self.assertIsInstance(response, EtlOutput)
         self.assertFalse(ctx.early_exited)
-        self.assertEqual(answer.request, room())
-        self.assertEqual(answer.numbers["bathrooms"], 1.5)
-        self.assertEqual(answer.numbers["tv"], 1)
-        self.assertEqual(answer.numbers["elevator"], 0)
+        self.assertEqual(response.request, room())
+        self.assertEqual(response.numbers["bathrooms"], 1.5)
+        self.assertEqual(response.numbers["tv"], 1)
+        self.assertEqual(response.numbers["elevator"], 0)
         self.assertEqual(
-            dict(answer.labels), {"borough": "Queens", "room_type": "Private room"}
+            dict(response.labels), {"borough": "Queens", "room_type": "Private room"}
         )
 
     def test_exits_early_on_what_is_no_room(self):
@@ -47,10 +47,10 @@ class EtlTest(unittest.TestCase):
         ]:
             with self.subTest(error):
                 ctx = Context()
-                answer = call(main.handler, room(**changes), ctx)
-                self.assertIsInstance(answer, Response)
-                self.assertFalse(answer.success)
-                self.assertIn(error, answer.error)
+                response = call(main.handler, room(**changes), ctx)
+                self.assertIsInstance(response, Response)
+                self.assertFalse(response.success)
+                self.assertIn(error, response.error)
                 self.assertTrue(ctx.early_exited)
 
     def test_distance_to_the_centre(self):

@@ -12,7 +12,7 @@ BUNDLE = pathlib.Path(__file__).resolve().parents[2]
 
 
 def estimate(**changes):
-    """The answer for a plain room in Queens with changes to its features."""
+    """The response for a plain room in Queens with changes to its features."""
     numbers = dict(
         accommodates=2,
         bedrooms=1,

@@ -1,4 +1,4 @@
-"""Last step: the answer in the configured currency, and what is kept of it."""
+"""Last step: the response in the configured currency, and the measurements saved with it."""
 
 import json
 import os

@@ -13,7 +13,7 @@ BUNDLE = pathlib.Path(__file__).resolve().parents[2]
 ESTIMATE = ModelOutput(request=Request(borough="Bronx"), price=100, category="mid")
 
 
-def answer_in(currency, ctx):
+def response_in(currency, ctx):
     with mock.patch.dict(os.environ, OUTPUT_PRICE_CURRENCY=currency):
         return call(main.handler, ESTIMATE, ctx, init=main.init)
 
@@ -23,13 +23,13 @@ class OutputTest(unittest.TestCase):
         self.ctx = Context(BUNDLE)
 
     def test_answers_in_the_configured_currency(self):
-        answer = answer_in("EUR", self.ctx)
-        self.assertTrue(answer.success)
-        self.assertEqual((answer.price, answer.currency), (92, "EUR"))
-        self.assertEqual(answer.category, "mid")
+        response = response_in("EUR", self.ctx)
+        self.assertTrue(response.success)
+        self.assertEqual((response.price, response.currency), (92, "EUR"))
+        self.assertEqual(response.category, "mid")
 
     def test_measures_each_estimate(self):
-        answer_in("EUR", self.ctx)
+        response_in("EUR", self.ctx)
         (measured,) = self.ctx.measurements
         self.assertEqual(measured["name"], "room_price")
         self.assertEqual(measured["fields"], {"price_usd": 100, "accommodates": 0})
@@ -37,7 +37,7 @@ class OutputTest(unittest.TestCase):
 
     def test_names_the_currencies_it_knows(self):
         with self.assertRaisesRegex(ValueError, "no rate for 'XXX', only for EUR, GBP"):
-            answer_in("XXX", self.ctx)
+            response_in("XXX", self.ctx)
 
 
 if __name__ == "__main__":

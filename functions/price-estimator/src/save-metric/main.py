@@ -1,4 +1,4 @@
-"""Keeps what turned out to be true beside what was predicted."""
+"""Saves the actual category next to the predicted one."""
 
 from public_input_pb2 import SaveMetricsRequest, SaveMetricsResponse
 
