@@ -81,8 +81,8 @@ func RunForeign(ctx context.Context, o Options, f Foreign) error {
 // ReplyEncoded is c.EarlyReply for a message that is already encoded.
 func ReplyEncoded(c *HandlerContext, out Output) error { return c.earlyReply(out, nil) }
 
-// RequestContext is c.Context without the deadline, for code that observes the
-// deadline itself and needs no second timer.
+// RequestContext is c.Context without the deadline and the trace context, for code that
+// observes the deadline itself and needs no second timer.
 func RequestContext(c *HandlerContext) context.Context { return c.parent }
 
 // Log returns the logger for a runner's own lines about the call. Their number is

@@ -38,7 +38,7 @@ func newSpan() (id [8]byte) {
 	return id
 }
 
-// first reports whether it is called for the first time.
+// first reports whether it is called for the first time: the event is a cold start's.
 func (n *node) first() bool { return !n.called.Load() && n.called.CompareAndSwap(false, true) }
 
 // trace returns the trace context of the handler's span, zero if the request is not
@@ -49,7 +49,7 @@ func (c *HandlerContext) trace() event.Trace {
 	return c.lockedTrace()
 }
 
-// lockedTrace is trace for those who have locked c.mu.
+// lockedTrace is trace for a caller that has locked c.mu.
 func (c *HandlerContext) lockedTrace() event.Trace {
 	if s := &c.step; s.trace.Parent == "" { // made on first use, because most calls need none
 		s.trace = s.hop.Child(s.span)
@@ -57,7 +57,7 @@ func (c *HandlerContext) lockedTrace() event.Trace {
 	return c.step.trace
 }
 
-// report returns what is reported of c so far: an event with it needs c.mu.
+// report returns what is reported of c so far. The caller has locked c.mu.
 func (c *HandlerContext) report(outcome event.Outcome) event.Step {
 	s, now := &c.step, c.step.ended
 	if now.IsZero() {

@@ -229,3 +229,24 @@ func FuzzTrace(f *testing.F) {
 		}
 	})
 }
+
+// TestChild: a span of the same trace, of the same flags and state.
+func TestChild(t *testing.T) {
+	span := [8]byte{0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7}
+	for _, flags := range []string{"01", "00", "03"} {
+		of := NewTrace(parent[:53]+flags, "a=b")
+		got := of.Child(span)
+		if want := (Trace{Parent: hop[:53] + flags, State: "a=b"}); got != want || NewTrace(got.Parent, got.State) != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		if got.ID() != of.ID() || got.SpanID() != "00f067aa0ba902b7" || of.SpanID() != "b7ad6b7169203331" {
+			t.Errorf("%q, %q and %q", got.ID(), got.SpanID(), of.SpanID())
+		}
+	}
+	if got := (Trace{}).Child(span); got != (Trace{}) || got.SpanID() != "" {
+		t.Errorf("got %+v", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = NewTrace(parent, "").Child(span) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
