@@ -64,7 +64,7 @@ test: deps build ## Run all tests that need no cluster (race detector), then eve
 bin/cluster:
 	@go build $(VCS) -o $@ ./test/cluster
 
-cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 15 minutes)
+cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 11 minutes)
 	@bin/cluster up
 
 cluster-down: bin/cluster ## Stop that cluster and remove all of it
