@@ -86,7 +86,7 @@ func (c *Client) setSpec(ctx context.Context, v *v1alpha1.Version, spec map[stri
 	if err != nil {
 		return fmt.Errorf("cannot change version %q: %w", v.Name, err)
 	}
-	return c.explainVersion(ctx, v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
+	return c.explainVersion(ctx, "change", v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
 }
 
 // requireUnpublished refuses to do what cannot be done to a published version.

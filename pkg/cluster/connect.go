@@ -27,10 +27,12 @@ type Options struct {
 	Context, Cluster string
 	// Namespace is the namespace to work in; by default the context's, else "default".
 	Namespace string
-	// As is the user to impersonate, which takes the right to do so; by default none.
+	// As is the user to impersonate, which takes the right to do so; by default the one that
+	// the kubeconfig names, if any. A Name replaces all that the kubeconfig has of that.
 	As User
 	// Token is a bearer token. With one, requests carry none of the kubeconfig's
-	// credentials: they can do what the token's owner may do, and no more.
+	// credentials and impersonate nobody that it names: they can do what the token's owner
+	// may do, and no more.
 	Token string
 	// UserAgent names the program in the API server's logs; client-go's by default.
 	UserAgent string
@@ -45,6 +47,10 @@ type Options struct {
 type User struct {
 	Name, UID string
 	Groups    []string
+}
+
+func (u User) impersonation() rest.ImpersonationConfig {
+	return rest.ImpersonationConfig{UserName: u.Name, UID: u.UID, Groups: u.Groups}
 }
 
 // KubeconfigError is returned when the kubeconfig is missing or cannot be used.
@@ -86,11 +92,7 @@ func Connect(o Options) (*Client, error) {
 	if err != nil {
 		return nil, o.explain(err)
 	}
-	if o.Token != "" {
-		as := config.Impersonate
-		config = rest.AnonymousClientConfig(config)
-		config.BearerToken, config.Impersonate = o.Token, as
-	}
+	config = o.identify(config)
 	config.UserAgent = o.UserAgent
 	if o.Warn != nil {
 		config.WarningHandler = &warnings{warn: o.Warn}
@@ -99,6 +101,19 @@ func Connect(o Options) (*Client, error) {
 		config.Wrap(o.Wrap)
 	}
 	return New(config, namespace)
+}
+
+// identify returns the config with whose credentials to send requests, and as whom. Of the
+// service account of a pod, clientcmd leaves out whom to impersonate.
+func (o *Options) identify(config *rest.Config) *rest.Config {
+	switch {
+	case o.Token != "":
+		config = rest.AnonymousClientConfig(config)
+		config.BearerToken, config.Impersonate = o.Token, o.As.impersonation()
+	case o.As.Name != "" || config.Impersonate.UserName == "":
+		config.Impersonate = o.As.impersonation()
+	}
+	return config
 }
 
 // DefaultNamespace is the namespace that [Connect] would use with the options: also

@@ -29,5 +29,5 @@ func (c *Client) Deletable(ctx context.Context, name string, force bool) (*v1alp
 // The Secret with the version's config values stays.
 func (c *Client) Delete(ctx context.Context, name string) error {
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.namespace}}
-	return c.explainVersion(ctx, name, c.kube.Delete(ctx, v))
+	return c.explainVersion(ctx, "delete", name, c.kube.Delete(ctx, v))
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,7 +82,7 @@ func (c *Client) explain(err error, doing string) error {
 	var network *url.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-	case isUnknownKind(err):
+	case isUnknownKind(err) && !strings.HasPrefix(notFoundKind(err), "pods"): // a machine responds so about a pod's log
 		e.Reason = ReasonNotInstalled
 	case apierrors.IsUnauthorized(err):
 		e.Reason = ReasonUnauthorized
@@ -118,13 +119,14 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("there is no version %q in namespace %q%s", e.Version, e.Namespace, spelling.Hint(e.Version, e.Known))
 }
 
-// explainVersion is [Client.explain] for a request about the named version.
-func (c *Client) explainVersion(ctx context.Context, name string, err error) error {
+// explainVersion is [Client.explain] for a request that reads, changes or deletes the named
+// version, whichever the verb says.
+func (c *Client) explainVersion(ctx context.Context, verb, name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if !isUnknownName(err) {
-		return c.explain(err, fmt.Sprintf("cannot read version %q", name))
+		return c.explain(err, fmt.Sprintf("cannot %s version %q", verb, name))
 	}
 	e := &NotFoundError{Version: name, Namespace: c.namespace}
 	// Without the right to list there is nothing to suggest; the error is the same.

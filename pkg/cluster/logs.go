@@ -24,6 +24,10 @@ const Entrypoint = "entrypoint"
 // stream of one, and memory for one line.
 const MaxLogStreams = 256
 
+// maxOpening is how many of them are opened at a time: an API server that is asked for all
+// at once responds to none for a while.
+const maxOpening = 16
+
 // LogQuery selects lines of a version's logs. The zero value selects all.
 type LogQuery struct {
 	// Nodes are the nodes whose logs are read, by name, or [Entrypoint]; none for all.
@@ -80,14 +84,26 @@ func (e *UnknownNameError) Error() string {
 	return fmt.Sprintf("version %q has no %s %q%s", e.Version, e.Kind, e.Name, spelling.Hint(e.Name, e.Known))
 }
 
-// LogHandler receives lines and errors of logs. Both of its functions must be set. They are
-// called one at a time, and not after the method that they were given to has returned.
-// While one runs nothing more is read, so that a slow one needs no memory.
+// LogHandler receives lines and errors of logs. Its functions are called one at a time, and
+// not after the method that they were given to has returned. While one runs nothing more is
+// read, so that a slow one needs no memory. One that is nil is not called.
 type LogHandler struct {
 	// Line receives each line.
 	Line func(logline.Line)
 	// Failed receives the error of one pod's log. The logs of other pods are not affected.
 	Failed func(*LogError)
+}
+
+func (h LogHandler) line(l logline.Line) {
+	if h.Line != nil {
+		h.Line(l)
+	}
+}
+
+func (h LogHandler) failed(e *LogError) {
+	if h.Failed != nil {
+		h.Failed(e)
+	}
 }
 
 // LogError is why the log of one pod cannot be read, or broke off.
@@ -96,16 +112,14 @@ type LogError struct {
 	// Retrying is set while the log is being opened again; it continues after the last line
 	// that was received. Otherwise nothing is tried until the pod changes.
 	Retrying bool
-	// Err is the cause: the API server's error, or why its response broke off.
+	// Err is an [*Error] about the request, or about why its response broke off.
 	Err error
 }
 
 // Error names node and pod, and the cause.
-func (e *LogError) Error() string {
-	return fmt.Sprintf("cannot read the log of %s (pod %s): %v", e.Node, e.Pod, e.Err)
-}
+func (e *LogError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
+// Unwrap returns the [*Error].
 func (e *LogError) Unwrap() error { return e.Err }
 
 // errTooManyLogs is the cause of an error for each pod beyond [MaxLogStreams].
@@ -140,7 +154,7 @@ func (c *Client) Logs(ctx context.Context, version string, q LogQuery, to LogHan
 		case !stateOf(&pods.Items[i], p.container).readable:
 			found.Waiting++
 		case found.Ready == MaxLogStreams:
-			to.Failed(p.failed(errTooManyLogs, false))
+			to.failed(p.failed(errTooManyLogs, false))
 		default:
 			found.Ready++
 			ready = append(ready, p)
@@ -155,6 +169,7 @@ type logs struct {
 	version string
 	query   LogQuery
 	pods    corev1client.PodInterface
+	opening chan struct{} // has an element for each log that is being opened
 }
 
 func (c *Client) newLogs(version string, q LogQuery) (*logs, error) {
@@ -162,7 +177,7 @@ func (c *Client) newLogs(version string, q LogQuery) (*logs, error) {
 	if err != nil {
 		return nil, c.explain(err, "cannot read logs")
 	}
-	return &logs{c: c, version: version, query: q, pods: core.Pods(c.namespace)}, nil
+	return &logs{c: c, version: version, query: q, pods: core.Pods(c.namespace), opening: make(chan struct{}, maxOpening)}, nil
 }
 
 // list returns the pods of the version's nodes and entrypoint.

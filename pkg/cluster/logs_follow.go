@@ -144,13 +144,13 @@ func (f *logFollower) line(l logline.Line) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.to.Line(l)
+	f.to.line(l)
 }
 
 func (f *logFollower) failed(err *LogError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.to.Failed(err)
+	f.to.failed(err)
 }
 
 // denied reports that no log of the namespace may be read.

@@ -205,6 +205,36 @@ func TestATailOfNothingLosesNothing(t *testing.T) {
 	f.end()
 }
 
+// The tail is read again until all of it was: what came before it is not wanted.
+func TestATailThatBreaksOffIsReadAgain(t *testing.T) {
+	m := newMachine(t)
+	m.add("etl", "etl-1")
+	m.write("etl-1", 0, "old")
+	m.write("etl-1", 5000, "last")
+	m.do(func() { m.pods["etl-1"].torn = true })
+	f := follow(t, m, LogQuery{Tail: new(int64(1))})
+	f.next("etl-1 last")
+	m.write("etl-1", 5001, "new")
+	f.next("etl-1 new")
+	f.end()
+}
+
+// The kubelet's own messages are in each response, without a time.
+func TestAMessageOfTheKubeletComesOnce(t *testing.T) {
+	m := newMachine(t)
+	m.add("etl", "etl-1")
+	m.do(func() { m.pods["etl-1"].file().lines = []testLine{{text: "too many open files\n"}} })
+	m.write("etl-1", 0, "first")
+	f := follow(t, m, LogQuery{})
+	f.next("etl-1 too many open files", "etl-1 first")
+	for i := range 3 {
+		m.do(func() { m.pods["etl-1"].cuts++ })
+		m.write("etl-1", i+1, "next")
+		f.next("etl-1 next")
+	}
+	f.end()
+}
+
 // A log that cannot be read is reported, given up and opened again when its pod changes;
 // the others are followed meanwhile.
 func TestALogThatCannotBeReadIsGivenUp(t *testing.T) {

@@ -46,7 +46,7 @@ func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error 
 	for len(next) > 0 && ctx.Err() == nil {
 		at := oldest(next)
 		if s.query.wants(&next[at].Line) {
-			to.Line(next[at].Line)
+			to.line(next[at].Line)
 		}
 		if !next[at].advance(ctx, end, to) {
 			next = slices.Delete(next, at, at+1)
@@ -65,7 +65,7 @@ func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, 
 	case denied(p.err):
 		end(p.log.logs.c.explain(p.err, "cannot read logs"))
 	default:
-		to.Failed(p.log.failed(p.err, false))
+		to.failed(p.log.failed(p.err, false))
 	}
 	return open
 }

@@ -111,7 +111,7 @@ func (p *followedPod) read(ctx context.Context) error {
 // known where to continue even if the stream breaks off before the next line.
 func (p *followedPod) catchUp(ctx context.Context) error {
 	log, query := p.log, p.from.query
-	if query.Tail == nil || log.complete || !log.begun.IsZero() {
+	if query.Tail == nil || log.complete || log.caughtUp || !log.last.second.IsZero() {
 		return nil
 	}
 	show := p.from.line
@@ -121,6 +121,7 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 	if err := log.read(ctx, readLatest, show); err != nil {
 		return err
 	}
+	log.caughtUp = true
 	log.complete = query.Since == 0 && log.last.second.IsZero() // it was empty
 	return nil
 }

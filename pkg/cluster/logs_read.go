@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -33,9 +34,14 @@ type podLog struct {
 	// complete is set if Since and Tail of the query do not apply, because the pod started
 	// after the version's logs were opened.
 	complete bool
+	// caughtUp is set once the tail that the query wants has been read.
+	caughtUp bool
 
 	begun time.Time // when the log was opened first; zero before
 	last  mark
+	// untimed is the last line without a time: the kubelet's own message, which may be in
+	// each response until its cause is over.
+	untimed string
 	// rest is the beginning of a line in which the log broke off. The whole line is passed
 	// on when the log is opened again, or this if that does not have it.
 	rest *logline.Line
@@ -50,9 +56,7 @@ func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) er
 		limit.limit = 0 // a node may log nothing for days; the response begins with its first line
 	}
 	asked := time.Now()
-	stop := limit.begin()
-	stream, err := p.logs.pods.GetLogs(p.pod, p.options(how)).Stream(ctx)
-	stop()
+	stream, err := p.stream(ctx, how, limit)
 	if err != nil {
 		return causeOf(ctx, err)
 	}
@@ -79,6 +83,21 @@ func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) er
 	}
 }
 
+// stream opens the log, when few enough others are being opened; one that is followed does
+// not wait for that, because its response begins with its next line.
+func (p *podLog) stream(ctx context.Context, how reading, limit *idleLimit) (io.ReadCloser, error) {
+	if how != readFollowed {
+		select {
+		case p.logs.opening <- struct{}{}:
+			defer func() { <-p.logs.opening }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	defer limit.begin()()
+	return p.logs.pods.GetLogs(p.pod, p.options(how)).Stream(ctx)
+}
+
 func (p *podLog) line(text string) logline.Line {
 	l := logline.Parse(text)
 	l.Node, l.Pod = p.node, p.pod
@@ -94,17 +113,27 @@ func (p *podLog) receive(l logline.Line, again *replay, f func(logline.Line)) {
 		p.rest = nil // it is the beginning of this line
 	}
 	p.finish(f)
-	p.last.add(l.Time, p.limited())
-	f(l)
+	p.pass(l, f)
 }
 
 // finish passes on the line in which the log broke off as far as it was read.
 func (p *podLog) finish(f func(logline.Line)) {
 	if l := p.rest; l != nil {
 		p.rest = nil
-		p.last.add(l.Time, p.limited())
-		f(*l)
+		p.pass(*l, f)
 	}
+}
+
+// pass passes a line on, unless it is the kubelet's last message again.
+func (p *podLog) pass(l logline.Line, f func(logline.Line)) {
+	if l.Time.IsZero() {
+		if l.Text == p.untimed {
+			return
+		}
+		p.untimed = l.Text
+	}
+	p.last.add(l.Time, p.limited())
+	f(l)
 }
 
 // options select a part of the log. An API server accepts whole seconds only: lines of the
@@ -146,7 +175,8 @@ func (p *podLog) limited() bool {
 
 // failed describes what went wrong with the log.
 func (p *podLog) failed(err error, retrying bool) *LogError {
-	return &LogError{Node: p.node, Pod: p.pod, Retrying: retrying, Err: err}
+	doing := fmt.Sprintf("cannot read the log of %s (pod %s)", p.node, p.pod)
+	return &LogError{Node: p.node, Pod: p.pod, Retrying: retrying, Err: p.logs.c.explain(err, doing)}
 }
 
 // mark is how far a log has been read.

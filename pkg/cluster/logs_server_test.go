@@ -35,6 +35,9 @@ type machine struct {
 	events   []watch.Event
 	watches  int // how many have been cut
 	requests []string
+	burst    int // how many requests for logs come before the first has a response
+	opening  int // how many have none yet
+	most     int // the most of these at a time
 }
 
 // testPod is a pod and the logs of its containers, the running one last.
@@ -42,7 +45,7 @@ type testPod struct {
 	*corev1.Pod
 
 	files []*testFile
-	fails int  // HTTP status of requests for its log; 0 for none
+	fails int  // HTTP status of requests for its log; 0 for none, -1 for a connection that breaks off
 	cuts  int  // how often streams of its log have been ended
 	torn  bool // the next line breaks off, and its connection with it
 }
@@ -53,6 +56,7 @@ type testFile struct {
 	ended bool
 }
 
+// testLine is a line; one without a time is a message of the kubelet's.
 type testLine struct {
 	at   time.Time
 	text string // with its end, unless it has none
@@ -198,12 +202,18 @@ func (m *machine) log(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.requests = append(m.requests, r.URL.RawQuery)
-	m.changed.Broadcast()
+	m.opening++
+	m.most = max(m.most, m.opening)
+	for m.changed.Broadcast(); len(m.requests) < m.burst; m.changed.Wait() {
+	}
+	m.opening--
 	p, q := m.pods[r.PathValue("name")], r.URL.Query()
 	switch {
 	case p == nil:
 		refuse(w, http.StatusNotFound, "pods", r.PathValue("name"))
 		return
+	case p.fails < 0:
+		panic(http.ErrAbortHandler)
 	case p.fails != 0:
 		refuse(w, p.fails, "pods", p.Name)
 		return
@@ -234,10 +244,13 @@ func (f *testFile) serve(m *machine, p *testPod, w http.ResponseWriter, r *http.
 	for cut := p.cuts; p.cuts == cut && r.Context().Err() == nil; m.changed.Wait() {
 		for ; next < len(f.lines); next++ {
 			l := f.lines[next]
-			if l.at.Before(since) {
+			if l.at.Before(since) && !l.at.IsZero() {
 				continue
 			}
-			text := l.at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + l.text
+			text := l.text
+			if !l.at.IsZero() {
+				text = l.at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + l.text
+			}
 			if p.torn {
 				p.torn = false
 				_, _ = io.WriteString(w, text[:len(text)-2])

@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster/logline"
@@ -77,6 +79,58 @@ func TestALogThatCannotBeReadEndsNoOther(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"etl here"}, lines)
 	require.Equal(t, []string{"cannot read the log of etl (pod etl-1): its machine is lost"}, failed)
+}
+
+func TestTheErrorOfALogHasAReason(t *testing.T) {
+	for status, want := range map[int]Reason{-1: ReasonUnreachable, http.StatusTeapot: ReasonOther} {
+		m := newMachine(t)
+		m.add("etl", "etl-1")
+		m.do(func() { m.pods["etl-1"].fails = status })
+		var failed []*LogError
+		_, err := m.client(t).Logs(t.Context(), "one", LogQuery{}, LogHandler{Failed: func(e *LogError) { failed = append(failed, e) }})
+		require.NoError(t, err)
+		require.Len(t, failed, 1)
+		var request *Error
+		require.ErrorAs(t, failed[0], &request)
+		require.Equal(t, want, request.Reason)
+		if want == ReasonUnreachable {
+			require.EqualError(t, failed[0], "cannot read the log of etl (pod etl-1): cannot reach the cluster at "+m.url+": EOF")
+		}
+	}
+}
+
+// A machine's 404 about a log reads like that of an API server without the kind.
+func TestAMachineThatLacksALogIsNoClusterWithoutTheKinds(t *testing.T) {
+	c := newMachine(t).client(t)
+	about := schema.GroupResource{Resource: "pods/log"}
+	err := c.explain(apierrors.NewGenericServerResponse(http.StatusNotFound, "GET", about, "etl-1", "gone", 0, true), "cannot read")
+	var request *Error
+	require.ErrorAs(t, err, &request)
+	require.Equal(t, ReasonOther, request.Reason)
+}
+
+func TestFewLogsAreOpenedAtATime(t *testing.T) {
+	m := newMachine(t)
+	for i := range 5 * maxOpening {
+		m.add("etl", fmt.Sprintf("etl-%d", i))
+		m.write(fmt.Sprintf("etl-%d", i), i, "here")
+	}
+	m.burst = maxOpening
+	found, lines, failed, err := readAll(t, m, LogQuery{})
+	require.NoError(t, err)
+	require.Empty(t, failed)
+	require.Len(t, lines, found.Ready)
+	require.Equal(t, maxOpening, m.most)
+}
+
+func TestAHandlerWithoutFunctionsIsSilent(t *testing.T) {
+	m := newMachine(t)
+	m.add("etl", "etl-1")
+	m.add("etl", "etl-2")
+	m.write("etl-1", 0, "here")
+	m.do(func() { m.pods["etl-2"].fails = http.StatusInternalServerError })
+	_, err := m.client(t).Logs(t.Context(), "one", LogQuery{}, LogHandler{})
+	require.NoError(t, err)
 }
 
 func TestALogThatBreaksOffIsReadSoFar(t *testing.T) {

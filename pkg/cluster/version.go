@@ -32,7 +32,7 @@ func (c *Client) List(ctx context.Context) (*v1alpha1.VersionList, error) {
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.Version, error) {
 	v := &v1alpha1.Version{}
 	if err := c.kube.Get(ctx, c.key(name), v); err != nil {
-		return nil, c.explainVersion(ctx, name, err)
+		return nil, c.explainVersion(ctx, "read", name, err)
 	}
 	setKind(v)
 	return v, nil
