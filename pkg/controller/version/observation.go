@@ -2,6 +2,7 @@ package version
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -16,14 +17,14 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// observation gathers what the conditions of a running version are derived from. poll: a
-// channel is not connected, and no watch reports when it is.
-func (r *reconciler) observation(ctx context.Context, want desired, have current, done applied) (in observe.Input, poll bool, err error) {
+// observation gathers what the conditions of a running version are derived from, but for
+// its workflows.
+func (r *reconciler) observation(want desired, have current, done applied) observe.Input {
 	v := want.version
-	in = observe.Input{
+	in := observe.Input{
 		Now: have.at, StartTimeout: want.plan.settings.StartTimeout, Config: have.config,
 		Serving: r.knative.Serving.Present(), Eventing: r.knative.Eventing.Present(),
-		Nodes: maps.Clone(have.nodes), Workflows: map[string]observe.Workflow{},
+		Nodes: maps.Clone(have.nodes),
 		Entrypoint: observe.Entrypoint{
 			Deployment: have.deployment, Addresses: want.addresses, Withheld: want.withheld, Invalid: have.problems.protos,
 			Applied: done.written[target{}], Refused: done.refused[target{}],
@@ -35,21 +36,30 @@ func (r *reconciler) observation(ctx context.Context, want desired, have current
 		node.Applied, node.Refused, node.Disabled = done.written[t], done.refused[t], done.disabled[n.Name]
 		in.Nodes[n.Name] = node
 	}
+	return in
+}
+
+// workflows gathers the same of its workflows. poll: a channel is not connected, and no
+// watch reports when it is. A workflow of which that cannot be read counts as not created
+// yet; the others are returned together with the error.
+func (r *reconciler) workflows(
+	ctx context.Context, v *v1alpha1.Version, have current, done applied,
+) (found map[string]observe.Workflow, poll bool, err error) {
+	found = map[string]observe.Workflow{}
 	for _, w := range v.Status.Workflows {
 		workflow := observe.Workflow{Sequence: have.sequences[w.Name], Invalid: have.problems.workflows[w.Name],
 			Refused: done.refused[target{Component: render.Component{Workflow: w.Name}}]}
 		if !w.Ready && workflow.Refused == nil && observe.SequenceReady(workflow.Sequence) {
-			if workflow.Unconnected, err = r.unconnected(ctx, workflow.Sequence); err != nil {
-				return in, false, err
+			unconnected, failed := r.unconnected(ctx, workflow.Sequence)
+			if failed != nil {
+				workflow.Sequence, err = nil, errors.Join(err, failed)
 			}
-			poll = poll || workflow.Unconnected != ""
+			workflow.Unconnected = unconnected
+			poll = poll || unconnected != ""
 		}
-		in.Workflows[w.Name] = workflow
+		found[w.Name] = workflow
 	}
-	if !have.ready() {
-		err = r.addPods(ctx, v, &in)
-	}
-	return in, poll, err
+	return found, poll, err
 }
 
 // addPods reads the version's pods, for the components that are not ready, and the events

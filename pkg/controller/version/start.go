@@ -27,26 +27,34 @@ type desired struct {
 // start writes the objects of a version as they are desired, and marks their state in v.
 // What blocks one component blocks no other. The error is what a retry may fix; what needs
 // a person is marked.
-func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, config observe.Config, now time.Time) (progress, error) {
+func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Time) (progress, error) {
 	live := isLive(v.Status.Phase)
 	p, err := r.plan(ctx, v, now)
 	if p == nil || err != nil {
 		return progress{}, err
 	}
 	v.Status.StartedWith = &p.with
+	withheld := startFailed(v, now, p.settings.StartTimeout) && !componentsReady(v)
+	config, err := r.readConfig(ctx, v)
+	if err != nil {
+		return progress{}, err
+	}
 	have, err := r.read(ctx, v, config, now)
 	if err != nil {
 		return progress{}, err
 	}
-	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live),
-		withheld: startFailed(v, now, p.settings.StartTimeout) && !componentsReady(v)}
+	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live), withheld: withheld}
 	var done applied
 	if have.problems.none() && (live || config.Ready) {
 		done, err = r.apply(ctx, want, have)
 	}
-	in, poll, failed := r.observation(ctx, want, have, done)
-	if err = errors.Join(err, failed); failed != nil {
-		return progress{}, err
+	in := r.observation(want, have, done)
+	workflows, poll, unknown := r.workflows(ctx, v, have, done)
+	in.Workflows, err = workflows, errors.Join(err, unknown)
+	if !have.ready() {
+		if failed := r.addPods(ctx, v, &in); failed != nil {
+			return progress{}, errors.Join(err, failed)
+		}
 	}
 	observe.Mark(v, in)
 	r.markCurrent(want, done, in)

@@ -17,6 +17,9 @@ import (
 // are gone, nodes, Sequences and the rest. It reports whether something remains, and
 // marks all of it in v.
 func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Time) (remains bool, err error) {
+	if _, err := r.readConfig(ctx, v); err != nil {
+		return true, err
+	}
 	remains, err = r.drain(ctx, v, now)
 	if remains || err != nil {
 		v.MarkStopping()

@@ -101,13 +101,9 @@ func after(requeue time.Duration, err error) (reconcile.Result, error) {
 func (r *reconciler) advance(
 	ctx context.Context, v *v1alpha1.Version, s situation, now time.Time,
 ) (p progress, requeue time.Duration, err error) {
-	p.remains = !s.run
-	config, err := r.readConfig(ctx, v)
-	switch {
-	case err != nil:
-	case s.run:
-		p, err = r.start(ctx, v, config, now)
-	default:
+	if s.run {
+		p, err = r.start(ctx, v, now)
+	} else {
 		p.remains, err = r.stop(ctx, v, now)
 	}
 	v.FinishStatus()
