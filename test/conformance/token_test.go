@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -35,10 +36,10 @@ type held struct {
 }
 
 // hold begins a call that stays at the foreign node, the first of its workflow.
-func (v *version) hold(ctx context.Context) held {
+func (v *version) hold(ctx context.Context, options ...grpc.CallOption) held {
 	gate := v.newGate("foreign")
 	in := request("n1", order("foreign", node.Act_WAIT, gate))
-	h := held{in: in, answers: v.begin(ctx, "ForeignFirst", in), release: func() { v.openGate("foreign", gate) }}
+	h := held{in: in, answers: v.begin(ctx, "ForeignFirst", in, options...), release: func() { v.openGate("foreign", gate) }}
 	v.awaitRuns(in, "foreign", 1)
 	var err error
 	h.event, err = event.ReadHeader(v.heard(in)[0].Header)

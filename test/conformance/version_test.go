@@ -75,9 +75,9 @@ func (v *version) call(rpc string, in *node.Request) (*node.Reply, error) {
 	return v.callContext(ctx, rpc, in)
 }
 
-func (v *version) callContext(ctx context.Context, rpc string, in *node.Request) (*node.Reply, error) {
+func (v *version) callContext(ctx context.Context, rpc string, in *node.Request, options ...grpc.CallOption) (*node.Reply, error) {
 	out := &node.Reply{}
-	return out, v.conn.Invoke(ctx, "/conformance.Entrypoint/"+rpc, in, out)
+	return out, v.conn.Invoke(ctx, "/conformance.Entrypoint/"+rpc, in, out, options...)
 }
 
 // answer is what a call came to.
@@ -87,10 +87,10 @@ type answer struct {
 }
 
 // begin calls without waiting for the answer.
-func (v *version) begin(ctx context.Context, rpc string, in *node.Request) <-chan answer {
+func (v *version) begin(ctx context.Context, rpc string, in *node.Request, options ...grpc.CallOption) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
-		reply, err := v.callContext(ctx, rpc, in)
+		reply, err := v.callContext(ctx, rpc, in, options...)
 		answers <- answer{reply, err}
 	}()
 	return answers
