@@ -2,7 +2,6 @@ package entrypoint_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
@@ -98,7 +96,8 @@ func TestARecordIsWhatBecameOfARequest(t *testing.T) {
 	require.Equal(t, []time.Duration{2 * time.Microsecond, 3 * time.Microsecond}, []time.Duration{r.Steps[0].Wait, r.Steps[0].Run})
 	require.Len(t, r.Sends, 2)
 	for i, s := range r.Sends {
-		require.Equal(t, record.Send{Node: []string{"a", "b"}[i], Begin: s.Begin, End: s.End, Attempt: 1, Status: 200, Result: record.ResultOK}, s)
+		want := record.Send{Node: []string{"a", "b"}[i], Begin: s.Begin, End: s.End, Attempt: 1, Status: 200, Result: record.ResultOK}
+		require.Equal(t, want, s)
 		require.False(t, s.Begin.Before(r.Begin) || s.End.Before(s.Begin) || s.End.After(r.End))
 	}
 }
@@ -128,9 +127,8 @@ func TestARetryIsTwoSends(t *testing.T) {
 func TestANodeThatGivesUpIsInTheRecord(t *testing.T) {
 	f := newFixture(t)
 	o, seen := observed()
-	f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", func(context.Context, *event.Event) (int, *event.Event) {
-		return http.StatusBadGateway, nil
-	})), o)
+	second := func(context.Context, *event.Event) (int, *event.Event) { return http.StatusBadGateway, nil }
+	f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", second)), o)
 	_, err := f.call(t.Context(), "x")
 	failed(t, err, codes.Unavailable)
 	r := seen.take(t, 1)[0]
@@ -264,11 +262,12 @@ func TestStepsOfOthersAreNotBelieved(t *testing.T) {
 			f := newFixture(t)
 			o, seen := observed()
 			says := f.says("b", true)
-			f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+			second := func(ctx context.Context, in *event.Event) (int, *event.Event) {
 				status, out := says(ctx, in)
 				out.Steps = forge(in.Steps)
 				return status, out
-			})), o)
+			}
+			f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", second)), o)
 			got, err := f.call(t.Context(), "x")
 			require.NoError(t, err)
 			require.Equal(t, "x>a>b", got)
@@ -285,10 +284,11 @@ func TestStepsOfOthersAreNotBelieved(t *testing.T) {
 func TestADeadlineInventsNoSteps(t *testing.T) {
 	f := newFixture(t)
 	o, seen := observed()
-	f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", func(ctx context.Context, _ *event.Event) (int, *event.Event) {
+	second := func(ctx context.Context, _ *event.Event) (int, *event.Event) {
 		<-ctx.Done()
 		return http.StatusAccepted, nil
-	})), o)
+	}
+	f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", second)), o)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := f.call(ctx, "x")
@@ -305,7 +305,8 @@ func TestADeadLetterHasTheStepsBeforeIt(t *testing.T) {
 	v := f.version(entrypoint.Step{Node: "a"}, entrypoint.Step{Node: "b"})
 	v.Workflows[0].Address = node(t, "sequence", func(_ context.Context, in *event.Event) (int, *event.Event) {
 		in.Steps = in.Steps.Append(ran("a", event.OutcomeOK))
-		require.Equal(t, http.StatusAccepted, f.post("/dead-letter", in, "Ce-Knativeerrordest", "http://v1-b.test.svc", "Ce-Knativeerrorcode", "502"))
+		status := f.post("/dead-letter", in, "Ce-Knativeerrordest", "http://v1-b.test.svc", "Ce-Knativeerrorcode", "502")
+		require.Equal(t, http.StatusAccepted, status)
 		return http.StatusAccepted, nil
 	}).URL
 	f.serve(v, o)
@@ -326,8 +327,7 @@ func TestRefusalsAndAsynchronousRequestsAreObserved(t *testing.T) {
 		<-proceed
 		return says(ctx, in)
 	})), o)
-	res := f.send(http.MethodPost, "/workflows/flow", `{"text":"x"}`,
-		"Content-Type", "application/json", "Ce-Specversion", "1.0", "Ce-Id", "42", "Ce-Source", "/s", "Ce-Type", "t", "Prefer", "respond-async")
+	res := f.send(http.MethodPost, "/workflows/flow", `{"text":"x"}`, append(producer(), "Prefer", "respond-async")...)
 	require.Equal(t, http.StatusAccepted, res.StatusCode)
 	<-arrived
 	_, err := f.call(t.Context(), "x")
@@ -340,70 +340,4 @@ func TestRefusalsAndAsynchronousRequestsAreObserved(t *testing.T) {
 	require.Eventually(t, func() bool { seen.mu.Lock(); defer seen.mu.Unlock(); return len(seen.all) == 2 }, time.Minute, time.Millisecond)
 	r := seen.take(t, 2)[1]
 	require.Equal(t, []any{true, "42", record.CloudEvent, "a ok", code.Code_OK}, []any{r.Async, r.Causation, r.Protocol, stepsOf(r), r.Code})
-}
-
-// send sends an HTTP request to the web port.
-func (f *fixture) send(method, path, body string, header ...string) *http.Response {
-	req, err := http.NewRequestWithContext(f.t.Context(), method, f.web+path, strings.NewReader(body))
-	require.NoError(f.t, err)
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	require.NoError(f.t, err)
-	_, _ = io.Copy(io.Discard, res.Body)
-	require.NoError(f.t, res.Body.Close())
-	return res
-}
-
-// TestServerTiming: each protocol of the web port has the times of the steps, and the
-// record knows the protocol.
-func TestServerTiming(t *testing.T) {
-	for name, c := range map[string]struct {
-		path, body, kind string
-		header           []string
-		want             record.Protocol
-	}{
-		"JSON":       {"/test.Entrypoint/Call", `{"text":"x"}`, "application/json", nil, record.JSON},
-		"Connect":    {"/test.Entrypoint/Call", `{"text":"x"}`, "application/json", []string{"Connect-Protocol-Version", "1"}, record.Connect},
-		"gRPC-Web":   {"/test.Entrypoint/Call", "\x00\x00\x00\x00\x03\x0a\x01x", "application/grpc-web", nil, record.GRPCWeb},
-		"CloudEvent": {"/workflows/flow", `{"text":"x"}`, "application/json", []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "/s", "Ce-Type", "t"}, record.CloudEvent},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			o, seen := observed()
-			f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", reporting("b", f.says("b", true)))), o)
-			res := f.send(http.MethodPost, c.path, c.body, append(c.header, "Content-Type", c.kind)...)
-			require.Equal(t, http.StatusOK, res.StatusCode)
-			require.Regexp(t, `^a;dur=0\.003, b;dur=0\.003, total;dur=[0-9.]+$`, res.Header.Get("Server-Timing"))
-			require.Equal(t, c.want, seen.take(t, 1)[0].Protocol)
-		})
-	}
-}
-
-func TestFailuresHaveServerTiming(t *testing.T) {
-	f := newFixture(t)
-	f.serve(f.version(node(t, "a", func(context.Context, *event.Event) (int, *event.Event) { return http.StatusBadRequest, nil })), quick())
-	for _, path := range []string{"/test.Entrypoint/Call", "/workflows/flow"} {
-		res := f.send(http.MethodPost, path, `{"text":"x"}`, "Content-Type", "application/json", "Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "/s", "Ce-Type", "t")
-		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		require.Regexp(t, `^total;dur=[0-9.]+$`, res.Header.Get("Server-Timing"))
-	}
-}
-
-func TestTheTrailerOfSteps(t *testing.T) {
-	f := newFixture(t)
-	f.serve(f.version(node(t, "a", reporting("a", f.says("a", true)))), quick())
-	for value, want := range map[string]int{"": 0, "0": 0, "1": 2} {
-		var trailer metadata.MD
-		ctx := metadata.AppendToOutgoingContext(t.Context(), "krt-trace", value)
-		in, out := f.message("test.Request"), f.message("test.Reply")
-		require.NoError(t, f.conn.Invoke(ctx, "/test.Entrypoint/Call", in, out, grpc.Trailer(&trailer)))
-		steps := event.Steps(strings.Join(trailer.Get("krt-steps"), "")).AppendTo(nil)
-		require.Len(t, steps, want)
-		if want > 0 {
-			require.Equal(t, []string{"entrypoint", "a"}, []string{steps[0].Node, steps[1].Node})
-			require.Less(t, steps[1].Run, steps[0].Run)
-		}
-	}
 }
