@@ -34,6 +34,8 @@ var never = []struct {
 	{"pkg/schema", "protos are compiled without a cluster", kubernetes},
 	{"pkg/entrypoint", "the entrypoint talks to addresses, not to an API server", kubernetes},
 	{"pkg/entrypoint/httpclient", "it knows HTTP only", []string{"google.golang.org/grpc", module}},
+	{"pkg/entrypoint/record", "a record is data, whoever makes something of it",
+		[]string{"google.golang.org/grpc", "github.com/prometheus", "go.opentelemetry.io"}},
 	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store is a local one", kubernetes},
