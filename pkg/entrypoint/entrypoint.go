@@ -140,6 +140,7 @@ type Entrypoint struct {
 	decoding *web.Decoding
 	origins  *web.Origins
 	page     *web.Page
+	grpcPort string // set once, before anything is served
 	health   *health.Server
 	records  sync.Pool // of *record.Record, for as long as observers look at one
 	inFlight atomic.Int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -68,6 +69,7 @@ func (e *Entrypoint) close() <-chan struct{} {
 // failure. It closes the listeners. The error is that of the first server that
 // failed, or of a stop that had to be forced.
 func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
+	_, e.grpcPort, _ = net.SplitHostPort(l.GRPC.Addr().String())
 	grpcServer := e.newGRPCServer()
 	webServer := e.newWebServer(web.GuardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())

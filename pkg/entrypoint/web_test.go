@@ -1,6 +1,7 @@
 package entrypoint_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -245,7 +246,7 @@ func TestThePageSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status)
 	require.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
 	for _, want := range []string{"<h1>v1</h1>", "test.Entrypoint/Call", "<b>a</b>", `href="/proto/public_input.proto"`,
-		"kn-krt invoke flow"} {
+		"Running on this machine.", "kn-krt invoke flow -d '{", "' --address " + f.grpc + "</pre>"} {
 		require.Contains(t, got.body, want)
 	}
 	got = f.request(http.MethodGet, f.web+"/", "", "Accept", "application/json")
@@ -256,6 +257,18 @@ func TestThePageSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, "public_input.proto\nshared/item.proto\n", got.body)
 	got = f.request(http.MethodGet, f.web+"/proto/other.proto", "")
 	require.Equal(t, http.StatusNotFound, got.status)
+}
+
+func TestThePageOnAClusterNamesVersionAndNamespace(t *testing.T) {
+	f := newFixture(t)
+	o := quick()
+	o.Key = bytes.Repeat([]byte{1}, 32)
+	f.serve(f.version(node(t, "a", f.says("a", true))), o)
+	body := f.request(http.MethodGet, f.web+"/", "").body
+	for _, want := range []string{"Runtime test.", "<code>v1.test:9000</code>", "kn-krt invoke v1 flow -n test -d '{"} {
+		require.Contains(t, body, want)
+	}
+	require.NotContains(t, body, "--address")
 }
 
 func TestConnectionsAreRetired(t *testing.T) {

@@ -26,6 +26,9 @@ type View struct {
 	describe.Version
 	// Host is what the web port is called with.
 	Host string
+	// GRPC is the address of the gRPC port, for a version that runs on this machine.
+	// Empty: the version runs on a cluster.
+	GRPC string
 	// Examples are inputs in JSON, by the name of the workflow.
 	Examples map[string]string
 	// Protos are the paths of the contract's files.
