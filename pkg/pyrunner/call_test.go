@@ -55,7 +55,8 @@ def handler(ctx, data):
     try: ctx.get("nothing")
     except AttributeError as e: missing = str(e)
     parts = [ctx.get("greeting"), ctx.get("init workflow"), ctx.workflow, ctx.request_id, ctx.path("models/x"),
-             os.getcwd(), ctx.deadline.isoformat(), ctx.node, ctx.version, ctx.traceparent, missing]
+             os.getcwd(), ctx.deadline.isoformat(), ctx.node, ctx.version, ctx.traceparent, missing,
+             str(ctx.trace_parent == ctx.traceparent)]
     return StringValue(value="|".join(parts))
 `, nil)
 	in := request("")
@@ -64,7 +65,7 @@ def handler(ctx, data):
 	step, _ := out.Steps.Last()
 	require.Equal(t, strings.Join([]string{
 		"hello", "only", "wf", "c1", n.dir + "/models/x", n.dir, "2099-01-02T03:04:05.500000+00:00",
-		"model", "v1", in.Trace.Child(step.SpanID).Parent, "ctx.get('nothing'): no value was set under this key",
+		"model", "v1", in.Trace.Child(step.SpanID).Parent, "ctx.get('nothing'): no value was set under this key", "True",
 	}, "|"), stringOf(t, out))
 }
 

@@ -115,6 +115,8 @@ class Context(Older):
         """
         return "" if self._call is None else self._call.traceparent
 
+    trace_parent = traceparent  # an older name
+
     @property
     def deadline(self):
         """When the client stops waiting (aware datetime, UTC); None if it has no deadline."""
