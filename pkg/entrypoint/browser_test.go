@@ -1,7 +1,10 @@
 package entrypoint_test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,6 +83,21 @@ func TestAnAllowedOriginMayCall(t *testing.T) {
 	require.Empty(t, other.header.Get("Access-Control-Allow-Origin"))
 	refused := f.request(http.MethodOptions, url, "", "Origin", "https://evil.example.com", "Access-Control-Request-Method", "POST")
 	require.NotEqual(t, http.StatusNoContent, refused.status)
+}
+
+// Scripts can read every header of the response to an event: those that a browser shows of any response
+// (Fetch, CORS-safelisted response-header name), those that concern the browser alone, and the exposed ones.
+func TestAllHeadersOfAnEventAreExposed(t *testing.T) {
+	f := newFixture(t)
+	o := quick()
+	o.WebOrigins = []string{page}
+	f.serve(f.version(node(t, "a", f.says("a", true))), o)
+	got := f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"hi"}`, binaryEvent("x", "application/json",
+		"Origin", page, "Ce-Traceparent", clientParent, "Ce-Tracestate", "a=b")...)
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	readable := []string{"Content-Length", "Content-Type", "Date", "Vary", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+	readable = append(readable, strings.Split(got.header.Get("Access-Control-Expose-Headers"), ", ")...)
+	require.Subset(t, readable, slices.Collect(maps.Keys(got.header)))
 }
 
 func TestAnyOriginMayBeAllowed(t *testing.T) {
