@@ -25,24 +25,28 @@ type Process struct {
 // is reaped without a call of Wait; what it leaves behind in its group is killed.
 // Where its output is a [Lines], that is flushed before Done is closed.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = attributes()
 	p := &Process{cmd: cmd, done: make(chan struct{})}
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) start() error {
+	p.cmd.SysProcAttr = attributes()
 	started := make(chan error)
 	go func() {
 		// Linux sends Pdeathsig when the thread that forked the process ends (prctl(2),
 		// PR_SET_PDEATHSIG), and the Go runtime ends threads as it likes. This one ends
 		// with the goroutine, which waits for the process.
 		runtime.LockOSThread()
-		err := cmd.Start()
+		err := p.cmd.Start()
 		started <- err
 		if err == nil {
 			p.wait()
 		}
 	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return p, nil
+	return <-started
 }
 
 // Run starts cmd, which [exec.CommandContext] made, as [Start] does, and returns
@@ -50,10 +54,9 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // is done, its group gets an interrupt, as from Ctrl-C in a terminal, and is
 // killed after grace.
 func Run(cmd *exec.Cmd, grace time.Duration) error {
-	cmd.Cancel = func() error { return interruptGroup(cmd.Process.Pid) }
-	cmd.WaitDelay = grace
-	p, err := Start(cmd)
-	if err != nil {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	cmd.Cancel, cmd.WaitDelay = p.interrupt, grace
+	if err := p.start(); err != nil {
 		return err
 	}
 	<-p.done
@@ -108,10 +111,20 @@ func (p *Process) Kill() {
 	}
 }
 
+// interrupt interrupts the whole group, if the process has not ended.
+func (p *Process) interrupt() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return os.ErrProcessDone
+	}
+	return interruptGroup(p.cmd.Process.Pid)
+}
+
 // Stop sends sig to the process, not to its group: it may need its own processes
-// to finish. A nil sig means that it has been asked to end. Stop kills the group when the process is still there after grace, or
-// when hurry, which may be nil, is closed. It returns when the process is gone,
-// and reports whether it ended by itself.
+// to finish. A nil sig means that it has been asked to end. Stop kills the group when
+// the process is still there after grace, or when hurry, which may be nil, is closed.
+// It returns when the process is gone, and reports whether it ended by itself.
 func (p *Process) Stop(sig os.Signal, grace time.Duration, hurry <-chan struct{}) bool {
 	if sig != nil {
 		p.Signal(sig)

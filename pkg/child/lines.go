@@ -9,6 +9,9 @@ import (
 // longestLine is Lines.Most unless that is set.
 const longestLine = 64 << 10
 
+// keptBytes is how much room is kept for the next line, after a longer one too.
+const keptBytes = 16 << 10
+
 // Lines cuts what is written to it into lines.
 type Lines struct {
 	// Each gets every line, without its end.
@@ -35,6 +38,9 @@ func (l *Lines) Write(p []byte) (int, error) {
 		l.add(p[:end])
 		l.send(l.rest)
 		l.rest, l.full = l.rest[:0], false
+		if cap(l.rest) > keptBytes {
+			l.rest = nil
+		}
 		p = p[end+1:]
 	}
 	l.add(p)
