@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -107,12 +108,21 @@ func (s *Store) failure(r *http.Request, err error) (status int, answer store.Fa
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, store.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // SQLite reports "interrupted"
-		return http.StatusServiceUnavailable, store.Failure{Error: fmt.Sprintf("the query took longer than %s: narrow it", s.options.QueryTime)}
+		return http.StatusServiceUnavailable, store.Failure{Error: s.tooLong(r)}
 	}
 	if r.Context().Err() == nil {
 		s.options.Logger.Error("store request failed", "path", r.URL.Path, "error", err)
 	}
 	return http.StatusInternalServerError, store.Failure{Error: "the store failed: " + err.Error()}
+}
+
+// tooLong is the response to a request that has taken longer than the limit.
+func (s *Store) tooLong(r *http.Request) string {
+	text := fmt.Sprintf("the request took longer than %s", s.options.QueryTime)
+	if strings.HasSuffix(r.Pattern, "/find") {
+		text += ": narrow the query"
+	}
+	return text
 }
 
 // decode reads the request's body, one JSON value, into v. Numbers in values of

@@ -31,7 +31,7 @@ type Options struct {
 	// an error that says so. Default: 10,000 and 16 MiB.
 	MaxResults     int
 	MaxResultBytes int
-	// QueryTime bounds how long a query may run. Default: 10 s.
+	// QueryTime bounds how long a request, a query above all, may take. Default: 10 s.
 	QueryTime time.Duration
 	// Logger logs internal errors. Default: slog.Default().
 	Logger *slog.Logger
