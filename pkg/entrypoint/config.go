@@ -13,7 +13,8 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// Config is the file that configures an entrypoint in a process of its own: entrypoint.json in a folder that holds the protos too.
+// Config is the file that configures an entrypoint in a process of its own:
+// entrypoint.json in a folder that holds the protos too.
 type Config struct {
 	Version     string           `json:"version"`
 	Namespace   string           `json:"namespace"`

@@ -94,7 +94,7 @@ type Options struct {
 	// may call the web port from browsers; "*" is any. Default: none.
 	WebOrigins []string
 	// ConnectionAge is how long a client's connection may live at most: the
-	// client is asked before to reconnect. Over HTTP/1.1 the response to a request
+	// client is asked before to reconnect. Over HTTP the response to a request
 	// asks, so an idle connection lives until its next one. Default 2 minutes.
 	ConnectionAge time.Duration
 	// ConnectionGrace is how long requests in flight may go on once their

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -16,6 +15,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // table is one version made ready to serve. It never changes; a new version is
@@ -49,7 +49,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 	if v.Name == "" || v.Schema == nil {
 		return nil, fmt.Errorf("cannot serve version %q: it has no name or no schema", v.Name)
 	}
-	setDefault(&v.BackgroundTimeout, time.Hour)
+	setDefault(&v.BackgroundTimeout, environment.DefaultBackgroundTimeout)
 	t := &table{
 		version:  v,
 		source:   eventSource(v),

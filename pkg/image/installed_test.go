@@ -62,7 +62,7 @@ func TestNothingIsInstalledFromElsewhere(t *testing.T) {
 	}
 	require.NoError(t, install(requirement.Item{Wheel: "fine-1.0-py3-none-any.whl", Extras: []string{"fast"}}))
 	err = install(requirement.Item{Wheel: "led-1.0-py3-none-any.whl"})
-	require.ErrorContains(t, err, "pip: a package requires 'evil@ file://"+elsewhere+"/evil-1.0-py3-none-any.whl', from an address of its own")
+	require.ErrorContains(t, err, "pip: a package requires 'evil@ file://"+elsewhere+"/evil-1.0-py3-none-any.whl', from a URL of its own")
 }
 
 // What a requirement comes to changes with time, and what was installed goes from the cache before what is known of

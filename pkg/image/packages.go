@@ -56,7 +56,7 @@ func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.S
 }
 
 // installed returns the folder with the packages of r, which has that id. It is kept: what has been fetched
-// once is the same forevery later image, also without a network.
+// once is the same for every later image, also without a network.
 func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.Set, id string) (string, error) {
 	entry := s.cache.Path(cache.Packages, id)
 	folder := filepath.Join(entry, "packages")

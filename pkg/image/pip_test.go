@@ -195,7 +195,7 @@ func TestPipBuildsNothing(t *testing.T) {
 		require.Error(t, err)
 		require.NoFileExists(t, canary, line)
 	}
-	require.ErrorContains(t, err, "from an address of its own")
+	require.ErrorContains(t, err, "from a URL of its own")
 }
 
 func TestPythonVersionOfABase(t *testing.T) {

@@ -154,7 +154,7 @@ func TestRefused(t *testing.T) {
 		"./tiny.whl":                             "is not the name of a wheel",
 		"./bad-1.0-py3-none-any.whl":             "is not a wheel that can be installed: zip: not a valid zip file",
 		"./fetches-1.0-py3-none-any.whl": `it has "Requires-Dist: evil @ https://x.org/evil.tar.gz", a package ` +
-			`from an address of its own`,
+			`from a URL of its own`,
 		"a b":               `"a b" is not a requirement: write NAME==VERSION`,
 		"a==":               "is not a requirement",
 		"a[":                "is not a requirement",

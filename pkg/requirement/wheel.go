@@ -145,7 +145,7 @@ func checkMetadata(f *zip.File) error {
 	}
 	for _, requirement := range requires(string(text)) {
 		if requiresPlace.MatchString(requirement) {
-			return fmt.Errorf("it has \"Requires-Dist: %.*s\", a package from an address of its own: build it with a requirement of the "+
+			return fmt.Errorf("it has \"Requires-Dist: %.*s\", a package from a URL of its own: build it with a requirement of the "+
 				"form NAME==VERSION",
 				maxShown, strings.ReplaceAll(requirement, "\n", " "))
 		}

@@ -39,7 +39,7 @@ func TestWheelsThatHideARequirement(t *testing.T) {
 		evil = "Name: tiny\nRequires-Dist: evil @ file:///elsewhere/evil-1.0-py3-none-any.whl\n"
 		good = "Name: tiny\nRequires-Dist: a ; extra == 'b'\n"
 	)
-	from := "a package from an address of its own"
+	from := "a package from a URL of its own"
 	notSame := "which not all programs read in the same way"
 	for name, c := range map[string]struct {
 		wheel, want string

@@ -97,8 +97,10 @@ func TestPredictions(t *testing.T) {
 		require.NoError(t, client.SavePrediction(t.Context(), from(), p))
 	}
 	require.JSONEq(t, `{"predictions":[
-		{"predicted_value":"","true_value":"","date":"2023-05-06T07:08:09Z","error":"new_labels","version":"v1","node":"model","workflow":"flow"},
-		{"predicted_value":"cat","true_value":"dog","extra":[0.1,"x"],"date":"2024-05-06T07:08:09Z","version":"v1","node":"model","workflow":"flow"}
+		{"predicted_value":"","true_value":"","date":"2023-05-06T07:08:09Z","error":"new_labels",
+			"version":"v1","node":"model","workflow":"flow"},
+		{"predicted_value":"cat","true_value":"dog","extra":[0.1,"x"],"date":"2024-05-06T07:08:09Z",
+			"version":"v1","node":"model","workflow":"flow"}
 	]}`, get(t, raw, store.PathPredictions))
 }
 
@@ -263,9 +265,9 @@ func TestBadRequests(t *testing.T) {
 		"logical operator":       {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `unknown operator \"$or\"`},
 		"operator and key":       {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `unknown operator \"b\"`},
 		"operator within":        {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `unknown operator \"$gt\"`},
-		"order of lists":         {"/v1/collections/c/find", `{"query":{"a":{"$gt":[1]}}}`, 400, "$gt wants a number, a string or a boolean"},
-		"order of null":          {"/v1/collections/c/find", `{"query":{"a":{"$lte":null}}}`, 400, "$lte wants a number, a string or a boolean"},
-		"$in without list":       {"/v1/collections/c/find", `{"query":{"a":{"$in":1}}}`, 400, "$in wants a list"},
+		"order of lists":         {"/v1/collections/c/find", `{"query":{"a":{"$gt":[1]}}}`, 400, "$gt requires a number, a string or a boolean"},
+		"order of null":          {"/v1/collections/c/find", `{"query":{"a":{"$lte":null}}}`, 400, "$lte requires a number, a string or a boolean"},
+		"$in without list":       {"/v1/collections/c/find", `{"query":{"a":{"$in":1}}}`, 400, "$in requires a list"},
 		"empty key":              {"/v1/collections/c/find", `{"query":{"a..b":1}}`, 400, `key \"\" cannot be searched for`},
 		"quote in a key":         {"/v1/collections/c/find", `{"query":{"a\"b":1}}`, 400, "cannot be searched for"},
 		"quote in a value's key": {"/v1/collections/c/find", `{"query":{"a":{"\\":1}}}`, 400, "cannot be searched for"},
@@ -304,5 +306,8 @@ func TestClientSaysWhatIsWrong(t *testing.T) {
 func TestSlowQueryIsEnded(t *testing.T) {
 	client, _ := serve(t, Options{QueryTime: time.Nanosecond})
 	var found []json.RawMessage
-	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "the query took longer than 1ns: narrow it")
+	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "the request took longer than 1ns: narrow the query")
+	_, err := client.Save(t.Context(), from(), "c", map[string]any{"a": 1})
+	require.ErrorContains(t, err, "the request took longer than 1ns")
+	require.NotContains(t, err.Error(), "narrow")
 }

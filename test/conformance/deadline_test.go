@@ -35,9 +35,9 @@ func clientsDeadline(v *version) {
 		cancel()
 		require.Equal(v.t, codes.DeadlineExceeded, codeOf(err))
 		v.settle()
-		if runs := v.runs(in, "n2", "n3"); runs[0] > 0 {
+		if runs := v.runs(in, names(3)...); runs[1] > 0 {
 			v.awaitCancelled(in, "n2")
-			require.Equal(v.t, []int{1, 0}, runs)
+			require.Equal(v.t, []int{1, 1, 0}, runs)
 			return
 		}
 	}

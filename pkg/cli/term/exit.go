@@ -87,18 +87,6 @@ func Join(errs ...error) error {
 	return err
 }
 
-// CodeOf returns the exit code of err.
-func CodeOf(err error) int {
-	var f *failure
-	switch {
-	case err == nil:
-		return ExitOK
-	case errors.As(err, &f):
-		return f.code
-	}
-	return ExitFailed
-}
-
 // HintOf returns the hint of err, "" if it has none.
 func HintOf(err error) string {
 	var f *failure

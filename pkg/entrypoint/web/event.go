@@ -92,7 +92,7 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 	switch {
 	case !sent:
 		return nil, binding.EncodingUnknown, badEvent("the request is not a CloudEvent: binary mode requires the headers "+
-			"ce-specversion, ce-id, ce-source and ce-type; structured mode wants Content-Type %s", structuredType)
+			"ce-specversion, ce-id, ce-source and ce-type; structured mode requires Content-Type %s", structuredType)
 	case version[0] != "1.0" && version[0] != "0.3":
 		return nil, binding.EncodingUnknown,
 			badEvent("the event's ce-specversion is %q; supported are \"1.0\" and \"0.3\"", clip.Text(version[0], 32))

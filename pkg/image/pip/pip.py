@@ -83,7 +83,7 @@ def guard():
         read(self, *args, **kwargs)
         if self.url:
             raise InstallationError(
-                "a package requires %r, from an address of its own: build it with a requirement of the form NAME==VERSION" % str(self)
+                "a package requires %r, from a URL of its own: build it with a requirement of the form NAME==VERSION" % str(self)
             )
 
     req_install.install_wheel = install_wheel

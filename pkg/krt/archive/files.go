@@ -105,7 +105,7 @@ func (c *Contents) Why(name string) string {
 		case o.Reason == Chosen:
 			return fmt.Sprintf(" by %s; write a %s, which replaces %s", o.Rule, IgnoreFile, gitIgnore)
 		}
-		return fmt.Sprintf(" by %s; take it back with a line %q in %s", o.Rule, "!"+o.Name, IgnoreFile)
+		return fmt.Sprintf(" by %s; include it with a line %q in %s", o.Rule, "!"+o.Name, IgnoreFile)
 	}
 	return ""
 }

@@ -41,6 +41,14 @@ func (dir FS) Stat(name string) (fs.FileInfo, error) {
 // ReadFile returns up to most bytes of the regular file name. Other files are not opened: a pipe
 // would block forever.
 func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
+	if dir, ok := bundle.(FS); ok { // opened once
+		root, err := os.OpenRoot(string(dir))
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		bundle = root.FS()
+	}
 	info, err := fs.Stat(bundle, name)
 	if err != nil {
 		return nil, err

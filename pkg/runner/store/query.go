@@ -95,11 +95,11 @@ func (p *parser) operand(c Condition) error {
 		switch c.Value.(type) {
 		case json.Number, string, bool:
 		default:
-			return fmt.Errorf("%s wants a number, a string or a boolean", c.Op)
+			return fmt.Errorf("%s requires a number, a string or a boolean", c.Op)
 		}
 	case In:
 		if _, ok := c.Value.([]any); !ok {
-			return fmt.Errorf("%s wants a list", c.Op)
+			return fmt.Errorf("%s requires a list", c.Op)
 		}
 	case NotEqual:
 	default:

@@ -105,10 +105,10 @@ class _Parser:
     def _operand(self, operator, value):
         if operator in _ORDERS:
             if not isinstance(value, (bool, int, float, str)):
-                raise ValueError("%s wants a number, a string or a boolean" % operator)
+                raise ValueError("%s requires a number, a string or a boolean" % operator)
         elif operator == "$in":
             if not isinstance(value, list):
-                raise ValueError("$in wants a list")
+                raise ValueError("$in requires a list")
         elif operator != "$ne":
             raise _unknown(operator)
         self._value(value, 0)
