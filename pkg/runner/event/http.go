@@ -105,9 +105,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 	e := &Event{
 		Replied: get(h, headerReplied) == "1",
 		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
-	}
-	if steps := get(h, headerSteps); len(steps) <= maxStepsBytes && strings.IndexByte(steps, '%') < 0 {
-		e.Steps = Steps(steps) // of its own bytes none is ever encoded
+		Steps:   stepsAttribute(h),
 	}
 	for _, a := range [...]struct {
 		header   string
@@ -137,15 +135,35 @@ func ReadHeader(h http.Header) (*Event, error) {
 		*a.to = decoded
 	}
 	e.Message = MessageName(e.Message)
-	if deadline := get(h, headerDeadline); deadline != "" {
-		instant, err := time.Parse(time.RFC3339Nano, deadline)
-		// An offset can move the time out of the years that RFC 3339 can represent.
-		if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
-			return nil, fmt.Errorf("ce-krtdeadline: %q is not a time of RFC 3339", clip.Text(deadline, maxQuoted))
-		}
-		e.Deadline = instant
+	var err error
+	if e.Deadline, err = deadlineAttribute(h); err != nil {
+		return nil, err
 	}
 	return e, nil
+}
+
+// deadlineAttribute returns the deadline, zero if there is none.
+func deadlineAttribute(h http.Header) (time.Time, error) {
+	deadline := get(h, headerDeadline)
+	if deadline == "" {
+		return time.Time{}, nil
+	}
+	instant, err := time.Parse(time.RFC3339Nano, deadline)
+	// An offset can move the time out of the years that RFC 3339 can represent.
+	if year := instant.UTC().Year(); err != nil || year < 0 || year > 9999 {
+		return time.Time{}, fmt.Errorf("ce-krtdeadline: %q is not a time of RFC 3339", clip.Text(deadline, maxQuoted))
+	}
+	return instant, nil
+}
+
+// stepsAttribute returns krtsteps, empty if it is too long or percent-encoded: none of
+// its own bytes ever is.
+func stepsAttribute(h http.Header) Steps {
+	steps := get(h, headerSteps)
+	if len(steps) > maxStepsBytes || strings.IndexByte(steps, '%') >= 0 {
+		return ""
+	}
+	return Steps(steps)
 }
 
 // ReadBody reads the data of an event from r. The buffer has the size contentLength if

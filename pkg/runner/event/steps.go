@@ -168,15 +168,9 @@ func parseStep(entry string) (step Step, ok bool) {
 	if n < 6 || n == 7 && fields[6] != "c" || !stepNode(fields[0]) {
 		return Step{}, false
 	}
-	start, ok1 := stepNumber(fields[1])
-	wait, ok2 := stepNumber(fields[2])
-	run, ok3 := stepNumber(fields[3])
-	if !ok1 || !ok2 || !ok3 || wait > maxStepMicros || run > maxStepMicros {
+	step = Step{Node: fields[0], Cold: n == 7}
+	if !step.readTimes(fields[1], fields[2], fields[3]) {
 		return Step{}, false
-	}
-	step = Step{
-		Node: fields[0], Start: time.UnixMicro(start).UTC(), Cold: n == 7,
-		Wait: time.Duration(wait) * time.Microsecond, Run: time.Duration(run) * time.Microsecond,
 	}
 	for step.Outcome = 0; int(step.Outcome) < len(outcomes); step.Outcome++ {
 		if fields[5] == outcomes[step.Outcome] {
@@ -189,6 +183,19 @@ func parseStep(entry string) (step Step, ok bool) {
 // maxStepMicros is the longest time of an entry, in microseconds: 100 years, which a
 // time.Duration can hold.
 const maxStepMicros = 100 * 365 * 24 * int64(time.Hour/time.Microsecond)
+
+// readTimes reads the times; false if one is not well formed.
+func (step *Step) readTimes(start, wait, run string) bool {
+	began, ok1 := stepNumber(start)
+	waited, ok2 := stepNumber(wait)
+	ran, ok3 := stepNumber(run)
+	if !ok1 || !ok2 || !ok3 || waited > maxStepMicros || ran > maxStepMicros {
+		return false
+	}
+	step.Start = time.UnixMicro(began).UTC()
+	step.Wait, step.Run = time.Duration(waited)*time.Microsecond, time.Duration(ran)*time.Microsecond
+	return true
+}
 
 // readSpan reads the span id; false if it is zero or not 16 lower-case hex digits.
 func (step *Step) readSpan(text string) bool {

@@ -158,10 +158,7 @@ func validTraceParent(s string) bool {
 		return false
 	}
 	version, trace, span, flags := s[:2], s[3:35], s[36:52], s[53:traceParentLength]
-	if !lowerHex(version) || !lowerHex(trace) || !lowerHex(span) || !lowerHex(flags) {
-		return false
-	}
-	if version == "ff" || strings.Trim(trace, "0") == "" || strings.Trim(span, "0") == "" {
+	if version == "ff" || !lowerHex(version) || !validID(trace) || !validID(span) || !lowerHex(flags) {
 		return false
 	}
 	return len(s) == traceParentLength || version != "00" && s[traceParentLength] == '-'
@@ -176,6 +173,9 @@ func knownTraceParent(s string) string {
 	}
 	return "00" + s[2:52] + flags
 }
+
+// validID reports whether s can be the id of a trace or a span: not all zero.
+func validID(s string) bool { return lowerHex(s) && strings.Trim(s, "0") != "" }
 
 func lowerHex(s string) bool {
 	for i := 0; i < len(s); i++ {
