@@ -111,7 +111,7 @@ func (p *followedPod) read(ctx context.Context) error {
 // known where to continue even if the stream breaks off before the next line.
 func (p *followedPod) catchUp(ctx context.Context) error {
 	log, query := p.log, p.from.query
-	if query.Tail == nil || log.complete || log.caughtUp || !log.last.second.IsZero() {
+	if query.Tail == nil || log.complete || log.caughtUp || !log.last.IsZero() {
 		return nil
 	}
 	show := p.from.line
@@ -122,7 +122,7 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 		return err
 	}
 	log.caughtUp = true
-	log.complete = query.Since == 0 && log.last.second.IsZero() // it was empty
+	log.complete = query.Since == 0 && log.last.IsZero() // it was empty
 	return nil
 }
 

@@ -38,7 +38,7 @@ type podLog struct {
 	caughtUp bool
 
 	begun time.Time // when the log was opened first; zero before
-	last  mark
+	last  logline.Mark
 	// untimed is the last line without a time: the kubelet's own message, which may be in
 	// each response until its cause is over.
 	untimed string
@@ -65,13 +65,13 @@ func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) er
 		p.begun = asked
 	}
 	limit.from = stream
-	again := replay{mark: p.last}
+	again := p.last.Replay()
 	for lines := logline.NewReader(limit); ; {
 		text, whole, err := lines.Next()
 		switch l := p.line(text); {
 		case whole:
-			p.receive(l, &again, f)
-		case text != "" && (errors.Is(err, io.EOF) || !l.Time.IsZero()) && !again.seen(l.Time):
+			p.receive(l, again, f)
+		case text != "" && (errors.Is(err, io.EOF) || !l.Time.IsZero()) && !again.Seen(l.Time):
 			p.rest = &l
 		}
 		switch {
@@ -105,8 +105,8 @@ func (p *podLog) line(text string) logline.Line {
 }
 
 // receive passes a line on unless it was passed on before.
-func (p *podLog) receive(l logline.Line, again *replay, f func(logline.Line)) {
-	if again.seen(l.Time) {
+func (p *podLog) receive(l logline.Line, again *logline.Replay, f func(logline.Line)) {
+	if again.Seen(l.Time) {
 		return
 	}
 	if p.rest != nil && p.rest.Time.Equal(l.Time) && strings.HasPrefix(l.Text, p.rest.Text) {
@@ -132,7 +132,7 @@ func (p *podLog) pass(l logline.Line, f func(logline.Line)) {
 		}
 		p.untimed = l.Text
 	}
-	p.last.add(l.Time, p.limited())
+	p.last.Add(l.Time, p.limited())
 	f(l)
 }
 
@@ -142,8 +142,8 @@ func (p *podLog) options(how reading) *corev1.PodLogOptions {
 	o := &corev1.PodLogOptions{Container: p.container, Follow: how == readFollowed, Previous: how == readPrevious, Timestamps: true}
 	query := p.logs.query
 	switch {
-	case !p.last.second.IsZero():
-		o.SinceTime = new(metav1.NewTime(p.last.second))
+	case !p.last.IsZero():
+		o.SinceTime = new(metav1.NewTime(p.last.Second()))
 	case how == readPrevious:
 		// What it logged before this log was opened is not a part of it.
 		o.SinceSeconds = wholeSeconds(time.Since(p.begun))
@@ -177,58 +177,6 @@ func (p *podLog) limited() bool {
 func (p *podLog) failed(err error, retrying bool) *LogError {
 	doing := fmt.Sprintf("cannot read the log of %s (pod %s)", p.node, p.pod)
 	return &LogError{Node: p.node, Pod: p.pod, Retrying: retrying, Err: p.logs.c.explain(err, doing)}
-}
-
-// mark is how far a log has been read.
-type mark struct {
-	second time.Time // the whole second of the newest line
-	newest time.Time
-	lines  int // how many lines of that second, or later, have been read
-}
-
-// add counts a line. The kubelet's own messages have no time, and are not counted. In a
-// limited log, lines before the first one that was read count as read: they are returned
-// when the log is opened again from that second on.
-func (m *mark) add(at time.Time, limited bool) {
-	second := at.Truncate(time.Second)
-	switch {
-	case at.IsZero():
-		return
-	case m.second.IsZero() && limited:
-		m.second, m.lines = second, math.MaxInt-1
-	case second.After(m.second):
-		m.second, m.lines = second, 0
-	}
-	if !at.Before(m.second) && m.lines < math.MaxInt {
-		m.lines++
-	}
-	if at.After(m.newest) {
-		m.newest = at
-	}
-}
-
-// replay is a log that is opened again from a mark's second on.
-type replay struct {
-	mark mark // its lines are counted down as they are seen
-	over bool // all further lines are new
-}
-
-// seen reports whether the next line was read before; at is its time. Lines are counted
-// because several can have the same time, and those of standard output and standard error
-// are not strictly in order. A log that was rotated lacks lines that were counted: a line
-// that is newer than all that were read is a new one in any case.
-func (r *replay) seen(at time.Time) bool {
-	switch {
-	case r.over || at.IsZero():
-		return false
-	case at.Before(r.mark.second):
-		return true
-	case r.mark.lines > 0 && !at.After(r.mark.newest):
-		r.mark.lines--
-		return true
-	}
-	r.over = true
-	return false
 }
 
 // errNoResponse is the error of a log that stops before its end.

@@ -1,4 +1,5 @@
-// Package logline reads the lines of logs, plain or structured, whatever their length.
+// Package logline reads the lines of logs, plain or structured, whatever their length, and
+// knows which lines of a log that is opened again are new.
 package logline
 
 import (
