@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -35,6 +38,10 @@ type Config struct {
 	// KeyFile holds the 32 bytes that seal reply tokens, the same for all
 	// replicas. Empty: a random key, for a single replica.
 	KeyFile string `json:"keyFile,omitempty"`
+	// Store is the URL of the store for automatic measurements; empty: none are saved.
+	// Measurements is which: see [measure.Mode].
+	Store        string `json:"store,omitempty"`
+	Measurements string `json:"measurements,omitempty"`
 	// GRPC, Web and Reply are listen addresses; default :9000, :8080, :8081.
 	GRPC  string `json:"grpc,omitempty"`
 	Web   string `json:"web,omitempty"`
@@ -76,6 +83,11 @@ func Main(ctx context.Context, dir, host string) error {
 	if err != nil {
 		return fmt.Errorf("cannot use %s: %w", path, err)
 	}
+	unobserve, err := c.observe(&o)
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	defer unobserve()
 	l, err := c.listen(ctx)
 	if err != nil {
 		return err
@@ -149,6 +161,28 @@ func (c *Config) options() (Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// saveLimit is how long what is measured may take to be saved at the end.
+const saveLimit = 2 * time.Second
+
+// observe adds to o what saves automatic measurements. The function it returns ends that,
+// when there are no more requests.
+func (c *Config) observe(o *Options) (end func(), err error) {
+	mode, err := measure.ParseMode(c.Measurements)
+	if err != nil {
+		return nil, fmt.Errorf("measurements: %w", err)
+	}
+	if c.Store == "" || mode == measure.Off {
+		return func() {}, nil
+	}
+	client, err := store.New(c.Store)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	m := measure.New(mode, client, slog.Default())
+	o.Observers = append(o.Observers, m)
+	return func() { m.Close(saveLimit) }, nil
 }
 
 // readDuration reads a duration unless text is empty.

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 )
 
 // contentFile is the configuration that cmd/entrypoint reads, next to the protos.
@@ -65,6 +66,9 @@ func (in Input) config() entrypoint.Config {
 		MaxBytes:        in.Settings.Budget(),
 		WebOrigins:      in.Settings.WebOrigins,
 		KeyFile:         keyFolder + "/" + ReplySecretKey,
+	}
+	if s := in.Settings; s.StoreURL != "" && s.Measurements != measure.Off {
+		c.Store, c.Measurements = s.StoreURL, string(s.Measurements)
 	}
 	for _, w := range v.Spec.Workflows {
 		workflow := entrypoint.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
@@ -83,6 +84,12 @@ func trafficKeys() []settingKey {
 		{"store-url", "The URL of the store for ctx.measurement, ctx.prediction and ctx.db of nodes. Default: none. Then\n" +
 			"the first two are logged, and ctx.db is an error.", "http://krt-store.krt-system.svc.cluster.local",
 			func(s *Settings, text string) error { return storeURL(&s.StoreURL, text) }},
+		{"automatic-measurements", "Which measurements workflow_elapsed_time and node_elapsed_time are saved in the store, if there is\n" +
+			"one: off, aggregated (one for each 10 seconds) or each (one for each request).", "aggregated",
+			func(s *Settings, text string) (err error) {
+				s.Measurements, err = measure.ParseMode(text)
+				return err
+			}},
 		{"cluster-domain", "The DNS suffix of Services.", "cluster.local",
 			func(s *Settings, text string) error { return domain(&s.ClusterDomain, text) }},
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -48,6 +49,33 @@ func TestRefusals(t *testing.T) {
 			test.change(&in)
 			_, err := render.Objects(in)
 			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestMeasurementsNeedAStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		store string
+		mode  measure.Mode
+		want  string
+	}{
+		"no store": {"", measure.Each, ""},
+		"off":      {"http://store", measure.Off, ""},
+		"each":     {"http://store", measure.Each, `"store": "http://store",` + "\n  " + `"measurements": "each"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := minimal(t)
+			in.Settings.StoreURL, in.Settings.Measurements = c.store, c.mode
+			objects, err := render.Objects(in)
+			require.NoError(t, err)
+			config := ""
+			for _, o := range objects {
+				if m, ok := o.(*corev1.ConfigMap); ok {
+					config += m.Data["entrypoint.json"]
+				}
+			}
+			require.Contains(t, config, c.want)
+			require.Equal(t, c.want != "", strings.Contains(config, "measurements"))
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
@@ -75,6 +76,8 @@ type Settings struct {
 	// StoreURL is the store for ctx.measurement, ctx.prediction and ctx.db of nodes; empty
 	// for none.
 	StoreURL string
+	// Measurements is which automatic measurements the entrypoint saves in that store.
+	Measurements measure.Mode
 	// StartTimeout is how long a cause that needs a person may last before a start has failed.
 	StartTimeout time.Duration
 	// ClusterDomain is the DNS suffix of Services.
@@ -122,6 +125,7 @@ func DefaultSettings() Settings {
 		}},
 		ReplyNamespaces: []string{"knative-eventing"},
 
+		Measurements:  measure.Aggregated,
 		StartTimeout:  2 * time.Minute,
 		ClusterDomain: "cluster.local",
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -72,6 +73,7 @@ func TestSettings(t *testing.T) {
 		{"reply-namespaces", "*", func(s render.Settings) any { return s.ReplyNamespaces }, []string{"*"}},
 		{"reply-namespaces", "knative-eventing,monitoring", func(s render.Settings) any { return s.ReplyNamespaces },
 			[]string{"knative-eventing", "monitoring"}},
+		{"automatic-measurements", "each", func(s render.Settings) any { return s.Measurements }, measure.Each},
 		{"store-url", "", func(s render.Settings) any { return s.StoreURL }, ""},
 		{"entrypoint-resources", "limits: {cpu: 1.5}", func(s render.Settings) any { return s.EntrypointResources },
 			corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("1.5")}}},
@@ -121,6 +123,7 @@ func TestWrongSettings(t *testing.T) {
 		{"base-images", "python: 'not an image'", `base-images: "python": "not an image" is not an image reference`},
 		{"image-pull-secrets", "a b", `image-pull-secrets: "a b" is not a valid name of an object`},
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is not a valid name of an object`},
+		{"automatic-measurements", "on", `automatic-measurements: "on" is not one of off, aggregated, each`},
 		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not a URL such as "http://host:port", without a user`},
 		{"cluster-domain", "", `cluster-domain: "" is not a domain`},
 		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is not a domain such as "example.com"`},

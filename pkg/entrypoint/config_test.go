@@ -1,0 +1,75 @@
+package entrypoint
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	client "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+func TestAutomaticMeasurements(t *testing.T) {
+	db, err := store.Open(filepath.Join(t.TempDir(), "store.db"), store.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- db.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		stop()
+		require.NoError(t, <-served)
+		require.NoError(t, db.Close())
+	})
+	url := "http://" + listener.Addr().String()
+	for name, c := range map[string]struct {
+		config Config
+		want   int // measurements of the version by that name
+	}{
+		"no store":    {Config{Measurements: "each"}, 0},
+		"off":         {Config{Store: url, Measurements: "off"}, 0},
+		"each":        {Config{Store: url, Measurements: "each"}, 2},
+		"aggregated":  {Config{Store: url, Measurements: "aggregated"}, 1},
+		"the default": {Config{Store: url}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var o Options
+			end, err := c.config.observe(&o)
+			require.NoError(t, err)
+			for range 2 {
+				for _, to := range o.Observers {
+					to.Observe(&record.Record{Version: name, Workflow: "w"})
+				}
+			}
+			end()
+			response, err := http.Get(url + client.PathMeasurements)
+			require.NoError(t, err)
+			defer response.Body.Close()
+			var list struct{ Measurements []client.Measurement }
+			require.NoError(t, json.NewDecoder(response.Body).Decode(&list))
+			got := 0
+			for _, m := range list.Measurements {
+				if m.Tags["version"] == name {
+					got++
+				}
+			}
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+func TestAutomaticMeasurementsAreRefused(t *testing.T) {
+	_, err := (&Config{Measurements: "on"}).observe(&Options{})
+	require.EqualError(t, err, `measurements: "on" is not one of off, aggregated, each`)
+	_, err = (&Config{Store: "ftp://store"}).observe(&Options{})
+	require.ErrorContains(t, err, `store: "ftp://store" is not of the form`)
+}
