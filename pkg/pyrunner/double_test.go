@@ -1,15 +1,37 @@
 package pyrunner_test
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/runner/store/storetest"
 )
+
+// doubleFinds saves documents in the store of krt.testing and prints what a query finds of them, for each line.
+const doubleFinds = `
+import json, sys
+from krt.testing import Context
+for line in sys.stdin:
+    case = json.loads(line)
+    ctx, documents, query = Context(), case["documents"], case["query"]
+    for document in documents:
+        ctx.db.save("c", document)
+    assert ctx.documents.get("c", []) == documents
+    try:
+        if query:
+            found = {"found": ctx.db.find("c", query)}
+        else:  # which only the client refuses
+            found = {"found": ctx._node.store.post("/v1/collections/c/find", {"query": query})["documents"]}
+    except Exception as error:
+        found = {"error": str(error)}
+    print(json.dumps(found), flush=True)
+`
 
 // TestQueriesOfTheDoubleFindWhatTheStoreFinds holds the store of krt.testing to
 // the cases that the store itself is held to.
@@ -20,35 +42,30 @@ func TestQueriesOfTheDoubleFindWhatTheStoreFinds(t *testing.T) {
 	}
 	dir := t.TempDir()
 	require.NoError(t, pyrunner.WriteShim(dir))
-	cases, err := filepath.Abs(filepath.Join("..", "runner", "store", "storetest", "queries.json"))
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), python, "-c", `
-import json, sys
-from krt.testing import Context
-wrong, cases = [], json.load(open(sys.argv[1]))
-for case in cases:
-    ctx = Context()
-    for document in case.get("found", []) + case.get("others", []):
-        ctx.db.save("c", document)
-    try:
-        if case["query"]:
-            found = ctx.db.find("c", case["query"])
-        else:
-            found = ctx._node.store.post("/v1/collections/c/find", {"query": {}})["documents"]
-        same = [{k: d[k] for k in w} for d, w in zip(found, case["found"])] == case["found"]
-        if "error" in case or not same or len(found) != len(case["found"]):
-            wrong.append((case, found))
-        assert all("_id" in document for document in found)
-        assert ctx.documents.get("c", []) == case["found"] + case["others"]
-    except Exception as error:
-        if case.get("error", "?") not in str(error):
-            wrong.append((case, error))
-for case, got in wrong:
-    print(json.dumps(case), "gave", got)
-print(len(cases) - len(wrong), "of", len(cases), "right")
-sys.exit(bool(wrong))
-`, cases)
+	cmd := exec.CommandContext(t.Context(), python, "-c", doubleFinds)
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+dir)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	cases, results := json.NewEncoder(in), json.NewDecoder(out)
+	storetest.Queries(t, func(t *testing.T, documents []json.RawMessage, query json.RawMessage) ([]json.RawMessage, error) {
+		if documents == nil {
+			documents = []json.RawMessage{}
+		}
+		require.NoError(t, cases.Encode(map[string]any{"documents": documents, "query": query}))
+		var result struct {
+			Found []json.RawMessage
+			Error string
+		}
+		require.NoError(t, results.Decode(&result))
+		if result.Error != "" {
+			return nil, errors.New(result.Error)
+		}
+		return result.Found, nil
+	})
+	require.NoError(t, in.Close())
+	require.NoError(t, cmd.Wait())
 }

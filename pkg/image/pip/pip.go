@@ -174,6 +174,9 @@ func (i Installer) install(ctx context.Context, s Set, folder string) error {
 	cmd := exec.CommandContext(limited, python, append(pipArgs(folder, s.Version, s.Platform), files...)...)
 	output := &tail{}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = place, output, output
+	// Not by pkg/child: pip may run keyring, which asks for a password at the terminal, and a process group of its own,
+	// which is not in the foreground, would be stopped there. Ctrl-C reaches pip; if this process is killed, pip goes
+	// on, for pipTime at most, in a folder that nobody reads.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = endDelay
 	cmd.Env = append(pipEnv(os.Environ()), "TMPDIR="+place) // what pip.py lets wheels write to

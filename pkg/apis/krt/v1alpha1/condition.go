@@ -54,7 +54,8 @@ func setCondition(list *[]metav1.Condition, c metav1.Condition) {
 	slices.SortStableFunc(*list, func(a, b metav1.Condition) int { return conditionOrder(a.Type) - conditionOrder(b.Type) })
 }
 
-// trim makes one line of a message and cuts it to maxMessage characters.
+// trim makes one line of a message and cuts it to maxMessage characters: the schemas of CRDs count
+// characters, while pkg/runner/clip counts bytes.
 func trim(message string) string {
 	message = strings.Join(strings.Fields(strings.ToValidUTF8(message, "?")), " ")
 	if utf8.RuneCountInString(message) > maxMessage {

@@ -16,8 +16,8 @@ import (
 )
 
 // queries.json has a case for each rule: a query with the documents that it finds
-// and others that it does not, or with the error that refuses it by name. Stores in
-// other languages read it as well: pkg/pyrunner tests the store of krt.testing.
+// and others that it does not, or with the error that refuses it by name. A store
+// in another language is asked by a process: pkg/pyrunner tests that of krt.testing.
 //
 //go:embed queries.json
 var queries []byte
@@ -78,13 +78,33 @@ func compare(t *testing.T, found, saved json.RawMessage) {
 	}
 }
 
-// object decodes a document with its numbers as they are written.
-func object(t *testing.T, text json.RawMessage) (object map[string]any) {
+// object decodes a document. Integers are compared as they are written, other numbers
+// by value: a store in another language may write 1e0 as 1.0.
+func object(t *testing.T, text json.RawMessage) map[string]any {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
+	var object map[string]any
 	if err := decoder.Decode(&object); err != nil {
 		t.Fatal(err)
 	}
-	return object
+	return byValue(object).(map[string]any)
+}
+
+func byValue(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = byValue(v[key])
+		}
+	case []any:
+		for i := range v {
+			v[i] = byValue(v[i])
+		}
+	case json.Number:
+		if number, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return number
+		}
+	}
+	return value
 }
