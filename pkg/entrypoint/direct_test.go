@@ -208,9 +208,12 @@ func TestANodeThatComesBackAnswers(t *testing.T) {
 
 func TestAnAnswerOfAnotherTypeIsAnError(t *testing.T) {
 	f := newFixture(t)
-	f.serve(f.version(node(t, "a", f.says("a", false))), quick())
+	o, l := logged()
+	f.serve(f.version(node(t, "a", f.says("a", false))), o)
 	_, err := f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.Internal)
+	require.Contains(t, l.String(), `msg="wrong output" workflow=flow`)
+	require.Contains(t, l.String(), `node=a error="expected test.Reply as the response of`)
 	require.Equal(t, "error in 'a': expected test.Reply as the response of rpc test.Entrypoint/Call, got test.Request", text)
 	require.Equal(t, event.ReasonWrongOutput, info.GetReason())
 }

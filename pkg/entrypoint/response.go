@@ -60,6 +60,7 @@ func (r *request) readDict(p *delivery.Parcel) response {
 // wrongOutput is the failure of a node whose response is not the rpc's output.
 func (r *request) wrongOutput(p *delivery.Parcel, text string) response {
 	node := nodeOf(p.Event.Source)
+	r.warn("wrong output", "node", node, "error", text)
 	return response{failure: event.Failure{
 		Code:     code.Code_INTERNAL,
 		Reason:   event.ReasonWrongOutput,

@@ -91,7 +91,7 @@ func find(path string) (dir, name string, err error) {
 		case packed(path):
 			return "", "", errors.New("it is a packed bundle; unpack it first")
 		}
-		return "", "", errors.New("it is neither a folder nor a krt.yml")
+		return "", "", errors.New("it is not a folder, a krt.yml or a .krt file")
 	}
 	for _, name := range archive.ManifestNames() {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {

@@ -156,7 +156,7 @@ func TestLoadCannotRead(t *testing.T) {
 		"sub":          `there is no krt.yml in the folder; did you mean "krt.ym"?`,
 		"none":         "no such file or directory",
 		"x.krt":        "it is a packed bundle; unpack it first",
-		"krt.yaml.txt": "it is neither a folder nor a krt.yml",
+		"krt.yaml.txt": "it is not a folder, a krt.yml or a .krt file",
 	} {
 		t.Run(path, func(t *testing.T) {
 			b, problems, err := krt.Load(t.Context(), filepath.Join(dir, path), krt.Options{})

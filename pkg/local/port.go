@@ -31,7 +31,11 @@ type PortError struct {
 }
 
 func (e *PortError) Error() string {
-	return fmt.Sprintf("cannot listen on %s for the %s port: %v", e.Address, e.Port, e.Err)
+	name := e.Port
+	if name == "grpc" {
+		name = "gRPC"
+	}
+	return fmt.Sprintf("cannot listen on %s for the %s port: %v", e.Address, name, e.Err)
 }
 
 func (e *PortError) Unwrap() error { return e.Err }

@@ -98,7 +98,7 @@ func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
 		"config": {options: Options{Config: configvalue.Source{Set: map[string]string{"A": "1"}}},
 			want: `config variable "A" is not declared in the manifest; the manifest declares none`},
 		"port": {options: Options{Ports: Ports{GRPC: taken.Addr().(*net.TCPAddr).Port}},
-			want: "for the grpc port: address already in use"},
+			want: "for the gRPC port: address already in use"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := newBundle(t)

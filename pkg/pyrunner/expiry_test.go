@@ -41,7 +41,7 @@ def handler(ctx, data):
 			}
 			callers.Wait()
 			require.Equal(t, pid, n.text("x"), "the worker lives on")
-			require.NotContains(t, n.log.String(), "worker died")
+			require.NotContains(t, n.log.String(), "worker exited")
 			require.Greater(t, good, 40, "of some 200")
 		})
 	}

@@ -166,7 +166,7 @@ func (n *node) keep(w *worker) {
 			if n.pool.drop(w) {
 				_ = w.conn.Close() // otherwise the call that has it does
 			}
-			n.log.Warn("worker died: starting another", "how", w.how)
+			n.log.Warn("worker exited, starting another", "status", w.how)
 			n.count.went()
 			if w = n.respawn(); w == nil {
 				return

@@ -33,7 +33,7 @@ def handler(ctx, data):
 	for range 10 { // nothing else is answered before
 		a := <-answers
 		require.Equal(t, http.StatusServiceUnavailable, a.status)
-		require.Equal(t, "node 'model': busy: 3 calls are waiting or running, the most the node accepts", a.body)
+		require.Equal(t, "busy: 3 calls are waiting or running, the most the node accepts", a.body)
 	}
 	leave()
 	for range 3 {

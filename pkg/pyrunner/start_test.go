@@ -33,8 +33,8 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		"error in init": {"async def init(ctx):\n    raise ValueError('no model')\ndef handler(ctx, data): pass", "ValueError: no model",
 			"line 2, in init"},
 		"exit at import": {"import sys\nsys.exit(4)", "SystemExit: 4", "line 2, in <module>"},
-		"dies at import": {"import os\nos._exit(4)", "python died: exit status 4", ""},
-		"killed in init": {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python died: signal: killed", ""},
+		"dies at import": {"import os\nos._exit(4)", "python exited: exit status 4", ""},
+		"killed in init": {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python exited: signal: killed", ""},
 	} {
 		for form, env := range forms {
 			t.Run(name+" "+form, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestNodesThatDoNotStart(t *testing.T) {
 				n.result <- err
 				reason := c.reason
 				if form == "lone" {
-					reason = strings.Replace(reason, "python died", "worker died", 1)
+					reason = strings.Replace(reason, "python exited", "worker exited", 1)
 				}
 				require.EqualError(t, err, `cannot run node "model": `+reason)
 				require.Contains(t, n.log.String(), c.logged)

@@ -99,7 +99,7 @@ func (w *worker) died(err error) error {
 		what = "python" // the zygote
 	}
 	if within(exitPatience, w.exited) {
-		return fmt.Errorf("%s died: %s", what, w.how)
+		return fmt.Errorf("%s exited: %s", what, w.how)
 	}
 	return fmt.Errorf("%s lost: %w", what, err)
 }

@@ -30,7 +30,7 @@ func TestDeadWorkerFailsItsOneRequest(t *testing.T) {
 				require.Equal(t, "alive", n.text("x"))
 				a := n.post(request("die"))
 				require.Equal(t, http.StatusServiceUnavailable, a.status)
-				require.Equal(t, "node 'model': worker died: "+c.how, a.body)
+				require.Equal(t, "worker exited: "+c.how, a.body)
 				require.Equal(t, "alive", n.text("x"))
 				require.Empty(t, n.replies)
 			})
@@ -47,7 +47,7 @@ func TestWorkerThatDiesIdleIsReplaced(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 			(<-n.told).gone(t)
-			n.log.await(t, "worker died: starting another")
+			n.log.await(t, "worker exited, starting another")
 			require.NotEqual(t, first, n.text("x"))
 		})
 	}

@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -119,9 +118,10 @@ func Background(c *HandlerContext) time.Duration {
 // invoke runs a node's code for one event.
 type invoke func(c *HandlerContext, in *event.Event) (Output, error)
 
-// refuse responds with 503, so that the delivery sends the event again.
-func (s *server) refuse(w http.ResponseWriter, u *Unavailable) {
-	writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("node '%s': %v", s.node.name, u.Err))
+// refuse responds with 503, so that the delivery sends the event again. It is the
+// delivery that names the node.
+func refuse(w http.ResponseWriter, u *Unavailable) {
+	writeText(w, http.StatusServiceUnavailable, u.Error())
 }
 
 // EnvLogger returns a logger that writes to w in the format and level of the

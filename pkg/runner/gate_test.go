@@ -40,7 +40,7 @@ func TestSoManyCallsAreHeld(t *testing.T) {
 	for range 5 {
 		a := r.post(t, message("c"))
 		equal(t, "status", a.status, http.StatusServiceUnavailable)
-		equal(t, "text", a.text, "node 'model': busy: 2 calls are waiting or running, the most the node accepts")
+		equal(t, "text", a.text, "busy: 2 calls are waiting or running, the most the node accepts")
 	}
 	free()
 	equal(t, "status", r.post(t, message("c")).status, http.StatusOK)

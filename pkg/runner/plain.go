@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -43,7 +45,7 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 		case "stack": // on lines of its own
 			line.WriteString("\n" + a.Value.String())
 		default:
-			line.WriteString(" " + a.Key + "=" + a.Value.String())
+			line.WriteString(" " + a.Key + "=" + quoted(a.Value.String()))
 		}
 		return true
 	}
@@ -56,6 +58,14 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := h.w.Write(line.Bytes())
 	return err
+}
+
+// quoted returns value, in quotes if it could not be told from what follows.
+func quoted(value string) string {
+	if value == "" || strings.ContainsAny(value, " \"=\n\r\t") {
+		return strconv.Quote(value)
+	}
+	return value
 }
 
 // WithAttrs implements slog.Handler.

@@ -97,7 +97,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		s.gate.log(s.node.log, err)
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close") // or net/http would read the data first
-		s.refuse(w, &Unavailable{err})
+		refuse(w, &Unavailable{err})
 		return
 	}
 	defer s.gate.leave(size)
@@ -167,7 +167,7 @@ func (s *server) serveError(w http.ResponseWriter, c *HandlerContext, err error)
 	var down *Unavailable
 	if errors.As(err, &down) {
 		log.Slog().Error("call lost", "error", err)
-		s.refuse(w, down)
+		refuse(w, down)
 		return
 	}
 	attrs := []any{"error", err}

@@ -80,7 +80,7 @@ func TestSoManyWaitForTheirTurn(t *testing.T) {
 	for range refused { // nothing else is answered before
 		a := <-statuses
 		equal(t, "status", a.status, http.StatusServiceUnavailable)
-		equal(t, "text", a.text, "node 'model': busy: 1025 calls are waiting or running, the most the node accepts")
+		equal(t, "text", a.text, "busy: 1025 calls are waiting or running, the most the node accepts")
 	}
 	close(free)
 	for range 1 + waiting {

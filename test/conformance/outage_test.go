@@ -95,7 +95,7 @@ func diesAlways(v *version) {
 	_, err := v.call("Three", in)
 	text := ""
 	if v.Language() == conformance.Python {
-		text = `node "n2" responded with HTTP 503: node 'n2': worker died: signal: killed`
+		text = `node "n2" responded with HTTP 503: worker exited: signal: killed`
 	}
 	v.failed(err, codes.Unavailable, text, "Three", mortal)
 	require.Contains(v.t, err.Error(), `node "n2" `)

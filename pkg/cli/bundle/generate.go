@@ -38,7 +38,10 @@ func newGenerateCommand(s term.Streams) *cobra.Command {
 		Short: "Generate code from a version's protos",
 		Long: `Generate the code that nodes need from the protos of the version in DIR (default: the
 current folder): *_pb2.py next to each Python node, *.pb.go in the folder proto of each
-Go node. Neither protoc nor a plugin is needed.`,
+Go node. Neither protoc nor a plugin is needed.
+
+Each Python node gets the modules of all protos, also of those that it does not import;
+--check expects all of them.`,
 		Example: `  kn-krt generate
   kn-krt generate my-version --check`,
 		Args: term.Arguments(cobra.MaximumNArgs(1)),

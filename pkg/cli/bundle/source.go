@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
@@ -21,7 +22,8 @@ func nodeSources(b *krt.Bundle, names []string) ([]source, error) {
 	wanted := map[string]bool{}
 	for _, name := range names {
 		if _, ok := b.Manifest.Node(name); !ok {
-			return nil, fmt.Errorf("version %q has no node %q%s", b.Manifest.Version, name, spelling.Hint(name, nodeNames(b)))
+			err := fmt.Errorf("version %q has no node %q%s", b.Manifest.Version, name, spelling.Hint(name, nodeNames(b)))
+			return nil, term.WithCode(term.ExitNotFound, err)
 		}
 		wanted[name] = true
 	}

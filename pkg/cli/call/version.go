@@ -137,13 +137,13 @@ func (r *connection) unreachable(program string, err error) error {
 
 func unknownWorkflow(v describe.Version, name string) error {
 	if len(v.Workflows) == 0 {
-		return fmt.Errorf("version %q has no workflows", v.Name)
+		return term.WithCode(term.ExitNotFound, fmt.Errorf("version %q has no workflows", v.Name))
 	}
 	names := make([]string, len(v.Workflows))
 	for i, w := range v.Workflows {
 		names[i] = w.Name
 	}
-	return term.WithHint(fmt.Errorf("version %q has no workflow %q%s", v.Name, name, spelling.Hint(name, names)),
+	return term.FailAs(term.ExitNotFound, fmt.Errorf("version %q has no workflow %q%s", v.Name, name, spelling.Hint(name, names)),
 		"Its workflows: %s", strings.Join(names, ", "))
 }
 

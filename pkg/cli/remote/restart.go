@@ -17,7 +17,7 @@ func newRestartCommand(s term.Streams) *cobra.Command {
 		Long: `Apply to a started version what has changed in the cluster since it was started: the
 settings, and kn-krt itself. No request is lost. What cannot be changed in place is
 created next to what serves, which is deleted once its requests have finished. Until
-then, and if the new does not become ready, the old serves.`,
+then, and if the new ones never become ready, the old ones keep serving.`,
 		Example: `  kn-krt describe price-estimator-v3     # shows what has changed
   kn-krt restart price-estimator-v3 -m "channels are Kafka now"`,
 	}, o, "restarted", runRestart)

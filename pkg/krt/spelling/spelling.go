@@ -34,21 +34,25 @@ func Hint(name string, known []string) string {
 	return ""
 }
 
-// distance is the Levenshtein distance of a and b in bytes.
+// distance is the number of edits from a to b in bytes: the Levenshtein distance, in
+// which two neighbours that are exchanged count as one edit.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	// The last three rows of the table: of the prefix of a before the last, the last, and this one.
+	older, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		older, last, row = last, row, older
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			row[j+1] = last[j]
 			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+				row[j+1] = 1 + min(last[j], row[j], last[j+1])
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], older[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

@@ -18,7 +18,9 @@ func TestNearest(t *testing.T) {
 		{"etll", []string{"model", "etl", "output"}, "etl"},
 		{"MakePredicton", []string{"SaveMetric", "MakePrediction"}, "MakePrediction"},
 		{"krtversion", []string{"version", "krtVersion"}, "krtVersion"},
-		{"gup", []string{"gpu"}, ""}, // two edits are too many for three letters
+		{"gup", []string{"gpu"}, "gpu"}, // exchanged letters are one edit
+		{"shuot", []string{"greet", "shout"}, "shout"},
+		{"gxy", []string{"gpu"}, ""}, // two edits are too many for three letters
 		{"x", []string{"etl", "model"}, ""},
 		{"etl", nil, ""},
 		{"abcd", []string{"abce", "abcf"}, "abce"},
