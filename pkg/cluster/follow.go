@@ -18,7 +18,25 @@ const (
 	// retryPause keeps an API server that ends watches at once from being asked without a
 	// pause.
 	retryPause = 200 * time.Millisecond
+	// longestPause is how many times as long as the first pause between tries another one
+	// is at most: 5 seconds.
+	longestPause = 25
+	// steady is how long something must be read to count as what can be read: the next
+	// pause is a short one again.
+	steady = 10 * time.Second
 )
+
+// backoff are the pauses between tries, each longer than the one before.
+type backoff struct{ first, next time.Duration }
+
+// reset makes the next pause the first one.
+func (b *backoff) reset() { b.next = b.first }
+
+func (b *backoff) pause() time.Duration {
+	pause := b.next
+	b.next = min(2*pause, longestPause*b.first)
+	return pause
+}
 
 // follower follows the objects of one kind: it lists them, then watches them from there
 // on, and lists them again when the watch has ended, as watches do.
@@ -36,28 +54,36 @@ type follower[T client.Object] struct {
 // run follows until ctx is done, or the API server refuses or has been away for too long.
 // The error is the API server's, not explained.
 func (f *follower[T]) run(ctx context.Context) error {
+	pauses := backoff{retryPause, retryPause}
 	var heard time.Time // when the API server was last there; zero before it was
 	for {
-		responded, err := f.once(ctx)
+		began := time.Now()
+		listed, watched, err := f.once(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if responded {
+		if watched || listed && heard.IsZero() {
 			heard = time.Now()
 		}
 		if err != nil && (!isTransient(err) || heard.IsZero() || time.Since(heard) > silence) {
 			return err
 		}
-		pause(ctx)
+		if watched && time.Since(began) > steady {
+			pauses.reset()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pauses.pause()):
+		}
 	}
 }
 
-// once lists the objects and watches them until the watch ends. It reports whether the
-// API server responded.
-func (f *follower[T]) once(ctx context.Context) (responded bool, err error) {
+// once lists the objects and watches them until the watch ends. It reports how far the
+// API server let it get.
+func (f *follower[T]) once(ctx context.Context) (listed, watched bool, err error) {
 	list := f.list.DeepCopyObject().(client.ObjectList)
 	if err := f.kube.List(ctx, list, f.options...); err != nil {
-		return false, err
+		return false, false, err
 	}
 	var all []T
 	err = meta.EachListItem(list, func(object runtime.Object) error {
@@ -67,34 +93,26 @@ func (f *follower[T]) once(ctx context.Context) (responded bool, err error) {
 		return nil
 	})
 	if err != nil {
-		return true, err
+		return true, false, err
 	}
 	f.listed(all)
 	from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
 	changes, err := f.kube.Watch(ctx, f.list, append(f.options[:len(f.options):len(f.options)], from)...)
 	if err != nil {
-		return true, err
+		return true, false, err
 	}
 	defer changes.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return true, nil
+			return true, true, nil
 		case change, open := <-changes.ResultChan():
 			if !open || change.Type == watch.Error {
-				return true, nil
+				return true, true, nil
 			}
-			if object, ok := change.Object.(T); ok { // else it is a bookmark
+			if object, ok := change.Object.(T); ok && change.Type != watch.Bookmark {
 				f.changed(object, change.Type == watch.Deleted)
 			}
 		}
-	}
-}
-
-// pause waits for a moment, or until ctx is done.
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(retryPause):
 	}
 }

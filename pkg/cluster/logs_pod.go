@@ -10,16 +10,9 @@ import (
 	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
-const (
-	// logTries is how often a log is opened in a row without a line, before it is given up
-	// until the pod changes: for about a minute, with growing pauses.
-	logTries = 16
-	// longestPause is how many times as long as the first pause between tries another one
-	// is at most: 5 seconds.
-	longestPause = 25
-	// steadyLog is how long a log must be open to count as one that can be read.
-	steadyLog = 10 * time.Second
-)
+// logTries is how often a log is opened in a row without a line, before it is given up until
+// the pod changes: for about a minute, with growing pauses.
+const logTries = 16
 
 // podState is what the log of a pod depends on.
 type podState struct {
@@ -63,8 +56,8 @@ type followedPod struct {
 	changed chan struct{} // closed at the next change
 
 	// What follows is used by follow only.
-	tries int
-	pause time.Duration
+	tries  int
+	pauses backoff
 }
 
 // follow reads the log until the pod is gone.
@@ -74,7 +67,7 @@ func (p *followedPod) follow(ctx context.Context) {
 	for ctx.Err() == nil && !state.gone {
 		before, begun := p.log.last, time.Now()
 		err := p.read(ctx)
-		if p.log.last != before || time.Since(begun) > steadyLog {
+		if p.log.last != before || time.Since(begun) > steady {
 			p.recover()
 		}
 		switch {
@@ -130,7 +123,7 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 // that starts next, or of the same one if it runs: then only the stream has ended.
 func (p *followedPod) next(ctx context.Context, read podState) podState {
 	another := func(s podState) bool { return !s.sameContainer(read) || s.gone }
-	state := p.wait(ctx, p.nextPause(), func(s podState) bool { return another(s) || !s.running })
+	state := p.wait(ctx, p.pauses.pause(), func(s podState) bool { return another(s) || !s.running })
 	if another(state) || state.running || ctx.Err() != nil {
 		return state
 	}
@@ -148,7 +141,7 @@ func (p *followedPod) retry(ctx context.Context, read podState, err error) podSt
 		p.from.failed(p.log.failed(err, true))
 	}
 	if p.tries < logTries {
-		return p.wait(ctx, p.nextPause(), func(s podState) bool { return s.gone })
+		return p.wait(ctx, p.pauses.pause(), func(s podState) bool { return s.gone })
 	}
 	p.from.failed(p.log.failed(err, false))
 	p.recover()
@@ -156,14 +149,7 @@ func (p *followedPod) retry(ctx context.Context, read podState, err error) podSt
 }
 
 // recover makes the next failure the first one.
-func (p *followedPod) recover() { p.tries, p.pause = 0, p.from.pause }
-
-// nextPause returns how long to pause, which is longer each time.
-func (p *followedPod) nextPause() time.Duration {
-	pause := p.pause
-	p.pause = min(2*pause, longestPause*p.from.pause)
-	return pause
-}
+func (p *followedPod) recover() { p.tries, p.pauses = 0, backoff{p.from.pause, p.from.pause} }
 
 // changed reports whether the pod has changed since s.
 func (s podState) changed(now podState) bool { return now.revision != s.revision || now.gone }
