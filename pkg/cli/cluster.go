@@ -15,7 +15,7 @@ type clusterPart struct {
 	about, examples, group string
 	flags                  func(root *cobra.Command)
 	verbs                  func(s term.Streams) []*cobra.Command
-	versions               call.Cluster
+	versions               call.Versions
 }
 
 // errLocalOnly is returned for a cluster by a program built with the tag "local".
@@ -55,7 +55,7 @@ func clusterVerbs() []string {
 	}
 }
 
-// noVersions is a [call.Cluster] without versions.
+// noVersions is a [call.Versions] without versions.
 type noVersions struct{}
 
 // Flags adds none.

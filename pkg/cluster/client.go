@@ -15,10 +15,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
-// SystemNamespace is where kn-krt itself runs (config/).
-const SystemNamespace = "krt-system"
+// SystemNamespace is where kn-krt itself runs.
+const SystemNamespace = render.SystemNamespace
 
 // fieldOwner is the name under which writes are recorded in an object's managed fields.
 const fieldOwner = client.FieldOwner("kn-krt-cli")

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -71,7 +73,7 @@ type Finding struct {
 // user has the rights to: its kinds, controller, settings, Knative, GPUs. Its error is an
 // [*Error] if the API server does not respond, or ctx's.
 func (c *Client) Diagnose(ctx context.Context) ([]Finding, error) {
-	server, err := c.serverVersion()
+	server, err := c.serverVersion(ctx)
 	if err != nil {
 		return nil, c.explain(err, "cannot check the cluster")
 	}
@@ -91,16 +93,20 @@ func (c *Client) Diagnose(ctx context.Context) ([]Finding, error) {
 	return findings, ctx.Err()
 }
 
-func (c *Client) serverVersion() (string, error) {
+func (c *Client) serverVersion(ctx context.Context) (string, error) {
 	discovered, err := discovery.NewDiscoveryClientForConfig(c.config)
 	if err != nil {
 		return "", err
 	}
-	version, err := discovered.ServerVersion()
+	text, err := discovered.RESTClient().Get().AbsPath("/version").DoRaw(ctx)
 	if err != nil {
 		return "", err
 	}
-	return version.GitVersion, nil
+	var server version.Info
+	if err := json.Unmarshal(text, &server); err != nil {
+		return "", fmt.Errorf("cannot read the cluster's version: %w", err)
+	}
+	return server.GitVersion, nil
 }
 
 func good(subject, format string, args ...any) Finding {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -30,28 +30,12 @@ func (c *Client) Events(ctx context.Context, version string) (*corev1.EventList,
 	about := render.Belongs(v, all.Items)
 	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return !about(e.InvolvedObject) })
 	slices.SortFunc(list.Items, func(a, b corev1.Event) int {
-		lastA, _ := Occurrences(&a)
-		lastB, _ := Occurrences(&b)
+		lastA, _ := observe.Occurrences(&a)
+		lastB, _ := observe.Occurrences(&b)
 		return cmp.Or(lastA.Compare(lastB), cmp.Compare(a.Name, b.Name))
 	})
 	for i := range list.Items {
 		list.Items[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Event"))
 	}
 	return list, nil
-}
-
-// Occurrences returns when an event occurred last, and how often it did, at least once.
-// Events of the group events.k8s.io have that in other fields than older ones.
-func Occurrences(e *corev1.Event) (last time.Time, count int32) {
-	switch {
-	case e.Series != nil:
-		return e.Series.LastObservedTime.Time, max(e.Series.Count, 1)
-	case !e.LastTimestamp.IsZero():
-		last = e.LastTimestamp.Time
-	case !e.EventTime.IsZero():
-		last = e.EventTime.Time
-	default:
-		last = e.CreationTimestamp.Time
-	}
-	return last, max(e.Count, 1)
 }

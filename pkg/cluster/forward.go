@@ -72,6 +72,19 @@ func (c *Client) Forward(ctx context.Context, version string, port int) (*Forwar
 	return f, nil
 }
 
+// Done returns a channel that is closed once the forwarding has ended.
+func (f *Forward) Done() <-chan struct{} { return f.ended }
+
+// Err is why the forwarding has ended; nil before that, and if it was closed.
+func (f *Forward) Err() error {
+	select {
+	case <-f.ended:
+		return f.err
+	default:
+		return nil
+	}
+}
+
 // Close ends the forwarding, and with it its connections.
 func (f *Forward) Close() {
 	f.cancel()

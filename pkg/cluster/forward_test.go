@@ -96,7 +96,10 @@ func TestAPortIsForwardedUntilItIsClosed(t *testing.T) {
 	text, err := io.ReadAll(connection)
 	require.NoError(t, err)
 	require.Equal(t, "9000 hello", string(text))
+	require.NoError(t, f.Err())
 	f.Close()
+	<-f.Done()
+	require.NoError(t, f.Err())
 	_, err = net.Dial("tcp", f.Address)
 	require.Error(t, err)
 	f.Close() // once more does nothing
@@ -108,7 +111,7 @@ func TestAPortIsForwardedAsLongAsItsContext(t *testing.T) {
 	f, err := c.Forward(ctx, "one", GRPCPort)
 	require.NoError(t, err)
 	cancel()
-	<-f.ended
+	<-f.Done()
 }
 
 func TestWithoutAReadyPodAVersionIsNotAvailable(t *testing.T) {

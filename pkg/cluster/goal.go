@@ -95,7 +95,7 @@ func judgeRestarted(v *v1alpha1.Version) verdict {
 	if current.Reason == v1alpha1.ReasonBehind { // the restart has not begun
 		return verdict{Observation: Observation{Situation: SituationProgressing, Message: current.Message}}
 	}
-	return verdict{Observation: observe(current)}
+	return verdict{Observation: byCondition(current)}
 }
 
 func judgeStopped(v *v1alpha1.Version) verdict {
@@ -131,12 +131,14 @@ func judgeRuntime(r *v1alpha1.Runtime, exists bool, version string, published bo
 		return verdict{done: true}
 	case !exists:
 		return final(SituationOtherPublished)
-	case (r.Spec.PublishedVersion == version) != published:
+	case r.Spec.PublishedVersion == version && !published:
+		return final(SituationAskedToPublish)
+	case r.Spec.PublishedVersion != version && published:
 		return verdict{Observation: Observation{Situation: SituationOtherPublished, Other: r.Spec.PublishedVersion}, final: true}
 	case r.Status.ObservedGeneration < r.Generation:
 		return unobserved()
 	case (r.Status.PublishedVersion == version) == published:
 		return verdict{done: true}
 	}
-	return verdict{Observation: observe(r.Status.Condition(v1alpha1.ConditionReady))}
+	return verdict{Observation: byCondition(r.Status.Condition(v1alpha1.ConditionReady))}
 }

@@ -42,11 +42,10 @@ func TestJudge(t *testing.T) {
 		changes changes
 		want    verdict
 	}{
-		"not seen": {GoalStarted, up, changes{unseen}, verdict{Observation: observed(SituationUnobserved, ""), quiet: true}},
-		"started":  {GoalStarted, up, changes{in(v1alpha1.PhaseStarted), ready("True", "Ready")}, verdict{done: true}},
-		"ready, and not up yet": {GoalStarted, up, changes{in(v1alpha1.PhaseStarting), ready("True", "Ready")},
-			verdict{Observation: observed(SituationProgressing, "why")}},
-		"no condition yet": {GoalStarted, up, nil, verdict{}},
+		"not seen":              {GoalStarted, up, changes{unseen}, verdict{Observation: observed(SituationUnobserved, ""), quiet: true}},
+		"started":               {GoalStarted, up, changes{in(v1alpha1.PhaseStarted), ready("True", "Ready")}, verdict{done: true}},
+		"ready, and not up yet": {GoalStarted, up, changes{in(v1alpha1.PhaseStarting), ready("True", "Ready")}, verdict{}},
+		"no condition yet":      {GoalStarted, up, nil, verdict{}},
 		"starting": {GoalStarted, up, changes{ready("Unknown", "Deploying")},
 			verdict{Observation: observed(SituationProgressing, "why")}},
 		"crashed": {GoalStarted, up, changes{in(v1alpha1.PhaseStarting), ready("False", "Crashed")}, verdict{Observation: crashed}},
@@ -99,6 +98,7 @@ func TestJudgePublication(t *testing.T) {
 	other := func(name string) verdict {
 		return verdict{Observation: Observation{Situation: SituationOtherPublished, Other: name}, final: true}
 	}
+	asked := final(SituationAskedToPublish)
 	waiting := verdict{Observation: Observation{Situation: SituationFailing, Message: "VersionNotReady: why"}}
 	for name, test := range map[string]struct {
 		runtime     *v1alpha1.Runtime
@@ -106,10 +106,10 @@ func TestJudgePublication(t *testing.T) {
 		unpublished verdict
 	}{
 		"no Runtime":            {nil, other(""), verdict{done: true}},
-		"it is":                 {runtime("a", "a", 2), verdict{done: true}, other("a")},
+		"it is":                 {runtime("a", "a", 2), verdict{done: true}, asked},
 		"another is":            {runtime("b", "b", 2), other("b"), verdict{done: true}},
-		"not seen":              {runtime("a", "b", 1), unobserved(), other("a")},
-		"not yet":               {runtime("a", "b", 2), waiting, other("a")},
+		"not seen":              {runtime("a", "b", 1), unobserved(), asked},
+		"not yet":               {runtime("a", "b", 2), waiting, asked},
 		"no longer, but so far": {runtime("", "a", 2), other(""), waiting},
 	} {
 		t.Run(name, func(t *testing.T) {

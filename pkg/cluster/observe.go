@@ -38,6 +38,9 @@ const (
 	SituationAskedToStart Situation = "AskedToStart"
 	// SituationNotDeleted: the version was not asked to be deleted.
 	SituationNotDeleted Situation = "NotDeleted"
+	// SituationAskedToPublish: the version that is to be unpublished is the one in the
+	// Runtime's spec.
+	SituationAskedToPublish Situation = "AskedToPublish"
 	// SituationOtherPublished: another version than the one waited for is to be
 	// published, or none.
 	SituationOtherPublished Situation = "OtherPublished"
@@ -55,7 +58,8 @@ type Observation struct {
 // Blocked reports whether it may take a person, or another change, to reach the goal.
 func (o Observation) Blocked() bool {
 	switch o.Situation {
-	case SituationFailing, SituationGone, SituationAskedToStop, SituationAskedToStart, SituationNotDeleted, SituationOtherPublished:
+	case SituationFailing, SituationGone, SituationAskedToStop, SituationAskedToStart, SituationNotDeleted,
+		SituationAskedToPublish, SituationOtherPublished:
 		return true
 	}
 	return false
@@ -78,6 +82,8 @@ func (o Observation) String() string {
 		return "it was asked to be Started"
 	case SituationNotDeleted:
 		return "it was not asked to be deleted"
+	case SituationAskedToPublish:
+		return "it was asked to be published"
 	case SituationOtherPublished:
 		if o.Other == "" {
 			return "no version was asked to be published"
@@ -92,28 +98,19 @@ func Phase(v *v1alpha1.Version) v1alpha1.Phase {
 	return cmp.Or(v.Status.Phase, v1alpha1.PhaseStopped)
 }
 
-// IsExpected reports whether a condition, node or workflow that is not ready for this
-// reason is in the state that was asked for: there is nothing to do.
-func IsExpected(reason string) bool {
-	switch reason {
-	case v1alpha1.ReasonStopped, v1alpha1.ReasonStopping, v1alpha1.ReasonNotPublished, v1alpha1.ReasonNothingPublished:
-		return true
-	}
-	return false
-}
-
-// Readiness is what a version that is not ready waits for, by its condition Ready.
+// Readiness is what a version that is not ready waits for, by its condition Ready; nothing
+// if that is True.
 func Readiness(v *v1alpha1.Version) Observation {
-	return observe(v.Status.Condition(v1alpha1.ConditionReady))
+	return byCondition(v.Status.Condition(v1alpha1.ConditionReady))
 }
 
-// observe is the observation of a condition that is not True; nil is one that does not
-// exist.
-func observe(c *metav1.Condition) Observation {
+// byCondition is the observation of a condition: nothing of one that is True, or nil because
+// it does not exist.
+func byCondition(c *metav1.Condition) Observation {
 	switch {
-	case c == nil:
+	case c == nil, c.Status == metav1.ConditionTrue:
 		return Observation{}
-	case c.Status == metav1.ConditionFalse && !IsExpected(c.Reason):
+	case c.Status == metav1.ConditionFalse && !v1alpha1.IsExpected(c.Reason):
 		return failing(c)
 	}
 	return Observation{Situation: SituationProgressing, Message: cmp.Or(c.Message, c.Reason)}

@@ -23,7 +23,7 @@ func (c *Client) List(ctx context.Context) (*v1alpha1.VersionList, error) {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	for i := range list.Items {
-		setKind(&list.Items[i])
+		list.Items[i].SetKind()
 	}
 	return list, nil
 }
@@ -34,13 +34,8 @@ func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.Version, error
 	if err := c.kube.Get(ctx, c.key(name), v); err != nil {
 		return nil, c.explainVersion(ctx, "read", name, err)
 	}
-	setKind(v)
+	v.SetKind()
 	return v, nil
-}
-
-// setKind sets apiVersion and kind, which clients leave empty: a printed object needs them.
-func setKind(v *v1alpha1.Version) {
-	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
 }
 
 // Runtime returns the namespace's Runtime, which has the version that is published and

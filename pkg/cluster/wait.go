@@ -137,18 +137,18 @@ func wait[T client.Object](ctx context.Context, c *Client, o WaitOptions, s subj
 		changed: func(object T, gone bool) { judge(object, !gone) },
 	}
 	following.Go(func() { ended <- f.run(ctx) })
-	w := &waiter{options: o, begun: time.Now()}
+	w := &waiter{options: o, started: time.Now()}
 	return w.wait(ctx, verdicts, ended)
 }
 
 // waiter decides by verdicts when a wait is over.
 type waiter struct {
-	options WaitOptions
-	begun   time.Time
-	last    verdict
-	told    Observation      // the last that was reported
-	failed  <-chan time.Time // when what blocks has lasted long enough; nil while nothing does
-	speak   <-chan time.Time // when a quiet verdict is reported; nil without one
+	options   WaitOptions
+	started   time.Time
+	last      verdict
+	reported  Observation      // the last that was
+	failed    <-chan time.Time // when what blocks has lasted long enough; nil while nothing does
+	quietOver <-chan time.Time // when a quiet verdict is reported; nil without one
 }
 
 // wait returns once a verdict ends the wait, ctx is done, or no more verdicts come.
@@ -162,7 +162,7 @@ func (w *waiter) wait(ctx context.Context, verdicts <-chan verdict, ended <-chan
 				return w.stop(ctx)
 			}
 			return err
-		case <-w.speak:
+		case <-w.quietOver:
 			w.report(w.last.Observation)
 		case <-w.failed:
 			return &WaitError{Observation: w.last.Observation}
@@ -190,10 +190,10 @@ func (w *waiter) judge(v verdict) (done bool, err error) {
 	case v.done:
 		return true, nil
 	case !v.quiet:
-		w.speak = nil
+		w.quietOver = nil
 		w.report(v.Observation)
-	case w.speak == nil:
-		w.speak = time.After(quietTime)
+	case w.quietOver == nil:
+		w.quietOver = time.After(quietTime)
 	}
 	switch {
 	case v.final && v.Blocked():
@@ -208,11 +208,11 @@ func (w *waiter) judge(v verdict) (done bool, err error) {
 
 // report reports an observation, unless it has no words or is the last one again.
 func (w *waiter) report(o Observation) {
-	if o == w.told || o.String() == "" {
+	if o == w.reported || o.String() == "" {
 		return
 	}
-	w.told = o
+	w.reported = o
 	if w.options.Progress != nil {
-		w.options.Progress(Progress{Observation: o, Elapsed: time.Since(w.begun)})
+		w.options.Progress(Progress{Observation: o, Elapsed: time.Since(w.started)})
 	}
 }

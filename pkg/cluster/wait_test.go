@@ -39,9 +39,9 @@ func runWait(o WaitOptions, steps []step, last error) (progress []Progress, took
 			ended <- last
 		}
 	}()
-	w := &waiter{options: o, begun: time.Now()}
+	w := &waiter{options: o, started: time.Now()}
 	err = w.wait(ctx, verdicts, ended)
-	return progress, time.Since(w.begun), err
+	return progress, time.Since(w.started), err
 }
 
 func TestWaits(t *testing.T) {

@@ -22,7 +22,7 @@ type Change struct {
 func (c *Client) Watch(ctx context.Context, f func(Change)) error {
 	known := map[types.UID]*v1alpha1.Version{}
 	see := func(v *v1alpha1.Version, gone bool) {
-		setKind(v)
+		v.SetKind()
 		before := known[v.UID]
 		switch {
 		case gone:

@@ -69,7 +69,7 @@ const noMetrics = "0"
 
 func (o Options) withDefaults() Options {
 	if o.SystemNamespace == "" {
-		o.SystemNamespace = "krt-system"
+		o.SystemNamespace = render.SystemNamespace
 	}
 	if o.MetricsAddr == "" {
 		o.MetricsAddr = noMetrics

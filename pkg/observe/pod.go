@@ -168,12 +168,14 @@ func NeedsEvents(pod *corev1.Pod, now time.Time) bool {
 // have not been repeated for the start timeout.
 func (in Input) eventCause(pod *corev1.Pod, other string) *Cause {
 	var newest *corev1.Event
+	var at time.Time
 	for i, e := range in.Events[pod.UID] {
-		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || in.Now.Sub(lastSeen(e)) > in.StartTimeout {
+		last, _ := Occurrences(&e)
+		if e.Type != corev1.EventTypeWarning || e.Reason == "FailedScheduling" || in.Now.Sub(last) > in.StartTimeout {
 			continue
 		}
-		if newest == nil || lastSeen(e).After(lastSeen(*newest)) {
-			newest = &in.Events[pod.UID][i]
+		if newest == nil || last.After(at) {
+			newest, at = &in.Events[pod.UID][i], last
 		}
 	}
 	if newest == nil {
@@ -182,10 +184,18 @@ func (in Input) eventCause(pod *corev1.Pod, other string) *Cause {
 	return &Cause{other, fmt.Sprintf("its pod cannot be started: %s: %s", newest.Reason, in.Config.Mask.Quote(newest.Message))}
 }
 
-// lastSeen is when an event was last emitted; which field has it depends on the emitter.
-func lastSeen(e corev1.Event) time.Time {
-	if e.LastTimestamp.IsZero() {
-		return e.EventTime.Time
+// Occurrences returns when an event occurred last, and how often it did, at least once.
+// Events of the group events.k8s.io have that in other fields than older ones.
+func Occurrences(e *corev1.Event) (last time.Time, count int32) {
+	switch {
+	case e.Series != nil:
+		return e.Series.LastObservedTime.Time, max(e.Series.Count, 1)
+	case !e.LastTimestamp.IsZero():
+		last = e.LastTimestamp.Time
+	case !e.EventTime.IsZero():
+		last = e.EventTime.Time
+	default:
+		last = e.CreationTimestamp.Time
 	}
-	return e.LastTimestamp.Time
+	return last, max(e.Count, 1)
 }

@@ -11,8 +11,12 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// SettingsName is the name of the ConfigMap with the settings, in the system namespace.
-const SettingsName = "config-krt"
+// SystemNamespace is where kn-krt itself runs (config/), and SettingsName the name of the
+// ConfigMap with the settings there.
+const (
+	SystemNamespace = "krt-system"
+	SettingsName    = "config-krt"
+)
 
 // Settings are the cluster's: the ConfigMap config-krt, read by [ParseSettings].
 // [DefaultSettings] returns those of an empty one.

@@ -27,7 +27,7 @@ type FromOptions struct {
 func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha1.Version {
 	m := b.Manifest
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: m.Version, Namespace: o.Namespace}}
-	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
+	v.SetKind()
 	v.Spec = v1alpha1.VersionSpec{
 		State:       v1alpha1.StateStopped,
 		Description: m.Description,

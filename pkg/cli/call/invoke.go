@@ -1,5 +1,5 @@
 // Package call is the verb invoke: it calls a workflow of a running version over gRPC,
-// without its protos. How a version on a cluster is reached is passed in as a [Cluster].
+// without its protos. How a version on a cluster is reached is passed in as a [Versions].
 package call
 
 import (
@@ -42,8 +42,8 @@ type invokeOptions struct {
 	output   string
 }
 
-// Cluster is how versions on a cluster are reached.
-type Cluster interface {
+// Versions is how versions on a cluster are reached.
+type Versions interface {
 	// Flags gives invoke the flags that name a place on a cluster.
 	Flags(cmd *cobra.Command)
 	// Named reports whether such a flag was given, or one of the root command's.
@@ -69,7 +69,7 @@ the request waited there for its turn (░), and how long the handler ran (█).
 the output is then {"response": …, "took": …, "steps": […]}, in seconds.`
 
 // NewCommand returns the verb invoke. Versions on a cluster are reached through c.
-func NewCommand(s term.Streams, c Cluster) *cobra.Command {
+func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	o := invokeOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "invoke [VERSION] WORKFLOW",
@@ -117,7 +117,7 @@ func NewCommand(s term.Streams, c Cluster) *cobra.Command {
 }
 
 // runInvokeOn calls the named version on the cluster, or the published one if version is "".
-func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Cluster, version string) error {
+func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Versions, version string) error {
 	address, release, err := c.Reach(cmd, version)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Cluster, version string)
 }
 
 // complete suggests versions and workflows of the local run, then workflows of the named version.
-func complete(cmd *cobra.Command, c Cluster, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func complete(cmd *cobra.Command, c Versions, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) == 1:
 		return c.Complete(cmd, args, typed)

@@ -27,7 +27,7 @@ type row struct {
 	State cluster.Result `json:"state"`
 	About string         `json:"about"`
 	Text  string         `json:"text"`
-	Fix   string         `json:"mend,omitempty"`
+	Fix   string         `json:"mend,omitempty"` // the key stays for scripts that read it
 }
 
 // NewCommand is the verb doctor.

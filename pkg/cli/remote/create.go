@@ -197,11 +197,6 @@ func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
 	if !o.out.machine() {
 		return nil
 	}
-	setKind(v)
+	v.SetKind()
 	return o.out.write(o.streams.Out, v)
-}
-
-// setKind sets apiVersion and kind, without which v cannot be printed.
-func setKind(v *v1alpha1.Version) {
-	v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Version"))
 }

@@ -32,7 +32,7 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 	}
 	v := render.FromBundle(b, images, o.from(namespace))
 	v.Spec.Comment = o.comment
-	setKind(v)
+	v.SetKind()
 	var text strings.Builder
 	if err := (&printers.YAMLPrinter{}).PrintObj(v, &text); err != nil {
 		return fmt.Errorf("cannot write the version as YAML: %w", err)

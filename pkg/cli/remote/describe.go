@@ -226,7 +226,7 @@ func partMark(ready bool, reason string) string {
 		return term.MarkGood
 	case reason == "", reason == v1alpha1.ReasonDeploying:
 		return term.MarkUnknown
-	case cluster.IsExpected(reason):
+	case v1alpha1.IsExpected(reason):
 		return term.MarkInfo
 	default:
 		return term.MarkBad

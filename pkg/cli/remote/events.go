@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/observe"
 )
 
 type eventsOptions struct {
@@ -74,7 +74,7 @@ func eventColumns() []term.Column[corev1.Event] {
 }
 
 func eventAge(e corev1.Event) string {
-	last, count := cluster.Occurrences(&e)
+	last, count := observe.Occurrences(&e)
 	if count > 1 {
 		return fmt.Sprintf("%s (x%d)", age(metav1.NewTime(last)), count)
 	}

@@ -117,6 +117,8 @@ func (c *Cluster) hintWaited(e *cluster.WaitError) string {
 		return "Stop it with '" + c.command("stop %s", e.Version) + "'."
 	case cluster.SituationNotDeleted:
 		return "Delete it with '" + c.command("delete %s", e.Version) + "'."
+	case cluster.SituationAskedToPublish:
+		return "Unpublish it with '" + c.command("unpublish %s", e.Version) + "', or publish another version."
 	case cluster.SituationUnobserved:
 		return "Check whether the controller runs with '" + c.program + " doctor'."
 	}

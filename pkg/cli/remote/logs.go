@@ -127,6 +127,8 @@ func (o *logsOptions) explainNothing(c *Cluster, v *v1alpha1.Version, waiting bo
 		why = fmt.Sprintf("no pod has started yet ('%s' shows why)", c.command("describe %s", v.Name))
 	case v.WantedState() != v1alpha1.StateStarted:
 		why = "it is stopped"
+	case len(o.nodes) > 0:
+		why = "the selected nodes have no pods"
 	}
 	fmt.Fprintf(o.streams.Err, "Version '%s' has no logs: %s. '%s' shows lines as they are logged.\n",
 		v.Name, why, c.command("logs %s -f", v.Name))

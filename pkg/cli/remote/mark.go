@@ -8,7 +8,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
 )
 
 // age is how long ago t was, as kn and kubectl write it; nothing if it never was.
@@ -27,7 +26,7 @@ func mark(c metav1.Condition) string {
 		return term.MarkWarning
 	case c.Status == metav1.ConditionTrue:
 		return term.MarkGood
-	case c.Status == metav1.ConditionFalse && cluster.IsExpected(c.Reason):
+	case c.Status == metav1.ConditionFalse && v1alpha1.IsExpected(c.Reason):
 		return term.MarkInfo
 	case c.Status == metav1.ConditionFalse:
 		return term.MarkBad

@@ -23,7 +23,8 @@ type waitOptions struct {
 func waitStates() []string {
 	var states []string
 	for _, goal := range []cluster.Goal{
-		cluster.GoalStarted, cluster.GoalStopped, cluster.GoalPublished, cluster.GoalUnpublished, cluster.GoalDeleted,
+		cluster.GoalStarted, cluster.GoalStopped, cluster.GoalRestarted,
+		cluster.GoalPublished, cluster.GoalUnpublished, cluster.GoalDeleted,
 	} {
 		states = append(states, string(goal))
 	}
@@ -35,8 +36,8 @@ func newWaitCommand(s term.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
 		Short: "Wait until a version has reached a state",
-		Long: `Wait until a version is started, stopped, published, unpublished or deleted; by default
-started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
+		Long: `Wait until a version is started, stopped, restarted, published, unpublished or deleted;
+by default started or stopped, whichever it was asked to be. Exits with 5 if that fails.`,
 		Example: `  kn-krt wait price-estimator-v3
   kn-krt wait price-estimator-v3 --for published --wait-timeout 60`,
 		Args:              term.Arguments(cobra.ExactArgs(1)),

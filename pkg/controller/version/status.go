@@ -53,7 +53,7 @@ func (r *reconciler) save(ctx context.Context, before, v *v1alpha1.Version) erro
 // report emits events about the changes of the status since before.
 func (r *reconciler) report(v *v1alpha1.Version, before v1alpha1.VersionStatus) {
 	old, ready := before.Condition(v1alpha1.ConditionReady), v.Status.Condition(v1alpha1.ConditionReady)
-	isCause := ready.Status == metav1.ConditionFalse && ready.Reason != v1alpha1.ReasonStopped && ready.Reason != v1alpha1.ReasonStopping
+	isCause := ready.Status == metav1.ConditionFalse && !v1alpha1.IsExpected(ready.Reason)
 	if isCause && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
 		r.events.Eventf(v, nil, corev1.EventTypeWarning, ready.Reason, "Reconcile", "%s", ready.Message)
 	}

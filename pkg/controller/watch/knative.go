@@ -30,19 +30,20 @@ type Discoverer interface {
 // Knative reports which components of Knative are installed. The controller starts
 // without them, and watches their kinds once these exist.
 type Knative struct {
-	Serving, Eventing *Component
+	Serving, Eventing *Installation
 }
 
 // NewKnative returns the components as d reports them.
 func NewKnative(d Discoverer) *Knative {
 	return &Knative{
-		Serving:  &Component{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
-		Eventing: &Component{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
+		Serving:  &Installation{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
+		Eventing: &Installation{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
 	}
 }
 
-// Component is a component of Knative, recognized by one of its kinds.
-type Component struct {
+// Installation is whether a component of Knative, recognized by one of its kinds, is
+// installed.
+type Installation struct {
 	discovery Discoverer
 	gvk       schema.GroupVersionKind
 	present   atomic.Bool
@@ -50,18 +51,18 @@ type Component struct {
 
 // Present reports whether the component is installed. It is valid once the component's
 // source has started, which is before a controller's first reconcile.
-func (c *Component) Present() bool { return c.present.Load() }
+func (c *Installation) Present() bool { return c.present.Load() }
 
 // Source starts the sources of the component's kinds when these exist, after prepare. When
 // the component is installed or uninstalled, changed is called to enqueue what that affects.
-func (c *Component) Source(
+func (c *Installation) Source(
 	changed func(context.Context, Queue), prepare func(context.Context) error, kinds ...source.SyncingSource,
 ) source.SyncingSource {
-	return &componentSource{component: c, changed: changed, prepare: prepare, kinds: kinds}
+	return &installationSource{installation: c, changed: changed, prepare: prepare, kinds: kinds}
 }
 
 // discover asks the apiserver.
-func (c *Component) discover() (present bool, err error) {
+func (c *Installation) discover() (present bool, err error) {
 	list, err := c.discovery.ServerResourcesForGroupVersion(c.gvk.GroupVersion().String())
 	if apierrors.IsNotFound(err) {
 		return false, nil
@@ -72,21 +73,21 @@ func (c *Component) discover() (present bool, err error) {
 	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == c.gvk.Kind }), nil
 }
 
-type componentSource struct {
-	component *Component
-	changed   func(context.Context, Queue)
-	prepare   func(context.Context) error
-	kinds     []source.SyncingSource
-	running   int         // how many of the kinds have been started; only set uses it
-	started   atomic.Bool // all of them
+type installationSource struct {
+	installation *Installation
+	changed      func(context.Context, Queue)
+	prepare      func(context.Context) error
+	kinds        []source.SyncingSource
+	running      int         // how many of the kinds have been started; only set uses it
+	started      atomic.Bool // all of them
 }
 
 // Start checks once, because the first reconcile must know, and keeps checking in the background.
-func (s *componentSource) Start(ctx context.Context, q Queue) error {
+func (s *installationSource) Start(ctx context.Context, q Queue) error {
 	var present bool
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (_ bool, err error) {
-		if present, err = s.component.discover(); err != nil {
-			log.FromContext(ctx).Error(err, "cannot check whether Knative is installed", "kind", s.component.gvk.GroupKind().String())
+		if present, err = s.installation.discover(); err != nil {
+			log.FromContext(ctx).Error(err, "cannot check whether Knative is installed", "kind", s.installation.gvk.GroupKind().String())
 		}
 		return err == nil, nil
 	})
@@ -102,7 +103,7 @@ func (s *componentSource) Start(ctx context.Context, q Queue) error {
 
 // set notes whether the component is present. The first time that it is, it starts the
 // kinds' sources before; what fails is retried with the next call.
-func (s *componentSource) set(ctx context.Context, q Queue, present bool) error {
+func (s *installationSource) set(ctx context.Context, q Queue, present bool) error {
 	if present && !s.started.Load() {
 		if err := s.prepare(ctx); err != nil {
 			return err
@@ -115,15 +116,15 @@ func (s *componentSource) set(ctx context.Context, q Queue, present bool) error 
 		}
 		s.started.Store(true)
 	}
-	s.component.present.Store(present)
+	s.installation.present.Store(present)
 	return nil
 }
 
 // follow keeps checking until the context ends.
-func (s *componentSource) follow(ctx context.Context, q Queue) {
+func (s *installationSource) follow(ctx context.Context, q Queue) {
 	for {
 		pause := pollMissing
-		if s.component.Present() {
+		if s.installation.Present() {
 			pause = pollPresent
 		}
 		select {
@@ -131,13 +132,13 @@ func (s *componentSource) follow(ctx context.Context, q Queue) {
 			return
 		case <-time.After(pause):
 		}
-		present, err := s.component.discover()
-		if err != nil || present == s.component.Present() {
+		present, err := s.installation.discover()
+		if err != nil || present == s.installation.Present() {
 			continue // without a response of the apiserver nothing is known about Knative
 		}
-		log.FromContext(ctx).Info("Knative was installed or uninstalled", "kind", s.component.gvk.GroupKind().String(), "present", present)
+		log.FromContext(ctx).Info("Knative was installed or uninstalled", "kind", s.installation.gvk.GroupKind().String(), "present", present)
 		if err := s.set(ctx, q, present); err != nil {
-			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.component.gvk.GroupKind().String())
+			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.installation.gvk.GroupKind().String())
 			continue
 		}
 		s.changed(ctx, q)
@@ -145,7 +146,7 @@ func (s *componentSource) follow(ctx context.Context, q Queue) {
 }
 
 // WaitForSync waits for the objects of kinds that existed from the beginning.
-func (s *componentSource) WaitForSync(ctx context.Context) error {
+func (s *installationSource) WaitForSync(ctx context.Context) error {
 	if !s.started.Load() {
 		return nil
 	}
@@ -157,4 +158,6 @@ func (s *componentSource) WaitForSync(ctx context.Context) error {
 	return nil
 }
 
-func (s *componentSource) String() string { return "source of " + s.component.gvk.GroupKind().String() }
+func (s *installationSource) String() string {
+	return "source of " + s.installation.gvk.GroupKind().String()
+}

@@ -25,7 +25,7 @@ func (f *flaky) WaitForSync(context.Context) error { return nil }
 
 func TestSourcesThatCannotStartAreRetried(t *testing.T) {
 	one, two, prepared := &flaky{}, &flaky{fails: 1}, 0
-	s := &componentSource{component: &Component{}, kinds: []source.SyncingSource{one, two}, prepare: func(context.Context) error {
+	s := &installationSource{installation: &Installation{}, kinds: []source.SyncingSource{one, two}, prepare: func(context.Context) error {
 		if prepared++; prepared == 1 {
 			return errors.New("not yet")
 		}
@@ -33,9 +33,9 @@ func TestSourcesThatCannotStartAreRetried(t *testing.T) {
 	}}
 	require.EqualError(t, s.set(t.Context(), nil, true), "not yet")
 	require.EqualError(t, s.set(t.Context(), nil, true), "not now")
-	require.False(t, s.component.Present(), "what is not watched is not present")
+	require.False(t, s.installation.Present(), "what is not watched is not present")
 	require.NoError(t, s.set(t.Context(), nil, true))
-	require.True(t, s.component.Present())
+	require.True(t, s.installation.Present())
 	require.NoError(t, s.set(t.Context(), nil, false))
 	require.NoError(t, s.set(t.Context(), nil, true))
 	require.Equal(t, []int{1, 1}, []int{one.starts, two.starts}, "each once")

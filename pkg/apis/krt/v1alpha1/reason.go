@@ -41,3 +41,13 @@ const (
 	ReasonVersionNotFound = "VersionNotFound"
 	ReasonVersionNotReady = "VersionNotReady"
 )
+
+// IsExpected reports whether a condition, node or workflow that is not ready for this
+// reason is in the state that was asked for: there is nothing to do.
+func IsExpected(reason string) bool {
+	switch reason {
+	case ReasonStopped, ReasonStopping, ReasonNotPublished, ReasonNothingPublished:
+		return true
+	}
+	return false
+}

@@ -49,3 +49,6 @@ func (r *Runtime) IsReady() bool {
 	c := r.Status.Condition(ConditionReady)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == r.Generation
 }
+
+// SetKind sets apiVersion and kind, which clients leave empty: a printed object needs them.
+func (v *Version) SetKind() { v.SetGroupVersionKind(GroupVersion.WithKind("Version")) }

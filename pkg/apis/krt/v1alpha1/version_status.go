@@ -73,7 +73,7 @@ func severity(c metav1.Condition) int {
 		return 0
 	case c.Status == metav1.ConditionUnknown:
 		return 1
-	case c.Reason == ReasonStopped || c.Reason == ReasonStopping:
+	case IsExpected(c.Reason):
 		return 3
 	default:
 		return 2
@@ -104,7 +104,7 @@ func (s *sum) add(name string, ready bool, reason, message string) {
 
 func (v *Version) setSum(conditionType string, s sum) {
 	switch {
-	case s.failed != nil && (s.reason == ReasonStopped || s.reason == ReasonStopping):
+	case s.failed != nil && IsExpected(s.reason):
 		v.mark(conditionType, metav1.ConditionFalse, s.reason, s.message)
 	case s.failed != nil:
 		message := fmt.Sprintf("%s %q: %s", s.what, s.failed[0], s.message)
