@@ -95,6 +95,11 @@ func greet(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 		return wrapperspb.String(os.Getenv(argument)), nil
 	case "pid":
 		return wrapperspb.String(strconv.Itoa(os.Getpid())), nil
+	case "reply":
+		if err := ctx.EarlyReply(wrapperspb.String(argument)); err != nil {
+			return nil, err
+		}
+		return wrapperspb.String("nobody waits"), nil
 	case "fail":
 		return nil, errors.New(argument)
 	case "folder":

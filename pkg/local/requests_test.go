@@ -44,6 +44,22 @@ func TestRequestsAreReportedAndMeasured(t *testing.T) {
 	}, measured(t, r.state))
 }
 
+// The work behind an early reply has a record of its own, and its node is measured once.
+func TestWorkBehindAnEarlyReplyIsReported(t *testing.T) {
+	r := startRun(t, newBundle(t), Options{Requests: true, Measurements: measure.Each})
+	r.requireAnswer(t, "Hello", "reply soon", "soon")
+	seen := r.await(t, EventRequest, 2)
+	first, rest := seen[0].Request, seen[1].Request
+	require.Equal(t, first.ID, rest.ID)
+	require.Equal(t, []any{record.EarlyReply, false, code.Code_OK}, []any{first.Early, first.Background, first.Code})
+	require.Equal(t, []any{record.EarlyReply, true, code.Code_OK}, []any{rest.Early, rest.Background, rest.Code})
+	require.NoError(t, r.stop())
+	require.Equal(t, []string{
+		`node_elapsed_time {"node":"hello","version":"test-v1","workflow":"one"}`,
+		`workflow_elapsed_time {"node":"entrypoint","version":"test-v1","workflow":"one"}`,
+	}, measured(t, r.state))
+}
+
 func TestRequestsAreNotReportedUnlessAskedFor(t *testing.T) {
 	r := startRun(t, newBundle(t), Options{Measurements: measure.Off})
 	r.requireAnswer(t, "Both", "x", "world hello x")
