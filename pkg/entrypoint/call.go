@@ -76,7 +76,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async}
 	correlation := id.String()
 	trace := event.ContextTrace(ctx)
-	r.requestBytes = in.data.Len()
+	r.Pool, r.requestBytes = &e.sends, in.data.Len()
 	r.unobserved.Store(2)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's

@@ -115,7 +115,11 @@ func (r *request) delivered() {
 // ended. If work went on behind an early reply, the last one hands its record to the
 // observers. A delivery that had ended before the reply came knows nothing of the rest.
 func (r *request) observed() {
-	if r.unobserved.Add(-1) != 0 || r.answer.early != record.EarlyReply || r.rest.end.Before(r.answer.at) {
+	if r.unobserved.Add(-1) != 0 {
+		return
+	}
+	defer r.Forget()
+	if r.answer.early != record.EarlyReply || r.rest.end.Before(r.answer.at) {
 		return
 	}
 	r.entry.observe(func(to *record.Record) {
@@ -148,8 +152,14 @@ func (k *ticket) describe(to *record.Record) {
 	to.Protocol, to.Begin = k.protocol, k.begin
 }
 
-// observeRefusal hands the record of a request that was not admitted to the observers.
-// One whose workflow is not known yet has none.
+// refuse gives the place of a request back that could not be read.
+func (k *ticket) refuse(failure *spb.Status) {
+	k.release()
+	k.observeRefusal(failure)
+}
+
+// observeRefusal hands the record of a request that was not admitted, or could not be
+// read, to the observers. One whose workflow is not known yet has none.
 func (k *ticket) observeRefusal(failure *spb.Status) {
 	if k.route == nil {
 		return

@@ -5,6 +5,7 @@ package delivery
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,8 @@ type Parcel struct {
 type Request struct {
 	// First is the event that the workflow begins with.
 	First Parcel
+	// Pool keeps the room of [Request.Sends] from request to request.
+	Pool *sync.Pool
 
 	step     atomic.Int32
 	deadline atomic.Int64 // Unix time in ns

@@ -12,8 +12,7 @@ import (
 type notes struct {
 	sync.Mutex // the delivery writes, and others read meanwhile
 	steps      event.Steps
-	sends      []record.Send
-	room       [4]record.Send // of most workflows: their sends need no allocation
+	sends      *[]record.Send // of the pool, once something has been sent
 }
 
 // Steps is what the nodes that direct delivery has called have reported. Where a
@@ -29,7 +28,27 @@ func (r *Request) Steps() event.Steps {
 func (r *Request) Sends() []record.Send {
 	r.notes.Lock()
 	defer r.notes.Unlock()
-	return r.notes.sends
+	if r.notes.sends == nil {
+		return nil
+	}
+	return *r.notes.sends
+}
+
+// maxPooled is how many sends are kept room for: those of most workflows, with a retry
+// or two.
+const maxPooled = 16
+
+// Forget gives the room of the sends back. The delivery must have ended, and nobody may
+// read them any more.
+func (r *Request) Forget() {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	if s := r.notes.sends; s != nil && cap(*s) <= maxPooled {
+		clear(*s)
+		*s = (*s)[:0]
+		r.Pool.Put(s)
+	}
+	r.notes.sends = nil
 }
 
 // report notes what node reported in the event that it responded with, and sets on
@@ -58,7 +77,9 @@ func (r *Request) sent(s record.Send, err error, again bool) {
 	r.notes.Lock()
 	defer r.notes.Unlock()
 	if r.notes.sends == nil {
-		r.notes.sends = r.notes.room[:0]
+		if r.notes.sends, _ = r.Pool.Get().(*[]record.Send); r.notes.sends == nil {
+			r.notes.sends = &[]record.Send{}
+		}
 	}
-	r.notes.sends = append(r.notes.sends, s)
+	*r.notes.sends = append(*r.notes.sends, s)
 }
