@@ -26,7 +26,6 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 	}
 	in, request, ok := k.readEvent(w, r, workflow)
 	if !ok {
-		k.release()
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
@@ -57,7 +56,8 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 }
 
 // readEvent reads a producer's event, sets the ticket's route, and returns the
-// event and the request it makes. It reports false when it has refused it.
+// event and the request it makes. It reports false when it has refused it, and given
+// the ticket back.
 func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (*web.Event, received, bool) {
 	turn := k.entry.decoding.Turn()
 	defer turn.Leave()
@@ -69,6 +69,7 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 		}
 	}
 	if refusal != nil {
+		k.refuse(refusal.Failure())
 		k.entry.refuseEvent(w, in, refusal)
 		return nil, received{}, false
 	}

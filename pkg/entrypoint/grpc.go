@@ -89,7 +89,7 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	ctx := stream.Context()
 	data, err := e.receive(ctx, r)
 	if err != nil {
-		k.release()
+		k.refuse(status.Convert(err).Proto())
 		return err
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))

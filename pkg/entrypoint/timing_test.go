@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
@@ -67,6 +69,31 @@ func TestFailuresHaveServerTiming(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
 		require.Regexp(t, `^total;dur=[0-9.]+$`, res.Header.Get("Server-Timing"))
 	}
+}
+
+// TestWhatCannotBeReadIsObserved: by each protocol.
+func TestWhatCannotBeReadIsObserved(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	o.MaxMessageBytes = 64 << 10
+	f.serve(f.version(node(t, "a", func(context.Context, *event.Event) (int, *event.Event) {
+		t.Error("the workflow ran")
+		return http.StatusAccepted, nil
+	})), o)
+	require.Equal(t, http.StatusBadRequest, f.send(http.MethodPost, "/test.Entrypoint/Call", "{", "Content-Type", "application/json").StatusCode)
+	require.Equal(t, http.StatusBadRequest, f.send(http.MethodPost, "/workflows/flow", "{", producer()...).StatusCode)
+	_, err := f.call(t.Context(), strings.Repeat("x", 65<<10))
+	failed(t, err, codes.ResourceExhausted)
+	for i, want := range []record.Record{
+		{Protocol: record.JSON, Code: code.Code_INVALID_ARGUMENT},
+		{Protocol: record.CloudEvent, Code: code.Code_INVALID_ARGUMENT},
+		{Protocol: record.GRPC, Code: code.Code_RESOURCE_EXHAUSTED},
+	} {
+		r := seen.take(t, 3)[i]
+		require.Equal(t, []any{want.Protocol, want.Code, "flow", ""}, []any{r.Protocol, r.Code, r.Workflow, r.ID})
+		require.NotEmpty(t, r.Error)
+	}
+	f.awaitIdle()
 }
 
 func TestTheTrailerOfSteps(t *testing.T) {

@@ -63,8 +63,13 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	data, err := h.read(r.Body)
 	body.Decoded()
+	if refusal := body.Refusal(); refusal != nil && err == nil {
+		data.Free()
+		k.refuse(refusal)
+		return
+	}
 	if err != nil {
-		k.release()
+		k.refuse(&spb.Status{Code: int32(connect.CodeOf(err)), Message: err.Error()})
 		_ = h.errors.Write(w, r, err)
 		return
 	}

@@ -41,7 +41,8 @@ const (
 )
 
 // Record is what became of one request. It begins when the request is admitted and is
-// complete when the client has its response.
+// complete when the client has its response. One that was refused, because it could not
+// be admitted or read, has no ID.
 //
 // The record of an asynchronous request is complete when its work has ended: the client
 // had its response, that the request was accepted, long before.

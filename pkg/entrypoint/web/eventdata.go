@@ -144,8 +144,8 @@ func badEvent(format string, args ...any) *EventError {
 	return &EventError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// Write responds with the refusal.
-func (e *EventError) Write(w http.ResponseWriter) {
+// Failure is the refusal as a status.
+func (e *EventError) Failure() *spb.Status {
 	c := code.Code_INVALID_ARGUMENT
 	switch e.Status {
 	case http.StatusNotFound:
@@ -155,10 +155,15 @@ func (e *EventError) Write(w http.ResponseWriter) {
 	case http.StatusRequestTimeout:
 		c = code.Code_DEADLINE_EXCEEDED
 	}
+	return &spb.Status{Code: int32(c), Message: e.Text}
+}
+
+// Write responds with the refusal.
+func (e *EventError) Write(w http.ResponseWriter) {
 	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout {
 		closeAfter(w)
 	}
-	WriteStatus(w, e.Status, &spb.Status{Code: int32(c), Message: e.Text})
+	WriteStatus(w, e.Status, e.Failure())
 }
 
 func isProtobuf(contentType string) bool {

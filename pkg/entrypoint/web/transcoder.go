@@ -111,7 +111,16 @@ func (w *tooLargeWriter) WriteHeader(status int) {
 	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
 		LeaveUnread(w.ResponseWriter, w.body.declared)
 	}
+	w.body.status = status
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *tooLargeWriter) Write(p []byte) (int, error) {
+	if w.body.status == 0 {
+		w.body.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap lets http.ResponseController reach the connection's own writer.

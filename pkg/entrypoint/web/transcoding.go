@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
@@ -33,6 +35,7 @@ type Transcoding struct {
 	to             http.ResponseWriter
 	protocol       record.Protocol
 	response       mem.Buffer // to be freed when it is written
+	status         int        // HTTP, once the response has begun; 0 before
 }
 
 // transcodingKey is the context key of a request's transcoding.
@@ -103,6 +106,19 @@ func (b *Transcoding) Decoded() {
 
 // Protocol is how the client called.
 func (b *Transcoding) Protocol() record.Protocol { return b.protocol }
+
+// Refusal returns why the transcoder has refused the request, which it does while the
+// body is read: it cannot be decoded. It has responded then, and the body that it handed
+// on is empty. It is nil otherwise.
+func (b *Transcoding) Refusal() *spb.Status {
+	switch b.status {
+	case 0:
+		return nil
+	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return &spb.Status{Code: int32(code.Code_RESOURCE_EXHAUSTED), Message: "the body is too large"}
+	}
+	return &spb.Status{Code: int32(code.Code_INVALID_ARGUMENT), Message: "the body cannot be decoded"}
+}
 
 // Writer is the writer below the transcoder's.
 func (b *Transcoding) Writer() http.ResponseWriter { return b.to }
