@@ -33,8 +33,6 @@ type misplaced struct {
 	text string
 }
 
-func (m *misplaced) Error() string { return m.text }
-
 // readYAML returns the one document of a manifest's text, or what keeps text from being YAML.
 func readYAML(text []byte) (ast.Node, *misplaced) {
 	if bad := notText(text); bad != nil {
