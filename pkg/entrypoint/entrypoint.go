@@ -171,7 +171,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		options:  o,
 		log:      slog.New(loglimit.New(o.Logger.Handler())),
 		pending:  newPending(),
-		metrics:  metrics.New(),
+		metrics:  metrics.New(dropReasons()...),
 		decoding: web.NewDecoding(o.MaxMessageBytes),
 		health:   health.NewServer(),
 	}

@@ -33,6 +33,10 @@ const (
 	dropUnreadable = "unreadable"
 )
 
+func dropReasons() []string {
+	return []string{dropNoEvent, dropNoToken, dropForged, dropLate, dropDuplicate, dropForward, dropUnreadable}
+}
+
 // headerForwarded marks a reply that another replica has forwarded. It is
 // forwarded once at most.
 const headerForwarded = "Krt-Forwarded"

@@ -39,7 +39,7 @@ func New(reader client.Reader) *Inventory {
 		ready:     prometheus.NewDesc("krt_version_ready", "1 if the version is ready, else 0. A stopped version has no value.", version, nil),
 		published: prometheus.NewDesc("krt_published_info", "1 for the version that is published in the namespace.", version, nil),
 		build: prometheus.NewDesc("krt_build_info", "1, with the version of kn-krt and of Go that the program was built with.",
-			nil, prometheus.Labels{"version": buildVersion(), "go_version": runtime.Version()}),
+			nil, prometheus.Labels{"release": buildVersion(), "go_version": runtime.Version()}),
 	}
 }
 

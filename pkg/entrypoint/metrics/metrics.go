@@ -31,8 +31,9 @@ type Metrics struct {
 	workflows atomic.Pointer[map[string]*workflow]
 }
 
-// New returns metrics without workflows, in a registry of their own.
-func New() *Metrics {
+// New returns metrics without workflows, in a registry of their own. The reasons are those
+// that replies are dropped for.
+func New(reasons ...string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		vectors:  newVectors(),
@@ -51,6 +52,9 @@ func New() *Metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.vectors.all()...)
 	m.workflows.Store(&map[string]*workflow{})
+	for _, reason := range reasons {
+		m.dropped.WithLabelValues(reason)
+	}
 	return m
 }
 
@@ -99,7 +103,8 @@ func (m *Metrics) Retried() { m.retries.Inc() }
 // Forwarded counts a reply that was forwarded to the replica that holds the request.
 func (m *Metrics) Forwarded() { m.forwarded.Inc() }
 
-// build is the metric krt_build_info of this program.
+// build is the metric krt_build_info of this program. Its label is not version: that is the
+// version that an entrypoint serves, which the collector adds.
 func build() prometheus.Collector {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
@@ -107,7 +112,7 @@ func build() prometheus.Collector {
 	}
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "krt_build_info", Help: "1, with the version of kn-krt and of Go that the program was built with.",
-		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+		ConstLabels: prometheus.Labels{"release": version, "go_version": runtime.Version()},
 	})
 	g.Set(1)
 	return g

@@ -25,7 +25,7 @@ func (m *Metrics) Observe(r *record.Record) {
 		s := &r.Sends[i]
 		if n := w.nodes[s.Node]; n != nil {
 			if attempt := n.attempts[s.Result]; attempt != nil {
-				attempt().Inc()
+				attempt.Inc()
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func (w *workflow) steps(r *record.Record) {
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		n := w.nodes[s.Node]
-		if n == nil || int(s.Outcome) >= len(n.runs) {
+		if n == nil || s.Node == "" || int(s.Outcome) >= len(n.runs) {
 			continue
 		}
 		n.runs[s.Outcome].observe(s.Run, r)
@@ -84,7 +84,7 @@ func (w *workflow) steps(r *record.Record) {
 		}
 		n.wait.observe(wait, r)
 		if s.Cold {
-			n.cold().Inc()
+			n.cold.Inc()
 		}
 		before = began.Add(s.Run)
 	}

@@ -76,8 +76,8 @@ type workflow struct {
 type node struct {
 	runs        [event.OutcomeReply + 1]histogram
 	wait        histogram
-	cold        func() prometheus.Counter
-	attempts    map[record.Result]func() prometheus.Counter
+	cold        prometheus.Counter
+	attempts    map[record.Result]prometheus.Counter
 	deadLetters prometheus.Counter
 }
 
@@ -85,9 +85,9 @@ type node struct {
 // have no early exits.
 type histogram func() prometheus.Observer
 
-// workflow makes the series of a workflow whose nodes are not known yet. Counters of what
-// should not happen exist before it does: Prometheus sees no increase in a series that
-// begins with 1.
+// workflow makes the series of a workflow whose nodes are not known yet. Counters exist
+// before there is something to count: Prometheus sees no increase in a series that begins
+// with 1.
 func (v *vectors) workflow(name string) *workflow {
 	w := &workflow{
 		name: name, vectors: v,
@@ -115,20 +115,21 @@ func (w *workflow) with(nodes []string) *workflow {
 	return &out
 }
 
+// node makes the series of a node, or of the Sequence, which has no name and no steps.
 func (v *vectors) node(workflow, name string) *node {
 	n := &node{
 		wait:        series(v.wait, workflow, name),
-		cold:        sync.OnceValue(func() prometheus.Counter { return v.cold.WithLabelValues(workflow, name) }),
-		attempts:    map[record.Result]func() prometheus.Counter{},
+		attempts:    map[record.Result]prometheus.Counter{},
 		deadLetters: v.deadLetters.WithLabelValues(workflow, name),
+	}
+	if name != "" {
+		n.cold = v.cold.WithLabelValues(workflow, name)
 	}
 	for outcome := range n.runs {
 		n.runs[outcome] = series(v.run, workflow, name, event.Outcome(outcome).String())
 	}
 	for _, result := range []record.Result{record.ResultOK, record.ResultRetried, record.ResultGaveUp} {
-		n.attempts[result] = sync.OnceValue(func() prometheus.Counter {
-			return v.attempts.WithLabelValues(workflow, name, string(result))
-		})
+		n.attempts[result] = v.attempts.WithLabelValues(workflow, name, string(result))
 	}
 	return n
 }

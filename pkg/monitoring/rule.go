@@ -1,0 +1,55 @@
+package monitoring
+
+// Recording is a recording rule.
+type Recording struct{ Name, Expr string }
+
+// Alert is an alerting rule. Its runbook is the heading of docs/observability.md that is its
+// name in lower case.
+type Alert struct {
+	// Name is the alert's name.
+	Name string
+	// Expr is the PromQL, For how long it must hold, such as 5m.
+	Expr, For string
+	// Severity is critical if people wait for responses, else warning.
+	Severity string
+	// Summary and Description are what the person on call reads, with labels as {{ $labels.x }}.
+	Summary, Description string
+}
+
+// Recordings are the recording rules: what alerts and overviews use.
+func Recordings() []Recording {
+	p95 := func(by, metric string) string {
+		return Query{Template: quantile("namespace, version, "+by, metric)}.Expr("", "5m")
+	}
+	rate := func(matcher string) string {
+		return "sum by (namespace, version, workflow) (rate(krt_requests_total{" + matcher + "}[5m]))"
+	}
+	return []Recording{
+		{"krt:request_errors:ratio5m", rate(`code=~"`+ServerErrors+`"`) + " / " + rate("")},
+		{"krt:request_duration:p95_5m", p95("workflow", "krt_request_duration_seconds")},
+		{"krt:step_duration:p95_5m", p95("workflow, node", "krt_step_duration_seconds")},
+	}
+}
+
+// Alerts are the alerting rules.
+func Alerts() []Alert {
+	const workflow = "Workflow {{ $labels.workflow }} of version {{ $labels.version }} in {{ $labels.namespace }}"
+	return []Alert{
+		{"KrtRequestErrors", "krt:request_errors:ratio5m > 0.05", "5m", "critical",
+			"More than 5 % of requests fail", workflow + ": {{ $value | humanizePercentage }} of the requests have failed for 5 minutes."},
+		{"KrtRequestsSlow",
+			"krt:request_duration:p95_5m > 3 * avg_over_time(krt:request_duration:p95_5m[1h]) and krt:request_duration:p95_5m > 0.1",
+			"10m", "warning",
+			"Requests take three times as long as in the last hour",
+			workflow + ": the slowest 5 % take {{ $value | humanizeDuration }} or more."},
+		{"KrtVersionNotReady", "krt_version_ready == 0", "5m", "critical",
+			"A version is not ready",
+			"Version {{ $labels.version }} in {{ $labels.namespace }} is started, and has not been ready for 5 minutes."},
+		{"KrtDeadLetters", "sum by (namespace, version, workflow, node) (increase(krt_dead_letters_total[10m])) > 0",
+			"0m", "warning",
+			"Knative gave up on events", workflow + ": node {{ $labels.node }} did not accept events, however often they were sent."},
+		{"KrtRequestsRefused", `sum by (namespace, version, workflow) (rate(krt_requests_total{code="RESOURCE_EXHAUSTED"}[5m])) > 0.1`,
+			"5m", "warning",
+			"Requests are refused at a limit", workflow + ": {{ $value | humanize }} requests per second are refused."},
+	}
+}

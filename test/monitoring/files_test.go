@@ -1,0 +1,198 @@
+// Package monitoring_test holds docs/observability.md and config/monitoring to the metrics
+// that are there: names, files made from the tables, rules that promtool accepts, and
+// queries that a real Prometheus answers.
+package monitoring_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/controller/inventory"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
+	"krt.dev/kn-krt/pkg/monitoring"
+	"krt.dev/kn-krt/pkg/monitoring/export"
+)
+
+var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/observability.md")
+
+const (
+	folder = "../../config/monitoring/"
+	page   = "../../docs/observability.md"
+)
+
+func TestFilesAreThoseOfTheTable(t *testing.T) {
+	files, err := export.Files()
+	require.NoError(t, err)
+	for name, text := range files {
+		if *update {
+			require.NoError(t, os.WriteFile(folder+name, text, 0o644))
+		}
+		file, err := os.ReadFile(folder + name)
+		require.NoError(t, err)
+		require.Equal(t, string(text), string(file), "stale: go test ./test/monitoring -update")
+	}
+	var found []string
+	for _, pattern := range []string{"*.*", "*/*.*"} {
+		names, err := filepath.Glob(folder + pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			found = append(found, strings.TrimPrefix(name, folder))
+		}
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(files)), found)
+}
+
+// docs returns the page's text.
+func docs(t *testing.T) string {
+	t.Helper()
+	file, err := os.ReadFile(page)
+	require.NoError(t, err)
+	return string(file)
+}
+
+func TestPageHasTheQueries(t *testing.T) {
+	text := docs(t)
+	const begin, end = "-update -->\n", "<!-- end -->"
+	before, rest, found := strings.Cut(text, begin)
+	require.True(t, found)
+	_, after, found := strings.Cut(rest, end)
+	require.True(t, found)
+	var queries strings.Builder
+	for _, q := range monitoring.Queries() {
+		queries.WriteString("\n### " + q.Question + "\n\n" + q.About + "\n\n```promql\n" + q.Expr(`version="my-version"`, "5m") + "\n```\n")
+	}
+	wanted := before + begin + queries.String() + "\n" + end + after
+	if *update {
+		require.NoError(t, os.WriteFile(page, []byte(wanted), 0o644))
+	}
+	require.Equal(t, wanted, docs(t), "stale: go test ./test/monitoring -update")
+}
+
+// names returns the names of our own metrics that a collector has.
+func names(describe func(chan<- *prometheus.Desc)) (names []string) {
+	to := make(chan *prometheus.Desc)
+	go func() {
+		describe(to)
+		close(to)
+	}()
+	name := regexp.MustCompile(`fqName: "(krt_\w+)"`)
+	for d := range to {
+		if match := name.FindStringSubmatch(d.String()); match != nil {
+			names = append(names, match[1])
+		}
+	}
+	return names
+}
+
+// registered returns the names of the entrypoint's and the controller's own metrics, sorted.
+func registered() []string {
+	m := metrics.New()
+	m.Gauges(func() float64 { return 0 }, func() float64 { return 0 })
+	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func TestPageNamesTheMetrics(t *testing.T) {
+
+	var documented []string
+	for line := range strings.Lines(docs(t)) {
+		if cells := strings.Split(line, "|"); len(cells) > 3 {
+			for _, match := range regexp.MustCompile("`(krt_\\w+)`").FindAllStringSubmatch(cells[1], -1) {
+				documented = append(documented, match[1])
+			}
+		}
+	}
+	slices.Sort(documented)
+	require.Equal(t, registered(), documented)
+}
+
+func TestQueriesUseMetricsThatAreThere(t *testing.T) {
+	registered := registered()
+	for _, q := range monitoring.Queries() {
+		for _, name := range regexp.MustCompile(`krt_[a-z_]+`).FindAllString(q.Template, -1) {
+			for _, suffix := range []string{"_bucket", "_count"} {
+				name = strings.TrimSuffix(name, suffix)
+			}
+			require.Contains(t, registered, name, q.Title)
+		}
+	}
+}
+
+func TestEveryAlertHasItsRunbook(t *testing.T) {
+	text := docs(t)
+	var headings []string
+	for _, match := range regexp.MustCompile(`(?m)^### (Krt\w+)$`).FindAllStringSubmatch(text, -1) {
+		headings = append(headings, match[1])
+	}
+	var alerts []string
+	for _, a := range monitoring.Alerts() {
+		alerts = append(alerts, a.Name)
+	}
+	require.Equal(t, alerts, headings)
+	for _, r := range monitoring.Recordings() {
+		require.Contains(t, text, "`"+r.Name+"`")
+	}
+}
+
+// tool returns a program of Debian's package prometheus.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%s is not installed (Debian: apt-get install --no-install-recommends prometheus)", name)
+	}
+	return path
+}
+
+// check runs promtool on a file with the given content.
+func check(t *testing.T, what string, content []byte) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file.yml")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	out, err := exec.CommandContext(t.Context(), tool(t, "promtool"), "check", what, file).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+func TestRulesAreValid(t *testing.T) {
+	text, err := yaml.Marshal(export.Rules())
+	require.NoError(t, err)
+	check(t, "rules", text)
+}
+
+// As recording rules, so that promtool parses them.
+func TestQueriesAreValid(t *testing.T) {
+	var rules []any
+	for _, q := range monitoring.Queries() {
+		for _, matchers := range []string{"", `version="v"`} {
+			rules = append(rules, map[string]any{
+				"record": "r", "expr": q.Expr(matchers, "5m"), "labels": map[string]any{"title": q.Title, "of": matchers},
+			})
+		}
+	}
+	text, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "queries", "rules": rules}}})
+	require.NoError(t, err)
+	check(t, "rules", text)
+}
+
+func TestTheConfigurationOfThePageIsValid(t *testing.T) {
+	_, rest, found := strings.Cut(docs(t), "```yaml\nscrape_configs:")
+	require.True(t, found)
+	config, _, found := strings.Cut(rest, "```")
+	require.True(t, found)
+	// Debian's programs are built without Kubernetes.
+	const discovery = "kubernetes_sd_configs: [{role: pod}]"
+	require.Contains(t, config, discovery)
+	check(t, "config", []byte("scrape_configs:"+strings.Replace(config, discovery, "static_configs: [{targets: []}]", 1)))
+}
