@@ -154,6 +154,8 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 	}
 	ctx, kill, release := interrupts(ctx)
 	defer release()
+	box, printed := newOutbox(o.streams.Out, o.dropped), o
+	printed.streams.Out = box
 	level := slog.LevelInfo
 	if o.verbose {
 		level = slog.LevelDebug
@@ -161,7 +163,7 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 	err = local.Run(ctx, o.path, local.Options{
 		Config:          config,
 		Ports:           o.ports,
-		Reporter:        newConsole(o),
+		Reporter:        newConsole(printed),
 		RunnerCommand:   []string{self, RunnerVerb},
 		StateDir:        o.stateDir,
 		NoReload:        o.noReload,
@@ -174,18 +176,19 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 		Measurements:    measure.Mode(o.measure),
 		Kill:            kill,
 	})
+	box.end(outboxPatience)
 	return o.explain(err)
 }
 
 // interrupts returns a context that the first signal cancels, and a channel that
-// the second closes.
+// the second closes. Later signals end the program, whatever it waits for.
 func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	killed, over := make(chan struct{}), make(chan struct{})
 	go func() {
-		for _, act := range []func(){cancel, func() { close(killed) }} {
+		for _, act := range []func(){cancel, func() { signal.Stop(signals); close(killed) }} {
 			select {
 			case <-signals:
 				act()
