@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -22,11 +21,15 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // lookupTimeout bounds what comes before the call itself: connecting to the version and
 // reading its workflows.
 const lookupTimeout = 10 * time.Second
+
+// maxRequest is how large the JSON of a request may be, in bytes.
+const maxRequest = 64 << 20
 
 // DefaultAddress is the gRPC address of a local run, unless its flags set another.
 const DefaultAddress = "127.0.0.1:9000"
@@ -189,14 +192,14 @@ func (o invokeOptions) call(ctx context.Context, r *connection, path string, req
 // readRequest returns the JSON text that --data names.
 func readRequest(in io.Reader, data string) ([]byte, error) {
 	if data == "-" {
-		text, err := io.ReadAll(in)
+		text, err := untrusted.ReadAll(in, "it", maxRequest)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the request from standard input: %w", err)
 		}
 		return text, nil
 	}
 	if path, ok := strings.CutPrefix(data, "@"); ok {
-		text, err := os.ReadFile(path)
+		text, err := untrusted.ReadPath(path, maxRequest)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the request: %w", err)
 		}

@@ -113,6 +113,19 @@ func TestInvokeMissingFile(t *testing.T) {
 		err: "Error: cannot read the request: open nowhere.json: no such file or directory\n"}, got)
 }
 
+func TestInvokeEndlessFile(t *testing.T) {
+	got := runKrt(t.Context(), "", "invoke", "x", "-d", "@/dev/zero")
+	require.Equal(t, krtResult{code: term.ExitFailed,
+		err: "Error: cannot read the request: /dev/zero is larger than 67108864 bytes\n"}, got)
+	_, err := readRequest(endless{}, "-")
+	require.EqualError(t, err, "cannot read the request from standard input: it is larger than 67108864 bytes")
+}
+
+// endless is an input without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
 func TestInvokeNothingListens(t *testing.T) {
 	address := refusedAddress(t)
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)

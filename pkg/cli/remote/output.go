@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,11 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
+
+// maxTemplate is how large the file of a template may be, in bytes.
+const maxTemplate = 1 << 20
 
 // Values of --output that verbs about a cluster have in addition to those of Kubernetes'
 // printers.
@@ -102,7 +105,7 @@ func (o *objectOutput) checkPlain(cmd *cobra.Command) error {
 
 func (o *objectOutput) templatePrinter(name, template string) (printers.ResourcePrinter, error) {
 	if path, ok := strings.CutSuffix(name, "-file"); ok {
-		text, err := os.ReadFile(template)
+		text, err := untrusted.ReadPath(template, maxTemplate)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the template: %w", err)
 		}

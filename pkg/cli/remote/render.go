@@ -2,7 +2,6 @@ package remote
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -12,8 +11,13 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/render"
 )
+
+// maxSettings is how large a file with a ConfigMap may be, in bytes: the API server takes
+// no larger one.
+const maxSettings = 1 << 20
 
 type renderOptions struct {
 	streams    term.Streams
@@ -109,7 +113,7 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 	if o.settings == "" {
 		return render.DefaultSettings(), nil
 	}
-	text, err := os.ReadFile(o.settings)
+	text, err := untrusted.ReadPath(o.settings, maxSettings)
 	if err != nil {
 		return render.Settings{}, fmt.Errorf("cannot read the settings: %w", err)
 	}

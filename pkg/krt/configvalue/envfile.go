@@ -3,12 +3,12 @@ package configvalue
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // maxEnvFile is how large an env file may be, in bytes.
@@ -37,19 +37,8 @@ func readEnvFiles(paths, declared []string) (map[string]string, error) {
 }
 
 func readEnvFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxEnvFile+1))
-	if err != nil {
-		return "", err
-	}
-	if len(text) > maxEnvFile {
-		return "", fmt.Errorf("%s is larger than %d bytes", path, maxEnvFile)
-	}
-	return string(text), nil
+	text, err := untrusted.ReadPath(path, maxEnvFile)
+	return string(text), err
 }
 
 // parseEnv reads lines NAME=VALUE. A value is taken literally: "$" has no meaning. An

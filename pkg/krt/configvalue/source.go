@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
+
+// maxFile is how large the content of a config file may be, in bytes: what a Secret of
+// Kubernetes holds (MaxSecretSize).
+const maxFile = 1 << 20
 
 // Source is where the values of config variables and files come from.
 type Source struct {
@@ -69,7 +73,7 @@ func (s Source) given(variables, files []string) (vars map[string]string, conten
 		if !ok {
 			continue
 		}
-		content, err := os.ReadFile(path)
+		content, err := untrusted.ReadPath(path, maxFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read config file %q: %w", name, err)
 		}

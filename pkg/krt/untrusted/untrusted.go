@@ -64,6 +64,29 @@ func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, most))
 }
 
+// ReadPath returns the content of the file at path, which may be a pipe. Content of more than
+// most bytes is an error; the rest of it is not read.
+func ReadPath(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return ReadAll(file, path, most)
+}
+
+// ReadAll returns the rest of r, or an error that calls it name when that is more than most bytes.
+func ReadAll(r io.Reader, name string, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", name, most)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
 // Names returns the sorted names in the folder dir, at most 10,000; none if it cannot be read.
 func Names(root *os.Root, dir string) []string {
 	open, err := root.Open(dir)

@@ -55,3 +55,16 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	_, err = io.ReadAll(r)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestReadingEndsAtTheBound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte("text"), 0o600))
+	text, err := untrusted.ReadPath(path, 4)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+	text, err = untrusted.ReadPath(path, 3)
+	require.EqualError(t, err, path+" is larger than 3 bytes")
+	require.Nil(t, text)
+	_, err = untrusted.ReadAll(strings.NewReader("text"), "it", 3)
+	require.EqualError(t, err, "it is larger than 3 bytes")
+}
