@@ -67,8 +67,12 @@ func WarnLeftOut(out io.Writer, c *archive.Contents) {
 	fmt.Fprintf(out, "Left out: %s. To include one, add the line \"!NAME\" to .krtignore.\n", strings.Join(named, ", "))
 }
 
-// checkPackOutput refuses to overwrite a file that is not a packed bundle, or is part of this one.
+// checkPackOutput refuses to overwrite a file that is not a packed bundle, or is part of this one. "-" is not
+// taken for a file: other programs mean standard output by it.
 func checkPackOutput(to string, c *archive.Contents) error {
+	if to == "-" {
+		return term.WithHint(errors.New("cannot write bundle to standard output"), "Name a file with -o.")
+	}
 	info, err := os.Stat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
