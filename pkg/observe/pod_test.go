@@ -84,6 +84,8 @@ func TestEventsOfASilentPod(t *testing.T) {
 	in.Events = map[types.UID][]corev1.Event{"p": {
 		{Type: corev1.EventTypeWarning, Reason: "FailedMount", Message: `secret "v-config" not found`, LastTimestamp: ago(time.Second)},
 		{Type: corev1.EventTypeWarning, Reason: "Older", LastTimestamp: ago(time.Minute)},
+		{Type: corev1.EventTypeWarning, Reason: "Ended", EventTime: metav1.NewMicroTime(testNow),
+			Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(testNow.Add(-time.Minute))}},
 		{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", EventTime: metav1.NewMicroTime(testNow)},
 		{Type: corev1.EventTypeNormal, Reason: "Pulling", LastTimestamp: ago(0)},
 	}}
@@ -99,4 +101,24 @@ func TestTheCauseIsTheOldestPods(t *testing.T) {
 	younger.Name, younger.CreationTimestamp = "a", ago(time.Second)
 	requireCause(t, v1alpha1.ReasonCrashed, "its container ended with exit code 1: first",
 		testInput().podsCause([]corev1.Pod{younger, older}, "Other"))
+}
+
+func TestOccurrences(t *testing.T) {
+	first, last := metav1.NewMicroTime(testNow.Add(-time.Hour)), metav1.NewMicroTime(testNow)
+	for name, tt := range map[string]struct {
+		event corev1.Event
+		last  time.Time
+		count int32
+	}{
+		"series":  {corev1.Event{EventTime: first, Series: &corev1.EventSeries{LastObservedTime: last, Count: 7}}, last.Time, 7},
+		"counted": {corev1.Event{LastTimestamp: ago(0), EventTime: first, Count: 3}, testNow, 3},
+		"once":    {corev1.Event{EventTime: last}, testNow, 1},
+		"neither": {corev1.Event{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: ago(time.Minute)}}, testNow.Add(-time.Minute), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, count := Occurrences(&tt.event)
+			require.Equal(t, tt.last, at)
+			require.Equal(t, tt.count, count)
+		})
+	}
 }
