@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
@@ -176,8 +175,7 @@ func checkSettings(settings *render.Settings, found bool, err error) Finding {
 func (c *Client) checkChannel(ctx context.Context, settings *render.Settings) Finding {
 	const subject = "channels"
 	kind := schema.FromAPIVersionAndKind(settings.ChannelTemplate.APIVersion, settings.ChannelTemplate.Kind)
-	plural, _ := meta.UnsafeGuessKindToResource(kind)
-	switch definition, err := c.definition(ctx, plural.GroupResource().String()); {
+	switch definition, err := c.definitionOf(ctx, kind); {
 	case err != nil:
 		return unknown(subject, err)
 	case definition == nil:

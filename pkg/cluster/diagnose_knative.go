@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,25 +30,31 @@ func (c *Client) definition(ctx context.Context, name string) (*metav1.PartialOb
 	return definition, err
 }
 
+// definitionOf is [Client.definition] of a kind.
+func (c *Client) definitionOf(ctx context.Context, kind schema.GroupVersionKind) (*metav1.PartialObjectMetadata, error) {
+	plural, _ := meta.UnsafeGuessKindToResource(kind)
+	return c.definition(ctx, plural.GroupResource().String())
+}
+
 // half is one of the two halves of Knative.
 type half struct {
 	name, namespace string
-	resource        string // one of its kinds, which is there if it is installed
+	kind            schema.GroupVersionKind // is there if it is installed
 	install         Fix
 }
 
 func (c *Client) checkServing(ctx context.Context) Finding {
-	return c.checkKnative(ctx, half{"Knative Serving", "knative-serving", "services.serving.knative.dev", FixInstallServing})
+	return c.checkKnative(ctx, half{"Knative Serving", render.FeaturesNamespace, render.ServingKind(), FixInstallServing})
 }
 
 func (c *Client) checkEventing(ctx context.Context) Finding {
-	return c.checkKnative(ctx, half{"Knative Eventing", "knative-eventing", "sequences.flows.knative.dev", FixInstallEventing})
+	return c.checkKnative(ctx, half{"Knative Eventing", "knative-eventing", render.EventingKind(), FixInstallEventing})
 }
 
 // checkKnative checks whether one half of Knative is installed and all of it runs.
 func (c *Client) checkKnative(ctx context.Context, h half) Finding {
 	bad := Finding{Result: ResultBad, Subject: h.name, Fix: h.install}
-	definition, err := c.definition(ctx, h.resource)
+	definition, err := c.definitionOf(ctx, h.kind)
 	switch {
 	case err != nil:
 		return unknown(h.name, err)

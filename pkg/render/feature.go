@@ -3,7 +3,17 @@ package render
 import (
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
+
+// ServingKind is the kind that a cluster has if Knative Serving is installed.
+func ServingKind() schema.GroupVersionKind { return servingv1.SchemeGroupVersion.WithKind("Service") }
+
+// EventingKind is the kind that a cluster has if Knative Eventing is installed.
+func EventingKind() schema.GroupVersionKind { return flowsv1.SchemeGroupVersion.WithKind("Sequence") }
 
 // Namespace and name of the ConfigMap with Knative Serving's feature flags.
 const (

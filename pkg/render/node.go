@@ -41,7 +41,7 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	serviceLabels[visibilityLabel] = visibilityCluster
 
 	s := &servingv1.Service{ObjectMeta: in.meta(ServiceName(version, n.Name), serviceLabels)}
-	s.SetGroupVersionKind(servingv1.SchemeGroupVersion.WithKind("Service"))
+	s.SetGroupVersionKind(ServingKind())
 	template := &s.Spec.Template
 	template.Labels = podLabels
 	template.Annotations = in.scale(n)

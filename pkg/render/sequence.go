@@ -41,7 +41,7 @@ func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	workflowLabels := labels(version, w.Name)
 	workflowLabels[LabelWorkflow] = w.Name
 	s := &flowsv1.Sequence{ObjectMeta: in.meta(SequenceName(version, w.Name, in.SequenceSuffix), workflowLabels)}
-	s.SetGroupVersionKind(flowsv1.SchemeGroupVersion.WithKind("Sequence"))
+	s.SetGroupVersionKind(EventingKind())
 	for _, node := range w.Sequential {
 		s.Spec.Steps = append(s.Spec.Steps, flowsv1.SequenceStep{
 			Destination: duckv1.Destination{Ref: in.ref(servingv1.SchemeGroupVersion.String(), ServiceName(version, node))},

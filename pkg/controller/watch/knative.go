@@ -10,10 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // How often to check whether a component of Knative has been installed, or uninstalled.
@@ -36,8 +36,8 @@ type Knative struct {
 // NewKnative returns the components as d reports them.
 func NewKnative(d Discoverer) *Knative {
 	return &Knative{
-		Serving:  &Installation{discovery: d, gvk: servingv1.SchemeGroupVersion.WithKind("Service")},
-		Eventing: &Installation{discovery: d, gvk: flowsv1.SchemeGroupVersion.WithKind("Sequence")},
+		Serving:  &Installation{discovery: d, gvk: render.ServingKind()},
+		Eventing: &Installation{discovery: d, gvk: render.EventingKind()},
 	}
 }
 
