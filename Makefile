@@ -27,7 +27,6 @@ deps: ## Install what is missing: python3 with protobuf (apt as root, else a .ve
 
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
 	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
-	@mkdir -p bin
 	@CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
 # The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
@@ -94,13 +93,11 @@ bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
 	@echo "Building $@ (once, up to two minutes)"
-	@mkdir -p bin
 	@cd tools && go build -o ../bin/ $(TOOL)
 	@touch $@
 
 lint: bin/golangci-lint ## Lint the Go modules
-	@for module in $(LINTED); do \
-		echo "Linting the Go module in $$module"; \
+	@for module in $(LINTED); do echo "Linting the Go module in $$module"; \
 		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
 	done
 
