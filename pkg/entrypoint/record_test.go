@@ -140,9 +140,9 @@ func TestANodeThatGivesUpIsInTheRecord(t *testing.T) {
 }
 
 // ending makes a node's handler that ends the request at the reply port.
-func (f *fixture) ending(name string, outcome event.Outcome, make func(in *event.Event) *event.Event) handle {
+func (f *fixture) ending(name string, outcome event.Outcome, reply func(in *event.Event) *event.Event) handle {
 	return func(_ context.Context, in *event.Event) (int, *event.Event) {
-		out := make(in)
+		out := reply(in)
 		out.Steps = in.Steps.Append(ran(name, outcome))
 		require.Equal(f.t, http.StatusAccepted, f.post("/reply", out))
 		return http.StatusAccepted, nil

@@ -95,17 +95,9 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	if err != nil {
 		return e.drop(dropNoEvent, err)
 	}
-	if ev.ReplyToken == "" {
-		return e.drop(dropNoToken, errors.New("the event has no krtreply attribute"))
-	}
-	token, err := e.sealer.open(ev.ReplyToken, time.Now())
-	switch {
-	case errors.Is(err, errExpired):
-		return e.drop(dropLate, nil)
-	case err != nil:
-		return e.drop(dropForged, err)
-	case ev.CorrelationID != token.id.String():
-		return e.drop(dropForged, errors.New("the reply token belongs to another request"))
+	token, reason, err := e.authorize(ev)
+	if reason != "" {
+		return e.drop(reason, err)
 	}
 	req := e.pending.get(token.id)
 	if req == nil {
@@ -130,6 +122,25 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 		return e.drop(dropDuplicate, nil)
 	}
 	return http.StatusAccepted
+}
+
+// authorize opens the reply token of an event. If the event may not end the request that
+// it names, it returns the reason for which it is dropped, and an error if it should not
+// have come at all.
+func (e *Entrypoint) authorize(ev *event.Event) (token sealed, reason string, err error) {
+	if ev.ReplyToken == "" {
+		return token, dropNoToken, errors.New("the event has no krtreply attribute")
+	}
+	token, err = e.sealer.open(ev.ReplyToken, time.Now())
+	switch {
+	case errors.Is(err, errExpired):
+		return token, dropLate, nil
+	case err != nil:
+		return token, dropForged, err
+	case ev.CorrelationID != token.id.String():
+		return token, dropForged, errors.New("the reply token belongs to another request")
+	}
+	return token, "", nil
 }
 
 // drop counts a reply that is not used and, where it should not have come at all,

@@ -34,7 +34,8 @@ func TestNodesThatDoNotStart(t *testing.T) {
 			"line 2, in init"},
 		"exit at import": {"import sys\nsys.exit(4)", "SystemExit: 4", "line 2, in <module>"},
 		"dies at import": {"import os\nos._exit(4)", "python exited: exit status 4", ""},
-		"killed in init": {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python exited: signal: killed", ""},
+		"killed in init": {"import os\ndef init(ctx): os.kill(os.getpid(), 9)\ndef handler(ctx, data): pass", "python exited: signal: killed",
+			""},
 	} {
 		for form, env := range forms {
 			t.Run(name+" "+form, func(t *testing.T) {

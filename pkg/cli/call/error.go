@@ -41,18 +41,7 @@ func callError(ctx context.Context, o invokeOptions, err error, t *trace) error 
 		f.Message = fmt.Sprintf("no response within %v", o.timeout)
 	}
 	if o.output == term.OutputJSON {
-		out := struct {
-			Error callFailure `json:"error"`
-			*traceJSON
-		}{Error: f}
-		if t != nil {
-			traced := t.json()
-			out.traceJSON = &traced
-		}
-		if err := term.PrintJSON(o.streams.Out, out); err != nil {
-			return err
-		}
-		return term.Printed(err)
+		return f.printJSON(o.streams.Out, t, err)
 	}
 	if t != nil {
 		if _, err := io.WriteString(o.streams.Out, t.text()); err != nil {
@@ -64,6 +53,22 @@ func callError(ctx context.Context, o invokeOptions, err error, t *trace) error 
 		return term.WithHint(result, "%s", text)
 	}
 	return result
+}
+
+// printJSON prints the failure, and t unless that is nil. It returns err as printed.
+func (f callFailure) printJSON(w io.Writer, t *trace, err error) error {
+	out := struct {
+		Error callFailure `json:"error"`
+		*traceJSON
+	}{Error: f}
+	if t != nil {
+		traced := t.json()
+		out.traceJSON = &traced
+	}
+	if err := term.PrintJSON(w, out); err != nil {
+		return err
+	}
+	return term.Printed(err)
 }
 
 // details is the line below the error: "reason HANDLER_ERROR, node model, …".

@@ -13,8 +13,8 @@ import (
 func Setup(mgr manager.Manager) error {
 	return mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		i := New(mgr.GetCache())
-		if metrics.Registry.Register(i) != nil {
-			return nil
+		if err := metrics.Registry.Register(i); err != nil {
+			return nil //nolint:nilerr // another manager of this process reports
 		}
 		<-ctx.Done()
 		metrics.Registry.Unregister(i)
