@@ -81,7 +81,7 @@ func requestQueries() []Query {
 		{requests, "Requests", "How much is it used?", "Requests that have ended, asynchronous ones when their work has.",
 			Rate, "{{workflow}}", `sum by (workflow) (rate(krt_requests_total{$of}[$range]))`},
 		{requests, "Error ratio", "What is the error ratio?", "Codes that are the client's own fault do not count.",
-			Ratio, "{{workflow}}", `sum by (workflow) (rate(krt_requests_total{code=~"` + ServerErrors + `",$of}[$range]))` +
+			Ratio, "{{workflow}}", "sum by (workflow) (rate(krt_requests_total{\n" + `  code=~"` + ServerErrors + `",$of}[$range]))` +
 				"\n" + `/ sum by (workflow) (rate(krt_requests_total{$of}[$range]))`},
 		{requests, "Failures by code", "How do requests fail?",
 			"`RESOURCE_EXHAUSTED` is a limit, `UNAVAILABLE` a node that cannot be reached.",
@@ -147,5 +147,5 @@ func quantile(by, metric string) string {
 // own is the largest value by version of a metric that other programs have as well: of
 // entrypoints only.
 func own(expr string) string {
-	return "max by (version) (" + expr + " and on (namespace, instance) krt_held_bytes{$of})"
+	return "max by (version) (" + expr + "\n  and on (namespace, instance) krt_held_bytes{$of})"
 }
