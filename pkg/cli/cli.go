@@ -73,7 +73,9 @@ const rootLong = `Run versions of KRT V1 (Konstellation Runtime Transport): a gR
 own, nodes in Python or Go, and workflows that chain them.
 
 Exit codes: 0 success, 1 failure or invalid version, 2 wrong usage, 3 not found,
-4 cluster not reachable, no permission or not installed there, 5 waiting failed or
+`
+
+const clusterCodes = `4 cluster not reachable, no permission or not installed there, 5 waiting failed or
 timed out, 130 interrupted. kn turns every code of a plugin but 0 into 1.`
 
 const rootExample = `  # Create a version, run it on this machine and call it
@@ -129,6 +131,12 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 	invoke := call.NewCommand(s, part.versions)
 	invoke.GroupID = groupLocal
 	root.AddCommand(invoke)
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Args, cmd.Example = helpTopic, "  kn-krt help invoke"
+		}
+	}
 	typed(root, name)
 	return root
 }
@@ -150,6 +158,14 @@ func withoutGlobalFlags(cmd *cobra.Command) {
 		cmd.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 		help(cmd, args)
 	})
+}
+
+// helpTopic checks the arguments of the command help.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return term.UsageError(cmd, "unknown command %q", strings.Join(args, " "))
+	}
+	return nil
 }
 
 // helpOrUnknown is what a command with subcommands does if none is given, or an unknown one.

@@ -53,9 +53,10 @@ func TestUsageErrors(t *testing.T) {
 		err  string
 	}{
 		"unknown verb":      {[]string{"frobnicate"}, "Error: unknown command \"frobnicate\"\nRun 'kn-krt --help' for usage.\n"},
+		"help of unknown":   {[]string{"help", "foo"}, "Error: unknown command \"foo\"\nRun 'kn-krt help --help' for usage.\n"},
 		"nearly known verb": {[]string{"invok"}, "Error: unknown command \"invok\"; did you mean \"invoke\"?\nRun 'kn-krt --help' for usage.\n"},
 		"unknown flag":      {[]string{"version", "--frob"}, "Error: unknown flag: --frob\nRun 'kn-krt version --help' for usage.\n"},
-		"missing argument":  {[]string{"invoke"}, "Error: accepts between 1 and 2 arg(s), received 0\nRun 'kn-krt invoke --help' for usage.\n"},
+		"missing argument":  {[]string{"invoke"}, "Error: expected WORKFLOW or VERSION WORKFLOW, got 0 arguments\nRun 'kn-krt invoke --help' for usage.\n"},
 		"unknown output": {[]string{"version", "-o", "xml"},
 			"Error: invalid argument \"xml\" for \"-o, --output\" flag: must be text or json\nRun 'kn-krt version --help' for usage.\n"},
 		"superfluous word": {[]string{"version", "now"},
@@ -108,6 +109,7 @@ func TestLocalOnly(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"create", "my-version", "--start"}, {"doctor"}, {"version", "list"}, {"invoke", "my-version", "greet"},
+		{"invoke", "greet", "-n", "kre"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: this kn-krt was built for local runs only and cannot use a cluster\n" +
@@ -119,4 +121,5 @@ func TestLocalOnly(t *testing.T) {
 	require.Contains(t, help.out, "This program was built for local runs only")
 	require.NotContains(t, help.out, "create")
 	require.NotContains(t, help.out, "--kubeconfig")
+	require.NotContains(t, help.out, "cluster not reachable")
 }

@@ -11,7 +11,7 @@ import (
 
 // clusterPart is what a build of the program has for versions on a cluster.
 type clusterPart struct {
-	// about is added to the root's help, examples to its examples; group is where the verbs are listed.
+	// about is added to the root's help, from the exit codes of clusters on; examples to its examples; group is where the verbs are listed.
 	about, examples, group string
 	flags                  func(root *cobra.Command)
 	verbs                  func(s term.Streams) []*cobra.Command
@@ -28,7 +28,7 @@ func localOnly() error {
 // noCluster is the part of a program for local runs only: its verbs return errLocalOnly.
 func noCluster() clusterPart {
 	return clusterPart{
-		about: "\n\nThis program was built for local runs only. It has no commands for a cluster.",
+		about: "130 interrupted.\n\nThis program was built for local runs only. It has no commands for a cluster.",
 		flags: func(*cobra.Command) {},
 		verbs: func(term.Streams) []*cobra.Command {
 			verbs := make([]*cobra.Command, len(clusterVerbs()))
@@ -58,11 +58,14 @@ func clusterVerbs() []string {
 // noVersions is a [call.Versions] without versions.
 type noVersions struct{}
 
-// Flags adds none.
-func (noVersions) Flags(*cobra.Command) {}
+// Flags adds the flag that names a place on a cluster, hidden, so that its use is explained.
+func (noVersions) Flags(cmd *cobra.Command) {
+	cmd.Flags().StringP("namespace", "n", "", "")
+	_ = cmd.Flags().MarkHidden("namespace") // added just above
+}
 
-// Named reports that none was given.
-func (noVersions) Named(*cobra.Command) bool { return false }
+// Named reports whether that flag was given.
+func (noVersions) Named(cmd *cobra.Command) bool { return cmd.Flag("namespace").Changed }
 
 // Reach returns errLocalOnly.
 func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return "", nil, localOnly() }

@@ -14,7 +14,7 @@ import (
 // the program is built without Kubernetes' client and ko, in a fraction of the time.
 func builtFor() clusterPart {
 	return clusterPart{
-		examples: clusterExample, group: groupCluster,
+		about: clusterCodes, examples: clusterExample, group: groupCluster,
 		flags: remote.Flags,
 		verbs: func(s term.Streams) []*cobra.Command {
 			return append(remote.Commands(s), doctor.NewCommand(s))

@@ -216,7 +216,7 @@ func TestABadEventIsRefused(t *testing.T) {
 		"type of nothing":      {"/", `{}`, binaryEvent("nope", "application/json"), 404, `type \"nope\" is neither a workflow nor an rpc`},
 		"rpc without workflow": {"/", `{}`, binaryEvent("test.Entrypoint.Untied", "application/json"), 404, "neither a workflow nor an rpc"},
 		"no event":             {"/", `{}`, []string{"Content-Type", "application/json"}, 400, "binary mode requires the headers"},
-		"wrong field":          {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "txet"},
+		"wrong field":          {"/workflows/flow", `{"txet":"x"}`, binaryEvent("flow", "application/json"), 400, "in JSON: (line 1:2): unknown field"},
 		"broken protobuf":      {"/workflows/flow", "\xff\xff", binaryEvent("flow", "application/protobuf"), 400, "is not a test.Request"},
 		"another content type": {"/workflows/flow", "<a/>", binaryEvent("flow", "application/xml"), 415, "application/json"},
 		"unknown path": {"/nothing/Here", "{}", []string{"Content-Type", "application/json"}, 404,

@@ -49,11 +49,15 @@ func (r *reader) check(m *Manifest) {
 	r.checkWorkflows(m)
 }
 
-// require reports that the field at path is missing, unless it, or the map it belongs into,
+// require reports that the field at path is missing or empty, unless it, or the map it belongs into,
 // was there and wrong.
 func (r *reader) require(path, hint string) {
 	if parent := path[:max(0, strings.LastIndexByte(path, '.'))]; !r.broken[parent] && !r.reported(path) {
-		r.field(path, "is missing%s", hint)
+		what := "missing"
+		if _, there := r.places[path]; there {
+			what = "empty"
+		}
+		r.field(path, "is %s%s", what, hint)
 	}
 }
 
@@ -75,7 +79,11 @@ func (r *reader) name(path, name string, reserved ...string) bool {
 	case length > MaxName:
 		r.fail(path, "%s %.80q is %d characters long; at most %d are allowed", what, name, length, MaxName)
 	case !namePattern.MatchString(name):
-		r.fail(path, `%s %.80q may contain only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`, what, name)
+		ends := "begin and end with a letter or digit"
+		if path == "version" {
+			ends = "begin with a letter and end with a letter or digit"
+		}
+		r.fail(path, `%s %.80q may contain only a to z, 0 to 9 and "-", and must %s`, what, name, ends)
 	case slices.Contains(reserved, name):
 		r.fail(path, "%s %q is reserved; choose another", what, name)
 	default:

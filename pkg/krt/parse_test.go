@@ -40,7 +40,7 @@ func TestParseReportsEachMistake(t *testing.T) {
 		{"unknown node", "[etl]", "[etl, etll]", `krt.yml:12:23: workflow "w": node "etll" is not declared; did you mean "etl"?`},
 		{"node twice in a workflow", "[etl]", "[etl, etl]",
 			`krt.yml:12:23: workflow "w": node "etl" is listed twice; a workflow can have a node only once`},
-		{"no steps", "[etl]", "[]", `krt.yml:12:5: workflow "w": sequential is missing: a workflow needs at least one node`},
+		{"no steps", "[etl]", "[]", `krt.yml:12:5: workflow "w": sequential is empty: a workflow needs at least one node`},
 		{"KRT V2", "version: v1", "krtVersion: v2\nversion: v1",
 			`krt.yml:1:13: krtVersion "v2" is not supported: kn-krt runs KRT V1; write the manifest with krtVersion: v1`},
 		{"empty KRT version", "version: v1", "krtVersion: \"\"\nversion: v1", ``},
@@ -186,7 +186,7 @@ workflows:
 `)
 	require.Equal(t, []string{
 		`krt.yml:1:1: description is missing`,
-		`krt.yml:1:10: version "Price Estimator" may contain only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`,
+		`krt.yml:1:10: version "Price Estimator" may contain only a to z, 0 to 9 and "-", and must begin with a letter and end with a letter or digit`,
 		`krt.yml:3:10: entrypoint.proto "../p.proto" is outside the bundle; move it into the bundle's folder`,
 		`krt.yml:4:3: key "proto" appears twice; the first is on line 3`,
 		`krt.yml:6:5: node "etl": image is missing: an image reference, or ko:// and a Go import path`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,9 @@ func FindPython(env func(string) string) (path string, err error) {
 	if named := env(environment.Python); named != "" {
 		path, err := exec.LookPath(named)
 		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return "", fmt.Errorf("cannot find the Python interpreter: KRT_PYTHON is %s, which does not exist", named)
+			}
 			return "", fmt.Errorf("cannot find the Python interpreter: KRT_PYTHON: %w", err)
 		}
 		return path, nil

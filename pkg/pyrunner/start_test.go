@@ -71,7 +71,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"workers": {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
 		"queue":   {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
 		"fork":    {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
-		"python":  {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON"},
+		"python":  {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON is /nowhere/python3, which does not exist"},
 		"log":     {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
 		"store":   {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
 	} {

@@ -63,13 +63,13 @@ func (o *Opened) Close() {
 
 // RequireValid prints the problems and returns an error, unless all are warnings. It is
 // for verbs that need a valid version.
-func (o *Opened) RequireValid(s term.Streams, program, path string) error {
-	return RequireValid(o.problems, s, program, path)
+func (o *Opened) RequireValid(s term.Streams, path string) error {
+	return RequireValid(o.problems, s, path)
 }
 
 // RequireValid is the method of the same name for the problems of a bundle that was
 // loaded elsewhere.
-func RequireValid(problems krt.Problems, s term.Streams, program, path string) error {
+func RequireValid(problems krt.Problems, s term.Streams, path string) error {
 	for _, p := range problems {
 		if !p.Note || p.Shown {
 			fmt.Fprintln(s.Err, p)
@@ -78,8 +78,7 @@ func RequireValid(problems krt.Problems, s term.Streams, program, path string) e
 	if !problems.HasErrors() {
 		return nil
 	}
-	err := fmt.Errorf("%s is not a valid version: %s", path, summary(problems))
-	return term.WithHint(err, "Check it with '%s validate %s'.", program, path)
+	return fmt.Errorf("%s is not a valid version: %s", shown(path), summary(problems))
 }
 
 // summary counts errors and warnings: "6 errors, 1 warning"; "" if there are none.
@@ -101,6 +100,14 @@ func summary(problems krt.Problems) string {
 		parts = append(parts, term.Count(warnings, "warning"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// shown is the path of a bundle as texts name it: the current folder by its name.
+func shown(path string) string {
+	if dir, err := filepath.Abs(path); err == nil && filepath.Clean(path) == "." {
+		return filepath.Base(dir)
+	}
+	return path
 }
 
 // PathArgument is the first of args, or the current folder.

@@ -63,7 +63,7 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.program, o.dir); err != nil {
+	if err := b.RequireValid(o.streams, o.dir); err != nil {
 		return err
 	}
 	files, err := generated(ctx, b.Bundle)

@@ -102,6 +102,10 @@ func writeVersion(ctx context.Context, o initOptions, dir string) error {
 		return err
 	}
 	if problems.HasErrors() {
+		// The name is in the whole error already.
+		if text, ok := strings.CutPrefix(problems[0].Text, fmt.Sprintf("version %q ", o.name)); ok {
+			return errors.New("the name " + text)
+		}
 		return errors.New(problems[0].Text)
 	}
 	files, err := generated(ctx, bundle)

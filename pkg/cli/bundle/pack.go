@@ -74,7 +74,7 @@ func runPack(ctx context.Context, o packOptions) error {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.program, o.dir); err != nil {
+	if err := b.RequireValid(o.streams, o.dir); err != nil {
 		return err
 	}
 	if o.list {

@@ -46,7 +46,7 @@ func runTest(ctx context.Context, o testOptions) error {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.program, o.dir); err != nil {
+	if err := b.RequireValid(o.streams, o.dir); err != nil {
 		return err
 	}
 	sources, err := nodeSources(b.Bundle, o.nodes)

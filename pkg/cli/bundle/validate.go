@@ -76,7 +76,7 @@ func printReport(o validateOptions, b *Opened) error {
 		}
 	}
 	if b.problems.HasErrors() {
-		_, err := fmt.Fprintf(out, "%s: %s\n", o.path, summary(b.problems))
+		_, err := fmt.Fprintf(out, "%s: %s\n", shown(o.path), summary(b.problems))
 		return err
 	}
 	if o.verbose {
@@ -85,7 +85,7 @@ func printReport(o validateOptions, b *Opened) error {
 		}
 	}
 	m := b.Manifest
-	text := fmt.Sprintf("%s: version %s is valid: %s, %s", o.path, m.Version,
+	text := fmt.Sprintf("%s: version %s is valid: %s, %s", shown(o.path), m.Version,
 		term.Count(len(m.Nodes), "node"), term.Count(len(m.Workflows), "workflow"))
 	if warnings := summary(b.problems); warnings != "" {
 		text += ", " + warnings

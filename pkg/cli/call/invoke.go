@@ -22,6 +22,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // lookupTimeout bounds what comes before the call itself: connecting to the version and
@@ -216,13 +217,8 @@ func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) e
 		return nil
 	}
 	desc := request.ProtoReflect().Descriptor()
-	detail := err.Error()
-	// protobuf-go varies the space after its prefix on purpose.
-	if rest, ok := strings.CutPrefix(detail, "proto:"); ok {
-		detail = strings.TrimLeft(rest, " \u00a0")
-	}
 	return term.WithHint(
-		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), strings.ReplaceAll(detail, "\u00a0", " ")),
+		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), schema.JSONError(err)),
 		"Fields of %s: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
 }
 

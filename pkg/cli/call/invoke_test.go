@@ -81,7 +81,7 @@ func TestInvoke(t *testing.T) {
 		"wrong value": {args: []string{"room-price", "-d", `{"nights": "three"}`}, want: krtResult{code: term.ExitFailed,
 			err: "Error: cannot read the request as hotel.Request: (line 1:12): invalid value for int32 field nights: \"three\"\n" +
 				"Fields of hotel.Request: roomType, nights\n"}},
-		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitFailed,
+		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitNotFound,
 			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\n" +
 				"Its workflows: room-price, cancel-room, wait\n"}},
 		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,

@@ -214,7 +214,7 @@ func (o *runOptions) explain(err error) error {
 	case errors.Is(err, local.ErrKilled):
 		return term.WithCode(term.ExitInterrupted, err)
 	case errors.As(err, &problems):
-		return bundle.RequireValid(problems, o.streams, o.program, o.path)
+		return bundle.RequireValid(problems, o.streams, o.path)
 	case errors.As(err, &missing) && len(missing.Variables) > 0:
 		return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",
 			missing.Variables[0], fileHint(missing))

@@ -27,7 +27,7 @@ func TestRunExplains(t *testing.T) {
 	}{
 		"fine": {nil, term.ExitOK, ""},
 		"problems": {krt.Problems{{File: "krt.yml", Line: 1, Column: 2, Text: "bad"}}, term.ExitFailed,
-			"krt.yml:1:2: bad\nError: here is not a valid version: 1 error\nCheck it with 'kn-krt validate here'.\n"},
+			"krt.yml:1:2: bad\nError: here is not a valid version: 1 error\n"},
 		"variable": {&configvalue.MissingError{Variables: []string{"A", "B"}}, term.ExitFailed,
 			"Error: no value for config variables \"A\", \"B\"\n" +
 				"Give values with --set A=VALUE, in a file with --env-file, or in the environment.\n"},
@@ -69,11 +69,11 @@ func TestRunConfigFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no value":  {[]string{"--set", "SECRET"}, "Error: value 1 of --set is not of the form NAME=VALUE" + usage},
-		"no name":   {[]string{"--set", "A=1", "--set", "=hunter2"}, "Error: value 2 of --set is not of the form NAME=VALUE" + usage},
+		"no value":  {[]string{"--set", "SECRET"}, "Error: value 1 of --set: write NAME=VALUE" + usage},
+		"no name":   {[]string{"--set", "A=1", "--set", "=hunter2"}, "Error: value 2 of --set: write NAME=VALUE" + usage},
 		"twice":     {[]string{"--set", "A=1", "--set", "A=2"}, "Error: --set gives \"A\" twice" + usage},
-		"file":      {[]string{"--set-from-file", "A"}, "Error: value 1 of --set-from-file is not of the form NAME=VALUE" + usage},
-		"two paths": {[]string{"a", "b"}, "Error: accepts at most 1 arg(s), received 2" + usage},
+		"file":      {[]string{"--set-from-file", "A"}, "Error: value 1 of --set-from-file: write NAME=VALUE" + usage},
+		"two paths": {[]string{"a", "b"}, "Error: expected at most DIR|krt.yml|FILE.krt, got 2 arguments" + usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, result{code: term.ExitUsage, err: c.want}, runKrt(t, append([]string{"run"}, c.args...)...))

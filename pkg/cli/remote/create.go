@@ -103,7 +103,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.program, o.path); err != nil {
+	if err := b.RequireValid(o.streams, o.path); err != nil {
 		return err
 	}
 	bundle.WarnLeftOut(o.streams.Err, b.Listed)

@@ -53,7 +53,8 @@ later.`,
 	flags.StringSliceVar(&o.nodes, "node", nil, "show only this node, or \"entrypoint\" (may be repeated)")
 	flags.StringVar(&o.workflow, "workflow", "", "show only lines about this workflow")
 	flags.DurationVar(&o.since, "since", 0, "show only lines newer than a duration, such as 10m")
-	flags.Int64Var(&o.tail, "tail", -1, "show only this many of the last lines of each running pod")
+	flags.Int64Var(&o.tail, "tail", -1, "show only this many of the last lines of each running pod (default: all)")
+	flags.Lookup("tail").DefValue = "0" // pflag prints no default then
 	term.OutputFlag(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("node", completeNames(func(v *v1alpha1.Version) []string {

@@ -70,7 +70,7 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.program, o.path); err != nil {
+	if err := b.RequireValid(o.streams, o.path); err != nil {
 		return err
 	}
 	namespace := cmd.Flag("namespace").Value.String()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -67,14 +68,42 @@ func UsageError(cmd *cobra.Command, format string, args ...any) error {
 	return FailAs(ExitUsage, fmt.Errorf(format, args...), "Run '%s --help' for usage.", cmd.CommandPath())
 }
 
-// Arguments turns the error of an argument check into a usage error.
+// Arguments turns the error of a check of the number of arguments into a usage error,
+// which names what cmd.Use has.
 func Arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		err, may := check(cmd, args), expected(cmd.Use)
+		switch {
+		case err == nil:
+			return nil
+		case may == "":
 			return UsageError(cmd, "%w", err)
 		}
-		return nil
+		return UsageError(cmd, "expected %s, got %s", may, Count(len(args), "argument"))
 	}
+}
+
+// expected is what may follow a verb of the given use: "WORKFLOW or VERSION WORKFLOW"
+// for "invoke [VERSION] WORKFLOW".
+func expected(use string) string {
+	_, words, _ := strings.Cut(use, " ")
+	words, _, _ = strings.Cut(words, " --")
+	var short, long []string
+	for _, word := range strings.Fields(words) {
+		bare := strings.Trim(word, "[]")
+		long = append(long, bare)
+		if bare == word {
+			short = append(short, word)
+		}
+	}
+	few, many := strings.Join(short, " "), strings.Join(long, " ")
+	switch {
+	case few == many:
+		return many
+	case few == "":
+		return "at most " + many
+	}
+	return few + " or " + many
 }
 
 // Join returns the errors as one, with the first hint and exit code; nil if all are nil.

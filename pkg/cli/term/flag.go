@@ -104,7 +104,7 @@ func Pairs(cmd *cobra.Command, flag string, list []string) (map[string]string, e
 	for i, pair := range list {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return nil, UsageError(cmd, "value %d of %s is not of the form NAME=VALUE", i+1, flag)
+			return nil, UsageError(cmd, "value %d of %s: write NAME=VALUE", i+1, flag)
 		}
 		if _, twice := read[name]; twice {
 			return nil, UsageError(cmd, "%s gives %q twice", flag, name)

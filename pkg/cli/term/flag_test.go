@@ -73,7 +73,7 @@ func TestPairs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"A": "1", "B": "x=y", "C": ""}, got)
 	_, err = Pairs(cmd, "--set", []string{"A=1", "hunter2"})
-	require.EqualError(t, err, "value 2 of --set is not of the form NAME=VALUE")
+	require.EqualError(t, err, "value 2 of --set: write NAME=VALUE")
 	_, err = Pairs(cmd, "--set", []string{"A=1", "A=2"})
 	require.EqualError(t, err, `--set gives "A" twice`)
 }

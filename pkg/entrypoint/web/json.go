@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // JSON reads and writes the messages of a version's contract.
@@ -105,7 +106,7 @@ func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	}
 	defer decoded()
 	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
-		return err
+		return errors.New(schema.JSONError(err))
 	}
 	return checkDepth(text, m.ProtoReflect())
 }
