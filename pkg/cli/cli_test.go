@@ -56,7 +56,8 @@ func TestUsageErrors(t *testing.T) {
 		"help of unknown":   {[]string{"help", "foo"}, "Error: unknown command \"foo\"\nRun 'kn-krt help --help' for usage.\n"},
 		"nearly known verb": {[]string{"invok"}, "Error: unknown command \"invok\"; did you mean \"invoke\"?\nRun 'kn-krt --help' for usage.\n"},
 		"unknown flag":      {[]string{"version", "--frob"}, "Error: unknown flag: --frob\nRun 'kn-krt version --help' for usage.\n"},
-		"missing argument":  {[]string{"invoke"}, "Error: expected WORKFLOW or VERSION WORKFLOW, got 0 arguments\nRun 'kn-krt invoke --help' for usage.\n"},
+		"missing argument": {[]string{"invoke"}, "Error: expected WORKFLOW or VERSION WORKFLOW, got 0 arguments\n" +
+			"Run 'kn-krt invoke --help' for usage.\n"},
 		"unknown output": {[]string{"version", "-o", "xml"},
 			"Error: invalid argument \"xml\" for \"-o, --output\" flag: must be text or json\nRun 'kn-krt version --help' for usage.\n"},
 		"superfluous word": {[]string{"version", "now"},

@@ -186,7 +186,8 @@ workflows:
 `)
 	require.Equal(t, []string{
 		`krt.yml:1:1: description is missing`,
-		`krt.yml:1:10: version "Price Estimator" may contain only a to z, 0 to 9 and "-", and must begin with a letter and end with a letter or digit`,
+		`krt.yml:1:10: version "Price Estimator" may contain only a to z, 0 to 9 and "-", and must ` +
+			"begin with a letter and end with a letter or digit",
 		`krt.yml:3:10: entrypoint.proto "../p.proto" is outside the bundle; move it into the bundle's folder`,
 		`krt.yml:4:3: key "proto" appears twice; the first is on line 3`,
 		`krt.yml:6:5: node "etl": image is missing: an image reference, or ko:// and a Go import path`,

@@ -71,9 +71,10 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"workers": {map[string]string{"KRT_WORKERS": "none"}, `KRT_WORKERS: "none" is not a whole number from 1 to 256`},
 		"queue":   {map[string]string{"KRT_QUEUE": "0"}, `KRT_QUEUE: "0" is not a whole number from 1 to 100000`},
 		"fork":    {map[string]string{"KRT_FORK": "no"}, `KRT_FORK: "no" is neither true nor false`},
-		"python":  {map[string]string{"KRT_PYTHON": "/nowhere/python3"}, "cannot find the Python interpreter: KRT_PYTHON is /nowhere/python3, which does not exist"},
-		"log":     {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
-		"store":   {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
+		"python": {map[string]string{"KRT_PYTHON": "/nowhere/python3"},
+			"cannot find the Python interpreter: KRT_PYTHON is /nowhere/python3, which does not exist"},
+		"log":   {map[string]string{"KRT_LOG": "xml"}, `KRT_LOG: "xml" is not one of json, plain, text`},
+		"store": {map[string]string{"KRT_STORE": "ftp://x"}, "KRT_STORE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := begin(t, map[string]string{"src/model/data.txt": "x", "src/model/main.py": "def handler(ctx, data): pass"}, c.env,

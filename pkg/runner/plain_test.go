@@ -19,7 +19,8 @@ func TestPlainLogIsForPeople(t *testing.T) {
 	log.Error("Traceback:\n  line 1")
 	log.Error("failed", "error", "cannot save the room", "type", "ValueError")
 	log.Warn("odd", "stack", "main.go:3\nmain.go:4")
-	want := "loaded rooms=200\nERROR Traceback:\n  line 1\nERROR failed error=\"cannot save the room\" type=ValueError\nWARN " +
+	want := "loaded rooms=200\nERROR Traceback:\n  line 1\n" +
+		"ERROR failed error=\"cannot save the room\" type=ValueError\nWARN " +
 		"odd\nmain.go:3\nmain.go:4\n"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)

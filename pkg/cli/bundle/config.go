@@ -12,7 +12,8 @@ import (
 // EnvFileFlag gives cmd the flag --env-file.
 func EnvFileFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVar(to, "env-file", nil,
-		"file with lines NAME=VALUE that set config variables; \"$\" is not expanded, quotes as in docs/manifest.md (may be "+
+		"file with lines NAME=VALUE that set config variables; "+
+			"\"$\" is not expanded, quotes as in docs/manifest.md (may be "+
 			"repeated, later files win)")
 }
 
