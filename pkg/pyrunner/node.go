@@ -46,7 +46,8 @@ type node struct {
 
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
-	scratch string
+	files   *scratch
+	scratch string               // the folder of files
 	protos  *protoregistry.Files // of the bundle, for a node with dicts
 	host    host
 	pool    pool
@@ -86,9 +87,10 @@ func (n *node) prepare() (err error) {
 	if n.python, err = FindPython(n.env); err != nil {
 		return err
 	}
-	if n.scratch, err = os.MkdirTemp("", "krt-node-"); err != nil {
+	if n.files, err = newScratch(os.TempDir()); err != nil {
 		return fmt.Errorf("cannot create a folder for the Python shim: %w", err)
 	}
+	n.scratch = n.files.dir
 	return WriteShim(n.scratch)
 }
 
@@ -252,8 +254,8 @@ func (n *node) close() {
 		close(drained)
 	}()
 	within(closePatience, drained)
-	if n.scratch != "" {
-		_ = os.RemoveAll(n.scratch)
+	if n.files != nil {
+		_ = n.files.remove()
 	}
 }
 

@@ -1,0 +1,77 @@
+package pyrunner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	scratchPrefix = "krt-node-"
+	// scratchLock is a file in a scratch folder that its front keeps locked: the kernel
+	// releases the lock however the front ends.
+	scratchLock = "front.lock"
+)
+
+// scratch is a folder for the files of the shim.
+type scratch struct {
+	dir  string
+	lock *os.File
+}
+
+// newScratch makes a scratch folder in parent, and removes those of fronts that were killed.
+func newScratch(parent string) (*scratch, error) {
+	sweep(parent)
+	dir, err := os.MkdirTemp(parent, scratchPrefix)
+	if err != nil {
+		return nil, err
+	}
+	// The lock gets its name when it is held: no other front removes the folder before.
+	unnamed := filepath.Join(dir, "new")
+	f, err := os.OpenFile(unnamed, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s := &scratch{dir: dir, lock: f}
+	err = hold(f)
+	if err == nil {
+		err = os.Rename(unnamed, filepath.Join(dir, scratchLock))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return s, nil
+}
+
+// remove removes the folder and releases its lock.
+func (s *scratch) remove() error {
+	return errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+}
+
+// sweep removes the scratch folders in parent whose fronts have ended without that.
+func sweep(parent string) {
+	locks, err := filepath.Glob(filepath.Join(parent, scratchPrefix+"*", scratchLock))
+	if err != nil {
+		return
+	}
+	for _, name := range locks {
+		f, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			continue // another user's
+		}
+		if hold(f) == nil {
+			_ = os.RemoveAll(filepath.Dir(name))
+		}
+		_ = f.Close()
+	}
+}
+
+// hold locks f, or reports that another process has locked it.
+func hold(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("cannot lock %s: %w", f.Name(), err)
+	}
+	return nil
+}
