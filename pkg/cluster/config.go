@@ -45,7 +45,11 @@ func (c *Client) SetConfig(ctx context.Context, version string, set map[string][
 	case isUnknownName(err):
 		secret = c.configSecret(version)
 		secret.Data = set
-		return true, c.explain(c.kube.Create(ctx, secret, fieldOwner), doing)
+		err = c.kube.Create(ctx, secret, fieldOwner)
+		if apierrors.IsAlreadyExists(err) {
+			return false, c.conflict(doing, "them")
+		}
+		return err == nil, c.explain(err, doing)
 	case err != nil:
 		return false, c.explain(err, doing)
 	}

@@ -40,14 +40,15 @@ func (c *Client) CheckCreate(ctx context.Context, v *v1alpha1.Version, values ma
 }
 
 // Create creates the version with these config values: the values first, and if the
-// version is then refused, they are deleted again.
+// version is then refused, they are deleted again. They stay if the version may have been
+// created: after any other error.
 func (c *Client) Create(ctx context.Context, v *v1alpha1.Version, values map[string][]byte) error {
 	created, err := c.SetConfig(ctx, v.Name, values, nil)
 	if err != nil {
 		return err
 	}
 	if err := c.kube.Create(ctx, v, fieldOwner); err != nil {
-		if created {
+		if created && isRefusal(err) {
 			// Also when ctx is done: nothing half done is left.
 			_ = c.DeleteConfig(context.WithoutCancel(ctx), v.Name)
 		}

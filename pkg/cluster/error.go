@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -159,6 +160,13 @@ func isTransient(err error) bool {
 	var network *url.Error
 	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
 		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
+}
+
+// isRefusal reports whether the API server has refused the request, so that nothing was
+// changed. After any other error the change may have been made.
+func isRefusal(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code/100 == 4 && status.Status().Code != http.StatusRequestTimeout
 }
 
 func notFoundKind(err error) string {

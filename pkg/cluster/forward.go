@@ -121,10 +121,11 @@ func podReady(p *corev1.Pod) bool {
 }
 
 func (c *Client) forward(ctx context.Context, pod string, port int) (*Forward, error) {
-	dialer, err := c.podDialer(pod)
+	inner, err := c.podDialer(pod)
 	if err != nil {
 		return nil, err
 	}
+	dialer := &recordingDialer{Dialer: inner}
 	ctx, cancel := context.WithCancel(ctx)
 	f := &Forward{cancel: cancel, ended: make(chan struct{})}
 	ready := make(chan struct{})
@@ -141,9 +142,10 @@ func (c *Client) forward(ctx context.Context, pod string, port int) (*Forward, e
 	select {
 	case <-ready:
 	case <-f.ended:
-		cancel()
-		return nil, cmp.Or(ctx.Err(), f.err, errors.New("the API server ended the port-forward"))
+		defer cancel()
+		return nil, cmp.Or(ctx.Err(), dialer.err, f.err, errors.New("the API server ended the port-forward"))
 	case <-ctx.Done():
+		defer cancel()
 		return nil, ctx.Err()
 	}
 	forwarded, err := forwarder.GetPorts()
@@ -153,6 +155,19 @@ func (c *Client) forward(ctx context.Context, pod string, port int) (*Forward, e
 	}
 	f.Address = fmt.Sprintf("127.0.0.1:%d", forwarded[0].Local)
 	return f, nil
+}
+
+// recordingDialer keeps why it failed: client-go's port-forward keeps only the text of it.
+type recordingDialer struct {
+	httpstream.Dialer
+
+	err error
+}
+
+func (d *recordingDialer) Dial(protocols ...string) (httpstream.Connection, string, error) {
+	connection, protocol, err := d.Dialer.Dial(protocols...)
+	d.err = err
+	return connection, protocol, err
 }
 
 // podDialer opens streams to a pod: by WebSocket, or by SPDY where the API server, or a

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
@@ -36,6 +38,9 @@ func forwardServer(t *testing.T, v *v1alpha1.Version, pods ...corev1.Pod) *Clien
 	respond("/apis/krt.dev/v1alpha1/namespaces/ns/versions/one", v)
 	respond("/api/v1/namespaces/ns/pods", corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: pods})
 	mux.HandleFunc("POST /api/v1/namespaces/ns/pods/ready/portforward", echo)
+	mux.HandleFunc("/api/v1/namespaces/ns/pods/refused/portforward", func(w http.ResponseWriter, _ *http.Request) {
+		respondStatus(w, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no right")))
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
@@ -127,4 +132,18 @@ func TestWithoutAReadyPodAVersionIsNotAvailable(t *testing.T) {
 		var unavailable *UnavailableError
 		require.ErrorAs(t, err, &unavailable)
 	}
+}
+
+func TestAForwardThatIsRefusedSaysWhy(t *testing.T) {
+	c := forwardServer(t, &v1alpha1.Version{}, entrypointPod("refused", corev1.ConditionTrue))
+	_, err := c.Forward(t.Context(), "one", GRPCPort)
+	var refused *Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, ReasonForbidden, refused.Reason)
+	require.ErrorContains(t, err, "pods is forbidden: no right")
+
+	c = forwardServer(t, &v1alpha1.Version{}, entrypointPod("going", corev1.ConditionTrue))
+	_, err = c.Forward(t.Context(), "one", GRPCPort)
+	require.NotErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "404")
 }

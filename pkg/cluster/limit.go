@@ -23,8 +23,7 @@ type timeLimit struct {
 
 // RoundTrip sends the request; the limit holds until its response has been read.
 func (t *timeLimit) RoundTrip(r *http.Request) (*http.Response, error) {
-	query := r.URL.Query()
-	if query.Has("watch") || query.Has("follow") || strings.HasSuffix(r.URL.Path, "/log") || r.Header.Get("Upgrade") != "" {
+	if isEndless(r) {
 		return t.next.RoundTrip(r)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), t.limit)
@@ -35,6 +34,14 @@ func (t *timeLimit) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response.Body = &limitedBody{response.Body, cancel}
 	return response, nil
+}
+
+// isEndless reports whether the request has no limit (see [RequestTimeout]).
+func isEndless(r *http.Request) bool {
+	query, path := r.URL.Query(), strings.Split(r.URL.Path, "/")
+	n := len(path)
+	log := n > 5 && path[n-1] == "log" && path[n-3] == "pods" && path[n-5] == "namespaces" // not a version of that name
+	return log || query.Has("watch") || query.Has("follow") || r.Header.Get("Upgrade") != ""
 }
 
 // limitedBody ends its request's context when it is closed.

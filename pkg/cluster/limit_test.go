@@ -39,11 +39,15 @@ func TestRequestsAreLimitedInTime(t *testing.T) {
 	text, err := do("/quick", time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, "here", text)
-	_, err = do("/silent", time.Millisecond)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for _, silent := range []string{
+		"/silent", "/apis/krt.dev/v1alpha1/namespaces/ns/versions/log", "/apis/krt.dev/v1alpha1/namespaces/pods/versions/log",
+	} {
+		_, err = do(silent, time.Millisecond)
+		require.ErrorIs(t, err, context.DeadlineExceeded, silent)
+	}
 
 	close(released)
-	for _, endless := range []string{"/silent?watch=true", "/silent?follow=true"} {
+	for _, endless := range []string{"/silent?watch=true", "/silent?follow=true", "/api/v1/namespaces/ns/pods/log/log"} {
 		_, err := do(endless, 0)
 		require.NoError(t, err, endless)
 	}
