@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/limit"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -23,6 +25,12 @@ const SystemNamespace = render.SystemNamespace
 
 // fieldOwner is the name under which writes are recorded in an object's managed fields.
 const fieldOwner = client.FieldOwner("kn-krt-cli")
+
+// RequestTimeout is how long one request may take until its response has been read, together
+// with its retries: what a [Client] asks for is there at once or not at all. What has no end
+// (watches, logs that are followed, port-forwards) has no limit. A log that is read to its
+// end has one for each read, because its lines may be processed slowly.
+const RequestTimeout = 30 * time.Second
 
 // Client works with the versions of one namespace of a cluster. It may be used by many
 // goroutines at a time. Its methods send what they need when they are called; none of
@@ -41,13 +49,13 @@ func New(config *rest.Config, namespace string) (*Client, error) {
 	config.QPS = -1 // a person types slower than any limit
 	inner := config.WrapTransport
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
-		next = &timeLimit{next: next, limit: RequestTimeout}
+		next = limit.Impatient(next, RequestTimeout)
 		if inner != nil {
 			next = inner(next)
 		}
 		return next
 	}
-	kube, err := client.NewWithWatch(config, client.Options{Scheme: kinds(), Mapper: mapper()})
+	kube, err := limit.Client(config, client.Options{Scheme: kinds(), Mapper: mapper()}, RequestTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to the cluster at %s: %w", config.Host, err)
 	}

@@ -64,9 +64,11 @@ func (e *Error) Error() string {
 	case ReasonNamespaceNotFound:
 		return fmt.Sprintf("%s: namespace %q does not exist", e.Doing, e.Namespace)
 	case ReasonUnreachable:
+		cause := errors.New("no response in time")
 		if errors.As(e.Err, &network) {
-			return fmt.Sprintf("%s: cannot reach the cluster at %s: %v", e.Doing, e.Host, networkCause(network))
+			cause = networkCause(network)
 		}
+		return fmt.Sprintf("%s: cannot reach the cluster at %s: %v", e.Doing, e.Host, cause)
 	}
 	return fmt.Sprintf("%s: %v", e.Doing, e.Err)
 }
@@ -93,7 +95,7 @@ func (c *Client) explain(err error, doing string) error {
 		e.Reason = ReasonForbidden
 	case apierrors.IsNotFound(err) && notFoundKind(err) == "namespaces":
 		e.Reason = ReasonNamespaceNotFound
-	case errors.As(err, &network):
+	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		e.Reason = ReasonUnreachable
 	}
 	return e
@@ -158,7 +160,7 @@ func isUnknownName(err error) bool { return apierrors.IsNotFound(err) && !isUnkn
 // isTransient reports whether an error means only that the cluster does not respond now.
 func isTransient(err error) bool {
 	var network *url.Error
-	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
 		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 

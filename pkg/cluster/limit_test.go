@@ -4,51 +4,71 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
+// fakeServer responds as an API server does.
+type fakeServer func(*http.Request) (*http.Response, error)
+
+func (f fakeServer) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func silent(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// busy asks to try again after that many seconds.
+func busy(seconds string) fakeServer {
+	return func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {seconds}}, Request: r,
+			Body: io.NopCloser(strings.NewReader("busy")),
+		}, nil
+	}
+}
+
 func TestRequestsAreLimitedInTime(t *testing.T) {
-	released := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/quick" {
-			_, _ = io.WriteString(w, "here")
-			return
-		}
-		select {
-		case <-released:
-		case <-r.Context().Done():
-		}
-	}))
-	defer server.Close()
-	do := func(target string, limit time.Duration) (string, error) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+target, nil)
-		require.NoError(t, err)
-		response, err := (&http.Client{Transport: &timeLimit{next: http.DefaultTransport, limit: limit}}).Do(request)
-		if err != nil {
-			return "", err
-		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		return string(text), err
+	get := func(ctx context.Context, c *Client) error {
+		_, err := c.Get(ctx, "log") // its address ends as that of a pod's log
+		return err
 	}
-
-	text, err := do("/quick", time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, "here", text)
-	for _, silent := range []string{
-		"/silent", "/apis/krt.dev/v1alpha1/namespaces/ns/versions/log", "/apis/krt.dev/v1alpha1/namespaces/pods/versions/log",
+	watch := func(ctx context.Context, c *Client) error {
+		_, err := c.kube.Watch(ctx, &v1alpha1.VersionList{})
+		return err
+	}
+	for name, test := range map[string]struct {
+		server fakeServer
+		do     func(context.Context, *Client) error
+		took   time.Duration
+		reason Reason
+	}{
+		"silent":               {silent, get, RequestTimeout, ReasonUnreachable},
+		"busy":                 {busy("20"), get, RequestTimeout, ReasonUnreachable},
+		"busy for long":        {busy("3600"), get, 0, ReasonOther},
+		"watch":                {silent, watch, time.Hour, ReasonUnreachable},
+		"watch, busy for long": {busy("3600"), watch, 0, ReasonOther},
 	} {
-		_, err = do(silent, time.Millisecond)
-		require.ErrorIs(t, err, context.DeadlineExceeded, silent)
-	}
-
-	close(released)
-	for _, endless := range []string{"/silent?watch=true", "/silent?follow=true", "/api/v1/namespaces/ns/pods/log/log"} {
-		_, err := do(endless, 0)
-		require.NoError(t, err, endless)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, err := New(&rest.Config{Host: "http://cluster", Transport: test.server}, "ns")
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				started := time.Now()
+				err = c.explain(test.do(ctx, c), "cannot try")
+				require.Equal(t, test.took, time.Since(started))
+				var failed *Error
+				require.ErrorAs(t, err, &failed)
+				require.Equal(t, test.reason, failed.Reason)
+			})
+		})
 	}
 }
