@@ -160,7 +160,8 @@ func isUnknownName(err error) bool { return apierrors.IsNotFound(err) && !isUnkn
 // isTransient reports whether an error means only that the cluster does not respond now.
 func isTransient(err error) bool {
 	var network *url.Error
-	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
 		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 
