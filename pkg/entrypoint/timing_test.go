@@ -80,7 +80,8 @@ func TestWhatCannotBeReadIsObserved(t *testing.T) {
 		t.Error("the workflow ran")
 		return http.StatusAccepted, nil
 	})), o)
-	require.Equal(t, http.StatusBadRequest, f.send(http.MethodPost, "/test.Entrypoint/Call", "{", "Content-Type", "application/json").StatusCode)
+	require.Equal(t, http.StatusBadRequest, f.send(http.MethodPost, "/test.Entrypoint/Call", "{", "Content-Type",
+		"application/json").StatusCode)
 	require.Equal(t, http.StatusBadRequest, f.send(http.MethodPost, "/workflows/flow", "{", producer()...).StatusCode)
 	_, err := f.call(t.Context(), strings.Repeat("x", 65<<10))
 	failed(t, err, codes.ResourceExhausted)
