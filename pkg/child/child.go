@@ -101,12 +101,13 @@ func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 // Signal sends sig to the process alone; it does nothing once that has ended.
 func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-// Kill kills the whole group. It does nothing once the process has ended, because its
-// group was killed then.
+// Kill kills the whole group and, on Linux, the groups of its descendants. It does nothing
+// once the process has ended, because its group was killed then.
 func (p *Process) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.gone {
+		killBelow(p.cmd.Process.Pid)
 		killGroup(p.cmd.Process.Pid)
 	}
 }

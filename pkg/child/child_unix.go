@@ -10,3 +10,6 @@ func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tr
 
 // awaitExit cannot wait without reaping here.
 func awaitExit(int) bool { return false }
+
+// killBelow cannot find descendants here.
+func killBelow(int) {}
