@@ -95,7 +95,7 @@ func (o *doctorOptions) print(rows []row) error {
 		width = max(width, len(r.About))
 	}
 	for _, r := range rows {
-		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, r.Text)
+		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, term.Printable(r.Text))
 		if r.Fix != "" {
 			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", r.Fix)
 		}

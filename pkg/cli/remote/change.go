@@ -64,7 +64,7 @@ func (c *Cluster) reach(ctx context.Context, o changeOptions, goal cluster.Goal,
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, " and is available in the cluster at:\n%s\n", versionURL(v))
+	_, err = fmt.Fprintf(out, " and is available in the cluster at:\n%s\n", term.Printable(versionURL(v)))
 	return err
 }
 

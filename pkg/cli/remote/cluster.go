@@ -78,7 +78,7 @@ func namespaceOf(cmd *cobra.Command) (string, error) {
 func Connect(cmd *cobra.Command) (*Cluster, error) {
 	o := options(cmd)
 	o.UserAgent = "kn-krt/" + term.ReadBuild().Version
-	o.Warn = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", text) }
+	o.Warn = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", term.Printable(text)) }
 	if logHTTP, _ := cmd.Flags().GetBool("log-http"); logHTTP {
 		o.Wrap = func(next http.RoundTripper) http.RoundTripper {
 			return &requestLog{next: next, w: cmd.ErrOrStderr()}

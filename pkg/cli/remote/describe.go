@@ -48,7 +48,7 @@ func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
 		_, err = fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err
 	case o.out.format == outputURL:
-		_, err = fmt.Fprintln(o.streams.Out, versionURL(v))
+		_, err = fmt.Fprintln(o.streams.Out, term.Printable(versionURL(v)))
 		return err
 	}
 	if err := o.head(v); err != nil {
@@ -149,7 +149,8 @@ func (o *describeOptions) conditions(conditions []metav1.Condition) {
 		if sign == term.MarkGood && !o.verbose {
 			reason = ""
 		}
-		line := fmt.Sprintf("  %s %-*s %6s %s", o.streams.Paint(sign), width, c.Type, age(c.LastTransitionTime), reason)
+		line := fmt.Sprintf("  %s %-*s %6s %s", o.streams.Paint(sign), width, term.Printable(c.Type), age(c.LastTransitionTime),
+			term.Printable(reason))
 		fmt.Fprintln(o.streams.Out, strings.TrimRight(line, " "))
 	}
 }

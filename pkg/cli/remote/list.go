@@ -84,7 +84,7 @@ func (o *listOptions) table(versions []v1alpha1.Version) error {
 		return nil
 	case outputURL:
 		for i := range versions {
-			fmt.Fprintln(o.streams.Out, versionURL(&versions[i]))
+			fmt.Fprintln(o.streams.Out, term.Printable(versionURL(&versions[i])))
 		}
 		return nil
 	}

@@ -117,7 +117,7 @@ func (o *logsOptions) warn(e *cluster.LogError) {
 	case o.follow:
 		next = "; waiting for the pod to change"
 	}
-	fmt.Fprintf(o.streams.Err, "Warning: %v%s\n", e, next)
+	fmt.Fprintf(o.streams.Err, "Warning: %s%s\n", term.Printable(e.Error()), next)
 }
 
 // explainNothing prints why there are no logs. That is not an error.

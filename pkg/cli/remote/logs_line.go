@@ -52,7 +52,7 @@ func (p *logPrinter) show(l logline.Line) {
 
 func (p *logPrinter) format(l *logline.Line) string {
 	if !p.json {
-		return p.painter.Name(l.Node) + " " + logMessage(l) + "\n"
+		return p.painter.Name(l.Node) + " " + term.Printable(logMessage(l)) + "\n"
 	}
 	object := map[string]any{"time": l.Time, "node": l.Node, "line": l.Text}
 	if l.Fields != nil {

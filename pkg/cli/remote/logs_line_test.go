@@ -29,7 +29,9 @@ func TestLogLine(t *testing.T) {
 		"JSON of other programs": {
 			line: `{"severity":"x"}`, want: "[etl] {\"severity\":\"x\"}\n",
 		},
-		"broken JSON": {line: `{"msg":`, want: "[etl] {\"msg\":\n"},
+		"steers a terminal":          {line: "a\x1b[2J\tb", want: "[etl] a\\x1b[2J\tb\n"},
+		"steers a terminal, in JSON": {line: `{"msg":"a\u001b[2J"}`, want: "[etl] a\\x1b[2J\n"},
+		"broken JSON":                {line: `{"msg":`, want: "[etl] {\"msg\":\n"},
 		"as JSON": {
 			line: `{"msg":"hi"}`, o: asJSON, want: `{"line":{"msg":"hi"},"node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n",
 		},

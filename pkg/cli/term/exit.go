@@ -139,7 +139,7 @@ func Exit(ctx context.Context, w io.Writer, err error) int {
 	}
 	if !f.printed {
 		// The whole chain, not f alone: it may have been wrapped with context.
-		fmt.Fprintf(w, "Error: %v\n", err)
+		fmt.Fprintf(w, "Error: %s\n", Printable(err.Error()))
 	}
 	if f.hint != "" {
 		fmt.Fprintln(w, f.hint)

@@ -25,6 +25,7 @@ func TestExit(t *testing.T) {
 		"fine":   {t.Context(), nil, ExitOK, ""},
 		"failed": {t.Context(), errors.New("cannot continue"), ExitFailed, "Error: cannot continue\n"},
 		"code":   {t.Context(), WithCode(ExitWait, errors.New("not yet")), ExitWait, "Error: not yet\n"},
+		"steers": {t.Context(), errors.New("no\x1b[2J"), ExitFailed, "Error: no\\x1b[2J\n"},
 		"hint":   {t.Context(), WithHint(errors.New("wall"), "Go %s.", "back"), ExitFailed, "Error: wall\nGo back.\n"},
 		"hint below context": {t.Context(), fmt.Errorf("cannot walk: %w", WithHint(errors.New("wall"), "Turn.")),
 			ExitFailed, "Error: cannot walk: wall\nTurn.\n"},

@@ -13,8 +13,16 @@ import (
 // bytes of it, white space as single spaces, and what a terminal does not print as it is,
 // such as its control characters, escaped.
 func Line(text string, most int) string {
-	text = strings.Join(strings.Fields(clip.Text(text, most)), " ")
-	printed := func(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
+	return Printable(strings.Join(strings.Fields(clip.Text(text, most)), " "))
+}
+
+// Printable returns text, which others wrote, with what a terminal does not print as it is
+// escaped, such as the control characters that steer it. Line breaks and tabs stay.
+func Printable(text string) string {
+	const joiners = "\u200c\u200d" // some languages, and pictures, are written with them
+	printed := func(r rune) bool {
+		return unicode.IsPrint(r) && r != utf8.RuneError || unicode.Is(unicode.Zs, r) || strings.ContainsRune("\n\t"+joiners, r)
+	}
 	if strings.IndexFunc(text, func(r rune) bool { return !printed(r) }) < 0 {
 		return text
 	}

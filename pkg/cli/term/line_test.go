@@ -6,6 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestPrintableKeepsLinesAndTabs(t *testing.T) {
+	require.Equal(t, "1\u00a0€ \u200d", Printable("1\u00a0€ \u200d"))
+	require.Equal(t, "a\n\tb\\x1b]0;c\\a\\r", Printable("a\n\tb\x1b]0;c\a\r"))
+}
+
 func TestLine(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, want string

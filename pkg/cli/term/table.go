@@ -45,10 +45,10 @@ func WithoutHeads[R any](columns []Column[R]) []Column[R] {
 	return bare
 }
 
-// clean is the text without line breaks and tabs, which would break the table. A first
-// cell keeps the spaces it begins with.
+// clean is the text without line breaks and tabs, which would break the table, and
+// [Printable]. A first cell keeps the spaces it begins with.
 func clean(cell string, first bool) string {
-	text := strings.Join(strings.Fields(cell), " ")
+	text := Printable(strings.Join(strings.Fields(cell), " "))
 	if first {
 		return cell[:len(cell)-len(strings.TrimLeft(cell, " "))] + text
 	}

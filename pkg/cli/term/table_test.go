@@ -15,12 +15,12 @@ func TestTable(t *testing.T) {
 		{"NAME", func(r row) string { return r[1] }},
 		{"REASON", func(r row) string { return r[2] }},
 	}
-	rows := []row{{"++", "etl", ""}, {"!!", "model (GPU)", "no\tGPU\nhere"}, {"++", "größe → ok", "x"}}
+	rows := []row{{"++", "etl", ""}, {"!!", "model (GPU)", "no\tGPU\nhere\x1b[2J"}, {"++", "größe → ok", "x"}}
 	var out bytes.Buffer
 	require.NoError(t, WriteTable(&out, columns, rows))
 	require.Equal(t, `  OK   NAME          REASON
   ++   etl           `+`
-  !!   model (GPU)   no GPU here
+  !!   model (GPU)   no GPU here\x1b[2J
   ++   größe → ok    x
 `, out.String())
 
