@@ -65,7 +65,7 @@ func (f *follower[T]) run(ctx context.Context) error {
 		if watched || listed && heard.IsZero() {
 			heard = time.Now()
 		}
-		if err != nil && (!isTransient(err) || heard.IsZero() || time.Since(heard) > silence) {
+		if err != nil && givesUp(err, heard) {
 			return err
 		}
 		if watched && time.Since(began) > steady {
@@ -76,6 +76,12 @@ func (f *follower[T]) run(ctx context.Context) error {
 		case <-time.After(pauses.pause()):
 		}
 	}
+}
+
+// givesUp reports whether following ends with err, when the API server was last heard
+// at the given time; never if that is zero.
+func givesUp(err error, heard time.Time) bool {
+	return !isTransient(err) || heard.IsZero() || time.Since(heard) > silence
 }
 
 // once lists the objects and watches them until the watch ends. It reports how far the

@@ -204,7 +204,9 @@ func (m *machine) log(w http.ResponseWriter, r *http.Request) {
 	m.requests = append(m.requests, r.URL.RawQuery)
 	m.opening++
 	m.most = max(m.most, m.opening)
-	for m.changed.Broadcast(); len(m.requests) < m.burst; m.changed.Wait() {
+	m.changed.Broadcast()
+	for len(m.requests) < m.burst {
+		m.changed.Wait()
 	}
 	m.opening--
 	p, q := m.pods[r.PathValue("name")], r.URL.Query()

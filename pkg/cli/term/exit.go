@@ -97,10 +97,10 @@ func expected(use string) string {
 		}
 	}
 	few, many := strings.Join(short, " "), strings.Join(long, " ")
-	switch {
-	case few == many:
+	switch few {
+	case many:
 		return many
-	case few == "":
+	case "":
 		return "at most " + many
 	}
 	return few + " or " + many

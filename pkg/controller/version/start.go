@@ -48,17 +48,27 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if have.problems.none() && (live || config.Ready) {
 		done, err = r.apply(ctx, want, have)
 	}
+	poll, blind, failed := r.mark(ctx, want, have, done)
+	if err = errors.Join(err, failed); blind {
+		return progress{}, err
+	}
+	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: done.due}, err
+}
+
+// mark marks in the version what became of its objects. poll: something that is not
+// watched must be looked at again. blind: nothing is marked, because the pods cannot be
+// read.
+func (r *reconciler) mark(ctx context.Context, want desired, have current, done applied) (poll, blind bool, err error) {
 	in := r.observation(want, have, done)
-	workflows, poll, unknown := r.workflows(ctx, v, have, done)
-	in.Workflows, err = workflows, errors.Join(err, unknown)
+	in.Workflows, poll, err = r.workflows(ctx, want.version, have, done)
 	if !have.ready() {
-		if failed := r.addPods(ctx, v, &in); failed != nil {
-			return progress{}, errors.Join(err, failed)
+		if failed := r.addPods(ctx, want.version, &in); failed != nil {
+			return false, true, errors.Join(err, failed)
 		}
 	}
-	observe.Mark(v, in)
+	observe.Mark(want.version, in)
 	r.markCurrent(want, done, in)
-	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: done.due}, err
+	return poll, false, err
 }
 
 // componentsReady reports whether all that an entrypoint calls was ready when the status
