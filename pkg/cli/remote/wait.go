@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,11 @@ by default started or stopped, whichever it was asked to be. Exits with 5 if tha
 
 func runWait(ctx context.Context, c *Cluster, o waitOptions) error {
 	out := o.streams.Out
-	v, err := c.Get(ctx, o.name)
+	started := time.Now()
+	limited, cancel := context.WithTimeout(ctx, max(time.Duration(o.limits.timeout)*time.Second, time.Second))
+	defer cancel()
+	v, err := c.Get(limited, o.name)
+	o.limits.timeout -= int(time.Since(started).Seconds())
 	var unknown *cluster.NotFoundError
 	switch {
 	case err == nil:
