@@ -61,7 +61,7 @@ func (c *Cluster) await(ctx context.Context, out io.Writer, name string, goal cl
 		Window:  time.Duration(f.window) * time.Second,
 		Progress: func(p cluster.Progress) {
 			printed = true
-			fmt.Fprintf(out, "%7.3fs %s%s\n", p.Elapsed.Seconds(), term.Printable(p.Observation.String()), c.aside(p.Observation))
+			fmt.Fprintf(out, "%7.3fs %s%s\n", p.Elapsed.Seconds(), term.Printable(p.String()), c.aside(p.Observation))
 		},
 	})
 	if errors.Is(err, context.Canceled) {
