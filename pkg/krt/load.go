@@ -1,11 +1,9 @@
 package krt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -88,7 +86,7 @@ func find(path string) (dir, name string, err error) {
 		switch ext := filepath.Ext(name); {
 		case ext == ".yml" || ext == ".yaml":
 			return filepath.Clean(dir), name, nil
-		case packed(path):
+		case archive.IsPacked(path):
 			return "", "", errors.New("it is a packed bundle; unpack it first")
 		}
 		return "", "", errors.New("it is not a folder, a krt.yml or a .krt file")
@@ -110,18 +108,6 @@ func manifestHint(dir string) string {
 		}
 	}
 	return ""
-}
-
-// packed reports whether the file at path begins like a gzip stream, as .krt files do.
-func packed(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	magic := make([]byte, 2)
-	_, err = io.ReadFull(file, magic)
-	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
 }
 
 // checkProto compiles the entrypoint's proto and ties the workflows to its rpcs.

@@ -48,7 +48,7 @@ func manifestAtRoot(dir string) error {
 				nested = fmt.Sprintf(", but there is one in its folder %q: pack that folder instead", entry.Name())
 			}
 		}
-		if nested == "" && !entry.IsDir() && packed(filepath.Join(dir, entry.Name())) {
+		if nested == "" && !entry.IsDir() && archive.IsPacked(filepath.Join(dir, entry.Name())) {
 			nested = fmt.Sprintf(", but it contains the archive %q: use that one", entry.Name())
 		}
 	}

@@ -23,18 +23,32 @@ type Opened struct {
 	tempDir  string
 }
 
-// Open reads and checks the bundle at path: a folder, a manifest or a .krt file. It must
-// be closed.
-func Open(ctx context.Context, path string) (*Opened, error) {
-	return openWith(ctx, path, krt.Options{})
+// Open reads and checks the bundle at path: a folder, a manifest or a .krt file. It prints
+// the problems; its error is that of [RequireValid] unless all are warnings. The bundle
+// must be closed.
+func Open(ctx context.Context, s term.Streams, path string) (*Opened, error) {
+	return openValid(ctx, s, path, krt.Options{})
 }
 
 // OpenToShip is Open for verbs that pass the bundle on: its contents are listed and
 // checked, too.
-func OpenToShip(ctx context.Context, path string) (*Opened, error) {
-	return openWith(ctx, path, krt.Options{Contents: true})
+func OpenToShip(ctx context.Context, s term.Streams, path string) (*Opened, error) {
+	return openValid(ctx, s, path, krt.Options{Contents: true})
 }
 
+func openValid(ctx context.Context, s term.Streams, path string, options krt.Options) (*Opened, error) {
+	o, err := openWith(ctx, path, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := RequireValid(o.problems, s, path); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// openWith opens a bundle whatever its problems are.
 func openWith(ctx context.Context, path string, options krt.Options) (o *Opened, err error) {
 	o = &Opened{}
 	if filepath.Ext(path) == ".krt" {
@@ -61,14 +75,8 @@ func (o *Opened) Close() {
 	}
 }
 
-// RequireValid prints the problems and returns an error, unless all are warnings. It is
-// for verbs that need a valid version.
-func (o *Opened) RequireValid(s term.Streams, path string) error {
-	return RequireValid(o.problems, s, path)
-}
-
-// RequireValid is the method of the same name for the problems of a bundle that was
-// loaded elsewhere.
+// RequireValid prints the problems of the bundle at path and returns an error, unless all
+// are warnings.
 func RequireValid(problems krt.Problems, s term.Streams, path string) error {
 	for _, p := range problems {
 		if !p.Note || p.Shown {

@@ -58,14 +58,11 @@ Each Python node gets the modules of all protos, also of those that it does not 
 }
 
 func runGenerate(ctx context.Context, o generateOptions) error {
-	b, err := Open(ctx, o.dir)
+	b, err := Open(ctx, o.streams, o.dir)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.dir); err != nil {
-		return err
-	}
 	files, err := generated(ctx, b.Bundle)
 	if err != nil {
 		return err

@@ -69,14 +69,11 @@ func NewKliCreateCommand(s term.Streams) *cobra.Command {
 }
 
 func runPack(ctx context.Context, o packOptions) error {
-	b, err := OpenToShip(ctx, o.dir)
+	b, err := OpenToShip(ctx, o.streams, o.dir)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.dir); err != nil {
-		return err
-	}
 	if o.list {
 		return printList(o.streams.Out, b.Listed)
 	}

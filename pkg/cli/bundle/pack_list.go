@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -91,20 +90,8 @@ func checkPackOutput(to string, c *archive.Contents) error {
 	if slices.ContainsFunc(c.Files, func(f archive.File) bool { return os.SameFile(f.Info, info) }) {
 		return term.WithHint(fmt.Errorf("cannot write bundle: %s is a file of the version itself", to), next, name)
 	}
-	if !startsLikeBundle(to) {
+	if !archive.IsPacked(to) {
 		return term.WithHint(fmt.Errorf("cannot write bundle: %s exists and is not a packed bundle", to), next, name)
 	}
 	return nil
-}
-
-// startsLikeBundle reports whether the file at path is a gzip stream.
-func startsLikeBundle(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	magic := make([]byte, 2)
-	_, err = io.ReadFull(file, magic)
-	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
 }

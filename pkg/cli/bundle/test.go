@@ -41,14 +41,11 @@ needs no network, and no entry in your requirements.`,
 }
 
 func runTest(ctx context.Context, o testOptions) error {
-	b, err := Open(ctx, o.dir)
+	b, err := Open(ctx, o.streams, o.dir)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.dir); err != nil {
-		return err
-	}
 	sources, err := nodeSources(b.Bundle, o.nodes)
 	if err != nil {
 		return err

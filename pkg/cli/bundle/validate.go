@@ -49,7 +49,7 @@ Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
 }
 
 func runValidate(ctx context.Context, o validateOptions) error {
-	b, err := OpenToShip(ctx, o.path)
+	b, err := openWith(ctx, o.path, krt.Options{Contents: true})
 	if err != nil {
 		return err
 	}

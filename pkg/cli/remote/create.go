@@ -98,14 +98,11 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
 	ctx := cmd.Context()
-	b, err := bundle.OpenToShip(ctx, o.path)
+	b, err := bundle.OpenToShip(ctx, o.streams, o.path)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.path); err != nil {
-		return err
-	}
 	bundle.WarnLeftOut(o.streams.Err, b.Listed)
 	if err := o.images.check(cmd, b.Bundle); err != nil {
 		return err

@@ -65,14 +65,11 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	if err != nil {
 		return err
 	}
-	b, err := bundle.Open(cmd.Context(), o.path)
+	b, err := bundle.Open(cmd.Context(), o.streams, o.path)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := b.RequireValid(o.streams, o.path); err != nil {
-		return err
-	}
 	namespace := cmd.Flag("namespace").Value.String()
 	if namespace == "" {
 		namespace = corev1.NamespaceDefault
