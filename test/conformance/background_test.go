@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
 
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/test/conformance"
@@ -24,31 +25,46 @@ func backgroundCases() []testCase {
 	}
 }
 
-// outlastsReply has a node work on after its reply until the caller's deadline has
-// passed: the client's, or, with none, the version's.
+// outlastsReply has a node work on after its reply until the client's deadline has
+// passed, or, with none, the version's. A busy machine may let it pass before the reply.
 func outlastsReply(clients time.Duration) func(*version) {
 	return func(v *version) {
-		gate := v.newGate("n1")
-		in := request("n3", order("n1", node.Act_EARLY_REPLY, "accepted"), order("n1", node.Act_WAIT, gate))
-		patient := clients
-		if clients == 0 {
-			patient = shortTimeout
+		for range 10 {
+			if repliesInTime(v, clients) {
+				return
+			}
 		}
-		over, cancel := context.WithTimeout(v.t.Context(), patient)
-		defer cancel()
-		ctx := over
-		if clients == 0 {
-			ctx = v.t.Context()
-		}
-		reply, err := v.callContext(ctx, "Three", in)
-		require.NoError(v.t, err)
-		require.Equal(v.t, "accepted", reply.GetText())
-		<-over.Done()
-		v.openGate("n1", gate)
-		v.awaitRuns(in, "n3", 1)
-		v.settle()
-		require.Equal(v.t, ones(3), v.runs(in, names(3)...))
+		require.Fail(v.t, "no reply came before the deadline in 10 attempts")
 	}
+}
+
+func repliesInTime(v *version, clients time.Duration) bool {
+	gate := v.newGate("n1")
+	in := request("n3", order("n1", node.Act_EARLY_REPLY, "accepted"), order("n1", node.Act_WAIT, gate))
+	patient := clients
+	if clients == 0 {
+		patient = shortTimeout
+	}
+	over, cancel := context.WithTimeout(v.t.Context(), patient)
+	defer cancel()
+	ctx := over
+	if clients == 0 {
+		ctx = v.t.Context()
+	}
+	reply, err := v.callContext(ctx, "Three", in)
+	if codeOf(err) == codes.DeadlineExceeded {
+		v.openGate("n1", gate)
+		v.settle()
+		return false
+	}
+	require.NoError(v.t, err)
+	require.Equal(v.t, "accepted", reply.GetText())
+	<-over.Done()
+	v.openGate("n1", gate)
+	v.awaitRuns(in, "n3", 1)
+	v.settle()
+	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
+	return true
 }
 
 func outlastsAsync(v *version) {
