@@ -1,6 +1,7 @@
 package pyrunner_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,6 +132,7 @@ def handler(ctx, data):
 	step, ok := out.Steps.Last()
 	require.True(t, ok)
 	require.Equal(t, in.Trace, out.Trace)
+	require.Equal(t, in.Trace.SpanID(), hex.EncodeToString(step.Parent[:]))
 	trace := in.Trace.Child(step.SpanID)
 	untraced := request("x")
 	untraced.Trace = event.Trace{}

@@ -112,7 +112,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	c := s.node.newContext(r.Context(), in)
-	c.arrive(now, in.Trace.Via(event.RequestTrace(r.Header)))
+	c.arrive(now, event.RequestTrace(r.Header))
 	if in.Expired(now) {
 		c.own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
 		writeNothing(w)

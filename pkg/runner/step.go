@@ -17,6 +17,7 @@ type step struct {
 	cold    bool        // the first event since the process was ready
 	hop     event.Trace // that brought the event; zero: the request is not traced
 	span    [8]byte
+	caller  [8]byte // the span that sent the event; zero unless the request is sampled
 
 	// HandlerContext.mu guards the fields below.
 	begun time.Time   // when it was the call's turn; zero before
@@ -24,10 +25,12 @@ type step struct {
 	trace event.Trace // of the span, with hop as its origin; made on first use
 }
 
-// arrive records when c's event had been read, and the trace context that came with it.
+// arrive records when c's event had been read, and the trace context in the headers of
+// the request that brought it.
 func (c *HandlerContext) arrive(at time.Time, hop event.Trace) {
-	c.step.arrived, c.step.hop, c.step.span = at, hop, newSpan()
-	c.names.trace, c.names.span = hop.ID(), c.step.span
+	s := &c.step
+	s.arrived, s.hop, s.span, s.caller = at, c.in.Trace.Via(hop), newSpan(), c.in.Trace.Caller(hop)
+	c.names.trace, c.names.span = s.hop.ID(), s.span
 }
 
 // newSpan returns a random id for a span, which is not zero.
@@ -69,7 +72,7 @@ func (c *HandlerContext) report(outcome event.Outcome) event.Step {
 	}
 	return event.Step{
 		Node: c.node.name, Start: s.arrived, Wait: begun.Sub(s.arrived), Run: now.Sub(begun),
-		SpanID: s.span, Outcome: outcome, Cold: s.cold,
+		SpanID: s.span, Outcome: outcome, Cold: s.cold, Parent: s.caller,
 	}
 }
 

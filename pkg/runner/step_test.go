@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -144,11 +145,13 @@ func TestTheSpanOfAStep(t *testing.T) {
 	equal(t, "traceparent", got, event.NewTrace(hopParent, "").Child(steps[0].SpanID))
 	contains(t, "log", r.log.String(), "msg=hello node=model workflow=flow correlationid=c1 trace_id="+got.ID()+" span_id="+got.SpanID()+"\n")
 
+	equal(t, "called by", hex.EncodeToString(steps[0].Parent[:]), event.NewTrace(hopParent, "").SpanID())
+
 	a = r.postTraced(t, "", "")
 	equal(t, "traceparent", stringOf(t, a.event), "")
 	equal(t, "attribute", a.event.Trace, event.Trace{})
 	contains(t, "log", r.log.String(), "msg=hello node=model workflow=flow correlationid=c1\n")
-	if again := a.event.Steps.AppendTo(nil); len(again) != 1 || again[0].SpanID == steps[0].SpanID {
+	if again := a.event.Steps.AppendTo(nil); len(again) != 1 || again[0].SpanID == steps[0].SpanID || again[0].Parent != [8]byte{} {
 		t.Errorf("reported %+v after %+v", again, steps)
 	}
 }

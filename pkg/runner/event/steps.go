@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ const (
 	// MaxSteps is the most entries that a [Steps] has; later ones are left out.
 	MaxSteps = 32
 	// maxStepsBytes is the longest attribute krtsteps; a longer one is dropped as a whole.
-	maxStepsBytes = 4096
+	maxStepsBytes = 5120
 	// maxStepNode is the longest name of a node, in bytes: what Kubernetes allows.
 	maxStepNode = 63
 	// maxStepDigits limits the numbers of an entry: microseconds of 300 years.
@@ -62,14 +63,18 @@ type Step struct {
 	Outcome Outcome
 	// Cold is the first event since the process was ready.
 	Cold bool
+	// Parent is the span that called the node, zero unless the request is sampled: see
+	// [Trace.Caller].
+	Parent [8]byte
 }
 
 // Steps is the value of the attribute krtsteps: what the runners of the nodes that an
 // event has passed have reported, first to last. Each entry is
 //
-//	<node>;<start, unix µs>;<wait, µs>;<run, µs>;<span id, 16 hex digits>;<outcome>[;c]
+//	<node>;<start, unix µs>;<wait, µs>;<run, µs>;<span id, 16 hex digits>;<outcome>[;c][;p<span id>]
 //
-// where c marks a cold start; a comma is between two entries. It is untrusted text:
+// where c marks a cold start, and p the span that called the node, of sampled requests
+// only; a comma is between two entries. It is untrusted text:
 // entries that are not well formed are left out where it is read, and it fails no
 // request.
 type Steps string
@@ -152,32 +157,50 @@ func (step *Step) append(buffer []byte) []byte {
 	if step.Cold {
 		buffer = append(buffer, ";c"...)
 	}
+	if step.Parent != [8]byte{} {
+		buffer = hex.AppendEncode(append(buffer, ";p"...), step.Parent[:])
+	}
 	return buffer
 }
 
 // parseStep reads one entry; false if it is not well formed. It allocates nothing.
 func parseStep(entry string) (step Step, ok bool) {
-	var fields [7]string
-	n := 0
-	for more := true; more; n++ {
-		if n == len(fields) {
+	var fields [6]string
+	for i := range fields {
+		fields[i], entry, ok = strings.Cut(entry, ";")
+		if !ok && i < len(fields)-1 {
 			return Step{}, false
 		}
-		fields[n], entry, more = strings.Cut(entry, ";")
 	}
-	if n < 6 || n == 7 && fields[6] != "c" || !stepNode(fields[0]) {
+	step.Node = fields[0]
+	if !stepNode(step.Node) || !step.readTimes(fields[1], fields[2], fields[3]) || ok && !step.readOptions(entry) {
 		return Step{}, false
 	}
-	step = Step{Node: fields[0], Cold: n == 7}
-	if !step.readTimes(fields[1], fields[2], fields[3]) {
+	if step.SpanID, ok = readSpan(fields[4]); !ok {
 		return Step{}, false
 	}
 	for step.Outcome = 0; int(step.Outcome) < len(outcomes); step.Outcome++ {
 		if fields[5] == outcomes[step.Outcome] {
-			return step, step.readSpan(fields[4])
+			return step, true
 		}
 	}
 	return Step{}, false
+}
+
+// readOptions reads what follows the outcome: c, a parent, or both in this order.
+func (step *Step) readOptions(text string) (ok bool) {
+	first, rest, both := strings.Cut(text, ";")
+	if step.Cold = first == "c"; step.Cold {
+		if !both {
+			return true
+		}
+		first, both = rest, false
+	}
+	if both || !strings.HasPrefix(first, "p") {
+		return false
+	}
+	step.Parent, ok = readSpan(first[1:])
+	return ok
 }
 
 // maxStepMicros is the longest time of an entry, in microseconds: 100 years, which a
@@ -197,16 +220,14 @@ func (step *Step) readTimes(start, wait, run string) bool {
 	return true
 }
 
-// readSpan reads the span id; false if it is zero or not 16 lower-case hex digits.
-func (step *Step) readSpan(text string) bool {
-	if len(text) != 2*len(step.SpanID) || !lowerHex(text) {
-		return false
+// readSpan reads a span id; false if it is zero or not 16 lower-case hex digits.
+func readSpan(text string) (id [8]byte, ok bool) {
+	if len(text) != 2*len(id) || !lowerHex(text) {
+		return id, false
 	}
 	n, err := strconv.ParseUint(text, 16, 64)
-	for i := range step.SpanID {
-		step.SpanID[i] = byte(n >> (56 - 8*i))
-	}
-	return err == nil && n != 0
+	binary.BigEndian.PutUint64(id[:], n)
+	return id, err == nil && n != 0
 }
 
 // stepNumber reads a number without a sign, a leading zero apart from 0 itself, or more

@@ -34,6 +34,17 @@ func TestSteps(t *testing.T) {
 	if last, ok := two.Last(); !ok || last != second {
 		t.Errorf("got %+v, %v", last, ok)
 	}
+	third := second
+	third.Parent = step("").SpanID
+	for cold, want := range map[bool]Steps{false: model + ";p00f067aa0ba902b7", true: model + ";c;p00f067aa0ba902b7"} {
+		third.Cold = cold
+		if got := Steps("").Append(third); got != want {
+			t.Errorf("got %q", got)
+		}
+		if last, ok := want.Last(); !ok || last != third {
+			t.Errorf("got %+v, %v", last, ok)
+		}
+	}
 	for outcome, text := range map[Outcome]string{OutcomeOK: "ok", OutcomeError: "error", OutcomeExit: "exit", OutcomeReply: "reply"} {
 		s := step("a")
 		s.Outcome = outcome
@@ -91,7 +102,9 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 	var long Steps
 	for range MaxSteps {
-		long = long.Append(step(strings.Repeat("a", maxStepNode)))
+		s := step(strings.Repeat("a", maxStepNode))
+		s.Outcome, s.Parent = OutcomeReply, s.SpanID
+		long = long.Append(s)
 	}
 	if got := long.AppendTo(nil); len(got) != MaxSteps {
 		t.Errorf("the longest of %d entries has %d", MaxSteps, len(got))
@@ -124,7 +137,10 @@ func TestMalformedStepsAreLeftOut(t *testing.T) {
 		"etl;+1;2;3;00f067aa0ba902b7;ok",
 		"etl;01;2;3;00f067aa0ba902b7;ok", "etl;1;;3;00f067aa0ba902b7;ok", "etl;1;2;99999999999999999;00f067aa0ba902b7;ok",
 		"etl;1;9999999999999999;3;00f067aa0ba902b7;ok", "etl;1;2;3;00F067AA0BA902B7;ok", "etl;1;2;3;0000000000000000;ok",
-		"etl;1;2;3;f067aa0ba902b7;ok", "ETL;1;2;3;00f067aa0ba902b7;ok", " etl;1;2;3;00f067aa0ba902b7;ok", "etl;1.5;2;3;00f067aa0ba902b7;ok",
+		"etl;1;2;3;f067aa0ba902b7;ok", "etl;1;2;3;00f067aa0ba902b7;ok;p", "etl;1;2;3;00f067aa0ba902b7;ok;c;p",
+		"etl;1;2;3;00f067aa0ba902b7;ok;p0000000000000000", "etl;1;2;3;00f067aa0ba902b7;ok;p00F067AA0BA902B7",
+		"etl;1;2;3;00f067aa0ba902b7;ok;p00f067aa0ba902b7;c", "etl;1;2;3;00f067aa0ba902b7;ok;p00f067aa0ba902b7;",
+		"etl;1;2;3;00f067aa0ba902b7;ok;c;p00f067aa0ba902b7;x", "etl;1;2;3;00f067aa0ba902b7;ok;00f067aa0ba902b7", "ETL;1;2;3;00f067aa0ba902b7;ok", " etl;1;2;3;00f067aa0ba902b7;ok", "etl;1.5;2;3;00f067aa0ba902b7;ok",
 	} {
 		s := Steps(etl + "," + entry + "," + model)
 		if got := s.AppendTo(nil); len(got) != 2 || got[0].Node != "etl" || got[1].Node != "model" {
@@ -144,7 +160,7 @@ func TestStepsAttribute(t *testing.T) {
 	}{
 		"none":      {"", 0},
 		"two":       {etl + "," + model, 2},
-		"oversized": {strings.Repeat(etl+",", 100), 0},
+		"oversized": {strings.Repeat(etl+",", 120), 0},
 		"encoded":   {strings.ReplaceAll(etl, ";", "%3B"), 0},
 		"no ASCII":  {"é," + etl, 1},
 		"junk":      {strings.Repeat("\xff", 60<<10), 0},
@@ -183,6 +199,7 @@ func FuzzSteps(f *testing.F) {
 	f.Add(etl+","+model, "model")
 	f.Add(",,;;", "a")
 	f.Add(strings.Repeat(etl+",", 40), "etl")
+	f.Add(etl+";p00f067aa0ba902b7,"+model+";p0000000000000000", "etl")
 	f.Add("a;1;9223372036854775807;1;00f067aa0ba902b7;reply;c", "a")
 	f.Fuzz(func(t *testing.T, text, node string) {
 		s := Steps(text)

@@ -73,6 +73,23 @@ func (t Trace) Via(hop Trace) Trace {
 	return t
 }
 
+// Caller returns the span by which the receiver of an event was called, as far as it is
+// recorded; t is that of the event, hop that of the HTTP request which brought it. It is
+// the span of the header if the proxy that set it records that one, and continues t;
+// otherwise that of t. It is zero unless the request is sampled.
+func (t Trace) Caller(hop Trace) (span [8]byte) {
+	if t.Parent != "" && !t.Sampled() {
+		return span
+	}
+	if via := t.Via(hop); via.Sampled() {
+		t = via
+	}
+	if t.Sampled() {
+		span, _ = readSpan(t.SpanID())
+	}
+	return span
+}
+
 // ID returns the trace id, 32 hex digits; "" of the zero Trace.
 func (t Trace) ID() string {
 	if t.Parent == "" {

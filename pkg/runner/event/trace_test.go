@@ -60,6 +60,29 @@ func TestTraceParents(t *testing.T) {
 	}
 }
 
+// TestCaller: only a span that is recorded can be the parent of others.
+func TestCaller(t *testing.T) {
+	unsampled := func(parent string) string { return parent[:53] + "00" }
+	ofParent, ofHop := [8]byte{0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31}, step("").SpanID
+	for name, c := range map[string]struct {
+		attribute, header string
+		want              [8]byte
+	}{
+		"neither":                {"", "", [8]byte{}},
+		"the attribute":          {parent, "", ofParent},
+		"the header":             {"", hop, ofHop},
+		"both of one trace":      {parent, hop, ofHop},
+		"a header of another":    {parent, other, ofParent},
+		"a header not recorded":  {parent, unsampled(hop), ofParent},
+		"a request not sampled":  {unsampled(parent), hop, [8]byte{}},
+		"a header alone, not so": {"", unsampled(hop), [8]byte{}},
+	} {
+		if got := NewTrace(c.attribute, "").Caller(NewTrace(c.header, "")); got != c.want {
+			t.Errorf("%s: got %x", name, got)
+		}
+	}
+}
+
 func TestTraceStates(t *testing.T) {
 	long := strings.Repeat("a", MaxTraceState)
 	for name, c := range map[string]struct{ value, want string }{

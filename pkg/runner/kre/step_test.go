@@ -51,6 +51,7 @@ func TestNodesOfTheOriginalReportTheirSteps(t *testing.T) {
 			equal(t, proto.Unmarshal(data, traceparent), nil)
 			equal(t, traceparent.GetValue(), event.NewTrace(parent, "").Child(last.SpanID).Parent)
 			equal(t, last.Outcome.String(), c.returned)
+			equal(t, last.Parent, event.NewTrace(parent, "").Caller(event.Trace{}))
 		}
 		if c.posted != "" {
 			early, ok := reported(t, <-posted)
