@@ -24,5 +24,5 @@ func ExplainFile(err error) error {
 	if !errors.As(err, &file) {
 		return err
 	}
-	return term.WithHint(err, "Give the content with --set-from-file %s=PATH.", file.Name)
+	return term.WithHint(err, "Give the content of a file with --set-from-file %s=PATH.", file.Name)
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -207,6 +208,7 @@ func (o *runOptions) explain(err error) error {
 		missing  *configvalue.MissingError
 		port     *local.PortError
 		state    *local.StateDirError
+		start    *local.StartError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -215,11 +217,8 @@ func (o *runOptions) explain(err error) error {
 		return term.WithCode(term.ExitInterrupted, err)
 	case errors.As(err, &problems):
 		return bundle.RequireValid(problems, o.streams, o.path)
-	case errors.As(err, &missing) && len(missing.Variables) > 0:
-		return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",
-			missing.Variables[0], fileHint(missing))
 	case errors.As(err, &missing):
-		return term.WithHint(err, "Give the content with --set-from-file %s=PATH.", missing.Files[0])
+		return explainMissing(err, missing)
 	case errors.As(err, &port):
 		return term.WithHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", port.Port, port.Port)
 	case errors.As(err, &state):
@@ -228,13 +227,38 @@ func (o *runOptions) explain(err error) error {
 		return term.WithHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
 	case errors.Is(err, local.ErrRunning):
 		return term.WithHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")
+	case errors.As(err, &start) && missingModule(start) != "":
+		return term.WithHint(err, "A local run uses the packages of your Python: install the one that has the module %q there, "+
+			"or name another Python with KRT_PYTHON=PATH.", missingModule(start))
 	}
 	return bundle.ExplainFile(err)
 }
 
-func fileHint(missing *configvalue.MissingError) string {
-	if len(missing.Files) == 0 {
-		return ""
+// noModule is how Python reports a module that it does not have.
+var noModule = regexp.MustCompile(`^ModuleNotFoundError: No module named '([\w.]{1,100})'`)
+
+// missingModule returns the module that the code of a Python node imports and its Python does
+// not have; "" if that is not why the node did not start.
+func missingModule(e *local.StartError) string {
+	for _, line := range e.Output {
+		if found := noModule.FindStringSubmatch(line); found != nil {
+			return found[1]
+		}
 	}
-	return fmt.Sprintf("; the content of a file with --set-from-file %s=PATH", missing.Files[0])
+	return ""
+}
+
+// explainMissing adds to err how config gets the values that it lacks.
+func explainMissing(err error, missing *configvalue.MissingError) error {
+	files := ""
+	if len(missing.Files) > 0 {
+		files = fmt.Sprintf("the content of a file with --set-from-file %s=PATH", missing.Files[0])
+	}
+	switch {
+	case len(missing.Variables) == 0:
+		return term.WithHint(err, "Give %s.", files)
+	case files != "":
+		files = "; " + files
+	}
+	return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.", missing.Variables[0], files)
 }

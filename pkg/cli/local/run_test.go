@@ -37,10 +37,10 @@ func TestRunExplains(t *testing.T) {
 				"the content of a file with --set-from-file C=PATH.\n"},
 		"file": {&configvalue.MissingError{Files: []string{"C", "D"}}, term.ExitFailed,
 			"Error: no value for config files \"C\", \"D\"\n" +
-				"Give the content with --set-from-file C=PATH.\n"},
+				"Give the content of a file with --set-from-file C=PATH.\n"},
 		"file as variable": {fmt.Errorf("odd: %w", &configvalue.FileError{Name: "C"}), term.ExitFailed,
 			"Error: odd: config \"C\" is a file: its value is the content of a file\n" +
-				"Give the content with --set-from-file C=PATH.\n"},
+				"Give the content of a file with --set-from-file C=PATH.\n"},
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, term.ExitFailed,
 			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\n" +
 				"Choose another port with --web-port N, or any free one with --web-port 0.\n"},
@@ -50,6 +50,12 @@ func TestRunExplains(t *testing.T) {
 		"runs": {fmt.Errorf("%w: another run uses the state folder \"/s\"", local.ErrRunning), term.ExitFailed,
 			"Error: the version is already running: another run uses the state folder \"/s\"\n" +
 				"Stop the other run, or give this one another folder with --state-dir DIR.\n"},
+		"no module": {&local.StartError{Node: "etl", Err: errors.New("exit status 1"), Output: []string{
+			"  import pandas", "ModuleNotFoundError: No module named 'pandas'", "Error: cannot run node"}}, term.ExitFailed,
+			"Error: node \"etl\" did not start: exit status 1; its last output was:\n" +
+				"    import pandas\n  ModuleNotFoundError: No module named 'pandas'\n  Error: cannot run node\n" +
+				"A local run uses the packages of your Python: install the one that has the module \"pandas\" there, " +
+				"or name another Python with KRT_PYTHON=PATH.\n"},
 		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version was ready\n"},
 		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
 		"other":       {errors.New("broken"), term.ExitFailed, "Error: broken\n"},
