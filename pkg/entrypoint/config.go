@@ -39,9 +39,11 @@ type Config struct {
 	// replicas. Empty: a random key, for a single replica.
 	KeyFile string `json:"keyFile,omitempty"`
 	// Store is the URL of the store for automatic measurements; empty: none are saved.
-	// Measurements is which: see [measure.Mode].
-	Store        string `json:"store,omitempty"`
-	Measurements string `json:"measurements,omitempty"`
+	// Measurements is which: see [measure.Mode]. StoreCredentials is the folder with the
+	// version's credentials for it: see [store.Credentials].
+	Store            string `json:"store,omitempty"`
+	StoreCredentials string `json:"storeCredentials,omitempty"`
+	Measurements     string `json:"measurements,omitempty"`
 	// GRPC, Web and Reply are listen addresses; default :9000, :8080, :8081.
 	GRPC  string `json:"grpc,omitempty"`
 	Web   string `json:"web,omitempty"`
@@ -176,7 +178,7 @@ func (c *Config) observe(o *Options) (end func(), err error) {
 	if c.Store == "" || mode == measure.Off {
 		return func() {}, nil
 	}
-	client, err := store.New(c.Store)
+	client, err := store.New(c.Store, store.Credentials(c.StoreCredentials))
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

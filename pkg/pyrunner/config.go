@@ -28,7 +28,7 @@ type config struct {
 	node, version, workflow string
 	base                    string // the bundle's root, absolute
 	handler                 string // the node's Python file, absolute
-	store                   string
+	store, storeCredentials string
 	workers, queue          int
 	fork, gpu               bool
 	dicts                   bool // the handler takes and returns dicts
@@ -40,11 +40,12 @@ type config struct {
 func readConfig(env func(string) string) (config, error) {
 	format := env(environment.Log)
 	c := config{
-		node:      cmp.Or(env(environment.NodeName), "node"),
-		version:   cmp.Or(env(environment.Version), env(environment.VersionID)),
-		workflow:  env(environment.WorkflowName),
-		store:     env(environment.Store),
-		wholeText: strings.EqualFold(format, "json") || strings.EqualFold(format, "plain"),
+		node:             cmp.Or(env(environment.NodeName), "node"),
+		version:          cmp.Or(env(environment.Version), env(environment.VersionID)),
+		workflow:         env(environment.WorkflowName),
+		store:            env(environment.Store),
+		storeCredentials: env(environment.StoreCredentials),
+		wholeText:        strings.EqualFold(format, "json") || strings.EqualFold(format, "plain"),
 	}
 	var errs [7]error
 	if c.base, errs[0] = environment.Base(env); errs[0] != nil {
@@ -78,7 +79,7 @@ func (c config) processors() int {
 func (c config) settings(scratch, modules string) (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"node": c.node, "version": c.version, "workflow": c.workflow,
-		"base": c.base, "handler": c.handler, "store": c.store,
+		"base": c.base, "handler": c.handler, "store": c.store, "store_credentials": c.storeCredentials,
 		"limit": c.maxMessageBytes, "dicts": c.dicts,
 		// Python's levels are 10, 20, 30, 40 where slog's are -4, 0, 4, 8.
 		"level":   20 + 10*(int(c.level)/4),

@@ -41,7 +41,7 @@ func readConfig(o Options) (config, error) {
 	}
 	c.replyURL, errs[1] = readReplyURL(getenv(environment.ReplyURL))
 	if raw := getenv(environment.Store); raw != "" {
-		if c.store, errs[2] = store.New(raw); errs[2] != nil {
+		if c.store, errs[2] = store.New(raw, store.Credentials(getenv(environment.StoreCredentials))); errs[2] != nil {
 			errs[2] = fmt.Errorf("%s: %w", environment.Store, errs[2])
 		}
 	}

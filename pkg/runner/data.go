@@ -96,7 +96,7 @@ type QueryData map[string]any
 // DB saves and finds the documents of the version.
 type DB struct{ c *HandlerContext }
 
-var errNoStore = errors.New("no store configured: set KRT_STORE to the store's URL (unix:///path or http://host:port)")
+var errNoStore = errors.New("no store configured: set KRT_STORE to the store's URL (unix:///path, http://host:port or https://host:port)")
 
 // Save saves data, which encoding/json must write as an object, as a document of
 // the collection coll. Without a store (KRT_STORE) it returns an error.

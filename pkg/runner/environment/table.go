@@ -18,6 +18,7 @@ const (
 	HandlerPath       = "KRT_HANDLER_PATH"
 	ReplyURL          = "KRT_REPLY_URL"
 	Store             = "KRT_STORE"
+	StoreCredentials  = "KRT_STORE_CREDENTIALS"
 	Log               = "KRT_LOG"
 	LogLevel          = "KRT_LOG_LEVEL"
 	Timeout           = "KRT_TIMEOUT"
@@ -90,6 +91,8 @@ func Table() []Variable {
 			value: func(v Values) string { return v.ReplyURL }},
 		{Name: Store, Meaning: "address of the store", Readers: runners, Source: "local run, cluster (setting `store-url`)",
 			value: func(v Values) string { return v.Store }},
+		{Name: StoreCredentials, Meaning: "folder with the version's credentials for the store", Readers: runners, Source: "cluster",
+			value: func(v Values) string { return v.StoreCredentials }},
 		{Name: Log, Meaning: "format of log lines: `json`, `plain` or `text`", Readers: runners, Source: everywhere,
 			value: func(v Values) string { return v.Log }},
 		{Name: LogLevel, Meaning: "`debug`, `info`, `warn` or `error`", Readers: runners, Source: "developer", Inherited: true},

@@ -10,6 +10,7 @@ type Values struct {
 
 	BasePath, HandlerPath string
 	ReplyURL, Store, Log  string
+	StoreCredentials      string
 
 	Timeout, BackgroundTimeout time.Duration
 	MaxMessageBytes            int

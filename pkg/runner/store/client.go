@@ -24,13 +24,16 @@ const (
 
 // Client is a client of a store. It is safe for concurrent use.
 type Client struct {
-	base string
-	http *http.Client
+	base          string
+	authorization string // the header; empty for none
+	transport     *http.Transport
+	http          *http.Client
 }
 
-// New returns a client of the store at rawURL: unix:///path/to.sock or
-// http://host:port. It fails only for a malformed URL; nothing is sent yet.
-func New(rawURL string) (*Client, error) {
+// New returns a client of the store at rawURL: unix:///path/to.sock, http://host:port or
+// https://host:port. It fails only for a malformed URL and for the options' errors;
+// nothing is sent yet.
+func New(rawURL string, options ...Option) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, err
@@ -44,11 +47,17 @@ func New(rawURL string) (*Client, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		}
 		base = "http://store"
-	case u.Scheme == "http" && u.Host != "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 	default:
-		return nil, fmt.Errorf("%q is not of the form unix:///path or http://host:port", rawURL)
+		return nil, fmt.Errorf("%q is not of the form unix:///path, http://host:port or https://host:port", rawURL)
 	}
-	return &Client{base: base, http: &http.Client{Transport: transport, Timeout: requestTimeout}}, nil
+	c := &Client{base: base, transport: transport, http: &http.Client{Transport: transport, Timeout: requestTimeout}}
+	for _, option := range options {
+		if err := option(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // SaveMeasurement saves m.
@@ -105,6 +114,9 @@ func (c *Client) post(ctx context.Context, from Origin, path string, body, res a
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if c.authorization != "" {
+		req.Header.Set("Authorization", c.authorization)
+	}
 	req.Header.Set(HeaderVersion, from.Version)
 	req.Header.Set(HeaderNode, from.Node)
 	req.Header.Set(HeaderWorkflow, from.Workflow)

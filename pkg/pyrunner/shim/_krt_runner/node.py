@@ -40,7 +40,7 @@ class Node:
         self.values = {}
         self.store = None
         if settings["store"]:
-            self.store = store.Client(settings["store"], self.version, self.name, self.workflow)
+            self.store = store.Client(settings["store"], self.version, self.name, self.workflow, settings.get("store_credentials"))
         self.measurement = saves.Measurement(self.store, logger)
         self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)

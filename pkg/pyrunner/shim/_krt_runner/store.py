@@ -2,13 +2,16 @@
 
 import http.client
 import json
+import os
 import socket
+import ssl
 import threading
 import urllib.parse
 
 from _krt_runner import dicts, logs
 from _krt_runner.context import Done
 
+_NOT_ITS_CONTENT = (401, 403, 429)  # refusals of who sends, or of how much, for which a handler can do nothing
 _TIMEOUT = 1  # second, as in the original: a store that hangs must not use up a request's time
 
 
@@ -34,12 +37,23 @@ class _UnixConnection(http.client.HTTPConnection):
 class Client:
     """A connection to the store, opened on first use."""
 
-    def __init__(self, address, version, node, workflow):
+    def __init__(self, address, version, node, workflow, credentials=None):
         self._address = address
         self._headers = {"Content-Type": "application/json", "Krt-Version": version, "Krt-Node": node}
+        self._tls = None
+        if credentials:
+            self._read_credentials(credentials)
         self._workflow = workflow
         self._connection = None
         self._lock = threading.Lock()
+
+    def _read_credentials(self, folder):
+        """Read the version's credential, and the certificates to trust, from a folder (KRT_STORE_CREDENTIALS)."""
+        with open(os.path.join(folder, "credential"), encoding="ascii") as file:
+            self._headers["Authorization"] = "Bearer " + file.read().strip()
+        certificates = os.path.join(folder, "ca.crt")
+        if os.path.exists(certificates):
+            self._tls = ssl.create_default_context(cafile=certificates)
 
     def post(self, path, body):
         """POST body as JSON; return the JSON response. StoreError if that fails."""
@@ -89,7 +103,9 @@ class Client:
             return _UnixConnection(url.path)
         if url.scheme == "http" and url.hostname:
             return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=_TIMEOUT)
-        raise StoreError("KRT_STORE: %r is neither unix:///path nor http://host:port" % self._address)
+        if url.scheme == "https" and url.hostname:
+            return http.client.HTTPSConnection(url.hostname, url.port or 443, timeout=_TIMEOUT, context=self._tls)
+        raise StoreError("KRT_STORE: %r is neither unix:///path, http://host:port nor https://host:port" % self._address)
 
     def before_fork(self):
         """Close the connection, so that processes do not share it."""
@@ -108,7 +124,7 @@ def _read(status, response):
         body = {}
     if status >= 300:
         text = (body.get("error") if isinstance(body, dict) else None) or "HTTP status %d" % status
-        if status < 500:
+        if status < 500 and status not in _NOT_ITS_CONTENT:
             raise StoreRefused("the store refused this: %s" % text)
         raise StoreError("the store has failed: %s" % text)
     return body
