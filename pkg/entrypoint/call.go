@@ -75,7 +75,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	id, token := e.sealer.seal(deadline)
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async}
 	correlation := id.String()
-	trace := event.ContextTrace(ctx)
+	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
 	r.unobserved.Store(2)
 	r.parties.Store(2)
@@ -98,4 +98,18 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
 	e.pending.add(id, r)
 	return r
+}
+
+// trace begins the request's span, if its trace is to be recorded, and returns the trace
+// context that nodes get.
+func (r *request) trace(client event.Trace) event.Trace {
+	tracer := r.entry.options.Tracer
+	if tracer == nil {
+		return client
+	}
+	trace, span := tracer.Start(client)
+	if r.span = span; span != ([8]byte{}) {
+		r.parent, r.Traced = client.Span(), true
+	}
+	return trace
 }

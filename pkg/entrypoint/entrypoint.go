@@ -26,6 +26,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -111,9 +112,20 @@ type Options struct {
 	Advertise string
 	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
+	// Tracer gives requests their spans. Default: they have none, and the client's trace
+	// context is passed on as it is.
+	Tracer Tracer
 	// Observers get the record of each request, in this order, after the entrypoint's
 	// own metrics. Default: none.
 	Observers []record.Observer
+}
+
+// Tracer gives requests their spans. Package telemetry has one.
+type Tracer interface {
+	// Start begins the span of a request. Of the client it gets the trace context, zero if
+	// it sent none, and returns what nodes get, which is that of the span. If the trace is
+	// not recorded, the span is zero, and what nodes get is not sampled.
+	Start(client event.Trace) (request event.Trace, span [8]byte)
 }
 
 // Listeners are the ports of an entrypoint.

@@ -96,9 +96,13 @@ func (r *request) observe() {
 		r.describe(to)
 		to.End, to.ResponseBytes, to.Early = r.answer.end, r.answer.bytes, r.answer.early
 		describeFailure(to, r.answer.failure)
-		to.Sends = r.Sends()
+		if to.Continued = r.willContinue(); to.Continued {
+			to.Sends = r.Sends()
+			r.answer.seen = len(to.Sends)
+		} else {
+			to.Sends = r.AllSends(to.End)
+		}
 		to.Steps = record.Read(to.Steps, r.answer.steps, r.route.nodes, r.begin, r.answer.end)
-		r.answer.seen = len(to.Sends)
 	})
 	r.observed()
 }
@@ -111,15 +115,25 @@ func (r *request) delivered() {
 	r.observed()
 }
 
+// willContinue reports, once the client has its response, whether there will be a record
+// of the work behind it: it was an early reply, and the delivery had not ended before it
+// came. One that had knows nothing of the rest.
+func (r *request) willContinue() bool {
+	r.rest.Lock()
+	defer r.rest.Unlock()
+	ended := !r.rest.end.IsZero() && r.rest.end.Before(r.answer.at)
+	return r.answer.early == record.EarlyReply && !ended
+}
+
 // observed is called when the response has been observed and when the delivery has
 // ended. If work went on behind an early reply, the last one hands its record to the
-// observers. A delivery that had ended before the reply came knows nothing of the rest.
+// observers.
 func (r *request) observed() {
 	if r.unobserved.Add(-1) != 0 {
 		return
 	}
 	defer r.Forget()
-	if r.answer.early != record.EarlyReply || r.rest.end.Before(r.answer.at) {
+	if !r.willContinue() {
 		return
 	}
 	r.entry.observe(func(to *record.Record) {
@@ -144,6 +158,7 @@ func (r *request) describe(to *record.Record) {
 	r.ticket.describe(to)
 	to.ID, to.Causation, to.Trace, to.Sampled = first.CorrelationID, first.CausationID, first.Trace, first.Trace.Sampled()
 	to.Async, to.RequestBytes = r.async, r.requestBytes
+	to.SpanID, to.ParentID = r.span, r.parent
 }
 
 // describe sets on to what the ticket knows.

@@ -37,6 +37,7 @@ type request struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 
+	span, parent [8]byte // the request's own span, and the client's; zero if it has none
 	requestBytes int
 	answer       answer       // of the client's goroutine, which then observes it
 	gone         atomic.Bool  // the client has its response, or none will come
@@ -155,12 +156,16 @@ func (r *request) leave() {
 	}
 }
 
-// warn logs how the request ended, with its workflow and its ids: our own, and that of
-// the producer's event.
+// warn logs how the request ended, with its workflow and its ids: our own, that of the
+// producer's event, and those of its trace and span.
 func (r *request) warn(text string, attrs ...any) {
 	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
-	if causation := r.First.Event.CausationID; causation != "" {
-		known = append(known, "causation", causation)
+	first := r.First.Event
+	if first.CausationID != "" {
+		known = append(known, "causation", first.CausationID)
+	}
+	if first.Trace.Parent != "" { // the names that OpenTelemetry gives them in logs
+		known = append(known, "trace_id", first.Trace.ID(), "span_id", first.Trace.SpanID())
 	}
 	r.entry.log.Warn(text, append(known, attrs...)...)
 }

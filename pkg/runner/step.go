@@ -1,10 +1,8 @@
 package runner
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -29,16 +27,8 @@ type step struct {
 // the request that brought it.
 func (c *HandlerContext) arrive(at time.Time, hop event.Trace) {
 	s := &c.step
-	s.arrived, s.hop, s.span, s.caller = at, c.in.Trace.Via(hop), newSpan(), c.in.Trace.Caller(hop)
+	s.arrived, s.hop, s.span, s.caller = at, c.in.Trace.Via(hop), event.NewSpan(), c.in.Trace.Caller(hop)
 	c.names.trace, c.names.span = s.hop.ID(), s.span
-}
-
-// newSpan returns a random id for a span, which is not zero.
-func newSpan() (id [8]byte) {
-	for id == [8]byte{} {
-		binary.BigEndian.PutUint64(id[:], rand.Uint64())
-	}
-	return id
 }
 
 // first reports whether it is called for the first time: the event is a cold start's.

@@ -41,6 +41,8 @@ type Request struct {
 	First Parcel
 	// Pool keeps the room of [Request.Sends] from request to request.
 	Pool *sync.Pool
+	// Traced says that each attempt has a span of its own.
+	Traced bool
 
 	step     atomic.Int32
 	deadline atomic.Int64 // Unix time in ns

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ type notes struct {
 	sync.Mutex // the delivery writes, and others read meanwhile
 	steps      event.Steps
 	sends      *[]record.Send // of the pool, once something has been sent
+	open       record.Send    // the attempt that has not ended; without one, its Attempt is 0
 }
 
 // Steps is what the nodes that direct delivery has called have reported. Where a
@@ -32,6 +34,22 @@ func (r *Request) Sends() []record.Send {
 		return nil
 	}
 	return *r.notes.sends
+}
+
+// AllSends is what Sends returns and, at its end, the attempt that has not ended at the
+// time now, if there is one.
+func (r *Request) AllSends(now time.Time) (sends []record.Send) {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	if r.notes.sends != nil {
+		sends = *r.notes.sends
+	}
+	open := r.notes.open
+	if open.Attempt == 0 || open.Begin.After(now) {
+		return sends
+	}
+	open.End, open.Result = now, record.ResultOpen
+	return append(slices.Clip(sends), open) // the delivery appends to its own
 }
 
 // maxPooled is how many sends are kept room for: those of most workflows, with a retry
@@ -62,7 +80,14 @@ func (r *Request) report(e *event.Event, node string) {
 
 // sending begins an attempt, counted from 1, to send an event to node.
 func (r *Request) sending(node string, attempt int) record.Send {
-	return record.Send{Node: node, Attempt: attempt, Begin: time.Now()}
+	s := record.Send{Node: node, Attempt: attempt, Begin: time.Now()}
+	if r.Traced {
+		s.SpanID = event.NewSpan()
+	}
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	r.notes.open = s
+	return s
 }
 
 // sent notes that an attempt has ended with err, and whether there will be another.
@@ -76,6 +101,7 @@ func (r *Request) sent(s record.Send, err error, again bool) {
 	}
 	r.notes.Lock()
 	defer r.notes.Unlock()
+	r.notes.open = record.Send{}
 	if r.notes.sends == nil {
 		if r.notes.sends, _ = r.Pool.Get().(*[]record.Send); r.notes.sends == nil {
 			r.notes.sends = &[]record.Send{}

@@ -111,13 +111,17 @@ func (m *malformedError) Error() string {
 	return "responded with a malformed event: " + m.cause.Error()
 }
 
-// post posts p to address, with the trace context of ctx, and returns the event of
-// the response, nil when the response is a success without one. The response's status
-// is noted in send. It does not free p's data.
+// post posts p to address, with the trace context of ctx or that of send's own span, and
+// returns the event of the response, nil when the response is a success without one. The
+// response's status is noted in send. It does not free p's data.
 func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, send *record.Send) (*Parcel, error) {
 	header := make(http.Header, 14)
 	p.Event.WriteHeader(header)
-	event.ContextTrace(ctx).WriteHeader(header)
+	trace := event.ContextTrace(ctx)
+	if send.SpanID != ([8]byte{}) {
+		trace = trace.Child(send.SpanID)
+	}
+	trace.WriteHeader(header)
 	return x.postWith(ctx, address, header, p, send)
 }
 

@@ -68,22 +68,26 @@ type Record struct {
 	// that names the request are as before. End, Code, Reason, Node and Error are those of
 	// the work; Sends and Steps have what the first record did not have yet.
 	Background bool
-	// Sampled says that the request's trace is recorded.
+	// Sampled says that the request's trace is recorded, here or elsewhere.
 	Sampled bool
+	// Continued says that a record of the work behind an early reply will follow.
+	Continued bool
 	// RequestBytes and ResponseBytes are the sizes of the messages in protobuf;
 	// ResponseBytes is 0 of a failure.
 	RequestBytes, ResponseBytes int
-	// Trace is the trace context of the client, zero if it sent none that is valid.
+	// Trace is the trace context that nodes get as that of the request: the one of its own
+	// span or, if it has none, of the client; zero if that sent none that is valid.
 	Trace event.Trace
-	// SpanID is the request's own span, of which nodes get the trace context; zero if it
-	// has none.
-	SpanID [8]byte
+	// SpanID is the request's own span; zero if it has none, because nothing of it is
+	// recorded here. ParentID is the client's span; zero if it sent none.
+	SpanID, ParentID [8]byte
 	// Steps is what runners reported (see [event.Steps]), first to last. It is bounded, of
 	// nodes of the workflow only, and within [Begin, now] by the entrypoint's clock: clocks
 	// of nodes may differ. It may be incomplete: what nobody reported is not known.
 	Steps []Step
 	// Sends is what the entrypoint sent, one for each attempt that has ended: to each node
-	// with direct delivery, else to the Sequence.
+	// with direct delivery, else to the Sequence. The last one may still be open, if no
+	// other record will have it.
 	Sends []Send
 }
 
@@ -98,6 +102,7 @@ const (
 	ResultOK      Result = "ok"      // accepted
 	ResultRetried Result = "retried" // failed, and tried again
 	ResultGaveUp  Result = "gave_up" // failed, and not tried again
+	ResultOpen    Result = "open"    // has not ended: the request's response was there before, or it was too late
 )
 
 // Send is one attempt to send the request's event.

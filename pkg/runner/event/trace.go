@@ -2,7 +2,9 @@ package event
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 )
@@ -10,6 +12,8 @@ import (
 // MaxTraceState is the longest tracestate that is passed on, in bytes: what W3C
 // Trace Context (3.3.1.5) asks for. A longer one is dropped as a whole.
 const MaxTraceState = 512
+
+const hexDigits = "0123456789abcdef"
 
 // traceParentLength is the length of a traceparent of version 00:
 // 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.
@@ -85,7 +89,7 @@ func (t Trace) Caller(hop Trace) (span [8]byte) {
 		t = via
 	}
 	if t.Sampled() {
-		span, _ = readSpan(t.SpanID())
+		span = t.Span()
 	}
 	return span
 }
@@ -106,6 +110,32 @@ func (t Trace) SpanID() string {
 	return t.Parent[36:52]
 }
 
+// RootTrace returns the trace context of a sampled span that begins a trace. Neither id
+// may be zero.
+func RootTrace(trace [16]byte, span [8]byte) Trace {
+	var parent [traceParentLength]byte
+	copy(parent[:], "00-")
+	hex.Encode(parent[3:35], trace[:])
+	parent[35] = '-'
+	hex.Encode(parent[36:52], span[:])
+	copy(parent[52:], "-01")
+	return Trace{Parent: string(parent[:])}
+}
+
+// Span returns the id of t's span; zero of the zero Trace.
+func (t Trace) Span() (id [8]byte) {
+	id, _ = readSpan(t.SpanID()) // it is valid, or there is none
+	return id
+}
+
+// NewSpan returns a random id for a span, which is not zero.
+func NewSpan() (id [8]byte) {
+	for id == [8]byte{} {
+		binary.BigEndian.PutUint64(id[:], rand.Uint64())
+	}
+	return id
+}
+
 // Child returns the trace context of a span that has t as its parent: of the same
 // trace, with the same flags. That of the zero Trace is zero.
 func (t Trace) Child(span [8]byte) Trace {
@@ -121,6 +151,16 @@ func (t Trace) Child(span [8]byte) Trace {
 // Sampled reports whether the span is recorded (the flag sampled of W3C Trace Context).
 func (t Trace) Sampled() bool {
 	return t.Parent != "" && strings.IndexByte("13579bdf", t.Parent[traceParentLength-1]) >= 0
+}
+
+// WithSampled returns t with the flag sampled as given. That of the zero Trace is zero.
+func (t Trace) WithSampled(sampled bool) Trace {
+	if t.Parent == "" || t.Sampled() == sampled {
+		return t
+	}
+	at := traceParentLength - 1
+	digit := strings.IndexByte(hexDigits, t.Parent[at]) ^ 1
+	return Trace{Parent: t.Parent[:at] + hexDigits[digit:digit+1], State: t.State}
 }
 
 // WriteHeader sets t as the headers of an HTTP request on h; the zero Trace sets

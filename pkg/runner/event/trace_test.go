@@ -273,3 +273,33 @@ func TestChild(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestRootTrace(t *testing.T) {
+	id := [16]byte{0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd, 0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c}
+	span := [8]byte{0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31}
+	got := RootTrace(id, span)
+	if want := (Trace{Parent: parent}); got != want || got.Span() != span {
+		t.Errorf("got %+v, span %x", got, got.Span())
+	}
+	if got := (Trace{}).Span(); got != [8]byte{} {
+		t.Errorf("got %x", got)
+	}
+	if NewSpan() == NewSpan() {
+		t.Error("two spans have the same id")
+	}
+}
+
+func TestWithSampled(t *testing.T) {
+	for flags, want := range map[string][2]string{"00": {"00", "01"}, "01": {"00", "01"}, "02": {"02", "03"}, "03": {"02", "03"}, "0e": {"0e", "0f"}} {
+		of := NewTrace(parent[:53]+flags, "a=b")
+		for i, sampled := range []bool{false, true} {
+			got := of.WithSampled(sampled)
+			if wanted := (Trace{Parent: parent[:53] + want[i], State: "a=b"}); got != wanted || got.Sampled() != sampled {
+				t.Errorf("%s, %v: got %+v", flags, sampled, got)
+			}
+		}
+	}
+	if got := (Trace{}).WithSampled(true); got != (Trace{}) {
+		t.Errorf("got %+v", got)
+	}
+}
