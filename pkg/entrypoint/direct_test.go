@@ -70,6 +70,7 @@ func TestEventsCarryTheirRequest(t *testing.T) {
 			seen <- in
 			code, out := says(ctx, in)
 			out.CorrelationID, out.ReplyToken, out.Workflow, out.Trace = "forged", "forged", "forged", event.Trace{}
+			out.Inspect = 100
 			return code, out
 		}
 	}
@@ -90,6 +91,7 @@ func TestEventsCarryTheirRequest(t *testing.T) {
 	// What ties the second event to its request does not come from the node.
 	require.Equal(t, first.CorrelationID, second.CorrelationID)
 	require.Equal(t, first.ReplyToken, second.ReplyToken)
+	require.Zero(t, second.Inspect)
 	require.Equal(t, "flow", second.Workflow)
 	require.Equal(t, trace, second.Trace)
 	require.Equal(t, "/krt/test/v1/a", second.Source)

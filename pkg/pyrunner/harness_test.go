@@ -48,7 +48,8 @@ type node struct {
 	dir     string // the bundle's root
 	url     string
 	log     *buffer
-	replies chan *event.Event
+	replies chan *event.Event // posted to the reply port
+	copies  chan *event.Event // posted to its path /inspect
 	told    chan call
 	ready   chan struct{}
 	result  chan error
@@ -98,7 +99,7 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 	}
 	n := &node{
 		t: t, dir: t.TempDir(), log: &buffer{news: make(chan struct{}, 1)},
-		replies: make(chan *event.Event, 64), told: make(chan call, 64),
+		replies: make(chan *event.Event, 64), copies: make(chan *event.Event, 64), told: make(chan call, 64),
 		ready: make(chan struct{}), result: make(chan error, 1),
 	}
 	for name, text := range files {
@@ -106,7 +107,10 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	port := httptest.NewServer(http.HandlerFunc(n.takeReply))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reply", func(w http.ResponseWriter, r *http.Request) { take(n.replies, w, r) })
+	mux.HandleFunc("POST /inspect", func(w http.ResponseWriter, r *http.Request) { take(n.copies, w, r) })
+	port := httptest.NewServer(mux)
 	t.Cleanup(port.Close)
 	settings := map[string]string{
 		"KRT_PYTHON": python, "KRT_VERSION": "v1", "KRT_RUNTIME_ID": "ns", "KRT_NODE_NAME": "model",
@@ -164,7 +168,8 @@ func (n *node) awaitReady() {
 	}
 }
 
-func (n *node) takeReply(w http.ResponseWriter, r *http.Request) {
+// take accepts an event that was posted to the reply port.
+func take(to chan<- *event.Event, w http.ResponseWriter, r *http.Request) {
 	e, err := event.ReadHeader(r.Header)
 	if err == nil {
 		e.Data, err = io.ReadAll(r.Body)
@@ -173,7 +178,7 @@ func (n *node) takeReply(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	n.replies <- e
+	to <- e
 	w.WriteHeader(http.StatusAccepted)
 }
 

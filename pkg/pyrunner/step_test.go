@@ -120,6 +120,33 @@ def handler(ctx, data):
 	require.False(t, two.Start.Add(two.Wait+rounding).Before(one.Start.Add(one.Wait+one.Run)), "%+v runs before the end of %+v", two, one)
 }
 
+// Of an inspected request, what comes to the reply port anyway is not copied.
+func TestResponsesAreCopiedForInspection(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    if text(data) == "exit":
+        ctx.early_exit()
+    if text(data) == "error":
+        raise ValueError("bad")
+    return StringValue(value="x")
+`, nil)
+	for _, text := range []string{"exit", "error", "message"} {
+		in := request(text)
+		in.Steps, in.Inspect = earlier, 2
+		out := n.post(in).event
+		if text != "message" {
+			require.Equal(t, 2, (<-n.replies).Inspect)
+			continue
+		}
+		copied := <-n.copies
+		require.Equal(t, 2, out.Inspect)
+		require.Equal(t, reported(t, out), reported(t, copied))
+		require.Equal(t, out.Data[:2], copied.Data)
+	}
+	require.NoError(t, n.end())
+	require.Empty(t, n.copies)
+}
+
 // A line of the handler's names the span that the event reports.
 func TestLogLinesNameTheSpan(t *testing.T) {
 	n := start(t, `

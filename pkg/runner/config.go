@@ -70,5 +70,5 @@ func readReplyURL(raw string) (string, error) {
 	if u.Scheme != "http" || u.Host == "" {
 		return "", fmt.Errorf("%s: %q is not of the form http://host:port", environment.ReplyURL, raw)
 	}
-	return strings.TrimSuffix(u.String(), "/") + "/reply", nil
+	return strings.TrimSuffix(u.String(), "/") + replyPath, nil
 }

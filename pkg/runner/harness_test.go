@@ -27,10 +27,19 @@ type running struct {
 	log  *buffer
 	// replies are the events posted to the reply port.
 	replies chan *event.Event
+	// copies are the copies of events posted to its path /inspect.
+	copies chan posted
 	// refuse is how many posts the reply port answers with refuseWith first.
 	mu         sync.Mutex
 	refuse     int
 	refuseWith int
+}
+
+// posted is a copy of an event, and the size of the data of which it was made, if that is
+// more.
+type posted struct {
+	*event.Event
+	size int
 }
 
 type buffer struct {
@@ -60,8 +69,11 @@ func start(t *testing.T, env map[string]string, init runner.HandlerInit, handler
 // startWith is start with options.
 func startWith(t *testing.T, o runner.Options, env map[string]string, init runner.HandlerInit, handler runner.Handler) *running {
 	t.Helper()
-	r := &running{replies: make(chan *event.Event, 16), log: &buffer{}}
-	port := httptest.NewServer(http.HandlerFunc(r.takeReply))
+	r := &running{replies: make(chan *event.Event, 16), copies: make(chan posted, 64), log: &buffer{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reply", r.takeReply)
+	mux.HandleFunc("POST /inspect", r.takeCopy)
+	port := httptest.NewServer(mux)
 	t.Cleanup(port.Close)
 	all := map[string]string{
 		"KRT_VERSION": "v1", "KRT_RUNTIME_ID": "ns", "KRT_NODE_NAME": "model", "KRT_REPLY_URL": port.URL,
@@ -115,12 +127,23 @@ func (r *running) takeReply(w http.ResponseWriter, req *http.Request) {
 	if err == nil {
 		e.Data, err = event.ReadBody(req.Body, req.ContentLength, 1<<20)
 	}
-	if err != nil || req.URL.Path != "/reply" || req.Method != http.MethodPost {
+	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	r.replies <- e
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func (r *running) takeCopy(_ http.ResponseWriter, req *http.Request) {
+	e, size, err := event.ReadCopy(req.Header)
+	if err == nil {
+		e.Data, err = event.ReadBody(req.Body, req.ContentLength, event.MostInspected)
+	}
+	if err != nil {
+		e = &event.Event{Type: err.Error()}
+	}
+	r.copies <- posted{e, size}
 }
 
 // message is an event as an entrypoint would send it.

@@ -32,6 +32,7 @@ type node struct {
 	log                     *slog.Logger // for the handler
 	own                     *slog.Logger // the runner's own lines about requests, limited in number
 	replies                 *replies
+	copies                  *copies
 	store                   *store.Client // nil: none configured
 	turns                   *turns        // nil: no limit of calls at a time
 	values                  values
@@ -41,6 +42,7 @@ type node struct {
 
 func newNode(c config, log *slog.Logger, call invoke) *node {
 	log = log.With("node", c.node)
+	own, replies := slog.New(loglimit.New(log.Handler())), newReplies(c.replyURL)
 	return &node{
 		name: c.node, version: c.version, workflow: c.workflow,
 		source:          event.Source(c.runtime, c.version, c.node),
@@ -49,8 +51,9 @@ func newNode(c config, log *slog.Logger, call invoke) *node {
 		timeout:         c.timeout, backgroundTimeout: c.backgroundTimeout,
 		invoke:  call,
 		log:     log,
-		own:     slog.New(loglimit.New(log.Handler())),
-		replies: newReplies(c.replyURL),
+		own:     own,
+		replies: replies,
+		copies:  newCopies(replies, own),
 		store:   c.store,
 		turns:   newTurns(c.turns),
 	}

@@ -23,6 +23,9 @@ const (
 	replyMostDelay  = 2 * time.Second
 )
 
+// replyPath is the path of the reply port to which results of requests are posted.
+const replyPath = "/reply"
+
 // replies posts early replies, exits and errors to the reply port of the entrypoint.
 type replies struct {
 	url    string // empty: nothing is posted

@@ -137,6 +137,7 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 // run serves until ctx ends. It does so while init, if any, still runs, so that
 // liveness can be probed.
 func (s *server) run(ctx context.Context, o Options, listener net.Listener, init func(*node, context.Context) error) error {
+	defer s.node.copies.close()
 	hs := s.httpServer()
 	initialised := make(chan error, 1)
 	if init == nil {

@@ -127,6 +127,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	case out == nil:
 		writeNothing(w)
 	default:
+		s.node.copies.add(out)
 		writeEvent(w, out)
 		s.node.buffers.put(buffer)
 	}

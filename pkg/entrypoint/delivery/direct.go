@@ -99,7 +99,7 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		next.Event.CorrelationID = first.CorrelationID
 		next.Event.Workflow = first.Workflow
 		next.Event.ReplyToken = first.ReplyToken
-		next.Event.Trace = first.Trace
+		next.Event.Trace, next.Event.Inspect = first.Trace, first.Inspect
 		p = *next
 	}
 	return &p, nil

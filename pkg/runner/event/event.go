@@ -66,6 +66,10 @@ type Event struct {
 	// Steps is what the runners of the nodes that the event has passed have reported;
 	// each appends its own entry to what it got.
 	Steps Steps
+	// Inspect is how many bytes of its data a runner sends to the entrypoint in a copy of
+	// the event that follows (see [Event.WriteCopy]); 0: it sends none. The entrypoint sets
+	// it, of requests that are inspected and do not come back to it after each step.
+	Inspect int
 	// Data is the encoded message, which is never decoded on the way.
 	Data []byte
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,8 @@ const (
 	headerTraceParent   = "Ce-Traceparent"
 	headerTraceState    = "Ce-Tracestate"
 	headerSteps         = "Ce-Krtsteps"
+	headerInspect       = "Ce-Krtinspect"
+	headerSize          = "Ce-Krtsize"
 	headerContentType   = "Content-Type"
 )
 
@@ -88,12 +91,15 @@ func (e *Event) WriteHeader(h http.Header) {
 	set(headerTraceParent, e.Trace.Parent)
 	set(headerTraceState, e.Trace.State)
 	set(headerSteps, string(e.Steps))
+	if e.Inspect > 0 {
+		h[headerInspect] = []string{strconv.Itoa(e.Inspect)}
+	}
 }
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left empty.
 // The error is ErrNoEvent if h has no event; otherwise it names the attribute that is
-// missing or malformed. A trace context that is not valid is left out, and krtsteps that is
-// too long, because neither may fail a request.
+// missing or malformed. A trace context that is not valid is left out, krtsteps that is
+// too long, and a krtinspect that cannot be: they may not fail a request.
 func ReadHeader(h http.Header) (*Event, error) {
 	version := get(h, headerSpecVersion)
 	if version == "" {
@@ -106,6 +112,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		Replied: get(h, headerReplied) == "1",
 		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
 		Steps:   stepsAttribute(h),
+		Inspect: sizeAttribute(h, headerInspect, MostInspected),
 	}
 	for _, a := range [...]struct {
 		header   string

@@ -15,8 +15,8 @@ const (
 	maxStepsBytes = 5120
 	// maxStepNode is the longest name of a node, in bytes: what Kubernetes allows.
 	maxStepNode = 63
-	// maxStepDigits limits the numbers of an entry: microseconds of 300 years.
-	maxStepDigits = 16
+	// maxDigits limits a number: microseconds of 300 years.
+	maxDigits = 16
 )
 
 // Outcome is how a handler ended.
@@ -209,9 +209,9 @@ const maxStepMicros = 100 * 365 * 24 * int64(time.Hour/time.Microsecond)
 
 // readTimes reads the times; false if one is not well formed.
 func (step *Step) readTimes(start, wait, run string) bool {
-	began, ok1 := stepNumber(start)
-	waited, ok2 := stepNumber(wait)
-	ran, ok3 := stepNumber(run)
+	began, ok1 := number(start)
+	waited, ok2 := number(wait)
+	ran, ok3 := number(run)
 	if !ok1 || !ok2 || !ok3 || waited > maxStepMicros || ran > maxStepMicros {
 		return false
 	}
@@ -230,10 +230,10 @@ func readSpan(text string) (id [8]byte, ok bool) {
 	return id, err == nil && n != 0
 }
 
-// stepNumber reads a number without a sign, a leading zero apart from 0 itself, or more
-// than maxStepDigits digits.
-func stepNumber(text string) (int64, bool) {
-	if text == "" || len(text) > maxStepDigits || text[0] == '0' && len(text) > 1 {
+// number reads a number without a sign, a leading zero apart from 0 itself, or more
+// than maxDigits digits.
+func number(text string) (int64, bool) {
+	if text == "" || len(text) > maxDigits || text[0] == '0' && len(text) > 1 {
 		return 0, false
 	}
 	var n int64

@@ -21,8 +21,11 @@ import (
 // TestNodesOfTheOriginalReportTheirSteps: a node that was written for kre-go knows nothing
 // of it, and handles its messages in turn.
 func TestNodesOfTheOriginalReportTheirSteps(t *testing.T) {
-	posted := make(chan http.Header, 1)
-	port := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { posted <- r.Header }))
+	posted, copied := make(chan http.Header, 1), make(chan http.Header, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reply", func(_ http.ResponseWriter, r *http.Request) { posted <- r.Header })
+	mux.HandleFunc("POST /inspect", func(_ http.ResponseWriter, r *http.Request) { copied <- r.Header })
+	port := httptest.NewServer(mux)
 	defer port.Close()
 	address := startInTurn(t, port.URL, func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error) {
 		in := &wrapperspb.StringValue{}
@@ -51,6 +54,9 @@ func TestNodesOfTheOriginalReportTheirSteps(t *testing.T) {
 			equal(t, proto.Unmarshal(data, traceparent), nil)
 			equal(t, traceparent.GetValue(), event.NewTrace(parent, "").Child(last.SpanID).Parent)
 			equal(t, last.Outcome.String(), c.returned)
+			again, ok := reported(t, <-copied)
+			equal(t, ok, true)
+			equal(t, again, last)
 			equal(t, last.Parent, event.NewTrace(parent, "").Caller(event.Trace{}))
 		}
 		if c.posted != "" {
@@ -112,6 +118,7 @@ func post(t *testing.T, address, text string) (http.Header, []byte) {
 	in := &event.Event{
 		ID: "1", Source: "/krt/ns/v1/entrypoint", Type: event.TypeMessage, Message: message, CorrelationID: "c1",
 		Workflow: "flow", ReplyToken: "token", Trace: event.NewTrace(parent, ""),
+		Inspect: 100,
 	}
 	in.WriteHeader(req.Header)
 	res, err := http.DefaultClient.Do(req)
