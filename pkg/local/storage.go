@@ -8,19 +8,20 @@ import (
 	"os"
 
 	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
 // storage serves the store of a run on a Unix socket, which only this user's
 // processes can reach.
 type storage struct {
-	store  *store.Store
+	store  *sqlite.Store
 	end    context.CancelFunc
 	served chan error
 }
 
 // openStorage opens the store below s and serves it on the state's socket.
 func openStorage(s *state) (*storage, error) {
-	db, err := store.Open(s.path("store.db"), store.Options{})
+	db, err := sqlite.Open(s.path("store.db"), sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func openStorage(s *state) (*storage, error) {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	o := &storage{store: db, end: end, served: make(chan error, 1)}
-	go func() { o.served <- db.Serve(ctx, listener) }()
+	go func() { o.served <- store.New(store.All(db), store.Options{}).Serve(ctx, listener) }()
 	return o, nil
 }
 

@@ -1,18 +1,14 @@
 package store
 
 import (
-	"bytes"
-	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
-	"krt.dev/kn-krt/pkg/runner/store"
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
 )
 
 const (
@@ -20,117 +16,101 @@ const (
 	maxDocumentDepth  = 100 // as in MongoDB; SQLite reads 1,000
 )
 
-// timeFormat has a fixed width, so that times sort as text.
-const timeFormat = "2006-01-02T15:04:05.000000000Z"
-
-func (s *Store) saveDocument(r *http.Request) (any, error) {
-	coll, err := collection(r)
+func (s *Server) saveDocument(r request) (any, error) {
+	coll, err := r.collection()
 	if err != nil {
 		return nil, err
 	}
 	var body struct {
-		Data map[string]any `json:"data"`
+		Data Document `json:"data"`
 	}
-	if err := decode(r, &body); err != nil {
+	if err := r.decode(&body); err != nil {
 		return nil, err
 	}
 	if body.Data == nil {
-		return nil, invalid("data: missing: a document is a JSON object")
+		return nil, Refuse("data: missing: a document is a JSON object")
 	}
-	if depth(body.Data) > maxDocumentDepth {
-		return nil, invalid("data: more than %d levels of objects and arrays", maxDocumentDepth)
+	if depth(map[string]any(body.Data)) > maxDocumentDepth {
+		return nil, Refuse("data: more than %d levels of objects and arrays", maxDocumentDepth)
 	}
-	id := store.DocumentID(body.Data)
-	doc, err := marshal(body.Data)
-	if err != nil {
-		return nil, err
+	if _, isList := body.Data[wire.KeyID].([]any); isList {
+		return nil, Refuse("data: an _id cannot be an array")
 	}
-	from := origin(r)
-	_, err = s.write(r.Context(),
-		"INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES (?, ?, ?, ?, ?, ?)",
-		coll, doc, time.Now().UTC().Format(timeFormat), from.Version, from.Node, from.Workflow)
-	return saved{ID: id}, err
+	if s.backends.Documents == nil {
+		return nil, notKept("documents")
+	}
+	id := wire.DocumentID(body.Data)
+	return saved{ID: id}, s.backends.Documents.SaveDocument(r.Context(), r.from, coll, body.Data)
 }
 
-func (s *Store) findDocuments(r *http.Request) (any, error) {
-	coll, err := collection(r)
+func (s *Server) findDocuments(r request) (any, error) {
+	coll, err := r.collection()
 	if err != nil {
 		return nil, err
 	}
-	var body store.FindRequest
-	if err := decode(r, &body); err != nil {
+	var body wire.FindRequest
+	if err := r.decode(&body); err != nil {
 		return nil, err
 	}
-	query, err := store.ParseQuery(body.Query)
+	q, err := query.Parse(body.Query)
 	if err != nil {
-		return nil, invalid("query: %v", err)
+		return nil, Refuse("query: %v", err)
 	}
-	documents, err := s.find(r.Context(), coll, query)
-	return map[string]any{"documents": documents}, err
+	if s.backends.Documents == nil {
+		return nil, notKept("documents")
+	}
+	page, err := s.page(body.Limit, body.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.backends.Documents.FindDocuments(r.Context(), Collection{r.from.Runtime, coll}, q, page)
+	if err == nil && body.Limit == 0 && found.Next != "" {
+		return nil, s.tooMany()
+	}
+	return found, err
 }
 
-// find returns the documents of coll that meet query, in the order they were
-// saved.
-func (s *Store) find(ctx context.Context, coll string, query store.Query) ([]json.RawMessage, error) {
-	where, args := compile(query)
-	args = append(args, coll)
-	return list(ctx, s, func(rows *sql.Rows) (json.RawMessage, int, error) {
-		var doc []byte
-		err := rows.Scan(&doc)
-		return doc, len(doc), err
-	}, fmt.Sprintf("SELECT doc FROM documents WHERE coll = ?%d AND %s ORDER BY id", len(args), where), args...)
+// page is the page that a request selects; a limit of zero is all at once.
+func (s *Server) page(limit int, cursor string) (Page, error) {
+	page := Page{Limit: s.options.MaxResults, Bytes: s.options.MaxResultBytes, Cursor: cursor}
+	switch {
+	case limit < 0:
+		return page, Refuse("limit: %d is less than 1", limit)
+	case limit > 0:
+		page.Limit = min(limit, page.Limit)
+		page.Until = time.Now().Add(s.options.PageTime)
+	case cursor != "":
+		return page, Refuse("cursor: requires a limit")
+	}
+	return page, nil
 }
 
-// list reads the rows of a query, within the store's bounds. Read returns a row
-// and about how many bytes it has.
-func list[T any](ctx context.Context, s *Store, read func(*sql.Rows) (T, int, error), query string, args ...any) (_ []T, err error) {
-	rows, err := s.reader.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	found, bytes := []T{}, 0
-	for rows.Next() {
-		row, size, err := read(rows)
-		if err != nil {
-			return nil, err
+// listed returns the page that the parameters of a list select.
+func (s *Server) listed(r request) (page Page, paged bool, err error) {
+	limit := 0
+	if text := r.URL.Query().Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return Page{}, false, Refuse("limit: %q is not a number of 1 and above", text)
 		}
-		if bytes += size; bytes > s.options.MaxResultBytes || len(found) == s.options.MaxResults {
-			return nil, invalid("more than %d results or %d bytes: narrow the query", s.options.MaxResults, s.options.MaxResultBytes)
-		}
-		found = append(found, row)
 	}
-	return found, rows.Err()
+	page, err = s.page(limit, r.URL.Query().Get("cursor"))
+	return page, limit > 0, err
 }
 
-func collection(r *http.Request) (string, error) {
+func (s *Server) tooMany() error {
+	return Refuse("more than %d results or %d bytes: narrow the query", s.options.MaxResults, s.options.MaxResultBytes)
+}
+
+func notKept(what string) error {
+	return &Problem{http.StatusNotImplemented, fmt.Sprintf("this store keeps no %s", what)}
+}
+
+func (r request) collection() (string, error) {
 	coll := r.PathValue("coll")
 	if len(coll) > maxCollectionName || strings.ContainsRune(coll, 0) {
-		return "", invalid("collection %q: a name has 1 to %d bytes, none of them 0", coll, maxCollectionName)
+		return "", Refuse("collection %q: a name has 1 to %d bytes, none of them 0", coll, maxCollectionName)
 	}
 	return coll, nil
-}
-
-// unmarshal decodes one JSON value, with its numbers as they are written.
-func unmarshal(data []byte, v any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(v); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more text after its end")
-	}
-	return nil
-}
-
-// marshal encodes v, each key once and none escaped that need not be.
-func marshal(v any) (string, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 // depth is how deep objects and arrays are nested in v.

@@ -1,6 +1,11 @@
+// Package store keeps what nodes save: measurements, predictions and documents. It serves
+// the wire of pkg/runner/store over HTTP, in front of one or more backends: the packages
+// below this one. The local run has it in process, on a Unix socket.
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,12 +18,67 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"krt.dev/kn-krt/pkg/runner/store"
+	wire "krt.dev/kn-krt/pkg/runner/store"
 )
+
+// Options limit a server. Zero fields mean the defaults.
+type Options struct {
+	// MaxBodyBytes bounds a request's body. Default: 16 MiB, the most that a document
+	// of the original's database (MongoDB) could have.
+	MaxBodyBytes int64
+	// MaxResults and MaxResultBytes bound a response, which may be one page of a result. Without
+	// pages, a query that finds more is an error that says so. Default: 10,000 and 16 MiB.
+	MaxResults     int
+	MaxResultBytes int
+	// PageTime bounds how long a page is searched for: what was found by then is sent. It
+	// is less than nodes wait. Default: 500 ms.
+	PageTime time.Duration
+	// QueryTime bounds how long a request, a query above all, may take. Default: 10 s.
+	QueryTime time.Duration
+	// Identify returns who sends a request. Default: the local runtime, and what the headers
+	// say; a server that others can reach must not believe them.
+	Identify func(*http.Request) (Origin, error)
+	// Logger logs internal errors. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 16<<20)
+	o.MaxResults = cmp.Or(o.MaxResults, 10_000)
+	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, 16<<20)
+	o.PageTime = cmp.Or(o.PageTime, 500*time.Millisecond)
+	o.QueryTime = cmp.Or(o.QueryTime, 10*time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.Identify == nil {
+		o.Identify = func(r *http.Request) (Origin, error) { return Origin{LocalRuntime, HeaderOrigin(r)}, nil }
+	}
+	return o
+}
+
+// LocalRuntime is the runtime of local runs, and of files made before runtimes were kept.
+const LocalRuntime = "local"
+
+// HeaderOrigin is who a request's headers say that sends it.
+func HeaderOrigin(r *http.Request) wire.Origin {
+	return wire.Origin{
+		Version:  r.Header.Get(wire.HeaderVersion),
+		Node:     r.Header.Get(wire.HeaderNode),
+		Workflow: r.Header.Get(wire.HeaderWorkflow),
+	}
+}
+
+// Server serves backends. It is safe for concurrent use.
+type Server struct {
+	options  Options
+	backends Backends
+}
+
+// New returns a server of backends, which it does not close.
+func New(backends Backends, o Options) *Server { return &Server{o.withDefaults(), backends} }
 
 // Serve serves the store's API on l until ctx is done, then lets requests in
 // flight finish for at most a second. It closes l.
-func (s *Store) Serve(ctx context.Context, l net.Listener) error {
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -43,52 +103,50 @@ func (s *Store) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// request is a request and who sends it.
+type request struct {
+	*http.Request
+	from Origin
+}
+
 // Handler returns the store's API: see pkg/runner/store. Every response is JSON;
 // one of status 400 and above is {"error": "…"}.
-func (s *Store) Handler() http.Handler {
+func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(*http.Request) (any, error){
-		"POST " + store.PathMeasurements:                s.saveMeasurement,
-		"GET " + store.PathMeasurements:                 s.listMeasurements,
-		"POST " + store.PathPredictions:                 s.savePrediction,
-		"GET " + store.PathPredictions:                  s.listPredictions,
-		"POST " + store.PathCollections + "{coll}":      s.saveDocument,
-		"POST " + store.PathCollections + "{coll}/find": s.findDocuments,
+	for pattern, serve := range map[string]func(request) (any, error){
+		"POST " + wire.PathMeasurements:                s.saveMeasurement,
+		"GET " + wire.PathMeasurements:                 s.listMeasurements,
+		"POST " + wire.PathPredictions:                 s.savePrediction,
+		"GET " + wire.PathPredictions:                  s.listPredictions,
+		"POST " + wire.PathCollections + "{coll}":      s.saveDocument,
+		"POST " + wire.PathCollections + "{coll}/find": s.findDocuments,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, serve) })
 	}
 	return mux
 }
 
-// problem is an error of the client's.
-type problem struct {
-	status int
-	text   string
-}
-
-func (p *problem) Error() string { return p.text }
-
-func invalid(format string, args ...any) error {
-	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}
-
 // saved is a response with status 201.
-type saved store.Saved
+type saved wire.Saved
 
-func (s *Store) serve(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (any, error)) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, serve func(request) (any, error)) {
 	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBodyBytes)
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.QueryTime)
 	defer cancel()
 	r = r.WithContext(ctx)
-	answer, err := serve(r)
+	var response any
+	from, err := s.options.Identify(r)
+	if err == nil {
+		response, err = serve(request{r, from})
+	}
 	status := http.StatusOK
-	if _, ok := answer.(saved); ok {
+	if _, ok := response.(saved); ok {
 		status = http.StatusCreated
 	}
 	if err != nil {
-		status, answer = s.failure(r, err)
+		status, response = s.failure(r, err)
 	}
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(response)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the response cannot be encoded"}`)
 	}
@@ -97,27 +155,28 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request, serve func(*http.R
 	_, _ = w.Write(body)
 }
 
-// failure is the response for err; what the client cannot correct is
-// logged, without its details in the response.
-func (s *Store) failure(r *http.Request, err error) (status int, answer store.Failure) {
-	var p *problem
+// failure is the response for err; what the client cannot correct is logged.
+func (s *Server) failure(r *http.Request, err error) (status int, response wire.Failure) {
+	var p *Problem
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
-		return p.status, store.Failure{Error: p.text}
+		return p.Status, wire.Failure{Error: p.Text}
 	case errors.As(err, &large):
-		return http.StatusRequestEntityTooLarge, store.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
-	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // SQLite reports "interrupted"
-		return http.StatusServiceUnavailable, store.Failure{Error: s.tooLong(r)}
+		return http.StatusRequestEntityTooLarge, wire.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
+	case errors.Is(err, ErrExists):
+		return http.StatusConflict, wire.Failure{Error: err.Error()}
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // a database reports "interrupted", or the like
+		return http.StatusServiceUnavailable, wire.Failure{Error: s.tooLong(r)}
 	}
 	if r.Context().Err() == nil {
 		s.options.Logger.Error("store request failed", "path", r.URL.Path, "error", err)
 	}
-	return http.StatusInternalServerError, store.Failure{Error: "the store failed: " + err.Error()}
+	return http.StatusInternalServerError, wire.Failure{Error: "the store failed: " + err.Error()}
 }
 
 // tooLong is the response to a request that has taken longer than the limit.
-func (s *Store) tooLong(r *http.Request) string {
+func (s *Server) tooLong(r *http.Request) string {
 	text := fmt.Sprintf("the request took longer than %s", s.options.QueryTime)
 	if strings.HasSuffix(r.Pattern, "/find") {
 		text += ": narrow the query"
@@ -127,25 +186,39 @@ func (s *Store) tooLong(r *http.Request) string {
 
 // decode reads the request's body, one JSON value, into v. Numbers in values of
 // no fixed type are kept as written.
-func decode(r *http.Request, v any) error {
+func (r request) decode(v any) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
 	}
 	// encoding/json would replace text that is not UTF-8, and find what was not saved.
 	if !utf8.Valid(data) {
-		return invalid("the body is not UTF-8")
+		return Refuse("the body is not UTF-8")
 	}
-	if err := unmarshal(data, v); err != nil {
-		return invalid("the body is malformed: %v", err)
+	if err := Decode(data, v); err != nil {
+		return Refuse("the body is malformed: %v", err)
 	}
 	return nil
 }
 
-func origin(r *http.Request) store.Origin {
-	return store.Origin{
-		Version:  r.Header.Get(store.HeaderVersion),
-		Node:     r.Header.Get(store.HeaderNode),
-		Workflow: r.Header.Get(store.HeaderWorkflow),
+// Decode decodes one JSON value, with its numbers as they are written.
+func Decode(data []byte, v any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(v); err != nil {
+		return err
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more text after its end")
+	}
+	return nil
+}
+
+// Encode encodes v as JSON, each key once and none escaped that need not be.
+func Encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

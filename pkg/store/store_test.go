@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"context"
@@ -16,22 +16,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/runner/store"
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
-func openTest(t *testing.T, path string, o Options) *Store {
+// serve serves a new store on a Unix socket and returns a client of it.
+func serve(t *testing.T, o store.Options) (*wire.Client, *http.Client) {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
-	s, err := Open(path, o)
+	db, err := sqlite.Open(filepath.Join(t.TempDir(), "store.db"), sqlite.Options{Logger: o.Logger})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
-// serve serves a new store on a Unix socket and returns a client of it.
-func serve(t *testing.T, o Options) (*store.Client, *http.Client) {
-	t.Helper()
-	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), o)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s := store.New(store.All(db), o)
 	// Not t.TempDir: its names may be longer than a socket's address can be.
 	dir, err := os.MkdirTemp("", "krt")
 	require.NoError(t, err)
@@ -50,12 +47,12 @@ func serve(t *testing.T, o Options) (*store.Client, *http.Client) {
 		cancel()
 		require.NoError(t, <-served)
 	})
-	client, err := store.New("unix://" + socket)
+	client, err := wire.New("unix://" + socket)
 	require.NoError(t, err)
 	return client, raw
 }
 
-func from() store.Origin { return store.Origin{Version: "v1", Node: "model", Workflow: "flow"} }
+func from() wire.Origin { return wire.Origin{Version: "v1", Node: "model", Workflow: "flow"} }
 
 func get(t *testing.T, c *http.Client, path string) string {
 	t.Helper()
@@ -69,9 +66,9 @@ func get(t *testing.T, c *http.Client, path string) string {
 }
 
 func TestMeasurements(t *testing.T) {
-	client, raw := serve(t, Options{})
+	client, raw := serve(t, store.Options{})
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
-	for _, m := range []store.Measurement{
+	for _, m := range []wire.Measurement{
 		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"},
 			Time: when, Precision: "ms"},
 		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
@@ -84,13 +81,13 @@ func TestMeasurements(t *testing.T) {
 			"tags":{"version":"v1","node":"model","workflow":"flow"}},
 		{"name":"loss","fields":{"value":0.5,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
 			"tags":{"set":"test","version":"v1","node":"own","workflow":"flow"}}
-	]}`, get(t, raw, store.PathMeasurements+"?name=loss"))
-	require.Contains(t, get(t, raw, store.PathMeasurements), `"other"`)
+	]}`, get(t, raw, wire.PathMeasurements+"?name=loss"))
+	require.Contains(t, get(t, raw, wire.PathMeasurements), `"other"`)
 }
 
 func TestPredictions(t *testing.T) {
-	client, raw := serve(t, Options{})
-	for _, p := range []store.Prediction{
+	client, raw := serve(t, store.Options{})
+	for _, p := range []wire.Prediction{
 		{Date: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), PredictedValue: "cat", TrueValue: "dog", Extra: []any{0.1, "x"}},
 		{Date: time.Date(2023, 5, 6, 7, 8, 9, 0, time.UTC), Error: "new_labels"},
 	} {
@@ -101,11 +98,11 @@ func TestPredictions(t *testing.T) {
 			"version":"v1","node":"model","workflow":"flow"},
 		{"predicted_value":"cat","true_value":"dog","extra":[0.1,"x"],"date":"2024-05-06T07:08:09Z",
 			"version":"v1","node":"model","workflow":"flow"}
-	]}`, get(t, raw, store.PathPredictions))
+	]}`, get(t, raw, wire.PathPredictions))
 }
 
 func TestDocuments(t *testing.T) {
-	client, _ := serve(t, Options{})
+	client, _ := serve(t, store.Options{})
 	type room struct {
 		Name  string
 		Price int64
@@ -142,62 +139,8 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-func TestDocumentsOfAnOlderStoreGetAnID(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	s := openTest(t, path, Options{})
-	for _, doc := range []string{`{"a":1}`, `{"_id":"own"}`} {
-		_, err := s.writer.Exec("INSERT INTO documents (coll, doc, saved, version, node, workflow) VALUES ('c', ?, '', '', '', '')", doc)
-		require.NoError(t, err)
-	}
-	_, err := s.writer.Exec("PRAGMA user_version = 1")
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	found, err := openTest(t, path, Options{}).find(t.Context(), "c", nil)
-	require.NoError(t, err)
-	require.Equal(t, []json.RawMessage{json.RawMessage(`{"a":1,"_id":"000000000000000000000001"}`), json.RawMessage(`{"_id":"own"}`)}, found)
-}
-
-func TestRestartKeepsAll(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a ?#%41.db") // all of which mean something in a URI
-	for i := 1; i <= 3; i++ {
-		s := openTest(t, path, Options{})
-		req, err := http.NewRequest(http.MethodPost, store.PathCollections+"c", strings.NewReader(`{"data":{}}`))
-		require.NoError(t, err)
-		req.SetPathValue("coll", "c")
-		_, err = s.saveDocument(req)
-		require.NoError(t, err)
-		found, err := s.find(t.Context(), "c", nil)
-		require.NoError(t, err)
-		require.Len(t, found, i)
-		require.NoError(t, s.Close())
-	}
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-}
-
-func TestOpenRefuses(t *testing.T) {
-	dir := t.TempDir()
-	newer, text := filepath.Join(dir, "newer"), filepath.Join(dir, "text")
-	s := openTest(t, newer, Options{})
-	_, err := s.writer.Exec("PRAGMA user_version = 99")
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
-	for path, want := range map[string]string{
-		newer:                         "it was made by a newer kn-krt (schema 99, this one supports 2)",
-		text:                          "file is not a database",
-		dir:                           "is a directory",
-		filepath.Join(dir, "no", "x"): "no such file or directory",
-	} {
-		_, err := Open(path, Options{})
-		require.ErrorContains(t, err, want)
-		require.ErrorContains(t, err, "cannot open the store")
-	}
-}
-
 func TestManyWritersAndReaders(t *testing.T) {
-	client, _ := serve(t, Options{})
+	client, _ := serve(t, store.Options{})
 	var wg sync.WaitGroup
 	for writer := range 8 {
 		wg.Go(func() {
@@ -217,7 +160,7 @@ func TestManyWritersAndReaders(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	client, _ := serve(t, Options{MaxBodyBytes: 1000, MaxResults: 2, MaxResultBytes: 1500})
+	client, raw := serve(t, store.Options{MaxBodyBytes: 1000, MaxResults: 2, MaxResultBytes: 1500})
 	save := func(coll string, size int) error {
 		_, err := client.Save(t.Context(), from(), coll, map[string]any{"x": strings.Repeat("x", size)})
 		return err
@@ -233,12 +176,20 @@ func TestBounds(t *testing.T) {
 		require.NoError(t, save("long", 900))
 	}
 	require.NoError(t, save("many", 1))
-	require.ErrorContains(t, find("many"), "more than 2 results or 1500 bytes: narrow the query")
-	require.ErrorContains(t, find("long"), "more than 2 results or 1500 bytes: narrow the query")
+	require.NoError(t, find("many"), "the client reads all pages")
+	require.NoError(t, find("long"))
+	for _, coll := range []string{"many", "long"} { // as nodes of before ask
+		res, err := raw.Post("http://store"+wire.PathCollections+coll+"/find", "application/json", strings.NewReader(`{"query":{}}`))
+		require.NoError(t, err)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Contains(t, string(body), "more than 2 results or 1500 bytes: narrow the query")
+	}
 }
 
 func TestBadRequests(t *testing.T) {
-	_, raw := serve(t, Options{})
+	_, raw := serve(t, store.Options{})
 	deep := strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101)
 	for name, c := range map[string]struct {
 		path, body string
@@ -260,9 +211,11 @@ func TestBadRequests(t *testing.T) {
 		"deep data":             {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
 		"long collection":       {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
 		"query of another type": {"/v1/collections/c/find", `{"query":1}`, 400, "the body is malformed"},
-		"unknown operator": {"/v1/collections/c/find", `{"query":{"a":{"$regex":"x"}}}`, 400,
-			`query: field \"a\": unknown operator \"$regex\"`},
-		"logical operator": {"/v1/collections/c/find", `{"query":{"$or":[]}}`, 400, `unknown operator \"$or\"`},
+		"unknown operator": {"/v1/collections/c/find", `{"query":{"a":{"$near":"x"}}}`, 400,
+			`query: field \"a\": unknown operator \"$near\"`},
+		"code":             {"/v1/collections/c/find", `{"query":{"$where":"1"}}`, 400, `operator \"$where\" is refused`},
+		"cursor alone":     {"/v1/collections/c/find", `{"cursor":"1"}`, 400, "cursor: requires a limit"},
+		"odd cursor":       {"/v1/collections/c/find", `{"cursor":"x","limit":1}`, 400, "cursor: it is not one of this store"},
 		"operator and key": {"/v1/collections/c/find", `{"query":{"a":{"$gt":1,"b":2}}}`, 400, `unknown operator \"b\"`},
 		"operator within":  {"/v1/collections/c/find", `{"query":{"a":[{"$gt":1}]}}`, 400, `unknown operator \"$gt\"`},
 		"order of lists":   {"/v1/collections/c/find", `{"query":{"a":{"$gt":[1]}}}`, 400, "$gt requires a number, a string or a boolean"},
@@ -293,19 +246,19 @@ func TestBadRequests(t *testing.T) {
 
 func TestClientSaysWhatIsWrong(t *testing.T) {
 	for _, raw := range []string{"", "unix://relative", "unix:relative", "https://host", "http://", "ftp://x", "%"} {
-		_, err := store.New(raw)
+		_, err := wire.New(raw)
 		require.Error(t, err, raw)
 	}
-	client, err := store.New("unix://" + filepath.Join(t.TempDir(), "none.sock"))
+	client, err := wire.New("unix://" + filepath.Join(t.TempDir(), "none.sock"))
 	require.NoError(t, err)
-	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), store.Prediction{}),
+	require.ErrorContains(t, client.SavePrediction(t.Context(), from(), wire.Prediction{}),
 		"cannot save the prediction: the store does not respond: ")
-	require.ErrorContains(t, client.SaveMeasurement(t.Context(), from(), store.Measurement{Name: "m", Fields: map[string]any{"f": func() {}}}),
+	require.ErrorContains(t, client.SaveMeasurement(t.Context(), from(), wire.Measurement{Name: "m", Fields: map[string]any{"f": func() {}}}),
 		`cannot save the measurement "m": json: unsupported type`)
 }
 
 func TestSlowQueryIsEnded(t *testing.T) {
-	client, _ := serve(t, Options{QueryTime: time.Nanosecond})
+	client, _ := serve(t, store.Options{QueryTime: time.Nanosecond})
 	var found []json.RawMessage
 	require.ErrorContains(t, client.Find(t.Context(), from(), "c", nil, &found), "the request took longer than 1ns: narrow the query")
 	_, err := client.Save(t.Context(), from(), "c", map[string]any{"a": 1})

@@ -38,7 +38,8 @@ var never = []struct {
 		[]string{"google.golang.org/grpc", "github.com/prometheus", "go.opentelemetry.io"}},
 	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
-	{"pkg/store", "the store is a local one", kubernetes},
+	{"pkg/store", "the store serves local runs too", kubernetes},
+	{"pkg/local", "a local run has no database but SQLite", []string{"github.com/jackc", "go.mongodb.org"}},
 	{"pkg/child", "a node knows no cluster", kubernetes},
 	{"pkg/local", "a local run knows no cluster", kubernetes},
 	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
@@ -82,8 +83,9 @@ var only = []struct {
 }{
 	{"github.com/bufbuild/protocompile", "pkg/schema is the only importer of a proto compiler", []string{"pkg/schema"}},
 	{"github.com/cloudevents/sdk-go", "the CloudEvents SDK is used at the entrypoint's outer edge only", []string{"pkg/entrypoint/web"}},
-	{module + "/pkg/store", "runners hold a client, only the local run owns a store", []string{"pkg/local", "pkg/store"}},
-	{"modernc.org/sqlite", "pkg/store alone knows its database", []string{"pkg/store"}},
+	{module + "/pkg/store", "runners hold a client, only the local run and cmd/store own a store",
+		[]string{"cmd/store", "pkg/local", "pkg/store", "test/store"}},
+	{"modernc.org/sqlite", "a backend alone knows its database", []string{"pkg/store/sqlite"}},
 	{module + "/pkg/cli", "the command line is the outermost package",
 		[]string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
 }

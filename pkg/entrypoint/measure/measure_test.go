@@ -19,6 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 	client "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
 const ms = time.Millisecond
@@ -26,13 +27,13 @@ const ms = time.Millisecond
 // serveStore serves a store and returns its URL.
 func serveStore(t *testing.T) string {
 	t.Helper()
-	db, err := store.Open(filepath.Join(t.TempDir(), "store.db"), store.Options{Logger: slog.New(slog.DiscardHandler)})
+	db, err := sqlite.Open(filepath.Join(t.TempDir(), "store.db"), sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, end := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- db.Serve(ctx, listener) }()
+	go func() { served <- store.New(store.All(db), store.Options{}).Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		end()

@@ -12,9 +12,10 @@ import (
 	"sync"
 
 	"krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
 )
 
-// memory is a store in memory. It finds what the real one finds, by store.Query, and
+// memory is a store in memory. It finds what the real one finds, by package query, and
 // has no limits.
 type memory struct {
 	mu           sync.Mutex
@@ -153,13 +154,13 @@ func (m *memory) find(r *http.Request, coll string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	query, err := store.ParseQuery(raw)
+	q, err := query.Parse(raw)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
 	found := []map[string]any{}
 	for _, d := range m.documents[coll] {
-		if whole := d.whole(); query.Match(whole) {
+		if whole := d.whole(); q.Match(whole) {
 			found = append(found, whole)
 		}
 	}

@@ -18,6 +18,10 @@ import (
 const (
 	// requestTimeout limits one request; the context of the call may end sooner.
 	requestTimeout = 10 * time.Second
+	// pageDocuments is how many documents a page has at most.
+	pageDocuments = 5000
+	// MaxFoundBytes limits all documents that Find reads, as JSON.
+	MaxFoundBytes = 256 << 20
 	// maxResponseBytes limits a response: more than the store sends at most.
 	maxResponseBytes = 32 << 20
 )
@@ -88,19 +92,47 @@ func (c *Client) Save(ctx context.Context, from Origin, coll string, data any) (
 }
 
 // Find reads the documents of the collection coll that match query into res, a
-// pointer to a slice, in the order in which they were saved.
+// pointer to a slice, in the order in which they were saved. It reads them page by page;
+// more than MaxFoundBytes are an error.
 func (c *Client) Find(ctx context.Context, from Origin, coll string, query map[string]any, res any) error {
-	var found struct {
-		Documents json.RawMessage `json:"documents"`
-	}
-	err := c.post(ctx, from, PathCollections+url.PathEscape(coll)+"/find", FindRequest{Query: query}, &found)
+	found, err := c.find(ctx, from, PathCollections+url.PathEscape(coll)+"/find", query)
 	if err == nil {
-		err = json.Unmarshal(found.Documents, res)
+		err = json.Unmarshal(found, res)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot find in the collection %q: %w", coll, err)
 	}
 	return nil
+}
+
+// find returns the documents of all pages as one JSON list.
+func (c *Client) find(ctx context.Context, from Origin, path string, query map[string]any) ([]byte, error) {
+	list := []byte{'['}
+	request := FindRequest{Query: query, Limit: pageDocuments}
+	for {
+		var page Found
+		if err := c.post(ctx, from, path, request, &page); err != nil {
+			return nil, err
+		}
+		if page.Documents == nil {
+			return nil, errors.New("the store's response has no documents")
+		}
+		for _, document := range page.Documents {
+			if len(list) > 1 {
+				list = append(list, ',')
+			}
+			list = append(list, document...)
+		}
+		switch {
+		case len(list) > MaxFoundBytes:
+			return nil, fmt.Errorf("it has more than %d bytes: narrow the query", MaxFoundBytes)
+		case page.Next == "":
+			return append(list, ']'), nil
+		case page.Next == request.Cursor:
+			return nil, errors.New("the store's pages do not end")
+		}
+		request.Cursor = page.Next
+	}
 }
 
 // post sends body and reads the response into res, unless that is nil.

@@ -91,9 +91,22 @@ func DocumentID(document map[string]any) string {
 	}
 }
 
-// FindRequest requests the documents that match a query: see [ParseQuery].
+// FindRequest requests the documents that match a query: see package query.
 type FindRequest struct {
 	Query map[string]any `json:"query"`
+	// Limit requests a page of at most this many documents. Zero requests all at once, as
+	// the nodes of before did; more than fit into one response are then an error.
+	Limit int `json:"limit,omitempty"`
+	// Cursor is the Next of the page before; empty for the first one.
+	Cursor string `json:"cursor,omitempty"`
+}
+
+// Found is the response to a FindRequest.
+type Found struct {
+	Documents []json.RawMessage `json:"documents"`
+	// Next is the cursor of the next page; empty if there is none. A page may have fewer
+	// documents than were asked for, even none, and have a next one.
+	Next string `json:"next,omitempty"`
 }
 
 // Failure is the body of every response with a status of 400 and above.

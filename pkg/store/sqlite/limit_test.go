@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"encoding/json"
@@ -11,7 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/runner/store"
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
 )
 
 // ask has a store answer a request with a body in JSON, if it has one.
@@ -20,7 +21,8 @@ func ask(t *testing.T, s *Store, method, path string, body any) (int, string) {
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(string(text))))
+	handler := store.New(store.All(s), store.Options{}).Handler()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(string(text))))
 	return w.Code, w.Body.String()
 }
 
@@ -32,23 +34,23 @@ func TestLimit(t *testing.T) {
 	s := openTest(t, path, Options{MaxBytes: limit})
 	filler := strings.Repeat("x", 20_000)
 	for i := range 200 {
-		status, body := ask(t, s, http.MethodPost, store.PathMeasurements,
+		status, body := ask(t, s, http.MethodPost, wire.PathMeasurements,
 			map[string]any{"name": "m", "fields": map[string]any{"n": i, "filler": filler}})
 		require.Equal(t, http.StatusCreated, status, body)
-		status, body = ask(t, s, http.MethodPost, store.PathPredictions, map[string]any{"predicted_value": filler})
+		status, body = ask(t, s, http.MethodPost, wire.PathPredictions, map[string]any{"predicted_value": filler})
 		require.Equal(t, http.StatusCreated, status, body)
 	}
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.LessOrEqual(t, info.Size(), int64(limit))
-	status, body := ask(t, s, http.MethodGet, store.PathMeasurements, nil)
+	status, body := ask(t, s, http.MethodGet, wire.PathMeasurements, nil)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, `"n":199`)
 	require.NotContains(t, body, `"n":0,`)
 
 	documents := 0
 	for ; ; documents++ {
-		status, body = ask(t, s, http.MethodPost, store.PathCollections+"c", map[string]any{"data": map[string]any{"filler": filler}})
+		status, body = ask(t, s, http.MethodPost, wire.PathCollections+"c", map[string]any{"data": map[string]any{"filler": filler}})
 		if status != http.StatusCreated {
 			break
 		}
@@ -56,7 +58,7 @@ func TestLimit(t *testing.T) {
 	}
 	require.Equal(t, http.StatusInsufficientStorage, status)
 	require.Contains(t, body, "the store is full: its documents have reached the limit of 1048576 bytes")
-	status, body = ask(t, s, http.MethodPost, store.PathCollections+"c/find", map[string]any{"query": map[string]any{}})
+	status, body = ask(t, s, http.MethodPost, wire.PathCollections+"c/find", map[string]any{"query": map[string]any{}})
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, documents, strings.Count(body, `"filler"`), "none is lost")
 	require.Greater(t, documents, 30)

@@ -1,0 +1,219 @@
+package query
+
+import (
+	"cmp"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strconv"
+)
+
+// Match reports whether document, decoded with numbers as json.Number, meets q.
+func (q Query) Match(document map[string]any) bool { return q.matches(document) }
+
+func (q Query) matches(value any) bool {
+	for _, c := range q {
+		if !c.matches(value) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c Condition) matches(value any) bool {
+	switch c.Op {
+	case And:
+		return !slices.ContainsFunc(c.Of, func(q Query) bool { return !q.matches(value) })
+	case Or:
+		return slices.ContainsFunc(c.Of, func(q Query) bool { return q.matches(value) })
+	case Not:
+		return !c.Of[0].matches(value)
+	case NotEqual:
+		return !c.some(value, c.Value)
+	case NotIn:
+		return !c.in(value)
+	case Equal:
+		return c.some(value, c.Value)
+	case In:
+		return c.in(value)
+	case All:
+		list, _ := c.Value.([]any)
+		return len(list) > 0 && !slices.ContainsFunc(list, func(want any) bool { return !c.some(value, want) })
+	case Exists:
+		return visit(value, c.Path, func(_ any, found bool) bool { return found }) == c.Value
+	default:
+		return visit(value, c.Path, func(v any, found bool) bool { return found && c.compares(v) })
+	}
+}
+
+// in reports whether the field equals one of a list, or holds an element that does.
+func (c Condition) in(value any) bool {
+	list, _ := c.Value.([]any)
+	return slices.ContainsFunc(list, func(want any) bool { return c.some(value, want) })
+}
+
+// some reports whether the field equals want, or is an array that has it.
+func (c Condition) some(value, want any) bool {
+	return visit(value, c.Path, func(v any, found bool) bool {
+		if !found {
+			return want == nil
+		}
+		return equal(v, want) || slices.ContainsFunc(c.elements(v), func(e any) bool { return equal(e, want) })
+	})
+}
+
+// compares reports whether a value that is there meets a comparison that has no opposite.
+func (c Condition) compares(value any) bool {
+	list, isList := value.([]any)
+	switch c.Op {
+	case Size:
+		return isList && len(list) == c.Value
+	case ElemMatch:
+		return isList && slices.ContainsFunc(list, c.element)
+	case Regex:
+		return slices.ContainsFunc(c.elements(value), func(e any) bool {
+			text, ok := e.(string)
+			return ok && c.Pattern.MatchString(text)
+		})
+	default:
+		return slices.ContainsFunc(c.elements(value), c.ordered)
+	}
+}
+
+// element reports whether an element of an array meets ElemMatch. Fields are those of an
+// object.
+func (c Condition) element(value any) bool {
+	_, isObject := value.(map[string]any)
+	return (isObject || c.Of[0].ofValues()) && c.Of[0].matches(value)
+}
+
+// ofValues reports whether q is about a value itself, not about fields of it.
+func (q Query) ofValues() bool {
+	return len(q) > 0 && q[0].Op != And && q[0].Op != Or && len(q[0].Path) == 0
+}
+
+// visit calls each for every value that path leads to, until it returns true. A field that
+// is missing is not found; an array of no objects leads nowhere.
+func visit(value any, path []string, each func(value any, found bool) bool) bool {
+	if len(path) == 0 {
+		return each(value, true)
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		member, found := v[path[0]]
+		if !found {
+			return each(nil, false)
+		}
+		return visit(member, path[1:], each)
+	case []any:
+		if i, err := strconv.Atoi(path[0]); err == nil && i >= 0 && i < len(v) && strconv.Itoa(i) == path[0] {
+			if visit(v[i], path[1:], each) {
+				return true
+			}
+		}
+		return slices.ContainsFunc(v, func(element any) bool {
+			object, ok := element.(map[string]any)
+			return ok && visit(object, path, each)
+		})
+	}
+	return each(nil, false)
+}
+
+// elements are what a condition may be met by: the value itself, or the elements
+// of a field that is an array.
+func (c Condition) elements(value any) []any {
+	if list, ok := value.([]any); ok && len(c.Path) > 0 {
+		return list
+	}
+	return []any{value}
+}
+
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case json.Number:
+		b, ok := b.(json.Number)
+		return ok && compareNumbers(a, b) == 0
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for key, value := range a {
+			other, found := b[key]
+			if !found || !equal(value, other) {
+				return false
+			}
+		}
+		return true
+	default:
+		return a == b // nil, string, bool
+	}
+}
+
+// ordered reports whether value compares to c.Value as c.Op requires; values of
+// different types are not ordered.
+func (c Condition) ordered(value any) bool {
+	var order int
+	switch want := c.Value.(type) {
+	case json.Number:
+		v, ok := value.(json.Number)
+		if !ok {
+			return false
+		}
+		order = compareNumbers(v, want)
+	case string:
+		v, ok := value.(string)
+		if !ok {
+			return false
+		}
+		order = cmp.Compare(v, want)
+	case bool:
+		v, ok := value.(bool)
+		if !ok {
+			return false
+		}
+		order = truth(v) - truth(want)
+	default:
+		return false
+	}
+	switch c.Op {
+	case Greater:
+		return order > 0
+	case GreaterOrEqual:
+		return order >= 0
+	case Less:
+		return order < 0
+	default:
+		return order <= 0
+	}
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// compareNumbers compares exactly, by value: as float64, neighbouring large integers
+// would be equal.
+func compareNumbers(a, b json.Number) int {
+	i, iErr := strconv.ParseInt(string(a), 10, 64)
+	j, jErr := strconv.ParseInt(string(b), 10, 64)
+	if iErr == nil && jErr == nil {
+		return cmp.Compare(i, j)
+	}
+	return number(a, i, iErr == nil).Cmp(number(b, j, jErr == nil))
+}
+
+// number returns n, which is i if whole; one beyond float64 is infinite.
+func number(n json.Number, i int64, whole bool) *big.Float {
+	if whole {
+		return new(big.Float).SetInt64(i)
+	}
+	f, _ := strconv.ParseFloat(string(n), 64)
+	return big.NewFloat(f)
+}

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Problem is an error that the client gets as it is. All others are failures of the
+// store, which it logs.
+type Problem struct {
+	// Status is that of the HTTP response.
+	Status int
+	Text   string
+}
+
+func (p *Problem) Error() string { return p.Text }
+
+// ErrExists is the error for a document whose "_id" is in its collection.
+var ErrExists = errors.New("a document with this _id is in the collection already")
+
+// Refuse returns a Problem of the client's own: status 400.
+func Refuse(format string, args ...any) error {
+	return &Problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// Unavailable returns a Problem for a database that does not respond, or that takes no
+// more for now: status 503.
+func Unavailable(format string, args ...any) error {
+	return &Problem{http.StatusServiceUnavailable, fmt.Sprintf(format, args...)}
+}
+
+// Full returns a Problem for a store that has no room: status 507.
+func Full(format string, args ...any) error {
+	return &Problem{http.StatusInsufficientStorage, fmt.Sprintf(format, args...)}
+}
+
+// BadCursor is the Problem for a cursor that a backend did not make.
+func BadCursor() error { return Refuse("cursor: it is not one of this store") }

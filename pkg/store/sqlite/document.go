@@ -1,0 +1,235 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const (
+	// timeFormat has a fixed width, so that times sort as text.
+	timeFormat = "2006-01-02T15:04:05.000000000Z"
+	// deleteGroup is how many rows one write deletes at most, so that others wait for a
+	// moment only.
+	deleteGroup = 1000
+)
+
+// SaveDocument keeps a document.
+func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
+	text, err := store.Encode(document)
+	if err != nil {
+		return err
+	}
+	id, err := store.Encode(document[wire.KeyID])
+	if err != nil {
+		return err
+	}
+	saved := time.Now().UTC().Format(timeFormat)
+	return s.writer.write(ctx, func(w *writer) error {
+		n, err := w.changed(`
+INSERT INTO documents (runtime, coll, doc, saved, version, node, workflow) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE NOT EXISTS (SELECT 1 FROM documents WHERE runtime = ?1 AND coll = ?2
+	AND json_extract(doc, '$._id') = json_extract(?8, '$') AND json_type(doc, '$._id') = json_type(?8))`,
+			from.Runtime, coll, string(text), saved, from.Version, from.Node, from.Workflow, string(id))
+		if err == nil && n == 0 {
+			return store.ErrExists
+		}
+		return err
+	})
+}
+
+// FindDocuments returns a page of the documents of a collection that meet q.
+func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
+	found := wire.Found{Documents: []json.RawMessage{}}
+	after := int64(0)
+	if page.Cursor != "" {
+		var err error
+		if after, err = strconv.ParseInt(page.Cursor, 10, 64); err != nil || after < 0 {
+			return found, store.BadCursor()
+		}
+	}
+	bytes := 0
+	next, err := s.scan(ctx, in, q, after, func(_ int64, document []byte) bool {
+		bytes += len(document)
+		if len(found.Documents) == page.Limit || len(found.Documents) > 0 && bytes > page.Bytes {
+			return false
+		}
+		found.Documents = append(found.Documents, append(json.RawMessage{}, document...))
+		return true
+	}, page.Until)
+	if next > 0 {
+		found.Next = strconv.FormatInt(next, 10)
+	}
+	return found, err
+}
+
+// scan calls take for each document that meets q, from the one behind after on, until take
+// returns false or until has passed. Next is where to go on: 0 at the end.
+func (s *Store) scan(ctx context.Context, in store.Collection, q query.Query, after int64,
+	take func(id int64, document []byte) bool, until time.Time,
+) (next int64, err error) {
+	where, args := narrow(q)
+	args = append([]any{in.Runtime, in.Name, after}, args...)
+	rows, err := s.reader.QueryContext(ctx,
+		"SELECT id, doc FROM documents WHERE runtime = ? AND coll = ? AND id > ?"+where+" ORDER BY id", args...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	last := after
+	for n := 1; rows.Next(); n++ {
+		var id int64
+		var document sql.RawBytes
+		if err := rows.Scan(&id, &document); err != nil {
+			return 0, err
+		}
+		matches, err := matches(q, document)
+		if err != nil {
+			return 0, err
+		}
+		if matches && !take(id, document) {
+			return last, nil
+		}
+		last = id
+		if n%64 == 0 && !until.IsZero() && time.Now().After(until) {
+			return last, nil
+		}
+	}
+	return 0, rows.Err()
+}
+
+func matches(q query.Query, document []byte) (bool, error) {
+	if len(q) == 0 {
+		return true, nil
+	}
+	var object map[string]any
+	if err := store.Decode(document, &object); err != nil {
+		return false, err
+	}
+	return q.Match(object), nil
+}
+
+// narrow returns q as far as an index helps, as an SQL condition with its parameters. What
+// meets q meets that too.
+func narrow(q query.Query) (where string, args []any) {
+	for _, c := range q {
+		if len(c.Path) != 1 || c.Path[0] != wire.KeyID {
+			continue
+		}
+		wants := []any{c.Value}
+		if c.Op == query.In {
+			wants, _ = c.Value.([]any)
+		}
+		if c.Op != query.Equal && c.Op != query.In {
+			continue
+		}
+		values, ok := scalars(wants)
+		if ok {
+			where += " AND json_extract(doc, '$._id') IN (" + strings.TrimSuffix(strings.Repeat("?,", len(values)), ",") + ")"
+			args = append(args, values...)
+		}
+	}
+	return where, args
+}
+
+// scalars are values as SQLite has them, unless one is null, an object or an array.
+func scalars(values []any) (converted []any, ok bool) {
+	for _, value := range values {
+		switch v := value.(type) {
+		case json.Number:
+			converted = append(converted, number(v))
+		case string, bool:
+			converted = append(converted, v)
+		default:
+			return nil, false
+		}
+	}
+	return converted, true
+}
+
+// number is a JSON number as SQLite would read it: an integer if it is one of 64
+// bits, else floating point.
+func number(n json.Number) any {
+	if i, err := strconv.ParseInt(string(n), 10, 64); err == nil {
+		return i
+	}
+	f, _ := strconv.ParseFloat(string(n), 64)
+	return f
+}
+
+// DeleteDocuments deletes the documents of a collection that meet q.
+func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
+	for after := int64(0); ; {
+		var ids []string
+		next, err := s.scan(ctx, in, q, after, func(id int64, _ []byte) bool {
+			ids = append(ids, strconv.FormatInt(id, 10))
+			return len(ids) < deleteGroup
+		}, time.Time{})
+		if err != nil || len(ids) == 0 {
+			return deleted, err
+		}
+		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
+		deleted += n
+		if err != nil || next == 0 {
+			return deleted, err
+		}
+		after = next
+	}
+}
+
+// delete runs a statement that deletes.
+func (s *Store) delete(ctx context.Context, statement string, args ...any) (deleted int64, err error) {
+	err = s.writer.write(ctx, func(w *writer) error {
+		result, err := w.conn.ExecContext(context.Background(), statement, args...)
+		if err != nil {
+			return err
+		}
+		deleted, err = result.RowsAffected()
+		return err
+	})
+	return deleted, err
+}
+
+// deleteAll deletes the rows of table that meet where, group by group.
+func (s *Store) deleteAll(ctx context.Context, table, where string, args ...any) (deleted int64, err error) {
+	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d)", table, where, deleteGroup)
+	for {
+		n, err := s.delete(ctx, statement, args...)
+		deleted += n
+		if err != nil || n < deleteGroup {
+			return deleted, err
+		}
+	}
+}
+
+// Collections lists the collections of a runtime, or of all.
+func (s *Store) Collections(ctx context.Context, runtime string) (found []store.CollectionSize, err error) {
+	rows, err := s.reader.QueryContext(ctx,
+		"SELECT runtime, coll, count(*) FROM documents WHERE ?1 = '' OR runtime = ?1 GROUP BY runtime, coll ORDER BY runtime, coll", runtime)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var c store.CollectionSize
+		if err := rows.Scan(&c.Runtime, &c.Name, &c.Documents); err != nil {
+			return nil, err
+		}
+		found = append(found, c)
+	}
+	return found, rows.Err()
+}
+
+// ForgetDocuments deletes the documents saved before a time.
+func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
+	return s.deleteAll(ctx, "documents", "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
+}

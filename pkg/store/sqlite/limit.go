@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const (
+	pageBytes = 4096 // of a new SQLite file
+	// largeWrite is more pages than one write fills.
+	largeWrite = 8192
+)
+
+// SQLite's primary result codes: the low byte of its codes.
+const (
+	primary          = 0xff
+	codeReadOnly     = 8
+	codeIO           = 10
+	codeCorrupt      = 11
+	codeFull         = 13
+	codeNotADatabase = 26
+)
+
+func isFull(err error) bool {
+	var failed *sqlite.Error
+	return errors.As(err, &failed) && failed.Code()&primary == codeFull
+}
+
+// atLimit reports whether the file may be full, rather than the disk.
+func (w *writer) atLimit() bool {
+	var pages int64
+	if err := w.conn.QueryRowContext(context.Background(), "PRAGMA page_count").Scan(&pages); err != nil {
+		return false
+	}
+	return pages+largeWrite >= w.options.MaxBytes/pageBytes
+}
+
+// makeRoom removes the oldest measurements and predictions; documents are kept, and with
+// nothing else left to remove it fails.
+func (w *writer) makeRoom() error {
+	var removed int64
+	for _, table := range []string{"measurements", "predictions"} {
+		n, err := w.changed(fmt.Sprintf(
+			"DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s ORDER BY id LIMIT (SELECT (count(*) + 9) / 10 FROM %[1]s))", table))
+		if err != nil {
+			return fmt.Errorf("cannot free space: %w", err)
+		}
+		removed += n
+	}
+	if removed == 0 {
+		return store.Full("the store is full: its documents have reached the limit of %d bytes; "+
+			"remove the file, or keep this version's data in another folder", w.options.MaxBytes)
+	}
+	w.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed",
+		"removed", removed, "limit", w.options.MaxBytes)
+	return nil
+}

@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+// SaveMeasurements keeps measurements.
+func (s *Store) SaveMeasurements(ctx context.Context, runtime string, measurements []wire.Measurement) error {
+	rows := make([][]any, len(measurements))
+	for i, m := range measurements {
+		fields, err := store.Encode(m.Fields)
+		if err != nil {
+			return err
+		}
+		tags, err := store.Encode(m.Tags)
+		if err != nil {
+			return err
+		}
+		rows[i] = []any{runtime, m.Name, m.Time.UTC().Format(timeFormat), string(fields), string(tags)}
+	}
+	return s.insert(ctx, "INSERT INTO measurements (runtime, name, time, fields, tags) VALUES (?, ?, ?, ?, ?)", rows)
+}
+
+// SavePredictions keeps predictions.
+func (s *Store) SavePredictions(ctx context.Context, predictions []store.Prediction) error {
+	rows := make([][]any, len(predictions))
+	for i, p := range predictions {
+		extra, err := store.Encode(p.Extra)
+		if err != nil {
+			return err
+		}
+		rows[i] = []any{
+			p.Runtime, p.Date.UTC().Format(timeFormat), p.PredictedValue, p.TrueValue, string(extra), p.Error,
+			p.Version, p.Node, p.Workflow,
+		}
+	}
+	return s.insert(ctx, `
+INSERT INTO predictions (runtime, date, predicted_value, true_value, extra, error, version, node, workflow)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, rows)
+}
+
+func (s *Store) insert(ctx context.Context, statement string, rows [][]any) error {
+	return s.writer.write(ctx, func(w *writer) error {
+		for _, row := range rows {
+			if _, err := w.exec(statement, row...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// selection is an SQL condition on the rows of measurements or predictions. Column is
+// that of their time.
+func selection(of store.Selection, column string) (where string, args []any) {
+	where = "TRUE"
+	add := func(condition string, values ...any) {
+		where += " AND " + condition
+		args = append(args, values...)
+	}
+	if of.Runtime != "" {
+		add("runtime = ?", of.Runtime)
+	}
+	if of.Name != "" {
+		add("name = ?", of.Name)
+	}
+	if !of.From.IsZero() {
+		add(column+" >= ?", of.From.UTC().Format(timeFormat))
+	}
+	if !of.To.IsZero() {
+		add(column+" < ?", of.To.UTC().Format(timeFormat))
+	}
+	for name, value := range of.Tags {
+		add("(SELECT value FROM json_each(tags) WHERE key = ?) = ?", name, value)
+	}
+	if of.Version != "" && column == "date" {
+		add("version = ?", of.Version)
+	} else if of.Version != "" {
+		add("json_extract(tags, '$.version') = ?", of.Version)
+	}
+	return where, args
+}
+
+// list reads a page of rows that are ordered by a time and an id, which are the first two
+// columns. Read returns a row without those, and about how many bytes it has.
+func list[T any](ctx context.Context, s *Store, statement, column string, of store.Selection, page store.Page,
+	read func(scan func(...any) error) (T, int, error),
+) (found store.Listed[T], err error) {
+	found.Items = []T{}
+	where, args := selection(of, column)
+	if page.Cursor != "" {
+		at, id, ok := strings.Cut(page.Cursor, "/")
+		number, err := strconv.ParseInt(id, 10, 64)
+		if !ok || err != nil {
+			return found, store.BadCursor()
+		}
+		where, args = fmt.Sprintf("%s AND (%s, id) > (?, ?)", where, column), append(args, at, number)
+	}
+	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf("%s WHERE %s ORDER BY %s, id", statement, where, column), args...)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	bytes, last := 0, ""
+	for rows.Next() {
+		var at, id string
+		row, size, err := read(func(columns ...any) error { return rows.Scan(append([]any{&at, &id}, columns...)...) })
+		if err != nil {
+			return found, err
+		}
+		if bytes += size; len(found.Items) == page.Limit || len(found.Items) > 0 && bytes > page.Bytes {
+			found.Next = last
+			return found, nil
+		}
+		found.Items, last = append(found.Items, row), at+"/"+id
+	}
+	return found, rows.Err()
+}
+
+// ListMeasurements returns a page of measurements in the order of their times.
+func (s *Store) ListMeasurements(ctx context.Context, of store.Selection, page store.Page) (store.Listed[wire.Measurement], error) {
+	return list(ctx, s, "SELECT time, id, time, name, fields, tags FROM measurements", "time", of, page,
+		func(scan func(...any) error) (m wire.Measurement, size int, err error) {
+			var at, fields, tags string
+			if err = scan(&at, &m.Name, &fields, &tags); err == nil {
+				m.Time, err = time.Parse(timeFormat, at)
+			}
+			err = cmp.Or(err, store.Decode([]byte(fields), &m.Fields), store.Decode([]byte(tags), &m.Tags))
+			return m, len(at) + len(m.Name) + len(fields) + len(tags), err
+		})
+}
+
+// ListPredictions returns a page of predictions in the order of their dates.
+func (s *Store) ListPredictions(ctx context.Context, of store.Selection, page store.Page) (store.Listed[store.Prediction], error) {
+	return list(ctx, s, "SELECT date, id, date, runtime, predicted_value, true_value, extra, error, version, node, workflow FROM predictions",
+		"date", of, page, func(scan func(...any) error) (p store.Prediction, size int, err error) {
+			var at, extra string
+			err = scan(&at, &p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow)
+			if err == nil {
+				p.Date, err = time.Parse(timeFormat, at)
+			}
+			err = cmp.Or(err, store.Decode([]byte(extra), &p.Extra))
+			return p, len(at) + len(p.PredictedValue) + len(p.TrueValue) + len(extra), err
+		})
+}
+
+// DeleteMeasurements deletes the selected measurements.
+func (s *Store) DeleteMeasurements(ctx context.Context, of store.Selection) (int64, error) {
+	where, args := selection(of, "time")
+	return s.deleteAll(ctx, "measurements", where, args...)
+}
+
+// DeletePredictions deletes the selected predictions.
+func (s *Store) DeletePredictions(ctx context.Context, of store.Selection) (int64, error) {
+	where, args := selection(of, "date")
+	return s.deleteAll(ctx, "predictions", where, args...)
+}

@@ -1,0 +1,112 @@
+// Package sqlite keeps measurements, predictions and documents in one SQLite file: for
+// local runs, and for clusters without a database.
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the database driver "sqlite"
+)
+
+// Options limit a store. Zero fields mean the defaults.
+type Options struct {
+	// MaxBytes limits the file. When it is reached, the oldest measurements and
+	// predictions are removed; documents are not, and a store full of them takes
+	// no more. Default: 1 GiB.
+	MaxBytes int64
+	// Logger logs what the store removes and what fails. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxBytes = cmp.Or(o.MaxBytes, 1<<30)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	return o
+}
+
+// Store is an open file. It is safe for concurrent use.
+type Store struct {
+	options Options
+	// SQLite has one writer at a time: one connection has them all. Readers do not wait
+	// for it (WAL).
+	writer *writer
+	reader *sql.DB
+}
+
+// Open opens the store in the file path, and makes it, readable by its owner
+// only, if there is none. It migrates a file of an older kn-krt. It fails when the file cannot
+// be read and written, is not an SQLite file, or was written by a newer kn-krt.
+func Open(path string, o Options) (*Store, error) {
+	s, err := open(path, o.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the store %q: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(path string, o Options) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	// SQLite would make it readable by all; its other files get the same mode.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	// What is committed is on the disk: a power failure does not lose it either.
+	db, err := connect(path, 1, "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
+		fmt.Sprintf("page_size(%d)", pageBytes))
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	// Not for the migration, which may have to write to a file that has reached its limit.
+	if _, err := db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", o.MaxBytes/pageBytes)); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	reader, err := connect(path, 4, "query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	w, err := startWriter(db, o)
+	if err != nil {
+		return nil, errors.Join(err, reader.Close(), db.Close())
+	}
+	return &Store{options: o, writer: w, reader: reader}, nil
+}
+
+// connect opens a pool of at most n connections, each with the given pragmas.
+func connect(path string, n int, pragmas ...string) (*sql.DB, error) {
+	query := url.Values{"_pragma": append(pragmas, "busy_timeout(5000)"), "_txlock": {"immediate"}}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db, nil
+}
+
+// Close closes the store. Requests in flight fail.
+func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.close()) }
+
+// Ping reports whether the file can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.reader.QueryRowContext(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1").Scan(&one)
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+func openTest(t *testing.T, path string, o Options) *Store {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	s, err := Open(path, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// change runs a statement as the store's writer.
+func change(t *testing.T, s *Store, statement string, args ...any) {
+	t.Helper()
+	_, err := s.delete(t.Context(), statement, args...)
+	require.NoError(t, err)
+}
+
+func local(coll string) store.Collection {
+	return store.Collection{Runtime: store.LocalRuntime, Name: coll}
+}
+
+func from() store.Origin {
+	return store.Origin{Runtime: store.LocalRuntime, Origin: wire.Origin{Version: "v1"}}
+}
+
+// all returns the documents of a collection.
+func all(t *testing.T, s *Store, coll string, q query.Query) []json.RawMessage {
+	t.Helper()
+	found, err := s.FindDocuments(t.Context(), local(coll), q, store.Page{Limit: 1000, Bytes: 1 << 20})
+	require.NoError(t, err)
+	require.Empty(t, found.Next)
+	return found.Documents
+}
+
+// TestOlderFilesAreMigrated opens a file as the first release made it.
+func TestOlderFilesAreMigrated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	db, err := connect(path, 1)
+	require.NoError(t, err)
+	for _, statement := range []string{
+		migrations()[0],
+		`INSERT INTO documents (coll, doc, saved, version, node, workflow)
+			VALUES ('c', '{"a":1}', '', '', '', ''), ('c', '{"_id":"own"}', '', '', '', '')`,
+		`INSERT INTO measurements (name, time, fields, tags) VALUES ('m', '2024-05-06T05:08:09.123456789Z', '{"a":1}', '{}')`,
+		"PRAGMA user_version = 1",
+	} {
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Close())
+	s := openTest(t, path, Options{MaxBytes: 4 * pageBytes}) // smaller than the file
+	require.Equal(t, []json.RawMessage{json.RawMessage(`{"a":1,"_id":"000000000000000000000001"}`), json.RawMessage(`{"_id":"own"}`)},
+		all(t, s, "c", nil))
+	measured, err := s.ListMeasurements(t.Context(), store.Selection{Runtime: store.LocalRuntime}, store.Page{Limit: 5, Bytes: 1000})
+	require.NoError(t, err)
+	require.Len(t, measured.Items, 1)
+}
+
+func TestRestartKeepsAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a ?#%41.db") // all of which mean something in a URI
+	for i := 1; i <= 3; i++ {
+		s := openTest(t, path, Options{})
+		require.NoError(t, s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: i}))
+		require.Len(t, all(t, s, "c", nil), i)
+		require.NoError(t, s.Close())
+	}
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	newer, text := filepath.Join(dir, "newer"), filepath.Join(dir, "text")
+	s := openTest(t, newer, Options{})
+	change(t, s, "PRAGMA user_version = 99")
+	require.NoError(t, s.Close())
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
+	for path, want := range map[string]string{
+		newer:                         "it was made by a newer kn-krt (schema 99, this one supports 3)",
+		text:                          "file is not a database",
+		dir:                           "is a directory",
+		filepath.Join(dir, "no", "x"): "no such file or directory",
+	} {
+		_, err := Open(path, Options{})
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "cannot open the store")
+	}
+}
