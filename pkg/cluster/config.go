@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -22,7 +23,7 @@ func (c *Client) ConfigValues(ctx context.Context, v *v1alpha1.Version) (map[str
 	}
 	secret := &corev1.Secret{}
 	err := c.kube.Get(ctx, c.key(render.ConfigName(v.Name)), secret)
-	if isUnknownName(err) {
+	if response.UnknownName(err) {
 		return nil, nil // no Secret is a result: nothing has a value
 	}
 	if err != nil {
@@ -40,9 +41,9 @@ func (c *Client) SetConfig(ctx context.Context, version string, set map[string][
 	secret := &corev1.Secret{}
 	err = c.kube.Get(ctx, c.key(render.ConfigName(version)), secret)
 	switch {
-	case isUnknownName(err) && len(set) == 0:
+	case response.UnknownName(err) && len(set) == 0:
 		return false, nil
-	case isUnknownName(err):
+	case response.UnknownName(err):
 		secret = c.configSecret(version)
 		secret.Data = set
 		err = c.kube.Create(ctx, secret, fieldOwner)
@@ -73,7 +74,7 @@ func (c *Client) SetConfig(ctx context.Context, version string, set map[string][
 // DeleteConfig deletes the Secret with the config values of the named version, if there
 // is one.
 func (c *Client) DeleteConfig(ctx context.Context, version string) error {
-	if err := c.kube.Delete(ctx, c.configSecret(version)); err != nil && !isUnknownName(err) {
+	if err := c.kube.Delete(ctx, c.configSecret(version)); err != nil && !response.UnknownName(err) {
 		return c.explain(err, fmt.Sprintf("cannot delete the config values of version %q", version))
 	}
 	return nil

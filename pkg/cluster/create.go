@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) Create(ctx context.Context, v *v1alpha1.Version, values map[str
 		return err
 	}
 	if err := c.kube.Create(ctx, v, fieldOwner); err != nil {
-		if created && isRefusal(err) {
+		if created && response.Refused(err) {
 			// Also when ctx is done: nothing half done is left.
 			_ = c.DeleteConfig(context.WithoutCancel(ctx), v.Name)
 		}

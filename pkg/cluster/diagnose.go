@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -136,7 +137,7 @@ func (c *Client) checkController(ctx context.Context) Finding {
 	const subject, name = "controller", "krt-controller"
 	deployment := &appsv1.Deployment{}
 	switch err := c.kube.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: name}, deployment); {
-	case isUnknownName(err):
+	case response.UnknownName(err):
 		return Finding{
 			Result: ResultBad, Subject: subject, Fix: FixInstall,
 			Text: fmt.Sprintf("there is no Deployment %s in namespace %s", name, SystemNamespace),

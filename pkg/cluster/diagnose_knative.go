@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -24,7 +25,7 @@ func (c *Client) definition(ctx context.Context, name string) (*metav1.PartialOb
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
-	if isUnknownName(err) {
+	if response.UnknownName(err) {
 		return nil, nil // no definition is a result
 	}
 	return definition, err
@@ -87,7 +88,7 @@ func (c *Client) checkFeatures(ctx context.Context) Finding {
 	const subject = "features"
 	config := &corev1.ConfigMap{}
 	err := c.kube.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, config)
-	if err != nil && !isUnknownName(err) {
+	if err != nil && !response.UnknownName(err) {
 		return unknown(subject, err)
 	}
 	var off []string

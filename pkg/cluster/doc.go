@@ -5,5 +5,5 @@
 // dashboard: it prints nothing and reads no flags. Results are values; progress, log lines
 // and what fails among many go to callbacks; errors have types from which a user can find out
 // what to do next ([Error], [NotFoundError], [UnknownNameError], [RefusedError],
-// [ConfigError], [UnavailableError], [WaitError], [LogError], [KubeconfigError]).
+// [ConfigError], [UnavailableError], [WaitError], [logs.Error], [KubeconfigError]).
 package cluster

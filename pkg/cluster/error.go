@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
@@ -85,7 +83,7 @@ func (c *Client) explain(err error, doing string) error {
 	var network *url.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-	case isUnknownKind(err) && !strings.HasPrefix(notFoundKind(err), "pods"): // a machine responds so about a pod's log
+	case response.UnknownKind(err) && !strings.HasPrefix(response.NotFoundKind(err), "pods"): // a machine responds so about a pod's log
 		e.Reason = ReasonNotInstalled
 	case apierrors.IsUnauthorized(err):
 		e.Reason = ReasonUnauthorized
@@ -93,7 +91,7 @@ func (c *Client) explain(err error, doing string) error {
 		e.Reason = ReasonNamespaceTerminating
 	case apierrors.IsForbidden(err):
 		e.Reason = ReasonForbidden
-	case apierrors.IsNotFound(err) && notFoundKind(err) == "namespaces":
+	case apierrors.IsNotFound(err) && response.NotFoundKind(err) == "namespaces":
 		e.Reason = ReasonNamespaceNotFound
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		e.Reason = ReasonUnreachable
@@ -128,7 +126,7 @@ func (c *Client) explainVersion(ctx context.Context, verb, name string, err erro
 	if err == nil {
 		return nil
 	}
-	if !isUnknownName(err) {
+	if !response.UnknownName(err) {
 		return c.explain(err, fmt.Sprintf("cannot %s version %q", verb, name))
 	}
 	e := &NotFoundError{Version: name, Namespace: c.namespace}
@@ -139,45 +137,6 @@ func (c *Client) explainVersion(ctx context.Context, verb, name string, err erro
 		}
 	}
 	return e
-}
-
-// isUnknownKind reports whether the cluster does not know the kind at all. It responds
-// then with a 404 that is not a Status and names no object.
-func isUnknownKind(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	details := status.Status().Details
-	return details == nil || details.Name == "" || slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool {
-		return c.Type == metav1.CauseTypeUnexpectedServerResponse
-	})
-}
-
-// isUnknownName reports whether the cluster knows the kind, but has no such object.
-func isUnknownName(err error) bool { return apierrors.IsNotFound(err) && !isUnknownKind(err) }
-
-// isTransient reports whether an error means only that the cluster does not respond now.
-func isTransient(err error) bool {
-	var network *url.Error
-	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
-		apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
-		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
-}
-
-// isRefusal reports whether the API server has refused the request, so that nothing was
-// changed. After any other error the change may have been made.
-func isRefusal(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && status.Status().Code/100 == 4 && status.Status().Code != http.StatusRequestTimeout
-}
-
-func notFoundKind(err error) string {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Details != nil {
-		return status.Status().Details.Kind
-	}
-	return ""
 }
 
 // networkCause leaves the request's address out: a person cannot use it.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 
@@ -29,7 +31,11 @@ func readOnlyServer(t *testing.T) *Client {
 	}
 	mux.HandleFunc("GET /apis/krt.dev/v1alpha1/namespaces/ns/versions/one", respond(v))
 	mux.HandleFunc("GET /version", respond(version.Info{GitVersion: "v1.36.0"}))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusForbidden, "versions", "one") })
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		respondStatus(w, &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "no right",
+		}})
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	c, err := New(&rest.Config{Host: server.URL}, "ns")
@@ -39,10 +45,10 @@ func readOnlyServer(t *testing.T) *Client {
 
 func TestARefusalNamesWhatWasRefused(t *testing.T) {
 	c := readOnlyServer(t)
-	require.EqualError(t, c.Restart(t.Context(), "one", ""), `cannot change version "one": its machine is lost`)
-	require.EqualError(t, c.Delete(t.Context(), "one"), `cannot delete version "one": its machine is lost`)
+	require.EqualError(t, c.Restart(t.Context(), "one", ""), `cannot change version "one": no right`)
+	require.EqualError(t, c.Delete(t.Context(), "one"), `cannot delete version "one": no right`)
 	_, err := c.Get(t.Context(), "two")
-	require.EqualError(t, err, `cannot read version "two": its machine is lost`)
+	require.EqualError(t, err, `cannot read version "two": no right`)
 }
 
 func TestADiagnosisEndsWithItsContext(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/cluster/logs"
 )
 
 // Publish a version as the user of the current kubeconfig, and report how far it is.
@@ -59,10 +60,10 @@ func ExampleClient_FollowLogs() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	query := cluster.LogQuery{Nodes: []string{"etl", "model"}, Tail: new(int64(10))}
-	err = c.FollowLogs(context.Background(), "price-estimator-v3", query, cluster.LogHandler{
+	query := logs.Query{Nodes: []string{"etl", "model"}, Tail: new(int64(10))}
+	err = c.FollowLogs(context.Background(), "price-estimator-v3", query, logs.Handler{
 		Line:   func(l logline.Line) { fmt.Println(l.Time, l.Node, l.Text) },
-		Failed: func(e *cluster.LogError) { log.Println(e) }, // the logs of other pods are still followed
+		Failed: func(e *logs.Error) { log.Println(e) }, // the logs of other pods are still followed
 	})
 	log.Fatal(err)
 }

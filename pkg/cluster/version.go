@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -43,7 +44,7 @@ func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.Version, error
 func (c *Client) Runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
 	r := &v1alpha1.Runtime{}
 	if err := c.kube.Get(ctx, c.key(v1alpha1.RuntimeName), r); err != nil {
-		if isUnknownName(err) {
+		if response.UnknownName(err) {
 			return nil, nil // no Runtime is a result: nothing was ever published
 		}
 		return nil, c.explain(err, "cannot read what is published")
@@ -72,7 +73,7 @@ func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
 func (c *Client) Settings(ctx context.Context) (settings render.Settings, found bool, err error) {
 	config := &corev1.ConfigMap{}
 	err = c.kube.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: render.SettingsName}, config)
-	if isUnknownName(err) {
+	if response.UnknownName(err) {
 		return render.DefaultSettings(), false, nil
 	}
 	if err != nil {

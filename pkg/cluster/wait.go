@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/follow"
 )
 
 // WaitOptions are how long to wait, and where progress goes.
@@ -125,18 +126,18 @@ func wait[T client.Object](ctx context.Context, c *Client, o WaitOptions, s subj
 		case <-ctx.Done():
 		}
 	}
-	f := &follower[T]{
-		kube: c.kube, list: s.list, options: c.only(s.name),
-		listed: func(all []T) {
+	f := &follow.Follower[T]{
+		Kube: c.kube, List: s.list, Options: c.only(s.name),
+		Listed: func(all []T) {
 			var object T
 			if len(all) > 0 {
 				object = all[0]
 			}
 			judge(object, len(all) > 0)
 		},
-		changed: func(object T, gone bool) { judge(object, !gone) },
+		Changed: func(object T, gone bool) { judge(object, !gone) },
 	}
-	following.Go(func() { ended <- f.run(ctx) })
+	following.Go(func() { ended <- f.Run(ctx) })
 	w := &waiter{options: o, started: time.Now()}
 	return w.wait(ctx, verdicts, ended)
 }

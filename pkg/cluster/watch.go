@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/follow"
 )
 
 // Change is a version that is there, has changed or, with Deleted, is no longer there.
@@ -34,9 +35,9 @@ func (c *Client) Watch(ctx context.Context, f func(Change)) error {
 		}
 		f(Change{Version: v, Deleted: gone})
 	}
-	versions := &follower[*v1alpha1.Version]{
-		kube: c.kube, list: &v1alpha1.VersionList{}, options: c.only(""),
-		listed: func(all []*v1alpha1.Version) {
+	versions := &follow.Follower[*v1alpha1.Version]{
+		Kube: c.kube, List: &v1alpha1.VersionList{}, Options: c.only(""),
+		Listed: func(all []*v1alpha1.Version) {
 			there := map[types.UID]bool{}
 			for _, v := range all {
 				there[v.UID] = true
@@ -50,9 +51,9 @@ func (c *Client) Watch(ctx context.Context, f func(Change)) error {
 				see(v, false)
 			}
 		},
-		changed: see,
+		Changed: see,
 	}
-	err := versions.run(ctx)
+	err := versions.Run(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -11,6 +11,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logs"
 )
 
 type logsOptions struct {
@@ -58,7 +59,7 @@ later.`,
 	term.OutputFlag(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("node", completeNames(func(v *v1alpha1.Version) []string {
-		return append(versionNodes(v), cluster.Entrypoint)
+		return append(versionNodes(v), logs.Entrypoint)
 	}))
 	_ = cmd.RegisterFlagCompletionFunc("workflow", completeNames(versionWorkflows))
 	return cmd
@@ -70,21 +71,21 @@ func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
 		return err
 	}
 	query := o.query()
-	if err := query.Check(v); err != nil {
+	if err := cluster.CheckNames(v, o.nodes, o.workflow); err != nil {
 		return err
 	}
 	p := newLogPrinter(o)
 	if o.follow {
-		err := c.FollowLogs(ctx, o.name, query, cluster.LogHandler{Line: p.show, Failed: o.warn})
+		err := c.FollowLogs(ctx, o.name, query, logs.Handler{Line: p.show, Failed: o.warn})
 		if errors.Is(err, context.Canceled) {
 			err = nil // an interrupt is how it ends
 		}
 		return err
 	}
-	var failed []*cluster.LogError
-	found, err := c.Logs(ctx, o.name, query, cluster.LogHandler{
+	var failed []*logs.Error
+	found, err := c.Logs(ctx, o.name, query, logs.Handler{
 		Line:   p.show,
-		Failed: func(e *cluster.LogError) { failed = append(failed, e) },
+		Failed: func(e *logs.Error) { failed = append(failed, e) },
 	})
 	switch {
 	case err != nil:
@@ -100,8 +101,8 @@ func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
 	return nil
 }
 
-func (o *logsOptions) query() cluster.LogQuery {
-	q := cluster.LogQuery{Nodes: o.nodes, Workflow: o.workflow, Since: o.since}
+func (o *logsOptions) query() logs.Query {
+	q := logs.Query{Nodes: o.nodes, Workflow: o.workflow, Since: o.since}
 	if o.tail >= 0 {
 		q.Tail = &o.tail
 	}
@@ -109,7 +110,7 @@ func (o *logsOptions) query() cluster.LogQuery {
 }
 
 // warn prints what is wrong with one pod's log. Those of other pods are not affected.
-func (o *logsOptions) warn(e *cluster.LogError) {
+func (o *logsOptions) warn(e *logs.Error) {
 	next := ""
 	switch {
 	case e.Retrying:

@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
@@ -27,7 +28,7 @@ func TestUserRights(t *testing.T) {
 	missing, err := user.Missing(ctx, cluster.UserRights())
 	require.NoError(t, err)
 	require.Equal(t, cluster.UserRights(), missing)
-	_, err = user.Logs(ctx, "one", cluster.LogQuery{}, cluster.LogHandler{})
+	_, err = user.Logs(ctx, "one", logs.Query{}, logs.Handler{})
 	failedWith(t, cluster.ReasonForbidden, err)
 
 	allow(t, c.Namespace(), config.Impersonate.UserName, cluster.UserRights())
@@ -97,11 +98,11 @@ func followOne(t *testing.T, user *cluster.Client) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(bounded(t))
 	defer cancel()
-	failed := make(chan *cluster.LogError, 100)
+	failed := make(chan *logs.Error, 100)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- user.FollowLogs(ctx, "one", cluster.LogQuery{}, cluster.LogHandler{
-			Line: func(logline.Line) {}, Failed: func(e *cluster.LogError) { failed <- e },
+		ended <- user.FollowLogs(ctx, "one", logs.Query{}, logs.Handler{
+			Line: func(logline.Line) {}, Failed: func(e *logs.Error) { failed <- e },
 		})
 	}()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{

@@ -1,4 +1,4 @@
-package cluster
+package logs
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/cluster/response"
 )
 
 // pendingLine is the next line of a log, and where those after it come from.
@@ -20,7 +21,7 @@ type pendingLine struct {
 // merge passes the lines of all logs to the handler, in order of time as far as each log is
 // in that order. Only the next line of each log is in memory. It returns early, with an
 // error, if the user does not have the right to read logs.
-func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error {
+func (s *logs) merge(ctx context.Context, ready []*podLog, to Handler) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var reading sync.WaitGroup
 	defer reading.Wait()
@@ -57,13 +58,13 @@ func (s *logs) merge(ctx context.Context, ready []*podLog, to LogHandler) error 
 
 // advance waits for the log's next line; there is none at its end. A log of a pod that is
 // gone by now has ended.
-func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, to LogHandler) bool {
+func (p *pendingLine) advance(ctx context.Context, end context.CancelCauseFunc, to Handler) bool {
 	var open bool
 	p.Line, open = <-p.lines
 	switch {
-	case open || p.err == nil || isUnknownName(p.err) || ctx.Err() != nil:
-	case denied(p.err):
-		end(p.log.logs.c.explain(p.err, "cannot read logs"))
+	case open || p.err == nil || response.UnknownName(p.err) || ctx.Err() != nil:
+	case response.Denied(p.err):
+		end(p.log.logs.Explain(p.err, "cannot read logs"))
 	default:
 		to.failed(p.log.failed(p.err, false))
 	}

@@ -1,4 +1,6 @@
-package cluster
+// Package follow follows the objects of a kind in a cluster: it lists them, watches them from
+// there on, and lists them again when the watch has ended.
+package follow
 
 import (
 	"context"
@@ -9,52 +11,59 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/cluster/response"
 )
 
 const (
 	// silence is how long an API server that has responded before may be away: one that is
 	// updated, or whose leader changes, is back by then.
 	silence = time.Minute
-	// retryPause keeps an API server that ends watches at once from being asked without a
+	// RetryPause keeps an API server that ends watches at once from being asked without a
 	// pause.
-	retryPause = 200 * time.Millisecond
+	RetryPause = 200 * time.Millisecond
 	// longestPause is how many times as long as the first pause between tries another one
 	// is at most: 5 seconds.
 	longestPause = 25
-	// steady is how long something must be read to count as what can be read: the next
+	// Steady is how long something must be read to count as what can be read: the next
 	// pause is a short one again.
-	steady = 10 * time.Second
+	Steady = 10 * time.Second
 )
 
-// backoff are the pauses between tries, each longer than the one before.
-type backoff struct{ first, next time.Duration }
+// Backoff are the pauses between tries, each longer than the one before.
+type Backoff struct{ first, next time.Duration }
 
-// reset makes the next pause the first one.
-func (b *backoff) reset() { b.next = b.first }
+// NewBackoff returns pauses of which the first is as given.
+func NewBackoff(first time.Duration) Backoff { return Backoff{first, first} }
 
-func (b *backoff) pause() time.Duration {
+// Reset makes the next pause the first one.
+func (b *Backoff) Reset() { b.next = b.first }
+
+// Next returns how long to pause before the next try: at most 25 times as long as the first
+// pause.
+func (b *Backoff) Next() time.Duration {
 	pause := b.next
 	b.next = min(2*pause, longestPause*b.first)
 	return pause
 }
 
-// follower follows the objects of one kind: it lists them, then watches them from there
+// Follower follows the objects of one kind: it lists them, then watches them from there
 // on, and lists them again when the watch has ended, as watches do.
-type follower[T client.Object] struct {
-	kube client.WithWatch
-	// list is an empty list of the kind, options select what to follow.
-	list    client.ObjectList
-	options []client.ListOption
-	// listed is called with all objects each time they were listed, changed with each
+type Follower[T client.Object] struct {
+	Kube client.WithWatch
+	// List is an empty list of the kind, Options select what to follow.
+	List    client.ObjectList
+	Options []client.ListOption
+	// Listed is called with all objects each time they were listed, Changed with each
 	// that changes or, with gone, is deleted after that.
-	listed  func(all []T)
-	changed func(object T, gone bool)
+	Listed  func(all []T)
+	Changed func(object T, gone bool)
 }
 
-// run follows until ctx is done, or the API server refuses or has been away for too long.
+// Run follows until ctx is done, or the API server refuses or has been away for too long.
 // The error is the API server's, not explained.
-func (f *follower[T]) run(ctx context.Context) error {
-	pauses := backoff{retryPause, retryPause}
+func (f *Follower[T]) Run(ctx context.Context) error {
+	pauses := NewBackoff(RetryPause)
 	var heard time.Time // when the API server was last there; zero before it was
 	for {
 		began := time.Now()
@@ -68,12 +77,12 @@ func (f *follower[T]) run(ctx context.Context) error {
 		if err != nil && givesUp(err, heard) {
 			return err
 		}
-		if watched && time.Since(began) > steady {
-			pauses.reset()
+		if watched && time.Since(began) > Steady {
+			pauses.Reset()
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pauses.pause()):
+		case <-time.After(pauses.Next()):
 		}
 	}
 }
@@ -81,14 +90,14 @@ func (f *follower[T]) run(ctx context.Context) error {
 // givesUp reports whether following ends with err, when the API server was last heard
 // at the given time; never if that is zero.
 func givesUp(err error, heard time.Time) bool {
-	return !isTransient(err) || heard.IsZero() || time.Since(heard) > silence
+	return !response.Transient(err) || heard.IsZero() || time.Since(heard) > silence
 }
 
 // once lists the objects and watches them until the watch ends. It reports how far the
 // API server let it get.
-func (f *follower[T]) once(ctx context.Context) (listed, watched bool, err error) {
-	list := f.list.DeepCopyObject().(client.ObjectList)
-	if err := f.kube.List(ctx, list, f.options...); err != nil {
+func (f *Follower[T]) once(ctx context.Context) (listed, watched bool, err error) {
+	list := f.List.DeepCopyObject().(client.ObjectList)
+	if err := f.Kube.List(ctx, list, f.Options...); err != nil {
 		return false, false, err
 	}
 	var all []T
@@ -101,9 +110,9 @@ func (f *follower[T]) once(ctx context.Context) (listed, watched bool, err error
 	if err != nil {
 		return true, false, err
 	}
-	f.listed(all)
+	f.Listed(all)
 	from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
-	changes, err := f.kube.Watch(ctx, f.list, append(f.options[:len(f.options):len(f.options)], from)...)
+	changes, err := f.Kube.Watch(ctx, f.List, append(f.Options[:len(f.Options):len(f.Options)], from)...)
 	if err != nil {
 		return true, false, err
 	}
@@ -117,7 +126,7 @@ func (f *follower[T]) once(ctx context.Context) (listed, watched bool, err error
 				return true, true, nil
 			}
 			if object, ok := change.Object.(T); ok && change.Type != watch.Bookmark {
-				f.changed(object, change.Type == watch.Deleted)
+				f.Changed(object, change.Type == watch.Deleted)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package cluster
+package logs
 
 import (
 	"context"
@@ -51,7 +51,7 @@ type podLog struct {
 func (p *podLog) read(ctx context.Context, how reading, f func(logline.Line)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	limit := &idleLimit{limit: RequestTimeout, cancel: cancel}
+	limit := &idleLimit{limit: p.logs.Timeout, cancel: cancel}
 	if how == readFollowed {
 		limit.limit = 0 // a node may log nothing for days; the response begins with its first line
 	}
@@ -174,9 +174,9 @@ func (p *podLog) limited() bool {
 }
 
 // failed describes what went wrong with the log.
-func (p *podLog) failed(err error, retrying bool) *LogError {
+func (p *podLog) failed(err error, retrying bool) *Error {
 	doing := fmt.Sprintf("cannot read the log of %s (pod %s)", p.node, p.pod)
-	return &LogError{Node: p.node, Pod: p.pod, Retrying: retrying, Err: p.logs.c.explain(err, doing)}
+	return &Error{Node: p.node, Pod: p.pod, Retrying: retrying, Err: p.logs.Explain(err, doing)}
 }
 
 // errNoResponse is the error of a log that stops before its end.

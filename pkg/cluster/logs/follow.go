@@ -1,4 +1,4 @@
-package cluster
+package logs
 
 import (
 	"context"
@@ -7,23 +7,22 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/cluster/follow"
 	"krt.dev/kn-krt/pkg/cluster/logline"
 )
 
-// FollowLogs reads the logs of a version's pods until ctx ends: what the query selects of
+// Follow reads the logs of a version's pods until ctx ends: what the query selects of
 // the pods that are running, then their new lines, and all lines of pods and containers that
 // start later. Lines of different pods are passed on as they arrive, not in order of time.
 //
 // A log that breaks off is opened again where it broke off: no line is passed on twice, and
 // none is lost that the pod's machine still has. An error of one log does not affect the
-// others. FollowLogs returns before ctx ends only if the API server has not responded for a
-// minute, or refuses to list pods or to return logs: with an [*Error].
-func (c *Client) FollowLogs(ctx context.Context, version string, q LogQuery, to LogHandler) error {
-	s, err := c.newLogs(version, q)
+// others. Follow returns before ctx ends only if the API server has not responded for a minute,
+// or refuses to list pods or to return logs: with an explained error.
+func Follow(ctx context.Context, from Cluster, version string, q Query, to Handler) error {
+	s, err := newLogs(from, version, q)
 	if err != nil {
 		return err
 	}
@@ -41,7 +40,7 @@ type logFollower struct {
 	end   context.CancelCauseFunc // ends all
 
 	mu sync.Mutex // held while one of to's functions runs
-	to LogHandler
+	to Handler
 
 	streams sync.WaitGroup
 	// Of the pods that exist. Only the goroutine of follow uses them.
@@ -49,8 +48,8 @@ type logFollower struct {
 	started int
 }
 
-func newLogFollower(s *logs, to LogHandler) *logFollower {
-	return &logFollower{logs: s, to: to, pause: retryPause, pods: map[types.UID]*followedPod{}}
+func newLogFollower(s *logs, to Handler) *logFollower {
+	return &logFollower{logs: s, to: to, pause: follow.RetryPause, pods: map[types.UID]*followedPod{}}
 }
 
 func (f *logFollower) follow(ctx context.Context) error {
@@ -58,13 +57,13 @@ func (f *logFollower) follow(ctx context.Context) error {
 	defer f.streams.Wait()
 	defer f.end(nil)
 	later := false
-	pods := follower[*corev1.Pod]{
-		kube: f.c.kube, list: &corev1.PodList{}, options: []client.ListOption{f.c.inNamespace(), ofVersion(f.version)},
-		listed: func(all []*corev1.Pod) {
+	pods := follow.Follower[*corev1.Pod]{
+		Kube: f.Kube, List: &corev1.PodList{}, Options: f.ofVersion(),
+		Listed: func(all []*corev1.Pod) {
 			f.replace(ctx, all, later)
 			later = true
 		},
-		changed: func(pod *corev1.Pod, gone bool) {
+		Changed: func(pod *corev1.Pod, gone bool) {
 			if gone {
 				f.remove(pod.UID)
 			} else {
@@ -72,11 +71,11 @@ func (f *logFollower) follow(ctx context.Context) error {
 			}
 		},
 	}
-	err := pods.run(ctx)
+	err := pods.Run(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return f.c.explain(err, fmt.Sprintf("cannot follow the pods of version %q", f.version))
+	return f.Explain(err, fmt.Sprintf("cannot follow the pods of version %q", f.version))
 }
 
 // replace records which pods exist. later is false for the first list of pods.
@@ -108,7 +107,7 @@ func (f *logFollower) update(ctx context.Context, pod *corev1.Pod, later bool) {
 	p.set(state)
 	switch {
 	case p.cancel != nil:
-	case f.started < MaxLogStreams:
+	case f.started < MaxStreams:
 		p.log.complete = later || !state.readable
 		f.started++
 		ctx, p.cancel = context.WithCancel(ctx)
@@ -147,11 +146,8 @@ func (f *logFollower) line(l logline.Line) {
 	f.to.line(l)
 }
 
-func (f *logFollower) failed(err *LogError) {
+func (f *logFollower) failed(err *Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.to.failed(err)
 }
-
-// denied reports that no log of the namespace may be read.
-func denied(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }

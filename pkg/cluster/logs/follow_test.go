@@ -1,4 +1,4 @@
-package cluster
+package logs
 
 import (
 	"context"
@@ -21,20 +21,20 @@ type following struct {
 	*testing.T
 
 	lines  chan string // each "pod text"
-	failed chan *LogError
+	failed chan *Error
 	ended  chan error
 	stop   context.CancelFunc
 }
 
-// follow follows the logs of a machine until the test ends.
-func follow(t *testing.T, m *machine, q LogQuery) *following {
+// startFollowing follows the logs of a machine until the test ends.
+func startFollowing(t *testing.T, m *machine, q Query) *following {
 	t.Helper()
-	f := &following{T: t, lines: make(chan string, 10_000), failed: make(chan *LogError, 1000), ended: make(chan error, 1)}
-	s, err := m.client(t).newLogs("one", q)
+	f := &following{T: t, lines: make(chan string, 10_000), failed: make(chan *Error, 1000), ended: make(chan error, 1)}
+	s, err := newLogs(m.cluster(t), "one", q)
 	require.NoError(t, err)
-	l := newLogFollower(s, LogHandler{
+	l := newLogFollower(s, Handler{
 		Line:   func(l logline.Line) { f.lines <- l.Pod + " " + l.Text },
-		Failed: func(e *LogError) { f.failed <- e },
+		Failed: func(e *Error) { f.failed <- e },
 	})
 	l.pause = time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
@@ -73,7 +73,7 @@ func TestLogsOfNewPodsAreFollowed(t *testing.T) {
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "old")
 	m.write("etl-1", 1, "last")
-	f := follow(t, m, LogQuery{Tail: new(int64(1))})
+	f := startFollowing(t, m, Query{Tail: new(int64(1))})
 	f.next("etl-1 last")
 	m.write("etl-1", 2, "new")
 	f.next("etl-1 new")
@@ -96,7 +96,7 @@ func TestALogIsFollowedThroughRestarts(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "first life")
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	f.next("etl-1 first life")
 	p := m.pods["etl-1"]
 	m.do(func() { p.end(); m.record(p, watch.Modified); p.start(); m.record(p, watch.Modified) })
@@ -130,7 +130,7 @@ func TestALogIsFollowedThroughRestarts(t *testing.T) {
 func TestABrokenLogIsFollowedOn(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	random := rand.New(rand.NewPCG(1, 2))
 	at := 0
 	for i := range 500 {
@@ -160,7 +160,7 @@ func TestALineThatIsTornComesWhole(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "before")
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	f.next("etl-1 before")
 	m.do(func() { m.pods["etl-1"].torn = true })
 	m.write("etl-1", 1, "whole")
@@ -182,7 +182,7 @@ func TestAnEmptyLogIsFollowedOn(t *testing.T) {
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "before it was followed")
 	m.do(func() { p := m.pods["etl-1"]; p.end(); p.start(); m.record(p, watch.Modified) })
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	requests := func(what string) int { return strings.Count(strings.Join(m.requests, " "), what) }
 	m.await(func() bool { return requests("follow=true") == 1 })
 	m.do(func() { m.pods["etl-1"].cuts++ })
@@ -196,7 +196,7 @@ func TestATailOfNothingLosesNothing(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "old")
-	f := follow(t, m, LogQuery{Tail: new(int64(0))})
+	f := startFollowing(t, m, Query{Tail: new(int64(0))})
 	m.await(func() bool { return strings.Contains(strings.Join(m.requests, " "), "follow=true") })
 	m.do(func() { m.pods["etl-1"].cuts++; m.pods["etl-1"].fails = http.StatusInternalServerError })
 	m.write("etl-1", 1, "new")
@@ -212,7 +212,7 @@ func TestATailThatBreaksOffIsReadAgain(t *testing.T) {
 	m.write("etl-1", 0, "old")
 	m.write("etl-1", 5000, "last")
 	m.do(func() { m.pods["etl-1"].torn = true })
-	f := follow(t, m, LogQuery{Tail: new(int64(1))})
+	f := startFollowing(t, m, Query{Tail: new(int64(1))})
 	f.next("etl-1 last")
 	m.write("etl-1", 5001, "new")
 	f.next("etl-1 new")
@@ -225,7 +225,7 @@ func TestAMessageOfTheKubeletComesOnce(t *testing.T) {
 	m.add("etl", "etl-1")
 	m.do(func() { m.pods["etl-1"].file().lines = []testLine{{text: "too many open files\n"}} })
 	m.write("etl-1", 0, "first")
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	f.next("etl-1 too many open files", "etl-1 first")
 	for i := range 3 {
 		m.do(func() { m.pods["etl-1"].cuts++ })
@@ -243,7 +243,7 @@ func TestALogThatCannotBeReadIsGivenUp(t *testing.T) {
 	m.add("etl", "etl-2")
 	p := m.pods["etl-1"]
 	m.do(func() { p.fails = http.StatusInternalServerError })
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	e := <-f.failed
 	require.True(t, e.Retrying)
 	m.write("etl-2", 0, "meanwhile")
@@ -262,7 +262,7 @@ func TestWithoutTheRightFollowingEnds(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.do(func() { m.pods["etl-1"].fails = http.StatusForbidden })
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	err := <-f.ended
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }
@@ -272,7 +272,7 @@ func TestFollowingOutlivesTheWatch(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.write("etl-1", 0, "first")
-	f := follow(t, m, LogQuery{})
+	f := startFollowing(t, m, Query{})
 	f.next("etl-1 first")
 	m.do(func() {
 		m.watches++

@@ -1,4 +1,4 @@
-package cluster
+package follow
 
 import (
 	"context"
@@ -39,9 +39,9 @@ func TestWatchesThatFailAreNotBegunWithoutEnd(t *testing.T) {
 	for _, watches := range []int{0, 5} {
 		synctest.Test(t, func(t *testing.T) {
 			server := &unwatchable{watches: watches}
-			f := follower[*corev1.Pod]{kube: server, list: &corev1.PodList{}, listed: func([]*corev1.Pod) {}}
+			f := Follower[*corev1.Pod]{Kube: server, List: &corev1.PodList{}, Listed: func([]*corev1.Pod) {}}
 			began := time.Now()
-			require.True(t, apierrors.IsTooManyRequests(f.run(t.Context())))
+			require.True(t, apierrors.IsTooManyRequests(f.Run(t.Context())))
 			require.Greater(t, time.Since(began), silence)
 			require.Less(t, server.lists, 25)
 		})

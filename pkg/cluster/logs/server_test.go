@@ -1,9 +1,10 @@
-package cluster
+package logs
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,10 +16,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -282,10 +285,16 @@ func refuse(w http.ResponseWriter, code int, resource, name string) {
 	})
 }
 
-// client returns a client of the machine.
-func (m *machine) client(t *testing.T) *Client {
+// cluster returns the machine as one to read logs of.
+func (m *machine) cluster(t *testing.T) Cluster {
 	t.Helper()
-	c, err := New(&rest.Config{Host: m.url}, "ns")
+	config := &rest.Config{Host: m.url, QPS: -1}
+	known := meta.NewDefaultRESTMapper(nil)
+	known.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
+	kube, err := client.NewWithWatch(config, client.Options{Mapper: known})
 	require.NoError(t, err)
-	return c
+	return Cluster{
+		Kube: kube, Config: config, Namespace: "ns", Timeout: time.Minute,
+		Explain: func(err error, doing string) error { return fmt.Errorf("%s: %w", doing, err) },
+	}
 }

@@ -1,4 +1,4 @@
-package cluster
+package logs
 
 import (
 	"context"
@@ -7,7 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"krt.dev/kn-krt/pkg/cluster/follow"
 	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/cluster/response"
 )
 
 // logTries is how often a log is opened in a row without a line, before it is given up until
@@ -57,7 +59,7 @@ type followedPod struct {
 
 	// What follows is used by follow only.
 	tries  int
-	pauses backoff
+	pauses follow.Backoff
 }
 
 // follow reads the log until the pod is gone.
@@ -67,18 +69,18 @@ func (p *followedPod) follow(ctx context.Context) {
 	for ctx.Err() == nil && !state.gone {
 		before, begun := p.log.last, time.Now()
 		err := p.read(ctx)
-		if p.log.last != before || time.Since(begun) > steady {
+		if p.log.last != before || time.Since(begun) > follow.Steady {
 			p.recover()
 		}
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
 			state = p.next(ctx, state)
-		case isUnknownName(err):
+		case response.UnknownName(err):
 			// The pod is gone, or its machine: a change of the pod will show which.
 			state = p.wait(ctx, 0, state.changed)
-		case denied(err):
-			p.from.end(p.from.c.explain(err, "cannot read logs"))
+		case response.Denied(err):
+			p.from.end(p.from.Explain(err, "cannot read logs"))
 		default:
 			state = p.retry(ctx, state, err)
 		}
@@ -123,7 +125,7 @@ func (p *followedPod) catchUp(ctx context.Context) error {
 // that starts next, or of the same one if it runs: then only the stream has ended.
 func (p *followedPod) next(ctx context.Context, read podState) podState {
 	another := func(s podState) bool { return !s.sameContainer(read) || s.gone }
-	state := p.wait(ctx, p.pauses.pause(), func(s podState) bool { return another(s) || !s.running })
+	state := p.wait(ctx, p.pauses.Next(), func(s podState) bool { return another(s) || !s.running })
 	if another(state) || state.running || ctx.Err() != nil {
 		return state
 	}
@@ -141,7 +143,7 @@ func (p *followedPod) retry(ctx context.Context, read podState, err error) podSt
 		p.from.failed(p.log.failed(err, true))
 	}
 	if p.tries < logTries {
-		return p.wait(ctx, p.pauses.pause(), func(s podState) bool { return s.gone })
+		return p.wait(ctx, p.pauses.Next(), func(s podState) bool { return s.gone })
 	}
 	p.from.failed(p.log.failed(err, false))
 	p.recover()
@@ -149,7 +151,7 @@ func (p *followedPod) retry(ctx context.Context, read podState, err error) podSt
 }
 
 // recover makes the next failure the first one.
-func (p *followedPod) recover() { p.tries, p.pauses = 0, backoff{p.from.pause, p.from.pause} }
+func (p *followedPod) recover() { p.tries, p.pauses = 0, follow.NewBackoff(p.from.pause) }
 
 // changed reports whether the pod has changed since s.
 func (s podState) changed(now podState) bool { return now.revision != s.revision || now.gone }
