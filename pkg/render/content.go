@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
-	"krt.dev/kn-krt/pkg/entrypoint/measure"
 )
 
 // contentFile is the configuration that cmd/entrypoint reads, next to the protos.
@@ -67,8 +66,11 @@ func (in Input) config() entrypoint.Config {
 		WebOrigins:      in.Settings.WebOrigins,
 		KeyFile:         keyFolder + "/" + ReplySecretKey,
 	}
-	if s := in.Settings; s.StoreURL != "" && s.Measurements != measure.Off {
-		c.Store, c.Measurements = s.StoreURL, string(s.Measurements)
+	if in.measures() {
+		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
+		if in.StoreSecret != "" {
+			c.StoreCredentials = storeFolder
+		}
 	}
 	for _, w := range v.Spec.Workflows {
 		workflow := entrypoint.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}

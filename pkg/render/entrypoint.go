@@ -112,7 +112,6 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 		SecurityContext:               &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: restricted().SeccompProfile},
 		TerminationGracePeriodSeconds: &grace,
 		TopologySpreadConstraints:     in.spread(selector),
-		Containers:                    []corev1.Container{in.entrypointContainer(grace)},
 		Volumes: []corev1.Volume{
 			{Name: contentVolume, VolumeSource: corev1.VolumeSource{ConfigMap: c.volume(in)}},
 			{Name: keyVolume, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
@@ -121,6 +120,11 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 			}}},
 		},
 	}
+	container := in.entrypointContainer(grace)
+	if in.measures() {
+		in.mountStore(&d.Spec.Template.Spec, &container)
+	}
+	d.Spec.Template.Spec.Containers = []corev1.Container{container}
 	return d
 }
 

@@ -60,9 +60,12 @@ func (in Input) contract(n v1alpha1.Node) environment.Values {
 		Node: n.Name, NodeID: ServiceName(v.Name, n.Name),
 		Workflow: workflow, WorkflowID: krt.WorkflowID(v.Name, workflow),
 		HandlerPath: n.Src,
-		ReplyURL:    in.url(ReplyName(v.Name)), Store: in.Settings.StoreURL, Log: "json",
+		ReplyURL:    in.url(ReplyName(v.Name)), Store: in.Settings.Store(), Log: "json",
 		BackgroundTimeout: in.background(), MaxMessageBytes: in.Settings.MaxMessageBytes,
 		Workers: in.workers(n), Fork: n.Fork, GPU: n.GPU,
+	}
+	if in.StoreSecret != "" {
+		values.StoreCredentials = storeFolder
 	}
 	if n.Timeout != nil {
 		values.Timeout = n.Timeout.Duration

@@ -18,9 +18,10 @@ var update = flag.Bool("update", false, "rewrite testdata/*/wanted.yaml")
 
 // given is what a case may set in given.yaml besides its version and settings.
 type given struct {
-	ConfigHash string            `json:"configHash"`
-	Nodes      int               `json:"nodes"`
-	Addresses  map[string]string `json:"addresses"`
+	ConfigHash  string            `json:"configHash"`
+	StoreSecret string            `json:"storeSecret"`
+	Nodes       int               `json:"nodes"`
+	Addresses   map[string]string `json:"addresses"`
 }
 
 // TestGolden renders each folder of testdata: version.yaml, perhaps
@@ -59,7 +60,7 @@ func input(t *testing.T, folder string) render.Input {
 	require.NoError(t, err)
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
-	in.ConfigHash, in.Nodes, in.Addresses = g.ConfigHash, g.Nodes, g.Addresses
+	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
@@ -22,7 +21,7 @@ type settingKey struct {
 // settingKeys are all keys, by subject.
 func settingKeys() []settingKey {
 	var keys []settingKey
-	for _, subject := range [][]settingKey{imageKeys(), gpuKeys(), trafficKeys(), scaleKeys(), entrypointKeys(), ingressKeys()} {
+	for _, subject := range [][]settingKey{imageKeys(), gpuKeys(), trafficKeys(), storeKeys(), scaleKeys(), entrypointKeys(), ingressKeys()} {
 		keys = append(keys, subject...)
 	}
 	return keys
@@ -80,15 +79,6 @@ func trafficKeys() []settingKey {
 		{"max-message-bytes", "The size of the largest message, in bytes.", "4194304",
 			func(s *Settings, text string) error {
 				return integer(&s.MaxMessageBytes, text, 1, environment.MostMessageBytes)
-			}},
-		{"store-url", "The URL of the store for ctx.measurement, ctx.prediction and ctx.db of nodes. Default: none. Then\n" +
-			"the first two are logged, and ctx.db is an error.", "http://krt-store.krt-system.svc.cluster.local",
-			func(s *Settings, text string) error { return storeURL(&s.StoreURL, text) }},
-		{"automatic-measurements", "Which measurements workflow_elapsed_time and node_elapsed_time are saved in the store, if there is\n" +
-			"one: off, aggregated (one for each 10 seconds) or each (one for each request).", "aggregated",
-			func(s *Settings, text string) (err error) {
-				s.Measurements, err = measure.ParseMode(text)
-				return err
 			}},
 		{"cluster-domain", "The DNS suffix of Services.", "cluster.local",
 			func(s *Settings, text string) error { return domain(&s.ClusterDomain, text) }},

@@ -74,6 +74,31 @@ func ReplySecretName(version string) string { return version + "-reply" }
 // ReplySecretKey is the key, in the Secret [ReplySecretName], of those 32 bytes.
 const ReplySecretKey = "key"
 
+// StoreSecretName is the name of the Secret with a version's credentials for the store. of
+// identifies what it has: nothing in it ever changes, and other credentials are in
+// another Secret.
+func StoreSecretName(version, of string) string { return version + "-store-" + of }
+
+// Keys of the Secret [StoreSecretName].
+const (
+	// StoreSecretNode is what nodes and entrypoint show to the store.
+	StoreSecretNode = "node"
+	// StoreSecretOwner is for users who may read the Secret. It is never mounted.
+	StoreSecretOwner = "owner"
+	// StoreSecretCA has the certificates of the setting store-ca.
+	StoreSecretCA = "ca.crt"
+)
+
+// The store of an installation, as config/ has it.
+const (
+	// StoreName is the name of its StatefulSet and Service in [SystemNamespace].
+	StoreName = "krt-store"
+	// StoreKeyName is the name of the Secret there with the keys of credentials, and
+	// StoreKeyCurrent the key in it by which new ones are sealed. The store accepts all.
+	StoreKeyName    = "krt-store-key"
+	StoreKeyCurrent = "current"
+)
+
 // ConfigName is the name of the Secret with a version's config values. It belongs to the
 // user: render only refers to it.
 func ConfigName(version string) string { return version + "-config" }

@@ -183,6 +183,7 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 		container.VolumeMounts = append(container.VolumeMounts,
 			corev1.VolumeMount{Name: configVolume, MountPath: configFolder, ReadOnly: true})
 	}
+	in.mountStore(&pod, &container)
 	if n.GPU {
 		pod.NodeSelector = maps.Clone(in.Settings.GPUNodeSelector)
 		pod.Tolerations = slices.Clone(in.Settings.GPUTolerations)

@@ -26,9 +26,10 @@ const (
 // effectOf returns when a change of a setting applies.
 func effectOf(name string) effect {
 	switch name {
-	case "image-pull-secrets", "store-url":
+	case "image-pull-secrets", "store-url", "store-ca":
 		return atOnce
-	case "base-images", "start-timeout", "ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret":
+	case "base-images", "start-timeout", "ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret",
+		"retention-measurements", "retention-predictions", "retention-documents":
 		return elsewhere
 	}
 	return afterRestart

@@ -49,6 +49,9 @@ type Input struct {
 	ConfigHash string
 	// ReplyKey identifies the key in the Secret [ReplySecretName]; empty without a cluster.
 	ReplyKey string
+	// StoreSecret is the name of the Secret with the version's credentials for the store;
+	// empty without a store, or without a cluster.
+	StoreSecret string
 	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,
 	// the replicas of an entrypoint are spread.
 	Nodes int

@@ -59,7 +59,7 @@ func TestMeasurementsNeedAStore(t *testing.T) {
 		mode  measure.Mode
 		want  string
 	}{
-		"no store": {"", measure.Each, ""},
+		"no store": {render.NoStore, measure.Each, ""},
 		"off":      {"http://store", measure.Off, ""},
 		"each":     {"http://store", measure.Each, `"store": "http://store",` + "\n  " + `"measurements": "each"`},
 	} {

@@ -8,6 +8,7 @@ import (
 	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/retention"
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
@@ -77,9 +78,14 @@ type Settings struct {
 	// NetworkPolicy.
 	ReplyNamespaces []string
 
-	// StoreURL is the store for ctx.measurement, ctx.prediction and ctx.db of nodes; empty
-	// for none.
+	// StoreURL is the store for ctx.measurement, ctx.prediction and ctx.db of nodes: empty
+	// for the one of config/, [NoStore] for none. See [Settings.Store].
 	StoreURL string
+	// StoreCA has the certificates, in PEM, by one of which that of an https store is
+	// signed; empty for the system's.
+	StoreCA string
+	// Retention is how long the store keeps each kind of data.
+	Retention retention.Policy
 	// Measurements is which automatic measurements the entrypoint saves in that store.
 	Measurements measure.Mode
 	// StartTimeout is how long a cause that needs a person may last before a start has failed.

@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/retention"
 )
 
 func TestNoSettingsAreTheDefaults(t *testing.T) {
@@ -36,7 +37,7 @@ func TestExampleIsAccepted(t *testing.T) {
 }
 
 func TestExampleShowsTheDefaults(t *testing.T) {
-	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "ingress-domain", "ingress-class", "ingress-tls-secret",
+	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class", "ingress-tls-secret",
 		"web-origins", "entrypoint-memory-budget"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
@@ -74,7 +75,10 @@ func TestSettings(t *testing.T) {
 		{"reply-namespaces", "knative-eventing,monitoring", func(s render.Settings) any { return s.ReplyNamespaces },
 			[]string{"knative-eventing", "monitoring"}},
 		{"automatic-measurements", "each", func(s render.Settings) any { return s.Measurements }, measure.Each},
-		{"store-url", "", func(s render.Settings) any { return s.StoreURL }, ""},
+		{"store-url", "", func(s render.Settings) any { return s.Store() }, "http://krt-store.krt-system.svc.cluster.local"},
+		{"store-url", "none", func(s render.Settings) any { return s.Store() }, ""},
+		{"store-url", "https://store.example.com", func(s render.Settings) any { return s.Store() }, "https://store.example.com"},
+		{"retention-predictions", "30d", func(s render.Settings) any { return s.Retention.Predictions }, 30 * retention.Day},
 		{"entrypoint-resources", "limits: {cpu: 1.5}", func(s render.Settings) any { return s.EntrypointResources },
 			corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("1.5")}}},
 		{"entrypoint-resources", "{}", func(s render.Settings) any { return s.EntrypointResources }, corev1.ResourceRequirements{}},
@@ -124,7 +128,7 @@ func TestWrongSettings(t *testing.T) {
 		{"image-pull-secrets", "a b", `image-pull-secrets: "a b" is not a valid name of an object`},
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is not a valid name of an object`},
 		{"automatic-measurements", "on", `automatic-measurements: "on" is not one of off, aggregated, each`},
-		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not a URL such as "http://host:port", without a user`},
+		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not "none" or a URL such as "http://host:port", without a user`},
 		{"cluster-domain", "", `cluster-domain: "" is not a domain`},
 		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is not a domain such as "example.com"`},
 		{"ingress-class", "Nginx!", `ingress-class: "Nginx!" is not a valid name of an object`},

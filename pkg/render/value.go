@@ -85,8 +85,8 @@ func domain(to *string, text string) error {
 
 func storeURL(to *string, text string) error {
 	u, err := url.Parse(text)
-	if text != "" && (err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil) {
-		return fmt.Errorf(`%.80q is not a URL such as "http://host:port", without a user`, text)
+	if text != "" && text != NoStore && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		return fmt.Errorf(`%.80q is not "none" or a URL such as "http://host:port", without a user`, text)
 	}
 	*to = text
 	return nil

@@ -103,7 +103,8 @@ func TestControllerRights(t *testing.T) {
 			require.NotContains(t, slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups), "*", role.Name)
 			require.NotContains(t, rule.Resources, "pods/log", role.Name)
 			secrets := slices.Contains(rule.Resources, "secrets")
-			require.Equal(t, role.Name == "krt-controller-secrets", secrets, role.Name)
+			require.Equal(t, role.Name == "krt-controller-secrets" || role.Name == "krt-store-key", secrets, role.Name)
+			require.False(t, role.Name == "krt-store-key" && slices.Contains(rule.Verbs, "get") && len(rule.ResourceNames) == 0)
 		}
 	}
 	require.Greater(t, seen, 5)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,9 +21,11 @@ func age(t metav1.Time) string {
 
 // mark is the sign of a condition.
 func mark(c metav1.Condition) string {
-	refused := c.Type == v1alpha1.ConditionStopRefused || c.Type == v1alpha1.ConditionDeleteRefused
+	warns := slices.Contains([]string{
+		v1alpha1.ConditionStopRefused, v1alpha1.ConditionDeleteRefused, v1alpha1.ConditionStoreUnavailable,
+	}, c.Type)
 	switch {
-	case c.Status == metav1.ConditionTrue && refused, c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonBehind:
+	case c.Status == metav1.ConditionTrue && warns, c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonBehind:
 		return term.MarkWarning
 	case c.Status == metav1.ConditionTrue:
 		return term.MarkGood

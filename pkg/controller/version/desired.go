@@ -2,6 +2,7 @@ package version
 
 import (
 	"context"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -51,14 +52,18 @@ func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err 
 func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
 	v, with := d.version, d.plan.with
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
-		Addresses: d.addresses, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes}
+		Addresses: d.addresses, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
+		StoreSecret: with.StoreSecret}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
 	}
-	nodes := madeOf(with, with.Settings, content(v), in.ConfigHash)
-	sequences := madeOf(with, sequenceContent(v))
-	entrypoint := madeOf(with, with.Settings, content(v), in.ConfigHash, in.ReplyKey, in.Addresses, in.Nodes)
+	nodeOf := []any{with.Settings, content(v), in.ConfigHash}
+	entrypointOf := append(slices.Clone(nodeOf), in.ReplyKey, in.Addresses, in.Nodes)
+	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
+		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
+	}
+	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item
 	for _, o := range objects {
 		one, made := item{target: target{Component: render.ComponentOf(o)}, object: o}, entrypoint

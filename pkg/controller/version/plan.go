@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -51,12 +52,16 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	}
 	p.settings = render.SettingsOf(p.with.Settings)
 	p.settings.StartTimeout = startTimeout(r.settings)
+	if failed := r.planStore(v, &p); failed != nil {
+		v.MarkEntrypointNotReady(v1alpha1.ReasonRefused, failed.Error())
+		return nil, errors.Join(err, failed)
+	}
 	return &p, err
 }
 
 // identity is a digest of what a version was started with.
 func identity(with v1alpha1.StartedWith) string {
-	with.Settings, with.FormerUntil = render.Lasting(with.Settings), nil
+	with.Settings, with.FormerUntil, with.StoreSecret = render.Lasting(with.Settings), nil, ""
 	return digest(with)
 }
 

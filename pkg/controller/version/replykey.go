@@ -97,31 +97,14 @@ func (r *reconciler) createKey(ctx context.Context, v *v1alpha1.Version, key rep
 			return fmt.Errorf("cannot create Secret %q: %w", secret.Name, err)
 		}
 	}
-	if metav1.IsControlledBy(secret, v) {
-		return nil
-	}
-	taken := &apply.NotOwnedError{Kind: "Secret", Name: secret.Name}
-	if owner := metav1.GetControllerOfNoCopy(secret); owner != nil {
-		taken.OwnerKind, taken.OwnerName, taken.Former = owner.Kind, owner.Name, owner.Kind == "Version" && owner.Name == v.Name
-	}
-	return taken
+	return owned(v, secret)
 }
 
 func replySecret(v *v1alpha1.Version) *corev1.Secret {
 	key := make([]byte, replyKeySize)
 	_, _ = rand.Read(key) // it never fails, and ends the program where the system has no randomness
 	sum := sha256.Sum256(key)
-	name := render.ReplySecretName(v.Name)
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Namespace: v.Namespace,
-			Labels: map[string]string{
-				render.LabelName: "entrypoint", render.LabelPartOf: v.Name, render.LabelManagedBy: render.ManagedBy, render.LabelVersion: v.Name,
-				render.AnnotationReplyKey: hex.EncodeToString(sum[:8]),
-			},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(v, v1alpha1.GroupVersion.WithKind("Version"))},
-		},
-		Immutable: new(true),
-		Data:      map[string][]byte{render.ReplySecretKey: key},
-	}
+	meta := secretMeta(v, render.ReplySecretName(v.Name))
+	meta.Labels[render.AnnotationReplyKey] = hex.EncodeToString(sum[:8])
+	return &corev1.Secret{ObjectMeta: meta, Immutable: new(true), Data: map[string][]byte{render.ReplySecretKey: key}}
 }

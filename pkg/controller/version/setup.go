@@ -51,6 +51,8 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		settings: s,
 		knative:  k,
 		secrets:  watch.NewSecrets(watcher),
+		storeKey: watch.NewStoreKey(watcher, mgr.GetClient(), o.SystemNamespace),
+		store:    watch.NewStore(s, mgr.GetClient()),
 		events:   mgr.GetEventRecorder("kn-krt"),
 		image:    o.EntrypointImage,
 		system:   o.SystemNamespace,
@@ -78,6 +80,8 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 			&corev1.ConfigMap{}, &corev1.Service{})).
 		WatchesRawSource(s.Source(&v1alpha1.VersionList{})).
 		WatchesRawSource(r.secrets.Source()).
+		WatchesRawSource(r.storeKey.Source(&v1alpha1.VersionList{})).
+		WatchesRawSource(r.store.Source(&v1alpha1.VersionList{})).
 		WatchesRawSource(serving).
 		WatchesRawSource(eventing).
 		WithOptions(o.Controller).

@@ -68,6 +68,7 @@ func (r *reconciler) mark(ctx context.Context, want desired, have current, done 
 	}
 	observe.Mark(want.version, in)
 	r.markCurrent(want, done, in)
+	r.markStore(want)
 	return poll, false, err
 }
 

@@ -35,6 +35,8 @@ type reconciler struct {
 	settings *watch.Settings
 	knative  *watch.Knative
 	secrets  *watch.Secrets
+	storeKey *watch.StoreKey
+	store    *watch.Store
 	events   events.EventRecorder
 	image    string // of the entrypoint
 	system   string // the controller's namespace

@@ -164,10 +164,12 @@ func (s *Secrets) enqueue(object any) {
 		return
 	}
 	// The names of Secrets are formed from the version's by a suffix.
-	for _, suffix := range []string{render.ConfigName(""), render.ReplySecretName("")} {
-		if version, found := strings.CutSuffix(secret.Name, suffix); found {
-			s.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: version}})
-		}
+	version, found := strings.CutSuffix(secret.Name, render.ConfigName(""))
+	if owner := metav1.GetControllerOfNoCopy(secret); owner != nil && owner.Kind == "Version" {
+		version, found = owner.Name, true
+	}
+	if found {
+		s.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: version}})
 	}
 }
 

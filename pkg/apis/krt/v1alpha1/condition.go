@@ -22,6 +22,9 @@ const (
 	// ConditionCurrent is whether a version that runs was started with the settings and images that the
 	// cluster has now. It does not depend on whether the version is healthy.
 	ConditionCurrent = "Current"
+	// ConditionStoreUnavailable is present while the store of a version that runs cannot be used. It is a
+	// warning: the version stays as ready as it is.
+	ConditionStoreUnavailable = "StoreUnavailable"
 	// ConditionStopRefused is present while a published version is asked to stop.
 	ConditionStopRefused = "StopRefused"
 	// ConditionDeleteRefused is present while a published version is deleted.
@@ -43,7 +46,7 @@ const (
 func conditionOrder(conditionType string) int {
 	return slices.Index([]string{
 		ConditionReady, ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady,
-		ConditionPublished, ConditionCurrent, ConditionStopRefused, ConditionDeleteRefused,
+		ConditionPublished, ConditionCurrent, ConditionStoreUnavailable, ConditionStopRefused, ConditionDeleteRefused,
 	}, conditionType)
 }
 

@@ -33,6 +33,7 @@ const (
 	ReasonUnschedulable    = "Unschedulable"    // no node of the cluster can schedule the pod
 	ReasonRevisionFailed   = "RevisionFailed"   // any other failure of a node's Knative Service
 	ReasonSequenceFailed   = "SequenceFailed"   // a workflow's Sequence, its channels or subscriptions
+	ReasonStoreUnavailable = "StoreUnavailable" // the store does not respond or cannot use its databases
 	ReasonEntrypointFailed = "EntrypointFailed" // any other failure of the entrypoint's Deployment
 )
 

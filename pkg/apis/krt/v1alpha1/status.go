@@ -68,6 +68,9 @@ type StartedWith struct {
 	// Sequences is the suffix of the names of the version's Sequences; empty unless a restart has replaced them.
 	// +optional
 	Sequences string `json:"sequences,omitempty"`
+	// StoreSecret is the Secret with the version's credentials for the store; empty without a store.
+	// +optional
+	StoreSecret string `json:"storeSecret,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`

@@ -30,7 +30,8 @@ func (v *Version) MarkRestartFailing(reason, message string) {
 	v.mark(ConditionCurrent, metav1.ConditionFalse, reason, "the version still runs as before the restart: "+message)
 }
 
-// MarkNotRunning removes Current.
+// MarkNotRunning removes Current and StoreUnavailable.
 func (v *Version) MarkNotRunning() {
+	v.MarkStoreNotUnavailable()
 	meta.RemoveStatusCondition(&v.Status.Conditions, ConditionCurrent)
 }

@@ -1,0 +1,129 @@
+package version
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/observe"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// planStore decides with which credentials the version uses the store. A version that
+// another kn-krt has started without any keeps the store that it has, which is none if
+// the settings do not name one, until it is restarted or store-url changes: an upgrade
+// changes nothing that runs. The error is that the store's key is not known to a version
+// that needs it.
+func (r *reconciler) planStore(v *v1alpha1.Version, p *plan) error {
+	before := v.Status.StartedWith
+	const setting = "store-url"
+	former := isLive(v.Status.Phase) && before != nil && before.StoreSecret == "" && before.Restart == p.with.Restart &&
+		before.Settings[setting] == p.with.Settings[setting]
+	switch {
+	case p.settings.Store() == "":
+		p.with.StoreSecret = ""
+		return nil
+	case former && p.settings.StoreURL == "":
+		p.settings.StoreURL = render.NoStore
+		return nil
+	case former:
+		return nil
+	}
+	key, err := r.storeKey.Get()
+	switch {
+	case err == nil:
+		p.with.StoreSecret = render.StoreSecretName(v.Name, storeSecretID(key, p.settings.StoreCA))
+		return nil
+	case before != nil && before.StoreSecret != "":
+		p.with.StoreSecret = before.StoreSecret
+		return nil
+	}
+	return fmt.Errorf("the version has no credentials for the store: %w", err)
+}
+
+// storeSecretID identifies what a Secret with credentials has: it is never changed, and
+// pods that mount another one replace those before.
+func storeSecretID(key []byte, ca string) string {
+	sum := sha256.Sum256([]byte(credential.KeyID(key) + " " + ca))
+	return hex.EncodeToString(sum[:8])
+}
+
+// createStoreSecret creates the Secret with the version's credentials for the store if it
+// does not exist.
+func (r *reconciler) createStoreSecret(ctx context.Context, want desired) error {
+	v, name := want.version, want.plan.with.StoreSecret
+	key, err := r.storeKey.Get()
+	if name == "" || err != nil {
+		return nil //nolint:nilerr // it has been created, with the key that was known then
+	}
+	secret := storeSecret(v, name, key, want.plan.settings.StoreCA)
+	known, err := r.secrets.Get(ctx, client.ObjectKeyFromObject(v), name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read Secret %q: %w", name, err)
+	case known != nil:
+		secret = known
+	default:
+		err = r.client.Create(ctx, secret, client.FieldOwner(apply.Manager))
+		if apierrors.IsAlreadyExists(err) { // the watch has not reported it yet
+			err = r.live.Get(ctx, client.ObjectKeyFromObject(secret), secret)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot create Secret %q: %w", name, err)
+		}
+	}
+	return owned(v, secret)
+}
+
+// owned returns an error if a Secret that a version needs is not the version's.
+func owned(v *v1alpha1.Version, secret *corev1.Secret) error {
+	if metav1.IsControlledBy(secret, v) {
+		return nil
+	}
+	taken := &apply.NotOwnedError{Kind: "Secret", Name: secret.Name}
+	if owner := metav1.GetControllerOfNoCopy(secret); owner != nil {
+		taken.OwnerKind, taken.OwnerName, taken.Former = owner.Kind, owner.Name, owner.Kind == "Version" && owner.Name == v.Name
+	}
+	return taken
+}
+
+func storeSecret(v *v1alpha1.Version, name string, key []byte, ca string) *corev1.Secret {
+	holder := credential.Holder{Role: credential.Node, Namespace: v.Namespace, Version: v.Name}
+	data := map[string][]byte{render.StoreSecretNode: []byte(credential.New(key, holder))}
+	holder.Role = credential.Owner
+	data[render.StoreSecretOwner] = []byte(credential.New(key, holder))
+	if ca != "" {
+		data[render.StoreSecretCA] = []byte(ca)
+	}
+	return &corev1.Secret{ObjectMeta: secretMeta(v, name), Immutable: new(true), Data: data}
+}
+
+// secretMeta is the metadata of a Secret of the version.
+func secretMeta(v *v1alpha1.Version, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: name, Namespace: v.Namespace,
+		Labels: map[string]string{
+			render.LabelName: "entrypoint", render.LabelPartOf: v.Name, render.LabelManagedBy: render.ManagedBy, render.LabelVersion: v.Name,
+		},
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(v, v1alpha1.GroupVersion.WithKind("Version"))},
+	}
+}
+
+// markStore marks whether the store of the version can be used.
+func (r *reconciler) markStore(want desired) {
+	url := want.plan.settings.Store()
+	if why := r.store.Why(url); url != "" && why != "" {
+		observe.MarkStoreUnavailable(want.version, url, why)
+		return
+	}
+	want.version.MarkStoreNotUnavailable()
+}

@@ -1,0 +1,157 @@
+package watch
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
+)
+
+const (
+	// storePeriod is how often the store is asked, and storeTimeout how long that may take.
+	storePeriod  = 15 * time.Second
+	storeTimeout = 5 * time.Second
+	// storePatience is how often in a row it must fail: a pod that is replaced is no news.
+	storePatience = 2
+	// maxStoreText bounds what is read of its response, and maxStoreWhy what is kept, in bytes.
+	maxStoreText = 4096
+	maxStoreWhy  = 256
+)
+
+// Store is whether the store of the settings can be used. A version is as ready as it is
+// without one.
+type Store struct {
+	settings *Settings
+	reader   client.Reader
+
+	mu     sync.Mutex
+	url    string
+	failed int // times in a row
+	why    string
+}
+
+// NewStore returns the state of the settings' store.
+func NewStore(s *Settings, reader client.Reader) *Store { return &Store{settings: s, reader: reader} }
+
+// Why is why the store at url cannot be used; empty if it can, or nothing is known.
+func (s *Store) Why(url string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if url != s.url {
+		return ""
+	}
+	return s.known()
+}
+
+func (s *Store) known() string {
+	if s.failed < storePatience {
+		return ""
+	}
+	return s.why
+}
+
+// Source asks the store periodically; a change requeues all objects of the list's kind.
+func (s *Store) Source(list client.ObjectList) source.Source {
+	return source.Func(func(ctx context.Context, q Queue) error {
+		go func() {
+			for tick := time.NewTicker(storePeriod); ; {
+				select {
+				case <-ctx.Done():
+					tick.Stop()
+					return
+				case <-tick.C:
+				}
+				if s.ask(ctx) {
+					EnqueueAll(ctx, s.reader, list, q)
+				}
+			}
+		}()
+		return nil
+	})
+}
+
+// ask asks the store once, and reports whether [Store.Why] has changed.
+func (s *Store) ask(ctx context.Context) bool {
+	settings, err := s.settings.Get()
+	url, why := settings.Store(), ""
+	if err != nil || url == "" {
+		url = ""
+	} else {
+		why = problem(ctx, url, settings.StoreCA)
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	former := s.known()
+	if why == "" || url != s.url {
+		s.failed = 0
+	}
+	if s.url, s.why = url, why; why != "" {
+		s.failed++
+	}
+	return s.known() != former
+}
+
+// problem is why a store is not ready; empty if it is.
+func problem(ctx context.Context, url, ca string) string {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
+	if err != nil {
+		return err.Error()
+	}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: trusting(ca)}
+	response, err := transport.RoundTrip(req)
+	if err != nil {
+		return clip.Text("it does not respond: "+lasting(err), maxStoreWhy)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusOK {
+		return ""
+	}
+	var failure struct{ Error string }
+	text, _ := io.ReadAll(io.LimitReader(response.Body, maxStoreText))
+	if json.Unmarshal(text, &failure) == nil && failure.Error != "" {
+		return clip.Text(failure.Error, maxStoreWhy)
+	}
+	return fmt.Sprintf("it responds with status %d", response.StatusCode)
+}
+
+// lasting is the text of an error without ports and addresses that differ each time: a
+// condition must not change with them.
+func lasting(err error) string {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no response within %s", storeTimeout)
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+// trusting returns the configuration of clients that trust certificates, the system's if
+// there are none.
+func trusting(ca string) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM([]byte(ca))
+	}
+	return config
+}

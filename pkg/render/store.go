@@ -1,0 +1,92 @@
+package render
+
+import (
+	"encoding/pem"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/retention"
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+// NoStore is the setting store-url of a cluster without a store.
+const NoStore = "none"
+
+const (
+	// storeFolder is where nodes and entrypoint find their credentials for the store.
+	storeFolder = "/krt-store"
+	storeVolume = "krt-store"
+)
+
+// Store is the URL of the store; empty if there is none.
+func (s Settings) Store() string {
+	switch s.StoreURL {
+	case NoStore:
+		return ""
+	case "":
+		return ServiceURL(StoreName, SystemNamespace, s.ClusterDomain)
+	}
+	return s.StoreURL
+}
+
+// measures reports whether the entrypoint saves automatic measurements.
+func (in Input) measures() bool {
+	return in.Settings.Store() != "" && in.Settings.Measurements != measure.Off
+}
+
+// mountStore mounts the credentials of nodes and entrypoint into a container. Users'
+// credential in the same Secret is left out.
+func (in Input) mountStore(pod *corev1.PodSpec, container *corev1.Container) {
+	if in.StoreSecret == "" {
+		return
+	}
+	secret := &corev1.SecretVolumeSource{
+		SecretName: in.StoreSecret,
+		Items:      []corev1.KeyToPath{{Key: StoreSecretNode, Path: store.FileCredential}},
+	}
+	if in.Settings.StoreCA != "" {
+		secret.Items = append(secret.Items, corev1.KeyToPath{Key: StoreSecretCA, Path: store.FileCA})
+	}
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: storeVolume, VolumeSource: corev1.VolumeSource{Secret: secret}})
+	container.VolumeMounts = append(container.VolumeMounts,
+		corev1.VolumeMount{Name: storeVolume, MountPath: storeFolder, ReadOnly: true})
+}
+
+func storeKeys() []settingKey {
+	keys := []settingKey{
+		{"store-url", "The URL (http or https) of the store for ctx.measurement, ctx.prediction and ctx.db of nodes. Default:\n" +
+			"the one of config/600-store.yaml. With \"none\", measurements and predictions are logged, and ctx.db is\n" +
+			"an error.", "http://krt-store.krt-system.svc.cluster.local",
+			func(s *Settings, text string) error { return storeURL(&s.StoreURL, text) }},
+		{"store-ca", "Certificates (PEM) by one of which that of an https store is signed. Default: the system's.",
+			"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+			func(s *Settings, text string) error { return certificates(&s.StoreCA, text) }},
+		{"automatic-measurements", "Which measurements workflow_elapsed_time and node_elapsed_time are saved in the store, if there is\n" +
+			"one: off, aggregated (one for each 10 seconds) or each (one for each request).", "aggregated",
+			func(s *Settings, text string) (err error) {
+				s.Measurements, err = measure.ParseMode(text)
+				return err
+			}},
+	}
+	for _, r := range retention.Settings() {
+		keys = append(keys, settingKey{r.Name, "How long the store keeps " + r.Kind + ": hours (12h), days (30d) or weeks (8w); or forever.", "forever",
+			func(s *Settings, text string) (err error) {
+				*r.Of(&s.Retention), err = retention.Parse(text)
+				return err
+			}})
+	}
+	return keys
+}
+
+func certificates(to *string, text string) error {
+	for rest := []byte(text); len(rest) > 0; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return errors.New("it must have certificates in PEM, and nothing else")
+		}
+	}
+	*to = text
+	return nil
+}
