@@ -22,13 +22,14 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
 var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/observability.md")
 
 const (
-	folder = "../../config/monitoring/"
-	page   = "../../docs/observability.md"
+	folder = collector.Folder
+	page   = collector.Page
 )
 
 func TestFilesAreThoseOfTheTable(t *testing.T) {
@@ -53,16 +54,8 @@ func TestFilesAreThoseOfTheTable(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(files)), found)
 }
 
-// docs returns the page's text.
-func docs(t *testing.T) string {
-	t.Helper()
-	file, err := os.ReadFile(page)
-	require.NoError(t, err)
-	return string(file)
-}
-
 func TestPageHasTheQueries(t *testing.T) {
-	text := docs(t)
+	text := collector.Docs(t)
 	const begin, end = "-update -->\n", "<!-- end -->"
 	before, rest, found := strings.Cut(text, begin)
 	require.True(t, found)
@@ -76,7 +69,7 @@ func TestPageHasTheQueries(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile(page, []byte(wanted), 0o644))
 	}
-	require.Equal(t, wanted, docs(t), "stale: go test ./test/monitoring -update")
+	require.Equal(t, wanted, collector.Docs(t), "stale: go test ./test/monitoring -update")
 }
 
 // names returns the names of our own metrics that a collector has.
@@ -107,7 +100,7 @@ func registered() []string {
 func TestPageNamesTheMetrics(t *testing.T) {
 
 	var documented []string
-	for line := range strings.Lines(docs(t)) {
+	for line := range strings.Lines(collector.Docs(t)) {
 		if cells := strings.Split(line, "|"); len(cells) > 3 {
 			for _, match := range regexp.MustCompile("`(krt_\\w+)`").FindAllStringSubmatch(cells[1], -1) {
 				documented = append(documented, match[1])
@@ -131,7 +124,7 @@ func TestQueriesUseMetricsThatAreThere(t *testing.T) {
 }
 
 func TestEveryAlertHasItsRunbook(t *testing.T) {
-	text := docs(t)
+	text := collector.Docs(t)
 	var headings []string
 	for _, match := range regexp.MustCompile(`(?m)^### (Krt\w+)$`).FindAllStringSubmatch(text, -1) {
 		headings = append(headings, match[1])
@@ -146,22 +139,12 @@ func TestEveryAlertHasItsRunbook(t *testing.T) {
 	}
 }
 
-// tool returns a program of Debian's package prometheus.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed (Debian: apt-get install --no-install-recommends prometheus)", name)
-	}
-	return path
-}
-
 // check runs promtool on a file with the given content.
 func check(t *testing.T, what string, content []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file.yml")
 	require.NoError(t, os.WriteFile(file, content, 0o600))
-	out, err := exec.CommandContext(t.Context(), tool(t, "promtool"), "check", what, file).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), collector.Program(t, "promtool"), "check", what, file).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
@@ -187,12 +170,5 @@ func TestQueriesAreValid(t *testing.T) {
 }
 
 func TestTheConfigurationOfThePageIsValid(t *testing.T) {
-	_, rest, found := strings.Cut(docs(t), "```yaml\nscrape_configs:")
-	require.True(t, found)
-	config, _, found := strings.Cut(rest, "```")
-	require.True(t, found)
-	// Debian's programs are built without Kubernetes.
-	const discovery = "kubernetes_sd_configs: [{role: pod}]"
-	require.Contains(t, config, discovery)
-	check(t, "config", []byte("scrape_configs:"+strings.Replace(config, discovery, "static_configs: [{targets: []}]", 1)))
+	check(t, "config", []byte(collector.ScrapeConfigs(t, "static_configs: [{targets: []}]")))
 }

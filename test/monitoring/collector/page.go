@@ -1,0 +1,73 @@
+package collector
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Folder and Page are config/monitoring and docs/observability.md as the packages see them
+// that use this one.
+const (
+	Folder = "../../config/monitoring/"
+	Page   = "../../docs/observability.md"
+)
+
+// Docs returns the page's text.
+func Docs(t *testing.T) string {
+	t.Helper()
+	file, err := os.ReadFile(Page)
+	require.NoError(t, err)
+	return string(file)
+}
+
+// Discovery is how the configuration of the page finds pods. Debian's Prometheus is built
+// without Kubernetes.
+const Discovery = "kubernetes_sd_configs: [{role: pod}]"
+
+// ScrapeConfigs returns the configuration of the page, with another discovery.
+func ScrapeConfigs(t *testing.T, discovery string) string {
+	t.Helper()
+	const begin = "scrape_configs:"
+	_, rest, found := strings.Cut(Docs(t), "```yaml\n"+begin)
+	require.True(t, found)
+	config, _, found := strings.Cut(rest, "```")
+	require.True(t, found)
+	require.Contains(t, config, Discovery)
+	return begin + strings.Replace(config, Discovery, discovery, 1)
+}
+
+// query is one as it is shown, and what in it chooses versions.
+type query struct {
+	text   string
+	choice *regexp.Regexp
+}
+
+// of is the query with other matchers.
+func (q query) of(matchers string) string { return q.choice.ReplaceAllString(q.text, matchers) }
+
+// shown returns the queries of the page, and of a dashboard.
+func shown(t *testing.T) (queries []query) {
+	t.Helper()
+	version := regexp.MustCompile(`version="my-version"`)
+	for _, match := range regexp.MustCompile("(?s)```promql\n(.*?)\n```").FindAllStringSubmatch(Docs(t), -1) {
+		queries = append(queries, query{match[1], version})
+	}
+	file, err := os.ReadFile(Folder + "dashboards/grafana.json")
+	require.NoError(t, err)
+	var dashboard struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	require.NoError(t, json.Unmarshal(file, &dashboard))
+	variables := regexp.MustCompile(`namespace=~"\$namespace",version=~"\$version"`)
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			queries = append(queries, query{strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"), variables})
+		}
+	}
+	return queries
+}
