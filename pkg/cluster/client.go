@@ -102,6 +102,7 @@ func mapper() meta.RESTMapper {
 	add(authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectAccessReview")
 	add(appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Deployment")
 	add(schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}, meta.RESTScopeRoot, "CustomResourceDefinition")
+	add(schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"}, meta.RESTScopeNamespace, "PodMonitor", "Prometheus")
 	return m
 }
 

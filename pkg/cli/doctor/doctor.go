@@ -3,15 +3,18 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/diagnosis"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -24,10 +27,10 @@ type doctorOptions struct {
 
 // row is what the check of one thing found, and the command that changes it.
 type row struct {
-	State cluster.Result `json:"state"`
-	About string         `json:"about"`
-	Text  string         `json:"text"`
-	Fix   string         `json:"mend,omitempty"` // the key stays for scripts that read it
+	State diagnosis.Result `json:"state"`
+	About string           `json:"about"`
+	Text  string           `json:"text"`
+	Fix   string           `json:"mend,omitempty"` // the key stays for scripts that read it
 }
 
 // NewCommand is the verb doctor.
@@ -37,10 +40,11 @@ func NewCommand(s term.Streams) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check whether a cluster can run versions, and how to fix what is missing",
 		Long: `Check the cluster, its Knative, kn-krt's controller and settings, the registry and your
-rights in the namespace. Whatever is missing is listed with the command that fixes it.
+rights in the namespace; then whether anything collects metrics and traces. Whatever is
+missing is listed with the command that fixes it.
 
-++ good, !! no version can run,  I some versions cannot run, ?? cannot be checked.
-Exits 1 if there is any !!.`,
+++ good, !! no version can run,  I some versions cannot run, or cannot be seen as well,
+?? cannot be checked. Exits 1 if there is any !!.`,
 		Example: `  kn-krt doctor
   kn-krt doctor -n kre --registry registry.example.com/team -o json`,
 		Args: term.Arguments(cobra.NoArgs),
@@ -80,7 +84,7 @@ func runDoctor(ctx context.Context, c *remote.Cluster, o doctorOptions) error {
 	if err := o.print(rows); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(rows, func(r row) bool { return r.State == cluster.ResultBad }) {
+	if slices.ContainsFunc(rows, func(r row) bool { return r.State == diagnosis.Bad }) {
 		return term.Printed(errUnfit)
 	}
 	return nil
@@ -97,20 +101,20 @@ func (o *doctorOptions) print(rows []row) error {
 	for _, r := range rows {
 		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, term.Printable(r.Text))
 		if r.Fix != "" {
-			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", r.Fix)
+			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", term.Printable(r.Fix))
 		}
 	}
 	return nil
 }
 
 // sign is what a result is shown as.
-func sign(r cluster.Result) string {
+func sign(r diagnosis.Result) string {
 	switch r {
-	case cluster.ResultGood:
+	case diagnosis.Good:
 		return term.MarkGood
-	case cluster.ResultBad:
+	case diagnosis.Bad:
 		return term.MarkBad
-	case cluster.ResultInfo:
+	case diagnosis.Info:
 		return term.MarkInfo
 	}
 	return term.MarkUnknown
@@ -120,22 +124,47 @@ func sign(r cluster.Result) string {
 const knativeRelease = "https://github.com/knative/%[1]s/releases/latest/download/%[1]s"
 
 // command is what to type to fix what was found; "" if nothing is known to.
-func command(c *remote.Cluster, f *cluster.Finding) string {
+func command(c *remote.Cluster, f *diagnosis.Finding) string {
 	switch f.Fix {
-	case cluster.FixInstall:
+	case diagnosis.FixInstall:
 		return remote.InstallCommand
-	case cluster.FixInstallServing:
+	case diagnosis.FixInstallServing:
 		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "serving")
-	case cluster.FixInstallEventing:
+	case diagnosis.FixInstallEventing:
 		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "eventing")
-	case cluster.FixPods:
+	case diagnosis.FixPods:
 		return fmt.Sprintf("kubectl -n %s describe pods -l %s", f.Namespace, f.Selector)
-	case cluster.FixSettings:
-		return fmt.Sprintf("kubectl -n %s edit configmap %s", cluster.SystemNamespace, render.SettingsName)
-	case cluster.FixFeatures:
+	case diagnosis.FixSettings:
+		if f.Values != nil {
+			return patch(render.SystemNamespace, render.SettingsName, f.Values)
+		}
+		return fmt.Sprintf("kubectl -n %s edit configmap %s", render.SystemNamespace, render.SettingsName)
+	case diagnosis.FixFeatures:
 		return render.EnableFeatures(f.Features)
-	case cluster.FixRights:
+	case diagnosis.FixMonitors:
+		return "kubectl apply -f config/monitoring/"
+	case diagnosis.FixMonitorLabels:
+		return labelMonitors(f.Values)
+	case diagnosis.FixRights:
 		return c.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU")
 	}
 	return ""
 }
+
+// patch sets keys of a ConfigMap.
+func patch(namespace, name string, values map[string]string) string {
+	text, _ := json.Marshal(map[string]any{"data": values}) // strings only
+	return fmt.Sprintf("kubectl patch configmap %s -n %s --type merge -p %s", name, namespace, quote(string(text)))
+}
+
+// labelMonitors gives labels to the objects of config/monitoring.
+func labelMonitors(labels map[string]string) string {
+	words := "kubectl label -n " + render.SystemNamespace + " podmonitor,servicemonitor,prometheusrule -l app.kubernetes.io/part-of=kn-krt"
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		words += " " + quote(key+"="+labels[key])
+	}
+	return words
+}
+
+// quote makes one word of a shell of a text.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	registry "github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/diagnosis"
 )
 
 // registryTimeout bounds the check of the registry.
@@ -27,7 +27,7 @@ const setRegistry = "export KO_DOCKER_REPO=REGISTRY/PATH"
 func (o *doctorOptions) checkRegistry(ctx context.Context) row {
 	repo := cmp.Or(o.registry, os.Getenv("KO_DOCKER_REPO"))
 	if repo == "" {
-		return registryRow(cluster.ResultInfo, "no registry is set: 'create' needs one", setRegistry)
+		return registryRow(diagnosis.Info, "no registry is set: 'create' needs one", setRegistry)
 	}
 	var options []name.Option
 	if o.insecure {
@@ -35,7 +35,7 @@ func (o *doctorOptions) checkRegistry(ctx context.Context) row {
 	}
 	ref, err := name.NewTag(strings.ToLower(strings.TrimSuffix(repo, "/"))+"/krt-nodes:doctor", options...)
 	if err != nil {
-		return registryRow(cluster.ResultBad, fmt.Sprintf("%q is not a registry and path: %v", repo, err), setRegistry)
+		return registryRow(diagnosis.Bad, fmt.Sprintf("%q is not a registry and path: %v", repo, err), setRegistry)
 	}
 	checked := make(chan error, 1)
 	go func() { checked <- registry.CheckPushPermission(ref, authn.DefaultKeychain, http.DefaultTransport) }()
@@ -47,11 +47,11 @@ func (o *doctorOptions) checkRegistry(ctx context.Context) row {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return registryRow(cluster.ResultBad, fmt.Sprintf("cannot push to %s: %v", repo, err), "docker login "+ref.RegistryStr())
+		return registryRow(diagnosis.Bad, fmt.Sprintf("cannot push to %s: %v", repo, err), "docker login "+ref.RegistryStr())
 	}
-	return registryRow(cluster.ResultGood, "images can be pushed to "+repo, "")
+	return registryRow(diagnosis.Good, "images can be pushed to "+repo, "")
 }
 
-func registryRow(result cluster.Result, text, fix string) row {
+func registryRow(result diagnosis.Result, text, fix string) row {
 	return row{State: result, About: "registry", Text: text, Fix: fix}
 }

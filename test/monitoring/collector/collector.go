@@ -54,8 +54,8 @@ func Start(t *testing.T, pace time.Duration, scrape string) *Prometheus {
 	rules, err := yaml.Marshal(export.Rules())
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yml"), rules, 0o600))
-	config := fmt.Sprintf("global: {scrape_interval: %[1]s, scrape_timeout: %[1]s, evaluation_interval: %[1]s}\nrule_files: [rules.yml]\n%[2]s",
-		pace, scrape)
+	const global = "global: {scrape_interval: %[1]s, scrape_timeout: %[1]s, evaluation_interval: %[1]s}\n"
+	config := fmt.Sprintf(global+"rule_files: [rules.yml]\n%[2]s", pace, scrape)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "prometheus.yml"), []byte(config), 0o600))
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package cluster
+package diagnosis
 
 import (
 	"cmp"
@@ -21,18 +21,18 @@ import (
 const testedKnative = "1.23"
 
 // definition returns what is known of a CustomResourceDefinition; nil if there is none.
-func (c *Client) definition(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+func (c *Cluster) definition(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
+	err := c.Kube.Get(ctx, client.ObjectKey{Name: name}, definition)
 	if response.UnknownName(err) {
 		return nil, nil // no definition is a result
 	}
 	return definition, err
 }
 
-// definitionOf is [Client.definition] of a kind.
-func (c *Client) definitionOf(ctx context.Context, kind schema.GroupVersionKind) (*metav1.PartialObjectMetadata, error) {
+// definitionOf is [Cluster.definition] of a kind.
+func (c *Cluster) definitionOf(ctx context.Context, kind schema.GroupVersionKind) (*metav1.PartialObjectMetadata, error) {
 	plural, _ := meta.UnsafeGuessKindToResource(kind)
 	return c.definition(ctx, plural.GroupResource().String())
 }
@@ -44,17 +44,17 @@ type half struct {
 	install         Fix
 }
 
-func (c *Client) checkServing(ctx context.Context) Finding {
-	return c.checkKnative(ctx, half{"Knative Serving", render.FeaturesNamespace, render.ServingKind(), FixInstallServing})
+func (c *Cluster) serving(ctx context.Context) Finding {
+	return c.knative(ctx, half{"Knative Serving", render.FeaturesNamespace, render.ServingKind(), FixInstallServing})
 }
 
-func (c *Client) checkEventing(ctx context.Context) Finding {
-	return c.checkKnative(ctx, half{"Knative Eventing", "knative-eventing", render.EventingKind(), FixInstallEventing})
+func (c *Cluster) eventing(ctx context.Context) Finding {
+	return c.knative(ctx, half{"Knative Eventing", "knative-eventing", render.EventingKind(), FixInstallEventing})
 }
 
-// checkKnative checks whether one half of Knative is installed and all of it runs.
-func (c *Client) checkKnative(ctx context.Context, h half) Finding {
-	bad := Finding{Result: ResultBad, Subject: h.name, Fix: h.install}
+// knative checks whether one half of Knative is installed and all of it runs.
+func (c *Cluster) knative(ctx context.Context, h half) Finding {
+	bad := Finding{Result: Bad, Subject: h.name, Fix: h.install}
 	definition, err := c.definitionOf(ctx, h.kind)
 	switch {
 	case err != nil:
@@ -65,7 +65,7 @@ func (c *Client) checkKnative(ctx context.Context, h half) Finding {
 	}
 	version := cmp.Or(definition.Labels["app.kubernetes.io/version"], "of an unknown version")
 	var deployments appsv1.DeploymentList
-	if err := c.kube.List(ctx, &deployments, client.InNamespace(h.namespace)); err != nil {
+	if err := c.Kube.List(ctx, &deployments, client.InNamespace(h.namespace)); err != nil {
 		return unknown(h.name, err)
 	}
 	for i := range deployments.Items {
@@ -83,11 +83,11 @@ func (c *Client) checkKnative(ctx context.Context, h half) Finding {
 	return good(h.name, "%s, all Deployments are available (tested with %s)", version, testedKnative)
 }
 
-// checkFeatures checks Knative's flags that allow a node to choose the machines it runs on.
-func (c *Client) checkFeatures(ctx context.Context) Finding {
+// features checks Knative's flags that allow a node to choose the machines it runs on.
+func (c *Cluster) features(ctx context.Context) Finding {
 	const subject = "features"
 	config := &corev1.ConfigMap{}
-	err := c.kube.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, config)
+	err := c.Kube.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, config)
 	if err != nil && !response.UnknownName(err) {
 		return unknown(subject, err)
 	}
@@ -101,7 +101,7 @@ func (c *Client) checkFeatures(ctx context.Context) Finding {
 		return good(subject, "Knative's flags for nodes with a GPU are enabled")
 	}
 	return Finding{
-		Result: ResultInfo, Subject: subject, Fix: FixFeatures, Features: off,
+		Result: Info, Subject: subject, Fix: FixFeatures, Features: off,
 		Text: "nodes with a GPU cannot run; disabled in Knative: " + strings.Join(off, ", "),
 	}
 }
