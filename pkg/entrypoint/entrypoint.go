@@ -155,7 +155,7 @@ type Entrypoint struct {
 	grpcPort string // set once, before anything is served
 	health   *health.Server
 	records  sync.Pool // of *record.Record, for as long as observers look at one
-	sends    sync.Pool // of *[]record.Send
+	sends    sync.Pool // of the delivery; see [delivery.Request]
 	inFlight atomic.Int64
 	logged   atomic.Int64 // the last second in which a dropped reply was logged
 	ready    atomic.Bool

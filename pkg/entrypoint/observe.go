@@ -97,10 +97,10 @@ func (r *request) observe() {
 		to.End, to.ResponseBytes, to.Early = r.answer.end, r.answer.bytes, r.answer.early
 		describeFailure(to, r.answer.failure)
 		if to.Continued = r.willContinue(); to.Continued {
-			to.Sends = r.Sends()
+			to.Sends = r.Sends(to.Sends, r.route.nodes, 0)
 			r.answer.seen = len(to.Sends)
 		} else {
-			to.Sends = r.AllSends(to.End)
+			to.Sends = r.AllSends(to.Sends, r.route.nodes, to.End)
 		}
 		to.Steps = record.Read(to.Steps, r.answer.steps, r.route.nodes, r.begin, r.answer.end)
 	})
@@ -142,7 +142,7 @@ func (r *request) observed() {
 		r.describe(to)
 		to.Background, to.End, to.Early = true, r.rest.end, r.answer.early
 		describeFailure(to, r.rest.failure)
-		to.Sends = r.Sends()[r.answer.seen:]
+		to.Sends = r.Sends(to.Sends, r.route.nodes, r.answer.seen)
 		steps := r.rest.steps
 		if known := r.Steps(); len(known) > len(steps) {
 			steps = known
@@ -192,7 +192,7 @@ func (e *Entrypoint) observe(fill func(*record.Record)) {
 	if r == nil {
 		r = &record.Record{}
 	}
-	*r = record.Record{Steps: r.Steps[:0]}
+	*r = record.Record{Steps: r.Steps[:0], Sends: r.Sends[:0]}
 	fill(r)
 	e.metrics.Observe(r)
 	for _, o := range e.options.Observers {

@@ -39,7 +39,7 @@ type Parcel struct {
 type Request struct {
 	// First is the event that the workflow begins with.
 	First Parcel
-	// Pool keeps the room of [Request.Sends] from request to request.
+	// Pool keeps the room for what is known of attempts from request to request.
 	Pool *sync.Pool
 	// Traced says that each attempt has a span of its own.
 	Traced bool

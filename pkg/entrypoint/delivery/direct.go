@@ -77,6 +77,7 @@ func nodeURL(text string) (*url.URL, error) {
 // Deliver implements [Delivery].
 func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	p, first := r.First, r.First.Event
+	r.reserve(len(d.steps))
 	for i := range d.steps {
 		payload, outgoing := d.hold(&p)
 		r.begin(i, payload.Detach)
@@ -100,9 +101,25 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		next.Event.Workflow = first.Workflow
 		next.Event.ReplyToken = first.ReplyToken
 		next.Event.Trace, next.Event.Inspect = first.Trace, first.Inspect
+		share(next.Event, p.Event)
 		p = *next
 	}
 	return &p, nil
+}
+
+// share has e, which follows before, keep the text of before where its own is equal, so
+// that less of what was received stays in memory while the next node has it.
+func share(e, before *event.Event) {
+	for _, s := range [...]struct {
+		of *string
+		as string
+	}{
+		{&e.ID, before.ID}, {&e.CausationID, before.ID}, {&e.Type, event.TypeMessage}, {&e.Message, before.Message},
+	} {
+		if *s.of == s.as {
+			*s.of = s.as
+		}
+	}
 }
 
 // try posts p until a response is final, the retries are used up or ctx is done. A
@@ -113,7 +130,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 	for attempt, retries, delay := 1, 0, d.retry.Delay; ; attempt++ {
 		r.busy.Store(false)
 		r.stamp(p.Event)
-		send := r.sending(to.node, attempt)
+		send := record.Send{SpanID: r.sending(attempt)}
 		response, err := d.call(ctx, to, p, &send)
 		pause, again := time.Duration(0), false
 		switch {

@@ -1,7 +1,7 @@
 package delivery
 
 import (
-	"slices"
+	"math"
 	"sync"
 	"time"
 
@@ -13,9 +13,44 @@ import (
 type notes struct {
 	sync.Mutex // the delivery writes, and others read meanwhile
 	steps      event.Steps
-	sends      *[]record.Send // of the pool, once something has been sent
-	open       record.Send    // the attempt that has not ended; without one, its Attempt is 0
+	attempts   *[]attempt // of the pool, once something has been sent
+	begun      time.Time  // the first of them
+	span       [8]byte    // theirs, but for its last byte; zero: they have none
 }
+
+// attempt is what is kept of a [record.Send] while the request is on its way. It is a
+// quarter of its size: many requests may be on their way, each with many steps.
+type attempt struct {
+	begin, took time.Duration // since the first attempt began, and from then on
+	failed      *string       // why it failed; nil: it has not
+	number      uint16        // of the attempts to send to the node, counted from 1
+	status      uint16        // of HTTP
+	node        int8          // the index of the step; negative: a Sequence
+	result      result
+	shortcut    bool
+}
+
+// result is an index in results.
+type result uint8
+
+const (
+	isOpen result = iota
+	isOK
+	isRetried
+	gaveUp
+)
+
+var results = [...]record.Result{
+	isOpen: record.ResultOpen, isOK: record.ResultOK, isRetried: record.ResultRetried, gaveUp: record.ResultGaveUp,
+}
+
+const (
+	// maxAttempts bounds what is kept of one request: further attempts take the place of
+	// the last one. A node that is busy may be tried for hours.
+	maxAttempts = 128
+	// maxPooled is for how many attempts room is kept from request to request.
+	maxPooled = 32
+)
 
 // Steps is what the nodes that direct delivery has called have reported. Where a
 // Sequence calls them, it is empty.
@@ -25,48 +60,57 @@ func (r *Request) Steps() event.Steps {
 	return r.notes.steps
 }
 
-// Sends is what has been sent, one for each attempt that has ended. What it returns
-// does not change any more.
-func (r *Request) Sends() []record.Send {
-	r.notes.Lock()
-	defer r.notes.Unlock()
-	if r.notes.sends == nil {
-		return nil
-	}
-	return *r.notes.sends
+// Sends appends to room what has been sent, one for each attempt that has ended, without
+// the first ones of the number known. Nodes are the names of those of the workflow.
+func (r *Request) Sends(room []record.Send, nodes []string, known int) []record.Send {
+	return r.readSends(room, nodes, known, time.Time{})
 }
 
-// AllSends is what Sends returns and, at its end, the attempt that has not ended at the
-// time now, if there is one.
-func (r *Request) AllSends(now time.Time) (sends []record.Send) {
-	r.notes.Lock()
-	defer r.notes.Unlock()
-	if r.notes.sends != nil {
-		sends = *r.notes.sends
-	}
-	open := r.notes.open
-	if open.Attempt == 0 || open.Begin.After(now) {
-		return sends
-	}
-	open.End, open.Result = now, record.ResultOpen
-	return append(slices.Clip(sends), open) // the delivery appends to its own
+// AllSends is Sends, with the attempt that has not ended at the time now, if there is one.
+func (r *Request) AllSends(room []record.Send, nodes []string, now time.Time) []record.Send {
+	return r.readSends(room, nodes, 0, now)
 }
 
-// maxPooled is how many sends are kept room for: those of most workflows, with a retry
-// or two.
-const maxPooled = 16
+// readSends appends to room the attempts from the one with the index first on. One that
+// has not ended is left out unless it began before now.
+func (r *Request) readSends(room []record.Send, nodes []string, first int, now time.Time) []record.Send {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	if r.notes.attempts == nil {
+		return room
+	}
+	for i, a := range (*r.notes.attempts)[first:] {
+		send := record.Send{
+			Begin: r.notes.begun.Add(a.begin), Attempt: int(a.number), Shortcut: a.shortcut, Status: int(a.status),
+			Result: results[a.result], SpanID: r.notes.spanOf(first + i),
+		}
+		if send.End = send.Begin.Add(a.took); a.result == isOpen {
+			if send.End = now; now.Before(send.Begin) {
+				continue
+			}
+		}
+		if a.node >= 0 && int(a.node) < len(nodes) {
+			send.Node = nodes[a.node]
+		}
+		if a.failed != nil {
+			send.Error = *a.failed
+		}
+		room = append(room, send)
+	}
+	return room
+}
 
-// Forget gives the room of the sends back. The delivery must have ended, and nobody may
+// Forget gives the room of the attempts back. The delivery must have ended, and nobody may
 // read them any more.
 func (r *Request) Forget() {
 	r.notes.Lock()
 	defer r.notes.Unlock()
-	if s := r.notes.sends; s != nil && cap(*s) <= maxPooled {
+	if s := r.notes.attempts; s != nil && cap(*s) <= maxPooled {
 		clear(*s)
 		*s = (*s)[:0]
 		r.Pool.Put(s)
 	}
-	r.notes.sends = nil
+	r.notes.attempts = nil
 }
 
 // report notes what node reported in the event that it responded with, and sets on
@@ -78,34 +122,62 @@ func (r *Request) report(e *event.Event, node string) {
 	e.Steps = r.notes.steps
 }
 
-// sending begins an attempt, counted from 1, to send an event to node.
-func (r *Request) sending(node string, attempt int) record.Send {
-	s := record.Send{Node: node, Attempt: attempt, Begin: time.Now()}
-	if r.Traced {
-		s.SpanID = event.NewSpan()
-	}
+// reserve makes room for the first attempts at n steps, so that it need not grow.
+func (r *Request) reserve(n int) {
 	r.notes.Lock()
 	defer r.notes.Unlock()
-	r.notes.open = s
-	return s
+	if pooled, _ := r.Pool.Get().(*[]attempt); pooled != nil && cap(*pooled) >= n {
+		r.notes.attempts = pooled
+		return
+	}
+	made := make([]attempt, 0, n)
+	r.notes.attempts = &made
 }
 
-// sent notes that an attempt has ended with err, and whether there will be another.
-func (r *Request) sent(s record.Send, err error, again bool) {
-	s.End, s.Result = time.Now(), record.ResultOK
-	if err != nil {
-		s.Result, s.Error = record.ResultGaveUp, err.Error()
-	}
-	if again {
-		s.Result = record.ResultRetried
-	}
+// sending begins an attempt, counted from 1, to send an event to the step that is at work.
+func (r *Request) sending(number int) (span [8]byte) {
+	now := time.Now()
 	r.notes.Lock()
 	defer r.notes.Unlock()
-	r.notes.open = record.Send{}
-	if r.notes.sends == nil {
-		if r.notes.sends, _ = r.Pool.Get().(*[]record.Send); r.notes.sends == nil {
-			r.notes.sends = &[]record.Send{}
+	n := &r.notes
+	if len(*n.attempts) == 0 {
+		n.begun = now
+		if r.Traced {
+			n.span = event.NewSpan()
 		}
 	}
-	*r.notes.sends = append(*r.notes.sends, s)
+	if len(*n.attempts) < maxAttempts {
+		*n.attempts = append(*n.attempts, attempt{})
+	}
+	last := len(*n.attempts) - 1
+	(*n.attempts)[last] = attempt{
+		begin: now.Sub(n.begun), number: uint16(min(number, math.MaxUint16)), node: int8(r.Step()),
+	}
+	return n.spanOf(last)
+}
+
+// spanOf returns the span of the attempt with the index i: random but for its last byte,
+// so that it need not be kept; zero without spans.
+func (n *notes) spanOf(i int) (span [8]byte) {
+	if n.span != [8]byte{} {
+		span = n.span
+		span[7] = byte(i + 1)
+	}
+	return span
+}
+
+// sent notes that the attempt has ended with err, and whether there will be another.
+func (r *Request) sent(s record.Send, err error, again bool) {
+	r.notes.Lock()
+	defer r.notes.Unlock()
+	a := &(*r.notes.attempts)[len(*r.notes.attempts)-1]
+	a.took = time.Since(r.notes.begun) - a.begin
+	a.status, a.shortcut, a.result = uint16(s.Status), s.Shortcut, isOK
+	if err != nil {
+		text := err.Error()
+		a.failed, a.result = &text, gaveUp
+	}
+	if again {
+		a.result = isRetried
+	}
 }

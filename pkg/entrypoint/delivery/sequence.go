@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -45,6 +46,7 @@ func (s *sequence) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	// Work behind a reply may go on for an hour. It does not need the payload: what
 	// brought a reply was accepted, and what was not is not tried again after last.
 	r.begin(-1, payload.Settle)
+	r.reserve(1)
 	defer time.AfterFunc(time.Until(last), payload.Settle).Stop()
 	response, err := s.reach(ctx, r, p, payload, last)
 	if err == nil {
@@ -70,7 +72,7 @@ func (s *sequence) reach(ctx context.Context, r *Request, p *Parcel, payload *me
 	attempt := 1
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
 		r.stamp(p.Event)
-		send := r.sending("", attempt)
+		send := record.Send{SpanID: r.sending(attempt)}
 		response, err := s.post(ctx, s.address, p, &send)
 		left := time.Until(last)
 		again := notAccepted(err) && left > 0 && ctx.Err() == nil && payload.Resend()

@@ -175,7 +175,7 @@ func TestRestingConnectionsAreFewAndEnd(t *testing.T) {
 		require.NoError(t, err)
 		idle.put(to.Host, l)
 	}
-	idle.byHost[to.Host][0].idleSince = time.Now().Add(-2 * idleTime)
+	idle.byHost[to.Host][0].expiry = time.Now().Add(-time.Second)
 	idle.expire()
 	require.Len(t, idle.byHost[to.Host], 2)
 	idle.close()

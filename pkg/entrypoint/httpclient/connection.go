@@ -23,18 +23,18 @@ var errHeaderTooLong = errors.New("the response's header is too long")
 // connection is a connection to a node or a channel.
 type connection struct {
 	net.Conn
-	raw       syscall.RawConn
-	probe     func(fd uintptr) bool
-	quiet     bool      // what probe found
-	readable  int       // bytes that may still be read
-	idleSince time.Time // while it is idle
-	expiry    time.Time // from when on it is not used again; zero: never
+	raw      syscall.RawConn
+	probe    func(fd uintptr) bool
+	quiet    bool      // what probe found
+	aged     bool      // expiry is of the connection's age
+	readable int       // bytes that may still be read
+	expiry   time.Time // from when on it is not used again; unless aged, of the time that it has been idle
 }
 
 func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 	c := &connection{Conn: conn}
 	if maxAge > 0 {
-		c.expiry = time.Now().Add(maxAge)
+		c.aged, c.expiry = true, time.Now().Add(maxAge)
 	}
 	var err error
 	if c.raw, err = conn.(syscall.Conn).SyscallConn(); err != nil {
@@ -62,7 +62,7 @@ func (c *connection) Read(p []byte) (int, error) {
 // alive reports whether an idle connection can be used: it is not too old, and the
 // node has neither closed it nor sent anything unasked.
 func (c *connection) alive() bool {
-	if !c.expiry.IsZero() && time.Now().After(c.expiry) {
+	if c.aged && time.Now().After(c.expiry) {
 		return false
 	}
 	return c.raw.Read(c.probe) == nil && c.quiet
@@ -104,7 +104,9 @@ func (i *idleConnections) pop(host string) *connection {
 
 // put keeps c for later, or closes it if there are enough.
 func (i *idleConnections) put(host string, c *connection) {
-	c.idleSince = time.Now()
+	if !c.aged {
+		c.expiry = time.Now().Add(idleTime)
+	}
 	i.Lock()
 	defer i.Unlock()
 	conns := i.byHost[host]
@@ -137,10 +139,10 @@ func (i *idleConnections) expire() {
 	i.Lock()
 	defer i.Unlock()
 	i.sweep = nil
-	limit := time.Now().Add(-idleTime)
+	now := time.Now()
 	for host, conns := range i.byHost {
 		n := 0
-		for n < len(conns) && (i.closed || conns[n].idleSince.Before(limit)) {
+		for n < len(conns) && (i.closed || now.After(conns[n].expiry)) {
 			_ = conns[n].Close()
 			n++
 		}

@@ -87,7 +87,7 @@ type Record struct {
 	Steps []Step
 	// Sends is what the entrypoint sent, one for each attempt that has ended: to each node
 	// with direct delivery, else to the Sequence. The last one may still be open, if no
-	// other record will have it.
+	// other record will have it. It is bounded: the last one takes the place of those after.
 	Sends []Send
 }
 
