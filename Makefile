@@ -15,7 +15,7 @@ PYTHON := tools/python.sh
 # The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
-LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns
+LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench-api bench bin/cluster lint generate verify
 

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Password is that of the user "krt" of every database that has users.
+const Password = "s3cret/with:odd@signs"
+
+// nobody is the user that PostgreSQL runs as where the tests run as root, which it refuses.
+const nobody = 65534
+
+// Postgres starts PostgreSQL with an empty database "krt".
+func Postgres(t testing.TB) *Server {
+	t.Helper()
+	const installed = "/usr/lib/postgresql/*/bin"
+	initdb, postgres := program(t, "initdb", "postgresql", installed), program(t, "postgres", "postgresql", installed)
+	dir := folder(t)
+	data, secret := filepath.Join(dir, "data"), filepath.Join(dir, "password")
+	write(t, secret, "%s\n", Password)
+	var as []string
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(dir, nobody, nobody))
+		as = []string{"setpriv", "--reuid=" + strconv.Itoa(nobody), "--regid=" + strconv.Itoa(nobody), "--clear-groups", "--"}
+	}
+	// Tests look at what is committed after a kill of the process, not of the machine: no fsync.
+	command(t, append(as, initdb, "--pgdata="+data, "--username=krt", "--pwfile="+secret, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")...)
+	address := free(t)
+	s := start(t, address, append(as, postgres, "-D", data, "-h", "127.0.0.1", "-p", port(t, address), "-k", dir,
+		"-c", "fsync=off", "-c", "shared_buffers=64MB")...)
+	s.URL = "postgres://krt:" + escaped() + "@" + address + "/postgres"
+	return s
+}
