@@ -113,7 +113,7 @@ func TestStoreIsAsked(t *testing.T) {
 			prediction("", "", at, "new_labels", nil)},
 		"db.save": {`ctx.db.save("a/b", {"n": 1})`, "/v1/collections/a/b", map[string]any{"data": map[string]any{"n": 1.0}}},
 		"db.find": {`ctx.db.find("c", {"n": {"$gt": 1}})`, "/v1/collections/c/find",
-			map[string]any{"query": map[string]any{"n": map[string]any{"$gt": 1.0}}}},
+			map[string]any{"limit": 5000.0, "query": map[string]any{"n": map[string]any{"$gt": 1.0}}}},
 	} {
 		for network, form := range map[string]string{"unix": "await ", "tcp": ""} {
 			t.Run(name+" "+network, func(t *testing.T) {

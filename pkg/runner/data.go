@@ -1,11 +1,13 @@
 package runner
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/bsontag"
 )
 
 // Measurement saves measurements of the node.
@@ -99,25 +101,38 @@ type DB struct{ c *HandlerContext }
 var errNoStore = errors.New("no store configured: set KRT_STORE to the store's URL (unix:///path, http://host:port or https://host:port)")
 
 // Save saves data, which encoding/json must write as an object, as a document of
-// the collection coll. Without a store (KRT_STORE) it returns an error.
+// the collection coll. A field goes by the name in its json tag, else by that in its bson
+// tag. Without a store (KRT_STORE) it returns an error.
 func (d *DB) Save(coll string, data any) error {
 	if d.c.node.store == nil {
 		return errNoStore
 	}
-	_, err := d.c.node.store.Save(d.c.Context(), d.c.origin(), coll, data)
+	text, err := bsontag.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("cannot save in the collection %q: %w", coll, err)
+	}
+	_, err = d.c.node.store.Save(d.c.Context(), d.c.origin(), coll, text)
 	return err
 }
 
 // Find reads the documents of the collection coll that match query into res, a
-// pointer to a slice of structs or maps, as encoding/json would. A field of the
-// query is a key, or keys joined by dots; its value must equal the document's, or is
-// a map of operators: $gt $gte $lt $lte $in $ne, with MongoDB's meaning. All fields
-// must match. Without a store (KRT_STORE) Find returns an error.
+// pointer to a slice of structs or maps, as encoding/json would; a field of a struct goes by
+// the name in its bson tag, else by that of JSON. A field of the query is a key, or keys
+// joined by dots; its value must equal the document's, or is a map of MongoDB's operators:
+// $eq $ne $gt $gte $lt $lte $in $nin $exists $regex $elemMatch $size $all $not. All fields
+// must match; $and and $or join queries. Without a store (KRT_STORE) Find returns an error.
 func (d *DB) Find(coll string, query QueryData, res any) error {
 	if d.c.node.store == nil {
 		return errNoStore
 	}
-	return d.c.node.store.Find(d.c.Context(), d.c.origin(), coll, query, res)
+	var documents json.RawMessage
+	if err := d.c.node.store.Find(d.c.Context(), d.c.origin(), coll, query, &documents); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(bsontag.ForReading(documents, res), res); err != nil {
+		return fmt.Errorf("cannot find in the collection %q: %w", coll, err)
+	}
+	return nil
 }
 
 // origin is what the store records about the node that saves.

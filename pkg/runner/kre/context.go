@@ -13,14 +13,12 @@ import (
 // context, with the names that kre-go had before 1.9.
 type HandlerContext struct {
 	*runner.HandlerContext
-	// DB saves and finds documents.
-	DB *DB
 	// Metrics is Prediction by the name it had in July 2020.
 	Metrics *runner.Prediction
 }
 
 func newContext(c *runner.HandlerContext) *HandlerContext {
-	return &HandlerContext{HandlerContext: c, DB: &DB{c.DB}, Metrics: c.Prediction}
+	return &HandlerContext{HandlerContext: c, Metrics: c.Prediction}
 }
 
 // EarlyReply sends response to the client immediately; the handler and the workflow

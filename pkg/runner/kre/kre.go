@@ -27,6 +27,8 @@ type (
 	HandlerInit func(ctx *HandlerContext)
 	// Handler runs for each message that reaches the node.
 	Handler func(ctx *HandlerContext, data *anypb.Any) (proto.Message, error)
+	// DB saves and finds the documents of the version.
+	DB = runner.DB
 	// QueryData is a query of HandlerContext.DB.Find: values by field.
 	QueryData = runner.QueryData
 	// SaveMetricErr is the reason why a prediction has no values.

@@ -8,12 +8,16 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
 )
+
+// pageDocuments is how many documents a page has: few, so that tests have several.
+const pageDocuments = 1000
 
 // memory is a store in memory. It finds what the real one finds, by package query, and
 // has no limits.
@@ -22,6 +26,7 @@ type memory struct {
 	measurements []store.Measurement
 	predictions  []store.Prediction
 	documents    map[string][]document
+	ids          map[string]bool // collection and id
 }
 
 // document is a document as it was saved, and its id.
@@ -137,16 +142,29 @@ func (m *memory) save(coll string, raw []byte) (store.Saved, error) {
 		return store.Saved{}, errors.New("data: missing: a document is a JSON object")
 	}
 	if m.documents == nil {
-		m.documents = map[string][]document{}
+		m.documents, m.ids = map[string][]document{}, map[string]bool{}
 	}
 	whole := maps.Clone(data)
+	if _, isList := whole[store.KeyID].([]any); isList {
+		return store.Saved{}, errors.New("data: an _id cannot be an array")
+	}
 	id := store.DocumentID(whole)
+	key := fmt.Sprintf("%s %T %s", coll, whole[store.KeyID], id)
+	if m.ids[key] {
+		return store.Saved{}, errors.New("a document with this _id is in the collection already")
+	}
+	m.ids[key] = true
 	m.documents[coll] = append(m.documents[coll], document{whole[store.KeyID], data})
 	return store.Saved{ID: id}, nil
 }
 
+// find returns a page of documents. The cursor is how many were looked at before.
 func (m *memory) find(r *http.Request, coll string) (any, error) {
-	var body struct{ Query json.RawMessage }
+	var body struct {
+		Query  json.RawMessage
+		Limit  int
+		Cursor string
+	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		return nil, err
 	}
@@ -158,13 +176,22 @@ func (m *memory) find(r *http.Request, coll string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
+	seen, _ := strconv.Atoi(body.Cursor)
 	found := []map[string]any{}
-	for _, d := range m.documents[coll] {
-		if whole := d.whole(); q.Match(whole) {
-			found = append(found, whole)
+	response := map[string]any{}
+	for ; seen < len(m.documents[coll]); seen++ {
+		whole := m.documents[coll][seen].whole()
+		if !q.Match(whole) {
+			continue
 		}
+		if body.Limit > 0 && len(found) == min(body.Limit, pageDocuments) {
+			response["next"] = strconv.Itoa(seen)
+			break
+		}
+		found = append(found, whole)
 	}
-	return map[string]any{"documents": found}, nil
+	response["documents"] = found
+	return response, nil
 }
 
 // decodeObject decodes a JSON object, or null as an empty one, with its numbers

@@ -58,41 +58,48 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		}
 	}
 	bytes := 0
-	next, err := s.scan(ctx, in, q, after, func(_ int64, document []byte) bool {
+	next, err := s.scan(ctx, search{in, q, after, page.Until}, func(_ int64, document []byte) bool {
 		bytes += len(document)
 		if len(found.Documents) == page.Limit || len(found.Documents) > 0 && bytes > page.Bytes {
 			return false
 		}
 		found.Documents = append(found.Documents, append(json.RawMessage{}, document...))
 		return true
-	}, page.Until)
+	})
 	if next > 0 {
 		found.Next = strconv.FormatInt(next, 10)
 	}
 	return found, err
 }
 
-// scan calls take for each document that meets q, from the one behind after on, until take
-// returns false or until has passed. Next is where to go on: 0 at the end.
-func (s *Store) scan(ctx context.Context, in store.Collection, q query.Query, after int64,
-	take func(id int64, document []byte) bool, until time.Time,
-) (next int64, err error) {
-	where, args := narrow(q)
-	args = append([]any{in.Runtime, in.Name, after}, args...)
+// search is where documents are searched for: those behind the one with the id after, until a
+// time, unless that is zero.
+type search struct {
+	in    store.Collection
+	q     query.Query
+	after int64
+	until time.Time
+}
+
+// scan calls take for each document that is searched for, until take returns false. Next is
+// where to go on: 0 at the end.
+func (s *Store) scan(ctx context.Context, f search, take func(id int64, document []byte) bool) (next int64, err error) {
+	where, args := narrow(f.q)
+	args = append([]any{f.in.Runtime, f.in.Name, f.after}, args...)
 	rows, err := s.reader.QueryContext(ctx,
-		"SELECT id, doc FROM documents WHERE runtime = ? AND coll = ? AND id > ?"+where+" ORDER BY id", args...)
+		fmt.Sprintf("SELECT id, doc FROM documents WHERE runtime = ? AND coll = ? AND id > ?%s ORDER BY id", where), args...)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	last := after
+	last := f.after
 	for n := 1; rows.Next(); n++ {
 		var id int64
 		var document sql.RawBytes
 		if err := rows.Scan(&id, &document); err != nil {
 			return 0, err
 		}
-		matches, err := matches(q, document)
+		matches, err := matches(f.q, document)
 		if err != nil {
 			return 0, err
 		}
@@ -100,7 +107,7 @@ func (s *Store) scan(ctx context.Context, in store.Collection, q query.Query, af
 			return last, nil
 		}
 		last = id
-		if n%64 == 0 && !until.IsZero() && time.Now().After(until) {
+		if n%64 == 0 && !f.until.IsZero() && time.Now().After(f.until) {
 			return last, nil
 		}
 	}
@@ -170,10 +177,10 @@ func number(n json.Number) any {
 func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
 	for after := int64(0); ; {
 		var ids []string
-		next, err := s.scan(ctx, in, q, after, func(id int64, _ []byte) bool {
+		next, err := s.scan(ctx, search{in: in, q: q, after: after}, func(id int64, _ []byte) bool {
 			ids = append(ids, strconv.FormatInt(id, 10))
 			return len(ids) < deleteGroup
-		}, time.Time{})
+		})
 		if err != nil || len(ids) == 0 {
 			return deleted, err
 		}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -90,22 +91,28 @@ func selection(of store.Selection, column string) (where string, args []any) {
 	return where, args
 }
 
-// list reads a page of rows that are ordered by a time and an id, which are the first two
-// columns. Read returns a row without those, and about how many bytes it has.
-func list[T any](ctx context.Context, s *Store, statement, column string, of store.Selection, page store.Page,
+// listing is a statement for rows that are ordered by a time, in the given column, and an
+// id, which are the first two columns.
+type listing struct {
+	statement, column string
+}
+
+// list reads a page of rows. Read returns a row without its first two columns, and about how
+// many bytes it has.
+func list[T any](l listing, of store.Selection, page store.Page, query func(statement string, args ...any) (*sql.Rows, error),
 	read func(scan func(...any) error) (T, int, error),
 ) (found store.Listed[T], err error) {
 	found.Items = []T{}
-	where, args := selection(of, column)
+	where, args := selection(of, l.column)
 	if page.Cursor != "" {
 		at, id, ok := strings.Cut(page.Cursor, "/")
 		number, err := strconv.ParseInt(id, 10, 64)
 		if !ok || err != nil {
 			return found, store.BadCursor()
 		}
-		where, args = fmt.Sprintf("%s AND (%s, id) > (?, ?)", where, column), append(args, at, number)
+		where, args = fmt.Sprintf("%s AND (%s, id) > (?, ?)", where, l.column), append(args, at, number)
 	}
-	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf("%s WHERE %s ORDER BY %s, id", statement, where, column), args...)
+	rows, err := query(fmt.Sprintf("%s WHERE %s ORDER BY %s, id", l.statement, where, l.column), args...)
 	if err != nil {
 		return found, err
 	}
@@ -126,9 +133,16 @@ func list[T any](ctx context.Context, s *Store, statement, column string, of sto
 	return found, rows.Err()
 }
 
+func (s *Store) query(ctx context.Context) func(statement string, args ...any) (*sql.Rows, error) {
+	return func(statement string, args ...any) (*sql.Rows, error) {
+		return s.reader.QueryContext(ctx, statement, args...)
+	}
+}
+
 // ListMeasurements returns a page of measurements in the order of their times.
 func (s *Store) ListMeasurements(ctx context.Context, of store.Selection, page store.Page) (store.Listed[wire.Measurement], error) {
-	return list(ctx, s, "SELECT time, id, time, name, fields, tags FROM measurements", "time", of, page,
+	l := listing{"SELECT time, id, time, name, fields, tags FROM measurements", "time"}
+	return list(l, of, page, s.query(ctx),
 		func(scan func(...any) error) (m wire.Measurement, size int, err error) {
 			var at, fields, tags string
 			if err = scan(&at, &m.Name, &fields, &tags); err == nil {
@@ -141,8 +155,9 @@ func (s *Store) ListMeasurements(ctx context.Context, of store.Selection, page s
 
 // ListPredictions returns a page of predictions in the order of their dates.
 func (s *Store) ListPredictions(ctx context.Context, of store.Selection, page store.Page) (store.Listed[store.Prediction], error) {
-	return list(ctx, s, "SELECT date, id, date, runtime, predicted_value, true_value, extra, error, version, node, workflow FROM predictions",
-		"date", of, page, func(scan func(...any) error) (p store.Prediction, size int, err error) {
+	l := listing{"SELECT date, id, date, runtime, predicted_value, true_value, extra, error, version, node, workflow FROM predictions", "date"}
+	return list(l, of, page, s.query(ctx),
+		func(scan func(...any) error) (p store.Prediction, size int, err error) {
 			var at, extra string
 			err = scan(&at, &p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow)
 			if err == nil {

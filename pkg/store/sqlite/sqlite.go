@@ -75,7 +75,7 @@ func open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	// Not for the migration, which may have to write to a file that has reached its limit.
-	if _, err := db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", o.MaxBytes/pageBytes)); err != nil {
+	if _, err := db.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", o.MaxBytes/pageBytes)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	reader, err := connect(path, 4, "query_only(1)")

@@ -186,7 +186,7 @@ func (w *writer) exec(text string, args ...any) (sql.Result, error) {
 		}
 		w.statements[text] = statement
 	}
-	return statement.Exec(args...)
+	return statement.ExecContext(context.Background(), args...)
 }
 
 // changed runs a statement and returns how many rows it changed.

@@ -12,6 +12,8 @@ from _krt_runner import dicts, logs
 from _krt_runner.context import Done
 
 _NOT_ITS_CONTENT = (401, 403, 429)  # refusals of who sends, or of how much, for which a handler can do nothing
+_PAGE = 5000  # documents in a response at most
+_MAX_RESPONSE = 32 << 20  # bytes: more than the store sends at most
 _TIMEOUT = 1  # second, as in the original: a store that hangs must not use up a request's time
 
 
@@ -81,13 +83,19 @@ class Client:
             try:
                 self._send(path, data, headers)
                 response = self._connection.getresponse()
-                return response.status, response.read()
+                return response.status, self._receive(response)
             except (ConnectionError, http.client.RemoteDisconnected):
                 # The store may have closed a connection that was idle.
                 self._close()
                 if fresh:
                     raise
                 fresh = True
+
+    def _receive(self, response):
+        data = response.read(_MAX_RESPONSE + 1)
+        if len(data) > _MAX_RESPONSE:
+            raise http.client.HTTPException("the response has more than %d bytes" % _MAX_RESPONSE)
+        return data
 
     def _send(self, path, data, headers):
         try:
@@ -158,10 +166,22 @@ class DB:
         return Done(body.get("id"))
 
     def find(self, coll, query):
-        """Find the documents of coll that match query (values, $gt $gte $lt $lte $in $ne)."""
+        """Find the documents of coll that match query: values by field, and MongoDB's operators.
+
+        They are read page by page.
+        """
         if not isinstance(query, dict) or not query:
             raise ValueError("ctx.db.find: query=%r must be a dict that is not empty" % (query,))
-        return Documents(self._post("find", coll, "/find", {"query": query}).get("documents") or [])
+        found, body = Documents(), {"query": query, "limit": _PAGE}
+        while True:
+            page = self._post("find", coll, "/find", body)
+            found += page.get("documents") or []
+            cursor = page.get("next")
+            if not cursor:
+                return found
+            if cursor == body.get("cursor"):
+                raise StoreError("ctx.db.find: collection %r: the store's pages do not end" % coll)
+            body["cursor"] = cursor
 
     def _post(self, what, coll, suffix, body):
         if not isinstance(coll, str) or not coll:
