@@ -133,6 +133,17 @@ func (p *Process) Stop() error {
 	return err
 }
 
+// Kill kills the child and what it has started, as a lack of memory does, and waits for
+// that.
+func (p *Process) Kill() {
+	p.process.Kill()
+	<-p.process.Done()
+	_ = p.stdin.Close()
+}
+
+// PID is the child's process id.
+func (p *Process) PID() int { return p.process.PID() }
+
 // Control gets path from the child's control server into v, which may be nil.
 func (p *Process) Control(ctx context.Context, path string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.control+path, nil)

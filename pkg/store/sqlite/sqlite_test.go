@@ -104,3 +104,19 @@ func TestOpenRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "cannot open the store")
 	}
 }
+
+// TestReadOnly: a file that cannot be written is reported as such, and can be read.
+func TestReadOnly(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	require.NoError(t, s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: "1"}))
+	pragma := func(text string) {
+		_, err := s.writer.conn.ExecContext(t.Context(), text)
+		require.NoError(t, err)
+	}
+	pragma("PRAGMA query_only = 1")
+	err := s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: "2"})
+	require.ErrorContains(t, err, "the store's file is read-only")
+	require.Len(t, all(t, s, "c", nil), 1)
+	pragma("PRAGMA query_only = 0")
+	require.NoError(t, s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: "2"}))
+}
