@@ -176,6 +176,9 @@ func TestStepsAttribute(t *testing.T) {
 			if got := e.Steps.AppendTo(nil); len(got) != c.want || len(e.Steps) > maxStepsBytes {
 				t.Errorf("got %+v", got)
 			}
+			if got := ReadSteps(h); got != e.Steps {
+				t.Errorf("without the event: got %q", got)
+			}
 			out := http.Header{}
 			e.Next("/s", TypeReply, "m", nil).WriteHeader(out)
 			if got := get(out, "Ce-Krtsteps"); Steps(got) != e.Steps && name != "no ASCII" {
