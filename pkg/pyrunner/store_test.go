@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // saved is a request that reached the store.
@@ -130,6 +132,27 @@ func TestStoreIsAsked(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestStoreIsSentTheTrace: what a handler saves is below its span.
+func TestStoreIsSentTheTrace(t *testing.T) {
+	got := make(chan string, 1)
+	address := serveStore(t, "unix", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Traceparent")
+		_, _ = w.Write([]byte(`{"id": "1"}`))
+	}))
+	n := start(t, `
+def handler(ctx, data):
+    ctx.db.save("rooms", {"beds": 2})
+    return StringValue(value=ctx.traceparent)
+`, map[string]string{"KRT_STORE": address})
+	traceparent := n.text("x")
+	require.NotEmpty(t, traceparent)
+	require.Equal(t, traceparent, <-got)
+	in := request("x")
+	in.Trace = event.Trace{}
+	require.Empty(t, stringOf(t, n.post(in).event))
+	require.Empty(t, <-got)
 }
 
 func TestStoreAnswers(t *testing.T) {

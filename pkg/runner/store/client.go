@@ -13,6 +13,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 const (
@@ -26,7 +28,8 @@ const (
 	maxResponseBytes = 32 << 20
 )
 
-// Client is a client of a store. It is safe for concurrent use.
+// Client is a client of a store. It is safe for concurrent use. Its requests continue the
+// trace of their context, if that has one (see [event.ContextWithTrace]).
 type Client struct {
 	base          string
 	authorization string // the header; empty for none
@@ -152,6 +155,7 @@ func (c *Client) post(ctx context.Context, from Origin, path string, body, res a
 	req.Header.Set(HeaderVersion, from.Version)
 	req.Header.Set(HeaderNode, from.Node)
 	req.Header.Set(HeaderWorkflow, from.Workflow)
+	event.ContextTrace(ctx).WriteHeader(req.Header)
 	response, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("the store does not respond: %w", err)
