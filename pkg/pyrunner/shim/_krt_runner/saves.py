@@ -95,7 +95,9 @@ def _field(what, key, value):
         if not -(2**63) <= value < 2**63:
             raise ValueError('cannot save the %s: field: "%s" is an integer of more than 64 bits.' % (what, key))
         return int(value)
-    if isinstance(value, (float, decimal.Decimal)):
+    if isinstance(value, decimal.Decimal):
+        value = math.nan if value.is_nan() else float(value)
+    if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     raise ValueError('cannot save the %s: Type: "%s" of field: "%s" is not supported.' % (what, type(value), key))
 
