@@ -91,6 +91,9 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		if next == nil || next.Event.Type != event.TypeMessage {
 			return next, nil
 		}
+		if r.Passed != nil {
+			r.Passed(i, next)
+		}
 		// What ties an event to its request is set here, not by the node; try stamps
 		// it.
 		next.Event.CorrelationID = first.CorrelationID
