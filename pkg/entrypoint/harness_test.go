@@ -74,11 +74,6 @@ func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a test's node refuses", status)
 		return
 	}
-	if out.Type == "" { // without an event, with what it reports
-		out.Steps.WriteHeader(w.Header())
-		w.WriteHeader(status)
-		return
-	}
 	out.WriteHeader(w.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(out.Data)))
 	w.WriteHeader(status)
@@ -106,10 +101,8 @@ type fixture struct {
 	grpc   string
 	web    string
 	reply  string
-	// inspect is the address of the requests that are kept.
-	inspect string
-	stop    context.CancelFunc
-	done    chan error
+	stop   context.CancelFunc
+	done   chan error
 }
 
 // quick are options that make failures come soon.
@@ -140,8 +133,7 @@ func (f *fixture) version(steps ...entrypoint.Step) entrypoint.Version {
 // serve starts the entrypoint and stops it when the test ends.
 func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	f.t.Helper()
-	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t), Inspection: listen(f.t)}
-	f.inspect = "http://" + l.Inspection.Addr().String()
+	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t)}
 	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
 	if o.Key != nil { // there are other replicas
 		o.Advertise = cmp.Or(o.Advertise, l.Reply.Addr().String())
@@ -210,19 +202,12 @@ func (f *fixture) call(ctx context.Context, text string) (string, error) {
 
 // post posts an event to the reply port and returns the HTTP status.
 func (f *fixture) post(path string, ev *event.Event, extra ...string) int {
-	header := http.Header{}
-	ev.WriteHeader(header)
-	for i := 0; i < len(extra); i += 2 {
-		header.Set(extra[i], extra[i+1])
-	}
-	return f.postWith(path, header, ev.Data)
-}
-
-// postWith is post for a header and data.
-func (f *fixture) postWith(path string, header http.Header, data []byte) int {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, f.reply+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, f.reply+path, bytes.NewReader(ev.Data))
 	require.NoError(f.t, err)
-	req.Header = header
+	ev.WriteHeader(req.Header)
+	for i := 0; i < len(extra); i += 2 {
+		req.Header.Set(extra[i], extra[i+1])
+	}
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(f.t, err)
 	defer res.Body.Close()

@@ -22,6 +22,9 @@ const module = "krt.dev/kn-krt"
 // one machine must build and run without it.
 var kubernetes = []string{"k8s.io", "sigs.k8s.io", "knative.dev"}
 
+// drivers are those of databases that only the store on a cluster has.
+var drivers = []string{"github.com/jackc", "go.mongodb.org"}
+
 // never is the import table: a package (with those below it) and what must not
 // be among its dependencies, however deep.
 var never = []struct {
@@ -36,12 +39,14 @@ var never = []struct {
 	{"pkg/entrypoint/httpclient", "it knows HTTP only", []string{"google.golang.org/grpc", module}},
 	{"pkg/entrypoint/record", "a record is data, whoever makes something of it",
 		[]string{"google.golang.org/grpc", "github.com/prometheus", "go.opentelemetry.io"}},
-	{"pkg/entrypoint/capture", "requests are kept, not served to their clients",
-		[]string{"google.golang.org/grpc", "connectrpc.com", "github.com/prometheus"}},
 	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store serves local runs too", kubernetes},
-	{"pkg/local", "a local run has no database but SQLite", []string{"github.com/jackc", "go.mongodb.org"}},
+	{"pkg/local", "a local run has no database but SQLite", drivers},
+	{"pkg/entrypoint", "what serves requests has no database", append([]string{"modernc.org/sqlite"}, drivers...)},
+	{"pkg/pyrunner", "nodes reach what they save through the store", append([]string{"modernc.org/sqlite"}, drivers...)},
+	{"cmd/kn-krt", "the command line reaches what nodes save through the store", drivers},
+	{"cmd/controller", "the controller has no database", append([]string{"modernc.org/sqlite"}, drivers...)},
 	{"pkg/child", "a node knows no cluster", kubernetes},
 	{"pkg/local", "a local run knows no cluster", kubernetes},
 	{"pkg/gobuild", "Go nodes are built without a cluster", kubernetes},
@@ -88,6 +93,8 @@ var only = []struct {
 	{module + "/pkg/store", "runners hold a client, only the local run and cmd/store own a store",
 		[]string{"cmd/store", "pkg/local", "pkg/store", "test/store"}},
 	{"modernc.org/sqlite", "a backend alone knows its database", []string{"pkg/store/sqlite"}},
+	{"github.com/jackc/pgx", "a backend alone knows its database", []string{"pkg/store/postgres", "test/store"}},
+	{"go.mongodb.org/mongo-driver", "a backend alone knows its database", []string{"pkg/store/mongo", "test/store"}},
 	{module + "/pkg/cli", "the command line is the outermost package",
 		[]string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
 }

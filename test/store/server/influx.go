@@ -32,7 +32,9 @@ func Influx(t testing.TB) *Server {
 	influxd, dir, address := program(t, "influxd", "influxdb", ""), folder(t), free(t)
 	path := filepath.Join(dir, "influxdb.conf")
 	write(t, path, configuration, dir, address)
-	s := start(t, address, influxd, "-config", path)
+	s := &Server{Address: address, URL: "influx+http://krt:" + escaped() + "@" + address}
+	s.ready = s.listens
+	start(t, s, influxd, "-config", path)
 	query := url.Values{"q": {`CREATE USER krt WITH PASSWORD '` + Password + `' WITH ALL PRIVILEGES`}}
 	require.Eventually(t, func() bool {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/query?"+query.Encode(), nil)
@@ -40,7 +42,6 @@ func Influx(t testing.TB) *Server {
 		res, err := http.DefaultClient.Do(req)
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}, patience, 20*time.Millisecond)
-	s.URL = "influx+http://krt:" + escaped() + "@" + address
 	return s
 }
 

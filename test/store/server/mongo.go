@@ -18,8 +18,9 @@ func Mongo(t testing.TB) *Server {
 	command(t, "go", "build", "-C", module(t), "-buildvcs=false", "-o", binary, ".")
 	data := filepath.Join(dir, "data")
 	command(t, "mkdir", data)
-	s := start(t, address, binary, "-listen", address, "-folder", data)
-	s.URL = "mongodb://" + address
+	s := &Server{Address: address, URL: "mongodb://" + address}
+	s.ready = s.listens
+	start(t, s, binary, "-listen", address, "-folder", data)
 	return s
 }
 

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,8 +34,15 @@ func Postgres(t testing.TB) *Server {
 	command(t, append(as, initdb, "--pgdata="+data, "--username=krt", "--pwfile="+secret, "--auth=scram-sha-256",
 		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")...)
 	address := free(t)
-	s := start(t, address, append(as, postgres, "-D", data, "-h", "127.0.0.1", "-p", port(t, address), "-k", dir,
+	s := &Server{Address: address, URL: "postgres://krt:" + escaped() + "@" + address + "/postgres"}
+	s.ready = func(ctx context.Context) error {
+		c, err := pgx.Connect(ctx, s.URL)
+		if err != nil {
+			return err
+		}
+		return c.Close(ctx)
+	}
+	start(t, s, append(as, postgres, "-D", data, "-h", "127.0.0.1", "-p", port(t, address), "-k", dir,
 		"-c", "fsync=off", "-c", "shared_buffers=64MB")...)
-	s.URL = "postgres://krt:" + escaped() + "@" + address + "/postgres"
 	return s
 }

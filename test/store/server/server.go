@@ -30,6 +30,7 @@ type Server struct {
 	URL string
 
 	arguments []string
+	ready     func(context.Context) error
 	log       *output
 	process   *child.Process
 }
@@ -52,10 +53,10 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// start starts a program and waits until it accepts connections at address.
-func start(t testing.TB, address string, arguments ...string) *Server {
+// start starts a program and waits until it is ready.
+func start(t testing.TB, s *Server, arguments ...string) {
 	t.Helper()
-	s := &Server{Address: address, arguments: arguments, log: &output{}}
+	s.arguments, s.log = arguments, &output{}
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
@@ -63,7 +64,6 @@ func start(t testing.TB, address string, arguments ...string) *Server {
 		}
 	})
 	s.Start(t)
-	return s
 }
 
 // Start starts the server again, after [Server.Kill], with the data it had.
@@ -74,13 +74,17 @@ func (s *Server) Start(t testing.TB) {
 	var err error
 	s.process, err = child.Start(cmd)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Address)
-		if err == nil {
-			err = conn.Close()
-		}
-		return err == nil
-	}, patience, 20*time.Millisecond, "%s does not listen: %s", s.arguments[0], s.log)
+	require.Eventually(t, func() bool { return s.ready(t.Context()) == nil }, patience, 20*time.Millisecond,
+		"%s is not ready: %s", s.arguments[0], s.log)
+}
+
+// listens reports an error while nothing listens at the server's address.
+func (s *Server) listens(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // Kill ends the server as a power cut would.

@@ -1,0 +1,210 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+// SaveDocument keeps a document. It is tried again while the database is away; one that was
+// committed without a response is recognised.
+func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
+	doc, err := encode(document)
+	if err != nil {
+		return err
+	}
+	return s.retry(ctx, func(again bool) error {
+		_, err := s.pool.Exec(ctx, "INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow) VALUES ($1, $2, $3, $4, $5, $6)",
+			from.Runtime, coll, doc, from.Version, from.Node, from.Workflow)
+		var state *pgconn.PgError
+		if !errors.As(err, &state) || state.Code != stateUnique {
+			return err
+		}
+		if again {
+			var there bool
+			err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM krt_documents
+WHERE runtime = $1 AND coll = $2 AND doc -> '_id' = $3::jsonb -> '_id' AND doc = $3::jsonb)`, from.Runtime, coll, doc).Scan(&there)
+			if err != nil || there {
+				return err
+			}
+		}
+		return store.ErrExists
+	})
+}
+
+// find is a query for documents of a collection.
+type find struct {
+	query query.Query
+	where string
+	args  []any
+	exact bool      // what meets where meets the query
+	after int64     // the id behind which it begins
+	limit int       // of the rows read; zero is none
+	until time.Time // when it ends, unless zero
+}
+
+func compile(in store.Collection, q query.Query) find {
+	c := &compiler{}
+	where := fmt.Sprintf("runtime = %s AND coll = %s AND ", c.arg(in.Runtime), c.arg(in.Name))
+	met := c.query(q, "doc")
+	return find{query: q, where: where + met.sql, args: c.args, exact: met.exact}
+}
+
+// read returns the row's document, and whether it meets the query.
+func (f *find) read(rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
+	if err := rows.Scan(&id, &document); err != nil || f.exact {
+		return id, document, true, err
+	}
+	var object map[string]any
+	err = store.Decode(document, &object)
+	return id, document, f.query.Match(object), err
+}
+
+// FindDocuments returns a page of the documents of a collection that meet q.
+func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
+	found, f := wire.Found{Documents: []json.RawMessage{}}, compile(in, q)
+	f.until = page.Until
+	if page.Cursor != "" {
+		var err error
+		if f.after, err = strconv.ParseInt(page.Cursor, 10, 64); err != nil || f.after < 0 {
+			return found, store.BadCursor()
+		}
+	}
+	if f.exact {
+		f.limit = page.Limit + 1
+	}
+	err := s.retry(ctx, func(bool) error {
+		size := 0
+		found = wire.Found{Documents: []json.RawMessage{}}
+		next, err := s.scan(ctx, f, func(_ int64, document []byte) bool {
+			size += len(document)
+			if len(found.Documents) == page.Limit || len(found.Documents) > 0 && size > page.Bytes {
+				return false
+			}
+			found.Documents = append(found.Documents, compact(document))
+			return true
+		})
+		if next > 0 {
+			found.Next = strconv.FormatInt(next, 10)
+		}
+		return err
+	})
+	return found, err
+}
+
+// compact removes the spaces that PostgreSQL has between values.
+func compact(document []byte) json.RawMessage {
+	var b bytes.Buffer
+	b.Grow(len(document))
+	_ = json.Compact(&b, document) // it is JSON
+	return b.Bytes()
+}
+
+// scan calls take for each document that is found, in the order of their ids, until it
+// returns false. Next is where to go on: 0 at the end.
+func (s *Store) scan(ctx context.Context, f find, take func(id int64, document []byte) bool) (next int64, err error) {
+	// Rows that are left unread close the connection, which is cheaper than to read them.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	order := "id"
+	if usesIndex(f.query) {
+		order = "id + 0" // else the planner may read all of the collection in the order of id
+	}
+	args := append(f.args[:len(f.args):len(f.args)], f.after)
+	statement := fmt.Sprintf("SELECT id, doc::text FROM krt_documents WHERE %s AND id > $%d ORDER BY %s", f.where, len(args), order)
+	if f.limit > 0 {
+		statement += " LIMIT " + strconv.Itoa(f.limit)
+	}
+	rows, err := s.pool.Query(ctx, statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	last := f.after
+	for n := 1; rows.Next(); n++ {
+		id, document, meets, err := f.read(rows)
+		if err != nil {
+			return 0, err
+		}
+		if meets && !take(id, document) {
+			if n != f.limit {
+				cancel()
+			}
+			return last, nil
+		}
+		last = id
+		if n%64 == 0 && !f.until.IsZero() && time.Now().After(f.until) {
+			cancel()
+			return last, nil
+		}
+	}
+	return 0, rows.Err()
+}
+
+// DeleteDocuments deletes the documents of a collection that meet q.
+func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
+	f := compile(in, q)
+	if f.exact {
+		return s.exec(ctx, "DELETE FROM krt_documents WHERE "+f.where, f.args...)
+	}
+	for {
+		var ids []int64
+		next, err := s.scan(ctx, f, func(id int64, _ []byte) bool {
+			ids = append(ids, id)
+			return len(ids) < deleteGroup
+		})
+		if err != nil {
+			return deleted, s.failure(err)
+		}
+		n, err := s.exec(ctx, "DELETE FROM krt_documents WHERE id = ANY($1)", ids)
+		deleted += n
+		if err != nil || next == 0 {
+			return deleted, err
+		}
+		f.after = next
+	}
+}
+
+// deleteGroup is how many documents one statement deletes that the database cannot find
+// on its own.
+const deleteGroup = 1000
+
+// exec runs a statement that may be repeated, and returns how many rows it has changed.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = s.retry(ctx, func(bool) error {
+		tag, err := s.pool.Exec(ctx, statement, args...)
+		changed = tag.RowsAffected()
+		return err
+	})
+	return changed, err
+}
+
+// Collections lists the collections of a runtime, or of all.
+func (s *Store) Collections(ctx context.Context, runtime string) (found []store.CollectionSize, err error) {
+	rows, err := s.pool.Query(ctx, `
+SELECT runtime, coll, count(*) FROM krt_documents WHERE $1 = '' OR runtime = $1
+GROUP BY runtime, coll ORDER BY runtime COLLATE "C", coll COLLATE "C"`, runtime)
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c store.CollectionSize, err error) {
+		return c, row.Scan(&c.Runtime, &c.Name, &c.Documents)
+	})
+	return found, s.failure(err)
+}
+
+// ForgetDocuments deletes the documents saved before a time.
+func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
+	return s.exec(ctx, "DELETE FROM krt_documents WHERE ($1 = '' OR runtime = $1) AND saved < $2", runtime, before)
+}
