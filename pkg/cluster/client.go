@@ -100,7 +100,7 @@ func mapper() meta.RESTMapper {
 	add(corev1.SchemeGroupVersion, meta.RESTScopeNamespace, "ConfigMap", "Event", "Pod", "Secret", "Service")
 	add(corev1.SchemeGroupVersion, meta.RESTScopeRoot, "Namespace", "Node")
 	add(authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectAccessReview")
-	add(appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Deployment")
+	add(appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Deployment", "StatefulSet")
 	add(schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}, meta.RESTScopeRoot, "CustomResourceDefinition")
 	add(schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"}, meta.RESTScopeNamespace, "PodMonitor", "Prometheus")
 	return m

@@ -37,8 +37,8 @@ func TestExampleIsAccepted(t *testing.T) {
 }
 
 func TestExampleShowsTheDefaults(t *testing.T) {
-	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class", "ingress-tls-secret",
-		"web-origins", "entrypoint-memory-budget"}
+	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class",
+		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		t.Run(key, func(t *testing.T) {

@@ -71,7 +71,8 @@ func storeKeys() []settingKey {
 			}},
 	}
 	for _, r := range retention.Settings() {
-		keys = append(keys, settingKey{r.Name, "How long the store keeps " + r.Kind + ": hours (12h), days (30d) or weeks (8w); or forever.", "forever",
+		about := "How long the store keeps " + r.Kind + ": hours (12h), days (30d) or weeks (8w); or forever."
+		keys = append(keys, settingKey{r.Name, about, "forever",
 			func(s *Settings, text string) (err error) {
 				*r.Of(&s.Retention), err = retention.Parse(text)
 				return err

@@ -16,6 +16,7 @@ func writeConf(p place) error {
 	values := map[string]string{
 		"State": p.State, "Data": p.Data, "Registry": registry, "Domain": domain,
 		"Node": nodeIP, "DNS": dnsIP, "Pods": nodePodCIDR,
+		"NodeName": nodeName, "Volume": p.volume(),
 	}
 	return fs.WalkDir(confFiles, "conf", func(path string, entry fs.DirEntry, err error) error {
 		target := filepath.Join(p.State, path)

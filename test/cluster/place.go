@@ -65,6 +65,7 @@ func (p place) pki(name string) string  { return filepath.Join(p.State, "pki", n
 func (p place) log(name string) string  { return filepath.Join(p.State, "log", name+".log") }
 func (p place) conf(name string) string { return filepath.Join(p.State, "conf", name) }
 func (p place) bin(name string) string  { return filepath.Join(p.State, "bin", name) }
+func (p place) volume() string          { return filepath.Join(p.Data, "volumes", "store") }
 func (p place) kubeconfig() string      { return p.pki("admin.kubeconfig") }
 
 // environment is what a command inside the cluster gets: the cluster's own

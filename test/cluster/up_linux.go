@@ -94,6 +94,14 @@ func lock(p place) (func(), error) {
 	return func() { _ = file.Close() }, nil
 }
 
+// makeVolume makes the folder of the store's disk, in which a pod of any user may write.
+func makeVolume(p place) error {
+	if err := os.MkdirAll(p.volume(), 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(p.volume(), 0o777)
+}
+
 // startInit creates the state folder again and starts the cluster's first process.
 func startInit(ctx context.Context, p place, key string) error {
 	if err := remove(ctx, p); err != nil {
@@ -106,6 +114,7 @@ func startInit(ctx context.Context, p place, key string) error {
 	}
 	for _, f := range []func() error{
 		func() error { return makePKI(p.pki("")) },
+		func() error { return makeVolume(p) },
 		func() error { return writeConf(p) },
 		func() error { return linkTools(ctx, p) },
 		func() error { return pruneBlobs(p) },

@@ -82,7 +82,7 @@ func TestFilesAreNumbered(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		require.Regexp(t, `^[1-5]00-[a-z-]+\.yaml$`, filepath.Base(file))
+		require.Regexp(t, `^[1-6]00-[a-z-]+\.yaml$`, filepath.Base(file))
 	}
 }
 
@@ -110,10 +110,12 @@ func TestControllerRights(t *testing.T) {
 	require.Greater(t, seen, 5)
 }
 
-func TestControllerUsesItsBuild(t *testing.T) {
-	file, err := os.ReadFile(folder + "/500-controller.yaml")
-	require.NoError(t, err)
-	for _, image := range []string{"controller", "entrypoint"} {
+func TestProgramsAreBuilt(t *testing.T) {
+	for image, name := range map[string]string{
+		"controller": "500-controller.yaml", "entrypoint": "500-controller.yaml", "store": "600-store.yaml",
+	} {
+		file, err := os.ReadFile(filepath.Join(folder, name))
+		require.NoError(t, err)
 		require.Contains(t, string(file), "ko://krt.dev/kn-krt/cmd/"+image+"\n")
 		ko, err := os.ReadFile("../../ko.yaml")
 		require.NoError(t, err)

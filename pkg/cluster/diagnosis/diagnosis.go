@@ -91,7 +91,7 @@ type Cluster struct {
 func (c *Cluster) Check(ctx context.Context) []Finding {
 	findings := []Finding{good("cluster", "Kubernetes %s at %s", c.Release, c.Host)}
 	for _, check := range []func(context.Context) Finding{
-		c.kinds, c.controller, c.settings, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights, c.metrics, c.collector,
+		c.kinds, c.controller, c.settings, c.store, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights, c.metrics, c.collector,
 	} {
 		if ctx.Err() != nil {
 			break

@@ -44,15 +44,20 @@ func TestConfig(t *testing.T) {
 			require.Equal(t, "true", all["ClusterRole "+role].GetLabels()[label], role)
 		}
 	})
-	t.Run("the controller's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all) })
+	t.Run("the controller's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all["Deployment krt-controller"]) })
+	t.Run("the store's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all["StatefulSet krt-store"]) })
 	t.Run("the controller may do what it does and no more", rights)
 }
 
-// restricted makes the controller's pod, as its Deployment would, in the namespace
-// whose label has the apiserver refuse what is not restricted.
-func restricted(t *testing.T, all map[string]*unstructured.Unstructured) {
-	template := all["Deployment krt-controller"].Object["spec"].(object)["template"].(object)
-	pod := object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": "controller"}, "spec": template["spec"]}
+// restricted makes a pod as its controller would, in the namespace whose label has the
+// apiserver refuse what is not restricted.
+func restricted(t *testing.T, of *unstructured.Unstructured) {
+	template := of.Object["spec"].(object)["template"].(object)
+	spec := template["spec"].(object)
+	if of.GetKind() == "StatefulSet" {
+		spec["volumes"] = append(spec["volumes"].([]any), object{"name": "data", "persistentVolumeClaim": object{"claimName": "data-x-0"}})
+	}
+	pod := object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": "of-config"}, "spec": spec}
 	pods := "/api/v1/namespaces/krt-system/pods" + dry
 	requireAccepted(t, send(t, http.MethodPost, pods, pod))
 
@@ -98,6 +103,8 @@ func rights(t *testing.T) {
 		{"kre", "create", "rbac.authorization.k8s.io", "rolebindings", "", false},
 		{"krt-system", "update", "coordination.k8s.io", "leases", "", true},
 		{"kre", "update", "coordination.k8s.io", "leases", "", false},
+		{"krt-system", "create", "", "secrets", "", true},
+		{"krt-system", "update", "", "secrets", "", false},
 		{"", "list", "", "nodes", "", true},
 		{"", "patch", "", "nodes", "", false},
 	} {

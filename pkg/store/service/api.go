@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+// maxBodyBytes bounds the body of a request, as in a local run.
+const maxBodyBytes = 16 << 20
+
+// api serves the store to those who show a credential, within their limits.
+type api struct {
+	keys    *keyring
+	limits  *limiter
+	metrics *metrics
+	store   http.Handler
+}
+
+func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
+	server := store.New(backends, store.Options{MaxBodyBytes: maxBodyBytes, Identify: identify, Logger: log})
+	return &api{keys: keys, limits: l, metrics: m, store: server.Handler()}
+}
+
+// ServeHTTP identifies and admits a request before its body is read.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind, operation := subject(r)
+	end := a.metrics.begin(kind, operation)
+	recorded := &recorder{ResponseWriter: w, status: http.StatusOK}
+	defer func() { end(recorded.status) }()
+	h, err := a.keys.holder(r)
+	if err != nil {
+		refuse(recorded, err)
+		return
+	}
+	done, err := a.limits.admit(r.Context(), h, weight(r, operation == operationRead))
+	if err != nil {
+		recorded.Header().Set("Retry-After", "1")
+		refuse(recorded, err)
+		return
+	}
+	defer done()
+	a.store.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), holderKey{}, h)))
+}
+
+// Kinds and operations, as labels of metrics.
+const (
+	kindDocument    = "document"
+	kindPrediction  = "prediction"
+	kindMeasurement = "measurement"
+	kindOther       = "other"
+
+	operationRead  = "read"
+	operationWrite = "write"
+)
+
+// subject returns what a request is about, by its path: what clients write there is not a label.
+func subject(r *http.Request) (kind, operation string) {
+	path := r.URL.Path
+	kind, operation = kindOther, operationRead
+	switch {
+	case strings.HasPrefix(path, wire.PathCollections):
+		kind = kindDocument
+	case strings.HasPrefix(path, wire.PathPredictions):
+		kind = kindPrediction
+	case strings.HasPrefix(path, wire.PathMeasurements):
+		kind = kindMeasurement
+	}
+	reads := r.Method == http.MethodGet || strings.HasSuffix(path, "/find")
+	if kind != kindOther && r.Method == http.MethodPost && !reads {
+		operation = operationWrite
+	}
+	return kind, operation
+}
+
+// recorder keeps the status of a response.
+type recorder struct {
+	http.ResponseWriter
+
+	status int
+}
+
+// WriteHeader keeps the status and writes it.
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap returns the writer that is recorded, for http.ResponseController and net/http.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// refuse responds with a problem.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	var p *store.Problem
+	if errors.As(err, &p) {
+		status = p.Status
+	}
+	respond(w, status, wire.Failure{Error: err.Error()})
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that is gone reads nothing
+}

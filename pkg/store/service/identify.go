@@ -1,0 +1,101 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const (
+	// keysPeriod is how often the folder with the keys is read again.
+	keysPeriod = 10 * time.Second
+	// maxName bounds the names of node and workflow, in bytes.
+	maxName = 63
+)
+
+// keyring holds the keys in a folder as they last were valid.
+type keyring struct {
+	folder string
+	log    *slog.Logger
+
+	mu   sync.RWMutex
+	keys credential.Keys
+}
+
+func openKeys(folder string, log *slog.Logger) (*keyring, error) {
+	keys, err := credential.ReadKeys(folder)
+	if err != nil {
+		return nil, err
+	}
+	return &keyring{folder: folder, log: log, keys: keys}, nil
+}
+
+// follow reads the folder again and again, until ctx ends.
+func (k *keyring) follow(ctx context.Context) {
+	tick := time.NewTicker(keysPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			k.read()
+		}
+	}
+}
+
+func (k *keyring) read() {
+	keys, err := credential.ReadKeys(k.folder)
+	if err != nil {
+		k.log.Error("cannot read the keys again; the former ones stay in use", "error", err)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = keys
+}
+
+// holder returns whose credential a request shows. The error is a response.
+func (k *keyring) holder(r *http.Request) (credential.Holder, error) {
+	text, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !found {
+		return credential.Holder{}, &store.Problem{Status: http.StatusUnauthorized,
+			Text: "the request has no credential: versions that were started before there was a store must be restarted"}
+	}
+	k.mu.RLock()
+	keys := k.keys
+	k.mu.RUnlock()
+	h, err := keys.Check(text)
+	if err != nil {
+		return h, &store.Problem{Status: http.StatusForbidden, Text: err.Error()}
+	}
+	return h, nil
+}
+
+// holderKey is the key of the request's holder in its context.
+type holderKey struct{}
+
+// errUnidentified is returned for requests that did not pass [api.ServeHTTP]: there are none.
+var errUnidentified = errors.New("the request was not identified")
+
+// identify returns who sends a request: runtime and version of its credential, with the
+// node and workflow that it names. The header with a version is not read.
+func identify(r *http.Request) (store.Origin, error) {
+	h, known := r.Context().Value(holderKey{}).(credential.Holder)
+	if !known {
+		return store.Origin{}, errUnidentified
+	}
+	from := store.Origin{Runtime: h.Namespace, Origin: store.HeaderOrigin(r)}
+	from.Version = h.Version
+	if len(from.Node) > maxName || len(from.Workflow) > maxName {
+		return store.Origin{}, store.Refuse("the names of node and workflow have at most %d bytes", maxName)
+	}
+	return from, nil
+}

@@ -1,0 +1,128 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/pkg/store/sqlite"
+)
+
+// pinger is a backend that can report whether it can be used.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// opened are the backends of a configuration.
+type opened struct {
+	store.Backends
+
+	sinks map[string]string // the scheme of what keeps each kind
+	all   []database
+}
+
+// database is one backend, whichever kinds it keeps.
+type database struct {
+	name    string // without a password
+	backend any
+	close   func() error
+}
+
+// open opens what the URLs of a configuration name, each once.
+func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error) {
+	o := &opened{sinks: map[string]string{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.close())
+		}
+	}()
+	byURL := map[string]any{}
+	get := func(text string) (any, error) {
+		if backend := byURL[text]; backend != nil {
+			return backend, nil
+		}
+		d, err := openOne(ctx, text, c, log)
+		if err != nil {
+			return nil, err
+		}
+		o.all, byURL[text] = append(o.all, d), d.backend
+		return d.backend, nil
+	}
+	for _, kind := range []struct {
+		name, env, url string
+		set            func(any) bool // false: it does not keep this kind
+	}{
+		{kindDocument, EnvDocuments, c.Documents, func(b any) (ok bool) { o.Documents, ok = b.(store.Documents); return ok }},
+		{kindPrediction, EnvPredictions, c.Predictions, func(b any) (ok bool) { o.Predictions, ok = b.(store.Predictions); return ok }},
+		{kindMeasurement, EnvMeasurements, c.Measurements,
+			func(b any) (ok bool) { o.Measurements, ok = b.(store.MeasurementSink); return ok }},
+	} {
+		text := cmp.Or(kind.url, c.Documents)
+		backend, err := get(text)
+		if err == nil && !kind.set(backend) {
+			if kind.url != "" {
+				return nil, fmt.Errorf("%s: %s does not keep %ss", kind.env, scheme(text), kind.name)
+			}
+			text = DefaultURL
+			if backend, err = get(text); err == nil {
+				kind.set(backend)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind.env, err)
+		}
+		o.sinks[kind.name] = scheme(text)
+	}
+	return o, nil
+}
+
+func scheme(text string) string {
+	before, _, _ := strings.Cut(text, ":")
+	return before
+}
+
+// openOne opens one backend. Its errors do not have the URL, which may have a password.
+func openOne(_ context.Context, text string, c Config, log *slog.Logger) (database, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return database{}, errors.New("it is not a URL")
+	}
+	switch u.Scheme {
+	case "sqlite":
+		if u.Host != "" || u.Path == "" {
+			return database{}, errors.New("it is not of the form sqlite:///path/to/file")
+		}
+		db, err := sqlite.Open(u.Path, sqlite.Options{MaxBytes: c.FileBytes, Logger: log})
+		if err != nil {
+			return database{}, err
+		}
+		return database{u.Redacted(), db, db.Close}, nil
+	}
+	return database{}, fmt.Errorf("%.20q is not a kind of database that the store knows", u.Scheme)
+}
+
+// ping returns why data cannot be used, naming the database; nil if it can.
+func (o *opened) ping(ctx context.Context) error {
+	var problems []error
+	for _, d := range o.all {
+		if p, ok := d.backend.(pinger); ok {
+			if err := p.Ping(ctx); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", scheme(d.name), err))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (o *opened) close() error {
+	var problems []error
+	for _, d := range o.all {
+		problems = append(problems, d.close())
+	}
+	return errors.Join(problems...)
+}

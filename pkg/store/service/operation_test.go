@@ -1,0 +1,234 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/credential"
+	wire "krt.dev/kn-krt/pkg/runner/store"
+)
+
+// How long a test waits for what happens in another goroutine, and how often it looks.
+const (
+	wait = 10 * time.Second
+	tick = 5 * time.Millisecond
+)
+
+// page is what Prometheus reads.
+func (r *running) page() string {
+	r.Helper()
+	response, err := http.Get(r.metrics)
+	require.NoError(r, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(r, err)
+	return string(text)
+}
+
+func TestMetrics(t *testing.T) {
+	r := start(t)
+	node := r.credential(credential.Node, "a", "v")
+	r.send(http.MethodPost, wire.PathCollections+"c", node, `{"data": {"n": 1}}`)
+	r.send(http.MethodPost, wire.PathCollections+"c/find", node, `{"query": {}}`)
+	r.send(http.MethodPost, wire.PathMeasurements, node, `{"name": ""}`)
+	r.send(http.MethodPost, wire.PathPredictions, "forged", `{}`)
+	r.send(http.MethodGet, "/v1/unknown", node, "")
+	page := r.page()
+	for _, line := range []string{
+		`krt_store_writes_total{kind="document",result="ok",sink="sqlite"} 1`,
+		`krt_store_writes_total{kind="document",result="failed",sink="sqlite"} 0`,
+		`krt_store_reads_total{kind="document",result="ok",sink="sqlite"} 1`,
+		`krt_store_writes_total{kind="measurement",result="refused",sink="sqlite"} 1`,
+		`krt_store_writes_total{kind="prediction",result="denied",sink="sqlite"} 1`,
+		`krt_store_write_duration_seconds_count{kind="document"} 1`,
+		`krt_store_requests_in_flight 0`,
+	} {
+		require.Contains(t, page, line+"\n")
+	}
+	require.NotContains(t, page, "unknown")
+}
+
+func TestOneVersionThatFloodsDoesNotDisturbOthers(t *testing.T) {
+	r := start(t, func(c *Config) { c.Limits = Limits{Requests: 2, PerSecond: 50} })
+	flood, steady := r.credential(credential.Node, "a", "flood"), r.credential(credential.Node, "a", "steady")
+	limited := 0
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 25 {
+				status, _ := r.send(http.MethodPost, wire.PathCollections+"c", flood, `{"data": {"n": 1}}`)
+				mu.Lock()
+				if status == http.StatusTooManyRequests {
+					limited++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for range 20 {
+		status, text := r.send(http.MethodPost, wire.PathCollections+"c", steady, `{"data": {"n": 1}}`)
+		require.Equal(t, http.StatusCreated, status, text)
+	}
+	all.Wait()
+	require.Positive(t, limited)
+}
+
+func TestAVersionHoldsAShareOfTheBytes(t *testing.T) {
+	l := newLimiter(Limits{Bytes: 4 * maxBodyBytes}.withDefaults())
+	a, b := credential.Holder{Version: "a"}, credential.Holder{Version: "b"}
+	done, err := l.admit(t.Context(), a, maxBodyBytes)
+	require.NoError(t, err)
+	_, err = l.admit(t.Context(), a, leastBytes)
+	require.ErrorContains(t, err, "too many large requests of this version at a time")
+	other, err := l.admit(t.Context(), b, maxBodyBytes)
+	require.NoError(t, err)
+	other()
+	done()
+	done, err = l.admit(t.Context(), a, 10*maxBodyBytes) // counted as all that it may hold
+	require.NoError(t, err)
+	done()
+	for i := range manyVersions + 1 {
+		done, err := l.admit(t.Context(), credential.Holder{Version: strings.Repeat("v", i)}, 1)
+		require.NoError(t, err)
+		done()
+	}
+	require.LessOrEqual(t, len(l.versions), manyVersions)
+}
+
+func TestRetention(t *testing.T) {
+	r := start(t)
+	c := r.client("a", "v")
+	now := time.Now()
+	for _, age := range []time.Duration{0, 40 * 24 * time.Hour} {
+		require.NoError(t, c.SavePrediction(t.Context(), wire.Origin{}, wire.Prediction{PredictedValue: "x", Date: now.Add(-age)}))
+		require.NoError(t, c.SaveMeasurement(t.Context(), wire.Origin{},
+			wire.Measurement{Name: "m", Fields: map[string]any{"x": 1}, Time: now.Add(-age)}))
+	}
+	_, err := c.Save(t.Context(), wire.Origin{}, "c", map[string]any{"n": 1})
+	require.NoError(t, err)
+	set := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(r.service.config.Settings, name), []byte(text+"\n"), 0o600))
+	}
+	set("retention-predictions", "30d")
+	set("retention-measurements", "soon")
+	r.service.expireOnce(t.Context(), now)
+	node := r.credential(credential.Node, "a", "v")
+	count := func(path string) int {
+		_, text := r.send(http.MethodGet, path, node, "")
+		return strings.Count(text, `"x"`)
+	}
+	require.Equal(t, 1, count(wire.PathPredictions))
+	require.Equal(t, 2, count(wire.PathMeasurements), "a setting that is not valid deletes nothing")
+	set("retention-measurements", "30d")
+	set("retention-documents", "1h")
+	r.service.expireOnce(t.Context(), now)
+	require.Equal(t, 1, count(wire.PathMeasurements))
+	require.Len(t, r.find(c, "c"), 1)
+	r.service.expireOnce(t.Context(), now.Add(2*time.Hour))
+	require.Empty(t, r.find(c, "c"))
+	require.Contains(t, r.page(), `krt_store_expired_total{kind="document"} 1`)
+}
+
+// certificate writes a certificate for 127.0.0.1 and its key into a folder.
+func certificate(t *testing.T, folder string) (ca []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	private, err := x509.MarshalECPrivateKey(key)
+	require.NoError(t, err)
+	ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600))
+	text := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.key"), text, 0o600))
+	return ca
+}
+
+func TestTLS(t *testing.T) {
+	folder := t.TempDir()
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(certificate(t, folder)))
+	r := start(t, func(c *Config) { c.TLS = folder })
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https"+strings.TrimPrefix(r.url, "http")+"/readyz", nil)
+	require.NoError(t, err)
+	response, err := client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	client.CloseIdleConnections()
+}
+
+func TestReadyReportsADatabaseThatIsAway(t *testing.T) {
+	r := start(t)
+	status, _ := r.send(http.MethodGet, "/readyz", "", "")
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, r.service.backends.close())
+	r.service.backends.all[0].close = func() error { return nil } // at the end it is closed already
+	status, text := r.send(http.MethodGet, "/readyz", "", "")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, text, `"sqlite: `)
+}
+
+func TestWhatCannotBeStarted(t *testing.T) {
+	keys := t.TempDir()
+	for want, c := range map[string]Config{
+		"cannot read the keys of credentials: there is no key": {Keys: keys},
+	} {
+		_, err := New(t.Context(), c, nil)
+		require.ErrorContains(t, err, want)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(keys, "current"), credential.NewKey(), 0o600))
+	for want, url := range map[string]string{
+		`KRT_STORE_DOCUMENTS: "redis" is not a kind of database that the store knows`: "redis://user:secret@host",
+		"it is not of the form sqlite:///path/to/file":                                "sqlite://store.db",
+		"it is not a URL":       "postgres://user:secret@host:port%zz",
+		"cannot open the store": "sqlite://" + filepath.Join(keys, "none", "store.db"),
+	} {
+		_, err := New(t.Context(), Config{Keys: keys, Documents: url}, nil)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "secret")
+	}
+}
+
+func TestFlags(t *testing.T) {
+	none := func(string) string { return "" }
+	for want, args := range map[string][]string{
+		"-keys is missing":         {},
+		`"more" is not a flag`:     {"-keys", "k", "more"},
+		"-file-bytes: it must be":  {"-keys", "k", "-file-bytes", "1"},
+		"the limits must be":       {"-keys", "k", "-bytes", "1"},
+		"flag provided but not de": {"-key", "k"},
+	} {
+		var usage bytes.Buffer
+		_, err := parse(args, none, &usage)
+		require.ErrorContains(t, err, want)
+	}
+	c, err := parse([]string{"-keys", "k", "-version-requests", "7"}, func(name string) string { return "sqlite:///" + name }, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:///"+EnvMeasurements, c.Measurements)
+	require.Equal(t, Limits{Requests: 7, PerSecond: defaultPerSecond, Bytes: defaultBytes}, c.Limits)
+	require.Error(t, Main(context.Background(), nil, none, io.Discard))
+}
