@@ -19,6 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/local"
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
@@ -128,9 +129,10 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 		cmd.GroupID = part.group
 		root.AddCommand(cmd)
 	}
-	invoke := call.NewCommand(s, part.versions)
-	invoke.GroupID = groupLocal
-	root.AddCommand(invoke)
+	for _, cmd := range []*cobra.Command{call.NewCommand(s, part.versions), requests.NewCommand(s, part.versions)} {
+		cmd.GroupID = groupLocal
+		root.AddCommand(cmd)
+	}
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {

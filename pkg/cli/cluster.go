@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
 )
 
 // clusterPart is what a build of the program has for versions on a cluster.
@@ -69,6 +71,16 @@ func (noVersions) Named(cmd *cobra.Command) bool { return cmd.Flag("namespace").
 
 // Reach returns errLocalOnly.
 func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return "", nil, localOnly() }
+
+// Requests returns errLocalOnly.
+func (noVersions) Requests(*cobra.Command, string, inspection.Filter) (*requests.Running, error) {
+	return nil, localOnly()
+}
+
+// CompleteNames suggests nothing.
+func (noVersions) CompleteNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
 
 // Complete suggests nothing.
 func (noVersions) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

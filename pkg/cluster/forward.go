@@ -15,10 +15,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 // GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
@@ -61,11 +57,11 @@ func (c *Client) Forward(ctx context.Context, version string, port int) (*Forwar
 	if err != nil {
 		return nil, err
 	}
-	pod, err := c.entrypointPod(ctx, v)
+	pods, err := c.entrypointPods(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.forward(ctx, pod, port)
+	f, err := c.forward(ctx, pods[0], port)
 	if err != nil {
 		return nil, c.explain(err, fmt.Sprintf("cannot reach the entrypoint of version %q", version))
 	}
@@ -89,23 +85,6 @@ func (f *Forward) Err() error {
 func (f *Forward) Close() {
 	f.cancel()
 	<-f.ended
-}
-
-// entrypointPod is the name of a ready pod of the version's entrypoint.
-func (c *Client) entrypointPod(ctx context.Context, v *v1alpha1.Version) (string, error) {
-	var pods corev1.PodList
-	err := c.kube.List(ctx, &pods, c.inNamespace(), client.MatchingLabels{render.LabelVersionName: render.EntrypointName(v.Name)})
-	if err != nil {
-		return "", c.explain(err, fmt.Sprintf("cannot list the pods of the entrypoint of version %q", v.Name))
-	}
-	for i := range pods.Items {
-		if podReady(&pods.Items[i]) {
-			return pods.Items[i].Name, nil
-		}
-	}
-	return "", &UnavailableError{
-		Version: v.Name, Stopped: v.WantedState() != v1alpha1.StateStarted, Why: Readiness(v).String(),
-	}
 }
 
 func podReady(p *corev1.Pod) bool {

@@ -72,6 +72,9 @@ func (r *Request) Duration() time.Duration {
 	return time.Duration(r.DurationMS * float64(time.Millisecond))
 }
 
+// End is when the response was there, or the work behind an early reply had ended.
+func (r *Request) End() time.Time { return r.Begin.Add(r.Duration()) }
+
 // Step is what became of a request at one node. Times are in milliseconds.
 type Step struct {
 	// Node is the node's name.

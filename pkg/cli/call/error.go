@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -23,30 +24,42 @@ type callFailure struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// callError returns the error of the call itself: code, message, and from the status's
-// details the node and the workflow. It prints t unless that is nil.
-func callError(ctx context.Context, o invokeOptions, err error, t *trace) error {
-	st := status.Convert(err)
-	if st.Code() == codes.Canceled && ctx.Err() != nil {
-		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
-	}
+// newCallFailure is what a status says, of a call that had the timeout.
+func newCallFailure(st *status.Status, timeout time.Duration) callFailure {
 	f := callFailure{Code: codeName(st.Code()), Message: st.Message()}
 	for _, detail := range st.Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {
 			f.Reason, f.Metadata = info.GetReason(), info.GetMetadata()
 		}
 	}
-	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && o.timeout > 0 {
+	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && timeout > 0 {
 		// Our own deadline. Its message in gRPC depends on who noticed it first.
-		f.Message = fmt.Sprintf("no response within %v", o.timeout)
+		f.Message = fmt.Sprintf("no response within %v", timeout)
 	}
+	return f
+}
+
+// callError returns the error of the call itself: code, message, and from the status's
+// details the node and the workflow. It prints what else was asked for.
+func callError(ctx context.Context, o invokeOptions, err error, also more) error {
+	st := status.Convert(err)
+	if st.Code() == codes.Canceled && ctx.Err() != nil {
+		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
+	}
+	f := newCallFailure(st, o.timeout)
+	inspected := o.inspectedFailure(ctx, also.id)
 	if o.output == term.OutputJSON {
-		return f.printJSON(o.streams.Out, t, err)
+		return f.printJSON(o.streams.Out, also.trace, inspected, err)
 	}
-	if t != nil {
-		if _, err := io.WriteString(o.streams.Out, t.text()); err != nil {
-			return err
-		}
+	var text string
+	if also.trace != nil {
+		text = also.trace.text()
+	}
+	if inspected != nil {
+		text += inspected.text(o.streams)
+	}
+	if _, err := io.WriteString(o.streams.Out, text); err != nil {
+		return err
 	}
 	result := fmt.Errorf("%s: %s", f.Code, f.Message)
 	if text := f.details(); text != "" {
@@ -55,16 +68,13 @@ func callError(ctx context.Context, o invokeOptions, err error, t *trace) error 
 	return result
 }
 
-// printJSON prints the failure, and t unless that is nil. It returns err as printed.
-func (f callFailure) printJSON(w io.Writer, t *trace, err error) error {
+// printJSON prints the failure with what else was asked for. It returns err as printed.
+func (f callFailure) printJSON(w io.Writer, t *trace, i *inspected, err error) error {
 	out := struct {
 		Error callFailure `json:"error"`
 		*traceJSON
-	}{Error: f}
-	if t != nil {
-		traced := t.json()
-		out.traceJSON = &traced
-	}
+		*inspectedJSON
+	}{f, t.json(), i.json()}
 	if err := term.PrintJSON(w, out); err != nil {
 		return err
 	}

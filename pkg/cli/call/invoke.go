@@ -3,10 +3,8 @@
 package call
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -20,7 +18,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -43,20 +43,21 @@ type invokeOptions struct {
 	address  string
 	timeout  time.Duration
 	trace    bool
+	inspect  bool
 	output   string
+	// inspection is the inspection address of a local run; "" for that of the run at address.
+	inspection string
+	// requests reaches the requests that the version keeps.
+	requests func() (*requests.Running, error)
 }
 
 // Versions is how versions on a cluster are reached.
 type Versions interface {
-	// Flags gives invoke the flags that name a place on a cluster.
-	Flags(cmd *cobra.Command)
-	// Named reports whether such a flag was given, or one of the root command's.
-	Named(cmd *cobra.Command) bool
+	requests.Versions
+
 	// Reach forwards a port of this machine to the named version, or to the published one
 	// if version is "", until release is called.
 	Reach(cmd *cobra.Command, version string) (address string, release func(), err error)
-	// Complete suggests versions for the first argument, workflows of that version for the second.
-	Complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 }
 
 const invokeLong = `Call a workflow of a running version over gRPC and print the response as JSON.
@@ -70,7 +71,12 @@ messages. WORKFLOW is the name of a workflow or of its rpc.
 
 With --trace, a line for each node follows the response: when it had the request, how long
 the request waited there for its turn (░), and how long the handler ran (█). With -o json
-the output is then {"response": …, "took": …, "steps": […]}, in seconds.`
+the output is then {"response": …, "took": …, "steps": […]}, in seconds.
+
+With --inspect, the request is shown step by step, as 'requests NAME ID' does: what each node
+received and returned. On a cluster the version must allow it (entrypoint.inspect in krt.yml).
+The work behind an early reply is waited for as long as --timeout, or 5 seconds. With -o json
+the output has it as "request".`
 
 // NewCommand returns the verb invoke. Versions on a cluster are reached through c.
 func NewCommand(s term.Streams, c Versions) *cobra.Command {
@@ -84,6 +90,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
   echo '{"name": "Ana"}' | kn-krt invoke greet -d - --address 127.0.0.1:9100
 
   kn-krt invoke greet --trace
+  kn-krt invoke greet --inspect -d '{"name": "Ana"}'
 
   # On a cluster
   kn-krt invoke greeter-v1 greet -d '{"name": "Ana"}'
@@ -98,10 +105,13 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 			}
 			o.program, o.workflow = cmd.Root().DisplayName(), args[len(args)-1]
 			if len(args) == 1 && !c.Named(cmd) {
+				o.requests = func() (*requests.Running, error) {
+					return requests.Local(cmd.Context(), o.program, o.inspection, o.address)
+				}
 				return runInvoke(cmd.Context(), o)
 			}
-			if cmd.Flag("address").Changed {
-				return term.UsageError(cmd, "--address cannot be combined with VERSION or with flags for a cluster")
+			if cmd.Flag("address").Changed || cmd.Flag("inspect-address").Changed {
+				return term.UsageError(cmd, "addresses cannot be combined with VERSION or with flags for a cluster")
 			}
 			version := ""
 			if len(args) == 2 {
@@ -116,6 +126,9 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
 	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
+	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
+	flags.StringVar(&o.inspection, "inspect-address", "",
+		"the inspection address of a version on this machine (default: that of the run at --address)")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -128,6 +141,7 @@ func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Versions, version string
 	}
 	defer release()
 	o.address = address
+	o.requests = func() (*requests.Running, error) { return c.Requests(cmd, version, inspection.Filter{}) }
 	return runInvoke(cmd.Context(), o)
 }
 
@@ -166,28 +180,41 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 	if err := decodeRequest(text, request, method.types); err != nil {
 		return err
 	}
+	response := dynamicpb.NewMessage(method.desc.Output())
+	m, err := o.call(ctx, r, method.path(), request, response)
+	if err != nil {
+		return callError(ctx, o, err, m)
+	}
+	return printMessage(ctx, o, response, method.types, m)
+}
+
+// more is what was asked for besides the response.
+type more struct {
+	trace *trace // nil unless it was asked for
+	id    string // of the request, if it was inspected
+}
+
+// call sends request and reads response, no longer than --timeout.
+func (o invokeOptions) call(ctx context.Context, r *connection, path string, request, response proto.Message) (m more, err error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	response := dynamicpb.NewMessage(method.desc.Output())
-	t, err := o.call(ctx, r, method.path(), request, response)
-	if err != nil {
-		return callError(ctx, o, err, t)
+	if o.trace {
+		ctx = metadata.AppendToOutgoingContext(ctx, traceKey, "1")
 	}
-	return printMessage(o, response, method.types, t)
-}
-
-// call sends request and reads response. The trace is nil unless it is asked for.
-func (o invokeOptions) call(ctx context.Context, r *connection, path string, request, response proto.Message) (*trace, error) {
-	if !o.trace {
-		return nil, r.conn.Invoke(ctx, path, request, response)
+	if o.inspect {
+		ctx = metadata.AppendToOutgoingContext(ctx, inspectKey, "1")
 	}
 	var trailer metadata.MD
 	begin := time.Now()
-	err := r.conn.Invoke(metadata.AppendToOutgoingContext(ctx, traceKey, "1"), path, request, response, grpc.Trailer(&trailer))
-	return newTrace(trailer, time.Since(begin)), err
+	err = r.conn.Invoke(ctx, path, request, response, grpc.Trailer(&trailer))
+	if o.trace {
+		m.trace = newTrace(trailer, time.Since(begin))
+	}
+	m.id = strings.Join(trailer.Get(correlationKey), "")
+	return m, err
 }
 
 // readRequest returns the JSON text that --data names.
@@ -228,32 +255,4 @@ func fieldList(desc protoreflect.MessageDescriptor) string {
 		fields[i] = desc.Fields().Get(i).JSONName()
 	}
 	return strings.Join(fields, ", ")
-}
-
-// printMessage writes m as JSON, indented for people, on one line with -o json, and t unless
-// that is nil.
-func printMessage(o invokeOptions, m proto.Message, types *dynamicpb.Types, t *trace) error {
-	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("cannot write the response as JSON: %w", err)
-	}
-	// protobuf-go varies its white space on purpose; ours is stable.
-	var out bytes.Buffer
-	if o.output == term.OutputJSON {
-		if t != nil {
-			text, err = withTrace(text, t)
-		}
-		err = cmp.Or(err, json.Compact(&out, text))
-	} else {
-		err = json.Indent(&out, text, "", "  ")
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write the response as JSON: %w", err)
-	}
-	out.WriteByte('\n')
-	if t != nil && o.output != term.OutputJSON {
-		out.WriteString("\n" + t.text())
-	}
-	_, err = out.WriteTo(o.streams.Out)
-	return err
 }

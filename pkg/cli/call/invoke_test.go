@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
 )
 
 // krtResult is what a run of the program left behind.
@@ -23,7 +25,10 @@ type krtResult struct {
 }
 
 // nearby is a version on a cluster that this machine can reach at an address.
-type nearby struct{ version, address string }
+type nearby struct {
+	version, address string
+	requests         *requests.Running // those that it keeps
+}
 
 func (nearby) Flags(*cobra.Command) {}
 
@@ -38,6 +43,14 @@ func (n nearby) Reach(_ *cobra.Command, version string) (string, func(), error) 
 
 func (n nearby) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{n.version}, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (n nearby) CompleteNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (n nearby) Requests(*cobra.Command, string, inspection.Filter) (*requests.Running, error) {
+	return n.requests, nil
 }
 
 // runKrt runs a command line that has only invoke, with input on its standard input.
@@ -83,7 +96,7 @@ func TestInvoke(t *testing.T) {
 				"Fields of hotel.Request: roomType, nights\n"}},
 		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitNotFound,
 			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\n" +
-				"Its workflows: room-price, cancel-room, wait\n"}},
+				"Its workflows: room-price, cancel-room, wait, never\n"}},
 		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,
 			err: "Error: INTERNAL: error in 'model': no such room\nreason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
 		"too late": {args: []string{"wait", "--timeout", "1ms"}, want: krtResult{code: term.ExitFailed,
@@ -150,7 +163,8 @@ func TestInvokeInterrupted(t *testing.T) {
 func TestCompleteWorkflows(t *testing.T) {
 	got := runKrt(t.Context(), "", "__complete", "invoke", "--address", serveVersion(t), "")
 	require.Equal(t, term.ExitOK, got.code)
-	require.Equal(t, "room-price\thotel.Entrypoint/Quote\ncancel-room\thotel.Entrypoint/Cancel\nwait\thotel.Entrypoint/Wait\n:4\n", got.out)
+	require.Equal(t, "room-price\thotel.Entrypoint/Quote\ncancel-room\thotel.Entrypoint/Cancel\n"+
+		"wait\thotel.Entrypoint/Wait\nnever\thotel.Entrypoint/Refuse\n:4\n", got.out)
 }
 
 func TestInvokeOnCluster(t *testing.T) {
@@ -160,6 +174,6 @@ func TestInvokeOnCluster(t *testing.T) {
 	got = runNear(t.Context(), near, "", "invoke", "hotel-v2", "room-price")
 	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: there is no version hotel-v2\n"}, got)
 	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "room-price", "--address", "localhost:1")
-	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: --address cannot be combined with VERSION or with flags for a cluster\n" +
+	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: addresses cannot be combined with VERSION or with flags for a cluster\n" +
 		"Run 'kn-krt invoke --help' for usage.\n"}, got)
 }

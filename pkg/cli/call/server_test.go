@@ -30,6 +30,7 @@ service Entrypoint {
   rpc Quote(Request) returns (Price) {}
   rpc Cancel(Request) returns (Price) {}
   rpc Wait(Request) returns (Price) {}
+  rpc Refuse(Request) returns (Price) {}
 }
 message Request { string roomType = 1; int32 nights = 2; }
 `
@@ -40,7 +41,8 @@ message Price { double amount = 1; string currency = 2; }
 )
 
 // serveVersion serves a version called hotel and returns its address. Quote returns the
-// number of nights, Cancel fails in node "model", Wait returns when the client is gone.
+// number of nights, Cancel fails in node "model", Wait returns when the client is gone, Refuse
+// is as Quote and not inspected.
 func serveVersion(t *testing.T) string {
 	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{
@@ -54,7 +56,12 @@ func serveVersion(t *testing.T) string {
 		if len(metadata.ValueFromIncomingContext(stream.Context(), "krt-trace")) > 0 {
 			stream.SetTrailer(metadata.MD{"krt-steps": testSteps(name)})
 		}
+		if len(metadata.ValueFromIncomingContext(stream.Context(), "krt-inspect")) > 0 && name != "/hotel.Entrypoint/Refuse" {
+			stream.SetTrailer(metadata.Pairs("Krt-Correlation-Id", "4f0c"))
+		}
 		switch name {
+		case "/hotel.Entrypoint/Refuse":
+			return respondQuote(stream, s)
 		case describe.Path:
 			return respondDescribe(stream)
 		case "/hotel.Entrypoint/Wait":
@@ -105,6 +112,7 @@ func respondDescribe(stream grpc.ServerStream) error {
 		{Name: "room-price", RPC: "hotel.Entrypoint/Quote"},
 		{Name: "cancel-room", RPC: "hotel.Entrypoint/Cancel"},
 		{Name: "wait", RPC: "hotel.Entrypoint/Wait"},
+		{Name: "never", RPC: "hotel.Entrypoint/Refuse"},
 	}}.Struct()
 	if err != nil {
 		return err

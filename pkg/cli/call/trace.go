@@ -1,9 +1,8 @@
 package call
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -41,20 +40,18 @@ type traceJSON struct {
 	Steps []Step  `json:"steps"` // null if the version does not report them
 }
 
-func (t *trace) json() traceJSON {
-	out := traceJSON{Took: t.took.Seconds()}
+func (t *trace) json() *traceJSON {
+	if t == nil {
+		return nil
+	}
+	out := &traceJSON{Took: t.took.Seconds()}
 	if t.reported {
 		out.Steps = Steps(t.steps)
 	}
 	return out
 }
 
-// barWidth is how many characters wide the time from the first node's start to the last
-// one's end is.
-const barWidth = 40
-
-// text is a line for each step, with its time on an axis that all share: first it waited
-// for its turn (░), then its handler ran (█).
+// text is a line for each step, with its time on an axis that all share.
 func (t *trace) text() string {
 	total := "request took " + term.Duration(t.took)
 	switch {
@@ -63,61 +60,31 @@ func (t *trace) text() string {
 	case len(t.steps) == 0:
 		return "No steps: no node reported one. The " + total + ".\n"
 	}
-	begin, end, width := t.steps[0].Start, time.Time{}, len("node")
-	for _, s := range t.steps {
-		width = max(width, len(s.Node))
-		if s.Start.Before(begin) {
-			begin = s.Start
-		}
-		if over := s.Start.Add(s.Wait).Add(s.Run); over.After(end) {
-			end = over
-		}
+	bars := make([]term.Bar, len(t.steps))
+	for i, s := range t.steps {
+		bars[i] = term.Bar{Name: s.Node, Start: s.Start, Wait: s.Wait, Run: s.Run, Notes: notes(s)}
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%-*s  %-*s  %8s  %8s  %8s\n", width, "node", barWidth, "", "wait", "run", "total ms")
-	for _, s := range t.steps {
-		fmt.Fprintf(&b, "%-*s  %s  %8s  %8s  %8s%s\n", width, s.Node, bar(s, begin, end),
-			term.Milliseconds(s.Wait), term.Milliseconds(s.Run), term.Milliseconds(s.Wait+s.Run), notes(s))
-	}
-	fmt.Fprintf(&b, "The %s, as measured here.\n", total)
-	return b.String()
-}
-
-// bar draws a step on the axis from begin to end.
-func bar(s event.Step, begin, end time.Time) string {
-	scale := float64(max(end.Sub(begin), 1))
-	at := func(t time.Time) int {
-		return min(max(int(barWidth*float64(t.Sub(begin))/scale+0.5), 0), barWidth)
-	}
-	ready := s.Start.Add(s.Wait)
-	from, turn, to := at(s.Start), at(ready), at(ready.Add(s.Run))
-	if turn == to { // it ran, however short: that is seen
-		turn = max(min(turn, barWidth-1), 0)
-		from, to = min(from, turn), turn+1
-	}
-	return strings.Repeat(" ", from) + strings.Repeat("░", turn-from) + strings.Repeat("█", to-turn) + strings.Repeat(" ", barWidth-to)
+	return term.Timeline("node", bars) + "The " + total + ", as measured here.\n"
 }
 
 // notes are what is special about a step.
-func notes(s event.Step) string {
-	var text string
+func notes(s event.Step) (notes []string) {
 	if s.Outcome != event.OutcomeOK {
-		text = "  " + s.Outcome.String()
+		notes = append(notes, s.Outcome.String())
 	}
 	if s.Cold {
-		text += "  first request"
+		notes = append(notes, "first request")
 	}
-	return text
+	return notes
 }
 
-// withTrace returns the response, one JSON object, together with t as one line.
-func withTrace(response []byte, t *trace) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
+// writeWith writes the response, one JSON object, with what else was asked for on one line.
+func writeWith(w io.Writer, response []byte, t *trace, i *inspected) error {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
+	return enc.Encode(struct {
 		Response json.RawMessage `json:"response"`
-		traceJSON
-	}{response, t.json()})
-	return out.Bytes(), err
+		*traceJSON
+		*inspectedJSON
+	}{response, t.json(), i.json()})
 }

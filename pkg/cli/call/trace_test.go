@@ -2,7 +2,6 @@ package call
 
 import (
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // untimed is text without the times of this machine.
@@ -70,22 +68,4 @@ func TestTraceWithoutSteps(t *testing.T) {
 	hostile := newTrace(metadata.Pairs(stepsKey, "\x1b[2J;1;1;1;0000000000000001;ok"), 2*time.Second)
 	require.Equal(t, "No steps: no node reported one. The request took 2.00s.\n", hostile.text())
 	require.Empty(t, hostile.json().Steps)
-}
-
-// Clocks of nodes may differ by any amount, and an entry's times are its node's word.
-func TestBarsStayOnTheirAxis(t *testing.T) {
-	begin := time.Unix(0, 0)
-	end := begin.Add(time.Hour)
-	for _, s := range []event.Step{
-		{Start: begin}, {Start: end}, {Start: end.Add(time.Hour), Wait: 100 * 365 * 24 * time.Hour, Run: 100 * 365 * 24 * time.Hour},
-		{Start: begin.Add(-time.Hour), Wait: time.Minute}, {Start: begin, Wait: time.Hour}, {Start: begin, Run: time.Hour},
-		{Start: time.UnixMicro(1e16 - 1), Wait: time.Hour},
-	} {
-		for _, over := range []time.Time{begin, end, s.Start.Add(s.Wait).Add(s.Run)} {
-			drawn := bar(s, begin, over)
-			require.Equal(t, barWidth, len([]rune(drawn)), "%v: %q", s, drawn)
-			require.Contains(t, drawn, "█")
-			require.Empty(t, strings.Trim(drawn, " ░█"))
-		}
-	}
 }

@@ -54,7 +54,7 @@ func (c *Cluster) hintArgument(err error) error {
 	case errors.As(err, &value) && value.Variable:
 		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	}
-	return err
+	return c.hintRequests(err)
 }
 
 // hintRequest adds what to do about a request that the cluster did not do.

@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 )
 
-// Versions is how invoke reaches the versions of a cluster: it implements [call.Cluster].
+// Versions is how invoke and requests reach the versions of a cluster: it implements [call.Versions].
 type Versions struct{}
 
 // Flags gives cmd the flag -n.
@@ -31,7 +31,7 @@ func (Versions) Named(cmd *cobra.Command) bool {
 func (Versions) Reach(cmd *cobra.Command, version string) (address string, release func(), err error) {
 	err = connected(cmd, func(ctx context.Context, c *Cluster) error {
 		if version == "" {
-			if version, err = c.published(ctx); err != nil {
+			if version, err = c.published(ctx, "invoke VERSION WORKFLOW"); err != nil {
 				return err
 			}
 		}
@@ -53,15 +53,15 @@ func (Versions) Complete(cmd *cobra.Command, args []string, typed string) ([]str
 	return completeNames(versionWorkflows)(cmd, args, typed)
 }
 
-// published is the version that is published in the namespace.
-func (c *Cluster) published(ctx context.Context) (string, error) {
+// published is the version that is published in the namespace. verb is what to type with another one.
+func (c *Cluster) published(ctx context.Context, verb string) (string, error) {
 	r, err := c.Runtime(ctx)
 	if err != nil {
 		return "", err
 	}
 	if r == nil || r.Status.PublishedVersion == "" {
 		return "", term.FailAs(term.ExitNotFound, fmt.Errorf("no version is published in namespace %q", c.Namespace()),
-			"Name the version: '%s'.", c.command("invoke VERSION WORKFLOW"))
+			"Name the version: '%s'.", c.command("%s", verb))
 	}
 	return r.Status.PublishedVersion, nil
 }

@@ -1,0 +1,108 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
+)
+
+// keep serves one request as the inspection port of a version does, and returns its address.
+func keep(t *testing.T, r inspection.Request) string {
+	t.Helper()
+	r.Begin, r.DurationMS = time.Unix(1, 0), 12
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /requests/{id}", func(w http.ResponseWriter, got *http.Request) {
+		if got.PathValue("id") != r.ID {
+			http.Error(w, "it is not kept", http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(r)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func TestInvokeInspect(t *testing.T) {
+	price := &inspection.Payload{Type: "hotel.Price", Size: 9, JSON: json.RawMessage(`{"amount":3}`)}
+	r := inspection.Request{
+		ID: "4f0c", Workflow: "room-price", Code: "OK", Inspected: true, Output: price,
+		Input: &inspection.Payload{Type: "hotel.Request", Size: 2, JSON: json.RawMessage(`{"nights":3}`)},
+		Steps: []inspection.Step{{Node: "etl", RunMS: 4, Outcome: "ok", Output: price}},
+	}
+	version := serveVersion(t)
+	args := []string{"invoke", "room-price", "--inspect", "--address", version, "--inspect-address", keep(t, r)}
+	got := runKrt(t.Context(), "", args...)
+	require.Equal(t, krtResult{out: got.out}, got)
+	require.Contains(t, got.out, "  \"currency\": \"\"\n}\n\nrequest   4f0c\n")
+	require.Contains(t, got.out, "\nOutput of etl: hotel.Price, 9 B\n  {\n    \"amount\": 3\n  }\n\nResponse: the output of etl\n")
+
+	got = runKrt(t.Context(), "", append(args, "-o", "json")...)
+	require.Contains(t, got.out, `{"response":{"amount":0,"currency":""},"request":{"id":"4f0c",`)
+	require.Equal(t, 1, strings.Count(got.out, "\n"))
+
+	// An early reply whose work goes on.
+	r.Early = "reply"
+	got = runKrt(t.Context(), "", append(args[:len(args)-1:len(args)-1], keep(t, r), "--timeout", "1s")...)
+	require.Contains(t, got.out,
+		"\nThe work behind the early reply has not ended yet. Once it has, this shows all of it: kn-krt requests --address ")
+	require.Contains(t, got.out, " 4f0c\n")
+}
+
+func TestInvokeInspectOfAFailure(t *testing.T) {
+	r := inspection.Request{
+		ID: "4f0c", Code: "INTERNAL", Node: "model", Error: "no such room", Inspected: true,
+		Steps: []inspection.Step{{Node: "model", Outcome: "error"}},
+	}
+	args := []string{"invoke", "cancel-room", "--inspect", "--address", serveVersion(t), "--inspect-address", keep(t, r)}
+	got := runKrt(t.Context(), "", args...)
+	require.Equal(t, term.ExitFailed, got.code)
+	require.Equal(t, "Error: INTERNAL: error in 'model': no such room\n"+
+		"reason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n", got.err)
+	require.Contains(t, got.out, "\nOutput of model: none, it failed\n")
+	got = runKrt(t.Context(), "", append(args, "-o", "json")...)
+	require.Contains(t, got.out, "  \"request\": {\n    \"id\": \"4f0c\",\n")
+
+	// What cannot be read is a warning: the call's own error is the one that counts.
+	got = runKrt(t.Context(), "", "invoke", "cancel-room", "--inspect", "--address", args[4], "--inspect-address", refusedAddress(t))
+	require.Equal(t, term.ExitFailed, got.code)
+	require.Contains(t, got.err, "Warning: the request cannot be shown: no version keeps requests at ")
+	require.Contains(t, got.err, "\nError: INTERNAL: error in 'model': no such room\n")
+}
+
+func TestInvokeInspectWithoutTheVersionsConsent(t *testing.T) {
+	near := nearby{version: "hotel-v1", address: serveVersion(t), requests: &requests.Running{Unkept: "Allow it."}}
+	got := runNear(t.Context(), near, "", "invoke", "hotel-v1", "never", "--inspect")
+	require.Equal(t, term.ExitOK, got.code)
+	require.Contains(t, got.out, "}\n\nThe request was not inspected: the version does not allow it. Allow it.\n")
+	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "never", "--inspect", "-o", "json")
+	require.Equal(t, `{"response":{"amount":0,"currency":""},"request":null}`+"\n", got.out)
+}
+
+// lostRequests is a version whose requests cannot be read.
+type lostRequests struct{ requests.Source }
+
+// Get implements requests.Source.
+func (lostRequests) Get(context.Context, string) (*inspection.Request, error) {
+	return nil, errors.New("the pod is lost")
+}
+
+func TestInvokeInspectOfWhatCannotBeRead(t *testing.T) {
+	near := nearby{version: "hotel-v1", address: serveVersion(t), requests: &requests.Running{Source: lostRequests{}}}
+	for _, output := range []string{"text", "json"} {
+		got := runNear(t.Context(), near, "", "invoke", "hotel-v1", "room-price", "--inspect", "-o", output)
+		require.Equal(t, term.ExitFailed, got.code)
+		require.Equal(t, "Error: the response was received, but the request cannot be shown: the pod is lost\n", got.err)
+	}
+}

@@ -1,0 +1,108 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/inspection"
+)
+
+// Requests reaches the requests of the version, or of the published one: with Complete it makes
+// Versions a [requests.Versions].
+func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter) (from *requests.Running, err error) {
+	err = connected(cmd, func(ctx context.Context, c *Cluster) error {
+		if version == "" {
+			if version, err = c.published(ctx, "requests VERSION"); err != nil {
+				return err
+			}
+		}
+		v, err := c.Get(ctx, version)
+		if err != nil {
+			return err
+		}
+		if err := checkFilter(v, f); err != nil {
+			return err
+		}
+		warn := func(e *cluster.ReplicaError) {
+			next := ""
+			if e.Retrying {
+				next = "; trying again"
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s%s\n", term.Printable(e.Error()), next)
+		}
+		from = &requests.Running{
+			Source: versionRequests{c, c.Requests(version, warn)},
+			Show:   c.command("requests %s", version),
+			Unkept: c.unkept(v),
+		}
+		return nil
+	})
+	return from, err
+}
+
+// CompleteNames suggests the nodes or workflows of the version that is named.
+func (Versions) CompleteNames(cmd *cobra.Command, args []string, kind string) ([]string, cobra.ShellCompDirective) {
+	pick := versionNodes
+	if kind == "workflow" {
+		pick = versionWorkflows
+	}
+	return completeNames(pick)(cmd, args, "")
+}
+
+func checkFilter(v *v1alpha1.Version, f inspection.Filter) error {
+	var nodes []string
+	if f.Node != "" {
+		nodes = append(nodes, f.Node)
+	}
+	return cluster.CheckNames(v, nodes, f.Workflow)
+}
+
+// unkept is what to do so that messages of the version's requests are kept.
+func (c *Cluster) unkept(v *v1alpha1.Version) string {
+	return fmt.Sprintf("A request's messages are kept if it asks for it: '%s'.", c.command("invoke %s WORKFLOW --inspect", v.Name))
+}
+
+// versionRequests are the requests of a version on a cluster, whose errors have hints.
+type versionRequests struct {
+	c    *Cluster
+	from *cluster.Requests
+}
+
+// List implements [requests.Source].
+func (r versionRequests) List(ctx context.Context, f inspection.Filter) ([]inspection.Request, error) {
+	list, err := r.from.List(ctx, f)
+	return list, r.c.Hint(err)
+}
+
+// Get implements [requests.Source].
+func (r versionRequests) Get(ctx context.Context, id string) (*inspection.Request, error) {
+	one, err := r.from.Get(ctx, id)
+	return one, r.c.Hint(err)
+}
+
+// Follow implements [requests.Source].
+func (r versionRequests) Follow(ctx context.Context, f inspection.Filter, each func(inspection.Line) error) error {
+	return r.c.Hint(r.from.Follow(ctx, f, each))
+}
+
+// hintRequests adds what to do about requests that cannot be read.
+func (c *Cluster) hintRequests(err error) error {
+	var (
+		unkept  *cluster.RequestNotFoundError
+		replica *cluster.ReplicaError
+	)
+	switch {
+	case errors.As(err, &unkept):
+		return term.FailAs(term.ExitNotFound, err, "'%s' lists those that are kept.", c.command("requests %s", unkept.Version))
+	case errors.As(err, &replica) && replica.Older:
+		return term.WithHint(err, "Let this release run it with '%s'.", c.command("restart %s", replica.Version))
+	}
+	return err
+}

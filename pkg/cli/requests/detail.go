@@ -1,0 +1,180 @@
+package requests
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
+)
+
+// Detail is all that is known of one request: what became of it, its steps on an axis of time,
+// and the messages that each step received and returned, if they are kept. What a terminal would
+// not print as it is, is escaped.
+func Detail(r *inspection.Request, s term.Streams) string {
+	d := &detail{printer: newPrinter(s)}
+	d.summary(r)
+	d.timeline(r)
+	if !r.Inspected {
+		d.text("\nIts messages were not kept.\n")
+		return d.String()
+	}
+	d.messages(r)
+	return d.String()
+}
+
+// detail writes one request.
+type detail struct {
+	*printer
+	bytes.Buffer
+
+	redacted bool
+}
+
+func (d *detail) text(format string, args ...any) { fmt.Fprintf(d, format, args...) }
+
+// summary writes what became of the request, a line for each fact.
+func (d *detail) summary(r *inspection.Request) {
+	row := func(name, value string) {
+		if value != "" {
+			d.text("%-9s %s\n", name, value)
+		}
+	}
+	colour := term.ColourGood
+	if r.Failed() {
+		colour = term.ColourBad
+	}
+	row("request", term.Line(r.ID, maxName))
+	row("caused by", term.Line(r.Causation, maxName))
+	row("workflow", term.Line(r.Workflow, maxName)+bracketed(term.Line(r.Method, maxName), term.Line(r.Protocol, maxName)))
+	row("result", d.painter.Paint(colour, term.Line(r.Code, maxName))+" in "+term.Duration(r.Duration())+
+		bracketed(How(r))+", "+d.clock(r))
+	row("error", failure(r))
+	row("sizes", fmt.Sprintf("request %s, response %s", term.Bytes(int64(r.RequestBytes)), term.Bytes(int64(r.ResponseBytes))))
+	row("trace", term.Line(r.TraceID, maxName))
+	row("pod", term.Line(r.Replica, maxName))
+	if rest := r.Rest; rest != nil {
+		text := rest.Code + " after " + term.Duration(rest.Duration())
+		row("then", "the work behind the early reply: "+strings.Join(notEmpty(term.Line(text, maxName), failure(rest)), ", "))
+	}
+}
+
+// allSteps are the steps until the response and those behind it.
+func allSteps(r *inspection.Request) []inspection.Step {
+	if r.Rest == nil {
+		return r.Steps
+	}
+	return append(r.Steps[:len(r.Steps):len(r.Steps)], r.Rest.Steps...)
+}
+
+// timeline writes a bar for each step.
+func (d *detail) timeline(r *inspection.Request) {
+	steps := allSteps(r)
+	bars := make([]term.Bar, len(steps))
+	for i := range steps {
+		s := &steps[i]
+		var notes []string
+		if s.Outcome != "" && s.Outcome != "ok" {
+			notes = append(notes, term.Line(s.Outcome, maxName))
+		}
+		bars[i] = term.Bar{
+			Name: term.Line(s.Node, maxName), Start: r.Begin.Add(milliseconds(s.StartMS)),
+			Wait: milliseconds(s.WaitMS), Run: milliseconds(s.RunMS), Notes: append(notes, stepNotes(s)...),
+		}
+	}
+	if len(bars) == 0 {
+		d.text("\nIt was at no node.\n")
+		return
+	}
+	d.text("\n%s", term.Timeline("node", bars))
+}
+
+// messages writes what each step received and returned.
+func (d *detail) messages(r *inspection.Request) {
+	d.message("Request", r.Input, "")
+	var before *inspection.Payload
+	from := "the request"
+	if before = r.Input; before == nil {
+		from = ""
+	}
+	steps := allSteps(r)
+	for i := range steps {
+		s := &steps[i]
+		name := term.Line(s.Node, maxName)
+		if i > 0 || !same(s.Input, before) {
+			d.message("Input of "+name, s.Input, d.already(s.Input, before, from))
+		}
+		switch {
+		case s.Output == nil && s.Outcome == "error":
+			d.text("\nOutput of %s: none, it failed\n", name)
+		default:
+			d.message("Output of "+name, s.Output, "")
+		}
+		if s.Output != nil {
+			before, from = s.Output, "the output of "+name
+		}
+	}
+	if !r.Failed() {
+		d.message("Response", r.Output, d.already(r.Output, before, from))
+	}
+	if d.redacted {
+		d.text("\nValues that the version must not show are [redacted].\n")
+	}
+}
+
+// already is what a message is the same as, if it is.
+func (d *detail) already(p, before *inspection.Payload, from string) string {
+	if p == nil || !same(p, before) {
+		return ""
+	}
+	return from
+}
+
+// same reports whether two messages have the same content.
+func same(a, b *inspection.Payload) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Type == b.Type && a.Size == b.Size && a.Base64 == b.Base64 && a.Note == b.Note && bytes.Equal(a.JSON, b.JSON)
+}
+
+// message writes a message under a head, or that it is the same as one before.
+func (d *detail) message(head string, p *inspection.Payload, sameAs string) {
+	switch {
+	case p == nil:
+		d.text("\n%s: not kept, or not kept any more\n", head)
+		return
+	case sameAs != "":
+		d.text("\n%s: %s\n", head, sameAs)
+		return
+	}
+	d.text("\n%s: %s, %s\n", head, cmp.Or(term.Line(p.Type, maxName), "a message of unknown type"), term.Bytes(int64(p.Size)))
+	if p.Cut {
+		d.text("  It is cut%s.\n", after(": ", term.Line(p.Note, maxErrorText)))
+	} else if p.Note != "" {
+		d.text("  Note: %s.\n", strings.TrimSuffix(term.Line(p.Note, maxErrorText), "."))
+	}
+	d.body(p)
+}
+
+func after(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + strings.TrimSuffix(text, ".")
+}
+
+// body writes the content of a message.
+func (d *detail) body(p *inspection.Payload) {
+	var out bytes.Buffer
+	switch {
+	case len(p.JSON) > 0 && json.Indent(&out, p.JSON, "  ", "  ") == nil:
+		d.redacted = d.redacted || bytes.Contains(p.JSON, []byte(`"[redacted]"`))
+		d.text("  %s\n", term.Printable(out.String()))
+	case p.Base64 != "":
+		d.text("  base64: %s\n", term.Printable(p.Base64))
+	}
+}

@@ -1,0 +1,219 @@
+package requests
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/local/running"
+)
+
+// result is what a run of the program left behind.
+type result struct {
+	code     int
+	out, err string
+}
+
+// nearby are versions on a cluster.
+type nearby map[string]*Running
+
+func (nearby) Flags(cmd *cobra.Command) { cmd.Flags().StringP("namespace", "n", "", "") }
+
+func (nearby) Named(cmd *cobra.Command) bool { return cmd.Flag("namespace").Changed }
+
+func (n nearby) Requests(_ *cobra.Command, version string, _ inspection.Filter) (*Running, error) {
+	if n[version] == nil {
+		return nil, errors.New("there is no version " + version)
+	}
+	return n[version], nil
+}
+
+func (n nearby) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"hotel-v1"}, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (n nearby) CompleteNames(_ *cobra.Command, _ []string, kind string) ([]string, cobra.ShellCompDirective) {
+	return []string{"some-" + kind}, cobra.ShellCompDirectiveNoFileComp
+}
+
+func runKrt(ctx context.Context, n nearby, args ...string) result {
+	var out, errs bytes.Buffer
+	root := &cobra.Command{Use: "kn-krt", SilenceErrors: true, SilenceUsage: true}
+	root.SetOut(&out)
+	root.AddCommand(NewCommand(term.Streams{Out: &out, Err: &errs}, n))
+	root.SetArgs(append([]string{"requests"}, args...))
+	code := term.Exit(ctx, &errs, root.ExecuteContext(ctx))
+	return result{code: code, out: out.String(), err: errs.String()}
+}
+
+// longID is an id as entrypoints make them.
+const longID = "4f0c1d2e83ab45d0a2cf6be0b6f0d1aa"
+
+// keep serves requests as an entrypoint does, and returns its address.
+func keep(t *testing.T, all ...inspection.Request) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
+		f, follow, err := inspection.ParseFilter(r.URL.Query())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out := json.NewEncoder(w)
+		if follow {
+			_ = out.Encode(inspection.Line{Lost: 2})
+		}
+		list := inspection.List{Requests: []inspection.Request{}}
+		for _, one := range all {
+			switch {
+			case !f.Match(&one):
+			case follow:
+				_ = out.Encode(inspection.Line{Request: &one})
+			default:
+				list.Requests = append(list.Requests, one)
+			}
+		}
+		if !follow {
+			_ = out.Encode(list)
+		}
+	})
+	mux.HandleFunc("GET /requests/{id}", func(w http.ResponseWriter, r *http.Request) {
+		for _, one := range all {
+			if one.ID == r.PathValue("id") {
+				_ = json.NewEncoder(w).Encode(one)
+				return
+			}
+		}
+		http.Error(w, "it is not kept", http.StatusNotFound)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func TestRequestsOfALocalRun(t *testing.T) {
+	address := keep(t, priced(), failed())
+	got := runKrt(t.Context(), nil, "--address", address)
+	require.Equal(t, term.ExitOK, got.code)
+	require.Regexp(t, `^TIME +WORKFLOW +CODE +DURATION +STEPS +ID +ERROR\n`, got.out)
+	require.Equal(t, 3, strings.Count(got.out, "\n"))
+
+	got = runKrt(t.Context(), nil, "--address", address, "--failed", "--slow", "10ms", "--node", "model", "--limit", "5")
+	require.Equal(t, 2, strings.Count(got.out, "\n"))
+	require.Contains(t, got.out, "INTERNAL")
+	require.Equal(t, result{out: "No requests found.\n"}, runKrt(t.Context(), nil, "--address", address, "--workflow", "other"))
+
+	got = runKrt(t.Context(), nil, "--address", address, "-o", "json")
+	var one inspection.Request
+	require.NoError(t, json.Unmarshal([]byte(strings.Split(got.out, "\n")[1]), &one))
+	require.Equal(t, "5a", one.ID)
+
+	got = runKrt(t.Context(), nil, "--address", address, "5a")
+	require.Contains(t, got.out, "request   5a\n")
+	got = runKrt(t.Context(), nil, "--address", address, "5a", "-o", "json")
+	require.NoError(t, json.Unmarshal([]byte(got.out), &one))
+	require.Equal(t, result{code: term.ExitNotFound, err: "Error: cannot get request \"6b\": it is not kept\n" +
+		"'kn-krt requests' lists those that are kept.\n"}, runKrt(t.Context(), nil, "--address", address, "6b"))
+
+	got = runKrt(t.Context(), nil, "--address", address, "-f")
+	require.Equal(t, "Warning: 2 requests not shown: they came faster than they were read\nThe version has stopped.\n", got.err)
+	require.Equal(t, 2, strings.Count(got.out, "\n"))
+	require.Contains(t, got.out, "id=5a  node model: HANDLER_ERROR: no such room \\x1b[2J\n")
+	got = runKrt(t.Context(), nil, "--address", address, "-f", "-o", "json")
+	require.True(t, strings.HasPrefix(got.out, `{"id":"4f0c1d2e",`))
+}
+
+func TestTheLocalRunIsFound(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", home)
+	start := func(name, address string) {
+		dir := filepath.Join(home, "kn-krt", name)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
+		require.NoError(t, running.Write(dir, running.Run{Version: name, Path: "/" + name, GRPC: "127.0.0.1:9000", Inspection: address}))
+	}
+	kept := priced()
+	kept.ID = longID
+	address := keep(t, kept)
+	start("one-v1", address)
+	require.Contains(t, runKrt(t.Context(), nil).out, longID)
+	require.Contains(t, runKrt(t.Context(), nil, longID).out, "request   "+longID)
+	from, err := Local(t.Context(), "kn-krt", "", "localhost:9000")
+	require.NoError(t, err)
+	require.Equal(t, "kn-krt requests", from.Show)
+	_, err = from.Get(t.Context(), longID)
+	require.NoError(t, err)
+
+	other := keep(t)
+	start("two-v1", other)
+	require.Equal(t, result{code: term.ExitFailed, err: "Error: several versions run on this machine\nName one:\n" +
+		"  --address " + address + "  (one-v1 in /one-v1)\n  --address " + other + "  (two-v1 in /two-v1)\n"}, runKrt(t.Context(), nil))
+}
+
+func TestWithoutARunThereIsAHint(t *testing.T) {
+	got := runKrt(t.Context(), nil, "--address", "127.0.0.1:1")
+	require.Equal(t, result{code: term.ExitFailed, err: "Error: no version keeps requests at 127.0.0.1:1: connect: connection refused\n" +
+		"Start one with 'kn-krt run', name the inspection address that it printed with --address, " +
+		"or read the requests of a version on a cluster with 'kn-krt requests VERSION'.\n"}, got)
+}
+
+func TestRequestsOnACluster(t *testing.T) {
+	unkept := priced()
+	unkept.Inspected = false
+	client, err := inspection.New("http://"+keep(t, unkept), nil)
+	require.NoError(t, err)
+	n := nearby{"hotel-v1": {Source: client, Unkept: "Ask for it."}, "": {Source: client}}
+	got := runKrt(t.Context(), n, "hotel-v1")
+	require.Contains(t, got.out, "4f0c1d2e")
+	got = runKrt(t.Context(), n, "-n", "ns")
+	require.Contains(t, got.out, "4f0c1d2e")
+	got = runKrt(t.Context(), n, "hotel-v1", "4f0c1d2e")
+	require.Contains(t, got.out, "\nIts messages were not kept.\nAsk for it.\n")
+	require.Equal(t, "Error: there is no version hotel-v2\n", runKrt(t.Context(), n, "hotel-v2").err)
+}
+
+func TestRequestsUsage(t *testing.T) {
+	for args, want := range map[string]string{
+		"a b c":                          "expected at most NAME ID, got 3 arguments",
+		"a --slow -1s":                   "--slow must not be negative",
+		"a --limit 257":                  `invalid argument "257" for "--limit" flag: must be a whole number from 0 to 256`,
+		"a b --address 127.0.0.1:1":      "--address cannot be combined with NAME or with flags for a cluster",
+		"-n ns --address 127.0.0.1:1":    "--address cannot be combined with NAME or with flags for a cluster",
+		"hotel-v1 4f0c -f":               "--follow cannot be combined with ID",
+		longID + " --failed":             "--failed cannot be combined with ID",
+		"--address 127.0.0.1:1/x%zz":     "",
+		"hotel-v1 4f0c --workflow price": "--workflow cannot be combined with ID",
+	} {
+		got := runKrt(t.Context(), nil, strings.Fields(args)...)
+		require.NotEqual(t, term.ExitOK, got.code, args)
+		require.Contains(t, got.err, want)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	complete := func(args ...string) string {
+		var out bytes.Buffer
+		root := &cobra.Command{Use: "kn-krt"}
+		root.SetOut(&out)
+		root.SetErr(&bytes.Buffer{})
+		root.AddCommand(NewCommand(term.Streams{Out: &out}, nearby{}))
+		root.SetArgs(append([]string{cobra.ShellCompRequestCmd, "requests"}, args...))
+		require.NoError(t, root.ExecuteContext(t.Context()))
+		return out.String()
+	}
+	require.Equal(t, "hotel-v1\n:4\n", complete(""))
+	require.Equal(t, ":4\n", complete("hotel-v1", ""))
+	require.Equal(t, "some-node\n:4\n", complete("hotel-v1", "--node", ""))
+	require.Equal(t, "some-workflow\n:4\n", complete("hotel-v1", "--workflow", ""))
+}

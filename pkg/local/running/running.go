@@ -1,0 +1,123 @@
+// Package running tells commands where the versions that run on this machine can be reached:
+// each run writes it into its state folder, and removes it at its end.
+package running
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"krt.dev/kn-krt/pkg/krt/untrusted"
+)
+
+// File is the name of the file with a [Run] below a state folder.
+const File = "run/running.json"
+
+const (
+	// maxFile bounds the file, in bytes; maxRuns how many are read.
+	maxFile = 64 << 10
+	maxRuns = 1000
+	// alive is how long a run may take to accept a connection.
+	alive = time.Second
+)
+
+// Run is a version that runs on this machine.
+type Run struct {
+	Version string `json:"version"`
+	// Path is the absolute path of the version's folder, manifest or packed bundle.
+	Path string `json:"path"`
+	// GRPC and Inspection are the addresses, host:port. Inspection is "" if requests are not
+	// kept.
+	GRPC       string `json:"grpc"`
+	Inspection string `json:"inspection,omitempty"`
+}
+
+// Write writes r below the state folder dir, which only this user may read.
+func Write(dir string, r Run) error {
+	data, err := json.Marshal(r)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, filepath.FromSlash(File)), append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write where the version runs: %w", err)
+	}
+	return nil
+}
+
+// Root is the folder of the state folders that nobody has named: below $XDG_STATE_HOME, else
+// ~/.local/state.
+func Root() (string, error) {
+	root := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(root) { // the XDG specification: a relative one is ignored
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("cannot name the state folder: %w", err)
+		}
+		root = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(root, "kn-krt"), nil
+}
+
+// List returns the versions that run with a state folder below [Root] and accept connections
+// at their inspection port, in the order of version and path. A run that was killed has left
+// its file: it is not returned.
+func List(ctx context.Context) ([]Run, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for versions that run: %w", err)
+	}
+	var runs []Run
+	for _, e := range entries[:min(len(entries), maxRuns)] {
+		data, err := untrusted.ReadPath(filepath.Join(root, e.Name(), filepath.FromSlash(File)), maxFile)
+		if err != nil {
+			continue
+		}
+		var r Run
+		if json.Unmarshal(data, &r) == nil && r.accepts(ctx) {
+			runs = append(runs, r)
+		}
+	}
+	slices.SortFunc(runs, func(a, b Run) int { return strings.Compare(a.Version+"\n"+a.Path, b.Version+"\n"+b.Path) })
+	return runs, nil
+}
+
+// accepts reports whether something accepts connections at the inspection port, which is one
+// of this machine alone.
+func (r Run) accepts(ctx context.Context) bool {
+	host, _, err := net.SplitHostPort(r.Inspection)
+	if err != nil || !net.ParseIP(host).IsLoopback() {
+		return false
+	}
+	connection, err := (&net.Dialer{Timeout: alive}).DialContext(ctx, "tcp", r.Inspection)
+	if err != nil {
+		return false
+	}
+	_ = connection.Close()
+	return true
+}
+
+// Serves reports whether address, host:port, is the run's gRPC port as seen from this machine.
+func (r Run) Serves(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	ownHost, ownPort, ownErr := net.SplitHostPort(r.GRPC)
+	if err != nil || ownErr != nil || port != ownPort {
+		return false
+	}
+	ip, own := net.ParseIP(host), net.ParseIP(ownHost)
+	return host == ownHost || (host == "localhost" || ip.IsLoopback()) && (ownHost == "" || own.IsUnspecified() || own.IsLoopback())
+}
