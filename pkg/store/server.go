@@ -118,6 +118,8 @@ func (s *Server) Handler() http.Handler {
 		"GET " + wire.PathMeasurements:                 s.listMeasurements,
 		"POST " + wire.PathPredictions:                 s.savePrediction,
 		"GET " + wire.PathPredictions:                  s.listPredictions,
+		"GET " + wire.PathSummary:                      s.summarize,
+		"GET " + wire.PathChart:                        s.charted,
 		"POST " + wire.PathCollections + "{coll}":      s.saveDocument,
 		"POST " + wire.PathCollections + "{coll}/find": s.findDocuments,
 	} {

@@ -16,7 +16,9 @@ import (
 const (
 	PathMeasurements = "/v1/measurements"
 	PathPredictions  = "/v1/predictions"
-	PathCollections  = "/v1/collections/" // + name to save, + name + "/find" to find
+	PathSummary      = "/v1/predictions/summary" // GET, with from, to, version and per (hour or day)
+	PathChart        = "/v1/measurements/query"  // GET, with name, field, from, to, step, aggregate, by and tag
+	PathCollections  = "/v1/collections/"        // + name to save, + name + "/find" to find
 )
 
 // Headers with the [Origin].
