@@ -109,6 +109,18 @@ type Counts struct {
 	Absolute, Squared float64
 }
 
+// Add adds the counts of another interval.
+func (c *Counts) Add(other Counts) {
+	c.Total += other.Total
+	c.Missing += other.Missing
+	c.New += other.New
+	c.Labelled += other.Labelled
+	c.Correct += other.Correct
+	c.Numbers += other.Numbers
+	c.Absolute += other.Absolute
+	c.Squared += other.Squared
+}
+
 // Pair is how many labelled predictions have these values.
 type Pair struct {
 	True, Predicted string
@@ -121,11 +133,12 @@ type Predictions interface {
 	SavePredictions(ctx context.Context, predictions []Prediction) error
 	// ListPredictions returns a page of predictions in the order of their dates.
 	ListPredictions(ctx context.Context, of Selection, page Page) (Listed[Prediction], error)
-	// CountPredictions counts in intervals of step, which is a whole number of hours, from
-	// midnight UTC on; those without predictions are left out. A step of zero is one
-	// interval for all.
+	// CountPredictions counts in intervals of step, which is a whole number of hours and starts
+	// at multiples of it since 1970; those without predictions are left out. A step of zero
+	// is one interval for all, which starts in 1970.
 	CountPredictions(ctx context.Context, of Selection, step time.Duration) ([]Counts, error)
-	// CountPairs returns the pairs of values, the most frequent ones first, at most limit.
+	// CountPairs returns the pairs of values, the most frequent ones first, at most limit. It
+	// may leave out pairs of numbers that are no labels: see IsLabel.
 	CountPairs(ctx context.Context, of Selection, limit int) ([]Pair, error)
 	// DeletePredictions deletes what is selected, of all runtimes if none is given, and
 	// returns how many they were.

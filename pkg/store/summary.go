@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -27,7 +28,8 @@ type Summary struct {
 	Correct  int64 `json:"correct"`
 	// Accuracy is absent if nothing is labelled.
 	Accuracy *Accuracy `json:"accuracy,omitempty"`
-	// Labels are the values, in their order.
+	// Labels are the values, in their order. Numbers are labels if they are integers of at
+	// most three digits.
 	Labels []Label `json:"labels"`
 	// Confusion has a pair of values each, the most frequent first.
 	Confusion []Confusion `json:"confusion"`
@@ -145,8 +147,21 @@ func Summarize(ctx context.Context, b Predictions, of Selection, step time.Durat
 	if s.Truncated = len(pairs) > maxPairs; s.Truncated {
 		pairs = pairs[:maxPairs]
 	}
-	s.label(pairs)
+	s.label(slices.DeleteFunc(pairs, func(p Pair) bool { return !IsLabel(p) }))
 	return s, nil
+}
+
+var (
+	numeric      = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+	smallInteger = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,2})$`)
+)
+
+// IsLabel reports whether a pair of values is one of labels: not both are numbers, as JSON
+// writes them, or both are integers of at most three digits. Other numbers have no accuracy;
+// how far they are from each other is counted.
+func IsLabel(p Pair) bool {
+	return !numeric.MatchString(p.True) || !numeric.MatchString(p.Predicted) ||
+		smallInteger.MatchString(p.True) && smallInteger.MatchString(p.Predicted)
 }
 
 // share is a part of a number of samples; nil for none.
@@ -177,14 +192,7 @@ func numbersOf(c Counts) *Numbers {
 func (s *Summary) count(counts []Counts, step time.Duration) {
 	var sum Counts
 	for _, c := range counts {
-		sum.Total += c.Total
-		sum.Missing += c.Missing
-		sum.New += c.New
-		sum.Labelled += c.Labelled
-		sum.Correct += c.Correct
-		sum.Numbers += c.Numbers
-		sum.Absolute += c.Absolute
-		sum.Squared += c.Squared
+		sum.Add(c)
 		if step > 0 {
 			s.Over = append(s.Over, Interval{c.Start, c.Total, c.Labelled, c.Correct, share(c.Correct, c.Labelled), numbersOf(c)})
 		}

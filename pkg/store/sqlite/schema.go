@@ -39,8 +39,61 @@ CREATE INDEX measurements_time ON measurements (runtime, time);
 ALTER TABLE predictions ADD COLUMN runtime TEXT NOT NULL DEFAULT 'local';
 DROP INDEX predictions_date;
 CREATE INDEX predictions_date ON predictions (runtime, date);
-`}
+`, predictionCounts}
 }
+
+// predictionCounts adds what summaries of predictions are made of: per hour and pair of
+// values, kept by triggers, so that a summary of millions reads thousands of rows. Pairs of numbers
+// that are no labels, see store.IsLabel, have one row together. JSON's numbers are what a value must look
+// like to be one.
+const predictionCounts = `
+CREATE VIEW prediction_parts AS
+SELECT id, runtime, date, substr(date, 1, 13) AS hour, version, error,
+	iif(numbers AND NOT label, '', true_value) AS true_value, iif(numbers AND NOT label, '', predicted_value) AS predicted_value,
+	labelled, labelled AND predicted_value = true_value AS correct, numbers,
+	iif(numbers, abs(difference), 0.0) AS absolute, iif(numbers, difference * difference, 0.0) AS squared
+FROM (
+	SELECT *, labelled AND predicted_type IS NOT NULL AND true_type IS NOT NULL AS numbers,
+		predicted_type = 'integer' AND true_type = 'integer'
+			AND length(ltrim(predicted_value, '-')) <= 3 AND length(ltrim(true_value, '-')) <= 3 AS label
+	FROM (
+		SELECT *, error = '' AND predicted_value <> '' AND true_value <> '' AS labelled,
+			CASE WHEN json_valid(predicted_value) AND json_type(predicted_value) IN ('integer', 'real')
+				THEN json_type(predicted_value) END AS predicted_type,
+			CASE WHEN json_valid(true_value) AND json_type(true_value) IN ('integer', 'real')
+				THEN json_type(true_value) END AS true_type,
+			CAST(predicted_value AS REAL) - CAST(true_value AS REAL) AS difference
+		FROM predictions
+	)
+);
+CREATE TABLE prediction_counts (
+	runtime TEXT NOT NULL, hour TEXT NOT NULL, version TEXT NOT NULL, error TEXT NOT NULL,
+	true_value TEXT NOT NULL, predicted_value TEXT NOT NULL,
+	n INTEGER NOT NULL, labelled INTEGER NOT NULL, correct INTEGER NOT NULL, numbers INTEGER NOT NULL,
+	absolute REAL NOT NULL, squared REAL NOT NULL,
+	PRIMARY KEY (runtime, hour, version, error, true_value, predicted_value)
+) STRICT, WITHOUT ROWID;
+INSERT INTO prediction_counts
+SELECT runtime, hour, version, error, true_value, predicted_value, count(*), sum(labelled), sum(correct), sum(numbers),
+	total(absolute), total(squared)
+FROM prediction_parts GROUP BY runtime, hour, version, error, true_value, predicted_value;
+CREATE TRIGGER predictions_counted AFTER INSERT ON predictions BEGIN
+	INSERT INTO prediction_counts
+	SELECT runtime, hour, version, error, true_value, predicted_value, 1, labelled, correct, numbers, absolute, squared
+	FROM prediction_parts WHERE id = NEW.id
+	ON CONFLICT DO UPDATE SET n = n + 1, labelled = labelled + excluded.labelled, correct = correct + excluded.correct,
+		numbers = numbers + excluded.numbers, absolute = absolute + excluded.absolute, squared = squared + excluded.squared;
+END;
+CREATE TRIGGER predictions_deleted BEFORE DELETE ON predictions BEGIN
+	UPDATE prediction_counts AS c SET n = n - 1, labelled = c.labelled - p.labelled, correct = c.correct - p.correct,
+		numbers = c.numbers - p.numbers, absolute = c.absolute - p.absolute, squared = c.squared - p.squared
+	FROM (SELECT * FROM prediction_parts WHERE id = OLD.id) AS p
+	WHERE c.runtime = p.runtime AND c.hour = p.hour AND c.version = p.version AND c.error = p.error
+		AND c.true_value = p.true_value AND c.predicted_value = p.predicted_value;
+	DELETE FROM prediction_counts WHERE n = 0 AND runtime = OLD.runtime AND hour = substr(OLD.date, 1, 13)
+		AND version = OLD.version;
+END;
+`
 
 func migrate(db *sql.DB) error {
 	ctx := context.Background()

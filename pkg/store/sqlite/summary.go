@@ -14,13 +14,6 @@ import (
 	"krt.dev/kn-krt/pkg/store"
 )
 
-const (
-	labelled = "(error = '' AND predicted_value <> '' AND true_value <> '')"
-	// JSON's numbers are what a value must look like to be one.
-	isNumber   = "CASE WHEN json_valid(%[1]s) THEN json_type(%[1]s) IN ('integer', 'real') ELSE FALSE END"
-	difference = "(CAST(predicted_value AS REAL) - CAST(true_value AS REAL))"
-)
-
 // rows calls read for each row of a query.
 func (s *Store) rows(ctx context.Context, statement string, args []any, read func(*sql.Rows) error) (err error) {
 	rows, err := s.reader.QueryContext(ctx, statement, args...)
@@ -46,32 +39,95 @@ func interval(column string, step time.Duration) string {
 	return fmt.Sprintf("unixepoch(substr(%s, 1, 19)) / %d * %d", column, seconds, seconds)
 }
 
+// hourFormat is the beginning of timeFormat up to the hour.
+const hourFormat = "2006-01-02T15"
+
+// counted is an SQL query for what is counted of the selected predictions: whole hours from
+// their counts, and parts of an hour from the predictions themselves.
+func counted(of store.Selection) (statement string, args []any) {
+	const columns = "hour, error, true_value, predicted_value, %s AS n, labelled, correct, numbers, absolute, squared"
+	add := func(table, n string, of store.Selection, column, format string) {
+		if statement != "" {
+			statement += " UNION ALL "
+		}
+		where := "runtime = ?"
+		args = append(args, of.Runtime)
+		if of.Version != "" {
+			where, args = where+" AND version = ?", append(args, of.Version)
+		}
+		if !of.From.IsZero() {
+			where, args = where+" AND "+column+" >= ?", append(args, of.From.UTC().Format(format))
+		}
+		if !of.To.IsZero() {
+			where, args = where+" AND "+column+" < ?", append(args, of.To.UTC().Format(format))
+		}
+		statement += fmt.Sprintf("SELECT "+columns+" FROM %s WHERE %s", n, table, where)
+	}
+	whole, before, after := of, of, of
+	if first := of.From.Truncate(time.Hour); !first.Equal(of.From) {
+		whole.From = first.Add(time.Hour)
+	}
+	whole.To = of.To.Truncate(time.Hour)
+	if !of.From.IsZero() && !of.To.IsZero() && !whole.From.Before(whole.To) {
+		add("prediction_parts", "1", of, "date", timeFormat)
+		return statement, args
+	}
+	add("prediction_counts", "n", whole, "hour", hourFormat)
+	if before.To = whole.From; !whole.From.Equal(of.From) {
+		add("prediction_parts", "1", before, "date", timeFormat)
+	}
+	if after.From = whole.To; !whole.To.Equal(of.To) {
+		add("prediction_parts", "1", after, "date", timeFormat)
+	}
+	return statement, args
+}
+
 // CountPredictions counts predictions in intervals of step.
 func (s *Store) CountPredictions(ctx context.Context, of store.Selection, step time.Duration) (found []store.Counts, err error) {
-	where, args := selection(of, "date")
-	numbers := fmt.Sprintf("(%s AND %s AND %s)", labelled, fmt.Sprintf(isNumber, "predicted_value"), fmt.Sprintf(isNumber, "true_value"))
-	statement := fmt.Sprintf(`
-SELECT start, count(*), sum(error = 'missing_values'), sum(error = 'new_labels'), sum(labelled),
-	sum(labelled AND predicted_value = true_value), sum(numbers), total(iif(numbers, abs(d), 0)), total(iif(numbers, d * d, 0))
-FROM (SELECT %s AS start, predicted_value, true_value, error, %s AS labelled, %s AS numbers, %s AS d FROM predictions WHERE %s)
-GROUP BY start ORDER BY start`, interval("date", step), labelled, numbers, difference, where)
+	statement, args := counted(of)
+	statement = fmt.Sprintf(`
+SELECT hour, sum(n), sum(iif(error = 'missing_values', n, 0)), sum(iif(error = 'new_labels', n, 0)), sum(labelled), sum(correct),
+	sum(numbers), total(absolute), total(squared) FROM (%s) GROUP BY hour ORDER BY hour`, statement)
 	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
 		var c store.Counts
-		var start int64
-		err := rows.Scan(&start, &c.Total, &c.Missing, &c.New, &c.Labelled, &c.Correct, &c.Numbers, &c.Absolute, &c.Squared)
-		c.Start = time.Unix(start, 0).UTC()
-		found = append(found, c)
-		return err
+		var hour string
+		if err := rows.Scan(&hour, &c.Total, &c.Missing, &c.New, &c.Labelled, &c.Correct, &c.Numbers, &c.Absolute, &c.Squared); err != nil {
+			return err
+		}
+		at, err := time.Parse(hourFormat, hour)
+		if err != nil {
+			return err
+		}
+		c.Start = intervalOf(at, step)
+		if last := len(found) - 1; last >= 0 && found[last].Start.Equal(c.Start) {
+			found[last].Add(c)
+		} else {
+			found = append(found, c)
+		}
+		return nil
 	})
 	return found, err
 }
 
-// CountPairs returns the pairs of values, the most frequent ones first.
+// intervalOf is the start of the interval that a time is in.
+func intervalOf(at time.Time, step time.Duration) time.Time {
+	seconds := int64(step / time.Second)
+	if seconds == 0 {
+		return time.Unix(0, 0).UTC()
+	}
+	rest := at.Unix() % seconds
+	if rest < 0 {
+		rest += seconds
+	}
+	return time.Unix(at.Unix()-rest, 0).UTC()
+}
+
+// CountPairs returns the pairs of labels, the most frequent ones first.
 func (s *Store) CountPairs(ctx context.Context, of store.Selection, limit int) (found []store.Pair, err error) {
-	where, args := selection(of, "date")
-	statement := fmt.Sprintf(`
-SELECT true_value, predicted_value, count(*) AS n FROM predictions WHERE %s AND %s
-GROUP BY true_value, predicted_value ORDER BY n DESC, true_value, predicted_value LIMIT %d`, where, labelled, limit)
+	statement, args := counted(of)
+	statement = fmt.Sprintf(`
+SELECT true_value, predicted_value, sum(labelled) AS labelled FROM (%s) WHERE labelled > 0 AND true_value <> ''
+GROUP BY true_value, predicted_value ORDER BY labelled DESC, true_value, predicted_value LIMIT %d`, statement, limit)
 	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
 		var p store.Pair
 		err := rows.Scan(&p.True, &p.Predicted, &p.Count)
