@@ -1,5 +1,5 @@
 // Command entrypoint serves one version: gRPC on 9000, web on 8080, replies of
-// nodes on 8081.
+// nodes on 8081, and on 127.0.0.1:8082 the last requests, for people.
 package main
 
 import (

@@ -16,6 +16,7 @@ import (
 type received struct {
 	data        mem.Buffer
 	causationID string // the id of the client's own event, if it sent one
+	inspect     bool   // the client asks for inspection
 }
 
 // call sends in through the workflow and waits for the response until ctx is done
@@ -94,6 +95,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		ReplyToken:    token,
 		Trace:         trace,
 	}}
+	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
 	e.pending.add(id, r)

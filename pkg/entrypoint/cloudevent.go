@@ -29,6 +29,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
+	request.inspect = t.askedBy(r.Header)
 	if web.PrefersAsync(r.Header) {
 		id, failure := k.accept(ctx, request)
 		if failure != nil {
@@ -36,12 +37,15 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 			return
 		}
 		w.Header().Set("Preference-Applied", "respond-async")
-		w.Header().Set("Krt-Correlation-Id", id) // what logs call the work
+		w.Header().Set(headerCorrelation, id) // what logs call the work
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	req, response := k.call(ctx, request)
 	defer req.observe()
+	if request.inspect {
+		w.Header().Set(headerCorrelation, req.id.String())
+	}
 	w.Header().Set(headerTiming, req.timing())
 	if response.failure != nil {
 		web.WriteFailure(w, response.failure)

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -48,6 +51,22 @@ type Config struct {
 	GRPC  string `json:"grpc,omitempty"`
 	Web   string `json:"web,omitempty"`
 	Reply string `json:"reply,omitempty"`
+	// Inspection is the listen address for the requests that are kept, on a loopback
+	// address; default 127.0.0.1:8082.
+	Inspection string `json:"inspection,omitempty"`
+	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
+	Inspect *ConfigInspect `json:"inspect,omitempty"`
+}
+
+// ConfigInspect is what of a [capture.Settings] is in a Config.
+type ConfigInspect struct {
+	Share        int      `json:"share,omitempty"`
+	PayloadBytes int      `json:"payloadBytes,omitempty"`
+	Redact       []string `json:"redact,omitempty"`
+	// Descriptors is the name of the file, in the same folder, with the descriptors of all
+	// the version's messages (see schema.Descriptors); empty: only those of the contract
+	// are decoded.
+	Descriptors string `json:"descriptors,omitempty"`
 }
 
 // ConfigWorkflow is one workflow of a Config.
@@ -110,7 +129,7 @@ func readConfig(path string) (*Config, error) {
 		return nil, fmt.Errorf("cannot read the entrypoint's configuration: %w", err)
 	}
 	defer file.Close()
-	c := &Config{GRPC: ":9000", Web: ":8080", Reply: ":8081"}
+	c := &Config{GRPC: ":9000", Web: ":8080", Reply: ":8081", Inspection: fmt.Sprintf("127.0.0.1:%d", inspection.Port)}
 	decoder := json.NewDecoder(file)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(c); err != nil {
@@ -128,6 +147,9 @@ func (c *Config) version(ctx context.Context, dir string) (Version, error) {
 	if v.Schema, err = schema.Compile(ctx, os.DirFS(dir), c.Proto, schema.Options{}); err != nil {
 		return v, err
 	}
+	if v.Inspect, err = c.inspect(dir); err != nil {
+		return v, err
+	}
 	for _, w := range c.Workflows {
 		method, err := v.Schema.Method(w.Entrypoint)
 		if err != nil {
@@ -140,6 +162,25 @@ func (c *Config) version(ctx context.Context, dir string) (Version, error) {
 		v.Workflows = append(v.Workflows, workflow)
 	}
 	return v, nil
+}
+
+// inspect returns what is kept of messages.
+func (c *Config) inspect(dir string) (*capture.Settings, error) {
+	if c.Inspect == nil {
+		return nil, nil
+	}
+	s := &capture.Settings{Share: c.Inspect.Share, PayloadBytes: c.Inspect.PayloadBytes, Redact: c.Inspect.Redact}
+	if c.Inspect.Descriptors == "" {
+		return s, nil
+	}
+	data, err := fs.ReadFile(os.DirFS(dir), c.Inspect.Descriptors)
+	if err == nil {
+		s.Messages, err = schema.ReadDescriptors(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return s, nil
 }
 
 func (c *Config) options() (Options, error) {
@@ -204,10 +245,13 @@ func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
 	for _, p := range []struct {
 		address string
 		to      *net.Listener
-	}{{c.GRPC, &l.GRPC}, {c.Web, &l.Web}, {c.Reply, &l.Reply}} {
+	}{{c.GRPC, &l.GRPC}, {c.Web, &l.Web}, {c.Reply, &l.Reply}, {c.Inspection, &l.Inspection}} {
 		if *p.to, err = new(net.ListenConfig).Listen(ctx, "tcp", p.address); err != nil {
 			return l, errors.Join(fmt.Errorf("cannot listen: %w", err), l.Close())
 		}
+	}
+	if !l.Inspection.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return l, errors.Join(fmt.Errorf("inspection: %q is not a loopback address, such as 127.0.0.1:%d", c.Inspection, inspection.Port), l.Close())
 	}
 	return l, nil
 }
@@ -215,7 +259,7 @@ func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
 // Close closes the listeners that are open.
 func (l Listeners) Close() error {
 	var errs []error
-	for _, one := range []net.Listener{l.GRPC, l.Web, l.Reply} {
+	for _, one := range []net.Listener{l.GRPC, l.Web, l.Reply, l.Inspection} {
 		if one != nil {
 			errs = append(errs, one.Close())
 		}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
@@ -46,6 +47,8 @@ type Version struct {
 	// BackgroundTimeout bounds the work behind an early reply, counted from the
 	// reply, and asynchronous requests. Default 1 hour.
 	BackgroundTimeout time.Duration
+	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
+	Inspect *capture.Settings
 }
 
 // Workflow ties one rpc to the nodes that serve it.
@@ -136,6 +139,9 @@ type Listeners struct {
 	Web net.Listener
 	// Reply is for replies of nodes, dead letters, metrics and probes (8081).
 	Reply net.Listener
+	// Inspection is for the requests that are kept (see package inspection). It must be a
+	// loopback address: whoever reaches it reads them. Nil: they are not served.
+	Inspection net.Listener
 }
 
 // Entrypoint serves one version at a time; [Entrypoint.Update] changes which.
@@ -146,6 +152,7 @@ type Entrypoint struct {
 	pending  *pending
 	sealer   *sealer
 	metrics  *metrics.Metrics
+	capture  *capture.Capture
 	sender   *delivery.Sender
 	budget   *memory.Budget
 	buffers  *memory.Pool
@@ -184,6 +191,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		log:      slog.New(loglimit.New(o.Logger.Handler())),
 		pending:  newPending(),
 		metrics:  metrics.New(dropReasons()...),
+		capture:  capture.New(),
 		decoding: web.NewDecoding(o.MaxMessageBytes),
 		health:   health.NewServer(),
 	}

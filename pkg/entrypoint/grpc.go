@@ -93,8 +93,12 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		return err
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
-	req, response := k.call(event.ContextWithTrace(ctx, trace), received{data: data})
+	in := received{data: data, inspect: t.asked(ctx)}
+	req, response := k.call(event.ContextWithTrace(ctx, trace), in)
 	defer req.observe()
+	if in.inspect {
+		stream.SetTrailer(metadata.Pairs(headerCorrelation, req.id.String()))
+	}
 	if wantsSteps(ctx) {
 		stream.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
 	}

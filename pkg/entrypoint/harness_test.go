@@ -74,6 +74,11 @@ func (h handle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a test's node refuses", status)
 		return
 	}
+	if out.Type == "" { // without an event, with what it reports
+		out.Steps.WriteHeader(w.Header())
+		w.WriteHeader(status)
+		return
+	}
 	out.WriteHeader(w.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(out.Data)))
 	w.WriteHeader(status)
@@ -101,8 +106,10 @@ type fixture struct {
 	grpc   string
 	web    string
 	reply  string
-	stop   context.CancelFunc
-	done   chan error
+	// inspect is the address of the requests that are kept.
+	inspect string
+	stop    context.CancelFunc
+	done    chan error
 }
 
 // quick are options that make failures come soon.
@@ -133,7 +140,8 @@ func (f *fixture) version(steps ...entrypoint.Step) entrypoint.Version {
 // serve starts the entrypoint and stops it when the test ends.
 func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	f.t.Helper()
-	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t)}
+	l := entrypoint.Listeners{GRPC: listen(f.t), Web: listen(f.t), Reply: listen(f.t), Inspection: listen(f.t)}
+	f.inspect = "http://" + l.Inspection.Addr().String()
 	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
 	if o.Key != nil { // there are other replicas
 		o.Advertise = cmp.Or(o.Advertise, l.Reply.Addr().String())
@@ -202,12 +210,19 @@ func (f *fixture) call(ctx context.Context, text string) (string, error) {
 
 // post posts an event to the reply port and returns the HTTP status.
 func (f *fixture) post(path string, ev *event.Event, extra ...string) int {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, f.reply+path, bytes.NewReader(ev.Data))
-	require.NoError(f.t, err)
-	ev.WriteHeader(req.Header)
+	header := http.Header{}
+	ev.WriteHeader(header)
 	for i := 0; i < len(extra); i += 2 {
-		req.Header.Set(extra[i], extra[i+1])
+		header.Set(extra[i], extra[i+1])
 	}
+	return f.postWith(path, header, ev.Data)
+}
+
+// postWith is post for a header and data.
+func (f *fixture) postWith(path string, header http.Header, data []byte) int {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, f.reply+path, bytes.NewReader(data))
+	require.NoError(f.t, err)
+	req.Header = header
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(f.t, err)
 	defer res.Body.Close()

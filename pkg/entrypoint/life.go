@@ -75,10 +75,15 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	reply := e.newReplyServer(l.Reply.Addr())
 	replies := e.budget.Listen(l.Reply)
 	replies.Yields = true
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	go func() { failed <- grpcServer.Serve(e.budget.Listen(l.GRPC)) }()
 	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(l.Web))) }()
 	go func() { failed <- ignoreClosed(reply.Serve(replies)) }()
+	inspection := &http.Server{ReadHeaderTimeout: readHeaderTimeout} // without a listener it serves nothing
+	if l.Inspection != nil {
+		inspection = e.newInspectionServer(l)
+		go func() { failed <- ignoreClosed(inspection.Serve(l.Inspection)) }()
+	}
 	go e.budget.Watch(e.base.Done())
 	e.setReady(true)
 
@@ -88,7 +93,9 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 		err = fmt.Errorf("cannot serve: %w", err)
 	}
 	e.setReady(false)
-	return errors.Join(err, e.stop(grpcServer, webServer, reply))
+	err = errors.Join(err, e.stop(grpcServer, webServer, reply))
+	_ = inspection.Close()
+	return err
 }
 
 // forcedTime is how long it may take to send the failures of a forced stop.

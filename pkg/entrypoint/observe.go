@@ -86,6 +86,9 @@ func (r *request) end(out response) {
 	r.answer = answer{end: time.Now(), failure: out.failure, steps: out.steps, early: out.early, at: out.at}
 	if out.data != nil {
 		r.answer.bytes = out.data.Len()
+		if r.kept != nil {
+			r.kept.Output(r.route.want, out.data.ReadOnlyData())
+		}
 	}
 }
 
@@ -186,7 +189,7 @@ func (k *ticket) observeRefusal(failure *spb.Status) {
 	})
 }
 
-// observe hands the record that fill makes to all observers, the metrics first.
+// observe hands the record that fill makes to all observers, our own first.
 func (e *Entrypoint) observe(fill func(*record.Record)) {
 	r, _ := e.records.Get().(*record.Record)
 	if r == nil {
@@ -195,6 +198,7 @@ func (e *Entrypoint) observe(fill func(*record.Record)) {
 	*r = record.Record{Steps: r.Steps[:0], Sends: r.Sends[:0]}
 	fill(r)
 	e.metrics.Observe(r)
+	e.capture.Observe(r)
 	for _, o := range e.options.Observers {
 		o.Observe(r)
 	}

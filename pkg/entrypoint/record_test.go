@@ -244,6 +244,27 @@ func TestWorkBehindAReplyHasItsOwnRecord(t *testing.T) {
 	}
 }
 
+// TestASilentEndIsInTheRecord: of a node that replied early, and then returned nothing.
+func TestASilentEndIsInTheRecord(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	answered := make(chan struct{})
+	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
+		early := in.Next("/krt/test/v1/a", event.TypeReply, "test.Reply", f.text("test.Reply", "early"))
+		early.Steps = in.Steps.Append(ran("a", event.OutcomeReply))
+		require.Equal(t, http.StatusAccepted, f.post("/reply", early))
+		<-answered
+		return http.StatusAccepted, &event.Event{Steps: in.Steps.Append(ran("a", event.OutcomeOK))}
+	}), node(t, "b", f.says("b", true))), o)
+	_, err := f.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "a reply", stepsOf(seen.take(t, 1)[0]))
+	close(answered)
+	f.awaitIdle()
+	rest := seen.take(t, 2)[1]
+	require.Equal(t, []any{true, "a ok", code.Code_OK}, []any{rest.Background, stepsOf(rest), rest.Code})
+}
+
 // TestStepsOfOthersAreNotBelieved: a node reports its own step only.
 func TestStepsOfOthersAreNotBelieved(t *testing.T) {
 	for name, forge := range map[string]func(event.Steps) event.Steps{

@@ -46,6 +46,7 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", e.receiveReply)
 	mux.HandleFunc("POST /dead-letter", e.receiveDeadLetter)
+	mux.HandleFunc("POST /inspect", e.receiveCopy)
 	mux.Handle("GET /metrics", e.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -164,12 +165,7 @@ func (e *Entrypoint) mayLog(now time.Time) bool {
 func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int {
 	ctx, cancel := context.WithDeadline(r.Context(), token.expiry)
 	defer cancel()
-	header := http.Header{headerForwarded: {"1"}}
-	for name, values := range r.Header {
-		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {
-			header[name] = values
-		}
-	}
+	header := forwarded(r.Header)
 	event.RequestTrace(r.Header).WriteHeader(header)
 	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 	if final(err) {

@@ -11,6 +11,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -43,6 +44,7 @@ type request struct {
 	gone         atomic.Bool  // the client has its response, or none will come
 	unobserved   atomic.Int32 // the response, and the end of the delivery
 	rest         rest
+	kept         *capture.Request // nil: it is not inspected
 }
 
 // Why a delivery's context has ended.

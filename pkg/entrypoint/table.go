@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -29,6 +30,7 @@ type table struct {
 	json     *web.JSON
 	rpc      http.Handler
 	describe *structpb.Struct
+	contract *capture.Contract // nil: messages are never kept
 
 	refs    atomic.Int64
 	drained chan struct{}
@@ -73,6 +75,11 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		t.byMethod[r.path], t.byName[r.Name] = r, r
 	}
 	var err error
+	if v.Inspect != nil {
+		if t.contract, err = capture.NewContract(v.Schema.Registry(), *v.Inspect); err != nil {
+			return nil, fmt.Errorf("cannot serve version %q: %w", v.Name, err)
+		}
+	}
 	if t.describe, err = describeVersion(&t.version).Struct(); err != nil {
 		return nil, err
 	}

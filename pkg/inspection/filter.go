@@ -65,32 +65,41 @@ func (f *Filter) query() url.Values {
 // the parameter that is unknown, or wrong and what it must be.
 func ParseFilter(q url.Values) (f Filter, follow bool, err error) {
 	for name, values := range q {
-		value, ok := values[0], len(values) == 1
-		switch name {
-		case "limit":
-			f.Limit, err = strconv.Atoi(value)
-			ok = ok && err == nil && f.Limit >= 0 && f.Limit <= MaxRequests
-		case "failed":
-			f.Failed, err = strconv.ParseBool(value)
-			ok = ok && err == nil
-		case "follow":
-			follow, err = strconv.ParseBool(value)
-			ok = ok && err == nil
-		case "slower":
-			f.Slower, err = time.ParseDuration(value)
-			ok = ok && err == nil && f.Slower >= 0
-		case "workflow":
-			f.Workflow, ok = value, ok && len(value) <= maxName
-		case "node":
-			f.Node, ok = value, ok && len(value) <= maxName
-		default:
+		ok, known := f.set(name, values[0], &follow)
+		if !known {
 			return Filter{}, false, fmt.Errorf("the parameter %.64q is unknown; known are limit, failed, slower, workflow, node and follow", name)
 		}
-		if !ok {
-			return Filter{}, false, fmt.Errorf("the parameter %s is %.64q; it must be %s, once", name, value, form(name))
+		if !ok || len(values) > 1 {
+			return Filter{}, false, fmt.Errorf("the parameter %s is %.64q; it must be %s, once", name, values[0], form(name))
 		}
 	}
 	return f, follow, nil
+}
+
+// set sets one parameter, and reports whether its value is what it must be.
+func (f *Filter) set(name, value string, follow *bool) (ok, known bool) {
+	var err error
+	switch name {
+	case "limit":
+		f.Limit, err = strconv.Atoi(value)
+		return err == nil && f.Limit >= 0 && f.Limit <= MaxRequests, true
+	case "failed":
+		f.Failed, err = strconv.ParseBool(value)
+	case "follow":
+		*follow, err = strconv.ParseBool(value)
+	case "slower":
+		f.Slower, err = time.ParseDuration(value)
+		return err == nil && f.Slower >= 0, true
+	case "workflow":
+		f.Workflow = value
+		return len(value) <= maxName, true
+	case "node":
+		f.Node = value
+		return len(value) <= maxName, true
+	default:
+		return false, false
+	}
+	return err == nil, true
 }
 
 // form is what a parameter must be.

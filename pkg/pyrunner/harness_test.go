@@ -195,6 +195,7 @@ func request(text string) *event.Event {
 // answer is what a node answered.
 type answer struct {
 	status int
+	header http.Header
 	event  *event.Event // nil: none
 	body   string
 }
@@ -218,7 +219,7 @@ func (n *node) postContext(ctx context.Context, e *event.Event) (answer, error) 
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
-	a := answer{status: res.StatusCode, body: string(body)}
+	a := answer{status: res.StatusCode, header: res.Header, body: string(body)}
 	if out, headerErr := event.ReadHeader(res.Header); headerErr == nil {
 		out.Data = body
 		a.event = out

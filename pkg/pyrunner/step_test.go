@@ -82,6 +82,22 @@ def handler(ctx, data):
 	require.Equal(t, last, early)
 }
 
+// A handler that has replied need not return a message: the response has no event then.
+func TestASilentEndIsReportedToo(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    ctx.early_reply(StringValue(value="soon"))
+    ctx.early_exit()
+`, nil)
+	in := request("x")
+	in.Steps = earlier
+	a := n.post(in)
+	require.Nil(t, a.event)
+	last, early := reported(t, &event.Event{Steps: event.ReadSteps(a.header)}), reported(t, <-n.replies)
+	require.Equal(t, []event.Outcome{event.OutcomeReply, event.OutcomeOK}, []event.Outcome{early.Outcome, last.Outcome})
+	require.Equal(t, early.SpanID, last.SpanID)
+}
+
 // A call waits while the worker is busy: its handler's time begins when that is free.
 func TestTheWaitForAWorkerIsReported(t *testing.T) {
 	n := start(t, `

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // saved is a request that reached the store.
@@ -79,9 +81,9 @@ func TestStoreIsAsked(t *testing.T) {
 			map[string]any{"name": "m", "fields": map[string]any{"x": 1.0}, "tags": map[string]any{}, "precision": "ms",
 				"time": "2020-04-06T09:02:09.277000Z"}},
 		"measurement as the original took it": {`ctx.measurement.save("m", {"beds": 2, "baths": None, "score": float("nan"),
-			"d": Decimal("0.5"), "n": Scalar()},
+			"d": Decimal("0.5"), "n": Scalar(), "inf": Decimal("-Infinity"), "long": Long()},
 		{"version": 1, "none": None, "empty": "", 7: True})`, "/v1/measurements",
-			map[string]any{"name": "m", "fields": map[string]any{"beds": 2.0, "d": 0.5, "n": 3.0}, "precision": "ns",
+			map[string]any{"name": "m", "fields": map[string]any{"beds": 2.0, "d": 0.5, "n": 3.0, "long": 0.25}, "precision": "ns",
 				"tags": map[string]any{"version": "1", "7": "True"}}},
 		"extra of any JSON": {`ctx.prediction.save("a", "b", [0.1, float("nan")], ` + parsed + `)`, "/v1/predictions", prediction("a", "b",
 			at, "", []any{0.1, nil})},
@@ -122,6 +124,7 @@ func TestStoreIsAsked(t *testing.T) {
 					form = ""
 				}
 				n := start(t, "from decimal import Decimal\nclass Scalar:\n    def item(self): return 3\n"+
+					"class Long:\n    def item(self): return self\n    def __float__(self): return 0.25\n"+
 					"async def handler(ctx, data):\n    "+form+c.call+"\n    return StringValue(value='x')", map[string]string{"KRT_STORE": address})
 				for range 2 { // over one connection
 					require.Equal(t, "x", n.text("x"))
@@ -130,6 +133,27 @@ func TestStoreIsAsked(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestStoreIsSentTheTrace: what a handler saves is below its span.
+func TestStoreIsSentTheTrace(t *testing.T) {
+	got := make(chan string, 1)
+	address := serveStore(t, "unix", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Traceparent")
+		_, _ = w.Write([]byte(`{"id": "1"}`))
+	}))
+	n := start(t, `
+def handler(ctx, data):
+    ctx.db.save("rooms", {"beds": 2})
+    return StringValue(value=ctx.traceparent)
+`, map[string]string{"KRT_STORE": address})
+	traceparent := n.text("x")
+	require.NotEmpty(t, traceparent)
+	require.Equal(t, traceparent, <-got)
+	in := request("x")
+	in.Trace = event.Trace{}
+	require.Empty(t, stringOf(t, n.post(in).event))
+	require.Empty(t, <-got)
 }
 
 func TestStoreAnswers(t *testing.T) {
@@ -167,6 +191,14 @@ func TestStoreFailures(t *testing.T) {
 			"cannot save the measurement \"m\": the store refused this: no such operator"},
 		"measurement field": {refusing, `ctx.measurement.save("m", {"x": [1]})`,
 			"cannot save the measurement \"m\": Type: \"<class 'list'>\" of field: \"x\" is not supported."},
+		"measurement integer": {refusing, `ctx.measurement.save("m", {"x": 2**63})`,
+			"cannot save the measurement \"m\": field: \"x\" is an integer of more than 64 bits."},
+		"measurement date": {refusing, `ctx.measurement.save("m", {"x": __import__("datetime").date(2020, 1, 2)})`,
+			"cannot save the measurement \"m\": Type: \"<class 'datetime.date'>\" of field: \"x\" is not supported."},
+		"measurement tags": {refusing, `ctx.measurement.save("m", {"x": 1}, "tag")`,
+			"cannot save the measurement \"m\": tags='tag' must be a dict"},
+		"Decimal in a document": {refusing, `ctx.db.save("c", {"rooms": [{"price": __import__("decimal").Decimal("1.5")}]})`,
+			"ctx.db.save: collection 'c': Object of type Decimal is not JSON serializable (in data.rooms[0].price)"},
 		"measurement time": {refusing, `ctx.measurement.save("m", {"x": 1}, time="today")`,
 			"cannot save the measurement \"m\": time='today': Invalid isoformat string: 'today'"},
 		"no collection": {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a string that is not empty"},

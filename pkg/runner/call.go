@@ -150,6 +150,13 @@ func (c *HandlerContext) stamp(e *event.Event, outcome event.Outcome) {
 	e.Steps = c.in.Steps.Append(c.report(outcome))
 }
 
+// steps returns what is reported of the call if it sends no event.
+func (c *HandlerContext) steps(outcome event.Outcome) event.Steps {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.Steps.Append(c.report(outcome))
+}
+
 // expired reports whether the call's deadline has passed.
 func (c *HandlerContext) expired() bool {
 	c.mu.Lock()

@@ -35,6 +35,9 @@ type HandlerContext struct {
 	own   Logger // the runner's own lines about the call, limited in number
 	names names  // of the call, for both loggers
 	step  step   // zero in init
+	// silent is what is reported in the response if that has no event, and nothing has been
+	// posted in its place.
+	silent event.Steps
 
 	// The four exported fields point here: one allocation per call instead of five.
 	logger      Logger

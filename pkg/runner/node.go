@@ -74,8 +74,8 @@ func wrongOutput(format string, args ...any) *failure {
 }
 
 // process runs the handler for the call c and returns the event for the next step, or
-// nil if the chain ends here, because the handler exited early, which has been posted,
-// or because the client no longer waits. Buffer goes back to buffers when next has been
+// nil if the chain ends here: the handler exited early, which has been posted, or had
+// replied and returned nothing, or the client no longer waits. Buffer goes back to buffers when next has been
 // written. An error becomes the client's error by fail.
 func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, err error) {
 	out, err := n.bounded(c)
@@ -91,6 +91,7 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 		return nil, nil, err
 	case out.Message == "" && (replied || c.in.Replied):
 		// The client has the early reply, and there is no message for a next node.
+		c.silent = c.steps(event.OutcomeOK)
 		return nil, nil, nil
 	case !earlyExit:
 		next, err = n.newEvent(c, event.OutcomeOK, out)

@@ -125,6 +125,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.serveError(w, c, err)
 	case out == nil:
+		c.silent.WriteHeader(w.Header())
 		writeNothing(w)
 	default:
 		s.node.copies.add(out)

@@ -95,6 +95,31 @@ func TestAnEarlyReplyReportsTheStepSoFar(t *testing.T) {
 	}
 }
 
+// TestASilentEndIsReportedToo: a handler that has replied need not return a message.
+func TestASilentEndIsReportedToo(t *testing.T) {
+	r := start(t, nil, nil, func(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+		if strings.Contains(string(data.GetValue()), "reply") {
+			return nil, ctx.EarlyReply(value("soon"))
+		}
+		ctx.SetEarlyExit()
+		return value("exit"), nil
+	})
+	for text, replied := range map[string]bool{"reply": false, "behind a reply": true} {
+		in := message(text)
+		in.Steps, in.Replied = earlier, replied
+		a := r.post(t, in)
+		equal(t, "status", a.status, http.StatusAccepted)
+		equal(t, "an event", a.event == nil, true)
+		early := reported(t, r.reply(t))
+		last := reported(t, &event.Event{Steps: event.ReadSteps(a.header)})
+		equal(t, "outcome of the reply", early.Outcome, event.OutcomeReply)
+		equal(t, "outcome", last.Outcome, event.OutcomeOK)
+		equal(t, "span", early.SpanID, last.SpanID)
+	}
+	a := r.post(t, message("exit"))
+	equal(t, "what is posted is reported there", event.ReadSteps(a.header), "")
+}
+
 // TestTheWaitIsNotTheHandlersTime: the second call runs when the first has ended.
 func TestTheWaitIsNotTheHandlersTime(t *testing.T) {
 	held, free := make(chan struct{}), make(chan struct{})

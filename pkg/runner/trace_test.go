@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -77,6 +78,28 @@ func TestHandlersContinueTheTrace(t *testing.T) {
 			equal(t, "header of a response", a.header.Get("Traceparent"), "")
 		})
 	}
+}
+
+// TestTheStoreIsSentTheTrace: what a handler saves and finds is below its span.
+func TestTheStoreIsSentTheTrace(t *testing.T) {
+	got := make(chan http.Header, 4)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header
+		_, _ = w.Write([]byte(`{"id":"1","documents":[]}`))
+	}))
+	defer server.Close()
+	r := start(t, map[string]string{"KRT_STORE": server.URL}, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		return value(""), errors.Join(
+			ctx.Measurement.Save("rooms", map[string]any{"beds": 2}, nil), ctx.Prediction.Save(time.Now(), "a", "b"),
+			ctx.DB.Save("rooms", map[string]any{"beds": 2}), ctx.DB.Find("rooms", runner.QueryData{"beds": 2}, &[]any{}),
+		)
+	})
+	out := r.postTraced(t, startParent, hopParent).event
+	for range 4 {
+		equal(t, "traceparent", (<-got).Get("Traceparent"), ofStep(t, out, hopParent))
+	}
+	equal(t, "event", r.postTraced(t, "", "").event != nil, true)
+	equal(t, "traceparent", (<-got).Get("Traceparent"), "")
 }
 
 // TestRepliesKeepTheTrace: the attribute as it came, the header of the step's span.

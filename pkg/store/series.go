@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"maps"
+	"strconv"
+	"strings"
 	"time"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
@@ -25,10 +27,8 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 		return nil, Refuse("precision: %q is not one of ns, us, ms, s", m.Precision)
 	}
 	for name, value := range m.Fields {
-		switch value.(type) {
-		case json.Number, string, bool:
-		default:
-			return nil, Refuse("fields: %q is not a number, string or boolean", name)
+		if err := checkField(name, value); err != nil {
+			return nil, err
 		}
 	}
 	when, err := instant(m.Time)
@@ -43,6 +43,23 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 	maps.Copy(tags, m.Tags)
 	m.Tags = tags
 	return saved{}, s.backends.Measurements.SaveMeasurements(r.Context(), r.from.Runtime, []wire.Measurement{m})
+}
+
+func checkField(name string, value any) error {
+	switch v := value.(type) {
+	case json.Number:
+		_, err := strconv.ParseInt(v.String(), 10, 64)
+		if err != nil && !strings.ContainsAny(v.String(), ".eE") {
+			return Refuse("fields: %q is an integer of more than 64 bits", name)
+		}
+		if f, err := v.Float64(); err != nil {
+			return Refuse("fields: %q is %v, beyond a number of 64 bits", name, f)
+		}
+	case string, bool:
+	default:
+		return Refuse("fields: %q is not a number, string or boolean", name)
+	}
+	return nil
 }
 
 // precisions are the units of a measurement's time.

@@ -69,7 +69,7 @@ func TestMeasurements(t *testing.T) {
 	client, raw := serve(t, store.Options{})
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
 	for _, m := range []wire.Measurement{
-		{Name: "loss", Fields: map[string]any{"value": 0.5, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"},
+		{Name: "loss", Fields: map[string]any{"value": 2.0, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own"},
 			Time: when, Precision: "ms"},
 		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
 		{Name: "other", Fields: map[string]any{"value": 1}},
@@ -79,9 +79,10 @@ func TestMeasurements(t *testing.T) {
 	require.JSONEq(t, `{"measurements":[
 		{"name":"loss","fields":{"text":"a","ok":true},"time":"2024-05-06T05:08:09.123456789Z",
 			"tags":{"version":"v1","node":"model","workflow":"flow"}},
-		{"name":"loss","fields":{"value":0.5,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
+		{"name":"loss","fields":{"value":2.0,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
 			"tags":{"set":"test","version":"v1","node":"own","workflow":"flow"}}
 	]}`, get(t, raw, wire.PathMeasurements+"?name=loss"))
+	require.Contains(t, get(t, raw, wire.PathMeasurements), `"value":2.0`, "a float stays one")
 	require.Contains(t, get(t, raw, wire.PathMeasurements), `"other"`)
 }
 
@@ -202,6 +203,8 @@ func TestBadRequests(t *testing.T) {
 		"no name":               {"/v1/measurements", `{"fields":{"a":1}}`, 400, "name: must have 1 to 256 bytes"},
 		"no fields":             {"/v1/measurements", `{"name":"a"}`, 400, "fields: missing"},
 		"field of another type": {"/v1/measurements", `{"name":"a","fields":{"f":[]}}`, 400, `fields: \"f\" is not a number`},
+		"large field":           {"/v1/measurements", `{"name":"a","fields":{"f":9223372036854775808}}`, 400, `fields: \"f\" is an integer of more than 64`},
+		"infinite field":        {"/v1/measurements", `{"name":"a","fields":{"f":1e999}}`, 400, `fields: \"f\" is +Inf`},
 		"precision": {"/v1/measurements", `{"name":"a","fields":{"f":1},"precision":"h"}`, 400,
 			`precision: \"h\" is not one of ns, us, ms, s`},
 		"time":                  {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is malformed"},

@@ -39,6 +39,8 @@ var never = []struct {
 	{"pkg/entrypoint/httpclient", "it knows HTTP only", []string{"google.golang.org/grpc", module}},
 	{"pkg/entrypoint/record", "a record is data, whoever makes something of it",
 		[]string{"google.golang.org/grpc", "github.com/prometheus", "go.opentelemetry.io"}},
+	{"pkg/entrypoint/capture", "requests are kept, not served to their clients",
+		[]string{"google.golang.org/grpc", "connectrpc.com", "github.com/prometheus"}},
 	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store serves local runs too", kubernetes},

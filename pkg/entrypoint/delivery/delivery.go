@@ -41,6 +41,9 @@ type Request struct {
 	First Parcel
 	// Pool keeps the room for what is known of attempts from request to request.
 	Pool *sync.Pool
+	// Passed is called with what each step responds with, before it is passed on; its data
+	// may be used during the call. It may be nil. Direct delivery alone calls it.
+	Passed func(step int, p *Parcel)
 	// Traced says that each attempt has a span of its own.
 	Traced bool
 

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
-	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -89,11 +88,11 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		if err != nil {
 			return nil, NodeFailure(d.steps[i].node, err)
 		}
-		if next != nil {
-			r.report(next.Event, d.steps[i].node)
-		}
 		if next == nil || next.Event.Type != event.TypeMessage {
 			return next, nil
+		}
+		if r.Passed != nil {
+			r.Passed(i, next)
 		}
 		// What ties an event to its request is set here, not by the node; try stamps
 		// it.
@@ -130,8 +129,8 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 	for attempt, retries, delay := 1, 0, d.retry.Delay; ; attempt++ {
 		r.busy.Store(false)
 		r.stamp(p.Event)
-		send := record.Send{SpanID: r.sending(attempt)}
-		response, err := d.call(ctx, to, p, &send)
+		s := r.sending(attempt)
+		response, err := d.call(ctx, to, p, &s)
 		pause, again := time.Duration(0), false
 		switch {
 		case err == nil || ctx.Err() != nil || !retryable(err) || !payload.Resend():
@@ -141,23 +140,29 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 			pause, again = delay, true
 			retries, delay = retries+1, 2*delay
 		}
-		r.sent(send, err, again)
-		if !again || !d.pause(ctx, pause) {
-			return response, err
+		r.sent(&s, err, again)
+		if again && d.pause(ctx, pause) {
+			continue
 		}
+		if response != nil {
+			response.Event.Steps = r.report(response.Event.Steps, to.node)
+		} else {
+			r.report(s.steps, to.node)
+		}
+		return response, err
 	}
 }
 
 // call posts p once: by the shortcut, and where that accepts no connection, so
 // that nothing has been sent, to the node's own address.
-func (d *direct) call(ctx context.Context, to *directStep, p *Parcel, send *record.Send) (*Parcel, error) {
+func (d *direct) call(ctx context.Context, to *directStep, p *Parcel, s *send) (*Parcel, error) {
 	if to.shortcut != nil && to.shortcut.open() {
-		if response, sent, err := to.shortcut.post(ctx, p, send); sent {
-			send.Shortcut = true
+		if response, sent, err := to.shortcut.post(ctx, p, s); sent {
+			s.shortcut = true
 			return response, err
 		}
 	}
-	return d.post(ctx, to.address, p, send)
+	return d.post(ctx, to.address, p, s)
 }
 
 // NodeFailure is the failure of a node whose response could not be had because of

@@ -113,13 +113,13 @@ func (r *Request) Forget() {
 	r.notes.attempts = nil
 }
 
-// report notes what node reported in the event that it responded with, and sets on
-// that event what it is to go on with.
-func (r *Request) report(e *event.Event, node string) {
+// report notes what node reported in its response, and returns what the event in it, if
+// there is one, is to go on with.
+func (r *Request) report(s event.Steps, node string) event.Steps {
 	r.notes.Lock()
 	defer r.notes.Unlock()
-	r.notes.steps = r.notes.steps.Extend(e.Steps, node)
-	e.Steps = r.notes.steps
+	r.notes.steps = r.notes.steps.Extend(s, node)
+	return r.notes.steps
 }
 
 // reserve makes room for the first attempts at n steps, so that it need not grow.
@@ -135,7 +135,7 @@ func (r *Request) reserve(n int) {
 }
 
 // sending begins an attempt, counted from 1, to send an event to the step that is at work.
-func (r *Request) sending(number int) (span [8]byte) {
+func (r *Request) sending(number int) (s send) {
 	now := time.Now()
 	r.notes.Lock()
 	defer r.notes.Unlock()
@@ -153,7 +153,7 @@ func (r *Request) sending(number int) (span [8]byte) {
 	(*n.attempts)[last] = attempt{
 		begin: now.Sub(n.begun), number: uint16(min(number, math.MaxUint16)), node: int8(r.Step()),
 	}
-	return n.spanOf(last)
+	return send{span: n.spanOf(last)}
 }
 
 // spanOf returns the span of the attempt with the index i: random but for its last byte,
@@ -166,13 +166,21 @@ func (n *notes) spanOf(i int) (span [8]byte) {
 	return span
 }
 
+// send is one attempt to send an event, as those who make it see it.
+type send struct {
+	span     [8]byte     // of the attempt; zero: it has none
+	shortcut bool        // it went straight to the node's pod
+	status   int         // of the response; 0: there was none
+	steps    event.Steps // what the node reported in a response without an event
+}
+
 // sent notes that the attempt has ended with err, and whether there will be another.
-func (r *Request) sent(s record.Send, err error, again bool) {
+func (r *Request) sent(s *send, err error, again bool) {
 	r.notes.Lock()
 	defer r.notes.Unlock()
 	a := &(*r.notes.attempts)[len(*r.notes.attempts)-1]
 	a.took = time.Since(r.notes.begun) - a.begin
-	a.status, a.shortcut, a.result = uint16(s.Status), s.Shortcut, isOK
+	a.status, a.shortcut, a.result = uint16(s.status), s.shortcut, isOK
 	if err != nil {
 		text := err.Error()
 		a.failed, a.result = &text, gaveUp

@@ -23,18 +23,18 @@ func noted(pool *sync.Pool) *Request {
 func TestSends(t *testing.T) {
 	r, nodes, before := noted(&sync.Pool{}), []string{"etl", "model"}, time.Now()
 	r.begin(0, nil)
-	first := record.Send{SpanID: r.sending(1)}
-	r.sent(record.Send{Status: 503}, errors.New("busy"), true)
-	second := record.Send{SpanID: r.sending(2)}
-	r.sent(record.Send{Status: 200, Shortcut: true}, nil, false)
+	first := r.sending(1)
+	r.sent(&send{status: 503}, errors.New("busy"), true)
+	second := r.sending(2)
+	r.sent(&send{status: 200, shortcut: true}, nil, false)
 	r.begin(1, nil)
-	third := record.Send{SpanID: r.sending(1)}
+	third := r.sending(1)
 
 	got := r.Sends(nil, nodes, 0)
 	require.Len(t, got, 2)
 	for i, want := range []record.Send{
-		{Node: "etl", Attempt: 1, Status: 503, Result: record.ResultRetried, Error: "busy", SpanID: first.SpanID},
-		{Node: "etl", Attempt: 2, Status: 200, Result: record.ResultOK, Shortcut: true, SpanID: second.SpanID},
+		{Node: "etl", Attempt: 1, Status: 503, Result: record.ResultRetried, Error: "busy", SpanID: first.span},
+		{Node: "etl", Attempt: 2, Status: 200, Result: record.ResultOK, Shortcut: true, SpanID: second.span},
 	} {
 		require.False(t, got[i].Begin.Before(before))
 		require.False(t, got[i].End.Before(got[i].Begin))
@@ -46,10 +46,10 @@ func TestSends(t *testing.T) {
 	all := r.AllSends(nil, nodes, now)
 	require.Equal(t, got, all[:2])
 	require.Equal(t, record.Send{
-		Node: "model", Attempt: 1, Result: record.ResultOpen, SpanID: third.SpanID, Begin: all[2].Begin, End: now,
+		Node: "model", Attempt: 1, Result: record.ResultOpen, SpanID: third.span, Begin: all[2].Begin, End: now,
 	}, all[2])
 	require.Equal(t, got, r.AllSends(nil, nodes, before.Add(-time.Minute)), "it began later")
-	require.Len(t, map[[8]byte]bool{first.SpanID: true, second.SpanID: true, third.SpanID: true, {}: true}, 4)
+	require.Len(t, map[[8]byte]bool{first.span: true, second.span: true, third.span: true, {}: true}, 4)
 }
 
 // TestAttemptsAreBounded: of a node that is tried for hours, the first attempts and the last
@@ -60,8 +60,8 @@ func TestAttemptsAreBounded(t *testing.T) {
 	const tried = 1 << 17
 	spans := map[[8]byte]bool{}
 	for i := range tried {
-		spans[r.sending(i+1)] = true
-		r.sent(record.Send{}, errors.New("busy"), i+1 < tried)
+		spans[r.sending(i+1).span] = true
+		r.sent(&send{}, errors.New("busy"), i+1 < tried)
 	}
 	got := r.Sends(nil, []string{"etl"}, 0)
 	require.Len(t, got, maxAttempts)
@@ -77,7 +77,7 @@ func TestRoomIsUsedAgain(t *testing.T) {
 		r := noted(pool)
 		require.Empty(t, r.AllSends(nil, nil, time.Now()))
 		r.sending(1)
-		r.sent(record.Send{}, nil, false)
+		r.sent(&send{}, nil, false)
 		require.Len(t, r.Sends(nil, nil, 0), 1)
 		r.Forget()
 		require.Empty(t, r.Sends(nil, nil, 0))

@@ -15,7 +15,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
-	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -73,7 +72,7 @@ func (s *Sender) Close() {
 
 // Forward posts data with the given header, once. It frees nothing.
 func (s *Sender) Forward(ctx context.Context, to *url.URL, header http.Header, data mem.Buffer) error {
-	response, err := s.postWith(ctx, to, header, &Parcel{Data: data}, &record.Send{})
+	response, err := s.postWith(ctx, to, header, &Parcel{Data: data}, &send{})
 	if response != nil {
 		response.Data.Free()
 	}
@@ -111,28 +110,28 @@ func (m *malformedError) Error() string {
 	return "responded with a malformed event: " + m.cause.Error()
 }
 
-// post posts p to address, with the trace context of ctx or that of send's own span, and
+// post posts p to address, with the trace context of ctx or that of s' own span, and
 // returns the event of the response, nil when the response is a success without one. The
-// response's status is noted in send. It does not free p's data.
-func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, send *record.Send) (*Parcel, error) {
+// response's status is noted in s. It does not free p's data.
+func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, s *send) (*Parcel, error) {
 	header := make(http.Header, 14)
 	p.Event.WriteHeader(header)
 	trace := event.ContextTrace(ctx)
-	if send.SpanID != ([8]byte{}) {
-		trace = trace.Child(send.SpanID)
+	if s.span != ([8]byte{}) {
+		trace = trace.Child(s.span)
 	}
 	trace.WriteHeader(header)
-	return x.postWith(ctx, address, header, p, send)
+	return x.postWith(ctx, address, header, p, s)
 }
 
 // postWith posts p's data with the given header to address; see post.
-func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, send *record.Send) (*Parcel, error) {
+func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, s *send) (*Parcel, error) {
 	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent})
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	send.Status = res.StatusCode
+	s.status = res.StatusCode
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 512))
 		return nil, &responseError{res.StatusCode, clip.Text(string(bytes.TrimSpace(text)), 256), res.Header}
@@ -140,6 +139,7 @@ func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.H
 	out, err := event.ReadHeader(res.Header)
 	switch {
 	case errors.Is(err, event.ErrNoEvent):
+		s.steps = event.ReadSteps(res.Header)
 		_, _ = io.CopyN(io.Discard, res.Body, 4096) // so that the connection is used again
 		return nil, nil
 	case err != nil:

@@ -12,7 +12,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
-	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -72,11 +71,11 @@ func (s *sequence) reach(ctx context.Context, r *Request, p *Parcel, payload *me
 	attempt := 1
 	for delay := s.retry.Delay; ; delay = min(2*delay, maxPause) {
 		r.stamp(p.Event)
-		send := record.Send{SpanID: r.sending(attempt)}
+		send := r.sending(attempt)
 		response, err := s.post(ctx, s.address, p, &send)
 		left := time.Until(last)
 		again := notAccepted(err) && left > 0 && ctx.Err() == nil && payload.Resend()
-		r.sent(send, err, again)
+		r.sent(&send, err, again)
 		if !again || !s.pause(ctx, min(delay, left)) {
 			return response, err
 		}

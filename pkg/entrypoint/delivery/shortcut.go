@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
-	"krt.dev/kn-krt/pkg/entrypoint/record"
 )
 
 const (
@@ -42,8 +41,8 @@ func (s *shortcut) open() bool {
 
 // post posts p to the pod; see [exchange.post]. It reports false if no connection
 // could be made, so that p can go another way.
-func (s *shortcut) post(ctx context.Context, p *Parcel, send *record.Send) (response *Parcel, sent bool, err error) {
-	response, err = s.exchange.post(ctx, s.address, p, send)
+func (s *shortcut) post(ctx context.Context, p *Parcel, made *send) (response *Parcel, sent bool, err error) {
+	response, err = s.exchange.post(ctx, s.address, p, made)
 	switch {
 	case !httpclient.DialFailed(err):
 		if s.shut.Load() != 0 && s.shut.Swap(0) != 0 {

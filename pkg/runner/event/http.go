@@ -111,7 +111,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 	e := &Event{
 		Replied: get(h, headerReplied) == "1",
 		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
-		Steps:   stepsAttribute(h),
+		Steps:   ReadSteps(h),
 		Inspect: sizeAttribute(h, headerInspect, MostInspected),
 	}
 	for _, a := range [...]struct {
@@ -163,9 +163,17 @@ func deadlineAttribute(h http.Header) (time.Time, error) {
 	return instant, nil
 }
 
-// stepsAttribute returns krtsteps, empty if it is too long or percent-encoded: none of
-// its own bytes ever is.
-func stepsAttribute(h http.Header) Steps {
+// WriteHeader sets the attribute alone on h. A node that responds without an event does so,
+// because its step would not be reported otherwise.
+func (s Steps) WriteHeader(h http.Header) {
+	if s != "" {
+		h[headerSteps] = []string{encode(string(s))}
+	}
+}
+
+// ReadSteps returns krtsteps, empty if it is too long or percent-encoded: none of its own
+// bytes ever is. An event is not needed.
+func ReadSteps(h http.Header) Steps {
 	steps := get(h, headerSteps)
 	if len(steps) > maxStepsBytes || strings.IndexByte(steps, '%') >= 0 {
 		return ""

@@ -140,7 +140,8 @@ func TestMalformedStepsAreLeftOut(t *testing.T) {
 		"etl;1;2;3;f067aa0ba902b7;ok", "etl;1;2;3;00f067aa0ba902b7;ok;p", "etl;1;2;3;00f067aa0ba902b7;ok;c;p",
 		"etl;1;2;3;00f067aa0ba902b7;ok;p0000000000000000", "etl;1;2;3;00f067aa0ba902b7;ok;p00F067AA0BA902B7",
 		"etl;1;2;3;00f067aa0ba902b7;ok;p00f067aa0ba902b7;c", "etl;1;2;3;00f067aa0ba902b7;ok;p00f067aa0ba902b7;",
-		"etl;1;2;3;00f067aa0ba902b7;ok;c;p00f067aa0ba902b7;x", "etl;1;2;3;00f067aa0ba902b7;ok;00f067aa0ba902b7", "ETL;1;2;3;00f067aa0ba902b7;ok", " etl;1;2;3;00f067aa0ba902b7;ok", "etl;1.5;2;3;00f067aa0ba902b7;ok",
+		"etl;1;2;3;00f067aa0ba902b7;ok;c;p00f067aa0ba902b7;x", "etl;1;2;3;00f067aa0ba902b7;ok;00f067aa0ba902b7",
+		"ETL;1;2;3;00f067aa0ba902b7;ok", " etl;1;2;3;00f067aa0ba902b7;ok", "etl;1.5;2;3;00f067aa0ba902b7;ok",
 	} {
 		s := Steps(etl + "," + entry + "," + model)
 		if got := s.AppendTo(nil); len(got) != 2 || got[0].Node != "etl" || got[1].Node != "model" {
@@ -175,6 +176,9 @@ func TestStepsAttribute(t *testing.T) {
 			}
 			if got := e.Steps.AppendTo(nil); len(got) != c.want || len(e.Steps) > maxStepsBytes {
 				t.Errorf("got %+v", got)
+			}
+			if got := ReadSteps(h); got != e.Steps {
+				t.Errorf("without the event: got %q", got)
 			}
 			out := http.Header{}
 			e.Next("/s", TypeReply, "m", nil).WriteHeader(out)

@@ -284,13 +284,15 @@ func TestRootTrace(t *testing.T) {
 	if got := (Trace{}).Span(); got != [8]byte{} {
 		t.Errorf("got %x", got)
 	}
-	if NewSpan() == NewSpan() {
+	if one, other := NewSpan(), NewSpan(); one == other {
 		t.Error("two spans have the same id")
 	}
 }
 
 func TestWithSampled(t *testing.T) {
-	for flags, want := range map[string][2]string{"00": {"00", "01"}, "01": {"00", "01"}, "02": {"02", "03"}, "03": {"02", "03"}, "0e": {"0e", "0f"}} {
+	for flags, want := range map[string][2]string{
+		"00": {"00", "01"}, "01": {"00", "01"}, "02": {"02", "03"}, "03": {"02", "03"}, "0e": {"0e", "0f"},
+	} {
 		of := NewTrace(parent[:53]+flags, "a=b")
 		for i, sampled := range []bool{false, true} {
 			got := of.WithSampled(sampled)

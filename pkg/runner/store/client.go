@@ -7,12 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 const (
@@ -26,7 +31,8 @@ const (
 	maxResponseBytes = 32 << 20
 )
 
-// Client is a client of a store. It is safe for concurrent use.
+// Client is a client of a store. It is safe for concurrent use. Its requests continue the
+// trace of their context, if that has one (see [event.ContextWithTrace]).
 type Client struct {
 	base          string
 	authorization string // the header; empty for none
@@ -66,10 +72,36 @@ func New(rawURL string, options ...Option) (*Client, error) {
 
 // SaveMeasurement saves m.
 func (c *Client) SaveMeasurement(ctx context.Context, from Origin, m Measurement) error {
+	m.Fields = floats(m.Fields)
 	if err := c.post(ctx, from, PathMeasurements, m, nil); err != nil {
 		return fmt.Errorf("cannot save the measurement %q: %w", m.Name, err)
 	}
 	return nil
+}
+
+// floats returns fields with whole numbers of floating point written as such: JSON's 2 would
+// become an integer, and a series of floats would refuse it.
+func floats(fields map[string]any) map[string]any {
+	kept := maps.Clone(fields)
+	for name, value := range fields {
+		bits, f := 64, 0.0
+		switch v := value.(type) {
+		case float64:
+			f = v
+		case float32:
+			bits, f = 32, float64(v)
+		default:
+			continue
+		}
+		if math.Trunc(f) == f && !math.IsInf(f, 0) {
+			text := strconv.FormatFloat(f, 'g', -1, bits)
+			if !strings.Contains(text, "e") {
+				text += ".0"
+			}
+			kept[name] = json.Number(text)
+		}
+	}
+	return kept
 }
 
 // SavePrediction saves p.
@@ -152,6 +184,7 @@ func (c *Client) post(ctx context.Context, from Origin, path string, body, res a
 	req.Header.Set(HeaderVersion, from.Version)
 	req.Header.Set(HeaderNode, from.Node)
 	req.Header.Set(HeaderWorkflow, from.Workflow)
+	event.ContextTrace(ctx).WriteHeader(req.Header)
 	response, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("the store does not respond: %w", err)

@@ -4,6 +4,7 @@ A mistake of the handler is raised, with the names of measurement and field. If 
 store cannot be reached, that is logged: as in KRT V1, it does not fail the request.
 """
 
+import collections.abc
 import datetime
 import decimal
 import math
@@ -63,6 +64,9 @@ class Measurement(_Saver):
         name = str(name or measurement)
         what = 'measurement "%s"' % name
         values = {}
+        for argument, value in (("fields", fields), ("tags", tags)):
+            if value is not None and not isinstance(value, collections.abc.Mapping):
+                raise ValueError("cannot save the %s: %s=%r must be a dict" % (what, argument, value))
         for key, value in dict(fields or {}).items():
             value = _field(what, key, value)
             if value is not None:
@@ -81,14 +85,20 @@ class Measurement(_Saver):
 
 def _field(what, key, value):
     """The value of a field as it is saved; None if it is left out."""
+    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a scalar of numpy
+        scalar = value.item()
+        # A long double has no form of Python's own.
+        value = float(value) if hasattr(scalar, "item") else scalar
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError('cannot save the %s: field: "%s" is an integer of more than 64 bits.' % (what, key))
         return int(value)
-    if isinstance(value, (float, decimal.Decimal)):
+    if isinstance(value, decimal.Decimal):
+        value = math.nan if value.is_nan() else float(value)
+    if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a scalar of numpy
-        return _field(what, key, value.item())
     raise ValueError('cannot save the %s: Type: "%s" of field: "%s" is not supported.' % (what, type(value), key))
 
 

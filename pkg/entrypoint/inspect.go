@@ -1,0 +1,133 @@
+package entrypoint
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// inspectMetadata is the gRPC metadata, and the HTTP header, by which a client asks for
+	// its request to be inspected.
+	inspectMetadata = "krt-inspect"
+	// headerCorrelation has the id of a request in the response to a client that waits for
+	// nothing, or asks for inspection; in gRPC it is a trailer.
+	headerCorrelation = "Krt-Correlation-Id"
+	// copyTime is how long a copy may take to be forwarded.
+	copyTime = 2 * time.Second
+)
+
+// asked reports whether the client of a gRPC call asks for inspection of a version that
+// allows it.
+func (t *table) asked(ctx context.Context) bool {
+	if t.contract == nil {
+		return false
+	}
+	values := metadata.ValueFromIncomingContext(ctx, inspectMetadata)
+	return len(values) == 1 && values[0] == capture.Asked
+}
+
+// askedBy is asked for a request over HTTP.
+func (t *table) askedBy(h http.Header) bool {
+	return t.contract != nil && h.Get(inspectMetadata) == capture.Asked
+}
+
+// inspect keeps the messages of r from now on if it is to be inspected. With direct delivery
+// they pass through the entrypoint. A Sequence does not bring them back, so the event asks
+// each node for a copy.
+func (r *request) inspect(asked bool) {
+	contract := r.table.contract
+	if !contract.Wants(asked) {
+		return
+	}
+	first := r.First.Event
+	r.kept = r.entry.capture.Begin(contract, first.CorrelationID, r.route.nodes)
+	r.kept.Input(first.Message, r.First.Data.ReadOnlyData())
+	if r.route.Address != "" {
+		first.Inspect = contract.Bound()
+		return
+	}
+	r.Passed = func(step int, p *delivery.Parcel) { r.kept.Step(step, p.Event.Message, p.Data.ReadOnlyData(), 0) }
+}
+
+// receiveCopy receives a copy of what a node responded with in a Sequence. It ends no
+// request, and nothing depends on it: whatever comes of it, the response is 202.
+func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusAccepted)
+	ev, size, err := event.ReadCopy(r.Header)
+	if err != nil {
+		return
+	}
+	// The token of work behind a reply has expired. It is still the request's own.
+	token, reason, err := e.authorize(ev)
+	if reason == dropForged || reason == dropNoToken {
+		if e.mayLog(time.Now()) {
+			e.log.Warn("dropped a copy of a message", "reason", reason, "error", err)
+		}
+		return
+	}
+	kept := e.capture.Find(ev.CorrelationID)
+	switch {
+	case token.id.String() != ev.CorrelationID:
+	case kept != nil:
+		e.keepCopy(r, kept, ev, size)
+	case token.address != "" && token.address != e.sealer.address && r.Header.Get(headerForwarded) == "":
+		e.forwardCopy(r, token.address)
+	}
+}
+
+// keepCopy keeps a copy as what the last of its steps responded with, if that is one of the
+// workflow's.
+func (e *Entrypoint) keepCopy(r *http.Request, kept *capture.Request, ev *event.Event, size int) {
+	last, ok := ev.Steps.Last()
+	step := kept.Node(last.Node)
+	if !ok || step < 0 || ev.Type != event.TypeMessage {
+		return
+	}
+	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(kept.Contract().Bound()))
+	if err != nil {
+		return
+	}
+	defer data.Free()
+	kept.Step(step, ev.Message, data.ReadOnlyData(), size)
+}
+
+// forwardCopy sends a copy to the replica that keeps the request.
+func (e *Entrypoint) forwardCopy(r *http.Request, address string) {
+	ctx, cancel := context.WithTimeout(r.Context(), copyTime)
+	defer cancel()
+	data, err := e.buffers.Read(r.Body, r.ContentLength, event.MostInspected)
+	if err != nil {
+		return
+	}
+	defer data.Free()
+	to := &url.URL{Scheme: "http", Host: address, Path: r.URL.Path}
+	_ = e.sender.Forward(ctx, to, forwarded(r.Header), data)
+}
+
+// forwarded is the header of an event that another replica is to have.
+func forwarded(h http.Header) http.Header {
+	header := http.Header{headerForwarded: {"1"}}
+	for name, values := range h {
+		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {
+			header[name] = values
+		}
+	}
+	return header
+}
+
+// newInspectionServer serves the requests that are kept, to this machine only.
+func (e *Entrypoint) newInspectionServer(l Listeners) *http.Server {
+	s := e.capture.Server(e.leaving)
+	s.Handler = web.GuardHost(s.Handler, l.Inspection.Addr())
+	return s
+}
