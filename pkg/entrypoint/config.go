@@ -89,8 +89,9 @@ type ConfigStep struct {
 
 // Main runs an entrypoint from the Config in folder dir until ctx is done. host
 // is the address at which other replicas reach this process (its pod's ip);
-// empty for a single replica.
-func Main(ctx context.Context, dir, host string) error {
+// empty for a single replica. Each of extensions may change the options for the version;
+// the function that it returns is called when there are no more requests.
+func Main(ctx context.Context, dir, host string, extensions ...func(Version, *Options) (end func())) error {
 	path := filepath.Join(dir, "entrypoint.json")
 	c, err := readConfig(path)
 	if err != nil {
@@ -109,6 +110,9 @@ func Main(ctx context.Context, dir, host string) error {
 		return fmt.Errorf("cannot use %s: %w", path, err)
 	}
 	defer unobserve()
+	for _, extend := range extensions {
+		defer extend(v, &o)()
+	}
 	l, err := c.listen(ctx)
 	if err != nil {
 		return err

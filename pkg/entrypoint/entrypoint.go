@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -121,6 +122,8 @@ type Options struct {
 	// Observers get the record of each request, in this order, after the entrypoint's
 	// own metrics. Default: none.
 	Observers []record.Observer
+	// Collectors are served with the entrypoint's own metrics. Default: none.
+	Collectors []prometheus.Collector
 }
 
 // Tracer gives requests their spans. Package telemetry has one.
@@ -212,6 +215,9 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.Gauges(func() float64 { return float64(e.inFlight.Load()) }, func() float64 { return float64(e.budget.Used()) })
+	if err := e.metrics.Add(o.Collectors...); err != nil {
+		return nil, err
+	}
 	t, err := e.newTable(v)
 	if err != nil {
 		return nil, err

@@ -2,12 +2,14 @@ package local
 
 import (
 	"cmp"
+	"crypto/rand"
 	"fmt"
 	"sync/atomic"
 
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/telemetry"
 )
 
 // observe makes what gets the records of requests. The function it returns ends that; no
@@ -20,11 +22,19 @@ func (r *run) observe() (end func(), err error) {
 			return nil, err
 		}
 		measurer := measure.New(cmp.Or(r.o.Measurements, measure.Aggregated), client, r.logger())
-		r.observers, ends = append(r.observers, measurer), append(ends, func() { measurer.Close(stopTime) })
+		r.serving.Observers, ends = append(r.serving.Observers, measurer), append(ends, func() { measurer.Close(stopTime) })
 	}
 	if r.o.Requests {
 		listed := newRequests(r.o.Reporter)
-		r.observers, ends = append(r.observers, listed), append(ends, listed.close)
+		r.serving.Observers, ends = append(r.serving.Observers, listed), append(ends, listed.close)
+	}
+	traces, err := telemetry.FromEnvironment(telemetry.Process{Namespace: namespace, Instance: rand.Text()}, r.logger())
+	if err != nil { // the environment is not ours: it may be meant for other programs
+		r.o.Reporter.Event(Event{Type: EventWarning, Text: "traces are not recorded: " + err.Error()})
+	}
+	if traces != nil {
+		traces.AddTo(&r.serving)
+		ends = append(ends, func() { traces.Close(stopTime) })
 	}
 	return func() {
 		for _, end := range ends {

@@ -14,7 +14,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/entrypoint"
-	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -40,7 +39,7 @@ type run struct {
 	fleet     *fleet
 	builder   *builder
 	entry     *entrypoint.Entrypoint
-	observers []record.Observer    // of the requests
+	serving   entrypoint.Options   // what gets the requests' records, and gives them their spans
 	nodes     map[string]*instance // those that serve
 	due       change               // what a failed reload of the version left undone
 	draining  []<-chan struct{}    // each closed when the requests of an earlier version have ended
@@ -160,17 +159,13 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.entry, err = entrypoint.New(v, entrypoint.Options{
-		Timeout:         r.o.RequestTimeout,
-		MaxMessageBytes: r.o.MaxMessageBytes,
-		WebOrigins:      r.o.WebOrigins,
-		// Retiring connections spreads load over replicas: there is one here. The
-		// grace is then that of the stop alone.
-		ConnectionAge:   24 * time.Hour,
-		ConnectionGrace: drainTime,
-		Logger:          r.logger(),
-		Observers:       r.observers,
-	})
+	o := r.serving
+	o.Timeout, o.MaxMessageBytes, o.WebOrigins = r.o.RequestTimeout, r.o.MaxMessageBytes, r.o.WebOrigins
+	// Retiring connections spreads load over replicas: there is one here. The grace is then
+	// that of the stop alone.
+	o.ConnectionAge, o.ConnectionGrace = 24*time.Hour, drainTime
+	o.Logger = r.logger()
+	r.entry, err = entrypoint.New(v, o)
 	return err
 }
 

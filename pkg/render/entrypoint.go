@@ -147,9 +147,9 @@ func (in Input) entrypointContainer(grace int64) corev1.Container {
 		Name:  entrypointContainer,
 		Image: in.EntrypointImage,
 		Ports: []corev1.ContainerPort{port("grpc", grpcPort), port("web", webPort), port("reply", replyPort)},
-		Env: []corev1.EnvVar{{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
+		Env: append([]corev1.EnvVar{{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"},
-		}}, memoryLimit(resources)},
+		}}, memoryLimit(resources)}, in.Settings.tracing()...),
 		Resources:       resources,
 		SecurityContext: restricted(),
 		VolumeMounts: []corev1.VolumeMount{

@@ -21,7 +21,9 @@ type settingKey struct {
 // settingKeys are all keys, by subject.
 func settingKeys() []settingKey {
 	var keys []settingKey
-	for _, subject := range [][]settingKey{imageKeys(), gpuKeys(), trafficKeys(), storeKeys(), scaleKeys(), entrypointKeys(), ingressKeys()} {
+	for _, subject := range [][]settingKey{
+		imageKeys(), gpuKeys(), trafficKeys(), storeKeys(), scaleKeys(), entrypointKeys(), traceKeys(), ingressKeys(),
+	} {
 		keys = append(keys, subject...)
 	}
 	return keys
@@ -135,6 +137,19 @@ func entrypointKeys() []settingKey {
 			"enforces policies: those of channel dispatchers and of metrics collectors. Names separated by\n" +
 			"commas, or \"*\" for all.", "knative-eventing",
 			func(s *Settings, text string) error { return namespaces(&s.ReplyNamespaces, text) }},
+	}
+}
+
+func traceKeys() []settingKey {
+	return []settingKey{
+		{"otlp-endpoint", "The URL of the OpenTelemetry collector to which entrypoints send the traces of requests: with https,\n" +
+			"TLS is used. Default: none. Then no traces are recorded.", "http://otel-collector.observability:4318",
+			func(s *Settings, text string) error { return otlpURL(&s.OTLPEndpoint, text) }},
+		{"otlp-protocol", "How traces are sent: http/protobuf (usually port 4318) or grpc (4317).", protocolHTTP,
+			func(s *Settings, text string) error { return oneOf(&s.OTLPProtocol, text, protocolHTTP, protocolGRPC) }},
+		{"trace-sampling", "The share of requests whose traces are recorded, from 0 to 1. A client that sends a trace context\n" +
+			"decides itself.", "0.1",
+			func(s *Settings, text string) error { return share(&s.TraceSampling, text) }},
 	}
 }
 

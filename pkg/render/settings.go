@@ -88,6 +88,14 @@ type Settings struct {
 	Retention retention.Policy
 	// Measurements is which automatic measurements the entrypoint saves in that store.
 	Measurements measure.Mode
+	// OTLPEndpoint is the URL of the collector to which entrypoints send the traces of
+	// requests; empty for none.
+	OTLPEndpoint string
+	// OTLPProtocol is how: "http/protobuf" or "grpc".
+	OTLPProtocol string
+	// TraceSampling is the share, from 0 to 1, of the requests that are recorded of those
+	// whose client does not decide.
+	TraceSampling float64
 	// StartTimeout is how long a cause that needs a person may last before a start has failed.
 	StartTimeout time.Duration
 	// ClusterDomain is the DNS suffix of Services.
@@ -136,6 +144,8 @@ func DefaultSettings() Settings {
 		ReplyNamespaces: []string{"knative-eventing"},
 
 		Measurements:  measure.Aggregated,
+		OTLPProtocol:  protocolHTTP,
+		TraceSampling: 0.1,
 		StartTimeout:  2 * time.Minute,
 		ClusterDomain: "cluster.local",
 

@@ -38,7 +38,7 @@ func TestExampleIsAccepted(t *testing.T) {
 
 func TestExampleShowsTheDefaults(t *testing.T) {
 	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class",
-		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget"}
+		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget", "otlp-endpoint"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		t.Run(key, func(t *testing.T) {
@@ -79,6 +79,10 @@ func TestSettings(t *testing.T) {
 		{"store-url", "none", func(s render.Settings) any { return s.Store() }, ""},
 		{"store-url", "https://store.example.com", func(s render.Settings) any { return s.Store() }, "https://store.example.com"},
 		{"retention-predictions", "30d", func(s render.Settings) any { return s.Retention.Predictions }, 30 * retention.Day},
+		{"otlp-endpoint", "https://collector/otlp", func(s render.Settings) any { return s.OTLPEndpoint }, "https://collector/otlp"},
+		{"otlp-endpoint", "", func(s render.Settings) any { return s.OTLPEndpoint }, ""},
+		{"otlp-protocol", "grpc", func(s render.Settings) any { return s.OTLPProtocol }, "grpc"},
+		{"trace-sampling", "1", func(s render.Settings) any { return s.TraceSampling }, 1.0},
 		{"entrypoint-resources", "limits: {cpu: 1.5}", func(s render.Settings) any { return s.EntrypointResources },
 			corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("1.5")}}},
 		{"entrypoint-resources", "{}", func(s render.Settings) any { return s.EntrypointResources }, corev1.ResourceRequirements{}},
@@ -129,6 +133,12 @@ func TestWrongSettings(t *testing.T) {
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is not a valid name of an object`},
 		{"automatic-measurements", "on", `automatic-measurements: "on" is not one of off, aggregated, each`},
 		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not "none" or a URL such as "http://host:port", without a user`},
+		{"otlp-endpoint", "collector:4317", `otlp-endpoint: "collector:4317" is not a URL such as "http://collector:4318", without a user`},
+		{"otlp-endpoint", "http://user:secret@collector", `is not a URL such as`},
+		{"otlp-protocol", "http/json", `otlp-protocol: "http/json" is not one of http/protobuf, grpc`},
+		{"trace-sampling", "10%", `trace-sampling: "10%" is not a number from 0 to 1`},
+		{"trace-sampling", "NaN", `trace-sampling: "NaN" is not a number from 0 to 1`},
+		{"trace-sampling", "1.1", `trace-sampling: "1.1" is not a number from 0 to 1`},
 		{"cluster-domain", "", `cluster-domain: "" is not a domain`},
 		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is not a domain such as "example.com"`},
 		{"ingress-class", "Nginx!", `ingress-class: "Nginx!" is not a valid name of an object`},

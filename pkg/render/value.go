@@ -92,6 +92,32 @@ func storeURL(to *string, text string) error {
 	return nil
 }
 
+func otlpURL(to *string, text string) error {
+	u, err := url.Parse(text)
+	if text != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
+		return fmt.Errorf(`%.80q is not a URL such as "http://collector:4318", without a user`, text)
+	}
+	*to = text
+	return nil
+}
+
+func oneOf(to *string, text string, allowed ...string) error {
+	if !slices.Contains(allowed, text) {
+		return fmt.Errorf("%.40q is not one of %s", text, strings.Join(allowed, ", "))
+	}
+	*to = text
+	return nil
+}
+
+func share(to *float64, text string) error {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n >= 0 && n <= 1) {
+		return fmt.Errorf("%.40q is not a number from 0 to 1", text)
+	}
+	*to = n
+	return nil
+}
+
 func byteSize(to *int64, text string) error {
 	if text == "" {
 		*to = 0

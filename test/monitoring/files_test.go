@@ -21,6 +21,7 @@ import (
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/monitoring"
+	"krt.dev/kn-krt/pkg/telemetry"
 	"krt.dev/kn-krt/pkg/monitoring/export"
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
@@ -93,6 +94,7 @@ func registered() []string {
 	m := metrics.New()
 	m.Gauges(func() float64 { return 0 }, func() float64 { return 0 })
 	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
+	all = append(all, names(telemetry.NewCounters().Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"runtime"
@@ -69,6 +70,16 @@ func (m *Metrics) Gauges(inFlight, held func() float64) {
 			Name: "krt_held_bytes", Help: "Bytes of requests and responses counted in the budget, with a share for each request in flight.",
 		}, held),
 	)
+}
+
+// Add adds collectors to the registry. The error names a metric that there is already.
+func (m *Metrics) Add(collectors ...prometheus.Collector) error {
+	for _, c := range collectors {
+		if err := m.registry.Register(c); err != nil {
+			return fmt.Errorf("cannot add to the metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // Handler serves the metrics, as OpenMetrics with exemplars or as protobuf with native

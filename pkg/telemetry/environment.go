@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+)
+
+// The variables of OpenTelemetry that are read here. The exporters read more of those that
+// begin with OTEL_EXPORTER_OTLP_: headers, certificates, compression and timeout.
+const (
+	EnvDisabled       = "OTEL_SDK_DISABLED"
+	EnvExporter       = "OTEL_TRACES_EXPORTER"
+	EnvSampler        = "OTEL_TRACES_SAMPLER"
+	EnvSamplerArg     = "OTEL_TRACES_SAMPLER_ARG"
+	EnvEndpoint       = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	EnvTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	EnvProtocol       = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	EnvTracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	EnvServiceName    = "OTEL_SERVICE_NAME"
+	EnvAttributes     = "OTEL_RESOURCE_ATTRIBUTES"
+)
+
+// FromEnvironment returns what records traces as the OTEL_* variables of this process
+// define it; nil if they do not switch it on, which takes an endpoint. A variable that
+// cannot be used is an error that names it. What goes wrong later is logged to log. Of p,
+// the variables win over what is set already. The recorder must be closed.
+func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
+	exporter := os.Getenv(EnvExporter)
+	endpoint, name := os.Getenv(EnvTracesEndpoint), EnvTracesEndpoint
+	if endpoint == "" {
+		endpoint, name = os.Getenv(EnvEndpoint), EnvEndpoint
+	}
+	if strings.EqualFold(os.Getenv(EnvDisabled), "true") || exporter == "none" || endpoint == "" {
+		return nil, nil
+	}
+	if exporter != "" && exporter != "otlp" {
+		return nil, fmt.Errorf("%s: %q is neither otlp nor none", EnvExporter, exporter)
+	}
+	if err := CheckEndpoint(endpoint); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	sampler, err := ParseSampler(os.Getenv(EnvSampler), os.Getenv(EnvSamplerArg))
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", EnvSampler, EnvSamplerArg, err)
+	}
+	p.Name = cmp.Or(os.Getenv(EnvServiceName), p.Name)
+	attributes, err := ParseAttributes(os.Getenv(EnvAttributes))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EnvAttributes, err)
+	}
+	p.Attributes = append(p.Attributes, attributes...)
+	client, err := newClient(cmp.Or(os.Getenv(EnvTracesProtocol), os.Getenv(EnvProtocol)))
+	if err != nil {
+		return nil, err
+	}
+	return New(Options{Process: p, Sampler: sampler, Client: client, Logger: log})
+}
+
+// CheckEndpoint checks the URL of a collector.
+func CheckEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New(`it is not a URL such as "http://collector:4318"`) // not quoted: it may have a password
+	case u.User != nil:
+		return errors.New("a URL with a user is not supported: use OTEL_EXPORTER_OTLP_HEADERS")
+	}
+	return nil
+}
+
+// Protocol is how spans are sent.
+type Protocol string
+
+// The protocols.
+const (
+	GRPC Protocol = "grpc"
+	HTTP Protocol = "http/protobuf" // OpenTelemetry's default, and ours
+)
+
+// ParseProtocol reads a protocol; empty is HTTP.
+func ParseProtocol(text string) (Protocol, error) {
+	switch p := cmp.Or(Protocol(text), HTTP); p {
+	case GRPC, HTTP:
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is neither %s nor %s", text, GRPC, HTTP)
+}
+
+// newClient returns OpenTelemetry's exporter for a protocol. It reads the variables of its
+// own.
+func newClient(protocol string) (otlptrace.Client, error) {
+	p, err := ParseProtocol(protocol)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EnvProtocol, err)
+	}
+	if p == GRPC {
+		return otlptracegrpc.NewClient(), nil
+	}
+	return otlptracehttp.NewClient(), nil
+}

@@ -1,0 +1,292 @@
+package telemetry
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// maxText is the longest text of an error in a span, in bytes.
+const maxText = 1024
+
+// scope is who made the spans.
+const scope = "krt.dev/kn-krt"
+
+// Spans returns the spans of requests, one ResourceSpans for each service: the entrypoint
+// and each node. A record whose request has no span of its own has none. It depends on its
+// arguments alone.
+//
+// A request is a SERVER span. Below it, each attempt to send its event is a PRODUCER span,
+// and each run of a handler a CONSUMER span below the attempt or, where Knative records its
+// own spans, below the last of these. A record of the work behind an early reply has no
+// SERVER span: that of its request has been returned before.
+func Spans(about Process, records ...*record.Record) []*tracepb.ResourceSpans {
+	b := batch{about: about, services: map[service]*tracepb.ScopeSpans{}}
+	for _, r := range records {
+		if r.SpanID != ([8]byte{}) {
+			b.add(r)
+		}
+	}
+	return b.all
+}
+
+// count returns how many spans r has.
+func count(r *record.Record) (n int) {
+	if !r.Background {
+		n++
+	}
+	for i := range r.Sends {
+		if r.Sends[i].SpanID != ([8]byte{}) {
+			n++
+		}
+	}
+	for i := range r.Steps {
+		if reported(r, i) {
+			n++
+		}
+	}
+	return n
+}
+
+// batch collects spans by their service.
+type batch struct {
+	about    Process
+	services map[service]*tracepb.ScopeSpans
+	all      []*tracepb.ResourceSpans
+}
+
+// service is the entrypoint of a version, or one of its nodes.
+type service struct{ version, node string }
+
+// of returns the spans of a service, to be added to.
+func (b *batch) of(s service) *tracepb.ScopeSpans {
+	spans := b.services[s]
+	if spans == nil {
+		spans = &tracepb.ScopeSpans{Scope: &commonpb.InstrumentationScope{Name: scope}}
+		b.services[s] = spans
+		b.all = append(b.all, &tracepb.ResourceSpans{Resource: b.about.resource(s), ScopeSpans: []*tracepb.ScopeSpans{spans}})
+	}
+	return spans
+}
+
+func (b *batch) add(r *record.Record) {
+	trace, own := traceID(r), b.of(service{version: r.Version})
+	if !r.Background {
+		own.Spans = append(own.Spans, server(trace, r))
+	}
+	for i := range r.Sends {
+		if s := &r.Sends[i]; s.SpanID != ([8]byte{}) {
+			own.Spans = append(own.Spans, producer(trace, r, s))
+		}
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		if reported(r, i) {
+			node := b.of(service{r.Version, s.Node})
+			node.Spans = append(node.Spans, consumer(trace, r, s))
+		}
+	}
+}
+
+// reported reports whether step i of r is the last that is known of its span. A handler that
+// still runs behind its early reply is reported again when it has ended.
+func reported(r *record.Record, i int) bool {
+	s := &r.Steps[i]
+	for j := i + 1; j < len(r.Steps); j++ {
+		if r.Steps[j].SpanID == s.SpanID {
+			return false
+		}
+	}
+	return s.Outcome != event.OutcomeReply || !r.Continued
+}
+
+// traceID is the id of r's trace.
+func traceID(r *record.Record) []byte {
+	id := make([]byte, 16)
+	for i, text := 0, r.Trace.ID(); i < len(id) && 2*i+2 <= len(text); i++ {
+		b, _ := strconv.ParseUint(text[2*i:2*i+2], 16, 8) // it is valid
+		id[i] = byte(b)
+	}
+	return id
+}
+
+// Flags of a span (SpanFlags of OTLP): that it is sampled, that it is known where its parent
+// is, and that it is in another process.
+const (
+	flagsLocal  = 0x101
+	flagsRemote = 0x301
+)
+
+// span is what all spans have in common. The parent may be zero.
+func span(trace []byte, r *record.Record, id, parent [8]byte, begin, end time.Time) *tracepb.Span {
+	s := &tracepb.Span{
+		TraceId: trace, SpanId: id[:], TraceState: r.Trace.State, Flags: flagsRemote,
+		StartTimeUnixNano: uint64(begin.UnixNano()), EndTimeUnixNano: uint64(max(end.UnixNano(), begin.UnixNano())),
+	}
+	if parent != ([8]byte{}) {
+		s.ParentSpanId = parent[:]
+	}
+	return s
+}
+
+// server is the span of the request.
+func server(trace []byte, r *record.Record) *tracepb.Span {
+	s := span(trace, r, r.SpanID, r.ParentID, r.Begin, r.End)
+	s.Name, s.Kind = r.Method, tracepb.Span_SPAN_KIND_SERVER
+	s.Attributes = []*commonpb.KeyValue{
+		text("rpc.method", r.Method), text("rpc.status_code", r.Code.String()),
+		text("krt.version", r.Version), text("krt.workflow", r.Workflow), text("krt.request_id", r.ID), text("krt.protocol", string(r.Protocol)),
+	}
+	set := func(key, value string) {
+		if value != "" {
+			s.Attributes = append(s.Attributes, text(key, value))
+		}
+	}
+	set("rpc.system.name", system(r.Protocol))
+	set("cloudevents.event_id", r.Causation)
+	set("krt.early", string(r.Early))
+	if r.Async {
+		s.Attributes = append(s.Attributes, truth("krt.async", true))
+	}
+	if r.Code == code.Code_OK {
+		return s
+	}
+	set("error.type", r.Code.String())
+	set("krt.reason", r.Reason)
+	set("krt.failed_node", r.Node)
+	if ours(r.Code) {
+		s.Status = failed(r.Error)
+	}
+	return s
+}
+
+// system is the RPC system of a protocol, empty if it is none's.
+func system(p record.Protocol) string {
+	switch p {
+	case record.GRPC, record.GRPCWeb:
+		return "grpc"
+	case record.Connect, record.JSON:
+		return "connectrpc"
+	}
+	return ""
+}
+
+// ours reports whether a code is an error of the server (semantic conventions of gRPC): the
+// others are the client's.
+func ours(c code.Code) bool {
+	switch c {
+	case code.Code_UNKNOWN, code.Code_DEADLINE_EXCEEDED, code.Code_UNIMPLEMENTED,
+		code.Code_INTERNAL, code.Code_UNAVAILABLE, code.Code_DATA_LOSS:
+		return true
+	}
+	return false
+}
+
+// producer is the span of an attempt to send the event.
+func producer(trace []byte, r *record.Record, send *record.Send) *tracepb.Span {
+	s := span(trace, r, send.SpanID, r.SpanID, send.Begin, send.End)
+	to := send.Node
+	if to == "" {
+		to = r.Workflow // its Sequence
+	}
+	s.Name, s.Kind, s.Flags = "send "+to, tracepb.Span_SPAN_KIND_PRODUCER, flagsLocal
+	s.Attributes = append(messaging("send", to, r), text("krt.result", string(send.Result)))
+	if send.Status != 0 {
+		s.Attributes = append(s.Attributes, number("http.response.status_code", send.Status))
+	}
+	if send.Attempt > 1 {
+		s.Attributes = append(s.Attributes, number("http.request.resend_count", send.Attempt-1))
+	}
+	if send.Shortcut {
+		s.Attributes = append(s.Attributes, truth("krt.shortcut", true))
+	}
+	if send.Result == record.ResultRetried || send.Result == record.ResultGaveUp {
+		kind := "_OTHER" // as the semantic conventions of HTTP call it
+		if send.Status != 0 {
+			kind = strconv.Itoa(send.Status)
+		}
+		s.Attributes = append(s.Attributes, text("error.type", kind))
+		s.Status = failed(send.Error)
+	}
+	return s
+}
+
+// consumer is the span of a handler's run. It begins when the event has arrived.
+func consumer(trace []byte, r *record.Record, step *record.Step) *tracepb.Span {
+	begun := step.Start.Add(step.Wait)
+	ended := begun.Add(step.Run)
+	s := span(trace, r, step.SpanID, caller(r, step), step.Start, ended)
+	s.Name, s.Kind = "process "+step.Node, tracepb.Span_SPAN_KIND_CONSUMER
+	s.Attributes = append(messaging("process", step.Node, r),
+		text("krt.node", step.Node), text("krt.outcome", step.Outcome.String()), truth("faas.coldstart", step.Cold))
+	s.Events = []*tracepb.Span_Event{{Name: "handler.start", TimeUnixNano: uint64(begun.UnixNano())}}
+	if step.Outcome != event.OutcomeError {
+		return s
+	}
+	kind, message := event.ReasonHandlerError, ""
+	if r.Node == step.Node {
+		kind, message = r.Reason, r.Error
+	}
+	s.Attributes = append(s.Attributes, text("error.type", kind))
+	s.Status = failed(message)
+	s.Events = append(s.Events, &tracepb.Span_Event{
+		Name: "exception", TimeUnixNano: uint64(ended.UnixNano()),
+		Attributes: []*commonpb.KeyValue{text("exception.type", kind), text("exception.message", readable(message))},
+	})
+	return s
+}
+
+// caller is the parent of a step's span: what the runner reported or, of a runner that does
+// not, the last attempt before it, or the request.
+func caller(r *record.Record, step *record.Step) [8]byte {
+	if step.Parent != ([8]byte{}) && step.Parent != step.SpanID {
+		return step.Parent
+	}
+	parent := r.SpanID
+	for i := range r.Sends {
+		s := &r.Sends[i]
+		if (s.Node == step.Node || s.Node == "") && s.SpanID != ([8]byte{}) && (parent == r.SpanID || !s.Begin.After(step.Start)) {
+			parent = s.SpanID
+		}
+	}
+	return parent
+}
+
+// messaging are the attributes of what is done with an event.
+func messaging(operation, destination string, r *record.Record) []*commonpb.KeyValue {
+	return append(make([]*commonpb.KeyValue, 0, 12),
+		text("messaging.system", "knative"), text("messaging.operation.name", operation), text("messaging.operation.type", operation),
+		text("messaging.destination.name", destination), text("cloudevents.event_id", r.ID), text("cloudevents.event_type", event.TypeMessage),
+		text("krt.workflow", r.Workflow), text("krt.request_id", r.ID))
+}
+
+func failed(message string) *tracepb.Status {
+	return &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: readable(message)}
+}
+
+// readable is the text of an error within its bounds, and as protobuf requires it.
+func readable(message string) string {
+	return clip.Text(strings.ToValidUTF8(message[:min(len(message), 2*maxText)], "\uFFFD"), maxText)
+}
+
+func text(key, value string) *commonpb.KeyValue {
+	value = strings.ToValidUTF8(value, "\uFFFD") // a client's own id may be anything
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
+}
+
+func number(key string, value int) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: int64(value)}}}
+}
+
+func truth(key string, value bool) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: value}}}
+}
