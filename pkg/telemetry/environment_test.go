@@ -24,7 +24,8 @@ func environment(t *testing.T, pairs ...string) {
 
 func fromEnvironment(t *testing.T) *Recorder {
 	t.Helper()
-	r, err := FromEnvironment(Process{Namespace: "ns", Name: "given", Attributes: []Attribute{{"team", "given"}}}, slog.New(slog.DiscardHandler))
+	about := Process{Namespace: "ns", Name: "given", Attributes: []Attribute{{"team", "given"}}}
+	r, err := FromEnvironment(about, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	if r != nil {
 		t.Cleanup(func() { r.Close(time.Minute) })
@@ -52,9 +53,10 @@ func TestTheEnvironmentSwitchesTracesOn(t *testing.T) {
 		pairs   []string
 		sampled bool // of requests whose client does not decide
 	}{
-		"an endpoint":             {[]string{EnvEndpoint, "http://127.0.0.1:1"}, true},
-		"one for traces":          {[]string{EnvTracesEndpoint, "https://collector/v1/traces", EnvEndpoint, "junk", EnvExporter, "otlp"}, true},
-		"by gRPC, a share of 0":   {[]string{EnvEndpoint, "http://127.0.0.1:1", EnvProtocol, "grpc", EnvSampler, "parentbased_traceidratio", EnvSamplerArg, "0"}, false},
+		"an endpoint":    {[]string{EnvEndpoint, "http://127.0.0.1:1"}, true},
+		"one for traces": {[]string{EnvTracesEndpoint, "https://collector/v1/traces", EnvEndpoint, "junk", EnvExporter, "otlp"}, true},
+		"by gRPC, a share of 0": {[]string{EnvEndpoint, "http://127.0.0.1:1", EnvProtocol, "grpc",
+			EnvSampler, "parentbased_traceidratio", EnvSamplerArg, "0"}, false},
 		"a protocol for traces":   {[]string{EnvEndpoint, "http://127.0.0.1:1", EnvProtocol, "http/json", EnvTracesProtocol, "grpc"}, true},
 		"not disabled":            {[]string{EnvEndpoint, "http://127.0.0.1:1", EnvDisabled, "1"}, true},
 		"sampling is always off":  {[]string{EnvEndpoint, "http://127.0.0.1:1", EnvSampler, "always_off"}, false},

@@ -21,8 +21,8 @@ import (
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/monitoring"
-	"krt.dev/kn-krt/pkg/telemetry"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/pkg/telemetry"
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
