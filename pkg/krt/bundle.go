@@ -20,6 +20,9 @@ type Bundle struct {
 	Manifest     *Manifest
 	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
 	Schema *schema.Schema
+	// Messages is the entrypoint's proto with all protos of the bundle that compile together
+	// with it.
+	Messages *schema.Schema
 	// Archive is true if the folder was unpacked from a .krt file.
 	Archive bool
 	// Listed is what archive.Pack and images take in, if Options.Contents asked for it.

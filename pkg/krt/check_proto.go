@@ -12,19 +12,20 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// checkProtos warns of protos from which no code can be made.
-func (r *reader) checkProtos(ctx context.Context, root *os.Root, m *Manifest, o schema.Options) error {
+// checkProtos warns of protos from which no code can be made. It returns the others with the
+// entrypoint's, nil if that has mistakes.
+func (r *reader) checkProtos(ctx context.Context, root *os.Root, m *Manifest, o schema.Options) (*schema.Schema, error) {
 	o.Entry = m.Entrypoint.Proto
 	all, err := schema.CompileAll(ctx, root.FS(), o)
 	if err != nil {
-		return ctx.Err() // the entrypoint's own mistakes are reported already
+		return nil, ctx.Err() // the entrypoint's own mistakes are reported already
 	}
 	for _, e := range all.LeftOut() {
 		r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Warning: true,
 			Text: "no code is generated for this proto, which does not compile: " + e.Text}, "")
 	}
 	r.checkModules(root, m, all)
-	return nil
+	return all, nil
 }
 
 // checkModules warns of Python modules that were made of another state of their proto: they

@@ -92,10 +92,11 @@ func (r *reader) manifest(root ast.Node) *Manifest {
 		Version:     r.text(top, "", "version", maxDescription),
 		Description: r.text(top, "", "description", maxDescription),
 	}
-	entrypoint := r.fields(top["entrypoint"], "entrypoint", "proto", "image", "backgroundTimeout")
+	entrypoint := r.fields(top["entrypoint"], "entrypoint", "proto", "image", "backgroundTimeout", "inspect")
 	m.Entrypoint.Proto = cleaned(r.text(entrypoint, "entrypoint", "proto", maxPath))
 	m.Entrypoint.Image = r.text(entrypoint, "entrypoint", "image", maxImage)
 	m.Entrypoint.BackgroundTimeout = r.duration(entrypoint, "entrypoint", "backgroundTimeout", maxBackground)
+	m.Entrypoint.Inspect = r.inspect(entrypoint["inspect"], "entrypoint.inspect")
 	config := r.fields(top["config"], "config", "variables", "files")
 	m.Config.Variables = r.texts(config, "config", "variables", MaxVariables)
 	m.Config.Files = r.texts(config, "config", "files", MaxFiles)

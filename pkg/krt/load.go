@@ -50,10 +50,11 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, Archive: o.archive, kinds: map[string]Kind{},
 		inTurn: map[string]bool{}}
 	if m != nil {
-		if b.Schema, err = r.checkProto(ctx, root, m, o.Schema); err != nil {
+		if err = r.checkProto(ctx, root, b, o.Schema); err != nil {
 			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
 		}
 		r.checkCode(root, b)
+		r.checkInspect(b)
 		r.checkRequirements(root, b)
 		if o.Contents {
 			if err := r.checkContents(ctx, root, b); err != nil {
@@ -110,33 +111,37 @@ func manifestHint(dir string) string {
 	return ""
 }
 
-// checkProto compiles the entrypoint's proto and ties the workflows to its rpcs.
-func (r *reader) checkProto(ctx context.Context, root *os.Root, m *Manifest, o schema.Options) (*schema.Schema, error) {
+// checkProto compiles the entrypoint's proto, which it sets on b with all other protos, and
+// ties the workflows to its rpcs.
+func (r *reader) checkProto(ctx context.Context, root *os.Root, b *Bundle, o schema.Options) error {
 	const at = "entrypoint.proto"
+	m := b.Manifest
 	if m.Entrypoint.Proto == "" || r.reported(at) {
-		return nil, nil
+		return nil
 	}
 	if info, err := root.Stat(m.Entrypoint.Proto); err != nil || !info.Mode().IsRegular() {
 		r.noFile(at, root, m.Entrypoint.Proto, err)
-		return nil, nil
+		return nil
 	}
 	compiled, err := schema.Compile(ctx, root.FS(), m.Entrypoint.Proto, o)
 	var mistakes schema.Errors
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return ctx.Err()
 	case errors.As(err, &mistakes):
 		for _, e := range mistakes {
 			r.add(Problem{File: e.File, Line: e.Line, Column: e.Column, Text: e.Text}, at)
 		}
-		return nil, nil
+		return nil
 	case err != nil:
 		r.field(at, "%v", untrusted.Reason(err))
-		return nil, nil
+		return nil
 	}
 	r.checkRPCs(m, compiled)
 	r.checkAnnotations(compiled)
-	return compiled, r.checkProtos(ctx, root, m, o)
+	b.Schema = compiled
+	b.Messages, err = r.checkProtos(ctx, root, m, o)
+	return err
 }
 
 // checkAnnotations warns of annotations google.api.http that are not served.

@@ -63,6 +63,19 @@ type Entrypoint struct {
 	// BackgroundTimeout is how long work may continue after an early reply, or for an
 	// asynchronous request; 0 if not set. An addition of kn-krt to KRT V1.
 	BackgroundTimeout time.Duration
+	// Inspect keeps the messages of requests in the entrypoint, for people to look at; nil if
+	// not set. An addition of kn-krt to KRT V1.
+	Inspect *Inspect
+}
+
+// Inspect is what an entrypoint keeps of messages.
+type Inspect struct {
+	// Share is the percentage of requests whose messages are kept without being asked for.
+	Share int
+	// PayloadBytes is how much is kept of a message; 0 if not set.
+	PayloadBytes int
+	// Redact are paths of fields whose values are never kept; see package fieldpath.
+	Redact []string
 }
 
 // Config names what must have a value before the version starts.

@@ -195,7 +195,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 func hintOn(path, key string, known []string) string {
 	if path == "" {
 		switch key {
-		case "proto", "backgroundTimeout":
+		case "proto", "backgroundTimeout", "inspect":
 			return "; it belongs under entrypoint"
 		case "variables", "files":
 			return "; it belongs under config"

@@ -14,14 +14,19 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 )
 
-// contentFile is the configuration that cmd/entrypoint reads, next to the protos.
-const contentFile = "entrypoint.json"
+const (
+	// contentFile is the configuration that cmd/entrypoint reads, next to the protos.
+	contentFile = "entrypoint.json"
+	// descriptorsFile has the descriptors of messages between nodes.
+	descriptorsFile = "descriptors.pb"
+)
 
 // content is the configuration of an entrypoint: the ConfigMap's data, and the path of each
 // key in the entrypoint's folder. A key cannot contain a slash, a path may.
 type content struct {
-	data  map[string]string
-	items []corev1.KeyToPath
+	data   map[string]string
+	binary map[string][]byte
+	items  []corev1.KeyToPath
 }
 
 func (in Input) content() (content, error) {
@@ -32,6 +37,10 @@ func (in Input) content() (content, error) {
 	c := content{
 		data:  map[string]string{contentFile: string(config) + "\n"},
 		items: []corev1.KeyToPath{{Key: contentFile, Path: contentFile}},
+	}
+	if i := in.Version.Spec.Entrypoint.Inspect; i != nil && len(i.Descriptors) > 0 {
+		c.binary = map[string][]byte{descriptorsFile: i.Descriptors}
+		c.items = append(c.items, corev1.KeyToPath{Key: descriptorsFile, Path: descriptorsFile})
 	}
 	public := false
 	for i, file := range in.Version.Spec.Entrypoint.Files {
@@ -72,6 +81,12 @@ func (in Input) config() entrypoint.Config {
 			c.StoreCredentials = storeFolder
 		}
 	}
+	if i := v.Spec.Entrypoint.Inspect; i != nil {
+		c.Inspect = &entrypoint.ConfigInspect{Share: int(i.Share), PayloadBytes: int(i.PayloadBytes), Redact: i.Redact}
+		if len(i.Descriptors) > 0 {
+			c.Inspect.Descriptors = descriptorsFile
+		}
+	}
 	for _, w := range v.Spec.Workflows {
 		workflow := entrypoint.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}
 		if !in.direct() {
@@ -106,6 +121,9 @@ func (c content) hash() string {
 	for _, key := range slices.Sorted(maps.Keys(c.data)) {
 		fmt.Fprintf(h, "%s %d %s", key, len(c.data[key]), c.data[key])
 	}
+	for _, key := range slices.Sorted(maps.Keys(c.binary)) {
+		fmt.Fprintf(h, "%s %d %s", key, len(c.binary[key]), c.binary[key])
+	}
 	for _, item := range c.items {
 		fmt.Fprintf(h, "%s %s ", item.Key, item.Path)
 	}
@@ -114,7 +132,7 @@ func (c content) hash() string {
 
 func (c content) configMap(in Input) *corev1.ConfigMap {
 	version := in.Version.Name
-	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data}
+	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data, BinaryData: c.binary}
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	return m
 }

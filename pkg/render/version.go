@@ -23,7 +23,8 @@ type FromOptions struct {
 
 // FromBundle returns the Version that a bundle describes, stopped. images has the image built
 // for each node by its name; a node without one keeps its manifest's. Of the bundle's protos
-// it has the public one and its imports: the others are the nodes' own.
+// it has the public one and its imports: the others are the nodes' own, of which the
+// entrypoint gets descriptors if it is to keep their messages.
 func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha1.Version {
 	m := b.Manifest
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: m.Version, Namespace: o.Namespace}}
@@ -36,6 +37,11 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 	}
 	if t := m.Entrypoint.BackgroundTimeout; t > 0 {
 		v.Spec.Entrypoint.BackgroundTimeout = &metav1.Duration{Duration: t}
+	}
+	if i := m.Entrypoint.Inspect; i != nil {
+		v.Spec.Entrypoint.Inspect = &v1alpha1.Inspect{
+			Share: int32(i.Share), PayloadBytes: int32(i.PayloadBytes), Redact: slices.Clone(i.Redact), Descriptors: b.Messages.Descriptors(),
+		}
 	}
 	for _, n := range m.Nodes {
 		node := fromNode(n, images[n.Name])

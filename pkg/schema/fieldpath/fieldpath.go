@@ -25,12 +25,12 @@ const (
 	maxNames  = 16
 )
 
-// Pattern is what a path looks like, in the syntax of package regexp and of CEL.
-const Pattern = `^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+)*$`
+// pattern is what a path looks like; the CRD of versions has the same.
+var pattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+){0,15}$`)
 
 // Check returns why path is not one. The text follows the path's name.
 func Check(path string) error {
-	if len(path) > MaxLength || strings.Count(path, ".") >= maxNames || !regexp.MustCompile(Pattern).MatchString(path) {
+	if len(path) > MaxLength || !pattern.MatchString(path) {
 		return fmt.Errorf("is %.80q; it must be the path of a field, such as card.number, of at most %d names and %d characters",
 			path, maxNames, MaxLength)
 	}

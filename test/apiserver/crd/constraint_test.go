@@ -29,6 +29,7 @@ spec:
     backgroundTimeout: 1h
     delivery: Sequence
     replicas: 1
+    inspect: {share: 5, payloadBytes: 65536, redact: [card.number], descriptors: Cg==}
   config: {variables: [CURRENCY], files: [CERT]}
   nodes:
   - name: etl

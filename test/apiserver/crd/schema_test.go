@@ -75,7 +75,7 @@ func breaches(s *props, path string, value any) (all []breach) {
 		add("minimum", path, fmt.Sprintf("should be greater than or equal to %v", *n), *n-1, *n)
 	}
 	if n := s.Maximum; n != nil {
-		add("maximum", path, fmt.Sprintf("should be less than or equal to %v", *n), *n+1, *n)
+		add("maximum", path, fmt.Sprintf("should be less than or equal to %.0f", *n), *n+1, *n)
 	}
 	if n := s.MaxProperties; n != nil {
 		add("maxProperties", path, fmt.Sprintf("must have at most %d items", *n), entries(int(*n)+1), entries(int(*n)))

@@ -53,6 +53,7 @@ const (
 	badRPC      = "a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
 	noImage     = "a node needs an image reference, without spaces"
 	tooBig      = "the protos have more than 128 KiB in total: remove those that the public proto does not import"
+	badField    = "a path of a field is made of names joined by dots, such as card.number, at most 16"
 	twice       = "a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second " +
 		"node with the same image"
 )
@@ -72,6 +73,11 @@ var creations = []struct {
 	field, text string
 }{
 	{name: "the example", change: func(object) {}},
+	{"inspection", set(entrypoint, "inspect", object{}), "", ""},
+	{"inspection of fields", set(entrypoint, "inspect", object{"redact": list("a", "card.number", "a_b.C.d1")}), "", ""},
+	{"a path that is none", set(entrypoint, "inspect", object{"redact": list("card number")}), "spec.entrypoint.inspect.redact[0]", badField},
+	{"a path of 17 names", set(entrypoint, "inspect", object{"redact": list("a" + strings.Repeat(".a", 16))}),
+		"spec.entrypoint.inspect.redact[0]", badField},
 	{"a name of 19 characters", set(named, "name", "abcdefghijklmnopqrs"), "", ""},
 	{"a name of 20", set(named, "name", "abcdefghijklmnopqrst"), "<nil>",
 		"metadata.name: a version's name can have at most 19 characters, because the names of its objects begin with it; choose a shorter one"},

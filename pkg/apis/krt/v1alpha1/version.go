@@ -147,6 +147,36 @@ type Entrypoint struct {
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
+	// Inspect keeps the messages of requests in the entrypoint, for people who may forward ports to its pods; an empty object
+	// does so for requests that ask for it (krt-inspect: 1). Without it, messages are never kept.
+	// +optional
+	Inspect *Inspect `json:"inspect,omitempty"`
+}
+
+// Inspect is what an entrypoint keeps of messages.
+type Inspect struct {
+	// Share is the percentage of requests whose messages are kept without being asked for; 0 unless set.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Share int32 `json:"share,omitempty"`
+	// PayloadBytes is how many bytes are kept of a message; 65536 unless set.
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=1048576
+	// +optional
+	PayloadBytes int32 `json:"payloadBytes,omitempty"`
+	// Redact are paths of fields whose values are never kept, such as card.number. A path matches at any depth.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+){0,15}$')",message="a path of a field is made of names joined by dots, such as card.number, at most 16"
+	// +listType=set
+	// +optional
+	Redact []string `json:"redact,omitempty"`
+	// Descriptors describe the messages between nodes (an encoded FileDescriptorSet), which are decoded with it. Those of the
+	// contract need none.
+	// +kubebuilder:validation:MaxLength=349528
+	// +optional
+	Descriptors []byte `json:"descriptors,omitempty"`
 }
 
 // ProtoFile is the text of a proto at its path.
