@@ -50,7 +50,7 @@ func (n place) contractsService(service, version string) {
 	}, got.Spec.Ports)
 }
 
-// Four Python nodes of one image, a config value and no store.
+// Four Python nodes of one image, and a config value.
 func TestPriceEstimatorByKo(t *testing.T) {
 	t.Parallel()
 	n := newRuntime(t)

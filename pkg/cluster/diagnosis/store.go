@@ -27,7 +27,8 @@ func (c *Cluster) store(ctx context.Context) Finding {
 	set := &appsv1.StatefulSet{}
 	switch err := c.Kube.Get(ctx, client.ObjectKey{Namespace: render.SystemNamespace, Name: render.StoreName}, set); {
 	case response.UnknownName(err):
-		f.Fix, f.Text = FixInstall, fmt.Sprintf("there is no StatefulSet %s in namespace %s: %s", render.StoreName, render.SystemNamespace, without)
+		f.Fix = FixInstall
+		f.Text = fmt.Sprintf("there is no StatefulSet %s in namespace %s: %s", render.StoreName, render.SystemNamespace, without)
 	case err != nil:
 		return unknown(f.Subject, err)
 	case set.Status.ReadyReplicas == 0:

@@ -36,6 +36,9 @@ type Config struct {
 	// and Measurements are kept where documents are, unless that cannot keep them: then in
 	// [DefaultURL], which is also the default of Documents.
 	Documents, Predictions, Measurements string
+	// Spool is the folder for measurements that wait for a database that is only written
+	// to; empty to drop those that have no room in memory.
+	Spool string
 	// FileBytes limits an SQLite file; 1 GiB.
 	FileBytes int64
 	// Limits are those of one version, and of all.
@@ -66,6 +69,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (Config, er
 	flags.StringVar(&c.Keys, "keys", "", "folder with the keys of credentials (required)")
 	flags.StringVar(&c.TLS, "tls", "", "folder with tls.crt and tls.key; plain HTTP without them")
 	flags.StringVar(&c.Settings, "settings", "", "folder with the settings retention-*, a file for each")
+	flags.StringVar(&c.Spool, "spool", "", "folder for measurements that wait for their database; empty to keep them in memory only")
 	flags.Int64Var(&c.FileBytes, "file-bytes", 1<<30, "largest size of an SQLite file")
 	flags.IntVar(&c.Limits.Requests, "version-requests", defaultRequests, "requests of one version at a time")
 	flags.IntVar(&c.Limits.PerSecond, "version-rate", defaultPerSecond, "requests of one version per second")

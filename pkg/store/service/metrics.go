@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"krt.dev/kn-krt/pkg/store/line"
 )
 
 // metrics are those of a store. No label has a value that a client chooses.
@@ -99,6 +101,23 @@ func (m *metrics) begin(kind, operation string) (end func(status int)) {
 			histogram.WithLabelValues(kind).Observe(time.Since(begin).Seconds())
 		}
 	}
+}
+
+// queue registers the measurements that wait for a database that is only written to. It
+// is called once at most.
+func (m *metrics) queue(counts func() line.Counts) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "krt_store_queue_bytes", Help: "Bytes of measurements that are accepted and not yet written to their database.",
+		}, func() float64 {
+			c := counts()
+			return float64(c.Memory) + float64(c.Disk)
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "krt_store_dropped_total",
+			Help: "Measurements that were accepted and are lost: their database refused them, or there was no room to keep them.",
+		}, func() float64 { return float64(counts().Dropped) }),
+	)
 }
 
 // handler serves the metrics.

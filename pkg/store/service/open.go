@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/pkg/store/line"
+	"krt.dev/kn-krt/pkg/store/postgres"
 	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
@@ -30,7 +32,7 @@ type opened struct {
 type database struct {
 	name    string // without a password
 	backend any
-	close   func() error
+	close   func(context.Context) error // what waits to be written is kept, or written until ctx ends
 }
 
 // open opens what the URLs of a configuration name, each once.
@@ -38,7 +40,7 @@ func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error
 	o := &opened{sinks: map[string]string{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, o.close())
+			err = errors.Join(err, o.close(ctx))
 		}
 	}()
 	byURL := map[string]any{}
@@ -87,7 +89,7 @@ func scheme(text string) string {
 }
 
 // openOne opens one backend. Its errors do not have the URL, which may have a password.
-func openOne(_ context.Context, text string, c Config, log *slog.Logger) (database, error) {
+func openOne(ctx context.Context, text string, c Config, log *slog.Logger) (database, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return database{}, errors.New("it is not a URL")
@@ -101,7 +103,19 @@ func openOne(_ context.Context, text string, c Config, log *slog.Logger) (databa
 		if err != nil {
 			return database{}, err
 		}
-		return database{u.Redacted(), db, db.Close}, nil
+		return database{u.Redacted(), db, atOnce(db.Close)}, nil
+	case "postgres", "postgresql":
+		db, err := postgres.Open(ctx, text, postgres.Options{Logger: log})
+		if err != nil {
+			return database{}, err
+		}
+		return database{u.Redacted(), db, atOnce(db.Close)}, nil
+	case "influx+http", "influx+https":
+		sink, err := line.Open(text, line.Options{Folder: c.Spool, Logger: log})
+		if err != nil {
+			return database{}, err
+		}
+		return database{u.Redacted(), sink, sink.Close}, nil
 	}
 	return database{}, fmt.Errorf("%.20q is not a kind of database that the store knows", u.Scheme)
 }
@@ -110,19 +124,29 @@ func openOne(_ context.Context, text string, c Config, log *slog.Logger) (databa
 func (o *opened) ping(ctx context.Context) error {
 	var problems []error
 	for _, d := range o.all {
-		if p, ok := d.backend.(pinger); ok {
-			if err := p.Ping(ctx); err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", scheme(d.name), err))
-			}
+		var err error
+		switch b := d.backend.(type) {
+		case pinger:
+			err = b.Ping(ctx)
+		case *line.Sink:
+			err = b.Err()
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", scheme(d.name), err))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-func (o *opened) close() error {
+// atOnce is a close that waits for nothing.
+func atOnce(end func() error) func(context.Context) error {
+	return func(context.Context) error { return end() }
+}
+
+func (o *opened) close(ctx context.Context) error {
 	var problems []error
 	for _, d := range o.all {
-		problems = append(problems, d.close())
+		problems = append(problems, d.close(ctx))
 	}
 	return errors.Join(problems...)
 }

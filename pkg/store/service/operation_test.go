@@ -185,8 +185,8 @@ func TestReadyReportsADatabaseThatIsAway(t *testing.T) {
 	r := start(t)
 	status, _ := r.send(http.MethodGet, "/readyz", "", "")
 	require.Equal(t, http.StatusOK, status)
-	require.NoError(t, r.service.backends.close())
-	r.service.backends.all[0].close = func() error { return nil } // at the end it is closed already
+	require.NoError(t, r.service.backends.close(t.Context()))
+	r.service.backends.all[0].close = func(context.Context) error { return nil } // at the end it is closed already
 	status, text := r.send(http.MethodGet, "/readyz", "", "")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, `"sqlite: `)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store/line"
 )
 
 // certificateFile is the file with the certificate, as in a Secret of type kubernetes.io/tls.
@@ -48,11 +49,11 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stderr
 	}
 	api, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
-		return errors.Join(err, s.backends.close())
+		return errors.Join(err, s.backends.close(ctx))
 	}
 	metrics, err := net.Listen("tcp", s.config.Metrics)
 	if err != nil {
-		return errors.Join(err, api.Close(), s.backends.close())
+		return errors.Join(err, api.Close(), s.backends.close(ctx))
 	}
 	return s.Serve(ctx, api, metrics)
 }
@@ -69,7 +70,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the store's databases: %w", err)
 	}
-	return &Service{config: c, log: log, backends: backends, keys: keys, metrics: newMetrics(backends.sinks)}, nil
+	s := &Service{config: c, log: log, backends: backends, keys: keys, metrics: newMetrics(backends.sinks)}
+	if sink, ok := backends.Measurements.(*line.Sink); ok {
+		s.metrics.queue(sink.Counts)
+	}
+	return s, nil
 }
 
 // Serve serves the API and the metrics until ctx ends; then it lets requests in flight
@@ -80,7 +85,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 	servers := []*http.Server{s.server(s.handler()), s.server(s.metricsHandler())}
 	tlsConfig, err := s.tls()
 	if err != nil {
-		return errors.Join(err, api.Close(), metrics.Close(), s.backends.close())
+		return errors.Join(err, api.Close(), metrics.Close(), s.backends.close(ctx))
 	}
 	if tlsConfig != nil {
 		api = tls.NewListener(api, tlsConfig)
@@ -104,7 +109,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 			err = errors.Join(err, server.Close())
 		}
 	}
-	return errors.Join(err, s.backends.close())
+	return errors.Join(err, s.backends.close(patience))
 }
 
 func (s *Service) server(h http.Handler) *http.Server {
