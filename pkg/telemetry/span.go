@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -11,12 +10,8 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
-	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
-
-// maxText is the longest text of an error in a span, in bytes.
-const maxText = 1024
 
 // scope is who made the spans.
 const scope = "krt.dev/kn-krt"
@@ -28,9 +23,10 @@ const scope = "krt.dev/kn-krt"
 // A request is a SERVER span. Below it, each attempt to send its event is a PRODUCER span,
 // and each run of a handler a CONSUMER span below the attempt or, where Knative records its
 // own spans, below the last of these. A record of the work behind an early reply has no
-// SERVER span: that of its request has been returned before.
+// SERVER span: that of its request has been returned before. Spans share memory with the
+// records, and attributes with each other: neither may be changed.
 func Spans(about Process, records ...*record.Record) []*tracepb.ResourceSpans {
-	b := batch{about: about, services: map[service]*tracepb.ScopeSpans{}}
+	b := batch{about: about, services: map[service]*tracepb.ScopeSpans{}, texts: map[Attribute]*commonpb.KeyValue{}}
 	for _, r := range records {
 		if r.SpanID != ([8]byte{}) {
 			b.add(r)
@@ -62,6 +58,16 @@ type batch struct {
 	about    Process
 	services map[service]*tracepb.ScopeSpans
 	all      []*tracepb.ResourceSpans
+	texts    map[Attribute]*commonpb.KeyValue // that there are already: most are the same in many spans
+}
+
+// traced is a request whose spans are made.
+type traced struct {
+	*batch
+	*record.Record
+	trace []byte             // its id
+	id    *commonpb.KeyValue // its own, and its event's
+	event *commonpb.KeyValue
 }
 
 // service is the entrypoint of a version, or one of its nodes.
@@ -79,20 +85,20 @@ func (b *batch) of(s service) *tracepb.ScopeSpans {
 }
 
 func (b *batch) add(r *record.Record) {
-	trace, own := traceID(r), b.of(service{version: r.Version})
+	t, own := traced{b, r, traceID(r), text("krt.request_id", r.ID), text("cloudevents.event_id", r.ID)}, b.of(service{version: r.Version})
 	if !r.Background {
-		own.Spans = append(own.Spans, server(trace, r))
+		own.Spans = append(own.Spans, t.server())
 	}
 	for i := range r.Sends {
 		if s := &r.Sends[i]; s.SpanID != ([8]byte{}) {
-			own.Spans = append(own.Spans, producer(trace, r, s))
+			own.Spans = append(own.Spans, t.producer(s))
 		}
 	}
 	for i := range r.Steps {
-		s := &r.Steps[i]
 		if reported(r, i) {
+			s := &r.Steps[i]
 			node := b.of(service{r.Version, s.Node})
-			node.Spans = append(node.Spans, consumer(trace, r, s))
+			node.Spans = append(node.Spans, t.consumer(s))
 		}
 	}
 }
@@ -127,44 +133,49 @@ const (
 )
 
 // span is what all spans have in common. The parent may be zero.
-func span(trace []byte, r *record.Record, id, parent [8]byte, begin, end time.Time) *tracepb.Span {
-	s := &tracepb.Span{
-		TraceId: trace, SpanId: id[:], TraceState: r.Trace.State, Flags: flagsRemote,
-		StartTimeUnixNano: uint64(begin.UnixNano()), EndTimeUnixNano: uint64(max(end.UnixNano(), begin.UnixNano())),
-	}
-	if parent != ([8]byte{}) {
+func (t *traced) span(id, parent *[8]byte) *tracepb.Span {
+	s := &tracepb.Span{TraceId: t.trace, SpanId: id[:], TraceState: t.Trace.State, Flags: flagsRemote}
+	if *parent != ([8]byte{}) {
 		s.ParentSpanId = parent[:]
 	}
 	return s
 }
 
+// during sets the times of s.
+func during(s *tracepb.Span, begin, end time.Time) {
+	s.StartTimeUnixNano = uint64(begin.UnixNano())
+	s.EndTimeUnixNano = max(uint64(end.UnixNano()), s.StartTimeUnixNano)
+}
+
 // server is the span of the request.
-func server(trace []byte, r *record.Record) *tracepb.Span {
-	s := span(trace, r, r.SpanID, r.ParentID, r.Begin, r.End)
-	s.Name, s.Kind = r.Method, tracepb.Span_SPAN_KIND_SERVER
-	s.Attributes = []*commonpb.KeyValue{
-		text("rpc.method", r.Method), text("rpc.status_code", r.Code.String()),
-		text("krt.version", r.Version), text("krt.workflow", r.Workflow), text("krt.request_id", r.ID), text("krt.protocol", string(r.Protocol)),
-	}
+func (t *traced) server() *tracepb.Span {
+	s := t.span(&t.SpanID, &t.ParentID)
+	during(s, t.Begin, t.End)
+	s.Name, s.Kind = t.Method, tracepb.Span_SPAN_KIND_SERVER
+	s.Attributes = append(make([]*commonpb.KeyValue, 0, 12),
+		t.text("rpc.method", t.Method), t.text("rpc.status_code", t.Code.String()), t.text("krt.version", t.Version),
+		t.text("krt.workflow", t.Workflow), t.id, t.text("krt.protocol", string(t.Protocol)))
 	set := func(key, value string) {
 		if value != "" {
-			s.Attributes = append(s.Attributes, text(key, value))
+			s.Attributes = append(s.Attributes, t.text(key, value))
 		}
 	}
-	set("rpc.system.name", system(r.Protocol))
-	set("cloudevents.event_id", r.Causation)
-	set("krt.early", string(r.Early))
-	if r.Async {
+	set("rpc.system.name", system(t.Protocol))
+	if t.Causation != "" {
+		s.Attributes = append(s.Attributes, text("cloudevents.event_id", t.Causation))
+	}
+	set("krt.early", string(t.Early))
+	if t.Async {
 		s.Attributes = append(s.Attributes, truth("krt.async", true))
 	}
-	if r.Code == code.Code_OK {
+	if t.Code == code.Code_OK {
 		return s
 	}
-	set("error.type", r.Code.String())
-	set("krt.reason", r.Reason)
-	set("krt.failed_node", r.Node)
-	if ours(r.Code) {
-		s.Status = failed(r.Error)
+	set("error.type", t.Code.String())
+	set("krt.reason", t.Reason)
+	set("krt.failed_node", t.Node)
+	if ours(t.Code) {
+		s.Status = failed(t.Error)
 	}
 	return s
 }
@@ -192,14 +203,15 @@ func ours(c code.Code) bool {
 }
 
 // producer is the span of an attempt to send the event.
-func producer(trace []byte, r *record.Record, send *record.Send) *tracepb.Span {
-	s := span(trace, r, send.SpanID, r.SpanID, send.Begin, send.End)
+func (t *traced) producer(send *record.Send) *tracepb.Span {
+	s := t.span(&send.SpanID, &t.SpanID)
+	during(s, send.Begin, send.End)
 	to := send.Node
 	if to == "" {
-		to = r.Workflow // its Sequence
+		to = t.Workflow // its Sequence
 	}
 	s.Name, s.Kind, s.Flags = "send "+to, tracepb.Span_SPAN_KIND_PRODUCER, flagsLocal
-	s.Attributes = append(messaging("send", to, r), text("krt.result", string(send.Result)))
+	s.Attributes = append(t.messaging("send", to), t.text("krt.result", string(send.Result)))
 	if send.Status != 0 {
 		s.Attributes = append(s.Attributes, number("http.response.status_code", send.Status))
 	}
@@ -214,79 +226,58 @@ func producer(trace []byte, r *record.Record, send *record.Send) *tracepb.Span {
 		if send.Status != 0 {
 			kind = strconv.Itoa(send.Status)
 		}
-		s.Attributes = append(s.Attributes, text("error.type", kind))
+		s.Attributes = append(s.Attributes, t.text("error.type", kind))
 		s.Status = failed(send.Error)
 	}
 	return s
 }
 
 // consumer is the span of a handler's run. It begins when the event has arrived.
-func consumer(trace []byte, r *record.Record, step *record.Step) *tracepb.Span {
+func (t *traced) consumer(step *record.Step) *tracepb.Span {
 	begun := step.Start.Add(step.Wait)
 	ended := begun.Add(step.Run)
-	s := span(trace, r, step.SpanID, caller(r, step), step.Start, ended)
+	s := t.span(&step.SpanID, caller(t.Record, step))
+	during(s, step.Start, ended)
 	s.Name, s.Kind = "process "+step.Node, tracepb.Span_SPAN_KIND_CONSUMER
-	s.Attributes = append(messaging("process", step.Node, r),
-		text("krt.node", step.Node), text("krt.outcome", step.Outcome.String()), truth("faas.coldstart", step.Cold))
+	s.Attributes = append(t.messaging("process", step.Node),
+		t.text("krt.node", step.Node), t.text("krt.outcome", step.Outcome.String()), truth("faas.coldstart", step.Cold))
 	s.Events = []*tracepb.Span_Event{{Name: "handler.start", TimeUnixNano: uint64(begun.UnixNano())}}
 	if step.Outcome != event.OutcomeError {
 		return s
 	}
 	kind, message := event.ReasonHandlerError, ""
-	if r.Node == step.Node {
-		kind, message = r.Reason, r.Error
+	if t.Node == step.Node {
+		kind, message = t.Reason, t.Error
 	}
-	s.Attributes = append(s.Attributes, text("error.type", kind))
+	s.Attributes = append(s.Attributes, t.text("error.type", kind))
 	s.Status = failed(message)
 	s.Events = append(s.Events, &tracepb.Span_Event{
 		Name: "exception", TimeUnixNano: uint64(ended.UnixNano()),
-		Attributes: []*commonpb.KeyValue{text("exception.type", kind), text("exception.message", readable(message))},
+		Attributes: []*commonpb.KeyValue{t.text("exception.type", kind), text("exception.message", readable(message))},
 	})
 	return s
 }
 
 // caller is the parent of a step's span: what the runner reported or, of a runner that does
 // not, the last attempt before it, or the request.
-func caller(r *record.Record, step *record.Step) [8]byte {
+func caller(r *record.Record, step *record.Step) *[8]byte {
 	if step.Parent != ([8]byte{}) && step.Parent != step.SpanID {
-		return step.Parent
+		return &step.Parent
 	}
-	parent := r.SpanID
+	parent := &r.SpanID
 	for i := range r.Sends {
 		s := &r.Sends[i]
-		if (s.Node == step.Node || s.Node == "") && s.SpanID != ([8]byte{}) && (parent == r.SpanID || !s.Begin.After(step.Start)) {
-			parent = s.SpanID
+		if (s.Node == step.Node || s.Node == "") && s.SpanID != ([8]byte{}) && (parent == &r.SpanID || !s.Begin.After(step.Start)) {
+			parent = &s.SpanID
 		}
 	}
 	return parent
 }
 
 // messaging are the attributes of what is done with an event.
-func messaging(operation, destination string, r *record.Record) []*commonpb.KeyValue {
-	return append(make([]*commonpb.KeyValue, 0, 12),
-		text("messaging.system", "knative"), text("messaging.operation.name", operation), text("messaging.operation.type", operation),
-		text("messaging.destination.name", destination), text("cloudevents.event_id", r.ID), text("cloudevents.event_type", event.TypeMessage),
-		text("krt.workflow", r.Workflow), text("krt.request_id", r.ID))
-}
-
-func failed(message string) *tracepb.Status {
-	return &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: readable(message)}
-}
-
-// readable is the text of an error within its bounds, and as protobuf requires it.
-func readable(message string) string {
-	return clip.Text(strings.ToValidUTF8(message[:min(len(message), 2*maxText)], "\uFFFD"), maxText)
-}
-
-func text(key, value string) *commonpb.KeyValue {
-	value = strings.ToValidUTF8(value, "\uFFFD") // a client's own id may be anything
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
-}
-
-func number(key string, value int) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: int64(value)}}}
-}
-
-func truth(key string, value bool) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: value}}}
+func (t *traced) messaging(operation, destination string) []*commonpb.KeyValue {
+	return append(make([]*commonpb.KeyValue, 0, 13),
+		t.text("messaging.system", "knative"), t.text("messaging.operation.name", operation), t.text("messaging.operation.type", operation),
+		t.text("messaging.destination.name", destination), t.event, t.text("cloudevents.event_type", event.TypeMessage),
+		t.text("krt.workflow", t.Workflow), t.id)
 }

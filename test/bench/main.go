@@ -25,7 +25,7 @@ import (
 func main() {
 	process.Child(map[string]process.Role{
 		"entrypoint": process.Entrypoint, "nodes": process.Nodes,
-		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "http-echo": httpEcho, "event-echo": eventEcho,
+		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "http-echo": httpEcho, "event-echo": eventEcho, "collector": collector,
 		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP, "python-hop": pythonHop,
 	})
 	b := &bench{log: os.Stderr}
@@ -74,6 +74,7 @@ func cases() []benchCase {
 		{"payload", (*bench).payload},
 		{"inflight", (*bench).inFlight},
 		{"steps", (*bench).steps},
+		{"telemetry", (*bench).telemetry},
 	}
 }
 

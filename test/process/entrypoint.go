@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/schema"
+	"krt.dev/kn-krt/pkg/telemetry"
 )
 
 // Message is the full name of the only message of the contract that [Entrypoint]
@@ -30,6 +31,10 @@ type EntrypointSettings struct {
 	Workflows [][]string
 	// Timeout bounds a request; 0 means the entrypoint's own default.
 	Timeout time.Duration
+	// Traces is the URL of the collector that traces are sent to, of the given share of
+	// requests. Empty: none are recorded.
+	Traces   string
+	Sampling float64
 }
 
 // The order of an entrypoint's addresses.
@@ -51,7 +56,11 @@ func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	e, err := entrypoint.New(v, entrypoint.Options{Timeout: s.Timeout, Logger: log})
+	o := entrypoint.Options{Timeout: s.Timeout, Logger: log}
+	if err := s.trace(&o); err != nil {
+		return nil, err
+	}
+	e, err := entrypoint.New(v, o)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +78,27 @@ func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 		}
 	}()
 	return addresses, nil
+}
+
+// trace makes the entrypoint of o record traces. The process is its own: so is its
+// environment.
+func (s *EntrypointSettings) trace(o *entrypoint.Options) error {
+	if s.Traces == "" {
+		return nil
+	}
+	for name, value := range map[string]string{
+		telemetry.EnvEndpoint: s.Traces, telemetry.EnvSampler: "parentbased_traceidratio", telemetry.EnvSamplerArg: fmt.Sprint(s.Sampling),
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	r, err := telemetry.FromEnvironment(telemetry.Process{Namespace: "local"}, o.Logger)
+	if err != nil {
+		return err
+	}
+	r.AddTo(o)
+	return nil
 }
 
 // version is a version with an rpc for each workflow.
