@@ -68,7 +68,7 @@ func (r *run) buildNodes(ctx context.Context, b *krt.Bundle, nodes []krt.Node) (
 
 // assemble returns what the entrypoint is to serve: b's workflows over the
 // instances of its nodes.
-func assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, error) {
+func (r *run) assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, error) {
 	v := entrypoint.Version{
 		Namespace:   namespace,
 		Name:        b.Manifest.Version,
@@ -76,6 +76,7 @@ func assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, er
 		Schema:      b.Schema,
 
 		BackgroundTimeout: b.Manifest.Entrypoint.BackgroundTimeout,
+		Inspect:           r.inspect(b),
 	}
 	for _, w := range b.Manifest.Workflows {
 		method, err := b.Schema.Method(w.Entrypoint)
@@ -98,6 +99,9 @@ func describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		GRPC:    l.GRPC.Addr().String(),
 		Web:     l.Web.Addr().String(),
 		Reply:   l.Reply.Addr().String(),
+	}
+	if l.Inspection != nil {
+		s.Inspection = l.Inspection.Addr().String()
 	}
 	for _, w := range b.Manifest.Workflows {
 		method, err := b.Schema.Method(w.Entrypoint)

@@ -19,11 +19,15 @@ type Ports struct {
 	// and always on 127.0.0.1.
 	Host             string
 	GRPC, Web, Reply int
+	// Inspection is the port on 127.0.0.1 at which the last requests can be read; less than 0
+	// for none. With InspectionOrFree any free port is used if that one is taken.
+	Inspection       int
+	InspectionOrFree bool
 }
 
 // PortError reports that one of the entrypoint's ports cannot be listened on.
 type PortError struct {
-	// Port is "grpc", "web" or "reply".
+	// Port is "grpc", "web", "reply" or "inspect".
 	Port string
 	// Address is the host:port.
 	Address string
@@ -40,8 +44,14 @@ func (e *PortError) Error() string {
 
 func (e *PortError) Unwrap() error { return e.Err }
 
-// listen opens all three ports, or none.
+// listen opens all ports, or none.
 func (p Ports) listen() (l entrypoint.Listeners, err error) {
+	defer func() {
+		if err != nil {
+			_ = l.Close()
+			l = entrypoint.Listeners{}
+		}
+	}()
 	host := p.Host
 	if host == "" {
 		host = loopback
@@ -56,26 +66,31 @@ func (p Ports) listen() (l entrypoint.Listeners, err error) {
 		{"web", host, p.Web, &l.Web},
 		{"reply", loopback, p.Reply, &l.Reply},
 	} {
-		address := net.JoinHostPort(port.host, strconv.Itoa(port.number))
-		*port.to, err = net.Listen("tcp", address)
-		if err != nil {
-			closeAll(l)
-			var syscall *os.SyscallError
-			if errors.As(err, &syscall) {
-				err = syscall.Err // "address already in use", without the address once more
-			}
-			return entrypoint.Listeners{}, &PortError{Port: port.name, Address: address, Err: err}
+		if *port.to, err = listen(port.name, port.host, port.number); err != nil {
+			return l, err
 		}
 	}
-	return l, nil
+	if p.Inspection < 0 {
+		return l, nil
+	}
+	if l.Inspection, err = listen("inspect", loopback, p.Inspection); err != nil && p.InspectionOrFree {
+		l.Inspection, err = listen("inspect", loopback, 0)
+	}
+	return l, err
 }
 
-func closeAll(l entrypoint.Listeners) {
-	for _, listener := range []net.Listener{l.GRPC, l.Web, l.Reply} {
-		if listener != nil {
-			_ = listener.Close()
+// listen opens a port; its error is a *PortError.
+func listen(name, host string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		var syscall *os.SyscallError
+		if errors.As(err, &syscall) {
+			err = syscall.Err // "address already in use", without the address once more
 		}
+		return nil, &PortError{Port: name, Address: address, Err: err}
 	}
+	return listener, nil
 }
 
 // socket is a node's listening socket. We hold it as long as the node is needed:

@@ -11,7 +11,7 @@ import (
 func TestListenOnFreePorts(t *testing.T) {
 	l, err := Ports{}.listen()
 	require.NoError(t, err)
-	defer closeAll(l)
+	defer l.Close()
 	for _, listener := range []net.Listener{l.GRPC, l.Web, l.Reply} {
 		require.Equal(t, "127.0.0.1", listener.Addr().(*net.TCPAddr).IP.String())
 	}
@@ -41,7 +41,26 @@ func TestTakenPortIsNamedAndTheOthersAreLeft(t *testing.T) {
 func TestListenElsewhereLeavesTheReplyPortOnLoopback(t *testing.T) {
 	l, err := Ports{Host: "0.0.0.0"}.listen()
 	require.NoError(t, err)
-	defer closeAll(l)
+	defer l.Close()
 	require.True(t, l.GRPC.Addr().(*net.TCPAddr).IP.IsUnspecified())
 	require.True(t, l.Reply.Addr().(*net.TCPAddr).IP.IsLoopback())
+}
+
+func TestTheInspectionPortIsADefaultOrADemand(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	l, err := Ports{Inspection: port, InspectionOrFree: true}.listen()
+	require.NoError(t, err)
+	require.NotEqual(t, port, l.Inspection.Addr().(*net.TCPAddr).Port)
+	require.True(t, l.Inspection.Addr().(*net.TCPAddr).IP.IsLoopback())
+	require.NoError(t, l.Close())
+
+	_, err = Ports{Inspection: port}.listen()
+	require.EqualError(t, err, "cannot listen on "+taken.Addr().String()+" for the inspect port: address already in use")
+	l, err = Ports{Inspection: -1}.listen()
+	require.NoError(t, err)
+	require.Nil(t, l.Inspection)
+	require.NoError(t, l.Close())
 }

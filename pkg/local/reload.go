@@ -197,7 +197,7 @@ func (r *run) compare(specs []spec, c change) (kept map[string]*instance, change
 // left out end once the requests begun with them have. On error started are
 // discarded and all stays as it was.
 func (r *run) swap(b *krt.Bundle, nodes map[string]*instance, started []*instance) error {
-	v, err := assemble(b, nodes)
+	v, err := r.assemble(b, nodes)
 	var drained <-chan struct{}
 	if err == nil {
 		drained, err = r.entry.Update(v)

@@ -59,7 +59,9 @@ type Serving struct {
 	Version string
 	// GRPC, Web and Reply are host:port.
 	GRPC, Web, Reply string
-	Workflows        []ServingWorkflow
+	// Inspection is where the last requests can be read, host:port; "" if nowhere.
+	Inspection string
+	Workflows  []ServingWorkflow
 }
 
 // ServingWorkflow is a workflow and an example of a call.

@@ -155,7 +155,7 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	r.nodes = byName(started)
-	v, err := assemble(r.bundle, r.nodes)
+	v, err := r.assemble(r.bundle, r.nodes)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 	listeners := r.listeners
 	r.listeners = entrypoint.Listeners{} // Serve closes them
 	go func() { served <- r.entry.Serve(serving, listeners) }()
-	r.o.Reporter.Event(Event{Type: EventReady, Serving: describe(r.bundle, listeners)})
+	r.ready(listeners)
 
 	for {
 		select {
@@ -278,7 +278,7 @@ func (r *run) bound(ctx context.Context) func() {
 
 // close gives back what prepare and open took. The nodes are gone.
 func (r *run) close() error {
-	closeAll(r.listeners)
+	_ = r.listeners.Close()
 	var errs []error
 	if r.storage != nil {
 		errs = append(errs, r.storage.close())

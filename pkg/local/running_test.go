@@ -58,8 +58,8 @@ func writeNode(t *testing.T, dir, name, kind, greeting string) {
 	require.NoError(t, os.Rename(path+".tmp", path))
 }
 
-// running is a version that runs in a test.
-type running struct {
+// testRun is a version that runs in a test.
+type testRun struct {
 	*recorder
 	serving *Serving
 	conn    *grpc.ClientConn
@@ -67,9 +67,9 @@ type running struct {
 	state   string
 }
 
-func startRun(t *testing.T, path string, o Options) *running {
+func startRun(t *testing.T, path string, o Options) *testRun {
 	t.Helper()
-	r := &running{recorder: newRecorder(), state: filepath.Join(t.TempDir(), "state")}
+	r := &testRun{recorder: newRecorder(), state: filepath.Join(t.TempDir(), "state")}
 	o.Reporter, o.StateDir = r, r.state
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -95,13 +95,13 @@ func startRun(t *testing.T, path string, o Options) *running {
 	return r
 }
 
-func (r *running) call(rpc, text string) (string, error) {
+func (r *testRun) call(rpc, text string) (string, error) {
 	out := &wrapperspb.StringValue{}
 	err := r.conn.Invoke(context.Background(), "/test.Entrypoint/"+rpc, wrapperspb.String(text), out)
 	return out.Value, err
 }
 
-func (r *running) requireAnswer(t *testing.T, rpc, text, want string) {
+func (r *testRun) requireAnswer(t *testing.T, rpc, text, want string) {
 	t.Helper()
 	answer, err := r.call(rpc, text)
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func (r *running) requireAnswer(t *testing.T, rpc, text, want string) {
 
 // crowd calls without a pause until the function it returns is called, which
 // fails the test if any call failed.
-func (r *running) crowd(t *testing.T) (disperse func()) {
+func (r *testRun) crowd(t *testing.T) (disperse func()) {
 	var (
 		wait   sync.WaitGroup
 		enough atomic.Bool
@@ -138,7 +138,7 @@ func (r *running) crowd(t *testing.T) (disperse func()) {
 }
 
 // killNode kills the process of node hello.
-func killNode(t *testing.T, r *running) {
+func killNode(t *testing.T, r *testRun) {
 	t.Helper()
 	answer, err := r.call("Hello", "pid")
 	require.NoError(t, err)

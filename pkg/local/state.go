@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/local/running"
 )
 
 // state is the folder of a run's files. Bundles are never
@@ -21,7 +22,7 @@ import (
 //	store.db   measurements, predictions and documents; stays between runs
 //	bin/       Go nodes, so that the next build finds them up to date
 //	sdk/       the Go SDK's source, for builds
-//	run/       of this run alone: config files, unpacked bundle, socket
+//	run/       of this run alone: config files, unpacked bundle, socket, where it can be reached
 type state struct {
 	dir    string
 	lock   *os.File
@@ -53,16 +54,12 @@ func DefaultStateDir(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot name the state folder: %w", err)
 	}
-	root := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(root) { // the XDG specification: a relative one is ignored
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("cannot name the state folder: %w", err)
-		}
-		root = filepath.Join(home, ".local", "state")
+	root, err := running.Root()
+	if err != nil {
+		return "", err
 	}
 	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(root, "kn-krt", filepath.Base(path)+"-"+hex.EncodeToString(sum[:4])), nil
+	return filepath.Join(root, filepath.Base(path)+"-"+hex.EncodeToString(sum[:4])), nil
 }
 
 // openState makes the folder, takes its lock and clears what a killed run left. It

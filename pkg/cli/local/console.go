@@ -131,6 +131,9 @@ func (c *textConsole) ready(s *local.Serving) string {
 	}
 	fmt.Fprintf(&b, "  gRPC     %s%s\n  web      http://%s%s\n  metrics  http://%s/metrics\n",
 		reachable(s.GRPC), everywhere, reachable(s.Web), everywhere, reachable(s.Reply))
+	if s.Inspection != "" {
+		fmt.Fprintf(&b, "  inspect  http://%s/requests  (see '%s requests')\n", s.Inspection, c.program)
+	}
 	if len(s.Workflows) == 0 {
 		return b.String()
 	}

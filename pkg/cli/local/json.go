@@ -40,6 +40,7 @@ type runEvent struct {
 	GRPC      string        `json:"grpc,omitempty"`
 	Web       string        `json:"web,omitempty"`
 	Reply     string        `json:"reply,omitempty"`
+	Inspect   string        `json:"inspect,omitempty"`
 	Workflows []runWorkflow `json:"workflows,omitempty"`
 }
 
@@ -68,7 +69,7 @@ func (c *jsonConsole) Event(e local.Event) {
 		line.Error = e.Error.Error()
 	}
 	if s := e.Serving; s != nil {
-		line.Version, line.GRPC, line.Web, line.Reply = s.Version, s.GRPC, s.Web, s.Reply
+		line.Version, line.GRPC, line.Web, line.Reply, line.Inspect = s.Version, s.GRPC, s.Web, s.Reply, s.Inspection
 		for _, w := range s.Workflows {
 			line.Workflows = append(line.Workflows, runWorkflow{w.Name, w.Method, json.RawMessage(w.Example)})
 		}

@@ -78,6 +78,9 @@ Measurements, predictions and documents are kept in a state folder below $XDG_ST
 took is measured as well, as workflow_elapsed_time and node_elapsed_time: by default for
 each 10 seconds.
 
+The last 256 requests are kept with what each node received and returned: see the command
+requests, and invoke --inspect. Only this machine can read them.
+
 Exits with 0 if all went well, with 1 if something did not start or a node kept crashing.`
 
 func newRunCommand(s term.Streams) *cobra.Command {
@@ -120,6 +123,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	term.HostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
 	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "gRPC port; 0 is any free port")
 	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free port")
+	inspectFlag(cmd, &o.ports)
 	term.RangeVar(flags, &o.ports.Reply, "reply-port", ports, "port for replies of nodes and for metrics; 0 is any free port")
 	term.PositiveVar(flags, &o.requestTimeout, "timeout", 30*time.Second, "how long a request may take")
 	term.PositiveVar(flags, &o.startTimeout, "start-timeout", 5*time.Minute, "how long a node may take to become ready")

@@ -1,0 +1,27 @@
+package local
+
+import (
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/local/running"
+)
+
+// inspect is what the entrypoint keeps of messages: those of every request, because on this
+// machine they are the user's own; nothing if they cannot be read.
+func (r *run) inspect(b *krt.Bundle) *capture.Settings {
+	if r.o.Ports.Inspection < 0 {
+		return nil
+	}
+	return &capture.Settings{Share: 100, Messages: b.Schema.Registry()}
+}
+
+// ready reports how to call the version, and writes for other commands where it is.
+func (r *run) ready(l entrypoint.Listeners) {
+	serving := describe(r.bundle, l)
+	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Inspection: serving.Inspection}
+	if err := running.Write(r.state.dir, where); err != nil {
+		r.o.Reporter.Event(Event{Type: EventWarning, Text: err.Error() + "; other commands find it by --address only"})
+	}
+	r.o.Reporter.Event(Event{Type: EventReady, Serving: serving})
+}
