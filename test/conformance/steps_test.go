@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/test/conformance/node"
 )
 
 func stepsCases() []testCase {
@@ -14,6 +15,10 @@ func stepsCases() []testCase {
 		{name: "steps: each node reports itself behind those before", run: stepsInOrder},
 		{name: "steps: what came before a node stays as it was", run: stepsStay},
 		{name: "steps: the span of a step is the one that its handler continues", run: stepsSpan},
+		{name: "steps: a sampled request's step names the span that called its node", run: stepsCaller,
+			local: "there the proxy in front of the node may put a span of its own into the header"},
+		{name: "steps: a node that returns nothing behind a reply reports that", run: stepsSilent},
+		{name: "inspection: a node passes on that its request is inspected", run: stepsInspected},
 	}
 }
 
@@ -61,5 +66,49 @@ func stepsSpan(v *version) {
 	require.Len(v.t, reply.GetVisits(), len(steps))
 	for i, visit := range reply.GetVisits() {
 		require.Equal(v.t, event.NewTrace(traceParent, "").Child(steps[i].SpanID).Parent, visit.GetTraceParent())
+	}
+}
+
+func stepsCaller(v *version) {
+	attribute, hop := event.NewTrace(traceParent, ""), event.NewTrace(traceParent, "").Child([8]byte{1})
+	for name, c := range map[string]struct{ attribute, header, want event.Trace }{
+		"the header's":           {attribute, hop, hop},
+		"one not sampled":        {attribute, hop.WithSampled(false), attribute},
+		"no header":              {attribute, event.Trace{}, attribute},
+		"a request not recorded": {attribute.WithSampled(false), hop, event.Trace{}},
+		"no trace":               {},
+	} {
+		e, header := v.nodeEvent(request("n1")), http.Header{}
+		e.Trace = c.attribute
+		c.header.WriteHeader(header)
+		got, err := v.post(v.Node("n1"), e, header)
+		require.NoError(v.t, err)
+		step, ok := event.ReadSteps(got.header).Last()
+		require.True(v.t, ok, name)
+		require.Equal(v.t, c.want.Span(), step.Parent, name)
+	}
+}
+
+func stepsSilent(v *version) {
+	e := v.nodeEvent(request("n3", order("n1", node.Act_NONE, "")))
+	e.Replied = true
+	got, err := v.post(v.Node("n1"), e, nil)
+	require.NoError(v.t, err)
+	require.Equal(v.t, http.StatusAccepted, got.status, got.body)
+	require.Empty(v.t, got.header.Get("Ce-Specversion"))
+	step, ok := event.ReadSteps(got.header).Last()
+	require.True(v.t, ok)
+	require.Equal(v.t, []any{"n1", event.OutcomeOK}, []any{step.Node, step.Outcome})
+}
+
+func stepsInspected(v *version) {
+	for _, bound := range []int{0, 1, event.MostInspected} {
+		e := v.nodeEvent(request("n3"))
+		e.Inspect = bound
+		got, err := v.post(v.Node("n1"), e, nil)
+		require.NoError(v.t, err)
+		out, err := event.ReadHeader(got.header)
+		require.NoError(v.t, err)
+		require.Equal(v.t, bound, out.Inspect)
 	}
 }
