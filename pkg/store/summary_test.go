@@ -75,7 +75,8 @@ func TestChart(t *testing.T) {
 	require.Equal(t, `{"series":[]}`, get(t, raw, wire.PathChart+"?name=other&field=value"))
 	for query, want := range map[string]string{
 		"": "name and field", "name=a&field=b&step=1": "", "name=a&field=b&step=-1s": "step", "name=a&field=b&aggregate=p99": "aggregate",
-		"name=a&field=b&tag=x": "tag", "name=a&field=b&from=now": "from", "name=a&field=b&from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z": "from",
+		"name=a&field=b&tag=x": "tag", "name=a&field=b&from=now": "from",
+		"name=a&field=b&from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z": "from",
 	} {
 		res, err := raw.Get("http://store" + wire.PathChart + "?" + query)
 		require.NoError(t, err)

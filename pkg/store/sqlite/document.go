@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -35,15 +36,22 @@ func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string
 	}
 	saved := time.Now().UTC().Format(timeFormat)
 	return s.writer.write(ctx, func(w *writer) error {
-		n, err := w.changed(`
+		result, err := w.exec(`
 INSERT INTO documents (runtime, coll, doc, saved, version, node, workflow) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
 WHERE NOT EXISTS (SELECT 1 FROM documents WHERE runtime = ?1 AND coll = ?2
 	AND json_extract(doc, '$._id') = json_extract(?8, '$') AND json_type(doc, '$._id') = json_type(?8))`,
 			from.Runtime, coll, string(text), saved, from.Version, from.Node, from.Workflow, string(id))
-		if err == nil && n == 0 {
-			return store.ErrExists
+		if err != nil {
+			return err
 		}
-		return err
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return cmp.Or(err, store.ErrExists)
+		}
+		row, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		return s.keys.add(w, store.Collection{Runtime: from.Runtime, Name: coll}, row, document)
 	})
 }
 
@@ -84,16 +92,15 @@ type search struct {
 // scan calls take for each document that is searched for, until take returns false. Next is
 // where to go on: 0 at the end.
 func (s *Store) scan(ctx context.Context, f search, take func(id int64, document []byte) bool) (next int64, err error) {
-	where, args := narrow(f.q)
-	args = append([]any{f.in.Runtime, f.in.Name, f.after}, args...)
-	rows, err := s.reader.QueryContext(ctx,
-		fmt.Sprintf("SELECT id, doc FROM documents WHERE runtime = ? AND coll = ? AND id > ?%s ORDER BY id", where), args...)
+	statement, args := s.candidates(f)
+	rows, err := s.reader.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	last := f.after
-	for n := 1; rows.Next(); n++ {
+	last, read, matched := f.after, 0, 0
+	defer func() { s.keys.want(f, read, matched) }()
+	for rows.Next() {
 		var id int64
 		var document sql.RawBytes
 		if err := rows.Scan(&id, &document); err != nil {
@@ -106,13 +113,39 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		if matches && !take(id, document) {
 			return last, nil
 		}
-		last = id
-		if n%64 == 0 && !f.until.IsZero() && time.Now().After(f.until) {
+		if last, read = id, read+1; matches {
+			matched++
+		}
+		if read%64 == 0 && !f.until.IsZero() && time.Now().After(f.until) {
 			return last, nil
 		}
 	}
 	return 0, rows.Err()
 }
+
+// candidates is an SQL query for the documents that may meet what is searched for, in their
+// order: as few as an index allows.
+func (s *Store) candidates(f search) (statement string, args []any) {
+	const of = "d.runtime = ? AND d.coll = ? AND d.id > ?"
+	args = []any{f.in.Runtime, f.in.Name, f.after}
+	if where, ids := byID(f.q); where != "" {
+		return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND %s ORDER BY d.id", of, where), append(args, ids...)
+	}
+	key, values := s.keys.find(f.in, f.q)
+	switch {
+	case len(values) == 1:
+		return fmt.Sprintf(`SELECT d.id, d.doc FROM document_values v CROSS JOIN documents d ON d.id = v.doc
+WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), append(args, f.after, key, values[0])
+	case len(values) > 1:
+		return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND "+
+				"d.id IN (SELECT doc FROM document_values WHERE doc > ? AND key = ? AND value IN (%s)) ORDER BY d.id", of, places(len(values))),
+			append(append(args, f.after, key), values...)
+	}
+	return "SELECT d.id, d.doc FROM documents d WHERE " + of + " ORDER BY d.id", args
+}
+
+// places are n parameters.
+func places(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
 
 func matches(q query.Query, document []byte) (bool, error) {
 	if len(q) == 0 {
@@ -125,27 +158,26 @@ func matches(q query.Query, document []byte) (bool, error) {
 	return q.Match(object), nil
 }
 
-// narrow returns q as far as an index helps, as an SQL condition with its parameters. What
-// meets q meets that too.
-func narrow(q query.Query) (where string, args []any) {
+// byID returns what q says of a document's "_id", as an SQL condition with its parameters.
+func byID(q query.Query) (where string, ids []any) {
 	for _, c := range q {
-		if len(c.Path) != 1 || c.Path[0] != wire.KeyID {
-			continue
-		}
-		wants := []any{c.Value}
-		if c.Op == query.In {
-			wants, _ = c.Value.([]any)
-		}
-		if c.Op != query.Equal && c.Op != query.In {
-			continue
-		}
-		values, ok := scalars(wants)
-		if ok {
-			where += " AND json_extract(doc, '$._id') IN (" + strings.TrimSuffix(strings.Repeat("?,", len(values)), ",") + ")"
-			args = append(args, values...)
+		if values, ok := equals(c); ok && len(c.Path) == 1 && c.Path[0] == wire.KeyID {
+			return "json_extract(d.doc, '$._id') IN (" + places(len(values)) + ")", values
 		}
 	}
-	return where, args
+	return "", nil
+}
+
+// equals returns the values, as SQLite has them, one of which a condition requires.
+func equals(c query.Condition) (values []any, ok bool) {
+	switch c.Op {
+	case query.Equal:
+		return scalars([]any{c.Value})
+	case query.In:
+		list, _ := c.Value.([]any)
+		return scalars(list)
+	}
+	return nil, false
 }
 
 // scalars are values as SQLite has them, unless one is null, an object or an array.
@@ -160,7 +192,7 @@ func scalars(values []any) (converted []any, ok bool) {
 			return nil, false
 		}
 	}
-	return converted, true
+	return converted, len(converted) > 0
 }
 
 // number is a JSON number as SQLite would read it: an integer if it is one of 64
@@ -187,7 +219,7 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
 		deleted += n
 		if err != nil || next == 0 {
-			return deleted, err
+			return deleted, cmp.Or(err, s.keys.clean(ctx, deleted))
 		}
 		after = next
 	}
@@ -238,5 +270,6 @@ func (s *Store) Collections(ctx context.Context, runtime string) (found []store.
 
 // ForgetDocuments deletes the documents saved before a time.
 func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
-	return s.deleteAll(ctx, "documents", "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
+	n, err := s.deleteAll(ctx, "documents", "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
+	return n, cmp.Or(err, s.keys.clean(ctx, n))
 }

@@ -39,7 +39,15 @@ CREATE INDEX measurements_time ON measurements (runtime, time);
 ALTER TABLE predictions ADD COLUMN runtime TEXT NOT NULL DEFAULT 'local';
 DROP INDEX predictions_date;
 CREATE INDEX predictions_date ON predictions (runtime, date);
-`, predictionCounts}
+`, predictionCounts, `
+CREATE TABLE document_keys (
+	id INTEGER PRIMARY KEY, runtime TEXT NOT NULL, coll TEXT NOT NULL, path TEXT NOT NULL,
+	state INTEGER NOT NULL, done INTEGER NOT NULL, UNIQUE (runtime, coll, path)
+) STRICT;
+CREATE TABLE document_values (
+	key INTEGER NOT NULL, value ANY NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (key, value, doc)
+) STRICT, WITHOUT ROWID;
+`}
 }
 
 // predictionCounts adds what summaries of predictions are made of: per hour and pair of

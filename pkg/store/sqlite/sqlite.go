@@ -39,6 +39,7 @@ type Store struct {
 	// for it (WAL).
 	writer *writer
 	reader *sql.DB
+	keys   *keys
 }
 
 // Open opens the store in the file path, and makes it, readable by its owner
@@ -86,7 +87,11 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), db.Close())
 	}
-	return &Store{options: o, writer: w, reader: reader}, nil
+	keys, err := startKeys(w, reader)
+	if err != nil {
+		return nil, errors.Join(err, reader.Close(), w.close())
+	}
+	return &Store{options: o, writer: w, reader: reader, keys: keys}, nil
 }
 
 // connect opens a pool of at most n connections, each with the given pragmas.
@@ -103,7 +108,10 @@ func connect(path string, n int, pragmas ...string) (*sql.DB, error) {
 }
 
 // Close closes the store. Requests in flight fail.
-func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.close()) }
+func (s *Store) Close() error {
+	s.keys.close()
+	return errors.Join(s.reader.Close(), s.writer.close())
+}
 
 // Ping reports whether the file can be read.
 func (s *Store) Ping(ctx context.Context) error {

@@ -61,7 +61,8 @@ func TestCountsFollowPredictions(t *testing.T) {
 		var saved []store.Prediction
 		for range 200 {
 			p := store.Prediction{Runtime: "a", Version: "v1"}
-			p.Prediction = wire.Prediction{PredictedValue: random(), TrueValue: random(), Date: start.Add(time.Duration(rand.IntN(36_000)) * time.Second)}
+			date := start.Add(time.Duration(rand.IntN(36_000)) * time.Second)
+			p.Prediction = wire.Prediction{PredictedValue: random(), TrueValue: random(), Date: date}
 			if rand.IntN(10) == 0 {
 				p.Error = "new_labels"
 			}

@@ -119,6 +119,21 @@ func visit(value any, path []string, each func(value any, found bool) bool) bool
 	return each(nil, false)
 }
 
+// Scalars calls each for the numbers, strings and booleans that the field at path equals in
+// document, for an index of them.
+func Scalars(document map[string]any, path []string, each func(value any)) {
+	c := Condition{Path: path}
+	visit(document, path, func(v any, _ bool) bool {
+		for _, element := range c.elements(v) {
+			switch element.(type) {
+			case json.Number, string, bool:
+				each(element)
+			}
+		}
+		return false
+	})
+}
+
 // elements are what a condition may be met by: the value itself, or the elements
 // of a field that is an array.
 func (c Condition) elements(value any) []any {
