@@ -46,6 +46,9 @@ const (
 	FixFeatures Fix = "Features"
 	// FixRights: give the user rights in the namespace.
 	FixRights Fix = "Rights"
+	// FixObservability: set Values in ConfigMap config-observability of Knative's Namespace, and
+	// restart what runs there.
+	FixObservability Fix = "Observability"
 	// FixMonitors: apply the objects of config/monitoring. FixMonitorLabels: give them Values
 	// as labels, by which a Prometheus selects.
 	FixMonitors      Fix = "Monitors"
@@ -60,11 +63,13 @@ type Finding struct {
 	// Text is what was found, in words.
 	Text string
 	Fix  Fix
-	// Namespace and Selector (name=value of a label) are those of FixPods.
+	// Namespace and Selector (name=value of a label) are those of FixPods; Namespace is also
+	// that of FixObservability.
 	Namespace, Selector string
 	// Features are those of FixFeatures, keys of Knative's ConfigMap config-features.
 	Features []string
-	// Values are the labels of FixMonitorLabels, or settings of FixSettings that help.
+	// Values are the labels of FixMonitorLabels, or settings of FixSettings and
+	// FixObservability that help.
 	Values map[string]string
 }
 
@@ -90,9 +95,14 @@ type Cluster struct {
 // Check checks everything, one thing after the other, until ctx is done.
 func (c *Cluster) Check(ctx context.Context) []Finding {
 	findings := []Finding{good("cluster", "Kubernetes %s at %s", c.Release, c.Host)}
-	for _, check := range []func(context.Context) Finding{
-		c.kinds, c.controller, c.settings, c.store, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights, c.metrics, c.collector,
-	} {
+	checks := []func(context.Context) Finding{
+		c.kinds, c.controller, c.settings, c.store, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights,
+		c.metrics, c.collector, c.traces,
+	}
+	if c.Settings.OTLPEndpoint != "" { // without our spans, Knative's are of no interest here
+		checks = append(checks, c.servingTraces, c.eventingTraces)
+	}
+	for _, check := range checks {
 		if ctx.Err() != nil {
 			break
 		}

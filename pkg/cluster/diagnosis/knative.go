@@ -37,6 +37,9 @@ func (c *Cluster) definitionOf(ctx context.Context, kind schema.GroupVersionKind
 	return c.definition(ctx, plural.GroupResource().String())
 }
 
+// eventingNamespace is where Knative Eventing runs.
+const eventingNamespace = "knative-eventing"
+
 // half is one of the two halves of Knative.
 type half struct {
 	name, namespace string
@@ -49,7 +52,7 @@ func (c *Cluster) serving(ctx context.Context) Finding {
 }
 
 func (c *Cluster) eventing(ctx context.Context) Finding {
-	return c.knative(ctx, half{"Knative Eventing", "knative-eventing", render.EventingKind(), FixInstallEventing})
+	return c.knative(ctx, half{"Knative Eventing", eventingNamespace, render.EventingKind(), FixInstallEventing})
 }
 
 // knative checks whether one half of Knative is installed and all of it runs.

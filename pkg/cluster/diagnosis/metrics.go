@@ -189,7 +189,7 @@ func (c *Cluster) collector(ctx context.Context) Finding {
 	})
 	switch {
 	case len(namespaces) == 0:
-		return good(subject, "namespaces %s may reach the metrics of entrypoints; no known collector was found elsewhere",
+		return good(subject, "the setting %s (%s) has those that may reach the metrics of entrypoints; no known collector was found", key,
 			strings.Join(c.Settings.ReplyNamespaces, ", "))
 	case len(missing) == 0:
 		return good(subject, "the collector in namespace %s may reach the metrics of entrypoints", strings.Join(namespaces, ", "))

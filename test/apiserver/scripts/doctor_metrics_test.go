@@ -21,7 +21,7 @@ import (
 type clinic struct {
 	t      *testing.T
 	client client.Client
-	config string
+	server *apiserver.Server
 }
 
 func newClinic(t *testing.T, crds ...string) clinic {
@@ -29,7 +29,7 @@ func newClinic(t *testing.T, crds ...string) clinic {
 	server := apiserver.For(t, append(crds, apiserver.OurCRDs)...)
 	c, err := server.NewClient()
 	require.NoError(t, err)
-	n := clinic{t, c, server.Kubeconfig}
+	n := clinic{t, c, server}
 	n.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "krt-system", Labels: map[string]string{"team": "krt"}}})
 	n.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "monitoring"}})
 	return n
@@ -55,7 +55,7 @@ func (n clinic) prometheus(spec string) {
 func (n clinic) finds(row, command string, flags ...string) {
 	n.t.Helper()
 	var out strings.Builder
-	cli.Main(n.t.Context(), append([]string{"kn-krt", "--kubeconfig", n.config, "doctor"}, flags...), term.Streams{Out: &out, Err: &out})
+	cli.Main(n.t.Context(), append([]string{"kn-krt", "--kubeconfig", n.server.Kubeconfig, "doctor"}, flags...), term.Streams{Out: &out, Err: &out})
 	mark, rest := row[:2], row[3:]
 	about, text, _ := strings.Cut(rest, ": ")
 	lines := strings.Split(out.String(), "\n")
@@ -78,7 +78,7 @@ func (n clinic) finds(row, command string, flags ...string) {
 func TestDoctorLooksForACollector(t *testing.T) {
 	n := newClinic(t)
 	n.finds(" I metrics: no Prometheus operator and no known collector was found: nothing scrapes entrypoints", "")
-	n.finds("++ port 8081: namespaces knative-eventing may reach the metrics of entrypoints; no known collector was found", "")
+	n.finds("++ port 8081: the setting reply-namespaces (knative-eventing) has those that may reach the metrics of entrypoints; no known collector", "")
 	n.create(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "prometheus-server", Namespace: "monitoring", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"},
