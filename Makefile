@@ -17,7 +17,7 @@ FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
-.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api bench-api bench bin/cluster lint generate verify
+.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-tracing bench-api bench bin/cluster lint generate verify
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,23 +40,18 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 		echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else \
-		echo "No Python with protobuf found: starting functions/chain, which is in Go"; \
-		exec bin/local/kn-krt run functions/chain; \
+		echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; \
 	fi
 
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."
 	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
 	for module in $(MODULES); do \
-		echo "Testing the Go module in $$module"; \
-		(cd $$module && go test $(RACE) ./...); \
+		echo "Testing the Go module in $$module"; (cd $$module && go test $(RACE) ./...); \
 	done; \
 	for function in $(FUNCTIONS); do \
-		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then \
-			echo "Leaving out $$function: it needs Python"; continue; \
-		fi; \
-		echo "Testing $$function"; \
-		bin/kn-krt test $$function; \
+		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then echo "Leaving out $$function: it needs Python"; \
+		else echo "Testing $$function"; bin/kn-krt test $$function; fi; \
 	done
 
 # Kubernetes and Knative are built once and kept in the user's cache: test/cluster/README.md.
@@ -75,12 +70,17 @@ e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yo
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
 
 e2e-long: cluster ## Run the tests there that take minutes: publishes and faults under load, Knative's own conformance tests
-	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load
+	@jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger KRT_E2E=1 KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m \
+		-exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
+
+test-tracing: deps bin/cluster ## Look at the traces of versions on this machine in a real Jaeger (builds it once, in 3 minutes)
+	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
+	jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
 
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation

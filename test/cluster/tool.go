@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,12 +23,14 @@ const kubeVersion = "v1.35.4"
 type tool struct {
 	name     string   // also its folder
 	module   string   // the module's folder, if not name
+	program  string   // what "tool" prints the path of, if not name
 	packages []string // what to build
 	ldflags  string
 	note     string // what a first build costs, on two cores
 }
 
-func allTools() []tool {
+// clusterTools are what the cluster is made of.
+func clusterTools() []tool {
 	const stamp = " -X k8s.io/component-base/version."
 	return []tool{
 		{name: "kube", packages: []string{"."}, note: "5 to 10 minutes the first time",
@@ -39,6 +42,11 @@ func allTools() []tool {
 		{name: "pause", packages: []string{"."}},
 		{name: "kn", packages: []string{"tool"}, note: "a minute the first time"},
 	}
+}
+
+// otherTools are what tests run that ask for it: nothing of the cluster.
+func otherTools() []tool {
+	return []tool{{name: "jaeger", program: "all-in-one", packages: []string{"tool"}, note: "3 minutes the first time"}}
 }
 
 // fetchModules fetches what the tests have ko and kn-krt build inside, where
@@ -163,7 +171,7 @@ func contentKey(ctx context.Context, dir string, more ...string) (string, error)
 }
 
 func buildTools(ctx context.Context, p place, s *steps) error {
-	for _, t := range allTools() {
+	for _, t := range clusterTools() {
 		if _, err := t.build(ctx, p, s); err != nil {
 			return err
 		}
@@ -172,13 +180,13 @@ func buildTools(ctx context.Context, p place, s *steps) error {
 }
 
 func printTool(ctx context.Context, p place, s *steps, args []string, out io.Writer) error {
-	for _, t := range allTools() {
+	for _, t := range append(clusterTools(), otherTools()...) {
 		if len(args) == 1 && args[0] == t.name {
 			dir, err := t.build(ctx, p, s)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(out, filepath.Join(dir, t.name))
+			_, err = fmt.Fprintln(out, filepath.Join(dir, cmp.Or(t.program, t.name)))
 			return err
 		}
 	}

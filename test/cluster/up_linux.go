@@ -62,7 +62,7 @@ func prepare(ctx context.Context, p place, s *steps) (key string, err error) {
 // buildAll makes the tools and returns a key that changes when any of them does.
 func buildAll(ctx context.Context, p place, s *steps) (string, error) {
 	var key []string
-	for _, t := range allTools() {
+	for _, t := range clusterTools() {
 		dir, err := t.build(ctx, p, s)
 		if err != nil {
 			return "", err
@@ -148,7 +148,7 @@ func startInit(ctx context.Context, p place, key string) error {
 
 // linkTools puts every program, under its name, into one folder.
 func linkTools(ctx context.Context, p place) error {
-	for _, t := range allTools() {
+	for _, t := range clusterTools() {
 		dir, err := t.dir(ctx, p)
 		if err != nil {
 			return err

@@ -42,24 +42,33 @@ const settings = "config-krt"
 // kn-krt's own settings are this test's alone until its end: see [Namespace.HoldSettings].
 func (n *Namespace) Set(name, in, key, value string) {
 	n.t.Helper()
+	n.SetTogether(name, in, map[string]string{key: value})
+}
+
+// SetTogether is Set for settings of which one alone is refused.
+func (n *Namespace) SetTogether(name, in string, values map[string]string) {
+	n.t.Helper()
 	if name == settings && !n.settled {
 		n.settled = true
 		n.t.Cleanup(n.lockSettings(syscall.LOCK_EX)) // after the settings are restored
 	}
 	var m configMap
 	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", name, "-n", in, "-o", "json")), &m))
-	old := before{Value: m.Data[key]}
-	if text := m.Metadata.Annotations[beforePrefix+key]; text != "" { // changed before
-		require.NoError(n.t, json.Unmarshal([]byte(text), &old))
+	host, err := os.Hostname()
+	require.NoError(n.t, err)
+	wanted, former, notes, none := map[string]*string{}, map[string]*string{}, map[string]*string{}, map[string]*string{}
+	for key, value := range values {
+		old := before{Value: m.Data[key]}
+		if text := m.Metadata.Annotations[beforePrefix+key]; text != "" { // changed before
+			require.NoError(n.t, json.Unmarshal([]byte(text), &old))
+		}
+		old.Host, old.PID = host, os.Getpid()
+		note, err := json.Marshal(old)
+		require.NoError(n.t, err)
+		wanted[key], former[key], notes[key], none[key] = &value, old.Value, new(string(note)), nil
 	}
-	var err error
-	old.Host, err = os.Hostname()
-	require.NoError(n.t, err)
-	old.PID = os.Getpid()
-	note, err := json.Marshal(old)
-	require.NoError(n.t, err)
-	n.Kubectl(m.patch(key, &value, new(string(note)))...)
-	n.Afterwards("kubectl", m.patch(key, old.Value, nil)...)
+	n.Kubectl(m.patch(wanted, notes)...)
+	n.Afterwards("kubectl", m.patch(former, none)...)
 }
 
 // HoldSettings keeps other processes from changing kn-krt's settings until release is
@@ -81,11 +90,15 @@ func (n *Namespace) lockSettings(how int) (release func()) {
 	return func() { _ = lock.Close() }
 }
 
-// patch sets a key and the note on what it was before; nil takes them away.
-func (m *configMap) patch(key string, value, note *string) []string {
+// patch sets keys and the notes on what they were before; nil takes them away.
+func (m *configMap) patch(values, notes map[string]*string) []string {
+	annotations := map[string]*string{}
+	for key, note := range notes {
+		annotations[beforePrefix+key] = note
+	}
 	text, _ := json.Marshal(map[string]any{ // strings only
-		"data":     map[string]*string{key: value},
-		"metadata": map[string]any{"annotations": map[string]*string{beforePrefix + key: note}},
+		"data":     values,
+		"metadata": map[string]any{"annotations": annotations},
 	})
 	return []string{"patch", "configmap", m.Metadata.Name, "-n", m.Metadata.Namespace, "--type=merge", "--patch", string(text)}
 }
@@ -102,26 +115,32 @@ var restore = sync.OnceValue(func() error {
 	}
 	var errs []error
 	for _, m := range all.Items {
-		for name, text := range m.Metadata.Annotations {
-			if key, ok := strings.CutPrefix(name, beforePrefix); ok {
-				errs = append(errs, m.restore(key, text))
-			}
-		}
+		errs = append(errs, m.restore())
 	}
 	return errors.Join(errs...)
 })
 
-func (m *configMap) restore(key, text string) error {
-	var old before
-	if err := json.Unmarshal([]byte(text), &old); err != nil {
-		return err
+func (m *configMap) restore() error {
+	former, none := map[string]*string{}, map[string]*string{}
+	for name, text := range m.Metadata.Annotations {
+		key, ok := strings.CutPrefix(name, beforePrefix)
+		if !ok {
+			continue
+		}
+		var old before
+		if err := json.Unmarshal([]byte(text), &old); err != nil {
+			return err
+		}
+		if !old.lives() {
+			former[key], none[key] = old.Value, nil
+		}
 	}
-	if old.lives() {
+	if len(former) == 0 {
 		return nil
 	}
-	out, err := exec.Command("kubectl", m.patch(key, old.Value, nil)...).CombinedOutput() //nolint:noctx // for all tests of the process
+	out, err := exec.Command("kubectl", m.patch(former, none)...).CombinedOutput() //nolint:noctx // for all tests of the process
 	if err != nil {
-		return fmt.Errorf("cannot restore %s of ConfigMap %s, which a test changed before it was killed: %w\n%s", key, m.Metadata.Name, err, out)
+		return fmt.Errorf("cannot restore ConfigMap %s, which a test changed before it was killed: %w\n%s", m.Metadata.Name, err, out)
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ func (n clinic) prometheus(spec string) {
 func (n clinic) finds(row, command string, flags ...string) {
 	n.t.Helper()
 	var out strings.Builder
-	cli.Main(n.t.Context(), append([]string{"kn-krt", "--kubeconfig", n.server.Kubeconfig, "doctor"}, flags...), term.Streams{Out: &out, Err: &out})
+	words := append([]string{"kn-krt", "--kubeconfig", n.server.Kubeconfig, "doctor"}, flags...)
+	cli.Main(n.t.Context(), words, term.Streams{Out: &out, Err: &out})
 	mark, rest := row[:2], row[3:]
 	about, text, _ := strings.Cut(rest, ": ")
 	lines := strings.Split(out.String(), "\n")
@@ -78,7 +79,7 @@ func (n clinic) finds(row, command string, flags ...string) {
 func TestDoctorLooksForACollector(t *testing.T) {
 	n := newClinic(t)
 	n.finds(" I metrics: no Prometheus operator and no known collector was found: nothing scrapes entrypoints", "")
-	n.finds("++ port 8081: the setting reply-namespaces (knative-eventing) has those that may reach the metrics of entrypoints; no known collector", "")
+	n.finds("++ port 8081: the setting reply-namespaces (knative-eventing) has those that may reach the metrics of entrypoints; no known", "")
 	n.create(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "prometheus-server", Namespace: "monitoring", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"},
