@@ -8,12 +8,20 @@ import (
 )
 
 // inspect is what the entrypoint keeps of messages: those of every request, because on this
-// machine they are the user's own; nothing if they cannot be read.
+// machine they are the user's own; nothing if they cannot be read. How much, and which values
+// never, is as on a cluster.
 func (r *run) inspect(b *krt.Bundle) *capture.Settings {
 	if r.o.Ports.Inspection < 0 {
 		return nil
 	}
-	return &capture.Settings{Share: 100, Messages: b.Schema.Registry()}
+	s := &capture.Settings{Share: 100}
+	if b.Messages != nil {
+		s.Messages = b.Messages.Registry()
+	}
+	if own := b.Manifest.Entrypoint.Inspect; own != nil {
+		s.PayloadBytes, s.Redact = own.PayloadBytes, own.Redact
+	}
+	return s
 }
 
 // ready reports how to call the version, and writes for other commands where it is.

@@ -66,7 +66,11 @@ func checkFilter(v *v1alpha1.Version, f inspection.Filter) error {
 
 // unkept is what to do so that messages of the version's requests are kept.
 func (c *Cluster) unkept(v *v1alpha1.Version) string {
-	return fmt.Sprintf("A request's messages are kept if it asks for it: '%s'.", c.command("invoke %s WORKFLOW --inspect", v.Name))
+	if v.Spec.Entrypoint.Inspect == nil {
+		return fmt.Sprintf("Add 'inspect: {}' below 'entrypoint:' in krt.yml, give it a name of its own (version:), and create it: '%s'.",
+			c.command("create DIR --start"))
+	}
+	return fmt.Sprintf("They are kept of a request that asks for it: '%s'.", c.command("invoke %s WORKFLOW --inspect", v.Name))
 }
 
 // versionRequests are the requests of a version on a cluster, whose errors have hints.
