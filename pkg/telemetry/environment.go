@@ -35,10 +35,7 @@ const (
 // the variables win over what is set already. The recorder must be closed.
 func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 	exporter := os.Getenv(EnvExporter)
-	endpoint, name := os.Getenv(EnvTracesEndpoint), EnvTracesEndpoint
-	if endpoint == "" {
-		endpoint, name = os.Getenv(EnvEndpoint), EnvEndpoint
-	}
+	endpoint, name := either(EnvTracesEndpoint, EnvEndpoint)
 	if strings.EqualFold(os.Getenv(EnvDisabled), "true") || exporter == "none" || endpoint == "" {
 		return nil, nil
 	}
@@ -58,11 +55,21 @@ func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 		return nil, fmt.Errorf("%s: %w", EnvAttributes, err)
 	}
 	p.Attributes = append(p.Attributes, attributes...)
-	client, err := newClient(cmp.Or(os.Getenv(EnvTracesProtocol), os.Getenv(EnvProtocol)))
+	protocol, name := either(EnvTracesProtocol, EnvProtocol)
+	client, err := newClient(protocol)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return New(Options{Process: p, Sampler: sampler, Client: client, Logger: log})
+}
+
+// either returns the value of the variable for traces or, if it has none, of that for all
+// signals, and the name of the one that it is.
+func either(traces, all string) (value, name string) {
+	if value = os.Getenv(traces); value != "" {
+		return value, traces
+	}
+	return os.Getenv(all), all
 }
 
 // CheckEndpoint checks the URL of a collector.
@@ -100,7 +107,7 @@ func ParseProtocol(text string) (Protocol, error) {
 func newClient(protocol string) (otlptrace.Client, error) {
 	p, err := ParseProtocol(protocol)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", EnvProtocol, err)
+		return nil, err
 	}
 	if p == GRPC {
 		return otlptracegrpc.NewClient(), nil

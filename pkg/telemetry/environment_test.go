@@ -92,7 +92,9 @@ func TestAVariableThatCannotBeUsed(t *testing.T) {
 			EnvEndpoint, "http://user:secret@collector"},
 		`OTEL_TRACES_EXPORTER: "zipkin" is neither otlp nor none`:                    {EnvEndpoint, collector, EnvExporter, "zipkin"},
 		`OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" is neither grpc nor http/protobuf`: {EnvEndpoint, collector, EnvProtocol, "http/json"},
-		`OTEL_RESOURCE_ATTRIBUTES: "x" is not of the form key=value`:                 {EnvEndpoint, collector, EnvAttributes, "x"},
+		`OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http" is neither grpc nor http/protobuf`: {
+			EnvEndpoint, collector, EnvProtocol, "grpc", EnvTracesProtocol, "http"},
+		`OTEL_RESOURCE_ATTRIBUTES: "x" is not of the form key=value`: {EnvEndpoint, collector, EnvAttributes, "x"},
 		`OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG: "2" is not a number from 0 to 1`: {
 			EnvEndpoint, collector, EnvSampler, "traceidratio", EnvSamplerArg, "2"},
 	} {

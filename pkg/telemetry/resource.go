@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -99,7 +100,7 @@ func ParseAttributes(list string) (attributes []Attribute, err error) {
 		}
 		key, value, found := strings.Cut(pair, "=")
 		key = strings.TrimSpace(key)
-		if !found || key == "" {
+		if !found || key == "" || !utf8.ValidString(key) {
 			return nil, fmt.Errorf("%q is not of the form key=value", pair)
 		}
 		if value, err = url.PathUnescape(strings.TrimSpace(value)); err != nil {

@@ -255,6 +255,7 @@ func TestParseAttributes(t *testing.T) {
 	require.Equal(t, []Attribute{{"team", "ml"}, {"a", "b,c"}, {"empty", ""}, {"x", "y=z"}}, got)
 	for list, want := range map[string]string{
 		"team":                     `"team" is not of the form key=value`,
+		"\xff=x":                   `"\xff=x" is not of the form key=value`,
 		"=x":                       `"=x" is not of the form key=value`,
 		"a=%zz":                    `a: invalid URL escape "%zz"`,
 		strings.Repeat("a=b,", 65): "it has more than 64 attributes",
