@@ -22,6 +22,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/pkg/store/service"
 	"krt.dev/kn-krt/pkg/telemetry"
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
@@ -89,12 +90,13 @@ func names(describe func(chan<- *prometheus.Desc)) (names []string) {
 	return names
 }
 
-// registered returns the names of the entrypoint's and the controller's own metrics, sorted.
+// registered returns the names of our own metrics, of all programs, sorted.
 func registered() []string {
 	m := metrics.New()
 	m.Gauges(func() float64 { return 0 }, func() float64 { return 0 })
 	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
 	all = append(all, names(telemetry.NewCounters().Describe)...)
+	all = append(all, names(service.Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

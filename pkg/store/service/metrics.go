@@ -120,6 +120,13 @@ func (m *metrics) queue(counts func() line.Counts) {
 	)
 }
 
+// Describe lists the metrics of a store, for a test of the documentation.
+func Describe(to chan<- *prometheus.Desc) {
+	m := newMetrics(nil)
+	m.queue(func() line.Counts { return line.Counts{} })
+	m.registry.Describe(to)
+}
+
 // handler serves the metrics.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
