@@ -70,6 +70,11 @@ func TestBehindNamesWhatChangesTheVersion(t *testing.T) {
 	in.Version.Spec.Nodes[0].GPU = true
 	require.Equal(t, []string{"gpu-tolerations", "scale-max", "timeout"}, render.Behind(in, record, now))
 	require.Equal(t, record, render.Record(nil), "it is left as it is")
+	now = maps.Clone(record)
+	now["trace-sampling"], now["otlp-protocol"] = "1", "grpc"
+	require.Empty(t, render.Behind(in, record, now), "without a collector they change nothing")
+	now["otlp-endpoint"] = "http://collector:4317"
+	require.Equal(t, []string{"otlp-endpoint"}, render.Behind(in, record, now))
 	delete(record, "timeout") // by a program that did not have it, or of a former default
 	require.Empty(t, render.Behind(in, record, render.Record(nil)))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/yaml"
@@ -192,4 +193,22 @@ func scribble(m map[string]string) {
 	if m != nil {
 		m["scribbled"] = "yes"
 	}
+}
+
+// TestTracingChangesTheEntrypointOnly: nodes are not replaced for it.
+func TestTracingChangesTheEntrypointOnly(t *testing.T) {
+	in := input(t, "testdata/traces")
+	with, err := render.Objects(in)
+	require.NoError(t, err)
+	in.Settings = render.DefaultSettings()
+	without, err := render.Objects(in)
+	require.NoError(t, err)
+	require.Len(t, with, len(without))
+	var changed []string
+	for i := range with {
+		if !equality.Semantic.DeepEqual(with[i], without[i]) {
+			changed = append(changed, with[i].GetObjectKind().GroupVersionKind().Kind)
+		}
+	}
+	require.Equal(t, []string{"Deployment"}, changed)
 }

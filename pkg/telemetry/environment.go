@@ -42,7 +42,7 @@ func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 	if exporter != "" && exporter != "otlp" {
 		return nil, fmt.Errorf("%s: %q is neither otlp nor none", EnvExporter, exporter)
 	}
-	if err := CheckEndpoint(endpoint); err != nil {
+	if err := checkEndpoint(endpoint); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	sampler, err := ParseSampler(os.Getenv(EnvSampler), os.Getenv(EnvSamplerArg))
@@ -50,7 +50,7 @@ func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 		return nil, fmt.Errorf("%s and %s: %w", EnvSampler, EnvSamplerArg, err)
 	}
 	p.Name = cmp.Or(os.Getenv(EnvServiceName), p.Name)
-	attributes, err := ParseAttributes(os.Getenv(EnvAttributes))
+	attributes, err := parseAttributes(os.Getenv(EnvAttributes))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", EnvAttributes, err)
 	}
@@ -72,8 +72,8 @@ func either(traces, all string) (value, name string) {
 	return os.Getenv(all), all
 }
 
-// CheckEndpoint checks the URL of a collector.
-func CheckEndpoint(endpoint string) error {
+// checkEndpoint checks the URL of a collector.
+func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
@@ -93,8 +93,8 @@ const (
 	HTTP Protocol = "http/protobuf" // OpenTelemetry's default, and ours
 )
 
-// ParseProtocol reads a protocol; empty is HTTP.
-func ParseProtocol(text string) (Protocol, error) {
+// parseProtocol reads a protocol; empty is HTTP.
+func parseProtocol(text string) (Protocol, error) {
 	switch p := cmp.Or(Protocol(text), HTTP); p {
 	case GRPC, HTTP:
 		return p, nil
@@ -105,7 +105,7 @@ func ParseProtocol(text string) (Protocol, error) {
 // newClient returns OpenTelemetry's exporter for a protocol. It reads the variables of its
 // own.
 func newClient(protocol string) (otlptrace.Client, error) {
-	p, err := ParseProtocol(protocol)
+	p, err := parseProtocol(protocol)
 	if err != nil {
 		return nil, err
 	}

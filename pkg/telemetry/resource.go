@@ -91,9 +91,9 @@ func ofProcess(key string) bool {
 // maxAttributes limits how many attributes OTEL_RESOURCE_ATTRIBUTES has.
 const maxAttributes = 64
 
-// ParseAttributes reads OTEL_RESOURCE_ATTRIBUTES: key=value, separated by commas, with
+// parseAttributes reads OTEL_RESOURCE_ATTRIBUTES: key=value, separated by commas, with
 // percent-encoded values.
-func ParseAttributes(list string) (attributes []Attribute, err error) {
+func parseAttributes(list string) (attributes []Attribute, err error) {
 	for pair := range strings.SplitSeq(list, ",") {
 		if strings.TrimSpace(pair) == "" {
 			continue

@@ -34,7 +34,7 @@ func ParseSampler(name, argument string) (Sampler, error) {
 		s.bound = all
 	case "always_off":
 	case "traceidratio":
-		share, err := ParseShare(cmp.Or(argument, "1"))
+		share, err := parseShare(cmp.Or(argument, "1"))
 		if err != nil {
 			return Sampler{}, err
 		}
@@ -45,8 +45,8 @@ func ParseSampler(name, argument string) (Sampler, error) {
 	return s, nil
 }
 
-// ParseShare reads the share of requests that are recorded: a number from 0 to 1.
-func ParseShare(text string) (float64, error) {
+// parseShare reads the share of requests that are recorded: a number from 0 to 1.
+func parseShare(text string) (float64, error) {
 	share, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(share) || share < 0 || share > 1 {
 		return 0, fmt.Errorf("%q is not a number from 0 to 1", text)

@@ -250,7 +250,7 @@ func TestResources(t *testing.T) {
 }
 
 func TestParseAttributes(t *testing.T) {
-	got, err := ParseAttributes(" team = ml ,a=b%2Cc,, empty=,x=y=z")
+	got, err := parseAttributes(" team = ml ,a=b%2Cc,, empty=,x=y=z")
 	require.NoError(t, err)
 	require.Equal(t, []Attribute{{"team", "ml"}, {"a", "b,c"}, {"empty", ""}, {"x", "y=z"}}, got)
 	for list, want := range map[string]string{
@@ -260,7 +260,7 @@ func TestParseAttributes(t *testing.T) {
 		"a=%zz":                    `a: invalid URL escape "%zz"`,
 		strings.Repeat("a=b,", 65): "it has more than 64 attributes",
 	} {
-		_, err := ParseAttributes(list)
+		_, err := parseAttributes(list)
 		require.EqualError(t, err, want)
 	}
 }
