@@ -62,6 +62,9 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Ping reports why the database cannot be used; nil if it can.
+func (s *Store) Ping(ctx context.Context) error { return s.failure(s.pool.Ping(ctx)) }
+
 // Close closes the connections, when the requests in flight have ended.
 func (s *Store) Close() error {
 	s.pool.Close()

@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/store"
 	"krt.dev/kn-krt/pkg/store/line"
+	"krt.dev/kn-krt/pkg/store/mongo"
 	"krt.dev/kn-krt/pkg/store/postgres"
 	"krt.dev/kn-krt/pkg/store/sqlite"
 )
@@ -30,7 +31,7 @@ type opened struct {
 
 // database is one backend, whichever kinds it keeps.
 type database struct {
-	name    string // without a password
+	name    string // the scheme of its URL
 	backend any
 	close   func(context.Context) error // what waits to be written is kept, or written until ctx ends
 }
@@ -89,35 +90,43 @@ func scheme(text string) string {
 }
 
 // openOne opens one backend. Its errors do not have the URL, which may have a password.
+// That of a database may have several hosts, so only what has one reads it as a URL.
 func openOne(ctx context.Context, text string, c Config, log *slog.Logger) (database, error) {
-	u, err := url.Parse(text)
-	if err != nil {
+	if !strings.Contains(text, "://") {
 		return database{}, errors.New("it is not a URL")
 	}
-	switch u.Scheme {
+	switch kind := scheme(text); kind {
 	case "sqlite":
-		if u.Host != "" || u.Path == "" {
+		u, err := url.Parse(text)
+		if err != nil || u.Host != "" || u.Path == "" {
 			return database{}, errors.New("it is not of the form sqlite:///path/to/file")
 		}
 		db, err := sqlite.Open(u.Path, sqlite.Options{MaxBytes: c.FileBytes, Logger: log})
 		if err != nil {
 			return database{}, err
 		}
-		return database{u.Redacted(), db, atOnce(db.Close)}, nil
+		return database{kind, db, atOnce(db.Close)}, nil
 	case "postgres", "postgresql":
 		db, err := postgres.Open(ctx, text, postgres.Options{Logger: log})
 		if err != nil {
 			return database{}, err
 		}
-		return database{u.Redacted(), db, atOnce(db.Close)}, nil
+		return database{kind, db, atOnce(db.Close)}, nil
+	case "mongodb", "mongodb+srv":
+		db, err := mongo.Open(ctx, text, mongo.Options{Logger: log})
+		if err != nil {
+			return database{}, err
+		}
+		return database{kind, db, atOnce(db.Close)}, nil
 	case "influx+http", "influx+https":
 		sink, err := line.Open(text, line.Options{Folder: c.Spool, Logger: log})
 		if err != nil {
 			return database{}, err
 		}
-		return database{u.Redacted(), sink, sink.Close}, nil
+		return database{kind, sink, sink.Close}, nil
+	default:
+		return database{}, fmt.Errorf("%.20q is not a kind of database that the store knows", kind)
 	}
-	return database{}, fmt.Errorf("%.20q is not a kind of database that the store knows", u.Scheme)
 }
 
 // ping returns why data cannot be used, naming the database; nil if it can.
@@ -132,7 +141,7 @@ func (o *opened) ping(ctx context.Context) error {
 			err = b.Err()
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", scheme(d.name), err))
+			problems = append(problems, fmt.Errorf("%s: %w", d.name, err))
 		}
 	}
 	return errors.Join(problems...)

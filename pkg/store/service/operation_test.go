@@ -204,7 +204,9 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	for want, url := range map[string]string{
 		`KRT_STORE_DOCUMENTS: "redis" is not a kind of database that the store knows`: "redis://user:secret@host",
 		"it is not of the form sqlite:///path/to/file":                                "sqlite://store.db",
-		"it is not a URL":       "postgres://user:secret@host:port%zz",
+		"it is not a URL": "user:secret@host",
+		"is not of the form postgres://user:password@host:port/database": "postgres://user:secret@host:port%zz",
+		"is not of the form mongodb://user:password@host:port/?options":  "mongodb://user:secret@a:b:c",
 		"cannot open the store": "sqlite://" + filepath.Join(keys, "none", "store.db"),
 	} {
 		_, err := New(t.Context(), Config{Keys: keys, Documents: url}, nil)

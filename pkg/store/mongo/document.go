@@ -1,0 +1,278 @@
+package mongo
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const keyAt = keyOurs + ".at"
+
+// inOrder is the order in which documents were saved: first those that another program has
+// written, by their ids.
+func inOrder() bson.D { return bson.D{{Key: keyAt, Value: 1}, {Key: wire.KeyID, Value: 1}} }
+
+// SaveDocument keeps a document. It is tried again when the connection is lost; one that
+// was committed without a response is recognised.
+func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
+	c, err := s.collection(from.Runtime, coll)
+	if err != nil {
+		return err
+	}
+	at := s.now()
+	encoded, err := s.dialect.encode(document, at)
+	if err != nil {
+		return err
+	}
+	return s.retry(ctx, func(again bool) error {
+		if err := s.index(ctx, c, inOrder()); err != nil {
+			return err
+		}
+		_, err := c.InsertOne(ctx, encoded)
+		if !mongo.IsDuplicateKeyError(err) {
+			return err
+		}
+		if again {
+			n, err := c.CountDocuments(ctx, bson.D{{Key: wire.KeyID, Value: encoded[0].Value}, {Key: keyAt, Value: at}})
+			if err != nil || n > 0 {
+				return err
+			}
+		}
+		return store.ErrExists
+	})
+}
+
+// place is where a page begins: behind the documents that another program has written and
+// that are skipped, or behind the time at which one of ours was saved.
+type place struct {
+	skip  int64
+	after int64
+}
+
+func (p place) String() string {
+	if p.after > 0 {
+		return "at" + strconv.FormatInt(p.after, 10)
+	}
+	return "skip" + strconv.FormatInt(p.skip, 10)
+}
+
+func placeOf(cursor string) (p place, err error) {
+	if cursor == "" {
+		return p, nil
+	}
+	of := &p.skip
+	text, ok := strings.CutPrefix(cursor, "skip")
+	if !ok {
+		of = &p.after
+		text, ok = strings.CutPrefix(cursor, "at")
+	}
+	if *of, err = strconv.ParseInt(text, 10, 64); !ok || err != nil || *of < 0 || p.String() != cursor {
+		return p, store.BadCursor()
+	}
+	return p, nil
+}
+
+// behind returns the place behind a document.
+func (p place) behind(d decoded) place {
+	if d.ours != nil && d.ours.At > 0 {
+		return place{after: d.ours.At}
+	}
+	return place{skip: p.skip + 1}
+}
+
+// FindDocuments returns a page of the documents of a collection that meet q.
+func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
+	found := wire.Found{Documents: []json.RawMessage{}}
+	c, err := s.collection(in.Runtime, in.Name)
+	if err != nil {
+		return found, err
+	}
+	from, err := placeOf(page.Cursor)
+	if err != nil {
+		return found, err
+	}
+	err = s.retry(ctx, func(bool) error {
+		size := 0
+		found = wire.Found{Documents: []json.RawMessage{}}
+		next, err := s.scan(ctx, find{c, q, from, page.Limit + 1, page.Until}, func(d decoded) bool {
+			size += len(d.json)
+			if len(found.Documents) == page.Limit || len(found.Documents) > 0 && size > page.Bytes {
+				return false
+			}
+			found.Documents = append(found.Documents, d.json)
+			return true
+		})
+		if next != nil {
+			found.Next = next.String()
+		}
+		return err
+	})
+	return found, err
+}
+
+// find is a query for documents of a collection.
+type find struct {
+	in    *mongo.Collection
+	query query.Query
+	from  place
+	limit int       // of the documents that are read, if the database decides
+	until time.Time // when it ends, unless zero
+}
+
+// maxBatch is how many documents one response of the database has at most.
+const maxBatch = 1000
+
+func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact bool, err error) {
+	met := s.dialect.compile(f.query)
+	o := options.Find().SetSort(inOrder()).SetAllowDiskUse(true).SetBatchSize(int32(min(f.limit, maxBatch)))
+	if f.from.after > 0 {
+		met = join("$and", []filter{{bson.D{{Key: keyAt, Value: bson.D{{Key: "$gt", Value: f.from.after}}}}, true}, met})
+	}
+	if f.from.skip > 0 {
+		o.SetSkip(f.from.skip)
+	}
+	if met.exact {
+		o.SetLimit(int64(f.limit))
+	}
+	cursor, err = f.in.Find(ctx, met.D, o)
+	return cursor, met.exact, err
+}
+
+// scan calls take for each document that is found, until it returns false. Next is where
+// to go on: nil at the end.
+func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next *place, err error) {
+	cursor, exact, err := s.start(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
+	last := f.from
+	for n := 1; cursor.Next(ctx); n++ {
+		d, err := decode(cursor.Current)
+		if err != nil {
+			return nil, err
+		}
+		meets := exact || match(f.query, d.json)
+		if meets && !take(d) {
+			return &last, nil
+		}
+		last = last.behind(d)
+		if n%64 == 0 && !f.until.IsZero() && time.Now().After(f.until) {
+			return &last, nil
+		}
+	}
+	return nil, cursor.Err()
+}
+
+func match(q query.Query, document []byte) bool {
+	var object map[string]any
+	return store.Decode(document, &object) == nil && q.Match(object)
+}
+
+// DeleteDocuments deletes the documents of a collection that meet q.
+func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
+	c, err := s.collection(in.Runtime, in.Name)
+	if err != nil {
+		return 0, err
+	}
+	if met := s.dialect.compile(q); met.exact {
+		return s.delete(ctx, c, met.D)
+	}
+	for {
+		ids := bson.A{}
+		next, err := s.scan(ctx, find{in: c, query: q, limit: maxBatch}, func(d decoded) bool {
+			if len(ids) == maxBatch {
+				return false
+			}
+			ids = append(ids, d.id)
+			return true
+		})
+		if err != nil {
+			return deleted, s.failure(err)
+		}
+		n, err := s.delete(ctx, c, bson.D{{Key: wire.KeyID, Value: bson.D{{Key: "$in", Value: ids}}}})
+		deleted += n
+		if err != nil || next == nil || n == 0 {
+			return deleted, err
+		}
+	}
+}
+
+func (s *Store) delete(ctx context.Context, c *mongo.Collection, met bson.D) (deleted int64, err error) {
+	err = s.retry(ctx, func(bool) error {
+		result, err := c.DeleteMany(ctx, met)
+		if err == nil {
+			deleted += result.DeletedCount
+		}
+		return err
+	})
+	return deleted, err
+}
+
+// each calls do for the collections of documents of a runtime, or of all.
+func (s *Store) each(ctx context.Context, runtime string, do func(runtime string, c *mongo.Collection) error) error {
+	runtimes, err := s.runtimes(ctx, runtime)
+	if err != nil {
+		return err
+	}
+	for _, runtime := range runtimes {
+		database := s.client.Database(runtime + suffix)
+		names, err := database.ListCollectionNames(ctx, bson.D{})
+		if err != nil {
+			return s.failure(err)
+		}
+		for _, name := range names {
+			if name == predictions || strings.HasPrefix(name, "system.") {
+				continue
+			}
+			if err := do(runtime, database.Collection(name)); err != nil {
+				return s.failure(err)
+			}
+		}
+	}
+	return nil
+}
+
+// Collections lists the collections of a runtime, or of all.
+func (s *Store) Collections(ctx context.Context, runtime string) (found []store.CollectionSize, err error) {
+	err = s.each(ctx, runtime, func(runtime string, c *mongo.Collection) error {
+		n, err := c.EstimatedDocumentCount(ctx)
+		if n > 0 {
+			found = append(found, store.CollectionSize{Collection: store.Collection{Runtime: runtime, Name: c.Name()}, Documents: n})
+		}
+		return err
+	})
+	return found, err
+}
+
+// ForgetDocuments deletes the documents saved before a time. When those were saved that
+// another program has written, their ids say.
+func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (deleted int64, err error) {
+	var first bson.ObjectID // of those made at that time
+	binary.BigEndian.PutUint32(first[:], uint32(min(max(before.Unix(), 0), math.MaxUint32)))
+	old := bson.D{{Key: "$or", Value: bson.A{
+		bson.D{{Key: keyAt, Value: bson.D{{Key: "$lt", Value: before.UnixNano()}}}},
+		bson.D{
+			{Key: keyOurs, Value: bson.D{{Key: "$exists", Value: false}}},
+			{Key: wire.KeyID, Value: bson.D{{Key: "$type", Value: "objectId"}, {Key: "$lt", Value: first}}},
+		},
+	}}}
+	err = s.each(ctx, runtime, func(_ string, c *mongo.Collection) error {
+		n, err := s.delete(ctx, c, old)
+		deleted += n
+		return err
+	})
+	return deleted, err
+}

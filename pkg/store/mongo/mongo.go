@@ -1,0 +1,230 @@
+// Package mongo keeps documents and predictions in MongoDB, or in what speaks its protocol,
+// as the original platform kept them: in the database "<runtime>-data", predictions in the
+// collection "classificationMetrics". What the original wrote is read as it is.
+package mongo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const (
+	// suffix is that of a runtime's database, and predictions its collection of predictions,
+	// as the original has them.
+	suffix      = "-data"
+	predictions = "classificationMetrics"
+	// maxDatabase is how many bytes MongoDB allows for the name of a database.
+	maxDatabase = 63
+	// selectPatience bounds how long a request waits for a server that can take it.
+	selectPatience = 5 * time.Second
+)
+
+// Options are those of a store. Zero fields mean the defaults.
+type Options struct {
+	// Connections is how many connections are open at most. Default: 64.
+	Connections int
+	// Logger logs that a request is tried again. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// Store keeps documents and predictions. It is safe for concurrent use.
+type Store struct {
+	name    string // with the hosts, for errors
+	dialect dialect
+	client  *mongo.Client
+	logger  *slog.Logger
+	clock   atomic.Int64
+	indexed sync.Map // database and collection with an index of ours
+}
+
+// Open returns a store for a URL, mongodb://user:password@host:port/?options or
+// mongodb+srv://…, and fails when there is no response to the user. Errors name the
+// hosts, never the password.
+func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
+	concern := writeconcern.Majority()
+	journal := true
+	concern.Journal = &journal // what is acknowledged outlives the server's process
+	config := options.Client().ApplyURI(rawURL).SetWriteConcern(concern).SetAppName("kn-krt").
+		SetMaxPoolSize(uint64(cmp.Or(o.Connections, 64))).SetServerSelectionTimeout(selectPatience).SetConnectTimeout(selectPatience)
+	if config.Validate() != nil {
+		return nil, errors.New("the URL of the database is not of the form mongodb://user:password@host:port/?options")
+	}
+	s := &Store{name: "MongoDB at " + strings.Join(config.Hosts, ","), logger: cmp.Or(o.Logger, slog.Default())}
+	var err error
+	if s.client, err = mongo.Connect(config); err != nil {
+		return nil, s.failure(err)
+	}
+	if err = s.Ping(ctx); err == nil {
+		err = s.learn(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Ping reports why the database cannot be used; nil if it can.
+func (s *Store) Ping(ctx context.Context) error {
+	// The names of databases are for users only; everyone may ping.
+	_, err := s.client.ListDatabaseNames(ctx, bson.D{{Key: "name", Value: "admin"}}, options.ListDatabases().SetAuthorizedDatabases(true))
+	return s.failure(err)
+}
+
+// learn asks what the server is.
+func (s *Store) learn(ctx context.Context) error {
+	info, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
+	if err != nil {
+		return s.failure(err)
+	}
+	_, err = info.LookupErr("ferretdbVersion")
+	s.dialect.flat = err == nil
+	return nil
+}
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.client.Disconnect(context.Background()) }
+
+// collection returns a collection of a runtime. A namespace may have a name that is too
+// long for a database.
+func (s *Store) collection(runtime, name string) (*mongo.Collection, error) {
+	database := runtime + suffix
+	if runtime == "" || len(database) > maxDatabase {
+		return nil, store.Refuse("namespace %q: MongoDB allows 1 to %d bytes for the name of one", runtime, maxDatabase-len(suffix))
+	}
+	if strings.ContainsAny(name, "$") || strings.HasPrefix(name, "system.") || strings.HasPrefix(name, ".") {
+		return nil, store.Refuse(`collection %q: MongoDB allows no "$" in a name, and no "." and "system." at its beginning`, name)
+	}
+	return s.client.Database(database).Collection(name), nil
+}
+
+// index makes an index of a collection, once.
+func (s *Store) index(ctx context.Context, c *mongo.Collection, keys bson.D) error {
+	name := c.Database().Name() + "/" + c.Name()
+	if _, ok := s.indexed.Load(name); ok {
+		return nil
+	}
+	if _, err := c.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys}); err != nil {
+		return err
+	}
+	s.indexed.Store(name, true)
+	return nil
+}
+
+// runtimes returns the runtimes that have a database: the given one, or all.
+func (s *Store) runtimes(ctx context.Context, runtime string) ([]string, error) {
+	if runtime != "" {
+		return []string{runtime}, nil
+	}
+	names, err := s.client.ListDatabaseNames(ctx, bson.D{})
+	if err != nil {
+		return nil, s.failure(err)
+	}
+	var runtimes []string
+	for _, name := range names {
+		if runtime, ok := strings.CutSuffix(name, suffix); ok && runtime != "" {
+			runtimes = append(runtimes, runtime)
+		}
+	}
+	slices.Sort(runtimes)
+	return runtimes, nil
+}
+
+// now is the time in nanoseconds, later than at every call before.
+func (s *Store) now() int64 {
+	for {
+		last := s.clock.Load()
+		now := max(time.Now().UnixNano(), last+1)
+		if s.clock.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// MongoDB's codes of errors that mean something for the client.
+const (
+	codeUnauthorized = 13
+	codeAuthenticate = 18
+	codeDiskFull     = 14031
+	codeTooLarge     = 10334
+	codeReadOnly     = 20
+)
+
+// failure is err as the client should see it, with the name of the database.
+func (s *Store) failure(err error) error {
+	var p *store.Problem
+	var server mongo.ServerError
+	switch {
+	case err == nil || errors.As(err, &p) || errors.Is(err, store.ErrExists) || errors.Is(err, context.Canceled):
+		return err
+	case mongo.IsNetworkError(err) || unselected(err):
+		return store.Unavailable("%s does not respond: %s", s.name, cause(err))
+	case strings.Contains(err.Error(), "auth error"): // the driver has no other name for it
+		return s.refuses(err)
+	case errors.As(err, &server):
+		return s.ofServer(server)
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+func (s *Store) refuses(err error) error {
+	return store.Unavailable("%s refuses the user, the password or what they may do: %s", s.name, cause(err))
+}
+
+func (s *Store) ofServer(err mongo.ServerError) error {
+	switch {
+	case err.HasErrorCode(codeUnauthorized) || err.HasErrorCode(codeAuthenticate):
+		return s.refuses(err)
+	case err.HasErrorCode(codeDiskFull):
+		return store.Full("%s has no space left on its disk", s.name)
+	case err.HasErrorCode(codeTooLarge):
+		return store.Refuse("a document is larger than MongoDB keeps: 16 MiB")
+	case err.HasErrorCode(codeReadOnly) || err.HasErrorLabel("RetryableWriteError"):
+		return store.Unavailable("%s does not accept writes: %s", s.name, cause(err))
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// unselected reports whether there was no server for a request in time.
+func unselected(err error) bool {
+	return strings.Contains(err.Error(), "server selection error") || strings.Contains(err.Error(), "server selection timeout")
+}
+
+// cause is the last part of a text of the driver, which begins with what it knows of the
+// servers.
+func cause(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, "Last error: "); i >= 0 {
+		text, _, _ = strings.Cut(text[i+len("Last error: "):], " }")
+	}
+	return text
+}
+
+// attempts of a request whose connection is lost.
+const attempts = 3
+
+// retry calls try until it succeeds, fails for good, or ctx is done. The driver waits
+// for a server on its own.
+func (s *Store) retry(ctx context.Context, try func(again bool) error) error {
+	for n := 1; ; n++ {
+		err := try(n > 1)
+		if err == nil || !mongo.IsNetworkError(err) || unselected(err) || n == attempts || ctx.Err() != nil {
+			return s.failure(err)
+		}
+		s.logger.Warn("a request to the database is tried again", "database", s.name, "error", cause(err))
+	}
+}
