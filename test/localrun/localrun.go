@@ -77,8 +77,8 @@ func Command(t testing.TB, args ...string) (string, int) {
 type Version struct {
 	// PID is the process id of kn-krt; the nodes are below it.
 	PID int
-	// GRPC and Web are host:port.
-	GRPC, Web string
+	// GRPC, Web and Inspection are host:port.
+	GRPC, Web, Inspection string
 
 	conn    *grpc.ClientConn
 	process *child.Process
@@ -106,7 +106,7 @@ func Start(t testing.TB, dir string, args ...string) *Version {
 
 	select {
 	case ready := <-v.out.ready:
-		v.GRPC, v.Web = ready.GRPC, ready.Web
+		v.GRPC, v.Web, v.Inspection = ready.GRPC, ready.Web, ready.Inspection
 	case <-v.Exited():
 		require.FailNowf(t, "the version did not start", "exit code %d\n%s", v.process.State().ExitCode(), v.Log())
 	case <-time.After(startWithin):

@@ -10,9 +10,10 @@ import (
 
 // ready is the line by which kn-krt reports where the version serves.
 type ready struct {
-	Event string `json:"event"`
-	GRPC  string `json:"grpc"`
-	Web   string `json:"web"`
+	Event      string `json:"event"`
+	GRPC       string `json:"grpc"`
+	Inspection string `json:"inspect"`
+	Web        string `json:"web"`
 }
 
 // output keeps what kn-krt prints and watches for the ready line.
