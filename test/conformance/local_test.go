@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/test/conformance"
 	"krt.dev/kn-krt/test/conformance/chain"
@@ -87,7 +88,9 @@ func startLocal(t *testing.T, d conformance.Delivery, lang conformance.Language,
 		replicas = 2
 	}
 	for range replicas {
-		l.entries = append(l.entries, &replica{listeners: entrypoint.Listeners{GRPC: listen(t), Web: listen(t), Reply: listen(t)}})
+		l.entries = append(l.entries, &replica{listeners: entrypoint.Listeners{
+			GRPC: listen(t), Web: listen(t), Reply: listen(t), Inspection: listen(t),
+		}})
 	}
 	l.reply = "http://" + l.entries[replicas-1].listeners.Reply.Addr().String()
 	if v == conformance.Unsteady {
@@ -150,7 +153,8 @@ func (l *local) timeout() time.Duration {
 func (l *local) version() entrypoint.Version {
 	s, err := schema.Compile(l.t.Context(), node.Bundle, "conformance.proto", schema.Options{})
 	require.NoError(l.t, err)
-	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s}
+	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s,
+		Inspect: &capture.Settings{}}
 	var dispatcher *chain.Dispatcher
 	if l.delivery == conformance.Sequence {
 		dispatcher = chain.NewDispatcher(l.t)
