@@ -16,16 +16,17 @@ type notes struct {
 	attempts   *[]attempt // of the pool, once something has been sent
 	begun      time.Time  // the first of them
 	span       [8]byte    // theirs, but for its last byte; zero: they have none
+	failures   []string   // why attempts have failed
 }
 
 // attempt is what is kept of a [record.Send] while the request is on its way. It is a
-// quarter of its size: many requests may be on their way, each with many steps.
+// fifth of its size: many requests may be on their way, each with many steps.
 type attempt struct {
 	begin, took time.Duration // since the first attempt began, and from then on
-	failed      *string       // why it failed; nil: it has not
 	number      uint16        // of the attempts to send to the node, counted from 1
 	status      uint16        // of HTTP
 	node        int8          // the index of the step; negative: a Sequence
+	failure     uint8         // the index of why it failed, counted from 1; 0: it has not
 	result      result
 	shortcut    bool
 }
@@ -92,8 +93,8 @@ func (r *Request) readSends(room []record.Send, nodes []string, first int, now t
 		if a.node >= 0 && int(a.node) < len(nodes) {
 			send.Node = nodes[a.node]
 		}
-		if a.failed != nil {
-			send.Error = *a.failed
+		if a.failure > 0 {
+			send.Error = r.notes.failures[a.failure-1]
 		}
 		room = append(room, send)
 	}
@@ -110,7 +111,7 @@ func (r *Request) Forget() {
 		*s = (*s)[:0]
 		r.Pool.Put(s)
 	}
-	r.notes.attempts = nil
+	r.notes.attempts, r.notes.failures = nil, nil
 }
 
 // report notes what node reported in its response, and returns what the event in it, if
@@ -182,10 +183,19 @@ func (r *Request) sent(s *send, err error, again bool) {
 	a.took = time.Since(r.notes.begun) - a.begin
 	a.status, a.shortcut, a.result = uint16(s.status), s.shortcut, isOK
 	if err != nil {
-		text := err.Error()
-		a.failed, a.result = &text, gaveUp
+		a.failure, a.result = r.notes.fail(err.Error()), gaveUp
 	}
 	if again {
 		a.result = isRetried
 	}
+}
+
+// fail keeps why an attempt has failed, and returns its index, counted from 1. As of
+// attempts, the last one is replaced if there are too many.
+func (n *notes) fail(text string) (index uint8) {
+	if len(n.failures) < maxAttempts {
+		n.failures = append(n.failures, text)
+	}
+	n.failures[len(n.failures)-1] = text
+	return uint8(len(n.failures))
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"testing"
@@ -61,12 +62,18 @@ func TestAttemptsAreBounded(t *testing.T) {
 	spans := map[[8]byte]bool{}
 	for i := range tried {
 		spans[r.sending(i+1).span] = true
-		r.sent(&send{}, errors.New("busy"), i+1 < tried)
+		var err error
+		if i > 0 {
+			err = fmt.Errorf("busy %d", i+1)
+		}
+		r.sent(&send{}, err, i+1 < tried)
 	}
 	got := r.Sends(nil, []string{"etl"}, 0)
 	require.Len(t, got, maxAttempts)
 	require.Equal(t, []any{maxAttempts - 1, record.ResultRetried}, []any{got[maxAttempts-2].Attempt, got[maxAttempts-2].Result})
 	require.Equal(t, []any{1<<16 - 1, record.ResultGaveUp, ""}, []any{got[maxAttempts-1].Attempt, got[maxAttempts-1].Result, got[0].Node})
+	require.Equal(t, []string{"", "busy 2", "busy 127", "busy 131072"},
+		[]string{got[0].Error, got[1].Error, got[maxAttempts-2].Error, got[maxAttempts-1].Error})
 	require.Len(t, spans, maxAttempts, "each has the span of one that is kept")
 }
 
@@ -86,5 +93,5 @@ func TestRoomIsUsedAgain(t *testing.T) {
 
 // TestAnAttemptIsSmall: it is what each step costs a request on its way.
 func TestAnAttemptIsSmall(t *testing.T) {
-	require.LessOrEqual(t, reflect.TypeFor[attempt]().Size(), uintptr(32))
+	require.LessOrEqual(t, reflect.TypeFor[attempt]().Size(), uintptr(24))
 }
