@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -95,38 +96,43 @@ func openOne(ctx context.Context, text string, c Config, log *slog.Logger) (data
 	if !strings.Contains(text, "://") {
 		return database{}, errors.New("it is not a URL")
 	}
-	switch kind := scheme(text); kind {
+	kind := scheme(text)
+	backend, end, err := connect(ctx, kind, text, c, log)
+	return database{kind, backend, end}, err
+}
+
+func connect(ctx context.Context, kind, text string, c Config, log *slog.Logger) (backend any, end func(context.Context) error, err error) {
+	switch kind {
 	case "sqlite":
-		u, err := url.Parse(text)
-		if err != nil || u.Host != "" || u.Path == "" {
-			return database{}, errors.New("it is not of the form sqlite:///path/to/file")
-		}
-		db, err := sqlite.Open(u.Path, sqlite.Options{MaxBytes: c.FileBytes, Logger: log})
-		if err != nil {
-			return database{}, err
-		}
-		return database{kind, db, atOnce(db.Close)}, nil
+		return opening(openFile(text, c, log))
 	case "postgres", "postgresql":
-		db, err := postgres.Open(ctx, text, postgres.Options{Logger: log})
-		if err != nil {
-			return database{}, err
-		}
-		return database{kind, db, atOnce(db.Close)}, nil
+		return opening(postgres.Open(ctx, text, postgres.Options{Logger: log}))
 	case "mongodb", "mongodb+srv":
-		db, err := mongo.Open(ctx, text, mongo.Options{Logger: log})
-		if err != nil {
-			return database{}, err
-		}
-		return database{kind, db, atOnce(db.Close)}, nil
+		return opening(mongo.Open(ctx, text, mongo.Options{Logger: log}))
 	case "influx+http", "influx+https":
 		sink, err := line.Open(text, line.Options{Folder: c.Spool, Logger: log})
 		if err != nil {
-			return database{}, err
+			return nil, nil, err
 		}
-		return database{kind, sink, sink.Close}, nil
-	default:
-		return database{}, fmt.Errorf("%.20q is not a kind of database that the store knows", kind)
+		return sink, sink.Close, nil
 	}
+	return nil, nil, fmt.Errorf("%.20q is not a kind of database that the store knows", kind)
+}
+
+// opening is a backend that closes at once, if it could be opened.
+func opening[B io.Closer](b B, err error) (any, func(context.Context) error, error) {
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, func(context.Context) error { return b.Close() }, nil
+}
+
+func openFile(text string, c Config, log *slog.Logger) (*sqlite.Store, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host != "" || u.Path == "" {
+		return nil, errors.New("it is not of the form sqlite:///path/to/file")
+	}
+	return sqlite.Open(u.Path, sqlite.Options{MaxBytes: c.FileBytes, Logger: log})
 }
 
 // ping returns why data cannot be used, naming the database; nil if it can.
@@ -145,11 +151,6 @@ func (o *opened) ping(ctx context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// atOnce is a close that waits for nothing.
-func atOnce(end func() error) func(context.Context) error {
-	return func(context.Context) error { return end() }
 }
 
 func (o *opened) close(ctx context.Context) error {
