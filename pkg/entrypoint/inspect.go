@@ -62,7 +62,7 @@ func (r *request) inspect(asked bool) {
 // receiveCopy receives a copy of what a node responded with in a Sequence. It ends no
 // request, and nothing depends on it: whatever comes of it, the response is 202.
 func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusAccepted)
+	defer w.WriteHeader(http.StatusAccepted) // when the body has been read
 	ev, size, err := event.ReadCopy(r.Header)
 	if err != nil {
 		return
