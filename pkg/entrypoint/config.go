@@ -255,7 +255,8 @@ func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
 		}
 	}
 	if !l.Inspection.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return l, errors.Join(fmt.Errorf("inspection: %q is not a loopback address, such as 127.0.0.1:%d", c.Inspection, inspection.Port), l.Close())
+		return l, errors.Join(fmt.Errorf("inspection: %q is not a loopback address, such as 127.0.0.1:%d", c.Inspection, inspection.Port),
+			l.Close())
 	}
 	return l, nil
 }

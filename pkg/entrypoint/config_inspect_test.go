@@ -45,7 +45,8 @@ func TestInspectionIsConfigured(t *testing.T) {
 
 func TestInspectionThatCannotBeUsed(t *testing.T) {
 	for config, want := range map[string]string{
-		`{"version": "v", "proto": "public.proto", "inspect": {"descriptors": "none.pb"}}`:         "inspect: open none.pb: no such file or directory",
+		`{"version": "v", "proto": "public.proto", "inspect": {"descriptors": "none.pb"}}`: "inspect: open none.pb: " +
+			"no such file or directory",
 		`{"version": "v", "proto": "public.proto", "inspect": {"descriptors": "entrypoint.json"}}`: "inspect: the descriptors cannot be decoded",
 	} {
 		dir := folder(t, config)

@@ -153,7 +153,8 @@ func TestTheAttributeIsNotTheClients(t *testing.T) {
 		return http.StatusAccepted, nil
 	}).URL
 	f.inspecting(v, &capture.Settings{}, quick())
-	f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"in"}`, append(binaryEvent("x", "application/json"), "Ce-Krtinspect", "4096")...)
+	f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"in"}`,
+		append(binaryEvent("x", "application/json"), "Ce-Krtinspect", "4096")...)
 	require.Zero(t, <-got)
 	f.request(http.MethodPost, f.web+"/workflows/flow", `{"text":"in"}`, append(binaryEvent("x", "application/json"), "Krt-Inspect", "1")...)
 	require.Equal(t, capture.DefaultPayloadBytes, <-got)

@@ -37,5 +37,6 @@ func TestAFieldThatNoMessageHas(t *testing.T) {
 	files["krt.yml"] = strings.ReplaceAll(files["krt.yml"], "kre-py:1.23.1", "kre-py:1.22.0")
 	b, problems := load(t, write(t, files))
 	require.NotNil(t, b, problems)
-	require.Contains(t, strings.Join(problems, "\n"), `krt.yml:6:58: warning: field "town" is in no message of the bundle's protos; it is redacted in dicts`)
+	require.Contains(t, strings.Join(problems, "\n"),
+		`krt.yml:6:58: warning: field "town" is in no message of the bundle's protos; it is redacted in dicts`)
 }

@@ -132,7 +132,8 @@ func (c content) hash() string {
 
 func (c content) configMap(in Input) *corev1.ConfigMap {
 	version := in.Version.Name
-	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data, BinaryData: c.binary}
+	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data,
+		BinaryData: c.binary}
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	return m
 }

@@ -54,7 +54,8 @@ func TestDescriptorsThatAreTooLarge(t *testing.T) {
 }
 
 func FuzzReadDescriptors(f *testing.F) {
-	s, err := schema.Compile(f.Context(), fstest.MapFS{"a.proto": {Data: []byte(`syntax = "proto3"; message A { A a = 1; }`)}}, "a.proto", schema.Options{})
+	s, err := schema.Compile(f.Context(), fstest.MapFS{"a.proto": {Data: []byte(`syntax = "proto3"; message A { A a = 1; }`)}}, "a.proto",
+		schema.Options{})
 	require.NoError(f, err)
 	f.Add(s.Descriptors())
 	f.Add([]byte("x"))

@@ -264,5 +264,6 @@ func explainMissing(err error, missing *configvalue.MissingError) error {
 	case files != "":
 		files = "; " + files
 	}
-	return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.", missing.Variables[0], files)
+	return term.WithHint(err, "Give values with --set %s=VALUE, in a file with --env-file, or in the environment%s.",
+		missing.Variables[0], files)
 }

@@ -29,7 +29,8 @@ func TestMessagesAreShownAsJSON(t *testing.T) {
 		shown(t, c, "t.All", all(t, `{"text":"a<b","card":{"number":"4","code":"9007199254740993"},"cards":[{}],"named":{"x":{}},"labels":{"a":"b"},
 			"extra":{"k":[1,null,true,{"z":"y"}]},"any":{"@type":"type.googleapis.com/t.Card","number":"1"},"at":"2026-01-02T03:04:05Z","word":"w",
 			"data":"AQI=","ratio":"NaN","colour":"RED","left":"l","maybe":0,"hiddenName":"shown"}`)))
-	require.Equal(t, `{"text":"","cards":[],"named":{},"labels":{},"data":"","ratio":0,"colour":"NONE","hiddenName":""}`, shown(t, c, "t.All", nil))
+	require.Equal(t, `{"text":"","cards":[],"named":{},"labels":{},"data":"","ratio":0,"colour":"NONE","hiddenName":""}`,
+		shown(t, c, "t.All", nil))
 	require.Equal(t, `"2026-01-02T03:04:05Z"`, shown(t, c, "google.protobuf.Timestamp", protowire.AppendVarint([]byte{8}, 1767323045)))
 }
 
@@ -96,7 +97,8 @@ func TestNothingIsKeptOfWhatCannotBeDecoded(t *testing.T) {
 		})
 	}
 	// An Any of an unknown type hides in a message that can be decoded.
-	hidden := protowire.AppendBytes([]byte{7<<3 | 2}, append(protowire.AppendString([]byte{10}, "x/t.Other"), protowire.AppendString([]byte{18}, "SECRET")...))
+	hidden := protowire.AppendBytes([]byte{7<<3 | 2},
+		append(protowire.AppendString([]byte{10}, "x/t.Other"), protowire.AppendString([]byte{18}, "SECRET")...))
 	require.Contains(t, shown(t, c, "t.All", hidden), `"any":{"@type":"x/t.Other","value":"[redacted]"}`)
 }
 
@@ -178,7 +180,8 @@ func FuzzRedact(f *testing.F) {
 		secret = "<<" + secret + ">>"
 		card := protowire.AppendString([]byte{10}, secret)
 		data := protowire.AppendBytes([]byte{2<<3 | 2}, append(card, protowire.AppendString([]byte{3<<3 | 2}, other)...))
-		data = protowire.AppendBytes(append(data, 5<<3|2), append(protowire.AppendString([]byte{10}, other), protowire.AppendString([]byte{18}, secret)...))
+		data = protowire.AppendBytes(append(data, 5<<3|2),
+			append(protowire.AppendString([]byte{10}, other), protowire.AppendString([]byte{18}, secret)...))
 		kept := bytesOf(c.keep("t.All", data, len(data)))
 		if !strings.Contains(other, secret) {
 			require.NotContains(t, kept, secret)
