@@ -122,11 +122,13 @@ func (s *Store) scan(ctx context.Context, f find, take func(id int64, document [
 		order = "id + 0" // else the planner may read all of the collection in the order of id
 	}
 	args := append(f.args[:len(f.args):len(f.args)], f.after)
+	// Statements that are not prepared are planned for their values, which decide about the index.
+	planned := pgx.QueryExecModeCacheDescribe
 	statement := fmt.Sprintf("SELECT id, doc::text FROM krt_documents WHERE %s AND id > $%d ORDER BY %s", f.where, len(args), order)
 	if f.limit > 0 {
 		statement += " LIMIT " + strconv.Itoa(f.limit)
 	}
-	rows, err := s.pool.Query(ctx, statement, args...)
+	rows, err := s.pool.Query(ctx, statement, append([]any{planned}, args...)...)
 	if err != nil {
 		return 0, err
 	}

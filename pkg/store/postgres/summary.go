@@ -31,16 +31,19 @@ func number(column string) string {
 	return fmt.Sprintf("CASE WHEN %[1]s ~ '%[2]s' THEN %[1]s::numeric::float8 END", column, jsonNumber)
 }
 
-// CountPredictions counts predictions in intervals of step.
+// CountPredictions counts predictions in intervals of step. Those with the same values are
+// counted first, because it takes long to read them as numbers.
 func (s *Store) CountPredictions(ctx context.Context, of store.Selection, step time.Duration) (found []store.Counts, err error) {
 	where, args := selection(of, true)
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
-SELECT start, count(*), count(*) FILTER (WHERE error = 'missing_values'), count(*) FILTER (WHERE error = 'new_labels'),
-	count(*) FILTER (WHERE labelled), count(*) FILTER (WHERE labelled AND predicted_value = true_value),
-	count(d), coalesce(sum(abs(d)), 0), coalesce(sum(d * d), 0)
-FROM (SELECT %s AS start, predicted_value, true_value, error, %[2]s AS labelled,
-	CASE WHEN %[2]s THEN (%[3]s) - (%[4]s) END AS d FROM krt_predictions WHERE %[5]s) p
-GROUP BY start ORDER BY start`, interval(step), labelled, number("predicted_value"), number("true_value"), where), args...)
+SELECT start, sum(n)::bigint, %[6]s, %[7]s, %[8]s, %[9]s, %[10]s, coalesce(sum(n * abs(d)), 0), coalesce(sum(n * d * d), 0)
+FROM (SELECT *, %[2]s AS labelled, CASE WHEN %[2]s THEN (%[3]s) - (%[4]s) END AS d
+	FROM (SELECT %[1]s AS start, predicted_value, true_value, error, count(*) AS n FROM krt_predictions WHERE %[5]s
+		GROUP BY 1, 2, 3, 4) g) p
+GROUP BY start ORDER BY start`,
+		interval(step), labelled, number("predicted_value"), number("true_value"), where,
+		counted("error = 'missing_values'"), counted("error = 'new_labels'"), counted("labelled"),
+		counted("labelled AND predicted_value = true_value"), counted("d IS NOT NULL")), args...)
 	if err != nil {
 		return nil, s.failure(err)
 	}
@@ -50,6 +53,11 @@ GROUP BY start ORDER BY start`, interval(step), labelled, number("predicted_valu
 		return c, err
 	})
 	return found, s.failure(err)
+}
+
+// counted is how many predictions are in the groups that meet a condition.
+func counted(condition string) string {
+	return fmt.Sprintf("coalesce(sum(n) FILTER (WHERE %s), 0)::bigint", condition)
 }
 
 // CountPairs returns the pairs of values, the most frequent ones first.
