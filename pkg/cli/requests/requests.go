@@ -59,7 +59,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
   kn-krt requests price-estimator-v3 --slow 250ms --workflow ny-room-price
   kn-krt requests price-estimator-v3 4f0c1d2e83ab45d0a2cf6be0b6f0d1aa -o json`,
 		Args:              term.Arguments(cobra.MaximumNArgs(2)),
-		ValidArgsFunction: completeVersion(c),
+		ValidArgsFunction: completeArguments(c),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, onCluster, err := o.read(cmd, c, args)
 			if err != nil {
@@ -102,13 +102,44 @@ func (o *options) addFlags(cmd *cobra.Command, c Versions) {
 	}
 }
 
-func completeVersion(c Versions) cobra.CompletionFunc {
+// completeArguments suggests versions, then the ids of requests that the version keeps.
+func completeArguments(c Versions) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || cmd.Flag("address").Changed {
+		address := cmd.Flag("address").Value.String()
+		var (
+			from *Running
+			err  error
+		)
+		switch {
+		case len(args) == 0 && address == "":
+			return c.Complete(cmd, args, typed)
+		case len(args) == 0:
+			from, err = Local(cmd.Context(), cmd.Root().DisplayName(), address, "")
+		case len(args) == 1 && address == "":
+			from, err = c.Requests(cmd, args[0], inspection.Filter{})
+		}
+		if err != nil || from == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return c.Complete(cmd, args, typed)
+		return ids(cmd.Context(), from), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
+}
+
+// completeTimeout bounds how long a shell waits for suggestions.
+const completeTimeout = 2 * time.Second
+
+// ids are those of the newest requests for a shell, each with workflow and code.
+func ids(ctx context.Context, from *Running) (all []string) {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	list, err := from.List(ctx, inspection.Filter{Limit: defaultLimit})
+	if err != nil {
+		return nil
+	}
+	for _, r := range list {
+		all = append(all, term.Line(r.ID, maxName)+"\t"+term.Line(r.Workflow+" "+r.Code, maxName))
+	}
+	return all
 }
 
 // read reads the arguments: a version on a cluster, or "" for the published one there.

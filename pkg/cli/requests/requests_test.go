@@ -202,18 +202,24 @@ func TestRequestsUsage(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
+	client, err := inspection.New("http://"+keep(t, priced(), failed()), nil)
+	require.NoError(t, err)
+	near := nearby{"hotel-v1": {Source: client}}
 	complete := func(args ...string) string {
 		var out bytes.Buffer
 		root := &cobra.Command{Use: "kn-krt"}
 		root.SetOut(&out)
 		root.SetErr(&bytes.Buffer{})
-		root.AddCommand(NewCommand(term.Streams{Out: &out}, nearby{}))
+		root.AddCommand(NewCommand(term.Streams{Out: &out}, near))
 		root.SetArgs(append([]string{cobra.ShellCompRequestCmd, "requests"}, args...))
 		require.NoError(t, root.ExecuteContext(t.Context()))
 		return out.String()
 	}
 	require.Equal(t, "hotel-v1\n:4\n", complete(""))
-	require.Equal(t, ":4\n", complete("hotel-v1", ""))
+	require.Equal(t, "4f0c1d2e\troom-price OK\n5a\troom-price INTERNAL\n:36\n", complete("hotel-v1", ""))
+	require.Equal(t, ":4\n", complete("hotel-v2", ""))
+	require.Equal(t, ":4\n", complete("hotel-v1", "5a", ""))
+	require.Equal(t, "4f0c1d2e\troom-price OK\n:36\n", complete("--address", keep(t, priced()), ""))
 	require.Equal(t, "some-node\n:4\n", complete("hotel-v1", "--node", ""))
 	require.Equal(t, "some-workflow\n:4\n", complete("hotel-v1", "--workflow", ""))
 }
