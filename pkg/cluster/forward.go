@@ -61,7 +61,7 @@ func (c *Client) Forward(ctx context.Context, version string, port int) (*Forwar
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.forward(ctx, pods[0], port)
+	f, err := c.forward(ctx, c.namespace, pods[0], port)
 	if err != nil {
 		return nil, c.explain(err, fmt.Sprintf("cannot reach the entrypoint of version %q", version))
 	}
@@ -99,8 +99,8 @@ func podReady(p *corev1.Pod) bool {
 	return false
 }
 
-func (c *Client) forward(ctx context.Context, pod string, port int) (*Forward, error) {
-	inner, err := c.podDialer(pod)
+func (c *Client) forward(ctx context.Context, namespace, pod string, port int) (*Forward, error) {
+	inner, err := c.podDialer(namespace, pod)
 	if err != nil {
 		return nil, err
 	}
@@ -151,13 +151,13 @@ func (d *recordingDialer) Dial(protocols ...string) (httpstream.Connection, stri
 
 // podDialer opens streams to a pod: by WebSocket, or by SPDY where the API server, or a
 // proxy before it, knows no other.
-func (c *Client) podDialer(pod string) (httpstream.Dialer, error) {
+func (c *Client) podDialer(namespace, pod string) (httpstream.Dialer, error) {
 	host, _, err := rest.DefaultServerUrlFor(c.config)
 	if err != nil {
 		return nil, err
 	}
 	at := &url.URL{Scheme: host.Scheme, Host: host.Host, Path: strings.TrimSuffix(host.Path, "/") +
-		fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/portforward", c.namespace, pod)}
+		fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/portforward", namespace, pod)}
 	transport, upgrader, err := spdy.RoundTripperFor(c.config)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ var errTunnel = fmt.Errorf("no connection within %v: %w", RequestTimeout, contex
 
 // openTunnel opens a tunnel to a pod. Its error is not explained.
 func (c *Client) openTunnel(ctx context.Context, pod string) (*tunnel, error) {
-	dialer, err := c.podDialer(pod)
+	dialer, err := c.podDialer(c.namespace, pod)
 	if err != nil {
 		return nil, err
 	}

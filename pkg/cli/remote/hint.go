@@ -41,6 +41,8 @@ func (c *Cluster) hintArgument(err error) error {
 		value       *cluster.ConfigError
 	)
 	switch {
+	case errors.Is(err, cluster.ErrNoCredential):
+		return term.WithHint(err, "Start or restart a version there: '%s'.", c.command("restart NAME"))
 	case errors.As(err, &unknown) && len(unknown.Known) == 0:
 		return term.FailAs(term.ExitNotFound, err, "The namespace has none. List those of all namespaces with '%s list -A'.", c.program)
 	case errors.As(err, &unknown):

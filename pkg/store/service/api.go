@@ -17,15 +17,19 @@ const maxBodyBytes = 16 << 20
 
 // api serves the store to those who show a credential, within their limits.
 type api struct {
-	keys    *keyring
-	limits  *limiter
-	metrics *metrics
-	store   http.Handler
+	keys     *keyring
+	limits   *limiter
+	metrics  *metrics
+	backends store.Backends
+	routes   *http.ServeMux
 }
 
 func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
 	server := store.New(backends, store.Options{MaxBodyBytes: maxBodyBytes, Identify: identify, Logger: log})
-	return &api{keys: keys, limits: l, metrics: m, store: server.Handler()}
+	a := &api{keys: keys, limits: l, metrics: m, backends: backends, routes: http.NewServeMux()}
+	a.routes.Handle("/", server.Handler())
+	a.routes.Handle("/v1/data/", a.owned())
+	return a
 }
 
 // ServeHTTP identifies and admits a request before its body is read.
@@ -46,7 +50,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	a.store.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), holderKey{}, h)))
+	a.routes.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), holderKey{}, h)))
 }
 
 // Kinds and operations, as labels of metrics.

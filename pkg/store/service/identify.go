@@ -86,16 +86,19 @@ type holderKey struct{}
 var errUnidentified = errors.New("the request was not identified")
 
 // identify returns who sends a request: runtime and version of its credential, with the
-// node and workflow that it names. The header with a version is not read.
+// node and workflow that it names. The header with a version is read from owners only,
+// who import what versions of their namespace have saved elsewhere.
 func identify(r *http.Request) (store.Origin, error) {
 	h, known := r.Context().Value(holderKey{}).(credential.Holder)
 	if !known {
 		return store.Origin{}, errUnidentified
 	}
 	from := store.Origin{Runtime: h.Namespace, Origin: store.HeaderOrigin(r)}
-	from.Version = h.Version
-	if len(from.Node) > maxName || len(from.Workflow) > maxName {
-		return store.Origin{}, store.Refuse("the names of node and workflow have at most %d bytes", maxName)
+	if h.Role != credential.Owner || from.Version == "" {
+		from.Version = h.Version
+	}
+	if len(from.Version) > maxName || len(from.Node) > maxName || len(from.Workflow) > maxName {
+		return store.Origin{}, store.Refuse("the names of version, node and workflow have at most %d bytes", maxName)
 	}
 	return from, nil
 }
