@@ -27,7 +27,8 @@ func TestMessagesAreShownAsJSON(t *testing.T) {
 		`"any":{"@type":"type.googleapis.com/t.Card","number":"1","code":"0","owner":""},"at":"2026-01-02T03:04:05Z","word":"w",`+
 		`"data":"AQI=","ratio":"NaN","colour":"RED","left":"l","maybe":0,"hiddenName":"shown"}`,
 		shown(t, c, "t.All", all(t, `{"text":"a<b","card":{"number":"4","code":"9007199254740993"},"cards":[{}],"named":{"x":{}},
-			"labels":{"a":"b"},"extra":{"k":[1,null,true,{"z":"y"}]},"any":{"@type":"type.googleapis.com/t.Card","number":"1"},"at":"2026-01-02T03:04:05Z","word":"w",
+			"labels":{"a":"b"},"extra":{"k":[1,null,true,{"z":"y"}]},
+			"any":{"@type":"type.googleapis.com/t.Card","number":"1"},"at":"2026-01-02T03:04:05Z","word":"w",
 			"data":"AQI=","ratio":"NaN","colour":"RED","left":"l","maybe":0,"hiddenName":"shown"}`)))
 	require.Equal(t, `{"text":"","cards":[],"named":{},"labels":{},"data":"","ratio":0,"colour":"NONE","hiddenName":""}`,
 		shown(t, c, "t.All", nil))
