@@ -91,7 +91,7 @@ func (o *options) addFlags(cmd *cobra.Command, c Versions) {
 	flags.StringVar(&o.filter.Workflow, "workflow", "", "show only requests of this workflow")
 	flags.StringVar(&o.filter.Node, "node", "", "show only requests that were at this node")
 	term.RangeVar(flags, &o.filter.Limit, "limit", [2]int{0, inspection.MaxRequests},
-		"show at most this many of those that are kept, the newest; 0 is all")
+		"show at most this many of those that are kept, the newest; 0 is all, and with -f none")
 	flags.StringVar(&o.address, "address", "", "the inspection address of a version on this machine (default: the one that runs)")
 	term.OutputFlag(cmd, &o.output)
 	for _, kind := range []string{"workflow", "node"} {
