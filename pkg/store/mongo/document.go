@@ -136,7 +136,7 @@ const maxBatch = 1000
 
 func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact bool, err error) {
 	met := s.dialect.compile(f.query)
-	o := options.Find().SetSort(inOrder()).SetAllowDiskUse(true).SetBatchSize(int32(min(f.limit, maxBatch)))
+	o := s.sorted(inOrder(), f.limit)
 	if f.from.after > 0 {
 		met = join("$and", []filter{{bson.D{{Key: keyAt, Value: bson.D{{Key: "$gt", Value: f.from.after}}}}, true}, met})
 	}
@@ -148,6 +148,15 @@ func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact 
 	}
 	cursor, err = f.in.Find(ctx, met.D, o)
 	return cursor, met.exact, err
+}
+
+// sorted are the options of a find of which about limit documents are read.
+func (s *Store) sorted(order bson.D, limit int) *options.FindOptionsBuilder {
+	o := options.Find().SetSort(order).SetBatchSize(int32(min(limit, maxBatch)))
+	if s.sortsOnDisk {
+		o.SetAllowDiskUse(true)
+	}
+	return o
 }
 
 // scan calls take for each document that is found, until it returns false. Next is where

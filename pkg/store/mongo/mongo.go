@@ -46,10 +46,12 @@ type Options struct {
 type Store struct {
 	name    string // with the hosts, for errors
 	dialect dialect
-	client  *mongo.Client
-	logger  *slog.Logger
-	clock   atomic.Int64
-	indexed sync.Map // database and collection with an index of ours
+	// sortsOnDisk is whether a find may be told to, as from MongoDB 4.4 on.
+	sortsOnDisk bool
+	client      *mongo.Client
+	logger      *slog.Logger
+	clock       atomic.Int64
+	indexed     sync.Map // database and collection with an index of ours
 }
 
 // Open returns a store for a URL, mongodb://user:password@host:port/?options or
@@ -93,6 +95,9 @@ func (s *Store) learn(ctx context.Context) error {
 	}
 	_, err = info.LookupErr("ferretdbVersion")
 	s.dialect.flat = err == nil
+	var major, minor int
+	_, err = fmt.Sscanf(text(info, "version"), "%d.%d", &major, &minor)
+	s.sortsOnDisk = err == nil && (major > 4 || major == 4 && minor >= 4)
 	return nil
 }
 

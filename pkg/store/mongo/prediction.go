@@ -139,8 +139,8 @@ func (s *Store) ListPredictions(
 		}}}
 		met = bson.D{{Key: "$and", Value: bson.A{met, after}}}
 	}
-	cursor, err := c.Find(ctx, met, options.Find().SetSort(bson.D{{Key: keyDate, Value: 1}, {Key: wire.KeyID, Value: 1}}).
-		SetLimit(int64(page.Limit)+1).SetBatchSize(int32(min(page.Limit+1, maxBatch))).SetAllowDiskUse(true))
+	order := bson.D{{Key: keyDate, Value: 1}, {Key: wire.KeyID, Value: 1}}
+	cursor, err := c.Find(ctx, met, s.sorted(order, page.Limit+1).SetLimit(int64(page.Limit)+1))
 	if err != nil {
 		return found, s.failure(err)
 	}
