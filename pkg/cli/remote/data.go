@@ -29,6 +29,8 @@ namespace, and a version there must have been started.
 
 An export has a JSON object on each line, which an import reads: a pipe moves the data of
 one namespace or cluster to another.`,
+		Example: `  kn-krt data list -n kre
+  kn-krt data export -n kre | kn-krt data import -n kre --context other`,
 		Args: term.Arguments(cobra.NoArgs),
 	}
 	cmd.AddCommand(newDataList(s), newDataFind(s), newDataExport(s), newDataImport(s), newDataDelete(s))
