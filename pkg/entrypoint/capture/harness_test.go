@@ -72,7 +72,7 @@ func all(t testing.TB, text string) []byte {
 	require.NoError(t, err)
 	m := dynamicpb.NewMessage(d.(protoreflect.MessageDescriptor))
 	require.NoError(t, protojson.UnmarshalOptions{Resolver: dynamicpb.NewTypes(registry)}.Unmarshal([]byte(text), m))
-	data, err := proto.Marshal(m)
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m) // in the order of fields
 	require.NoError(t, err)
 	return data
 }
