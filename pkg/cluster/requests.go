@@ -30,15 +30,17 @@ type Requests struct {
 
 	mu     sync.Mutex // held while failed runs
 	failed func(*ReplicaError)
+	asked  map[string]string // the last failure of each pod that List or Get has reported
 }
 
 // Requests returns the requests of a version. failed, if not nil, is called for each pod that
-// cannot be asked, one call at a time; the others are asked all the same.
+// cannot be asked, one call at a time; the others are asked all the same. List and Get may be
+// called again and again until a request is kept: they report the same failure once.
 func (c *Client) Requests(version string, failed func(*ReplicaError)) *Requests {
 	if failed == nil {
 		failed = func(*ReplicaError) {}
 	}
-	return &Requests{c: c, version: version, failed: failed}
+	return &Requests{c: c, version: version, failed: failed, asked: map[string]string{}}
 }
 
 // ReplicaError is why one pod of an entrypoint does not return its requests.
@@ -166,7 +168,7 @@ func (r *Requests) ask(ctx context.Context, f func(context.Context, string, *ins
 			return nil, cmp.Or(firstDenied(failures), failure)
 		default:
 			unasked = append(unasked, pods[i])
-			r.report(r.replicaError(pods[i], failure))
+			r.reportOnce(r.replicaError(pods[i], failure))
 		}
 	}
 	return unasked, nil
@@ -220,6 +222,15 @@ func (r *Requests) report(e *ReplicaError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed(e)
+}
+
+func (r *Requests) reportOnce(e *ReplicaError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := e.Error(); r.asked[e.Pod] != text {
+		r.asked[e.Pod] = text
+		r.failed(e)
+	}
 }
 
 // pods are the names of the ready pods of the version's entrypoint.

@@ -259,6 +259,18 @@ func TestRequestsOfAllReplicasAreMerged(t *testing.T) {
 	_, err = r.Get(t.Context(), "e")
 	require.EqualError(t, err, `version "one" does not keep a request "e": each pod of its entrypoint keeps its last 256 requests`+
 		"; pods that could not be asked: [one-3 one-4]")
+
+	// Whoever waits for a request asks again and again. What is new is reported.
+	failed = nil
+	for range 3 {
+		_, err = r.Get(t.Context(), "e")
+		require.Error(t, err)
+	}
+	require.Empty(t, failed, "the same failures as before")
+	s.add("one-5").refuses = "no route to host"
+	_, err = r.Get(t.Context(), "e")
+	require.Error(t, err)
+	require.Equal(t, []string{"cannot read the requests in pod one-5: cannot get request \"e\": no route to host"}, failed)
 }
 
 func TestRequestsThatNobodyReturnsAreAnError(t *testing.T) {
