@@ -21,7 +21,7 @@ type Bundle struct {
 	// Schema is the entrypoint's compiled proto; every workflow's rpc is in it.
 	Schema *schema.Schema
 	// Messages is the entrypoint's proto with all protos of the bundle that compile together
-	// with it.
+	// with it; nil if the bundle has too many files to look for them.
 	Messages *schema.Schema
 	// Archive is true if the folder was unpacked from a .krt file.
 	Archive bool

@@ -39,9 +39,11 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		v.Spec.Entrypoint.BackgroundTimeout = &metav1.Duration{Duration: t}
 	}
 	if i := m.Entrypoint.Inspect; i != nil {
-		v.Spec.Entrypoint.Inspect = &v1alpha1.Inspect{
-			Share: int32(i.Share), PayloadBytes: int32(i.PayloadBytes), Redact: slices.Clone(i.Redact), Descriptors: b.Messages.Descriptors(),
+		kept := &v1alpha1.Inspect{Share: int32(i.Share), PayloadBytes: int32(i.PayloadBytes), Redact: slices.Clone(i.Redact)}
+		if b.Messages != nil {
+			kept.Descriptors = b.Messages.Descriptors()
 		}
+		v.Spec.Entrypoint.Inspect = kept
 	}
 	for _, n := range m.Nodes {
 		node := fromNode(n, images[n.Name])

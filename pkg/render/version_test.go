@@ -36,6 +36,15 @@ func TestFromBundle(t *testing.T) {
 	require.Equal(t, string(text), string(got), "go test ./pkg/render -update, and read the diff")
 }
 
+// A bundle may have too many files for all of its protos to be found.
+func TestFromBundleWithoutAllItsProtos(t *testing.T) {
+	b := load(t, filepath.Join("testdata", "bundle"))
+	b.Messages = nil
+	v := render.FromBundle(b, nil, render.FromOptions{Namespace: "kre"})
+	require.NotNil(t, v.Spec.Entrypoint.Inspect)
+	require.Empty(t, v.Spec.Entrypoint.Inspect.Descriptors)
+}
+
 // What a bundle with several protos becomes can be rendered as it is.
 func TestFromBundleIsRendered(t *testing.T) {
 	v := render.FromBundle(load(t, filepath.Join("..", "..", "functions", "price-estimator")), nil, render.FromOptions{Namespace: "kre"})
