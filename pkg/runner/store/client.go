@@ -61,7 +61,11 @@ func New(rawURL string, options ...Option) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("%q is not of the form unix:///path, http://host:port or https://host:port", rawURL)
 	}
-	c := &Client{base: base, transport: transport, http: &http.Client{Transport: transport, Timeout: requestTimeout}}
+	c := &Client{base: base, transport: transport, http: &http.Client{
+		Transport: transport, Timeout: requestTimeout,
+		// A store redirects nobody, and the credential and the data are for it alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	for _, option := range options {
 		if err := option(c); err != nil {
 			return nil, err

@@ -50,6 +50,24 @@ func TestClientShowsItsCredential(t *testing.T) {
 	}
 }
 
+// TestARedirectIsNotFollowed: neither what is saved nor the credential goes elsewhere.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s came, with %q", r.Method, r.URL, r.Header.Get("Authorization"))
+	}))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	client, err := New(server.URL, Credentials(write(t, map[string]string{FileCredential: "krt1"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = client.SavePrediction(t.Context(), Origin{}, Prediction{})
+	if err == nil || !strings.Contains(err.Error(), "the store responded with status 307") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCredentialsAreChecked(t *testing.T) {
 	if _, err := New("http://store", Credentials("")); err != nil {
 		t.Error(err)
