@@ -64,6 +64,22 @@ type Deletion struct {
 	Name       string         `json:"name,omitempty"`
 }
 
+// Check returns an error unless all that d selects by belongs to its kind: what one kind does
+// not have would be ignored, and too much deleted.
+func (d Deletion) Check() error {
+	switch {
+	case d.Kind != Documents && d.Kind != Predictions && d.Kind != Measurements:
+		return fmt.Errorf("%.20q is not documents, predictions or measurements", d.Kind)
+	case d.Kind == Documents && d.Collection == "":
+		return errors.New("a deletion of documents must name a collection")
+	case d.Kind != Documents && (d.Collection != "" || len(d.Query) > 0):
+		return fmt.Errorf("%s are not deleted by a collection or a query: only documents are", d.Kind)
+	case d.Kind != Measurements && d.Name != "":
+		return fmt.Errorf("%s are not deleted by a name: only measurements are", d.Kind)
+	}
+	return nil
+}
+
 // Client is a client of a store.
 type Client struct {
 	// Address is the store's URL, such as http://127.0.0.1:8080.

@@ -131,9 +131,12 @@ Nothing of it can be restored: export it first.`,
 		if err != nil {
 			return err
 		}
-		d := data.Deletion{Kind: data.Kind(args[0]), Name: o.name}
+		d := data.Deletion{Kind: data.Kind(args[0]), Query: query, Name: o.name}
 		if len(args) == 2 {
-			d.Collection, d.Query = args[1], query
+			d.Collection = args[1]
+		}
+		if err := d.Check(); err != nil { // an older store would not
+			return err
 		}
 		n, err := c.Delete(ctx, d)
 		if err != nil {

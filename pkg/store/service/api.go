@@ -21,12 +21,15 @@ type api struct {
 	limits   *limiter
 	metrics  *metrics
 	backends store.Backends
+	log      *slog.Logger
 	routes   *http.ServeMux
 }
 
 func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
-	server := store.New(backends, store.Options{MaxBodyBytes: maxBodyBytes, Identify: identify, Logger: log})
-	a := &api{keys: keys, limits: l, metrics: m, backends: backends, routes: http.NewServeMux()}
+	server := store.New(backends, store.Options{
+		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Logger: log,
+	})
+	a := &api{keys: keys, limits: l, metrics: m, backends: backends, log: log, routes: http.NewServeMux()}
 	a.routes.Handle("/", server.Handler())
 	a.routes.Handle("/v1/data/", a.owned())
 	return a

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"io"
 	"net/http"
 
@@ -26,6 +27,10 @@ func (a *api) owned() http.Handler {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 			response, err := serve(r, h)
 			if err != nil {
+				var p *store.Problem
+				if !errors.As(err, &p) && r.Context().Err() == nil {
+					a.log.Error("store request failed", "path", r.URL.Path, "error", err)
+				}
 				refuse(w, err)
 				return
 			}
@@ -63,12 +68,15 @@ func (a *api) delete(r *http.Request, h credential.Holder) (any, error) {
 }
 
 func (a *api) deleted(r *http.Request, h credential.Holder, d data.Deletion) (int64, error) {
+	if err := d.Check(); err != nil {
+		return 0, store.Refuse("%v", err)
+	}
 	of := store.Selection{Runtime: h.Namespace, Name: d.Name}
 	switch d.Kind {
 	case data.Documents:
 		q, err := query.Parse(d.Query)
-		if err != nil || d.Collection == "" {
-			return 0, store.Refuse("a deletion of documents has a collection and a query: %v", err)
+		if err != nil {
+			return 0, store.Refuse("query: %v", err)
 		}
 		return a.backends.Documents.DeleteDocuments(r.Context(), store.Collection{Runtime: h.Namespace, Name: d.Collection}, q)
 	case data.Predictions:
@@ -77,7 +85,6 @@ func (a *api) deleted(r *http.Request, h credential.Holder, d data.Deletion) (in
 		if kept, ok := a.backends.Measurements.(store.Measurements); ok {
 			return kept.DeleteMeasurements(r.Context(), of)
 		}
-		return 0, store.Refuse("this store keeps no measurements that can be deleted")
 	}
-	return 0, store.Refuse("kind: %.20q is not documents, predictions or measurements", d.Kind)
+	return 0, store.Refuse("this store keeps no measurements that can be deleted")
 }

@@ -85,9 +85,11 @@ func TestOwnersDelete(t *testing.T) {
 	require.Equal(t, []data.Collection{{Name: "rooms", Documents: 2}}, list)
 	require.Equal(t, 5, strings.Count(r.export(r.owner("b")), "\n"))
 	for _, wrong := range []data.Deletion{{Kind: "all"}, {Kind: data.Documents},
-		{Kind: data.Documents, Collection: "c", Query: map[string]any{"$where": "1"}}} {
+		{Kind: data.Documents, Collection: "c", Query: map[string]any{"$where": "1"}},
+		{Kind: data.Measurements, Collection: "m"}, {Kind: data.Predictions, Name: "m"}, {Kind: data.Documents, Collection: "c", Name: "m"},
+		{Kind: data.Predictions, Query: map[string]any{"version": "v1"}}} {
 		_, err := owner.Delete(t.Context(), wrong)
-		require.Error(t, err)
+		require.Error(t, err, wrong)
 	}
 }
 
