@@ -25,7 +25,8 @@ const (
 	shares = 4
 	// waiting is how long a request may wait for room. Nodes wait for a second.
 	waiting = 250 * time.Millisecond
-	// leastBytes is what a request holds at least, and a response of documents.
+	// leastBytes is what a request holds at least, and resultBytes what a response has, but for
+	// one entry that is larger: the rest is in the next page.
 	leastBytes, resultBytes = 16 << 10, 4 << 20
 	// manyVersions is how many versions are known before idle ones are forgotten.
 	manyVersions = 1024

@@ -234,3 +234,18 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, Limits{Requests: 7, PerSecond: defaultPerSecond, Bytes: defaultBytes}, c.Limits)
 	require.Error(t, Main(context.Background(), nil, none, io.Discard))
 }
+
+// A version may have several requests at a time, so that a response must not hold more than
+// the limits count for it.
+func TestPagesAreAsLargeAsTheLimitsCount(t *testing.T) {
+	r := start(t)
+	c := r.client("a", "v1")
+	for range 6 {
+		_, err := c.Save(t.Context(), wire.Origin{}, "c", map[string]any{"text": strings.Repeat("x", 1<<20)})
+		require.NoError(t, err)
+	}
+	status, body := r.send(http.MethodPost, wire.PathCollections+"c/find", r.credential(credential.Node, "a", "v1"), `{"query":{},"limit":100}`)
+	require.Equal(t, http.StatusOK, status)
+	require.Less(t, len(body), resultBytes+1024)
+	require.Len(t, r.find(c, "c"), 6)
+}
