@@ -93,6 +93,10 @@ type Listed[T any] struct {
 	Next string
 }
 
+// MaxNumber is the largest value of a prediction that is counted as a number, and -MaxNumber
+// the smallest: sums of squares stay finite.
+const MaxNumber = 1e100
+
 // Counts are the numbers of predictions in one interval of time.
 type Counts struct {
 	// Start is the beginning of the interval, in UTC.
@@ -103,8 +107,8 @@ type Counts struct {
 	// Labelled counts those without an error that have both values, Correct those of them
 	// with equal ones.
 	Labelled, Correct int64
-	// Numbers counts the labelled ones whose values are both decimal numbers. Absolute is
-	// the sum of |predicted - true| over them, Squared that of (predicted - true)².
+	// Numbers counts the labelled ones whose values are both decimal numbers, of at most
+	// [MaxNumber]. Absolute is the sum of |predicted - true| over them, Squared that of (predicted - true)².
 	Numbers           int64
 	Absolute, Squared float64
 }

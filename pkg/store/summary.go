@@ -185,7 +185,8 @@ func numbersOf(c Counts) *Numbers {
 		return nil
 	}
 	n := float64(c.Numbers)
-	return &Numbers{Count: c.Numbers, MAE: c.Absolute / n, RMSE: math.Sqrt(c.Squared / n)}
+	// A backend that subtracts what is deleted may be a little below zero.
+	return &Numbers{Count: c.Numbers, MAE: max(0, c.Absolute) / n, RMSE: math.Sqrt(max(0, c.Squared) / n)}
 }
 
 // count takes the counts of all intervals.

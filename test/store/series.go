@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func Predictions(t *testing.T, b store.Predictions) {
 		prediction(ours, 65, "1.5", "1", ""), prediction(ours, 66, "-2e0", "2", ""), other, prediction(theirs, 1, "theirs", "cat", ""),
 	}))
 	t.Run("list", func(t *testing.T) { listPredictions(t, b) })
+	t.Run("extremes", func(t *testing.T) { extremes(t, b) })
 	t.Run("counts", func(t *testing.T) { countPredictions(t, b) })
 	t.Run("pairs", func(t *testing.T) {
 		pairs, err := b.CountPairs(t.Context(), store.Selection{Runtime: ours, To: at(64)}, 10)
@@ -56,6 +58,28 @@ func Predictions(t *testing.T, b store.Predictions) {
 	found, err := b.ListPredictions(t.Context(), store.Selection{Runtime: theirs}, store.Page{Limit: 5, Bytes: 1 << 20})
 	require.NoError(t, err)
 	require.Len(t, found.Items, 1)
+}
+
+// extremes: numbers that a float of 64 bits cannot square, or hold at all, are counted as no
+// numbers, and do not keep others from being counted and deleted.
+func extremes(t *testing.T, b store.Predictions) {
+	const runtime = "extremes"
+	all := []store.Prediction{prediction(runtime, 1, "1e100", "-1e100", ""), prediction(runtime, 2, "1e-300", "0", "")}
+	for _, value := range []string{"1e200", "1e999", strings.Repeat("9", 400), strings.Repeat("9", 200_000), "1e9999999999"} {
+		all = append(all, prediction(runtime, 3, value, "1", ""), prediction(runtime, 3, value, value, ""))
+	}
+	require.NoError(t, b.SavePredictions(t.Context(), all))
+	counts, err := b.CountPredictions(t.Context(), store.Selection{Runtime: runtime}, time.Hour)
+	require.NoError(t, err)
+	require.Len(t, counts, 1)
+	require.EqualValues(t, 12, counts[0].Labelled)
+	require.EqualValues(t, 5, counts[0].Correct)
+	require.EqualValues(t, 2, counts[0].Numbers)
+	require.InEpsilon(t, 2e100, counts[0].Absolute, 1e-9)
+	require.InEpsilon(t, 4e200, counts[0].Squared, 1e-9)
+	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: runtime})
+	require.NoError(t, err)
+	require.EqualValues(t, len(all), deleted)
 }
 
 func listPredictions(t *testing.T, b store.Predictions) {

@@ -43,14 +43,14 @@ func add(c *store.Counts, g group) {
 	}
 }
 
-// number is a text as a number, if it is one of JSON's.
+// number is a text as a number, if it is one of JSON's and not too large.
 func number(text string) (float64, bool) {
 	var n json.Number
 	if strings.HasPrefix(strings.TrimSpace(text), `"`) || json.Unmarshal([]byte(text), &n) != nil || n == "" {
 		return 0, false
 	}
 	f, err := n.Float64()
-	return f, err == nil
+	return f, err == nil && math.Abs(f) <= store.MaxNumber
 }
 
 // CountPredictions counts predictions in intervals of step. The database counts those with
@@ -73,6 +73,9 @@ func (s *Store) CountPredictions(ctx context.Context, of store.Selection, step t
 		start, ok, err := first(ctx, c, of, step)
 		if err != nil || !ok {
 			return found, s.failure(err)
+		}
+		if !start.Add(step).After(of.From) { // a date of another program that is not in UTC
+			start = of.From.Truncate(step)
 		}
 		one, part := store.Counts{Start: start}, within(of, start, start.Add(step))
 		if err := groups(ctx, c, selection(part), nil, func(g group) { add(&one, g) }); err != nil {

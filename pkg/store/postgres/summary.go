@@ -26,9 +26,11 @@ func interval(step time.Duration) string {
 	return fmt.Sprintf("date_bin('%d microseconds', date, to_timestamp(0))", step.Microseconds())
 }
 
-// number is an SQL expression for a text as a number; null if it is not one.
+// number is an SQL expression for a text as a number; null if it is not one, or a large one:
+// PostgreSQL fails where a float8 becomes infinite, or so small that it would be zero.
 func number(column string) string {
-	return fmt.Sprintf("CASE WHEN %[1]s ~ '%[2]s' THEN %[1]s::numeric::float8 END", column, jsonNumber)
+	return fmt.Sprintf(`CASE WHEN length(%[1]s) <= 400 AND %[1]s ~ '%[2]s'
+	THEN CASE WHEN abs(%[1]s::numeric) <= %[3]g THEN round(%[1]s::numeric, 100)::float8 END END`, column, jsonNumber, store.MaxNumber)
 }
 
 // CountPredictions counts predictions in intervals of step. Those with the same values are

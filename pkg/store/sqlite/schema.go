@@ -53,7 +53,8 @@ CREATE TABLE document_values (
 // predictionCounts adds what summaries of predictions are made of: per hour and pair of
 // values, kept by triggers, so that a summary of millions reads thousands of rows. Pairs of numbers
 // that are no labels, see store.IsLabel, have one row together. JSON's numbers are what a value must look
-// like to be one.
+// like to be one, up to store.MaxNumber: sums of larger ones could become infinite, from which
+// nothing can be subtracted again.
 const predictionCounts = `
 CREATE VIEW prediction_parts AS
 SELECT id, runtime, date, substr(date, 1, 13) AS hour, version, error,
@@ -67,9 +68,9 @@ FROM (
 	FROM (
 		SELECT *, error = '' AND predicted_value <> '' AND true_value <> '' AS labelled,
 			CASE WHEN json_valid(predicted_value) AND json_type(predicted_value) IN ('integer', 'real')
-				THEN json_type(predicted_value) END AS predicted_type,
+				AND abs(CAST(predicted_value AS REAL)) <= 1e100 THEN json_type(predicted_value) END AS predicted_type,
 			CASE WHEN json_valid(true_value) AND json_type(true_value) IN ('integer', 'real')
-				THEN json_type(true_value) END AS true_type,
+				AND abs(CAST(true_value AS REAL)) <= 1e100 THEN json_type(true_value) END AS true_type,
 			CAST(predicted_value AS REAL) - CAST(true_value AS REAL) AS difference
 		FROM predictions
 	)
