@@ -1,5 +1,7 @@
 package line
 
+import "bytes"
+
 // batch is points for one request: in memory, or in a file.
 type batch struct {
 	points int
@@ -24,30 +26,10 @@ func (b *batch) halves() (first, second *batch) {
 		&batch{points: b.points - points, size: b.size - end, lines: b.lines[end:]}
 }
 
-// pointEnd returns where the first point of lines ends. The text of a string may have line
-// breaks, which do not end it.
+// pointEnd returns where the first point of lines ends: no point has a line break in it.
 func pointEnd(lines []byte) int {
-	i := 0
-	for ; i < len(lines) && lines[i] != ' '; i++ { // the name and the tags
-		if lines[i] == '\\' {
-			i++
-		}
-	}
-	quoted, value := false, false
-	for ; i < len(lines); i++ {
-		switch c := lines[i]; {
-		case c == '\\':
-			i++
-			value = false
-		case quoted:
-			quoted = c != '"'
-		case c == '"' && value:
-			quoted = true
-		case c == '\n':
-			return i + 1
-		default:
-			value = c == '='
-		}
+	if i := bytes.IndexByte(lines, '\n'); i >= 0 {
+		return i + 1
 	}
 	return len(lines)
 }

@@ -28,6 +28,9 @@ func encode(m store.Measurement) ([]byte, error) {
 	if err := checkName("name", m.Name); err != nil {
 		return nil, err
 	}
+	if strings.ContainsRune("#\t\x00", rune(m.Name[0])) {
+		return nil, fmt.Errorf("name: %q: the line protocol reads no name that begins with #, a tab or a zero byte", m.Name)
+	}
 	lines := []byte(nameEscapes.Replace(m.Name))
 	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
 		value := m.Tags[key]
@@ -63,11 +66,12 @@ func encode(m store.Measurement) ([]byte, error) {
 }
 
 // A line break ends a line even where it is escaped, so it becomes "\n" as the clients of
-// InfluxDB have it.
+// InfluxDB have it. In strings it would end a line for VictoriaMetrics, and what follows it
+// would be a point of the text's choice, with tags of another runtime.
 var (
 	nameEscapes   = strings.NewReplacer(",", `\,`, " ", `\ `, "\n", `\n`, "\r", `\r`)
 	keyEscapes    = strings.NewReplacer(",", `\,`, " ", `\ `, "=", `\=`, "\n", `\n`, "\r", `\r`)
-	stringEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	stringEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 )
 
 func checkName(what, name string) error {

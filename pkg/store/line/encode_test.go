@@ -31,6 +31,8 @@ func TestPoints(t *testing.T) {
 			store.Measurement{Name: "a b,c=d\n", Fields: map[string]any{"x y,=": `say "\n"`},
 				Tags: map[string]string{"k =,": "v =,\\d"}, Time: time.Unix(0, 0)},
 			`a\ b\,c=d\n,k\ \=\,=v\ \=\,\d x\ y\,\=="say \"\\n\"" 0`},
+		"one line, whatever a text has": {
+			point(map[string]any{"f": "a\"\nm,runtime=other f=1 1\nz f=\""}, nil), `m f="a\"\nm,runtime=other f=1 1\nz f=\"" 1000000002`},
 		"before 1970": {
 			store.Measurement{Name: "m", Fields: map[string]any{"f": json.Number("0")}, Time: time.Unix(-1, 0)},
 			`m f=0i -1000000000`},
@@ -53,6 +55,8 @@ func TestPointsThatCannotBeSent(t *testing.T) {
 		`tags: a name is empty`:                                            point(map[string]any{"n": true}, map[string]string{"": "x"}),
 		`time: the year 1600 is not between 1678 and 2261`:                 {Name: "m", Time: time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)},
 		`name: a name is empty`:                                            {},
+		`name: "#m": the line protocol reads no name that begins with #`:   {Name: "#m"},
+		`name: "\tm": the line protocol reads no name`:                     {Name: "\tm"},
 		`tags: "t": the line protocol cannot carry a backslash at the end`: point(map[string]any{"n": true}, map[string]string{"t": `C:\`}),
 		`name: "a\\,": the line protocol cannot carry a backslash`:         {Name: `a\,`},
 	} {
@@ -74,14 +78,15 @@ func FuzzPoint(f *testing.F) {
 		}
 		two := append(line, "m f=1 1\n"...)
 		require.Equal(t, len(line), pointEnd(two), "%q", line)
+		require.NotContains(t, "#\t\x00", line[:1])
 	})
 }
 
 func TestHalves(t *testing.T) {
-	b := &batch{lines: []byte("m f=\"a\nb\" 1\nm f=2 2\nm f=3 3\n"), points: 3}
+	b := &batch{lines: []byte("m f=\"a b\" 1\nm f=2 2\nm f=3 3\n"), points: 3}
 	b.size = len(b.lines)
 	first, second := b.halves()
-	require.Equal(t, "m f=\"a\nb\" 1\n", string(first.lines))
+	require.Equal(t, "m f=\"a b\" 1\n", string(first.lines))
 	require.Equal(t, "m f=2 2\nm f=3 3\n", string(second.lines))
 	require.Equal(t, []int{1, 2, b.size}, []int{first.points, second.points, first.size + second.size})
 	_, none := first.halves()

@@ -128,7 +128,7 @@ func TestWritten(t *testing.T) {
 
 	require.ElementsMatch(t, []string{"i integer", "f float", "s string", "b boolean"},
 		ask(t, influx, "my-runtime", `SHOW FIELD KEYS FROM types`))
-	require.Equal(t, []string{"1970-01-01T00:00:01Z true 1 9007199254740993 a \"b\"\nc\\ v1 a,b=c"},
+	require.Equal(t, []string{"1970-01-01T00:00:01Z true 1 9007199254740993 a \"b\"\\nc\\ v1 a,b=c"},
 		ask(t, influx, "my-runtime", `SELECT * FROM types`))
 	// As a cell of application.json in the original's example asks, with Chronograf's variables filled in.
 	require.Equal(t, []string{"map[node:n0] 1970-01-01T00:00:00Z 4.5", "map[node:n1] 1970-01-01T00:00:00Z 5.5"},
