@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
@@ -107,6 +108,9 @@ func notKept(what string) error {
 
 func (r request) collection() (string, error) {
 	coll := r.PathValue("coll")
+	if !utf8.ValidString(coll) {
+		return "", Refuse("collection %q: the name is not UTF-8", coll)
+	}
 	if len(coll) > maxCollectionName || strings.ContainsRune(coll, 0) {
 		return "", Refuse("collection %q: a name has 1 to %d bytes, none of them 0", coll, maxCollectionName)
 	}

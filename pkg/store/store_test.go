@@ -213,6 +213,7 @@ func TestBadRequests(t *testing.T) {
 		"no data":               {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
 		"data of another type":  {"/v1/collections/c", `{"data":[1]}`, 400, "the body is malformed"},
 		"deep data":             {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
+		"odd collection":        {"/v1/collections/%ff", `{"data":{}}`, 400, "the name is not UTF-8"},
 		"long collection":       {"/v1/collections/" + strings.Repeat("c", 121), `{"data":{}}`, 400, "a name has 1 to 120 bytes"},
 		"query of another type": {"/v1/collections/c/find", `{"query":1}`, 400, "the body is malformed"},
 		"unknown operator": {"/v1/collections/c/find", `{"query":{"a":{"$near":"x"}}}`, 400,

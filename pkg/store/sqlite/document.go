@@ -214,7 +214,7 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 			return len(ids) < deleteGroup
 		})
 		if err != nil || len(ids) == 0 {
-			return deleted, err
+			return deleted, cmp.Or(err, s.keys.clean(ctx, deleted))
 		}
 		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
 		deleted += n

@@ -132,3 +132,25 @@ func TestIndexIsTurnedOff(t *testing.T) {
 	key, _ := s.keys.of(wanted{local("c"), "a"})
 	require.Equal(t, off, key.state)
 }
+
+// TestIndexForgetsWhatIsGone, in several groups, and keeps what a document has that was saved
+// since with the id of one that is gone.
+func TestIndexForgetsWhatIsGone(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	s.keys.make(wanted{local("c"), "a"})
+	require.NoError(t, s.writer.write(t.Context(), func(w *writer) error {
+		for id := int64(1); id <= 2*deleteGroup+100; id++ {
+			_, err := w.exec("INSERT INTO document_values SELECT id, (?1 % 3) || 'x', ?1 FROM document_keys", id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	save(t, s, `{"a":"1x"}`) // with the id 1
+	require.NoError(t, s.keys.clean(t.Context(), deleteGroup))
+	var left string
+	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT group_concat(value || ' ' || doc) FROM document_values").Scan(&left))
+	require.Equal(t, "1x 1", left)
+	require.Len(t, all(t, s, "c", parse(t, `{"a":"1x"}`)), 1)
+}
