@@ -73,20 +73,24 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 		}
 	}
 	if refusal != nil {
-		k.refuse(refusal.Failure())
-		k.entry.refuseEvent(w, in, refusal)
+		kept := refusal
+		if k.table.contract.Redacts() {
+			kept = refusal.Unquoted()
+		}
+		k.refuse(kept.Failure())
+		k.entry.logRefusal(in, kept)
+		refusal.Write(w)
 		return nil, received{}, false
 	}
 	return in, received{data: data, causationID: clip.Text(in.ID(), 256)}, true
 }
 
-// refuseEvent responds to a producer's event that was refused. Nobody reads the
-// response sent to a source or a channel, so it is logged too.
-func (e *Entrypoint) refuseEvent(w http.ResponseWriter, in *web.Event, refusal *web.EventError) {
+// logRefusal logs that a producer's event was refused: nobody reads the response sent to a
+// source or a channel.
+func (e *Entrypoint) logRefusal(in *web.Event, refusal *web.EventError) {
 	if in != nil {
 		e.log.Warn("refused an event", "type", clip.Text(in.Type(), 128), "source", clip.Text(in.Source(), 128), "error", refusal.Text)
 	}
-	refusal.Write(w)
 }
 
 // choose finds what a producer's event asks for: the path, else the extension

@@ -215,7 +215,7 @@ func describeFailure(to *record.Record, failure *spb.Status) {
 	if to.Code == code.Code_OK {
 		return
 	}
-	to.Error = failure.GetMessage()
+	to.Error = clip.Text(failure.GetMessage(), maxErrorText) // many are kept, and none is counted
 	for _, detail := range failure.GetDetails() {
 		info := &errdetails.ErrorInfo{}
 		if detail.UnmarshalTo(info) == nil && info.GetDomain() == event.ErrorDomain {

@@ -109,8 +109,7 @@ type entry struct {
 
 func (e *entry) size() int { return len(e.data) + len(e.name) + overhead }
 
-// Begin keeps the messages of a request from now on, the given input first. nodes are those
-// of its workflow.
+// Begin keeps the messages of a request from now on. nodes are those of its workflow.
 func (c *Capture) Begin(contract *Contract, id string, nodes []string) *Request {
 	r := &Request{capture: c, contract: contract, id: id, nodes: nodes, steps: make([]*entry, len(nodes))}
 	c.mu.Lock()

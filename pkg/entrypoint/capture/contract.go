@@ -79,6 +79,9 @@ func NewContract(entry *protoregistry.Files, s Settings) (*Contract, error) {
 // Bound is how much of a message is kept, in bytes.
 func (c *Contract) Bound() int { return c.bound }
 
+// Redacts reports whether some value must not be kept. c may be nil.
+func (c *Contract) Redacts() bool { return c != nil && c.redacts }
+
 // marks reports whether a field in files is marked with debug_redact.
 func marks(files *protoregistry.Files) (found bool) {
 	files.RangeFiles(func(file protoreflect.FileDescriptor) bool {

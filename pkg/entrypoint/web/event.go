@@ -61,7 +61,7 @@ func (d *Decoding) ReadEvent(w http.ResponseWriter, r *http.Request, turn *Turn)
 		if mode == binding.EncodingStructured {
 			text = describeStructured(body, err)
 		}
-		return nil, badEvent("the request is not a CloudEvent: %s", text)
+		return nil, quoting("the request is not a CloudEvent", text)
 	}
 	for name, value := range map[string]string{"id": in.ID(), "source": in.Source(), "type": in.Type()} {
 		if value == "" {
@@ -78,8 +78,8 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 	case kind == structuredType:
 		return h, binding.EncodingStructured, nil
 	case strings.HasPrefix(kind, "application/cloudevents"):
-		return nil, binding.EncodingUnknown, &EventError{http.StatusUnsupportedMediaType,
-			fmt.Sprintf("events in the form %q are not supported; send one event in binary mode or as %s", clip.Text(kind, 64), structuredType)}
+		return nil, binding.EncodingUnknown, &EventError{Status: http.StatusUnsupportedMediaType,
+			Text: fmt.Sprintf("events in the form %q are not supported; send one event in binary mode or as %s", clip.Text(kind, 64), structuredType)}
 	}
 	decoded := make(http.Header, len(h))
 	for name, values := range h {
@@ -112,8 +112,8 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	compressed := isGzip(coding)
 	if !compressed && coding != "" && coding != "identity" {
-		return nil, &EventError{http.StatusUnsupportedMediaType,
-			fmt.Sprintf("Content-Encoding %q is not supported; send gzip or none", clip.Text(coding, 32))}
+		return nil, &EventError{Status: http.StatusUnsupportedMediaType,
+			Text: fmt.Sprintf("Content-Encoding %q is not supported; send gzip or none", clip.Text(coding, 32))}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
@@ -142,13 +142,13 @@ func BodyRefusal(err error) *EventError {
 	var coded *connect.Error
 	switch {
 	case errors.As(err, &large):
-		return &EventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the event is larger than %d bytes", large.Limit)}
+		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the event is larger than %d bytes", large.Limit)}
 	case errors.Is(err, errGrown):
-		return &EventError{http.StatusRequestEntityTooLarge, err.Error()}
+		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: err.Error()}
 	case errors.Is(err, memory.ErrFull):
-		return &EventError{http.StatusTooManyRequests, memory.ErrFull.Error()}
+		return &EventError{Status: http.StatusTooManyRequests, Text: memory.ErrFull.Error()}
 	case errors.Is(err, memory.ErrSlow):
-		return &EventError{http.StatusRequestTimeout, memory.ErrSlow.Error()}
+		return &EventError{Status: http.StatusRequestTimeout, Text: memory.ErrSlow.Error()}
 	case errors.As(err, &coded):
 		return badEvent("%s", coded.Message())
 	}

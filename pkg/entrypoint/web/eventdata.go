@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	data := in.Data()
 	in.DataEncoded = nil
 	if n := len(data); n > limit {
-		return nil, &EventError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the data has %d bytes, the limit is %d", n, limit)}
+		return nil, &EventError{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the data has %d bytes, the limit is %d", n, limit)}
 	}
 	contentType := in.DataContentType()
 	message := dynamicpb.NewMessage(input)
@@ -58,9 +59,9 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 		}
 		if err := json.unmarshal(data, message); err != nil {
 			if errors.Is(err, errHeavy) {
-				return nil, &EventError{http.StatusTooManyRequests, fmt.Sprintf("the data cannot be decoded: %v", err)}
+				return nil, &EventError{Status: http.StatusTooManyRequests, Text: fmt.Sprintf("the data cannot be decoded: %v", err)}
 			}
-			return nil, badEvent("the data is not a %s in JSON: %v", input.FullName(), err)
+			return nil, quoting(fmt.Sprintf("the data is not a %s in JSON", input.FullName()), err.Error())
 		}
 		encoded, err := proto.Marshal(message)
 		if err != nil {
@@ -68,8 +69,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 		}
 		return encoded, nil
 	}
-	return nil, &EventError{http.StatusUnsupportedMediaType,
-		fmt.Sprintf("data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
+	return nil, &EventError{Status: http.StatusUnsupportedMediaType, Text: fmt.Sprintf("data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
 }
 
 // Respond responds to the event with an event in the same form and of the same trace:
@@ -138,10 +138,28 @@ type EventError struct {
 	Status int
 	// Text is what is wrong with the event.
 	Text string
+
+	brief string // Text without what it quotes of the event; empty if it quotes no data
 }
 
+// maxRefusal bounds the text of a refusal, in bytes: decoders quote what they refuse.
+const maxRefusal = 2048
+
 func badEvent(format string, args ...any) *EventError {
-	return &EventError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	return &EventError{Status: http.StatusBadRequest, Text: clip.Text(fmt.Sprintf(format, args...), maxRefusal)}
+}
+
+// quoting is a refusal whose cause may quote the event's data.
+func quoting(brief, cause string) *EventError {
+	e := badEvent("%s: %s", brief, cause)
+	e.brief = brief
+	return e
+}
+
+// Unquoted returns the refusal without what it quotes of the event's data: as it is logged
+// and kept where some values must not be.
+func (e *EventError) Unquoted() *EventError {
+	return &EventError{Status: e.Status, Text: cmp.Or(e.brief, e.Text)}
 }
 
 // Failure is the refusal as a status.

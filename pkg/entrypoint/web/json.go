@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -106,7 +107,7 @@ func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	}
 	defer decoded()
 	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
-		return errors.New(schema.JSONError(err))
+		return errors.New(clip.Text(schema.JSONError(err), maxRefusal)) // it quotes whole values
 	}
 	return checkDepth(text, m.ProtoReflect())
 }
