@@ -47,7 +47,7 @@ CREATE TABLE document_keys (
 CREATE TABLE document_values (
 	key INTEGER NOT NULL, value ANY NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (key, value, doc)
 ) STRICT, WITHOUT ROWID;
-`}
+`, predictionsDeleted}
 }
 
 // predictionCounts adds what summaries of predictions are made of: per hour and pair of
@@ -99,6 +99,23 @@ CREATE TRIGGER predictions_deleted BEFORE DELETE ON predictions BEGIN
 	FROM (SELECT * FROM prediction_parts WHERE id = OLD.id) AS p
 	WHERE c.runtime = p.runtime AND c.hour = p.hour AND c.version = p.version AND c.error = p.error
 		AND c.true_value = p.true_value AND c.predicted_value = p.predicted_value;
+	DELETE FROM prediction_counts WHERE n = 0 AND runtime = OLD.runtime AND hour = substr(OLD.date, 1, 13)
+		AND version = OLD.version;
+END;
+`
+
+// predictionsDeleted names the table in full instead of by an alias: programs with an older
+// SQLite, such as 3.40, refuse to open a file that has an alias there.
+const predictionsDeleted = `
+DROP TRIGGER predictions_deleted;
+CREATE TRIGGER predictions_deleted BEFORE DELETE ON predictions BEGIN
+	UPDATE prediction_counts SET n = n - 1, labelled = prediction_counts.labelled - p.labelled,
+		correct = prediction_counts.correct - p.correct, numbers = prediction_counts.numbers - p.numbers,
+		absolute = prediction_counts.absolute - p.absolute, squared = prediction_counts.squared - p.squared
+	FROM (SELECT * FROM prediction_parts WHERE id = OLD.id) AS p
+	WHERE prediction_counts.runtime = p.runtime AND prediction_counts.hour = p.hour AND prediction_counts.version = p.version
+		AND prediction_counts.error = p.error AND prediction_counts.true_value = p.true_value
+		AND prediction_counts.predicted_value = p.predicted_value;
 	DELETE FROM prediction_counts WHERE n = 0 AND runtime = OLD.runtime AND hour = substr(OLD.date, 1, 13)
 		AND version = OLD.version;
 END;

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -94,7 +95,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
 	for path, want := range map[string]string{
-		newer:                         "it was made by a newer kn-krt (schema 99, this one supports 5)",
+		newer:                         fmt.Sprintf("it was made by a newer kn-krt (schema 99, this one supports %d)", len(migrations())),
 		text:                          "file is not a database",
 		dir:                           "is a directory",
 		filepath.Join(dir, "no", "x"): "no such file or directory",
