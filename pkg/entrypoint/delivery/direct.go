@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -179,7 +180,7 @@ func NodeFailure(node string, err error) *event.Failure {
 	case errors.As(err, new(*responseError)), errors.As(err, new(*malformedError)):
 		f.Text = fmt.Sprintf("node %q %v", node, err)
 	default:
-		f.Text = fmt.Sprintf("node %q cannot be reached: %v", node, err)
+		f.Text = fmt.Sprintf("node %q cannot be reached: %v", node, clip.Text(err.Error(), maxFailure))
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -51,6 +52,8 @@ const (
 	maxAttempts = 128
 	// maxPooled is for how many attempts room is kept from request to request.
 	maxPooled = 32
+	// maxFailure bounds the text of a failure, in bytes: it may quote what a node has sent.
+	maxFailure = 512
 )
 
 // Steps is what the nodes that direct delivery has called have reported. Where a
@@ -193,6 +196,7 @@ func (r *Request) sent(s *send, err error, again bool) {
 // fail keeps why an attempt has failed, and returns its index, counted from 1. As of
 // attempts, the last one is replaced if there are too many.
 func (n *notes) fail(text string) (index uint8) {
+	text = clip.Text(text, maxFailure)
 	if len(n.failures) < maxAttempts {
 		n.failures = append(n.failures, text)
 	}

@@ -1,9 +1,12 @@
 package delivery
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +54,19 @@ func TestSends(t *testing.T) {
 	}, all[2])
 	require.Equal(t, got, r.AllSends(nil, nodes, before.Add(-time.Minute)), "it began later")
 	require.Len(t, map[[8]byte]bool{first.span: true, second.span: true, third.span: true, {}: true}, 4)
+}
+
+// TestTextsOfFailuresAreBounded: a node may respond with a header of 64 KiB that is not HTTP,
+// and the error quotes it.
+func TestTextsOfFailuresAreBounded(t *testing.T) {
+	_, err := http.ReadResponse(bufio.NewReader(strings.NewReader(strings.Repeat("x", 60<<10)+"\r\n\r\n")), nil)
+	require.Greater(t, len(err.Error()), 60<<10)
+	r := noted(&sync.Pool{})
+	r.begin(0, nil)
+	r.sending(1)
+	r.sent(&send{}, err, false)
+	require.Less(t, len(r.Sends(nil, []string{"etl"}, 0)[0].Error), 1024)
+	require.Less(t, len(NodeFailure("etl", err).Text), 1024)
 }
 
 // TestAttemptsAreBounded: of a node that is tried for hours, the first attempts and the last

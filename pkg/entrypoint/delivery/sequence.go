@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -58,7 +59,7 @@ func (s *sequence) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	if errors.As(err, new(*responseError)) {
 		f.Text = fmt.Sprintf("the Sequence %s %v", s.address, err)
 	} else {
-		f.Text = fmt.Sprintf("the Sequence %s cannot be reached: %v", s.address, err)
+		f.Text = fmt.Sprintf("the Sequence %s cannot be reached: %v", s.address, clip.Text(err.Error(), maxFailure))
 	}
 	return nil, f
 }
