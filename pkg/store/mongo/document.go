@@ -27,6 +27,9 @@ func inOrder() bson.D { return bson.D{{Key: keyAt, Value: 1}, {Key: wire.KeyID, 
 // SaveDocument keeps a document. It is tried again when the connection is lost; one that
 // was committed without a response is recognised.
 func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
+	if coll == predictions {
+		return store.Refuse("collection %q: in MongoDB it has the predictions, which ctx.prediction saves", coll)
+	}
 	c, err := s.collection(from.Runtime, coll)
 	if err != nil {
 		return err
@@ -266,8 +269,9 @@ func (s *Store) Collections(ctx context.Context, runtime string) (found []store.
 	return found, err
 }
 
-// ForgetDocuments deletes the documents saved before a time. When those were saved that
-// another program has written, their ids say.
+// ForgetDocuments deletes the documents saved before a time, in collections in which the store
+// has saved some: a database of another program may have a name like that of a runtime. When
+// the documents there were saved that another program has written, their ids say.
 func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (deleted int64, err error) {
 	var first bson.ObjectID // of those made at that time
 	binary.BigEndian.PutUint32(first[:], uint32(min(max(before.Unix(), 0), math.MaxUint32)))
@@ -279,6 +283,10 @@ func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time
 		},
 	}}}
 	err = s.each(ctx, runtime, func(_ string, c *mongo.Collection) error {
+		ours, err := savedIn(ctx, c)
+		if err != nil || !ours {
+			return err
+		}
 		n, err := s.delete(ctx, c, old)
 		deleted += n
 		return err

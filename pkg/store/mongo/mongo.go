@@ -130,6 +130,16 @@ func (s *Store) index(ctx context.Context, c *mongo.Collection, keys bson.D) err
 	return nil
 }
 
+// savedIn reports whether the store has saved documents in a collection: it has the index that
+// SaveDocument makes.
+func savedIn(ctx context.Context, c *mongo.Collection) (bool, error) {
+	indexes, err := c.Indexes().ListSpecifications(ctx)
+	return slices.ContainsFunc(indexes, func(index mongo.IndexSpecification) bool {
+		_, err := index.KeysDocument.LookupErr(keyAt)
+		return err == nil
+	}), err
+}
+
 // runtimes returns the runtimes that have a database: the given one, or all.
 func (s *Store) runtimes(ctx context.Context, runtime string) ([]string, error) {
 	if runtime != "" {

@@ -16,6 +16,10 @@ import (
 	_ "modernc.org/sqlite" // the database driver "sqlite"
 )
 
+// readers is how many requests read at a time: more than one version of a cluster may send (a
+// quarter of the service's bytes), so that its long searches do not make others wait.
+const readers = 16
+
 // Options limit a store. Zero fields mean the defaults.
 type Options struct {
 	// MaxBytes limits the file. When it is reached, the oldest measurements and
@@ -79,7 +83,7 @@ func open(path string, o Options) (*Store, error) {
 	if _, err := db.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", o.MaxBytes/pageBytes)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	reader, err := connect(path, 4, "query_only(1)")
+	reader, err := connect(path, readers, "query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -121,3 +121,15 @@ func TestReadOnly(t *testing.T) {
 	pragma("PRAGMA query_only = 0")
 	require.NoError(t, s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: "2"}))
 }
+
+// TestSearchesOfOneDoNotHoldUpOthers: as many as one version of a cluster may send at a time.
+func TestSearchesOfOneDoNotHoldUpOthers(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	save(t, s, `{"a":1}`)
+	for range 12 {
+		search, err := s.reader.Conn(t.Context())
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, search.Close()) })
+	}
+	require.Len(t, all(t, s, "c", parse(t, `{"a":1}`)), 1)
+}

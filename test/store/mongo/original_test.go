@@ -76,10 +76,15 @@ func TestOriginalDocuments(t *testing.T) {
 		`"at":"2020-09-13T12:26:40Z","ref":"` + first.Hex() + `"}`}, find(t, b, "prices", `{"_id":"`+second.Hex()+`"}`, 10))
 	require.Len(t, find(t, b, "prices", `{"_id":{"$in":["own","`+first.Hex()+`"]}}`, 10), 2)
 
+	others := connect(t, s).Database("customer-data").Collection("orders")
+	_, err = others.InsertOne(t.Context(), bson.D{{Key: "_id", Value: first}})
+	require.NoError(t, err)
 	forgotten, err := b.ForgetDocuments(t.Context(), "", time.Unix(1600000001, 0))
 	require.NoError(t, err)
-	require.EqualValues(t, 1, forgotten)
+	require.EqualValues(t, 1, forgotten, "of collections in which the store saves, not of other programs")
 	require.Len(t, find(t, b, "prices", `{}`, 10), 3)
+	require.ErrorContains(t, b.SaveDocument(t.Context(), from("kre"), "classificationMetrics", store.Document{"_id": "x"}),
+		"in MongoDB it has the predictions")
 }
 
 // What is saved has the original's shape for those who read the database.
