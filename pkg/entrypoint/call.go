@@ -42,10 +42,10 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 	sent := make(chan struct{})
 	r.First.Sent = sync.OnceFunc(func() { close(sent) })
 	go r.deliver()
-	client, left := context.WithCancel(context.Background())
+	client, left := context.WithCancelCause(context.Background())
 	failed := make(chan *spb.Status, 1)
 	go func() {
-		defer left()
+		defer left(nil)
 		out := r.await(client)
 		if out.data != nil {
 			out.data.Free()
@@ -60,7 +60,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 	case <-sent:
 	case failure = <-failed:
 	case <-ctx.Done():
-		left()
+		left(context.Cause(ctx))
 		failure = <-failed
 	}
 	return r.id.String(), failure

@@ -89,6 +89,7 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	ctx := stream.Context()
 	data, err := e.receive(ctx, r)
 	if err != nil {
+		err = late(ctx, k.begin, err)
 		k.refuse(status.Convert(err).Proto())
 		return err
 	}

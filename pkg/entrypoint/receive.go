@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -115,9 +116,22 @@ func (u upload) status(err error) error {
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, "the client cancelled the request")
 	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
+		return errLateMessage()
 	}
 	return status.Errorf(codes.InvalidArgument, "the message ended early: %v", err)
+}
+
+func errLateMessage() error {
+	return status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
+}
+
+// late returns err, for which a message could not be received since begin, as what it is if
+// the client cancelled the call because it was out of time.
+func late(ctx context.Context, begin time.Time, err error) error {
+	if status.Code(err) == codes.Canceled && outOfTime(ctx, begin) {
+		return errLateMessage()
+	}
+	return err
 }
 
 // decompress returns what raw is when decompressed, counting it as it grows.

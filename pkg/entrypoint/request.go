@@ -140,12 +140,31 @@ func (r *request) giveUp(client context.Context) response {
 	if r.responded.Swap(true) {
 		return <-r.responses
 	}
+	late := r.work.Err() != nil || outOfTime(client, r.begin)
 	r.cancel(errGone)
-	if errors.Is(client.Err(), context.Canceled) {
-		return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
+	if late {
+		return response{failure: r.late(), steps: r.Steps()}
 	}
-	return response{failure: r.late(), steps: r.Steps()}
+	return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 }
+
+// outOfTime reports whether client has ended because its deadline passed. A gRPC client
+// ends the call itself then, which looks like a cancellation; and its deadline is earlier
+// than ours, by the time that the call took to get here and by what it rounds up. So one
+// that ends in the last tenth of its time is out of time.
+func outOfTime(client context.Context, begin time.Time) bool {
+	deadline, ok := client.Deadline()
+	switch {
+	case errors.Is(context.Cause(client), context.DeadlineExceeded):
+		return true
+	case !ok || client.Err() == nil:
+		return false
+	}
+	return time.Until(deadline) < deadline.Sub(begin)/10+deadlineSlack
+}
+
+// deadlineSlack is how much earlier than ours the deadline of a client may be in any case.
+const deadlineSlack = 10 * time.Millisecond
 
 // leave ends the part of one of the request's two goroutines.
 func (r *request) leave() {

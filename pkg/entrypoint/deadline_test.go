@@ -1,0 +1,55 @@
+package entrypoint_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/grpc/codes"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// TestADeadlineIsRecordedAsOne: a gRPC client ends its call when its deadline passes, often
+// before the same deadline has passed here.
+func TestADeadlineIsRecordedAsOne(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	f.serve(f.version(node(t, "slow", func(ctx context.Context, _ *event.Event) (int, *event.Event) {
+		<-ctx.Done()
+		return http.StatusAccepted, nil
+	})), o)
+	const calls = 8
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			_, _ = f.call(ctx, "x")
+		})
+	}
+	all.Wait()
+	f.awaitIdle()
+	for _, r := range seen.take(t, calls) {
+		require.Equal(t, []string{"DEADLINE_EXCEEDED", "slow", event.ReasonDeadline}, []string{r.Code.String(), r.Node, r.Reason})
+	}
+}
+
+func TestACallThatIsCancelledInTimeIsRecordedAsCancelled(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	f.serve(f.version(node(t, "slow", func(at context.Context, _ *event.Event) (int, *event.Event) {
+		cancel()
+		<-at.Done()
+		return http.StatusAccepted, nil
+	})), o)
+	_, err := f.call(ctx, "x")
+	failed(t, err, codes.Canceled)
+	f.awaitIdle()
+	require.Equal(t, code.Code_CANCELLED, seen.take(t, 1)[0].Code)
+}
