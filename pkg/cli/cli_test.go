@@ -72,6 +72,30 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// TestDataRefuses: a wrong command line is refused before anything connects.
+func TestDataRefuses(t *testing.T) {
+	for want, args := range map[string][]string{
+		`"rooms" is not documents, predictions or measurements`:                       {"delete", "rooms"},
+		`a deletion of documents must name a collection`:                              {"delete", "documents"},
+		`give --query, or --all to delete all documents rooms`:                        {"delete", "documents", "rooms"},
+		`--query and --all exclude each other`:                                        {"delete", "documents", "rooms", "-q", "{}", "--all"},
+		`--name selects measurements only`:                                            {"delete", "predictions", "--name", "x"},
+		`--query selects documents only`:                                              {"delete", "measurements", "-q", "{}"},
+		`give --all to delete all predictions`:                                        {"delete", "predictions"},
+		`measurements are not deleted by a collection or a query: only documents are`: {"delete", "measurements", "temperature"},
+		`give --name, or --all to delete all measurements`:                            {"delete", "measurements"},
+		`--name is empty`: {"delete", "measurements", "--name", ""},
+		`--query is not a JSON object: invalid character 'b' looking for beginning of object key string`: {"find", "rooms", "-q", "{bad"},
+		`--query is not one JSON object`:                                        {"delete", "documents", "rooms", "-q", "null"},
+		`--query: field "beds": $size requires an integer that is not negative`: {"find", "rooms", "-q", `{"beds": {"$size": "x"}}`},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			got := runKrt(t.Context(), append([]string{"data"}, args...)...)
+			require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: " + want + "\nRun 'kn-krt data " + args[0] + " --help' for usage.\n"}, got)
+		})
+	}
+}
+
 func TestHelpShowsTheTypedName(t *testing.T) {
 	var out strings.Builder
 	code := Main(t.Context(), []string{"kubectl-krt", "invoke", "-h"}, term.Streams{Out: &out, Err: &out})

@@ -4,19 +4,23 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/runner/store/query"
 )
 
 type dataOptions struct {
 	streams term.Streams
 	query   string
 	name    string
+	all     bool
 }
 
 func newDataCommand(s term.Streams) *cobra.Command {
@@ -71,21 +75,22 @@ func newDataList(s term.Streams) *cobra.Command {
 
 func newDataFind(s term.Streams) *cobra.Command {
 	o := dataOptions{streams: s}
+	var parsed map[string]any
 	cmd := dataCommand(&cobra.Command{
 		Use: "find COLLECTION", Short: "Print the documents of a collection, one on each line", Args: term.Arguments(cobra.ExactArgs(1)),
 		Example: `  kn-krt data find rooms --query '{"beds": {"$gt": 2}}'`,
 	}, func(ctx context.Context, c *data.Client, args []string) error {
-		query, err := o.parseQuery()
-		if err != nil {
-			return err
-		}
 		out := bufio.NewWriter(s.Out)
-		err = c.Find(ctx, args[0], query, func(e data.Entry) error {
+		err := c.Find(ctx, args[0], parsed, func(e data.Entry) error {
 			_, err := fmt.Fprintf(out, "%s\n", e.Value)
 			return err
 		})
 		return term.Join(err, out.Flush())
 	})
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) { // before it connects
+		parsed, err = o.parseQuery(cmd)
+		return err
+	}
 	o.queryFlag(cmd)
 	return cmd
 }
@@ -119,46 +124,84 @@ predictions and measurements are saved again.`,
 
 func newDataDelete(s term.Streams) *cobra.Command {
 	o := dataOptions{streams: s}
+	var selected data.Deletion
 	cmd := dataCommand(&cobra.Command{
 		Use: "delete documents COLLECTION | predictions | measurements", Short: "Delete what was saved",
 		Args: term.Arguments(cobra.RangeArgs(1, 2)),
-		Long: `Delete documents of a collection that match a query, all predictions, or measurements.
-Nothing of it can be restored: export it first.`,
+		Long: `Delete documents of a collection that match a query, measurements of a name, or, with
+--all, everything of one of these kinds or of a collection. Nothing of it can be restored:
+export it first.`,
 		Example: `  kn-krt data delete documents rooms --query '{"beds": 0}'
-  kn-krt data delete measurements --name temperature`,
-	}, func(ctx context.Context, c *data.Client, args []string) error {
-		query, err := o.parseQuery()
-		if err != nil {
-			return err
-		}
-		d := data.Deletion{Kind: data.Kind(args[0]), Query: query, Name: o.name}
-		if len(args) == 2 {
-			d.Collection = args[1]
-		}
-		if err := d.Check(); err != nil { // an older store would not
-			return err
-		}
-		n, err := c.Delete(ctx, d)
+  kn-krt data delete measurements --name temperature
+  kn-krt data delete predictions --all`,
+	}, func(ctx context.Context, c *data.Client, _ []string) error {
+		n, err := c.Delete(ctx, selected)
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(s.Out, "%d deleted\n", n)
 		return err
 	})
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) (err error) { // before it connects
+		selected, err = o.deletion(cmd, args)
+		return err
+	}
 	o.queryFlag(cmd)
 	cmd.Flags().StringVar(&o.name, "name", "", "of measurements: only those of this name")
+	cmd.Flags().BoolVar(&o.all, "all", false, "delete all documents of the collection, all predictions or all measurements")
 	return cmd
+}
+
+// deletion returns what the command line selects. What does not fit the kind is refused, and
+// so is everything of a kind or collection unless --all is given.
+func (o *dataOptions) deletion(cmd *cobra.Command, args []string) (d data.Deletion, err error) {
+	d = data.Deletion{Kind: data.Kind(args[0]), Name: o.name}
+	if len(args) == 2 {
+		d.Collection = args[1]
+	}
+	selectors := map[data.Kind]string{data.Documents: "query", data.Measurements: "name"} // predictions have none
+	for kind, flag := range selectors {
+		switch {
+		case cmd.Flags().Changed(flag) && d.Kind != kind:
+			return d, term.UsageError(cmd, "--%s selects %s only", flag, kind)
+		case cmd.Flags().Changed(flag) && o.all:
+			return d, term.UsageError(cmd, "--%s and --all exclude each other", flag)
+		}
+	}
+	if cmd.Flags().Changed("name") && o.name == "" {
+		return d, term.UsageError(cmd, "--name is empty")
+	}
+	if err := d.Check(); err != nil {
+		return d, term.UsageError(cmd, "%w", err)
+	}
+	if flag := selectors[d.Kind]; !o.all && (flag == "" || !cmd.Flags().Changed(flag)) {
+		if flag == "" {
+			return d, term.UsageError(cmd, "give --all to delete all %s", d.Kind)
+		}
+		return d, term.UsageError(cmd, "give --%s, or --all to delete all %s", flag, strings.Join(args, " "))
+	}
+	if d.Kind == data.Documents {
+		d.Query, err = o.parseQuery(cmd)
+	}
+	return d, err
 }
 
 func (o *dataOptions) queryFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.query, "query", "q", "{}", "which documents, as for ctx.db.find")
 }
 
-func (o *dataOptions) parseQuery() (query map[string]any, err error) {
+// parseQuery returns the query, which the store would not refuse.
+func (o *dataOptions) parseQuery(cmd *cobra.Command) (parsed map[string]any, err error) {
 	decoder := json.NewDecoder(strings.NewReader(o.query))
 	decoder.UseNumber() // integers of 64 bits stay exact
-	if err := decoder.Decode(&query); err != nil {
-		return nil, fmt.Errorf("--query is not a JSON object: %w", err)
+	if err := decoder.Decode(&parsed); err != nil {
+		return nil, term.UsageError(cmd, "--query is not a JSON object: %w", err)
 	}
-	return query, nil
+	if _, err := decoder.Token(); parsed == nil || !errors.Is(err, io.EOF) {
+		return nil, term.UsageError(cmd, "--query is not one JSON object")
+	}
+	if _, err := query.Parse(parsed); err != nil {
+		return nil, term.UsageError(cmd, "--query: %w", err)
+	}
+	return parsed, nil
 }
