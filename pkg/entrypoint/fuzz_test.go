@@ -81,7 +81,10 @@ func FuzzWeb(f *testing.F) {
 }
 
 // fuzzedWeb returns the web port of an entrypoint whose only node echoes.
-func fuzzedWeb(f *testing.F) http.Handler {
+func fuzzedWeb(f testing.TB) http.Handler { return webOf(f, echo) }
+
+// webOf is the web port of an entrypoint with the given node.
+func webOf(f testing.TB, handle http.HandlerFunc) http.Handler {
 	s, err := schema.Compile(context.Background(), fstest.MapFS{"a.proto": {Data: []byte(`syntax = "proto3";
 package test;
 import "google/protobuf/any.proto";
@@ -90,11 +93,12 @@ message Item { string name = 1; Item more = 2; }
 message Request {
   string text = 1; int32 count = 2; repeated Item items = 3; map<string, double> by = 4;
   google.protobuf.Timestamp at = 5; google.protobuf.Any any = 6; oneof kind { bytes raw = 7; bool flag = 8; }
+  map<string, Item> named = 9;
 }
 service Entrypoint { rpc Call(Request) returns (Request); }
 `)}}, "a.proto", schema.Options{})
 	require.NoError(f, err)
-	node := httptest.NewServer(http.HandlerFunc(echo))
+	node := httptest.NewServer(handle)
 	f.Cleanup(node.Close)
 	e, err := New(Version{
 		Namespace: "test", Name: "v1", Schema: s,

@@ -132,10 +132,11 @@ func (n place) stopped(name string) {
 	n.t.Helper()
 	n.In("patch", "version", name, "--type=merge", "--patch", `{"spec": {"state": "Stopped"}}`)
 	n.phase(name, v1alpha1.PhaseStopped)
-	n.nothingOf(name, name+"-reply") // the key is made once in a version's life
+	n.nothingOf(name, name+"-reply", name+"-store-") // keys and credentials are made once in a version's life
 }
 
-// nothingOf checks that no object of a version is left, these names aside.
+// nothingOf checks that no object of a version is left, these names aside, and those that
+// begin with one of them if it ends in "-".
 func (n place) nothingOf(name string, but ...string) {
 	n.t.Helper()
 	const kinds = "ksvc,configuration,revision,sequence,subscription,inmemorychannel," +
@@ -144,7 +145,8 @@ func (n place) nothingOf(name string, but ...string) {
 		var left []string
 		for line := range strings.Lines(n.In("get", kinds, "-o", "name", "--ignore-not-found")) {
 			_, object, _ := strings.Cut(strings.TrimSpace(line), "/")
-			if strings.HasPrefix(object, name) && !slices.Contains(but, object) {
+			known := func(b string) bool { return b == object || strings.HasSuffix(b, "-") && strings.HasPrefix(object, b) }
+			if strings.HasPrefix(object, name) && !slices.ContainsFunc(but, known) {
 				left = append(left, strings.TrimSpace(line))
 			}
 		}

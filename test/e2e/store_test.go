@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -109,7 +110,7 @@ func TestStoreKeepsPredictions(t *testing.T) {
 	c.storeReady()
 	const bundle, version, rpc = "../../functions/price-estimator", "price-estimator-v1", "roomprice.Entrypoint/SaveMetrics"
 	c.create(bundle, "--set=OUTPUT_PRICE_CURRENCY=EUR")
-	local := localrun.Start(t, bundle, "--set=OUTPUT_PRICE_CURRENCY=EUR")
+	local := localrun.StartWith(t, filepath.Join(programs, "kn-krt"), bundle, "--set=OUTPUT_PRICE_CURRENCY=EUR")
 	remote := c.called(version)
 	for _, request := range []string{
 		`{"predictedCategory": "low", "trueCategory": "mid", "date": "2020-04-06T09:02:09Z"}`,

@@ -91,9 +91,15 @@ type Version struct {
 // nothing left behind, when the test ends.
 func Start(t testing.TB, dir string, args ...string) *Version {
 	t.Helper()
+	return StartWith(t, binary, dir, args...)
+}
+
+// StartWith is Start with a kn-krt that the test has built itself, so that it needs no Main.
+func StartWith(t testing.TB, program, dir string, args ...string) *Version {
+	t.Helper()
 	v := &Version{out: newOutput(), state: stateDir(t)}
 	// Not the test's context: that is done before the version is stopped.
-	cmd := exec.CommandContext(context.Background(), binary,
+	cmd := exec.CommandContext(context.Background(), program,
 		append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0", "--state-dir", v.state}, args...)...)
 	cmd.Env = environment(t)
 	cmd.Stdout, cmd.Stderr = v.out, v.out

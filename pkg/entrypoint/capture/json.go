@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
 
@@ -221,16 +221,5 @@ func (c *Contract) decode(name protoreflect.FullName, data []byte) (protoreflect
 		return nil, errParts
 	}
 	m := dynamicpb.NewMessage(kind)
-	return m, unmarshal(data, m)
-}
-
-// unmarshal decodes data into m. Package proto panics over an entry of a map with a second
-// key that is not one.
-func unmarshal(data []byte, m proto.Message) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("it is malformed: %v", cause)
-		}
-	}()
-	return proto.UnmarshalOptions{DiscardUnknown: true, AllowPartial: true}.Unmarshal(data, m)
+	return m, event.Decode(proto.UnmarshalOptions{DiscardUnknown: true, AllowPartial: true}, data, m)
 }

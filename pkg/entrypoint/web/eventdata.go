@@ -49,7 +49,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	case isProtobuf(contentType) && len(data) > smallBody:
 		return data, nil // as over gRPC: decoding it would take a multiple of its size
 	case isProtobuf(contentType):
-		if err := (proto.UnmarshalOptions{Resolver: json.types, RecursionLimit: maxDepth}).Unmarshal(data, message); err != nil {
+		if err := event.Decode(proto.UnmarshalOptions{Resolver: json.types, RecursionLimit: maxDepth}, data, message); err != nil {
 			return nil, badEvent("the data is not a %s: %v", input.FullName(), err)
 		}
 		return data, nil
@@ -92,7 +92,7 @@ func (in *Event) Respond(w http.ResponseWriter, json *JSON, source string, outpu
 		_ = out.SetData(in.DataContentType(), data)
 	} else {
 		message := dynamicpb.NewMessage(output)
-		err := proto.UnmarshalOptions{Resolver: json.types}.Unmarshal(data, message)
+		err := event.Decode(proto.UnmarshalOptions{Resolver: json.types}, data, message)
 		var text []byte
 		if err == nil {
 			text, err = json.response().Marshal(message)

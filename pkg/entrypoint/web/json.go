@@ -16,6 +16,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -41,6 +42,25 @@ func (j *JSON) codec(types vanguard.TypeResolver) vanguard.Codec {
 		MarshalOptions:   j.response(),
 		UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
 	}, j}
+}
+
+// protoCodec is protobuf, of which a malformed message is an error.
+type protoCodec struct {
+	*vanguard.ProtoCodec
+	options proto.UnmarshalOptions
+}
+
+// newProtoCodec returns the codec for a transcoder.
+func newProtoCodec(types vanguard.TypeResolver) vanguard.Codec {
+	return protoCodec{vanguard.NewProtoCodec(types), proto.UnmarshalOptions{Resolver: types}}
+}
+
+// Unmarshal implements vanguard.Codec. Only responses of nodes are decoded.
+func (c protoCodec) Unmarshal(data []byte, m proto.Message) error {
+	if err := event.Decode(c.options, data, m); err != nil {
+		return connect.NewError(connect.CodeInternal, fmt.Errorf("the response cannot be written as JSON: %w", err))
+	}
+	return nil
 }
 
 // strictJSON is JSON in which a misspelt field is the client's error, not a value

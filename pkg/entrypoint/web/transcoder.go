@@ -53,6 +53,7 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 		d.gzip(), // first: vanguard forgets the compressions given after a codec
 		vanguard.WithUnknownHandler(t.NotFound),
 		vanguard.WithCodec(t.JSON.codec),
+		vanguard.WithCodec(newProtoCodec),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // Full names of the messages that carry a value.
@@ -66,7 +68,7 @@ func decode(name string, data []byte, find func(name string) protoreflect.Messag
 		return nil, tooLarge(name, limit)
 	}
 	message := dynamicpb.NewMessage(descriptor)
-	if err := proto.Unmarshal(data, message); err != nil {
+	if err := event.Decode(proto.UnmarshalOptions{}, data, message); err != nil {
 		return nil, fmt.Errorf("cannot decode the message %s: %w", name, err)
 	}
 	return appendMessage(nil, message), nil

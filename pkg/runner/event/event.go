@@ -8,6 +8,7 @@
 package event
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -114,6 +115,18 @@ func Encode(m proto.Message) (message string, data []byte, err error) { return A
 func Append(buffer []byte, m proto.Message) (message string, data []byte, err error) {
 	data, err = proto.MarshalOptions{}.MarshalAppend(buffer, m)
 	return string(m.ProtoReflect().Descriptor().FullName()), data, err
+}
+
+// Decode decodes data into m, as options say. Its error says what is malformed, also where
+// package proto panics: over an entry of a map with a second key that is not one, in a
+// message without generated code.
+func Decode(options proto.UnmarshalOptions, data []byte, m proto.Message) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("it is malformed: %v", cause)
+		}
+	}()
+	return options.Unmarshal(data, m)
 }
 
 // MessageName returns the full message name in a type URL or dataschema: the part after
