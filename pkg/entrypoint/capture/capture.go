@@ -56,7 +56,7 @@ func (c *Capture) Observe(r *record.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.slots[c.next%inspection.MaxRequests]
-	if s.inspected {
+	if s.inspected && !s.Continued { // else the record that follows has its messages
 		c.forget(s.ID)
 	}
 	steps, sends := s.Steps[:0], s.Sends[:0]

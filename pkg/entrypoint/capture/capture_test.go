@@ -74,6 +74,36 @@ func TestWorkBehindAReply(t *testing.T) {
 	require.Contains(t, string(got.Rest.Steps[0].Output.JSON), `"text":"last"`)
 }
 
+// Work behind a reply may last for an hour: its messages are there once it has ended, though
+// the record of the response is not any more.
+func TestWorkThatEndsLongBehindItsReply(t *testing.T) {
+	c := New()
+	others := func() {
+		for i := range inspection.MaxRequests {
+			c.Observe(of(fmt.Sprint(i), "etl"))
+		}
+	}
+	k := c.Begin(contract(t, Settings{}), "a", []string{"etl", "model"})
+	k.Input("t.All", all(t, `{"text":"in"}`))
+	r := of("a", "etl")
+	r.Early, r.Continued = record.EarlyReply, true
+	c.Observe(r)
+	others()
+	require.Nil(t, c.get("a"))
+	k.Step(1, "t.All", all(t, `{"text":"last"}`), 0)
+	rest := of("a", "model")
+	rest.Background, rest.Early = true, record.EarlyReply
+	c.Observe(rest)
+	got := c.get("a")
+	require.True(t, got.Background)
+	require.True(t, got.Inspected)
+	require.Contains(t, string(got.Input.JSON), `"text":"in"`)
+	require.Contains(t, string(got.Steps[0].Output.JSON), `"text":"last"`)
+	others()
+	require.Empty(t, c.requests)
+	require.Zero(t, c.used)
+}
+
 func TestTheOutputOfAnExitIsTheResponse(t *testing.T) {
 	c := New()
 	k := c.Begin(contract(t, Settings{}), "a", []string{"etl"})
