@@ -197,10 +197,33 @@ func (r request) decode(v any) error {
 	if !utf8.Valid(data) {
 		return Refuse("the body is not UTF-8")
 	}
+	if len(data) > maxValues && values(data) > maxValues {
+		return Refuse("the body has more than %d values", maxValues)
+	}
 	if err := Decode(data, v); err != nil {
 		return Refuse("the body is malformed: %v", err)
 	}
 	return nil
+}
+
+// maxValues limits the values of a body, each of which takes much more memory than the three
+// bytes of an empty object: about as many as a document of MongoDB's can have.
+const maxValues = 1_000_000
+
+// values is about how many values JSON has.
+func values(data []byte) (n int) {
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			inString = !inString
+		case c == '\\':
+			i++
+		case !inString && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
 }
 
 // Decode decodes one JSON value, with its numbers as they are written.
