@@ -15,8 +15,9 @@ import (
 // received is a request as one of the ports received it.
 type received struct {
 	data        mem.Buffer
-	causationID string // the id of the client's own event, if it sent one
-	inspect     bool   // the client asks for inspection
+	causationID string          // the id of the client's own event, if it sent one
+	inspect     bool            // the client asks for inspection
+	begun       func(id string) // called with the request's id before anything is waited for; may be nil
 }
 
 // call sends in through the workflow and waits for the response until ctx is done
@@ -29,6 +30,9 @@ func (k ticket) call(ctx context.Context, in received) (*request, response) {
 		deadline = d
 	}
 	r := k.start(ctx, in, deadline, false)
+	if in.begun != nil {
+		in.begun(r.First.Event.CorrelationID)
+	}
 	go r.deliver()
 	return r, r.await(ctx)
 }

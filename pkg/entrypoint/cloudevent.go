@@ -29,7 +29,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
-	request.inspect = t.askedBy(r.Header)
+	request.inspect = askedBy(r.Header)
 	if web.PrefersAsync(r.Header) {
 		id, failure := k.accept(ctx, request)
 		if failure != nil {
@@ -43,9 +43,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 	}
 	req, response := k.call(ctx, request)
 	defer req.observe()
-	if request.inspect {
-		w.Header().Set(headerCorrelation, req.id.String())
-	}
+	w.Header().Set(headerCorrelation, req.First.Event.CorrelationID)
 	w.Header().Set(headerTiming, req.timing())
 	if response.failure != nil {
 		web.WriteFailure(w, response.failure)

@@ -94,21 +94,22 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		return err
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
-	in := received{data: data, inspect: t.asked(ctx)}
+	in := received{data: data, inspect: asked(ctx)}
+	// Not compressed, even for clients that ask for it: gRPC would free ours and hold
+	// the compressed response until it is sent, and nothing would count that.
+	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
+	if in.inspect { // who does not wait until the end has the id too
+		in.begun = func(id string) { _ = stream.SendHeader(metadata.Pairs(headerCorrelation, id)) }
+	}
 	req, response := k.call(event.ContextWithTrace(ctx, trace), in)
 	defer req.observe()
-	if in.inspect {
-		stream.SetTrailer(metadata.Pairs(headerCorrelation, req.id.String()))
-	}
+	stream.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
 	if wantsSteps(ctx) {
 		stream.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
 	}
 	if response.failure != nil {
 		return status.FromProto(response.failure).Err()
 	}
-	// Not compressed, even for clients that ask for it: gRPC would free ours and hold
-	// the compressed response until it is sent, and nothing would count that.
-	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	out := sending(ctx, response.data)
 	if out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")

@@ -19,29 +19,24 @@ const (
 	// inspectMetadata is the gRPC metadata, and the HTTP header, by which a client asks for
 	// its request to be inspected.
 	inspectMetadata = "krt-inspect"
-	// headerCorrelation has the id of a request in the response to a client that waits for
-	// nothing, or asks for inspection; in gRPC it is a trailer.
+	// headerCorrelation has the id of a request in its response; in gRPC it is a trailer, and
+	// for a client that asks for inspection a header too, which is sent at once.
 	headerCorrelation = "Krt-Correlation-Id"
 	// copyTime is how long a copy may take to be forwarded.
 	copyTime = 2 * time.Second
 )
 
-// asked reports whether the client of a gRPC call asks for inspection of a version that
-// allows it.
-func (t *table) asked(ctx context.Context) bool {
-	if t.contract == nil {
-		return false
-	}
+// asked reports whether the client of a gRPC call asks for inspection.
+func asked(ctx context.Context) bool {
 	values := metadata.ValueFromIncomingContext(ctx, inspectMetadata)
 	return len(values) == 1 && values[0] == capture.Asked
 }
 
 // askedBy is asked for a request over HTTP.
-func (t *table) askedBy(h http.Header) bool {
-	return t.contract != nil && h.Get(inspectMetadata) == capture.Asked
-}
+func askedBy(h http.Header) bool { return h.Get(inspectMetadata) == capture.Asked }
 
-// inspect keeps the messages of r from now on if it is to be inspected. With direct delivery
+// inspect keeps the messages of r from now on if it is to be inspected, as the version's
+// contract says. With direct delivery
 // they pass through the entrypoint. A Sequence does not bring them back, so the event asks
 // each node for a copy.
 func (r *request) inspect(asked bool) {

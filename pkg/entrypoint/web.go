@@ -74,12 +74,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
-	in := received{data: data, inspect: h.table.askedBy(r.Header)}
+	in := received{data: data, inspect: askedBy(r.Header)}
 	req, response := k.call(ctx, in)
 	defer req.observe()
-	if in.inspect {
-		w.Header().Set(headerCorrelation, req.id.String())
-	}
+	w.Header().Set(headerCorrelation, req.First.Event.CorrelationID)
 	w.Header().Set(headerTiming, req.timing())
 	if response.failure != nil {
 		h.fail(w, r, response.failure)

@@ -47,7 +47,7 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
 	}
 	f := newCallFailure(st, o.timeout)
-	inspected := o.inspectedFailure(ctx, also.id)
+	inspected := o.inspectedFailure(ctx, also.id, st.Code())
 	if o.output == term.OutputJSON {
 		return f.printJSON(o.streams.Out, also.trace, inspected, err)
 	}

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
 )
 
-// How an entrypoint is asked to keep the messages of a request, and the trailer with the id by
-// which they are read. Without the trailer the version does not allow it.
+// How an entrypoint is asked to keep the messages of a request, and the header and trailer with
+// the id by which they are read. An older one sends it only if the version allows it.
 const (
 	inspectKey     = "krt-inspect"
 	correlationKey = "krt-correlation-id"
@@ -28,16 +30,17 @@ type inspected struct {
 	request *inspection.Request // nil if it is not kept
 	id      string
 	working bool // the work behind its early reply has not ended
-	refused bool // the call failed
+	code    codes.Code
 }
 
-// inspected reads the request of an id; "" if the version did not return one.
-func (o invokeOptions) inspected(ctx context.Context, id string, failed bool) (*inspected, error) {
+// inspected reads the request of an id, which is "" if none came from the version, and whose call
+// ended with code.
+func (o invokeOptions) inspected(ctx context.Context, id string, code codes.Code) (*inspected, error) {
 	from, err := o.requests()
 	if err != nil {
 		return nil, err
 	}
-	i := &inspected{from: from, id: id, refused: failed}
+	i := &inspected{from: from, id: id, code: code}
 	if id != "" {
 		i.request, i.working, err = requests.Await(ctx, from, id, cmp.Or(o.timeout, backgroundPatience))
 	}
@@ -46,11 +49,11 @@ func (o invokeOptions) inspected(ctx context.Context, id string, failed bool) (*
 
 // inspectedFailure reads the request of a call that failed, if that was asked for. That it cannot
 // be read is a warning: the call's own error is the one that counts.
-func (o invokeOptions) inspectedFailure(ctx context.Context, id string) *inspected {
+func (o invokeOptions) inspectedFailure(ctx context.Context, id string, code codes.Code) *inspected {
 	if !o.inspect {
 		return nil
 	}
-	i, err := o.inspected(ctx, id, true)
+	i, err := o.inspected(ctx, id, code)
 	if err != nil {
 		fmt.Fprintf(o.streams.Err, "Warning: the request cannot be shown: %s\n", term.Printable(err.Error()))
 		return nil
@@ -60,13 +63,19 @@ func (o invokeOptions) inspectedFailure(ctx context.Context, id string) *inspect
 
 // text is the request step by step.
 func (i *inspected) text(s term.Streams) string {
+	const not = "The request was not inspected: the version does not allow it. "
 	switch {
-	case i.request == nil && i.refused:
+	case i.request == nil && i.code == codes.DeadlineExceeded:
+		return fmt.Sprintf("The time was over before the version had returned the request's id. This lists the last requests: %s\n", i.from.Show)
+	case i.request == nil && i.code != codes.OK:
 		return "The request was not inspected: the version refused it before any node had it, or does not allow it. " + i.from.Unkept + "\n"
 	case i.request == nil:
-		return "The request was not inspected: the version does not allow it. " + i.from.Unkept + "\n"
+		return not + i.from.Unkept + "\n"
 	}
 	text := requests.Detail(i.request, s)
+	if !i.request.Inspected {
+		text += not + i.from.Unkept + "\n"
+	}
 	if i.working {
 		text += fmt.Sprintf("\nThe work behind the early reply has not ended yet. Once it has, this shows all of it: %s %s\n", i.from.Show, i.id)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
 
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
@@ -81,9 +82,32 @@ func TestInvokeInspectOfAFailure(t *testing.T) {
 	require.Contains(t, got.err, "\nError: INTERNAL: error in 'model': no such room\n")
 }
 
+// TestInvokeInspectOfACallThatEndsItself: its id comes before the response.
+func TestInvokeInspectOfACallThatEndsItself(t *testing.T) {
+	r := inspection.Request{
+		ID: "4f0c", Code: "DEADLINE_EXCEEDED", Node: "etl", Inspected: true, Steps: []inspection.Step{{Node: "etl", Outcome: "error"}},
+	}
+	args := []string{"invoke", "wait", "--inspect", "--timeout", "500ms", "--address", serveVersion(t), "--inspect-address", keep(t, r)}
+	got := runKrt(t.Context(), "", args...)
+	require.Equal(t, term.ExitFailed, got.code)
+	require.Equal(t, "Error: DEADLINE_EXCEEDED: no response within 500ms\n", got.err)
+	require.Contains(t, got.out, "request   4f0c\n")
+
+	o := invokeOptions{requests: func() (*requests.Running, error) { return &requests.Running{Show: "kn-krt requests"}, nil }}
+	lost, err := o.inspected(t.Context(), "", codes.DeadlineExceeded)
+	require.NoError(t, err)
+	require.Equal(t, "The time was over before the version had returned the request's id. "+
+		"This lists the last requests: kn-krt requests\n", lost.text(term.Streams{}))
+}
+
 func TestInvokeInspectWithoutTheVersionsConsent(t *testing.T) {
+	r := inspection.Request{ID: "4f0c", Code: "OK", Steps: []inspection.Step{{Node: "etl", Outcome: "ok"}}}
+	got := runKrt(t.Context(), "", "invoke", "room-price", "--inspect", "--address", serveVersion(t), "--inspect-address", keep(t, r))
+	require.Contains(t, got.out, "\nIts messages were not kept.\nThe request was not inspected: the version does not allow it. ")
+
+	// An older one does not return the id then.
 	near := nearby{version: "hotel-v1", address: serveVersion(t), requests: &requests.Running{Unkept: "Allow it."}}
-	got := runNear(t.Context(), near, "", "invoke", "hotel-v1", "never", "--inspect")
+	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "never", "--inspect")
 	require.Equal(t, term.ExitOK, got.code)
 	require.Contains(t, got.out, "}\n\nThe request was not inspected: the version does not allow it. Allow it.\n")
 	got = runNear(t.Context(), near, "", "invoke", "hotel-v1", "never", "--inspect", "-o", "json")

@@ -191,7 +191,7 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 // more is what was asked for besides the response.
 type more struct {
 	trace *trace // nil unless it was asked for
-	id    string // of the request, if it was inspected
+	id    string // of the request, if the version has returned it
 }
 
 // call sends request and reads response, no longer than --timeout.
@@ -207,13 +207,17 @@ func (o invokeOptions) call(ctx context.Context, r *connection, path string, req
 	if o.inspect {
 		ctx = metadata.AppendToOutgoingContext(ctx, inspectKey, "1")
 	}
-	var trailer metadata.MD
+	var header, trailer metadata.MD
 	begin := time.Now()
-	err = r.conn.Invoke(ctx, path, request, response, grpc.Trailer(&trailer))
+	err = r.conn.Invoke(ctx, path, request, response, grpc.Header(&header), grpc.Trailer(&trailer))
 	if o.trace {
 		m.trace = newTrace(trailer, time.Since(begin))
 	}
-	m.id = strings.Join(trailer.Get(correlationKey), "")
+	for _, md := range []metadata.MD{header, trailer} { // the header alone, if the call ended here
+		if id := md.Get(correlationKey); len(id) > 0 {
+			m.id = id[0]
+		}
+	}
 	return m, err
 }
 

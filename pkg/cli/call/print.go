@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -36,7 +37,7 @@ func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *
 	if _, err := out.WriteTo(o.streams.Out); err != nil || !o.inspect {
 		return err
 	}
-	i, err := o.inspected(ctx, also.id, false)
+	i, err := o.inspected(ctx, also.id, codes.OK)
 	if err != nil {
 		return fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
 	}
@@ -52,7 +53,7 @@ func (o invokeOptions) printLine(ctx context.Context, response []byte, also more
 		err error
 	)
 	if o.inspect {
-		if i, err = o.inspected(ctx, also.id, false); err != nil {
+		if i, err = o.inspected(ctx, also.id, codes.OK); err != nil {
 			return fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
 		}
 	}

@@ -65,6 +65,7 @@ func serveVersion(t *testing.T) string {
 		case describe.Path:
 			return respondDescribe(stream)
 		case "/hotel.Entrypoint/Wait":
+			_ = stream.SendHeader(metadata.Pairs("Krt-Correlation-Id", "4f0c"))
 			<-stream.Context().Done()
 			return stream.Context().Err()
 		case "/hotel.Entrypoint/Cancel":
