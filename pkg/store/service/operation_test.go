@@ -244,7 +244,8 @@ func TestPagesAreAsLargeAsTheLimitsCount(t *testing.T) {
 		_, err := c.Save(t.Context(), wire.Origin{}, "c", map[string]any{"text": strings.Repeat("x", 1<<20)})
 		require.NoError(t, err)
 	}
-	status, body := r.send(http.MethodPost, wire.PathCollections+"c/find", r.credential(credential.Node, "a", "v1"), `{"query":{},"limit":100}`)
+	status, body := r.send(http.MethodPost, wire.PathCollections+"c/find", r.credential(credential.Node, "a", "v1"),
+		`{"query":{},"limit":100}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Less(t, len(body), resultBytes+1024)
 	require.Len(t, r.find(c, "c"), 6)
