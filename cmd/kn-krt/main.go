@@ -23,6 +23,7 @@ func main() {
 		Out: os.Stdout,
 		Err: os.Stderr,
 		TTY: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("NO_COLOR") == "",
+		Ask: isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stderr.Fd()),
 	})
 	os.Exit(code)
 }

@@ -20,6 +20,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/saved"
 	"krt.dev/kn-krt/pkg/cli/term"
 )
 
@@ -129,7 +130,8 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 		cmd.GroupID = part.group
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{call.NewCommand(s, part.versions), requests.NewCommand(s, part.versions)} {
+	for _, cmd := range []*cobra.Command{call.NewCommand(s, part.versions), requests.NewCommand(s, part.versions),
+		saved.NewCommand(s, part.versions)} {
 		cmd.GroupID = groupLocal
 		root.AddCommand(cmd)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/saved"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
 )
@@ -17,7 +18,13 @@ type clusterPart struct {
 	about, examples, group string
 	flags                  func(root *cobra.Command)
 	verbs                  func(s term.Streams) []*cobra.Command
-	versions               call.Versions
+	versions               versions
+}
+
+// versions is how what runs on a cluster is reached, and what it has saved.
+type versions interface {
+	call.Versions
+	saved.Cluster
 }
 
 // errLocalOnly is returned for a cluster by a program built with the tag "local".
@@ -52,12 +59,12 @@ func noCluster() clusterPart {
 // clusterVerbs are the verbs that a program for local runs only does not have.
 func clusterVerbs() []string {
 	return []string{
-		"config", "create", "data", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
+		"config", "create", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
 		"render", "restart", "rollback", "start", "stop", "unpublish", "wait",
 	}
 }
 
-// noVersions is a [call.Versions] without versions.
+// noVersions is [versions] without any.
 type noVersions struct{}
 
 // Flags adds the flag that names a place on a cluster, hidden, so that its use is explained.
@@ -76,6 +83,9 @@ func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return
 func (noVersions) Requests(*cobra.Command, string, inspection.Filter) (*requests.Running, error) {
 	return nil, localOnly()
 }
+
+// Data returns errLocalOnly.
+func (noVersions) Data(*cobra.Command) (*saved.Place, error) { return nil, localOnly() }
 
 // CompleteNames suggests nothing.
 func (noVersions) CompleteNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

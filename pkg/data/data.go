@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,10 +19,13 @@ import (
 	wire "krt.dev/kn-krt/pkg/runner/store"
 )
 
-// Paths of the store's API for owners: GET lists collections, POST deletes.
+// Paths of the store's API for owners, below Path: GET lists collections, POST counts what a
+// [Deletion] selects, or deletes it.
 const (
-	PathCollections = "/v1/data/collections"
-	PathDelete      = "/v1/data/delete"
+	Path            = "/v1/data/"
+	PathCollections = Path + "collections"
+	PathCount       = Path + "count"
+	PathDelete      = Path + "delete"
 )
 
 const (
@@ -84,10 +88,19 @@ func (d Deletion) Check() error {
 type Client struct {
 	// Address is the store's URL, such as http://127.0.0.1:8080.
 	Address string
-	// Credential is an owner's.
+	// Credential is an owner's; a store on this machine needs none.
 	Credential string
 	// HTTP sends the requests.
 	HTTP *http.Client
+}
+
+// Local returns a client of the store that serves on a Unix socket of this machine.
+func Local(socket string) *Client {
+	return &Client{Address: "http://store", HTTP: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}}
 }
 
 // Collections lists the collections of the namespace.
@@ -97,6 +110,15 @@ func (c *Client) Collections(ctx context.Context) ([]Collection, error) {
 		return nil, fmt.Errorf("cannot list the collections: %w", err)
 	}
 	return list.Collections, nil
+}
+
+// Count returns how many entries d would delete.
+func (c *Client) Count(ctx context.Context, d Deletion) (int64, error) {
+	var response struct{ Count int64 }
+	if err := c.send(ctx, message{path: PathCount, body: d}, &response); err != nil {
+		return 0, fmt.Errorf("cannot count what would be deleted: %w", err)
+	}
+	return response.Count, nil
 }
 
 // Delete deletes what is selected, and returns how many entries that were.

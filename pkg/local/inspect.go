@@ -27,7 +27,8 @@ func (r *run) inspect(b *krt.Bundle) *capture.Settings {
 // ready reports how to call the version, and writes for other commands where it is.
 func (r *run) ready(l entrypoint.Listeners) {
 	serving := describe(r.bundle, l)
-	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Inspection: serving.Inspection}
+	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Inspection: serving.Inspection,
+		Store: r.state.socket}
 	if err := running.Write(r.state.dir, where); err != nil {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: err.Error() + "; other commands find it by --address only"})
 	}

@@ -11,6 +11,9 @@ import (
 	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
+// storeFile is the name of the file in which a run keeps what nodes save.
+const storeFile = "store.db"
+
 // storage serves the store of a run on a Unix socket, which only this user's
 // processes can reach.
 type storage struct {
@@ -21,7 +24,7 @@ type storage struct {
 
 // openStorage opens the store below s and serves it on the state's socket.
 func openStorage(s *state) (*storage, error) {
-	db, err := sqlite.Open(s.path("store.db"), sqlite.Options{})
+	db, err := sqlite.Open(s.path(storeFile), sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}

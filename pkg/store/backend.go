@@ -204,6 +204,8 @@ type Measurements interface {
 	ListMeasurements(ctx context.Context, of Selection, page Page) (Listed[wire.Measurement], error)
 	// QueryMeasurements aggregates a field, in the order of tags and times.
 	QueryMeasurements(ctx context.Context, q MeasurementQuery) ([]Series, error)
+	// CountMeasurements returns how many are selected.
+	CountMeasurements(ctx context.Context, of Selection) (int64, error)
 	// DeleteMeasurements deletes what is selected, of all runtimes if none is given, and
 	// returns how many they were.
 	DeleteMeasurements(ctx context.Context, of Selection) (int64, error)

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"krt.dev/kn-krt/pkg/data"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 )
 
@@ -76,11 +77,15 @@ type Server struct {
 // New returns a server of backends, which it does not close.
 func New(backends Backends, o Options) *Server { return &Server{o.withDefaults(), backends} }
 
-// Serve serves the store's API on l until ctx is done, then lets requests in
-// flight finish for at most a second. It closes l.
+// Serve serves the store's API, with that of owners, on l until ctx is done, then lets
+// requests in flight finish for at most a second. It closes l, which only who may delete
+// everything can reach.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.Handler())
+	mux.Handle(data.Path, s.Owned())
 	server := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -132,10 +137,13 @@ func (s *Server) Handler() http.Handler {
 type saved wire.Saved
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, serve func(request) (any, error)) {
-	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBodyBytes)
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.QueryTime)
 	defer cancel()
-	r = r.WithContext(ctx)
+	s.respond(w, r.WithContext(ctx), serve)
+}
+
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(request) (any, error)) {
+	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBodyBytes)
 	var response any
 	from, err := s.options.Identify(r)
 	if err == nil {

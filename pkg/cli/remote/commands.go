@@ -11,7 +11,6 @@ func Commands(s term.Streams) []*cobra.Command {
 	return []*cobra.Command{
 		newConfigCommand(s),
 		newCreateCommand(s),
-		newDataCommand(s),
 		newDeleteCommand(s),
 		newDescribeCommand(s),
 		newEventsCommand(s),

@@ -99,7 +99,7 @@ func find(ctx context.Context, grpc string) (string, error) {
 	}
 	var found []running.Run
 	for _, r := range runs {
-		if grpc == "" || r.Serves(grpc) {
+		if r.Inspection != "" && (grpc == "" || r.Serves(grpc)) {
 			found = append(found, r)
 		}
 	}

@@ -13,4 +13,6 @@ type Streams struct {
 	Out, Err io.Writer
 	// TTY is true if Out is a terminal that may show colours.
 	TTY bool
+	// Ask is true if In and Err are a terminal, whose user can be asked.
+	Ask bool
 }

@@ -38,6 +38,8 @@ type Run struct {
 	// kept.
 	GRPC       string `json:"grpc"`
 	Inspection string `json:"inspection,omitempty"`
+	// Store is the path of the Unix socket on which the run serves what was saved.
+	Store string `json:"store,omitempty"`
 }
 
 // Write writes r below the state folder dir, which only this user may read.
@@ -67,8 +69,8 @@ func Root() (string, error) {
 }
 
 // List returns the versions that run with a state folder below [Root] and accept connections
-// at their inspection port, in the order of version and path. A run that was killed has left
-// its file: it is not returned.
+// at their inspection port or at their store, in the order of version and path; of which a run
+// does not, is "". A run that was killed has left its file: it is not returned.
 func List(ctx context.Context) ([]Run, error) {
 	root, err := Root()
 	if err != nil {
@@ -83,12 +85,7 @@ func List(ctx context.Context) ([]Run, error) {
 	}
 	var runs []Run
 	for _, e := range entries[:min(len(entries), maxRuns)] {
-		data, err := untrusted.ReadPath(filepath.Join(root, e.Name(), filepath.FromSlash(File)), maxFile)
-		if err != nil {
-			continue
-		}
-		var r Run
-		if json.Unmarshal(data, &r) == nil && r.accepts(ctx) {
+		if r, found := In(ctx, filepath.Join(root, e.Name())); found {
 			runs = append(runs, r)
 		}
 	}
@@ -96,14 +93,26 @@ func List(ctx context.Context) ([]Run, error) {
 	return runs, nil
 }
 
-// accepts reports whether something accepts connections at the inspection port, which is one
-// of this machine alone.
-func (r Run) accepts(ctx context.Context) bool {
-	host, _, err := net.SplitHostPort(r.Inspection)
-	if err != nil || !net.ParseIP(host).IsLoopback() {
-		return false
+// In returns the version that runs with the state folder dir, as [List] does.
+func In(ctx context.Context, dir string) (r Run, found bool) {
+	data, err := untrusted.ReadPath(filepath.Join(dir, filepath.FromSlash(File)), maxFile)
+	if err != nil || json.Unmarshal(data, &r) != nil {
+		return Run{}, false
 	}
-	connection, err := (&net.Dialer{Timeout: alive}).DialContext(ctx, "tcp", r.Inspection)
+	// The inspection port is one of this machine alone.
+	host, _, err := net.SplitHostPort(r.Inspection)
+	if err != nil || !net.ParseIP(host).IsLoopback() || !accepts(ctx, "tcp", r.Inspection) {
+		r.Inspection = ""
+	}
+	if !filepath.IsAbs(r.Store) || !accepts(ctx, "unix", r.Store) {
+		r.Store = ""
+	}
+	return r, r.Inspection != "" || r.Store != ""
+}
+
+// accepts reports whether something accepts connections at an address.
+func accepts(ctx context.Context, network, address string) bool {
+	connection, err := (&net.Dialer{Timeout: alive}).DialContext(ctx, network, address)
 	if err != nil {
 		return false
 	}

@@ -52,11 +52,22 @@ func TestRunsAreFound(t *testing.T) {
 	for name, text := range map[string]string{"broken": "{", "large": strings.Repeat(" ", 100<<10)} {
 		require.NoError(t, os.WriteFile(filepath.Join(state(name), "run", "running.json"), []byte(text), 0o600))
 	}
+	require.NoError(t, running.Write(state("relative"), running.Run{Version: "r-v1", Store: "store.sock"}))
 	state("ended")
+	socket, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	require.NoError(t, err)
+	defer socket.Close()
+	quiet := running.Run{Version: "c-v1", Path: "/c", Store: socket.Addr().String()}
+	require.NoError(t, running.Write(state("c"), quiet))
 
 	runs, err = running.List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []running.Run{also, here}, runs)
+	require.Equal(t, []running.Run{also, here, quiet}, runs)
+	one, found := running.In(t.Context(), state("c"))
+	require.True(t, found)
+	require.Equal(t, quiet, one)
+	_, found = running.In(t.Context(), state("killed"))
+	require.False(t, found)
 	require.Error(t, running.Write(filepath.Join(home, "none"), here))
 }
 

@@ -41,6 +41,7 @@ func TestNotThere(t *testing.T) {
 }
 
 // FuzzPerl: that language is near enough to Go's to be read by it, and then matches the same.
+// Go shows 0 execs/s while it minimizes an input that it keeps: -fuzzminimizetime 1x avoids that.
 func FuzzPerl(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`^a\b.*[[:^alpha:]]$`, "a b\n1"}, {`(?ims)^\s?A.(b|)$`, "x\na\n\nb"}, {`[^\x00-\x{10FFFF}]|\W`, "\u212a"}, {`\Qa.b\E{0,3}?`, "a.b"},

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/data"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -17,22 +19,31 @@ const maxBodyBytes = 16 << 20
 
 // api serves the store to those who show a credential, within their limits.
 type api struct {
-	keys     *keyring
-	limits   *limiter
-	metrics  *metrics
-	backends store.Backends
-	log      *slog.Logger
-	routes   *http.ServeMux
+	keys    *keyring
+	limits  *limiter
+	metrics *metrics
+	routes  *http.ServeMux
 }
 
 func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
 	server := store.New(backends, store.Options{
 		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Logger: log,
 	})
-	a := &api{keys: keys, limits: l, metrics: m, backends: backends, log: log, routes: http.NewServeMux()}
+	a := &api{keys: keys, limits: l, metrics: m, routes: http.NewServeMux()}
 	a.routes.Handle("/", server.Handler())
-	a.routes.Handle("/v1/data/", a.owned())
+	a.routes.Handle(data.Path, owners(server.Owned()))
 	return a
+}
+
+// owners serves only those who own a namespace, not its nodes.
+func owners(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if of, _ := r.Context().Value(holderKey{}).(credential.Holder); of.Role != credential.Owner {
+			refuse(w, &store.Problem{Status: http.StatusForbidden, Text: "the credential of a node does not allow this"})
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // ServeHTTP identifies and admits a request before its body is read.

@@ -76,7 +76,10 @@ func TestOwnersDelete(t *testing.T) {
 		{data.Deletion{Kind: data.Measurements, Name: "m"}, 1},
 		{data.Deletion{Kind: data.Predictions}, 1},
 	} {
-		n, err := owner.Delete(t.Context(), c.of)
+		n, err := owner.Count(t.Context(), c.of)
+		require.NoError(t, err)
+		require.Equal(t, c.want, n, c.of)
+		n, err = owner.Delete(t.Context(), c.of)
 		require.NoError(t, err)
 		require.Equal(t, c.want, n, c.of)
 	}
@@ -98,6 +101,8 @@ func TestNodesAreNotOwners(t *testing.T) {
 	r := start(t)
 	node := &data.Client{Address: r.url, Credential: r.credential(credential.Node, "a", "v1"), HTTP: http.DefaultClient}
 	_, err := node.Delete(t.Context(), data.Deletion{Kind: data.Predictions})
+	require.ErrorContains(t, err, "the credential of a node does not allow this")
+	_, err = node.Count(t.Context(), data.Deletion{Kind: data.Predictions})
 	require.ErrorContains(t, err, "the credential of a node does not allow this")
 	_, err = node.Collections(t.Context())
 	var refused *data.Error

@@ -168,6 +168,13 @@ func (s *Store) ListPredictions(ctx context.Context, of store.Selection, page st
 		})
 }
 
+// CountMeasurements returns how many measurements are selected.
+func (s *Store) CountMeasurements(ctx context.Context, of store.Selection) (n int64, err error) {
+	where, args := selection(of, "time")
+	err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM measurements WHERE "+where, args...).Scan(&n)
+	return n, err
+}
+
 // DeleteMeasurements deletes the selected measurements.
 func (s *Store) DeleteMeasurements(ctx context.Context, of store.Selection) (int64, error) {
 	where, args := selection(of, "time")
