@@ -85,14 +85,15 @@ type Step struct {
 	// If the node did not report them, RunMS is all the time there and back, and WaitMS 0.
 	WaitMS float64 `json:"waitMs"`
 	RunMS  float64 `json:"runMs"`
-	// Outcome is how the handler ended: "ok", "error", "exit" or "reply".
+	// Outcome is how the handler ended: "ok", "error" or "exit"; or "reply" if it has sent an
+	// early reply and not ended. Its end is then a step of Rest, with the same node.
 	Outcome string `json:"outcome"`
 	// Cold is the first event since the node's process was ready.
 	Cold bool `json:"cold,omitempty"`
 	// Attempts is how often the request was sent there; 0 if that is not known.
 	Attempts int `json:"attempts,omitempty"`
-	// Input is what the node got, Output what it responded with. [Client.Get] alone returns
-	// them, if they are kept.
+	// Input is what the node got, Output what it responded with, which is the early reply if
+	// Outcome is "reply". [Client.Get] alone returns them, if they are kept.
 	Input  *Payload `json:"input,omitempty"`
 	Output *Payload `json:"output,omitempty"`
 }

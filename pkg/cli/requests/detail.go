@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/cli/term"
@@ -100,29 +101,43 @@ func (d *detail) messages(r *inspection.Request) {
 	if before = r.Input; before == nil {
 		from = ""
 	}
+	responded := false
 	steps := allSteps(r)
 	for i := range steps {
 		s := &steps[i]
-		name := term.Line(s.Node, maxName)
-		if i > 0 || !same(s.Input, before) {
-			d.message("Input of "+name, s.Input, d.already(s.Input, before, from))
+		of := " of " + term.Line(s.Node, maxName)
+		switch {
+		case behindReply(steps[:i], s.Node):
+			of += ", behind its early reply" // its input is that of the step before
+		case i > 0 || !same(s.Input, before):
+			d.message("Input"+of, s.Input, d.already(s.Input, before, from))
 		}
 		switch {
 		case s.Output == nil && s.Outcome == "error":
-			d.text("\nOutput of %s: none, it failed\n", name)
+			d.text("\nOutput%s: none, it failed\n", of)
 		default:
-			d.message("Output of "+name, s.Output, "")
+			d.message("Output"+of, s.Output, "")
 		}
 		if s.Output != nil {
-			before, from = s.Output, "the output of "+name
+			before, from = s.Output, "the output"+of
+		}
+		if s.Outcome == "reply" && !r.Failed() {
+			d.message("Response", r.Output, d.already(r.Output, before, from))
+			responded = true
 		}
 	}
-	if !r.Failed() {
+	if !r.Failed() && !responded {
 		d.message("Response", r.Output, d.already(r.Output, before, from))
 	}
 	if d.redacted {
 		d.text("\nValues that the version must not show are [redacted].\n")
 	}
+}
+
+// behindReply reports whether a step of node after steps is the end of a handler that has sent an
+// early reply.
+func behindReply(steps []inspection.Step, node string) bool {
+	return slices.ContainsFunc(steps, func(s inspection.Step) bool { return s.Node == node && s.Outcome == "reply" })
 }
 
 // already is what a message is the same as, if it is.

@@ -61,8 +61,9 @@ func failed() inspection.Request {
 func TestDetail(t *testing.T) {
 	early := priced()
 	early.Early = "reply"
-	early.Steps, early.Rest = early.Steps[:1], &inspection.Request{Code: "OK", DurationMS: 1500, Background: true, Steps: early.Steps[1:]}
-	early.Steps[0].Outcome, early.Output = "reply", payload("hotel.Price", 2, `{}`)
+	early.Rest = &inspection.Request{Code: "OK", DurationMS: 1500, Background: true, Steps: priced().Steps}
+	early.Output, early.Steps = payload("hotel.Price", 2, `{}`), early.Steps[:1]
+	early.Steps[0].Outcome, early.Steps[0].RunMS, early.Steps[0].Output = "reply", 2, early.Output
 
 	exit := priced()
 	exit.Early, exit.Steps = "exit", exit.Steps[:1]

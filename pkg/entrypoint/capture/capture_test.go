@@ -55,11 +55,11 @@ func TestWorkBehindAReply(t *testing.T) {
 	k.Input("t.All", all(t, `{"text":"in"}`))
 	k.Output("t.All", all(t, `{"text":"early"}`))
 	r := of("a", "etl")
-	r.Early, r.Continued = record.EarlyReply, true
+	r.Early, r.Continued, r.Steps[0].Outcome = record.EarlyReply, true, event.OutcomeReply
 	c.Observe(r)
 	k.Step(0, "t.All", all(t, `{"text":"between"}`), 0)
 	k.Step(1, "t.All", all(t, `{"text":"last"}`), 0)
-	rest := failed(of("a", "model"), "model")
+	rest := failed(of("a", "etl", "model"), "model")
 	rest.Background, rest.Early = true, record.EarlyReply
 	c.Observe(rest)
 
@@ -68,10 +68,11 @@ func TestWorkBehindAReply(t *testing.T) {
 	require.True(t, got.Inspected)
 	require.Contains(t, string(got.Input.JSON), `"text":"in"`)
 	require.Contains(t, string(got.Output.JSON), `"text":"early"`)
-	require.Contains(t, string(got.Steps[0].Output.JSON), `"text":"between"`)
+	require.Contains(t, string(got.Steps[0].Output.JSON), `"text":"early"`)
 	require.Equal(t, "INTERNAL", got.Rest.Code)
-	require.Contains(t, string(got.Rest.Steps[0].Input.JSON), `"text":"between"`)
-	require.Contains(t, string(got.Rest.Steps[0].Output.JSON), `"text":"last"`)
+	require.Contains(t, string(got.Rest.Steps[0].Output.JSON), `"text":"between"`, "the end of the handler that has replied")
+	require.Contains(t, string(got.Rest.Steps[1].Input.JSON), `"text":"between"`)
+	require.Contains(t, string(got.Rest.Steps[1].Output.JSON), `"text":"last"`)
 }
 
 // Work behind a reply may last for an hour: its messages are there once it has ended, though

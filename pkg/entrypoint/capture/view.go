@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -106,8 +107,11 @@ func (r *Request) show(to *inspection.Request) {
 			in = k.steps[n-1]
 		}
 		s.Input, s.Output = show(in), show(k.steps[n])
-		if s.Output == nil && s.Outcome == event.OutcomeExit.String() {
+		switch s.Outcome {
+		case event.OutcomeReply.String(): // what it responds with at its end is of a later step
 			s.Output = to.Output
+		case event.OutcomeExit.String():
+			s.Output = cmp.Or(s.Output, to.Output)
 		}
 	}
 	if to.Rest != nil {
