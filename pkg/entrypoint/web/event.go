@@ -79,7 +79,8 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 		return h, binding.EncodingStructured, nil
 	case strings.HasPrefix(kind, "application/cloudevents"):
 		return nil, binding.EncodingUnknown, &EventError{Status: http.StatusUnsupportedMediaType,
-			Text: fmt.Sprintf("events in the form %q are not supported; send one event in binary mode or as %s", clip.Text(kind, 64), structuredType)}
+			Text: fmt.Sprintf("events in the form %q are not supported; send one event in binary mode or as %s",
+				clip.Text(kind, 64), structuredType)}
 	}
 	decoded := make(http.Header, len(h))
 	for name, values := range h {

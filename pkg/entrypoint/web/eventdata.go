@@ -69,7 +69,8 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 		}
 		return encoded, nil
 	}
-	return nil, &EventError{Status: http.StatusUnsupportedMediaType, Text: fmt.Sprintf("data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
+	return nil, &EventError{Status: http.StatusUnsupportedMediaType, Text: fmt.Sprintf(
+		"data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
 }
 
 // Respond responds to the event with an event in the same form and of the same trace:
