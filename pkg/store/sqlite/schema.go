@@ -47,15 +47,13 @@ CREATE TABLE document_keys (
 CREATE TABLE document_values (
 	key INTEGER NOT NULL, value ANY NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (key, value, doc)
 ) STRICT, WITHOUT ROWID;
-`, predictionsDeleted}
+`, predictionsDeleted, numbersAreBounded}
 }
 
-// predictionCounts adds what summaries of predictions are made of: per hour and pair of
-// values, kept by triggers, so that a summary of millions reads thousands of rows. Pairs of numbers
-// that are no labels, see store.IsLabel, have one row together. JSON's numbers are what a value must look
+// predictionParts is what predictions are counted by. JSON's numbers are what a value must look
 // like to be one, up to store.MaxNumber: sums of larger ones could become infinite, from which
 // nothing can be subtracted again.
-const predictionCounts = `
+const predictionParts = `
 CREATE VIEW prediction_parts AS
 SELECT id, runtime, date, substr(date, 1, 13) AS hour, version, error,
 	iif(numbers AND NOT label, '', true_value) AS true_value, iif(numbers AND NOT label, '', predicted_value) AS predicted_value,
@@ -75,6 +73,22 @@ FROM (
 		FROM predictions
 	)
 );
+`
+
+const fillCounts = `
+INSERT INTO prediction_counts
+SELECT runtime, hour, version, error, true_value, predicted_value, count(*), sum(labelled), sum(correct), sum(numbers),
+	total(absolute), total(squared)
+FROM prediction_parts GROUP BY runtime, hour, version, error, true_value, predicted_value;
+`
+
+// numbersAreBounded makes predictionParts anew for files of before there was store.MaxNumber.
+const numbersAreBounded = "DROP VIEW prediction_parts;" + predictionParts + "DELETE FROM prediction_counts;" + fillCounts
+
+// predictionCounts adds what summaries of predictions are made of: per hour and pair of
+// values, kept by triggers, so that a summary of millions reads thousands of rows. Pairs of numbers
+// that are no labels, see store.IsLabel, have one row together.
+const predictionCounts = predictionParts + `
 CREATE TABLE prediction_counts (
 	runtime TEXT NOT NULL, hour TEXT NOT NULL, version TEXT NOT NULL, error TEXT NOT NULL,
 	true_value TEXT NOT NULL, predicted_value TEXT NOT NULL,
@@ -82,10 +96,7 @@ CREATE TABLE prediction_counts (
 	absolute REAL NOT NULL, squared REAL NOT NULL,
 	PRIMARY KEY (runtime, hour, version, error, true_value, predicted_value)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO prediction_counts
-SELECT runtime, hour, version, error, true_value, predicted_value, count(*), sum(labelled), sum(correct), sum(numbers),
-	total(absolute), total(squared)
-FROM prediction_parts GROUP BY runtime, hour, version, error, true_value, predicted_value;
+` + fillCounts + `
 CREATE TRIGGER predictions_counted AFTER INSERT ON predictions BEGIN
 	INSERT INTO prediction_counts
 	SELECT runtime, hour, version, error, true_value, predicted_value, 1, labelled, correct, numbers, absolute, squared
