@@ -58,31 +58,42 @@ func (o *deleteOptions) deletion(cmd *cobra.Command, args []string) (d data.Dele
 	if len(args) == 2 {
 		d.Collection = args[1]
 	}
-	selectors := map[data.Kind]string{data.Documents: "query", data.Measurements: "name"} // predictions have none
-	for kind, flag := range selectors {
-		switch {
-		case cmd.Flags().Changed(flag) && d.Kind != kind:
-			return d, term.UsageError(cmd, "--%s selects %s only", flag, kind)
-		case cmd.Flags().Changed(flag) && o.all:
-			return d, term.UsageError(cmd, "--%s and --all exclude each other", flag)
-		}
-	}
-	if cmd.Flags().Changed("name") && o.name == "" {
-		return d, term.UsageError(cmd, "--name is empty")
+	flag, err := o.selector(cmd, d.Kind)
+	if err != nil {
+		return d, err
 	}
 	if err := d.Check(); err != nil {
 		return d, term.UsageError(cmd, "%w", err)
 	}
-	if flag := selectors[d.Kind]; !o.all && (flag == "" || !cmd.Flags().Changed(flag)) {
-		if flag == "" {
-			return d, term.UsageError(cmd, "give --all to delete all %s", d.Kind)
-		}
+	switch {
+	case o.all || flag != "" && cmd.Flags().Changed(flag):
+	case flag == "":
+		return d, term.UsageError(cmd, "give --all to delete all %s", d.Kind)
+	default:
 		return d, term.UsageError(cmd, "give --%s, or --all to delete all %s", flag, strings.Join(args, " "))
 	}
 	if d.Kind == data.Documents {
 		d.Query, err = parseQuery(cmd, o.query)
 	}
 	return d, err
+}
+
+// selector returns the flag that selects of a kind, none for predictions. It refuses that of
+// another kind.
+func (o *deleteOptions) selector(cmd *cobra.Command, of data.Kind) (string, error) {
+	selectors := map[data.Kind]string{data.Documents: "query", data.Measurements: "name"}
+	for kind, flag := range selectors {
+		switch {
+		case cmd.Flags().Changed(flag) && of != kind:
+			return "", term.UsageError(cmd, "--%s selects %s only", flag, kind)
+		case cmd.Flags().Changed(flag) && o.all:
+			return "", term.UsageError(cmd, "--%s and --all exclude each other", flag)
+		}
+	}
+	if cmd.Flags().Changed("name") && o.name == "" {
+		return "", term.UsageError(cmd, "--name is empty")
+	}
+	return selectors[of], nil
 }
 
 func (o *deleteOptions) run(ctx context.Context, p *Place) error {
