@@ -49,6 +49,7 @@ const (
 	steps    = "Steps"
 	process  = "Entrypoint"
 	cluster  = "Versions"
+	store    = "Store"
 )
 
 // ServerErrors are the codes of failures that are not the client's, as a regular expression.
@@ -57,7 +58,7 @@ const ServerErrors = "UNKNOWN|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|UNIMPLEMENTED
 // Queries is the table, in the order in which a person on call asks.
 func Queries() []Query {
 	var all []Query
-	for _, group := range [][]Query{clusterQueries(), requestQueries(), stepQueries(), processQueries()} {
+	for _, group := range [][]Query{clusterQueries(), requestQueries(), stepQueries(), processQueries(), storeQueries()} {
 		all = append(all, group...)
 	}
 	return all
@@ -136,6 +137,21 @@ func processQueries() []Query {
 			Count, "{{version}}", own("rate(process_cpu_seconds_total{$of}[$range])")},
 		{process, "Goroutines", "Does an entrypoint leak?", "A few for each request in flight and connection.",
 			Count, "{{version}}", own("go_goroutines{$of}")},
+	}
+}
+
+// storeQueries are of the whole cluster: the store's metrics have no labels of versions.
+func storeQueries() []Query {
+	return []Query{
+		{store, "Saves", "What is saved?", "By kind of data, of all versions.",
+			Rate, "{{kind}}", `sum by (kind) (rate(krt_store_writes_total[$range]))`},
+		{store, "Refused and failed", "What does the store refuse?",
+			"`refused` is the content, `denied` the credential, `limited` too much of one version; `failed` is the store or its database.",
+			Rate, "{{kind}} {{result}}", `sum by (kind, result) (rate(krt_store_writes_total{result!="ok"}[$range]))` +
+				"\n+ " + `sum by (kind, result) (rate(krt_store_reads_total{result!="ok"}[$range]))`},
+		{store, "Time of saves, p95", "How long do saves take?", "Those that succeeded, in the store and its database.",
+			Seconds, "{{kind}}",
+			"histogram_quantile(0.95, sum by (kind, le) (rate(krt_store_write_duration_seconds_bucket[$range])))"},
 	}
 }
 

@@ -33,6 +33,10 @@ func Recordings() []Recording {
 
 // Alerts are the alerting rules.
 func Alerts() []Alert {
+	both := func(matcher string) string { // saves and reads
+		const by = "sum by (kind, sink) (rate(krt_store_"
+		return "(" + by + "writes_total{" + matcher + "}[5m])) + " + by + "reads_total{" + matcher + "}[5m])))"
+	}
 	const workflow = "Workflow {{ $labels.workflow }} of version {{ $labels.version }} in {{ $labels.namespace }}"
 	return []Alert{
 		{"KrtRequestErrors", "krt:request_errors:ratio5m > 0.05", "5m", "critical",
@@ -51,5 +55,12 @@ func Alerts() []Alert {
 		{"KrtRequestsRefused", `sum by (namespace, version, workflow) (rate(krt_requests_total{code="RESOURCE_EXHAUSTED"}[5m])) > 0.1`,
 			"5m", "warning",
 			"Requests are refused at a limit", workflow + ": {{ $value | humanize }} requests per second are refused."},
+		{"KrtStoreErrors", both(`result="failed"`) + " / " + both("") + " > 0.05", "5m", "critical",
+			"More than 5 % of what the store is asked for fails",
+			"Kind {{ $labels.kind }}, kept by {{ $labels.sink }}: {{ $value | humanizePercentage }} of the requests to the store have " +
+				"failed for 5 minutes."},
+		{"KrtStoreDropped", "increase(krt_store_dropped_total[10m]) > 0", "0m", "warning",
+			"The store loses measurements",
+			"{{ $value | humanize }} accepted measurements were lost in 10 minutes: their database refused them or was away for too long."},
 	}
 }

@@ -40,7 +40,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 
 	pods := n.pods()
 	file := filepath.Join(t.TempDir(), "pods.json")
-	require.NoError(t, os.WriteFile(file, discovered(t, pods), 0o600))
+	require.NoError(t, os.WriteFile(file, discovered(t, append(n.storePods(), pods...)), 0o600))
 	scrape := collector.ScrapeConfigs(t, "file_sd_configs: [{files: ["+file+"]}]")
 	const controller = "krt-controller.krt-system"
 	require.Contains(t, scrape, controller)
@@ -68,6 +68,9 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"3"}, values, up)
 	}
+	values, err := p.Values(`count(up{job="krt-store"} == 1)`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1"}, values)
 }
 
 // monitored makes a version one of two nodes: n1 does what a request says, and foreign, which
@@ -129,6 +132,15 @@ func (n place) post(url, body string, want int) error {
 		err = fmt.Errorf("%s: %d %s", url, status, text)
 	}
 	return err
+}
+
+// storePods are those of the store.
+func (n place) storePods() []corev1.Pod {
+	n.t.Helper()
+	var list corev1.PodList
+	out := n.Kubectl("get", "pods", "-n", "krt-system", "-l", "app.kubernetes.io/name=krt-store", "-o", "json")
+	require.NoError(n.t, json.Unmarshal([]byte(out), &list))
+	return list.Items
 }
 
 // pods are all of the namespace.

@@ -19,18 +19,21 @@ const config = `scrape_configs:
 - job_name: krt-controller
   honor_labels: true
   static_configs: [{targets: ['%s']}]
+- job_name: krt-store
+  static_configs: [{targets: ['%s']}]
 `
 
 // After load of each kind, a real Prometheus has numbers for every query of the page and of
 // the dashboards, and for the rules.
 func TestEveryQueryHasAnAnswer(t *testing.T) {
 	collector.Program(t, "prometheus")
-	v := serve(t)
-	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(config, v.reply, controller(t)))
+	v, k := serve(t), keep(t)
+	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(config, v.reply, controller(t), k.metrics))
 	queries := append(collector.Queries(t, `namespace="test",version="my-version"`),
 		`ALERTS{alertname="KrtRequestErrors",alertstate="pending"}`)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		v.load(c)
+		k.load(c)
 		assert.NoError(c, p.Empty(queries))
 	}, time.Minute, 500*time.Millisecond)
 	for _, query := range append(queries, `ALERTS{alertname!="KrtRequestErrors"}`) {

@@ -23,7 +23,8 @@ const Runbooks = "docs/observability.md"
 func Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, o := range map[string]object{
-		"pod-monitor.yaml": podMonitor(), "service-monitor.yaml": serviceMonitor(), "rules.yaml": prometheusRule(),
+		"pod-monitor.yaml": podMonitor(), "service-monitor.yaml": serviceMonitor(), "store-monitor.yaml": storeMonitor(),
+		"rules.yaml":             prometheusRule(),
 		"dashboards/perses.yaml": perses(),
 	} {
 		text, err := yaml.Marshal(o)
@@ -90,6 +91,14 @@ func serviceMonitor() object {
 	return operatorObject("ServiceMonitor", "krt-controller", object{
 		"selector":  object{"matchLabels": object{"app.kubernetes.io/name": "krt-controller"}},
 		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics", "honorLabels": true}},
+	})
+}
+
+// storeMonitor scrapes each pod of the store.
+func storeMonitor() object {
+	return operatorObject("ServiceMonitor", "krt-store", object{
+		"selector":  object{"matchLabels": object{"app.kubernetes.io/name": "krt-store"}},
+		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics"}},
 	})
 }
 

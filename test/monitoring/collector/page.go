@@ -38,7 +38,7 @@ func ScrapeConfigs(t *testing.T, discovery string) string {
 	config, _, found := strings.Cut(rest, "```")
 	require.True(t, found)
 	require.Contains(t, config, Discovery)
-	return begin + strings.Replace(config, Discovery, discovery, 1)
+	return begin + strings.ReplaceAll(config, Discovery, discovery)
 }
 
 // query is one as it is shown, and what in it chooses versions.
