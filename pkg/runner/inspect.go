@@ -66,14 +66,20 @@ func (x *copies) add(e *event.Event) {
 		return
 	}
 	x.start.Do(func() { go x.run() })
+	if len(x.queue) == cap(x.queue) { // not worth a copy
+		x.drop(errTooMany)
+		return
+	}
 	c := copied{header: make(http.Header, 20)}
 	c.data = bytes.Clone(e.WriteCopy(c.header))
 	select {
 	case x.queue <- c:
 	default:
-		x.drop(errors.New("too many are waiting"))
+		x.drop(errTooMany)
 	}
 }
+
+var errTooMany = errors.New("too many are waiting")
 
 // run posts copies until none come any more.
 func (x *copies) run() {

@@ -46,10 +46,11 @@ func TestRedacted(t *testing.T) {
 	const in = `{"text":"plain","card":{"number":"SECRET","code":"7","owner":"o"},"cards":[{"number":"SECRET"},{"number":"SECRET"}],
 		"named":{"x":{"number":"SECRET"}},"labels":{"a":"b","password":"SECRET"},
 		"extra":{"card":{"number":"SECRET","k":1},"list":[{"pass_word":"SECRET"}]},
-		"any":{"@type":"type.googleapis.com/t.Card","number":"SECRET"},"word":"SECRET","left":"SECRET","data":"U0VDUkVU","hiddenName":"SECRET"}`
+		"any":{"@type":"type.googleapis.com/t.Card","number":"SECRET"},"word":"SECRET","left":"SECRET","data":"U0VDUkVU","hiddenName":"SECRET",
+		"secretCode":"SECRET"}`
 	registry := files(t, true)
 	c, err := NewContract(registry, Settings{Redact: []string{
-		"card.number", "cards.number", "named.number", "any.number", "password", "word.value", "left", "data",
+		"card.number", "cards.number", "named.number", "any.number", "password", "word.value", "left", "data", "secret_code",
 	}})
 	require.NoError(t, err)
 	ring := New()
@@ -68,6 +69,7 @@ func TestRedacted(t *testing.T) {
 	require.Contains(t, got, `"extra":{"card":{"k":1,"number":"[redacted]"},"list":[{"pass_word":"[redacted]"}]}`)
 	require.Contains(t, got, `"word":"[redacted]","data":"[redacted]"`)
 	require.Contains(t, got, `"left":"[redacted]"`)
+	require.Contains(t, got, `"secretCode":"[redacted]"`)
 	require.Contains(t, got, `"hiddenName":"[redacted]"`)
 	// Whether a value was set is not shown either, but for the members of a oneof.
 	require.Contains(t, shown(t, c, "t.All", nil), `"hiddenName":"[redacted]"`)

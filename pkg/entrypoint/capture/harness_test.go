@@ -44,6 +44,7 @@ message All {
   Colour colour = 12;
   oneof one { string left = 13; All right = 14; }
   optional int32 maybe = 15;
+  optional string pin = 17 [json_name = "secretCode"];
   string hidden_name = 16 [debug_redact = HIDDEN];
 }
 `

@@ -93,7 +93,7 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 	all := m.Descriptor().Fields()
 	for i := 0; i < all.Len() && !w.cut; i++ {
 		f := all.Get(i)
-		in, whole := w.paths.Enter(at, string(f.Name()))
+		in, whole := w.paths.EnterField(at, f)
 		hidden := whole || debugRedact(f)
 		if f.HasPresence() && !m.Has(f) && (!hidden || f.ContainingOneof() != nil) {
 			continue

@@ -75,7 +75,7 @@ func wellKnown(name protoreflect.FullName) bool {
 func (w *writer) wellKnown(m protoreflect.Message, at fieldpath.State) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
-		if _, whole := w.paths.Enter(at, string(fields.Get(i).Name())); whole {
+		if _, whole := w.paths.EnterField(at, fields.Get(i)); whole {
 			w.raw(redacted)
 			return
 		}

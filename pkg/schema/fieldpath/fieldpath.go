@@ -65,12 +65,16 @@ type State []mark
 // mark is a path of which the first names match.
 type mark struct{ path, names int }
 
-// Enter returns the state in the field of that name, and whether a path ends there, so that
-// it matches the field as a whole.
-func (s *Set) Enter(at State, name string) (in State, whole bool) {
-	name = fold(name)
+// EnterField is [Set.Enter] for a field of a message, by its name in the proto and in JSON.
+func (s *Set) EnterField(at State, f protoreflect.FieldDescriptor) (in State, whole bool) {
+	return s.Enter(at, string(f.Name()), f.JSONName())
+}
+
+// Enter returns the state in the field of that name, or of one of several, and whether a path
+// ends there, so that it matches the field as a whole.
+func (s *Set) Enter(at State, names ...string) (in State, whole bool) {
 	step := func(m mark) {
-		if s.paths[m.path][m.names] != name {
+		if !slices.ContainsFunc(names, func(name string) bool { return fold(name) == s.paths[m.path][m.names] }) {
 			return
 		}
 		if m.names++; m.names == len(s.paths[m.path]) {
@@ -129,7 +133,8 @@ func inMessage(m protoreflect.MessageDescriptor, names []string) bool {
 	}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		if fold(string(f.Name())) == names[0] && (len(names) == 1 || inField(f, names[1:])) {
+		named := fold(string(f.Name())) == names[0] || fold(f.JSONName()) == names[0]
+		if named && (len(names) == 1 || inField(f, names[1:])) {
 			return true
 		}
 	}

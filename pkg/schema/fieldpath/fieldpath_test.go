@@ -66,6 +66,7 @@ message Request {
   map<string, string> labels = 3;
   google.protobuf.Struct extra = 4;
   google.protobuf.Timestamp at = 5;
+  string pin = 6 [json_name = "secretCode"];
 }
 `)}}, "a.proto", schema.Options{})
 	require.NoError(t, err)
@@ -81,6 +82,8 @@ message Request {
 		"labels.password.hash":       false,
 		"extra.any.thing":            true,
 		"at.seconds":                 true,
+		"pin":                        true,
+		"secret_code":                true,
 		"seconds":                    false,
 		"number":                     false,
 		"key":                        false, // of a map's entry
