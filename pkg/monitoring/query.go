@@ -140,7 +140,7 @@ func processQueries() []Query {
 	}
 }
 
-// storeQueries are of the whole cluster: the store's metrics have no labels of versions.
+// storeQueries are of the whole cluster: only predictions have labels of versions.
 func storeQueries() []Query {
 	return []Query{
 		{store, "Saves", "What is saved?", "By kind of data, of all versions.",
@@ -149,6 +149,9 @@ func storeQueries() []Query {
 			"`refused` is the content, `denied` the credential, `limited` too much of one version; `failed` is the store or its database.",
 			Rate, "{{kind}} {{result}}", `sum by (kind, result) (rate(krt_store_writes_total{result!="ok"}[$range]))` +
 				"\n+ " + `sum by (kind, result) (rate(krt_store_reads_total{result!="ok"}[$range]))`},
+		{store, "Predictions by result", "How good are predictions?", "`hit` against `miss` is the accuracy.",
+			Rate, "{{namespace}} {{version}} {{workflow}} {{result}}",
+			`sum by (namespace, version, workflow, result) (rate(krt_predictions_total[$range]))`},
 		{store, "Time of saves, p95", "How long do saves take?", "Those that succeeded, in the store and its database.",
 			Seconds, "{{kind}}",
 			"histogram_quantile(0.95, sum by (kind, le) (rate(krt_store_write_duration_seconds_bucket[$range])))"},

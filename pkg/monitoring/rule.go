@@ -59,6 +59,8 @@ func Alerts() []Alert {
 			"More than 5 % of what the store is asked for fails",
 			"Kind {{ $labels.kind }}, kept by {{ $labels.sink }}: {{ $value | humanizePercentage }} of the requests to the store have " +
 				"failed for 5 minutes."},
+		{"KrtStoreAway", "krt_store_up == 0", "5m", "critical", "The store cannot use a database",
+			"{{ $labels.sink }}, which keeps data of the kind {{ $labels.kind }}, does not respond; GET /readyz of the store says why."},
 		{"KrtStoreDropped", "increase(krt_store_dropped_total[10m]) > 0", "0m", "warning",
 			"The store loses measurements",
 			"{{ $value | humanize }} accepted measurements were lost in 10 minutes: their database refused them or was away for too long."},

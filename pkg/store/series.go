@@ -81,8 +81,12 @@ func (s *Server) savePrediction(r request) (any, error) {
 		return nil, notKept("predictions")
 	}
 	from := r.from
-	return saved{}, s.backends.Predictions.SavePredictions(r.Context(),
-		[]Prediction{{p, from.Runtime, from.Version, from.Node, from.Workflow}})
+	kept := Prediction{p, from.Runtime, from.Version, from.Node, from.Workflow}
+	err = s.backends.Predictions.SavePredictions(r.Context(), []Prediction{kept})
+	if err == nil && s.options.Predicted != nil {
+		s.options.Predicted(r.Context(), kept)
+	}
+	return saved{}, err
 }
 
 // instant returns t, or now if that is zero, in UTC.

@@ -39,6 +39,8 @@ type Options struct {
 	// Identify returns who sends a request. Default: the local runtime, and what the headers
 	// say; a server that others can reach must not believe them.
 	Identify func(*http.Request) (Origin, error)
+	// Predicted is called with each prediction that was kept. Default: nothing is.
+	Predicted func(context.Context, Prediction)
 	// Logger logs internal errors. Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -94,11 +94,11 @@ func serviceMonitor() object {
 	})
 }
 
-// storeMonitor scrapes each pod of the store.
+// storeMonitor scrapes each pod of the store, whose metrics name namespaces of versions.
 func storeMonitor() object {
 	return operatorObject("ServiceMonitor", "krt-store", object{
 		"selector":  object{"matchLabels": object{"app.kubernetes.io/name": "krt-store"}},
-		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics"}},
+		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics", "honorLabels": true}},
 	})
 }
 

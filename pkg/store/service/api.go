@@ -28,6 +28,11 @@ type api struct {
 func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
 	server := store.New(backends, store.Options{
 		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Logger: log,
+		Predicted: func(ctx context.Context, p store.Prediction) {
+			if h, _ := ctx.Value(holderKey{}).(credential.Holder); h.Role != credential.Owner { // an import is of earlier ones
+				m.predictions.count(p)
+			}
+		},
 	})
 	a := &api{keys: keys, limits: l, metrics: m, routes: http.NewServeMux()}
 	a.routes.Handle("/", server.Handler())

@@ -2,6 +2,8 @@ package service
 
 import (
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,7 +13,8 @@ import (
 	"krt.dev/kn-krt/pkg/store/line"
 )
 
-// metrics are those of a store. No label has a value that a client chooses.
+// metrics are those of a store. No label has a value that a client chooses, except of predictions,
+// whose number is limited.
 type metrics struct {
 	registry *prometheus.Registry
 	sinks    map[string]string // what keeps a kind
@@ -21,6 +24,8 @@ type metrics struct {
 	readTime      *prometheus.HistogramVec
 	inFlight      prometheus.Gauge
 	deleted       *prometheus.CounterVec
+	predictions   *predictions
+	up            *prometheus.GaugeVec
 }
 
 // newMetrics returns metrics of a store whose kinds are kept by sinks, such as "sqlite".
@@ -46,8 +51,12 @@ func newMetrics(sinks map[string]string) *metrics {
 		deleted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_store_expired_total", Help: "Entries deleted because they were older than their setting retention-*, by kind.",
 		}, []string{"kind"}),
+		predictions: newPredictions(),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "krt_store_up", Help: "1 if the database that keeps a kind can be used when this is read, else 0.",
+		}, []string{"kind", "sink"}),
 	}
-	m.registry.MustRegister(m.writes, m.reads, m.writeTime, m.readTime, m.inFlight, m.deleted,
+	m.registry.MustRegister(m.writes, m.reads, m.writeTime, m.readTime, m.inFlight, m.deleted, m.predictions, m.up, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for kind, sink := range sinks {
 		for _, result := range []string{resultOK, resultRefused, resultDenied, resultLimited, resultFailed} {
@@ -125,6 +134,20 @@ func Describe(to chan<- *prometheus.Desc) {
 	m := newMetrics(nil)
 	m.queue(func() line.Counts { return line.Counts{} })
 	m.registry.Describe(to)
+}
+
+// buildInfo is the metric krt_build_info of this program.
+func buildInfo() prometheus.Collector {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "krt_build_info", Help: "1, with the version of kn-krt and of Go that the program was built with.",
+		ConstLabels: prometheus.Labels{"release": version, "go_version": runtime.Version()},
+	})
+	g.Set(1)
+	return g
 }
 
 // handler serves the metrics.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 
 	"krt.dev/kn-krt/pkg/store"
 	"krt.dev/kn-krt/pkg/store/line"
@@ -27,6 +28,7 @@ type opened struct {
 	store.Backends
 
 	sinks map[string]string // the scheme of what keeps each kind
+	keeps map[string]any    // its backend
 	all   []database
 }
 
@@ -39,7 +41,7 @@ type database struct {
 
 // open opens what the URLs of a configuration name, each once.
 func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error) {
-	o := &opened{sinks: map[string]string{}}
+	o := &opened{sinks: map[string]string{}, keeps: map[string]any{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, o.close(ctx))
@@ -80,7 +82,7 @@ func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind.env, err)
 		}
-		o.sinks[kind.name] = scheme(text)
+		o.sinks[kind.name], o.keeps[kind.name] = scheme(text), backend
 	}
 	return o, nil
 }
@@ -137,20 +139,44 @@ func openFile(text string, c Config, log *slog.Logger) (*sqlite.Store, error) {
 
 // ping returns why data cannot be used, naming the database; nil if it can.
 func (o *opened) ping(ctx context.Context) error {
-	var problems []error
-	for _, d := range o.all {
-		var err error
-		switch b := d.backend.(type) {
-		case pinger:
-			err = b.Ping(ctx)
-		case *line.Sink:
-			err = b.Err()
-		}
+	problems := make([]error, len(o.all))
+	for i, err := range o.pingEach(ctx) {
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", d.name, err))
+			problems[i] = fmt.Errorf("%s: %w", o.all[i].name, err)
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// pingEach returns why each database cannot be used. All are asked at the same time.
+func (o *opened) pingEach(ctx context.Context) []error {
+	problems := make([]error, len(o.all))
+	var wait sync.WaitGroup
+	for i, d := range o.all {
+		wait.Go(func() {
+			switch b := d.backend.(type) {
+			case pinger:
+				problems[i] = b.Ping(ctx)
+			case *line.Sink:
+				problems[i] = b.Err()
+			}
+		})
+	}
+	wait.Wait()
+	return problems
+}
+
+// up reports for each kind whether what keeps it can be used.
+func (o *opened) up(ctx context.Context) map[string]bool {
+	is := map[string]bool{}
+	for i, err := range o.pingEach(ctx) {
+		for kind, backend := range o.keeps {
+			if backend == o.all[i].backend {
+				is[kind] = err == nil
+			}
+		}
+	}
+	return is
 }
 
 func (o *opened) close(ctx context.Context) error {

@@ -15,15 +15,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/credential"
 	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
 )
 
 // How long a test waits for what happens in another goroutine, and how often it looks.
@@ -31,6 +34,19 @@ const (
 	wait = 10 * time.Second
 	tick = 5 * time.Millisecond
 )
+
+// Names of nodes are not trusted: neither their number nor their bytes.
+func TestPredictionsHaveALimitedNumberOfSeries(t *testing.T) {
+	p := newPredictions()
+	for i := range maxSeries + 10 {
+		p.count(store.Prediction{Runtime: "a", Node: strconv.Itoa(i)})
+	}
+	p.count(store.Prediction{Runtime: "a", Node: "\xff"})
+	p.count(store.Prediction{Runtime: "a", Node: "0"})
+	all := make(chan prometheus.Metric, 2*maxSeries)
+	p.Collect(all)
+	require.Len(t, all, maxSeries+1)
+}
 
 // page is what Prometheus reads.
 func (r *running) page() string {
@@ -51,6 +67,13 @@ func TestMetrics(t *testing.T) {
 	r.send(http.MethodPost, wire.PathMeasurements, node, `{"name": ""}`)
 	r.send(http.MethodPost, wire.PathPredictions, "forged", `{}`)
 	r.send(http.MethodGet, "/v1/unknown", node, "")
+	for _, body := range []string{`{"predicted_value":"x","true_value":"x"}`, `{"predicted_value":"x","true_value":"y"}`,
+		`{"predicted_value":"x"}`, `{"error":"new_labels"}`, `{"predicted_value":"x","true_value":"x"}`} {
+		r.send(http.MethodPost, wire.PathPredictions, node, body)
+	}
+	done, err := r.owner("a").Import(t.Context(), strings.NewReader(`{"kind":"predictions","value":{"predicted_value":"x"}}`))
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Saved)
 	page := r.page()
 	for _, line := range []string{
 		`krt_store_writes_total{kind="document",result="ok",sink="sqlite"} 1`,
@@ -60,10 +83,16 @@ func TestMetrics(t *testing.T) {
 		`krt_store_writes_total{kind="prediction",result="denied",sink="sqlite"} 1`,
 		`krt_store_write_duration_seconds_count{kind="document"} 1`,
 		`krt_store_requests_in_flight 0`,
+		`krt_store_up{kind="document",sink="sqlite"} 1`,
+		`krt_predictions_total{namespace="a",node="",result="hit",version="v",workflow=""} 2`,
+		`krt_predictions_total{namespace="a",node="",result="miss",version="v",workflow=""} 1`,
+		`krt_predictions_total{namespace="a",node="",result="new_labels",version="v",workflow=""} 1`,
+		`krt_predictions_total{namespace="a",node="",result="unlabelled",version="v",workflow=""} 1`,
 	} {
 		require.Contains(t, page, line+"\n")
 	}
-	require.NotContains(t, page, "unknown")
+	require.NotContains(t, page, "/v1/unknown")
+	require.Contains(t, page, "\nkrt_build_info{")
 }
 
 func TestOneVersionThatFloodsDoesNotDisturbOthers(t *testing.T) {

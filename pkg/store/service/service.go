@@ -141,7 +141,19 @@ func (s *Service) handler() http.Handler {
 
 func (s *Service) metricsHandler() http.Handler {
 	mux := s.probes()
-	mux.Handle("GET /metrics", s.metrics.handler())
+	serve := s.metrics.handler()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
+		defer cancel()
+		for kind, up := range s.backends.up(ctx) {
+			value := 0.0
+			if up {
+				value = 1
+			}
+			s.metrics.up.WithLabelValues(kind, s.backends.sinks[kind]).Set(value)
+		}
+		serve.ServeHTTP(w, r)
+	})
 	return mux
 }
 
