@@ -96,42 +96,53 @@ func (d *detail) timeline(r *inspection.Request) {
 // messages writes what each step received and returned.
 func (d *detail) messages(r *inspection.Request) {
 	d.message("Request", r.Input, "")
-	var before *inspection.Payload
-	from := "the request"
-	if before = r.Input; before == nil {
-		from = ""
+	last := shown{r.Input, ""}
+	if r.Input != nil {
+		last.from = "the request"
 	}
 	responded := false
 	steps := allSteps(r)
 	for i := range steps {
-		s := &steps[i]
-		of := " of " + term.Line(s.Node, maxName)
-		switch {
-		case behindReply(steps[:i], s.Node):
-			of += ", behind its early reply" // its input is that of the step before
-		case i > 0 || !same(s.Input, before):
-			d.message("Input"+of, s.Input, d.already(s.Input, before, from))
-		}
-		switch {
-		case s.Output == nil && s.Outcome == "error":
-			d.text("\nOutput%s: none, it failed\n", of)
-		default:
-			d.message("Output"+of, s.Output, "")
-		}
-		if s.Output != nil {
-			before, from = s.Output, "the output"+of
-		}
-		if s.Outcome == "reply" && !r.Failed() {
-			d.message("Response", r.Output, d.already(r.Output, before, from))
+		last = d.step(steps[:i+1], last)
+		if steps[i].Outcome == "reply" && !r.Failed() {
+			d.message("Response", r.Output, d.already(r.Output, last))
 			responded = true
 		}
 	}
 	if !r.Failed() && !responded {
-		d.message("Response", r.Output, d.already(r.Output, before, from))
+		d.message("Response", r.Output, d.already(r.Output, last))
 	}
 	if d.redacted {
 		d.text("\nValues that the version must not show are [redacted].\n")
 	}
+}
+
+// shown is the message that was written last, and what it is.
+type shown struct {
+	message *inspection.Payload
+	from    string
+}
+
+// step writes the messages of the last of steps, and returns what the next one should have got.
+func (d *detail) step(steps []inspection.Step, last shown) shown {
+	s, before := &steps[len(steps)-1], steps[:len(steps)-1]
+	of := " of " + term.Line(s.Node, maxName)
+	switch {
+	case behindReply(before, s.Node):
+		of += ", behind its early reply" // its input is that of the step before
+	case len(before) > 0 || !same(s.Input, last.message):
+		d.message("Input"+of, s.Input, d.already(s.Input, last))
+	}
+	switch {
+	case s.Output != nil:
+		d.message("Output"+of, s.Output, "")
+		return shown{s.Output, "the output" + of}
+	case s.Outcome == "error":
+		d.text("\nOutput%s: none, it failed\n", of)
+	default:
+		d.message("Output"+of, nil, "")
+	}
+	return last
 }
 
 // behindReply reports whether a step of node after steps is the end of a handler that has sent an
@@ -141,11 +152,11 @@ func behindReply(steps []inspection.Step, node string) bool {
 }
 
 // already is what a message is the same as, if it is.
-func (d *detail) already(p, before *inspection.Payload, from string) string {
-	if p == nil || !same(p, before) {
+func (d *detail) already(p *inspection.Payload, last shown) string {
+	if p == nil || !same(p, last.message) {
 		return ""
 	}
-	return from
+	return last.from
 }
 
 // same reports whether two messages have the same content.

@@ -88,7 +88,8 @@ func (c *Client) SaveMeasurement(ctx context.Context, from Origin, m Measurement
 func floats(fields map[string]any) map[string]any {
 	kept := maps.Clone(fields)
 	for name, value := range fields {
-		bits, f := 64, 0.0
+		var f float64
+		bits := 64
 		switch v := value.(type) {
 		case float64:
 			f = v
