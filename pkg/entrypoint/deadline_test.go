@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -36,6 +37,7 @@ func TestADeadlineIsRecordedAsOne(t *testing.T) {
 	f.awaitIdle()
 	for _, r := range seen.take(t, calls) {
 		require.Equal(t, []string{"DEADLINE_EXCEEDED", "slow", event.ReasonDeadline}, []string{r.Code.String(), r.Node, r.Reason})
+		require.Equal(t, record.ResultGaveUp, r.Sends[0].Result)
 	}
 }
 
@@ -52,4 +54,25 @@ func TestACallThatIsCancelledInTimeIsRecordedAsCancelled(t *testing.T) {
 	failed(t, err, codes.Canceled)
 	f.awaitIdle()
 	require.Equal(t, code.Code_CANCELLED, seen.take(t, 1)[0].Code)
+}
+
+// TestAnErrorHasBeenAccepted: a runner sends its error to the reply port before it responds.
+func TestAnErrorHasBeenAccepted(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	answered := make(chan struct{})
+	f.serve(f.version(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
+		no := event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "no", Node: "a"}
+		f.post("/reply", in.Fail("/krt/test/v1/a", no))
+		<-answered
+		return http.StatusAccepted, nil
+	})), o)
+	_, err := f.call(t.Context(), "x")
+	failed(t, err, codes.Internal)
+	close(answered)
+	f.awaitIdle()
+	r := seen.take(t, 1)[0]
+	require.Equal(t, []any{"a", record.ResultOK}, []any{r.Node, r.Sends[0].Result})
+	require.Equal(t, event.OutcomeError, r.NodeTimes()[0].Outcome)
+	require.Contains(t, f.metrics(), `krt_step_attempts_total{node="a",result="ok",workflow="flow"} 1`)
 }

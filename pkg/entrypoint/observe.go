@@ -103,7 +103,8 @@ func (r *request) observe() {
 			to.Sends = r.Sends(to.Sends, r.route.nodes, 0)
 			r.answer.seen = len(to.Sends)
 		} else {
-			to.Sends = r.AllSends(to.Sends, r.route.nodes, to.End)
+			accepted := !r.answer.at.IsZero() // the response came at the reply port
+			to.Sends = r.AllSends(to.Sends, r.route.nodes, to.End, accepted)
 		}
 		to.Steps = record.Read(to.Steps, r.answer.steps, r.route.nodes, r.begin, r.answer.end)
 	})

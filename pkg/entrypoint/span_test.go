@@ -126,7 +126,7 @@ func TestWhatHasNotEndedIsInTheRecord(t *testing.T) {
 	require.NoError(t, err)
 	r := seen.take(t, 1)[0]
 	require.Len(t, r.Sends, 1)
-	require.Equal(t, []any{record.ResultOpen, r.End, ""}, []any{r.Sends[0].Result, r.Sends[0].End, r.Sends[0].Node})
+	require.Equal(t, []any{record.ResultOK, r.End, ""}, []any{r.Sends[0].Result, r.Sends[0].End, r.Sends[0].Node})
 	require.NotZero(t, r.Sends[0].SpanID)
 }
 

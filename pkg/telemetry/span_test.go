@@ -147,8 +147,8 @@ func TestSpans(t *testing.T) {
 			`price-v1-entrypoint: send etl PRODUCER 1-18 02<01 ERROR "refused" krt.result=gave_up error.type=_OTHER`,
 		}},
 		"a Sequence whose POST is open": {func(r *record.Record) {
-			r.Sends[0].Node, r.Sends[0].Status, r.Sends[0].Result = "", 0, record.ResultOpen
-		}, []string{served, "price-v1-entrypoint: send price PRODUCER 1-18 02<01 krt.result=open", handled}},
+			r.Sends[0].Node, r.Sends[0].Status = "", 0
+		}, []string{served, "price-v1-entrypoint: send price PRODUCER 1-18 02<01 krt.result=ok", handled}},
 		"an early reply of a handler that goes on": {func(r *record.Record) {
 			r.Early, r.Continued, r.Steps[0].Outcome, r.Sends = record.EarlyReply, true, event.OutcomeReply, nil
 		}, []string{served + " krt.early=reply"}},

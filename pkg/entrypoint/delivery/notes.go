@@ -43,7 +43,7 @@ const (
 )
 
 var results = [...]record.Result{
-	isOpen: record.ResultOpen, isOK: record.ResultOK, isRetried: record.ResultRetried, gaveUp: record.ResultGaveUp,
+	isOK: record.ResultOK, isRetried: record.ResultRetried, gaveUp: record.ResultGaveUp,
 }
 
 const (
@@ -67,17 +67,22 @@ func (r *Request) Steps() event.Steps {
 // Sends appends to room what has been sent, one for each attempt that has ended, without
 // the first ones of the number known. Nodes are the names of those of the workflow.
 func (r *Request) Sends(room []record.Send, nodes []string, known int) []record.Send {
-	return r.readSends(room, nodes, known, time.Time{})
+	return r.readSends(room, nodes, known, time.Time{}, isOpen)
 }
 
-// AllSends is Sends, with the attempt that has not ended at the time now, if there is one.
-func (r *Request) AllSends(room []record.Send, nodes []string, now time.Time) []record.Send {
-	return r.readSends(room, nodes, 0, now)
+// AllSends is Sends, with the attempt that has not ended at the time now, if there is one:
+// accepted says that it has brought a response by another way, else the request has ended
+// without one.
+func (r *Request) AllSends(room []record.Send, nodes []string, now time.Time, accepted bool) []record.Send {
+	if accepted {
+		return r.readSends(room, nodes, 0, now, isOK)
+	}
+	return r.readSends(room, nodes, 0, now, gaveUp)
 }
 
 // readSends appends to room the attempts from the one with the index first on. One that
-// has not ended is left out unless it began before now.
-func (r *Request) readSends(room []record.Send, nodes []string, first int, now time.Time) []record.Send {
+// has not ended has the result open, and is left out unless it began before now.
+func (r *Request) readSends(room []record.Send, nodes []string, first int, now time.Time, open result) []record.Send {
 	r.notes.Lock()
 	defer r.notes.Unlock()
 	if r.notes.attempts == nil {
@@ -89,8 +94,11 @@ func (r *Request) readSends(room []record.Send, nodes []string, first int, now t
 			Result: results[a.result], SpanID: r.notes.spanOf(first + i),
 		}
 		if send.End = send.Begin.Add(a.took); a.result == isOpen {
-			if send.End = now; now.Before(send.Begin) {
+			if send.End, send.Result = now, results[open]; now.Before(send.Begin) {
 				continue
+			}
+			if open == gaveUp {
+				send.Error = "the request ended before there was a response"
 			}
 		}
 		if a.node >= 0 && int(a.node) < len(nodes) {

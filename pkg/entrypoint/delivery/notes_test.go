@@ -47,12 +47,14 @@ func TestSends(t *testing.T) {
 	}
 	require.Equal(t, got[1:], r.Sends(nil, nodes, 1))
 	now := time.Now()
-	all := r.AllSends(nil, nodes, now)
+	all := r.AllSends(nil, nodes, now, false)
 	require.Equal(t, got, all[:2])
 	require.Equal(t, record.Send{
-		Node: "model", Attempt: 1, Result: record.ResultOpen, SpanID: third.span, Begin: all[2].Begin, End: now,
+		Node: "model", Attempt: 1, Result: record.ResultGaveUp, SpanID: third.span, Begin: all[2].Begin, End: now,
+		Error: "the request ended before there was a response",
 	}, all[2])
-	require.Equal(t, got, r.AllSends(nil, nodes, before.Add(-time.Minute)), "it began later")
+	require.Equal(t, record.ResultOK, r.AllSends(nil, nodes, now, true)[2].Result)
+	require.Equal(t, got, r.AllSends(nil, nodes, before.Add(-time.Minute), false), "it began later")
 	require.Len(t, map[[8]byte]bool{first.span: true, second.span: true, third.span: true, {}: true}, 4)
 }
 
@@ -98,7 +100,7 @@ func TestRoomIsUsedAgain(t *testing.T) {
 	pool := &sync.Pool{}
 	for range 3 {
 		r := noted(pool)
-		require.Empty(t, r.AllSends(nil, nil, time.Now()))
+		require.Empty(t, r.AllSends(nil, nil, time.Now(), false))
 		r.sending(1)
 		r.sent(&send{}, nil, false)
 		require.Len(t, r.Sends(nil, nil, 0), 1)

@@ -22,7 +22,7 @@ type NodeTime struct {
 	// Reported says that the node's runner reported the times.
 	Reported bool
 	// Outcome is how the handler ended; [event.OutcomeError] if nothing was reported and
-	// the last attempt failed, or the request while it was open.
+	// the last attempt failed, or the request failed at the node.
 	Outcome event.Outcome
 	// Cold is the first event since the node's process was ready.
 	Cold bool
@@ -47,7 +47,7 @@ func (r *Record) NodeTimes() []NodeTime {
 		t := &times[at]
 		t.Attempts++
 		t.Run, t.Outcome = max(send.End.Sub(t.Start), 0), event.OutcomeOK
-		if send.Result != ResultOK && (send.Result != ResultOpen || r.Code != code.Code_OK) {
+		if send.Result != ResultOK || r.Code != code.Code_OK && r.Node == send.Node {
 			t.Outcome = event.OutcomeError
 		}
 	}

@@ -36,12 +36,13 @@ func TestNodeTimes(t *testing.T) {
 			{Node: "etl", Start: after(6), Run: 2 * ms, Reported: true, Attempts: 2},
 			{Node: "model", Start: after(10), Run: 10 * ms, Outcome: event.OutcomeError, Attempts: 2},
 		}},
-		"open when the response was there": {record.Record{
-			Sends: []record.Send{{Node: "etl", Begin: begin, End: after(4), Result: record.ResultOpen}},
-		}, []record.NodeTime{{Node: "etl", Start: begin, Run: 4 * ms, Attempts: 1}}},
+		"accepted, and failed": {record.Record{
+			Code: code.Code_INTERNAL, Node: "etl",
+			Sends: []record.Send{{Node: "etl", Begin: begin, End: after(4), Result: record.ResultOK}},
+		}, []record.NodeTime{{Node: "etl", Start: begin, Run: 4 * ms, Outcome: event.OutcomeError, Attempts: 1}}},
 		"open when it was too late": {record.Record{
 			Code:  code.Code_DEADLINE_EXCEEDED,
-			Sends: []record.Send{{Node: "etl", Begin: begin, End: after(4), Result: record.ResultOpen}},
+			Sends: []record.Send{{Node: "etl", Begin: begin, End: after(4), Result: record.ResultGaveUp}},
 		}, []record.NodeTime{{Node: "etl", Start: begin, Run: 4 * ms, Outcome: event.OutcomeError, Attempts: 1}}},
 		"replied, then ended": {record.Record{
 			Steps: []record.Step{

@@ -86,7 +86,7 @@ type Record struct {
 	// of nodes may differ. It may be incomplete: what nobody reported is not known.
 	Steps []Step
 	// Sends is what the entrypoint sent, one for each attempt that has ended: to each node
-	// with direct delivery, else to the Sequence. The last one may still be open, if no
+	// with direct delivery, else to the Sequence. The last one may be one that has not, if no
 	// other record will have it. It is bounded: the last one takes the place of those after.
 	Sends []Send
 }
@@ -101,8 +101,7 @@ type Result string
 const (
 	ResultOK      Result = "ok"      // accepted
 	ResultRetried Result = "retried" // failed, and tried again
-	ResultGaveUp  Result = "gave_up" // failed, and not tried again
-	ResultOpen    Result = "open"    // has not ended: the request's response was there before, or it was too late
+	ResultGaveUp  Result = "gave_up" // failed and not tried again, or had no response when the request ended
 )
 
 // Send is one attempt to send the request's event.
