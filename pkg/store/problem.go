@@ -30,6 +30,12 @@ func Unavailable(format string, args ...any) error {
 	return &Problem{http.StatusServiceUnavailable, fmt.Sprintf(format, args...)}
 }
 
+// IsUnavailable reports whether err is of [Unavailable].
+func IsUnavailable(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status == http.StatusServiceUnavailable
+}
+
 // Full returns a Problem for a store that has no room: status 507.
 func Full(format string, args ...any) error {
 	return &Problem{http.StatusInsufficientStorage, fmt.Sprintf(format, args...)}

@@ -30,12 +30,12 @@ func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string
 	if coll == predictions {
 		return store.Refuse("collection %q: in MongoDB it has the predictions, which ctx.prediction saves", coll)
 	}
-	c, err := s.collection(from.Runtime, coll)
+	c, err := s.collection(ctx, from.Runtime, coll)
 	if err != nil {
 		return err
 	}
 	at := s.now()
-	encoded, err := s.dialect.encode(document, at)
+	encoded, err := s.known.Load().dialect.encode(document, at)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (p place) behind(d decoded) place {
 // FindDocuments returns a page of the documents of a collection that meet q.
 func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
 	found := wire.Found{Documents: []json.RawMessage{}}
-	c, err := s.collection(in.Runtime, in.Name)
+	c, err := s.collection(ctx, in.Runtime, in.Name)
 	if err != nil {
 		return found, err
 	}
@@ -138,7 +138,7 @@ type find struct {
 const maxBatch = 1000
 
 func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact bool, err error) {
-	met := s.dialect.compile(f.query)
+	met := s.known.Load().dialect.compile(f.query)
 	o := s.sorted(inOrder(), f.limit)
 	if f.from.after > 0 {
 		met = join("$and", []filter{{bson.D{{Key: keyAt, Value: bson.D{{Key: "$gt", Value: f.from.after}}}}, true}, met})
@@ -156,7 +156,7 @@ func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact 
 // sorted are the options of a find of which about limit documents are read.
 func (s *Store) sorted(order bson.D, limit int) *options.FindOptionsBuilder {
 	o := options.Find().SetSort(order).SetBatchSize(int32(min(limit, maxBatch)))
-	if s.sortsOnDisk {
+	if s.known.Load().sortsOnDisk {
 		o.SetAllowDiskUse(true)
 	}
 	return o
@@ -195,11 +195,11 @@ func match(q query.Query, document []byte) bool {
 
 // DeleteDocuments deletes the documents of a collection that meet q.
 func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
-	c, err := s.collection(in.Runtime, in.Name)
+	c, err := s.collection(ctx, in.Runtime, in.Name)
 	if err != nil {
 		return 0, err
 	}
-	if met := s.dialect.compile(q); met.exact {
+	if met := s.known.Load().dialect.compile(q); met.exact {
 		return s.delete(ctx, c, met.D)
 	}
 	for {

@@ -32,6 +32,8 @@ const (
 	maxDatabase = 63
 	// selectPatience bounds how long a request waits for a server that can take it.
 	selectPatience = 5 * time.Second
+	// learnPatience bounds how long it waits for one that has never responded.
+	learnPatience = 700 * time.Millisecond
 )
 
 // Options are those of a store. Zero fields mean the defaults.
@@ -45,18 +47,23 @@ type Options struct {
 // Store keeps documents and predictions. It is safe for concurrent use.
 type Store struct {
 	name    string // with the hosts, for errors
+	known   atomic.Pointer[server]
+	client  *mongo.Client
+	logger  *slog.Logger
+	clock   atomic.Int64
+	indexed sync.Map // database and collection with an index of ours
+}
+
+// server is what is known of the server; before it has responded it is nil.
+type server struct {
 	dialect dialect
 	// sortsOnDisk is whether a find may be told to, as from MongoDB 4.4 on.
 	sortsOnDisk bool
-	client      *mongo.Client
-	logger      *slog.Logger
-	clock       atomic.Int64
-	indexed     sync.Map // database and collection with an index of ours
 }
 
 // Open returns a store for a URL, mongodb://user:password@host:port/?options or
-// mongodb+srv://…, and fails when there is no response to the user. Errors name the
-// hosts, never the password.
+// mongodb+srv://…. A server that does not respond yet, or refuses, is logged: requests fail
+// until it responds, and [Store.Ping] reports why. Errors name the hosts, never the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	concern := writeconcern.Majority()
 	journal := true
@@ -71,13 +78,19 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if s.client, err = mongo.Connect(config); err != nil {
 		return nil, s.failure(err)
 	}
-	if err = s.Ping(ctx); err == nil {
-		err = s.learn(ctx)
+	patience, cancel := context.WithTimeout(ctx, selectPatience)
+	defer cancel()
+	if err = s.Ping(patience); err == nil {
+		err = s.learn(patience)
 	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+	switch {
+	case err == nil:
+		return s, nil
+	case store.IsUnavailable(err):
+		s.logger.Warn("the database cannot be used yet", "error", err)
+		return s, nil
 	}
-	return s, nil
+	return nil, errors.Join(err, s.Close())
 }
 
 // Ping reports why the database cannot be used; nil if it can.
@@ -87,32 +100,42 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.failure(err)
 }
 
-// learn asks what the server is.
+// learn asks what the server is, once. Until it knows, a request gets the cause before nodes
+// stop waiting, after a second.
 func (s *Store) learn(ctx context.Context) error {
+	if s.known.Load() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, learnPatience)
+	defer cancel()
 	info, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
 	if err != nil {
 		return s.failure(err)
 	}
 	_, err = info.LookupErr("ferretdbVersion")
-	s.dialect.flat = err == nil
+	is := &server{dialect: dialect{flat: err == nil}}
 	var major, minor int
 	_, err = fmt.Sscanf(text(info, "version"), "%d.%d", &major, &minor)
-	s.sortsOnDisk = err == nil && (major > 4 || major == 4 && minor >= 4)
+	is.sortsOnDisk = err == nil && (major > 4 || major == 4 && minor >= 4)
+	s.known.Store(is)
 	return nil
 }
 
 // Close closes the connections.
 func (s *Store) Close() error { return s.client.Disconnect(context.Background()) }
 
-// collection returns a collection of a runtime. A namespace may have a name that is too
-// long for a database.
-func (s *Store) collection(runtime, name string) (*mongo.Collection, error) {
+// collection returns a collection of a runtime on a server that is known. A namespace may have
+// a name that is too long for a database.
+func (s *Store) collection(ctx context.Context, runtime, name string) (*mongo.Collection, error) {
 	database := runtime + suffix
 	if runtime == "" || len(database) > maxDatabase {
 		return nil, store.Refuse("namespace %q: MongoDB allows 1 to %d bytes for the name of one", runtime, maxDatabase-len(suffix))
 	}
 	if strings.ContainsAny(name, "$") || strings.HasPrefix(name, "system.") || strings.HasPrefix(name, ".") {
 		return nil, store.Refuse(`collection %q: MongoDB allows no "$" in a name, and no "." and "system." at its beginning`, name)
+	}
+	if err := s.learn(ctx); err != nil {
+		return nil, err
 	}
 	return s.client.Database(database).Collection(name), nil
 }

@@ -31,12 +31,15 @@ const (
 	keyWorkflow  = "workflow"
 )
 
-func (s *Store) predictions(runtime string) (*mongo.Collection, error) {
-	return s.collection(runtime, predictions)
+func (s *Store) predictions(ctx context.Context, runtime string) (*mongo.Collection, error) {
+	return s.collection(ctx, runtime, predictions)
 }
 
 // SavePredictions keeps predictions, all or none.
 func (s *Store) SavePredictions(ctx context.Context, list []store.Prediction) error {
+	if err := s.learn(ctx); err != nil {
+		return err
+	}
 	byRuntime := map[string][]any{}
 	for _, p := range list {
 		document, err := s.encodePrediction(p)
@@ -46,7 +49,7 @@ func (s *Store) SavePredictions(ctx context.Context, list []store.Prediction) er
 		byRuntime[p.Runtime] = append(byRuntime[p.Runtime], document)
 	}
 	for runtime, documents := range byRuntime {
-		c, err := s.predictions(runtime)
+		c, err := s.predictions(ctx, runtime)
 		if err != nil {
 			return err
 		}
@@ -58,7 +61,7 @@ func (s *Store) SavePredictions(ctx context.Context, list []store.Prediction) er
 }
 
 func (s *Store) encodePrediction(p store.Prediction) (bson.D, error) {
-	e := &encoder{dialect: s.dialect}
+	e := &encoder{dialect: s.known.Load().dialect}
 	document := bson.D{
 		{Key: wire.KeyID, Value: bson.NewObjectID()}, {Key: keyDate, Value: p.Date.UTC().Format(dateFormat)},
 		{Key: keyError, Value: p.Error}, {Key: keyPredicted, Value: p.PredictedValue}, {Key: keyTrue, Value: p.TrueValue},
@@ -122,7 +125,7 @@ func (s *Store) ListPredictions(
 	ctx context.Context, of store.Selection, page store.Page,
 ) (found store.Listed[store.Prediction], err error) {
 	found.Items = []store.Prediction{}
-	c, err := s.predictions(of.Runtime)
+	c, err := s.predictions(ctx, of.Runtime)
 	if err != nil {
 		return found, err
 	}
@@ -214,7 +217,7 @@ func (s *Store) DeletePredictions(ctx context.Context, of store.Selection) (dele
 		return 0, err
 	}
 	for _, runtime := range runtimes {
-		c, err := s.predictions(runtime)
+		c, err := s.predictions(ctx, runtime)
 		if err != nil {
 			return deleted, err
 		}

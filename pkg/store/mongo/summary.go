@@ -57,7 +57,7 @@ func number(text string) (float64, bool) {
 // the same values in one interval after the other, by the index on their dates; intervals
 // without any are passed over.
 func (s *Store) CountPredictions(ctx context.Context, of store.Selection, step time.Duration) (found []store.Counts, err error) {
-	c, err := s.predictions(of.Runtime)
+	c, err := s.predictions(ctx, of.Runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func first(ctx context.Context, c *mongo.Collection, of store.Selection, step ti
 
 // CountPairs returns the pairs of values, the most frequent ones first.
 func (s *Store) CountPairs(ctx context.Context, of store.Selection, limit int) (found []store.Pair, err error) {
-	c, err := s.predictions(of.Runtime)
+	c, err := s.predictions(ctx, of.Runtime)
 	if err != nil {
 		return nil, err
 	}

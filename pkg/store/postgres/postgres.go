@@ -9,13 +9,21 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"krt.dev/kn-krt/pkg/store"
 )
 
 // connectPatience bounds how long a connection may take to open.
 const connectPatience = 5 * time.Second
+
+// preparePatience bounds how long the tables may take to be made, or another store that makes
+// them.
+const preparePatience = time.Minute
 
 // Options are those of a store. Zero fields mean the defaults.
 type Options struct {
@@ -31,12 +39,16 @@ type Store struct {
 	name   string // host:port/database, for errors
 	pool   *pgxpool.Pool
 	logger *slog.Logger
+
+	preparing sync.Mutex
+	prepared  bool // the tables are up to date
 }
 
-// Open connects to the database of a URL, postgres://user:password@host:port/database with
-// the parameters of libpq, and makes its tables in the first schema of the search path. It
-// fails when the database does not respond, or has tables of a newer kn-krt. Errors name the
-// server, never the password.
+// Open returns a store in the database of a URL, postgres://user:password@host:port/database
+// with the parameters of libpq. Its first connection makes the tables in the first schema of
+// the search path. A database that does not respond yet, or refuses, is logged: requests fail
+// until it responds, and [Store.Ping] reports why. Open fails when the tables are of a newer
+// kn-krt. Errors name the server, never the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
@@ -52,14 +64,37 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		name:   fmt.Sprintf("PostgreSQL at %s/%s", net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), c.Database),
 		logger: cmp.Or(o.Logger, slog.Default()),
 	}
+	config.AfterConnect = s.prepare
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, s.failure(err)
 	}
-	if err := s.retry(ctx, func(bool) error { return s.migrate(ctx) }); err != nil {
-		s.pool.Close()
-		return nil, err
+	patience, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	err = s.Ping(patience)
+	switch {
+	case err == nil:
+		return s, nil
+	case store.IsUnavailable(err):
+		s.logger.Warn("the database cannot be used yet", "error", err)
+		return s, nil
 	}
-	return s, nil
+	s.pool.Close()
+	return nil, err
+}
+
+// prepare makes the tables by the first connection. Those that open meanwhile wait for it, so
+// that no request is sent before.
+func (s *Store) prepare(ctx context.Context, c *pgx.Conn) error {
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if s.prepared {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, preparePatience)
+	defer cancel()
+	err := migrate(ctx, c)
+	s.prepared = err == nil
+	return err
 }
 
 // Ping reports why the database cannot be used; nil if it can.

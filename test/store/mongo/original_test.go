@@ -149,15 +149,22 @@ func TestOriginalPredictions(t *testing.T) {
 // Errors name the server and the cause, and never the password.
 func TestErrors(t *testing.T) {
 	s := server.Mongo(t)
+	refused := store.Document{"_id": "1"}
 	for url, want := range map[string]string{
 		"mongodb://krt:hunter2@" + s.Address + "/?authMechanism=SCRAM-SHA-256": "MongoDB at " + s.Address + " refuses the user, the password",
 		"mongodb://krt:hunter2@127.0.0.1:1":                                    "MongoDB at 127.0.0.1:1 does not respond: ",
-		"mongodb://krt:hunter2@a:b:c":                                          "is not of the form mongodb://",
 	} {
-		_, err := mongo.Open(t.Context(), url, mongo.Options{Logger: slog.New(slog.DiscardHandler)})
-		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "hunter2")
+		b, err := mongo.Open(t.Context(), url, mongo.Options{Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		for _, err := range []error{b.Ping(t.Context()), b.SaveDocument(t.Context(), from("r"), "c", refused)} {
+			require.ErrorContains(t, err, want)
+			require.NotContains(t, err.Error(), "hunter2")
+		}
+		require.NoError(t, b.Close())
 	}
+	_, err := mongo.Open(t.Context(), "mongodb://krt:hunter2@a:b:c", mongo.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, err, "is not of the form mongodb://")
+	require.NotContains(t, err.Error(), "hunter2")
 	b := open(t, s)
 	for want, origin := range map[string]store.Origin{
 		"MongoDB allows 1 to 58 bytes for the name of one": from(strings.Repeat("n", 59)),
@@ -168,6 +175,25 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, 400, problem.Status)
 		require.ErrorContains(t, problem, want)
 	}
+}
+
+// A store may be opened before its server: it learns what that is when it responds.
+func TestOpenBeforeTheServer(t *testing.T) {
+	s := server.Mongo(t)
+	s.Kill()
+	b := open(t, s)
+	document := store.Document{"_id": "1", "a": 1}
+	for _, err := range []error{
+		b.SaveDocument(t.Context(), from("r"), "c", document),
+		b.SavePredictions(t.Context(), []store.Prediction{{Runtime: "r"}}),
+	} {
+		require.ErrorContains(t, err, "MongoDB at "+s.Address+" does not respond: ")
+		require.True(t, store.IsUnavailable(err))
+	}
+	s.Start(t)
+	require.Eventually(t, func() bool {
+		return b.SaveDocument(t.Context(), from("r"), "c", document) == nil
+	}, time.Minute, 100*time.Millisecond)
 }
 
 // While the server is killed and started again, nothing is lost that was acknowledged, and

@@ -54,12 +54,18 @@ func TestErrors(t *testing.T) {
 		`PostgreSQL at 127.0.0.1:1/postgres does not respond: dial tcp 127.0.0.1:1: connect: connection refused`: with(func(u *url.URL) {
 			u.Host, u.User = "127.0.0.1:1", url.UserPassword("krt", "hunter2")
 		}),
-		`is not of the form postgres://`: "postgres://krt:hunter2@host:port:x/",
 	} {
-		_, err := postgres.Open(t.Context(), url, quiet())
-		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "hunter2")
+		b, err := postgres.Open(t.Context(), url, quiet())
+		require.NoError(t, err)
+		for _, err := range []error{b.Ping(t.Context()), b.SaveDocument(t.Context(), from(), "c", store.Document{"_id": "1"})} {
+			require.ErrorContains(t, err, want)
+			require.NotContains(t, err.Error(), "hunter2")
+		}
+		require.NoError(t, b.Close())
 	}
+	_, err = postgres.Open(t.Context(), "postgres://krt:hunter2@host:port:x/", quiet())
+	require.ErrorContains(t, err, "is not of the form postgres://")
+	require.NotContains(t, err.Error(), "hunter2")
 	run(t, s.URL, "UPDATE krt_schema SET version = 99")
 	_, err = postgres.Open(t.Context(), s.URL, quiet())
 	require.ErrorContains(t, err, "made by a newer kn-krt (schema 99, this one supports 1): use that version, or another database")
@@ -86,6 +92,20 @@ func TestRefused(t *testing.T) {
 	require.ErrorAs(t, b.SaveDocument(t.Context(), from(), "c", store.Document{"_id": "1"}), &problem)
 	require.Equal(t, "PostgreSQL at "+s.Address+"/postgres is read-only", problem.Text)
 	require.Equal(t, 503, problem.Status)
+}
+
+// A store may be opened before its server: it makes its tables when that responds.
+func TestOpenBeforeTheServer(t *testing.T) {
+	s := server.Postgres(t)
+	s.Kill()
+	b := open(t, s)
+	document := store.Document{"_id": "1"}
+	err := b.SaveDocument(t.Context(), from(), "c", document)
+	require.ErrorContains(t, err, "PostgreSQL at "+s.Address+"/postgres does not respond: ")
+	require.True(t, store.IsUnavailable(err))
+	s.Start(t)
+	require.NoError(t, b.SaveDocument(t.Context(), from(), "c", document))
+	require.NoError(t, b.Ping(t.Context()))
 }
 
 // Several stores may make the tables at the same time.
