@@ -144,8 +144,11 @@ const maxName = 256
 // keep returns what is to be kept of a message. Of one that was cut before it came here,
 // data is the beginning of size bytes. Nothing of data is used after the call.
 func (c *Contract) keep(name string, data []byte, size int) *message {
-	m := &message{name: clip.Text(name, maxName), size: size, cut: size > len(data) || len(data) > c.bound}
-	kept := data[:min(len(data), c.bound)]
+	m := &message{name: clip.Text(name, maxName), size: size, cut: size > len(data)}
+	kept := data
+	if len(data) > c.bound {
+		kept, m.cut = fitting(data, c.bound, c.hidden(m.name))
+	}
 	if !c.redacts {
 		m.data = bytes.Clone(kept)
 		return m
@@ -189,7 +192,8 @@ func (c *Contract) show(m *message) *inspection.Payload {
 }
 
 // toJSON returns a message as JSON of about most bytes, and whether something is left out.
-// If data was cut, the fields that are whole are used.
+// If data was cut, the fields that are whole are used, and those that are not there are not
+// shown as if they had been empty.
 func (c *Contract) toJSON(name string, data []byte, cut bool, most int) (text []byte, left bool, err error) {
 	if name == "" {
 		return nil, false, errors.New("its type was not declared (dataschema is missing)")
@@ -205,9 +209,47 @@ func (c *Contract) toJSON(name string, data []byte, cut bool, most int) (text []
 	if err != nil {
 		return nil, false, err
 	}
-	w := &writer{Contract: c, most: most}
+	w := &writer{Contract: c, most: most, partial: cut}
 	w.message(m, nil, 0)
 	return w.text, w.cut || cut, nil
+}
+
+// hidden returns which fields of the message of that name are never shown, so that their values
+// need no room. Members of a oneof are not among them: it is shown which one is set.
+func (c *Contract) hidden(name string) map[protowire.Number]bool {
+	kind, err := c.find(protoreflect.FullName(name))
+	if !c.redacts || err != nil {
+		return nil
+	}
+	numbers := map[protowire.Number]bool{}
+	for i := range kind.Fields().Len() {
+		f := kind.Fields().Get(i)
+		if _, whole := c.paths.Enter(nil, string(f.Name())); (whole || debugRedact(f)) && f.ContainingOneof() == nil {
+			numbers[f.Number()] = true
+		}
+	}
+	return numbers
+}
+
+// fitting returns those fields of data that are not hidden and fit into room bytes, first to
+// last, and whether others were left out that are not hidden. From where data is malformed on,
+// it is kept as it is, as far as it fits, so that this is noticed.
+func fitting(data []byte, room int, hidden map[protowire.Number]bool) (kept []byte, left bool) {
+	for len(data) > 0 {
+		number, _, n := protowire.ConsumeField(data)
+		switch {
+		case n <= 0:
+			end := min(len(data), room-len(kept))
+			return append(kept, data[:end]...), left || end < len(data)
+		case hidden[number]:
+		case n <= room-len(kept):
+			kept = append(kept, data[:n]...)
+		default:
+			left = true
+		}
+		data = data[n:]
+	}
+	return kept, left
 }
 
 // whole returns the fields of data, the beginning of a message, that are complete.

@@ -131,10 +131,23 @@ func TestLongMessagesAreCut(t *testing.T) {
 			require.Contains(t, string(p.JSON), `{"text":"begin","cards":[{"number":`)
 		})
 	}
+	// What fits is kept wherever it is, and what is not there is not shown as empty.
+	long = all(t, `{"text":"`+strings.Repeat("SECRET", 500)+`","card":{"owner":"o"},"ratio":2}`)
+	for text, redact := range map[string][]string{
+		`{"card":{"owner":"o"},"ratio":2}`:                       nil,
+		`{"card":{"number":"[redacted]","owner":"o"},"ratio":2}`: {"number"},
+		`{"text":"[redacted]","card":{"code":"0","number":"","owner":"o"},"cards":[],"named":{},"labels":{},"data":"","ratio":2,` +
+			`"colour":"NONE","hiddenName":""}`: {"text"},
+	} {
+		p := contract(t, Settings{PayloadBytes: LeastPayloadBytes, Redact: redact})
+		got := p.show(p.keep("t.All", long, len(long)))
+		require.JSONEq(t, text, string(got.JSON))
+		require.Equal(t, !strings.Contains(text, "cards"), got.Cut, "nothing is missing but a value that is never shown")
+	}
 	// What a node has cut already.
 	c := contract(t, Settings{})
-	p := c.show(c.keep("t.All", long[:20], len(long)))
-	require.Contains(t, string(p.JSON), `"text":"begin"`)
+	p := c.show(c.keep("t.All", long[len(long)-14:], len(long)))
+	require.JSONEq(t, `{"card":{"owner":"o"},"ratio":2}`, string(p.JSON))
 	require.True(t, p.Cut)
 	require.Equal(t, len(long), p.Size)
 }

@@ -30,6 +30,9 @@ type writer struct {
 	text []byte
 	most int  // bytes of text
 	cut  bool // something was left out
+	// partial says that fields of the message are missing: one that is not set may be one of
+	// these, so that it is not shown as empty.
+	partial bool
 }
 
 // fits reports whether n more bytes may be written. If not, nothing is written any more
@@ -95,7 +98,7 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 		f := all.Get(i)
 		in, whole := w.paths.EnterField(at, f)
 		hidden := whole || debugRedact(f)
-		if f.HasPresence() && !m.Has(f) && (!hidden || f.ContainingOneof() != nil) {
+		if (f.HasPresence() || w.partial) && !m.Has(f) && (!hidden || f.ContainingOneof() != nil) {
 			continue
 		}
 		switch {
