@@ -113,7 +113,8 @@ func TestStoreIsAsked(t *testing.T) {
 			nil)},
 		"prediction error": {`ctx.prediction.save(error=ctx.prediction.ERR_NEW_LABELS, utcdate=` + parsed + `)`, "/v1/predictions",
 			prediction("", "", at, "new_labels", nil)},
-		"db.save": {`ctx.db.save("a/b", {"n": 1})`, "/v1/collections/a/b", map[string]any{"data": map[string]any{"n": 1.0}}},
+		"db.save":        {`ctx.db.save("a/b", {"n": 1})`, "/v1/collections/a/b", map[string]any{"data": map[string]any{"n": 1.0}}},
+		"db.find of all": {`ctx.db.find("c", {})`, "/v1/collections/c/find", map[string]any{"limit": 5000.0, "query": map[string]any{}}},
 		"db.find": {`ctx.db.find("c", {"n": {"$gt": 1}})`, "/v1/collections/c/find",
 			map[string]any{"limit": 5000.0, "query": map[string]any{"n": map[string]any{"$gt": 1.0}}}},
 	} {
@@ -202,7 +203,8 @@ func TestStoreFailures(t *testing.T) {
 		"measurement time": {refusing, `ctx.measurement.save("m", {"x": 1}, time="today")`,
 			"cannot save the measurement \"m\": time='today': Invalid isoformat string: 'today'"},
 		"no collection": {refusing, `ctx.db.save("", {})`, "ctx.db.save: collection='' must be a string that is not empty"},
-		"no query":      {refusing, `ctx.db.find("c", {})`, "ctx.db.find: query={} must be a dict that is not empty"},
+		"no query":      {refusing, `ctx.db.find("c", None)`, "ctx.db.find: query=None must be a dict"},
+		"no dict":       {refusing, `ctx.db.save("c", [1, 2])`, "ctx.db.save: the document is a list, it must be a dict"},
 		"prediction":    {refusing, `ctx.prediction.save()`, "ctx.prediction.save: give a predicted_value, a true_value or an error"},
 		"prediction, empty": {refusing, `ctx.prediction.save("", "", {"k": 1})`,
 			"ctx.prediction.save: give a predicted_value, a true_value or an error"},
@@ -216,6 +218,35 @@ func TestStoreFailures(t *testing.T) {
 			_, text := n.failure("x")
 			require.Equal(t, "error in 'model': "+c.want, text)
 		})
+	}
+}
+
+// TestRefusalsHaveANameForNodes: a node can tell a refusal from a store that is away.
+func TestRefusalsHaveANameForNodes(t *testing.T) {
+	refusing, _ := keep(t, "unix", http.StatusConflict, `{"error": "a document with this _id is in the collection already"}`)
+	for store, want := range map[string]string{refusing: "refused", "unix:///nowhere/s": "failed"} {
+		n := start(t, `
+from krt import StoreError, StoreRefused
+def handler(ctx, data):
+    try:
+        ctx.db.save("c", {"_id": 5})
+    except StoreRefused as error:
+        return StringValue(value="refused")
+    except StoreError as error:
+        return StringValue(value="failed")
+`, map[string]string{"KRT_STORE": store})
+		require.Equal(t, want, n.text("x"))
+	}
+}
+
+// TestSavedIDsAreFound: what save returns is the _id with which find finds the document.
+func TestSavedIDsAreFound(t *testing.T) {
+	address, requests := keep(t, "unix", http.StatusCreated, `{"id": "5"}`)
+	for document, want := range map[string]string{`{"_id": 5}`: "5", `{"_id": None}`: "'5'", `{}`: "'5'", `{"_id": "x"}`: "'x'"} {
+		n := start(t, `async def handler(ctx, data): return StringValue(value=repr(await ctx.db.save("c", `+document+`)))`,
+			map[string]string{"KRT_STORE": address})
+		require.Equal(t, want, n.text("x"), document)
+		<-requests
 	}
 }
 

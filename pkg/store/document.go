@@ -23,7 +23,7 @@ func (s *Server) saveDocument(r request) (any, error) {
 		return nil, err
 	}
 	var body struct {
-		Data Document `json:"data"`
+		Data any `json:"data"`
 	}
 	if err := r.decode(&body); err != nil {
 		return nil, err
@@ -31,17 +31,22 @@ func (s *Server) saveDocument(r request) (any, error) {
 	if body.Data == nil {
 		return nil, Refuse("data: missing: a document is a JSON object")
 	}
-	if depth(map[string]any(body.Data)) > maxDocumentDepth {
+	fields, isObject := body.Data.(map[string]any)
+	if !isObject {
+		return nil, Refuse("data: a document is a JSON object")
+	}
+	if depth(fields) > maxDocumentDepth {
 		return nil, Refuse("data: more than %d levels of objects and arrays", maxDocumentDepth)
 	}
-	if _, isList := body.Data[wire.KeyID].([]any); isList {
+	document := Document(fields)
+	if _, isList := document[wire.KeyID].([]any); isList {
 		return nil, Refuse("data: an _id cannot be an array")
 	}
 	if s.backends.Documents == nil {
 		return nil, notKept("documents")
 	}
-	id := wire.DocumentID(body.Data)
-	return saved{ID: id}, s.backends.Documents.SaveDocument(r.Context(), r.from, coll, body.Data)
+	id := wire.DocumentID(document)
+	return saved{ID: id}, s.backends.Documents.SaveDocument(r.Context(), r.from, coll, document)
 }
 
 func (s *Server) findDocuments(r request) (any, error) {

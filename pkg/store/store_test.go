@@ -211,7 +211,7 @@ func TestBadRequests(t *testing.T) {
 		"time":                 {"/v1/measurements", `{"name":"a","fields":{"f":1},"time":"now"}`, 400, "the body is malformed"},
 		"date":                 {"/v1/predictions", `{"date":"now"}`, 400, "the body is malformed"},
 		"no data":              {"/v1/collections/c", `{}`, 400, "data: missing: a document is a JSON object"},
-		"data of another type": {"/v1/collections/c", `{"data":[1]}`, 400, "the body is malformed"},
+		"data of another type": {"/v1/collections/c", `{"data":[1]}`, 400, "data: a document is a JSON object"},
 		"deep data":            {"/v1/collections/c", `{"data":` + deep + `}`, 400, "data: more than 100 levels"},
 		"much data": {"/v1/collections/c", `{"data":{"a":[{}` + strings.Repeat(",{}", 1_000_000) + `]}}`, 400,
 			"more than 1000000 values"},

@@ -117,7 +117,7 @@ func TestLinesThatCannotBeImported(t *testing.T) {
 		`x`:                                "line 2: it is not an entry of an export",
 		`{"kind":"models","value":{}}`:     `line 2: "models" is not a kind of data`,
 		`{"kind":"predictions","value":1}`: "line 2: it is not a prediction",
-		`{"kind":"documents","collection":"c","value":1}`: "line 2: the body is malformed",
+		`{"kind":"documents","collection":"c","value":1}`: "line 2: data: a document is a JSON object",
 	} {
 		_, err := r.owner("a").Import(t.Context(), strings.NewReader("\n"+line+"\n"))
 		require.ErrorContains(t, err, want)

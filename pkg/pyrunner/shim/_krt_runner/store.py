@@ -20,9 +20,13 @@ _TIMEOUT = 1  # second, as in the original: a store that hangs must not use up a
 class StoreError(RuntimeError):
     """The store cannot be reached, or has failed."""
 
+    __module__ = "krt"  # from which nodes import it
+
 
 class StoreRefused(StoreError):
     """The store refuses what it was sent."""
+
+    __module__ = "krt"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -163,17 +167,20 @@ class DB:
         self._client = client
 
     def save(self, coll, data):
-        """Save the document data (a dict) in the collection coll; returns its id."""
+        """Save the document data (a dict) in the collection coll; returns its _id."""
+        if not isinstance(data, dict):
+            raise ValueError("ctx.db.save: the document is a %s, it must be a dict" % type(data).__name__)
         body = self._post("save", coll, "", {"data": data})
-        return Done(body.get("id"))
+        given = data.get("_id")
+        return Done(body.get("id") if given is None else given)
 
     def find(self, coll, query):
         """Find the documents of coll that match query: values by field, and MongoDB's operators.
 
-        They are read page by page.
+        An empty query finds all. They are read page by page.
         """
-        if not isinstance(query, dict) or not query:
-            raise ValueError("ctx.db.find: query=%r must be a dict that is not empty" % (query,))
+        if not isinstance(query, dict):
+            raise ValueError("ctx.db.find: query=%r must be a dict" % (query,))
         found, body = Documents(), {"query": query, "limit": _PAGE}
         while True:
             page = self._post("find", coll, "/find", body)

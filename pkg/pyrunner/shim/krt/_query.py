@@ -14,7 +14,7 @@ _ORDERS = {
     "$lt": lambda a, b: a < b,
     "$lte": lambda a, b: a <= b,
 }
-_SUPPORTED = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex, $elemMatch, $size, $all, $not, $and, $or"
+_SUPPORTED = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex (with $options), $elemMatch, $size, $all, $not, $and, $or"
 _ODD = re.compile('[\x00-\x1f"\\\\\x7f\ud800-\udfff\ufffd]')
 
 

@@ -46,7 +46,7 @@ class Store:
 
     def _save(self, name, data):
         if not isinstance(data, dict):
-            raise Refused("data: missing: a document is a JSON object")
+            raise Refused("data: a document is a JSON object")
         if _depth(data) > _MAX_DOCUMENT_DEPTH:
             raise Refused("data: more than %d levels of objects and arrays", _MAX_DOCUMENT_DEPTH)
         identity = data.get("_id")

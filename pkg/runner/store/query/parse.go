@@ -11,7 +11,7 @@ import (
 )
 
 // supported is what an error offers instead of an unknown operator.
-const supported = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex, $elemMatch, $size, $all, $not, $and, $or"
+const supported = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex (with $options), $elemMatch, $size, $all, $not, $and, $or"
 
 // Parse checks a query as decoded from the wire, with numbers as json.Number. The
 // conditions are in the order of their paths. The error names the field, and an operator
