@@ -129,7 +129,12 @@ func TestStoreIsAsked(t *testing.T) {
 					"async def handler(ctx, data):\n    "+form+c.call+"\n    return StringValue(value='x')", map[string]string{"KRT_STORE": address})
 				for range 2 { // over one connection
 					require.Equal(t, "x", n.text("x"))
-					require.Equal(t, saved{c.path, "v1", "model", "wf", c.body}, <-requests)
+					got := <-requests
+					if document, ok := got.body["data"].(map[string]any); ok {
+						require.Regexp(t, "^[0-9a-f]{24}$", document["_id"])
+						delete(document, "_id")
+					}
+					require.Equal(t, saved{c.path, "v1", "model", "wf", c.body}, got)
 				}
 			})
 		}
@@ -282,6 +287,41 @@ async def handler(ctx, data):
 		require.Equal(t, "x", n.text("x"))
 		require.Equal(t, "handler", (<-requests).body["data"].(map[string]any)["by"])
 	}
+}
+
+// A document whose first request was received, and whose response is lost with the idle
+// connection, is saved once: its _id is made before it is sent.
+func TestStoreIsSentADocumentOnce(t *testing.T) {
+	var ids []any
+	address := serveStore(t, "tcp", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Data map[string]any }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		ids = append(ids, body.Data["_id"])
+		switch len(ids) {
+		case 1:
+			_, _ = w.Write([]byte(`{"id": "1"}`))
+		case 2: // saved, but the response is lost
+			connection, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = connection.Close()
+		default:
+			w.WriteHeader(http.StatusConflict)
+			_, _ = w.Write([]byte(`{"error": "a document with this _id is in the collection already"}`))
+		}
+	}))
+	n := start(t, `
+async def handler(ctx, data): return StringValue(value=await ctx.db.save("c", {"n": 1}))
+`, map[string]string{"KRT_STORE": address})
+	require.Equal(t, "1", n.text("x"))
+	id := n.text("x")
+	require.Len(t, ids, 3)
+	require.Equal(t, []any{id, id}, ids[1:])
+	require.NotEqual(t, ids[0], ids[1])
 }
 
 // A store that refuses a body does not read all of it: what it says is the reason,

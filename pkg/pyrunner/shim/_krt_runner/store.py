@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 import urllib.parse
 
 from _krt_runner import dicts, logs
@@ -63,6 +64,7 @@ class Client:
 
     def post(self, path, body):
         """POST body as JSON; return the JSON response. StoreError if that fails."""
+        body, made = _identified(body)
         data = encode(body)
         call = logs.current.call
         workflow = self._workflow if call is None else call.workflow
@@ -72,16 +74,20 @@ class Client:
             headers["traceparent"] = call.traceparent
         with self._lock:
             try:
-                status, response = self._exchange(path, data, headers)
+                status, response, again = self._exchange(path, data, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._close()
                 raise StoreError("cannot reach the store at %s (KRT_STORE): %s" % (self._address, error)) from error
             except BaseException:  # cancelled half way: the connection cannot be used again
                 self._close()
                 raise
+        if again and made and status == 409:
+            return {"id": made}  # it was saved the first time, whose response is lost
         return _read(status, response)
 
     def _exchange(self, path, data, headers):
+        """Send a request; return status and body of the response, and whether it was sent twice."""
+        again = False
         fresh = self._connection is None
         while True:
             if self._connection is None:
@@ -89,13 +95,13 @@ class Client:
             try:
                 self._send(path, data, headers)
                 response = self._connection.getresponse()
-                return response.status, self._receive(response)
+                return response.status, self._receive(response), again
             except (ConnectionError, http.client.RemoteDisconnected):
                 # The store may have closed a connection that was idle.
                 self._close()
                 if fresh:
                     raise
-                fresh = True
+                fresh = again = True
 
     def _receive(self, response):
         data = response.read(_MAX_RESPONSE + 1)
@@ -129,6 +135,20 @@ class Client:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def new_id():
+    """An id of a document as MongoDB makes them: 24 hexadecimal digits, which begin with the time."""
+    return "%08x" % int(time.time()) + os.urandom(8).hex()
+
+
+def _identified(body):
+    """body, and the _id that it got: a document has one before it is sent, so that it is never saved twice."""
+    data = body.get("data")
+    if not isinstance(data, dict) or data.get("_id") is not None:
+        return body, None
+    made = new_id()
+    return dict(body, data=dict(data, _id=made)), made
 
 
 def _read(status, response):
