@@ -61,7 +61,9 @@ type Serving struct {
 	GRPC, Web, Reply string
 	// Inspection is where the last requests can be read, host:port; "" if nowhere.
 	Inspection string
-	Workflows  []ServingWorkflow
+	// Traces is the URL of the collector that gets the traces; "" if none are recorded.
+	Traces    string
+	Workflows []ServingWorkflow
 }
 
 // ServingWorkflow is a workflow and an example of a call.

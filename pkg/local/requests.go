@@ -34,6 +34,7 @@ func (r *run) observe() (end func(), err error) {
 	}
 	if traces != nil {
 		traces.AddTo(&r.serving)
+		r.traces = traces.Endpoint()
 		ends = append(ends, func() { traces.Close(stopTime) })
 	}
 	return func() {

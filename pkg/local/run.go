@@ -39,6 +39,7 @@ type run struct {
 	fleet     *fleet
 	builder   *builder
 	entry     *entrypoint.Entrypoint
+	traces    string               // where they are sent to; "" if none are recorded
 	serving   entrypoint.Options   // what gets the requests' records, and gives them their spans
 	nodes     map[string]*instance // those that serve
 	due       change               // what a failed reload of the version left undone

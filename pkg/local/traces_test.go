@@ -27,6 +27,7 @@ func TestTracesAreRecordedAsTheEnvironmentSays(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "team=ml")
 	r := startRun(t, newBundle(t), Options{})
 	r.requireAnswer(t, "Both", "x", "world hello x")
+	require.Equal(t, collector.URL, r.await(t, EventReady, 1)[0].Serving.Traces)
 	require.NoError(t, r.stop())
 	for _, text := range []string{"test-v1-entrypoint", "send hello", "test-v1-world", "process world", "team"} {
 		require.Contains(t, got.String(), text) // protobuf has texts as they are

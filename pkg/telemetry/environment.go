@@ -60,7 +60,7 @@ func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return New(Options{Process: p, Sampler: sampler, Client: client, Logger: log})
+	return New(Options{Process: p, Sampler: sampler, Endpoint: endpoint, Client: client, Logger: log})
 }
 
 // either returns the value of the variable for traces or, if it has none, of that for all

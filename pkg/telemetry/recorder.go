@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,10 @@ const (
 	interval   = time.Second
 	// sendLimit is how long a batch may take, with all its tries.
 	sendLimit = 30 * time.Second
+	// firstPause is before the second try of a batch for which there was no connection; the
+	// next ones are longer, up to longestPause.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 5 * time.Second
 	// logPause is how long nothing more is logged after spans have been lost.
 	logPause = time.Minute
 )
@@ -32,6 +37,8 @@ const (
 type Options struct {
 	Process Process
 	Sampler Sampler
+	// Endpoint is the collector's address, for people.
+	Endpoint string
 	// Client is the way to the collector.
 	Client otlptrace.Client
 	// Logger gets what goes wrong, once a minute at most.
@@ -115,6 +122,9 @@ func sizeOf(r *record.Record) int64 {
 	return int64(n)
 }
 
+// Endpoint is the address that spans are sent to, for people: it has no credentials.
+func (r *Recorder) Endpoint() string { return r.o.Endpoint }
+
 // Close sends what waits, for at most the given time, and ends. What is observed later is
 // not sent.
 func (r *Recorder) Close(limit time.Duration) {
@@ -168,12 +178,32 @@ func (r *Recorder) send(records []*record.Record) {
 	n := total(spans)
 	ctx, cancel := context.WithTimeout(r.sending, sendLimit)
 	defer cancel()
-	if err := r.o.Client.UploadTraces(ctx, spans); err != nil {
+	if err := r.upload(ctx, spans); err != nil {
 		r.drop(droppedFailed, n)
 		r.lose(n, err)
 		return
 	}
 	r.exported.Add(float64(n))
+}
+
+// upload sends spans, again and again until ctx is done while nothing accepts connections at
+// the collector's address, such as during its restart. Other failures that may pass, the client
+// has tried again already. At a stop there is one try.
+func (r *Recorder) upload(ctx context.Context, spans []*tracepb.ResourceSpans) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := r.o.Client.UploadTraces(ctx, spans)
+		var dial *net.OpError
+		if !errors.As(err, &dial) || dial.Op != "dial" {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-r.over:
+			return err
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func total(all []*tracepb.ResourceSpans) (n int) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +96,25 @@ func TestAHangingCollectorSlowsNobody(t *testing.T) {
 }
 
 // TestWaitingRecordsAreBoundedInBytes: the texts of errors may be long.
+// TestACollectorThatRestartsGetsAll: while nothing listens there, spans wait.
+func TestACollectorThatRestartsGetsAll(t *testing.T) {
+	came, tries := make(chan int, 1), 0
+	r, log, ticks := recording(func(_ context.Context, spans []*tracepb.ResourceSpans) error {
+		if tries++; tries < 3 {
+			return fmt.Errorf("export: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")})
+		}
+		came <- total(spans)
+		return nil
+	})
+	one := request(nil)
+	r.Observe(one)
+	require.Equal(t, count(one), tickUntil(ticks, came))
+	r.Close(time.Minute)
+	require.Equal(t, 3, tries)
+	require.Zero(t, dropped(t, r, droppedFailed))
+	require.Empty(t, log.String())
+}
+
 func TestWaitingRecordsAreBoundedInBytes(t *testing.T) {
 	r := newRecorder(Options{})
 	long := request(func(r *record.Record) { r.Error = strings.Repeat("x", 1<<20) })

@@ -134,6 +134,9 @@ func (c *textConsole) ready(s *local.Serving) string {
 	if s.Inspection != "" {
 		fmt.Fprintf(&b, "  inspect  http://%s/requests  (see '%s requests')\n", s.Inspection, c.program)
 	}
+	if s.Traces != "" {
+		fmt.Fprintf(&b, "  traces   are sent to %s\n", s.Traces)
+	}
 	if len(s.Workflows) == 0 {
 		return b.String()
 	}

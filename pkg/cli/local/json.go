@@ -41,6 +41,7 @@ type runEvent struct {
 	Web       string        `json:"web,omitempty"`
 	Reply     string        `json:"reply,omitempty"`
 	Inspect   string        `json:"inspect,omitempty"`
+	Traces    string        `json:"traces,omitempty"`
 	Workflows []runWorkflow `json:"workflows,omitempty"`
 }
 
@@ -69,7 +70,7 @@ func (c *jsonConsole) Event(e local.Event) {
 		line.Error = e.Error.Error()
 	}
 	if s := e.Serving; s != nil {
-		line.Version, line.GRPC, line.Web, line.Reply, line.Inspect = s.Version, s.GRPC, s.Web, s.Reply, s.Inspection
+		line.Version, line.GRPC, line.Web, line.Reply, line.Inspect, line.Traces = s.Version, s.GRPC, s.Web, s.Reply, s.Inspection, s.Traces
 		for _, w := range s.Workflows {
 			line.Workflows = append(line.Workflows, runWorkflow{w.Name, w.Method, json.RawMessage(w.Example)})
 		}
