@@ -98,7 +98,7 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	last, read, matched := f.after, 0, 0
+	last, read, matched, meets := f.after, 0, 0, matching(f.q)
 	defer func() { s.keys.want(f, read, matched) }()
 	for rows.Next() {
 		var id int64
@@ -106,7 +106,7 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		if err := rows.Scan(&id, &document); err != nil {
 			return 0, err
 		}
-		matches, err := matches(f.q, document)
+		matches, err := meets(document)
 		if err != nil {
 			return 0, err
 		}
@@ -147,10 +147,23 @@ WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), appen
 // places are n parameters.
 func places(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
 
-func matches(q query.Query, document []byte) (bool, error) {
-	if len(q) == 0 {
-		return true, nil
+// matching returns a function that reports whether a document meets q.
+func matching(q query.Query) func(document []byte) (bool, error) {
+	names, some := named(q)
+	return func(document []byte) (bool, error) {
+		if len(q) == 0 {
+			return true, nil
+		}
+		if some {
+			if object, ok := fields(document, names); ok {
+				return q.Match(object), nil
+			}
+		}
+		return matches(q, document)
 	}
+}
+
+func matches(q query.Query, document []byte) (bool, error) {
 	var object map[string]any
 	if err := store.Decode(document, &object); err != nil {
 		return false, err
