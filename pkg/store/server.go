@@ -158,13 +158,42 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(requ
 	if err != nil {
 		status, response = s.failure(r, err)
 	}
-	body, err := json.Marshal(response)
+	body, err := encoded(response)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the response cannot be encoded"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// encoded encodes a response. Documents are JSON that backends have written: they are not
+// read again, as encoding/json would.
+func encoded(response any) ([]byte, error) {
+	found, ok := response.(wire.Found)
+	if !ok {
+		return json.Marshal(response)
+	}
+	size := 64 + len(found.Next)
+	for _, document := range found.Documents {
+		size += len(document) + 1
+	}
+	body := append(make([]byte, 0, size), `{"documents":[`...)
+	for i, document := range found.Documents {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, document...)
+	}
+	body = append(body, ']')
+	if found.Next != "" {
+		next, err := json.Marshal(found.Next)
+		if err != nil {
+			return nil, err
+		}
+		body = append(append(body, `,"next":`...), next...)
+	}
+	return append(body, '}'), nil
 }
 
 // failure is the response for err; what the client cannot correct is logged.

@@ -147,18 +147,21 @@ func (c *Client) find(ctx context.Context, from Origin, path string, query map[s
 	list := []byte{'['}
 	request := FindRequest{Query: query, Limit: pageDocuments}
 	for {
-		var page Found
+		var page struct { // Found, but its documents are decoded once, together
+			Documents json.RawMessage
+			Next      string
+		}
 		if err := c.post(ctx, from, path, request, &page); err != nil {
 			return nil, err
 		}
-		if page.Documents == nil {
+		if len(page.Documents) == 0 || page.Documents[0] != '[' {
 			return nil, errors.New("the store's response has no documents")
 		}
-		for _, document := range page.Documents {
+		if documents := bytes.TrimSpace(page.Documents[1 : len(page.Documents)-1]); len(documents) > 0 {
 			if len(list) > 1 {
 				list = append(list, ',')
 			}
-			list = append(list, document...)
+			list = append(list, documents...)
 		}
 		switch {
 		case len(list) > MaxFoundBytes:

@@ -204,7 +204,8 @@ func BenchmarkFind(b *testing.B) {
 // find is a find of the bare client.
 func (p *pair) find(host string) (found []map[string]any) {
 	p.Helper()
-	rows, err := p.bare.QueryContext(context.Background(), "SELECT id, doc FROM documents WHERE json_extract(doc, '$.host') = ? ORDER BY id", host)
+	rows, err := p.bare.QueryContext(context.Background(),
+		"SELECT id, doc FROM documents WHERE json_extract(doc, '$.host') = ? ORDER BY id", host)
 	require.NoError(p, err)
 	defer func() { require.NoError(p, rows.Close()) }()
 	for rows.Next() {
