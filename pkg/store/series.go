@@ -39,10 +39,24 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 		return nil, notKept("measurements")
 	}
 	m.Time = when.Truncate(unit)
-	tags := map[string]string{"version": r.from.Version, "workflow": r.from.Workflow, "node": r.from.Node}
-	maps.Copy(tags, m.Tags)
-	m.Tags = tags
+	m.Tags = tagged(m.Tags, r.from.Origin)
 	return saved{}, s.backends.Measurements.SaveMeasurements(r.Context(), r.from.Runtime, []wire.Measurement{m})
+}
+
+// tagged returns tags with those of the origin, which override what a node has set, as in the
+// original. An import has no node: its tags are those of the node that saved the measurement.
+func tagged(tags map[string]string, from wire.Origin) map[string]string {
+	all := map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node}
+	if from.Node == "" {
+		maps.Copy(all, tags)
+		return all
+	}
+	for key, value := range tags {
+		if _, is := all[key]; !is {
+			all[key] = value
+		}
+	}
+	return all
 }
 
 func checkField(name string, value any) error {

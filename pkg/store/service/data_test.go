@@ -35,7 +35,8 @@ func TestDataMovesFromOneStoreToAnother(t *testing.T) {
 		_, err := c.Save(t.Context(), origin, "rooms", map[string]any{"n": int64(9007199254740993)})
 		require.NoError(t, err)
 		require.NoError(t, c.SavePrediction(t.Context(), origin, wire.Prediction{PredictedValue: "x", TrueValue: "y", Extra: []any{1}}))
-		require.NoError(t, c.SaveMeasurement(t.Context(), origin, wire.Measurement{Name: "m", Fields: map[string]any{"x": 1}}))
+		require.NoError(t, c.SaveMeasurement(t.Context(), origin,
+			wire.Measurement{Name: "m", Fields: map[string]any{"x": 1}, Tags: map[string]string{"set": "test"}}))
 	}
 	_, err := from.client("b", "v1").Save(t.Context(), wire.Origin{}, "rooms", map[string]any{"n": 2})
 	require.NoError(t, err)
