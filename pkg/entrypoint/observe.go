@@ -153,6 +153,8 @@ func (r *request) observed() {
 		}
 		to.Steps = record.Read(to.Steps, steps, r.route.nodes, r.begin, r.rest.end)
 		to.Steps = record.After(to.Steps, r.answer.steps)
+		seen := record.Read(nil, r.answer.steps, r.route.nodes, r.begin, r.rest.end)
+		to.Unended = record.Unended(seen, to.Steps)
 	})
 }
 

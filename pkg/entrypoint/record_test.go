@@ -263,6 +263,7 @@ func TestASilentEndIsInTheRecord(t *testing.T) {
 	f.awaitIdle()
 	rest := seen.take(t, 2)[1]
 	require.Equal(t, []any{true, "a ok", code.Code_OK}, []any{rest.Background, stepsOf(rest), rest.Code})
+	require.Empty(t, rest.Unended)
 }
 
 // TestStepsOfOthersAreNotBelieved: a node reports its own step only.

@@ -25,6 +25,8 @@ type collector struct {
 	coltracepb.UnimplementedTraceServiceServer
 	mu  sync.Mutex
 	all []*tracepb.ResourceSpans
+
+	partial *coltracepb.ExportTracePartialSuccess // what it responds with; set before the first request
 }
 
 // Export implements OTLP's service.
@@ -32,7 +34,7 @@ func (c *collector) Export(_ context.Context, in *coltracepb.ExportTraceServiceR
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = append(c.all, in.ResourceSpans...)
-	return &coltracepb.ExportTraceServiceResponse{}, nil
+	return &coltracepb.ExportTraceServiceResponse{PartialSuccess: c.partial}, nil
 }
 
 // ServeHTTP is the same by HTTP.
@@ -46,8 +48,10 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not an export of traces", http.StatusBadRequest)
 		return
 	}
-	_, _ = c.Export(r.Context(), in)
+	out, _ := c.Export(r.Context(), in)
+	body, _ = proto.Marshal(out)
 	w.Header().Set("Content-Type", "application/x-protobuf")
+	_, _ = w.Write(body)
 }
 
 // receive starts a collector and makes it that of the environment.

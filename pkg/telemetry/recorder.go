@@ -60,6 +60,7 @@ type Recorder struct {
 	end         context.CancelFunc
 	logged      time.Time // when it was last logged that spans were lost
 	lost        int       // since then
+	warned      time.Time // when it was last logged that a collector accepted spans with a warning
 }
 
 // New returns a recorder, which must be closed.
@@ -115,7 +116,7 @@ func (r *Recorder) add(seen *record.Record) bool {
 // sizeOf is about how many bytes a record holds.
 func sizeOf(r *record.Record) int64 {
 	const fixed, step, send = 512, 96, 192
-	n := fixed + step*len(r.Steps) + len(r.Causation) + len(r.Error) + len(r.Trace.State)
+	n := fixed + step*(len(r.Steps)+len(r.Unended)) + len(r.Causation) + len(r.Error) + len(r.Trace.State)
 	for i := range r.Sends {
 		n += send + len(r.Sends[i].Error)
 	}
@@ -178,12 +179,16 @@ func (r *Recorder) send(records []*record.Record) {
 	n := total(spans)
 	ctx, cancel := context.WithTimeout(r.sending, sendLimit)
 	defer cancel()
+	lost := 0
 	if err := r.upload(ctx, spans); err != nil {
-		r.drop(droppedFailed, n)
-		r.lose(n, err)
-		return
+		if lost = rejected(err, n); lost > 0 {
+			r.drop(droppedFailed, lost)
+			r.lose(lost, err)
+		} else {
+			r.warn(err)
+		}
 	}
-	r.exported.Add(float64(n))
+	r.exported.Add(float64(n - lost))
 }
 
 // upload sends spans, again and again until ctx is done while nothing accepts connections at
@@ -221,13 +226,30 @@ const maxError = 512
 // lose logs that spans are lost, once a minute at most.
 func (r *Recorder) lose(n int, err error) {
 	r.lost += n
-	now := time.Now()
-	if !r.logged.IsZero() && now.Sub(r.logged) < logPause {
+	if !due(&r.logged) {
 		return
 	}
 	if r.sending.Err() != nil {
 		err = errors.New("the process ends")
 	}
 	r.o.Logger.Warn("spans were not exported", "count", r.lost, "error", clip.Text(err.Error(), maxError))
-	r.logged, r.lost = now, 0
+	r.lost = 0
+}
+
+// warn logs what the collector has sent with spans that it accepted, once a minute at most.
+func (r *Recorder) warn(err error) {
+	if due(&r.warned) {
+		r.o.Logger.Warn("spans were exported with a warning of the collector", "warning", clip.Text(err.Error(), maxError))
+	}
+}
+
+// due reports whether a message that was logged last at the given time may be logged now, and
+// notes that it is.
+func due(last *time.Time) bool {
+	now := time.Now()
+	if !last.IsZero() && now.Sub(*last) < logPause {
+		return false
+	}
+	*last = now
+	return true
 }

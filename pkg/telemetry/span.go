@@ -50,7 +50,7 @@ func count(r *record.Record) (n int) {
 			n++
 		}
 	}
-	return n
+	return n + len(r.Unended)
 }
 
 // batch collects spans by their service.
@@ -96,15 +96,23 @@ func (b *batch) add(r *record.Record) {
 	}
 	for i := range r.Steps {
 		if reported(r, i) {
-			s := &r.Steps[i]
-			node := b.of(service{r.Version, s.Node})
-			node.Spans = append(node.Spans, t.consumer(s))
+			t.ran(&r.Steps[i])
 		}
+	}
+	for i := range r.Unended {
+		t.ran(&r.Unended[i])
 	}
 }
 
+// ran adds the span of a handler's run to those of its node.
+func (t *traced) ran(s *record.Step) {
+	node := t.of(service{t.Version, s.Node})
+	node.Spans = append(node.Spans, t.consumer(s))
+}
+
 // reported reports whether step i of r is the last that is known of its span. A handler that
-// still runs behind its early reply is reported again when it has ended.
+// still runs behind its early reply is reported again when it has ended or, if nobody reports
+// its end, as unended by the record that follows.
 func reported(r *record.Record, i int) bool {
 	s := &r.Steps[i]
 	for j := i + 1; j < len(r.Steps); j++ {

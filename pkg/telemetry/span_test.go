@@ -162,6 +162,11 @@ func TestSpans(t *testing.T) {
 		}, []string{served + " krt.early=reply", sent, handled}},
 		"the work behind it": {func(r *record.Record) { r.Early, r.Background = record.EarlyReply, true },
 			[]string{sent, handled}},
+		"the work behind it, of a node that died": {func(r *record.Record) {
+			r.Early, r.Background, r.Code = record.EarlyReply, true, code.Code_UNAVAILABLE
+			r.Steps[0].Outcome = event.OutcomeReply
+			r.Steps, r.Unended = nil, r.Steps
+		}, []string{sent, strings.Replace(handled, "outcome=ok", "outcome=reply", 1)}},
 		"a runner that does not report who called it": {func(r *record.Record) { r.Steps[0].Parent = id(0) }, []string{served, sent, handled}},
 		"one that reports itself":                     {func(r *record.Record) { r.Steps[0].Parent = id(3) }, []string{served, sent, handled}},
 		"one that was called by Knative": {func(r *record.Record) { r.Steps[0].Parent = id(9) },

@@ -32,6 +32,19 @@ func Read(room []Step, s event.Steps, nodes []string, begin, end time.Time) []St
 	return kept
 }
 
+// Unended returns those of seen that were still running when they reported it, and whose end
+// is neither in seen nor in steps.
+func Unended(seen, steps []Step) (all []Step) {
+	for _, s := range seen {
+		same := func(other Step) bool { return other.SpanID == s.SpanID }
+		ended := func(other Step) bool { return same(other) && other.Outcome != event.OutcomeReply }
+		if s.Outcome == event.OutcomeReply && !slices.ContainsFunc(seen, ended) && !slices.ContainsFunc(steps, ended) && !slices.ContainsFunc(all, same) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // After returns those of steps that are not in seen: runs of handlers that it does not
 // have, or that were still running when they reported them, by their spans.
 func After(steps []Step, seen event.Steps) []Step {

@@ -66,12 +66,22 @@ func TestAfterIsWhatIsNew(t *testing.T) {
 	require.Equal(t, []record.Step{one}, record.After([]record.Step{one}, ""))
 }
 
+func TestUnendedIsWhatNobodyReportedTheEndOf(t *testing.T) {
+	one, running := entry("a", 0, 0, 0), entry("b", 0, 0, 0)
+	running.SpanID, running.Outcome = [8]byte{2}, event.OutcomeReply
+	ended, again := running, running
+	ended.Outcome, again.SpanID = event.OutcomeError, [8]byte{3}
+	require.Equal(t, []record.Step{running}, record.Unended([]record.Step{one, running, running}, []record.Step{again}))
+	require.Empty(t, record.Unended([]record.Step{one, running}, []record.Step{ended}))
+	require.Empty(t, record.Unended([]record.Step{running, ended}, nil), "it had ended by then")
+}
+
 func TestACloneIsKept(t *testing.T) {
 	r := &record.Record{ID: "1", Begin: begin(), End: begin().Add(time.Second)}
-	r.Steps, r.Sends = []record.Step{{Node: "a"}}, []record.Send{{Node: "a"}}
+	r.Steps, r.Unended, r.Sends = []record.Step{{Node: "a"}}, []record.Step{{Node: "a"}}, []record.Send{{Node: "a"}}
 	c := r.Clone()
 	require.Equal(t, r, c)
-	r.Steps[0].Node, r.Sends[0].Node = "b", "b"
-	require.Equal(t, []string{"a", "a"}, []string{c.Steps[0].Node, c.Sends[0].Node})
+	r.Steps[0].Node, r.Unended[0].Node, r.Sends[0].Node = "b", "b", "b"
+	require.Equal(t, []string{"a", "a", "a"}, []string{c.Steps[0].Node, c.Unended[0].Node, c.Sends[0].Node})
 	require.Equal(t, time.Second, c.Elapsed())
 }

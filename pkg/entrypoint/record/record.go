@@ -85,6 +85,10 @@ type Record struct {
 	// nodes of the workflow only, and within [Begin, now] by the entrypoint's clock: clocks
 	// of nodes may differ. It may be incomplete: what nobody reported is not known.
 	Steps []Step
+	// Unended is of the work behind an early reply: the runs that the first record has as still
+	// running (see [event.OutcomeReply]), and whose end nobody reported. They are not in Steps:
+	// what counts steps has counted them.
+	Unended []Step
 	// Sends is what the entrypoint sent, one for each attempt that has ended: to each node
 	// with direct delivery, else to the Sequence. The last one may be one that has not, if no
 	// other record will have it. It is bounded: the last one takes the place of those after.
@@ -126,7 +130,7 @@ type Send struct {
 // Clone returns a copy of r that may be kept.
 func (r *Record) Clone() *Record {
 	c := *r
-	c.Steps, c.Sends = slices.Clone(r.Steps), slices.Clone(r.Sends)
+	c.Steps, c.Unended, c.Sends = slices.Clone(r.Steps), slices.Clone(r.Unended), slices.Clone(r.Sends)
 	return &c
 }
 
