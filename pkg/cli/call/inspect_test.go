@@ -53,6 +53,10 @@ func TestInvokeInspect(t *testing.T) {
 	require.Contains(t, got.out, `{"response":{"amount":0,"currency":""},"request":{"id":"4f0c",`)
 	require.Equal(t, 1, strings.Count(got.out, "\n"))
 
+	// An address alone asks for it, too.
+	got = runKrt(t.Context(), "", "invoke", "room-price", "--address", version, "--inspect-address", keep(t, r))
+	require.Contains(t, got.out, "\n}\n\nrequest   4f0c\n")
+
 	// An early reply whose work goes on.
 	r.Early = "reply"
 	got = runKrt(t.Context(), "", append(args[:len(args)-1:len(args)-1], keep(t, r), "--timeout", "1s")...)

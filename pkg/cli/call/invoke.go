@@ -103,6 +103,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 			if o.timeout < 0 {
 				return term.UsageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
 			}
+			o.inspect = o.inspect || cmd.Flag("inspect-address").Changed
 			o.program, o.workflow = cmd.Root().DisplayName(), args[len(args)-1]
 			if len(args) == 1 && !c.Named(cmd) {
 				o.requests = func() (*requests.Running, error) {
@@ -128,7 +129,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
 	flags.StringVar(&o.inspection, "inspect-address", "",
-		"the inspection address of a version on this machine (default: that of the run at --address)")
+		"the inspection address of a version on this machine; implies --inspect (default: that of the run at --address)")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }

@@ -24,6 +24,8 @@ const (
 	aliveTime = 15 * time.Second
 	// batch is how many records are written to a client that follows at a time.
 	batch = 32
+	// linesType is the media type of a response that follows.
+	linesType = "application/jsonl"
 )
 
 // Server returns the server of the inspection port, which ends responses that follow when
@@ -58,6 +60,8 @@ func (c *Capture) serveList(base context.Context, w http.ResponseWriter, r *http
 	switch {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
+	case follow && r.Method == http.MethodHead: // it would wait for lines that it does not get
+		w.Header().Set("Content-Type", linesType)
 	case follow:
 		c.follow(base, w, r, f)
 	default:
@@ -117,7 +121,7 @@ func (c *Capture) follow(base context.Context, w http.ResponseWriter, r *http.Re
 		return
 	}
 	defer c.leave(woken)
-	w.Header().Set("Content-Type", "application/jsonl")
+	w.Header().Set("Content-Type", linesType)
 	out := lines{http.NewResponseController(w), encoder(w)}
 	if !out.earlier(c, f, number) {
 		return

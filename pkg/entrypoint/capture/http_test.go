@@ -140,12 +140,16 @@ func TestAFollowerThatIsSlow(t *testing.T) {
 
 func TestFollowersAreBounded(t *testing.T) {
 	c := New()
-	_, client := serve(t, c)
+	url, client := serve(t, c)
 	for range maxReaders {
 		woken, _ := c.reader()
 		require.NotNil(t, woken)
 	}
-	err := client.Follow(t.Context(), inspection.Filter{}, nil)
+	response, err := http.Head(url + "/requests?follow=1")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, []string{"200 OK", "application/jsonl"}, []string{response.Status, response.Header.Get("Content-Type")}, "it takes no place")
+	err = client.Follow(t.Context(), inspection.Filter{}, nil)
 	require.EqualError(t, err, "cannot follow requests: 16 clients follow the requests already")
 }
 
