@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"runtime"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -24,6 +24,10 @@ const (
 	LeastPayloadBytes   = 1 << 10
 	MostPayloadBytes    = 1 << 20
 )
+
+// maxDecoding is how many messages of a version are decoded at a time before they are kept, on
+// as many processors: one of MostPayloadBytes takes 20 MiB meanwhile.
+const maxDecoding = 4
 
 // Settings say what is kept of a version's messages: spec.entrypoint.inspect.
 type Settings struct {
@@ -48,7 +52,8 @@ type Contract struct {
 	redacts bool // some value must not be kept
 	files   []*protoregistry.Files
 
-	decoding sync.Mutex // one message is decoded at a time before it is kept
+	// decoding has a place for each message that is decoded before it is kept.
+	decoding chan struct{}
 }
 
 // NewContract returns the contract of a version whose entrypoint has the given files.
@@ -66,7 +71,10 @@ func NewContract(entry *protoregistry.Files, s Settings) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: redact: %w", err)
 	}
-	c := &Contract{share: s.Share, bound: s.PayloadBytes, paths: paths, redacts: !paths.Empty()}
+	c := &Contract{
+		share: s.Share, bound: s.PayloadBytes, paths: paths, redacts: !paths.Empty(),
+		decoding: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxDecoding)),
+	}
 	for _, files := range []*protoregistry.Files{s.Messages, entry} {
 		if files != nil {
 			c.files = append(c.files, files)
@@ -153,8 +161,8 @@ func (c *Contract) keep(name string, data []byte, size int) *message {
 		m.data = bytes.Clone(kept)
 		return m
 	}
-	c.decoding.Lock()
-	defer c.decoding.Unlock()
+	c.decoding <- struct{}{}
+	defer func() { <-c.decoding }()
 	text, cut, err := c.toJSON(m.name, kept, m.cut, c.bound)
 	if err != nil {
 		m.note = fmt.Sprintf("not kept, because it cannot be decoded to find the values that must not be kept: %v", err)
