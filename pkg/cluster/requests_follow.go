@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,8 +68,36 @@ type replicas struct {
 type replica struct {
 	pod    string
 	cancel context.CancelFunc
-	last   time.Time // when the last request that was passed on had ended
-	limit  int       // how many of the requests before are wanted
+	listed bool // it is known which requests from before are not wanted
+	passed int  // how many requests were passed on
+
+	// seen are the last requests that were passed on or are not wanted, in the order of the
+	// pod. There are no more than a pod keeps, so none of them can come again without being here.
+	seen []requestKey
+}
+
+// requestKey identifies a record of a request. One that was refused has no id.
+type requestKey struct {
+	id         string
+	begin      int64 // in nanoseconds
+	background bool
+}
+
+func keyOf(r *inspection.Request) requestKey {
+	return requestKey{r.ID, r.Begin.UnixNano(), r.Background}
+}
+
+// see notes a request, and reports whether it is new.
+func (p *replica) see(r *inspection.Request) bool {
+	key := keyOf(r)
+	if slices.Contains(p.seen, key) {
+		return false
+	}
+	if len(p.seen) == inspection.MaxRequests {
+		p.seen = slices.Delete(p.seen, 0, 1)
+	}
+	p.seen = append(p.seen, key)
+	return true
 }
 
 // replace records which pods there are.
@@ -92,10 +121,7 @@ func (f *replicas) update(ctx context.Context, pod *corev1.Pod, gone bool) {
 	case known && (gone || pod.DeletionTimestamp != nil):
 		f.remove(pod.UID)
 	case !known && !gone && podReady(pod):
-		p := &replica{pod: pod.Name, limit: f.filter.Limit}
-		if f.later {
-			p.limit = inspection.MaxRequests // all that it has had
-		}
+		p := &replica{pod: pod.Name, listed: f.later} // of one that starts later all is wanted
 		f.known[pod.UID] = p
 		ctx, p.cancel = context.WithCancel(ctx)
 		f.reading.Go(func() {
@@ -117,7 +143,7 @@ func (f *replicas) remove(uid types.UID) {
 func (f *replicas) follow(ctx context.Context, p *replica) {
 	pauses, failed := follow.NewBackoff(follow.RetryPause), false
 	for ctx.Err() == nil {
-		began, before := time.Now(), p.last
+		began, before := time.Now(), p.passed
 		err := f.askOne(ctx, p.pod, func(ctx context.Context, _ string, from *inspection.Client) error { return f.read(ctx, p, from) })
 		if ctx.Err() != nil {
 			return
@@ -126,7 +152,7 @@ func (f *replicas) follow(ctx context.Context, p *replica) {
 			f.end(err)
 			return
 		}
-		if p.last != before || time.Since(began) > follow.Steady {
+		if p.passed != before || time.Since(began) > follow.Steady {
 			pauses, failed = follow.NewBackoff(follow.RetryPause), false
 		}
 		e := f.replicaError(p.pod, err)
@@ -137,7 +163,7 @@ func (f *replicas) follow(ctx context.Context, p *replica) {
 		if !e.Retrying {
 			return
 		}
-		failed, p.limit = true, inspection.MaxRequests // what comes meanwhile
+		failed = true
 		select {
 		case <-ctx.Done():
 		case <-time.After(pauses.Next()):
@@ -145,19 +171,39 @@ func (f *replicas) follow(ctx context.Context, p *replica) {
 	}
 }
 
-// read passes on the requests of a pod, as far as they are new.
+// skip notes which requests of a pod are not wanted: those before its newest f.filter.Limit.
+func (f *replicas) skip(ctx context.Context, p *replica, from *inspection.Client) error {
+	if p.listed {
+		return nil
+	}
+	filter := f.filter
+	filter.Limit = inspection.MaxRequests
+	list, err := from.List(ctx, filter)
+	if err != nil {
+		return err
+	}
+	p.listed = true
+	for i := len(list) - 1; i >= f.filter.Limit; i-- { // the newest is the first
+		p.see(&list[i])
+	}
+	return nil
+}
+
+// read passes on the requests of a pod, as far as they are new. All that the pod keeps is read
+// each time: the order in which requests come is not that in which they have ended.
 func (f *replicas) read(ctx context.Context, p *replica, from *inspection.Client) error {
-	filter, since := f.filter, p.last
-	filter.Limit = p.limit
+	if err := f.skip(ctx, p, from); err != nil {
+		return err
+	}
+	filter := f.filter
+	filter.Limit = inspection.MaxRequests
 	err := from.Follow(ctx, filter, func(l inspection.Line) error {
 		if r := l.Request; r != nil {
-			if !r.End().After(since) {
+			if !p.see(r) {
 				return nil
 			}
 			r.Replica = p.pod
-			if r.End().After(p.last) {
-				p.last = r.End()
-			}
+			p.passed++
 		}
 		f.calling.Lock()
 		defer f.calling.Unlock()

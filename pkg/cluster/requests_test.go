@@ -317,6 +317,10 @@ func TestRequestsOfAllReplicasAreFollowed(t *testing.T) {
 	// A connection that ends is made again, and nothing is passed on twice.
 	s.do(func() { first.cut++; first.requests = append(first.requests, kept("e", 50)) })
 	require.Equal(t, "one-1 e", <-seen)
+	s.do(func() { first.requests = append(first.requests, kept("late", 45)) }) // it ended before e, and came later
+	require.Equal(t, "one-1 late", <-seen)
+	s.do(func() { first.cut++; first.requests = append(first.requests, kept("later", 40)) })
+	require.Equal(t, "one-1 later", <-seen)
 	broken := <-failed
 	require.EqualError(t, broken, "cannot read the requests in pod one-1: the entrypoint has ended the connection")
 	require.True(t, broken.Retrying)
