@@ -38,7 +38,8 @@ func Unended(seen, steps []Step) (all []Step) {
 	for _, s := range seen {
 		same := func(other Step) bool { return other.SpanID == s.SpanID }
 		ended := func(other Step) bool { return same(other) && other.Outcome != event.OutcomeReply }
-		if s.Outcome == event.OutcomeReply && !slices.ContainsFunc(seen, ended) && !slices.ContainsFunc(steps, ended) && !slices.ContainsFunc(all, same) {
+		over := slices.ContainsFunc(seen, ended) || slices.ContainsFunc(steps, ended)
+		if s.Outcome == event.OutcomeReply && !over && !slices.ContainsFunc(all, same) {
 			all = append(all, s)
 		}
 	}
