@@ -22,6 +22,7 @@ func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *
 	if err != nil {
 		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
+	text = term.PrintableJSON(text)
 	if o.output == term.OutputJSON {
 		return o.printLine(ctx, text, also)
 	}

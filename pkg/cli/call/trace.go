@@ -80,9 +80,7 @@ func notes(s event.Step) (notes []string) {
 
 // writeWith writes the response, one JSON object, with what else was asked for on one line.
 func writeWith(w io.Writer, response []byte, t *trace, i *inspected) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
+	return term.NewEncoder(w).Encode(struct {
 		Response json.RawMessage `json:"response"`
 		*traceJSON
 		*inspectedJSON

@@ -112,6 +112,35 @@ func TestConsoleColours(t *testing.T) {
 	}
 }
 
+// What nodes write, and errors say, may have been sent by a client.
+func TestConsoleEscapesWhatSteersATerminal(t *testing.T) {
+	const hostile, want = "A\x1b]0;pwn\x07\u009b2J\u202eZ", `A\x1b]0;pwn\a\u009b2J\u202eZ`
+	for name, c := range map[string]struct {
+		show func(local.Reporter)
+		want string
+	}{
+		"a line":       {func(r local.Reporter) { r.Line("etl", "stderr", "ValueError:\t"+hostile) }, "15:04:05.060 [etl] ValueError:\t" + want},
+		"a warning":    {func(r local.Reporter) { r.Event(local.Event{Type: local.EventWarning, Text: hostile}) }, "! " + want},
+		"a file":       {func(r local.Reporter) { r.Event(local.Event{Type: local.EventReloading, Text: hostile}) }, "… " + want + " changed"},
+		"a bad bundle": {failing(local.EventReloadFailed, hostile), "✗ not reloaded, the previous code keeps running: " + want},
+		"an exit":      {failing(local.EventNodeExited, hostile), "✗   exited (" + want + "), restarting"},
+		"the last":     {failing(local.EventNodeFailed, hostile), "✗   exited too often (" + want + "), not restarted before its code changes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			c.show(at(newConsole(runOptions{streams: term.Streams{Out: &out}})))
+			require.Equal(t, c.want+"\n", out.String())
+		})
+	}
+	var out strings.Builder
+	newConsole(runOptions{streams: term.Streams{Out: &out}, output: term.OutputJSON}).Line("etl", "stdout", hostile)
+	require.Contains(t, out.String(), `"line":"A\u001b]0;pwn\u0007\u009b2J\u202eZ"`)
+}
+
+func failing(event local.EventType, text string) func(local.Reporter) {
+	return func(r local.Reporter) { r.Event(local.Event{Type: event, Error: errors.New(text)}) }
+}
+
 func TestConsoleJSON(t *testing.T) {
 	var out strings.Builder
 	story(newConsole(runOptions{streams: term.Streams{Out: &out}, output: term.OutputJSON}))

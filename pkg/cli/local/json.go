@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/local"
 )
 
@@ -80,9 +81,7 @@ func (c *jsonConsole) Event(e local.Event) {
 
 func (c *jsonConsole) write(line any) {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(line) != nil {
+	if term.NewEncoder(&b).Encode(line) != nil {
 		return // impossible: the example is JSON
 	}
 	c.mu.Lock()

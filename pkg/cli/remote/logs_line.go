@@ -62,5 +62,5 @@ func (p *logPrinter) format(l *logline.Line) string {
 	if err != nil {
 		return l.Text + "\n" // cannot be: it was read as JSON, or is text
 	}
-	return string(text) + "\n"
+	return string(term.PrintableJSON(text)) + "\n"
 }

@@ -38,6 +38,9 @@ func TestLogLine(t *testing.T) {
 		"text as JSON": {
 			line: "plain", o: asJSON, want: `{"line":"plain","node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n",
 		},
+		"steers a terminal, as JSON": {
+			line: "\u009b2J\x1b", o: asJSON, want: `{"line":"\u009b2J\u001b","node":"etl","time":"2026-11-22T22:50:56.325874783Z"}` + "\n",
+		},
 		"an escape in the colour": {
 			line: "plain", o: logsOptions{streams: term.Streams{TTY: true}}, want: "\x1b[36m[etl]\x1b[0m plain\n",
 		},

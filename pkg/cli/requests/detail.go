@@ -199,7 +199,7 @@ func (d *detail) body(p *inspection.Payload) {
 	switch {
 	case len(p.JSON) > 0 && json.Indent(&out, p.JSON, "  ", "  ") == nil:
 		d.redacted = d.redacted || bytes.Contains(p.JSON, []byte(`"[redacted]"`))
-		d.text("  %s\n", term.Printable(out.String()))
+		d.text("  %s\n", term.PrintableJSON(out.Bytes()))
 	case p.Base64 != "":
 		d.text("  base64: %s\n", term.Printable(p.Base64))
 	}

@@ -3,7 +3,6 @@ package requests
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -251,9 +250,7 @@ func (o *options) followAll(ctx context.Context, from *Running) error {
 
 // printLine prints a request as JSON on one line.
 func printLine(w io.Writer, r *inspection.Request) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
+	if err := term.NewEncoder(w).Encode(r); err != nil {
 		return fmt.Errorf("cannot write JSON: %w", err)
 	}
 	return nil

@@ -83,7 +83,7 @@ func newFind(s term.Streams, c Cluster) *cobra.Command {
 	}, c, &where{}, func(ctx context.Context, p *Place, args []string) error {
 		out := bufio.NewWriter(s.Out)
 		err := p.Find(ctx, args[0], parsed, func(e data.Entry) error {
-			_, err := fmt.Fprintf(out, "%s\n", e.Value)
+			_, err := fmt.Fprintf(out, "%s\n", term.PrintableJSON(e.Value))
 			return err
 		})
 		return term.Join(err, out.Flush())
@@ -103,8 +103,7 @@ func newExport(s term.Streams, c Cluster) *cobra.Command {
   kn-krt data export --path price-estimator | kn-krt data import -n kre`,
 	}, c, &where{}, func(ctx context.Context, p *Place, _ []string) error {
 		out := bufio.NewWriter(s.Out)
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
+		encoder := term.NewEncoder(out)
 		err := p.Export(ctx, func(e data.Entry) error { return encoder.Encode(e) })
 		return term.Join(err, out.Flush())
 	})
