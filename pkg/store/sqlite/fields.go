@@ -43,13 +43,7 @@ func fields(document []byte, names []string) (found map[string]any, ok bool) {
 	}
 	for ok {
 		var name, value []byte
-		if name, rest = cut(rest); len(name) < 2 || name[0] != '"' {
-			return nil, false
-		}
-		if rest, ok = after(rest, ':'); !ok {
-			return nil, false
-		}
-		if value, rest = cut(rest); len(value) == 0 {
+		if name, value, rest = member(rest); len(value) == 0 {
 			return nil, false
 		}
 		if key, is := decoded(name); !is || slices.Contains(names, key.(string)) {
@@ -67,6 +61,17 @@ func fields(document []byte, names []string) (found map[string]any, ok bool) {
 	return nil, false
 }
 
+// member cuts a name and its value off; the value is empty if there is none.
+func member(text []byte) (name, value, rest []byte) {
+	name, rest = cut(text)
+	rest, ok := after(rest, ':')
+	if !ok || len(name) < 2 || name[0] != '"' {
+		return nil, nil, nil
+	}
+	value, rest = cut(rest)
+	return name, value, rest
+}
+
 // after returns what follows a character, with white space around it.
 func after(text []byte, c byte) (rest []byte, ok bool) {
 	text = bytes.TrimLeft(text, " \t\r\n")
@@ -82,11 +87,7 @@ func cut(text []byte) (value, rest []byte) {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
+			i = closing(text, i+1)
 			if depth == 0 && i < len(text) {
 				return text[:i+1], text[i+1:]
 			}
@@ -106,6 +107,16 @@ func cut(text []byte) (value, rest []byte) {
 		}
 	}
 	return nil, nil
+}
+
+// closing returns where the string ends whose text begins at i.
+func closing(text []byte, i int) int {
+	for ; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return i
 }
 
 // decoded decodes one JSON value, with numbers as json.Number.
