@@ -146,7 +146,7 @@ func storeQueries() []Query {
 		{store, "Saves", "What is saved?", "By kind of data, of all versions.",
 			Rate, "{{kind}}", `sum by (kind) (rate(krt_store_writes_total[$range]))`},
 		{store, "Refused and failed", "What does the store refuse?",
-			"`refused` is the content, `denied` the credential, `limited` too much of one version; `failed` is the store or its database.",
+			"`refused` is the content, `denied` the credential, `limited` too much of a version, `failed` the store or database.",
 			Rate, "{{kind}} {{result}}", `sum by (kind, result) (rate(krt_store_writes_total{result!="ok"}[$range]))` +
 				"\n+ " + `sum by (kind, result) (rate(krt_store_reads_total{result!="ok"}[$range]))`},
 		{store, "Predictions by result", "How good are predictions?", "`hit` against `miss` is the accuracy.",
