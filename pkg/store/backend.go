@@ -211,6 +211,16 @@ type Measurements interface {
 	DeleteMeasurements(ctx context.Context, of Selection) (int64, error)
 }
 
+// Meets reports whether a document, decoded by [Decode], meets q. When ctx is done before, the
+// error is a Problem.
+func Meets(ctx context.Context, q query.Query, document map[string]any) (bool, error) {
+	met, err := q.MatchContext(ctx, document)
+	if err != nil {
+		return false, Unavailable("the documents could not be searched in time: narrow the query")
+	}
+	return met, nil
+}
+
 // Backend keeps all three kinds.
 type Backend interface {
 	Documents

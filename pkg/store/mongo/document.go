@@ -176,7 +176,10 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 		if err != nil {
 			return nil, err
 		}
-		meets := exact || match(f.query, d.json)
+		meets, err := match(ctx, f.query, d.json, exact)
+		if err != nil {
+			return nil, err
+		}
 		if meets && !take(d) {
 			return &last, nil
 		}
@@ -186,11 +189,6 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 		}
 	}
 	return nil, cursor.Err()
-}
-
-func match(q query.Query, document []byte) bool {
-	var object map[string]any
-	return store.Decode(document, &object) == nil && q.Match(object)
 }
 
 // DeleteDocuments deletes the documents of a collection that meet q.

@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
 	"krt.dev/kn-krt/pkg/store/pattern"
 )
 
@@ -225,4 +227,13 @@ func (d dialect) elemMatch(one query.Condition) filter {
 	narrowed := join("$and", parts)
 	narrowed.exact = false
 	return narrowed
+}
+
+// match reports whether a document meets q, unless the database has decided it exactly.
+func match(ctx context.Context, q query.Query, document []byte, exact bool) (bool, error) {
+	var object map[string]any
+	if exact || store.Decode(document, &object) != nil { // what others have written may be no JSON
+		return exact, nil
+	}
+	return store.Meets(ctx, q, object)
 }

@@ -62,13 +62,15 @@ func compile(in store.Collection, q query.Query) find {
 }
 
 // read returns the row's document, and whether it meets the query.
-func (f *find) read(rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
+func (f *find) read(ctx context.Context, rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
 	if err := rows.Scan(&id, &document); err != nil || f.exact {
 		return id, document, true, err
 	}
 	var object map[string]any
-	err = store.Decode(document, &object)
-	return id, document, f.query.Match(object), err
+	if err = store.Decode(document, &object); err == nil {
+		meets, err = store.Meets(ctx, f.query, object)
+	}
+	return id, document, meets, err
 }
 
 // FindDocuments returns a page of the documents of a collection that meet q.
@@ -135,7 +137,7 @@ func (s *Store) scan(ctx context.Context, f find, take func(id int64, document [
 	defer rows.Close()
 	last := f.after
 	for n := 1; rows.Next(); n++ {
-		id, document, meets, err := f.read(rows)
+		id, document, meets, err := f.read(ctx, rows)
 		if err != nil {
 			return 0, err
 		}

@@ -92,13 +92,18 @@ type search struct {
 // scan calls take for each document that is searched for, until take returns false. Next is
 // where to go on: 0 at the end.
 func (s *Store) scan(ctx context.Context, f search, take func(id int64, document []byte) bool) (next int64, err error) {
+	done, err := s.turns.wait(ctx, f.in.Runtime)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	statement, args := s.candidates(f)
 	rows, err := s.reader.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	last, read, matched, meets := f.after, 0, 0, matching(f.q)
+	last, read, matched, meets := f.after, 0, 0, matching(ctx, f.q)
 	defer func() { s.keys.want(f, read, matched) }()
 	for rows.Next() {
 		var id int64
@@ -148,7 +153,7 @@ WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), appen
 func places(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
 
 // matching returns a function that reports whether a document meets q.
-func matching(q query.Query) func(document []byte) (bool, error) {
+func matching(ctx context.Context, q query.Query) func(document []byte) (bool, error) {
 	names, some := named(q)
 	return func(document []byte) (bool, error) {
 		if len(q) == 0 {
@@ -156,19 +161,19 @@ func matching(q query.Query) func(document []byte) (bool, error) {
 		}
 		if some {
 			if object, ok := fields(document, names); ok {
-				return q.Match(object), nil
+				return store.Meets(ctx, q, object)
 			}
 		}
-		return matches(q, document)
+		return matches(ctx, q, document)
 	}
 }
 
-func matches(q query.Query, document []byte) (bool, error) {
+func matches(ctx context.Context, q query.Query, document []byte) (bool, error) {
 	var object map[string]any
 	if err := store.Decode(document, &object); err != nil {
 		return false, err
 	}
-	return q.Match(object), nil
+	return store.Meets(ctx, q, object)
 }
 
 // byID returns what q says of a document's "_id", as an SQL condition with its parameters.

@@ -44,6 +44,7 @@ type Store struct {
 	writer *writer
 	reader *sql.DB
 	keys   *keys
+	turns  turns
 }
 
 // Open opens the store in the file path, and makes it, readable by its owner

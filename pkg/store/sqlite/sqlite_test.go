@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -120,6 +121,28 @@ func TestReadOnly(t *testing.T) {
 	require.Len(t, all(t, s, "c", nil), 1)
 	pragma("PRAGMA query_only = 0")
 	require.NoError(t, s.SaveDocument(t.Context(), from(), "c", store.Document{wire.KeyID: "2"}))
+}
+
+// TestSlowSearchesEndAndLeaveOthersRoom: however many one runtime sends.
+func TestSlowSearchesEndAndLeaveOthersRoom(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	save(t, s, `{"a":1,"s":"`+strings.Repeat("a", 1_000_000)+`"}`)
+	slow := parse(t, `{"$or":[`+strings.TrimSuffix(strings.Repeat(`{"s":{"$regex":"(?:a|b|c|aa|ab){1,60}(?:x|y){1,40}qN$"}},`, 100), ",")+`]}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	for range readers {
+		go func() {
+			_, err := s.FindDocuments(ctx, local("c"), slow, store.Page{Limit: 1})
+			ended <- err
+		}()
+	}
+	_, err := s.FindDocuments(t.Context(), store.Collection{Runtime: "other", Name: "c"}, slow, store.Page{Limit: 1})
+	require.NoError(t, err)
+	require.NoError(t, s.Ping(t.Context()))
+	cancel()
+	for range readers {
+		require.Error(t, <-ended)
+	}
 }
 
 // TestSearchesOfOneDoNotHoldUpOthers: as many as one version of a cluster may send at a time.

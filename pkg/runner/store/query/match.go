@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"math/big"
 	"slices"
@@ -9,82 +10,98 @@ import (
 )
 
 // Match reports whether document, decoded with numbers as json.Number, meets q.
-func (q Query) Match(document map[string]any) bool { return q.matches(document) }
+func (q Query) Match(document map[string]any) bool {
+	return (&search{ctx: context.Background()}).query(q, document)
+}
 
-func (q Query) matches(value any) bool {
+// MatchContext is Match until ctx is done, whose error it then returns: large documents and
+// slow patterns may take minutes.
+func (q Query) MatchContext(ctx context.Context, document map[string]any) (bool, error) {
+	s := &search{ctx: ctx}
+	met := s.query(q, document)
+	return met && s.err == nil, s.err
+}
+
+func (s *search) query(q Query, value any) bool {
 	for _, c := range q {
-		if !c.matches(value) {
+		if !s.condition(c, value) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c Condition) matches(value any) bool {
+func (s *search) condition(c Condition, value any) bool {
+	if s.ended() {
+		return false
+	}
 	switch c.Op {
 	case And:
-		return !slices.ContainsFunc(c.Of, func(q Query) bool { return !q.matches(value) })
+		return !slices.ContainsFunc(c.Of, func(q Query) bool { return !s.query(q, value) })
 	case Or:
-		return slices.ContainsFunc(c.Of, func(q Query) bool { return q.matches(value) })
+		return slices.ContainsFunc(c.Of, func(q Query) bool { return s.query(q, value) })
 	case Not:
-		return !c.Of[0].matches(value)
+		return !s.query(c.Of[0], value)
 	case NotEqual:
-		return !c.some(value, c.Value)
+		return !s.some(c, value, c.Value)
 	case NotIn:
-		return !c.in(value)
+		return !s.in(c, value)
 	case Equal:
-		return c.some(value, c.Value)
+		return s.some(c, value, c.Value)
 	case In:
-		return c.in(value)
+		return s.in(c, value)
 	case All:
 		list, _ := c.Value.([]any)
-		return len(list) > 0 && !slices.ContainsFunc(list, func(want any) bool { return !c.some(value, want) })
+		return len(list) > 0 && !slices.ContainsFunc(list, func(want any) bool { return !s.some(c, value, want) })
 	case Exists:
-		return visit(value, c.Path, func(_ any, found bool) bool { return found }) == c.Value
+		return visit(value, c.Path, func(_ any, found bool) bool { return found || s.ended() }) == c.Value
 	default:
-		return visit(value, c.Path, func(v any, found bool) bool { return found && c.compares(v) })
+		return visit(value, c.Path, func(v any, found bool) bool { return found && s.compares(c, v) || s.ended() })
 	}
 }
 
 // in reports whether the field equals one of a list, or holds an element that does.
-func (c Condition) in(value any) bool {
+func (s *search) in(c Condition, value any) bool {
 	list, _ := c.Value.([]any)
-	return slices.ContainsFunc(list, func(want any) bool { return c.some(value, want) })
+	return slices.ContainsFunc(list, func(want any) bool { return s.some(c, value, want) })
 }
 
 // some reports whether the field equals want, or is an array that has it.
-func (c Condition) some(value, want any) bool {
+func (s *search) some(c Condition, value, want any) bool {
 	return visit(value, c.Path, func(v any, found bool) bool {
+		if s.ended() {
+			return true
+		}
 		if !found {
 			return want == nil
 		}
-		return equal(v, want) || slices.ContainsFunc(c.elements(v), func(e any) bool { return equal(e, want) })
+		return equal(v, want) || slices.ContainsFunc(c.elements(v), func(e any) bool { return equal(e, want) || s.ended() })
 	})
 }
 
 // compares reports whether a value that is there meets a comparison that has no opposite.
-func (c Condition) compares(value any) bool {
+func (s *search) compares(c Condition, value any) bool {
 	list, isList := value.([]any)
 	switch c.Op {
 	case Size:
 		return isList && len(list) == c.Value
 	case ElemMatch:
-		return isList && slices.ContainsFunc(list, c.element)
+		return isList && slices.ContainsFunc(list, func(e any) bool { return s.element(c, e) || s.ended() })
 	case Regex:
 		return slices.ContainsFunc(c.elements(value), func(e any) bool {
 			text, ok := e.(string)
-			return ok && c.Pattern.MatchString(text)
+			return ok && s.text(c.Pattern, text) || s.ended()
 		})
 	default:
-		return slices.ContainsFunc(c.elements(value), c.ordered)
+		return slices.ContainsFunc(c.elements(value), func(e any) bool { return c.ordered(e) || s.ended() })
 	}
 }
 
 // element reports whether an element of an array meets ElemMatch. Fields are those of an
 // object.
-func (c Condition) element(value any) bool {
+func (s *search) element(c Condition, value any) bool {
 	_, isObject := value.(map[string]any)
-	return (isObject || c.Of[0].ofValues()) && c.Of[0].matches(value)
+	return (isObject || c.Of[0].ofValues()) && s.query(c.Of[0], value)
 }
 
 // ofValues reports whether q is about a value itself, not about fields of it.

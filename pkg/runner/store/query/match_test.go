@@ -1,7 +1,9 @@
 package query
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -22,6 +24,48 @@ func TestLargePatternsAreRefused(t *testing.T) {
 	for _, pattern := range []string{"((a{100}){100}){10}", "((((a{9}){9}){9}){9}){9}", "[" + strings.Repeat("ab", 2000) + "]"} {
 		if _, err := Parse(map[string]any{"a": map[string]any{"$regex": pattern}}); err == nil {
 			t.Errorf("%s is taken", pattern)
+		}
+	}
+}
+
+// TestMatchEndsWithItsContext: what would take minutes does not.
+func TestMatchEndsWithItsContext(t *testing.T) {
+	pattern := map[string]any{"a": map[string]any{"$regex": "(?:a|b|c|aa|ab){1,60}(?:x|y){1,40}qN$"}}
+	list, values := make([]any, 1_000_000), make([]any, 250)
+	for i := range list {
+		list[i] = json.Number("1.5")
+	}
+	for i := range values {
+		values[i] = json.Number("2.5")
+	}
+	for name, c := range map[string]struct{ query, document map[string]any }{
+		"pattern":  {map[string]any{"$or": []any{pattern, pattern, pattern}}, map[string]any{"a": strings.Repeat("a", 8_000_000)}},
+		"opposite": {map[string]any{"a": map[string]any{"$not": pattern["a"]}}, map[string]any{"a": strings.Repeat("a", 8_000_000)}},
+		"array":    {map[string]any{"a": map[string]any{"$nin": values}}, map[string]any{"a": list}},
+	} {
+		q, err := Parse(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if met, err := q.MatchContext(ctx, c.document); met || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %t, %v", name, met, err)
+		}
+	}
+}
+
+// TestLongTextsMatchAsShortOnes: they are read in another way.
+func TestLongTextsMatchAsShortOnes(t *testing.T) {
+	for _, fill := range []string{"", strings.Repeat("ö", longText)} {
+		for pattern, want := range map[string]bool{"^(y|ö*x+)$": true, "x$": true, "xö": false, "^x{3}$": fill == "", "(?m)^": true} {
+			q, err := Parse(map[string]any{"a": map[string]any{"$regex": pattern}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := q.Match(map[string]any{"a": fill + "xxx"}); got != want {
+				t.Errorf("%s: %d: got %t", pattern, len(fill), got)
+			}
 		}
 	}
 }
