@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/local/running"
 )
 
 // keep serves one request as the inspection port of a version does, and returns its address.
@@ -84,6 +87,18 @@ func TestInvokeInspectOfAFailure(t *testing.T) {
 	require.Equal(t, term.ExitFailed, got.code)
 	require.Contains(t, got.err, "Warning: the request cannot be shown: no version keeps requests at ")
 	require.Contains(t, got.err, "\nError: INTERNAL: error in 'model': no such room\n")
+}
+
+// TestInvokeFindsTheOnlyRun: as requests does, at whatever port it is.
+func TestInvokeFindsTheOnlyRun(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", home)
+	dir := filepath.Join(home, "kn-krt", "one-v1")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
+	run := running.Run{Version: "one-v1", Path: "/one-v1", GRPC: serveVersion(t), Inspection: keep(t, inspection.Request{ID: "4f0c"})}
+	require.NoError(t, running.Write(dir, run))
+	require.Equal(t, term.ExitOK, runKrt(t.Context(), "", "invoke", "room-price").code)
+	require.Contains(t, runKrt(t.Context(), "", "invoke", "room-price", "--inspect").out, "request   4f0c\n")
 }
 
 // TestInvokeInspectOfACallThatEndsItself: its id comes before the response.

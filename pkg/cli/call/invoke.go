@@ -109,6 +109,12 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 				o.requests = func() (*requests.Running, error) {
 					return requests.Local(cmd.Context(), o.program, o.inspection, o.address)
 				}
+				var err error
+				if !cmd.Flag("address").Changed {
+					if o.address, err = requests.GRPC(cmd.Context(), DefaultAddress); err != nil {
+						return err
+					}
+				}
 				return runInvoke(cmd.Context(), o)
 			}
 			if cmd.Flag("address").Changed || cmd.Flag("inspect-address").Changed {
@@ -124,7 +130,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	c.Flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
-	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address")
+	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address; by default that of the only version that runs on this machine, else this one")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
 	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
@@ -154,9 +160,13 @@ func complete(cmd *cobra.Command, c Versions, args []string, typed string) ([]st
 	case len(args) > 1:
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	names := completeWorkflows(cmd.Context(), cmd.Flag("address").Value.String())
+	address := cmd.Flag("address").Value.String()
 	if cmd.Flag("address").Changed {
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return completeWorkflows(cmd.Context(), address), cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	if address, err := requests.GRPC(cmd.Context(), address); err == nil {
+		names = completeWorkflows(cmd.Context(), address)
 	}
 	versions, directive := c.Complete(cmd, args, typed)
 	return append(names, versions...), directive

@@ -2,9 +2,9 @@ package requests
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,12 +35,13 @@ kubectl port-forward's: it takes the right to create pods/portforward. With -n a
 the version that is published in that namespace. Otherwise those of the version that runs on
 this machine.
 
-With ID, the request is shown in full: a bar for each node (░ it waited for its turn, █ the
+With ID, or the beginning of one, the request is shown in full: a bar for each node (░ it waited for its turn, █ the
 handler ran), then what each node received and returned as JSON. A local run keeps the messages
 of every request; a version on a cluster only if its manifest allows it (entrypoint.inspect), of
 requests that ask for it, such as those of invoke --inspect.
 
-With -f, new requests are shown as they get their responses. With -o json, a list has one
+With -f, the last of those that are kept are shown first (--limit), then new requests as they get
+their responses. TIME is when a request had its response. With -o json, a list has one
 JSON object per line.`
 
 // NewCommand returns the verb requests. Versions on a cluster are reached through c.
@@ -60,16 +61,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 		Args:              term.Arguments(cobra.MaximumNArgs(2)),
 		ValidArgsFunction: completeArguments(c),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			version, onCluster, err := o.read(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			var from *Running
-			if onCluster {
-				from, err = c.Requests(cmd, version, o.filter)
-			} else {
-				from, err = Local(cmd.Context(), cmd.Root().DisplayName(), o.address, "")
-			}
+			from, err := o.reach(cmd, c, args)
 			if err != nil {
 				return err
 			}
@@ -141,6 +133,32 @@ func ids(ctx context.Context, from *Running) (all []string) {
 	return all
 }
 
+// reach reads the arguments and reaches the version that they name.
+func (o *options) reach(cmd *cobra.Command, c Versions, args []string) (*Running, error) {
+	version, onCluster, err := o.read(cmd, c, args)
+	if err != nil {
+		return nil, err
+	}
+	here := func() (*Running, error) { return Local(cmd.Context(), cmd.Root().DisplayName(), o.address, "") }
+	if !onCluster {
+		return here()
+	}
+	if len(args) == 1 && !c.Named(cmd) && beginsID(version) {
+		if from, err := here(); err == nil {
+			if found, err := idsWith(cmd.Context(), from, strings.TrimSuffix(version, "…")); err == nil && len(found) > 0 {
+				o.id = version
+				return from, o.check(cmd)
+			}
+		}
+	}
+	from, err := c.Requests(cmd, version, o.filter)
+	if err != nil && !c.Named(cmd) && runsHere(cmd.Context(), version) {
+		return nil, term.WithHint(err, "NAME is of a version on a cluster. For the one that runs on this machine, leave NAME out: '%s requests'.",
+			cmd.Root().DisplayName())
+	}
+	return from, err
+}
+
 // read reads the arguments: a version on a cluster, or "" for the published one there.
 func (o *options) read(cmd *cobra.Command, c Versions, args []string) (version string, onCluster bool, err error) {
 	rest := args
@@ -174,13 +192,6 @@ func (o *options) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// isID reports whether text is a request's id as an entrypoint makes them, which no version is
-// called: 16 bytes in hexadecimal.
-func isID(text string) bool {
-	id, err := hex.DecodeString(text)
-	return err == nil && len(id) == 16
-}
-
 func (o *options) run(ctx context.Context, from *Running) error {
 	switch {
 	case o.id != "":
@@ -201,7 +212,7 @@ func (o *options) run(ctx context.Context, from *Running) error {
 		}
 		return nil
 	case len(list) == 0:
-		_, err := fmt.Fprintln(o.streams.Out, "No requests found.")
+		_, err := fmt.Fprintln(o.streams.Out, "No requests found."+o.seen(ctx, from))
 		return err
 	}
 	return term.WriteTable(o.streams.Out, newPrinter(o.streams).columns(list), list)
@@ -209,7 +220,7 @@ func (o *options) run(ctx context.Context, from *Running) error {
 
 // show prints one request in full.
 func (o *options) show(ctx context.Context, from *Running) error {
-	r, err := from.Get(ctx, o.id)
+	r, err := get(ctx, from, o.id)
 	if err != nil {
 		return err
 	}

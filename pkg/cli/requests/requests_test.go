@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
@@ -113,7 +115,11 @@ func TestRequestsOfALocalRun(t *testing.T) {
 	got = runKrt(t.Context(), nil, "--address", address, "--failed", "--slow", "10ms", "--node", "model", "--limit", "5")
 	require.Equal(t, 2, strings.Count(got.out, "\n"))
 	require.Contains(t, got.out, "INTERNAL")
-	require.Equal(t, result{out: "No requests found.\n"}, runKrt(t.Context(), nil, "--address", address, "--workflow", "other"))
+	require.Equal(t, result{out: "No requests found. None has the workflow \"other\"; those that are kept have: room-price.\n"},
+		runKrt(t.Context(), nil, "--address", address, "--workflow", "other"))
+	require.Equal(t, result{out: "No requests found. None has the node \"modell\"; those that are kept have: etl, model.\n"},
+		runKrt(t.Context(), nil, "--address", address, "--node", "modell"))
+	require.Equal(t, result{out: "No requests found.\n"}, runKrt(t.Context(), nil, "--address", address, "--slow", "1h"))
 
 	got = runKrt(t.Context(), nil, "--address", address, "-o", "json")
 	var one inspection.Request
@@ -159,6 +165,77 @@ func TestTheLocalRunIsFound(t *testing.T) {
 	start("two-v1", other)
 	require.Equal(t, result{code: term.ExitFailed, err: "Error: several versions run on this machine\nName one:\n" +
 		"  --address " + address + "  (one-v1 in /one-v1)\n  --address " + other + "  (two-v1 in /two-v1)\n"}, runKrt(t.Context(), nil))
+}
+
+// startRun writes what a run of a version writes, and returns what keeps its requests.
+func startRun(t *testing.T, name, grpc string, kept ...inspection.Request) {
+	t.Helper()
+	dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "kn-krt", name)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
+	require.NoError(t, running.Write(dir, running.Run{Version: name, Path: "/" + name, GRPC: grpc, Inspection: keep(t, kept...)}))
+}
+
+func TestTheBeginningOfAnIDIsEnough(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	one, two := priced(), priced()
+	one.ID, two.ID = longID, "4f0cff"+longID[6:]
+	startRun(t, "one-v1", "127.0.0.1:9100", one, two)
+	for _, id := range []string{longID[:6], longID[:6] + "…"} {
+		require.Contains(t, runKrt(t.Context(), nearby{}, id).out, "request   "+longID)
+	}
+	require.Contains(t, runKrt(t.Context(), nearby{}, "4f0c").err, "Error: the ids of 2 requests begin with \"4f0c\"\nName more of one:\n  4f0c")
+
+	client, err := inspection.New("http://"+keep(t, one), nil)
+	require.NoError(t, err)
+	require.Contains(t, runKrt(t.Context(), nearby{"hotel-v1": {Source: client}}, "hotel-v1", "4f").out, "request   "+longID)
+
+	// A version on a cluster may be called as one that runs here.
+	require.Equal(t, "Error: there is no version one-v1\nNAME is of a version on a cluster. "+
+		"For the one that runs on this machine, leave NAME out: 'kn-krt requests'.\n", runKrt(t.Context(), nearby{}, "one-v1").err)
+	require.Equal(t, "Error: there is no version abcd\n", runKrt(t.Context(), nearby{}, "abcd").err)
+}
+
+func TestTheInspectionAddressMayBeTheURLThatARunPrints(t *testing.T) {
+	address := keep(t, priced())
+	for _, text := range []string{"http://" + address + "/requests", "http://" + address, address + "/requests", address + "/"} {
+		require.Contains(t, runKrt(t.Context(), nil, "--address", text).out, "4f0c1d2e", text)
+	}
+}
+
+func TestAnotherPortIsNotTheInspectionPort(t *testing.T) {
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	grpcServer := grpc.NewServer()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = grpcServer.Serve(listener) }()
+	defer grpcServer.Stop()
+	for _, address := range []string{strings.TrimPrefix(other.URL, "http://"), listener.Addr().String()} {
+		for _, id := range [][]string{nil, {longID}} {
+			require.Equal(t, result{code: term.ExitFailed, err: "Error: " + address + " is not the inspection port of a version\n" +
+				"Name the address that 'kn-krt run' printed after \"inspect\".\n"},
+				runKrt(t.Context(), nil, append(id, "--address", address)...))
+		}
+	}
+}
+
+func TestTheGRPCAddressOfTheLocalRun(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	const usual = "127.0.0.1:9000"
+	requireGRPC := func(want string) {
+		got, err := GRPC(t.Context(), usual)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	requireGRPC(usual)
+	startRun(t, "one-v1", "[::]:9100")
+	requireGRPC("127.0.0.1:9100")
+	startRun(t, "two-v1", "127.0.0.1:9200")
+	_, err := GRPC(t.Context(), usual)
+	require.ErrorIs(t, err, errSeveral)
+	require.Equal(t, "Name one:\n  --address 127.0.0.1:9100  (one-v1 in /one-v1)\n  --address 127.0.0.1:9200  (two-v1 in /two-v1)", term.HintOf(err))
+	startRun(t, "usual-v1", usual)
+	requireGRPC(usual)
 }
 
 func TestWithoutARunThereIsAHint(t *testing.T) {

@@ -2,11 +2,11 @@ package requests
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +14,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
-	"krt.dev/kn-krt/pkg/local/running"
 )
 
 // Source is the requests that a running version keeps.
@@ -55,9 +54,6 @@ type Versions interface {
 	CompleteNames(cmd *cobra.Command, args []string, kind string) ([]string, cobra.ShellCompDirective)
 }
 
-// errSeveral is returned if it is not clear which local run is meant.
-var errSeveral = errors.New("several versions run on this machine")
-
 // Local reaches the requests of a version that runs on this machine: at address, if that is
 // not "", else of the only run that is found, or of the one whose gRPC port is grpc, if that is
 // not "".
@@ -69,6 +65,7 @@ func Local(ctx context.Context, program, address, grpc string) (*Running, error)
 			return nil, err
 		}
 	} else {
+		address = hostPort(address)
 		show += " --address " + address
 	}
 	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{ // a proxy cannot reach this machine
@@ -79,7 +76,7 @@ func Local(ctx context.Context, program, address, grpc string) (*Running, error)
 	}
 	return &Running{
 		Source: local{from, address, program}, Show: show,
-		Unkept: fmt.Sprintf("A version that runs by '%s run' keeps them.", program),
+		Unkept: fmt.Sprintf("A version that runs by '%s run' keeps them, unless it was started with --inspect-port off.", program),
 	}, nil
 }
 
@@ -89,32 +86,6 @@ const (
 	// localTimeout is how long it may take to respond.
 	localTimeout = 30 * time.Second
 )
-
-// find returns the inspection address of a local run: the default if none is found, because
-// one with a state folder of its own may be there.
-func find(ctx context.Context, grpc string) (string, error) {
-	runs, err := running.List(ctx)
-	if err != nil {
-		return "", err
-	}
-	var found []running.Run
-	for _, r := range runs {
-		if r.Inspection != "" && (grpc == "" || r.Serves(grpc)) {
-			found = append(found, r)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(inspection.Port)), nil
-	case 1:
-		return found[0].Inspection, nil
-	}
-	names := make([]string, len(found))
-	for i, r := range found {
-		names[i] = fmt.Sprintf("--address %s  (%s in %s)", r.Inspection, term.Line(r.Version, maxName), term.Line(r.Path, maxErrorText))
-	}
-	return "", term.WithHint(errSeveral, "Name one:\n  %s", strings.Join(names, "\n  "))
-}
 
 // local is a version on this machine.
 type local struct {
@@ -149,6 +120,9 @@ func (l local) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(ctx.Err(), context.Canceled):
 		return err
+	case elsewhere(err):
+		return term.WithHint(fmt.Errorf("%s is not the inspection port of a version", l.address),
+			"Name the address that '%s run' printed after \"inspect\".", l.program)
 	case NotKept(err):
 		return term.FailAs(term.ExitNotFound, err, "'%s requests' lists those that are kept.", l.program)
 	case errors.As(err, &dial) && dial.Op == "dial":
@@ -157,6 +131,16 @@ func (l local) explain(ctx context.Context, err error) error {
 				"or read the requests of a version on a cluster with '%[1]s requests VERSION'.", l.program)
 	}
 	return err
+}
+
+// elsewhere reports whether err is what another port responds with: it is not HTTP/1.1, as at a
+// gRPC port, not the JSON of requests, or that there is no such page.
+func elsewhere(err error) bool {
+	var refused *inspection.StatusError
+	if errors.As(err, &refused) {
+		return refused.Code != http.StatusBadRequest && !strings.Contains(refused.Text, "kept") && refused.Code < http.StatusInternalServerError
+	}
+	return errors.As(err, new(*json.SyntaxError)) || strings.Contains(err.Error(), "malformed HTTP")
 }
 
 // NotKept reports whether err is that a request is not kept, or not yet.
