@@ -69,8 +69,8 @@ func TestMeasurements(t *testing.T) {
 	client, raw := serve(t, store.Options{})
 	when := time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("", 3600))
 	for _, m := range []wire.Measurement{
-		{Name: "loss", Fields: map[string]any{"value": 2.0, "step": 1 << 60}, Tags: map[string]string{"set": "test", "node": "own", "version": "v0"},
-			Time: when, Precision: "ms"},
+		{Name: "loss", Fields: map[string]any{"value": 2.0, "step": 1 << 60},
+			Tags: map[string]string{"set": "test", "node": "own", "version": "v0"}, Time: when, Precision: "ms"},
 		{Name: "loss", Fields: map[string]any{"text": "a", "ok": true}, Time: when.Add(-time.Hour)},
 		{Name: "other", Fields: map[string]any{"value": 1}},
 	} {

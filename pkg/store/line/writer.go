@@ -119,9 +119,20 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// write sends one batch, in parts where it is too large, and counts what was not written.
-// An error means that it may be sent again, after the time that the server asks for.
+// write sends one batch, and counts its points when all of it is done. An error means that all
+// of it may be sent again, after the time that the server asks for.
 func (w *writer) write(ctx context.Context, b *batch) (time.Duration, error) {
+	dropped, wait, err := w.parts(ctx, b)
+	if err == nil {
+		w.counts.written.Add(uint64(b.points - dropped))
+		w.counts.dropped.Add(uint64(dropped))
+	}
+	return wait, err
+}
+
+// parts sends one batch, in parts where it is too large, and returns how many points the server
+// has refused.
+func (w *writer) parts(ctx context.Context, b *batch) (dropped int, wait time.Duration, err error) {
 	o, wait, err := w.server.write(ctx, w.database, b)
 	if err == nil && o.verdict == noSuchOne {
 		if err = w.server.create(ctx, w.database); err == nil {
@@ -129,29 +140,27 @@ func (w *writer) write(ctx context.Context, b *batch) (time.Duration, error) {
 		}
 	}
 	if err != nil {
-		return wait, err
+		return 0, wait, err
 	}
 	switch o.verdict {
 	case taken:
-		w.counts.written.Add(uint64(b.points - o.dropped))
-		w.counts.dropped.Add(uint64(o.dropped))
 		if o.dropped > 0 {
 			w.report(b, o)
 		}
-		return 0, nil
+		return o.dropped, 0, nil
 	case tooLarge:
 		first, second := b.halves()
 		if second == nil {
-			w.counts.dropped.Add(uint64(b.points))
 			w.report(b, outcome{dropped: b.points, reason: o.reason})
-			return 0, nil
+			return b.points, 0, nil
 		}
-		if wait, err = w.write(ctx, first); err == nil {
-			wait, err = w.write(ctx, second)
+		more := 0
+		if dropped, wait, err = w.parts(ctx, first); err == nil {
+			more, wait, err = w.parts(ctx, second)
 		}
-		return wait, err
+		return dropped + more, wait, err
 	default:
-		return wait, fmt.Errorf("%s: %s", w.server.name, o.reason)
+		return 0, wait, fmt.Errorf("%s: %s", w.server.name, o.reason)
 	}
 }
 

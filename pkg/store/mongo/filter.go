@@ -200,7 +200,7 @@ func (d dialect) all(one query.Condition) filter {
 
 func regex(one query.Condition) filter {
 	text, ok := pattern.Perl().Write(one.Pattern)
-	if !ok {
+	if !ok || !pattern.IsPlain(one.Pattern) { // the server would try every way to match
 		found := field(one.Path, "$type", "string")
 		found.exact = false
 		return found
