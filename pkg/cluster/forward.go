@@ -100,7 +100,7 @@ func podReady(p *corev1.Pod) bool {
 }
 
 func (c *Client) forward(ctx context.Context, namespace, pod string, port int) (*Forward, error) {
-	inner, err := c.podDialer(namespace, pod)
+	inner, err := c.podDialer(ctx, namespace, pod)
 	if err != nil {
 		return nil, err
 	}
@@ -150,20 +150,25 @@ func (d *recordingDialer) Dial(protocols ...string) (httpstream.Connection, stri
 }
 
 // podDialer opens streams to a pod: by WebSocket, or by SPDY where the API server, or a
-// proxy before it, knows no other.
-func (c *Client) podDialer(namespace, pod string) (httpstream.Dialer, error) {
-	host, _, err := rest.DefaultServerUrlFor(c.config)
+// proxy before it, knows no other. A dialer has no context: its requests have ctx, which ends
+// what waits for a connection or, by its deadline, for the response to a WebSocket.
+func (c *Client) podDialer(ctx context.Context, namespace, pod string) (httpstream.Dialer, error) {
+	config := rest.CopyConfig(c.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r.WithContext(ctx)) })
+	})
+	host, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, err
 	}
 	at := &url.URL{Scheme: host.Scheme, Host: host.Host, Path: strings.TrimSuffix(host.Path, "/") +
 		fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/portforward", namespace, pod)}
-	transport, upgrader, err := spdy.RoundTripperFor(c.config)
+	transport, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
 		return nil, err
 	}
 	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, at)
-	newer, err := portforward.NewSPDYOverWebsocketDialer(at, c.config)
+	newer, err := portforward.NewSPDYOverWebsocketDialer(at, config)
 	if err != nil {
 		return nil, err
 	}
@@ -171,3 +176,9 @@ func (c *Client) podDialer(namespace, pod string) (httpstream.Dialer, error) {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
+
+// roundTrip is a function that sends a request.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

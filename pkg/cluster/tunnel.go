@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,16 +42,16 @@ var errTunnel = fmt.Errorf("no connection within %v: %w", RequestTimeout, contex
 
 // openTunnel opens a tunnel to a pod. Its error is not explained.
 func (c *Client) openTunnel(ctx context.Context, pod string) (*tunnel, error) {
-	dialer, err := c.podDialer(c.namespace, pod)
+	ctx, cancel := context.WithTimeoutCause(ctx, RequestTimeout, errTunnel)
+	defer cancel()
+	dialer, err := c.podDialer(ctx, c.namespace, pod)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, RequestTimeout, errTunnel)
-	defer cancel()
 	opened := make(chan *tunnel)
 	failed := make(chan error, 1)
 	go func() {
-		streams, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name) // it has no context
+		streams, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
 		if err != nil {
 			failed <- err
 			return
@@ -65,6 +66,9 @@ func (c *Client) openTunnel(ctx context.Context, pod string) (*tunnel, error) {
 	case t := <-opened:
 		return t, nil
 	case err := <-failed:
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the connection's, which is that of ctx
+			err = cmp.Or(context.Cause(ctx), errTunnel)
+		}
 		return nil, err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

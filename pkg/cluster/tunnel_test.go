@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
+)
+
+// TestATunnelToAServerThatHangsLeavesNothing: its connection ends with the attempt.
+func TestATunnelToAServerThatHangsLeavesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	ended := make(chan error, 1)
+	go func() {
+		connection, err := l.Accept()
+		if err == nil {
+			defer connection.Close()
+			_, err = io.Copy(io.Discard, connection) // to its end, without a response
+		}
+		ended <- err
+	}()
+	c, err := New(&rest.Config{Host: "http://" + l.Addr().String()}, "ns")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.openTunnel(ctx, "one-1")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, <-ended)
+}
