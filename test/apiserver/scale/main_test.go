@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -34,6 +35,9 @@ func start(t *testing.T) *cluster {
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 	c, err := s.NewClient()
 	require.NoError(t, err)
+	// Where the controller keeps the store's key.
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: render.SystemNamespace}}
+	require.NoError(t, client.IgnoreAlreadyExists(c.Create(t.Context(), system)))
 	return &cluster{T: t, config: s.Config(), client: c}
 }
 

@@ -46,6 +46,9 @@ func BenchmarkCreation(b *testing.B) {
 	var err error
 	m.client, err = s.NewClient()
 	require.NoError(b, err)
+	// Where the controller keeps the store's key.
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: render.SystemNamespace}}
+	require.NoError(b, client.IgnoreAlreadyExists(m.client.Create(b.Context(), system)))
 	watch, err := cache.New(s.Config(), cache.Options{Scheme: apiserver.NewScheme()})
 	require.NoError(b, err)
 	config := s.Config()
