@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
@@ -23,18 +24,26 @@ const maxDatabases = 1000
 // tagRuntime is the tag that keeps runtimes apart in one database.
 const tagRuntime = "runtime"
 
-// Options limit a sink. Zero fields mean the defaults. Limits are for each database.
+// Options limit a sink. Zero fields mean the defaults.
 type Options struct {
 	// Folder is where measurements are kept while there are too many for memory, and
 	// when the sink is closed. Without one they are dropped.
 	Folder string
-	// MaxMemory and MaxDisk limit what is kept, in bytes; the oldest measurements above
+	// MaxMemory and MaxDisk limit what is kept for each database, in bytes; the oldest measurements above
 	// them are dropped. Default: 16 MiB and 256 MiB.
 	MaxMemory int
 	MaxDisk   int64
+	// TotalMemory and TotalDisk limit that of all databases together, in the same way: the one
+	// that takes more drops its own. Default: 64 MiB and 1 GiB.
+	TotalMemory, TotalDisk int64
 	// Logger logs what cannot be written. Default: slog.Default().
 	Logger *slog.Logger
+
+	total *totals
 }
+
+// totals are the bytes of all databases that wait.
+type totals struct{ memory, disk atomic.Int64 }
 
 // Sink is a store.MeasurementSink for the line protocol.
 type Sink struct {
@@ -69,6 +78,8 @@ func Open(rawURL string, o Options) (*Sink, error) {
 	}
 	o.MaxMemory = cmp.Or(o.MaxMemory, 16<<20)
 	o.MaxDisk = cmp.Or(o.MaxDisk, 256<<20)
+	o.TotalMemory, o.TotalDisk = cmp.Or(o.TotalMemory, 64<<20), cmp.Or(o.TotalDisk, 1<<30)
+	o.total = &totals{}
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	s := &Sink{server: server, options: o, writers: map[string]*writer{}}
 	if o.Folder == "" {

@@ -45,14 +45,24 @@ func (q *queue) add(point []byte) {
 	q.filling.lines = append(q.filling.lines, point...)
 	q.filling.size += len(point)
 	q.filling.points++
-	q.memory += len(point)
+	q.use(len(point), 0)
 	if q.filling.points >= batchPoints || q.filling.size >= batchBytes {
 		q.closeFilling()
 	}
 	if q.memory > q.options.MaxMemory/2 && q.spool != nil {
 		notify(q.large)
 	}
-	q.drop(inMemory, func() bool { return q.memory > q.options.MaxMemory })
+	q.drop(inMemory, func() bool {
+		return q.memory > q.options.MaxMemory || q.options.total.memory.Load() > q.options.TotalMemory
+	})
+}
+
+// use counts bytes in memory and in files.
+func (q *queue) use(memory, disk int) {
+	q.memory += memory
+	q.disk += int64(disk)
+	q.options.total.memory.Add(int64(memory))
+	q.options.total.disk.Add(int64(disk))
 }
 
 // closeFilling lets the points that have come wait to be sent.
@@ -81,10 +91,10 @@ func (q *queue) drop(meant func(*batch) bool, tooMany func() bool) {
 // forget frees what b uses.
 func (q *queue) forget(b *batch) {
 	if inMemory(b) {
-		q.memory -= b.size
+		q.use(-b.size, 0)
 		return
 	}
-	q.disk -= int64(b.size)
+	q.use(0, -b.size)
 	q.spool.remove(b.file)
 }
 
@@ -177,10 +187,9 @@ func (q *queue) spilled(b *batch, file string) {
 		if other != b {
 			continue
 		}
-		q.memory -= b.size
-		q.disk += int64(b.size)
+		q.use(-b.size, b.size)
 		b.lines, b.file = nil, file
-		q.drop(inFile, func() bool { return q.disk > q.options.MaxDisk })
+		q.drop(inFile, func() bool { return q.disk > q.options.MaxDisk || q.options.total.disk.Load() > q.options.TotalDisk })
 		return
 	}
 	q.spool.remove(file)

@@ -50,7 +50,7 @@ func newWriter(server *remote, database string, s *spool, left []*batch, o Optio
 	w.queue = newQueue(o, s, &w.counts)
 	for _, b := range left {
 		w.queue.waiting = append(w.queue.waiting, b)
-		w.queue.disk += int64(b.size)
+		w.queue.use(0, b.size)
 	}
 	w.stopped.Go(func() { w.send(ctx) })
 	if s != nil {
