@@ -40,13 +40,34 @@ func (w *writer) atLimit() bool {
 	return pages+largeWrite >= w.options.MaxBytes/pageBytes
 }
 
+// removeGroup limits the rows that one transaction removes to make room: its log has the pages
+// that it changes.
+const removeGroup = 10_000
+
+// removeOldest removes a tenth of a table, in groups, and returns how many rows that was.
+func (w *writer) removeOldest(table string) (removed int64, err error) {
+	var tenth int64
+	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s", table)
+	if err := w.conn.QueryRowContext(context.Background(), count).Scan(&tenth); err != nil {
+		return 0, err
+	}
+	remove := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s ORDER BY id LIMIT ?)", table)
+	for removed < tenth {
+		n, err := w.changed(remove, min(tenth-removed, removeGroup))
+		if err != nil || n == 0 {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
+}
+
 // makeRoom removes the oldest measurements and predictions; documents are kept, and with
 // nothing else left to remove it fails.
 func (w *writer) makeRoom() error {
 	var removed int64
 	for _, table := range []string{"measurements", "predictions"} {
-		n, err := w.changed(fmt.Sprintf(
-			"DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s ORDER BY id LIMIT (SELECT (count(*) + 9) / 10 FROM %[1]s))", table))
+		n, err := w.removeOldest(table)
 		if err != nil {
 			return fmt.Errorf("cannot free space: %w", err)
 		}
