@@ -24,6 +24,9 @@ const (
 	maxSends = 64
 	// maxReaders bounds the clients that follow requests.
 	maxReaders = 16
+	// maxShows bounds the requests that are shown with their messages at a time: decoded, and
+	// as JSON, these take many times the bytes that are kept.
+	maxShows = 2
 )
 
 // Capture keeps requests. It is a [record.Observer]; use [New].
@@ -33,6 +36,8 @@ type Capture struct {
 	next  uint64 // number of the next record; it goes into slots[next%MaxRequests]
 
 	readers map[chan struct{}]struct{} // woken by each record
+
+	shows chan struct{} // has one for each request that is being shown
 
 	requests map[string]*Request // inspected, by id
 	oldest   list.List           // of *entry, the oldest message first
@@ -48,7 +53,9 @@ type slot struct {
 
 // New returns a Capture that has no requests yet.
 func New() *Capture {
-	return &Capture{readers: map[chan struct{}]struct{}{}, requests: map[string]*Request{}, most: maxBytes}
+	return &Capture{
+		readers: map[chan struct{}]struct{}{}, shows: make(chan struct{}, maxShows), requests: map[string]*Request{}, most: maxBytes,
+	}
 }
 
 // Observe implements record.Observer: it keeps a copy of r in the place of the oldest.

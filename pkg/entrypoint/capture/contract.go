@@ -232,7 +232,7 @@ func (c *Contract) hidden(name string) map[protowire.Number]bool {
 	numbers := map[protowire.Number]bool{}
 	for i := range kind.Fields().Len() {
 		f := kind.Fields().Get(i)
-		if _, whole := c.paths.Enter(nil, string(f.Name())); (whole || debugRedact(f)) && f.ContainingOneof() == nil {
+		if _, whole := c.paths.Enter(nil, string(f.Name())); (whole || debugRedact(f)) && !inOneof(f) {
 			numbers[f.Number()] = true
 		}
 	}

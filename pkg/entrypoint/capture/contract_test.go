@@ -73,6 +73,7 @@ func TestRedacted(t *testing.T) {
 	require.Contains(t, got, `"hiddenName":"[redacted]"`)
 	// Whether a value was set is not shown either, but for the members of a oneof.
 	require.Contains(t, shown(t, c, "t.All", nil), `"hiddenName":"[redacted]"`)
+	require.Contains(t, shown(t, c, "t.All", nil), `"secretCode":"[redacted]"`, "optional is no oneof")
 	require.NotContains(t, shown(t, c, "t.All", nil), `"left"`)
 }
 

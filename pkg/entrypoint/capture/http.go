@@ -69,7 +69,15 @@ func (c *Capture) serveList(base context.Context, w http.ResponseWriter, r *http
 	}
 }
 
+// serveOne shows one request with its messages; others wait for their turn.
 func (c *Capture) serveOne(w http.ResponseWriter, r *http.Request) {
+	select {
+	case c.shows <- struct{}{}:
+		defer func() { <-c.shows }()
+	case <-r.Context().Done():
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // waiting took of it
 	id := r.PathValue("id")
 	found := c.get(id)
 	if found == nil {

@@ -55,6 +55,30 @@ func TestServe(t *testing.T) {
 	require.ErrorContains(t, err, "it must be a number from 0 to 256")
 }
 
+// A response takes many times the memory of the messages in it.
+func TestFewRequestsAreShownAtATime(t *testing.T) {
+	c := New()
+	c.Observe(of("a", "etl"))
+	_, client := serve(t, c)
+	for range maxShows {
+		c.shows <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	response := httptest.NewRecorder()
+	c.Server(ctx).Handler.ServeHTTP(response, httptest.NewRequestWithContext(ctx, http.MethodGet, "/requests/a", http.NoBody))
+	require.Zero(t, response.Body.Len(), "it has waited until its client was gone")
+	_, err := client.List(t.Context(), inspection.Filter{})
+	require.NoError(t, err, "a list needs no turn")
+
+	<-c.shows
+	for range 2 * maxShows {
+		r, err := client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, "a", r.ID)
+	}
+}
+
 func TestOnlyProgramsAreServed(t *testing.T) {
 	url, _ := serve(t, New())
 	for name, c := range map[string]struct {

@@ -98,7 +98,7 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 		f := all.Get(i)
 		in, whole := w.paths.EnterField(at, f)
 		hidden := whole || debugRedact(f)
-		if (f.HasPresence() || w.partial) && !m.Has(f) && (!hidden || f.ContainingOneof() != nil) {
+		if (f.HasPresence() || w.partial) && !m.Has(f) && (!hidden || inOneof(f)) {
 			continue
 		}
 		switch {
@@ -113,6 +113,13 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 			w.value(f, m.Get(f), in, depth)
 		}
 	}
+}
+
+// inOneof reports whether f is a member of a oneof that the contract's author wrote: that of a
+// field with "optional" is made by the compiler.
+func inOneof(f protoreflect.FieldDescriptor) bool {
+	one := f.ContainingOneof()
+	return one != nil && !one.IsSynthetic()
 }
 
 // debugRedact reports whether the contract's author marked f as one that is not to be shown.
