@@ -8,14 +8,11 @@ import (
 	"net/url"
 	"os"
 	"strings"
-
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 )
 
 // The variables of OpenTelemetry that are read here. The exporters read more of those that
-// begin with OTEL_EXPORTER_OTLP_: headers, certificates, compression and timeout.
+// begin with OTEL_EXPORTER_OTLP_: headers, certificates, compression and timeout; what they
+// cannot use of these is refused here.
 const (
 	EnvDisabled       = "OTEL_SDK_DISABLED"
 	EnvExporter       = "OTEL_TRACES_EXPORTER"
@@ -56,11 +53,15 @@ func FromEnvironment(p Process, log *slog.Logger) (*Recorder, error) {
 	}
 	p.Attributes = append(p.Attributes, attributes...)
 	protocol, name := either(EnvTracesProtocol, EnvProtocol)
-	client, err := newClient(protocol)
+	way, err := parseProtocol(protocol)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return New(Options{Process: p, Sampler: sampler, Endpoint: endpoint, Client: client, Logger: log})
+	settings, err := readExporter()
+	if err != nil {
+		return nil, err
+	}
+	return New(Options{Process: p, Sampler: sampler, Endpoint: endpoint, Client: newClient(way, settings), Logger: log})
 }
 
 // either returns the value of the variable for traces or, if it has none, of that for all
@@ -100,17 +101,4 @@ func parseProtocol(text string) (Protocol, error) {
 		return p, nil
 	}
 	return "", fmt.Errorf("%q is neither %s nor %s", text, GRPC, HTTP)
-}
-
-// newClient returns OpenTelemetry's exporter for a protocol. It reads the variables of its
-// own.
-func newClient(protocol string) (otlptrace.Client, error) {
-	p, err := parseProtocol(protocol)
-	if err != nil {
-		return nil, err
-	}
-	if p == GRPC {
-		return otlptracegrpc.NewClient(), nil
-	}
-	return otlptracehttp.NewClient(), nil
 }
