@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,6 +16,9 @@ import (
 const (
 	maxCollectionName = 120 // bytes, as in MongoDB
 	maxDocumentDepth  = 100 // as in MongoDB; SQLite reads 1,000
+	// maxExponent is beyond those of floating point. PostgreSQL writes numbers with all their
+	// digits, so ten characters with a larger exponent become 130 kB.
+	maxExponent = 400
 )
 
 func (s *Server) saveDocument(r request) (any, error) {
@@ -37,6 +41,9 @@ func (s *Server) saveDocument(r request) (any, error) {
 	}
 	if depth(fields) > maxDocumentDepth {
 		return nil, Refuse("data: more than %d levels of objects and arrays", maxDocumentDepth)
+	}
+	if n, is := hugeNumber(fields); is {
+		return nil, Refuse("data: the number %.40q: its exponent is not within %d and %d", n, -maxExponent, maxExponent)
 	}
 	document := Document(fields)
 	if _, isList := document[wire.KeyID].([]any); isList {
@@ -116,10 +123,37 @@ func (r request) collection() (string, error) {
 	if !utf8.ValidString(coll) {
 		return "", Refuse("collection %q: the name is not UTF-8", coll)
 	}
+	if coll == "." || coll == ".." { // a path with one means another path
+		return "", Refuse("collection %q: that name cannot be used", coll)
+	}
 	if len(coll) > maxCollectionName || strings.ContainsRune(coll, 0) {
 		return "", Refuse("collection %q: a name has 1 to %d bytes, none of them 0", coll, maxCollectionName)
 	}
 	return coll, nil
+}
+
+// hugeNumber returns a number in v whose exponent is too large, if there is one.
+func hugeNumber(v any) (n json.Number, is bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			if n, is = hugeNumber(element); is {
+				return n, true
+			}
+		}
+	case map[string]any:
+		for _, member := range v {
+			if n, is = hugeNumber(member); is {
+				return n, true
+			}
+		}
+	case json.Number:
+		if i := strings.IndexAny(string(v), "eE"); i >= 0 {
+			exponent, err := strconv.Atoi(string(v[i+1:]))
+			return v, err != nil || exponent > maxExponent || exponent < -maxExponent
+		}
+	}
+	return "", false
 }
 
 // depth is how deep objects and arrays are nested in v.

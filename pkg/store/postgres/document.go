@@ -100,6 +100,10 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		if next > 0 {
 			found.Next = strconv.FormatInt(next, 10)
 		}
+		var state *pgconn.PgError
+		if errors.As(err, &state) && state.Code == stateTooLarge {
+			return store.Refuse("PostgreSQL cannot search the documents: %s", state.Message)
+		}
 		return err
 	})
 	return found, err
