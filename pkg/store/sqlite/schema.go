@@ -143,6 +143,9 @@ func migrate(db *sql.DB) error {
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
+	if version < 0 {
+		return fmt.Errorf("it was not made by kn-krt (schema %d)", version)
+	}
 	steps := migrations()
 	if version > len(steps) {
 		return fmt.Errorf("it was made by a newer kn-krt (schema %d, this one supports %d): use that version, or another file", version,

@@ -91,12 +91,16 @@ func TestRestartKeepsAll(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	newer, text := filepath.Join(dir, "newer"), filepath.Join(dir, "text")
-	s := openTest(t, newer, Options{})
-	change(t, s, "PRAGMA user_version = 99")
-	require.NoError(t, s.Close())
+	foreign := filepath.Join(dir, "foreign")
+	for path, version := range map[string]string{newer: "99", foreign: "-1"} {
+		s := openTest(t, path, Options{})
+		change(t, s, "PRAGMA user_version = "+version)
+		require.NoError(t, s.Close())
+	}
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600))
 	for path, want := range map[string]string{
 		newer:                         fmt.Sprintf("it was made by a newer kn-krt (schema 99, this one supports %d)", len(migrations())),
+		foreign:                       "it was not made by kn-krt (schema -1)",
 		text:                          "file is not a database",
 		dir:                           "is a directory",
 		filepath.Join(dir, "no", "x"): "no such file or directory",
