@@ -228,11 +228,13 @@ type message struct {
 func (m message) request(ctx context.Context, address string) (*http.Request, error) {
 	method, content := http.MethodGet, io.Reader(http.NoBody)
 	if m.body != nil {
-		text, err := json.Marshal(m.body)
-		if err != nil {
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false) // it would make large documents larger than the store takes
+		if err := encoder.Encode(m.body); err != nil {
 			return nil, err
 		}
-		method, content = http.MethodPost, bytes.NewReader(text)
+		method, content = http.MethodPost, &text
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(address, "/")+m.path, content)
 	if err != nil {

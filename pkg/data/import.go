@@ -28,7 +28,8 @@ type Imported struct {
 func (c *Client) Import(ctx context.Context, from io.Reader) (done Imported, err error) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, maxLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -43,7 +44,10 @@ func (c *Client) Import(ctx context.Context, from io.Reader) (done Imported, err
 			return done, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
-	return done, lines.Err()
+	if err := lines.Err(); err != nil {
+		return done, fmt.Errorf("line %d: %w", n, err)
+	}
+	return done, nil
 }
 
 func (c *Client) importLine(ctx context.Context, line []byte) error {

@@ -160,6 +160,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(requ
 	}
 	body, err := encoded(response)
 	if err != nil {
+		s.options.Logger.Error("a response cannot be encoded", "path", r.URL.Path, "error", err)
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the response cannot be encoded"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -172,7 +173,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(requ
 func encoded(response any) ([]byte, error) {
 	found, ok := response.(wire.Found)
 	if !ok {
-		return json.Marshal(response)
+		return Encode(response)
 	}
 	size := 64 + len(found.Next)
 	for _, document := range found.Documents {
