@@ -98,7 +98,7 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 		f := all.Get(i)
 		in, whole := w.paths.EnterField(at, f)
 		hidden := whole || debugRedact(f)
-		if (f.HasPresence() || w.partial) && !m.Has(f) && (!hidden || inOneof(f)) {
+		if !m.Has(f) && w.omitted(f, hidden) {
 			continue
 		}
 		switch {
@@ -113,6 +113,11 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 			w.value(f, m.Get(f), in, depth)
 		}
 	}
+}
+
+// omitted reports whether f is left out of a message in which it is not set.
+func (w *writer) omitted(f protoreflect.FieldDescriptor, hidden bool) bool {
+	return (f.HasPresence() || w.partial) && (!hidden || inOneof(f))
 }
 
 // inOneof reports whether f is a member of a oneof that the contract's author wrote: that of a
