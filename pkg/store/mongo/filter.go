@@ -231,9 +231,12 @@ func (d dialect) elemMatch(one query.Condition) filter {
 
 // match reports whether a document meets q, unless the database has decided it exactly.
 func match(ctx context.Context, q query.Query, document []byte, exact bool) (bool, error) {
+	if exact {
+		return true, nil
+	}
 	var object map[string]any
-	if exact || store.Decode(document, &object) != nil { // what others have written may be no JSON
-		return exact, nil
+	if isJSON := store.Decode(document, &object) == nil; !isJSON { // others have written it
+		return false, nil
 	}
 	return store.Meets(ctx, q, object)
 }

@@ -53,11 +53,18 @@ func (s *search) condition(c Condition, value any) bool {
 	case All:
 		list, _ := c.Value.([]any)
 		return len(list) > 0 && !slices.ContainsFunc(list, func(want any) bool { return !s.some(c, value, want) })
-	case Exists:
-		return visit(value, c.Path, func(_ any, found bool) bool { return found || s.ended() }) == c.Value
 	default:
-		return visit(value, c.Path, func(v any, found bool) bool { return found && s.compares(c, v) || s.ended() })
+		return s.there(c, value)
 	}
+}
+
+// there reports whether the field is there as c requires, or is and meets a comparison that
+// has no opposite.
+func (s *search) there(c Condition, value any) bool {
+	if c.Op == Exists {
+		return visit(value, c.Path, func(_ any, found bool) bool { return found || s.ended() }) == c.Value
+	}
+	return visit(value, c.Path, func(v any, found bool) bool { return found && s.compares(c, v) || s.ended() })
 }
 
 // in reports whether the field equals one of a list, or holds an element that does.
