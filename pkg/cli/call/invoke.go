@@ -130,7 +130,8 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	c.Flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
-	flags.StringVar(&o.address, "address", DefaultAddress, "the version's gRPC address; by default that of the only version that runs on this machine, else this one")
+	flags.StringVar(&o.address, "address", DefaultAddress,
+		"the version's gRPC address; by default that of the only version that runs on this machine, else this one")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
 	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")

@@ -183,7 +183,8 @@ func TestTheBeginningOfAnIDIsEnough(t *testing.T) {
 	for _, id := range []string{longID[:6], longID[:6] + "…"} {
 		require.Contains(t, runKrt(t.Context(), nearby{}, id).out, "request   "+longID)
 	}
-	require.Contains(t, runKrt(t.Context(), nearby{}, "4f0c").err, "Error: the ids of 2 requests begin with \"4f0c\"\nName more of one:\n  4f0c")
+	require.Contains(t, runKrt(t.Context(), nearby{}, "4f0c").err,
+		"Error: the ids of 2 requests begin with \"4f0c\"\nName more of one:\n  4f0c")
 
 	client, err := inspection.New("http://"+keep(t, one), nil)
 	require.NoError(t, err)
@@ -233,7 +234,8 @@ func TestTheGRPCAddressOfTheLocalRun(t *testing.T) {
 	startRun(t, "two-v1", "127.0.0.1:9200")
 	_, err := GRPC(t.Context(), usual)
 	require.ErrorIs(t, err, errSeveral)
-	require.Equal(t, "Name one:\n  --address 127.0.0.1:9100  (one-v1 in /one-v1)\n  --address 127.0.0.1:9200  (two-v1 in /two-v1)", term.HintOf(err))
+	require.Equal(t, "Name one:\n  --address 127.0.0.1:9100  (one-v1 in /one-v1)\n  --address 127.0.0.1:9200  (two-v1 in /two-v1)",
+		term.HintOf(err))
 	startRun(t, "usual-v1", usual)
 	requireGRPC(usual)
 }

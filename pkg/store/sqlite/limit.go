@@ -47,7 +47,7 @@ const removeGroup = 10_000
 // removeOldest removes a tenth of a table, in groups, and returns how many rows that was.
 func (w *writer) removeOldest(table string) (removed int64, err error) {
 	var tenth int64
-	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s", table)
+	count := "SELECT (count(*) + 9) / 10 FROM " + table
 	if err := w.conn.QueryRowContext(context.Background(), count).Scan(&tenth); err != nil {
 		return 0, err
 	}
