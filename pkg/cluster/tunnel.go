@@ -80,9 +80,22 @@ func (t *tunnel) close() { _ = t.streams.Close() }
 
 // client returns an HTTP client whose requests all go to a port of the pod.
 func (t *tunnel) client(port int) *http.Client {
-	return &http.Client{Transport: &http.Transport{
+	return &http.Client{Transport: tunnelTransport{&http.Transport{
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return t.dial(port) },
-	}}
+	}}}
+}
+
+// tunnelTransport returns the pod's reason as it is: package http puts words of its own before
+// it, depending on which of its goroutines reads it first.
+type tunnelTransport struct{ *http.Transport }
+
+// RoundTrip implements http.RoundTripper.
+func (t tunnelTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(r)
+	if port := (*portError)(nil); errors.As(err, &port) {
+		return nil, port
+	}
+	return response, err
 }
 
 // dial opens a connection to a port of the pod: a stream for data, and one on which the pod's
