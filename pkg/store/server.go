@@ -41,6 +41,9 @@ type Options struct {
 	Identify func(*http.Request) (Origin, error)
 	// Predicted is called with each prediction that was kept. Default: nothing is.
 	Predicted func(context.Context, Prediction)
+	// Hold is called before a body is decoded to so many bytes, which then count for its
+	// request; its error is the response. Default: nothing is.
+	Hold func(ctx context.Context, bytes int64) error
 	// Logger logs internal errors. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -114,6 +117,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 type request struct {
 	*http.Request
 	from Origin
+	hold func(ctx context.Context, bytes int64) error
 }
 
 // Handler returns the store's API: see pkg/runner/store. Every response is JSON;
@@ -149,7 +153,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(requ
 	var response any
 	from, err := s.options.Identify(r)
 	if err == nil {
-		response, err = serve(request{r, from})
+		response, err = serve(request{r, from, s.options.Hold})
 	}
 	status := http.StatusOK
 	if _, ok := response.(saved); ok {
@@ -237,33 +241,13 @@ func (r request) decode(v any) error {
 	if !utf8.Valid(data) {
 		return Refuse("the body is not UTF-8")
 	}
-	if len(data) > maxValues && values(data) > maxValues {
-		return Refuse("the body has more than %d values", maxValues)
+	if err := r.holds(data); err != nil {
+		return err
 	}
 	if err := Decode(data, v); err != nil {
 		return Refuse("the body is malformed: %v", err)
 	}
 	return nil
-}
-
-// maxValues limits the values of a body, each of which takes much more memory than the three
-// bytes of an empty object: about as many as a document of MongoDB's can have.
-const maxValues = 1_000_000
-
-// values is about how many values JSON has.
-func values(data []byte) (n int) {
-	inString := false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			inString = !inString
-		case c == '\\':
-			i++
-		case !inString && (c == ',' || c == '[' || c == '{'):
-			n++
-		}
-	}
-	return n
 }
 
 // Decode decodes one JSON value, with its numbers as they are written.

@@ -27,7 +27,7 @@ type api struct {
 
 func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
 	server := store.New(backends, store.Options{
-		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Logger: log,
+		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Hold: hold, Logger: log,
 		Predicted: func(ctx context.Context, p store.Prediction) {
 			if h, _ := ctx.Value(holderKey{}).(credential.Holder); h.Role != credential.Owner { // an import is of earlier ones
 				m.predictions.count(p)
@@ -62,14 +62,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(recorded, err)
 		return
 	}
-	done, err := a.limits.admit(r.Context(), h, weight(r, operation == operationRead))
+	held, err := a.limits.admit(r.Context(), h, weight(r, operation == operationRead))
 	if err != nil {
 		recorded.Header().Set("Retry-After", "1")
 		refuse(recorded, err)
 		return
 	}
-	defer done()
-	a.routes.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), holderKey{}, h)))
+	defer held.release()
+	ctx := context.WithValue(context.WithValue(r.Context(), holderKey{}, h), heldKey{}, held)
+	a.routes.ServeHTTP(recorded, r.WithContext(ctx))
 }
 
 // Kinds and operations, as labels of metrics.

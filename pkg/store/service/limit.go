@@ -81,10 +81,16 @@ func errLimited(what string) error {
 	return &store.Problem{Status: http.StatusTooManyRequests, Text: "too many " + what + ": send it again later"}
 }
 
-// admit waits until a request that holds n bytes has room. The function that it returns
-// must be called when the request has ended. The error is a response.
-func (l *limiter) admit(ctx context.Context, h credential.Holder, n int64) (done func(), err error) {
-	v := l.enter(h)
+// held is what one request holds, until it is released.
+type held struct {
+	limiter *limiter
+	version *version
+	bytes   int64
+}
+
+// admit waits until a request that holds n bytes has room. The error is a response.
+func (l *limiter) admit(ctx context.Context, of credential.Holder, n int64) (h *held, err error) {
+	v := l.enter(of)
 	defer func() {
 		if err != nil {
 			l.leave(v)
@@ -98,22 +104,49 @@ func (l *limiter) admit(ctx context.Context, h credential.Holder, n int64) (done
 	if v.requests.Acquire(ctx, 1) != nil {
 		return nil, errLimited("requests of this version at a time")
 	}
-	n = min(n, l.limits.Bytes/shares)
-	if v.bytes.Acquire(ctx, n) != nil {
+	h = &held{limiter: l, version: v}
+	if err := h.grow(ctx, n); err != nil {
 		v.requests.Release(1)
-		return nil, errLimited("large requests of this version at a time")
+		return nil, err
 	}
-	if l.bytes.Acquire(ctx, n) != nil {
-		v.bytes.Release(n)
-		v.requests.Release(1)
-		return nil, errLimited("large requests of all versions at a time")
+	return h, nil
+}
+
+// grow waits until the request has room for n more bytes. One that could never have it has
+// all that a version may hold.
+func (h *held) grow(ctx context.Context, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, waiting)
+	defer cancel()
+	if n = min(n, h.limiter.limits.Bytes/shares-h.bytes); n <= 0 {
+		return nil
 	}
-	return func() {
-		l.bytes.Release(n)
-		v.bytes.Release(n)
-		v.requests.Release(1)
-		l.leave(v)
-	}, nil
+	if h.version.bytes.Acquire(ctx, n) != nil {
+		return errLimited("large requests of this version at a time")
+	}
+	if h.limiter.bytes.Acquire(ctx, n) != nil {
+		h.version.bytes.Release(n)
+		return errLimited("large requests of all versions at a time")
+	}
+	h.bytes += n
+	return nil
+}
+
+// release is called once, when the request has ended.
+func (h *held) release() {
+	h.limiter.bytes.Release(h.bytes)
+	h.version.bytes.Release(h.bytes)
+	h.version.requests.Release(1)
+	h.limiter.leave(h.version)
+}
+
+type heldKey struct{}
+
+// hold lets the request of ctx grow by n bytes.
+func hold(ctx context.Context, n int64) error {
+	if h, ok := ctx.Value(heldKey{}).(*held); ok {
+		return h.grow(ctx, n)
+	}
+	return nil
 }
 
 // enter returns a version's limits, and counts one more request.

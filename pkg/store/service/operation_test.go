@@ -124,23 +124,49 @@ func TestOneVersionThatFloodsDoesNotDisturbOthers(t *testing.T) {
 func TestAVersionHoldsAShareOfTheBytes(t *testing.T) {
 	l := newLimiter(Limits{Bytes: 4 * maxBodyBytes}.withDefaults())
 	a, b := credential.Holder{Version: "a"}, credential.Holder{Version: "b"}
-	done, err := l.admit(t.Context(), a, maxBodyBytes)
+	one, err := l.admit(t.Context(), a, maxBodyBytes)
 	require.NoError(t, err)
 	_, err = l.admit(t.Context(), a, leastBytes)
 	require.ErrorContains(t, err, "too many large requests of this version at a time")
 	other, err := l.admit(t.Context(), b, maxBodyBytes)
 	require.NoError(t, err)
-	other()
-	done()
-	done, err = l.admit(t.Context(), a, 10*maxBodyBytes) // counted as all that it may hold
+	other.release()
+	one.release()
+	one, err = l.admit(t.Context(), a, 10*maxBodyBytes) // counted as all that it may hold
 	require.NoError(t, err)
-	done()
+	require.NoError(t, one.grow(t.Context(), maxBodyBytes))
+	one.release()
+	one, err = l.admit(t.Context(), a, maxBodyBytes/2)
+	require.NoError(t, err)
+	other, err = l.admit(t.Context(), a, maxBodyBytes/4)
+	require.NoError(t, err)
+	require.ErrorContains(t, other.grow(t.Context(), maxBodyBytes/2), "too many large requests of this version at a time")
+	one.release()
+	require.NoError(t, other.grow(t.Context(), maxBodyBytes/2))
+	other.release()
 	for i := range manyVersions + 1 {
-		done, err := l.admit(t.Context(), credential.Holder{Version: strings.Repeat("v", i)}, 1)
+		one, err := l.admit(t.Context(), credential.Holder{Version: strings.Repeat("v", i)}, 1)
 		require.NoError(t, err)
-		done()
+		one.release()
 	}
 	require.LessOrEqual(t, len(l.versions), manyVersions)
+}
+
+// TestManySmallValuesAreHeldAsTheyAreDecoded: their text says little of their memory.
+func TestManySmallValuesAreHeldAsTheyAreDecoded(t *testing.T) {
+	l := newLimiter(Limits{Bytes: 4 * maxBodyBytes}.withDefaults())
+	h, err := l.admit(t.Context(), credential.Holder{Version: "a"}, leastBytes)
+	require.NoError(t, err)
+	defer h.release()
+	other, err := l.admit(t.Context(), credential.Holder{Version: "a"}, leastBytes)
+	require.NoError(t, err)
+	defer other.release()
+	ctx := context.WithValue(t.Context(), heldKey{}, h)
+	body := "[" + strings.Repeat("1,", 200_000) + "1]"
+	require.NoError(t, hold(ctx, store.DecodedSize([]byte(body))))
+	require.Greater(t, h.bytes, int64(12<<20))
+	require.ErrorContains(t, hold(context.WithValue(t.Context(), heldKey{}, other), maxBodyBytes), "too many large requests")
+	require.NoError(t, hold(t.Context(), 1), "without a limit")
 }
 
 func TestRetention(t *testing.T) {

@@ -103,7 +103,7 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	last, read, matched, meets := f.after, 0, 0, matching(ctx, f.q)
+	last, read, matched, meets := f.after, 0, 0, s.matching(ctx, f.q)
 	defer func() { s.keys.want(f, read, matched) }()
 	for rows.Next() {
 		var id int64
@@ -151,30 +151,6 @@ WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), appen
 
 // places are n parameters.
 func places(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
-
-// matching returns a function that reports whether a document meets q.
-func matching(ctx context.Context, q query.Query) func(document []byte) (bool, error) {
-	names, some := named(q)
-	return func(document []byte) (bool, error) {
-		if len(q) == 0 {
-			return true, nil
-		}
-		if some {
-			if object, ok := fields(document, names); ok {
-				return store.Meets(ctx, q, object)
-			}
-		}
-		return matches(ctx, q, document)
-	}
-}
-
-func matches(ctx context.Context, q query.Query, document []byte) (bool, error) {
-	var object map[string]any
-	if err := store.Decode(document, &object); err != nil {
-		return false, err
-	}
-	return store.Meets(ctx, q, object)
-}
 
 // byID returns what q says of a document's "_id", as an SQL condition with its parameters.
 func byID(q query.Query) (where string, ids []any) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sync/semaphore"
 	_ "modernc.org/sqlite" // the database driver "sqlite"
 )
 
@@ -45,6 +46,8 @@ type Store struct {
 	reader *sql.DB
 	keys   *keys
 	turns  turns
+
+	decoded *semaphore.Weighted // what documents of searches take while they are decoded
 }
 
 // Open opens the store in the file path, and makes it, readable by its owner
@@ -96,7 +99,7 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), w.close())
 	}
-	return &Store{options: o, writer: w, reader: reader, keys: keys}, nil
+	return &Store{options: o, writer: w, reader: reader, keys: keys, decoded: semaphore.NewWeighted(maxDecoded)}, nil
 }
 
 // connect opens a pool of at most n connections, each with the given pragmas.
