@@ -34,11 +34,17 @@ func listenForCalls(t testing.TB, calls chan<- call) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
+		// One that nothing refers to would be closed as garbage, and its handler would go on.
+		var conns []net.Conn
 		for {
 			conn, err := l.Accept()
 			if err != nil {
+				for _, c := range conns {
+					_ = c.Close()
+				}
 				return
 			}
+			conns = append(conns, conn)
 			go func() {
 				r := bufio.NewReader(conn)
 				if line, err := r.ReadString('\n'); err == nil {

@@ -14,7 +14,7 @@ import (
 type Measurement struct{ c *HandlerContext }
 
 // Save saves a measurement with the current time: fields are its values, tags select
-// it in queries. The tags version, workflow and node are added, and override those of tags.
+// it in queries. The tag version is added, and workflow and node unless tags have them.
 // Fields that are nil or not a number (NaN, infinite) are left out. A []byte is
 // saved as a string, a time.Time in RFC 3339, and any other value that is not a
 // number, string or boolean, or that has a String method, as fmt's %v prints it.

@@ -43,18 +43,14 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 	return saved{}, s.backends.Measurements.SaveMeasurements(r.Context(), r.from.Runtime, []wire.Measurement{m})
 }
 
-// tagged returns tags with those of the origin, which override what a node has set, as in the
-// original. An import has no node: its tags are those of the node that saved the measurement.
+// tagged returns tags with those of the origin, which a node may set itself, but for the
+// version: as in the original, whose runner set that one tag after those of the node. An
+// import has no node: its tags are those of the version that saved the measurement.
 func tagged(tags map[string]string, from wire.Origin) map[string]string {
 	all := map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node}
-	if from.Node == "" {
-		maps.Copy(all, tags)
-		return all
-	}
-	for key, value := range tags {
-		if _, is := all[key]; !is {
-			all[key] = value
-		}
+	maps.Copy(all, tags)
+	if from.Node != "" {
+		all["version"] = from.Version
 	}
 	return all
 }

@@ -80,7 +80,7 @@ func TestMeasurements(t *testing.T) {
 		{"name":"loss","fields":{"text":"a","ok":true},"time":"2024-05-06T05:08:09.123456789Z",
 			"tags":{"version":"v1","node":"model","workflow":"flow"}},
 		{"name":"loss","fields":{"value":2.0,"step":1152921504606846976},"time":"2024-05-06T06:08:09.123Z",
-			"tags":{"set":"test","version":"v1","node":"model","workflow":"flow"}}
+			"tags":{"set":"test","version":"v1","node":"own","workflow":"flow"}}
 	]}`, get(t, raw, wire.PathMeasurements+"?name=loss"))
 	require.Contains(t, get(t, raw, wire.PathMeasurements), `"value":2.0`, "a float stays one")
 	require.Contains(t, get(t, raw, wire.PathMeasurements), `"other"`)

@@ -24,7 +24,7 @@ func TestSaves(t *testing.T) {
 		got[m.Name] = m
 	}
 	for name, want := range map[string]map[string]string{
-		"features": {"version": "1", "node": "n", "workflow": "one"},
+		"features": {"version": "saves-v1", "node": "n", "workflow": "one"},
 		"score":    {"version": "saves-v1", "node": "n", "workflow": "one"},
 		"partial":  {"version": "saves-v1", "node": "n", "workflow": "one"},
 		"tagged":   {"version": "saves-v1", "node": "handler", "workflow": "one"},
