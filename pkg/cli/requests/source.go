@@ -68,9 +68,8 @@ func Local(ctx context.Context, program, address, grpc string) (*Running, error)
 		address = hostPort(address)
 		show += " --address " + address
 	}
-	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{ // a proxy cannot reach this machine
-		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
-	}})
+	// A proxy cannot reach this machine.
+	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
 	if err != nil {
 		return nil, err
 	}
