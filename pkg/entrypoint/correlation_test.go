@@ -16,7 +16,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// TestEachResponseHasTheIDOfItsRequest, whether it is inspected or not.
+// TestEachResponseHasTheIDOfItsRequest, whether it is inspected or not, but for a success in
+// gRPC: a trailer takes a tenth of a short call.
 func TestEachResponseHasTheIDOfItsRequest(t *testing.T) {
 	const call = "/test.Entrypoint/Call"
 	fails := func(_ context.Context, in *event.Event) (int, *event.Event) {
@@ -44,6 +45,10 @@ func TestEachResponseHasTheIDOfItsRequest(t *testing.T) {
 				}
 				c := f.inspecting(f.version(node(t, "a", h)), nil, quick())
 				id := call(f)
+				if name == "gRPC" && outcome == "succeeded" {
+					require.Empty(t, id)
+					return
+				}
 				require.NotEmpty(t, id)
 				require.Equal(t, f.kept(c).ID, id)
 			})

@@ -19,8 +19,9 @@ const (
 	// inspectMetadata is the gRPC metadata, and the HTTP header, by which a client asks for
 	// its request to be inspected.
 	inspectMetadata = "krt-inspect"
-	// headerCorrelation has the id of a request in its response; in gRPC it is a trailer, and
-	// for a client that asks for inspection a header too, which is sent at once.
+	// headerCorrelation has the id of a request in its response; in gRPC it is a trailer of
+	// requests that failed or are inspected, and for a client that asks for that a header too,
+	// which is sent at once.
 	headerCorrelation = "Krt-Correlation-Id"
 	// copyTime is how long a copy may take to be forwarded.
 	copyTime = 2 * time.Second
