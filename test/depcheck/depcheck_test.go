@@ -63,15 +63,13 @@ var never = []struct {
 	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
 		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
 	{"pkg/cluster/logline", "lines of logs are read without a cluster", kubernetes},
-	{"pkg/inspection", "kept requests are read without anything else", []string{module, "google.golang.org", "k8s.io"}},
 	{"pkg/cli/term", "what all verbs share knows no cluster", kubernetes},
 	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
 	{"pkg/cli/local", "a local run knows no cluster", kubernetes},
 	{"pkg/cli/call", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/requests", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/saved", "how data on a cluster is reached is given to it", kubernetes},
-	{"pkg/inspection", "it is the standard library's HTTP and JSON",
-		[]string{"google.golang.org", module + "/pkg/entrypoint", "github.com", "k8s.io"}},
+	{"pkg/inspection", "it is the standard library's HTTP and JSON", []string{module, "google.golang.org", "github.com", "k8s.io"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
 }
 

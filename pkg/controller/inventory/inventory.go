@@ -4,14 +4,13 @@ package inventory
 
 import (
 	"context"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/buildinfo"
 )
 
 // readTime is how long reading from a cache may take.
@@ -25,8 +24,9 @@ func phases() []v1alpha1.Phase {
 
 // Inventory is a collector: what it reports is read when it is asked for.
 type Inventory struct {
-	reader                            client.Reader
-	versions, ready, published, build *prometheus.Desc
+	reader                     client.Reader
+	versions, ready, published *prometheus.Desc
+	build                      prometheus.Collector
 }
 
 // New returns the collector of what reader has. It must read from a cache: each scrape lists
@@ -38,23 +38,16 @@ func New(reader client.Reader) *Inventory {
 		versions:  prometheus.NewDesc("krt_versions", "Versions by phase.", []string{"phase"}, nil),
 		ready:     prometheus.NewDesc("krt_version_ready", "1 if the version is ready, else 0. A stopped version has no value.", version, nil),
 		published: prometheus.NewDesc("krt_published_info", "1 for the version that is published in the namespace.", version, nil),
-		build: prometheus.NewDesc("krt_build_info", "1, with the version of kn-krt and of Go that the program was built with.",
-			nil, prometheus.Labels{"release": buildVersion(), "go_version": runtime.Version()}),
+		build:     buildinfo.Collector(),
 	}
-}
-
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // Describe implements [prometheus.Collector].
 func (i *Inventory) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{i.versions, i.ready, i.published, i.build} {
+	for _, d := range []*prometheus.Desc{i.versions, i.ready, i.published} {
 		to <- d
 	}
+	i.build.Describe(to)
 }
 
 // Collect implements [prometheus.Collector]. What cannot be read is left out: the other
@@ -62,7 +55,7 @@ func (i *Inventory) Describe(to chan<- *prometheus.Desc) {
 func (i *Inventory) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	to <- prometheus.MustNewConstMetric(i.build, prometheus.GaugeValue, 1)
+	i.build.Collect(to)
 	i.collectVersions(ctx, to)
 	i.collectPublished(ctx, to)
 }

@@ -129,19 +129,23 @@ func (s *Secrets) wake(w *secretWatch) {
 
 // listWatch leaves out Helm's Secrets, which are large, many and never ours.
 func (s *Secrets) listWatch(namespace string) toolscache.ListerWatcher {
+	return listWatch(s.client, namespace, fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"))
+}
+
+// listWatch lists and watches the Secrets of a namespace that are selected.
+func listWatch(c client.WithWatch, namespace string, selected fields.Selector) toolscache.ListerWatcher {
 	options := func(o metav1.ListOptions) *client.ListOptions {
-		selector := fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")
-		return &client.ListOptions{Namespace: namespace, FieldSelector: selector, Raw: &o}
+		return &client.ListOptions{Namespace: namespace, FieldSelector: selected, Raw: &o}
 	}
 	return toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list := &corev1.SecretList{}
-			return list, s.client.List(ctx, list, options(o))
+			return list, c.List(ctx, list, options(o))
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return s.client.Watch(ctx, &corev1.SecretList{}, options(o))
+			return c.Watch(ctx, &corev1.SecretList{}, options(o))
 		},
-	}, s.client)
+	}, c)
 }
 
 // stripSecret drops the data of Secrets that are not used.

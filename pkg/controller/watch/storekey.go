@@ -12,9 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -65,7 +63,9 @@ func (k *StoreKey) Source(list client.ObjectList) source.Source {
 				changed()
 			}
 		}
-		informer := toolscache.NewSharedIndexInformer(k.listWatch(), &corev1.Secret{}, 0, toolscache.Indexers{})
+		informer := toolscache.NewSharedIndexInformer(
+			listWatch(k.client, k.namespace, fields.OneTermEqualSelector("metadata.name", render.StoreKeyName)),
+			&corev1.Secret{}, 0, toolscache.Indexers{})
 		_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc:    set,
 			UpdateFunc: func(_, o any) { set(o) },
@@ -92,22 +92,6 @@ func (k *StoreKey) Source(list client.ObjectList) source.Source {
 		}) // what it is then is up to the versions that need it
 		return nil
 	})
-}
-
-func (k *StoreKey) listWatch() toolscache.ListerWatcher {
-	options := func(o metav1.ListOptions) *client.ListOptions {
-		name := fields.OneTermEqualSelector("metadata.name", render.StoreKeyName)
-		return &client.ListOptions{Namespace: k.namespace, FieldSelector: name, Raw: &o}
-	}
-	return toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			list := &corev1.SecretList{}
-			return list, k.client.List(ctx, list, options(o))
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return k.client.Watch(ctx, &corev1.SecretList{}, options(o))
-		},
-	}, k.client)
 }
 
 // set notes what the Secret has, and reports whether that is a change.

@@ -9,14 +9,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"krt.dev/kn-krt/pkg/buildinfo"
 )
 
 // Metrics is the registry of one entrypoint, and what it counts itself. It is a
@@ -49,7 +49,7 @@ func New(reasons ...string) *Metrics {
 			Name: "krt_replies_forwarded_total", Help: "Replies forwarded to the replica that holds the request.",
 		}),
 	}
-	m.registry.MustRegister(m.dropped, m.retries, m.forwarded, build(),
+	m.registry.MustRegister(m.dropped, m.retries, m.forwarded, buildinfo.Collector(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.vectors.all()...)
 	m.workflows.Store(&map[string]*workflow{})
@@ -113,18 +113,3 @@ func (m *Metrics) Retried() { m.retries.Inc() }
 
 // Forwarded counts a reply that was forwarded to the replica that holds the request.
 func (m *Metrics) Forwarded() { m.forwarded.Inc() }
-
-// build is the metric krt_build_info of this program. Its label is not version: that is the
-// version that an entrypoint serves, which the collector adds.
-func build() prometheus.Collector {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "krt_build_info", Help: "1, with the version of kn-krt and of Go that the program was built with.",
-		ConstLabels: prometheus.Labels{"release": version, "go_version": runtime.Version()},
-	})
-	g.Set(1)
-	return g
-}

@@ -2,14 +2,13 @@ package service
 
 import (
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"krt.dev/kn-krt/pkg/buildinfo"
 	"krt.dev/kn-krt/pkg/store/line"
 )
 
@@ -56,7 +55,7 @@ func newMetrics(sinks map[string]string) *metrics {
 			Name: "krt_store_up", Help: "1 if the database that keeps a kind can be used when this is read, else 0.",
 		}, []string{"kind", "sink"}),
 	}
-	m.registry.MustRegister(m.writes, m.reads, m.writeTime, m.readTime, m.inFlight, m.deleted, m.predictions, m.up, buildInfo(),
+	m.registry.MustRegister(m.writes, m.reads, m.writeTime, m.readTime, m.inFlight, m.deleted, m.predictions, m.up, buildinfo.Collector(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for kind, sink := range sinks {
 		for _, result := range []string{resultOK, resultRefused, resultDenied, resultLimited, resultFailed} {
@@ -134,20 +133,6 @@ func Describe(to chan<- *prometheus.Desc) {
 	m := newMetrics(nil)
 	m.queue(func() line.Counts { return line.Counts{} })
 	m.registry.Describe(to)
-}
-
-// buildInfo is the metric krt_build_info of this program.
-func buildInfo() prometheus.Collector {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "krt_build_info", Help: "1, with the version of kn-krt and of Go that the program was built with.",
-		ConstLabels: prometheus.Labels{"release": version, "go_version": runtime.Version()},
-	})
-	g.Set(1)
-	return g
 }
 
 // handler serves the metrics.
