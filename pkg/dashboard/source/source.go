@@ -20,6 +20,9 @@ type Source interface {
 	// once at its beginning. Several changes may be one call; the calls do not overlap. It
 	// returns when ctx is done, or with an error when it can no longer tell.
 	Watch(ctx context.Context, ref Ref, changed func()) error
+	Actors
+	Configs
+	Histories
 }
 
 // Ref names a version.

@@ -1,0 +1,27 @@
+package source
+
+// Refusal is why something is refused.
+type Refusal int
+
+const (
+	// Conflict: it cannot be done as things are, such as to stop a version that is published.
+	Conflict Refusal = iota
+	// Forbidden: the user does not have the right.
+	Forbidden
+	// Unauthorized: the user's credentials are not accepted, or have expired.
+	Unauthorized
+	// Unavailable: this source cannot do it at all, such as to publish in a local run.
+	Unavailable
+)
+
+// RefusedError is returned for what is refused. Other errors are failures.
+type RefusedError struct {
+	Refusal Refusal
+	// Text is what is refused and why, in a sentence for the user.
+	Text string
+	// Next is what to do about it, a command as a rule; empty if there is nothing to say.
+	Next string
+}
+
+// Error is the text.
+func (e *RefusedError) Error() string { return e.Text }

@@ -1,0 +1,135 @@
+// Package sourcetest is a source in memory, for tests of pages with states and texts that a real
+// cluster seldom has.
+package sourcetest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// Memory is a source whose versions are set by the test. Its fields are read under its lock only
+// by its methods: set them before the source is used.
+type Memory struct {
+	// Reasons is the result of Rights, Refuse what Act and SetConfig return instead of doing
+	// something, if it is not nil.
+	Reasons map[source.Action]string
+	Refuse  error
+	// Declared is the result of Config, Past that of History.
+	Declared []source.ConfigEntry
+	Past     source.History
+
+	mu       sync.Mutex
+	versions []source.Version
+	orders   []source.Order
+	changed  chan struct{} // closed at the next change
+}
+
+// New is a source with the versions.
+func New(versions ...source.Version) *Memory {
+	return &Memory{versions: versions, changed: make(chan struct{})}
+}
+
+// Set adds the version, or replaces the one of its name.
+func (m *Memory) Set(v source.Version) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.versions = slices.DeleteFunc(m.versions, func(w source.Version) bool { return w.Ref == v.Ref })
+	m.versions = append(m.versions, v)
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// Orders are the actions that were asked for, in order.
+func (m *Memory) Orders() []source.Order {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.orders)
+}
+
+// Versions returns all.
+func (m *Memory) Versions(context.Context) ([]source.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := slices.Clone(m.versions)
+	slices.SortFunc(all, func(a, b source.Version) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}
+
+// Version returns one.
+func (m *Memory) Version(_ context.Context, ref source.Ref) (*source.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range m.versions {
+		if v.Ref == ref {
+			return &v, nil
+		}
+	}
+	return nil, &source.NotFoundError{Ref: ref}
+}
+
+// Watch calls changed after each Set, whichever version it was.
+func (m *Memory) Watch(ctx context.Context, _ source.Ref, changed func()) error {
+	for {
+		m.mu.Lock()
+		next := m.changed
+		m.mu.Unlock()
+		changed()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next:
+		}
+	}
+}
+
+// Rights returns the Reasons.
+func (m *Memory) Rights(context.Context, source.Ref) (map[source.Action]string, error) {
+	return m.Reasons, nil
+}
+
+// Act notes the order.
+func (m *Memory) Act(_ context.Context, o source.Order) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Refuse != nil {
+		return m.Refuse
+	}
+	m.orders = append(m.orders, o)
+	return nil
+}
+
+// Config returns what is declared.
+func (m *Memory) Config(context.Context, source.Ref) ([]source.ConfigEntry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.Declared), nil
+}
+
+// SetConfig notes which entries have a value.
+func (m *Memory) SetConfig(_ context.Context, _ source.Ref, set map[string][]byte, unset []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Refuse != nil {
+		return m.Refuse
+	}
+	for i, e := range m.Declared {
+		if _, ok := set[e.Name]; ok {
+			m.Declared[i].Set = true
+		}
+		if slices.Contains(unset, e.Name) {
+			m.Declared[i].Set = false
+		}
+	}
+	return nil
+}
+
+// History returns the Past.
+func (m *Memory) History(context.Context, source.Ref) (*source.History, error) {
+	return &m.Past, nil
+}
