@@ -69,9 +69,9 @@ OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
 
-e2e-long: cluster ## Run the tests there that take minutes: publishes and faults under load, Knative's own conformance tests
-	@jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger KRT_E2E=1 KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m \
-		-exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing
+e2e-long: cluster ## Run the tests there that take minutes or large programs: faults under load, Jaeger, VictoriaMetrics, Knative's own
+	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm KRT_E2E=1 \
+	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test

@@ -46,7 +46,10 @@ func clusterTools() []tool {
 
 // otherTools are what tests run that ask for it: nothing of the cluster.
 func otherTools() []tool {
-	return []tool{{name: "jaeger", program: "all-in-one", packages: []string{"tool"}, note: "3 minutes the first time"}}
+	return []tool{
+		{name: "jaeger", program: "all-in-one", packages: []string{"tool"}, note: "3 minutes the first time"},
+		{name: "victoriametrics", program: "victoria-metrics", packages: []string{"tool"}},
+	}
 }
 
 // fetchModules fetches what the tests have ko and kn-krt build inside, where
