@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Opened is a bundle that a verb works on: a folder, or a .krt file, which is unpacked
@@ -102,10 +103,10 @@ func summary(problems krt.Problems) string {
 	}
 	var parts []string
 	if errs > 0 {
-		parts = append(parts, term.Count(errs, "error"))
+		parts = append(parts, legible.Count(errs, "error"))
 	}
 	if warnings > 0 {
-		parts = append(parts, term.Count(warnings, "warning"))
+		parts = append(parts, legible.Count(warnings, "warning"))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -16,6 +16,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/gen"
 )
@@ -78,12 +79,13 @@ func runGenerate(ctx context.Context, o generateOptions) error {
 	}
 	switch {
 	case o.check && changed > 0:
-		return term.WithHint(fmt.Errorf("generated code of version %q is not up to date: %s", b.Manifest.Version, term.Count(changed, "file")),
+		return term.WithHint(fmt.Errorf("generated code of version %q is not up to date: %s", b.Manifest.Version, legible.Count(changed, "file")),
 			"Generate it again with '%s generate %s'.", o.program, o.dir)
 	case o.check:
-		fmt.Fprintf(o.streams.Out, "Generated code of version %s is up to date: %s\n", b.Manifest.Version, term.Count(len(files), "file"))
+		fmt.Fprintf(o.streams.Out, "Generated code of version %s is up to date: %s\n", b.Manifest.Version, legible.Count(len(files), "file"))
 	default:
-		fmt.Fprintf(o.streams.Out, "Generated code of version %s: %s, %d changed\n", b.Manifest.Version, term.Count(len(files), "file"), changed)
+		fmt.Fprintf(o.streams.Out, "Generated code of version %s: %s, %d changed\n", b.Manifest.Version, legible.Count(len(files), "file"),
+			changed)
 	}
 	return nil
 }

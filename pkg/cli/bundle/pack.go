@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type packOptions struct {
@@ -89,7 +90,7 @@ func runPack(ctx context.Context, o packOptions) error {
 		return err
 	}
 	fmt.Fprintf(o.streams.Out, "Packed version %s as %s: %s, %s\n",
-		b.Manifest.Version, o.output, term.Count(entries, "entry"), term.Bytes(size))
+		b.Manifest.Version, o.output, legible.Count(entries, "entry"), legible.Bytes(size))
 	return nil
 }
 

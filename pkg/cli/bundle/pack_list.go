@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // printList lists what is part of a bundle, and what is left out.
@@ -19,12 +20,12 @@ func printList(out io.Writer, c *archive.Contents) error {
 	var size int64
 	for _, f := range c.Files {
 		size += f.Info.Size()
-		fmt.Fprintf(out, "%10s  %s\n", term.Bytes(f.Info.Size()), f.Name)
+		fmt.Fprintf(out, "%10s  %s\n", legible.Bytes(f.Info.Size()), f.Name)
 	}
 	for _, o := range c.Left {
 		fmt.Fprintf(out, "%10s  %s  (%s)\n", "left out", o.Name, why(o))
 	}
-	_, err := fmt.Fprintf(out, "%s, %s; %d left out\n", term.Count(len(c.Files), "file"), term.Bytes(size), len(c.Left))
+	_, err := fmt.Fprintf(out, "%s, %s; %d left out\n", legible.Count(len(c.Files), "file"), legible.Bytes(size), len(c.Left))
 	return err
 }
 

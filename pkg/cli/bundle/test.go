@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type testOptions struct {
@@ -102,6 +103,6 @@ func (o testOptions) concludeTests(version string, failed []string, tested, skip
 		more = fmt.Sprintf(", %d skipped", skipped)
 	}
 	fmt.Fprintf(o.streams.Out, "Tests of version %s %s: %s tested%s, %d without tests\n",
-		version, result, term.Count(tested-skipped, "source folder"), more, without)
+		version, result, legible.Count(tested-skipped, "source folder"), more, without)
 	return nil
 }

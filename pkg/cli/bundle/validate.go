@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
@@ -86,7 +87,7 @@ func printReport(o validateOptions, b *Opened) error {
 	}
 	m := b.Manifest
 	text := fmt.Sprintf("%s: version %s is valid: %s, %s", shown(o.path), m.Version,
-		term.Count(len(m.Nodes), "node"), term.Count(len(m.Workflows), "workflow"))
+		legible.Count(len(m.Nodes), "node"), legible.Count(len(m.Workflows), "workflow"))
 	if warnings := summary(b.problems); warnings != "" {
 		text += ", " + warnings
 	}

@@ -11,6 +11,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // How an entrypoint is asked to keep the messages of a request, and the header and trailer with
@@ -55,7 +56,7 @@ func (o invokeOptions) inspectedFailure(ctx context.Context, id string, code cod
 	}
 	i, err := o.inspected(ctx, id, code)
 	if err != nil {
-		fmt.Fprintf(o.streams.Err, "Warning: the request cannot be shown: %s\n", term.Printable(err.Error()))
+		fmt.Fprintf(o.streams.Err, "Warning: the request cannot be shown: %s\n", legible.Printable(err.Error()))
 		return nil
 	}
 	return i

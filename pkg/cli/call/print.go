@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // printMessage writes m as JSON, indented for people, on one line with -o json, and what else
@@ -22,7 +23,7 @@ func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *
 	if err != nil {
 		return fmt.Errorf("cannot write the response as JSON: %w", err)
 	}
-	text = term.PrintableJSON(text)
+	text = legible.PrintableJSON(text)
 	if o.output == term.OutputJSON {
 		return o.printLine(ctx, text, also)
 	}

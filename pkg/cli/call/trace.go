@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -53,7 +54,7 @@ func (t *trace) json() *traceJSON {
 
 // text is a line for each step, with its time on an axis that all share.
 func (t *trace) text() string {
-	total := "request took " + term.Duration(t.took)
+	total := "request took " + legible.Duration(t.took)
 	switch {
 	case !t.reported:
 		return "No steps: the version's entrypoint does not report them. The " + total + ".\n"

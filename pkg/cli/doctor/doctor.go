@@ -15,6 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster/diagnosis"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -99,9 +100,9 @@ func (o *doctorOptions) print(rows []row) error {
 		width = max(width, len(r.About))
 	}
 	for _, r := range rows {
-		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, term.Printable(r.Text))
+		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, legible.Printable(r.Text))
 		if r.Fix != "" {
-			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", term.Printable(r.Fix))
+			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", legible.Printable(r.Fix))
 		}
 	}
 	return nil

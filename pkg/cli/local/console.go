@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local"
 )
 
@@ -45,7 +46,7 @@ func (c *textConsole) Line(node, _, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One write each, so that lines of others that share the stream stay whole.
-	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.painter.Name(node)+" "+term.Printable(line)+"\n")
+	_, _ = io.WriteString(c.out, c.now().Format(clock)+" "+c.painter.Name(node)+" "+legible.Printable(line)+"\n")
 }
 
 // Event writes a line or a few about e.
@@ -70,7 +71,7 @@ func (c *textConsole) text(e local.Event) string {
 		}
 		return ""
 	case local.EventWarning:
-		return c.painter.Paint(term.ColourWarn, "!") + " " + term.Printable(e.Text) + "\n"
+		return c.painter.Paint(term.ColourWarn, "!") + " " + legible.Printable(e.Text) + "\n"
 	case local.EventRequest:
 		return c.request(e.Request)
 	case local.EventReady:
@@ -90,11 +91,11 @@ func (c *textConsole) text(e local.Event) string {
 func (c *textConsole) reload(e local.Event) string {
 	switch e.Type {
 	case local.EventReloading:
-		return "… " + term.Printable(e.Text) + " changed" + listed(", restarting ", e.Nodes) + "\n"
+		return "… " + legible.Printable(e.Text) + " changed" + listed(", restarting ", e.Nodes) + "\n"
 	case local.EventReloaded:
 		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
 	case local.EventReloadFailed:
-		return c.bad() + " not reloaded, the previous code keeps running: " + term.Printable(e.Error.Error()) + "\n"
+		return c.bad() + " not reloaded, the previous code keeps running: " + legible.Printable(e.Error.Error()) + "\n"
 	}
 	return ""
 }
@@ -114,9 +115,9 @@ func (c *textConsole) node(e local.Event) string {
 		if e.Delay > 0 {
 			again += " in " + seconds(e.Delay)
 		}
-		return c.bad() + " " + name + "  exited (" + term.Printable(e.Error.Error()) + ")" + again + "\n"
+		return c.bad() + " " + name + "  exited (" + legible.Printable(e.Error.Error()) + ")" + again + "\n"
 	case local.EventNodeFailed:
-		return c.bad() + " " + name + "  exited too often (" + term.Printable(e.Error.Error()) + "), not restarted before its code changes\n"
+		return c.bad() + " " + name + "  exited too often (" + legible.Printable(e.Error.Error()) + "), not restarted before its code changes\n"
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local"
 )
 
@@ -34,18 +35,18 @@ func (c *textConsole) request(r *record.Record) string {
 		colour = term.ColourBad
 	}
 	parts := []string{fmt.Sprintf("%s %s %s %s", r.End.Local().Format(clock),
-		term.Line(cmp.Or(r.Workflow, r.Method), maxName), c.painter.Paint(colour, result), term.Duration(r.Elapsed()))}
+		legible.Line(cmp.Or(r.Workflow, r.Method), maxName), c.painter.Paint(colour, result), legible.Duration(r.Elapsed()))}
 	for _, part := range []string{how(r), nodeTimes(r.NodeTimes())} {
 		if part != "" {
 			parts = append(parts, part)
 		}
 	}
 	if r.ID != "" { // the request was admitted
-		parts = append(parts, "id="+term.Line(r.ID, maxName))
+		parts = append(parts, "id="+legible.Line(r.ID, maxName))
 	}
-	if text := term.Line(r.Error, maxErrorText); text != "" {
+	if text := legible.Line(r.Error, maxErrorText); text != "" {
 		if r.Node != "" {
-			text = "node " + term.Line(r.Node, maxName) + ": " + text
+			text = "node " + legible.Line(r.Node, maxName) + ": " + text
 		}
 		parts = append(parts, text)
 	}
@@ -73,7 +74,7 @@ func nodeTimes(times []record.NodeTime) string {
 	for i, t := range times {
 		var notes []string
 		if t.Wait >= leastWait {
-			notes = append(notes, "waited "+term.Milliseconds(t.Wait))
+			notes = append(notes, "waited "+legible.Milliseconds(t.Wait))
 		}
 		if t.Cold {
 			notes = append(notes, "first request")
@@ -81,7 +82,7 @@ func nodeTimes(times []record.NodeTime) string {
 		if t.Attempts > 1 {
 			notes = append(notes, fmt.Sprintf("%d attempts", t.Attempts))
 		}
-		parts[i] = term.Line(t.Node, maxName) + " " + term.Milliseconds(t.Run)
+		parts[i] = legible.Line(t.Node, maxName) + " " + legible.Milliseconds(t.Run)
 		if len(notes) > 0 {
 			parts[i] += " (" + strings.Join(notes, ", ") + ")"
 		}

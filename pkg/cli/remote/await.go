@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // waitFlags are whether and how long a verb waits, as in kn.
@@ -61,7 +62,7 @@ func (c *Cluster) await(ctx context.Context, out io.Writer, name string, goal cl
 		Window:  time.Duration(f.window) * time.Second,
 		Progress: func(p cluster.Progress) {
 			printed = true
-			fmt.Fprintf(out, "%7.3fs %s%s\n", p.Elapsed.Seconds(), term.Printable(p.String()), c.aside(p.Observation))
+			fmt.Fprintf(out, "%7.3fs %s%s\n", p.Elapsed.Seconds(), legible.Printable(p.String()), c.aside(p.Observation))
 		},
 	})
 	if errors.Is(err, context.Canceled) {

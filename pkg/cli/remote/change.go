@@ -8,6 +8,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // changeOptions are what start, stop, restart, publish, unpublish and rollback have in
@@ -64,7 +65,7 @@ func (c *Cluster) reach(ctx context.Context, o changeOptions, goal cluster.Goal,
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, " and is available in the cluster at:\n%s\n", term.Printable(versionURL(v)))
+	_, err = fmt.Fprintf(out, " and is available in the cluster at:\n%s\n", legible.Printable(versionURL(v)))
 	return err
 }
 

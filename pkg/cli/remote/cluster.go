@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Cluster is a client of the cluster and namespace that a verb works on, and what hints
@@ -78,7 +79,7 @@ func namespaceOf(cmd *cobra.Command) (string, error) {
 func Connect(cmd *cobra.Command) (*Cluster, error) {
 	o := options(cmd)
 	o.UserAgent = "kn-krt/" + term.ReadBuild().Version
-	o.Warn = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", term.Printable(text)) }
+	o.Warn = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", legible.Printable(text)) }
 	if logHTTP, _ := cmd.Flags().GetBool("log-http"); logHTTP {
 		o.Wrap = func(next http.RoundTripper) http.RoundTripper {
 			return &requestLog{next: next, w: cmd.ErrOrStderr()}

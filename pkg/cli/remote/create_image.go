@@ -22,6 +22,7 @@ import (
 	"krt.dev/kn-krt/pkg/image"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/spelling"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/pkg/requirement"
 )
@@ -189,7 +190,7 @@ func (p *imageProgress) event(e image.Event) {
 	case image.EventDownload, image.EventWarning:
 		text = e.Text
 	case image.EventDone:
-		text = fmt.Sprintf("image built in %.1fs, %s of %s pushed", e.Elapsed.Seconds(), term.Bytes(e.Sent), term.Bytes(e.Size))
+		text = fmt.Sprintf("image built in %.1fs, %s of %s pushed", e.Elapsed.Seconds(), legible.Bytes(e.Sent), legible.Bytes(e.Size))
 	default:
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type describeOptions struct {
@@ -48,7 +49,7 @@ func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
 		_, err = fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err
 	case o.out.format == outputURL:
-		_, err = fmt.Fprintln(o.streams.Out, term.Printable(versionURL(v)))
+		_, err = fmt.Fprintln(o.streams.Out, legible.Printable(versionURL(v)))
 		return err
 	}
 	if err := o.head(v); err != nil {
@@ -149,8 +150,8 @@ func (o *describeOptions) conditions(conditions []metav1.Condition) {
 		if sign == term.MarkGood && !o.verbose {
 			reason = ""
 		}
-		line := fmt.Sprintf("  %s %-*s %6s %s", o.streams.Paint(sign), width, term.Printable(c.Type), age(c.LastTransitionTime),
-			term.Printable(reason))
+		line := fmt.Sprintf("  %s %-*s %6s %s", o.streams.Paint(sign), width, legible.Printable(c.Type), age(c.LastTransitionTime),
+			legible.Printable(reason))
 		fmt.Fprintln(o.streams.Out, strings.TrimRight(line, " "))
 	}
 }

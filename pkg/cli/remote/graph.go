@@ -11,6 +11,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Values of graph's --output.
@@ -77,7 +78,7 @@ func entrypointState(v *v1alpha1.Version) state {
 
 // writeText writes each workflow as a chain, and below it what is wrong.
 func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
-	fmt.Fprintf(w, "%s: %s\n", v.Name, term.Printable(string(cluster.Phase(v))))
+	fmt.Fprintf(w, "%s: %s\n", v.Name, legible.Printable(string(cluster.Phase(v))))
 	entrypoint := entrypointState(v)
 	o.writeTrouble(w, "entrypoint", entrypoint)
 	for _, workflow := range v.Spec.Workflows {
@@ -97,7 +98,7 @@ func (o *graphOptions) writeText(w *strings.Builder, v *v1alpha1.Version) {
 
 func (o *graphOptions) writeTrouble(w *strings.Builder, name string, s state) {
 	if s.mark == term.MarkBad {
-		fmt.Fprintf(w, "   %s %s: %s\n", o.streams.Paint(s.mark), name, term.Printable(s.text(true)))
+		fmt.Fprintf(w, "   %s %s: %s\n", o.streams.Paint(s.mark), name, legible.Printable(s.text(true)))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type listOptions struct {
@@ -84,7 +85,7 @@ func (o *listOptions) table(versions []v1alpha1.Version) error {
 		return nil
 	case outputURL:
 		for i := range versions {
-			fmt.Fprintln(o.streams.Out, term.Printable(versionURL(&versions[i])))
+			fmt.Fprintln(o.streams.Out, legible.Printable(versionURL(&versions[i])))
 		}
 		return nil
 	}

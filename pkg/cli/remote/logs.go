@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logs"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type logsOptions struct {
@@ -118,7 +119,7 @@ func (o *logsOptions) warn(e *logs.Error) {
 	case o.follow:
 		next = "; waiting for the pod to change"
 	}
-	fmt.Fprintf(o.streams.Err, "Warning: %s%s\n", term.Printable(e.Error()), next)
+	fmt.Fprintf(o.streams.Err, "Warning: %s%s\n", legible.Printable(e.Error()), next)
 }
 
 // explainNothing prints why there are no logs. That is not an error.

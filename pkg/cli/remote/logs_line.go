@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // logMessage is the line as a person reads it: level unless INFO, message, attributes.
@@ -52,7 +53,7 @@ func (p *logPrinter) show(l logline.Line) {
 
 func (p *logPrinter) format(l *logline.Line) string {
 	if !p.json {
-		return p.painter.Name(l.Node) + " " + term.Printable(logMessage(l)) + "\n"
+		return p.painter.Name(l.Node) + " " + legible.Printable(logMessage(l)) + "\n"
 	}
 	object := map[string]any{"time": l.Time, "node": l.Node, "line": l.Text}
 	if l.Fields != nil {
@@ -62,5 +63,5 @@ func (p *logPrinter) format(l *logline.Line) string {
 	if err != nil {
 		return l.Text + "\n" // cannot be: it was read as JSON, or is text
 	}
-	return string(term.PrintableJSON(text)) + "\n"
+	return string(legible.PrintableJSON(text)) + "\n"
 }

@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Requests reaches the requests of the version, or of the published one: with Complete it makes
@@ -35,7 +36,7 @@ func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter
 			if e.Retrying {
 				next = "; trying again"
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s%s\n", term.Printable(e.Error()), next)
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s%s\n", legible.Printable(e.Error()), next)
 		}
 		from = &requests.Running{
 			Source: versionRequests{c, c.Requests(version, warn)},

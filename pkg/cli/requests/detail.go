@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Detail is all that is known of one request: what became of it, its steps on an axis of time,
@@ -48,18 +49,18 @@ func (d *detail) summary(r *inspection.Request) {
 	if r.Failed() {
 		colour = term.ColourBad
 	}
-	row("request", term.Line(r.ID, maxName))
-	row("caused by", term.Line(r.Causation, maxName))
-	row("workflow", term.Line(r.Workflow, maxName)+bracketed(term.Line(r.Method, maxName), term.Line(r.Protocol, maxName)))
-	row("result", d.painter.Paint(colour, term.Line(r.Code, maxName))+" in "+term.Duration(r.Duration())+
+	row("request", legible.Line(r.ID, maxName))
+	row("caused by", legible.Line(r.Causation, maxName))
+	row("workflow", legible.Line(r.Workflow, maxName)+bracketed(legible.Line(r.Method, maxName), legible.Line(r.Protocol, maxName)))
+	row("result", d.painter.Paint(colour, legible.Line(r.Code, maxName))+" in "+legible.Duration(r.Duration())+
 		bracketed(How(r))+", "+d.clock(r))
 	row("error", failure(r))
-	row("sizes", fmt.Sprintf("request %s, response %s", term.Bytes(int64(r.RequestBytes)), term.Bytes(int64(r.ResponseBytes))))
-	row("trace", term.Line(r.TraceID, maxName))
-	row("pod", term.Line(r.Replica, maxName))
+	row("sizes", fmt.Sprintf("request %s, response %s", legible.Bytes(int64(r.RequestBytes)), legible.Bytes(int64(r.ResponseBytes))))
+	row("trace", legible.Line(r.TraceID, maxName))
+	row("pod", legible.Line(r.Replica, maxName))
 	if rest := r.Rest; rest != nil {
-		text := rest.Code + " after " + term.Duration(rest.Duration())
-		row("then", "the work behind the early reply: "+strings.Join(notEmpty(term.Line(text, maxName), failure(rest)), ", "))
+		text := rest.Code + " after " + legible.Duration(rest.Duration())
+		row("then", "the work behind the early reply: "+strings.Join(notEmpty(legible.Line(text, maxName), failure(rest)), ", "))
 	}
 }
 
@@ -79,10 +80,10 @@ func (d *detail) timeline(r *inspection.Request) {
 		s := &steps[i]
 		var notes []string
 		if s.Outcome != "" && s.Outcome != "ok" {
-			notes = append(notes, term.Line(s.Outcome, maxName))
+			notes = append(notes, legible.Line(s.Outcome, maxName))
 		}
 		bars[i] = term.Bar{
-			Name: term.Line(s.Node, maxName), Start: r.Begin.Add(milliseconds(s.StartMS)),
+			Name: legible.Line(s.Node, maxName), Start: r.Begin.Add(milliseconds(s.StartMS)),
 			Wait: milliseconds(s.WaitMS), Run: milliseconds(s.RunMS), Notes: append(notes, stepNotes(s)...),
 		}
 	}
@@ -126,7 +127,7 @@ type shown struct {
 // step writes the messages of the last of steps, and returns what the next one should have got.
 func (d *detail) step(steps []inspection.Step, last shown) shown {
 	s, before := &steps[len(steps)-1], steps[:len(steps)-1]
-	of := " of " + term.Line(s.Node, maxName)
+	of := " of " + legible.Line(s.Node, maxName)
 	switch {
 	case behindReply(before, s.Node):
 		of += ", behind its early reply" // its input is that of the step before
@@ -177,11 +178,11 @@ func (d *detail) message(head string, p *inspection.Payload, sameAs string) {
 		d.text("\n%s: %s\n", head, sameAs)
 		return
 	}
-	d.text("\n%s: %s, %s\n", head, cmp.Or(term.Line(p.Type, maxName), "a message of unknown type"), term.Bytes(int64(p.Size)))
+	d.text("\n%s: %s, %s\n", head, cmp.Or(legible.Line(p.Type, maxName), "a message of unknown type"), legible.Bytes(int64(p.Size)))
 	if p.Cut {
-		d.text("  It is cut%s.\n", after(": ", term.Line(p.Note, maxErrorText)))
+		d.text("  It is cut%s.\n", after(": ", legible.Line(p.Note, maxErrorText)))
 	} else if p.Note != "" {
-		d.text("  Note: %s.\n", strings.TrimSuffix(term.Line(p.Note, maxErrorText), "."))
+		d.text("  Note: %s.\n", strings.TrimSuffix(legible.Line(p.Note, maxErrorText), "."))
 	}
 	d.body(p)
 }
@@ -199,8 +200,8 @@ func (d *detail) body(p *inspection.Payload) {
 	switch {
 	case len(p.JSON) > 0 && json.Indent(&out, p.JSON, "  ", "  ") == nil:
 		d.redacted = d.redacted || bytes.Contains(p.JSON, []byte(`"[redacted]"`))
-		d.text("  %s\n", term.PrintableJSON(out.Bytes()))
+		d.text("  %s\n", legible.PrintableJSON(out.Bytes()))
 	case p.Base64 != "":
-		d.text("  base64: %s\n", term.Printable(p.Base64))
+		d.text("  base64: %s\n", legible.Printable(p.Base64))
 	}
 }

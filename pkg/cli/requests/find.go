@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local/running"
 )
 
@@ -30,7 +31,7 @@ func find(ctx context.Context, grpc string) (string, error) {
 		switch {
 		case grpc != "" && !r.Serves(grpc):
 		case r.Inspection == "":
-			silent = term.Line(r.Version, maxName)
+			silent = legible.Line(r.Version, maxName)
 		default:
 			found = append(found, r)
 		}
@@ -51,7 +52,7 @@ func find(ctx context.Context, grpc string) (string, error) {
 func several(runs []running.Run, address func(running.Run) string) error {
 	names := make([]string, len(runs))
 	for i, r := range runs {
-		names[i] = fmt.Sprintf("--address %s  (%s in %s)", address(r), term.Line(r.Version, maxName), term.Line(r.Path, maxErrorText))
+		names[i] = fmt.Sprintf("--address %s  (%s in %s)", address(r), legible.Line(r.Version, maxName), legible.Line(r.Path, maxErrorText))
 	}
 	return term.WithHint(errSeveral, "Name one:\n  %s", strings.Join(names, "\n  "))
 }

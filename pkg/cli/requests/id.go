@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // isID reports whether text is a request's id as an entrypoint makes them, which no version is
@@ -49,7 +50,7 @@ func get(ctx context.Context, from Source, text string) (*inspection.Request, er
 func idsWith(ctx context.Context, from Source, text string) (found []string, err error) {
 	list, err := from.List(ctx, inspection.Filter{})
 	for _, r := range list {
-		if id := term.Line(r.ID, maxName); text != "" && strings.HasPrefix(id, text) && !slices.Contains(found, id) {
+		if id := legible.Line(r.ID, maxName); text != "" && strings.HasPrefix(id, text) && !slices.Contains(found, id) {
 			found = append(found, id)
 		}
 	}

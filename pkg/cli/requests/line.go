@@ -8,6 +8,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 const (
@@ -43,13 +44,13 @@ func (p *printer) clock(r *inspection.Request) string {
 func (p *printer) columns(rows []inspection.Request) []term.Column[inspection.Request] {
 	columns := []term.Column[inspection.Request]{
 		{Head: "TIME", Cell: func(r inspection.Request) string { return p.clock(&r) }},
-		{Head: "WORKFLOW", Cell: func(r inspection.Request) string { return term.Line(cmp.Or(r.Workflow, r.Method), maxName) }},
-		{Head: "CODE", Cell: func(r inspection.Request) string { return term.Line(r.Code, maxName) }},
-		{Head: "DURATION", Cell: func(r inspection.Request) string { return term.Duration(r.Duration()) }},
+		{Head: "WORKFLOW", Cell: func(r inspection.Request) string { return legible.Line(cmp.Or(r.Workflow, r.Method), maxName) }},
+		{Head: "CODE", Cell: func(r inspection.Request) string { return legible.Line(r.Code, maxName) }},
+		{Head: "DURATION", Cell: func(r inspection.Request) string { return legible.Duration(r.Duration()) }},
 		{Head: "STEPS", Cell: func(r inspection.Request) string {
 			return strings.Join(notEmpty(stepTimes(r.Steps), bracketed(How(&r))), " ")
 		}},
-		{Head: "ID", Cell: func(r inspection.Request) string { return term.Line(r.ID, maxName) }},
+		{Head: "ID", Cell: func(r inspection.Request) string { return legible.Line(r.ID, maxName) }},
 	}
 	pods, failed := map[string]bool{}, false
 	for i := range rows {
@@ -58,7 +59,7 @@ func (p *printer) columns(rows []inspection.Request) []term.Column[inspection.Re
 	}
 	if len(pods) > 1 {
 		columns = append(columns, term.Column[inspection.Request]{Head: "POD", Cell: func(r inspection.Request) string {
-			return term.Line(r.Replica, maxName)
+			return legible.Line(r.Replica, maxName)
 		}})
 	}
 	if failed {
@@ -73,11 +74,11 @@ func (p *printer) line(r *inspection.Request) string {
 	if r.Failed() {
 		colour = term.ColourBad
 	}
-	first := fmt.Sprintf("%s %s %s %s", p.clock(r), term.Line(cmp.Or(r.Workflow, r.Method), maxName),
-		p.painter.Paint(colour, term.Line(r.Code, maxName)), term.Duration(r.Duration()))
+	first := fmt.Sprintf("%s %s %s %s", p.clock(r), legible.Line(cmp.Or(r.Workflow, r.Method), maxName),
+		p.painter.Paint(colour, legible.Line(r.Code, maxName)), legible.Duration(r.Duration()))
 	id := ""
 	if r.ID != "" { // the request was admitted
-		id = "id=" + term.Line(r.ID, maxName)
+		id = "id=" + legible.Line(r.ID, maxName)
 	}
 	return strings.Join(notEmpty(first, How(r), stepTimes(r.Steps), id, failure(r)), "  ") + "\n"
 }
@@ -101,9 +102,9 @@ func How(r *inspection.Request) string {
 func failure(r *inspection.Request) string {
 	where := ""
 	if r.Node != "" {
-		where = "node " + term.Line(r.Node, maxName)
+		where = "node " + legible.Line(r.Node, maxName)
 	}
-	return strings.Join(notEmpty(where, term.Line(r.Reason, maxName), term.Line(r.Error, maxErrorText)), ": ")
+	return strings.Join(notEmpty(where, legible.Line(r.Reason, maxName), legible.Line(r.Error, maxErrorText)), ": ")
 }
 
 // stepTimes is the time in each node, and what made it long: "etl 3.1 · model 6.0".
@@ -113,9 +114,9 @@ func stepTimes(steps []inspection.Step) string {
 		s := &steps[i]
 		notes := stepNotes(s)
 		if s.WaitMS >= leastWait {
-			notes = append([]string{"waited " + term.Milliseconds(milliseconds(s.WaitMS))}, notes...)
+			notes = append([]string{"waited " + legible.Milliseconds(milliseconds(s.WaitMS))}, notes...)
 		}
-		parts[i] = term.Line(s.Node, maxName) + " " + term.Milliseconds(milliseconds(s.RunMS)) + bracketed(notes...)
+		parts[i] = legible.Line(s.Node, maxName) + " " + legible.Milliseconds(milliseconds(s.RunMS)) + bracketed(notes...)
 	}
 	return strings.Join(parts, " · ")
 }

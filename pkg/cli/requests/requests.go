@@ -11,6 +11,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // defaultLimit is how many requests are listed.
@@ -128,7 +129,7 @@ func ids(ctx context.Context, from *Running) (all []string) {
 		return nil
 	}
 	for _, r := range list {
-		all = append(all, term.Line(r.ID, maxName)+"\t"+term.Line(r.Workflow+" "+r.Code, maxName))
+		all = append(all, legible.Line(r.ID, maxName)+"\t"+legible.Line(r.Workflow+" "+r.Code, maxName))
 	}
 	return all
 }
@@ -239,7 +240,7 @@ func (o *options) show(ctx context.Context, from *Running) error {
 func (o *options) followAll(ctx context.Context, from *Running) error {
 	err := from.Follow(ctx, o.filter, func(l inspection.Line) error {
 		if l.Lost > 0 {
-			fmt.Fprintf(o.streams.Err, "Warning: %s not shown: they came faster than they were read\n", term.Count(l.Lost, "request"))
+			fmt.Fprintf(o.streams.Err, "Warning: %s not shown: they came faster than they were read\n", legible.Count(l.Lost, "request"))
 		}
 		switch {
 		case l.Request == nil:

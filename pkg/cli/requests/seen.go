@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // seen is what the kept requests have instead of a workflow or node that none of them has.
@@ -37,7 +37,7 @@ func without(kind, name string, of map[string]bool) string {
 	}
 	var names []string
 	for _, one := range slices.Sorted(maps.Keys(of)) {
-		names = append(names, term.Line(one, maxName))
+		names = append(names, legible.Line(one, maxName))
 	}
 	return fmt.Sprintf(" None has the %s %q; those that are kept have: %s.", kind, name, strings.Join(names, ", "))
 }

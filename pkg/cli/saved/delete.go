@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 type deleteOptions struct {
@@ -101,7 +102,7 @@ func (o *deleteOptions) run(ctx context.Context, p *Place) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.streams.Err, "%s %s\n", selects(o.selected, n), term.Line("in "+p.Name, maxName))
+	fmt.Fprintf(o.streams.Err, "%s %s\n", selects(o.selected, n), legible.Line("in "+p.Name, maxName))
 	if err := o.confirm(ctx, n); err != nil {
 		return err
 	}
@@ -116,11 +117,11 @@ func (o *deleteOptions) run(ctx context.Context, p *Place) error {
 
 // selects is what a deletion is about, in words.
 func selects(d data.Deletion, n int64) string {
-	noun := term.Count(int(n), strings.TrimSuffix(string(d.Kind), "s"))
+	noun := legible.Count(int(n), strings.TrimSuffix(string(d.Kind), "s"))
 	switch {
 	case len(d.Query) > 0:
 		query, _ := json.Marshal(d.Query) // it was JSON
-		return fmt.Sprintf("%s of the collection %q matching %s", noun, d.Collection, term.Line(string(query), maxName))
+		return fmt.Sprintf("%s of the collection %q matching %s", noun, d.Collection, legible.Line(string(query), maxName))
 	case d.Kind == data.Documents:
 		return fmt.Sprintf("%s, all of the collection %q,", noun, d.Collection)
 	case d.Name != "":

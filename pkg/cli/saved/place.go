@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local"
 	"krt.dev/kn-krt/pkg/local/running"
 )
@@ -95,7 +96,7 @@ func current(ctx context.Context, program string) (*Place, error) {
 	for _, r := range runs {
 		if r.Store != "" {
 			found = append(found, r)
-			paths = append(paths, fmt.Sprintf("--path %s  (%s)", term.Line(r.Path, maxName), term.Line(r.Version, maxName)))
+			paths = append(paths, fmt.Sprintf("--path %s  (%s)", legible.Line(r.Path, maxName), legible.Line(r.Version, maxName)))
 		}
 	}
 	switch len(found) {
@@ -105,7 +106,7 @@ func current(ctx context.Context, program string) (*Place, error) {
 	case 1:
 		return &Place{
 			Client: data.Local(found[0].Store), End: func() error { return nil },
-			Name: fmt.Sprintf("the local run of %s", term.Line(found[0].Version, maxName)),
+			Name: fmt.Sprintf("the local run of %s", legible.Line(found[0].Version, maxName)),
 		}, nil
 	}
 	return nil, term.WithHint(errSeveral, "Name one:\n  %s", strings.Join(paths, "\n  "))

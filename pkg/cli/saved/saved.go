@@ -15,6 +15,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/runner/store/query"
 )
 
@@ -83,7 +84,7 @@ func newFind(s term.Streams, c Cluster) *cobra.Command {
 	}, c, &where{}, func(ctx context.Context, p *Place, args []string) error {
 		out := bufio.NewWriter(s.Out)
 		err := p.Find(ctx, args[0], parsed, func(e data.Entry) error {
-			_, err := fmt.Fprintf(out, "%s\n", term.PrintableJSON(e.Value))
+			_, err := fmt.Fprintf(out, "%s\n", legible.PrintableJSON(e.Value))
 			return err
 		})
 		return term.Join(err, out.Flush())

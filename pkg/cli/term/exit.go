@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Exit codes of the program, named in the root command's help.
@@ -79,7 +81,7 @@ func Arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case may == "":
 			return UsageError(cmd, "%w", err)
 		}
-		return UsageError(cmd, "expected %s, got %s", may, Count(len(args), "argument"))
+		return UsageError(cmd, "expected %s, got %s", may, legible.Count(len(args), "argument"))
 	}
 }
 
@@ -139,7 +141,7 @@ func Exit(ctx context.Context, w io.Writer, err error) int {
 	}
 	if !f.printed {
 		// The whole chain, not f alone: it may have been wrapped with context.
-		fmt.Fprintf(w, "Error: %s\n", Printable(err.Error()))
+		fmt.Fprintf(w, "Error: %s\n", legible.Printable(err.Error()))
 	}
 	if f.hint != "" {
 		fmt.Fprintln(w, f.hint)

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Values of --output.
@@ -33,7 +35,7 @@ func NewEncoder(w io.Writer) *json.Encoder {
 type printableWriter struct{ to io.Writer }
 
 func (w printableWriter) Write(text []byte) (int, error) {
-	if _, err := w.to.Write(PrintableJSON(text)); err != nil {
+	if _, err := w.to.Write(legible.PrintableJSON(text)); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Column is a column of a table in which each row shows a value of type R.
@@ -46,9 +48,9 @@ func WithoutHeads[R any](columns []Column[R]) []Column[R] {
 }
 
 // clean is the text without line breaks and tabs, which would break the table, and
-// [Printable]. A first cell keeps the spaces it begins with.
+// [legible.Printable]. A first cell keeps the spaces it begins with.
 func clean(cell string, first bool) string {
-	text := Printable(strings.Join(strings.Fields(cell), " "))
+	text := legible.Printable(strings.Join(strings.Fields(cell), " "))
 	if first {
 		return cell[:len(cell)-len(strings.TrimLeft(cell, " "))] + text
 	}

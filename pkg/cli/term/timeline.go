@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // barWidth is how many characters wide the time from the first bar's start to the last
@@ -45,7 +47,7 @@ func Timeline(head string, bars []Bar) string {
 			notes += "  " + note
 		}
 		fmt.Fprintf(&out, "%-*s  %s  %8s  %8s  %8s%s\n", width, b.Name, b.draw(begin, end),
-			Milliseconds(b.Wait), Milliseconds(b.Run), Milliseconds(b.Wait+b.Run), notes)
+			legible.Milliseconds(b.Wait), legible.Milliseconds(b.Run), legible.Milliseconds(b.Wait+b.Run), notes)
 	}
 	return out.String()
 }

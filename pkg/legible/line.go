@@ -1,4 +1,6 @@
-package term
+// Package legible makes text for people: of what others wrote, of sizes, counts and times. It is
+// used by the command line and the dashboard.
+package legible
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package term
+package legible
 
 import (
 	"testing"
