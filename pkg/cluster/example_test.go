@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/cluster"
-	"krt.dev/kn-krt/pkg/cluster/logline"
 	"krt.dev/kn-krt/pkg/cluster/logs"
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 // Publish a version as the user of the current kubeconfig, and report how far it is.

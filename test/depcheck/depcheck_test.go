@@ -62,7 +62,7 @@ var never = []struct {
 	{"pkg/controller", "the controller is no command line", []string{module + "/pkg/cli", module + "/pkg/local"}},
 	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
 		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
-	{"pkg/cluster/logline", "lines of logs are read without a cluster", kubernetes},
+	{"pkg/logline", "lines of logs are read without a cluster", kubernetes},
 	{"pkg/cli/term", "what all verbs share knows no cluster", kubernetes},
 	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
 	{"pkg/cli/local", "a local run knows no cluster", kubernetes},

@@ -3,36 +3,11 @@ package remote
 import (
 	"encoding/json"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster/logline"
 	"krt.dev/kn-krt/pkg/legible"
+	"krt.dev/kn-krt/pkg/logline"
 )
-
-// logMessage is the line as a person reads it: level unless INFO, message, attributes.
-func logMessage(l *logline.Line) string {
-	if l.Field("msg") == "" {
-		return l.Text
-	}
-	var b strings.Builder
-	if level := l.Field("level"); level != "" && level != "INFO" {
-		b.WriteString(level + " ")
-	}
-	b.WriteString(l.Field("msg"))
-	shown := []string{"time", "level", "msg", "node", "workflow", "correlationid", "trace_id", "span_id", "stack"}
-	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
-		if !slices.Contains(shown, name) {
-			b.WriteString(" " + name + "=" + l.Field(name))
-		}
-	}
-	if stack := l.Field("stack"); stack != "" {
-		b.WriteString("\n" + strings.TrimRight(stack, "\n"))
-	}
-	return b.String()
-}
 
 // logPrinter prints lines of several pods, one at a time.
 type logPrinter struct {
@@ -53,7 +28,7 @@ func (p *logPrinter) show(l logline.Line) {
 
 func (p *logPrinter) format(l *logline.Line) string {
 	if !p.json {
-		return p.painter.Name(l.Node) + " " + legible.Printable(logMessage(l)) + "\n"
+		return p.painter.Name(l.Node) + " " + legible.Printable(l.Message()) + "\n"
 	}
 	object := map[string]any{"time": l.Time, "node": l.Node, "line": l.Text}
 	if l.Fields != nil {

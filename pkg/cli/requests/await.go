@@ -54,7 +54,7 @@ func complete(r *inspection.Request) bool {
 	if !r.Inspected {
 		return true
 	}
-	for _, s := range allSteps(r) {
+	for _, s := range r.AllSteps() {
 		if s.Output == nil && s.Outcome != "error" {
 			return false
 		}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/cli/term"
@@ -53,7 +52,7 @@ func (d *detail) summary(r *inspection.Request) {
 	row("caused by", legible.Line(r.Causation, maxName))
 	row("workflow", legible.Line(r.Workflow, maxName)+bracketed(legible.Line(r.Method, maxName), legible.Line(r.Protocol, maxName)))
 	row("result", d.painter.Paint(colour, legible.Line(r.Code, maxName))+" in "+legible.Duration(r.Duration())+
-		bracketed(How(r))+", "+d.clock(r))
+		bracketed(r.How())+", "+d.clock(r))
 	row("error", failure(r))
 	row("sizes", fmt.Sprintf("request %s, response %s", legible.Bytes(int64(r.RequestBytes)), legible.Bytes(int64(r.ResponseBytes))))
 	row("trace", legible.Line(r.TraceID, maxName))
@@ -64,17 +63,9 @@ func (d *detail) summary(r *inspection.Request) {
 	}
 }
 
-// allSteps are the steps until the response and those behind it.
-func allSteps(r *inspection.Request) []inspection.Step {
-	if r.Rest == nil {
-		return r.Steps
-	}
-	return append(r.Steps[:len(r.Steps):len(r.Steps)], r.Rest.Steps...)
-}
-
 // timeline writes a bar for each step.
 func (d *detail) timeline(r *inspection.Request) {
-	steps := allSteps(r)
+	steps := r.AllSteps()
 	bars := make([]term.Bar, len(steps))
 	for i := range steps {
 		s := &steps[i]
@@ -84,7 +75,7 @@ func (d *detail) timeline(r *inspection.Request) {
 		}
 		bars[i] = term.Bar{
 			Name: legible.Line(s.Node, maxName), Start: r.Begin.Add(milliseconds(s.StartMS)),
-			Wait: milliseconds(s.WaitMS), Run: milliseconds(s.RunMS), Notes: append(notes, stepNotes(s)...),
+			Wait: milliseconds(s.WaitMS), Run: milliseconds(s.RunMS), Notes: append(notes, s.Notes()...),
 		}
 	}
 	if len(bars) == 0 {
@@ -102,7 +93,7 @@ func (d *detail) messages(r *inspection.Request) {
 		last.from = "the request"
 	}
 	responded := false
-	steps := allSteps(r)
+	steps := r.AllSteps()
 	for i := range steps {
 		last = d.step(steps[:i+1], last)
 		if steps[i].Outcome == "reply" && !r.Failed() {
@@ -126,10 +117,11 @@ type shown struct {
 
 // step writes the messages of the last of steps, and returns what the next one should have got.
 func (d *detail) step(steps []inspection.Step, last shown) shown {
-	s, before := &steps[len(steps)-1], steps[:len(steps)-1]
+	at := len(steps) - 1
+	s, before := &steps[at], steps[:at]
 	of := " of " + legible.Line(s.Node, maxName)
 	switch {
-	case behindReply(before, s.Node):
+	case inspection.BehindReply(steps, at):
 		of += ", behind its early reply" // its input is that of the step before
 	case len(before) > 0 || !same(s.Input, last.message):
 		d.message("Input"+of, s.Input, d.already(s.Input, last))
@@ -144,12 +136,6 @@ func (d *detail) step(steps []inspection.Step, last shown) shown {
 		d.message("Output"+of, nil, "")
 	}
 	return last
-}
-
-// behindReply reports whether a step of node after steps is the end of a handler that has sent an
-// early reply.
-func behindReply(steps []inspection.Step, node string) bool {
-	return slices.ContainsFunc(steps, func(s inspection.Step) bool { return s.Node == node && s.Outcome == "reply" })
 }
 
 // already is what a message is the same as, if it is.
@@ -172,7 +158,7 @@ func same(a, b *inspection.Payload) bool {
 func (d *detail) message(head string, p *inspection.Payload, sameAs string) {
 	switch {
 	case p == nil:
-		d.text("\n%s: not kept, or not kept any more\n", head)
+		d.text("\n%s: %s\n", head, inspection.NotKept)
 		return
 	case sameAs != "":
 		d.text("\n%s: %s\n", head, sameAs)

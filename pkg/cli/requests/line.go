@@ -48,7 +48,7 @@ func (p *printer) columns(rows []inspection.Request) []term.Column[inspection.Re
 		{Head: "CODE", Cell: func(r inspection.Request) string { return legible.Line(r.Code, maxName) }},
 		{Head: "DURATION", Cell: func(r inspection.Request) string { return legible.Duration(r.Duration()) }},
 		{Head: "STEPS", Cell: func(r inspection.Request) string {
-			return strings.Join(notEmpty(stepTimes(r.Steps), bracketed(How(&r))), " ")
+			return strings.Join(notEmpty(stepTimes(r.Steps), bracketed(r.How())), " ")
 		}},
 		{Head: "ID", Cell: func(r inspection.Request) string { return legible.Line(r.ID, maxName) }},
 	}
@@ -80,22 +80,7 @@ func (p *printer) line(r *inspection.Request) string {
 	if r.ID != "" { // the request was admitted
 		id = "id=" + legible.Line(r.ID, maxName)
 	}
-	return strings.Join(notEmpty(first, How(r), stepTimes(r.Steps), id, failure(r)), "  ") + "\n"
-}
-
-// How is in what way a request got its response, "" if it is the usual one.
-func How(r *inspection.Request) string {
-	switch {
-	case r.Background:
-		return "work after the early reply"
-	case r.Async:
-		return "asynchronous"
-	case r.Early == "reply":
-		return "early reply"
-	case r.Early == "exit":
-		return "early exit"
-	}
-	return ""
+	return strings.Join(notEmpty(first, r.How(), stepTimes(r.Steps), id, failure(r)), "  ") + "\n"
 }
 
 // failure is where and why a request failed; "" if it did not.
@@ -112,24 +97,13 @@ func stepTimes(steps []inspection.Step) string {
 	parts := make([]string, len(steps))
 	for i := range steps {
 		s := &steps[i]
-		notes := stepNotes(s)
+		notes := s.Notes()
 		if s.WaitMS >= leastWait {
 			notes = append([]string{"waited " + legible.Milliseconds(milliseconds(s.WaitMS))}, notes...)
 		}
 		parts[i] = legible.Line(s.Node, maxName) + " " + legible.Milliseconds(milliseconds(s.RunMS)) + bracketed(notes...)
 	}
 	return strings.Join(parts, " · ")
-}
-
-// stepNotes are what is special about a step.
-func stepNotes(s *inspection.Step) (notes []string) {
-	if s.Cold {
-		notes = append(notes, "first request")
-	}
-	if s.Attempts > 1 {
-		notes = append(notes, fmt.Sprintf("%d attempts", s.Attempts))
-	}
-	return notes
 }
 
 // bracketed is the notes in parentheses after a space, "" without any.

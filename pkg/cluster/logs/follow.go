@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/cluster/follow"
-	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 // Follow reads the logs of a version's pods until ctx ends: what the query selects of

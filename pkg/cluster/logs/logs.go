@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"krt.dev/kn-krt/pkg/cluster/logline"
+	"krt.dev/kn-krt/pkg/logline"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -60,7 +60,7 @@ type Query struct {
 
 // wants reports whether the line is about the workflow that is wanted.
 func (q *Query) wants(l *logline.Line) bool {
-	return q.Workflow == "" || l.Field("workflow") == q.Workflow
+	return q.Workflow == "" || l.Workflow() == q.Workflow
 }
 
 // Handler receives lines and errors of logs. Its functions are called one at a time, and

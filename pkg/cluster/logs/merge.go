@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"krt.dev/kn-krt/pkg/cluster/logline"
 	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 // pendingLine is the next line of a log, and where those after it come from.

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/cluster"
-	"krt.dev/kn-krt/pkg/cluster/logline"
 	"krt.dev/kn-krt/pkg/cluster/logs"
+	"krt.dev/kn-krt/pkg/logline"
 	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )

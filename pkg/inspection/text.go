@@ -1,0 +1,51 @@
+package inspection
+
+import "fmt"
+
+// How is in what way a request got its response, in words; "" if it is the usual one.
+func (r *Request) How() string {
+	switch {
+	case r.Background:
+		return "work after the early reply"
+	case r.Async:
+		return "asynchronous"
+	case r.Early == "reply":
+		return "early reply"
+	case r.Early == "exit":
+		return "early exit"
+	}
+	return ""
+}
+
+// Notes are what is special about a step, in words.
+func (s *Step) Notes() (notes []string) {
+	if s.Cold {
+		notes = append(notes, "first request")
+	}
+	if s.Attempts > 1 {
+		notes = append(notes, fmt.Sprintf("%d attempts", s.Attempts))
+	}
+	return notes
+}
+
+// NotKept is what is said of a message that an inspected request does not have.
+const NotKept = "not kept, or not kept any more"
+
+// AllSteps are the steps until the response and those of the work behind it.
+func (r *Request) AllSteps() []Step {
+	if r.Rest == nil {
+		return r.Steps
+	}
+	return append(r.Steps[:len(r.Steps):len(r.Steps)], r.Rest.Steps...)
+}
+
+// BehindReply reports whether step i of [Request.AllSteps] is the end of a handler that has sent
+// an early reply: its node has an earlier step that ends with the reply.
+func BehindReply(steps []Step, i int) bool {
+	for _, before := range steps[:i] {
+		if before.Node == steps[i].Node && before.Outcome == "reply" {
+			return true
+		}
+	}
+	return false
+}
