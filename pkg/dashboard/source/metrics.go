@@ -1,0 +1,40 @@
+package source
+
+import "time"
+
+// Numbers is what a version has done in the last seconds or minutes.
+type Numbers struct {
+	// At is when they were read, Over the time before it that they are of.
+	At   time.Time
+	Over time.Duration
+	// From names where they come from, for people: "Prometheus", "the entrypoint", "this run".
+	From string
+	// Workflows has the workflows that are known there, by name.
+	Workflows map[string]*WorkflowNumbers
+}
+
+// Load is how much something was used, and how it did.
+type Load struct {
+	// PerSecond is how many a second have ended, Errors how many of them in a failure.
+	PerSecond, Errors float64
+	// P50 and P95 are the times that 50 % and 95 % did not exceed; zero if there were none.
+	P50, P95 time.Duration
+}
+
+// WorkflowNumbers are those of a workflow: its requests, from admission to response.
+type WorkflowNumbers struct {
+	Load
+	// Nodes has the nodes that are known there, by name.
+	Nodes map[string]*NodeNumbers
+}
+
+// NodeNumbers are those of a node in a workflow: the runs of its handler.
+type NodeNumbers struct {
+	Load
+	// Retries is how many events a second were sent to the node again, GaveUp how many it
+	// did not accept in the end.
+	Retries, GaveUp float64
+	// Waited is the time that 95 % of the events did not exceed between the step before and
+	// the handler: in the network, for a pod, for a worker.
+	Waited time.Duration
+}
