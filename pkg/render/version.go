@@ -19,6 +19,8 @@ type FromOptions struct {
 	Namespace string
 	// Delivery is the version's; empty for the default, a Sequence.
 	Delivery v1alpha1.Delivery
+	// Artifact is the reference of the artifact with the bundle's docs/ and metrics/; empty for none.
+	Artifact string
 }
 
 // FromBundle returns the Version that a bundle describes, stopped. images has the image built
@@ -32,6 +34,7 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 	v.Spec = v1alpha1.VersionSpec{
 		State:       v1alpha1.StateStopped,
 		Description: m.Description,
+		Artifact:    o.Artifact,
 		Entrypoint:  v1alpha1.Entrypoint{Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery},
 		Config:      v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}

@@ -24,7 +24,7 @@ func load(t *testing.T, folder string) *krt.Bundle {
 func TestFromBundle(t *testing.T) {
 	b := load(t, filepath.Join("testdata", "bundle"))
 	v := render.FromBundle(b, map[string]string{"etl": "registry.example.com/etl@sha256:00"},
-		render.FromOptions{Namespace: "kre", Delivery: v1alpha1.DeliveryDirect})
+		render.FromOptions{Namespace: "kre", Delivery: v1alpha1.DeliveryDirect, Artifact: "registry.example.com/krt-nodes@sha256:01"})
 	got, err := yaml.Marshal(v)
 	require.NoError(t, err)
 	wanted := filepath.Join("testdata", "bundle", "wanted.yaml")

@@ -128,11 +128,11 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 	if o.dryRun {
 		return o.printDryRun(c, v)
 	}
-	images, err := o.build(cmd, c, b)
+	made, err := o.build(cmd, c, b, o.from(c.Namespace()))
 	if err != nil {
 		return err
 	}
-	return o.create(ctx, c, render.FromBundle(b, images, o.from(c.Namespace())), values)
+	return o.create(ctx, c, made, values)
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {

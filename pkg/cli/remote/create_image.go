@@ -15,11 +15,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/image"
+	"krt.dev/kn-krt/pkg/image/artifact"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 	"krt.dev/kn-krt/pkg/legible"
@@ -92,14 +94,14 @@ func (f *imageFlags) placeholders(b *krt.Bundle) map[string]string {
 	return images
 }
 
-// build builds and pushes the images of the bundle's nodes. c is the cluster they
-// are for, whose settings name base images; nil for none.
-func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (map[string]string, error) {
-	ctx := cmd.Context()
+// build builds and pushes the images of the bundle's nodes, and the files for people, and returns the
+// version made of them. c is the cluster they are for, whose settings name base images; nil for none.
+func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle, from render.FromOptions) (*v1alpha1.Version, error) {
 	bases, err := term.Pairs(cmd, "--base", o.images.bases)
 	if err != nil {
 		return nil, err
 	}
+	ctx := cmd.Context()
 	if c != nil {
 		for name, image := range c.baseImages(ctx, o.streams.Err) {
 			if bases[name] == "" {
@@ -121,8 +123,27 @@ func (o *createOptions) build(cmd *cobra.Command, c *Cluster, b *krt.Bundle) (ma
 	if err != nil {
 		return nil, o.explainImages(err)
 	}
+	if from.Artifact, err = o.pushFiles(ctx, builder, b); err != nil {
+		return nil, err
+	}
 	fmt.Fprintln(o.streams.Out)
-	return images, nil
+	return render.FromBundle(b, images, from), nil
+}
+
+// pushFiles pushes the files for people. A version can do without them, so that the limits of the
+// artifact, and a registry that takes images only, lead to a warning.
+func (o *createOptions) pushFiles(ctx context.Context, builder *image.Builder, b *krt.Bundle) (string, error) {
+	ref, err := builder.Files(ctx, b)
+	var limit *artifact.LimitError
+	var registry *image.RegistryError
+	switch {
+	case errors.As(err, &limit), errors.As(err, &registry) && registry.Trouble == image.TroubleOther:
+		fmt.Fprintf(o.streams.Err, "Warning: dashboards will not show docs/ and metrics/ of this version: %v\n", err)
+		return "", nil
+	case err != nil:
+		return "", o.explainImages(err)
+	}
+	return ref, nil
 }
 
 // baseImages are those of the cluster's settings. If they cannot be read, w gets a warning

@@ -11,7 +11,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
-	"krt.dev/kn-krt/pkg/render"
 )
 
 // writeTarget builds the images and writes the version to a file, as kn does with
@@ -26,11 +25,10 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 	if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
 		path = filepath.Join(path, namespace, "version", b.Manifest.Version+".yaml")
 	}
-	images, err := o.build(cmd, nil, b)
+	v, err := o.build(cmd, nil, b, o.from(namespace))
 	if err != nil {
 		return err
 	}
-	v := render.FromBundle(b, images, o.from(namespace))
 	v.Spec.Comment = o.comment
 	v.SetKind()
 	var text strings.Builder

@@ -3,6 +3,7 @@ package crd_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,7 @@ var changes = []struct {
 	{"no config", object{"config": nil}, "spec.config"},
 	{"description", object{"description": "Greets well."}, "spec.description"},
 	{"no description", object{"description": nil}, "spec.description"},
+	{"artifact", object{"artifact": "example.com/a@sha256:" + strings.Repeat("1", 64)}, "spec.artifact"},
 	{"stop and description in one", object{"state": "Stopped", "description": "x"}, "spec.description"},
 }
 

@@ -22,6 +22,7 @@ spec:
   restart: '2026-01-01T00:00:00Z'
   comment: because
   description: Greets.
+  artifact: 'example.com:5000/team/krt-nodes@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
   entrypoint:
     proto: public_input.proto
     files: [{path: public_input.proto, content: 'syntax = "proto3";'}]

@@ -53,6 +53,7 @@ const (
 	badRPC      = "a workflow's entrypoint is an rpc of the public proto, such as Greet, Entrypoint.Greet or its full name"
 	noImage     = "a node needs an image reference, without spaces"
 	tooBig      = "the protos have more than 128 KiB in total: remove those that the public proto does not import"
+	badArtifact = "an artifact is referred to by digest, such as registry.example.com/team/krt-nodes@sha256:0123…"
 	badField    = "a path of a field is made of names joined by dots, such as card.number, at most 16"
 	twice       = "a node is listed twice in the workflow: a workflow can have a node only once; to run it twice, declare a second " +
 		"node with the same image"
@@ -90,6 +91,7 @@ var creations = []struct {
 	{"another state", set(spec, "state", "Paused"), "spec.state", `supported values: "Stopped", "Started"`},
 	{"direct delivery", set(entrypoint, "delivery", "Direct"), "", ""},
 	{"another delivery", set(entrypoint, "delivery", "Pigeon"), "spec.entrypoint.delivery", `supported values: "Sequence", "Direct"`},
+	{"an artifact by tag", set(spec, "artifact", "example.com/a:1"), "spec.artifact", badArtifact},
 	{"two entrypoints", set(entrypoint, "replicas", 2), "", ""},
 	{"no entrypoint", set(entrypoint, "replicas", 0), "spec.entrypoint.replicas", "should be greater than or equal to 1"},
 

@@ -46,6 +46,7 @@ type VersionList struct {
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || self.workflows == oldSelf.workflows",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.config) == has(oldSelf.config) && (!has(self.config) || self.config == oldSelf.config)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".config"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".description"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.artifact) == has(oldSelf.artifact) && (!has(self.artifact) || self.artifact == oldSelf.artifact)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".artifact"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, w.sequential.all(s, self.nodes.exists(n, n.name == s)))",message="a workflow names a node that is not declared: declare it in nodes, or correct the name",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="several workflows have the same entrypoint: each workflow needs an rpc of its own",messageExpression="'several workflows have the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\": each workflow needs an rpc of its own'",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node is also in config.variables: declare it only once, in env or in config",fieldPath=".nodes"
@@ -71,6 +72,12 @@ type VersionSpec struct {
 	Description string `json:"description,omitempty"`
 	// Entrypoint is what clients can call.
 	Entrypoint Entrypoint `json:"entrypoint"`
+	// Artifact refers, by digest, to the OCI artifact with the bundle's docs/ and metrics/, which dashboards show. Empty: there
+	// is none.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][-a-z0-9._:/]*@sha256:[0-9a-f]{64}$')",message="an artifact is referred to by digest, such as registry.example.com/team/krt-nodes@sha256:0123…"
+	// +optional
+	Artifact string `json:"artifact,omitempty"`
 	// Config lists the names that must have a value in the Secret <version>-config before the version starts.
 	// +optional
 	Config Config `json:"config,omitzero"`

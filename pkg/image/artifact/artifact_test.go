@@ -1,0 +1,249 @@
+package artifact_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/image/artifact"
+	"krt.dev/kn-krt/pkg/krt/archive"
+)
+
+// hub is a registry that counts its requests, and may change its responses.
+type hub struct {
+	host   string
+	asked  atomic.Int64
+	change atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
+}
+
+func newHub(t *testing.T) *hub {
+	t.Helper()
+	h := &hub{}
+	serve := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.asked.Add(1)
+		if change := h.change.Load(); change == nil || !(*change)(w, r) {
+			serve.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	h.host = strings.TrimPrefix(server.URL, "http://")
+	return h
+}
+
+// push pushes an image and returns its reference.
+func (h *hub) push(t *testing.T, image v1.Image) string {
+	t.Helper()
+	digest, err := image.Digest()
+	require.NoError(t, err)
+	ref, err := name.NewDigest(h.host + "/team/krt-nodes@" + digest.String())
+	require.NoError(t, err)
+	require.NoError(t, remote.Write(ref, image))
+	return ref.Name()
+}
+
+type entry struct {
+	tar.Header
+	text string
+}
+
+func file(name, text string) entry {
+	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(text))}, text}
+}
+
+// pack returns a compressed tar.
+func pack(t testing.TB, entries ...entry) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	w := tar.NewWriter(zip)
+	for _, e := range entries {
+		require.NoError(t, w.WriteHeader(&e.Header))
+		_, err := io.WriteString(w, e.text)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, zip.Close())
+	return packed.Bytes()
+}
+
+func artifactOf(t *testing.T, entries ...entry) v1.Image {
+	t.Helper()
+	made, err := artifact.New(static.NewLayer(pack(t, entries...), artifact.LayerType))
+	require.NoError(t, err)
+	return made
+}
+
+func TestPull(t *testing.T) {
+	h := newHub(t)
+	ref := h.push(t, artifactOf(t, entry{tar.Header{Typeflag: tar.TypeDir, Name: "docs/"}, ""},
+		file("docs/README.md", "# Hello"), file("metrics/dashboards/a.json", "{}")))
+	cache := artifact.Cache{}
+	for range 3 {
+		files, err := cache.Pull(t.Context(), ref)
+		require.NoError(t, err)
+		require.Equal(t, map[string][]byte{"docs/README.md": []byte("# Hello"), "metrics/dashboards/a.json": []byte("{}")}, files)
+	}
+	before := h.asked.Load()
+	_, err := cache.Pull(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, before, h.asked.Load(), "it is read from the cache")
+}
+
+func TestOnlyArtifactsArePulled(t *testing.T) {
+	h := newHub(t)
+	layer := static.NewLayer(pack(t, file("docs/a.md", "a")), artifact.LayerType)
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	require.NoError(t, err)
+	_, err = artifact.Pull(t.Context(), h.push(t, image), artifact.Options{})
+	require.ErrorContains(t, err, "it is not an artifact with the files of a version")
+
+	elsewhere, err := mutate.Append(mutate.ConfigMediaType(empty.Image, artifact.Type),
+		mutate.Addendum{Layer: layer, MediaType: artifact.LayerType, URLs: []string{"http://" + h.host + "/secret"}})
+	require.NoError(t, err)
+	_, err = artifact.Pull(t.Context(), h.push(t, elsewhere), artifact.Options{})
+	require.ErrorContains(t, err, "it is not an artifact with the files of a version")
+
+	_, err = artifact.Pull(t.Context(), h.host+"/team/krt-nodes:tag", artifact.Options{})
+	require.ErrorContains(t, err, "it is not a reference by digest")
+}
+
+// What a registry sends is what was pushed, or an error.
+func TestContentIsVerified(t *testing.T) {
+	for what, path := range map[string]string{"the layer": "/blobs/", "the manifest": "/manifests/"} {
+		t.Run(what, func(t *testing.T) {
+			h := newHub(t)
+			ref := h.push(t, artifactOf(t, file("docs/README.md", "# Hello")))
+			other := pack(t, file("docs/README.md", "# Other"))
+			change := func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.Contains(r.URL.Path, path) {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+				_, _ = w.Write(other)
+				return true
+			}
+			h.change.Store(&change)
+			cache := artifact.Cache{}
+			_, err := cache.Pull(t.Context(), ref)
+			require.ErrorContains(t, err, "cannot read the files of the version")
+			h.change.Store(nil)
+			_, err = cache.Pull(t.Context(), ref)
+			require.NoError(t, err, "a failure is not kept")
+		})
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	many := make([]entry, artifact.MaxFiles+1)
+	for i := range many {
+		many[i] = file("docs/"+strings.Repeat("a", i%200+1)+strings.Repeat("b", i/200+1), "")
+	}
+	for what, c := range map[string]struct {
+		entries []entry
+		want    string
+	}{
+		"a link": {[]entry{{tar.Header{Typeflag: tar.TypeSymlink, Name: "docs/a", Linkname: "/etc/passwd"}, ""}},
+			`"docs/a" is not a file`},
+		"another folder": {[]entry{file("src/main.py", "")}, `"src/main.py" is not the path of a file below docs/ or metrics/`},
+		"a way out":      {[]entry{file("docs/../../etc/passwd", "")}, `is not the path of a file below docs/ or metrics/`},
+		"an absolute":    {[]entry{file("/docs/a", "")}, `is not the path of a file below docs/ or metrics/`},
+		"a long path":    {[]entry{file("docs/"+strings.Repeat("a", 251), "")}, `is not the path of a file`},
+		"one twice":      {[]entry{file("docs/a", "1"), file("docs/a", "2")}, `"docs/a" is there twice`},
+		"many files":     {many, "docs/ and metrics/ have more than 500 files"},
+		"large files": {[]entry{file("docs/a", strings.Repeat("0", artifact.MaxBytes)), file("docs/b", "1")},
+			"docs/ and metrics/ have more than 16 MiB"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, err := artifact.Read(bytes.NewReader(pack(t, c.entries...)))
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err := artifact.Read(strings.NewReader("no gzip"))
+	require.Error(t, err)
+}
+
+// A small layer may announce much: what follows the files is not read to its end.
+func TestReadEndsAfterABomb(t *testing.T) {
+	var packed bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	require.NoError(t, err)
+	w := tar.NewWriter(zip)
+	require.NoError(t, w.Close())
+	zeros := make([]byte, 1<<20)
+	for range 64 {
+		_, err := zip.Write(zeros)
+		require.NoError(t, err)
+	}
+	require.NoError(t, zip.Close())
+	_, err = artifact.Read(&packed)
+	require.ErrorContains(t, err, "more than their limit")
+}
+
+func TestPick(t *testing.T) {
+	bundle := fstest.MapFS{
+		"krt.yml": {}, "docs/README.md": {}, "docs/img/a.png": {}, "docs": {Mode: fs.ModeDir}, "metrics/dashboards/a.json": {},
+		"docsx/a.md": {}, "models/large": {Data: make([]byte, 100)},
+	}
+	var files []archive.File
+	require.NoError(t, fs.WalkDir(bundle, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			info, err := d.Info()
+			require.NoError(t, err)
+			files = append(files, archive.File{Name: name, Info: info})
+		}
+		return err
+	}))
+	picked, err := artifact.Pick(files)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range picked {
+		names = append(names, f.Name)
+	}
+	require.Equal(t, []string{"docs/README.md", "docs/img/a.png", "metrics/dashboards/a.json"}, names)
+
+	large, err := bundle.Stat("models/large")
+	require.NoError(t, err)
+	for range artifact.MaxFiles {
+		files = append(files, archive.File{Name: "docs/more", Info: large})
+	}
+	_, err = artifact.Pick(files)
+	var limit *artifact.LimitError
+	require.ErrorAs(t, err, &limit)
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(pack(f, file("docs/README.md", "# Hello"), file("metrics/a", "")))
+	f.Add(pack(f, entry{tar.Header{Typeflag: tar.TypeLink, Name: "docs/a", Linkname: "b"}, ""}))
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		files, err := artifact.Read(bytes.NewReader(packed))
+		size := 0
+		for name, content := range files {
+			require.True(t, fs.ValidPath(name))
+			size += len(content)
+		}
+		require.LessOrEqual(t, size, artifact.MaxBytes)
+		require.LessOrEqual(t, len(files), artifact.MaxFiles)
+		if err != nil {
+			require.Nil(t, files)
+		}
+	})
+}
