@@ -125,10 +125,24 @@ func (c *Counts) Add(other Counts) {
 	c.Squared += other.Squared
 }
 
-// Pair is how many labelled predictions have these values.
+// Pair is how many labelled predictions have these values, as labels: see [LabelOf].
 type Pair struct {
 	True, Predicted string
 	Count           int64
+}
+
+// Labelled is one prediction without an error that has both values, as labels.
+type Labelled struct {
+	Date            time.Time
+	True, Predicted string
+}
+
+// VersionCount is how many predictions a version has saved. First and Last are the hours of the
+// earliest and of the latest one.
+type VersionCount struct {
+	Version     string
+	Total       int64
+	First, Last time.Time
 }
 
 // Predictions keeps predictions.
@@ -144,6 +158,10 @@ type Predictions interface {
 	// CountPairs returns the pairs of values, the most frequent ones first, at most limit. It
 	// may leave out pairs of numbers that are no labels: see IsLabel.
 	CountPairs(ctx context.Context, of Selection, limit int) ([]Pair, error)
+	// CountVersions counts by version: those with the most predictions first, at most limit.
+	CountVersions(ctx context.Context, of Selection, limit int) ([]VersionCount, error)
+	// LatestLabelled returns labelled predictions, the latest first, at most limit.
+	LatestLabelled(ctx context.Context, of Selection, limit int) ([]Labelled, error)
 	// DeletePredictions deletes what is selected, of all runtimes if none is given, and
 	// returns how many they were.
 	DeletePredictions(ctx context.Context, of Selection) (int64, error)

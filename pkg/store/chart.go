@@ -15,8 +15,8 @@ func (s *Server) charted(r request) (any, error) {
 	if !ok {
 		return nil, &Problem{http.StatusNotImplemented, "this store's measurements are read from their own database"}
 	}
-	values := r.URL.Query()
-	of, err := selected(r, values)
+	values := r.values
+	of, err := r.selected()
 	if err != nil {
 		return nil, err
 	}

@@ -101,12 +101,12 @@ func (s *Server) page(limit int, cursor string) (Page, error) {
 // listed returns the page that the parameters of a list select.
 func (s *Server) listed(r request) (page Page, paged bool, err error) {
 	limit := 0
-	if text := r.URL.Query().Get("limit"); text != "" {
+	if text := r.values.Get("limit"); text != "" {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
 			return Page{}, false, Refuse("limit: %q is not a number of 1 and above", text)
 		}
 	}
-	page, err = s.page(limit, r.URL.Query().Get("cursor"))
+	page, err = s.page(limit, r.values.Get("cursor"))
 	return page, limit > 0, err
 }
 

@@ -16,13 +16,9 @@ const countPage = 1000
 // data. It does not check who sends a request.
 func (s *Server) Owned() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(request) (any, error){
-		"GET " + data.PathCollections: s.collections,
-		"POST " + data.PathCount:      s.countSelected,
-		"POST " + data.PathDelete:     s.deleteSelected,
-	} {
+	for _, one := range s.ownedRoutes() {
 		// No QueryTime: much may have to be deleted, and who asks for it waits.
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, serve) })
+		mux.HandleFunc(one.pattern, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, one) })
 	}
 	return mux
 }

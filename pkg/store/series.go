@@ -111,8 +111,8 @@ func instant(t time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// listMeasurements returns all measurements, or those of the series that
-// the parameter name selects, in the order of their time.
+// listMeasurements answers GET /v1/measurements?name&from&to&limit&cursor, in the order of their
+// time.
 func (s *Server) listMeasurements(r request) (any, error) {
 	measurements, ok := s.backends.Measurements.(Measurements)
 	if !ok {
@@ -122,7 +122,11 @@ func (s *Server) listMeasurements(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	of := Selection{Runtime: r.from.Runtime, Name: r.URL.Query().Get("name")}
+	of, err := r.selected()
+	if err != nil {
+		return nil, err
+	}
+	of.Name = r.values.Get("name")
 	found, err := measurements.ListMeasurements(r.Context(), of, page)
 	if err == nil && !paged && found.Next != "" {
 		return nil, s.tooMany()
@@ -133,7 +137,8 @@ func (s *Server) listMeasurements(r request) (any, error) {
 	}{found.Items, found.Next}, err
 }
 
-// listPredictions returns all predictions, in the order of their date.
+// listPredictions answers GET /v1/predictions?version&from&to&limit&cursor, in the order of their
+// date.
 func (s *Server) listPredictions(r request) (any, error) {
 	if s.backends.Predictions == nil {
 		return nil, notKept("predictions")
@@ -142,7 +147,12 @@ func (s *Server) listPredictions(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.backends.Predictions.ListPredictions(r.Context(), Selection{Runtime: r.from.Runtime}, page)
+	of, err := r.selected()
+	if err != nil {
+		return nil, err
+	}
+	of.Version = r.values.Get("version")
+	found, err := s.backends.Predictions.ListPredictions(r.Context(), of, page)
 	if err == nil && !paged && found.Next != "" {
 		return nil, s.tooMany()
 	}

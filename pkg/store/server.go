@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -116,25 +117,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // request is a request and who sends it.
 type request struct {
 	*http.Request
-	from Origin
-	hold func(ctx context.Context, bytes int64) error
+	from   Origin
+	values url.Values // the parameters
+	hold   func(ctx context.Context, bytes int64) error
 }
 
 // Handler returns the store's API: see pkg/runner/store. Every response is JSON;
 // one of status 400 and above is {"error": "…"}.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(request) (any, error){
-		"POST " + wire.PathMeasurements:                s.saveMeasurement,
-		"GET " + wire.PathMeasurements:                 s.listMeasurements,
-		"POST " + wire.PathPredictions:                 s.savePrediction,
-		"GET " + wire.PathPredictions:                  s.listPredictions,
-		"GET " + wire.PathSummary:                      s.summarize,
-		"GET " + wire.PathChart:                        s.charted,
-		"POST " + wire.PathCollections + "{coll}":      s.saveDocument,
-		"POST " + wire.PathCollections + "{coll}/find": s.findDocuments,
-	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, serve) })
+	for _, one := range s.routes() {
+		mux.HandleFunc(one.pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, one) })
 	}
 	return mux
 }
@@ -142,18 +135,22 @@ func (s *Server) Handler() http.Handler {
 // saved is a response with status 201.
 type saved wire.Saved
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, serve func(request) (any, error)) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.QueryTime)
 	defer cancel()
-	s.respond(w, r.WithContext(ctx), serve)
+	s.respond(w, r.WithContext(ctx), to)
 }
 
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, serve func(request) (any, error)) {
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, to route) {
 	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBodyBytes)
 	var response any
 	from, err := s.options.Identify(r)
+	var values url.Values
 	if err == nil {
-		response, err = serve(request{r, from, s.options.Hold})
+		values, err = to.parameters(r)
+	}
+	if err == nil {
+		response, err = to.serve(request{r, from, values, s.options.Hold})
 	}
 	status := http.StatusOK
 	if _, ok := response.(saved); ok {

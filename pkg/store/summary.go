@@ -1,120 +1,53 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
-	"net/url"
-	"regexp"
 	"slices"
 	"time"
+
+	"krt.dev/kn-krt/pkg/data"
 )
 
-// maxPairs limits the pairs of values that a summary is made of.
-const maxPairs = 10_000
+const (
+	// maxPairs limits the pairs of values that a summary is made of.
+	maxPairs = 10_000
+	// maxClasses limits the labels of a summary: each pair of values could have two.
+	maxClasses = 2 * maxPairs
+	// maxIntervals limits a summary over time: a year of hours, 24 years of days.
+	maxIntervals = 9000
+	// fewSamples is the number of samples below which a share has an interval.
+	fewSamples = 100
+)
 
-// fewSamples is the number of samples below which a share has an interval.
-const fewSamples = 100
-
-// Summary says how good predictions were. Shares are between 0 and 1.
-type Summary struct {
-	// Total counts all predictions, MissingValues and NewLabels those with that error.
-	Total         int64 `json:"total"`
-	MissingValues int64 `json:"missing_values"`
-	NewLabels     int64 `json:"new_labels"`
-	// Labelled counts those that have a predicted and a true value, Correct those of them
-	// with equal ones.
-	Labelled int64 `json:"labelled"`
-	Correct  int64 `json:"correct"`
-	// Accuracy is absent if nothing is labelled.
-	Accuracy *Accuracy `json:"accuracy,omitempty"`
-	// Labels are the values, in their order. Numbers are labels if they are integers of at
-	// most three digits.
-	Labels []Label `json:"labels"`
-	// Confusion has a pair of values each, the most frequent first.
-	Confusion []Confusion `json:"confusion"`
-	// Truncated is whether there are more pairs than Labels and Confusion are made of.
-	Truncated bool `json:"truncated,omitempty"`
-	// Numbers are there if all labelled values are numbers.
-	Numbers *Numbers `json:"numbers,omitempty"`
-	// Over are intervals of an hour or a day, if these were asked for.
-	Over []Interval `json:"over,omitempty"`
-}
-
-// Accuracy is the share of correct predictions. Total and Micro are the same for single
-// labels; Macro is the mean of all labels' recalls, Weighted that by their support.
-type Accuracy struct {
-	Total    Share   `json:"total"`
-	Micro    float64 `json:"micro"`
-	Macro    float64 `json:"macro"`
-	Weighted float64 `json:"weighted"`
-}
-
-// Share is a part of a number of samples, with its Wilson interval of 95% below 100 samples.
-type Share struct {
-	Value    float64     `json:"value"`
-	Interval *[2]float64 `json:"interval,omitempty"`
-}
-
-// Label is how well one value was predicted. What nothing is known of is absent.
-type Label struct {
-	Label string `json:"label"`
-	// Support counts the predictions with this true value, Predicted those that predicted it.
-	Support   int64    `json:"support"`
-	Predicted int64    `json:"predicted"`
-	Precision *Share   `json:"precision,omitempty"`
-	Recall    *Share   `json:"recall,omitempty"`
-	F1        *float64 `json:"f1,omitempty"`
-}
-
-// Confusion is how often a true value was predicted as another one, or as itself.
-type Confusion struct {
-	True      string `json:"true"`
-	Predicted string `json:"predicted"`
-	Count     int64  `json:"count"`
-}
-
-// Numbers is how far predicted numbers were from the true ones: the mean absolute error and
-// the root of the mean squared one.
-type Numbers struct {
-	Count int64   `json:"count"`
-	MAE   float64 `json:"mae"`
-	RMSE  float64 `json:"rmse"`
-}
-
-// Interval is an hour or a day.
-type Interval struct {
-	Start    time.Time `json:"start"`
-	Total    int64     `json:"total"`
-	Labelled int64     `json:"labelled"`
-	Correct  int64     `json:"correct"`
-	Accuracy *Share    `json:"accuracy,omitempty"`
-	Numbers  *Numbers  `json:"numbers,omitempty"`
-}
-
-// summarize answers GET /v1/predictions/summary?from&to&version&per.
+// summarize answers GET /v1/predictions/summary?from&to&version&per&classes.
 func (s *Server) summarize(r request) (any, error) {
 	if s.backends.Predictions == nil {
 		return nil, notKept("predictions")
 	}
-	values := r.URL.Query()
-	of, err := selected(r, values)
+	of, err := r.selected()
 	if err != nil {
 		return nil, err
 	}
-	of.Version = values.Get("version")
-	step, ok := map[string]time.Duration{"": 0, "hour": time.Hour, "day": 24 * time.Hour}[values.Get("per")]
+	of.Version = r.values.Get("version")
+	step, ok := map[string]time.Duration{"": 0, "hour": time.Hour, "day": 24 * time.Hour}[r.values.Get("per")]
 	if !ok {
-		return nil, Refuse("per: %q is not hour or day", values.Get("per"))
+		return nil, Refuse("per: %q is not hour or day", r.values.Get("per"))
 	}
-	return Summarize(r.Context(), s.backends.Predictions, of, step)
+	classes, err := r.number("classes", maxClasses, maxClasses)
+	if err != nil {
+		return nil, err
+	}
+	return summaryOf(r.Context(), s.backends.Predictions, of, step, classes)
 }
 
 // selected reads the parameters from and to.
-func selected(r request, values url.Values) (of Selection, err error) {
+func (r request) selected() (of Selection, err error) {
 	of.Runtime = r.from.Runtime
 	for name, to := range map[string]*time.Time{"from": &of.From, "to": &of.To} {
-		text := values.Get(name)
+		text := r.values.Get(name)
 		if text == "" {
 			continue
 		}
@@ -123,22 +56,25 @@ func selected(r request, values url.Values) (of Selection, err error) {
 		}
 	}
 	if !of.From.IsZero() && !of.To.IsZero() && !of.From.Before(of.To) {
-		return of, Refuse("from: %s is not before to", values.Get("from"))
+		return of, Refuse("from: %s is not before to", r.values.Get("from"))
 	}
 	return of, nil
 }
 
-// Summarize makes a summary of the selected predictions; step is that of its intervals, zero
-// for none.
-func Summarize(ctx context.Context, b Predictions, of Selection, step time.Duration) (*Summary, error) {
+// summaryOf makes a summary of the selected predictions. Step is that of its intervals, zero for
+// none; it has at most so many classes, and what is beyond them together.
+func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Duration, classes int) (*data.Summary, error) {
 	counts, err := b.CountPredictions(ctx, of, step)
 	if err != nil {
 		return nil, err
 	}
-	s := &Summary{Labels: []Label{}, Confusion: []Confusion{}}
+	if step > 0 && len(counts) > maxIntervals {
+		return nil, Refuse("more than %d intervals: take a shorter time, or per=day", maxIntervals)
+	}
+	s := &summary{Summary: data.Summary{Labels: []data.Label{}, Confusion: []data.Confusion{}}}
 	s.count(counts, step)
 	if s.Labelled == 0 {
-		return s, nil
+		return &s.Summary, nil
 	}
 	pairs, err := b.CountPairs(ctx, of, maxPairs+1)
 	if err != nil {
@@ -147,29 +83,16 @@ func Summarize(ctx context.Context, b Predictions, of Selection, step time.Durat
 	if s.Truncated = len(pairs) > maxPairs; s.Truncated {
 		pairs = pairs[:maxPairs]
 	}
-	s.label(slices.DeleteFunc(pairs, func(p Pair) bool { return !IsLabel(p) }))
-	return s, nil
-}
-
-var (
-	numeric      = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-	smallInteger = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,2})$`)
-)
-
-// IsLabel reports whether a pair of values is one of labels: not both are numbers, as JSON
-// writes them, or both are integers of at most three digits. Other numbers have no accuracy;
-// how far they are from each other is counted.
-func IsLabel(p Pair) bool {
-	return !numeric.MatchString(p.True) || !numeric.MatchString(p.Predicted) ||
-		smallInteger.MatchString(p.True) && smallInteger.MatchString(p.Predicted)
+	s.label(slices.DeleteFunc(pairs, func(p Pair) bool { return !IsLabel(p) }), classes)
+	return &s.Summary, nil
 }
 
 // share is a part of a number of samples; nil for none.
-func share(part, of int64) *Share {
+func share(part, of int64) *data.Share {
 	if of == 0 {
 		return nil
 	}
-	s := &Share{Value: float64(part) / float64(of)}
+	s := &data.Share{Value: float64(part) / float64(of)}
 	if of < fewSamples {
 		const z = 1.959963984540054 // of 95%
 		n := float64(of)
@@ -180,22 +103,28 @@ func share(part, of int64) *Share {
 	return s
 }
 
-func numbersOf(c Counts) *Numbers {
+func numbersOf(c Counts) *data.Numbers {
 	if c.Numbers == 0 || c.Numbers != c.Labelled {
 		return nil
 	}
 	n := float64(c.Numbers)
 	// A backend that subtracts what is deleted may be a little below zero.
-	return &Numbers{Count: c.Numbers, MAE: max(0, c.Absolute) / n, RMSE: math.Sqrt(max(0, c.Squared) / n)}
+	return &data.Numbers{Count: c.Numbers, MAE: max(0, c.Absolute) / n, RMSE: math.Sqrt(max(0, c.Squared) / n)}
 }
 
+// summary is a [data.Summary] that is made.
+type summary struct{ data.Summary }
+
 // count takes the counts of all intervals.
-func (s *Summary) count(counts []Counts, step time.Duration) {
+func (s *summary) count(counts []Counts, step time.Duration) {
 	var sum Counts
 	for _, c := range counts {
 		sum.Add(c)
 		if step > 0 {
-			s.Over = append(s.Over, Interval{c.Start, c.Total, c.Labelled, c.Correct, share(c.Correct, c.Labelled), numbersOf(c)})
+			s.Over = append(s.Over, data.Interval{
+				Start: c.Start, Total: c.Total, MissingValues: c.Missing, NewLabels: c.New,
+				Labelled: c.Labelled, Correct: c.Correct, Accuracy: share(c.Correct, c.Labelled), Numbers: numbersOf(c),
+			})
 		}
 	}
 	s.Total, s.MissingValues, s.NewLabels = sum.Total, sum.Missing, sum.New
@@ -203,16 +132,15 @@ func (s *Summary) count(counts []Counts, step time.Duration) {
 }
 
 // label takes the pairs of values.
-func (s *Summary) label(pairs []Pair) {
-	labels, right := map[string]*Label{}, map[string]int64{}
-	of := func(value string) *Label {
+func (s *summary) label(pairs []Pair, classes int) {
+	labels, right := map[string]*data.Label{}, map[string]int64{}
+	of := func(value string) *data.Label {
 		if labels[value] == nil {
-			labels[value] = &Label{Label: value}
+			labels[value] = &data.Label{Label: value}
 		}
 		return labels[value]
 	}
 	for _, p := range pairs {
-		s.Confusion = append(s.Confusion, Confusion(p))
 		of(p.True).Support += p.Count
 		of(p.Predicted).Predicted += p.Count
 		if p.True == p.Predicted {
@@ -220,24 +148,82 @@ func (s *Summary) label(pairs []Pair) {
 		}
 	}
 	var recalls, weighted, support float64
+	all := make([]data.Label, 0, len(labels))
 	for _, value := range slices.Sorted(maps.Keys(labels)) {
 		l := labels[value]
 		l.Precision, l.Recall = share(right[value], l.Predicted), share(right[value], l.Support)
-		if l.Precision != nil && l.Recall != nil {
-			f1 := 0.0
-			if sum := l.Precision.Value + l.Recall.Value; sum > 0 {
-				f1 = 2 * l.Precision.Value * l.Recall.Value / sum
-			}
-			l.F1 = &f1
-		}
+		l.F1 = f1(l.Precision, l.Recall)
 		if l.Recall != nil {
 			recalls += l.Recall.Value
 			weighted += l.Recall.Value * float64(l.Support)
 			support += float64(l.Support)
 		}
-		s.Labels = append(s.Labels, *l)
+		all = append(all, *l)
 	}
 	if total := share(s.Correct, s.Labelled); total != nil && len(labels) > 0 {
-		s.Accuracy = &Accuracy{*total, total.Value, recalls / float64(len(labels)), weighted / max(support, 1)}
+		s.Accuracy = &data.Accuracy{
+			Total: *total, Micro: total.Value, Macro: recalls / float64(len(labels)), Weighted: weighted / max(support, 1),
+		}
 	}
+	s.Classes = len(all)
+	s.limit(all, pairs, classes)
+}
+
+// f1 is the harmonic mean of precision and recall.
+func f1(precision, recall *data.Share) *float64 {
+	if precision == nil || recall == nil {
+		return nil
+	}
+	mean := 0.0
+	if sum := precision.Value + recall.Value; sum > 0 {
+		mean = 2 * precision.Value * recall.Value / sum
+	}
+	return &mean
+}
+
+// limit keeps the labels with the most predictions, and makes one of all others.
+func (s *summary) limit(labels []data.Label, pairs []Pair, classes int) {
+	kept := map[string]bool{}
+	byFrequency := slices.Clone(labels)
+	slices.SortStableFunc(byFrequency, func(a, b data.Label) int {
+		return cmp.Or(cmp.Compare(b.Support, a.Support), cmp.Compare(b.Predicted, a.Predicted))
+	})
+	for _, one := range byFrequency[:min(classes, len(byFrequency))] {
+		kept[one.Label] = true
+	}
+	others := data.Label{Label: data.Others}
+	for _, one := range labels {
+		if kept[one.Label] {
+			s.Labels = append(s.Labels, one)
+			continue
+		}
+		others.Support += one.Support
+		others.Predicted += one.Predicted
+	}
+	if len(kept) < len(labels) {
+		s.Labels = append(s.Labels, others)
+	}
+	s.confuse(pairs, kept)
+}
+
+// confuse takes pairs of labels, of which some are kept.
+func (s *summary) confuse(pairs []Pair, kept map[string]bool) {
+	at := map[[2]string]int{}
+	for _, p := range pairs {
+		cell := data.Confusion{True: p.True, Predicted: p.Predicted, Count: p.Count}
+		if !kept[p.True] {
+			cell.True = data.Others
+		}
+		if !kept[p.Predicted] {
+			cell.Predicted = data.Others
+		}
+		i, known := at[[2]string{cell.True, cell.Predicted}]
+		if !known {
+			i = len(s.Confusion)
+			at[[2]string{cell.True, cell.Predicted}] = i
+			s.Confusion = append(s.Confusion, data.Confusion{True: cell.True, Predicted: cell.Predicted})
+		}
+		s.Confusion[i].Count += cell.Count
+	}
+	slices.SortStableFunc(s.Confusion, func(a, b data.Confusion) int { return cmp.Compare(b.Count, a.Count) })
 }

@@ -49,6 +49,8 @@ func Predictions(t *testing.T, b store.Predictions) {
 		require.NoError(t, err)
 		require.Equal(t, []store.Pair{{True: "cat", Predicted: "cat", Count: 1}}, pairs)
 	})
+	t.Run("versions", func(t *testing.T) { countVersions(t, b) })
+	t.Run("latest", func(t *testing.T) { latestLabelled(t, b) })
 	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: ours, To: at(62)})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, deleted)
@@ -69,6 +71,11 @@ func extremes(t *testing.T, b store.Predictions) {
 		all = append(all, prediction(runtime, 3, value, "1", ""), prediction(runtime, 3, value, value, ""))
 	}
 	require.NoError(t, b.SavePredictions(t.Context(), all))
+	pairs, err := b.CountPairs(t.Context(), store.Selection{Runtime: runtime}, 20)
+	require.NoError(t, err)
+	for _, p := range pairs {
+		require.LessOrEqual(t, len(p.True), 100, "a label is cut")
+	}
 	counts, err := b.CountPredictions(t.Context(), store.Selection{Runtime: runtime}, time.Hour)
 	require.NoError(t, err)
 	require.Len(t, counts, 1)
@@ -117,6 +124,33 @@ func countPredictions(t *testing.T, b store.Predictions) {
 	counts, err = b.CountPredictions(t.Context(), store.Selection{Runtime: "nobody"}, time.Hour)
 	require.NoError(t, err)
 	require.Empty(t, counts)
+}
+
+func countVersions(t *testing.T, b store.Predictions) {
+	hour := func(n int) time.Time { return at(0).Truncate(24 * time.Hour).Add(time.Duration(n) * time.Hour) }
+	found, err := b.CountVersions(t.Context(), store.Selection{Runtime: ours}, 10)
+	require.NoError(t, err)
+	require.Equal(t, []store.VersionCount{
+		{Version: "v1", Total: 8, First: hour(0), Last: hour(1)}, {Version: "v2", Total: 1, First: hour(3), Last: hour(3)},
+	}, found)
+	found, err = b.CountVersions(t.Context(), store.Selection{Runtime: ours, From: at(2), To: at(62)}, 1)
+	require.NoError(t, err)
+	require.Equal(t, []store.VersionCount{{Version: "v1", Total: 2, First: hour(0), Last: hour(1)}}, found)
+	found, err = b.CountVersions(t.Context(), store.Selection{Runtime: "nobody"}, 1)
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
+func latestLabelled(t *testing.T, b store.Predictions) {
+	found, err := b.LatestLabelled(t.Context(), store.Selection{Runtime: ours}, 4)
+	require.NoError(t, err)
+	require.Equal(t, []store.Labelled{
+		{Date: at(200), True: "cat", Predicted: "cat"}, {Date: at(66), True: "2", Predicted: "-2e0"},
+		{Date: at(65), True: "1", Predicted: "1.5"}, {Date: at(61), True: "cat", Predicted: "dog"},
+	}, found)
+	found, err = b.LatestLabelled(t.Context(), store.Selection{Runtime: ours, Version: "v1", From: at(2), To: at(62)}, 10)
+	require.NoError(t, err)
+	require.Equal(t, []store.Labelled{{Date: at(61), True: "cat", Predicted: "dog"}, {Date: at(2), True: "cat", Predicted: "cat"}}, found)
 }
 
 func measurement(minutes int, name, region string, fields map[string]any) wire.Measurement {

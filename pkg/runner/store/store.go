@@ -16,9 +16,11 @@ import (
 const (
 	PathMeasurements = "/v1/measurements"
 	PathPredictions  = "/v1/predictions"
-	PathSummary      = "/v1/predictions/summary" // GET, with from, to, version and per (hour or day)
-	PathChart        = "/v1/measurements/query"  // GET, with name, field, from, to, step, aggregate, by and tag
-	PathCollections  = "/v1/collections/"        // + name to save, + name + "/find" to find
+	PathSummary      = "/v1/predictions/summary"  // GET, with from, to, version, per (hour or day) and classes
+	PathVersions     = "/v1/predictions/versions" // GET, with from and to: which versions have saved predictions
+	PathSamples      = "/v1/predictions/samples"  // GET, with from, to, version and limit: predictions of numbers
+	PathChart        = "/v1/measurements/query"   // GET, with name, field, from, to, step, aggregate, by and tag
+	PathCollections  = "/v1/collections/"         // + name to save, + name + "/find" to find
 )
 
 // Headers with the [Origin].

@@ -2,10 +2,8 @@ package mongo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -32,8 +30,8 @@ func add(c *store.Counts, g group) {
 		if predicted == truth {
 			c.Correct += g.Count
 		}
-		a, aOK := number(predicted)
-		b, bOK := number(truth)
+		a, aOK := store.NumberOf(predicted)
+		b, bOK := store.NumberOf(truth)
 		if aOK && bOK {
 			difference := math.Abs(a - b)
 			c.Numbers += g.Count
@@ -41,16 +39,6 @@ func add(c *store.Counts, g group) {
 			c.Squared += float64(g.Count) * difference * difference
 		}
 	}
-}
-
-// number is a text as a number, if it is one of JSON's and not too large.
-func number(text string) (float64, bool) {
-	var n json.Number
-	if strings.HasPrefix(strings.TrimSpace(text), `"`) || json.Unmarshal([]byte(text), &n) != nil || n == "" {
-		return 0, false
-	}
-	f, err := n.Float64()
-	return f, err == nil && math.Abs(f) <= store.MaxNumber
 }
 
 // CountPredictions counts predictions in intervals of step. The database counts those with
@@ -113,24 +101,29 @@ func first(ctx context.Context, c *mongo.Collection, of store.Selection, step ti
 	return time.Unix(since, 0).UTC(), true, err
 }
 
+// labelled is a filter for the selected predictions without an error that have both values.
+func labelled(of store.Selection) bson.D {
+	absent := bson.A{"", nil}
+	return bson.D{{Key: "$and", Value: bson.A{
+		selection(of), bson.D{{Key: keyError, Value: bson.D{{Key: "$in", Value: absent}}}},
+		bson.D{{Key: keyPredicted, Value: bson.D{{Key: "$nin", Value: absent}}}},
+		bson.D{{Key: keyTrue, Value: bson.D{{Key: "$nin", Value: absent}}}},
+	}}}
+}
+
 // CountPairs returns the pairs of values, the most frequent ones first.
 func (s *Store) CountPairs(ctx context.Context, of store.Selection, limit int) (found []store.Pair, err error) {
 	c, err := s.predictions(ctx, of.Runtime)
 	if err != nil {
 		return nil, err
 	}
-	absent := bson.A{"", nil}
-	met := bson.D{{Key: "$and", Value: bson.A{
-		selection(of), bson.D{{Key: keyError, Value: bson.D{{Key: "$in", Value: absent}}}},
-		bson.D{{Key: keyPredicted, Value: bson.D{{Key: "$nin", Value: absent}}}},
-		bson.D{{Key: keyTrue, Value: bson.D{{Key: "$nin", Value: absent}}}},
-	}}}
 	order := []bson.D{
 		{{Key: "$sort", Value: bson.D{{Key: "n", Value: -1}, {Key: "_id.t", Value: 1}, {Key: "_id.p", Value: 1}}}},
 		{{Key: "$limit", Value: limit}},
 	}
-	err = groups(ctx, c, met, order, func(g group) {
-		found = append(found, store.Pair{True: plain(g.Values.True), Predicted: plain(g.Values.Predicted), Count: g.Count})
+	err = groups(ctx, c, labelled(of), order, func(g group) {
+		truth, predicted := store.LabelOf(plain(g.Values.True)), store.LabelOf(plain(g.Values.Predicted))
+		found = append(found, store.Pair{True: truth, Predicted: predicted, Count: g.Count})
 	})
 	return found, s.failure(err)
 }

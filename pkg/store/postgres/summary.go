@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -72,75 +70,43 @@ ORDER BY n DESC, true_value COLLATE "C", predicted_value COLLATE "C" LIMIT %d`, 
 		return nil, s.failure(err)
 	}
 	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p store.Pair, err error) {
-		return p, row.Scan(&p.True, &p.Predicted, &p.Count)
+		err = row.Scan(&p.True, &p.Predicted, &p.Count)
+		return store.Pair{True: store.LabelOf(p.True), Predicted: store.LabelOf(p.Predicted), Count: p.Count}, err
 	})
 	return found, s.failure(err)
 }
 
-// aggregates are SQL expressions for the value of an interval, of the numbers v.
-func aggregates() map[store.Aggregate]string {
-	return map[store.Aggregate]string{
-		store.Mean: "avg(v)::float8::text", store.Sum: "sum(v)::text", store.Min: "min(v)::text", store.Max: "max(v)::text",
-		store.Count: "count(v)::text", store.Last: "(array_agg(v ORDER BY date DESC, nanos DESC, id DESC))[1]::text",
-	}
-}
-
-// QueryMeasurements aggregates a field over time.
-func (s *Store) QueryMeasurements(ctx context.Context, q store.MeasurementQuery) (found []store.Series, err error) {
-	aggregate, ok := aggregates()[q.Aggregate]
-	if !ok {
-		return nil, store.Refuse("aggregate: %q is not one of mean, sum, min, max, count, last", q.Aggregate)
-	}
-	where, args := selection(q.Selection, false)
-	c := &compiler{args: args}
-	tags := "ARRAY[]::text[]"
-	for _, tag := range q.By {
-		tags += fmt.Sprintf(" || coalesce(tags ->> %s::text, '')", c.arg(tag))
-	}
-	field := c.arg(q.Field) + "::text"
+// CountVersions counts by version.
+func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []store.VersionCount, err error) {
+	where, args := selection(of, true)
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
-SELECT by, start, %s FROM (SELECT (fields ->> %[2]s)::numeric AS v, %[3]s AS by, %[4]s AS start, date, nanos, id
-	FROM krt_measurements WHERE jsonb_typeof(fields -> %[2]s) = 'number' AND %[5]s) m
-GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field, tags, interval(q.Step), where, q.Limit+1), c.args...)
+SELECT version, count(*) AS n, min(date), max(date) FROM krt_predictions WHERE %s GROUP BY version
+ORDER BY n DESC, version COLLATE "C" LIMIT %d`, where, limit), args...)
 	if err != nil {
 		return nil, s.failure(err)
 	}
-	defer rows.Close()
-	points := 0
-	var last []string
-	for rows.Next() {
-		var by []string
-		var p store.Point
-		var value string
-		if err := rows.Scan(&by, &p.Time, &value); err != nil {
-			return nil, s.failure(err)
-		}
-		if points++; points > q.Limit {
-			return nil, store.Refuse("more than %d points: take a longer step or a shorter time", q.Limit)
-		}
-		if found == nil || fmt.Sprint(by) != fmt.Sprint(last) {
-			found, last = append(found, seriesOf(q.By, by)), by
-		}
-		p.Time, p.Value = p.Time.UTC(), shortest(value)
-		of := &found[len(found)-1]
-		of.Points = append(of.Points, p)
-	}
-	return found, s.failure(rows.Err())
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v store.VersionCount, err error) {
+		err = row.Scan(&v.Version, &v.Total, &v.First, &v.Last)
+		v.First, v.Last = v.First.UTC().Truncate(time.Hour), v.Last.UTC().Truncate(time.Hour)
+		return v, err
+	})
+	return found, s.failure(err)
 }
 
-func seriesOf(names, values []string) store.Series {
-	tags := map[string]string{}
-	for i, name := range names {
-		tags[name] = values[i]
+// LatestLabelled returns labelled predictions, the latest first.
+func (s *Store) LatestLabelled(ctx context.Context, of store.Selection, limit int) (found []store.Labelled, err error) {
+	where, args := selection(of, true)
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+SELECT date, nanos, true_value, predicted_value FROM krt_predictions WHERE %s AND %s
+ORDER BY date DESC, nanos DESC, id DESC LIMIT %d`, where, labelled, limit), args...)
+	if err != nil {
+		return nil, s.failure(err)
 	}
-	return store.Series{Tags: tags}
-}
-
-// shortest is a number as JSON, of 64 bits and in its shortest form.
-func shortest(value string) json.Number {
-	if _, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return json.Number(value)
-	}
-	f, _ := strconv.ParseFloat(value, 64)
-	return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l store.Labelled, err error) {
+		var nanos int
+		err = row.Scan(&l.Date, &nanos, &l.True, &l.Predicted)
+		l.Date = l.Date.UTC().Add(time.Duration(nanos))
+		return store.Labelled{Date: l.Date, True: store.LabelOf(l.True), Predicted: store.LabelOf(l.Predicted)}, err
+	})
+	return found, s.failure(err)
 }

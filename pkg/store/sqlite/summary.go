@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/store"
@@ -29,23 +26,13 @@ func (s *Store) rows(ctx context.Context, statement string, args []any, read fun
 	return rows.Err()
 }
 
-// interval is an SQL expression for the start of the interval of a time, in seconds since
-// 1970.
-func interval(column string, step time.Duration) string {
-	seconds := int64(step / time.Second)
-	if seconds == 0 {
-		return "0"
-	}
-	return fmt.Sprintf("unixepoch(substr(%s, 1, 19)) / %d * %d", column, seconds, seconds)
-}
-
 // hourFormat is the beginning of timeFormat up to the hour.
 const hourFormat = "2006-01-02T15"
 
 // counted is an SQL query for what is counted of the selected predictions: whole hours from
 // their counts, and parts of an hour from the predictions themselves.
 func counted(of store.Selection) (statement string, args []any) {
-	const columns = "hour, error, true_value, predicted_value, %s AS n, labelled, correct, numbers, absolute, squared"
+	const columns = "hour, version, error, true_value, predicted_value, %s AS n, labelled, correct, numbers, absolute, squared"
 	add := func(table, n string, of store.Selection, column, format string) {
 		if statement != "" {
 			statement += " UNION ALL "
@@ -131,79 +118,46 @@ GROUP BY true_value, predicted_value ORDER BY labelled DESC, true_value, predict
 	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
 		var p store.Pair
 		err := rows.Scan(&p.True, &p.Predicted, &p.Count)
-		found = append(found, p)
+		found = append(found, store.Pair{True: store.LabelOf(p.True), Predicted: store.LabelOf(p.Predicted), Count: p.Count})
 		return err
 	})
 	return found, err
 }
 
-// QueryMeasurements aggregates a field over time.
-func (s *Store) QueryMeasurements(ctx context.Context, q store.MeasurementQuery) (found []store.Series, err error) {
-	aggregate, ok := map[store.Aggregate]string{
-		store.Mean: "avg(v)", store.Sum: "sum(v)", store.Min: "min(v)", store.Max: "max(v)", store.Count: "count(v)",
-		store.Last: "v", // that of the row with max(time), as SQLite has it
-	}[q.Aggregate]
-	if !ok {
-		return nil, store.Refuse("aggregate: %q is not one of mean, sum, min, max, count, last", q.Aggregate)
-	}
-	where, whereArgs := selection(q.Selection, "time")
-	var args []any
-	by := make([]string, len(q.By))
-	for i, tag := range q.By {
-		by[i] = "coalesce((SELECT value FROM json_each(tags) WHERE key = ?), '')"
-		args = append(args, tag)
-	}
-	tags := "json_array(" + strings.Join(by, ", ") + ")"
-	statement := fmt.Sprintf(`
-SELECT tags, start, %s, max(time) FROM (
-	SELECT f.atom AS v, %s AS tags, %s AS start, time FROM measurements, json_each(fields) f
-	WHERE f.key = ? AND f.type IN ('integer', 'real') AND %s)
-GROUP BY tags, start ORDER BY tags, start LIMIT %d`, aggregate, tags, interval("time", q.Step), where, q.Limit+1)
-	points, last := 0, ""
-	err = s.rows(ctx, statement, append(append(args, q.Field), whereArgs...), func(rows *sql.Rows) error {
-		var encoded string
-		var start int64
-		var value any
-		var latest sql.RawBytes
-		if err := rows.Scan(&encoded, &start, &value, &latest); err != nil {
+// CountVersions counts by version.
+func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []store.VersionCount, err error) {
+	statement, args := counted(of)
+	statement = fmt.Sprintf(`
+SELECT version, sum(n) AS total, min(hour), max(hour) FROM (%s) GROUP BY version ORDER BY total DESC, version LIMIT %d`, statement, limit)
+	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
+		var v store.VersionCount
+		var first, last string
+		if err := rows.Scan(&v.Version, &v.Total, &first, &last); err != nil {
 			return err
 		}
-		if points++; points > q.Limit {
-			return store.Refuse("more than %d points: take a longer step or a shorter time", q.Limit)
-		}
-		if encoded != last || found == nil {
-			series, err := seriesOf(q.By, encoded)
-			if err != nil {
-				return err
-			}
-			found, last = append(found, series), encoded
-		}
-		of := &found[len(found)-1]
-		of.Points = append(of.Points, store.Point{Time: time.Unix(start, 0).UTC(), Value: jsonNumber(value)})
-		return nil
+		var firstErr, lastErr error
+		v.First, firstErr = time.Parse(hourFormat, first)
+		v.Last, lastErr = time.Parse(hourFormat, last)
+		found = append(found, v)
+		return cmp.Or(firstErr, lastErr)
 	})
 	return found, err
 }
 
-// seriesOf is a series for the values of the tags by, which are a JSON list.
-func seriesOf(by []string, values string) (store.Series, error) {
-	var list []string
-	err := json.Unmarshal([]byte(values), &list)
-	tags := map[string]string{}
-	for i, name := range by {
-		if i < len(list) {
-			tags[name] = list[i]
+// LatestLabelled returns labelled predictions, the latest first.
+func (s *Store) LatestLabelled(ctx context.Context, of store.Selection, limit int) (found []store.Labelled, err error) {
+	where, args := selection(of, "date")
+	statement := fmt.Sprintf(`
+SELECT date, true_value, predicted_value FROM predictions
+WHERE %s AND error = '' AND true_value <> '' AND predicted_value <> '' ORDER BY date DESC, id DESC LIMIT %d`, where, limit)
+	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
+		var date, truth, predicted string
+		if err := rows.Scan(&date, &truth, &predicted); err != nil {
+			return err
 		}
-	}
-	return store.Series{Tags: tags}, err
-}
-
-func jsonNumber(value any) json.Number {
-	switch v := value.(type) {
-	case int64:
-		return json.Number(strconv.FormatInt(v, 10))
-	case float64:
-		return json.Number(cmp.Or(strconv.FormatFloat(v, 'g', -1, 64), "0"))
-	}
-	return "0"
+		at, err := time.Parse(timeFormat, date)
+		found = append(found, store.Labelled{Date: at, True: store.LabelOf(truth), Predicted: store.LabelOf(predicted)})
+		return err
+	})
+	return found, err
 }
