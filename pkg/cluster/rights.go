@@ -31,6 +31,11 @@ func (r Right) String() string {
 	return what
 }
 
+// ListVersions is the right that shows which versions a namespace has.
+func ListVersions() Right {
+	return Right{Verb: "list", Group: v1alpha1.GroupVersion.Group, Resource: "versions"}
+}
+
 // UserRights are the rights that are needed for all that a [Client] does in a namespace.
 func UserRights() []Right {
 	var rights []Right

@@ -85,3 +85,24 @@ func (c *Client) Settings(ctx context.Context) (settings render.Settings, found 
 	}
 	return settings, true, nil
 }
+
+// HistoryEvent is a change of a version.
+type HistoryEvent struct {
+	v1alpha1.VersionEvent
+
+	// What is the state that the version was changed to, or "Restarted".
+	What string
+}
+
+// History returns the changes that are kept of a version, the newest last.
+func History(v *v1alpha1.Version) []HistoryEvent {
+	var events []HistoryEvent
+	for i, e := range v.Status.History {
+		what := string(e.State)
+		if i > 0 && v.Status.History[i-1].State == e.State && v.Status.History[i-1].Restart != e.Restart {
+			what = "Restarted"
+		}
+		events = append(events, HistoryEvent{e, what})
+	}
+	return events
+}

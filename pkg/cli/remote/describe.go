@@ -160,28 +160,20 @@ func (o *describeOptions) conditions(conditions []metav1.Condition) {
 const shortHistory = 3
 
 func (o *describeOptions) history(v *v1alpha1.Version) error {
-	history, first := v.Status.History, 0
+	history := cluster.History(v)
 	if !o.verbose {
-		first = max(0, len(history)-shortHistory)
+		history = history[max(0, len(history)-shortHistory):]
 	}
 	if len(history) == 0 {
 		return nil
 	}
-	type entry struct{ age, state, comment string }
-	var entries []entry
-	for i, e := range history[first:] {
-		state := string(e.State)
-		if at := first + i; at > 0 && history[at-1].State == e.State && history[at-1].Restart != e.Restart {
-			state = "Restarted"
-		}
-		entries = append(entries, entry{age(e.Time), state, e.Comment})
-	}
 	fmt.Fprintf(o.streams.Out, "\nHistory:\n")
-	return term.WriteTable(o.streams.Out, []term.Column[entry]{
-		{Head: "  AGE", Cell: func(e entry) string { return "  " + e.age }},
-		{Head: "STATE", Cell: func(e entry) string { return e.state }},
-		{Head: "COMMENT", Cell: func(e entry) string { return e.comment }},
-	}, entries)
+	type event = cluster.HistoryEvent
+	return term.WriteTable(o.streams.Out, []term.Column[event]{
+		{Head: "  AGE", Cell: func(e event) string { return "  " + age(e.Time) }},
+		{Head: "STATE", Cell: func(e event) string { return e.What }},
+		{Head: "COMMENT", Cell: func(e event) string { return e.Comment }},
+	}, history)
 }
 
 // state is how a node or workflow does.

@@ -49,6 +49,9 @@ const (
 	Stopping State = "stopping"
 )
 
+// UnknownPods is the number of pods of a node whose pods the user may not see.
+const UnknownPods = -1
+
 // Version is a version and what has become of it.
 type Version struct {
 	Ref
@@ -83,7 +86,8 @@ type Node struct {
 	State State
 	// Reason is the condition's word, Cause its sentence, Next what to do; empty if ready.
 	Reason, Cause, Next string
-	// Pods is how many there are; a run on this machine has processes.
+	// Pods is how many there are, or [UnknownPods] if the user may not see them; a run on this
+	// machine has processes.
 	Pods int
 	// GPU says that the node needs one.
 	GPU bool
