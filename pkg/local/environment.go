@@ -12,8 +12,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// namespace is the KRT_RUNTIME_ID of a local run (KRT V1: the runtime's id).
-const namespace = "local"
+// Namespace is the KRT_RUNTIME_ID of a local run (KRT V1: the runtime's id).
+const Namespace = "local"
 
 // environ returns what a node inherits: all of our own environment, because its code
 // needs PATH, HOME, a virtual environment, proxies, CUDA's variables and whatever
@@ -119,7 +119,7 @@ func (p place) contract(b *krt.Bundle, n krt.Node) environment.Values {
 	version := b.Manifest.Version
 	workflow := krt.OnlyWorkflow(b.Manifest.Workflows, func(w krt.Workflow) krt.Workflow { return w }, n.Name)
 	v := environment.Values{
-		Version: version, Runtime: namespace,
+		Version: version, Runtime: Namespace,
 		Node: n.Name, NodeID: version + "-" + n.Name,
 		Workflow: workflow, WorkflowID: krt.WorkflowID(version, workflow),
 		BasePath: b.Dir, HandlerPath: n.Src,

@@ -70,7 +70,7 @@ func (r *run) buildNodes(ctx context.Context, b *krt.Bundle, nodes []krt.Node) (
 // instances of its nodes.
 func (r *run) assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Version, error) {
 	v := entrypoint.Version{
-		Namespace:   namespace,
+		Namespace:   Namespace,
 		Name:        b.Manifest.Version,
 		Description: b.Manifest.Description,
 		Schema:      b.Schema,

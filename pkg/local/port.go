@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -43,6 +44,19 @@ func (e *PortError) Error() string {
 }
 
 func (e *PortError) Unwrap() error { return e.Err }
+
+// Reachable is the address at which a server that listens on address, host:port, can be called
+// from this machine: 0.0.0.0 is not one.
+func Reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = loopback
+	}
+	return net.JoinHostPort(cmp.Or(host, loopback), port)
+}
 
 // listen opens all ports, or none.
 func (p Ports) listen() (l entrypoint.Listeners, err error) {

@@ -64,3 +64,11 @@ func TestTheInspectionPortIsADefaultOrADemand(t *testing.T) {
 	require.Nil(t, l.Inspection)
 	require.NoError(t, l.Close())
 }
+
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:1": "127.0.0.1:1", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "127.0.0.1:1", ":1": "127.0.0.1:1", "[::1]:1": "[::1]:1",
+	} {
+		require.Equal(t, want, Reachable(address))
+	}
+}

@@ -69,7 +69,7 @@ func (r *run) reload(ctx context.Context, paths []string) {
 		r.o.Reporter.Event(Event{Type: EventReloadFailed, Error: err})
 	}
 	if err == nil || len(nodes) > 0 {
-		r.o.Reporter.Event(Event{Type: EventReloaded, Nodes: nodes, Took: time.Since(began)})
+		r.o.Reporter.Event(Event{Type: EventReloaded, Nodes: nodes, Bundle: r.bundle, Took: time.Since(began)})
 	}
 }
 

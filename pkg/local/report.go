@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/krt"
 )
 
 // Reporter receives what happens in a run. Its methods are called from many
@@ -23,7 +24,7 @@ type EventType string
 const (
 	EventWarning      EventType = "warning"       // Text: something to know
 	EventState        EventType = "state"         // StateDir: the run's folder
-	EventStarting     EventType = "starting"      // Nodes are about to be built and started
+	EventStarting     EventType = "starting"      // Nodes of Bundle are about to be built and started; see Serving
 	EventBuilding     EventType = "building"      // Node is being compiled
 	EventWaiting      EventType = "waiting"       // Node is not ready yet after Took
 	EventNodeReady    EventType = "node-ready"    // Node takes requests, Took after its start
@@ -32,7 +33,7 @@ const (
 	EventReady        EventType = "ready"         // the version accepts requests: see Serving
 	EventRequest      EventType = "request"       // Request has its response, or the work behind that has ended
 	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started again
-	EventReloaded     EventType = "reloaded"      // Nodes run the new code, Took after the change
+	EventReloaded     EventType = "reloaded"      // Nodes run the new code of Bundle, Took after the change
 	EventReloadFailed EventType = "reload-failed" // Error; the nodes that ran before still run
 	EventStopping     EventType = "stopping"      // no more requests are taken
 	EventStopped      EventType = "stopped"       // nothing is left; Error, if any, is what Run returns
@@ -50,8 +51,10 @@ type Event struct {
 	Took     time.Duration
 	Delay    time.Duration
 	Error    error
-	Serving  *Serving
-	Request  *record.Record
+	// Bundle is what runs. It is not changed: after a reload it is another one.
+	Bundle  *krt.Bundle
+	Serving *Serving
+	Request *record.Record
 }
 
 // Serving describes how to call a running version.

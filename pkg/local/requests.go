@@ -28,7 +28,7 @@ func (r *run) observe() (end func(), err error) {
 		listed := newRequests(r.o.Reporter)
 		r.serving.Observers, ends = append(r.serving.Observers, listed), append(ends, listed.close)
 	}
-	traces, err := telemetry.FromEnvironment(telemetry.Process{Namespace: namespace, Instance: rand.Text()}, r.logger())
+	traces, err := telemetry.FromEnvironment(telemetry.Process{Namespace: Namespace, Instance: rand.Text()}, r.logger())
 	if err != nil { // the environment is not ours: it may be meant for other programs
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: "traces are not recorded: " + err.Error()})
 	}

@@ -150,7 +150,9 @@ func (r *run) open() (err error) {
 
 // start builds and starts all nodes, and makes the entrypoint for them.
 func (r *run) start(ctx context.Context) error {
-	r.o.Reporter.Event(Event{Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes)})
+	r.o.Reporter.Event(Event{
+		Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: describe(r.bundle, r.listeners),
+	})
 	started, err := r.startNodes(ctx)
 	if err != nil {
 		return err

@@ -1,10 +1,8 @@
 package local
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"time"
@@ -127,11 +125,11 @@ func (c *textConsole) ready(s *local.Serving) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s %s is ready (press Ctrl-C to stop it)\n", c.good(), s.Version)
 	everywhere := ""
-	if reachable(s.Web) != s.Web {
+	if local.Reachable(s.Web) != s.Web {
 		everywhere = "  (and at this machine's other addresses)"
 	}
 	fmt.Fprintf(&b, "  gRPC     %s%s\n  web      http://%s%s\n  metrics  http://%s/metrics\n",
-		reachable(s.GRPC), everywhere, reachable(s.Web), everywhere, reachable(s.Reply))
+		local.Reachable(s.GRPC), everywhere, local.Reachable(s.Web), everywhere, local.Reachable(s.Reply))
 	if s.Inspection != "" {
 		fmt.Fprintf(&b, "  inspect  http://%s/requests  (see '%s requests')\n", s.Inspection, c.program)
 	}
@@ -143,29 +141,16 @@ func (c *textConsole) ready(s *local.Serving) string {
 	}
 	w := s.Workflows[0]
 	address := ""
-	if grpc := reachable(s.GRPC); grpc != call.DefaultAddress {
+	if grpc := local.Reachable(s.GRPC); grpc != call.DefaultAddress {
 		address = " --address " + grpc
 	}
 	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d '%s'%s\n", c.program, w.Name, w.Example, address)
-	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d '%s' http://%s/%s\n\n", w.Example, reachable(s.Web), w.Method)
+	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d '%s' http://%s/%s\n\n", w.Example, local.Reachable(s.Web), w.Method)
 	return b.String()
 }
 
 func (c *textConsole) good() string { return c.painter.Paint(term.ColourGood, "✓") }
 func (c *textConsole) bad() string  { return c.painter.Paint(term.ColourBad, "✗") }
-
-// reachable is the address at which a server that listens on address can be called:
-// 0.0.0.0 is not one.
-func reachable(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
-}
 
 func listed(before string, names []string) string {
 	if len(names) == 0 {

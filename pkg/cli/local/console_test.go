@@ -175,11 +175,3 @@ func TestConsoleJSON(t *testing.T) {
 {"time":"T","event":"stopped","error":"signal: killed"}
 `, strings.Join(got, ""))
 }
-
-func TestReachable(t *testing.T) {
-	for address, want := range map[string]string{
-		"127.0.0.1:1": "127.0.0.1:1", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "127.0.0.1:1", ":1": "127.0.0.1:1", "[::1]:1": "[::1]:1",
-	} {
-		require.Equal(t, want, reachable(address))
-	}
-}

@@ -70,7 +70,7 @@ func (c *jsonConsole) Event(e local.Event) {
 	if e.Error != nil {
 		line.Error = e.Error.Error()
 	}
-	if s := e.Serving; s != nil {
+	if s := e.Serving; s != nil && e.Type == local.EventReady {
 		line.Version, line.GRPC, line.Web, line.Reply, line.Inspect, line.Traces = s.Version, s.GRPC, s.Web, s.Reply, s.Inspection, s.Traces
 		for _, w := range s.Workflows {
 			line.Workflows = append(line.Workflows, runWorkflow{w.Name, w.Method, json.RawMessage(w.Example)})

@@ -1,0 +1,141 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/gobuild"
+	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/runner/clip"
+)
+
+// Reasons of a node that is not ready.
+const (
+	reasonBuilding   = "Building"
+	reasonNotReady   = "NotReady"
+	reasonExited     = "Exited"
+	reasonGaveUp     = "GaveUp"
+	reasonNotStarted = "NotStarted"
+)
+
+// maxCause bounds a cause, in bytes: output of a compiler is in the log.
+const maxCause = 2000
+
+// whenSaved is what to do about code that does not run.
+const whenSaved = "Correct its code: it is started again when the file is saved."
+
+// run applies an event of the run, and reports whether it changed what is shown.
+func (s *state) run(e local.Event) bool {
+	switch e.Type {
+	case local.EventStarting:
+		s.bundle, s.serving, s.began, s.phase = e.Bundle, e.Serving, time.Now(), phaseStarting
+	case local.EventReady:
+		s.serving, s.phase = e.Serving, phaseRunning
+	case local.EventReloading:
+		s.phase, s.cause, s.next = phaseReloading, "", ""
+	case local.EventReloaded:
+		s.reloaded(e)
+	case local.EventReloadFailed:
+		s.phase = phaseRunning
+		s.cause = clip.Text("The last change was not loaded, and the previous code keeps running: "+e.Error.Error(), maxCause)
+		s.next = "Correct the file: it is loaded again when it is saved."
+	case local.EventStopping:
+		s.phase = phaseStopping
+	case local.EventStopped:
+		s.stopped(e.Error)
+	default:
+		return false
+	}
+	return s.bundle != nil
+}
+
+// reloaded applies a reload, which may have failed for some nodes: that was reported before.
+func (s *state) reloaded(e local.Event) {
+	if e.Bundle != nil {
+		s.bundle = e.Bundle
+	}
+	s.phase = phaseRunning
+	for name := range s.nodes {
+		if _, found := s.bundle.Manifest.Node(name); !found {
+			delete(s.nodes, name)
+		}
+	}
+}
+
+// node applies an event of a node, whose last line of output is given, and reports whether it
+// changed what is shown.
+func (s *state) node(e local.Event, last string) bool {
+	o := s.of(e.Node)
+	switch e.Type {
+	case local.EventBuilding:
+		if o.state == source.Starting { // else the previous code runs
+			o.reason = reasonBuilding
+		}
+	case local.EventWaiting:
+		if o.state == source.Starting {
+			o.reason, o.cause = reasonNotReady, fmt.Sprintf("Node %s is not ready yet after %s.", e.Node, e.Took.Round(time.Second))
+		}
+	case local.EventNodeReady:
+		*o = node{state: source.Ready, restarts: o.restarts}
+	case local.EventNodeExited:
+		o.fail(reasonExited, exited(e, last)+" It is started again.", "")
+		o.restarts++
+	case local.EventNodeFailed:
+		o.fail(reasonGaveUp, exited(e, last)+" It ended too often and is not started again.", whenSaved)
+	default:
+		return false
+	}
+	return s.bundle != nil
+}
+
+// exited is how the process of a node ended, in a sentence.
+func exited(e local.Event, last string) string {
+	text := fmt.Sprintf("The process of node %s ended (%v)", e.Node, e.Error)
+	if last != "" {
+		text += "; its last line was: " + last
+	}
+	return clip.Text(text, maxCause) + "."
+}
+
+func (o *node) fail(reason, cause, next string) {
+	o.state, o.reason, o.cause, o.next = source.Failed, reason, cause, next
+}
+
+// stopped applies the end of the run, which may be an error.
+func (s *state) stopped(err error) {
+	for _, o := range s.nodes {
+		if o.state != source.Failed {
+			*o = node{state: source.Stopped, restarts: o.restarts}
+		}
+	}
+	if s.phase = phaseStopped; err == nil {
+		return
+	}
+	s.phase, s.cause, s.next = phaseFailed, clip.Text("The run has ended: "+err.Error(), maxCause), "Correct it, and start the run again."
+	for _, err := range parts(err) {
+		var (
+			start *local.StartError
+			build *gobuild.Error
+		)
+		switch {
+		case errors.As(err, &start):
+			s.of(start.Node).fail(reasonNotStarted, clip.Text(err.Error(), maxCause), "")
+		case errors.As(err, &build):
+			s.of(build.Node).fail(reasonNotStarted, clip.Text(err.Error(), maxCause), "")
+		}
+	}
+}
+
+// parts are the errors that were joined to err.
+func parts(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, inner := range joined.Unwrap() {
+		all = append(all, parts(inner)...)
+	}
+	return all
+}

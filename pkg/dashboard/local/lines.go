@@ -1,0 +1,93 @@
+package local
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What is kept of the output of each node, and of the entrypoint.
+const (
+	keptLines = 2000
+	keptBytes = 1 << 20
+)
+
+// Line is a line of output.
+type Line struct {
+	// Seq counts the lines of the run, from 1.
+	Seq  int64
+	Time time.Time
+	// Node is the node's name, or "entrypoint"; Stream is "stdout" or "stderr".
+	Node, Stream, Text string
+}
+
+// lines are the last lines of each component.
+type lines struct {
+	news *fanout // of new lines
+
+	mu    sync.Mutex
+	seq   int64
+	tails map[string]*tail
+}
+
+// tail is the last lines of one component, oldest first.
+type tail struct {
+	lines []Line
+	bytes int
+}
+
+func newLines() *lines { return &lines{news: newFanout(), tails: map[string]*tail{}} }
+
+// add keeps a line, in place of the oldest ones of its component.
+func (l *lines) add(line Line) {
+	l.mu.Lock()
+	l.seq++
+	line.Seq = l.seq
+	t := l.tails[line.Node]
+	if t == nil {
+		t = &tail{}
+		l.tails[line.Node] = t
+	}
+	t.add(line)
+	l.mu.Unlock()
+	l.news.publish()
+}
+
+func (t *tail) add(line Line) {
+	t.lines = append(t.lines, line)
+	t.bytes += len(line.Text)
+	for len(t.lines) > 1 && (len(t.lines) > keptLines || t.bytes > keptBytes) {
+		t.bytes -= len(t.lines[0].Text)
+		t.lines[0] = Line{}
+		t.lines = t.lines[1:]
+	}
+}
+
+// last is the text of the component's newest line that is not empty, "" without one.
+func (l *lines) last(node string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tails[node]; t != nil {
+		for _, line := range slices.Backward(t.lines) {
+			if line.Text != "" {
+				return line.Text
+			}
+		}
+	}
+	return ""
+}
+
+// after returns the kept lines of all components that came after the one with the number seq,
+// oldest first. If the first is not number seq+1, earlier ones may have been dropped.
+func (l *lines) after(seq int64) []Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []Line
+	for _, t := range l.tails {
+		from, _ := slices.BinarySearchFunc(t.lines, seq+1, func(line Line, seq int64) int { return cmp.Compare(line.Seq, seq) })
+		found = append(found, t.lines[from:]...)
+	}
+	slices.SortFunc(found, func(a, b Line) int { return cmp.Compare(a.Seq, b.Seq) })
+	return found
+}
