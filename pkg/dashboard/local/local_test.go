@@ -201,7 +201,8 @@ func TestFailuresAreShown(t *testing.T) {
 	require.NoError(t, err)
 	const cause = "The process of node hello ended (exit status 5); its last line was: Segmentation fault."
 	require.Equal(t, source.Node{
-		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.", GPU: true, Source: "bin/hello", Restarts: 1,
+		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.",
+		GPU: true, Source: "bin/hello", Restarts: 1,
 	}, v.Nodes[0])
 	require.Equal(t, source.Failed, v.State)
 	require.Equal(t, "Failed", v.Phase)
