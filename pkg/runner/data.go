@@ -125,11 +125,11 @@ func (d *DB) Find(coll string, query QueryData, res any) error {
 	if d.c.node.store == nil {
 		return errNoStore
 	}
-	var documents json.RawMessage
-	if err := d.c.node.store.Find(d.c.Context(), d.c.origin(), coll, query, &documents); err != nil {
-		return err
+	documents, err := d.c.node.store.FindJSON(d.c.Context(), d.c.origin(), coll, query)
+	if err == nil {
+		err = json.Unmarshal(bsontag.ForReading(documents, res), res)
 	}
-	if err := json.Unmarshal(bsontag.ForReading(documents, res), res); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot find in the collection %q: %w", coll, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -165,6 +166,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, to route) {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the response cannot be encoded"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // else net/http sends a long one in chunks
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,9 +60,11 @@ func compile(in store.Collection, q query.Query) find {
 	return find{query: q, where: where + met.sql, args: c.args, exact: met.exact}
 }
 
-// read returns the row's document, and whether it meets the query.
+// read returns the row's document, until the next row is read, and whether it meets the query.
 func (f *find) read(ctx context.Context, rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
-	if err := rows.Scan(&id, &document); err != nil || f.exact {
+	err = rows.Scan(&id, nil)
+	document = rows.RawValues()[1]
+	if err != nil || f.exact {
 		return id, document, true, err
 	}
 	var object map[string]any
@@ -87,14 +88,14 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		f.limit = page.Limit + 1
 	}
 	err := s.retry(ctx, func(bool) error {
-		size := 0
+		size, texts := 0, texts{}
 		found = wire.Found{Documents: []json.RawMessage{}}
 		next, err := s.scan(ctx, f, func(_ int64, document []byte) bool {
 			size += len(document)
 			if len(found.Documents) == page.Limit || len(found.Documents) > 0 && size > page.Bytes {
 				return false
 			}
-			found.Documents = append(found.Documents, compact(document))
+			found.Documents = append(found.Documents, texts.compact(document))
 			return true
 		})
 		if next > 0 {
@@ -107,14 +108,6 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		return err
 	})
 	return found, err
-}
-
-// compact removes the spaces that PostgreSQL has between values.
-func compact(document []byte) json.RawMessage {
-	var b bytes.Buffer
-	b.Grow(len(document))
-	_ = json.Compact(&b, document) // it is JSON
-	return b.Bytes()
 }
 
 // scan calls take for each document that is found, in the order of their ids, until it

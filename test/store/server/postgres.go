@@ -17,8 +17,8 @@ const Password = "s3cret/with:odd@signs"
 // nobody is the user that PostgreSQL runs as where the tests run as root, which it refuses.
 const nobody = 65534
 
-// Postgres starts PostgreSQL with an empty database "krt".
-func Postgres(t testing.TB) *Server {
+// Postgres starts PostgreSQL with an empty database, and parameters such as "fsync=on".
+func Postgres(t testing.TB, parameters ...string) *Server {
 	t.Helper()
 	const installed = "/usr/lib/postgresql/*/bin"
 	initdb, postgres := program(t, "initdb", "postgresql", installed), program(t, "postgres", "postgresql", installed)
@@ -42,7 +42,10 @@ func Postgres(t testing.TB) *Server {
 		}
 		return c.Close(ctx)
 	}
-	start(t, s, append(as, postgres, "-D", data, "-h", "127.0.0.1", "-p", port(t, address), "-k", dir,
-		"-c", "fsync=off", "-c", "shared_buffers=64MB")...)
+	arguments := append(as, postgres, "-D", data, "-h", "127.0.0.1", "-p", port(t, address), "-k", dir)
+	for _, parameter := range append([]string{"fsync=off", "shared_buffers=64MB"}, parameters...) {
+		arguments = append(arguments, "-c", parameter)
+	}
+	start(t, s, arguments...)
 	return s
 }

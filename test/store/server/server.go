@@ -93,6 +93,9 @@ func (s *Server) Kill() {
 	<-s.process.Done()
 }
 
+// PID is the id of the server's process, which may have children.
+func (s *Server) PID() int { return s.process.PID() }
+
 // free returns an address that nothing listens at.
 func free(t testing.TB) string {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 // Each server starts, is killed, and starts again at the same address.
 func TestServers(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *server.Server{
-		"PostgreSQL": server.Postgres, "InfluxDB": server.Influx, "FerretDB": server.Mongo,
+		"PostgreSQL": func(t testing.TB) *server.Server { return server.Postgres(t) }, "InfluxDB": server.Influx, "FerretDB": server.Mongo,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)

@@ -1,0 +1,103 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+// BenchmarkSave is the median time of a save while 16 clients save.
+func BenchmarkSave(b *testing.B) {
+	each(b, func(p *pair) {
+		next := 0
+		side := func(save func(context.Context, store.Document) error) func() time.Duration {
+			return func() time.Duration {
+				next += saves
+				return p.saved(next, save)
+			}
+		}
+		p.compare("save of a document, 16 clients, median", 1.5, side(func(ctx context.Context, d store.Document) error {
+			_, err := p.client.Save(ctx, wire.Origin{}, coll, d)
+			return err
+		}), side(func(ctx context.Context, d store.Document) error {
+			text, err := json.Marshal(d)
+			if err == nil {
+				err = p.bare.insert(ctx, text)
+			}
+			return err
+		}))
+	})
+}
+
+// saved is the median time of a save.
+func (p *pair) saved(first int, save func(context.Context, store.Document) error) time.Duration {
+	p.Helper()
+	times := make([]time.Duration, saves)
+	var wait sync.WaitGroup
+	for client := range clients {
+		wait.Go(func() {
+			for i := client; i < saves; i += clients {
+				d, begin := document(first+i), time.Now()
+				require.NoError(p, save(context.Background(), d))
+				times[i] = time.Since(begin)
+			}
+		})
+	}
+	wait.Wait()
+	return median(times)
+}
+
+// BenchmarkFind is the time in which a node has the 1,000 documents of all that have a value of
+// an indexed field, decoded.
+func BenchmarkFind(b *testing.B) {
+	each(b, func(p *pair) {
+		p.bare.fillDocuments(p.B)
+		q, err := query.Parse(map[string]any{"host": "host-3"})
+		require.NoError(p, err)
+		in := store.Collection{Runtime: store.LocalRuntime, Name: coll}
+		page := store.Page{Limit: 10 * wanted, Bytes: 1 << 30}
+		for indexed := false; !indexed; { // SQLite: finds make the index
+			begin := time.Now()
+			_, err := p.backend.FindDocuments(context.Background(), in, q, page)
+			require.NoError(p, err)
+			indexed = time.Since(begin) < max(time.Duration(*documents)*time.Microsecond, 100*time.Millisecond)
+		}
+		var inside []time.Duration
+		p.compare("find of 1,000 documents by an indexed field", 1.3, func() time.Duration {
+			return repeated(func() {
+				begin := time.Now()
+				found, err := p.backend.FindDocuments(context.Background(), in, q, page)
+				inside = append(inside, time.Since(begin))
+				require.NoError(p, err)
+				require.Len(p, found.Documents, wanted)
+			}, func() {
+				var found []map[string]any
+				require.NoError(p, p.client.Find(context.Background(), wire.Origin{}, coll, map[string]any{"host": "host-3"}, &found))
+				require.Len(p, found, wanted)
+			})
+		}, func() time.Duration {
+			return repeated(func() {}, func() { require.Len(p, p.bare.find(p.B, "host-3"), wanted) })
+		})
+		p.ReportMetric(float64(median(inside).Microseconds()), "backend-µs")
+	})
+}
+
+// repeated is the median time of what is done, each time after what is not measured.
+func repeated(before, do func()) time.Duration {
+	times := make([]time.Duration, 10)
+	for i := range times {
+		before()
+		begin := time.Now()
+		do()
+		times[i] = time.Since(begin)
+	}
+	return median(times)
+}
