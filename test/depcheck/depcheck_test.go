@@ -63,7 +63,6 @@ var never = []struct {
 	{"pkg/cluster", "a client of the cluster is not a command line, a controller or a local run",
 		[]string{"github.com/spf13/cobra", module + "/pkg/cli", module + "/pkg/controller", module + "/pkg/local", module + "/pkg/image"}},
 	{"pkg/logline", "lines of logs are read without a cluster", kubernetes},
-	{"pkg/dashboard/local", "a local run knows no cluster", kubernetes},
 	{"pkg/cli/term", "what all verbs share knows no cluster", kubernetes},
 	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
 	{"pkg/cli/local", "a local run knows no cluster", kubernetes},

@@ -39,8 +39,20 @@ func (m *Memory) Set(v source.Version) {
 	defer m.mu.Unlock()
 	m.versions = slices.DeleteFunc(m.versions, func(w source.Version) bool { return w.Ref == v.Ref })
 	m.versions = append(m.versions, v)
+	m.wake()
+}
+
+func (m *Memory) wake() {
 	close(m.changed)
 	m.changed = make(chan struct{})
+}
+
+// Remove removes the version.
+func (m *Memory) Remove(ref source.Ref) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.versions = slices.DeleteFunc(m.versions, func(v source.Version) bool { return v.Ref == ref })
+	m.wake()
 }
 
 // Orders are the actions that were asked for, in order.

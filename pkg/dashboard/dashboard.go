@@ -1,0 +1,92 @@
+// Package dashboard shows versions in a browser and changes them. It renders all pages on the
+// server; a little JavaScript replaces what has changed. What it shows comes from a source: it
+// knows neither clusters nor processes.
+//
+// A page is one entry in [pages]: a Go file with a function that makes its view, and a template
+// of its name that defines "main".
+package dashboard
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/dashboard/guard"
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// Options define a dashboard.
+type Options struct {
+	// Sources returns the source for the user of a request; required. Its error is shown as a
+	// page, see [source.RefusedError].
+	Sources func(*http.Request) (source.Source, error)
+	// Prefix is the path that all paths of the dashboard begin with, such as "/_krt", without a
+	// slash at its end. Default: none.
+	Prefix string
+	// Title is what the dashboard is of, such as the name of a cluster.
+	Title string
+	// ReadOnly refuses all actions.
+	ReadOnly bool
+	// Notice is shown on each page, such as a warning about who can read it; empty for none.
+	Notice string
+}
+
+// One is for [Options.Sources] of a dashboard with one source for all of its requests.
+func One(s source.Source) func(*http.Request) (source.Source, error) {
+	return func(*http.Request) (source.Source, error) { return s, nil }
+}
+
+// Dashboard serves the pages.
+type Dashboard struct {
+	options   Options
+	link      linker
+	assets    *assetFiles
+	pages     []page
+	templates map[string]*template.Template // by name of the page
+	streams   chan struct{}                 // a token for each open stream
+}
+
+// New makes a handler of all paths below the prefix. It sets strict headers, and refuses requests
+// that another site's page makes to change something; who may send requests at all is decided
+// in front of it, see package guard. A stream ends with the context of its request: give the
+// server a base context that ends when it shuts down.
+func New(o Options) http.Handler {
+	files := embeddedAssets()
+	d := &Dashboard{
+		options: o, assets: files, pages: pages(),
+		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest},
+		streams: make(chan struct{}, maxStreams),
+	}
+	d.templates = d.parse()
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.fail(w, r, &source.RefusedError{Refusal: source.Forbidden, Text: "Another site's page sent this request."})
+	}))
+	routes := protection.Handler(d.routes())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		guard.SetHeaders(w.Header())
+		routes.ServeHTTP(w, r)
+	})
+}
+
+// routes has the paths of all pages.
+func (d *Dashboard) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, p := range d.pages {
+		at := d.link.prefix + p.route()
+		mux.HandleFunc("GET "+at, d.serve(p))
+		at = strings.TrimSuffix(strings.TrimSuffix(at, "{$}"), "/")
+		mux.HandleFunc("GET "+at+"/events", d.stream(p))
+		for name, file := range p.files {
+			mux.HandleFunc("GET "+at+"/"+name, d.file(file))
+		}
+		for name, post := range p.posts {
+			mux.HandleFunc("POST "+strings.TrimSuffix(at+"/"+name, "/"), d.post(post))
+		}
+	}
+	mux.HandleFunc("GET "+d.link.prefix+versionRoute+"/actions/{action}", d.confirm)
+	mux.HandleFunc("POST "+d.link.prefix+versionRoute+"/actions/{action}", d.act)
+	mux.HandleFunc("GET "+d.link.prefix+"/assets/{digest}/{name}", d.assets.serve)
+	mux.HandleFunc(d.link.prefix+"/", func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNoPage) })
+	return mux
+}

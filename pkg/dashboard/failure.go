@@ -1,0 +1,59 @@
+package dashboard
+
+import (
+	"errors"
+	"net/http"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// errNoPage is the error for a path that no page has.
+var errNoPage = errors.New("this dashboard has no such page")
+
+// failure is what an error page shows.
+type failure struct {
+	Status      int
+	Title       string
+	Text, Next  string
+	BackTo, For string
+}
+
+// fail writes an error page with the error's own text.
+func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := explain(err)
+	f.BackTo, f.For = d.link.Versions(), "All versions"
+	d.write(w, f.Status, "failure", &sheet{Title: f.Title, Home: d.options.Title, Notice: d.options.Notice,
+		ReadOnly: d.options.ReadOnly, View: f})
+}
+
+// explain finds the status and the title for an error.
+func explain(err error) *failure {
+	var refused *source.RefusedError
+	var unknown *source.NotFoundError
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &refused):
+		f := &failure{Text: refused.Text, Next: refused.Next}
+		f.Status, f.Title = refusal(refused.Refusal)
+		return f
+	case errors.As(err, &unknown), errors.Is(err, errNoPage):
+		return &failure{Status: http.StatusNotFound, Title: "Not found", Text: err.Error()}
+	case errors.As(err, &large):
+		return &failure{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Text: "what was sent is too large"}
+	}
+	return &failure{Status: http.StatusBadGateway, Title: "Cannot read", Text: err.Error()}
+}
+
+// refusal is the status and the title of a page that shows a refusal.
+func refusal(r source.Refusal) (status int, title string) {
+	switch r {
+	case source.Forbidden:
+		return http.StatusForbidden, "Not allowed"
+	case source.Unauthorized:
+		return http.StatusUnauthorized, "Not signed in"
+	case source.Unavailable:
+		return http.StatusNotImplemented, "Not available"
+	case source.Conflict:
+	}
+	return http.StatusConflict, "Refused"
+}

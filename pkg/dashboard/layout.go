@@ -1,0 +1,74 @@
+package dashboard
+
+import (
+	"context"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// sheet is what the layout shows around a page.
+type sheet struct {
+	Title, Home, Notice string
+	ReadOnly            bool
+	// Side is the column on the left of a version's pages; nil on other pages.
+	Side *side
+	// Events is the path of the page's stream; empty if it has none.
+	Events          string
+	Scripts, Styles []string
+	// View is what the page's "main" shows.
+	View any
+}
+
+// side is the column of a version: what it is, its pages, and what can be done with it.
+type side struct {
+	*source.Version
+	Tabs    []tab
+	Actions []actionButton
+	// Problem says why the actions are not known.
+	Problem string
+}
+
+// tab is a link to a page of the version.
+type tab struct {
+	Text, Path string
+	Current    bool
+}
+
+// sheet makes what is around the page.
+func (d *Dashboard) sheet(r *request, p page) *sheet {
+	s := &sheet{
+		Title: p.title, Home: d.options.Title, Notice: d.options.Notice, ReadOnly: d.options.ReadOnly,
+		Scripts: p.scripts, Styles: p.styles,
+	}
+	if r.version != nil {
+		s.Title = strings.TrimPrefix(p.title+" · ", " · ") + r.ref.Name
+		s.Side = d.side(r.Context(), r, p)
+	}
+	return s
+}
+
+// side makes the column of the version.
+func (d *Dashboard) side(ctx context.Context, r *request, p page) *side {
+	s := &side{Version: r.version}
+	for _, other := range d.pages {
+		if other.tab != "" {
+			current := other.name == p.name || other.name == p.under
+			s.Tabs = append(s.Tabs, tab{Text: other.tab, Path: d.link.Page(r.ref, other.path), Current: current})
+		}
+	}
+	reasons, err := r.source.Rights(ctx, r.ref)
+	if err != nil {
+		s.Problem = err.Error()
+	}
+	s.Actions = d.buttons(r, reasons)
+	return s
+}
+
+// sideFragments are the live parts of the column.
+func sideFragments(s *side) []fragment {
+	return []fragment{
+		{id: "side-version", template: "side-version", data: s},
+		{id: "side-actions", template: "side-actions", data: s},
+	}
+}

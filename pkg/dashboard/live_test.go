@@ -1,0 +1,100 @@
+package dashboard
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+)
+
+// events opens a stream, and returns what reads its next message.
+func events(t *testing.T, server *httptest.Server, path string) (next func() message) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/_krt"+path, nil)
+	require.NoError(t, err)
+	response, err := server.Client().Do(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(response.Body)
+	return func() (m message) {
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				require.NoError(t, json.Unmarshal([]byte(text), &m))
+				return m
+			}
+		}
+		require.NoError(t, lines.Err())
+		return message{Kind: "end"}
+	}
+}
+
+// until reads messages up to the next beat.
+func until(next func() message) (ids []string, all string) {
+	for m := next(); m.Kind == "fragment"; m = next() {
+		ids = append(ids, m.ID)
+		all += m.HTML
+	}
+	return ids, all
+}
+
+func TestStreamSendsOnlyWhatChanged(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready), example("b-1", source.Ready))
+	next := events(t, serve(t, m), "/events")
+	ids, _ := until(next)
+	require.Equal(t, []string{"count", "versions", "v:team/a-1", "v:team/b-1"}, ids)
+
+	m.Set(example("b-1", source.Failed))
+	ids, html := until(next)
+	require.Equal(t, []string{"v:team/b-1"}, ids)
+	require.Contains(t, html, "state-failed")
+
+	m.Set(example("c-1", source.Ready))
+	ids, _ = until(next)
+	require.Equal(t, []string{"count", "versions", "v:team/c-1"}, ids)
+}
+
+func TestStreamOfAVersionEndsWithIt(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Starting))
+	next := events(t, serve(t, m), "/ns/team/versions/a-1/events")
+	ids, _ := until(next)
+	require.Equal(t, []string{"side-version", "side-actions", "nodes"}, ids)
+	m.Set(example("a-1", source.Ready))
+	_, html := until(next)
+	require.Contains(t, html, "Publish")
+	m.Remove(source.Ref{Namespace: "team", Name: "a-1"})
+	got := next()
+	require.Equal(t, "gone", got.Kind)
+	require.Equal(t, "there is no version a-1 in namespace team", got.Text)
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready))
+	server := serve(t, m)
+	for range maxStreams {
+		events(t, server, "/events")()
+	}
+	status, _ := get(t, server, "/events")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+}
+
+func TestStreamKeepsTextsOnTheirLine(t *testing.T) {
+	v := example("a-1", source.Ready)
+	v.Comment = "a\n\ndata: {\"kind\":\"gone\"}\n\n\u2028" + hostile
+	next := events(t, serve(t, sourcetest.New(v)), "/events")
+	ids, html := until(next)
+	require.Len(t, ids, 3)
+	require.NotContains(t, html, "<script")
+	require.Equal(t, "a b c", oneLine("a\nb\rc"))
+}

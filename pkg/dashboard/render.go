@@ -1,0 +1,125 @@
+package dashboard
+
+import (
+	"bytes"
+	"html/template"
+	"net/http"
+	"time"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// shared are the templates that all pages have.
+const shared = "templates/layout.html"
+
+// parse reads the templates: a set for each page, so that each may define "main". They are part
+// of the program: an error is a fault of it.
+func (d *Dashboard) parse() map[string]*template.Template {
+	base := template.Must(template.New("").Funcs(d.functions()).ParseFS(embedded, shared, "templates/parts.html"))
+	sets := map[string]*template.Template{}
+	for _, name := range append(pageNames(d.pages), "failure", "confirm") {
+		sets[name] = template.Must(template.Must(base.Clone()).ParseFS(embedded, "templates/"+name+".html"))
+	}
+	return sets
+}
+
+func pageNames(pages []page) []string {
+	var names []string
+	for _, p := range pages {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// functions are what templates may call.
+func (d *Dashboard) functions() template.FuncMap {
+	return template.FuncMap{
+		"versions": d.link.Versions,
+		"page":     d.link.Page,
+		"action":   d.link.Action,
+		"asset":    d.link.Asset,
+		"rfc3339":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"word":     word,
+	}
+}
+
+// word is a state for people.
+func word(s source.State) string {
+	switch s {
+	case source.Ready:
+		return "Ready"
+	case source.Asleep:
+		return "Asleep"
+	case source.Starting:
+		return "Starting"
+	case source.Failed:
+		return "Failed"
+	case source.Stopping:
+		return "Stopping"
+	case source.Stopped:
+		return "Stopped"
+	}
+	return "Unknown"
+}
+
+// serve renders the page.
+func (d *Dashboard) serve(p page) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
+		r, err := d.open(hr)
+		if err != nil {
+			d.fail(w, hr, err)
+			return
+		}
+		view, err := p.view(r)
+		if err != nil {
+			d.fail(w, hr, err)
+			return
+		}
+		sheet := d.sheet(r, p)
+		sheet.View = view
+		sheet.Events = d.eventsPath(hr)
+		d.write(w, http.StatusOK, p.name, sheet)
+	}
+}
+
+// eventsPath is the path of the stream of a page, with the page's query.
+func (d *Dashboard) eventsPath(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if path != d.link.Versions() {
+		path += "/"
+	}
+	path += "events"
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	return path
+}
+
+// write renders the whole page before it sends any of it, so that an error is a page too.
+func (d *Dashboard) write(w http.ResponseWriter, status int, name string, s *sheet) {
+	var page bytes.Buffer
+	if err := d.templates[name].ExecuteTemplate(&page, "layout", s); err != nil {
+		http.Error(w, "cannot render the page: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes()) // the browser is gone: nobody is left to be told
+}
+
+// file serves a response that is not a page.
+func (d *Dashboard) file(write func(http.ResponseWriter, *request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		r, err := d.open(hr)
+		if err == nil {
+			err = write(w, r)
+		}
+		if err != nil {
+			d.fail(w, hr, err)
+		}
+	}
+}

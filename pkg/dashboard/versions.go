@@ -1,0 +1,169 @@
+package dashboard
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// maxRows is how many versions the table shows; the filters find the others.
+const maxRows = 500
+
+// versionsView is the table of versions.
+type versionsView struct {
+	Filter versionFilter
+	Rows   []versionRow
+	// Shown, Matching and All count versions.
+	Shown, Matching, All int
+	Namespaces           []string
+	States               []source.State
+	Heads                []head
+}
+
+// versionFilter is the query of the page.
+type versionFilter struct {
+	Text, Namespace, State, Sort string
+	Published                    bool
+}
+
+// head is a column's head, a link that sorts by it if Path is set.
+type head struct {
+	Text, Path string
+	Current    bool
+}
+
+// versionRow is a line of the table.
+type versionRow struct {
+	source.Version
+	// ID is that of the element.
+	ID string
+	// Up counts the nodes that are ready or asleep.
+	Up int
+	// Ailing are the names of nodes that have failed, at most three, and how many more have.
+	Ailing []string
+	More   int
+}
+
+func versionsPage() page {
+	return page{
+		name: "versions", path: "/{$}", top: true, title: "Versions",
+		view: func(r *request) (any, error) { return newVersionsView(r) },
+		live: func(view any) []fragment { return view.(*versionsView).fragments() },
+	}
+}
+
+func newVersionsView(r *request) (*versionsView, error) {
+	all, err := r.source.Versions(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	query := r.URL.Query()
+	f := versionFilter{
+		Text: query.Get("q"), Namespace: query.Get("ns"), State: query.Get("state"),
+		Sort: query.Get("sort"), Published: query.Has("published"),
+	}
+	v := &versionsView{Filter: f, All: len(all), States: []source.State{
+		source.Ready, source.Starting, source.Failed, source.Stopping, source.Stopped,
+	}}
+	for i := range all {
+		v.Namespaces = append(v.Namespaces, all[i].Namespace)
+	}
+	slices.Sort(v.Namespaces)
+	v.Namespaces = slices.Compact(v.Namespaces)
+	all = slices.DeleteFunc(all, func(v source.Version) bool { return !f.matches(&v) })
+	slices.SortStableFunc(all, f.compare)
+	v.Matching = len(all)
+	all = all[:min(len(all), maxRows)]
+	v.Shown = len(all)
+	for i := range all {
+		v.Rows = append(v.Rows, newVersionRow(&all[i]))
+	}
+	v.Heads = f.heads(r.link)
+	return v, nil
+}
+
+// matches reports whether the filters let the version through. The text is looked for in its
+// name, description and comment.
+func (f *versionFilter) matches(v *source.Version) bool {
+	if f.Namespace != "" && v.Namespace != f.Namespace || f.Published && !v.Published {
+		return false
+	}
+	if f.State != "" && string(v.State) != f.State {
+		return false
+	}
+	text := strings.ToLower(v.Name + "\n" + v.Description + "\n" + v.Comment)
+	return strings.Contains(text, strings.ToLower(f.Text))
+}
+
+// compare orders as the query says; by namespace and name if it says nothing.
+func (f *versionFilter) compare(a, b source.Version) int {
+	switch f.Sort {
+	case "age":
+		return b.Created.Compare(a.Created)
+	case "phase":
+		return cmp.Or(cmp.Compare(rank(&a), rank(&b)), cmp.Compare(a.Phase, b.Phase))
+	case "published":
+		return b.Since.Compare(a.Since)
+	}
+	return 0
+}
+
+// rank puts what needs a person first, then what clients reach.
+func rank(v *source.Version) int {
+	if v.State != source.Failed && v.Published {
+		return 1
+	}
+	return slices.Index([]source.State{source.Failed, "", source.Starting, source.Stopping, source.Ready, source.Asleep, source.Stopped}, v.State)
+}
+
+// heads are the columns; the links keep the other filters.
+func (f *versionFilter) heads(link linker) []head {
+	published := ""
+	if f.Published {
+		published = "1"
+	}
+	sorted := func(text, by string) head {
+		pairs := []string{"q", f.Text, "ns", f.Namespace, "state", f.State, "published", published, "sort", by}
+		return head{Text: text, Path: withQuery(link.Versions(), pairs), Current: f.Sort == by}
+	}
+	return []head{
+		sorted("Name", ""), sorted("Phase", "phase"), sorted("Published since", "published"), {Text: "Nodes ready"},
+		sorted("Age", "age"), {Text: "Comment"},
+	}
+}
+
+func newVersionRow(v *source.Version) versionRow {
+	row := versionRow{Version: *v, ID: "v:" + v.Namespace + "/" + v.Name}
+	for i := range v.Nodes {
+		switch v.Nodes[i].State {
+		case source.Ready, source.Asleep:
+			row.Up++
+		case source.Failed:
+			if len(row.Ailing) == 3 {
+				row.More++
+				continue
+			}
+			row.Ailing = append(row.Ailing, v.Nodes[i].Name)
+		}
+	}
+	return row
+}
+
+// fragments are the table, which is sent again when other versions are in it, and its rows.
+func (v *versionsView) fragments() []fragment {
+	var ids strings.Builder
+	for i := range v.Rows {
+		ids.WriteString(v.Rows[i].ID)
+		ids.WriteByte('\n')
+	}
+	parts := []fragment{
+		{id: "count", template: "versions-count", data: v},
+		{id: "versions", template: "versions-table", data: v, key: ids.String() + "."},
+	}
+	for i := range v.Rows {
+		parts = append(parts, fragment{id: v.Rows[i].ID, template: "versions-row", data: &v.Rows[i]})
+	}
+	return parts
+}

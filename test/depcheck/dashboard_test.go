@@ -1,0 +1,22 @@
+package depcheck
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The pages of the dashboard are those of a local run too: one package alone knows clusters.
+func TestDashboardKnowsNoCluster(t *testing.T) {
+	seen := 0
+	for _, p := range list(t, "../..", "./pkg/dashboard/...") {
+		if within(p.ImportPath, module+"/pkg/dashboard/cluster") {
+			continue
+		}
+		seen++
+		for _, dep := range p.Deps {
+			require.Falsef(t, withinAny(dep, kubernetes), "%s depends on %s: pages know no cluster", p.ImportPath, dep)
+		}
+	}
+	require.NotZero(t, seen)
+}
