@@ -69,8 +69,8 @@ func (c *Client) Namespace() string { return c.namespace }
 func (c *Client) Host() string { return c.config.Host }
 
 // In returns a client for another namespace of the same cluster, which shares c's
-// connections. In(metav1.NamespaceAll) works in all namespaces; it can only List and
-// Watch.
+// connections. In(metav1.NamespaceAll) works in all namespaces; it can only List and follow
+// objects.
 func (c *Client) In(namespace string) *Client {
 	other := *c
 	other.namespace = namespace

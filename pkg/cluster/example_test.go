@@ -7,6 +7,7 @@ import (
 	"log"
 	"time"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/logline"
@@ -40,13 +41,16 @@ func Example() {
 
 // Follow the versions of all namespaces with the rights of whoever sent a bearer token, as
 // a dashboard does.
-func ExampleClient_Watch() {
+func ExampleClient_FollowVersions() {
 	c, err := cluster.Connect(cluster.Options{Token: "the caller's"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = c.In("").Watch(context.Background(), func(change cluster.Change) {
-		fmt.Println(change.Version.Namespace, change.Version.Name, cluster.Phase(change.Version), change.Deleted)
+	err = c.In("").FollowVersions(context.Background(), cluster.Listener[*v1alpha1.Version]{
+		Listed: func(all []*v1alpha1.Version) { fmt.Println("there are", len(all)) },
+		Changed: func(v *v1alpha1.Version, gone bool) {
+			fmt.Println(v.Namespace, v.Name, cluster.Phase(v), gone)
+		},
 	})
 	var failed *cluster.Error
 	if errors.As(err, &failed) && failed.Reason == cluster.ReasonForbidden {

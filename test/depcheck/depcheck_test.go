@@ -105,6 +105,8 @@ var only = []struct {
 	{"go.opentelemetry.io", "pkg/telemetry alone knows OpenTelemetry", []string{"pkg/telemetry", "test"}},
 	{module + "/pkg/telemetry", "a program decides whether its entrypoint records traces",
 		[]string{"cmd/entrypoint", "pkg/local", "pkg/telemetry", "test"}},
+	{module + "/pkg/dashboard/cluster", "the pages know no cluster",
+		[]string{"cmd/dashboard", "pkg/cli/remote", "pkg/dashboard/cluster", "test/apiserver/dashboard"}},
 	{module + "/pkg/cli", "the command line is the outermost package",
 		[]string{"cmd/kn-krt", "pkg/cli", "test/scripts", "test/apiserver/scripts"}},
 }

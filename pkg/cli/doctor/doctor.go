@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster/diagnosis"
@@ -128,7 +129,7 @@ const knativeRelease = "https://github.com/knative/%[1]s/releases/latest/downloa
 func command(c *remote.Cluster, f *diagnosis.Finding) string {
 	switch f.Fix {
 	case diagnosis.FixInstall:
-		return remote.InstallCommand
+		return hint.InstallCommand
 	case diagnosis.FixInstallServing:
 		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "serving")
 	case diagnosis.FixInstallEventing:

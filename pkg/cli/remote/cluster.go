@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/legible"
@@ -72,7 +73,7 @@ func options(cmd *cobra.Command) cluster.Options {
 // namespaceOf is the namespace that cmd means, without a request to a cluster.
 func namespaceOf(cmd *cobra.Command) (string, error) {
 	namespace, err := cluster.DefaultNamespace(options(cmd))
-	return namespace, hintKubeconfig(err)
+	return namespace, hint.Kubeconfig(err)
 }
 
 // Connect makes a client of the cluster that cmd's flags name. Nothing is sent yet.
@@ -87,7 +88,7 @@ func Connect(cmd *cobra.Command) (*Cluster, error) {
 	}
 	c, err := cluster.Connect(o)
 	if err != nil {
-		return nil, hintKubeconfig(err)
+		return nil, hint.Kubeconfig(err)
 	}
 	return &Cluster{Client: c, program: cmd.Root().DisplayName(), explicit: o.Namespace != ""}, nil
 }
@@ -101,16 +102,20 @@ func connected(cmd *cobra.Command, f func(context.Context, *Cluster) error) erro
 	return c.Hint(f(cmd.Context(), c))
 }
 
+// Place is where hints about the cluster are typed.
+func (c *Cluster) Place() hint.Place {
+	return hint.Place{Program: c.program, Namespace: c.Namespace(), Explicit: c.explicit}
+}
+
+// Hint adds to an error of the cluster client the exit code, and what to do next.
+func (c *Cluster) Hint(err error) error { return c.Place().Hint(err) }
+
 // command is what to type to run a verb in the same namespace.
 func (c *Cluster) command(format string, args ...any) string {
-	text := c.program + " " + fmt.Sprintf(format, args...)
-	if c.explicit {
-		text += " -n " + c.Namespace()
-	}
-	return text
+	return c.Place().Command(format, args...)
 }
 
 // Kubectl is what to type to run kubectl in the same namespace.
 func (c *Cluster) Kubectl(format string, args ...any) string {
-	return fmt.Sprintf("kubectl -n %s ", c.Namespace()) + fmt.Sprintf(format, args...)
+	return c.Place().Kubectl(format, args...)
 }

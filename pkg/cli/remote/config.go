@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 )
@@ -125,7 +126,8 @@ func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configO
 		return err
 	}
 	if missing := cluster.MissingConfig(v.Spec.Config, values); missing != nil {
-		_, err := fmt.Fprintf(o.streams.Out, "\nThere is %v.\nSet it with '%s'.\n", missing, c.command("config %s %s", v.Name, setFlags(missing)))
+		_, err := fmt.Fprintf(o.streams.Out, "\nThere is %v.\nSet it with '%s'.\n", missing,
+			c.command("config %s %s", v.Name, hint.SetFlags(missing)))
 		return err
 	}
 	return nil

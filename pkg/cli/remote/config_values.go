@@ -72,15 +72,3 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	}
 	return contents, cluster.CheckConfig(&spec, contents)
 }
-
-// setFlags is how to give what is missing.
-func setFlags(missing *configvalue.MissingError) string {
-	var flags []string
-	for _, name := range missing.Variables {
-		flags = append(flags, "--set "+name+"=VALUE")
-	}
-	for _, name := range missing.Files {
-		flags = append(flags, "--set-from-file "+name+"=PATH")
-	}
-	return strings.Join(flags, " ")
-}

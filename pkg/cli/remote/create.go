@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
@@ -148,10 +149,10 @@ func (o *createOptions) check(ctx context.Context, c *Cluster, v *v1alpha1.Versi
 		return err
 	case o.start:
 		return term.WithHint(fmt.Errorf("cannot start version %q: %w", v.Name, missing),
-			"Give it with %s, or create the version without --start.", setFlags(missing))
+			"Give it with %s, or create the version without --start.", hint.SetFlags(missing))
 	}
 	fmt.Fprintf(o.streams.Err, "The version cannot start until its config is complete: %s\n",
-		c.command("config %s %s", v.Name, setFlags(missing)))
+		c.command("config %s %s", v.Name, hint.SetFlags(missing)))
 	return nil
 }
 

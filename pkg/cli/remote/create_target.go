@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
 )
@@ -45,7 +46,7 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 	if missing := cluster.MissingConfig(v.Spec.Config, nil); missing != nil {
 		fmt.Fprintf(o.streams.Err,
 			"It does not contain config values, which are secret; once it is applied, set them with '%s config %s -n %s %s'.\n",
-			o.program, v.Name, namespace, setFlags(missing))
+			o.program, v.Name, namespace, hint.SetFlags(missing))
 	}
 	return nil
 }

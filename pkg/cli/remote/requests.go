@@ -2,14 +2,12 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/requests"
-	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/legible"
@@ -95,19 +93,4 @@ func (r versionRequests) Get(ctx context.Context, id string) (*inspection.Reques
 // Follow implements [requests.Source].
 func (r versionRequests) Follow(ctx context.Context, f inspection.Filter, each func(inspection.Line) error) error {
 	return r.c.Hint(r.from.Follow(ctx, f, each))
-}
-
-// hintRequests adds what to do about requests that cannot be read.
-func (c *Cluster) hintRequests(err error) error {
-	var (
-		unkept  *cluster.RequestNotFoundError
-		replica *cluster.ReplicaError
-	)
-	switch {
-	case errors.As(err, &unkept):
-		return term.FailAs(term.ExitNotFound, err, "'%s' lists those that are kept.", c.command("requests %s", unkept.Version))
-	case errors.As(err, &replica) && replica.Older:
-		return term.WithHint(err, "Let this release run it with '%s'.", c.command("restart %s", replica.Version))
-	}
-	return err
 }

@@ -102,7 +102,7 @@ func (s seen) comment() string {
 		return text
 	}
 	for _, p := range s.runtime.Status.History {
-		if p.Version == s.version.Name && p.From.After(at) && p.Comment != "" {
+		if p.Version == s.version.Name && !p.From.Time.Before(at) && p.Comment != "" {
 			at, text = p.From.Time, p.Comment
 		}
 	}

@@ -55,7 +55,8 @@ func TestShow(t *testing.T) {
 		Description: "Estimates prices.", State: source.Ready, Phase: "Started", Created: now.Time, Comment: "first", Delivery: "Sequence",
 		Address: "prices.homes.svc.cluster.local:9000", Web: "http://prices.homes.svc.cluster.local",
 		Nodes: []source.Node{
-			{Name: "etl", State: source.Ready, Pods: 2, Restarts: 1, Image: "registry/etl@sha256:1", Revision: "prices-etl-00001", Source: "src/etl.py"},
+			{Name: "etl", State: source.Ready, Pods: 2, Restarts: 1, Image: "registry/etl@sha256:1", Revision: "prices-etl-00001",
+				Source: "src/etl.py"},
 			{Name: "model", State: source.Asleep, GPU: true, Image: "registry/model@sha256:1", Revision: "prices-model-00001"},
 		},
 		Workflows: []source.Workflow{

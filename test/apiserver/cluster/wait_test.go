@@ -59,12 +59,24 @@ type changes struct {
 	last map[string]string // by name: the comment, or "deleted"
 }
 
-func (c *changes) see(change cluster.Change) {
+// listed keeps the comments of all versions: those that are not there have been deleted.
+func (c *changes) listed(all []*v1alpha1.Version) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last[change.Version.Name] = change.Version.Spec.Comment
-	if change.Deleted {
-		c.last[change.Version.Name] = "deleted"
+	for name := range c.last {
+		c.last[name] = "deleted"
+	}
+	for _, v := range all {
+		c.last[v.Name] = v.Spec.Comment
+	}
+}
+
+func (c *changes) changed(v *v1alpha1.Version, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last[v.Name] = v.Spec.Comment
+	if gone {
+		c.last[v.Name] = "deleted"
 	}
 }
 
@@ -100,7 +112,9 @@ func TestWatching(t *testing.T) {
 	seen := &changes{last: map[string]string{}}
 	watching, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- watcher.Watch(watching, seen.see) }()
+	go func() {
+		ended <- watcher.FollowVersions(watching, cluster.Listener[*v1alpha1.Version]{Listed: seen.listed, Changed: seen.changed})
+	}()
 	within := func(want map[string]string) {
 		t.Helper()
 		require.Eventually(t, seen.are(want), patience, 10*time.Millisecond)
