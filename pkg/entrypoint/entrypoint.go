@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +99,10 @@ type Options struct {
 	// WebOrigins are the origins, such as "https://app.example.com", whose pages
 	// may call the web port from browsers; "*" is any. Default: none.
 	WebOrigins []string
+	// Reserved serves the paths below [ReservedPath] of the web port, such as a dashboard's. It
+	// guards itself: WebOrigins, budget and limits of requests are not its own, and a response
+	// may last. Its requests are cancelled when the entrypoint stops. Default: none.
+	Reserved http.Handler
 	// ConnectionAge is how long a client's connection may live at most: the
 	// client is asked before to reconnect. Over HTTP the response to a request
 	// asks, so an idle connection lives until its next one. Default 2 minutes.

@@ -71,7 +71,7 @@ func (e *Entrypoint) close() <-chan struct{} {
 func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	_, e.grpcPort, _ = net.SplitHostPort(l.GRPC.Addr().String())
 	grpcServer := e.newGRPCServer()
-	webServer := e.newWebServer(web.GuardHost(e.webHandler(), l.Web.Addr()), e.options.ConnectionAge)
+	webServer := e.newWebServer(e.reserve(web.GuardHost(e.webHandler(), l.Web.Addr())), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
 	replies := e.budget.Listen(l.Reply)
 	replies.Yields = true

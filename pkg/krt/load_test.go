@@ -225,6 +225,11 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"streaming rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Watch", 1)
 		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "main.Entrypoint.Watch" is server-streaming`}},
+		{"a service with a reserved path", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Save", 1)
+			f["public_input.proto"] = strings.Replace(publicProto, "package main;", "", 1) +
+				"service _krt { rpc Save(Request) returns (Response); }\n"
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "_krt.Save" cannot be called: its path begins with /_krt/, which is reserved`}},
 		{"assembly that includes a file from outside", func(f map[string]string) { f["src/second/a.s"] = "#include \"/etc/passwd\"\n" },
 			[]string{`src/second/a.s:1:10: includes "/etc/passwd", which is outside the folder of its package; put the file there`}},
 		{"entrypoint image", func(f map[string]string) {

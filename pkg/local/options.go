@@ -2,6 +2,7 @@ package local
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
@@ -36,6 +37,10 @@ type Options struct {
 	MaxMessageBytes int
 	// WebOrigins may call the web port from browsers; see entrypoint.Options.
 	WebOrigins []string
+	// Dashboard serves the paths below [entrypoint.ReservedPath] of the web port, from before
+	// the nodes are started until the run has ended. It guards itself: the address of the port may
+	// be one that other machines reach. Nil: there is none.
+	Dashboard http.Handler
 	// LogLevel is that of the entrypoint's own log lines. Default: slog.LevelInfo.
 	LogLevel slog.Level
 	// Requests makes each request be reported, by [EventRequest].

@@ -38,6 +38,7 @@ type run struct {
 	storage   *storage
 	fleet     *fleet
 	builder   *builder
+	front     *front // nil without a dashboard
 	entry     *entrypoint.Entrypoint
 	traces    string               // where they are sent to; "" if none are recorded
 	serving   entrypoint.Options   // what gets the requests' records, and gives them their spans
@@ -67,6 +68,7 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 	defer func() {
 		err = errors.Join(err, r.close())
 		o.Reporter.Event(Event{Type: EventStopped, Error: err})
+		r.front.close()
 	}()
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -153,6 +155,7 @@ func (r *run) start(ctx context.Context) error {
 	r.o.Reporter.Event(Event{
 		Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: describe(r.bundle, r.listeners),
 	})
+	r.front = newFront(r.listeners.Web, r.o.Dashboard, r.logger())
 	started, err := r.startNodes(ctx)
 	if err != nil {
 		return err
@@ -167,7 +170,7 @@ func (r *run) start(ctx context.Context) error {
 	// Retiring connections spreads load over replicas: there is one here. The grace is then
 	// that of the stop alone.
 	o.ConnectionAge, o.ConnectionGrace = 24*time.Hour, drainTime
-	o.Logger = r.logger()
+	o.Logger, o.Reserved = r.logger(), r.o.Dashboard
 	r.entry, err = entrypoint.New(v, o)
 	return err
 }
@@ -217,6 +220,7 @@ func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 	served := make(chan error, 1)
 	listeners := r.listeners
 	r.listeners = entrypoint.Listeners{} // Serve closes them
+	r.front.release()
 	go func() { served <- r.entry.Serve(serving, listeners) }()
 	r.ready(listeners)
 

@@ -53,7 +53,8 @@ func (s *Schema) Methods() (methods []protoreflect.MethodDescriptor) {
 
 // Method returns the unary rpc that name means: "MakePrediction",
 // "Entrypoint.MakePrediction" or the full name with its package. The error reports that
-// there is none and which is the nearest, that several have the name, or that it streams.
+// there is none and which is the nearest, that several have the name, that it streams, or that its
+// path is reserved.
 func (s *Schema) Method(name string) (protoreflect.MethodDescriptor, error) {
 	var found, known []string
 	var method protoreflect.MethodDescriptor
@@ -103,9 +104,15 @@ func (s *Schema) offer(name string, known []string) string {
 	return ", which has " + strings.Join(names, ", ")
 }
 
+// reserved is the service whose paths, below /_krt/, are those of kn-krt's own pages.
+const reserved = "_krt"
+
 func unary(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, error) {
 	var kind string
 	switch {
+	case m.Parent().FullName() == reserved:
+		return nil, fmt.Errorf("rpc %q cannot be called: its path begins with /_krt/, which is reserved; name the service otherwise",
+			m.FullName())
 	case m.IsStreamingClient() && m.IsStreamingServer():
 		kind = "a bidirectional stream"
 	case m.IsStreamingClient():

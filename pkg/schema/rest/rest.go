@@ -128,7 +128,7 @@ func ruleOf(m protoreflect.MethodDescriptor) *annotations.HttpRule {
 func ownPath(rule *annotations.HttpRule) string {
 	for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
 		for _, path := range []string{r.GetGet(), r.GetPost(), r.GetPut(), r.GetPatch(), r.GetDelete(), r.GetCustom().GetPath()} {
-			if path == "/" || strings.HasPrefix(path, "/workflows/") || strings.HasPrefix(path, "/proto/") {
+			if path == "/" || strings.HasPrefix(path, "/workflows/") || strings.HasPrefix(path, "/proto/") || strings.HasPrefix(path, "/_krt/") {
 				return path
 			}
 		}

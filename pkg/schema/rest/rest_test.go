@@ -44,8 +44,8 @@ func TestAnnotationsThatCannotBeServedAreNamed(t *testing.T) {
 		"an unknown field": {[]string{`get: "/v1/{nope}"`, do}, []string{"Rpc0: "}},
 		"an unknown body":  {[]string{`post: "/v1/do" body: "nope"`}, []string{"Rpc0: "}},
 		"without a root":   {[]string{`get: "v1/do"`, do}, []string{"Rpc0: "}},
-		"our own": {[]string{`post: "/workflows/mine" body: "*"`, `get: "/"`, do},
-			[]string{`Rpc0: the path "/workflows/mine" is the entrypoint's own`, `Rpc1: the path "/"`}},
+		"our own": {[]string{`post: "/workflows/mine" body: "*"`, `get: "/"`, `get: "/_krt/x"`, do},
+			[]string{`Rpc0: the path "/workflows/mine" is the entrypoint's own`, `Rpc1: the path "/"`, `Rpc2: the path "/_krt/x"`}},
 		"all are wrong": {[]string{`get: "a"`, `get: "b"`}, []string{"Rpc0: ", "Rpc1: "}},
 	} {
 		t.Run(name, func(t *testing.T) {

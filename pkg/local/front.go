@@ -1,0 +1,113 @@
+package local
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+)
+
+const (
+	// frontHeaderTime is how long a client may take to send a request's header.
+	frontHeaderTime = 10 * time.Second
+	// frontPatience is how long pages may take to receive how the run ended.
+	frontPatience = time.Second
+)
+
+// front serves the dashboard on the web port until the entrypoint serves it there: a node that
+// does not start is seen by then or never. A page that was opened before goes on through it until
+// the run has ended. A nil front serves nothing.
+type front struct {
+	lease  *lease
+	server *http.Server
+	served chan struct{} // closed when no more connections are accepted
+}
+
+// newFront serves the dashboard, if there is one, on l, which the run still closes.
+func newFront(l net.Listener, dashboard http.Handler, log *slog.Logger) *front {
+	if dashboard == nil {
+		return nil
+	}
+	f := &front{
+		lease: &lease{Listener: l, over: make(chan struct{})},
+		server: &http.Server{
+			Handler: starting(dashboard), ReadHeaderTimeout: frontHeaderTime,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+		served: make(chan struct{}),
+	}
+	// One request a connection: the next one is the entrypoint's.
+	f.server.SetKeepAlivesEnabled(false)
+	go func() {
+		defer close(f.served)
+		_ = f.server.Serve(f.lease) // that it cannot accept is what the entrypoint reports
+	}()
+	return f
+}
+
+// starting serves the dashboard, and refuses what only a version that is ready can serve.
+func starting(dashboard http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path+"/", entrypoint.ReservedPath) {
+			dashboard.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the version is starting; "+entrypoint.ReservedPath+" shows how far it is", http.StatusServiceUnavailable)
+	})
+}
+
+// release gives the listener back to be served by another server. Requests that have arrived go on.
+func (f *front) release() {
+	if f == nil {
+		return
+	}
+	close(f.lease.over)
+	f.lease.deadline(time.Now())
+	<-f.served
+	f.lease.deadline(time.Time{})
+}
+
+// close ends what is left, after it has had the time to end by itself.
+func (f *front) close() {
+	if f == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), frontPatience)
+	defer cancel()
+	_ = f.server.Shutdown(ctx)
+	_ = f.server.Close()
+}
+
+// lease is a listener that ends without being closed.
+type lease struct {
+	net.Listener
+	over chan struct{} // closed at its end
+}
+
+// Accept returns net.ErrClosed after the end.
+func (l *lease) Accept() (net.Conn, error) {
+	connection, err := l.Listener.Accept()
+	if err != nil {
+		select {
+		case <-l.over:
+			return nil, net.ErrClosed
+		default:
+		}
+	}
+	return connection, err
+}
+
+// Close leaves the listener open: it is not the server's.
+func (l *lease) Close() error { return nil }
+
+// deadline is when a wait for a connection ends.
+func (l *lease) deadline(at time.Time) {
+	if t, ok := l.Listener.(*net.TCPListener); ok {
+		_ = t.SetDeadline(at)
+	}
+}
