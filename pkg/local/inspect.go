@@ -26,7 +26,7 @@ func (r *run) inspect(b *krt.Bundle) *capture.Settings {
 
 // ready reports how to call the version, and writes for other commands where it is.
 func (r *run) ready(l entrypoint.Listeners) {
-	serving := describe(r.bundle, l)
+	serving := r.describe(r.bundle, l)
 	serving.Traces = r.traces
 	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Inspection: serving.Inspection,
 		Store: r.state.socket}

@@ -92,13 +92,16 @@ func (r *run) assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Ve
 	return v, nil
 }
 
-// describe returns how to call what b offers on l.
-func describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
+// describe returns how to call on l what b offers.
+func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 	s := &Serving{
 		Version: b.Manifest.Version,
 		GRPC:    l.GRPC.Addr().String(),
 		Web:     l.Web.Addr().String(),
 		Reply:   l.Reply.Addr().String(),
+	}
+	if r.o.Dashboard != nil {
+		s.Dashboard = "http://" + Reachable(s.Web) + entrypoint.ReservedPath
 	}
 	if l.Inspection != nil {
 		s.Inspection = l.Inspection.Addr().String()

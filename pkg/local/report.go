@@ -62,6 +62,8 @@ type Serving struct {
 	Version string
 	// GRPC, Web and Reply are host:port.
 	GRPC, Web, Reply string
+	// Dashboard is the URL of the dashboard; "" if there is none.
+	Dashboard string
 	// Inspection is where the last requests can be read, host:port; "" if nowhere.
 	Inspection string
 	// Traces is the URL of the collector that gets the traces; "" if none are recorded.

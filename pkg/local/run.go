@@ -153,7 +153,7 @@ func (r *run) open() (err error) {
 // start builds and starts all nodes, and makes the entrypoint for them.
 func (r *run) start(ctx context.Context) error {
 	r.o.Reporter.Event(Event{
-		Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: describe(r.bundle, r.listeners),
+		Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: r.describe(r.bundle, r.listeners),
 	})
 	r.front = newFront(r.listeners.Web, r.o.Dashboard, r.logger())
 	started, err := r.startNodes(ctx)

@@ -67,6 +67,9 @@ func (c *textConsole) text(e local.Event) string {
 		for _, node := range e.Nodes {
 			c.width = max(c.width, len(node))
 		}
+		if s := e.Serving; s != nil && s.Dashboard != "" {
+			return "dashboard " + s.Dashboard + "\n"
+		}
 		return ""
 	case local.EventWarning:
 		return c.painter.Paint(term.ColourWarn, "!") + " " + legible.Printable(e.Text) + "\n"
@@ -128,13 +131,16 @@ func (c *textConsole) ready(s *local.Serving) string {
 	if local.Reachable(s.Web) != s.Web {
 		everywhere = "  (and at this machine's other addresses)"
 	}
-	fmt.Fprintf(&b, "  gRPC     %s%s\n  web      http://%s%s\n  metrics  http://%s/metrics\n",
+	if s.Dashboard != "" {
+		fmt.Fprintf(&b, "  dashboard %s  (on this machine)\n", s.Dashboard)
+	}
+	fmt.Fprintf(&b, "  gRPC      %s%s\n  web       http://%s%s\n  metrics   http://%s/metrics\n",
 		local.Reachable(s.GRPC), everywhere, local.Reachable(s.Web), everywhere, local.Reachable(s.Reply))
 	if s.Inspection != "" {
-		fmt.Fprintf(&b, "  inspect  http://%s/requests  (see '%s requests')\n", s.Inspection, c.program)
+		fmt.Fprintf(&b, "  inspect   http://%s/requests  (see '%s requests')\n", s.Inspection, c.program)
 	}
 	if s.Traces != "" {
-		fmt.Fprintf(&b, "  traces   are sent to %s\n", s.Traces)
+		fmt.Fprintf(&b, "  traces    are sent to %s\n", s.Traces)
 	}
 	if len(s.Workflows) == 0 {
 		return b.String()

@@ -59,9 +59,9 @@ func TestConsoleText(t *testing.T) {
 ✓ model  go      ready in 0.02s
 
 ✓ test-v1 is ready (press Ctrl-C to stop it)
-  gRPC     127.0.0.1:9001  (and at this machine's other addresses)
-  web      http://127.0.0.1:8080  (and at this machine's other addresses)
-  metrics  http://127.0.0.1:4321/metrics
+  gRPC      127.0.0.1:9001  (and at this machine's other addresses)
+  web       http://127.0.0.1:8080  (and at this machine's other addresses)
+  metrics   http://127.0.0.1:4321/metrics
 
 Try it:
   kn krt invoke one -d '{"name": "<text>"}' --address 127.0.0.1:9001

@@ -42,6 +42,7 @@ type runEvent struct {
 	Web       string        `json:"web,omitempty"`
 	Reply     string        `json:"reply,omitempty"`
 	Inspect   string        `json:"inspect,omitempty"`
+	Dashboard string        `json:"dashboard,omitempty"`
 	Traces    string        `json:"traces,omitempty"`
 	Workflows []runWorkflow `json:"workflows,omitempty"`
 }
@@ -69,6 +70,9 @@ func (c *jsonConsole) Event(e local.Event) {
 	}
 	if e.Error != nil {
 		line.Error = e.Error.Error()
+	}
+	if s := e.Serving; s != nil {
+		line.Dashboard = s.Dashboard
 	}
 	if s := e.Serving; s != nil && e.Type == local.EventReady {
 		line.Version, line.GRPC, line.Web, line.Reply, line.Inspect, line.Traces = s.Version, s.GRPC, s.Web, s.Reply, s.Inspection, s.Traces

@@ -42,6 +42,7 @@ type runOptions struct {
 	ports           local.Ports
 	stateDir        string
 	noReload        bool
+	noDashboard     bool
 	requestTimeout  time.Duration
 	startTimeout    time.Duration
 	maxMessageBytes int
@@ -77,6 +78,10 @@ Measurements, predictions and documents are kept in a state folder below $XDG_ST
 (else ~/.local/state). Nothing is written to the version's own folder. How long requests
 took is measured as well, as workflow_elapsed_time and node_elapsed_time: by default for
 each 10 seconds.
+
+The dashboard, at /_krt/ of the web port, shows the version in a browser of this machine:
+workflows and nodes with their states, requests, logs and documentation. It is there before
+the nodes are ready.
 
 The last 256 requests are kept with what each node received and returned: see the command
 requests, and invoke --inspect. Only this machine can read them.
@@ -136,6 +141,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	o.measure = string(measure.Aggregated)
 	term.Choice{Name: "measurements", Usage: "measurements to save of each request and node", Of: measure.Modes()}.AddTo(cmd, &o.measure)
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
+	flags.BoolVar(&o.noDashboard, "no-dashboard", false, "do not serve the dashboard at /_krt/ of the web port")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print a line for each request")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
 	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")
@@ -165,10 +171,12 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 	if o.verbose {
 		level = slog.LevelDebug
 	}
+	reporter, dashboard := o.dashboard(newConsole(printed))
 	err = local.Run(ctx, o.path, local.Options{
 		Config:          config,
 		Ports:           o.ports,
-		Reporter:        newConsole(printed),
+		Reporter:        reporter,
+		Dashboard:       dashboard,
 		RunnerCommand:   []string{self, RunnerVerb},
 		StateDir:        o.stateDir,
 		NoReload:        o.noReload,
