@@ -118,7 +118,7 @@ type confirmation struct {
 func (d *Dashboard) confirm(w http.ResponseWriter, hr *http.Request) {
 	r, err := d.open(hr)
 	if err != nil {
-		d.fail(w, hr, err)
+		d.fail(w, err)
 		return
 	}
 	d.ask(w, r, confirmation{})
@@ -128,16 +128,16 @@ func (d *Dashboard) confirm(w http.ResponseWriter, hr *http.Request) {
 func (d *Dashboard) ask(w http.ResponseWriter, r *request, c confirmation) {
 	c.Version, c.Action, c.Max = r.version, source.Action(r.PathValue("action")), source.MaxComment
 	if c.Text = actionText(c.Action); c.Text == "" {
-		d.fail(w, r.Request, errNoPage)
+		d.fail(w, errNoPage)
 		return
 	}
 	var err error
 	if c.Old, c.New, err = published(r.Context(), r, c.Action); err != nil {
-		d.fail(w, r.Request, err)
+		d.fail(w, err)
 		return
 	}
 	if c.Reason, err = forbidden(r, c.Action); err != nil {
-		d.fail(w, r.Request, err)
+		d.fail(w, err)
 		return
 	}
 	s := d.sheet(r, page{title: c.Text})
@@ -238,7 +238,7 @@ func (d *Dashboard) post(do func(*request) (location string, err error)) http.Ha
 		location, err := d.posted(w, hr, do)
 		switch {
 		case err != nil:
-			d.fail(w, hr, err)
+			d.fail(w, err)
 		case location != "":
 			http.Redirect(w, hr, location, http.StatusSeeOther)
 		}

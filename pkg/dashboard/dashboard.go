@@ -29,6 +29,8 @@ type Options struct {
 	ReadOnly bool
 	// Notice is shown on each page, such as a warning about who can read it; empty for none.
 	Notice string
+	// SignOut is the path of a form that signs the user out; empty if there is none.
+	SignOut string
 }
 
 // One is for [Options.Sources] of a dashboard with one source for all of its requests.
@@ -59,8 +61,8 @@ func New(o Options) http.Handler {
 	}
 	d.templates = d.parse()
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.fail(w, r, &source.RefusedError{Refusal: source.Forbidden, Text: "Another site's page sent this request."})
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		d.fail(w, &source.RefusedError{Refusal: source.Forbidden, Text: "Another site's page sent this request."})
 	}))
 	routes := protection.Handler(d.routes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,6 +89,6 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET "+d.link.prefix+versionRoute+"/actions/{action}", d.confirm)
 	mux.HandleFunc("POST "+d.link.prefix+versionRoute+"/actions/{action}", d.act)
 	mux.HandleFunc("GET "+d.link.prefix+"/assets/{digest}/{name}", d.assets.serve)
-	mux.HandleFunc(d.link.prefix+"/", func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNoPage) })
+	mux.HandleFunc(d.link.prefix+"/", func(w http.ResponseWriter, _ *http.Request) { d.fail(w, errNoPage) })
 	return mux
 }

@@ -12,18 +12,16 @@ var errNoPage = errors.New("this dashboard has no such page")
 
 // failure is what an error page shows.
 type failure struct {
-	Status      int
-	Title       string
-	Text, Next  string
-	BackTo, For string
+	Status            int
+	Title, Text, Next string
 }
 
 // fail writes an error page with the error's own text.
-func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (d *Dashboard) fail(w http.ResponseWriter, err error) {
 	f := explain(err)
-	f.BackTo, f.For = d.link.Versions(), "All versions"
-	d.write(w, f.Status, "failure", &sheet{Title: f.Title, Home: d.options.Title, Notice: d.options.Notice,
-		ReadOnly: d.options.ReadOnly, View: f})
+	s := d.frame(f.Title)
+	s.View = f
+	d.write(w, f.Status, "failure", s)
 }
 
 // explain finds the status and the title for an error.

@@ -9,8 +9,8 @@ import (
 
 // sheet is what the layout shows around a page.
 type sheet struct {
-	Title, Home, Notice string
-	ReadOnly            bool
+	Title, Home, Notice, SignOut string
+	ReadOnly                     bool
 	// Side is the column on the left of a version's pages; nil on other pages.
 	Side *side
 	// Events is the path of the page's stream; empty if it has none.
@@ -35,12 +35,16 @@ type tab struct {
 	Current    bool
 }
 
+// frame is a sheet with what all pages have.
+func (d *Dashboard) frame(title string) *sheet {
+	o := &d.options
+	return &sheet{Title: title, Home: o.Title, Notice: o.Notice, SignOut: o.SignOut, ReadOnly: o.ReadOnly}
+}
+
 // sheet makes what is around the page.
 func (d *Dashboard) sheet(r *request, p page) *sheet {
-	s := &sheet{
-		Title: p.title, Home: d.options.Title, Notice: d.options.Notice, ReadOnly: d.options.ReadOnly,
-		Scripts: p.scripts, Styles: p.styles,
-	}
+	s := d.frame(p.title)
+	s.Scripts, s.Styles = p.scripts, p.styles
 	if r.version != nil {
 		s.Title = strings.TrimPrefix(p.title+" · ", " · ") + r.ref.Name
 		s.Side = d.side(r.Context(), r, p)

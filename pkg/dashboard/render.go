@@ -68,12 +68,12 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r, err := d.open(hr)
 		if err != nil {
-			d.fail(w, hr, err)
+			d.fail(w, err)
 			return
 		}
 		view, err := p.view(r)
 		if err != nil {
-			d.fail(w, hr, err)
+			d.fail(w, err)
 			return
 		}
 		sheet := d.sheet(r, p)
@@ -119,7 +119,7 @@ func (d *Dashboard) file(write func(http.ResponseWriter, *request) error) http.H
 			err = write(w, r)
 		}
 		if err != nil {
-			d.fail(w, hr, err)
+			d.fail(w, err)
 		}
 	}
 }

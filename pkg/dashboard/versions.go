@@ -115,7 +115,8 @@ func rank(v *source.Version) int {
 	if v.State != source.Failed && v.Published {
 		return 1
 	}
-	return slices.Index([]source.State{source.Failed, "", source.Starting, source.Stopping, source.Ready, source.Asleep, source.Stopped}, v.State)
+	order := []source.State{source.Failed, "", source.Starting, source.Stopping, source.Ready, source.Asleep, source.Stopped}
+	return slices.Index(order, v.State)
 }
 
 // heads are the columns; the links keep the other filters.

@@ -4,13 +4,13 @@ package source
 type Refusal int
 
 const (
-	// Conflict: it cannot be done as things are, such as to stop a version that is published.
+	// Conflict means that it cannot be done as things are, such as to stop a version that is published.
 	Conflict Refusal = iota
-	// Forbidden: the user does not have the right.
+	// Forbidden means that the user does not have the right.
 	Forbidden
-	// Unauthorized: the user's credentials are not accepted, or have expired.
+	// Unauthorized means that the user's credentials are not accepted, or have expired.
 	Unauthorized
-	// Unavailable: this source cannot do it at all, such as to publish in a local run.
+	// Unavailable means that this source cannot do it at all, such as to publish in a local run.
 	Unavailable
 )
 

@@ -1,0 +1,119 @@
+package dashboard
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+)
+
+const atA = "/ns/team/versions/a-1"
+
+func publishedExample(name string) source.Version {
+	v := example(name, source.Ready)
+	v.Published, v.Phase, v.Since = true, "Published", v.Created
+	return v
+}
+
+func TestPublishShowsOldAndNew(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready), publishedExample("b-1"))
+	server := serve(t, m)
+	status, page := get(t, server, atA+"/actions/publish")
+	require.Equal(t, 200, status)
+	require.Contains(t, page, "Clients of the runtime reach a-1 instead of b-1.")
+	require.Contains(t, page, `name="old" value="b-1"`)
+
+	form := url.Values{"old": {"b-1"}, "new": {"a-1"}, "comment": {" better\r\nrecall "}}
+	response, _ := post(t, server, atA+"/actions/publish", form)
+	require.Equal(t, http.StatusSeeOther, response.StatusCode)
+	require.Equal(t, "/_krt"+atA+"?asked=publish", response.Header.Get("Location"))
+	require.Equal(t, []source.Order{{Ref: source.Ref{Namespace: "team", Name: "a-1"}, Action: source.Publish, Comment: "better\nrecall"}}, m.Orders())
+	_, page = get(t, server, atA+"?asked=publish")
+	require.Contains(t, page, "Publish was asked for.")
+}
+
+func TestPublishAsksAgainWhenSomethingElseIsPublished(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready), publishedExample("c-1"))
+	response, page := post(t, serve(t, m), atA+"/actions/publish", url.Values{"old": {"b-1"}, "new": {"a-1"}, "comment": {"why not"}})
+	require.Equal(t, http.StatusConflict, response.StatusCode)
+	require.Contains(t, page, "What is published has changed in the meantime.")
+	require.Contains(t, page, `name="old" value="c-1"`)
+	require.Contains(t, page, ">why not</textarea>")
+	require.Empty(t, m.Orders())
+}
+
+func TestRollbackNamesTheVersionBefore(t *testing.T) {
+	m := sourcetest.New(publishedExample("a-1"))
+	m.Past.Publications = []source.Publication{{Version: "a-1"}, {Version: "z-9"}}
+	_, page := get(t, serve(t, m), atA+"/actions/rollback")
+	require.Contains(t, page, `name="new" value="z-9"`)
+}
+
+func TestRefusalsAreShownAsTheirText(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		status int
+	}{
+		{&source.RefusedError{Text: "it is <published>", Next: "kn krt unpublish a-1"}, 409},
+		{&source.RefusedError{Refusal: source.Forbidden, Text: "it is <published>", Next: "kn krt unpublish a-1"}, 403},
+		{&source.RefusedError{Refusal: source.Unauthorized, Text: "it is <published>", Next: "kn krt unpublish a-1"}, 401},
+		{&source.RefusedError{Refusal: source.Unavailable, Text: "it is <published>", Next: "kn krt unpublish a-1"}, 501},
+		{&source.NotFoundError{Ref: source.Ref{Name: "it is <published>kn krt unpublish a-1"}}, 404},
+		{errors.New("it is <published>: kn krt unpublish a-1"), 502},
+	} {
+		m := sourcetest.New(example("a-1", source.Ready))
+		m.Refuse = tt.err
+		response, page := post(t, serve(t, m), atA+"/actions/stop", url.Values{})
+		require.Equal(t, tt.status, response.StatusCode)
+		require.Contains(t, page, "it is &lt;published&gt;")
+		require.Contains(t, page, "kn krt unpublish a-1")
+	}
+}
+
+func TestWhatIsNotPossible(t *testing.T) {
+	m := sourcetest.New(publishedExample("a-1"), example("b-1", source.Stopped))
+	m.Reasons = map[source.Action]string{source.Start: "You may not patch versions."}
+	server := serve(t, m)
+	_, page := get(t, server, atA)
+	require.Contains(t, page, `<button class="button" disabled aria-describedby="why-stop">`)
+	require.Contains(t, page, "Unpublish it first.")
+	_, page = get(t, server, "/ns/team/versions/b-1")
+	require.Contains(t, page, "You may not patch versions.")
+	require.Contains(t, page, "Start it first.")
+	_, page = get(t, server, "/ns/team/versions/b-1/actions/start")
+	require.Contains(t, page, "You may not patch versions.")
+	require.NotContains(t, page, "<form")
+}
+
+func TestReadOnly(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready))
+	server := serve(t, m, func(o *Options) { o.ReadOnly = true })
+	_, page := get(t, server, atA)
+	require.Equal(t, 4, strings.Count(page, readOnlyReason))
+	require.NotContains(t, page, `href="/_krt/ns/team/versions/a-1/actions`)
+	for _, known := range actionTexts {
+		response, page := post(t, server, atA+"/actions/"+string(known.action), url.Values{})
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
+		require.Contains(t, page, readOnlyReason)
+	}
+	require.Empty(t, m.Orders())
+}
+
+func TestFormsAreBounded(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready))
+	server := serve(t, m)
+	response, page := post(t, server, atA+"/actions/stop", url.Values{"comment": {strings.Repeat("x", source.MaxComment+1)}})
+	require.Equal(t, http.StatusConflict, response.StatusCode)
+	require.Contains(t, page, "The comment is too long")
+	response, _ = post(t, server, atA+"/actions/stop", url.Values{"comment": {strings.Repeat("x", maxForm)}})
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+	response, _ = post(t, server, atA+"/actions/config", url.Values{})
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	require.Empty(t, m.Orders())
+}

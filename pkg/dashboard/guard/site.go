@@ -1,0 +1,77 @@
+package guard
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Loopback are the names by which a program on this machine is reached.
+func Loopback() []string { return []string{"localhost", "127.0.0.1", "::1"} }
+
+// AnyHost is the element of hosts for [Site] that accepts every name. It is for a dashboard behind a
+// proxy that checks them.
+const AnyHost = "*"
+
+// Site lets requests to next through that the pages of this site, or a person who follows a link
+// to it, have made, and sets the headers of [SetHeaders] on all responses. It refuses
+//
+//   - names of this host that are not among hosts (without ports): a foreign site whose name leads
+//     to this address would be able to read what this one responds (DNS rebinding);
+//   - requests that another site's page makes in the background, or to show this one in a frame;
+//   - forms and other changes that come from another site ([http.CrossOriginProtection]).
+func Site(hosts []string, next http.Handler) http.Handler {
+	known := map[string]bool{}
+	for _, host := range hosts {
+		known[canonical(host)] = true
+	}
+	protected := http.NewCrossOriginProtection()
+	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuseForeign(w) }))
+	inner := protected.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		SetHeaders(w.Header())
+		switch {
+		case !known[AnyHost] && !known[hostOf(r)]:
+			writeRefusal(w, http.StatusMisdirectedRequest, refusal{
+				Title: "Unknown host", Text: "This dashboard is not reached by the name in the address. Use the address that was printed when it started.",
+			})
+		case foreign(r):
+			refuseForeign(w)
+		default:
+			inner.ServeHTTP(w, r)
+		}
+	})
+}
+
+func refuseForeign(w http.ResponseWriter) {
+	writeRefusal(w, http.StatusForbidden, refusal{Title: "Not allowed", Text: "Another site's page sent this request."})
+}
+
+// foreign reports whether another site's page makes the request for itself (Fetch Metadata). A
+// browser that does not say is let through: cookies are for this site only.
+func foreign(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site != "cross-site" && site != "same-site" {
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+}
+
+// hostOf is the name of the request's host, without the port.
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return canonical(host)
+}
+
+// canonical is one spelling of a name or an address.
+func canonical(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.String()
+	}
+	return host
+}

@@ -1,0 +1,151 @@
+package dashboard
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+)
+
+// rowOf finds the names of the versions in the table.
+var rowOf = regexp.MustCompile(`<tr id="v:team/([^"]+)"`)
+
+func names(page string) (all []string) {
+	for _, match := range rowOf.FindAllStringSubmatch(page, -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+func TestVersions(t *testing.T) {
+	failed := example("b-1", source.Failed)
+	failed.Created = failed.Created.AddDate(0, 0, 1)
+	for i := range 5 {
+		failed.Nodes = append(failed.Nodes, source.Node{Name: fmt.Sprint("n", i), State: source.Failed})
+	}
+	server := serve(t, sourcetest.New(example("a-1", source.Ready), failed, publishedExample("c-1"), example("d-1", source.Stopped)))
+	for query, want := range map[string][]string{
+		"":                  {"a-1", "b-1", "c-1", "d-1"},
+		"?q=B-1":            {"b-1"},
+		"?q=prices":         {"a-1", "b-1", "c-1", "d-1"},
+		"?state=ready":      {"a-1", "c-1"},
+		"?published=1":      {"c-1"},
+		"?ns=other":         nil,
+		"?sort=phase":       {"b-1", "c-1", "a-1", "d-1"},
+		"?sort=age":         {"b-1", "a-1", "c-1", "d-1"},
+		"?sort=published":   {"c-1", "a-1", "b-1", "d-1"},
+		"?sort=bogus&q=-1":  {"a-1", "b-1", "c-1", "d-1"},
+		"?state=ready&q=%2": {"a-1", "c-1"}, // a query that cannot be read is left out
+	} {
+		status, page := get(t, server, "/"+query)
+		require.Equal(t, http.StatusOK, status)
+		require.Equalf(t, want, names(page), "%q", query)
+	}
+	_, page := get(t, server, "/")
+	require.Contains(t, page, `<span class="number">2/2</span>`)
+	require.Contains(t, page, `<span class="number">1/7</span>`)
+	require.Contains(t, page, "and 3 more")
+}
+
+func TestVersionsAreBounded(t *testing.T) {
+	m := sourcetest.New()
+	for i := range maxRows + 10 {
+		m.Set(example(fmt.Sprintf("v-%d", i), source.Ready))
+	}
+	_, page := get(t, serve(t, m), "/")
+	require.Len(t, names(page), maxRows)
+	require.Contains(t, page, "the first 500 of 510 that match, of 510")
+}
+
+// evil is a version all of whose texts are hostile.
+func evil() source.Version {
+	v := example("a-1", source.Failed)
+	v.Description, v.Comment, v.Phase, v.Cause, v.Next, v.Delivery = hostile, hostile, hostile, hostile, hostile, hostile
+	v.State, v.Address, v.Web = source.State(hostile), hostile, "javascript:alert(1)"
+	v.Nodes[0] = source.Node{
+		Name: hostile, State: source.State(hostile), Reason: hostile, Cause: hostile, Next: hostile, Image: hostile, Revision: hostile, Source: hostile,
+	}
+	v.Workflows[0] = source.Workflow{Name: hostile, Method: hostile, Nodes: []string{hostile}, State: source.State(hostile), Reason: hostile, Cause: hostile}
+	return v
+}
+
+func TestHostileTextsAreText(t *testing.T) {
+	m := sourcetest.New(evil(), source.Version{Ref: source.Ref{Namespace: hostile, Name: hostile}})
+	m.Reasons = map[source.Action]string{source.Start: hostile, source.Stop: hostile, source.Delete: hostile}
+	m.Declared = []source.ConfigEntry{{Name: hostile}, {Name: hostile + "f", File: true}}
+	m.Past = source.History{Events: []source.Event{{What: hostile, Comment: hostile}}, Publications: []source.Publication{{Version: hostile, Comment: hostile}}}
+	m.Refuse = &source.RefusedError{Text: hostile, Next: hostile}
+	server := serve(t, m, func(o *Options) { o.Title, o.Notice = hostile, hostile })
+	paths := []string{"/", "/?q=" + urlHostile, "/nothing/" + urlHostile, "/ns/team/versions/" + urlHostile, atA + "?asked=" + urlHostile}
+	for _, p := range pages() {
+		if !p.top && !strings.Contains(p.path, "{") {
+			paths = append(paths, strings.TrimSuffix(atA+"/"+p.path, "/"))
+		}
+	}
+	for _, known := range actionTexts {
+		paths = append(paths, atA+"/actions/"+string(known.action))
+	}
+	for _, path := range paths {
+		_, page := get(t, server, path)
+		require.Containsf(t, page, "</html>", "%s", path)
+		requireNoMarkup(t, path, page)
+	}
+	_, page := post(t, server, atA+"/actions/stop", nil)
+	requireNoMarkup(t, "refusal", page)
+}
+
+// urlHostile is a hostile text for paths and queries.
+const urlHostile = `%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E%3Cimg%20src%3Dx%20onerror%3Dalert(2)%3E`
+
+// handlers finds what runs or styles inline: also what the policy would stop must not be there.
+var handlers = regexp.MustCompile(`(?i)<script>|<img|<[^>"]*("[^"]*"[^>"]*)*\s(on\w+|style)\s*=|href="javascript:`)
+
+func requireNoMarkup(t *testing.T, path, page string) {
+	t.Helper()
+	require.Emptyf(t, handlers.FindString(page), "%s", path)
+}
+
+func TestHeaders(t *testing.T) {
+	server := serve(t, sourcetest.New(example("a-1", source.Ready)))
+	for _, path := range []string{"/", atA, "/nothing", "/assets/x/app.css", atA + "/actions/stop"} {
+		response, err := server.Client().Get(server.URL + "/_krt" + path)
+		require.NoError(t, err)
+		read(t, response)
+		for name, want := range map[string]string{
+			"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			require.Equalf(t, want, response.Header.Get(name), "%s of %s", name, path)
+		}
+		require.Containsf(t, response.Header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self'", "%s", path)
+	}
+	_, page := get(t, server, "/")
+	asset := regexp.MustCompile(`/_krt(/assets/\w+/app.css)`).FindStringSubmatch(page)
+	status, css := get(t, server, asset[1])
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, css, "prefers-color-scheme: dark")
+}
+
+func TestForeignFormsAreRefused(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready))
+	server := serve(t, m)
+	for _, headers := range []http.Header{
+		{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"http://evil.example"}}, {"Origin": {"null"}},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/_krt"+atA+"/actions/stop", nil)
+		require.NoError(t, err)
+		request.Header = headers
+		response, err := server.Client().Do(request)
+		require.NoError(t, err)
+		status, page := read(t, response)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Contains(t, page, "Another site&#39;s page sent this request.")
+	}
+	require.Empty(t, m.Orders())
+}
