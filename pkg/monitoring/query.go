@@ -3,7 +3,10 @@
 // has the queries for people.
 package monitoring
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Unit is the unit of a query's values.
 type Unit string
@@ -54,6 +57,9 @@ const (
 
 // ServerErrors are the codes of failures that are not the client's, as a regular expression.
 const ServerErrors = "UNKNOWN|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS"
+
+// ServerError reports whether a code of gRPC is one of [ServerErrors].
+func ServerError(code string) bool { return slices.Contains(strings.Split(ServerErrors, "|"), code) }
 
 // Queries is the table, in the order in which a person on call asks.
 func Queries() []Query {

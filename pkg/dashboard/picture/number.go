@@ -126,9 +126,10 @@ func often(perSecond float64, what string) string {
 	return number + " " + what + plural + " a " + unit
 }
 
-// podFigures are how many pods a node has, unless its word says it: asleep, or stopped.
+// podFigures are how many pods a node has, unless it has none, which its word says, or that is
+// not known.
 func podFigures(s Step) []figure {
-	if s.Pods == 0 {
+	if s.Pods <= 0 {
 		return nil
 	}
 	return []figure{{Text: counted(s.Pods, "pod")}}
