@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -172,7 +173,8 @@ func (s *replicaSet) forward(w http.ResponseWriter, r *http.Request) {
 // serve serves one connection to a pod's port.
 func (s *replicaSet) serve(k *keeper, stream, reasons httpstream.Stream) {
 	defer stream.Close()
-	if k.refuses != "" || stream.Headers().Get(corev1.PortHeader) != strconv.Itoa(inspection.Port) {
+	port := stream.Headers().Get(corev1.PortHeader)
+	if k.refuses != "" || port != strconv.Itoa(inspection.Port) && port != strconv.Itoa(replyPort) {
 		_, _ = io.WriteString(reasons, cmp.Or(k.refuses, "wrong port"))
 		_ = reasons.Close()
 		return
@@ -195,6 +197,10 @@ func (s *replicaSet) serve(k *keeper, stream, reasons httpstream.Stream) {
 
 // respond responds as an entrypoint does.
 func (s *replicaSet) respond(k *keeper, cut int, request *http.Request, to io.Writer) {
+	if request.URL.Path == "/metrics" && request.Host == "127.0.0.1:8081" {
+		fmt.Fprintf(to, "HTTP/1.0 200 OK\r\n\r\n%s as %s", k.pod.Name, request.Header.Get("Accept"))
+		return
+	}
 	f, follow, err := inspection.ParseFilter(request.URL.Query())
 	if err != nil || request.Host != "127.0.0.1:8082" {
 		_, _ = io.WriteString(to, "HTTP/1.0 400 Bad Request\r\n\r\n")

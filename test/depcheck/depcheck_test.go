@@ -70,6 +70,7 @@ var never = []struct {
 	{"pkg/cli/requests", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/saved", "how data on a cluster is reached is given to it", kubernetes},
 	{"pkg/legible", "it is text", []string{"github.com", "k8s.io", "google.golang.org"}},
+	{"pkg/dashboard/meter", "what is read is given to it", append([]string{"net/http", "google.golang.org/grpc"}, kubernetes...)},
 	{"pkg/dashboard/picture", "a picture is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/inspection", "it is the standard library's HTTP and JSON", []string{module, "google.golang.org", "github.com", "k8s.io"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},

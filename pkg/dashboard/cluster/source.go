@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/dashboard/meter"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -31,6 +32,7 @@ type Source struct {
 	client  *cluster.Client
 	options Options
 	reviews reviews
+	meter   *meter.Meter
 
 	ctx    context.Context
 	end    context.CancelFunc
@@ -59,6 +61,7 @@ type page struct {
 // follows them until it is closed.
 func New(c *cluster.Client, o Options) *Source {
 	s := &Source{client: c, options: o, scopes: map[string]*scope{}, pages: map[*page]struct{}{}}
+	s.meter = meter.New(s.reader)
 	s.ctx, s.end = context.WithCancel(context.Background())
 	for _, namespace := range o.Namespaces {
 		s.follow(namespace)

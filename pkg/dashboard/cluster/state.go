@@ -49,6 +49,7 @@ func (s seen) show() source.Version {
 	}
 	shown.Address, shown.Web = s.address(shown.Published)
 	shown.Cause, shown.Next = split(s.cause())
+	shown.Entrypoint = s.entrypoint()
 	for i := range v.Spec.Nodes {
 		shown.Nodes = append(shown.Nodes, s.node(&v.Spec.Nodes[i]))
 	}

@@ -54,6 +54,7 @@ func TestShow(t *testing.T) {
 		Ref:         source.Ref{Namespace: "homes", Name: "prices"},
 		Description: "Estimates prices.", State: source.Ready, Phase: "Started", Created: now.Time, Comment: "first", Delivery: "Sequence",
 		Address: "prices.homes.svc.cluster.local:9000", Web: "http://prices.homes.svc.cluster.local",
+		Entrypoint: source.Entrypoint{State: source.Ready},
 		Nodes: []source.Node{
 			{Name: "etl", State: source.Ready, Pods: 2, Restarts: 1, Image: "registry/etl@sha256:1", Revision: "prices-etl-00001",
 				Source: "src/etl.py"},

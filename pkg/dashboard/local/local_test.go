@@ -159,6 +159,7 @@ func TestARunFromItsStartToItsEnd(t *testing.T) {
 	v.Address, v.Web, v.Created = "", "", time.Time{}
 	require.Equal(t, source.Version{
 		Ref: ref, Description: "A version for tests.", State: source.Ready, Phase: "Running", Delivery: "Direct",
+		Entrypoint: source.Entrypoint{State: source.Ready},
 		Nodes: []source.Node{
 			{Name: "hello", State: source.Ready, Pods: 1, GPU: true, Source: "bin/hello"},
 			{Name: "world", State: source.Ready, Pods: 1, Source: "bin/world"},

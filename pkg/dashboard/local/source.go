@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/meter"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/local"
 )
@@ -19,6 +20,7 @@ type Source struct {
 	lines   *lines
 	changes *fanout
 	over    chan struct{} // closed when the run has ended
+	meter   *meter.Meter
 
 	mu    sync.Mutex
 	state state
@@ -32,10 +34,12 @@ var (
 // New returns the source of the run whose Reporter it becomes. What is reported to it goes to
 // next, too.
 func New(next local.Reporter) *Source {
-	return &Source{
+	s := &Source{
 		next: next, lines: newLines(), changes: newFanout(), over: make(chan struct{}),
 		state: state{nodes: map[string]*node{}},
 	}
+	s.meter = meter.New(s.reader)
+	return s
 }
 
 // Line implements [local.Reporter].

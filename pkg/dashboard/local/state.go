@@ -62,6 +62,7 @@ func (s *state) version() source.Version {
 	if s.serving != nil {
 		v.Address, v.Web = local.Reachable(s.serving.GRPC), "http://"+local.Reachable(s.serving.Web)
 	}
+	v.Entrypoint.State = s.entrypoint()
 	for _, n := range m.Nodes {
 		v.Nodes = append(v.Nodes, s.of(n.Name).show(n))
 	}
@@ -102,6 +103,19 @@ func (s *state) workflow(w krt.Workflow) source.Workflow {
 		shown.Reason, shown.Cause = failed.reason, failed.cause
 	}
 	return shown
+}
+
+// entrypoint is the state of the entrypoint, which is in the program of the run.
+func (s *state) entrypoint() source.State {
+	switch s.phase {
+	case phaseStarting:
+		return source.Starting
+	case phaseRunning, phaseReloading:
+		return source.Ready
+	case phaseStopping:
+		return source.Stopping
+	}
+	return source.Stopped
 }
 
 // overall is the state of the whole version.

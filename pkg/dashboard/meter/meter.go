@@ -19,13 +19,15 @@ import (
 const Interval = 5 * time.Second
 
 // Fetch calls each with the metrics of each replica of a version's entrypoint, as protobuf (see
-// [Accept]), one call at a time. Its error is why none could be read.
-type Fetch func(ctx context.Context, each func(replica string, metrics io.Reader) error) error
+// [Accept]), one call at a time, and returns the replicas whose metrics could not be read. Its
+// error is why none could be.
+type Fetch func(ctx context.Context, each func(replica string, metrics io.Reader) error) (missing []string, err error)
 
-// Reader returns the numbers of a version, as they are now; nil if they are not known yet. Close
-// ends its connections.
+// Reader returns the numbers of a version.
 type Reader interface {
+	// Read returns them as they are now; nil if they are not known yet.
 	Read(ctx context.Context) (*source.Numbers, error)
+	// Close ends its connections.
 	Close()
 }
 
@@ -45,7 +47,7 @@ func Entrypoints(from string, fetch Fetch, end func()) Reader {
 
 func (e *entrypoints) Read(ctx context.Context) (*source.Numbers, error) {
 	all := map[string]reading{}
-	err := e.fetch(ctx, func(replica string, metrics io.Reader) error {
+	missing, err := e.fetch(ctx, func(replica string, metrics io.Reader) error {
 		r, err := read(metrics)
 		if err == nil {
 			all[replica] = r
@@ -58,7 +60,7 @@ func (e *entrypoints) Read(ctx context.Context) (*source.Numbers, error) {
 	e.windows.add(time.Now(), all)
 	n := e.windows.numbers()
 	if n != nil {
-		n.From = e.from
+		n.From, n.Missing = e.from, missing
 	}
 	return n, nil
 }

@@ -226,7 +226,9 @@ func (m *Meter) looking(ref source.Ref) int {
 func TestFailureIsReported(t *testing.T) {
 	broken := errors.New("no right")
 	m := New(func(source.Ref) Reader {
-		return Entrypoints("the entrypoint", func(context.Context, func(string, io.Reader) error) error { return broken }, nil)
+		return Entrypoints("the entrypoint", func(context.Context, func(string, io.Reader) error) ([]string, error) {
+			return nil, broken
+		}, nil)
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, m.Follow(ctx, source.Ref{}, func() {

@@ -175,30 +175,6 @@ func TestStatesDifferWithoutColour(t *testing.T) {
 	require.Equal(t, source.Stopped, picture.Of("no such state").Name)
 }
 
-func TestWorkflowState(t *testing.T) {
-	for name, c := range map[string]struct {
-		entry source.State
-		nodes []source.State
-		want  source.State
-	}{
-		"all ready":              {source.Ready, []source.State{source.Ready, source.Ready}, source.Ready},
-		"asleep is ready":        {source.Ready, []source.State{source.Asleep}, source.Ready},
-		"one starts":             {source.Ready, []source.State{source.Ready, source.Starting}, source.Starting},
-		"starting before failed": {source.Ready, []source.State{source.Failed, source.Starting}, source.Starting},
-		"one failed":             {source.Ready, []source.State{source.Ready, source.Failed}, source.Failed},
-		"entrypoint failed":      {source.Failed, []source.State{source.Ready}, source.Failed},
-		"stopped":                {source.Stopped, []source.State{source.Stopped}, source.Stopped},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var nodes []source.Node
-			for _, s := range c.nodes {
-				nodes = append(nodes, source.Node{State: s})
-			}
-			require.Equal(t, c.want, picture.OfWorkflow(c.entry, nodes))
-		})
-	}
-}
-
 func TestThirtyTwoNodes(t *testing.T) {
 	flow := picture.Flow{ID: "w", Entry: source.Ready}
 	for i := range 32 {

@@ -34,19 +34,3 @@ func Of(s source.State) State {
 	shown.Class = "state-" + string(shown.Name)
 	return shown
 }
-
-// OfWorkflow returns the state of a workflow with these nodes and the state of its entrypoint,
-// by the original's rules: it is starting if any of them is, else it has failed if any of them
-// has. Nodes that are asleep start with the next request: they are no less ready than others.
-func OfWorkflow(entry source.State, nodes []source.Node) source.State {
-	states := map[source.State]bool{entry: true}
-	for _, n := range nodes {
-		states[n.State] = true
-	}
-	for _, s := range []source.State{source.Starting, source.Failed, source.Stopping, source.Stopped} {
-		if states[s] {
-			return s
-		}
-	}
-	return source.Ready
-}

@@ -1,14 +1,29 @@
 package source
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// Meters have numbers of versions that run. They are a part of [Source].
+type Meters interface {
+	// Numbers returns what the version has done in the last minute; nil if that is not known: as
+	// long as nobody follows the numbers of a version, nothing may read them.
+	Numbers(ctx context.Context, ref Ref) (*Numbers, error)
+	// FollowNumbers reads the numbers of the version, and calls changed each time there are new
+	// ones, or they could not be read, until ctx is done. The calls do not overlap.
+	FollowNumbers(ctx context.Context, ref Ref, changed func()) error
+}
 
 // Numbers is what a version has done in the last seconds or minutes.
 type Numbers struct {
 	// At is when they were read, Over the time before it that they are of.
 	At   time.Time
 	Over time.Duration
-	// From names where they come from, for people: "Prometheus", "the entrypoint", "this run".
+	// From names where they come from, for people: "Prometheus", "the entrypoint".
 	From string
+	// Missing are the replicas whose numbers could not be read, and are not included.
+	Missing []string
 	// Workflows has the workflows that are known there, by name.
 	Workflows map[string]*WorkflowNumbers
 }

@@ -23,6 +23,7 @@ type Source interface {
 	Actors
 	Configs
 	Histories
+	Meters
 }
 
 // Ref names a version.
@@ -75,9 +76,18 @@ type Version struct {
 	// Cause says in a sentence why the version is not ready, and Next what to do about it, a
 	// command as a rule; empty if there is nothing to say.
 	Cause, Next string
+	// Entrypoint is what serves its clients.
+	Entrypoint Entrypoint
 	// Nodes and Workflows are in the order of the manifest.
 	Nodes     []Node
 	Workflows []Workflow
+}
+
+// Entrypoint is the server of a version.
+type Entrypoint struct {
+	State State
+	// Reason is the condition's word, Cause its sentence, Next what to do; empty if ready.
+	Reason, Cause, Next string
 }
 
 // Node is a node of a version.

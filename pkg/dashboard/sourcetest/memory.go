@@ -21,6 +21,9 @@ type Memory struct {
 	// Declared is the result of Config, Past that of History.
 	Declared []source.ConfigEntry
 	Past     source.History
+	// Figures is the result of Numbers, if there is no Unread, which is why there are none.
+	Figures *source.Numbers
+	Unread  error
 
 	mu       sync.Mutex
 	versions []source.Version
@@ -144,4 +147,16 @@ func (m *Memory) SetConfig(_ context.Context, _ source.Ref, set map[string][]byt
 // History returns the Past.
 func (m *Memory) History(context.Context, source.Ref) (*source.History, error) {
 	return &m.Past, nil
+}
+
+// Numbers returns the Figures.
+func (m *Memory) Numbers(context.Context, source.Ref) (*source.Numbers, error) {
+	return m.Figures, m.Unread
+}
+
+// FollowNumbers calls changed once.
+func (m *Memory) FollowNumbers(ctx context.Context, _ source.Ref, changed func()) error {
+	changed()
+	<-ctx.Done()
+	return nil
 }
