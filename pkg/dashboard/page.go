@@ -74,6 +74,9 @@ func pages() []page {
 		// Documentation.
 		// Try.
 		// Configuration and the past.
+		configPage(),
+		historyPage(),
+		comparePage(),
 		// Dashboards of the bundle.
 	}
 }

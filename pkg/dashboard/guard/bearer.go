@@ -24,7 +24,7 @@ func Bearer(prefix string, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+home+signInPath, func(w http.ResponseWriter, r *http.Request) { signIn(w, r, home) })
 	mux.HandleFunc("POST "+home+"sign-out", func(w http.ResponseWriter, r *http.Request) {
-		gone := cookie(bearerCookie, "", home, secure(r))
+		gone := cookie(bearerCookie, "", home, secure(r)) //nolint:gosec // G124: see there
 		gone.MaxAge = -1
 		http.SetCookie(w, gone)
 		http.Redirect(w, r, home, http.StatusSeeOther)

@@ -28,12 +28,13 @@ type Memory struct {
 	mu       sync.Mutex
 	versions []source.Version
 	orders   []source.Order
+	values   map[string][]byte
 	changed  chan struct{} // closed at the next change
 }
 
 // New is a source with the versions.
 func New(versions ...source.Version) *Memory {
-	return &Memory{versions: versions, changed: make(chan struct{})}
+	return &Memory{versions: versions, values: map[string][]byte{}, changed: make(chan struct{})}
 }
 
 // Set adds the version, or replaces the one of its name.
@@ -126,7 +127,14 @@ func (m *Memory) Config(context.Context, source.Ref) ([]source.ConfigEntry, erro
 	return slices.Clone(m.Declared), nil
 }
 
-// SetConfig notes which entries have a value.
+// Value is the value that was set for the name.
+func (m *Memory) Value(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(m.values[name])
+}
+
+// SetConfig keeps values, and notes which entries have one.
 func (m *Memory) SetConfig(_ context.Context, _ source.Ref, set map[string][]byte, unset []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,8 +142,8 @@ func (m *Memory) SetConfig(_ context.Context, _ source.Ref, set map[string][]byt
 		return m.Refuse
 	}
 	for i, e := range m.Declared {
-		if _, ok := set[e.Name]; ok {
-			m.Declared[i].Set = true
+		if value, ok := set[e.Name]; ok {
+			m.Declared[i].Set, m.values[e.Name] = true, value
 		}
 		if slices.Contains(unset, e.Name) {
 			m.Declared[i].Set = false
