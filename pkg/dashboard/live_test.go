@@ -69,7 +69,7 @@ func TestStreamOfAVersionEndsWithIt(t *testing.T) {
 	m := sourcetest.New(example("a-1", source.Starting))
 	next := events(t, serve(t, m), "/ns/team/versions/a-1/events")
 	ids, _ := until(next)
-	require.Equal(t, []string{"side-version", "side-actions", "nodes"}, ids)
+	require.Equal(t, []string{"side-version", "side-actions", "cause", "cards", "numbers", "workflow-1"}, ids)
 	m.Set(example("a-1", source.Ready))
 	_, html := until(next)
 	require.Contains(t, html, "Publish")

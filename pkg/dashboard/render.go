@@ -41,6 +41,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"rfc3339":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"word":     word,
+		"advice":   newAdvice,
 	}
 }
 

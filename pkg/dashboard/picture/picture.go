@@ -50,13 +50,9 @@ type Step struct {
 // Drawer draws flows. It may be used by many goroutines at a time.
 type Drawer struct{ template *template.Template }
 
-// New returns a Drawer. Its error is one of the templates' syntax.
-func New() (*Drawer, error) {
-	t, err := template.ParseFS(files, "*.html")
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the templates of the picture: %w", err)
-	}
-	return &Drawer{t}, nil
+// New returns a Drawer.
+func New() *Drawer {
+	return &Drawer{template.Must(template.ParseFS(files, "*.html"))} // part of the program
 }
 
 // Draw returns the picture of a flow: an element "ol" of class "flow". All text in it is escaped.

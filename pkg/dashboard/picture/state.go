@@ -2,7 +2,7 @@ package picture
 
 import "krt.dev/kn-krt/pkg/dashboard/source"
 
-// State is how a state is shown: by colour, by shape and by word.
+// State is how a state is shown: by colour and by word; pictures also have a shape for each.
 type State struct {
 	// Class is the class that gives an element the state's colour: "state-" and its name.
 	Class string
@@ -10,27 +10,14 @@ type State struct {
 	Name source.State
 	// Word is for people.
 	Word string
-	// Glyph is a character for texts; pictures have shapes.
-	Glyph string
 }
 
 // Of returns how a state is shown. One that is not known is shown as stopped.
 func Of(s source.State) State {
-	shown := State{Name: s, Word: string(s)}
 	switch s {
-	case source.Ready:
-		shown.Glyph = "●"
-	case source.Starting:
-		shown.Glyph = "◌"
-	case source.Asleep:
-		shown.Glyph = "☾"
-	case source.Failed:
-		shown.Glyph = "✕"
-	case source.Stopping:
-		shown.Glyph = "◔"
+	case source.Ready, source.Starting, source.Asleep, source.Failed, source.Stopping:
 	default:
-		shown = State{Name: source.Stopped, Word: string(source.Stopped), Glyph: "■"}
+		s = source.Stopped
 	}
-	shown.Class = "state-" + string(shown.Name)
-	return shown
+	return State{Class: "state-" + string(s), Name: s, Word: string(s)}
 }
