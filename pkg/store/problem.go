@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Problem is an error that the client gets as it is. All others are failures of the
@@ -34,6 +35,14 @@ func Unavailable(format string, args ...any) error {
 func IsUnavailable(err error) bool {
 	var p *Problem
 	return errors.As(err, &p) && p.Status == http.StatusServiceUnavailable
+}
+
+// Beyond returns a Problem for the value of an interval that is no number of 64 bits, or whose sum
+// on the way to it is none: status 422.
+func Beyond(a Aggregate, start time.Time) error {
+	return &Problem{http.StatusUnprocessableEntity, fmt.Sprintf(
+		"the %s of the values from %s on is beyond a number of 64 bits: take a shorter step, or another aggregate",
+		a, start.UTC().Format(time.RFC3339))}
 }
 
 // Full returns a Problem for a store that has no room: status 507.

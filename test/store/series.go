@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,7 @@ func Measurements(t *testing.T, b store.Measurements) {
 	require.NoError(t, b.SaveMeasurements(t.Context(), theirs, []wire.Measurement{measurement(1, "loss", "eu", value("100"))}))
 	t.Run("list", func(t *testing.T) { listMeasurements(t, b) })
 	t.Run("query", func(t *testing.T) { queryMeasurements(t, b) })
+	t.Run("beyond", func(t *testing.T) { beyond(t, b) })
 	deleted, err := b.DeleteMeasurements(t.Context(), store.Selection{Runtime: ours, Name: "loss", To: at(3)})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, deleted)
@@ -223,6 +225,45 @@ func queryMeasurements(t *testing.T, b store.Measurements) {
 	require.NoError(t, err)
 	require.Len(t, series, 1)
 	require.Equal(t, math.Pow(2, 53), number64(t, series[0].Points[0].Value))
+}
+
+// beyond: sums that a float of 64 bits cannot hold are refused, those of integers beyond 64 bits
+// are floats.
+func beyond(t *testing.T, b store.Measurements) {
+	save := func(runtime string, values ...string) {
+		for i, value := range values {
+			fields := map[string]any{"value": json.Number(value)}
+			require.NoError(t, b.SaveMeasurements(t.Context(), runtime, []wire.Measurement{measurement(i, "m", "eu", fields)}))
+		}
+	}
+	query := func(runtime string, aggregate store.Aggregate) ([]store.Series, error) {
+		return b.QueryMeasurements(t.Context(), store.MeasurementQuery{
+			Selection: store.Selection{Runtime: runtime, Name: "m"}, Field: "value", Step: time.Hour, Limit: 10, Aggregate: aggregate,
+		})
+	}
+	save("floats", "1.7e308", "1.7e308", "-1.7e308")
+	save("integers", "9223372036854775807", "9223372036854775807", "-9223372036854775808", "9223372036854775807")
+	save("mixed", "9223372036854775807", "9223372036854775807", "0.5")
+	for _, aggregate := range []store.Aggregate{store.Mean, store.Sum} {
+		_, err := query("floats", aggregate)
+		var problem *store.Problem
+		require.ErrorAs(t, err, &problem, aggregate)
+		require.Equal(t, http.StatusUnprocessableEntity, problem.Status)
+		require.Contains(t, problem.Text, string(aggregate)+" of the values from 2024-05-06T00:00:00Z on")
+	}
+	for _, c := range []struct {
+		runtime   string
+		aggregate store.Aggregate
+		want      float64
+	}{
+		{"floats", store.Max, 1.7e308}, {"floats", store.Last, -1.7e308}, {"floats", store.Count, 3},
+		{"integers", store.Sum, 2 * 9223372036854775807}, {"integers", store.Mean, 9223372036854775807 / 2},
+		{"mixed", store.Sum, 2 * 9223372036854775807},
+	} {
+		series, err := query(c.runtime, c.aggregate)
+		require.NoError(t, err)
+		require.InEpsilon(t, c.want, number64(t, series[0].Points[0].Value), 1e-12, "%s of %s", c.aggregate, c.runtime)
+	}
 }
 
 func number64(t *testing.T, n json.Number) float64 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"math/big"
 	"strconv"
 
 	"krt.dev/kn-krt/pkg/store"
@@ -12,7 +14,7 @@ import (
 // aggregates are SQL expressions for the value of an interval, of the numbers v.
 func aggregates() map[store.Aggregate]string {
 	return map[store.Aggregate]string{
-		store.Mean: "avg(v)::float8::text", store.Sum: "sum(v)::text", store.Min: "min(v)::text", store.Max: "max(v)::text",
+		store.Mean: "avg(v)::text", store.Sum: "sum(v)::text", store.Min: "min(v)::text", store.Max: "max(v)::text",
 		store.Count: "count(v)::text", store.Last: "(array_agg(v ORDER BY date DESC, nanos DESC, id DESC))[1]::text",
 	}
 }
@@ -29,11 +31,15 @@ func (s *Store) QueryMeasurements(ctx context.Context, q store.MeasurementQuery)
 	for _, tag := range q.By {
 		tags += fmt.Sprintf(" || coalesce(tags ->> %s::text, '')", c.arg(tag))
 	}
+	beyond := "false"
+	if q.Aggregate == store.Mean || q.Aggregate == store.Sum {
+		beyond = fmt.Sprintf("sum(abs(v)) > %d::numeric", largest())
+	}
 	field := c.arg(q.Field) + "::text"
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
-SELECT by, start, %s FROM (SELECT (fields ->> %[2]s)::numeric AS v, %[3]s AS by, %[4]s AS start, date, nanos, id
+SELECT by, start, %s, %[7]s FROM (SELECT (fields ->> %[2]s)::numeric AS v, %[3]s AS by, %[4]s AS start, date, nanos, id
 	FROM krt_measurements WHERE jsonb_typeof(fields -> %[2]s) = 'number' AND %[5]s) m
-GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field, tags, interval(q.Step), where, q.Limit+1), c.args...)
+GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field, tags, interval(q.Step), where, q.Limit+1, beyond), c.args...)
 	if err != nil {
 		return nil, s.failure(err)
 	}
@@ -44,8 +50,12 @@ GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field
 		var by []string
 		var p store.Point
 		var value string
-		if err := rows.Scan(&by, &p.Time, &value); err != nil {
+		var beyond bool
+		if err := rows.Scan(&by, &p.Time, &value, &beyond); err != nil {
 			return nil, s.failure(err)
+		}
+		if beyond {
+			return nil, store.Beyond(q.Aggregate, p.Time)
 		}
 		if points++; points > q.Limit {
 			return nil, store.Refuse("more than %d points: take a longer step or a shorter time", q.Limit)
@@ -58,6 +68,12 @@ GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field
 		of.Points = append(of.Points, p)
 	}
 	return found, s.failure(rows.Err())
+}
+
+// largest is the largest number of 64 bits.
+func largest() *big.Int {
+	n, _ := big.NewFloat(math.MaxFloat64).Int(nil)
+	return n
 }
 
 func seriesOf(names, values []string) store.Series {
