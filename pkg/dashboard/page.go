@@ -70,7 +70,7 @@ func pages() []page {
 		// Requests and what is known of one of them.
 		// Logs.
 		// Metrics.
-		// Predictions.
+		predictionsPage(),
 		// Documentation.
 		// Try.
 		// Configuration and the past.

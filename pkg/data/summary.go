@@ -7,141 +7,35 @@ import (
 	"strconv"
 	"time"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 )
 
-// Summary says how good predictions were. Shares are between 0 and 1.
-type Summary struct {
-	// Total counts all predictions, MissingValues and NewLabels those with that error.
-	Total         int64 `json:"total"`
-	MissingValues int64 `json:"missing_values"`
-	NewLabels     int64 `json:"new_labels"`
-	// Labelled counts those that have a predicted and a true value, Correct those of them
-	// with equal ones.
-	Labelled int64 `json:"labelled"`
-	Correct  int64 `json:"correct"`
-	// Accuracy is absent if nothing is labelled.
-	Accuracy *Accuracy `json:"accuracy,omitempty"`
-	// Labels are the values, in their order. Numbers are labels if they are integers of at
-	// most three digits. If only some classes were asked for, the last one may be [Others].
-	Labels []Label `json:"labels"`
-	// Classes is how many labels there are, also those that are in [Others].
-	Classes int `json:"classes"`
-	// Confusion has a pair of values each, the most frequent first.
-	Confusion []Confusion `json:"confusion"`
-	// Truncated is whether there are more pairs than Labels and Confusion are made of.
-	Truncated bool `json:"truncated,omitempty"`
-	// Numbers are there if all labelled values are numbers.
-	Numbers *Numbers `json:"numbers,omitempty"`
-	// Over are intervals of an hour or a day, if these were asked for.
-	Over []Interval `json:"over,omitempty"`
-}
-
-// Accuracy is the share of correct predictions. Total and Micro are the same for single
-// labels; Macro is the mean of all labels' recalls, Weighted that by their support.
-type Accuracy struct {
-	Total    Share   `json:"total"`
-	Micro    float64 `json:"micro"`
-	Macro    float64 `json:"macro"`
-	Weighted float64 `json:"weighted"`
-}
-
-// Share is a part of a number of samples, with its Wilson interval of 95% below 100 samples.
-type Share struct {
-	Value    float64     `json:"value"`
-	Interval *[2]float64 `json:"interval,omitempty"`
-}
-
-// Others is the label of all values beyond the classes that were asked for. No prediction has it:
-// a value that is empty is missing.
-const Others = ""
-
-// Label is how well one value was predicted. What nothing is known of is absent. A value of more
-// than 100 bytes is cut, and ends with a hash of all of it.
-type Label struct {
-	Label string `json:"label"`
-	// Support counts the predictions with this true value, Predicted those that predicted it.
-	Support   int64    `json:"support"`
-	Predicted int64    `json:"predicted"`
-	Precision *Share   `json:"precision,omitempty"`
-	Recall    *Share   `json:"recall,omitempty"`
-	F1        *float64 `json:"f1,omitempty"`
-}
-
-// Confusion is how often a true value was predicted as another one, or as itself.
-type Confusion struct {
-	True      string `json:"true"`
-	Predicted string `json:"predicted"`
-	Count     int64  `json:"count"`
-}
-
-// Numbers is how far predicted numbers were from the true ones: the mean absolute error and
-// the root of the mean squared one.
-type Numbers struct {
-	Count int64   `json:"count"`
-	MAE   float64 `json:"mae"`
-	RMSE  float64 `json:"rmse"`
-}
-
-// Interval is an hour or a day.
-type Interval struct {
-	Start         time.Time `json:"start"`
-	Total         int64     `json:"total"`
-	MissingValues int64     `json:"missing_values"`
-	NewLabels     int64     `json:"new_labels"`
-	Labelled      int64     `json:"labelled"`
-	Correct       int64     `json:"correct"`
-	Accuracy      *Share    `json:"accuracy,omitempty"`
-	Numbers       *Numbers  `json:"numbers,omitempty"`
-}
-
-// VersionOf is a version that has saved predictions.
-type VersionOf struct {
-	Version string `json:"version"`
-	// Total is how many they are, from First to Last, both to the hour in which they were made.
-	Total int64     `json:"total"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
-}
-
-// Sample is one prediction of a number.
-type Sample struct {
-	Date      time.Time `json:"date"`
-	True      float64   `json:"true"`
-	Predicted float64   `json:"predicted"`
-}
-
-// Selected selects predictions of the namespace. Zero fields select all.
-type Selected struct {
-	// From and To limit their dates: From ≤ date < To.
-	From, To time.Time
-	Version  string
-}
-
-func (s Selected) values() url.Values {
-	values := url.Values{}
+// values are the parameters of a selection.
+func values(s quality.Selected) url.Values {
+	set := url.Values{}
 	for name, t := range map[string]time.Time{"from": s.From, "to": s.To} {
 		if !t.IsZero() {
-			values.Set(name, t.UTC().Format(time.RFC3339Nano))
+			set.Set(name, t.UTC().Format(time.RFC3339Nano))
 		}
 	}
 	if s.Version != "" {
-		values.Set("version", s.Version)
+		set.Set("version", s.Version)
 	}
-	return values
+	return set
 }
 
 // Summary summarizes predictions: per is "hour", "day", or empty for no intervals, and classes is
 // how many labels it has at most; zero is all.
-func (c *Client) Summary(ctx context.Context, of Selected, per string, classes int) (*Summary, error) {
-	values, summary := of.values(), &Summary{}
+func (c *Client) Summary(ctx context.Context, of quality.Selected, per string, classes int) (*quality.Summary, error) {
+	parameters, summary := values(of), &quality.Summary{}
 	if per != "" {
-		values.Set("per", per)
+		parameters.Set("per", per)
 	}
 	if classes > 0 {
-		values.Set("classes", strconv.Itoa(classes))
+		parameters.Set("classes", strconv.Itoa(classes))
 	}
-	if err := c.send(ctx, message{path: wire.PathSummary + "?" + values.Encode()}, summary); err != nil {
+	if err := c.send(ctx, message{path: wire.PathSummary + "?" + parameters.Encode()}, summary); err != nil {
 		return nil, fmt.Errorf("cannot summarize the predictions: %w", err)
 	}
 	return summary, nil
@@ -149,9 +43,9 @@ func (c *Client) Summary(ctx context.Context, of Selected, per string, classes i
 
 // Versions lists the versions that have saved predictions of a time, those with the most recent
 // ones first; at most 200.
-func (c *Client) Versions(ctx context.Context, of Selected) ([]VersionOf, error) {
-	var list struct{ Versions []VersionOf }
-	if err := c.send(ctx, message{path: wire.PathVersions + "?" + of.values().Encode()}, &list); err != nil {
+func (c *Client) Versions(ctx context.Context, of quality.Selected) ([]quality.Version, error) {
+	var list struct{ Versions []quality.Version }
+	if err := c.send(ctx, message{path: wire.PathVersions + "?" + values(of).Encode()}, &list); err != nil {
 		return nil, fmt.Errorf("cannot list the versions that saved predictions: %w", err)
 	}
 	return list.Versions, nil
@@ -159,11 +53,11 @@ func (c *Client) Versions(ctx context.Context, of Selected) ([]VersionOf, error)
 
 // Samples returns about limit predictions of numbers that have a true value, spread over the time
 // that is selected, in the order of their dates. The selection needs both limits of time.
-func (c *Client) Samples(ctx context.Context, of Selected, limit int) ([]Sample, error) {
-	values := of.values()
-	values.Set("limit", strconv.Itoa(limit))
-	var list struct{ Samples []Sample }
-	if err := c.send(ctx, message{path: wire.PathSamples + "?" + values.Encode()}, &list); err != nil {
+func (c *Client) Samples(ctx context.Context, of quality.Selected, limit int) ([]quality.Sample, error) {
+	parameters := values(of)
+	parameters.Set("limit", strconv.Itoa(limit))
+	var list struct{ Samples []quality.Sample }
+	if err := c.send(ctx, message{path: wire.PathSamples + "?" + parameters.Encode()}, &list); err != nil {
 		return nil, fmt.Errorf("cannot read a sample of the predictions: %w", err)
 	}
 	return list.Samples, nil

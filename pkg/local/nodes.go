@@ -99,6 +99,7 @@ func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		GRPC:    l.GRPC.Addr().String(),
 		Web:     l.Web.Addr().String(),
 		Reply:   l.Reply.Addr().String(),
+		Store:   r.state.socket,
 	}
 	if r.o.Dashboard != nil {
 		s.Dashboard = "http://" + Reachable(s.Web) + entrypoint.ReservedPath

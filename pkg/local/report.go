@@ -66,6 +66,8 @@ type Serving struct {
 	Dashboard string
 	// Inspection is where the last requests can be read, host:port; "" if nowhere.
 	Inspection string
+	// Store is the Unix socket of the store.
+	Store string
 	// Traces is the URL of the collector that gets the traces; "" if none are recorded.
 	Traces    string
 	Workflows []ServingWorkflow

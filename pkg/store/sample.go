@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/data/quality"
 )
 
 const (
@@ -29,11 +29,11 @@ func (s *Server) versions(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]data.VersionOf, len(counts))
+	found := make([]quality.Version, len(counts))
 	for i, one := range counts {
-		found[i] = data.VersionOf(one)
+		found[i] = quality.Version{Name: one.Version, Total: one.Total, First: one.First, Last: one.Last}
 	}
-	slices.SortStableFunc(found, func(a, b data.VersionOf) int { return b.Last.Compare(a.Last) })
+	slices.SortStableFunc(found, func(a, b quality.Version) int { return b.Last.Compare(a.Last) })
 	return map[string]any{"versions": found}, nil
 }
 
@@ -74,7 +74,7 @@ func (r request) number(name string, missing, most int) (int, error) {
 // sample returns the labelled predictions of numbers, in the order of their dates: all of them if
 // they are at most limit. Of more it has some from each part of the time, as far as there are any,
 // by as many short reads of the index on dates; to draw from all of them would read millions.
-func sample(ctx context.Context, b Predictions, of Selection, limit int) ([]data.Sample, error) {
+func sample(ctx context.Context, b Predictions, of Selection, limit int) ([]quality.Sample, error) {
 	latest, err := b.LatestLabelled(ctx, of, limit)
 	if err != nil || len(latest) < limit {
 		return samples(latest), err
@@ -110,13 +110,13 @@ func thinned(list []Labelled, n int) []Labelled {
 }
 
 // samples are those of a list that are numbers, the other way round.
-func samples(list []Labelled) []data.Sample {
-	found := []data.Sample{}
+func samples(list []Labelled) []quality.Sample {
+	found := []quality.Sample{}
 	for _, one := range slices.Backward(list) {
 		truth, isNumber := NumberOf(one.True)
 		predicted, also := NumberOf(one.Predicted)
 		if isNumber && also {
-			found = append(found, data.Sample{Date: one.Date.Round(time.Microsecond), True: truth, Predicted: predicted})
+			found = append(found, quality.Sample{Date: one.Date.Round(time.Microsecond), True: truth, Predicted: predicted})
 		}
 	}
 	return found

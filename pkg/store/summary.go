@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/data/quality"
 )
 
 const (
@@ -63,7 +63,7 @@ func (r request) selected() (of Selection, err error) {
 
 // summaryOf makes a summary of the selected predictions. Step is that of its intervals, zero for
 // none; it has at most so many classes, and what is beyond them together.
-func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Duration, classes int) (*data.Summary, error) {
+func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Duration, classes int) (*quality.Summary, error) {
 	counts, err := b.CountPredictions(ctx, of, step)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Durat
 	if step > 0 && len(counts) > maxIntervals {
 		return nil, Refuse("more than %d intervals: take a shorter time, or per=day", maxIntervals)
 	}
-	s := &summary{Summary: data.Summary{Labels: []data.Label{}, Confusion: []data.Confusion{}}}
+	s := &summary{Summary: quality.Summary{Labels: []quality.Label{}, Confusion: []quality.Confusion{}}}
 	s.count(counts, step)
 	if s.Labelled == 0 {
 		return &s.Summary, nil
@@ -88,11 +88,11 @@ func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Durat
 }
 
 // share is a part of a number of samples; nil for none.
-func share(part, of int64) *data.Share {
+func share(part, of int64) *quality.Share {
 	if of == 0 {
 		return nil
 	}
-	s := &data.Share{Value: float64(part) / float64(of)}
+	s := &quality.Share{Value: float64(part) / float64(of)}
 	if of < fewSamples {
 		const z = 1.959963984540054 // of 95%
 		n := float64(of)
@@ -103,17 +103,17 @@ func share(part, of int64) *data.Share {
 	return s
 }
 
-func numbersOf(c Counts) *data.Numbers {
+func numbersOf(c Counts) *quality.Numbers {
 	if c.Numbers == 0 || c.Numbers != c.Labelled {
 		return nil
 	}
 	n := float64(c.Numbers)
 	// A backend that subtracts what is deleted may be a little below zero.
-	return &data.Numbers{Count: c.Numbers, MAE: max(0, c.Absolute) / n, RMSE: math.Sqrt(max(0, c.Squared) / n)}
+	return &quality.Numbers{Count: c.Numbers, MAE: max(0, c.Absolute) / n, RMSE: math.Sqrt(max(0, c.Squared) / n)}
 }
 
-// summary is a [data.Summary] that is made.
-type summary struct{ data.Summary }
+// summary is a [quality.Summary] that is made.
+type summary struct{ quality.Summary }
 
 // count takes the counts of all intervals.
 func (s *summary) count(counts []Counts, step time.Duration) {
@@ -121,7 +121,7 @@ func (s *summary) count(counts []Counts, step time.Duration) {
 	for _, c := range counts {
 		sum.Add(c)
 		if step > 0 {
-			s.Over = append(s.Over, data.Interval{
+			s.Over = append(s.Over, quality.Interval{
 				Start: c.Start, Total: c.Total, MissingValues: c.Missing, NewLabels: c.New,
 				Labelled: c.Labelled, Correct: c.Correct, Accuracy: share(c.Correct, c.Labelled), Numbers: numbersOf(c),
 			})
@@ -133,10 +133,10 @@ func (s *summary) count(counts []Counts, step time.Duration) {
 
 // label takes the pairs of values.
 func (s *summary) label(pairs []Pair, classes int) {
-	labels, right := map[string]*data.Label{}, map[string]int64{}
-	of := func(value string) *data.Label {
+	labels, right := map[string]*quality.Label{}, map[string]int64{}
+	of := func(value string) *quality.Label {
 		if labels[value] == nil {
-			labels[value] = &data.Label{Label: value}
+			labels[value] = &quality.Label{Label: value}
 		}
 		return labels[value]
 	}
@@ -148,7 +148,7 @@ func (s *summary) label(pairs []Pair, classes int) {
 		}
 	}
 	var recalls, weighted, support float64
-	all := make([]data.Label, 0, len(labels))
+	all := make([]quality.Label, 0, len(labels))
 	for _, value := range slices.Sorted(maps.Keys(labels)) {
 		l := labels[value]
 		l.Precision, l.Recall = share(right[value], l.Predicted), share(right[value], l.Support)
@@ -161,7 +161,7 @@ func (s *summary) label(pairs []Pair, classes int) {
 		all = append(all, *l)
 	}
 	if total := share(s.Correct, s.Labelled); total != nil && len(labels) > 0 {
-		s.Accuracy = &data.Accuracy{
+		s.Accuracy = &quality.Accuracy{
 			Total: *total, Micro: total.Value, Macro: recalls / float64(len(labels)), Weighted: weighted / max(support, 1),
 		}
 	}
@@ -170,7 +170,7 @@ func (s *summary) label(pairs []Pair, classes int) {
 }
 
 // f1 is the harmonic mean of precision and recall.
-func f1(precision, recall *data.Share) *float64 {
+func f1(precision, recall *quality.Share) *float64 {
 	if precision == nil || recall == nil {
 		return nil
 	}
@@ -182,16 +182,16 @@ func f1(precision, recall *data.Share) *float64 {
 }
 
 // limit keeps the labels with the most predictions, and makes one of all others.
-func (s *summary) limit(labels []data.Label, pairs []Pair, classes int) {
+func (s *summary) limit(labels []quality.Label, pairs []Pair, classes int) {
 	kept := map[string]bool{}
 	byFrequency := slices.Clone(labels)
-	slices.SortStableFunc(byFrequency, func(a, b data.Label) int {
+	slices.SortStableFunc(byFrequency, func(a, b quality.Label) int {
 		return cmp.Or(cmp.Compare(b.Support, a.Support), cmp.Compare(b.Predicted, a.Predicted))
 	})
 	for _, one := range byFrequency[:min(classes, len(byFrequency))] {
 		kept[one.Label] = true
 	}
-	others := data.Label{Label: data.Others}
+	others := quality.Label{Label: quality.Others}
 	for _, one := range labels {
 		if kept[one.Label] {
 			s.Labels = append(s.Labels, one)
@@ -210,20 +210,20 @@ func (s *summary) limit(labels []data.Label, pairs []Pair, classes int) {
 func (s *summary) confuse(pairs []Pair, kept map[string]bool) {
 	at := map[[2]string]int{}
 	for _, p := range pairs {
-		cell := data.Confusion{True: p.True, Predicted: p.Predicted, Count: p.Count}
+		cell := quality.Confusion{True: p.True, Predicted: p.Predicted, Count: p.Count}
 		if !kept[p.True] {
-			cell.True = data.Others
+			cell.True = quality.Others
 		}
 		if !kept[p.Predicted] {
-			cell.Predicted = data.Others
+			cell.Predicted = quality.Others
 		}
 		i, known := at[[2]string{cell.True, cell.Predicted}]
 		if !known {
 			i = len(s.Confusion)
 			at[[2]string{cell.True, cell.Predicted}] = i
-			s.Confusion = append(s.Confusion, data.Confusion{True: cell.True, Predicted: cell.Predicted})
+			s.Confusion = append(s.Confusion, quality.Confusion{True: cell.True, Predicted: cell.Predicted})
 		}
 		s.Confusion[i].Count += cell.Count
 	}
-	slices.SortStableFunc(s.Confusion, func(a, b data.Confusion) int { return cmp.Compare(b.Count, a.Count) })
+	slices.SortStableFunc(s.Confusion, func(a, b quality.Confusion) int { return cmp.Compare(b.Count, a.Count) })
 }

@@ -13,18 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
 
-func confusion(truth, predicted string, count int64) data.Confusion {
-	return data.Confusion{True: truth, Predicted: predicted, Count: count}
+func confusion(truth, predicted string, count int64) quality.Confusion {
+	return quality.Confusion{True: truth, Predicted: predicted, Count: count}
 }
 
 func TestSummary(t *testing.T) {
 	client, raw := serve(t, store.Options{})
 	day := time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)
-	for i, p := range []data.Confusion{
+	for i, p := range []quality.Confusion{
 		confusion("cat", "cat", 6), confusion("cat", "dog", 2), confusion("dog", "dog", 1), confusion("dog", "bird", 1),
 	} {
 		for range p.Count {
@@ -33,7 +34,7 @@ func TestSummary(t *testing.T) {
 		}
 	}
 	require.NoError(t, client.SavePrediction(t.Context(), from(), wire.Prediction{Error: "new_labels", Date: day}))
-	var s data.Summary
+	var s quality.Summary
 	require.NoError(t, json.Unmarshal([]byte(get(t, raw, wire.PathSummary+"?per=hour&version=v1")), &s))
 	require.Equal(t, []int64{11, 0, 1, 10, 7}, []int64{s.Total, s.MissingValues, s.NewLabels, s.Labelled, s.Correct})
 	require.InDelta(t, 0.7, s.Accuracy.Total.Value, 1e-9)
@@ -46,7 +47,7 @@ func TestSummary(t *testing.T) {
 	require.InDelta(t, 0.75, s.Labels[1].Recall.Value, 1e-9)
 	require.InDelta(t, 1, s.Labels[1].Precision.Value, 1e-9)
 	require.InDelta(t, 1.5/1.75, *s.Labels[1].F1, 1e-9)
-	require.Equal(t, data.Confusion{True: "cat", Predicted: "cat", Count: 6}, s.Confusion[0])
+	require.Equal(t, quality.Confusion{True: "cat", Predicted: "cat", Count: 6}, s.Confusion[0])
 	require.Len(t, s.Over, 4)
 	require.Equal(t, day, s.Over[0].Start)
 	require.EqualValues(t, 7, s.Over[0].Total)
@@ -61,9 +62,9 @@ func TestSummaryOfNumbers(t *testing.T) {
 		require.NoError(t, client.SavePrediction(t.Context(), from(),
 			wire.Prediction{PredictedValue: strconv.Itoa(i + 3), TrueValue: strconv.FormatFloat(float64(i), 'g', -1, 64)}))
 	}
-	var s data.Summary
+	var s quality.Summary
 	require.NoError(t, json.Unmarshal([]byte(get(t, raw, wire.PathSummary)), &s))
-	require.Equal(t, &data.Numbers{Count: 100, MAE: 3, RMSE: 3}, s.Numbers)
+	require.Equal(t, &quality.Numbers{Count: 100, MAE: 3, RMSE: 3}, s.Numbers)
 	require.Nil(t, s.Accuracy.Total.Interval, "100 samples are enough")
 }
 
@@ -99,14 +100,15 @@ func TestChart(t *testing.T) {
 func TestClasses(t *testing.T) {
 	client, raw := serve(t, store.Options{})
 	long := strings.Repeat("é", 500_000)
-	for _, p := range []data.Confusion{
-		confusion("cat", "cat", 3), confusion("cat", "dog", 1), confusion("dog", "dog", 2), confusion(long, long, 1), confusion(long+"!", "<script>\x00", 1),
+	for _, p := range []quality.Confusion{
+		confusion("cat", "cat", 3), confusion("cat", "dog", 1), confusion("dog", "dog", 2),
+		confusion(long, long, 1), confusion(long+"!", "<script>\x00", 1),
 	} {
 		for range p.Count {
 			require.NoError(t, client.SavePrediction(t.Context(), from(), wire.Prediction{TrueValue: p.True, PredictedValue: p.Predicted}))
 		}
 	}
-	var all, two data.Summary
+	var all, two quality.Summary
 	text := get(t, raw, wire.PathSummary)
 	require.Less(t, len(text), 3000, "labels are cut")
 	require.NoError(t, json.Unmarshal([]byte(text), &all))
@@ -116,10 +118,10 @@ func TestClasses(t *testing.T) {
 	require.Len(t, all.Labels, 5)
 	require.EqualValues(t, 6, all.Correct, "long values are compared as a whole")
 	require.Equal(t, 5, two.Classes)
-	require.Equal(t, []string{"cat", "dog", data.Others}, []string{two.Labels[0].Label, two.Labels[1].Label, two.Labels[2].Label})
-	require.Equal(t, data.Label{Label: data.Others, Support: 2, Predicted: 2}, two.Labels[2])
-	require.Equal(t, []data.Confusion{
-		confusion("cat", "cat", 3), confusion("dog", "dog", 2), confusion(data.Others, data.Others, 2), confusion("cat", "dog", 1),
+	require.Equal(t, []string{"cat", "dog", quality.Others}, []string{two.Labels[0].Label, two.Labels[1].Label, two.Labels[2].Label})
+	require.Equal(t, quality.Label{Label: quality.Others, Support: 2, Predicted: 2}, two.Labels[2])
+	require.Equal(t, []quality.Confusion{
+		confusion("cat", "cat", 3), confusion("dog", "dog", 2), confusion(quality.Others, quality.Others, 2), confusion("cat", "dog", 1),
 	}, two.Confusion)
 }
 
@@ -133,8 +135,8 @@ func TestSamples(t *testing.T) {
 				PredictedValue: strconv.Itoa(i), TrueValue: "1.5", Date: at.Add(time.Duration(i) * every)}))
 		}
 	}
-	read := func(limit int) (found []data.Sample) {
-		var list struct{ Samples []data.Sample }
+	read := func(limit int) (found []quality.Sample) {
+		var list struct{ Samples []quality.Sample }
 		path := wire.PathSamples + "?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&version=v1&limit=" + strconv.Itoa(limit)
 		require.NoError(t, json.Unmarshal([]byte(get(t, raw, path)), &list))
 		return list.Samples
@@ -143,12 +145,12 @@ func TestSamples(t *testing.T) {
 	save(60, time.Minute, start)
 	require.NoError(t, client.SavePrediction(t.Context(), from(), wire.Prediction{PredictedValue: "cat", TrueValue: "1", Date: start}))
 	require.Len(t, read(500), 60)
-	require.Equal(t, data.Sample{Date: start, True: 1.5, Predicted: 0}, read(500)[0])
+	require.Equal(t, quality.Sample{Date: start, True: 1.5, Predicted: 0}, read(500)[0])
 	save(200, time.Second, start.Add(20*time.Hour))
 	found := read(100)
 	require.Len(t, found, 99, "one of 100 is not a number")
-	require.True(t, slices.IsSortedFunc(found, func(a, b data.Sample) int { return a.Date.Compare(b.Date) }))
-	early := slices.IndexFunc(found, func(s data.Sample) bool { return s.Date.After(start.Add(time.Hour)) })
+	require.True(t, slices.IsSortedFunc(found, func(a, b quality.Sample) int { return a.Date.Compare(b.Date) }))
+	early := slices.IndexFunc(found, func(s quality.Sample) bool { return s.Date.After(start.Add(time.Hour)) })
 	require.Greater(t, early, 20, "the first hour has its part")
 	require.Less(t, early, 80)
 	require.Len(t, read(1), 1)

@@ -24,6 +24,7 @@ type Source interface {
 	Configs
 	Histories
 	Meters
+	Predictors
 }
 
 // Ref names a version.

@@ -24,6 +24,8 @@ type Memory struct {
 	// Figures is the result of Numbers, if there is no Unread, which is why there are none.
 	Figures *source.Numbers
 	Unread  error
+	// Saved is the result of Predictions; without it they are refused.
+	Saved source.Predictions
 
 	mu       sync.Mutex
 	versions []source.Version
@@ -167,4 +169,12 @@ func (m *Memory) FollowNumbers(ctx context.Context, _ source.Ref, changed func()
 	changed()
 	<-ctx.Done()
 	return nil
+}
+
+// Predictions returns what is Saved.
+func (m *Memory) Predictions(context.Context, source.Ref) (source.Predictions, func(), error) {
+	if m.Saved == nil {
+		return nil, nil, &source.RefusedError{Refusal: source.Unavailable, Text: "there is no store"}
+	}
+	return m.Saved, func() {}, nil
 }

@@ -39,7 +39,8 @@ func (s *Store) QueryMeasurements(ctx context.Context, q store.MeasurementQuery)
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
 SELECT by, start, %s, %[7]s FROM (SELECT (fields ->> %[2]s)::numeric AS v, %[3]s AS by, %[4]s AS start, date, nanos, id
 	FROM krt_measurements WHERE jsonb_typeof(fields -> %[2]s) = 'number' AND %[5]s) m
-GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`, aggregate, field, tags, interval(q.Step), where, q.Limit+1, beyond), c.args...)
+GROUP BY by, start ORDER BY by COLLATE "C", start LIMIT %[6]d`,
+		aggregate, field, tags, interval(q.Step), where, q.Limit+1, beyond), c.args...)
 	if err != nil {
 		return nil, s.failure(err)
 	}

@@ -1,0 +1,154 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"krt.dev/kn-krt/pkg/dashboard/prediction"
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/data/quality"
+)
+
+const (
+	// predictionSamples is how many dots a scatter has about.
+	predictionSamples = 500
+	// predictionsPatience is how long the page waits for the store, which may count millions.
+	predictionsPatience = 20 * time.Second
+)
+
+// predictionsView is how good the version's predictions were, next to those of another one.
+type predictionsView struct {
+	source.Ref
+	// Problem is why nothing can be shown, Next what to do about it.
+	Problem, Next string
+	// None says that no version of the namespace has saved predictions.
+	None bool
+	// Ranges are links to times that can be chosen, From and To the ends of the present one as
+	// their inputs have them.
+	Ranges   []rangeLink
+	Range    prediction.Range
+	From, To string
+	// With is the version to compare with; Versions are those that can be chosen.
+	With     string
+	Versions []versionChoice
+	// Saved is what the version has saved at any time; nil if nothing.
+	Saved *quality.Version
+	// Report is nil without predictions in the time.
+	Report *prediction.Report
+	// Incomplete is why a scatter is missing.
+	Incomplete string
+}
+
+// rangeLink is a time that can be chosen.
+type rangeLink struct {
+	Text, Path string
+	Current    bool
+}
+
+// versionChoice is a version that can be compared with.
+type versionChoice struct {
+	Name    string
+	Current bool
+}
+
+func predictionsPage() page {
+	return page{
+		name: "predictions", path: "predictions", title: "Predictions", tab: "Predictions",
+		view: func(r *request) (any, error) { return viewPredictions(r) },
+	}
+}
+
+// viewPredictions reads what the page shows. What the source refuses, or the store, is part of it.
+func viewPredictions(r *request) (*predictionsView, error) {
+	v := &predictionsView{Ref: r.ref, With: r.URL.Query().Get("with")}
+	ctx, cancel := context.WithTimeout(r.Context(), predictionsPatience)
+	defer cancel()
+	saved, end, err := r.source.Predictions(ctx, r.ref)
+	if err == nil {
+		defer end()
+		err = v.read(ctx, r, saved)
+	}
+	var refused *source.RefusedError
+	var missing *source.NotFoundError
+	switch {
+	case errors.As(err, &missing):
+		return nil, err
+	case errors.As(err, &refused):
+		v.Problem, v.Next = refused.Text, refused.Next
+	case err != nil:
+		v.Problem = err.Error()
+	}
+	return v, nil
+}
+
+func (v *predictionsView) read(ctx context.Context, r *request, from source.Predictions) error {
+	versions, err := from.Versions(ctx, quality.Selected{})
+	if err != nil {
+		return err
+	}
+	v.None = len(versions) == 0
+	var first, last time.Time
+	for _, one := range versions {
+		switch {
+		case one.Name == v.Name:
+			v.Saved = &one
+		case one.Name == prediction.Visible(one.Name): // else it is no name of a version
+			v.Versions = append(v.Versions, versionChoice{one.Name, one.Name == v.With})
+		}
+		if one.Name != v.Name && one.Name != v.With {
+			continue
+		}
+		if first.IsZero() || one.First.Before(first) {
+			first = one.First
+		}
+		if one.Last.After(last) {
+			last = one.Last
+		}
+	}
+	v.Range, err = prediction.ParseRange(r.URL.Query(), time.Now(), first, last)
+	if err != nil {
+		return err
+	}
+	v.From, v.To = v.Range.Input()
+	for _, name := range prediction.Ranges() {
+		path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
+		v.Ranges = append(v.Ranges, rangeLink{Text: rangeText(name), Path: path, Current: name == v.Range.Name})
+	}
+	return v.report(ctx, from)
+}
+
+func rangeText(name string) string {
+	return map[string]string{"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All"}[name]
+}
+
+// report reads the summaries of the version, and of the one that it is compared with.
+func (v *predictionsView) report(ctx context.Context, from source.Predictions) error {
+	if v.Saved == nil && v.With == "" {
+		return nil
+	}
+	names := []string{v.Name}
+	if v.With != "" {
+		names = append(names, v.With)
+	}
+	var total int64
+	subjects := make([]prediction.Subject, 0, len(names))
+	for _, name := range names {
+		of := quality.Selected{From: v.Range.From, To: v.Range.To, Version: name}
+		summary, err := from.Summary(ctx, of, v.Range.Per(), prediction.MaxClasses)
+		if err != nil {
+			return err
+		}
+		subject := prediction.Subject{Version: name, Summary: summary}
+		if summary.Numbers != nil {
+			if subject.Samples, err = from.Samples(ctx, of, predictionSamples); err != nil {
+				v.Incomplete = err.Error()
+			}
+		}
+		subjects, total = append(subjects, subject), total+summary.Total
+	}
+	if total > 0 {
+		v.Report = prediction.Make(subjects, v.Range)
+	}
+	return nil
+}
