@@ -27,7 +27,7 @@ type comparedTable struct {
 // comparedRow is one object: what it is in the version of the page, and in the other one.
 type comparedRow struct {
 	Name        string
-	Here, There string
+	Here, There named
 	Change      change
 }
 
@@ -70,80 +70,103 @@ func newCompareView(r *request) (*compareView, error) {
 		return nil, err
 	}
 	v.Tables = []comparedTable{
-		{Title: "Nodes", Rows: compareNamed(nodesOf(v.Version), nodesOf(v.With))},
-		{Title: "Workflows", Rows: compareNamed(workflowsOf(v.Version), workflowsOf(v.With))},
+		{Title: "Nodes", Rows: pair(nodesOf(v.Version), nodesOf(v.With))},
+		{Title: "Workflows", Rows: pair(workflowsOf(v.Version), workflowsOf(v.With))},
 		compareConfig(r, ref),
-		{Title: "Version", Rows: compareNamed(
-			map[string]string{"delivery": v.Delivery, "description": v.Description},
-			map[string]string{"delivery": v.With.Delivery, "description": v.With.Description})},
+		{Title: "Version", Rows: pair(aboutVersion(v.Version), aboutVersion(v.With))},
 	}
 	return v, nil
 }
 
-// nodesOf has what a node runs, by its name.
-func nodesOf(v *source.Version) map[string]string {
-	nodes := map[string]string{}
+// named is one object of a version. Long is what it is, if Text is short for it.
+type named struct{ Name, Text, Long string }
+
+// nodesOf has what the nodes run.
+func nodesOf(v *source.Version) []named {
+	var nodes []named
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
-		text := cmp.Or(n.Image, n.Source, "–")
+		long := cmp.Or(n.Image, n.Source, "–")
+		text := shortImage(long)
 		if n.GPU {
-			text += ", GPU"
+			text, long = text+", GPU", long+", GPU"
 		}
-		nodes[n.Name] = text
+		nodes = append(nodes, named{n.Name, text, long})
 	}
 	return nodes
 }
 
-// workflowsOf has the rpc and the nodes of a workflow, by its name.
-func workflowsOf(v *source.Version) map[string]string {
-	workflows := map[string]string{}
+// shortImage shortens the digest of an image to what differs in practice.
+func shortImage(image string) string {
+	const shown = 12
+	name, digest, found := strings.Cut(image, "@sha256:")
+	if !found || len(digest) <= shown {
+		return image
+	}
+	return name + "@sha256:" + digest[:shown] + "…"
+}
+
+// workflowsOf has the rpcs and the nodes of the workflows.
+func workflowsOf(v *source.Version) []named {
+	var workflows []named
 	for _, w := range v.Workflows {
-		workflows[w.Name] = w.Method + ": " + strings.Join(w.Nodes, " → ")
+		text := w.Method + ": " + strings.Join(w.Nodes, " → ")
+		workflows = append(workflows, named{w.Name, text, text})
 	}
 	return workflows
+}
+
+// aboutVersion has what is said of the version itself.
+func aboutVersion(v *source.Version) []named {
+	return []named{{"delivery", v.Delivery, v.Delivery}, {"description", v.Description, v.Description}}
 }
 
 // compareConfig compares what both versions declare. Values are not compared: nobody sees them.
 func compareConfig(r *request, other source.Ref) comparedTable {
 	table := comparedTable{Title: "Config"}
-	var both [2]map[string]string
+	var both [2][]named
 	for i, ref := range []source.Ref{r.ref, other} {
 		entries, err := r.source.Config(r.Context(), ref)
 		if err != nil {
 			table.Problem = err.Error()
 			return table
 		}
-		both[i] = map[string]string{}
 		for _, e := range entries {
-			both[i][e.Name] = "variable"
+			kind := "variable"
 			if e.File {
-				both[i][e.Name] = "file"
+				kind = "file"
 			}
+			both[i] = append(both[i], named{e.Name, kind, kind})
 		}
 	}
-	table.Rows = compareNamed(both[0], both[1])
+	table.Rows = pair(both[0], both[1])
 	return table
 }
 
-// compareNamed pairs what has the same name, in the order of names.
-func compareNamed(here, there map[string]string) []comparedRow {
+// pair puts what has the same name next to each other: the objects of here in their order, then
+// those that are only there.
+func pair(here, there []named) []comparedRow {
+	others := make(map[string]named, len(there))
+	for _, other := range there {
+		others[other.Name] = other
+	}
 	var rows []comparedRow
-	for name, text := range here {
-		other, ok := there[name]
-		row := comparedRow{Name: name, Here: text, There: other, Change: differs}
+	for _, one := range here {
+		other, ok := others[one.Name]
+		delete(others, one.Name)
+		row := comparedRow{Name: one.Name, Here: one, There: other, Change: differs}
 		switch {
 		case !ok:
 			row.Change = added
-		case other == text:
+		case other == one:
 			row.Change = same
 		}
 		rows = append(rows, row)
 	}
-	for name, text := range there {
-		if _, ok := here[name]; !ok {
-			rows = append(rows, comparedRow{Name: name, There: text, Change: removed})
+	for _, other := range there {
+		if _, ok := others[other.Name]; ok {
+			rows = append(rows, comparedRow{Name: other.Name, There: other, Change: removed})
 		}
 	}
-	slices.SortFunc(rows, func(a, b comparedRow) int { return cmp.Compare(a.Name, b.Name) })
 	return rows
 }

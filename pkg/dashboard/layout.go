@@ -14,8 +14,9 @@ type sheet struct {
 	// Side is the column on the left of a version's pages; nil on other pages.
 	Side *side
 	// Events is the path of the page's stream; empty if it has none.
-	Events          string
-	Scripts, Styles []string
+	Events  string
+	Scripts []string
+	Charts  bool
 	// View is what the page's "main" shows.
 	View any
 }
@@ -44,7 +45,7 @@ func (d *Dashboard) frame(title string) *sheet {
 // sheet makes what is around the page.
 func (d *Dashboard) sheet(r *request, p page) *sheet {
 	s := d.frame(p.title)
-	s.Scripts, s.Styles = p.scripts, p.styles
+	s.Scripts, s.Charts = p.scripts, p.charts
 	if r.version != nil {
 		s.Title = strings.TrimPrefix(p.title+" · ", " · ") + r.ref.Name
 		s.Side = d.side(r.Context(), r, p)

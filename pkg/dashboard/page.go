@@ -29,8 +29,10 @@ type page struct {
 	// own sends events that only the page's own script understands, until ctx is done; see
 	// [stream.own]. nil if it has none.
 	own func(ctx context.Context, r *request, send func(name, id string, data any) error) error
-	// scripts are names of assets that the page alone needs, modules; styles the same for CSS.
-	scripts, styles []string
+	// scripts are names of assets that the page alone needs, JavaScript modules. With charts the
+	// page also has the global uPlot and its styles.
+	scripts []string
+	charts  bool
 	// files are responses that are not pages, such as a download, by their path below the page.
 	files map[string]func(http.ResponseWriter, *request) error
 	// posts change something, by their path below the page, and return where the browser goes

@@ -97,7 +97,7 @@ func (f *versionFilter) matches(v *source.Version) bool {
 	return strings.Contains(text, strings.ToLower(f.Text))
 }
 
-// compare orders as the query says; by namespace and name if it says nothing.
+// compare orders as the query says; by namespace and name, as the source does, if it says nothing.
 func (f *versionFilter) compare(a, b source.Version) int {
 	switch f.Sort {
 	case "age":
