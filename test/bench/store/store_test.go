@@ -30,7 +30,7 @@ var (
 
 const (
 	clients = 16   // that save at the same time
-	saves   = 1000 // of each side and round
+	saves   = 2000 // of each side and round
 	wanted  = 1000 // documents that a find returns
 	rounds  = 9
 	coll    = "rooms"
