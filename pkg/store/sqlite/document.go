@@ -97,7 +97,10 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		return 0, err
 	}
 	defer done()
-	statement, args := s.candidates(f)
+	statement, args, err := s.candidates(ctx, f)
+	if err != nil {
+		return 0, err
+	}
 	rows, err := s.reader.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
@@ -130,23 +133,27 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 
 // candidates is an SQL query for the documents that may meet what is searched for, in their
 // order: as few as an index allows.
-func (s *Store) candidates(f search) (statement string, args []any) {
+func (s *Store) candidates(ctx context.Context, f search) (statement string, args []any, err error) {
 	const of = "d.runtime = ? AND d.coll = ? AND d.id > ?"
 	args = []any{f.in.Runtime, f.in.Name, f.after}
 	if where, ids := byID(f.q); where != "" {
-		return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND %s ORDER BY d.id", of, where), append(args, ids...)
+		return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND %s ORDER BY d.id", of, where), append(args, ids...), nil
 	}
-	key, values := s.keys.find(f.in, f.q)
-	switch {
-	case len(values) == 1:
+	by := s.keys.find(f.in, f.q)
+	wide, err := s.isWide(ctx, by)
+	if len(by.values) == 1 {
 		return fmt.Sprintf(`SELECT d.id, d.doc FROM document_values v CROSS JOIN documents d ON d.id = v.doc
-WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), append(args, f.after, key, values[0])
-	case len(values) > 1:
-		return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND "+
-				"d.id IN (SELECT doc FROM document_values WHERE doc > ? AND key = ? AND value IN (%s)) ORDER BY d.id", of, places(len(values))),
-			append(append(args, f.after, key), values...)
+WHERE %s AND v.doc > ? AND v.key = ? AND v.value = ? ORDER BY v.doc`, of), append(args, f.after, by.key, by.values[0]), err
 	}
-	return "SELECT d.id, d.doc FROM documents d WHERE " + of + " ORDER BY d.id", args
+	if len(by.values) > 1 {
+		by.where, by.args = "value IN ("+places(len(by.values))+")", by.values
+	}
+	if by.where == "" || wide {
+		return "SELECT d.id, d.doc FROM documents d WHERE " + of + " ORDER BY d.id", args, err
+	}
+	return fmt.Sprintf("SELECT d.id, d.doc FROM documents d WHERE %s AND "+
+			"d.id IN (SELECT doc FROM document_values WHERE doc > ? AND key = ? AND %s) ORDER BY d.id", of, by.where),
+		append(append(args, f.after, by.key), by.args...), err
 }
 
 // places are n parameters.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -11,10 +12,13 @@ import (
 // backfillGroup is how many documents one write adds to an index.
 const backfillGroup = 500
 
-// run makes and fills indexes. One that fails is tried again when it is wanted again, or
-// at the next start.
-func (k *keys) run(unfinished []wanted) {
+// run makes and fills indexes, and removes those that are dropped. One that fails is tried
+// again when it is wanted again, or at the next start.
+func (k *keys) run(unfinished []wanted, gone []int64) {
 	defer close(k.ended)
+	for _, id := range gone {
+		k.failed(wanted{}, k.remove(id))
+	}
 	for _, one := range unfinished {
 		k.make(one)
 	}
@@ -28,19 +32,21 @@ func (k *keys) run(unfinished []wanted) {
 	}
 }
 
-func (k *keys) make(one wanted) {
-	if err := errors.Join(k.create(one), k.fill(one)); err != nil && k.ctx.Err() == nil {
-		k.writer.options.Logger.Warn("an index of documents was not made", "collection", one.in.Name, "key", one.path, "error", err)
+func (k *keys) make(one wanted) { k.failed(one, errors.Join(k.create(one), k.fill(one))) }
+
+func (k *keys) failed(one wanted, err error) {
+	if err != nil && k.ctx.Err() == nil {
+		k.writer.options.Logger.Warn("an index of documents was not made or removed", "collection", one.in.Name, "key", one.path, "error", err)
 	}
 }
 
-// create adds a key, unless there is one or there are too many. From then on saves add to it.
+// create adds a key, unless there is one or no room for it. From then on saves add to it.
 func (k *keys) create(one wanted) error {
-	k.mu.RLock()
-	full := k.n >= maxAllKeys || len(k.all[one.in]) >= maxKeys
-	k.mu.RUnlock()
-	if _, there := k.of(one); there || full {
+	if _, there := k.of(one); there {
 		return nil
+	}
+	if room, err := k.makeRoom(one.in, time.Now()); err != nil || !room {
+		return err
 	}
 	var id int64
 	err := k.writer.write(k.ctx, func(w *writer) error {
@@ -56,8 +62,7 @@ func (k *keys) create(one wanted) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.all[one.in] = append(k.all[one.in], key{id, one.path, filling})
-	k.n++
+	k.all[one.in] = append(k.all[one.in], newKey(id, one.path, filling))
 	return nil
 }
 

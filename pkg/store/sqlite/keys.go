@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner/store/query"
 	"krt.dev/kn-krt/pkg/store"
@@ -15,9 +17,8 @@ import (
 const (
 	// A find that reads this many documents, and ten times as many as it finds, wants an index.
 	manyRead = 2000
-	// maxKeys limits the indexes of a collection, maxAllKeys those of all.
-	maxKeys, maxAllKeys = 8, 256
-	// maxKeyValues limits the values of one document in an index, maxKeyBytes their length.
+	// maxKeyValues limits the values of one document in an index, maxKeyBytes their length: of
+	// longer ones it has the beginning.
 	maxKeyValues, maxKeyBytes = 1000, 512
 )
 
@@ -26,6 +27,7 @@ const (
 	filling = 0
 	ready   = 1
 	off     = 2 // a document has too many values: the key is not indexed any more
+	dropped = 3 // its values are to be removed
 )
 
 // key is a field of a collection whose values are indexed.
@@ -33,6 +35,8 @@ type key struct {
 	id    int64
 	path  string
 	state int
+	multi bool          // a document has several values
+	used  *atomic.Int64 // when a find has used it last, in seconds since 1970
 }
 
 // keys are the indexed fields of documents. An index is made when finds ask for it, while the
@@ -47,7 +51,6 @@ type keys struct {
 
 	mu  sync.RWMutex
 	all map[store.Collection][]key
-	n   int
 }
 
 // wanted is an index that a find would have used.
@@ -59,12 +62,12 @@ type wanted struct {
 func startKeys(w *writer, reader *sql.DB) (*keys, error) {
 	k := &keys{writer: w, reader: reader, wanted: make(chan wanted, 16), ended: make(chan struct{}), all: map[store.Collection][]key{}}
 	k.ctx, k.end = context.WithCancel(context.Background())
-	unfinished, err := k.load()
+	unfinished, gone, err := k.load()
 	if err != nil {
 		k.end()
 		return nil, err
 	}
-	go k.run(unfinished)
+	go k.run(unfinished, gone)
 	return k, nil
 }
 
@@ -73,26 +76,36 @@ func (k *keys) close() {
 	<-k.ended
 }
 
-// load reads the table, and returns what is to be filled.
-func (k *keys) load() (unfinished []wanted, err error) {
-	rows, err := k.reader.QueryContext(k.ctx, "SELECT id, runtime, coll, path, state FROM document_keys")
+// load reads the table, and returns what is to be filled and the keys that are to be dropped.
+func (k *keys) load() (unfinished []wanted, gone []int64, err error) {
+	rows, err := k.reader.QueryContext(k.ctx, "SELECT id, runtime, coll, path, state, multi FROM document_keys")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var in store.Collection
-		var one key
-		if err := rows.Scan(&one.id, &in.Runtime, &in.Name, &one.path, &one.state); err != nil {
-			return nil, err
+		one := newKey(0, "", 0)
+		if err := rows.Scan(&one.id, &in.Runtime, &in.Name, &one.path, &one.state, &one.multi); err != nil {
+			return nil, nil, err
+		}
+		if one.state == dropped {
+			gone = append(gone, one.id)
+			continue
 		}
 		k.all[in] = append(k.all[in], one)
-		k.n++
 		if one.state == filling {
 			unfinished = append(unfinished, wanted{in, one.path})
 		}
 	}
-	return unfinished, rows.Err()
+	return unfinished, gone, rows.Err()
+}
+
+// newKey is one that is used now.
+func newKey(id int64, path string, state int) key {
+	one := key{id: id, path: path, state: state, used: &atomic.Int64{}}
+	one.used.Store(time.Now().Unix())
+	return one
 }
 
 // of returns the key of a collection with a path.
@@ -113,18 +126,19 @@ func (k *keys) turn(in store.Collection, id int64, state int) error {
 		return err
 	})
 	if err == nil {
-		k.set(in, id, state)
+		k.set(in, id, func(one *key) { one.state = state })
 	}
 	return err
 }
 
-func (k *keys) set(in store.Collection, id int64, state int) {
+// set changes a key, unless it is off.
+func (k *keys) set(in store.Collection, id int64, change func(*key)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	all := slices.Clone(k.all[in])
 	for i := range all {
 		if all[i].id == id && all[i].state != off {
-			all[i].state = state
+			change(&all[i])
 		}
 	}
 	k.all[in] = all
@@ -150,13 +164,18 @@ func (k *keys) insert(w *writer, in store.Collection, one key, id int64, documen
 	}
 	var found []any
 	query.Scalars(document, strings.Split(one.path, "."), func(value any) {
-		if text, ok := value.(string); (!ok || len(text) <= maxKeyBytes) && len(found) <= maxKeyValues {
-			found = append(found, value)
+		if len(found) <= maxKeyValues {
+			found = append(found, beginning(value))
 		}
 	})
 	if len(found) > maxKeyValues {
-		k.set(in, one.id, off)
+		k.set(in, one.id, func(one *key) { one.state = off })
 		return k.off(w, one)
+	}
+	if len(found) > 1 {
+		if err := k.multi(w, in, one); err != nil {
+			return err
+		}
 	}
 	values, _ := scalars(found)
 	for _, value := range values {
@@ -167,32 +186,19 @@ func (k *keys) insert(w *writer, in store.Collection, one key, id int64, documen
 	return nil
 }
 
-// off notes that a key is off, with each write: the one that turned it off may have failed.
-func (k *keys) off(w *writer, one key) error {
-	_, err := w.exec("UPDATE document_keys SET state = ?1 WHERE id = ?2 AND state <> ?1", off, one.id)
+// multi notes that a document has several values, with each write, as off does.
+func (k *keys) multi(w *writer, in store.Collection, one key) error {
+	if !one.multi {
+		k.set(in, one.id, func(one *key) { one.multi = true })
+	}
+	_, err := w.exec("UPDATE document_keys SET multi = 1 WHERE id = ? AND multi = 0", one.id)
 	return err
 }
 
-// find returns an index that is ready and the values that q requires of its field, one of them.
-func (k *keys) find(in store.Collection, q query.Query) (id int64, values []any) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	for _, one := range k.all[in] {
-		for _, c := range q {
-			if one.state != ready || strings.Join(c.Path, ".") != one.path {
-				continue
-			}
-			if found, ok := equals(c); ok && !slices.ContainsFunc(found, long) && (values == nil || len(found) < len(values)) {
-				id, values = one.id, found
-			}
-		}
-	}
-	return id, values
-}
-
-func long(value any) bool {
-	text, ok := value.(string)
-	return ok && len(text) > maxKeyBytes
+// off notes that a key is off, with each write: the one that turned it off may have failed.
+func (k *keys) off(w *writer, one key) error {
+	_, err := w.exec("UPDATE document_keys SET state = ?1 WHERE id = ?2 AND state NOT IN (?1, ?3)", off, one.id, dropped)
+	return err
 }
 
 // want asks for an index if a search has read much more than it found.
@@ -202,8 +208,7 @@ func (k *keys) want(f search, read, matched int) {
 	}
 	for _, c := range f.q {
 		path := strings.Join(c.Path, ".")
-		values, ok := equals(c)
-		if _, there := k.of(wanted{f.in, path}); !ok || there || slices.ContainsFunc(values, long) {
+		if _, there := k.of(wanted{f.in, path}); there || !indexable(c) {
 			continue
 		}
 		select {
@@ -211,57 +216,4 @@ func (k *keys) want(f search, read, matched int) {
 		default: // many are waiting
 		}
 	}
-}
-
-// clean removes what indexes have of documents that are gone, after many were deleted. It
-// does no harm: what is found is read. It searches beside the writer and removes group by
-// group, so that saves wait for a moment only.
-func (k *keys) clean(ctx context.Context, deleted int64) error {
-	if deleted < deleteGroup {
-		return nil
-	}
-	for last := []any{-1, 0, 0}; last != nil; {
-		gone, err := k.gone(ctx, last)
-		if err != nil {
-			return err
-		}
-		last = nil
-		if len(gone) == deleteGroup {
-			last = gone[len(gone)-1]
-		}
-		err = k.writer.write(ctx, func(w *writer) error {
-			for _, row := range gone { // a document that was saved since may have the id of one that is gone
-				_, err := w.exec("DELETE FROM document_values WHERE key = ?1 AND value = ?2 AND doc = ?3 "+
-					"AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?3)", row...)
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gone are rows of indexes, key, value and document, behind one of them, whose documents are
-// gone: a group.
-func (k *keys) gone(ctx context.Context, after []any) (found [][]any, err error) {
-	rows, err := k.reader.QueryContext(ctx, `SELECT key, value, doc FROM document_values v WHERE (key, value, doc) > (?, ?, ?)
-AND NOT EXISTS (SELECT 1 FROM documents WHERE id = v.doc) ORDER BY key, value, doc LIMIT ?`, append(slices.Clone(after), deleteGroup)...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var id, doc int64
-		var value any
-		if err := rows.Scan(&id, &value, &doc); err != nil {
-			return nil, err
-		}
-		found = append(found, []any{id, value, doc})
-	}
-	return found, rows.Err()
 }

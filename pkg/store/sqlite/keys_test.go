@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,13 +40,18 @@ func save(t *testing.T, s *Store, text string) map[string]any {
 func TestIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openTest(t, path, Options{})
+	long := strings.Repeat("x", maxKeyBytes)
 	values := []string{
-		"1", "1.0", `"1"`, "true", "null", `["x",1]`, `[[1]]`, `{"b":1}`, `[{"b":1},{"b":"x"}]`, `9007199254740993`, `"x"`, "1e999",
+		"1", "1.0", `"1"`, "true", "null", `["x",1]`, `[[1]]`, `{"b":1}`, `[{"b":1},{"b":"x"}]`, `9007199254740993`, `"x"`, "1e999", `"y"`, "0.5",
+		"-3", `[1,3]`, `["a","z"]`, fmt.Sprintf("%q", long+"b"),
 	}
 	random := func() string { return values[rand.IntN(len(values))] }
 	queries := []string{
 		`{"a":1}`, `{"a":"1"}`, `{"a":true}`, `{"a":{"$in":[1,"x"]}}`, `{"a":9007199254740993}`, `{"a":9007199254740992}`, `{"a.b":1}`,
-		`{"a.b":{"$in":["x",2]}}`, `{"a":1,"n":{"$lt":50}}`, `{"a":null}`, `{"a":{"$in":[null,1]}}`, `{"a":1e999}`, `{"a.0":"x"}`,
+		`{"a.b":{"$in":["x",2]}}`,
+		`{"a":{"$gt":0}}`, `{"a":{"$gte":1,"$lt":9007199254740993}}`, `{"a":{"$lt":"y","$gte":""}}`, `{"a":{"$gt":"x"}}`, `{"a.b":{"$lte":"x"}}`,
+		`{"a":{"$gt":9007199254740992.5}}`, `{"a":{"$gt":true}}`, `{"a":{"$gt":"x","$lt":9}}`, `{"a":{"$gt":2,"$lt":2}}`,
+		fmt.Sprintf(`{"a":{"$gt":%q}}`, long+"a"), fmt.Sprintf(`{"a":{"$lt":%q}}`, long+"c"), fmt.Sprintf(`{"a":%q}`, long+"b"), `{"a":1,"n":{"$lt":50}}`, `{"a":null}`, `{"a":{"$in":[null,1]}}`, `{"a":1e999}`, `{"a.0":"x"}`,
 	}
 	var mu sync.Mutex
 	var documents []map[string]any
@@ -74,7 +81,7 @@ func TestIndex(t *testing.T) {
 	}
 	fill(300)
 	made.Wait()
-	_, used := s.keys.find(local("c"), parse(t, `{"a":1}`))
+	used := s.keys.find(local("c"), parse(t, `{"a":1}`)).values
 	require.Equal(t, []any{int64(1)}, used)
 	check()
 	fill(100)
@@ -98,7 +105,7 @@ func TestIndex(t *testing.T) {
 // TestIndexIsWanted: a find that reads much and finds little makes one.
 func TestIndexIsWanted(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{})
-	f := search{in: local("c"), q: parse(t, `{"a":1,"b":{"$gt":1},"d":{"$in":[1,{}]}}`)}
+	f := search{in: local("c"), q: parse(t, `{"a":1,"b":{"$gt":true},"d":{"$in":[1,{}]},"e":{"$lt":"x"}}`)}
 	s.keys.want(f, manyRead-1, 0)
 	s.keys.want(f, manyRead, manyRead/5)
 	require.Empty(t, s.keys.wanted)
@@ -108,8 +115,14 @@ func TestIndexIsWanted(t *testing.T) {
 	key, there := s.keys.of(wanted{f.in, "a"})
 	require.True(t, there)
 	require.Equal(t, ready, key.state)
-	_, there = s.keys.of(wanted{f.in, "d"})
-	require.False(t, there)
+	require.Eventually(t, func() bool { // it is the last one that is wanted
+		key, _ := s.keys.of(wanted{f.in, "e"})
+		return key.state == ready
+	}, time.Minute, time.Millisecond)
+	for _, path := range []string{"b", "d"} {
+		_, there = s.keys.of(wanted{f.in, path})
+		require.False(t, there)
+	}
 }
 
 // TestIndexIsTurnedOff by a document with too many values.

@@ -47,7 +47,11 @@ CREATE TABLE document_keys (
 CREATE TABLE document_values (
 	key INTEGER NOT NULL, value ANY NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (key, value, doc)
 ) STRICT, WITHOUT ROWID;
-`, predictionsDeleted, numbersAreBounded}
+`, predictionsDeleted, numbersAreBounded, `
+DELETE FROM document_values;
+DELETE FROM document_keys;
+ALTER TABLE document_keys ADD COLUMN multi INTEGER NOT NULL DEFAULT 0;
+`}
 }
 
 // predictionParts is what predictions are counted by. JSON's numbers are what a value must look
