@@ -4,20 +4,19 @@ SHELL := /bin/bash -euo pipefail
 
 export KO_CONFIG_PATH := ko.yaml
 # Go needs a home folder for its caches; a machine without one gets it here.
-ifeq ($(strip $(HOME)),)
-export HOME := $(CURDIR)/.cache/home
-endif
+export HOME := $(or $(strip $(HOME)),$(CURDIR)/.cache/home)
 
 VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 # The race detector needs a C compiler; binaries contain the commit they were built from, if git knows it.
 RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 PYTHON := tools/python.sh
+WITH_PYTHON = if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi
 # The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
-.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-tracing bench-api bench bin/cluster lint generate verify
+.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing bench-api bench bin/cluster lint generate verify
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +44,7 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."
-	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
+	@$(WITH_PYTHON); \
 	for module in $(MODULES); do \
 		echo "Testing the Go module in $$module"; (cd $$module && go test $(RACE) ./...); \
 	done; \
@@ -78,15 +77,17 @@ ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$k
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
 
+test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
+	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
+
 test-tracing: deps bin/cluster ## Look at the traces of versions on this machine in a real Jaeger (builds it once, in 3 minutes)
-	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; \
-	jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
+	@$(WITH_PYTHON); jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
 
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
 
 bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
-	@if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi; go run ./test/bench $(BENCH)
+	@$(WITH_PYTHON); go run ./test/bench $(BENCH)
 
 # Tools are a Go module of their own; binaries are built again when it changes.
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -108,8 +109,7 @@ generate: bin/controller-gen ## Generate code again: for pkg/apis with the CRDs,
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
 
 verify: build bin/controller-gen ## Check format, vet, generated code, go.mod files, manifests and leftovers
-	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); \
-		test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
+	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
 	@for module in $(LINTED); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
 	@for module in $(LINTED) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
 	@echo "pkg/apis and its CRDs"; tools/apis.sh --check

@@ -162,6 +162,9 @@ func (d *Dashboard) pump(ctx context.Context, r *request, p page, s pumped) erro
 		case <-ctx.Done():
 			return nil
 		case err = <-s.ended: // nil: it has nothing more to say
+			if err != nil {
+				_ = d.refresh(ctx, r, p, s.stream) // how it ended: a run's last state is its most interesting one
+			}
 		case <-beat.C:
 			err = s.send("", message{Kind: "beat"})
 		case <-pause.C:

@@ -64,13 +64,7 @@ func (c *textConsole) text(e local.Event) string {
 		}
 		return ""
 	case local.EventStarting:
-		for _, node := range e.Nodes {
-			c.width = max(c.width, len(node))
-		}
-		if s := e.Serving; s != nil && s.Dashboard != "" {
-			return "dashboard " + s.Dashboard + "\n"
-		}
-		return ""
+		return c.starting(e)
 	case local.EventWarning:
 		return c.painter.Paint(term.ColourWarn, "!") + " " + legible.Printable(e.Text) + "\n"
 	case local.EventRequest:
@@ -86,6 +80,17 @@ func (c *textConsole) text(e local.Event) string {
 		return "stopped\n"
 	}
 	return c.reload(e) + c.node(e)
+}
+
+// starting is where it can be seen how far the nodes are.
+func (c *textConsole) starting(e local.Event) string {
+	for _, node := range e.Nodes {
+		c.width = max(c.width, len(node))
+	}
+	if e.Serving == nil || e.Serving.Dashboard == "" {
+		return ""
+	}
+	return "dashboard " + e.Serving.Dashboard + "\n"
 }
 
 // reload is the text of a reload's event.

@@ -1,0 +1,236 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// patience is how long a page may take to show what a test waits for.
+	patience = 30 * time.Second
+	// interval is how often it is asked.
+	interval = 20 * time.Millisecond
+)
+
+// page is a tab with cookies of its own.
+type page struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	problems []string // what the console has of errors
+	allowed  []string // texts of those that the test expects
+}
+
+// look is how a page is seen.
+type look struct {
+	width, height int64
+	dark          bool
+}
+
+// desktop is the look of most tests.
+var desktop = look{width: 1280, height: 800}
+
+// newPage opens an empty tab. At the end the test fails if there were problems.
+func newPage(t *testing.T, l look) *page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(chromium.context(t), chromedp.WithNewBrowserContext())
+	p := &page{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		cancel()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.problems) > 0 {
+			t.Errorf("the page has problems:\n%s", strings.Join(p.problems, "\n"))
+		}
+	})
+	console := chromedp.Console(ctx)
+	go p.watch(console)
+	p.see(l)
+	return p
+}
+
+// watch collects problems until the tab is closed.
+func (p *page) watch(console func(func(chromedp.ConsoleMessage, error) bool)) {
+	for m, err := range console {
+		if err != nil {
+			return
+		}
+		switch m.Type {
+		case chromedp.ConsoleError, chromedp.ConsoleWarning, chromedp.ConsoleException:
+			p.problem(fmt.Sprintf("%s: %s (%s %s:%d)", m.Type, m.Text, m.Source, m.URL, m.Line))
+		}
+	}
+}
+
+func (p *page) problem(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, allowed := range p.allowed {
+		if strings.Contains(text, allowed) {
+			return
+		}
+	}
+	p.problems = append(p.problems, text)
+}
+
+// allow names a text of the console that is not a problem from now on, such as that of a request
+// that is to fail.
+func (p *page) allow(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.allowed = append(p.allowed, text)
+}
+
+func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	require.NoError(p.t, chromedp.Do(ctx, steps...))
+}
+
+// see changes the look.
+func (p *page) see(l look) {
+	p.t.Helper()
+	scheme := "light"
+	if l.dark {
+		scheme = "dark"
+	}
+	p.do(chromedp.EmulateViewport(l.width, l.height))
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	require.NoError(p.t, err)
+}
+
+// open loads a URL.
+func (p *page) open(url string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
+// eval returns what a JavaScript expression is in the page.
+func eval[T any](p *page, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	require.NoError(p.t, err, expression)
+	return value
+}
+
+// until returns when a condition holds.
+func (p *page) until(what string, holds func() bool) {
+	p.t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			require.FailNow(p.t, "waited in vain for "+what, "the page has: %.4000s", eval[string](p, "document.body.innerText"))
+		}
+	}
+}
+
+// await returns when a JavaScript expression is true in the page.
+func (p *page) await(expression string) {
+	p.t.Helper()
+	p.until(expression, func() bool { return eval[bool](p, "Boolean("+expression+")") })
+}
+
+// text returns the visible text of the first element that a CSS selector finds, "" without one.
+func (p *page) text(css string) string {
+	p.t.Helper()
+	return eval[string](p, "document.querySelector("+quote(css)+")?.innerText ?? ''")
+}
+
+// awaitText returns when the visible text of an element contains want.
+func (p *page) awaitText(css, want string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("%q in %s", want, css), func() bool { return strings.Contains(p.text(css), want) })
+}
+
+// has reports whether there is an element of that role and accessible name, as a screen reader
+// would find it. An empty name is any.
+func (p *page) has(role, name string) bool {
+	p.t.Helper()
+	return len(p.find(role, name)) > 0
+}
+
+// awaitRole returns when has is true.
+func (p *page) awaitRole(role, name string) {
+	p.t.Helper()
+	p.until(role+" "+name, func() bool { return p.has(role, name) })
+}
+
+// press clicks the element of that role and name, which must come to exist.
+func (p *page) press(role, name string) {
+	p.t.Helper()
+	p.awaitRole(role, name)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	id := p.find(role, name)[0].BackendDOMNodeID
+	_, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id})
+	require.NoError(p.t, err)
+	quads, err := chromedp.Call(ctx, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: id})
+	require.NoError(p.t, err)
+	require.NotEmpty(p.t, quads.Quads, "%s %q is not visible", role, name)
+	q := quads.Quads[0] // x and y of four corners
+	require.NoError(p.t, chromedp.Do(ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)))
+}
+
+// find returns the nodes of the accessibility tree with that role and name.
+func (p *page) find(role, name string) (found []*accessibility.Node) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	document, err := chromedp.Run(ctx, chromedp.Evaluate[*runtime.RemoteObject]("document"))
+	require.NoError(p.t, err)
+	result, err := chromedp.Call(ctx, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{
+		ObjectID: document.ObjectID, AccessibleName: name, Role: role,
+	})
+	if err != nil { // the page is being left
+		return nil
+	}
+	for _, node := range result.Nodes {
+		if !node.Ignored {
+			found = append(found, node)
+		}
+	}
+	return found
+}
+
+// picture writes a PNG of the whole page, at most of the given height.
+func (p *page) picture(path string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	image, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	require.NoError(p.t, err)
+	require.NoError(p.t, os.WriteFile(path, image, 0o600))
+}
+
+// quote is a text as a JavaScript literal.
+func quote(text string) string {
+	data, err := json.Marshal(text)
+	if err != nil {
+		return `""` // impossible: it is a string
+	}
+	return string(data)
+}
