@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -88,4 +89,14 @@ func (c *Client) may(ctx context.Context, r Right) (bool, error) {
 		return false, c.explain(err, "cannot check your rights")
 	}
 	return review.Status.Allowed, nil
+}
+
+// User returns the name by which the API server knows the client's user (SelfSubjectReview).
+// Credentials that it does not accept are an [*Error] with ReasonUnauthorized.
+func (c *Client) User(ctx context.Context) (string, error) {
+	review := &authenticationv1.SelfSubjectReview{}
+	if err := c.kube.Create(ctx, review); err != nil {
+		return "", c.explain(err, "cannot check who you are")
+	}
+	return review.Status.UserInfo.Username, nil
 }

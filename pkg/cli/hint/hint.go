@@ -39,6 +39,9 @@ func (p Place) Kubectl(format string, args ...any) string {
 	return fmt.Sprintf("kubectl -n %s ", p.Namespace) + fmt.Sprintf(format, args...)
 }
 
+// Text is what to do next about an error of the cluster client; "" if there is nothing to say.
+func (p Place) Text(err error) string { return term.HintOf(p.Hint(err)) }
+
 // Hint adds to an error of the cluster client the exit code, and what to do next. Other
 // errors, and those that have a hint, stay as they are.
 func (p Place) Hint(err error) error {

@@ -11,6 +11,7 @@ func Commands(s term.Streams) []*cobra.Command {
 	return []*cobra.Command{
 		newConfigCommand(s),
 		newCreateCommand(s),
+		newDashboardCommand(s),
 		newDeleteCommand(s),
 		newDescribeCommand(s),
 		newEventsCommand(s),

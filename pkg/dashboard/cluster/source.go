@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// settle is how long a change waits for others, which pages are then told as one.
-	settle = 100 * time.Millisecond
 	// lookAgain is after what time the namespaces of a user who may not read all at once are
 	// looked for again.
 	lookAgain = time.Minute
@@ -181,11 +179,6 @@ func (s *Source) Watch(ctx context.Context, ref source.Ref, changed func()) erro
 		case <-s.ctx.Done():
 			return errClosed
 		case <-p.changed:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(settle):
 		}
 	}
 }

@@ -41,8 +41,8 @@ func program() {
 	os.Exit(cli.Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }
 
-// interrupted runs a command and interrupts it once it waits: when it has printed an
-// empty line, and the line after.
+// interrupted runs a command, prints what that prints, and interrupts it once it waits: when
+// it has printed an empty line, and the line after.
 func interrupted() {
 	c := exec.Command(os.Args[1], os.Args[2:]...)
 	out, err := c.StdoutPipe()
@@ -52,6 +52,7 @@ func interrupted() {
 	}
 	lines, signalled := bufio.NewScanner(out), false
 	for empty := false; lines.Scan(); empty = lines.Text() == "" {
+		fmt.Println(lines.Text())
 		if empty && !signalled {
 			signalled = c.Process.Signal(os.Interrupt) == nil
 		}
