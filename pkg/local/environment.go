@@ -123,7 +123,7 @@ func (p place) contract(b *krt.Bundle, n krt.Node) environment.Values {
 		Node: n.Name, NodeID: version + "-" + n.Name,
 		Workflow: workflow, WorkflowID: krt.WorkflowID(version, workflow),
 		BasePath: b.Dir, HandlerPath: n.Src,
-		ReplyURL: p.replyURL, Store: p.storeURL, Log: "plain",
+		ReplyURL: p.replyURL, Store: p.storeURL, Log: "json",
 		Timeout: n.Timeout, BackgroundTimeout: b.Manifest.Entrypoint.BackgroundTimeout,
 		MaxMessageBytes: p.maxBytes,
 		Fork:            n.Fork, GPU: n.GPU, Python: p.python,

@@ -25,13 +25,17 @@ type command struct {
 	line func(stream, line string)
 }
 
+// maxLine bounds a line of output, in bytes; of a longer one the rest is a further line. The longest
+// record that a runner logs fits: 256 KiB, each byte of which may be escaped.
+const maxLine = 2 << 20
+
 // launch starts c as the leader of a process group of its own.
 func launch(c command) (*child.Process, error) {
 	// No context ends it: Stop and Kill do, and its group with it.
 	cmd := exec.CommandContext(context.Background(), c.args[0], c.args[1:]...)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = c.dir, c.env, c.files
-	cmd.Stdout = &child.Lines{Each: func(line string) { c.line("stdout", line) }}
-	cmd.Stderr = &child.Lines{Each: func(line string) { c.line("stderr", line) }}
+	cmd.Stdout = &child.Lines{Most: maxLine, Each: func(line string) { c.line("stdout", line) }}
+	cmd.Stderr = &child.Lines{Most: maxLine, Each: func(line string) { c.line("stderr", line) }}
 	cmd.WaitDelay = outputDelay
 	return child.Start(cmd)
 }

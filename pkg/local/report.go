@@ -11,7 +11,8 @@ import (
 // goroutines at a time, and a slow one slows the nodes' output down.
 type Reporter interface {
 	// Line is one line that a component wrote: node is its name, or "entrypoint";
-	// stream is "stdout" or "stderr".
+	// stream is "stdout" or "stderr". Log lines of runners and of the entrypoint are JSON
+	// objects; package logline reads them.
 	Line(node, stream, line string)
 	// Event is something that happened.
 	Event(e Event)

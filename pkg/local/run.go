@@ -202,7 +202,7 @@ func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
 // node's.
 func (r *run) logger() *slog.Logger {
 	out := &child.Lines{Each: func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) }}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{
 		Level: r.o.LogLevel,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {

@@ -60,7 +60,7 @@ nodes:
 		"KRT_VERSION": "test-v1", "KRT_VERSION_ID": "test-v1", "KRT_RUNTIME_ID": "local",
 		"KRT_NODE_NAME": "hello", "KRT_NODE_ID": "test-v1-hello", "KRT_WORKFLOW_NAME": "",
 		"KRT_BASE_PATH": dir, "KRT_HANDLER_PATH": "bin/hello", "KRT_STRAY": "", "INHERITED": "yes",
-		"KRT_REPLY_URL": "http://" + r.serving.Reply, "KRT_LOG": "plain", "KRT_MAX_MESSAGE_BYTES": "1048576",
+		"KRT_REPLY_URL": "http://" + r.serving.Reply, "KRT_LOG": "json", "KRT_MAX_MESSAGE_BYTES": "1048576",
 		"KRT_WORKERS": "3", "KRT_FORK": "true", "KRT_GPU": "true",
 		"SECRET": "hunter2", "FROM_ENVIRONMENT": "env", "OWN": "mine",
 	} {

@@ -1,6 +1,13 @@
 package local
 
-import "sync"
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/logline"
+)
 
 // tail keeps the last lines of a process's output, for the message that reports
 // why it failed.
@@ -24,9 +31,14 @@ func (t *tail) add(line string) {
 	t.next = (t.next + 1) % tailLines
 }
 
-// all returns the lines, oldest first.
+// all returns the last lines as a person reads them, oldest first.
 func (t *tail) all() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append(append([]string{}, t.lines[t.next:]...), t.lines[:t.next]...)
+	var all []string
+	for _, line := range slices.Concat(t.lines[t.next:], t.lines[:t.next]) {
+		l := logline.Of(time.Time{}, line)
+		all = append(all, strings.Split(l.Message(), "\n")...)
+	}
+	return all[max(0, len(all)-tailLines):]
 }

@@ -49,15 +49,19 @@ func (l *Line) Field(name string) string {
 
 // Parse reads a line that begins with the time at which it was recorded.
 func Parse(line string) Line {
-	l := Line{Text: line}
 	if stamp, rest, ok := strings.Cut(line, " "); ok {
 		if at, err := time.Parse(time.RFC3339Nano, stamp); err == nil {
-			l.Time, l.Text = at, rest
+			return Of(at, rest)
 		}
 	}
-	if strings.HasPrefix(l.Text, "{") {
-		// What is not JSON is text.
-		_ = json.Unmarshal([]byte(l.Text), &l.Fields)
+	return Of(time.Time{}, line)
+}
+
+// Of is the line of a text that was recorded at a time.
+func Of(at time.Time, text string) Line {
+	l := Line{Time: at, Text: text}
+	if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &l.Fields) != nil {
+		l.Fields = nil // what is not JSON is text
 	}
 	return l
 }

@@ -3,6 +3,7 @@ package logline
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,12 +62,20 @@ func (l *Line) Message() string {
 	}
 	b.WriteString(l.Field(fieldMessage))
 	for _, a := range l.Attributes() {
-		b.WriteString(" " + a.Name + "=" + a.Value)
+		b.WriteString(" " + a.Name + "=" + quoted(a.Value))
 	}
 	if stack := l.Stack(); stack != "" {
 		b.WriteString("\n" + stack)
 	}
 	return b.String()
+}
+
+// quoted returns value, in quotes if it could not be told from what follows.
+func quoted(value string) string {
+	if value == "" || strings.ContainsAny(value, " \"=\n\r\t") {
+		return strconv.Quote(value)
+	}
+	return value
 }
 
 // Level is how severe a line is.

@@ -8,11 +8,11 @@ import (
 
 func TestStructuredLine(t *testing.T) {
 	l := Parse(`{"level":"WARN","msg":"slow","node":"n","workflow":"w","correlationid":"c","trace_id":"t","span_id":"s",` +
-		`"b":true,"a":{"x":1},"stack":"one\ntwo\n"}`)
+		`"b":true,"c":"two words","a":{"x":1},"stack":"one\ntwo\n"}`)
 	require.True(t, l.Structured())
 	require.Equal(t, []string{"w", "c", "t", "one\ntwo"}, []string{l.Workflow(), l.ID(), l.Trace(), l.Stack()})
-	require.Equal(t, []Attribute{{"a", "map[x:1]"}, {"b", "true"}}, l.Attributes())
-	require.Equal(t, "WARN slow a=map[x:1] b=true\none\ntwo", l.Message())
+	require.Equal(t, []Attribute{{"a", "map[x:1]"}, {"b", "true"}, {"c", "two words"}}, l.Attributes())
+	require.Equal(t, "WARN slow a=map[x:1] b=true c=\"two words\"\none\ntwo", l.Message())
 	other := Parse(`{"severity":"x"}`)
 	require.False(t, other.Structured())
 	require.Empty(t, other.Attributes())

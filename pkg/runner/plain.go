@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// plainHandler writes log lines for a person who watches the node (KRT_LOG=plain,
-// which `kn-krt run` sets): the level, unless it is INFO, and the message with its line
+// plainHandler writes log lines for a person who watches the node (KRT_LOG=plain):
+// the level, unless it is INFO, and the message with its line
 // breaks. Time, node, workflow and ids are left out: the program that shows
 // the lines adds the node's name.
 type plainHandler struct {

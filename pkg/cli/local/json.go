@@ -53,9 +53,11 @@ type runWorkflow struct {
 	Example json.RawMessage `json:"example"`
 }
 
-// Line writes a runLine.
+// Line writes a runLine for each line of text.
 func (c *jsonConsole) Line(node, stream, line string) {
-	c.write(runLine{Time: time.Now().UTC(), Node: node, Stream: stream, Line: line})
+	for _, text := range texts(line) {
+		c.write(runLine{Time: time.Now().UTC(), Node: node, Stream: stream, Line: text})
+	}
 }
 
 // Event writes a runEvent, or a runRequest.

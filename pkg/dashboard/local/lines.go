@@ -3,8 +3,11 @@ package local
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 // What is kept of the output of each node, and of the entrypoint.
@@ -70,8 +73,9 @@ func (l *lines) last(node string) string {
 	defer l.mu.Unlock()
 	if t := l.tails[node]; t != nil {
 		for _, line := range slices.Backward(t.lines) {
-			if line.Text != "" {
-				return line.Text
+			l := logline.Of(line.Time, line.Text)
+			if text := strings.TrimRight(l.Message(), "\n"); text != "" {
+				return text[strings.LastIndexByte(text, '\n')+1:]
 			}
 		}
 	}
