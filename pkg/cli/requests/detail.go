@@ -2,7 +2,6 @@ package requests
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -27,12 +26,13 @@ func Detail(r *inspection.Request, s term.Streams) string {
 	return d.String()
 }
 
+// maxTitle limits what a message is called: "Output of ", a name and more.
+const maxTitle = maxName + 50
+
 // detail writes one request.
 type detail struct {
 	*printer
 	bytes.Buffer
-
-	redacted bool
 }
 
 func (d *detail) text(format string, args ...any) { fmt.Fprintf(d, format, args...) }
@@ -87,84 +87,28 @@ func (d *detail) timeline(r *inspection.Request) {
 
 // messages writes what each step received and returned.
 func (d *detail) messages(r *inspection.Request) {
-	d.message("Request", r.Input, "")
-	last := shown{r.Input, ""}
-	if r.Input != nil {
-		last.from = "the request"
+	redacted := false
+	for _, m := range r.Messages() {
+		d.message(m)
+		redacted = redacted || m.Payload != nil && m.SameAs == "" && m.Payload.Redacted()
 	}
-	responded := false
-	steps := r.AllSteps()
-	for i := range steps {
-		last = d.step(steps[:i+1], last)
-		if steps[i].Outcome == "reply" && !r.Failed() {
-			d.message("Response", r.Output, d.already(r.Output, last))
-			responded = true
-		}
-	}
-	if !r.Failed() && !responded {
-		d.message("Response", r.Output, d.already(r.Output, last))
-	}
-	if d.redacted {
+	if redacted {
 		d.text("\nValues that the version must not show are [redacted].\n")
 	}
 }
 
-// shown is the message that was written last, and what it is.
-type shown struct {
-	message *inspection.Payload
-	from    string
-}
-
-// step writes the messages of the last of steps, and returns what the next one should have got.
-func (d *detail) step(steps []inspection.Step, last shown) shown {
-	at := len(steps) - 1
-	s, before := &steps[at], steps[:at]
-	of := " of " + legible.Line(s.Node, maxName)
-	switch {
-	case inspection.BehindReply(steps, at):
-		of += ", behind its early reply" // its input is that of the step before
-	case len(before) > 0 || !same(s.Input, last.message):
-		d.message("Input"+of, s.Input, d.already(s.Input, last))
-	}
-	switch {
-	case s.Output != nil:
-		d.message("Output"+of, s.Output, "")
-		return shown{s.Output, "the output" + of}
-	case s.Outcome == "error":
-		d.text("\nOutput%s: none, it failed\n", of)
-	default:
-		d.message("Output"+of, nil, "")
-	}
-	return last
-}
-
-// already is what a message is the same as, if it is.
-func (d *detail) already(p *inspection.Payload, last shown) string {
-	if p == nil || !same(p, last.message) {
-		return ""
-	}
-	return last.from
-}
-
-// same reports whether two messages have the same content.
-func same(a, b *inspection.Payload) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Type == b.Type && a.Size == b.Size && a.Base64 == b.Base64 && a.Note == b.Note && bytes.Equal(a.JSON, b.JSON)
-}
-
-// message writes a message under a head, or that it is the same as one before.
-func (d *detail) message(head string, p *inspection.Payload, sameAs string) {
+// message writes a message under its title, or that it is the same as one before.
+func (d *detail) message(m inspection.Message) {
+	title, p := legible.Line(m.Title, maxTitle), m.Payload
 	switch {
 	case p == nil:
-		d.text("\n%s: %s\n", head, inspection.NotKept)
+		d.text("\n%s: %s\n", title, m.Missing)
 		return
-	case sameAs != "":
-		d.text("\n%s: %s\n", head, sameAs)
+	case m.SameAs != "":
+		d.text("\n%s: %s\n", title, legible.Line(m.SameAs, maxTitle))
 		return
 	}
-	d.text("\n%s: %s, %s\n", head, cmp.Or(legible.Line(p.Type, maxName), "a message of unknown type"), legible.Bytes(int64(p.Size)))
+	d.text("\n%s: %s, %s\n", title, legible.Line(p.TypeName(), maxName), legible.Bytes(int64(p.Size)))
 	if p.Cut {
 		d.text("  It is cut%s.\n", after(": ", legible.Line(p.Note, maxErrorText)))
 	} else if p.Note != "" {
@@ -185,7 +129,6 @@ func (d *detail) body(p *inspection.Payload) {
 	var out bytes.Buffer
 	switch {
 	case len(p.JSON) > 0 && json.Indent(&out, p.JSON, "  ", "  ") == nil:
-		d.redacted = d.redacted || bytes.Contains(p.JSON, []byte(`"[redacted]"`))
 		d.text("  %s\n", legible.PrintableJSON(out.Bytes()))
 	case p.Base64 != "":
 		d.text("  base64: %s\n", legible.Printable(p.Base64))
