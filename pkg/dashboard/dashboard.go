@@ -25,6 +25,8 @@ type Options struct {
 	Prefix string
 	// Title is what the dashboard is of, such as the name of a cluster.
 	Title string
+	// Traces makes links to the pages of traces, see [ParseTraceLink]. Default: there are none.
+	Traces TraceLink
 	// ReadOnly refuses all actions.
 	ReadOnly bool
 	// Notice is shown on each page, such as a warning about who can read it; empty for none.
@@ -56,7 +58,7 @@ func New(o Options) http.Handler {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
-		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest},
+		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces},
 		streams: make(chan struct{}, maxStreams),
 	}
 	d.templates = d.parse()

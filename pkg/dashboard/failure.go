@@ -28,13 +28,14 @@ func (d *Dashboard) fail(w http.ResponseWriter, err error) {
 func explain(err error) *failure {
 	var refused *source.RefusedError
 	var unknown *source.NotFoundError
+	var unkept *source.NoRequestError
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &refused):
 		f := &failure{Text: refused.Text, Next: refused.Next}
 		f.Status, f.Title = refusal(refused.Refusal)
 		return f
-	case errors.As(err, &unknown), errors.Is(err, errNoPage):
+	case errors.As(err, &unknown), errors.As(err, &unkept), errors.Is(err, errNoPage):
 		return &failure{Status: http.StatusNotFound, Title: "Not found", Text: err.Error()}
 	case errors.As(err, &large):
 		return &failure{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Text: "what was sent is too large"}

@@ -12,6 +12,7 @@ import (
 type linker struct {
 	prefix string
 	assets string // their digest
+	traces TraceLink
 }
 
 // Versions is the path of the first page.

@@ -131,6 +131,9 @@ func (d *Dashboard) follow(r *request, p page, s *stream) error {
 	follower := func(follow func() error) {
 		followers.Go(func() { ended <- follow() })
 	}
+	if p.keep != nil {
+		r.kept = p.keep()
+	}
 	theirs := *r // refreshing changes r
 	follower(func() error { return theirs.source.Watch(ctx, theirs.ref, notify) })
 	if p.follow != nil {

@@ -28,6 +28,7 @@ func events(t *testing.T, server *httptest.Server, path string) (next func() mes
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
 	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 16<<20)
 	return func() (m message) {
 		for lines.Scan() {
 			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {

@@ -23,6 +23,9 @@ type page struct {
 	// live returns the parts of the page that are sent again when they have changed; nil if none
 	// does. The template must render them with the same templates and data.
 	live func(view any) []fragment
+	// keep returns what the page's stream keeps for as long as it is open: view and follow have it
+	// as the request's kept, which is nil for a page without a stream. nil if it keeps nothing.
+	keep func() any
 	// follow calls changed when the live parts may have changed, besides the source's Watch, until
 	// ctx is done; nil if Watch is enough.
 	follow func(ctx context.Context, r *request, changed func()) error
@@ -70,7 +73,9 @@ func pages() []page {
 		// Status.
 		statusPage(),
 		// Requests and what is known of one of them.
+		requestsPage(), requestPage(),
 		// Logs.
+		logsPage(),
 		// Metrics.
 		predictionsPage(),
 		// Documentation.
@@ -93,6 +98,8 @@ type request struct {
 	version *source.Version
 	// readOnly says that the dashboard refuses all actions.
 	readOnly bool
+	// kept is what the stream of the page keeps, see keep of [page].
+	kept any
 }
 
 // open makes a request ready for a page. Its error is one for [Dashboard.fail].

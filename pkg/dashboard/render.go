@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // shared are the templates that all pages have.
@@ -40,9 +41,20 @@ func (d *Dashboard) functions() template.FuncMap {
 		"asset":    d.link.Asset,
 		"rfc3339":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"count":    legible.Count,
+		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+		"outcome":  outcome,
 		"word":     word,
 		"advice":   newAdvice,
 	}
+}
+
+// outcome is how a request went, as a state.
+func outcome(failed bool) source.State {
+	if failed {
+		return source.Failed
+	}
+	return source.Ready
 }
 
 // word is a state for people.

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/meter"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -47,6 +48,9 @@ type Options struct {
 	// Hint, if not nil, returns what to do next about an error of the cluster's client in a
 	// namespace; "" if there is nothing to say.
 	Hint func(namespace string, err error) string
+	// Unkept, if not nil, returns what to do so that messages of the version's requests are kept,
+	// in a sentence.
+	Unkept func(*v1alpha1.Version) string
 }
 
 // page is somebody who waits for changes.

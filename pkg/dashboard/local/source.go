@@ -5,6 +5,7 @@ package local
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type Source struct {
 	changes *fanout
 	over    chan struct{} // closed when the run has ended
 	meter   *meter.Meter
+
+	transport http.Transport // to the inspection port; a proxy cannot reach this machine
 
 	mu    sync.Mutex
 	state state

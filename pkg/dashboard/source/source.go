@@ -25,6 +25,8 @@ type Source interface {
 	Histories
 	Meters
 	Predictors
+	RequestKeepers
+	LogReaders
 }
 
 // Ref names a version.

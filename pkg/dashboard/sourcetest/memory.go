@@ -27,6 +27,10 @@ type Memory struct {
 	// Saved is the result of Predictions; without it they are refused.
 	Saved source.Predictions
 
+	// Kept are its requests, Logged its lines.
+	Kept   *Requests
+	Logged *Logs
+
 	mu       sync.Mutex
 	versions []source.Version
 	orders   []source.Order
@@ -36,7 +40,9 @@ type Memory struct {
 
 // New is a source with the versions.
 func New(versions ...source.Version) *Memory {
-	return &Memory{versions: versions, values: map[string][]byte{}, changed: make(chan struct{})}
+	return &Memory{
+		versions: versions, values: map[string][]byte{}, changed: make(chan struct{}), Kept: newRequests(), Logged: newLogs(),
+	}
 }
 
 // Set adds the version, or replaces the one of its name.

@@ -1,0 +1,92 @@
+package logview
+
+import (
+	"sync"
+
+	"krt.dev/kn-krt/pkg/logline"
+)
+
+// Bounds of what waits for a browser, and so of what one batch has. A page shows [MaxShown] lines.
+const (
+	// MaxShown is how many lines a page shows at most, and how many the first batch may have.
+	MaxShown = 2000
+	maxBatch = 400
+	maxBytes = 512 << 10
+)
+
+// Feed holds lines until they are sent. Adding never waits: when lines come faster than they are
+// taken, the oldest are dropped and counted. It may be used by many goroutines at a time.
+type Feed struct {
+	ready chan struct{} // has an element when there is something to take
+
+	mu      sync.Mutex
+	waiting []Line
+	bytes   int
+	dropped int
+	taken   bool // the first batch is
+}
+
+// Batch is what a page gets at a time.
+type Batch struct {
+	// Dropped is how many lines before those of the batch are missing.
+	Dropped int
+	Lines   []Line
+}
+
+// NewFeed makes an empty feed.
+func NewFeed() *Feed { return &Feed{ready: make(chan struct{}, 1)} }
+
+// Add adds a line.
+func (f *Feed) Add(from *logline.Line) {
+	l := Of(from)
+	f.mu.Lock()
+	f.waiting = append(f.waiting, l)
+	f.bytes += l.size()
+	f.trim()
+	f.mu.Unlock()
+	f.signal()
+}
+
+// Lose counts lines that were missed before they could be added.
+func (f *Feed) Lose(n int) {
+	if n <= 0 {
+		return
+	}
+	f.mu.Lock()
+	f.dropped += n
+	f.mu.Unlock()
+	f.signal()
+}
+
+func (f *Feed) signal() {
+	select {
+	case f.ready <- struct{}{}:
+	default:
+	}
+}
+
+// trim drops the oldest lines that are too many. f is locked.
+func (f *Feed) trim() {
+	most := maxBatch
+	if !f.taken {
+		most = MaxShown
+	}
+	for len(f.waiting) > most || f.bytes > maxBytes && len(f.waiting) > 1 {
+		f.bytes -= f.waiting[0].size()
+		f.waiting[0] = Line{} // its texts are not needed
+		f.waiting = f.waiting[1:]
+		f.dropped++
+	}
+}
+
+// Ready has an element once there is something to take.
+func (f *Feed) Ready() <-chan struct{} { return f.ready }
+
+// Take returns what waits, and has it no more.
+func (f *Feed) Take() Batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := Batch{f.dropped, f.waiting}
+	f.dropped, f.waiting, f.bytes, f.taken = 0, nil, 0, true
+	return b
+}

@@ -1,0 +1,43 @@
+package dashboard
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// traceID is the placeholder in the address of a page of traces.
+const traceID = "{traceId}"
+
+// TraceLink makes links to the page of a trace. The zero value makes none.
+type TraceLink struct{ template string }
+
+// ParseTraceLink reads the address of the pages of a UI for traces, with {traceId} in the place of
+// the trace's id, such as "http://jaeger/trace/{traceId}". An empty text is the zero value.
+func ParseTraceLink(text string) (TraceLink, error) {
+	if text == "" {
+		return TraceLink{}, nil
+	}
+	u, err := url.Parse(strings.ReplaceAll(text, traceID, strings.Repeat("0", 32)))
+	switch {
+	case err != nil:
+		return TraceLink{}, fmt.Errorf("%.200q is not a URL", text)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil:
+		return TraceLink{}, fmt.Errorf("%.200q is not the URL of a web page, such as http://jaeger/trace/%s", text, traceID)
+	case !strings.Contains(text, traceID):
+		return TraceLink{}, fmt.Errorf("%.200q has no %s, which stands for the id of a trace", text, traceID)
+	case strings.Contains(u.Host, strings.Repeat("0", 32)):
+		return TraceLink{}, errors.New("the host of the URL must not depend on the trace")
+	}
+	return TraceLink{text}, nil
+}
+
+// Of is the address of the trace's page; empty if it has none.
+func (l TraceLink) Of(id string) string {
+	if decoded, err := hex.DecodeString(id); err != nil || len(decoded) != 16 || l.template == "" {
+		return ""
+	}
+	return strings.ReplaceAll(l.template, traceID, id)
+}
