@@ -78,7 +78,7 @@ func pages() []page {
 		logsPage(),
 		// Metrics.
 		predictionsPage(),
-		// Documentation.
+		docsPage(),
 		// Try.
 		// Configuration and the past.
 		configPage(),

@@ -30,7 +30,7 @@ const source = `from(bucket: "kre/autogen") |> range(start: dashboardTime) `
 
 func TestQueries(t *testing.T) {
 	const filter = source + `|> filter(fn: (r) => r._measurement == "price" and r._field == "value") `
-	none, tags := map[string]string{}, []string{"workflow", "node"}
+	none, queens, tags := map[string]string{}, map[string]string{"borough": "Queens"}, []string{"workflow", "node"}
 	for name, c := range map[string]struct {
 		kind, query string
 		want        []chronograf.Query
@@ -41,7 +41,8 @@ func TestQueries(t *testing.T) {
 			|> keep(columns: ["_time", "borough", "_value"])
 			|> aggregateWindow(every: 5m, fn: sum)
 			|> pivot(rowKey:["_time"], columnKey: ["borough"], valueColumn: "_value")`,
-			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, By: []string{"borough"}, Aggregate: "sum", Step: 5 * time.Minute}}},
+			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, By: []string{"borough"}, Aggregate: "sum",
+				Step: 5 * time.Minute}}},
 		"flux with a tag": {"line", `from(bucket: "b") |> range(start: -2h) |> filter(fn: (r) => r["_measurement"] == "price")
 			|> filter(fn: (r) => r["_field"] == "value" and r.borough == "Queens") |> group() |> aggregateWindow(every: v.windowPeriod, fn: last)
 			|> yield(name: "last")`,
@@ -68,8 +69,8 @@ func TestQueries(t *testing.T) {
 		"influxql": {"line", `SELECT mean("value") AS "mean", max(value) FROM "kre"."autogen"."price"
 			WHERE time > :dashboardTime: AND ("borough" = 'Queens') GROUP BY time(:interval:), "node" FILL(null)`,
 			[]chronograf.Query{
-				{Measurement: "price", Field: "value", Tags: map[string]string{"borough": "Queens"}, By: []string{"node"}, Aggregate: "mean", Label: "mean"},
-				{Measurement: "price", Field: "value", Tags: map[string]string{"borough": "Queens"}, By: []string{"node"}, Aggregate: "max"}}},
+				{Measurement: "price", Field: "value", Tags: queens, By: []string{"node"}, Aggregate: "mean", Label: "mean"},
+				{Measurement: "price", Field: "value", Tags: queens, By: []string{"node"}, Aggregate: "max"}}},
 		"influxql with a time": {"single-stat", `select sum(value) from price where time > now() - 1d and time < now()`,
 			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, Aggregate: "sum", Over: 24 * time.Hour, Whole: true}}},
 		"influxql of a default policy": {"line", `SELECT count("value") FROM "kre".."price" GROUP BY time(10s)`,
@@ -85,6 +86,7 @@ func TestQueries(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	const filter = source + `|> filter(fn: (r) => r._measurement == "m" and r._field == "f") `
+	const pipeline = "its query is not of the form from() |> range() |> filter() |> aggregateWindow()"
 	const form = "its query is not of the form SELECT mean(field) FROM measurement WHERE tag = 'value' GROUP BY time(1m), tag"
 	for query, want := range map[string]string{
 		filter + `|> window(every: 1m)`:                                            "its query uses window(), which is not supported",
@@ -97,8 +99,8 @@ func TestReasons(t *testing.T) {
 		source + `|> mean()`: "its query does not select a measurement and a field",
 		source + `|> filter(fn: (r) => r._measurement =~ /a/)`:    `its query has the condition "r._measurement=~/a/", which is not supported`,
 		source + `|> filter(fn: (r) => r.a == "1" or r.b == "2")`: "its query has an or, which is supported for _field only",
-		`import "math" ` + filter:                                 "its query is not of the form from() |> range() |> filter() |> aggregateWindow()",
-		filter + `|>`:                                             "its query is not of the form from() |> range() |> filter() |> aggregateWindow()",
+		`import "math" ` + filter:                                 pipeline,
+		filter + `|>`:                                             pipeline,
 		`from(bucket: "b) |> range()`:                             "a string has no end in its query",
 		``:                                                        form,
 		`SELECT "f" FROM m`:                                       form,

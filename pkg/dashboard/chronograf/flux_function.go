@@ -94,24 +94,35 @@ func (f *flux) mapped(c call) error {
 	if !ok {
 		return errFlux
 	}
-	members := record(body)
 	if !f.done {
-		if len(members) != 1 || members[0] != (member{"_value", "1"}) && members[0] != (member{"_value", "1.0"}) || !with(body) {
-			return errMap
-		}
-		f.ones = true
-		return nil
+		return f.counted(body)
 	}
-	for _, m := range members {
+	for _, m := range record(body) {
 		sum, count, divides := strings.Cut(m.expression, "/")
 		switch {
 		case with(body) && divides && f.computes(sum) == "sum" && f.computes(count) == "count":
 			f.columns = append(f.columns, column{m.name, "mean"})
-		case with(body), !strings.HasPrefix(m.expression, "r."), strings.ContainsAny(m.expression[2:], "./*+-("):
+		case with(body) || !isColumn(m.expression):
 			return errMap
 		}
 	}
 	return nil
+}
+
+// counted reads { r with _value: 1 }.
+func (f *flux) counted(body []token) error {
+	members := record(body)
+	f.ones = len(members) == 1 && with(body) && (members[0] == member{"_value", "1"} || members[0] == member{"_value", "1.0"})
+	if !f.ones {
+		return errMap
+	}
+	return nil
+}
+
+// isColumn reports whether an expression is r.column.
+func isColumn(expression string) bool {
+	name, ok := strings.CutPrefix(expression, "r.")
+	return ok && !strings.ContainsAny(name, "./*+-(")
 }
 
 var errMap = errors.New("its query has a map() that is not supported")

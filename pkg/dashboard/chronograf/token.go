@@ -66,17 +66,9 @@ func next(rest string) (token, string, error) {
 	case c == '"' || c == '\'':
 		return quoted(rest)
 	case letter(rest):
-		end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
-		if end < 0 {
-			end = len(rest)
-		}
-		return token{kind: word, value: rest[:end]}, rest[end:], nil
+		return run(word, rest, "_")
 	case c >= '0' && c <= '9':
-		end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' })
-		if end < 0 {
-			end = len(rest)
-		}
-		return token{kind: number, value: rest[:end]}, rest[end:], nil
+		return run(number, rest, ".")
 	}
 	for _, pair := range pairs {
 		if strings.HasPrefix(rest, pair) {
@@ -84,6 +76,17 @@ func next(rest string) (token, string, error) {
 		}
 	}
 	return token{kind: symbol, value: rest[:1]}, rest[1:], nil
+}
+
+// run returns the letters and digits at the beginning of rest, and what is in more.
+func run(k kind, rest, more string) (token, string, error) {
+	end := strings.IndexFunc(rest, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(more, r)
+	})
+	if end < 0 {
+		end = len(rest)
+	}
+	return token{kind: k, value: rest[:end]}, rest[end:], nil
 }
 
 func letter(s string) bool {

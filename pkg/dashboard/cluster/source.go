@@ -15,6 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/meter"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/image/artifact"
 )
 
 const (
@@ -51,6 +52,9 @@ type Options struct {
 	// Unkept, if not nil, returns what to do so that messages of the version's requests are kept,
 	// in a sentence.
 	Unkept func(*v1alpha1.Version) string
+	// Artifacts, if not nil, has the files of versions that are in registries, with the
+	// credentials that it was made with.
+	Artifacts *artifact.Cache
 }
 
 // page is somebody who waits for changes.

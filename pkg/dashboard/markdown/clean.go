@@ -79,7 +79,7 @@ func (c *cleaner) image(n *ast.Image) {
 	}
 	said := ast.NewString([]byte("[image: " + description + "]"))
 	to, elsewhere := c.address(destination)
-	if !elsewhere || inLink(n) {
+	if !elsewhere || to == "" || inLink(n) {
 		n.Parent().ReplaceChild(n.Parent(), n, said)
 		return
 	}
@@ -117,14 +117,9 @@ func (c *cleaner) address(destination string) (to string, elsewhere bool) {
 	switch {
 	case err != nil || *u == (url.URL{}):
 		return "", false
-	case u.Scheme == "http" || u.Scheme == "https":
-		if u.Host == "" || u.User != nil {
-			return "", false
-		}
-		return u.String(), true
-	case u.Scheme == "mailto":
-		return u.String(), true
-	case u.Scheme == "" && u.Host == "" && u.Path == "":
+	case u.Scheme != "":
+		return web(u), true
+	case u.Host == "" && u.Path == "":
 		return "#" + anchor(u.Fragment), false
 	}
 	file, fragment, ok := c.file(destination)
@@ -135,6 +130,15 @@ func (c *cleaner) address(destination string) (to string, elsewhere bool) {
 		to += "#" + anchor(fragment)
 	}
 	return to, false
+}
+
+// web is the address of a web page or a mail address; "" for anything else.
+func web(u *url.URL) string {
+	page := (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+	if page || u.Scheme == "mailto" {
+		return u.String()
+	}
+	return ""
 }
 
 // file is the path in the bundle that a destination means, which is relative to the text's folder.

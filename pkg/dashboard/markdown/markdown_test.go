@@ -36,16 +36,19 @@ func TestRender(t *testing.T) {
 		"a heading": {"# Über uns!", `<h1 id="doc-über-uns">Über uns!</h1>`},
 		"a table": {"| a | b |\n| - | -: |\n| 1 | 2 |", "<table>\n<thead>\n<tr>\n<th>a</th>\n<th align=\"right\">b</th>\n</tr>\n</thead>\n" +
 			"<tbody>\n<tr>\n<td>1</td>\n<td align=\"right\">2</td>\n</tr>\n</tbody>\n</table>"},
-		"code":                     {"```sh\na < b\n```", "<pre><code class=\"language-sh\">a &lt; b\n</code></pre>"},
-		"a page elsewhere":         {"[a](https://example.com/x?y=1)", `<p><a href="https://example.com/x?y=1" rel="noopener noreferrer">a</a></p>`},
-		"an address":               {"see https://example.com", `<p>see <a href="https://example.com" rel="noopener noreferrer">https://example.com</a></p>`},
+		"code": {"```sh\na < b\n```", "<pre><code class=\"language-sh\">a &lt; b\n</code></pre>"},
+		"a page elsewhere": {"[a](https://example.com/x?y=1)",
+			`<p><a href="https://example.com/x?y=1" rel="noopener noreferrer">a</a></p>`},
+		"an address": {"see https://example.com",
+			`<p>see <a href="https://example.com" rel="noopener noreferrer">https://example.com</a></p>`},
 		"a file":                   {"[a](other.md#The%20part)", `<p><a href="/page/docs/guide/other.md#doc-the-part">a</a></p>`},
 		"a file above":             {"[a](../README.md)", `<p><a href="/page/docs/README.md">a</a></p>`},
 		"a heading's link":         {"[a](#über-uns)", `<p><a href="#doc-%C3%BCber-uns">a</a></p>`},
 		"a file that is not there": {"[a *b*](missing.md)", `<p>a <em>b</em></p>`},
 		"an image":                 {"![a b](img/a.png)", `<p><img src="/image/docs/guide/img/a.png" alt="a b" loading="lazy" /></p>`},
-		"an image of a link":       {"[![a](a.png)](b.md)", `<p><a href="/page/docs/guide/b.md"><img src="/image/docs/guide/a.png" alt="a" loading="lazy" /></a></p>`},
-		"a task":                   {"- [x] a", "<ul>\n<li><input checked=\"\" disabled=\"\" type=\"checkbox\" /> a</li>\n</ul>"},
+		"an image of a link": {"[![a](a.png)](b.md)",
+			`<p><a href="/page/docs/guide/b.md"><img src="/image/docs/guide/a.png" alt="a" loading="lazy" /></a></p>`},
+		"a task": {"- [x] a", "<ul>\n<li><input checked=\"\" disabled=\"\" type=\"checkbox\" /> a</li>\n</ul>"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, render(t, c.text)) })
 	}
@@ -76,9 +79,10 @@ func TestRenderLeavesOut(t *testing.T) {
 		"data as an image": {"![a](data:image/svg+xml,x)", "<p>[image: a]</p>"},
 		"an image outside": {"![](../../a.png)", "<p>[image: a.png]</p>"},
 		"text as markup":   {"![\"><script>](missing.png)", "<p>[image: &quot;&gt;]</p>"},
-		"a title":          {`[a](b.md '"><script>alert(1)</script>')`, `<p><a href="/page/docs/guide/b.md" title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;">a</a></p>`},
-		"a language":       {"```\"><script>\n```", "<pre><code class=\"language-&quot;&gt;&lt;script&gt;\"></code></pre>"},
-		"attributes":       {"# a {#b onclick=c}", `<h1 id="doc-a-b-onclickc">a {#b onclick=c}</h1>`},
+		"a title": {`[a](b.md '"><script>alert(1)</script>')`,
+			`<p><a href="/page/docs/guide/b.md" title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;">a</a></p>`},
+		"a language": {"```\"><script>\n```", "<pre><code class=\"language-&quot;&gt;&lt;script&gt;\"></code></pre>"},
+		"attributes": {"# a {#b onclick=c}", `<h1 id="doc-a-b-onclickc">a {#b onclick=c}</h1>`},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, render(t, c.text)) })
 	}
@@ -108,8 +112,9 @@ func TestLimits(t *testing.T) {
 
 // allowed are the elements and attributes that a text may become.
 var (
-	allowedElements = regexp.MustCompile(`^(h[1-6]|p|a|img|em|strong|del|code|pre|ul|ol|li|blockquote|hr|br|table|thead|tbody|tr|th|td|input)$`)
-	allowedHref     = regexp.MustCompile(`^(#doc-|https?://|mailto:|/page/docs/)`)
+	allowedElements = regexp.MustCompile(`^(h[1-6]|p|a|img|em|strong|del|code|pre|ul|ol|li|blockquote|hr|br|` +
+		`table|thead|tbody|tr|th|td|input)$`)
+	allowedHref = regexp.MustCompile(`^(#doc-|https?://|mailto:|/page/docs/)`)
 )
 
 // FuzzRender holds that whatever the text is, its HTML has only what is listed here.

@@ -27,6 +27,7 @@ type Source interface {
 	Predictors
 	RequestKeepers
 	LogReaders
+	Authors
 }
 
 // Ref names a version.

@@ -5,6 +5,7 @@ package sourcetest
 import (
 	"cmp"
 	"context"
+	"io/fs"
 	"slices"
 	"sync"
 
@@ -26,6 +27,9 @@ type Memory struct {
 	Unread  error
 	// Saved is the result of Predictions; without it they are refused.
 	Saved source.Predictions
+	// Written is the result of Files, which refuses if it is nil; Protos that of Contract.
+	Written fs.FS
+	Protos  *source.Contract
 
 	// Kept are its requests, Logged its lines.
 	Kept   *Requests

@@ -29,3 +29,19 @@ func TestFileHasTheRPC(t *testing.T) {
 	require.Equal(t, describe.Service, string(service.FullName()))
 	require.Equal(t, describe.Path, "/"+string(service.FullName())+"/"+string(service.Methods().Get(0).Name()))
 }
+
+func TestCalls(t *testing.T) {
+	w := describe.Workflow{Name: "one", RPC: "a.B/C"}
+	v := describe.Version{Name: "v1", Namespace: "kre", Workflows: []describe.Workflow{w}}
+	calls := v.Calls(w, describe.Place{Web: "v1.kre:80"}, `{"a":"it's"}`)
+	require.Equal(t, []describe.Call{
+		{Title: "JSON", Command: "curl http://v1.kre:80/a.B/C -H 'Content-Type: application/json' \\\n  -d '{\"a\":\"it'\\''s\"}'"},
+		{Title: "CloudEvent", Command: "curl http://v1.kre:80/workflows/one -H 'Content-Type: application/json' \\\n" +
+			"  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /me' -H 'ce-type: one' \\\n  -d '{\"a\":\"it'\\''s\"}'"},
+		{Title: "gRPC, at v1.kre:9000 in the cluster, with reflection; from elsewhere",
+			Command: "kn-krt invoke v1 one -n kre -d '{\"a\":\"it'\\''s\"}'"},
+	}, calls)
+	calls = v.Calls(w, describe.Place{Web: "127.0.0.1:8080", GRPC: "127.0.0.1:9000"}, "{}")
+	require.Equal(t, describe.Call{Title: "gRPC, at 127.0.0.1:9000, with reflection",
+		Command: "kn-krt invoke one -d '{}' --address 127.0.0.1:9000"}, calls[2])
+}

@@ -35,6 +35,11 @@ type View struct {
 	Protos []string
 }
 
+// Calls are the ways to call a workflow of the version.
+func (v View) Calls(w describe.Workflow) []describe.Call {
+	return v.Version.Calls(w, describe.Place{Web: v.Host, GRPC: v.GRPC}, v.Examples[w.Name])
+}
+
 // Write responds with the page.
 func (p *Page) Write(w http.ResponseWriter, v View) {
 	var out bytes.Buffer

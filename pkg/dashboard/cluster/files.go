@@ -1,0 +1,55 @@
+package cluster
+
+import (
+	"context"
+	"io/fs"
+	"testing/fstest" // its MapFS is the standard library's file system in memory
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// Files implements [source.Source]: they are in the artifact that the version refers to.
+func (s *Source) Files(ctx context.Context, ref source.Ref) (fs.FS, error) {
+	scope, err := s.scopeOf(ctx, ref.Namespace)
+	if err != nil {
+		return nil, s.explain(ref, err)
+	}
+	found, err := scope.one(ctx, ref)
+	if err != nil {
+		return nil, s.explain(ref, err)
+	}
+	artifact := found.version.Spec.Artifact
+	switch {
+	case artifact == "":
+		return nil, &source.RefusedError{Refusal: source.Unavailable,
+			Text: "The version was created without files in docs/ or metrics/, or by a tool that does not push them."}
+	case s.options.Artifacts == nil:
+		return nil, &source.RefusedError{Refusal: source.Unavailable, Text: "This dashboard does not read from registries."}
+	}
+	content, err := s.options.Artifacts.Pull(ctx, artifact)
+	if err != nil {
+		return nil, err
+	}
+	files := fstest.MapFS{}
+	for name, data := range content {
+		files[name] = &fstest.MapFile{Data: data, Mode: 0o444}
+	}
+	return files, nil
+}
+
+// Contract implements [source.Source].
+func (s *Source) Contract(ctx context.Context, ref source.Ref) (*source.Contract, error) {
+	c, err := s.in(ref)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.Get(ctx, ref.Name)
+	if err != nil {
+		return nil, s.explain(ref, err)
+	}
+	protos := map[string][]byte{}
+	for _, f := range v.Spec.Entrypoint.Files {
+		protos[f.Path] = []byte(f.Content)
+	}
+	return &source.Contract{Entry: v.Spec.Entrypoint.Proto, Protos: protos}, nil
+}

@@ -1,0 +1,103 @@
+package dashboard_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"log"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/image/artifact"
+
+	view "krt.dev/kn-krt/pkg/dashboard/cluster"
+)
+
+// pushFiles pushes an artifact with one file and returns its reference.
+func pushFiles(t *testing.T, path, text string) string {
+	t.Helper()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	w := tar.NewWriter(zip)
+	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: path, Size: int64(len(text)), Mode: 0o644}))
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.NoError(t, zip.Close())
+	made, err := artifact.New(static.NewLayer(packed.Bytes(), artifact.LayerType))
+	require.NoError(t, err)
+
+	hub := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(hub.Close)
+	digest, err := made.Digest()
+	require.NoError(t, err)
+	ref, err := name.NewDigest(strings.TrimPrefix(hub.URL, "http://") + "/team/krt-nodes@" + digest.String())
+	require.NoError(t, err)
+	require.NoError(t, remote.Write(ref, made))
+	return ref.Name()
+}
+
+func TestFilesAndContract(t *testing.T) {
+	namespace := newNamespace(t)
+	ref := create(t, namespace, "house-v1")
+	c := newClient(t, server.Config(), namespace)
+	s := view.New(c, view.Options{Namespaces: []string{namespace}, Artifacts: &artifact.Cache{}})
+	t.Cleanup(s.Close)
+
+	var refused *source.RefusedError
+	_, err := s.Files(t.Context(), ref)
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, source.Unavailable, refused.Refusal)
+	var unknown *source.NotFoundError
+	_, err = s.Files(t.Context(), source.Ref{Namespace: namespace, Name: "none"})
+	require.ErrorAs(t, err, &unknown)
+
+	v := &v1alpha1.Version{}
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKey(ref), v))
+	v.Spec.State = v1alpha1.StateStopped
+	require.NoError(t, admin.Update(t.Context(), v))
+	v.Spec.Artifact = pushFiles(t, "docs/README.md", "# A house")
+	require.NoError(t, admin.Update(t.Context(), v))
+	ctx := bounded(t)
+	changed := make(chan struct{}, 1)
+	go func() {
+		_ = s.Watch(ctx, ref, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	for {
+		files, err := s.Files(ctx, ref)
+		if err == nil {
+			text, err := fs.ReadFile(files, "docs/README.md")
+			require.NoError(t, err)
+			require.Equal(t, "# A house", string(text))
+			break
+		}
+		require.ErrorAs(t, err, &refused)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			require.NoError(t, ctx.Err())
+		}
+	}
+
+	protos, err := s.Contract(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, "p.proto", protos.Entry)
+	require.Contains(t, string(protos.Protos["p.proto"]), "service Entrypoint { rpc Price (M) returns (M); }")
+}
