@@ -124,11 +124,11 @@ function open() {
   if (over || !body.dataset.events) return;
   const url = new URL(body.dataset.events, location.href);
   if (last) url.searchParams.set('last', last);
-  heard = Date.now();
+  const opened = heard = Date.now();
   source = new EventSource(url);
   source.onmessage = (event) => {
     heard = Date.now();
-    failures = 0;
+    if (heard - opened > 5000) failures = 0; // not yet if the stream ends as soon as it is open
     if (event.lastEventId) last = event.lastEventId;
     receive(JSON.parse(event.data));
   };

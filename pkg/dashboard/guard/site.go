@@ -22,19 +22,25 @@ const AnyHost = "*"
 //   - requests that another site's page makes in the background, or to show this one in a frame;
 //   - forms and other changes that come from another site ([http.CrossOriginProtection]).
 func Site(hosts []string, next http.Handler) http.Handler {
-	known := map[string]bool{}
+	names := map[string]bool{}
 	for _, host := range hosts {
-		known[canonical(host)] = true
+		names[canonical(host)] = true
 	}
+	return site(func(host string) bool { return names[AnyHost] || names[host] }, next)
+}
+
+// site is [Site] for the hosts that known accepts, in their canonical spelling.
+func site(known func(host string) bool, next http.Handler) http.Handler {
 	protected := http.NewCrossOriginProtection()
 	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuseForeign(w) }))
 	inner := protected.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SetHeaders(w.Header())
 		switch {
-		case !known[AnyHost] && !known[hostOf(r)]:
+		case !known(hostOf(r)):
 			writeRefusal(w, http.StatusMisdirectedRequest, refusal{
-				Title: "Unknown host", Text: "This dashboard is not reached by the name in the address. Use the address that was printed when it started.",
+				Title: "Unknown host",
+				Text:  "This dashboard is not reached by the name in the address. Use the address that was printed when it started.",
 			})
 		case foreign(r):
 			refuseForeign(w)
