@@ -33,7 +33,8 @@ func TestPublishShowsOldAndNew(t *testing.T) {
 	response, _ := post(t, server, atA+"/actions/publish", form)
 	require.Equal(t, http.StatusSeeOther, response.StatusCode)
 	require.Equal(t, "/_krt"+atA+"?asked=publish", response.Header.Get("Location"))
-	require.Equal(t, []source.Order{{Ref: source.Ref{Namespace: "team", Name: "a-1"}, Action: source.Publish, Comment: "better\nrecall"}}, m.Orders())
+	want := source.Order{Ref: source.Ref{Namespace: "team", Name: "a-1"}, Action: source.Publish, Comment: "better\nrecall"}
+	require.Equal(t, []source.Order{want}, m.Orders())
 	_, page = get(t, server, atA+"?asked=publish")
 	require.Contains(t, page, "Publish was asked for.")
 }

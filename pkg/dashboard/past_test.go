@@ -101,7 +101,9 @@ func TestCompare(t *testing.T) {
 	_, page := get(t, server, atA+"/compare")
 	require.Contains(t, page, "<option selected>b-1</option>", "the published one, if nothing is said")
 	text := strings.Join(strings.Fields(page), " ")
-	for _, text := range []string{"etl@sha256:1", "etl@sha256:9", "≠</span> changed", "+</span> only here", "−</span> only there", "=</span> same"} {
+	for _, text := range []string{
+		"etl@sha256:1", "etl@sha256:9", "≠</span> changed", "+</span> only here", "−</span> only there", "=</span> same",
+	} {
 		require.Contains(t, page, text)
 	}
 	require.Contains(t, text, "price.Estimator/Predict: etl → model")

@@ -69,9 +69,11 @@ func evil() source.Version {
 	v.Description, v.Comment, v.Phase, v.Cause, v.Next, v.Delivery = hostile, hostile, hostile, hostile, hostile, hostile
 	v.State, v.Address, v.Web = source.State(hostile), hostile, "javascript:alert(1)"
 	v.Nodes[0] = source.Node{
-		Name: hostile, State: source.State(hostile), Reason: hostile, Cause: hostile, Next: hostile, Image: hostile, Revision: hostile, Source: hostile,
+		Name: hostile, State: source.State(hostile), Reason: hostile, Cause: hostile, Next: hostile,
+		Image: hostile, Revision: hostile, Source: hostile,
 	}
-	v.Workflows[0] = source.Workflow{Name: hostile, Method: hostile, Nodes: []string{hostile}, State: source.State(hostile), Reason: hostile, Cause: hostile}
+	v.Workflows[0] = source.Workflow{Name: hostile, Method: hostile, Nodes: []string{hostile}}
+	v.Workflows[0].State, v.Workflows[0].Reason, v.Workflows[0].Cause = source.State(hostile), hostile, hostile
 	return v
 }
 
@@ -79,7 +81,9 @@ func TestHostileTextsAreText(t *testing.T) {
 	m := sourcetest.New(evil(), source.Version{Ref: source.Ref{Namespace: hostile, Name: hostile}})
 	m.Reasons = map[source.Action]string{source.Start: hostile, source.Stop: hostile, source.Delete: hostile}
 	m.Declared = []source.ConfigEntry{{Name: hostile}, {Name: hostile + "f", File: true}}
-	m.Past = source.History{Events: []source.Event{{What: hostile, Comment: hostile}}, Publications: []source.Publication{{Version: hostile, Comment: hostile}}}
+	m.Past = source.History{
+		Events: []source.Event{{What: hostile, Comment: hostile}}, Publications: []source.Publication{{Version: hostile, Comment: hostile}},
+	}
 	m.Refuse = &source.RefusedError{Text: hostile, Next: hostile}
 	server := serve(t, m, func(o *Options) { o.Title, o.Notice = hostile, hostile })
 	paths := []string{"/", "/?q=" + urlHostile, "/nothing/" + urlHostile, "/ns/team/versions/" + urlHostile, atA + "?asked=" + urlHostile}
@@ -123,7 +127,8 @@ func TestHeaders(t *testing.T) {
 		} {
 			require.Equalf(t, want, response.Header.Get(name), "%s of %s", name, path)
 		}
-		require.Containsf(t, response.Header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self'", "%s", path)
+		policy := response.Header.Get("Content-Security-Policy")
+		require.Containsf(t, policy, "default-src 'none'; script-src 'self'; style-src 'self'", "%s", path)
 	}
 	_, page := get(t, server, "/")
 	asset := regexp.MustCompile(`/_krt(/assets/\w+/app.css)`).FindStringSubmatch(page)
