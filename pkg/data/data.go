@@ -19,11 +19,12 @@ import (
 	wire "krt.dev/kn-krt/pkg/runner/store"
 )
 
-// Paths of the store's API for owners, below Path: GET lists collections, POST counts what a
-// [Deletion] selects, or deletes it.
+// Paths of the store's API for owners, below Path: GET lists collections, POST finds documents, or
+// counts what a [Deletion] selects, or deletes it.
 const (
 	Path            = "/v1/data/"
 	PathCollections = Path + "collections"
+	PathFind        = Path + "find"
 	PathCount       = Path + "count"
 	PathDelete      = Path + "delete"
 )
@@ -130,13 +131,25 @@ func (c *Client) Delete(ctx context.Context, d Deletion) (int64, error) {
 	return response.Deleted, nil
 }
 
+// FindRequest requests documents of a collection with any name: "." and ".." cannot be in a path.
+type FindRequest struct {
+	Collection string `json:"collection"`
+	wire.FindRequest
+}
+
+// unnamable reports whether a collection has a name that means another path.
+func unnamable(collection string) bool { return collection == "." || collection == ".." }
+
 // Find calls emit with each document of a collection that meets the query.
 func (c *Client) Find(ctx context.Context, collection string, query map[string]any, emit func(Entry) error) error {
 	request := wire.FindRequest{Query: query, Limit: pageSize}
-	path := wire.PathCollections + url.PathEscape(collection) + "/find"
 	for {
+		m := message{path: wire.PathCollections + url.PathEscape(collection) + "/find", body: request}
+		if unnamable(collection) {
+			m = message{path: PathFind, body: FindRequest{collection, request}}
+		}
 		var page wire.Found
-		if err := c.send(ctx, message{path: path, body: request}, &page); err != nil {
+		if err := c.send(ctx, m, &page); err != nil {
 			return fmt.Errorf("cannot find in the collection %q: %w", collection, err)
 		}
 		for _, document := range page.Documents {

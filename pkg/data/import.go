@@ -57,6 +57,9 @@ func (c *Client) importLine(ctx context.Context, line []byte) error {
 	}
 	switch e.Kind {
 	case Documents:
+		if unnamable(e.Collection) {
+			return fmt.Errorf("the collection %q: that name cannot be used; change it in the line", e.Collection)
+		}
 		return c.save(ctx, wire.PathCollections+url.PathEscape(e.Collection), map[string]any{"data": e.Value}, nil)
 	case Measurements:
 		return c.save(ctx, wire.PathMeasurements, e.Value, nil)

@@ -15,6 +15,8 @@ type Origin struct {
 	// Runtime is the namespace on a cluster, "local" in a local run.
 	Runtime string
 	wire.Origin
+	// Owner says that the client owns the runtime, and may save what a version has saved elsewhere.
+	Owner bool
 }
 
 // Page selects the part of a result that one response has.

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"krt.dev/kn-krt/pkg/data"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
 )
@@ -29,7 +30,8 @@ func (s *Server) saveDocument(r request) (any, error) {
 	var body struct {
 		Data any `json:"data"`
 	}
-	if err := r.decode(&body); err != nil {
+	text, err := r.body(&body, false)
+	if err != nil {
 		return nil, err
 	}
 	if body.Data == nil {
@@ -46,8 +48,8 @@ func (s *Server) saveDocument(r request) (any, error) {
 		return nil, Refuse("data: the number %.40q: its exponent is not within %d and %d", n, -maxExponent, maxExponent)
 	}
 	document := Document(fields)
-	if _, isList := document[wire.KeyID].([]any); isList {
-		return nil, Refuse("data: an _id cannot be an array")
+	if err := checkID(document[wire.KeyID], text); err != nil {
+		return nil, err
 	}
 	if s.backends.Documents == nil {
 		return nil, notKept("documents")
@@ -62,9 +64,22 @@ func (s *Server) findDocuments(r request) (any, error) {
 		return nil, err
 	}
 	var body wire.FindRequest
-	if err := r.decode(&body); err != nil {
+	if _, err := r.body(&body, true); err != nil {
 		return nil, err
 	}
+	return s.find(r, coll, body)
+}
+
+// findOwned finds documents of a collection that the body names.
+func (s *Server) findOwned(r request) (any, error) {
+	var body data.FindRequest
+	if _, err := r.body(&body, true); err != nil {
+		return nil, err
+	}
+	return s.find(r, body.Collection, body.FindRequest)
+}
+
+func (s *Server) find(r request, coll string, body wire.FindRequest) (any, error) {
 	q, err := query.Parse(body.Query)
 	if err != nil {
 		return nil, Refuse("query: %v", err)

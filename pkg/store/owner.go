@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"io"
 	"net/http"
 
 	"krt.dev/kn-krt/pkg/data"
@@ -48,13 +47,9 @@ type target struct {
 
 // selection reads a deletion, and returns an error if this store has nothing that it could delete.
 func (s *Server) selection(r request) (of target, err error) {
-	text, err := io.ReadAll(r.Body)
-	if err != nil {
-		return of, Refuse("the body cannot be read: %v", err)
-	}
 	var d data.Deletion
-	if err := Decode(text, &d); err != nil {
-		return of, Refuse("the body is malformed: %v", err)
+	if _, err := r.body(&d, true); err != nil {
+		return of, err
 	}
 	if err := d.Check(); err != nil {
 		return of, Refuse("%v", err)

@@ -42,6 +42,7 @@ func (s *Server) routes() []route {
 func (s *Server) ownedRoutes() []route {
 	return []route{
 		{"GET " + data.PathCollections, s.collections, nil},
+		{"POST " + data.PathFind, s.findOwned, nil},
 		{"POST " + data.PathCount, s.countSelected, nil},
 		{"POST " + data.PathDelete, s.deleteSelected, nil},
 	}

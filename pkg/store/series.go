@@ -39,17 +39,17 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 		return nil, notKept("measurements")
 	}
 	m.Time = when.Truncate(unit)
-	m.Tags = tagged(m.Tags, r.from.Origin)
+	m.Tags = tagged(m.Tags, r.from)
 	return saved{}, s.backends.Measurements.SaveMeasurements(r.Context(), r.from.Runtime, []wire.Measurement{m})
 }
 
 // tagged returns tags with those of the origin, which a node may set itself, but for the
-// version: as in the original, whose runner set that one tag after those of the node. An
-// import has no node: its tags are those of the version that saved the measurement.
-func tagged(tags map[string]string, from wire.Origin) map[string]string {
+// version: as in the original, whose runner set that one tag after those of the node. Those of
+// an import by an owner are of the version that saved the measurement.
+func tagged(tags map[string]string, from Origin) map[string]string {
 	all := map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node}
 	maps.Copy(all, tags)
-	if from.Node != "" {
+	if !from.Owner {
 		all["version"] = from.Version
 	}
 	return all

@@ -58,7 +58,10 @@ func (o Options) withDefaults() Options {
 	o.QueryTime = cmp.Or(o.QueryTime, 10*time.Second)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Identify == nil {
-		o.Identify = func(r *http.Request) (Origin, error) { return Origin{LocalRuntime, HeaderOrigin(r)}, nil }
+		o.Identify = func(r *http.Request) (Origin, error) {
+			from := HeaderOrigin(r)
+			return Origin{Runtime: LocalRuntime, Origin: from, Owner: from.Node == ""}, nil // only the user reaches it
+		}
 	}
 	return o
 }
@@ -232,27 +235,39 @@ func (s *Server) tooLong(r *http.Request) string {
 // decode reads the request's body, one JSON value, into v. Numbers in values of
 // no fixed type are kept as written.
 func (r request) decode(v any) error {
-	data, err := io.ReadAll(r.Body)
+	_, err := r.body(v, false)
+	return err
+}
+
+// body does the same, and returns the text. Strict, it refuses keys that v does not have: what
+// selects less than was meant would find, or delete, more.
+func (r request) body(v any, strict bool) ([]byte, error) {
+	text, err := io.ReadAll(r.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// encoding/json would replace text that is not UTF-8, and find what was not saved.
-	if !utf8.Valid(data) {
-		return Refuse("the body is not UTF-8")
+	if !utf8.Valid(text) {
+		return nil, Refuse("the body is not UTF-8")
 	}
-	if err := r.holds(data); err != nil {
-		return err
+	if err := r.holds(text); err != nil {
+		return nil, err
 	}
-	if err := Decode(data, v); err != nil {
-		return Refuse("the body is malformed: %v", err)
+	if err := decode(text, v, strict); err != nil {
+		return nil, Refuse("the body is malformed: %v", err)
 	}
-	return nil
+	return text, nil
 }
 
 // Decode decodes one JSON value, with its numbers as they are written.
-func Decode(data []byte, v any) error {
+func Decode(data []byte, v any) error { return decode(data, v, false) }
+
+func decode(data []byte, v any, strict bool) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
+	if strict {
+		decoder.DisallowUnknownFields()
+	}
 	if err := decoder.Decode(v); err != nil {
 		return err
 	}

@@ -111,6 +111,22 @@ func TestNodesAreNotOwners(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, refused.Status)
 }
 
+// A node that leaves out its name cannot set the version of its measurements either.
+func TestNodesDoNotSetTheVersion(t *testing.T) {
+	r := start(t)
+	body := `{"name":"m","fields":{"x":1},"tags":{"version":"v9"}}`
+	for _, headers := range [][]string{nil, {wire.HeaderNode, "model"}, {wire.HeaderVersion, "v9"}} {
+		status, text := r.send(http.MethodPost, wire.PathMeasurements, r.credential(credential.Node, "a", "v1"), body, headers...)
+		require.Equal(t, http.StatusCreated, status, text)
+	}
+	lines := r.export(r.owner("a"))
+	require.Equal(t, 3, strings.Count(lines, `"version":"v1"`))
+	require.NotContains(t, lines, "v9")
+	status, _ := r.send(http.MethodPost, wire.PathMeasurements, r.credential(credential.Owner, "a", "v1"), body)
+	require.Equal(t, http.StatusCreated, status)
+	require.Contains(t, r.export(r.owner("a")), `"version":"v9"`, "an owner imports those of other versions")
+}
+
 func TestLinesThatCannotBeImported(t *testing.T) {
 	r := start(t)
 	for line, want := range map[string]string{
@@ -118,7 +134,8 @@ func TestLinesThatCannotBeImported(t *testing.T) {
 		`x`:                                "line 2: it is not an entry of an export",
 		`{"kind":"models","value":{}}`:     `line 2: "models" is not a kind of data`,
 		`{"kind":"predictions","value":1}`: "line 2: it is not a prediction",
-		`{"kind":"documents","collection":"c","value":1}`: "line 2: data: a document is a JSON object",
+		`{"kind":"documents","collection":"c","value":1}`:  "line 2: data: a document is a JSON object",
+		`{"kind":"documents","collection":".","value":{}}`: `line 2: the collection ".": that name cannot be used`,
 	} {
 		_, err := r.owner("a").Import(t.Context(), strings.NewReader("\n"+line+"\n"))
 		require.ErrorContains(t, err, want)

@@ -93,8 +93,8 @@ func identify(r *http.Request) (store.Origin, error) {
 	if !known {
 		return store.Origin{}, errUnidentified
 	}
-	from := store.Origin{Runtime: h.Namespace, Origin: store.HeaderOrigin(r)}
-	if h.Role != credential.Owner || from.Version == "" {
+	from := store.Origin{Runtime: h.Namespace, Origin: store.HeaderOrigin(r), Owner: h.Role == credential.Owner}
+	if !from.Owner || from.Version == "" {
 		from.Version = h.Version
 	}
 	if len(from.Version) > maxName || len(from.Node) > maxName || len(from.Workflow) > maxName {

@@ -46,13 +46,15 @@ type Store struct {
 	reader *sql.DB
 	keys   *keys
 	turns  turns
+	locked *os.File // closed after all others: it keeps other stores from the file
 
 	decoded *semaphore.Weighted // what documents of searches take while they are decoded
 }
 
 // Open opens the store in the file path, and makes it, readable by its owner
 // only, if there is none. It migrates a file of an older kn-krt. It fails when the file cannot
-// be read and written, is not an SQLite file, or was written by a newer kn-krt.
+// be read and written, is not an SQLite file, or was written by a newer kn-krt; with [ErrInUse]
+// when another store has it open.
 func Open(path string, o Options) (*Store, error) {
 	s, err := open(path, o.withDefaults())
 	if err != nil {
@@ -66,6 +68,19 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	locked, err := lock(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openLocked(path, o)
+	if err != nil {
+		return nil, errors.Join(err, locked.Close())
+	}
+	s.locked = locked
+	return s, nil
+}
+
+func openLocked(path string, o Options) (*Store, error) {
 	// SQLite would make it readable by all; its other files get the same mode.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -118,7 +133,7 @@ func connect(path string, n int, pragmas ...string) (*sql.DB, error) {
 // Close closes the store. Requests in flight fail.
 func (s *Store) Close() error {
 	s.keys.close()
-	return errors.Join(s.reader.Close(), s.writer.close())
+	return errors.Join(s.reader.Close(), s.writer.close(), s.locked.Close())
 }
 
 // Ping reports whether the file can be read.

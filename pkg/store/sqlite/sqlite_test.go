@@ -160,3 +160,22 @@ func TestSearchesOfOneDoNotHoldUpOthers(t *testing.T) {
 	}
 	require.Len(t, all(t, s, "c", parse(t, `{"a":1}`)), 1)
 }
+
+// TestOneStoreHasAFile: a second one is refused, by whatever name it knows the file.
+func TestOneStoreHasAFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store.db")
+	first, err := Open(path, Options{})
+	require.NoError(t, err)
+	link := filepath.Join(dir, "link.db")
+	require.NoError(t, os.Symlink(path, link))
+	for _, name := range []string{path, link} {
+		_, err = Open(name, Options{})
+		require.ErrorIs(t, err, ErrInUse)
+		require.ErrorContains(t, err, "cannot open the store")
+	}
+	require.NoError(t, first.Close())
+	second, err := Open(link, Options{})
+	require.NoError(t, err)
+	require.NoError(t, second.Close())
+}

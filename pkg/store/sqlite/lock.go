@@ -1,0 +1,34 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ErrInUse is returned for a file that another store has open.
+var ErrInUse = errors.New("another store uses it")
+
+// lock keeps other stores from the file at path, which need not be there, until what it returns is
+// closed or the process ends. Two would each have their own list of indexes, and documents would
+// not be found. The lock is that of a file next to it: to close the file itself would release
+// SQLite's own locks in this process. Programs such as sqlite3 are not kept from reading it.
+func lock(path string) (*os.File, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, os.ErrNotExist) {
+		real, err = filepath.EvalSymlinks(filepath.Dir(path))
+		real = filepath.Join(real, filepath.Base(path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(real+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock it: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
