@@ -30,6 +30,27 @@ type Page struct {
 	Cursor string
 }
 
+// Part is the part of a deletion that is done at a time: it may take longer than a request.
+type Part struct {
+	// Until is when it ends, even if something is left. Zero is never.
+	Until time.Time
+	// Cursor is where it begins: the Next of the part before, or empty.
+	Cursor string
+}
+
+// Over reports whether the part has to end.
+func (p Part) Over() bool { return !p.Until.IsZero() && !time.Now().Before(p.Until) }
+
+// Rest is the cursor of a deletion that begins anew where it was interrupted.
+const Rest = "rest"
+
+// Deleted is what a part of a deletion has deleted, also if it failed then.
+type Deleted struct {
+	Count int64
+	// Next is the cursor of the part that is left; empty if there is none.
+	Next string
+}
+
 // Collection is a named list of documents of a runtime.
 type Collection struct {
 	Runtime string `json:"runtime"`
@@ -56,9 +77,8 @@ type Documents interface {
 	// without exception: a backend whose own operators differ narrows by them, and then
 	// decides by q.Match.
 	FindDocuments(ctx context.Context, in Collection, q query.Query, page Page) (wire.Found, error)
-	// DeleteDocuments deletes the documents of a collection that meet q, and returns how
-	// many they were.
-	DeleteDocuments(ctx context.Context, in Collection, q query.Query) (int64, error)
+	// DeleteDocuments deletes the documents of a collection that meet q.
+	DeleteDocuments(ctx context.Context, in Collection, q query.Query, part Part) (Deleted, error)
 	// Collections lists the collections of a runtime, or of all if that is empty.
 	Collections(ctx context.Context, runtime string) ([]CollectionSize, error)
 	// ForgetDocuments deletes the documents saved before a time, of all runtimes if runtime
@@ -164,9 +184,8 @@ type Predictions interface {
 	CountVersions(ctx context.Context, of Selection, limit int) ([]VersionCount, error)
 	// LatestLabelled returns labelled predictions, the latest first, at most limit.
 	LatestLabelled(ctx context.Context, of Selection, limit int) ([]Labelled, error)
-	// DeletePredictions deletes what is selected, of all runtimes if none is given, and
-	// returns how many they were.
-	DeletePredictions(ctx context.Context, of Selection) (int64, error)
+	// DeletePredictions deletes what is selected, of all runtimes if none is given.
+	DeletePredictions(ctx context.Context, of Selection, part Part) (Deleted, error)
 }
 
 // MeasurementSink takes measurements. Line protocol has no more than this.
@@ -226,9 +245,8 @@ type Measurements interface {
 	QueryMeasurements(ctx context.Context, q MeasurementQuery) ([]Series, error)
 	// CountMeasurements returns how many are selected.
 	CountMeasurements(ctx context.Context, of Selection) (int64, error)
-	// DeleteMeasurements deletes what is selected, of all runtimes if none is given, and
-	// returns how many they were.
-	DeleteMeasurements(ctx context.Context, of Selection) (int64, error)
+	// DeleteMeasurements deletes what is selected, of all runtimes if none is given.
+	DeleteMeasurements(ctx context.Context, of Selection, part Part) (Deleted, error)
 }
 
 // Meets reports whether a document, decoded by [Decode], meets q. When ctx is done before, the

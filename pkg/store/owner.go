@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"krt.dev/kn-krt/pkg/data"
 	"krt.dev/kn-krt/pkg/runner/store/query"
@@ -16,7 +17,7 @@ const countPage = 1000
 func (s *Server) Owned() http.Handler {
 	mux := http.NewServeMux()
 	for _, one := range s.ownedRoutes() {
-		// No QueryTime: much may have to be deleted, and who asks for it waits.
+		// No QueryTime: what takes long ends by DeleteTime, with what it has done.
 		mux.HandleFunc(one.pattern, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, one) })
 	}
 	return mux
@@ -43,6 +44,8 @@ type target struct {
 	in   Collection
 	q    query.Query
 	of   Selection
+
+	cursor string // where it goes on
 }
 
 // selection reads a deletion, and returns an error if this store has nothing that it could delete.
@@ -54,7 +57,7 @@ func (s *Server) selection(r request) (of target, err error) {
 	if err := d.Check(); err != nil {
 		return of, Refuse("%v", err)
 	}
-	of = target{kind: d.Kind, in: Collection{r.from.Runtime, d.Collection}, of: Selection{Runtime: r.from.Runtime, Name: d.Name}}
+	of = target{kind: d.Kind, cursor: d.Cursor, in: Collection{r.from.Runtime, d.Collection}, of: Selection{Runtime: r.from.Runtime, Name: d.Name}}
 	kept := false
 	switch d.Kind {
 	case data.Documents:
@@ -73,62 +76,70 @@ func (s *Server) selection(r request) (of target, err error) {
 	return of, nil
 }
 
+// deleteSelected deletes what it can within DeleteTime: the client goes on at its end.
 func (s *Server) deleteSelected(r request) (any, error) {
 	of, err := s.selection(r)
 	if err != nil {
 		return nil, err
 	}
-	var n int64
+	var done Deleted
+	part := Part{Until: time.Now().Add(s.options.DeleteTime), Cursor: of.cursor}
 	switch of.kind {
 	case data.Documents:
-		n, err = s.backends.Documents.DeleteDocuments(r.Context(), of.in, of.q)
+		done, err = s.backends.Documents.DeleteDocuments(r.Context(), of.in, of.q, part)
 	case data.Predictions:
-		n, err = s.backends.Predictions.DeletePredictions(r.Context(), of.of)
+		done, err = s.backends.Predictions.DeletePredictions(r.Context(), of.of, part)
 	case data.Measurements:
-		n, err = s.backends.Measurements.(Measurements).DeleteMeasurements(r.Context(), of.of)
+		done, err = s.backends.Measurements.(Measurements).DeleteMeasurements(r.Context(), of.of, part)
 	}
-	return map[string]int64{"deleted": n}, err
+	return data.Deleted{Deleted: done.Count, Next: done.Next}, err
 }
 
+// countSelected counts what would be deleted; documents of a query within DeleteTime.
 func (s *Server) countSelected(r request) (any, error) {
 	of, err := s.selection(r)
 	if err != nil {
 		return nil, err
 	}
-	var n int64
+	var n data.Counted
 	switch of.kind {
 	case data.Documents:
-		n, err = s.countDocuments(r.Context(), of.in, of.q)
+		n, err = s.countDocuments(r.Context(), of)
 	case data.Predictions:
 		var all []Counts
 		all, err = s.backends.Predictions.CountPredictions(r.Context(), of.of, 0)
 		for _, one := range all {
-			n += one.Total
+			n.Count += one.Total
 		}
 	case data.Measurements:
-		n, err = s.backends.Measurements.(Measurements).CountMeasurements(r.Context(), of.of)
+		n.Count, err = s.backends.Measurements.(Measurements).CountMeasurements(r.Context(), of.of)
 	}
-	return map[string]int64{"count": n}, err
+	return n, err
 }
 
-// countDocuments counts the documents of a collection that meet q. Only a query makes it read them.
-func (s *Server) countDocuments(ctx context.Context, in Collection, q query.Query) (n int64, err error) {
-	if len(q) == 0 {
-		sizes, err := s.backends.Documents.Collections(ctx, in.Runtime)
+// countDocuments counts the documents of a collection that meet a query. Only a query makes it
+// read them.
+func (s *Server) countDocuments(ctx context.Context, of target) (n data.Counted, err error) {
+	if len(of.q) == 0 {
+		sizes, err := s.backends.Documents.Collections(ctx, of.in.Runtime)
 		for _, size := range sizes {
-			if size.Name == in.Name {
-				n += size.Documents
+			if size.Name == of.in.Name {
+				n.Count += size.Documents
 			}
 		}
 		return n, err
 	}
-	page := Page{Limit: countPage, Bytes: s.options.MaxResultBytes}
+	part := Part{Until: time.Now().Add(s.options.DeleteTime)}
+	page := Page{Limit: countPage, Bytes: s.options.MaxResultBytes, Until: part.Until, Cursor: of.cursor}
 	for {
-		found, err := s.backends.Documents.FindDocuments(ctx, in, q, page)
-		n += int64(len(found.Documents))
+		found, err := s.backends.Documents.FindDocuments(ctx, of.in, of.q, page)
+		n.Count += int64(len(found.Documents))
 		if err != nil || found.Next == "" {
 			return n, err
 		}
-		page.Cursor = found.Next
+		if page.Cursor = found.Next; part.Over() {
+			n.Next = found.Next
+			return n, nil
+		}
 	}
 }

@@ -38,6 +38,9 @@ type Options struct {
 	PageTime time.Duration
 	// QueryTime bounds how long a request, a query above all, may take. Default: 10 s.
 	QueryTime time.Duration
+	// DeleteTime bounds how long one request deletes, or counts what would be deleted: who owns
+	// the data sends further ones for the rest. Default: 20 s.
+	DeleteTime time.Duration
 	// Identify returns who sends a request. Default: the local runtime, and what the headers
 	// say; a server that others can reach must not believe them.
 	Identify func(*http.Request) (Origin, error)
@@ -56,6 +59,7 @@ func (o Options) withDefaults() Options {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, 16<<20)
 	o.PageTime = cmp.Or(o.PageTime, 500*time.Millisecond)
 	o.QueryTime = cmp.Or(o.QueryTime, 10*time.Second)
+	o.DeleteTime = cmp.Or(o.DeleteTime, 20*time.Second)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Identify == nil {
 		o.Identify = func(r *http.Request) (Origin, error) {

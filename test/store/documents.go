@@ -82,6 +82,7 @@ func Documents(t *testing.T, b store.Documents) {
 	t.Run("ids", func(t *testing.T) { ids(t, b) })
 	t.Run("values", func(t *testing.T) { values(t, b) })
 	t.Run("deletion", func(t *testing.T) { deletion(t, b) })
+	t.Run("deletion in parts", func(t *testing.T) { deletionInParts(t, b) })
 	t.Run("writers", func(t *testing.T) { writers(t, b) })
 	t.Run("ended", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -148,9 +149,9 @@ func runtimes(t *testing.T, b store.Documents) {
 	all, err := b.Collections(t.Context(), "")
 	require.NoError(t, err)
 	require.Contains(t, all, store.CollectionSize{Collection: within("shared"), Documents: 1})
-	deleted, err := b.DeleteDocuments(t.Context(), other, nil)
+	deleted, err := b.DeleteDocuments(t.Context(), other, nil, store.Part{})
 	require.NoError(t, err)
-	require.EqualValues(t, 1, deleted)
+	require.Equal(t, store.Deleted{Count: 1}, deleted)
 	require.Len(t, find(t, b, within("shared"), nil, 5), 1)
 }
 
@@ -212,9 +213,9 @@ func deletion(t *testing.T, b store.Documents) {
 	for i := range 10 {
 		require.NoError(t, b.SaveDocument(t.Context(), from(ours), "deletion", object(t, fmt.Sprintf(`{"i":%d}`, i))))
 	}
-	deleted, err := b.DeleteDocuments(t.Context(), within("deletion"), parse(t, `{"$or":[{"i":{"$lt":3}},{"i":{"$not":{"$lte":7}}}]}`))
+	deleted, err := b.DeleteDocuments(t.Context(), within("deletion"), parse(t, `{"$or":[{"i":{"$lt":3}},{"i":{"$not":{"$lte":7}}}]}`), store.Part{})
 	require.NoError(t, err)
-	require.EqualValues(t, 5, deleted)
+	require.Equal(t, store.Deleted{Count: 5}, deleted)
 	require.Len(t, find(t, b, within("deletion"), nil, 100), 5)
 	forgotten, err := b.ForgetDocuments(t.Context(), ours, time.Now().Add(-time.Hour))
 	require.NoError(t, err)

@@ -39,6 +39,7 @@ func Predictions(t *testing.T, b store.Predictions) {
 	require.NoError(t, b.SavePredictions(t.Context(), []store.Prediction{
 		prediction(ours, 65, "1.5", "1", ""), prediction(ours, 66, "-2e0", "2", ""), other, prediction(theirs, 1, "theirs", "cat", ""),
 	}))
+	t.Run("parts", func(t *testing.T) { predictionsInParts(t, b) })
 	t.Run("list", func(t *testing.T) { listPredictions(t, b) })
 	t.Run("extremes", func(t *testing.T) { extremes(t, b) })
 	t.Run("counts", func(t *testing.T) { countPredictions(t, b) })
@@ -52,9 +53,9 @@ func Predictions(t *testing.T, b store.Predictions) {
 	})
 	t.Run("versions", func(t *testing.T) { countVersions(t, b) })
 	t.Run("latest", func(t *testing.T) { latestLabelled(t, b) })
-	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: ours, To: at(62)})
+	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: ours, To: at(62)}, store.Part{})
 	require.NoError(t, err)
-	require.EqualValues(t, 3, deleted)
+	require.Equal(t, store.Deleted{Count: 3}, deleted)
 	counts, err := b.CountPredictions(t.Context(), store.Selection{Runtime: ours}, 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 6, counts[0].Total)
@@ -85,9 +86,9 @@ func extremes(t *testing.T, b store.Predictions) {
 	require.EqualValues(t, 2, counts[0].Numbers)
 	require.InEpsilon(t, 2e100, counts[0].Absolute, 1e-9)
 	require.InEpsilon(t, 4e200, counts[0].Squared, 1e-9)
-	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: runtime})
+	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: runtime}, store.Part{})
 	require.NoError(t, err)
-	require.EqualValues(t, len(all), deleted)
+	require.Equal(t, store.Deleted{Count: int64(len(all))}, deleted)
 }
 
 func listPredictions(t *testing.T, b store.Predictions) {
@@ -171,9 +172,9 @@ func Measurements(t *testing.T, b store.Measurements) {
 	t.Run("list", func(t *testing.T) { listMeasurements(t, b) })
 	t.Run("query", func(t *testing.T) { queryMeasurements(t, b) })
 	t.Run("beyond", func(t *testing.T) { beyond(t, b) })
-	deleted, err := b.DeleteMeasurements(t.Context(), store.Selection{Runtime: ours, Name: "loss", To: at(3)})
+	deleted, err := b.DeleteMeasurements(t.Context(), store.Selection{Runtime: ours, Name: "loss", To: at(3)}, store.Part{})
 	require.NoError(t, err)
-	require.EqualValues(t, 2, deleted)
+	require.Equal(t, store.Deleted{Count: 2}, deleted)
 }
 
 func listMeasurements(t *testing.T, b store.Measurements) {

@@ -2,9 +2,7 @@ package mongo
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -191,46 +189,6 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 	return nil, cursor.Err()
 }
 
-// DeleteDocuments deletes the documents of a collection that meet q.
-func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
-	c, err := s.collection(ctx, in.Runtime, in.Name)
-	if err != nil {
-		return 0, err
-	}
-	if met := s.known.Load().dialect.compile(q); met.exact {
-		return s.delete(ctx, c, met.D)
-	}
-	for {
-		ids := bson.A{}
-		next, err := s.scan(ctx, find{in: c, query: q, limit: maxBatch}, func(d decoded) bool {
-			if len(ids) == maxBatch {
-				return false
-			}
-			ids = append(ids, d.id)
-			return true
-		})
-		if err != nil {
-			return deleted, s.failure(err)
-		}
-		n, err := s.delete(ctx, c, bson.D{{Key: wire.KeyID, Value: bson.D{{Key: "$in", Value: ids}}}})
-		deleted += n
-		if err != nil || next == nil || n == 0 {
-			return deleted, err
-		}
-	}
-}
-
-func (s *Store) delete(ctx context.Context, c *mongo.Collection, met bson.D) (deleted int64, err error) {
-	err = s.retry(ctx, func(bool) error {
-		result, err := c.DeleteMany(ctx, met)
-		if err == nil {
-			deleted += result.DeletedCount
-		}
-		return err
-	})
-	return deleted, err
-}
-
 // each calls do for the collections of documents of a runtime, or of all.
 func (s *Store) each(ctx context.Context, runtime string, do func(runtime string, c *mongo.Collection) error) error {
 	runtimes, err := s.runtimes(ctx, runtime)
@@ -265,29 +223,4 @@ func (s *Store) Collections(ctx context.Context, runtime string) (found []store.
 		return err
 	})
 	return found, err
-}
-
-// ForgetDocuments deletes the documents saved before a time, in collections in which the store
-// has saved some: a database of another program may have a name like that of a runtime. When
-// the documents there were saved that another program has written, their ids say.
-func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (deleted int64, err error) {
-	var first bson.ObjectID // of those made at that time
-	binary.BigEndian.PutUint32(first[:], uint32(min(max(before.Unix(), 0), math.MaxUint32)))
-	old := bson.D{{Key: "$or", Value: bson.A{
-		bson.D{{Key: keyAt, Value: bson.D{{Key: "$lt", Value: before.UnixNano()}}}},
-		bson.D{
-			{Key: keyOurs, Value: bson.D{{Key: "$exists", Value: false}}},
-			{Key: wire.KeyID, Value: bson.D{{Key: "$type", Value: "objectId"}, {Key: "$lt", Value: first}}},
-		},
-	}}}
-	err = s.each(ctx, runtime, func(_ string, c *mongo.Collection) error {
-		ours, err := savedIn(ctx, c)
-		if err != nil || !ours {
-			return err
-		}
-		n, err := s.delete(ctx, c, old)
-		deleted += n
-		return err
-	})
-	return deleted, err
 }

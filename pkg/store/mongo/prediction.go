@@ -210,26 +210,6 @@ func extra(raw bson.Raw) (value any, err error) {
 	return value, err
 }
 
-// DeletePredictions deletes the selected predictions.
-func (s *Store) DeletePredictions(ctx context.Context, of store.Selection) (deleted int64, err error) {
-	runtimes, err := s.runtimes(ctx, of.Runtime)
-	if err != nil {
-		return 0, err
-	}
-	for _, runtime := range runtimes {
-		c, err := s.predictions(ctx, runtime)
-		if err != nil {
-			return deleted, err
-		}
-		n, err := s.delete(ctx, c, selection(of))
-		deleted += n
-		if err != nil {
-			return deleted, err
-		}
-	}
-	return deleted, nil
-}
-
 // group is how many predictions have the same values.
 type group struct {
 	Values struct {

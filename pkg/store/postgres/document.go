@@ -48,6 +48,7 @@ type find struct {
 	where string
 	args  []any
 	exact bool      // what meets where meets the query
+	ids   bool      // what meets where is not read, but for its id
 	after int64     // the id behind which it begins
 	limit int       // of the rows read; zero is none
 	until time.Time // when it ends, unless zero
@@ -58,6 +59,23 @@ func compile(in store.Collection, q query.Query) find {
 	where := fmt.Sprintf("runtime = %s AND coll = %s AND ", c.arg(in.Runtime), c.arg(in.Name))
 	met := c.query(q, "doc")
 	return find{query: q, where: where + met.sql, args: c.args, exact: met.exact}
+}
+
+// statement selects what is searched for, in the order of ids.
+func (f *find) statement() (statement string, args []any) {
+	order, column := "id", "doc::text"
+	if usesIndex(f.query) {
+		order = "id + 0" // else the planner may read all of the collection in the order of id
+	}
+	if f.ids && f.exact {
+		column = "''"
+	}
+	args = append(f.args[:len(f.args):len(f.args)], f.after)
+	statement = fmt.Sprintf("SELECT id, %s FROM krt_documents WHERE %s AND id > $%d ORDER BY %s", column, f.where, len(args), order)
+	if f.limit > 0 {
+		statement += " LIMIT " + strconv.Itoa(f.limit)
+	}
+	return statement, args
 }
 
 // read returns the row's document, until the next row is read, and whether it meets the query.
@@ -75,19 +93,16 @@ func (f *find) read(ctx context.Context, rows pgx.Rows) (id int64, document []by
 }
 
 // FindDocuments returns a page of the documents of a collection that meet q.
-func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
-	found, f := wire.Found{Documents: []json.RawMessage{}}, compile(in, q)
+func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (found wire.Found, err error) {
+	f := compile(in, q)
 	f.until = page.Until
-	if page.Cursor != "" {
-		var err error
-		if f.after, err = strconv.ParseInt(page.Cursor, 10, 64); err != nil || f.after < 0 {
-			return found, store.BadCursor()
-		}
+	if f.after, err = afterOf(page.Cursor); err != nil {
+		return found, err
 	}
 	if f.exact {
 		f.limit = page.Limit + 1
 	}
-	err := s.retry(ctx, func(bool) error {
+	err = s.retry(ctx, func(bool) error {
 		size, texts := 0, texts{}
 		found = wire.Found{Documents: []json.RawMessage{}}
 		next, err := s.scan(ctx, f, func(_ int64, document []byte) bool {
@@ -110,23 +125,26 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 	return found, err
 }
 
+// afterOf is the id in a cursor.
+func afterOf(cursor string) (after int64, err error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	if after, err = strconv.ParseInt(cursor, 10, 64); err != nil || after < 0 {
+		return 0, store.BadCursor()
+	}
+	return after, nil
+}
+
 // scan calls take for each document that is found, in the order of their ids, until it
 // returns false. Next is where to go on: 0 at the end.
 func (s *Store) scan(ctx context.Context, f find, take func(id int64, document []byte) bool) (next int64, err error) {
 	// Rows that are left unread close the connection, which is cheaper than to read them.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	order := "id"
-	if usesIndex(f.query) {
-		order = "id + 0" // else the planner may read all of the collection in the order of id
-	}
-	args := append(f.args[:len(f.args):len(f.args)], f.after)
+	statement, args := f.statement()
 	// Statements that are not prepared are planned for their values, which decide about the index.
 	planned := pgx.QueryExecModeCacheDescribe
-	statement := fmt.Sprintf("SELECT id, doc::text FROM krt_documents WHERE %s AND id > $%d ORDER BY %s", f.where, len(args), order)
-	if f.limit > 0 {
-		statement += " LIMIT " + strconv.Itoa(f.limit)
-	}
 	rows, err := s.pool.Query(ctx, statement, append([]any{planned}, args...)...)
 	if err != nil {
 		return 0, err
@@ -153,34 +171,6 @@ func (s *Store) scan(ctx context.Context, f find, take func(id int64, document [
 	return 0, rows.Err()
 }
 
-// DeleteDocuments deletes the documents of a collection that meet q.
-func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
-	f := compile(in, q)
-	if f.exact {
-		return s.exec(ctx, "DELETE FROM krt_documents WHERE "+f.where, f.args...)
-	}
-	for {
-		var ids []int64
-		next, err := s.scan(ctx, f, func(id int64, _ []byte) bool {
-			ids = append(ids, id)
-			return len(ids) < deleteGroup
-		})
-		if err != nil {
-			return deleted, s.failure(err)
-		}
-		n, err := s.exec(ctx, "DELETE FROM krt_documents WHERE id = ANY($1)", ids)
-		deleted += n
-		if err != nil || next == 0 {
-			return deleted, err
-		}
-		f.after = next
-	}
-}
-
-// deleteGroup is how many documents one statement deletes that the database cannot find
-// on its own.
-const deleteGroup = 1000
-
 // exec runs a statement that may be repeated, and returns how many rows it has changed.
 func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
 	err = s.retry(ctx, func(bool) error {
@@ -203,9 +193,4 @@ GROUP BY runtime, coll ORDER BY runtime COLLATE "C", coll COLLATE "C"`, runtime)
 		return c, row.Scan(&c.Runtime, &c.Name, &c.Documents)
 	})
 	return found, s.failure(err)
-}
-
-// ForgetDocuments deletes the documents saved before a time.
-func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
-	return s.exec(ctx, "DELETE FROM krt_documents WHERE ($1 = '' OR runtime = $1) AND saved < $2", runtime, before)
 }

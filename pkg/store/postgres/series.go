@@ -226,15 +226,3 @@ func (s *Store) CountMeasurements(ctx context.Context, of store.Selection) (n in
 	err = s.pool.QueryRow(ctx, "SELECT count(*) FROM krt_measurements WHERE "+where, args...).Scan(&n)
 	return n, s.failure(err)
 }
-
-// DeleteMeasurements deletes the selected measurements.
-func (s *Store) DeleteMeasurements(ctx context.Context, of store.Selection) (int64, error) {
-	where, args := selection(of, false)
-	return s.exec(ctx, "DELETE FROM krt_measurements WHERE "+where, args...)
-}
-
-// DeletePredictions deletes the selected predictions.
-func (s *Store) DeletePredictions(ctx context.Context, of store.Selection) (int64, error) {
-	where, args := selection(of, true)
-	return s.exec(ctx, "DELETE FROM krt_predictions WHERE "+where, args...)
-}

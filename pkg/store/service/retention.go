@@ -61,22 +61,22 @@ func (s *Service) period(name string) (time.Duration, error) {
 
 // forget deletes the data of a kind from before a time.
 func (s *Service) forget(ctx context.Context, kind string, before time.Time) (err error) {
-	var n int64
+	var done store.Deleted
 	switch kind {
 	case "documents":
-		n, err = s.backends.Documents.ForgetDocuments(ctx, "", before)
+		done.Count, err = s.backends.Documents.ForgetDocuments(ctx, "", before)
 	case "predictions":
-		n, err = s.backends.Predictions.DeletePredictions(ctx, store.Selection{To: before})
+		done, err = s.backends.Predictions.DeletePredictions(ctx, store.Selection{To: before}, store.Part{})
 	default:
 		kept, ok := s.backends.Measurements.(store.Measurements)
 		if !ok { // a database that is only written to has a retention of its own
 			return nil
 		}
-		n, err = kept.DeleteMeasurements(ctx, store.Selection{To: before})
+		done, err = kept.DeleteMeasurements(ctx, store.Selection{To: before}, store.Part{})
 	}
-	s.metrics.deleted.WithLabelValues(strings.TrimSuffix(kind, "s")).Add(float64(n))
-	if n > 0 {
-		s.log.Info("deleted what was too old", "kind", kind, "entries", n, "before", before)
+	s.metrics.deleted.WithLabelValues(strings.TrimSuffix(kind, "s")).Add(float64(done.Count))
+	if done.Count > 0 {
+		s.log.Info("deleted what was too old", "kind", kind, "entries", done.Count, "before", before)
 	}
 	return err
 }

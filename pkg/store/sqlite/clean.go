@@ -6,15 +6,24 @@ import (
 	"slices"
 )
 
-// clean removes what indexes have of documents that are gone, after many were deleted. It
-// does no harm: what is found is read. It searches beside the writer and removes group by
-// group, so that saves wait for a moment only.
-func (k *keys) clean(ctx context.Context, deleted int64) error {
-	if deleted < deleteGroup {
-		return nil
+// gone has the indexes cleaned after many documents were deleted.
+func (k *keys) gone(documents int64) {
+	if documents == 0 || k.deleted.Add(documents) < deleteGroup {
+		return
 	}
+	select {
+	case k.unclean <- struct{}{}:
+		k.deleted.Store(0)
+	default: // it will be done
+	}
+}
+
+// clean removes what indexes have of documents that are gone. It is no harm: what is found is
+// read. It searches beside the writer and removes group by group, so that saves wait for a
+// moment only.
+func (k *keys) clean(ctx context.Context) error {
 	for last := []any{-1, 0, 0}; last != nil; {
-		gone, err := k.gone(ctx, last)
+		gone, err := k.orphans(ctx, last)
 		if err != nil {
 			return err
 		}
@@ -39,9 +48,9 @@ func (k *keys) clean(ctx context.Context, deleted int64) error {
 	return nil
 }
 
-// gone are rows of indexes, key, value and document, behind one of them, whose documents are
+// orphans are rows of indexes, key, value and document, behind one of them, whose documents are
 // gone: a group.
-func (k *keys) gone(ctx context.Context, after []any) (found [][]any, err error) {
+func (k *keys) orphans(ctx context.Context, after []any) (found [][]any, err error) {
 	rows, err := k.reader.QueryContext(ctx, `SELECT key, value, doc FROM document_values v WHERE (key, value, doc) > (?, ?, ?)
 AND NOT EXISTS (SELECT 1 FROM documents WHERE id = v.doc) ORDER BY key, value, doc LIMIT ?`, append(slices.Clone(after), deleteGroup)...)
 	if err != nil {

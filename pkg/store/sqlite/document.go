@@ -58,12 +58,9 @@ WHERE NOT EXISTS (SELECT 1 FROM documents WHERE runtime = ?1 AND coll = ?2
 // FindDocuments returns a page of the documents of a collection that meet q.
 func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
 	found := wire.Found{Documents: []json.RawMessage{}}
-	after := int64(0)
-	if page.Cursor != "" {
-		var err error
-		if after, err = strconv.ParseInt(page.Cursor, 10, 64); err != nil || after < 0 {
-			return found, store.BadCursor()
-		}
+	after, err := placeOf(page.Cursor)
+	if err != nil {
+		return found, err
 	}
 	bytes := 0
 	next, err := s.scan(ctx, search{in, q, after, page.Until}, func(_ int64, document []byte) bool {
@@ -97,11 +94,7 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		return 0, err
 	}
 	defer done()
-	statement, args, err := s.candidates(ctx, f)
-	if err != nil {
-		return 0, err
-	}
-	rows, err := s.reader.QueryContext(ctx, statement, args...)
+	rows, err := s.read(ctx, f)
 	if err != nil {
 		return 0, err
 	}
@@ -129,6 +122,15 @@ func (s *Store) scan(ctx context.Context, f search, take func(id int64, document
 		}
 	}
 	return 0, rows.Err()
+}
+
+// read reads the documents that may meet what is searched for.
+func (s *Store) read(ctx context.Context, f search) (*sql.Rows, error) {
+	statement, args, err := s.candidates(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.reader.QueryContext(ctx, statement, args...)
 }
 
 // candidates is an SQL query for the documents that may meet what is searched for, in their
@@ -207,23 +209,40 @@ func number(n json.Number) any {
 }
 
 // DeleteDocuments deletes the documents of a collection that meet q.
-func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query) (deleted int64, err error) {
-	for after := int64(0); ; {
+func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query, part store.Part) (done store.Deleted, err error) {
+	after, err := placeOf(part.Cursor)
+	for err == nil {
 		var ids []string
-		next, err := s.scan(ctx, search{in: in, q: q, after: after}, func(id int64, _ []byte) bool {
+		next, err := s.scan(ctx, search{in, q, after, part.Until}, func(id int64, _ []byte) bool {
 			ids = append(ids, strconv.FormatInt(id, 10))
 			return len(ids) < deleteGroup
 		})
-		if err != nil || len(ids) == 0 {
-			return deleted, cmp.Or(err, s.keys.clean(ctx, deleted))
+		if err != nil {
+			return done, err
 		}
 		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
-		deleted += n
+		done.Count += n
+		s.keys.gone(n)
 		if err != nil || next == 0 {
-			return deleted, cmp.Or(err, s.keys.clean(ctx, deleted))
+			return done, err
 		}
-		after = next
+		if after = next; part.Over() {
+			done.Next = strconv.FormatInt(after, 10)
+			return done, nil
+		}
 	}
+	return done, err
+}
+
+// placeOf is the id in a cursor.
+func placeOf(cursor string) (after int64, err error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	if after, err = strconv.ParseInt(cursor, 10, 64); err != nil || after < 0 {
+		return 0, store.BadCursor()
+	}
+	return after, nil
 }
 
 // delete runs a statement that deletes.
@@ -240,13 +259,17 @@ func (s *Store) delete(ctx context.Context, statement string, args ...any) (dele
 }
 
 // deleteAll deletes the rows of table that meet where, group by group.
-func (s *Store) deleteAll(ctx context.Context, table, where string, args ...any) (deleted int64, err error) {
+func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (done store.Deleted, err error) {
 	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d)", table, where, deleteGroup)
 	for {
 		n, err := s.delete(ctx, statement, args...)
-		deleted += n
+		done.Count += n
 		if err != nil || n < deleteGroup {
-			return deleted, err
+			return done, err
+		}
+		if part.Over() {
+			done.Next = store.Rest
+			return done, nil
 		}
 	}
 }
@@ -271,6 +294,7 @@ func (s *Store) Collections(ctx context.Context, runtime string) (found []store.
 
 // ForgetDocuments deletes the documents saved before a time.
 func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
-	n, err := s.deleteAll(ctx, "documents", "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
-	return n, cmp.Or(err, s.keys.clean(ctx, n))
+	done, err := s.deleteAll(ctx, "documents", store.Part{}, "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
+	s.keys.gone(done.Count)
+	return done.Count, err
 }

@@ -49,6 +49,9 @@ type keys struct {
 	end    context.CancelFunc
 	ended  chan struct{}
 
+	deleted atomic.Int64  // documents, since the indexes were cleaned
+	unclean chan struct{} // they are to be cleaned
+
 	mu  sync.RWMutex
 	all map[store.Collection][]key
 }
@@ -60,7 +63,8 @@ type wanted struct {
 }
 
 func startKeys(w *writer, reader *sql.DB) (*keys, error) {
-	k := &keys{writer: w, reader: reader, wanted: make(chan wanted, 16), ended: make(chan struct{}), all: map[store.Collection][]key{}}
+	k := &keys{writer: w, reader: reader, wanted: make(chan wanted, 16), ended: make(chan struct{}),
+		unclean: make(chan struct{}, 1), all: map[store.Collection][]key{}}
 	k.ctx, k.end = context.WithCancel(context.Background())
 	unfinished, gone, err := k.load()
 	if err != nil {

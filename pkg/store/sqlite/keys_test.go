@@ -86,7 +86,7 @@ func TestIndex(t *testing.T) {
 	check()
 	fill(100)
 	check()
-	_, err := s.DeleteDocuments(t.Context(), local("c"), parse(t, `{"a":"x"}`))
+	_, err := s.DeleteDocuments(t.Context(), local("c"), parse(t, `{"a":"x"}`), store.Part{})
 	require.NoError(t, err)
 	q, kept := parse(t, `{"a":"x"}`), []map[string]any{}
 	for _, document := range documents {
@@ -161,7 +161,7 @@ func TestIndexForgetsWhatIsGone(t *testing.T) {
 		return nil
 	}))
 	save(t, s, `{"a":"1x"}`) // with the id 1
-	require.NoError(t, s.keys.clean(t.Context(), deleteGroup))
+	require.NoError(t, s.keys.clean(t.Context()))
 	var left string
 	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT group_concat(value || ' ' || doc) FROM document_values").Scan(&left))
 	require.Equal(t, "1x 1", left)

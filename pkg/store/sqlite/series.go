@@ -176,13 +176,13 @@ func (s *Store) CountMeasurements(ctx context.Context, of store.Selection) (n in
 }
 
 // DeleteMeasurements deletes the selected measurements.
-func (s *Store) DeleteMeasurements(ctx context.Context, of store.Selection) (int64, error) {
+func (s *Store) DeleteMeasurements(ctx context.Context, of store.Selection, part store.Part) (store.Deleted, error) {
 	where, args := selection(of, "time")
-	return s.deleteAll(ctx, "measurements", where, args...)
+	return s.deleteAll(ctx, "measurements", part, where, args...)
 }
 
 // DeletePredictions deletes the selected predictions.
-func (s *Store) DeletePredictions(ctx context.Context, of store.Selection) (int64, error) {
+func (s *Store) DeletePredictions(ctx context.Context, of store.Selection, part store.Part) (store.Deleted, error) {
 	where, args := selection(of, "date")
-	return s.deleteAll(ctx, "predictions", where, args...)
+	return s.deleteAll(ctx, "predictions", part, where, args...)
 }

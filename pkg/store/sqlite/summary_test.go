@@ -71,11 +71,11 @@ func TestCountsFollowPredictions(t *testing.T) {
 		require.NoError(t, s.SavePredictions(t.Context(), saved))
 		check()
 		from := start.Add(time.Duration(rand.IntN(600)) * time.Minute)
-		_, err := s.DeletePredictions(t.Context(), store.Selection{Runtime: "a", From: from, To: from.Add(50 * time.Minute)})
+		_, err := s.DeletePredictions(t.Context(), store.Selection{Runtime: "a", From: from, To: from.Add(50 * time.Minute)}, store.Part{})
 		require.NoError(t, err)
 		check()
 	}
-	_, err := s.DeletePredictions(t.Context(), store.Selection{})
+	_, err := s.DeletePredictions(t.Context(), store.Selection{}, store.Part{})
 	require.NoError(t, err)
 	var left int
 	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM prediction_counts").Scan(&left))
