@@ -14,6 +14,21 @@ const traceID = "{traceId}"
 // TraceLink makes links to the page of a trace. The zero value makes none.
 type TraceLink struct{ template string }
 
+// TraceUsage is the help of a flag with a [TraceLink].
+const TraceUsage = "address of a trace's page, such as http://jaeger/trace/" + traceID + ", for links of the dashboard"
+
+// String is the address with its placeholder.
+func (l *TraceLink) String() string { return l.template }
+
+// Set reads the value of a flag.
+func (l *TraceLink) Set(text string) (err error) {
+	*l, err = ParseTraceLink(text)
+	return err
+}
+
+// Type is what the value of a flag is called.
+func (l *TraceLink) Type() string { return "url" }
+
 // ParseTraceLink reads the address of the pages of a UI for traces, with {traceId} in the place of
 // the trace's id, such as "http://jaeger/trace/{traceId}". An empty text is the zero value.
 func ParseTraceLink(text string) (TraceLink, error) {

@@ -22,5 +22,6 @@ func (o *runOptions) dashboard(next local.Reporter) (local.Reporter, http.Handle
 		Sources: dashboard.One(run),
 		Prefix:  strings.TrimSuffix(entrypoint.ReservedPath, "/"),
 		Title:   "this machine",
+		Traces:  o.traces,
 	}))
 }

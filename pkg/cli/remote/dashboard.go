@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/dashboard"
@@ -24,6 +25,7 @@ type dashboardOptions struct {
 	port     int
 	readOnly bool
 	open     bool
+	traces   dashboard.TraceLink
 }
 
 func newDashboardCommand(s term.Streams) *cobra.Command {
@@ -57,6 +59,7 @@ the folder for temporary files; otherwise open the link by hand.`,
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "show the versions of all namespaces that you may read")
 	flags.IntVar(&o.port, "port", 0, "port of this machine to serve on (default: any that is free)")
 	flags.BoolVar(&o.readOnly, "read-only", false, "refuse everything that changes something")
+	flags.Var(&o.traces, "trace-url", dashboard.TraceUsage)
 	flags.BoolVar(&o.open, "open", false, "also open it in the browser")
 	return cmd
 }
@@ -69,9 +72,13 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	if err != nil {
 		return term.WithHint(fmt.Errorf("cannot serve the dashboard: %w", err), "Name another port with --port N; without it, one that is free is used.")
 	}
-	shown := view.Options{Hint: func(namespace string, err error) string {
-		return hint.Place{Program: c.program, Namespace: namespace, Explicit: true}.Text(err)
-	}}
+	at := func(namespace string) hint.Place {
+		return hint.Place{Program: c.program, Namespace: namespace, Explicit: true}
+	}
+	shown := view.Options{
+		Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
+		Unkept: func(v *v1alpha1.Version) string { return unkept(at(v.Namespace), v) },
+	}
 	where := "all namespaces"
 	if !o.all {
 		shown.Namespaces = []string{c.Namespace()}
@@ -80,7 +87,9 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	source := view.New(c.Client, shown)
 	defer source.Close()
 	tokens := guard.NewTokens("")
-	pages := dashboard.New(dashboard.Options{Sources: dashboard.One(source), Title: strings.TrimPrefix(c.Host(), "https://"), ReadOnly: o.readOnly})
+	pages := dashboard.New(dashboard.Options{
+		Sources: dashboard.One(source), Title: strings.TrimPrefix(c.Host(), "https://"), Traces: o.traces, ReadOnly: o.readOnly,
+	})
 	serving := serve(ctx, guard.Site(guard.Loopback(), tokens.Handler(pages)), listeners)
 
 	link := "http://" + listeners[0].Addr().String() + "/" + tokens.Query()

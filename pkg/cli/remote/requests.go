@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/inspection"
@@ -39,7 +40,7 @@ func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter
 		from = &requests.Running{
 			Source: versionRequests{c, c.Requests(version, warn)},
 			Show:   c.command("requests %s", version),
-			Unkept: c.unkept(v),
+			Unkept: unkept(c.Place(), v),
 		}
 		return nil
 	})
@@ -64,12 +65,12 @@ func checkFilter(v *v1alpha1.Version, f inspection.Filter) error {
 }
 
 // unkept is what to do so that messages of the version's requests are kept.
-func (c *Cluster) unkept(v *v1alpha1.Version) string {
+func unkept(at hint.Place, v *v1alpha1.Version) string {
 	if v.Spec.Entrypoint.Inspect == nil {
 		return fmt.Sprintf("Add 'inspect: {}' below 'entrypoint:' in krt.yml, give it a name of its own (version:), and create it: '%s'.",
-			c.command("create DIR --start"))
+			at.Command("create DIR --start"))
 	}
-	return fmt.Sprintf("They are kept of a request that asks for it: '%s'.", c.command("invoke %s WORKFLOW --inspect", v.Name))
+	return fmt.Sprintf("They are kept of a request that asks for it: '%s'.", at.Command("invoke %s WORKFLOW --inspect", v.Name))
 }
 
 // versionRequests are the requests of a version on a cluster, whose errors have hints.

@@ -31,8 +31,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("ImportError: no module named pandas")
 		os.Exit(3)
 	default:
-		runner.Start(nil, func(_ *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+		runner.Start(nil, func(c *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 			message, err := data.UnmarshalNew()
+			c.Logger.Warn("handled")
 			if strings.Contains(string(data.Value), "crash") {
 				fmt.Println("Segmentation fault")
 				os.Exit(5)
