@@ -36,10 +36,13 @@ func serveNode(folder string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	crash()
-	runner.Start(nil, func(_ *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+	runner.Start(nil, func(c *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 		crash()
 		text := &wrapperspb.StringValue{}
-		return text, data.UnmarshalTo(text)
+		if err := data.UnmarshalTo(text); err != nil {
+			return nil, err
+		}
+		return text, logAsAsked(c, text.Value)
 	})
 }
 
