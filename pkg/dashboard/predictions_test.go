@@ -44,11 +44,11 @@ func savingPredictions(t *testing.T) *saving {
 	return &saving{T: t, store: db, server: serve(t, m)}
 }
 
-// save saves n predictions of a version, one a minute, which have ended an hour ago.
+// save saves n predictions of a version, one a minute until the end of the hour before.
 func (s *saving) save(version string, n int, one func(i int) wire.Prediction) {
 	s.Helper()
 	var list []store.Prediction
-	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	at := time.Now().Truncate(time.Hour).Add(-time.Minute)
 	for i := range n {
 		p := store.Prediction{Prediction: one(i), Runtime: store.LocalRuntime, Version: version, Node: "model", Workflow: "predict"}
 		p.Date = at.Add(-time.Duration(i) * time.Minute)
@@ -105,7 +105,7 @@ func TestPredictionsOfLabels(t *testing.T) {
 	page := s.page("")
 	s.shows(page,
 		"<strong>75 %</strong><span class=\"sub\">40.9 % to 92.9 %</span>", "Accuracy, macro", "<strong>20 %</strong>", // new labels
-		`<th scope="row" class="label"><span>cat</span></th>`, `<td class="heat-8 right"><strong>75 %</strong><span class="sub">6</span></td>`,
+		`<th scope="row" class="prediction-label"><span>cat</span></th>`, `<td class="prediction-heat-8 right"><strong>75 %</strong><span class="sub">6</span></td>`,
 		"Right and wrong per hour", "6 right, 2 wrong", `aria-current="true">7 days</a>`,
 	)
 	s.hides(page, "Mean absolute error")
@@ -158,7 +158,7 @@ func TestHostilePredictions(t *testing.T) {
 	require.Less(t, len(page), 100_000)
 	s.hides(page, "<script>alert", "<img", "\x1b", "\u202e")
 	s.shows(page, "&lt;script&gt;alert", `\u{202e}gnp`, `\u{20}`, `\u{0}\u{1b}[31m`, "日本")
-	row := `<tr><th scope="row" class="label"><span>` + strings.Repeat("W", 80) + "…"
+	row := `<tr><th scope="row" class="prediction-label"><span>` + strings.Repeat("W", 80) + "…"
 	require.Equal(t, 4, strings.Count(page, row), "two labels, in two tables")
 }
 
@@ -171,7 +171,7 @@ func TestManyLabels(t *testing.T) {
 	s.shows(page, "Of 300 labels, those with the most predictions are shown")
 	s.shows(page, "(all others)")
 	require.Less(t, len(page), 600_000)
-	require.LessOrEqual(t, strings.Count(page, `<th scope="col" class="label">`), 51)
+	require.LessOrEqual(t, strings.Count(page, `<th scope="col" class="prediction-label">`), 51)
 }
 
 func TestPredictionsWithoutAStore(t *testing.T) {

@@ -21,6 +21,7 @@ type shot struct {
 func pictures() []shot {
 	return []shot{
 		{name: "status", shows: "price-estimator-v1"},
+		{name: "predictions", page: "predictions", shows: "Confusion matrix"},
 	}
 }
 
@@ -35,6 +36,7 @@ func TestShots(t *testing.T) {
 	for range 5 {
 		ready.send(t, "roomprice.Entrypoint/MakePrediction", `{"borough":"Queens","accommodates":2,"bedrooms":1}`)
 	}
+	v.savePredictions(ready.Version, 300, neighbourhoods(5))
 	for _, s := range pictures() {
 		p := newPage(t, desktop)
 		for suffix, l := range map[string]look{

@@ -23,7 +23,9 @@ type version struct {
 	cmd *exec.Cmd
 	// dashboard is the URL of the first page, with a slash at its end.
 	dashboard string
-	ended     chan struct{}
+	// state is its state folder.
+	state string
+	ended chan struct{}
 
 	mu     sync.Mutex
 	lines  []event
@@ -48,9 +50,9 @@ func run(t *testing.T, dir string, flags ...string) *version {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	v := &version{t: t, ended: make(chan struct{}), news: make(chan struct{}, 1)}
+	v := &version{t: t, state: filepath.Join(t.TempDir(), "state"), ended: make(chan struct{}), news: make(chan struct{}, 1)}
 	v.cmd = exec.Command(self, append([]string{"run", dir, "-o", "json", "--grpc-port", "0", "--web-port", "0", "--reply-port", "0",
-		"--inspect-port", "0", "--state-dir", filepath.Join(t.TempDir(), "state")}, flags...)...)
+		"--inspect-port", "0", "--state-dir", v.state}, flags...)...)
 	v.cmd.Stderr = &v.stderr
 	out, err := v.cmd.StdoutPipe()
 	require.NoError(t, err)

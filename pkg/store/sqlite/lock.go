@@ -15,15 +15,15 @@ var ErrInUse = errors.New("another store uses it")
 // not be found. The lock is that of a file next to it: to close the file itself would release
 // SQLite's own locks in this process. Programs such as sqlite3 are not kept from reading it.
 func lock(path string) (*os.File, error) {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, os.ErrNotExist) {
-		real, err = filepath.EvalSymlinks(filepath.Dir(path))
-		real = filepath.Join(real, filepath.Base(path))
+		target, err = filepath.EvalSymlinks(filepath.Dir(path))
+		target = filepath.Join(target, filepath.Base(path))
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(real+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(target+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock it: %w", err)
 	}
