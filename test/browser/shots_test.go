@@ -21,7 +21,9 @@ type shot struct {
 func pictures() []shot {
 	return []shot{
 		{name: "status", shows: "price-estimator-v1"},
-		{name: "predictions", page: "predictions", shows: "Confusion matrix"},
+		{name: "predictions", page: "predictions", shows: "Confusion matrix", before: func(p *page) {
+			eval[bool](p, "document.querySelector('figure').scrollIntoView(), true")
+		}},
 	}
 }
 
