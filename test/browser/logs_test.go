@@ -89,7 +89,8 @@ func TestLogFiltersAreInTheAddress(t *testing.T) {
 		node.dispatchEvent(new Event('input', {bubbles: true}));
 	})()`))
 	p.await("location.search.includes('node=model') && location.search.includes('level=warn')")
-	p.await("[...document.querySelectorAll('#log-lines .node')].every(e => e.textContent == 'model') && document.querySelector('#log-lines .node')")
+	p.await("[...document.querySelectorAll('#log-lines .node')].every(e => e.textContent == 'model') && " +
+		"document.querySelector('#log-lines .node')")
 	require.Contains(t, eval[string](p, "document.getElementById('log-download').href"), "node=model")
 
 	// From a line to its request, and to all lines of it.

@@ -70,7 +70,8 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	}
 	listeners, err := listenHere(o.port)
 	if err != nil {
-		return term.WithHint(fmt.Errorf("cannot serve the dashboard: %w", err), "Name another port with --port N; without it, one that is free is used.")
+		return term.WithHint(fmt.Errorf("cannot serve the dashboard: %w", err),
+			"Name another port with --port N; without it, one that is free is used.")
 	}
 	at := func(namespace string) hint.Place {
 		return hint.Place{Program: c.program, Namespace: namespace, Explicit: true}
@@ -93,7 +94,8 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	serving := serve(ctx, guard.Site(guard.Loopback(), tokens.Handler(pages)), listeners)
 
 	link := "http://" + listeners[0].Addr().String() + "/" + tokens.Query()
-	fmt.Fprintf(o.streams.Out, "The dashboard of %s is at:\n%s\n\nThe link works once, within 10 minutes. Press Ctrl-C to end the dashboard.\n", where, link)
+	fmt.Fprintf(o.streams.Out, "The dashboard of %s is at:\n%s\n\nThe link works once, within 10 minutes. Press Ctrl-C to end the "+
+		"dashboard.\n", where, link)
 	if o.open {
 		remove, err := openBrowser(ctx, link)
 		if err != nil {
