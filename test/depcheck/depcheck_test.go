@@ -112,7 +112,7 @@ var only = []struct {
 	{module + "/pkg/telemetry", "a program decides whether its entrypoint records traces",
 		[]string{"cmd/entrypoint", "pkg/local", "pkg/telemetry", "test"}},
 	{module + "/pkg/dashboard/cluster", "the pages know no cluster",
-		[]string{"cmd/dashboard", "pkg/cli/remote", "pkg/dashboard/cluster", "test/apiserver/dashboard"}},
+		[]string{"cmd/dashboard", "pkg/cli/remote", "pkg/dashboard/cluster", "pkg/dashboard/service", "test/apiserver/dashboard"}},
 	{module + "/pkg/cli", "the command line is the outermost package",
 		[]string{"cmd/kn-krt", "pkg/cli", "test/browser", "test/scripts", "test/apiserver/scripts"}},
 }

@@ -34,9 +34,11 @@ type Source struct {
 	reviews reviews
 	meter   *meter.Meter
 
-	ctx    context.Context
-	end    context.CancelFunc
-	ended  sync.WaitGroup
+	ctx   context.Context
+	end   context.CancelFunc
+	ended sync.WaitGroup
+	// looked is closed once it is known which namespaces the user may read.
+	looked chan struct{}
 	mu     sync.Mutex
 	scopes map[string]*scope // by namespace; "" is all
 	pages  map[*page]struct{}
@@ -66,13 +68,15 @@ type page struct {
 // New returns a source of the versions of a cluster, with the rights of the client's user. It
 // follows them until it is closed.
 func New(c *cluster.Client, o Options) *Source {
-	s := &Source{client: c, options: o, scopes: map[string]*scope{}, pages: map[*page]struct{}{}}
+	s := &Source{client: c, options: o, scopes: map[string]*scope{}, pages: map[*page]struct{}{}, looked: make(chan struct{})}
 	s.meter = meter.New(s.reader)
 	s.ctx, s.end = context.WithCancel(context.Background())
 	for _, namespace := range o.Namespaces {
 		s.follow(namespace)
 	}
-	if len(o.Namespaces) == 0 {
+	if len(o.Namespaces) > 0 {
+		close(s.looked)
+	} else {
 		s.follow(metav1.NamespaceAll)
 		s.ended.Go(func() { s.look(s.ctx) })
 	}
@@ -107,12 +111,15 @@ func (s *Source) follow(namespace string) *scope {
 // look follows the namespaces of a user who may not read those of all: that of the client,
 // and, if they may be listed, the others in which the user may read versions.
 func (s *Source) look(ctx context.Context) {
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil; first = false {
 		if s.allDenied(ctx) {
 			for _, namespace := range s.readable(ctx) {
 				s.follow(namespace)
 			}
 			s.changed(source.Ref{})
+		}
+		if first {
+			close(s.looked)
 		}
 		select {
 		case <-ctx.Done():
@@ -197,6 +204,13 @@ var errClosed = errors.New("the dashboard has ended")
 // Versions implements [source.Source]. Namespaces that the user may not read are left out,
 // unless there are no others.
 func (s *Source) Versions(ctx context.Context) ([]source.Version, error) {
+	select {
+	case <-s.looked:
+	case <-s.ctx.Done():
+		return nil, errClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	var all []seen
 	var failed error
 	read := 0

@@ -2,12 +2,14 @@ package guard
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
-// Bounds of a token that is pasted: browsers keep 4096 bytes of a cookie.
+// Bounds of a token that is pasted: browsers keep 4096 bytes of a cookie, in which it is sealed.
 const (
-	maxPasted  = 3800
+	maxPasted  = 2900
 	maxSignIn  = 16 << 10
 	signInPath = "sign-in"
 )
@@ -15,58 +17,130 @@ const (
 // bearerCookie keeps a pasted token. HttpOnly: scripts do not see it.
 const bearerCookie = "krt-bearer"
 
-// Bearer lets requests through to next that carry a bearer token: in the header Authorization, as a
-// proxy sets it that has signed the user in, or in the cookie that the page for pasting a token
-// sets. next finds it in the header Authorization either way, and decides what it is worth. The
-// paths are those below prefix, which is empty or like "/_krt".
-func Bearer(prefix string, next http.Handler) http.Handler {
-	home := strings.TrimSuffix(prefix, "/") + "/"
+// Texts of the page for pasting a token.
+const (
+	signInTitle = "Sign in"
+	signInText  = "Paste a bearer token of the cluster. What you see and do here is done with its rights."
+)
+
+// BearerOptions are whose tokens are let in.
+type BearerOptions struct {
+	// Prefix is what the paths begin with: empty, or like "/_krt".
+	Prefix string
+	// Accept returns why a token is not accepted, in a sentence; nil if it is. It is asked for
+	// each request; required.
+	Accept func(r *http.Request, token string) error
+	// Header is where a proxy passes on the token of a user whom it has signed in; Authorization
+	// if it is empty.
+	Header string
+	// ProxyOnly leaves out the page for pasting a token.
+	ProxyOnly bool
+	// Command is what to type for a token; it is shown next to the form.
+	Command string
+}
+
+type bearer struct {
+	BearerOptions
+
+	home string
+	seal *seal
+	next http.Handler
+}
+
+// Bearer lets requests through to next that carry a bearer token: in a header, as a proxy sets it,
+// or in the cookie that the page for pasting a token sets. next finds it in the header
+// Authorization either way.
+func Bearer(o BearerOptions, next http.Handler) http.Handler {
+	b := &bearer{BearerOptions: o, home: strings.TrimSuffix(o.Prefix, "/") + "/", seal: newSeal(), next: next}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+home+signInPath, func(w http.ResponseWriter, r *http.Request) { signIn(w, r, home) })
-	mux.HandleFunc("POST "+home+"sign-out", func(w http.ResponseWriter, r *http.Request) {
-		gone := cookie(bearerCookie, "", home, secure(r)) //nolint:gosec // G124: see there
-		gone.MaxAge = -1
-		http.SetCookie(w, gone)
-		http.Redirect(w, r, home, http.StatusSeeOther)
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if hasBearer(r) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		pasted, err := r.Cookie(bearerCookie)
-		if err != nil || !plausible(pasted.Value) {
-			writeRefusal(w, http.StatusUnauthorized, refusal{
-				Title: "Sign in", Text: "Paste a bearer token of the cluster. What you see and do here is done with its rights.",
-				SignIn: home + signInPath,
-			})
-			return
-		}
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer "+pasted.Value)
-		next.ServeHTTP(w, r)
-	})
+	if !o.ProxyOnly {
+		mux.HandleFunc("POST "+b.home+signInPath, b.signIn)
+		mux.HandleFunc("POST "+b.home+"sign-out", b.signOut)
+	}
+	mux.HandleFunc("/", b.serve)
 	return mux
 }
 
-// hasBearer reports whether the header Authorization has a bearer token (RFC 6750).
-func hasBearer(r *http.Request) bool {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && strings.TrimSpace(token) != ""
+func (b *bearer) serve(w http.ResponseWriter, r *http.Request) {
+	token := b.tokenOf(r)
+	text := signInText
+	if token != "" {
+		err := b.Accept(r, token)
+		if err == nil {
+			r = r.Clone(r.Context())
+			r.Header.Set("Authorization", "Bearer "+token)
+			b.next.ServeHTTP(w, r)
+			return
+		}
+		text = err.Error()
+	}
+	b.refuse(w, http.StatusUnauthorized, text)
 }
 
-// signIn keeps the pasted token in a cookie.
-func signIn(w http.ResponseWriter, r *http.Request, home string) {
+// refuse shows the page for pasting a token, or why there is none.
+func (b *bearer) refuse(w http.ResponseWriter, status int, text string) {
+	page := refusal{Title: signInTitle, Text: text, SignIn: b.home + signInPath, Command: b.Command}
+	if b.ProxyOnly {
+		page.SignIn = ""
+		if text == signInText {
+			page.Text = "This dashboard is reached through a proxy that signs you in; this request did not come with a token of it."
+		}
+	}
+	writeRefusal(w, status, page)
+}
+
+// tokenOf returns the token that a request comes with; "" for none.
+func (b *bearer) tokenOf(r *http.Request) string {
+	text := r.Header.Get(b.header())
+	scheme, token, found := strings.Cut(text, " ")
+	switch {
+	case found && strings.EqualFold(scheme, "Bearer"):
+		text = strings.TrimSpace(token)
+	case b.Header == "":
+		text = "" // RFC 6750 has no other form
+	}
+	if isToken(text) {
+		return text
+	}
+	pasted, err := r.Cookie(bearerCookie)
+	if err != nil || b.ProxyOnly {
+		return ""
+	}
+	return b.seal.open(pasted.Value, time.Now())
+}
+
+func (b *bearer) header() string {
+	if b.Header == "" {
+		return "Authorization"
+	}
+	return b.Header
+}
+
+// signIn keeps the pasted token in a cookie, if it is accepted.
+func (b *bearer) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxSignIn)
 	token := strings.TrimSpace(r.PostFormValue(tokenParameter))
-	if !plausible(token) {
-		writeRefusal(w, http.StatusBadRequest, refusal{
-			Title: "Sign in", Text: "This is not a bearer token, or it is longer than a cookie can be.", SignIn: home + signInPath,
-		})
-		return
+	switch {
+	case !secure(r) && !slices.Contains(Loopback(), hostOf(r)):
+		b.refuse(w, http.StatusForbidden, "This page has no HTTPS: anybody in the network could read a token that is sent to it. "+
+			"Reach it by HTTPS, or forward a port of this machine to it.")
+	case !isToken(token) || len(token) > maxPasted:
+		b.refuse(w, http.StatusBadRequest, "This is not a bearer token, or it is longer than a cookie can be.")
+	default:
+		if err := b.Accept(r, token); err != nil {
+			b.refuse(w, http.StatusUnauthorized, err.Error())
+			return
+		}
+		http.SetCookie(w, cookie(bearerCookie, b.seal.close(token, time.Now()), b.home, secure(r)))
+		http.Redirect(w, r, b.home, http.StatusSeeOther)
 	}
-	http.SetCookie(w, cookie(bearerCookie, token, home, secure(r)))
-	http.Redirect(w, r, home, http.StatusSeeOther)
+}
+
+func (b *bearer) signOut(w http.ResponseWriter, r *http.Request) {
+	gone := cookie(bearerCookie, "", b.home, secure(r)) //nolint:gosec // G124: see there
+	gone.MaxAge = -1
+	http.SetCookie(w, gone)
+	http.Redirect(w, r, b.home, http.StatusSeeOther)
 }
 
 // secure reports whether the browser's connection is encrypted, here or at a proxy.
@@ -74,13 +148,13 @@ func secure(r *http.Request) bool {
 	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// plausible reports whether the text can be a token (RFC 6750, b64token).
-func plausible(token string) bool {
-	for _, c := range []byte(token) {
+// isToken reports whether the text can be a token (RFC 6750, b64token).
+func isToken(text string) bool {
+	for _, c := range []byte(text) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !letter && !strings.ContainsRune("-._~+/=", rune(c)) {
 			return false
 		}
 	}
-	return token != "" && len(token) <= maxPasted
+	return text != ""
 }

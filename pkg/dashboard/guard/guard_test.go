@@ -145,28 +145,3 @@ func TestRedirectStaysHere(t *testing.T) {
 	tokens.Handler(inside).ServeHTTP(w, r)
 	require.Equal(t, "/evil.example/", w.Header().Get("Location"))
 }
-
-func TestBearer(t *testing.T) {
-	h := Bearer("/krt", inside)
-	none := ask(h, "GET", "/krt/")
-	require.Equal(t, 401, none.Code)
-	require.Contains(t, none.Body.String(), `action="/krt/sign-in"`)
-	require.Equal(t, "inside Bearer abc", ask(h, "GET", "/krt/", "Authorization", "Bearer abc").Body.String())
-	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Basic abc").Code)
-	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Bearer ").Code)
-	require.Equal(t, "inside Bearer a.b", ask(h, "GET", "/krt/", "Cookie", "krt-bearer=a.b").Body.String())
-	require.Equal(t, 401, ask(h, "GET", "/krt/", "Cookie", `krt-bearer=a\b`).Code)
-
-	for token, status := range map[string]int{"eyJ.a-b_c": 303, "a b": 400, "": 400, "a\r\nX: y": 400, strings.Repeat("a", 4000): 400} {
-		r := httptest.NewRequest(http.MethodPost, "/krt/sign-in", strings.NewReader(url.Values{"token": {token}}.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		require.Equalf(t, status, w.Code, "%q", token)
-		if status == 303 {
-			require.Equal(t, "krt-bearer="+token+"; Path=/krt/; HttpOnly; SameSite=Strict", w.Header().Get("Set-Cookie"))
-		}
-	}
-	out := ask(h, "POST", "/krt/sign-out", "Cookie", "krt-bearer=a.b")
-	require.Contains(t, out.Header().Get("Set-Cookie"), "Max-Age=0")
-}

@@ -12,6 +12,8 @@ type refusal struct {
 	// Home is where to try again: after a link from another site the browser does not send its
 	// cookie, but from this page it does. SignIn is where to send a token. Both may be empty.
 	Home, SignIn string
+	// Command is what to type for a token; it may be empty.
+	Command string
 }
 
 //go:embed refusal.html

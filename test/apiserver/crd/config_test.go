@@ -2,6 +2,7 @@ package crd_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -18,7 +20,7 @@ func install(t *testing.T) map[string]*unstructured.Unstructured {
 	apiserver.Need(t)
 	c, err := server.NewClient()
 	require.NoError(t, err)
-	all, err := server.Install(t.Context(), apiserver.Folder+"/[^3]*.yaml")
+	all, err := server.Install(t.Context(), apiserver.Folder+"/[^3]*.yaml", apiserver.Folder+"/dashboard/*.yaml")
 	t.Cleanup(func() {
 		for _, o := range all {
 			require.NoError(t, c.Delete(context.Background(), o))
@@ -46,6 +48,8 @@ func TestConfig(t *testing.T) {
 	})
 	t.Run("the controller's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all["Deployment krt-controller"]) })
 	t.Run("the store's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all["StatefulSet krt-store"]) })
+	t.Run("the dashboard's pod meets Pod Security restricted", func(t *testing.T) { restricted(t, all["Deployment krt-dashboard"]) })
+	t.Run("the dashboard may do nothing", func(t *testing.T) { dashboardRights(t, all) })
 	t.Run("the controller may do what it does and no more", rights)
 }
 
@@ -109,5 +113,30 @@ func rights(t *testing.T) {
 		{"", "patch", "", "nodes", "", false},
 	} {
 		require.Equal(t, tt.want, may(controller, tt.namespace, tt.verb, tt.group, tt.resource, tt.sub), "%+v", tt)
+	}
+}
+
+// dashboardRights requires that the dashboard's account has no rights, and that its pod could
+// not use them: what it does it does with the tokens of its users.
+func dashboardRights(t *testing.T, all map[string]*unstructured.Unstructured) {
+	for _, o := range []*unstructured.Unstructured{all["Deployment krt-dashboard"], all["ServiceAccount krt-dashboard"]} {
+		mounted, found, err := unstructured.NestedBool(o.Object, "automountServiceAccountToken")
+		if o.GetKind() == "Deployment" {
+			mounted, found, err = unstructured.NestedBool(o.Object, "spec", "template", "spec", "automountServiceAccountToken")
+		}
+		require.NoError(t, err)
+		require.True(t, found && !mounted, o.GetKind())
+	}
+	for _, o := range all {
+		text, err := json.Marshal(o.Object["subjects"])
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "krt-dashboard", o.GetName())
+	}
+	for _, namespace := range []string{"krt-system", "default"} {
+		c, err := cluster.New(server.As("krt-system", "krt-dashboard"), namespace)
+		require.NoError(t, err)
+		missing, err := c.Missing(t.Context(), cluster.UserRights())
+		require.NoError(t, err)
+		require.Equal(t, cluster.UserRights(), missing)
 	}
 }

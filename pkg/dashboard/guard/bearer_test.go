@@ -1,0 +1,87 @@
+package guard
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// known accepts all tokens but one.
+func known(_ *http.Request, token string) error {
+	if token == "expired" {
+		return errors.New("the token has expired")
+	}
+	return nil
+}
+
+// paste sends the form for pasting a token to a host.
+func paste(h http.Handler, host, token string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://"+host+"/krt/sign-in", strings.NewReader(url.Values{"token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestBearer(t *testing.T) {
+	h := Bearer(BearerOptions{Prefix: "/krt", Accept: known, Command: "kubectl create token ME"}, inside)
+	none := ask(h, "GET", "/krt/")
+	require.Equal(t, 401, none.Code)
+	require.Contains(t, none.Body.String(), `action="/krt/sign-in"`)
+	require.Contains(t, none.Body.String(), "kubectl create token ME")
+	require.Equal(t, "inside Bearer abc", ask(h, "GET", "/krt/", "Authorization", "Bearer abc").Body.String())
+	expired := ask(h, "GET", "/krt/", "Authorization", "Bearer expired")
+	require.Equal(t, 401, expired.Code)
+	require.Contains(t, expired.Body.String(), "the token has expired")
+	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Basic abc").Code)
+	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Bearer ").Code)
+	// A token that was not sealed here is none.
+	require.Equal(t, 401, ask(h, "GET", "/krt/", "Cookie", "krt-bearer=a.b").Code)
+
+	for token, status := range map[string]int{"eyJ.a-b_c": 303, "a b": 400, "": 400, "a\r\nX: y": 400,
+		strings.Repeat("a", 2901): 400, "expired": 401} {
+		w := paste(h, "localhost:8080", token)
+		require.Equalf(t, status, w.Code, "%q", token)
+		if status != 303 {
+			require.Empty(t, w.Header().Get("Set-Cookie"))
+			continue
+		}
+		set := w.Header().Get("Set-Cookie")
+		require.NotContains(t, set, token)
+		require.Contains(t, set, "; Path=/krt/; HttpOnly; SameSite=Strict")
+		pair, _, _ := strings.Cut(set, ";")
+		require.Equal(t, "inside Bearer "+token, ask(h, "GET", "/krt/", "Cookie", pair).Body.String())
+		require.Equal(t, 401, ask(h, "GET", "/krt/", "Cookie", pair[:len(pair)-2]+"AA").Code)
+		another := Bearer(BearerOptions{Prefix: "/krt", Accept: known}, inside)
+		require.Equal(t, 401, ask(another, "GET", "/krt/", "Cookie", pair).Code)
+	}
+	longest := paste(h, "localhost", strings.Repeat("a", 2900)).Header().Get("Set-Cookie")
+	require.Less(t, len(longest), 4096)
+	require.Equal(t, 403, paste(h, "dashboard.example.com", "abc").Code)
+	out := ask(h, "POST", "/krt/sign-out", "Cookie", "krt-bearer=a.b")
+	require.Contains(t, out.Header().Get("Set-Cookie"), "Max-Age=0")
+}
+
+func TestBearerOfAProxy(t *testing.T) {
+	h := Bearer(BearerOptions{Prefix: "/krt", Accept: known, Header: "X-Forwarded-Access-Token", ProxyOnly: true}, inside)
+	none := ask(h, "GET", "/krt/", "Authorization", "Bearer abc")
+	require.Equal(t, 401, none.Code)
+	require.NotContains(t, none.Body.String(), "<form")
+	require.Equal(t, "inside Bearer abc", ask(h, "GET", "/krt/", "X-Forwarded-Access-Token", "abc").Body.String())
+	require.NotEqual(t, 303, paste(h, "localhost", "abc").Code)
+}
+
+func TestSealEnds(t *testing.T) {
+	s, at := newSeal(), time.Unix(1e9, 0)
+	value := s.close("abc", at)
+	require.Equal(t, "abc", s.open(value, at.Add(maxSignedIn)))
+	require.Empty(t, s.open(value, at.Add(maxSignedIn+time.Second)))
+	require.Empty(t, s.open("", at))
+	require.Empty(t, s.open("AAAA", at))
+}

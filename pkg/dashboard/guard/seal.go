@@ -1,0 +1,51 @@
+package guard
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+)
+
+// maxSignedIn is how long a user stays signed in at most, however long the token lives.
+const maxSignedIn = 12 * time.Hour
+
+// seal keeps a token in a cookie in a form that only this process can read, because browsers send
+// a cookie to all ports of a host: with several forwarded ports these are different programs of
+// the host localhost.
+type seal struct{ box cipher.AEAD }
+
+func newSeal() *seal {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // 32 bytes are a key
+	}
+	box, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // AES has the block size of GCM
+	}
+	return &seal{box}
+}
+
+// close returns the value of the cookie for a token that is pasted at a time.
+func (s *seal) close(token string, at time.Time) string {
+	text := binary.BigEndian.AppendUint64(nil, uint64(at.Unix()))
+	return base64.RawURLEncoding.EncodeToString(s.box.Seal(nil, nil, append(text, token...), nil))
+}
+
+// open returns the token in a cookie's value; "" if there is none, or it is too old.
+func (s *seal) open(value string, now time.Time) string {
+	sealed, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return ""
+	}
+	text, err := s.box.Open(nil, nil, sealed, nil)
+	if err != nil || len(text) < 8 || now.Sub(time.Unix(int64(binary.BigEndian.Uint64(text)), 0)) > maxSignedIn {
+		return ""
+	}
+	return string(text[8:])
+}
