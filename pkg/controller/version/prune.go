@@ -30,7 +30,7 @@ func (r *reconciler) prune(ctx context.Context, want desired, have current, keep
 		stale, due = r.unused(ctx, want, have, stale)
 	}
 	_, failed := r.applier.Delete(ctx, stale...)
-	return due, errors.Join(err, failed)
+	return due, errors.Join(err, failed, r.pruneCredentials(ctx, want, have))
 }
 
 // unused returns which stale objects of a live version nothing uses, and after what time

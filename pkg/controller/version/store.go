@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -82,6 +83,70 @@ func (r *reconciler) createStoreSecret(ctx context.Context, want desired) error 
 		}
 	}
 	return owned(v, secret)
+}
+
+// pruneCredentials deletes the credentials for the store that the version had before, once no
+// pod that exists, and none that may start, mounts them: nodes and entrypoint are ready as they
+// are specified now, so that Knative starts no pods of Revisions of before.
+func (r *reconciler) pruneCredentials(ctx context.Context, want desired, have current) error {
+	v := want.version
+	secrets, err := r.secrets.Owned(ctx, v, render.StoreSecretName(v.Name, ""))
+	if err != nil {
+		return nil //nolint:nilerr // without the right to read Secrets the version says so; they stay
+	}
+	former := slices.DeleteFunc(secrets, func(s *corev1.Secret) bool {
+		return s.Name == want.plan.with.StoreSecret || s.DeletionTimestamp != nil
+	})
+	if len(former) == 0 || !have.settled() {
+		return nil
+	}
+	specs, err := r.podSpecs(ctx, want, have)
+	if err != nil {
+		return err
+	}
+	for _, secret := range former {
+		if slices.ContainsFunc(specs, func(pod corev1.PodSpec) bool { return mounts(pod, secret.Name) }) {
+			continue
+		}
+		err := r.client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) { // a role of before has no such right: it stays
+			return fmt.Errorf("cannot delete Secret %q: %w", secret.Name, err)
+		}
+	}
+	return nil
+}
+
+// settled reports whether nodes and entrypoint are ready as they are specified now.
+func (c current) settled() bool {
+	for _, n := range c.nodes {
+		if n.Service != nil && n.Service.Status.LatestReadyRevisionName != n.Service.Status.LatestCreatedRevisionName {
+			return false
+		}
+	}
+	return c.ready()
+}
+
+// podSpecs are those of the pods that may start, and of the version's pods that exist: the cache
+// need not have the newest, so the apiserver is asked.
+func (r *reconciler) podSpecs(ctx context.Context, want desired, have current) ([]corev1.PodSpec, error) {
+	specs := []corev1.PodSpec{have.deployment.Spec.Template.Spec}
+	for _, n := range have.nodes {
+		specs = append(specs, n.Service.Spec.Template.Spec.PodSpec)
+	}
+	var pods corev1.PodList
+	own := client.MatchingLabels{render.LabelVersion: want.version.Name}
+	if err := r.live.List(ctx, &pods, client.InNamespace(want.version.Namespace), own); err != nil {
+		return nil, fmt.Errorf("cannot list the pods of the version: %w", err)
+	}
+	for i := range pods.Items {
+		specs = append(specs, pods.Items[i].Spec)
+	}
+	return specs, nil
+}
+
+// mounts reports whether a pod mounts a Secret.
+func mounts(pod corev1.PodSpec, secret string) bool {
+	return slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == secret })
 }
 
 // owned returns an error if a Secret that a version needs is not the version's.

@@ -85,6 +85,26 @@ func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name st
 	return object.(*corev1.Secret), nil
 }
 
+// Owned returns the Secrets that a version controls whose names have a prefix, as [Secrets.Get]
+// knows them: without their data.
+func (s *Secrets) Owned(ctx context.Context, version client.Object, prefix string) (found []*corev1.Secret, err error) {
+	key := client.ObjectKeyFromObject(version)
+	if _, err := s.Get(ctx, key, prefix); err != nil {
+		return nil, err
+	}
+	w, err := s.watch(key.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range w.informer.GetStore().List() {
+		secret, ok := object.(*corev1.Secret)
+		if ok && strings.HasPrefix(secret.Name, prefix) && metav1.IsControlledBy(secret, version) {
+			found = append(found, secret)
+		}
+	}
+	return found, nil
+}
+
 func (s *Secrets) watch(namespace string) (*secretWatch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -103,6 +103,16 @@ func (p *place) keyIsChanged(former string) {
 	text, err := json.Marshal(map[string]any{"data": map[string]any{"previous": p.storeKey(), "current": credential.NewKey()}})
 	require.NoError(p, err)
 	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "krt-store-key", Namespace: "krt-system"}}
+	// A pod of before, which has not started yet.
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "former", Namespace: p.namespace, Labels: map[string]string{"krt.dev/version": "v"}},
+		Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "c", Image: "image"}},
+			Volumes: []corev1.Volume{{Name: "krt-store", VolumeSource: corev1.VolumeSource{
+				Secret: &corev1.SecretVolumeSource{SecretName: former}}}},
+		},
+	}
+	require.NoError(p, p.Create(p.Context(), pod))
 	require.NoError(p, p.Patch(p.Context(), key, client.RawPatch(types.MergePatchType, text)))
 	v := p.until("v", func(v *v1alpha1.Version) bool {
 		return v.Status.StartedWith != nil && v.Status.StartedWith.StoreSecret != former && v.IsReady()
@@ -113,6 +123,12 @@ func (p *place) keyIsChanged(former string) {
 		other, _, _ := p.credentials(entrypoint)
 		return name == v.Status.StartedWith.StoreSecret && other == name
 	}))
+	// The credentials of before go when nothing mounts them any more.
+	secret := &corev1.Secret{}
+	require.True(p, p.read(former, secret))
+	require.NoError(p, p.Delete(p.Context(), pod, client.GracePeriodSeconds(0)))
+	require.True(p, p.soon(func() bool { return !p.read(former, secret) }))
+	require.True(p, p.read(v.Status.StartedWith.StoreSecret, secret))
 }
 
 // mounts waits until the version's node mounts credentials, or none.
