@@ -77,6 +77,7 @@ func pages() []page {
 		// Logs.
 		logsPage(),
 		// Metrics.
+		metricsPage(),
 		predictionsPage(),
 		docsPage(),
 		// Try.

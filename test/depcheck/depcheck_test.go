@@ -74,6 +74,8 @@ var never = []struct {
 	{"pkg/dashboard/waterfall", "a chart is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/recent", "what a page keeps is given to it", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/logview", "lines are given to it", append([]string{"google.golang.org", "github.com", "net/http"}, kubernetes...)},
+	{"pkg/dashboard/promql", "a Prometheus is asked over HTTP", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
+	{"pkg/dashboard/measured", "the store is read by its client", kubernetes},
 	{"pkg/dashboard/picture", "a picture is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/prediction", "figures are made of values", append([]string{"github.com"}, kubernetes...)},
 	{"pkg/inspection", "it is the standard library's HTTP and JSON", []string{module, "google.golang.org", "github.com", "k8s.io"}},

@@ -14,6 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/meter"
+	"krt.dev/kn-krt/pkg/dashboard/promql"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/image/artifact"
 )
@@ -57,6 +58,9 @@ type Options struct {
 	// Artifacts, if not nil, has the files of versions that are in registries, with the
 	// credentials that it was made with.
 	Artifacts *artifact.Cache
+	// Prometheus, if not nil, has the metrics of entrypoints. It is asked only about versions that
+	// the user may read.
+	Prometheus *promql.Client
 }
 
 // page is somebody who waits for changes.

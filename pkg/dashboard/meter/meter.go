@@ -89,7 +89,7 @@ type watched struct {
 	lookers map[*looker]bool
 	end     context.CancelFunc
 	ended   chan struct{}
-	past    []source.Numbers // oldest first, at most [Kept]
+	past    []source.Numbers // oldest first, at most Kept
 	err     error            // of the last reading
 }
 
@@ -117,8 +117,8 @@ func (m *Meter) Numbers(ref source.Ref) (*source.Numbers, error) {
 	return &last, nil
 }
 
-// Past returns all numbers of a version that are kept, oldest first.
-func (m *Meter) Past(ref source.Ref) []source.Numbers {
+// past returns all numbers of a version that are kept, oldest first.
+func (m *Meter) past(ref source.Ref) []source.Numbers {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if w := m.watched[ref]; w != nil {

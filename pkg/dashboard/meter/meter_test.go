@@ -199,7 +199,7 @@ func TestAllWhoLookShareOneReader(t *testing.T) {
 	n, err = m.Numbers(ref)
 	require.NoError(t, err)
 	require.Equal(t, time.Duration(1), n.Over)
-	require.Len(t, m.Past(ref), 1)
+	require.Len(t, m.past(ref), 1)
 
 	leave()
 	require.NoError(t, <-ended)
@@ -211,7 +211,7 @@ func TestAllWhoLookShareOneReader(t *testing.T) {
 	leaveLast()
 	require.NoError(t, <-ended)
 	<-s.closed
-	require.Empty(t, m.Past(ref))
+	require.Empty(t, m.past(ref))
 }
 
 func (m *Meter) looking(ref source.Ref) int {

@@ -155,10 +155,10 @@ func events(to string, n *source.NodeNumbers) *edge {
 	if Rate(n.PerSecond+n.Retries+n.GaveUp) == "" {
 		return e
 	}
-	e.Over = add(nil, "", "", Rate(n.PerSecond))
-	e.Under = add(nil, "", "waits ", Duration(n.Waited))
-	e.Under = add(e.Under, "", again, Rate(n.Retries))
-	e.Under = add(e.Under, "bad", failures, Rate(n.GaveUp))
+	e.Above = add(nil, "", "", Rate(n.PerSecond))
+	e.Below = add(nil, "", "waits ", Duration(n.Waited))
+	e.Below = add(e.Below, "", again, Rate(n.Retries))
+	e.Below = add(e.Below, "bad", failures, Rate(n.GaveUp))
 	words := []string{"To " + to + ": " + often(n.PerSecond, "event")}
 	if n.Waited > 0 {
 		words = append(words, "95 % wait at most "+Duration(n.Waited))
@@ -179,8 +179,8 @@ func responses(l source.Load) *edge {
 		return &edge{}
 	}
 	return &edge{
-		Over:  add(nil, "", "", Rate(max(l.PerSecond-l.Errors, 0))),
-		Under: add(add(nil, "", "p95 ", Duration(l.P95)), "bad", failures, Rate(l.Errors)),
+		Above: add(nil, "", "", Rate(max(l.PerSecond-l.Errors, 0))),
+		Below: add(add(nil, "", "p95 ", Duration(l.P95)), "bad", failures, Rate(l.Errors)),
 		Says:  "To the client: " + loadWords(l, "response"),
 	}
 }

@@ -85,8 +85,8 @@ type spot struct {
 
 // edge is the arrow from a spot to the next one. Its state is that of the spot.
 type edge struct {
-	Over, Under []figure
-	Says        string
+	Above, Below []figure
+	Says         string
 }
 
 // view lays a flow out.

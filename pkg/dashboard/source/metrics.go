@@ -13,6 +13,57 @@ type Meters interface {
 	// FollowNumbers reads the numbers of the version, and calls changed each time there are new
 	// ones, or they could not be read, until ctx is done. The calls do not overlap.
 	FollowNumbers(ctx context.Context, ref Ref, changed func()) error
+	// Chart returns the numbers of a time, from the best place that has them. A [*RefusedError]
+	// says why there are none.
+	Chart(ctx context.Context, ref Ref, span Span) (*Chart, error)
+}
+
+// Span is a time that is shown in intervals of the same length.
+type Span struct {
+	From, To time.Time
+	// Step is the length of an interval: whole seconds.
+	Step time.Duration
+}
+
+// Times are the ends of the intervals, which are multiples of the step since 1970.
+func (s Span) Times() (ends []time.Time) {
+	for at := s.From.Truncate(s.Step).Add(s.Step); !at.After(s.To); at = at.Add(s.Step) {
+		ends = append(ends, at)
+	}
+	return ends
+}
+
+// Chart is numbers over time.
+type Chart struct {
+	// From names where they come from, for people: "Prometheus", "the store", "the entrypoint".
+	From string
+	// Notes are sentences about what is missing.
+	Notes []string
+	// Times are the ends of the intervals.
+	Times []time.Time
+	Lines []Line
+}
+
+// Measure is what the values of a line are.
+type Measure string
+
+// The measures. Requests and Errors are per second, the median and the 95th percentile in
+// seconds, and Pods how many there are.
+const (
+	Requests Measure = "requests"
+	Errors   Measure = "errors"
+	Median   Measure = "p50"
+	Slowest  Measure = "p95"
+	Pods     Measure = "pods"
+)
+
+// Line is a measure of a workflow or, with a node, of the node in the workflow. Pods are those of a
+// node in all workflows, which have no name then.
+type Line struct {
+	Measure        Measure
+	Workflow, Node string
+	// Values has one for each of the chart's times; NaN where nothing is known.
+	Values []float64
 }
 
 // Numbers is what a version has done in the last seconds or minutes.

@@ -25,6 +25,9 @@ type Memory struct {
 	// Figures is the result of Numbers, if there is no Unread, which is why there are none.
 	Figures *source.Numbers
 	Unread  error
+	// Drawn is the result of Chart, if there is no Undrawn, which is why there is none.
+	Drawn   *source.Chart
+	Undrawn error
 	// Saved is the result of Predictions; without it they are refused.
 	Saved source.Predictions
 	// Written is the result of Files, which refuses if it is nil; Protos that of Contract.
@@ -187,4 +190,9 @@ func (m *Memory) Predictions(context.Context, source.Ref) (source.Predictions, f
 		return nil, nil, &source.RefusedError{Refusal: source.Unavailable, Text: "there is no store"}
 	}
 	return m.Saved, func() {}, nil
+}
+
+// Chart returns what is Drawn, or a chart of nothing.
+func (m *Memory) Chart(context.Context, source.Ref, source.Span) (*source.Chart, error) {
+	return cmp.Or(m.Drawn, &source.Chart{}), m.Undrawn
 }

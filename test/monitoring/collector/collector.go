@@ -87,6 +87,9 @@ func Start(t *testing.T, pace time.Duration, scrape string) *Prometheus {
 	return p
 }
 
+// URL is its address.
+func (p *Prometheus) URL() string { return p.url }
+
 func (p *Prometheus) get(path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+path, http.NoBody)
 	if err != nil {
