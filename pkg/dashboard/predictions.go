@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -36,7 +37,7 @@ type predictionsView struct {
 	Saved *quality.Version
 	// Report is nil without predictions in the time.
 	Report *prediction.Report
-	// Incomplete is why a scatter is missing.
+	// Incomplete is why something is missing, such as a scatter.
 	Incomplete string
 }
 
@@ -83,12 +84,34 @@ func viewPredictions(r *request) (*predictionsView, error) {
 }
 
 func (v *predictionsView) read(ctx context.Context, r *request, from source.Predictions) error {
-	versions, err := from.Versions(ctx, quality.Selected{})
+	versions, unknown := from.Versions(ctx, quality.Selected{})
+	v.None = unknown == nil && len(versions) == 0
+	first, last := v.choices(versions)
+	over, err := prediction.ParseRange(r.URL.Query(), time.Now(), first, last)
 	if err != nil {
 		return err
 	}
-	v.None = len(versions) == 0
-	var first, last time.Time
+	v.Range = over
+	v.From, v.To = over.Input()
+	for _, name := range prediction.Ranges() {
+		path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
+		v.Ranges = append(v.Ranges, rangeLink{Text: rangeText(name), Path: path, Current: name == over.Name})
+	}
+	if unknown == nil && v.Saved == nil && v.With == "" {
+		return nil
+	}
+	if err := v.report(ctx, from); err != nil {
+		return cmp.Or(unknown, err)
+	}
+	if unknown != nil { // to count all of a large database may take too long, a part of it not
+		v.Incomplete = unknown.Error()
+	}
+	return nil
+}
+
+// choices takes the versions that have saved predictions, and returns when the version, and the
+// one that it is compared with, have saved their first and last ones; zero if they are none.
+func (v *predictionsView) choices(versions []quality.Version) (first, last time.Time) {
 	for _, one := range versions {
 		switch {
 		case one.Name == v.Name:
@@ -106,16 +129,7 @@ func (v *predictionsView) read(ctx context.Context, r *request, from source.Pred
 			last = one.Last
 		}
 	}
-	v.Range, err = prediction.ParseRange(r.URL.Query(), time.Now(), first, last)
-	if err != nil {
-		return err
-	}
-	v.From, v.To = v.Range.Input()
-	for _, name := range prediction.Ranges() {
-		path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
-		v.Ranges = append(v.Ranges, rangeLink{Text: rangeText(name), Path: path, Current: name == v.Range.Name})
-	}
-	return v.report(ctx, from)
+	return first, last
 }
 
 func rangeText(name string) string {
@@ -124,9 +138,6 @@ func rangeText(name string) string {
 
 // report reads the summaries of the version, and of the one that it is compared with.
 func (v *predictionsView) report(ctx context.Context, from source.Predictions) error {
-	if v.Saved == nil && v.With == "" {
-		return nil
-	}
 	names := []string{v.Name}
 	if v.With != "" {
 		names = append(names, v.With)

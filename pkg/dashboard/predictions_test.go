@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 	"krt.dev/kn-krt/pkg/store/sqlite"
@@ -28,6 +31,7 @@ type saving struct {
 	*testing.T
 
 	store  *sqlite.Store
+	memory *sourcetest.Memory
 	server *httptest.Server
 }
 
@@ -41,7 +45,7 @@ func savingPredictions(t *testing.T) *saving {
 	t.Cleanup(served.Close)
 	m := sourcetest.New(example("v1", source.Ready), example("v2", source.Ready))
 	m.Saved = &data.Client{Address: served.URL, HTTP: served.Client()}
-	return &saving{T: t, store: db, server: serve(t, m)}
+	return &saving{T: t, store: db, memory: m, server: serve(t, m)}
 }
 
 // save saves n predictions of a version, one a minute until the end of the hour before.
@@ -172,6 +176,20 @@ func TestManyLabels(t *testing.T) {
 	s.shows(page, "(all others)")
 	require.Less(t, len(page), 600_000)
 	require.LessOrEqual(t, strings.Count(page, `<th scope="col" class="prediction-label">`), 51)
+}
+
+// slow is a store that cannot count all in time.
+type slow struct{ source.Predictions }
+
+func (slow) Versions(context.Context, quality.Selected) ([]quality.Version, error) {
+	return nil, errors.New("the request took longer than 10s")
+}
+
+func TestPredictionsOfALargeStore(t *testing.T) {
+	s := savingPredictions(t)
+	s.save("v1", 6, label("cat", "dog"))
+	s.memory.Saved = slow{s.memory.Saved}
+	s.shows(s.page(""), "Confusion matrix", "the request took longer than 10s")
 }
 
 func TestPredictionsWithoutAStore(t *testing.T) {
