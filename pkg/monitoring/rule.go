@@ -64,5 +64,13 @@ func Alerts() []Alert {
 		{"KrtStoreDropped", "increase(krt_store_dropped_total[10m]) > 0", "0m", "warning",
 			"The store loses measurements",
 			"{{ $value | humanize }} accepted measurements were lost in 10 minutes: their database refused them or was away for too long."},
+		{"KrtStoreRemoves", "sum by (file, kind) (increase(krt_store_removed_total[1h])) > 0", "0m", "warning",
+			"The store removes what was saved to make room",
+			"{{ $value | humanize }} entries of the kind {{ $labels.kind }}, the oldest of the namespace that has the most, were removed in " +
+				"an hour: {{ $labels.file }} has reached its limit."},
+		{"KrtStoreNearlyFull", "krt_store_file_bytes / krt_store_file_limit_bytes > 0.9\n" +
+			"or krt_store_volume_free_bytes / krt_store_volume_bytes < 0.05", "10m", "warning",
+			"The store is nearly full",
+			"{{ $labels.file }} or its volume is nearly full: documents will be refused, and the oldest measurements and predictions removed."},
 	}
 }

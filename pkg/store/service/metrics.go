@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/buildinfo"
 	"krt.dev/kn-krt/pkg/store/line"
+	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
 // metrics are those of a store. No label has a value that a client chooses, except of predictions,
@@ -128,10 +129,14 @@ func (m *metrics) queue(counts func() line.Counts) {
 	)
 }
 
+// files registers what SQLite's files take. It is called once at most.
+func (m *metrics) files(usages func() []sqlite.Usage) { m.registry.MustRegister(newFiles(usages)) }
+
 // Describe lists the metrics of a store, for a test of the documentation.
 func Describe(to chan<- *prometheus.Desc) {
 	m := newMetrics(nil)
 	m.queue(func() line.Counts { return line.Counts{} })
+	m.files(func() []sqlite.Usage { return nil })
 	m.registry.Describe(to)
 }
 

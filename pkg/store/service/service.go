@@ -71,6 +71,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 		return nil, fmt.Errorf("cannot open the store's databases: %w", err)
 	}
 	s := &Service{config: c, log: log, backends: backends, keys: keys, metrics: newMetrics(backends.sinks)}
+	s.metrics.files(backends.usages)
 	if sink, ok := backends.Measurements.(*line.Sink); ok {
 		s.metrics.queue(sink.Counts)
 	}

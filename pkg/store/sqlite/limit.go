@@ -3,11 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"modernc.org/sqlite"
-
-	"krt.dev/kn-krt/pkg/store"
 )
 
 const (
@@ -38,46 +35,4 @@ func (w *writer) atLimit() bool {
 		return false
 	}
 	return pages+largeWrite >= w.options.MaxBytes/pageBytes
-}
-
-// removeGroup limits the rows that one transaction removes to make room: its log has the pages
-// that it changes.
-const removeGroup = 10_000
-
-// removeOldest removes a tenth of a table, in groups, and returns how many rows that was.
-func (w *writer) removeOldest(table string) (removed int64, err error) {
-	var tenth int64
-	count := "SELECT (count(*) + 9) / 10 FROM " + table
-	if err := w.conn.QueryRowContext(context.Background(), count).Scan(&tenth); err != nil {
-		return 0, err
-	}
-	remove := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s ORDER BY id LIMIT ?)", table)
-	for removed < tenth {
-		n, err := w.changed(remove, min(tenth-removed, removeGroup))
-		if err != nil || n == 0 {
-			return removed, err
-		}
-		removed += n
-	}
-	return removed, nil
-}
-
-// makeRoom removes the oldest measurements and predictions; documents are kept, and with
-// nothing else left to remove it fails.
-func (w *writer) makeRoom() error {
-	var removed int64
-	for _, table := range []string{"measurements", "predictions"} {
-		n, err := w.removeOldest(table)
-		if err != nil {
-			return fmt.Errorf("cannot free space: %w", err)
-		}
-		removed += n
-	}
-	if removed == 0 {
-		return store.Full("the store is full: its documents have reached the limit of %d bytes; "+
-			"remove the file, or keep this version's data in another folder", w.options.MaxBytes)
-	}
-	w.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed",
-		"removed", removed, "limit", w.options.MaxBytes)
-	return nil
 }

@@ -39,6 +39,7 @@ func (o Options) withDefaults() Options {
 
 // Store is an open file. It is safe for concurrent use.
 type Store struct {
+	path    string
 	options Options
 	// SQLite has one writer at a time: one connection has them all. Readers do not wait
 	// for it (WAL).
@@ -114,7 +115,7 @@ func openLocked(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), w.close())
 	}
-	return &Store{options: o, writer: w, reader: reader, keys: keys, decoded: semaphore.NewWeighted(maxDecoded)}, nil
+	return &Store{path: path, options: o, writer: w, reader: reader, keys: keys, decoded: semaphore.NewWeighted(maxDecoded)}, nil
 }
 
 // connect opens a pool of at most n connections, each with the given pragmas.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 
@@ -27,7 +28,11 @@ type writer struct {
 	over       chan struct{}
 	once       sync.Once
 	ended      chan struct{}
+	removed    removed
 }
+
+// removed is what was removed to make room.
+type removed struct{ measurements, predictions atomic.Uint64 }
 
 // job is a write that waits.
 type job struct {

@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"krt.dev/kn-krt/pkg/store"
+)
+
+const (
+	// removeGroup limits the rows that one transaction removes to make room: its log has the
+	// pages that it changes.
+	removeGroup = 10_000
+	// samples is of how many rows the share of each runtime is estimated: to read all would
+	// take long, while saves wait.
+	samples = 500
+)
+
+// series is a table from which the oldest rows may be removed.
+type series struct {
+	table, time string
+	bytes       string // of a row, but for its indexes
+}
+
+func allSeries() []series {
+	return []series{
+		{"measurements", "time", "length(name) + length(fields) + length(tags)"},
+		{"predictions", "date", "length(predicted_value) + length(true_value) + length(extra)"},
+	}
+}
+
+// rowBytes is about what a row takes besides, with its indexes.
+const rowBytes = 150
+
+// makeRoom removes the oldest measurements and predictions of the runtime that has the most of
+// them, a tenth: one that saves much does not cost others what they have. Documents are kept,
+// and with nothing else left to remove it fails.
+func (w *writer) makeRoom() error {
+	largest, err := w.largest()
+	var removed int64
+	for _, s := range allSeries() {
+		var n int64
+		if err == nil && largest != "" {
+			n, err = w.removeOldest(s, largest)
+		}
+		if removed += n; s.table == "measurements" {
+			w.removed.measurements.Add(uint64(n))
+		} else {
+			w.removed.predictions.Add(uint64(n))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot free space: %w", err)
+	}
+	if removed == 0 {
+		return store.Full("the store is full: its documents have reached the limit of %d bytes; "+
+			"remove the file, or keep this version's data in another folder", w.options.MaxBytes)
+	}
+	w.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed",
+		"namespace", largest, "removed", removed, "limit", w.options.MaxBytes)
+	return nil
+}
+
+// largest returns the runtime whose series take the most; empty if there are none. It reads
+// rows at equal distances.
+func (w *writer) largest() (string, error) {
+	sizes := map[string]float64{}
+	for _, s := range allSeries() {
+		var first, last int64
+		ends := fmt.Sprintf("SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM %s", s.table)
+		if err := w.conn.QueryRowContext(context.Background(), ends).Scan(&first, &last); err != nil {
+			return "", err
+		}
+		one := fmt.Sprintf("SELECT runtime, %s + %d FROM %s WHERE id >= ? ORDER BY id LIMIT 1", s.bytes, rowBytes, s.table)
+		step := max((last-first+1)/samples, 1)
+		for id := first; id <= last; id += step {
+			var runtime string
+			var size int64
+			if err := w.conn.QueryRowContext(context.Background(), one, id).Scan(&runtime, &size); err != nil {
+				return "", err
+			}
+			sizes[runtime] += float64(size) * float64(step)
+		}
+	}
+	most := ""
+	for _, runtime := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[runtime] > sizes[most] {
+			most = runtime
+		}
+	}
+	return most, nil
+}
+
+// removeOldest removes a tenth of what a runtime has in a table, in groups, and returns how many
+// rows that was.
+func (w *writer) removeOldest(s series, runtime string) (removed int64, err error) {
+	var tenth int64
+	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s WHERE runtime = ?", s.table)
+	if err := w.conn.QueryRowContext(context.Background(), count, runtime).Scan(&tenth); err != nil {
+		return 0, err
+	}
+	remove := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE runtime = ? ORDER BY %[2]s LIMIT ?)", s.table, s.time)
+	for removed < tenth {
+		n, err := w.changed(remove, runtime, min(tenth-removed, removeGroup))
+		if err != nil || n == 0 {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
+}
