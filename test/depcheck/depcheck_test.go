@@ -67,6 +67,7 @@ var never = []struct {
 	{"pkg/cli/bundle", "a bundle is checked and packed without a cluster", kubernetes},
 	{"pkg/cli/local", "a local run knows no cluster", kubernetes},
 	{"pkg/cli/call", "how a version on a cluster is reached is given to it", kubernetes},
+	{"pkg/invocation", "a version is called at an address", kubernetes},
 	{"pkg/cli/requests", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/saved", "how data on a cluster is reached is given to it", kubernetes},
 	{"pkg/legible", "it is text", []string{"github.com", "k8s.io", "google.golang.org"}},

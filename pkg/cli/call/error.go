@@ -4,34 +4,21 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/invocation"
 )
 
 // callFailure is an error response of a version as -o json prints it.
-type callFailure struct {
-	Code     string            `json:"code"`
-	Message  string            `json:"message"`
-	Reason   string            `json:"reason,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
-}
+type callFailure struct{ invocation.Failure }
 
 // newCallFailure is what a status says, of a call that had the timeout.
 func newCallFailure(st *status.Status, timeout time.Duration) callFailure {
-	f := callFailure{Code: codeName(st.Code()), Message: st.Message()}
-	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			f.Reason, f.Metadata = info.GetReason(), info.GetMetadata()
-		}
-	}
+	f := callFailure{invocation.NewFailure(st)}
 	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && timeout > 0 {
 		// Our own deadline. Its message in gRPC depends on who noticed it first.
 		f.Message = fmt.Sprintf("no response within %v", timeout)
@@ -62,7 +49,7 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 		return err
 	}
 	result := fmt.Errorf("%s: %s", f.Code, f.Message)
-	if text := f.details(); text != "" {
+	if text := f.Details(); text != "" {
 		return term.WithHint(result, "%s", text)
 	}
 	return result
@@ -79,32 +66,4 @@ func (f callFailure) printJSON(w io.Writer, t *trace, i *inspected, err error) e
 		return err
 	}
 	return term.Printed(err)
-}
-
-// details is the line below the error: "reason HANDLER_ERROR, node model, …".
-func (f callFailure) details() string {
-	var parts []string
-	if f.Reason != "" {
-		parts = append(parts, "reason "+f.Reason)
-	}
-	// The most useful ones first, then the rest by name.
-	known := []string{"node", "workflow", "version"}
-	for _, key := range known {
-		if value := f.Metadata[key]; value != "" {
-			parts = append(parts, key+" "+value)
-		}
-	}
-	var rest []string
-	for key, value := range f.Metadata {
-		if !slices.Contains(known, key) && value != "" {
-			rest = append(rest, key+" "+value)
-		}
-	}
-	slices.Sort(rest)
-	return strings.Join(append(parts, rest...), ", ")
-}
-
-// codeName is the code as gRPC's documents write it: DEADLINE_EXCEEDED.
-func codeName(c codes.Code) string {
-	return code.Code(c).String()
 }

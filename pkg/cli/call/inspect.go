@@ -14,13 +14,6 @@ import (
 	"krt.dev/kn-krt/pkg/legible"
 )
 
-// How an entrypoint is asked to keep the messages of a request, and the header and trailer with
-// the id by which they are read. An older one sends it only if the version allows it.
-const (
-	inspectKey     = "krt-inspect"
-	correlationKey = "krt-correlation-id"
-)
-
 // backgroundPatience is how long is waited for the work behind an early reply, unless --timeout
 // says how long.
 const backgroundPatience = 5 * time.Second

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -21,13 +19,10 @@ import (
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/invocation"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 )
-
-// lookupTimeout bounds what comes before the call itself: connecting to the version and
-// reading its workflows.
-const lookupTimeout = 10 * time.Second
 
 // maxRequest is how large the JSON of a request may be, in bytes.
 const maxRequest = 64 << 20
@@ -188,16 +183,16 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 	if err != nil {
 		return err
 	}
-	request := dynamicpb.NewMessage(method.desc.Input())
-	if err := decodeRequest(text, request, method.types); err != nil {
+	request := dynamicpb.NewMessage(method.Desc.Input())
+	if err := decodeRequest(text, request, method.Types); err != nil {
 		return err
 	}
-	response := dynamicpb.NewMessage(method.desc.Output())
-	m, err := o.call(ctx, r, method.path(), request, response)
+	response := dynamicpb.NewMessage(method.Desc.Output())
+	m, err := o.call(ctx, r, method, request, response)
 	if err != nil {
 		return callError(ctx, o, err, m)
 	}
-	return printMessage(ctx, o, response, method.types, m)
+	return printMessage(ctx, o, response, method.Types, m)
 }
 
 // more is what was asked for besides the response.
@@ -207,30 +202,18 @@ type more struct {
 }
 
 // call sends request and reads response, no longer than --timeout.
-func (o invokeOptions) call(ctx context.Context, r *connection, path string, request, response proto.Message) (m more, err error) {
+func (o invokeOptions) call(ctx context.Context, r *connection, m invocation.Method, request, response proto.Message) (more, error) {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
+	result, err := r.Call(ctx, m, invocation.Wish{Trace: o.trace, Inspect: o.inspect}, request, response)
+	also := more{id: result.ID}
 	if o.trace {
-		ctx = metadata.AppendToOutgoingContext(ctx, traceKey, "1")
+		also.trace = &trace{took: result.Took, steps: result.Steps, reported: result.Reported}
 	}
-	if o.inspect {
-		ctx = metadata.AppendToOutgoingContext(ctx, inspectKey, "1")
-	}
-	var header, trailer metadata.MD
-	begin := time.Now()
-	err = r.conn.Invoke(ctx, path, request, response, grpc.Header(&header), grpc.Trailer(&trailer))
-	if o.trace {
-		m.trace = newTrace(trailer, time.Since(begin))
-	}
-	for _, md := range []metadata.MD{header, trailer} { // the header alone, if the call ended here
-		if id := md.Get(correlationKey); len(id) > 0 {
-			m.id = id[0]
-		}
-	}
-	return m, err
+	return also, err
 }
 
 // readRequest returns the JSON text that --data names.

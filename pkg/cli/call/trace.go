@@ -3,20 +3,11 @@ package call
 import (
 	"encoding/json"
 	"io"
-	"strings"
 	"time"
-
-	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/runner/event"
-)
-
-// How an entrypoint is asked for the steps of a request, and where it reports them.
-const (
-	traceKey = "krt-trace"
-	stepsKey = "krt-steps"
 )
 
 // trace is where the time of a call went.
@@ -27,12 +18,6 @@ type trace struct {
 	steps []event.Step
 	// reported says that the version reports steps at all.
 	reported bool
-}
-
-func newTrace(trailer metadata.MD, took time.Duration) *trace {
-	values := trailer.Get(stepsKey)
-	steps := event.Steps(strings.Join(values, ",")).AppendTo(nil)
-	return &trace{took: took, steps: steps, reported: len(values) > 0}
 }
 
 // traceJSON is a trace as -o json prints it, beside the response or the error.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 )
@@ -62,10 +61,10 @@ func TestInvokeTraceAsJSON(t *testing.T) {
 }
 
 func TestTraceWithoutSteps(t *testing.T) {
-	none := newTrace(nil, 9*time.Millisecond)
+	none := &trace{took: 9 * time.Millisecond}
 	require.Equal(t, "No steps: the version's entrypoint does not report them. The request took 9.0ms.\n", none.text())
 	require.Nil(t, none.json().Steps)
-	hostile := newTrace(metadata.Pairs(stepsKey, "\x1b[2J;1;1;1;0000000000000001;ok"), 2*time.Second)
-	require.Equal(t, "No steps: no node reported one. The request took 2.00s.\n", hostile.text())
-	require.Empty(t, hostile.json().Steps)
+	unread := &trace{took: 2 * time.Second, reported: true}
+	require.Equal(t, "No steps: no node reported one. The request took 2.00s.\n", unread.text())
+	require.Empty(t, unread.json().Steps)
 }

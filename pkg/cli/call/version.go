@@ -4,98 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/dynamicpb"
-	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/invocation"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// maxResponseBytes bounds one response. Versions limit messages themselves; this only keeps
-// a wrong server from filling the memory.
-const maxResponseBytes = 256 << 20
-
-// connection is a connection to a running version.
+// connection is a connection to the version at an address.
 type connection struct {
-	conn    *grpc.ClientConn
+	*invocation.Connection
 	address string
-
-	mu      sync.Mutex
-	dialErr error // why the last connection failed
-}
-
-// method is an rpc of a version and the types that its messages need.
-type method struct {
-	desc  protoreflect.MethodDescriptor
-	types *dynamicpb.Types
-}
-
-// path is the method as gRPC names it: /package.Service/Method.
-func (m method) path() string {
-	return "/" + string(m.desc.Parent().FullName()) + "/" + string(m.desc.Name())
 }
 
 // dialVersion prepares a connection to address; the first call opens it.
 func dialVersion(address string) (*connection, error) {
-	r := &connection{address: address}
-	conn, err := grpc.NewClient("passthrough:///"+address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(r.dial),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponseBytes)))
-	if err != nil {
-		return nil, fmt.Errorf("cannot use address %q: %w", address, err)
-	}
-	r.conn = conn
-	return r, nil
-}
-
-func (r *connection) Close() error { return r.conn.Close() }
-
-// dial records why it failed, because gRPC returns that only as text.
-func (r *connection) dial(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.dialErr = err
-	return conn, err
-}
-
-// describe reads the version's name and workflows.
-func (r *connection) describe(ctx context.Context) (describe.Version, error) {
-	var response structpb.Struct
-	err := r.conn.Invoke(ctx, describe.Path, &emptypb.Empty{}, &response)
-	return describe.Read(&response), err
+	c, err := invocation.Dial(address)
+	return &connection{c, address}, err
 }
 
 // lookup returns the rpc of the workflow that o names.
-func (r *connection) lookup(ctx context.Context, o invokeOptions) (method, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+func (r *connection) lookup(ctx context.Context, o invokeOptions) (invocation.Method, error) {
+	ctx, cancel := context.WithTimeout(ctx, invocation.LookupTimeout)
 	defer cancel()
-	v, err := r.describe(ctx)
+	v, err := r.Describe(ctx)
 	if err != nil {
-		return method{}, r.unreachable(o.program, err)
+		return invocation.Method{}, r.unreachable(o.program, err)
 	}
 	i := slices.IndexFunc(v.Workflows, func(w describe.Workflow) bool { return isNamed(w, o.workflow) })
 	if i < 0 {
-		return method{}, unknownWorkflow(v, o.workflow)
+		return invocation.Method{}, unknownWorkflow(v, o.workflow)
 	}
-	m, err := r.reflectMethod(ctx, v.Workflows[i].RPC)
+	m, err := r.Method(ctx, v.Workflows[i].RPC)
 	if err != nil {
-		return method{}, fmt.Errorf("cannot read the messages of workflow %q: %w", v.Workflows[i].Name, err)
+		return invocation.Method{}, fmt.Errorf("cannot read the messages of workflow %q: %w", v.Workflows[i].Name, err)
 	}
 	return m, nil
 }
@@ -113,9 +62,7 @@ func isNamed(w describe.Workflow, name string) bool {
 
 // unreachable explains why describe failed.
 func (r *connection) unreachable(program string, err error) error {
-	r.mu.Lock()
-	dialErr := r.dialErr
-	r.mu.Unlock()
+	dialErr := r.DialError()
 	switch {
 	case errors.Is(dialErr, syscall.ECONNREFUSED):
 		return term.WithHint(fmt.Errorf("no version is running at %s: connection refused", r.address),
@@ -157,7 +104,7 @@ func completeWorkflows(ctx context.Context, address string) []string {
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	v, err := r.describe(ctx)
+	v, err := r.Describe(ctx)
 	if err != nil {
 		return nil
 	}

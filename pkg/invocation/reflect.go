@@ -1,4 +1,4 @@
-package call
+package invocation
 
 import (
 	"context"
@@ -18,22 +18,22 @@ import (
 // maxReflectedFiles bounds the files that a server may make us fetch.
 const maxReflectedFiles = 1000
 
-// reflectMethod fetches the descriptors of rpc ("pkg.Service/Method") by gRPC
+// Method fetches the descriptors of rpc ("pkg.Service/Method") by gRPC
 // server reflection.
-func (r *connection) reflectMethod(ctx context.Context, rpc string) (method, error) {
-	stream, err := reflection.NewServerReflectionClient(r.conn).ServerReflectionInfo(ctx)
+func (c *Connection) Method(ctx context.Context, rpc string) (Method, error) {
+	stream, err := reflection.NewServerReflectionClient(c.conn).ServerReflectionInfo(ctx)
 	if err != nil {
-		return method{}, err
+		return Method{}, err
 	}
 	files := reflectedFiles{stream: stream, byPath: map[string]*descriptorpb.FileDescriptorProto{}}
 	service, _, _ := strings.Cut(rpc, "/")
 	if err := files.fetch(&reflection.ServerReflectionRequest{
 		MessageRequest: &reflection.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: service},
 	}); err != nil {
-		return method{}, err
+		return Method{}, err
 	}
 	if err := errors.Join(files.fetchImports(), stream.CloseSend()); err != nil {
-		return method{}, err
+		return Method{}, err
 	}
 	return files.method(rpc)
 }
@@ -100,23 +100,23 @@ func (f *reflectedFiles) missing() string {
 }
 
 // method finds rpc among the files.
-func (f *reflectedFiles) method(rpc string) (method, error) {
+func (f *reflectedFiles) method(rpc string) (Method, error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, file := range f.byPath {
 		set.File = append(set.File, file)
 	}
 	registry, err := protodesc.NewFiles(set)
 	if err != nil {
-		return method{}, fmt.Errorf("reflection: %w", err)
+		return Method{}, fmt.Errorf("reflection: %w", err)
 	}
 	name := protoreflect.FullName(strings.ReplaceAll(rpc, "/", "."))
 	desc, err := registry.FindDescriptorByName(name)
 	if err != nil {
-		return method{}, fmt.Errorf("reflection: %s: %w", rpc, err)
+		return Method{}, fmt.Errorf("reflection: %s: %w", rpc, err)
 	}
 	rpcDesc, ok := desc.(protoreflect.MethodDescriptor)
 	if !ok {
-		return method{}, fmt.Errorf("reflection: %s is not an rpc", rpc)
+		return Method{}, fmt.Errorf("reflection: %s is not an rpc", rpc)
 	}
-	return method{desc: rpcDesc, types: dynamicpb.NewTypes(registry)}, nil
+	return Method{Desc: rpcDesc, Types: dynamicpb.NewTypes(registry)}, nil
 }
