@@ -246,8 +246,33 @@ func (d *Dashboard) post(do func(*request) (location string, err error)) http.Ha
 }
 
 func (d *Dashboard) posted(w http.ResponseWriter, hr *http.Request, do func(*request) (string, error)) (string, error) {
+	r, err := d.received(w, hr)
+	if err != nil {
+		return "", err
+	}
+	return do(r)
+}
+
+// form responds to what was sent with the page itself.
+func (d *Dashboard) form(p page, do func(*request) (view any, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
+		r, err := d.received(w, hr)
+		var view any
+		if err == nil {
+			view, err = do(r)
+		}
+		if err != nil {
+			d.fail(w, err)
+			return
+		}
+		d.show(w, r, p, view)
+	}
+}
+
+// received reads the form of a request that changes something.
+func (d *Dashboard) received(w http.ResponseWriter, hr *http.Request) (*request, error) {
 	if d.options.ReadOnly {
-		return "", &source.RefusedError{Refusal: source.Forbidden, Text: readOnlyReason}
+		return nil, &source.RefusedError{Refusal: source.Forbidden, Text: readOnlyReason}
 	}
 	hr.Body = http.MaxBytesReader(w, hr.Body, maxForm)
 	var err error
@@ -257,11 +282,7 @@ func (d *Dashboard) posted(w http.ResponseWriter, hr *http.Request, do func(*req
 		err = hr.ParseForm()
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	r, err := d.open(hr)
-	if err != nil {
-		return "", err
-	}
-	return do(r)
+	return d.open(hr)
 }

@@ -84,6 +84,9 @@ func (d *Dashboard) routes() http.Handler {
 		for name, file := range p.files {
 			mux.HandleFunc("GET "+at+"/"+name, d.file(file))
 		}
+		for name, form := range p.forms {
+			mux.HandleFunc("POST "+strings.TrimSuffix(at+"/"+name, "/"), d.form(p, form))
+		}
 		for name, post := range p.posts {
 			mux.HandleFunc("POST "+strings.TrimSuffix(at+"/"+name, "/"), d.post(post))
 		}

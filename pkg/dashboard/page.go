@@ -41,6 +41,8 @@ type page struct {
 	// posts change something, by their path below the page, and return where the browser goes
 	// next. A dashboard that is read-only refuses them.
 	posts map[string]func(*request) (location string, err error)
+	// forms are like posts, and the response is the page itself with the view that they return.
+	forms map[string]func(*request) (view any, err error)
 }
 
 // fragment is a part of a page: one element with that id, which the template renders from data.
@@ -81,6 +83,7 @@ func pages() []page {
 		predictionsPage(),
 		docsPage(),
 		// Try.
+		tryPage(),
 		// Configuration and the past.
 		configPage(),
 		historyPage(),

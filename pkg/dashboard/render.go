@@ -43,6 +43,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"count":    legible.Count,
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+		"duration": legible.Duration,
 		"outcome":  outcome,
 		"word":     word,
 		"advice":   newAdvice,
@@ -89,11 +90,16 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 			d.fail(w, err)
 			return
 		}
-		sheet := d.sheet(r, p)
-		sheet.View = view
-		sheet.Events = d.eventsPath(hr)
-		d.write(w, http.StatusOK, p.name, sheet)
+		d.show(w, r, p, view)
 	}
+}
+
+// show writes a page.
+func (d *Dashboard) show(w http.ResponseWriter, r *request, p page, view any) {
+	sheet := d.sheet(r, p)
+	sheet.View = view
+	sheet.Events = d.eventsPath(r.Request)
+	d.write(w, http.StatusOK, p.name, sheet)
 }
 
 // eventsPath is the path of the stream of a page, with the page's query.

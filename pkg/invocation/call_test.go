@@ -24,8 +24,8 @@ func TestDetailsHaveTheMostUsefulFirst(t *testing.T) {
 		Reason: "HANDLER_ERROR", Metadata: map[string]string{"zone": "b", "area": "a", "node": "model", "workflow": "predict", "empty": ""},
 	})
 	require.NoError(t, err)
-	f := NewFailure(st)
+	f := NewFailure(st.Err())
 	require.Equal(t, "INTERNAL", f.Code)
 	require.Equal(t, "reason HANDLER_ERROR, node model, workflow predict, area a, zone b", f.Details())
-	require.Empty(t, NewFailure(status.New(codes.Unavailable, "no")).Details())
+	require.Empty(t, NewFailure(status.Error(codes.Unavailable, "no")).Details())
 }

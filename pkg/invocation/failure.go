@@ -18,8 +18,9 @@ type Failure struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// NewFailure is what a status has.
-func NewFailure(st *status.Status) Failure {
+// NewFailure is what the error of a call has.
+func NewFailure(err error) Failure {
+	st := status.Convert(err)
 	f := Failure{Code: code.Code(st.Code()).String(), Message: st.Message()}
 	for _, detail := range st.Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -116,6 +117,13 @@ func (p *page) see(l look) {
 	require.NoError(p.t, err)
 }
 
+// scripts turns the page's scripts off or on; the tests' own run anyway.
+func (p *page) scripts(on bool) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	require.NoError(p.t, err)
+}
+
 // open loads a URL.
 func (p *page) open(url string) {
 	p.t.Helper()
@@ -193,6 +201,14 @@ func (p *page) press(role, name string) {
 	require.NotEmpty(p.t, quads.Quads, "%s %q is not visible", role, name)
 	q := quads.Quads[0] // x and y of four corners
 	require.NoError(p.t, chromedp.Do(ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)))
+}
+
+// fill writes a text into a field in place of what it holds.
+func (p *page) fill(css, text string) {
+	p.t.Helper()
+	require.True(p.t, eval[bool](p, "(e => { e.focus(); e.select(); return document.activeElement === e })(document.querySelector("+quote(css)+"))"))
+	_, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text})
+	require.NoError(p.t, err)
 }
 
 // find returns the nodes of the accessibility tree with that role and name.

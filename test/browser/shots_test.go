@@ -24,6 +24,10 @@ func pictures() []shot {
 		{name: "predictions", page: "predictions", shows: "Confusion matrix", before: func(p *page) {
 			eval[bool](p, "document.querySelector('figure').scrollIntoView(), true")
 		}},
+		{name: "try", page: "try", shows: "Request", before: func(p *page) {
+			p.press("button", "Send")
+			p.awaitText("#try-result", "OK")
+		}},
 	}
 }
 

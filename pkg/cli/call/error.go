@@ -18,7 +18,7 @@ type callFailure struct{ invocation.Failure }
 
 // newCallFailure is what a status says, of a call that had the timeout.
 func newCallFailure(st *status.Status, timeout time.Duration) callFailure {
-	f := callFailure{invocation.NewFailure(st)}
+	f := callFailure{invocation.NewFailure(st.Err())}
 	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && timeout > 0 {
 		// Our own deadline. Its message in gRPC depends on who noticed it first.
 		f.Message = fmt.Sprintf("no response within %v", timeout)

@@ -87,7 +87,9 @@ func (r *reader) one(f protoreflect.FieldDescriptor, path string, depth int) *va
 }
 
 // isMessage reports whether the field is a message with fields of its own.
-func isMessage(f protoreflect.FieldDescriptor) bool { return f.Message() != nil && !isLeaf(f.Message()) }
+func isMessage(f protoreflect.FieldDescriptor) bool {
+	return f.Message() != nil && !isLeaf(f.Message())
+}
 
 // oneofOf is the oneof that the field is in; nil also for an optional field.
 func oneofOf(f protoreflect.FieldDescriptor) protoreflect.OneofDescriptor {

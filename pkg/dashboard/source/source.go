@@ -28,6 +28,7 @@ type Source interface {
 	RequestKeepers
 	LogReaders
 	Authors
+	Callers
 }
 
 // Ref names a version.

@@ -15,6 +15,8 @@ import (
 // Memory is a source whose versions are set by the test. Its fields are read under its lock only
 // by its methods: set them before the source is used.
 type Memory struct {
+	// Address is that of Reach; empty: the version cannot be called.
+	Address string
 	// Reasons is the result of Rights, Refuse what Act and SetConfig return instead of doing
 	// something, if it is not nil.
 	Reasons map[source.Action]string

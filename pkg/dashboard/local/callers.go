@@ -1,0 +1,36 @@
+package local
+
+import (
+	"context"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/local"
+)
+
+// Reach implements [source.Callers]: the version's own gRPC port.
+func (s *Source) Reach(_ context.Context, ref source.Ref) (address string, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.state.is(ref):
+		return "", nil, &source.NotFoundError{Ref: ref}
+	case s.state.phase == phaseStarting:
+		return "", nil, &source.RefusedError{Refusal: source.Unavailable, Text: notStarted}
+	}
+	return local.Reachable(s.state.serving.GRPC), func() {}, nil
+}
+
+// Example implements [source.Callers].
+func (s *Source) Example(ref source.Ref, workflow string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.state.is(ref) || s.state.serving == nil {
+		return ""
+	}
+	for _, w := range s.state.serving.Workflows {
+		if w.Name == workflow {
+			return w.Example
+		}
+	}
+	return ""
+}
