@@ -206,7 +206,8 @@ func (p *page) press(role, name string) {
 // fill writes a text into a field in place of what it holds.
 func (p *page) fill(css, text string) {
 	p.t.Helper()
-	require.True(p.t, eval[bool](p, "(e => { e.focus(); e.select(); return document.activeElement === e })(document.querySelector("+quote(css)+"))"))
+	const focus = "(e => { e.focus(); e.select(); return document.activeElement === e })"
+	require.True(p.t, eval[bool](p, focus+"(document.querySelector("+quote(css)+"))"), css)
 	_, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text})
 	require.NoError(p.t, err)
 }

@@ -145,14 +145,13 @@ func (v *value) changeList(f protoreflect.FieldDescriptor, verb string, path []s
 		return
 	}
 	i, err := strconv.Atoi(path[0])
-	switch {
-	case err != nil || i < 0 || i >= len(list.items):
-	case len(path) == 1 && verb == "remove":
+	if err != nil || i < 0 || i >= len(list.items) {
+		return
+	}
+	if len(path) > 1 {
+		list.items[i].change(f.Message(), verb, path[1:]) // of a map it is the entry's: key and value
+	} else if verb == "remove" {
 		list.items = slices.Delete(list.items, i, i+1)
-	case f.IsMap() && len(path) > 1 && path[1] == "value":
-		list.items[i].fields["value"].change(f.MapValue().Message(), verb, path[2:])
-	case !f.IsMap():
-		list.items[i].change(f.Message(), verb, path[1:])
 	}
 }
 

@@ -1,0 +1,102 @@
+package dashboard
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	rpc "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+const breaking = `</textarea></code><script>alert(1)</script>`
+
+// callable serves a version that repeats a request, or fails with its text if that is "fail…", and
+// returns its address.
+func callable(t *testing.T) string {
+	t.Helper()
+	s, err := schema.Compile(t.Context(), fstest.MapFS{"p.proto": {Data: []byte(`syntax = "proto3";
+package price;
+message House { string text = 1; repeated House rooms = 2; }
+service Estimator { rpc Predict(House) returns (House); }
+`)}}, "p.proto", schema.Options{})
+	require.NoError(t, err)
+	method, err := s.Method("Predict")
+	require.NoError(t, err)
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		house := dynamicpb.NewMessage(method.Input())
+		if err := stream.RecvMsg(house); err != nil {
+			return err
+		}
+		stream.SetTrailer(metadata.Pairs("krt-steps", "model;1;2;3;0000000000000001;ok", "krt-correlation-id", "4f0c"))
+		if text := house.Get(method.Input().Fields().Get(0)).String(); strings.HasPrefix(text, "fail") {
+			return rpc.Error(codes.Internal, text)
+		}
+		return stream.SendMsg(house)
+	}))
+	reflectionv1.RegisterServerReflectionServer(server, reflection.NewServerV1(reflection.ServerOptions{
+		Services: server, DescriptorResolver: s.Registry(),
+	}))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	return listener.Addr().String()
+}
+
+func TestTryEscapesWhatVersionsRespond(t *testing.T) {
+	m := sourcetest.New(example("one", source.Ready))
+	m.Address = callable(t)
+	server := serve(t, m)
+	path := "/ns/team/versions/one/try"
+	response, page := post(t, server, path, url.Values{"do": {"send"}, "f:text": {breaking}})
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Contains(t, page, `>OK</span>`)
+	require.Contains(t, page, "model")
+	require.Contains(t, page, `href="/_krt/ns/team/versions/one/requests/4f0c"`)
+	require.NotContains(t, page, "<script>alert")
+	_, page = post(t, server, path, url.Values{"do": {"send"}, "f:text": {"fail" + breaking}})
+	require.Contains(t, page, `>INTERNAL</span>`)
+	require.NotContains(t, page, "<script>alert")
+	_, page = post(t, server, path, url.Values{"do": {"send-json"}, "json": {`{"` + breaking + `": 1}`}})
+	require.Contains(t, page, `role="alert"`)
+	require.NotContains(t, page, "<script>alert")
+	require.NotContains(t, page, "try-result")
+
+	_, page = post(t, server, path, url.Values{"do": {"add:rooms"}})
+	require.Contains(t, page, `name="f:rooms.0.text"`)
+	_, page = post(t, server, path, url.Values{"do": {"add:rooms.0.rooms"}, "n:rooms": {"1"}, "p:rooms.0": {"1"}})
+	require.Contains(t, page, `name="f:rooms.0.rooms.0.text"`)
+}
+
+func TestTryOfAVersionThatCannotBeCalled(t *testing.T) {
+	m := sourcetest.New(example("one", source.Stopped))
+	server := serve(t, m)
+	status, page := get(t, server, "/ns/team/versions/one/try")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, page, "version one is not available: it is stopped")
+	require.NotContains(t, page, "try-form")
+}
+
+func TestTryOfAReadOnlyDashboard(t *testing.T) {
+	m := sourcetest.New(example("one", source.Ready))
+	m.Address = callable(t)
+	server := serve(t, m, func(o *Options) { o.ReadOnly = true })
+	_, page := get(t, server, "/ns/team/versions/one/try")
+	require.Contains(t, page, readOnlyReason)
+	response, _ := post(t, server, "/ns/team/versions/one/try", url.Values{"do": {"send"}})
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+}
