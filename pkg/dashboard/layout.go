@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -26,6 +27,8 @@ type side struct {
 	*source.Version
 	Tabs    []tab
 	Actions []actionButton
+	// Possible says that one of them is.
+	Possible bool
 	// Problem says why the actions are not known.
 	Problem string
 }
@@ -67,6 +70,7 @@ func (d *Dashboard) side(ctx context.Context, r *request, p page) *side {
 		s.Problem = err.Error()
 	}
 	s.Actions = d.buttons(r, reasons)
+	s.Possible = slices.ContainsFunc(s.Actions, func(b actionButton) bool { return b.Reason == "" })
 	return s
 }
 

@@ -14,6 +14,7 @@ func TestPagesOfARun(t *testing.T) {
 	p := newPage(t, desktop)
 	p.open(v.of("scene-v1", ""))
 	p.awaitText("body", "Running")
+	p.do(chromedp.Click("#more-actions summary"))
 	p.awaitRole("button", "Stop")
 	require.True(t, eval[bool](p, "[...document.querySelectorAll('#side-actions button')].every(b => b.disabled)"))
 	p.awaitText("#side-actions", "Stop the version with Ctrl-C in the terminal that started it.")
