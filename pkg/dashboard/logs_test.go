@@ -37,7 +37,7 @@ func TestLogsPage(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	for _, want := range []string{
 		"12:00:00.005", "line-warn", "slow", "<dt>rows</dt><dd>3</dd>", "/_krt/ns/team/versions/a-1/requests/c-1", `logs?id=c-1`,
-		`plain red \x1b[2J\x00\ufffd`, "The last 2 lines", "it is gone", "Asleep:", "model. It has no pods", "logs/download",
+		`plain red \x1b[2J\x00\ufffd`, "The last 2 lines", "it is gone", "Asleep:", "model. It has no pods now", "logs/download",
 	} {
 		require.Contains(t, html, want)
 	}

@@ -107,7 +107,11 @@ func TestThePlaceIsKept(t *testing.T) {
 		ready.send(t, predict, quote(fmt.Sprint("number ", i)))
 	}
 	p.awaitText("#log-lines", "number 59")
-	p.do(chromedp.Evaluate[chromedp.Void]("document.getElementById('log-lines').scrollTop = 40"))
+	p.do(chromedp.Evaluate[chromedp.Void](`void (() => {
+		const lines = document.getElementById('log-lines');
+		lines.dispatchEvent(new WheelEvent('wheel', {deltaY: -100}));
+		lines.scrollTop = 40;
+	})()`))
 	p.awaitText("#log-status", "not at the end")
 	seen := eval[string](p, "document.elementFromPoint(700, 400).closest('.line').textContent")
 	ready.send(t, predict, quote("later"))

@@ -16,7 +16,8 @@ let heldLines = 0;
 let heldReset = false;
 let dropped = 0;
 let stale = true; // the lines are not of this stream
-let moving = false; // this script scrolls
+let moving = false; // this script scrolls, for so many more frames
+let frames = 0;
 
 const following = () => !paused && atEnd;
 
@@ -38,10 +39,24 @@ function trim() {
   while (list.childElementCount > most) list.firstElementChild.remove();
 }
 
+// toEnd scrolls to the end. Lines have their height when they are seen, so that it takes some frames.
 function toEnd() {
-  moving = true;
+  frames = 4;
   list.scrollTop = list.scrollHeight;
-  requestAnimationFrame(() => { moving = false; });
+  if (!moving) requestAnimationFrame(step);
+  moving = true;
+}
+
+function step() {
+  if (moving = frames-- > 0) {
+    list.scrollTop = list.scrollHeight;
+    requestAnimationFrame(step);
+  }
+}
+
+// Whoever scrolls has the last word.
+for (const hand of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
+  list.addEventListener(hand, () => { frames = 0; }, { passive: true });
 }
 
 function add(batch) {
@@ -117,7 +132,7 @@ document.addEventListener('krt:reconnect', () => {
 });
 
 list.addEventListener('scroll', () => {
-  if (moving) return;
+  if (moving && frames > 0) return;
   const was = atEnd;
   atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
   if (atEnd && !was && !paused) {
