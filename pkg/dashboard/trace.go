@@ -42,7 +42,7 @@ func ParseTraceLink(text string) (TraceLink, error) {
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil:
 		return TraceLink{}, fmt.Errorf("%.200q is not the URL of a web page, such as http://jaeger/trace/%s", text, traceID)
 	case !strings.Contains(text, traceID):
-		return TraceLink{}, fmt.Errorf("%.200q has no %s, which stands for the id of a trace", text, traceID)
+		return TraceLink{}, fmt.Errorf("%.200q has no %s, the placeholder for the id of a trace", text, traceID)
 	case strings.Contains(u.Host, strings.Repeat("0", 32)):
 		return TraceLink{}, errors.New("the host of the URL must not depend on the trace")
 	}

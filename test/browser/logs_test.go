@@ -32,7 +32,6 @@ const floodLines = 1_000_000
 func logAsAsked(c *runner.HandlerContext, text string) error {
 	c.Logger.Warn("asked for " + text)
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
-	defer out.Flush()
 	switch text {
 	case askHostile:
 		fmt.Fprintln(out, `<script>window.hacked=1</script><img src=x onerror="window.hacked=2">`)
@@ -48,7 +47,7 @@ func logAsAsked(c *runner.HandlerContext, text string) error {
 	case askFailure:
 		return errors.New("<b>no</b> price for it")
 	}
-	return nil
+	return out.Flush()
 }
 
 // logsOf opens the logs of a new version, which is ready.
@@ -70,7 +69,7 @@ func TestLogsOfHostileNodes(t *testing.T) {
 	p.awaitText("#log-lines", `<script>window.hacked=1</script>`)
 	p.awaitText("#log-lines", `red \x1b]0;title\a\x00\ufffd\u202eright to left`)
 	p.awaitText("#log-lines", "long long")
-	require.Less(t, eval[int](p, "Math.max(...[...document.querySelectorAll('.said')].map(e => e.textContent.length))"), 500)
+	require.Less(t, eval[int](p, "Math.max(...[...document.querySelectorAll('.brief')].map(e => e.textContent.length))"), 500)
 	p.await("document.querySelectorAll('.line-error').length == 2") // etl and model
 	p.do(chromedp.Evaluate[chromedp.Void]("void document.querySelectorAll('#log-lines details').forEach(d => d.open = true)"))
 	p.awaitText("#log-lines", "<i>name</i>")

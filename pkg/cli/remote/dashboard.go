@@ -78,7 +78,7 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	}
 	shown := view.Options{
 		Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
-		Unkept: func(v *v1alpha1.Version) string { return unkept(at(v.Namespace), v) },
+		Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 	}
 	where := "all namespaces"
 	if !o.all {

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/inspection"
@@ -40,7 +39,7 @@ func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter
 		from = &requests.Running{
 			Source: versionRequests{c, c.Requests(version, warn)},
 			Show:   c.command("requests %s", version),
-			Unkept: unkept(c.Place(), v),
+			Unkept: c.Place().Unkept(v),
 		}
 		return nil
 	})
@@ -62,15 +61,6 @@ func checkFilter(v *v1alpha1.Version, f inspection.Filter) error {
 		nodes = append(nodes, f.Node)
 	}
 	return cluster.CheckNames(v, nodes, f.Workflow)
-}
-
-// unkept is what to do so that messages of the version's requests are kept.
-func unkept(at hint.Place, v *v1alpha1.Version) string {
-	if v.Spec.Entrypoint.Inspect == nil {
-		return fmt.Sprintf("Add 'inspect: {}' below 'entrypoint:' in krt.yml, give it a name of its own (version:), and create it: '%s'.",
-			at.Command("create DIR --start"))
-	}
-	return fmt.Sprintf("They are kept of a request that asks for it: '%s'.", at.Command("invoke %s WORKFLOW --inspect", v.Name))
 }
 
 // versionRequests are the requests of a version on a cluster, whose errors have hints.

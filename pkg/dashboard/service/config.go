@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/dashboard"
 )
 
 // Config is how a dashboard runs in a cluster. The zero value, but for API and CA, is a
@@ -37,6 +39,8 @@ type Config struct {
 	SignIn bool
 	// Title is shown as the name of the cluster.
 	Title string
+	// Traces makes links to the pages of traces.
+	Traces dashboard.TraceLink
 	// CheckTime is how long the API server's word about a token counts; 30 seconds if it is 0.
 	CheckTime time.Duration
 }
@@ -56,6 +60,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	flags.BoolVar(&c.Changes, "changes", false, "let users with the rights change versions")
 	flags.StringVar(&c.TokenHeader, "token-header", "", "header in which a proxy passes the user's token on (default: Authorization)")
 	flags.BoolVar(&c.SignIn, "sign-in", true, "let users paste a token")
+	flags.Var(&c.Traces, "trace-url", dashboard.TraceUsage)
 	flags.StringVar(&c.Title, "title", "", "name of the cluster to show")
 	if err := flags.Parse(args); err != nil {
 		return Config{}, err

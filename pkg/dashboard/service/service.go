@@ -57,7 +57,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stderr
 func New(c Config, log *slog.Logger) *Service {
 	s := &Service{config: c, log: log}
 	s.users = newUsers(c, s.connect)
-	options := dashboard.Options{Sources: s.sourceOf, Title: c.Title, ReadOnly: !c.Changes}
+	options := dashboard.Options{Sources: s.sourceOf, Title: c.Title, Traces: c.Traces, ReadOnly: !c.Changes}
 	if c.SignIn {
 		options.SignOut = "/sign-out"
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cluster"
 
@@ -131,14 +132,21 @@ func (u *users) add(r *http.Request, key [sha256.Size]byte, client *cluster.Clie
 		if err := u.makeRoom(); err != nil {
 			return nil, err
 		}
-		s := view.New(client, view.Options{Namespaces: u.namespaces, Hint: func(namespace string, err error) string {
-			return hint.Place{Program: "kn krt", Namespace: namespace, Explicit: true}.Text(err)
-		}})
+		s := view.New(client, view.Options{
+			Namespaces: u.namespaces,
+			Hint:       func(namespace string, err error) string { return at(namespace).Text(err) },
+			Unkept:     func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
+		})
 		known = &user{name: name, client: client, source: s}
 		u.known[key] = known
 	}
 	known.checked = time.Now()
 	return u.hold(r, known), nil
+}
+
+// at makes hints about a namespace.
+func at(namespace string) hint.Place {
+	return hint.Place{Program: "kn krt", Namespace: namespace, Explicit: true}
 }
 
 // makeRoom lets the user give way who has had no page open for the longest time, if there are
