@@ -71,6 +71,8 @@ func TestPredictions(t *testing.T) {
 	require.True(t, p.has("rowheader", "Staten Island"))
 	require.True(t, p.has("image", "Bars, one per hour; the table below has their values"))
 
+	require.Contains(t, eval[string](p, "document.querySelector('figure time').textContent"), "UTC", "an interval is not shown as some time ago")
+
 	p.press("link", "24 hours")
 	p.await("location.search === '?range=24h'")
 	p.awaitText("main", "47") // of 48 predictions, one has no value
