@@ -62,3 +62,23 @@ func TestACrashingNode(t *testing.T) {
 		return !strings.Contains(p.text("body"), "Failed") && strings.Contains(p.text("body"), "Running")
 	})
 }
+
+// The version of the original's picture, as it runs on this machine: two cards with four nodes.
+func TestTheOriginalsVersionOnThisMachine(t *testing.T) {
+	v := priceEstimator(t)
+	ready := v.await("ready")
+	p := newPage(t, desktop)
+	p.open(v.of(ready.Version, ""))
+	for _, workflow := range []string{"ny-room-price", "save-metrics"} {
+		p.awaitText("#cards", workflow)
+	}
+	require.Equal(t, 2, eval[int](p, `document.querySelectorAll('.flow-card').length`))
+	require.Equal(t, 4, eval[int](p, `document.querySelectorAll('.spot.node').length`))
+	require.False(t, eval[bool](p, filled), "nothing is published on this machine")
+	p.awaitText("#side-version", "Running")
+	for _, button := range []string{"Stop", "Publish"} {
+		require.True(t, p.has("button", button))
+		require.Equal(t, true, eval[bool](p, "[...document.querySelectorAll('#side-actions button')].every(b => b.disabled)"))
+	}
+	require.Contains(t, p.text("#side-actions"), "Stop the version with Ctrl-C in the terminal that started it.")
+}
