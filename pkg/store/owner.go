@@ -57,7 +57,10 @@ func (s *Server) selection(r request) (of target, err error) {
 	if err := d.Check(); err != nil {
 		return of, Refuse("%v", err)
 	}
-	of = target{kind: d.Kind, cursor: d.Cursor, in: Collection{r.from.Runtime, d.Collection}, of: Selection{Runtime: r.from.Runtime, Name: d.Name}}
+	of = target{
+		kind: d.Kind, cursor: d.Cursor, in: Collection{r.from.Runtime, d.Collection},
+		of: Selection{Runtime: r.from.Runtime, Name: d.Name},
+	}
 	kept := false
 	switch d.Kind {
 	case data.Documents:

@@ -213,7 +213,8 @@ func deletion(t *testing.T, b store.Documents) {
 	for i := range 10 {
 		require.NoError(t, b.SaveDocument(t.Context(), from(ours), "deletion", object(t, fmt.Sprintf(`{"i":%d}`, i))))
 	}
-	deleted, err := b.DeleteDocuments(t.Context(), within("deletion"), parse(t, `{"$or":[{"i":{"$lt":3}},{"i":{"$not":{"$lte":7}}}]}`), store.Part{})
+	q := parse(t, `{"$or":[{"i":{"$lt":3}},{"i":{"$not":{"$lte":7}}}]}`)
+	deleted, err := b.DeleteDocuments(t.Context(), within("deletion"), q, store.Part{})
 	require.NoError(t, err)
 	require.Equal(t, store.Deleted{Count: 5}, deleted)
 	require.Len(t, find(t, b, within("deletion"), nil, 100), 5)

@@ -55,7 +55,8 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 
 // deleteAll deletes the rows of a table that meet where, group by group.
 func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (done store.Deleted, err error) {
-	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id = ANY(ARRAY(SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d))", table, where, deleteGroup)
+	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id = ANY(ARRAY(SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d))",
+		table, where, deleteGroup)
 	for {
 		n, err := s.exec(ctx, statement, args...)
 		done.Count += n

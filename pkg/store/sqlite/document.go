@@ -294,7 +294,8 @@ func (s *Store) Collections(ctx context.Context, runtime string) (found []store.
 
 // ForgetDocuments deletes the documents saved before a time.
 func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
-	done, err := s.deleteAll(ctx, "documents", store.Part{}, "(?1 = '' OR runtime = ?1) AND saved < ?2", runtime, before.UTC().Format(timeFormat))
+	const where = "(?1 = '' OR runtime = ?1) AND saved < ?2"
+	done, err := s.deleteAll(ctx, "documents", store.Part{}, where, runtime, before.UTC().Format(timeFormat))
 	s.keys.gone(done.Count)
 	return done.Count, err
 }

@@ -38,7 +38,8 @@ func (k *keys) make(one wanted) { k.failed(one, errors.Join(k.create(one), k.fil
 
 func (k *keys) failed(one wanted, err error) {
 	if err != nil && k.ctx.Err() == nil {
-		k.writer.options.Logger.Warn("an index of documents was not made, removed or cleaned", "collection", one.in.Name, "key", one.path, "error", err)
+		k.writer.options.Logger.Warn("an index of documents was not made, removed or cleaned",
+			"collection", one.in.Name, "key", one.path, "error", err)
 	}
 }
 

@@ -69,11 +69,11 @@ func (w *writer) largest() (string, error) {
 	sizes := map[string]float64{}
 	for _, s := range allSeries() {
 		var first, last int64
-		ends := fmt.Sprintf("SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM %s", s.table)
+		ends := "SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM " + s.table
 		if err := w.conn.QueryRowContext(context.Background(), ends).Scan(&first, &last); err != nil {
 			return "", err
 		}
-		one := fmt.Sprintf("SELECT runtime, %s + %d FROM %s WHERE id >= ? ORDER BY id LIMIT 1", s.bytes, rowBytes, s.table)
+		one := "SELECT runtime, " + s.bytes + " FROM " + s.table + " WHERE id >= ? ORDER BY id LIMIT 1"
 		step := max((last-first+1)/samples, 1)
 		for id := first; id <= last; id += step {
 			var runtime string
@@ -81,7 +81,7 @@ func (w *writer) largest() (string, error) {
 			if err := w.conn.QueryRowContext(context.Background(), one, id).Scan(&runtime, &size); err != nil {
 				return "", err
 			}
-			sizes[runtime] += float64(size) * float64(step)
+			sizes[runtime] += float64(size+rowBytes) * float64(step)
 		}
 	}
 	most := ""
@@ -97,7 +97,7 @@ func (w *writer) largest() (string, error) {
 // rows that was.
 func (w *writer) removeOldest(s series, runtime string) (removed int64, err error) {
 	var tenth int64
-	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s WHERE runtime = ?", s.table)
+	count := "SELECT (count(*) + 9) / 10 FROM " + s.table + " WHERE runtime = ?"
 	if err := w.conn.QueryRowContext(context.Background(), count, runtime).Scan(&tenth); err != nil {
 		return 0, err
 	}

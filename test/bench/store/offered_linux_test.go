@@ -78,7 +78,8 @@ func (p *pair) offer(to store.MeasurementSink, dropped func() uint64) {
 	p.ReportMetric(float64(accepted.Load()), "accepted")
 	p.ReportMetric(float64(refused.Load()), "refused")
 	p.ReportMetric(float64(lost), "dropped")
-	text := fmt.Sprintf("%d accepted, %d not in time, %d lost; %s, CPU %s", accepted.Load(), refused.Load(), lost, short(took), short(ownAfter-own))
+	text := fmt.Sprintf("%d accepted, %d not in time, %d lost; %s, CPU %s",
+		accepted.Load(), refused.Load(), lost, short(took), short(ownAfter-own))
 	if p.server != nil {
 		text += " and " + short(ofServerAfter-ofServer) + " in the database"
 	}

@@ -43,7 +43,7 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, "| "+strings.Join
 func (t *table) write(file string) error {
 	text := fmt.Sprintf("%d cores, %s, load average %s at the end (1 minute); %d documents, %d predictions, %d rounds.\n\n",
 		runtime.NumCPU(), runtime.Version(), load(), *documents, *predictions, rounds) +
-		"| measure | database | store | bare client | ratio (least–most) | bar | verdict | A/A |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n" +
+		"| measure | database | store | bare client | ratio (least–most) | bar | verdict | A/A |\n" + strings.Repeat("| --- ", 8) + "|\n" +
 		strings.Join(t.rows, "\n") + "\n"
 	if file == "" {
 		fmt.Print("\n" + text)
