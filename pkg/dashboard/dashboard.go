@@ -31,6 +31,8 @@ type Options struct {
 	ReadOnly bool
 	// Notice is shown on each page, such as a warning about who can read it; empty for none.
 	Notice string
+	// Creating is how versions are created; without it pages do not mention that.
+	Creating Creating
 	// SignOut is the path of a form that signs the user out; empty if there is none.
 	SignOut string
 }
@@ -48,6 +50,7 @@ type Dashboard struct {
 	pages     []page
 	templates map[string]*template.Template // by name of the page
 	streams   chan struct{}                 // a token for each open stream
+	creations creations
 }
 
 // New makes a handler of all paths below the prefix. It sets strict headers, and refuses requests
@@ -93,6 +96,7 @@ func (d *Dashboard) routes() http.Handler {
 	}
 	mux.HandleFunc("GET "+d.link.prefix+versionRoute+"/actions/{action}", d.confirm)
 	mux.HandleFunc("POST "+d.link.prefix+versionRoute+"/actions/{action}", d.act)
+	mux.HandleFunc("POST "+d.link.prefix+"/create", d.upload)
 	mux.HandleFunc("GET "+d.link.prefix+"/assets/{digest}/{name}", d.assets.serve)
 	mux.HandleFunc(d.link.prefix+"/", func(w http.ResponseWriter, _ *http.Request) { d.fail(w, errNoPage) })
 	return mux

@@ -72,6 +72,7 @@ func (p page) route() string {
 func pages() []page {
 	return []page{
 		versionsPage(),
+		createPage(), creationPage(),
 		// Status.
 		statusPage(),
 		// Requests and what is known of one of them.
@@ -102,6 +103,9 @@ type request struct {
 	version *source.Version
 	// readOnly says that the dashboard refuses all actions.
 	readOnly bool
+	// creating is how versions are created, creations are those that were.
+	creating  *Creating
+	creations *creations
 	// kept is what the stream of the page keeps, see keep of [page].
 	kept any
 }
@@ -112,7 +116,8 @@ func (d *Dashboard) open(r *http.Request) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &request{Request: r, source: s, link: d.link, readOnly: d.options.ReadOnly}
+	req := &request{Request: r, source: s, link: d.link, readOnly: d.options.ReadOnly,
+		creating: &d.options.Creating, creations: &d.creations}
 	if name := r.PathValue("v"); name != "" {
 		req.ref = source.Ref{Namespace: r.PathValue("ns"), Name: name}
 		if req.version, err = s.Version(r.Context(), req.ref); err != nil {

@@ -36,6 +36,7 @@ func pageNames(pages []page) []string {
 func (d *Dashboard) functions() template.FuncMap {
 	return template.FuncMap{
 		"versions": d.link.Versions,
+		"create":   d.createPath,
 		"page":     d.link.Page,
 		"action":   d.link.Action,
 		"asset":    d.link.Asset,

@@ -98,8 +98,17 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 }
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
-	ctx := cmd.Context()
-	b, err := bundle.OpenToShip(ctx, o.streams, o.path)
+	if o.target != "" {
+		return o.opened(cmd, func(b *krt.Bundle) error { return o.writeTarget(cmd, b) })
+	}
+	return o.opened(cmd, func(b *krt.Bundle) error {
+		return connected(cmd, func(_ context.Context, c *Cluster) error { return o.createOn(cmd, c, b) })
+	})
+}
+
+// opened calls f with the bundle, if that is valid and its images can be made.
+func (o *createOptions) opened(cmd *cobra.Command, f func(*krt.Bundle) error) error {
+	b, err := bundle.OpenToShip(cmd.Context(), o.streams, o.path)
 	if err != nil {
 		return err
 	}
@@ -108,10 +117,7 @@ func runCreate(cmd *cobra.Command, o createOptions) error {
 	if err := o.images.check(cmd, b.Bundle); err != nil {
 		return err
 	}
-	if o.target != "" {
-		return o.writeTarget(cmd, b.Bundle)
-	}
-	return connected(cmd, func(_ context.Context, c *Cluster) error { return o.createOn(cmd, c, b.Bundle) })
+	return f(b.Bundle)
 }
 
 // createOn checks everything that can be checked, builds the images, and creates the

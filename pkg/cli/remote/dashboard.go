@@ -25,6 +25,7 @@ type dashboardOptions struct {
 	port     int
 	readOnly bool
 	open     bool
+	images   imageFlags
 	traces   dashboard.TraceLink
 }
 
@@ -39,7 +40,10 @@ is read and done with your own rights on the cluster.
 
 Only this machine can reach it, and only the browser that was opened with the printed link,
 which works once. A browser that is to be opened by --open must be able to read a file in
-the folder for temporary files; otherwise open the link by hand.`,
+the folder for temporary files; otherwise open the link by hand.
+
+Versions are created from uploaded bundles, stopped, if images can be pushed to --registry,
+or to $KO_DOCKER_REPO.`,
 		Example: `  kn-krt dashboard
   kn-krt dashboard -n pricing --open
   kn-krt dashboard -A --read-only --port 8090`,
@@ -51,10 +55,11 @@ the folder for temporary files; otherwise open the link by hand.`,
 			if o.all && cmd.Flags().Changed("namespace") {
 				return term.UsageError(cmd, "--namespace and --all-namespaces cannot be combined")
 			}
-			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runDashboard(ctx, c, o) })
+			return connected(cmd, func(ctx context.Context, c *Cluster) error { return runDashboard(ctx, cmd, c, o) })
 		},
 	}
 	NamespaceFlag(cmd)
+	o.images.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "show the versions of all namespaces that you may read")
 	flags.IntVar(&o.port, "port", 0, "port of this machine to serve on (default: any that is free)")
@@ -64,7 +69,7 @@ the folder for temporary files; otherwise open the link by hand.`,
 	return cmd
 }
 
-func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
+func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboardOptions) error {
 	if _, err := c.User(ctx); err != nil { // a cluster that is not there is reported here, not in a page
 		return err
 	}
@@ -90,6 +95,7 @@ func runDashboard(ctx context.Context, c *Cluster, o dashboardOptions) error {
 	tokens := guard.NewTokens("")
 	pages := dashboard.New(dashboard.Options{
 		Sources: dashboard.One(source), Title: strings.TrimPrefix(c.Host(), "https://"), Traces: o.traces, ReadOnly: o.readOnly,
+		Creating: o.creating(cmd, c),
 	})
 	serving := serve(ctx, guard.Site(guard.Loopback(), tokens.Handler(pages)), listeners)
 
@@ -115,7 +121,7 @@ func listenHere(port int) ([]net.Listener, error) {
 	}
 	six, err := net.Listen("tcp", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
 	if err != nil {
-		return []net.Listener{four}, nil // the printed link has the other address
+		return []net.Listener{four}, nil //nolint:nilerr // a machine may have no IPv6; the printed link is of IPv4
 	}
 	return []net.Listener{four, six}, nil
 }

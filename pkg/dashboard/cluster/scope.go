@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,7 +49,8 @@ func newPart[T client.Object, K any](
 // called with a reference to the version that may have changed; without a name it may be any
 // of the namespace, and without that any at all.
 func newScope(c *cluster.Client, changed func(source.Ref)) *scope {
-	ctx, cancel := context.WithCancel(context.Background())
+	// client-go would log that a list was cut off by the end.
+	ctx, cancel := context.WithCancel(logr.NewContext(context.Background(), logr.Discard()))
 	s := &scope{end: cancel}
 	s.versions = newPart(c.FollowVersions, keepVersion, func(key client.ObjectKey, _ keptVersion) { changed(source.Ref(key)) })
 	s.runtimes = newPart(c.FollowRuntimes, keepRuntime, func(key client.ObjectKey, _ *v1alpha1.Runtime) {

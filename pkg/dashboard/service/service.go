@@ -58,6 +58,8 @@ func New(c Config, log *slog.Logger) *Service {
 	s := &Service{config: c, log: log}
 	s.users = newUsers(c, s.connect)
 	options := dashboard.Options{Sources: s.sourceOf, Title: c.Title, Traces: c.Traces, ReadOnly: !c.Changes}
+	options.Creating.Reason = "This dashboard has no registry to push images to. " +
+		"Create versions with kn krt create, or in kn krt dashboard."
 	if c.SignIn {
 		options.SignOut = "/sign-out"
 	}

@@ -164,13 +164,13 @@ func TestActions(t *testing.T) {
 	act := func(ref source.Ref, a source.Action) error {
 		return s.Act(bounded(t), source.Order{Ref: ref, Action: a, Comment: "because"})
 	}
-	refused := func(err error) *source.RefusedError {
+	refused := func(err error) (text string) {
 		t.Helper()
 		var refused *source.RefusedError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, source.Conflict, refused.Refusal)
 		require.Equal(t, "hint in "+namespace, refused.Next)
-		return refused
+		return refused.Text
 	}
 	require.NoError(t, s.SetConfig(bounded(t), one, map[string][]byte{"CURRENCY": []byte("EUR"), "CERT": []byte("cert")}, nil))
 	entries, err := s.Config(bounded(t), one)
@@ -184,7 +184,7 @@ func TestActions(t *testing.T) {
 	require.NoError(t, act(one, source.Publish))
 	publish(t, namespace)
 	shown(t, s, one, func(v *source.Version) bool { return v.Published && v.Comment == "because" && !v.Since.IsZero() })
-	require.Contains(t, refused(act(one, source.Stop)).Text, `it is published in namespace "`+namespace+`"`)
+	require.Contains(t, refused(act(one, source.Stop)), `it is published in namespace "`+namespace+`"`)
 	refused(act(one, source.Delete))
 	refused(act(two, source.Unpublish))
 	require.NoError(t, act(two, source.Publish))

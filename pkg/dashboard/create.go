@@ -1,0 +1,295 @@
+package dashboard
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/legible"
+)
+
+// Bounds of uploads and what is kept of them.
+const (
+	maxBundle    = 512 << 20
+	maxCreating  = 2
+	maxCreations = 20
+	maxProgress  = 500
+	maxName      = 63 // of a namespace (RFC 1123)
+)
+
+// Creation is a version that is made of an uploaded bundle.
+type Creation struct {
+	Namespace string
+	// Path is the packed bundle (.krt), which is removed afterwards.
+	Path string
+	// Log receives what happens, line by line; it may be called from several goroutines.
+	Log func(line string)
+}
+
+// creation is one that has begun.
+type creation struct {
+	id, namespace string
+
+	mu      sync.Mutex
+	lines   []string
+	left    int // lines that are not kept any more
+	done    bool
+	version string
+	err     error
+	changed chan struct{} // closed at the next change
+}
+
+// change changes c and wakes the pages that show it.
+func (c *creation) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (c *creation) log(line string) {
+	c.change(func() {
+		c.lines = append(c.lines, legible.Printable(line))
+		if len(c.lines) > maxProgress {
+			c.lines, c.left = c.lines[1:], c.left+1
+		}
+	})
+}
+
+// creations are the newest, in order.
+type creations struct {
+	mu  sync.Mutex
+	all []*creation
+}
+
+// begin makes room for another one.
+func (c *creations) begin(namespace string) (*creation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	running := 0
+	for _, other := range c.all {
+		if !other.view().Done {
+			running++
+		}
+	}
+	if running >= maxCreating {
+		return nil, &source.RefusedError{Text: "Two versions are being created already. Try again when one of them is ready."}
+	}
+	if len(c.all) == maxCreations {
+		at := slices.IndexFunc(c.all, func(other *creation) bool { return other.view().Done })
+		c.all = slices.Delete(c.all, at, at+1)
+	}
+	begun := &creation{id: rand.Text(), namespace: namespace, changed: make(chan struct{})}
+	c.all = append(c.all, begun)
+	return begun, nil
+}
+
+func (c *creations) find(id string) (*creation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, known := range c.all {
+		if known.id == id {
+			return known, nil
+		}
+	}
+	return nil, errNoPage
+}
+
+// creationView is what the page of a creation shows.
+type creationView struct {
+	Lines   []string
+	Left    int
+	Done    bool
+	Ref     source.Ref
+	Problem *failure
+}
+
+func (c *creation) view() *creationView {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := &creationView{Lines: slices.Clone(c.lines), Left: c.left, Done: c.done, Ref: source.Ref{Namespace: c.namespace, Name: c.version}}
+	if c.err != nil {
+		v.Problem = explain(c.err)
+	}
+	return v
+}
+
+// createView is the form for a bundle.
+type createView struct {
+	Namespaces []string
+	Reason     string
+}
+
+func createPage() page {
+	return page{
+		name: "create", path: "/create", top: true, title: "Create a version",
+		view: func(r *request) (any, error) {
+			v := &createView{Reason: r.creating.reason(r.readOnly)}
+			if v.Reason != "" {
+				return v, nil
+			}
+			all, err := r.source.Versions(r.Context())
+			for i := range all {
+				v.Namespaces = append(v.Namespaces, all[i].Namespace)
+			}
+			if r.creating.Namespace != "" {
+				v.Namespaces = append(v.Namespaces, r.creating.Namespace)
+			}
+			slices.Sort(v.Namespaces)
+			v.Namespaces = slices.Compact(v.Namespaces)
+			return v, err
+		},
+	}
+}
+
+func creationPage() page {
+	return page{
+		name: "creation", path: "/create/{id}", top: true, title: "Create a version",
+		view: func(r *request) (any, error) {
+			c, err := r.creations.find(r.PathValue("id"))
+			if err != nil {
+				return nil, err
+			}
+			return c.view(), nil
+		},
+		live: func(view any) []fragment { return []fragment{{id: "creation", template: "creation", data: view}} },
+		follow: func(ctx context.Context, r *request, changed func()) error {
+			c, err := r.creations.find(r.PathValue("id"))
+			if err != nil {
+				return err
+			}
+			for {
+				c.mu.Lock()
+				next := c.changed
+				c.mu.Unlock()
+				changed()
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-next:
+				}
+			}
+		},
+	}
+}
+
+// Creating is how versions are created from a dashboard.
+type Creating struct {
+	// Create makes the version, and returns its name; nil if that is not possible, for Reason.
+	Create func(Creation) (version string, err error)
+	Reason string
+	// Namespace is the one that the form proposes; all that have versions are offered.
+	Namespace string
+}
+
+// reason is why nothing can be created; empty if it can.
+func (c *Creating) reason(readOnly bool) string {
+	switch {
+	case readOnly:
+		return readOnlyReason
+	case c.Create == nil:
+		return c.Reason
+	}
+	return ""
+}
+
+// createPath is the path of the form for a bundle; empty in a dashboard that does not create
+// versions at all.
+func (d *Dashboard) createPath() string {
+	if d.options.Creating.Create == nil && d.options.Creating.Reason == "" {
+		return ""
+	}
+	return d.link.prefix + "/create"
+}
+
+// upload takes a bundle, begins to make the version, and leads to the page that shows how that
+// goes on.
+func (d *Dashboard) upload(w http.ResponseWriter, r *http.Request) {
+	begun, err := d.begin(w, r)
+	if err != nil {
+		d.fail(w, err)
+		return
+	}
+	http.Redirect(w, r, d.link.prefix+"/create/"+begun.id, http.StatusSeeOther)
+}
+
+func (d *Dashboard) begin(w http.ResponseWriter, r *http.Request) (*creation, error) {
+	if reason := d.options.Creating.reason(d.options.ReadOnly); reason != "" {
+		return nil, &source.RefusedError{Refusal: source.Unavailable, Text: reason}
+	}
+	if _, err := d.options.Sources(r); err != nil {
+		return nil, err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBundle)
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "kn-krt-upload-")
+	if err != nil {
+		return nil, err
+	}
+	namespace, path, err := receive(parts, folder)
+	var begun *creation
+	if err == nil {
+		begun, err = d.creations.begin(namespace)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	go func() {
+		defer os.RemoveAll(folder)
+		version, err := d.options.Creating.Create(Creation{Namespace: namespace, Path: path, Log: begun.log})
+		begun.change(func() { begun.done, begun.version, begun.err = true, version, err })
+	}()
+	return begun, nil
+}
+
+// errNoBundle is the error of a form without one.
+var errNoBundle = &source.RefusedError{Text: "Choose a namespace and a packed bundle: a file that ends in .krt, as kn krt pack makes it."}
+
+// receive writes the bundle of a form into the folder; the namespace comes before it.
+func receive(parts *multipart.Reader, folder string) (namespace, path string, err error) {
+	for {
+		part, err := parts.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return "", "", errNoBundle
+		case err != nil:
+			return "", "", err
+		}
+		switch part.FormName() {
+		case "namespace":
+			text, err := io.ReadAll(io.LimitReader(part, maxName))
+			if err != nil {
+				return "", "", err
+			}
+			namespace = strings.TrimSpace(string(text))
+		case "bundle":
+			if namespace == "" || filepath.Ext(part.FileName()) != ".krt" {
+				return "", "", errNoBundle
+			}
+			path := filepath.Join(folder, "bundle.krt")
+			return namespace, path, save(part, path)
+		}
+	}
+}
+
+func save(from io.Reader, path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, from)
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,74 @@
+package dashboard
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+)
+
+// createPages asks for the form, and sends it.
+func createPages(t *testing.T, o Options) (form, sent *httptest.ResponseRecorder) {
+	t.Helper()
+	o.Sources = One(sourcetest.New(source.Version{Ref: source.Ref{Namespace: "homes", Name: "a"}}))
+	h := New(o)
+	form, sent = httptest.NewRecorder(), httptest.NewRecorder()
+	h.ServeHTTP(form, httptest.NewRequest(http.MethodGet, "/create", nil))
+	r := httptest.NewRequest(http.MethodPost, "/create", strings.NewReader(""))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	h.ServeHTTP(sent, r)
+	return form, sent
+}
+
+func TestNothingIsCreatedWhereItCannotBe(t *testing.T) {
+	never := func(Creation) (string, error) { return "", fmt.Errorf("called") }
+	for reason, o := range map[string]Options{
+		readOnlyReason: {ReadOnly: true, Creating: Creating{Create: never}},
+		"No registry.": {Creating: Creating{Reason: "No registry."}},
+	} {
+		form, sent := createPages(t, o)
+		require.Contains(t, form.Body.String(), reason)
+		require.NotContains(t, form.Body.String(), "<form method=\"post\"")
+		require.Equal(t, http.StatusNotImplemented, sent.Code)
+		require.Contains(t, sent.Body.String(), reason)
+	}
+	form, sent := createPages(t, Options{Creating: Creating{Create: never}})
+	require.Contains(t, form.Body.String(), `<option value="homes">`)
+	require.Equal(t, http.StatusConflict, sent.Code)
+}
+
+func TestCreationsAreBounded(t *testing.T) {
+	var all creations
+	var first *creation
+	for i := range maxCreations + 5 {
+		c, err := all.begin("homes")
+		require.NoError(t, err)
+		if i == 0 {
+			first = c
+		}
+		for range maxProgress + 3 {
+			c.log("a\x1b[31m line")
+		}
+		v := c.view()
+		require.Len(t, v.Lines, maxProgress)
+		require.Equal(t, 3, v.Left)
+		require.NotContains(t, v.Lines[0], "\x1b")
+		c.change(func() { c.done = true })
+	}
+	require.Len(t, all.all, maxCreations)
+	_, err := all.find(first.id)
+	require.ErrorIs(t, err, errNoPage)
+	for range maxCreating {
+		_, err = all.begin("homes")
+		require.NoError(t, err)
+	}
+	_, err = all.begin("homes")
+	var refused *source.RefusedError
+	require.ErrorAs(t, err, &refused)
+}
