@@ -19,7 +19,6 @@ type configView struct {
 	Reason string
 	// Changed is the name that has just been changed; empty if none was.
 	Changed string
-	Restart string
 }
 
 // configEntry is one variable or file.
@@ -43,7 +42,7 @@ func newConfigView(r *request) (*configView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &configView{Version: r.version, Restart: r.link.Action(r.ref, source.Restart)}
+	v := &configView{Version: r.version}
 	for _, e := range entries {
 		v.Entries = append(v.Entries, configEntry{e, "config:" + e.Name})
 		if !e.Set {
