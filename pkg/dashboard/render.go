@@ -134,12 +134,32 @@ func (d *Dashboard) write(w http.ResponseWriter, status int, name string, s *she
 func (d *Dashboard) file(write func(http.ResponseWriter, *request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		out := &begun{ResponseWriter: w}
 		r, err := d.open(hr)
 		if err == nil {
-			err = write(w, r)
+			err = write(out, r)
 		}
-		if err != nil {
+		switch {
+		case err != nil && out.wrote:
+			panic(http.ErrAbortHandler) // so that the browser does not take it for the whole file
+		case err != nil:
+			w.Header().Del("Content-Disposition")
 			d.fail(w, err)
 		}
 	}
 }
+
+// begun notes whether a part of the response has been written.
+type begun struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+// Write implements [io.Writer].
+func (b *begun) Write(p []byte) (int, error) {
+	b.wrote = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }

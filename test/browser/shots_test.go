@@ -21,6 +21,9 @@ type shot struct {
 func pictures() []shot {
 	return []shot{
 		{name: "status", shows: "price-estimator-v1"},
+		{name: "versions", page: "../../../..", shows: "price-estimator-v1"},
+		{name: "config", page: "config", shows: "OUTPUT_PRICE_CURRENCY"},
+		{name: "history", page: "history", shows: "Published in local"},
 		{name: "predictions", page: "predictions", shows: "Confusion matrix", before: func(p *page) {
 			eval[bool](p, "document.querySelector('figure').scrollIntoView(), true")
 		}},

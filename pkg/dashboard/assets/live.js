@@ -169,7 +169,7 @@ setInterval(() => {
 let hiding = 0;
 document.addEventListener('visibilitychange', () => {
   clearTimeout(hiding);
-  if (document.hidden) hiding = setTimeout(close, 20000);
+  if (document.hidden) hiding = setTimeout(close, 5000);
   else if (!source || Date.now() - heard > silence) { failures = 0; open(); }
 });
 addEventListener('online', () => { failures = 0; open(); });

@@ -1,0 +1,60 @@
+package dashboard
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+)
+
+// A file that fails on the way is not taken for the whole one; one that fails before is a page.
+func TestFilesThatFail(t *testing.T) {
+	d := &Dashboard{options: Options{Sources: One(sourcetest.New())}, assets: embeddedAssets()}
+	d.templates = d.parse()
+	for _, begun := range []bool{true, false} {
+		server := httptest.NewServer(d.file(func(w http.ResponseWriter, _ *request) error {
+			w.Header().Set("Content-Disposition", "attachment")
+			if begun {
+				_, _ = w.Write([]byte("half"))
+				require.NoError(t, http.NewResponseController(w).Flush())
+			}
+			return &source.RefusedError{Text: "no more"}
+		}))
+		t.Cleanup(server.Close)
+		response, err := server.Client().Get(server.URL)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, response.Body.Close())
+		if begun {
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, http.StatusConflict, response.StatusCode)
+		require.Empty(t, response.Header.Get("Content-Disposition"))
+		require.Contains(t, string(text), "no more")
+	}
+}
+
+// What a source cannot say is a page with its text and the status of the failure.
+func TestErrorPages(t *testing.T) {
+	for _, err := range []error{errors.New("cannot reach <the cluster>"), &source.RefusedError{Refusal: source.Forbidden, Text: "<no>"}} {
+		server := serve(t, sourcetest.New(), func(o *Options) {
+			o.Sources = func(*http.Request) (source.Source, error) { return nil, err }
+		})
+		for _, path := range []string{"/", atA, atA + "/logs", atA + "/actions/stop"} {
+			status, page := get(t, server, path)
+			require.Equal(t, explain(err).Status, status)
+			require.Contains(t, page, "&lt;")
+		}
+		status, text := get(t, server, "/events")
+		require.Equal(t, explain(err).Status, status)
+		require.Equal(t, err.Error()+"\n", text)
+	}
+}
