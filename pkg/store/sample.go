@@ -87,11 +87,11 @@ func sample(ctx context.Context, b Predictions, of Selection, limit int) ([]qual
 		part := before
 		part.From = before.To.Add(-length)
 		before.To = part.From
-		share := (limit - limit/sampleSlices - len(earlier)) / left // what one part has not, others may have
-		if share == 0 {
+		n := (limit - limit/sampleSlices - len(earlier)) / left // what one part does not have, others may
+		if n == 0 {
 			continue
 		}
-		found, err := b.LatestLabelled(ctx, part, share)
+		found, err := b.LatestLabelled(ctx, part, n)
 		if err != nil {
 			return nil, err
 		}
