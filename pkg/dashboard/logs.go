@@ -4,8 +4,6 @@ import (
 	"context"
 	"html/template"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/logview"
@@ -14,18 +12,18 @@ import (
 )
 
 const (
-	// firstLines is how many lines a page has before its stream brings more, and logTail how many
-	// of each log its stream begins with, unless it is looking for some.
+	// firstLines is how many lines a page has before its stream brings more.
 	firstLines = 200
-	logTail    = 500
-	// readLimit bounds how long a page waits for its first lines.
+	// readLimit bounds how long a page waits for its first lines, and maxNotes the sentences about
+	// logs that cannot be read.
 	readLimit = 2 * time.Second
+	maxNotes  = 5
 )
 
 // logsView is the page of logs.
 type logsView struct {
 	Ref    source.Ref
-	Filter logFilter
+	Filter logview.Filter
 	// Names are the choices of the filters.
 	NodeNames, WorkflowNames []string
 	Levels                   []string
@@ -43,14 +41,6 @@ type logsView struct {
 	Notes   []string
 }
 
-// logFilter is the query of the page.
-type logFilter struct {
-	Nodes                                      []string
-	Workflow, Level, Text, ID, Since, From, To string
-	// Problem says what is wrong with the query.
-	Problem string
-}
-
 func logsPage() page {
 	draw := logview.New()
 	return page{
@@ -59,76 +49,52 @@ func logsPage() page {
 		live: func(view any) []fragment { return []fragment{{id: "log-state", template: "logs-state", data: view}} },
 		keep: func() any { return streaming{} },
 		own: func(ctx context.Context, r *request, send func(name, id string, data any) error) error {
-			return followLogs(ctx, r, draw, send)
+			f, q := logview.ParseFilter(r.URL.Query(), time.Now())
+			return draw.Follow(ctx, r.logs(), f, q, logview.Page{
+				Links: logLinks{r.link, r.ref}, Send: func(e logview.Event) error { return send("logs", "", e) },
+			})
 		},
 		scripts: []string{"logs.js"},
 		files:   map[string]func(http.ResponseWriter, *request) error{"download": downloadLogs},
 	}
 }
 
+// logs are those of the request's version.
+func (r *request) logs() logview.Version { return logview.Version{Source: r.source, Ref: r.ref} }
+
+// logLinks makes the links of lines.
+type logLinks struct {
+	link linker
+	ref  source.Ref
+}
+
+// Request implements [logview.Links].
+func (l logLinks) Request(id string) string { return l.link.Page(l.ref, "requests/"+id) }
+
+// Only implements [logview.Links].
+func (l logLinks) Only(id string) string { return l.link.Page(l.ref, "logs", "id", id) }
+
+// downloadLogs writes the lines that the query selects as a file.
+func downloadLogs(w http.ResponseWriter, r *request) error {
+	f, q := logview.ParseFilter(r.URL.Query(), time.Now())
+	if f.Problem != "" {
+		return &source.RefusedError{Refusal: source.Conflict, Text: f.Problem}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+r.logs().FileName()+`"`)
+	err := r.logs().Download(r.Context(), q, w)
+	if err != nil {
+		h.Del("Content-Disposition")
+	}
+	return err
+}
+
 // streaming is what the stream of a page keeps whose view needs no lines: they are events.
 type streaming struct{}
 
-// Has reports whether a node is selected.
-func (f *logFilter) Has(node string) bool { return slices.Contains(f.Nodes, node) }
-
-// newLogFilter reads the query.
-func newLogFilter(r *request, now time.Time) (f logFilter, q source.LogQuery) {
-	query := r.URL.Query()
-	value := func(name string) string {
-		return strings.TrimSpace(query.Get(name)[:min(len(query.Get(name)), maxQuery)])
-	}
-	f = logFilter{
-		Workflow: value("workflow"), Level: value("level"), Text: value("q"), ID: value("id"),
-		Since: value("since"), From: value("from"), To: value("to"),
-	}
-	for _, node := range query["node"] {
-		if node != "" && len(f.Nodes) <= len(r.version.Nodes) {
-			f.Nodes = append(f.Nodes, node[:min(len(node), maxQuery)])
-		}
-	}
-	q = source.LogQuery{Nodes: f.Nodes, Workflow: f.Workflow, ID: f.ID, Text: f.Text}
-	var ok bool
-	if q.Level, ok = logline.ParseLevel(f.Level); !ok && f.Level != "" {
-		f.Problem = "The level must be debug, info, warn or error."
-	}
-	if f.Since != "" {
-		since, err := time.ParseDuration(f.Since)
-		if err != nil || since <= 0 {
-			f.Problem = `"Not older than" must be a duration such as 15m.`
-		} else {
-			q.From = now.Add(-since)
-		}
-	}
-	for _, limit := range []struct {
-		text string
-		to   *time.Time
-	}{{f.From, &q.From}, {f.To, &q.To}} {
-		if limit.text == "" {
-			continue
-		}
-		at, err := parseTime(limit.text)
-		if err != nil {
-			f.Problem = "A time must be as 2026-11-28T14:00 in UTC."
-			continue
-		}
-		*limit.to = at
-	}
-	return f, q
-}
-
-// parseTime reads a time in UTC as browsers send it, or with its zone.
-func parseTime(text string) (at time.Time, err error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if at, err = time.Parse(layout, text); err == nil {
-			return at, nil
-		}
-	}
-	return at, err
-}
-
 func newLogsView(r *request, draw *logview.Drawer) (*logsView, error) {
-	f, q := newLogFilter(r, time.Now())
+	f, q := logview.ParseFilter(r.URL.Query(), time.Now())
 	v := &logsView{Ref: r.ref, Filter: f, Ages: []string{"5m", "15m", "1h", "6h", "24h"}, Stopped: r.version.State == source.Stopped}
 	for _, l := range logline.Levels() {
 		v.Levels = append(v.Levels, l.String())

@@ -74,7 +74,7 @@ var never = []struct {
 	{"pkg/dashboard/meter", "what is read is given to it", append([]string{"google.golang.org/grpc"}, kubernetes...)},
 	{"pkg/dashboard/waterfall", "a chart is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/recent", "what a page keeps is given to it", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
-	{"pkg/dashboard/logview", "lines are given to it", append([]string{"google.golang.org", "github.com", "net/http"}, kubernetes...)},
+	{"pkg/dashboard/logview", "lines are given to it", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/promql", "a Prometheus is asked over HTTP", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/measured", "the store is read by its client", kubernetes},
 	{"pkg/dashboard/picture", "a picture is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},

@@ -10,7 +10,7 @@ import (
 )
 
 //go:embed lines.html
-var source string
+var page string
 
 // Drawer draws lines as HTML. It may be used by many goroutines at a time.
 type Drawer struct{ lines *template.Template }
@@ -22,7 +22,7 @@ func New() *Drawer {
 		"day":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") },
 		"clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"bytes": func(n int) string { return legible.Bytes(int64(n)) },
-	}).Parse(source))}
+	}).Parse(page))}
 }
 
 // Links makes the paths that lines link to.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/logline"
 )
 
@@ -107,6 +108,10 @@ func TestFeedIsBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, maxBytes)
 	require.Equal(t, 1000, len(b.Lines)+b.Dropped)
+}
+
+func TestFileName(t *testing.T) {
+	require.Equal(t, "a-------x.y-logs.txt", Version{Ref: source.Ref{Name: "a\"\r\n;é/\\x.y"}}.FileName())
 }
 
 // BenchmarkFeed is what a line costs that nobody takes.

@@ -1,10 +1,9 @@
-package dashboard
+package logview
 
 import (
 	"context"
 	"time"
 
-	"krt.dev/kn-krt/pkg/dashboard/logview"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -14,10 +13,20 @@ const (
 	gather = 250 * time.Millisecond
 	// noneYet is after what time a stream says that there are no lines yet.
 	noneYet = time.Second
+	// tail is how many of each log's last lines a stream begins with, unless it is looking for some.
+	tail = 500
+	// maxNotes bounds the sentences that wait.
+	maxNotes = 5
 )
 
-// logBatch is the data of the event "logs".
-type logBatch struct {
+// Version is a version whose lines are read.
+type Version struct {
+	Source source.LogReaders
+	Ref    source.Ref
+}
+
+// Event is what a page gets of its lines at a time.
+type Event struct {
 	// Reset says that the lines are the first ones: those that are shown are not a part of them.
 	Reset bool `json:"reset,omitempty"`
 	// HTML has an element for each line.
@@ -29,35 +38,21 @@ type logBatch struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// logLinks makes the links of lines.
-type logLinks struct {
-	link linker
-	ref  source.Ref
-}
-
-// Request implements [logview.Links].
-func (l logLinks) Request(id string) string { return l.link.Page(l.ref, "requests/"+id) }
-
-// Only implements [logview.Links].
-func (l logLinks) Only(id string) string { return l.link.Page(l.ref, "logs", "id", id) }
-
-// logStream sends the lines of one page.
-type logStream struct {
-	draw  *logview.Drawer
-	links logLinks
-	feed  *logview.Feed
+// stream sends the lines of one page.
+type stream struct {
+	draw  *Drawer
+	links Links
+	feed  *Feed
 	notes chan string
-	send  func(name, id string, data any) error
+	send  func(Event) error
 	begun bool // the first lines are sent
 }
 
-// followLogs sends the lines that the page's query selects until ctx ends. Memory and what is sent
-// are bounded, however much is logged: what a browser cannot show in time is counted and not sent.
-func followLogs(ctx context.Context, r *request, draw *logview.Drawer, send func(name, id string, data any) error) error {
-	f, q := newLogFilter(r, time.Now())
-	s := &logStream{
-		draw: draw, links: logLinks{r.link, r.ref}, feed: logview.NewFeed(), notes: make(chan string, maxNotes), send: send,
-	}
+// Follow sends the lines that a page's query selects until ctx ends. Memory and what is sent are
+// bounded, however much is logged: what a browser cannot show in time is counted and not sent. A
+// query with a problem has no lines.
+func (d *Drawer) Follow(ctx context.Context, from Version, f Filter, q source.LogQuery, page Page) error {
+	s := &stream{draw: d, links: page.Links, feed: NewFeed(), notes: make(chan string, maxNotes), send: page.Send}
 	if f.Problem != "" {
 		return s.flush()
 	}
@@ -65,7 +60,7 @@ func followLogs(ctx context.Context, r *request, draw *logview.Drawer, send func
 	ended := make(chan error, 1)
 	go func() {
 		defer close(ended)
-		ended <- s.read(ctx, r, q)
+		ended <- s.read(ctx, from, q)
 	}()
 	defer func() {
 		cancel()
@@ -75,28 +70,36 @@ func followLogs(ctx context.Context, r *request, draw *logview.Drawer, send func
 	return s.pump(ctx, ended)
 }
 
+// Page is where lines are shown.
+type Page struct {
+	Links Links
+	// Send sends an event. It may take its time: lines that come meanwhile are gathered or dropped.
+	Send func(Event) error
+}
+
 // read reads lines until ctx ends, or to the end of a query that has one.
-func (s *logStream) read(ctx context.Context, r *request, q source.LogQuery) error {
+func (s *stream) read(ctx context.Context, from Version, q source.LogQuery) error {
 	to := source.LogHandler{
 		Line: s.feed.Add, Lost: s.feed.Lose,
 		Failed: func(text string) {
 			select {
 			case s.notes <- text:
+				s.feed.signal()
 			default: // enough of them wait
 			}
 		},
 	}
 	if !q.To.IsZero() && q.To.Before(time.Now()) {
-		return r.source.Logs(ctx, r.ref, q, to)
+		return from.Source.Logs(ctx, from.Ref, q, to)
 	}
 	if !q.Selective() {
-		q.Tail = logTail
+		q.Tail = tail
 	}
-	return r.source.FollowLogs(ctx, r.ref, q, to)
+	return from.Source.FollowLogs(ctx, from.Ref, q, to)
 }
 
 // pump sends batches until ctx or the reading ends.
-func (s *logStream) pump(ctx context.Context, ended <-chan error) error {
+func (s *stream) pump(ctx context.Context, ended <-chan error) error {
 	empty := time.NewTimer(noneYet)
 	defer empty.Stop()
 	for {
@@ -123,22 +126,22 @@ func (s *logStream) pump(ctx context.Context, ended <-chan error) error {
 }
 
 // flush sends what waits.
-func (s *logStream) flush() error {
+func (s *stream) flush() error {
 	b := s.feed.Take()
 	html, err := s.draw.Draw(b.Lines, s.links)
 	if err != nil {
 		return err
 	}
-	batch := logBatch{Reset: !s.begun, HTML: string(html), Lines: len(b.Lines), Dropped: b.Dropped}
+	e := Event{Reset: !s.begun, HTML: string(html), Lines: len(b.Lines), Dropped: b.Dropped}
 	for len(s.notes) > 0 {
-		batch.Notes = append(batch.Notes, <-s.notes)
+		e.Notes = append(e.Notes, <-s.notes)
 	}
-	if s.begun && batch.Lines == 0 && batch.Dropped == 0 && len(batch.Notes) == 0 {
+	if s.begun && e.Lines == 0 && e.Dropped == 0 && len(e.Notes) == 0 {
 		return nil
 	}
-	if batch.Reset {
-		batch.Dropped = 0 // of what was before the first lines, no page shows anything
+	if e.Reset {
+		e.Dropped = 0 // of what was before the first lines, no page shows anything
 	}
 	s.begun = true
-	return s.send("logs", "", batch)
+	return s.send(e)
 }
