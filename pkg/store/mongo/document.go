@@ -174,7 +174,7 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 		if err != nil {
 			return nil, err
 		}
-		meets, err := match(ctx, f.query, d.json, exact)
+		meets, err := s.match(ctx, f.query, d.json, exact)
 		if err != nil {
 			return nil, err
 		}
@@ -195,8 +195,12 @@ func (s *Store) each(ctx context.Context, runtime string, do func(runtime string
 	if err != nil {
 		return err
 	}
+	client, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
 	for _, runtime := range runtimes {
-		database := s.client.Database(runtime + suffix)
+		database := client.Database(runtime + suffix)
 		names, err := database.ListCollectionNames(ctx, bson.D{})
 		if err != nil {
 			return s.failure(err)

@@ -230,10 +230,15 @@ func (d dialect) elemMatch(one query.Condition) filter {
 }
 
 // match reports whether a document meets q, unless the database has decided it exactly.
-func match(ctx context.Context, q query.Query, document []byte, exact bool) (bool, error) {
+func (s *Store) match(ctx context.Context, q query.Query, document []byte, exact bool) (bool, error) {
 	if exact {
 		return true, nil
 	}
+	release, err := s.decoded.Hold(ctx, document)
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	var object map[string]any
 	if isJSON := store.Decode(document, &object) == nil; !isJSON { // others have written it
 		return false, nil

@@ -4,7 +4,6 @@
 package mongo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -47,11 +45,15 @@ type Options struct {
 // Store keeps documents and predictions. It is safe for concurrent use.
 type Store struct {
 	name    string // with the hosts, for errors
+	config  func() *options.ClientOptions
 	known   atomic.Pointer[server]
-	client  *mongo.Client
+	client  atomic.Pointer[mongo.Client]
 	logger  *slog.Logger
+	decoded *store.Decoding
 	clock   atomic.Int64
 	indexed sync.Map // database and collection with an index of ours
+
+	connecting sync.Mutex
 }
 
 // server is what is known of the server; before it has responded it is nil.
@@ -61,42 +63,14 @@ type server struct {
 	sortsOnDisk bool
 }
 
-// Open returns a store for a URL, mongodb://user:password@host:port/?options or
-// mongodb+srv://…. A server that does not respond yet, or refuses, is logged: requests fail
-// until it responds, and [Store.Ping] reports why. Errors name the hosts, never the password.
-func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
-	concern := writeconcern.Majority()
-	journal := true
-	concern.Journal = &journal // what is acknowledged outlives the server's process
-	config := options.Client().ApplyURI(rawURL).SetWriteConcern(concern).SetAppName("kn-krt").
-		SetMaxPoolSize(uint64(cmp.Or(o.Connections, 64))).SetServerSelectionTimeout(selectPatience).SetConnectTimeout(selectPatience)
-	if config.Validate() != nil {
-		return nil, errors.New("the URL of the database is not of the form mongodb://user:password@host:port/?options")
-	}
-	s := &Store{name: "MongoDB at " + strings.Join(config.Hosts, ","), logger: cmp.Or(o.Logger, slog.Default())}
-	var err error
-	if s.client, err = mongo.Connect(config); err != nil {
-		return nil, s.failure(err)
-	}
-	patience, cancel := context.WithTimeout(ctx, selectPatience)
-	defer cancel()
-	if err = s.Ping(patience); err == nil {
-		err = s.learn(patience)
-	}
-	switch {
-	case err == nil:
-		return s, nil
-	case store.IsUnavailable(err):
-		s.logger.Warn("the database cannot be used yet", "error", err)
-		return s, nil
-	}
-	return nil, errors.Join(err, s.Close())
-}
-
 // Ping reports why the database cannot be used; nil if it can.
 func (s *Store) Ping(ctx context.Context) error {
+	client, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
 	// The names of databases are for users only; everyone may ping.
-	_, err := s.client.ListDatabaseNames(ctx, bson.D{{Key: "name", Value: "admin"}}, options.ListDatabases().SetAuthorizedDatabases(true))
+	_, err = client.ListDatabaseNames(ctx, bson.D{{Key: "name", Value: "admin"}}, options.ListDatabases().SetAuthorizedDatabases(true))
 	return s.failure(err)
 }
 
@@ -108,7 +82,11 @@ func (s *Store) learn(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, learnPatience)
 	defer cancel()
-	info, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
+	client, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
 	if err != nil {
 		return s.failure(err)
 	}
@@ -122,7 +100,12 @@ func (s *Store) learn(ctx context.Context) error {
 }
 
 // Close closes the connections.
-func (s *Store) Close() error { return s.client.Disconnect(context.Background()) }
+func (s *Store) Close() error {
+	if client := s.client.Load(); client != nil {
+		return client.Disconnect(context.Background())
+	}
+	return nil
+}
 
 // collection returns a collection of a runtime on a server that is known. A namespace may have
 // a name that is too long for a database.
@@ -137,7 +120,7 @@ func (s *Store) collection(ctx context.Context, runtime, name string) (*mongo.Co
 	if err := s.learn(ctx); err != nil {
 		return nil, err
 	}
-	return s.client.Database(database).Collection(name), nil
+	return s.client.Load().Database(database).Collection(name), nil
 }
 
 // index makes an index of a collection, once.
@@ -168,7 +151,11 @@ func (s *Store) runtimes(ctx context.Context, runtime string) ([]string, error) 
 	if runtime != "" {
 		return []string{runtime}, nil
 	}
-	names, err := s.client.ListDatabaseNames(ctx, bson.D{})
+	client, err := s.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := client.ListDatabaseNames(ctx, bson.D{})
 	if err != nil {
 		return nil, s.failure(err)
 	}

@@ -79,16 +79,13 @@ func (f *find) statement() (statement string, args []any) {
 }
 
 // read returns the row's document, until the next row is read, and whether it meets the query.
-func (f *find) read(ctx context.Context, rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
+func (f *find) read(ctx context.Context, of *store.Decoding, rows pgx.Rows) (id int64, document []byte, meets bool, err error) {
 	err = rows.Scan(&id, nil)
 	document = rows.RawValues()[1]
 	if err != nil || f.exact {
 		return id, document, true, err
 	}
-	var object map[string]any
-	if err = store.Decode(document, &object); err == nil {
-		meets, err = store.Meets(ctx, f.query, object)
-	}
+	meets, err = of.Meets(ctx, f.query, document)
 	return id, document, meets, err
 }
 
@@ -152,7 +149,7 @@ func (s *Store) scan(ctx context.Context, f find, take func(id int64, document [
 	defer rows.Close()
 	last := f.after
 	for n := 1; rows.Next(); n++ {
-		id, document, meets, err := f.read(ctx, rows)
+		id, document, meets, err := f.read(ctx, s.decoded, rows)
 		if err != nil {
 			return 0, err
 		}

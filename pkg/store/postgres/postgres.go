@@ -40,6 +40,8 @@ type Store struct {
 	pool   *pgxpool.Pool
 	logger *slog.Logger
 
+	decoded *store.Decoding
+
 	preparing sync.Mutex
 	prepared  bool // the tables are up to date
 }
@@ -62,24 +64,17 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	c := config.ConnConfig
 	s := &Store{
 		name:   fmt.Sprintf("PostgreSQL at %s/%s", net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), c.Database),
-		logger: cmp.Or(o.Logger, slog.Default()),
+		logger: cmp.Or(o.Logger, slog.Default()), decoded: store.NewDecoding(),
 	}
 	config.AfterConnect = s.prepare
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, s.failure(err)
 	}
-	patience, cancel := context.WithTimeout(ctx, connectPatience)
-	defer cancel()
-	err = s.Ping(patience)
-	switch {
-	case err == nil:
-		return s, nil
-	case store.IsUnavailable(err):
-		s.logger.Warn("the database cannot be used yet", "error", err)
-		return s, nil
+	if err := store.Reach(ctx, s.Ping, s.logger); err != nil {
+		s.pool.Close()
+		return nil, err
 	}
-	s.pool.Close()
-	return nil, err
+	return s, nil
 }
 
 // prepare makes the tables by the first connection. Those that open meanwhile wait for it, so

@@ -7,10 +7,6 @@ import (
 	"krt.dev/kn-krt/pkg/store"
 )
 
-// maxDecoded limits what the documents of all searches may take that are decoded at a time, in
-// bytes; those of fewer bytes than smallDocument are not counted.
-const maxDecoded, smallDocument = 64 << 20, 64 << 10
-
 // matching returns a function that reports whether a document meets q.
 func (s *Store) matching(ctx context.Context, q query.Query) func(document []byte) (bool, error) {
 	names, some := named(q)
@@ -18,13 +14,11 @@ func (s *Store) matching(ctx context.Context, q query.Query) func(document []byt
 		if len(q) == 0 {
 			return true, nil
 		}
-		if len(document) >= smallDocument {
-			size := min(store.DecodedSize(document), maxDecoded)
-			if err := s.decoded.Acquire(ctx, size); err != nil {
-				return false, err
-			}
-			defer s.decoded.Release(size)
+		release, err := s.decoded.Hold(ctx, document)
+		if err != nil {
+			return false, err
 		}
+		defer release()
 		if some {
 			if object, ok := fields(document, names); ok {
 				return store.Meets(ctx, q, object)

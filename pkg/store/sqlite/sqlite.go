@@ -13,8 +13,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sync/semaphore"
 	_ "modernc.org/sqlite" // the database driver "sqlite"
+
+	"krt.dev/kn-krt/pkg/store"
 )
 
 // readers is how many requests read at a time: more than one version of a cluster may send (a
@@ -49,7 +50,7 @@ type Store struct {
 	turns  turns
 	locked *os.File // closed after all others: it keeps other stores from the file
 
-	decoded *semaphore.Weighted // what documents of searches take while they are decoded
+	decoded *store.Decoding
 }
 
 // Open opens the store in the file path, and makes it, readable by its owner
@@ -115,7 +116,7 @@ func openLocked(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), w.close())
 	}
-	return &Store{path: path, options: o, writer: w, reader: reader, keys: keys, decoded: semaphore.NewWeighted(maxDecoded)}, nil
+	return &Store{path: path, options: o, writer: w, reader: reader, keys: keys, decoded: store.NewDecoding()}, nil
 }
 
 // connect opens a pool of at most n connections, each with the given pragmas.

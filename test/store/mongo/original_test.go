@@ -153,6 +153,7 @@ func TestErrors(t *testing.T) {
 	for url, want := range map[string]string{
 		"mongodb://krt:hunter2@" + s.Address + "/?authMechanism=SCRAM-SHA-256": "MongoDB at " + s.Address + " refuses the user, the password",
 		"mongodb://krt:hunter2@127.0.0.1:1":                                    "MongoDB at 127.0.0.1:1 does not respond: ",
+		"mongodb+srv://krt:hunter2@db.krt.invalid":                             "MongoDB at db.krt.invalid: its hosts are not known: ",
 	} {
 		b, err := mongo.Open(t.Context(), url, mongo.Options{Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)

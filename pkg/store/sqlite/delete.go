@@ -1,0 +1,78 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+)
+
+// deleteGroup is how many rows one write deletes at most, so that others wait for a moment only.
+const deleteGroup = 1000
+
+// DeleteDocuments deletes the documents of a collection that meet q.
+func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query, part store.Part) (done store.Deleted, err error) {
+	after, err := placeOf(part.Cursor)
+	for err == nil {
+		var ids []string
+		next, err := s.scan(ctx, search{in, q, after, part.Until}, func(id int64, _ []byte) bool {
+			ids = append(ids, strconv.FormatInt(id, 10))
+			return len(ids) < deleteGroup
+		})
+		if err != nil {
+			return done, err
+		}
+		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
+		done.Count += n
+		s.keys.gone(n)
+		if err != nil || next == 0 {
+			return done, err
+		}
+		if after = next; part.Over() {
+			done.Next = strconv.FormatInt(after, 10)
+			return done, nil
+		}
+	}
+	return done, err
+}
+
+// delete runs a statement that deletes.
+func (s *Store) delete(ctx context.Context, statement string, args ...any) (deleted int64, err error) {
+	err = s.writer.write(ctx, func(w *writer) error {
+		result, err := w.conn.ExecContext(context.Background(), statement, args...)
+		if err != nil {
+			return err
+		}
+		deleted, err = result.RowsAffected()
+		return err
+	})
+	return deleted, err
+}
+
+// deleteAll deletes the rows of table that meet where, group by group.
+func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (done store.Deleted, err error) {
+	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d)", table, where, deleteGroup)
+	for {
+		n, err := s.delete(ctx, statement, args...)
+		done.Count += n
+		if err != nil || n < deleteGroup {
+			return done, err
+		}
+		if part.Over() {
+			done.Next = store.Rest
+			return done, nil
+		}
+	}
+}
+
+// ForgetDocuments deletes the documents saved before a time.
+func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time.Time) (int64, error) {
+	const where = "(?1 = '' OR runtime = ?1) AND saved < ?2"
+	done, err := s.deleteAll(ctx, "documents", store.Part{}, where, runtime, before.UTC().Format(timeFormat))
+	s.keys.gone(done.Count)
+	return done.Count, err
+}
