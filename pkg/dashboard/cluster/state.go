@@ -38,7 +38,7 @@ func (s seen) show() source.Version {
 		Ref:         source.Ref{Namespace: v.Namespace, Name: v.Name},
 		Description: v.Spec.Description,
 		State:       stateOf(v),
-		Phase:       string(cluster.Phase(v)),
+		Phase:       phaseOf(v),
 		Published:   s.published(),
 		Created:     v.CreationTimestamp.Time,
 		Comment:     s.comment(),
@@ -77,6 +77,18 @@ func stateOf(v *v1alpha1.Version) source.State {
 		return source.Starting
 	}
 	return source.Ready
+}
+
+// phaseOf is the version's phase for people: with a word for what has failed since.
+func phaseOf(v *v1alpha1.Version) string {
+	phase := cluster.Phase(v)
+	switch {
+	case stateOf(v) != source.Failed:
+		return string(phase)
+	case phase == v1alpha1.PhaseStopped:
+		return "Start failed"
+	}
+	return string(phase) + ", failing"
 }
 
 func isTrue(v *v1alpha1.Version, condition string) bool {

@@ -153,6 +153,18 @@ func TestStates(t *testing.T) {
 	}
 }
 
+func TestFailingPhases(t *testing.T) {
+	failing := func(phase v1alpha1.Phase) string {
+		return newSeen(func(v *v1alpha1.Version) {
+			v.Status.Phase = phase
+			v.MarkNodeNotReady("etl", v1alpha1.ReasonCrashed, "boom")
+		}).show().Phase
+	}
+	require.Equal(t, "Published, failing", failing(v1alpha1.PhasePublished))
+	require.Equal(t, "Starting, failing", failing(v1alpha1.PhaseStarting))
+	require.Equal(t, "Start failed", failing(v1alpha1.PhaseStopped))
+}
+
 func TestUnobserved(t *testing.T) {
 	s := newSeen(nil)
 	s.version.Status = v1alpha1.VersionStatus{}

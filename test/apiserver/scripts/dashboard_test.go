@@ -49,18 +49,18 @@ func TestDashboardCreates(t *testing.T) {
 	require.Contains(t, page, "Create a version")
 	site, _, _ := strings.Cut(link, "/?")
 
-	at, status := upload(t, browser, site, name, "hotel.krt", "not an archive")
+	at, status := upload(t, browser, site, form{name, "hotel.krt", "not an archive"})
 	require.Equal(t, http.StatusOK, status)
 	require.True(t, apiserver.Soon(t.Context(), func() bool {
 		page, _ = get(t, browser, at)
 		return strings.Contains(page, "Nothing was created.")
 	}))
-	for _, wrong := range [][2]string{{"", "hotel.krt"}, {name, "hotel.zip"}} {
-		_, status = upload(t, browser, site, wrong[0], wrong[1], "x")
+	for _, wrong := range []form{{"", "hotel.krt", "x"}, {name, "hotel.zip", "x"}} {
+		_, status = upload(t, browser, site, wrong)
 		require.Equal(t, http.StatusConflict, status)
 	}
 
-	at, status = upload(t, browser, site, name, "hotel.krt", packed(t))
+	at, status = upload(t, browser, site, form{name, "hotel.krt", packed(t)})
 	require.Equal(t, http.StatusOK, status)
 	require.True(t, apiserver.Soon(t.Context(), func() bool {
 		page, _ = get(t, browser, at)
@@ -123,20 +123,23 @@ func get(t *testing.T, browser *http.Client, url string) (page string, status in
 	return string(text), response.StatusCode
 }
 
+// form is what the page for a bundle sends.
+type form struct{ namespace, file, bundle string }
+
 // upload sends the form, and returns where it leads to.
-func upload(t *testing.T, browser *http.Client, site, namespace, file, bundle string) (at string, status int) {
+func upload(t *testing.T, browser *http.Client, site string, f form) (at string, status int) {
 	t.Helper()
 	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	require.NoError(t, form.WriteField("namespace", namespace))
-	part, err := form.CreateFormFile("bundle", file)
+	parts := multipart.NewWriter(&body)
+	require.NoError(t, parts.WriteField("namespace", f.namespace))
+	part, err := parts.CreateFormFile("bundle", f.file)
 	require.NoError(t, err)
-	_, err = io.WriteString(part, bundle)
+	_, err = io.WriteString(part, f.bundle)
 	require.NoError(t, err)
-	require.NoError(t, form.Close())
+	require.NoError(t, parts.Close())
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site+"/create", &body)
 	require.NoError(t, err)
-	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Content-Type", parts.FormDataContentType())
 	response, err := browser.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
