@@ -7,27 +7,21 @@ import (
 	"slices"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/chart"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
 // metricsView is the charts of a version, each with its table.
 type metricsView struct {
-	*source.Version
+	chart.Choice
 	// Problem is why there are none, Next what to do about it.
 	Problem, Next string
-	// Range is the time, Workflow and Node are what the lines are of; empty for all
-	// workflows, and for all nodes of the workflow.
-	Range, Workflow, Node string
-	Ranges                []rangeLink
-	// Steps are the nodes of the workflow.
-	Steps []string
-	From  string
-	Notes []string
+	// Range is the name of the time that is shown.
+	Range  string
+	Ranges []rangeLink
 	// Data is the path of the same as JSON.
 	Data   string
-	Charts []chartView
-
-	times []time.Time
+	Charts *chart.Charts
 }
 
 // metricsRange is a time that is shown.
@@ -87,19 +81,15 @@ func chosenRange(r *request) metricsRange {
 
 func newMetricsView(r *request) (*metricsView, error) {
 	query, chosen := r.URL.Query(), chosenRange(r)
-	v := &metricsView{Version: r.version, Range: chosen.Name, Workflow: query.Get("workflow"), Node: query.Get("node")}
+	choice := chart.Choice{Version: r.version, Workflow: query.Get("workflow"), Node: query.Get("node")}
+	v := &metricsView{Choice: choice, Range: chosen.Name, Charts: &chart.Charts{}}
 	for _, one := range metricsRanges() {
 		path := r.link.Page(r.ref, "metrics", "range", one.Name, "workflow", v.Workflow, "node", v.Node)
 		v.Ranges = append(v.Ranges, rangeLink{Text: one.Text, Path: path, Current: one.Name == v.Range})
 	}
 	v.Data = r.link.Page(r.ref, "metrics/data", "range", v.Range, "workflow", v.Workflow, "node", v.Node)
-	for i := range r.version.Workflows {
-		if w := &r.version.Workflows[i]; w.Name == v.Workflow {
-			v.Steps = w.Nodes
-		}
-	}
 	now := time.Now()
-	chart, err := r.source.Chart(r.Context(), r.ref, source.Span{From: now.Add(-chosen.span), To: now, Step: chosen.step})
+	numbers, err := r.source.Chart(r.Context(), r.ref, source.Span{From: now.Add(-chosen.span), To: now, Step: chosen.step})
 	var unknown *source.NotFoundError
 	if errors.As(err, &unknown) {
 		return nil, err
@@ -109,7 +99,19 @@ func newMetricsView(r *request) (*metricsView, error) {
 		v.Problem, v.Next = f.Text, f.Next
 		return v, nil
 	}
-	v.From, v.Notes, v.times = chart.From, chart.Notes, chart.Times
-	v.Charts = v.charts(chart)
+	v.Charts = chart.New(numbers, choice)
 	return v, nil
+}
+
+// metricsData serves the charts of the page as JSON.
+func metricsData(w http.ResponseWriter, r *request) error {
+	v, err := newMetricsView(r)
+	if err == nil && v.Problem != "" {
+		err = errors.New(v.Problem)
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return v.Charts.WriteJSON(w)
 }

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -107,18 +106,4 @@ func TestMetricsPageHasTablesWithoutAScript(t *testing.T) {
 	m.Undrawn = errors.New("Prometheus does not respond")
 	status, _ := get(t, server, metricsPath+"/data")
 	require.Equal(t, http.StatusBadGateway, status)
-}
-
-func TestChartHasItsGreatestLines(t *testing.T) {
-	c := chartView{}
-	for i := range 40 {
-		c.Lines = append(c.Lines, newLineView(fmt.Sprintf("node-%02d", i), source.Line{Measure: source.Pods, Values: []float64{float64(i)}}))
-	}
-	c.choose()
-	require.Equal(t, 28, c.More)
-	require.Len(t, c.Lines, maxLines)
-	require.Equal(t, "node-28", c.Lines[0].Label)
-	require.Equal(t, 12, c.Lines[11].Number)
-	require.Equal(t, "–", newLineView("a", source.Line{Values: []float64{math.NaN()}}).Last)
-	require.Equal(t, "0", amount(source.Requests, 0))
 }

@@ -1,10 +1,12 @@
-package dashboard
+// Package chart makes charts of numbers over time: which lines are drawn, what the table below says
+// of them, and the JSON that a page's script draws.
+package chart
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"io"
 	"math"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -13,17 +15,27 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
-// chartView is a chart: a measure of workflows or nodes.
-type chartView struct {
+// Charts are the charts of a version.
+type Charts struct {
+	// From names where the numbers come from, Notes say what is missing.
+	From  string
+	Notes []string
+	All   []Chart
+
+	times []time.Time
+}
+
+// Chart is a measure of workflows or nodes.
+type Chart struct {
 	ID, Title string
 	Measure   source.Measure
-	Lines     []lineView
+	Lines     []Line
 	// More is how many lines there are besides those that are shown.
 	More int
 }
 
-// lineView is a line, and what the table says of it.
-type lineView struct {
+// Line is a line, and what the table says of it.
+type Line struct {
 	Label                string
 	Last, Mean, Greatest string
 	// Number is that of the line's colour and pattern, from 1.
@@ -33,13 +45,29 @@ type lineView struct {
 	most   float64
 }
 
+// Choice is what charts are of: all workflows, or with the name of one that and its nodes, or with
+// the name of a node too that node alone.
+type Choice struct {
+	*source.Version
+	Workflow, Node string
+}
+
+// Steps are the nodes of the chosen workflow.
+func (c Choice) Steps() []string {
+	if at := slices.IndexFunc(c.Workflows, func(w source.Workflow) bool { return w.Name == c.Workflow }); at >= 0 {
+		return c.Workflows[at].Nodes
+	}
+	return nil
+}
+
 // maxLines is how many lines a chart has: those with the greatest values. Six colours and two
 // patterns tell them apart.
 const maxLines = 12
 
-// charts are those of the chosen workflow and node.
-func (v *metricsView) charts(of *source.Chart) (all []chartView) {
-	for _, c := range []chartView{
+// New makes the charts of what was chosen. A measure that nothing is known of has none.
+func New(of *source.Chart, choice Choice) *Charts {
+	all := &Charts{From: of.From, Notes: of.Notes, times: of.Times}
+	for _, c := range []Chart{
 		{Measure: source.Requests, Title: "Requests a second"},
 		{Measure: source.Errors, Title: "Failures a second"},
 		{Measure: source.Median, Title: "50 % within"},
@@ -48,13 +76,13 @@ func (v *metricsView) charts(of *source.Chart) (all []chartView) {
 	} {
 		c.ID = "chart-" + string(c.Measure)
 		for _, l := range of.Lines {
-			if label, shown := v.label(l); shown && l.Measure == c.Measure {
-				c.Lines = append(c.Lines, newLineView(label, l))
+			if label, shown := choice.label(l); shown && l.Measure == c.Measure {
+				c.Lines = append(c.Lines, newLine(label, l))
 			}
 		}
 		if len(c.Lines) > 0 {
 			c.choose()
-			all = append(all, c)
+			all.All = append(all.All, c)
 		}
 	}
 	return all
@@ -62,25 +90,25 @@ func (v *metricsView) charts(of *source.Chart) (all []chartView) {
 
 // label is the name of a line, if it is one of those that were chosen: the workflows, or one of
 // them with its nodes, or a node.
-func (v *metricsView) label(l source.Line) (label string, shown bool) {
+func (c Choice) label(l source.Line) (label string, shown bool) {
 	switch {
 	case l.Measure == source.Pods:
-		known := slices.ContainsFunc(v.Nodes, func(n source.Node) bool { return n.Name == l.Node })
-		return l.Node, known && (v.Workflow == "" || slices.Contains(v.Steps, l.Node)) && (v.Node == "" || v.Node == l.Node)
-	case !slices.ContainsFunc(v.Workflows, func(w source.Workflow) bool { return w.Name == l.Workflow }):
+		known := slices.ContainsFunc(c.Nodes, func(n source.Node) bool { return n.Name == l.Node })
+		return l.Node, known && (c.Workflow == "" || slices.Contains(c.Steps(), l.Node)) && (c.Node == "" || c.Node == l.Node)
+	case !slices.ContainsFunc(c.Workflows, func(w source.Workflow) bool { return w.Name == l.Workflow }):
 		return "", false // of a version before, or nobody's
-	case v.Workflow == "":
+	case c.Workflow == "":
 		return l.Workflow, l.Node == ""
-	case l.Workflow != v.Workflow:
+	case l.Workflow != c.Workflow:
 		return "", false
 	case l.Node == "":
-		return "the workflow", v.Node == ""
+		return "the workflow", c.Node == ""
 	}
-	return l.Node, slices.Contains(v.Steps, l.Node) && (v.Node == "" || v.Node == l.Node)
+	return l.Node, slices.Contains(c.Steps(), l.Node) && (c.Node == "" || c.Node == l.Node)
 }
 
-func newLineView(label string, l source.Line) lineView {
-	out := lineView{Label: label, values: l.Values, Last: "–", Mean: "–", Greatest: "–"}
+func newLine(label string, l source.Line) Line {
+	out := Line{Label: label, values: l.Values, Last: "–", Mean: "–", Greatest: "–"}
 	sum, count, last := 0., 0, math.NaN()
 	for _, value := range l.Values {
 		if !math.IsNaN(value) {
@@ -111,24 +139,11 @@ func amount(m source.Measure, value float64) string {
 }
 
 // choose keeps the lines with the greatest values, in the order of their names.
-func (c *chartView) choose() {
-	slices.SortStableFunc(c.Lines, func(a, b lineView) int {
-		switch {
-		case a.most > b.most:
-			return -1
-		case a.most < b.most:
-			return 1
-		}
-		return 0
-	})
+func (c *Chart) choose() {
+	slices.SortStableFunc(c.Lines, func(a, b Line) int { return cmp.Compare(b.most, a.most) })
 	c.More = max(len(c.Lines)-maxLines, 0)
 	c.Lines = c.Lines[:len(c.Lines)-c.More]
-	slices.SortFunc(c.Lines, func(a, b lineView) int {
-		if a.Label < b.Label {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(c.Lines, func(a, b Line) int { return cmp.Compare(a.Label, b.Label) })
 	for i := range c.Lines {
 		c.Lines[i].Number = i + 1
 	}
@@ -149,33 +164,25 @@ type lineJSON struct {
 // num is a number that JSON can have.
 type num float64
 
-// metricsData serves the charts of the page as JSON: times are seconds since 1970, values are null
+// WriteJSON writes the charts for the page's script: times are seconds since 1970, values are null
 // where nothing is known.
-func metricsData(w http.ResponseWriter, r *request) error {
-	v, err := newMetricsView(r)
-	if err != nil {
-		return err
-	}
-	if v.Problem != "" {
-		return fmt.Errorf("%s", v.Problem)
-	}
+func (c *Charts) WriteJSON(to io.Writer) error {
 	out := struct {
 		From   string      `json:"from"`
 		Notes  []string    `json:"notes,omitempty"`
 		Times  []int64     `json:"times"`
 		Charts []chartJSON `json:"charts"`
-	}{From: v.From, Notes: v.Notes, Times: make([]int64, len(v.times)), Charts: make([]chartJSON, len(v.Charts))}
-	for i, t := range v.times {
+	}{From: c.From, Notes: c.Notes, Times: make([]int64, len(c.times)), Charts: make([]chartJSON, len(c.All))}
+	for i, t := range c.times {
 		out.Times[i] = t.Unix()
 	}
-	for i, c := range v.Charts {
-		out.Charts[i] = chartJSON{ID: c.ID, Measure: c.Measure}
-		for _, l := range c.Lines {
+	for i, chart := range c.All {
+		out.Charts[i] = chartJSON{ID: chart.ID, Measure: chart.Measure}
+		for _, l := range chart.Lines {
 			out.Charts[i].Lines = append(out.Charts[i].Lines, lineJSON{l.Label, numbersOf(l.values)})
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(out)
+	return json.NewEncoder(to).Encode(out)
 }
 
 func numbersOf(values []float64) []*num {
