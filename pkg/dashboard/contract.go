@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -69,15 +70,21 @@ func (v *docsView) contract(r *request) {
 		workflows[strings.Replace(w.Method, "/", ".", 1)] = w.Name
 	}
 	v.Contract = newContract(protos, workflows)
-	about := describe.Version{Name: r.ref.Name, Namespace: r.ref.Namespace}
 	for _, w := range r.version.Workflows {
-		method, err := protos.Method(strings.Replace(w.Method, "/", ".", 1))
-		if err != nil {
-			continue
+		if calls := r.calls(protos, w); calls != nil {
+			v.Calls = append(v.Calls, workflowCalls{w.Name, calls})
 		}
-		calls := about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(r), schema.Example(method.Input()))
-		v.Calls = append(v.Calls, workflowCalls{w.Name, calls})
 	}
+}
+
+// calls are the ways to call a workflow; nil if its rpc is not known.
+func (r *request) calls(protos *schema.Schema, w source.Workflow) []describe.Call {
+	method, err := protos.Method(strings.Replace(w.Method, "/", ".", 1))
+	if err != nil {
+		return nil
+	}
+	about := describe.Version{Name: r.ref.Name, Namespace: r.ref.Namespace}
+	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(r), schema.Example(method.Input()))
 }
 
 // protos are the version's, compiled.

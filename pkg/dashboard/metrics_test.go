@@ -98,7 +98,8 @@ func TestMetricsPageHasTablesWithoutAScript(t *testing.T) {
 	_, page = get(t, server, metricsPath)
 	require.Contains(t, page, "There is nothing to show of this time")
 
-	m.Undrawn = &source.RefusedError{Refusal: source.Forbidden, Text: "You may not read " + hostile, Next: "ask: kubectl auth can-i get secrets"}
+	const next = "ask: kubectl auth can-i get secrets"
+	m.Undrawn = &source.RefusedError{Refusal: source.Forbidden, Text: "You may not read " + hostile, Next: next}
 	_, page = get(t, server, metricsPath)
 	require.Contains(t, page, "You may not read")
 	require.Contains(t, page, "<code>kubectl auth can-i get secrets</code>")

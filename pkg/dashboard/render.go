@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/panel"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/legible"
 )
@@ -47,7 +48,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"duration": legible.Duration,
 		"outcome":  outcome,
 		"word":     word,
-		"advice":   newAdvice,
+		"advice":   panel.NewAdvice,
 	}
 }
 

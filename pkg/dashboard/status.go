@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/panel"
 	"krt.dev/kn-krt/pkg/dashboard/picture"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
 )
 
 // statusView is the first page of a version: a card with a picture for each workflow.
@@ -30,7 +32,7 @@ type flowCard struct {
 	// Logs, Requests and Metrics are the paths of its logs, requests and charts.
 	Logs, Requests, Metrics string
 	// Panel is what is known of the node or entrypoint that the query names; nil if it names none.
-	Panel *panel
+	Panel *panelView
 }
 
 func statusPage() page {
@@ -111,11 +113,11 @@ func newFlowCard(r *request, draw *picture.Drawer, i int, numbers *source.Number
 	}
 	flow := picture.Flow{
 		ID: c.ID + "-flow", Workflow: w.Name, Entry: v.Entrypoint.State, Published: v.Published,
-		Numbers: numbers.Workflows[w.Name], Href: panelPath(r, w.Name, ""), Current: c.Panel != nil && c.Panel.Node == nil,
+		Numbers: numbers.Workflows[w.Name], Href: panelPath(r, w.Name, ""), Current: c.Panel != nil && c.Panel.Node == "",
 	}
 	for _, name := range w.Nodes {
 		flow.Steps = append(flow.Steps, picture.Step{
-			Node: nodeOf(v, name), Href: panelPath(r, w.Name, name), Current: c.Panel != nil && c.Panel.is(name),
+			Node: panel.NodeOf(v, name), Href: panelPath(r, w.Name, name), Current: c.Panel != nil && c.Panel.Node == name,
 		})
 	}
 	var err error
@@ -123,10 +125,53 @@ func newFlowCard(r *request, draw *picture.Drawer, i int, numbers *source.Number
 	return c, err
 }
 
-// nodeOf is the node of that name; one that the version does not have is stopped.
-func nodeOf(v *source.Version, name string) source.Node {
-	if at := slices.IndexFunc(v.Nodes, func(n source.Node) bool { return n.Name == name }); at >= 0 {
-		return v.Nodes[at]
+// panelView is the panel of a node or entrypoint, with what is known of it elsewhere.
+type panelView struct {
+	*panel.Panel
+	// Close is the path of the page without it.
+	Close string
+	Links []tab
+	// Calls are the ways to call the workflow, if it is the entrypoint's.
+	Calls []describe.Call
+}
+
+// entrypointPanel is the value of the query's "show" for the entrypoint's panel, and the name by
+// which logs know it.
+const entrypointPanel = "entrypoint"
+
+// panelPath is the path of the page with the panel of a node or, without one, the entrypoint.
+func panelPath(r *request, workflow, node string) string {
+	if node == "" {
+		return r.link.Page(r.ref, "", "workflow", workflow, "show", entrypointPanel)
 	}
-	return source.Node{Name: name, State: source.Stopped}
+	return r.link.Page(r.ref, "", "workflow", workflow, "node", node)
+}
+
+// newPanel is the panel that the query names, if it is of the workflow.
+func newPanel(r *request, w *source.Workflow, numbers *source.WorkflowNumbers) *panelView {
+	query := r.URL.Query()
+	name, v := query.Get("node"), &panelView{Close: r.link.Page(r.ref, "")}
+	switch {
+	case query.Get("workflow") != w.Name:
+		return nil
+	case query.Get("show") == entrypointPanel:
+		v.Panel, name = panel.OfEntrypoint(r.version, w, numbers), entrypointPanel
+		if protos, err := r.protos(); err == nil { // else the page of the documentation says why
+			v.Calls = r.calls(protos, *w)
+		}
+	case slices.Contains(w.Nodes, name):
+		var own *source.NodeNumbers
+		if numbers != nil {
+			own = numbers.Nodes[name]
+		}
+		v.Panel = panel.OfNode(panel.NodeOf(r.version, name), own)
+	default:
+		return nil
+	}
+	v.Links = []tab{
+		{Text: "Logs", Path: r.link.Page(r.ref, "logs", "node", name)},
+		{Text: "Requests", Path: r.link.Page(r.ref, "requests", "workflow", w.Name, "node", v.Node)},
+		{Text: "Charts", Path: r.link.Page(r.ref, "metrics", "workflow", w.Name, "node", v.Node)},
+	}
+	return v
 }

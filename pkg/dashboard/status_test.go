@@ -89,6 +89,22 @@ func TestStatusPanels(t *testing.T) {
 	}
 }
 
+func TestPanelOfTheEntrypointHasCommandsToCopy(t *testing.T) {
+	v := started()
+	m := sourcetest.New(v)
+	m.Protos = &source.Contract{Entry: "a.proto", Protos: map[string][]byte{"a.proto": []byte(`syntax = "proto3";
+package price;
+message House { int32 rooms = 1; }
+service Estimator { rpc Predict(House) returns (House); }`)}}
+	_, page := get(t, serve(t, m), statusPath+"?workflow=predict&show=entrypoint")
+	for _, command := range []string{
+		"curl http://a-1.team.svc.cluster.local/price.Estimator/Predict", "kn-krt invoke a-1 predict -n team -d &#39;{&#34;rooms&#34;",
+	} {
+		require.Contains(t, page, command)
+	}
+	require.Contains(t, page, `<button type="button" class="copy"`)
+}
+
 func TestStatusShowsNumbers(t *testing.T) {
 	m := sourcetest.New(started())
 	load := source.Load{PerSecond: 12, Errors: 1, P50: time.Millisecond, P95: 34 * time.Millisecond}
@@ -121,18 +137,6 @@ func TestStatusEscapesEverything(t *testing.T) {
 	require.Contains(t, page, `id="panel"`)
 	for _, markup := range []string{"<script>alert", "<img", "style=", "onerror='"} {
 		require.NotContains(t, page, markup)
-	}
-}
-
-func TestAdvice(t *testing.T) {
-	for next, want := range map[string]advice{
-		"":                                      {},
-		"see its log: kn krt logs a --node b":   {"see its log:", "kn krt logs a --node b"},
-		"kn-krt data export":                    {"", "kn-krt data export"},
-		"Correct its code: it is started again": {"Correct its code: it is started again", ""},
-		"run: kubectl get pods; then wait":      {"run: kubectl get pods; then wait", ""},
-	} {
-		require.Equal(t, want, newAdvice(next), next)
 	}
 }
 

@@ -1,8 +1,12 @@
 package browser
 
 import (
+	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // shot is a page of which docs/images has pictures: NAME-light.png, NAME-dark.png and NAME-360.png,
@@ -20,7 +24,10 @@ type shot struct {
 // pictures are of the pages of price-estimator in a local run that has had some requests.
 func pictures() []shot {
 	return []shot{
-		{name: "status", shows: "price-estimator-v1"},
+		{name: "status", page: "?workflow=ny-room-price&node=model", shows: "p95"},
+		{name: "metrics", page: "metrics?range=15m", shows: "Requests a second", before: func(p *page) {
+			p.await("document.querySelector('.plot canvas')")
+		}},
 		{name: "versions", page: "../../../..", shows: "price-estimator-v1"},
 		{name: "config", page: "config", shows: "OUTPUT_PRICE_CURRENCY"},
 		{name: "history", page: "history", shows: "Published in local"},
@@ -42,9 +49,12 @@ func TestShots(t *testing.T) {
 	}
 	v := priceEstimator(t)
 	ready := v.await("ready")
+	const rpc = "roomprice.Entrypoint/MakePrediction"
+	const room = `{"borough":"Queens","roomType":"Private room","accommodates":2,"bedrooms":1,"bathrooms":1,"beds":1}`
 	for range 5 {
-		ready.send(t, "roomprice.Entrypoint/MakePrediction", `{"borough":"Queens","accommodates":2,"bedrooms":1}`)
+		ready.send(t, rpc, room)
 	}
+	defer ready.keepSending(rpc, room)()
 	v.savePredictions(ready.Version, 300, neighbourhoods(5))
 	for _, s := range pictures() {
 		p := newPage(t, desktop)
@@ -60,4 +70,26 @@ func TestShots(t *testing.T) {
 			p.picture(filepath.Join(*shots, s.name+"-"+suffix+".png"))
 		}
 	}
+}
+
+// keepSending sends requests, so that the pictures have numbers, until the returned function is called.
+func (e event) keepSending(rpc, data string) (end func()) {
+	var sending sync.WaitGroup
+	over := make(chan struct{})
+	sending.Go(func() {
+		ticks := time.NewTicker(100 * time.Millisecond)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticks.C:
+				response, err := http.Post("http://"+e.Web+"/"+rpc, "application/json", strings.NewReader(data))
+				if err == nil {
+					_ = response.Body.Close()
+				}
+			}
+		}
+	})
+	return func() { close(over); sending.Wait() }
 }

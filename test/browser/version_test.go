@@ -118,9 +118,13 @@ func (v *version) stop() {
 	_ = v.cmd.Wait()
 }
 
-// of is the URL of a page of the version: "" for Status, or such as "logs".
+// of is the URL of a page of the version: "" for Status, or such as "?workflow=a" or "logs".
 func (v *version) of(name, page string) string {
-	return strings.TrimSuffix(v.dashboard+"ns/local/versions/"+name+"/"+page, "/")
+	path := v.dashboard + "ns/local/versions/" + name
+	if page == "" || strings.HasPrefix(page, "?") {
+		return path + page
+	}
+	return path + "/" + page
 }
 
 // send calls an rpc of the version over its web port, with JSON.

@@ -15,6 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
+	"krt.dev/kn-krt/pkg/dashboard/promql"
 
 	view "krt.dev/kn-krt/pkg/dashboard/cluster"
 )
@@ -27,6 +28,7 @@ type dashboardOptions struct {
 	open     bool
 	images   imageFlags
 	traces   dashboard.TraceLink
+	numbers  promql.Setting
 }
 
 func newDashboardCommand(s term.Streams) *cobra.Command {
@@ -65,6 +67,7 @@ or to $KO_DOCKER_REPO.`,
 	flags.IntVar(&o.port, "port", 0, "port of this machine to serve on (default: any that is free)")
 	flags.BoolVar(&o.readOnly, "read-only", false, "refuse everything that changes something")
 	flags.Var(&o.traces, "trace-url", dashboard.TraceUsage)
+	flags.Var(&o.numbers, "prometheus-url", promql.Usage)
 	flags.BoolVar(&o.open, "open", false, "also open it in the browser")
 	return cmd
 }
@@ -85,6 +88,7 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 		Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
 		Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 	}
+	shown.Prometheus = o.numbers.Client
 	where := "all namespaces"
 	if !o.all {
 		shown.Namespaces = []string{c.Namespace()}

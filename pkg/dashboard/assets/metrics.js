@@ -21,6 +21,12 @@ function seconds(value) {
 
 const formats = { requests: (v) => short(v) + '/s', errors: (v) => short(v) + '/s', p50: seconds, p95: seconds, pods: short };
 
+// when is the time of a tick in UTC, or its date where ticks are at midnight.
+function when(at) {
+  const iso = new Date(at * 1000).toISOString();
+  return iso.slice(11, 16) === '00:00' ? iso.slice(5, 10) : iso.slice(11, 16);
+}
+
 function options(chart, width) {
   const axis = { stroke: token('--muted'), grid: { stroke: token('--line'), width: 1 }, ticks: { stroke: token('--line'), width: 1 } };
   const format = formats[chart.measure];
@@ -28,7 +34,7 @@ function options(chart, width) {
     width, height: 180, legend: { show: false }, cursor: { drag: { setScale: false } },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(format) }],
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(when) }, { ...axis, size: 62, values: (_, ticks) => ticks.map(format) }],
     series: [{}, ...chart.lines.map((line, i) => ({
       label: line.label, width: 1.5, stroke: token(`--series-${i % colours + 1}`), dash: i < colours ? [] : [6, 4],
       spanGaps: false, points: { show: (plot, at) => alone(plot.data[at]), size: 4 },

@@ -83,7 +83,8 @@ func (r reader) read(ctx context.Context, all []aggregate) error {
 func refused(err error) error {
 	var failed *data.Error
 	if errors.As(err, &failed) && failed.Status == http.StatusNotImplemented {
-		return &source.RefusedError{Refusal: source.Unavailable, Text: "The store forwards measurements to a database, which has charts of its own."}
+		const elsewhere = "The store forwards measurements to a database, which has charts of its own."
+		return &source.RefusedError{Refusal: source.Unavailable, Text: elsewhere}
 	}
 	return err
 }

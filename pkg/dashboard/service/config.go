@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/promql"
 )
 
 // Config is how a dashboard runs in a cluster. The zero value, but for API and CA, is a
@@ -41,6 +42,8 @@ type Config struct {
 	Title string
 	// Traces makes links to the pages of traces.
 	Traces dashboard.TraceLink
+	// Prometheus has the metrics of entrypoints; without it they are read from the entrypoints.
+	Prometheus promql.Setting
 	// CheckTime is how long the API server's word about a token counts; 30 seconds if it is 0.
 	CheckTime time.Duration
 }
@@ -61,6 +64,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	flags.StringVar(&c.TokenHeader, "token-header", "", "header in which a proxy passes the user's token on (default: Authorization)")
 	flags.BoolVar(&c.SignIn, "sign-in", true, "let users paste a token")
 	flags.Var(&c.Traces, "trace-url", dashboard.TraceUsage)
+	flags.Var(&c.Prometheus, "prometheus-url", promql.Usage)
 	flags.StringVar(&c.Title, "title", "", "name of the cluster to show")
 	if err := flags.Parse(args); err != nil {
 		return Config{}, err

@@ -14,6 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cluster"
 
+	"krt.dev/kn-krt/pkg/dashboard/promql"
+
 	view "krt.dev/kn-krt/pkg/dashboard/cluster"
 )
 
@@ -33,6 +35,7 @@ type users struct {
 	// connect makes a client with a token.
 	connect    func(token, namespace string) (*cluster.Client, error)
 	namespaces []string
+	prometheus *promql.Client
 	checkTime  time.Duration
 
 	checking chan struct{}
@@ -52,7 +55,7 @@ type user struct {
 
 func newUsers(c Config, connect func(token, namespace string) (*cluster.Client, error)) *users {
 	return &users{
-		connect: connect, namespaces: c.Namespaces, checkTime: cmp.Or(c.CheckTime, checkTime),
+		connect: connect, namespaces: c.Namespaces, prometheus: c.Prometheus.Client, checkTime: cmp.Or(c.CheckTime, checkTime),
 		checking: make(chan struct{}, maxChecks), known: map[[sha256.Size]byte]*user{},
 	}
 }
@@ -133,9 +136,9 @@ func (u *users) add(r *http.Request, key [sha256.Size]byte, client *cluster.Clie
 			return nil, err
 		}
 		s := view.New(client, view.Options{
-			Namespaces: u.namespaces,
-			Hint:       func(namespace string, err error) string { return at(namespace).Text(err) },
-			Unkept:     func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
+			Namespaces: u.namespaces, Prometheus: u.prometheus,
+			Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
+			Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 		})
 		known = &user{name: name, client: client, source: s}
 		u.known[key] = known
