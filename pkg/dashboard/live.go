@@ -33,6 +33,9 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 		if hr.Method == http.MethodHead {
 			return
 		}
+		if p.keep != nil {
+			r.kept = p.keep()
+		}
 		refresh := func(ctx context.Context) error { return d.refresh(ctx, r, p, s) }
 		if err := s.Follow(hr.Context(), p.followers(*r, s), refresh); err != nil && hr.Context().Err() == nil {
 			_ = s.Problem(explain(err).Text) // the last one, whether it arrives or not
