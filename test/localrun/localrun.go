@@ -143,6 +143,9 @@ func (v *Version) Stop(t testing.TB) int {
 	return v.process.State().ExitCode()
 }
 
+// StateDir is the folder that was given to run as --state-dir.
+func (v *Version) StateDir() string { return v.state }
+
 // Exited is closed when kn-krt is gone.
 func (v *Version) Exited() <-chan struct{} { return v.process.Done() }
 
