@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
@@ -13,11 +12,8 @@ import (
 // checkID refuses an "_id" that some database cannot tell from another one. Text is the body of
 // the request, in which it is data._id.
 func checkID(id any, text []byte) error {
-	if _, isList := id.([]any); isList {
-		return Refuse("data: an _id cannot be an array")
-	}
-	if n, is := largeNumber(id); is {
-		return Refuse("data: the _id has the number %.40s, which is beyond 64 bits: save it as a text", n)
+	if err := wire.CheckID(id); err != nil {
+		return Refuse("%v", err)
 	}
 	if hasSurrogate(text) { // rare, so the body is read again
 		var body struct {
@@ -31,31 +27,6 @@ func checkID(id any, text []byte) error {
 		}
 	}
 	return nil
-}
-
-// largeNumber returns a number in v that is an integer of more than 64 bits or no float64.
-func largeNumber(v any) (n json.Number, is bool) {
-	switch v := v.(type) {
-	case []any:
-		for _, element := range v {
-			if n, is = largeNumber(element); is {
-				return n, true
-			}
-		}
-	case map[string]any:
-		for _, member := range v {
-			if n, is = largeNumber(member); is {
-				return n, true
-			}
-		}
-	case json.Number:
-		_, err := strconv.ParseInt(string(v), 10, 64)
-		if strings.ContainsAny(string(v), ".eE") {
-			_, err = v.Float64()
-		}
-		return v, err != nil
-	}
-	return "", false
 }
 
 // hasSurrogate reports whether JSON has an escape of one half of a surrogate pair without the

@@ -145,8 +145,8 @@ func (m *memory) save(coll string, raw []byte) (store.Saved, error) {
 		m.documents, m.ids = map[string][]document{}, map[string]bool{}
 	}
 	whole := maps.Clone(data)
-	if _, isList := whole[store.KeyID].([]any); isList {
-		return store.Saved{}, errors.New("data: an _id cannot be an array")
+	if err := store.CheckID(whole[store.KeyID]); err != nil {
+		return store.Saved{}, err
 	}
 	id := store.DocumentID(whole)
 	key := fmt.Sprintf("%s %T %s", coll, whole[store.KeyID], id)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"krt.dev/kn-krt/pkg/runner/store/storetest"
@@ -35,6 +36,15 @@ func TestQueriesFindWhatTheStoreFinds(t *testing.T) {
 		}
 		return response.Documents, nil
 	})
+}
+
+func TestIDsThatTheStoreRefuses(t *testing.T) {
+	for id, want := range storetest.RefusedIDs() {
+		status, body := post(&memory{}, "/v1/collections/c", `{"data":{"_id":`+id+`}}`)
+		if status != http.StatusBadRequest || !strings.Contains(body, want) {
+			t.Fatalf("_id %s: status %d: %s", id, status, body)
+		}
+	}
 }
 
 func post(m *memory, path, body string) (int, string) {

@@ -50,6 +50,7 @@ class Store:
         identity = data.get("_id")
         if isinstance(identity, list):
             raise Refused("data: an _id cannot be an array")
+        _check_id(identity)
         if identity is None:
             identity = store.new_id()
         whole = isinstance(identity, float) and identity.is_integer()
@@ -85,3 +86,21 @@ def _depth(value):
     if not isinstance(value, list):
         return 0
     return 1 + max(map(_depth, value), default=0)
+
+
+def _check_id(value):
+    """Refuses an _id that the store refuses: see CheckID of its client in Go."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            _check_id(key)
+            _check_id(member)
+    elif isinstance(value, list):
+        for element in value:
+            _check_id(element)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise Refused("data: the _id has the number %.40s, which is beyond 64 bits: save it as a text", str(value))
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("data: the _id has half of a surrogate pair, which is not a character") from None

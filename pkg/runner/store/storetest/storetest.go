@@ -108,3 +108,13 @@ func byValue(value any) any {
 	}
 	return value
 }
+
+// RefusedIDs are values of a document's "_id", as JSON, that every store refuses, and with which
+// words.
+func RefusedIDs() map[string]string {
+	return map[string]string{
+		`[1]`:                        "data: an _id cannot be an array",
+		`9223372036854775808`:        "data: the _id has the number 9223372036854775808, which is beyond 64 bits",
+		`{"a":-9223372036854775809}`: "data: the _id has the number -9223372036854775809, which is beyond 64 bits",
+	}
+}
