@@ -29,6 +29,13 @@ func pictures() []shot {
 			p.await("document.querySelector('.plot canvas')")
 		}},
 		{name: "versions", page: "../../../..", shows: "price-estimator-v1"},
+		{name: "requests", page: "requests", shows: "none failed"},
+		{name: "request", page: "requests", shows: "none failed", before: func(p *page) {
+			p.await("document.querySelector('.request-slowest tbody a')")
+			eval[bool](p, "document.querySelector('.request-slowest tbody a').click(), true")
+			p.awaitText("main", "Messages")
+		}},
+		{name: "logs", page: "logs", shows: "following"},
 		{name: "config", page: "config", shows: "OUTPUT_PRICE_CURRENCY"},
 		{name: "history", page: "history", shows: "Published in local"},
 		{name: "predictions", page: "predictions", shows: "Confusion matrix", before: func(p *page) {
