@@ -48,12 +48,14 @@ func TestSite(t *testing.T) {
 		{"another address", "GET", []string{"Host", "192.0.2.1"}, 421},
 		{"no host", "GET", []string{"Host", ""}, 421},
 		{"user in the host", "GET", []string{"Host", "127.0.0.1@evil.example"}, 421},
-		{"link on another site", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		{"link on another site", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate",
+			"Sec-Fetch-Dest", "document"}, 200},
 		{"frame on another site", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
 		{"image on another site", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, 403},
 		{"fetch of another port", "GET", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors"}, 403},
 		{"form of our own", "POST", []string{"Sec-Fetch-Site", "same-origin"}, 200},
-		{"form of another site", "POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
+		{"form of another site", "POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate",
+			"Sec-Fetch-Dest", "document"}, 403},
 		{"form of another site, old browser", "POST", []string{"Origin", "http://evil.example"}, 403},
 		{"form of nowhere", "POST", []string{"Origin", "null"}, 403},
 		{"form of another port", "POST", []string{"Origin", "http://127.0.0.1:1"}, 403},
@@ -135,6 +137,17 @@ func TestTokensEnd(t *testing.T) {
 		tokens.session()
 	}
 	require.Len(t, tokens.sessions, maxSessions)
+}
+
+// A link in a file, as --open makes, is from another site for a browser.
+func TestTokenFromElsewhere(t *testing.T) {
+	tokens := NewTokens("")
+	h := tokens.Handler(inside)
+	w := ask(h, "GET", "/a"+tokens.Query()+"&b=%22c", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode",
+		"navigate", "Sec-Fetch-Dest", "document")
+	require.Equal(t, 200, w.Code)
+	require.Contains(t, w.Body.String(), `<meta http-equiv="refresh" content="0; url=/a?b=%22c">`)
+	require.NotEmpty(t, w.Header().Get("Set-Cookie"))
 }
 
 func TestRedirectStaysHere(t *testing.T) {

@@ -6,12 +6,14 @@ import (
 	"net/http"
 )
 
-// refusal is a page for somebody who is not let in.
+// refusal is a page for somebody who is not let in, or not yet.
 type refusal struct {
 	Title, Text string
 	// Home is where to try again: after a link from another site the browser does not send its
 	// cookie, but from this page it does. SignIn is where to send a token. Both may be empty.
 	Home, SignIn string
+	// Go opens Home at once.
+	Go bool
 	// Command is what to type for a token; it may be empty.
 	Command string
 }

@@ -146,13 +146,19 @@ func (t *Tokens) known(r *http.Request) bool {
 	return ok
 }
 
-// withoutToken leads to the same address without the token.
+// withoutToken leads to the same address without the token. A person who has come from a page of
+// another site, or from a file, is led on by a page of this one: a browser that follows a redirect
+// from elsewhere does not send a cookie that is for this site's own pages.
 func withoutToken(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	query.Del(tokenParameter)
 	to := "/" + strings.TrimLeft(r.URL.EscapedPath(), "/") // never another host, as "//host" would be
 	if len(query) > 0 {
 		to += "?" + query.Encode()
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		writeRefusal(w, http.StatusOK, refusal{Title: "You are signed in", Text: "The dashboard opens now.", Home: to, Go: true})
+		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: a path of this host, see above
