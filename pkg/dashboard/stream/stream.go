@@ -132,7 +132,7 @@ func (s *Stream) Update(parts []Part) error {
 type Follower func(ctx context.Context, changed func()) error
 
 // Follow calls refresh after changes, never more often than once in 0.4 s, until ctx is done, or
-// until a follower or refresh fails. All followers have returned then.
+// until a follower or refresh fails. After a follower's failure it refreshes once more. All followers have returned then.
 func (s *Stream) Follow(ctx context.Context, followers []Follower, refresh func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	changed, ended := make(chan struct{}, 1), make(chan error, len(followers))
@@ -163,6 +163,9 @@ func (s *Stream) pump(ctx context.Context, changed <-chan struct{}, ended <-chan
 		case <-ctx.Done():
 			return nil
 		case err = <-ended: // nil: it has nothing more to say
+			if err != nil {
+				_ = refresh(ctx) // how it ended: a run's last state is its most interesting one
+			}
 		case <-beat.C:
 			err = s.send("", Message{Kind: "beat"})
 		case <-pause.C:

@@ -67,5 +67,11 @@ func TestFollow(t *testing.T) {
 	require.ErrorIs(t, err, failed)
 	require.Equal(t, 1, ended)
 	require.Equal(t, 1, renderings)
-	require.ErrorIs(t, s.Follow(t.Context(), []Follower{func(context.Context, func()) error { return failed }}, nil), failed)
+
+	last := 0
+	require.ErrorIs(t, s.Follow(t.Context(), []Follower{func(context.Context, func()) error { return failed }}, func(context.Context) error {
+		last++
+		return nil
+	}), failed)
+	require.Equal(t, 1, last, "how it ended is shown")
 }
