@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"io"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -145,6 +144,4 @@ func TestDocumentsThatCannotBeShown(t *testing.T) {
 	server = documented(t, map[string]string{"docs/b.md": "b"})
 	_, page = get(t, server, docsAt)
 	require.Contains(t, page, "The bundle has no docs/README.md.")
-	var many fs.FS = files(map[string]string{})
-	require.Empty(t, namesBelow(t.Context(), many, "docs"))
 }

@@ -89,7 +89,7 @@ func pages() []page {
 		configPage(),
 		historyPage(),
 		comparePage(),
-		// Dashboards of the bundle.
+		bundledPage(),
 	}
 }
 

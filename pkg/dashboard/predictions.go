@@ -1,31 +1,56 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/prediction"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/data/quality"
 )
 
-// predictionsPatience is how long the page waits for the store, which may count millions.
-const predictionsPatience = 20 * time.Second
+const (
+	// predictionSamples is how many dots a scatter has about.
+	predictionSamples = 500
+	// predictionsPatience is how long the page waits for the store, which may count millions.
+	predictionsPatience = 20 * time.Second
+)
 
-// predictionsView is how good the version's predictions were.
+// predictionsView is how good the version's predictions were, next to those of another one.
 type predictionsView struct {
 	source.Ref
-	*prediction.Page
-	// Problem is why not all can be shown, Next what to do about it.
+	// Problem is why nothing can be shown, Next what to do about it.
 	Problem, Next string
-	// Ranges are links to times that can be chosen; none if nothing could be read.
-	Ranges []rangeLink
+	// None says that no version of the namespace has saved predictions.
+	None bool
+	// Ranges are links to times that can be chosen, From and To the ends of the present one as
+	// their inputs have them.
+	Ranges   []rangeLink
+	Range    prediction.Range
+	From, To string
+	// With is the version to compare with; Versions are those that can be chosen.
+	With     string
+	Versions []versionChoice
+	// Saved is what the version has saved at any time; nil if nothing.
+	Saved *quality.Version
+	// Report is nil without predictions in the time.
+	Report *prediction.Report
+	// Incomplete is why something is missing, such as a scatter.
+	Incomplete string
 }
 
 // rangeLink is a time that can be chosen.
 type rangeLink struct {
 	Text, Path string
 	Current    bool
+}
+
+// versionChoice is a version that can be compared with.
+type versionChoice struct {
+	Name    string
+	Current bool
 }
 
 func predictionsPage() page {
@@ -37,19 +62,13 @@ func predictionsPage() page {
 
 // viewPredictions reads what the page shows. What the source refuses, or the store, is part of it.
 func viewPredictions(r *request) (*predictionsView, error) {
-	v := &predictionsView{Ref: r.ref, Page: &prediction.Page{}}
+	v := &predictionsView{Ref: r.ref, With: r.URL.Query().Get("with")}
 	ctx, cancel := context.WithTimeout(r.Context(), predictionsPatience)
 	defer cancel()
 	saved, end, err := r.source.Predictions(ctx, r.ref)
 	if err == nil {
 		defer end()
-		v.Page, err = prediction.Read(ctx, saved, r.ref.Name, r.URL.Query(), time.Now())
-	}
-	if v.From != "" {
-		for _, name := range prediction.Ranges() {
-			path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
-			v.Ranges = append(v.Ranges, rangeLink{prediction.RangeText(name), path, name == v.Range.Name})
-		}
+		err = v.read(ctx, r, saved)
 	}
 	var refused *source.RefusedError
 	var missing *source.NotFoundError
@@ -62,4 +81,85 @@ func viewPredictions(r *request) (*predictionsView, error) {
 		v.Problem = err.Error()
 	}
 	return v, nil
+}
+
+func (v *predictionsView) read(ctx context.Context, r *request, from source.Predictions) error {
+	versions, unknown := from.Versions(ctx, quality.Selected{})
+	v.None = unknown == nil && len(versions) == 0
+	first, last := v.choices(versions)
+	over, err := prediction.ParseRange(r.URL.Query(), time.Now(), first, last)
+	if err != nil {
+		return err
+	}
+	v.Range = over
+	v.From, v.To = over.Input()
+	for _, name := range prediction.Ranges() {
+		path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
+		v.Ranges = append(v.Ranges, rangeLink{Text: rangeText(name), Path: path, Current: name == over.Name})
+	}
+	if unknown == nil && v.Saved == nil && v.With == "" {
+		return nil
+	}
+	if err := v.report(ctx, from); err != nil {
+		return cmp.Or(unknown, err)
+	}
+	if unknown != nil { // to count all of a large database may take too long, a part of it not
+		v.Incomplete = unknown.Error()
+	}
+	return nil
+}
+
+// choices takes the versions that have saved predictions, and returns when the version, and the
+// one that it is compared with, have saved their first and last ones; zero if they are none.
+func (v *predictionsView) choices(versions []quality.Version) (first, last time.Time) {
+	for _, one := range versions {
+		switch {
+		case one.Name == v.Name:
+			v.Saved = &one
+		case one.Name == prediction.Visible(one.Name): // else it is no name of a version
+			v.Versions = append(v.Versions, versionChoice{one.Name, one.Name == v.With})
+		}
+		if one.Name != v.Name && one.Name != v.With {
+			continue
+		}
+		if first.IsZero() || one.First.Before(first) {
+			first = one.First
+		}
+		if one.Last.After(last) {
+			last = one.Last
+		}
+	}
+	return first, last
+}
+
+func rangeText(name string) string {
+	return map[string]string{"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All"}[name]
+}
+
+// report reads the summaries of the version, and of the one that it is compared with.
+func (v *predictionsView) report(ctx context.Context, from source.Predictions) error {
+	names := []string{v.Name}
+	if v.With != "" {
+		names = append(names, v.With)
+	}
+	var total int64
+	subjects := make([]prediction.Subject, 0, len(names))
+	for _, name := range names {
+		of := quality.Selected{From: v.Range.From, To: v.Range.To, Version: name}
+		summary, err := from.Summary(ctx, of, v.Range.Per(), prediction.MaxClasses)
+		if err != nil {
+			return err
+		}
+		subject := prediction.Subject{Version: name, Summary: summary}
+		if summary.Numbers != nil {
+			if subject.Samples, err = from.Samples(ctx, of, predictionSamples); err != nil {
+				v.Incomplete = err.Error()
+			}
+		}
+		subjects, total = append(subjects, subject), total+summary.Total
+	}
+	if total > 0 {
+		v.Report = prediction.Make(subjects, v.Range)
+	}
+	return nil
 }

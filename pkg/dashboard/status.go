@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/handbook"
 	"krt.dev/kn-krt/pkg/dashboard/panel"
 	"krt.dev/kn-krt/pkg/dashboard/picture"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -156,8 +157,8 @@ func newPanel(r *request, w *source.Workflow, numbers *source.WorkflowNumbers) *
 		return nil
 	case query.Get("show") == entrypointPanel:
 		v.Panel, name = panel.OfEntrypoint(r.version, w, numbers), entrypointPanel
-		if protos, err := r.protos(); err == nil { // else the page of the documentation says why
-			v.Calls = r.calls(protos, *w)
+		if protos, err := handbook.Protos(r.Context(), r.source, r.ref); err == nil { // else the page of the documentation says why
+			v.Calls = handbook.CallsOf(protos, r.version, *w)
 		}
 	case slices.Contains(w.Nodes, name):
 		var own *source.NodeNumbers

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -16,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/promql"
+	"krt.dev/kn-krt/pkg/image/artifact"
 
 	view "krt.dev/kn-krt/pkg/dashboard/cluster"
 )
@@ -85,8 +87,9 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 		return hint.Place{Program: c.program, Namespace: namespace, Explicit: true}
 	}
 	shown := view.Options{
-		Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
-		Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
+		Hint:      func(namespace string, err error) string { return at(namespace).Text(err) },
+		Artifacts: &artifact.Cache{Options: artifact.Options{Keychain: authn.DefaultKeychain, Insecure: o.images.insecure}},
+		Unkept:    func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 	}
 	shown.Prometheus = o.numbers.Client
 	where := "all namespaces"

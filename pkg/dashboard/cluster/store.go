@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/dashboard/measured"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/data"
 )
@@ -39,4 +40,13 @@ func (s *Source) Predictions(ctx context.Context, ref source.Ref) (source.Predic
 		return nil, nil, err
 	}
 	return client, end, nil
+}
+
+// Measurements implements [source.Measurers].
+func (s *Source) Measurements(ctx context.Context, ref source.Ref) (source.Measurements, func(), error) {
+	client, end, err := s.store(ctx, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	return measured.Saved{Client: client}, end, nil
 }

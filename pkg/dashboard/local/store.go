@@ -46,3 +46,12 @@ func (s *Source) Chart(ctx context.Context, ref source.Ref, span source.Span) (*
 	}
 	return s.meter.Chart(ref, span), nil
 }
+
+// Measurements implements [source.Measurers].
+func (s *Source) Measurements(_ context.Context, ref source.Ref) (source.Measurements, func(), error) {
+	client, end, err := s.store(ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	return measured.Saved{Client: client}, end, nil
+}

@@ -1,5 +1,5 @@
 // Package prediction makes of summaries of predictions what a page shows: figures, a confusion
-// matrix, charts. It makes no markup, and reads through a source only.
+// matrix, charts. It is pure: it reads nothing, and makes no markup.
 package prediction
 
 import (

@@ -16,11 +16,6 @@ type Range struct {
 // Ranges are the names of ranges that can be chosen.
 func Ranges() []string { return []string{"24h", "7d", "30d", "90d", "all"} }
 
-// RangeText is the name of a range for people.
-func RangeText(name string) string {
-	return map[string]string{"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All"}[name]
-}
-
 // inputLayout is that of <input type="datetime-local">, which has no zone: it is UTC here.
 const inputLayout = "2006-01-02T15:04"
 

@@ -38,6 +38,9 @@ type Config struct {
 	TokenHeader string
 	// SignIn lets users paste a token; without it a proxy has to send one.
 	SignIn bool
+	// Registries are the registries, or paths in them, from which the files of versions are read,
+	// with the credentials of DOCKER_CONFIG; none for no files.
+	Registries []string
 	// Title is shown as the name of the cluster.
 	Title string
 	// Traces makes links to the pages of traces.
@@ -60,6 +63,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	flags.StringVar(&c.TLS, "tls", "", "folder with tls.crt and tls.key; without them the pages have no TLS")
 	hosts := flags.String("hosts", "", "names by which browsers reach the dashboard, separated by commas")
 	namespaces := flags.String("namespaces", "", "namespaces to show, separated by commas (default: all that the user may read)")
+	registries := flags.String("registries", "", "registries, or paths in them, to read documentation from (default: none)")
 	flags.BoolVar(&c.Changes, "changes", false, "let users with the rights change versions")
 	flags.StringVar(&c.TokenHeader, "token-header", "", "header in which a proxy passes the user's token on (default: Authorization)")
 	flags.BoolVar(&c.SignIn, "sign-in", true, "let users paste a token")
@@ -72,7 +76,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	if flags.NArg() > 0 {
 		return Config{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	c.Hosts, c.Namespaces = list(*hosts), list(*namespaces)
+	c.Hosts, c.Namespaces, c.Registries = list(*hosts), list(*namespaces), list(*registries)
 	if c.API == "" {
 		host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
 		if host == "" || port == "" {

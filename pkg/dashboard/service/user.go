@@ -10,9 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/image/artifact"
 
 	"krt.dev/kn-krt/pkg/dashboard/promql"
 
@@ -37,6 +40,8 @@ type users struct {
 	namespaces []string
 	prometheus *promql.Client
 	checkTime  time.Duration
+	// artifacts has the files of versions, for all users; nil for none.
+	artifacts *artifact.Cache
 
 	checking chan struct{}
 	mu       sync.Mutex
@@ -54,10 +59,14 @@ type user struct {
 }
 
 func newUsers(c Config, connect func(token, namespace string) (*cluster.Client, error)) *users {
-	return &users{
+	u := &users{
 		connect: connect, namespaces: c.Namespaces, prometheus: c.Prometheus.Client, checkTime: cmp.Or(c.CheckTime, checkTime),
 		checking: make(chan struct{}, maxChecks), known: map[[sha256.Size]byte]*user{},
 	}
+	if len(c.Registries) > 0 {
+		u.artifacts = &artifact.Cache{Options: artifact.Options{Keychain: authn.DefaultKeychain, Only: c.Registries}}
+	}
+	return u
 }
 
 // errTooMany is the error when all users that can be served have pages open.
@@ -136,7 +145,7 @@ func (u *users) add(r *http.Request, key [sha256.Size]byte, client *cluster.Clie
 			return nil, err
 		}
 		s := view.New(client, view.Options{
-			Namespaces: u.namespaces, Prometheus: u.prometheus,
+			Namespaces: u.namespaces, Prometheus: u.prometheus, Artifacts: u.artifacts,
 			Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
 			Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 		})

@@ -29,6 +29,7 @@ type Source interface {
 	LogReaders
 	Authors
 	Callers
+	Measurers
 }
 
 // Ref names a version.

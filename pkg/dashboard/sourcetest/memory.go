@@ -35,6 +35,8 @@ type Memory struct {
 	// Written is the result of Files, which refuses if it is nil; Protos that of Contract.
 	Written fs.FS
 	Protos  *source.Contract
+	// Measured is the result of Measurements, which refuse if it is nil.
+	Measured source.Measurements
 
 	// Kept are its requests, Logged its lines.
 	Kept   *Requests

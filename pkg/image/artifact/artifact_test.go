@@ -122,6 +122,16 @@ func TestOnlyArtifactsArePulled(t *testing.T) {
 	_, err = artifact.Pull(t.Context(), h.push(t, elsewhere), artifact.Options{})
 	require.ErrorContains(t, err, "it is not an artifact with the files of a version")
 
+	for _, only := range [][]string{{}, {"registry.example.com"}, {h.host + "/tea"}, {h.host + "/team/krt-nodes/x"}} {
+		ref := h.push(t, artifactOf(t, file("docs/a.md", "a")))
+		before := h.asked.Load()
+		_, err = artifact.Pull(t.Context(), ref, artifact.Options{Only: only})
+		require.ErrorContains(t, err, "this registry is not one of those that are read")
+		require.Equal(t, before, h.asked.Load(), "nothing was requested")
+	}
+	_, err = artifact.Pull(t.Context(), h.push(t, artifactOf(t, file("docs/a.md", "a"))), artifact.Options{Only: []string{h.host + "/team/"}})
+	require.NoError(t, err)
+
 	_, err = artifact.Pull(t.Context(), h.host+"/team/krt-nodes:tag", artifact.Options{})
 	require.ErrorContains(t, err, "it is not a reference by digest")
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -32,6 +34,9 @@ type Options struct {
 	Insecure bool
 	// Transport carries the requests. Default: go-containerregistry's.
 	Transport http.RoundTripper
+	// Only are the registries, or paths in them, that are asked; nil for all. Whoever may write
+	// versions chooses what is requested, so a program that others use names them.
+	Only []string
 }
 
 // Pull reads the files of the artifact at ref, a reference by digest, which it verifies. What it reads
@@ -53,6 +58,9 @@ func (o Options) pull(ctx context.Context, ref string) (map[string][]byte, error
 	if err != nil {
 		return nil, errors.New("it is not a reference by digest")
 	}
+	if from := digest.Context().Name(); o.Only != nil && !slices.ContainsFunc(o.Only, func(only string) bool { return within(from, only) }) {
+		return nil, errors.New("this registry is not one of those that are read")
+	}
 	if o.Keychain == nil {
 		o.Keychain = authn.NewMultiKeychain()
 	}
@@ -70,6 +78,11 @@ func (o Options) pull(ctx context.Context, ref string) (map[string][]byte, error
 	}
 	files, err := Read(packed)
 	return files, errors.Join(err, packed.Close())
+}
+
+// within reports whether the repository is in a registry, or in a path of it.
+func within(repository, only string) bool {
+	return strings.HasPrefix(repository+"/", strings.TrimSuffix(only, "/")+"/")
 }
 
 // open returns the artifact's compressed layer; reading it to its end verifies its digest.

@@ -1,0 +1,87 @@
+package handbook
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing/fstest" // its MapFS is the standard library's file system in memory
+
+	"krt.dev/kn-krt/pkg/dashboard/contract"
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/schema"
+)
+
+// Calls are the ways to call a workflow.
+type Calls struct {
+	Workflow string
+	Calls    []describe.Call
+}
+
+// contract adds the contract, and how to call it.
+func (p *Page) contract(ctx context.Context, from source.Authors, v *source.Version) {
+	protos, err := Protos(ctx, from, v.Ref)
+	if err != nil {
+		p.ContractProblem = err.Error()
+		return
+	}
+	workflows := map[string]string{}
+	for _, w := range v.Workflows {
+		workflows[strings.Replace(w.Method, "/", ".", 1)] = w.Name
+	}
+	p.Contract = contract.New(protos, workflows)
+	for _, w := range v.Workflows {
+		if calls := CallsOf(protos, v, w); calls != nil {
+			p.Calls = append(p.Calls, Calls{w.Name, calls})
+		}
+	}
+}
+
+// CallsOf are the ways to call a workflow; nil if its rpc is not known.
+func CallsOf(protos *schema.Schema, v *source.Version, w source.Workflow) []describe.Call {
+	method, err := protos.Method(strings.Replace(w.Method, "/", ".", 1))
+	if err != nil {
+		return nil
+	}
+	about := describe.Version{Name: v.Name, Namespace: v.Namespace}
+	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(v), schema.Example(method.Input()))
+}
+
+// Protos are the version's, compiled.
+func Protos(ctx context.Context, from source.Authors, ref source.Ref) (*schema.Schema, error) {
+	c, err := from.Contract(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	files := fstest.MapFS{}
+	for name, text := range c.Protos {
+		files[name] = &fstest.MapFile{Data: text}
+	}
+	compiled, err := schema.Compile(ctx, files, c.Entry, schema.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("the version's protos do not compile: %w", err)
+	}
+	return compiled, nil
+}
+
+// place is where the version is called. A run on this machine has no namespace of a cluster.
+func place(v *source.Version) describe.Place {
+	var at describe.Place
+	if u, err := url.Parse(v.Web); err == nil {
+		at.Web = u.Host
+	}
+	if host, _, err := net.SplitHostPort(v.Address); err == nil && loopback(host) {
+		at.GRPC = v.Address
+	}
+	if at.Web == "" {
+		at.Web = v.Name + "." + v.Namespace
+	}
+	return at
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
