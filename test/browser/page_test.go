@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -231,16 +230,6 @@ func (p *page) find(role, name string) (found []*accessibility.Node) {
 		}
 	}
 	return found
-}
-
-// picture writes a PNG of the whole page, at most of the given height.
-func (p *page) picture(path string) {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	image, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	require.NoError(p.t, err)
-	require.NoError(p.t, os.WriteFile(path, image, 0o600))
 }
 
 // quote is a text as a JavaScript literal.

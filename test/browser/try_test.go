@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,6 +34,12 @@ func TestTryCallsAWorkflow(t *testing.T) {
 	p.awaitRole("alert", "")
 	require.Empty(t, p.text("#try-result"), "nothing is sent that is not a message")
 
+	p.do(chromedp.SetValue(chromedp.CSS(".try-choose select"), "save-metrics"))
+	eval[bool](p, "document.querySelector('.try-choose select').dispatchEvent(new Event('change', {bubbles: true}))")
+	p.await("location.search === '?workflow=save-metrics'")
+	p.awaitText(".try-choose", "Entrypoint/SaveMetric")
+
+	p.open(v.of(ready.Version, "try?workflow=ny-room-price"))
 	p.fill("#try-json", `{"borough": "Brooklyn", "bedrooms": 2}`)
 	p.press("button", "Fill the fields from it")
 	p.await("document.getElementById('f:borough').value === 'Brooklyn' && document.getElementById('f:accommodates').value === ''")

@@ -34,6 +34,7 @@ document.addEventListener('submit', (event) => {
 
 // A choice decides which fields there are.
 document.addEventListener('change', (event) => {
+  if (event.target.matches('.try-choose select')) event.target.form.requestSubmit();
   if (event.target.matches('#try-form [data-refresh]')) event.target.form.requestSubmit(event.target.form.querySelector('[value="refresh"]'));
 });
 

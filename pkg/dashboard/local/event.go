@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -110,7 +111,7 @@ func (s *state) stopped(err error) {
 			*o = node{state: source.Stopped, restarts: o.restarts}
 		}
 	}
-	if s.phase = phaseStopped; err == nil {
+	if s.phase = phaseStopped; err == nil || errors.Is(err, context.Canceled) { // before it was ready
 		return
 	}
 	s.phase, s.cause, s.next = phaseFailed, clip.Text("The run has ended: "+err.Error(), maxCause), "Correct it, and start the run again."
