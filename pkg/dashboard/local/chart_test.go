@@ -33,7 +33,8 @@ func TestChartOfTheStore(t *testing.T) {
 	save("two", "entrypoint", measure.NameWorkflow, 10*time.Second, aggregated(30, 10))
 	save("two", "entrypoint", measure.NameWorkflow, 20*time.Second, aggregated(30, 30))
 	save("two", "hello", measure.NameNode, 130*time.Second, aggregated(6, 4))
-	// Of another version, and of a node that calls its own measurement so.
+	// In the interval that has not ended, and of another version.
+	save("one", "entrypoint", measure.NameWorkflow, 185*time.Second, aggregated(1, 1))
 	require.NoError(t, client.SaveMeasurement(t.Context(), store.Origin{Version: "other"},
 		store.Measurement{Name: measure.NameWorkflow, Fields: aggregated(1, 1), Time: from}))
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -89,7 +90,8 @@ func refused(err error) error {
 	return err
 }
 
-// add adds the line of a series. Intervals are named by their ends.
+// add adds the line of a series, unless all it has is of the interval that has not ended yet.
+// Intervals are named by their ends.
 func (r reader) add(a aggregate, s data.Series) {
 	at := make(map[time.Time]float64, len(s.Points))
 	for _, p := range s.Points {
@@ -104,6 +106,9 @@ func (r reader) add(a aggregate, s data.Series) {
 			value = math.NaN()
 		}
 		line.Values[i] = value
+	}
+	if !slices.ContainsFunc(line.Values, func(v float64) bool { return !math.IsNaN(v) }) {
+		return
 	}
 	r.chart.Lines = append(r.chart.Lines, line)
 }

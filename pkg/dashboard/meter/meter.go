@@ -71,9 +71,14 @@ func (e *entrypoints) Close() {
 	}
 }
 
+// lingering is how many readings are made after the last one who looked has left: a page that is
+// loaded again, or opens a panel, goes on with the numbers.
+const lingering = 3
+
 // Meter has the numbers of the versions that somebody looks at.
 type Meter struct {
-	open func(source.Ref) Reader
+	open  func(source.Ref) Reader
+	every time.Duration
 
 	mu      sync.Mutex
 	watched map[source.Ref]*watched
@@ -81,14 +86,13 @@ type Meter struct {
 
 // New returns a Meter whose numbers of a version are those of the Reader that open returns.
 func New(open func(source.Ref) Reader) *Meter {
-	return &Meter{open: open, watched: map[source.Ref]*watched{}}
+	return &Meter{open: open, every: Interval, watched: map[source.Ref]*watched{}}
 }
 
 // watched is a version that somebody looks at.
 type watched struct {
 	lookers map[*looker]bool
-	end     context.CancelFunc
-	ended   chan struct{}
+	left    int              // readings since nobody looks
 	past    []source.Numbers // oldest first, at most Kept
 	err     error            // of the last reading
 }
@@ -148,45 +152,45 @@ func (m *Meter) join(ctx context.Context, ref source.Ref, l *looker) {
 	defer m.mu.Unlock()
 	w := m.watched[ref]
 	if w == nil {
-		w = &watched{lookers: map[*looker]bool{}, ended: make(chan struct{})}
-		ctx, w.end = context.WithCancel(context.WithoutCancel(ctx)) // others may look on when this one leaves
+		w = &watched{lookers: map[*looker]bool{}}
 		m.watched[ref] = w
-		go m.poll(ctx, ref, w)
+		go m.poll(context.WithoutCancel(ctx), ref, w) // others may look on when this one leaves
 	}
 	w.lookers[l] = true
 }
 
-// leave ends the readings when nobody looks any more, and returns when they have ended.
 func (m *Meter) leave(ref source.Ref, l *looker) {
 	m.mu.Lock()
-	w := m.watched[ref]
-	delete(w.lookers, l)
-	last := len(w.lookers) == 0
-	if last {
-		delete(m.watched, ref)
-	}
-	m.mu.Unlock()
-	if last {
-		w.end()
-		<-w.ended
+	defer m.mu.Unlock()
+	delete(m.watched[ref].lookers, l)
+}
+
+// poll reads until nobody looks any more.
+func (m *Meter) poll(ctx context.Context, ref source.Ref, w *watched) {
+	reader := m.open(ref)
+	defer reader.Close()
+	ticks := time.NewTicker(m.every)
+	defer ticks.Stop()
+	for m.wanted(ref, w) {
+		m.read(ctx, reader, w)
+		<-ticks.C
 	}
 }
 
-// poll reads until ctx is done.
-func (m *Meter) poll(ctx context.Context, ref source.Ref, w *watched) {
-	defer close(w.ended)
-	reader := m.open(ref)
-	defer reader.Close()
-	ticks := time.NewTicker(Interval)
-	defer ticks.Stop()
-	for {
-		m.read(ctx, reader, w)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
+// wanted reports whether the readings go on, and forgets those that do not.
+func (m *Meter) wanted(ref source.Ref, w *watched) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(w.lookers) > 0 {
+		w.left = 0
+		return true
 	}
+	w.left++
+	if w.left > lingering {
+		delete(m.watched, ref)
+		return false
+	}
+	return true
 }
 
 // read makes one reading, and lets all who look know.
