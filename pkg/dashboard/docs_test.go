@@ -24,6 +24,7 @@ func files(texts map[string]string) fstest.MapFS {
 
 const estimator = `syntax = "proto3";
 package price;
+import "google/protobuf/empty.proto";
 // A room <script>alert(1)</script>.
 message Room {
   // Where it is.
@@ -38,7 +39,7 @@ message Nothing {}
 // Estimates.
 service Estimator {
   rpc Predict(Room) returns (Price); // What a room costs.
-  rpc Forget(Nothing) returns (Nothing);
+  rpc Forget(Nothing) returns (google.protobuf.Empty);
 }
 `
 
@@ -97,7 +98,7 @@ func TestContractAndCalls(t *testing.T) {
 		`<h3 id="type-price.Room">message <code>price.Room</code></h3>`, "A room &lt;script&gt;alert(1)&lt;/script&gt;.", "Where it is.",
 		`<a href="#type-price.Room.Bed"><code>repeated price.Room.Bed</code></a>`,
 		`<a href="#type-price.Kind"><code>map&lt;string, price.Kind&gt;</code></a>`,
-		"enum <code>price.Kind</code>", "<code>SHARED</code>", "<code>optional double</code>", "It has no fields.",
+		"enum <code>price.Kind</code>", "<td><code>google.protobuf.Empty</code></td>", "<code>SHARED</code>", "<code>optional double</code>", "It has no fields.",
 		"curl http://prices-v1.team/price.Estimator/Predict", "kn-krt invoke prices-v1 predict -n team -d",
 	} {
 		require.Contains(t, page, want)

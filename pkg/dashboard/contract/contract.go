@@ -28,7 +28,9 @@ type Service struct {
 
 // Method is an rpc.
 type Method struct {
-	Name, Comment, Input, Output string
+	Name, Comment string
+	// Input and Output are its messages; InputLink and OutputLink their names if these are shown.
+	Input, Output, InputLink, OutputLink string
 	// Workflow is the one that the rpc starts; empty for none.
 	Workflow string
 }
@@ -117,11 +119,20 @@ func (c *Contract) link() {
 	for _, t := range c.Types {
 		shown[t.Name] = true
 	}
+	only := func(name string) string {
+		if shown[name] {
+			return name
+		}
+		return ""
+	}
+	for _, s := range c.Services {
+		for i, m := range s.Methods {
+			s.Methods[i].InputLink, s.Methods[i].OutputLink = only(m.Input), only(m.Output)
+		}
+	}
 	for _, t := range c.Types {
 		for i := range t.Fields {
-			if !shown[t.Fields[i].Link] {
-				t.Fields[i].Link = ""
-			}
+			t.Fields[i].Link = only(t.Fields[i].Link)
 		}
 	}
 }
