@@ -58,7 +58,8 @@ func compile(in store.Collection, q query.Query) find {
 	c := &compiler{}
 	where := fmt.Sprintf("runtime = %s AND coll = %s AND ", c.arg(in.Runtime), c.arg(in.Name))
 	met := c.query(q, "doc")
-	return find{query: q, where: where + met.sql, args: c.args, exact: met.exact}
+	where += met.sql + c.ranges(q)
+	return find{query: q, where: where, args: c.args, exact: met.exact}
 }
 
 // statement selects what is searched for, in the order of ids.

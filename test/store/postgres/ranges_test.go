@@ -1,0 +1,71 @@
+package postgres_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/runner/store/query"
+	"krt.dev/kn-krt/pkg/store"
+	"krt.dev/kn-krt/test/store/random"
+	"krt.dev/kn-krt/test/store/server"
+)
+
+// The indexes that docs/stores.md names serve ranges.
+func TestRangesUseAnIndex(t *testing.T) {
+	s := server.Postgres(t)
+	b := open(t, s)
+	c, err := pgx.Connect(t.Context(), s.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close(t.Context())) }()
+	for _, statement := range []string{
+		`INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow)
+SELECT 'r', 'c', jsonb_build_object('_id', n, 'date', to_char(to_timestamp(n * 60) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+	'of', jsonb_build_object('n', n)), '', '', '' FROM generate_series(1, 20000) n`,
+		`INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow)
+VALUES ('r', 'c', '{"_id": "array", "date": ["1960", "2030"], "of": [{"n": -1}, {"n": 100000}]}', '', '', '')`,
+		`CREATE INDEX dates ON krt_documents (runtime, coll, (krt_text(doc, '{date}') COLLATE "C"))`,
+		`CREATE INDEX numbers ON krt_documents (runtime, coll, krt_number(doc, '{of,n}'))`,
+		"VACUUM ANALYZE krt_documents",
+	} {
+		_, err := c.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	for index, one := range map[string]struct {
+		q    map[string]any
+		want int
+	}{
+		"dates":   {map[string]any{"date": map[string]any{"$gte": "1970-01-02T00:00:00Z", "$lt": "1970-01-02T01:00:00Z"}}, 60},
+		"numbers": {map[string]any{"of.n": map[string]any{"$gt": json.Number("500"), "$lte": json.Number("520")}}, 20},
+	} {
+		q, err := query.Parse(one.q)
+		require.NoError(t, err)
+		found, err := b.FindDocuments(t.Context(), store.Collection{Runtime: "r", Name: "c"}, q, store.Page{Limit: 5000, Bytes: 1 << 20})
+		require.NoError(t, err)
+		require.Len(t, found.Documents, one.want+1, "and that of the array")
+		require.Eventually(t, func() bool { // PostgreSQL counts with a delay
+			var scans int
+			require.NoError(t, c.QueryRow(t.Context(), "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index).Scan(&scans))
+			return scans > 0
+		}, time.Minute, 20*time.Millisecond, fmt.Sprint(index, " is not used"))
+	}
+}
+
+// With indexes of ranges, queries have the meaning that they have without.
+func TestRandomQueriesWithIndexes(t *testing.T) {
+	s := server.Postgres(t)
+	b := open(t, s)
+	c, err := pgx.Connect(t.Context(), s.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close(t.Context())) }()
+	for _, field := range []string{"a", "b"} {
+		_, err := c.Exec(t.Context(), `CREATE INDEX ON krt_documents (runtime, coll, krt_number(doc, '{`+field+`}'));
+CREATE INDEX ON krt_documents (runtime, coll, (krt_text(doc, '{`+field+`}') COLLATE "C"))`)
+		require.NoError(t, err)
+	}
+	random.Compare(t, b, 2, 1000)
+}
