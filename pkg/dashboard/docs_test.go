@@ -98,7 +98,8 @@ func TestContractAndCalls(t *testing.T) {
 		`<h3 id="type-price.Room">message <code>price.Room</code></h3>`, "A room &lt;script&gt;alert(1)&lt;/script&gt;.", "Where it is.",
 		`<a href="#type-price.Room.Bed"><code>repeated price.Room.Bed</code></a>`,
 		`<a href="#type-price.Kind"><code>map&lt;string, price.Kind&gt;</code></a>`,
-		"enum <code>price.Kind</code>", "<td><code>google.protobuf.Empty</code></td>", "<code>SHARED</code>", "<code>optional double</code>", "It has no fields.",
+		"enum <code>price.Kind</code>", "<td><code>google.protobuf.Empty</code></td>",
+		"<code>SHARED</code>", "<code>optional double</code>", "It has no fields.",
 		"curl http://prices-v1.team/price.Estimator/Predict", "kn-krt invoke prices-v1 predict -n team -d",
 	} {
 		require.Contains(t, page, want)
