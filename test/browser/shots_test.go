@@ -60,7 +60,8 @@ func TestShots(t *testing.T) {
 	ready := v.await("ready")
 	ready.rooms(t)
 	const rpc = "roomprice.Entrypoint/MakePrediction"
-	const room = `{"borough":"Queens","roomType":"Private room","accommodates":2,"bedrooms":1,"bathrooms":1,"beds":1}`
+	const room = `{"borough":"Queens","roomType":"Private room","accommodates":2,"bedrooms":1,"bathrooms":1,"beds":1,` +
+		`"latitude":40.73,"longitude":-73.86,"internet":true}`
 	defer ready.keepSending(rpc, room)()
 	v.savePredictions(ready.Version, 300, neighbourhoods(5))
 	for _, s := range pictures() {
