@@ -80,6 +80,8 @@ var never = []struct {
 	{"pkg/dashboard/picture", "a picture is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/prediction", "figures are made of values", append([]string{"github.com"}, kubernetes...)},
 	{"pkg/inspection", "it is the standard library's HTTP and JSON", []string{module, "google.golang.org", "github.com", "k8s.io"}},
+	{"pkg/dashboard/service", "of the command line it has the hints only",
+		[]string{module + "/pkg/cli/remote", module + "/pkg/cli/bundle", module + "/pkg/cli/local", module + "/pkg/local"}},
 	{"pkg/cli", "the command line is no controller", []string{module + "/pkg/controller"}},
 }
 
@@ -117,7 +119,7 @@ var only = []struct {
 	{module + "/pkg/dashboard/cluster", "the pages know no cluster",
 		[]string{"cmd/dashboard", "pkg/cli/remote", "pkg/dashboard/cluster", "pkg/dashboard/service", "test/apiserver/dashboard"}},
 	{module + "/pkg/cli", "the command line is the outermost package",
-		[]string{"cmd/kn-krt", "pkg/cli", "test/browser", "test/scripts", "test/apiserver/scripts"}},
+		[]string{"cmd/kn-krt", "pkg/cli", "pkg/dashboard/service", "test/browser", "test/scripts", "test/apiserver/scripts"}},
 }
 
 // runnerMay is all that pkg/runner may depend on besides the standard library,
