@@ -24,7 +24,9 @@ type shot struct {
 // pictures are of the pages of price-estimator in a local run that has had some requests.
 func pictures() []shot {
 	return []shot{
-		{name: "status", page: "?workflow=ny-room-price&node=model", shows: "p95"},
+		{name: "status", page: "?workflow=ny-room-price&node=model", shows: "ny-room-price", before: func(p *page) {
+			p.await("!document.getElementById('numbers').innerText.includes('within seconds')")
+		}},
 		{name: "metrics", page: "metrics?range=15m", shows: "Requests a second", before: func(p *page) {
 			p.await("document.querySelector('.plot canvas')")
 		}},
