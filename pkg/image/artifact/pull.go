@@ -120,7 +120,10 @@ func Read(packed io.Reader) (map[string][]byte, error) {
 		header, err := archive.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return files, drain(content, packed)
+			if err := drain(content, packed); err != nil {
+				return nil, err
+			}
+			return files, nil
 		case err != nil:
 			return nil, err
 		case n == maxEntries:
