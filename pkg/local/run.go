@@ -201,7 +201,7 @@ func (r *run) startNodes(ctx context.Context) ([]*instance, error) {
 // logger returns the logger of the entrypoint, whose lines are reported like a
 // node's.
 func (r *run) logger() *slog.Logger {
-	out := &child.Lines{Each: func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) }}
+	out := &child.Lines{Most: maxLine, Each: func(line string) { r.o.Reporter.Line("entrypoint", "stderr", line) }}
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{
 		Level: r.o.LogLevel,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

@@ -48,10 +48,10 @@ function toEnd() {
 }
 
 function step() {
-  if (moving = frames-- > 0) {
-    list.scrollTop = list.scrollHeight;
-    requestAnimationFrame(step);
-  }
+  moving = frames-- > 0;
+  if (!moving) return;
+  list.scrollTop = list.scrollHeight;
+  requestAnimationFrame(step);
 }
 
 // Whoever scrolls has the last word.
