@@ -1,7 +1,6 @@
 # One place for everything that is run in this repository: `make help`.
 SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
-
 export KO_CONFIG_PATH := ko.yaml
 # Go needs a home folder for its caches; a machine without one gets it here.
 export HOME := $(or $(strip $(HOME)),$(CURDIR)/.cache/home)
@@ -16,7 +15,8 @@ FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
-.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing bench-api bench bin/cluster lint generate verify
+.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing \
+	bench-api bench bin/cluster lint generate verify
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -109,7 +109,8 @@ func TestPredictionsOfLabels(t *testing.T) {
 	page := s.page("")
 	s.shows(page,
 		"<strong>75 %</strong><span class=\"sub\">40.9 % to 92.9 %</span>", "Accuracy, macro", "<strong>20 %</strong>", // new labels
-		`<th scope="row" class="prediction-label"><span>cat</span></th>`, `<td class="prediction-heat-8 right"><strong>75 %</strong><span class="sub">6</span></td>`,
+		`<th scope="row" class="prediction-label"><span>cat</span></th>`,
+		`<td class="prediction-heat-8 right"><strong>75 %</strong><span class="sub">6</span></td>`,
 		"Right and wrong per hour", "6 right, 2 wrong", `aria-current="true">7 days</a>`,
 	)
 	s.hides(page, "Mean absolute error")
