@@ -100,14 +100,18 @@ func (m *Metrics) Read(ctx context.Context, each func(pod string, metrics io.Rea
 	return nil, m.c.explain(failures[0], fmt.Sprintf("cannot read the metrics of version %q", m.version))
 }
 
-// readPod reads the metrics of a pod, over its connection if there is one. One that fails may be
-// too old: it is closed, and another one is tried.
+// readPod reads the metrics of a pod, over its connection if there is one. One that fails is closed:
+// it may be too old, and another one is tried.
 func (m *Metrics) readPod(ctx context.Context, pod string, p *metricsPod, each func(io.Reader) error) (*metricsPod, error) {
 	if p != nil {
-		if err := m.get(ctx, p, each); err == nil || ctx.Err() != nil {
-			return p, err
+		err := m.get(ctx, p, each)
+		if err == nil {
+			return p, nil
 		}
 		p.close()
+		if ctx.Err() != nil {
+			return nil, err
+		}
 	}
 	t, err := m.c.openTunnel(ctx, pod)
 	if err != nil {

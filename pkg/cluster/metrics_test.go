@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -61,4 +62,24 @@ func TestMetricsThatCannotBeRead(t *testing.T) {
 	var refused *Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, ReasonForbidden, refused.Reason)
+}
+
+// A pod that does not respond in time keeps no connection that nobody closes.
+func TestMetricsThatAreSlowLeaveNoConnection(t *testing.T) {
+	s, c := newReplicaSet(t)
+	s.add("one-1")
+	m := c.Metrics("one", "a format")
+	defer m.Close()
+	_, err := m.Read(t.Context(), func(string, io.Reader) error { return nil })
+	require.NoError(t, err)
+	connection := m.open["one-1"].tunnel
+
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = m.Read(ctx, func(string, io.Reader) error {
+		cancel()
+		return ctx.Err()
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, m.open)
+	<-connection.streams.CloseChan()
 }

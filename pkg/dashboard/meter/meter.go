@@ -94,6 +94,7 @@ type watched struct {
 	lookers map[*looker]bool
 	left    int              // readings since nobody looks
 	past    []source.Numbers // oldest first, at most Kept
+	now     *source.Numbers  // of the last reading; nil if they are not known
 	err     error            // of the last reading
 }
 
@@ -109,16 +110,10 @@ func (m *Meter) Numbers(ref source.Ref) (*source.Numbers, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := m.watched[ref]
-	switch {
-	case w == nil:
-		return nil, nil
-	case w.err != nil:
-		return nil, w.err
-	case len(w.past) == 0:
+	if w == nil {
 		return nil, nil
 	}
-	last := w.past[len(w.past)-1]
-	return &last, nil
+	return w.now, w.err
 }
 
 // past returns all numbers of a version that are kept, oldest first.
@@ -203,7 +198,9 @@ func (m *Meter) read(ctx context.Context, from Reader, w *watched) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if w.err = err; err == nil && n != nil {
+	if w.now, w.err = n, err; err != nil {
+		w.now = nil
+	} else if n != nil {
 		w.past = append(w.past, *n)
 		w.past = append([]source.Numbers(nil), w.past[max(len(w.past)-Kept, 0):]...)
 	}

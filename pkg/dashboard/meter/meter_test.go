@@ -116,6 +116,19 @@ func TestRestartedReplicaCountsFromZero(t *testing.T) {
 	require.InDelta(t, 1, w.numbers().Workflows["price"].PerSecond, 1e-9)
 }
 
+// What a replica counted before its restart is not what it counted after it.
+func TestRestartedReplicaIsNotComparedWithItself(t *testing.T) {
+	counted := func(n float64) map[string]reading {
+		return map[string]reading{"one": {counts: map[key]float64{{requests, "price", ""}: n}}}
+	}
+	w, begin := windows{}, time.Now()
+	for i, n := range []float64{100, 1, 150} {
+		w.add(begin.Add(time.Duration(i)*Interval), counted(n))
+	}
+	require.InDelta(t, 15, w.numbers().Workflows["price"].PerSecond, 1e-9)
+	require.Len(t, w["one"], 3)
+}
+
 func TestWindowIsBounded(t *testing.T) {
 	r, err := read(bytes.NewReader(serve(t, entrypoint())))
 	require.NoError(t, err)
@@ -217,6 +230,33 @@ func TestAllWhoLookShareOneReader(t *testing.T) {
 	}
 	require.LessOrEqual(t, s.reads, 3+lingering)
 	require.Empty(t, m.past(ref))
+}
+
+// silent is a Reader of a version whose entrypoint goes away after the first reading.
+type silent struct{ reads int }
+
+func (s *silent) Read(context.Context) (*source.Numbers, error) {
+	if s.reads++; s.reads > 1 {
+		return nil, nil
+	}
+	return &source.Numbers{Over: time.Second}, nil
+}
+
+func (*silent) Close() {}
+
+func TestNumbersOfAnEntrypointThatIsGoneAreNotShown(t *testing.T) {
+	m := New(func(source.Ref) Reader { return &silent{} })
+	m.every = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	var seen []*source.Numbers
+	require.NoError(t, m.Follow(ctx, source.Ref{}, func() {
+		n, err := m.Numbers(source.Ref{})
+		require.NoError(t, err)
+		if seen = append(seen, n); len(seen) == 3 {
+			cancel()
+		}
+	}))
+	require.Nil(t, seen[2])
 }
 
 func (m *Meter) looking(ref source.Ref) int {

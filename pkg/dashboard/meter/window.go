@@ -27,12 +27,27 @@ func (w windows) add(at time.Time, all map[string]reading) {
 		}
 	}
 	for replica, r := range all {
-		kept := append(w[replica], timed{at, r})
+		kept := w[replica]
+		if before := len(kept) - 1; before >= 0 && restarted(kept[before].reading, r) {
+			kept = []timed{{at: kept[before].at}} // it has counted from 0 since
+		}
+		kept = append(kept, timed{at, r})
 		for len(kept) > 2 && at.Sub(kept[1].at) >= window {
 			kept = kept[1:]
 		}
 		w[replica] = append([]timed(nil), kept...)
 	}
+}
+
+// restarted reports whether a replica has lost what it had counted before. Requests are never
+// counted down.
+func restarted(before, now reading) bool {
+	for k, value := range now.counts {
+		if k.metric == requests && value < before.counts[k] {
+			return true
+		}
+	}
+	return false
 }
 
 // numbers are what has happened between the first and the last reading of each replica; nil
