@@ -68,7 +68,7 @@ func TestDocumentation(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	const at = `"/_krt/ns/team/versions/prices-v1/docs`
 	for _, want := range []string{
-		`<h1 id="doc-prices">Prices</h1>`, `<img src=` + at + `/file?name=docs%2Fimg%2Fflow.svg" alt="flow"`, "[image: away]",
+		`<h2 id="doc-prices">Prices</h2>`, `<img src=` + at + `/file?name=docs%2Fimg%2Fflow.svg" alt="flow"`, "[image: away]",
 		`<a href=` + at + `?file=docs%2Fguide%2Fmore.md#doc-the-end">more</a>`, `<a href=` + at + `/file?name=docs%2Frooms.csv">csv</a>`,
 		"<td>1</td>", `href=` + at + `" aria-current="page">README.md</a>`, `>guide/more.md</a>`, `download>rooms.csv</a>`,
 	} {

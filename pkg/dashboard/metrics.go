@@ -16,9 +16,10 @@ type metricsView struct {
 	chart.Choice
 	// Problem is why there are none, Next what to do about it.
 	Problem, Next string
-	// Range is the name of the time that is shown.
-	Range  string
-	Ranges []rangeLink
+	// Range is the name of the time that is shown, Seconds how long it is.
+	Range   string
+	Seconds int
+	Ranges  []rangeLink
 	// Data is the path of the same as JSON.
 	Data   string
 	Charts *chart.Charts
@@ -82,7 +83,7 @@ func chosenRange(r *request) metricsRange {
 func newMetricsView(r *request) (*metricsView, error) {
 	query, chosen := r.URL.Query(), chosenRange(r)
 	choice := chart.Choice{Version: r.version, Workflow: query.Get("workflow"), Node: query.Get("node")}
-	v := &metricsView{Choice: choice, Range: chosen.Name, Charts: &chart.Charts{}}
+	v := &metricsView{Choice: choice, Range: chosen.Name, Seconds: int(chosen.span.Seconds()), Charts: &chart.Charts{}}
 	for _, one := range metricsRanges() {
 		path := r.link.Page(r.ref, "metrics", "range", one.Name, "workflow", v.Workflow, "node", v.Node)
 		v.Ranges = append(v.Ranges, rangeLink{Text: one.Text, Path: path, Current: one.Name == v.Range})

@@ -68,17 +68,46 @@ func TestShots(t *testing.T) {
 	v.savePredictions(ready.Version, 300, neighbourhoods(5))
 	for _, s := range pictures() {
 		p := newPage(t, desktop)
-		for suffix, l := range map[string]look{
-			"light": desktop, "dark": {width: desktop.width, height: desktop.height, dark: true}, "360": {width: 360, height: 740},
-		} {
-			p.see(l)
+		p.shoot(s.name, func() {
 			p.open(v.of(ready.Version, s.page))
 			p.awaitText("body", s.shows)
 			if s.before != nil {
 				s.before(p)
 			}
-			p.picture(filepath.Join(*shots, s.name+"-"+suffix+".png"))
-		}
+		})
+	}
+}
+
+// TestShotsOfTrouble writes pictures of versions that a run has not: many, in all states, and what
+// is seldom seen.
+func TestShotsOfTrouble(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no folder for pictures is named: -shots")
+	}
+	at, v := serveCrowd(t)
+	version := at + "/ns/team/versions/" + v.Name
+	p := newPage(t, desktop)
+	for _, expected := range []string{"net::ERR_", "401", "404"} {
+		p.allow(expected)
+	}
+	for name, url := range map[string]string{
+		"versions-many": at, "status-failed": version + "?workflow=ny-room-price&node=model", "compare": version + "/compare",
+		"action": version + "/actions/unpublish", "config-missing": version + "/config", "error": at + "/nothing", "sign-in": signIn(t),
+		"create": at + "/create",
+	} {
+		p.shoot(name, func() { p.open(url); p.awaitRole("main", "") })
+	}
+}
+
+// shoot writes the pictures of a page that open opens.
+func (p *page) shoot(name string, open func()) {
+	p.t.Helper()
+	for suffix, l := range map[string]look{
+		"light": desktop, "dark": {width: desktop.width, height: desktop.height, dark: true}, "360": {width: 360, height: 740},
+	} {
+		p.see(l)
+		open()
+		p.picture(filepath.Join(*shots, name+"-"+suffix+".png"))
 	}
 }
 

@@ -1,5 +1,5 @@
 // Draws the charts of a bundle's dashboard. Each has its values in an attribute, and a table next to it.
-import { plot, short, valuesOf } from './chart.js';
+import { height, plot, short, valuesOf } from './chart.js';
 
 const plots = new Map(); // by holder: the plot, its labels, and its values as text
 
@@ -40,6 +40,6 @@ document.addEventListener('krt:merged', refresh);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 new ResizeObserver(() => {
   for (const [holder, { drawn }] of plots) {
-    if (holder.clientWidth && holder.clientWidth !== drawn.width) drawn.setSize({ width: holder.clientWidth, height: 180 });
+    if (holder.clientWidth && holder.clientWidth !== drawn.width) drawn.setSize({ width: holder.clientWidth, height });
   }
 }).observe(document.body);

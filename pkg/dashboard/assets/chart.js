@@ -1,7 +1,8 @@
 // What the charts of all pages have in common. A chart is {times, lines: [{label, values}]}, with times
-// in seconds since 1970 and null where nothing is known. The table next to it is its legend.
+// in seconds since 1970 and null where nothing is known; with seconds, it ends now and is so long. The table next to it is its legend.
 
 const { uPlot } = window;
+export const height = 160;
 const colours = 6; // --series-1 to --series-6; the lines after these have the same ones, dashed
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -34,10 +35,10 @@ export function plot(chart, into, format) {
     };
   };
   return new uPlot({
-    width: into.clientWidth, height: 180, legend: { show: false }, cursor: { drag: { setScale: false } },
+    width: into.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false }, cursor: { drag: { setScale: false } },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
-    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 62, values: (_, ticks) => ticks.map(format) }],
+    scales: { x: chart.seconds ? { range: () => [Date.now() / 1000 - chart.seconds, Date.now() / 1000] } : {}, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
+    axes: [{ ...axis, size: 28, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 62, values: (_, ticks) => ticks.map(format) }],
     series: [{}, ...chart.lines.map(line)],
   }, valuesOf(chart), into);
 }

@@ -1,5 +1,5 @@
 // Draws the charts of the Metrics page. Their tables are in the page already.
-import { plot, short, valuesOf } from './chart.js';
+import { height, plot, short, valuesOf } from './chart.js';
 
 const plots = new Map(); // by id of the chart: the plot and its labels
 let asked = 0;
@@ -15,7 +15,7 @@ const formats = { requests: (v) => short(v) + '/s', errors: (v) => short(v) + '/
 function draw(chart, times) {
   const holder = document.getElementById(`${chart.id}-plot`);
   if (!holder) return;
-  chart.times = times;
+  Object.assign(chart, { times, seconds: Number(document.getElementById('charts').dataset.seconds) });
   const labels = JSON.stringify(chart.lines.map((line) => line.label));
   const known = plots.get(chart.id);
   if (known && known.labels === labels && holder.contains(known.plot.root)) {
@@ -55,6 +55,6 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 new ResizeObserver(() => {
   for (const [id, { plot }] of plots) {
     const width = document.getElementById(`${id}-plot`)?.clientWidth;
-    if (width && width !== plot.width) plot.setSize({ width, height: 180 });
+    if (width && width !== plot.width) plot.setSize({ width, height });
   }
 }).observe(document.getElementById('charts'));

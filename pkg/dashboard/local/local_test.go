@@ -162,8 +162,8 @@ func TestARunFromItsStartToItsEnd(t *testing.T) {
 		Ref: ref, Description: "A version for tests.", State: source.Ready, Phase: "Running", Delivery: "Direct",
 		Entrypoint: source.Entrypoint{State: source.Ready},
 		Nodes: []source.Node{
-			{Name: "hello", State: source.Ready, Pods: 1, GPU: true, Source: "bin/hello"},
-			{Name: "world", State: source.Ready, Pods: 1, Source: "bin/world"},
+			{Name: "hello", State: source.Ready, Pods: source.NoPods, GPU: true, Source: "bin/hello"},
+			{Name: "world", State: source.Ready, Pods: source.NoPods, Source: "bin/world"},
 		},
 		Workflows: []source.Workflow{
 			{Name: "one", Method: "test.Entrypoint/Hello", Nodes: []string{"hello"}, State: source.Ready},
@@ -204,7 +204,7 @@ func TestFailuresAreShown(t *testing.T) {
 	const cause = "The process of node hello ended (exit status 5); its last line was: Segmentation fault."
 	require.Equal(t, source.Node{
 		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.",
-		GPU: true, Source: "bin/hello", Restarts: 1,
+		Pods: source.NoPods, GPU: true, Source: "bin/hello", Restarts: 1,
 	}, v.Nodes[0])
 	require.Equal(t, source.Failed, v.State)
 	require.Equal(t, "Failed", v.Phase)

@@ -83,14 +83,10 @@ func (s *state) version() source.Version {
 
 // show returns the node n of the manifest as it is.
 func (o *node) show(n krt.Node) source.Node {
-	shown := source.Node{
+	return source.Node{
 		Name: n.Name, State: o.state, Reason: o.reason, Cause: o.cause, Next: o.next,
-		GPU: n.GPU, Source: n.Src, Restarts: o.restarts,
+		GPU: n.GPU, Source: n.Src, Restarts: o.restarts, Pods: source.NoPods,
 	}
-	if o.state == source.Ready {
-		shown.Pods = 1
-	}
-	return shown
 }
 
 // workflow returns the workflow w of the manifest as it is.

@@ -50,7 +50,8 @@ type Page struct {
 	HTML template.HTML
 	// Title is the text of the first heading; empty if there is none.
 	Title string
-	// Headings are those of the first three levels, at most 200.
+	// Headings are those of the first three levels of the source, at most 200. In HTML they are one
+	// level deeper.
 	Headings []Heading
 }
 
@@ -78,12 +79,13 @@ func Render(source []byte, at string, addresses Addresses) (*Page, error) {
 		return nil, &LimitError{"quotes or lists that are nested too deeply"}
 	}
 	(&cleaner{source: source, at: at, addresses: addresses}).clean(tree)
+	page := &Page{}
+	page.headings(tree, source)
 	var out bytes.Buffer
 	if err := md.Renderer().Render(&out, source, tree); err != nil {
 		return nil, err
 	}
-	page := &Page{HTML: template.HTML(out.String())} //nolint:gosec // made of text without raw HTML, see clean
-	page.headings(tree, source)
+	page.HTML = template.HTML(out.String()) //nolint:gosec // made of text without raw HTML, see clean
 	return page, nil
 }
 
@@ -127,7 +129,8 @@ func tooDeep(tree ast.Node) bool {
 	return deepest > maxDepth
 }
 
-// headings lists the headings of the tree.
+// headings lists the headings of the tree, and makes each one level deeper: the page around the text
+// has the heading of the first level.
 func (p *Page) headings(tree ast.Node, source []byte) {
 	_ = ast.Walk(tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		h, ok := n.(*ast.Heading)
@@ -142,6 +145,7 @@ func (p *Page) headings(tree ast.Node, source []byte) {
 		if value, ok := id.([]byte); ok && h.Level <= 3 && said != "" && len(p.Headings) < maxHeadings {
 			p.Headings = append(p.Headings, Heading{Level: h.Level, Text: said, ID: string(value)})
 		}
+		h.Level = min(h.Level+1, 6)
 		return ast.WalkSkipChildren, nil
 	})
 }

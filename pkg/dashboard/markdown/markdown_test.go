@@ -33,7 +33,7 @@ func render(t *testing.T, text string) string {
 
 func TestRender(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"a heading": {"# Über uns!", `<h1 id="doc-über-uns">Über uns!</h1>`},
+		"a heading": {"# Über uns!", `<h2 id="doc-über-uns">Über uns!</h2>`},
 		"a table": {"| a | b |\n| - | -: |\n| 1 | 2 |", "<table>\n<thead>\n<tr>\n<th>a</th>\n<th align=\"right\">b</th>\n</tr>\n</thead>\n" +
 			"<tbody>\n<tr>\n<td>1</td>\n<td align=\"right\">2</td>\n</tr>\n</tbody>\n</table>"},
 		"code": {"```sh\na < b\n```", "<pre><code class=\"language-sh\">a &lt; b\n</code></pre>"},
@@ -82,7 +82,7 @@ func TestRenderLeavesOut(t *testing.T) {
 		"a title": {`[a](b.md '"><script>alert(1)</script>')`,
 			`<p><a href="/page/docs/guide/b.md" title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;">a</a></p>`},
 		"a language": {"```\"><script>\n```", "<pre><code class=\"language-&quot;&gt;&lt;script&gt;\"></code></pre>"},
-		"attributes": {"# a {#b onclick=c}", `<h1 id="doc-a-b-onclickc">a {#b onclick=c}</h1>`},
+		"attributes": {"# a {#b onclick=c}", `<h2 id="doc-a-b-onclickc">a {#b onclick=c}</h2>`},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, render(t, c.text)) })
 	}

@@ -58,11 +58,13 @@ func OfNode(n source.Node, numbers *source.NodeNumbers) *Panel {
 	return p
 }
 
-// pods is how many pods a node has, in words.
+// pods is how many pods a node has, in words; empty if it is a process.
 func pods(n source.Node) string {
 	switch {
 	case n.Pods == source.UnknownPods:
 		return "not known: you may not list pods"
+	case n.Pods == source.NoPods:
+		return ""
 	case n.State == source.Asleep:
 		return "0: it is asleep and starts with the next request"
 	}

@@ -59,6 +59,9 @@ const (
 // UnknownPods is the number of pods of a node whose pods the user may not see.
 const UnknownPods = -1
 
+// NoPods is the number of pods of a node that is a process of a run on this machine.
+const NoPods = -2
+
 // Version is a version and what has become of it.
 type Version struct {
 	Ref
@@ -102,8 +105,7 @@ type Node struct {
 	State State
 	// Reason is the condition's word, Cause its sentence, Next what to do; empty if ready.
 	Reason, Cause, Next string
-	// Pods is how many there are, or [UnknownPods] if the user may not see them; a run on this
-	// machine has processes.
+	// Pods is how many there are, [UnknownPods] if the user may not see them, or [NoPods].
 	Pods int
 	// GPU says that the node needs one.
 	GPU bool
