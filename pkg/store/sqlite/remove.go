@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,9 +14,9 @@ const (
 	// removeGroup limits the rows that one transaction removes to make room: its log has the
 	// pages that it changes.
 	removeGroup = 10_000
-	// samples is of how many rows the share of each runtime is estimated: to read all would
-	// take long, while saves wait.
-	samples = 500
+	// samples is how many of a runtime's oldest rows, and of its newest ones, are read to estimate
+	// what all take: to read all would take long, while saves wait.
+	samples = 100
 )
 
 // series is a table from which the oldest rows may be removed.
@@ -63,25 +64,12 @@ func (w *writer) makeRoom() error {
 	return nil
 }
 
-// largest returns the runtime whose series take the most; empty if there are none. It reads
-// rows at equal distances.
+// largest returns the runtime whose series take the most; empty if there are none.
 func (w *writer) largest() (string, error) {
 	sizes := map[string]float64{}
 	for _, s := range allSeries() {
-		var first, last int64
-		ends := "SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM " + s.table
-		if err := w.conn.QueryRowContext(context.Background(), ends).Scan(&first, &last); err != nil {
+		if err := w.addSizes(s, sizes); err != nil {
 			return "", err
-		}
-		one := "SELECT runtime, " + s.bytes + " FROM " + s.table + " WHERE id >= ? ORDER BY id LIMIT 1"
-		step := max((last-first+1)/samples, 1)
-		for id := first; id <= last; id += step {
-			var runtime string
-			var size int64
-			if err := w.conn.QueryRowContext(context.Background(), one, id).Scan(&runtime, &size); err != nil {
-				return "", err
-			}
-			sizes[runtime] += float64(size+rowBytes) * float64(step)
 		}
 	}
 	most := ""
@@ -91,6 +79,29 @@ func (w *writer) largest() (string, error) {
 		}
 	}
 	return most, nil
+}
+
+// addSizes adds about how many bytes each runtime has in a table. The rows are counted in an index:
+// their ids say nothing, because most of them are of rows that are gone.
+func (w *writer) addSizes(s series, sizes map[string]float64) (err error) {
+	statement := fmt.Sprintf(`SELECT runtime, n * (%[4]d +
+	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s LIMIT %[5]d)) +
+	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s DESC LIMIT %[5]d))) / 2
+FROM (SELECT runtime, count(*) AS n FROM %[1]s GROUP BY runtime) c`, s.table, s.time, s.bytes, 2*rowBytes, samples)
+	rows, err := w.conn.QueryContext(context.Background(), statement)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var runtime string
+		var size float64
+		if err := rows.Scan(&runtime, &size); err != nil {
+			return err
+		}
+		sizes[runtime] += size
+	}
+	return rows.Err()
 }
 
 // removeOldest removes a tenth of what a runtime has in a table, in groups, and returns how many

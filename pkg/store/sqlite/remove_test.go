@@ -57,3 +57,22 @@ func TestWhoSavesMuchMakesRoom(t *testing.T) {
 	require.Greater(t, u.Used, int64(limit/2))
 	require.LessOrEqual(t, u.Used, int64(limit))
 }
+
+// TestRowsThatAreGoneCountForNobody: much of one namespace was removed, among which another one
+// has a few old rows.
+func TestRowsThatAreGoneCountForNobody(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"), Options{MaxBytes: 2 << 20})
+	measure := func(runtime string, i int) {
+		require.NoError(t, s.SaveMeasurements(t.Context(), runtime, []wire.Measurement{{
+			Name: "m", Time: time.Unix(int64(i), 0), Fields: map[string]any{"text": strings.Repeat("x", 1000)},
+		}}))
+	}
+	for i := range 6000 {
+		if measure("large", i); i < 4000 && i%100 == 0 {
+			measure("small", i)
+		}
+	}
+	n, err := s.CountMeasurements(t.Context(), store.Selection{Runtime: "small"})
+	require.NoError(t, err)
+	require.EqualValues(t, 40, n)
+}
