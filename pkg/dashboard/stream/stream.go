@@ -28,6 +28,8 @@ type Stream struct {
 	out   *http.ResponseController
 	seed  maphash.Seed
 	known map[string]uint64 // hashes of what the browser has, by id
+	// stale says that the page shows a problem. Only Follow's goroutine uses it.
+	stale bool
 }
 
 // Message is an event. Its Kind is
@@ -36,7 +38,7 @@ type Stream struct {
 //	problem   Text says why the page cannot be brought up to date
 //	gone      the same, for good: what the page is of does not exist any more
 //	own       an event of the page's own script, Name and Data
-//	beat      nothing has happened
+//	beat      the page is up to date: a problem that it shows is over
 type Message struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`
@@ -71,7 +73,10 @@ func (s *Stream) Own(name, id string, data any) error {
 }
 
 // Problem shows why the page cannot be brought up to date.
-func (s *Stream) Problem(text string) error { return s.send("", Message{Kind: "problem", Text: text}) }
+func (s *Stream) Problem(text string) error {
+	s.stale = true
+	return s.send("", Message{Kind: "problem", Text: text})
+}
 
 // Gone shows that what the page is of does not exist any more.
 func (s *Stream) Gone(text string) error { return s.send("", Message{Kind: "gone", Text: text}) }
@@ -124,7 +129,7 @@ func (s *Stream) Update(parts []Part) error {
 			return err
 		}
 	}
-	s.known = now
+	s.known, s.stale = now, false
 	return s.send("", Message{Kind: "beat"})
 }
 
@@ -132,7 +137,8 @@ func (s *Stream) Update(parts []Part) error {
 type Follower func(ctx context.Context, changed func()) error
 
 // Follow calls refresh after changes, never more often than once in 0.4 s, until ctx is done, or
-// until a follower or refresh fails. After a follower's failure it refreshes once more. All followers have returned then.
+// until a follower or refresh fails. After a follower's failure it refreshes once more. As long as
+// the page shows a problem, it refreshes without a change, too. All followers have returned then.
 func (s *Stream) Follow(ctx context.Context, followers []Follower, refresh func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	changed, ended := make(chan struct{}, 1), make(chan error, len(followers))
@@ -167,7 +173,11 @@ func (s *Stream) pump(ctx context.Context, changed <-chan struct{}, ended <-chan
 				_ = refresh(ctx) // how it ended: a run's last state is its most interesting one
 			}
 		case <-beat.C:
-			err = s.send("", Message{Kind: "beat"})
+			if s.stale { // a beat would say that it is not
+				err = refresh(ctx)
+			} else {
+				err = s.send("", Message{Kind: "beat"})
+			}
 		case <-pause.C:
 			waiting = changed
 		case <-waiting:

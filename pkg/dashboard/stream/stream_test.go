@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -74,4 +76,27 @@ func TestFollow(t *testing.T) {
 		return nil
 	}), failed)
 	require.Equal(t, 1, last, "how it ended is shown")
+}
+
+// A problem stays on the page until the page is up to date, which is tried without a change.
+func TestProblemStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+		defer cancel()
+		w := httptest.NewRecorder()
+		s := Open(w)
+		tries := 0
+		require.NoError(t, s.Follow(ctx, []Follower{func(ctx context.Context, changed func()) error {
+			changed()
+			<-ctx.Done()
+			return nil
+		}}, func(context.Context) error {
+			if tries++; tries < 3 {
+				return s.Problem("away")
+			}
+			return s.Update(nil)
+		}))
+		const problem, beat = `data: {"kind":"problem","text":"away"}` + "\n\n", `data: {"kind":"beat"}` + "\n\n"
+		require.Equal(t, problem+problem+beat+beat, w.Body.String())
+	})
 }
