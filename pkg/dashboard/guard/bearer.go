@@ -1,8 +1,10 @@
 package guard
 
 import (
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,8 +16,20 @@ const (
 	signInPath = "sign-in"
 )
 
-// bearerCookie keeps a pasted token. HttpOnly: scripts do not see it.
-const bearerCookie = "krt-bearer"
+// bearerCookie is the name of the cookie that keeps a pasted token. It has the port, because
+// browsers keep one cookie of a name for all ports of a host: with two forwarded ports, signing in
+// to one cluster's dashboard would sign out of the other's.
+func bearerCookie(r *http.Request) string {
+	const name = "krt-bearer"
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return name
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return name
+	}
+	return name + "-" + port
+}
 
 // Texts of the page for pasting a token.
 const (
@@ -102,7 +116,7 @@ func (b *bearer) tokenOf(r *http.Request) string {
 	if isToken(text) {
 		return text
 	}
-	pasted, err := r.Cookie(bearerCookie)
+	pasted, err := r.Cookie(bearerCookie(r))
 	if err != nil || b.ProxyOnly {
 		return ""
 	}
@@ -131,13 +145,13 @@ func (b *bearer) signIn(w http.ResponseWriter, r *http.Request) {
 			b.refuse(w, http.StatusUnauthorized, err.Error())
 			return
 		}
-		http.SetCookie(w, cookie(bearerCookie, b.seal.close(token, time.Now()), b.home, secure(r)))
+		http.SetCookie(w, cookie(bearerCookie(r), b.seal.close(token, time.Now()), b.home, secure(r)))
 		http.Redirect(w, r, b.home, http.StatusSeeOther)
 	}
 }
 
 func (b *bearer) signOut(w http.ResponseWriter, r *http.Request) {
-	gone := cookie(bearerCookie, "", b.home, secure(r)) //nolint:gosec // G124: see there
+	gone := cookie(bearerCookie(r), "", b.home, secure(r)) //nolint:gosec // G124: see there
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
 	http.Redirect(w, r, b.home, http.StatusSeeOther)

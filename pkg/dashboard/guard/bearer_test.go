@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -42,11 +43,11 @@ func TestBearer(t *testing.T) {
 	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Basic abc").Code)
 	require.Equal(t, 401, ask(h, "GET", "/krt/", "Authorization", "Bearer ").Code)
 	// A token that was not sealed here is none.
-	require.Equal(t, 401, ask(h, "GET", "/krt/", "Cookie", "krt-bearer=a.b").Code)
+	require.Equal(t, 401, ask(h, "GET", "/krt/", "Cookie", "krt-bearer-7777=a.b").Code)
 
 	for token, status := range map[string]int{"eyJ.a-b_c": 303, "a b": 400, "": 400, "a\r\nX: y": 400,
 		strings.Repeat("a", 2901): 400, "expired": 401} {
-		w := paste(h, "localhost:8080", token)
+		w := paste(h, "127.0.0.1:7777", token)
 		require.Equalf(t, status, w.Code, "%q", token)
 		if status != 303 {
 			require.Empty(t, w.Header().Get("Set-Cookie"))
@@ -64,7 +65,7 @@ func TestBearer(t *testing.T) {
 	longest := paste(h, "localhost", strings.Repeat("a", 2900)).Header().Get("Set-Cookie")
 	require.Less(t, len(longest), 4096)
 	require.Equal(t, 403, paste(h, "dashboard.example.com", "abc").Code)
-	out := ask(h, "POST", "/krt/sign-out", "Cookie", "krt-bearer=a.b")
+	out := ask(h, "POST", "/krt/sign-out", "Cookie", "krt-bearer-7777=a.b")
 	require.Contains(t, out.Header().Get("Set-Cookie"), "Max-Age=0")
 }
 
@@ -84,4 +85,27 @@ func TestSealEnds(t *testing.T) {
 	require.Empty(t, s.open(value, at.Add(maxSignedIn+time.Second)))
 	require.Empty(t, s.open("", at))
 	require.Empty(t, s.open("AAAA", at))
+}
+
+// The dashboards of two clusters, with a forwarded port each, are one host with one set of cookies.
+func TestSignedInToTwoPorts(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Jar: jar}
+	var addresses []string
+	for range 2 {
+		server := httptest.NewServer(Bearer(BearerOptions{Accept: known}, inside))
+		t.Cleanup(server.Close)
+		addresses = append(addresses, server.URL)
+		response, err := browser.PostForm(server.URL+"/sign-in", url.Values{"token": {"abc"}})
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode)
+	}
+	for _, address := range addresses {
+		response, err := browser.Get(address)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode, address)
+	}
 }
