@@ -89,8 +89,9 @@ func (f *Feed) Follow(ctx context.Context, from Version, filter inspection.Filte
 // follow passes on requests until they cannot be followed any more.
 func (f *Feed) follow(ctx context.Context, from Version, filter inspection.Filter, changed func()) error {
 	kept := &Requests{}
+	f.change(func() { f.state.Notes = nil })
 	timer := time.AfterFunc(settled, func() {
-		f.change(func() { f.kept, f.state = kept, State{} })
+		f.change(func() { f.kept, f.state = kept, State{Notes: f.state.Notes} })
 		changed()
 	})
 	defer timer.Stop()

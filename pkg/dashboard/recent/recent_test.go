@@ -1,11 +1,15 @@
 package recent
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
 	"krt.dev/kn-krt/pkg/inspection"
 )
 
@@ -70,4 +74,18 @@ func TestNamesAreBounded(t *testing.T) {
 		r.Add(one(fmt.Sprint(i), 1, "OK"))
 	}
 	require.LessOrEqual(t, len(r.View().Workflows), maxWorkflows+1)
+}
+
+// What cannot be asked is known before the first requests are shown, and is still said then.
+func TestNotesStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := sourcetest.New()
+		m.Kept.Notes = []string{"the entrypoint in pod a-1 is older"}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*settled)
+		defer cancel()
+		f := NewFeed()
+		f.Follow(ctx, Version{Source: m, Ref: source.Ref{Namespace: "team", Name: "a"}}, inspection.Filter{}, func() {})
+		require.False(t, f.State().Waiting)
+		require.Equal(t, m.Kept.Notes, f.State().Notes)
+	})
 }

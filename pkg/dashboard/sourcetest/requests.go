@@ -79,6 +79,9 @@ func (m *Memory) Request(_ context.Context, ref source.Ref, id string) (*source.
 // FollowRequests implements [source.RequestKeepers].
 func (m *Memory) FollowRequests(ctx context.Context, _ source.Ref, f inspection.Filter, to source.RequestHandler) error {
 	r := m.Kept
+	for _, text := range r.Notes {
+		to.Note(text)
+	}
 	for passed, lost := 0, 0; ; {
 		r.mu.Lock()
 		news, missed, more, refuse := slices.Clone(r.kept[passed:]), r.lost-lost, r.more, r.Refuse
