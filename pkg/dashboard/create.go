@@ -3,14 +3,7 @@ package dashboard
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"io"
-	"mime/multipart"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -20,6 +13,7 @@ import (
 // Bounds of uploads and what is kept of them.
 const (
 	maxBundle    = 512 << 20
+	maxUploads   = 4 // at a time, until they are made
 	maxCreating  = 2
 	maxCreations = 20
 	maxProgress  = 500
@@ -68,8 +62,11 @@ func (c *creation) log(line string) {
 
 // creations are the newest, in order.
 type creations struct {
-	mu  sync.Mutex
-	all []*creation
+	mu      sync.Mutex
+	all     []*creation
+	uploads int  // whose files are there
+	closed  bool // no more are taken
+	running sync.WaitGroup
 }
 
 // begin makes room for another one.
@@ -210,86 +207,4 @@ func (d *Dashboard) createPath() string {
 		return ""
 	}
 	return d.link.prefix + "/create"
-}
-
-// upload takes a bundle, begins to make the version, and leads to the page that shows how that
-// goes on.
-func (d *Dashboard) upload(w http.ResponseWriter, r *http.Request) {
-	begun, err := d.begin(w, r)
-	if err != nil {
-		d.fail(w, err)
-		return
-	}
-	http.Redirect(w, r, d.link.prefix+"/create/"+begun.id, http.StatusSeeOther)
-}
-
-func (d *Dashboard) begin(w http.ResponseWriter, r *http.Request) (*creation, error) {
-	if reason := d.options.Creating.reason(d.options.ReadOnly); reason != "" {
-		return nil, &source.RefusedError{Refusal: source.Unavailable, Text: reason}
-	}
-	if _, err := d.options.Sources(r); err != nil {
-		return nil, err
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBundle)
-	parts, err := r.MultipartReader()
-	if err != nil {
-		return nil, err
-	}
-	folder, err := os.MkdirTemp("", "kn-krt-upload-")
-	if err != nil {
-		return nil, err
-	}
-	namespace, path, err := receive(parts, folder)
-	var begun *creation
-	if err == nil {
-		begun, err = d.creations.begin(namespace)
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
-	}
-	go func() {
-		defer os.RemoveAll(folder)
-		version, err := d.options.Creating.Create(Creation{Namespace: namespace, Path: path, Log: begun.log})
-		begun.change(func() { begun.done, begun.version, begun.err = true, version, err })
-	}()
-	return begun, nil
-}
-
-// errNoBundle is the error of a form without one.
-var errNoBundle = &source.RefusedError{Text: "Choose a namespace and a packed bundle: a file that ends in .krt, as kn krt pack makes it."}
-
-// receive writes the bundle of a form into the folder; the namespace comes before it.
-func receive(parts *multipart.Reader, folder string) (namespace, path string, err error) {
-	for {
-		part, err := parts.NextPart()
-		switch {
-		case errors.Is(err, io.EOF):
-			return "", "", errNoBundle
-		case err != nil:
-			return "", "", err
-		}
-		switch part.FormName() {
-		case "namespace":
-			text, err := io.ReadAll(io.LimitReader(part, maxName))
-			if err != nil {
-				return "", "", err
-			}
-			namespace = strings.TrimSpace(string(text))
-		case "bundle":
-			if namespace == "" || filepath.Ext(part.FileName()) != ".krt" {
-				return "", "", errNoBundle
-			}
-			path := filepath.Join(folder, "bundle.krt")
-			return namespace, path, save(part, path)
-		}
-	}
-}
-
-func save(from io.Reader, path string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, from)
-	return errors.Join(err, file.Close())
 }

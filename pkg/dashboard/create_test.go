@@ -1,9 +1,14 @@
 package dashboard
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -41,6 +46,64 @@ func TestNothingIsCreatedWhereItCannotBe(t *testing.T) {
 	form, sent := createPages(t, Options{Creating: Creating{Create: never}})
 	require.Contains(t, form.Body.String(), `<option value="homes">`)
 	require.Equal(t, http.StatusConflict, sent.Code)
+}
+
+// sendBundle uploads a bundle as a browser does.
+func sendBundle(h http.Handler) *httptest.ResponseRecorder {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	_ = form.WriteField("namespace", "homes")
+	file, _ := form.CreateFormFile("bundle", "a.krt")
+	_, _ = io.WriteString(file, "packed")
+	_ = form.Close()
+	r := httptest.NewRequest(http.MethodPost, "/create", &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestNothingIsLeftOfUploads(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	begun, end := make(chan Creation, 1), make(chan struct{})
+	d := New(Options{Sources: One(sourcetest.New()), Creating: Creating{Create: func(c Creation) (string, error) {
+		begun <- c
+		<-end
+		return "", errors.New("interrupted")
+	}}})
+	require.Equal(t, http.StatusSeeOther, sendBundle(d).Code)
+	c := <-begun
+	text, err := os.ReadFile(c.Path)
+	require.NoError(t, err)
+	require.Equal(t, "packed", string(text))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		d.Close()
+	}()
+	close(end)
+	<-closed
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.Equal(t, http.StatusNotImplemented, sendBundle(d).Code, "it has ended")
+}
+
+func TestUploadsAreBounded(t *testing.T) {
+	var all creations
+	var leave func()
+	for range maxUploads {
+		var err error
+		leave, err = all.enter()
+		require.NoError(t, err)
+	}
+	_, err := all.enter()
+	var refused *source.RefusedError
+	require.ErrorAs(t, err, &refused)
+	leave()
+	_, err = all.enter()
+	require.NoError(t, err)
 }
 
 func TestCreationsAreBounded(t *testing.T) {

@@ -51,13 +51,14 @@ type Dashboard struct {
 	templates map[string]*template.Template // by name of the page
 	streams   chan struct{}                 // a token for each open stream
 	creations creations
+	handler   http.Handler
 }
 
 // New makes a handler of all paths below the prefix. It sets strict headers, and refuses requests
 // that another site's page makes to change something; who may send requests at all is decided
 // in front of it, see package guard. A stream ends with the context of its request: give the
 // server a base context that ends when it shuts down.
-func New(o Options) http.Handler {
+func New(o Options) *Dashboard {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
@@ -69,11 +70,14 @@ func New(o Options) http.Handler {
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		d.fail(w, &source.RefusedError{Refusal: source.Forbidden, Text: "Another site's page sent this request."})
 	}))
-	routes := protection.Handler(d.routes())
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		guard.SetHeaders(w.Header())
-		routes.ServeHTTP(w, r)
-	})
+	d.handler = protection.Handler(d.routes())
+	return d
+}
+
+// ServeHTTP implements [http.Handler].
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	guard.SetHeaders(w.Header())
+	d.handler.ServeHTTP(w, r)
 }
 
 // routes has the paths of all pages.

@@ -104,6 +104,7 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 		Sources: dashboard.One(source), Title: strings.TrimPrefix(c.Host(), "https://"), Traces: o.traces, ReadOnly: o.readOnly,
 		Creating: o.creating(cmd, c),
 	})
+	defer pages.Close() // no bundle that was uploaded is left; ctx has ended, unless it cannot be served
 	serving := serve(ctx, guard.Site(guard.Loopback(), tokens.Handler(pages)), listeners)
 
 	link := "http://" + listeners[0].Addr().String() + "/" + tokens.Query()
