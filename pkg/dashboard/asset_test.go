@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,33 @@ func TestJavaScriptStaysSmall(t *testing.T) {
 	})
 	require.LessOrEqual(t, total, maxJavaScript)
 	t.Logf("%d bytes of JavaScript", total)
+}
+
+// The styles of all pages are one file: a class that begins the rules of two pages would make one
+// page change with the other. Files up to 2 are what all pages share.
+func TestPagesHaveClassesOfTheirOwn(t *testing.T) {
+	owner, noise := map[string]string{}, regexp.MustCompile(`(?s)/\*.*?\*/|\{[^{}]*\}|@[^{]*\{`)
+	first, class := regexp.MustCompile(`^(?:[a-z]+)?\.([\w-]+)`), regexp.MustCompile(`\.[a-z][\w-]*`)
+	shared := map[string]bool{".scripted": true} // JavaScript is on
+	eachAsset(t, "assets/css", func(name string, text []byte) {
+		if path.Base(name) < "3" {
+			for _, one := range class.FindAllString(string(text), -1) {
+				shared[one] = true
+			}
+			return
+		}
+		for _, selector := range regexp.MustCompile(`[,}\n]`).Split(noise.ReplaceAllString(string(text), ","), -1) {
+			begins := first.FindStringSubmatch(strings.TrimSpace(selector))
+			if begins == nil || shared["."+begins[1]] {
+				continue
+			}
+			if known := owner[begins[1]]; known != "" {
+				require.Equalf(t, known, name, "two pages have rules for .%s", begins[1])
+			}
+			owner[begins[1]] = name
+		}
+	})
+	require.Contains(t, owner, "flow-card")
 }
 
 // A file's path is its short name, and the policy lets no page load anything from elsewhere.

@@ -45,7 +45,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"count":    legible.Count,
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
-		"duration": legible.Duration,
+		"duration": legible.Spaced,
 		"outcome":  outcome,
 		"word":     word,
 		"advice":   panel.NewAdvice,

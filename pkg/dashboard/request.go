@@ -64,12 +64,12 @@ func newRequestView(r *request, draw *waterfall.Drawer) (*requestView, error) {
 	}
 	chart := waterfall.Of(&kept.Request)
 	v := &requestView{
-		Ref: r.ref, KeptRequest: kept, Duration: legible.Duration(kept.Duration()), Trace: r.link.traces.Of(kept.TraceID),
+		Ref: r.ref, KeptRequest: kept, Duration: legible.Spaced(kept.Duration()), Trace: r.link.traces.Of(kept.TraceID),
 		RequestSize: legible.Bytes(int64(kept.RequestBytes)), ResponseSize: legible.Bytes(int64(kept.ResponseBytes)),
 		Steps: len(chart.Bars), Open: kept.Early == "reply" && kept.Rest == nil,
 	}
 	if kept.Rest != nil {
-		v.RestDuration = legible.Duration(kept.Rest.Duration())
+		v.RestDuration = legible.Spaced(kept.Rest.Duration())
 	}
 	if v.Chart, err = draw.Table(chart); err != nil {
 		return nil, err

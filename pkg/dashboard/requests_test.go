@@ -49,8 +49,8 @@ func TestRequestsPage(t *testing.T) {
 	status, html := get(t, serve(t, m), "/ns/team/versions/a-1/requests")
 	require.Equal(t, http.StatusOK, status)
 	for _, want := range []string{
-		"2 requests", "1 failed", "12.4ms", "12:00:00.012", "/_krt/ns/team/versions/a-1/requests/" + requestID, "900.0ms", "INTERNAL",
-		`class="wf-strip"`, "etl 3.0ms (waited 2.0ms)", "cannot read the requests in pod p-1: timeout",
+		"2 requests", "1 failed", "12.4\u00a0ms", "12:00:00.012", "/_krt/ns/team/versions/a-1/requests/" + requestID, "900.0\u00a0ms", "INTERNAL",
+		`class="wf-strip"`, "etl 3.0\u00a0ms (waited 2.0\u00a0ms)", "cannot read the requests in pod p-1: timeout",
 	} {
 		require.Contains(t, html, want)
 	}

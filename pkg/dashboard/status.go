@@ -116,6 +116,9 @@ func newFlowCard(r *request, draw *picture.Drawer, i int, numbers *source.Number
 		ID: c.ID + "-flow", Workflow: w.Name, Entry: v.Entrypoint.State, Published: v.Published,
 		Numbers: numbers.Workflows[w.Name], Href: panelPath(r, w.Name, ""), Current: c.Panel != nil && c.Panel.Node == "",
 	}
+	if c.Cause == v.Cause {
+		c.Cause = "" // the page says it above
+	}
 	for _, name := range w.Nodes {
 		flow.Steps = append(flow.Steps, picture.Step{
 			Node: panel.NodeOf(v, name), Href: panelPath(r, w.Name, name), Current: c.Panel != nil && c.Panel.Node == name,

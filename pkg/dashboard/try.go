@@ -203,7 +203,7 @@ func (t *try) call() {
 	defer cancel()
 	response := dynamicpb.NewMessage(t.method.Desc.Output())
 	got, err := t.conn.Call(ctx, t.method, invocation.Wish{Trace: true, Inspect: true}, t.message, response)
-	r := &tryResult{Took: legible.Duration(got.Took), ID: got.ID, Steps: got.Steps, Reported: got.Reported}
+	r := &tryResult{Took: legible.Spaced(got.Took), ID: got.ID, Steps: got.Steps, Reported: got.Reported}
 	t.view.Result = r
 	if r.ID != "" {
 		r.Path = t.r.link.Page(t.r.ref, "requests/"+r.ID)

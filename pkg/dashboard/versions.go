@@ -131,7 +131,7 @@ func (f *versionFilter) heads(link linker) []head {
 	}
 	return []head{
 		sorted("Name", ""), sorted("Phase", "phase"), sorted("Published since", "published"), {Text: "Nodes ready"},
-		sorted("Age", "age"), {Text: "Comment"},
+		sorted("Created", "age"), {Text: "Comment"},
 	}
 }
 

@@ -177,6 +177,10 @@ addEventListener('pagehide', close);
 addEventListener('pageshow', (event) => { if (event.persisted) open(); });
 open();
 
+// On a phone the pages of a version are a line that scrolls: the current one is shown.
+const tabs = document.querySelector('.side nav'), here = tabs?.querySelector('[aria-current]');
+if (here) tabs.scrollLeft = here.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+
 // Filters --------------------------------------------------------------------------------------
 
 // A form with data-live filters while somebody types: the page of its query is merged in.

@@ -77,7 +77,7 @@ func (l Lister) row(one *inspection.Request) (Row, error) {
 	steps, err := l.Draw.Strip(waterfall.Of(one))
 	row := Row{
 		ID: fmt.Sprintf("%s:%d:%v", one.ID, one.Begin.UnixNano(), one.Background), Short: one.ID[:min(len(one.ID), shownID)],
-		End: one.End(), Code: one.Code, Duration: legible.Duration(one.Duration()), Failed: one.Failed(), Steps: steps,
+		End: one.End(), Code: one.Code, Duration: legible.Spaced(one.Duration()), Failed: one.Failed(), Steps: steps,
 		Node: one.Node, How: one.How(), Error: legible.Line(cmp.Or(one.Error, one.Reason), maxError),
 	}
 	if one.ID != "" {

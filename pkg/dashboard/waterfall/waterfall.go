@@ -165,7 +165,7 @@ func number(ms float64) float64 {
 }
 
 func milliseconds(ms float64) string {
-	return legible.Duration(time.Duration(number(ms) * float64(time.Millisecond)))
+	return legible.Spaced(time.Duration(number(ms) * float64(time.Millisecond)))
 }
 
 // Summary is the chart in a sentence, for a bar that is drawn small: "etl 3.1 · model 6.0".

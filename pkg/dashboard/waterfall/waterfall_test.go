@@ -29,12 +29,12 @@ func request() *inspection.Request {
 
 func TestChart(t *testing.T) {
 	c := Of(request())
-	require.Equal(t, "20.0ms", c.Total)
-	require.Equal(t, []string{"50%", "10.0ms"}, []string{c.Response, c.ResponseText})
+	require.Equal(t, "20.0\u00a0ms", c.Total)
+	require.Equal(t, []string{"50%", "10.0\u00a0ms"}, []string{c.Response, c.ResponseText})
 	require.Equal(t, []Tick{{"0%", "0 ms"}, {"25%", "5 ms"}, {"50%", "10 ms"}, {"75%", "15 ms"}}, c.Ticks)
 	require.Len(t, c.Bars, 4)
 	require.Equal(t, Bar{
-		Node: "etl", Wait: Span{"2.5%", "10%"}, Run: Span{"12.5%", "5%"}, StartText: "0.5ms", WaitText: "2.0ms", RunText: "1.0ms",
+		Node: "etl", Wait: Span{"2.5%", "10%"}, Run: Span{"12.5%", "5%"}, StartText: "0.5\u00a0ms", WaitText: "2.0\u00a0ms", RunText: "1.0\u00a0ms",
 		Waited: true, Outcome: "ok", Cold: true, Notes: []string{"first request"},
 	}, c.Bars[0])
 	require.Equal(t, []string{"2 attempts"}, c.Bars[1].Notes)
@@ -43,7 +43,7 @@ func TestChart(t *testing.T) {
 	require.True(t, c.Bars[2].Behind)
 	require.Equal(t, Span{"90%", "0.6%"}, c.Bars[3].Run, "a step that took no time is seen")
 	require.True(t, c.Bars[3].Failed)
-	require.Equal(t, "etl 1.0ms (waited 2.0ms) · model 5.0ms reply · model 12.0ms · output 0.0ms error", c.Summary())
+	require.Equal(t, "etl 1.0\u00a0ms (waited 2.0\u00a0ms) · model 5.0\u00a0ms reply · model 12.0\u00a0ms · output 0.0\u00a0ms error", c.Summary())
 }
 
 func TestChartOfStrangeTimes(t *testing.T) {
@@ -58,7 +58,7 @@ func TestChartOfStrangeTimes(t *testing.T) {
 	// A node whose clock is behind seems to begin before the request.
 	c = Of(&inspection.Request{DurationMS: 10, Steps: []inspection.Step{{Node: "n", StartMS: -10, RunMS: 5, Outcome: "ok"}}})
 	require.Equal(t, Span{"0%", "25%"}, c.Bars[0].Run)
-	require.Equal(t, "20.0ms", c.Total)
+	require.Equal(t, "20.0\u00a0ms", c.Total)
 	require.Empty(t, Of(&inspection.Request{}).Bars)
 }
 
