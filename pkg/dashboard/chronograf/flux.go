@@ -144,8 +144,12 @@ func split(tokens []token, separator string) (parts [][]token) {
 	return append(parts, tokens[from:])
 }
 
-// span reads range(start: dashboardTime) or range(start: -1h).
+// span reads range(start: dashboardTime) or range(start: -1h), until now or the end of the page's time.
 func (f *flux) span(c call) error {
+	stops := []string{"", "now()", "upperDashboardTime", "v.timeRangeStop"}
+	if !slices.Contains(stops, join(c.args["stop"])) {
+		return errors.New("its query has a time that is not supported")
+	}
 	switch start := join(c.args["start"]); {
 	case start == "dashboardTime", start == "v.timeRangeStart", start == "":
 	case strings.HasPrefix(start, "-"):

@@ -16,12 +16,25 @@ func function(tokens []token, parameters string) ([]token, bool) {
 	return unbracket(tokens[arrow+1:]), true
 }
 
-// unbracket removes brackets around all of tokens.
+// unbracket removes brackets around all of tokens. It reads them once: there may be thousands.
 func unbracket(tokens []token) []token {
-	for len(tokens) > 1 && tokens[0].is("(") && closing(tokens, 0) == len(tokens)-1 {
-		tokens = tokens[1 : len(tokens)-1]
+	var opened []int
+	around := map[int]bool{} // where brackets begin that end as far from the end
+	for i, t := range tokens {
+		switch {
+		case t.is("("):
+			opened = append(opened, i)
+		case t.is(")") && len(opened) > 0:
+			begin := opened[len(opened)-1]
+			opened = opened[:len(opened)-1]
+			around[begin] = begin == len(tokens)-1-i
+		}
 	}
-	return tokens
+	n := 0
+	for around[n] {
+		n++
+	}
+	return tokens[n : len(tokens)-n]
 }
 
 // filter reads filter(fn: (r) => r._measurement == "m" and r._field == "f" and r.tag == "v").
@@ -63,12 +76,26 @@ func (f *flux) some(tokens []token) error {
 			f.fields = append(f.fields, value)
 		case len(parts) > 1:
 			return errors.New("its query has an or, which is supported for _field only")
-		case column == "_measurement":
+		case column == "_measurement" && f.Measurement == "":
 			f.Measurement = value
+		case column[0] == '_':
+			return fmt.Errorf("its query has the condition %q, which is not supported", short(join(part)))
 		default:
-			f.Tags[column] = value
+			if err := f.tag(column, value); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// tag adds the value that a tag must have. A second one would take the place of the first, and show what
+// the query does not select.
+func (q *Query) tag(name, value string) error {
+	if former, ok := q.Tags[name]; ok && former != value {
+		return fmt.Errorf("its query compares %s with two values, which is not supported", short(name))
+	}
+	q.Tags[name] = value
 	return nil
 }
 

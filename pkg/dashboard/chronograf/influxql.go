@@ -152,8 +152,7 @@ func (p *influxQL) condition() error {
 	if !operator.is("=") || value.kind != text || value.quote != '\'' {
 		return fmt.Errorf("its query compares %s in a way that is not supported", short(name))
 	}
-	p.like.Tags[name] = value.value
-	return nil
+	return p.like.tag(name, value.value)
 }
 
 // time reads the rest of a condition about time: a variable of the page, or now() - 1h.
