@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,8 +119,13 @@ func (t *try) open() (*tryView, error) {
 		return t.failed(err)
 	}
 	defer done()
-	example := cmp.Or(t.r.source.Example(t.r.ref, t.view.Workflow.Name), schema.Example(t.method.Desc.Input()))
-	if t.parse([]byte(example)) != nil {
+	// The version's own example may be older than a proto that was changed while it runs.
+	for _, example := range []string{t.r.source.Example(t.r.ref, t.view.Workflow.Name), schema.Example(t.method.Desc.Input())} {
+		if err = t.parse([]byte(example)); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		t.message = dynamicpb.NewMessage(t.method.Desc.Input())
 	}
 	t.show(form.New(t.message))

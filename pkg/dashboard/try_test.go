@@ -91,6 +91,20 @@ func TestTryOfAVersionThatCannotBeCalled(t *testing.T) {
 	require.NotContains(t, page, "try-form")
 }
 
+// An example for the message before a reload does not keep the page from beginning with one.
+func TestTryBeginsWithAnExample(t *testing.T) {
+	m := sourcetest.New(example("one", source.Ready))
+	m.Address = callable(t)
+	server := serve(t, m)
+	for example, want := range map[string]string{
+		"": "text", `{"text": "a cottage"}`: "a cottage", `{"gone": 1}`: "text",
+	} {
+		m.Try = example
+		_, page := get(t, server, "/ns/team/versions/one/try")
+		require.Contains(t, page, `&#34;text&#34;: &#34;`+want+`&#34;`, example)
+	}
+}
+
 func TestTryOfAReadOnlyDashboard(t *testing.T) {
 	m := sourcetest.New(example("one", source.Ready))
 	m.Address = callable(t)
