@@ -175,7 +175,7 @@ func newPanel(r *request, w *source.Workflow, numbers *source.WorkflowNumbers) *
 	v.Links = []tab{
 		{Text: "Logs", Path: r.link.Page(r.ref, "logs", "node", name)},
 		{Text: "Requests", Path: r.link.Page(r.ref, "requests", "workflow", w.Name, "node", v.Node)},
-		{Text: "Charts", Path: r.link.Page(r.ref, "metrics", "workflow", w.Name, "node", v.Node)},
+		{Text: "Metrics", Path: r.link.Page(r.ref, "metrics", "workflow", w.Name, "node", v.Node)},
 	}
 	return v
 }

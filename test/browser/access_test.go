@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -70,6 +71,10 @@ const faults = `(() => {
 		const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
 		if (ratio < (large ? 3 : 4.5)) faults.push('contrast ' + ratio.toFixed(2) + ' of ' + node.data.trim().slice(0, 40) + ' (' + e.className + ')');
 	}
+	for (const e of document.querySelectorAll('input:not([type=hidden],[type=checkbox]),select,textarea')) {
+		const [a, b] = [light(over(rgba(getComputedStyle(e).borderTopColor), behind(e))), light(behind(e.parentElement))];
+		if (shown(e) && (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 3) faults.push('the edge of the field ' + e.name + ' is too pale');
+	}
 	return faults;
 })()`
 
@@ -77,7 +82,7 @@ const faults = `(() => {
 const tooWide = `(() => {
 	const width = document.documentElement.clientWidth;
 	if (document.documentElement.scrollWidth <= width) return '';
-	return [...document.querySelectorAll('main *, header *')].filter((e) => e.getBoundingClientRect().right > width)
+	return [...document.querySelectorAll('main *, header *')].filter((e) => !e.closest('nav,.scroll,.inner') && e.getBoundingClientRect().right > width)
 		.map((e) => e.outerHTML.slice(0, 100))[0] ?? 'something';
 })()`
 
@@ -124,6 +129,11 @@ func crowd() (*sourcetest.Memory, source.Version) {
 			m.Set(other)
 		}
 	}
+	long := published()
+	long.Name, long.Description, long.Comment = strings.Repeat("n", 63), strings.Repeat("d", 200), strings.Repeat("c", 200)
+	long.Nodes[0].Name, long.Workflows[0].Name = strings.Repeat("o", 63), strings.Repeat("w", 63)
+	long.Workflows[0].Nodes = []string{long.Nodes[0].Name, "model"}
+	m.Set(long)
 	m.Declared = []source.ConfigEntry{{Name: "CURRENCY", Set: true}, {Name: "DATABASE_PASSWORD"}, {Name: "rooms.csv", File: true}}
 	ago := func(hours int) time.Time { return time.Now().Add(-time.Duration(hours) * time.Hour) }
 	m.Past = source.History{
@@ -154,6 +164,9 @@ func TestPagesAreAccessible(t *testing.T) {
 		"versions": home, "failure": home + "/nothing", "create": home + "/create", "signed out": signIn(t),
 		"stopped": home + "/ns/team/versions/price-estimator-50", "stopping": home + "/ns/team/versions/price-estimator-60",
 		"starting": home + "/ns/team/versions/price-estimator-80",
+	}
+	for _, page := range []string{"", "/requests", "/logs", "/docs", "/config", "/try", "/history", "/compare", "/actions/stop"} {
+		pages["long "+page] = home + "/ns/team/versions/" + strings.Repeat("n", 63) + page
 	}
 	for _, page := range []string{"", "?workflow=ny-room-price&node=model", "?workflow=save-metric&node=save-metric",
 		"?workflow=ny-room-price&show=entrypoint", "/requests", "/logs", "/metrics", "/predictions", "/docs", "/config", "/try",
@@ -193,6 +206,30 @@ func TestSignInHasItsStyle(t *testing.T) {
 	require.Equal(t, "6px", eval[string](p, "getComputedStyle(document.querySelector('main')).borderRadius"))
 }
 
+// Numbers change every few seconds: a screen reader is told of states only.
+func TestNumbersAreNotReadOut(t *testing.T) {
+	v := published()
+	m := sourcetest.New(v)
+	number := func(n float64) {
+		m.Figures = &source.Numbers{At: time.Now(), Over: time.Minute, From: "the test", Workflows: map[string]*source.WorkflowNumbers{
+			"ny-room-price": {Load: source.Load{PerSecond: n, P95: time.Second}},
+		}}
+	}
+	number(1)
+	p := show(t, m, v, "")
+	p.awaitText("#workflow-1", "1/s")
+	eval[bool](p, `window.said = [], new MutationObserver((all) => said.push(...all.map((m) => m.target).filter((e) =>
+		(e.nodeType === 1 ? e : e.parentElement)?.closest('[aria-live]:not([aria-live=off]),[role=status],[role=alert]'))))
+		.observe(document.body, { subtree: true, childList: true, characterData: true }), true`)
+	number(7)
+	m.Set(v)
+	p.awaitText("#workflow-1", "7/s")
+	require.Empty(t, eval[[]string](p, "said.map((e) => (e.outerHTML ?? e.data))"))
+	v.Phase, v.Published = "Started", false
+	m.Set(v)
+	p.await("said.length > 0")
+}
+
 // Tab leads from the skip link through the column to the picture, whose nodes open by Enter.
 func TestKeyboardOnThePicture(t *testing.T) {
 	m, v := crowd()
@@ -207,5 +244,5 @@ func TestKeyboardOnThePicture(t *testing.T) {
 		require.NotEqual(t, "none", eval[string](p, "getComputedStyle(document.activeElement).outlineStyle"), "the focus is visible")
 		order = append(order, eval[string](p, "document.activeElement.id || document.activeElement.innerText"))
 	}
-	require.Subset(t, order, []string{"Logs", "Requests", "Charts", "workflow-1-flow-entry", "workflow-1-flow-1", "workflow-1-flow-2"})
+	require.Subset(t, order, []string{"Logs", "Requests", "Metrics", "workflow-1-flow-entry", "workflow-1-flow-1", "workflow-1-flow-2"})
 }

@@ -35,7 +35,7 @@ export function plot(chart, into, format) {
     };
   };
   return new uPlot({
-    width: into.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false }, cursor: { drag: { setScale: false } },
+    width: into.clientWidth, height, padding: [8, 18, 0, 0], legend: { show: false }, cursor: { drag: { setScale: false } },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
     scales: { x: chart.seconds ? { range: () => [Date.now() / 1000 - chart.seconds, Date.now() / 1000] } : {}, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
     axes: [{ ...axis, size: 28, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 62, values: (_, ticks) => ticks.map(format) }],
