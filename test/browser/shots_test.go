@@ -2,11 +2,14 @@ package browser
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // shot is a page of which docs/images has pictures: NAME-light.png, NAME-dark.png and NAME-360.png,
@@ -79,11 +82,12 @@ func TestShots(t *testing.T) {
 }
 
 // TestShotsOfTrouble writes pictures of versions that a run has not: many, in all states, and what
-// is seldom seen.
+// is seldom seen. They are for who changes the pages, not for the documentation: git ignores them.
 func TestShotsOfTrouble(t *testing.T) {
 	if *shots == "" {
 		t.Skip("no folder for pictures is named: -shots")
 	}
+	require.NoError(t, os.MkdirAll(filepath.Join(*shots, "trouble"), 0o750))
 	at, v := serveCrowd(t)
 	version := at + "/ns/team/versions/" + v.Name
 	p := newPage(t, desktop)
@@ -95,7 +99,7 @@ func TestShotsOfTrouble(t *testing.T) {
 		"action": version + "/actions/unpublish", "config-missing": version + "/config", "error": at + "/nothing", "sign-in": signIn(t),
 		"create": at + "/create",
 	} {
-		p.shoot(name, func() { p.open(url); p.awaitRole("main", "") })
+		p.shoot(filepath.Join("trouble", name), func() { p.open(url); p.awaitRole("main", "") })
 	}
 }
 
