@@ -58,7 +58,7 @@ func TestStreamSendsOnlyWhatChanged(t *testing.T) {
 	m := sourcetest.New(example("a-1", source.Ready), example("b-1", source.Ready))
 	next := events(t, serve(t, m), "/events")
 	ids, _ := until(next)
-	require.Equal(t, []string{"count", "versions", "v:team/a-1", "v:team/b-1"}, ids)
+	require.Equal(t, []string{"count", "versions", "numbers", "v:team/a-1", "v:team/b-1"}, ids)
 
 	m.Set(example("b-1", source.Failed))
 	ids, html := until(next)
@@ -99,6 +99,6 @@ func TestStreamKeepsTextsOnTheirLine(t *testing.T) {
 	v.Comment = "a\n\ndata: {\"kind\":\"gone\"}\n\n\u2028" + hostile
 	next := events(t, serve(t, sourcetest.New(v)), "/events")
 	ids, html := until(next)
-	require.Len(t, ids, 3)
+	require.Len(t, ids, 4)
 	require.NotContains(t, html, "<script")
 }

@@ -2,9 +2,11 @@ package dashboard
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/dashboard/picture"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -20,6 +22,8 @@ type versionsView struct {
 	Namespaces           []string
 	States               []source.State
 	Heads                []head
+	// Numbers is where the numbers come from, or why there are none.
+	Numbers string
 }
 
 // versionFilter is the query of the page.
@@ -32,6 +36,9 @@ type versionFilter struct {
 type head struct {
 	Text, Path string
 	Current    bool
+	// Number says that the column has numbers, and Help what they are.
+	Number bool
+	Help   string
 }
 
 // versionRow is a line of the table.
@@ -44,6 +51,9 @@ type versionRow struct {
 	// Ailing are the names of nodes that have failed, at most three, and how many more have.
 	Ailing []string
 	More   int
+	// Requests and Failures are how many there were, Slowest the time that 95 % did not exceed;
+	// empty if that is not known or, of the last two, if there were none.
+	Requests, Failures, Slowest string
 }
 
 func versionsPage() page {
@@ -51,6 +61,9 @@ func versionsPage() page {
 		name: "versions", path: "/{$}", top: true, title: "Versions",
 		view: func(r *request) (any, error) { return newVersionsView(r) },
 		live: func(view any) []fragment { return view.(*versionsView).fragments() },
+		follow: func(ctx context.Context, r *request, changed func()) error {
+			return r.source.FollowLoads(ctx, changed)
+		},
 	}
 }
 
@@ -77,11 +90,27 @@ func newVersionsView(r *request) (*versionsView, error) {
 	v.Matching = len(all)
 	all = all[:min(len(all), maxRows)]
 	v.Shown = len(all)
-	for i := range all {
-		v.Rows = append(v.Rows, newVersionRow(&all[i]))
-	}
+	v.addRows(all, r.source)
 	v.Heads = f.heads(r.link)
 	return v, nil
+}
+
+// addRows adds a row for each version.
+func (v *versionsView) addRows(all []source.Version, from source.Meters) {
+	refs := make([]source.Ref, len(all))
+	for i := range all {
+		refs[i] = all[i].Ref
+	}
+	loads := from.Loads(refs)
+	v.Numbers = loads.Note
+	for i := range all {
+		row := newVersionRow(&all[i])
+		if load, known := loads.Of[row.Ref]; known {
+			row.Requests = cmp.Or(picture.Rate(load.PerSecond), "0")
+			row.Failures, row.Slowest = picture.Rate(load.Errors), picture.Duration(load.P95)
+		}
+		v.Rows = append(v.Rows, row)
+	}
 }
 
 // matches reports whether the filters let the version through. The text is looked for in its
@@ -131,6 +160,8 @@ func (f *versionFilter) heads(link linker) []head {
 	}
 	return []head{
 		sorted("Name", ""), sorted("Phase", "phase"), sorted("Published since", "published"), {Text: "Nodes ready"},
+		{Text: "Requests", Number: true}, {Text: "Failures", Number: true, Help: "failures that are not the client's own"},
+		{Text: "95 % within", Number: true, Help: "of the slowest workflow"},
 		sorted("Created", "age"), {Text: "Comment"},
 	}
 }
@@ -162,6 +193,7 @@ func (v *versionsView) fragments() []fragment {
 	parts := []fragment{
 		{id: "count", template: "versions-count", data: v},
 		{id: "versions", template: "versions-table", data: v, key: ids.String() + "."},
+		{id: "numbers", template: "versions-numbers", data: v},
 	}
 	for i := range v.Rows {
 		parts = append(parts, fragment{id: v.Rows[i].ID, template: "versions-row", data: &v.Rows[i]})

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,6 +52,23 @@ func TestVersions(t *testing.T) {
 	require.Contains(t, page, `<span class="number">2/2</span>`)
 	require.Contains(t, page, `<span class="number">1/7</span>`)
 	require.Contains(t, page, "and 3 more")
+}
+
+func TestVersionsShowTheirLoads(t *testing.T) {
+	busy, idle := example("a-1", source.Ready), example("b-1", source.Ready)
+	m := sourcetest.New(busy, idle, example("c-1", source.Ready))
+	m.Used = source.Loads{Note: hostile, Of: map[source.Ref]source.Load{
+		busy.Ref: {PerSecond: 12, Errors: 0.5, P95: 34 * time.Millisecond}, idle.Ref: {},
+	}}
+	_, page := get(t, serve(t, m), "/")
+	a, rest, _ := strings.Cut(page[strings.Index(page, `<tr id="v:team/a-1"`):], "</tr>")
+	b, c, _ := strings.Cut(rest, "</tr>")
+	require.Contains(t, a, `<td data-label="Requests" class="number">12/s</td>`)
+	require.Contains(t, a, "<span>0.5/s</span>")
+	require.Contains(t, a, `<td data-label="95 % within" class="number">34`+"\u00a0ms</td>")
+	require.Contains(t, b, `<td data-label="Requests" class="number">0</td>`)
+	require.Contains(t, c, `<td data-label="Requests" class="number"></td>`)
+	requireNoMarkup(t, "/", page)
 }
 
 func TestVersionsAreBounded(t *testing.T) {

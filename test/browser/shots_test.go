@@ -33,7 +33,9 @@ func pictures() []shot {
 		{name: "metrics", page: "metrics?range=15m", shows: "Requests a second", before: func(p *page) {
 			p.await("document.querySelector('.plot canvas')")
 		}},
-		{name: "versions", page: "../../../..", shows: "price-estimator-v1"},
+		{name: "versions", page: "../../../..", shows: "price-estimator-v1", before: func(p *page) {
+			p.awaitText("#numbers", "from the entrypoint")
+		}},
 		{name: "requests", page: "requests", shows: "none failed"},
 		{name: "request", page: "requests", shows: "none failed", before: func(p *page) {
 			p.await("document.querySelector('.request-slowest tbody a')")

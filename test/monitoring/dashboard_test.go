@@ -69,6 +69,13 @@ func TestTheDashboardsQuery(t *testing.T) {
 	}
 	require.InDelta(t, 1, last["pods  etl"], 0)
 
+	c.ReadLoads(t.Context())
+	load, known := c.Loads([]source.Ref{ref}).Of[ref]
+	require.True(t, known)
+	require.Positive(t, load.PerSecond)
+	require.Positive(t, load.Errors)
+	require.Positive(t, load.P95)
+
 	n, err := c.Numbers(t.Context(), source.Ref{Namespace: "test", Name: "other"})
 	require.NoError(t, err)
 	require.Nil(t, n)

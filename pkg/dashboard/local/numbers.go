@@ -24,6 +24,30 @@ func (s *Source) FollowNumbers(ctx context.Context, ref source.Ref, changed func
 	return s.meter.Follow(ctx, ref, changed)
 }
 
+// Loads implements [source.Meters].
+func (s *Source) Loads(refs []source.Ref) source.Loads {
+	loads := source.Loads{Of: s.meter.Loads(refs)}
+	if len(loads.Of) > 0 {
+		loads.Note = "Numbers of the last minute, from the entrypoint."
+	}
+	return loads
+}
+
+// FollowLoads implements [source.Meters].
+func (s *Source) FollowLoads(ctx context.Context, changed func()) error {
+	return s.meter.FollowAll(ctx, s.refs, changed)
+}
+
+// refs has the version of the run, once its bundle is loaded.
+func (s *Source) refs() []source.Ref {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.bundle == nil {
+		return nil
+	}
+	return []source.Ref{s.state.ref()}
+}
+
 // reader reads what the run's entrypoint counts, once it serves.
 func (s *Source) reader(source.Ref) meter.Reader {
 	return meter.Entrypoints("the entrypoint", func(ctx context.Context, each func(string, io.Reader) error) ([]string, error) {

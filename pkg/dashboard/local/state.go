@@ -39,7 +39,12 @@ type node struct {
 
 // is reports whether ref names the version of the run.
 func (s *state) is(ref source.Ref) bool {
-	return s.bundle != nil && ref == source.Ref{Namespace: local.Namespace, Name: s.bundle.Manifest.Version}
+	return s.bundle != nil && ref == s.ref()
+}
+
+// ref names the version. The bundle must be loaded.
+func (s *state) ref() source.Ref {
+	return source.Ref{Namespace: local.Namespace, Name: s.bundle.Manifest.Version}
 }
 
 // of returns the node's state. A node that nothing was reported of is starting.
@@ -55,7 +60,7 @@ func (s *state) of(name string) *node {
 func (s *state) version() source.Version {
 	m := s.bundle.Manifest
 	v := source.Version{
-		Ref:         source.Ref{Namespace: local.Namespace, Name: m.Version},
+		Ref:         s.ref(),
 		Description: m.Description, Created: s.began, Delivery: "Direct",
 		Phase: s.phase, Cause: s.cause, Next: s.next,
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -32,6 +33,9 @@ const (
 type Client struct {
 	base *url.URL
 	http *http.Client
+	// turn is held by who reads the loads of all versions, loads is what was read last.
+	turn  chan struct{}
+	loads atomic.Pointer[loads]
 }
 
 // New returns a client of the Prometheus at an address, a URL of http or https that may have a path.
@@ -40,7 +44,7 @@ func New(address string) (*Client, error) {
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, fmt.Errorf("%q is not the URL of a Prometheus, such as http://prometheus.monitoring:9090", address)
 	}
-	return &Client{base: base, http: &http.Client{Timeout: 30 * time.Second}}, nil
+	return &Client{base: base, http: &http.Client{Timeout: 30 * time.Second}, turn: make(chan struct{}, 1)}, nil
 }
 
 // Numbers returns those of the last two minutes; nil if Prometheus knows nothing of the version.
@@ -105,7 +109,7 @@ func values(times []time.Time, points []point) []float64 {
 
 // set sets the number that a series is.
 func set(n *source.Numbers, labels map[string]string, value float64) {
-	if math.IsNaN(value) || math.IsInf(value, 0) || labels["workflow"] == "" {
+	if !isNumber(value) || labels["workflow"] == "" {
 		return
 	}
 	w := n.Workflows[labels["workflow"]]
@@ -123,6 +127,8 @@ func set(n *source.Numbers, labels map[string]string, value float64) {
 	}
 	setNode(w.Nodes[name], labels[label], value)
 }
+
+func isNumber(value float64) bool { return !math.IsNaN(value) && !math.IsInf(value, 0) }
 
 func setNode(n *source.NodeNumbers, what string, value float64) {
 	switch what {

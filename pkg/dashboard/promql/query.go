@@ -38,7 +38,7 @@ func query(ref source.Ref, over time.Duration) string {
 		attempts             = "krt_step_attempts_total"
 		workflow, node, done = "workflow", "workflow, node", `,outcome!="reply"`
 	)
-	parts := []struct{ measure, expr string }{
+	return join([]part{
 		{string(source.Requests), sum(workflow, requests, "")},
 		{string(source.Errors), sum(workflow, requests, ",code=~"+quote(monitoring.ServerErrors))},
 		{string(source.Median), quantile("0.5", workflow, duration, "")},
@@ -51,7 +51,14 @@ func query(ref source.Ref, over time.Duration) string {
 		{retried, sum(node, attempts, `,result="retried"`)},
 		{gaveUp, sum(node, attempts, `,result="gave_up"`)},
 		{string(source.Pods), pods(ref)},
-	}
+	})
+}
+
+// part is an expression of a query, and what its values are.
+type part struct{ measure, expr string }
+
+// join makes one query of parts, whose results have the label.
+func join(parts []part) string {
 	exprs := make([]string, len(parts))
 	for i, p := range parts {
 		exprs[i] = fmt.Sprintf("label_replace(%s, %q, %q, \"\", \"\")", p.expr, label, p.measure)

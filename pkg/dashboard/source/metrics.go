@@ -13,6 +13,11 @@ type Meters interface {
 	// FollowNumbers reads the numbers of the version, and calls changed each time there are new
 	// ones, or they could not be read, until ctx is done. The calls do not overlap.
 	FollowNumbers(ctx context.Context, ref Ref, changed func()) error
+	// Loads returns how much the versions are used, as far as that is known: it waits for nothing.
+	Loads(refs []Ref) Loads
+	// FollowLoads reads what Loads returns of as many versions as can be read at little cost, and
+	// calls changed after each reading until ctx is done. The calls do not overlap.
+	FollowLoads(ctx context.Context, changed func()) error
 	// Chart returns the numbers of a time, from the best place that has them. A [*RefusedError]
 	// says why there are none.
 	Chart(ctx context.Context, ref Ref, span Span) (*Chart, error)

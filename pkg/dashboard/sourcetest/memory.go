@@ -29,6 +29,8 @@ type Memory struct {
 	// Figures is the result of Numbers, if there is no Unread, which is why there are none.
 	Figures *source.Numbers
 	Unread  error
+	// Used is the result of Loads.
+	Used source.Loads
 	// Drawn is the result of Chart, if there is no Undrawn, which is why there is none.
 	Drawn   *source.Chart
 	Undrawn error
@@ -188,6 +190,14 @@ func (m *Memory) FollowNumbers(ctx context.Context, _ source.Ref, changed func()
 	changed()
 	<-ctx.Done()
 	return nil
+}
+
+// Loads returns the Used.
+func (m *Memory) Loads([]source.Ref) source.Loads { return m.Used }
+
+// FollowLoads calls changed once.
+func (m *Memory) FollowLoads(ctx context.Context, changed func()) error {
+	return m.FollowNumbers(ctx, source.Ref{}, changed)
 }
 
 // Predictions returns what is Saved.
