@@ -35,12 +35,14 @@ function mergeAttributes(old, next) {
 function mergeChildren(old, next) {
   const byID = new Map();
   for (const child of old.children) if (child.id) byID.set(child.id, child);
+  const kept = new Set([...next.children].map((child) => child.id));
   let at = old.firstChild;
   for (const child of [...next.childNodes]) {
     const same = child.id && byID.get(child.id);
     if (same) {
+      while (at && at !== same && !(at.id && kept.has(at.id))) at = remove(at); // or all after what is gone would move
       if (same === at) at = at.nextSibling;
-      else old.insertBefore(same, at);
+      else move(same, at);
       merge(same, child);
     } else if (at && !child.id && !at.id && at.nodeName === child.nodeName) {
       const following = at.nextSibling;
@@ -50,11 +52,21 @@ function mergeChildren(old, next) {
       old.insertBefore(child, at);
     }
   }
-  while (at) {
-    const following = at.nextSibling;
-    at.remove();
-    at = following;
-  }
+  while (at) at = remove(at);
+}
+
+// remove returns the node after the one that it removes.
+function remove(node) {
+  const following = node.nextSibling;
+  node.remove();
+  return following;
+}
+
+// move puts an element before another one of its parent. What is moved loses the focus.
+function move(element, before) {
+  const focused = element.contains(document.activeElement) && document.activeElement;
+  element.parentNode.insertBefore(element, before);
+  if (focused) focused.focus({ preventScroll: true });
 }
 
 function parse(html) {
@@ -192,7 +204,8 @@ async function filter(form) {
   for (const [name, value] of new FormData(form)) if (value) url.searchParams.append(name, value);
   const response = await fetch(url, { credentials: 'same-origin' });
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  if (mine !== asked || !response.ok) return;
+  if (mine !== asked) return;
+  if (!response.ok) throw new Error(response.statusText); // the page of the query says why
   history.replaceState(null, '', url);
   const next = page.getElementById('main');
   times(next);

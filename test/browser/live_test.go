@@ -1,0 +1,57 @@
+package browser
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// Rows before the one with the focus come, go and change places; the focus stays where it is.
+func TestTheFocusStaysInItsRow(t *testing.T) {
+	m, v := crowd()
+	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: dashboard.One(m)}))
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	p := newPage(t, desktop)
+	p.open(server.URL + "/?sort=phase")
+	p.do(chromedp.Focus(`[id="v:team/price-estimator-60"] a`))
+	const focused = "document.activeElement.innerText"
+	require.Equal(t, "price-estimator-60", eval[string](p, focused))
+	m.Remove(v.Ref)
+	p.await(`!document.getElementById("v:team/` + v.Name + `")`)
+	require.Equal(t, "price-estimator-60", eval[string](p, focused), "another row is gone")
+	moved, err := m.Version(t.Context(), source.Ref{Namespace: "team", Name: "price-estimator-60"})
+	require.NoError(t, err)
+	moved.State, moved.Phase = source.Failed, "Broken"
+	m.Set(*moved)
+	p.await(`document.getElementById("v:team/price-estimator-60").innerText.includes("Broken")`)
+	require.Equal(t, "price-estimator-60", eval[string](p, focused), "the row has another place")
+}
+
+// Whoever is not signed in any more is told so by a filter, too.
+func TestAFilterThatIsRefused(t *testing.T) {
+	m, _ := crowd()
+	var out atomic.Bool
+	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: func(*http.Request) (source.Source, error) {
+		if out.Load() {
+			return nil, &source.RefusedError{Refusal: source.Unauthorized, Text: "Your session has ended."}
+		}
+		return m, nil
+	}}))
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	p := newPage(t, desktop)
+	p.open(server.URL)
+	p.awaitRole("link", "price-estimator-70")
+	p.allow("401")
+	out.Store(true)
+	p.do(chromedp.Focus("input[name=q]"), chromedp.KeyEvent("a"))
+	p.awaitText("main", "Your session has ended.")
+}
