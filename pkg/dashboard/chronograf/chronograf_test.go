@@ -97,25 +97,20 @@ func TestReasons(t *testing.T) {
 		filter + `|> reduce(fn: (r, accumulator) => ({ sum: 2.0 }), identity: {})`: "its query has a reduce() that is not supported",
 		filter:               "its query shows every single value, not an aggregate",
 		source + `|> mean()`: "its query does not select a measurement and a field",
-		source + `|> filter(fn: (r) => r._measurement =~ /a/)`:                     `its query has the condition "r._measurement=~/a/", which is not supported`,
-		source + `|> filter(fn: (r) => r.a == "1" or r.b == "2")`:                  "its query has an or, which is supported for _field only",
-		source + `|> filter(fn: (r) => r._measurement == "m" and r._value == "b")`: `its query has the condition "r._value==\"b\"", which is not supported`,
-		filter + `|> filter(fn: (r) => r._measurement == "n")`:                     `its query has the condition "r._measurement==\"n\"", which is not supported`,
-		filter + `|> filter(fn: (r) => r.a == "1" and (r.a == "2"))`:               "its query compares a with two values, which is not supported",
-		`SELECT mean(f) FROM m WHERE a = 'b' AND a = 'c'`:                          "its query compares a with two values, which is not supported",
-		`from(bucket: "b") |> range(start: -2h, stop: -1h)`:                        "its query has a time that is not supported",
-		`import "math" ` + filter:                                                  pipeline,
-		filter + `|>`:                                                              pipeline,
-		`from(bucket: "b) |> range()`:                                              "a string has no end in its query",
-		``:                                                                         form,
-		`SELECT "f" FROM m`:                                                        form,
-		`SELECT median(f) FROM m`:                                                  "its query uses median(), which the store does not compute",
-		`SELECT mean(f) FROM m GROUP BY time(1m) FILL(previous)`:                   "its query fills gaps, which is not supported",
-		`SELECT mean(f) FROM m WHERE a =~ /b/`:                                     "its query compares a in a way that is not supported",
-		`SELECT mean(f) FROM m; DROP DATABASE kre`:                                 `its query has "DROP DATABASE kre", which is not supported`,
-		`SELECT mean(f) FROM m WHERE time > '2020-01-01'`:                          "its query has a time that is not supported",
-		strings.Repeat(" ", 17<<10):                                                "a query is larger than 16384 bytes",
-		`SELECT ` + strings.Repeat("mean(f),", 16) + `mean(f) FROM m`:              "it has more than 16 queries",
+		source + `|> filter(fn: (r) => r._measurement =~ /a/)`:    `its query has the condition "r._measurement=~/a/", which is not supported`,
+		source + `|> filter(fn: (r) => r.a == "1" or r.b == "2")`: "its query has an or, which is supported for _field only",
+		`import "math" ` + filter:                                 pipeline,
+		filter + `|>`:                                             pipeline,
+		`from(bucket: "b) |> range()`:                             "a string has no end in its query",
+		``:                                                        form,
+		`SELECT "f" FROM m`:                                       form,
+		`SELECT median(f) FROM m`:                                 "its query uses median(), which the store does not compute",
+		`SELECT mean(f) FROM m GROUP BY time(1m) FILL(previous)`:      "its query fills gaps, which is not supported",
+		`SELECT mean(f) FROM m WHERE a =~ /b/`:                        "its query compares a in a way that is not supported",
+		`SELECT mean(f) FROM m; DROP DATABASE kre`:                    `its query has "DROP DATABASE kre", which is not supported`,
+		`SELECT mean(f) FROM m WHERE time > '2020-01-01'`:             "its query has a time that is not supported",
+		strings.Repeat(" ", 17<<10):                                   "a query is larger than 16384 bytes",
+		`SELECT ` + strings.Repeat("mean(f),", 16) + `mean(f) FROM m`: "it has more than 16 queries",
 	} {
 		t.Run(want, func(t *testing.T) {
 			got := parse(t, cell("table", query)).Cells[0]
@@ -127,6 +122,22 @@ func TestReasons(t *testing.T) {
 	require.Equal(t, "a query has one value for the whole time, which is not a line",
 		parse(t, cell("line", "SELECT mean(f) FROM m")).Cells[0].Reason)
 	require.Equal(t, "it has no query", parse(t, map[string]any{"type": "line"}).Cells[0].Reason)
+}
+
+// TestConditionsAreNotIgnored: nothing is shown that the query does not select.
+func TestConditionsAreNotIgnored(t *testing.T) {
+	const filter = source + `|> filter(fn: (r) => r._measurement == "m" and r._field == "f") `
+	const condition = "its query has the condition %q, which is not supported"
+	const twice = "its query compares a with two values, which is not supported"
+	for query, want := range map[string]string{
+		filter + `|> filter(fn: (r) => r._value == "b")`:             fmt.Sprintf(condition, `r._value=="b"`),
+		filter + `|> filter(fn: (r) => r._measurement == "n")`:       fmt.Sprintf(condition, `r._measurement=="n"`),
+		filter + `|> filter(fn: (r) => r.a == "1" and (r.a == "2"))`: twice,
+		`SELECT mean(f) FROM m WHERE a = 'b' AND a = 'c'`:            twice,
+		`from(bucket: "b") |> range(start: -2h, stop: -1h)`:          "its query has a time that is not supported",
+	} {
+		require.Equal(t, want, parse(t, cell("table", query)).Cells[0].Reason)
+	}
 }
 
 func TestCells(t *testing.T) {

@@ -46,6 +46,9 @@ func (c *compiler) query(q query.Query, in string) condition {
 }
 
 func (c *compiler) condition(one query.Condition, in string) condition {
+	if rounded(one.Value) {
+		return condition{"TRUE", false}
+	}
 	switch one.Op {
 	case query.And, query.Or:
 		return c.joined(one, in)
@@ -260,6 +263,9 @@ func literal(v any) string {
 // usesIndex reports whether the index on documents narrows q: by equality with scalars.
 func usesIndex(q query.Query) bool {
 	return slices.ContainsFunc(q, func(one query.Condition) bool {
+		if rounded(one.Value) {
+			return false
+		}
 		switch one.Op {
 		case query.And:
 			return slices.ContainsFunc(one.Of, usesIndex)

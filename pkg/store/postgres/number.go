@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,4 +60,22 @@ func decimalNumber(n json.Number) json.Number {
 		text += ".0"
 	}
 	return json.Number(text)
+}
+
+// rounded reports whether v has a number that is compared as a float64 with the integers of documents
+// that are beyond 64 bits, of which several have its value. In jsonb they all differ.
+func rounded(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, rounded)
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), rounded)
+	case json.Number:
+		if i, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			return i == math.MinInt64
+		}
+		f, _ := v.Float64() // infinite if it is too large
+		return math.Abs(f) >= 1<<63
+	}
+	return false
 }

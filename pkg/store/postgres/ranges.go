@@ -67,7 +67,7 @@ func (c *compiler) bound(one query.Condition) (field, value string, ok bool) {
 		}
 		return `krt_text(doc, $path::text[]) COLLATE "C"`, c.arg("="+v) + "::text", true
 	case json.Number:
-		if _, err := v.Float64(); err == nil {
+		if !rounded(v) {
 			return "krt_number(doc, $path::text[])", c.arg(string(decimalNumber(v))) + "::numeric", true
 		}
 	}

@@ -69,3 +69,34 @@ CREATE INDEX ON krt_documents (runtime, coll, (krt_text(doc, '{`+field+`}') COLL
 	}
 	random.Compare(t, b, 2, 1000)
 }
+
+// TestIntegersBeyond64Bits are compared as floats, as package query does, with an index and without.
+func TestIntegersBeyond64Bits(t *testing.T) {
+	b := open(t, server.Postgres(t))
+	in := store.Collection{Runtime: "r", Name: "c"}
+	for i, n := range []json.Number{"18446744073709551616", "18446744073709551617", "1e399", "-9223372036854775809", "9223372036854775807", "1"} {
+		document := store.Document{"_id": json.Number(fmt.Sprint(i)), "a": n, "list": []any{n}}
+		require.NoError(t, b.SaveDocument(t.Context(), store.Origin{Runtime: in.Runtime}, in.Name, document))
+	}
+	for text, want := range map[string]int{
+		`{"a":18446744073709551617}`:                           2,
+		`{"a":{"$in":[1,18446744073709551617]}}`:               3,
+		`{"a":{"$ne":18446744073709551617}}`:                   4,
+		`{"list":[18446744073709551616]}`:                      2,
+		`{"list":{"$elemMatch":{"$eq":18446744073709551616}}}`: 2,
+		`{"a":{"$lte":-9223372036854775808}}`:                  1,
+		`{"a":-9223372036854775808}`:                           1,
+		`{"a":{"$gt":18446744073709551616}}`:                   1,
+		`{"a":{"$gte":18446744073709551617,"$lt":1e300}}`:      2,
+		`{"a":{"$gt":9223372036854775807}}`:                    3,
+		`{"a":1e398}`:                                          1,
+	} {
+		var raw map[string]any
+		require.NoError(t, store.Decode([]byte(text), &raw))
+		q, err := query.Parse(raw)
+		require.NoError(t, err)
+		found, err := b.FindDocuments(t.Context(), in, q, store.Page{Limit: 100, Bytes: 1 << 20})
+		require.NoError(t, err)
+		require.Len(t, found.Documents, want, text)
+	}
+}
