@@ -1,6 +1,7 @@
 package logview
 
 import (
+	"slices"
 	"sync"
 
 	"krt.dev/kn-krt/pkg/logline"
@@ -82,10 +83,12 @@ func (f *Feed) trim() {
 // Ready has an element once there is something to take.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
-// Take returns what waits, and has it no more.
+// Take returns what waits in the order of time, and has it no more: pods that are read at the same
+// time bring their lines one pod after the other.
 func (f *Feed) Take() Batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	slices.SortStableFunc(f.waiting, func(a, b Line) int { return a.Time.Compare(b.Time) })
 	b := Batch{f.dropped, f.waiting}
 	f.dropped, f.waiting, f.bytes, f.taken = 0, nil, 0, true
 	return b

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -120,4 +121,18 @@ func BenchmarkFeed(b *testing.B) {
 	for b.Loop() {
 		f.Add(l)
 	}
+}
+
+// Pods are read at the same time, so that lines arrive one pod after the other.
+func TestFeedIsInTheOrderOfTime(t *testing.T) {
+	f := NewFeed()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, after := range []time.Duration{2, 0, 1, 1} {
+		f.Add(&logline.Line{Time: start.Add(after)})
+	}
+	var got []time.Duration
+	for _, l := range f.Take().Lines {
+		got = append(got, l.Time.Sub(start))
+	}
+	require.Equal(t, []time.Duration{0, 1, 1, 2}, got)
 }

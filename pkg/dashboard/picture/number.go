@@ -159,7 +159,10 @@ func events(to string, n *source.NodeNumbers) *edge {
 	e.Below = add(nil, "", "waits ", Duration(n.Waited))
 	e.Below = add(e.Below, "", again, Rate(n.Retries))
 	e.Below = add(e.Below, "bad", failures, Rate(n.GaveUp))
-	words := []string{"To " + to + ": " + often(n.PerSecond, "event")}
+	var words []string
+	if Rate(n.PerSecond) != "" {
+		words = append(words, often(n.PerSecond, "event"))
+	}
 	if n.Waited > 0 {
 		words = append(words, "95 % wait at most "+Duration(n.Waited))
 	}
@@ -169,7 +172,7 @@ func events(to string, n *source.NodeNumbers) *edge {
 	if n.GaveUp > 0 {
 		words = append(words, often(n.GaveUp, "event")+" not accepted")
 	}
-	e.Says = strings.Join(words, ", ")
+	e.Says = "To " + to + ": " + strings.Join(words, ", ")
 	return e
 }
 

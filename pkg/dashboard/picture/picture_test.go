@@ -222,3 +222,10 @@ func FuzzNames(f *testing.F) {
 		require.Equal(t, 3, strings.Count(drawn, `class="spot node`))
 	})
 }
+
+// An edge on which nothing was accepted has no number of events to tell.
+func TestSaysWhatWasNotAccepted(t *testing.T) {
+	flow := picture.Flow{ID: "w", Entry: source.Ready, Steps: []picture.Step{step("model", source.Ready)}}
+	flow.Numbers = &source.WorkflowNumbers{Nodes: map[string]*source.NodeNumbers{"model": {Retries: .5, GaveUp: .1}}}
+	require.Contains(t, draw(t, flow), ">To model: sent again 0.5 times a second, 0.1 events a second not accepted<")
+}
