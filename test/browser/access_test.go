@@ -39,7 +39,8 @@ const faults = `(() => {
 	}
 	for (const e of document.querySelectorAll('img:not([alt])')) faults.push('an image without alt: ' + e.src);
 	for (const e of document.querySelectorAll('svg')) {
-		if (!e.closest('[aria-hidden=true]') && !e.getAttribute('aria-label')) faults.push('a drawing without a name: ' + e.outerHTML.slice(0, 80));
+		const named = e.closest('[aria-hidden=true]') || e.getAttribute('aria-label');
+		if (!named) faults.push('a drawing without a name: ' + e.outerHTML.slice(0, 80));
 	}
 	const brush = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true });
 	const rgba = (colour) => {
@@ -69,7 +70,8 @@ const faults = `(() => {
 		const [a, b] = [light(over([...ink.slice(0, 3), ink[3] * opacity], back)), light(back)];
 		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 		const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
-		if (ratio < (large ? 3 : 4.5)) faults.push('contrast ' + ratio.toFixed(2) + ' of ' + node.data.trim().slice(0, 40) + ' (' + e.className + ')');
+		const text = node.data.trim().slice(0, 40) + ' (' + e.className + ')';
+		if (ratio < (large ? 3 : 4.5)) faults.push('contrast ' + ratio.toFixed(2) + ' of ' + text);
 	}
 	for (const e of document.querySelectorAll('input:not([type=hidden],[type=checkbox]),select,textarea')) {
 		const [a, b] = [light(over(rgba(getComputedStyle(e).borderTopColor), behind(e))), light(behind(e.parentElement))];
@@ -82,7 +84,8 @@ const faults = `(() => {
 const tooWide = `(() => {
 	const width = document.documentElement.clientWidth;
 	if (document.documentElement.scrollWidth <= width) return '';
-	return [...document.querySelectorAll('main *, header *')].filter((e) => !e.closest('nav,.scroll,.inner') && e.getBoundingClientRect().right > width)
+	return [...document.querySelectorAll('main *, header *')]
+		.filter((e) => !e.closest('nav,.scroll,.inner') && e.getBoundingClientRect().right > width)
 		.map((e) => e.outerHTML.slice(0, 100))[0] ?? 'something';
 })()`
 
@@ -140,7 +143,8 @@ func crowd() (*sourcetest.Memory, source.Version) {
 		Events:       []source.Event{{Time: ago(50), What: "Published", Comment: "better"}, {Time: ago(99), What: "Started"}},
 		Publications: []source.Publication{{Version: v.Name, From: ago(50)}, {Version: "price-estimator-100", From: ago(90), To: ago(50)}},
 	}
-	m.Written = fstest.MapFS{"docs/README.md": {Data: []byte("# Prices\n\nHow they are made.\n\n## Rooms\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")}}
+	const text = "# Prices\n\nHow they are made.\n\n## Rooms\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+	m.Written = fstest.MapFS{"docs/README.md": {Data: []byte(text)}}
 	return m, v
 }
 

@@ -34,7 +34,8 @@ func TestChart(t *testing.T) {
 	require.Equal(t, []Tick{{"0%", "0 ms"}, {"25%", "5 ms"}, {"50%", "10 ms"}, {"75%", "15 ms"}}, c.Ticks)
 	require.Len(t, c.Bars, 4)
 	require.Equal(t, Bar{
-		Node: "etl", Wait: Span{"2.5%", "10%"}, Run: Span{"12.5%", "5%"}, StartText: "0.5\u00a0ms", WaitText: "2.0\u00a0ms", RunText: "1.0\u00a0ms",
+		Node: "etl", Wait: Span{"2.5%", "10%"}, Run: Span{"12.5%", "5%"},
+		StartText: "0.5\u00a0ms", WaitText: "2.0\u00a0ms", RunText: "1.0\u00a0ms",
 		Waited: true, Outcome: "ok", Cold: true, Notes: []string{"first request"},
 	}, c.Bars[0])
 	require.Equal(t, []string{"2 attempts"}, c.Bars[1].Notes)
@@ -43,7 +44,8 @@ func TestChart(t *testing.T) {
 	require.True(t, c.Bars[2].Behind)
 	require.Equal(t, Span{"90%", "0.6%"}, c.Bars[3].Run, "a step that took no time is seen")
 	require.True(t, c.Bars[3].Failed)
-	require.Equal(t, "etl 1.0\u00a0ms (waited 2.0\u00a0ms) · model 5.0\u00a0ms reply · model 12.0\u00a0ms · output 0.0\u00a0ms error", c.Summary())
+	require.Equal(t, "etl 1.0\u00a0ms (waited 2.0\u00a0ms) · model 5.0\u00a0ms reply · model 12.0\u00a0ms · output 0.0\u00a0ms error",
+		c.Summary())
 }
 
 func TestChartOfStrangeTimes(t *testing.T) {
