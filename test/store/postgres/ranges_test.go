@@ -74,7 +74,9 @@ CREATE INDEX ON krt_documents (runtime, coll, (krt_text(doc, '{`+field+`}') COLL
 func TestIntegersBeyond64Bits(t *testing.T) {
 	b := open(t, server.Postgres(t))
 	in := store.Collection{Runtime: "r", Name: "c"}
-	for i, n := range []json.Number{"18446744073709551616", "18446744073709551617", "1e399", "-9223372036854775809", "9223372036854775807", "1"} {
+	for i, n := range []json.Number{
+		"18446744073709551616", "18446744073709551617", "1e399", "-9223372036854775809", "9223372036854775807", "1",
+	} {
 		document := store.Document{"_id": json.Number(fmt.Sprint(i)), "a": n, "list": []any{n}}
 		require.NoError(t, b.SaveDocument(t.Context(), store.Origin{Runtime: in.Runtime}, in.Name, document))
 	}
