@@ -49,6 +49,8 @@ func (d *Dashboard) functions() template.FuncMap {
 		"outcome":  outcome,
 		"word":     word,
 		"advice":   panel.NewAdvice,
+		// what others wrote: html/template escapes no characters that change the direction of text
+		"printable": legible.Printable,
 	}
 }
 

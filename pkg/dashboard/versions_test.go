@@ -122,6 +122,24 @@ func TestHostileTextsAreText(t *testing.T) {
 	requireNoMarkup(t, "refusal", page)
 }
 
+// Characters that change the direction of text would let a text pass for another one.
+func TestTextsKeepTheirDirection(t *testing.T) {
+	const text = "a \u202eb\u2066 \x1b[31mc"
+	v := example("a-1", source.Failed)
+	v.Description, v.Comment, v.Cause, v.Nodes[0].State, v.Nodes[0].Cause = text, text, text, source.Failed, text
+	v.Workflows[0].Cause = text
+	m := sourcetest.New(v)
+	m.Past = source.History{
+		Events: []source.Event{{What: "Started", Comment: text}}, Publications: []source.Publication{{Version: "a-1", Comment: text}},
+	}
+	server := serve(t, m)
+	for _, path := range []string{"/", atA, atA + "/history", atA + "?asked=" + v.Nodes[0].Name} {
+		_, page := get(t, server, path)
+		require.Containsf(t, page, `a \u202eb\u2066 \x1b[31mc`, "%s", path)
+		require.NotRegexpf(t, "[\u202e\u2066\x1b]", page, "%s", path)
+	}
+}
+
 // urlHostile is a hostile text for paths and queries.
 const urlHostile = `%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E%3Cimg%20src%3Dx%20onerror%3Dalert(2)%3E`
 

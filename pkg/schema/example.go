@@ -7,10 +7,15 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// exampleDepth is how deep an example goes into messages in messages.
-const exampleDepth = 3
+const (
+	// exampleDepth is how deep an example goes into messages in messages.
+	exampleDepth = 3
+	// maxExample is after how many bytes an example has no more fields: a message that has
+	// itself in 400 fields would have 64 million otherwise.
+	maxExample = 16 << 10
+)
 
-// Example returns a JSON request for m, in one line, with a value in each field:
+// Example returns a JSON request for m, in one line, with a value in each field up to 16 KiB:
 // something to change, not something that makes sense.
 func Example(m protoreflect.MessageDescriptor) string {
 	var b strings.Builder
@@ -29,6 +34,9 @@ func exampleMessage(b *strings.Builder, m protoreflect.MessageDescriptor, depth 
 		field := m.Fields().Get(i)
 		if skipped(field, depth) {
 			continue
+		}
+		if b.Len() >= maxExample {
+			break
 		}
 		if !first {
 			b.WriteString(", ")

@@ -2,6 +2,9 @@ package schema_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -50,4 +53,21 @@ service Entrypoint { rpc A(Empty) returns (Empty); }
 			require.NotContains(t, text, "'", "it stands between single quotes in a shell")
 		})
 	}
+}
+
+// A small proto can describe an example of gigabytes.
+func TestExampleIsBounded(t *testing.T) {
+	var proto strings.Builder
+	proto.WriteString("syntax = \"proto3\"; package test; service Entrypoint { rpc A(Wide) returns (Wide); } message Wide {\n")
+	for i := range 100 {
+		fmt.Fprintf(&proto, "Wide f%d = %d;\n", i, i+1)
+	}
+	proto.WriteString("}")
+	s, err := schema.Compile(t.Context(), fstest.MapFS{"a.proto": {Data: []byte(proto.String())}}, "a.proto", schema.Options{})
+	require.NoError(t, err)
+	method, err := s.Method("A")
+	require.NoError(t, err)
+	example := schema.Example(method.Input())
+	require.Less(t, len(example), 17<<10)
+	require.True(t, json.Valid([]byte(example)))
 }

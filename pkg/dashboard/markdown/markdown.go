@@ -6,6 +6,7 @@ package markdown
 import (
 	"bytes"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -26,6 +27,8 @@ const (
 	maxCells = 50_000
 	// maxDepth is how deep elements may be in each other.
 	maxDepth = 64
+	// maxMarks is how many characters that may begin a link or an emphasis may be between empty lines.
+	maxMarks = 4000
 	// maxHeadings is how many headings are listed.
 	maxHeadings = 200
 )
@@ -76,7 +79,7 @@ func Render(source []byte, at string, addresses Addresses) (*Page, error) {
 	)
 	tree := md.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(newIDs()))))
 	if tooDeep(tree) {
-		return nil, &LimitError{"quotes or lists that are nested too deeply"}
+		return nil, errTooDeep
 	}
 	(&cleaner{source: source, at: at, addresses: addresses}).clean(tree)
 	page := &Page{}
@@ -90,21 +93,27 @@ func Render(source []byte, at string, addresses Addresses) (*Page, error) {
 }
 
 // check returns a LimitError for a text that would take long to parse: the time for a block without an
-// empty line grows with the square of its size, and a row of a table has as many cells as its head.
+// empty line grows with the square of its size and of its marks, that for quotes and lists with the
+// product of their depth and the lines, and a row of a table has as many cells as its head.
 func check(source []byte) error {
 	if len(source) > MaxBytes {
 		return &LimitError{"more than 256 KiB"}
 	}
-	var size, lines, columns, cells int
+	var size, lines, columns, cells, marks int
 	for line := range bytes.Lines(source) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			cells += lines * columns
-			size, lines, columns = 0, 0, 0
+			size, lines, columns, marks = 0, 0, 0, 0
 		}
 		size += len(line)
 		lines++
+		marks += bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("*")) + bytes.Count(line, []byte("_"))
 		columns = max(columns, bytes.Count(line, []byte("|")))
 		switch {
+		case deepLine.Match(line) && !ruleLine.Match(line):
+			return errTooDeep
+		case marks > maxMarks:
+			return &LimitError{"more than 4,000 of [, * and _ without an empty line"}
 		case size > maxBlock:
 			return &LimitError{"more than 64 KiB without an empty line"}
 		case cells+lines*columns > maxCells:
@@ -113,6 +122,14 @@ func check(source []byte) error {
 	}
 	return nil
 }
+
+var errTooDeep = &LimitError{"quotes or lists that are nested too deeply"}
+
+// deepLine is a line that begins more than maxDepth quotes and lists, ruleLine one that only looks so.
+var (
+	deepLine = regexp.MustCompile(`^[ \t]*(?:(?:>|(?:[-+*]|[0-9]{1,9}[.)])[ \t])[ \t]*){65}`)
+	ruleLine = regexp.MustCompile(`^[ \t]*(?:[-*_][ \t]*)+\s*$`)
+)
 
 // tooDeep reports whether a node of the tree is deeper than maxDepth.
 func tooDeep(tree ast.Node) bool {

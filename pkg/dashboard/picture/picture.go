@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 //go:embed *.html
@@ -132,7 +133,7 @@ func (f Flow) step(i int, step Step) spot {
 		State: Of(step.State), GPU: step.GPU, Word: stepWord(step), Figures: podFigures(step),
 	}
 	about := fmt.Sprintf("Node %s, step %d of %d: %s", step.Name, i+1, len(f.Steps), s.Word)
-	s.Says = join(about, step.Cause, podWords(step))
+	s.Says = join(about, legible.Printable(step.Cause), podWords(step))
 	if own := f.numbers(step.Name); own != nil {
 		s.Figures = append(s.Figures, loadFigures(own.Load)...)
 		s.Says = join(s.Says, loadWords(own.Load, "request"))
