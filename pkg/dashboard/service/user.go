@@ -40,6 +40,7 @@ type users struct {
 	namespaces []string
 	prometheus *promql.Client
 	checkTime  time.Duration
+	now        func() time.Time
 	// artifacts has the files of versions, for all users; nil for none.
 	artifacts *artifact.Cache
 
@@ -60,7 +61,7 @@ type user struct {
 
 func newUsers(c Config, connect func(token, namespace string) (*cluster.Client, error)) *users {
 	u := &users{
-		connect: connect, namespaces: c.Namespaces, prometheus: c.Prometheus.Client, checkTime: cmp.Or(c.CheckTime, checkTime),
+		connect: connect, namespaces: c.Namespaces, prometheus: c.Prometheus.Client, checkTime: cmp.Or(c.CheckTime, checkTime), now: time.Now,
 		checking: make(chan struct{}, maxChecks), known: map[[sha256.Size]byte]*user{},
 	}
 	if len(c.Registries) > 0 {
@@ -93,7 +94,7 @@ func (u *users) take(r *http.Request, key [sha256.Size]byte) *user {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	known := u.known[key]
-	if known == nil || time.Since(known.checked) > u.checkTime {
+	if known == nil || u.now().Sub(known.checked) > u.checkTime {
 		return nil
 	}
 	return u.hold(r, known)
@@ -106,7 +107,7 @@ func (u *users) hold(r *http.Request, known *user) *user {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		known.open--
-		known.used = time.Now()
+		known.used = u.now()
 	})
 	return known
 }
@@ -152,7 +153,7 @@ func (u *users) add(r *http.Request, key [sha256.Size]byte, client *cluster.Clie
 		known = &user{name: name, client: client, source: s}
 		u.known[key] = known
 	}
-	known.checked = time.Now()
+	known.checked = u.now()
 	return u.hold(r, known), nil
 }
 
@@ -213,7 +214,7 @@ func (u *users) sweep(ctx context.Context) {
 func (u *users) sweepOnce(ctx context.Context) {
 	for key, known := range u.present() {
 		if known.open == 0 {
-			if time.Since(known.used) > idleTime {
+			if u.now().Sub(known.used) > idleTime {
 				u.drop(key)
 			}
 			continue
