@@ -53,7 +53,12 @@ func (c *compiler) condition(one query.Condition, in string) condition {
 	case query.And, query.Or:
 		return c.joined(one, in)
 	case query.Not:
-		return not(c.query(one.Of[0], in))
+		before := len(c.args)
+		of := c.query(one.Of[0], in)
+		if !of.exact { // PostgreSQL refuses parameters that are not used
+			c.args = c.args[:before]
+		}
+		return not(of)
 	case query.Equal, query.In:
 		return c.some(one.Path, operands(one), in)
 	case query.NotEqual, query.NotIn:

@@ -84,7 +84,8 @@ func (w *writer) largest() (string, error) {
 // addSizes adds about how many bytes each runtime has in a table. The rows are counted in an index:
 // their ids say nothing, because most of them are of rows that are gone.
 func (w *writer) addSizes(s series, sizes map[string]float64) (err error) {
-	statement := fmt.Sprintf(`SELECT runtime, n * (%[4]d +
+	statement := fmt.Sprintf(`
+SELECT runtime, n * (%[4]d +
 	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s LIMIT %[5]d)) +
 	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s DESC LIMIT %[5]d))) / 2
 FROM (SELECT runtime, count(*) AS n FROM %[1]s GROUP BY runtime) c`, s.table, s.time, s.bytes, 2*rowBytes, samples)
