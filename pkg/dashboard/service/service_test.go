@@ -84,7 +84,7 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, "https://10.0.0.1:443", c.API)
 	require.True(t, c.SignIn)
 	require.False(t, c.Changes)
-	require.Equal(t, []string{"registry.example.com/team", "other.example.com"}, newUsers(c, nil).artifacts.Options.Only)
+	require.Equal(t, []string{"registry.example.com/team", "other.example.com"}, newUsers(c, nil).artifacts.Only)
 	require.Nil(t, newUsers(Config{}, nil).artifacts, "nothing is pulled unless registries are named")
 
 	nothing := func(string) string { return "" }
