@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -84,12 +85,12 @@ func (w *writer) largest() (string, error) {
 // addSizes adds about how many bytes each runtime has in a table. The rows are counted in an index:
 // their ids say nothing, because most of them are of rows that are gone.
 func (w *writer) addSizes(s series, sizes map[string]float64) (err error) {
-	statement := fmt.Sprintf(`
-SELECT runtime, n * (%[4]d +
-	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s LIMIT %[5]d)) +
-	(SELECT avg(bytes) FROM (SELECT %[3]s AS bytes FROM %[1]s WHERE runtime = c.runtime ORDER BY %[2]s DESC LIMIT %[5]d))) / 2
-FROM (SELECT runtime, count(*) AS n FROM %[1]s GROUP BY runtime) c`, s.table, s.time, s.bytes, 2*rowBytes, samples)
-	rows, err := w.conn.QueryContext(context.Background(), statement)
+	statement := strings.NewReplacer("TABLE", s.table, "TIME", s.time, "BYTES", s.bytes).Replace(`
+SELECT runtime, n * (2 * ?1 +
+	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime ORDER BY TIME LIMIT ?2)) +
+	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime ORDER BY TIME DESC LIMIT ?2))) / 2
+FROM (SELECT runtime, count(*) AS n FROM TABLE GROUP BY runtime) c`)
+	rows, err := w.conn.QueryContext(context.Background(), statement, rowBytes, samples)
 	if err != nil {
 		return err
 	}
