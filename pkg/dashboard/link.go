@@ -2,10 +2,14 @@ package dashboard
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
+
+// requestIDs are ids that have a page: entrypoints make them of hexadecimal digits.
+var requestIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}[0-9][A-Za-z0-9_-]{0,64}$`)
 
 // linker makes all links of the dashboard. Templates have it as functions: versions, page, action
 // and asset.
@@ -31,6 +35,15 @@ func (l linker) Page(ref source.Ref, below string, pairs ...string) string {
 		path += "/" + strings.Join(parts, "/")
 	}
 	return withQuery(path, pairs)
+}
+
+// Request is the path of the page of a request; empty for what is no id of one: a line of a log may
+// have any text, and one such as "../actions" would lead to another page.
+func (l linker) Request(ref source.Ref, id string) string {
+	if !requestIDs.MatchString(id) {
+		return ""
+	}
+	return l.Page(ref, "requests/"+id)
 }
 
 // Action is the path that asks to confirm the action.

@@ -69,7 +69,7 @@ type logLinks struct {
 }
 
 // Request implements [logview.Links].
-func (l logLinks) Request(id string) string { return l.link.Page(l.ref, "requests/"+id) }
+func (l logLinks) Request(id string) string { return l.link.Request(l.ref, id) }
 
 // Only implements [logview.Links].
 func (l logLinks) Only(id string) string { return l.link.Page(l.ref, "logs", "id", id) }

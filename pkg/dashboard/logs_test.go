@@ -46,6 +46,28 @@ func TestLogsPage(t *testing.T) {
 	}
 }
 
+// A line may have any text as its request's id: its link must not lead to another page.
+func TestOnlyIDsOfRequestsAreLinks(t *testing.T) {
+	m := memory()
+	all := []string{"..", ".", "../actions/delete", "x1/../../actions/delete", "1 2", "events", "%2e%2e"}
+	for i, id := range all {
+		text, err := json.Marshal(map[string]string{"msg": fmt.Sprint("line ", i), "correlationid": id})
+		require.NoError(t, err)
+		m.Logged.Add(logLine("etl", string(text)))
+		r := keptRequest()
+		r.ID = id
+		m.Kept.Add(r)
+	}
+	server := serve(t, m)
+	for _, page := range []string{logsPath, "/ns/team/versions/a-1/requests"} {
+		_, html := get(t, server, page)
+		require.NotContains(t, html, `href="/_krt/ns/team/versions/a-1/requests/`, page)
+		require.NotContains(t, html, `href=""`, page)
+	}
+	_, html := get(t, server, logsPath)
+	require.Contains(t, html, "<dt>request</dt><dd>../actions/delete · <a")
+}
+
 func TestLogFilters(t *testing.T) {
 	m := memory()
 	m.Logged.Add(

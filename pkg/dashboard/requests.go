@@ -89,7 +89,7 @@ func (v *requestsView) add(r *request, kept recent.View, draw *waterfall.Drawer)
 	}
 	lister := recent.Lister{
 		Draw: draw, All: v.Filter.Workflow != "",
-		Path: func(id string) string { return r.link.Page(r.ref, "requests/"+id) },
+		Path: func(id string) string { return r.link.Request(r.ref, id) },
 	}
 	for _, w := range all {
 		if v.Filter.Workflow != "" && w.Name != v.Filter.Workflow {

@@ -209,9 +209,7 @@ func (t *try) call() {
 	got, err := t.conn.Call(ctx, t.method, invocation.Wish{Trace: true, Inspect: true}, t.message, response)
 	r := &tryResult{Took: legible.Spaced(got.Took), ID: got.ID, Steps: got.Steps, Reported: got.Reported}
 	t.view.Result = r
-	if r.ID != "" {
-		r.Path = t.r.link.Page(t.r.ref, "requests/"+r.ID)
-	}
+	r.Path = t.r.link.Request(t.r.ref, r.ID)
 	f := invocation.NewFailure(err)
 	if r.Code = f.Code; err != nil {
 		r.Failed, r.Message, r.Details = true, f.Message, f.Details()

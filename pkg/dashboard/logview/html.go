@@ -27,7 +27,7 @@ func New() *Drawer {
 
 // Links makes the paths that lines link to.
 type Links interface {
-	// Request is the page of the request of a correlation id, Only the logs of that alone.
+	// Request is the page of the request of a correlation id, empty if it has none, Only the logs of that alone.
 	Request(id string) string
 	Only(id string) string
 }

@@ -39,7 +39,7 @@ type Row struct {
 // Lister makes lists.
 type Lister struct {
 	Draw *waterfall.Drawer
-	// Path is the page of the request of an id.
+	// Path is the page of the request of an id; empty if it has none.
 	Path func(id string) string
 	// All lists all that is kept of the last requests, instead of some.
 	All bool
@@ -80,8 +80,6 @@ func (l Lister) row(one *inspection.Request) (Row, error) {
 		End: one.End(), Code: one.Code, Duration: legible.Spaced(one.Duration()), Failed: one.Failed(), Steps: steps,
 		Node: one.Node, How: one.How(), Error: legible.Line(cmp.Or(one.Error, one.Reason), maxError),
 	}
-	if one.ID != "" {
-		row.Path = l.Path(one.ID)
-	}
+	row.Path = l.Path(one.ID)
 	return row, err
 }
