@@ -208,12 +208,9 @@ func (d *Dashboard) act(w http.ResponseWriter, hr *http.Request) {
 		if action == source.Delete {
 			return d.link.Versions(), nil
 		}
-		return d.link.Page(r.ref, "", "asked", string(action)), nil
+		return d.link.Page(r.ref, "", "asked", d.receipts.add(r.ref, action)), nil
 	})(w, hr)
 }
-
-// asked is the word of the action that the query says was asked for; empty if none was.
-func asked(r *request) string { return actionText(source.Action(r.URL.Query().Get("asked"))) }
 
 // order asks the source for the action, unless something else is published by now than the user
 // has confirmed.

@@ -32,11 +32,38 @@ func TestPublishShowsOldAndNew(t *testing.T) {
 	form := url.Values{"old": {"b-1"}, "new": {"a-1"}, "comment": {" better\r\nrecall "}}
 	response, _ := post(t, server, atA+"/actions/publish", form)
 	require.Equal(t, http.StatusSeeOther, response.StatusCode)
-	require.Equal(t, "/_krt"+atA+"?asked=publish", response.Header.Get("Location"))
+	to := response.Header.Get("Location")
+	require.Regexp(t, "^/_krt"+atA+`\?asked=\w+$`, to)
 	want := source.Order{Ref: source.Ref{Namespace: "team", Name: "a-1"}, Action: source.Publish, Comment: "better\nrecall"}
 	require.Equal(t, []source.Order{want}, m.Orders())
-	_, page = get(t, server, atA+"?asked=publish")
+	to = strings.TrimPrefix(to, "/_krt")
+	_, page = get(t, server, strings.Replace(to, "a-1", "b-1", 1))
+	require.NotContains(t, page, "was asked for", "of another version")
+	_, page = get(t, server, to)
 	require.Contains(t, page, "Publish was asked for.")
+	_, page = get(t, server, to)
+	require.NotContains(t, page, "was asked for", "it is said once")
+}
+
+// A link that anybody may have made does not say that something was done.
+func TestALinkIsNoReceipt(t *testing.T) {
+	server := serve(t, sourcetest.New(example("a-1", source.Ready)))
+	for _, known := range actionTexts {
+		_, page := get(t, server, atA+"?asked="+string(known.action))
+		require.NotContains(t, page, "was asked for")
+	}
+}
+
+func TestReceiptsAreBounded(t *testing.T) {
+	var all receipts
+	ref := source.Ref{Namespace: "team", Name: "a-1"}
+	first, last := all.add(ref, source.Stop), ""
+	for range maxReceipts {
+		last = all.add(ref, source.Start)
+	}
+	require.Empty(t, all.take(ref, first))
+	require.Equal(t, "Start", all.take(ref, last))
+	require.Len(t, all.all, maxReceipts-1)
 }
 
 func TestPublishAsksAgainWhenSomethingElseIsPublished(t *testing.T) {

@@ -51,6 +51,7 @@ type Dashboard struct {
 	templates map[string]*template.Template // by name of the page
 	streams   chan struct{}                 // a token for each open stream
 	creations creations
+	receipts  receipts
 	handler   http.Handler
 }
 

@@ -106,6 +106,7 @@ type request struct {
 	// creating is how versions are created, creations are those that were.
 	creating  *Creating
 	creations *creations
+	receipts  *receipts
 	// kept is what the stream of the page keeps, see keep of [page].
 	kept any
 }
@@ -117,7 +118,7 @@ func (d *Dashboard) open(r *http.Request) (*request, error) {
 		return nil, err
 	}
 	req := &request{Request: r, source: s, link: d.link, readOnly: d.options.ReadOnly,
-		creating: &d.options.Creating, creations: &d.creations}
+		creating: &d.options.Creating, creations: &d.creations, receipts: &d.receipts}
 	if name := r.PathValue("v"); name != "" {
 		req.ref = source.Ref{Namespace: r.PathValue("ns"), Name: name}
 		if req.version, err = s.Version(r.Context(), req.ref); err != nil {

@@ -1,0 +1,52 @@
+package dashboard
+
+import (
+	"crypto/rand"
+	"slices"
+	"sync"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+)
+
+// maxReceipts is how many receipts are kept until the pages that follow the actions are read.
+const maxReceipts = 100
+
+// receipt says once, on the page that follows an action, that it was asked for: what a link's query
+// says by itself may never have happened.
+type receipt struct {
+	key    string
+	ref    source.Ref
+	action source.Action
+}
+
+// receipts are the newest, in order.
+type receipts struct {
+	mu  sync.Mutex
+	all []receipt
+}
+
+// add returns the key of a new receipt.
+func (r *receipts) add(ref source.Ref, action source.Action) (key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) == maxReceipts {
+		r.all = slices.Delete(r.all, 0, 1)
+	}
+	key = rand.Text()
+	r.all = append(r.all, receipt{key, ref, action})
+	return key
+}
+
+// take returns the word of the action that was asked for on the version, and forgets the receipt;
+// empty if there is none.
+func (r *receipts) take(ref source.Ref, key string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := slices.IndexFunc(r.all, func(one receipt) bool { return one.key == key && one.ref == ref })
+	if at < 0 {
+		return ""
+	}
+	text := actionText(r.all[at].action)
+	r.all = slices.Delete(r.all, at, at+1)
+	return text
+}
