@@ -70,6 +70,18 @@ func TestStreamSendsOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, []string{"count", "versions", "v:team/c-1"}, ids)
 }
 
+// The first version may not match the filters: then the page must not say that there is none.
+func TestTheFirstVersionIsNoticed(t *testing.T) {
+	m := sourcetest.New()
+	server := serve(t, m)
+	next := events(t, server, "/events?state=failed")
+	_, html := until(next)
+	require.Contains(t, html, "There are no versions yet")
+	m.Set(example("a-1", source.Ready))
+	_, html = until(next)
+	require.Contains(t, html, "No version matches the filters.")
+}
+
 func TestStreamOfAVersionEndsWithIt(t *testing.T) {
 	m := sourcetest.New(example("a-1", source.Starting))
 	next := events(t, serve(t, m), "/ns/team/versions/a-1/events")

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -78,7 +79,7 @@ func newVersionsView(r *request) (*versionsView, error) {
 		Sort: query.Get("sort"), Published: query.Has("published"),
 	}
 	v := &versionsView{Filter: f, All: len(all), States: []source.State{
-		source.Ready, source.Starting, source.Failed, source.Stopping, source.Stopped,
+		source.Ready, source.Asleep, source.Starting, source.Failed, source.Stopping, source.Stopped,
 	}}
 	for i := range all {
 		v.Namespaces = append(v.Namespaces, all[i].Namespace)
@@ -183,7 +184,8 @@ func newVersionRow(v *source.Version) versionRow {
 	return row
 }
 
-// fragments are the table, which is sent again when other versions are in it, and its rows.
+// fragments are the table, which is sent again when other versions are in it or the reason changes
+// why none is, and its rows.
 func (v *versionsView) fragments() []fragment {
 	var ids strings.Builder
 	for i := range v.Rows {
@@ -192,7 +194,7 @@ func (v *versionsView) fragments() []fragment {
 	}
 	parts := []fragment{
 		{id: "count", template: "versions-count", data: v},
-		{id: "versions", template: "versions-table", data: v, key: ids.String() + "."},
+		{id: "versions", template: "versions-table", data: v, key: ids.String() + fmt.Sprint(v.All > 0)},
 		{id: "numbers", template: "versions-numbers", data: v},
 	}
 	for i := range v.Rows {

@@ -49,6 +49,7 @@ func TestVersions(t *testing.T) {
 		require.Equalf(t, want, names(page), "%q", query)
 	}
 	_, page := get(t, server, "/")
+	require.Contains(t, page, `<option value="asleep">Asleep</option>`)
 	require.Contains(t, page, `<span class="number">2/2</span>`)
 	require.Contains(t, page, `<span class="number">1/7</span>`)
 	require.Contains(t, page, "and 3 more")
