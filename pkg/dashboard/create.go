@@ -124,15 +124,21 @@ func (c *creation) view() *creationView {
 // createView is the form for a bundle.
 type createView struct {
 	Namespaces []string
-	Reason     string
+	// Only says that there is no other namespace.
+	Only   bool
+	Reason string
 }
 
 func createPage() page {
 	return page{
 		name: "create", path: "/create", top: true, title: "Create a version",
 		view: func(r *request) (any, error) {
-			v := &createView{Reason: r.creating.reason(r.readOnly)}
+			v := &createView{Reason: r.creating.reason(r.readOnly), Only: r.creating.Only}
 			if v.Reason != "" {
+				return v, nil
+			}
+			if v.Only {
+				v.Namespaces = []string{r.creating.Namespace}
 				return v, nil
 			}
 			all, err := r.source.Versions(r.Context())
@@ -185,8 +191,10 @@ type Creating struct {
 	// Create makes the version, and returns its name; nil if that is not possible, for Reason.
 	Create func(Creation) (version string, err error)
 	Reason string
-	// Namespace is the one that the form proposes; all that have versions are offered.
+	// Namespace is the one that the form proposes; all that have versions are offered. With Only it
+	// is the only one: the dashboard shows no versions of others.
 	Namespace string
+	Only      bool
 }
 
 // reason is why nothing can be created; empty if it can.

@@ -90,6 +90,28 @@ func TestNothingIsLeftOfUploads(t *testing.T) {
 	require.Equal(t, http.StatusNotImplemented, sendBundle(d).Code, "it has ended")
 }
 
+// A version of a namespace that the dashboard does not show would have no page.
+func TestVersionsAreCreatedOnlyInNamespacesThatAreShown(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	creating := Creating{Namespace: "team", Only: true, Create: func(Creation) (string, error) { return "a-1", nil }}
+	form, _ := createPages(t, Options{Creating: creating})
+	require.Contains(t, form.Body.String(), `maxlength="63" readonly value="team">`)
+	require.NotContains(t, form.Body.String(), `<option value="homes">`)
+
+	d := New(Options{Sources: One(sourcetest.New()), Creating: creating})
+	sent := sendBundle(d)
+	require.Equal(t, http.StatusConflict, sent.Code)
+	require.Contains(t, sent.Body.String(), "This dashboard is of the namespace team only.")
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	creating.Namespace = "homes"
+	d = New(Options{Sources: One(sourcetest.New()), Creating: creating})
+	require.Equal(t, http.StatusSeeOther, sendBundle(d).Code)
+	d.Close()
+}
+
 func TestUploadsAreBounded(t *testing.T) {
 	var all creations
 	var leave func()

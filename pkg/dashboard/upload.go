@@ -55,6 +55,9 @@ func (d *Dashboard) receive(w http.ResponseWriter, r *http.Request, leave func()
 	}
 	namespace, path, err := receive(parts, folder)
 	var begun *creation
+	if only := &d.options.Creating; err == nil && only.Only && namespace != only.Namespace {
+		err = &source.RefusedError{Text: "This dashboard is of the namespace " + only.Namespace + " only."}
+	}
 	if err == nil {
 		begun, err = d.creations.begin(namespace)
 	}

@@ -19,7 +19,7 @@ func (o *dashboardOptions) creating(cmd *cobra.Command, c *Cluster) dashboard.Cr
 	if o.images.repo() == "" {
 		return dashboard.Creating{Reason: "No registry for images is configured. " + howToNameRegistry}
 	}
-	return dashboard.Creating{Namespace: c.Namespace(), Create: func(from dashboard.Creation) (string, error) {
+	return dashboard.Creating{Namespace: c.Namespace(), Only: !o.all, Create: func(from dashboard.Creation) (string, error) {
 		there := *c
 		there.Client, there.explicit = c.In(from.Namespace), true
 		lines := &lineWriter{log: from.Log}
