@@ -2,7 +2,7 @@
 import { height, plot, short, valuesOf } from './chart.js';
 
 const plots = new Map(); // by id of the chart: the plot and its labels
-let asked = 0;
+let asked = 0, failures = 0, timer = 0;
 
 function seconds(value) {
   if (value === 0) return '0';
@@ -27,11 +27,11 @@ function draw(chart, times) {
   plots.set(chart.id, { labels, plot: plot(chart, holder, formats[chart.measure]) });
 }
 
-async function refresh() {
-  const mine = ++asked;
+async function load(mine) {
   const charts = document.getElementById('charts');
   const response = await fetch(charts.dataset.from, { credentials: 'same-origin' });
-  if (!response.ok || mine !== asked) return; // the page says why
+  if (mine !== asked) return;
+  if (!response.ok) throw new Error(response.statusText); // the page says why
   const all = await response.json();
   if (mine !== asked) return;
   const ids = new Set(all.charts.map((chart) => chart.id));
@@ -43,13 +43,25 @@ async function refresh() {
   for (const chart of all.charts) draw(chart, all.times);
 }
 
+// refresh draws what is known now. What cannot be read is tried again.
+async function refresh() {
+  const mine = ++asked;
+  clearTimeout(timer);
+  try {
+    await load(mine);
+    failures = 0;
+  } catch {
+    if (mine === asked) timer = setTimeout(refresh, Math.min(60000, 1000 * 2 ** failures++));
+  }
+}
+
 function redraw() { // in other colours
   for (const { plot } of plots.values()) plot.destroy();
   plots.clear();
   refresh();
 }
 
-await refresh();
+refresh();
 document.addEventListener('krt:merged', (event) => { if (event.detail === 'charts') refresh(); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 new ResizeObserver(() => {

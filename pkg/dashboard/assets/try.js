@@ -17,7 +17,7 @@ async function send(form, button) {
     const response = await fetch(form.action, { method: 'POST', body: data, credentials: 'same-origin' });
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const next = page.getElementById('try');
-    if (!next) throw new Error(page.querySelector('main p:not([hidden])')?.textContent || response.statusText);
+    if (!next) throw new Error(page.querySelector('main > section p, main > div p')?.textContent || response.statusText);
     root.replaceWith(next);
     const at = sending ? document.getElementById('try-result-title') : focused && document.getElementsByName(focused)[0];
     if (at) at.focus();
