@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"strings"
 	"time"
 
@@ -35,11 +36,12 @@ func newFront(l net.Listener, dashboard http.Handler, log *slog.Logger) *front {
 	f := &front{
 		lease: &lease{Listener: l, over: make(chan struct{})},
 		server: &http.Server{
-			Handler: starting(dashboard), ReadHeaderTimeout: frontHeaderTime,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			ReadHeaderTimeout: frontHeaderTime,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 		served: make(chan struct{}),
 	}
+	f.server.Handler = f.handler(dashboard)
 	// One request a connection: the next one is the entrypoint's.
 	f.server.SetKeepAlivesEnabled(false)
 	go func() {
@@ -49,12 +51,21 @@ func newFront(l net.Listener, dashboard http.Handler, log *slog.Logger) *front {
 	return f
 }
 
-// starting serves the dashboard, and refuses what only a version that is ready can serve.
-func starting(dashboard http.Handler) http.Handler {
+// handler serves the dashboard, and refuses what only a version that is ready can serve. Once the
+// entrypoint serves the port, that is passed on to it: the connection may have been opened before.
+func (f *front) handler(dashboard http.Handler) http.Handler {
+	address := f.lease.Addr().String()
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", address }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path+"/", entrypoint.ReservedPath) {
 			dashboard.ServeHTTP(w, r)
 			return
+		}
+		select {
+		case <-f.lease.over:
+			pass.ServeHTTP(w, r)
+			return
+		default:
 		}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the version is starting; "+entrypoint.ReservedPath+" shows how far it is", http.StatusServiceUnavailable)

@@ -100,6 +100,11 @@ func TestAFrontGivesTheListenerBack(t *testing.T) {
 	r := &run{o: Options{Reporter: newRecorder()}}
 	f := newFront(l, page, r.logger())
 	_, _, stream := get(t, url+"/_krt/events")
+	early, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer early.Close()
+	_, _, last := get(t, url+"/_krt/") // connections are accepted in their order
+	_, _ = io.Copy(io.Discard, last)
 	f.release()
 
 	next := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "next") })}
@@ -107,6 +112,11 @@ func TestAFrontGivesTheListenerBack(t *testing.T) {
 	defer next.Close()
 	_, text, _ := get(t, url+"/_krt/")
 	require.Equal(t, "next", text)
+	fmt.Fprintf(early, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", l.Addr())
+	response, err := http.ReadResponse(bufio.NewReader(early), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode, "a connection that was not used before is of the next server")
 	page.told <- "goes on"
 	line, err := stream.ReadString('\n')
 	require.NoError(t, err)
