@@ -35,7 +35,6 @@ func TestTryCallsAWorkflow(t *testing.T) {
 	require.Empty(t, p.text("#try-result"), "nothing is sent that is not a message")
 
 	p.do(chromedp.SetValue(chromedp.CSS(".try-choose select"), "save-metrics"))
-	eval[bool](p, "document.querySelector('.try-choose select').dispatchEvent(new Event('change', {bubbles: true}))")
 	p.await("location.search === '?workflow=save-metrics'")
 	p.awaitText(".try-choose", "Entrypoint/SaveMetric")
 
