@@ -186,20 +186,39 @@ func (p *page) awaitRole(role, name string) {
 	p.until(role+" "+name, func() bool { return p.has(role, name) })
 }
 
-// press clicks the element of that role and name, which must come to exist.
+// press clicks the element of that role and name, which must come to exist and be visible.
 func (p *page) press(role, name string) {
 	p.t.Helper()
-	p.awaitRole(role, name)
+	var x, y float64
+	p.until(role+" "+name+" to click", func() (there bool) {
+		x, y, there = p.middle(role, name)
+		return there
+	})
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	id := p.find(role, name)[0].BackendDOMNodeID
-	_, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id})
-	require.NoError(p.t, err)
+	require.NoError(p.t, chromedp.Do(ctx, chromedp.MouseClickXY(x, y)))
+}
+
+// middle scrolls to the element of that role and name, and returns its middle. There is none
+// while a page is being left, or an element replaced.
+func (p *page) middle(role, name string) (x, y float64, there bool) {
+	p.t.Helper()
+	found := p.find(role, name)
+	if len(found) == 0 {
+		return 0, 0, false
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	id := found[0].BackendDOMNodeID
+	if _, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id}); err != nil {
+		return 0, 0, false
+	}
 	quads, err := chromedp.Call(ctx, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: id})
-	require.NoError(p.t, err)
-	require.NotEmpty(p.t, quads.Quads, "%s %q is not visible", role, name)
+	if err != nil || len(quads.Quads) == 0 {
+		return 0, 0, false
+	}
 	q := quads.Quads[0] // x and y of four corners
-	require.NoError(p.t, chromedp.Do(ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)))
+	return (q[0] + q[4]) / 2, (q[1] + q[5]) / 2, true
 }
 
 // fill writes a text into a field in place of what it holds.

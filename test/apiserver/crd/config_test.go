@@ -102,7 +102,7 @@ func rights(t *testing.T) {
 		{"kre", "delete", "", "pods", "", false},
 		{"kre", "create", "events.k8s.io", "events", "", true},
 		{"kre", "get", "", "secrets", "", true},
-		{"kre", "delete", "", "secrets", "", false},
+		{"kre", "delete", "", "secrets", "", true},
 		{"kre", "update", "", "secrets", "", false},
 		{"kre", "create", "rbac.authorization.k8s.io", "rolebindings", "", false},
 		{"krt-system", "update", "coordination.k8s.io", "leases", "", true},
