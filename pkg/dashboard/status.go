@@ -110,7 +110,7 @@ func newFlowCard(r *request, draw *picture.Drawer, i int, numbers *source.Number
 		Logs:     r.link.Page(r.ref, "logs", "workflow", w.Name),
 		Requests: r.link.Page(r.ref, "requests", "workflow", w.Name),
 		Metrics:  r.link.Page(r.ref, "metrics", "workflow", w.Name),
-		Panel:    newPanel(r, w, numbers.Workflows[w.Name]),
+		Panel:    newPanel(r, w, numbers),
 	}
 	flow := picture.Flow{
 		ID: c.ID + "-flow", Workflow: w.Name, Entry: v.Entrypoint.State, Published: v.Published,
@@ -120,9 +120,11 @@ func newFlowCard(r *request, draw *picture.Drawer, i int, numbers *source.Number
 		c.Cause = "" // the page says it above
 	}
 	for _, name := range w.Nodes {
-		flow.Steps = append(flow.Steps, picture.Step{
+		step := picture.Step{
 			Node: panel.NodeOf(v, name), Href: panelPath(r, w.Name, name), Current: c.Panel != nil && c.Panel.Node == name,
-		})
+		}
+		step.Warning, step.Says = panel.Failing(nodeNumbers(numbers, w.Name, name), numbers.Over)
+		flow.Steps = append(flow.Steps, step)
 	}
 	var err error
 	c.Picture, err = draw.Draw(flow)
@@ -135,6 +137,9 @@ type panelView struct {
 	// Close is the path of the page without it.
 	Close string
 	Links []tab
+	// Warning says that the node fails requests, and Failed is the path of those; both are empty if it
+	// fails none.
+	Warning, Failed string
 	// Calls are the ways to call the workflow, if it is the entrypoint's.
 	Calls []describe.Call
 }
@@ -151,22 +156,30 @@ func panelPath(r *request, workflow, node string) string {
 	return r.link.Page(r.ref, "", "workflow", workflow, "node", node)
 }
 
+// nodeNumbers are those of a node in a workflow; nil if they are not known.
+func nodeNumbers(all *source.Numbers, workflow, node string) *source.NodeNumbers {
+	if w := all.Workflows[workflow]; w != nil {
+		return w.Nodes[node]
+	}
+	return nil
+}
+
 // newPanel is the panel that the query names, if it is of the workflow.
-func newPanel(r *request, w *source.Workflow, numbers *source.WorkflowNumbers) *panelView {
+func newPanel(r *request, w *source.Workflow, numbers *source.Numbers) *panelView {
 	query := r.URL.Query()
 	name, v := query.Get("node"), &panelView{Close: r.link.Page(r.ref, "")}
 	switch {
 	case query.Get("workflow") != w.Name:
 		return nil
 	case query.Get("show") == entrypointPanel:
-		v.Panel, name = panel.OfEntrypoint(r.version, w, numbers), entrypointPanel
+		v.Panel, name = panel.OfEntrypoint(r.version, w, numbers.Workflows[w.Name]), entrypointPanel
 		if protos, err := handbook.Protos(r.Context(), r.source, r.ref); err == nil { // else the page of the documentation says why
 			v.Calls = handbook.CallsOf(protos, r.version, *w)
 		}
 	case slices.Contains(w.Nodes, name):
-		var own *source.NodeNumbers
-		if numbers != nil {
-			own = numbers.Nodes[name]
+		own := nodeNumbers(numbers, w.Name, name)
+		if _, v.Warning = panel.Failing(own, numbers.Over); v.Warning != "" {
+			v.Failed = r.link.Page(r.ref, "requests", "workflow", w.Name, "node", name, "failed", "1")
 		}
 		v.Panel = panel.OfNode(panel.NodeOf(r.version, name), own)
 	default:

@@ -141,3 +141,21 @@ func TestStatusEscapesEverything(t *testing.T) {
 }
 
 func escaped(text string) string { return url.QueryEscape(text) }
+
+func TestStatusWarnsOfANodeThatIsReadyAndFailsRequests(t *testing.T) {
+	m := sourcetest.New(started())
+	failing := &source.NodeNumbers{Load: source.Load{PerSecond: 0.2, Errors: 0.15}}
+	well := &source.NodeNumbers{Load: source.Load{PerSecond: 0.2}}
+	m.Figures = &source.Numbers{At: time.Now(), Over: time.Minute, From: "the entrypoint", Workflows: map[string]*source.WorkflowNumbers{
+		"predict": {Nodes: map[string]*source.NodeNumbers{"etl": failing, "model": well}},
+	}}
+	d := serve(t, m)
+	_, page := get(t, d, statusPath+"?workflow=predict&node=etl")
+	require.Contains(t, page, `class="spot node state-ready warned"`)
+	require.Contains(t, page, "⚠ 9 of 12 failed")
+	require.Contains(t, page, "Node etl, step 1 of 2: ready. 9 of 12 requests failed in the last minute")
+	require.Contains(t, page, `9 of 12 requests failed in the last minute: see the <a href="`+
+		`/_krt/ns/team/versions/a-1/requests?failed=1&amp;node=etl&amp;workflow=predict">failed requests</a>`)
+	_, page = get(t, d, statusPath+"?workflow=predict&node=model")
+	require.NotContains(t, page, "see the <a")
+}

@@ -43,6 +43,9 @@ type Flow struct {
 // Step is a node in a workflow.
 type Step struct {
 	source.Node
+	// Warning is what is wrong although the state is well, such as failed requests: in a few words, and
+	// as a sentence. Empty if nothing is.
+	Warning, Says string
 	// Href is the URL of what is known of the node; Current says that the page shows it.
 	Href    string
 	Current bool
@@ -79,6 +82,7 @@ type spot struct {
 	GPU, Published       bool
 	// Word is the state's, Figures what is shown below it, Says the sentence with all of it.
 	Word    string
+	Warning string
 	Figures []figure
 	Says    string
 	Edge    *edge
@@ -130,10 +134,10 @@ func (f Flow) entryWord() string {
 func (f Flow) step(i int, step Step) spot {
 	s := spot{
 		ID: fmt.Sprintf("%s-%d", f.ID, i+1), Kind: "node", Name: step.Name, Href: step.Href, Current: step.Current,
-		State: Of(step.State), GPU: step.GPU, Word: stepWord(step), Figures: podFigures(step),
+		State: Of(step.State), GPU: step.GPU, Word: stepWord(step), Warning: step.Warning, Figures: podFigures(step),
 	}
 	about := fmt.Sprintf("Node %s, step %d of %d: %s", step.Name, i+1, len(f.Steps), s.Word)
-	s.Says = join(about, legible.Printable(step.Cause), podWords(step))
+	s.Says = join(about, legible.Printable(step.Cause), step.Says, podWords(step))
 	if own := f.numbers(step.Name); own != nil {
 		s.Figures = append(s.Figures, loadFigures(own.Load)...)
 		s.Says = join(s.Says, loadWords(own.Load, "request"))
