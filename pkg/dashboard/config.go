@@ -19,6 +19,8 @@ type configView struct {
 	Reason string
 	// Changed is the name that has just been changed; empty if none was.
 	Changed string
+	// Problem is why it is not known what is set; nil if it is.
+	Problem *failure
 }
 
 // configEntry is one variable or file.
@@ -39,10 +41,15 @@ func configPage() page {
 
 func newConfigView(r *request) (*configView, error) {
 	entries, err := r.source.Config(r.Context(), r.ref)
+	v := &configView{Version: r.version}
+	var refused *source.RefusedError
+	if errors.As(err, &refused) {
+		v.Problem = explain(err)
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	v := &configView{Version: r.version}
 	for _, e := range entries {
 		v.Entries = append(v.Entries, configEntry{e, "config:" + e.Name})
 		if !e.Set {

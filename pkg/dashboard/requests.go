@@ -31,7 +31,9 @@ type workflowRequests struct {
 	recent.Workflow
 	// ID is that of the element, Method the rpc.
 	ID, Method string
-	Lists      []recent.List
+	// Unread says that it is not known which there are.
+	Unread bool
+	Lists  []recent.List
 }
 
 func requestsPage() page {
@@ -95,7 +97,7 @@ func (v *requestsView) add(r *request, kept recent.View, draw *waterfall.Drawer)
 		if v.Filter.Workflow != "" && w.Name != v.Filter.Workflow {
 			continue
 		}
-		w.ID = "w:" + w.Name
+		w.ID, w.Unread = "w:"+w.Name, v.Problem != nil
 		if w.Lists, err = lister.Lists(&w.Workflow); err != nil {
 			return err
 		}

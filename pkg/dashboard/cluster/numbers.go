@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/measured"
@@ -42,9 +43,19 @@ func (s *Source) Chart(ctx context.Context, ref source.Ref, span source.Span) (*
 	}
 	c = s.meter.Chart(ref, span)
 	if err != nil {
-		c.Notes = append(c.Notes, "The store cannot be read: "+err.Error())
+		c.Notes = append(c.Notes, unreadStore(err))
 	}
 	return c, nil
+}
+
+// unreadStore says why the store cannot be read, and what to do about it.
+func unreadStore(err error) string {
+	text := "The store cannot be read: " + err.Error()
+	var refused *source.RefusedError
+	if errors.As(err, &refused) && refused.Next != "" {
+		text = strings.TrimSuffix(text, ".") + ". " + refused.Next
+	}
+	return text
 }
 
 // measured is what the store has of a time.
