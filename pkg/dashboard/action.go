@@ -55,7 +55,7 @@ func (d *Dashboard) buttons(r *request, reasons map[source.Action]string) []acti
 			continue
 		}
 		b := actionButton{Action: a, Text: known.text, Path: d.link.Action(v.Ref, a)}
-		b.Primary = a == source.Start || a == source.Publish || a == source.Unpublish
+		b.Primary = a == source.Start || a == source.Publish
 		b.Minor = a == source.Restart || a == source.Rollback || a == source.Delete
 		b.Reason = cmp.Or(reasons[a], impossible(v, a))
 		if r.readOnly {

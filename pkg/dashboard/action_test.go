@@ -145,3 +145,11 @@ func TestFormsAreBounded(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 	require.Empty(t, m.Orders())
 }
+
+func TestToTakeAVersionFromClientsDoesNotLookRecommended(t *testing.T) {
+	server := serve(t, sourcetest.New(publishedExample("a-1")))
+	_, page := get(t, server, atA)
+	require.Contains(t, page, `<a class="button" href="/_krt/ns/team/versions/a-1/actions/unpublish">Unpublish</a>`)
+	_, page = get(t, server, atA+"/actions/unpublish")
+	require.Contains(t, page, `<button class="button">Unpublish</button>`)
+}
