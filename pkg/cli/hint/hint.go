@@ -115,7 +115,8 @@ func (p Place) hintRequest(err error, e *cluster.Error) error {
 		return term.FailAs(term.ExitCluster, err, "Sign in again, or name another user with --context NAME.")
 	case cluster.ReasonForbidden:
 		return term.FailAs(term.ExitCluster, err,
-			"Ask for the role that has it: %s", p.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU"))
+			"Ask for the role that has it (for a service account with --serviceaccount=NAMESPACE:NAME instead of --user): %s",
+			p.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU"))
 	case cluster.ReasonUnreachable:
 		return term.FailAs(term.ExitCluster, err, "Check that it runs with 'kubectl cluster-info', or name another one with --context NAME.")
 	case cluster.ReasonNamespaceNotFound:
