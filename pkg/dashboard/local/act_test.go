@@ -49,6 +49,7 @@ func TestHistoryHasTheLastEvents(t *testing.T) {
 	s.Event(local.Event{Type: local.EventReloaded, Nodes: []string{"etl"}})
 	h, err := s.History(t.Context(), ref)
 	require.NoError(t, err)
+	require.True(t, h.Local)
 	require.Len(t, h.Events, keptEvents)
 	require.Equal(t, "Reloaded", h.Events[0].What)
 	require.Equal(t, "restarted: etl", h.Events[0].Comment)

@@ -21,7 +21,7 @@ func (s *Source) History(_ context.Context, ref source.Ref) (*source.History, er
 	if !s.state.is(ref) {
 		return nil, &source.NotFoundError{Ref: ref}
 	}
-	return &source.History{Events: slices.Clone(s.state.history)}, nil
+	return &source.History{Local: true, Events: slices.Clone(s.state.history)}, nil
 }
 
 // remember keeps an event of the run, if it is one of those that are shown.

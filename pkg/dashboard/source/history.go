@@ -13,6 +13,8 @@ type Histories interface {
 
 // History is what is kept of the past: the last 20 entries of each kind on a cluster.
 type History struct {
+	// Local says that it is of a local run, which publishes nothing.
+	Local bool
 	// Events are the version's, Publications the namespace's; the newest is first.
 	Events       []Event
 	Publications []Publication
