@@ -25,7 +25,7 @@ func (s *Source) Files(ctx context.Context, ref source.Ref) (fs.FS, error) {
 			Text: "The version was created without files in docs/ or metrics/, or by a tool that does not push them."}
 	case s.options.Artifacts == nil:
 		return nil, &source.RefusedError{Refusal: source.Unavailable, Text: "This dashboard does not read from registries.",
-			Next: "start it with -registries=REGISTRY/PATH"}
+			Next: "its administrator names them with its argument -registries=REGISTRY/PATH"}
 	}
 	content, err := s.options.Artifacts.Pull(ctx, artifact)
 	if err != nil {
