@@ -59,7 +59,7 @@ func noCluster() clusterPart {
 // clusterVerbs are the verbs that a program for local runs only does not have.
 func clusterVerbs() []string {
 	return []string{
-		"config", "create", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
+		"config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
 		"render", "restart", "rollback", "start", "stop", "unpublish", "wait",
 	}
 }
