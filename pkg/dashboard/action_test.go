@@ -153,3 +153,11 @@ func TestToTakeAVersionFromClientsDoesNotLookRecommended(t *testing.T) {
 	_, page = get(t, server, atA+"/actions/unpublish")
 	require.Contains(t, page, `<button class="button">Unpublish</button>`)
 }
+
+func TestARefusedStartLeadsToTheConfiguration(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Stopped))
+	m.Refuse = &source.RefusedError{Text: "Config DB_URL has no value.", Next: "set it: kn krt config set a-1"}
+	_, page := post(t, serve(t, m), atA+"/actions/start", url.Values{})
+	require.Contains(t, page, "Config DB_URL has no value.")
+	require.Contains(t, page, `<a href="/_krt/ns/team/versions/a-1/config">Configuration</a>.`)
+}
