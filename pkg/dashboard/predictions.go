@@ -37,6 +37,8 @@ type predictionsView struct {
 	Saved *quality.Version
 	// Report is nil without predictions in the time.
 	Report *prediction.Report
+	// Outside is how many the version has saved outside the time of the report.
+	Outside int64
 	// Incomplete is why something is missing, such as a scatter.
 	Incomplete string
 }
@@ -149,6 +151,9 @@ func (v *predictionsView) report(ctx context.Context, from source.Predictions) e
 		summary, err := from.Summary(ctx, of, v.Range.Per(), prediction.MaxClasses)
 		if err != nil {
 			return err
+		}
+		if v.Saved != nil && name == v.Name {
+			v.Outside = max(0, v.Saved.Total-summary.Total)
 		}
 		subject := prediction.Subject{Version: name, Summary: summary}
 		if summary.Numbers != nil {

@@ -203,3 +203,12 @@ func TestPredictionsWithoutAStore(t *testing.T) {
 	_, page = get(t, serve(t, m), predictions)
 	require.Contains(t, page, "the store does not respond")
 }
+
+func TestPredictionsOutsideTheTimeAreCounted(t *testing.T) {
+	s := savingPredictions(t)
+	s.save("v1", 100, label("cat", "cat"))
+	s.hides(s.page("?range=all"), "outside this time")
+	to, layout := time.Now().UTC().Truncate(time.Hour), "2006-01-02T15:04"
+	query := url.Values{"from": {to.Add(-time.Hour).Format(layout)}, "to": {to.Format(layout)}}
+	s.shows(s.page("?"+query.Encode()), "v1 has saved 40 more outside this time.")
+}
