@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -64,6 +65,16 @@ func (s *Source) in(ref source.Ref) (*cluster.Client, error) {
 		return nil, &source.NotFoundError{Ref: ref}
 	}
 	return s.client.In(ref.Namespace), nil
+}
+
+// get reads a version with all that it has, and returns it with a client for its namespace.
+func (s *Source) get(ctx context.Context, ref source.Ref) (*cluster.Client, *v1alpha1.Version, error) {
+	c, err := s.in(ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := c.Get(ctx, ref.Name)
+	return c, v, s.explain(ref, err)
 }
 
 // explain makes an error of the source's of one of the cluster's client.

@@ -14,13 +14,9 @@ const maxConfig = 1 << 20
 
 // Config implements [source.Source].
 func (s *Source) Config(ctx context.Context, ref source.Ref) ([]source.ConfigEntry, error) {
-	c, err := s.in(ref)
+	c, v, err := s.get(ctx, ref)
 	if err != nil {
 		return nil, err
-	}
-	v, err := c.Get(ctx, ref.Name)
-	if err != nil {
-		return nil, s.explain(ref, err)
 	}
 	values, err := c.ConfigValues(ctx, v)
 	if err != nil {
@@ -35,13 +31,9 @@ func (s *Source) Config(ctx context.Context, ref source.Ref) ([]source.ConfigEnt
 
 // SetConfig implements [source.Source].
 func (s *Source) SetConfig(ctx context.Context, ref source.Ref, set map[string][]byte, unset []string) error {
-	c, err := s.in(ref)
+	c, v, err := s.get(ctx, ref)
 	if err != nil {
 		return err
-	}
-	v, err := c.Get(ctx, ref.Name)
-	if err != nil {
-		return s.explain(ref, err)
 	}
 	given, err := valuesOf(v.Spec.Config.Variables, v.Spec.Config.Files, set)
 	if err != nil {

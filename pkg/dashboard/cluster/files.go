@@ -10,13 +10,9 @@ import (
 
 // Files implements [source.Source]: they are in the artifact that the version refers to.
 func (s *Source) Files(ctx context.Context, ref source.Ref) (fs.FS, error) {
-	scope, err := s.scopeOf(ctx, ref.Namespace)
+	found, err := s.find(ctx, ref)
 	if err != nil {
-		return nil, s.explain(ref, err)
-	}
-	found, err := scope.one(ctx, ref)
-	if err != nil {
-		return nil, s.explain(ref, err)
+		return nil, err
 	}
 	artifact := found.version.Spec.Artifact
 	switch {
@@ -40,13 +36,9 @@ func (s *Source) Files(ctx context.Context, ref source.Ref) (fs.FS, error) {
 
 // Contract implements [source.Source].
 func (s *Source) Contract(ctx context.Context, ref source.Ref) (*source.Contract, error) {
-	c, err := s.in(ref)
+	_, v, err := s.get(ctx, ref)
 	if err != nil {
 		return nil, err
-	}
-	v, err := c.Get(ctx, ref.Name)
-	if err != nil {
-		return nil, s.explain(ref, err)
 	}
 	protos := map[string][]byte{}
 	for _, f := range v.Spec.Entrypoint.Files {

@@ -10,13 +10,9 @@ import (
 
 // History implements [source.Source].
 func (s *Source) History(ctx context.Context, ref source.Ref) (*source.History, error) {
-	scope, err := s.scopeOf(ctx, ref.Namespace)
+	found, err := s.find(ctx, ref)
 	if err != nil {
-		return nil, s.explain(ref, err)
-	}
-	found, err := scope.one(ctx, ref)
-	if err != nil {
-		return nil, s.explain(ref, err)
+		return nil, err
 	}
 	h := &source.History{}
 	for _, e := range cluster.History(found.version) {

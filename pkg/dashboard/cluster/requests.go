@@ -51,13 +51,11 @@ func (s *Source) Request(ctx context.Context, ref source.Ref, id string) (*sourc
 		return nil, s.ofRequests(ref, err)
 	}
 	kept := &source.KeptRequest{Request: *one}
-	if one.Inspected {
+	if one.Inspected || s.options.Unkept == nil {
 		return kept, nil
 	}
-	if c, err := s.in(ref); err == nil {
-		if v, err := c.Get(ctx, ref.Name); err == nil && s.options.Unkept != nil {
-			kept.Unkept = s.options.Unkept(v)
-		}
+	if _, v, err := s.get(ctx, ref); err == nil {
+		kept.Unkept = s.options.Unkept(v)
 	}
 	return kept, nil
 }

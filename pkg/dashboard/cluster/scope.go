@@ -119,6 +119,16 @@ func (s *scope) one(ctx context.Context, ref source.Ref) (*seen, error) {
 	return &found[0], nil
 }
 
+// find returns what is known of a version that is shown.
+func (s *Source) find(ctx context.Context, ref source.Ref) (*seen, error) {
+	scope, err := s.scopeOf(ctx, ref.Namespace)
+	if err != nil {
+		return nil, s.explain(ref, err)
+	}
+	found, err := scope.one(ctx, ref)
+	return found, s.explain(ref, err)
+}
+
 // countPods counts the pods of each node of each version.
 func countPods(objects map[client.ObjectKey]keptPod, counts map[source.Ref]map[string]podCount) {
 	for key, p := range objects {

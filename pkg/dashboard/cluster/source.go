@@ -259,13 +259,9 @@ func (s *Source) present() []*scope {
 
 // Version implements [source.Source].
 func (s *Source) Version(ctx context.Context, ref source.Ref) (*source.Version, error) {
-	scope, err := s.scopeOf(ctx, ref.Namespace)
+	found, err := s.find(ctx, ref)
 	if err != nil {
-		return nil, s.explain(ref, err)
-	}
-	found, err := scope.one(ctx, ref)
-	if err != nil {
-		return nil, s.explain(ref, err)
+		return nil, err
 	}
 	shown := found.show()
 	return &shown, nil
