@@ -65,15 +65,7 @@ func (s *Source) FollowRequests(ctx context.Context, ref source.Ref, f inspectio
 		return err
 	}
 	f.Limit = inspection.MaxRequests
-	err = from.Follow(ctx, f, func(l inspection.Line) error {
-		if l.Lost > 0 {
-			to.Lost(l.Lost)
-		}
-		if l.Request != nil {
-			to.Request(*l.Request)
-		}
-		return nil
-	})
+	err = from.Follow(ctx, f, to.Line)
 	if ctx.Err() == nil {
 		return cmp.Or(s.ofInspector(err), errOver)
 	}

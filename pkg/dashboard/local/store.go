@@ -17,7 +17,7 @@ func (s *Source) store(ref source.Ref) (*data.Client, func(), error) {
 		return nil, nil, &source.NotFoundError{Ref: ref}
 	}
 	if s.state.serving == nil {
-		return nil, nil, &source.RefusedError{Refusal: source.Unavailable, Text: "The version has not started yet."}
+		return nil, nil, &source.RefusedError{Refusal: source.Unavailable, Text: notStarted}
 	}
 	client := data.Local(s.state.serving.Store)
 	return client, client.HTTP.CloseIdleConnections, nil

@@ -30,6 +30,17 @@ type RequestHandler struct {
 	Note func(text string)
 }
 
+// Line passes on what a line of followed requests says.
+func (h RequestHandler) Line(l inspection.Line) error {
+	if l.Lost > 0 {
+		h.Lost(l.Lost)
+	}
+	if l.Request != nil {
+		h.Request(*l.Request)
+	}
+	return nil
+}
+
 // KeptRequest is a request with its messages.
 type KeptRequest struct {
 	inspection.Request
