@@ -4,9 +4,7 @@ package measured
 
 import (
 	"context"
-	"errors"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
@@ -38,7 +36,7 @@ func Chart(ctx context.Context, from *data.Client, version string, span source.S
 		{source.Median, measure.FieldMedian, "mean", 1e-3},
 		{source.Slowest, measure.FieldP95, "max", 1e-3},
 	}
-	r := reader{from, version, span, c}
+	r := reader{Saved{from}, version, span, c}
 	if err := r.read(ctx, aggregated); err != nil || len(c.Lines) > 0 {
 		return c, err
 	}
@@ -55,7 +53,7 @@ func Chart(ctx context.Context, from *data.Client, version string, span source.S
 
 // reader reads the lines of one chart.
 type reader struct {
-	from    *data.Client
+	from    Saved
 	version string
 	span    source.Span
 	chart   *source.Chart
@@ -65,12 +63,11 @@ type reader struct {
 func (r reader) read(ctx context.Context, all []aggregate) error {
 	for _, a := range all {
 		for name, by := range map[string][]string{measure.NameWorkflow: {"workflow"}, measure.NameNode: {"workflow", "node"}} {
-			series, err := r.from.Chart(ctx, data.ChartQuery{
-				Name: name, Field: a.field, Aggregate: a.aggregate, From: r.span.From, To: r.span.To, Step: r.span.Step,
-				Tags: map[string]string{"version": r.version}, By: by,
+			series, err := r.from.Series(ctx, source.MeasurementQuery{
+				Name: name, Field: a.field, Aggregate: a.aggregate, Span: r.span, Tags: map[string]string{"version": r.version}, By: by,
 			})
 			if err != nil {
-				return refused(err)
+				return err
 			}
 			for _, s := range series {
 				r.add(a, s)
@@ -80,24 +77,12 @@ func (r reader) read(ctx context.Context, all []aggregate) error {
 	return nil
 }
 
-// refused is the error of a store that only forwards measurements.
-func refused(err error) error {
-	var failed *data.Error
-	if errors.As(err, &failed) && failed.Status == http.StatusNotImplemented {
-		const elsewhere = "The store forwards measurements to a database, which has charts of its own."
-		return &source.RefusedError{Refusal: source.Unavailable, Text: elsewhere}
-	}
-	return err
-}
-
 // add adds the line of a series, unless all it has is of the interval that has not ended yet.
 // Intervals are named by their ends.
-func (r reader) add(a aggregate, s data.Series) {
+func (r reader) add(a aggregate, s source.Series) {
 	at := make(map[time.Time]float64, len(s.Points))
 	for _, p := range s.Points {
-		if value, err := p.Value.Float64(); err == nil {
-			at[p.Time.Add(r.span.Step).UTC()] = value * a.scale
-		}
+		at[p.Time.Add(r.span.Step).UTC()] = p.Value * a.scale
 	}
 	line := source.Line{Measure: a.measure, Workflow: s.Tags["workflow"], Node: s.Tags["node"], Values: make([]float64, len(r.chart.Times))}
 	for i, end := range r.chart.Times {

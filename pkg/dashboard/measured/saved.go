@@ -2,6 +2,8 @@ package measured
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/data"
@@ -31,4 +33,14 @@ func (s Saved) Series(ctx context.Context, q source.MeasurementQuery) ([]source.
 		}
 	}
 	return all, nil
+}
+
+// refused is the error of a store that only forwards measurements.
+func refused(err error) error {
+	var failed *data.Error
+	if errors.As(err, &failed) && failed.Status == http.StatusNotImplemented {
+		const elsewhere = "The store forwards measurements to a database, which has charts of its own."
+		return &source.RefusedError{Refusal: source.Unavailable, Text: elsewhere}
+	}
+	return err
 }
