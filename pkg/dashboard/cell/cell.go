@@ -9,14 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/chart"
 	"krt.dev/kn-krt/pkg/dashboard/chronograf"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
 const (
-	// maxLines is how many lines a cell has, those with the greatest values; six colours and two
-	// patterns tell them apart.
-	maxLines = 12
 	// maxRows is how many rows a table has.
 	maxRows = 100
 	// maxIntervals is how many values a line has.
@@ -32,7 +30,7 @@ type Shown struct {
 	// intervals of its lines.
 	Over, Step time.Duration
 	// Lines are those of a chart, or of a table of values over time.
-	Lines []Line
+	Lines []chart.Line
 	// Values are those of a cell that shows numbers.
 	Values []Value
 	// Heads and Rows are a table, whose first columns are Names of what the values are of.
@@ -42,18 +40,8 @@ type Shown struct {
 	// More is how many lines, values or rows are left out.
 	More int
 
-	from time.Time
-}
-
-// Line is a line of a chart, and what a table says of it.
-type Line struct {
-	Label                string
-	Last, Mean, Greatest string
-	// Number is that of its colour and pattern, from 1.
-	Number int
-
-	values []float64
-	most   float64
+	from      time.Time
+	intervals int
 }
 
 // Value is a number with its label, which is empty if there is one number only.
@@ -117,23 +105,23 @@ func (r *reader) spanOf(q chronograf.Query) source.Span {
 func (s *Shown) lines(r *reader) error {
 	span := r.spanOf(s.Queries[0])
 	s.Over, s.Step, s.from = s.Queries[0].Over, span.Step, span.From.Truncate(span.Step)
-	intervals := int(span.To.Sub(s.from)/span.Step) + 1
+	s.intervals = int(span.To.Sub(s.from)/span.Step) + 1
 	for _, q := range s.Queries {
 		series, err := r.from.Series(r.ctx, r.query(q, span))
 		if err != nil {
 			return err
 		}
 		for _, one := range series {
-			l := Line{Label: s.label(q, one.Tags), values: slices.Repeat([]float64{math.NaN()}, intervals)}
+			values := slices.Repeat([]float64{math.NaN()}, s.intervals)
 			for _, p := range one.Points {
-				if at := int(p.Time.Sub(s.from) / span.Step); at >= 0 && at < intervals && !p.Time.Before(s.from) {
-					l.values[at] = p.Value
+				if at := int(p.Time.Sub(s.from) / span.Step); at >= 0 && at < s.intervals && !p.Time.Before(s.from) {
+					values[at] = p.Value
 				}
 			}
-			s.Lines = append(s.Lines, s.sum(l))
+			s.Lines = append(s.Lines, chart.NewLine(s.label(q, one.Tags), values, s.text))
 		}
 	}
-	s.choose()
+	s.Lines, s.More = chart.Choose(s.Lines)
 	if s.Type == chronograf.Stat {
 		for _, l := range s.Lines {
 			s.Values = append(s.Values, Value{l.Label, l.Last})
@@ -156,30 +144,6 @@ func (s *Shown) label(q chronograf.Query, tags map[string]string) string {
 		}
 	}
 	return strings.Join(parts, " · ")
-}
-
-// sum computes what a table says of the line.
-func (s *Shown) sum(l Line) Line {
-	total, count, last := 0., 0, math.NaN()
-	l.most = math.Inf(-1)
-	for _, value := range l.values {
-		if !math.IsNaN(value) {
-			total, count, last, l.most = total+value, count+1, value, max(l.most, value)
-		}
-	}
-	l.Last, l.Mean, l.Greatest = s.text(last), s.text(total/float64(count)), s.text(l.most)
-	return l
-}
-
-// choose keeps the lines with the greatest values, in the order of their labels.
-func (s *Shown) choose() {
-	slices.SortStableFunc(s.Lines, func(a, b Line) int { return cmp.Compare(b.most, a.most) })
-	s.More = max(len(s.Lines)-maxLines, 0)
-	s.Lines = s.Lines[:len(s.Lines)-s.More]
-	slices.SortStableFunc(s.Lines, func(a, b Line) int { return strings.Compare(a.Label, b.Label) })
-	for i := range s.Lines {
-		s.Lines[i].Number = i + 1
-	}
 }
 
 // only removes the label of a number that has no other next to it.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/dashboard/cell"
+	"krt.dev/kn-krt/pkg/dashboard/chart"
 	"krt.dev/kn-krt/pkg/dashboard/chronograf"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -62,7 +63,7 @@ func TestLines(t *testing.T) {
 	got := cell.Read(t.Context(), c, "v1", hour(), s)
 	require.Empty(t, got.Problem)
 	require.Len(t, got.Lines, 2)
-	says := func(l cell.Line) []string { return []string{l.Label, l.Last, l.Mean, l.Greatest} }
+	says := func(l chart.Line) []string { return []string{l.Label, l.Last, l.Mean, l.Greatest} }
 	require.Equal(t, []string{"a", "100 ms", "100 ms", "100 ms"}, says(got.Lines[0]))
 	require.Equal(t, []string{"b", "4 ms", "2.333 ms", "4 ms"}, says(got.Lines[1]))
 	require.Equal(t, 2, got.Lines[1].Number)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/chart"
 	"krt.dev/kn-krt/pkg/dashboard/chronograf"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -73,7 +74,7 @@ func (s *Shown) numbers(rows []*row) {
 		}
 	}
 	s.only()
-	extra := max(len(s.Values)-maxLines, 0)
+	extra := max(len(s.Values)-chart.MaxLines, 0)
 	s.Values, s.More = s.Values[:len(s.Values)-extra], s.More+extra
 }
 
@@ -178,17 +179,12 @@ func (s *Shown) text(value float64) string {
 
 // plot is what the page's script draws.
 type plot struct {
-	Bars   bool       `json:"bars"`
-	Label  string     `json:"label"`
-	Times  []int64    `json:"times"` // seconds since 1970
-	Lines  []plotLine `json:"lines"`
-	Prefix string     `json:"prefix"`
-	Suffix string     `json:"suffix"`
-}
-
-type plotLine struct {
-	Label  string     `json:"label"`
-	Values []*float64 `json:"values"` // null where nothing is known
+	Bars   bool         `json:"bars"`
+	Label  string       `json:"label"`
+	Times  []int64      `json:"times"` // seconds since 1970
+	Lines  []chart.Line `json:"lines"`
+	Prefix string       `json:"prefix"`
+	Suffix string       `json:"suffix"`
 }
 
 // Plot is the chart of the cell as JSON; empty if it has none.
@@ -196,18 +192,9 @@ func (s *Shown) Plot() (string, error) {
 	if len(s.Lines) == 0 || s.Type != chronograf.Line && s.Type != chronograf.Bar {
 		return "", nil
 	}
-	p := plot{Bars: s.Type == chronograf.Bar, Label: s.Label, Prefix: s.Prefix, Suffix: s.Suffix}
-	for i := range s.Lines[0].values {
+	p := plot{Bars: s.Type == chronograf.Bar, Label: s.Label, Lines: s.Lines, Prefix: s.Prefix, Suffix: s.Suffix}
+	for i := range s.intervals {
 		p.Times = append(p.Times, s.from.Add(time.Duration(i)*s.Step).Unix())
-	}
-	for _, l := range s.Lines {
-		line := plotLine{Label: l.Label, Values: make([]*float64, len(l.values))}
-		for i, value := range l.values {
-			if !math.IsNaN(value) && !math.IsInf(value, 0) {
-				line.Values[i] = &value
-			}
-		}
-		p.Lines = append(p.Lines, line)
 	}
 	text, err := json.Marshal(p)
 	return string(text), err

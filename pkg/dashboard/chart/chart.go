@@ -3,7 +3,6 @@
 package chart
 
 import (
-	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -34,17 +33,6 @@ type Chart struct {
 	More int
 }
 
-// Line is a line, and what the table says of it.
-type Line struct {
-	Label                string
-	Last, Mean, Greatest string
-	// Number is that of the line's colour and pattern, from 1.
-	Number int
-
-	values []float64
-	most   float64
-}
-
 // Choice is what charts are of: all workflows, or with the name of one that and its nodes, or with
 // the name of a node too that node alone.
 type Choice struct {
@@ -59,10 +47,6 @@ func (c Choice) Steps() []string {
 	}
 	return nil
 }
-
-// maxLines is how many lines a chart has: those with the greatest values. Six colours and two
-// patterns tell them apart.
-const maxLines = 12
 
 // New makes the charts of what was chosen. A measure that nothing is known of has none.
 func New(of *source.Chart, choice Choice) *Charts {
@@ -81,7 +65,7 @@ func New(of *source.Chart, choice Choice) *Charts {
 			}
 		}
 		if len(c.Lines) > 0 {
-			c.choose()
+			c.Lines, c.More = Choose(c.Lines)
 			all.All = append(all.All, c)
 		}
 	}
@@ -108,17 +92,7 @@ func (c Choice) label(l source.Line) (label string, shown bool) {
 }
 
 func newLine(label string, l source.Line) Line {
-	out := Line{Label: label, values: l.Values, Last: "–", Mean: "–", Greatest: "–"}
-	sum, count, last := 0., 0, math.NaN()
-	for _, value := range l.Values {
-		if !math.IsNaN(value) {
-			sum, count, last, out.most = sum+value, count+1, value, max(out.most, value)
-		}
-	}
-	if count > 0 {
-		out.Last, out.Mean, out.Greatest = amount(l.Measure, last), amount(l.Measure, sum/float64(count)), amount(l.Measure, out.most)
-	}
-	return out
+	return NewLine(label, l.Values, func(value float64) string { return amount(l.Measure, value) })
 }
 
 // amount is a value with its unit.
@@ -138,31 +112,12 @@ func amount(m source.Measure, value float64) string {
 	return text
 }
 
-// choose keeps the lines with the greatest values, in the order of their names.
-func (c *Chart) choose() {
-	slices.SortStableFunc(c.Lines, func(a, b Line) int { return cmp.Compare(b.most, a.most) })
-	c.More = max(len(c.Lines)-maxLines, 0)
-	c.Lines = c.Lines[:len(c.Lines)-c.More]
-	slices.SortStableFunc(c.Lines, func(a, b Line) int { return cmp.Compare(a.Label, b.Label) })
-	for i := range c.Lines {
-		c.Lines[i].Number = i + 1
-	}
-}
-
 // chartJSON is a chart for the page's script.
 type chartJSON struct {
 	ID      string         `json:"id"`
 	Measure source.Measure `json:"measure"`
-	Lines   []lineJSON     `json:"lines"`
+	Lines   []Line         `json:"lines"`
 }
-
-type lineJSON struct {
-	Label  string `json:"label"`
-	Values []*num `json:"values"`
-}
-
-// num is a number that JSON can have.
-type num float64
 
 // WriteJSON writes the charts for the page's script: times are seconds since 1970, values are null
 // where nothing is known.
@@ -177,21 +132,7 @@ func (c *Charts) WriteJSON(to io.Writer) error {
 		out.Times[i] = t.Unix()
 	}
 	for i, chart := range c.All {
-		out.Charts[i] = chartJSON{ID: chart.ID, Measure: chart.Measure}
-		for _, l := range chart.Lines {
-			out.Charts[i].Lines = append(out.Charts[i].Lines, lineJSON{l.Label, numbersOf(l.values)})
-		}
+		out.Charts[i] = chartJSON{chart.ID, chart.Measure, chart.Lines}
 	}
 	return json.NewEncoder(to).Encode(out)
-}
-
-func numbersOf(values []float64) []*num {
-	out := make([]*num, len(values))
-	for i, value := range values {
-		if !math.IsNaN(value) && !math.IsInf(value, 0) {
-			n := num(value)
-			out[i] = &n
-		}
-	}
-	return out
 }
