@@ -42,19 +42,8 @@ func bundledPage() page {
 			}
 			return all
 		},
-		follow: func(ctx context.Context, r *request, changed func()) error {
-			every := time.NewTicker(max(chosenRange(r).step, 10*time.Second))
-			defer every.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return nil
-				case <-every.C:
-					changed()
-				}
-			}
-		},
-		files: map[string]func(http.ResponseWriter, *request) error{"file": bundledFile},
+		follow: []follower{followRange},
+		files:  map[string]func(http.ResponseWriter, *request) error{"file": bundledFile},
 	}
 }
 
@@ -96,10 +85,7 @@ func (v *bundledView) read(r *request, files fs.FS) error {
 	}
 	v.Name, v.More = d.Name, d.More
 	chosen := chosenRange(r)
-	for _, one := range metricsRanges() {
-		to := r.link.Page(r.ref, "dashboards", "file", v.File, "range", one.Name)
-		v.Ranges = append(v.Ranges, rangeLink{Text: one.Text, Path: to, Current: one.Name == chosen.Name})
-	}
+	v.Ranges = chosen.links(r, "dashboards", "file", v.File)
 	ctx, cancel := context.WithTimeout(r.Context(), bundledPatience)
 	defer cancel()
 	saved, end, err := r.source.Measurements(ctx, r.ref)
@@ -109,8 +95,7 @@ func (v *bundledView) read(r *request, files fs.FS) error {
 		return nil
 	}
 	defer end()
-	now := time.Now()
-	v.Cells = cell.ReadAll(ctx, d, v.Ref.Name, source.Span{From: now.Add(-chosen.span), To: now, Step: chosen.step}, saved)
+	v.Cells = cell.ReadAll(ctx, d, v.Ref.Name, chosen.until(time.Now()), saved)
 	return nil
 }
 

@@ -166,7 +166,7 @@ func creationPage() page {
 			return c.view(), nil
 		},
 		live: func(view any) []fragment { return []fragment{{id: "creation", template: "creation", data: view}} },
-		follow: func(ctx context.Context, r *request, changed func()) error {
+		follow: []follower{func(ctx context.Context, r *request, changed func()) error {
 			c, err := r.creations.find(r.PathValue("id"))
 			if err != nil {
 				return err
@@ -182,7 +182,7 @@ func creationPage() page {
 				case <-next:
 				}
 			}
-		},
+		}},
 	}
 }
 

@@ -47,8 +47,8 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 // changes the other one.
 func (p page) followers(r request, s *stream.Stream) []stream.Follower {
 	all := []stream.Follower{func(ctx context.Context, changed func()) error { return r.source.Watch(ctx, r.ref, changed) }}
-	if p.follow != nil {
-		all = append(all, func(ctx context.Context, changed func()) error { return p.follow(ctx, &r, changed) })
+	for _, follow := range p.follow {
+		all = append(all, func(ctx context.Context, changed func()) error { return follow(ctx, &r, changed) })
 	}
 	if p.own != nil {
 		all = append(all, func(ctx context.Context, _ func()) error { return p.own(ctx, &r, s.Own) })

@@ -26,11 +26,11 @@ type page struct {
 	// keep returns what the page's stream keeps for as long as it is open: view and follow have it
 	// as the request's kept, which is nil for a page without a stream. nil if it keeps nothing.
 	keep func() any
-	// follow calls changed when the live parts may have changed, besides the source's Watch, until
-	// ctx is done; nil if Watch is enough.
-	follow func(ctx context.Context, r *request, changed func()) error
+	// follow say when the live parts may have changed, besides the source's Watch; none if Watch is
+	// enough.
+	follow []follower
 	// own sends events that only the page's own script understands, until ctx is done; see
-	// [stream.own]. nil if it has none.
+	// [stream.Stream.Own]. nil if it has none.
 	own func(ctx context.Context, r *request, send func(name, id string, data any) error) error
 	// scripts are names of assets that the page alone needs, JavaScript modules. With charts the
 	// page also has the global uPlot and its styles.
@@ -44,6 +44,9 @@ type page struct {
 	// forms are like posts, and the response is the page itself with the view that they return.
 	forms map[string]func(*request) (view any, err error)
 }
+
+// follower calls changed when the live parts of a page may have changed, until ctx is done.
+type follower func(ctx context.Context, r *request, changed func()) error
 
 // fragment is a part of a page: one element with that id, which the template renders from data.
 type fragment struct {

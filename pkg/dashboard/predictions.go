@@ -43,12 +43,6 @@ type predictionsView struct {
 	Incomplete string
 }
 
-// rangeLink is a time that can be chosen.
-type rangeLink struct {
-	Text, Path string
-	Current    bool
-}
-
 // versionChoice is a version that can be compared with.
 type versionChoice struct {
 	Name    string

@@ -43,11 +43,11 @@ func requestsPage() page {
 		view: func(r *request) (any, error) { return newRequestsView(r, draw) },
 		live: func(view any) []fragment { return view.(*requestsView).fragments() },
 		keep: func() any { return recent.NewFeed() },
-		follow: func(ctx context.Context, r *request, changed func()) error {
+		follow: []follower{func(ctx context.Context, r *request, changed func()) error {
 			_, filter := recent.ParseFilter(r.URL.Query())
 			r.kept.(*recent.Feed).Follow(ctx, recent.Version{Source: r.source, Ref: r.ref}, filter, changed)
 			return nil
-		},
+		}},
 	}
 }
 

@@ -42,9 +42,9 @@ func statusPage() page {
 		name: "status", title: "Status", tab: "Status", scripts: []string{"copy.js", "status.js"},
 		view: func(r *request) (any, error) { return newStatusView(r, draw) },
 		live: func(view any) []fragment { return view.(*statusView).fragments() },
-		follow: func(ctx context.Context, r *request, changed func()) error {
+		follow: []follower{func(ctx context.Context, r *request, changed func()) error {
 			return r.source.FollowNumbers(ctx, r.ref, changed)
-		},
+		}},
 	}
 }
 

@@ -62,9 +62,9 @@ func versionsPage() page {
 		name: "versions", path: "/{$}", top: true, title: "Versions",
 		view: func(r *request) (any, error) { return newVersionsView(r) },
 		live: func(view any) []fragment { return view.(*versionsView).fragments() },
-		follow: func(ctx context.Context, r *request, changed func()) error {
+		follow: []follower{func(ctx context.Context, r *request, changed func()) error {
 			return r.source.FollowLoads(ctx, changed)
-		},
+		}},
 	}
 }
 
