@@ -20,9 +20,9 @@ const bundledPatience = 20 * time.Second
 // bundledView is a dashboard of the version's bundle.
 type bundledView struct {
 	source.Ref
-	// Problem is why there is nothing, Next what to do about it.
-	Problem, Next string
-	Files         []handbook.Link
+	// Problem is why there is nothing; nil if there is something.
+	Problem *failure
+	Files   []handbook.Link
 	// File is the one that is shown, Raw where it is downloaded.
 	File, Raw string
 	Ranges    []rangeLink
@@ -52,13 +52,12 @@ func viewBundled(r *request) (*bundledView, error) {
 	v := &bundledView{Ref: r.ref, File: r.URL.Query().Get("file")}
 	files, err := r.source.Files(r.Context(), r.ref)
 	if err != nil {
-		f := explain(err)
-		v.Problem, v.Next = f.Text, f.Next
+		v.Problem = explain(err)
 		return v, nil
 	}
 	names := cell.Names(r.Context(), files)
 	if len(names) == 0 {
-		v.Problem = "The bundle has no files in " + cell.Folder + "."
+		v.Problem = &failure{Text: "The bundle has no files in " + cell.Folder + "."}
 		return v, nil
 	}
 	if v.File == "" {
@@ -80,7 +79,7 @@ func (v *bundledView) read(r *request, files fs.FS) error {
 	v.Raw = r.link.Page(r.ref, "dashboards/file", "name", v.File)
 	d, err := chronograf.Parse(text)
 	if err != nil {
-		v.Problem = v.File + " is not shown: " + err.Error() + "."
+		v.Problem = &failure{Text: v.File + " is not shown: " + err.Error() + "."}
 		return nil
 	}
 	v.Name, v.More = d.Name, d.More
@@ -90,8 +89,7 @@ func (v *bundledView) read(r *request, files fs.FS) error {
 	defer cancel()
 	saved, end, err := r.source.Measurements(ctx, r.ref)
 	if err != nil {
-		f := explain(err)
-		v.Problem, v.Next = f.Text, f.Next
+		v.Problem = explain(err)
 		return nil
 	}
 	defer end()

@@ -43,6 +43,15 @@ func explain(err error) *failure {
 	return &failure{Status: http.StatusBadGateway, Title: "Cannot read", Text: err.Error()}
 }
 
+// inPage is an error as a part of a page. That there is no such version is no part of one: it is
+// returned, as the error.
+func inPage(err error) (*failure, error) {
+	if errors.As(err, new(*source.NotFoundError)) {
+		return nil, err
+	}
+	return explain(err), nil
+}
+
 // refusal is the status and the title of a page that shows a refusal.
 func refusal(r source.Refusal) (status int, title string) {
 	switch r {

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/chart"
-	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
 // metricsView is the charts of a version, each with its table.
 type metricsView struct {
 	chart.Choice
-	// Problem is why there are none, Next what to do about it.
-	Problem, Next string
+	// Problem is why there are none; nil if there are.
+	Problem *failure
 	// Range is the name of the time that is shown, Seconds how long it is.
 	Range   string
 	Seconds int
@@ -47,14 +46,9 @@ func newMetricsView(r *request) (*metricsView, error) {
 	v.Ranges = chosen.links(r, "metrics", "workflow", v.Workflow, "node", v.Node)
 	v.Data = r.link.Page(r.ref, "metrics/data", "range", v.Range, "workflow", v.Workflow, "node", v.Node)
 	numbers, err := r.source.Chart(r.Context(), r.ref, chosen.until(time.Now()))
-	var unknown *source.NotFoundError
-	if errors.As(err, &unknown) {
-		return nil, err
-	}
 	if err != nil {
-		f := explain(err)
-		v.Problem, v.Next = f.Text, f.Next
-		return v, nil
+		v.Problem, err = inPage(err)
+		return v, err
 	}
 	v.Charts = chart.New(numbers, choice)
 	return v, nil
@@ -63,8 +57,8 @@ func newMetricsView(r *request) (*metricsView, error) {
 // metricsData serves the charts of the page as JSON.
 func metricsData(w http.ResponseWriter, r *request) error {
 	v, err := newMetricsView(r)
-	if err == nil && v.Problem != "" {
-		err = errors.New(v.Problem)
+	if err == nil && v.Problem != nil {
+		err = errors.New(v.Problem.Text)
 	}
 	if err != nil {
 		return err

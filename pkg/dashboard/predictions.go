@@ -3,7 +3,6 @@ package dashboard
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/prediction"
@@ -21,8 +20,8 @@ const (
 // predictionsView is how good the version's predictions were, next to those of another one.
 type predictionsView struct {
 	source.Ref
-	// Problem is why nothing can be shown, Next what to do about it.
-	Problem, Next string
+	// Problem is why nothing can be shown; nil if something can.
+	Problem *failure
 	// None says that no version of the namespace has saved predictions.
 	None bool
 	// Ranges are links to times that can be chosen, From and To the ends of the present one as
@@ -66,17 +65,10 @@ func viewPredictions(r *request) (*predictionsView, error) {
 		defer end()
 		err = v.read(ctx, r, saved)
 	}
-	var refused *source.RefusedError
-	var missing *source.NotFoundError
-	switch {
-	case errors.As(err, &missing):
-		return nil, err
-	case errors.As(err, &refused):
-		v.Problem, v.Next = refused.Text, refused.Next
-	case err != nil:
-		v.Problem = err.Error()
+	if err != nil {
+		v.Problem, err = inPage(err)
 	}
-	return v, nil
+	return v, err
 }
 
 func (v *predictionsView) read(ctx context.Context, r *request, from source.Predictions) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -134,11 +133,8 @@ func (t *try) open() (*tryView, error) {
 
 // failed is the page of a version that cannot be called.
 func (t *try) failed(err error) (*tryView, error) {
-	if errors.As(err, new(*source.NotFoundError)) {
-		return nil, err
-	}
-	t.view.Failure = explain(err)
-	return t.view, nil
+	t.view.Failure, err = inPage(err)
+	return t.view, err
 }
 
 // act does what the button says: "send" what the fields have, "send-json" or "fill" the fields from
