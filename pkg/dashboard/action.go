@@ -232,7 +232,11 @@ func order(r *request, action source.Action, comment string) error {
 // a page itself.
 func (d *Dashboard) post(do func(*request) (location string, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		location, err := d.posted(w, hr, do)
+		r, err := d.received(w, hr)
+		var location string
+		if err == nil {
+			location, err = do(r)
+		}
 		switch {
 		case err != nil:
 			d.fail(w, err)
@@ -240,14 +244,6 @@ func (d *Dashboard) post(do func(*request) (location string, err error)) http.Ha
 			http.Redirect(w, hr, location, http.StatusSeeOther)
 		}
 	}
-}
-
-func (d *Dashboard) posted(w http.ResponseWriter, hr *http.Request, do func(*request) (string, error)) (string, error) {
-	r, err := d.received(w, hr)
-	if err != nil {
-		return "", err
-	}
-	return do(r)
 }
 
 // form responds to what was sent with the page itself.

@@ -60,6 +60,12 @@ func (c *creation) log(line string) {
 	})
 }
 
+func (c *creation) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
 // creations are the newest, in order.
 type creations struct {
 	mu      sync.Mutex
@@ -75,7 +81,7 @@ func (c *creations) begin(namespace string) (*creation, error) {
 	defer c.mu.Unlock()
 	running := 0
 	for _, other := range c.all {
-		if !other.view().Done {
+		if !other.ended() {
 			running++
 		}
 	}
@@ -83,7 +89,7 @@ func (c *creations) begin(namespace string) (*creation, error) {
 		return nil, &source.RefusedError{Text: "Two versions are being created already. Try again when one of them is ready."}
 	}
 	if len(c.all) == maxCreations {
-		at := slices.IndexFunc(c.all, func(other *creation) bool { return other.view().Done })
+		at := slices.IndexFunc(c.all, (*creation).ended)
 		c.all = slices.Delete(c.all, at, at+1)
 	}
 	begun := &creation{id: rand.Text(), namespace: namespace, changed: make(chan struct{})}
@@ -142,14 +148,7 @@ func createPage() page {
 				return v, nil
 			}
 			all, err := r.source.Versions(r.Context())
-			for i := range all {
-				v.Namespaces = append(v.Namespaces, all[i].Namespace)
-			}
-			if r.creating.Namespace != "" {
-				v.Namespaces = append(v.Namespaces, r.creating.Namespace)
-			}
-			slices.Sort(v.Namespaces)
-			v.Namespaces = slices.Compact(v.Namespaces)
+			v.Namespaces = namespaces(all, r.creating.Namespace)
 			return v, err
 		},
 	}

@@ -81,11 +81,7 @@ func newVersionsView(r *request) (*versionsView, error) {
 	v := &versionsView{Filter: f, All: len(all), States: []source.State{
 		source.Ready, source.Asleep, source.Starting, source.Failed, source.Stopping, source.Stopped,
 	}}
-	for i := range all {
-		v.Namespaces = append(v.Namespaces, all[i].Namespace)
-	}
-	slices.Sort(v.Namespaces)
-	v.Namespaces = slices.Compact(v.Namespaces)
+	v.Namespaces = namespaces(all, "")
 	all = slices.DeleteFunc(all, func(v source.Version) bool { return !f.matches(&v) })
 	slices.SortStableFunc(all, f.compare)
 	v.Matching = len(all)
@@ -94,6 +90,18 @@ func newVersionsView(r *request) (*versionsView, error) {
 	v.addRows(all, r.source)
 	v.Heads = f.heads(r.link)
 	return v, nil
+}
+
+// namespaces are those of the versions, and one more; "" for none.
+func namespaces(all []source.Version, more string) (names []string) {
+	if more != "" {
+		names = append(names, more)
+	}
+	for i := range all {
+		names = append(names, all[i].Namespace)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // addRows adds a row for each version.
