@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // Limits of a file.
@@ -235,9 +236,5 @@ func short(text string) string {
 	if len(text) <= maxText {
 		return text
 	}
-	text = text[:maxText-len("…")]
-	for len(text) > 0 && !utf8.ValidString(text[max(0, len(text)-utf8.UTFMax):]) {
-		text = text[:len(text)-1]
-	}
-	return text + "…"
+	return clip.Text(text, maxText-len("…"))
 }

@@ -161,6 +161,8 @@ func TestCells(t *testing.T) {
 	require.Equal(t, -1, d.Cells[0].Digits)
 	require.Equal(t, map[string]string{"a": "A", "b": ""}, got.Columns)
 	require.Equal(t, chronograf.Line, got.Type)
+	low["name"] = strings.Repeat("界", 100)
+	require.Equal(t, strings.Repeat("界", 84)+"…", parse(t, low).Cells[0].Name)
 
 	many := parse(t, make([]map[string]any, chronograf.MaxCells+7)...)
 	require.Len(t, many.Cells, chronograf.MaxCells)
