@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // figure is a number with its unit. Class is "" or "bad".
@@ -132,7 +133,7 @@ func podFigures(s Step) []figure {
 	if s.Pods <= 0 {
 		return nil
 	}
-	return []figure{{Text: counted(s.Pods, "pod")}}
+	return []figure{{Text: legible.Count(s.Pods, "pod")}}
 }
 
 func podWords(s Step) string {
@@ -141,7 +142,7 @@ func podWords(s Step) string {
 	case s.State == source.Asleep:
 		words = append(words, "no pods, it starts with the next request")
 	case s.Pods > 0:
-		words = append(words, counted(s.Pods, "pod"))
+		words = append(words, legible.Count(s.Pods, "pod"))
 	}
 	if s.GPU {
 		words = append(words, "needs a GPU")
@@ -186,14 +187,6 @@ func responses(l source.Load) *edge {
 		Below: add(add(nil, "", "p95 ", Duration(l.P95)), "bad", failures, Rate(l.Errors)),
 		Says:  "To the client: " + loadWords(l, "response"),
 	}
-}
-
-// counted is "1 pod", "2 pods".
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // join makes sentences of those texts that are not empty.

@@ -96,7 +96,7 @@ type edge struct {
 
 // view lays a flow out.
 func (f Flow) view() view {
-	v := view{ID: f.ID, Label: fmt.Sprintf("Workflow %s: %s, the response", f.Workflow, counted(len(f.Steps), "node"))}
+	v := view{ID: f.ID, Label: fmt.Sprintf("Workflow %s: %s, the response", f.Workflow, legible.Count(len(f.Steps), "node"))}
 	v.Spots = append(v.Spots, f.entry())
 	for i, s := range f.Steps {
 		v.Spots = append(v.Spots, f.step(i, s))
