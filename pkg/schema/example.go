@@ -109,6 +109,13 @@ func scalar(field protoreflect.FieldDescriptor) string {
 	}
 }
 
+// OwnJSON reports whether messages of that full name have a JSON form of their own, which is no
+// object of their fields: most of the well-known types.
+func OwnJSON(name protoreflect.FullName) bool {
+	_, own := wellKnownExample(name)
+	return own
+}
+
 // wellKnownExample returns an example of a message that has a JSON form of its own.
 func wellKnownExample(name protoreflect.FullName) (text string, ok bool) {
 	text, ok = map[protoreflect.FullName]string{

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
 
 // Kind is how a field is shown.
@@ -175,12 +177,12 @@ func (s *shower) leaf(m protoreflect.MessageDescriptor, shown Field, v *value) F
 	if v != nil {
 		shown.Value = v.text
 	}
-	switch m.Name() {
-	case "Struct", "Value", "ListValue", "Any":
+	switch {
+	case fieldpath.Dynamic(m.FullName()):
 		shown.Kind = JSON
-	case "Timestamp":
+	case m.Name() == "Timestamp":
 		shown.Type += ", such as 2026-01-31T12:00:00Z"
-	case "Duration":
+	case m.Name() == "Duration":
 		shown.Type += ", such as 1.5s"
 	}
 	return shown

@@ -13,6 +13,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // Bounds of a form: fields in all, elements of one list, and messages in messages.
@@ -104,14 +106,8 @@ func ofOne(f protoreflect.FieldDescriptor, of protoreflect.Value, depth int) *va
 	return &value{text: of.String()}
 }
 
-// isLeaf reports whether JSON writes the message as one value: most of the well-known types.
-func isLeaf(m protoreflect.MessageDescriptor) bool {
-	return isText(m) || slices.Contains([]protoreflect.FullName{
-		"google.protobuf.Any", "google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue",
-		"google.protobuf.BoolValue", "google.protobuf.DoubleValue", "google.protobuf.FloatValue", "google.protobuf.Int32Value",
-		"google.protobuf.Int64Value", "google.protobuf.UInt32Value", "google.protobuf.UInt64Value",
-	}, m.FullName())
-}
+// isLeaf reports whether JSON writes the message as one value.
+func isLeaf(m protoreflect.MessageDescriptor) bool { return schema.OwnJSON(m.FullName()) }
 
 // isText reports whether JSON writes the message as a string.
 func isText(m protoreflect.MessageDescriptor) bool {
