@@ -176,7 +176,7 @@ func (s *session) build(ctx context.Context, n krt.Node) (string, error) {
 		return "", nodeError(ctx, n, err)
 	}
 	s.o.Progress(Event{Type: EventPushing, Node: n.Name, Size: made.size})
-	ref, err := s.push(ctx, n, made)
+	ref, err := s.push(ctx, n.Name, made)
 	if err != nil {
 		return "", nodeError(ctx, n, err)
 	}

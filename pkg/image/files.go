@@ -34,16 +34,9 @@ func (b *Builder) Files(ctx context.Context, bundle *krt.Bundle) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("cannot push the files of the version: %w", err)
 	}
-	made, err := artifact.New(blob.In(ctx, artifact.LayerType, new(atomic.Int64)))
+	files, err := artifact.New(blob.In(ctx, artifact.LayerType, new(atomic.Int64)))
 	if err != nil {
 		return "", err
 	}
-	digest, err := made.Digest()
-	if err != nil {
-		return "", err
-	}
-	if err := s.pusher.Push(ctx, s.repo.Tag(tag(bundle.Manifest.Version, filesName, digest)), made); err != nil {
-		return "", registryError(ctx, "push to", s.repo.Name(), err)
-	}
-	return s.repo.Digest(digest.String()).Name(), nil
+	return s.push(ctx, filesName, made{image: files})
 }

@@ -5,23 +5,21 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
-
-	"krt.dev/kn-krt/pkg/krt"
 )
 
 // shortDigest is how much of a digest makes a tag unique.
 const shortDigest = 12
 
-// push pushes the image of n and returns its reference. If its tag exists, so does all of
-// it, and one request is enough.
-func (s *session) push(ctx context.Context, n krt.Node, m made) (string, error) {
+// push pushes what was made for the name, a node's as a rule, and returns its reference. If its tag
+// exists, so does all of it, and one request is enough.
+func (s *session) push(ctx context.Context, name string, m made) (string, error) {
 	digest, err := m.image.Digest()
 	if err != nil {
 		return "", registryError(ctx, "read the base of", s.repo.Name(), err)
 	}
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return s.pusher.Push(inner, s.repo.Tag(tag(s.bundle.Manifest.Version, n.Name, digest)), m.image)
+		return s.pusher.Push(inner, s.repo.Tag(tag(s.bundle.Manifest.Version, name, digest)), m.image)
 	})
 	for about, document := range m.documents {
 		group.Go(func() error {
