@@ -13,8 +13,8 @@ type Tick struct {
 	Text string
 }
 
-// steps returns about n round numbers from low to high, which differ.
-func steps(low, high float64, n int) []float64 {
+// steps returns about n round numbers from low to high, which differ by at least least.
+func steps(low, high, least float64, n int) []float64 {
 	raw := (high - low) / float64(n)
 	unit := math.Pow(10, math.Floor(math.Log10(raw)))
 	step := 10 * unit
@@ -24,6 +24,7 @@ func steps(low, high float64, n int) []float64 {
 			break
 		}
 	}
+	step = max(step, least)
 	var found []float64
 	for i := math.Ceil(low / step); i*step <= high && len(found) < 3*n; i++ {
 		found = append(found, i*step)
@@ -35,6 +36,7 @@ func steps(low, high float64, n int) []float64 {
 type scale struct {
 	low, high float64 // values
 	from, to  float64 // places
+	least     float64 // between two ticks
 }
 
 func (s scale) at(v float64) float64 {
@@ -43,7 +45,7 @@ func (s scale) at(v float64) float64 {
 
 func (s scale) ticks(n int) []Tick {
 	var ticks []Tick
-	for _, v := range steps(s.low, s.high, n) {
+	for _, v := range steps(s.low, s.high, s.least, n) {
 		ticks = append(ticks, Tick{At: s.at(v), Text: number(v)})
 	}
 	return ticks

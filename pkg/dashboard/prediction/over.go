@@ -155,12 +155,10 @@ func (o *Over) place(most float64) {
 	x := func(t time.Time) float64 {
 		return round(overLeft + t.Sub(o.over.From).Seconds()/whole*(overRight-overLeft))
 	}
-	for _, tick := range y.ticks(4) {
-		if v, err := strconv.ParseFloat(tick.Text, 64); o.Errors || err != nil || v == math.Trunc(v) { // counts are whole
-			o.Y = append(o.Y, tick)
-		}
+	if !o.Errors {
+		y.least = 1 // counts are whole
 	}
-	o.X = timeTicks(o.over, x)
+	o.X, o.Y = timeTicks(o.over, x), y.ticks(4)
 	for _, p := range o.parts {
 		from, to := max(x(p.start), overLeft), min(x(p.start.Add(o.step)), overRight)
 		width := min((to-from)*(1-barGap), mostBar)
