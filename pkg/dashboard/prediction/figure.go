@@ -2,6 +2,7 @@ package prediction
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"krt.dev/kn-krt/pkg/data/quality"
@@ -37,23 +38,14 @@ func figures(of []Subject) []Figure {
 	})
 	f.share("Missing values", "", func(s *quality.Summary) (n, of int64) { return s.MissingValues, s.Total })
 	f.share("New labels", "", func(s *quality.Summary) (n, of int64) { return s.NewLabels, s.Total })
-	if some(of, Subject.hasLabels) {
+	if slices.ContainsFunc(of, Subject.hasLabels) {
 		f.accuracy()
 	}
-	if some(of, Subject.hasNumbers) {
+	if slices.ContainsFunc(of, Subject.hasNumbers) {
 		f.error("Mean absolute error", func(n *quality.Numbers) float64 { return n.MAE })
 		f.error("Root mean squared error", func(n *quality.Numbers) float64 { return n.RMSE })
 	}
 	return f.made
-}
-
-func some(of []Subject, is func(Subject) bool) bool {
-	for _, s := range of {
-		if is(s) {
-			return true
-		}
-	}
-	return false
 }
 
 // figuring collects figures.
