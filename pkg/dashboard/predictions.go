@@ -81,9 +81,9 @@ func (v *predictionsView) read(ctx context.Context, r *request, from source.Pred
 	}
 	v.Range = over
 	v.From, v.To = over.Input()
-	for _, name := range prediction.Ranges() {
-		path := r.link.Page(v.Ref, "predictions", "range", name, "with", v.With)
-		v.Ranges = append(v.Ranges, rangeLink{Text: rangeText(name), Path: path, Current: name == over.Name})
+	for _, one := range prediction.Ranges() {
+		path := r.link.Page(v.Ref, "predictions", "range", one.Name, "with", v.With)
+		v.Ranges = append(v.Ranges, rangeLink{Text: one.Text, Path: path, Current: one.Name == over.Name})
 	}
 	if unknown == nil && v.Saved == nil && v.With == "" {
 		return nil
@@ -118,10 +118,6 @@ func (v *predictionsView) choices(versions []quality.Version) (first, last time.
 		}
 	}
 	return first, last
-}
-
-func rangeText(name string) string {
-	return map[string]string{"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All"}[name]
 }
 
 // report reads the summaries of the version, and of the one that it is compared with.

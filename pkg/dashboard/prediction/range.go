@@ -1,8 +1,10 @@
 package prediction
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -13,8 +15,19 @@ type Range struct {
 	Name string
 }
 
-// Ranges are the names of ranges that can be chosen.
-func Ranges() []string { return []string{"24h", "7d", "30d", "90d", "all"} }
+// Named is a range that can be chosen by its name, with its text for people.
+type Named struct {
+	Name, Text string
+	length     time.Duration
+}
+
+// Ranges are those that can be chosen. They end now, but for that of all predictions, if there are any.
+func Ranges() []Named {
+	return []Named{
+		{"24h", "24 hours", 24 * time.Hour}, {"7d", "7 days", Week}, {"30d", "30 days", 30 * 24 * time.Hour},
+		{"90d", "90 days", 90 * 24 * time.Hour}, {"all", "All", Week},
+	}
+}
 
 // inputLayout is that of <input type="datetime-local">, which has no zone: it is UTC here.
 const inputLayout = "2006-01-02T15:04"
@@ -27,26 +40,18 @@ func ParseRange(values url.Values, now, first, last time.Time) (Range, error) {
 	if name == "" && (from != "" || to != "") {
 		return between(from, to, now)
 	}
-	now = now.UTC()
-	r := Range{Name: name, To: now}
-	switch name {
-	case "", "7d":
-		r.Name, r.From = "7d", now.Add(-Week)
-	case "24h":
-		r.From = now.Add(-24 * time.Hour)
-	case "30d":
-		r.From = now.Add(-30 * 24 * time.Hour)
-	case "90d":
-		r.From = now.Add(-90 * 24 * time.Hour)
-	case "all":
-		r.From, r.To = first.UTC(), last.UTC().Add(time.Hour) // dates are known to the hour
-		if first.IsZero() {
-			r.From, r.To = now.Add(-Week), now
+	name, now = cmp.Or(name, "7d"), now.UTC()
+	var known []string
+	for _, one := range Ranges() {
+		if known = append(known, one.Name); one.Name != name {
+			continue
 		}
-	default:
-		return r, fmt.Errorf("range: %.40q is not one of 24h, 7d, 30d, 90d, all", name)
+		if name == "all" && !first.IsZero() {
+			return Range{From: first.UTC(), To: last.UTC().Add(time.Hour), Name: name}, nil // dates are known to the hour
+		}
+		return Range{From: now.Add(-one.length), To: now, Name: name}, nil
 	}
-	return r, nil
+	return Range{}, fmt.Errorf("range: %.40q is not one of %s", name, strings.Join(known, ", "))
 }
 
 // between reads the ends of a range; without an end it is now, without a beginning a week before.
