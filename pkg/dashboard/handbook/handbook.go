@@ -69,28 +69,19 @@ func Read(ctx context.Context, from source.Authors, v *source.Version, path stri
 	return p, nil
 }
 
-// list lists the files of the documentation.
+// list lists the files of the documentation, the first document before the others.
 func (p *Page) list(ctx context.Context, files fs.FS, links Links) {
 	for _, name := range Names(ctx, files, folder) {
 		short := strings.TrimPrefix(name, folder+"/")
 		switch {
+		case name == First:
+			p.Documents = slices.Insert(p.Documents, 0, Link{short, links.Document(name), p.First})
 		case isDocument(name):
 			p.Documents = append(p.Documents, Link{short, links.Document(name), name == p.Path})
 		case ImageType(name) == "":
 			p.Other = append(p.Other, Link{short, links.File(name), false})
 		}
 	}
-	slices.SortStableFunc(p.Documents, func(a, b Link) int {
-		switch {
-		case a.Name == b.Name:
-			return 0
-		case folder+"/"+a.Name == First:
-			return -1
-		case folder+"/"+b.Name == First:
-			return 1
-		}
-		return 0
-	})
 }
 
 // read reads and renders the document.
