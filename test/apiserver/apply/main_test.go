@@ -53,9 +53,7 @@ func newWorld(t *testing.T, selector labels.Selector) *world {
 	require.NoError(t, err)
 	w.other = client.WithFieldOwner(other, "somebody")
 
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	require.NoError(t, w.other.Create(t.Context(), ns))
-	w.namespace = ns.Name
+	w.namespace = apiserver.NewNamespace(t, w.other)
 
 	counted := server.Config()
 	counted.Wrap(func(next http.RoundTripper) http.RoundTripper { return &counting{next, w.calls} })

@@ -4,12 +4,10 @@ package cluster_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,9 +37,7 @@ const patience = time.Minute
 func newClient(t *testing.T) *cluster.Client {
 	t.Helper()
 	apiserver.Need(t)
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: strings.ToLower(t.Name()) + "-"}}
-	require.NoError(t, admin.Create(t.Context(), namespace))
-	c, err := cluster.New(server.Config(), namespace.Name)
+	c, err := cluster.New(server.Config(), apiserver.NewNamespace(t, admin))
 	require.NoError(t, err)
 	return c
 }
@@ -63,22 +59,7 @@ func values() map[string][]byte {
 // mark writes the version's status as a controller does.
 func mark(t *testing.T, c *cluster.Client, name string, mark func(*v1alpha1.Version)) {
 	t.Helper()
-	v := &v1alpha1.Version{}
-	require.NoError(t, admin.Get(t.Context(), client.ObjectKey{Namespace: c.Namespace(), Name: name}, v))
-	v.BeginStatus()
-	v.RecordState(metav1.Now())
-	v.MarkConfigReady()
-	for _, n := range v.Spec.Nodes {
-		v.MarkNodeReady(n.Name, name+"-"+n.Name+"-00001", n.Image)
-	}
-	for _, w := range v.Spec.Workflows {
-		v.MarkWorkflowReady(w.Name, "http://"+w.Name)
-	}
-	v.MarkEntrypointReady("http://" + name)
-	v.Status.Phase = v1alpha1.PhaseStarted
-	mark(v)
-	v.FinishStatus()
-	require.NoError(t, admin.Status().Update(t.Context(), v))
+	apiserver.MarkVersion(t, admin, client.ObjectKey{Namespace: c.Namespace(), Name: name}, mark)
 }
 
 func started(*v1alpha1.Version) {}
@@ -96,15 +77,7 @@ func starting(v *v1alpha1.Version) {
 // published writes that the namespace's Runtime has published what it was asked to.
 func published(t *testing.T, c *cluster.Client) {
 	t.Helper()
-	r := &v1alpha1.Runtime{}
-	require.NoError(t, admin.Get(t.Context(), client.ObjectKey{Namespace: c.Namespace(), Name: v1alpha1.RuntimeName}, r))
-	r.BeginStatus()
-	if r.Spec.PublishedVersion == "" {
-		r.MarkNothingPublished(metav1.Now())
-	} else {
-		r.MarkPublished(r.Spec.PublishedVersion, metav1.Now())
-	}
-	require.NoError(t, admin.Status().Update(t.Context(), r))
+	apiserver.MarkRuntime(t, admin, c.Namespace())
 }
 
 // refusedBy requires err to be a refusal by the rule, and returns it.

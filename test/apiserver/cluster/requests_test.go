@@ -21,16 +21,11 @@ func TestRequestsTakeTheRightToForwardPorts(t *testing.T) {
 	require.NoError(t, c.Create(ctx, newVersion(c, "one"), values()))
 	readyEntrypoint(t, c.Namespace())
 
-	config := server.Config()
-	config.Impersonate.UserName = "reader-of-" + c.Namespace()
+	config := server.AsUser("reader-of-" + c.Namespace())
 	user, err := cluster.New(config, c.Namespace())
 	require.NoError(t, err)
 	rights := slices.DeleteFunc(cluster.UserRights(), func(r cluster.Right) bool { return r.Subresource == "portforward" })
-	allow(t, c.Namespace(), config.Impersonate.UserName, rights)
-	require.True(t, apiserver.Soon(ctx, func() bool {
-		missing, err := user.Missing(ctx, rights)
-		return err == nil && len(missing) == 0
-	}))
+	apiserver.Allow(t, admin, config, c.Namespace(), rights...)
 	_, err = user.Requests("one", nil).List(ctx, inspection.Filter{})
 	require.Contains(t, failedWith(t, cluster.ReasonForbidden, err).Err.Error(), `cannot create resource "pods/portforward"`)
 	_, err = user.Requests("one", nil).Get(ctx, "1")

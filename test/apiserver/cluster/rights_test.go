@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,8 +20,7 @@ import (
 func TestUserRights(t *testing.T) {
 	c := newClient(t)
 	ctx := bounded(t)
-	config := server.Config()
-	config.Impersonate.UserName = "user-of-" + c.Namespace()
+	config := server.AsUser("user-of-" + c.Namespace())
 	user, err := cluster.New(config, c.Namespace())
 	require.NoError(t, err)
 	missing, err := user.Missing(ctx, cluster.UserRights())
@@ -31,34 +29,11 @@ func TestUserRights(t *testing.T) {
 	_, err = user.Logs(ctx, "one", logs.Query{}, logs.Handler{})
 	failedWith(t, cluster.ReasonForbidden, err)
 
-	allow(t, c.Namespace(), config.Impersonate.UserName, cluster.UserRights())
-	require.True(t, apiserver.Soon(ctx, func() bool {
-		missing, err := user.Missing(ctx, cluster.UserRights())
-		return err == nil && len(missing) == 0
-	}))
+	apiserver.Allow(t, admin, config, c.Namespace(), cluster.UserRights()...)
 	use(t, user)
 	missing, err = user.Missing(ctx, []cluster.Right{{Verb: "list", Resource: "secrets"}, {Verb: "get", Resource: "pods", Subresource: "log"}})
 	require.NoError(t, err)
 	require.Equal(t, []cluster.Right{{Verb: "list", Resource: "secrets"}}, missing)
-}
-
-// allow gives a user rights in a namespace.
-func allow(t *testing.T, namespace, user string, rights []cluster.Right) {
-	t.Helper()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "user", Namespace: namespace}}
-	for _, r := range rights {
-		resource := r.Resource
-		if r.Subresource != "" {
-			resource += "/" + r.Subresource
-		}
-		role.Rules = append(role.Rules, rbacv1.PolicyRule{Verbs: []string{r.Verb}, APIGroups: []string{r.Group}, Resources: []string{resource}})
-	}
-	require.NoError(t, admin.Create(t.Context(), role))
-	require.NoError(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "user", Namespace: namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "user"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
-	}))
 }
 
 // use does all that a user can do.

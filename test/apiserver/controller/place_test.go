@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,9 +23,7 @@ type place struct {
 
 func newPlace(t *testing.T, c *cluster) *place {
 	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	require.NoError(t, c.Create(t.Context(), ns))
-	return &place{T: t, cluster: c, namespace: ns.Name}
+	return &place{T: t, cluster: c, namespace: apiserver.NewNamespace(t, c)}
 }
 
 const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); rpc Stream (M) returns (stream M); } message M {}`

@@ -4,13 +4,11 @@ package dashboard_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,10 +43,7 @@ const patience = time.Minute
 func newNamespace(t *testing.T) string {
 	t.Helper()
 	apiserver.Need(t)
-	name := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + "-"
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name}}
-	require.NoError(t, admin.Create(t.Context(), namespace))
-	return namespace.Name
+	return apiserver.NewNamespace(t, admin)
 }
 
 // newClient is a client for a namespace of the configuration's user.
@@ -72,33 +67,6 @@ func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// asUser is the configuration of a user without any rights but those that are given later.
-func asUser(name string) *rest.Config {
-	config := server.Config()
-	config.Impersonate.UserName = name
-	return config
-}
-
-// allow gives a user rights in a namespace.
-func allow(t *testing.T, namespace, user string, rights ...cluster.Right) {
-	t.Helper()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: user, Namespace: namespace}}
-	for _, r := range rights {
-		role.Rules = append(role.Rules, rbacv1.PolicyRule{Verbs: []string{r.Verb}, APIGroups: []string{r.Group}, Resources: []string{r.Resource}})
-	}
-	require.NoError(t, admin.Create(t.Context(), role))
-	require.NoError(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: user, Namespace: namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
-	}))
-	c := newClient(t, asUser(user), namespace)
-	require.True(t, apiserver.Soon(t.Context(), func() bool {
-		missing, err := c.Missing(t.Context(), rights)
-		return err == nil && len(missing) == 0
-	}))
 }
 
 // ours is a right on one of our kinds.
@@ -132,32 +100,10 @@ func create(t *testing.T, namespace, name string) source.Ref {
 // mark writes the version's status: ready but for what f marks.
 func mark(t *testing.T, ref source.Ref, phase v1alpha1.Phase, f func(*v1alpha1.Version)) {
 	t.Helper()
-	v := &v1alpha1.Version{}
-	require.NoError(t, admin.Get(t.Context(), client.ObjectKey(ref), v))
-	v.BeginStatus()
-	v.RecordState(metav1.Now())
-	v.MarkConfigReady()
-	v.MarkNodeReady("etl", v.Name+"-etl-00001", "localhost:5000/etl@sha256:1")
-	v.MarkWorkflowReady("price", "http://price")
-	v.MarkEntrypointReady("http://" + v.Name + "." + v.Namespace + ".svc.cluster.local")
-	v.Status.Phase = phase
-	f(v)
-	v.FinishStatus()
-	require.NoError(t, admin.Status().Update(t.Context(), v))
-}
-
-// publish writes that the namespace's Runtime has published what it was asked to.
-func publish(t *testing.T, namespace string) {
-	t.Helper()
-	r := &v1alpha1.Runtime{}
-	require.NoError(t, admin.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: v1alpha1.RuntimeName}, r))
-	r.BeginStatus()
-	if r.Spec.PublishedVersion == "" {
-		r.MarkNothingPublished(metav1.Now())
-	} else {
-		r.MarkPublished(r.Spec.PublishedVersion, metav1.Now())
-	}
-	require.NoError(t, admin.Status().Update(t.Context(), r))
+	apiserver.MarkVersion(t, admin, client.ObjectKey(ref), func(v *v1alpha1.Version) {
+		v.Status.Phase = phase
+		f(v)
+	})
 }
 
 // startPod makes a pod of the version's node, as Knative does.

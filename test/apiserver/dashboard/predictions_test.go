@@ -7,6 +7,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // Predictions are read with the credential of a version, by users who may read it; the store
@@ -14,9 +15,9 @@ import (
 func TestPredictionsNeedACredential(t *testing.T) {
 	namespace := newNamespace(t)
 	ref := create(t, namespace, "one")
-	user := "reader-" + namespace
-	allow(t, namespace, user, readVersions()...)
-	s := newSource(t, newClient(t, asUser(user), namespace), namespace)
+	user := server.AsUser("reader-" + namespace)
+	apiserver.Allow(t, admin, user, namespace, readVersions()...)
+	s := newSource(t, newClient(t, user, namespace), namespace)
 	refused := func() *source.RefusedError {
 		_, _, err := s.Predictions(bounded(t), ref)
 		var refused *source.RefusedError

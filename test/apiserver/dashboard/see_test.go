@@ -50,8 +50,9 @@ func TestVersions(t *testing.T) {
 func TestVersionsWithoutPods(t *testing.T) {
 	namespace := newNamespace(t)
 	ref := create(t, namespace, "one")
-	allow(t, namespace, "reader-"+namespace, readVersions()...)
-	s := newSource(t, newClient(t, asUser("reader-"+namespace), namespace), namespace)
+	user := server.AsUser("reader-" + namespace)
+	apiserver.Allow(t, admin, user, namespace, readVersions()...)
+	s := newSource(t, newClient(t, user, namespace), namespace)
 	v, err := s.Version(bounded(t), ref)
 	require.NoError(t, err)
 	require.Equal(t, source.Ready, v.Nodes[0].State)
@@ -65,10 +66,10 @@ func TestAllNamespacesOfAUser(t *testing.T) {
 	create(t, namespace, "one")
 	ref := create(t, second, "two")
 	hidden := create(t, other, "three")
-	user := "user-" + namespace
-	allow(t, namespace, user, readVersions()...)
-	allow(t, second, user, readVersions()...)
-	s := newSource(t, newClient(t, asUser(user), namespace))
+	user := server.AsUser("user-" + namespace)
+	apiserver.Allow(t, admin, user, namespace, readVersions()...)
+	apiserver.Allow(t, admin, user, second, readVersions()...)
+	s := newSource(t, newClient(t, user, namespace))
 	all, err := s.Versions(bounded(t))
 	require.NoError(t, err)
 	require.Len(t, all, 1)
@@ -87,7 +88,7 @@ func TestAllNamespacesOfAUser(t *testing.T) {
 func TestNoRights(t *testing.T) {
 	namespace := newNamespace(t)
 	create(t, namespace, "one")
-	s := newSource(t, newClient(t, asUser("nobody-"+namespace), namespace), namespace)
+	s := newSource(t, newClient(t, server.AsUser("nobody-"+namespace), namespace), namespace)
 	_, err := s.Versions(bounded(t))
 	var refused *source.RefusedError
 	require.ErrorAs(t, err, &refused)
@@ -182,19 +183,19 @@ func TestActions(t *testing.T) {
 
 	require.NoError(t, act(one, source.Start)) // it is started
 	require.NoError(t, act(one, source.Publish))
-	publish(t, namespace)
+	apiserver.MarkRuntime(t, admin, namespace)
 	shown(t, s, one, func(v *source.Version) bool { return v.Published && v.Comment == "because" && !v.Since.IsZero() })
 	require.Contains(t, refused(act(one, source.Stop)), `it is published in namespace "`+namespace+`"`)
 	refused(act(one, source.Delete))
 	refused(act(two, source.Unpublish))
 	require.NoError(t, act(two, source.Publish))
-	publish(t, namespace)
+	apiserver.MarkRuntime(t, admin, namespace)
 	refused(act(one, source.Rollback)) // it is not what is published
 	require.NoError(t, act(two, source.Rollback))
-	publish(t, namespace)
+	apiserver.MarkRuntime(t, admin, namespace)
 	shown(t, s, one, func(v *source.Version) bool { return v.Published })
 	require.NoError(t, act(one, source.Unpublish))
-	publish(t, namespace)
+	apiserver.MarkRuntime(t, admin, namespace)
 	require.NoError(t, act(one, source.Restart))
 	require.NoError(t, act(one, source.Stop))
 	mark(t, one, v1alpha1.PhaseStopped, (*v1alpha1.Version).MarkStopped)
@@ -227,9 +228,10 @@ func historyOf(t *testing.T, s source.Source, ref source.Ref) *source.History {
 func TestRights(t *testing.T) {
 	namespace := newNamespace(t)
 	ref := create(t, namespace, "one")
-	user := "starter-" + namespace
-	allow(t, namespace, user, append(readVersions(), ours("patch", "versions"), cluster.Right{Verb: "get", Resource: "secrets"})...)
-	s := newSource(t, newClient(t, asUser(user), namespace), namespace)
+	user := server.AsUser("starter-" + namespace)
+	apiserver.Allow(t, admin, user, namespace,
+		append(readVersions(), ours("patch", "versions"), cluster.Right{Verb: "get", Resource: "secrets"})...)
+	s := newSource(t, newClient(t, user, namespace), namespace)
 	reasons, err := s.Rights(bounded(t), ref)
 	require.NoError(t, err)
 	there := `In namespace "` + namespace + `" you do not have the right to `

@@ -15,33 +15,31 @@ import (
 	"github.com/stretchr/testify/require"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/service"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
-// newToken makes a service account with a role of the cluster in its namespace, and returns a
-// token of it and a function that ends that.
-func newToken(t *testing.T, namespace string, rules ...rbacv1.PolicyRule) (token string, revoke func()) {
+// newToken makes a service account "me" with rights in its namespace, and returns a token of it
+// and a function that ends that.
+func newToken(t *testing.T, namespace string, rights ...cluster.Right) (token string, revoke func()) {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "me", Namespace: namespace}}
 	require.NoError(t, admin.Create(t.Context(), account))
-	require.NoError(t, admin.Create(t.Context(), &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "me", Namespace: namespace}, Rules: rules}))
-	require.NoError(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "me", Namespace: namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "me"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "me", Namespace: namespace}},
-	}))
+	apiserver.Allow(t, admin, server.As(namespace, "me"), namespace, rights...)
 	request := &authenticationv1.TokenRequest{}
 	require.NoError(t, admin.SubResource("token").Create(t.Context(), account, request))
 	return request.Status.Token, func() { require.NoError(t, admin.Delete(context.WithoutCancel(t.Context()), account)) }
 }
 
 // all are the rights on versions and Runtimes.
-func all(verbs ...string) rbacv1.PolicyRule {
-	return rbacv1.PolicyRule{APIGroups: []string{"krt.dev"}, Resources: []string{"versions", "runtimes"}, Verbs: verbs}
+func all(verbs ...string) (rights []cluster.Right) {
+	for _, verb := range verbs {
+		rights = append(rights, ours(verb, "versions"), ours(verb, "runtimes"))
+	}
+	return rights
 }
 
 // site is a dashboard that runs as in a cluster, in a browser of its own.
@@ -102,7 +100,7 @@ func TestServiceShowsWhatATokenMaySee(t *testing.T) {
 	namespace, other := newNamespace(t), newNamespace(t)
 	ref := create(t, namespace, "mine")
 	hidden := create(t, other, "theirs")
-	token, revoke := newToken(t, namespace, all("get", "list", "watch", "patch"))
+	token, revoke := newToken(t, namespace, all("get", "list", "watch", "patch")...)
 	s := newSite(t, service.Config{})
 	status, text := s.do(http.MethodGet, "/", nil)
 	require.Equal(t, http.StatusUnauthorized, status)
@@ -147,15 +145,13 @@ func TestServiceShowsWhatATokenMaySee(t *testing.T) {
 func TestServiceChanges(t *testing.T) {
 	namespace := newNamespace(t)
 	ref := create(t, namespace, "mine")
-	token, _ := newToken(t, namespace, all("get", "list", "watch"))
+	token, _ := newToken(t, namespace, all("get", "list", "watch")...)
 	s := newSite(t, service.Config{Namespaces: []string{namespace}, Changes: true})
 	_, _ = s.signIn(token)
 	at := "/ns/" + ref.Namespace + "/versions/" + ref.Name + "/actions/stop"
 	status, text := s.do(http.MethodPost, at, nil)
 	require.Equal(t, http.StatusForbidden, status, text)
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "me", Namespace: namespace},
-		Rules: []rbacv1.PolicyRule{all("get", "list", "watch", "patch")}}
-	require.NoError(t, admin.Update(t.Context(), role))
+	apiserver.Allow(t, admin, server.As(namespace, "me"), namespace, all("patch")...)
 	require.True(t, apiserver.Soon(bounded(t), func() bool {
 		status, text = s.do(http.MethodPost, at, url.Values{"comment": {"enough"}})
 		return status == http.StatusOK
@@ -176,7 +172,7 @@ func TestServiceChanges(t *testing.T) {
 func TestServiceEndsStreams(t *testing.T) {
 	namespace := newNamespace(t)
 	create(t, namespace, "mine")
-	token, revoke := newToken(t, namespace, all("get", "list", "watch"))
+	token, revoke := newToken(t, namespace, all("get", "list", "watch")...)
 	s := newSite(t, service.Config{Namespaces: []string{namespace}})
 	_, _ = s.signIn(token)
 	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, s.url+"/events", nil)

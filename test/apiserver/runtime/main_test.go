@@ -55,9 +55,7 @@ type place struct {
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	apiserver.Need(t)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	require.NoError(t, cluster.Create(t.Context(), ns))
-	return &place{T: t, namespace: ns.Name}
+	return &place{T: t, namespace: apiserver.NewNamespace(t, cluster)}
 }
 
 const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); } message M {}`

@@ -43,9 +43,7 @@ func start(t *testing.T) *cluster {
 
 func (c *cluster) namespace() string {
 	c.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	require.NoError(c, c.client.Create(c.Context(), ns))
-	return ns.Name
+	return apiserver.NewNamespace(c, c.client)
 }
 
 // run starts a manager; the function returned stops it.
