@@ -73,9 +73,11 @@ e2e-long: cluster ## Run the tests there that take minutes or large programs: fa
 	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
+# Of test/browser these are the tests on a cluster: the others are in make test.
 ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
-	@$(ON_API) $(RACE) -count=1 ./test/apiserver/... ./test/browser
+	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
+	@$(ON_API) $(RACE) -count=1 -run OnACluster ./test/browser
 
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')

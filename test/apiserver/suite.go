@@ -46,11 +46,14 @@ func For(t testing.TB, crds ...string) *Server {
 	return s
 }
 
+// Tests are those of a package: a [testing.M], or one that does more.
+type Tests interface{ Run() (code int) }
+
 // Main is a package's TestMain, with one apiserver for all its tests. It hands
 // that to begin, and calls what begin returns, unless it is nil, after the tests.
 // Where Kubernetes is not built begin is not called, and the tests must skip
 // themselves by [Need].
-func Main(m *testing.M, begin func(*Server) (end func() error, err error), crds ...string) {
+func Main(m Tests, begin func(*Server) (end func() error, err error), crds ...string) {
 	if program() == "" {
 		os.Exit(m.Run())
 	}
@@ -63,7 +66,7 @@ func Main(m *testing.M, begin func(*Server) (end func() error, err error), crds 
 	os.Exit(code)
 }
 
-func run(m *testing.M, begin func(*Server) (func() error, error), crds []string) (code int, err error) {
+func run(m Tests, begin func(*Server) (func() error, error), crds []string) (code int, err error) {
 	dir, err := os.MkdirTemp("", "apiserver-")
 	if err != nil {
 		return 0, err

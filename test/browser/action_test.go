@@ -107,7 +107,7 @@ func TestActionsOnACluster(t *testing.T) {
 
 // A user who may only read sees every button disabled with the reason, and is refused by the API
 // where a page is not asked.
-func TestActionsWithoutTheRight(t *testing.T) {
+func TestActionsOnAClusterWithoutTheRight(t *testing.T) {
 	c := newCluster(t)
 	c.start("room-1")
 	for name, h := range map[string]*home{
@@ -139,7 +139,7 @@ func TestActionsWithoutTheRight(t *testing.T) {
 }
 
 // Without JavaScript pages are read and forms sent.
-func TestActionsWithoutJavaScript(t *testing.T) {
+func TestActionsOnAClusterWithoutJavaScript(t *testing.T) {
 	c := newCluster(t)
 	c.start("room-1")
 	h := c.serve(c.server.Config(), false)

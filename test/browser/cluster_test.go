@@ -9,7 +9,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,15 +31,18 @@ type onCluster struct {
 	namespace string
 }
 
-// newCluster starts an apiserver; without Kubernetes built it skips the test.
+// kube is the apiserver of all tests: it takes seconds to start. It is nil without Kubernetes.
+var kube *apiserver.Server
+
+// newCluster makes a namespace; without Kubernetes built it skips the test. The test's name must
+// say that it needs an apiserver: make test-api runs those that do, make test the others.
 func newCluster(t *testing.T) *onCluster {
 	t.Helper()
-	c := &onCluster{t: t, server: apiserver.For(t, "../../config/300-*.yaml"), namespace: "team"}
-	var err error
-	c.admin, err = c.server.NewClient()
+	require.Contains(t, t.Name(), "OnACluster", "make test-api would leave it out")
+	apiserver.Need(t)
+	admin, err := kube.NewClient()
 	require.NoError(t, err)
-	require.NoError(t, c.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace}}))
-	return c
+	return &onCluster{t: t, server: kube, admin: admin, namespace: apiserver.NewNamespace(t, admin)}
 }
 
 // start creates the version of the original's documentation: two workflows, four nodes, all ready.
@@ -76,23 +78,12 @@ func (c *onCluster) version(name string) *v1alpha1.Version {
 // mark writes the version's status as the controller does: ready but for what f marks.
 func (c *onCluster) mark(name string, phase v1alpha1.Phase, f func(*v1alpha1.Version)) {
 	c.t.Helper()
-	v := c.version(name)
-	v.BeginStatus()
-	v.RecordState(metav1.Now())
-	v.MarkConfigReady()
-	for _, n := range v.Spec.Nodes {
-		v.MarkNodeReady(n.Name, v.Name+"-"+n.Name+"-00001", n.Image+"@sha256:1")
-	}
-	for _, w := range v.Spec.Workflows {
-		v.MarkWorkflowReady(w.Name, "http://"+w.Name)
-	}
-	v.MarkEntrypointReady("http://" + v.Name + "." + v.Namespace + ".svc.cluster.local")
-	v.Status.Phase = phase
-	if f != nil {
-		f(v)
-	}
-	v.FinishStatus()
-	require.NoError(c.t, c.admin.Status().Update(c.t.Context(), v))
+	apiserver.MarkVersion(c.t, c.admin, client.ObjectKey{Namespace: c.namespace, Name: name}, func(v *v1alpha1.Version) {
+		v.Status.Phase = phase
+		if f != nil {
+			f(v)
+		}
+	})
 }
 
 // runtime reads the Runtime.
@@ -106,17 +97,13 @@ func (c *onCluster) runtime() *v1alpha1.Runtime {
 // reconcile writes that what the Runtime asks for is published, as the controller does.
 func (c *onCluster) reconcile() {
 	c.t.Helper()
-	r := c.runtime()
-	before := r.Status.PublishedVersion
-	r.BeginStatus()
-	if r.Spec.PublishedVersion == "" {
-		r.MarkNothingPublished(metav1.Now())
-	} else {
-		r.MarkPublished(r.Spec.PublishedVersion, metav1.Now())
-		c.mark(r.Spec.PublishedVersion, v1alpha1.PhasePublished, nil)
+	before := c.runtime().Status.PublishedVersion
+	apiserver.MarkRuntime(c.t, c.admin, c.namespace)
+	now := c.runtime().Status.PublishedVersion
+	if now != "" {
+		c.mark(now, v1alpha1.PhasePublished, nil)
 	}
-	require.NoError(c.t, c.admin.Status().Update(c.t.Context(), r))
-	if before != "" && before != r.Spec.PublishedVersion {
+	if before != "" && before != now {
 		c.mark(before, v1alpha1.PhaseStarted, nil)
 	}
 }
@@ -124,33 +111,22 @@ func (c *onCluster) reconcile() {
 // reader is a user who may read versions and Runtimes, and nothing else.
 func (c *onCluster) reader() *rest.Config {
 	c.t.Helper()
-	const user = "reader"
-	require.NoError(c.t, c.admin.Create(c.t.Context(), &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Name: user, Namespace: c.namespace},
-		Rules: []rbacv1.PolicyRule{{
-			Verbs: []string{"get", "list", "watch"}, APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"versions", "runtimes"},
-		}},
-	}))
-	require.NoError(c.t, c.admin.Create(c.t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: user, Namespace: c.namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
-	}))
-	config := c.server.Config()
-	config.Impersonate.UserName = user
-	asked, err := cluster.New(config, c.namespace)
-	require.NoError(c.t, err)
-	require.True(c.t, apiserver.Soon(c.t.Context(), func() bool {
-		_, err := asked.List(c.t.Context())
-		return err == nil
-	}), "the rights are known")
-	return config
+	user := c.server.AsUser("reader-of-" + c.namespace)
+	var rights []cluster.Right
+	for _, resource := range []string{"versions", "runtimes"} {
+		for _, verb := range []string{"get", "list", "watch"} {
+			rights = append(rights, cluster.Right{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: resource})
+		}
+	}
+	apiserver.Allow(c.t, c.admin, user, c.namespace, rights...)
+	return user
 }
 
 // home is a dashboard of a user of the cluster, as `kn krt dashboard` serves it.
 type home struct {
 	*httptest.Server
-	tokens *guard.Tokens
+	tokens    *guard.Tokens
+	namespace string
 }
 
 // serve serves the dashboard of the configuration's user.
@@ -162,7 +138,8 @@ func (c *onCluster) serve(config *rest.Config, readOnly bool) *home {
 	tokens := guard.NewTokens("")
 	pages := dashboard.New(dashboard.Options{Sources: dashboard.One(shown), Title: "test", ReadOnly: readOnly})
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &home{Server: httptest.NewUnstartedServer(guard.Site(guard.Loopback(), tokens.Handler(pages))), tokens: tokens}
+	site := httptest.NewUnstartedServer(guard.Site(guard.Loopback(), tokens.Handler(pages)))
+	h := &home{Server: site, tokens: tokens, namespace: c.namespace}
 	h.Config.BaseContext = baseContext(ctx)
 	h.Start()
 	c.t.Cleanup(func() {
@@ -178,7 +155,7 @@ func (h *home) link() string { return h.URL + "/" + h.tokens.Query() }
 
 // of is the URL of a page of a version.
 func (h *home) of(version, page string) string {
-	return strings.TrimSuffix(h.URL+"/ns/team/versions/"+version+"/"+page, "/")
+	return strings.TrimSuffix(h.URL+"/ns/"+h.namespace+"/versions/"+version+"/"+page, "/")
 }
 
 // act does an action by the buttons of the version's page.

@@ -19,6 +19,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 var shots = flag.String("shots", "", "write pictures of the pages into this folder, see TestShots")
@@ -32,11 +33,18 @@ func TestMain(m *testing.M) {
 		serveNode(folder)
 		return
 	}
-	code := m.Run()
-	if chromium.started() {
-		chromium.end()
-	}
-	os.Exit(code)
+	apiserver.Main(tests{m}, func(s *apiserver.Server) (func() error, error) {
+		kube = s
+		return nil, nil
+	}, "../../config/300-*.yaml")
+}
+
+// tests end the browser after them.
+type tests struct{ *testing.M }
+
+func (t tests) Run() (code int) {
+	defer chromium.stop()
+	return t.M.Run()
 }
 
 func program() int {
@@ -61,7 +69,12 @@ type browser struct {
 	err  error
 }
 
-func (b *browser) started() bool { return b.end != nil }
+// stop ends the browser if it was started.
+func (b *browser) stop() {
+	if b.end != nil {
+		b.end()
+	}
+}
 
 // context returns the context of the browser, which is started by the first test that needs it.
 // Without Chromium that test is skipped; in CI it fails.
