@@ -4,14 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/keypair"
 )
 
 // drain is how long requests may take to end when the service ends. Streams end at once.
@@ -103,7 +100,7 @@ func (s *Service) sourceOf(r *http.Request) (source.Source, error) {
 func (s *Service) Serve(ctx context.Context, pages, probes net.Listener) error {
 	running, end := context.WithCancel(ctx)
 	defer end()
-	certificate, err := s.tls()
+	certificate, err := keypair.Config(s.config.TLS)
 	if err != nil {
 		return errors.Join(err, pages.Close(), probes.Close())
 	}
@@ -150,24 +147,4 @@ func (s *Service) server(ctx context.Context, h http.Handler) *http.Server {
 		MaxHeaderBytes:    32 << 10, // tokens with many groups are large
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-}
-
-// tls returns the configuration of the pages' listener; nil for plain HTTP. The files are read
-// again for each connection: certificates are renewed.
-func (s *Service) tls() (*tls.Config, error) {
-	read := func() (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(filepath.Join(s.config.TLS, "tls.crt"), filepath.Join(s.config.TLS, "tls.key"))
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificate: %w", err)
-		}
-		return &pair, nil
-	}
-	if _, err := os.Stat(filepath.Join(s.config.TLS, "tls.crt")); s.config.TLS == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if _, err := read(); err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return read() }}, nil
 }

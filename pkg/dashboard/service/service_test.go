@@ -17,13 +17,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serve runs a dashboard with a folder for a certificate, and returns the address of its pages.
-func serve(t *testing.T, folder string) string {
+// listen returns the listeners of a dashboard.
+func listen(t *testing.T) (pages, probes net.Listener) {
 	t.Helper()
 	pages, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	probes, err := net.Listen("tcp", "127.0.0.1:0")
+	probes, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	return pages, probes
+}
+
+// serve runs a dashboard with a folder for a certificate, and returns the address of its pages.
+func serve(t *testing.T, folder string) string {
+	t.Helper()
+	pages, probes := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	s := New(Config{API: "https://127.0.0.1:1", TLS: folder, SignIn: true}, slog.New(slog.DiscardHandler))
@@ -72,7 +79,8 @@ func TestABrokenCertificateIsAnError(t *testing.T) {
 	folder := t.TempDir()
 	writePair(t, folder)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.key"), nil, 0o600))
-	_, err := New(Config{TLS: folder}, slog.New(slog.DiscardHandler)).tls()
+	pages, probes := listen(t)
+	err := New(Config{TLS: folder}, slog.New(slog.DiscardHandler)).Serve(t.Context(), pages, probes)
 	require.ErrorContains(t, err, "cannot read the certificate")
 }
 

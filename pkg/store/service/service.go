@@ -6,21 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"krt.dev/kn-krt/pkg/keypair"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store/line"
 )
-
-// certificateFile is the file with the certificate, as in a Secret of type kubernetes.io/tls.
-const certificateFile = "tls.crt"
 
 // pingTimeout is how long a database may take to respond to a probe.
 const pingTimeout = 2 * time.Second
@@ -84,7 +79,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 	running, end := context.WithCancel(ctx)
 	defer end()
 	servers := []*http.Server{s.server(s.handler()), s.server(s.metricsHandler())}
-	tlsConfig, err := s.tls()
+	tlsConfig, err := keypair.Config(s.config.TLS)
 	if err != nil {
 		return errors.Join(err, api.Close(), metrics.Close(), s.backends.close(ctx))
 	}
@@ -173,24 +168,4 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	respond(w, http.StatusOK, struct{}{})
-}
-
-// tls returns the configuration of the API's listener; nil for plain HTTP. The files are
-// read again for each connection: certificates are renewed.
-func (s *Service) tls() (*tls.Config, error) {
-	if _, err := os.Stat(filepath.Join(s.config.TLS, certificateFile)); s.config.TLS == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	read := func() (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(filepath.Join(s.config.TLS, certificateFile), filepath.Join(s.config.TLS, "tls.key"))
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificate: %w", err)
-		}
-		return &pair, nil
-	}
-	if _, err := read(); err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return read() }}, nil
 }
