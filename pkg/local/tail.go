@@ -2,9 +2,7 @@ package local
 
 import (
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"krt.dev/kn-krt/pkg/logline"
 )
@@ -37,8 +35,7 @@ func (t *tail) all() []string {
 	defer t.mu.Unlock()
 	var all []string
 	for _, line := range slices.Concat(t.lines[t.next:], t.lines[:t.next]) {
-		l := logline.Of(time.Time{}, line)
-		all = append(all, strings.Split(l.Message(), "\n")...)
+		all = append(all, logline.Texts(line)...)
 	}
 	return all[max(0, len(all)-tailLines):]
 }

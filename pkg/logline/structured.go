@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Names of the fields that runners and the entrypoint write, as in log/slog and OpenTelemetry.
@@ -68,6 +69,12 @@ func (l *Line) Message() string {
 		b.WriteString("\n" + stack)
 	}
 	return b.String()
+}
+
+// Texts are the lines of a line of output as a person reads it: a structured one may have several.
+func Texts(line string) []string {
+	l := Of(time.Time{}, line)
+	return strings.Split(l.Message(), "\n")
 }
 
 // quoted returns value, in quotes if it could not be told from what follows.

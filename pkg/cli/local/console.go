@@ -40,19 +40,13 @@ type textConsole struct {
 // clock is the format of a line's time; the date would only take space.
 const clock = "15:04:05.000"
 
-// texts are the lines of a line as a person reads it: a log record may have several.
-func texts(line string) []string {
-	l := logline.Of(time.Time{}, line)
-	return strings.Split(l.Message(), "\n")
-}
-
 // Line writes "15:04:05.678 [node] line", in local time. A line may have what clients sent.
 func (c *textConsole) Line(node, _, line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One write each, so that lines of others that share the stream stay whole.
 	var out strings.Builder
-	for _, text := range texts(line) {
+	for _, text := range logline.Texts(line) {
 		out.WriteString(c.now().Format(clock) + " " + c.painter.Name(node) + " " + legible.Printable(text) + "\n")
 	}
 	_, _ = io.WriteString(c.out, out.String())

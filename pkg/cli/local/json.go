@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 // jsonConsole prints a run for programs: one JSON object per line.
@@ -55,7 +56,7 @@ type runWorkflow struct {
 
 // Line writes a runLine for each line of text.
 func (c *jsonConsole) Line(node, stream, line string) {
-	for _, text := range texts(line) {
+	for _, text := range logline.Texts(line) {
 		c.write(runLine{Time: time.Now().UTC(), Node: node, Stream: stream, Line: text})
 	}
 }
