@@ -1,12 +1,12 @@
 package remote
 
 import (
-	"bytes"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -22,7 +22,7 @@ func (o *dashboardOptions) creating(cmd *cobra.Command, c *Cluster) dashboard.Cr
 	return dashboard.Creating{Namespace: c.Namespace(), Only: !o.all, Create: func(from dashboard.Creation) (string, error) {
 		there := *c
 		there.Client, there.explicit = c.In(from.Namespace), true
-		lines := &lineWriter{log: from.Log}
+		lines := newLineWriter(from.Log)
 		defer lines.flush()
 		create := createOptions{
 			streams: term.Streams{In: strings.NewReader(""), Out: lines, Err: lines}, program: c.program, path: from.Path, images: o.images,
@@ -39,46 +39,33 @@ func (o *dashboardOptions) creating(cmd *cobra.Command, c *Cluster) dashboard.Cr
 	}}
 }
 
-// lineWriter passes on lines as they become complete.
-type lineWriter struct {
-	log func(line string)
-
-	mu   sync.Mutex
-	rest []byte
-}
-
 // maxLine is after how many bytes a line is passed on though it has not ended.
 const maxLine = 8 << 10
+
+// lineWriter passes on lines, from several goroutines, as they become complete.
+type lineWriter struct {
+	mu    sync.Mutex
+	lines child.Lines
+}
+
+// newLineWriter returns a writer whose lines, without the empty ones, are passed on to log.
+func newLineWriter(log func(line string)) *lineWriter {
+	return &lineWriter{lines: child.Lines{Most: maxLine, Each: func(line string) {
+		if strings.TrimSpace(line) != "" {
+			log(line)
+		}
+	}}}
+}
 
 // Write never fails.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rest = append(w.rest, p...)
-	for {
-		line, after, found := bytes.Cut(w.rest, []byte("\n"))
-		if !found {
-			break
-		}
-		w.pass(line)
-		w.rest = after
-	}
-	if len(w.rest) > maxLine {
-		w.pass(w.rest)
-		w.rest = nil
-	}
-	return len(p), nil
-}
-
-func (w *lineWriter) pass(line []byte) {
-	if len(bytes.TrimSpace(line)) > 0 {
-		w.log(string(line))
-	}
+	return w.lines.Write(p)
 }
 
 func (w *lineWriter) flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pass(w.rest)
-	w.rest = nil
+	w.lines.Flush()
 }
