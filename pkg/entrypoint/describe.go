@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // describeVersion is what a version offers.
@@ -20,7 +21,7 @@ func describeVersion(v *Version) describe.Version {
 	d := describe.Version{Name: v.Name, Namespace: v.Namespace, Description: v.Description}
 	for _, w := range v.Workflows {
 		one := describe.Workflow{
-			Name: w.Name, RPC: methodPath(w.Method)[1:],
+			Name: w.Name, RPC: schema.MethodName(w.Method),
 			Input: string(w.Method.Input().FullName()), Output: string(w.Method.Output().FullName()),
 		}
 		for _, s := range w.Steps {

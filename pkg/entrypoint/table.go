@@ -17,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // table is one version made ready to serve. It never changes; a new version is
@@ -168,5 +169,5 @@ func (t *table) find(name string) *route {
 
 // methodPath is the path of m in gRPC, Connect and JSON calls.
 func methodPath(m protoreflect.MethodDescriptor) string {
-	return "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
+	return "/" + schema.MethodName(m)
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // LookupTimeout bounds what comes before a call: connecting to the version and reading its
@@ -43,7 +44,7 @@ type Method struct {
 
 // Path is the method as gRPC names it: /package.Service/Method.
 func (m Method) Path() string {
-	return "/" + string(m.Desc.Parent().FullName()) + "/" + string(m.Desc.Name())
+	return "/" + schema.MethodName(m.Desc)
 }
 
 // Dial prepares a connection to address, host:port; the first call opens it.

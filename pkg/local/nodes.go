@@ -114,7 +114,7 @@ func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		}
 		s.Workflows = append(s.Workflows, ServingWorkflow{
 			Name:    w.Name,
-			Method:  string(method.Parent().FullName()) + "/" + string(method.Name()),
+			Method:  schema.MethodName(method),
 			Example: example(b, w.Name, method.Input()),
 		})
 	}

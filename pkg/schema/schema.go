@@ -51,6 +51,11 @@ func (s *Schema) Methods() (methods []protoreflect.MethodDescriptor) {
 	return methods
 }
 
+// MethodName is the name of an rpc as it is called: package.Service/Rpc.
+func MethodName(m protoreflect.MethodDescriptor) string {
+	return string(m.Parent().FullName()) + "/" + string(m.Name())
+}
+
 // Method returns the unary rpc that name means: "MakePrediction",
 // "Entrypoint.MakePrediction" or the full name with its package. The error reports that
 // there is none and which is the nearest, that several have the name, that it streams, or that its

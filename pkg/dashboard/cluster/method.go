@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"strings"
 	"testing/fstest" // its MapFS is the standard library's file system in memory
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -23,7 +22,7 @@ func methodsOf(entrypoint *v1alpha1.Entrypoint, workflows []v1alpha1.Workflow) m
 	methods := map[string]string{}
 	for _, w := range workflows {
 		if m, err := compiled.Method(w.Entrypoint); err == nil {
-			methods[w.Entrypoint] = strings.Join([]string{string(m.Parent().FullName()), string(m.Name())}, "/")
+			methods[w.Entrypoint] = schema.MethodName(m)
 		}
 	}
 	return methods

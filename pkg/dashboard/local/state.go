@@ -6,6 +6,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/local"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // Phases of a run, for people.
@@ -98,7 +99,7 @@ func (o *node) show(n krt.Node) source.Node {
 func (s *state) workflow(w krt.Workflow) source.Workflow {
 	shown := source.Workflow{Name: w.Name, Method: w.Entrypoint, Nodes: w.Sequential, State: s.worst(w.Sequential)}
 	if method, err := s.bundle.Schema.Method(w.Entrypoint); err == nil {
-		shown.Method = string(method.Parent().FullName()) + "/" + string(method.Name())
+		shown.Method = schema.MethodName(method)
 	}
 	if failed := s.firstFailed(w.Sequential); failed != nil {
 		shown.Reason, shown.Cause = failed.reason, failed.cause
