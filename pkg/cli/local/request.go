@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local"
 )
@@ -55,17 +56,8 @@ func (c *textConsole) request(r *record.Record) string {
 
 // how is in what way a request got its response, unless it is the usual one.
 func how(r *record.Record) string {
-	switch {
-	case r.Background:
-		return "work after the early reply"
-	case r.Async:
-		return "asynchronous"
-	case r.Early == record.EarlyReply:
-		return "early reply"
-	case r.Early == record.EarlyExit:
-		return "early exit"
-	}
-	return ""
+	kept := inspection.Request{Background: r.Background, Async: r.Async, Early: string(r.Early)}
+	return kept.How()
 }
 
 // nodeTimes is the time in each node, and what made it long.
@@ -76,12 +68,8 @@ func nodeTimes(times []record.NodeTime) string {
 		if t.Wait >= leastWait {
 			notes = append(notes, "waited "+legible.Milliseconds(t.Wait))
 		}
-		if t.Cold {
-			notes = append(notes, "first request")
-		}
-		if t.Attempts > 1 {
-			notes = append(notes, fmt.Sprintf("%d attempts", t.Attempts))
-		}
+		kept := inspection.Step{Cold: t.Cold, Attempts: t.Attempts}
+		notes = append(notes, kept.Notes()...)
 		parts[i] = legible.Line(t.Node, maxName) + " " + legible.Milliseconds(t.Run)
 		if len(notes) > 0 {
 			parts[i] += " (" + strings.Join(notes, ", ") + ")"
