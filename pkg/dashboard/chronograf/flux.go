@@ -54,7 +54,7 @@ func parseFlux(query string) ([]Query, error) {
 		switch stage, ok := known[c.name]; {
 		case ok:
 			err = stage(f, c)
-		case aggregates()[c.name] != "" && !f.done:
+		case computed(c.name) && !f.done:
 			err = f.aggregate(c.name)
 			f.Whole = true
 		default:
@@ -229,8 +229,8 @@ func (f *flux) pivot(c call) error {
 	if !ok || slices.Contains(columns, "_value") {
 		return errors.New("its query has a pivot() that is not supported")
 	}
-	if tags := tagsOf(columns); len(f.By) == 0 && !f.done {
-		f.By = tags
+	if len(f.By) == 0 && !f.done {
+		f.By = tagsOf(columns)
 	}
 	return nil
 }
@@ -253,17 +253,16 @@ func (f *flux) window(c call) error {
 }
 
 func (f *flux) aggregate(fn string) error {
-	known, ok := aggregates()[fn]
-	if !ok {
+	if !computed(fn) {
 		return fmt.Errorf("its query uses %s(), which the store does not compute", short(fn))
 	}
 	if f.ones {
-		if known != "sum" && known != "count" {
+		if fn != "sum" && fn != "count" {
 			return errors.New("its query has a map() that is not supported")
 		}
-		known = "count"
+		fn = "count"
 	}
-	f.Aggregate, f.done = known, true
+	f.Aggregate, f.done = fn, true
 	return nil
 }
 

@@ -3,6 +3,7 @@ package chronograf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,8 +77,8 @@ func (p *influxQL) selects() error {
 		if !ok || !p.take("(") {
 			return errInfluxQL
 		}
-		aggregate, known := aggregates()[strings.ToLower(fn)]
-		if !known {
+		aggregate := strings.ToLower(fn)
+		if !computed(aggregate) {
 			return fmt.Errorf("its query uses %s(), which the store does not compute", short(fn))
 		}
 		field, ok := p.name()
@@ -232,7 +233,7 @@ func (p *influxQL) fill() error {
 	return errors.New("its query fills gaps, which is not supported")
 }
 
-// aggregates are the store's, by their names in both languages.
-func aggregates() map[string]string {
-	return map[string]string{"mean": "mean", "sum": "sum", "min": "min", "max": "max", "count": "count", "last": "last"}
+// computed reports whether a function, of either language, is one of the store's aggregates.
+func computed(fn string) bool {
+	return slices.Contains([]string{"mean", "sum", "min", "max", "count", "last"}, fn)
 }

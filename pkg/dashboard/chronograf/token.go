@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // kind is that of a token.
@@ -89,11 +90,10 @@ func run(k kind, rest, more string) (token, string, error) {
 	return token{kind: k, value: rest[:end]}, rest[end:], nil
 }
 
+// letter reports whether s begins with a letter.
 func letter(s string) bool {
-	for _, r := range s {
-		return unicode.IsLetter(r) || r == '_'
-	}
-	return false
+	first, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsLetter(first) || first == '_'
 }
 
 // quoted returns the string at the beginning of rest.
