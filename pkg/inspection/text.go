@@ -17,6 +17,12 @@ func (r *Request) How() string {
 	return ""
 }
 
+// leastWait is from when on a wait is worth a look, in milliseconds.
+const leastWait = 1
+
+// Waited reports whether a step waited for its turn for so long that it is worth a look.
+func (s *Step) Waited() bool { return s.WaitMS >= leastWait }
+
 // Notes are what is special about a step, in words.
 func (s *Step) Notes() (notes []string) {
 	if s.Cold {

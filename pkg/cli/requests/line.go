@@ -11,13 +11,10 @@ import (
 	"krt.dev/kn-krt/pkg/legible"
 )
 
+// maxErrorText and maxName limit what a line has of an error's text and of a name, in bytes.
 const (
-	// maxErrorText and maxName limit what a line has of an error's text and of a name, in bytes.
 	maxErrorText = 500
 	maxName      = 100
-	// leastWait is from when on the time that a request waited for its turn is printed, in
-	// milliseconds.
-	leastWait = 1
 )
 
 // printer prints requests in one time zone, and knows which day it is.
@@ -98,7 +95,7 @@ func stepTimes(steps []inspection.Step) string {
 	for i := range steps {
 		s := &steps[i]
 		notes := s.Notes()
-		if s.WaitMS >= leastWait {
+		if s.Waited() {
 			notes = append([]string{"waited " + legible.Milliseconds(milliseconds(s.WaitMS))}, notes...)
 		}
 		parts[i] = legible.Line(s.Node, maxName) + " " + legible.Milliseconds(milliseconds(s.RunMS)) + bracketed(notes...)

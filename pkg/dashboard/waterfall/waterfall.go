@@ -67,9 +67,6 @@ type Bar struct {
 // Span is a part of the axis, in percentages of its width.
 type Span struct{ X, Width string }
 
-// leastWait is from when on a wait is worth a look, in milliseconds.
-const leastWait = 1
-
 // Of makes the chart of a request, with the work behind its early reply if it has any.
 func Of(r *inspection.Request) Chart {
 	steps := r.AllSteps()
@@ -119,7 +116,7 @@ func (a axis) bar(s *inspection.Step) Bar {
 	return Bar{
 		Node: legible.Line(s.Node, maxName), Wait: span(from, turn), Run: span(turn, to),
 		StartText: milliseconds(s.StartMS), WaitText: milliseconds(s.WaitMS), RunText: milliseconds(s.RunMS),
-		Waited: wait >= leastWait, Outcome: legible.Line(cmp.Or(s.Outcome, "unknown"), maxName), Failed: s.Outcome == "error",
+		Waited: s.Waited(), Outcome: legible.Line(cmp.Or(s.Outcome, "unknown"), maxName), Failed: s.Outcome == "error",
 		Cold: s.Cold, Attempts: s.Attempts, Notes: s.Notes(),
 	}
 }
