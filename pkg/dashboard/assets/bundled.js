@@ -1,5 +1,5 @@
 // Draws the charts of a bundle's dashboard. Each has its values in an attribute, and a table next to it.
-import { height, plot, short, valuesOf } from './chart.js';
+import { plot, short, valuesOf, watch } from './chart.js';
 
 const plots = new Map(); // by holder: the plot, its labels, and its values as text
 
@@ -9,19 +9,19 @@ function draw(holder) {
   const labels = JSON.stringify(chart.lines.map((line) => line.label));
   const known = plots.get(holder);
   if (known?.labels === labels) {
-    known.drawn.setData(valuesOf(chart));
+    known.plot.setData(valuesOf(chart));
     known.text = text;
     return;
   }
-  known?.drawn.destroy();
+  known?.plot.destroy();
   const format = (value) => chart.prefix + short(value) + chart.suffix;
-  plots.set(holder, { text, labels, drawn: plot(chart, holder.firstElementChild, format) });
+  plots.set(holder, { text, labels, plot: plot(chart, holder.firstElementChild, format) });
 }
 
 function refresh() {
-  for (const [holder, { drawn }] of plots) {
+  for (const [holder, { plot }] of plots) {
     if (holder.isConnected) continue;
-    drawn.destroy();
+    plot.destroy();
     plots.delete(holder);
   }
   for (const holder of document.querySelectorAll('[data-plot]')) {
@@ -29,17 +29,6 @@ function refresh() {
   }
 }
 
-function redraw() { // in other colours
-  for (const { drawn } of plots.values()) drawn.destroy();
-  plots.clear();
-  refresh();
-}
-
 refresh();
 document.addEventListener('krt:merged', refresh);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-new ResizeObserver(() => {
-  for (const [holder, { drawn }] of plots) {
-    if (holder.clientWidth && holder.clientWidth !== drawn.width) drawn.setSize({ width: holder.clientWidth, height });
-  }
-}).observe(document.body);
+watch(plots, refresh);

@@ -2,7 +2,7 @@
 // in seconds since 1970 and null where nothing is known; with seconds, it ends now and is so long. The table next to it is its legend.
 
 const { uPlot } = window;
-export const height = 160;
+const height = 160;
 const colours = 6; // --series-1 to --series-6; the lines after these have the same ones, dashed
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -45,3 +45,18 @@ export function plot(chart, into, format) {
 
 // valuesOf are the values as uPlot has them.
 export const valuesOf = (chart) => [chart.times, ...chart.lines.map((line) => line.values)];
+
+// watch draws the plots of a map, which are by the elements that hold them, again when colours change, by
+// refresh, and in the width that their holders have.
+export function watch(plots, refresh) {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    for (const { plot } of plots.values()) plot.destroy();
+    plots.clear();
+    refresh();
+  });
+  new ResizeObserver(() => {
+    for (const [holder, { plot }] of plots) {
+      if (holder.clientWidth && holder.clientWidth !== plot.width) plot.setSize({ width: holder.clientWidth, height });
+    }
+  }).observe(document.body);
+}

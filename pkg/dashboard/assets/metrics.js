@@ -1,7 +1,7 @@
 // Draws the charts of the Metrics page. Their tables are in the page already.
-import { height, plot, short, valuesOf } from './chart.js';
+import { plot, short, valuesOf, watch } from './chart.js';
 
-const plots = new Map(); // by id of the chart: the plot and its labels
+const plots = new Map(); // by holder: the plot and its labels
 let asked = 0, failures = 0, timer = 0;
 
 function seconds(value) {
@@ -12,19 +12,20 @@ function seconds(value) {
 
 const formats = { requests: (v) => short(v) + '/s', errors: (v) => short(v) + '/s', p50: seconds, p95: seconds, pods: short };
 
+const holderOf = (chart) => document.getElementById(`${chart.id}-plot`);
+
 function draw(chart, times) {
-  const holder = document.getElementById(`${chart.id}-plot`);
+  const holder = holderOf(chart);
   if (!holder) return;
   Object.assign(chart, { times, seconds: Number(document.getElementById('charts').dataset.seconds) });
   const labels = JSON.stringify(chart.lines.map((line) => line.label));
-  const known = plots.get(chart.id);
-  if (known && known.labels === labels && holder.contains(known.plot.root)) {
+  const known = plots.get(holder);
+  if (known?.labels === labels) {
     known.plot.setData(valuesOf(chart));
     return;
   }
-  if (known) known.plot.destroy();
-  holder.textContent = '';
-  plots.set(chart.id, { labels, plot: plot(chart, holder, formats[chart.measure]) });
+  known?.plot.destroy();
+  plots.set(holder, { labels, plot: plot(chart, holder, formats[chart.measure]) });
 }
 
 async function load(mine) {
@@ -34,11 +35,11 @@ async function load(mine) {
   if (!response.ok) throw new Error(response.statusText); // the page says why
   const all = await response.json();
   if (mine !== asked) return;
-  const ids = new Set(all.charts.map((chart) => chart.id));
-  for (const [id, { plot }] of plots) {
-    if (ids.has(id)) continue;
+  const holders = new Set(all.charts.map(holderOf));
+  for (const [holder, { plot }] of plots) {
+    if (holders.has(holder)) continue;
     plot.destroy();
-    plots.delete(id);
+    plots.delete(holder);
   }
   for (const chart of all.charts) draw(chart, all.times);
 }
@@ -55,18 +56,6 @@ async function refresh() {
   }
 }
 
-function redraw() { // in other colours
-  for (const { plot } of plots.values()) plot.destroy();
-  plots.clear();
-  refresh();
-}
-
 refresh();
 document.addEventListener('krt:merged', (event) => { if (event.detail === 'charts') refresh(); });
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-new ResizeObserver(() => {
-  for (const [id, { plot }] of plots) {
-    const width = document.getElementById(`${id}-plot`)?.clientWidth;
-    if (width && width !== plot.width) plot.setSize({ width, height });
-  }
-}).observe(document.getElementById('charts'));
+watch(plots, refresh);
