@@ -3,6 +3,7 @@ package local
 import (
 	"net/http"
 	"strings"
+	"sync"
 
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
@@ -18,10 +19,14 @@ func (o *runOptions) dashboard(next local.Reporter) (local.Reporter, http.Handle
 		return next, nil
 	}
 	run := source.New(next)
-	return run, guard.ThisMachine(dashboard.New(dashboard.Options{
-		Sources: dashboard.One(run),
-		Prefix:  strings.TrimSuffix(entrypoint.ReservedPath, "/"),
-		Title:   "this machine",
-		Traces:  o.traces,
-	}))
+	// A run may end before anybody opens a page: templates are read for the first one.
+	pages := sync.OnceValue(func() http.Handler {
+		return dashboard.New(dashboard.Options{
+			Sources: dashboard.One(run),
+			Prefix:  strings.TrimSuffix(entrypoint.ReservedPath, "/"),
+			Title:   "this machine",
+			Traces:  o.traces,
+		})
+	})
+	return run, guard.ThisMachine(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pages().ServeHTTP(w, r) }))
 }
