@@ -53,11 +53,7 @@ type Forward struct {
 // version's entrypoint, through the API server as kubectl port-forward does, until it is
 // closed or ctx ends. If no pod is ready its error is an [*UnavailableError].
 func (c *Client) Forward(ctx context.Context, version string, port int) (*Forward, error) {
-	v, err := c.Get(ctx, version)
-	if err != nil {
-		return nil, err
-	}
-	pods, err := c.entrypointPods(ctx, v)
+	pods, err := c.entrypointPods(ctx, version)
 	if err != nil {
 		return nil, err
 	}

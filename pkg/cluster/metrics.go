@@ -56,11 +56,7 @@ func (m *Metrics) Close() {
 // [*NotFoundError], an [*UnavailableError] if no pod is ready, or an [*Error]: why none of the
 // pods could be read.
 func (m *Metrics) Read(ctx context.Context, each func(pod string, metrics io.Reader) error) (missing []string, err error) {
-	v, err := m.c.Get(ctx, m.version)
-	if err != nil {
-		return nil, err
-	}
-	pods, err := m.c.entrypointPods(ctx, v)
+	pods, err := m.c.entrypointPods(ctx, m.version)
 	if err != nil {
 		return nil, err
 	}

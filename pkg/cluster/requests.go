@@ -142,7 +142,7 @@ func (r *Requests) Get(ctx context.Context, id string) (*inspection.Request, err
 // ask calls f for each ready pod of the entrypoint, and returns the pods that it could not
 // ask. The error is why none could be asked.
 func (r *Requests) ask(ctx context.Context, f func(context.Context, string, *inspection.Client) error) (unasked []string, err error) {
-	pods, err := r.pods(ctx)
+	pods, err := r.c.entrypointPods(ctx, r.version)
 	if err != nil {
 		return nil, err
 	}
@@ -233,23 +233,18 @@ func (r *Requests) reportOnce(e *ReplicaError) {
 	}
 }
 
-// pods are the names of the ready pods of the version's entrypoint.
-func (r *Requests) pods(ctx context.Context) ([]string, error) {
-	v, err := r.c.Get(ctx, r.version)
-	if err != nil {
-		return nil, err
-	}
-	return r.c.entrypointPods(ctx, v)
-}
-
 // ofEntrypoint are the options of a list of the pods of a version's entrypoint.
 func (c *Client) ofEntrypoint(version string) []client.ListOption {
 	return []client.ListOption{c.inNamespace(), client.MatchingLabels{render.LabelVersionName: render.EntrypointName(version)}}
 }
 
-// entrypointPods are the names of the ready pods of the version's entrypoint; without one the
-// error is an [*UnavailableError].
-func (c *Client) entrypointPods(ctx context.Context, v *v1alpha1.Version) ([]string, error) {
+// entrypointPods are the names of the ready pods of the named version's entrypoint. Its error is
+// a [*NotFoundError], an [*UnavailableError] if no pod is ready, or an [*Error].
+func (c *Client) entrypointPods(ctx context.Context, version string) ([]string, error) {
+	v, err := c.Get(ctx, version)
+	if err != nil {
+		return nil, err
+	}
 	var pods corev1.PodList
 	if err := c.kube.List(ctx, &pods, c.ofEntrypoint(v.Name)...); err != nil {
 		return nil, c.explain(err, fmt.Sprintf("cannot list the pods of the entrypoint of version %q", v.Name))

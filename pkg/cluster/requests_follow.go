@@ -28,7 +28,7 @@ var (
 // that cannot be reached is asked again until it is gone; requests of the others go on. It
 // returns the error of each, ctx's, or an error as that of List.
 func (r *Requests) Follow(ctx context.Context, f inspection.Filter, each func(inspection.Line) error) error {
-	if _, err := r.pods(ctx); err != nil {
+	if _, err := r.c.entrypointPods(ctx, r.version); err != nil {
 		return err
 	}
 	ctx, end := context.WithCancelCause(ctx)
