@@ -10,6 +10,9 @@ import (
 // ReservedPath is the beginning of the paths of the web port that no version can use.
 const ReservedPath = "/_krt/"
 
+// IsReserved reports whether a path is [ReservedPath], with or without its end, or below it.
+func IsReserved(path string) bool { return strings.HasPrefix(path+"/", ReservedPath) }
+
 // reserve serves the reserved paths, if there is a handler for them.
 func (e *Entrypoint) reserve(next http.Handler) http.Handler {
 	reserved := e.options.Reserved
@@ -17,7 +20,7 @@ func (e *Entrypoint) reserve(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path+"/", ReservedPath) {
+		if !IsReserved(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
@@ -57,7 +56,7 @@ func (f *front) handler(dashboard http.Handler) http.Handler {
 	address := f.lease.Addr().String()
 	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", address }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path+"/", entrypoint.ReservedPath) {
+		if entrypoint.IsReserved(r.URL.Path) {
 			dashboard.ServeHTTP(w, r)
 			return
 		}
