@@ -1,12 +1,15 @@
 package guard
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // Bounds of a token that is pasted: browsers keep 4096 bytes of a cookie, in which it is sealed.
@@ -105,7 +108,7 @@ func (b *bearer) refuse(w http.ResponseWriter, status int, text string) {
 
 // tokenOf returns the token that a request comes with; "" for none.
 func (b *bearer) tokenOf(r *http.Request) string {
-	text := r.Header.Get(b.header())
+	text := r.Header.Get(cmp.Or(b.Header, "Authorization"))
 	scheme, token, found := strings.Cut(text, " ")
 	switch {
 	case found && strings.EqualFold(scheme, "Bearer"):
@@ -123,19 +126,12 @@ func (b *bearer) tokenOf(r *http.Request) string {
 	return b.seal.open(pasted.Value, time.Now())
 }
 
-func (b *bearer) header() string {
-	if b.Header == "" {
-		return "Authorization"
-	}
-	return b.Header
-}
-
 // signIn keeps the pasted token in a cookie, if it is accepted.
 func (b *bearer) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxSignIn)
 	token := strings.TrimSpace(r.PostFormValue(tokenParameter))
 	switch {
-	case !secure(r) && !slices.Contains(Loopback(), hostOf(r)):
+	case !secure(r) && !slices.Contains(Loopback(), web.HostName(r.Host)):
 		b.refuse(w, http.StatusForbidden, "This page has no HTTPS: anybody in the network could read a token that is sent to it. "+
 			"Reach it by HTTPS, or forward a port of this machine to it.")
 	case !isToken(token) || len(token) > maxPasted:

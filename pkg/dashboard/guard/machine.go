@@ -3,13 +3,14 @@ package guard
 import (
 	"net/http"
 	"net/netip"
-	"strings"
+
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // ThisMachine serves clients on this machine only, whatever address the server listens on, and
 // only by a name of this machine; with that it is a [Site].
 func ThisMachine(next http.Handler) http.Handler {
-	inner := site(loopbackName, next)
+	inner := site(web.IsThisMachine, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !from.Addr().Unmap().IsLoopback() {
@@ -21,13 +22,4 @@ func ThisMachine(next http.Handler) http.Handler {
 		}
 		inner.ServeHTTP(w, r)
 	})
-}
-
-// loopbackName reports whether a canonical name is one of this machine.
-func loopbackName(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
 }

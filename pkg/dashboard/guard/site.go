@@ -1,10 +1,9 @@
 package guard
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
+
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // Loopback are the names by which a program on this machine is reached.
@@ -24,7 +23,7 @@ const AnyHost = "*"
 func Site(hosts []string, next http.Handler) http.Handler {
 	names := map[string]bool{}
 	for _, host := range hosts {
-		names[canonical(host)] = true
+		names[web.CanonicalName(host)] = true
 	}
 	return site(func(host string) bool { return names[AnyHost] || names[host] }, next)
 }
@@ -37,7 +36,7 @@ func site(known func(host string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SetHeaders(w.Header())
 		switch {
-		case !known(hostOf(r)):
+		case !known(web.HostName(r.Host)):
 			writeRefusal(w, http.StatusMisdirectedRequest, refusal{
 				Title: "Unknown host",
 				Text:  "This dashboard is not reached by the name in the address. Use the address that was printed when it started.",
@@ -62,22 +61,4 @@ func foreign(r *http.Request) bool {
 		return false
 	}
 	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
-}
-
-// hostOf is the name of the request's host, without the port.
-func hostOf(r *http.Request) string {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return canonical(host)
-}
-
-// canonical is one spelling of a name or an address.
-func canonical(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	if address, err := netip.ParseAddr(host); err == nil {
-		return address.String()
-	}
-	return host
 }

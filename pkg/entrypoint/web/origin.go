@@ -2,9 +2,7 @@ package web
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -121,37 +119,4 @@ func preflight(h http.Header, r *http.Request) {
 		h.Set("Access-Control-Allow-Private-Network", "true")
 	}
 	h.Set("Access-Control-Max-Age", preflightSeconds)
-}
-
-// GuardHost refuses requests to a loopback address under another name than the
-// machine's own: a web page can have its own name resolve to 127.0.0.1, and is
-// then of the same origin as this server (DNS rebinding).
-func GuardHost(next http.Handler, address net.Addr) http.Handler {
-	if at, err := netip.ParseAddrPort(address.String()); err != nil || !at.Addr().IsLoopback() {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopbackName(r.Host) {
-			WriteStatus(w, http.StatusMisdirectedRequest, &spb.Status{
-				Code:    int32(code.Code_PERMISSION_DENIED),
-				Message: fmt.Sprintf("this server is for this machine only, and %q is not one of its names; use localhost", clip.Text(r.Host, 128)),
-			})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// loopbackName reports whether host, with or without a port, names this machine.
-func loopbackName(host string) bool {
-	name := host
-	if n, _, err := net.SplitHostPort(host); err == nil {
-		name = n
-	}
-	name = strings.TrimSuffix(strings.ToLower(strings.Trim(name, "[]")), ".")
-	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761
-		return true
-	}
-	address, err := netip.ParseAddr(name)
-	return err == nil && address.IsLoopback()
 }
