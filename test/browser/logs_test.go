@@ -175,7 +175,7 @@ func heapOf(p *page) int {
 // peak is how much memory the run has had at most, in KiB.
 func peak(t *testing.T, v *version) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.PID))
 	if err != nil {
 		t.Skipf("this system does not say how much memory a process has: %v", err)
 	}

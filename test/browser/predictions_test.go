@@ -19,7 +19,7 @@ import (
 // until now.
 func (v *version) savePredictions(of string, n int, one func(i int) wire.Prediction) {
 	v.t.Helper()
-	client, end, err := local.Data(v.t.Context(), v.state, false)
+	client, end, err := local.Data(v.t.Context(), v.StateDir(), false)
 	require.NoError(v.t, err)
 	defer func() { require.NoError(v.t, end()) }()
 	var lines strings.Builder

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -97,6 +96,20 @@ func Start(t testing.TB, dir string, args ...string) *Version {
 // StartWith is Start with a kn-krt that the test has built itself, so that it needs no Main.
 func StartWith(t testing.TB, program, dir string, args ...string) *Version {
 	t.Helper()
+	v := Launch(t, program, dir, args...)
+	ready := v.Await(t, "ready")
+	v.GRPC, v.Web, v.Inspection = ready.GRPC, ready.Web, ready.Inspection
+	conn, err := grpc.NewClient(v.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	v.conn = conn
+	return v
+}
+
+// Launch is StartWith, but returns at once: what the version reports is awaited by Await, and it
+// has no addresses.
+func Launch(t testing.TB, program, dir string, args ...string) *Version {
+	t.Helper()
 	v := &Version{out: newOutput(), state: stateDir(t)}
 	// Not the test's context: that is done before the version is stopped.
 	cmd := exec.CommandContext(context.Background(), program,
@@ -109,20 +122,29 @@ func StartWith(t testing.TB, program, dir string, args ...string) *Version {
 	require.NoError(t, err)
 	v.PID = v.process.PID()
 	t.Cleanup(func() { v.Stop(t) })
-
-	select {
-	case ready := <-v.out.ready:
-		v.GRPC, v.Web, v.Inspection = ready.GRPC, ready.Web, ready.Inspection
-	case <-v.Exited():
-		require.FailNowf(t, "the version did not start", "exit code %d\n%s", v.process.State().ExitCode(), v.Log())
-	case <-time.After(startWithin):
-		require.FailNowf(t, "the version did not start", "not ready within %s\n%s", startWithin, v.Log())
-	}
-	conn, err := grpc.NewClient(v.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	v.conn = conn
 	return v
+}
+
+// Await returns the first event of a type that the version has reported, once there is one.
+func (v *Version) Await(t testing.TB, event string) Event {
+	t.Helper()
+	limit := time.NewTimer(startWithin)
+	defer limit.Stop()
+	for ended := false; ; {
+		if e, found := v.out.find(event); found {
+			return e
+		}
+		if ended {
+			require.FailNowf(t, "the version has ended without "+event, "exit code %d\n%s", v.process.State().ExitCode(), v.Log())
+		}
+		select {
+		case <-v.out.news:
+		case <-v.Exited():
+			ended = true // what it has reported is known now
+		case <-limit.C:
+			require.FailNowf(t, "waited in vain for "+event, "not within %s\n%s", startWithin, v.Log())
+		}
+	}
 }
 
 // Stop ends the version as Ctrl-C does and returns the exit code of kn-krt.
@@ -132,7 +154,7 @@ func (v *Version) Stop(t testing.TB) int {
 		if !v.process.Stop(syscall.SIGINT, stopWithin, nil) {
 			t.Errorf("kn-krt did not stop within %s", stopWithin)
 		}
-		if strings.Contains(v.Log(), "WARNING: DATA RACE") {
+		if v.out.hasRace() {
 			t.Error("kn-krt has a data race")
 		}
 		if t.Failed() {
@@ -149,7 +171,7 @@ func (v *Version) StateDir() string { return v.state }
 // Exited is closed when kn-krt is gone.
 func (v *Version) Exited() <-chan struct{} { return v.process.Done() }
 
-// Log is all that the version has printed so far.
+// Log is what the version has printed so far: all of it, or the last megabytes.
 func (v *Version) Log() string { return v.out.String() }
 
 // Store gets path from the version's store, where measurements and predictions

@@ -1,32 +1,39 @@
 package localrun
 
 import (
-	"bytes"
 	"encoding/json"
+	"strings"
 	"sync"
 
 	"krt.dev/kn-krt/pkg/child"
 )
 
-// ready is the line by which kn-krt reports where the version serves.
-type ready struct {
-	Event      string `json:"event"`
+// Event is a line by which kn-krt reports what happened.
+type Event struct {
+	Type       string `json:"event"`
+	Version    string `json:"version"`
 	GRPC       string `json:"grpc"`
-	Inspection string `json:"inspect"`
 	Web        string `json:"web"`
+	Inspection string `json:"inspect"`
+	Dashboard  string `json:"dashboard"`
 }
 
-// output keeps what kn-krt prints and watches for the ready line.
-type output struct {
-	ready chan ready
+// mostKept bounds what is kept of the output of a version that floods it.
+const mostKept = 4 << 20
 
-	mu    sync.Mutex
-	all   bytes.Buffer
-	lines child.Lines
+// output keeps what kn-krt prints, and what it reports.
+type output struct {
+	news chan struct{} // has a value after an event
+
+	mu     sync.Mutex
+	all    []byte
+	lines  child.Lines
+	events []Event
+	race   bool
 }
 
 func newOutput() *output {
-	o := &output{ready: make(chan ready, 1)}
+	o := &output{news: make(chan struct{}, 1)}
 	o.lines.Each = o.line
 	return o
 }
@@ -34,22 +41,47 @@ func newOutput() *output {
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.all.Write(p)
+	o.all = append(o.all, p...)
+	if len(o.all) > 2*mostKept {
+		o.all = append(o.all[:0], o.all[len(o.all)-mostKept:]...)
+	}
 	return o.lines.Write(p)
 }
 
 func (o *output) line(line string) {
-	var r ready
-	if json.Unmarshal([]byte(line), &r) == nil && r.Event == "ready" {
-		select {
-		case o.ready <- r:
-		default: // a reload: the addresses stay
+	o.race = o.race || strings.Contains(line, "WARNING: DATA RACE")
+	var e Event
+	if json.Unmarshal([]byte(line), &e) != nil || e.Type == "" {
+		return // what a node printed
+	}
+	o.events = append(o.events, e)
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+}
+
+// find returns the first event of a type.
+func (o *output) find(event string) (Event, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.events {
+		if e.Type == event {
+			return e, true
 		}
 	}
+	return Event{}, false
+}
+
+// hasRace reports whether the race detector has printed something.
+func (o *output) hasRace() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.race
 }
 
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.all.String()
+	return string(o.all)
 }
