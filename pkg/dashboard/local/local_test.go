@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,16 +141,6 @@ func (r testRun) until(t *testing.T, is func(source.Version) bool) (found source
 
 func isReady(v source.Version) bool { return v.State == source.Ready }
 
-func (r testRun) crash(t *testing.T, v source.Version) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Web+"/test.Entrypoint/Hello", strings.NewReader(`"crash"`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-}
-
 func TestARunFromItsStartToItsEnd(t *testing.T) {
 	r := startRun(t, newBundle(t))
 	v := r.until(t, isReady)
@@ -187,7 +176,7 @@ func TestARunFromItsStartToItsEnd(t *testing.T) {
 
 func TestANodeThatCrashes(t *testing.T) {
 	r := startRun(t, newBundle(t))
-	r.crash(t, r.until(t, isReady))
+	post(t, r.until(t, isReady), "Hello", "crash")
 	// It is ready again at once, so a page may see no more than that it was started again: once for
 	// each attempt of the entrypoint to send the request.
 	v := r.until(t, func(v source.Version) bool { return v.Nodes[0].Restarts > 0 && isReady(v) })

@@ -2,7 +2,6 @@ package local
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,13 +19,7 @@ func TestNumbersOfARun(t *testing.T) {
 	v := r.until(t, isReady)
 	_, err = reader.Read(t.Context())
 	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Web+"/test.Entrypoint/Both", strings.NewReader(`"Ada"`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, http.StatusOK, post(t, v, "Both", "Ada"))
 
 	n, err = reader.Read(t.Context())
 	require.NoError(t, err)

@@ -14,16 +14,17 @@ import (
 	"krt.dev/kn-krt/pkg/logline"
 )
 
-// call sends a request to a workflow's rpc.
-func (r testRun) call(t *testing.T, v source.Version, rpc string) {
+// post sends a text to an rpc of a version, and returns the response's status.
+func post(t *testing.T, v source.Version, rpc, text string) (status int) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Web+"/test.Entrypoint/"+rpc, strings.NewReader(`"hi"`))
+	body := strings.NewReader(`"` + text + `"`)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.Web+"/test.Entrypoint/"+rpc, body)
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	return response.StatusCode
 }
 
 func TestRequestsOfARun(t *testing.T) {
@@ -37,8 +38,8 @@ func TestRequestsOfARun(t *testing.T) {
 			Request: func(one inspection.Request) { seen <- one },
 		})
 	}()
-	r.call(t, v, "Hello")
-	r.call(t, v, "Both")
+	require.Equal(t, http.StatusOK, post(t, v, "Hello", "hi"))
+	require.Equal(t, http.StatusOK, post(t, v, "Both", "hi"))
 	followed := <-seen
 	require.Equal(t, "two", followed.Workflow)
 	require.Len(t, followed.Steps, 2)
