@@ -73,8 +73,7 @@ function add(batch) {
 // hold keeps a batch for later: as many as a page can show, the newest.
 function hold(batch) {
   if (batch.reset) {
-    held = [];
-    heldLines = 0;
+    forget();
     heldReset = true;
   }
   held.push(batch);
@@ -89,6 +88,10 @@ function hold(batch) {
 function release() {
   if (heldReset && held.length) held[0].reset = true;
   for (const batch of held) add(batch);
+  forget();
+}
+
+function forget() {
   held = [];
   heldLines = 0;
   heldReset = false;
@@ -123,9 +126,7 @@ document.addEventListener('krt:reconnect', () => {
   stale = true;
   paused = false;
   atEnd = true;
-  held = [];
-  heldLines = 0;
-  heldReset = false;
+  forget();
   const url = new URL(download.href);
   url.search = location.search;
   download.href = url;
