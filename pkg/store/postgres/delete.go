@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"krt.dev/kn-krt/pkg/runner/store/query"
@@ -23,7 +22,7 @@ const (
 func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query, part store.Part) (done store.Deleted, err error) {
 	f := compile(in, q)
 	f.ids, f.until = true, part.Until
-	if f.after, err = afterOf(part.Cursor); err != nil {
+	if f.after, err = store.IDOf(part.Cursor); err != nil {
 		return done, err
 	}
 	for {
@@ -47,7 +46,7 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 			return done, nil
 		}
 		if f.after = next; part.Over() {
-			done.Next = strconv.FormatInt(next, 10)
+			done.Next = store.CursorBehind(next)
 			return done, nil
 		}
 	}

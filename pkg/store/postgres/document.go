@@ -94,7 +94,7 @@ func (f *find) read(ctx context.Context, of *store.Decoding, rows pgx.Rows) (id 
 func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (found wire.Found, err error) {
 	f := compile(in, q)
 	f.until = page.Until
-	if f.after, err = afterOf(page.Cursor); err != nil {
+	if f.after, err = store.IDOf(page.Cursor); err != nil {
 		return found, err
 	}
 	if f.exact {
@@ -111,9 +111,7 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 			found.Documents = append(found.Documents, texts.compact(document))
 			return true
 		})
-		if next > 0 {
-			found.Next = strconv.FormatInt(next, 10)
-		}
+		found.Next = store.CursorBehind(next)
 		var state *pgconn.PgError
 		if errors.As(err, &state) && state.Code == stateTooLarge {
 			return store.Refuse("PostgreSQL cannot search the documents: %s", state.Message)
@@ -121,17 +119,6 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		return err
 	})
 	return found, err
-}
-
-// afterOf is the id in a cursor.
-func afterOf(cursor string) (after int64, err error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	if after, err = strconv.ParseInt(cursor, 10, 64); err != nil || after < 0 {
-		return 0, store.BadCursor()
-	}
-	return after, nil
 }
 
 // scan calls take for each document that is found, in the order of their ids, until it

@@ -16,8 +16,11 @@ const deleteGroup = 1000
 
 // DeleteDocuments deletes the documents of a collection that meet q.
 func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query, part store.Part) (done store.Deleted, err error) {
-	after, err := placeOf(part.Cursor)
-	for err == nil {
+	after, err := store.IDOf(part.Cursor)
+	if err != nil {
+		return done, err
+	}
+	for {
 		var ids []string
 		next, err := s.scan(ctx, search{in, q, after, part.Until}, func(id int64, _ []byte) bool {
 			ids = append(ids, strconv.FormatInt(id, 10))
@@ -33,11 +36,10 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 			return done, err
 		}
 		if after = next; part.Over() {
-			done.Next = strconv.FormatInt(after, 10)
+			done.Next = store.CursorBehind(after)
 			return done, nil
 		}
 	}
-	return done, err
 }
 
 // delete runs a statement that deletes.

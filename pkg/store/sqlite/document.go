@@ -53,7 +53,7 @@ WHERE NOT EXISTS (SELECT 1 FROM documents WHERE runtime = ?1 AND coll = ?2
 // FindDocuments returns a page of the documents of a collection that meet q.
 func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
 	found := wire.Found{Documents: []json.RawMessage{}}
-	after, err := placeOf(page.Cursor)
+	after, err := store.IDOf(page.Cursor)
 	if err != nil {
 		return found, err
 	}
@@ -66,9 +66,7 @@ func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.
 		found.Documents = append(found.Documents, append(json.RawMessage{}, document...))
 		return true
 	})
-	if next > 0 {
-		found.Next = strconv.FormatInt(next, 10)
-	}
+	found.Next = store.CursorBehind(next)
 	return found, err
 }
 
@@ -201,17 +199,6 @@ func number(n json.Number) any {
 	}
 	f, _ := strconv.ParseFloat(string(n), 64)
 	return f
-}
-
-// placeOf is the id in a cursor.
-func placeOf(cursor string) (after int64, err error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	if after, err = strconv.ParseInt(cursor, 10, 64); err != nil || after < 0 {
-		return 0, store.BadCursor()
-	}
-	return after, nil
 }
 
 // Collections lists the collections of a runtime, or of all.
