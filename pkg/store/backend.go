@@ -51,6 +51,22 @@ type Deleted struct {
 	Next string
 }
 
+// Groups deletes group by group, until nothing is left or the part has to end. A call of group
+// deletes at most size entries, and returns how many; fewer are the last ones.
+func (p Part) Groups(size int64, group func() (int64, error)) (done Deleted, err error) {
+	for {
+		n, err := group()
+		done.Count += n
+		if err != nil || n < size {
+			return done, err
+		}
+		if p.Over() {
+			done.Next = Rest
+			return done, nil
+		}
+	}
+}
+
 // Collection is a named list of documents of a runtime.
 type Collection struct {
 	Runtime string `json:"runtime"`

@@ -82,16 +82,12 @@ func (s *Store) DeletePredictions(ctx context.Context, of store.Selection, part 
 	}
 	for _, runtime := range runtimes {
 		c, err := s.predictions(ctx, runtime)
-		for n := int64(maxBatch); err == nil && n == maxBatch; {
-			if n, err = s.deleteSome(ctx, c, selection(of)); n == maxBatch && part.Over() {
-				done.Next = store.Rest
-			}
-			done.Count += n
-			if done.Next != "" {
-				return done, err
-			}
-		}
 		if err != nil {
+			return done, err
+		}
+		there, err := part.Groups(maxBatch, func() (int64, error) { return s.deleteSome(ctx, c, selection(of)) })
+		done.Count, done.Next = done.Count+there.Count, there.Next
+		if err != nil || done.Next != "" {
 			return done, err
 		}
 	}

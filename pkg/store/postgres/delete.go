@@ -53,20 +53,10 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 }
 
 // deleteAll deletes the rows of a table that meet where, group by group.
-func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (done store.Deleted, err error) {
+func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (store.Deleted, error) {
 	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id = ANY(ARRAY(SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d))",
 		table, where, deleteGroup)
-	for {
-		n, err := s.exec(ctx, statement, args...)
-		done.Count += n
-		if err != nil || n < deleteGroup {
-			return done, err
-		}
-		if part.Over() {
-			done.Next = store.Rest
-			return done, nil
-		}
-	}
+	return part.Groups(deleteGroup, func() (int64, error) { return s.exec(ctx, statement, args...) })
 }
 
 // DeleteMeasurements deletes the selected measurements.

@@ -29,7 +29,7 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 		if err != nil {
 			return done, err
 		}
-		n, err := s.delete(ctx, fmt.Sprintf("DELETE FROM documents WHERE id IN (SELECT value FROM json_each('[%s]'))", strings.Join(ids, ",")))
+		n, err := s.writer.delete(ctx, "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?))", "["+strings.Join(ids, ",")+"]")
 		done.Count += n
 		s.keys.gone(n)
 		if err != nil || next == 0 {
@@ -42,33 +42,19 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 	}
 }
 
-// delete runs a statement that deletes.
-func (s *Store) delete(ctx context.Context, statement string, args ...any) (deleted int64, err error) {
-	err = s.writer.write(ctx, func(w *writer) error {
-		result, err := w.conn.ExecContext(context.Background(), statement, args...)
-		if err != nil {
-			return err
-		}
-		deleted, err = result.RowsAffected()
+// delete runs a statement that deletes, as a write of its own, and returns how many rows it has.
+func (w *writer) delete(ctx context.Context, statement string, args ...any) (deleted int64, err error) {
+	err = w.write(ctx, func(w *writer) (err error) {
+		deleted, err = w.changed(statement, args...)
 		return err
 	})
 	return deleted, err
 }
 
 // deleteAll deletes the rows of table that meet where, group by group.
-func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (done store.Deleted, err error) {
+func (s *Store) deleteAll(ctx context.Context, table string, part store.Part, where string, args ...any) (store.Deleted, error) {
 	statement := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s LIMIT %[3]d)", table, where, deleteGroup)
-	for {
-		n, err := s.delete(ctx, statement, args...)
-		done.Count += n
-		if err != nil || n < deleteGroup {
-			return done, err
-		}
-		if part.Over() {
-			done.Next = store.Rest
-			return done, nil
-		}
-	}
+	return part.Groups(deleteGroup, func() (int64, error) { return s.writer.delete(ctx, statement, args...) })
 }
 
 // ForgetDocuments deletes the documents saved before a time.

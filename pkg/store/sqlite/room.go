@@ -81,15 +81,12 @@ func (k *keys) dropOne(chosen func(store.Collection) bool, before time.Time) (bo
 
 // remove removes the values of a key that is dropped, group by group, and then the key.
 func (k *keys) remove(id int64) error {
-	for n := int64(deleteGroup); n == deleteGroup; {
-		err := k.writer.write(k.ctx, func(w *writer) (err error) {
-			n, err = w.changed(`DELETE FROM document_values WHERE (key, value, doc) IN
+	_, err := store.Part{}.Groups(deleteGroup, func() (int64, error) {
+		return k.writer.delete(k.ctx, `DELETE FROM document_values WHERE (key, value, doc) IN
 (SELECT key, value, doc FROM document_values WHERE key = ? LIMIT ?)`, id, deleteGroup)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	return k.writer.write(k.ctx, func(w *writer) error {
 		_, err := w.exec("DELETE FROM document_keys WHERE id = ? AND state = ?", id, dropped)

@@ -30,7 +30,7 @@ func openTest(t *testing.T, path string, o Options) *Store {
 // change runs a statement as the store's writer.
 func change(t *testing.T, s *Store, statement string, args ...any) {
 	t.Helper()
-	_, err := s.delete(t.Context(), statement, args...)
+	_, err := s.writer.delete(t.Context(), statement, args...)
 	require.NoError(t, err)
 }
 
