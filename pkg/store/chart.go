@@ -24,7 +24,7 @@ func (s *Server) charted(r request) (any, error) {
 		Selection: of, Field: values.Get("field"), By: values["by"], Limit: s.options.MaxResults,
 		Aggregate: cmp.Or(Aggregate(values.Get("aggregate")), Mean),
 	}
-	q.Name, q.Tags = values.Get("name"), map[string]string{}
+	q.Tags = map[string]string{}
 	if q.Step, err = step(values.Get("step")); err != nil {
 		return nil, err
 	}

@@ -49,7 +49,6 @@ func (s *Server) sampled(r request) (any, error) {
 	if of.From.IsZero() || of.To.IsZero() {
 		return nil, Refuse("from and to: a sample needs both")
 	}
-	of.Version = r.values.Get("version")
 	limit, err := r.number("limit", defaultSamples, maxSamples)
 	if err != nil {
 		return nil, err

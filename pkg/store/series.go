@@ -126,7 +126,6 @@ func (s *Server) listMeasurements(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	of.Name = r.values.Get("name")
 	found, err := measurements.ListMeasurements(r.Context(), of, page)
 	if err == nil && !paged && found.Next != "" {
 		return nil, s.tooMany()
@@ -151,7 +150,6 @@ func (s *Server) listPredictions(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	of.Version = r.values.Get("version")
 	found, err := s.backends.Predictions.ListPredictions(r.Context(), of, page)
 	if err == nil && !paged && found.Next != "" {
 		return nil, s.tooMany()

@@ -31,7 +31,6 @@ func (s *Server) summarize(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	of.Version = r.values.Get("version")
 	step, ok := map[string]time.Duration{"": 0, "hour": time.Hour, "day": 24 * time.Hour}[r.values.Get("per")]
 	if !ok {
 		return nil, Refuse("per: %q is not hour or day", r.values.Get("per"))
@@ -43,9 +42,9 @@ func (s *Server) summarize(r request) (any, error) {
 	return summaryOf(r.Context(), s.backends.Predictions, of, step, classes)
 }
 
-// selected reads the parameters from and to.
+// selected reads the parameters from, to, name and version, as far as the request has them.
 func (r request) selected() (of Selection, err error) {
-	of.Runtime = r.from.Runtime
+	of = Selection{Runtime: r.from.Runtime, Name: r.values.Get("name"), Version: r.values.Get("version")}
 	for name, to := range map[string]*time.Time{"from": &of.From, "to": &of.To} {
 		text := r.values.Get(name)
 		if text == "" {
