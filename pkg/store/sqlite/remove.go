@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -24,12 +25,13 @@ const (
 type series struct {
 	table, time string
 	bytes       string // of a row, but for its indexes
+	removed     *atomic.Uint64
 }
 
-func allSeries() []series {
+func (w *writer) series() []series {
 	return []series{
-		{"measurements", "time", "length(name) + length(fields) + length(tags)"},
-		{"predictions", "date", "length(predicted_value) + length(true_value) + length(extra)"},
+		{"measurements", "time", "length(name) + length(fields) + length(tags)", &w.removed.measurements},
+		{"predictions", "date", "length(predicted_value) + length(true_value) + length(extra)", &w.removed.predictions},
 	}
 }
 
@@ -42,16 +44,14 @@ const rowBytes = 150
 func (w *writer) makeRoom() error {
 	largest, err := w.largest()
 	var removed int64
-	for _, s := range allSeries() {
+	for _, s := range w.series() {
+		if err != nil || largest == "" {
+			break
+		}
 		var n int64
-		if err == nil && largest != "" {
-			n, err = w.removeOldest(s, largest)
-		}
-		if removed += n; s.table == "measurements" {
-			w.removed.measurements.Add(uint64(n))
-		} else {
-			w.removed.predictions.Add(uint64(n))
-		}
+		n, err = w.removeOldest(s, largest)
+		removed += n
+		s.removed.Add(uint64(n))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot free space: %w", err)
@@ -68,7 +68,7 @@ func (w *writer) makeRoom() error {
 // largest returns the runtime whose series take the most; empty if there are none.
 func (w *writer) largest() (string, error) {
 	sizes := map[string]float64{}
-	for _, s := range allSeries() {
+	for _, s := range w.series() {
 		if err := w.addSizes(s, sizes); err != nil {
 			return "", err
 		}
