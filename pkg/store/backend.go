@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
 )
@@ -175,14 +176,6 @@ type Labelled struct {
 	True, Predicted string
 }
 
-// VersionCount is how many predictions a version has saved. First and Last are the hours of the
-// earliest and of the latest one.
-type VersionCount struct {
-	Version     string
-	Total       int64
-	First, Last time.Time
-}
-
 // Predictions keeps predictions.
 type Predictions interface {
 	// SavePredictions keeps predictions, all or none.
@@ -197,7 +190,7 @@ type Predictions interface {
 	// may leave out pairs of numbers that are no labels: see IsLabel.
 	CountPairs(ctx context.Context, of Selection, limit int) ([]Pair, error)
 	// CountVersions counts by version: those with the most predictions first, at most limit.
-	CountVersions(ctx context.Context, of Selection, limit int) ([]VersionCount, error)
+	CountVersions(ctx context.Context, of Selection, limit int) ([]quality.Version, error)
 	// LatestLabelled returns labelled predictions, the latest first, at most limit.
 	LatestLabelled(ctx context.Context, of Selection, limit int) ([]Labelled, error)
 	// DeletePredictions deletes what is selected, of all runtimes if none is given.

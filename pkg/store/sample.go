@@ -25,16 +25,9 @@ func (s *Server) versions(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts, err := s.backends.Predictions.CountVersions(r.Context(), of, maxVersions)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]quality.Version, len(counts))
-	for i, one := range counts {
-		found[i] = quality.Version{Name: one.Version, Total: one.Total, First: one.First, Last: one.Last}
-	}
+	found, err := s.backends.Predictions.CountVersions(r.Context(), of, maxVersions)
 	slices.SortStableFunc(found, func(a, b quality.Version) int { return b.Last.Compare(a.Last) })
-	return map[string]any{"versions": found}, nil
+	return map[string]any{"versions": append([]quality.Version{}, found...)}, err
 }
 
 // sampled answers GET /v1/predictions/samples?from&to&version&limit.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -132,12 +133,12 @@ func countVersions(t *testing.T, b store.Predictions) {
 	hour := func(n int) time.Time { return at(0).Truncate(24 * time.Hour).Add(time.Duration(n) * time.Hour) }
 	found, err := b.CountVersions(t.Context(), store.Selection{Runtime: ours}, 10)
 	require.NoError(t, err)
-	require.Equal(t, []store.VersionCount{
-		{Version: "v1", Total: 8, First: hour(0), Last: hour(1)}, {Version: "v2", Total: 1, First: hour(3), Last: hour(3)},
+	require.Equal(t, []quality.Version{
+		{Name: "v1", Total: 8, First: hour(0), Last: hour(1)}, {Name: "v2", Total: 1, First: hour(3), Last: hour(3)},
 	}, found)
 	found, err = b.CountVersions(t.Context(), store.Selection{Runtime: ours, From: at(2), To: at(62)}, 1)
 	require.NoError(t, err)
-	require.Equal(t, []store.VersionCount{{Version: "v1", Total: 2, First: hour(0), Last: hour(1)}}, found)
+	require.Equal(t, []quality.Version{{Name: "v1", Total: 2, First: hour(0), Last: hour(1)}}, found)
 	found, err = b.CountVersions(t.Context(), store.Selection{Runtime: "nobody"}, 1)
 	require.NoError(t, err)
 	require.Empty(t, found)

@@ -8,13 +8,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
 
 // CountVersions counts by version. The hours are found by the index on dates: FerretDB has no
 // minimum of a group.
-func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []store.VersionCount, err error) {
+func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []quality.Version, err error) {
 	c, err := s.predictions(ctx, of.Runtime)
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int
 		return nil, s.failure(err)
 	}
 	for _, one := range counts {
-		v := store.VersionCount{Version: plain(one.Version), Total: one.Count}
+		v := quality.Version{Name: plain(one.Version), Total: one.Count}
 		met := bson.D{{Key: "$and", Value: bson.A{selection(of), bson.D{{Key: keyVersion, Value: one.Version}}}}}
 		if v.First, err = end(ctx, c, met, 1); err == nil {
 			v.Last, err = end(ctx, c, met, -1)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	"krt.dev/kn-krt/pkg/store"
 )
 
@@ -77,7 +78,7 @@ ORDER BY n DESC, true_value COLLATE "C", predicted_value COLLATE "C" LIMIT %d`, 
 }
 
 // CountVersions counts by version.
-func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []store.VersionCount, err error) {
+func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []quality.Version, err error) {
 	where, args := selection(of, true)
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
 SELECT version, count(*) AS n, min(date), max(date) FROM krt_predictions WHERE %s GROUP BY version
@@ -85,8 +86,8 @@ ORDER BY n DESC, version COLLATE "C" LIMIT %d`, where, limit), args...)
 	if err != nil {
 		return nil, s.failure(err)
 	}
-	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v store.VersionCount, err error) {
-		err = row.Scan(&v.Version, &v.Total, &v.First, &v.Last)
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v quality.Version, err error) {
+		err = row.Scan(&v.Name, &v.Total, &v.First, &v.Last)
 		v.First, v.Last = v.First.UTC().Truncate(time.Hour), v.Last.UTC().Truncate(time.Hour)
 		return v, err
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"krt.dev/kn-krt/pkg/data/quality"
 	"krt.dev/kn-krt/pkg/store"
 )
 
@@ -125,14 +126,14 @@ GROUP BY true_value, predicted_value ORDER BY labelled DESC, true_value, predict
 }
 
 // CountVersions counts by version.
-func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []store.VersionCount, err error) {
+func (s *Store) CountVersions(ctx context.Context, of store.Selection, limit int) (found []quality.Version, err error) {
 	statement, args := counted(of)
 	statement = fmt.Sprintf(`
 SELECT version, sum(n) AS total, min(hour), max(hour) FROM (%s) GROUP BY version ORDER BY total DESC, version LIMIT %d`, statement, limit)
 	err = s.rows(ctx, statement, args, func(rows *sql.Rows) error {
-		var v store.VersionCount
+		var v quality.Version
 		var first, last string
-		if err := rows.Scan(&v.Version, &v.Total, &first, &last); err != nil {
+		if err := rows.Scan(&v.Name, &v.Total, &first, &last); err != nil {
 			return err
 		}
 		var firstErr, lastErr error
