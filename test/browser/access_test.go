@@ -3,7 +3,6 @@ package browser
 import (
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -153,10 +152,7 @@ func serveCrowd(t *testing.T) (home string, v source.Version) {
 	t.Helper()
 	m, v := crowd()
 	creating := dashboard.Creating{Namespace: "team", Create: func(dashboard.Creation) (string, error) { return "", errors.New("no") }}
-	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: dashboard.One(m), Title: "test", Creating: creating}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	return server.URL, v
+	return site(t, dashboard.New(dashboard.Options{Sources: dashboard.One(m), Title: "test", Creating: creating})), v
 }
 
 // Each page has one first heading and others in order, a name for each control, each id once, and
@@ -196,9 +192,7 @@ func TestPagesAreAccessible(t *testing.T) {
 // signIn serves the page for pasting a token.
 func signIn(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(guard.Site(guard.Loopback(), guard.Bearer(guard.BearerOptions{Command: "kubectl create token me"}, nil)))
-	t.Cleanup(server.Close)
-	return server.URL
+	return site(t, guard.Site(guard.Loopback(), guard.Bearer(guard.BearerOptions{Command: "kubectl create token me"}, nil)))
 }
 
 // The page for pasting a token has its style, in spite of a policy that lets none be loaded.

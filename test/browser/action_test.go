@@ -5,7 +5,6 @@ import (
 	"net"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -144,11 +143,11 @@ func TestActionsOnAClusterWithoutJavaScript(t *testing.T) {
 	c.start("room-1")
 	h := c.serve(c.server.Config(), false)
 	p := newPage(t, desktop)
-	_, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	require.NoError(t, err)
+	p.scripts(false)
 	p.open(h.link())
 	require.NotEmpty(t, eval[string](p, "document.querySelector('time').textContent.match(/UTC$/)[0]"))
 	p.press("button", "Filter")
+	p.await("location.search !== ''") // a click on the page that is being left is lost
 	p.press("link", "room-1")
 	p.press("link", "Stop")
 	p.press("button", "Stop")

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,12 +14,11 @@ import (
 // evilSite is a page of another site, which is open in the same browser as the dashboard.
 func evilSite(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	url := site(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<!doctype html><title>evil</title><body></body>"))
 	}))
-	t.Cleanup(server.Close)
-	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // another site than 127.0.0.1
+	return strings.Replace(url, "127.0.0.1", "localhost", 1) // another site than 127.0.0.1
 }
 
 // attacks are what the page tries on the dashboard's page TARGET: each is a promise, and is true if

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 
@@ -16,11 +15,9 @@ import (
 // Rows before the one with the focus come, go and change places; the focus stays where it is.
 func TestTheFocusStaysInItsRow(t *testing.T) {
 	m, v := crowd()
-	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: dashboard.One(m)}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
+	url := site(t, dashboard.New(dashboard.Options{Sources: dashboard.One(m)}))
 	p := newPage(t, desktop)
-	p.open(server.URL + "/?sort=phase")
+	p.open(url + "/?sort=phase")
 	p.do(chromedp.Focus(`[id="v:team/price-estimator-60"] a`))
 	const focused = "document.activeElement.innerText"
 	require.Equal(t, "price-estimator-60", eval[string](p, focused))
@@ -39,16 +36,14 @@ func TestTheFocusStaysInItsRow(t *testing.T) {
 func TestAFilterThatIsRefused(t *testing.T) {
 	m, _ := crowd()
 	var out atomic.Bool
-	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: func(*http.Request) (source.Source, error) {
+	url := site(t, dashboard.New(dashboard.Options{Sources: func(*http.Request) (source.Source, error) {
 		if out.Load() {
 			return nil, &source.RefusedError{Refusal: source.Unauthorized, Text: "Your session has ended."}
 		}
 		return m, nil
 	}}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
 	p := newPage(t, desktop)
-	p.open(server.URL)
+	p.open(url)
 	p.awaitRole("link", "price-estimator-70")
 	p.allow("401")
 	out.Store(true)

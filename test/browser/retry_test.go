@@ -3,7 +3,6 @@ package browser
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,7 +25,7 @@ func TestChartsAreDrawnAfterAFailure(t *testing.T) {
 	}}
 	pages := dashboard.New(dashboard.Options{Sources: dashboard.One(m)})
 	var reads atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := site(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/metrics/data") && reads.Add(1) == 1 {
 			_, _ = io.WriteString(w, `{"times":`)
 			_ = http.NewResponseController(w).Flush()
@@ -34,11 +33,9 @@ func TestChartsAreDrawnAfterAFailure(t *testing.T) {
 		}
 		pages.ServeHTTP(w, r)
 	}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
 	p := newPage(t, desktop)
 	p.allow("net::ERR_")
-	p.open(server.URL + "/ns/" + v.Namespace + "/versions/" + v.Name + "/metrics?range=7d") // it is live once an hour
+	p.open(url + "/ns/" + v.Namespace + "/versions/" + v.Name + "/metrics?range=7d") // it is live once an hour
 	p.await("document.querySelectorAll('.plot canvas').length === 1")
 	require.Equal(t, int32(2), reads.Load())
 }
@@ -53,13 +50,11 @@ func TestTrySaysWhyItWasRefused(t *testing.T) {
 	m.Address = ready.GRPC
 	version.Workflows[0].Method = "scene.Entrypoint/Predict"
 	m.Set(version)
-	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: dashboard.One(m), Notice: "Everybody can read this."}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
+	url := site(t, dashboard.New(dashboard.Options{Sources: dashboard.One(m), Notice: "Everybody can read this."}))
 	p := newPage(t, desktop)
 	p.allow("net::ERR_")
 	p.allow("404")
-	p.open(server.URL + "/ns/" + version.Namespace + "/versions/" + version.Name + "/try")
+	p.open(url + "/ns/" + version.Namespace + "/versions/" + version.Name + "/try")
 	p.awaitText("main", "Everybody can read this.")
 	m.Remove(version.Ref)
 	p.press("button", "Send")

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -32,15 +33,22 @@ func published() source.Version {
 	return v
 }
 
+// site serves a handler, and returns its URL.
+func site(t *testing.T, handler http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	return server.URL
+}
+
 // show serves a dashboard on a source in memory, and opens the page of the version.
 func show(t *testing.T, m *sourcetest.Memory, v source.Version, page string) *page {
 	t.Helper()
-	server := httptest.NewServer(dashboard.New(dashboard.Options{Sources: dashboard.One(m)}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
+	url := site(t, dashboard.New(dashboard.Options{Sources: dashboard.One(m)}))
 	p := newPage(t, desktop)
 	p.allow("net::ERR_")
-	p.open(server.URL + "/ns/" + v.Namespace + "/versions/" + v.Name + page)
+	p.open(url + "/ns/" + v.Namespace + "/versions/" + v.Name + page)
 	return p
 }
 
