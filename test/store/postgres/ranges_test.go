@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/runner/store/query"
@@ -18,10 +17,7 @@ import (
 // The indexes that docs/stores.md names serve ranges.
 func TestRangesUseAnIndex(t *testing.T) {
 	s := server.Postgres(t)
-	b := open(t, s)
-	c, err := pgx.Connect(t.Context(), s.URL)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, c.Close(t.Context())) }()
+	require.NoError(t, open(t, s).Close()) // it has made the tables
 	for _, statement := range []string{
 		`INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow)
 SELECT 'r', 'c', jsonb_build_object('_id', n, 'date', to_char(to_timestamp(n * 60) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
@@ -32,8 +28,7 @@ VALUES ('r', 'c', '{"_id": "array", "date": ["1960", "2030"], "of": [{"n": -1}, 
 		`CREATE INDEX numbers ON krt_documents (runtime, coll, krt_number(doc, '{of,n}'))`,
 		"VACUUM ANALYZE krt_documents",
 	} {
-		_, err := c.Exec(t.Context(), statement)
-		require.NoError(t, err)
+		run(t, s.URL, statement)
 	}
 	for index, one := range map[string]struct {
 		q    map[string]any
@@ -42,16 +37,14 @@ VALUES ('r', 'c', '{"_id": "array", "date": ["1960", "2030"], "of": [{"n": -1}, 
 		"dates":   {map[string]any{"date": map[string]any{"$gte": "1970-01-02T00:00:00Z", "$lt": "1970-01-02T01:00:00Z"}}, 60},
 		"numbers": {map[string]any{"of.n": map[string]any{"$gt": json.Number("500"), "$lte": json.Number("520")}}, 20},
 	} {
+		b := open(t, s)
 		q, err := query.Parse(one.q)
 		require.NoError(t, err)
 		found, err := b.FindDocuments(t.Context(), store.Collection{Runtime: "r", Name: "c"}, q, store.Page{Limit: 5000, Bytes: 1 << 20})
 		require.NoError(t, err)
 		require.Len(t, found.Documents, one.want+1, "and that of the array")
-		require.Eventually(t, func() bool { // PostgreSQL counts with a delay
-			var scans int
-			require.NoError(t, c.QueryRow(t.Context(), "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index).Scan(&scans))
-			return scans > 0
-		}, time.Minute, 20*time.Millisecond, fmt.Sprint(index, " is not used"))
+		require.NoError(t, b.Close()) // the server counts when a connection ends
+		require.Eventually(t, func() bool { return scans(t, s.URL, index) > 0 }, time.Minute, 20*time.Millisecond, "%s is not used", index)
 	}
 }
 
@@ -59,13 +52,9 @@ VALUES ('r', 'c', '{"_id": "array", "date": ["1960", "2030"], "of": [{"n": -1}, 
 func TestRandomQueriesWithIndexes(t *testing.T) {
 	s := server.Postgres(t)
 	b := open(t, s)
-	c, err := pgx.Connect(t.Context(), s.URL)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, c.Close(t.Context())) }()
 	for _, field := range []string{"a", "b"} {
-		_, err := c.Exec(t.Context(), `CREATE INDEX ON krt_documents (runtime, coll, krt_number(doc, '{`+field+`}'));
+		run(t, s.URL, `CREATE INDEX ON krt_documents (runtime, coll, krt_number(doc, '{`+field+`}'));
 CREATE INDEX ON krt_documents (runtime, coll, (krt_text(doc, '{`+field+`}') COLLATE "C"))`)
-		require.NoError(t, err)
 	}
 	random.Compare(t, b, 2, 1000)
 }
