@@ -68,14 +68,8 @@ var errNotWatched = errors.New("the Secrets of the namespace have not been liste
 // apierrors.IsForbidden, and an apiserver that does not respond; the version is requeued
 // when that is over.
 func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name string) (*corev1.Secret, error) {
-	w, err := s.watch(version.Namespace)
+	w, err := s.listed(ctx, version)
 	if err != nil {
-		return nil, err
-	}
-	if err := w.synced(ctx); err != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.waiting[version] = true
 		return nil, err
 	}
 	object, exists, err := w.informer.GetStore().GetByKey(version.Namespace + "/" + name)
@@ -88,11 +82,7 @@ func (s *Secrets) Get(ctx context.Context, version types.NamespacedName, name st
 // Owned returns the Secrets that a version controls whose names have a prefix, as [Secrets.Get]
 // knows them: without their data.
 func (s *Secrets) Owned(ctx context.Context, version client.Object, prefix string) (found []*corev1.Secret, err error) {
-	key := client.ObjectKeyFromObject(version)
-	if _, err := s.Get(ctx, key, prefix); err != nil {
-		return nil, err
-	}
-	w, err := s.watch(key.Namespace)
+	w, err := s.listed(ctx, client.ObjectKeyFromObject(version))
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +93,21 @@ func (s *Secrets) Owned(ctx context.Context, version client.Object, prefix strin
 		}
 	}
 	return found, nil
+}
+
+// listed returns the watch of a version's namespace, which has listed.
+func (s *Secrets) listed(ctx context.Context, version types.NamespacedName) (*secretWatch, error) {
+	w, err := s.watch(version.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.synced(ctx); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting[version] = true
+		return nil, err
+	}
+	return w, nil
 }
 
 func (s *Secrets) watch(namespace string) (*secretWatch, error) {
