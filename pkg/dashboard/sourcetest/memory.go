@@ -55,8 +55,12 @@ type Memory struct {
 
 // New is a source with the versions.
 func New(versions ...source.Version) *Memory {
+	owned := make([]source.Version, len(versions))
+	for i, v := range versions {
+		owned[i] = own(v)
+	}
 	return &Memory{
-		versions: versions, values: map[string][]byte{}, changed: make(chan struct{}), Kept: newRequests(), Logged: newLogs(),
+		versions: owned, values: map[string][]byte{}, changed: make(chan struct{}), Kept: newRequests(), Logged: newLogs(),
 	}
 }
 
@@ -65,8 +69,14 @@ func (m *Memory) Set(v source.Version) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.versions = slices.DeleteFunc(m.versions, func(w source.Version) bool { return w.Ref == v.Ref })
-	m.versions = append(m.versions, v)
+	m.versions = append(m.versions, own(v))
 	m.wake()
+}
+
+// own is the version with lists that the test does not have: it may go on to change its own.
+func own(v source.Version) source.Version {
+	v.Nodes, v.Workflows = slices.Clone(v.Nodes), slices.Clone(v.Workflows)
+	return v
 }
 
 func (m *Memory) wake() {
