@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/heapprofiler"
@@ -135,9 +136,11 @@ func TestAFloodOfLogs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100 MB of logs")
 	}
-	v := run(t, scene(t))
+	const long = 3 * time.Minute // with the race detector the run takes more than half a minute to read all of it
+	v := run(t, scene(t), "--timeout", long.String())
 	ready := v.await("ready")
 	p := newPage(t, desktop)
+	p.patience = long
 	p.open(v.of("scene-v1", "logs") + "?node=etl")
 	p.awaitText("#log-status", "following")
 	before := heapOf(p)

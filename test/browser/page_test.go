@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// patience is how long a page may take to show what a test waits for.
+	// patience is how long anything in a page may take, unless a test needs longer.
 	patience = 30 * time.Second
 	// interval is how often it is asked.
 	interval = 20 * time.Millisecond
@@ -29,6 +29,8 @@ const (
 type page struct {
 	t   *testing.T
 	ctx context.Context
+	// patience is how long it may take to show what the test waits for.
+	patience time.Duration
 
 	mu       sync.Mutex
 	problems []string // what the console has of errors
@@ -48,7 +50,7 @@ var desktop = look{width: 1280, height: 800}
 func newPage(t *testing.T, l look) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium.context(t), chromedp.WithNewBrowserContext())
-	p := &page{t: t, ctx: ctx}
+	p := &page{t: t, ctx: ctx, patience: patience}
 	t.Cleanup(func() {
 		cancel()
 		p.mu.Lock()
@@ -142,7 +144,7 @@ func eval[T any](p *page, expression string) T {
 // until returns when a condition holds.
 func (p *page) until(what string, holds func() bool) {
 	p.t.Helper()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(p.patience)
 	defer limit.Stop()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
