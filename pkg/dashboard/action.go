@@ -275,7 +275,7 @@ func (d *Dashboard) received(w http.ResponseWriter, hr *http.Request) (*request,
 		err = hr.ParseForm()
 	}
 	if err != nil {
-		return nil, err
+		return nil, &formError{err}
 	}
 	return d.open(hr)
 }

@@ -25,7 +25,7 @@ func createPages(t *testing.T, o Options) (form, sent *httptest.ResponseRecorder
 	h := New(o)
 	form, sent = httptest.NewRecorder(), httptest.NewRecorder()
 	h.ServeHTTP(form, httptest.NewRequest(http.MethodGet, "/create", nil))
-	r := httptest.NewRequest(http.MethodPost, "/create", strings.NewReader(""))
+	r := httptest.NewRequest(http.MethodPost, "/create", strings.NewReader("--x--\r\n"))
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	h.ServeHTTP(sent, r)
 	return form, sent

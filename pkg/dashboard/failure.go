@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"errors"
+	"mime/multipart"
 	"net/http"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -9,6 +10,15 @@ import (
 
 // errNoPage is the error for a path that no page has.
 var errNoPage = errors.New("this dashboard has no such page")
+
+// formError is the error for a form that was not sent as forms are.
+type formError struct{ err error }
+
+// Error says what is wrong with it.
+func (e *formError) Error() string { return "the form that was sent cannot be read: " + e.err.Error() }
+
+// Unwrap is for errors.Is.
+func (e *formError) Unwrap() error { return e.err }
 
 // failure is what an error page shows.
 type failure struct {
@@ -37,8 +47,10 @@ func explain(err error) *failure {
 		return f
 	case errors.As(err, &unknown), errors.As(err, &unkept), errors.Is(err, errNoPage):
 		return &failure{Status: http.StatusNotFound, Title: "Not found", Text: err.Error()}
-	case errors.As(err, &large):
+	case errors.As(err, &large), errors.Is(err, multipart.ErrMessageTooLarge):
 		return &failure{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Text: "what was sent is too large"}
+	case errors.As(err, new(*formError)):
+		return &failure{Status: http.StatusBadRequest, Title: "Not a form", Text: err.Error()}
 	}
 	return &failure{Status: http.StatusBadGateway, Title: "Cannot read", Text: err.Error()}
 }

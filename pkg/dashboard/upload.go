@@ -47,7 +47,7 @@ func (d *Dashboard) receive(w http.ResponseWriter, r *http.Request, leave func()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBundle)
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return nil, err
+		return nil, &formError{err}
 	}
 	folder, err := os.MkdirTemp("", "kn-krt-upload-")
 	if err != nil {
@@ -81,14 +81,14 @@ func receive(parts *multipart.Reader, folder string) (namespace, path string, er
 	for {
 		part, err := parts.NextPart()
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: //nolint:errorlint // wrapped, it is of a form that ends too soon
 			return "", "", errNoBundle
 		case err != nil:
-			return "", "", err
+			return "", "", &formError{err}
 		}
 		switch part.FormName() {
 		case "namespace":
-			text, err := io.ReadAll(io.LimitReader(part, maxName))
+			text, err := io.ReadAll(io.LimitReader(sent{part}, maxName))
 			if err != nil {
 				return "", "", err
 			}
@@ -98,9 +98,22 @@ func receive(parts *multipart.Reader, folder string) (namespace, path string, er
 				return "", "", errNoBundle
 			}
 			path := filepath.Join(folder, "bundle.krt")
-			return namespace, path, save(part, path)
+			return namespace, path, save(sent{part}, path)
 		}
 	}
+}
+
+// sent is a part of what a browser sends. An error of it is the browser's, not one of the file that
+// it is written to.
+type sent struct{ io.Reader }
+
+// Read implements [io.Reader].
+func (s sent) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &formError{err}
+	}
+	return n, err
 }
 
 func save(from io.Reader, path string) error {
