@@ -33,7 +33,7 @@ func entries(export string) []string {
 }
 
 // What a local run has saved moves to the cluster, and from there to another local run, as
-// docs/stores.md says: an export is also the backup that works everywhere.
+// docs/how-to/stores.md says: an export is also the backup that works everywhere.
 func TestStoreDataMoves(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)

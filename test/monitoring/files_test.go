@@ -1,4 +1,4 @@
-// Package monitoring_test holds docs/observability.md and config/monitoring to the metrics
+// Package monitoring_test holds docs/how-to/observability.md and config/monitoring to the metrics
 // that are there: names, files made from the tables, rules that promtool accepts, and
 // queries that a real Prometheus answers.
 package monitoring_test
@@ -27,7 +27,7 @@ import (
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
-var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/observability.md")
+var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/how-to/observability.md")
 
 const (
 	folder = collector.Folder

@@ -13,7 +13,7 @@ import (
 func EnvFileFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVar(to, "env-file", nil,
 		"file with lines NAME=VALUE that set config variables; "+
-			"\"$\" is not expanded, quotes as in docs/manifest.md (may be "+
+			"\"$\" is not expanded, quotes as in docs/reference/manifest.md (may be "+
 			"repeated, later files win)")
 }
 

@@ -25,7 +25,7 @@ var operator = schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"
 const podMonitorName = "krt-entrypoints"
 
 // page has the configuration of a collector.
-const page = "docs/observability.md"
+const page = "docs/how-to/observability.md"
 
 // metrics checks whether anything collects the metrics of entrypoints, as far as objects of
 // the cluster show it.

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Folder and Page are config/monitoring and docs/observability.md as the packages see them
+// Folder and Page are config/monitoring and docs/how-to/observability.md as the packages see them
 // that use this one.
 const (
 	Folder = "../../config/monitoring/"
-	Page   = "../../docs/observability.md"
+	Page   = "../../docs/how-to/observability.md"
 )
 
 // Docs returns the page's text.
