@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,10 @@ func TestContractAndCalls(t *testing.T) {
 	} {
 		require.Contains(t, page, want)
 	}
+
+	server = documented(t, map[string]string{"assets/examples/predict.json": "{\n  \"borough\": \"Hell's Kitchen\"\n}"})
+	_, page = get(t, server, docsAt)
+	require.Contains(t, page, html.EscapeString(`kn-krt invoke prices-v1 predict -n team -d '{"borough":"Hell'\''s Kitchen"}'`))
 
 	unknown := serve(t, sourcetest.New(example("prices-v1", source.Ready)))
 	_, page = get(t, unknown, docsAt)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/dashboard/form"
+	"krt.dev/kn-krt/pkg/dashboard/handbook"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/invocation"
 	"krt.dev/kn-krt/pkg/legible"
@@ -118,9 +119,10 @@ func (t *try) open() (*tryView, error) {
 		return t.failed(err)
 	}
 	defer done()
-	// The version's own example may be older than a proto that was changed while it runs.
-	for _, example := range []string{t.r.source.Example(t.r.ref, t.view.Workflow.Name), schema.Example(t.method.Desc.Input())} {
-		if err = t.parse([]byte(example)); err == nil {
+	own := handbook.Example(t.r.Context(), t.r.source, t.r.ref, t.view.Workflow.Name)
+	// The author's example may be of another message: of one that was changed while the version runs.
+	for _, text := range []string{own, schema.Example(t.method.Desc.Input())} {
+		if err = t.parse([]byte(text)); err == nil {
 			break
 		}
 	}

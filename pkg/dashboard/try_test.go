@@ -99,7 +99,7 @@ func TestTryBeginsWithAnExample(t *testing.T) {
 	for example, want := range map[string]string{
 		"": "text", `{"text": "a cottage"}`: "a cottage", `{"gone": 1}`: "text",
 	} {
-		m.Try = example
+		m.Written = files(map[string]string{"assets/examples/predict.json": example})
 		_, page := get(t, server, "/ns/team/versions/one/try")
 		require.Contains(t, page, `&#34;text&#34;: &#34;`+want+`&#34;`, example)
 	}

@@ -14,7 +14,7 @@
 // the rest once. All images of a registry path are in one repository, "krt-nodes", for the
 // same reason: a layer that is there is never sent again. Tags are made of the content and never
 // move, so that no registry's clean-up takes an image away that a cluster runs. The files for people
-// (docs/ and metrics/) are an artifact of its own there: see package artifact.
+// (docs/, metrics/ and examples) are an artifact of its own there: see package artifact.
 //
 // Which of the bundle's files are in a node's image: all that packing would include, without the
 // code of other nodes. A file is another node's code if it is a program in Go that a node has as

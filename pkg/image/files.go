@@ -13,7 +13,7 @@ import (
 // filesName is in the tag of the artifact where a node's name is in those of images.
 const filesName = "files"
 
-// Files pushes the [artifact] with the bundle's files below docs/ and metrics/, and returns its
+// Files pushes the [artifact] with the bundle's files for people, and returns its
 // reference by digest; "" if there are none. The error is an *artifact.LimitError if they are too large,
 // a *RegistryError when a request to a registry fails, or another error.
 func (b *Builder) Files(ctx context.Context, bundle *krt.Bundle) (string, error) {

@@ -20,6 +20,7 @@ func TestFilesForPeople(t *testing.T) {
 	require.Empty(t, h.asked(""))
 
 	files["docs/README.md"], files["docs/img/a.svg"], files["metrics/dashboards/a.json"] = "# Hello", "<svg/>", "{}"
+	files["assets/examples/price.json"], files["assets/examples/README"] = `{"rooms": 2}`, "Requests"
 	ref, err := b.Files(t.Context(), bundle(t, files))
 	require.NoError(t, err)
 	require.Regexp(t, `^`+h.host+`/team/krt-nodes@sha256:[0-9a-f]{64}$`, ref)
@@ -28,6 +29,7 @@ func TestFilesForPeople(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{
 		"docs/README.md": []byte("# Hello"), "docs/img/a.svg": []byte("<svg/>"), "metrics/dashboards/a.json": []byte("{}"),
+		"assets/examples/price.json": []byte(`{"rooms": 2}`),
 	}, read)
 
 	again, _ := newTestBuilder(t, h, nil)
@@ -44,6 +46,6 @@ func TestFilesForPeopleThatAreTooLarge(t *testing.T) {
 	_, err := b.Files(t.Context(), bundle(t, files))
 	var limit *artifact.LimitError
 	require.ErrorAs(t, err, &limit)
-	require.EqualError(t, err, "docs/ and metrics/ have more than 16 MiB")
+	require.EqualError(t, err, "docs/, metrics/ and assets/examples/ have more than 16 MiB")
 	require.Empty(t, h.asked(""))
 }

@@ -1,19 +1,13 @@
 package local
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io/fs"
 	"path/filepath"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/example"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -115,7 +109,7 @@ func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		s.Workflows = append(s.Workflows, ServingWorkflow{
 			Name:    w.Name,
 			Method:  schema.MethodName(method),
-			Example: example(b, w.Name, method.Input()),
+			Example: example.Of(b.FS(), w.Name, method.Input()),
 		})
 	}
 	return s
@@ -128,15 +122,4 @@ func byName(instances []*instance) map[string]*instance {
 		nodes[i.spec.node] = i
 	}
 	return nodes
-}
-
-// example returns a request for people to start from: the bundle's own, in
-// assets/examples/<workflow>.json, or one made of the message's fields.
-func example(b *krt.Bundle, workflow string, m protoreflect.MessageDescriptor) string {
-	text, err := fs.ReadFile(b.FS(), "assets/examples/"+workflow+".json")
-	var line bytes.Buffer
-	if err != nil || protojson.Unmarshal(text, dynamicpb.NewMessage(m)) != nil || json.Compact(&line, text) != nil {
-		return schema.Example(m)
-	}
-	return line.String()
 }

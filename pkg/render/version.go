@@ -19,7 +19,7 @@ type FromOptions struct {
 	Namespace string
 	// Delivery is the version's; empty for the default, a Sequence.
 	Delivery v1alpha1.Delivery
-	// Artifact is the reference of the artifact with the bundle's docs/ and metrics/; empty for none.
+	// Artifact is the reference of the artifact with the bundle's files for people; empty for none.
 	Artifact string
 }
 

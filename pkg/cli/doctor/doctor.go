@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -158,17 +157,14 @@ func command(c *remote.Cluster, f *diagnosis.Finding) string {
 // patch sets keys of a ConfigMap.
 func patch(namespace, name string, values map[string]string) string {
 	text, _ := json.Marshal(map[string]any{"data": values}) // strings only
-	return fmt.Sprintf("kubectl patch configmap %s -n %s --type merge -p %s", name, namespace, quote(string(text)))
+	return fmt.Sprintf("kubectl patch configmap %s -n %s --type merge -p %s", name, namespace, legible.Argument(string(text)))
 }
 
 // labelMonitors gives labels to the objects of config/monitoring.
 func labelMonitors(labels map[string]string) string {
 	words := "kubectl label -n " + render.SystemNamespace + " podmonitor,servicemonitor,prometheusrule -l app.kubernetes.io/part-of=kn-krt"
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		words += " " + quote(key+"="+labels[key])
+		words += " " + legible.Argument(key+"="+labels[key])
 	}
 	return words
 }
-
-// quote makes one word of a shell of a text.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

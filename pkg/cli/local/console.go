@@ -156,12 +156,12 @@ func (c *textConsole) ready(s *local.Serving) string {
 		return b.String()
 	}
 	w := s.Workflows[0]
-	address := ""
+	address, example := "", legible.Argument(w.Example)
 	if grpc := local.Reachable(s.GRPC); grpc != call.DefaultAddress {
 		address = " --address " + grpc
 	}
-	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d '%s'%s\n", c.program, w.Name, w.Example, address)
-	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d '%s' http://%s/%s\n\n", w.Example, local.Reachable(s.Web), w.Method)
+	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d %s%s\n", c.program, w.Name, example, address)
+	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d %s http://%s/%s\n\n", example, local.Reachable(s.Web), w.Method)
 	return b.String()
 }
 

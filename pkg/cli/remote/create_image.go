@@ -138,7 +138,7 @@ func (o *createOptions) pushFiles(ctx context.Context, builder *image.Builder, b
 	var registry *image.RegistryError
 	switch {
 	case errors.As(err, &limit), errors.As(err, &registry) && registry.Trouble == image.TroubleOther:
-		fmt.Fprintf(o.streams.Err, "Warning: dashboards will not show docs/ and metrics/ of this version: %v\n", err)
+		fmt.Fprintf(o.streams.Err, "Warning: dashboards will not show docs/, metrics/ and examples of this version: %v\n", err)
 		return "", nil
 	case err != nil:
 		return "", o.explainImages(err)

@@ -88,7 +88,7 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 	}
 	shown := view.Options{
 		Hint:      func(namespace string, err error) string { return at(namespace).Text(err) },
-		Artifacts: &artifact.Cache{Options: artifact.Options{Keychain: authn.DefaultKeychain, Insecure: o.images.insecure}},
+		Artifacts: &artifact.Cache{Pause: artifact.PagePause, Options: artifact.Options{Keychain: authn.DefaultKeychain, Insecure: o.images.insecure}},
 		Unkept:    func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 	}
 	shown.Prometheus = o.numbers.Client

@@ -20,6 +20,3 @@ func (s *Source) Reach(ctx context.Context, ref source.Ref) (address string, rel
 	}
 	return forward.Address, forward.Close, nil
 }
-
-// Example implements [source.Callers]: a cluster has none.
-func (s *Source) Example(source.Ref, string) string { return "" }

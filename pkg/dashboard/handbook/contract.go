@@ -3,6 +3,7 @@ package handbook
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/contract"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/krt/example"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -20,8 +22,8 @@ type Calls struct {
 	Calls    []describe.Call
 }
 
-// contract adds the contract, and how to call it.
-func (p *Page) contract(ctx context.Context, from source.Authors, v *source.Version) {
+// contract adds the contract, and how to call it with the examples in files.
+func (p *Page) contract(ctx context.Context, from source.Authors, v *source.Version, files fs.FS) {
 	protos, err := Protos(ctx, from, v.Ref)
 	if err != nil {
 		p.ContractProblem = err.Error()
@@ -33,20 +35,21 @@ func (p *Page) contract(ctx context.Context, from source.Authors, v *source.Vers
 	}
 	p.Contract = contract.New(protos, workflows)
 	for _, w := range v.Workflows {
-		if calls := CallsOf(protos, v, w); calls != nil {
+		if calls := CallsOf(protos, v, w, files); calls != nil {
 			p.Calls = append(p.Calls, Calls{w.Name, calls})
 		}
 	}
 }
 
-// CallsOf are the ways to call a workflow; nil if its rpc is not known.
-func CallsOf(protos *schema.Schema, v *source.Version, w source.Workflow) []describe.Call {
+// CallsOf are the ways to call a workflow, with the example that files has or one made of the fields of
+// its message; nil if its rpc is not known.
+func CallsOf(protos *schema.Schema, v *source.Version, w source.Workflow, files fs.FS) []describe.Call {
 	method, err := protos.Method(strings.Replace(w.Method, "/", ".", 1))
 	if err != nil {
 		return nil
 	}
 	about := describe.Version{Name: v.Name, Namespace: v.Namespace}
-	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(v), schema.Example(method.Input()))
+	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(v), example.Of(files, w.Name, method.Input()))
 }
 
 // Protos are the version's, compiled.

@@ -5,7 +5,11 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"testing/fstest" // its MapFS is the standard library's file system in memory
+	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/krt/example"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
@@ -14,7 +18,25 @@ const (
 	folder = "docs"
 	// maxListed is how many files of a bundle are listed.
 	maxListed = 500
+	// patience is how long a page waits for examples, which it can do without: a registry may be away.
+	patience = 2 * time.Second
 )
+
+// Example is the request of a workflow that the version's author has written; empty if there is none.
+func Example(ctx context.Context, from source.Authors, ref source.Ref, workflow string) string {
+	return example.Read(Examples(ctx, from, ref), workflow)
+}
+
+// Examples are the files with the version's examples; none if they cannot be read, or not now.
+func Examples(ctx context.Context, from source.Authors, ref source.Ref) fs.FS {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	files, err := from.Files(ctx, ref)
+	if err != nil {
+		return fstest.MapFS{}
+	}
+	return files
+}
 
 func isDocument(name string) bool { return strings.EqualFold(path.Ext(name), ".md") }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"testing/fstest" // its MapFS is the standard library's file system in memory
 
 	"krt.dev/kn-krt/pkg/dashboard/contract"
 	"krt.dev/kn-krt/pkg/dashboard/markdown"
@@ -64,7 +65,10 @@ func Read(ctx context.Context, from source.Authors, v *source.Version, path stri
 		p.Problem = err.Error()
 	}
 	if p.First {
-		p.contract(ctx, from, v)
+		if files == nil {
+			files = fstest.MapFS{}
+		}
+		p.contract(ctx, from, v, files)
 	}
 	return p, nil
 }

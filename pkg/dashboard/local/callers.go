@@ -19,18 +19,3 @@ func (s *Source) Reach(_ context.Context, ref source.Ref) (address string, relea
 	}
 	return local.Reachable(s.state.serving.GRPC), func() {}, nil
 }
-
-// Example implements [source.Callers].
-func (s *Source) Example(ref source.Ref, workflow string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.state.is(ref) || s.state.serving == nil {
-		return ""
-	}
-	for _, w := range s.state.serving.Workflows {
-		if w.Name == workflow {
-			return w.Example
-		}
-	}
-	return ""
-}

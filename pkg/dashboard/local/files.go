@@ -7,6 +7,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/example"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
@@ -37,7 +38,7 @@ func (s *Source) bundleOf(ref source.Ref) (*krt.Bundle, error) {
 	return s.state.bundle, nil
 }
 
-// forPeople is what a bundle has below docs/ and metrics/.
+// forPeople is what a bundle has below docs/ and metrics/, and its examples.
 type forPeople struct{ bundle untrusted.FS }
 
 // Open implements [fs.FS].
@@ -57,7 +58,7 @@ func (f forPeople) Stat(name string) (fs.FileInfo, error) {
 }
 
 func (f forPeople) check(op, name string) error {
-	if first, _, _ := strings.Cut(name, "/"); first != "docs" && first != "metrics" {
+	if first, _, _ := strings.Cut(name, "/"); first != "docs" && first != "metrics" && !example.Is(name) {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
 	return nil

@@ -17,6 +17,9 @@ func TestFilesAreTheBundlesAsTheyAreNow(t *testing.T) {
 	write(t, dir, "docs/README.md", "# One")
 	outside := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(outside, nil, 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "assets/examples"), 0o755))
+	write(t, dir, "assets/examples/hello.json", "{}")
+	write(t, dir, "assets/rates.json", "{}")
 	r := startRun(t, dir)
 	r.until(t, isReady)
 	files, err := r.Files(t.Context(), ref)
@@ -25,6 +28,10 @@ func TestFilesAreTheBundlesAsTheyAreNow(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "# One", string(text))
 
+	text, err = fs.ReadFile(files, "assets/examples/hello.json")
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(text))
+
 	write(t, dir, "docs/README.md", "# Two")
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "docs/secret.md")))
 	text, err = fs.ReadFile(files, "docs/README.md")
@@ -32,7 +39,7 @@ func TestFilesAreTheBundlesAsTheyAreNow(t *testing.T) {
 	require.Equal(t, "# Two", string(text))
 	_, err = fs.ReadFile(files, "docs/secret.md")
 	require.Error(t, err, "a link leads out of the bundle")
-	for _, other := range []string{"krt.yml", ".", "docsx", "docs/../krt.yml", "bin/hello"} {
+	for _, other := range []string{"krt.yml", ".", "docsx", "docs/../krt.yml", "bin/hello", "assets/rates.json"} {
 		_, err := files.Open(other)
 		require.Error(t, err, other)
 		_, err = fs.Stat(files, other)

@@ -65,7 +65,7 @@ func newUsers(c Config, connect func(token, namespace string) (*cluster.Client, 
 		checking: make(chan struct{}, maxChecks), known: map[[sha256.Size]byte]*user{},
 	}
 	if len(c.Registries) > 0 {
-		u.artifacts = &artifact.Cache{Options: artifact.Options{Keychain: authn.DefaultKeychain, Only: c.Registries}}
+		u.artifacts = &artifact.Cache{Pause: artifact.PagePause, Options: artifact.Options{Keychain: authn.DefaultKeychain, Only: c.Registries}}
 	}
 	return u
 }

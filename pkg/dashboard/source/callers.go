@@ -7,7 +7,4 @@ type Callers interface {
 	// Reach returns the address, host:port, at which the version can be called over gRPC until
 	// release is called. A version that cannot be called now is a [*RefusedError].
 	Reach(ctx context.Context, ref Ref) (address string, release func(), err error)
-	// Example returns the JSON of a request of a workflow to start from, as the version's author has
-	// written it; empty if there is none or it is not known.
-	Example(ref Ref, workflow string) string
 }

@@ -8,7 +8,8 @@ import (
 // Authors have what the author of a version has written for people, and its contract. It is a part
 // of [Source].
 type Authors interface {
-	// Files returns the files of the version's bundle below docs/ and metrics/, and no others.
+	// Files returns the files of the version's bundle below docs/ and metrics/ and its examples, and no
+	// others.
 	// Nobody has reviewed them. A [*RefusedError] says why they are not known.
 	Files(ctx context.Context, ref Ref) (fs.FS, error)
 	// Contract returns the version's contract.

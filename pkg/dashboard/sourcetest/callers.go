@@ -13,6 +13,3 @@ func (m *Memory) Reach(_ context.Context, ref source.Ref) (address string, relea
 	}
 	return m.Address, func() {}, nil
 }
-
-// Example implements [source.Callers]: the field Try.
-func (m *Memory) Example(source.Ref, string) string { return m.Try }

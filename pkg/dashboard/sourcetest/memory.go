@@ -17,8 +17,6 @@ import (
 type Memory struct {
 	// Address is that of Reach; empty: the version cannot be called.
 	Address string
-	// Try is the Example of all workflows.
-	Try string
 	// Reasons is the result of Rights, Refuse what Act and SetConfig return instead of doing
 	// something, if it is not nil.
 	Reasons map[source.Action]string

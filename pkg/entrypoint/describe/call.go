@@ -2,7 +2,8 @@ package describe
 
 import (
 	"fmt"
-	"strings"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Call is a way to call a workflow.
@@ -22,7 +23,7 @@ type Place struct {
 
 // Calls are the ways to call w, a workflow of v, each with the input example, in JSON.
 func (v Version) Calls(w Workflow, at Place, example string) []Call {
-	input := quote(example)
+	input := legible.Argument(example)
 	grpc := Call{
 		"gRPC, at " + at.GRPC + ", with reflection",
 		fmt.Sprintf("kn-krt invoke %s -d %s --address %s", w.Name, input, at.GRPC),
@@ -40,6 +41,3 @@ func (v Version) Calls(w Workflow, at Place, example string) []Call {
 		grpc,
 	}
 }
-
-// quote makes text one argument of a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

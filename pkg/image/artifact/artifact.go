@@ -1,5 +1,5 @@
 // Package artifact is the OCI artifact with the files of a version that are for people, not for its
-// nodes: what the bundle has below docs/ and metrics/. It is next to the images in the registry, and a
+// nodes: what the bundle has below docs/ and metrics/, and its examples. It is next to the images in the registry, and a
 // Version refers to it by digest. The same files give the same digest.
 //
 // It is a manifest of one layer, a compressed tar, whose config has the media type [Type]: how the OCI
@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/example"
 )
 
 // Media types of the artifact and of its layer.
@@ -34,20 +35,23 @@ const (
 	maxName  = 255      // bytes of a path
 )
 
-// folders are those whose files are in the artifact.
+// folders are those of which all files are in the artifact.
 func folders() []string { return []string{"docs/", "metrics/"} }
 
 // LimitError is returned for files that are more, or larger, than an artifact holds.
 type LimitError struct{ Text string }
 
 // Error names the limit.
-func (e *LimitError) Error() string { return "docs/ and metrics/ have " + e.Text }
+func (e *LimitError) Error() string {
+	return "docs/, metrics/ and " + example.Folder + "/ have " + e.Text
+}
 
-// Pick returns those of a bundle's files that belong into its artifact, or a [LimitError].
+// Pick returns those of a bundle's files that belong into its artifact, or a [LimitError]. Examples that
+// are too large to be read are left out.
 func Pick(files []archive.File) (picked []archive.File, err error) {
 	var size int64
 	for _, f := range files {
-		if !belongs(f.Name) {
+		if !belongs(f.Name) || example.Is(f.Name) && f.Info.Size() > example.MaxBytes {
 			continue
 		}
 		picked = append(picked, f)
@@ -66,7 +70,8 @@ func Pick(files []archive.File) (picked []archive.File, err error) {
 
 // belongs reports whether the path is one of an artifact's files.
 func belongs(name string) bool {
-	return path.Clean(name) == name && slices.ContainsFunc(folders(), func(f string) bool { return strings.HasPrefix(name, f) })
+	below := func(folder string) bool { return strings.HasPrefix(name, folder) }
+	return path.Clean(name) == name && (slices.ContainsFunc(folders(), below) || example.Is(name))
 }
 
 // New returns the artifact whose files are in the layer, as a registry takes it.

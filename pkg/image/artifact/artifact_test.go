@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -25,6 +26,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/image/artifact"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/example"
 )
 
 // hub is a registry that counts its requests, and may change its responses.
@@ -95,17 +97,41 @@ func artifactOf(t *testing.T, entries ...entry) v1.Image {
 func TestPull(t *testing.T) {
 	h := newHub(t)
 	ref := h.push(t, artifactOf(t, entry{tar.Header{Typeflag: tar.TypeDir, Name: "docs/"}, ""},
-		file("docs/README.md", "# Hello"), file("metrics/dashboards/a.json", "{}")))
+		file("docs/README.md", "# Hello"), file("metrics/dashboards/a.json", "{}"), file("assets/examples/price.json", "{}")))
 	cache := artifact.Cache{}
 	for range 3 {
 		files, err := cache.Pull(t.Context(), ref)
 		require.NoError(t, err)
-		require.Equal(t, map[string][]byte{"docs/README.md": []byte("# Hello"), "metrics/dashboards/a.json": []byte("{}")}, files)
+		require.Equal(t, map[string][]byte{
+			"docs/README.md": []byte("# Hello"), "metrics/dashboards/a.json": []byte("{}"), "assets/examples/price.json": []byte("{}"),
+		}, files)
 	}
 	before := h.asked.Load()
 	_, err := cache.Pull(t.Context(), ref)
 	require.NoError(t, err)
 	require.Equal(t, before, h.asked.Load(), "it is read from the cache")
+}
+
+// Open pages ask again and again: a registry that fails is not asked as often.
+func TestAFailureCountsForAPause(t *testing.T) {
+	h := newHub(t)
+	ref := h.push(t, artifactOf(t, file("docs/README.md", "# Hello")))
+	broken := func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	h.change.Store(&broken)
+	cache := artifact.Cache{Pause: time.Hour}
+	_, failed := cache.Pull(t.Context(), ref)
+	require.Error(t, failed)
+	before := h.asked.Load()
+	h.change.Store(nil)
+	_, err := cache.Pull(t.Context(), ref)
+	require.Equal(t, failed, err)
+	require.Equal(t, before, h.asked.Load(), "nothing was requested")
+	cache.Pause = 0
+	_, err = cache.Pull(t.Context(), ref)
+	require.NoError(t, err)
 }
 
 func TestOnlyArtifactsArePulled(t *testing.T) {
@@ -173,14 +199,15 @@ func TestReadRefuses(t *testing.T) {
 	}{
 		"a link": {[]entry{{tar.Header{Typeflag: tar.TypeSymlink, Name: "docs/a", Linkname: "/etc/passwd"}, ""}},
 			`"docs/a" is not a file`},
+		"another asset":  {[]entry{file("assets/rates.json", "")}, `"assets/rates.json" is not the path of a file`},
 		"another folder": {[]entry{file("src/main.py", "")}, `"src/main.py" is not the path of a file below docs/ or metrics/`},
 		"a way out":      {[]entry{file("docs/../../etc/passwd", "")}, `is not the path of a file below docs/ or metrics/`},
 		"an absolute":    {[]entry{file("/docs/a", "")}, `is not the path of a file below docs/ or metrics/`},
 		"a long path":    {[]entry{file("docs/"+strings.Repeat("a", 251), "")}, `is not the path of a file`},
 		"one twice":      {[]entry{file("docs/a", "1"), file("docs/a", "2")}, `"docs/a" is there twice`},
-		"many files":     {many, "docs/ and metrics/ have more than 500 files"},
+		"many files":     {many, "docs/, metrics/ and assets/examples/ have more than 500 files"},
 		"large files": {[]entry{file("docs/a", strings.Repeat("0", artifact.MaxBytes)), file("docs/b", "1")},
-			"docs/ and metrics/ have more than 16 MiB"},
+			"docs/, metrics/ and assets/examples/ have more than 16 MiB"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := artifact.Read(bytes.NewReader(pack(t, c.entries...)))
@@ -212,6 +239,7 @@ func TestPick(t *testing.T) {
 	bundle := fstest.MapFS{
 		"krt.yml": {}, "docs/README.md": {}, "docs/img/a.png": {}, "docs": {Mode: fs.ModeDir}, "metrics/dashboards/a.json": {},
 		"docsx/a.md": {}, "models/large": {Data: make([]byte, 100)},
+		"assets/examples/price.json": {}, "assets/examples/large.json": {Data: make([]byte, example.MaxBytes+1)}, "assets/rates.json": {},
 	}
 	var files []archive.File
 	require.NoError(t, fs.WalkDir(bundle, ".", func(name string, d fs.DirEntry, err error) error {
@@ -228,7 +256,7 @@ func TestPick(t *testing.T) {
 	for _, f := range picked {
 		names = append(names, f.Name)
 	}
-	require.Equal(t, []string{"docs/README.md", "docs/img/a.png", "metrics/dashboards/a.json"}, names)
+	require.Equal(t, []string{"assets/examples/price.json", "docs/README.md", "docs/img/a.png", "metrics/dashboards/a.json"}, names)
 
 	large, err := bundle.Stat("models/large")
 	require.NoError(t, err)

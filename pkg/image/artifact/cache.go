@@ -12,6 +12,8 @@ import (
 const (
 	// maxCached is how many bytes of files a [Cache] keeps.
 	maxCached = 4 * MaxBytes
+	// PagePause is the Pause of a [Cache] that serves pages.
+	PagePause = 10 * time.Second
 	// pullTime is how long an artifact may take to arrive.
 	pullTime = 30 * time.Second
 )
@@ -20,31 +22,36 @@ const (
 type Cache struct {
 	Options
 
+	// Pause is how long a failure counts, before the artifact is requested again: open pages ask for the
+	// same files again and again. Default: it does not count.
+	Pause time.Duration
+
 	pulls singleflight.Group
 
 	mu   sync.Mutex
 	kept []cached // the last used is the last one
 }
 
+// cached is an artifact, or why it could not be pulled.
 type cached struct {
-	ref   string
-	files map[string][]byte
-	size  int
+	ref    string
+	files  map[string][]byte
+	size   int
+	failed error
+	at     time.Time // of the failure
 }
 
 // Pull returns what [Pull] does. The files must not be changed.
 func (c *Cache) Pull(ctx context.Context, ref string) (map[string][]byte, error) {
-	if files := c.find(ref); files != nil {
-		return files, nil
+	if known := c.find(ref); known != nil {
+		return known.files, known.failed
 	}
 	// A page asks for several files at a time, and whoever asks first may leave.
 	pulled := c.pulls.DoChan(ref, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullTime)
 		defer cancel()
 		files, err := Pull(ctx, ref, c.Options)
-		if err == nil {
-			c.keep(ref, files)
-		}
+		c.keep(cached{ref: ref, files: files, failed: err, at: time.Now()})
 		return files, err
 	})
 	select {
@@ -56,7 +63,8 @@ func (c *Cache) Pull(ctx context.Context, ref string) (map[string][]byte, error)
 	}
 }
 
-func (c *Cache) find(ref string) map[string][]byte {
+// find returns what is known of an artifact; nil if nothing is, or not any more.
+func (c *Cache) find(ref string) *cached {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := slices.IndexFunc(c.kept, func(one cached) bool { return one.ref == ref })
@@ -64,18 +72,21 @@ func (c *Cache) find(ref string) map[string][]byte {
 		return nil
 	}
 	found := c.kept[at]
-	c.kept = append(slices.Delete(c.kept, at, at+1), found)
-	return found.files
+	c.kept = slices.Delete(c.kept, at, at+1)
+	if found.failed != nil && time.Since(found.at) >= c.Pause {
+		return nil
+	}
+	c.kept = append(c.kept, found)
+	return &found
 }
 
-func (c *Cache) keep(ref string, files map[string][]byte) {
-	one := cached{ref: ref, files: files}
-	for name, content := range files {
+func (c *Cache) keep(one cached) {
+	for name, content := range one.files {
 		one.size += len(name) + len(content)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.kept = slices.DeleteFunc(c.kept, func(other cached) bool { return other.ref == ref })
+	c.kept = slices.DeleteFunc(c.kept, func(other cached) bool { return other.ref == one.ref })
 	c.kept = append(c.kept, one)
 	total := 0
 	for _, one := range c.kept {

@@ -106,7 +106,7 @@ func open(image v1.Image) (io.ReadCloser, error) {
 }
 
 // Read reads the files in packed, a compressed tar, to its end. Folders are skipped; anything that is
-// not a file below docs/ or metrics/ is an error, and so is more than the limits.
+// not a file below docs/ or metrics/ or an example is an error, and so is more than the limits.
 func Read(packed io.Reader) (map[string][]byte, error) {
 	unzipped, err := gzip.NewReader(packed)
 	if err != nil {
@@ -150,7 +150,7 @@ func check(h *tar.Header, files map[string][]byte) error {
 	case h.Typeflag != tar.TypeReg:
 		return fmt.Errorf("%.100q is not a file", h.Name)
 	case !belongs(h.Name) || len(h.Name) > maxName:
-		return fmt.Errorf("%.100q is not the path of a file below docs/ or metrics/", h.Name)
+		return fmt.Errorf("%.100q is not the path of a file below docs/ or metrics/, or of an example", h.Name)
 	case twice:
 		return fmt.Errorf("%.100q is there twice", h.Name)
 	case len(files) == MaxFiles:

@@ -72,8 +72,8 @@ type VersionSpec struct {
 	Description string `json:"description,omitempty"`
 	// Entrypoint is what clients can call.
 	Entrypoint Entrypoint `json:"entrypoint"`
-	// Artifact refers, by digest, to the OCI artifact with the bundle's docs/ and metrics/, which dashboards show. Empty: there
-	// is none.
+	// Artifact refers, by digest, to the OCI artifact with the bundle's docs/, metrics/ and assets/examples/, which dashboards
+	// show. Empty: there is none.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][-a-z0-9._:/]*@sha256:[0-9a-f]{64}$')",message="an artifact is referred to by digest, such as registry.example.com/team/krt-nodes@sha256:0123…"
 	// +optional
