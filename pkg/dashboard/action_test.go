@@ -57,9 +57,9 @@ func TestALinkIsNoReceipt(t *testing.T) {
 func TestReceiptsAreBounded(t *testing.T) {
 	var all receipts
 	ref := source.Ref{Namespace: "team", Name: "a-1"}
-	first, last := all.add(ref, source.Stop), ""
+	first, last := all.add(ref, "Stop"), ""
 	for range maxReceipts {
-		last = all.add(ref, source.Start)
+		last = all.add(ref, "Start")
 	}
 	require.Empty(t, all.take(ref, first))
 	require.Equal(t, "Start", all.take(ref, last))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -56,10 +55,7 @@ func newConfigView(r *request) (*configView, error) {
 			v.Missing++
 		}
 	}
-	changed := r.URL.Query().Get("changed")
-	if slices.ContainsFunc(entries, func(e source.ConfigEntry) bool { return e.Name == changed }) {
-		v.Changed = changed
-	}
+	v.Changed = r.receipts.take(r.ref, r.URL.Query().Get("changed"))
 	v.Reason, err = forbidden(r, source.Configure)
 	return v, err
 }
@@ -83,7 +79,10 @@ func setConfig(r *request) (location string, err error) {
 			err = r.source.SetConfig(r.Context(), r.ref, map[string][]byte{name: value}, nil)
 		}
 	}
-	return r.link.Page(r.ref, "config", "changed", name), err
+	if err != nil {
+		return "", err
+	}
+	return r.link.Page(r.ref, "config", "changed", r.receipts.add(r.ref, name)), nil
 }
 
 // sentValue is the value in the form: an uploaded file or what was typed.

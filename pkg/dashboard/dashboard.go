@@ -23,6 +23,9 @@ type Options struct {
 	// Prefix is the path that all paths of the dashboard begin with, such as "/_krt", without a
 	// slash at its end. Default: none.
 	Prefix string
+	// One says that there is one version, as in a run on this machine: the first page is that of its
+	// status, and the table of versions is behind a link.
+	One bool
 	// Title is what the dashboard is of, such as the name of a cluster.
 	Title string
 	// Traces makes links to the pages of traces, see [ParseTraceLink]. Default: there are none.
@@ -63,7 +66,7 @@ func New(o Options) *Dashboard {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
-		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces},
+		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
 		streams: make(chan struct{}, maxStreams),
 	}
 	d.templates = d.parse()

@@ -11,16 +11,29 @@ import (
 // requestIDs are ids that have a page: entrypoints make them of hexadecimal digits.
 var requestIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}[0-9][A-Za-z0-9_-]{0,64}$`)
 
-// linker makes all links of the dashboard. Templates have it as functions: versions, page, action
-// and asset.
+// linker makes all links of the dashboard. Templates have it as functions: versions, table, page,
+// action and asset.
 type linker struct {
 	prefix string
 	assets string // their digest
 	traces TraceLink
+	one    bool // see [Options.One]
 }
 
 // Versions is the path of the first page.
 func (l linker) Versions() string { return l.prefix + "/" }
+
+// everything is the value of the query's "all" that shows the table of versions where there is one
+// version only; empty if it is shown anyway.
+func (l linker) everything() string {
+	if l.one {
+		return "1"
+	}
+	return ""
+}
+
+// Table is the path of the table of versions.
+func (l linker) Table() string { return withQuery(l.Versions(), []string{"all", l.everything()}) }
 
 // Page is the path of a page of the version, "" for its first one; below it is unescaped, such as
 // "requests" or "requests/4f1a". The pairs are names and values of the query; those without a value

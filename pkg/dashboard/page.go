@@ -18,6 +18,8 @@ type page struct {
 	// title is the page's, tab the text of its tab. A page without a tab says in under which
 	// page's tab is marked as the current one.
 	title, tab, under string
+	// instead is the path of a page that is shown instead of this one; empty, or nil, if this one is.
+	instead func(*request) string
 	// view makes what the template shows.
 	view func(*request) (any, error)
 	// live returns the parts of the page that are sent again when they have changed; nil if none
@@ -69,6 +71,14 @@ func (p page) route() string {
 		return versionRoute
 	}
 	return versionRoute + "/" + p.path
+}
+
+// elsewhere is the path of the page that is shown instead; empty if this one is.
+func (p page) elsewhere(r *request) string {
+	if p.instead == nil {
+		return ""
+	}
+	return p.instead(r)
 }
 
 // pages are all pages; those with a tab in the order of the tabs.

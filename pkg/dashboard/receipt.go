@@ -11,12 +11,12 @@ import (
 // maxReceipts is how many receipts are kept until the pages that follow the actions are read.
 const maxReceipts = 100
 
-// receipt says once, on the page that follows an action, that it was asked for: what a link's query
-// says by itself may never have happened.
+// receipt says once, on the page that follows a change, what was changed: what a link's query says
+// by itself may never have happened.
 type receipt struct {
-	key    string
-	ref    source.Ref
-	action source.Action
+	key  string
+	ref  source.Ref
+	what string
 }
 
 // receipts are the newest, in order.
@@ -25,20 +25,19 @@ type receipts struct {
 	all []receipt
 }
 
-// add returns the key of a new receipt.
-func (r *receipts) add(ref source.Ref, action source.Action) (key string) {
+// add returns the key of a new receipt: what names the action, or the value of the config, in a word.
+func (r *receipts) add(ref source.Ref, what string) (key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.all) == maxReceipts {
 		r.all = slices.Delete(r.all, 0, 1)
 	}
 	key = rand.Text()
-	r.all = append(r.all, receipt{key, ref, action})
+	r.all = append(r.all, receipt{key, ref, what})
 	return key
 }
 
-// take returns the word of the action that was asked for on the version, and forgets the receipt;
-// empty if there is none.
+// take returns what the receipt of the version says, and forgets it; empty if there is none.
 func (r *receipts) take(ref source.Ref, key string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,7 +45,7 @@ func (r *receipts) take(ref source.Ref, key string) string {
 	if at < 0 {
 		return ""
 	}
-	text := actionText(r.all[at].action)
+	text := r.all[at].what
 	r.all = slices.Delete(r.all, at, at+1)
 	return text
 }

@@ -36,19 +36,21 @@ func pageNames(pages []page) []string {
 // functions are what templates may call.
 func (d *Dashboard) functions() template.FuncMap {
 	return template.FuncMap{
-		"versions": d.link.Versions,
-		"create":   d.createPath,
-		"page":     d.link.Page,
-		"action":   d.link.Action,
-		"asset":    d.link.Asset,
-		"rfc3339":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"count":    legible.Count,
-		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
-		"duration": legible.Spaced,
-		"outcome":  outcome,
-		"word":     word,
-		"advice":   panel.NewAdvice,
+		"versions":   d.link.Versions,
+		"table":      d.link.Table,
+		"everything": d.link.everything,
+		"create":     d.createPath,
+		"page":       d.link.Page,
+		"action":     d.link.Action,
+		"asset":      d.link.Asset,
+		"rfc3339":    func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"utc":        func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"count":      legible.Count,
+		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+		"duration":   legible.Spaced,
+		"outcome":    outcome,
+		"word":       word,
+		"advice":     panel.NewAdvice,
 		// what others wrote: html/template escapes no characters that change the direction of text
 		"printable": legible.Printable,
 	}
@@ -87,6 +89,11 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 		r, err := d.open(hr)
 		if err != nil {
 			d.fail(w, err)
+			return
+		}
+		if to := p.elsewhere(r); to != "" {
+			w.Header().Set("Cache-Control", "no-store")
+			http.Redirect(w, hr, to, http.StatusSeeOther)
 			return
 		}
 		view, err := p.view(r)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,5 +57,29 @@ func TestErrorPages(t *testing.T) {
 		status, text := get(t, server, "/events")
 		require.Equal(t, explain(err).Status, status)
 		require.Equal(t, err.Error()+"\n", text)
+	}
+}
+
+// What to do next is a command with a button that copies it, on every page that may say so.
+func TestCommandsAreCopied(t *testing.T) {
+	const command, button = "kn-krt run --inspect", `<code>kn-krt run --inspect</code><button type="button" class="copy"`
+	refused := &source.RefusedError{Refusal: source.Unavailable, Text: "Nothing is kept.", Next: "keep them: " + command}
+	m := sourcetest.New(example("a-1", source.Ready))
+	m.Kept.Refuse, m.Logged.Refuse, m.Undrawn = refused, refused, refused
+	server := serve(t, m)
+	for _, path := range []string{"/requests", "/requests/4f1a", "/logs", "/metrics"} {
+		_, page := get(t, server, atA+path)
+		require.Contains(t, page, button, path)
+		require.Contains(t, page, "/copy.js", path)
+	}
+	d := New(Options{Sources: One(m)})
+	problem := explain(refused)
+	for name, view := range map[string]any{
+		"bundled": &bundledView{Problem: problem}, "predictions": &predictionsView{Problem: problem},
+		"try": &tryView{Version: new(example("a-1", source.Ready)), Failure: problem}, "creation": &creationView{Problem: problem},
+	} {
+		var page strings.Builder
+		require.NoError(t, d.templates[name].ExecuteTemplate(&page, "main", view), name)
+		require.Contains(t, page.String(), button, name)
 	}
 }

@@ -39,7 +39,7 @@ type flowCard struct {
 func statusPage() page {
 	draw := picture.New()
 	return page{
-		name: "status", title: "Status", tab: "Status", scripts: []string{"copy.js", "status.js"},
+		name: "status", title: "Status", tab: "Status", scripts: []string{"status.js"},
 		view: func(r *request) (any, error) { return newStatusView(r, draw) },
 		live: func(view any) []fragment { return view.(*statusView).fragments() },
 		follow: []follower{func(ctx context.Context, r *request, changed func()) error {

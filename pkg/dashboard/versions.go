@@ -60,12 +60,25 @@ type versionRow struct {
 func versionsPage() page {
 	return page{
 		name: "versions", path: "/{$}", top: true, title: "Versions",
-		view: func(r *request) (any, error) { return newVersionsView(r) },
-		live: func(view any) []fragment { return view.(*versionsView).fragments() },
+		view:    func(r *request) (any, error) { return newVersionsView(r) },
+		instead: onlyVersion,
+		live:    func(view any) []fragment { return view.(*versionsView).fragments() },
 		follow: []follower{func(ctx context.Context, r *request, changed func()) error {
 			return r.source.FollowLoads(ctx, changed)
 		}},
 	}
+}
+
+// onlyVersion is the page of the one version, if there is one and the query does not ask for the table.
+func onlyVersion(r *request) string {
+	if !r.link.one || r.URL.RawQuery != "" {
+		return ""
+	}
+	all, err := r.source.Versions(r.Context())
+	if err != nil || len(all) != 1 {
+		return "" // the table says why
+	}
+	return r.link.Page(all[0].Ref, "")
 }
 
 func newVersionsView(r *request) (*versionsView, error) {
@@ -164,7 +177,7 @@ func (f *versionFilter) heads(link linker) []head {
 		published = "1"
 	}
 	sorted := func(text, by string) head {
-		pairs := []string{"q", f.Text, "ns", f.Namespace, "state", f.State, "published", published, "sort", by}
+		pairs := []string{"all", link.everything(), "q", f.Text, "ns", f.Namespace, "state", f.State, "published", published, "sort", by}
 		return head{Text: text, Path: withQuery(link.Versions(), pairs), Current: f.Sort == by}
 	}
 	return []head{

@@ -191,3 +191,23 @@ func TestForeignFormsAreRefused(t *testing.T) {
 	}
 	require.Empty(t, m.Orders())
 }
+
+// A run on this machine has one version: its status is the first page, and the table is a link away.
+func TestTheOnlyVersionComesFirst(t *testing.T) {
+	m := sourcetest.New()
+	server := serve(t, m, func(o *Options) { o.One = true })
+	_, page := get(t, server, "/")
+	require.Contains(t, page, "There are no versions yet", "it is loaded")
+	m.Set(example("a-1", source.Ready))
+	_, page = get(t, server, "/")
+	require.Contains(t, page, "<title>Status · a-1 ")
+	require.Contains(t, page, `<a class="back" href="/_krt/?all=1">`)
+	_, page = get(t, server, "/?all=1")
+	require.Contains(t, page, `<table class="table versions">`)
+	require.Contains(t, page, `<input type="hidden" name="all" value="1">`)
+	require.Contains(t, page, `<a href="/_krt/?all=1">Name</a>`)
+
+	_, page = get(t, serve(t, m), "/")
+	require.Contains(t, page, `<table class="table versions">`, "elsewhere there may be others")
+	require.NotContains(t, page, "all=1")
+}

@@ -14,6 +14,8 @@ func TestARunIsSeenFromItsStart(t *testing.T) {
 	v := run(t, dir)
 	p := newPage(t, desktop)
 	p.open(v.dashboard)
+	p.await("location.pathname.endsWith('/versions/scene-v1')") // it is the only one
+	p.press("link", "All versions")
 	p.awaitRole("heading", "Versions")
 	p.awaitText("main", "Starting")
 	p.press("link", "scene-v1")

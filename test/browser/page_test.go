@@ -160,13 +160,31 @@ func (p *page) until(what string, holds func() bool) {
 // await returns when a JavaScript expression is true in the page.
 func (p *page) await(expression string) {
 	p.t.Helper()
-	p.until(expression, func() bool { return eval[bool](p, "Boolean("+expression+")") })
+	p.until(expression, func() bool {
+		holds, _ := peek[bool](p, "Boolean("+expression+")")
+		return holds
+	})
 }
 
-// text returns the visible text of the first element that a CSS selector finds, "" without one.
+// peek is eval, and false while a page is being left.
+func peek[T any](p *page, expression string) (value T, there bool) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil && strings.Contains(err.Error(), "navigated") {
+		return value, false
+	}
+	require.NoError(p.t, err, expression)
+	return value, true
+}
+
+// text returns the visible text of the first element that a CSS selector finds, "" without one, or
+// while a page is being left.
 func (p *page) text(css string) string {
 	p.t.Helper()
-	return eval[string](p, "document.querySelector("+quote(css)+")?.innerText ?? ''")
+	text, _ := peek[string](p, "document.querySelector("+quote(css)+")?.innerText ?? ''")
+	return text
 }
 
 // awaitText returns when the visible text of an element contains want.

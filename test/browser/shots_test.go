@@ -33,7 +33,7 @@ func pictures() []shot {
 		{name: "metrics", page: "metrics?range=15m", shows: "Requests a second", before: func(p *page) {
 			p.await("document.querySelector('.plot canvas')")
 		}},
-		{name: "versions", page: "../../../..", shows: "price-estimator-v1", before: func(p *page) {
+		{name: "versions", page: "../../../../?all=1", shows: "price-estimator-v1", before: func(p *page) {
 			p.awaitText("#numbers", "from the entrypoint")
 		}},
 		{name: "requests", page: "requests", shows: "none failed"},

@@ -25,6 +25,7 @@ func (o *runOptions) dashboard(next local.Reporter) (local.Reporter, http.Handle
 			Sources: dashboard.One(run),
 			Prefix:  strings.TrimSuffix(entrypoint.ReservedPath, "/"),
 			Title:   "this machine",
+			One:     true,
 			Traces:  o.traces,
 		})
 	})

@@ -12,12 +12,13 @@ async function copy(code) {
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('.copy');
   if (!button) return;
-  const said = button.textContent;
+  const code = button.parentElement.querySelector('code');
+  const say = (text, name) => { button.textContent = text; button.setAttribute('aria-label', name); };
   try {
-    await copy(button.parentElement.querySelector('code'));
-    button.textContent = 'Copied';
+    await copy(code);
+    say('Copied', 'Copied');
   } catch {
-    button.textContent = 'Select it, and copy it';
+    say('Select it, and copy it', 'Select it, and copy it');
   }
-  setTimeout(() => { button.textContent = said; }, 2000);
+  setTimeout(() => say('Copy', `Copy ${code.textContent}`), 2000);
 });
