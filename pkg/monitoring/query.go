@@ -1,5 +1,5 @@
 // Package monitoring is one table of what is asked of the metrics of kn-krt: by people on
-// call, by dashboards, by alerts. Package export makes files of it; docs/how-to/observability.md
+// call, by dashboards, by alerts. Package export makes files of it; docs/reference/queries.md
 // has the queries for people.
 package monitoring
 

@@ -3,7 +3,7 @@ package monitoring
 // Recording is a recording rule.
 type Recording struct{ Name, Expr string }
 
-// Alert is an alerting rule. Its runbook is the heading of docs/how-to/observability.md that is its
+// Alert is an alerting rule. Its runbook is the heading of docs/how-to/alerts.md that is its
 // name in lower case.
 type Alert struct {
 	// Name is the alert's name.

@@ -12,14 +12,14 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// TestEnvironmentIsDocumented holds the table in docs/how-to/nodes.md to the one that
+// TestEnvironmentIsDocumented holds the table in docs/reference/environment.md to the one that
 // render, local runs and runners use.
 func TestEnvironmentIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/how-to/nodes.md")
+	text, err := os.ReadFile("../../docs/reference/environment.md")
 	require.NoError(t, err)
 	const head = "| variable | value | read by | set by |\n| --- | --- | --- | --- |\n"
 	_, table, found := strings.Cut(string(text), head)
-	require.Truef(t, found, "docs/how-to/nodes.md has no table with the head\n%s", head)
+	require.Truef(t, found, "docs/reference/environment.md has no table with the head\n%s", head)
 	table, _, _ = strings.Cut(table, "\n\n")
 	var want []string
 	for _, v := range environment.Table() {

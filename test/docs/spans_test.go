@@ -33,13 +33,13 @@ func startSpan(ctx *runner.HandlerContext, name string) (context.Context, trace.
 	return otel.Tracer("my-node").Start(parent, name)
 }
 
-// TestStartSpanIsTheOneOfTheDocs: docs/how-to/nodes.md shows the function above, word for word.
+// TestStartSpanIsTheOneOfTheDocs: docs/how-to/spans.md shows the function above, word for word.
 func TestStartSpanIsTheOneOfTheDocs(t *testing.T) {
 	source, err := os.ReadFile("spans_test.go")
 	require.NoError(t, err)
 	_, function, _ := strings.Cut(string(source), "\n// startSpan starts")
 	function, _, _ = strings.Cut(function, "\n}\n")
-	text, err := os.ReadFile("../../docs/how-to/nodes.md")
+	text, err := os.ReadFile("../../docs/how-to/spans.md")
 	require.NoError(t, err)
 	require.Contains(t, string(text), "// startSpan starts"+function+"\n}\n```\n")
 }

@@ -1,4 +1,4 @@
-// Package monitoring_test holds docs/how-to/observability.md and config/monitoring to the metrics
+// Package monitoring_test holds the pages of docs about metrics and config/monitoring to the metrics
 // that are there: names, files made from the tables, rules that promtool accepts, and
 // queries that a real Prometheus answers.
 package monitoring_test
@@ -27,11 +27,11 @@ import (
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
-var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/how-to/observability.md")
+var update = flag.Bool("update", false, "write config/monitoring and the queries of docs/reference/queries.md")
 
 const (
 	folder = collector.Folder
-	page   = collector.Page
+	page   = collector.QueryPage
 )
 
 func TestFilesAreThoseOfTheTable(t *testing.T) {
@@ -57,7 +57,7 @@ func TestFilesAreThoseOfTheTable(t *testing.T) {
 }
 
 func TestPageHasTheQueries(t *testing.T) {
-	text := collector.Docs(t)
+	text := collector.Docs(t, page)
 	const begin, end = "-update -->\n", "<!-- end -->"
 	before, rest, found := strings.Cut(text, begin)
 	require.True(t, found)
@@ -71,7 +71,7 @@ func TestPageHasTheQueries(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile(page, []byte(wanted), 0o644))
 	}
-	require.Equal(t, wanted, collector.Docs(t), "stale: go test ./test/monitoring -update")
+	require.Equal(t, wanted, collector.Docs(t, page), "stale: go test ./test/monitoring -update")
 }
 
 // names returns the names of our own metrics that a collector has.
@@ -104,7 +104,7 @@ func registered() []string {
 func TestPageNamesTheMetrics(t *testing.T) {
 
 	var documented []string
-	for line := range strings.Lines(collector.Docs(t)) {
+	for line := range strings.Lines(collector.Docs(t, collector.Metrics)) {
 		if cells := strings.Split(line, "|"); len(cells) > 3 {
 			for _, match := range regexp.MustCompile("`(krt_\\w+)`").FindAllStringSubmatch(cells[1], -1) {
 				documented = append(documented, match[1])
@@ -128,7 +128,7 @@ func TestQueriesUseMetricsThatAreThere(t *testing.T) {
 }
 
 func TestEveryAlertHasItsRunbook(t *testing.T) {
-	text := collector.Docs(t)
+	text := collector.Docs(t, collector.Runbooks)
 	var headings []string
 	for _, match := range regexp.MustCompile(`(?m)^### (Krt\w+)$`).FindAllStringSubmatch(text, -1) {
 		headings = append(headings, match[1])

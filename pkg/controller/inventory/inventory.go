@@ -1,5 +1,5 @@
 // Package inventory makes metrics of which versions a cluster has, from the caches of the
-// controller. docs/how-to/observability.md lists them.
+// controller. docs/reference/metrics.md lists them.
 package inventory
 
 import (

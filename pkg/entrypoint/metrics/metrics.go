@@ -1,5 +1,5 @@
 // Package metrics makes the Prometheus metrics of an entrypoint, most of them from the
-// record of each request (package record). docs/how-to/observability.md lists them.
+// record of each request (package record). docs/reference/metrics.md lists them.
 //
 // Values of labels are names that the version declares, codes of gRPC and constants: what a
 // client or a node sends is none, so the number of series is bounded.

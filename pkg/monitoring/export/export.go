@@ -17,7 +17,7 @@ import (
 type object = map[string]any
 
 // Runbooks is the path of the page whose headings are the names of alerts.
-const Runbooks = "docs/how-to/observability.md"
+const Runbooks = "docs/how-to/alerts.md"
 
 // Files returns the files of config/monitoring by their names.
 func Files() (map[string][]byte, error) {

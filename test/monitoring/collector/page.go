@@ -10,17 +10,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Folder and Page are config/monitoring and docs/how-to/observability.md as the packages see them
-// that use this one.
+// Folder is config/monitoring and the others are pages of docs, as the packages see them that use
+// this one: how to collect, every metric, the queries, and what to do about alerts.
 const (
-	Folder = "../../config/monitoring/"
-	Page   = "../../docs/how-to/observability.md"
+	Folder     = "../../config/monitoring/"
+	Collecting = "../../docs/how-to/observability.md"
+	Metrics    = "../../docs/reference/metrics.md"
+	QueryPage  = "../../docs/reference/queries.md"
+	Runbooks   = "../../docs/how-to/alerts.md"
 )
 
-// Docs returns the page's text.
-func Docs(t *testing.T) string {
+// Docs returns the text of a page.
+func Docs(t *testing.T, page string) string {
 	t.Helper()
-	file, err := os.ReadFile(Page)
+	file, err := os.ReadFile(page)
 	require.NoError(t, err)
 	return string(file)
 }
@@ -33,7 +36,7 @@ const Discovery = "kubernetes_sd_configs: [{role: pod}]"
 func ScrapeConfigs(t *testing.T, discovery string) string {
 	t.Helper()
 	const begin = "scrape_configs:"
-	_, rest, found := strings.Cut(Docs(t), "```yaml\n"+begin)
+	_, rest, found := strings.Cut(Docs(t, Collecting), "\n"+begin)
 	require.True(t, found)
 	config, _, found := strings.Cut(rest, "```")
 	require.True(t, found)
@@ -54,7 +57,7 @@ func (q query) of(matchers string) string { return q.choice.ReplaceAllString(q.t
 func shown(t *testing.T) (queries []query) {
 	t.Helper()
 	version := regexp.MustCompile(`version="my-version"`)
-	for _, match := range regexp.MustCompile("(?s)```promql\n(.*?)\n```").FindAllStringSubmatch(Docs(t), -1) {
+	for _, match := range regexp.MustCompile("(?s)```promql\n(.*?)\n```").FindAllStringSubmatch(Docs(t, QueryPage), -1) {
 		queries = append(queries, query{match[1], version})
 	}
 	file, err := os.ReadFile(Folder + "dashboards/grafana.json")

@@ -41,7 +41,7 @@ func exported(t *testing.T, s *server.Server, selector string) (values []float64
 	return values, labels
 }
 
-// What docs/how-to/stores.md says of VictoriaMetrics: numbers, booleans and tags are there, a string
+// What docs/reference/databases.md says of VictoriaMetrics: numbers, booleans and tags are there, a string
 // is 0, namespaces differ by the tag "runtime", which a node cannot set.
 func TestVictoriaMetrics(t *testing.T) {
 	victoria := server.Victoria(t)

@@ -14,7 +14,7 @@ import (
 	"krt.dev/kn-krt/test/store/server"
 )
 
-// The indexes that docs/how-to/stores.md names serve ranges.
+// The indexes that docs/reference/databases.md names serve ranges.
 func TestRangesUseAnIndex(t *testing.T) {
 	s := server.Postgres(t)
 	require.NoError(t, open(t, s).Close()) // it has made the tables
