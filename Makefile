@@ -53,7 +53,6 @@ test: deps build ## Run all tests that need no cluster (race detector), then eve
 		else echo "Testing $$function"; bin/kn-krt test $$function; fi; \
 	done
 
-# Kubernetes and Knative are built once and kept in the user's cache: test/cluster/README.md.
 bin/cluster:
 	@go build $(VCS) -o $@ ./test/cluster
 
@@ -105,9 +104,10 @@ lint: bin/golangci-lint ## Lint the Go modules
 	done
 
 # The code of pkg/apis first: without it, the rest may not build.
-generate: bin/controller-gen ## Generate code again: for pkg/apis with the CRDs, and for functions/
+generate: bin/controller-gen ## Generate again: code of pkg/apis with the CRDs and of functions/, and the schema of krt.yml
 	@tools/apis.sh
 	@$(MAKE) --no-print-directory build
+	@bin/kn-krt schema > docs/reference/krt.schema.json
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
 
 verify: build bin/controller-gen ## Check format, vet, generated code, go.mod files, manifests and leftovers

@@ -12,20 +12,6 @@ import (
 	"golang.org/x/mod/module"
 
 	"krt.dev/kn-krt/pkg/krt/spelling"
-	"krt.dev/kn-krt/pkg/runner/environment"
-)
-
-// Patterns of 2-krt-v1: names, config variables; and the grammar of image references.
-var (
-	namePattern     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-	variablePattern = regexp.MustCompile(`^[A-Z0-9]([_A-Z0-9]*[A-Z0-9])?$`)
-	imagePattern    = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?` + // registry
-		`[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` + // repository
-		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,128})?$`) // tag, digest
-	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	resourcePattern = regexp.MustCompile(`^(cpu|memory|ephemeral-storage|` +
-		`[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`)
-	quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
 )
 
 // notImage is the error of a text that is not an image reference.
@@ -36,7 +22,7 @@ const KoPrefix = "ko://"
 
 // check reports what is wrong with m, the bundle's files aside.
 func (r *reader) check(m *Manifest) {
-	if r.name("version", m.Version, "active-entrypoint") && m.Version[0] >= '0' && m.Version[0] <= '9' {
+	if r.name("version", m.Version, reservedVersions) && m.Version[0] >= '0' && m.Version[0] <= '9' {
 		r.fail("version", "version %q begins with a digit: KRT allows that, but a Kubernetes Service cannot have such a name; begin it with a "+
 			"letter", m.Version)
 	}
@@ -70,7 +56,8 @@ func (r *reader) reported(path string) bool {
 }
 
 // name checks a name by the rules for versions, nodes and workflows, and returns whether it is valid.
-func (r *reader) name(path, name string, reserved ...string) bool {
+// reserved may be nil.
+func (r *reader) name(path, name string, reserved *regexp.Regexp) bool {
 	_, field := r.subject(path)
 	what := field
 	switch length := utf8.RuneCountInString(name); {
@@ -84,7 +71,7 @@ func (r *reader) name(path, name string, reserved ...string) bool {
 			ends = "begin with a letter and end with a letter or digit"
 		}
 		r.fail(path, `%s %.80q may contain only a to z, 0 to 9 and "-", and must %s`, what, name, ends)
-	case slices.Contains(reserved, name):
+	case reserved != nil && reserved.MatchString(name):
 		r.fail(path, "%s %q is reserved; choose another", what, name)
 	default:
 		return true
@@ -143,7 +130,7 @@ func (r *reader) checkConfig(c Config) {
 				r.fail(at, "config variable %.80q is declared twice; the first is %s", name, first)
 			case !variablePattern.MatchString(name):
 				r.fail(at, `config variable %.80q may contain only A to Z, 0 to 9 and "_", and must begin and end with a letter or digit`, name)
-			case reservedVariable(name):
+			case reservedVariables.MatchString(name):
 				r.fail(at, "config variable %.80q is reserved for the platform; choose another name", name)
 			}
 			if seen[name] == "" {
@@ -151,19 +138,6 @@ func (r *reader) checkConfig(c Config) {
 			}
 		}
 	}
-}
-
-// reservedVariable reports whether name is one the platform or the runtimes of nodes use.
-func reservedVariable(name string) bool {
-	if name == environment.Port || name == "PATH" || name == "HOME" {
-		return true
-	}
-	for _, prefix := range []string{"K_", environment.Prefix, "LD_", "PYTHON"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *reader) checkWorkflows(m *Manifest) {
@@ -177,7 +151,7 @@ func (r *reader) checkWorkflows(m *Manifest) {
 	first := map[string]string{}
 	for i, w := range m.Workflows {
 		at := fmt.Sprintf("workflows[%d]", i)
-		r.name(at+".name", w.Name)
+		r.name(at+".name", w.Name, nil)
 		if w.Name != "" && first[w.Name] != "" {
 			r.fail(at+".name", "the name is used twice; the first is on line %d", r.place(first[w.Name]+".name").line)
 		} else {

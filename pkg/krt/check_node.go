@@ -3,7 +3,6 @@ package krt
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ func (r *reader) checkNodes(m *Manifest) {
 	first := map[string]string{}
 	for i, n := range m.Nodes {
 		at := fmt.Sprintf("nodes[%d]", i)
-		if r.name(at+".name", n.Name, "entrypoint", "reply", "config") && !used[n.Name] {
+		if r.name(at+".name", n.Name, reservedNodes) && !used[n.Name] {
 			r.warn(at+".name", "not used in any workflow")
 		}
 		if n.Name != "" && first[n.Name] != "" {
@@ -46,24 +45,11 @@ func (r *reader) checkSource(at string, n Node) {
 	case n.Src != "":
 		r.inside(at+".src", n.Src)
 	case ko || n.Image == "":
-	case runnerImage(n.Image):
+	case runnerPattern.MatchString(n.Image):
 		r.require(at+".src", fmt.Sprintf(": image %.80q does not contain a node's code", n.Image))
 	case !r.reported(at+".src") && !r.reported(at+".image"):
 		r.warn(at+".src", "no src: its image must contain the node's code, and only a cluster can run the node")
 	}
-}
-
-// runnerImage reports whether image is one of the bases that bundles name, which run the
-// code at src and have none of their own.
-func runnerImage(image string) bool {
-	name, _, _ := strings.Cut(image, "@")
-	name, _, _ = strings.Cut(path.Base(name), ":")
-	for _, prefix := range []string{"kre-", "kn-krt-", "krt-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // checkFork warns of a fork that will not be.
@@ -121,7 +107,7 @@ func (r *reader) checkEnv(at string, env map[string]string, config Config) {
 			r.fail(place, `environment variable %.80q may contain only letters, digits and "_", and must not begin with a digit`, name)
 		case variable.Key != "":
 			r.fail(place, "environment variable %s is set by the platform: use the node's key %s instead", name, variable.Key)
-		case reservedVariable(name):
+		case reservedVariables.MatchString(name):
 			r.fail(place, "environment variable %.80q is reserved for the platform; choose another name", name)
 		case slices.Contains(config.Variables, name) || slices.Contains(config.Files, name):
 			r.fail(place, "environment variable %.80q is also a config variable; declare it only once", name)

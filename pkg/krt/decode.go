@@ -9,11 +9,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// manifestKeys are the keys of the manifest's top level.
-func manifestKeys() []string {
-	return []string{"krtVersion", "version", "description", "entrypoint", "config", "nodes", "workflows"}
-}
-
 // Parse reads a manifest's text and checks all that can be checked without the bundle's
 // files. The name, such as "krt.yml", goes into the problems. The manifest is nil when text
 // is no YAML map of KRT V1 at all; otherwise it is what could be read of it.
@@ -86,110 +81,94 @@ func (r *reader) versionOf(root ast.Node) string {
 }
 
 func (r *reader) manifest(root ast.Node) *Manifest {
-	top := r.fields(root, "", manifestKeys()...)
+	top := r.object(root, "", Form())
 	m := &Manifest{
-		KRTVersion:  r.text(top, "", "krtVersion", MaxName),
-		Version:     r.text(top, "", "version", maxDescription),
-		Description: r.text(top, "", "description", maxDescription),
+		KRTVersion:  top.text("krtVersion"),
+		Version:     top.text("version"),
+		Description: top.text("description"),
 	}
-	entrypoint := r.fields(top["entrypoint"], "entrypoint", "proto", "image", "backgroundTimeout", "inspect")
-	m.Entrypoint.Proto = cleaned(r.text(entrypoint, "entrypoint", "proto", maxPath))
-	m.Entrypoint.Image = r.text(entrypoint, "entrypoint", "image", maxImage)
-	m.Entrypoint.BackgroundTimeout = r.duration(entrypoint, "entrypoint", "backgroundTimeout", maxBackground)
-	m.Entrypoint.Inspect = r.inspect(entrypoint["inspect"], "entrypoint.inspect")
-	config := r.fields(top["config"], "config", "variables", "files")
-	m.Config.Variables = r.texts(config, "config", "variables", MaxVariables)
-	m.Config.Files = r.texts(config, "config", "files", MaxFiles)
-	r.list(top, "", "nodes", MaxNodes, func(n ast.Node, at string) { m.Nodes = append(m.Nodes, r.node(n, at)) })
-	r.list(top, "", "workflows", MaxWorkflows, func(n ast.Node, at string) { m.Workflows = append(m.Workflows, r.workflow(n, at)) })
+	entrypoint := top.object("entrypoint")
+	m.Entrypoint.Proto = cleaned(entrypoint.text("proto"))
+	m.Entrypoint.Image = entrypoint.text("image")
+	m.Entrypoint.BackgroundTimeout = entrypoint.duration("backgroundTimeout")
+	m.Entrypoint.Inspect = entrypoint.inspect("inspect")
+	config := top.object("config")
+	m.Config.Variables = config.texts("variables")
+	m.Config.Files = config.texts("files")
+	top.list("nodes", func(n ast.Node, at string, form *Field) { m.Nodes = append(m.Nodes, r.node(r.object(n, at, form))) })
+	top.list("workflows", func(n ast.Node, at string, form *Field) {
+		w := r.object(n, at, form)
+		m.Workflows = append(m.Workflows, Workflow{Name: w.text("name"), Entrypoint: w.text("entrypoint"), Sequential: w.texts("sequential")})
+	})
 	return m
 }
 
-func (r *reader) node(n ast.Node, at string) Node {
-	values := r.fields(n, at, "name", "image", "src", "gpu", "replicas", "workers", "fork", "scale", "resources", "env", "timeout")
+func (r *reader) node(o object) Node {
 	return Node{
-		Name:      r.text(values, at, "name", maxDescription),
-		Image:     r.text(values, at, "image", maxImage),
-		Src:       cleaned(r.text(values, at, "src", maxPath)),
-		GPU:       r.boolean(values, at, "gpu"),
-		Replicas:  r.integer(values, at, "replicas", 0, maxPods),
-		Workers:   r.integer(values, at, "workers", 1, maxWorkers),
-		Fork:      r.boolean(values, at, "fork"),
-		Scale:     r.scale(values, at),
-		Resources: r.resources(values, at),
-		Env:       r.env(values, at),
-		Timeout:   r.duration(values, at, "timeout", maxTimeout),
+		Name:      o.text("name"),
+		Image:     o.text("image"),
+		Src:       cleaned(o.text("src")),
+		GPU:       o.boolean("gpu"),
+		Replicas:  o.integer("replicas"),
+		Workers:   o.integer("workers"),
+		Fork:      o.boolean("fork"),
+		Scale:     o.scale("scale"),
+		Resources: o.resources("resources"),
+		Env:       o.env("env"),
+		Timeout:   o.duration("timeout"),
 	}
 }
 
-func (r *reader) workflow(n ast.Node, at string) Workflow {
-	values := r.fields(n, at, "name", "entrypoint", "sequential")
-	w := Workflow{
-		Name:       r.text(values, at, "name", maxDescription),
-		Entrypoint: r.text(values, at, "entrypoint", maxRPC),
-	}
-	r.list(values, at, "sequential", MaxSteps, func(n ast.Node, step string) {
-		w.Sequential = append(w.Sequential, r.scalar(n, step, maxDescription))
-	})
-	return w
-}
-
-func (r *reader) scale(values map[string]ast.Node, at string) *Scale {
-	n, inside := values["scale"], at+".scale"
-	if n == nil {
+func (o object) scale(key string) *Scale {
+	if o.values[key] == nil {
 		return nil
 	}
-	scale := r.fields(n, inside, "min", "max", "target", "concurrency")
+	scale := o.object(key)
 	return &Scale{
-		Min:         r.integer(scale, inside, "min", 0, maxPods),
-		Max:         r.integer(scale, inside, "max", 0, maxPods),
-		Target:      r.integer(scale, inside, "target", 1, maxPods),
-		Concurrency: r.integer(scale, inside, "concurrency", 0, maxPods),
+		Min:         scale.integer("min"),
+		Max:         scale.integer("max"),
+		Target:      scale.integer("target"),
+		Concurrency: scale.integer("concurrency"),
 	}
 }
 
-func (r *reader) resources(values map[string]ast.Node, at string) *Resources {
-	n, inside := values["resources"], at+".resources"
-	if n == nil {
+func (o object) resources(key string) *Resources {
+	if o.values[key] == nil {
 		return nil
 	}
-	resources := r.fields(n, inside, "requests", "limits")
-	return &Resources{
-		Requests: r.textMap(resources, inside, "requests", MaxVariables),
-		Limits:   r.textMap(resources, inside, "limits", MaxVariables),
-	}
+	resources := o.object(key)
+	return &Resources{Requests: resources.textMap("requests"), Limits: resources.textMap("limits")}
 }
 
 // env reads a map of names to values, or Kubernetes' list of {name, value}.
-func (r *reader) env(values map[string]ast.Node, at string) map[string]string {
-	n, inside := values["env"], at+".env"
-	if _, isList := n.(*ast.SequenceNode); !isList {
-		return r.textMap(values, at, "env", MaxVariables)
+func (o object) env(key string) map[string]string {
+	if _, isList := o.values[key].(*ast.SequenceNode); !isList {
+		return o.textMap(key)
 	}
-	env := map[string]string{}
-	r.list(values, at, "env", MaxVariables, func(n ast.Node, element string) {
-		entry := r.fields(n, element, "name", "value")
-		name := r.text(entry, element, "name", maxVariable)
+	r, inside, env := o.reader, o.at(key), map[string]string{}
+	r.list(o.values[key], inside, o.form.find(key).Or, func(n ast.Node, element string, form *Field) {
+		entry := r.object(n, element, form)
+		name := entry.text("name")
 		if _, twice := env[name]; twice {
 			r.fail(element, "environment variable %.80q is set twice", name)
 		}
-		env[name] = r.text(entry, element, "value", maxValue)
+		env[name] = entry.text("value")
 		r.places[join(inside, name)] = r.place(element + ".name")
 	})
 	return env
 }
 
-func (r *reader) duration(values map[string]ast.Node, at, key string, most time.Duration) time.Duration {
-	text := r.text(values, at, key, maxVariable)
+func (o object) duration(key string) time.Duration {
+	text, most := o.text(key), o.form.find(key).MaxDuration
 	if text == "" {
 		return 0
 	}
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		r.field(at+"."+key, `must be a duration such as "30s" or "2m", not %.40q`, text)
+		o.reader.field(o.at(key), `must be a duration such as "30s" or "2m", not %.40q`, text)
 	case d < time.Millisecond || d > most:
-		r.field(at+"."+key, "must be between 1ms and %.0fs", most.Seconds())
+		o.reader.field(o.at(key), "must be between 1ms and %.0fs", most.Seconds())
 	default:
 		return d
 	}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
@@ -19,20 +17,17 @@ const (
 )
 
 // inspect reads what the entrypoint keeps of messages.
-func (r *reader) inspect(n ast.Node, at string) *Inspect {
-	if n == nil {
+func (o object) inspect(key string) *Inspect {
+	if o.values[key] == nil {
 		return nil
 	}
-	values := r.fields(n, at, "share", "payloadBytes", "redact")
-	i := &Inspect{PayloadBytes: r.payloadBytes(values, at)}
-	if share := r.integer(values, at, "share", 0, 100); share != nil {
+	r, values := o.reader, o.object(key)
+	i := &Inspect{PayloadBytes: values.bytes("payloadBytes"), Redact: values.texts("redact")}
+	if share := values.integer("share"); share != nil {
 		i.Share = *share
 	}
-	r.list(values, at, "redact", fieldpath.MaxPaths, func(n ast.Node, element string) {
-		i.Redact = append(i.Redact, r.scalar(n, element, maxDescription))
-	})
 	for j, path := range i.Redact {
-		element := fmt.Sprintf("%s.redact[%d]", at, j)
+		element := fmt.Sprintf("%s[%d]", values.at("redact"), j)
 		switch err := fieldpath.Check(path); {
 		case r.reported(element):
 		case err != nil:
@@ -44,9 +39,9 @@ func (r *reader) inspect(n ast.Node, at string) *Inspect {
 	return i
 }
 
-// payloadBytes reads a number of bytes such as 65536, "64Ki" or "1Mi".
-func (r *reader) payloadBytes(values map[string]ast.Node, at string) int {
-	text := r.text(values, at, "payloadBytes", MaxName)
+// bytes reads a number of bytes such as 65536, "64Ki" or "1Mi".
+func (o object) bytes(key string) int {
+	text, form := o.text(key), o.form.find(key)
 	if text == "" {
 		return 0
 	}
@@ -58,10 +53,10 @@ func (r *reader) payloadBytes(values map[string]ast.Node, at string) int {
 		digits, unit = rest, 1<<20
 	}
 	number, err := strconv.ParseUint(digits, 10, 32)
-	if bytes := int(number) * unit; err == nil && bytes >= leastPayload && bytes <= mostPayload {
+	if bytes := int(number) * unit; err == nil && bytes >= form.Low && bytes <= form.High {
 		return bytes
 	}
-	r.field(join(at, "payloadBytes"), "is %.40q; it must be a number of bytes from 1Ki to 1Mi, such as 64Ki", text)
+	o.reader.field(o.at(key), "is %.40q; it must be a number of bytes from 1Ki to 1Mi, such as 64Ki", text)
 	return 0
 }
 

@@ -1,5 +1,8 @@
 // Package krt reads KRT V1: the manifest krt.yml, checked whole with every mistake at its
 // place, and the bundle it belongs to, as a folder or packed as a .krt file.
+//
+// The fields of a manifest are one table, [Form]: Parse has its keys and bounds from it, and [JSONSchema]
+// and references for people are made of it.
 package krt
 
 import (

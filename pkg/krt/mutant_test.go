@@ -118,12 +118,27 @@ func lengthen(block []string) ([]string, int) {
 func TestManifestMutants(t *testing.T) {
 	_, problems := krt.Parse("krt.yml", []byte(whole))
 	require.False(t, problems.HasErrors(), "%v", problems)
+	caught, all := 0, 0
+	eachMutant(func(name, text string, line int) {
+		all++
+		_, problems := krt.Parse("krt.yml", []byte(text))
+		if toldAt(problems, line) {
+			caught++
+			return
+		}
+		t.Errorf("%s: no error on line %d, but %v", name, line, problems)
+	})
+	t.Logf("manifest mutants caught with the right line: %d of %d", caught, all)
+}
+
+// eachMutant calls visit with each mutant of the whole manifest that is an error: its name, such as
+// "fork: false, mistyped", its text, and the line of the error.
+func eachMutant(visit func(name, text string, line int)) {
 	lines := strings.Split(strings.TrimSuffix(whole, "\n"), "\n")
 	optional := map[string]bool{"krtVersion": true, "config": true, "gpu": true, "replicas": true, "workers": true, "fork": true,
 		"scale": true, "min": true,
 		"max": true, "target": true, "concurrency": true, "resources": true, "requests": true, "cpu": true, "limits": true, "memory": true,
 		"env": true, "MODE": true, "timeout": true, "variables": true, "files": true, "- OUTPUT_PRICE_CURRENCY": true, "- HTTPS_CERT": true}
-	caught, all := 0, 0
 	for i := range lines {
 		block := blockAt(lines, i)
 		key, _, _ := strings.Cut(strings.TrimLeft(lines[i], " "), ":")
@@ -136,17 +151,10 @@ func TestManifestMutants(t *testing.T) {
 			if spoiled == nil {
 				continue
 			}
-			all++
 			text, line := mutant(lines, i, len(block), spoiled, told)
-			_, problems := krt.Parse("krt.yml", []byte(text))
-			if toldAt(problems, line) {
-				caught++
-				continue
-			}
-			t.Errorf("%s, %s: no error on line %d, but %v", strings.TrimSpace(lines[i]), m.name, line, problems)
+			visit(fmt.Sprintf("%s, %s", strings.TrimSpace(lines[i]), m.name), text, line)
 		}
 	}
-	t.Logf("manifest mutants caught with the right line: %d of %d", caught, all)
 }
 
 // mutant returns the text with the lines from i replaced, and the line, from 1, to be told.

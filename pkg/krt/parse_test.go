@@ -34,8 +34,19 @@ workflows:
     sequential: [etl]
 `
 
-func TestParseReportsEachMistake(t *testing.T) {
-	for _, test := range []struct{ name, old, new, want string }{
+// mistake is a change of the minimal manifest, and a problem that it has; none if want is empty.
+type mistake struct{ name, old, new, want string }
+
+func (m mistake) text(t *testing.T) string {
+	if m.old == "" {
+		return minimal
+	}
+	require.Equal(t, 1, strings.Count(minimal, m.old))
+	return strings.Replace(minimal, m.old, m.new, 1)
+}
+
+func mistakes() []mistake {
+	return []mistake{
 		{"nothing", "", "", ""},
 		{"unknown node", "[etl]", "[etl, etll]", `krt.yml:12:23: workflow "w": node "etll" is not declared; did you mean "etl"?`},
 		{"node twice in a workflow", "[etl]", "[etl, etl]",
@@ -170,14 +181,13 @@ func TestParseReportsEachMistake(t *testing.T) {
 		{"second document", "description: d", "description: d\n---\na: b", `krt.yml:4:1: a second YAML document begins`},
 		{"syntax", "description: d", "description: [d", `krt.yml:3:1: not valid YAML: ',' or ']' must be specified`},
 		{"tab", "  - name: etl", "\t- name: etl", `krt.yml:6:1: not valid YAML: `},
-	} {
+	}
+}
+
+func TestParseReportsEachMistake(t *testing.T) {
+	for _, test := range mistakes() {
 		t.Run(test.name, func(t *testing.T) {
-			text := minimal
-			if test.old != "" {
-				require.Equal(t, 1, strings.Count(minimal, test.old))
-				text = strings.Replace(minimal, test.old, test.new, 1)
-			}
-			_, problems := parse(text)
+			_, problems := parse(test.text(t))
 			if test.want == "" {
 				require.Empty(t, problems)
 				return

@@ -12,13 +12,33 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// text returns the text at key, "" when it is missing, no text, or longer than longest characters.
-func (r *reader) text(values map[string]ast.Node, path, key string, longest int) string {
-	n, inside := values[key], join(path, key)
-	if n == nil {
-		return ""
+// object is a map of the manifest with known keys, while it is read.
+type object struct {
+	reader *reader
+	path   string
+	form   *Field
+	values map[string]ast.Node
+}
+
+// object reads the map n at path, which is nil where the map is missing.
+func (r *reader) object(n ast.Node, path string, form *Field) object {
+	return object{r, path, form, r.fields(n, path, form.keys()...)}
+}
+
+// at is the path of the value at key.
+func (o object) at(key string) string { return join(o.path, key) }
+
+// object returns the map at key, which is empty where it is missing.
+func (o object) object(key string) object {
+	return o.reader.object(o.values[key], o.at(key), o.form.find(key))
+}
+
+// text returns the text at key, "" when it is missing, no text, or too long.
+func (o object) text(key string) string {
+	if n := o.values[key]; n != nil {
+		return o.reader.scalar(n, o.at(key), o.form.find(key).readable())
 	}
-	return r.scalar(n, inside, longest)
+	return ""
 }
 
 func (r *reader) scalar(n ast.Node, path string, longest int) string {
@@ -49,8 +69,8 @@ func scalar(n ast.Node) (string, bool) {
 
 // boolean returns the truth value at key. Unquoted yes, no, on and off are what YAML 1.1 and
 // the original take for one.
-func (r *reader) boolean(values map[string]ast.Node, path, key string) bool {
-	n := values[key]
+func (o object) boolean(key string) bool {
+	n := o.values[key]
 	switch n := n.(type) {
 	case nil:
 		return false
@@ -66,45 +86,48 @@ func (r *reader) boolean(values map[string]ast.Node, path, key string) bool {
 			}
 		}
 	}
-	r.field(join(path, key), "must be true or false, not %s", kindOf(n))
+	o.reader.field(o.at(key), "must be true or false, not %s", kindOf(n))
 	return false
 }
 
-// integer returns the whole number at key, nil when it is missing, none, or not in low … maxPods.
-func (r *reader) integer(values map[string]ast.Node, path, key string, low, high int) *int {
-	n := values[key]
+// integer returns the whole number at key, nil when it is missing, none, or out of bounds.
+func (o object) integer(key string) *int {
+	n, form := o.values[key], o.form.find(key)
 	if n == nil {
 		return nil
 	}
 	number, ok := n.(*ast.IntegerNode)
 	if !ok {
-		r.field(join(path, key), "must be a whole number, not %s", kindOf(n))
+		o.reader.field(o.at(key), "must be a whole number, not %s", kindOf(n))
 		return nil
 	}
 	value, err := strconv.Atoi(fmt.Sprint(number.Value))
-	if err == nil && value >= low && value <= high {
+	if err == nil && value >= form.Low && value <= form.High {
 		return &value
 	}
-	r.field(join(path, key), "must be between %d and %d", low, high)
+	o.reader.field(o.at(key), "must be between %d and %d", form.Low, form.High)
 	return nil
 }
 
-// list calls each for the elements at key, at most most of them.
-func (r *reader) list(values map[string]ast.Node, path, key string, most int, each func(n ast.Node, path string)) {
-	n, inside := values[key], join(path, key)
-	if n == nil {
-		return
+// list calls each for the elements at key, with their form.
+func (o object) list(key string, each func(n ast.Node, at string, form *Field)) {
+	if n := o.values[key]; n != nil {
+		o.reader.list(n, o.at(key), o.form.find(key), each)
 	}
+}
+
+// list calls each for the elements of n, at most as many as form allows.
+func (r *reader) list(n ast.Node, path string, form *Field, each func(n ast.Node, at string, form *Field)) {
 	sequence, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.field(inside, "must be a list, not %s", kindOf(n))
+		r.field(path, "must be a list, not %s", kindOf(n))
 		return
 	}
 	for i, element := range sequence.Values {
-		at := fmt.Sprintf("%s[%d]", inside, i)
+		at := fmt.Sprintf("%s[%d]", path, i)
 		r.places[at] = start(element)
-		if i == most {
-			r.add(Problem{Text: fmt.Sprintf("%s has %d elements; at most %d are allowed", inside, len(sequence.Values), most)}, at)
+		if i == form.High {
+			r.add(Problem{Text: fmt.Sprintf("%s has %d elements; at most %d are allowed", path, len(sequence.Values), form.High)}, at)
 			return
 		}
 		resolved := r.resolve(element)
@@ -112,37 +135,38 @@ func (r *reader) list(values map[string]ast.Node, path, key string, most int, ea
 			r.field(at, "is empty")
 			continue
 		}
-		each(resolved, at)
+		each(resolved, at, form.Element)
 	}
 }
 
 // texts returns the list of texts at key.
-func (r *reader) texts(values map[string]ast.Node, path, key string, most int) (list []string) {
-	r.list(values, path, key, most, func(n ast.Node, at string) {
-		list = append(list, r.scalar(n, at, maxVariable))
+func (o object) texts(key string) (list []string) {
+	o.list(key, func(n ast.Node, at string, form *Field) {
+		list = append(list, o.reader.scalar(n, at, form.readable()))
 	})
 	return list
 }
 
 // textMap returns the map of texts at key.
-func (r *reader) textMap(values map[string]ast.Node, path, key string, most int) map[string]string {
-	n, inside := values[key], join(path, key)
+func (o object) textMap(key string) map[string]string {
+	n, inside, form := o.values[key], o.at(key), o.form.find(key)
 	if n == nil {
 		return nil
 	}
+	r := o.reader
 	found, _ := r.pairs(n, maxMerges)
 	known := make([]string, 0, len(found))
 	for _, p := range found {
 		known = append(known, p.key)
 	}
 	entries := r.fields(n, inside, known...)
-	if len(entries) > most {
-		r.field(inside, "has %d entries; at most %d are allowed", len(entries), most)
+	if len(entries) > form.High {
+		r.field(inside, "has %d entries; at most %d are allowed", len(entries), form.High)
 		return nil
 	}
 	texts := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		texts[name] = r.text(entries, inside, name, maxValue)
+		texts[name] = r.scalar(entries[name], join(inside, name), form.Element.readable())
 	}
 	return texts
 }

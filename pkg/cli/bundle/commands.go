@@ -12,6 +12,7 @@ func Commands(s term.Streams) []*cobra.Command {
 		newGenerateCommand(s),
 		newInitCommand(s),
 		newPackCommand(s),
+		newSchemaCommand(s),
 		newTestCommand(s),
 		newUnpackCommand(s),
 		NewValidateCommand(s),

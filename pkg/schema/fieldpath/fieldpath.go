@@ -28,6 +28,9 @@ const (
 // pattern is what a path looks like; the CRD of versions has the same.
 var pattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+){0,15}$`)
 
+// Pattern is the regular expression that paths match.
+func Pattern() string { return pattern.String() }
+
 // Check returns why path is not one. The text follows the path's name.
 func Check(path string) error {
 	if len(path) > MaxLength || !pattern.MatchString(path) {
