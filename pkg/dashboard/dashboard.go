@@ -20,6 +20,9 @@ type Options struct {
 	// Sources returns the source for the user of a request; required. Its error is shown as a
 	// page, see [source.RefusedError].
 	Sources func(*http.Request) (source.Source, error)
+	// User returns the name of a request's user, so that one cannot have all pages that may be open
+	// at a time. Default: there is only one user.
+	User func(*http.Request) string
 	// Prefix is the path that all paths of the dashboard begin with, such as "/_krt", without a
 	// slash at its end. Default: none.
 	Prefix string
@@ -52,7 +55,7 @@ type Dashboard struct {
 	assets    *assetFiles
 	pages     []page
 	templates map[string]*template.Template // by name of the page
-	streams   chan struct{}                 // a token for each open stream
+	seats     seats
 	creations creations
 	receipts  receipts
 	handler   http.Handler
@@ -60,14 +63,13 @@ type Dashboard struct {
 
 // New makes a handler of all paths below the prefix. It sets strict headers, and refuses requests
 // that another site's page makes to change something; who may send requests at all is decided
-// in front of it, see package guard. A stream ends with the context of its request: give the
-// server a base context that ends when it shuts down.
+// in front of it, see package guard. A stream ends with the context of its request, with the text of a
+// [guard.EndedError] that is the cause: give the server a base context that ends when it shuts down.
 func New(o Options) *Dashboard {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
-		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
-		streams: make(chan struct{}, maxStreams),
+		link: linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
 	}
 	d.templates = d.parse()
 	protection := http.NewCrossOriginProtection()

@@ -6,23 +6,21 @@ import (
 	"errors"
 	"net/http"
 
+	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/stream"
 )
 
-// maxStreams is how many pages may be open at a time.
-const maxStreams = 256
-
 // stream serves the events of a page.
 func (d *Dashboard) stream(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		select {
-		case d.streams <- struct{}{}:
-			defer func() { <-d.streams }()
-		default:
-			http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		leave, full := d.seats.take(d.user(hr))
+		if full != nil {
+			w.Header().Set("Retry-After", "30")
+			http.Error(w, full.Text, full.Status)
 			return
 		}
+		defer leave()
 		r, err := d.open(hr)
 		if err != nil {
 			f := explain(err)
@@ -37,10 +35,23 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 			r.kept = p.keep()
 		}
 		refresh := func(ctx context.Context) error { return d.refresh(ctx, r, p, s) }
-		if err := s.Follow(hr.Context(), p.followers(*r, s), refresh); err != nil && hr.Context().Err() == nil {
-			_ = s.Problem(explain(err).Text) // the last one, whether it arrives or not
+		err = s.Follow(hr.Context(), p.followers(*r, s), refresh)
+		var ended *guard.EndedError
+		switch { // what is sent is the last, whether it arrives or not
+		case errors.As(context.Cause(hr.Context()), &ended):
+			_ = s.Gone(ended.Text)
+		case err != nil && hr.Context().Err() == nil:
+			_ = s.Problem(explain(err).Text)
 		}
 	}
+}
+
+// user is the name of a request's user; empty if the dashboard has only one.
+func (d *Dashboard) user(r *http.Request) string {
+	if d.options.User == nil {
+		return ""
+	}
+	return d.options.User(r)
 }
 
 // followers are what the page waits for. They have a request of their own, because refreshing

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
 	"krt.dev/kn-krt/pkg/dashboard/stream"
@@ -102,8 +104,49 @@ func TestStreamsAreBounded(t *testing.T) {
 	for range maxStreams {
 		events(t, server, "/events")()
 	}
-	status, _ := get(t, server, "/events")
+	status, text := get(t, server, "/events")
 	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "As many pages of this dashboard are open as it can keep up to date.\n", text)
+}
+
+// One user does not have all the streams: others' pages stay alive.
+func TestStreamsOfAUserAreBounded(t *testing.T) {
+	m := sourcetest.New(example("a-1", source.Ready))
+	server := serve(t, m, func(o *Options) { o.User = func(r *http.Request) string { return r.FormValue("q") } })
+	for range maxOwnStreams {
+		events(t, server, "/events?q=me")()
+	}
+	status, text := get(t, server, "/events?q=me")
+	require.Equal(t, http.StatusTooManyRequests, status)
+	require.Equal(t, "You have as many pages of this dashboard open as one user may have: close some.\n", text)
+	events(t, server, "/events?q=you")()
+}
+
+func TestSeatsAreGivenBack(t *testing.T) {
+	var s seats
+	for range maxStreams + 1 {
+		leave, full := s.take("me")
+		require.Nil(t, full)
+		leave()
+	}
+	require.Empty(t, s.of)
+	require.Zero(t, s.all)
+}
+
+// A stream that ends because the user is not let in any more says so.
+func TestStreamSaysWhyItWasEnded(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	d := New(Options{Sources: One(sourcetest.New(example("a-1", source.Ready))), Prefix: "/_krt"})
+	server := httptest.NewUnstartedServer(d)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	t.Cleanup(server.Close)
+	next := events(t, server, "/events")
+	until(next)
+	end(&guard.EndedError{Text: "You have signed out."})
+	require.Equal(t, message{Kind: "gone", Text: "You have signed out."}, next())
+	require.Equal(t, "end", next().Kind)
 }
 
 func TestStreamKeepsTextsOnTheirLine(t *testing.T) {

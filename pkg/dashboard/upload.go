@@ -81,7 +81,7 @@ func receive(parts *multipart.Reader, folder string) (namespace, path string, er
 	for {
 		part, err := parts.NextPart()
 		switch {
-		case err == io.EOF: //nolint:errorlint // wrapped, it is of a form that ends too soon
+		case err == io.EOF: // wrapped, it is of a form that ends too soon
 			return "", "", errNoBundle
 		case err != nil:
 			return "", "", &formError{err}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -49,4 +50,40 @@ func TestAFilterThatIsRefused(t *testing.T) {
 	out.Store(true)
 	p.do(chromedp.Focus("input[name=q]"), chromedp.KeyEvent("a"))
 	p.awaitText("main", "Your session has ended.")
+}
+
+// A page that is one too many says so, and one that is there goes on.
+func TestAPageTooManySaysSo(t *testing.T) {
+	m, _ := crowd()
+	url := site(t, dashboard.New(dashboard.Options{Sources: dashboard.One(m), User: func(*http.Request) string { return "me" }}))
+	for full := false; !full; {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/events", nil)
+		require.NoError(t, err)
+		response, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = response.Body.Close() })
+		full = response.StatusCode == http.StatusTooManyRequests
+	}
+	p := newPage(t, desktop)
+	p.allow("429")
+	p.open(url)
+	p.awaitText("#connection", "You have as many pages of this dashboard open as one user may have: close some.")
+}
+
+// Who signs out in one tab sees nothing more in the others.
+func TestASignOutEndsOtherPages(t *testing.T) {
+	m, _ := crowd()
+	accept := func(r *http.Request, _ string) (*http.Request, error) { return r, nil }
+	url := site(t, guard.Site(guard.Loopback(), guard.Bearer(guard.BearerOptions{Accept: accept},
+		dashboard.New(dashboard.Options{Sources: dashboard.One(m), SignOut: "/sign-out"}))))
+	p := newPage(t, desktop)
+	p.allow("401")
+	p.open(url)
+	p.fill("input", "abc")
+	p.press("button", "Sign in")
+	p.awaitRole("link", "price-estimator-70")
+	m.Set(source.Version{Ref: source.Ref{Namespace: "team", Name: "live"}})
+	p.awaitRole("link", "live") // its stream is open
+	eval[bool](p, "!!fetch('/sign-out', {method: 'POST'})")
+	p.awaitText("#connection", "You have signed out. Load this page again to sign in.")
 }

@@ -119,6 +119,7 @@ let heard = 0;
 let failures = 0;
 let timer = 0;
 let over = false;
+let reason = ''; // why there is no stream, as the server says it
 
 function show(text) {
   if (line.textContent !== text) line.textContent = text;
@@ -140,18 +141,37 @@ function open() {
   source = new EventSource(url);
   source.onmessage = (event) => {
     heard = Date.now();
+    reason = '';
     if (heard - opened > 5000) failures = 0; // not yet if the stream ends as soon as it is open
     if (event.lastEventId) last = event.lastEventId;
     receive(JSON.parse(event.data));
   };
-  source.onerror = () => retry();
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) why(url); // the server has responded, and not with a stream
+    retry();
+  };
+}
+
+// why shows what the server says instead of a stream, which an EventSource does not read.
+async function why(url) {
+  const stop = new AbortController();
+  const response = await fetch(url, { credentials: 'same-origin', signal: stop.signal }).catch(() => null);
+  if (!response || response.ok) return stop.abort(); // it goes on
+  const text = await response.text();
+  const page = /html/.test(response.headers.get('Content-Type')) && new DOMParser().parseFromString(text, 'text/html');
+  reason = (page ? page.querySelector('main p')?.textContent : text) || response.statusText;
+  switch (response.status) {
+    case 401: receive({ kind: 'gone', text: 'You are not signed in any more. Load this page again.' }); break;
+    case 404: receive({ kind: 'gone', text: reason }); break;
+    default: receive({ kind: 'problem', text: reason });
+  }
 }
 
 function retry() {
   close();
   if (over || document.hidden) return;
   failures++;
-  if (failures > 1) show('Disconnected: what is shown may be old. Trying to connect again.');
+  if (failures > 1 && !reason) show('Disconnected: what is shown may be old. Trying to connect again.');
   timer = setTimeout(open, Math.min(30000, 500 * 2 ** Math.min(failures, 6)) * (0.75 + Math.random() / 2));
 }
 

@@ -2,11 +2,15 @@ package guard
 
 import (
 	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/web"
@@ -17,6 +21,10 @@ const (
 	maxPasted  = 2900
 	maxSignIn  = 16 << 10
 	signInPath = "sign-in"
+	// maxLeft is how many cookies are remembered that have signed out.
+	maxLeft = 1024
+	// tryAgain is after how many seconds a browser may try again that could not be let in.
+	tryAgain = "10"
 )
 
 // bearerCookie is the name of the cookie that keeps a pasted token. It has the port, because
@@ -44,9 +52,11 @@ const (
 type BearerOptions struct {
 	// Prefix is what the paths begin with: empty, or like "/_krt".
 	Prefix string
-	// Accept returns why a token is not accepted, in a sentence; nil if it is. It is asked for
-	// each request; required.
-	Accept func(r *http.Request, token string) error
+	// Accept returns the request of a token that is accepted, as it is to be served: its context may
+	// end when the token is not accepted any more, with an [EndedError]. It is asked for each
+	// request; required. A [RefusedError] says why the token is not accepted; any other error, why
+	// that is not known.
+	Accept func(r *http.Request, token string) (*http.Request, error)
 	// Header is where a proxy passes on the token of a user whom it has signed in; Authorization
 	// if it is empty.
 	Header string
@@ -56,19 +66,31 @@ type BearerOptions struct {
 	Command string
 }
 
+// RefusedError is why a token is not accepted, in a sentence.
+type RefusedError struct{ Text string }
+
+// Error is the text.
+func (e *RefusedError) Error() string { return e.Text }
+
 type bearer struct {
 	BearerOptions
 
-	home string
-	seal *seal
-	next http.Handler
+	home   string
+	seal   *seal
+	next   http.Handler
+	visits visits
+	mu     sync.Mutex
+	left   map[hash]time.Time // cookies that have signed out, with when that was
 }
 
 // Bearer lets requests through to next that carry a bearer token: in a header, as a proxy sets it,
 // or in the cookie that the page for pasting a token sets. next finds it in the header
-// Authorization either way.
+// Authorization either way. A request ends with what has let it in: at the sign-out in its browser,
+// when its cookie is too old, or when Accept says so.
 func Bearer(o BearerOptions, next http.Handler) http.Handler {
-	b := &bearer{BearerOptions: o, home: strings.TrimSuffix(o.Prefix, "/") + "/", seal: newSeal(), next: next}
+	b := &bearer{
+		BearerOptions: o, home: strings.TrimSuffix(o.Prefix, "/") + "/", seal: newSeal(), next: next, left: map[hash]time.Time{},
+	}
 	mux := http.NewServeMux()
 	if !o.ProxyOnly {
 		mux.HandleFunc("POST "+b.home+signInPath, b.signIn)
@@ -79,19 +101,50 @@ func Bearer(o BearerOptions, next http.Handler) http.Handler {
 }
 
 func (b *bearer) serve(w http.ResponseWriter, r *http.Request) {
-	token := b.tokenOf(r)
-	text := signInText
-	if token != "" {
-		err := b.Accept(r, token)
-		if err == nil {
-			r = r.Clone(r.Context())
-			r.Header.Set("Authorization", "Bearer "+token)
-			b.next.ServeHTTP(w, r)
-			return
-		}
-		text = err.Error()
+	if token := b.sent(r); token != "" {
+		b.let(w, r, token)
+		return
 	}
-	b.refuse(w, http.StatusUnauthorized, text)
+	cookie, err := r.Cookie(bearerCookie(r))
+	if err != nil || b.ProxyOnly {
+		b.refuse(w, http.StatusUnauthorized, signInText)
+		return
+	}
+	key := sha256.Sum256([]byte(cookie.Value))
+	r, leave := b.visits.enter(r, key) // before it is looked whether it has left
+	defer leave()
+	token, end := b.seal.open(cookie.Value, time.Now())
+	if token == "" || b.hasLeft(key) {
+		b.refuse(w, http.StatusUnauthorized, signInText)
+		return
+	}
+	ctx, cancel := context.WithDeadlineCause(r.Context(), end, errTooOld)
+	defer cancel()
+	b.let(w, r.WithContext(ctx), token)
+}
+
+// let serves the request of a token, if that is accepted.
+func (b *bearer) let(w http.ResponseWriter, r *http.Request, token string) {
+	r, err := b.Accept(r, token)
+	if err != nil {
+		b.fail(w, err)
+		return
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+token)
+	b.next.ServeHTTP(w, r)
+}
+
+// fail shows why a token is not accepted, or that this is not known.
+func (b *bearer) fail(w http.ResponseWriter, err error) {
+	if errors.As(err, new(*RefusedError)) {
+		b.refuse(w, http.StatusUnauthorized, err.Error())
+		return
+	}
+	w.Header().Set("Retry-After", tryAgain)
+	writeRefusal(w, http.StatusServiceUnavailable, refusal{
+		Title: "Not available now", Text: "It cannot be checked now whether you may see this: " + err.Error(), Home: b.home,
+	})
 }
 
 // refuse shows the page for pasting a token, or why there is none.
@@ -106,24 +159,20 @@ func (b *bearer) refuse(w http.ResponseWriter, status int, text string) {
 	writeRefusal(w, status, page)
 }
 
-// tokenOf returns the token that a request comes with; "" for none.
-func (b *bearer) tokenOf(r *http.Request) string {
+// sent returns the token in the header of a request; "" for none.
+func (b *bearer) sent(r *http.Request) string {
 	text := r.Header.Get(cmp.Or(b.Header, "Authorization"))
 	scheme, token, found := strings.Cut(text, " ")
 	switch {
 	case found && strings.EqualFold(scheme, "Bearer"):
 		text = strings.TrimSpace(token)
 	case b.Header == "":
-		text = "" // RFC 6750 has no other form
+		return "" // RFC 6750 has no other form
 	}
-	if isToken(text) {
-		return text
-	}
-	pasted, err := r.Cookie(bearerCookie(r))
-	if err != nil || b.ProxyOnly {
+	if !isToken(text) {
 		return ""
 	}
-	return b.seal.open(pasted.Value, time.Now())
+	return text
 }
 
 // signIn keeps the pasted token in a cookie, if it is accepted.
@@ -137,20 +186,53 @@ func (b *bearer) signIn(w http.ResponseWriter, r *http.Request) {
 	case !isToken(token) || len(token) > maxPasted:
 		b.refuse(w, http.StatusBadRequest, "This is not a bearer token, or it is longer than a cookie can be.")
 	default:
-		if err := b.Accept(r, token); err != nil {
-			b.refuse(w, http.StatusUnauthorized, err.Error())
+		if _, err := b.Accept(r, token); err != nil {
+			b.fail(w, err)
 			return
 		}
+		b.leaveBefore(r)
 		http.SetCookie(w, cookie(bearerCookie(r), b.seal.close(token, time.Now()), b.home, secure(r)))
 		http.Redirect(w, r, b.home, http.StatusSeeOther)
 	}
 }
 
+// signOut ends what the browser's cookie has let in, and what a copy of it might.
 func (b *bearer) signOut(w http.ResponseWriter, r *http.Request) {
+	b.leaveBefore(r)
 	gone := cookie(bearerCookie(r), "", b.home, secure(r)) //nolint:gosec // G124: see there
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
 	http.Redirect(w, r, b.home, http.StatusSeeOther)
+}
+
+// leaveBefore makes the cookie that the browser has had until now count no more.
+func (b *bearer) leaveBefore(r *http.Request) {
+	old, err := r.Cookie(bearerCookie(r))
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	if token, _ := b.seal.open(old.Value, now); token == "" {
+		return
+	}
+	key := sha256.Sum256([]byte(old.Value))
+	b.mu.Lock()
+	for old, at := range b.left {
+		if now.Sub(at) > maxSignedIn {
+			delete(b.left, old)
+		}
+	}
+	bound(b.left, maxLeft)
+	b.left[key] = now
+	b.mu.Unlock()
+	b.visits.end(key, errSignedOut)
+}
+
+func (b *bearer) hasLeft(key hash) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, left := b.left[key]
+	return left
 }
 
 // secure reports whether the browser's connection is encrypted, here or at a proxy.

@@ -14,11 +14,14 @@ import (
 )
 
 // known accepts all tokens but one.
-func known(_ *http.Request, token string) error {
-	if token == "expired" {
-		return errors.New("the token has expired")
+func known(r *http.Request, token string) (*http.Request, error) {
+	switch token {
+	case "expired":
+		return nil, &RefusedError{"the token has expired"}
+	case "unknown":
+		return nil, errors.New("the API server is away")
 	}
-	return nil
+	return r, nil
 }
 
 // paste sends the form for pasting a token to a host.
@@ -81,10 +84,15 @@ func TestBearerOfAProxy(t *testing.T) {
 func TestSealEnds(t *testing.T) {
 	s, at := newSeal(), time.Unix(1e9, 0)
 	value := s.close("abc", at)
-	require.Equal(t, "abc", s.open(value, at.Add(maxSignedIn)))
-	require.Empty(t, s.open(value, at.Add(maxSignedIn+time.Second)))
-	require.Empty(t, s.open("", at))
-	require.Empty(t, s.open("AAAA", at))
+	for value, want := range map[string][2]string{value: {"abc", ""}, "": {}, "AAAA": {}} {
+		token, end := s.open(value, at.Add(maxSignedIn))
+		require.Equal(t, want[0], token)
+		if token != "" {
+			require.Equal(t, at.Add(maxSignedIn), end)
+		}
+		token, _ = s.open(value, at.Add(maxSignedIn+time.Second))
+		require.Equal(t, want[1], token)
+	}
 }
 
 // The dashboards of two clusters, with a forwarded port each, are one host with one set of cookies.

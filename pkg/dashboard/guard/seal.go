@@ -38,15 +38,23 @@ func (s *seal) close(token string, at time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(sealed)
 }
 
-// open returns the token in a cookie's value; "" if there is none, or it is too old.
-func (s *seal) open(value string, now time.Time) string {
+// errTooOld is the cause for requests that were open at the end of a cookie.
+var errTooOld = &EndedError{"You have been signed in for 12 hours, which is the longest. Load this page again to sign in."}
+
+// open returns the token in a cookie's value, and when that ends; "" if there is none, or it is too
+// old.
+func (s *seal) open(value string, now time.Time) (token string, end time.Time) {
 	sealed, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
-		return ""
+		return "", end
 	}
 	text, err := s.box.Open(nil, nil, sealed, nil)
-	if err != nil || len(text) < 8 || now.Sub(time.Unix(int64(binary.BigEndian.Uint64(text)), 0)) > maxSignedIn {
-		return ""
+	if err != nil || len(text) < 8 {
+		return "", end
 	}
-	return string(text[8:])
+	end = time.Unix(int64(binary.BigEndian.Uint64(text)), 0).Add(maxSignedIn)
+	if now.After(end) {
+		return "", end
+	}
+	return string(text[8:]), end
 }

@@ -31,6 +31,7 @@ type Tokens struct {
 	// when they were made. Both by hash, so that the time of a look-up reveals nothing.
 	unused, sessions map[hash]time.Time
 	now              func() time.Time
+	visits           visits
 }
 
 type hash = [sha256.Size]byte
@@ -60,8 +61,8 @@ func (t *Tokens) Query() string {
 	return "?" + tokenParameter + "=" + token
 }
 
-// bound makes room for one more: the oldest leave.
-func bound(times map[hash]time.Time, most int) {
+// bound makes room for one more: the oldest leave, and are returned.
+func bound(times map[hash]time.Time, most int) (left []hash) {
 	for len(times) >= most {
 		var oldest hash
 		first := true
@@ -71,7 +72,9 @@ func bound(times map[hash]time.Time, most int) {
 			}
 		}
 		delete(times, oldest)
+		left = append(left, oldest)
 	}
+	return left
 }
 
 // Handler lets requests with a cookie of this guard through to next, and exchanges a token for
@@ -79,10 +82,14 @@ func bound(times map[hash]time.Time, most int) {
 func (t *Tokens) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.URL.Query().Get(tokenParameter)
+		key := t.keyOf(r)
+		visit, leave := t.visits.enter(r, key) // before it is looked whether its session is there
+		defer leave()
+		known := t.known(key)
 		switch {
-		case t.known(r) && token == "":
-			next.ServeHTTP(w, r)
-		case t.known(r):
+		case known && token == "":
+			next.ServeHTTP(w, visit)
+		case known:
 			withoutToken(w, r) // the link again, in the browser that has used it
 		case token != "" && opens(r) && t.use(token):
 			http.SetCookie(w, cookie(t.cookie, t.session(), t.path, r.TLS != nil))
@@ -129,20 +136,30 @@ func (t *Tokens) session() string {
 	value := rand.Text()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	bound(t.sessions, maxSessions)
+	for _, key := range bound(t.sessions, maxSessions) {
+		t.visits.end(key, errSuperseded)
+	}
 	t.sessions[sha256.Sum256([]byte(value))] = t.now()
 	return value
 }
 
-// known reports whether the request has a cookie of this guard.
-func (t *Tokens) known(r *http.Request) bool {
+// errSuperseded is the cause for requests of a browser that has given way.
+var errSuperseded = &EndedError{"Too many other browsers have opened this dashboard since. Start it again for a new link."}
+
+// keyOf is the session that the request's cookie names; that of no cookie, if it has none.
+func (t *Tokens) keyOf(r *http.Request) hash {
 	cookie, err := r.Cookie(t.cookie)
 	if err != nil {
-		return false
+		return hash{}
 	}
+	return sha256.Sum256([]byte(cookie.Value))
+}
+
+// known reports whether there is such a session.
+func (t *Tokens) known(key hash) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, ok := t.sessions[sha256.Sum256([]byte(cookie.Value))]
+	_, ok := t.sessions[key]
 	return ok
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -54,7 +53,10 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stderr
 func New(c Config, log *slog.Logger) *Service {
 	s := &Service{config: c, log: log}
 	s.users = newUsers(c, s.connect)
-	options := dashboard.Options{Sources: s.sourceOf, Title: c.Title, Traces: c.Traces, ReadOnly: !c.Changes}
+	options := dashboard.Options{
+		Sources: sourceOf, User: func(r *http.Request) string { return userOf(r).name },
+		Title: c.Title, Traces: c.Traces, ReadOnly: !c.Changes,
+	}
 	options.Creating.Reason = "This dashboard has no registry to push images to. " +
 		"Create versions with kn krt create, or in kn krt dashboard."
 	if c.SignIn {
@@ -73,27 +75,20 @@ func (s *Service) connect(token, namespace string) (*cluster.Client, error) {
 	}, namespace)
 }
 
-// accept lets a token in that the API server accepts.
-func (s *Service) accept(r *http.Request, token string) error {
-	_, err := s.users.of(r, token)
+// accept lets a token in that the API server accepts. What is served knows its user.
+func (s *Service) accept(r *http.Request, token string) (*http.Request, error) {
+	r, err := s.users.of(r, token)
 	if isUnauthorized(err) {
-		return errUnauthorized
+		return nil, errUnauthorized
 	}
-	return err
+	return r, err
 }
 
 // errUnauthorized is why a token is not let in.
-var errUnauthorized = errors.New("the cluster does not accept this token: it may have expired")
+var errUnauthorized = &guard.RefusedError{Text: "the cluster does not accept this token: it may have expired"}
 
 // sourceOf shows a request's user what its token may see.
-func (s *Service) sourceOf(r *http.Request) (source.Source, error) {
-	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	u, err := s.users.of(r, token)
-	if err != nil {
-		return nil, err
-	}
-	return u.source, nil
-}
+func sourceOf(r *http.Request) (source.Source, error) { return userOf(r).source, nil }
 
 // Serve serves the pages and the probes until ctx ends. It closes both listeners, and is called
 // once.
@@ -133,6 +128,7 @@ func (s *Service) Serve(ctx context.Context, pages, probes net.Listener) error {
 		}
 	}
 	<-swept
+	s.users.close()
 	return err
 }
 

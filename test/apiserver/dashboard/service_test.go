@@ -182,6 +182,7 @@ func TestServiceEndsStreams(t *testing.T) {
 	defer response.Body.Close()
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	revoke()
-	_, err = io.Copy(io.Discard, response.Body)
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
+	require.Contains(t, string(text), `{"kind":"gone","text":"The cluster does not accept your token any more`)
 }
