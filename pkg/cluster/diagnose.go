@@ -28,6 +28,7 @@ func (c *Client) Diagnose(ctx context.Context) ([]diagnosis.Finding, error) {
 		d.Missing = append(d.Missing, r.String())
 	}
 	d.MissingErr = err
+	d.User, _ = c.User(ctx) // without it, the command has a word to replace
 	return d.Check(ctx), ctx.Err()
 }
 

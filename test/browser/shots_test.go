@@ -44,7 +44,7 @@ func pictures() []shot {
 		}},
 		{name: "logs", page: "logs", shows: "following"},
 		{name: "config", page: "config", shows: "OUTPUT_PRICE_CURRENCY"},
-		{name: "history", page: "history", shows: "Published in local"},
+		{name: "history", page: "history", shows: "Comment"},
 		{name: "predictions", page: "predictions", shows: "Confusion matrix", before: func(p *page) {
 			eval[bool](p, "document.querySelector('figure').scrollIntoView(), true")
 		}},

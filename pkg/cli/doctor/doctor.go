@@ -149,7 +149,7 @@ func command(c *remote.Cluster, f *diagnosis.Finding) string {
 	case diagnosis.FixMonitorLabels:
 		return labelMonitors(f.Values)
 	case diagnosis.FixRights:
-		return c.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU")
+		return c.Place().Grant(f.User)
 	}
 	return ""
 }

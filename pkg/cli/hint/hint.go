@@ -116,7 +116,7 @@ func (p Place) hintRequest(err error, e *cluster.Error) error {
 	case cluster.ReasonForbidden:
 		return term.FailAs(term.ExitCluster, err,
 			"Ask for the role that has it (for a service account with --serviceaccount=NAMESPACE:NAME instead of --user): %s",
-			p.Kubectl("create rolebinding kn-krt-users --clusterrole=edit --user=YOU"))
+			p.Grant(""))
 	case cluster.ReasonUnreachable:
 		return term.FailAs(term.ExitCluster, err, "Check that it runs with 'kubectl cluster-info', or name another one with --context NAME.")
 	case cluster.ReasonNamespaceNotFound:

@@ -44,7 +44,7 @@ const (
 	FixSettings Fix = "Settings"
 	// FixFeatures: enable the Features of Knative.
 	FixFeatures Fix = "Features"
-	// FixRights: give the user rights in the namespace.
+	// FixRights: give User rights in the namespace.
 	FixRights Fix = "Rights"
 	// FixObservability: set Values in ConfigMap config-observability of Knative's Namespace, and
 	// restart what runs there.
@@ -66,6 +66,8 @@ type Finding struct {
 	// Namespace and Selector (name=value of a label) are those of FixPods; Namespace is also
 	// that of FixObservability.
 	Namespace, Selector string
+	// User is that of FixRights; empty if the name is not known.
+	User string
 	// Features are those of FixFeatures, keys of Knative's ConfigMap config-features.
 	Features []string
 	// Values are the labels of FixMonitorLabels, or settings of FixSettings and
@@ -81,8 +83,10 @@ type Cluster struct {
 	// Host is the API server's address, Release its version.
 	Host, Release string
 	// Namespace is where the user works, and Missing are the rights there, as roles name them,
-	// that the user does not have; MissingErr is set if that could not be found out.
+	// that the user does not have; MissingErr is set if that could not be found out. User is the
+	// name by which the API server knows the user; empty if it does not say.
 	Namespace  string
+	User       string
 	Missing    []string
 	MissingErr error
 	// Settings are those of ConfigMap config-krt, which SettingsFound says is there;

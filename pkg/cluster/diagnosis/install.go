@@ -118,7 +118,7 @@ func (c *Cluster) rights(context.Context) Finding {
 		return good(subject, "you have all that are needed in namespace %q", c.Namespace)
 	}
 	return Finding{
-		Result: Bad, Subject: subject, Fix: FixRights,
+		Result: Bad, Subject: subject, Fix: FixRights, User: c.User,
 		Text: fmt.Sprintf("in namespace %q you do not have: %s", c.Namespace, strings.Join(slices.Sorted(slices.Values(c.Missing)), ", ")),
 	}
 }

@@ -14,6 +14,17 @@ import (
 	"krt.dev/kn-krt/test/apiserver"
 )
 
+// Who lacks rights is named in the command that an administrator gives them with.
+func TestDoctorSaysWhoNeedsRights(t *testing.T) {
+	server := apiserver.For(t, apiserver.OurCRDs)
+	for user, subject := range map[string]string{"nobody": "--user=nobody", "system:serviceaccount:ci:bot": "--serviceaccount=ci:bot"} {
+		var out strings.Builder
+		words := []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor", "-n", "team", "--as", user}
+		cli.Main(t.Context(), words, term.Streams{Out: &out, Err: &out})
+		require.Contains(t, out.String(), "kubectl -n team create rolebinding kn-krt-users --clusterrole=edit "+subject+"\n")
+	}
+}
+
 // A flag of Knative's may be "enabled" or "allowed": its webhook takes both.
 func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
 	server := apiserver.For(t, apiserver.OurCRDs, apiserver.KnativeCRDs())
