@@ -25,6 +25,23 @@ type Line struct {
 	Node, Stream, Text string
 }
 
+// kept is a line that is kept.
+type kept struct {
+	Line
+	once   sync.Once
+	parsed logline.Line
+}
+
+// parse returns the line as pages read it, which is parsed once for all of them, and not before one
+// reads it. Nobody may change it.
+func (k *kept) parse() *logline.Line {
+	k.once.Do(func() {
+		k.parsed = logline.Of(k.Time, k.Text)
+		k.parsed.Node = k.Node
+	})
+	return &k.parsed
+}
+
 // lines are the last lines of each component.
 type lines struct {
 	news *fanout // of new lines
@@ -36,7 +53,7 @@ type lines struct {
 
 // tail is the last lines of one component, oldest first.
 type tail struct {
-	lines []Line
+	lines []*kept
 	bytes int
 }
 
@@ -58,11 +75,11 @@ func (l *lines) add(line Line) {
 }
 
 func (t *tail) add(line Line) {
-	t.lines = append(t.lines, line)
+	t.lines = append(t.lines, &kept{Line: line})
 	t.bytes += len(line.Text)
 	for len(t.lines) > 1 && (len(t.lines) > keptLines || t.bytes > keptBytes) {
 		t.bytes -= len(t.lines[0].Text)
-		t.lines[0] = Line{}
+		t.lines[0] = nil
 		t.lines = t.lines[1:]
 	}
 }
@@ -73,8 +90,7 @@ func (l *lines) last(node string) string {
 	defer l.mu.Unlock()
 	if t := l.tails[node]; t != nil {
 		for _, line := range slices.Backward(t.lines) {
-			l := logline.Of(line.Time, line.Text)
-			if text := strings.TrimRight(l.Message(), "\n"); text != "" {
+			if text := strings.TrimRight(line.parse().Message(), "\n"); text != "" {
 				return text[strings.LastIndexByte(text, '\n')+1:]
 			}
 		}
@@ -84,14 +100,22 @@ func (l *lines) last(node string) string {
 
 // after returns the kept lines of all components that came after the one with the number seq,
 // oldest first. If the first is not number seq+1, earlier ones may have been dropped.
-func (l *lines) after(seq int64) []Line {
+func (l *lines) after(seq int64) []*kept {
+	found, several := l.since(seq)
+	if several {
+		slices.SortFunc(found, func(a, b *kept) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
+	return found
+}
+
+// since returns the lines one component after the other, and whether they are of several.
+func (l *lines) since(seq int64) (found []*kept, several bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var found []Line
 	for _, t := range l.tails {
-		from, _ := slices.BinarySearchFunc(t.lines, seq+1, func(line Line, seq int64) int { return cmp.Compare(line.Seq, seq) })
+		from, _ := slices.BinarySearchFunc(t.lines, seq+1, func(line *kept, seq int64) int { return cmp.Compare(line.Seq, seq) })
+		several = several || len(found) > 0 && from < len(t.lines)
 		found = append(found, t.lines[from:]...)
 	}
-	slices.SortFunc(found, func(a, b Line) int { return cmp.Compare(a.Seq, b.Seq) })
-	return found
+	return found, several
 }

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/logline"
 )
 
 func TestLinesOfAllComponentsInOrder(t *testing.T) {
@@ -43,6 +46,23 @@ func TestLinesAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, l.tails["wide"].bytes, keptBytes)
 	require.Len(t, l.tails["wide"].lines, keptBytes/(64<<10))
+}
+
+// However many pages are open, a line is parsed once.
+func TestALineIsParsedOnce(t *testing.T) {
+	l := newLines()
+	l.add(Line{Node: "etl", Text: `{"msg":"one"}`})
+	l.add(Line{Node: "model", Text: "two"})
+	var pages [2][]*logline.Line
+	for i := range pages {
+		to := source.LogHandler{Line: func(one *logline.Line) { pages[i] = append(pages[i], one) }}
+		require.Equal(t, int64(2), l.pass(0, source.LogQuery{}, to))
+	}
+	require.Equal(t, "one", pages[0][0].Message())
+	require.Equal(t, "model", pages[0][1].Node)
+	for i := range pages[0] {
+		require.Same(t, pages[0][i], pages[1][i])
+	}
 }
 
 func TestNobodyWaitsForASubscriber(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
-	"krt.dev/kn-krt/pkg/logline"
 )
 
 // Logs implements [source.LogReaders]: the lines that are kept, see [keptLines].
@@ -22,14 +21,20 @@ func (s *Source) FollowLogs(ctx context.Context, ref source.Ref, q source.LogQue
 	if _, err := s.Version(ctx, ref); err != nil {
 		return err
 	}
-	news, end := s.lines.news.subscribe()
+	s.lines.follow(ctx, q, to)
+	return nil
+}
+
+// follow passes on the kept lines, and those that come, until ctx is done.
+func (l *lines) follow(ctx context.Context, q source.LogQuery, to source.LogHandler) {
+	news, end := l.news.subscribe()
 	defer end()
 	for seq := int64(0); ; {
-		seq = s.lines.pass(seq, q, to)
+		seq = l.pass(seq, q, to)
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
@@ -46,9 +51,8 @@ func (l *lines) pass(seq int64, q source.LogQuery, to source.LogHandler) int64 {
 		to.Lost(int(lost))
 	}
 	for _, kept := range found {
-		line := logline.Of(kept.Time, kept.Text)
-		if line.Node = kept.Node; q.Match(&line) {
-			to.Line(&line)
+		if line := kept.parse(); q.Match(line) {
+			to.Line(line)
 		}
 	}
 	return last

@@ -21,10 +21,35 @@ type Feed struct {
 	ready chan struct{} // has an element when there is something to take
 
 	mu      sync.Mutex
-	waiting []Line
+	waiting []waiting
 	bytes   int
 	dropped int
 	taken   bool // the first batch is
+}
+
+// waiting is a line that waits: most of them are dropped when lines come fast, so that it is made fit
+// for a page when it is taken. One that is longer than what a page shows of it is made before, and the
+// rest of it is not kept.
+type waiting struct {
+	from *logline.Line // nil if it is made
+	made Line
+	size int
+}
+
+func newWaiting(from *logline.Line) waiting {
+	if len(from.Text) <= maxMessage {
+		return waiting{from: from, size: len(from.Text)}
+	}
+	made := Of(from)
+	return waiting{made: made, size: made.size()}
+}
+
+// line is the line for a page.
+func (w *waiting) line() Line {
+	if w.from != nil {
+		return Of(w.from)
+	}
+	return w.made
 }
 
 // Batch is what a page gets at a time.
@@ -39,10 +64,10 @@ func NewFeed() *Feed { return &Feed{ready: make(chan struct{}, 1)} }
 
 // Add adds a line.
 func (f *Feed) Add(from *logline.Line) {
-	l := Of(from)
+	w := newWaiting(from)
 	f.mu.Lock()
-	f.waiting = append(f.waiting, l)
-	f.bytes += l.size()
+	f.waiting = append(f.waiting, w)
+	f.bytes += w.size
 	f.trim()
 	f.mu.Unlock()
 	f.signal()
@@ -73,8 +98,8 @@ func (f *Feed) trim() {
 		most = MaxShown
 	}
 	for len(f.waiting) > most || f.bytes > maxBytes && len(f.waiting) > 1 {
-		f.bytes -= f.waiting[0].size()
-		f.waiting[0] = Line{} // its texts are not needed
+		f.bytes -= f.waiting[0].size
+		f.waiting[0] = waiting{} // its texts are not needed
 		f.waiting = f.waiting[1:]
 		f.dropped++
 	}
@@ -87,9 +112,23 @@ func (f *Feed) Ready() <-chan struct{} { return f.ready }
 // time bring their lines one pod after the other.
 func (f *Feed) Take() Batch {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	slices.SortStableFunc(f.waiting, func(a, b Line) int { return a.Time.Compare(b.Time) })
-	b := Batch{f.dropped, f.waiting}
+	b, taken := Batch{Dropped: f.dropped}, f.waiting
 	f.dropped, f.waiting, f.bytes, f.taken = 0, nil, 0, true
+	f.mu.Unlock()
+	for i := range taken {
+		b.Lines = append(b.Lines, taken[i].line())
+	}
+	b.trim()
+	slices.SortStableFunc(b.Lines, func(a, b Line) int { return a.Time.Compare(b.Time) })
 	return b
+}
+
+// trim drops the oldest lines that are too many bytes: what is escaped is longer than it was.
+func (b *Batch) trim() {
+	bytes, first := 0, len(b.Lines)
+	for first > 0 && (bytes == 0 || bytes+b.Lines[first-1].size() <= maxBytes) {
+		first--
+		bytes += b.Lines[first].size()
+	}
+	b.Dropped, b.Lines = b.Dropped+first, b.Lines[first:]
 }

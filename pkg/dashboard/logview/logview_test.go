@@ -109,6 +109,14 @@ func TestFeedIsBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, maxBytes)
 	require.Equal(t, 1000, len(b.Lines)+b.Dropped)
+
+	for range 1000 { // what is escaped is longer than it was
+		f.Add(line(strings.Repeat("\x00", maxMessage)))
+	}
+	require.LessOrEqual(t, len(f.waiting), maxBytes/maxMessage)
+	b = f.Take()
+	require.LessOrEqual(t, len(b.Lines)*b.Lines[0].size(), maxBytes)
+	require.Equal(t, 1000, len(b.Lines)+b.Dropped)
 }
 
 func TestFileName(t *testing.T) {

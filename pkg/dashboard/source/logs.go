@@ -24,8 +24,9 @@ type LogReaders interface {
 	FollowLogs(ctx context.Context, ref Ref, q LogQuery, to LogHandler) error
 }
 
-// LogHandler receives lines. Its functions are called one at a time, and may keep what they get.
+// LogHandler receives lines. Its functions are called one at a time.
 type LogHandler struct {
+	// Line may keep what it gets, and not change it: others may have the same line.
 	Line func(*logline.Line)
 	// Lost receives how many lines are missing before the next one.
 	Lost func(n int)
