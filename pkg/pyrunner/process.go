@@ -44,17 +44,11 @@ func signaller(p *child.Process) func(syscall.Signal) {
 // socketPair returns the two ends of a stream: the front's, and the one that a child
 // process inherits.
 func socketPair() (*net.UnixConn, *os.File, error) {
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
+	ends, err := connectedSockets()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot create a socket pair: %w", err)
 	}
-	own, other := os.NewFile(uintptr(fds[0]), "front"), os.NewFile(uintptr(fds[1]), "python")
+	own, other := os.NewFile(ends[0], "front"), os.NewFile(ends[1], "python")
 	conn, err := net.FileConn(own) // works on a copy
 	_ = own.Close()
 	if err != nil {

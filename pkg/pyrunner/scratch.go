@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 const (
@@ -57,7 +56,7 @@ func sweep(parent string) {
 		return
 	}
 	for _, name := range locks {
-		f, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		f, err := os.OpenFile(name, ownFile, 0)
 		if err != nil {
 			continue // another user's
 		}
@@ -70,7 +69,7 @@ func sweep(parent string) {
 
 // hold locks f, or reports that another process has locked it.
 func hold(f *os.File) error {
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(f); err != nil {
 		return fmt.Errorf("cannot lock %s: %w", f.Name(), err)
 	}
 	return nil

@@ -272,7 +272,7 @@ func (w *worker) cancel(grace time.Duration) {
 		w.broken = true
 		return
 	}
-	w.signal(syscall.SIGUSR1)
+	w.signal(cancelSignal)
 	for {
 		f, err := w.next()
 		if err != nil {

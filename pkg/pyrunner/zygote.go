@@ -102,7 +102,7 @@ func (z *zygote) command(command byte, number, argument uint32, fds ...int) erro
 	b := append(make([]byte, 0, 9), command)
 	b = binary.LittleEndian.AppendUint32(b, number)
 	b = binary.LittleEndian.AppendUint32(b, argument)
-	_, _, err := z.control.WriteMsgUnix(b, syscall.UnixRights(fds...), nil)
+	_, _, err := z.control.WriteMsgUnix(b, passed(fds...), nil)
 	return err
 }
 

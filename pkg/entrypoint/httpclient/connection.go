@@ -41,9 +41,7 @@ func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	c.probe = func(fd uintptr) bool {
-		var b [1]byte
-		_, err := syscall.Read(int(fd), b[:])
-		c.quiet = errors.Is(err, syscall.EAGAIN)
+		c.quiet = quiet(fd)
 		return true
 	}
 	return c, nil
