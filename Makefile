@@ -16,7 +16,7 @@ MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing \
-	bench-api bench bin/cluster lint generate verify
+	bench-api bench bin/cluster lint generate verify release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,11 @@ build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
 	@CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
 # The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
-LOCAL := CGO_ENABLED=0 go
 run: deps ## Run functions/price-estimator on this machine (without Python: functions/chain)
 	@echo "Downloading the Go modules that a local run needs"
-	@$(LOCAL) list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
+	@CGO_ENABLED=0 go list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
 	@echo "Compiling bin/local/kn-krt (the first time takes a minute)"
-	@$(LOCAL) build $(VCS) -tags local -trimpath -o bin/local/ ./cmd/kn-krt
+	@CGO_ENABLED=0 go build $(VCS) -tags local -trimpath -o bin/local/ ./cmd/kn-krt
 	@if python=$$($(PYTHON) 2>/dev/null); then \
 		echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
@@ -55,10 +54,8 @@ test: deps build ## Run all tests that need no cluster (race detector), then eve
 
 bin/cluster:
 	@go build $(VCS) -o $@ ./test/cluster
-
 cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 11 minutes)
 	@bin/cluster up
-
 cluster-down: bin/cluster ## Stop that cluster and remove all of it
 	@bin/cluster down
 
@@ -76,6 +73,7 @@ e2e-long: cluster ## Run the tests there that take minutes or large programs: fa
 ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
+	@helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm; $(ON_API) -count=1 -run 'Chart|Kustomization' ./pkg/release
 	@$(ON_API) $(RACE) -count=1 -run OnACluster ./test/browser
 
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
@@ -86,9 +84,12 @@ test-tracing: deps bin/cluster ## Look at the traces of versions on this machine
 
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
-
 bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
 	@$(WITH_PYTHON); go run ./test/bench $(BENCH)
+
+# Of a clean commit with that tag; two runs make the same. RELEASE_URL (for krew and Homebrew) and COSIGN_KEY may be given.
+release: bin/cluster ## Make dist/ and push the images: VERSION=v0.1.0 KO_DOCKER_REPO=registry.example.com/kn-krt make release
+	@ko=$$(bin/cluster tool image); go run ./cmd/release -ko "$$ko" -version '$(VERSION)' -url '$(RELEASE_URL)'
 
 # Tools are a Go module of their own; binaries are built again when it changes.
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint

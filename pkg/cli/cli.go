@@ -40,6 +40,10 @@ func Main(ctx context.Context, args []string, s term.Streams) int {
 	return term.Exit(ctx, s.Err, root.ExecuteContext(ctx))
 }
 
+// Tree returns the root command with all verbs, for pages that are made of them. It is not
+// to be executed: its streams are empty.
+func Tree() *cobra.Command { return newRootCommand("kn-krt", term.Streams{}, builtFor()) }
+
 // completeProgram is the name under which kubectl starts a plugin for completions
 // (kubectl 1.26, "Plugins: shell completion").
 const completeProgram = "kubectl_complete-krt"

@@ -37,7 +37,7 @@ func clusterTools() []tool {
 			ldflags: stamp + "gitVersion=" + kubeVersion + stamp + "gitMajor=1" + stamp + "gitMinor=35" +
 				stamp + "gitCommit=0000000" + stamp + "gitTreeState=clean"},
 		{name: "coredns", packages: []string{"."}, note: "a minute the first time"},
-		{name: "image", packages: []string{"tool"}, note: "a minute the first time"},
+		{name: "image", program: "ko", packages: []string{"tool"}, note: "a minute the first time"},
 		{name: "ingress", module: "knative", packages: []string{"./ingress"}, note: "a minute the first time"},
 		{name: "pause", packages: []string{"."}},
 		{name: "kn", packages: []string{"tool"}, note: "a minute the first time"},
@@ -47,6 +47,7 @@ func clusterTools() []tool {
 // otherTools are what tests run that ask for it: nothing of the cluster.
 func otherTools() []tool {
 	return []tool{
+		{name: "helm", packages: []string{"tool"}, note: "3 minutes the first time"},
 		{name: "jaeger", program: "all-in-one", packages: []string{"tool"}, note: "3 minutes the first time"},
 		{name: "victoriametrics", program: "victoria-metrics", packages: []string{"tool"}},
 	}

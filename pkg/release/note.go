@@ -1,0 +1,22 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// notes writes what has changed since the tag before, as the subjects of commits say it.
+func (r *release) notes(ctx context.Context) error {
+	text := fmt.Sprintf("# kn-krt %s\n\n", r.Version)
+	before, err := r.git(ctx, "describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^")
+	if err != nil { // it is the first tag
+		return r.write("NOTES.md", []byte(text+"The first release.\n"))
+	}
+	log, err := r.git(ctx, "log", "--no-merges", "--format=- %s", before+"..HEAD")
+	if err != nil {
+		return err
+	}
+	text += fmt.Sprintf("%d commits since %s:\n\n%s\n", strings.Count(log, "\n")+1, before, log)
+	return r.write("NOTES.md", []byte(text))
+}

@@ -1,0 +1,79 @@
+package release
+
+// changed says, by the names of files of config/, what values change in them. Files that are not here are
+// the same for everybody.
+func changed() map[string]templated {
+	return map[string]templated{
+		"300-runtimes.yaml":    definitions(),
+		"300-versions.yaml":    definitions(),
+		"400-config-krt.yaml":  {end: "{{- with .Values.settings }}\n{{ toYaml . | indent 2 }}\n{{- end }}\n"},
+		"500-controller.yaml":  {edit: []edit{{"  replicas: 1\n", "  replicas: {{ .Values.controller.replicas }}\n"}, pullSecrets()}},
+		"600-store.yaml":       {when: ".Values.store.enabled", edit: storeEdits()},
+		"dashboard.yaml":       {when: ".Values.dashboard.enabled", edit: dashboardEdits()},
+		"pod-monitor.yaml":     {when: monitored, edit: selected()},
+		"service-monitor.yaml": {when: monitored, edit: selected()},
+		"store-monitor.yaml":   {when: "and .Values.serviceMonitor.enabled .Values.store.enabled", edit: selected()},
+		"rules.yaml":           {when: ".Values.prometheusRule.enabled", edit: labelled("prometheusRule")},
+	}
+}
+
+const monitored = ".Values.serviceMonitor.enabled"
+
+func selected() []edit { return labelled("serviceMonitor") }
+
+// definitions are templates, not files of crds/, which Helm never upgrades. They are kept on uninstall,
+// because all versions go with them.
+func definitions() templated {
+	const annotations = "\nmetadata:\n  annotations:\n"
+	keep := "    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n"
+	return templated{when: ".Values.crds.install", edit: []edit{{annotations, annotations + keep}}}
+}
+
+// pullSecrets are added to each pod of kn-krt.
+func pullSecrets() edit {
+	const account = "    spec:\n      serviceAccountName: krt-controller\n"
+	return edit{account, account + pullSecretsLines}
+}
+
+const pullSecretsLines = `      {{- with .Values.image.pullSecrets }}
+      imagePullSecrets:
+      {{- range . }}
+      - name: {{ . | quote }}
+      {{- end }}
+      {{- end }}
+`
+
+// storeEdits set the size and the class of its volume; nine tenths are for the file.
+func storeEdits() []edit {
+	const access, account = "      accessModes: [ReadWriteOnce]\n", "    spec:\n      automountServiceAccountToken: false\n"
+	class := "      {{- with .Values.store.storageClassName }}\n      storageClassName: {{ . | quote }}\n      {{- end }}\n"
+	return []edit{
+		{"storage: 10Gi", "storage: {{ .Values.store.sizeGiB }}Gi"},
+		{"-file-bytes=9663676416", "-file-bytes={{ div (mul .Values.store.sizeGiB 1073741824 9) 10 }}"},
+		{access, access + class},
+		{account, account + pullSecretsLines},
+	}
+}
+
+// dashboardEdits are its flags.
+func dashboardEdits() []edit {
+	const account = "    spec:\n      serviceAccountName: krt-dashboard\n"
+	const hosts, header = "        - -hosts=krt-dashboard.krt-system.svc\n", "#   KO_CONFIG_PATH=ko.yaml ko apply -f config/dashboard/\n"
+	flags := `        - -hosts={{ join "," (prepend .Values.dashboard.hosts "krt-dashboard.krt-system.svc") }}
+        {{- with .Values.dashboard.registries }}
+        - -registries={{ join "," . }}
+        {{- end }}
+        {{- if not .Values.dashboard.readOnly }}
+        - -changes
+        {{- end }}
+`
+	return []edit{{hosts, flags}, {header, ""}, {account, account + pullSecretsLines}}
+}
+
+// labelled adds the labels by which a Prometheus selects the object.
+func labelled(values string) []edit {
+	const labels = "    app.kubernetes.io/part-of: kn-krt\n  name:"
+	more := "    app.kubernetes.io/part-of: kn-krt\n" +
+		"    {{- with .Values." + values + ".labels }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}\n  name:"
+	return []edit{{labels, more}}
+}
