@@ -71,12 +71,21 @@ func TestFailures(t *testing.T) {
 		text string
 		want []string
 	}{
-		"a command":      {"'''sh run\necho a\n'''\n\n'''sh run\necho b\nls nowhere\necho c\n'''\n", []string{"docs/a.md:5: exit code 2", "echo c\nprinted:\nb\n", "'nowhere'"}},
+		"a command": {
+			"'''sh run\necho a\n'''\n\n'''sh run\necho b\nls nowhere\necho c\n'''\n",
+			[]string{"docs/a.md:5: exit code 2", "echo c\nprinted:\nb\n", "'nowhere'"},
+		},
 		"the last of &&": {"'''sh run\nfalse && true\n'''\n", []string{"docs/a.md:1: exit code 1"}},
 		"exit 0":         {"'''sh run\nexit\n'''\n", []string{"docs/a.md:1: the shell ended before the page"}},
-		"an output":      {"'''sh run\necho a\n'''\n'''text output\nb\n'''\n", []string{"docs/a.md:4: this is not in the output of docs/a.md:1:\nb\n\nwhich is:\na\n"}},
-		"background":     {"'''sh background until=\"up\"\necho down\n'''\n", []string{"docs/a.md:1: exit code 1", "down\nup: not printed"}},
-		"no marker":      {"'''sh\n'''\n", []string{"docs/a.md:1: the block in sh has no marker"}},
+		"an output": {
+			"'''sh run\necho a\n'''\n'''text output\nb\n'''\n",
+			[]string{"docs/a.md:4: this is not in the output of docs/a.md:1:\nb\n\nwhich is:\na\n"},
+		},
+		"background": {
+			"'''sh background until=\"up\"\necho down\n'''\n",
+			[]string{"docs/a.md:1: exit code 1", "down\nup: not printed"},
+		},
+		"no marker": {"'''sh\n'''\n", []string{"docs/a.md:1: the block in sh has no marker"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := run(t, c.text)
