@@ -19,23 +19,7 @@ import (
 const root = "../.."
 
 // unmarked are the pages whose blocks have no markers yet. A page leaves this list with its last such block.
-var unmarked = []string{
-	"ARCHITECTURE.md",
-	"README.md",
-	"config/README.md",
-	"docs/how-to/cluster.md",
-	"docs/how-to/dashboard.md",
-	"docs/how-to/inspection.md",
-	"docs/how-to/nodes.md",
-	"docs/how-to/observability.md",
-	"docs/how-to/stores.md",
-	"docs/reference/manifest.md",
-	"functions/chain/README.md",
-	"functions/greeter/README.md",
-	"functions/price-estimator/README.md",
-	"test/bench/store/README.md",
-	"test/cluster/README.md",
-}
+var unmarked = []string{}
 
 func pages(t *testing.T) []*page.Page {
 	t.Helper()

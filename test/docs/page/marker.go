@@ -20,7 +20,7 @@ const (
 	Background How = "background"
 	// Cluster is executed on a cluster, all such blocks of a page in order.
 	Cluster How = "cluster"
-	// File is written to the file that file=NAME names, for the blocks after it.
+	// File is written to the file that file=NAME names, from the page's folder, for the blocks after it.
 	File How = "file"
 	// Manifest is a krt.yml, or some top-level fields of one, that is validated.
 	Manifest How = "krt"
@@ -39,8 +39,10 @@ const (
 // Marker is how a block is executed.
 type Marker struct {
 	How How
-	// Value is that of file=, until=, checked= and skip=.
+	// Value is that of until=, checked= and skip=.
 	Value string
+	// File is the file to write the block to, for [File], and for a [Manifest] that has one.
+	File string
 	// Long marks a page that takes too long for every change.
 	Long bool
 }
@@ -80,6 +82,9 @@ func (b Block) Marker() (m Marker, err error) {
 		}
 		rest = rest[len(found[0]):]
 	}
+	if m.How == "" && m.File != "" {
+		m.How = File
+	}
 	if m.How == "" {
 		return m, fmt.Errorf("the block in %s has no marker, such as ```sh run", b.Language)
 	}
@@ -102,6 +107,9 @@ func (m *Marker) add(key, value string) error {
 	switch {
 	case key == "long":
 		m.Long = true
+		return nil
+	case key == "file":
+		m.File = value
 		return nil
 	case key != "until" && !slices.Contains([]How{Run, Background, Cluster, File, Manifest, Apply, Output, Diagram, Checked, Skip}, how):
 		return fmt.Errorf("there is no marker %q", key)

@@ -4,7 +4,6 @@ package shell
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/test/docs/page"
@@ -17,6 +16,7 @@ const ready = " is ready (press Ctrl-C"
 // when the process has ended, or after 1,800 tries, about three minutes.
 const preamble = `set -eo pipefail
 exec 2>&1
+__folder=$PWD
 __await() {
 	local tries=1800
 	until grep -qF -- "$3" "$1"; do
@@ -38,10 +38,13 @@ type step struct {
 // takes reports whether a block with that marker is part of the script of a page that is run by how:
 // [page.Run] or [page.Cluster].
 func takes(how page.How, m page.Marker) bool {
-	if how == page.Cluster {
-		return slices.Contains([]page.How{page.Cluster, page.File, page.Output}, m.How)
+	if m.File != "" || m.How == page.Output {
+		return true
 	}
-	return slices.Contains([]page.How{page.Run, page.Background, page.File, page.Output}, m.How)
+	if how == page.Cluster {
+		return m.How == page.Cluster
+	}
+	return m.How == page.Run || m.How == page.Background
 }
 
 // script is what bash executes for the steps. The log of the step numbered i, if it runs in the background,
@@ -54,10 +57,11 @@ func script(steps []step, log func(int) string) string {
 			continue
 		}
 		fmt.Fprintf(&b, "printf '%s%%s\\n' %d\n", separator, i)
-		switch s.How {
-		case page.File:
-			fmt.Fprintf(&b, "mkdir -p \"$(dirname %[1]s)\"\nprintf '%%s' %[2]s >%[1]s\n", quote(s.Value), quote(s.Text))
-		case page.Background:
+		switch {
+		case s.File != "":
+			name := "\"$__folder\"/" + quote(s.File)
+			fmt.Fprintf(&b, "mkdir -p \"$(dirname %[1]s)\"\nprintf '%%s' %[2]s >%[1]s\n", name, quote(s.Text))
+		case s.How == page.Background:
 			until := s.Value
 			if until == "" {
 				until = ready
