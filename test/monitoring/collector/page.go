@@ -57,7 +57,7 @@ func (q query) of(matchers string) string { return q.choice.ReplaceAllString(q.t
 func shown(t *testing.T) (queries []query) {
 	t.Helper()
 	version := regexp.MustCompile(`version="my-version"`)
-	for _, match := range regexp.MustCompile("(?s)```promql\n(.*?)\n```").FindAllStringSubmatch(Docs(t, QueryPage), -1) {
+	for _, match := range regexp.MustCompile("(?s)```promql checked=\"test/monitoring\"\n(.*?)\n```").FindAllStringSubmatch(Docs(t, QueryPage), -1) {
 		queries = append(queries, query{match[1], version})
 	}
 	file, err := os.ReadFile(Folder + "dashboards/grafana.json")
