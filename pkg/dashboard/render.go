@@ -51,6 +51,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"outcome":    outcome,
 		"word":       word,
 		"advice":     panel.NewAdvice,
+		"because":    panel.NewCause,
 		// what others wrote: html/template escapes no characters that change the direction of text
 		"printable": legible.Printable,
 	}

@@ -21,8 +21,9 @@ const (
 	reasonNotStarted = "NotStarted"
 )
 
-// maxCause bounds a cause, in bytes: output of a compiler is in the log.
-const maxCause = 2000
+// maxCause bounds a cause, in bytes: the 20 lines of a traceback that are a part of it, of which the
+// last one says the most. Output of a compiler is in the log.
+const maxCause = 8 << 10
 
 // whenSaved is what to do about code that does not run.
 const whenSaved = "Correct its code: it is started again when the file is saved."
