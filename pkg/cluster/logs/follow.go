@@ -14,8 +14,8 @@ import (
 )
 
 // Follow reads the logs of a version's pods until ctx ends: what the query selects of
-// the pods that are running, then their new lines, and all lines of pods and containers that
-// start later. Lines of different pods are passed on as they arrive, not in order of time.
+// the pods that are running, in order of time, then their new lines, and all lines of pods and
+// containers that start later. New lines of different pods are passed on as they arrive.
 //
 // A log that breaks off is opened again where it broke off: no line is passed on twice, and
 // none is lost that the pod's machine still has. An error of one log does not affect the
@@ -44,12 +44,16 @@ type logFollower struct {
 
 	streams sync.WaitGroup
 	// Of the pods that exist. Only the goroutine of follow uses them.
-	pods    map[types.UID]*followedPod
-	started int
+	pods      map[types.UID]*followedPod
+	started   int
+	beginning beginning
 }
 
 func newLogFollower(s *logs, to Handler) *logFollower {
-	return &logFollower{logs: s, to: to, pause: follow.RetryPause, pods: map[types.UID]*followedPod{}}
+	return &logFollower{
+		logs: s, to: to, pause: follow.RetryPause, pods: map[types.UID]*followedPod{},
+		beginning: beginning{patience: beginPatience, over: make(chan struct{})},
+	}
 }
 
 func (f *logFollower) follow(ctx context.Context) error {
@@ -61,6 +65,9 @@ func (f *logFollower) follow(ctx context.Context) error {
 		Kube: f.Kube, List: &corev1.PodList{}, Options: f.ofVersion(),
 		Listed: func(all []*corev1.Pod) {
 			f.replace(ctx, all, later)
+			if !later {
+				f.streams.Go(func() { f.beginning.merge(ctx, f.line) })
+			}
 			later = true
 		},
 		Changed: func(pod *corev1.Pod, gone bool) {
@@ -109,6 +116,9 @@ func (f *logFollower) update(ctx context.Context, pod *corev1.Pod, later bool) {
 	case p.cancel != nil:
 	case f.started < MaxStreams:
 		p.log.complete = later || !state.readable
+		if !p.log.complete {
+			p.early = f.beginning.join()
+		}
 		f.started++
 		ctx, p.cancel = context.WithCancel(ctx)
 		f.streams.Go(func() {

@@ -186,7 +186,7 @@ func TestAnEmptyLogIsFollowedOn(t *testing.T) {
 	requests := func(what string) int { return strings.Count(strings.Join(m.requests, " "), what) }
 	m.await(func() bool { return requests("follow=true") == 1 })
 	m.do(func() { m.pods["etl-1"].cuts++ })
-	m.await(func() bool { return requests("follow=true") == 2 && requests("previous=true") == 1 })
+	m.await(func() bool { return requests("follow=true") == 2 && requests("previous=true") == 2 })
 	m.write("etl-1", 1, "here")
 	f.next("etl-1 here")
 	f.end()

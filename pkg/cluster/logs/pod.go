@@ -52,6 +52,7 @@ type followedPod struct {
 	log     *podLog
 	cancel  context.CancelFunc // nil unless the log is being followed
 	refused bool               // there are too many others
+	early   *earlyLog          // nil if the log has no part in the beginning
 
 	mu      sync.Mutex
 	state   podState
@@ -66,6 +67,9 @@ type followedPod struct {
 func (p *followedPod) follow(ctx context.Context) {
 	p.recover()
 	state := p.wait(ctx, 0, func(s podState) bool { return s.readable || s.gone })
+	if p.early != nil {
+		p.begin(ctx)
+	}
 	for ctx.Err() == nil && !state.gone {
 		before, begun := p.log.last, time.Now()
 		err := p.read(ctx)
@@ -96,7 +100,7 @@ func (p *followedPod) read(ctx context.Context) error {
 		// Usually there is no such container, or nothing new in its log.
 		_ = p.log.read(ctx, readPrevious, p.from.line)
 	}
-	if err := p.catchUp(ctx); err != nil {
+	if err := p.catchUp(ctx, p.from.line); err != nil {
 		return err
 	}
 	return p.log.read(ctx, readFollowed, p.from.line)
@@ -104,12 +108,11 @@ func (p *followedPod) read(ctx context.Context) error {
 
 // catchUp reads the last lines of a log that the query limits to its tail, so that it is
 // known where to continue even if the stream breaks off before the next line.
-func (p *followedPod) catchUp(ctx context.Context) error {
+func (p *followedPod) catchUp(ctx context.Context, show func(logline.Line)) error {
 	log, query := p.log, p.from.query
 	if query.Tail == nil || log.complete || log.caughtUp || !log.last.IsZero() {
 		return nil
 	}
-	show := p.from.line
 	if *query.Tail == 0 {
 		show = func(logline.Line) {}
 	}
