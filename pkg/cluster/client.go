@@ -40,6 +40,7 @@ type Client struct {
 	kube      client.WithWatch
 	config    *rest.Config
 	namespace string
+	silence   time.Duration // 0 is the default of package follow
 }
 
 // New makes a client for a namespace from a configuration, which it copies. Requests
@@ -75,6 +76,14 @@ func (c *Client) Host() string { return c.config.Host }
 func (c *Client) In(namespace string) *Client {
 	other := *c
 	other.namespace = namespace
+	return &other
+}
+
+// GivingUp returns a client that follows objects until the API server has been away for that long;
+// others do for a minute.
+func (c *Client) GivingUp(silence time.Duration) *Client {
+	other := *c
+	other.silence = silence
 	return &other
 }
 

@@ -22,7 +22,7 @@ type Listener[T client.Object] struct {
 
 // FollowVersions follows the versions of the namespace, or of all with a client of
 // In(metav1.NamespaceAll), until ctx is done. It outlives the end of watches and an API
-// server that is away for less than a minute. The error is ctx's or an [*Error].
+// server that is away for less than a minute, or what [Client.GivingUp] says. The error is ctx's or an [*Error].
 func (c *Client) FollowVersions(ctx context.Context, l Listener[*v1alpha1.Version]) error {
 	return c.explainEnd(ctx, follower(c, &v1alpha1.VersionList{}, l).Run(ctx), "cannot list versions")
 }
@@ -41,7 +41,7 @@ func (c *Client) FollowPods(ctx context.Context, l Listener[*corev1.Pod]) error 
 
 // follower follows the objects of list's kind.
 func follower[T client.Object](c *Client, list client.ObjectList, l Listener[T]) *follow.Follower[T] {
-	return &follow.Follower[T]{Kube: c.kube, List: list, Options: c.only(""), Listed: l.Listed, Changed: l.Changed}
+	return &follow.Follower[T]{Kube: c.kube, List: list, Options: c.only(""), Listed: l.Listed, Changed: l.Changed, Silence: c.silence}
 }
 
 // explainEnd explains why following has ended with err; doing is what failed.

@@ -92,9 +92,11 @@ func (d *Dashboard) refresh(ctx context.Context, r *request, p page, s *stream.S
 // fragments are the live parts of the page, as they are now.
 func (d *Dashboard) fragments(ctx context.Context, r *request, p page) (parts []fragment, err error) {
 	if r.version != nil {
-		if r.version, err = r.source.Version(ctx, r.ref); err != nil {
-			return nil, err
+		now, err := r.source.Version(ctx, r.ref)
+		if err != nil {
+			return nil, err // r.version stays: it is read again after the next change
 		}
+		r.version = now
 		parts = sideFragments(d.side(ctx, r, p))
 	}
 	if p.live == nil {

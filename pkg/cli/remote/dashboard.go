@@ -87,9 +87,13 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 		return hint.Place{Program: c.program, Namespace: namespace, Explicit: true}
 	}
 	shown := view.Options{
-		Hint:      func(namespace string, err error) string { return at(namespace).Text(err) },
-		Artifacts: &artifact.Cache{Pause: artifact.PagePause, Options: artifact.Options{Keychain: authn.DefaultKeychain, Insecure: o.images.insecure}},
-		Unkept:    func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
+		Hint: func(namespace string, err error) string { return at(namespace).Text(err) },
+		Artifacts: &artifact.Cache{
+			Pause:   artifact.PagePause,
+			Options: artifact.Options{Keychain: authn.DefaultKeychain, Insecure: o.images.insecure},
+		},
+		SignIn: func(registry string) string { return "sign in to it: docker login " + registry },
+		Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 	}
 	shown.Prometheus = o.numbers.Client
 	where := "all namespaces"

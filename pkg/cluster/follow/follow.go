@@ -3,6 +3,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -16,8 +17,7 @@ import (
 )
 
 const (
-	// silence is how long an API server that has responded before may be away: one that is
-	// updated, or whose leader changes, is back by then.
+	// silence is the default of Silence.
 	silence = time.Minute
 	// RetryPause keeps an API server that ends watches at once from being asked without a
 	// pause.
@@ -58,6 +58,9 @@ type Follower[T client.Object] struct {
 	// that changes or, with gone, is deleted after that.
 	Listed  func(all []T)
 	Changed func(object T, gone bool)
+	// Silence is how long an API server that has responded before may be away. Default: a
+	// minute; one that is updated, or whose leader changes, is back by then.
+	Silence time.Duration
 }
 
 // Run follows until ctx is done, or the API server refuses or has been away for too long.
@@ -74,7 +77,7 @@ func (f *Follower[T]) Run(ctx context.Context) error {
 		if watched || listed && heard.IsZero() {
 			heard = time.Now()
 		}
-		if err != nil && givesUp(err, heard) {
+		if err != nil && f.givesUp(err, heard) {
 			return err
 		}
 		if watched && time.Since(began) > Steady {
@@ -89,8 +92,8 @@ func (f *Follower[T]) Run(ctx context.Context) error {
 
 // givesUp reports whether following ends with err, when the API server was last heard
 // at the given time; never if that is zero.
-func givesUp(err error, heard time.Time) bool {
-	return !response.Transient(err) || heard.IsZero() || time.Since(heard) > silence
+func (f *Follower[T]) givesUp(err error, heard time.Time) bool {
+	return !response.Transient(err) || heard.IsZero() || time.Since(heard) > cmp.Or(f.Silence, silence)
 }
 
 // once lists the objects and watches them until the watch ends. It reports how far the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/logline"
@@ -26,7 +27,11 @@ func (s *Source) FollowLogs(ctx context.Context, ref source.Ref, q source.LogQue
 	if err != nil {
 		return err
 	}
-	if err := c.FollowLogs(ctx, ref.Name, queryOf(q), handlerOf(q, to)); ctx.Err() == nil {
+	rights := []cluster.Right{{Verb: "get", Resource: "pods", Subresource: "log"}}
+	err = reviewer{c, s.options.Review}.whileAllowed(ctx, rights, func(ctx context.Context) error {
+		return c.FollowLogs(ctx, ref.Name, queryOf(q), handlerOf(q, to))
+	})
+	if ctx.Err() == nil {
 		return s.ofLogs(ctx, ref, err)
 	}
 	return nil

@@ -67,7 +67,10 @@ func (s *Source) FollowRequests(ctx context.Context, ref source.Ref, f inspectio
 		return err
 	}
 	f.Limit = inspection.MaxRequests
-	err = from.Follow(ctx, f, to.Line)
+	rights := []cluster.Right{{Verb: "create", Resource: "pods", Subresource: "portforward"}}
+	err = reviewer{s.client.In(ref.Namespace), s.options.Review}.whileAllowed(ctx, rights, func(ctx context.Context) error {
+		return from.Follow(ctx, f, to.Line)
+	})
 	if ctx.Err() == nil {
 		return s.ofRequests(ref, err)
 	}

@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +14,9 @@ import (
 // rightsTime is how long a review of the user's rights counts.
 const rightsTime = 30 * time.Second
 
-// needed are the rights that each action takes.
-func needed() map[source.Action][]cluster.Right {
+// needed are the rights that each action takes. Where config is declared, a start reads whether it is
+// complete.
+func needed(configured bool) map[source.Action][]cluster.Right {
 	right := func(group, resource string, verbs ...string) (rights []cluster.Right) {
 		for _, verb := range verbs {
 			rights = append(rights, cluster.Right{Verb: verb, Group: group, Resource: resource})
@@ -25,17 +24,22 @@ func needed() map[source.Action][]cluster.Right {
 		return rights
 	}
 	group := v1alpha1.GroupVersion.Group
-	publish := right(group, "runtimes", "get", "patch")
-	change := right(group, "versions", "get", "patch")
+	read := right(group, "versions", "get")
+	point := right(group, "runtimes", "get", "patch")
+	change := slices.Concat(read, right(group, "versions", "patch"))
+	start := change
+	if configured {
+		start = slices.Concat(change, right("", "secrets", "get"))
+	}
 	return map[source.Action][]cluster.Right{
-		source.Start:     change,
-		source.Stop:      append(right(group, "runtimes", "get"), change...),
+		source.Start:     start,
+		source.Stop:      slices.Concat(right(group, "runtimes", "get"), change),
 		source.Restart:   change,
-		source.Publish:   append(right(group, "runtimes", "create"), publish...),
-		source.Unpublish: publish,
-		source.Rollback:  publish,
-		source.Delete:    append(right(group, "runtimes", "get"), right(group, "versions", "get", "delete")...),
-		source.Configure: right("", "secrets", "get", "create", "patch"),
+		source.Publish:   slices.Concat(right(group, "runtimes", "create"), point, read),
+		source.Unpublish: point,
+		source.Rollback:  slices.Concat(point, read),
+		source.Delete:    slices.Concat(right(group, "runtimes", "get"), right(group, "versions", "get", "delete")),
+		source.Configure: slices.Concat(right("", "secrets", "get", "create", "patch"), read),
 	}
 }
 
@@ -62,7 +66,7 @@ func (r *reviews) missing(ctx context.Context, c *cluster.Client) ([]cluster.Rig
 		return known.missing, nil
 	}
 	var all []cluster.Right
-	for _, rights := range needed() {
+	for _, rights := range needed(true) {
 		for _, right := range rights {
 			if !slices.Contains(all, right) {
 				all = append(all, right)
@@ -88,20 +92,25 @@ func (s *Source) Rights(ctx context.Context, ref source.Ref) (map[source.Action]
 	if err != nil {
 		return nil, err
 	}
+	found, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	declared := found.version.Spec.Config
 	missing, err := s.reviews.missing(ctx, c)
 	if err != nil {
 		return nil, s.explain(ref, err)
 	}
 	reasons := map[source.Action]string{}
-	for action, rights := range needed() {
-		var lacking []string
+	for action, rights := range needed(len(declared.Variables)+len(declared.Files) > 0) {
+		var lost []cluster.Right
 		for _, right := range rights {
 			if slices.Contains(missing, right) {
-				lacking = append(lacking, right.String())
+				lost = append(lost, right)
 			}
 		}
-		if len(lacking) > 0 {
-			reasons[action] = fmt.Sprintf("In namespace %q you do not have the right to %s.", ref.Namespace, strings.Join(lacking, " and "))
+		if len(lost) > 0 {
+			reasons[action] = lacking(ref.Namespace, lost)
 		}
 	}
 	return reasons, nil

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -48,21 +49,34 @@ func newPart[T client.Object, K any](
 // newScope begins to keep what the client's namespace has, until it is closed. changed is
 // called with a reference to the version that may have changed; without a name it may be any
 // of the namespace, and without that any at all.
-func newScope(c *cluster.Client, changed func(source.Ref)) *scope {
+func newScope(c *cluster.Client, interval time.Duration, changed func(source.Ref)) *scope {
+	by, ours := reviewer{c, interval}, v1alpha1.GroupVersion.Group
 	// client-go would log that a list was cut off by the end.
 	ctx, cancel := context.WithCancel(logr.NewContext(context.Background(), logr.Discard()))
 	s := &scope{end: cancel}
-	s.versions = newPart(c.FollowVersions, keepVersion, func(key client.ObjectKey, _ keptVersion) { changed(source.Ref(key)) })
-	s.runtimes = newPart(c.FollowRuntimes, keepRuntime, func(key client.ObjectKey, _ *v1alpha1.Runtime) {
+	s.versions = newPart(reviewed(by, ours, "versions", c.FollowVersions), keepVersion, func(key client.ObjectKey, _ keptVersion) {
+		changed(source.Ref(key))
+	})
+	s.runtimes = newPart(reviewed(by, ours, "runtimes", c.FollowRuntimes), keepRuntime, func(key client.ObjectKey, _ *v1alpha1.Runtime) {
 		changed(source.Ref{Namespace: key.Namespace})
 	})
-	s.pods = newPart(c.FollowPods, keepPod, func(key client.ObjectKey, p keptPod) {
+	s.pods = newPart(reviewed(by, "", "pods", c.FollowPods), keepPod, func(key client.ObjectKey, p keptPod) {
 		changed(source.Ref{Namespace: key.Namespace, Name: p.version})
 	})
 	s.ended.Go(func() { s.versions.run(ctx) })
 	s.ended.Go(func() { s.runtimes.run(ctx) })
 	s.ended.Go(func() { s.pods.run(ctx) })
 	return s
+}
+
+// reviewed follows objects as long as the user may list them.
+func reviewed[T client.Object](
+	by reviewer, group, resource string, follow func(context.Context, cluster.Listener[T]) error,
+) func(context.Context, cluster.Listener[T]) error {
+	rights := []cluster.Right{{Verb: "list", Group: group, Resource: resource}}
+	return func(ctx context.Context, l cluster.Listener[T]) error {
+		return by.whileAllowed(ctx, rights, func(ctx context.Context) error { return follow(ctx, l) })
+	}
 }
 
 func (s *scope) close() {

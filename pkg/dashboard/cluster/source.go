@@ -11,12 +11,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard/meter"
-	"krt.dev/kn-krt/pkg/dashboard/promql"
 	"krt.dev/kn-krt/pkg/dashboard/source"
-	"krt.dev/kn-krt/pkg/image/artifact"
 )
 
 const (
@@ -45,24 +42,6 @@ type Source struct {
 	pages  map[*page]struct{}
 }
 
-// Options are what of a cluster is shown.
-type Options struct {
-	// Namespaces are those that are shown; none for all that the user may read.
-	Namespaces []string
-	// Hint, if not nil, returns what to do next about an error of the cluster's client in a
-	// namespace; "" if there is nothing to say.
-	Hint func(namespace string, err error) string
-	// Unkept, if not nil, returns what to do so that messages of the version's requests are kept,
-	// in a sentence.
-	Unkept func(*v1alpha1.Version) string
-	// Artifacts, if not nil, has the files of versions that are in registries, with the
-	// credentials that it was made with.
-	Artifacts *artifact.Cache
-	// Prometheus, if not nil, has the metrics of entrypoints. It is asked only about versions that
-	// the user may read.
-	Prometheus *promql.Client
-}
-
 // page is somebody who waits for changes.
 type page struct {
 	ref     source.Ref
@@ -72,7 +51,11 @@ type page struct {
 // New returns a source of the versions of a cluster, with the rights of the client's user. It
 // follows them until it is closed.
 func New(c *cluster.Client, o Options) *Source {
-	s := &Source{client: c, options: o, scopes: map[string]*scope{}, pages: map[*page]struct{}{}, looked: make(chan struct{})}
+	o.Review = cmp.Or(o.Review, rightsTime)
+	s := &Source{
+		client: c.GivingUp(cmp.Or(o.Silence, silence)), options: o,
+		scopes: map[string]*scope{}, pages: map[*page]struct{}{}, looked: make(chan struct{}),
+	}
 	s.meter = meter.New(s.reader)
 	s.ctx, s.end = context.WithCancel(context.Background())
 	for _, namespace := range o.Namespaces {
@@ -106,7 +89,7 @@ func (s *Source) follow(namespace string) *scope {
 	defer s.mu.Unlock()
 	known := s.scopes[namespace]
 	if known == nil && s.scopes != nil && len(s.scopes) <= maxNamespaces {
-		known = newScope(s.client.In(namespace), s.changed)
+		known = newScope(s.client.In(namespace), s.options.Review, s.changed)
 		s.scopes[namespace] = known
 	}
 	return known

@@ -25,10 +25,11 @@ type Links struct{ Document, File func(path string) string }
 // Page is one document, with what leads to the others.
 type Page struct {
 	source.Ref
-	// Path is the file that is shown, and Page what it says; nil if Problem says why not.
-	Path    string
-	Page    *markdown.Page
-	Problem string
+	// Path is the file that is shown, and Page what it says; nil if Problem says why not, and Next what to
+	// do about that.
+	Path          string
+	Page          *markdown.Page
+	Problem, Next string
 	// Documents are all texts; Other are the files that are neither texts nor images.
 	Documents, Other []Link
 	// First says that it is the first document, which the contract follows.
@@ -63,6 +64,9 @@ func Read(ctx context.Context, from source.Authors, v *source.Version, path stri
 		p.Problem = "The bundle has no " + First + "."
 	default:
 		p.Problem = err.Error()
+		if refused := new(source.RefusedError); errors.As(err, &refused) {
+			p.Next = refused.Next
+		}
 	}
 	if p.First {
 		if files == nil {

@@ -189,6 +189,7 @@ func (u *users) add(r *http.Request, key key, client *cluster.Client, name strin
 		s := view.New(client, view.Options{
 			Namespaces: u.namespaces, Prometheus: u.prometheus, Artifacts: u.artifacts,
 			Hint:   func(namespace string, err error) string { return at(namespace).Text(err) },
+			SignIn: signIn,
 			Unkept: func(v *v1alpha1.Version) string { return at(v.Namespace).Unkept(v) },
 		})
 		known = &user{name: name, client: client, source: s, open: map[*http.Request]context.CancelCauseFunc{}}
@@ -196,6 +197,12 @@ func (u *users) add(r *http.Request, key key, client *cluster.Client, name strin
 	}
 	known.checked = u.now()
 	return u.hold(r, known), nil
+}
+
+// signIn is what to do about a registry that lets nothing be read: config/dashboard mounts this Secret.
+func signIn(registry string) string {
+	return "its administrator puts those of an account that may read into a Secret: kubectl -n krt-system create secret docker-registry " +
+		"krt-dashboard-registry --docker-server=" + registry + " --docker-username=… --docker-password=…"
 }
 
 // at makes hints about a namespace.

@@ -112,6 +112,28 @@ func TestPull(t *testing.T) {
 	require.Equal(t, before, h.asked.Load(), "it is read from the cache")
 }
 
+func TestPullNamesTheRegistryThatDenies(t *testing.T) {
+	h := newHub(t)
+	ref := h.push(t, artifactOf(t, file("docs/README.md", "# Hello")))
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		for _, path := range []string{"", "/blobs/"} {
+			deny := func(w http.ResponseWriter, r *http.Request) bool {
+				if strings.Contains(r.URL.Path, path) {
+					w.WriteHeader(status)
+				}
+				return strings.Contains(r.URL.Path, path)
+			}
+			h.change.Store(&deny)
+			_, err := artifact.Pull(t.Context(), ref, artifact.Options{})
+			var denied *artifact.DeniedError
+			require.ErrorAs(t, err, &denied, "%d %q", status, path)
+			require.Equal(t, h.host, denied.Registry)
+			require.True(t, denied.Anonymous)
+			require.ErrorContains(t, err, "registry "+h.host+" wants credentials, and there are none for it")
+		}
+	}
+}
+
 // Open pages ask again and again: a registry that fails is not asked as often.
 func TestAFailureCountsForAPause(t *testing.T) {
 	h := newHub(t)

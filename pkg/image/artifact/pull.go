@@ -70,11 +70,11 @@ func (o Options) pull(ctx context.Context, ref string) (map[string][]byte, error
 	image, err := remote.Image(digest, remote.WithContext(ctx), remote.WithAuthFromKeychain(o.Keychain),
 		remote.WithTransport(bounded{o.Transport}), remote.WithUserAgent("kn-krt"))
 	if err != nil {
-		return nil, err
+		return nil, denied(err, digest, o.Keychain)
 	}
 	packed, err := open(image)
 	if err != nil {
-		return nil, err
+		return nil, denied(err, digest, o.Keychain)
 	}
 	files, err := Read(packed)
 	return files, errors.Join(err, packed.Close())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -25,8 +26,8 @@ import (
 	view "krt.dev/kn-krt/pkg/dashboard/cluster"
 )
 
-// pushFiles pushes an artifact with one file and returns its reference.
-func pushFiles(t *testing.T, path, text string) string {
+// pushFiles pushes an artifact with one file to a registry and returns its reference.
+func pushFiles(t *testing.T, hub, path, text string, options ...remote.Option) string {
 	t.Helper()
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -39,14 +40,40 @@ func pushFiles(t *testing.T, path, text string) string {
 	made, err := artifact.New(static.NewLayer(packed.Bytes(), artifact.LayerType))
 	require.NoError(t, err)
 
-	hub := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(hub.Close)
 	digest, err := made.Digest()
 	require.NoError(t, err)
-	ref, err := name.NewDigest(strings.TrimPrefix(hub.URL, "http://") + "/team/krt-nodes@" + digest.String())
+	ref, err := name.NewDigest(hub + "/team/krt-nodes@" + digest.String())
 	require.NoError(t, err)
-	require.NoError(t, remote.Write(ref, made))
+	require.NoError(t, remote.Write(ref, made, options...))
 	return ref.Name()
+}
+
+// newHub is a registry; with a password it serves nobody but the user "reader" with it.
+func newHub(t *testing.T, password string) (host string) {
+	t.Helper()
+	serve := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, given, _ := r.BasicAuth()
+		if password != "" && (user != "reader" || given != password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="hub"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		serve.ServeHTTP(w, r)
+	}))
+	t.Cleanup(hub.Close)
+	return strings.TrimPrefix(hub.URL, "http://")
+}
+
+// refer makes a version refer to an artifact.
+func refer(t *testing.T, ref source.Ref, artifact string) {
+	t.Helper()
+	v := &v1alpha1.Version{}
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKey(ref), v))
+	v.Spec.State = v1alpha1.StateStopped
+	require.NoError(t, admin.Update(t.Context(), v))
+	v.Spec.Artifact = artifact
+	require.NoError(t, admin.Update(t.Context(), v))
 }
 
 func TestFilesAndContract(t *testing.T) {
@@ -64,12 +91,7 @@ func TestFilesAndContract(t *testing.T) {
 	_, err = s.Files(t.Context(), source.Ref{Namespace: namespace, Name: "none"})
 	require.ErrorAs(t, err, &unknown)
 
-	v := &v1alpha1.Version{}
-	require.NoError(t, admin.Get(t.Context(), client.ObjectKey(ref), v))
-	v.Spec.State = v1alpha1.StateStopped
-	require.NoError(t, admin.Update(t.Context(), v))
-	v.Spec.Artifact = pushFiles(t, "docs/README.md", "# A house")
-	require.NoError(t, admin.Update(t.Context(), v))
+	refer(t, ref, pushFiles(t, newHub(t, ""), "docs/README.md", "# A house"))
 	ctx := bounded(t)
 	changed := make(chan struct{}, 1)
 	go func() {
