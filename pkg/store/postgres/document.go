@@ -23,23 +23,53 @@ func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string
 	if err != nil {
 		return err
 	}
-	return s.retry(ctx, func(again bool) error {
-		_, err := s.pool.Exec(ctx, "INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow) VALUES ($1, $2, $3, $4, $5, $6)",
-			from.Runtime, coll, doc, from.Version, from.Node, from.Workflow)
-		var state *pgconn.PgError
-		if !errors.As(err, &state) || state.Code != stateUnique {
+	r := row{from.Runtime, coll, doc, from.Version, from.Node, from.Workflow}
+	committed := false // maybe, without a response
+	if len(doc) <= maxGrouped {
+		err := s.groups.save(ctx, r)
+		if err == nil || errors.Is(err, store.ErrExists) || ctx.Err() != nil {
+			return s.failure(err)
+		}
+		// It is saved alone, so that it does not fail because another one does.
+		committed = !refused(err)
+	}
+	return s.retry(ctx, func(again bool) error { return s.saveAlone(ctx, r, committed || again) })
+}
+
+func (s *Store) saveAlone(ctx context.Context, r row, again bool) error {
+	_, err := s.pool.Exec(ctx, "INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow) VALUES ($1, $2, $3, $4, $5, $6)",
+		r.runtime, r.coll, r.doc, r.version, r.node, r.workflow)
+	var state *pgconn.PgError
+	if !errors.As(err, &state) || state.Code != stateUnique {
+		return err
+	}
+	if again {
+		var there bool
+		err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM krt_documents
+WHERE runtime = $1 AND coll = $2 AND doc -> '_id' = $3::jsonb -> '_id' AND doc = $3::jsonb)`, r.runtime, r.coll, r.doc).Scan(&there)
+		if err != nil || there {
 			return err
 		}
-		if again {
-			var there bool
-			err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM krt_documents
-WHERE runtime = $1 AND coll = $2 AND doc -> '_id' = $3::jsonb -> '_id' AND doc = $3::jsonb)`, from.Runtime, coll, doc).Scan(&there)
-			if err != nil || there {
-				return err
-			}
+	}
+	return store.ErrExists
+}
+
+// saveGroup saves documents, all or none.
+func (s *Store) saveGroup(ctx context.Context, group []*saving) error {
+	if len(group) == 1 {
+		return s.saveAlone(ctx, group[0].row, false)
+	}
+	columns := make([][]string, 6)
+	for _, r := range group {
+		for i, value := range []string{r.runtime, r.coll, r.doc, r.version, r.node, r.workflow} {
+			columns[i] = append(columns[i], value)
 		}
-		return store.ErrExists
-	})
+	}
+	_, err := s.pool.Exec(ctx, `INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow)
+SELECT runtime, coll, doc::jsonb, version, node, workflow
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS r (runtime, coll, doc, version, node, workflow)`,
+		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5])
+	return err
 }
 
 // find is a query for documents of a collection.

@@ -87,6 +87,12 @@ func temporary(code string) bool {
 	return strings.HasPrefix(code, classOperator) || strings.HasPrefix(code, classConnection) || strings.HasPrefix(code, classResources)
 }
 
+// refused reports whether a statement has certainly had no effect.
+func refused(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) || pgconn.SafeToRetry(err)
+}
+
 // lost reports whether there is no connection, or none any more.
 func lost(err error) bool {
 	var network net.Error

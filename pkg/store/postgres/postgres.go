@@ -41,6 +41,7 @@ type Store struct {
 	logger *slog.Logger
 
 	decoded *store.Decoding
+	groups  *groups
 
 	preparing sync.Mutex
 	prepared  bool // the tables are up to date
@@ -66,6 +67,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		name:   fmt.Sprintf("PostgreSQL at %s/%s", net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), c.Database),
 		logger: cmp.Or(o.Logger, slog.Default()), decoded: store.NewDecoding(),
 	}
+	s.groups = &groups{write: s.saveGroup}
 	config.AfterConnect = s.prepare
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, s.failure(err)
