@@ -67,22 +67,20 @@ func TestQueriesOfTheDoubleFindWhatTheStoreFinds(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// TestIDsThatTheStoreRefuses: the double refuses them too.
-func TestIDsThatTheStoreRefuses(t *testing.T) {
+// TestDocumentsThatTheStoreRefuses: the double refuses them too.
+func TestDocumentsThatTheStoreRefuses(t *testing.T) {
 	python, err := findPython()
 	if err != nil {
 		t.Skipf("no Python to run nodes with: %v", err)
 	}
 	dir := t.TempDir()
 	require.NoError(t, pyrunner.WriteShim(dir))
-	ids := storetest.RefusedIDs()
-	ids[`"\ud800"`] = "data: the _id has half of a surrogate pair"
-	for id, want := range ids {
+	for document, want := range storetest.Refused() {
 		cmd := exec.CommandContext(t.Context(), python, "-c",
-			`import json, sys; from krt.testing import Context; Context().db.save("c", {"_id": json.loads(sys.argv[1])})`, id)
+			`import json, sys; from krt.testing import Context; Context().db.save("c", json.loads(sys.argv[1]))`, document)
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+dir)
 		text, err := cmd.CombinedOutput()
-		require.Error(t, err, id)
-		require.Contains(t, string(text), "the store refused this: "+want, id)
+		require.Error(t, err, document)
+		require.Contains(t, string(text), "the store refused this: "+want, document)
 	}
 }

@@ -30,8 +30,7 @@ func (s *Server) saveDocument(r request) (any, error) {
 	var body struct {
 		Data any `json:"data"`
 	}
-	text, err := r.body(&body, false)
-	if err != nil {
+	if err := r.decode(&body); err != nil {
 		return nil, err
 	}
 	if body.Data == nil {
@@ -48,8 +47,8 @@ func (s *Server) saveDocument(r request) (any, error) {
 		return nil, Refuse("data: the number %.40q: its exponent is not within %d and %d", n, -maxExponent, maxExponent)
 	}
 	document := Document(fields)
-	if err := checkID(document[wire.KeyID], text); err != nil {
-		return nil, err
+	if err := wire.CheckID(document[wire.KeyID]); err != nil {
+		return nil, Refuse("%v", err)
 	}
 	if s.backends.Documents == nil {
 		return nil, notKept("documents")
@@ -64,7 +63,7 @@ func (s *Server) findDocuments(r request) (any, error) {
 		return nil, err
 	}
 	var body wire.FindRequest
-	if _, err := r.body(&body, true); err != nil {
+	if err := r.body(&body, true); err != nil {
 		return nil, err
 	}
 	return s.find(r, coll, body)
@@ -73,7 +72,7 @@ func (s *Server) findDocuments(r request) (any, error) {
 // findOwned finds documents of a collection that the body names.
 func (s *Server) findOwned(r request) (any, error) {
 	var body data.FindRequest
-	if _, err := r.body(&body, true); err != nil {
+	if err := r.body(&body, true); err != nil {
 		return nil, err
 	}
 	return s.find(r, body.Collection, body.FindRequest)

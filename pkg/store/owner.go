@@ -51,7 +51,7 @@ type target struct {
 // selection reads a deletion, and returns an error if this store has nothing that it could delete.
 func (s *Server) selection(r request) (of target, err error) {
 	var d data.Deletion
-	if _, err := r.body(&d, true); err != nil {
+	if err := r.body(&d, true); err != nil {
 		return of, err
 	}
 	if err := d.Check(); err != nil {

@@ -238,29 +238,29 @@ func (s *Server) tooLong(r *http.Request) string {
 
 // decode reads the request's body, one JSON value, into v. Numbers in values of
 // no fixed type are kept as written.
-func (r request) decode(v any) error {
-	_, err := r.body(v, false)
-	return err
-}
+func (r request) decode(v any) error { return r.body(v, false) }
 
-// body does the same, and returns the text. Strict, it refuses keys that v does not have: what
-// selects less than was meant would find, or delete, more.
-func (r request) body(v any, strict bool) ([]byte, error) {
+// body does the same. Strict, it refuses keys that v does not have: what selects less than was
+// meant would find, or delete, more.
+func (r request) body(v any, strict bool) error {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// encoding/json would replace text that is not UTF-8, and find what was not saved.
 	if !utf8.Valid(text) {
-		return nil, Refuse("the body is not UTF-8")
+		return Refuse("the body is not UTF-8")
 	}
 	if err := r.holds(text); err != nil {
-		return nil, err
+		return err
+	}
+	if err := wire.CheckText(text); err != nil {
+		return Refuse("%v", err)
 	}
 	if err := decode(text, v, strict); err != nil {
-		return nil, Refuse("the body is malformed: %v", err)
+		return Refuse("the body is malformed: %v", err)
 	}
-	return text, nil
+	return nil
 }
 
 // Decode decodes one JSON value, with its numbers as they are written.

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,6 +83,7 @@ func Documents(t *testing.T, b store.Documents) {
 	t.Run("runtimes", func(t *testing.T) { runtimes(t, b) })
 	t.Run("ids", func(t *testing.T) { ids(t, b) })
 	t.Run("values", func(t *testing.T) { values(t, b) })
+	t.Run("refused", func(t *testing.T) { refused(t, b) })
 	t.Run("deletion", func(t *testing.T) { deletion(t, b) })
 	t.Run("deletion in parts", func(t *testing.T) { deletionInParts(t, b) })
 	t.Run("writers", func(t *testing.T) { writers(t, b) })
@@ -188,6 +191,19 @@ func values(t *testing.T, b store.Documents) {
 		require.Len(t, found, 1)
 		require.Equal(t, numbers(raw(t, text)), numbers(raw(t, string(found[0]))))
 	}
+}
+
+// refused documents are not kept, whichever the backend.
+func refused(t *testing.T, b store.Documents) {
+	handler := store.New(store.Backends{Documents: b}, store.Options{}).Handler()
+	for document, want := range storetest.Refused() {
+		w := httptest.NewRecorder()
+		body := strings.NewReader(`{"data":` + document + `}`)
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, wire.PathCollections+"refused", body))
+		require.Equal(t, http.StatusBadRequest, w.Code, document)
+		require.Contains(t, w.Body.String(), want)
+	}
+	require.Empty(t, find(t, b, store.Collection{Runtime: store.LocalRuntime, Name: "refused"}, nil, 5))
 }
 
 // numbers makes integers comparable as they are written, others by value.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -103,6 +104,14 @@ func (m *memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *memory) serve(r *http.Request) (response any, status int, err error) {
+	text, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = store.CheckText(text)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	coll, isColl := strings.CutPrefix(r.URL.Path, store.PathCollections)

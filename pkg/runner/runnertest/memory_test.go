@@ -38,11 +38,11 @@ func TestQueriesFindWhatTheStoreFinds(t *testing.T) {
 	})
 }
 
-func TestIDsThatTheStoreRefuses(t *testing.T) {
-	for id, want := range storetest.RefusedIDs() {
-		status, body := post(&memory{}, "/v1/collections/c", `{"data":{"_id":`+id+`}}`)
+func TestDocumentsThatTheStoreRefuses(t *testing.T) {
+	for document, want := range storetest.Refused() {
+		status, body := post(&memory{}, "/v1/collections/c", `{"data":`+document+`}`)
 		if status != http.StatusBadRequest || !strings.Contains(body, want) {
-			t.Fatalf("_id %s: status %d: %s", id, status, body)
+			t.Fatalf("%s: status %d: %s", document, status, body)
 		}
 	}
 }

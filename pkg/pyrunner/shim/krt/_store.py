@@ -9,6 +9,7 @@ from krt import _query
 _MAX_DOCUMENT_DEPTH = 100
 _MAX_NAME = 120
 _PAGE = 1000
+_HALF = "half of a surrogate pair, which is not a character"
 
 
 class Refused(store.StoreRefused):
@@ -28,6 +29,7 @@ class Store:
 
     def post(self, path, body):
         body = json.loads(store.encode(body))
+        _check_text(body, ())
         parts = path.split("/")[2:]
         if parts == ["measurements"]:
             self.measurements.append(body)
@@ -91,16 +93,32 @@ def _depth(value):
 def _check_id(value):
     """Refuses an _id that the store refuses: see CheckID of its client in Go."""
     if isinstance(value, dict):
-        for key, member in value.items():
-            _check_id(key)
+        for member in value.values():
             _check_id(member)
     elif isinstance(value, list):
         for element in value:
             _check_id(element)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise Refused("data: the _id has the number %.40s, which is beyond 64 bits: save it as a text", str(value))
-    elif isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise Refused("data: the _id has half of a surrogate pair, which is not a character") from None
+
+
+def _check_text(value, place):
+    """Refuses text that the store refuses: see CheckText of its client in Go."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if _is_half(key):
+                raise Refused("%s: a key has " + _HALF, ".".join(place))
+            _check_text(member, place + (key,))
+    elif isinstance(value, list):
+        for i, element in enumerate(value):
+            _check_text(element, place + (str(i),))
+    elif isinstance(value, str) and _is_half(value):
+        raise Refused("%s: it has " + _HALF, ".".join(place))
+
+
+def _is_half(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -109,12 +109,16 @@ func byValue(value any) any {
 	return value
 }
 
-// RefusedIDs are values of a document's "_id", as JSON, that every store refuses, and with which
-// words.
-func RefusedIDs() map[string]string {
+// Refused are documents, as JSON, that every store refuses, and with which words.
+func Refused() map[string]string {
+	const half = " half of a surrogate pair, which is not a character"
 	return map[string]string{
-		`[1]`:                        "data: an _id cannot be an array",
-		`9223372036854775808`:        "data: the _id has the number 9223372036854775808, which is beyond 64 bits",
-		`{"a":-9223372036854775809}`: "data: the _id has the number -9223372036854775809, which is beyond 64 bits",
+		`{"_id":[1]}`:                        "data: an _id cannot be an array",
+		`{"_id":9223372036854775808}`:        "data: the _id has the number 9223372036854775808, which is beyond 64 bits",
+		`{"_id":{"a":-9223372036854775809}}`: "data: the _id has the number -9223372036854775809, which is beyond 64 bits",
+		`{"_id":"\ud800"}`:                   "data._id: it has" + half,
+		`{"a":"x\udc00"}`:                    "data.a: it has" + half,
+		`{"a":[{"b":["\ud800\ud800"]}]}`:     "data.a.0.b.0: it has" + half,
+		`{"a":{"b\ud800":1}}`:                "data.a: a key has" + half,
 	}
 }
