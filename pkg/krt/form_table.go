@@ -82,7 +82,7 @@ func nameForm() *Field {
 
 func workflowForm() *Field {
 	name, step := nameForm().like("ny-room-price"), nameForm().like("etl")
-	step.Refused = reservedNodes.String()
+	step.Refused, step.Rule = reservedNodes.String(), "must be the name of a node"
 	name.Key, name.Doc = "name", "The name of the workflow."
 	return &Field{Doc: "A workflow.", Kind: FieldMap, Required: true, Fields: []Field{
 		*name,

@@ -3,13 +3,10 @@ package bundle
 import (
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/bundle/scaffold"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt"
 )
-
-// SchemaFile is where a version's manifest expects the JSON Schema that init writes for editors.
-// It is never packed.
-const SchemaFile = ".krt.schema.json"
 
 func newSchemaCommand(s term.Streams) *cobra.Command {
 	return &cobra.Command{
@@ -19,11 +16,11 @@ func newSchemaCommand(s term.Streams) *cobra.Command {
 what they mean and mark mistakes while you type. It knows nothing of the bundle's files;
 'validate' checks those as well.
 
-A version that 'init' has created has the schema in ` + SchemaFile + `, and the first line of
+A version that 'init' has created has the schema in ` + scaffold.SchemaFile + `, and the first line of
 its krt.yml names it. In another version, write both:
 
-  # yaml-language-server: $schema=` + SchemaFile,
-		Example: "  kn-krt schema > " + SchemaFile,
+  # yaml-language-server: $schema=` + scaffold.SchemaFile,
+		Example: "  kn-krt schema > " + scaffold.SchemaFile,
 		Args:    term.Arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			text, err := krt.JSONSchema()

@@ -43,6 +43,7 @@ func needless() []string {
 		"__pycache__/", ".venv/", "venv/", "node_modules/", ".tox/", ".nox/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/",
 		".ipynb_checkpoints/",
 		".idea/", ".vscode/", "*.sw[op]", "*~", ".#*", `\#*#`, ".DS_Store", "._*", "Thumbs.db", "desktop.ini",
+		".krt.schema.json", // for editors
 	}
 }
 

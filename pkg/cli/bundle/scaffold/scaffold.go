@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
-	"text/template"
+	gotemplate "text/template"
 
 	"golang.org/x/mod/modfile"
 )
@@ -17,69 +18,103 @@ import (
 // SDK is the import path of the node SDK for Go.
 const SDK = "krt.dev/kn-krt/pkg/runner"
 
-// templates are below the languages' names, and below "both".
+// SchemaFile is where the manifest of a new version names its JSON Schema for editors: a file in the
+// bundle's folder, because it is there without a network, and has what this program accepts. It is never
+// packed.
+const SchemaFile = ".krt.schema.json"
+
+// templates has a folder for each of what versions are made of.
 //
 //go:embed all:templates
 var templates embed.FS
 
-// language is what the templates need to know of a node's language.
-type language struct {
-	title, image, source string
+// template is a kind of new version.
+type template struct {
+	name    string
+	folders []string // of templates
+	about   string   // what the version has
+	call    string   // arguments of invoke
+	train   string   // a command; empty for none
+	goNode  string   // the folder of its Go node; empty for none
+	image   string   // of the node greet
+	source  string
 }
 
-var languages = map[string]language{
-	"go":     {title: "Go", image: "konstellation/kre-go:1.9.0", source: "src/greet"},
-	"python": {title: "Python", image: "konstellation/kre-py:1.23.1", source: "src/greet/main.py"},
+const greetAna = `greet -d '{"name": "Ana"}'`
+
+func allTemplates() []template {
+	return []template{
+		{name: "go", folders: []string{"greet", "go"}, about: "one node in Go and one workflow, both called `greet`", call: greetAna,
+			goNode: "greet", image: "konstellation/kre-go:1.9.0", source: "src/greet"},
+		{name: "python", folders: []string{"greet", "python"}, about: "one node in Python and one workflow, both called `greet`",
+			call: greetAna, image: "konstellation/kre-py:1.23.1", source: "src/greet/main.py"},
+		{name: "python-go", folders: []string{"python-go"}, goNode: "finish", call: greetAna,
+			about: "the workflow `greet` of two nodes: `compose` in Python, then `finish` in Go"},
+		{name: "python-sklearn", folders: []string{"python-sklearn"}, train: "python3 src/model/train.py",
+			call:  `classify -d '{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}'`,
+			about: "a small model of scikit-learn in the node `model`, which the workflow `classify` calls"},
+	}
 }
 
-// Languages returns the languages that a new version's node can have.
+// Languages returns the templates with one node that greets, which have the names of languages.
 func Languages() []string { return []string{"go", "python"} }
+
+// Templates returns the names of all kinds of new versions.
+func Templates() []string {
+	var names []string
+	for _, t := range allTemplates() {
+		names = append(names, t.name)
+	}
+	return names
+}
 
 // Options describe the new version.
 type Options struct {
 	// Name is the version's name; it is not checked.
 	Name string
-	// Language is one of [Languages].
-	Language string
+	// Template is one of [Templates].
+	Template string
 	// Program is what the user types for kn-krt.
 	Program string
 	// SDKModule is the go.mod of the Go SDK, whose requirements a Go node has, too.
 	SDKModule []byte
+	// Schema is the JSON Schema of manifests.
+	Schema []byte
 }
 
 // data is what the templates see.
 type data struct {
-	Name, Program, Package, Title, Image, Source string
-	Module, SDK, GoVersion, Protobuf, Genproto   string
+	Name, Program, Package, Schema             string
+	About, Call, Train, Image, Source          string
+	Module, SDK, GoVersion, Protobuf, Genproto string
 }
 
 // Write writes the files of a new version into the empty folder root, without the code
-// that is generated from the proto.
-func Write(root *os.Root, o Options) error {
-	lang, ok := languages[o.Language]
-	if !ok {
-		return fmt.Errorf("unknown language %q: must be %s", o.Language, strings.Join(Languages(), " or "))
+// that is generated from the protos. It returns how to call the version, as arguments of invoke.
+func Write(root *os.Root, o Options) (call string, err error) {
+	all := allTemplates()
+	at := slices.IndexFunc(all, func(t template) bool { return t.name == o.Template })
+	if at < 0 {
+		return "", fmt.Errorf("unknown template %q: must be one of %s", o.Template, strings.Join(Templates(), ", "))
 	}
+	t := all[at]
 	d := data{
-		Name: o.Name, Program: o.Program, Title: lang.title, Image: lang.image, Source: lang.source,
-		Package: strings.ReplaceAll(o.Name, "-", "_"),
-		Module:  GoModule(o.Name), SDK: SDK,
+		Name: o.Name, Program: o.Program, About: t.about, Call: t.call, Train: t.train, Image: t.image, Source: t.source,
+		Package: strings.ReplaceAll(o.Name, "-", "_"), Schema: SchemaFile, SDK: SDK,
 	}
-	if o.Language == "go" {
+	if t.goNode != "" {
+		d.Module = "example.com/" + o.Name + "/" + t.goNode
 		if err := d.require(o.SDKModule); err != nil {
-			return err
+			return "", err
 		}
 	}
-	for _, folder := range []string{"both", o.Language} {
+	for _, folder := range append([]string{"both"}, t.folders...) {
 		if err := d.writeAll(root, path.Join("templates", folder)); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return t.call, root.WriteFile(SchemaFile, o.Schema, 0o644)
 }
-
-// GoModule is the module path of a Go node of the version called name.
-func GoModule(name string) string { return "example.com/" + name + "/greet" }
 
 // require takes the versions that the SDK was tested with.
 func (d *data) require(sdkModule []byte) error {
@@ -122,7 +157,7 @@ func (d *data) fill(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New(path.Base(name)).Option("missingkey=error").Parse(string(source))
+	t, err := gotemplate.New(path.Base(name)).Option("missingkey=error").Parse(string(source))
 	if err != nil {
 		return nil, err
 	}
