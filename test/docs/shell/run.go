@@ -120,7 +120,8 @@ func (m Machine) shell(ctx context.Context, text, temp string) (printed string, 
 		err = fmt.Errorf("not done after %s", m.Within)
 	}
 	all, readErr := os.ReadFile(out.Name())
-	return string(all), errors.Join(err, readErr)
+	// curl -i prints the lines of HTTP as they are; a terminal shows no carriage returns.
+	return strings.ReplaceAll(string(all), "\r\n", "\n"), errors.Join(err, readErr)
 }
 
 // failure is the error of a step.
