@@ -104,10 +104,5 @@ func bundledFile(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	content, err := cell.File(files, name)
-	if err != nil {
-		return errNoPage
-	}
-	sendFile(w, name, "", content)
-	return nil
+	return sendFile(w, r, cell.Folder, name, files)
 }

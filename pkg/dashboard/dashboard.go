@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -55,7 +56,8 @@ type Dashboard struct {
 	assets    *assetFiles
 	pages     []page
 	templates map[string]*template.Template // by name of the page
-	seats     seats
+	streams   bound.Share                   // that are open
+	sending   bound.Share                   // bytes that are held until they are sent
 	creations creations
 	receipts  receipts
 	handler   http.Handler
@@ -69,7 +71,8 @@ func New(o Options) *Dashboard {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
-		link: linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
+		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
+		streams: bound.Share{Most: maxStreams, Own: maxOwnStreams}, sending: bound.Share{Most: maxSending, Own: maxOwnSending},
 	}
 	d.templates = d.parse()
 	protection := http.NewCrossOriginProtection()
@@ -83,7 +86,9 @@ func New(o Options) *Dashboard {
 // ServeHTTP implements [http.Handler].
 func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard.SetHeaders(w.Header())
-	d.handler.ServeHTTP(w, r)
+	out := bound.NewWriter(w, func(n int) (func(), error) { return d.sending.Take(d.user(r), n) })
+	defer out.End()
+	d.handler.ServeHTTP(out, r)
 }
 
 // routes has the paths of all pages.

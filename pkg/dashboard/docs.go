@@ -2,16 +2,15 @@ package dashboard
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
+	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/handbook"
 )
-
-// maxRaw is how many bytes of a file are sent.
-const maxRaw = 16 << 20
 
 func docsPage() page {
 	return page{
@@ -35,30 +34,37 @@ func docsPage() page {
 	}
 }
 
-// docsFile sends a file of the documentation: an image to be shown, anything else to be saved.
+// docsFile sends a file of the documentation.
 func docsFile(w http.ResponseWriter, r *request) error {
 	name := r.URL.Query().Get("name")
 	files, err := r.source.Files(r.Context(), r.ref)
 	if err != nil {
 		return err
 	}
-	content, err := handbook.Document(files, name, maxRaw)
+	return sendFile(w, r, handbook.Folder, name, files)
+}
+
+// sendFile sends a file that nobody has reviewed, as it is read: an image to be shown, anything else to
+// be saved. As a page of its own it may run nothing and load nothing, whatever it is: an SVG is a
+// document with scripts.
+func sendFile(w http.ResponseWriter, r *request, folder, name string, files fs.FS) error {
+	file, err := handbook.OpenBelow(files, folder, name)
 	if err != nil {
 		return errNoPage
 	}
-	sendFile(w, name, handbook.ImageType(name), content)
-	return nil
-}
-
-// sendFile sends a file that nobody has reviewed. As a page of its own it may run nothing and load
-// nothing, whatever it is: an SVG is a document with scripts.
-func sendFile(w http.ResponseWriter, name, mediaType string, content []byte) {
+	defer file.Close()
+	content, ok := file.(io.ReadSeeker)
+	if !ok {
+		return errNoPage
+	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'")
+	mediaType := handbook.ImageType(name)
 	if mediaType == "" {
 		mediaType = "application/octet-stream"
 		h.Set("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(path.Base(name)))
 	}
 	h.Set("Content-Type", mediaType)
-	_, _ = w.Write(content)
+	http.ServeContent(w, r.Request, name, time.Time{}, content)
+	return nil
 }

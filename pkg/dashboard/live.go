@@ -6,18 +6,27 @@ import (
 	"errors"
 	"net/http"
 
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/stream"
 )
 
+// Bounds of what users have at a time: pages that are open, with a stream each, and bytes that are being
+// sent. With the second one, a page may still be as large as any is.
+const (
+	maxStreams    = 256
+	maxOwnStreams = 32
+	maxSending    = 64 << 20
+	maxOwnSending = 32 << 20
+)
+
 // stream serves the events of a page.
 func (d *Dashboard) stream(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		leave, full := d.seats.take(d.user(hr))
-		if full != nil {
-			w.Header().Set("Retry-After", "30")
-			http.Error(w, full.Text, full.Status)
+		leave, err := d.streams.Take(d.user(hr), 1)
+		if err != nil {
+			refuseStream(w, err)
 			return
 		}
 		defer leave()
@@ -44,6 +53,16 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 			_ = s.Problem(explain(err).Text)
 		}
 	}
+}
+
+// refuseStream responds that too many pages are open.
+func refuseStream(w http.ResponseWriter, err error) {
+	text, status := "As many pages of this dashboard are open as it can keep up to date.", http.StatusServiceUnavailable
+	if errors.Is(err, bound.ErrOwn) {
+		text, status = "You have as many pages of this dashboard open as one user may have: close some.", http.StatusTooManyRequests
+	}
+	w.Header().Set("Retry-After", "30")
+	http.Error(w, text, status)
 }
 
 // user is the name of a request's user; empty if the dashboard has only one.

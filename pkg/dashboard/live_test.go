@@ -122,17 +122,6 @@ func TestStreamsOfAUserAreBounded(t *testing.T) {
 	events(t, server, "/events?q=you")()
 }
 
-func TestSeatsAreGivenBack(t *testing.T) {
-	var s seats
-	for range maxStreams + 1 {
-		leave, full := s.take("me")
-		require.Nil(t, full)
-		leave()
-	}
-	require.Empty(t, s.of)
-	require.Zero(t, s.all)
-}
-
 // A stream that ends because the user is not let in any more says so.
 func TestStreamSaysWhyItWasEnded(t *testing.T) {
 	ctx, end := context.WithCancelCause(t.Context())

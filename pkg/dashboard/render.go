@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html/template"
 	"net/http"
+	"strconv"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/panel"
@@ -137,6 +138,7 @@ func (d *Dashboard) write(w http.ResponseWriter, status int, name string, s *she
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(page.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // the browser is gone: nobody is left to be told
 }

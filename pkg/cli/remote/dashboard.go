@@ -147,6 +147,7 @@ func serve(ctx context.Context, h http.Handler, listeners []net.Listener) (wait 
 		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
 	}
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {

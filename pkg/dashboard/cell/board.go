@@ -39,7 +39,7 @@ func Names(ctx context.Context, files fs.FS) (names []string) {
 
 // File reads the file of a dashboard.
 func File(files fs.FS, name string) ([]byte, error) {
-	return handbook.Below(files, Folder, name, chronograf.MaxBytes+1)
+	return handbook.ReadBelow(files, Folder, name, chronograf.MaxBytes+1)
 }
 
 // ReadAll reads the cells of a dashboard, some at a time. What fails is shown in its cell.

@@ -222,7 +222,7 @@ func (b *bearer) leaveBefore(r *http.Request) {
 			delete(b.left, old)
 		}
 	}
-	bound(b.left, maxLeft)
+	makeRoom(b.left, maxLeft)
 	b.left[key] = now
 	b.mu.Unlock()
 	b.visits.end(key, errSignedOut)

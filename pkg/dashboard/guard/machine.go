@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
@@ -15,6 +16,7 @@ func ThisMachine(next http.Handler) http.Handler {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !from.Addr().Unmap().IsLoopback() {
 			SetHeaders(w.Header())
+			bound.SetDeadline(w)
 			writeRefusal(w, http.StatusForbidden, refusal{
 				Title: "Not allowed", Text: "This dashboard serves clients on its own machine only.",
 			})

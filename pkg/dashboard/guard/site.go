@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
@@ -35,6 +36,7 @@ func site(known func(host string) bool, next http.Handler) http.Handler {
 	inner := protected.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SetHeaders(w.Header())
+		bound.SetDeadline(w)
 		switch {
 		case !known(web.HostName(r.Host)):
 			writeRefusal(w, http.StatusMisdirectedRequest, refusal{

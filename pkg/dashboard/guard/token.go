@@ -56,13 +56,13 @@ func (t *Tokens) Query() string {
 			delete(t.unused, old)
 		}
 	}
-	bound(t.unused, maxUnused)
+	makeRoom(t.unused, maxUnused)
 	t.unused[sha256.Sum256([]byte(token))] = t.now().Add(tokenLifetime)
 	return "?" + tokenParameter + "=" + token
 }
 
-// bound makes room for one more: the oldest leave, and are returned.
-func bound(times map[hash]time.Time, most int) (left []hash) {
+// makeRoom makes room for one more: the oldest leave, and are returned.
+func makeRoom(times map[hash]time.Time, most int) (left []hash) {
 	for len(times) >= most {
 		var oldest hash
 		first := true
@@ -136,7 +136,7 @@ func (t *Tokens) session() string {
 	value := rand.Text()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, key := range bound(t.sessions, maxSessions) {
+	for _, key := range makeRoom(t.sessions, maxSessions) {
 		t.visits.end(key, errSuperseded)
 	}
 	t.sessions[sha256.Sum256([]byte(value))] = t.now()

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// folder is the bundle's folder of documentation.
-	folder = "docs"
+	// Folder is the bundle's folder of documentation.
+	Folder = "docs"
 	// maxListed is how many files of a bundle are listed.
 	maxListed = 500
 	// patience is how long a page waits for examples, which it can do without: a registry may be away.
@@ -71,15 +71,22 @@ func Names(ctx context.Context, files fs.FS, folder string) (names []string) {
 	return names
 }
 
-// Document reads up to most bytes of a file of the documentation.
-func Document(files fs.FS, name string, most int64) ([]byte, error) {
-	return Below(files, folder, name, most)
-}
-
-// Below reads up to most bytes of a file below a folder.
-func Below(files fs.FS, folder, name string, most int64) ([]byte, error) {
-	if !fs.ValidPath(name) || !strings.HasPrefix(name, folder+"/") {
+// ReadBelow reads up to most bytes of a file below a folder.
+func ReadBelow(files fs.FS, folder, name string, most int64) ([]byte, error) {
+	if !below(folder, name) {
 		return nil, fs.ErrNotExist
 	}
 	return untrusted.ReadFile(files, name, most)
+}
+
+// OpenBelow opens a file below a folder.
+func OpenBelow(files fs.FS, folder, name string) (fs.File, error) {
+	if !below(folder, name) {
+		return nil, fs.ErrNotExist
+	}
+	return untrusted.OpenFile(files, name)
+}
+
+func below(folder, name string) bool {
+	return fs.ValidPath(name) && strings.HasPrefix(name, folder+"/")
 }

@@ -79,8 +79,8 @@ func Read(ctx context.Context, from source.Authors, v *source.Version, path stri
 
 // list lists the files of the documentation, the first document before the others.
 func (p *Page) list(ctx context.Context, files fs.FS, links Links) {
-	for _, name := range Names(ctx, files, folder) {
-		short := strings.TrimPrefix(name, folder+"/")
+	for _, name := range Names(ctx, files, Folder) {
+		short := strings.TrimPrefix(name, Folder+"/")
 		switch {
 		case name == First:
 			p.Documents = slices.Insert(p.Documents, 0, Link{short, links.Document(name), p.First})
@@ -97,7 +97,7 @@ func (p *Page) read(files fs.FS, links Links) error {
 	if !isDocument(p.Path) {
 		return fs.ErrNotExist
 	}
-	text, err := Document(files, p.Path, markdown.MaxBytes+1)
+	text, err := ReadBelow(files, Folder, p.Path, markdown.MaxBytes+1)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (s *Service) Serve(ctx context.Context, pages, probes net.Listener) error {
 	return err
 }
 
-// server has no limit for a whole response: pages are streams.
+// server has no limit for a whole response: pages are streams, and end with their readers.
 func (s *Service) server(ctx context.Context, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,

@@ -18,7 +18,6 @@ import (
 const (
 	leastPause   = 400 * time.Millisecond // between two renderings of a page
 	beatInterval = 15 * time.Second
-	writeTimeout = 20 * time.Second
 )
 
 // Stream is the events of one page. Each is a [Message] as JSON.
@@ -56,7 +55,7 @@ type Part struct {
 	Key string
 }
 
-// Open begins the response.
+// Open begins the response. That a browser does not read it is the writer's to end.
 func Open(w http.ResponseWriter) *Stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -91,8 +90,6 @@ func (s *Stream) send(id string, m Message) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// A server behind a test or a proxy may not have deadlines; the write ends with the connection.
-	_ = s.out.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if id != "" {
 		fmt.Fprintf(s.w, "id: %s\n", oneLine(id))
 	}

@@ -38,9 +38,18 @@ func (dir FS) Stat(name string) (fs.FileInfo, error) {
 	return fs.Stat(root.FS(), name)
 }
 
-// ReadFile returns up to most bytes of the regular file name. Other files are not opened: a pipe
-// would block forever.
+// ReadFile returns up to most bytes of the regular file name.
 func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
+	file, err := OpenFile(bundle, name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, most))
+}
+
+// OpenFile opens the regular file name. Other files are not opened: a pipe would block forever.
+func OpenFile(bundle fs.FS, name string) (fs.File, error) {
 	if dir, ok := bundle.(FS); ok { // opened once
 		root, err := os.OpenRoot(string(dir))
 		if err != nil {
@@ -56,12 +65,7 @@ func ReadFile(bundle fs.FS, name string, most int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%q is not a regular file", name)
 	}
-	file, err := bundle.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, most))
+	return bundle.Open(name)
 }
 
 // ReadPath returns the content of the file at path, which may be a pipe. Content of more than
