@@ -156,8 +156,12 @@ func TestToTakeAVersionFromClientsDoesNotLookRecommended(t *testing.T) {
 
 func TestARefusedStartLeadsToTheConfiguration(t *testing.T) {
 	m := sourcetest.New(example("a-1", source.Stopped))
-	m.Refuse = &source.RefusedError{Text: "Config DB_URL has no value.", Next: "set it: kn krt config set a-1"}
+	m.Refuse = &source.RefusedError{Text: "Config DB_URL has no value.", Next: "set it: kn krt config set a-1", Missing: []string{"DB_URL"}}
 	_, page := post(t, serve(t, m), atA+"/actions/start", url.Values{})
 	require.Contains(t, page, "Config DB_URL has no value.")
-	require.Contains(t, page, `<a href="/_krt/ns/team/versions/a-1/config">Configuration</a>.`)
+	require.Contains(t, page, `href="/_krt/ns/team/versions/a-1/config#config:DB_URL">DB_URL</a>`)
+	require.Contains(t, page, `<a href="/_krt/ns/team/versions/a-1/config">Configuration</a>`)
+	m.Refuse = &source.RefusedError{Text: "Something else."}
+	_, page = post(t, serve(t, m), atA+"/actions/start", url.Values{})
+	require.NotContains(t, page, "Configuration</a>, then")
 }

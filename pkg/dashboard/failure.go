@@ -24,6 +24,8 @@ func (e *formError) Unwrap() error { return e.err }
 type failure struct {
 	Status            int
 	Title, Text, Next string
+	// Missing are the names of config values that are missing.
+	Missing []string
 }
 
 // fail writes an error page with the error's own text.
@@ -42,7 +44,7 @@ func explain(err error) *failure {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &refused):
-		f := &failure{Text: refused.Text, Next: refused.Next}
+		f := &failure{Text: refused.Text, Next: refused.Next, Missing: refused.Missing}
 		f.Status, f.Title = refusal(refused.Refusal)
 		return f
 	case errors.As(err, &unknown), errors.As(err, &unkept), errors.Is(err, errNoPage):

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
@@ -102,7 +103,11 @@ func (s *Source) explain(ref source.Ref, err error) error {
 	default:
 		return err
 	}
-	return &source.RefusedError{Refusal: refusal, Text: err.Error(), Next: s.hint(ref.Namespace, err)}
+	shown := &source.RefusedError{Refusal: refusal, Text: err.Error(), Next: s.hint(ref.Namespace, err)}
+	if refused != nil && refused.Missing != nil {
+		shown.Missing = slices.Concat(refused.Missing.Variables, refused.Missing.Files)
+	}
+	return shown
 }
 
 // hint is what to do next about an error; "" if there is nothing to say.

@@ -21,6 +21,9 @@ type RefusedError struct {
 	Text string
 	// Next is what to do about it, a command as a rule; empty if there is nothing to say.
 	Next string
+	// Missing are the names of the version's config without whose values it is refused; none if that is not
+	// the reason.
+	Missing []string
 }
 
 // Error is the text.

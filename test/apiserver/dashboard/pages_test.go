@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,7 @@ func TestPagesOutliveAnOutage(t *testing.T) {
 	s := pagesOf(t, newClient(t, config, namespace), view.Options{Silence: time.Nanosecond})
 	events := s.events(at(ref, ""))
 	until(t, events, "beat")
+	var running []int
 	for range 3 {
 		relay.Cut()
 		require.Contains(t, until(t, events, "problem"), "cannot list versions: ")
@@ -131,7 +133,9 @@ func TestPagesOutliveAnOutage(t *testing.T) {
 		until(t, events, "beat")
 		status, _ = s.do(http.MethodGet, at(ref, ""), nil)
 		require.Equal(t, http.StatusOK, status)
+		running = append(running, runtime.NumGoroutine())
 	}
+	require.True(t, apiserver.Soon(bounded(t), func() bool { return runtime.NumGoroutine() <= running[0] }), "each outage leaves some: %v", running)
 }
 
 // A page shows nothing more once its user has lost the right, though the API server lets a watch that
