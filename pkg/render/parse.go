@@ -69,6 +69,32 @@ func oneLine(problems []error) error {
 	return errors.New(strings.Join(texts, "; "))
 }
 
+// SettingDoc documents one setting.
+type SettingDoc struct {
+	Name string
+	// About is what it means and what it may be; Example is the default, or an example if
+	// About has "Default: none".
+	About, Example string
+	// Effect is when a change applies; empty for after a start or a restart.
+	Effect string
+}
+
+// SettingDocs documents all settings, by subject.
+func SettingDocs() []SettingDoc {
+	keys := settingKeys()
+	docs := make([]SettingDoc, len(keys))
+	for i, k := range keys {
+		docs[i] = SettingDoc{Name: k.name, About: k.about, Example: k.example}
+		switch effectOf(k.name) {
+		case atOnce:
+			docs[i].Effect = "A change applies at once: running versions get new pods, one by one."
+		case elsewhere:
+			docs[i].Effect = "A change applies at once."
+		}
+	}
+	return docs
+}
+
 // SettingsExample returns the text of the key _example: every setting with its documentation
 // and its default, or an example if there is none.
 func SettingsExample() string {
@@ -76,24 +102,21 @@ func SettingsExample() string {
 	b.WriteString("# All settings of kn-krt, with their defaults. This block is not read: to change a setting,\n" +
 		"# add its key next to _example. A change applies to versions that start afterwards, and to a\n" +
 		"# running version after kn krt restart NAME, unless noted otherwise.\n")
-	for _, k := range settingKeys() {
+	for _, k := range SettingDocs() {
 		b.WriteByte('\n')
-		for line := range strings.Lines(k.about) {
+		for line := range strings.Lines(k.About) {
 			b.WriteString("# " + line)
 		}
-		switch effectOf(k.name) {
-		case atOnce:
-			b.WriteString("\n# A change applies at once: running versions get new pods, one by one.")
-		case elsewhere:
-			b.WriteString("\n# A change applies at once.")
+		if k.Effect != "" {
+			b.WriteString("\n# " + k.Effect)
 		}
-		fmt.Fprintf(&b, "\n%s:", k.name)
-		if !strings.Contains(k.example, "\n") {
-			fmt.Fprintf(&b, " %q\n", k.example)
+		fmt.Fprintf(&b, "\n%s:", k.Name)
+		if !strings.Contains(k.Example, "\n") {
+			fmt.Fprintf(&b, " %q\n", k.Example)
 			continue
 		}
 		b.WriteString(" |\n")
-		for line := range strings.Lines(k.example) {
+		for line := range strings.Lines(k.Example) {
 			b.WriteString("  " + line)
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const sample = "# A page: `krt.yml`, *and* more!\n\n```sh run\necho 1\n```\n\n- in a list\n\n  ```text\n  kept  \n  ```\n\n" +
-	"## Again\n\n[a](other.md#there) ![b](images/b.png) <https://example.com>\n\n## Again\n\n    indented\n\n<a id=\"own\"></a>\n\n```\n\n```\n"
+const sample = "# A page: `krt.yml`, *and* more!\n\n```sh run\necho 1\n```\n\n" +
+	"- in a list\n\n  ```text\n  kept  \n  ```\n\n" +
+	"## Again\n\n[a](other.md#there) ![b](images/b.png) <https://example.com>\n\n" +
+	"## Again\n\n    indented\n\n<a id=\"own\"></a>\n\n```\n\n```\n"
 
 func TestParse(t *testing.T) {
 	p := Parse("docs/a.md", []byte(sample))

@@ -84,7 +84,11 @@ func Local(ctx context.Context, folder string) (Machine, error) {
 	}
 	values := strings.Split(string(out), "\n")
 	path := []string{folder, filepath.Join(values[0], "bin"), "/usr/local/bin", "/usr/bin", "/bin"}
-	environment := []string{"LANG=C.UTF-8", "NO_COLOR=1", "GOTOOLCHAIN=local",
+	// As in a terminal, where curl shows no progress.
+	if err := os.WriteFile(filepath.Join(folder, ".curlrc"), []byte("silent\nshow-error\n"), 0o644); err != nil {
+		return Machine{}, err
+	}
+	environment := []string{"CURL_HOME=" + folder, "LANG=C.UTF-8", "NO_COLOR=1", "GOTOOLCHAIN=local",
 		"GOCACHE=" + values[1], "GOMODCACHE=" + values[2], "GOPROXY=" + values[3], "GOFLAGS=" + values[4]}
 	if python := os.Getenv("KRT_PYTHON"); python != "" {
 		path = append([]string{folder, filepath.Dir(python)}, path[1:]...)

@@ -53,11 +53,15 @@ type query struct {
 // of is the query with other matchers.
 func (q query) of(matchers string) string { return q.choice.ReplaceAllString(q.text, matchers) }
 
+// Marker is that of a query's block: test/docs leaves it to these tests.
+const Marker = `promql checked="test/monitoring"`
+
 // shown returns the queries of the page, and of a dashboard.
 func shown(t *testing.T) (queries []query) {
 	t.Helper()
 	version := regexp.MustCompile(`version="my-version"`)
-	for _, match := range regexp.MustCompile("(?s)```promql checked=\"test/monitoring\"\n(.*?)\n```").FindAllStringSubmatch(Docs(t, QueryPage), -1) {
+	block := regexp.MustCompile("(?s)```" + Marker + "\n(.*?)\n```")
+	for _, match := range block.FindAllStringSubmatch(Docs(t, QueryPage), -1) {
 		queries = append(queries, query{match[1], version})
 	}
 	file, err := os.ReadFile(Folder + "dashboards/grafana.json")

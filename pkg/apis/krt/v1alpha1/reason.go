@@ -2,18 +2,18 @@ package v1alpha1
 
 // Reasons of conditions, nodes and workflows that need no person.
 const (
-	ReasonReady            = "Ready"
-	ReasonDeploying        = "Deploying" // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
-	ReasonStopped          = "Stopped"
-	ReasonStopping         = "Stopping"
-	ReasonPublished        = "Published"
-	ReasonPublishing       = "Publishing"
-	ReasonNotPublished     = "NotPublished"
-	ReasonNothingPublished = "NothingPublished" // of a Runtime
-	ReasonCurrent          = "Current"
-	ReasonBehind           = "Behind"      // the cluster has other settings than those the version was started with
-	ReasonRestarting       = "Restarting"  // the new objects of a restart are not ready yet
-	ReasonUnknownKeys      = "UnknownKeys" // ConfigReady=True, and the Secret has keys that the version does not declare
+	ReasonReady            = "Ready"            // everything is as it should be
+	ReasonDeploying        = "Deploying"        // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
+	ReasonStopped          = "Stopped"          // spec.state is Stopped, and nothing of the version runs
+	ReasonStopping         = "Stopping"         // the requests in flight are finished before the objects are deleted
+	ReasonPublished        = "Published"        // the Service active-entrypoint routes to the version
+	ReasonPublishing       = "Publishing"       // the version is published once it is ready
+	ReasonNotPublished     = "NotPublished"     // the Runtime of the namespace names another version, or none
+	ReasonNothingPublished = "NothingPublished" // spec.publishedVersion of the Runtime is empty
+	ReasonCurrent          = "Current"          // the version has the settings of the cluster
+	ReasonBehind           = "Behind"           // the cluster has other settings than those the version was started with
+	ReasonRestarting       = "Restarting"       // the new objects of a restart are not ready yet
+	ReasonUnknownKeys      = "UnknownKeys"      // ConfigReady=True, and the Secret has keys that the version does not declare
 )
 
 // Reasons that need a person.
@@ -39,8 +39,8 @@ const (
 
 // Reasons of a Runtime whose spec.publishedVersion cannot be published.
 const (
-	ReasonVersionNotFound = "VersionNotFound"
-	ReasonVersionNotReady = "VersionNotReady"
+	ReasonVersionNotFound = "VersionNotFound" // the namespace has no version of that name
+	ReasonVersionNotReady = "VersionNotReady" // the version is stopped, or cannot become ready
 )
 
 // IsExpected reports whether a condition, node or workflow that is not ready for this

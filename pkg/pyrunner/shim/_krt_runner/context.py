@@ -97,14 +97,17 @@ class Context(Older):
         return "" if self._call is None else self._call.correlation_id
 
     def get_request_id(self):
+        """The same as request_id."""
         return self.request_id
 
     @property
     def node(self):
+        """Name of the node."""
         return self._node.name
 
     @property
     def version(self):
+        """Name of the version."""
         return self._node.version
 
     @property

@@ -49,9 +49,11 @@ class Older:
 
     @property
     def metrics(self):
+        """What ctx.prediction was called; its save takes date in the third place."""
         return Metrics(self.prediction)
 
     def get_path(self, relative_path):
+        """The same as ctx.path."""
         return self.path(relative_path)
 
     def set_value(self, key, value):
@@ -59,14 +61,18 @@ class Older:
         self.set(key, value)
 
     def get_value(self, key):
+        """The value that ctx.set_value stored under key; AttributeError if there is none."""
         values = self._node.values
         return values[key] if key in values else getattr(self, key)
 
     def save_metric(self, predicted_value="", true_value="", date="", error=""):
+        """Save a prediction, as ctx.prediction.save does."""
         return _saved(self.prediction, "save_metric", predicted_value, true_value, date, error)
 
     def save_data(self, coll, data):
+        """The same as ctx.db.save."""
         return self.db.save(coll, data)
 
     def get_data(self, coll, query):
+        """The same as ctx.db.find."""
         return self.db.find(coll, query)
