@@ -105,10 +105,10 @@ lint: bin/golangci-lint ## Lint the Go modules
 	done
 
 # The code of pkg/apis first: without it, the rest may not build.
-generate: bin/controller-gen ## Generate again: code of pkg/apis with the CRDs and of functions/, and the schema of krt.yml
+generate: bin/controller-gen ## Generate again: code of pkg/apis with the CRDs and of functions/, and docs/reference
 	@tools/apis.sh
 	@$(MAKE) --no-print-directory build
-	@bin/kn-krt schema > docs/reference/krt.schema.json
+	@bin/kn-krt schema > docs/reference/krt.schema.json && go run ./test/docs/generate
 	@for function in $(FUNCTIONS); do bin/kn-krt generate $$function; done
 
 verify: build bin/controller-gen ## Check format, vet, generated code, go.mod files, manifests and leftovers

@@ -41,7 +41,8 @@ func TestLinksResolve(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d links within the repository; %d addresses outside:\n%s", inside, len(outside), strings.Join(slices.Sorted(maps.Keys(outside)), "\n"))
+	t.Logf("%d links within the repository; %d addresses outside:\n%s", inside, len(outside),
+		strings.Join(slices.Sorted(maps.Keys(outside)), "\n"))
 }
 
 func exists(t *testing.T, l page.Link, name string) bool {

@@ -65,7 +65,8 @@ func TestPageHasTheQueries(t *testing.T) {
 	require.True(t, found)
 	var queries strings.Builder
 	for _, q := range monitoring.Queries() {
-		queries.WriteString("\n### " + q.Question + "\n\n" + q.About + "\n\n```" + collector.Marker + "\n" + q.Expr(`version="my-version"`, "5m") + "\n```\n")
+		queries.WriteString("\n### " + q.Question + "\n\n" + q.About + "\n\n```" + collector.Marker + "\n" +
+			q.Expr(`version="my-version"`, "5m") + "\n```\n")
 	}
 	wanted := before + begin + queries.String() + "\n" + end + after
 	if *update {
