@@ -145,6 +145,7 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 			cmd.Args, cmd.Example = helpTopic, "  kn-krt help invoke"
 		}
 	}
+	addCompletion(root, s)
 	typed(root, name)
 	return root
 }

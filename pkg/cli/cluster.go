@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/saved"
 	"krt.dev/kn-krt/pkg/cli/term"
@@ -39,9 +40,13 @@ func noCluster() clusterPart {
 	return clusterPart{
 		about: "130 interrupted.\n\nThis program was built for local runs only. It has no commands for a cluster.",
 		flags: func(*cobra.Command) {},
-		verbs: func(term.Streams) []*cobra.Command {
+		verbs: func(s term.Streams) []*cobra.Command {
 			verbs := make([]*cobra.Command, len(clusterVerbs()))
 			for i, name := range clusterVerbs() {
+				if name == "doctor" {
+					verbs[i] = newLocalDoctor(s)
+					continue
+				}
 				verbs[i] = &cobra.Command{
 					Use:                name,
 					Short:              "Not part of this program",
@@ -54,6 +59,30 @@ func noCluster() clusterPart {
 		},
 		versions: noVersions{},
 	}
+}
+
+// newLocalDoctor is the verb doctor, which checks this machine only.
+func newLocalDoctor(s term.Streams) *cobra.Command {
+	machine, output := false, ""
+	cmd := &cobra.Command{
+		Use:   "doctor --local",
+		Short: "Check whether this machine can run versions",
+		Long: `Check whether this machine can run versions: Go, Python, ports, folders, the clock, and
+whether changed files can be noticed.
+
+++ good, !! no version can run,  I some versions cannot run. Exits 1 if there is any !!.`,
+		Example: "  kn-krt doctor --local",
+		Args:    term.Arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !machine {
+				return localOnly()
+			}
+			return local.Diagnose(cmd.Context(), s, cmd.Root().DisplayName(), output)
+		},
+	}
+	cmd.Flags().BoolVar(&machine, "local", false, "check this machine")
+	term.OutputFlag(cmd, &output)
+	return cmd
 }
 
 // clusterVerbs are the verbs that a program for local runs only does not have.

@@ -22,6 +22,13 @@ type storage struct {
 	served chan error
 }
 
+// FreeSpace returns how many bytes users may still write on the volume with a folder, and whether that is
+// known.
+func FreeSpace(folder string) (free int64, known bool) {
+	free, size := sqlite.Volume(folder)
+	return free, size > 0
+}
+
 // openStorage opens the store below s and serves it on the state's socket.
 func openStorage(s *state) (*storage, error) {
 	db, err := sqlite.Open(s.path(storeFile), sqlite.Options{})

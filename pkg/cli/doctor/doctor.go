@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/hint"
+	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster/diagnosis"
@@ -23,15 +24,8 @@ type doctorOptions struct {
 	streams  term.Streams
 	registry string
 	insecure bool
+	local    bool
 	output   string
-}
-
-// row is what the check of one thing found, and the command that changes it.
-type row struct {
-	State diagnosis.Result `json:"state"`
-	About string           `json:"about"`
-	Text  string           `json:"text"`
-	Fix   string           `json:"mend,omitempty"` // the key stays for scripts that read it
 }
 
 // NewCommand is the verb doctor.
@@ -39,17 +33,22 @@ func NewCommand(s term.Streams) *cobra.Command {
 	o := doctorOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check whether a cluster can run versions, and how to fix what is missing",
+		Short: "Check whether a cluster, or this machine, can run versions, and how to fix what is missing",
 		Long: `Check the cluster, its Knative, kn-krt's controller and settings, the registry and your
 rights in the namespace; then whether anything collects metrics and traces. Whatever is
-missing is listed with the command that fixes it.
+missing is listed with the command that fixes it. With --local, check this machine instead:
+Go, Python, ports, folders, the clock, and whether changed files can be noticed.
 
 ++ good, !! no version can run,  I some versions cannot run, or cannot be seen as well,
 ?? cannot be checked. Exits 1 if there is any !!.`,
 		Example: `  kn-krt doctor
+  kn-krt doctor --local
   kn-krt doctor -n kre --registry registry.example.com/team -o json`,
 		Args: term.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.local {
+				return local.Diagnose(cmd.Context(), s, cmd.Root().DisplayName(), o.output)
+			}
 			c, err := remote.Connect(cmd)
 			if err != nil {
 				return err
@@ -61,6 +60,7 @@ missing is listed with the command that fixes it.
 	flags := cmd.Flags()
 	flags.StringVar(&o.registry, "registry", "", "registry and path that node images are pushed to (default: $KO_DOCKER_REPO)")
 	flags.BoolVar(&o.insecure, "insecure-registry", false, "use plain HTTP for the registry; always allowed for one on this machine")
+	flags.BoolVar(&o.local, "local", false, "check whether this machine can run versions, without a cluster")
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -73,52 +73,22 @@ func runDoctor(ctx context.Context, c *remote.Cluster, o doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	var rows []row
+	var rows []term.Check
 	for i := range findings {
 		f := &findings[i]
-		rows = append(rows, row{State: f.Result, About: f.Subject, Text: f.Text, Fix: command(c, f)})
+		rows = append(rows, term.Check{State: term.CheckState(f.Result), About: f.Subject, Text: f.Text, Fix: command(c, f)})
 	}
 	rows = append(rows, o.checkRegistry(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := o.print(rows); err != nil {
+	if err := o.streams.PrintChecks(rows, o.output); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(rows, func(r row) bool { return r.State == diagnosis.Bad }) {
+	if slices.ContainsFunc(rows, func(r term.Check) bool { return r.State == term.CheckBad }) {
 		return term.Printed(errUnfit)
 	}
 	return nil
-}
-
-func (o *doctorOptions) print(rows []row) error {
-	if o.output == term.OutputJSON {
-		return term.PrintJSON(o.streams.Out, rows)
-	}
-	width := 0
-	for _, r := range rows {
-		width = max(width, len(r.About))
-	}
-	for _, r := range rows {
-		fmt.Fprintf(o.streams.Out, "%s %-*s  %s\n", o.streams.Paint(sign(r.State)), width, r.About, legible.Printable(r.Text))
-		if r.Fix != "" {
-			fmt.Fprintf(o.streams.Out, "   %-*s  %s\n", width, "", legible.Printable(r.Fix))
-		}
-	}
-	return nil
-}
-
-// sign is what a result is shown as.
-func sign(r diagnosis.Result) string {
-	switch r {
-	case diagnosis.Good:
-		return term.MarkGood
-	case diagnosis.Bad:
-		return term.MarkBad
-	case diagnosis.Info:
-		return term.MarkInfo
-	}
-	return term.MarkUnknown
 }
 
 // knativeRelease is where the newest release of a half of Knative has its files.

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	registry "github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"krt.dev/kn-krt/pkg/cluster/diagnosis"
+	"krt.dev/kn-krt/pkg/cli/term"
 )
 
 // registryTimeout bounds the check of the registry.
@@ -24,10 +24,10 @@ const registryTimeout = 15 * time.Second
 const setRegistry = "export KO_DOCKER_REPO=REGISTRY/PATH"
 
 // checkRegistry checks whether node images can be pushed to the registry.
-func (o *doctorOptions) checkRegistry(ctx context.Context) row {
+func (o *doctorOptions) checkRegistry(ctx context.Context) term.Check {
 	repo := cmp.Or(o.registry, os.Getenv("KO_DOCKER_REPO"))
 	if repo == "" {
-		return registryRow(diagnosis.Info, "no registry is set: 'create' needs one", setRegistry)
+		return registryRow(term.CheckInfo, "no registry is set: 'create' needs one", setRegistry)
 	}
 	var options []name.Option
 	if o.insecure {
@@ -35,7 +35,7 @@ func (o *doctorOptions) checkRegistry(ctx context.Context) row {
 	}
 	ref, err := name.NewTag(strings.ToLower(strings.TrimSuffix(repo, "/"))+"/krt-nodes:doctor", options...)
 	if err != nil {
-		return registryRow(diagnosis.Bad, fmt.Sprintf("%q is not a registry and path: %v", repo, err), setRegistry)
+		return registryRow(term.CheckBad, fmt.Sprintf("%q is not a registry and path: %v", repo, err), setRegistry)
 	}
 	checked := make(chan error, 1)
 	go func() { checked <- registry.CheckPushPermission(ref, authn.DefaultKeychain, http.DefaultTransport) }()
@@ -47,11 +47,11 @@ func (o *doctorOptions) checkRegistry(ctx context.Context) row {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return registryRow(diagnosis.Bad, fmt.Sprintf("cannot push to %s: %v", repo, err), "docker login "+ref.RegistryStr())
+		return registryRow(term.CheckBad, fmt.Sprintf("cannot push to %s: %v", repo, err), "docker login "+ref.RegistryStr())
 	}
-	return registryRow(diagnosis.Good, "images can be pushed to "+repo, "")
+	return registryRow(term.CheckGood, "images can be pushed to "+repo, "")
 }
 
-func registryRow(result diagnosis.Result, text, fix string) row {
-	return row{State: result, About: "registry", Text: text, Fix: fix}
+func registryRow(state term.CheckState, text, fix string) term.Check {
+	return term.Check{State: state, About: "registry", Text: text, Fix: fix}
 }

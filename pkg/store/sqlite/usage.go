@@ -25,6 +25,6 @@ func (s *Store) Usage(ctx context.Context) (u Usage, err error) {
 	err = s.reader.QueryRowContext(ctx, used).Scan(&u.Used)
 	u.File, u.Limit = filepath.Base(s.path), s.options.MaxBytes
 	u.Measurements, u.Predictions = s.writer.removed.measurements.Load(), s.writer.removed.predictions.Load()
-	u.VolumeFree, u.VolumeSize = volume(filepath.Dir(s.path))
+	u.VolumeFree, u.VolumeSize = Volume(filepath.Dir(s.path))
 	return u, err
 }

@@ -2,9 +2,9 @@ package sqlite
 
 import "syscall"
 
-// volume returns the bytes that are free for users on the volume with a folder, and all that it
-// has for them.
-func volume(folder string) (free, size int64) {
+// Volume returns the bytes that are free for users on the volume with a folder, and all that it
+// has for them; 0 if that is not known.
+func Volume(folder string) (free, size int64) {
 	var s syscall.Statfs_t
 	if syscall.Statfs(folder, &s) != nil {
 		return 0, 0

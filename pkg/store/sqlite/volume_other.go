@@ -2,4 +2,5 @@
 
 package sqlite
 
-func volume(string) (free, size int64) { return 0, 0 }
+// Volume returns 0: it is known on Linux only.
+func Volume(string) (free, size int64) { return 0, 0 }
