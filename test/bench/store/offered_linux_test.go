@@ -28,7 +28,7 @@ const (
 // BenchmarkOffered is what becomes of more measurements than a machine can keep: how many
 // the store accepts, how many are lost, and what the store and the database use meanwhile.
 func BenchmarkOffered(b *testing.B) {
-	each(b, func(p *pair) { p.offer(p.backend, func() (dropped uint64) { return 0 }) })
+	each(b, func(p *pair) { p.offer(p.backends.Measurements, func() (dropped uint64) { return 0 }) })
 	b.Run("InfluxDB", func(b *testing.B) {
 		influx := server.Influx(b)
 		sink, err := line.Open(influx.URL+"/?db=krt", line.Options{Folder: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})

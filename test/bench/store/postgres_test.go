@@ -35,15 +35,19 @@ func (c *bareServer) exec(b *testing.B, statement string) {
 	require.NoError(b, err)
 }
 
-func (c *bareServer) insert(ctx context.Context, document []byte) error {
-	_, err := c.Exec(ctx, "INSERT INTO documents (doc) VALUES ($1)", document)
+func (c *bareServer) insert(ctx context.Context, document store.Document) error {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, "INSERT INTO documents (doc) VALUES ($1)", text)
 	return err
 }
 
-func (c *bareServer) fillDocuments(b *testing.B) {
+func (c *bareServer) fillDocuments(b *testing.B, n int) {
 	b.Helper()
 	some := fmt.Sprintf(`SELECT jsonb_build_object('_id', lpad(to_hex(n), 24, '0'), 'host', 'host-' || (n %% %d), 'beds', n %% 7,
-	'price', n / 8.0, 'text', repeat('x', 100)) AS doc FROM generate_series(0, %d) n`, hosts(), *documents-1)
+	'price', n / 8.0, 'text', repeat('x', 100)) AS doc FROM generate_series(0, %d) n`, hosts(n), n-1)
 	c.exec(b, "INSERT INTO documents (doc) "+some)
 	c.exec(b, "CREATE INDEX documents_host ON documents ((doc ->> 'host'))")
 	c.exec(b, fmt.Sprintf(`INSERT INTO krt_documents (runtime, coll, doc, version, node, workflow)

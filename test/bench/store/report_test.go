@@ -96,7 +96,7 @@ func (p *pair) compare(what string, bar float64, kept, bare func() time.Duration
 	}
 	limit, verdict := fmt.Sprintf("≤ %.1f", bar), "holds"
 	switch {
-	case bar == 0:
+	case bar == 0 || p.standIn:
 		limit, verdict = "–", "for information"
 	case median(ratios) > bar:
 		verdict = "MISSED"

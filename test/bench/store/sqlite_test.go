@@ -43,8 +43,12 @@ func (f *bareFile) exec(b *testing.B, statement string, args ...any) {
 	require.NoError(b, err)
 }
 
-func (f *bareFile) insert(ctx context.Context, document []byte) error {
-	_, err := f.ExecContext(ctx, "INSERT INTO documents (doc) VALUES (?)", document)
+func (f *bareFile) insert(ctx context.Context, document store.Document) error {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	_, err = f.ExecContext(ctx, "INSERT INTO documents (doc) VALUES (?)", text)
 	return err
 }
 
@@ -53,13 +57,13 @@ func series(n int) string {
 	return fmt.Sprintf("WITH RECURSIVE series (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM series WHERE n < %d)", n-1)
 }
 
-func (f *bareFile) fillDocuments(b *testing.B) {
+func (f *bareFile) fillDocuments(b *testing.B, n int) {
 	b.Helper()
 	document := fmt.Sprintf(`json_object('_id', printf('%%024x', n), 'host', 'host-' || (n %% %d), 'beds', n %% 7, 'price', n / 8.0,
-		'text', printf('%%.100c', 'x'))`, hosts())
-	f.exec(b, series(*documents)+" INSERT INTO documents (doc) SELECT "+document+" FROM series")
+		'text', printf('%%.100c', 'x'))`, hosts(n))
+	f.exec(b, series(n)+" INSERT INTO documents (doc) SELECT "+document+" FROM series")
 	f.exec(b, "CREATE INDEX documents_host ON documents (json_extract(doc, '$.host'))")
-	(&bareFile{DB: file(b, f.store)}).exec(b, series(*documents)+`
+	(&bareFile{DB: file(b, f.store)}).exec(b, series(n)+`
 INSERT INTO documents (runtime, coll, doc, saved, version, node, workflow)
 SELECT '`+store.LocalRuntime+"', '"+coll+"', "+document+", '2026-01-01T00:00:00.000000000Z', '', '', '' FROM series")
 }
