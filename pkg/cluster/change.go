@@ -76,6 +76,28 @@ func (c *Client) Restart(ctx context.Context, name, comment string) error {
 	return c.setSpec(ctx, v, map[string]any{"restart": time.Now().UTC().Format(time.RFC3339Nano)}, comment)
 }
 
+// Behind returns the names of the namespace's started versions that an upgrade of kn-krt or a changed
+// setting has left behind, in the order in which to restart them: the published one is the last.
+func (c *Client) Behind(ctx context.Context) ([]string, error) {
+	all, err := c.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names, last []string
+	for i := range all.Items {
+		v := &all.Items[i]
+		current := v.Status.Condition(v1alpha1.ConditionCurrent)
+		switch {
+		case v.DeletionTimestamp != nil || v.Spec.State != v1alpha1.StateStarted || current == nil || current.Reason != v1alpha1.ReasonBehind:
+		case v.Status.Phase == v1alpha1.PhasePublished || v.Status.Phase == v1alpha1.PhasePublishing:
+			last = append(last, v.Name)
+		default:
+			names = append(names, v.Name)
+		}
+	}
+	return append(names, last...), nil
+}
+
 // setSpec changes fields of the spec; the comment replaces the last one, also by nothing.
 func (c *Client) setSpec(ctx context.Context, v *v1alpha1.Version, spec map[string]any, comment string) error {
 	spec["comment"] = nil // null removes the last one

@@ -160,3 +160,27 @@ func TestRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, kept)
 }
+
+// After an upgrade, what serves users is restarted when all others have shown that it works.
+func TestBehindHasThePublishedLast(t *testing.T) {
+	c := newClient(t)
+	for name, phase := range map[string]v1alpha1.Phase{
+		"a-published": v1alpha1.PhasePublished, "b-started": v1alpha1.PhaseStarted, "c-started": v1alpha1.PhaseStarted,
+		"d-current": v1alpha1.PhaseStarted, "e-stopped": v1alpha1.PhaseStopped,
+	} {
+		v := newVersion(c, name)
+		if phase != v1alpha1.PhaseStopped {
+			v.Spec.State = v1alpha1.StateStarted
+		}
+		require.NoError(t, admin.Create(t.Context(), v))
+		mark(t, c, name, func(v *v1alpha1.Version) {
+			v.Status.Phase = phase
+			if v.MarkBehind("kn-krt"); name == "d-current" {
+				v.MarkCurrent()
+			}
+		})
+	}
+	names, err := c.Behind(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"b-started", "c-started", "a-published"}, names)
+}
