@@ -108,13 +108,21 @@ func mapper() meta.RESTMapper {
 		}
 	}
 	add(v1alpha1.GroupVersion, meta.RESTScopeNamespace, "Version", "Runtime")
-	add(corev1.SchemeGroupVersion, meta.RESTScopeNamespace, "ConfigMap", "Event", "Pod", "Secret", "Service")
+	add(corev1.SchemeGroupVersion, meta.RESTScopeNamespace, "ConfigMap", "Event", "Pod", "Secret", "Service", "ServiceAccount")
 	add(corev1.SchemeGroupVersion, meta.RESTScopeRoot, "Namespace", "Node")
 	add(authenticationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectReview")
 	add(authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectAccessReview")
 	add(appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Deployment", "StatefulSet")
 	add(schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}, meta.RESTScopeRoot, "CustomResourceDefinition")
-	add(schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"}, meta.RESTScopeNamespace, "PodMonitor", "Prometheus")
+	add(schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"}, meta.RESTScopeNamespace, "PodMonitor", "Prometheus",
+		"PrometheusRule", "ServiceMonitor")
+	rbac := schema.GroupVersion{Group: "rbac.authorization.k8s.io", Version: "v1"}
+	add(rbac, meta.RESTScopeNamespace, "Role", "RoleBinding")
+	add(rbac, meta.RESTScopeRoot, "ClusterRole", "ClusterRoleBinding")
+	add(schema.GroupVersion{Group: "networking.k8s.io", Version: "v1"}, meta.RESTScopeNamespace, "Ingress", "NetworkPolicy")
+	add(schema.GroupVersion{Group: "policy", Version: "v1"}, meta.RESTScopeNamespace, "PodDisruptionBudget")
+	add(render.ServingKind().GroupVersion(), meta.RESTScopeNamespace, render.ServingKind().Kind)
+	add(render.EventingKind().GroupVersion(), meta.RESTScopeNamespace, render.EventingKind().Kind)
 	return m
 }
 

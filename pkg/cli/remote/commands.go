@@ -24,6 +24,7 @@ func Commands(s term.Streams) []*cobra.Command {
 		newRollbackCommand(s),
 		newStartCommand(s),
 		newStopCommand(s),
+		newUninstallCommand(s),
 		newUnpublishCommand(s),
 		newWaitCommand(s),
 	}

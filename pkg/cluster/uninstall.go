@@ -1,0 +1,203 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	kwait "k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// Installation is what kn-krt has on a cluster.
+type Installation struct {
+	// Versions are all versions of the cluster, Published those that are published; each is
+	// NAMESPACE/NAME.
+	Versions, Published []types.NamespacedName
+	// Controlled is true if the controller is available: without it no version is drained.
+	Controlled bool
+	// Release is the Helm release that the controller belongs to; "" if Helm did not install it.
+	Release string
+}
+
+// Installation finds out what kn-krt has on the cluster. Versions of all namespaces are listed, which
+// takes the rights of a cluster's administrator.
+func (c *Client) Installation(ctx context.Context) (Installation, error) {
+	var found Installation
+	if err := c.listVersions(ctx, &found); err != nil {
+		return found, err
+	}
+	deployment := object(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
+	err := c.kube.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: "krt-controller"}, deployment)
+	switch {
+	case response.UnknownName(err):
+		return found, nil
+	case err != nil:
+		return found, c.explain(err, "cannot read the controller's Deployment")
+	}
+	available, _, _ := unstructured.NestedInt64(deployment.Object, "status", "availableReplicas")
+	found.Controlled, found.Release = available > 0, deployment.GetAnnotations()["meta.helm.sh/release-name"]
+	return found, nil
+}
+
+// listVersions lists the versions and what is published; without the kinds there are none.
+func (c *Client) listVersions(ctx context.Context, found *Installation) error {
+	versions, runtimes := &v1alpha1.VersionList{}, &v1alpha1.RuntimeList{}
+	for _, list := range []client.ObjectList{versions, runtimes} {
+		if err := c.kube.List(ctx, list); err != nil && !response.UnknownKind(err) {
+			return c.explain(err, "cannot list what is installed")
+		}
+	}
+	for i := range versions.Items {
+		found.Versions = append(found.Versions, client.ObjectKeyFromObject(&versions.Items[i]))
+	}
+	for i := range runtimes.Items {
+		if r := &runtimes.Items[i]; r.Spec.PublishedVersion != "" {
+			found.Published = append(found.Published, types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.PublishedVersion})
+		}
+	}
+	return nil
+}
+
+// Release removes the finalizers of the named version, so that its deletion ends although no
+// controller drains it: its objects are deleted by their owner references, with the requests in them.
+func (c *Client) Release(ctx context.Context, name string) error {
+	v := &v1alpha1.Version{}
+	if err := c.kube.Get(ctx, c.key(name), v); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return c.explainVersion(ctx, "read", name, err)
+	}
+	before := v.DeepCopy()
+	v.Finalizers = nil
+	return c.explainVersion(ctx, "change", name, c.kube.Patch(ctx, v, client.MergeFrom(before), fieldOwner))
+}
+
+// installed are the kinds of kn-krt's own objects in the order in which they are deleted: what runs
+// first, the kinds of versions last. Namespaced ones are in the namespace of kn-krt.
+func installed() []schema.GroupVersionKind {
+	kind := func(group, kind string) schema.GroupVersionKind {
+		return schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind}
+	}
+	const network, monitoring, rights = "networking.k8s.io", "monitoring.coreos.com", "rbac.authorization.k8s.io"
+	return []schema.GroupVersionKind{
+		kind("apps", "Deployment"), kind("apps", "StatefulSet"), kind("", "Service"), kind(network, "NetworkPolicy"),
+		kind(monitoring, "PodMonitor"), kind(monitoring, "ServiceMonitor"), kind(monitoring, "PrometheusRule"), kind("", "ConfigMap"),
+		kind(rights, "RoleBinding"), kind(rights, "Role"), kind(rights, "ClusterRoleBinding"), kind(rights, "ClusterRole"),
+		kind("", "ServiceAccount"), kind("apiextensions.k8s.io", "CustomResourceDefinition"),
+	}
+}
+
+// Uninstall deletes kn-krt's own objects: those that its release has labelled. It keeps its namespace,
+// the volumes of the store and all Secrets. Delete all versions before: their objects are waited for,
+// because Kubernetes does not delete those whose owner's kind it no longer knows. deleted, if not nil,
+// is called with each kind and name.
+func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string)) error {
+	if err := c.collected(ctx); err != nil {
+		return err
+	}
+	for _, kind := range installed() {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		err := c.kube.List(ctx, list, client.InNamespace(systemOf(kind)), client.MatchingLabels{render.LabelPartOf: render.ManagedBy})
+		if response.UnknownKind(err) {
+			continue
+		}
+		if err != nil {
+			return c.explain(err, fmt.Sprintf("cannot list objects of kind %s", kind.Kind))
+		}
+		for i := range list.Items {
+			o := &list.Items[i]
+			err := c.kube.Delete(ctx, o, client.PropagationPolicy("Background"))
+			if client.IgnoreNotFound(err) != nil {
+				return c.explain(err, fmt.Sprintf("cannot delete %s %q", kind.Kind, o.GetName()))
+			}
+			if deleted != nil {
+				deleted(kind.Kind, o.GetName())
+			}
+		}
+	}
+	return c.gone(ctx, "versions.krt.dev", "runtimes.krt.dev")
+}
+
+// created are the kinds of the objects that versions own.
+func created() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		render.ServingKind(), render.EventingKind(), {Group: "apps", Version: "v1", Kind: "Deployment"}, {Version: "v1", Kind: "Service"},
+		{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Secret"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}, {Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+	}
+}
+
+// collectedTimeout bounds the wait for the objects of deleted versions.
+const collectedTimeout = 5 * time.Minute
+
+// collected waits until no object of a version is left.
+func (c *Client) collected(ctx context.Context) error {
+	left := ""
+	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (bool, error) {
+		left = ""
+		for _, kind := range created() {
+			list := &metav1.PartialObjectMetadataList{}
+			list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+			err := c.kube.List(ctx, list, client.MatchingLabels{render.LabelManagedBy: render.ManagedBy})
+			if err != nil && !response.UnknownKind(err) {
+				return false, err
+			}
+			for i := range list.Items {
+				owner := metav1.GetControllerOf(&list.Items[i])
+				if owner != nil && owner.Kind == "Version" && owner.APIVersion == v1alpha1.GroupVersion.String() {
+					left = fmt.Sprintf("%s %s/%s", kind.Kind, list.Items[i].Namespace, list.Items[i].Name)
+				}
+			}
+		}
+		return left == "", nil
+	})
+	if err != nil && left != "" {
+		return c.explain(err, fmt.Sprintf("cannot wait until %s of a deleted version is deleted", left))
+	}
+	return c.explain(err, "cannot wait until the objects of versions are deleted")
+}
+
+// kindsTimeout bounds the wait for the end of the kinds: the API server deletes their objects first.
+const kindsTimeout = time.Minute
+
+// gone waits until kinds no longer exist, so that another installation is not deleted with them.
+func (c *Client) gone(ctx context.Context, names ...string) error {
+	definition := object(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	for _, name := range names {
+		err := kwait.PollUntilContextTimeout(ctx, 200*time.Millisecond, kindsTimeout, true, func(ctx context.Context) (bool, error) {
+			err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
+			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+		})
+		if err != nil {
+			return c.explain(err, fmt.Sprintf("cannot wait until the kind %s is deleted", name))
+		}
+	}
+	return nil
+}
+
+// systemOf is the namespace in which objects of a kind are deleted; "" if the kind has none.
+func systemOf(kind schema.GroupVersionKind) string {
+	switch kind.Kind {
+	case "ClusterRoleBinding", "ClusterRole", "CustomResourceDefinition":
+		return ""
+	}
+	return SystemNamespace
+}
+
+func object(kind schema.GroupVersionKind) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(kind)
+	return o
+}

@@ -1,0 +1,93 @@
+// Package uninstall_test removes kn-krt from a real apiserver, which no other test uses meanwhile.
+package uninstall_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/test/apiserver"
+)
+
+func TestUninstall(t *testing.T) {
+	server := apiserver.For(t, apiserver.OurCRDs)
+	admin, err := server.NewClient()
+	require.NoError(t, err)
+	namespace := apiserver.NewNamespace(t, admin)
+	apply(t, admin)
+	c, err := cluster.New(server.Config(), namespace)
+	require.NoError(t, err)
+	v := &v1alpha1.Version{
+		ObjectMeta: metav1.ObjectMeta{Name: "one", Namespace: namespace, Finalizers: []string{"krt.dev/drain"}},
+		Spec: v1alpha1.VersionSpec{
+			Entrypoint: v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}},
+			Nodes:      []v1alpha1.Node{{Name: "etl", Image: "localhost:5000/etl"}},
+			Workflows:  []v1alpha1.Workflow{{Name: "price", Entrypoint: "Price", Sequential: []string{"etl"}}},
+		},
+	}
+	require.NoError(t, admin.Create(t.Context(), v))
+	require.NoError(t, admin.Create(t.Context(), &v1alpha1.Runtime{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: namespace}, Spec: v1alpha1.RuntimeSpec{PublishedVersion: "one"},
+	}))
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "krt-store-key", Namespace: cluster.SystemNamespace}}
+	require.NoError(t, admin.Create(t.Context(), secret))
+
+	found, err := c.Installation(t.Context())
+	require.NoError(t, err)
+	one := types.NamespacedName{Namespace: namespace, Name: "one"}
+	require.Equal(t, cluster.Installation{Versions: []types.NamespacedName{one}, Published: []types.NamespacedName{one}}, found)
+
+	// No controller drains it, so it stays until its finalizers are removed.
+	require.NoError(t, c.Delete(t.Context(), "one"))
+	require.NoError(t, admin.Get(t.Context(), one, v))
+	require.NoError(t, c.Release(t.Context(), "one"))
+	require.True(t, client.IgnoreNotFound(admin.Get(t.Context(), one, v)) == nil)
+	require.NoError(t, c.Release(t.Context(), "one"), "it is gone")
+
+	var deleted []string
+	require.NoError(t, c.Uninstall(t.Context(), func(kind, name string) { deleted = append(deleted, kind+" "+name) }))
+	require.Equal(t, "Deployment krt-controller", deleted[0])
+	kinds := []string{"CustomResourceDefinition runtimes.krt.dev", "CustomResourceDefinition versions.krt.dev"}
+	require.Equal(t, kinds, deleted[len(deleted)-2:], "they are the last")
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret), "Secrets are kept")
+
+	// A second time there is nothing left, and nothing fails.
+	found, err = c.Installation(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, cluster.Installation{}, found)
+	deleted = nil
+	require.NoError(t, c.Uninstall(t.Context(), func(kind, name string) { deleted = append(deleted, kind+" "+name) }))
+	require.Empty(t, deleted)
+}
+
+// apply creates all objects of config/ but the kinds, which are there.
+func apply(t *testing.T, admin client.Client) {
+	t.Helper()
+	files, err := filepath.Glob(apiserver.Folder + "/*.yaml")
+	require.NoError(t, err)
+	dashboard, err := filepath.Glob(apiserver.Folder + "/dashboard/*.yaml")
+	require.NoError(t, err)
+	for _, file := range append(files, dashboard...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for document := range strings.SplitSeq(string(text), "\n---") {
+			o := &unstructured.Unstructured{}
+			require.NoError(t, yaml.Unmarshal([]byte(document), &o.Object))
+			if o.Object == nil || o.GetKind() == "CustomResourceDefinition" {
+				continue
+			}
+			require.NoError(t, admin.Create(t.Context(), o), file)
+		}
+	}
+}
