@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,8 +19,19 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// testedKnative is the Knative that kn-krt is tested with.
-const testedKnative = "1.23"
+// supportedKnative are the minor releases of Knative that this kn-krt is made for.
+func supportedKnative() []string { return []string{"1.22", "1.23"} }
+
+// knativeMinor finds the minor release in a label: 1.23 in "1.23.0" or "v1.23.1". Builds of one's own
+// are labelled otherwise.
+var knativeMinor = regexp.MustCompile(`^v?(\d+\.\d+)\.`)
+
+// unsupported reports whether a version of Knative, as its objects are labelled, is a release that this
+// kn-krt is not made for. It may work: Knative changes little between two of them.
+func unsupported(version string) bool {
+	found := knativeMinor.FindStringSubmatch(version)
+	return found != nil && !slices.Contains(supportedKnative(), found[1])
+}
 
 // definition returns what is known of a CustomResourceDefinition; nil if there is none.
 func (c *Cluster) definition(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
@@ -83,7 +96,11 @@ func (c *Cluster) knative(ctx context.Context, h half) Finding {
 		bad.Text = fmt.Sprintf("%s: there are no Deployments in namespace %s", version, h.namespace)
 		return bad
 	}
-	return good(h.name, "%s, all Deployments are available (tested with %s)", version, testedKnative)
+	if made := strings.Join(supportedKnative(), " and "); unsupported(version) {
+		return Finding{Result: Info, Subject: h.name,
+			Text: fmt.Sprintf("%s, all Deployments are available, but this kn-krt is made for %s: change one of them", version, made)}
+	}
+	return good(h.name, "%s, all Deployments are available", version)
 }
 
 // features checks Knative's flags that allow a node to choose the machines it runs on.
