@@ -16,7 +16,7 @@ MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing \
-	bench-api bench bin/cluster lint generate verify release
+	bench-api bench bin/cluster lint generate verify release release-long
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,12 @@ bench: deps ## Compare the components to their baselines (flags: BENCH="-case ch
 # Of a clean commit with that tag; two runs make the same. RELEASE_URL (for krew and Homebrew) and COSIGN_KEY may be given.
 release: bin/cluster ## Make dist/ and push the images: VERSION=v0.1.0 KO_DOCKER_REPO=registry.example.com/kn-krt make release
 	@ko=$$(bin/cluster tool image); go run ./cmd/release -ko "$$ko" -version '$(VERSION)' -url '$(RELEASE_URL)'
+
+# KRT_RELEASE_BEFORE is the commit or tag of the release from which to upgrade; without it the upgrade is left out.
+release-long: cluster ## Make a release twice, compare both, and install, upgrade and remove it on that cluster (4 to 30 minutes)
+	@KRT_KO=$$(bin/cluster tool image) go test -v -count=1 -timeout 40m -run Reproducible ./test/release
+	@helm=$$(bin/cluster tool helm); KRT_HELM=$$helm KRT_E2E=1 KRT_E2E_LONG=1 \
+	go test -v -count=1 -timeout 40m -run 'Install|Upgrade' -exec '$(CURDIR)/bin/cluster exec --' ./test/release
 
 # Tools are a Go module of their own; binaries are built again when it changes.
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -14,8 +14,7 @@ func (r *release) sign(ctx context.Context) error {
 		return nil
 	}
 	cosign := func(args ...string) error {
-		all := slices.Concat(r.Cosign[1:], args)
-		_, err := r.command(ctx, nil, r.Cosign[0], all...)
+		_, err := r.command(ctx, nil, r.Cosign[0], slices.Concat(args, r.Cosign[1:])...)
 		return err
 	}
 	for _, program := range onCluster() {
