@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,7 +29,7 @@ func (r reviewer) whileAllowed(ctx context.Context, rights []cluster.Right, f fu
 	err := f(inner)
 	cancel(nil)
 	<-ended
-	if lost := context.Cause(inner); ctx.Err() == nil && lost != context.Canceled {
+	if lost := context.Cause(inner); ctx.Err() == nil && !errors.Is(lost, context.Canceled) {
 		return lost
 	}
 	return err

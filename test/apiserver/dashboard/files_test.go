@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
+	"html"
 	"io"
 	"io/fs"
 	"log"
@@ -22,6 +24,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/image/artifact"
+	"krt.dev/kn-krt/test/apiserver"
 
 	view "krt.dev/kn-krt/pkg/dashboard/cluster"
 )
@@ -65,7 +68,7 @@ func newHub(t *testing.T, password string) (host string) {
 	return strings.TrimPrefix(hub.URL, "http://")
 }
 
-// refer makes a version refer to an artifact.
+// refer makes a version refer to an artifact. Its only workflow is called with {"room": …}.
 func refer(t *testing.T, ref source.Ref, artifact string) {
 	t.Helper()
 	v := &v1alpha1.Version{}
@@ -73,6 +76,7 @@ func refer(t *testing.T, ref source.Ref, artifact string) {
 	v.Spec.State = v1alpha1.StateStopped
 	require.NoError(t, admin.Update(t.Context(), v))
 	v.Spec.Artifact = artifact
+	v.Spec.Entrypoint.Files[0].Content = strings.Replace(v.Spec.Entrypoint.Files[0].Content, "{}", "{ string room = 1; }", 1)
 	require.NoError(t, admin.Update(t.Context(), v))
 }
 
@@ -122,4 +126,21 @@ func TestFilesAndContract(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "p.proto", protos.Entry)
 	require.Contains(t, string(protos.Protos["p.proto"]), "service Entrypoint { rpc Price (M) returns (M); }")
+}
+
+// The commands that are shown call a workflow with what its author has written for that.
+func TestCommandsHaveTheExampleOfTheBundle(t *testing.T) {
+	namespace := newNamespace(t)
+	ref := create(t, namespace, "house-v1")
+	refer(t, ref, pushFiles(t, newHub(t, ""), "assets/examples/price.json", "{\n  \"room\": \"Queens\"\n}"))
+	s := pagesOf(t, newClient(t, server.Config(), namespace), view.Options{Artifacts: &artifact.Cache{}})
+	const want = `kn-krt invoke house-v1 price -n %s -d '{"room":"Queens"}'`
+	for _, page := range []string{"?workflow=price&show=entrypoint", "docs"} {
+		var text string
+		require.True(t, apiserver.Soon(bounded(t), func() bool { // it is known that the version refers to it
+			_, text = s.do(http.MethodGet, strings.Replace(at(ref, page), "/?", "?", 1), nil)
+			text = html.UnescapeString(text)
+			return strings.Contains(text, fmt.Sprintf(want, namespace))
+		}), "%s: %s", page, text)
+	}
 }
