@@ -28,7 +28,7 @@ package price;
 import "google/protobuf/empty.proto";
 // A room <script>alert(1)</script>.
 message Room {
-  // Where it is.
+  // Where it is.` + "\u202e" + `
   string borough = 1;
   repeated Bed beds = 2;
   map<string, Kind> kinds = 3;
@@ -77,6 +77,8 @@ func TestDocumentation(t *testing.T) {
 	}
 	require.NotContains(t, page, "<script>alert")
 	require.NotContains(t, page, "<b>")
+	require.Contains(t, page, `Where it is.\u202e`)
+	require.NotContains(t, page, "\u202e")
 	require.NotContains(t, page, "onerror='")
 
 	status, page = get(t, server, docsAt+"?file=docs/guide/more.md")

@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/panel"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/visible"
 	"krt.dev/kn-krt/pkg/legible"
 )
 
@@ -18,10 +19,10 @@ const shared = "templates/layout.html"
 // parse reads the templates: a set for each page, so that each may define "main". They are part
 // of the program: an error is a fault of it.
 func (d *Dashboard) parse() map[string]*template.Template {
-	base := template.Must(template.New("").Funcs(d.functions()).ParseFS(embedded, shared, "templates/parts.html"))
+	base := template.Must(template.New("").Funcs(visible.Functions()).Funcs(d.functions()).ParseFS(embedded, shared, "templates/parts.html"))
 	sets := map[string]*template.Template{}
 	for _, name := range append(pageNames(d.pages), "failure", "confirm") {
-		sets[name] = template.Must(template.Must(base.Clone()).ParseFS(embedded, "templates/"+name+".html"))
+		sets[name] = visible.All(template.Must(template.Must(base.Clone()).ParseFS(embedded, "templates/"+name+".html")))
 	}
 	return sets
 }
@@ -53,8 +54,6 @@ func (d *Dashboard) functions() template.FuncMap {
 		"word":       word,
 		"advice":     panel.NewAdvice,
 		"because":    panel.NewCause,
-		// what others wrote: html/template escapes no characters that change the direction of text
-		"printable": legible.Printable,
 	}
 }
 

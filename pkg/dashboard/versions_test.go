@@ -147,9 +147,13 @@ const urlHostile = `%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E%3Cimg%20src%3Dx%20
 // handlers finds what runs or styles inline: also what the policy would stop must not be there.
 var handlers = regexp.MustCompile(`(?i)<script>|<img|<[^>"]*("[^"]*"[^>"]*)*\s(on\w+|style)\s*=|href="javascript:`)
 
+// fields finds what only programs read, and the values of fields, which are sent back as they are.
+var fields = regexp.MustCompile(`(?s)\s(value|id|for|class|name|aria-describedby)="[^"]*"|<textarea.*?</textarea>`)
+
 func requireNoMarkup(t *testing.T, path, page string) {
 	t.Helper()
 	require.Emptyf(t, handlers.FindString(page), "%s", path)
+	require.NotContainsf(t, fields.ReplaceAllString(page, ""), "\u202e", "%s", path)
 }
 
 func TestHeaders(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/visible"
 	"krt.dev/kn-krt/pkg/legible"
 )
 
@@ -17,12 +18,12 @@ type Drawer struct{ lines *template.Template }
 
 // New makes a drawer.
 func New() *Drawer {
-	return &Drawer{template.Must(template.New("lines").Funcs(template.FuncMap{
+	return &Drawer{visible.All(template.Must(template.New("lines").Funcs(visible.Functions()).Funcs(template.FuncMap{
 		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"day":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") },
 		"clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"bytes": func(n int) string { return legible.Bytes(int64(n)) },
-	}).Parse(page))}
+	}).Parse(page)))}
 }
 
 // Links makes the paths that lines link to.

@@ -83,7 +83,7 @@ func (s *stream) read(ctx context.Context, from Version, q source.LogQuery) erro
 		Line: s.feed.Add, Lost: s.feed.Lose,
 		Failed: func(text string) {
 			select {
-			case s.notes <- text:
+			case s.notes <- Clean(text):
 				s.feed.signal()
 			default: // enough of them wait
 			}

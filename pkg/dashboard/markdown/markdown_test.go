@@ -48,7 +48,9 @@ func TestRender(t *testing.T) {
 		"an image":                 {"![a b](img/a.png)", `<p><img src="/image/docs/guide/img/a.png" alt="a b" loading="lazy" /></p>`},
 		"an image of a link": {"[![a](a.png)](b.md)",
 			`<p><a href="/page/docs/guide/b.md"><img src="/image/docs/guide/a.png" alt="a" loading="lazy" /></a></p>`},
-		"a task": {"- [x] a", "<ul>\n<li><input checked=\"\" disabled=\"\" type=\"checkbox\" /> a</li>\n</ul>"},
+		"a direction":    {"a \u202eb\u2066 \x1b[31m `c\u202e` \u200f", `<p>a \u202eb\u2066 \x1b[31m <code>c\u202e</code> ` + "\u200f</p>"},
+		"Windows' lines": {"a\r\n\r\nb", "<p>a</p>\n<p>b</p>"},
+		"a task":         {"- [x] a", "<ul>\n<li><input checked=\"\" disabled=\"\" type=\"checkbox\" /> a</li>\n</ul>"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, render(t, c.text)) })
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/visible"
 	"krt.dev/kn-krt/pkg/legible"
 )
 
@@ -56,7 +57,7 @@ type Drawer struct{ template *template.Template }
 
 // New returns a Drawer.
 func New() *Drawer {
-	return &Drawer{template.Must(template.ParseFS(files, "*.html"))} // part of the program
+	return &Drawer{visible.All(template.Must(template.New("").Funcs(visible.Functions()).ParseFS(files, "*.html")))} // part of the program
 }
 
 // Draw returns the picture of a flow: an element "ol" of class "flow". All text in it is escaped.
@@ -137,7 +138,7 @@ func (f Flow) step(i int, step Step) spot {
 		State: Of(step.State), GPU: step.GPU, Word: stepWord(step), Warning: step.Warning, Figures: podFigures(step),
 	}
 	about := fmt.Sprintf("Node %s, step %d of %d: %s", step.Name, i+1, len(f.Steps), s.Word)
-	s.Says = join(about, legible.Printable(step.Cause), step.Says, podWords(step))
+	s.Says = join(about, step.Cause, step.Says, podWords(step))
 	if own := f.numbers(step.Name); own != nil {
 		s.Figures = append(s.Figures, loadFigures(own.Load)...)
 		s.Says = join(s.Says, loadWords(own.Load, "request"))

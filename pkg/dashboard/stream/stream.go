@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // Bounds of a stream. Beats come sooner than the idle timeouts of usual proxies (60 s).
@@ -74,11 +76,13 @@ func (s *Stream) Own(name, id string, data any) error {
 // Problem shows why the page cannot be brought up to date.
 func (s *Stream) Problem(text string) error {
 	s.stale = true
-	return s.send("", Message{Kind: "problem", Text: text})
+	return s.send("", Message{Kind: "problem", Text: legible.Printable(text)})
 }
 
 // Gone shows that what the page is of does not exist any more.
-func (s *Stream) Gone(text string) error { return s.send("", Message{Kind: "gone", Text: text}) }
+func (s *Stream) Gone(text string) error {
+	return s.send("", Message{Kind: "gone", Text: legible.Printable(text)})
+}
 
 // send writes one message.
 func (s *Stream) send(id string, m Message) error {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	_ "embed" // the templates
 	"html/template"
+
+	"krt.dev/kn-krt/pkg/dashboard/visible"
 )
 
 //go:embed waterfall.html
@@ -13,7 +15,9 @@ var source string
 type Drawer struct{ templates *template.Template }
 
 // New makes a drawer.
-func New() *Drawer { return &Drawer{template.Must(template.New("waterfall").Parse(source))} }
+func New() *Drawer {
+	return &Drawer{visible.All(template.Must(template.New("waterfall").Funcs(visible.Functions()).Parse(source)))}
+}
 
 // Table is the chart in full: a row for each step with its bar, its times and what is special.
 func (d *Drawer) Table(c Chart) (template.HTML, error) { return d.draw("table", c) }
