@@ -43,6 +43,23 @@ func bundled(t *testing.T, texts map[string]string, m source.Measurements) func(
 	return func(path string) (int, string) { return get(t, server, bundledAt+path) }
 }
 
+func TestLength(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Hour: "1h", 90 * time.Minute: "1h30m", 3 * time.Minute: "3m", 90 * time.Second: "1m30s", -time.Hour: "-1h", 30 * time.Second: "30s",
+	} {
+		require.Equal(t, want, length(d))
+	}
+}
+
+// An offset that is not applied is said in the cell.
+func TestOffsetOfACell(t *testing.T) {
+	const text = `{"name": "Hotel", "cells": [{"w": 4, "h": 3, "name": "a", "type": "line", "queries": [{"query": "from(bucket: \"b\") ` +
+		`|> range(start: -2h) |> filter(fn: (r) => r._measurement == \"m\" and r._field == \"f\") ` +
+		`|> aggregateWindow(every: 1h, offset: 15m, fn: mean)"}]}]}`
+	_, page := bundled(t, map[string]string{"metrics/dashboards/a.json": text}, measured{})("")
+	require.Contains(t, page, "the last 2h, in intervals of 1h, without the query's offset of 15m: they begin at full ones")
+}
+
 func TestDashboardOfAnExample(t *testing.T) {
 	text, err := os.ReadFile("../../functions/price-estimator/metrics/dashboards/prices.json")
 	require.NoError(t, err)
@@ -51,7 +68,7 @@ func TestDashboardOfAnExample(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	for _, want := range []string{
 		"<h1>Prices and times</h1>", `<figure id="cell-1" class="card cell x-0 w-3 h-2"`, `<span class="figure">42.5</span>`,
-		`<figure id="cell-2" class="card cell x-3 w-9 h-4"`, "Mean price by borough", "in intervals of 3m0s", "Queens&#34;&gt;&lt;script&gt;",
+		`<figure id="cell-2" class="card cell x-3 w-9 h-4"`, "Mean price by borough", "in intervals of 3m", "Queens&#34;&gt;&lt;script&gt;",
 		`data-plot="{`, `<td class="number">42.50</td>`, `6 hours</a>`, "uPlot.iife.min.js", "bundled.js",
 		"the store does not respond", `href="/_krt/ns/team/versions/prices-v1/dashboards/file?name=metrics%2Fdashboards%2Fprices.json" download`,
 	} {

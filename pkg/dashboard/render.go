@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/panel"
@@ -50,11 +51,24 @@ func (d *Dashboard) functions() template.FuncMap {
 		"count":      legible.Count,
 		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"duration":   legible.Spaced,
+		"length":     length,
 		"outcome":    outcome,
 		"word":       word,
 		"advice":     panel.NewAdvice,
 		"because":    panel.NewCause,
 	}
+}
+
+// length is a length of time as one writes it: "1h30m", and not "1h30m0s".
+func length(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // outcome is how a request went, as a state.

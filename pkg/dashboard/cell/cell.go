@@ -27,8 +27,8 @@ type Shown struct {
 	// Problem is why the values could not be read.
 	Problem string
 	// Over is the time that the cell is of if it is not the page's; Step is the length of the
-	// intervals of its lines.
-	Over, Step time.Duration
+	// intervals of its lines, which begin at full ones: Offset is what a query asks for instead.
+	Over, Step, Offset time.Duration
 	// Lines are those of a chart, or of a table of values over time.
 	Lines []chart.Line
 	// Values are those of a cell that shows numbers.
@@ -107,6 +107,7 @@ func (s *Shown) lines(r *reader) error {
 	s.Over, s.Step, s.from = s.Queries[0].Over, span.Step, span.From.Truncate(span.Step)
 	s.intervals = int(span.To.Sub(s.from)/span.Step) + 1
 	for _, q := range s.Queries {
+		s.Offset = cmp.Or(s.Offset, q.Offset%span.Step)
 		series, err := r.from.Series(r.ctx, r.query(q, span))
 		if err != nil {
 			return err

@@ -56,6 +56,18 @@ func line(queries ...chronograf.Query) chronograf.Cell {
 
 var byNode = chronograf.Query{Measurement: "m", Field: "f", By: []string{"node"}, Aggregate: "mean"}
 
+// The store's intervals begin at full ones: what a query asks for instead is said.
+func TestOffset(t *testing.T) {
+	moved := byNode
+	moved.Step, moved.Offset = time.Hour, 90*time.Minute
+	got := cell.Read(t.Context(), line(byNode, moved), "v1", hour(), &saved{})
+	require.Zero(t, cell.Read(t.Context(), line(byNode), "v1", hour(), &saved{}).Offset)
+	require.Equal(t, 10*time.Minute, got.Step)
+	require.Zero(t, got.Offset, "of whole intervals")
+	got = cell.Read(t.Context(), line(moved), "v1", hour(), &saved{})
+	require.Equal(t, 30*time.Minute, got.Offset)
+}
+
 func TestLines(t *testing.T) {
 	s := &saved{series: map[string][]source.Series{"mean": {of("b", 1, 2.00049, math.NaN(), 4), of("a", 100)}}}
 	c := line(byNode)

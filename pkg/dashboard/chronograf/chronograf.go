@@ -75,6 +75,9 @@ type Query struct {
 	// the whole time.
 	Step  time.Duration
 	Whole bool
+	// Offset is by how much the query moves the begin of its intervals. The store's intervals begin at
+	// full ones: a page says that it does not move them.
+	Offset time.Duration
 	// Over is the time until now that is read; zero lets the page choose it.
 	Over time.Duration
 	// Label is what the values are called; empty for the field's name.

@@ -55,6 +55,11 @@ func TestQueries(t *testing.T) {
 		"flux that counts": {"line", filter + `|> keep(columns: ["_time"]) |> map(fn: (r) => ({ r with _value: 1 })) |> group()
 			|> aggregateWindow(every: autoInterval, fn: sum) |> drop(columns: ["_start", "_stop"])`,
 			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, Aggregate: "count"}}},
+		"flux with an offset": {"line", filter + `|> aggregateWindow(every: 1h, offset: -15m, fn: mean)`,
+			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, By: tags, Aggregate: "mean", Step: time.Hour,
+				Offset: -15 * time.Minute}}},
+		"flux without one": {"line", filter + `|> aggregateWindow(every: 1h, offset: 0s, fn: mean)`,
+			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, By: tags, Aggregate: "mean", Step: time.Hour}}},
 		"flux of one value": {"single-stat", filter + `|> group() |> count()`,
 			[]chronograf.Query{{Measurement: "price", Field: "value", Tags: none, Aggregate: "count", Whole: true}}},
 		"the original's reduce()": {"table", filter + `|> keep(columns: ["node", "workflow", "_value"]) |> group(columns: ["workflow", "node"])

@@ -216,10 +216,26 @@ func (p *influxQL) interval() error {
 	var ok bool
 	p.like.Step, ok = duration(p.tokens[0].value)
 	p.tokens = p.tokens[1:]
+	if p.take(",") {
+		ok = p.offset() && ok
+	}
 	if !ok || p.like.Step < time.Second || !p.take(")") {
 		return errors.New("its query has an interval that is not supported")
 	}
 	return nil
+}
+
+// offset reads an offset of intervals, which may be negative.
+func (p *influxQL) offset() (ok bool) {
+	before := p.take("-")
+	if len(p.tokens) == 0 {
+		return false
+	}
+	if p.like.Offset, ok = duration(p.tokens[0].value); before {
+		p.like.Offset = -p.like.Offset
+	}
+	p.tokens = p.tokens[1:]
+	return ok
 }
 
 // fill reads FILL(null), which is what charts do.
