@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
+	"krt.dev/kn-krt/pkg/dashboard/handbook"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -60,6 +61,7 @@ type Dashboard struct {
 	sending   bound.Share                   // bytes that are held until they are sent
 	creations creations
 	receipts  receipts
+	handbook  handbook.Reader
 	handler   http.Handler
 }
 

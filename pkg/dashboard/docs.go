@@ -16,7 +16,7 @@ func docsPage() page {
 	return page{
 		name: "docs", path: "docs", title: "Documentation", tab: "Documentation",
 		view: func(r *request) (any, error) {
-			page, err := handbook.Read(r.Context(), r.source, r.version, r.URL.Query().Get("file"), handbook.Links{
+			page, err := r.handbook.Read(r.Context(), r.source, r.version, r.URL.Query().Get("file"), handbook.Links{
 				Document: func(name string) string {
 					if name == handbook.First {
 						name = ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"krt.dev/kn-krt/pkg/dashboard/handbook"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -120,6 +121,7 @@ type request struct {
 	creating  *Creating
 	creations *creations
 	receipts  *receipts
+	handbook  *handbook.Reader
 	// kept is what the stream of the page keeps, see keep of [page].
 	kept any
 }
@@ -131,7 +133,7 @@ func (d *Dashboard) open(r *http.Request) (*request, error) {
 		return nil, err
 	}
 	req := &request{Request: r, source: s, link: d.link, readOnly: d.options.ReadOnly,
-		creating: &d.options.Creating, creations: &d.creations, receipts: &d.receipts}
+		creating: &d.options.Creating, creations: &d.creations, receipts: &d.receipts, handbook: &d.handbook}
 	if name := r.PathValue("v"); name != "" {
 		req.ref = source.Ref{Namespace: r.PathValue("ns"), Name: name}
 		if req.version, err = s.Version(r.Context(), req.ref); err != nil {

@@ -173,7 +173,7 @@ func newPanel(r *request, w *source.Workflow, numbers *source.Numbers) *panelVie
 		return nil
 	case query.Get("show") == entrypointPanel:
 		v.Panel, name = panel.OfEntrypoint(r.version, w, numbers.Workflows[w.Name]), entrypointPanel
-		if protos, err := handbook.Protos(r.Context(), r.source, r.ref); err == nil { // else the page of the documentation says why
+		if protos, err := r.handbook.Protos(r.Context(), r.source, r.ref); err == nil { // else the page of the documentation says why
 			v.Calls = handbook.CallsOf(protos, r.version, *w, handbook.Examples(r.Context(), r.source, r.ref))
 		}
 	case slices.Contains(w.Nodes, name):

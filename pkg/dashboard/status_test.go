@@ -165,7 +165,8 @@ func TestOutputInACause(t *testing.T) {
 	v := example("a-1", source.Ready)
 	v.Cause = "node \"model\" did not start; its last output was:\n    def broken(:\n               ^\n  SyntaxError: " + hostile
 	_, page := get(t, serve(t, sourcetest.New(v)), atA)
-	require.Contains(t, page, "<pre class=\"output\" tabindex=\"0\" role=\"region\" aria-label=\"Output\">  def broken(:\n             ^\nSyntaxError: ")
+	require.Contains(t, page, `<pre class="output" tabindex="0" role="region" aria-label="Output">`+
+		"  def broken(:\n             ^\nSyntaxError: ")
 	require.Contains(t, page, `<div class="cause cause-failed" role="note">`)
 	require.Contains(t, page, `<span class="sr">Error: </span>`)
 	require.NotContains(t, page, "<script>alert")

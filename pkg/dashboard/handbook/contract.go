@@ -2,12 +2,10 @@ package handbook
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
 	"strings"
-	"testing/fstest" // its MapFS is the standard library's file system in memory
 
 	"krt.dev/kn-krt/pkg/dashboard/contract"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -22,9 +20,9 @@ type Calls struct {
 	Calls    []describe.Call
 }
 
-// contract adds the contract, and how to call it with the examples in files.
-func (p *Page) contract(ctx context.Context, from source.Authors, v *source.Version, files fs.FS) {
-	protos, err := Protos(ctx, from, v.Ref)
+// contract adds the contract to a page, and how to call it with the examples in files.
+func (r *Reader) contract(ctx context.Context, p *Page, from source.Authors, v *source.Version, files fs.FS) {
+	protos, err := r.Protos(ctx, from, v.Ref)
 	if err != nil {
 		p.ContractProblem = err.Error()
 		return
@@ -50,23 +48,6 @@ func CallsOf(protos *schema.Schema, v *source.Version, w source.Workflow, files 
 	}
 	about := describe.Version{Name: v.Name, Namespace: v.Namespace}
 	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(v), example.Of(files, w.Name, method.Input()))
-}
-
-// Protos are the version's, compiled.
-func Protos(ctx context.Context, from source.Authors, ref source.Ref) (*schema.Schema, error) {
-	c, err := from.Contract(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	files := fstest.MapFS{}
-	for name, text := range c.Protos {
-		files[name] = &fstest.MapFile{Data: text}
-	}
-	compiled, err := schema.Compile(ctx, files, c.Entry, schema.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("the version's protos do not compile: %w", err)
-	}
-	return compiled, nil
 }
 
 // place is where the version is called. A run on this machine has no namespace of a cluster.

@@ -48,7 +48,7 @@ type Link struct {
 
 // Read makes the page of a document, of the first one if path is empty. What is not known of one part
 // does not hide the others; the error is fs.ErrNotExist if there is no such document.
-func Read(ctx context.Context, from source.Authors, v *source.Version, path string, links Links) (*Page, error) {
+func (r *Reader) Read(ctx context.Context, from source.Authors, v *source.Version, path string, links Links) (*Page, error) {
 	p := &Page{Ref: v.Ref, Path: cmp.Or(path, First)}
 	p.First = p.Path == First
 	files, err := from.Files(ctx, v.Ref)
@@ -72,7 +72,7 @@ func Read(ctx context.Context, from source.Authors, v *source.Version, path stri
 		if files == nil {
 			files = fstest.MapFS{}
 		}
-		p.contract(ctx, from, v, files)
+		r.contract(ctx, p, from, v, files)
 	}
 	return p, nil
 }
