@@ -174,7 +174,7 @@ func replace(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // gone after the rename
+	defer func() { _ = os.Remove(file.Name()) }() // gone after the rename
 	_, err = file.Write(text)
 	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
 		return err

@@ -33,7 +33,7 @@ func TestCheckPort(t *testing.T) {
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	port := listener.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // a TCP listener
+	port := listener.Addr().(*net.TCPAddr).Port
 	c := checkPort(t.Context(), "kn krt", "gRPC port", "grpc-port", port)
 	require.Equal(t, term.CheckInfo, c.State)
 	require.Contains(t, c.Text, "is not free")
