@@ -132,8 +132,12 @@ type find struct {
 	until time.Time // when it ends, unless zero
 }
 
-// maxBatch is how many documents one response of the database has at most.
-const maxBatch = 1000
+// A response of the database has at most firstBatch documents, and then as many as have about
+// batchBytes, at most maxBatch: not every server limits it, and the driver has all of it in memory.
+const firstBatch, maxBatch, batchBytes = 100, 1000, 4 << 20
+
+// batch is how many documents the next response should have, when n of size bytes were read.
+func batch(n, size int) int32 { return int32(min(max(batchBytes*n/max(size, 1), 1), maxBatch)) }
 
 func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact bool, err error) {
 	met := s.known.Load().dialect.compile(f.query)
@@ -153,7 +157,7 @@ func (s *Store) start(ctx context.Context, f find) (cursor *mongo.Cursor, exact 
 
 // sorted are the options of a find of which about limit documents are read.
 func (s *Store) sorted(order bson.D, limit int) *options.FindOptionsBuilder {
-	o := options.Find().SetSort(order).SetBatchSize(int32(min(limit, maxBatch)))
+	o := options.Find().SetSort(order).SetBatchSize(int32(min(limit, firstBatch)))
 	if s.known.Load().sortsOnDisk {
 		o.SetAllowDiskUse(true)
 	}
@@ -168,8 +172,10 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 		return nil, err
 	}
 	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
-	last := f.from
+	last, size := f.from, 0
 	for n := 1; cursor.Next(ctx); n++ {
+		size += len(cursor.Current)
+		cursor.SetBatchSize(batch(n, size))
 		d, err := decode(cursor.Current)
 		if err != nil {
 			return nil, err

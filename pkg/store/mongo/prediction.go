@@ -154,7 +154,9 @@ func (s *Store) ListPredictions(
 		if err != nil {
 			return found, s.failure(err)
 		}
-		if size += len(cursor.Current); len(found.Items) == page.Limit || len(found.Items) > 0 && size > page.Bytes {
+		size += len(cursor.Current)
+		cursor.SetBatchSize(batch(len(found.Items)+1, size))
+		if len(found.Items) == page.Limit || len(found.Items) > 0 && size > page.Bytes {
 			found.Next = last
 			return found, nil
 		}
