@@ -103,7 +103,7 @@ func installed() []schema.GroupVersionKind {
 // because Kubernetes does not delete those whose owner's kind it no longer knows. deleted, if not nil,
 // is called with each kind and name.
 func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string)) error {
-	if err := c.collected(ctx); err != nil {
+	if err := c.Collected(ctx); err != nil {
 		return err
 	}
 	for _, kind := range installed() {
@@ -142,8 +142,8 @@ func created() []schema.GroupVersionKind {
 // collectedTimeout bounds the wait for the objects of deleted versions.
 const collectedTimeout = 5 * time.Minute
 
-// collected waits until no object of a version is left.
-func (c *Client) collected(ctx context.Context) error {
+// Collected waits until no object of a deleted version is left, for five minutes at most.
+func (c *Client) Collected(ctx context.Context) error {
 	left := ""
 	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (bool, error) {
 		left = ""

@@ -65,7 +65,10 @@ func runUninstall(ctx context.Context, c *Cluster, o uninstallOptions) error {
 		return err
 	}
 	out := o.streams.Out
-	if found.Release != "" {
+	if found.Release != "" { // which may delete the kinds, too
+		if err := c.Collected(ctx); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintf(out, "All versions are deleted. Now remove kn-krt with 'helm uninstall %s --namespace %s'.\n",
 			legible.Printable(found.Release), cluster.SystemNamespace)
 		return err
