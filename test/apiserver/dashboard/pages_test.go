@@ -135,7 +135,8 @@ func TestPagesOutliveAnOutage(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		running = append(running, runtime.NumGoroutine())
 	}
-	require.True(t, apiserver.Soon(bounded(t), func() bool { return runtime.NumGoroutine() <= running[0] }), "each outage leaves some: %v", running)
+	settled := apiserver.Soon(bounded(t), func() bool { return runtime.NumGoroutine() <= running[0] })
+	require.True(t, settled, "each outage leaves some: %v", running)
 }
 
 // A page shows nothing more once its user has lost the right, though the API server lets a watch that
