@@ -30,7 +30,8 @@ func BenchmarkSave(b *testing.B) {
 		})
 		bare := side(p.bare.insert)
 		p.compare("save of a document, 16 clients, median", 1.5, kept, bare)
-		found.add("its processor time, of clients, store and database", p.database, p.worked(kept), p.worked(bare), "", "–", "for information", "")
+		what := "its processor time, of clients, store and database"
+		found.add(what, p.database, p.worked(kept), p.worked(bare), "", "–", "for information", "")
 	})
 }
 
