@@ -16,7 +16,7 @@ MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing \
-	bench-api bench bin/cluster lint generate verify release release-long
+	bench-api bench bin/cluster lint generate verify release release-long site
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,8 @@ test-tracing: deps bin/cluster ## Look at the traces of versions on this machine
 
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
+site: ## Write the documentation as a web site that works offline to dist/site
+	@go run ./test/docs/site/write dist/site && echo dist/site/docs/index.html
 bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
 	@$(WITH_PYTHON); go run ./test/bench $(BENCH)
 
