@@ -30,7 +30,7 @@ func pictures() []shot {
 		{name: "status", page: "?workflow=ny-room-price&node=model", shows: "ny-room-price", before: func(p *page) {
 			p.await("!document.getElementById('numbers').innerText.includes('within seconds')")
 		}},
-		{name: "metrics", page: "metrics?range=15m", shows: "Requests a second", before: func(p *page) {
+		{name: "metrics", page: "metrics?range=15m", shows: "Requests per second", before: func(p *page) {
 			p.await("document.querySelector('.plot canvas')")
 		}},
 		{name: "versions", page: "../../../../?all=1", shows: "price-estimator-v1", before: func(p *page) {

@@ -52,10 +52,10 @@ func (c Choice) Steps() []string {
 func New(of *source.Chart, choice Choice) *Charts {
 	all := &Charts{From: of.From, Notes: of.Notes, times: of.Times}
 	for _, c := range []Chart{
-		{Measure: source.Requests, Title: "Requests a second"},
-		{Measure: source.Errors, Title: "Failures a second"},
-		{Measure: source.Median, Title: "50 % within"},
-		{Measure: source.Slowest, Title: "95 % within"},
+		{Measure: source.Requests, Title: "Requests per second"},
+		{Measure: source.Errors, Title: "Failures per second"},
+		{Measure: source.Median, Title: "Median duration (p50: 50 % within)"},
+		{Measure: source.Slowest, Title: "95th percentile of the duration (p95: 95 % within)"},
 		{Measure: source.Pods, Title: "Pods"},
 	} {
 		c.ID = "chart-" + string(c.Measure)

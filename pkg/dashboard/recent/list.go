@@ -22,7 +22,9 @@ const (
 type List struct {
 	// Kind is "failed", "slowest" or "last".
 	Kind, Title, Empty string
-	Rows               []Row
+	// Scale is how long the time is that a bar of full width stands for: one for the whole list.
+	Scale string
+	Rows  []Row
 }
 
 // Row is a request in a list.
@@ -59,8 +61,13 @@ func (l Lister) Lists(w *Workflow) (lists []List, err error) {
 		{List{Kind: "slowest", Title: "Slowest", Empty: "No requests yet."}, w.Slowest},
 		{List{Kind: "last", Title: "Last", Empty: "No requests yet."}, last},
 	} {
+		most := 0.0
 		for i := range one.of {
-			row, err := l.row(&one.of[i])
+			most = max(most, waterfall.Of(&one.of[i]).Length())
+		}
+		one.list.Scale = legible.Spaced(time.Duration(most * float64(time.Millisecond)))
+		for i := range one.of {
+			row, err := l.row(&one.of[i], most)
 			if err != nil {
 				return nil, err
 			}
@@ -73,12 +80,19 @@ func (l Lister) Lists(w *Workflow) (lists []List, err error) {
 }
 
 // row makes a line of a list.
-func (l Lister) row(one *inspection.Request) (Row, error) {
-	steps, err := l.Draw.Strip(waterfall.Of(one))
+func (l Lister) row(one *inspection.Request, scale float64) (Row, error) {
+	steps, err := l.Draw.Strip(waterfall.Within(one, scale))
 	row := Row{
 		ID: fmt.Sprintf("%s:%d:%v", one.ID, one.Begin.UnixNano(), one.Background), Short: one.ID[:min(len(one.ID), shownID)],
 		End: one.End(), Code: one.Code, Duration: legible.Spaced(one.Duration()), Failed: one.Failed(), Steps: steps,
 		Node: one.Node, How: one.How(), Error: legible.Line(cmp.Or(one.Error, one.Reason), maxError),
+	}
+	if one.Early == "exit" {
+		for _, s := range one.Steps {
+			if s.Outcome == "exit" {
+				row.How += " at " + legible.Line(s.Node, maxError)
+			}
+		}
 	}
 	row.Path = l.Path(one.ID)
 	return row, err

@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+	"krt.dev/kn-krt/pkg/dashboard/waterfall"
 	"krt.dev/kn-krt/pkg/inspection"
 )
 
@@ -88,4 +89,18 @@ func TestNotesStay(t *testing.T) {
 		require.False(t, f.State().Waiting)
 		require.Equal(t, m.Kept.Notes, f.State().Notes)
 	})
+}
+
+// Bars of a list have one scale, and an early exit names its node.
+func TestOneScale(t *testing.T) {
+	slow, exit := one("a", 100, "OK"), one("a", 10, "OK")
+	slow.Steps = []inspection.Step{{Node: "etl", RunMS: 100, Outcome: "ok"}}
+	exit.Early, exit.Steps = "exit", []inspection.Step{{Node: "model", RunMS: 10, Outcome: "exit"}}
+	lists, err := Lister{Draw: waterfall.New(), Path: func(string) string { return "" }}.Lists(&Workflow{Last: []inspection.Request{slow, exit}})
+	require.NoError(t, err)
+	last := lists[2]
+	require.Equal(t, "100.0\u00a0ms", last.Scale)
+	require.Contains(t, string(last.Rows[0].Steps), `width="100%"`)
+	require.Contains(t, string(last.Rows[1].Steps), `width="10%"`)
+	require.Equal(t, "early exit at model", last.Rows[1].How)
 }

@@ -38,6 +38,8 @@ type Chart struct {
 	Total string
 	// Left is how many steps are not drawn, because there are more than [MaxSteps].
 	Left int
+
+	length float64
 }
 
 // Tick is a mark of the axis. Places are percentages of its width, such as "12.5%".
@@ -68,7 +70,14 @@ type Bar struct {
 type Span struct{ X, Width string }
 
 // Of makes the chart of a request, with the work behind its early reply if it has any.
-func Of(r *inspection.Request) Chart {
+func Of(r *inspection.Request) Chart { return Within(r, 0) }
+
+// Length is how long the axis of the chart is, in milliseconds.
+func (c Chart) Length() float64 { return c.length }
+
+// Within is like Of, on an axis that is at least so many milliseconds long: charts of one scale can be
+// compared.
+func Within(r *inspection.Request, least float64) Chart {
 	steps := r.AllSteps()
 	c := Chart{Left: max(0, len(steps)-MaxSteps)}
 	steps = steps[:len(steps)-c.Left]
@@ -83,7 +92,8 @@ func Of(r *inspection.Request) Chart {
 		begin = min(begin, number(s.StartMS))
 		end = max(end, number(s.StartMS)+number(s.WaitMS)+number(s.RunMS))
 	}
-	axis := axis{begin, max(end-begin, 0.001)}
+	axis := axis{begin, max(end-begin, least, 0.001)}
+	c.length = axis.length
 	if r.Rest != nil {
 		c.Response = percent(axis.at(number(r.DurationMS)))
 	}
