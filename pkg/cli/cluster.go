@@ -89,7 +89,7 @@ whether changed files can be noticed.
 func clusterVerbs() []string {
 	return []string{
 		"config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
-		"render", "restart", "rollback", "start", "stop", "unpublish", "wait",
+		"render", "restart", "rollback", "start", "stop", "uninstall", "unpublish", "wait",
 	}
 }
 
