@@ -41,9 +41,6 @@ func check(words []string) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Runnable() && cmd.HasSubCommands() && len(cmd.Flags().Args()) > 0 {
-		return fmt.Errorf("%s has no such subcommand", cmd.CommandPath())
-	}
 	// A value may be a placeholder: only the names of flags are held to what there is.
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	cmd.InheritedFlags()
@@ -54,8 +51,8 @@ func check(words []string) error {
 	if err := flags.Parse(rest); err != nil {
 		return err
 	}
-	if cmd == cmd.Root() && flags.NArg() > 0 {
-		return fmt.Errorf("there is no command %q", flags.Arg(0))
+	if cmd.HasSubCommands() && flags.NArg() > 0 {
+		return fmt.Errorf("%s has no command %q", cmd.CommandPath(), flags.Arg(0))
 	}
 	return nil // how many arguments a command needs may depend on its flags
 }
