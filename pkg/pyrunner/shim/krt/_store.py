@@ -71,8 +71,10 @@ class Store:
         except ValueError as error:
             raise Refused("query: %s", error) from None
         found, seen = [], int(cursor)
-        documents = list(zip(self._ids.get(name, ()), self.documents.get(name, ())))
-        for identity, data in documents[seen:]:
+        documents, ids = self.documents.get(name, []), self._ids.setdefault(name, [])
+        # What a test has put there itself, without a save, has no id yet.
+        ids.extend(store.new_id() if data.get("_id") is None else data["_id"] for data in documents[len(ids):])
+        for identity, data in list(zip(ids, documents))[seen:]:
             whole = json.loads(json.dumps(dict(data, _id=identity)))
             if _query.meets(whole, conditions):
                 if limit and len(found) == min(limit, _PAGE):

@@ -22,5 +22,11 @@ class HandlerTest(unittest.TestCase):
         self.assertEqual(call(main.handler, StringValue(), ctx=ctx).value, "who?")
         self.assertTrue(ctx.early_exited)
 
+    def test_finds_what_the_test_has_put_there(self):
+        ctx = Context()
+        ctx.documents["people"] = [{"name": "Eve"}, {"_id": "a", "name": "Bob"}]
+        found = call(lambda ctx, data: ctx.db.find("people", {"name": "Bob"}), StringValue(), ctx=ctx)
+        self.assertEqual(found, [{"_id": "a", "name": "Bob"}])
+
     def test_plain_handler(self):
         self.assertEqual(call(lambda ctx, data: StringValue(value=ctx.workflow), StringValue()).value, "test")
