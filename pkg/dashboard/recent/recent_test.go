@@ -96,7 +96,8 @@ func TestOneScale(t *testing.T) {
 	slow, exit := one("a", 100, "OK"), one("a", 10, "OK")
 	slow.Steps = []inspection.Step{{Node: "etl", RunMS: 100, Outcome: "ok"}}
 	exit.Early, exit.Steps = "exit", []inspection.Step{{Node: "model", RunMS: 10, Outcome: "exit"}}
-	lists, err := Lister{Draw: waterfall.New(), Path: func(string) string { return "" }}.Lists(&Workflow{Last: []inspection.Request{slow, exit}})
+	lister := Lister{Draw: waterfall.New(), Path: func(string) string { return "" }}
+	lists, err := lister.Lists(&Workflow{Last: []inspection.Request{slow, exit}})
 	require.NoError(t, err)
 	last := lists[2]
 	require.Equal(t, "100.0\u00a0ms", last.Scale)
