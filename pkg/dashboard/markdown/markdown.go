@@ -68,12 +68,10 @@ type Heading struct {
 
 // Render makes HTML of the text in the file at the path. The ids of its headings begin with "doc-".
 func Render(source []byte, at string, addresses Addresses) (*Page, error) {
-	if len(source) <= MaxBytes {
-		source = visible(bytes.ToValidUTF8(source, []byte("\uFFFD")))
-	}
 	if err := check(source); err != nil {
 		return nil, err
 	}
+	source = bytes.ToValidUTF8(source, []byte("\uFFFD"))
 	table := extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))
 	linkify := extension.NewLinkify(extension.WithLinkifyAllowedProtocols([]string{"http", "https"}))
 	md := goldmark.New(
@@ -92,7 +90,7 @@ func Render(source []byte, at string, addresses Addresses) (*Page, error) {
 	if err := md.Renderer().Render(&out, source, tree); err != nil {
 		return nil, err
 	}
-	page.HTML = template.HTML(out.String()) //nolint:gosec // made of text without raw HTML, see clean
+	page.HTML = template.HTML(visible(out.Bytes())) //nolint:gosec // made of text without raw HTML, see clean
 	return page, nil
 }
 
@@ -100,9 +98,9 @@ func Render(source []byte, at string, addresses Addresses) (*Page, error) {
 // a reader copies it. The marks U+200E and U+200F, which texts in Arabic and Hebrew need, are not.
 var steering = regexp.MustCompile(`[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
 
-// visible writes them as escapes.
-func visible(source []byte) []byte {
-	return steering.ReplaceAllFunc(source, func(c []byte) []byte { return []byte(legible.Printable(string(c))) })
+// visible writes them as escapes in what is rendered: a text may have them as entities, such as &#x202e;.
+func visible(page []byte) []byte {
+	return steering.ReplaceAllFunc(page, func(c []byte) []byte { return []byte(legible.Printable(string(c))) })
 }
 
 // check returns a LimitError for a text that would take long to parse: the time for a block without an

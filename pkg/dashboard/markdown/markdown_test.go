@@ -48,7 +48,9 @@ func TestRender(t *testing.T) {
 		"an image":                 {"![a b](img/a.png)", `<p><img src="/image/docs/guide/img/a.png" alt="a b" loading="lazy" /></p>`},
 		"an image of a link": {"[![a](a.png)](b.md)",
 			`<p><a href="/page/docs/guide/b.md"><img src="/image/docs/guide/a.png" alt="a" loading="lazy" /></a></p>`},
-		"a direction":    {"a \u202eb\u2066 \x1b[31m `c\u202e` \u200f", `<p>a \u202eb\u2066 \x1b[31m <code>c\u202e</code> ` + "\u200f</p>"},
+		"a direction": {"a \u202eb\u2066 \x1b[31m `c\u202e` \u200f", `<p>a \u202eb\u2066 \x1b[31m <code>c\u202e</code> ` + "\u200f</p>"},
+		"an entity": {"a &#x202e;b &#8294; &#27;[31m [c](https://a.b \"&#x202e;\")",
+			`<p>a \u202eb \u2066 \x1b[31m <a href="https://a.b" title="\u202e" rel="noopener noreferrer">c</a></p>`},
 		"Windows' lines": {"a\r\n\r\nb", "<p>a</p>\n<p>b</p>"},
 		"a task":         {"- [x] a", "<ul>\n<li><input checked=\"\" disabled=\"\" type=\"checkbox\" /> a</li>\n</ul>"},
 	} {
