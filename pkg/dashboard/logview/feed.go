@@ -31,25 +31,29 @@ type Feed struct {
 // for a page when it is taken. One that is longer than what a page shows of it is made before, and the
 // rest of it is not kept.
 type waiting struct {
-	from *logline.Line // nil if it is made
-	made Line
+	from logline.Line // without its fields, which may be 25 times as large as the text
+	made *Line        // nil if it is made of from
 	size int
 }
 
 func newWaiting(from *logline.Line) waiting {
-	if len(from.Text) <= maxMessage {
-		return waiting{from: from, size: len(from.Text)}
+	if len(from.Text) > maxMessage {
+		made := Of(from)
+		return waiting{made: &made, size: made.size()}
 	}
-	made := Of(from)
-	return waiting{made: made, size: made.size()}
+	w := waiting{from: *from, size: len(from.Text)}
+	w.from.Fields = nil
+	return w
 }
 
 // line is the line for a page.
 func (w *waiting) line() Line {
-	if w.from != nil {
-		return Of(w.from)
+	if w.made != nil {
+		return *w.made
 	}
-	return w.made
+	from := logline.Of(w.from.Time, w.from.Text)
+	from.Node, from.Pod = w.from.Node, w.from.Pod
+	return Of(&from)
 }
 
 // Batch is what a page gets at a time.

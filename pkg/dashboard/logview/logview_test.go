@@ -119,6 +119,15 @@ func TestFeedIsBounded(t *testing.T) {
 	require.Equal(t, 1000, len(b.Lines)+b.Dropped)
 }
 
+// Who writes lines decides how much memory their fields take.
+func TestAWaitingLineHasNoFields(t *testing.T) {
+	f := NewFeed()
+	f.Add(line(`{"msg":"a","n":[{},{},{}]}`))
+	require.Nil(t, f.waiting[0].from.Fields)
+	b := f.Take()
+	require.Equal(t, []any{"a", "etl", 1}, []any{b.Lines[0].Brief, b.Lines[0].Node, len(b.Lines[0].Fields)})
+}
+
 func TestFileName(t *testing.T) {
 	require.Equal(t, "a-------x.y-logs.txt", Version{Ref: source.Ref{Name: "a\"\r\n;é/\\x.y"}}.FileName())
 }
