@@ -15,6 +15,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/promql"
 	"krt.dev/kn-krt/pkg/image/artifact"
@@ -146,6 +147,7 @@ func serve(ctx context.Context, h http.Handler, listeners []net.Listener) (wait 
 	server := &http.Server{
 		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       bound.Connection,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}

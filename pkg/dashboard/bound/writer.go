@@ -1,6 +1,9 @@
 package bound
 
 import (
+	"context"
+	"crypto/tls"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -112,4 +115,17 @@ func (b *Writer) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 func (b *Writer) End() {
 	b.begin()
 	b.deadline(time.Now().Add(patience))
+}
+
+// Connection lets the system hold less of what is sent on a connection, for [http.Server.ConnContext].
+// It holds megabytes otherwise, and takes more only once a third of them has left: a reader of a few
+// KiB a second, who takes a part of a response all the time, would seem not to take any.
+func Connection(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	if c, ok := c.(*net.TCPConn); ok {
+		_ = c.SetWriteBuffer(2 * chunk) // without it, only the slowest readers are lost
+	}
+	return ctx
 }

@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/keypair"
@@ -137,6 +138,7 @@ func (s *Service) server(ctx context.Context, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       bound.Connection,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
