@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"io/fs"
 	"log"
@@ -182,7 +183,24 @@ func TestOnlyArtifactsArePulled(t *testing.T) {
 
 	_, err = artifact.Pull(t.Context(), h.host+"/team/krt-nodes:tag", artifact.Options{})
 	require.ErrorContains(t, err, "it is not a reference by digest")
+
+	digest := "@sha256:" + strings.Repeat("0", 64)
+	for _, registry := range []string{"a.example.com;reboot;.local", "$(reboot).local", "a'b.local", "a&b.local"} {
+		_, err = artifact.Pull(t.Context(), registry+"/team/x"+digest, artifact.Options{Transport: noTransport{}})
+		require.ErrorContains(t, err, "it is not a reference by digest", registry)
+	}
+	for _, registry := range []string{"registry-1.example.com:5000", "[::1]:5000", "a_b.local"} {
+		_, err = artifact.Pull(t.Context(), registry+"/team/x"+digest, artifact.Options{Transport: noTransport{}})
+		require.ErrorIs(t, err, errNothing, registry)
+	}
 }
+
+// noTransport carries nothing.
+type noTransport struct{}
+
+var errNothing = errors.New("nothing is carried")
+
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNothing }
 
 // What a registry sends is what was pushed, or an error.
 func TestContentIsVerified(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -49,13 +50,17 @@ func Pull(ctx context.Context, ref string, o Options) (map[string][]byte, error)
 	return files, nil
 }
 
+// strange matches what no host has and a reference may have: hints have the registry in a command that
+// people copy into a shell.
+var strange = regexp.MustCompile(`[^\w.:\[\]-]`)
+
 func (o Options) pull(ctx context.Context, ref string) (map[string][]byte, error) {
 	var options []name.Option
 	if o.Insecure {
 		options = append(options, name.Insecure)
 	}
 	digest, err := name.NewDigest(ref, options...)
-	if err != nil {
+	if err != nil || strange.MatchString(digest.Context().RegistryStr()) {
 		return nil, errors.New("it is not a reference by digest")
 	}
 	if from := digest.Context().Name(); o.Only != nil && !slices.ContainsFunc(o.Only, func(only string) bool { return within(from, only) }) {
