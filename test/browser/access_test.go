@@ -209,9 +209,9 @@ func TestNumbersAreNotReadOut(t *testing.T) {
 	v := published()
 	m := sourcetest.New(v)
 	number := func(n float64) {
-		m.Figures = &source.Numbers{At: time.Now(), Over: time.Minute, From: "the test", Workflows: map[string]*source.WorkflowNumbers{
+		m.SetFigures(&source.Numbers{At: time.Now(), Over: time.Minute, From: "the test", Workflows: map[string]*source.WorkflowNumbers{
 			"ny-room-price": {Load: source.Load{PerSecond: n, P95: time.Second}},
-		}}
+		}})
 	}
 	number(1)
 	p := show(t, m, v, "")
@@ -220,7 +220,6 @@ func TestNumbersAreNotReadOut(t *testing.T) {
 		(e.nodeType === 1 ? e : e.parentElement)?.closest('[aria-live]:not([aria-live=off]),[role=status],[role=alert]'))))
 		.observe(document.body, { subtree: true, childList: true, characterData: true }), true`)
 	number(7)
-	m.Set(v)
 	p.awaitText("#workflow-1", "7/s")
 	require.Empty(t, eval[[]string](p, "said.map((e) => (e.outerHTML ?? e.data))"))
 	v.Phase, v.Published = "Started", false

@@ -57,6 +57,7 @@ func TestTrySaysWhyItWasRefused(t *testing.T) {
 	p.open(url + "/ns/" + version.Namespace + "/versions/" + version.Name + "/try")
 	p.awaitText("main", "Everybody can read this.")
 	m.Remove(version.Ref)
+	p.awaitText("#connection", "there is no version") // it moves the button
 	p.press("button", "Send")
 	p.awaitText("#try-status", "there is no version")
 }

@@ -82,6 +82,14 @@ func (m *Memory) wake() {
 	m.changed = make(chan struct{})
 }
 
+// SetFigures replaces the Figures of a source that is used, and says that they have changed.
+func (m *Memory) SetFigures(n *source.Numbers) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Figures = n
+	m.wake()
+}
+
 // Remove removes the version.
 func (m *Memory) Remove(ref source.Ref) {
 	m.mu.Lock()
@@ -190,6 +198,8 @@ func (m *Memory) History(context.Context, source.Ref) (*source.History, error) {
 
 // Numbers returns the Figures.
 func (m *Memory) Numbers(context.Context, source.Ref) (*source.Numbers, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.Figures, m.Unread
 }
 
