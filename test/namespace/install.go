@@ -1,6 +1,10 @@
 package namespace
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +19,27 @@ func (n *Namespace) Install() {
 }
 
 var install = sync.OnceValue(func() error {
-	_, err := ko("apply", "--sbom=none", "--filename=config/")
-	return err
+	if _, err := ko("apply", "--sbom=none", "--filename=config/"); err != nil {
+		return err
+	}
+	return nameBase()
 })
+
+// nameBase names the base image of Python nodes in kn-krt's settings, as its
+// administrator does after the installation.
+func nameBase() error {
+	base := os.Getenv("KRT_PYTHON_BASE")
+	if base == "" {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{"base-images": "python: " + base + "\n"}})
+	if err != nil {
+		return err
+	}
+	//nolint:noctx // the installation serves more tests than the one that began
+	out, err := exec.Command("kubectl", "patch", "configmap", settings, "-n", "krt-system", "--type=merge", "-p", string(patch)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("kubectl patch configmap %s: %w\n%s", settings, err, out)
+	}
+	return nil
+}
