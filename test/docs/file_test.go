@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,28 @@ func TestFilesCompile(t *testing.T) {
 		}
 	}
 	t.Logf("files: %v", count)
+}
+
+// TestTextsNameTheirFiles has the path of each file that a page writes in the text before the block: a
+// reader does not see the marker.
+func TestTextsNameTheirFiles(t *testing.T) {
+	for _, p := range pages(t) {
+		source, err := os.ReadFile(filepath.Join(root, p.Name))
+		require.NoError(t, err)
+		lines, before := strings.Split(string(source), "\n"), 0
+		for _, b := range p.Blocks {
+			text := strings.Join(lines[before:b.Line-1], "\n")
+			before = b.Line + strings.Count(b.Text, "\n")
+			m, err := b.Marker()
+			if err != nil || m.File == "" {
+				continue
+			}
+			_, within, inFolder := strings.Cut(m.File, "/") // a page may be in the folder of its version
+			if !strings.Contains(text, "`"+m.File+"`") && (!inFolder || !strings.Contains(text, "`"+within+"`")) {
+				t.Errorf("%s: the text before the block does not name `%s`, and a reader does not see the marker", b.At(), m.File)
+			}
+		}
+	}
 }
 
 func compile(t *testing.T, b page.Block) error {
