@@ -51,7 +51,7 @@ func shells() []shell {
 
 // bashCompletions is the file that bash-completion reads when the command is first completed.
 func bashCompletions(home string, getenv func(string) string) string {
-	folder := getenv("BASH_COMPLETION_USER_DIR")
+	folder, _, _ := strings.Cut(getenv("BASH_COMPLETION_USER_DIR"), ":") // a list since bash-completion 2.12
 	if folder == "" {
 		folder = filepath.Join(xdg(getenv, "XDG_DATA_HOME", home, ".local/share"), "bash-completion")
 	}
@@ -95,8 +95,11 @@ program as kubectl_complete-krt in a folder on PATH, next to kubectl-krt.`,
 		Args:      term.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := filepath.Base(os.Getenv("SHELL"))
-			if len(args) > 0 {
+			switch {
+			case len(args) > 0:
 				name = args[0]
+			case os.Getenv("SHELL") == "":
+				return term.UsageError(cmd, "SHELL is not set: name bash, zsh or fish")
 			}
 			all := shells()
 			at := slices.IndexFunc(all, func(one shell) bool { return one.name == name })

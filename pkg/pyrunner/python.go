@@ -40,7 +40,7 @@ func FindPython(env func(string) string) (path string, err error) {
 	}
 	var tried []error
 	for _, candidate := range candidates(env("VIRTUAL_ENV"), env("PATH")) {
-		if err := probe(candidate); err != nil {
+		if err := Probe(candidate); err != nil {
 			tried = append(tried, err)
 			continue
 		}
@@ -65,7 +65,7 @@ func PassedOver(env func(string) string, dir, python string) (notes []string) {
 		why := "KRT_PYTHON names another interpreter"
 		if env(environment.Python) == "" {
 			why = "it has no bin/python3"
-			if err := probe(own); err != nil && isProgram(own) {
+			if err := Probe(own); err != nil && isProgram(own) {
 				why = fmt.Sprintf("%v; install protobuf in it: %s -m pip install protobuf", err, own)
 			}
 		}
@@ -115,10 +115,14 @@ if sys.version_info < (3, 9): sys.exit("Python %d.%d is older than 3.9" % sys.ve
 try: import google.protobuf
 except ImportError as e: sys.exit(str(e))`
 
-func probe(python string) error {
+// Probe returns why the interpreter cannot run nodes: it is older than Python 3.9, has no protobuf, or does
+// not start. It takes at most about 20 seconds. [FindPython] does not probe the one that KRT_PYTHON names.
+func Probe(python string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), probePatience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, python, "-c", probeCode).CombinedOutput()
+	cmd := exec.CommandContext(ctx, python, "-c", probeCode)
+	cmd.WaitDelay = time.Second // python3 may be a script whose child keeps the output open
+	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,17 +73,18 @@ func runInit(ctx context.Context, o initOptions) (err error) {
 		return term.WithHint(fmt.Errorf("%s already exists", o.name), "Choose another name, or remove it first.")
 	}
 	// The folder appears when it is complete, or not at all.
-	dir, err := os.MkdirTemp(".", ".kn-krt-")
+	temp, err := os.MkdirTemp(".", ".kn-krt-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(temp)
+	// A folder in it, because MkdirTemp keeps others out, and this one has the mode of the user's umask.
+	dir := filepath.Join(temp, "version")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
 	call, err := writeVersion(ctx, o, dir)
 	if err != nil {
-		return err
-	}
-	// The mode that os.Mkdir gives; MkdirTemp keeps others out.
-	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	if err := os.Rename(dir, o.name); err != nil {

@@ -23,6 +23,7 @@ import (
 	"krt.dev/kn-krt/pkg/local"
 	"krt.dev/kn-krt/pkg/local/running"
 	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
 // Free space below which no run can work, and below which the store cannot reach its limit of 1 GiB.
@@ -76,7 +77,9 @@ func checkSystem(system string) term.Check {
 func checkGo(ctx context.Context) term.Check {
 	ctx, cancel := context.WithTimeout(ctx, goPatience)
 	defer cancel()
-	text, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
+	cmd.WaitDelay = time.Second // go may be a script whose child keeps the output open
+	text, err := cmd.Output()
 	switch version := strings.TrimSpace(string(text)); {
 	case errors.Is(err, exec.ErrNotFound):
 		return term.Check{State: term.CheckInfo, About: "Go", Text: "no go command on PATH: nodes in Go cannot be built",
@@ -91,6 +94,9 @@ func checkGo(ctx context.Context) term.Check {
 
 func checkPython() term.Check {
 	python, err := pyrunner.FindPython(os.Getenv)
+	if err == nil && os.Getenv(environment.Python) != "" {
+		err = pyrunner.Probe(python)
+	}
 	if err != nil {
 		return term.Check{State: term.CheckInfo, About: "Python", Text: fmt.Sprintf("nodes in Python cannot run: %v", err),
 			Fix: "Install what is missing, unless your nodes are in Go."}
@@ -128,8 +134,15 @@ func checkState() term.Check {
 	return checkFolder("state folder", root, "XDG_STATE_HOME")
 }
 
-// checkTemporary checks the folder for files of one run.
-func checkTemporary() term.Check { return checkFolder("temporary folder", os.TempDir(), "TMPDIR") }
+// checkTemporary checks the folder for files of one run, which nothing creates.
+func checkTemporary() term.Check {
+	folder := os.TempDir()
+	if _, err := os.Stat(folder); err != nil {
+		return term.Check{State: term.CheckBad, About: "temporary folder", Text: fmt.Sprintf("%s: %v", folder, untrusted.Reason(err)),
+			Fix: "Create it, or set TMPDIR to a folder of yours."}
+	}
+	return checkFolder("temporary folder", folder, "TMPDIR")
+}
 
 // checkFolder checks whether files can be written below a folder, which need not exist yet; variable names
 // another one.

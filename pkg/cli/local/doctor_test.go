@@ -1,10 +1,14 @@
 package local
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,6 +52,34 @@ func TestCheckSystem(t *testing.T) {
 	} {
 		require.Equal(t, state, checkSystem(system).State, system)
 	}
+}
+
+func TestAProgramThatHangsIsLeft(t *testing.T) {
+	folder := t.TempDir()
+	script := "#!/bin/sh\n/bin/sleep 600 &\necho $! > '" + folder + "/pid'\nwait\n"
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "go"), []byte(script), 0o700))
+	t.Setenv("PATH", folder)
+	ctx, cancel := context.WithCancel(t.Context())
+	checked := make(chan term.Check, 1)
+	go func() { checked <- checkGo(ctx) }()
+	require.Eventually(t, func() bool { return sleeper(folder) != 0 }, 10*time.Second, time.Millisecond)
+	child, err := os.FindProcess(sleeper(folder))
+	require.NoError(t, err)
+	defer func() { _ = child.Kill() }()
+	cancel()
+	select {
+	case c := <-checked:
+		require.Equal(t, term.CheckInfo, c.State, c.Text)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the check waits for the script's child")
+	}
+}
+
+// sleeper is the process that the script has started, 0 before.
+func sleeper(folder string) int {
+	text, _ := os.ReadFile(filepath.Join(folder, "pid")) // not there yet
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid
 }
 
 func TestChecksOfMissingPrograms(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	gotemplate "text/template"
 
@@ -84,7 +85,7 @@ type Options struct {
 
 // data is what the templates see.
 type data struct {
-	Name, Program, Package, Schema             string
+	Name, Version, Program, Package, Schema    string
 	About, Call, Train, Image, Source          string
 	Module, SDK, GoVersion, Protobuf, Genproto string
 }
@@ -99,7 +100,7 @@ func Write(root *os.Root, o Options) (call string, err error) {
 	}
 	t := all[at]
 	d := data{
-		Name: o.Name, Program: o.Program, About: t.about, Call: t.call, Train: t.train, Image: t.image, Source: t.source,
+		Name: o.Name, Version: scalar(o.Name), Program: o.Program, About: t.about, Call: t.call, Train: t.train, Image: t.image, Source: t.source,
 		Package: strings.ReplaceAll(o.Name, "-", "_"), Schema: SchemaFile, SDK: SDK,
 	}
 	if t.goNode != "" {
@@ -114,6 +115,14 @@ func Write(root *os.Root, o Options) (call string, err error) {
 		}
 	}
 	return t.call, root.WriteFile(SchemaFile, o.Schema, 0o644)
+}
+
+// scalar writes any text as YAML that means it, so that the manifest's rules see the whole name.
+func scalar(name string) string {
+	if name != "null" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // require takes the versions that the SDK was tested with.
