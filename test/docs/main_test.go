@@ -10,7 +10,7 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
-	shell.Main(m, func(folder string) int {
+	shell.Main(func(folder string) int {
 		programs = folder
 		return m.Run()
 	})

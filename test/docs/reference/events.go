@@ -33,14 +33,7 @@ func events(root string) (string, error) {
 			row(&b, literal(c.value), plain(strings.TrimPrefix(c.comment, c.name+" ")))
 		}
 	}
-	headers := map[string]string{}
-	for _, found := range attribute.FindAllStringSubmatch(source, -1) {
-		headers[found[1]] = strings.ToLower(found[2])
-	}
-	by := map[string]string{"Message": headers["headerSchema"], "Deadline": headers["headerDeadline"], "Replied": headers["headerReplied"]}
-	for _, found := range written.FindAllStringSubmatch(source, -1) {
-		by[found[2]+found[4]] = headers[found[1]+found[3]]
-	}
+	by := headersOf(source)
 	all, err := fields(file, "Event")
 	if err != nil {
 		return "", err
@@ -65,6 +58,19 @@ func events(root string) (string, error) {
 		row(&b, name, plain(bare(f[1], f[0])))
 	}
 	return b.String(), nil
+}
+
+// headersOf are the headers of an event's fields, from the source that writes them.
+func headersOf(source string) map[string]string {
+	headers := map[string]string{}
+	for _, found := range attribute.FindAllStringSubmatch(source, -1) {
+		headers[found[1]] = strings.ToLower(found[2])
+	}
+	by := map[string]string{"Message": headers["headerSchema"], "Deadline": headers["headerDeadline"], "Replied": headers["headerReplied"]}
+	for _, found := range written.FindAllStringSubmatch(source, -1) {
+		by[found[2]+found[4]] = headers[found[1]+found[3]]
+	}
+	return by
 }
 
 // bare is a comment of a field as a text for people who do not see the code.

@@ -120,17 +120,7 @@ func (s schema) below(b *strings.Builder, path string) {
 
 // kind is the type for a reader.
 func (s schema) kind() string {
-	var names []string
-	switch t := s.Type.(type) {
-	case string:
-		names = []string{t}
-	case []any:
-		for _, each := range t {
-			if name := fmt.Sprint(each); name != "null" {
-				names = append(names, name)
-			}
-		}
-	}
+	names := s.types()
 	if len(names) == 0 {
 		for _, choice := range slices.Concat(s.OneOf, s.AnyOf) {
 			if kind := choice.kind(); kind != "" && !slices.Contains(names, kind) {
@@ -146,6 +136,21 @@ func (s schema) kind() string {
 		return "map"
 	}
 	return text
+}
+
+// types are the names in type, without that of an absent value.
+func (s schema) types() (names []string) {
+	switch t := s.Type.(type) {
+	case string:
+		return []string{t}
+	case []any:
+		for _, each := range t {
+			if name := fmt.Sprint(each); name != "null" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // limits are what a value must be, besides its type.

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ const inner = "__loopback"
 
 // Main is the TestMain of a package that runs pages on this machine: it hands the rest to run, with the
 // folder that has kn-krt.
-func Main(m *testing.M, run func(folder string) int) {
+func Main(run func(folder string) int) {
 	if len(os.Args) > 2 && os.Args[1] == inner {
 		panic(enter(os.Args[2:]))
 	}
