@@ -25,8 +25,7 @@ deps: ## Install what is missing: python3 with protobuf (apt as root, else a .ve
 	@$(PYTHON) >/dev/null || echo "Continuing without Python: Python nodes and their tests are left out."
 
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
-	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"
-	@CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
+	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"; CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
 # The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
 run: deps ## Run functions/price-estimator on this machine (without Python: functions/chain)
@@ -34,19 +33,14 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 	@CGO_ENABLED=0 go list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
 	@echo "Compiling bin/local/kn-krt (the first time takes a minute)"
 	@CGO_ENABLED=0 go build $(VCS) -tags local -trimpath -o bin/local/ ./cmd/kn-krt
-	@if python=$$($(PYTHON) 2>/dev/null); then \
-		echo "Starting functions/price-estimator"; \
+	@if python=$$($(PYTHON) 2>/dev/null); then echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
-	else \
-		echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; \
-	fi
+	else echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; fi
 
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."
 	@$(WITH_PYTHON); \
-	for module in $(MODULES); do \
-		echo "Testing the Go module in $$module"; (cd $$module && go test $(RACE) ./...); \
-	done; \
+	for module in $(MODULES); do echo "Testing the Go module in $$module"; (cd $$module && go test $(RACE) ./...); done; \
 	for function in $(FUNCTIONS); do \
 		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then echo "Leaving out $$function: it needs Python"; \
 		else echo "Testing $$function"; bin/kn-krt test $$function; fi; \
@@ -104,13 +98,11 @@ bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
 	@echo "Building $@ (once, up to two minutes)"
-	@cd tools && go build -o ../bin/ $(TOOL)
-	@touch $@
+	@cd tools && go build -o ../bin/ $(TOOL) && touch ../$@
 
 lint: bin/golangci-lint ## Lint the Go modules
 	@for module in $(LINTED); do echo "Linting the Go module in $$module"; \
-		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
-	done
+		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
 
 # The code of pkg/apis first: without it, the rest may not build.
 generate: bin/controller-gen ## Generate again: code of pkg/apis with the CRDs and of functions/, and docs/reference
@@ -124,8 +116,5 @@ verify: build bin/controller-gen ## Check format, vet, generated code, go.mod fi
 	@for module in $(LINTED); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
 	@for module in $(LINTED) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
 	@echo "pkg/apis and its CRDs"; tools/apis.sh --check
-	@for function in $(FUNCTIONS); do \
-		bin/kn-krt validate $$function; \
-		bin/kn-krt generate --check $$function; \
-	done
+	@for function in $(FUNCTIONS); do bin/kn-krt validate $$function; bin/kn-krt generate --check $$function; done
 	@echo "leftovers"; ! grep -rnE '\b(TODO|FIXME)\b' --include='*.go' --include='*.py' --include='*.md' cmd pkg functions test *.md

@@ -47,7 +47,8 @@ func TestTextsAreVisible(t *testing.T) {
 		value any
 		want  string
 	}{
-		{word("\u202e"), `\u202e`}, {errors.New("\x1b"), `\x1b`}, {template.HTML("<b>\u202e"), "<b>\u202e"}, {7, "7"}, {"a\r\n\rb", "a\n\\rb"}, {nil, ""},
+		{word("\u202e"), `\u202e`}, {errors.New("\x1b"), `\x1b`}, {template.HTML("<b>\u202e"), "<b>\u202e"}, {7, "7"},
+		{"a\r\n\rb", "a\n\\rb"}, {nil, ""},
 		{time.Second, "1s"}, {[]int{1}, "[1]"}, {true, "true"}, {(*word)(nil), "&lt;nil&gt;"},
 	} {
 		require.Equal(t, tt.want, render(t, "{{.}}", tt.value))
