@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -193,6 +195,40 @@ func TestOnlyArtifactsArePulled(t *testing.T) {
 		_, err = artifact.Pull(t.Context(), registry+"/team/x"+digest, artifact.Options{Transport: noTransport{}})
 		require.ErrorIs(t, err, errNothing, registry)
 	}
+}
+
+// held carries nothing until it is released.
+type held struct {
+	carried  atomic.Int64
+	released chan struct{}
+}
+
+func (h *held) RoundTrip(*http.Request) (*http.Response, error) {
+	h.carried.Add(1)
+	<-h.released
+	return nil, errNothing
+}
+
+// However many versions' pages are opened, a few artifacts are in memory at a time.
+func TestFewArtifactsArriveAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &held{released: make(chan struct{})}
+		c := &artifact.Cache{Options: artifact.Options{Transport: h}}
+		const all = 20
+		failed := make(chan error, all)
+		for i := range all {
+			go func() {
+				_, err := c.Pull(t.Context(), fmt.Sprintf("a.example.com/team/x@sha256:%064d", i))
+				failed <- err
+			}()
+		}
+		synctest.Wait()
+		require.Equal(t, int64(4), h.carried.Load())
+		close(h.released)
+		for range all {
+			require.ErrorIs(t, <-failed, errNothing)
+		}
+	})
 }
 
 // noTransport carries nothing.

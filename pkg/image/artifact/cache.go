@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ const (
 	PagePause = 10 * time.Second
 	// pullTime is how long an artifact may take to arrive.
 	pullTime = 30 * time.Second
+	// maxPulls is how many artifacts arrive at a time: each is as large as [MaxBytes] in memory.
+	maxPulls = 4
 )
 
 // Cache pulls artifacts and keeps the last used ones in memory. It may be used by several goroutines.
@@ -28,8 +31,9 @@ type Cache struct {
 
 	pulls singleflight.Group
 
-	mu   sync.Mutex
-	kept []cached // the last used is the last one
+	mu    sync.Mutex
+	kept  []cached      // the last used is the last one
+	slots chan struct{} // has an element for each artifact that arrives; nil before the first
 }
 
 // cached is an artifact, or why it could not be pulled.
@@ -50,7 +54,7 @@ func (c *Cache) Pull(ctx context.Context, ref string) (map[string][]byte, error)
 	pulled := c.pulls.DoChan(ref, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullTime)
 		defer cancel()
-		files, err := Pull(ctx, ref, c.Options)
+		files, err := c.pull(ctx, ref)
 		c.keep(cached{ref: ref, files: files, failed: err, at: time.Now()})
 		return files, err
 	})
@@ -61,6 +65,23 @@ func (c *Cache) Pull(ctx context.Context, ref string) (map[string][]byte, error)
 		files, _ := result.Val.(map[string][]byte)
 		return files, result.Err
 	}
+}
+
+// pull pulls an artifact when few enough others arrive.
+func (c *Cache) pull(ctx context.Context, ref string) (map[string][]byte, error) {
+	c.mu.Lock()
+	if c.slots == nil {
+		c.slots = make(chan struct{}, maxPulls)
+	}
+	slots := c.slots
+	c.mu.Unlock()
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-ctx.Done():
+		return nil, errors.New("too many other versions' files are being read: try again in a moment")
+	}
+	return Pull(ctx, ref, c.Options)
 }
 
 // find returns what is known of an artifact; nil if nothing is, or not any more.
