@@ -45,6 +45,28 @@ func TestLinksResolve(t *testing.T) {
 		strings.Join(slices.Sorted(maps.Keys(outside)), "\n"))
 }
 
+// TestPicturesAreShown: no file below docs/images is without a page that shows it.
+func TestPicturesAreShown(t *testing.T) {
+	shown := map[string]bool{}
+	for _, p := range pages(t) {
+		for _, l := range p.Links {
+			if !l.External() {
+				name, _, err := l.Target()
+				require.NoError(t, err, l.At())
+				shown[name] = true
+			}
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(root, "docs/images/*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name, err := filepath.Rel(root, file)
+		require.NoError(t, err)
+		assert.Truef(t, shown[filepath.ToSlash(name)], "no page shows %s", name)
+	}
+}
+
 func exists(t *testing.T, l page.Link, name string) bool {
 	t.Helper()
 	_, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
