@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // completionMark is the last line of a script that 'completion install' wrote. It is the last one
@@ -42,7 +43,7 @@ func shells() []shell {
 		{"zsh", func(home string, getenv func(string) string) string {
 			return filepath.Join(xdg(getenv, "XDG_DATA_HOME", home, ".local/share"), "zsh", "site-functions", "_kn-krt")
 		}, func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
-			"zsh reads the folders in fpath: add this line to ~/.zshrc, before compinit, and start a new shell:\n  fpath=(%q $fpath)"},
+			"zsh reads the folders in fpath: add this line to ~/.zshrc, before compinit, and start a new shell:\n  fpath=(%s $fpath)"},
 		{"fish", func(home string, getenv func(string) string) string {
 			return filepath.Join(xdg(getenv, "XDG_CONFIG_HOME", home, ".config"), "fish", "completions", "kn-krt.fish")
 		}, func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) }, "A new shell has it."},
@@ -137,8 +138,8 @@ func (one *shell) install(root *cobra.Command, path string, s term.Streams) erro
 		return fmt.Errorf("cannot install completions: %w", err)
 	}
 	more := one.more
-	if strings.Contains(more, "%q") {
-		more = fmt.Sprintf(more, filepath.Dir(path))
+	if strings.Contains(more, "%s") {
+		more = fmt.Sprintf(more, legible.Argument(filepath.Dir(path)))
 	}
 	fmt.Fprintf(s.Out, "Wrote %s\n%s\n", path, more)
 	return nil

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Problem is a mistake in a bundle, or something worth knowing about it.
@@ -26,6 +28,15 @@ type Problem struct {
 	Text string
 }
 
+// Name returns File for people and for readers of lines: in quotes and escaped if it has what steers a
+// terminal, or line breaks, which would be lines of their own in the log of a CI.
+func (p Problem) Name() string {
+	if strings.ContainsFunc(p.File, func(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }) {
+		return strconv.Quote(p.File)
+	}
+	return p.File
+}
+
 // String returns "krt.yml:12:9: text", with "warning:" or "note:" before the text.
 func (p Problem) String() string {
 	level := ""
@@ -36,9 +47,9 @@ func (p Problem) String() string {
 		level = "warning: "
 	}
 	if p.Line == 0 {
-		return p.File + ": " + level + p.Text
+		return p.Name() + ": " + level + p.Text
 	}
-	return fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, level, p.Text)
+	return fmt.Sprintf("%s:%d:%d: %s%s", p.Name(), p.Line, p.Column, level, p.Text)
 }
 
 // mostProblems is how many problems of a manifest are reported at most.

@@ -157,7 +157,7 @@ func newReport(b *Opened, notes bool) report {
 			continue
 		}
 		r.Problems = append(r.Problems, reportProblem{
-			File: p.File, Line: p.Line, Column: p.Column, Severity: severity(p), Text: p.Text,
+			File: p.Name(), Line: p.Line, Column: p.Column, Severity: severity(p), Text: p.Text,
 		})
 	}
 	return r

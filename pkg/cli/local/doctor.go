@@ -113,6 +113,10 @@ func checkPort(ctx context.Context, program, about, flag string, port int) term.
 		_ = listener.Close()
 		return term.Check{State: term.CheckGood, About: about, Text: address + " is free"}
 	}
+	var reason *net.OpError
+	if errors.As(err, &reason) { // without the address, which is said already
+		err = reason.Err
+	}
 	c := term.Check{State: term.CheckInfo, About: about, Text: fmt.Sprintf("%s is not free: %v", address, err),
 		Fix: fmt.Sprintf("Use another port: %s run --%s 0", program, flag)}
 	runs, _ := running.List(ctx) // only to name the run
