@@ -84,7 +84,8 @@ func TestMetricsPageHasTablesWithoutAScript(t *testing.T) {
 	server := serve(t, m)
 	_, page := get(t, server, metricsPath+"?range=6h&workflow=predict")
 	for _, text := range []string{
-		`<td class="number">1/s</td><td class="number">1/s</td><td class="number">1/s</td>`, "4\u00a0s",
+		`<td class="number">4</td><td class="number">4</td><td class="number">4</td>`,
+		`Last <span class="sub unit">/s</span>`, `Last <span class="sub unit">s</span>`, `<th scope="col" class="number">Last</th>`,
 		`<a href="/_krt/ns/team/versions/a-1/metrics?range=24h&amp;workflow=predict">24 hours</a>`,
 		`range=6h&amp;workflow=predict" aria-current="true"`, "From the store. Failures are not shown.",
 		`data-from="/_krt/ns/team/versions/a-1/metrics/data?range=6h&amp;workflow=predict"`, "<option>model</option>",

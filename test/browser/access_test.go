@@ -144,6 +144,11 @@ func crowd() (*sourcetest.Memory, source.Version) {
 	}
 	const text = "# Prices\n\nHow they are made.\n\n## Rooms\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
 	m.Written = fstest.MapFS{"docs/README.md": {Data: []byte(text)}}
+	m.Kept.Add(someRequests(v.Workflows[0].Name, 20)...)
+	warned := &source.NodeNumbers{Load: source.Load{PerSecond: 2, Errors: .15, P50: 4 * time.Millisecond, P95: 9 * time.Millisecond}}
+	m.Figures = &source.Numbers{At: time.Now(), Over: time.Minute, From: "the test", Workflows: map[string]*source.WorkflowNumbers{
+		v.Workflows[0].Name: {Load: warned.Load, Nodes: map[string]*source.NodeNumbers{v.Nodes[0].Name: warned}},
+	}}
 	return m, v
 }
 

@@ -99,7 +99,7 @@ func TestShotsOfTrouble(t *testing.T) {
 	for name, url := range map[string]string{
 		"versions-many": at, "status-failed": version + "?workflow=ny-room-price&node=model", "compare": version + "/compare",
 		"action": version + "/actions/unpublish", "config-missing": version + "/config", "error": at + "/nothing", "sign-in": signIn(t),
-		"create": at + "/create",
+		"create": at + "/create", "requests-failed": version + "/requests",
 	} {
 		p.shoot(filepath.Join("trouble", name), func() { p.open(url); p.awaitRole("main", "") })
 	}

@@ -5,12 +5,9 @@ package chart
 import (
 	"encoding/json"
 	"io"
-	"math"
 	"slices"
-	"strconv"
 	"time"
 
-	"krt.dev/kn-krt/pkg/dashboard/picture"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -28,7 +25,9 @@ type Charts struct {
 type Chart struct {
 	ID, Title string
 	Measure   source.Measure
-	Lines     []Line
+	// Unit is that of the values in the table; empty if they are counts.
+	Unit  string
+	Lines []Line
 	// More is how many lines there are besides those that are shown.
 	More int
 }
@@ -59,17 +58,29 @@ func New(of *source.Chart, choice Choice) *Charts {
 		{Measure: source.Pods, Title: "Pods"},
 	} {
 		c.ID = "chart-" + string(c.Measure)
-		for _, l := range of.Lines {
-			if label, shown := choice.label(l); shown && l.Measure == c.Measure {
-				c.Lines = append(c.Lines, newLine(label, l))
-			}
-		}
+		c.draw(of.Lines, choice)
 		if len(c.Lines) > 0 {
-			c.Lines, c.More = Choose(c.Lines)
 			all.All = append(all.All, c)
 		}
 	}
 	return all
+}
+
+// draw adds those of the lines that are of the chart and were chosen.
+func (c *Chart) draw(lines []source.Line, choice Choice) {
+	var all [][]float64
+	var labels []string
+	for _, l := range lines {
+		if label, shown := choice.label(l); shown && l.Measure == c.Measure {
+			all, labels = append(all, l.Values), append(labels, label)
+		}
+	}
+	u := unitOf(c.Measure, all)
+	c.Unit = u.name
+	for i, values := range all {
+		c.Lines = append(c.Lines, NewLine(labels[i], values, u.text))
+	}
+	c.Lines, c.More = Choose(c.Lines)
 }
 
 // label is the name of a line, if it is one of those that were chosen: the workflows, or one of
@@ -89,27 +100,6 @@ func (c Choice) label(l source.Line) (label string, shown bool) {
 		return "the workflow", c.Node == ""
 	}
 	return l.Node, slices.Contains(c.Steps(), l.Node) && (c.Node == "" || c.Node == l.Node)
-}
-
-func newLine(label string, l source.Line) Line {
-	return NewLine(label, l.Values, func(value float64) string { return amount(l.Measure, value) })
-}
-
-// amount is a value with its unit.
-func amount(m source.Measure, value float64) string {
-	text := ""
-	switch m {
-	case source.Requests, source.Errors:
-		text = picture.Rate(value)
-	case source.Median, source.Slowest:
-		text = picture.Duration(time.Duration(value * float64(time.Second)))
-	case source.Pods:
-		text = strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64)
-	}
-	if text == "" {
-		return "0"
-	}
-	return text
 }
 
 // chartJSON is a chart for the page's script.

@@ -38,13 +38,14 @@ func rate(perSecond float64) (number, unit string) {
 	case perMinute < 0.095:
 		return "<0.1", "minute"
 	case perSecond < 0.095:
-		return short(perMinute), "minute"
+		return Number(perMinute), "minute"
 	}
-	return short(perSecond), "second"
+	return Number(perSecond), "second"
 }
 
-// short is a number with two or three significant digits: 0.42, 1.5, 12, 123, 1.2k, 12k, 1.2M.
-func short(n float64) string {
+// Number returns a positive number with two or three significant digits: "0.0033", "0.42", "1.5",
+// "12", "123", "1.2k", "12k", "1.2M".
+func Number(n float64) string {
 	for _, suffix := range []string{"", "k", "M", "G"} {
 		if n < 999.5 || suffix == "G" {
 			return digits(n) + suffix
@@ -54,10 +55,14 @@ func short(n float64) string {
 	return ""
 }
 
-// digits rounds to a tenth below 10, and to a hundredth below 1.
+// digits rounds to a tenth below 10, to a hundredth below 1, and to two digits below a tenth.
 func digits(n float64) string {
 	places := 0
 	switch {
+	case n < 0.0001:
+		return "<0.0001"
+	case n < 0.0995:
+		return strconv.FormatFloat(n, 'g', 2, 64)
 	case n < 0.995:
 		places = 2
 	case n < 9.95:

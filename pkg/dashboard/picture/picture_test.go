@@ -66,11 +66,12 @@ func draw(t testing.TB, f picture.Flow) string {
 }
 
 func TestGolden(t *testing.T) {
-	started, starting := scene(), scene()
+	started, starting, warned := scene(), scene(), scene()
+	warned.Steps[1].Warning, warned.Steps[1].Says = "9 of 12 failed", "9 of 12 requests failed in the last minute"
 	started.Published, started.Numbers = false, nil
 	starting.Entry, starting.Published, starting.Numbers = source.Starting, false, nil
 	for name, flow := range map[string]picture.Flow{
-		"published": scene(), "started": started, "starting": starting, "broken": broken(),
+		"published": scene(), "started": started, "starting": starting, "broken": broken(), "warned": warned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			drawn, file := draw(t, flow), filepath.Join("testdata", name+".html")
@@ -169,6 +170,12 @@ func TestStatesDifferWithoutColour(t *testing.T) {
 		seen[shape] = s
 		require.Contains(t, node, picture.Of(s).Word)
 	}
+	warned := step("n", source.Ready)
+	warned.Warning = "9 of 12 failed"
+	drawn := draw(t, picture.Flow{ID: "w", Entry: source.Ready, Steps: []picture.Step{warned}})
+	require.Contains(t, drawn, `state-ready warned`)
+	require.Contains(t, drawn, `<path class="cut"`)
+	require.Contains(t, drawn, `⚠ 9 of 12 failed`)
 	require.Equal(t, source.Stopped, picture.Of("no such state").Name)
 }
 
