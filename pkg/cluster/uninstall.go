@@ -106,6 +106,15 @@ func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string))
 	if err := c.Collected(ctx); err != nil {
 		return err
 	}
+	var found Installation
+	if err := c.listVersions(ctx, &found); err != nil {
+		return err
+	}
+	if len(found.Versions) > 0 { // its finalizer would keep it, and its kind, for ever
+		v := found.Versions[0]
+		return fmt.Errorf("version %q in namespace %q is not deleted, and without the controller its requests could not be drained",
+			v.Name, v.Namespace)
+	}
 	for _, kind := range installed() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))

@@ -48,6 +48,10 @@ func TestUninstall(t *testing.T) {
 	one := types.NamespacedName{Namespace: namespace, Name: "one"}
 	require.Equal(t, cluster.Installation{Versions: []types.NamespacedName{one}, Published: []types.NamespacedName{one}}, found)
 
+	// One that was created after all others were deleted would never end without the controller.
+	none := func(kind, name string) { t.Errorf("deleted %s %s", kind, name) }
+	require.ErrorContains(t, c.Uninstall(t.Context(), none), `version "one" in namespace "`+namespace+`" is not deleted`)
+
 	// No controller drains it, so it stays until its finalizers are removed.
 	require.NoError(t, c.Delete(t.Context(), "one"))
 	require.NoError(t, admin.Get(t.Context(), one, v))
