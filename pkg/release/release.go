@@ -57,6 +57,9 @@ func Make(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if root, err := filepath.Abs(o.Root); err != nil || root == dist || strings.HasPrefix(root, strings.TrimSuffix(dist, "/")+"/") {
+		return errors.Join(err, fmt.Errorf("the repository is in %s, which is removed before it is written: name another folder", dist))
+	}
 	o.Dist = dist
 	r := &release{Options: o, sums: map[string]string{}}
 	if err := r.check(ctx); err != nil {

@@ -232,3 +232,14 @@ func TestOnlyATagIsARelease(t *testing.T) {
 	_, err = check("v0.2.0")
 	require.ErrorContains(t, err, "files differ from the commit")
 }
+
+// What is there is removed before the release is written.
+func TestARepositoryIsNotRemoved(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "repository")
+	require.NoError(t, os.Mkdir(root, 0o755))
+	for _, dist := range []string{root, filepath.Dir(root), "/"} {
+		err := Make(t.Context(), Options{Version: "v1.2.3", Root: root, Dist: dist, Repository: "registry.example.com/krt"})
+		require.ErrorContains(t, err, "the repository is in "+dist+",")
+		require.DirExists(t, root)
+	}
+}
