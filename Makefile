@@ -25,7 +25,7 @@ deps: ## Install what is missing: python3 with protobuf (apt as root, else a .ve
 	@$(PYTHON) >/dev/null || echo "Continuing without Python: Python nodes and their tests are left out."
 
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
-	@echo "Building bin/kn-krt, bin/entrypoint, bin/runner (the first time takes a minute)"; CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
+	@echo "Building the programs in bin/ (the first time takes a minute)"; CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
 
 # The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
 run: deps ## Run functions/price-estimator on this machine (without Python: functions/chain)

@@ -66,7 +66,7 @@ func eachFile(t *testing.T, check func(t *testing.T, name string, text []byte)) 
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin"):
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin" || name == "dist"):
 			return fs.SkipDir
 		case !entry.Type().IsRegular():
 			return nil

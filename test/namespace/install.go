@@ -37,7 +37,8 @@ func nameBase() error {
 		return err
 	}
 	//nolint:noctx // the installation serves more tests than the one that began
-	out, err := exec.Command("kubectl", "patch", "configmap", settings, "-n", "krt-system", "--type=merge", "-p", string(patch)).CombinedOutput()
+	kubectl := exec.Command("kubectl", "patch", "configmap", settings, "-n", "krt-system", "--type=merge", "-p", string(patch))
+	out, err := kubectl.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("kubectl patch configmap %s: %w\n%s", settings, err, out)
 	}

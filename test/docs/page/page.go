@@ -54,7 +54,7 @@ func (b Block) At() string { return fmt.Sprintf("%s:%d", b.Page, b.Line) }
 
 // foreign are folders whose Markdown is not documentation of the project: what tests read, and what
 // belongs to a bundle or to others.
-var foreign = []string{"test/bundles", "functions/price-estimator/docs", "pkg", "bin", ".venv", ".github"}
+var foreign = []string{"test/bundles", "functions/price-estimator/docs", "pkg", "bin", "dist", ".venv", ".github"}
 
 // Names lists the pages of the repository at root: all of its Markdown, without that of tests and bundles.
 func Names(root string) ([]string, error) {

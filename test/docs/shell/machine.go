@@ -60,6 +60,9 @@ func enter(command []string) error {
 	return unix.Exec(path, command, os.Environ())
 }
 
+// within bounds a page that hangs. It is many times what one takes, as pages run side by side with other tests.
+const within = 5 * time.Minute
+
 // Network returns what gives a command a network of its own, with nothing but the loopback interface: so
 // pages that use the same ports run side by side. It is false where the system does not allow that.
 func Network(ctx context.Context) (wrap []string, ok bool) {
@@ -94,5 +97,5 @@ func Local(ctx context.Context, folder string) (Machine, error) {
 		environment = append(environment, "KRT_PYTHON="+python)
 	}
 	environment = append(environment, "PATH="+strings.Join(path, ":"))
-	return Machine{Environment: environment, Within: time.Minute}, nil
+	return Machine{Environment: environment, Within: within}, nil
 }
