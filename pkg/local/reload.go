@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 	warn := func(err error) {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some file changes will not be noticed: " + err.Error()})
 	}
-	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn)
+	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn, os.Stdout, os.Stderr)
 	if err != nil {
 		warn(err)
 		return nil, func() {}

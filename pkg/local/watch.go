@@ -28,9 +28,10 @@ const everything = "."
 
 // watcher notices changes in a folder and all folders in it.
 type watcher struct {
-	root   string // links resolved: watched files have their own names
-	skip   string // a folder that is not part of the version
-	link   string // the link that pointed to root, if any; "" once it points elsewhere
+	root   string        // links resolved: watched files have their own names
+	skip   string        // a folder that is not part of the version
+	link   string        // the link that pointed to root, if any; "" once it points elsewhere
+	output []fs.FileInfo // files that this process prints to
 	notify *fsnotify.Watcher
 	warn   func(error)
 	// changes receives the changed paths, slash-separated and relative to root.
@@ -39,8 +40,9 @@ type watcher struct {
 }
 
 // newWatcher watches root, a folder or a link to one, but not the folder skip in it, from
-// now on; run delivers. warn is called for folders that cannot be watched.
-func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
+// now on; run delivers. warn is called for folders that cannot be watched. What this process
+// prints to, of output, is not watched either: each reload would cause the next.
+func newWatcher(root, skip string, warn func(error), output ...*os.File) (*watcher, error) {
 	named := filepath.Clean(root)
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -54,6 +56,11 @@ func newWatcher(root, skip string, warn func(error)) (*watcher, error) {
 		return nil, err
 	}
 	w := &watcher{root: root, skip: skip, notify: notify, warn: warn, changes: make(chan []string)}
+	for _, file := range output {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			w.output = append(w.output, info)
+		}
+	}
 	w.add(root, nil)
 	if info, err := os.Lstat(named); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		w.watchLink(named)
@@ -128,6 +135,9 @@ func (w *watcher) run(ctx context.Context) {
 	)
 	<-idle.C
 	note := func(path string, made bool) {
+		if w.printedTo(path) {
+			return
+		}
 		if len(pending.paths) == 0 {
 			first = time.Now()
 		}
@@ -158,6 +168,15 @@ func (w *watcher) run(ctx context.Context) {
 			pending, out = newChangeSet(), nil
 		}
 	}
+}
+
+// printedTo reports whether path is a file that this process prints to, under whatever name.
+func (w *watcher) printedTo(path string) bool {
+	if len(w.output) == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && slices.ContainsFunc(w.output, func(own fs.FileInfo) bool { return os.SameFile(own, info) })
 }
 
 // handle calls note for each path that event says has changed.

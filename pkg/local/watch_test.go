@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func startWatcher(t *testing.T, root string) *watcher {
+func startWatcher(t *testing.T, root string, output ...*os.File) *watcher {
 	t.Helper()
-	w, err := newWatcher(root, filepath.Join(root, "state"), func(err error) { t.Errorf("watch: %v", err) })
+	w, err := newWatcher(root, filepath.Join(root, "state"), func(err error) { t.Errorf("watch: %v", err) }, output...)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -98,6 +98,19 @@ func TestWatchIgnores(t *testing.T) {
 	draft := write(t, filepath.Join(root, "sedXyz"), "1") // as sed -i and other editors do
 	require.NoError(t, os.Rename(draft, filepath.Join(root, "last")))
 	require.Equal(t, []string{"last"}, <-w.changes)
+}
+
+// kn-krt run > run.log in the version's folder: each reload prints, and so would cause the next.
+func TestWatchIgnoresWhatTheRunPrintsTo(t *testing.T) {
+	root := t.TempDir()
+	log, err := os.Create(filepath.Join(root, "run.log"))
+	require.NoError(t, err)
+	defer log.Close()
+	w := startWatcher(t, root, os.Stdin, log)
+	_, err = log.WriteString("ready")
+	require.NoError(t, err)
+	write(t, filepath.Join(root, "other.log"), "1")
+	require.Equal(t, []string{"other.log"}, <-w.changes)
 }
 
 func TestWatchFollowsALinkToTheRoot(t *testing.T) {
