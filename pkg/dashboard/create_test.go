@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,4 +158,28 @@ func TestCreationsAreBounded(t *testing.T) {
 	_, err = all.begin("homes")
 	var refused *source.RefusedError
 	require.ErrorAs(t, err, &refused)
+}
+
+// A stalled upload leaves its place, and a full disk is not a source that cannot be read.
+func TestUploadsThatFailSayWhy(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	d := New(Options{Sources: One(sourcetest.New()), Creating: Creating{Create: func(Creation) (string, error) { return "a-1", nil }}})
+	for range maxUploads + 1 {
+		const begun = "--x\r\nContent-Disposition: form-data; name=namespace\r\n\r\nhomes\r\n--x\r\n" +
+			"Content-Disposition: form-data; name=bundle; filename=a.krt\r\n\r\npack"
+		r := httptest.NewRequest(http.MethodPost, "/create",
+			io.MultiReader(strings.NewReader(begun), iotest.ErrReader(os.ErrDeadlineExceeded)))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		require.Equal(t, http.StatusRequestTimeout, w.Code)
+		require.Contains(t, w.Body.String(), "What was sent stopped, or came too slowly.")
+	}
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	full := explain(fmt.Errorf("copy: %w", &os.PathError{Op: "write", Path: "bundle.krt", Err: syscall.ENOSPC}))
+	require.Equal(t, http.StatusInsufficientStorage, full.Status)
+	require.Contains(t, full.Text, "There is no room for what was sent in "+os.TempDir())
 }

@@ -90,6 +90,7 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard.SetHeaders(w.Header())
 	out := bound.NewWriter(w, func(n int) (func(), error) { return d.sending.Take(d.user(r), n) })
 	defer out.End()
+	bound.Limit(w, r)
 	d.handler.ServeHTTP(out, r)
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"mime/multipart"
 	"net/http"
+	"os"
+	"syscall"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -51,8 +53,16 @@ func explain(err error) *failure {
 		return &failure{Status: http.StatusNotFound, Title: "Not found", Text: err.Error()}
 	case errors.As(err, &large), errors.Is(err, multipart.ErrMessageTooLarge):
 		return &failure{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Text: "what was sent is too large"}
+	case errors.As(err, new(*formError)) && errors.Is(err, os.ErrDeadlineExceeded):
+		return &failure{Status: http.StatusRequestTimeout, Title: "Too slow", Text: "What was sent stopped, or came too slowly. Send it again."}
 	case errors.As(err, new(*formError)):
 		return &failure{Status: http.StatusBadRequest, Title: "Not a form", Text: err.Error()}
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &failure{
+			Status: http.StatusInsufficientStorage, Title: "No room",
+			Text: "There is no room for what was sent in " + os.TempDir() + ", where the dashboard runs: " + err.Error(),
+		}
 	}
 	return &failure{Status: http.StatusBadGateway, Title: "Cannot read", Text: err.Error()}
 }

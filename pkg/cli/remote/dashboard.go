@@ -149,6 +149,7 @@ func serve(ctx context.Context, h http.Handler, listeners []net.Listener) (wait 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       bound.Connection,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // of what the guard refuses; pages have their own
 		IdleTimeout:       2 * time.Minute,
 	}
 	ended := make(chan error, len(listeners))
