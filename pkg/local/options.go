@@ -3,6 +3,7 @@ package local
 import (
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
@@ -27,6 +28,8 @@ type Options struct {
 	// NoReload leaves changes of the bundle's files unnoticed. A packed bundle is
 	// never watched.
 	NoReload bool
+	// Output are the files that the Reporter prints to: to print into the bundle's folder is no change of it.
+	Output []*os.File
 	// StartTimeout bounds how long a node may take to become ready. Default 5
 	// minutes: models are large.
 	StartTimeout time.Duration

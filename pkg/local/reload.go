@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -27,7 +26,7 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 	warn := func(err error) {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some file changes will not be noticed: " + err.Error()})
 	}
-	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn, os.Stdout, os.Stderr)
+	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn, r.o.Output...)
 	if err != nil {
 		warn(err)
 		return nil, func() {}

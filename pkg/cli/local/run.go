@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -183,6 +184,7 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 		RunnerCommand:   []string{self, RunnerVerb},
 		StateDir:        o.stateDir,
 		NoReload:        o.noReload,
+		Output:          files(o.streams.Out, o.streams.Err),
 		StartTimeout:    o.startTimeout,
 		RequestTimeout:  o.requestTimeout,
 		MaxMessageBytes: o.maxMessageBytes,
@@ -194,6 +196,16 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 	})
 	box.end(outboxPatience)
 	return o.explain(err)
+}
+
+// files are those of writers that are files.
+func files(writers ...io.Writer) (all []*os.File) {
+	for _, w := range writers {
+		if file, ok := w.(*os.File); ok {
+			all = append(all, file)
+		}
+	}
+	return all
 }
 
 // interrupts returns a context that the first signal cancels, and a channel that
