@@ -77,11 +77,19 @@ func (c *Client) Restart(ctx context.Context, name, comment string) error {
 }
 
 // Behind returns the names of the namespace's started versions that an upgrade of kn-krt or a changed
-// setting has left behind, in the order in which to restart them: the published one is the last.
+// setting has left behind, in the order in which to restart them: the published one, and one that is
+// being published or unpublished, are the last.
 func (c *Client) Behind(ctx context.Context) ([]string, error) {
 	all, err := c.List(ctx)
 	if err != nil {
 		return nil, err
+	}
+	r, err := c.Runtime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	public := func(name string) bool {
+		return r != nil && (r.Spec.PublishedVersion == name || r.Status.PublishedVersion == name)
 	}
 	var names, last []string
 	for i := range all.Items {
@@ -89,7 +97,7 @@ func (c *Client) Behind(ctx context.Context) ([]string, error) {
 		current := v.Status.Condition(v1alpha1.ConditionCurrent)
 		switch {
 		case v.DeletionTimestamp != nil || v.Spec.State != v1alpha1.StateStarted || current == nil || current.Reason != v1alpha1.ReasonBehind:
-		case v.Status.Phase == v1alpha1.PhasePublished || v.Status.Phase == v1alpha1.PhasePublishing:
+		case public(v.Name):
 			last = append(last, v.Name)
 		default:
 			names = append(names, v.Name)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,8 +21,8 @@ import (
 
 // Installation is what kn-krt has on a cluster.
 type Installation struct {
-	// Versions are all versions of the cluster, Published those that are published; each is
-	// NAMESPACE/NAME.
+	// Versions are all versions of the cluster, Published those that are published or are being published
+	// or unpublished; each is NAMESPACE/NAME.
 	Versions, Published []types.NamespacedName
 	// Controlled is true if the controller is available: without it no version is drained.
 	Controlled bool
@@ -61,8 +62,11 @@ func (c *Client) listVersions(ctx context.Context, found *Installation) error {
 		found.Versions = append(found.Versions, client.ObjectKeyFromObject(&versions.Items[i]))
 	}
 	for i := range runtimes.Items {
-		if r := &runtimes.Items[i]; r.Spec.PublishedVersion != "" {
-			found.Published = append(found.Published, types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.PublishedVersion})
+		r := &runtimes.Items[i]
+		for _, name := range slices.Compact([]string{r.Spec.PublishedVersion, r.Status.PublishedVersion}) {
+			if name != "" {
+				found.Published = append(found.Published, types.NamespacedName{Namespace: r.Namespace, Name: name})
+			}
 		}
 	}
 	return nil

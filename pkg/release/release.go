@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ type Options struct {
 	Log io.Writer
 }
 
+// marker is the file that is in the folder of a release from its beginning, and whose content is written last.
+const marker = "SHA256SUMS"
+
 // versionPattern is what Go's tools take as a version of a module.
 var versionPattern = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 
@@ -60,6 +64,9 @@ func Make(ctx context.Context, o Options) error {
 	if root, err := filepath.Abs(o.Root); err != nil || root == dist || strings.HasPrefix(root, strings.TrimSuffix(dist, "/")+"/") {
 		return errors.Join(err, fmt.Errorf("the repository is in %s, which is removed before it is written: name another folder", dist))
 	}
+	if err := disposable(dist); err != nil {
+		return err
+	}
 	o.Dist = dist
 	r := &release{Options: o, sums: map[string]string{}}
 	if err := r.check(ctx); err != nil {
@@ -69,6 +76,9 @@ func Make(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := os.MkdirAll(o.Dist, 0o755); err != nil {
+		return err
+	}
+	if err := r.write(marker, nil); err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -90,6 +100,20 @@ func Make(ctx context.Context, o Options) error {
 			return fmt.Errorf("cannot make the %s of the release: %w", step.name, err)
 		}
 		fmt.Fprintf(o.Log, "%-16s %.1f s\n", step.name, time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// disposable returns an error for a folder with files that no release has written.
+func disposable(dist string) error {
+	files, err := os.ReadDir(dist)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && len(files) == 0:
+		return nil
+	case err != nil:
+		return err
+	case !slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() == marker }):
+		return fmt.Errorf("%s is removed before it is written, and no release is in it (there is no file %s): name another folder", dist, marker)
 	}
 	return nil
 }
@@ -149,7 +173,7 @@ func (r *release) checksums(context.Context) error {
 	var text strings.Builder
 	root := os.DirFS(r.Dist)
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || entry.IsDir() || name == marker {
 			return err
 		}
 		content, err := fs.ReadFile(root, name)
@@ -159,5 +183,5 @@ func (r *release) checksums(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.write("SHA256SUMS", []byte(text.String()))
+	return r.write(marker, []byte(text.String()))
 }

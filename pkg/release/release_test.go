@@ -243,3 +243,17 @@ func TestARepositoryIsNotRemoved(t *testing.T) {
 		require.DirExists(t, root)
 	}
 }
+
+// Only what a release has written, also in part, is removed.
+func TestFilesOfOthersAreNotRemoved(t *testing.T) {
+	dist := filepath.Join(t.TempDir(), "dist")
+	require.NoError(t, disposable(dist), "there is none")
+	require.NoError(t, os.Mkdir(dist, 0o755))
+	require.NoError(t, disposable(dist), "it is empty")
+	require.NoError(t, os.WriteFile(filepath.Join(dist, "letter.txt"), nil, 0o644))
+	err := Make(t.Context(), Options{Version: "v1.2.3", Root: t.TempDir(), Dist: dist, Repository: "registry.example.com/krt"})
+	require.ErrorContains(t, err, dist+" is removed before it is written, and no release is in it")
+	require.FileExists(t, filepath.Join(dist, "letter.txt"))
+	require.NoError(t, os.WriteFile(filepath.Join(dist, "SHA256SUMS"), nil, 0o644))
+	require.NoError(t, disposable(dist))
+}

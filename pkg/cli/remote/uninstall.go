@@ -136,11 +136,17 @@ func (c *Cluster) of(v types.NamespacedName) *Cluster {
 	return &Cluster{Client: c.In(v.Namespace), program: c.program, explicit: true}
 }
 
-// unpublishForGood unpublishes a version, whether it exists or not, and waits for that if there is a
-// controller: it refuses to delete what is published.
+// unpublishForGood unpublishes a version, whether it exists or not and unless that has begun, and waits
+// for it if there is a controller: it refuses to delete what is published.
 func (c *Cluster) unpublishForGood(ctx context.Context, name string, controlled bool, o uninstallOptions) error {
-	if err := c.Unpublish(ctx, name, "kn-krt is uninstalled"); err != nil {
+	r, err := c.Runtime(ctx)
+	if err != nil {
 		return err
+	}
+	if r != nil && r.Spec.PublishedVersion == name {
+		if err := c.Unpublish(ctx, name, "kn-krt is uninstalled"); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(o.streams.Out, "Unpublishing version '%s' in namespace '%s':\n", name, c.Namespace())
 	if !controlled {

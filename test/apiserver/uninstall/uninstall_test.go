@@ -37,16 +37,21 @@ func TestUninstall(t *testing.T) {
 		},
 	}
 	require.NoError(t, admin.Create(t.Context(), v))
-	require.NoError(t, admin.Create(t.Context(), &v1alpha1.Runtime{
+	r := &v1alpha1.Runtime{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: namespace}, Spec: v1alpha1.RuntimeSpec{PublishedVersion: "one"},
-	}))
+	}
+	require.NoError(t, admin.Create(t.Context(), r))
+	r.Status.PublishedVersion = "zero" // until "one" is ready
+	require.NoError(t, admin.Status().Update(t.Context(), r))
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "krt-store-key", Namespace: cluster.SystemNamespace}}
 	require.NoError(t, admin.Create(t.Context(), secret))
 
 	found, err := c.Installation(t.Context())
 	require.NoError(t, err)
 	one := types.NamespacedName{Namespace: namespace, Name: "one"}
-	require.Equal(t, cluster.Installation{Versions: []types.NamespacedName{one}, Published: []types.NamespacedName{one}}, found)
+	require.Equal(t, cluster.Installation{
+		Versions: []types.NamespacedName{one}, Published: []types.NamespacedName{one, {Namespace: namespace, Name: "zero"}},
+	}, found)
 
 	// One that was created after all others were deleted would never end without the controller.
 	none := func(kind, name string) { t.Errorf("deleted %s %s", kind, name) }
