@@ -184,7 +184,8 @@ func TestBehindHasThePublishedLast(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-published", "b-started", "c-started"}, names, "none is published")
 	require.NoError(t, admin.Create(t.Context(), &v1alpha1.Runtime{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: c.Namespace()}, Spec: v1alpha1.RuntimeSpec{PublishedVersion: "a-published"},
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: c.Namespace()},
+		Spec:       v1alpha1.RuntimeSpec{PublishedVersion: "a-published"},
 	}))
 	names, err = c.Behind(t.Context())
 	require.NoError(t, err)
