@@ -9,7 +9,7 @@ import (
 const (
 	// A document does not wait while fewer than freeGroups are saved; then it waits for one that
 	// ends, or for fullGroup documents, which become a group of their own.
-	freeGroups, fullGroup = 2, 4
+	freeGroups, fullGroup = 2, 8
 	// maxGroup and maxGroupBytes limit the documents of a group. A document of more than
 	// maxGrouped bytes is saved alone: others would wait for it.
 	maxGroup, maxGroupBytes, maxGrouped = 256, 1 << 20, 64 << 10
