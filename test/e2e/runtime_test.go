@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/test/conformance/node"
 	"krt.dev/kn-krt/test/localrun"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // newRuntime is a place on a cluster that has kn-krt.
@@ -30,31 +29,13 @@ func newRuntime(t *testing.T) place {
 // change.
 func (n place) version(name string, change func(*v1alpha1.Version)) {
 	n.t.Helper()
-	v := n.versionOf(name)
+	v := namespace.Version(n.t, name, n.Image("test/e2e/node"))
 	if change != nil {
 		change(v)
 	}
 	text, err := yaml.Marshal(v)
 	require.NoError(n.t, err)
 	n.Apply(string(text))
-}
-
-func (n place) versionOf(name string) *v1alpha1.Version {
-	n.t.Helper()
-	proto, err := node.Bundle.ReadFile("conformance.proto")
-	require.NoError(n.t, err)
-	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	v.APIVersion, v.Kind = v1alpha1.GroupVersion.String(), "Version"
-	v.Spec = v1alpha1.VersionSpec{
-		State: v1alpha1.StateStarted,
-		Entrypoint: v1alpha1.Entrypoint{
-			Proto: "conformance.proto",
-			Files: []v1alpha1.ProtoFile{{Path: "conformance.proto", Content: string(proto)}},
-		},
-		Nodes:     []v1alpha1.Node{{Name: "only", Image: n.Image("test/e2e/node")}},
-		Workflows: []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"only"}}},
-	}
-	return v
 }
 
 // called is a version ready to be called.

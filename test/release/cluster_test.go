@@ -12,11 +12,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/test/conformance/node"
 	"krt.dev/kn-krt/test/localrun"
 	"krt.dev/kn-krt/test/namespace"
 )
@@ -85,20 +83,7 @@ func (n place) install(yaml string) {
 // version starts a version of one node.
 func (n place) version(name, image string) {
 	n.t.Helper()
-	proto, err := node.Bundle.ReadFile("conformance.proto")
-	require.NoError(n.t, err)
-	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	v.APIVersion, v.Kind = v1alpha1.GroupVersion.String(), "Version"
-	v.Spec = v1alpha1.VersionSpec{
-		State: v1alpha1.StateStarted,
-		Entrypoint: v1alpha1.Entrypoint{
-			Proto: "conformance.proto",
-			Files: []v1alpha1.ProtoFile{{Path: "conformance.proto", Content: string(proto)}},
-		},
-		Nodes:     []v1alpha1.Node{{Name: "only", Image: image}},
-		Workflows: []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"only"}}},
-	}
-	text, err := yaml.Marshal(v)
+	text, err := yaml.Marshal(namespace.Version(n.t, name, image))
 	require.NoError(n.t, err)
 	n.Apply(string(text))
 	n.Ready("version/" + name)
