@@ -1,12 +1,10 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
@@ -114,21 +112,10 @@ func (o *uninstallOptions) confirm(ctx context.Context) error {
 	case !o.streams.Ask:
 		return term.WithHint(errKept, "Add --yes to delete it.")
 	}
-	fmt.Fprint(o.streams.Err, "Delete it? [y/N] ")
-	line := make(chan string, 1)
-	go func() { // reading from a terminal cannot be interrupted
-		text, _ := bufio.NewReader(o.streams.In).ReadString('\n')
-		line <- text
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case text := <-line:
-		if reply := strings.ToLower(strings.TrimSpace(text)); reply != "y" && reply != "yes" {
-			return errKept
-		}
+	if yes, err := o.streams.Confirm(ctx, "Delete it?"); err != nil || yes {
+		return err
 	}
-	return nil
+	return errKept
 }
 
 // of is the cluster with the namespace of a version.

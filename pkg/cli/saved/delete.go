@@ -1,7 +1,6 @@
 package saved
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,19 +137,8 @@ func (o *deleteOptions) confirm(ctx context.Context, n int64) error {
 	case !o.streams.Ask:
 		return term.WithHint(errUnconfirmed, "Add --yes to delete them.")
 	}
-	fmt.Fprint(o.streams.Err, "Delete them? They cannot be restored. [y/N] ")
-	line := make(chan string, 1)
-	go func() { // reading from a terminal cannot be interrupted
-		text, _ := bufio.NewReader(o.streams.In).ReadString('\n')
-		line <- text
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case text := <-line:
-		if reply := strings.ToLower(strings.TrimSpace(text)); reply != "y" && reply != "yes" {
-			return errUnconfirmed
-		}
+	if yes, err := o.streams.Confirm(ctx, "Delete them? They cannot be restored."); err != nil || yes {
+		return err
 	}
-	return nil
+	return errUnconfirmed
 }

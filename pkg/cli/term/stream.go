@@ -3,7 +3,13 @@
 // formats. It knows nothing about versions.
 package term
 
-import "io"
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
 
 // Streams are a command's input and outputs.
 type Streams struct {
@@ -15,4 +21,22 @@ type Streams struct {
 	TTY bool
 	// Ask is true if In and Err are a terminal, whose user can be asked.
 	Ask bool
+}
+
+// Confirm asks the user a question, whose answer is y for yes or anything else for no. Ask must be true.
+// The error is that of ctx.
+func (s Streams) Confirm(ctx context.Context, question string) (bool, error) {
+	fmt.Fprintf(s.Err, "%s [y/N] ", question)
+	line := make(chan string, 1)
+	go func() { // reading from a terminal cannot be interrupted
+		text, _ := bufio.NewReader(s.In).ReadString('\n')
+		line <- text
+	}()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case text := <-line:
+		reply := strings.ToLower(strings.TrimSpace(text))
+		return reply == "y" || reply == "yes", nil
+	}
 }
