@@ -63,7 +63,7 @@ func (l Lister) Lists(w *Workflow) (lists []List, err error) {
 	} {
 		most := 0.0
 		for i := range one.of {
-			most = max(most, waterfall.Of(&one.of[i]).Length())
+			most = max(most, waterfall.Length(&one.of[i]))
 		}
 		one.list.Scale = legible.Spaced(time.Duration(most * float64(time.Millisecond)))
 		for i := range one.of {

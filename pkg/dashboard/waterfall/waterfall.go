@@ -38,8 +38,6 @@ type Chart struct {
 	Total string
 	// Left is how many steps are not drawn, because there are more than [MaxSteps].
 	Left int
-
-	length float64
 }
 
 // Tick is a mark of the axis. Places are percentages of its width, such as "12.5%".
@@ -72,8 +70,11 @@ type Span struct{ X, Width string }
 // Of makes the chart of a request, with the work behind its early reply if it has any.
 func Of(r *inspection.Request) Chart { return Within(r, 0) }
 
-// Length is how long the axis of the chart is, in milliseconds.
-func (c Chart) Length() float64 { return c.length }
+// Length is how long the axis of a request's chart is, in milliseconds.
+func Length(r *inspection.Request) float64 {
+	steps := r.AllSteps()
+	return axisOf(r, steps[:min(len(steps), MaxSteps)], 0).length
+}
 
 // Within is like Of, on an axis that is at least so many milliseconds long: charts of one scale can be
 // compared.
@@ -81,21 +82,9 @@ func Within(r *inspection.Request, least float64) Chart {
 	steps := r.AllSteps()
 	c := Chart{Left: max(0, len(steps)-MaxSteps)}
 	steps = steps[:len(steps)-c.Left]
-	begin, end := 0.0, number(r.DurationMS)
+	axis := axisOf(r, steps, least)
 	if r.Rest != nil {
-		end = max(end, number(r.Rest.DurationMS))
-		c.ResponseText = milliseconds(r.DurationMS)
-	}
-	for i := range steps {
-		s := &steps[i]
-		// Clocks of machines differ: a step may seem to begin before its request.
-		begin = min(begin, number(s.StartMS))
-		end = max(end, number(s.StartMS)+number(s.WaitMS)+number(s.RunMS))
-	}
-	axis := axis{begin, max(end-begin, least, 0.001)}
-	c.length = axis.length
-	if r.Rest != nil {
-		c.Response = percent(axis.at(number(r.DurationMS)))
+		c.Response, c.ResponseText = percent(axis.at(number(r.DurationMS))), milliseconds(r.DurationMS)
 	}
 	c.Total, c.Ticks = milliseconds(axis.length), axis.ticks()
 	for i := range steps {
@@ -111,6 +100,21 @@ func Within(r *inspection.Request, least float64) Chart {
 
 // axis is the time of a chart in milliseconds.
 type axis struct{ begin, length float64 }
+
+// axisOf is the axis that has the request and those steps, at least so many milliseconds long.
+func axisOf(r *inspection.Request, steps []inspection.Step, least float64) axis {
+	begin, end := 0.0, number(r.DurationMS)
+	if r.Rest != nil {
+		end = max(end, number(r.Rest.DurationMS))
+	}
+	for i := range steps {
+		s := &steps[i]
+		// Clocks of machines differ: a step may seem to begin before its request.
+		begin = min(begin, number(s.StartMS))
+		end = max(end, number(s.StartMS)+number(s.WaitMS)+number(s.RunMS))
+	}
+	return axis{begin, max(end-begin, least, 0.001)}
+}
 
 // at is the place of a time in percent.
 func (a axis) at(ms float64) float64 { return min(max((ms-a.begin)/a.length*100, 0), 100) }
