@@ -92,7 +92,7 @@ func Make(ctx context.Context, o Options) error {
 		{"kustomization", r.kustomization},
 		{"package managers", r.packages},
 		{"notes", r.notes},
-		{"SHA256SUMS", r.checksums},
+		{marker, r.checksums},
 		{"signatures", r.sign},
 	} {
 		start := time.Now()

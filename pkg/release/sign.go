@@ -22,6 +22,6 @@ func (r *release) sign(ctx context.Context) error {
 			return err
 		}
 	}
-	sums := filepath.Join(r.Dist, "SHA256SUMS")
+	sums := filepath.Join(r.Dist, marker)
 	return cosign("sign-blob", "--key", r.Key, "--yes", "--output-signature", sums+".sig", sums)
 }

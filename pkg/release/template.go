@@ -4,10 +4,12 @@ package release
 // the same for everybody.
 func changed() map[string]templated {
 	return map[string]templated{
-		"300-runtimes.yaml":    definitions(),
-		"300-versions.yaml":    definitions(),
-		"400-config-krt.yaml":  {end: "{{- with .Values.settings }}\n{{ toYaml . | indent 2 }}\n{{- end }}\n"},
-		"500-controller.yaml":  {edit: []edit{{"  replicas: 1\n", "  replicas: {{ .Values.controller.replicas }}\n"}, pullSecrets()}},
+		"300-runtimes.yaml":   definitions(),
+		"300-versions.yaml":   definitions(),
+		"400-config-krt.yaml": {end: "{{- with .Values.settings }}\n{{ toYaml . | indent 2 }}\n{{- end }}\n"},
+		"500-controller.yaml": {edit: []edit{
+			{"  replicas: 1\n", "  replicas: {{ .Values.controller.replicas }}\n"}, pullSecrets("serviceAccountName: krt-controller"),
+		}},
 		"600-store.yaml":       {when: ".Values.store.enabled", edit: storeEdits()},
 		"dashboard.yaml":       {when: ".Values.dashboard.enabled", edit: dashboardEdits()},
 		"pod-monitor.yaml":     {when: monitored, edit: selected()},
@@ -29,10 +31,10 @@ func definitions() templated {
 	return templated{when: ".Values.crds.install", edit: []edit{{annotations, annotations + keep}}}
 }
 
-// pullSecrets are added to each pod of kn-krt.
-func pullSecrets() edit {
-	const account = "    spec:\n      serviceAccountName: krt-controller\n"
-	return edit{account, account + pullSecretsLines}
+// pullSecrets are added to each pod of kn-krt, after the first line of its spec.
+func pullSecrets(first string) edit {
+	head := "    spec:\n      " + first + "\n"
+	return edit{head, head + pullSecretsLines}
 }
 
 const pullSecretsLines = `      {{- with .Values.image.pullSecrets }}
@@ -45,19 +47,18 @@ const pullSecretsLines = `      {{- with .Values.image.pullSecrets }}
 
 // storeEdits set the size and the class of its volume; nine tenths are for the file.
 func storeEdits() []edit {
-	const access, account = "      accessModes: [ReadWriteOnce]\n", "    spec:\n      automountServiceAccountToken: false\n"
+	const access = "      accessModes: [ReadWriteOnce]\n"
 	class := "      {{- with .Values.store.storageClassName }}\n      storageClassName: {{ . | quote }}\n      {{- end }}\n"
 	return []edit{
 		{"storage: 10Gi", "storage: {{ .Values.store.sizeGiB }}Gi"},
 		{"-file-bytes=9663676416", "-file-bytes={{ div (mul .Values.store.sizeGiB 1073741824 9) 10 }}"},
 		{access, access + class},
-		{account, account + pullSecretsLines},
+		pullSecrets("automountServiceAccountToken: false"),
 	}
 }
 
 // dashboardEdits are its flags.
 func dashboardEdits() []edit {
-	const account = "    spec:\n      serviceAccountName: krt-dashboard\n"
 	const hosts, header = "        - -hosts=krt-dashboard.krt-system.svc\n", "#   KO_CONFIG_PATH=ko.yaml ko apply -f config/dashboard/\n"
 	flags := `        - -hosts={{ join "," (prepend .Values.dashboard.hosts "krt-dashboard.krt-system.svc") }}
         {{- with .Values.dashboard.registries }}
@@ -67,7 +68,7 @@ func dashboardEdits() []edit {
         - -changes
         {{- end }}
 `
-	return []edit{{hosts, flags}, {header, ""}, {account, account + pullSecretsLines}}
+	return []edit{{hosts, flags}, {header, ""}, pullSecrets("serviceAccountName: krt-dashboard")}
 }
 
 // labelled adds the labels by which a Prometheus selects the object.
