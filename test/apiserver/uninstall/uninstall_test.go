@@ -2,18 +2,13 @@
 package uninstall_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
@@ -25,7 +20,8 @@ func TestUninstall(t *testing.T) {
 	admin, err := server.NewClient()
 	require.NoError(t, err)
 	namespace := apiserver.NewNamespace(t, admin)
-	apply(t, admin)
+	_, err = server.Install(t.Context(), apiserver.Folder+"/[^3]*.yaml", apiserver.Folder+"/dashboard/*.yaml")
+	require.NoError(t, err)
 	c, err := cluster.New(server.Config(), namespace)
 	require.NoError(t, err)
 	v := &v1alpha1.Version{
@@ -78,25 +74,4 @@ func TestUninstall(t *testing.T) {
 	deleted = nil
 	require.NoError(t, c.Uninstall(t.Context(), func(kind, name string) { deleted = append(deleted, kind+" "+name) }))
 	require.Empty(t, deleted)
-}
-
-// apply creates all objects of config/ but the kinds, which are there.
-func apply(t *testing.T, admin client.Client) {
-	t.Helper()
-	files, err := filepath.Glob(apiserver.Folder + "/*.yaml")
-	require.NoError(t, err)
-	dashboard, err := filepath.Glob(apiserver.Folder + "/dashboard/*.yaml")
-	require.NoError(t, err)
-	for _, file := range append(files, dashboard...) {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for document := range strings.SplitSeq(string(text), "\n---") {
-			o := &unstructured.Unstructured{}
-			require.NoError(t, yaml.Unmarshal([]byte(document), &o.Object))
-			if o.Object == nil || o.GetKind() == "CustomResourceDefinition" {
-				continue
-			}
-			require.NoError(t, admin.Create(t.Context(), o), file)
-		}
-	}
 }
