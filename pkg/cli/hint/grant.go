@@ -3,6 +3,8 @@ package hint
 import (
 	"regexp"
 	"strings"
+
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // plain are names that a shell reads as one word.
@@ -19,7 +21,7 @@ func (p Place) Grant(user string) string {
 	case plain.MatchString(user):
 		subject = "--user=" + user
 	case user != "":
-		subject = "--user='" + strings.ReplaceAll(user, "'", `'\''`) + "'"
+		subject = "--user=" + legible.Argument(user)
 	}
 	return p.Kubectl("create rolebinding kn-krt-users --clusterrole=edit %s", subject)
 }

@@ -46,7 +46,7 @@ var errUnfit = errors.New("this machine cannot run versions")
 func Diagnose(ctx context.Context, s term.Streams, program, output string) error {
 	checks := []term.Check{
 		checkSystem(runtime.GOOS), checkGo(ctx), checkPython(),
-		checkPort(ctx, program, "gRPC port", "grpc-port", 9000), checkPort(ctx, program, "web port", "web-port", 8080),
+		checkPort(ctx, program, "gRPC port", "grpc-port", defaultGRPC), checkPort(ctx, program, "web port", "web-port", defaultWeb),
 		checkState(), checkTemporary(), checkClock(), checkWatches(),
 	}
 	if ctx.Err() != nil {

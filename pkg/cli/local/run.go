@@ -120,6 +120,9 @@ func newRunCommand(s term.Streams) *cobra.Command {
 	return cmd
 }
 
+// defaultGRPC and defaultWeb are the ports of a run, unless others are named.
+const defaultGRPC, defaultWeb = 9000, 8080
+
 func (o *runOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -127,7 +130,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	bundle.EnvFileFlag(cmd, &o.envFiles)
 	flags.StringArrayVar(&o.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
 	ports := [2]int{0, math.MaxUint16}
-	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = 9000, 8080, environment.DefaultMaxMessageBytes
+	o.ports.GRPC, o.ports.Web, o.maxMessageBytes = defaultGRPC, defaultWeb, environment.DefaultMaxMessageBytes
 	term.HostVar(flags, &o.ports.Host, "listen", "127.0.0.1", "address of the gRPC and web ports, without a port")
 	term.RangeVar(flags, &o.ports.GRPC, "grpc-port", ports, "gRPC port; 0 is any free port")
 	term.RangeVar(flags, &o.ports.Web, "web-port", ports, "port for JSON, Connect, gRPC-Web and CloudEvents; 0 is any free port")

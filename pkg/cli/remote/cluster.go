@@ -24,6 +24,11 @@ type Cluster struct {
 	explicit bool
 }
 
+// at is the same cluster with that namespace, which hints repeat.
+func (c *Cluster) at(namespace string) *Cluster {
+	return &Cluster{Client: c.In(namespace), program: c.program, explicit: true}
+}
+
 // Flags gives root the flags that kn passes on to its plugins. They mean
 // what they mean there (kn 1.0, options); --config names kn's own file and is of
 // no use here.

@@ -20,8 +20,7 @@ func (o *dashboardOptions) creating(cmd *cobra.Command, c *Cluster) dashboard.Cr
 		return dashboard.Creating{Reason: "No registry for images is configured. " + howToNameRegistry}
 	}
 	return dashboard.Creating{Namespace: c.Namespace(), Only: !o.all, Create: func(from dashboard.Creation) (string, error) {
-		there := *c
-		there.Client, there.explicit = c.In(from.Namespace), true
+		there := c.at(from.Namespace)
 		lines := newLineWriter(from.Log)
 		defer lines.flush()
 		create := createOptions{
@@ -30,7 +29,7 @@ func (o *dashboardOptions) creating(cmd *cobra.Command, c *Cluster) dashboard.Cr
 		var name string
 		err := there.Hint(create.opened(cmd, func(b *krt.Bundle) error {
 			name = b.Manifest.Version
-			return create.createOn(cmd, &there, b)
+			return create.createOn(cmd, there, b)
 		}))
 		if err == nil {
 			return name, nil

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
@@ -55,7 +54,7 @@ func runUninstall(ctx context.Context, c *Cluster, o uninstallOptions) error {
 		return err
 	}
 	for _, v := range found.Published {
-		if err := c.of(v).unpublishForGood(ctx, v.Name, found.Controlled, o); err != nil {
+		if err := c.at(v.Namespace).unpublishForGood(ctx, v.Name, found.Controlled, o); err != nil {
 			return err
 		}
 	}
@@ -90,10 +89,9 @@ func (o *uninstallOptions) describe(c *Cluster, found cluster.Installation) {
 		}
 		fmt.Fprintf(w, "  version %s%s\n", legible.Printable(v.String()), published)
 	}
-	switch {
-	case found.Release != "":
+	if found.Release != "" {
 		fmt.Fprintln(w, "Helm has installed kn-krt, and removes the rest.")
-	default:
+	} else {
 		fmt.Fprintln(w, "  kn-krt with its settings, its rights and the kinds Version and Runtime")
 	}
 	if !found.Controlled && len(found.Versions) > 0 {
@@ -116,11 +114,6 @@ func (o *uninstallOptions) confirm(ctx context.Context) error {
 		return err
 	}
 	return errKept
-}
-
-// of is the cluster with the namespace of a version.
-func (c *Cluster) of(v types.NamespacedName) *Cluster {
-	return &Cluster{Client: c.In(v.Namespace), program: c.program, explicit: true}
 }
 
 // unpublishForGood unpublishes a version, whether it exists or not and unless that has begun, and waits
@@ -146,19 +139,19 @@ func (c *Cluster) unpublishForGood(ctx context.Context, name string, controlled 
 func (c *Cluster) deleteAll(ctx context.Context, found cluster.Installation, o uninstallOptions) error {
 	var unknown *cluster.NotFoundError
 	for _, v := range found.Versions {
-		if err := c.of(v).Delete(ctx, v.Name); err != nil && !errors.As(err, &unknown) {
+		if err := c.at(v.Namespace).Delete(ctx, v.Name); err != nil && !errors.As(err, &unknown) {
 			return err
 		}
 		if found.Controlled {
 			continue
 		}
-		if err := c.of(v).Release(ctx, v.Name); err != nil {
+		if err := c.at(v.Namespace).Release(ctx, v.Name); err != nil {
 			return err
 		}
 	}
 	for _, v := range found.Versions {
 		fmt.Fprintf(o.streams.Out, "Deleting version '%s' in namespace '%s':\n", v.Name, v.Namespace)
-		if err := c.of(v).await(ctx, o.streams.Out, v.Name, cluster.GoalDeleted, o.wait); err != nil {
+		if err := c.at(v.Namespace).await(ctx, o.streams.Out, v.Name, cluster.GoalDeleted, o.wait); err != nil {
 			return err
 		}
 	}

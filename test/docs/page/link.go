@@ -75,7 +75,7 @@ func (r *reader) heading(n *ast.Heading) {
 	if times > 0 {
 		anchor = fmt.Sprintf("%s-%d", anchor, times)
 	}
-	r.page.Headings = append(r.page.Headings, Heading{Level: n.Level, Text: title, Anchor: anchor})
+	r.page.Headings = append(r.page.Headings, Heading{Text: title, Anchor: anchor})
 	r.page.Anchors = append(r.page.Anchors, anchor)
 }
 

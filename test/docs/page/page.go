@@ -33,7 +33,6 @@ type Page struct {
 
 // Heading is a heading of a page.
 type Heading struct {
-	Level        int // 1 to 6
 	Text, Anchor string
 }
 

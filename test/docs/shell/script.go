@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/test/docs/page"
 )
 
@@ -59,14 +60,14 @@ func script(steps []step, log func(int) string) string {
 		fmt.Fprintf(&b, "printf '%s%%s\\n' %d\n", separator, i)
 		switch {
 		case s.File != "":
-			name := "\"$__folder\"/" + quote(s.File)
-			fmt.Fprintf(&b, "mkdir -p \"$(dirname %[1]s)\"\nprintf '%%s' %[2]s >%[1]s\n", name, quote(s.Text))
+			name := "\"$__folder\"/" + legible.Argument(s.File)
+			fmt.Fprintf(&b, "mkdir -p \"$(dirname %[1]s)\"\nprintf '%%s' %[2]s >%[1]s\n", name, legible.Argument(s.Text))
 		case s.How == page.Background:
 			until := s.Value
 			if until == "" {
 				until = ready
 			}
-			fmt.Fprintf(&b, "(\n%s\n) >%s 2>&1 </dev/null &\n__await %[2]s $! %s\n", s.Text, quote(log(i)), quote(until))
+			fmt.Fprintf(&b, "(\n%s\n) >%s 2>&1 </dev/null &\n__await %[2]s $! %s\n", s.Text, legible.Argument(log(i)), legible.Argument(until))
 		default:
 			// What set -e lets pass, such as a && b with a failing a, fails as the last command of a block.
 			fmt.Fprintf(&b, "%s\n__code=$?; test $__code = 0 || exit $__code\n", s.Text)
@@ -75,8 +76,6 @@ func script(steps []step, log func(int) string) string {
 	fmt.Fprintf(&b, "printf '%send\\n'\n", separator)
 	return b.String()
 }
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // split divides what a script has printed by step, and reports how far it got: the number of the last step
 // that began, and whether all ended.
