@@ -32,6 +32,14 @@ type browser struct {
 // do sends a request as a page of the dashboard does, and returns the page that it led to.
 func (b browser) do(method, path string, form url.Values) (int, string) {
 	b.c.t.Helper()
+	status, text, err := b.try(method, path, form)
+	require.NoError(b.c.t, err)
+	return status, text
+}
+
+// try is do where no connection may be had yet: a Service forwards a moment after its pod is ready.
+func (b browser) try(method, path string, form url.Values) (int, string, error) {
+	b.c.t.Helper()
 	request, err := http.NewRequestWithContext(b.c.t.Context(), method, b.base+path, strings.NewReader(form.Encode()))
 	require.NoError(b.c.t, err)
 	request.Header, request.Host = b.header.Clone(), cmp.Or(b.host, request.Host)
@@ -39,16 +47,17 @@ func (b browser) do(method, path string, form url.Values) (int, string) {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
-	status, text, err := do(b.client, request)
-	require.NoError(b.c.t, err)
-	return status, text
+	return do(b.client, request)
 }
 
 // shows waits until a page of the version shows all the texts.
 func (b browser) shows(version, page string, texts ...string) {
 	b.c.t.Helper()
 	b.c.Eventually(func() error {
-		status, text := b.do(http.MethodGet, b.of(version)+page, nil)
+		status, text, err := b.try(http.MethodGet, b.of(version)+page, nil)
+		if err != nil {
+			return err
+		}
 		for _, want := range texts {
 			if status != http.StatusOK || !strings.Contains(text, want) {
 				return fmt.Errorf("%s%s does not show %q: %d\n%.3000s", version, page, want, status, text)
