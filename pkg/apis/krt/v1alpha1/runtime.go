@@ -12,6 +12,8 @@ const RuntimeName = "default"
 // +kubebuilder:resource:shortName=krtr,categories={all,knative,krt}
 // +kubebuilder:metadata:labels={"app.kubernetes.io/part-of=kn-krt"}
 // +kubebuilder:printcolumn:name="Published",type=string,JSONPath=`.status.publishedVersion`
+// +kubebuilder:printcolumn:name="Canary",type=string,JSONPath=`.status.canary.version`
+// +kubebuilder:printcolumn:name="Weight",type=integer,JSONPath=`.status.canary.weight`
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.since`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
@@ -39,6 +41,9 @@ type RuntimeList struct {
 }
 
 // RuntimeSpec is the wanted state of a runtime.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.canary) || (has(self.publishedVersion) && self.publishedVersion != '')",message="canary: there is no version beside which it could serve; set publishedVersion"
+// +kubebuilder:validation:XValidation:rule="!has(self.canary) || !has(self.publishedVersion) || self.canary.version != self.publishedVersion",message="canary.version: this is the published version itself; name another one"
 type RuntimeSpec struct {
 	// PublishedVersion is the version that the Service active-entrypoint routes to; empty for none.
 	// +kubebuilder:validation:MaxLength=19
@@ -49,6 +54,9 @@ type RuntimeSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Comment string `json:"comment,omitempty"`
+	// Canary is a second version that gets a share of the requests, or copies of them.
+	// +optional
+	Canary *Canary `json:"canary,omitempty"`
 }
 
 // RuntimeStatus is the observed state of a runtime.
@@ -67,6 +75,9 @@ type RuntimeStatus struct {
 	// Since is when that version was published.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
+	// Canary is the state of spec.canary.
+	// +optional
+	Canary *CanaryStatus `json:"canary,omitempty"`
 	// History has the last 20 publications, the newest last.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
