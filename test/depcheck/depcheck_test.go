@@ -78,6 +78,7 @@ var never = []struct {
 	{"pkg/dashboard/promql", "a Prometheus is asked over HTTP", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
 	{"pkg/dashboard/measured", "the store is read by its client", kubernetes},
 	{"pkg/dashboard/picture", "a picture is made of values", append([]string{"google.golang.org", "github.com"}, kubernetes...)},
+	{"pkg/judge", "verdicts are made of counts", append([]string{"google.golang.org", "github.com", module + "/pkg/apis"}, kubernetes...)},
 	{"pkg/dashboard/prediction", "figures are made of values", append([]string{"github.com"}, kubernetes...)},
 	{"pkg/inspection", "it is the standard library's HTTP and JSON", []string{module, "google.golang.org", "github.com", "k8s.io"}},
 	{"pkg/dashboard/service", "of the command line it has the hints only",
