@@ -5,6 +5,7 @@
 //	GET /requests?limit=&failed=1&slower=250ms&workflow=&node=   [List], newest first
 //	GET /requests?follow=1&…                                     a [Line] of JSON per line, until the client leaves
 //	GET /requests/{id}                                           one [Request] with its payloads
+//	GET /differences                                             [Differences], newest first
 package inspection
 
 import (

@@ -43,6 +43,9 @@ type Capture struct {
 	oldest   list.List           // of *entry, the oldest message first
 	used     int                 // bytes of the messages
 	most     int
+
+	differences []*difference // the oldest first
+	differing   int           // bytes of their requests
 }
 
 // slot is a record that is kept. Its slices are used again for the next one.

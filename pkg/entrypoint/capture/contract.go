@@ -90,6 +90,17 @@ func (c *Contract) Bound() int { return c.bound }
 // Redacts reports whether some value must not be kept. c may be nil.
 func (c *Contract) Redacts() bool { return c != nil && c.redacts }
 
+// Enter returns the state of the paths in a field, and whether its value must not be kept.
+func (c *Contract) Enter(at fieldpath.State, f protoreflect.FieldDescriptor) (in fieldpath.State, hidden bool) {
+	in, whole := c.paths.EnterField(at, f)
+	return in, whole || debugRedact(f)
+}
+
+// EnterKey is Enter for a key of a map.
+func (c *Contract) EnterKey(at fieldpath.State, key string) (in fieldpath.State, hidden bool) {
+	return c.paths.EnterKey(at, key)
+}
+
 // marks reports whether a field in files is marked with debug_redact.
 func marks(files *protoregistry.Files) (found bool) {
 	files.RangeFiles(func(file protoreflect.FileDescriptor) bool {

@@ -34,6 +34,7 @@ func (c *Capture) Server(base context.Context) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) { c.serveList(base, w, r) })
 	mux.HandleFunc("GET /requests/{id}", c.serveOne)
+	mux.HandleFunc("GET /differences", c.serveDifferences)
 	return &http.Server{
 		Handler: guard(mux), ReadHeaderTimeout: headerTime, IdleTimeout: writeTime, MaxHeaderBytes: maxHeaderBytes,
 		WriteTimeout: writeTime, // a response that follows sets its own
@@ -71,13 +72,10 @@ func (c *Capture) serveList(base context.Context, w http.ResponseWriter, r *http
 
 // serveOne shows one request with its messages; others wait for their turn.
 func (c *Capture) serveOne(w http.ResponseWriter, r *http.Request) {
-	select {
-	case c.shows <- struct{}{}:
-		defer func() { <-c.shows }()
-	case <-r.Context().Done():
+	if !c.turn(w, r) {
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // waiting took of it
+	defer func() { <-c.shows }()
 	id := r.PathValue("id")
 	found := c.get(id)
 	if found == nil {
@@ -86,6 +84,17 @@ func (c *Capture) serveOne(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, found)
+}
+
+// turn waits for a place in shows, which the client then has, unless it leaves.
+func (c *Capture) turn(w http.ResponseWriter, r *http.Request) bool {
+	select {
+	case c.shows <- struct{}{}:
+	case <-r.Context().Done():
+		return false
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // waiting took of it
+	return true
 }
 
 func write(w http.ResponseWriter, value any) {

@@ -96,8 +96,7 @@ func (w *writer) fields(m protoreflect.Message, at fieldpath.State, depth int) {
 	all := m.Descriptor().Fields()
 	for i := 0; i < all.Len() && !w.cut; i++ {
 		f := all.Get(i)
-		in, whole := w.paths.EnterField(at, f)
-		hidden := whole || debugRedact(f)
+		in, hidden := w.Enter(at, f)
 		if !m.Has(f) && w.omitted(f, hidden) {
 			continue
 		}
@@ -155,7 +154,7 @@ func (w *writer) mapped(f protoreflect.FieldDescriptor, m protoreflect.Map, at f
 		if !w.key(k.String()) {
 			break
 		}
-		in, whole := w.paths.EnterKey(at, k.String())
+		in, whole := w.EnterKey(at, k.String())
 		if whole {
 			w.raw(redacted)
 			continue
@@ -226,8 +225,19 @@ func (w *writer) float(v float64, bits int) {
 	}
 }
 
-// decode returns the message of that name in data.
+// decode returns the message of that name in data, without fields that its type does not have.
 func (c *Contract) decode(name protoreflect.FullName, data []byte) (protoreflect.Message, error) {
+	return c.message(name, data, proto.UnmarshalOptions{DiscardUnknown: true, AllowPartial: true})
+}
+
+// Decode returns the message of that full name in data, with fields that its type does not have.
+// The error says why it cannot be decoded: its type is unknown, it is malformed, or it would
+// take too much memory.
+func (c *Contract) Decode(name string, data []byte) (protoreflect.Message, error) {
+	return c.message(protoreflect.FullName(name), data, proto.UnmarshalOptions{AllowPartial: true})
+}
+
+func (c *Contract) message(name protoreflect.FullName, data []byte, o proto.UnmarshalOptions) (protoreflect.Message, error) {
 	kind, err := c.find(name)
 	if err != nil {
 		return nil, err
@@ -236,5 +246,5 @@ func (c *Contract) decode(name protoreflect.FullName, data []byte) (protoreflect
 		return nil, errParts
 	}
 	m := dynamicpb.NewMessage(kind)
-	return m, event.Decode(proto.UnmarshalOptions{DiscardUnknown: true, AllowPartial: true}, data, m)
+	return m, event.Decode(o, data, m)
 }

@@ -86,9 +86,7 @@ func (r *Request) show(to *inspection.Request) {
 		if p == nil {
 			return nil
 		}
-		if left -= len(p.JSON) + len(p.Base64); left < 0 {
-			p.JSON, p.Base64, p.Note = nil, "", "not shown, because the request's messages are too large together"
-		}
+		left = withhold(p, left)
 		return p
 	}
 	to.Input, to.Output = show(k.input), show(k.output)
@@ -118,6 +116,15 @@ func (r *Request) show(to *inspection.Request) {
 		copy(to.Rest.Steps, steps[len(to.Steps):])
 		copy(to.Steps, steps)
 	}
+}
+
+// withhold leaves out what p shows if that is more than what is left of maxShown, and returns
+// what is left then.
+func withhold(p *inspection.Payload, left int) int {
+	if left -= len(p.JSON) + len(p.Base64); left < 0 {
+		p.JSON, p.Base64, p.Note = nil, "", "not shown, because the messages are too large together"
+	}
+	return left
 }
 
 func (r *Request) kept() kept {
