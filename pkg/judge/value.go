@@ -78,7 +78,8 @@ func (l Limits) agreement(w Window, looks *look) Value {
 	level, due := looks.due(s.Total)
 	looks.bad = looks.bad || due && upper(s, level) < l.Agreement.Min
 	v.Verdict = verdict(looks.bad, s.ratio() >= l.Agreement.Min)
-	v.Sentence = fmt.Sprintf("%s to mirrored requests are equal (%s); it must be %s", parts(s, "responses"), interval(s), percent(l.Agreement.Min))
+	v.Sentence = fmt.Sprintf("%s to mirrored requests are equal (%s); it must be %s",
+		parts(s, "responses"), interval(s), percent(l.Agreement.Min))
 	return v.undecided()
 }
 

@@ -42,6 +42,11 @@ type Canary struct {
 	// Paused keeps the present weight: the plan does not go on until it is false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+	// Resume lets a plan that has paused by itself go on when it changes to another text, such as the
+	// current time: its present step begins anew.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Resume string `json:"resume,omitempty"`
 }
 
 // MetadataName names metadata of a request: a header, in gRPC and HTTP alike.

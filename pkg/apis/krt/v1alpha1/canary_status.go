@@ -40,6 +40,9 @@ type CanaryStatus struct {
 	// Step is the plan's present step, from 1.
 	// +optional
 	Step int32 `json:"step,omitempty"`
+	// Resume is spec.canary.resume when the present phase began.
+	// +optional
+	Resume string `json:"resume,omitempty"`
 	// Since is when the step, or without a plan the canary, began.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
