@@ -109,7 +109,8 @@ program as kubectl_complete-krt in a folder on PATH, next to kubectl-krt.`,
 			}
 			home, err := os.UserHomeDir()
 			if err != nil {
-				return fmt.Errorf("cannot install completions: %w", err)
+				return term.WithHint(errors.New("cannot install completions: HOME is not set"),
+					"Set it to your home folder, or use '%s completion %s' to print the script.", cmd.Root().DisplayName(), name)
 			}
 			path := all[at].path(home, os.Getenv)
 			if printPath {

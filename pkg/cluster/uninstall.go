@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -37,7 +38,7 @@ func (c *Client) Installation(ctx context.Context) (Installation, error) {
 	if err := c.listVersions(ctx, &found); err != nil {
 		return found, err
 	}
-	deployment := object(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
+	deployment := &appsv1.Deployment{}
 	err := c.kube.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: "krt-controller"}, deployment)
 	switch {
 	case response.UnknownName(err):
@@ -45,8 +46,7 @@ func (c *Client) Installation(ctx context.Context) (Installation, error) {
 	case err != nil:
 		return found, c.explain(err, "cannot read the controller's Deployment")
 	}
-	available, _, _ := unstructured.NestedInt64(deployment.Object, "status", "availableReplicas")
-	found.Controlled, found.Release = available > 0, deployment.GetAnnotations()["meta.helm.sh/release-name"]
+	found.Controlled, found.Release = deployment.Status.AvailableReplicas > 0, deployment.Annotations["meta.helm.sh/release-name"]
 	return found, nil
 }
 

@@ -116,6 +116,19 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("POST "+d.link.prefix+versionRoute+"/actions/{action}", d.act)
 	mux.HandleFunc("POST "+d.link.prefix+"/create", d.upload)
 	mux.HandleFunc("GET "+d.link.prefix+"/assets/{digest}/{name}", d.assets.serve)
-	mux.HandleFunc(d.link.prefix+"/", func(w http.ResponseWriter, _ *http.Request) { d.fail(w, errNoPage) })
+	mux.HandleFunc(d.link.prefix+"/", d.noPage)
 	return mux
+}
+
+// noPage redirects a path with a slash at its end to the page without it, and fails for others.
+func (d *Dashboard) noPage(w http.ResponseWriter, r *http.Request) {
+	at := r.URL.EscapedPath()
+	if short := strings.TrimSuffix(at, "/"); r.Method == http.MethodGet && len(short) > len(d.link.prefix) && short != at {
+		if r.URL.RawQuery != "" {
+			short += "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, short, http.StatusMovedPermanently)
+		return
+	}
+	d.fail(w, errNoPage)
 }

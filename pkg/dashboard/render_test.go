@@ -60,6 +60,21 @@ func TestErrorPages(t *testing.T) {
 	}
 }
 
+// A path with a slash at its end is that of the page without it; nobody else's site.
+func TestSlashesAtTheEnd(t *testing.T) {
+	server := serve(t, sourcetest.New(example("a-1", source.Ready)))
+	server.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for path, want := range map[string]string{
+		atA + "/": atA, atA + "/logs/?level=error": atA + "/logs?level=error", "/%2F%2Fexample.com/": "/%2F%2Fexample.com",
+	} {
+		response, err := server.Client().Get(server.URL + "/_krt" + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
+		require.Equal(t, "/_krt"+want, response.Header.Get("Location"))
+	}
+}
+
 // What to do next is a command with a button that copies it, on every page that may say so.
 func TestCommandsAreCopied(t *testing.T) {
 	const command, button = "kn-krt run --inspect", `<code>kn-krt run --inspect</code><button type="button" class="copy"`

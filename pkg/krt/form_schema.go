@@ -203,9 +203,11 @@ func (s *jsonSchema) text(f *Field) (types []string) {
 }
 
 // unquoted are the types that a text of that form has for YAML when it is without quotes: 1.10 is a
-// number there, and a text in the manifest.
+// number there, true and True are the same boolean, and all are texts in the manifest.
 func unquoted(form string) []string {
 	switch pattern := regexp.MustCompile(form); {
+	case pattern.MatchString("1.5") && pattern.MatchString("True"):
+		return []string{"number", "boolean"}
 	case pattern.MatchString("1.5"):
 		return []string{"number"}
 	case pattern.MatchString("7"):

@@ -14,6 +14,9 @@ import (
 // LoadArchive unpacks the .krt file at path into the folder dir (see archive.Unpack), and loads what it
 // holds (see Load). Its errors name the file.
 func LoadArchive(ctx context.Context, path, dir string, o Options) (*Bundle, Problems, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would wait for a writer
+		return nil, nil, fmt.Errorf("cannot open bundle: %q is not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open bundle: %w", err)

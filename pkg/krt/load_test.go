@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -169,6 +170,21 @@ func TestLoadCannotRead(t *testing.T) {
 	cancel()
 	_, _, err := krt.Load(ctx, write(t, goodBundle()), krt.Options{})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A pipe without a writer is refused at once, whatever its name.
+func TestLoadOpensNoPipes(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{
+		"pipe": "it is not a folder, a krt.yml or a .krt file", "krt.yml": `"krt.yml" is not a regular file`,
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		_, _, err := krt.Load(t.Context(), path, krt.Options{})
+		require.ErrorContains(t, err, want)
+	}
+	_, _, err := krt.LoadArchive(t.Context(), filepath.Join(dir, "pipe"), t.TempDir(), krt.Options{})
+	require.ErrorContains(t, err, "is not a regular file")
 }
 
 func TestLoadLooksAtFiles(t *testing.T) {

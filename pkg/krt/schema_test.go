@@ -26,6 +26,8 @@ const (
 	byImport    = "a schema has the letters of an import path only"
 	byTag       = "an editor reports tags that it does not know itself"
 	byWarning   = "an unknown key: Parse warns, and a schema has no warnings"
+	byNumber    = "2.0 is an integer to a schema"
+	byBoolean   = "true and True are the same to a schema"
 	byEmpty     = "a key with an empty text is a missing one; in an editor, it is not finished"
 )
 
@@ -44,6 +46,7 @@ func lenient() map[string]string {
 		"timeout too long":            byBound,
 		"src outside":                 byPath,
 		"bad ko image":                byImport,
+		"replicas with a fraction":    byNumber,
 		"unknown tag":                 byTag,
 		"binary tag":                  byTag,
 	}
@@ -60,6 +63,7 @@ func strict() map[string]string {
 		"inspect below the top":  byWarning,
 		"scale unknown key":      byWarning,
 		"empty KRT version":      byEmpty,
+		"version true":           byBoolean,
 	}
 }
 

@@ -143,6 +143,10 @@ func (s *state) clear() error {
 		return fmt.Errorf("cannot make a folder for the store's socket: %w", err)
 	}
 	s.outside, s.socket = outside, filepath.Join(outside, "store.sock")
+	if len(s.socket) > maxSocketPath {
+		return fmt.Errorf("cannot serve the store: the path of a Unix socket has at most %d characters, "+
+			"and the state folder %q and the folder for temporary files %q are both too long", maxSocketPath, s.dir, os.TempDir())
+	}
 	return nil
 }
 

@@ -54,6 +54,18 @@ func TestStateKeepsTheStoreAndClearsTheRest(t *testing.T) {
 	require.NoDirExists(t, s.run())
 }
 
+func TestNoStateFolderIsShortEnoughForASocket(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
+	require.NoError(t, os.MkdirAll(long, 0o700))
+	t.Setenv("TMPDIR", long)
+	_, err := openState(filepath.Join(long, "state"), false)
+	require.ErrorContains(t, err, "the path of a Unix socket has at most 103 characters")
+	require.ErrorContains(t, err, "are both too long")
+	left, err := filepath.Glob(filepath.Join(long, "kn-krt-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestStateSocketFits(t *testing.T) {
 	t.Setenv("TMPDIR", "/tmp")
 	s, err := openState(filepath.Join(t.TempDir(), strings.Repeat("long/", 30)), false)

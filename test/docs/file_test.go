@@ -24,9 +24,9 @@ func TestFilesCompile(t *testing.T) {
 			if err != nil || m.How != page.File {
 				continue
 			}
-			if err := compile(t, b); err != nil {
-				t.Errorf("%s: %s: %v", b.At(), m.File, err)
-			}
+			t.Run(m.File, func(t *testing.T) {
+				require.NoError(t, compile(t, b), b.At())
+			})
 			count[b.Language]++
 		}
 	}

@@ -32,7 +32,7 @@ func read(t *testing.T, path string) string {
 func TestInstall(t *testing.T) {
 	n := newPlace(t)
 	dist := made(t)
-	node := ko(t, "../..", "build", "--sbom=none", "./test/e2e/node")
+	node := n.Image("test/e2e/node")
 
 	t.Run("kubectl", func(t *testing.T) {
 		n.install(read(t, filepath.Join(dist, "kn-krt.yaml")))

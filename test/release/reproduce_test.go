@@ -36,17 +36,10 @@ func TestReleaseIsReproducible(t *testing.T) {
 	base := pushBase(t, host)
 	var sums [2]string
 	for i := range sums {
-		root := clone(t)
-		c := exec.CommandContext(t.Context(), "go", "run", "./cmd/release", "-ko", ko, "-version", version,
-			"-url", "https://example.com/"+version)
-		c.Dir = root
-		c.Env = append(os.Environ(), "KO_DOCKER_REPO="+host+"/krt", "KO_DEFAULTBASEIMAGE="+base, "SOURCE_DATE_EPOCH=", "COSIGN_KEY=", "GOFLAGS=")
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, string(out))
-		t.Logf("%s", out)
-		text, err := os.ReadFile(filepath.Join(root, "dist", "SHA256SUMS"))
-		require.NoError(t, err)
-		sums[i] = string(text)
+		root := source(t, "HEAD", version)
+		env := []string{"KO_DOCKER_REPO=" + host + "/krt", "KO_DEFAULTBASEIMAGE=" + base, "SOURCE_DATE_EPOCH=", "COSIGN_KEY=", "GOFLAGS="}
+		t.Log(run(t, root, env, "go", "run", "./cmd/release", "-ko", ko, "-version", version, "-url", "https://example.com/"+version))
+		sums[i] = read(t, filepath.Join(root, "dist", "SHA256SUMS"))
 		for _, file := range []string{"kn-krt.yaml", "kn-krt-0.1.0.tgz", "krt.yaml", "kn-krt.rb", "NOTES.md", "kn-krt_v0.1.0_windows_arm64.zip"} {
 			require.Contains(t, sums[i], "  "+file+"\n")
 		}
@@ -79,20 +72,6 @@ func saysVersion(t *testing.T, dist string) {
 		require.NotContains(t, string(out), "modified")
 		t.Logf("%s", out)
 	}
-}
-
-// clone is the commit of this repository in a folder of its own, with the tag of the release.
-func clone(t *testing.T) string {
-	t.Helper()
-	root := filepath.Join(t.TempDir(), "kn-krt")
-	for _, args := range [][]string{
-		{"clone", "-q", "--no-tags", "../..", root},
-		{"-C", root, "-c", "user.name=t", "-c", "user.email=t@example.com", "tag", version},
-	} {
-		out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	return root
 }
 
 // pushBase pushes an empty base image for the architectures of a release.

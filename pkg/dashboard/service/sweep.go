@@ -2,8 +2,9 @@ package service
 
 import (
 	"context"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // sweep ends what nobody looks at any more, and what is shown to users whose tokens are not
@@ -23,20 +24,19 @@ func (u *users) sweep(ctx context.Context) {
 // sweepOnce asks about all tokens that have pages open, as many at a time as are checked for pages. An
 // API server that does not respond holds it up for a bounded time, and ends nobody's pages.
 func (u *users) sweepOnce(ctx context.Context) {
-	var checks sync.WaitGroup
-	slots := make(chan struct{}, maxChecks)
+	var checks errgroup.Group
+	checks.SetLimit(maxChecks)
 	for key, known := range u.forgetIdle() {
-		slots <- struct{}{}
-		checks.Go(func() {
-			defer func() { <-slots }()
+		checks.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, u.patience)
 			defer cancel()
 			if _, err := known.client.User(ctx); isUnauthorized(err) {
 				u.drop(key, errOver)
 			}
+			return nil
 		})
 	}
-	checks.Wait()
+	_ = checks.Wait() // a check that failed ends nobody's pages
 }
 
 // forgetIdle ends what has had no page for too long, and returns the others that have one.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -140,4 +141,19 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	w.count += int64(n)
 	return n, err
+}
+
+// IsPacked reports whether the file at path begins like a gzip stream, as .krt files do.
+func IsPacked(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // a pipe would wait for a writer
+		return false
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	magic := make([]byte, 2)
+	_, err = io.ReadFull(file, magic)
+	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
 }

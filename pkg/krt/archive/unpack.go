@@ -257,18 +257,6 @@ func (u *unpacker) file(name string, header *tar.Header) error {
 	return errors.Join(err, file.Close())
 }
 
-// IsPacked reports whether the file at path begins like a gzip stream, as .krt files do.
-func IsPacked(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	magic := make([]byte, 2)
-	_, err = io.ReadFull(file, magic)
-	return err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b})
-}
-
 // tarType names the type of an entry that is neither a file nor a folder.
 func tarType(flag byte) string {
 	switch flag {

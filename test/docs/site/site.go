@@ -5,9 +5,7 @@ package site
 import (
 	"bytes"
 	_ "embed" // for the style and the frame of a page
-	"errors"
 	"html/template"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -186,23 +184,27 @@ func title(p *page.Page) string {
 
 // copy takes a file over, or the list of a folder's files.
 func (w *writer) copy(name string) error {
-	content, err := os.ReadFile(filepath.Join(w.root, name))
-	var pathError *fs.PathError
-	if info, statErr := os.Stat(filepath.Join(w.root, name)); statErr == nil && info.IsDir() && errors.As(err, &pathError) {
-		entries, err := os.ReadDir(filepath.Join(w.root, name))
-		if err != nil {
-			return err
-		}
-		var list bytes.Buffer
-		for _, entry := range entries {
-			list.WriteString(entry.Name() + "\n")
-		}
-		return w.put(path.Join(name, "index.txt"), list.Bytes())
-	}
+	from := filepath.Join(w.root, name)
+	info, err := os.Stat(from)
 	if err != nil {
 		return err
 	}
-	return w.put(name, content)
+	if !info.IsDir() {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		return w.put(name, content)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	var list bytes.Buffer
+	for _, entry := range entries {
+		list.WriteString(entry.Name() + "\n")
+	}
+	return w.put(path.Join(name, "index.txt"), list.Bytes())
 }
 
 func (w *writer) put(name string, content []byte) error {

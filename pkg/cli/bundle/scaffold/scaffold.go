@@ -104,7 +104,7 @@ func Write(root *os.Root, o Options) (call string, err error) {
 		Package: strings.ReplaceAll(o.Name, "-", "_"), Schema: SchemaFile, SDK: SDK,
 	}
 	if t.goNode != "" {
-		d.Module = "example.com/" + o.Name + "/" + t.goNode
+		d.Module = module(o.Name, t.goNode)
 		if err := d.require(o.SDKModule); err != nil {
 			return "", err
 		}
@@ -115,6 +115,14 @@ func Write(root *os.Root, o Options) (call string, err error) {
 		}
 	}
 	return t.call, root.WriteFile(SchemaFile, o.Schema, 0o644)
+}
+
+// module is the path of a Go node's module. Go imports nothing below an element "vendor".
+func module(version, node string) string {
+	if version == "vendor" {
+		version = "version-vendor"
+	}
+	return "example.com/" + version + "/" + node
 }
 
 // scalar writes any text as YAML that means it, so that the manifest's rules see the whole name.
