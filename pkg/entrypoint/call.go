@@ -9,15 +9,17 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // received is a request as one of the ports received it.
 type received struct {
 	data        mem.Buffer
-	causationID string          // the id of the client's own event, if it sent one
-	inspect     bool            // the client asks for inspection
-	begun       func(id string) // called with the request's id before anything is waited for; may be nil
+	causationID string           // the id of the client's own event, if it sent one
+	inspect     bool             // the client asks for inspection
+	begun       func(id string)  // called with the request's id before anything is waited for; may be nil
+	divided     *traffic.Request // nil: it is not divided
 }
 
 // call sends in through the workflow and waits for the response until ctx is done
@@ -78,7 +80,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 func (k ticket) start(ctx context.Context, in received, deadline time.Time, async bool) *request {
 	e := k.entry
 	id, token := e.sealer.seal(deadline)
-	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async}
+	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async, divided: in.divided}
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()

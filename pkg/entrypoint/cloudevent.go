@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -29,9 +31,11 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
-	request.inspect = askedBy(r.Header)
+	request.inspect, request.divided = askedBy(r.Header), traffic.From(r.Context())
 	if web.PrefersAsync(r.Header) {
 		id, failure := k.accept(ctx, request)
+		traffic.Begun(w, code.Code(failure.GetCode()))
+		request.divided.Served(code.Code(failure.GetCode()))
 		if failure != nil {
 			web.WriteFailure(w, failure)
 			return
@@ -43,6 +47,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 	}
 	req, response := k.call(ctx, request)
 	defer req.observe()
+	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	w.Header().Set(headerCorrelation, req.First.Event.CorrelationID)
 	w.Header().Set(headerTiming, req.timing())
 	if response.failure != nil {

@@ -54,6 +54,9 @@ type Config struct {
 	// Inspection is the listen address for the requests that are kept, on a loopback
 	// address; default 127.0.0.1:8082.
 	Inspection string `json:"inspection,omitempty"`
+	// Traffic is the folder with the file that says which requests a canary serves; see package
+	// traffic. Empty: none.
+	Traffic string `json:"traffic,omitempty"`
 	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
 	Inspect *ConfigInspect `json:"inspect,omitempty"`
 }
@@ -188,7 +191,7 @@ func (c *Config) inspect(dir string) (*capture.Settings, error) {
 }
 
 func (c *Config) options() (Options, error) {
-	o := Options{MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins}
+	o := Options{MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration

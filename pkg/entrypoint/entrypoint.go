@@ -27,6 +27,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -110,6 +111,9 @@ type Options struct {
 	// ConnectionGrace is how long requests in flight may go on once their
 	// connection is retired, or the entrypoint stops. Default 30 s.
 	ConnectionGrace time.Duration
+	// Traffic is the folder with the file that says which requests a canary serves; see package
+	// traffic. Empty: none.
+	Traffic string
 	// Retry is how often a step is tried again. The default is what a
 	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 10 s.
 	Retry Retry
@@ -167,6 +171,7 @@ type Entrypoint struct {
 	decoding *web.Decoding
 	origins  *web.Origins
 	page     *web.Page
+	traffic  *traffic.Divider
 	grpcPort string // set once, before anything is served
 	health   *health.Server
 	records  sync.Pool // of *record.Record, for as long as observers look at one
@@ -220,7 +225,8 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.Gauges(func() float64 { return float64(e.inFlight.Load()) }, func() float64 { return float64(e.budget.Used()) })
-	if err := e.metrics.Add(o.Collectors...); err != nil {
+	e.traffic = e.newDivider()
+	if err := e.metrics.Add(append(o.Collectors, e.traffic)...); err != nil {
 		return nil, err
 	}
 	t, err := e.newTable(v)

@@ -18,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -78,26 +79,21 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 		return status.Error(codes.Unavailable, "the version is stopping")
 	}
 	defer t.release()
-	r := t.byMethod[method]
-	if r == nil {
-		return status.Error(codes.Unimplemented, t.unknownMethod(method))
-	}
-	k, refusal := e.admit(t, r, record.GRPC)
-	if refusal != nil {
-		return status.FromProto(refusal).Err()
-	}
-	ctx := stream.Context()
-	data, err := e.receive(ctx, r)
+	k, data, err := e.admitCall(t, t.byMethod[method], stream)
 	if err != nil {
-		err = late(ctx, k.begin, err)
-		k.refuse(status.Convert(err).Proto())
 		return err
 	}
-	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
-	in := received{data: data, inspect: asked(ctx)}
+	ctx := stream.Context()
 	// Not compressed, even for clients that ask for it: gRPC would free ours and hold
 	// the compressed response until it is sent, and nothing would count that.
 	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
+	divided := e.divide(ctx)
+	defer divided.End()
+	if served, err := k.forward(stream, divided, data); served {
+		return err
+	}
+	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
+	in := received{data: data, inspect: asked(ctx), divided: divided}
 	if in.inspect { // who does not wait until the end has the id too
 		in.begun = func(id string) { _ = stream.SendHeader(metadata.Pairs(headerCorrelation, id)) }
 	}
@@ -112,11 +108,32 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if response.failure != nil {
 		return status.FromProto(response.failure).Err()
 	}
-	out := sending(ctx, response.data)
-	if out == nil {
-		return status.Error(codes.Unavailable, "the connection is closed")
+	return send(stream, response.data)
+}
+
+// admitCall admits a call of r, nil if there is none, and receives its message. The error is a status.
+func (e *Entrypoint) admitCall(t *table, r *route, stream grpc.ServerStream) (k ticket, data mem.Buffer, err error) {
+	ctx := stream.Context()
+	if traffic.Forwarded(ctx) {
+		defer func() {
+			if err != nil {
+				stream.SetTrailer(traffic.Refused())
+			}
+		}()
 	}
-	return stream.SendMsg(&frame{mem.BufferSlice{out}})
+	if r == nil {
+		method, _ := grpc.MethodFromServerStream(stream)
+		return k, nil, status.Error(codes.Unimplemented, t.unknownMethod(method))
+	}
+	k, refusal := e.admit(t, r, record.GRPC)
+	if refusal != nil {
+		return k, nil, status.FromProto(refusal).Err()
+	}
+	if data, err = e.receive(ctx, r); err != nil {
+		err = late(ctx, k.begin, err)
+		k.refuse(status.Convert(err).Proto())
+	}
+	return k, data, err
 }
 
 // unknownMethod describes why there is no route for method.

@@ -85,6 +85,7 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 		go func() { failed <- ignoreClosed(inspection.Serve(l.Inspection)) }()
 	}
 	go e.budget.Watch(e.base.Done())
+	go e.traffic.Watch(e.base.Done())
 	e.setReady(true)
 
 	select {
@@ -138,6 +139,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 	_ = webServer.Close()
 	_ = reply.Close()
 	e.sender.Close()
+	e.traffic.Close()
 	if errors.Is(errWeb, context.DeadlineExceeded) {
 		errWeb = nil // err reports it
 	}

@@ -83,6 +83,9 @@ func (r *request) arrived(out response, ev *event.Event) response {
 
 // end notes the response that the client is about to get.
 func (r *request) end(out response) {
+	if !r.async {
+		r.divided.Served(code.Code(out.failure.GetCode()))
+	}
 	r.answer = answer{end: time.Now(), failure: out.failure, steps: out.steps, early: out.early, at: out.at}
 	if out.data != nil {
 		r.answer.bytes = out.data.Len()

@@ -14,6 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -45,6 +46,7 @@ type request struct {
 	unobserved   atomic.Int32 // the response, and the end of the delivery
 	rest         rest
 	kept         *capture.Request // nil: it is not inspected
+	divided      *traffic.Request // nil: it is not divided
 }
 
 // Why a delivery's context has ended.

@@ -12,6 +12,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -20,12 +21,15 @@ import (
 // webHandler serves the web port.
 func (e *Entrypoint) webHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /workflows/{name}", e.keeping(e.serveEvent))
-	mux.HandleFunc("POST /{$}", e.keeping(e.serveEvent))
+	port := e.forwarder()
+	events := e.traffic.Handler(e.decoding.MaxEvent(), port, e.keeping(e.serveEvent))
+	calls := e.keeping(func(t *table, w http.ResponseWriter, r *http.Request) { t.rpc.ServeHTTP(w, r) })
+	mux.HandleFunc("POST /workflows/{name}", events)
+	mux.HandleFunc("POST /{$}", events)
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
-	mux.HandleFunc("/", e.keeping(func(t *table, w http.ResponseWriter, r *http.Request) { t.rpc.ServeHTTP(w, r) }))
-	return e.origins.Guard(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux)))
+	mux.HandleFunc("/", e.traffic.Handler(e.decoding.MaxBody(), port, calls))
+	return e.origins.Guard(traffic.Mark(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux))))
 }
 
 // keeping serves with the table in force, which is kept until handle returns.
@@ -74,9 +78,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
-	in := received{data: data, inspect: askedBy(r.Header)}
+	in := received{data: data, inspect: askedBy(r.Header), divided: traffic.From(r.Context())}
 	req, response := k.call(ctx, in)
 	defer req.observe()
+	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	w.Header().Set(headerCorrelation, req.First.Event.CorrelationID)
 	w.Header().Set(headerTiming, req.timing())
 	if response.failure != nil {

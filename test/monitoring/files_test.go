@@ -20,6 +20,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
 	"krt.dev/kn-krt/pkg/store/service"
@@ -98,6 +99,7 @@ func registered() []string {
 	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
 	all = append(all, names(telemetry.NewCounters().Describe)...)
 	all = append(all, names(service.Describe)...)
+	all = append(all, names(traffic.New(traffic.Options{}).Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"io"
 	"sync/atomic"
 	"time"
@@ -136,6 +137,22 @@ func (r *Reader) Read(p []byte) (int, error) {
 	r.read += int64(n)
 	return n, err
 }
+
+// Again has data, which is all that was read so far, read once more. Behind it comes what is left
+// of From, or err if that is not nil.
+func (r *Reader) Again(data []byte, err error) {
+	rest := r.From
+	if err != nil {
+		rest = failed{err}
+	}
+	r.From, r.read = io.MultiReader(bytes.NewReader(data), rest), 0
+}
+
+// failed is a reader that has failed.
+type failed struct{ err error }
+
+// Read implements io.Reader.
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // arriving is how many bytes the messages hold that are arriving.
 func (b *Budget) arriving() (n int64) {

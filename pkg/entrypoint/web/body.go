@@ -86,6 +86,28 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadAhead reads the body of a request that is counted to its end. The next reader reads it again
+// from its beginning. It reports false if the body has more than limit bytes or cannot be read,
+// which the next reader will find out too.
+func ReadAhead(r *http.Request, limit int64) ([]byte, bool) {
+	body, ok := r.Body.(*countedBody)
+	if !ok { // it has none
+		return nil, r.Body == nil || r.Body == http.NoBody
+	}
+	if r.ContentLength > limit {
+		return nil, false
+	}
+	data, err := io.ReadAll(io.LimitReader(&body.Reader, limit+1))
+	body.Again(data, err)
+	return data, err == nil && int64(len(data)) <= limit && body.Upload.Arrived()
+}
+
+// MaxBody is the most bytes that the body of a call may have, and MaxEvent that of an event.
+func (d *Decoding) MaxBody() int64 { return d.limit + envelopeBytes }
+
+// MaxEvent is what MaxBody is for events.
+func (d *Decoding) MaxEvent() int64 { return 2*d.limit + structuredOverhead }
+
 // BodyError gives the budget's errors their code in Connect, for those who read a
 // body.
 func BodyError(err error) error {

@@ -48,7 +48,7 @@ func (d *Decoding) ReadEvent(w http.ResponseWriter, r *http.Request, turn *Turn)
 	if refusal != nil {
 		return nil, refusal
 	}
-	body, refusal := readEventBody(w, r, 2*d.limit+structuredOverhead, turn)
+	body, refusal := readEventBody(w, r, d.MaxEvent(), turn)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -80,7 +80,7 @@ func (b *Transcoding) Read(p []byte) (int, error) {
 // receive reads the body to its end, and then, in its turn, decompresses it: what
 // waits for a client keeps no turn.
 func (b *Transcoding) receive() error {
-	most := b.limits.limit + envelopeBytes
+	most := b.limits.MaxBody()
 	data, err := mem.ReadAll(io.LimitReader(b.ReadCloser, most+1), b.limits.pool)
 	defer data.Free() // the reader has its own reference
 	b.ahead, b.read = data.Reader(), int64(data.Len())

@@ -1,0 +1,74 @@
+package entrypoint
+
+import (
+	"context"
+	"net/http"
+
+	"connectrpc.com/connect"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
+)
+
+// newDivider returns what divides the requests between this version and a canary.
+func (e *Entrypoint) newDivider() *traffic.Divider {
+	return traffic.New(traffic.Options{
+		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
+		Timeout: e.options.Timeout, Stopped: e.base, OutOfTime: outOfTime, Logger: e.log,
+	})
+}
+
+// divide decides which version serves a call over gRPC; see [traffic.Divider.Begin].
+func (e *Entrypoint) divide(ctx context.Context) *traffic.Request {
+	return e.traffic.Begin(func(name string) []string { return metadata.ValueFromIncomingContext(ctx, name) })
+}
+
+// forward forwards the call of k, which then is over, if the canary is to serve it. It reports false
+// if this version has to.
+func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.Buffer) (served bool, err error) {
+	client := stream.Context()
+	served, response, err := q.Forward(stream, traffic.Call{Method: k.route.path, Data: data.ReadOnlyData(), AtOnce: asked(client)})
+	if !served {
+		return false, nil
+	}
+	defer k.release()
+	data.Free()
+	if err != nil {
+		return true, err
+	}
+	return true, send(stream, response)
+}
+
+// send sends the response to a call, which is freed when the client has it.
+func send(stream grpc.ServerStream, response mem.Buffer) error {
+	out := sending(stream.Context(), response)
+	if out == nil {
+		return status.Error(codes.Unavailable, "the connection is closed")
+	}
+	return stream.SendMsg(&frame{mem.BufferSlice{out}})
+}
+
+// forwarder is what forwarding needs of the web port.
+func (e *Entrypoint) forwarder() traffic.Web {
+	failures := connect.NewErrorWriter()
+	return traffic.Web{
+		Admit:     func() bool { return e.inFlight.Add(1) <= int64(e.options.MaxInFlight) },
+		Leave:     func() { e.inFlight.Add(-1) },
+		ReadAhead: web.ReadAhead,
+		Sending:   beginResponse,
+		Fail: func(w http.ResponseWriter, r *http.Request, failure *spb.Status) {
+			if e.table.Load().byMethod[r.URL.Path] == nil { // an event, or a path of an annotation
+				web.WriteFailure(w, failure)
+				return
+			}
+			r.Header.Set("Connect-Protocol-Version", "1") // plain JSON is Connect's, but for that
+			_ = failures.Write(w, r, web.ConnectError(failure))
+		},
+	}
+}

@@ -1,0 +1,223 @@
+package traffic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // whose codec raw replaces
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+)
+
+// Forward forwards a call over gRPC if the canary is to serve it,
+// and passes its response on to stream. It reports false if the published version has to serve the
+// call. The data is to be sent, or the error to be returned: a status.
+func (q *Request) Forward(stream grpc.ServerStream, c Call) (served bool, data mem.Buffer, err error) {
+	if !q.ToCanary() {
+		return false, nil, nil
+	}
+	client := stream.Context()
+	ctx, cancel := q.during(client, 0)
+	defer cancel()
+	if c.AtOnce {
+		c.begun = func(header metadata.MD) { _ = stream.SendHeader(header) }
+	}
+	reply, served := q.call(ctx, c)
+	if !served {
+		return false, nil, nil
+	}
+	if reply.failure != nil && ctx.Err() != nil && len(reply.failure.GetDetails()) == 0 {
+		reply.failure = q.gaveUp(client)
+	}
+	q.forwarded(code.Code(reply.failure.GetCode()))
+	stream.SetTrailer(reply.trailer)
+	if reply.failure != nil {
+		return true, nil, status.FromProto(reply.failure).Err()
+	}
+	_ = stream.SetHeader(reply.header)
+	return true, reply.data, nil
+}
+
+// Call is a call of an rpc.
+type Call struct {
+	// Method is "/pkg.Service/Method", Data the message, not compressed.
+	Method string
+	Data   []byte
+	// AtOnce is that the client gets the header of the response as soon as it is there. Then the
+	// published version cannot serve the call any more.
+	AtOnce bool
+
+	begun func(metadata.MD)
+}
+
+// reply is a canary's response to a call.
+type reply struct {
+	header, trailer metadata.MD
+	data            mem.Buffer  // to be freed; nil if failure is not
+	failure         *spb.Status // not nil: there is no message
+}
+
+// call forwards a call with the metadata of ctx. It reports false if the published version has to
+// serve it: the canary is not available, or has not begun to serve it.
+func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
+	budget := q.divider.options.Budget
+	size := int64(len(c.Data))
+	if !budget.Reserve(size) {
+		return nil, false
+	}
+	defer budget.Release(size)
+	conn := q.state.peer.connection(ctx)
+	switch {
+	case conn == nil && ctx.Err() != nil:
+		return &reply{failure: status.FromContextError(ctx.Err()).Proto()}, true
+	case conn == nil:
+		q.fallBack("no connection can be made to " + q.state.GRPC)
+		return nil, false
+	}
+	begun := false
+	if report := c.begun; report != nil {
+		c.begun = func(header metadata.MD) {
+			begun = true
+			report(header)
+		}
+	}
+	r := q.exchange(ctx, conn, c)
+	refusal := len(r.trailer[Metadata]) > 0
+	delete(r.trailer, Metadata)
+	if r.failure == nil || begun || ctx.Err() != nil {
+		return r, true
+	}
+	switch code.Code(r.failure.GetCode()) {
+	case code.Code_UNAVAILABLE:
+		q.fallBack(r.failure.GetMessage())
+		return nil, false
+	case code.Code_RESOURCE_EXHAUSTED:
+		if refusal {
+			q.fallBack(r.failure.GetMessage())
+		}
+	}
+	return r, !refusal
+}
+
+// exchange calls the rpc over conn.
+func (q *Request) exchange(ctx context.Context, conn *grpc.ClientConn, c Call) *reply {
+	r := &reply{}
+	ctx, cancel := context.WithCancel(outgoing(ctx))
+	defer cancel()
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, c.Method, grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")}))
+	if err != nil {
+		r.failure = status.Convert(err).Proto()
+		return r
+	}
+	// gRPC may keep what it sends for longer than the call lasts, so it gets bytes of its own.
+	err = stream.SendMsg(mem.BufferSlice{mem.SliceBuffer(bytes.Clone(c.Data))})
+	if err == nil || errors.Is(err, io.EOF) { // the reason comes with the response
+		err = q.receive(stream, c, r)
+	}
+	if r.trailer = stream.Trailer(); err != nil {
+		r.failure = status.Convert(err).Proto()
+	}
+	delete(r.trailer, "grpc-status-details-bin") // it is in the failure
+	return r
+}
+
+func (q *Request) receive(stream grpc.ClientStream, c Call, r *reply) error {
+	if c.begun != nil {
+		if header, err := stream.Header(); err == nil && len(header) > 0 {
+			c.begun(responseHeader(header))
+		}
+	}
+	var data mem.BufferSlice
+	err := stream.RecvMsg(&data)
+	defer data.Free()
+	if header, bad := stream.Header(); bad == nil && c.begun == nil {
+		r.header = responseHeader(header)
+	}
+	if err != nil {
+		return err
+	}
+	if !q.divider.options.Budget.HasRoom(int64(data.Len())) {
+		return status.FromProto(memory.Refusal(memory.ErrFull)).Err()
+	}
+	room := q.divider.options.Buffers.Get(data.Len())
+	data.CopyTo(*room)
+	r.data = mem.NewBuffer(room, q.divider.options.Buffers)
+	return nil
+}
+
+// outgoing is ctx with the metadata of the client, but what gRPC makes itself.
+func outgoing(ctx context.Context) context.Context {
+	in, _ := metadata.FromIncomingContext(ctx)
+	out := make(metadata.MD, len(in)+1)
+	for name, values := range in {
+		if !ofTransport(name) && name != mirrored {
+			out[name] = values
+		}
+	}
+	out[Metadata] = []string{"1"}
+	return metadata.NewOutgoingContext(ctx, out)
+}
+
+// mirrored marks a copy; what a client sends of it is not passed on.
+const mirrored = "krt-mirror"
+
+// ofTransport reports whether metadata belongs to the transport and not to the application.
+func ofTransport(name string) bool {
+	switch name {
+	case "content-type", "user-agent", "te", "connection", "host":
+		return true
+	}
+	return strings.HasPrefix(name, ":") || strings.HasPrefix(name, "grpc-")
+}
+
+// responseHeader is the header of a response without what gRPC makes itself.
+func responseHeader(header metadata.MD) metadata.MD {
+	for name := range header {
+		if ofTransport(name) {
+			delete(header, name)
+		}
+	}
+	return header
+}
+
+// Forwarded reports whether another entrypoint has forwarded the call of ctx.
+func Forwarded(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, Metadata)) > 0
+}
+
+// Refused is the trailer of a forwarded call that no work has been done for: the published
+// version serves it, or refuses it too.
+func Refused() metadata.MD { return metadata.Pairs(Metadata, refused) }
+
+// raw passes messages as their bytes.
+type raw struct{ encoding.CodecV2 }
+
+// Marshal implements encoding.CodecV2.
+func (c raw) Marshal(v any) (mem.BufferSlice, error) {
+	if data, ok := v.(mem.BufferSlice); ok {
+		return data, nil
+	}
+	return nil, status.Errorf(codes.Internal, "cannot send a %T", v)
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (c raw) Unmarshal(data mem.BufferSlice, v any) error {
+	to, ok := v.(*mem.BufferSlice)
+	if !ok {
+		return status.Errorf(codes.Internal, "cannot receive a %T", v)
+	}
+	data.Ref()
+	*to = data
+	return nil
+}

@@ -1,0 +1,208 @@
+package traffic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+)
+
+const (
+	// watchInterval is how often the file is read.
+	watchInterval = time.Second
+	// maxFileBytes bounds the file; a ConfigMap has 1 MiB at most.
+	maxFileBytes = 1 << 20
+)
+
+// Options are what a divider needs of its entrypoint. The zero value divides nothing.
+type Options struct {
+	// Folder has [File], which may come, change and go at any time. Empty: nothing is divided.
+	Folder string
+	// MaxMessageBytes bounds a response of the canary over gRPC, and 16 times as much one over HTTP.
+	MaxMessageBytes int
+	// Budget counts what is held of requests and responses; responses are kept in Buffers.
+	Budget  *memory.Budget
+	Buffers *memory.Pool
+	// Timeout bounds a request without a shorter deadline of its own. Stopped ends when requests are
+	// not waited for any more.
+	Timeout time.Duration
+	Stopped context.Context
+	// OutOfTime reports whether the context of a client whose request began at an instant has
+	// ended because of its deadline, although it was cancelled.
+	OutOfTime func(client context.Context, begin time.Time) bool
+	// Logger gets what goes wrong.
+	Logger *slog.Logger
+	// Chance returns a random number from 0 to below 1. Default: that of math/rand/v2.
+	Chance func() float64
+}
+
+// Divider decides which version serves a request, and forwards what is the canary's. It is a
+// prometheus.Collector: of the metrics krt_traffic_….
+type Divider struct {
+	options Options
+	series  *series
+	current atomic.Pointer[state] // nil: there is no canary
+
+	change sync.Mutex // of what follows
+	read   []byte     // the file as it was last read, nil: there was none
+	failed string     // why it could not be read then
+}
+
+// state is a configuration in force.
+type state struct {
+	Canary
+	peer   *peer
+	counts *counts
+}
+
+// New returns a divider that has read the file.
+func New(o Options) *Divider {
+	if o.Chance == nil {
+		o.Chance = rand.Float64
+	}
+	d := &Divider{options: o, series: newSeries()}
+	d.reload()
+	return d
+}
+
+// Watch follows the file until stop is closed.
+func (d *Divider) Watch(stop <-chan struct{}) {
+	if d.options.Folder == "" {
+		return
+	}
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+			d.reload()
+		}
+	}
+}
+
+// Close closes the connections to the canary as soon as no request uses them any more.
+func (d *Divider) Close() {
+	d.change.Lock()
+	defer d.change.Unlock()
+	d.set(nil)
+}
+
+// Describe implements prometheus.Collector.
+func (d *Divider) Describe(to chan<- *prometheus.Desc) { d.series.describe(to) }
+
+// Collect implements prometheus.Collector.
+func (d *Divider) Collect(to chan<- prometheus.Metric) { d.series.collect(to) }
+
+// reload reads the file and puts it in force if it has changed. One that cannot be used is logged
+// once, and what was in force stays.
+func (d *Divider) reload() {
+	if d.options.Folder == "" {
+		return
+	}
+	d.change.Lock()
+	defer d.change.Unlock()
+	data, err := readFile(filepath.Join(d.options.Folder, File))
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	if d.failed = ""; bytes.Equal(data, d.read) && (data == nil) == (d.read == nil) {
+		return
+	}
+	d.read = data
+	var c Config
+	if data != nil {
+		if c, err = Parse(data); err != nil {
+			d.fail(err)
+			return
+		}
+	}
+	d.set(c.Canary)
+}
+
+// fail logs err unless the last try to read the file had the same.
+func (d *Divider) fail(err error) {
+	if text := err.Error(); text != d.failed {
+		d.failed = text
+		d.options.Logger.Error("cannot use the division of requests; the last one stays in force", "error", text)
+	}
+}
+
+// readFile reads a file of at most maxFileBytes; nil if there is none.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxFileBytes:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFileBytes)
+	}
+	return data, nil
+}
+
+// set puts a canary in force, nil: none. Requests that began before go on as they began, over
+// connections that are kept for the new one if its addresses are the same.
+func (d *Divider) set(c *Canary) {
+	old := d.current.Load()
+	if old == nil && c == nil {
+		return
+	}
+	var next *state
+	if c != nil {
+		next = &state{Canary: *c}
+		if old != nil && old.Version == c.Version {
+			next.counts = old.counts
+		} else {
+			next.counts = d.series.canary(c.Version)
+		}
+		if old != nil && old.GRPC == c.GRPC && old.Web == c.Web {
+			next.peer = old.peer
+		} else {
+			next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes)
+		}
+	}
+	d.current.Store(next)
+	if old == nil {
+		return
+	}
+	if next == nil || next.peer != old.peer {
+		old.peer.release()
+	}
+	if next == nil || next.counts != old.counts {
+		d.series.forget(old.Version)
+	}
+}
+
+// acquire returns the state in force, whose connections are kept until they are released; nil
+// without a canary.
+func (d *Divider) acquire() *state {
+	for {
+		s := d.current.Load()
+		if s == nil || s.peer.acquire() {
+			return s
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package traffic
+
+import (
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+)
+
+// Request is a request while a canary is configured. Nil is one that is not divided.
+type Request struct {
+	divider *Divider
+	state   *state
+	begin   time.Time
+	forward bool
+}
+
+// Begin decides which version serves a request with the given metadata: the values of a name, in
+// lower case. It is nil if there is no canary, or another entrypoint has forwarded the request.
+// Otherwise End must be called.
+func (d *Divider) Begin(values func(name string) []string) *Request {
+	if d.current.Load() == nil || len(values(Metadata)) > 0 {
+		return nil
+	}
+	s := d.acquire()
+	if s == nil {
+		return nil
+	}
+	return &Request{divider: d, state: s, begin: time.Now(), forward: s.gets(values, d.options.Chance)}
+}
+
+// End ends the use of the connections.
+func (q *Request) End() {
+	if q != nil {
+		q.state.peer.release()
+	}
+}
+
+// ToCanary reports whether the canary is to serve the request.
+func (q *Request) ToCanary() bool { return q != nil && q.forward }
+
+// Served counts a request for which the published version's response is ready.
+func (q *Request) Served(result code.Code) {
+	if q != nil {
+		q.state.counts.published.add(result, time.Since(q.begin))
+	}
+}
+
+// forwarded counts a request for which the canary's response is ready, or none will come.
+func (q *Request) forwarded(result code.Code) {
+	q.state.counts.canary.add(result, time.Since(q.begin))
+}
+
+// fallBack notes that the published version has to serve the request because of what went wrong
+// with the canary.
+func (q *Request) fallBack(why string) {
+	q.state.counts.fallbacks.Inc()
+	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does", "canary", q.state.Version, "error", why)
+}
