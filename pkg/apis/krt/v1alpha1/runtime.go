@@ -42,7 +42,7 @@ type RuntimeList struct {
 
 // RuntimeSpec is the wanted state of a runtime.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.canary) || (has(self.publishedVersion) && self.publishedVersion != ”)",message="canary: there is no version beside which it could serve; set publishedVersion"
+// +kubebuilder:validation:XValidation:rule="!has(self.canary) || (has(self.publishedVersion) && size(self.publishedVersion) > 0)",message="canary: there is no version beside which it could serve; set publishedVersion"
 // +kubebuilder:validation:XValidation:rule="!has(self.canary) || !has(self.publishedVersion) || self.canary.version != self.publishedVersion",message="canary.version: this is the published version itself; name another one"
 type RuntimeSpec struct {
 	// PublishedVersion is the version that the Service active-entrypoint routes to; empty for none.
