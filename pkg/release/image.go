@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,11 +13,11 @@ import (
 func onCluster() []string { return []string{"controller", "entrypoint", "store", "dashboard"} }
 
 // buildImages builds and pushes the images for all platforms, each with a bill of materials (SPDX) in the
-// registry and in the folder sbom.
+// registry and in the release, as controller-linux-amd64.spdx.json.
 func (r *release) buildImages(ctx context.Context) error {
 	args := []string{
 		"build", "--base-import-paths", "--tags=" + r.Version, "--platform=" + strings.Join(r.ImagePlatforms, ","),
-		"--sbom=spdx", "--sbom-dir=" + filepath.Join(r.Dist, "sbom"),
+		"--sbom=spdx", "--sbom-dir=" + r.Dist,
 	}
 	for _, program := range onCluster() {
 		args = append(args, "./cmd/"+program)

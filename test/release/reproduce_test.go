@@ -24,7 +24,7 @@ import (
 const version = "v0.1.0"
 
 // Two releases of one commit, made in different folders, are the same bytes: programs, archives,
-// bills of materials and images. Signatures are not, by their nature.
+// bills of materials and images. Signatures are not, by their nature: with cosign, the second is signed.
 func TestReleaseIsReproducible(t *testing.T) {
 	ko := os.Getenv("KRT_KO")
 	if ko == "" {
@@ -34,16 +34,26 @@ func TestReleaseIsReproducible(t *testing.T) {
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	base := pushBase(t, host)
+	sign := newSigner(t)
 	var sums [2]string
-	for i := range sums {
-		root := source(t, "HEAD", version)
+	for i, root := range []string{source(t, "HEAD", version), source(t, "HEAD", version)} {
 		env := []string{"KO_DOCKER_REPO=" + host + "/krt", "KO_DEFAULTBASEIMAGE=" + base, "SOURCE_DATE_EPOCH=", "COSIGN_KEY=", "GOFLAGS="}
-		t.Log(run(t, root, env, "go", "run", "./cmd/release", "-ko", ko, "-version", version, "-url", "https://example.com/"+version))
+		args := []string{"run", "./cmd/release", "-ko", ko, "-version", version, "-url", "https://example.com/" + version}
+		if sign != nil && i == 1 {
+			env, args = append(env, sign.environment()...), append(args, sign.arguments()...)
+		}
+		t.Log(run(t, root, env, "go", args...))
 		sums[i] = read(t, filepath.Join(root, "dist", "SHA256SUMS"))
 		for _, file := range []string{"kn-krt.yaml", "kn-krt-0.1.0.tgz", "krt.yaml", "kn-krt.rb", "NOTES.md", "kn-krt_v0.1.0_windows_arm64.zip"} {
 			require.Contains(t, sums[i], "  "+file+"\n")
 		}
-		saysVersion(t, filepath.Join(root, "dist"))
+		dist := filepath.Join(root, "dist")
+		saysVersion(t, dist)
+		download(t, dist)
+		packages(t, dist)
+		if sign != nil && i == 1 {
+			sign.verify(t, dist, base)
+		}
 	}
 	require.Equal(t, sums[0], sums[1])
 	t.Logf("%s", sums[0])
@@ -72,6 +82,22 @@ func saysVersion(t *testing.T, dist string) {
 		require.NotContains(t, string(out), "modified")
 		t.Logf("%s", out)
 	}
+}
+
+// platformsOf are the images of an index, by their digests.
+func platformsOf(t *testing.T, index string) (images []string) {
+	t.Helper()
+	ref, err := name.NewDigest(index)
+	require.NoError(t, err)
+	whole, err := remote.Index(ref, remote.WithContext(t.Context()))
+	require.NoError(t, err)
+	manifest, err := whole.IndexManifest()
+	require.NoError(t, err)
+	for _, m := range manifest.Manifests {
+		images = append(images, ref.Context().Digest(m.Digest.String()).Name())
+	}
+	require.Len(t, images, 2)
+	return images
 }
 
 // pushBase pushes an empty base image for the architectures of a release.
