@@ -43,6 +43,8 @@ type Marker struct {
 	Value string
 	// File is the file to write the block to, for [File], and for a [Manifest] that has one.
 	File string
+	// With is the module of Python without which the block, and its output, are left out; in CI it must be there.
+	With string
 	// Long marks a page that takes too long for every change.
 	Long bool
 }
@@ -58,7 +60,7 @@ var valued = map[string]struct {
 	how    How
 	needed bool
 }{
-	"file": {File, true}, "until": {Background, false}, "checked": {Checked, true}, "skip": {Skip, true},
+	"file": {File, true}, "with": {Run, true}, "until": {Background, false}, "checked": {Checked, true}, "skip": {Skip, true},
 }
 
 var word = regexp.MustCompile(`^\s+([a-z]+)(?:=("[^"]*"|[^\s"]+))?`)
@@ -110,6 +112,9 @@ func (m *Marker) add(key, value string) error {
 		return nil
 	case key == "file":
 		m.File = value
+		return nil
+	case key == "with":
+		m.With = value
 		return nil
 	case key != "until" && !slices.Contains([]How{Run, Background, Cluster, File, Manifest, Apply, Output, Diagram, Checked, Skip}, how):
 		return fmt.Errorf("there is no marker %q", key)

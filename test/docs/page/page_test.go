@@ -35,6 +35,7 @@ func TestMarker(t *testing.T) {
 		"sh run long":                      {How: Run, Long: true},
 		"sh background":                    {How: Background},
 		`sh background until="is up"`:      {How: Background, Value: "is up"},
+		"sh run with=grpc":                 {How: Run, With: "grpc"},
 		"python file=src/main.py":          {How: File, File: "src/main.py"},
 		"yaml krt file=a/krt.yml":          {How: Manifest, File: "a/krt.yml"},
 		`promql checked="test/monitoring"`: {How: Checked, Value: "test/monitoring"},

@@ -34,7 +34,7 @@ const grace = 5 * time.Second
 // empty but for the machine's files, below temp. It returns the number of blocks that were executed or
 // compared. The error names the block that failed, with its commands and its output.
 func (m Machine) Run(ctx context.Context, p *page.Page, how page.How, temp string) (count int, err error) {
-	steps, err := stepsOf(p, how)
+	steps, err := m.stepsOf(ctx, p, how)
 	if err != nil || len(steps) == 0 {
 		return 0, err
 	}
@@ -68,14 +68,20 @@ func (m Machine) Run(ctx context.Context, p *page.Page, how page.How, temp strin
 }
 
 // stepsOf are the blocks of a page that are for how; none if all of them are files.
-func stepsOf(p *page.Page, how page.How) (steps []step, err error) {
-	executed := false
+func (m Machine) stepsOf(ctx context.Context, p *page.Page, how page.How) (steps []step, err error) {
+	executed, left := false, false
 	for _, b := range p.Blocks {
 		marker, err := b.Marker()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.At(), err)
 		}
-		if !takes(how, marker) || marker.How == page.Output && len(steps) == 0 {
+		if !takes(how, marker) || marker.How == page.Output && (left || len(steps) == 0) {
+			continue
+		}
+		if left = marker.With != "" && !m.hasModule(ctx, marker.With); left {
+			if os.Getenv("CI") != "" {
+				return nil, fmt.Errorf("%s: Python has no module %s", b.At(), marker.With)
+			}
 			continue
 		}
 		steps = append(steps, step{b, marker})
@@ -85,6 +91,13 @@ func stepsOf(p *page.Page, how page.How) (steps []step, err error) {
 		return nil, nil
 	}
 	return steps, nil
+}
+
+// hasModule reports whether the machine's Python can import a module.
+func (m Machine) hasModule(ctx context.Context, name string) bool {
+	cmd := exec.CommandContext(ctx, "bash", "-c", `python3 -c "import $0"`, name)
+	cmd.Env = m.Environment
+	return cmd.Run() == nil
 }
 
 // shell runs the text of a script and returns what it has printed.
