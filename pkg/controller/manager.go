@@ -156,10 +156,8 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}
-	if o.MetricsAddr != noMetrics {
-		if err := inventory.Setup(mgr); err != nil {
-			return err
-		}
+	if err := inventory.Setup(mgr, o.MetricsAddr != noMetrics); err != nil {
+		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,22 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/knative"
 	"krt.dev/kn-krt/pkg/render"
 )
-
-// supportedKnative are the minor releases of Knative that this kn-krt is made for.
-func supportedKnative() []string { return []string{"1.22", "1.23"} }
-
-// knativeMinor finds the minor release in a label: 1.23 in "1.23.0" or "v1.23.1". Builds of one's own
-// are labelled otherwise.
-var knativeMinor = regexp.MustCompile(`^v?(\d+\.\d+)\.`)
-
-// unsupported reports whether a version of Knative, as its objects are labelled, is a release that this
-// kn-krt is not made for. It may work: Knative changes little between two of them.
-func unsupported(version string) bool {
-	found := knativeMinor.FindStringSubmatch(version)
-	return found != nil && !slices.Contains(supportedKnative(), found[1])
-}
 
 // definition returns what is known of a CustomResourceDefinition; nil if there is none.
 func (c *Cluster) definition(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
@@ -79,7 +64,7 @@ func (c *Cluster) knative(ctx context.Context, h half) Finding {
 		bad.Text = "is not installed"
 		return bad
 	}
-	version := cmp.Or(definition.Labels["app.kubernetes.io/version"], "of an unknown version")
+	version := cmp.Or(definition.Labels[knative.VersionLabel], "of an unknown version")
 	var deployments appsv1.DeploymentList
 	if err := c.Kube.List(ctx, &deployments, client.InNamespace(h.namespace)); err != nil {
 		return unknown(h.name, err)
@@ -96,7 +81,7 @@ func (c *Cluster) knative(ctx context.Context, h half) Finding {
 		bad.Text = fmt.Sprintf("%s: there are no Deployments in namespace %s", version, h.namespace)
 		return bad
 	}
-	if made := strings.Join(supportedKnative(), " and "); unsupported(version) {
+	if made := strings.Join(knative.Supported(), " and "); knative.Unsupported(version) {
 		return Finding{Result: Info, Subject: h.name,
 			Text: fmt.Sprintf("%s, all Deployments are available, but this kn-krt is made for %s: change one of them", version, made)}
 	}

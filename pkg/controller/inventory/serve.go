@@ -7,17 +7,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// Setup has the manager serve the inventory at its /metrics, once it is the leader: of
-// several replicas one reports. The registry belongs to the process, so of several managers
-// in one process the first one reports.
-func Setup(mgr manager.Manager) error {
+// Setup has the manager report the release of Knative and, if it serves metrics, the inventory at its
+// /metrics, once it is the leader: of several replicas one reports. The registry belongs to the process,
+// so of several managers in one process the first one reports.
+func Setup(mgr manager.Manager, serves bool) error {
 	return mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		i := New(mgr.GetCache())
-		if err := metrics.Registry.Register(i); err != nil {
-			return nil //nolint:nilerr // another manager of this process reports
+		i, k := New(mgr.GetCache()), NewKnative(mgr.GetAPIReader())
+		if serves && metrics.Registry.Register(i) == nil { // else another manager of this process reports
+			defer metrics.Registry.Unregister(i)
+			metrics.Registry.MustRegister(k.info)
+			defer metrics.Registry.Unregister(k.info)
 		}
-		<-ctx.Done()
-		metrics.Registry.Unregister(i)
-		return nil
+		return k.Watch(ctx)
 	}))
 }
