@@ -15,8 +15,7 @@ FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
-.PHONY: help deps build run test cluster cluster-down e2e e2e-long test-api test-browser test-tracing \
-	bench-api bench bin/cluster lint generate verify release release-long site
+.PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ { print $$1 }' Makefile) bin/cluster
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,22 +36,24 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; fi
 
-test: deps build ## Run all tests that need no cluster (race detector), then every function's own
-	@test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."
-	@$(WITH_PYTHON); \
-	for module in $(MODULES); do echo "Testing the Go module in $$module"; (cd $$module && go test $(RACE) ./...); done; \
+# Twice as many packages at a time as CPUs, because tests wait for processes; a flood of logs takes a minute with -race.
+TESTS = test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."; $(WITH_PYTHON); \
+	at_once=$$((2 * $$(getconf _NPROCESSORS_ONLN))); for module in $(MODULES); do \
+	echo "Testing the Go module in $$module"; (cd $$module && go test -p $$at_once $(RACE) ./...); done; \
+	test -z "$(RACE)" || go test -run TestAFloodOfLogs ./test/browser; \
 	for function in $(FUNCTIONS); do \
 		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then echo "Leaving out $$function: it needs Python"; \
-		else echo "Testing $$function"; bin/kn-krt test $$function; fi; \
-	done
+		else echo "Testing $$function"; bin/kn-krt test $$function; fi; done
+test: deps build ## Run all tests that need no cluster (race detector), then every function's own
+	@$(TESTS)
+test-all: deps build bin/cluster ## Run what make test, test-api and test-tracing run, compiled and linked once, as .ci/run does
+	@$(TOOLS); jaeger=$$(bin/cluster tool jaeger); export KRT_JAEGER=$$jaeger; $(TESTS)
 
-bin/cluster:
-	@go build $(VCS) -o $@ ./test/cluster
+bin/cluster: ; @go build $(VCS) -o $@ ./test/cluster
 cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 11 minutes)
 	@bin/cluster up
 cluster-down: bin/cluster ## Stop that cluster and remove all of it
 	@bin/cluster down
-
 # On the cluster that both variables name, else on ours, which is started first.
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
@@ -64,11 +65,11 @@ e2e-long: cluster ## Run the tests there that take minutes or large programs: fa
 	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 # Of test/browser these are the tests on a cluster: the others are in make test.
-ON_API = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); KRT_KUBE=$$kube KRT_CRDS=$$crds go test
+TOOLS = kube=$$(bin/cluster tool kube); helm=$$(bin/cluster tool helm); crds=$$(bin/cluster crds); \
+	export KRT_KUBE=$$kube KRT_HELM=$$helm KRT_CRDS=$$crds
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
-	@$(ON_API) $(RACE) -count=1 ./test/apiserver/...
-	@helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm; $(ON_API) -count=1 -run 'Chart|Kustomization' ./pkg/release
-	@$(ON_API) $(RACE) -count=1 -run OnACluster ./test/browser
+	@$(TOOLS); go test $(RACE) -count=1 ./test/apiserver/...
+	@$(TOOLS); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; go test $(RACE) -count=1 -run OnACluster ./test/browser
 
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
@@ -77,7 +78,7 @@ test-tracing: deps bin/cluster ## Look at the traces of versions on this machine
 	@$(WITH_PYTHON); jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
 
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
-	@$(ON_API) -run '^$$' -bench . -benchtime 1x ./test/bench/creation
+	@$(TOOLS); go test -run '^$$' -bench . -benchtime 1x ./test/bench/creation
 site: ## Write the documentation as a web site that works offline to dist/site
 	@go run ./test/docs/site/write dist/site && echo dist/site/docs/index.html
 bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
@@ -97,8 +98,7 @@ release-long: cluster ## Make a release twice, compare both, and install, upgrad
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
-	@echo "Building $@ (once, up to two minutes)"
-	@cd tools && go build -o ../bin/ $(TOOL) && touch ../$@
+	@echo "Building $@ (once, up to two minutes)"; cd tools && go build -o ../bin/ $(TOOL) && touch ../$@
 
 lint: bin/golangci-lint ## Lint the Go modules
 	@for module in $(LINTED); do echo "Linting the Go module in $$module"; \

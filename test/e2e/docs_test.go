@@ -17,6 +17,7 @@ import (
 
 // What the pages of the documentation mark with "sh cluster", each page in a namespace of its own.
 func TestDocs(t *testing.T) {
+	t.Parallel() // its pages take minutes, and nothing else would run meanwhile
 	pages, err := page.All("../..")
 	require.NoError(t, err)
 	executed := 0
