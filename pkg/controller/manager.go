@@ -33,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metrics "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller/inventory"
@@ -129,7 +130,7 @@ func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the controller: %w", err)
 	}
-	if err := setup(mgr, o, watch.NewKnative(found)); err != nil {
+	if err := setup(mgr, o, watch.NewKnative(found), watch.NewGatewayAPI(found)); err != nil {
 		return nil, fmt.Errorf("cannot set up the controller: %w", err)
 	}
 	return mgr, nil
@@ -146,13 +147,13 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 }
 
 // setup adds the two reconcilers, the metrics of versions and the probes.
-func setup(mgr manager.Manager, o Options, k *watch.Knative) error {
+func setup(mgr manager.Manager, o Options, k *watch.Knative, g *watch.Installation) error {
 	s, x := watch.NewSettings(mgr, o.SystemNamespace), watch.NewOwnerIndex(mgr.GetFieldIndexer())
 	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Controller: o.controller()}
 	if err := version.Setup(mgr, versions, s, k, x); err != nil {
 		return err
 	}
-	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, Controller: o.controller()}
+	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, GatewayAPI: g, Controller: o.controller()}
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}
@@ -189,16 +190,16 @@ func synced(mgr manager.Manager) healthz.Checker {
 }
 
 // uncached are kinds that are read rarely, and of which the cache would hold all of the
-// cluster's.
+// cluster's, or that are not ours.
 func uncached() []client.Object {
-	return []client.Object{&corev1.Secret{}, &corev1.Event{}, &eventsv1.Event{}}
+	return []client.Object{&corev1.Secret{}, &corev1.Event{}, &eventsv1.Event{}, &gatewayv1.Gateway{}}
 }
 
 // newScheme has every kind that is read or written.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	builder := runtime.NewSchemeBuilder(clientscheme.AddToScheme, servingv1.AddToScheme, flowsv1.AddToScheme,
-		messagingv1.AddToScheme, v1alpha1.AddToScheme)
+		messagingv1.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme)
 	return scheme, builder.AddToScheme(scheme)
 }
 

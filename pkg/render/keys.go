@@ -156,14 +156,28 @@ func traceKeys() []settingKey {
 func ingressKeys() []settingKey {
 	return []settingKey{
 		{"ingress-domain", "Makes published versions reachable from outside the cluster, by gRPC, as <namespace>.<domain>.\n" +
-			"Default: none. Then there is no Ingress.", "krt.example.com",
+			"Default: none. Then they are not.", "grpc.example.com",
 			func(s *Settings, text string) error { return domain(&s.IngressDomain, text) }},
+		{"ingress-web-domain", "The same by JSON, Connect, gRPC-Web and CloudEvents. Another domain than ingress-domain: a\n" +
+			"host has one protocol to its backend. Default: none. Then they are not.", "api.example.com",
+			func(s *Settings, text string) error { return domain(&s.IngressWebDomain, text) }},
+		{"gateway", "The Gateway (Gateway API) of these hosts: namespace/name, or namespace/name/listener. Its listeners\n" +
+			"must allow routes of the versions' namespaces. Default: none. Then there are Ingresses, to which the\n" +
+			"settings below apply.", "gateways/public",
+			func(s *Settings, text string) error { return gateway(&s.Gateway, text) }},
 		{"ingress-class", "The ingress class. Default: the cluster's default class.", "nginx",
 			func(s *Settings, text string) error { return name(&s.IngressClass, text) }},
-		{"ingress-annotations", "Annotations of the Ingress. They must make the ingress controller use gRPC to its backend.",
+		{"ingress-annotations", "Annotations of the Ingress for gRPC. They must make the ingress controller use gRPC to its backend;\n" +
+			"add those of your issuer of certificates.",
 			"nginx.ingress.kubernetes.io/backend-protocol: GRPC\n",
 			func(s *Settings, text string) error { return annotations(&s.IngressAnnotations, text) }},
-		{"ingress-tls-secret", "The Secret in a version's namespace with the certificate of its host. Default: none.", "krt-tls",
+		{"ingress-web-annotations", "Annotations of the other Ingress. Default: none.", "cert-manager.io/cluster-issuer: letsencrypt\n",
+			func(s *Settings, text string) error { return annotations(&s.IngressWebAnnotations, text) }},
+		{"ingress-tls-secret", "The Secret in a version's namespace with the certificate of its host. Default: none. Then there is no\n" +
+			"TLS.", "krt-tls",
 			func(s *Settings, text string) error { return name(&s.IngressTLSSecret, text) }},
+		{"ingress-web-tls-secret", "The same of the host below ingress-web-domain: an issuer makes one for each. Default: that of\n" +
+			"ingress-tls-secret.", "krt-web-tls",
+			func(s *Settings, text string) error { return name(&s.IngressWebTLSSecret, text) }},
 	}
 }

@@ -54,6 +54,10 @@ func (s Settings) check() (problems []error) {
 	if s.ScaleMax > 0 && s.ScaleMax < s.ScaleMin {
 		problems = append(problems, fmt.Errorf("scale-max: %d is less than scale-min, %d", s.ScaleMax, s.ScaleMin))
 	}
+	if s.IngressDomain != "" && s.IngressDomain == s.IngressWebDomain {
+		problems = append(problems, fmt.Errorf("ingress-web-domain: %q is ingress-domain too: a host has one protocol to its backend",
+			s.IngressWebDomain))
+	}
 	return append(problems, s.checkMemory()...)
 }
 

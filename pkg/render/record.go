@@ -28,7 +28,9 @@ func effectOf(name string) effect {
 	switch name {
 	case "image-pull-secrets", "store-url", "store-ca":
 		return atOnce
-	case "base-images", "start-timeout", "ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret",
+	case "base-images", "start-timeout", "gateway",
+		"ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret",
+		"ingress-web-domain", "ingress-web-annotations", "ingress-web-tls-secret",
 		"retention-measurements", "retention-predictions", "retention-documents":
 		return elsewhere
 	}

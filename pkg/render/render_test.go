@@ -130,43 +130,6 @@ func TestServicesAreTheSeeds(t *testing.T) {
 	}
 }
 
-func TestIngress(t *testing.T) {
-	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Namespace: "kre"}}
-	require.Nil(t, render.ActiveIngress(rt, render.DefaultSettings()))
-	s, err := render.ParseSettings(map[string]string{
-		"ingress-domain": "krt.example.com", "ingress-class": "nginx", "ingress-tls-secret": "krt-tls",
-	})
-	require.NoError(t, err)
-	require.Equal(t, `apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  annotations:
-    nginx.ingress.kubernetes.io/backend-protocol: GRPC
-  labels:
-    app.kubernetes.io/managed-by: kn-krt
-    app.kubernetes.io/name: entrypoint
-  name: active-entrypoint
-  namespace: kre
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: kre.krt.example.com
-    http:
-      paths:
-      - backend:
-          service:
-            name: active-entrypoint
-            port:
-              name: grpc
-        path: /
-        pathType: Prefix
-  tls:
-  - hosts:
-    - kre.krt.example.com
-    secretName: krt-tls
-`, string(yamlOf(t, []render.Object{render.ActiveIngress(rt, s)})))
-}
-
 // Who applies objects writes annotations into them, and settings are shared by
 // all versions.
 func TestObjectsShareNothingWithTheirInput(t *testing.T) {

@@ -101,21 +101,29 @@ type Settings struct {
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string
 
-	// IngressDomain makes published versions reachable as <namespace>.<domain>; empty for
-	// no Ingress.
-	IngressDomain string
+	// IngressDomain makes published versions reachable from outside the cluster as
+	// <namespace>.<domain>, by gRPC, and IngressWebDomain by the protocols of the web port;
+	// empty for not by those. They differ.
+	IngressDomain, IngressWebDomain string
+	// Gateway has routes of the Gateway API for that; without a name there are Ingresses.
+	Gateway Gateway
 	// IngressClass is the ingress class; empty for the cluster's default.
 	IngressClass string
-	// IngressAnnotations make the ingress controller use gRPC to its backend.
-	IngressAnnotations map[string]string
-	// IngressTLSSecret is the Secret, in the version's namespace, with the host's
-	// certificate; empty for no TLS.
-	IngressTLSSecret string
+	// IngressAnnotations are those of the Ingress for gRPC, which make the ingress controller
+	// use it to its backend; IngressWebAnnotations are those of the other one.
+	IngressAnnotations, IngressWebAnnotations map[string]string
+	// IngressTLSSecret is the Secret, in the version's namespace, with the certificate of the
+	// host; empty for no TLS. IngressWebTLSSecret is that of the other host; empty for the same.
+	IngressTLSSecret, IngressWebTLSSecret string
 
 	// ImagePullSecrets are the names of Secrets, in the version's namespace, for
 	// images of nodes and of the entrypoint.
 	ImagePullSecrets []string
 }
+
+// Gateway is a Gateway of the Gateway API, and one of its listeners; with no name of one, all whose
+// hostname matches.
+type Gateway struct{ Namespace, Name, Listener string }
 
 // DefaultSettings returns the settings of a cluster whose config-krt is empty.
 func DefaultSettings() Settings {

@@ -38,6 +38,7 @@ func TestExampleIsAccepted(t *testing.T) {
 
 func TestExampleShowsTheDefaults(t *testing.T) {
 	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class",
+		"gateway", "ingress-web-domain", "ingress-web-annotations", "ingress-web-tls-secret",
 		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget", "otlp-endpoint"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
@@ -141,6 +142,10 @@ func TestWrongSettings(t *testing.T) {
 		{"trace-sampling", "1.1", `trace-sampling: "1.1" is not a number from 0 to 1`},
 		{"cluster-domain", "", `cluster-domain: "" is not a domain`},
 		{"ingress-domain", "https://krt.example.com", `ingress-domain: "https://krt.example.com" is not a domain such as "example.com"`},
+		{"ingress-web-domain", "api..example.com", `ingress-web-domain: "api..example.com" is not a domain such as "example.com"`},
+		{"gateway", "public", `gateway: "public" is not a Gateway such as "gateways/public"`},
+		{"gateway", "a/b/c/d", `gateway: "a/b/c/d" is not a Gateway`},
+		{"gateway", "a//c", `gateway: "a//c" is not a Gateway`},
 		{"ingress-class", "Nginx!", `ingress-class: "Nginx!" is not a valid name of an object`},
 		{"ingress-annotations", "a b: c", `ingress-annotations: "a b" is not a valid name of an annotation`},
 		{"entrypoint-resources", "requests: {cpu: lots}",
@@ -163,6 +168,17 @@ func TestWrongSettings(t *testing.T) {
 			require.Equal(t, render.DefaultSettings(), s)
 		})
 	}
+}
+
+func TestHostsHaveOneProtocolEach(t *testing.T) {
+	data := map[string]string{"ingress-domain": "example.com", "ingress-web-domain": "example.com"}
+	_, err := render.ParseSettings(data)
+	require.EqualError(t, err, "cannot use the settings: "+
+		`ingress-web-domain: "example.com" is ingress-domain too: a host has one protocol to its backend`)
+	data["ingress-web-domain"], data["gateway"] = "api.example.com", "gateways/public/https"
+	s, err := render.ParseSettings(data)
+	require.NoError(t, err)
+	require.Equal(t, render.Gateway{Namespace: "gateways", Name: "public", Listener: "https"}, s.Gateway)
 }
 
 func TestAllWrongSettingsAtOnce(t *testing.T) {

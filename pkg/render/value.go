@@ -83,6 +83,17 @@ func domain(to *string, text string) error {
 	return nil
 }
 
+func gateway(to *Gateway, text string) error {
+	parts := strings.Split(text, "/")
+	bad := func(part string) bool { return len(validation.IsDNS1123Subdomain(part)) > 0 }
+	if text != "" && (len(parts) < 2 || len(parts) > 3 || slices.ContainsFunc(parts, bad)) {
+		return fmt.Errorf(`%.80q is not a Gateway such as "gateways/public" (namespace/name), or with a listener "gateways/public/https"`, text)
+	}
+	parts = append(parts, "", "")
+	*to = Gateway{Namespace: parts[0], Name: parts[1], Listener: parts[2]}
+	return nil
+}
+
 func storeURL(to *string, text string) error {
 	u, err := url.Parse(text)
 	if text != "" && text != NoStore && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {

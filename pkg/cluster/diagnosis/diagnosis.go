@@ -103,6 +103,9 @@ func (c *Cluster) Check(ctx context.Context) []Finding {
 		c.kinds, c.controller, c.settings, c.store, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights,
 		c.metrics, c.collector, c.traces,
 	}
+	if s := &c.Settings; s.IngressDomain != "" || s.IngressWebDomain != "" || s.Gateway.Name != "" {
+		checks = append(checks, c.outside)
+	}
 	if c.Settings.OTLPEndpoint != "" { // without our spans, Knative's are of no interest here
 		checks = append(checks, c.servingTraces, c.eventingTraces)
 	}

@@ -37,12 +37,13 @@ const foreignInterval = 10 * time.Second
 
 // reconciler publishes: it has the Service active-entrypoint select the version that the
 // Runtime names, once that is ready. It alone writes the Runtime's status, that Service and
-// its Ingress, and it reads the status of Versions.
+// its Ingresses or routes, and it reads the status of Versions.
 type reconciler struct {
 	client   client.Client
 	applier  *apply.Applier
 	events   events.EventRecorder
 	settings *watch.Settings
+	gateways *watch.Installation
 	wait     time.Duration
 	settle   time.Duration
 
@@ -65,6 +66,8 @@ type Options struct {
 	// SwitchSettle is how long after that the nodes of the cluster may still route new
 	// connections to the former version.
 	SwitchSettle time.Duration
+	// GatewayAPI is whether the Gateway API is installed.
+	GatewayAPI *watch.Installation
 	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
@@ -76,6 +79,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
 		events:   mgr.GetEventRecorder("kn-krt"),
 		settings: s,
+		gateways: o.GatewayAPI,
 		wait:     o.SwitchWait,
 		settle:   o.SwitchSettle,
 		switches: map[types.UID]transition{},
@@ -96,6 +100,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		Watches(&discoveryv1.EndpointSlice{}, neighbour).
 		WatchesRawSource(x.Source(&corev1.Service{}, &networkingv1.Ingress{})).
 		WatchesRawSource(s.Source(&v1alpha1.RuntimeList{})).
+		WatchesRawSource(r.routes(mgr, x)).
 		WithOptions(o.Controller).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -110,6 +115,9 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 	before := rt.DeepCopy()
 	rt.BeginStatus()
 	result, err := r.publish(ctx, rt)
+	if err == nil {
+		result, err = r.reach(ctx, rt, result)
+	}
 	return result, errors.Join(err, r.save(ctx, before, rt))
 }
 
@@ -150,13 +158,8 @@ func (r *reconciler) serve(ctx context.Context, rt *v1alpha1.Runtime, version st
 	if version != "" {
 		desired = append(desired, render.ActiveEntrypoint(rt, version))
 	}
-	// While the settings are not known, an Ingress stays as it is.
-	if settings, err := r.settings.Get(); err == nil {
-		kinds = append(kinds, &networkingv1.IngressList{})
-		if ingress := render.ActiveIngress(rt, settings); ingress != nil && version != "" {
-			desired = append(desired, ingress)
-		}
-	}
+	ways, more := r.outside(rt, version)
+	desired, kinds = append(desired, ways...), append(kinds, more...)
 	if _, err := r.applier.Apply(ctx, rt, desired...); err != nil {
 		return err
 	}

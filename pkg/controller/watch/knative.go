@@ -14,11 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/render/outside"
 )
 
-// How often to check whether a component of Knative has been installed, or uninstalled.
+// How often to check whether a component has been installed, or uninstalled. Versions wait for Knative.
 const (
-	pollMissing = 2 * time.Second
+	pollKnative = 2 * time.Second
+	pollGateway = 5 * time.Second
 	pollPresent = 30 * time.Second
 )
 
@@ -36,16 +38,22 @@ type Knative struct {
 // NewKnative returns the components as d reports them.
 func NewKnative(d Discoverer) *Knative {
 	return &Knative{
-		Serving:  &Installation{discovery: d, gvk: render.ServingKind()},
-		Eventing: &Installation{discovery: d, gvk: render.EventingKind()},
+		Serving:  &Installation{discovery: d, gvk: render.ServingKind(), missing: pollKnative},
+		Eventing: &Installation{discovery: d, gvk: render.EventingKind(), missing: pollKnative},
 	}
 }
 
-// Installation is whether a component of Knative, recognized by one of its kinds, is
-// installed.
+// NewGatewayAPI returns whether d reports the kinds of the Gateway API that are used.
+func NewGatewayAPI(d Discoverer) *Installation {
+	return &Installation{discovery: d, gvk: outside.RouteKind(), missing: pollGateway}
+}
+
+// Installation is whether a component, Knative's or the Gateway API, recognized by one of its
+// kinds, is installed.
 type Installation struct {
 	discovery Discoverer
 	gvk       schema.GroupVersionKind
+	missing   time.Duration // how often to check while it is not installed
 	present   atomic.Bool
 }
 
@@ -87,7 +95,7 @@ func (s *installationSource) Start(ctx context.Context, q Queue) error {
 	var present bool
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (_ bool, err error) {
 		if present, err = s.installation.discover(); err != nil {
-			log.FromContext(ctx).Error(err, "cannot check whether Knative is installed", "kind", s.installation.gvk.GroupKind().String())
+			log.FromContext(ctx).Error(err, "cannot check whether a component is installed", "kind", s.installation.gvk.GroupKind().String())
 		}
 		return err == nil, nil
 	})
@@ -123,7 +131,7 @@ func (s *installationSource) set(ctx context.Context, q Queue, present bool) err
 // follow keeps checking until the context ends.
 func (s *installationSource) follow(ctx context.Context, q Queue) {
 	for {
-		pause := pollMissing
+		pause := s.installation.missing
 		if s.installation.Present() {
 			pause = pollPresent
 		}
@@ -134,11 +142,11 @@ func (s *installationSource) follow(ctx context.Context, q Queue) {
 		}
 		present, err := s.installation.discover()
 		if err != nil || present == s.installation.Present() {
-			continue // without a response of the apiserver nothing is known about Knative
+			continue // without a response of the apiserver nothing is known
 		}
-		log.FromContext(ctx).Info("Knative was installed or uninstalled", "kind", s.installation.gvk.GroupKind().String(), "present", present)
+		log.FromContext(ctx).Info("a component was installed or uninstalled", "kind", s.installation.gvk.GroupKind().String(), "present", present)
 		if err := s.set(ctx, q, present); err != nil {
-			log.FromContext(ctx).Error(err, "cannot watch Knative's objects", "kind", s.installation.gvk.GroupKind().String())
+			log.FromContext(ctx).Error(err, "cannot watch the objects of a component", "kind", s.installation.gvk.GroupKind().String())
 			continue
 		}
 		s.changed(ctx, q)

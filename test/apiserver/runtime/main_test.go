@@ -23,11 +23,15 @@ import (
 // cluster is the one of all tests; nil without Kubernetes. Each test has a namespace of its own.
 var cluster client.Client
 
+// server is the apiserver of cluster.
+var server *apiserver.Server
+
 func TestMain(m *testing.M) {
 	apiserver.Main(m, begin, apiserver.OurCRDs, apiserver.KnativeCRDs())
 }
 
 func begin(s *apiserver.Server) (end func() error, err error) {
+	server = s
 	if cluster, err = s.NewClient(); err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Types of the conditions of a Version. Ready summarizes the four that end in Ready; a Runtime has only
-// Ready. Status False is a cause that needs a person, Unknown is work in progress.
+// Types of the conditions of a Version. Ready summarizes the four that end in Ready. A Runtime has Ready, and
+// Reachable. Status False is a cause that needs a person, Unknown is work in progress.
 const (
 	ConditionReady           = "Ready"
 	ConditionConfigReady     = "ConfigReady"
@@ -25,6 +25,9 @@ const (
 	// ConditionStoreUnavailable is present while the store of a version that runs cannot be used. It is a
 	// warning: the version stays as ready as it is.
 	ConditionStoreUnavailable = "StoreUnavailable"
+	// ConditionReachable, of a Runtime, is whether the Gateway that the settings name accepts the routes to the
+	// published version. Without such a setting it is absent. Ready does not depend on it.
+	ConditionReachable = "Reachable"
 	// ConditionStopRefused is present while a published version is asked to stop.
 	ConditionStopRefused = "StopRefused"
 	// ConditionDeleteRefused is present while a published version is deleted.
@@ -46,7 +49,7 @@ const (
 func conditionOrder(conditionType string) int {
 	return slices.Index([]string{
 		ConditionReady, ConditionConfigReady, ConditionNodesReady, ConditionWorkflowsReady, ConditionEntrypointReady,
-		ConditionPublished, ConditionCurrent, ConditionStoreUnavailable, ConditionStopRefused, ConditionDeleteRefused,
+		ConditionPublished, ConditionReachable, ConditionCurrent, ConditionStoreUnavailable, ConditionStopRefused, ConditionDeleteRefused,
 	}, conditionType)
 }
 

@@ -13,6 +13,8 @@ const (
 	ReasonCurrent          = "Current"          // the version has the settings of the cluster
 	ReasonBehind           = "Behind"           // the cluster has other settings than those the version was started with
 	ReasonRestarting       = "Restarting"       // the new objects of a restart are not ready yet
+	ReasonAccepted         = "Accepted"         // the Gateway of the settings accepts the routes to the published version
+	ReasonGatewayPending   = "GatewayPending"   // it has not reported yet whether it accepts them
 	ReasonUnknownKeys      = "UnknownKeys"      // ConfigReady=True, and the Secret has keys that the version does not declare
 )
 
@@ -41,6 +43,13 @@ const (
 const (
 	ReasonVersionNotFound = "VersionNotFound" // the namespace has no version of that name
 	ReasonVersionNotReady = "VersionNotReady" // the version is stopped, or cannot become ready
+)
+
+// Reasons of a Runtime whose published version cannot be reached through the Gateway of the settings.
+const (
+	ReasonGatewayAPIMissing = "GatewayAPIMissing" // the Gateway API is not installed, or older than v1.1
+	ReasonGatewayNotFound   = "GatewayNotFound"   // the Gateway of the settings does not exist
+	ReasonRouteNotAccepted  = "RouteNotAccepted"  // the Gateway does not accept a route, or cannot follow it
 )
 
 // IsExpected reports whether a condition, node or workflow that is not ready for this

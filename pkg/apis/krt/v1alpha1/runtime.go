@@ -64,7 +64,8 @@ type RuntimeStatus struct {
 	// ObservedGeneration is the generation of the spec that the status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions has one condition, Ready: whether spec.publishedVersion is published.
+	// Conditions has Ready, whether spec.publishedVersion is published; and Reachable where the settings name a
+	// Gateway: whether it accepts the routes to the published version.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
