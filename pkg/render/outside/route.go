@@ -10,7 +10,9 @@ import (
 
 // RouteKind is the kind that a cluster has if its Gateway API is v1.1 or later: the newest kind of it
 // that is used here.
-func RouteKind() schema.GroupVersionKind { return gatewayv1.SchemeGroupVersion.WithKind("GRPCRoute") }
+func RouteKind() schema.GroupVersionKind {
+	return schema.GroupVersion(gatewayv1.GroupVersion).WithKind("GRPCRoute")
+}
 
 // marks are the metadata by which entrypoints mark the requests that they forward or copy.
 func marks() []string { return []string{"krt-forwarded", "krt-mirror"} }
@@ -57,6 +59,6 @@ func (p port) route(s render.Settings) render.Object {
 			BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: backend}},
 		}},
 	}}
-	r.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"))
+	r.SetGroupVersionKind(schema.GroupVersion(gatewayv1.GroupVersion).WithKind("HTTPRoute"))
 	return r
 }
