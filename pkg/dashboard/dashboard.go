@@ -127,7 +127,7 @@ func (d *Dashboard) noPage(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			short += "?" + r.URL.RawQuery
 		}
-		http.Redirect(w, r, short, http.StatusMovedPermanently)
+		http.Redirect(w, r, short, http.StatusMovedPermanently) //nolint:gosec // the path is ours: it begins with the prefix
 		return
 	}
 	d.fail(w, errNoPage)

@@ -49,7 +49,8 @@ func (s *signer) verify(t *testing.T, dist, base string) {
 	}
 	require.Len(t, images, 4, "controller, entrypoint, store and dashboard")
 	for image := range images {
-		require.Contains(t, run(t, dist, nil, s.cosign, append(verify, image)...), "The signatures were verified against the specified public key")
+		out := run(t, dist, nil, s.cosign, append(verify, image)...)
+		require.Contains(t, out, "The signatures were verified against the specified public key")
 		for _, platform := range platformsOf(t, image) {
 			run(t, dist, nil, s.cosign, append(verify, platform)...)
 		}

@@ -72,7 +72,8 @@ func (k *Knative) read(ctx context.Context, component, name string) {
 	supported := "true"
 	if knative.Unsupported(version) {
 		supported = "false"
-		logger.Info("this kn-krt is not made for this release of Knative", "version", version, "supported", strings.Join(knative.Supported(), " and "))
+		made := strings.Join(knative.Supported(), " and ")
+		logger.Info("this kn-krt is not made for this release of Knative", "version", version, "supported", made)
 	}
 	k.info.DeletePartialMatch(prometheus.Labels{"component": component})
 	k.info.WithLabelValues(component, version, supported).Set(1)

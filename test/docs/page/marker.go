@@ -106,16 +106,23 @@ func (m *Marker) add(key, value string) error {
 	} else if value != "" {
 		return fmt.Errorf("the marker %s has no value", key)
 	}
-	switch {
-	case key == "long":
+	switch key {
+	case "long":
 		m.Long = true
 		return nil
-	case key == "file":
+	case "file":
 		m.File = value
 		return nil
-	case key == "with":
+	case "with":
 		m.With = value
 		return nil
+	}
+	return m.set(key, how, value)
+}
+
+// set sets what the test does with the block, which must be one thing.
+func (m *Marker) set(key string, how How, value string) error {
+	switch {
 	case key != "until" && !slices.Contains([]How{Run, Background, Cluster, File, Manifest, Apply, Output, Diagram, Checked, Skip}, how):
 		return fmt.Errorf("there is no marker %q", key)
 	case m.How != "" && m.How != how:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -78,14 +79,14 @@ func (m Machine) stepsOf(ctx context.Context, p *page.Page, how page.How) (steps
 		if !takes(how, marker) || marker.How == page.Output && (left || len(steps) == 0) {
 			continue
 		}
-		if left = marker.With != "" && !m.hasModule(ctx, marker.With); left {
-			if os.Getenv("CI") != "" {
-				return nil, fmt.Errorf("%s: Python has no module %s", b.At(), marker.With)
-			}
+		if left, err = m.lacks(ctx, marker.With); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.At(), err)
+		}
+		if left {
 			continue
 		}
 		steps = append(steps, step{b, marker})
-		executed = executed || marker.How == page.Run || marker.How == page.Background || marker.How == page.Cluster
+		executed = executed || slices.Contains([]page.How{page.Run, page.Background, page.Cluster}, marker.How)
 	}
 	if !executed {
 		return nil, nil
@@ -93,11 +94,18 @@ func (m Machine) stepsOf(ctx context.Context, p *page.Page, how page.How) (steps
 	return steps, nil
 }
 
-// hasModule reports whether the machine's Python can import a module.
-func (m Machine) hasModule(ctx context.Context, name string) bool {
-	cmd := exec.CommandContext(ctx, "bash", "-c", `python3 -c "import $0"`, name)
+// lacks reports whether the machine's Python cannot import a module; "" is none. In CI that is an error.
+func (m Machine) lacks(ctx context.Context, module string) (bool, error) {
+	if module == "" {
+		return false, nil
+	}
+	cmd := exec.CommandContext(ctx, "bash", "-c", `python3 -c "import $0"`, module)
 	cmd.Env = m.Environment
-	return cmd.Run() == nil
+	err := cmd.Run()
+	if err != nil && os.Getenv("CI") != "" {
+		return true, fmt.Errorf("the module %s for Python is missing: %w", module, err)
+	}
+	return err != nil, nil
 }
 
 // shell runs the text of a script and returns what it has printed.
