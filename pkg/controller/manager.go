@@ -63,6 +63,10 @@ type Options struct {
 	// connections to the former version: kube-proxy collects changes for 1 s by default,
 	// and then writes them; 2s if 0.
 	SwitchSettle time.Duration
+	// TrafficSettle is how long entrypoints may take to apply how they are to divide requests
+	// between the published version and a canary: a kubelet updates a volume as soon as its pod
+	// changes, and the entrypoint reads it once a second; 3s if 0.
+	TrafficSettle time.Duration
 }
 
 // noMetrics is controller-runtime's word for no address.
@@ -83,6 +87,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SwitchSettle == 0 {
 		o.SwitchSettle = 2 * time.Second
+	}
+	if o.TrafficSettle == 0 {
+		o.TrafficSettle = 3 * time.Second
 	}
 	return o
 }
@@ -153,7 +160,8 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative, g *watch.Installati
 	if err := version.Setup(mgr, versions, s, k, x); err != nil {
 		return err
 	}
-	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, GatewayAPI: g, Controller: o.controller()}
+	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, TrafficSettle: o.TrafficSettle,
+		GatewayAPI: g, Controller: o.controller()}
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}

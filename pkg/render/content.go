@@ -75,6 +75,9 @@ func (in Input) config() entrypoint.Config {
 		WebOrigins:      in.Settings.WebOrigins,
 		KeyFile:         keyFolder + "/" + ReplySecretKey,
 	}
+	if in.Traffic {
+		c.Traffic = trafficFolder
+	}
 	if in.measures() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
 		if in.StoreSecret != "" {

@@ -124,6 +124,9 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 	if in.measures() {
 		in.mountStore(&d.Spec.Template.Spec, &container)
 	}
+	if in.Traffic {
+		mountTraffic(version, &d.Spec.Template.Spec, &container)
+	}
 	d.Spec.Template.Spec.Containers = []corev1.Container{container}
 	return d
 }

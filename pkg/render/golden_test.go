@@ -21,6 +21,7 @@ type given struct {
 	ConfigHash  string            `json:"configHash"`
 	StoreSecret string            `json:"storeSecret"`
 	Nodes       int               `json:"nodes"`
+	Traffic     bool              `json:"traffic"`
 	Addresses   map[string]string `json:"addresses"`
 }
 
@@ -61,6 +62,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
+	in.Traffic = g.Traffic
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

@@ -52,6 +52,8 @@ type Input struct {
 	// StoreSecret is the name of the Secret with the version's credentials for the store;
 	// empty without a store, or without a cluster.
 	StoreSecret string
+	// Traffic is whether the entrypoint can divide requests: see [v1alpha1.StartedWith].
+	Traffic bool
 	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,
 	// the replicas of an entrypoint are spread.
 	Nodes int

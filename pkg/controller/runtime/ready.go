@@ -24,7 +24,8 @@ func (r *reconciler) obstacle(ctx context.Context, rt *v1alpha1.Runtime) (*obser
 	var v v1alpha1.Version
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: wanted}, &v)
 	if apierrors.IsNotFound(err) {
-		return r.notFound(ctx, rt)
+		names, err := r.versionNames(ctx, rt.Namespace)
+		return observe.VersionNotFound(rt, names), err
 	}
 	if err != nil {
 		return nil, err
@@ -37,21 +38,25 @@ func (r *reconciler) obstacle(ctx context.Context, rt *v1alpha1.Runtime) (*obser
 	if err != nil || len(endpoints) > 0 {
 		return nil, err
 	}
-	return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: fmt.Sprintf(
-		"Service %q has no ready endpoint yet; see: kubectl get endpointslices -n %s -l %s=%s",
-		wanted, rt.Namespace, discoveryv1.LabelServiceName, wanted)}, nil
+	return noEndpoints(rt, wanted), nil
 }
 
-func (r *reconciler) notFound(ctx context.Context, rt *v1alpha1.Runtime) (*observe.Cause, error) {
+// noEndpoints is why a version that is ready gets no requests.
+func noEndpoints(rt *v1alpha1.Runtime, version string) *observe.Cause {
+	return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: fmt.Sprintf(
+		"Service %q has no ready endpoint yet; see: kubectl get endpointslices -n %s -l %s=%s",
+		version, rt.Namespace, discoveryv1.LabelServiceName, version)}
+}
+
+func (r *reconciler) versionNames(ctx context.Context, namespace string) (names []string, err error) {
 	var versions v1alpha1.VersionList
-	if err := r.client.List(ctx, &versions, client.InNamespace(rt.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.client.List(ctx, &versions, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	var names []string
 	for i := range versions.Items {
 		names = append(names, versions.Items[i].Name)
 	}
-	return observe.VersionNotFound(rt, names), nil
+	return names, nil
 }
 
 // switched reports whether active-entrypoint has endpoints, and all of them are the

@@ -24,10 +24,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/contract"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -46,9 +48,13 @@ type reconciler struct {
 	gateways *watch.Installation
 	wait     time.Duration
 	settle   time.Duration
+	applied  time.Duration // see Options.TrafficSettle
+
+	contracts contract.Comparer
 
 	mu       sync.Mutex
 	switches map[types.UID]transition
+	told     map[leaf]time.Time // when entrypoints were told to divide requests in another way
 }
 
 // transition is a switch of active-entrypoint to a version that is not complete.
@@ -68,6 +74,9 @@ type Options struct {
 	SwitchSettle time.Duration
 	// GatewayAPI is whether the Gateway API is installed.
 	GatewayAPI *watch.Installation
+	// TrafficSettle is how long entrypoints may take to apply how they are to divide requests
+	// between the published version and a canary: their kubelets must update a volume.
+	TrafficSettle time.Duration
 	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
@@ -82,7 +91,9 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		gateways: o.GatewayAPI,
 		wait:     o.SwitchWait,
 		settle:   o.SwitchSettle,
+		applied:  o.TrafficSettle,
 		switches: map[types.UID]transition{},
+		told:     map[leaf]time.Time{},
 	}
 	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
 		return err
@@ -96,13 +107,19 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		For(&v1alpha1.Runtime{}).
 		Owns(&corev1.Service{}).
 		Owns(&networkingv1.Ingress{}).
+		Owns(&corev1.ConfigMap{}).
+		Watches(&corev1.Pod{}, neighbour, builder.WithPredicates(predicate.NewPredicateFuncs(isEntrypoint))).
 		Watches(&v1alpha1.Version{}, neighbour).
 		Watches(&discoveryv1.EndpointSlice{}, neighbour).
-		WatchesRawSource(x.Source(&corev1.Service{}, &networkingv1.Ingress{})).
+		WatchesRawSource(x.Source(&corev1.Service{}, &networkingv1.Ingress{}, &corev1.ConfigMap{})).
 		WatchesRawSource(s.Source(&v1alpha1.RuntimeList{})).
 		WatchesRawSource(r.routes(mgr, x)).
 		WithOptions(o.Controller).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+func isEntrypoint(o client.Object) bool {
+	return o.GetLabels()[render.LabelType] == render.TypeEntrypoint
 }
 
 // Reconcile brings active-entrypoint closer to what the Runtime names, and writes the
@@ -129,8 +146,12 @@ func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconci
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	due, unsettled, err := r.share(ctx, rt, obstacle)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	serve := wanted
-	if obstacle != nil {
+	if obstacle != nil || unsettled > 0 {
 		serve = current
 	}
 	if err := r.serve(ctx, rt, serve); err != nil {
@@ -140,15 +161,20 @@ func (r *reconciler) publish(ctx context.Context, rt *v1alpha1.Runtime) (reconci
 	case obstacle != nil:
 		r.forget(rt)
 		rt.MarkNotReady(obstacle.Reason, obstacle.Message)
+	case unsettled > 0:
+		r.forget(rt)
+		rt.MarkPublishing(fmt.Sprintf("the entrypoint of %q, which was published before, is being updated", wanted))
+		due = sooner(due, unsettled)
 	case wanted == "":
 		r.forget(rt)
 		rt.MarkNothingPublished(metav1.Now())
 	case wanted == current:
 		rt.MarkPublished(wanted, metav1.Now())
 	default:
-		return r.await(ctx, rt)
+		again, err := r.await(ctx, rt)
+		return reconcile.Result{RequeueAfter: sooner(due, again)}, err
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: due}, nil
 }
 
 // serve has active-entrypoint select version, or deletes it if version is empty.
@@ -186,19 +212,20 @@ func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, 
 // await waits until clients of active-entrypoint reach the wanted version only; not
 // before is it reported as published. The wait is bounded, because the version is
 // selected already, and the controller of endpoints may be slow.
-func (r *reconciler) await(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+func (r *reconciler) await(ctx context.Context, rt *v1alpha1.Runtime) (again time.Duration, err error) {
 	wanted := rt.Spec.PublishedVersion
 	switched, err := r.switched(ctx, rt)
 	if err != nil {
-		return reconcile.Result{}, err
+		return 0, err
 	}
-	if left := r.left(rt, switched); left > 0 {
+	// Connections to the version before get the wanted one, too, if that was its canary.
+	if left := max(r.left(rt, switched), r.untold(leaf{rt.UID, rt.Status.PublishedVersion}, time.Now())); left > 0 {
 		rt.MarkPublishing(fmt.Sprintf("%s selects version %q; its endpoints are being updated", render.ActiveEntrypointName, wanted))
-		return reconcile.Result{RequeueAfter: left}, nil
+		return left, nil
 	}
 	r.forget(rt)
 	rt.MarkPublished(wanted, metav1.Now())
-	return reconcile.Result{}, nil
+	return 0, nil
 }
 
 // left is how long to wait for the switch to the wanted version: until the endpoints have
@@ -253,6 +280,7 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 			r.events.Eventf(rt, nil, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", "version %q is published instead of %q", to, from)
 		}
 	}
+	r.reportCanary(rt, before)
 	old, ready := before.Condition(v1alpha1.ConditionReady), rt.Status.Condition(v1alpha1.ConditionReady)
 	if ready != nil && ready.Status == metav1.ConditionFalse && (old == nil || old.Reason != ready.Reason || old.Message != ready.Message) {
 		r.events.Eventf(rt, nil, corev1.EventTypeWarning, ready.Reason, "Publish", "%s", ready.Message)
@@ -262,7 +290,9 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 // sweep forgets all that is cached for runtimes that no longer exist.
 func (r *reconciler) sweep(existing watch.Existing) {
 	r.applier.Keep(existing.UIDs)
+	r.contracts.Keep(existing.UIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	maps.DeleteFunc(r.told, func(l leaf, _ time.Time) bool { return !existing.UIDs[l.runtime] })
 	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !existing.UIDs[uid] })
 }

@@ -83,6 +83,10 @@ func startFailed(v *v1alpha1.Version, now time.Time, timeout time.Duration) bool
 type publication struct {
 	// wanted: the spec names it. published: the status names it.
 	wanted, published bool
+	// canaryOf is the published version whose canary it is, empty if it is none; share is what it
+	// gets of that one's requests, receives whether it may get any.
+	canaryOf, share string
+	receives        bool
 	// waits is why it cannot be published, if that is not the version's own fault.
 	waits string
 }
@@ -94,6 +98,9 @@ func publicationOf(rt *v1alpha1.Runtime, version string) publication {
 		return publication{}
 	}
 	p := publication{wanted: rt.Spec.PublishedVersion == version, published: rt.Status.PublishedVersion == version}
+	if rt.Uses(version) == v1alpha1.UseCanary {
+		p.canaryOf, p.share, p.receives = rt.Status.PublishedVersion, rt.CanaryShare(), rt.Receives(version)
+	}
 	c := rt.Status.Condition(v1alpha1.ConditionReady)
 	if p.wanted && c != nil && c.Status == metav1.ConditionFalse {
 		switch c.Reason {
@@ -111,9 +118,10 @@ func (p publication) blocksStop(phase v1alpha1.Phase) bool {
 	return p.published || p.wanted && isLive(phase)
 }
 
-// runs reports whether the version is to run: it is asked to, or it must not stop.
+// runs reports whether the version is to run: it is asked to, or it must not stop. A canary
+// runs until no entrypoint sends requests to it.
 func (p publication) runs(v *v1alpha1.Version) bool {
-	if p.blocksStop(v.Status.Phase) {
+	if p.blocksStop(v.Status.Phase) || p.receives && isLive(v.Status.Phase) {
 		return true
 	}
 	return v.WantedState() == v1alpha1.StateStarted && (v.DeletionTimestamp == nil || p.blocksDeletion())

@@ -28,7 +28,7 @@ func (p plan) poll() bool { return p.next != nil && p.next.unconnected }
 func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Time) (*plan, error) {
 	before, live := v.Status.StartedWith, isLive(v.Status.Phase)
 	record, err := r.settings.Record()
-	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
+	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart, Traffic: true}
 	var p plan
 	switch {
 	case err != nil && !live:
@@ -40,6 +40,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 		p.with, err = *before, nil
 	case live && before == nil: // another kn-krt has started it, and recorded nothing
 		p.with = latest
+		p.with.Traffic = false
 	case !live:
 		latest.Sequences, err = r.sequenceSuffix(ctx, v, latest)
 		p.with = latest

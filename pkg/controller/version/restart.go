@@ -100,7 +100,7 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 		if p.with.EntrypointImage != r.image {
 			behind = append(behind, "entrypoint-image")
 		}
-		if done.outdated {
+		if done.outdated || !p.with.Traffic {
 			behind = append(behind, "kn-krt")
 		}
 		if len(behind) > 0 {

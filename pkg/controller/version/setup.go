@@ -138,8 +138,7 @@ func (r *reconciler) ofRuntime(ctx context.Context, o client.Object) []reconcile
 	}
 	return r.versions(ctx, rt.Namespace, func(v *v1alpha1.Version) bool {
 		c := v.Status.Condition(v1alpha1.ConditionPublished)
-		named := v.Name == rt.Spec.PublishedVersion || v.Name == rt.Status.PublishedVersion
-		return named || c != nil && c.Reason != v1alpha1.ReasonNotPublished
+		return rt.Uses(v.Name) != v1alpha1.UseNone || c != nil && c.Reason != v1alpha1.ReasonNotPublished
 	})
 }
 

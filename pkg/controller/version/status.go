@@ -11,8 +11,8 @@ import (
 	"krt.dev/kn-krt/pkg/apply"
 )
 
-// markPublication marks what the Runtime wants of the version, and what is refused
-// because of that.
+// markPublication marks what the Runtime wants of the version, and what is refused because
+// of that.
 func markPublication(v *v1alpha1.Version, p publication, run bool) {
 	switch {
 	case p.published:
@@ -23,10 +23,17 @@ func markPublication(v *v1alpha1.Version, p publication, run bool) {
 		v.MarkPublishing("active-entrypoint is being switched to it")
 	case p.wanted:
 		v.MarkPublishing("it will be published once it is ready")
+	case p.canaryOf != "":
+		v.MarkCanary(p.canaryOf, p.share)
 	default:
 		v.MarkNotPublished()
 	}
-	if run && v.WantedState() == v1alpha1.StateStopped {
+	markRefusals(v, p, run)
+}
+
+// markRefusals marks what is refused because the version is published.
+func markRefusals(v *v1alpha1.Version, p publication, run bool) {
+	if run && v.WantedState() == v1alpha1.StateStopped && p.blocksStop(v.Status.Phase) {
 		v.MarkStopRefused()
 	} else {
 		v.MarkStopNotRefused()

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
@@ -56,4 +58,17 @@ func TestUpgradeChangesNothingThatRuns(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got, "an upgrade to this would roll the pods of all versions")
+
+	// Entrypoints of an older kn-krt refuse a configuration that they do not know.
+	d.addresses = map[string]string{"one": "http://one"}
+	items, err = d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true, Hash: "1"}, "key")
+	require.NoError(t, err)
+	for _, one := range items {
+		if m, isMap := one.object.(*corev1.ConfigMap); isMap {
+			require.NotContains(t, m.Data["entrypoint.json"], "traffic")
+		}
+		if d, isDeployment := one.object.(*appsv1.Deployment); isDeployment {
+			require.NotContains(t, fmt.Sprint(d.Spec.Template.Spec), "traffic")
+		}
+	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"testing/fstest" // its MapFS is the standard library's file system in memory
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/controller/contract"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -39,11 +39,7 @@ func (r *reconciler) check(ctx context.Context, v *v1alpha1.Version) (problems, 
 
 // problemsOf compiles the protos and finds the rpc of each workflow.
 func problemsOf(ctx context.Context, spec v1alpha1.VersionSpec) problems {
-	files := fstest.MapFS{}
-	for _, f := range spec.Entrypoint.Files {
-		files[f.Path] = &fstest.MapFile{Data: []byte(f.Content)}
-	}
-	compiled, err := schema.Compile(ctx, files, spec.Entrypoint.Proto, schema.Options{})
+	compiled, err := contract.Compile(ctx, spec)
 	var failures schema.Errors
 	switch {
 	case errors.As(err, &failures) && len(failures) > 1:

@@ -109,6 +109,14 @@ func annotatedMethods(file protoreflect.FileDescriptor) (all []protoreflect.Meth
 	return all
 }
 
+// Rule returns the annotation of an rpc, nil if it has none, or one that cannot be read.
+func Rule(m protoreflect.MethodDescriptor) *annotations.HttpRule {
+	if !m.Options().ProtoReflect().Has(annotations.E_Http.TypeDescriptor()) {
+		return nil
+	}
+	return ruleOf(m)
+}
+
 // ruleOf is the annotation of m, nil if it cannot be read.
 func ruleOf(m protoreflect.MethodDescriptor) *annotations.HttpRule {
 	value := m.Options().ProtoReflect().Get(annotations.E_Http.TypeDescriptor()).Message().Interface()

@@ -117,6 +117,22 @@ var publications = []struct{ name, runtime, field, text string }{
 		"this is not a version's name: name one of this namespace (kubectl get krtv), or leave it empty to publish none"},
 	{"a name too long", `{metadata: {name: default}, spec: {publishedVersion: abcdefghijklmnopqrst}}`, "spec.publishedVersion",
 		"may not be more than 19 bytes"},
+	{name: "a canary", runtime: `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, weight: 10, mirror: 100}}}`},
+	{name: "a canary with a plan", runtime: `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 5, for: 10m}]}}}}`},
+	{"a canary of nothing", `{metadata: {name: default}, spec: {canary: {version: b}}}`, "spec",
+		"canary: there is no version beside which it could serve; set publishedVersion"},
+	{"a canary of no version", `{metadata: {name: default}, spec: {publishedVersion: "", canary: {version: b}}}`, "spec",
+		"canary: there is no version beside which it could serve; set publishedVersion"},
+	{"a canary of itself", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: a}}}`, "spec",
+		"canary.version: this is the published version itself; name another one"},
+	{"a weight and a plan", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, weight: 1, ` +
+		`plan: {steps: [{weight: 5, for: 10m}]}}}}`, "spec.canary", "weight: a plan sets the weights; remove weight, or plan"},
+	{"more than all", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, weight: 101}}}`, "spec.canary.weight",
+		"should be less than or equal to 100"},
+	{"a query without a limit", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 5, for: 10m}], limits: {query: [{name: q, prometheus: up}]}}}}}`, "spec.canary.plan.limits.query[0]",
+		"a query needs min or max"},
 }
 
 func TestRuntime(t *testing.T) {

@@ -53,7 +53,7 @@ status:
   conditions:
   - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
   startedWith:
-    {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, storeSecret: a-store-1a2b3c4d,
+    {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, storeSecret: a-store-1a2b3c4d, traffic: true,
      restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
@@ -63,8 +63,45 @@ status:
 apiVersion: krt.dev/v1alpha1
 kind: Runtime
 metadata: {name: default}
-spec: {publishedVersion: full, comment: because}
+spec:
+  publishedVersion: full
+  comment: because
+  canary:
+    version: other
+    weight: 0
+    match: [{metadata: x-test, value: "1"}]
+    sticky: {metadata: x-user}
+    mirror: 5
+    compare: {ignore: [at], tolerance: 0.1%}
+    paused: false
+    resume: '1'
+    plan:
+      steps: [{weight: 5, for: 10m}]
+      minRequests: 100
+      onFailure: Rollback
+      onSuccess: Promote
+      waitLimit: 2h
+      limits:
+        errorRatio: {increase: 1%}
+        p95: {increase: 20%}
+        accuracy: {decrease: 2%, minSamples: 200}
+        agreement: {min: 99%, minSamples: 100}
+        query: [{name: lag, prometheus: up, min: "1", max: "2"}]
 status:
+  canary:
+    version: other
+    of: 1a2b3c
+    phase: Serving
+    weight: 5
+    mirror: 5
+    receiving: true
+    step: 1
+    resume: '1'
+    since: '2026-01-01T00:00:00Z'
+    reason: Serving
+    message: it is
+    samples: {published: 1, canary: 1, fallbacks: 1, mirrored: 1, equal: 1}
+    values: [{name: p95, published: 1 ms, canary: 1 ms, limit: 2 ms, verdict: Good}]
   publishedVersion: full
   observedGeneration: 1
   since: '2026-01-01T00:00:00Z'

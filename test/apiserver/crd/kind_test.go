@@ -112,7 +112,7 @@ func TestRuntimeStatusAndColumns(t *testing.T) {
 	require.JSONEq(t, text(t, r.Status), text(t, typed[v1alpha1.Runtime](t, a.body).Status))
 
 	columns, cells := table(t, path)
-	require.Equal(t, []string{"Name", "Published", "Since", "Ready", "Reason", "Age", "Wanted (wide)"}, columns)
+	require.Equal(t, []string{"Name", "Published", "Canary", "Weight", "Since", "Ready", "Reason", "Age", "Wanted (wide)"}, columns)
 	require.Equal(t, "a", cells["Published"])
 	require.Equal(t, "VersionNotFound", cells["Reason"])
 	require.Equal(t, "b", cells["Wanted (wide)"])

@@ -43,7 +43,7 @@ func begin(s *apiserver.Server) (end func() error, err error) {
 		return nil, err
 	}
 	ours, err := controller.New(s.Config(), controller.Options{EntrypointImage: "example.com/entrypoint", SwitchWait: time.Hour,
-		SwitchSettle: time.Millisecond})
+		SwitchSettle: time.Millisecond, TrafficSettle: 100 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +66,17 @@ const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M)
 
 // version makes a version that is started; one with a broken image never gets ready.
 func (p *place) version(name, image string) *v1alpha1.Version {
+	p.Helper()
+	return p.make(name, image, proto)
+}
+
+// versionOf makes a version that is started and has another contract than the others.
+func (p *place) versionOf(name, proto string) *v1alpha1.Version {
+	p.Helper()
+	return p.make(name, "example.com/a", proto)
+}
+
+func (p *place) make(name, image, proto string) *v1alpha1.Version {
 	p.Helper()
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: p.namespace}, Spec: v1alpha1.VersionSpec{
 		State: v1alpha1.StateStarted, Description: "For tests.",

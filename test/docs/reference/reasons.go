@@ -36,6 +36,8 @@ func remedies() map[string]string {
 		v1alpha1.ReasonGatewayAPIMissing: "Install the Gateway API with your gateway controller, or remove the setting `gateway`.",
 		v1alpha1.ReasonGatewayNotFound:   "Create the Gateway, or correct the setting `gateway`.",
 		v1alpha1.ReasonRouteNotAccepted:  "The text is the gateway controller's; often no listener has the host, or allows the namespace.",
+		v1alpha1.ReasonContractDiffers:   "Add to the canary's contract what the text names, or publish it without a share.",
+		v1alpha1.ReasonRestartNeeded:     "`kn krt restart NAME` of the version that the text names.",
 		event.ReasonHandlerError:         "The text is the handler's own. `kn krt requests NAME --failed` has what the node received.",
 		event.ReasonHandlerPanic:         "As for an error; the stack is in the node's log.",
 		event.ReasonWrongOutput:          "Let the last node return the rpc's output type; the text has both names.",

@@ -37,6 +37,11 @@ type CanaryStatus struct {
 	Weight int32 `json:"weight"`
 	// +optional
 	Mirror int32 `json:"mirror,omitempty"`
+	// Receiving is whether the canary may get requests or copies. It stays true until the entrypoints of
+	// the published version have had the time to apply that it gets none: a canary that is stopped drains
+	// after that.
+	// +optional
+	Receiving bool `json:"receiving,omitempty"`
 	// Step is the plan's present step, from 1.
 	// +optional
 	Step int32 `json:"step,omitempty"`

@@ -10,6 +10,8 @@ const (
 	ReasonPublishing       = "Publishing"       // the version is published once it is ready
 	ReasonNotPublished     = "NotPublished"     // the Runtime of the namespace names another version, or none
 	ReasonNothingPublished = "NothingPublished" // spec.publishedVersion of the Runtime is empty
+	ReasonCanary           = "Canary"           // the Runtime of the namespace names the version as its canary
+	ReasonLeaving          = "Leaving"          // the entrypoints are being updated: a canary gets no more requests
 	ReasonCurrent          = "Current"          // the version has the settings of the cluster
 	ReasonBehind           = "Behind"           // the cluster has other settings than those the version was started with
 	ReasonRestarting       = "Restarting"       // the new objects of a restart are not ready yet
@@ -52,11 +54,17 @@ const (
 	ReasonRouteNotAccepted  = "RouteNotAccepted"  // the Gateway does not accept a route, or cannot follow it
 )
 
+// Reasons of a canary that gets no requests, besides those of a version that cannot be published.
+const (
+	ReasonContractDiffers = "ContractDiffers" // it does not serve the published contract
+	ReasonRestartNeeded   = "RestartNeeded"   // an older kn-krt has started one of the two versions
+)
+
 // IsExpected reports whether a condition, node or workflow that is not ready for this
 // reason is in the state that was asked for: there is nothing to do.
 func IsExpected(reason string) bool {
 	switch reason {
-	case ReasonStopped, ReasonStopping, ReasonNotPublished, ReasonNothingPublished:
+	case ReasonStopped, ReasonStopping, ReasonNotPublished, ReasonNothingPublished, ReasonCanary:
 		return true
 	}
 	return false

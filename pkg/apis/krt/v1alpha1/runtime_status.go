@@ -13,12 +13,15 @@ func (r *Runtime) BeginStatus() {
 }
 
 // MarkPublished reports that active-entrypoint routes to version since at. The history gets one entry
-// for it, with spec.comment.
+// for it, with spec.comment. If it was the canary, there is none any more.
 func (r *Runtime) MarkPublished(version string, at metav1.Time) {
 	s := &r.Status
 	if s.PublishedVersion != version {
 		s.closeHistory(at)
 		s.PublishedVersion, s.Since = version, &at
+		if s.Canary != nil && s.Canary.Version == version {
+			s.Canary = nil
+		}
 		s.History = appendHistory(s.History, Publication{Version: version, From: at, Comment: r.Spec.Comment})
 	}
 	r.mark(metav1.ConditionTrue, ReasonPublished, "")

@@ -71,6 +71,10 @@ type StartedWith struct {
 	// StoreSecret is the Secret with the version's credentials for the store; empty without a store.
 	// +optional
 	StoreSecret string `json:"storeSecret,omitempty"`
+	// Traffic is whether the entrypoint can divide requests between the version and a canary. It cannot if an older
+	// kn-krt has started the version.
+	// +optional
+	Traffic bool `json:"traffic,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`

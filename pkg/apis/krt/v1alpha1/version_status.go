@@ -206,6 +206,12 @@ func (v *Version) MarkNotPublished() {
 	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonNotPublished, "publish it: "+v.Command("publish"))
 }
 
+// MarkCanary reports that the version is the canary of the published one, and its share: see
+// [Runtime.CanaryShare].
+func (v *Version) MarkCanary(published, share string) {
+	v.mark(ConditionPublished, metav1.ConditionFalse, ReasonCanary, fmt.Sprintf("it is the canary of %q and gets %s", published, share))
+}
+
 // MarkStopRefused reports that the version is not stopped because it is published.
 func (v *Version) MarkStopRefused() {
 	v.mark(ConditionStopRefused, metav1.ConditionTrue, ReasonPublished,

@@ -1,0 +1,62 @@
+package v1alpha1
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MarkCanaryWaiting reports why spec.canary gets no requests yet, or no more, and what to do next.
+// Whether it may still get some is as known.
+func (r *Runtime) MarkCanaryWaiting(reason, message string) {
+	r.markCanary(CanaryStatus{Phase: CanaryWaiting, Reason: reason, Message: trim(message)})
+}
+
+// MarkCanaryRefused reports how the contract of spec.canary differs from the published one.
+func (r *Runtime) MarkCanaryRefused(message string) {
+	r.markCanary(CanaryStatus{Phase: CanaryRefused, Reason: ReasonContractDiffers, Message: trim(message)})
+}
+
+// MarkCanaryServing reports that spec.canary gets its share, since at if it did not before.
+func (r *Runtime) MarkCanaryServing(at metav1.Time) {
+	c, before := r.Spec.Canary, r.Status.Canary
+	next := CanaryStatus{Phase: CanaryServing, Weight: c.Weight, Mirror: c.Mirror, Receiving: true, Since: &at}
+	if before != nil && before.Of == c.ID(r.Status.PublishedVersion) && before.Phase == CanaryServing && before.Since != nil {
+		next.Since = before.Since
+	}
+	r.markCanary(next)
+	r.Status.Canary.Message = fmt.Sprintf("%q gets %s to %q", c.Version, r.CanaryShare(), r.Status.PublishedVersion)
+}
+
+// markCanary sets the status of spec.canary. Whether a canary of that name receives requests stays.
+func (r *Runtime) markCanary(s CanaryStatus) {
+	s.Version, s.Of = r.Spec.Canary.Version, r.Spec.Canary.ID(r.Status.PublishedVersion)
+	s.Receiving = s.Receiving || r.Receives(s.Version)
+	r.Status.Canary = &s
+}
+
+// MarkCanaryPromoting reports that the canary gets all requests while it is being published.
+func (r *Runtime) MarkCanaryPromoting() {
+	if s := r.Status.Canary; s != nil {
+		s.Phase, s.Weight, s.Mirror, s.Reason = CanaryPromoting, 100, 0, ReasonPublishing
+		s.Message = fmt.Sprintf("%q gets all requests; it is being published instead of %q", s.Version, r.Status.PublishedVersion)
+	}
+}
+
+// MarkCanaryLeaving reports that a canary gets no requests any more, as the spec asks.
+func (r *Runtime) MarkCanaryLeaving() {
+	if s := r.Status.Canary; s != nil {
+		s.Phase, s.Weight, s.Mirror, s.Reason = CanaryWaiting, 0, 0, ReasonLeaving
+		s.Message = fmt.Sprintf("%q is no longer the canary: the entrypoints of %q are being updated", s.Version, r.Status.PublishedVersion)
+	}
+}
+
+// MarkCanaryReceivesNothing reports that no entrypoint sends requests or copies to the canary.
+func (r *Runtime) MarkCanaryReceivesNothing() {
+	if s := r.Status.Canary; s != nil {
+		s.Receiving = false
+	}
+}
+
+// MarkNoCanary removes the status of a canary.
+func (r *Runtime) MarkNoCanary() { r.Status.Canary = nil }

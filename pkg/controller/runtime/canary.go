@@ -1,0 +1,166 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/observe"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// share gives the canary its share of the requests, or none, and marks which. obstacle is why
+// the version to publish cannot be published. It returns after what time to reconcile again, 0 for
+// never, and for how long the version to publish may still divide requests as it did when it
+// was published before.
+func (r *reconciler) share(ctx context.Context, rt *v1alpha1.Runtime, obstacle *observe.Cause) (due, unsettled time.Duration, err error) {
+	now := time.Now()
+	have, err := r.division(ctx, rt)
+	if err != nil {
+		return 0, 0, err
+	}
+	want, due, err := r.wanted(ctx, rt, obstacle == nil, now)
+	if err != nil {
+		return 0, 0, err
+	}
+	next, again, err := r.divide(ctx, rt, have, want, now)
+	var taken *apply.NotOwnedError
+	if errors.As(err, &taken) && rt.Spec.Canary != nil {
+		rt.MarkCanaryWaiting(v1alpha1.ReasonNotOwned, notOwned(rt, taken))
+		return foreignInterval, 0, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if c := rt.Status.Canary; c != nil && !next.names(c.Version) {
+		rt.MarkCanaryReceivesNothing()
+		if rt.Spec.Canary == nil {
+			rt.MarkNoCanary()
+		}
+	}
+	return sooner(due, again), r.unsettled(rt, next, rt.Spec.PublishedVersion, now), nil
+}
+
+// sooner returns the shorter of two times; 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// wanted decides how the published version divides requests, nil if it does not, and marks
+// that. publishable: the version to publish can be published.
+func (r *reconciler) wanted(
+	ctx context.Context, rt *v1alpha1.Runtime, publishable bool, now time.Time,
+) (*traffic.Config, time.Duration, error) {
+	before, spec := rt.Status.Canary, rt.Spec.Canary
+	receives := before != nil && before.Receiving
+	switch {
+	case receives && publishable && promotes(rt):
+		rt.MarkCanaryPromoting()
+		config := render.Handover(before.Version, rt.Namespace, r.domainOf(ctx, rt.Namespace, before.Version))
+		return &config, 0, nil
+	case receives && (spec == nil || spec.Version != before.Version):
+		rt.MarkCanaryLeaving()
+		return nil, 0, nil
+	case spec == nil:
+		rt.MarkNoCanary()
+		return nil, 0, nil
+	}
+	cause, refusal, err := r.canaryObstacle(ctx, rt)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case cause != nil:
+		rt.MarkCanaryWaiting(cause.Reason, cause.Message)
+		return nil, 0, nil
+	case refusal != "":
+		rt.MarkCanaryRefused(refusal)
+		return nil, 0, nil
+	}
+	due := walk(rt, metav1.NewTime(now))
+	config := render.Share(rt, r.domainOf(ctx, rt.Namespace, spec.Version))
+	return &config, due, nil
+}
+
+// promotes reports whether the canary is to be published instead of what is.
+func promotes(rt *v1alpha1.Runtime) bool {
+	wanted, published := rt.Spec.PublishedVersion, rt.Status.PublishedVersion
+	return wanted == rt.Status.Canary.Version && published != "" && wanted != published
+}
+
+// walk marks what a canary gets that is ready: its weight. It returns after what time to
+// reconcile again, 0 for never.
+func walk(rt *v1alpha1.Runtime, now metav1.Time) time.Duration {
+	rt.MarkCanaryServing(now)
+	return 0
+}
+
+// canaryObstacle returns why the canary gets no requests: something that it waits for, or a
+// contract that is not the published one.
+func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (cause *observe.Cause, refusal string, err error) {
+	name, published := rt.Spec.Canary.Version, rt.Status.PublishedVersion
+	switch published {
+	case "":
+		return &observe.Cause{Reason: v1alpha1.ReasonNothingPublished, Message: "no version is published yet"}, "", nil
+	case name:
+		return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: "it is still the published version"}, "", nil
+	}
+	var current, canary v1alpha1.Version
+	err = r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: name}, &canary)
+	if apierrors.IsNotFound(err) {
+		names, err := r.versionNames(ctx, rt.Namespace)
+		return observe.CanaryNotFound(rt, names), "", err
+	}
+	if err == nil {
+		err = r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: published}, &current)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if refusal, err = r.contracts.Compare(ctx, rt.UID, &current, &canary); refusal != "" || err != nil {
+		return nil, refusal, err
+	}
+	if cause := observe.CanaryUnready(rt, &canary); cause != nil {
+		return cause, "", nil
+	}
+	if cause := observe.CannotDivide(&current, &canary); cause != nil {
+		return cause, "", nil
+	}
+	endpoints, err := r.endpoints(ctx, rt.Namespace, render.EntrypointServiceName(name))
+	if err != nil || len(endpoints) > 0 {
+		return nil, "", err
+	}
+	return noEndpoints(rt, name), "", nil
+}
+
+// notOwned is why the file of the published version cannot be written, and what to do.
+func notOwned(rt *v1alpha1.Runtime, taken *apply.NotOwnedError) string {
+	return fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete configmap %s -n %s", taken, taken.Name, rt.Namespace)
+}
+
+// reportCanary emits events about the changes of the canary since before. Who is published is
+// in the history; what was a canary and is not published any more is in these events alone.
+func (r *reconciler) reportCanary(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus) {
+	old, now := before.Canary, rt.Status.Canary
+	switch {
+	case now != nil && (old == nil || old.Version != now.Version || old.Phase != now.Phase || old.Reason != now.Reason):
+		kind := corev1.EventTypeNormal
+		if now.Phase == v1alpha1.CanaryRefused || now.Phase == v1alpha1.CanaryRolledBack {
+			kind = corev1.EventTypeWarning
+		}
+		r.events.Eventf(rt, nil, kind, "Canary"+string(now.Phase), "Canary", "%s", now.Message)
+	case now == nil && old != nil && old.Version != rt.Status.PublishedVersion:
+		r.events.Eventf(rt, nil, corev1.EventTypeNormal, "CanaryEnded", "Canary", "version %q is no longer the canary", old.Version)
+	}
+}
