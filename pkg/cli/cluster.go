@@ -88,8 +88,9 @@ whether changed files can be noticed.
 // clusterVerbs are the verbs that a program for local runs only does not have.
 func clusterVerbs() []string {
 	return []string{
-		"config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "publish",
-		"render", "restart", "rollback", "start", "stop", "uninstall", "unpublish", "wait",
+		"abort", "config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "pause",
+		"promote", "publish", "render", "restart", "resume", "rollback", "start", "stop", "traffic", "uninstall", "unpublish",
+		"wait",
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/value"
 )
 
 // Start asks for the named version to be started; the comment is kept in its history.
@@ -29,7 +30,7 @@ func (c *Client) Start(ctx context.Context, name, comment string) (already bool,
 	if err != nil {
 		return false, err
 	}
-	if missing := MissingConfig(v.Spec.Config, values); missing != nil {
+	if missing := value.Missing(v.Spec.Config, values); missing != nil {
 		refused := c.refuse("start", name, RuleConfigMissing)
 		refused.Missing = missing
 		return false, refused
@@ -128,6 +129,8 @@ func (c *Client) requireUnpublished(ctx context.Context, name, verb string) erro
 	case r == nil:
 	case r.Spec.PublishedVersion == name:
 		return c.refuse(verb, name, RulePublished)
+	case r.Spec.Canary != nil && r.Spec.Canary.Version == name:
+		return c.refuse(verb, name, RuleCanary)
 	case r.Status.PublishedVersion == name:
 		refused := c.refuse(verb, name, RuleStillPublished)
 		refused.Other = r.Spec.PublishedVersion

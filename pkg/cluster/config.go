@@ -11,7 +11,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster/response"
-	"krt.dev/kn-krt/pkg/krt/configvalue"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -89,9 +88,4 @@ func (c *Client) configSecret(version string) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{Name: render.ConfigName(version), Namespace: c.namespace},
 		Type:       corev1.SecretTypeOpaque,
 	}
-}
-
-// MissingConfig returns what is declared and has no value among values; nil if nothing is.
-func MissingConfig(declared v1alpha1.Config, values map[string][]byte) *configvalue.MissingError {
-	return configvalue.Missing(declared.Variables, declared.Files, values)
 }

@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -37,7 +38,7 @@ func (c *Client) CheckCreate(ctx context.Context, v *v1alpha1.Version, values ma
 			return nil, c.explain(err, fmt.Sprintf("cannot write the config values of version %q", v.Name))
 		}
 	}
-	return MissingConfig(v.Spec.Config, all), nil
+	return value.Missing(v.Spec.Config, all), nil
 }
 
 // Create creates the version with these config values: the values first, and if the

@@ -4,7 +4,7 @@
 // forward a port, check rights and the cluster itself. It has two kinds of users, a command line and a
 // dashboard: it prints nothing and reads no flags. Results are values; progress, log lines
 // and what fails among many go to callbacks; errors have types from which a user can find out
-// what to do next ([Error], [NotFoundError], [UnknownNameError], [RefusedError],
-// [ConfigError], [UnavailableError], [WaitError], [logs.Error], [ReplicaError],
+// what to do next ([Error], [NotFoundError], [logs.UnknownNameError], [RefusedError],
+// [value.Error], [UnavailableError], [WaitError], [logs.Error], [ReplicaError],
 // [RequestNotFoundError], [KubeconfigError]).
 package cluster

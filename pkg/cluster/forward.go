@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
+
+	"krt.dev/kn-krt/pkg/cluster/tunnel"
 )
 
 // GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
@@ -96,7 +93,7 @@ func podReady(p *corev1.Pod) bool {
 }
 
 func (c *Client) forward(ctx context.Context, namespace, pod string, port int) (*Forward, error) {
-	inner, err := c.podDialer(ctx, namespace, pod)
+	inner, err := tunnel.Dialer(ctx, c.config, namespace, pod)
 	if err != nil {
 		return nil, err
 	}
@@ -144,37 +141,3 @@ func (d *recordingDialer) Dial(protocols ...string) (httpstream.Connection, stri
 	d.err = err
 	return connection, protocol, err
 }
-
-// podDialer opens streams to a pod: by WebSocket, or by SPDY where the API server, or a
-// proxy before it, knows no other. A dialer has no context: its requests have ctx, which ends
-// what waits for a connection or, by its deadline, for the response to a WebSocket.
-func (c *Client) podDialer(ctx context.Context, namespace, pod string) (httpstream.Dialer, error) {
-	config := rest.CopyConfig(c.config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTrip(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r.WithContext(ctx)) })
-	})
-	host, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil {
-		return nil, err
-	}
-	at := &url.URL{Scheme: host.Scheme, Host: host.Host, Path: strings.TrimSuffix(host.Path, "/") +
-		fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/portforward", namespace, pod)}
-	transport, upgrader, err := spdy.RoundTripperFor(config)
-	if err != nil {
-		return nil, err
-	}
-	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, at)
-	newer, err := portforward.NewSPDYOverWebsocketDialer(at, config)
-	if err != nil {
-		return nil, err
-	}
-	return portforward.NewFallbackDialer(newer, older, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
-}
-
-// roundTrip is a function that sends a request.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

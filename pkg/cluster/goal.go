@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -18,7 +20,18 @@ const (
 	GoalPublished   Goal = "published"
 	GoalUnpublished Goal = "unpublished"
 	GoalDeleted     Goal = "deleted"
+	// GoalCanary: it gets its share of the requests, or copies; GoalAborted: it does not any more.
+	GoalCanary  Goal = "canary"
+	GoalAborted Goal = "aborted"
 )
+
+// State is the goal as it reads after "the version is": "started", "a canary".
+func (g Goal) State() string {
+	if g == GoalCanary {
+		return "a canary"
+	}
+	return string(g)
+}
 
 // Ongoing is what a version is doing until it has reached the goal, as it reads after
 // "the version is": "starting".
@@ -30,6 +43,8 @@ func (g Goal) Ongoing() string {
 		return "stopping"
 	case GoalRestarted:
 		return "restarting"
+	case GoalCanary:
+		return "becoming a canary"
 	}
 	return "being " + string(g)
 }
@@ -141,4 +156,50 @@ func judgeRuntime(r *v1alpha1.Runtime, exists bool, version string, published bo
 		return verdict{done: true}
 	}
 	return verdict{Observation: byCondition(r.Status.Condition(v1alpha1.ConditionReady))}
+}
+
+// judgeCanary judges whether the named version gets its share as a canary. One that was promoted
+// meanwhile gets more than its share.
+func judgeCanary(r *v1alpha1.Runtime, exists bool, version string) verdict {
+	if exists && r.Spec.PublishedVersion == version {
+		return verdict{done: true}
+	}
+	named := ""
+	if exists {
+		named = canaryOf(r)
+	}
+	if named != version {
+		return verdict{Observation: Observation{Situation: SituationOtherCanary, Other: named}, final: true}
+	}
+	s := r.Status.Canary
+	if r.Status.ObservedGeneration < r.Generation || s == nil || s.Version != version {
+		return unobserved()
+	}
+	switch s.Phase {
+	case v1alpha1.CanaryRefused, v1alpha1.CanaryRolledBack:
+		return verdict{Observation: Observation{Situation: SituationFailing, Message: s.Reason + ": " + s.Message}, final: true}
+	case v1alpha1.CanaryWaiting:
+		return waitingCanary(s)
+	}
+	return verdict{done: true}
+}
+
+// waitingCanary is what a canary waits for that gets nothing yet, or no more.
+func waitingCanary(s *v1alpha1.CanaryStatus) verdict {
+	return verdict{Observation: Observation{Situation: SituationProgressing, Message: cmp.Or(s.Message, s.Reason)}}
+}
+
+// judgeAborted judges whether the named version gets nothing as a canary any more.
+func judgeAborted(r *v1alpha1.Runtime, exists bool, version string) verdict {
+	switch {
+	case !exists:
+		return verdict{done: true}
+	case canaryOf(r) == version:
+		return final(SituationAskedToServe)
+	case r.Status.ObservedGeneration < r.Generation:
+		return unobserved()
+	case r.Status.Canary == nil || r.Status.Canary.Version != version:
+		return verdict{done: true}
+	}
+	return waitingCanary(r.Status.Canary)
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"krt.dev/kn-krt/pkg/cluster/tunnel"
 )
 
 // metricsURL is where an entrypoint serves its metrics: at its reply port.
@@ -28,13 +30,13 @@ type Metrics struct {
 
 // metricsPod is a pod that is connected to.
 type metricsPod struct {
-	tunnel *tunnel
+	tunnel *tunnel.Tunnel
 	http   *http.Client
 }
 
 func (p *metricsPod) close() {
 	p.http.CloseIdleConnections()
-	p.tunnel.close()
+	p.tunnel.Close()
 }
 
 // Metrics returns the metrics of a version's entrypoint, in the format that the value of the
@@ -109,11 +111,11 @@ func (m *Metrics) readPod(ctx context.Context, pod string, p *metricsPod, each f
 			return nil, err
 		}
 	}
-	t, err := m.c.openTunnel(ctx, pod)
+	t, err := tunnel.Open(ctx, m.c.config, m.c.namespace, pod)
 	if err != nil {
 		return nil, err
 	}
-	p = &metricsPod{t, t.client(replyPort)}
+	p = &metricsPod{t, t.Client(replyPort)}
 	if err := m.get(ctx, p, each); err != nil {
 		p.close()
 		return nil, err

@@ -39,7 +39,7 @@ func TestMetricsOfAllReplicas(t *testing.T) {
 	require.Equal(t, map[string]string{"one-2": both["one-2"]}, seen)
 	require.Equal(t, map[string]*metricsPod{"one-2": connection}, m.open)
 
-	connection.tunnel.close() // as when the laptop slept
+	connection.tunnel.Close() // as when the laptop slept
 	seen, _ = read()
 	require.Equal(t, map[string]string{"one-2": both["one-2"]}, seen)
 }
@@ -81,5 +81,9 @@ func TestMetricsThatAreSlowLeaveNoConnection(t *testing.T) {
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, m.open)
-	<-connection.streams.CloseChan()
+	response, err := connection.Client(8081).Get(metricsURL)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	require.Error(t, err, "the tunnel is closed")
 }

@@ -44,6 +44,10 @@ const (
 	// SituationOtherPublished: another version than the one waited for is to be
 	// published, or none.
 	SituationOtherPublished Situation = "OtherPublished"
+	// SituationAskedToServe: the version that is to be aborted is the canary in the Runtime's spec.
+	SituationAskedToServe Situation = "AskedToServe"
+	// SituationOtherCanary: another version than the one waited for is to be the canary, or none.
+	SituationOtherCanary Situation = "OtherCanary"
 )
 
 // Observation is what was seen of a version that is on its way to a [Goal].
@@ -51,7 +55,7 @@ type Observation struct {
 	Situation Situation
 	// Message explains SituationProgressing and SituationFailing; else it is empty.
 	Message string
-	// Other is the version of SituationOtherPublished; "" for none.
+	// Other is the version of SituationOtherPublished or SituationOtherCanary; "" for none.
 	Other string
 }
 
@@ -59,7 +63,7 @@ type Observation struct {
 func (o Observation) Blocked() bool {
 	switch o.Situation {
 	case SituationFailing, SituationGone, SituationAskedToStop, SituationAskedToStart, SituationNotDeleted,
-		SituationAskedToPublish, SituationOtherPublished:
+		SituationAskedToPublish, SituationOtherPublished, SituationAskedToServe, SituationOtherCanary:
 		return true
 	}
 	return false
@@ -85,12 +89,21 @@ func (o Observation) String() string {
 	case SituationAskedToPublish:
 		return "it was asked to be published"
 	case SituationOtherPublished:
-		if o.Other == "" {
-			return "no version was asked to be published"
-		}
-		return fmt.Sprintf("version %q was asked to be published", o.Other)
+		return o.other("to be published")
+	case SituationAskedToServe:
+		return "it was asked to be a canary"
+	case SituationOtherCanary:
+		return o.other("to be a canary")
 	}
 	return o.Message
+}
+
+// other is what was asked of another version, or of none.
+func (o Observation) other(what string) string {
+	if o.Other == "" {
+		return "no version was asked " + what
+	}
+	return fmt.Sprintf("version %q was asked %s", o.Other, what)
 }
 
 // Phase is the version's phase: Stopped before the controller has seen it.

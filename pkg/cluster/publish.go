@@ -15,8 +15,9 @@ import (
 
 // Publish asks for the named version, which must be started and ready, to be published
 // instead of the one that is; the comment is kept in the history. already is true if it is
-// published: then nothing is changed, and there is nothing to wait for. If somebody else
-// changes what is published at the same time, the error has ReasonConflict.
+// published: then nothing is changed, and there is nothing to wait for. The canary is promoted;
+// another version is refused while there is one. If somebody else changes what is published at the
+// same time, the error has ReasonConflict.
 func (c *Client) Publish(ctx context.Context, name, comment string) (already bool, err error) {
 	v, err := c.Get(ctx, name)
 	if err != nil {
@@ -28,6 +29,12 @@ func (c *Client) Publish(ctx context.Context, name, comment string) (already boo
 	}
 	if r != nil && r.Spec.PublishedVersion == name && r.Status.PublishedVersion == name {
 		return true, nil
+	}
+	if canaryOf(r) == name {
+		return false, c.promote(ctx, r, v, "publish", comment)
+	}
+	if err := c.requireNoCanary(r, "publish", name); err != nil {
+		return false, err
 	}
 	if err := c.requirePublishable(v, "publish"); err != nil {
 		return false, err
@@ -43,10 +50,16 @@ func (c *Client) Unpublish(ctx context.Context, name, comment string) error {
 		return err
 	}
 	if r != nil && r.Spec.PublishedVersion == name {
+		if err := c.requireNoCanary(r, "unpublish", name); err != nil {
+			return err
+		}
 		return c.point(ctx, r, "", comment)
 	}
 	if _, err := c.Get(ctx, name); err != nil {
 		return err
+	}
+	if canaryOf(r) == name {
+		return c.refuse("unpublish", name, RuleCanary)
 	}
 	refused := c.refuse("unpublish", name, RuleNotPublished)
 	if r != nil {
@@ -65,6 +78,9 @@ func (c *Client) Rollback(ctx context.Context, comment string) (version string, 
 	}
 	if r == nil {
 		return "", c.refuse("roll back", "", RuleNeverPublished)
+	}
+	if err := c.requireNoCanary(r, "roll back", ""); err != nil {
+		return "", err
 	}
 	version = previous(r)
 	if version == "" {
@@ -120,18 +136,26 @@ func (c *Client) point(ctx context.Context, r *v1alpha1.Runtime, name, comment s
 	if name == "" {
 		doing = "cannot unpublish"
 	}
-	var err error
 	if r == nil {
-		err = c.kube.Create(ctx, &v1alpha1.Runtime{
+		return c.explainPublished(c.kube.Create(ctx, &v1alpha1.Runtime{
 			ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: c.namespace},
 			Spec:       v1alpha1.RuntimeSpec{PublishedVersion: name, Comment: comment},
-		}, fieldOwner)
-	} else {
-		changed := r.DeepCopy()
-		changed.Spec.PublishedVersion, changed.Spec.Comment = name, comment
-		// The lock: what somebody else has published meanwhile is not undone unseen.
-		err = c.kube.Patch(ctx, changed, client.MergeFromWithOptions(r, client.MergeFromWithOptimisticLock{}), fieldOwner)
+		}, fieldOwner), doing)
 	}
+	return c.setRuntime(ctx, r, doing, comment, func(s *v1alpha1.RuntimeSpec) { s.PublishedVersion = name })
+}
+
+// setRuntime changes the spec of the Runtime r as it was read: what somebody else has changed meanwhile
+// is not undone unseen. The comment replaces the last one, also by nothing.
+func (c *Client) setRuntime(ctx context.Context, r *v1alpha1.Runtime, doing, comment string, change func(*v1alpha1.RuntimeSpec)) error {
+	changed := r.DeepCopy()
+	change(&changed.Spec)
+	changed.Spec.Comment = comment
+	lock := client.MergeFromWithOptions(r, client.MergeFromWithOptimisticLock{})
+	return c.explainPublished(c.kube.Patch(ctx, changed, lock, fieldOwner), doing)
+}
+
+func (c *Client) explainPublished(err error, doing string) error {
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return c.conflict(doing, fmt.Sprintf("what is published in namespace %q", c.namespace))
 	}

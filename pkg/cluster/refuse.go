@@ -45,6 +45,30 @@ const (
 	RulePreviousDeleted Rule = "PreviousDeleted"
 )
 
+// Rules about canaries of a [RefusedError].
+const (
+	// RuleNothingPublished: there is no version beside which a canary could serve.
+	RuleNothingPublished Rule = "NothingPublished"
+	// RuleSameVersion: the published version is not its own canary.
+	RuleSameVersion Rule = "SameVersion"
+	// RuleCanary: what is the canary is neither stopped, deleted nor unpublished.
+	RuleCanary Rule = "Canary"
+	// RuleOtherCanary: while Other is the canary, the published version does not change, and no other
+	// version is a canary.
+	RuleOtherCanary Rule = "OtherCanary"
+	// RuleNoCanary: no version is a canary; or, of a version that was named, it is not the canary.
+	RuleNoCanary Rule = "NoCanary"
+	// RuleNoPlan: without a plan there is nothing to pause.
+	RuleNoPlan Rule = "NoPlan"
+	// RulePlanned: the weight of a canary with a plan is not set by hand.
+	RulePlanned Rule = "Planned"
+	// RuleCanaryRefused: a canary that does not serve the published contract is not promoted; Why names
+	// what it lacks.
+	RuleCanaryRefused Rule = "CanaryRefused"
+	// RuleRolledBack: what its plan has rolled back does not begin again by itself; Why is the verdict.
+	RuleRolledBack Rule = "RolledBack"
+)
+
 // RefusedError is returned when a rule refuses what was asked for. Nothing was changed.
 type RefusedError struct {
 	// Verb is what was asked for: "start", "roll back to".
@@ -55,7 +79,8 @@ type RefusedError struct {
 	Rule      Rule
 	// Other is another version that the rule names; "" for none.
 	Other string
-	// Why is what the version of RuleNotReady waits for.
+	// Why is what the version of RuleNotReady waits for, or what RuleCanaryRefused and RuleRolledBack are
+	// about.
 	Why string
 	// Phase is the phase of the version that RuleExists and RuleExistsStarted name; "" if
 	// it cannot be read.
@@ -93,7 +118,27 @@ func (e *RefusedError) reason() string {
 		}
 		return fmt.Sprintf("it stays published until %q is", e.Other)
 	}
+	if text := e.reasonOfCanary(); text != "" {
+		return text
+	}
 	return e.reasonThere(fmt.Sprintf("in namespace %q", e.Namespace))
+}
+
+// reasonOfCanary is the reason of the rules about canaries that do not speak of the namespace.
+func (e *RefusedError) reasonOfCanary() string {
+	switch e.Rule {
+	case RuleSameVersion:
+		return "it is the published version itself"
+	case RuleNoPlan:
+		return "it has no plan that changes its weight"
+	case RulePlanned:
+		return "its plan sets its weight"
+	case RuleCanaryRefused:
+		return "it does not serve the published contract: " + e.Why
+	case RuleRolledBack:
+		return "its plan has rolled it back: " + e.Why
+	}
+	return ""
 }
 
 // reasonThere is the reason of the rules that speak of the namespace.
@@ -105,6 +150,17 @@ func (e *RefusedError) reasonThere(where string) string {
 		return "it is published " + where
 	case RuleNotPublished:
 		return orNothing(e.Other) + " is published " + where
+	case RuleNothingPublished:
+		return "nothing is published " + where
+	case RuleCanary:
+		return "it is the canary " + where
+	case RuleOtherCanary:
+		return orNothing(e.Other) + " is the canary " + where
+	case RuleNoCanary:
+		if e.Version != "" {
+			return "it is not the canary " + where
+		}
+		return "no version is a canary " + where
 	case RuleFirstPublished:
 		return "no version was published " + where + " before " + orNothing(e.Other)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/cluster/tunnel"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -112,6 +113,27 @@ func (r *Requests) List(ctx context.Context, f inspection.Filter) ([]inspection.
 	return all, err
 }
 
+// Differences returns the copied requests whose responses from the canary differ, newest first; the
+// version is the published one. Its error is as that of List.
+func (r *Requests) Differences(ctx context.Context, canary string) ([]inspection.Difference, error) {
+	var (
+		mu  sync.Mutex
+		all []inspection.Difference
+	)
+	_, err := r.ask(ctx, func(ctx context.Context, pod string, from *inspection.Client) error {
+		list, err := from.Differences(ctx, canary)
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range list {
+			list[i].Replica = pod
+		}
+		all = append(all, list...)
+		return err
+	})
+	slices.SortStableFunc(all, func(a, b inspection.Difference) int { return b.Time.Compare(a.Time) })
+	return all, err
+}
+
 // Get returns the request of an id with its payloads, as far as they are kept. Its error is a
 // [*RequestNotFoundError] if there is none, or as that of List.
 func (r *Requests) Get(ctx context.Context, id string) (*inspection.Request, error) {
@@ -184,12 +206,12 @@ func firstDenied(failures []error) error {
 
 // askOne calls f with a client of one pod.
 func (r *Requests) askOne(ctx context.Context, pod string, f func(context.Context, string, *inspection.Client) error) error {
-	t, err := r.c.openTunnel(ctx, pod)
+	t, err := tunnel.Open(ctx, r.c.config, r.c.namespace, pod)
 	if err != nil {
 		return r.failure(pod, err)
 	}
-	defer t.close()
-	from, err := inspection.New(fmt.Sprintf("http://127.0.0.1:%d", inspection.Port), t.client(inspection.Port))
+	defer t.Close()
+	from, err := inspection.New(fmt.Sprintf("http://127.0.0.1:%d", inspection.Port), t.Client(inspection.Port))
 	if err != nil {
 		return err
 	}
@@ -213,8 +235,8 @@ func (r *Requests) replicaError(pod string, err error) *ReplicaError {
 		return already
 	}
 	e := &ReplicaError{Version: r.version, Pod: pod, Err: err}
-	var port *portError
-	e.Older = errors.As(err, &port) && port.refused()
+	var port *tunnel.PortError
+	e.Older = errors.As(err, &port) && port.Refused()
 	return e
 }
 

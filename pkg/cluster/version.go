@@ -52,6 +52,20 @@ func (c *Client) Runtime(ctx context.Context) (*v1alpha1.Runtime, error) {
 	return r, nil
 }
 
+// Runtimes returns the Runtimes of the namespace, or of all with a client of In(metav1.NamespaceAll),
+// by namespace.
+func (c *Client) Runtimes(ctx context.Context) (map[string]*v1alpha1.Runtime, error) {
+	list := &v1alpha1.RuntimeList{}
+	if err := c.kube.List(ctx, list, c.inNamespace()); err != nil {
+		return nil, c.explain(err, "cannot read what is published")
+	}
+	all := make(map[string]*v1alpha1.Runtime, len(list.Items))
+	for i := range list.Items {
+		all[list.Items[i].Namespace] = &list.Items[i]
+	}
+	return all, nil
+}
+
 // Namespaces returns the names of the cluster's namespaces, sorted. Few users have the
 // right to list them.
 func (c *Client) Namespaces(ctx context.Context) ([]string, error) {

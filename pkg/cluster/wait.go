@@ -46,13 +46,13 @@ type WaitError struct {
 // Error is what was waited for and what was observed last.
 func (e *WaitError) Error() string {
 	if !e.Timeout {
-		return fmt.Sprintf("version %q is not %s: %v", e.Version, e.Goal, e.Observation)
+		return fmt.Sprintf("version %q is not %s: %v", e.Version, e.Goal.State(), e.Observation)
 	}
 	text := e.Observation.String()
 	if text == "" {
 		text = "nothing is known of it"
 	}
-	return fmt.Sprintf("version %q is not %s yet, it is still %s: %s", e.Version, e.Goal, e.Goal.Ongoing(), text)
+	return fmt.Sprintf("version %q is not %s yet, it is still %s: %s", e.Version, e.Goal.State(), e.Goal.Ongoing(), text)
 }
 
 // errTimeout is the cause of a context whose time for waiting is over.
@@ -69,17 +69,23 @@ const followTime = 10 * time.Second
 // wraps ctx's.
 func (c *Client) Wait(ctx context.Context, version string, goal Goal, o WaitOptions) error {
 	var err error
-	if goal != GoalPublished && goal != GoalUnpublished {
-		err = wait(ctx, c, o, c.version(version, goal.judge))
-	} else {
+	switch goal {
+	case GoalPublished, GoalUnpublished:
 		published := goal == GoalPublished
-		err = wait(ctx, c, o, subject[*v1alpha1.Runtime]{
-			name: v1alpha1.RuntimeName, list: &v1alpha1.RuntimeList{},
-			judge: func(r *v1alpha1.Runtime, exists bool) verdict { return judgeRuntime(r, exists, version, published) },
-		})
+		err = wait(ctx, c, o, theRuntime(func(r *v1alpha1.Runtime, exists bool) verdict {
+			return judgeRuntime(r, exists, version, published)
+		}))
 		if err == nil {
 			c.waitPhase(ctx, version, published)
 		}
+	case GoalCanary, GoalAborted:
+		judge := judgeCanary
+		if goal == GoalAborted {
+			judge = judgeAborted
+		}
+		err = wait(ctx, c, o, theRuntime(func(r *v1alpha1.Runtime, exists bool) verdict { return judge(r, exists, version) }))
+	default:
+		err = wait(ctx, c, o, c.version(version, goal.judge))
 	}
 	var failed *WaitError
 	switch {
@@ -107,6 +113,10 @@ type subject[T client.Object] struct {
 	name  string
 	list  client.ObjectList // an empty one of the kind
 	judge func(object T, exists bool) verdict
+}
+
+func theRuntime(judge func(*v1alpha1.Runtime, bool) verdict) subject[*v1alpha1.Runtime] {
+	return subject[*v1alpha1.Runtime]{name: v1alpha1.RuntimeName, list: &v1alpha1.RuntimeList{}, judge: judge}
 }
 
 func (c *Client) version(name string, judge func(*v1alpha1.Version, bool) verdict) subject[*v1alpha1.Version] {

@@ -39,7 +39,6 @@ type invokeOptions struct {
 	timeout  time.Duration
 	trace    bool
 	inspect  bool
-	files    credentialFiles
 	output   string
 	// inspection is the inspection address of a local run; "" for that of the run at address.
 	inspection string
@@ -133,7 +132,6 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
 	flags.StringVar(&o.inspection, "inspect-address", "",
 		"the inspection address of a version on this machine; implies --inspect (default: that of the run at --address)")
-	o.files.addFlags(flags)
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -175,11 +173,7 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 	if err != nil {
 		return err
 	}
-	by, err := o.files.read()
-	if err != nil {
-		return err
-	}
-	r, err := dialVersion(o.address, by)
+	r, err := dialVersion(o.address)
 	if err != nil {
 		return err
 	}

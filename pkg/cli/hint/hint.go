@@ -9,6 +9,8 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logs"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -67,9 +69,9 @@ func (p Place) Hint(err error) error {
 func (p Place) hintArgument(err error) error {
 	var (
 		unknown     *cluster.NotFoundError
-		name        *cluster.UnknownNameError
+		name        *logs.UnknownNameError
 		unavailable *cluster.UnavailableError
-		value       *cluster.ConfigError
+		wrong       *value.Error
 	)
 	switch {
 	case errors.Is(err, cluster.ErrNoCredential):
@@ -84,7 +86,7 @@ func (p Place) hintArgument(err error) error {
 		return term.WithHint(err, "Start it with '%s'.", p.Command("start %s", unavailable.Version))
 	case errors.As(err, &unavailable):
 		return term.WithHint(err, "'%s' shows its state.", p.Command("describe %s", unavailable.Version))
-	case errors.As(err, &value) && value.Variable:
+	case errors.As(err, &wrong) && wrong.Variable:
 		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	}
 	return p.hintRequests(err)
@@ -154,7 +156,7 @@ func (p Place) hintRefused(e *cluster.RefusedError) string {
 	case cluster.RuleFirstPublished, cluster.RulePreviousDeleted:
 		return "Publish another version with '" + p.Command("publish NAME") + "'."
 	}
-	return ""
+	return p.hintCanary(e)
 }
 
 // hintWaited is what to do about a version that has not become what was waited for.
@@ -168,6 +170,8 @@ func (p Place) hintWaited(e *cluster.WaitError) string {
 		return "Delete it with '" + p.Command("delete %s", e.Version) + "'."
 	case cluster.SituationAskedToPublish:
 		return "Unpublish it with '" + p.Command("unpublish %s", e.Version) + "', or publish another version."
+	case cluster.SituationAskedToServe:
+		return "Abort it with '" + p.Command("abort") + "'."
 	case cluster.SituationUnobserved:
 		return "Check whether the controller runs with '" + p.Program + " doctor'."
 	}

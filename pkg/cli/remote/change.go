@@ -71,6 +71,6 @@ func (c *Cluster) reach(ctx context.Context, o changeOptions, goal cluster.Goal,
 
 // already prints that the version had reached the goal before.
 func (c *Cluster) already(o changeOptions, goal cluster.Goal) error {
-	_, err := fmt.Fprintf(o.streams.Out, "Version '%s' is already %s in namespace '%s'.\n", o.name, goal, c.Namespace())
+	_, err := fmt.Fprintf(o.streams.Out, "Version '%s' is already %s in namespace '%s'.\n", o.name, goal.State(), c.Namespace())
 	return err
 }

@@ -9,6 +9,7 @@ import (
 // Commands returns the verbs of this package.
 func Commands(s term.Streams) []*cobra.Command {
 	return []*cobra.Command{
+		newAbortCommand(s),
 		newConfigCommand(s),
 		newCreateCommand(s),
 		newDashboardCommand(s),
@@ -18,12 +19,16 @@ func Commands(s term.Streams) []*cobra.Command {
 		newGraphCommand(s),
 		newListCommand(s),
 		newLogsCommand(s),
+		newPauseCommand(s),
+		newPromoteCommand(s),
 		newPublishCommand(s),
 		newRenderCommand(s),
 		newRestartCommand(s),
+		newResumeCommand(s),
 		newRollbackCommand(s),
 		newStartCommand(s),
 		newStopCommand(s),
+		newTrafficCommand(s),
 		newUninstallCommand(s),
 		newUnpublishCommand(s),
 		newWaitCommand(s),

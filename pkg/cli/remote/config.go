@@ -13,8 +13,9 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/hint"
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/value"
 )
 
 type configOptions struct {
@@ -51,7 +52,7 @@ A started version's pods are replaced one by one when a value changes.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file whose value is removed (may be repeated)")
 	flags.BoolVar(&o.show, "show-values", false, "show the values as well")
-	term.Choice{Name: "output", Short: "o", Usage: "output format", Of: []string{term.OutputJSON, outputYAML}}.AddTo(cmd, &o.output)
+	term.Choice{Name: "output", Short: "o", Usage: "output format", Of: []string{term.OutputJSON, printing.YAML}}.AddTo(cmd, &o.output)
 	// The flags were added just above, so these cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("unset", completeNames(declaredConfig))
 	_ = cmd.RegisterFlagCompletionFunc("set-from-env", completeNames(func(v *v1alpha1.Version) []string { return v.Spec.Config.Variables }))
@@ -75,7 +76,7 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := cluster.CheckUnset(v, set, o.unset); err != nil {
+	if err := value.CheckUnset(v, set, o.unset); err != nil {
 		return err
 	}
 	if _, err := c.SetConfig(ctx, v.Name, set, o.unset); err != nil {
@@ -86,7 +87,7 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err != nil {
 		return err
 	}
-	if missing := cluster.MissingConfig(v.Spec.Config, values); missing != nil {
+	if missing := value.Missing(v.Spec.Config, values); missing != nil {
 		fmt.Fprintf(o.streams.Out, "There is still %v.\n", missing)
 	}
 	return nil
@@ -108,13 +109,13 @@ func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configO
 		return err
 	}
 	entries := []configEntry{}
-	for _, e := range cluster.ConfigEntries(v.Spec.Config, values) {
+	for _, e := range value.Entries(v.Spec.Config, values) {
 		entries = append(entries, shownEntry(e, o.show))
 	}
 	switch o.output {
 	case term.OutputJSON:
 		return term.PrintJSON(o.streams.Out, entries)
-	case outputYAML:
+	case printing.YAML:
 		text, err := yaml.Marshal(entries)
 		if err != nil {
 			return fmt.Errorf("cannot write YAML: %w", err)
@@ -125,7 +126,7 @@ func (c *Cluster) showConfig(ctx context.Context, v *v1alpha1.Version, o configO
 	if err := o.configTable(v, entries); err != nil {
 		return err
 	}
-	if missing := cluster.MissingConfig(v.Spec.Config, values); missing != nil {
+	if missing := value.Missing(v.Spec.Config, values); missing != nil {
 		_, err := fmt.Fprintf(o.streams.Out, "\nThere is %v.\nSet it with '%s'.\n", missing,
 			c.command("config %s %s", v.Name, hint.SetFlags(missing)))
 		return err
@@ -161,7 +162,7 @@ func (e configEntry) text() string {
 }
 
 // shownEntry is an entry as it is shown, with its value only if show says so.
-func shownEntry(declared cluster.ConfigEntry, show bool) configEntry {
+func shownEntry(declared value.Entry, show bool) configEntry {
 	e := configEntry{Name: declared.Name, Type: "variable", Set: declared.Set}
 	if declared.File {
 		e.Type = "file"

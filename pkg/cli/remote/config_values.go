@@ -10,7 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
@@ -70,5 +70,5 @@ func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[st
 	for name, value := range variables {
 		contents[name] = []byte(value)
 	}
-	return contents, cluster.CheckConfig(&spec, contents)
+	return contents, value.Check(&spec, contents)
 }

@@ -10,6 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/hint"
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/krt"
@@ -23,14 +24,13 @@ type createOptions struct {
 	values   valueFlags
 	images   imageFlags
 	delivery string
-	auth     authenticationFlag
 	start    bool
 	publish  bool
 	dryRun   bool
 	target   string
 	comment  string
 	wait     waitFlags
-	out      objectOutput
+	out      printing.Output
 }
 
 const createLong = `Create a version from a bundle: build and push the image of each node, write the config
@@ -65,14 +65,13 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	o.images.addFlags(cmd)
 	flags := cmd.Flags()
 	deliveryFlag(cmd, &o.delivery)
-	o.auth.addTo(cmd)
 	flags.BoolVar(&o.start, "start", false, "also start the version")
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
 	flags.StringVar(&o.target, "target", "", "write the version to this folder or .yaml file instead of a cluster (GitOps)")
 	commentFlag(cmd, &o.comment)
 	o.wait.addFlags(cmd, true, "started or published")
-	o.out.addFlags(cmd)
+	o.out.AddFlags(cmd)
 	return cmd
 }
 
@@ -85,10 +84,10 @@ func deliveryFlag(cmd *cobra.Command, delivery *string) {
 }
 
 func (o *createOptions) prepare(cmd *cobra.Command) error {
-	if err := errors.Join(o.out.prepare(cmd), o.wait.prepare(cmd)); err != nil {
+	if err := errors.Join(o.out.Prepare(cmd), o.wait.prepare(cmd)); err != nil {
 		return err
 	}
-	if o.out.format != "" && !o.dryRun {
+	if o.out.Format != "" && !o.dryRun {
 		return term.UsageError(cmd, "--output needs --dry-run")
 	}
 	if o.target != "" && (o.values.given() || o.start || o.publish || o.dryRun) {
@@ -96,7 +95,7 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 			"--set, --set-from-file, --set-from-env, --env-file, --start, --publish or --dry-run")
 	}
 	o.start = o.start || o.publish
-	return o.auth.read()
+	return nil
 }
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
@@ -145,7 +144,7 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
-	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.authentication}
+	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)}
 }
 
 // check asks the cluster, before any image is made, whether it would accept the version,
@@ -196,13 +195,13 @@ func (o *createOptions) printDryRun(c *Cluster, v *v1alpha1.Version) error {
 	}
 	v.Spec.Comment = o.comment
 	fmt.Fprintf(o.streams.Err, "Version '%s' can be created in namespace '%s' (dry run: no image was built).\n", v.Name, c.Namespace())
-	if o.out.format == outputName {
+	if o.out.Format == printing.Name {
 		_, err := fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err
 	}
-	if !o.out.machine() {
+	if !o.out.Machine() {
 		return nil
 	}
 	v.SetKind()
-	return o.out.write(o.streams.Out, v)
+	return o.out.Write(o.streams.Out, v)
 }

@@ -10,7 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"krt.dev/kn-krt/pkg/cli/hint"
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/krt"
 )
 
@@ -43,7 +43,7 @@ func (o *createOptions) writeTarget(cmd *cobra.Command, b *krt.Bundle) error {
 		return fmt.Errorf("cannot write the version: %w", err)
 	}
 	fmt.Fprintf(o.streams.Out, "Version '%s' for namespace '%s' written to %s.\n", v.Name, namespace, path)
-	if missing := cluster.MissingConfig(v.Spec.Config, nil); missing != nil {
+	if missing := value.Missing(v.Spec.Config, nil); missing != nil {
 		fmt.Fprintf(o.streams.Err,
 			"It does not contain config values, which are secret; once it is applied, set them with '%s config %s -n %s %s'.\n",
 			o.program, v.Name, namespace, hint.SetFlags(missing))

@@ -11,6 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/remote/division"
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
+	"krt.dev/kn-krt/pkg/cli/remote/shape"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/legible"
@@ -33,7 +36,7 @@ func newDescribeCommand(s term.Streams) *cobra.Command {
 	}
 	showCommand(cmd, &o.showOptions, func(ctx context.Context, c *Cluster) error { return runDescribe(ctx, c, o) })
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "also print images, revisions, all messages and the whole history")
-	o.out.addFlags(cmd, outputURL)
+	o.out.AddFlags(cmd, printing.URL)
 	return cmd
 }
 
@@ -43,16 +46,18 @@ func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
 		return err
 	}
 	switch {
-	case o.out.machine():
-		return o.out.write(o.streams.Out, v)
-	case o.out.format == outputName:
+	case o.out.Machine():
+		return o.out.Write(o.streams.Out, v)
+	case o.out.Format == printing.Name:
 		_, err = fmt.Fprintln(o.streams.Out, resourceName(v))
 		return err
-	case o.out.format == outputURL:
+	case o.out.Format == printing.URL:
 		_, err = fmt.Fprintln(o.streams.Out, legible.Printable(versionURL(v)))
 		return err
 	}
-	if err := o.head(v); err != nil {
+	// Without the right to read what is published, the rest is shown.
+	r, _ := c.Runtime(ctx)
+	if err := o.head(v, r); err != nil {
 		return err
 	}
 	if err := o.nodes(v); err != nil {
@@ -65,13 +70,14 @@ func runDescribe(ctx context.Context, c *Cluster, o describeOptions) error {
 	return o.history(v)
 }
 
-func (o *describeOptions) head(v *v1alpha1.Version) error {
+func (o *describeOptions) head(v *v1alpha1.Version, r *v1alpha1.Runtime) error {
 	type line struct{ label, value string }
 	lines := []line{
 		{"Name", v.Name},
 		{"Namespace", v.Namespace},
 		{"Description", v.Spec.Description},
 		{"Phase", string(cluster.Phase(v))},
+		{"Traffic", trafficOf(v, r)},
 		{"Age", age(v.CreationTimestamp)},
 		{"URL", versionURL(v)},
 		{"Delivery", string(v.Delivery())},
@@ -87,23 +93,35 @@ func (o *describeOptions) head(v *v1alpha1.Version) error {
 	}, lines)
 }
 
+// trafficOf is what the version gets, with the canary's verdict; nothing if it gets nothing.
+func trafficOf(v *v1alpha1.Version, r *v1alpha1.Runtime) string {
+	traffic := division.Of(r, v.Name)
+	if traffic == "" || r.Status.Canary == nil {
+		return traffic
+	}
+	if s := r.Status.Canary; s.Version != v.Name {
+		return fmt.Sprintf("%s; canary %s: %s", traffic, s.Version, division.Of(r, s.Version))
+	}
+	return fmt.Sprintf("%s, as the canary of %s. %s", traffic, r.Status.PublishedVersion, division.Verdict(r))
+}
+
 func (o *describeOptions) nodes(v *v1alpha1.Version) error {
 	type node = v1alpha1.Node
 	fmt.Fprintf(o.streams.Out, "\nNodes:\n")
 	columns := []term.Column[node]{
-		{Head: "  OK", Cell: func(n node) string { return "  " + nodeState(v, n.Name).mark }},
+		{Head: "  OK", Cell: func(n node) string { return "  " + shape.NodeState(v, n.Name).Sign }},
 		{Head: "NAME", Cell: func(n node) string {
 			if n.GPU {
 				return n.Name + " (GPU)"
 			}
 			return n.Name
 		}},
-		{Head: "REASON", Cell: func(n node) string { return nodeState(v, n.Name).text(o.verbose) }},
+		{Head: "REASON", Cell: func(n node) string { return shape.NodeState(v, n.Name).Text(o.verbose) }},
 	}
 	if o.verbose {
 		columns = append(columns,
-			term.Column[node]{Head: "REVISION", Cell: func(n node) string { return nodeState(v, n.Name).revision }},
-			term.Column[node]{Head: "IMAGE", Cell: func(n node) string { return cmp.Or(nodeState(v, n.Name).image, n.Image) }})
+			term.Column[node]{Head: "REVISION", Cell: func(n node) string { return shape.NodeState(v, n.Name).Revision }},
+			term.Column[node]{Head: "IMAGE", Cell: func(n node) string { return cmp.Or(shape.NodeState(v, n.Name).Image, n.Image) }})
 	}
 	return term.WriteTable(o.streams.Out, columns, v.Spec.Nodes)
 }
@@ -112,11 +130,11 @@ func (o *describeOptions) workflows(v *v1alpha1.Version) error {
 	type workflow = v1alpha1.Workflow
 	fmt.Fprintf(o.streams.Out, "\nWorkflows:\n")
 	return term.WriteTable(o.streams.Out, []term.Column[workflow]{
-		{Head: "  OK", Cell: func(w workflow) string { return "  " + workflowState(v, w.Name).mark }},
+		{Head: "  OK", Cell: func(w workflow) string { return "  " + shape.WorkflowState(v, w.Name).Sign }},
 		{Head: "NAME", Cell: func(w workflow) string { return w.Name }},
 		{Head: "RPC", Cell: func(w workflow) string { return w.Entrypoint }},
 		{Head: "NODES", Cell: func(w workflow) string { return strings.Join(w.Sequential, " → ") }},
-		{Head: "REASON", Cell: func(w workflow) string { return workflowState(v, w.Name).text(o.verbose) }},
+		{Head: "REASON", Cell: func(w workflow) string { return shape.WorkflowState(v, w.Name).Text(o.verbose) }},
 	}, v.Spec.Workflows)
 }
 
@@ -143,7 +161,7 @@ func (o *describeOptions) conditions(conditions []metav1.Condition) {
 	fmt.Fprintf(o.streams.Out, "\nConditions:\n")
 	fmt.Fprintf(o.streams.Out, "  %-2s %-*s %6s %s\n", "OK", width, "TYPE", "AGE", "REASON")
 	for _, c := range conditions {
-		sign, reason := mark(c), c.Reason
+		sign, reason := shape.Mark(c), c.Reason
 		if c.Message != "" && (o.verbose || sign == term.MarkBad || sign == term.MarkWarning) {
 			reason += " (" + c.Message + ")"
 		}
@@ -174,55 +192,4 @@ func (o *describeOptions) history(v *v1alpha1.Version) error {
 		{Head: "STATE", Cell: func(e event) string { return e.What }},
 		{Head: "COMMENT", Cell: func(e event) string { return e.Comment }},
 	}, history)
-}
-
-// state is how a node or workflow does.
-type state struct {
-	mark, reason, message string
-	revision, image       string
-}
-
-// text is the reason, with the message where something is wrong or all is asked for.
-func (s state) text(all bool) string {
-	if s.mark == term.MarkGood && !all {
-		return ""
-	}
-	if s.message != "" && (all || s.mark == term.MarkBad) {
-		return strings.TrimSpace(s.reason + " (" + s.message + ")")
-	}
-	return s.reason
-}
-
-// nodeState is the state of the named node; unknown before the controller has set it.
-func nodeState(v *v1alpha1.Version, name string) state {
-	for _, n := range v.Status.Nodes {
-		if n.Name == name {
-			return state{partMark(n.Ready, n.Reason), n.Reason, n.Message, n.Revision, n.Image}
-		}
-	}
-	return state{mark: term.MarkUnknown}
-}
-
-// workflowState is the state of the named workflow.
-func workflowState(v *v1alpha1.Version, name string) state {
-	for _, w := range v.Status.Workflows {
-		if w.Name == name {
-			return state{mark: partMark(w.Ready, w.Reason), reason: w.Reason, message: w.Message}
-		}
-	}
-	return state{mark: term.MarkUnknown}
-}
-
-// partMark is the mark of a node or workflow.
-func partMark(ready bool, reason string) string {
-	switch {
-	case ready:
-		return term.MarkGood
-	case reason == "", reason == v1alpha1.ReasonDeploying:
-		return term.MarkUnknown
-	case v1alpha1.IsExpected(reason):
-		return term.MarkInfo
-	default:
-		return term.MarkBad
-	}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/observe"
 )
@@ -33,7 +34,7 @@ last. A cluster keeps events for an hour, unless it is configured otherwise.`,
 	}
 	showCommand(cmd, &o.showOptions, func(ctx context.Context, c *Cluster) error { return runEvents(ctx, c, o) })
 	cmd.Flags().BoolVar(&o.warnings, "warnings", false, "show warnings only")
-	o.out.addFlags(cmd)
+	o.out.AddFlags(cmd)
 	return cmd
 }
 
@@ -46,10 +47,10 @@ func runEvents(ctx context.Context, c *Cluster, o eventsOptions) error {
 		list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return e.Type != corev1.EventTypeWarning })
 	}
 	switch {
-	case o.out.machine():
+	case o.out.Machine():
 		list.APIVersion, list.Kind = "v1", "List"
-		return o.out.write(o.streams.Out, list)
-	case o.out.format == outputName:
+		return o.out.Write(o.streams.Out, list)
+	case o.out.Format == printing.Name:
 		for i := range list.Items {
 			fmt.Fprintln(o.streams.Out, "event/"+list.Items[i].Name)
 		}

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/remote/division"
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/legible"
@@ -19,7 +21,11 @@ type listOptions struct {
 	streams term.Streams
 	name    string
 	all     bool
-	out     objectOutput
+	out     printing.Output
+
+	noHeaders bool
+
+	runtimes map[string]*v1alpha1.Runtime // by namespace
 }
 
 func newListCommand(s term.Streams) *cobra.Command {
@@ -34,7 +40,7 @@ func newListCommand(s term.Streams) *cobra.Command {
 		Args:              term.Arguments(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: completeVersions(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.out.prepare(cmd); err != nil {
+			if err := o.out.Prepare(cmd); err != nil {
 				return err
 			}
 			if len(args) > 0 {
@@ -45,8 +51,8 @@ func newListCommand(s term.Streams) *cobra.Command {
 	}
 	NamespaceFlag(cmd)
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "list the versions of all namespaces")
-	cmd.Flags().BoolVar(&o.out.noHeaders, "no-headers", false, "print no table header")
-	o.out.addFlags(cmd, outputWide, outputURL)
+	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "print no table header")
+	o.out.AddFlags(cmd, printing.Wide, printing.URL)
 	return cmd
 }
 
@@ -62,35 +68,39 @@ func runList(ctx context.Context, c *Cluster, o listOptions) error {
 	if o.name != "" {
 		list.Items = slices.DeleteFunc(list.Items, func(v v1alpha1.Version) bool { return v.Name != o.name })
 	}
-	if o.out.machine() {
+	if o.out.Machine() {
 		// As kubectl and kn do: a list of any kinds.
 		list.APIVersion, list.Kind = "v1", "List"
-		return o.out.write(o.streams.Out, list)
+		return o.out.Write(o.streams.Out, list)
 	}
 	if len(list.Items) == 0 {
-		if o.out.format != outputName && o.out.format != outputURL {
+		if o.out.Format != printing.Name && o.out.Format != printing.URL {
 			fmt.Fprintln(o.streams.Out, "No versions found.")
 		}
 		return nil
+	}
+	if o.out.Format != printing.Name && o.out.Format != printing.URL {
+		// Without the right to read what is published, the table shows the rest.
+		o.runtimes, _ = client.Runtimes(ctx)
 	}
 	return o.table(list.Items)
 }
 
 func (o *listOptions) table(versions []v1alpha1.Version) error {
-	switch o.out.format {
-	case outputName:
+	switch o.out.Format {
+	case printing.Name:
 		for i := range versions {
 			fmt.Fprintln(o.streams.Out, resourceName(&versions[i]))
 		}
 		return nil
-	case outputURL:
+	case printing.URL:
 		for i := range versions {
 			fmt.Fprintln(o.streams.Out, legible.Printable(versionURL(&versions[i])))
 		}
 		return nil
 	}
 	columns := o.columns()
-	if o.out.noHeaders {
+	if o.noHeaders {
 		columns = term.WithoutHeads(columns)
 	}
 	return term.WriteTable(o.streams.Out, columns, versions)
@@ -101,6 +111,7 @@ func (o *listOptions) columns() []term.Column[v1alpha1.Version] {
 	columns := []term.Column[version]{
 		{Head: "NAME", Cell: func(v version) string { return v.Name }},
 		{Head: "PHASE", Cell: func(v version) string { return string(cluster.Phase(&v)) }},
+		{Head: "TRAFFIC", Cell: func(v version) string { return division.Of(o.runtimes[v.Namespace], v.Name) }},
 		{Head: "AGE", Cell: func(v version) string { return age(v.CreationTimestamp) }},
 		{Head: "CONDITIONS", Cell: func(v version) string { return conditionCount(v.Status.Conditions) }},
 		{Head: "READY", Cell: func(v version) string { return string(readyCondition(&v).Status) }},
@@ -109,7 +120,7 @@ func (o *listOptions) columns() []term.Column[v1alpha1.Version] {
 	if o.all {
 		columns = slices.Insert(columns, 0, term.Column[version]{Head: "NAMESPACE", Cell: func(v version) string { return v.Namespace }})
 	}
-	if o.out.format == outputWide {
+	if o.out.Format == printing.Wide {
 		columns = append(columns, []term.Column[version]{
 			{Head: "URL", Cell: func(v version) string { return versionURL(&v) }},
 			{Head: "DELIVERY", Cell: func(v version) string { return string(v.Delivery()) }},

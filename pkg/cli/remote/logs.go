@@ -10,7 +10,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/legible"
 )
@@ -72,7 +71,7 @@ func runLogs(ctx context.Context, c *Cluster, o logsOptions) error {
 		return err
 	}
 	query := o.query()
-	if err := cluster.CheckNames(v, o.nodes, o.workflow); err != nil {
+	if err := logs.CheckNames(v, o.nodes, o.workflow); err != nil {
 		return err
 	}
 	p := newLogPrinter(o)

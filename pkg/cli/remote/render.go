@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
+	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/render"
@@ -53,9 +54,9 @@ workflows that only a cluster knows are those that Knative usually gives.`,
 	flags.StringVar(&o.settings, "settings", "", "file with the ConfigMap config-krt (default: an empty one)")
 	flags.StringVar(&o.entrypoint, "entrypoint-image", "ko://krt.dev/kn-krt/cmd/entrypoint", "image of the entrypoint")
 	flags.StringArrayVar(&o.images, "image", nil, "image of a node, as NODE=IMAGE (may be repeated; default: the one in krt.yml)")
-	o.output = outputYAML
+	o.output = printing.YAML
 	term.Choice{
-		Name: "output", Short: "o", Usage: "output format", Of: []string{outputYAML, term.OutputJSON, outputName},
+		Name: "output", Short: "o", Usage: "output format", Of: []string{printing.YAML, term.OutputJSON, printing.Name},
 	}.AddTo(cmd, &o.output)
 	return cmd
 }
@@ -94,7 +95,7 @@ func (o *renderOptions) write(objects []render.Object) error {
 	switch o.output {
 	case term.OutputJSON:
 		printer = &printers.JSONPrinter{}
-	case outputName:
+	case printing.Name:
 		printer = &printers.NamePrinter{}
 	}
 	for _, object := range objects {

@@ -9,6 +9,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/legible"
 )
@@ -60,7 +61,7 @@ func checkFilter(v *v1alpha1.Version, f inspection.Filter) error {
 	if f.Node != "" {
 		nodes = append(nodes, f.Node)
 	}
-	return cluster.CheckNames(v, nodes, f.Workflow)
+	return logs.CheckNames(v, nodes, f.Workflow)
 }
 
 // versionRequests are the requests of a version on a cluster, whose errors have hints.

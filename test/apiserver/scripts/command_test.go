@@ -46,6 +46,9 @@ func (s *stage) status(ts *testscript.TestScript, _ bool, args []string) {
 	case "published", "unpublished":
 		s.publication(ts, name, state == "published")
 		return
+	case "canary", "later", "aborted":
+		s.canary(ts, name, state, args[2:])
+		return
 	}
 	wanted := v1alpha1.StateStarted
 	if state == "stopped" || state == "stopping" {
@@ -143,6 +146,38 @@ func (s *stage) publication(ts *testscript.TestScript, version string, published
 			return nil
 		})
 	}
+}
+
+// canary plays the Runtime's controller for a canary: once the spec has changed, and later, it gets the
+// phase and the message; aborted is when the spec does not name it any more.
+func (s *stage) canary(ts *testscript.TestScript, version, state string, args []string) {
+	wanted := state != "aborted"
+	runtime := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Namespace: bound(ts), Name: v1alpha1.RuntimeName}}
+	s.change(ts, runtime, func(o client.Object) error {
+		r := o.(*v1alpha1.Runtime)
+		spec := r.Spec.Canary
+		if (spec != nil && spec.Version == version) != wanted || (r.Status.ObservedGeneration == r.Generation) != (state == "later") {
+			return errNotYet
+		}
+		r.BeginStatus()
+		if r.Status.Canary = nil; !wanted {
+			return nil
+		}
+		next := &v1alpha1.CanaryStatus{
+			Version: version, Phase: v1alpha1.CanaryPhase(args[0]), Reason: "Reason", Message: strings.Join(args[1:], " "),
+			Weight: spec.Weight, Mirror: spec.Mirror,
+		}
+		if plan := spec.Plan; plan != nil {
+			next.Weight, next.Step = plan.Steps[0].Weight, 1
+			next.Samples = v1alpha1.CanarySamples{Published: 900, Canary: 47, Fallbacks: 3}
+			next.Values = []v1alpha1.CanaryValue{
+				{Name: "errorRatio", Published: "0.4 %", Canary: "0.0 %", Limit: "1.4 %", Verdict: v1alpha1.VerdictGood},
+				{Name: "p95", Published: "12 ms", Canary: "13 ms", Limit: "14 ms", Verdict: v1alpha1.VerdictWaiting},
+			}
+		}
+		r.Status.Canary = next
+		return nil
+	})
 }
 
 // change writes the status that f gives to the object, as soon as f is content.

@@ -1,4 +1,4 @@
-package cluster
+package value
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ func TestValuesOfVariablesAreChecked(t *testing.T) {
 		"too long": {strings.Repeat("x", 128<<10-len("X=")), "an environment variable has at most 128 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := CheckConfig(&spec, map[string][]byte{"X": []byte(c.value)})
+			err := Check(&spec, map[string][]byte{"X": []byte(c.value)})
 			if c.want == "" {
 				require.NoError(t, err)
 				return
@@ -27,7 +27,7 @@ func TestValuesOfVariablesAreChecked(t *testing.T) {
 			require.ErrorContains(t, err, `config variable "X": it`)
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), c.value)
-			var refused *ConfigError
+			var refused *Error
 			require.ErrorAs(t, err, &refused)
 			require.True(t, refused.Variable)
 		})
@@ -40,7 +40,7 @@ func TestContentsOfFilesAreCheckedWhereTheyAreValues(t *testing.T) {
 		Config: v1alpha1.Config{Files: []string{"CERT"}},
 		Nodes:  []v1alpha1.Node{{Name: "new"}, {Name: "old", ConfigFiles: v1alpha1.ConfigFilesContent}},
 	}
-	check := func(content []byte) error { return CheckConfig(&spec, map[string][]byte{"CERT": content}) }
+	check := func(content []byte) error { return Check(&spec, map[string][]byte{"CERT": content}) }
 	large := []byte(strings.Repeat("x", 128<<10))
 	require.EqualError(t, check(large),
 		`config file "CERT": node "old" gets its content as $CERT: `+
@@ -64,9 +64,9 @@ func TestWhatCannotBeUnset(t *testing.T) {
 
 func TestAnEmptyVariableHasNoValueAndAnEmptyFileHas(t *testing.T) {
 	declared := v1alpha1.Config{Variables: []string{"A", "B"}, Files: []string{"C", "D"}}
-	require.Equal(t, []ConfigEntry{
+	require.Equal(t, []Entry{
 		{Name: "A", Set: true, Value: []byte("a")}, {Name: "B"},
 		{Name: "C", File: true, Set: true, Value: []byte{}}, {Name: "D", File: true},
-	}, ConfigEntries(declared, map[string][]byte{"A": []byte("a"), "B": {}, "C": {}, "OTHER": []byte("o")}))
-	require.Empty(t, ConfigEntries(v1alpha1.Config{}, nil))
+	}, Entries(declared, map[string][]byte{"A": []byte("a"), "B": {}, "C": {}, "OTHER": []byte("o")}))
+	require.Empty(t, Entries(v1alpha1.Config{}, nil))
 }

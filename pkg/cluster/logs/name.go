@@ -1,11 +1,10 @@
-package cluster
+package logs
 
 import (
 	"fmt"
 	"slices"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
-	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
@@ -25,14 +24,14 @@ func (e *UnknownNameError) Error() string {
 }
 
 // CheckNames returns an [*UnknownNameError] for the first of the nodes that the version does
-// not have, or for a workflow, if it is not "", that it does not have. [logs.Entrypoint] counts
+// not have, or for a workflow, if it is not "", that it does not have. [Entrypoint] counts
 // as a node.
 func CheckNames(v *v1alpha1.Version, nodes []string, workflow string) error {
 	known := []string{}
 	for i := range v.Spec.Nodes {
 		known = append(known, v.Spec.Nodes[i].Name)
 	}
-	known = append(known, logs.Entrypoint)
+	known = append(known, Entrypoint)
 	for _, name := range nodes {
 		if !slices.Contains(known, name) {
 			return &UnknownNameError{Version: v.Name, Kind: "node", Name: name, Known: known}

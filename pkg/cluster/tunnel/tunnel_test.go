@@ -1,4 +1,4 @@
-package cluster
+package tunnel
 
 import (
 	"context"
@@ -25,11 +25,9 @@ func TestATunnelToAServerThatHangsLeavesNothing(t *testing.T) {
 		}
 		ended <- err
 	}()
-	c, err := New(&rest.Config{Host: "http://" + l.Addr().String()}, "ns")
-	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = c.openTunnel(ctx, "one-1")
+	_, err = Open(ctx, &rest.Config{Host: "http://" + l.Addr().String()}, "ns", "one-1")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, <-ended)
 }

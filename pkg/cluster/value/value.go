@@ -1,4 +1,5 @@
-package cluster
+// Package value checks config values of versions.
+package value
 
 import (
 	"fmt"
@@ -10,8 +11,8 @@ import (
 	"krt.dev/kn-krt/pkg/krt/spelling"
 )
 
-// ConfigError is why a config value cannot be set or unset.
-type ConfigError struct {
+// Error is why a config value cannot be set or unset.
+type Error struct {
 	// Name is the config variable or file.
 	Name string
 	// Variable is set if the value cannot be that of a variable; it could be that of a file.
@@ -21,15 +22,15 @@ type ConfigError struct {
 }
 
 // Error names the variable or file, and never its value.
-func (e *ConfigError) Error() string { return e.text }
+func (e *Error) Error() string { return e.text }
 
-// CheckConfig refuses values that are set, by name of a declared variable or file, with
-// which a node's container would not start: with a [*ConfigError].
-func CheckConfig(spec *v1alpha1.VersionSpec, set map[string][]byte) error {
+// Check refuses values that are set, by name of a declared variable or file, with
+// which a node's container would not start: with a [*Error].
+func Check(spec *v1alpha1.VersionSpec, set map[string][]byte) error {
 	content := slices.IndexFunc(spec.Nodes, func(n v1alpha1.Node) bool { return n.ConfigFiles == v1alpha1.ConfigFilesContent })
 	for _, name := range spec.Config.Variables {
 		if err := krt.CheckVariable(name, string(set[name])); err != nil {
-			return &ConfigError{Name: name, Variable: true, text: fmt.Sprintf("config variable %q: %v", name, err)}
+			return &Error{Name: name, Variable: true, text: fmt.Sprintf("config variable %q: %v", name, err)}
 		}
 	}
 	for _, name := range spec.Config.Files {
@@ -37,7 +38,7 @@ func CheckConfig(spec *v1alpha1.VersionSpec, set map[string][]byte) error {
 			break
 		}
 		if err := krt.CheckVariable(name, string(set[name])); err != nil {
-			return &ConfigError{Name: name, text: fmt.Sprintf("config file %q: node %q gets its content as $%s: %v",
+			return &Error{Name: name, text: fmt.Sprintf("config file %q: node %q gets its content as $%s: %v",
 				name, spec.Nodes[content].Name, name, err)}
 		}
 	}
@@ -45,7 +46,7 @@ func CheckConfig(spec *v1alpha1.VersionSpec, set map[string][]byte) error {
 }
 
 // CheckUnset refuses to unset what the version does not declare, what is set at the same
-// time, and what a started version needs: with a [*ConfigError].
+// time, and what a started version needs: with a [*Error].
 func CheckUnset(v *v1alpha1.Version, set map[string][]byte, unset []string) error {
 	known := slices.Concat(v.Spec.Config.Variables, v.Spec.Config.Files)
 	for _, name := range unset {
@@ -61,13 +62,13 @@ func CheckUnset(v *v1alpha1.Version, set map[string][]byte, unset []string) erro
 		default:
 			continue
 		}
-		return &ConfigError{Name: name, text: text}
+		return &Error{Name: name, text: text}
 	}
 	return nil
 }
 
-// ConfigEntry is a config variable or file that a version declares.
-type ConfigEntry struct {
+// Entry is a config variable or file that a version declares.
+type Entry struct {
 	Name string
 	// File is set for a file, and not for a variable.
 	File bool
@@ -76,14 +77,14 @@ type ConfigEntry struct {
 	Value []byte
 }
 
-// ConfigEntries are the variables, then the files that a version declares, with the values
+// Entries are the variables, then the files that a version declares, with the values
 // that [Client.ConfigValues] returned.
-func ConfigEntries(declared v1alpha1.Config, values map[string][]byte) []ConfigEntry {
-	var entries []ConfigEntry
-	missing := MissingConfig(declared, values)
+func Entries(declared v1alpha1.Config, values map[string][]byte) []Entry {
+	var entries []Entry
+	missing := Missing(declared, values)
 	add := func(names, missing []string, file bool) {
 		for _, name := range names {
-			e := ConfigEntry{Name: name, File: file, Set: !slices.Contains(missing, name)}
+			e := Entry{Name: name, File: file, Set: !slices.Contains(missing, name)}
 			if e.Set {
 				e.Value = values[name]
 			}
@@ -96,4 +97,9 @@ func ConfigEntries(declared v1alpha1.Config, values map[string][]byte) []ConfigE
 	add(declared.Variables, missing.Variables, false)
 	add(declared.Files, missing.Files, true)
 	return entries
+}
+
+// Missing returns what is declared and has no value among values; nil if nothing is.
+func Missing(declared v1alpha1.Config, values map[string][]byte) *configvalue.MissingError {
+	return configvalue.Missing(declared.Variables, declared.Files, values)
 }
