@@ -1,10 +1,10 @@
 package dashboard
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -15,88 +15,6 @@ const maxForm = 2 << 20
 
 // readOnlyReason is why a dashboard that is read-only refuses.
 const readOnlyReason = "This dashboard is read-only."
-
-// actionTexts are the words of the buttons, in their order.
-var actionTexts = [...]struct {
-	action source.Action
-	text   string
-}{
-	{source.Start, "Start"}, {source.Stop, "Stop"}, {source.Publish, "Publish"}, {source.Unpublish, "Unpublish"},
-	{source.Restart, "Restart"}, {source.Rollback, "Roll back"}, {source.Delete, "Delete"},
-}
-
-// actionText is the action's word; empty if a page has no button for it.
-func actionText(a source.Action) string {
-	for _, known := range actionTexts {
-		if known.action == a {
-			return known.text
-		}
-	}
-	return ""
-}
-
-// actionButton leads to the page that confirms an action.
-type actionButton struct {
-	Action     source.Action
-	Text, Path string
-	// Primary is the action that the state asks for; Minor one that is seldom needed.
-	Primary, Minor bool
-	// Reason is why the action is not possible; empty if it is.
-	Reason string
-}
-
-// buttons are the actions of the version's state. The reasons are those of the source.
-func (d *Dashboard) buttons(r *request, reasons map[source.Action]string) []actionButton {
-	v := r.version
-	var all []actionButton
-	for _, known := range actionTexts {
-		a := known.action
-		if !offered(v, a) {
-			continue
-		}
-		b := actionButton{Action: a, Text: known.text, Path: d.link.Action(v.Ref, a)}
-		b.Primary = a == source.Start || a == source.Publish
-		b.Minor = a == source.Restart || a == source.Rollback || a == source.Delete
-		b.Reason = cmp.Or(reasons[a], impossible(v, a))
-		if r.readOnly {
-			b.Reason = readOnlyReason
-		}
-		all = append(all, b)
-	}
-	return all
-}
-
-// offered reports whether a version in its state has a button for the action.
-func offered(v *source.Version, a source.Action) bool {
-	stopped := v.State == source.Stopped || v.State == source.Stopping
-	switch a {
-	case source.Start:
-		return stopped
-	case source.Stop, source.Restart:
-		return !stopped
-	case source.Publish:
-		return !v.Published
-	case source.Unpublish, source.Rollback:
-		return v.Published
-	}
-	return true
-}
-
-// impossible is why the version's state does not allow the action; empty if it does (KRT V1,
-// "Version lifecycle"). The source decides; this is for buttons only.
-func impossible(v *source.Version, a source.Action) string {
-	switch {
-	case v.Published && (a == source.Stop || a == source.Delete):
-		return "Unpublish it first."
-	case a == source.Publish && v.State == source.Stopped:
-		return "Start it first."
-	case a == source.Publish && v.State != source.Ready && v.State != source.Asleep:
-		return "It must be ready first."
-	case a == source.Delete && v.State != source.Stopped:
-		return "Stop it first."
-	}
-	return ""
-}
 
 // confirmation asks before an action is done.
 type confirmation struct {
@@ -109,6 +27,8 @@ type confirmation struct {
 	// Comment is what was typed before, Refused why it was refused.
 	Comment string
 	Refused *failure
+	// Weight is the percentage in the form.
+	Weight string
 	// Reason is why the action is not possible; then there is nothing to send.
 	Reason string
 	Max    int
@@ -130,6 +50,9 @@ func (d *Dashboard) ask(w http.ResponseWriter, r *request, c confirmation) {
 	if c.Text = actionText(c.Action); c.Text == "" {
 		d.fail(w, errNoPage)
 		return
+	}
+	if c.Weight == "" && r.version.Share != nil {
+		c.Weight = strconv.Itoa(r.version.Share.Weight)
 	}
 	var err error
 	if c.Old, c.New, err = published(r.Context(), r, c.Action); err != nil {
@@ -164,7 +87,7 @@ const nothing = "nothing"
 // published is what is published in the namespace before and after the action; empty for an action
 // that does not change it.
 func published(ctx context.Context, r *request, a source.Action) (before, after string, err error) {
-	if a != source.Publish && a != source.Unpublish && a != source.Rollback {
+	if a != source.Publish && a != source.Promote && a != source.Unpublish && a != source.Rollback {
 		return "", "", nil
 	}
 	all, err := r.source.Versions(ctx)
@@ -177,7 +100,7 @@ func published(ctx context.Context, r *request, a source.Action) (before, after 
 		before = all[i].Name
 	}
 	switch a {
-	case source.Publish:
+	case source.Publish, source.Promote:
 		after = r.ref.Name
 	case source.Rollback:
 		past, err := r.source.History(ctx, r.ref)
@@ -202,7 +125,7 @@ func (d *Dashboard) act(w http.ResponseWriter, hr *http.Request) {
 		comment := strings.TrimSpace(strings.ReplaceAll(r.PostForm.Get("comment"), "\r\n", "\n"))
 		err := order(r, action, comment)
 		if err != nil {
-			d.ask(w, r, confirmation{Comment: comment, Refused: explain(err)})
+			d.ask(w, r, confirmation{Comment: comment, Weight: r.PostForm.Get("weight"), Refused: explain(err)})
 			return "", nil
 		}
 		if action == source.Delete {
@@ -225,7 +148,13 @@ func order(r *request, action source.Action, comment string) error {
 	if r.PostForm.Get("old") != before || r.PostForm.Get("new") != after {
 		return &source.RefusedError{Text: "What is published has changed in the meantime. See below what would be done now."}
 	}
-	return r.source.Act(r.Context(), source.Order{Ref: r.ref, Action: action, Comment: comment})
+	o := source.Order{Ref: r.ref, Action: action, Comment: comment}
+	if action == source.Weigh {
+		if o.Weight, err = strconv.Atoi(r.PostForm.Get("weight")); err != nil || o.Weight < 0 || o.Weight > 100 {
+			return &source.RefusedError{Text: "The weight must be a whole number from 0 to 100."}
+		}
+	}
+	return r.source.Act(r.Context(), o)
 }
 
 // post serves a form. The function returns where the browser goes next; nothing if it has written

@@ -60,7 +60,7 @@ func (d *Dashboard) sheet(r *request, p page) *sheet {
 func (d *Dashboard) side(ctx context.Context, r *request, p page) *side {
 	s := &side{Version: r.version}
 	for _, other := range d.pages {
-		if other.tab != "" {
+		if other.tab != "" && (!other.remote || !d.options.One) {
 			current := other.name == p.name || other.name == p.under
 			s.Tabs = append(s.Tabs, tab{Text: other.tab, Path: d.link.Page(r.ref, other.path), Current: current})
 		}
@@ -69,7 +69,7 @@ func (d *Dashboard) side(ctx context.Context, r *request, p page) *side {
 	if err != nil {
 		s.Problem = err.Error()
 	}
-	s.Actions = d.buttons(r, reasons)
+	s.Actions = buttons(r, r.version, reasons)
 	s.Possible = slices.ContainsFunc(s.Actions, func(b actionButton) bool { return b.Reason == "" })
 	return s
 }

@@ -19,6 +19,8 @@ type page struct {
 	// title is the page's, tab the text of its tab. A page without a tab says in under which
 	// page's tab is marked as the current one.
 	title, tab, under string
+	// remote says that a run on this machine has no such page.
+	remote bool
 	// instead is the path of a page that is shown instead of this one; empty, or nil, if this one is.
 	instead func(*request) string
 	// view makes what the template shows.
@@ -96,6 +98,7 @@ func pages() []page {
 		// Metrics.
 		metricsPage(),
 		predictionsPage(),
+		trafficPage(),
 		docsPage(),
 		// Try.
 		tryPage(),

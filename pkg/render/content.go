@@ -78,7 +78,6 @@ func (in Input) config() entrypoint.Config {
 	if in.Traffic {
 		c.Traffic = trafficFolder
 	}
-	c.Authentication = in.authentication()
 	if in.measures() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
 		if in.StoreSecret != "" {

@@ -149,6 +149,8 @@ func crowd() (*sourcetest.Memory, source.Version) {
 	m.Figures = &source.Numbers{At: time.Now(), Over: time.Minute, From: "the test", Workflows: map[string]*source.WorkflowNumbers{
 		v.Workflows[0].Name: {Load: warned.Load, Nodes: map[string]*source.NodeNumbers{v.Nodes[0].Name: warned}},
 	}}
+	m.Divided = divided(m, v.Ref, source.Ref{Namespace: v.Namespace, Name: "price-estimator-100"})
+	m.Differing = someDifferences(v.Workflows[0].Name)
 	return m, v
 }
 
@@ -175,7 +177,8 @@ func TestPagesAreAccessible(t *testing.T) {
 	}
 	for _, page := range []string{"", "?workflow=ny-room-price&node=model", "?workflow=save-metric&node=save-metric",
 		"?workflow=ny-room-price&show=entrypoint", "/requests", "/logs", "/metrics", "/predictions", "/docs", "/config", "/try",
-		"/history", "/compare", "/dashboards", "/actions/stop", "/actions/delete", "/actions/publish"} {
+		"/history", "/compare", "/dashboards", "/traffic", "/actions/weight", "/actions/promote",
+		"/actions/stop", "/actions/delete", "/actions/publish"} {
 		pages["page "+page] = at + page
 	}
 	p := newPage(t, desktop)

@@ -83,6 +83,19 @@ func TestShots(t *testing.T) {
 	}
 }
 
+// TestShotsOfTraffic writes the pictures of a page that a local run has not.
+func TestShotsOfTraffic(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no folder for pictures is named: -shots")
+	}
+	at, _ := serveDivided(t)
+	p := newPage(t, desktop)
+	p.shoot("traffic", func() {
+		p.open(at + "/traffic")
+		eval[bool](p, "document.querySelector('.differing').open = true")
+	})
+}
+
 // TestShotsOfTrouble writes pictures of versions that a run has not: many, in all states, and what
 // is seldom seen. They are for who changes the pages, not for the documentation: git ignores them.
 func TestShotsOfTrouble(t *testing.T) {

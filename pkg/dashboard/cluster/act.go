@@ -8,6 +8,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/response"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -35,6 +36,8 @@ func (s *Source) Act(ctx context.Context, order source.Order) error {
 		if _, err = c.Deletable(ctx, order.Name, false); err == nil {
 			err = c.Delete(ctx, order.Name)
 		}
+	case source.Promote, source.Abort, source.Pause, source.Resume, source.Weigh:
+		err = actOnCanary(ctx, c, order)
 	default:
 		err = &source.RefusedError{Refusal: source.Unavailable, Text: "there is no action " + string(order.Action)}
 	}
@@ -57,6 +60,32 @@ func rollback(ctx context.Context, c *cluster.Client, order source.Order) error 
 		return refused
 	}
 	_, err = c.Rollback(ctx, order.Comment)
+	return err
+}
+
+// actOnCanary does what the user wants to be done with the canary that they have seen, and with no other.
+func actOnCanary(ctx context.Context, c *cluster.Client, order source.Order) error {
+	r, err := c.Runtime(ctx)
+	if err != nil {
+		return err
+	}
+	if r == nil || r.Spec.Canary == nil || r.Spec.Canary.Version != order.Name {
+		return &cluster.RefusedError{
+			Verb: string(order.Action), Version: order.Name, Namespace: order.Namespace, Rule: cluster.RuleNoCanary,
+		}
+	}
+	switch order.Action {
+	case source.Promote:
+		_, err = c.Promote(ctx, order.Comment)
+	case source.Abort:
+		_, err = c.Abort(ctx, order.Comment)
+	case source.Pause:
+		_, _, err = c.Pause(ctx, order.Comment)
+	case source.Resume:
+		_, _, err = c.Resume(ctx, order.Comment)
+	case source.Weigh:
+		_, err = c.SetWeight(ctx, order.Name, int32(order.Weight), order.Comment)
+	}
 	return err
 }
 
@@ -83,7 +112,7 @@ func (s *Source) explain(ref source.Ref, err error) error {
 	var (
 		unknown *cluster.NotFoundError
 		refused *cluster.RefusedError
-		value   *cluster.ConfigError
+		wrong   *value.Error
 		failed  *cluster.Error
 	)
 	refusal := source.Conflict
@@ -92,7 +121,7 @@ func (s *Source) explain(ref source.Ref, err error) error {
 		return nil
 	case errors.As(err, &unknown):
 		return &source.NotFoundError{Ref: ref}
-	case errors.As(err, &refused), errors.As(err, &value):
+	case errors.As(err, &refused), errors.As(err, &wrong):
 	case !errors.As(err, &failed):
 		return err
 	case failed.Reason == cluster.ReasonForbidden:

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
@@ -23,7 +23,7 @@ func (s *Source) Config(ctx context.Context, ref source.Ref) ([]source.ConfigEnt
 		return nil, s.explain(ref, err)
 	}
 	var entries []source.ConfigEntry
-	for _, e := range cluster.ConfigEntries(v.Spec.Config, values) {
+	for _, e := range value.Entries(v.Spec.Config, values) {
 		entries = append(entries, source.ConfigEntry{Name: e.Name, File: e.File, Set: e.Set})
 	}
 	return entries, nil
@@ -39,10 +39,10 @@ func (s *Source) SetConfig(ctx context.Context, ref source.Ref, set map[string][
 	if err != nil {
 		return &source.RefusedError{Refusal: source.Conflict, Text: err.Error()}
 	}
-	if err := cluster.CheckConfig(&v.Spec, given); err != nil {
+	if err := value.Check(&v.Spec, given); err != nil {
 		return s.explain(ref, err)
 	}
-	if err := cluster.CheckUnset(v, given, unset); err != nil {
+	if err := value.CheckUnset(v, given, unset); err != nil {
 		return s.explain(ref, err)
 	}
 	_, err = c.SetConfig(ctx, ref.Name, given, unset)

@@ -39,6 +39,11 @@ func needed(configured bool) map[source.Action][]cluster.Right {
 		source.Unpublish: point,
 		source.Rollback:  slices.Concat(point, read),
 		source.Delete:    slices.Concat(right(group, "runtimes", "get"), right(group, "versions", "get", "delete")),
+		source.Promote:   slices.Concat(point, read),
+		source.Abort:     point,
+		source.Pause:     point,
+		source.Resume:    point,
+		source.Weigh:     slices.Concat(point, read),
 		source.Configure: slices.Concat(right("", "secrets", "get", "create", "patch"), read),
 	}
 }

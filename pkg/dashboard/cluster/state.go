@@ -40,6 +40,7 @@ func (s seen) show() source.Version {
 		State:       stateOf(v),
 		Phase:       phaseOf(v),
 		Published:   s.published(),
+		Share:       s.share(),
 		Created:     v.CreationTimestamp.Time,
 		Comment:     s.comment(),
 		Delivery:    string(v.Delivery()),

@@ -16,6 +16,13 @@ const (
 	Restart   Action = "restart"
 	Delete    Action = "delete"
 	Configure Action = "config"
+	// What is done with a canary: it is published, gets nothing any more, keeps its weight, goes on
+	// with its plan, or gets the Order's Weight.
+	Promote Action = "promote"
+	Abort   Action = "abort"
+	Pause   Action = "pause"
+	Resume  Action = "resume"
+	Weigh   Action = "weight"
 )
 
 // Actors change versions. It is a part of [Source].
@@ -36,6 +43,8 @@ type Order struct {
 	Action Action
 	// Comment is the user's reason, at most [MaxComment] bytes; kept in the history.
 	Comment string
+	// Weight is the percentage of the requests that Weigh gives the canary.
+	Weight int
 }
 
 // MaxComment is the longest comment in bytes (the CRDs refuse more).

@@ -30,6 +30,7 @@ type Source interface {
 	Authors
 	Callers
 	Measurers
+	Dividers
 }
 
 // Ref names a version.
@@ -75,6 +76,9 @@ type Version struct {
 	// published.
 	Published bool
 	Since     time.Time
+	// Share is what the version gets of the requests while the namespace has a canary; nil if there is
+	// none, or it gets nothing.
+	Share *Share
 	// Created is when the version was made; Comment what its user last said about it.
 	Created time.Time
 	Comment string

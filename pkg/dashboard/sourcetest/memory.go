@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/inspection"
 )
 
 // Memory is a source whose versions are set by the test. Its fields are read under its lock only
@@ -39,6 +40,10 @@ type Memory struct {
 	Protos  *source.Contract
 	// Measured is the result of Measurements, which refuse if it is nil.
 	Measured source.Measurements
+
+	// Divided is the result of Division, Differing that of Differences; without the first both refuse.
+	Divided   *source.Division
+	Differing []inspection.Difference
 
 	// Kept are its requests, Logged its lines.
 	Kept   *Requests
@@ -216,6 +221,29 @@ func (m *Memory) Loads([]source.Ref) source.Loads { return m.Used }
 // FollowLoads calls changed once.
 func (m *Memory) FollowLoads(ctx context.Context, changed func()) error {
 	return m.FollowNumbers(ctx, source.Ref{}, changed)
+}
+
+// Division returns what is Divided.
+func (m *Memory) Division(context.Context, source.Ref) (*source.Division, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Divided == nil {
+		return nil, &source.RefusedError{Refusal: source.Unavailable, Text: "nothing is published here"}
+	}
+	return m.Divided, nil
+}
+
+// SetDivision replaces what is Divided of a source that is used, and says that it has changed.
+func (m *Memory) SetDivision(d *source.Division) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Divided = d
+	m.wake()
+}
+
+// Differences returns what is Differing.
+func (m *Memory) Differences(context.Context, source.Ref) ([]inspection.Difference, []string, error) {
+	return m.Differing, nil, nil
 }
 
 // Predictions returns what is Saved.

@@ -136,6 +136,15 @@ func (p place) publish() {
 	}
 }
 
+// divide makes the version "one" the canary of "two".
+func (p place) divide() {
+	c := newClient(p.T, server.Config(), p.one.Namespace)
+	_, err := c.Publish(p.Context(), "two", "")
+	require.NoError(p, err)
+	_, err = c.PublishCanary(p.Context(), v1alpha1.Canary{Version: "one", Weight: 10}, "")
+	require.NoError(p, err)
+}
+
 // act is an action on the version "one".
 func act(a source.Action, prepare func(place)) func(place) error {
 	return func(p place) error {
@@ -225,7 +234,13 @@ func use(t *testing.T, what string) func(place) error {
 		"Publish":   publish,
 		"Unpublish": act(source.Unpublish, place.publish),
 		"Roll back": act(source.Rollback, place.publish),
-		"Delete":    act(source.Delete, place.stop),
+		"Promote, Change weight": func(p place) error {
+			p.divide()
+			return errors.Join(p.source.Act(bounded(p.T), source.Order{Ref: p.one, Action: source.Weigh, Weight: 5}),
+				p.source.Act(bounded(p.T), source.Order{Ref: p.one, Action: source.Promote}))
+		},
+		"Abort, Pause, Resume": act(source.Abort, place.divide),
+		"Delete":               act(source.Delete, place.stop),
 		"Create": func(p place) error {
 			v := &v1alpha1.Version{}
 			require.NoError(p, admin.Get(p.Context(), client.ObjectKey(p.one), v))

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -225,6 +227,55 @@ func historyOf(t *testing.T, s source.Source, ref source.Ref) *source.History {
 	return last
 }
 
+// The Runtime's status is what both of its versions show.
+func TestDivision(t *testing.T) {
+	namespace := newNamespace(t)
+	one, two := create(t, namespace, "one"), create(t, namespace, "two")
+	c := newClient(t, server.Config(), namespace)
+	s := newSource(t, c, namespace)
+	d, err := s.Division(bounded(t), one)
+	require.NoError(t, err)
+	require.Equal(t, &source.Division{}, d)
+
+	_, err = c.Publish(bounded(t), "one", "")
+	require.NoError(t, err)
+	apiserver.MarkRuntime(t, admin, namespace)
+	_, err = c.PublishCanary(bounded(t), v1alpha1.Canary{
+		Version: "two", Mirror: 50, Sticky: &v1alpha1.MetadataName{Metadata: "x-user-id"},
+		Plan: &v1alpha1.CanaryPlan{Steps: []v1alpha1.CanaryStep{{Weight: 5, For: metav1.Duration{Duration: time.Minute}}}},
+	}, "")
+	require.NoError(t, err)
+	r, err := c.Runtime(bounded(t))
+	require.NoError(t, err)
+	r.Status.Canary = &v1alpha1.CanaryStatus{
+		Version: "two", Phase: v1alpha1.CanaryProgressing, Weight: 5, Mirror: 50, Step: 1, Message: "37 of 100 requests",
+		Samples: v1alpha1.CanarySamples{Published: 700, Canary: 37},
+		Values:  []v1alpha1.CanaryValue{{Name: "p95", Published: "12 ms", Canary: "13 ms", Limit: "14 ms", Verdict: v1alpha1.VerdictWaiting}},
+	}
+	require.NoError(t, admin.Status().Update(bounded(t), r))
+	v := shown(t, s, two, func(v *source.Version) bool { return v.Share != nil })
+	require.Equal(t, &source.Share{Canary: true, Other: "one", Weight: 5, Mirror: 50, Planned: true}, v.Share)
+	v = shown(t, s, one, func(v *source.Version) bool { return v.Share != nil })
+	require.Equal(t, &source.Share{Other: "two", Weight: 95}, v.Share)
+	d, err = s.Division(bounded(t), one)
+	require.NoError(t, err)
+	require.Equal(t, &source.Division{Published: one, Canary: &source.Canary{
+		Ref: two, Share: source.Share{Canary: true, Other: "one", Weight: 5, Mirror: 50, Planned: true},
+		Phase: "Progressing", Verdict: "37 of 100 requests", Good: true, Step: 1,
+		Steps: []source.PlanStep{{Weight: 5, For: time.Minute}}, PublishedRequests: 700, CanaryRequests: 37,
+		Values: []source.JudgedValue{{Name: "p95", Published: "12 ms", Canary: "13 ms", Limit: "14 ms", Verdict: "Waiting"}},
+		Rules:  []string{"The value of x-user-id decides which version a request gets."},
+	}}, d)
+
+	err = s.Act(bounded(t), source.Order{Ref: one, Action: source.Abort})
+	var refused *source.RefusedError
+	require.ErrorAs(t, err, &refused, "the page of another version than the canary")
+	require.NoError(t, s.Act(bounded(t), source.Order{Ref: two, Action: source.Pause}))
+	r, err = c.Runtime(bounded(t))
+	require.NoError(t, err)
+	require.True(t, r.Spec.Canary.Paused)
+}
+
 func TestRights(t *testing.T) {
 	namespace := newNamespace(t)
 	ref := create(t, namespace, "one")
@@ -240,6 +291,11 @@ func TestRights(t *testing.T) {
 		source.Publish:   there + "create runtimes and get runtimes and patch runtimes.",
 		source.Unpublish: there + "get runtimes and patch runtimes.",
 		source.Rollback:  there + "get runtimes and patch runtimes.",
+		source.Promote:   there + "get runtimes and patch runtimes.",
+		source.Abort:     there + "get runtimes and patch runtimes.",
+		source.Pause:     there + "get runtimes and patch runtimes.",
+		source.Resume:    there + "get runtimes and patch runtimes.",
+		source.Weigh:     there + "get runtimes and patch runtimes.",
 		source.Delete:    there + "get runtimes and delete versions.",
 		source.Configure: there + "create secrets and patch secrets.",
 	}, reasons)

@@ -1,11 +1,9 @@
-// Package service is what every entrypoint serves on its gRPC port besides the rpcs of its version:
-// health and reflection. Clients keep the streams of these for as long as they like, and a graceful
-// stop waits for every stream, so here they end when it begins.
-package service
+package entrypoint
 
 import (
 	"context"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,22 +14,24 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Health is the health service.
-type Health struct {
+// Clients keep the streams of our own services open for as long as they like. A
+// graceful stop waits for every stream, so these end when it begins.
+
+// healthService is the health service.
+type healthService struct {
 	*health.Server
-	// Leaving ends when the entrypoint begins to stop.
-	Leaving context.Context
+	leaving context.Context
 }
 
 // Watch implements grpc_health_v1.HealthServer. The last message to a
 // client is that the version does not serve any more.
-func (h Health) Watch(in *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
+func (h healthService) Watch(in *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	defer context.AfterFunc(h.Leaving, cancel)()
+	defer context.AfterFunc(h.leaving, cancel)()
 	w := &watch{Health_WatchServer: stream, ctx: ctx}
 	err := h.Server.Watch(in, w)
-	if h.Leaving.Err() == nil {
+	if h.leaving.Err() == nil {
 		return err
 	}
 	if w.last != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
@@ -54,6 +54,22 @@ func (w *watch) Context() context.Context { return w.ctx }
 func (w *watch) Send(r *grpc_health_v1.HealthCheckResponse) error {
 	w.last = r.GetStatus()
 	return w.Health_WatchServer.Send(r)
+}
+
+// reportHealth sets which services there are in the health service. Those that both
+// tables have are served throughout.
+func (e *Entrypoint) reportHealth(old, current *table) {
+	now := current.services()
+	if old != nil {
+		for _, name := range old.services() {
+			if !slices.Contains(now, name) {
+				e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN)
+			}
+		}
+	}
+	for _, name := range now {
+		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
 }
 
 type reflectionV1 struct {
