@@ -75,6 +75,7 @@ func cases() []benchCase {
 		{"inflight", (*bench).inFlight},
 		{"steps", (*bench).steps},
 		{"telemetry", (*bench).telemetry},
+		{"traffic", (*bench).traffic},
 	}
 }
 

@@ -35,6 +35,8 @@ type EntrypointSettings struct {
 	// requests. Empty: none are recorded.
 	Traces   string
 	Sampling float64
+	// Traffic is the folder with the file about a canary; see package traffic. Empty: there is none.
+	Traffic string
 }
 
 // The order of an entrypoint's addresses.
@@ -56,7 +58,7 @@ func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	o := entrypoint.Options{Timeout: s.Timeout, Logger: log}
+	o := entrypoint.Options{Timeout: s.Timeout, Traffic: s.Traffic, Logger: log}
 	if err := s.trace(&o); err != nil {
 		return nil, err
 	}

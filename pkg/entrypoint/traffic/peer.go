@@ -120,7 +120,7 @@ func (p *peer) connection(ctx context.Context) *grpc.ClientConn {
 	if soon == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience(ctx))
+	ctx, cancel := context.WithTimeout(ctx, patience(ctx, 0))
 	defer cancel()
 	for {
 		switch state := soon.GetState(); {
@@ -133,13 +133,13 @@ func (p *peer) connection(ctx context.Context) *grpc.ClientConn {
 }
 
 // patience is how long a request waits for a connection: it must leave time for the published
-// version.
-func patience(ctx context.Context) time.Duration {
+// version. The deadline of ctx is some spare time later than the client's.
+func patience(ctx context.Context, spare time.Duration) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return connectTime
 	}
-	return min(connectTime, time.Until(deadline)/4)
+	return min(connectTime, (time.Until(deadline)-spare)/4)
 }
 
 // The pause after a failed try to connect doubles from the first to the longest.

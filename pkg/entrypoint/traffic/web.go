@@ -84,7 +84,7 @@ func (r *response) free() {
 func (p *peer) roundTrip(ctx context.Context, out *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	connected := false
-	timer := time.AfterFunc(patience(ctx), func() { cancel(errNoConnection) })
+	timer := time.AfterFunc(patience(ctx, lateBy), func() { cancel(errNoConnection) })
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		connected = timer.Stop()
 	}})
