@@ -12,7 +12,7 @@ PYTHON := tools/python.sh
 WITH_PYTHON = if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi
 # The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
-MODULES   := . pkg/runner test/cluster/knative
+MODULES   := . pkg/runner test/cluster/knative test/cluster/gateway
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ { print $$1 }' Makefile) bin/cluster
@@ -62,7 +62,7 @@ e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yo
 e2e-long: cluster ## Run the tests there that take minutes or large programs: faults under load, Jaeger, VictoriaMetrics, Knative's own
 	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm KRT_E2E=1 \
 	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
-	@cd test/cluster/conformance && KRT_E2E=1 go test -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
+	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 # Of test/browser these are the tests on a cluster: the others are in make test.
 TOOLS = kube=$$(bin/cluster tool kube); helm=$$(bin/cluster tool helm); crds=$$(bin/cluster crds); \

@@ -48,6 +48,7 @@ func components(p place) []component {
 			"--kubeconfig=" + p.pki("kubelet.kubeconfig"), "--hostname-override=" + nodeName, "--node-ip=" + nodeIP}},
 		{name: "ingress", args: []string{p.bin("ingress"), "-kubeconfig=" + p.kubeconfig(),
 			"-public=" + nodeIP + ":80", "-private=" + nodeIP + ":8081", "-address=" + nodeIP}},
+		{name: "gateway", args: []string{p.bin("gateway"), "-kubeconfig=" + p.kubeconfig()}},
 	}
 }
 

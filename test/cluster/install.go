@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,7 +86,7 @@ func installNode(k kubectl, p place) error {
 }
 
 func installCRDs(k kubectl, p place) error {
-	files, err := moduleFiles(k.ctx, p, append(knativeAccounts(), knativeCRDs()...))
+	files, err := moduleFiles(k.ctx, p, slices.Concat(knativeAccounts(), knativeCRDs(), gatewayCRDs()))
 	if err != nil {
 		return err
 	}

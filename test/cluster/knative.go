@@ -26,6 +26,17 @@ func knativeCRDs() []string {
 	}
 }
 
+// gatewayAPI is the module with the kinds of the Gateway API.
+const gatewayAPI = "gateway-api"
+
+// gatewayCRDs are those that the test gateway serves.
+func gatewayCRDs() (files []string) {
+	for _, kind := range []string{"gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"} {
+		files = append(files, gatewayAPI+"/config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml")
+	}
+	return files
+}
+
 func knativeAccounts() []string {
 	return []string{
 		"serving/config/core/100-namespace.yaml", "serving/config/core/200-serviceaccount.yaml", "serving/config/core/200-roles",
@@ -58,17 +69,27 @@ func moduleFiles(ctx context.Context, p place, names []string) ([]string, error)
 	for _, name := range names {
 		module, path, _ := strings.Cut(name, "/")
 		if dirs[module] == "" {
-			list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "knative.dev/"+module)
-			list.Dir = filepath.Join(p.Source, "knative")
-			dir, err := command(ctx, list)
+			dir, err := moduleDir(ctx, p, module)
 			if err != nil {
 				return nil, err
 			}
-			dirs[module] = strings.TrimSpace(dir)
+			dirs[module] = dir
 		}
 		files = append(files, filepath.Join(dirs[module], path))
 	}
 	return files, nil
+}
+
+// moduleDir is where a module of Knative's, or the Gateway API's, is in the module cache.
+func moduleDir(ctx context.Context, p place, module string) (string, error) {
+	path, of := "knative.dev/"+module, "knative"
+	if module == gatewayAPI {
+		path, of = "sigs.k8s.io/"+module, "gateway"
+	}
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", path)
+	list.Dir = filepath.Join(p.Source, of)
+	dir, err := command(ctx, list)
+	return strings.TrimSpace(dir), err
 }
 
 // knativeSet names the cached build of Knative: modules and recipe decide it.

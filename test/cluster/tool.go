@@ -39,6 +39,7 @@ func clusterTools() []tool {
 		{name: "coredns", packages: []string{"."}, note: "a minute the first time"},
 		{name: "image", program: "ko", packages: []string{"tool"}, note: "a minute the first time"},
 		{name: "ingress", module: "knative", packages: []string{"./ingress"}, note: "a minute the first time"},
+		{name: "gateway", packages: []string{"."}, note: "a minute the first time"},
 		{name: "pause", packages: []string{"."}},
 		{name: "kn", packages: []string{"tool"}, note: "a minute the first time"},
 	}
