@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -63,6 +64,11 @@ type Options struct {
 	// connections to the former version: kube-proxy collects changes for 1 s by default,
 	// and then writes them; 2s if 0.
 	SwitchSettle time.Duration
+	// MeasureInterval is the time between two measurements of a canary with a plan; 15s if 0.
+	MeasureInterval time.Duration
+	// Dial replaces how the metrics of entrypoints, the store and Prometheus are reached to judge
+	// canaries; nil for the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TrafficSettle is how long entrypoints may take to apply how they are to divide requests
 	// between the published version and a canary: a kubelet updates a volume as soon as its pod
 	// changes, and the entrypoint reads it once a second; 3s if 0.
@@ -156,12 +162,19 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 // setup adds the two reconcilers, the metrics of versions and the probes.
 func setup(mgr manager.Manager, o Options, k *watch.Knative, g *watch.Installation) error {
 	s, x := watch.NewSettings(mgr, o.SystemNamespace), watch.NewOwnerIndex(mgr.GetFieldIndexer())
-	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Controller: o.controller()}
+	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("cannot watch Secrets: %w", err)
+	}
+	key := watch.NewStoreKey(watcher, mgr.GetClient(), o.SystemNamespace)
+	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Secrets: watcher, StoreKey: key,
+		Controller: o.controller()}
 	if err := version.Setup(mgr, versions, s, k, x); err != nil {
 		return err
 	}
 	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, TrafficSettle: o.TrafficSettle,
-		GatewayAPI: g, Controller: o.controller()}
+		GatewayAPI: g, MeasureInterval: o.MeasureInterval, StoreKey: key, Dial: o.Dial, Controller: o.controller()}
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}

@@ -116,10 +116,12 @@ type Value struct {
 	Limit   string
 	Verdict Verdict
 	// Scarce says that samples are missing: the verdict is Waiting for lack of data.
-	Scarce bool
-	// Sentence has the numbers: what is waited for, or what the verdict is based on.
-	Sentence string
+	Scarce   bool
+	sentence func() string
 }
+
+// Sentence has the numbers: what is waited for, or what the verdict is based on.
+func (v Value) Sentence() string { return v.sentence() }
 
 // Judge returns what is to be thought of each value that has a limit, in the order of the limits.
 // The looks are those of this window; they are changed.

@@ -84,7 +84,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			values := one.limits.Judge(one.window, judge.Looks{})
 			require.Len(t, values, 1)
-			require.Equal(t, one.sentence, values[0].Sentence)
+			require.Equal(t, one.sentence, values[0].Sentence())
 			require.Equal(t, one.verdict, values[0].Verdict)
 			require.Equal(t, one.scarce, values[0].Scarce)
 		})

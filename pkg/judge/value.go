@@ -21,15 +21,16 @@ func (l Limits) errorRatio(w Window, looks *look) Value {
 	v := Value{Name: ErrorRatio, Published: percent(p.ratio()), Canary: percent(c.ratio())}
 	most := p.ratio() + *l.ErrorRatio
 	v.Limit = percent(most)
-	if v.Sentence = l.Enough(w); v.Sentence != "" {
-		return v.lacking(w)
+	if few := l.Enough(w); few != "" {
+		return v.lacking(few, w)
 	}
 	level, due := looks.due(min(p.Total, c.Total))
 	looks.bad = looks.bad || due && difference(c, p, level) > *l.ErrorRatio
 	v.Verdict = verdict(looks.bad, c.ratio() <= most)
-	v.Sentence = fmt.Sprintf("%s of %s failed (%s), and %s of %s (%s); the canary's ratio may be %s higher",
-		parts(c, "requests"), w.Canary.Version, interval(c), parts(p, ""), w.Published.Version, interval(p), points(*l.ErrorRatio))
-	return v.undecided()
+	return v.saying(func() string {
+		return fmt.Sprintf("%s of %s failed (%s), and %s of %s (%s); the canary's ratio may be %s higher",
+			parts(c, "requests"), w.Canary.Version, interval(c), parts(p, ""), w.Published.Version, interval(p), points(*l.ErrorRatio))
+	})
 }
 
 func (l Limits) p95(w Window, looks *look) Value {
@@ -37,18 +38,19 @@ func (l Limits) p95(w Window, looks *look) Value {
 	allowed := func(of float64) float64 { return of*(1+*l.P95) + hop }
 	had, has := p.Quantile(slowest), c.Quantile(slowest)
 	v := Value{Name: P95, Published: seconds(had), Canary: seconds(has), Limit: seconds(allowed(had))}
-	v.Sentence = scarce("durations of", l.MinRequests, w, func(s Side) int64 { return s.Durations.Total() })
-	if v.Sentence != "" {
-		return v.lacking(w)
+	few := scarce("durations of", l.MinRequests, w, func(s Side) int64 { return s.Durations.Total() })
+	if few != "" {
+		return v.lacking(few, w)
 	}
 	if level, due := looks.due(min(p.Total(), c.Total())); due {
 		// Both bounds hold but with the probability of level.
 		looks.bad = c.atLeast(level/2) > allowed(p.atMost(level/2))
 	}
 	v.Verdict = verdict(looks.bad, has <= allowed(had))
-	v.Sentence = fmt.Sprintf("95 %% of the requests took at most %s in %s (interval %s) and %s in %s (%s); the canary may take %s",
-		seconds(has), w.Canary.Version, between(c), seconds(had), w.Published.Version, between(p), seconds(allowed(had)))
-	return v.undecided()
+	return v.saying(func() string {
+		return fmt.Sprintf("95 %% of the requests took at most %s in %s (interval %s) and %s in %s (%s); the canary may take %s",
+			seconds(has), w.Canary.Version, between(c), seconds(had), w.Published.Version, between(p), seconds(allowed(had)))
+	})
 }
 
 func (l Limits) accuracy(w Window, looks *look) Value {
@@ -56,31 +58,32 @@ func (l Limits) accuracy(w Window, looks *look) Value {
 	v := Value{Name: AccuracyOf, Published: percent(p.ratio()), Canary: percent(c.ratio())}
 	least := p.ratio() - l.Accuracy.Decrease
 	v.Limit = percent(least)
-	v.Sentence = scarce("predictions with a true value of", l.Accuracy.MinSamples, w, func(s Side) int64 { return s.Correct.Total })
-	if v.Sentence != "" {
-		return v.lacking(w)
+	few := scarce("predictions with a true value of", l.Accuracy.MinSamples, w, func(s Side) int64 { return s.Correct.Total })
+	if few != "" {
+		return v.lacking(few, w)
 	}
 	level, due := looks.due(min(p.Total, c.Total))
 	looks.bad = looks.bad || due && difference(p, c, level) > l.Accuracy.Decrease
 	v.Verdict = verdict(looks.bad, c.ratio() >= least)
-	v.Sentence = fmt.Sprintf("%s of %s were right (%s), and %s of %s (%s); the canary's accuracy may be %s lower",
-		parts(c, "predictions"), w.Canary.Version, interval(c), parts(p, ""), w.Published.Version, interval(p), points(l.Accuracy.Decrease))
-	return v.undecided()
+	return v.saying(func() string {
+		return fmt.Sprintf("%s of %s were right (%s), and %s of %s (%s); the canary's accuracy may be %s lower",
+			parts(c, "predictions"), w.Canary.Version, interval(c), parts(p, ""), w.Published.Version, interval(p), points(l.Accuracy.Decrease))
+	})
 }
 
 func (l Limits) agreement(w Window, looks *look) Value {
 	s := w.Equal
 	v := Value{Name: AgreeOf, Canary: percent(s.ratio()), Limit: percent(l.Agreement.Min)}
 	if s.Total < l.Agreement.MinSamples {
-		v.Sentence = fmt.Sprintf("%s of %s pairs of responses compared", count(s.Total), count(l.Agreement.MinSamples))
-		return v.lacking(w)
+		return v.lacking(fmt.Sprintf("%s of %s pairs of responses compared", count(s.Total), count(l.Agreement.MinSamples)), w)
 	}
 	level, due := looks.due(s.Total)
 	looks.bad = looks.bad || due && upper(s, level) < l.Agreement.Min
 	v.Verdict = verdict(looks.bad, s.ratio() >= l.Agreement.Min)
-	v.Sentence = fmt.Sprintf("%s to mirrored requests are equal (%s); it must be %s",
-		parts(s, "responses"), interval(s), percent(l.Agreement.Min))
-	return v.undecided()
+	return v.saying(func() string {
+		return fmt.Sprintf("%s to mirrored requests are equal (%s); it must be %s",
+			parts(s, "responses"), interval(s), percent(l.Agreement.Min))
+	})
 }
 
 // query judges a number as it is: how much chance is in it is known to its query only. Like all
@@ -90,18 +93,18 @@ func (l Limits) query(q Query, w Window) Value {
 	if number, known := w.Queries[q.Name]; known && w.Away[q.Name] == "" {
 		v.Canary = plain(number)
 	}
-	if v.Sentence = l.Enough(w); v.Sentence != "" {
-		return v.lacking(w)
+	if few := l.Enough(w); few != "" {
+		return v.lacking(few, w)
 	}
 	number, known := w.Queries[q.Name]
 	if !known || w.Away[q.Name] != "" {
-		v.Sentence = "the query has no result yet"
-		return v.lacking(w)
+		return v.lacking("the query has no result yet", w)
 	}
 	good := (q.Min == nil || number >= *q.Min) && (q.Max == nil || number <= *q.Max)
 	v.Verdict = verdict(!good, good)
-	v.Sentence = fmt.Sprintf("the query's result is %s; it must be %s", plain(number), v.Limit)
-	return v
+	return v.saying(func() string {
+		return fmt.Sprintf("the query's result is %s; it must be %s", plain(number), v.Limit)
+	})
 }
 
 func verdict(bad, within bool) Verdict {
@@ -116,18 +119,21 @@ func verdict(bad, within bool) Verdict {
 
 // lacking is the value while samples are missing: because there are too few of them, or because
 // they cannot be read.
-func (v Value) lacking(w Window) Value {
+func (v Value) lacking(few string, w Window) Value {
 	v.Scarce = true
 	if why := w.Away[v.Name]; why != "" {
-		v.Sentence += "; " + why
+		few += "; " + why
 	}
+	v.sentence = func() string { return few }
 	return v
 }
 
-// undecided adds to the sentence of a value beyond its limit that this may be chance.
-func (v Value) undecided() Value {
+// saying is the value with its sentence, which is made when somebody reads it: its intervals are
+// expensive. To that of a value beyond its limit it adds that this may be chance.
+func (v Value) saying(sentence func() string) Value {
+	v.sentence = sentence
 	if v.Verdict == Waiting {
-		v.Sentence += "; that is beyond the limit, and may be chance"
+		v.sentence = func() string { return sentence() + "; that is beyond the limit, and may be chance" }
 	}
 	return v
 }

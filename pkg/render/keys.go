@@ -82,6 +82,11 @@ func trafficKeys() []settingKey {
 			func(s *Settings, text string) error {
 				return integer(&s.MaxMessageBytes, text, 1, environment.MostMessageBytes)
 			}},
+		{"prometheus-url", "The URL of the Prometheus that plans of canaries query (limits.query). Whoever may edit a Runtime can\n" +
+			"query it. Default: none.", "http://prometheus.monitoring:9090",
+			func(s *Settings, text string) error {
+				return serverURL(&s.PrometheusURL, text, "http://prometheus:9090")
+			}},
 		{"cluster-domain", "The DNS suffix of Services.", "cluster.local",
 			func(s *Settings, text string) error { return domain(&s.ClusterDomain, text) }},
 	}
@@ -144,7 +149,7 @@ func traceKeys() []settingKey {
 	return []settingKey{
 		{"otlp-endpoint", "The URL of the OpenTelemetry collector to which entrypoints send the traces of requests: with https,\n" +
 			"TLS is used. Default: none. Then no traces are recorded.", "http://otel-collector.observability:4318",
-			func(s *Settings, text string) error { return otlpURL(&s.OTLPEndpoint, text) }},
+			func(s *Settings, text string) error { return serverURL(&s.OTLPEndpoint, text, "http://collector:4318") }},
 		{"otlp-protocol", "How traces are sent: http/protobuf (usually port 4318) or grpc (4317).", protocolHTTP,
 			func(s *Settings, text string) error { return oneOf(&s.OTLPProtocol, text, protocolHTTP, protocolGRPC) }},
 		{"trace-sampling", "The share of requests whose traces are recorded, from 0 to 1. A client that sends a trace context\n" +

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 )
@@ -155,4 +157,9 @@ func labels(version, name string) map[string]string {
 // entrypointLabels are KRT V1's labels of the entrypoint's Service, and its selector.
 func entrypointLabels(version string) map[string]string {
 	return map[string]string{LabelType: TypeEntrypoint, LabelVersionName: EntrypointName(version)}
+}
+
+// MetricsURL is where an entrypoint in the pod with an address serves its metrics.
+func MetricsURL(ip string) string {
+	return "http://" + net.JoinHostPort(ip, strconv.Itoa(replyPort)) + "/metrics"
 }

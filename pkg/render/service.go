@@ -65,6 +65,11 @@ func (in Input) networkPolicy() *networkingv1.NetworkPolicy {
 			MatchLabels: map[string]string{corev1.LabelMetadataName: namespace},
 		}})
 	}
+	if in.Traffic { // the controller judges canaries by the metrics of this port
+		from = append(from, networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
+			MatchLabels: map[string]string{corev1.LabelMetadataName: SystemNamespace},
+		}})
+	}
 	port := func(number int32) networkingv1.NetworkPolicyPort {
 		return networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(number))}
 	}

@@ -96,6 +96,8 @@ type Settings struct {
 	// TraceSampling is the share, from 0 to 1, of the requests that are recorded of those
 	// whose client does not decide.
 	TraceSampling float64
+	// PrometheusURL is the Prometheus that plans of canaries query; empty for none.
+	PrometheusURL string
 	// StartTimeout is how long a cause that needs a person may last before a start has failed.
 	StartTimeout time.Duration
 	// ClusterDomain is the DNS suffix of Services.

@@ -39,7 +39,7 @@ func TestExampleIsAccepted(t *testing.T) {
 func TestExampleShowsTheDefaults(t *testing.T) {
 	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class",
 		"gateway", "ingress-web-domain", "ingress-web-annotations", "ingress-web-tls-secret",
-		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget", "otlp-endpoint"}
+		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget", "otlp-endpoint", "prometheus-url"}
 	data := example(t)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		t.Run(key, func(t *testing.T) {
@@ -134,6 +134,7 @@ func TestWrongSettings(t *testing.T) {
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is not a valid name of an object`},
 		{"automatic-measurements", "on", `automatic-measurements: "on" is not one of off, aggregated, each`},
 		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not "none" or a URL such as "http://host:port", without a user`},
+		{"prometheus-url", "file:///etc", `prometheus-url: "file:///etc" is not a URL such as "http://prometheus:9090", without a user`},
 		{"otlp-endpoint", "collector:4317", `otlp-endpoint: "collector:4317" is not a URL such as "http://collector:4318", without a user`},
 		{"otlp-endpoint", "http://user:secret@collector", `is not a URL such as`},
 		{"otlp-protocol", "http/json", `otlp-protocol: "http/json" is not one of http/protobuf, grpc`},

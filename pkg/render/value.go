@@ -103,10 +103,11 @@ func storeURL(to *string, text string) error {
 	return nil
 }
 
-func otlpURL(to *string, text string) error {
+// serverURL is the URL of a server, without a user: settings are no place for secrets.
+func serverURL(to *string, text, example string) error {
 	u, err := url.Parse(text)
 	if text != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
-		return fmt.Errorf(`%.80q is not a URL such as "http://collector:4318", without a user`, text)
+		return fmt.Errorf("%.80q is not a URL such as %q, without a user", text, example)
 	}
 	*to = text
 	return nil

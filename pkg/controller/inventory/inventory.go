@@ -26,6 +26,7 @@ func phases() []v1alpha1.Phase {
 type Inventory struct {
 	reader                     client.Reader
 	versions, ready, published *prometheus.Desc
+	canary                     canaryDescs
 	build                      prometheus.Collector
 }
 
@@ -38,6 +39,7 @@ func New(reader client.Reader) *Inventory {
 		versions:  prometheus.NewDesc("krt_versions", "Versions by phase.", []string{"phase"}, nil),
 		ready:     prometheus.NewDesc("krt_version_ready", "1 if the version is ready, else 0. A stopped version has no value.", version, nil),
 		published: prometheus.NewDesc("krt_published_info", "1 for the version that is published in the namespace.", version, nil),
+		canary:    newCanaryDescs(),
 		build:     buildinfo.Collector(),
 	}
 }
@@ -47,6 +49,7 @@ func (i *Inventory) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{i.versions, i.ready, i.published} {
 		to <- d
 	}
+	i.canary.describe(to)
 	i.build.Describe(to)
 }
 
@@ -91,6 +94,7 @@ func (i *Inventory) collectPublished(ctx context.Context, to chan<- prometheus.M
 		return
 	}
 	for n := range list.Items {
+		i.canary.collect(&list.Items[n], to)
 		if rt := &list.Items[n]; rt.Status.PublishedVersion != "" {
 			to <- prometheus.MustNewConstMetric(i.published, prometheus.GaugeValue, 1, rt.Namespace, rt.Status.PublishedVersion)
 		}

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -81,14 +80,15 @@ func (r *reconciler) wanted(
 	switch {
 	case err != nil:
 		return nil, 0, err
-	case cause != nil:
-		rt.MarkCanaryWaiting(cause.Reason, cause.Message)
-		return nil, 0, nil
 	case refusal != "":
+		r.plans.Forget(rt.UID)
 		rt.MarkCanaryRefused(refusal)
 		return nil, 0, nil
 	}
-	due := walk(rt, metav1.NewTime(now))
+	gets, due := r.walk(rt, cause, now)
+	if !gets {
+		return nil, due, nil
+	}
 	config := render.Share(rt, r.domainOf(ctx, rt.Namespace, spec.Version))
 	return &config, due, nil
 }
@@ -97,13 +97,6 @@ func (r *reconciler) wanted(
 func promotes(rt *v1alpha1.Runtime) bool {
 	wanted, published := rt.Spec.PublishedVersion, rt.Status.PublishedVersion
 	return wanted == rt.Status.Canary.Version && published != "" && wanted != published
-}
-
-// walk marks what a canary gets that is ready: its weight. It returns after what time to
-// reconcile again, 0 for never.
-func walk(rt *v1alpha1.Runtime, now metav1.Time) time.Duration {
-	rt.MarkCanaryServing(now)
-	return 0
 }
 
 // canaryObstacle returns why the canary gets no requests: something that it waits for, or a
@@ -154,7 +147,8 @@ func notOwned(rt *v1alpha1.Runtime, taken *apply.NotOwnedError) string {
 func (r *reconciler) reportCanary(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus) {
 	old, now := before.Canary, rt.Status.Canary
 	switch {
-	case now != nil && (old == nil || old.Version != now.Version || old.Phase != now.Phase || old.Reason != now.Reason):
+	case now != nil && (old == nil || old.Version != now.Version || old.Phase != now.Phase || old.Reason != now.Reason ||
+		old.Step != now.Step):
 		kind := corev1.EventTypeNormal
 		if now.Phase == v1alpha1.CanaryRefused || now.Phase == v1alpha1.CanaryRolledBack {
 			kind = corev1.EventTypeWarning

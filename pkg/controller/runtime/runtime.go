@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/canary"
 	"krt.dev/kn-krt/pkg/controller/contract"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
@@ -51,17 +53,11 @@ type reconciler struct {
 	applied  time.Duration // see Options.TrafficSettle
 
 	contracts contract.Comparer
+	plans     *canary.Walker
 
 	mu       sync.Mutex
 	switches map[types.UID]transition
 	told     map[leaf]time.Time // when entrypoints were told to divide requests in another way
-}
-
-// transition is a switch of active-entrypoint to a version that is not complete.
-type transition struct {
-	version  string
-	since    time.Time
-	switched time.Time // since when the endpoints are the version's only; zero: not yet
 }
 
 // Options configure the controller of runtimes.
@@ -77,6 +73,12 @@ type Options struct {
 	// TrafficSettle is how long entrypoints may take to apply how they are to divide requests
 	// between the published version and a canary: their kubelets must update a volume.
 	TrafficSettle time.Duration
+	// MeasureInterval is the time between two measurements of a canary with a plan.
+	MeasureInterval time.Duration
+	// StoreKey is the key by which credentials for the store are sealed.
+	StoreKey *watch.StoreKey
+	// Dial replaces how connections to entrypoints, the store and Prometheus are made; nil for the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
@@ -95,6 +97,8 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		switches: map[types.UID]transition{},
 		told:     map[leaf]time.Time{},
 	}
+	meter := canary.Meter{Client: mgr.GetClient(), Settings: s.Get, StoreKey: o.StoreKey.Get, Dial: o.Dial}
+	r.plans = canary.NewWalker(meter.Measure, o.MeasureInterval)
 	if err := mgr.Add(watch.Sweeper(mgr.GetClient(), &v1alpha1.RuntimeList{}, r.sweep)); err != nil {
 		return err
 	}
@@ -114,6 +118,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		WatchesRawSource(x.Source(&corev1.Service{}, &networkingv1.Ingress{}, &corev1.ConfigMap{})).
 		WatchesRawSource(s.Source(&v1alpha1.RuntimeList{})).
 		WatchesRawSource(r.routes(mgr, x)).
+		WatchesRawSource(r.measured()).
 		WithOptions(o.Controller).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -125,6 +130,9 @@ func isEntrypoint(o client.Object) bool {
 // Reconcile brings active-entrypoint closer to what the Runtime names, and writes the
 // status once. The Service of a Runtime that is being deleted goes by its owner reference.
 func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (reconcile.Result, error) {
+	if rt.DeletionTimestamp != nil || rt.Spec.Canary == nil {
+		r.plans.Forget(rt.UID)
+	}
 	if rt.DeletionTimestamp != nil {
 		r.forget(rt)
 		return reconcile.Result{}, nil
@@ -135,7 +143,10 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 	if err == nil {
 		result, err = r.reach(ctx, rt, result)
 	}
-	return result, errors.Join(err, r.save(ctx, before, rt))
+	if err := errors.Join(err, r.save(ctx, before, rt)); err != nil {
+		return result, err
+	}
+	return result, r.promote(ctx, rt)
 }
 
 // publish switches active-entrypoint to the wanted version, or leaves it as it is and marks
@@ -228,34 +239,6 @@ func (r *reconciler) await(ctx context.Context, rt *v1alpha1.Runtime) (again tim
 	return 0, nil
 }
 
-// left is how long to wait for the switch to the wanted version: until the endpoints have
-// switched, and from then on until each node of the cluster has.
-func (r *reconciler) left(rt *v1alpha1.Runtime, switched bool) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now, t := time.Now(), r.switches[rt.UID]
-	if t.version != rt.Spec.PublishedVersion {
-		t = transition{version: rt.Spec.PublishedVersion, since: now}
-	}
-	switch {
-	case !switched:
-		t.switched = time.Time{}
-	case t.switched.IsZero():
-		t.switched = now
-	}
-	r.switches[rt.UID] = t
-	if !switched {
-		return r.wait - now.Sub(t.since)
-	}
-	return r.settle - now.Sub(t.switched)
-}
-
-func (r *reconciler) forget(rt *v1alpha1.Runtime) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.switches, rt.UID)
-}
-
 // save writes the status if it has changed, and reports the change as events.
 func (r *reconciler) save(ctx context.Context, before, rt *v1alpha1.Runtime) error {
 	if equality.Semantic.DeepEqual(before.Status, rt.Status) {
@@ -290,6 +273,7 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 // sweep forgets all that is cached for runtimes that no longer exist.
 func (r *reconciler) sweep(existing watch.Existing) {
 	r.applier.Keep(existing.UIDs)
+	r.plans.Keep(existing.UIDs)
 	r.contracts.Keep(existing.UIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,7 +2,6 @@ package version
 
 import (
 	"context"
-	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,25 +32,24 @@ type Options struct {
 	SystemNamespace string
 	// EntrypointImage is the image of cmd/entrypoint, by digest.
 	EntrypointImage string
+	// Secrets watches Secrets: the cache has none.
+	Secrets client.WithWatch
+	// StoreKey is the key by which credentials for the store are sealed.
+	StoreKey *watch.StoreKey
 	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
 
 // Setup adds the reconciler of Versions to the manager, with all that it watches.
 func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, x *watch.OwnerIndex) error {
-	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
-	if err != nil {
-		return fmt.Errorf("cannot watch Secrets: %w", err)
-	}
 	r := &reconciler{
 		client:   mgr.GetClient(),
 		live:     mgr.GetAPIReader(),
 		applier:  &apply.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
 		settings: s,
 		knative:  k,
-		secrets:  watch.NewSecrets(watcher),
-		storeKey: watch.NewStoreKey(watcher, mgr.GetClient(), o.SystemNamespace),
+		secrets:  watch.NewSecrets(o.Secrets),
+		storeKey: o.StoreKey,
 		store:    watch.NewStore(s, mgr.GetClient()),
 		events:   mgr.GetEventRecorder("kn-krt"),
 		image:    o.EntrypointImage,

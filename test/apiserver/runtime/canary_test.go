@@ -81,7 +81,7 @@ func (p *place) event(reason, note string) {
 		var list eventsv1.EventList
 		require.NoError(p, cluster.List(p.Context(), &list, client.InNamespace(p.namespace)))
 		for _, e := range list.Items {
-			if e.Reason == reason && e.Note == note && e.Regarding.Kind == "Runtime" {
+			if e.Reason == reason && strings.Contains(e.Note, note) && e.Regarding.Kind == "Runtime" {
 				return true
 			}
 		}

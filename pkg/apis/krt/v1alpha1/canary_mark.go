@@ -28,6 +28,12 @@ func (r *Runtime) MarkCanaryServing(at metav1.Time) {
 	r.Status.Canary.Message = fmt.Sprintf("%q gets %s to %q", c.Version, r.CanaryShare(), r.Status.PublishedVersion)
 }
 
+// MarkCanaryWalking reports where the plan of spec.canary is. gets: the canary gets requests now.
+func (r *Runtime) MarkCanaryWalking(s CanaryStatus, gets bool) {
+	s.Receiving, s.Message = gets, trim(s.Message)
+	r.markCanary(s)
+}
+
 // markCanary sets the status of spec.canary. Whether a canary of that name receives requests stays.
 func (r *Runtime) markCanary(s CanaryStatus) {
 	s.Version, s.Of = r.Spec.Canary.Version, r.Spec.Canary.ID(r.Status.PublishedVersion)

@@ -2,22 +2,23 @@ package v1alpha1
 
 // Reasons of conditions, nodes and workflows that need no person.
 const (
-	ReasonReady            = "Ready"            // everything is as it should be
-	ReasonDeploying        = "Deploying"        // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
-	ReasonStopped          = "Stopped"          // spec.state is Stopped, and nothing of the version runs
-	ReasonStopping         = "Stopping"         // the requests in flight are finished before the objects are deleted
-	ReasonPublished        = "Published"        // the Service active-entrypoint routes to the version
-	ReasonPublishing       = "Publishing"       // the version is published once it is ready
-	ReasonNotPublished     = "NotPublished"     // the Runtime of the namespace names another version, or none
-	ReasonNothingPublished = "NothingPublished" // spec.publishedVersion of the Runtime is empty
-	ReasonCanary           = "Canary"           // the Runtime of the namespace names the version as its canary
-	ReasonLeaving          = "Leaving"          // the entrypoints are being updated: a canary gets no more requests
-	ReasonCurrent          = "Current"          // the version has the settings of the cluster
-	ReasonBehind           = "Behind"           // the cluster has other settings than those the version was started with
-	ReasonRestarting       = "Restarting"       // the new objects of a restart are not ready yet
-	ReasonAccepted         = "Accepted"         // the Gateway of the settings accepts the routes to the published version
-	ReasonGatewayPending   = "GatewayPending"   // it has not reported yet whether it accepts them
-	ReasonUnknownKeys      = "UnknownKeys"      // ConfigReady=True, and the Secret has keys that the version does not declare
+	ReasonReady             = "Ready"            // everything is as it should be
+	ReasonDeploying         = "Deploying"        // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
+	ReasonStopped           = "Stopped"          // spec.state is Stopped, and nothing of the version runs
+	ReasonStopping          = "Stopping"         // the requests in flight are finished before the objects are deleted
+	ReasonPublished         = "Published"        // the Service active-entrypoint routes to the version
+	ReasonPublishing        = "Publishing"       // the version is published once it is ready
+	ReasonNotPublished      = "NotPublished"     // the Runtime of the namespace names another version, or none
+	ReasonNothingPublished  = "NothingPublished" // spec.publishedVersion of the Runtime is empty
+	ReasonCanary            = "Canary"           // the Runtime of the namespace names the version as its canary
+	ReasonLeaving           = "Leaving"          // the entrypoints are being updated: a canary gets no more requests
+	ReasonCanaryProgressing = "Progressing"      // the plan walks: the message has its step, and what that waits for
+	ReasonCurrent           = "Current"          // the version has the settings of the cluster
+	ReasonBehind            = "Behind"           // the cluster has other settings than those the version was started with
+	ReasonRestarting        = "Restarting"       // the new objects of a restart are not ready yet
+	ReasonAccepted          = "Accepted"         // the Gateway of the settings accepts the routes to the published version
+	ReasonGatewayPending    = "GatewayPending"   // it has not reported yet whether it accepts them
+	ReasonUnknownKeys       = "UnknownKeys"      // ConfigReady=True, and the Secret has keys that the version does not declare
 )
 
 // Reasons that need a person.
@@ -69,3 +70,13 @@ func IsExpected(reason string) bool {
 	}
 	return false
 }
+
+// Reasons of a canary with a plan.
+const (
+	ReasonPausedByHand   = "PausedByHand"  // spec.canary.paused is true
+	ReasonNoData         = "NoData"        // a step has waited for too long for requests, predictions or a query's result
+	ReasonUndecided      = "Undecided"     // a value is beyond its limit, may be so by chance, and stayed so for too long
+	ReasonLimitExceeded  = "LimitExceeded" // a value is beyond its limit, and not by chance
+	ReasonCanaryNotReady = "NotReady"      // the canary could get no requests for too long
+	ReasonPlanSucceeded  = "Succeeded"     // all steps were within the limits
+)

@@ -1,0 +1,143 @@
+package canary
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"krt.dev/kn-krt/pkg/judge"
+)
+
+// Reading is what the entrypoints of the published version have counted since they started.
+type Reading struct {
+	At time.Time
+	// Pods has those that were read, by their UID.
+	Pods map[string]Counters
+	// Running has the UIDs of all pods that exist, read or not.
+	Running map[string]bool
+}
+
+// Counters are what one process has counted.
+type Counters struct {
+	// Started is when the process started.
+	Started time.Time
+	Counts
+}
+
+// Counts are requests to a published version that has a canary.
+type Counts struct {
+	Published, Canary SideCounts
+	// Fallbacks are requests that failed in the canary and were then served by the published version.
+	Fallbacks int64
+	// Equal and Compared are mirrored requests.
+	Equal, Compared int64
+}
+
+// SideCounts are those that one version served. Durations are by the upper bound of their bucket.
+type SideCounts struct {
+	Requests, Failed int64
+	Durations        map[float64]int64
+}
+
+// combine returns a + sign·b.
+func (a Counts) combine(b Counts, sign int64) Counts {
+	return Counts{
+		a.Published.combine(b.Published, sign), a.Canary.combine(b.Canary, sign),
+		a.Fallbacks + sign*b.Fallbacks, a.Equal + sign*b.Equal, a.Compared + sign*b.Compared,
+	}
+}
+
+func (a SideCounts) combine(b SideCounts, sign int64) SideCounts {
+	sum := SideCounts{a.Requests + sign*b.Requests, a.Failed + sign*b.Failed, map[float64]int64{}}
+	for bound, count := range a.Durations {
+		sum.Durations[bound] += count
+	}
+	for bound, count := range b.Durations {
+		sum.Durations[bound] += sign * count
+	}
+	return sum
+}
+
+// less reports whether counts that only grow are fewer than before: they began at zero again.
+func (a Counts) less(b Counts) bool {
+	return a.Published.Requests < b.Published.Requests || a.Canary.Requests < b.Canary.Requests || a.Fallbacks < b.Fallbacks ||
+		a.Compared < b.Compared
+}
+
+// window is what was counted since a step began, in the processes that ran then and in those that
+// started later.
+type window struct {
+	since time.Time
+	// base is what each pod's process had counted when its share of the window began, last what it
+	// had when it was last read.
+	base, last map[string]Counters
+	// ended is what processes that do not run any more have counted in the window.
+	ended Counts
+}
+
+// newWindow begins a window. What was read last, if anything, is what it begins with.
+func newWindow(since time.Time, last *Reading) *window {
+	w := &window{since: since, base: map[string]Counters{}, last: map[string]Counters{}}
+	if last != nil {
+		for uid, c := range last.Pods {
+			w.base[uid], w.last[uid] = c, c
+		}
+	}
+	return w
+}
+
+// add adds a reading.
+func (w *window) add(r *Reading) {
+	for uid, now := range r.Pods {
+		last, known := w.last[uid]
+		switch {
+		case !known && now.Started.After(w.since):
+			w.base[uid] = Counters{Started: now.Started}
+		case !known: // it ran before the window, unread: what it has counted until now may be of before
+			w.base[uid] = now
+		case !now.Started.Equal(last.Started) || now.less(last.Counts):
+			w.end(uid)
+			w.base[uid] = Counters{Started: now.Started}
+		}
+		w.last[uid] = now
+	}
+	for uid := range w.last {
+		if !r.Running[uid] {
+			w.end(uid)
+		}
+	}
+}
+
+// end keeps what a process has counted that does not run any more.
+func (w *window) end(uid string) {
+	w.ended = w.ended.combine(w.last[uid].combine(w.base[uid].Counts, -1), 1)
+	delete(w.base, uid)
+	delete(w.last, uid)
+}
+
+// counts is what was counted in the window, in all processes.
+func (w *window) counts() Counts {
+	sum := w.ended
+	for uid, last := range w.last {
+		sum = sum.combine(last.combine(w.base[uid].Counts, -1), 1)
+	}
+	return sum
+}
+
+// judged returns the counts as they are judged. A request for which the published version had to
+// step in is a failed one of the canary: a promoted canary would have nobody who steps in.
+func (c Counts) judged(published, canary string) judge.Window {
+	return judge.Window{
+		Published: c.Published.side(published, 0),
+		Canary:    c.Canary.side(canary, c.Fallbacks),
+		Equal:     judge.Share{Part: c.Equal, Total: c.Compared},
+	}
+}
+
+func (a SideCounts) side(version string, fallbacks int64) judge.Side {
+	side := judge.Side{Version: version, Requests: judge.Share{Part: a.Failed + fallbacks, Total: a.Requests + fallbacks}}
+	for _, bound := range slices.Sorted(maps.Keys(a.Durations)) {
+		side.Durations = append(side.Durations, judge.Bucket{UpTo: bound, Count: a.Durations[bound]})
+	}
+	return side
+}
