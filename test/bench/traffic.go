@@ -48,17 +48,17 @@ func (b *bench) divided(ctx context.Context, what string, callers int, body []by
 		return nil, err
 	}
 	var subjects []subject
-	add := func(name, traffic string) (*process.Process, error) {
+	add := func(name, traffic string) error {
 		p, err := f.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls(nodes)}, Traffic: traffic})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c, err := callGRPC(p.Addresses[process.GRPC], process.Method(0), body)
 		subjects = append(subjects, subject{name, p, c})
-		return p, err
+		return err
 	}
 	for _, name := range []string{"no canary", "no canary again"} {
-		if _, err := add(name, ""); err != nil {
+		if err := add(name, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +73,7 @@ func (b *bench) divided(ctx context.Context, what string, callers int, body []by
 		if err != nil {
 			return nil, err
 		}
-		if _, err := add(fmt.Sprintf("weight %d", weight), to); err != nil {
+		if err := add(fmt.Sprintf("weight %d", weight), to); err != nil {
 			return nil, err
 		}
 	}

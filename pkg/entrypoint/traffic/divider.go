@@ -172,17 +172,7 @@ func (d *Divider) set(c *Canary) {
 	}
 	var next *state
 	if c != nil {
-		next = &state{Canary: *c}
-		if old != nil && old.Version == c.Version {
-			next.counts = old.counts
-		} else {
-			next.counts = d.series.canary(c.Version)
-		}
-		if old != nil && old.GRPC == c.GRPC && old.Web == c.Web {
-			next.peer = old.peer
-		} else {
-			next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes)
-		}
+		next = d.next(old, c)
 	}
 	d.current.Store(next)
 	if old == nil {
@@ -194,6 +184,22 @@ func (d *Divider) set(c *Canary) {
 	if next == nil || next.counts != old.counts {
 		d.series.forget(old.Version)
 	}
+}
+
+// next is the state of a canary, with what of old it can keep.
+func (d *Divider) next(old *state, c *Canary) *state {
+	next := &state{Canary: *c}
+	if old != nil && old.Version == c.Version {
+		next.counts = old.counts
+	} else {
+		next.counts = d.series.canary(c.Version)
+	}
+	if old != nil && old.GRPC == c.GRPC && old.Web == c.Web {
+		next.peer = old.peer
+	} else {
+		next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes)
+	}
+	return next
 }
 
 // acquire returns the state in force, whose connections are kept until they are released; nil
