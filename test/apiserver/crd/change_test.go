@@ -130,6 +130,17 @@ var publications = []struct{ name, runtime, field, text string }{
 		`plan: {steps: [{weight: 5, for: 10m}]}}}}`, "spec.canary", "weight: a plan sets the weights; remove weight, or plan"},
 	{"more than all", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, weight: 101}}}`, "spec.canary.weight",
 		"should be less than or equal to 100"},
+	{"a step without a duration", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 5, for: a while}]}}}}`, "spec.canary.plan.steps[0].for",
+		"a step lasts a duration such as 10m or 2h, at least 1s and at most 720h"},
+	{"a limit of waiting that is no duration", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 5, for: 10m}], waitLimit: -1s}}}}`, "spec.canary.plan.waitLimit",
+		"a limit of waiting is a duration such as 30m or 2h, at least 1s and at most 720h"},
+	{"a step with nothing to compare", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 100, for: 10m}]}}}}`, "spec.canary.plan.steps[0].weight", "should be less than or equal to 99"},
+	{"more agreement than there is", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
+		`plan: {steps: [{weight: 5, for: 10m}], limits: {agreement: {min: 101%}}}}}}`, "spec.canary.plan.limits.agreement.min",
+		`should match '^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$'`},
 	{"a query without a limit", `{metadata: {name: default}, spec: {publishedVersion: a, canary: {version: b, ` +
 		`plan: {steps: [{weight: 5, for: 10m}], limits: {query: [{name: q, prometheus: up}]}}}}}`, "spec.canary.plan.limits.query[0]",
 		"a query needs min or max"},

@@ -109,7 +109,10 @@ type CanaryPlan struct {
 	// +kubebuilder:default=Promote
 	// +optional
 	OnSuccess string `json:"onSuccess,omitempty"`
-	// WaitLimit is how long a step may wait for enough requests; then the plan pauses. Default 2h.
+	// WaitLimit is how long a step may wait for enough requests, from 1s to 720h; then the plan pauses. Default 2h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="a limit of waiting is a duration such as 30m or 2h, at least 1s and at most 720h"
 	// +kubebuilder:default="2h"
 	// +optional
 	WaitLimit metav1.Duration `json:"waitLimit,omitzero"`
@@ -124,11 +127,15 @@ const (
 
 // CanaryStep is a weight for a time.
 type CanaryStep struct {
-	// Weight is the percentage of requests that the canary gets.
+	// Weight is the percentage of requests that the canary gets. It is less than 100, because the published
+	// version must get some in each step to be compared with.
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Maximum=99
 	Weight int32 `json:"weight"`
-	// For is how long the step lasts at least.
+	// For is how long the step lasts at least, from 1s to 720h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="a step lasts a duration such as 10m or 2h, at least 1s and at most 720h"
 	For metav1.Duration `json:"for"`
 }
 
@@ -177,7 +184,7 @@ type AccuracyLimit struct {
 // AgreementLimit bounds how many responses are equal.
 type AgreementLimit struct {
 	// Min is the smallest percentage of equal responses.
-	// +kubebuilder:validation:Pattern=`^[0-9]{1,3}(\.[0-9]{1,3})?%$`
+	// +kubebuilder:validation:Pattern=`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`
 	Min string `json:"min"`
 	// MinSamples is how many pairs of responses there must be. Default 100.
 	// +kubebuilder:validation:Minimum=1
