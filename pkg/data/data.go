@@ -132,18 +132,18 @@ func (c *Client) Export(ctx context.Context, emit func(Entry) error) error {
 			return err
 		}
 	}
-	if err := c.list(ctx, Predictions, wire.PathPredictions, emit); err != nil {
+	if err := c.list(ctx, Predictions, wire.PathPredictions, url.Values{"mirror": {"true"}}, emit); err != nil {
 		return fmt.Errorf("cannot export the predictions: %w", err)
 	}
-	if err := c.list(ctx, Measurements, wire.PathMeasurements, emit); err != nil {
+	if err := c.list(ctx, Measurements, wire.PathMeasurements, url.Values{}, emit); err != nil {
 		return fmt.Errorf("cannot export the measurements: %w", err)
 	}
 	return nil
 }
 
-// list reads the pages of a list. A store that only forwards a kind has none of it.
-func (c *Client) list(ctx context.Context, kind Kind, path string, emit func(Entry) error) error {
-	values := url.Values{"limit": {strconv.Itoa(pageSize)}}
+// list reads the pages of a list, with parameters of its own. A store that only forwards a kind has none of it.
+func (c *Client) list(ctx context.Context, kind Kind, path string, values url.Values, emit func(Entry) error) error {
+	values.Set("limit", strconv.Itoa(pageSize))
 	for {
 		page := map[string]json.RawMessage{}
 		err := c.send(ctx, message{path: path + "?" + values.Encode()}, &page)

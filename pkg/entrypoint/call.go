@@ -100,6 +100,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		Replied:       async,
 		ReplyToken:    token,
 		Trace:         trace,
+		Mirror:        mirrored(ctx),
 	}}
 	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))

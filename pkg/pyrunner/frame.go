@@ -38,6 +38,12 @@ const (
 	frameExited     frameKind = 22
 )
 
+// Flags of a request.
+const (
+	flagReplied = 1 << iota // no client waits any longer
+	flagMirror              // it is a copy of a request of another version
+)
+
 // Flags of a result.
 const (
 	flagEarlyExit = 1 << iota
@@ -84,8 +90,8 @@ type limits struct {
 
 // appendRequest appends the frame of a request for e without its data, which follows.
 // The payload is the deadline (Unix time in nanoseconds, 0: none), how many
-// nanoseconds the call may continue after an early reply (0: no change), whether no
-// client waits any longer (8 bits), the lengths of workflow, correlation id, traceparent
+// nanoseconds the call may continue after an early reply (0: no change), flags of the
+// request (8 bits), the lengths of workflow, correlation id, traceparent
 // and message name (16 bits each), these four, and the data.
 func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace string) []byte {
 	length := 25 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
@@ -96,11 +102,14 @@ func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace st
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.background))
-	var replied byte
+	var flags byte
 	if e.Replied {
-		replied = 1
+		flags |= flagReplied
 	}
-	b = append(b, replied)
+	if e.Mirror {
+		flags |= flagMirror
+	}
+	b = append(b, flags)
 	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 	}

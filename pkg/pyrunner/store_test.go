@@ -162,6 +162,32 @@ def handler(ctx, data):
 	require.Empty(t, <-got)
 }
 
+// TestStoreIsSentTheMark: what a copy of a request saves is marked, and its handler knows.
+func TestStoreIsSentTheMark(t *testing.T) {
+	got := make(chan string, 3)
+	address := serveStore(t, "unix", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Krt-Mirror")
+		_, _ = w.Write([]byte(`{"id": "1"}`))
+	}))
+	n := start(t, `
+def handler(ctx, data):
+    ctx.measurement.save("m", {"x": 1}, {})
+    ctx.prediction.save("a", "b")
+    ctx.db.save("rooms", {"beds": 2})
+    return StringValue(value=str(ctx.mirrored))
+`, map[string]string{"KRT_STORE": address})
+	for mark, text := range map[string]string{"1": "True", "": "False"} {
+		in := request("x")
+		in.Mirror = mark != ""
+		out := n.post(in).event
+		require.Equal(t, text, stringOf(t, out))
+		require.Equal(t, in.Mirror, out.Mirror, "it is passed along")
+		for range 3 {
+			require.Equal(t, mark, <-got)
+		}
+	}
+}
+
 func TestStoreAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		status       int

@@ -203,6 +203,11 @@ func (c *HandlerContext) RequestID() string {
 // GetRequestID is RequestID by its older name.
 func (c *HandlerContext) GetRequestID() string { return c.RequestID() }
 
+// Mirrored reports whether the request is a copy of one that another version has served:
+// nobody reads its response. What the handler saves through Measurement and Prediction is
+// marked; other side effects happen a second time unless the handler leaves them out.
+func (c *HandlerContext) Mirrored() bool { return c.in != nil && c.in.Mirror }
+
 // Node returns the node's name.
 func (c *HandlerContext) Node() string { return c.node.name }
 

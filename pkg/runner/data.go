@@ -137,5 +137,5 @@ func (d *DB) Find(coll string, query QueryData, res any) error {
 
 // origin is what the store records about the node that saves.
 func (c *HandlerContext) origin() store.Origin {
-	return store.Origin{Version: c.node.version, Node: c.node.name, Workflow: c.Workflow()}
+	return store.Origin{Version: c.node.version, Node: c.node.name, Workflow: c.Workflow(), Mirror: c.Mirrored()}
 }

@@ -123,7 +123,20 @@ type Selection struct {
 	From, To time.Time
 	// Tags are tags of measurements and their values.
 	Tags map[string]string
+	// Mirrored selects predictions by their mark.
+	Mirrored Mirrored
 }
+
+// Mirrored selects predictions by whether they were made for copies of requests that another
+// version has served.
+type Mirrored int
+
+// What is selected.
+const (
+	MirroredToo Mirrored = iota
+	MirroredNot
+	MirroredOnly
+)
 
 // Listed is a page of measurements or predictions.
 type Listed[T any] struct {

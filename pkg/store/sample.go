@@ -16,12 +16,12 @@ const (
 	maxVersions  = 200
 )
 
-// versions answers GET /v1/predictions/versions?from&to.
+// versions answers GET /v1/predictions/versions?from&to&mirror.
 func (s *Server) versions(r request) (any, error) {
 	if s.backends.Predictions == nil {
 		return nil, notKept("predictions")
 	}
-	of, err := r.selected()
+	of, err := r.predictions()
 	if err != nil {
 		return nil, err
 	}
@@ -30,12 +30,12 @@ func (s *Server) versions(r request) (any, error) {
 	return map[string]any{"versions": append([]quality.Version{}, found...)}, err
 }
 
-// sampled answers GET /v1/predictions/samples?from&to&version&limit.
+// sampled answers GET /v1/predictions/samples?from&to&version&mirror&limit.
 func (s *Server) sampled(r request) (any, error) {
 	if s.backends.Predictions == nil {
 		return nil, notKept("predictions")
 	}
-	of, err := r.selected()
+	of, err := r.predictions()
 	if err != nil {
 		return nil, err
 	}

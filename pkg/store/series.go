@@ -48,6 +48,9 @@ func (s *Server) saveMeasurement(r request) (any, error) {
 // an import by an owner are of the version that saved the measurement.
 func tagged(tags map[string]string, from Origin) map[string]string {
 	all := map[string]string{"version": from.Version, "workflow": from.Workflow, "node": from.Node}
+	if from.Mirror {
+		all[wire.TagMirror] = "true"
+	}
 	maps.Copy(all, tags)
 	if !from.Owner {
 		all["version"] = from.Version
@@ -91,6 +94,7 @@ func (s *Server) savePrediction(r request) (any, error) {
 		return nil, notKept("predictions")
 	}
 	from := r.from
+	p.Mirror = p.Mirror || from.Mirror
 	kept := Prediction{p, from.Runtime, from.Version, from.Node, from.Workflow}
 	err = s.backends.Predictions.SavePredictions(r.Context(), []Prediction{kept})
 	if err == nil && s.options.Predicted != nil {
@@ -136,7 +140,7 @@ func (s *Server) listMeasurements(r request) (any, error) {
 	}{found.Items, found.Next}, err
 }
 
-// listPredictions answers GET /v1/predictions?version&from&to&limit&cursor, in the order of their
+// listPredictions answers GET /v1/predictions?version&mirror&from&to&limit&cursor, in the order of their
 // date.
 func (s *Server) listPredictions(r request) (any, error) {
 	if s.backends.Predictions == nil {
@@ -146,7 +150,7 @@ func (s *Server) listPredictions(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	of, err := r.selected()
+	of, err := r.predictions()
 	if err != nil {
 		return nil, err
 	}

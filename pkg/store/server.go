@@ -79,6 +79,7 @@ func HeaderOrigin(r *http.Request) wire.Origin {
 		Version:  r.Header.Get(wire.HeaderVersion),
 		Node:     r.Header.Get(wire.HeaderNode),
 		Workflow: r.Header.Get(wire.HeaderWorkflow),
+		Mirror:   r.Header.Get(wire.HeaderMirror) == "1",
 	}
 }
 

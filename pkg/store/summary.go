@@ -22,12 +22,12 @@ const (
 	fewSamples = 100
 )
 
-// summarize answers GET /v1/predictions/summary?from&to&version&per&classes.
+// summarize answers GET /v1/predictions/summary?from&to&version&mirror&per&classes.
 func (s *Server) summarize(r request) (any, error) {
 	if s.backends.Predictions == nil {
 		return nil, notKept("predictions")
 	}
-	of, err := r.selected()
+	of, err := r.predictions()
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,20 @@ func (r request) selected() (of Selection, err error) {
 	}
 	if !of.From.IsZero() && !of.To.IsZero() && !of.From.Before(of.To) {
 		return of, Refuse("from: %s is not before to", r.values.Get("from"))
+	}
+	return of, nil
+}
+
+// predictions is selected for predictions: with mirror=true also those that were made for copies
+// of requests, with mirror=only no others.
+func (r request) predictions() (of Selection, err error) {
+	if of, err = r.selected(); err != nil {
+		return of, err
+	}
+	known := map[string]Mirrored{"": MirroredNot, "false": MirroredNot, "true": MirroredToo, "only": MirroredOnly}
+	var ok bool
+	if of.Mirrored, ok = known[r.values.Get("mirror")]; !ok {
+		return of, Refuse("mirror: %q is not true, false or only", r.values.Get("mirror"))
 	}
 	return of, nil
 }

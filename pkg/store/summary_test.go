@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -175,12 +176,13 @@ func TestParameters(t *testing.T) {
 	_, raw := serve(t, store.Options{})
 	for path, want := range map[string]string{
 		wire.PathPredictions + "?from=x":             `from: "x" is not a time`,
-		wire.PathPredictions + "?since=2024":         `"since" is not a parameter of /v1/predictions: version, from, to, limit, cursor`,
+		wire.PathPredictions + "?since=2024":         `"since" is not a parameter of /v1/predictions: version, mirror, from, to, limit, cursor`,
 		wire.PathPredictions + "?limit=1&limit=2":    "limit: there are 2 of it",
 		wire.PathPredictions + "?a=%zz":              "the parameters are malformed",
 		wire.PathMeasurements + "?to=2024-01-01":     "to: ",
 		wire.PathMeasurements + "?version=v1":        `"version" is not a parameter of /v1/measurements`,
 		wire.PathSummary + "?per=week":               "per: ",
+		wire.PathSummary + "?mirror=yes":             `mirror: "yes" is not true, false or only`,
 		wire.PathSummary + "?classes=0":              "classes: ",
 		wire.PathSamples:                             "from and to: ",
 		wire.PathSamples + "?name=x":                 `"name" is not a parameter`,
@@ -198,4 +200,25 @@ func TestParameters(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &failure))
 		require.Contains(t, failure.Error, want, path)
 	}
+}
+
+// TestMirrored: what was saved for copies of requests is marked, and left out unless asked for.
+func TestMirrored(t *testing.T) {
+	client, raw := serve(t, store.Options{})
+	copied := from()
+	copied.Mirror = true
+	day := time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)
+	require.NoError(t, client.SavePrediction(t.Context(), from(), wire.Prediction{TrueValue: "cat", PredictedValue: "cat", Date: day}))
+	require.NoError(t, client.SavePrediction(t.Context(), copied, wire.Prediction{TrueValue: "cat", PredictedValue: "dog", Date: day}))
+	require.NoError(t, client.SaveMeasurement(t.Context(), copied, wire.Measurement{Name: "m", Fields: map[string]any{"x": 1}, Time: day}))
+	for parameter, want := range map[string]int{"": 1, "&mirror=false": 1, "&mirror=true": 2, "&mirror=only": 1} {
+		var s quality.Summary
+		require.NoError(t, json.Unmarshal([]byte(get(t, raw, wire.PathSummary+"?version=v1"+parameter)), &s))
+		require.EqualValues(t, want, s.Total, parameter)
+		list := get(t, raw, wire.PathPredictions+"?version=v1"+parameter)
+		require.Equal(t, want, strings.Count(list, "predicted_value"), parameter)
+		require.Equal(t, strings.Contains(parameter, "=true") || strings.Contains(parameter, "only"), strings.Contains(list, `"mirror":true`))
+		require.Contains(t, get(t, raw, wire.PathVersions+"?from=2024-01-01T00:00:00Z"+parameter), fmt.Sprintf(`"total":%d`, want))
+	}
+	require.Contains(t, get(t, raw, wire.PathMeasurements), `"mirror":"true"`)
 }

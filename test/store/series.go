@@ -54,6 +54,7 @@ func Predictions(t *testing.T, b store.Predictions) {
 	})
 	t.Run("versions", func(t *testing.T) { countVersions(t, b) })
 	t.Run("latest", func(t *testing.T) { latestLabelled(t, b) })
+	t.Run("mirrored", func(t *testing.T) { mirroredPredictions(t, b) })
 	deleted, err := b.DeletePredictions(t.Context(), store.Selection{Runtime: ours, To: at(62)}, store.Part{})
 	require.NoError(t, err)
 	require.Equal(t, store.Deleted{Count: 3}, deleted)

@@ -71,6 +71,9 @@ type Event struct {
 	// the event that follows (see [Event.WriteCopy]); 0: it sends none. The entrypoint sets
 	// it, of requests that are inspected and do not come back to it after each step.
 	Inspect int
+	// Mirror says that the request is a copy of one that another version has served: nobody
+	// reads its response, and what handlers save is marked.
+	Mirror bool
 	// Data is the encoded message, which is never decoded on the way.
 	Data []byte
 }

@@ -42,6 +42,7 @@ const (
 	headerSteps         = "Ce-Krtsteps"
 	headerInspect       = "Ce-Krtinspect"
 	headerSize          = "Ce-Krtsize"
+	headerMirror        = "Ce-Krtmirror"
 	headerContentType   = "Content-Type"
 )
 
@@ -62,7 +63,7 @@ var ErrTooLarge = errors.New("event data too large")
 func (e *Event) WriteHeader(h http.Header) {
 	// One backing array for all values: a slice for each would be a dozen allocations
 	// per step.
-	values := make([]string, 0, 15)
+	values := make([]string, 0, 16)
 	set := func(name, value string) {
 		if value == "" {
 			return
@@ -94,6 +95,9 @@ func (e *Event) WriteHeader(h http.Header) {
 	if e.Inspect > 0 {
 		h[headerInspect] = []string{strconv.Itoa(e.Inspect)}
 	}
+	if e.Mirror {
+		set(headerMirror, "1")
+	}
 }
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left empty.
@@ -113,6 +117,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		Trace:   NewTrace(traceAttribute(h, headerTraceParent), traceAttribute(h, headerTraceState)),
 		Steps:   ReadSteps(h),
 		Inspect: sizeAttribute(h, headerInspect, MostInspected),
+		Mirror:  get(h, headerMirror) == "1",
 	}
 	for _, a := range [...]struct {
 		header   string

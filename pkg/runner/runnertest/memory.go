@@ -138,6 +138,9 @@ func (m *memory) serve(r *http.Request) (response any, status int, err error) {
 func add[T any](r *http.Request, to *[]T) (struct{}, error) {
 	var v T
 	err := json.NewDecoder(r.Body).Decode(&v)
+	if p, ok := any(&v).(*store.Prediction); ok {
+		p.Mirror = r.Header.Get(store.HeaderMirror) == "1"
+	}
 	if err == nil {
 		*to = append(*to, v)
 	}

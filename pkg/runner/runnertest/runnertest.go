@@ -44,6 +44,7 @@ type settings struct {
 	env      map[string]string
 	workflow string
 	timeout  time.Duration
+	mirrored bool
 }
 
 // Env sets an environment variable for the runner. For code that calls os.Getenv itself
@@ -67,6 +68,12 @@ func Workflow(name string) Option {
 // Timeout sets the time from the start of a call to its deadline. Default: 30 s.
 func Timeout(d time.Duration) Option {
 	return func(s *settings) { s.timeout = d }
+}
+
+// Mirrored has calls arrive as copies of requests that another version has served: see
+// [runner.HandlerContext.Mirrored].
+func Mirrored() Option {
+	return func(s *settings) { s.mirrored = true }
 }
 
 // Runner is a node under test. Its methods may be called concurrently.
@@ -159,6 +166,7 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 		ID: id, CorrelationID: id, Source: event.Source("local", "test", "entrypoint"), Type: event.TypeMessage,
 		Message: name, Data: data, Workflow: r.settings.workflow, ReplyToken: "token",
 		Deadline: time.Now().Add(r.settings.timeout), Trace: event.Trace{Parent: TraceParent},
+		Mirror: r.settings.mirrored,
 	}
 	out := &Result{t: r.t}
 	if err := r.post(ctx, in, out); err != nil && ctx.Err() == nil {

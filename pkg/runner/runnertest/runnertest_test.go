@@ -186,6 +186,20 @@ func TestStore(t *testing.T) {
 	}
 }
 
+func TestMirrored(t *testing.T) {
+	handler := func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		return wrapperspb.Bool(ctx.Mirrored()), ctx.Prediction.Save(time.Now(), "cat", "dog")
+	}
+	for want, options := range map[bool][]runnertest.Option{true: {runnertest.Mirrored()}, false: nil} {
+		r := runnertest.New(t, nil, handler, options...)
+		var out wrapperspb.BoolValue
+		r.Call(&wrapperspb.StringValue{}).Message(&out)
+		if p := r.Predictions(); out.GetValue() != want || len(p) != 1 || p[0].Mirror != want {
+			t.Errorf("mirrored: %v, want %v; saved %v", out.GetValue(), want, p)
+		}
+	}
+}
+
 func TestStoreRefuses(t *testing.T) {
 	r := runnertest.New(t, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		var found []room

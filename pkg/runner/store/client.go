@@ -246,6 +246,9 @@ func (c *Client) send(ctx context.Context, from Origin, path string, body any) (
 	req.Header.Set(HeaderVersion, from.Version)
 	req.Header.Set(HeaderNode, from.Node)
 	req.Header.Set(HeaderWorkflow, from.Workflow)
+	if from.Mirror {
+		req.Header.Set(HeaderMirror, "1")
+	}
 	event.ContextTrace(ctx).WriteHeader(req.Header)
 	response, err := c.http.Do(req)
 	if err != nil {

@@ -41,7 +41,7 @@ func TestClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []int
-			err = client.Find(t.Context(), Origin{"v1", "model", "flow"}, "a/b", map[string]any{"x": 1}, &got)
+			err = client.Find(t.Context(), Origin{"v1", "model", "flow", true}, "a/b", map[string]any{"x": 1}, &got)
 			switch {
 			case c.wantErr == "" && err != nil, c.wantErr != "" && (err == nil || !strings.Contains(err.Error(), c.wantErr)):
 				t.Errorf("got error %v, want %q", err, c.wantErr)
@@ -51,7 +51,7 @@ func TestClient(t *testing.T) {
 			if path != "/v1/collections/a%2Fb/find" || !strings.HasPrefix(body, `{"query":{"x":1},"limit":5000`) {
 				t.Errorf("sent %s to %s", body, path)
 			}
-			if header.Get(HeaderVersion) != "v1" || header.Get(HeaderNode) != "model" || header.Get(HeaderWorkflow) != "flow" {
+			if header.Get(HeaderVersion) != "v1" || header.Get(HeaderNode) != "model" || header.Get(HeaderWorkflow) != "flow" || header.Get(HeaderMirror) != "1" {
 				t.Errorf("sent %v", header)
 			}
 		})

@@ -16,24 +16,30 @@ import (
 const (
 	PathMeasurements = "/v1/measurements"
 	PathPredictions  = "/v1/predictions"
-	PathSummary      = "/v1/predictions/summary"  // GET, with from, to, version, per (hour or day) and classes
-	PathVersions     = "/v1/predictions/versions" // GET, with from and to: which versions have saved predictions
-	PathSamples      = "/v1/predictions/samples"  // GET, with from, to, version and limit: predictions of numbers
+	PathSummary      = "/v1/predictions/summary"  // GET, with from, to, version, mirror, per (hour or day) and classes
+	PathVersions     = "/v1/predictions/versions" // GET, with from, to and mirror: which versions have saved predictions
+	PathSamples      = "/v1/predictions/samples"  // GET, with from, to, version, mirror and limit: predictions of numbers
 	PathChart        = "/v1/measurements/query"   // GET, with name, field, from, to, step, aggregate, by and tag
 	PathCollections  = "/v1/collections/"         // + name to save, + name + "/find" to find
 )
 
-// Headers with the [Origin].
+// Headers with the [Origin]. That of Mirror is "1", or not there.
 const (
 	HeaderVersion  = "Krt-Version"
 	HeaderNode     = "Krt-Node"
 	HeaderWorkflow = "Krt-Workflow"
+	HeaderMirror   = "Krt-Mirror"
 )
 
 // Origin is the version, node and workflow that save something.
 type Origin struct {
 	Version, Node, Workflow string
+	// Mirror says that it is saved for a copy of a request that another version has served.
+	Mirror bool
 }
+
+// TagMirror is the tag that measurements of such a copy have; its value is "true".
+const TagMirror = "mirror"
 
 // Measurement is one point of a series.
 type Measurement struct {
@@ -60,6 +66,9 @@ type Prediction struct {
 	Date time.Time `json:"date,omitzero"`
 	// Error is empty, missing_values or new_labels.
 	Error string `json:"error,omitempty"`
+	// Mirror says that it was made for a copy of a request that another version has served.
+	// The store sets it as the Origin has it.
+	Mirror bool `json:"mirror,omitempty"`
 }
 
 // Saved is the response to a saved document. Its id is its field "_id".

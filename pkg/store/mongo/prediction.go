@@ -29,6 +29,7 @@ const (
 	keyVersion   = "versionName"
 	keyNode      = "node"
 	keyWorkflow  = "workflow"
+	keyMirror    = "mirror" // true, or not there
 )
 
 func (s *Store) predictions(ctx context.Context, runtime string) (*mongo.Collection, error) {
@@ -67,6 +68,9 @@ func (s *Store) encodePrediction(p store.Prediction) (bson.D, error) {
 		{Key: keyError, Value: p.Error}, {Key: keyPredicted, Value: p.PredictedValue}, {Key: keyTrue, Value: p.TrueValue},
 		{Key: keyExtra, Value: e.value(p.Extra)}, {Key: keyVersionID, Value: p.Version}, {Key: keyVersion, Value: p.Version},
 		{Key: keyNode, Value: p.Node}, {Key: keyWorkflow, Value: p.Workflow},
+	}
+	if p.Mirror {
+		document = append(document, bson.E{Key: keyMirror, Value: true})
 	}
 	if !e.changed {
 		return document, nil
@@ -113,6 +117,12 @@ func selection(of store.Selection) bson.D {
 	date("$lt", of.To)
 	if of.Version != "" {
 		met = append(met, bson.D{{Key: keyVersion, Value: of.Version}})
+	}
+	switch of.Mirrored {
+	case store.MirroredNot:
+		met = append(met, bson.D{{Key: keyMirror, Value: bson.D{{Key: "$ne", Value: true}}}})
+	case store.MirroredOnly:
+		met = append(met, bson.D{{Key: keyMirror, Value: true}})
 	}
 	if len(met) == 0 {
 		return bson.D{}
@@ -191,6 +201,7 @@ func prediction(runtime string, raw bson.Raw) (p store.Prediction, err error) {
 		return p, fmt.Errorf("the prediction %s has no date: %w", raw.Lookup(wire.KeyID), err)
 	}
 	p.Date = p.Date.UTC()
+	p.Mirror, _ = raw.Lookup(keyMirror).BooleanOK()
 	p.Extra, err = extra(raw)
 	return p, err
 }

@@ -29,10 +29,10 @@ func (s *Store) SavePredictions(ctx context.Context, predictions []store.Predict
 			return err
 		}
 		date, nanos := split(p.Date)
-		rows[i] = []any{p.Runtime, date, nanos, p.PredictedValue, p.TrueValue, extra, p.Error, p.Version, p.Node, p.Workflow}
+		rows[i] = []any{p.Runtime, date, nanos, p.PredictedValue, p.TrueValue, extra, p.Error, p.Version, p.Node, p.Workflow, p.Mirror}
 	}
-	return s.insert(ctx, "krt_predictions",
-		[]string{"runtime", "date", "nanos", "predicted_value", "true_value", "extra", "error", "version", "node", "workflow"}, rows)
+	columns := []string{"runtime", "date", "nanos", "predicted_value", "true_value", "extra", "error", "version", "node", "workflow", "mirror"}
+	return s.insert(ctx, "krt_predictions", columns, rows)
 }
 
 // SaveMeasurements keeps measurements of a runtime, all or none.
@@ -109,6 +109,9 @@ func selection(of store.Selection, predictions bool) (where string, args []any) 
 		add("version = $%d", of.Version)
 	default:
 		add("tags ->> 'version' = $%d", of.Version)
+	}
+	if predictions && of.Mirrored != store.MirroredToo {
+		add("mirror = $%d", of.Mirrored == store.MirroredOnly)
 	}
 	return where, args
 }
@@ -207,11 +210,11 @@ func (s *Store) ListMeasurements(ctx context.Context, of store.Selection, page s
 // ListPredictions returns a page of predictions in the order of their dates.
 func (s *Store) ListPredictions(ctx context.Context, of store.Selection, page store.Page) (store.Listed[store.Prediction], error) {
 	where, args := selection(of, true)
-	columns := "runtime, predicted_value, true_value, extra::text, error, version, node, workflow"
+	columns := "runtime, predicted_value, true_value, extra::text, error, version, node, workflow, mirror"
 	return list(ctx, s, rows{columns, "krt_predictions", where, args}, page,
 		func(at *place, scan func(...any) error) (p store.Prediction, size int, err error) {
 			var extra []byte
-			err = scan(&p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow)
+			err = scan(&p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow, &p.Mirror)
 			if err == nil {
 				err = store.Decode(extra, &p.Extra)
 			}

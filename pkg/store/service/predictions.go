@@ -28,15 +28,19 @@ func newPredictions() *predictions {
 	return &predictions{
 		CounterVec: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_predictions_total",
-			Help: "Predictions that nodes saved, by result: hit and miss for those with a true value, unlabelled for those without " +
+			Help: "Predictions that nodes saved, without those of mirrored requests, by result: hit and miss for those with a true value, unlabelled for those without " +
 				"one, missing_values and new_labels for those with such an error.",
 		}, []string{"namespace", "version", "workflow", "node", "result"}),
 		known: map[[4]string]bool{},
 	}
 }
 
-// count counts a prediction that was kept.
+// count counts a prediction that was kept, unless it was made for a copy of a request: that one
+// says nothing about what clients got.
 func (p *predictions) count(one store.Prediction) {
+	if one.Mirror {
+		return
+	}
 	of := [4]string{one.Runtime, one.Version, strings.ToValidUTF8(one.Workflow, "?"), strings.ToValidUTF8(one.Node, "?")}
 	p.mu.Lock()
 	if !p.known[of] && len(p.known) < maxSeries {

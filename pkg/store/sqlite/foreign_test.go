@@ -40,7 +40,7 @@ func TestOtherProgramsReadTheFile(t *testing.T) {
 	if err != nil {
 		t.Skip("no Python here: apt-get install python3, or set KRT_PYTHON")
 	}
-	for name, version := range map[string]int{"new": 0, "older": 5} {
+	for name, version := range map[string]int{"new": 0, "older": 5, "unmirrored": 8} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
 			older(t, path, version)
@@ -70,4 +70,28 @@ func older(t *testing.T, path string, version int) {
 	_, err = db.ExecContext(t.Context(), fmt.Sprintf("PRAGMA user_version = %d", version))
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
+}
+
+// TestCountsBeforeTheMark: what was counted before predictions had a mark is counted as without one.
+func TestCountsBeforeTheMark(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	older(t, path, 8)
+	db, err := connect(path, 1)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `
+INSERT INTO predictions (runtime, date, predicted_value, true_value, extra, error, version, node, workflow)
+VALUES ('local', '2024-05-06T05:08:09.000000000Z', 'cat', 'cat', '{}', '', 'v1', '', '')`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	s := openTest(t, path, Options{})
+	for of, want := range map[store.Mirrored]int{store.MirroredToo: 1, store.MirroredNot: 1, store.MirroredOnly: 0} {
+		counts, err := s.CountPredictions(t.Context(), store.Selection{Runtime: store.LocalRuntime, Mirrored: of}, 0)
+		require.NoError(t, err)
+		require.Len(t, counts, want)
+	}
+	_, err = s.DeletePredictions(t.Context(), store.Selection{Runtime: store.LocalRuntime}, store.Part{})
+	require.NoError(t, err)
+	counts, err := s.CountPredictions(t.Context(), store.Selection{Runtime: store.LocalRuntime}, 0)
+	require.NoError(t, err)
+	require.Empty(t, counts)
 }

@@ -41,12 +41,12 @@ func (s *Store) SavePredictions(ctx context.Context, predictions []store.Predict
 		}
 		rows[i] = []any{
 			p.Runtime, p.Date.UTC().Format(timeFormat), p.PredictedValue, p.TrueValue, string(extra), p.Error,
-			p.Version, p.Node, p.Workflow,
+			p.Version, p.Node, p.Workflow, p.Mirror,
 		}
 	}
 	return s.insert(ctx, `
-INSERT INTO predictions (runtime, date, predicted_value, true_value, extra, error, version, node, workflow)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, rows)
+INSERT INTO predictions (runtime, date, predicted_value, true_value, extra, error, version, node, workflow, mirror)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, rows)
 }
 
 func (s *Store) insert(ctx context.Context, statement string, rows [][]any) error {
@@ -88,7 +88,15 @@ func selection(of store.Selection, column string) (where string, args []any) {
 	} else if of.Version != "" {
 		add("json_extract(tags, '$.version') = ?", of.Version)
 	}
+	if marked, by := mirrored(of.Mirrored); by && column == "date" {
+		add("mirror = ?", marked)
+	}
 	return where, args
+}
+
+// mirrored returns the mark of the predictions that are selected, and whether it matters.
+func mirrored(m store.Mirrored) (marked, by bool) {
+	return m == store.MirroredOnly, m != store.MirroredToo
 }
 
 // listing is a statement for rows that are ordered by a time, in the given column, and an
@@ -155,11 +163,12 @@ func (s *Store) ListMeasurements(ctx context.Context, of store.Selection, page s
 
 // ListPredictions returns a page of predictions in the order of their dates.
 func (s *Store) ListPredictions(ctx context.Context, of store.Selection, page store.Page) (store.Listed[store.Prediction], error) {
-	l := listing{"SELECT date, id, date, runtime, predicted_value, true_value, extra, error, version, node, workflow FROM predictions", "date"}
+	const columns = "runtime, predicted_value, true_value, extra, error, version, node, workflow, mirror"
+	l := listing{"SELECT date, id, date, " + columns + " FROM predictions", "date"}
 	return list(l, of, page, s.query(ctx),
 		func(scan func(...any) error) (p store.Prediction, size int, err error) {
 			var at, extra string
-			err = scan(&at, &p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow)
+			err = scan(&at, &p.Runtime, &p.PredictedValue, &p.TrueValue, &extra, &p.Error, &p.Version, &p.Node, &p.Workflow, &p.Mirror)
 			if err == nil {
 				p.Date, err = time.Parse(timeFormat, at)
 			}

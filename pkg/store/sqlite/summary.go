@@ -43,6 +43,9 @@ func counted(of store.Selection) (statement string, args []any) {
 		if of.Version != "" {
 			where, args = where+" AND version = ?", append(args, of.Version)
 		}
+		if marked, by := mirrored(of.Mirrored); by {
+			where, args = where+" AND mirror = ?", append(args, marked)
+		}
 		if !of.From.IsZero() {
 			where, args = where+" AND "+column+" >= ?", append(args, of.From.UTC().Format(format))
 		}

@@ -24,6 +24,7 @@ func TestCountsFollowPredictions(t *testing.T) {
 		for range 5 {
 			of := store.Selection{Runtime: "a", From: start.Add(time.Duration(rand.IntN(600)) * time.Minute)}
 			of.To = of.From.Add(time.Duration(1+rand.IntN(300)) * time.Minute)
+			of.Mirrored = store.Mirrored(rand.IntN(3))
 			counts, err := s.CountPredictions(t.Context(), of, 0)
 			require.NoError(t, err)
 			listed, err := s.ListPredictions(t.Context(), of, store.Page{Limit: 10_000, Bytes: 1 << 30})
@@ -62,7 +63,7 @@ func TestCountsFollowPredictions(t *testing.T) {
 		for range 200 {
 			p := store.Prediction{Runtime: "a", Version: "v1"}
 			date := start.Add(time.Duration(rand.IntN(36_000)) * time.Second)
-			p.Prediction = wire.Prediction{PredictedValue: random(), TrueValue: random(), Date: date}
+			p.Prediction = wire.Prediction{PredictedValue: random(), TrueValue: random(), Date: date, Mirror: rand.IntN(3) == 0}
 			if rand.IntN(10) == 0 {
 				p.Error = "new_labels"
 			}

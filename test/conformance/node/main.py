@@ -80,7 +80,7 @@ def following(ctx, request):
     if request.id:
         visit = request.visits.add(
             node=ctx.node, version=ctx.version, workflow=ctx.workflow,
-            request_id=ctx.request_id, trace_parent=ctx.traceparent,
+            request_id=ctx.request_id, trace_parent=ctx.traceparent, mirrored=ctx.mirrored,
         )
         if ctx.deadline is not None:
             at = Timestamp()

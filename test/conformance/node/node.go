@@ -131,7 +131,7 @@ func (c *call) next() proto.Message {
 	if c.in.GetId() != "" {
 		visit := &Visit{
 			Node: c.ctx.Node(), Version: c.ctx.Version(), Workflow: c.ctx.Workflow(),
-			RequestId: c.ctx.RequestID(), TraceParent: c.ctx.TraceParent(),
+			RequestId: c.ctx.RequestID(), TraceParent: c.ctx.TraceParent(), Mirrored: c.ctx.Mirrored(),
 		}
 		if at, ok := c.ctx.Context().Deadline(); ok {
 			visit.Deadline = timestamppb.New(at)

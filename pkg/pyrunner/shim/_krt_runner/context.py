@@ -101,6 +101,15 @@ class Context(Older):
         return self.request_id
 
     @property
+    def mirrored(self):
+        """Whether the request is a copy of one that another version has served: nobody reads its response.
+
+        What is saved by ctx.measurement and ctx.prediction is marked; other side effects happen
+        a second time unless the handler leaves them out.
+        """
+        return self._call is not None and self._call.mirrored
+
+    @property
     def node(self):
         """Name of the node."""
         return self._node.name
@@ -152,14 +161,16 @@ class Shared(Context):
 class Call:
     """One request of the front."""
 
-    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "workflow", "correlation_id", "traceparent",
-                 "message", "data")
+    __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "mirrored", "workflow", "correlation_id",
+                 "traceparent", "message", "data")
 
     def __init__(self, channel, sequence, payload):
         self.channel = channel
         self.sequence = sequence
         head = frames.REQUEST_HEAD
-        self.deadline_ns, self.background_ns, self.replied, workflow, correlation, trace, message = head.unpack_from(payload)
+        self.deadline_ns, self.background_ns, flags, workflow, correlation, trace, message = head.unpack_from(payload)
+        self.replied = bool(flags & frames.FLAG_REPLIED)
+        self.mirrored = bool(flags & frames.FLAG_MIRROR)
         at = head.size
         self.workflow = payload[at:at + workflow].decode()
         at += workflow

@@ -13,6 +13,8 @@ HEADER = struct.Struct("<IBI")
 REQUEST_HEAD = struct.Struct("<qqBHHHH")
 RESULT_HEAD = struct.Struct("<BH")
 NAME_HEAD = struct.Struct("<H")
+FLAG_REPLIED = 1  # of a request
+FLAG_MIRROR = 2
 COMMAND = struct.Struct("<BII")
 
 # Front to worker.

@@ -70,6 +70,8 @@ class Client:
         workflow = self._workflow if call is None else call.workflow
         workflow = workflow.translate({10: "?", 13: "?"}).encode("ascii", "replace").decode()
         headers = dict(self._headers, **{"Krt-Workflow": workflow})
+        if call is not None and call.mirrored:
+            headers["Krt-Mirror"] = "1"
         if call is not None and call.traceparent:
             headers["traceparent"] = call.traceparent
         with self._lock:

@@ -46,10 +46,11 @@ class _Node:
 
 
 class _Call:
-    def __init__(self, workflow):
+    def __init__(self, workflow, mirrored):
         self.deadline_ns = 0
         self.workflow = workflow
         self.correlation_id = ""
+        self.mirrored = mirrored
         self.traceparent = TRACEPARENT
 
     def reply(self, name, data):
@@ -59,9 +60,9 @@ class _Call:
 class Context(real.Context):
     """The context of a handler that records what the handler does with it."""
 
-    def __init__(self, base_path=".", workflow="test", logger=None):
+    def __init__(self, base_path=".", workflow="test", logger=None, mirrored=False):
         node = _Node(base_path, workflow, logger or logs.logger("test-node"))
-        super().__init__(node, _Call(workflow))
+        super().__init__(node, _Call(workflow, mirrored))
         self.replies = []
         self.measurements = node.store.measurements
         self.predictions = node.store.predictions

@@ -22,6 +22,10 @@ class HandlerTest(unittest.TestCase):
         self.assertEqual(call(main.handler, StringValue(), ctx=ctx).value, "who?")
         self.assertTrue(ctx.early_exited)
 
+    def test_mirrored(self):
+        self.assertTrue(call(lambda ctx, data: ctx.mirrored, StringValue(), ctx=Context(mirrored=True)))
+        self.assertFalse(call(lambda ctx, data: ctx.mirrored, StringValue()))
+
     def test_finds_what_the_test_has_put_there(self):
         ctx = Context()
         ctx.documents["people"] = [{"name": "Eve"}, {"_id": "a", "name": "Bob"}]
