@@ -84,6 +84,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
+	r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
 	r.unobserved.Store(2)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's
@@ -100,7 +101,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		Replied:       async,
 		ReplyToken:    token,
 		Trace:         trace,
-		Mirror:        mirrored(ctx),
+		Mirror:        traffic.Mirrored(ctx),
 	}}
 	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))

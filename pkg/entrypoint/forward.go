@@ -20,7 +20,19 @@ import (
 func (e *Entrypoint) newDivider() *traffic.Divider {
 	return traffic.New(traffic.Options{
 		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
-		Timeout: e.options.Timeout, Stopped: e.base, OutOfTime: outOfTime, Logger: e.log,
+		Timeout: e.options.Timeout, Stopped: e.base, OutOfTime: outOfTime, Differ: e.capture.Differ,
+		Logger: e.log,
+	})
+}
+
+// mirror sends the copy of r, if there is one, now that the client has its response.
+func (r *request) mirror() {
+	if r.copied == nil {
+		return
+	}
+	r.copied.Send(traffic.Subject{
+		ID: r.id.String(), Workflow: r.route.Name, Method: r.route.path, Input: string(r.route.input.FullName()), Output: r.route.want,
+		Contract: r.table.compared, Keep: r.table.contract != nil,
 	})
 }
 

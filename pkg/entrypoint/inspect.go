@@ -19,9 +19,6 @@ const (
 	// inspectMetadata is the gRPC metadata, and the HTTP header, by which a client asks for
 	// its request to be inspected.
 	inspectMetadata = "krt-inspect"
-	// mirrorMetadata marks a copy of a request that another version has served. Copies come over
-	// gRPC only.
-	mirrorMetadata = "krt-mirror"
 	// headerCorrelation has the id of a request in its response; in gRPC it is a trailer of
 	// requests that failed or are inspected, and for a client that asks for that a header too,
 	// which is sent at once.
@@ -34,11 +31,6 @@ const (
 func asked(ctx context.Context) bool {
 	values := metadata.ValueFromIncomingContext(ctx, inspectMetadata)
 	return len(values) == 1 && values[0] == capture.Asked
-}
-
-// mirrored reports whether a gRPC call is a copy.
-func mirrored(ctx context.Context) bool {
-	return len(metadata.ValueFromIncomingContext(ctx, mirrorMetadata)) > 0
 }
 
 // askedBy is asked for a request over HTTP.

@@ -87,17 +87,21 @@ func (r *request) end(out response) {
 		r.divided.Served(code.Code(out.failure.GetCode()))
 	}
 	r.answer = answer{end: time.Now(), failure: out.failure, steps: out.steps, early: out.early, at: out.at}
+	var message []byte
 	if out.data != nil {
-		r.answer.bytes = out.data.Len()
+		message = out.data.ReadOnlyData()
+		r.answer.bytes = len(message)
 		if r.kept != nil {
-			r.kept.Output(r.route.want, out.data.ReadOnlyData())
+			r.kept.Output(r.route.want, message)
 		}
 	}
+	r.copied.Served(code.Code(out.failure.GetCode()), message)
 }
 
 // observe hands the record of the request to the observers, once the client has its
 // response.
 func (r *request) observe() {
+	r.mirror()
 	r.entry.observe(func(to *record.Record) {
 		r.describe(to)
 		to.End, to.ResponseBytes, to.Early = r.answer.end, r.answer.bytes, r.answer.early

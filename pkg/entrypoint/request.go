@@ -47,6 +47,7 @@ type request struct {
 	rest         rest
 	kept         *capture.Request // nil: it is not inspected
 	divided      *traffic.Request // nil: it is not divided
+	copied       *traffic.Copy    // nil: it is not copied
 }
 
 // Why a delivery's context has ended.

@@ -32,6 +32,7 @@ type table struct {
 	rpc      http.Handler
 	describe *structpb.Struct
 	contract *capture.Contract // nil: messages are never kept
+	compared *capture.Contract // with which responses are compared
 
 	refs    atomic.Int64
 	drained chan struct{}
@@ -76,10 +77,8 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		t.byMethod[r.path], t.byName[r.Name] = r, r
 	}
 	var err error
-	if v.Inspect != nil {
-		if t.contract, err = capture.NewContract(v.Schema.Registry(), *v.Inspect); err != nil {
-			return nil, fmt.Errorf("cannot serve version %q: %w", v.Name, err)
-		}
+	if t.contract, t.compared, err = v.contracts(); err != nil {
+		return nil, fmt.Errorf("cannot serve version %q: %w", v.Name, err)
 	}
 	if t.describe, err = describeVersion(&t.version).Struct(); err != nil {
 		return nil, err
@@ -89,6 +88,17 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		Handler: &rpcHandler{entry: e, table: t, errors: connect.NewErrorWriter()},
 	})
 	return t, err
+}
+
+// contracts returns what decodes messages: those that are kept, nil if none are, and responses that are
+// compared.
+func (v *Version) contracts() (kept, compared *capture.Contract, err error) {
+	if v.Inspect == nil {
+		compared, err = capture.NewContract(v.Schema.Registry(), capture.Settings{})
+		return nil, compared, err
+	}
+	kept, err = capture.NewContract(v.Schema.Registry(), *v.Inspect)
+	return kept, kept, err
 }
 
 func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {

@@ -31,6 +31,8 @@ type Difference struct {
 	Fields []Field `json:"fields,omitempty"`
 	// More says that there are more.
 	More bool `json:"more,omitempty"`
+	// Note says why the responses could not be compared field by field.
+	Note string `json:"note,omitempty"`
 	// Request is the message of both. It is there only if the version keeps messages
 	// (spec.entrypoint.inspect), and is redacted as these are.
 	Request *Payload `json:"request,omitempty"`

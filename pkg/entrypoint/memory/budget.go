@@ -99,6 +99,16 @@ func (b *Budget) Reserve(n int64) bool {
 	return true
 }
 
+// Spare counts n bytes of work that may be left out, and reports whether there was room for them:
+// nothing gives way for it, and half of the budget stays for others. They are given back by Release.
+func (b *Budget) Spare(n int64) bool {
+	if b.held.Add(n)+b.inFlight.Load()*RequestBytes > b.limit/2 {
+		b.held.Add(-n)
+		return false
+	}
+	return true
+}
+
 // Release gives n reserved bytes back.
 func (b *Budget) Release(n int64) { b.held.Add(-n) }
 

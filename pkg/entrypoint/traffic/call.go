@@ -92,7 +92,7 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 			report(header)
 		}
 	}
-	r := q.exchange(ctx, conn, c)
+	r := q.exchange(outgoing(ctx), conn, c)
 	refusal := len(r.trailer[Metadata]) > 0
 	delete(r.trailer, Metadata)
 	if r.failure == nil || begun || ctx.Err() != nil {
@@ -110,10 +110,10 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 	return r, !refusal
 }
 
-// exchange calls the rpc over conn.
+// exchange calls the rpc over conn with the outgoing metadata of ctx.
 func (q *Request) exchange(ctx context.Context, conn *grpc.ClientConn, c Call) *reply {
 	r := &reply{}
-	ctx, cancel := context.WithCancel(outgoing(ctx))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, c.Method, grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")}))
 	if err != nil {
@@ -159,18 +159,28 @@ func (q *Request) receive(stream grpc.ClientStream, c Call, r *reply) error {
 // outgoing is ctx with the metadata of the client, but what gRPC makes itself.
 func outgoing(ctx context.Context) context.Context {
 	in, _ := metadata.FromIncomingContext(ctx)
-	out := make(metadata.MD, len(in)+1)
+	return metadata.NewOutgoingContext(ctx, forwarding(in))
+}
+
+// forwarding is the metadata with which a request with the given metadata is forwarded.
+func forwarding(in metadata.MD) metadata.MD {
+	out := make(metadata.MD, len(in)+2)
 	for name, values := range in {
 		if !ofTransport(name) && name != mirrored {
 			out[name] = values
 		}
 	}
 	out[Metadata] = []string{"1"}
-	return metadata.NewOutgoingContext(ctx, out)
+	return out
 }
 
 // mirrored marks a copy; what a client sends of it is not passed on.
 const mirrored = "krt-mirror"
+
+// Mirrored reports whether the call of ctx is a copy that another entrypoint has made.
+func Mirrored(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, mirrored)) > 0
+}
 
 // ofTransport reports whether metadata belongs to the transport and not to the application.
 func ofTransport(name string) bool {

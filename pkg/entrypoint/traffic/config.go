@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+
+	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
 
 // File is the name of the file with a Config, in the folder that entrypoint.json names.
@@ -80,6 +82,9 @@ func (c *Canary) check() error {
 		if percent < 0 || percent > 100 {
 			return fmt.Errorf("%s is %d; it must be a percentage from 0 to 100", name, percent)
 		}
+	}
+	if _, err := fieldpath.Parse(c.Ignore); err != nil {
+		return fmt.Errorf("ignore: %w", err)
 	}
 	if !(c.Tolerance >= 0 && c.Tolerance <= 1) {
 		return fmt.Errorf("tolerance is %v; it must be from 0 to 1", c.Tolerance)

@@ -17,7 +17,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
 
 const (
@@ -43,6 +46,9 @@ type Options struct {
 	// OutOfTime reports whether the context of a client whose request began at an instant has
 	// ended because of its deadline, although it was cancelled.
 	OutOfTime func(client context.Context, begin time.Time) bool
+	// Differ gets what differs in the responses to a request and its copy, the contract by which
+	// they were compared if messages may be kept, else nil, and the request.
+	Differ func(d inspection.Difference, contract *capture.Contract, name string, request []byte)
 	// Logger gets what goes wrong.
 	Logger *slog.Logger
 	// Chance returns a random number from 0 to below 1. Default: that of math/rand/v2.
@@ -55,6 +61,7 @@ type Divider struct {
 	options Options
 	series  *series
 	current atomic.Pointer[state] // nil: there is no canary
+	copies  *copies
 
 	change sync.Mutex // of what follows
 	read   []byte     // the file as it was last read, nil: there was none
@@ -64,6 +71,7 @@ type Divider struct {
 // state is a configuration in force.
 type state struct {
 	Canary
+	ignore *fieldpath.Set
 	peer   *peer
 	counts *counts
 }
@@ -73,7 +81,7 @@ func New(o Options) *Divider {
 	if o.Chance == nil {
 		o.Chance = rand.Float64
 	}
-	d := &Divider{options: o, series: newSeries()}
+	d := &Divider{options: o, series: newSeries(), copies: newCopies()}
 	d.reload()
 	return d
 }
@@ -189,6 +197,7 @@ func (d *Divider) set(c *Canary) {
 // next is the state of a canary, with what of old it can keep.
 func (d *Divider) next(old *state, c *Canary) *state {
 	next := &state{Canary: *c}
+	next.ignore, _ = fieldpath.Parse(c.Ignore) // which has been checked
 	if old != nil && old.Version == c.Version {
 		next.counts = old.counts
 	} else {

@@ -13,6 +13,7 @@ type series struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
 	fallbacks *prometheus.CounterVec
+	mirrored  *prometheus.CounterVec
 }
 
 // The histogram's buckets grow by a fifth, so that an increase of a percentile by that much can be
@@ -36,11 +37,15 @@ func newSeries() *series {
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_traffic_fallbacks_total", Help: "Requests that the published version served because the canary was not available.",
 		}, []string{"canary"}),
+		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "krt_traffic_mirrored_total",
+			Help: "Requests that were to be copied to the canary, by result: equal, different, failed, dropped.",
+		}, []string{"canary", "result"}),
 	}
 }
 
 func (s *series) all() []prometheus.Collector {
-	return []prometheus.Collector{s.requests, s.seconds, s.fallbacks}
+	return []prometheus.Collector{s.requests, s.seconds, s.fallbacks, s.mirrored}
 }
 
 func (s *series) describe(to chan<- *prometheus.Desc) {
@@ -59,6 +64,7 @@ func (s *series) collect(to chan<- prometheus.Metric) {
 type counts struct {
 	published, canary side
 	fallbacks         prometheus.Counter
+	mirrored          [dropped + 1]prometheus.Counter // by result
 }
 
 // side is one of the two versions.
@@ -68,7 +74,11 @@ type side struct {
 }
 
 func (s *series) canary(name string) *counts {
-	return &counts{s.side(name, "published"), s.side(name, "canary"), s.fallbacks.WithLabelValues(name)}
+	c := &counts{published: s.side(name, "published"), canary: s.side(name, "canary"), fallbacks: s.fallbacks.WithLabelValues(name)}
+	for r := range c.mirrored {
+		c.mirrored[r] = s.mirrored.WithLabelValues(name, outcome(r).String())
+	}
+	return c
 }
 
 func (s *series) side(canary, name string) (out side) {
@@ -85,6 +95,7 @@ func (s *series) forget(name string) {
 	s.requests.DeletePartialMatch(of)
 	s.seconds.DeletePartialMatch(of)
 	s.fallbacks.DeletePartialMatch(of)
+	s.mirrored.DeletePartialMatch(of)
 }
 
 func (s *side) add(result code.Code, took time.Duration) {

@@ -1,6 +1,8 @@
 package traffic
 
 import (
+	"context"
+	"net/http"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -12,6 +14,7 @@ type Request struct {
 	state   *state
 	begin   time.Time
 	forward bool
+	header  http.Header // nil of a call over gRPC
 }
 
 // Begin decides which version serves a request with the given metadata: the values of a name, in
@@ -26,6 +29,15 @@ func (d *Divider) Begin(values func(name string) []string) *Request {
 		return nil
 	}
 	return &Request{divider: d, state: s, begin: time.Now(), forward: s.gets(values, d.options.Chance)}
+}
+
+// Copy is a copy of the request, whose client has the given context and has sent the given message,
+// if it is one of those that are copied, else nil.
+func (q *Request) Copy(client context.Context, message []byte) *Copy {
+	if q == nil || q.forward || q.state.Mirror == 0 || q.divider.options.Chance()*100 >= float64(q.state.Mirror) {
+		return nil
+	}
+	return q.copy(client, message)
 }
 
 // End ends the use of the connections.

@@ -43,6 +43,7 @@ func (d *Divider) Handler(limit int64, port Web, next http.HandlerFunc) http.Han
 			return
 		}
 		defer q.End()
+		q.header = r.Header
 		if !q.ToCanary() || !q.serve(w, r, limit, port) {
 			next(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, q)))
 		}

@@ -66,7 +66,8 @@ func headersOf(source string) map[string]string {
 	for _, found := range attribute.FindAllStringSubmatch(source, -1) {
 		headers[found[1]] = strings.ToLower(found[2])
 	}
-	by := map[string]string{"Message": headers["headerSchema"], "Deadline": headers["headerDeadline"], "Replied": headers["headerReplied"]}
+	by := map[string]string{"Message": headers["headerSchema"], "Deadline": headers["headerDeadline"], "Replied": headers["headerReplied"],
+		"Mirror": headers["headerMirror"]}
 	for _, found := range written.FindAllStringSubmatch(source, -1) {
 		by[found[2]+found[4]] = headers[found[1]+found[3]]
 	}
