@@ -65,7 +65,7 @@ func TestEveryProtocolIsCopied(t *testing.T) {
 	to, got := copied(t, nil)
 	f := published(t, to.mirrors(), quick())
 	for name, c := range f.clients() {
-		answer := f.ask(c)
+		answer := f.ask(append(c, "X-Odd!Name", "1", "X-User", "ada\u00e9")) // which gRPC cannot carry
 		require.Equal(t, http.StatusOK, answer.status, name)
 		require.Contains(t, answer.body, "published", name)
 		require.True(t, (<-got).Mirror, name)

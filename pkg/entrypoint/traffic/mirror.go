@@ -130,12 +130,12 @@ func (c *Copy) Served(result code.Code, message []byte) {
 	}
 }
 
-// Send sends the copy, once the client has its response. What a client gave up is not copied,
-// because nothing can be compared with the response to the copy.
+// Send sends the copy, once the client has its response. Where the client left, or its time was over,
+// there is none to compare with, and nothing is sent.
 func (c *Copy) Send(of Subject) {
 	switch {
 	case c == nil:
-	case c.code == code.Code_CANCELLED:
+	case c.code == code.Code_CANCELLED || c.code == code.Code_DEADLINE_EXCEEDED:
 		c.leave()
 	case c.response == nil:
 		c.end(dropped)
@@ -257,7 +257,7 @@ func fromHeader(h http.Header) metadata.MD {
 	out := metadata.MD{}
 	for name, values := range requestHeader(h) {
 		lower := strings.ToLower(name)
-		if ofBody(lower) || strings.HasSuffix(lower, "-bin") {
+		if ofBody(lower) || strings.HasSuffix(lower, "-bin") || strings.ContainsFunc(lower, notInName) {
 			continue
 		}
 		for _, value := range values {
@@ -276,6 +276,11 @@ func ofBody(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "content-") || strings.HasPrefix(name, "ce-") || strings.HasPrefix(name, "x-grpc-")
+}
+
+// notInName reports whether gRPC refuses a name with r in it.
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // printable reports whether gRPC carries a value: printable ASCII.
