@@ -103,7 +103,9 @@ func TestWhatDiffersIsKept(t *testing.T) {
 	}{
 		"without messages": {nil, inspection.Field{Path: "text"}},
 		"with messages":    {&capture.Settings{}, inspection.Field{Path: "text", Published: `"hi>published"`, Canary: `"hi>canary"`}},
-		"redacted":         {&capture.Settings{Redact: []string{"text"}}, inspection.Field{Path: "text", Published: "[redacted]", Canary: "[redacted]"}},
+		"redacted": {
+			&capture.Settings{Redact: []string{"text"}}, inspection.Field{Path: "text", Published: "[redacted]", Canary: "[redacted]"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := dividing(t, to.mirrors(), one.inspect)
@@ -111,7 +113,8 @@ func TestWhatDiffersIsKept(t *testing.T) {
 			require.NoError(t, err)
 			d := f.differences(1)[0]
 			require.Equal(t, []inspection.Field{one.want}, d.Fields)
-			require.Equal(t, []string{"v2", "flow", "test.Entrypoint/Call", "OK", "OK"}, []string{d.Canary, d.Workflow, d.Method, d.PublishedCode, d.CanaryCode})
+			require.Equal(t, []string{"v2", "flow", "test.Entrypoint/Call", "OK", "OK"},
+				[]string{d.Canary, d.Workflow, d.Method, d.PublishedCode, d.CanaryCode})
 			require.NotEmpty(t, d.ID)
 			require.Equal(t, one.inspect != nil, d.Request != nil)
 			if one.inspect != nil {

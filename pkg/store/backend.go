@@ -127,17 +127,6 @@ type Selection struct {
 	Mirrored Mirrored
 }
 
-// Mirrored selects predictions by whether they were made for copies of requests that another
-// version has served.
-type Mirrored int
-
-// What is selected.
-const (
-	MirroredToo Mirrored = iota
-	MirroredNot
-	MirroredOnly
-)
-
 // Listed is a page of measurements or predictions.
 type Listed[T any] struct {
 	Items []T

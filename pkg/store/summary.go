@@ -60,20 +60,6 @@ func (r request) selected() (of Selection, err error) {
 	return of, nil
 }
 
-// predictions is selected for predictions: with mirror=true also those that were made for copies
-// of requests, with mirror=only no others.
-func (r request) predictions() (of Selection, err error) {
-	if of, err = r.selected(); err != nil {
-		return of, err
-	}
-	known := map[string]Mirrored{"": MirroredNot, "false": MirroredNot, "true": MirroredToo, "only": MirroredOnly}
-	var ok bool
-	if of.Mirrored, ok = known[r.values.Get("mirror")]; !ok {
-		return of, Refuse("mirror: %q is not true, false or only", r.values.Get("mirror"))
-	}
-	return of, nil
-}
-
 // summaryOf makes a summary of the selected predictions. Step is that of its intervals, zero for
 // none; it has at most so many classes, and what is beyond them together.
 func summaryOf(ctx context.Context, b Predictions, of Selection, step time.Duration, classes int) (*quality.Summary, error) {

@@ -51,7 +51,8 @@ func TestClient(t *testing.T) {
 			if path != "/v1/collections/a%2Fb/find" || !strings.HasPrefix(body, `{"query":{"x":1},"limit":5000`) {
 				t.Errorf("sent %s to %s", body, path)
 			}
-			if header.Get(HeaderVersion) != "v1" || header.Get(HeaderNode) != "model" || header.Get(HeaderWorkflow) != "flow" || header.Get(HeaderMirror) != "1" {
+			if header.Get(HeaderVersion) != "v1" || header.Get(HeaderNode) != "model" || header.Get(HeaderWorkflow) != "flow" ||
+				header.Get(HeaderMirror) != "1" {
 				t.Errorf("sent %v", header)
 			}
 		})

@@ -28,8 +28,8 @@ func newPredictions() *predictions {
 	return &predictions{
 		CounterVec: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_predictions_total",
-			Help: "Predictions that nodes saved, without those of mirrored requests, by result: hit and miss for those with a true value, unlabelled for those without " +
-				"one, missing_values and new_labels for those with such an error.",
+			Help: "Predictions that nodes saved, without those of mirrored requests, by result: hit and miss for those with a true value, " +
+				"unlabelled for those without one, missing_values and new_labels for those with such an error.",
 		}, []string{"namespace", "version", "workflow", "node", "result"}),
 		known: map[[4]string]bool{},
 	}
