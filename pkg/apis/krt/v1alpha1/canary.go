@@ -71,6 +71,7 @@ type Comparison struct {
 	// Ignore lists fields that may differ, each by its path of field names: "price.currency".
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+){0,15}$`
 	// +listType=atomic
 	// +optional
 	Ignore []string `json:"ignore,omitempty"`
