@@ -123,8 +123,8 @@ func (c *Client) Resume(ctx context.Context, comment string) (version string, al
 	}
 	s, changed := canaryStatus(r), r.Spec.Canary.DeepCopy()
 	switch {
-	case changed.Paused:
-		changed.Paused = false
+	case changed.Paused: // its plan may have paused by itself before that
+		changed.Paused, changed.Resume = false, time.Now().UTC().Format(time.RFC3339Nano)
 	case s == nil || s.Phase != v1alpha1.CanaryPaused:
 		return canaryOf(r), true, nil
 	default:

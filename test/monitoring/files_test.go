@@ -97,6 +97,7 @@ func registered() []string {
 	m := metrics.New()
 	m.Gauges(func() float64 { return 0 }, func() float64 { return 0 })
 	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
+	all = append(all, names(inventory.NewKnative(nil).Describe)...)
 	all = append(all, names(telemetry.NewCounters().Describe)...)
 	all = append(all, names(service.Describe)...)
 	all = append(all, names(traffic.New(traffic.Options{}).Describe)...)

@@ -53,17 +53,13 @@ type Output struct {
 
 // Next returns how a plan goes on. It is pure; what it has returned, with the same evidence, changes nothing more.
 func Next(in Input) Output {
-	b := in.Before
-	if b == nil || b.Of != in.ID || b.Step < 1 || int(b.Step) > len(in.Spec.Plan.Steps) {
-		b = &v1alpha1.CanaryStatus{Phase: v1alpha1.CanaryWaiting, Step: 1}
-	}
+	b := in.before()
 	n := next{Input: in, before: b, step: in.Spec.Plan.Steps[b.Step-1]}
 	n.out.Status = v1alpha1.CanaryStatus{Version: in.Spec.Version, Of: in.ID, Step: b.Step, Since: b.Since, Resume: b.Resume}
-	held := b.Phase == v1alpha1.CanaryPaused && b.Reason != v1alpha1.ReasonPausedByHand && b.Resume == in.Spec.Resume
 	switch {
 	case b.Phase == v1alpha1.CanaryRolledBack:
 		n.out.Status = *b
-	case held:
+	case n.held():
 		n.hold(b.Reason, b.Message)
 	case in.Spec.Paused:
 		n.hold(v1alpha1.ReasonPausedByHand, fmt.Sprintf("step %d of %d keeps its weight, because spec.canary.paused is true",
@@ -78,6 +74,21 @@ func Next(in Input) Output {
 		n.walk()
 	}
 	return n.out
+}
+
+// before is the state before, or that of a plan which has not begun.
+func (in Input) before() *v1alpha1.CanaryStatus {
+	b := in.Before
+	if b == nil || b.Of != in.ID || b.Step < 1 || int(b.Step) > len(in.Spec.Plan.Steps) {
+		return &v1alpha1.CanaryStatus{Phase: v1alpha1.CanaryWaiting, Step: 1}
+	}
+	return b
+}
+
+// held reports whether the plan has paused by itself, and nobody has resumed it.
+func (n *next) held() bool {
+	b := n.before
+	return b.Phase == v1alpha1.CanaryPaused && b.Reason != v1alpha1.ReasonPausedByHand && b.Resume == n.Spec.Resume
 }
 
 // next is one call of [Next].

@@ -118,21 +118,21 @@ func (c *Counters) side(name string) *SideCounts {
 }
 
 // time adds the durations of a histogram, whose buckets include those of the smaller ones.
-func (s *SideCounts) time(h *dto.Histogram) error {
+func (a *SideCounts) time(h *dto.Histogram) error {
 	if len(h.GetBucket()) > maxBuckets {
 		return fmt.Errorf("metric %s has more than %d buckets", metricSeconds, maxBuckets)
 	}
-	if s.Durations == nil {
-		s.Durations = map[float64]int64{}
+	if a.Durations == nil {
+		a.Durations = map[float64]int64{}
 	}
 	before, all := uint64(0), h.GetSampleCount()
 	for _, b := range h.GetBucket() {
 		if math.IsNaN(b.GetUpperBound()) || b.GetCumulativeCount() < before || b.GetCumulativeCount() > all || all > math.MaxInt64/2 {
 			return fmt.Errorf("metric %s has buckets that contradict each other", metricSeconds)
 		}
-		s.Durations[b.GetUpperBound()] += int64(b.GetCumulativeCount() - before)
+		a.Durations[b.GetUpperBound()] += int64(b.GetCumulativeCount() - before)
 		before = b.GetCumulativeCount()
 	}
-	s.Durations[math.Inf(1)] += int64(all - before)
+	a.Durations[math.Inf(1)] += int64(all - before)
 	return nil
 }

@@ -126,11 +126,11 @@ func (w *window) counts() Counts {
 
 // judged returns the counts as they are judged. A request for which the published version had to
 // step in is a failed one of the canary: a promoted canary would have nobody who steps in.
-func (c Counts) judged(published, canary string) judge.Window {
+func (a Counts) judged(published, canary string) judge.Window {
 	return judge.Window{
-		Published: c.Published.side(published, 0),
-		Canary:    c.Canary.side(canary, c.Fallbacks),
-		Equal:     judge.Share{Part: c.Equal, Total: c.Compared},
+		Published: a.Published.side(published, 0),
+		Canary:    a.Canary.side(canary, a.Fallbacks),
+		Equal:     judge.Share{Part: a.Equal, Total: a.Compared},
 	}
 }
 

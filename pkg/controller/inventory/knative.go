@@ -39,6 +39,9 @@ func NewKnative(reader client.Reader) *Knative {
 	}, []string{"component", "version", "supported"})}
 }
 
+// Describe describes the metric, as a [prometheus.Collector] does.
+func (k *Knative) Describe(to chan<- *prometheus.Desc) { k.info.Describe(to) }
+
 // Watch reads the release at once and every ten minutes, until ctx is done.
 func (k *Knative) Watch(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
