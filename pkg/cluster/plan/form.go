@@ -36,7 +36,8 @@ func (f *field) keys() []string {
 var (
 	increasePattern = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,3})?%$`)
 	decreasePattern = regexp.MustCompile(`^[0-9]{1,2}(\.[0-9]{1,3})?%$`)
-	sharePattern    = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3})?%$`)
+	sharePattern    = regexp.MustCompile(`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`)
+	durationPattern = regexp.MustCompile(`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`)
 	numberPattern   = regexp.MustCompile(`^-?[0-9]{1,15}(\.[0-9]{1,9})?$`)
 	namePattern     = regexp.MustCompile(`^[a-zA-Z]([-_a-zA-Z0-9]{0,30}[a-zA-Z0-9])?$`)
 )
@@ -47,8 +48,8 @@ const most = 1_000_000
 // form is the plan.
 func form() field {
 	step := field{fields: []field{
-		required(whole("weight", 100)),
-		required(text("for", "a duration such as 10m or 1h30m", isDuration)),
+		required(whole("weight", 99)),
+		required(text("for", "a duration from 1s to 720h such as 10m or 1h30m", isDuration)),
 	}}
 	return field{fields: []field{
 		{key: "steps", required: true, element: &step, low: 1, high: 20},
@@ -56,7 +57,7 @@ func form() field {
 		limits(),
 		oneOf("onFailure", v1alpha1.CanaryRollback, v1alpha1.CanaryPause),
 		oneOf("onSuccess", v1alpha1.CanaryPromote, v1alpha1.CanaryPause),
-		text("waitLimit", "a duration such as 10m or 1h30m", isDuration),
+		text("waitLimit", "a duration from 1s to 720h such as 10m or 1h30m", isDuration),
 	}}
 }
 
@@ -86,7 +87,7 @@ func limits() field {
 			whole("minSamples", most),
 		}},
 		{key: "agreement", fields: []field{
-			required(text("min", "a percentage such as 99%", sharePattern.MatchString)),
+			required(text("min", "a percentage of at most 100% such as 99%", sharePattern.MatchString)),
 			whole("minSamples", most),
 		}},
 		{key: "query", element: &query, low: 0, high: 8},

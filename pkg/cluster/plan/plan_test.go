@@ -31,7 +31,7 @@ func TestTheExampleIsAPlan(t *testing.T) {
 
 func TestAPlanWithEverything(t *testing.T) {
 	got, err := plan.Parse("plan.yaml", []byte(`
-steps: [{weight: 100, for: 1h30m}]
+steps: [{weight: 99, for: 1h30m}]
 limits:
   accuracy: {decrease: 2%}
   agreement: {min: 99.5%, minSamples: 7}
@@ -74,8 +74,8 @@ limits:
   query: [{name: a, prometheus: up}, {name: a, prometheus: up, max: high}]
 onFailure: Abort
 `,
-			`p:2:12: steps[0].weight is "0"; it must be a whole number from 1 to 100
-p:2:20: steps[0].for is "soon"; it must be a duration such as 10m or 1h30m
+			`p:2:12: steps[0].weight is "0"; it must be a whole number from 1 to 99
+p:2:20: steps[0].for is "soon"; it must be a duration from 1s to 720h such as 10m or 1h30m
 p:3:4: unknown field "steps[1].wieght"; did you mean "weight"?
 p:3:3: steps[1].weight is missing
 p:3:3: steps[1].for is missing

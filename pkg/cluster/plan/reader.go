@@ -147,5 +147,5 @@ func kindOf(n *yaml.Node) string {
 // isDuration reports whether text is a duration of more than 0.
 func isDuration(text string) bool {
 	d, err := time.ParseDuration(text)
-	return err == nil && d > 0
+	return err == nil && durationPattern.MatchString(text) && d >= time.Second && d <= 720*time.Hour
 }

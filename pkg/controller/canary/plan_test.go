@@ -188,3 +188,23 @@ func TestAnEditedPlanBeginsAgain(t *testing.T) {
 	w.in.Before.Step = 9 // as only somebody who writes the status can
 	w.at(3*time.Hour).is(walks, 1, 5, ready, "step 1 of 1")
 }
+
+// What a person takes back, a promotion or an abort, is no verdict of the plan: it begins anew.
+func TestAPlanBeginsAnewAfterItsCanaryHasLeft(t *testing.T) {
+	for name, leave := range map[string]func(*v1alpha1.Runtime){
+		"promoted": (*v1alpha1.Runtime).MarkCanaryPromoting, "aborted": (*v1alpha1.Runtime).MarkCanaryLeaving,
+	} {
+		t.Run(name, func(t *testing.T) {
+			rt := &v1alpha1.Runtime{Spec: v1alpha1.RuntimeSpec{PublishedVersion: "v1", Canary: planned(
+				v1alpha1.CanaryStep{Weight: 5, For: metav1.Duration{Duration: time.Minute}},
+				v1alpha1.CanaryStep{Weight: 50, For: metav1.Duration{Duration: time.Minute}})}}
+			rt.Status.PublishedVersion = "v1"
+			rt.MarkCanaryWalking(v1alpha1.CanaryStatus{Phase: v1alpha1.CanaryProgressing, Step: 2, Weight: 50}, true)
+			leave(rt)
+			out := Next(Input{Spec: rt.Spec.Canary, ID: rt.Spec.Canary.ID("v1"), Before: rt.Status.Canary, Now: start})
+			require.Equal(t, v1alpha1.CanaryProgressing, out.Status.Phase)
+			require.EqualValues(t, 1, out.Status.Step)
+			require.EqualValues(t, 5, out.Status.Weight)
+		})
+	}
+}

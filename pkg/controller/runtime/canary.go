@@ -35,7 +35,8 @@ func (r *reconciler) share(ctx context.Context, rt *v1alpha1.Runtime, obstacle *
 	var taken *apply.NotOwnedError
 	if errors.As(err, &taken) && rt.Spec.Canary != nil {
 		rt.MarkCanaryWaiting(v1alpha1.ReasonNotOwned, notOwned(rt, taken))
-		return foreignInterval, 0, nil
+		due = foreignInterval
+		next, again, err = r.divide(ctx, rt, have, nil, now) // those of other versions are ours
 	}
 	if err != nil {
 		return 0, 0, err
@@ -67,6 +68,7 @@ func (r *reconciler) wanted(
 	switch {
 	case receives && publishable && promotes(rt):
 		rt.MarkCanaryPromoting()
+		r.applying(leaf{rt.UID, rt.Status.PublishedVersion}, now) // after a restart it is not known when they were told
 		config := render.Handover(before.Version, rt.Namespace, r.domainOf(ctx, rt.Namespace, before.Version))
 		return &config, 0, nil
 	case receives && (spec == nil || spec.Version != before.Version):
@@ -110,16 +112,8 @@ func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (
 		return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: "it is still the published version"}, "", nil
 	}
 	var current, canary v1alpha1.Version
-	err = r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: name}, &canary)
-	if apierrors.IsNotFound(err) {
-		names, err := r.versionNames(ctx, rt.Namespace)
-		return observe.CanaryNotFound(rt, names), "", err
-	}
-	if err == nil {
-		err = r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: published}, &current)
-	}
-	if err != nil {
-		return nil, "", err
+	if cause, err = r.pair(ctx, rt, &current, &canary); cause != nil || err != nil {
+		return cause, "", err
 	}
 	if refusal, err = r.contracts.Compare(ctx, rt.UID, &current, &canary); refusal != "" || err != nil {
 		return nil, refusal, err
@@ -135,6 +129,25 @@ func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (
 		return nil, "", err
 	}
 	return noEndpoints(rt, name), "", nil
+}
+
+// pair reads the published version and the canary, or returns why it cannot: one of them does not exist.
+func (r *reconciler) pair(ctx context.Context, rt *v1alpha1.Runtime, current, canary *v1alpha1.Version) (*observe.Cause, error) {
+	published := rt.Status.PublishedVersion
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: rt.Spec.Canary.Version}, canary)
+	if apierrors.IsNotFound(err) {
+		names, err := r.versionNames(ctx, rt.Namespace)
+		return observe.CanaryNotFound(rt, names), err
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: published}, current)
+	if apierrors.IsNotFound(err) { // somebody has removed its finalizer
+		return &observe.Cause{Reason: v1alpha1.ReasonVersionNotFound,
+			Message: fmt.Sprintf("the published version %q does not exist any more; publish another one", published)}, nil
+	}
+	return nil, err
 }
 
 // notOwned is why the file of the published version cannot be written, and what to do.

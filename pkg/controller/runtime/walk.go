@@ -50,9 +50,12 @@ func (r *reconciler) measured() source.Source {
 }
 
 // promote publishes a canary whose plan has succeeded: it writes the spec once, as a person would,
-// unless the Runtime has changed since it was read.
+// unless the Runtime has changed since it was read, or a person publishes another version meanwhile.
 func (r *reconciler) promote(ctx context.Context, rt *v1alpha1.Runtime) error {
 	c, s := rt.Spec.Canary, rt.Status.Canary
+	if rt.Spec.PublishedVersion != rt.Status.PublishedVersion {
+		return nil
+	}
 	if c == nil || c.Plan == nil || c.Paused || s == nil || s.Phase != v1alpha1.CanaryPromoting || s.Of != c.ID(rt.Status.PublishedVersion) {
 		return nil
 	}

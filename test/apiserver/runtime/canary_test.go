@@ -252,6 +252,17 @@ func TestPublishAnotherThanTheCanary(t *testing.T) {
 	require.True(t, p.soon(func() bool { return p.file("a") == nil }))
 }
 
+// A published version of which somebody has removed the finalizer is reported, with a canary as without one.
+func TestPublishedVersionIsGone(t *testing.T) {
+	p := serving(t)
+	a := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: p.namespace}}
+	require.NoError(t, cluster.Delete(t.Context(), a))
+	p.change(a, `{"metadata": {"finalizers": null}}`)
+	p.refused(v1alpha1.ReasonVersionNotFound)
+	c := p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonVersionNotFound).Status.Canary
+	require.Equal(t, `the published version "a" does not exist any more; publish another one`, c.Message)
+}
+
 func TestAnotherCanary(t *testing.T) {
 	p := serving(t)
 	p.version("c", "example.com/c")

@@ -116,3 +116,19 @@ func TestAPlanWithoutDataPausesUntilItIsResumed(t *testing.T) {
 	p.spec(`{"canary": {"paused": false}}`)
 	p.canary(v1alpha1.CanaryProgressing, v1alpha1.ReasonCanaryProgressing)
 }
+
+// While a person publishes another version, a plan that succeeds does not publish its canary instead.
+func TestAPlanPromotesNothingInsteadOfWhatAPersonPublishes(t *testing.T) {
+	p := newPlace(t)
+	p.serving("v1", "v2", "10.18.0.4", 1, 1)
+	p.version("v1", "example.com/a")
+	p.publish("v1", "")
+	p.published("v1")
+	p.version("v2", "example.com/a")
+	p.spec(`{"publishedVersion": "v3", "canary": {"version": "v2", "plan": {"steps": [{"weight": 5, "for": "1s"}]}}}`)
+	p.refused(v1alpha1.ReasonVersionNotFound)
+	rt := p.canary(v1alpha1.CanaryPromoting, v1alpha1.ReasonPlanSucceeded)
+	require.Equal(t, "v3", rt.Spec.PublishedVersion)
+	p.spec(`{"publishedVersion": "v1"}`)
+	p.published("v2")
+}

@@ -41,17 +41,21 @@ func (r *Runtime) markCanary(s CanaryStatus) {
 	r.Status.Canary = &s
 }
 
-// MarkCanaryPromoting reports that the canary gets all requests while it is being published.
+// MarkCanaryPromoting reports that the canary gets all requests while it is being published. If that is
+// taken back, its plan begins anew.
 func (r *Runtime) MarkCanaryPromoting() {
 	if s := r.Status.Canary; s != nil {
+		s.Of = ""
 		s.Phase, s.Weight, s.Mirror, s.Reason = CanaryPromoting, 100, 0, ReasonPublishing
 		s.Message = fmt.Sprintf("%q gets all requests; it is being published instead of %q", s.Version, r.Status.PublishedVersion)
 	}
 }
 
-// MarkCanaryLeaving reports that a canary gets no requests any more, as the spec asks.
+// MarkCanaryLeaving reports that a canary gets no requests any more, as the spec asks. If it becomes the
+// canary again, its plan begins anew.
 func (r *Runtime) MarkCanaryLeaving() {
 	if s := r.Status.Canary; s != nil {
+		s.Of = ""
 		s.Phase, s.Weight, s.Mirror, s.Reason = CanaryWaiting, 0, 0, ReasonLeaving
 		s.Message = fmt.Sprintf("%q is no longer the canary: the entrypoints of %q are being updated", s.Version, r.Status.PublishedVersion)
 	}
