@@ -99,7 +99,7 @@ func (t *try) reach() (done func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	t.conn, err = invocation.Dial(address)
+	t.conn, err = invocation.Dial(address, invocation.Credentials{})
 	if err == nil {
 		done = func() { _ = t.conn.Close(); release() }
 		if t.method, err = t.conn.Method(ctx, t.view.Workflow.Method); err == nil {
@@ -109,7 +109,16 @@ func (t *try) reach() (done func(), err error) {
 	} else {
 		release()
 	}
-	return nil, fmt.Errorf("the messages of the workflow cannot be read: %s", invocation.NewFailure(err).Message)
+	f := invocation.NewFailure(err)
+	return nil, fmt.Errorf("the messages of the workflow cannot be read: %s%s", f.Message, wayIn(f))
+}
+
+// wayIn is what to do about a failure to which the page has no credentials.
+func wayIn(f invocation.Failure) string {
+	if !f.Unauthenticated() {
+		return ""
+	}
+	return ". This page sends no credentials: use 'kn-krt invoke' with --api-key-file or --token-file"
 }
 
 // open is the page before anything is sent, with an example.
@@ -210,7 +219,7 @@ func (t *try) call() {
 	r.Path = t.r.link.Request(t.r.ref, r.ID)
 	f := invocation.NewFailure(err)
 	if r.Code = f.Code; err != nil {
-		r.Failed, r.Message, r.Details = true, f.Message, f.Details()
+		r.Failed, r.Message, r.Details = true, f.Message+wayIn(f), f.Details()
 		return
 	}
 	text := t.json(response, true)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/inspection"
@@ -59,6 +60,8 @@ type Config struct {
 	Traffic string `json:"traffic,omitempty"`
 	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
 	Inspect *ConfigInspect `json:"inspect,omitempty"`
+	// Authentication says which clients may call; empty: all.
+	Authentication authentication.Config `json:"authentication,omitzero"`
 }
 
 // ConfigInspect is what of a [capture.Settings] is in a Config.
@@ -191,7 +194,10 @@ func (c *Config) inspect(dir string) (*capture.Settings, error) {
 }
 
 func (c *Config) options() (Options, error) {
-	o := Options{MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic}
+	o := Options{
+		MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic,
+		Authentication: c.Authentication,
+	}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration

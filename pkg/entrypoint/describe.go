@@ -1,16 +1,11 @@
 package entrypoint
 
 import (
-	"context"
+	"slices"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
-	v1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	v1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/schema"
@@ -32,48 +27,18 @@ func describeVersion(v *Version) describe.Version {
 	return d
 }
 
-func (e *Entrypoint) registerDescribe(s grpc.ServiceRegistrar) {
-	s.RegisterService(&grpc.ServiceDesc{
-		ServiceName: describe.Service,
-		HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{
-			MethodName: describe.Method,
-			Handler: func(_ any, _ context.Context, read func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				if err := read(&emptypb.Empty{}); err != nil {
-					return nil, err
-				}
-				return e.table.Load().describe, nil
-			},
-		}},
-	}, e)
-}
+// contract is the version in force, as package service needs it.
+type contract struct{ entry *Entrypoint }
 
-// registerReflection serves reflection for whatever version is in force.
-func (e *Entrypoint) registerReflection(s grpc.ServiceRegistrar) {
-	own := new(protoregistry.Files)
-	if file, err := describe.File(); err == nil {
-		_ = own.RegisterFile(file) // the first file of a new registry
-	}
-	o := reflection.ServerOptions{Services: liveServices{e}, DescriptorResolver: liveFiles{e, own}}
-	v1.RegisterServerReflectionServer(s, reflectionV1{reflection.NewServerV1(o), e.leaving})
-	v1alpha.RegisterServerReflectionServer(s, reflectionV1Alpha{reflection.NewServer(o), e.leaving})
-}
+// Description implements service.Contract.
+func (c contract) Description() *structpb.Struct { return c.entry.table.Load().describe }
 
-// liveServices lists the services of the version in force and our own.
-type liveServices struct{ e *Entrypoint }
+// Services implements service.Contract.
+func (c contract) Services() []string { return c.entry.table.Load().services() }
 
-// GetServiceInfo implements reflection.ServiceInfoProvider.
-func (l liveServices) GetServiceInfo() map[string]grpc.ServiceInfo {
-	services := map[string]grpc.ServiceInfo{
-		describe.Service: {},
-		grpc_health_v1.Health_ServiceDesc.ServiceName:    {},
-		v1.ServerReflection_ServiceDesc.ServiceName:      {},
-		v1alpha.ServerReflection_ServiceDesc.ServiceName: {},
-	}
-	for _, name := range l.e.table.Load().services() {
-		services[name] = grpc.ServiceInfo{}
-	}
-	return services
+// Registry implements service.Contract.
+func (c contract) Registry() *protoregistry.Files {
+	return c.entry.table.Load().version.Schema.Registry()
 }
 
 // services returns the full names of the contract's services.
@@ -86,33 +51,18 @@ func (t *table) services() []string {
 	return names
 }
 
-// liveFiles resolves the version's own protos first, then ours.
-type liveFiles struct {
-	e   *Entrypoint
-	own *protoregistry.Files
-}
-
-// FindFileByPath implements protodesc.Resolver.
-func (l liveFiles) FindFileByPath(path string) (protoreflect.FileDescriptor, error) {
-	return find(l, func(files *protoregistry.Files) (protoreflect.FileDescriptor, error) {
-		return files.FindFileByPath(path)
-	})
-}
-
-// FindDescriptorByName implements protodesc.Resolver.
-func (l liveFiles) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
-	return find(l, func(files *protoregistry.Files) (protoreflect.Descriptor, error) {
-		return files.FindDescriptorByName(name)
-	})
-}
-
-func find[T any](l liveFiles, look func(*protoregistry.Files) (T, error)) (T, error) {
-	found, err := look(l.e.table.Load().version.Schema.Registry())
-	if err != nil {
-		found, err = look(l.own)
+// reportHealth sets which services there are in the health service. Those that both
+// tables have are served throughout.
+func (e *Entrypoint) reportHealth(old, current *table) {
+	now := current.services()
+	if old != nil {
+		for _, name := range old.services() {
+			if !slices.Contains(now, name) {
+				e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN)
+			}
+		}
 	}
-	if err != nil {
-		found, err = look(protoregistry.GlobalFiles)
+	for _, name := range now {
+		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	return found, err
 }

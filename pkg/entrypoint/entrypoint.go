@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
@@ -100,6 +101,8 @@ type Options struct {
 	// WebOrigins are the origins, such as "https://app.example.com", whose pages
 	// may call the web port from browsers; "*" is any. Default: none.
 	WebOrigins []string
+	// Authentication says which clients may call. Default: all.
+	Authentication authentication.Config
 	// Reserved serves the paths below [ReservedPath] of the web port, such as a dashboard's. It
 	// guards itself: WebOrigins, budget and limits of requests are not its own, and a response
 	// may last. Its requests are cancelled when the entrypoint stops. Default: none.
@@ -170,6 +173,7 @@ type Entrypoint struct {
 	buffers  *memory.Pool
 	decoding *web.Decoding
 	origins  *web.Origins
+	clients  *authentication.Authenticator // nil: no authentication is required
 	page     *web.Page
 	traffic  *traffic.Divider
 	grpcPort string // set once, before anything is served
@@ -212,6 +216,9 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		return nil, err
 	}
 	if e.origins, err = web.NewOrigins(o.WebOrigins); err != nil {
+		return nil, err
+	}
+	if e.clients, err = authentication.New(o.Authentication, e.log); err != nil {
 		return nil, err
 	}
 	if e.page, err = web.NewPage(); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -50,10 +51,10 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
-	own := &ownServices{Server: s}
-	grpc_health_v1.RegisterHealthServer(own, healthService{e.health, e.leaving})
-	e.registerReflection(own)
-	e.registerDescribe(own)
+	own := &ownServices{Server: s, allow: e.authenticateReader}
+	grpc_health_v1.RegisterHealthServer(own, service.Health{Server: e.health, Leaving: e.leaving})
+	service.RegisterReflection(own, contract{e}, e.leaving)
+	service.RegisterDescribe(own, contract{e})
 	return s
 }
 
@@ -124,6 +125,9 @@ func (e *Entrypoint) admitCall(t *table, r *route, stream grpc.ServerStream) (k 
 	if r == nil {
 		method, _ := grpc.MethodFromServerStream(stream)
 		return k, nil, status.Error(codes.Unimplemented, t.unknownMethod(method))
+	}
+	if refusal := e.authenticateCall(ctx, t, r); refusal != nil {
+		return k, nil, status.FromProto(refusal).Err()
 	}
 	k, refusal := e.admit(t, r, record.GRPC)
 	if refusal != nil {

@@ -86,6 +86,7 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	}
 	go e.budget.Watch(e.base.Done())
 	go e.traffic.Watch(e.base.Done())
+	go e.clients.Watch(e.base)
 	e.setReady(true)
 
 	select {

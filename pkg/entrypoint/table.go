@@ -76,6 +76,11 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		}
 		t.byMethod[r.path], t.byName[r.Name] = r, r
 	}
+	for _, name := range e.options.Authentication.Workflows {
+		if t.byName[name] == nil {
+			return nil, fmt.Errorf("cannot serve version %q: authentication: it has no workflow %q; it has %s", v.Name, name, t.workflows())
+		}
+	}
 	var err error
 	if t.contract, t.compared, err = v.contracts(); err != nil {
 		return nil, fmt.Errorf("cannot serve version %q: %w", v.Name, err)

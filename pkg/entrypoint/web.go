@@ -29,7 +29,8 @@ func (e *Entrypoint) webHandler() http.Handler {
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
 	mux.HandleFunc("/", e.traffic.Handler(e.decoding.MaxBody(), port, calls))
-	return e.origins.Guard(traffic.Mark(web.Count(e.budget, maxHeaderBytes, web.Prepare(e.options.Timeout, mux))))
+	prepared := web.Prepare(e.options.Timeout, e.authenticated(mux))
+	return e.origins.Guard(traffic.Mark(web.Count(e.budget, maxHeaderBytes, prepared)))
 }
 
 // keeping serves with the table in force, which is kept until handle returns.
@@ -57,6 +58,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route := h.table.byMethod[r.URL.Path]
 	if route == nil {
 		h.fail(w, r, &spb.Status{Code: int32(code.Code_UNIMPLEMENTED), Message: h.table.unknownMethod(r.URL.Path)})
+		return
+	}
+	if refusal := h.entry.mayCall(r.Context(), route); refusal != nil {
+		h.fail(w, r, refusal)
 		return
 	}
 	body := web.TranscodingOf(r.Context())

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -47,11 +48,32 @@ func (m Method) Path() string {
 	return "/" + schema.MethodName(m.Desc)
 }
 
-// Dial prepares a connection to address, host:port; the first call opens it.
-func Dial(address string) (*Connection, error) {
+// Credentials authenticate the client of a version that requires it. The zero value does not.
+type Credentials struct{ Token, APIKey string }
+
+// GetRequestMetadata implements credentials.PerRPCCredentials.
+func (c Credentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	sent := map[string]string{}
+	if c.Token != "" {
+		sent[authentication.TokenHeader] = "Bearer " + c.Token
+	}
+	if c.APIKey != "" {
+		sent[authentication.KeyHeader] = c.APIKey
+	}
+	return sent, nil
+}
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials: the gRPC port of a version has
+// no TLS.
+func (Credentials) RequireTransportSecurity() bool { return false }
+
+// Dial prepares a connection to address, host:port; the first call opens it. Each call has the
+// credentials.
+func Dial(address string, by Credentials) (*Connection, error) {
 	c := &Connection{}
 	conn, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithPerRPCCredentials(by),
 		grpc.WithContextDialer(c.dial),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponseBytes)))
 	if err != nil {

@@ -30,6 +30,11 @@ func NewFailure(err error) Failure {
 	return f
 }
 
+// Unauthenticated reports whether the version has refused the client, and no node has.
+func (f Failure) Unauthenticated() bool {
+	return f.Code == code.Code_UNAUTHENTICATED.String() && f.Reason == ""
+}
+
 // Details are the reason and the metadata on one line: "reason HANDLER_ERROR, node model, …".
 func (f Failure) Details() string {
 	var parts []string

@@ -78,6 +78,7 @@ func (in Input) config() entrypoint.Config {
 	if in.Traffic {
 		c.Traffic = trafficFolder
 	}
+	c.Authentication = in.authentication()
 	if in.measures() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
 		if in.StoreSecret != "" {

@@ -19,6 +19,8 @@ type FromOptions struct {
 	Namespace string
 	// Delivery is the version's; empty for the default, a Sequence.
 	Delivery v1alpha1.Delivery
+	// Authentication is required of clients; nil for none.
+	Authentication *v1alpha1.Authentication
 	// Artifact is the reference of the artifact with the bundle's files for people; empty for none.
 	Artifact string
 }
@@ -35,8 +37,10 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		State:       v1alpha1.StateStopped,
 		Description: m.Description,
 		Artifact:    o.Artifact,
-		Entrypoint:  v1alpha1.Entrypoint{Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery},
-		Config:      v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
+		Entrypoint: v1alpha1.Entrypoint{
+			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication,
+		},
+		Config: v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}
 	if t := m.Entrypoint.BackgroundTimeout; t > 0 {
 		v.Spec.Entrypoint.BackgroundTimeout = &metav1.Duration{Duration: t}

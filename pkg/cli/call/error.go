@@ -49,6 +49,9 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 		return err
 	}
 	result := fmt.Errorf("%s: %s", f.Code, f.Message)
+	if f.Unauthenticated() {
+		return term.WithHint(result, credentialsHint)
+	}
 	if text := f.Details(); text != "" {
 		return term.WithHint(result, "%s", text)
 	}

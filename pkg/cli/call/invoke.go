@@ -39,6 +39,7 @@ type invokeOptions struct {
 	timeout  time.Duration
 	trace    bool
 	inspect  bool
+	files    credentialFiles
 	output   string
 	// inspection is the inspection address of a local run; "" for that of the run at address.
 	inspection string
@@ -132,6 +133,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
 	flags.StringVar(&o.inspection, "inspect-address", "",
 		"the inspection address of a version on this machine; implies --inspect (default: that of the run at --address)")
+	o.files.addFlags(flags)
 	term.OutputFlag(cmd, &o.output)
 	return cmd
 }
@@ -173,7 +175,11 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := dialVersion(o.address)
+	by, err := o.files.read()
+	if err != nil {
+		return err
+	}
+	r, err := dialVersion(o.address, by)
 	if err != nil {
 		return err
 	}

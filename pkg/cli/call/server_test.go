@@ -43,7 +43,7 @@ message Price { double amount = 1; string currency = 2; }
 // serveVersion serves a version called hotel and returns its address. Quote returns the
 // number of nights, Cancel fails in node "model", Wait returns when the client is gone, Refuse
 // is as Quote and not inspected.
-func serveVersion(t *testing.T) string {
+func serveVersion(t *testing.T, options ...grpc.ServerOption) string {
 	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{
 		"public_input.proto": {Data: []byte(testProto)},
@@ -51,7 +51,7 @@ func serveVersion(t *testing.T) string {
 	}, "public_input.proto", schema.Options{})
 	require.NoError(t, err)
 
-	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+	server := grpc.NewServer(append(options, grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		name, _ := grpc.MethodFromServerStream(stream)
 		if len(metadata.ValueFromIncomingContext(stream.Context(), "krt-trace")) > 0 {
 			stream.SetTrailer(metadata.MD{"krt-steps": testSteps(name)})
@@ -73,7 +73,7 @@ func serveVersion(t *testing.T) string {
 		default:
 			return respondQuote(stream, s)
 		}
-	}))
+	}))...)
 	reflectionv1.RegisterServerReflectionServer(server, reflection.NewServerV1(reflection.ServerOptions{
 		Services: server, DescriptorResolver: s.Registry(),
 	}))

@@ -25,8 +25,8 @@ type connection struct {
 }
 
 // dialVersion prepares a connection to address; the first call opens it.
-func dialVersion(address string) (*connection, error) {
-	c, err := invocation.Dial(address)
+func dialVersion(address string, by invocation.Credentials) (*connection, error) {
+	c, err := invocation.Dial(address, by)
 	return &connection{c, address}, err
 }
 
@@ -74,6 +74,8 @@ func (r *connection) unreachable(program string, err error) error {
 	case status.Code(err) == codes.Unimplemented:
 		return term.WithHint(fmt.Errorf("the server at %s is not a version: it does not implement %s", r.address, describe.Path),
 			"Name the version's gRPC address with --address HOST:PORT.")
+	case invocation.NewFailure(err).Unauthenticated():
+		return term.WithHint(fmt.Errorf("the version at %s refuses the client: %s", r.address, status.Convert(err).Message()), credentialsHint)
 	case status.Code(err) == codes.Canceled:
 		return fmt.Errorf("cannot describe the version at %s: %w", r.address, context.Canceled)
 	default:
@@ -97,7 +99,7 @@ func unknownWorkflow(v describe.Version, name string) error {
 // completeWorkflows returns the workflows of the version at address for a shell, each with
 // its rpc; none if no version is running there.
 func completeWorkflows(ctx context.Context, address string) []string {
-	r, err := dialVersion(address)
+	r, err := dialVersion(address, invocation.Credentials{})
 	if err != nil {
 		return nil
 	}

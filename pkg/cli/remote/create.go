@@ -24,6 +24,7 @@ type createOptions struct {
 	values   valueFlags
 	images   imageFlags
 	delivery string
+	auth     authenticationFlag
 	start    bool
 	publish  bool
 	dryRun   bool
@@ -65,6 +66,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	o.images.addFlags(cmd)
 	flags := cmd.Flags()
 	deliveryFlag(cmd, &o.delivery)
+	o.auth.addTo(cmd)
 	flags.BoolVar(&o.start, "start", false, "also start the version")
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
@@ -95,7 +97,7 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 			"--set, --set-from-file, --set-from-env, --env-file, --start, --publish or --dry-run")
 	}
 	o.start = o.start || o.publish
-	return nil
+	return o.auth.read()
 }
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
@@ -144,7 +146,7 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
-	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)}
+	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.authentication}
 }
 
 // check asks the cluster, before any image is made, whether it would accept the version,

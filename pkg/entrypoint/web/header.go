@@ -28,12 +28,13 @@ func Prepare(timeout time.Duration, next http.Handler) http.Handler {
 			}
 		}
 		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
-			refuseHeader(failures, w, r, fmt.Errorf("the header Connect-Protocol-Version is %q; version 1 is supported", clip.Text(version, 32)))
+			err := fmt.Errorf("the header Connect-Protocol-Version is %q; version 1 is supported", clip.Text(version, 32))
+			refuse(failures, w, r, badHeader(err))
 			return
 		}
 		own, err := clientTimeout(r.Header)
 		if err != nil {
-			refuseHeader(failures, w, r, err)
+			refuse(failures, w, r, badHeader(err))
 			return
 		}
 		if own < timeout {
@@ -45,14 +46,23 @@ func Prepare(timeout time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// refuseHeader responds to a request whose header is wrong, in the request's protocol.
-func refuseHeader(failures *connect.ErrorWriter, w http.ResponseWriter, r *http.Request, err error) {
+func badHeader(err error) *spb.Status {
+	return &spb.Status{Code: int32(code.Code_INVALID_ARGUMENT), Message: err.Error()}
+}
+
+// Refuse responds with s to a request of which only the header has been read, in the request's
+// protocol.
+func Refuse(w http.ResponseWriter, r *http.Request, s *spb.Status) {
+	refuse(connect.NewErrorWriter(), w, r, s)
+}
+
+func refuse(failures *connect.ErrorWriter, w http.ResponseWriter, r *http.Request, s *spb.Status) {
 	if r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/workflows/") {
-		WriteStatus(w, http.StatusBadRequest, &spb.Status{Code: int32(code.Code_INVALID_ARGUMENT), Message: err.Error()})
+		WriteFailure(w, s)
 		return
 	}
 	r.Header.Set("Connect-Protocol-Version", "1") // which the writer speaks
-	_ = failures.Write(w, r, connect.NewError(connect.CodeInvalidArgument, err))
+	_ = failures.Write(w, r, ConnectError(s))
 }
 
 // maxClientTimeout replaces every longer one: an entrypoint's own is shorter.
@@ -121,6 +131,14 @@ func requestTimeout(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	return min(timeout, maxClientTimeout), true
+}
+
+// ProtocolOf is how the client of a request for an rpc calls, before it is transcoded.
+func ProtocolOf(r *http.Request) record.Protocol {
+	if plainJSON(r) {
+		return record.JSON
+	}
+	return protocolOf(r)
 }
 
 // protocolOf is how the client of a request for an rpc called.

@@ -17,7 +17,7 @@ const (
 	// exposedHeaders are what scripts of allowed origins may read of a response.
 	exposedHeaders = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Content-Encoding, Retry-After, " +
 		"Preference-Applied, Krt-Correlation-Id, Ce-Specversion, Ce-Id, Ce-Source, Ce-Type, Ce-Causationid, " +
-		"Ce-Dataschema, Ce-Traceparent, Ce-Tracestate, Server-Timing"
+		"Ce-Dataschema, Ce-Traceparent, Ce-Tracestate, Server-Timing, Www-Authenticate"
 	// preflightSeconds is how long a browser may remember a preflight.
 	preflightSeconds = "7200"
 )

@@ -30,6 +30,10 @@ spec:
     backgroundTimeout: 1h
     delivery: Sequence
     replicas: 1
+    authentication:
+      jwt: [{issuer: 'https://example.com', audiences: [a], jwks: '{}', jwksURL: 'https://example.com', ca: '-'}]
+      apiKeys: {secret: partners}
+      workflows: [greeting]
     inspect: {share: 5, payloadBytes: 65536, redact: [card.number], descriptors: Cg==}
   config: {variables: [CURRENCY], files: [CERT]}
   nodes:

@@ -1,6 +1,7 @@
 package crd_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -37,7 +38,12 @@ func node(v object) object       { return spec(v)["nodes"].([]any)[0].(object) }
 func workflow(v object) object   { return spec(v)["workflows"].([]any)[0].(object) }
 func second(v object) object     { return spec(v)["workflows"].([]any)[1].(object) }
 func file(v object) object       { return entrypoint(v)["files"].([]any)[1].(object) }
-func env(v object) object        { return node(v)["env"].([]any)[0].(object) }
+func tokens(more object) object {
+	issuer := object{"issuer": "https://example.com", "audiences": list("a")}
+	maps.Copy(issuer, more)
+	return object{"jwt": list(issuer)}
+}
+func env(v object) object { return node(v)["env"].([]any)[0].(object) }
 
 const (
 	badName     = `may contain only a to z, 0 to 9 and "-", and must begin and end with a letter or digit`
@@ -75,6 +81,19 @@ var creations = []struct {
 }{
 	{name: "the example", change: func(object) {}},
 	{"inspection", set(entrypoint, "inspect", object{}), "", ""},
+	{"API keys", set(entrypoint, "authentication", object{"apiKeys": object{"secret": "partners"}, "workflows": list("greeting")}), "", ""},
+	{"tokens", set(entrypoint, "authentication", tokens(object{})), "", ""},
+	{"tokens of an issuer whose keys are known", set(entrypoint, "authentication", tokens(object{"issuer": "own", "jwks": "{}"})), "", ""},
+	{"authentication of nobody", set(entrypoint, "authentication", object{}), "spec.entrypoint.authentication", "needs jwt or apiKeys"},
+	{"an issuer without TLS", set(entrypoint, "authentication", tokens(object{"issuer": "http://example.com"})),
+		"spec.entrypoint.authentication.jwt[0].issuer", "must begin with https://"},
+	{"keys without TLS", set(entrypoint, "authentication", tokens(object{"jwksURL": "http://example.com"})),
+		"spec.entrypoint.authentication.jwt[0].jwksURL", "the keys of an issuer are fetched over https://"},
+	{"a Secret that is none", set(entrypoint, "authentication", object{"apiKeys": object{"secret": "Partners"}}),
+		"spec.entrypoint.authentication.apiKeys.secret", "the name of a Secret may contain only"},
+	{"authentication of a workflow that is none",
+		set(entrypoint, "authentication", object{"apiKeys": object{"secret": "partners"}, "workflows": list("greetings")}),
+		"spec.entrypoint.authentication.workflows", "authentication names a workflow that is not declared"},
 	{"inspection of fields", set(entrypoint, "inspect", object{"redact": list("a", "card.number", "a_b.C.d1")}), "", ""},
 	{"a path that is none", set(entrypoint, "inspect", object{"redact": list("card number")}), "spec.entrypoint.inspect.redact[0]", badField},
 	{"a path of 17 names", set(entrypoint, "inspect", object{"redact": list("a" + strings.Repeat(".a", 16))}),

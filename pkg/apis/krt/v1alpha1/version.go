@@ -49,6 +49,7 @@ type VersionList struct {
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state == 'Stopped' || has(self.artifact) == has(oldSelf.artifact) && (!has(self.artifact) || self.artifact == oldSelf.artifact)",message="the content of a version cannot change while state is Started (everything except state, restart and comment is content, images too): create a new version, or stop this one first (state: Stopped) and change it then",fieldPath=".artifact"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, w.sequential.all(s, self.nodes.exists(n, n.name == s)))",message="a workflow names a node that is not declared: declare it in nodes, or correct the name",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="self.workflows.all(w, self.workflows.exists_one(x, x.entrypoint == w.entrypoint))",message="several workflows have the same entrypoint: each workflow needs an rpc of its own",messageExpression="'several workflows have the entrypoint \"' + self.workflows.filter(w, !self.workflows.exists_one(x, x.entrypoint == w.entrypoint))[0].entrypoint + '\": each workflow needs an rpc of its own'",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(self.entrypoint.authentication) || !has(self.entrypoint.authentication.workflows) || self.entrypoint.authentication.workflows.all(a, self.workflows.exists(w, w.name == a))",message="authentication names a workflow that is not declared: declare it in workflows, or correct the name",fieldPath=".entrypoint.authentication.workflows"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.variables) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.variables)))",message="an environment variable of a node is also in config.variables: declare it only once, in env or in config",fieldPath=".nodes"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.config.files) || self.nodes.all(n, !has(n.env) || n.env.all(e, !(e.name in self.config.files)))",message="an environment variable of a node is also in config.files: declare it only once, in env or in config",fieldPath=".nodes"
 type VersionSpec struct {
@@ -158,6 +159,9 @@ type Entrypoint struct {
 	// does so for requests that ask for it (krt-inspect: 1). Without it, messages are never kept.
 	// +optional
 	Inspect *Inspect `json:"inspect,omitempty"`
+	// Authentication is required of clients. Without it, whoever reaches the version may call.
+	// +optional
+	Authentication *Authentication `json:"authentication,omitempty"`
 }
 
 // Inspect is what an entrypoint keeps of messages.

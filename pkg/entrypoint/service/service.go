@@ -1,9 +1,11 @@
-package entrypoint
+// Package service is what every entrypoint serves on its gRPC port besides the rpcs of its version:
+// health and reflection. Clients keep the streams of these for as long as they like, and a graceful
+// stop waits for every stream, so here they end when it begins.
+package service
 
 import (
 	"context"
 	"io"
-	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,24 +16,22 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Clients keep the streams of our own services open for as long as they like. A
-// graceful stop waits for every stream, so these end when it begins.
-
-// healthService is the health service.
-type healthService struct {
+// Health is the health service.
+type Health struct {
 	*health.Server
-	leaving context.Context
+	// Leaving ends when the entrypoint begins to stop.
+	Leaving context.Context
 }
 
 // Watch implements grpc_health_v1.HealthServer. The last message to a
 // client is that the version does not serve any more.
-func (h healthService) Watch(in *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
+func (h Health) Watch(in *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	defer context.AfterFunc(h.leaving, cancel)()
+	defer context.AfterFunc(h.Leaving, cancel)()
 	w := &watch{Health_WatchServer: stream, ctx: ctx}
 	err := h.Server.Watch(in, w)
-	if h.leaving.Err() == nil {
+	if h.Leaving.Err() == nil {
 		return err
 	}
 	if w.last != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
@@ -54,22 +54,6 @@ func (w *watch) Context() context.Context { return w.ctx }
 func (w *watch) Send(r *grpc_health_v1.HealthCheckResponse) error {
 	w.last = r.GetStatus()
 	return w.Health_WatchServer.Send(r)
-}
-
-// reportHealth sets which services there are in the health service. Those that both
-// tables have are served throughout.
-func (e *Entrypoint) reportHealth(old, current *table) {
-	now := current.services()
-	if old != nil {
-		for _, name := range old.services() {
-			if !slices.Contains(now, name) {
-				e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN)
-			}
-		}
-	}
-	for _, name := range now {
-		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
-	}
 }
 
 type reflectionV1 struct {
