@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/hint"
+	"krt.dev/kn-krt/pkg/cli/remote/input"
 	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster/value"
@@ -21,7 +22,7 @@ import (
 type configOptions struct {
 	streams term.Streams
 	name    string
-	values  valueFlags
+	values  input.Values
 	unset   []string
 	show    bool
 	output  string
@@ -48,7 +49,7 @@ A started version's pods are replaced one by one when a value changes.`,
 		},
 	}
 	NamespaceFlag(cmd)
-	o.values.addFlags(cmd)
+	o.values.AddTo(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.unset, "unset", nil, "NAME of a config variable or file whose value is removed (may be repeated)")
 	flags.BoolVar(&o.show, "show-values", false, "show the values as well")
@@ -69,10 +70,10 @@ func runConfig(cmd *cobra.Command, c *Cluster, o configOptions) error {
 	if err != nil {
 		return err
 	}
-	if !o.values.given() && len(o.unset) == 0 {
+	if !o.values.Given() && len(o.unset) == 0 {
 		return c.showConfig(ctx, v, o)
 	}
-	set, err := o.values.read(cmd, v.Spec)
+	set, err := o.values.Read(cmd, v.Spec)
 	if err != nil {
 		return err
 	}

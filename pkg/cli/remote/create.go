@@ -10,6 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/hint"
+	"krt.dev/kn-krt/pkg/cli/remote/input"
 	"krt.dev/kn-krt/pkg/cli/remote/printing"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
@@ -21,10 +22,10 @@ type createOptions struct {
 	streams  term.Streams
 	program  string
 	path     string
-	values   valueFlags
+	values   input.Values
 	images   imageFlags
 	delivery string
-	auth     authenticationFlag
+	auth     input.Authentication
 	start    bool
 	publish  bool
 	dryRun   bool
@@ -62,11 +63,11 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 		},
 	}
 	NamespaceFlag(cmd)
-	o.values.addFlags(cmd)
+	o.values.AddTo(cmd)
 	o.images.addFlags(cmd)
 	flags := cmd.Flags()
 	deliveryFlag(cmd, &o.delivery)
-	o.auth.addTo(cmd)
+	o.auth.AddTo(cmd)
 	flags.BoolVar(&o.start, "start", false, "also start the version")
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
@@ -92,12 +93,12 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 	if o.out.Format != "" && !o.dryRun {
 		return term.UsageError(cmd, "--output needs --dry-run")
 	}
-	if o.target != "" && (o.values.given() || o.start || o.publish || o.dryRun) {
+	if o.target != "" && (o.values.Given() || o.start || o.publish || o.dryRun) {
 		return term.UsageError(cmd, "--target only writes a file; it cannot be combined with "+
 			"--set, --set-from-file, --set-from-env, --env-file, --start, --publish or --dry-run")
 	}
 	o.start = o.start || o.publish
-	return o.auth.read()
+	return o.auth.Read()
 }
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
@@ -128,7 +129,7 @@ func (o *createOptions) opened(cmd *cobra.Command, f func(*krt.Bundle) error) er
 func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) error {
 	ctx := cmd.Context()
 	v := render.FromBundle(b, o.images.placeholders(b), o.from(c.Namespace()))
-	values, err := o.values.read(cmd, v.Spec)
+	values, err := o.values.Read(cmd, v.Spec)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
-	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.authentication}
+	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.Given}
 }
 
 // check asks the cluster, before any image is made, whether it would accept the version,

@@ -1,4 +1,6 @@
-package remote
+// Package input reads what a version is created with, besides its bundle: values of its config and
+// how its clients must authenticate.
+package input
 
 import (
 	"fmt"
@@ -13,26 +15,28 @@ import (
 // maxAuthentication is how large a file with an authentication may be, in bytes.
 const maxAuthentication = 1 << 20
 
-// authenticationFlag is the flag --authentication.
-type authenticationFlag struct {
-	path           string
-	authentication *v1alpha1.Authentication // nil: the flag was not given
+// Authentication is the flag --authentication.
+type Authentication struct {
+	// Given is what the file has; nil: the flag was not given.
+	Given *v1alpha1.Authentication
+	path  string
 }
 
-func (a *authenticationFlag) addTo(cmd *cobra.Command) {
+// AddTo adds the flag to the command.
+func (a *Authentication) AddTo(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.path, "authentication", "",
 		"file (YAML) with spec.entrypoint.authentication of the version: how clients must authenticate (default: they need not)")
 }
 
-// read reads the file that the flag names. Its rules are checked by the cluster.
-func (a *authenticationFlag) read() error {
+// Read reads the file that the flag names. Its rules are checked by the cluster.
+func (a *Authentication) Read() error {
 	if a.path == "" {
 		return nil
 	}
 	text, err := untrusted.ReadPath(a.path, maxAuthentication)
 	if err == nil {
-		a.authentication = &v1alpha1.Authentication{}
-		err = yaml.UnmarshalStrict(text, a.authentication)
+		a.Given = &v1alpha1.Authentication{}
+		err = yaml.UnmarshalStrict(text, a.Given)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot read the authentication in %s: %w", a.path, err)

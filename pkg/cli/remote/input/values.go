@@ -1,4 +1,4 @@
-package remote
+package input
 
 import (
 	"os"
@@ -14,13 +14,14 @@ import (
 	"krt.dev/kn-krt/pkg/krt/configvalue"
 )
 
-// valueFlags give values to config variables and files.
-type valueFlags struct {
+// Values are the flags that give values to config variables and files.
+type Values struct {
 	set, fromFile, fromEnv []string
 	envFiles               []string
 }
 
-func (f *valueFlags) addFlags(cmd *cobra.Command) {
+// AddTo adds the flags to the command.
+func (f *Values) AddTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.set, "set", nil, "value of a config variable, as NAME=VALUE (may be repeated)")
 	flags.StringArrayVar(&f.fromFile, "set-from-file", nil, "content of a config file, as NAME=PATH (may be repeated)")
@@ -28,13 +29,13 @@ func (f *valueFlags) addFlags(cmd *cobra.Command) {
 	bundle.EnvFileFlag(cmd, &f.envFiles)
 }
 
-// given reports whether any value is given.
-func (f *valueFlags) given() bool {
+// Given reports whether any value is given.
+func (f *Values) Given() bool {
 	return len(f.set)+len(f.fromFile)+len(f.fromEnv)+len(f.envFiles) > 0
 }
 
-// read returns the values that the flags give, by name: of variables and of files.
-func (f *valueFlags) read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[string][]byte, error) {
+// Read returns the values that the flags give, by name: of variables and of files.
+func (f *Values) Read(cmd *cobra.Command, spec v1alpha1.VersionSpec) (map[string][]byte, error) {
 	set, err := term.Pairs(cmd, "--set", f.set)
 	if err != nil {
 		return nil, err
