@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing/fstest" // its MapFS is the standard library's file system in memory
 
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -75,19 +74,15 @@ func (c *Comparer) Keep(runtimes map[types.UID]bool) {
 }
 
 func compare(ctx context.Context, published, canary *v1alpha1.Version) string {
-	var served [2][]protoreflect.MethodDescriptor
+	var offers [2]offer
 	for i, v := range []*v1alpha1.Version{published, canary} {
 		compiled, err := Compile(ctx, v.Spec)
 		if err != nil {
 			return fmt.Sprintf("the protos of version %q cannot be compiled: %s", v.Name, err)
 		}
-		for _, w := range v.Spec.Workflows {
-			if method, err := compiled.Method(w.Entrypoint); err == nil {
-				served[i] = append(served[i], method)
-			}
-		}
+		offers[i] = offerOf(v, compiled)
 	}
-	problems := compatible.Check(served[0], served[1])
+	problems := append(compatible.Check(offers[0].methods, offers[1].methods), refused(offers[0], offers[1])...)
 	if len(problems) == 0 {
 		return ""
 	}

@@ -53,6 +53,45 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A canary must let in whom the published version lets in.
+func TestCredentials(t *testing.T) {
+	keys := &v1alpha1.APIKeys{Secret: "partners"}
+	issuer := func(name string, audiences ...string) []v1alpha1.JWTIssuer {
+		return []v1alpha1.JWTIssuer{{Issuer: name, Audiences: audiences}}
+	}
+	for name, tt := range map[string]struct {
+		published, canary *v1alpha1.Authentication
+		want              string
+	}{
+		"none":      {nil, nil, ""},
+		"no longer": {&v1alpha1.Authentication{APIKeys: keys}, nil, ""},
+		"new": {nil, &v1alpha1.Authentication{APIKeys: keys, Workflows: []string{"B"}},
+			"clients must authenticate, and need not in the published version"},
+		"of other workflows": {&v1alpha1.Authentication{APIKeys: keys, Workflows: []string{"A"}}, &v1alpha1.Authentication{APIKeys: keys},
+			"clients of rpc S/B must authenticate, and need not in the published version"},
+		"of fewer workflows": {&v1alpha1.Authentication{APIKeys: keys}, &v1alpha1.Authentication{APIKeys: keys, Workflows: []string{"A"}}, ""},
+		"by other keys":      {&v1alpha1.Authentication{APIKeys: keys}, &v1alpha1.Authentication{APIKeys: &v1alpha1.APIKeys{Secret: "b"}}, ""},
+		"without keys": {&v1alpha1.Authentication{APIKeys: keys, JWT: issuer("i", "a")}, &v1alpha1.Authentication{JWT: issuer("i", "a", "b")},
+			"API keys are not accepted"},
+		"another issuer": {&v1alpha1.Authentication{JWT: issuer("i", "a")}, &v1alpha1.Authentication{JWT: issuer("j", "a")},
+			`tokens of "i" are not accepted`},
+		"another audience": {&v1alpha1.Authentication{JWT: issuer("i", "a", "b")}, &v1alpha1.Authentication{JWT: issuer("i", "b")},
+			`tokens of "i" for the audience "a" are not accepted`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c contract.Comparer
+			a, b := version("a", both, "A", "B"), version("b", both, "A", "B")
+			a.Spec.Entrypoint.Authentication, b.Spec.Entrypoint.Authentication = tt.published, tt.canary
+			got, err := c.Compare(t.Context(), "1", a, b)
+			require.NoError(t, err)
+			if tt.want != "" {
+				tt.want = `version "b" does not serve the contract of "a": ` + tt.want
+			}
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
 func TestANewGenerationIsComparedAgain(t *testing.T) {
 	var c contract.Comparer
 	a, b := version("a", both, "A", "B"), version("b", both, "A")
