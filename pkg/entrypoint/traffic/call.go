@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -162,12 +163,17 @@ func outgoing(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, forwarding(in))
 }
 
-// forwarding is the metadata with which a request with the given metadata is forwarded.
+// forwarding is the metadata with which a request with the given metadata is forwarded: without
+// what gRPC does not send, for which it would refuse the call.
 func forwarding(in metadata.MD) metadata.MD {
 	out := make(metadata.MD, len(in)+2)
 	for name, values := range in {
-		if !ofTransport(name) && name != mirrored {
+		switch {
+		case ofTransport(name), name == mirrored, strings.ContainsFunc(name, notInName):
+		case strings.HasSuffix(name, "-bin"):
 			out[name] = values
+		default:
+			out[name] = slices.DeleteFunc(slices.Clone(values), unprintable)
 		}
 	}
 	out[Metadata] = []string{"1"}

@@ -50,6 +50,9 @@ func requestHeader(h http.Header) http.Header {
 func responseOf(h http.Header) http.Header {
 	out := withoutConnection(h)
 	out.Del(Metadata)
+	if lengths := out.Values("Content-Length"); len(lengths) > 1 { // HTTP/2 tells nobody
+		out.Del("Content-Length")
+	}
 	for name := range out {
 		if strings.HasPrefix(name, "Access-Control-") {
 			delete(out, name)

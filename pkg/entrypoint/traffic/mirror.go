@@ -252,18 +252,13 @@ func (c *Copy) differ(d inspection.Difference) {
 }
 
 // fromHeader is the header of an HTTP request as metadata: what belongs to the connection, to the
-// body or to a browser's page, and what gRPC cannot carry, is left out.
+// body or to a browser's page is left out.
 func fromHeader(h http.Header) metadata.MD {
 	out := metadata.MD{}
 	for name, values := range requestHeader(h) {
 		lower := strings.ToLower(name)
-		if ofBody(lower) || strings.HasSuffix(lower, "-bin") || strings.ContainsFunc(lower, notInName) {
-			continue
-		}
-		for _, value := range values {
-			if printable(value) {
-				out[lower] = append(out[lower], value)
-			}
+		if !ofBody(lower) && !strings.HasSuffix(lower, "-bin") {
+			out[lower] = values
 		}
 	}
 	return out
@@ -283,7 +278,7 @@ func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
-// printable reports whether gRPC carries a value: printable ASCII.
-func printable(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+// unprintable reports whether gRPC refuses a value: it carries printable ASCII.
+func unprintable(value string) bool {
+	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }

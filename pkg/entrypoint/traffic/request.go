@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // Request is a request while a canary is configured. Nil is one that is not divided.
@@ -66,5 +68,5 @@ func (q *Request) forwarded(result code.Code) {
 // with the canary.
 func (q *Request) fallBack(why string) {
 	q.state.counts.fallbacks.Inc()
-	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does", "canary", q.state.Version, "error", why)
+	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does", "canary", q.state.Version, "error", clip.Text(why, 512))
 }

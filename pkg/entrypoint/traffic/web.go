@@ -32,6 +32,10 @@ type response struct {
 // webGrowth is how many times larger a message may be in JSON than in protobuf.
 const webGrowth = 16
 
+// leastPatience is how long a request must have waited for a connection in vain so that others need
+// not: clients in a hurry say nothing about the canary.
+const leastPatience = 100 * time.Millisecond
+
 var errNoConnection = errors.New("no connection could be made in time")
 
 // send forwards a request whose body has been read. Ctx is what ends it. It reports false if the
@@ -83,10 +87,10 @@ func (r *response) free() {
 // roundTrip sends a request and returns the response. It gives up if there is no connection soon.
 func (p *peer) roundTrip(ctx context.Context, out *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	connected := false
-	timer := time.AfterFunc(patience(ctx, lateBy), func() { cancel(errNoConnection) })
+	connected, wait := false, patience(ctx, lateBy)
+	timer := time.AfterFunc(wait, func() { cancel(errNoConnection) })
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-		connected = timer.Stop()
+		connected = timer.Stop() || connected // it is called again where an old connection was closed
 	}})
 	transport := p.web
 	if isGRPC(out.Header) {
@@ -97,7 +101,7 @@ func (p *peer) roundTrip(ctx context.Context, out *http.Request) (*http.Response
 	switch {
 	case connected:
 		p.circuit.succeed()
-	case err != nil && !errors.Is(context.Cause(ctx), context.Canceled):
+	case err != nil && ctx.Err() == nil, wait >= leastPatience && context.Cause(ctx) == errNoConnection: //nolint:errorlint // it is that one
 		p.circuit.fail(time.Now())
 	}
 	if err != nil {
@@ -141,6 +145,9 @@ func (q *Request) outgoing(r *http.Request, body []byte) *http.Request {
 // version can still serve the request.
 func (q *Request) readResponse(res *http.Response) (*response, error) {
 	defer res.Body.Close()
+	if res.StatusCode < http.StatusOK { // 101: nothing has asked for another protocol
+		return nil, errors.New("it responded with " + strconv.Itoa(res.StatusCode))
+	}
 	length := res.ContentLength
 	if res.Request != nil && res.Request.Method == http.MethodHead {
 		length = 0
