@@ -53,7 +53,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 	)
 	own := &ownServices{Server: s, allow: e.authenticateReader}
 	grpc_health_v1.RegisterHealthServer(own, service.Health{Server: e.health, Leaving: e.leaving})
-	service.RegisterReflection(own, contract{e}, e.leaving)
+	service.RegisterReflection(e.leaving, own, contract{e})
 	service.RegisterDescribe(own, contract{e})
 	return s
 }

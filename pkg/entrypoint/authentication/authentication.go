@@ -29,8 +29,9 @@ const (
 const (
 	// MaxTokenBytes bounds a token. Larger ones are refused unread.
 	MaxTokenBytes = 16 << 10
-	// MaxKeyBytes and MinKeyBytes bound an API key.
+	// MaxKeyBytes bounds an API key.
 	MaxKeyBytes = 4 << 10
+	// MinKeyBytes is how long an API key must be, so that it cannot be guessed.
 	MinKeyBytes = 16
 )
 

@@ -29,8 +29,7 @@ func algorithms() []jose.SignatureAlgorithm {
 	}
 }
 
-// token returns the client of the header authorization. What costs much is done last: a signature
-// is verified only if everything else of the token is right.
+// token returns the client of the header authorization.
 func (a *Authenticator) token(ctx context.Context, header string) (Client, *Refusal) {
 	scheme, text, _ := strings.Cut(header, " ")
 	text = strings.Trim(text, " ")
@@ -46,34 +45,44 @@ func (a *Authenticator) token(ctx context.Context, header string) (Client, *Refu
 	if name, ok := a.verified.find(digest, now); ok {
 		return Client{name}, nil
 	}
-	token, err := jwt.ParseSigned(text, algorithms())
-	if err != nil {
-		if errors.As(err, new(*jose.ErrUnexpectedSignatureAlgorithm)) {
-			return Client{}, refused("the token's signature is of an algorithm that is not accepted")
-		}
-		return Client{}, refused(notSigned)
-	}
-	var claims jwt.Claims
-	if token.UnsafeClaimsWithoutVerification(&claims) != nil {
-		return Client{}, refused("the token's claims cannot be read")
-	}
-	i := a.issuer(claims.Issuer)
-	if i == nil {
-		return Client{}, refused("the token's issuer (iss) is not one that is accepted")
-	}
-	if problem := i.check(claims, now); problem != "" {
-		return Client{}, refused(problem)
-	}
-	set, key, refusal := i.key(ctx, token.Headers[0])
+	valid, refusal := a.verify(ctx, text, now)
 	if refusal != nil {
 		return Client{}, refusal
 	}
+	a.verified.add(digest, *valid)
+	return Client{valid.name}, nil
+}
+
+// verify returns what is to be remembered of a token that is valid. What costs much is done last: a
+// signature is verified only if everything else of the token is right.
+func (a *Authenticator) verify(ctx context.Context, text string, now time.Time) (*verdict, *Refusal) {
+	token, err := jwt.ParseSigned(text, algorithms())
+	if err != nil {
+		if errors.As(err, new(*jose.ErrUnexpectedSignatureAlgorithm)) {
+			return nil, refused("the token's signature is of an algorithm that is not accepted")
+		}
+		return nil, refused(notSigned)
+	}
+	var claims jwt.Claims
+	if token.UnsafeClaimsWithoutVerification(&claims) != nil {
+		return nil, refused("the token's claims cannot be read")
+	}
+	i := a.issuer(claims.Issuer)
+	if i == nil {
+		return nil, refused("the token's issuer (iss) is not one that is accepted")
+	}
+	if problem := i.check(claims, now); problem != "" {
+		return nil, refused(problem)
+	}
+	set, key, refusal := i.key(ctx, token.Headers[0])
+	if refusal != nil {
+		return nil, refusal
+	}
 	if token.Claims(key) != nil {
-		return Client{}, refused("the token's signature is wrong")
+		return nil, refused("the token's signature is wrong")
 	}
 	name := clip.Text(claims.Subject, maxNameBytes)
-	a.verified.add(digest, verdict{name: name, issuer: i, set: set, until: claims.Expiry.Time().Add(leeway)})
-	return Client{name}, nil
+	return &verdict{name: name, issuer: i, set: set, until: claims.Expiry.Time().Add(leeway)}, nil
 }
 
 const notSigned = "the token is not a signed JWT"

@@ -44,7 +44,7 @@ func RegisterDescribe(s grpc.ServiceRegistrar, c Contract) {
 }
 
 // RegisterReflection serves reflection for whatever contract is in force, until leaving ends.
-func RegisterReflection(s grpc.ServiceRegistrar, c Contract, leaving context.Context) {
+func RegisterReflection(leaving context.Context, s grpc.ServiceRegistrar, c Contract) {
 	own := new(protoregistry.Files)
 	if file, err := describe.File(); err == nil {
 		_ = own.RegisterFile(file) // the first file of a new registry
