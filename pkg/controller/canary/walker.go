@@ -92,7 +92,7 @@ func (k *Walker) Walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.Time)
 		k.begin(w, rt, now)
 	}
 	if counts := w.status.Phase == v1alpha1.CanaryProgressing || w.status.Phase == v1alpha1.CanaryPaused; !counts {
-		w.window, w.evidence = nil, nil
+		w.window, w.evidence, w.last = nil, nil, nil // what is counted until the next step begins is not its
 	}
 	return out.Status, out.Due
 }
