@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -93,4 +96,19 @@ func TestMetadataThatGRPCDoesNotSendCostsNoCall(t *testing.T) {
 	require.Contains(t, string(got), "canary")
 	<-seen
 	f.counts(`krt_traffic_fallbacks_total{canary="v2"} 0`)
+}
+
+// TestMetadataNearTheLimitIsForwarded, although forwarding adds to it.
+func TestMetadataNearTheLimitIsForwarded(t *testing.T) {
+	to := canary(t, nil)
+	f, plain := published(t, to.gives(100), quick()), published(t, nil, quick())
+	got := map[codes.Code]int{}
+	for n := 64 << 10; n > 64<<10-400; n -= 10 {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "x-long", strings.Repeat("x", n))
+		_, want := plain.call(ctx, "hi")
+		_, err := f.call(ctx, "hi")
+		require.Equal(t, status.Code(want), status.Code(err), "%d bytes: %v", n, err)
+		got[status.Code(err)]++
+	}
+	require.Len(t, got, 2, "on both sides of the limit: %v", got)
 }

@@ -38,7 +38,10 @@ func copied(t *testing.T, h handle) (*fixture, chan *event.Event) {
 	got := make(chan *event.Event, 100)
 	var f *fixture
 	f = canary(t, func(ctx context.Context, in *event.Event) (int, *event.Event) {
-		got <- in
+		select {
+		case got <- in:
+		case <-ctx.Done(): // nobody looks any more
+		}
 		if h != nil {
 			return h(ctx, in)
 		}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 )
 
 // ownServices registers the entrypoint's own services, bounds their streams and lets only those
@@ -67,12 +68,20 @@ func (s *ownServices) RegisterService(desc *grpc.ServiceDesc, impl any) {
 // larger than memory.SmallHeader.
 type longHeader struct{}
 
+// forwardedBytes is how much longer the metadata of a call may be that another entrypoint, which has
+// checked it, forwards: it adds its mark and the name of its library.
+const forwardedBytes = 1 << 10
+
 // checkHeader refuses a call whose header is too long. It ends that call alone, and
 // not the others on its connection.
 func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
-	switch n := memory.HeaderBytes(call.Header); {
-	case n > maxHeaderBytes:
-		return ctx, status.Errorf(codes.ResourceExhausted, "the metadata has %d bytes, the limit is %d", n, maxHeaderBytes)
+	n, limit := memory.HeaderBytes(call.Header), maxHeaderBytes
+	if len(call.Header[traffic.Metadata]) > 0 {
+		limit += forwardedBytes
+	}
+	switch {
+	case n > limit:
+		return ctx, status.Errorf(codes.ResourceExhausted, "the metadata has %d bytes, the limit is %d", n, limit)
 	case n > memory.SmallHeader:
 		return context.WithValue(ctx, longHeader{}, int64(n)), nil
 	}

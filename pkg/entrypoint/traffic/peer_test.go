@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +23,12 @@ func TestClientsInAHurryDoNotKeepOthersFromTheCanary(t *testing.T) {
 		_, err = p.roundTrip(ctx, r) //nolint:bodyclose // there is none
 		return err
 	}
+	var refusing atomic.Bool
 	dial := p.web.DialContext
-	p.web.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	p.web.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		if refusing.Load() {
+			return dial(ctx, network, "127.0.0.1:1")
+		}
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -33,9 +38,7 @@ func TestClientsInAHurryDoNotKeepOthersFromTheCanary(t *testing.T) {
 	require.True(t, p.circuit.open(time.Now()), "the network hangs")
 
 	p.circuit.succeed()
-	p.web.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dial(ctx, network, "127.0.0.1:1")
-	}
+	refusing.Store(true)
 	require.Error(t, try(time.Second))
 	require.True(t, p.circuit.open(time.Now()), "nothing listens")
 }
