@@ -65,8 +65,9 @@ func (q *Request) forwarded(result code.Code) {
 }
 
 // fallBack notes that the published version has to serve the request because of what went wrong
-// with the canary.
+// with the canary. What the request has waited for until now is not the published version's time.
 func (q *Request) fallBack(why string) {
+	q.begin = time.Now()
 	q.state.counts.fallbacks.Inc()
 	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does", "canary", q.state.Version, "error", clip.Text(why, 512))
 }
