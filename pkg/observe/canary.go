@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -13,7 +14,9 @@ import (
 // versions of the namespace.
 func CanaryNotFound(rt *v1alpha1.Runtime, names []string) *Cause {
 	wanted, hint := rt.Spec.Canary.Version, "; list the versions"
-	if nearest := spelling.Nearest(wanted, names); nearest != "" {
+	// The published version cannot be its own canary.
+	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == rt.Spec.PublishedVersion })
+	if nearest := spelling.Nearest(wanted, others); nearest != "" {
 		hint = fmt.Sprintf("; did you mean %q? List the versions", nearest)
 	}
 	return &Cause{v1alpha1.ReasonVersionNotFound, fmt.Sprintf("there is no version %q%s: kn krt list -n %s", wanted, hint, rt.Namespace)}

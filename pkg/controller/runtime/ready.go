@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,6 +49,7 @@ func noEndpoints(rt *v1alpha1.Runtime, version string) *observe.Cause {
 		version, rt.Namespace, discoveryv1.LabelServiceName, version)}
 }
 
+// versionNames are the names of the namespace's versions, sorted: texts must not change by chance.
 func (r *reconciler) versionNames(ctx context.Context, namespace string) (names []string, err error) {
 	var versions v1alpha1.VersionList
 	if err := r.client.List(ctx, &versions, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -56,6 +58,7 @@ func (r *reconciler) versionNames(ctx context.Context, namespace string) (names 
 	for i := range versions.Items {
 		names = append(names, versions.Items[i].Name)
 	}
+	slices.Sort(names)
 	return names, nil
 }
 

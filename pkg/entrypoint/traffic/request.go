@@ -69,5 +69,6 @@ func (q *Request) forwarded(result code.Code) {
 func (q *Request) fallBack(why string) {
 	q.begin = time.Now()
 	q.state.counts.fallbacks.Inc()
-	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does", "canary", q.state.Version, "error", clip.Text(why, 512))
+	q.divider.options.Logger.Warn("the canary did not serve a request; the published version does",
+		"canary", q.state.Version, "error", clip.Text(why, 512))
 }
