@@ -28,6 +28,15 @@ type Evidence struct {
 	Unread string
 }
 
+// samples are the requests that it counts.
+func (e *Evidence) samples() v1alpha1.CanarySamples {
+	w := e.Window
+	return v1alpha1.CanarySamples{
+		Published: w.Published.Requests.Total, Canary: w.Canary.Requests.Total, Fallbacks: e.Fallbacks,
+		Mirrored: w.Equal.Total, Equal: w.Equal.Part,
+	}
+}
+
 // Input is all that decides how a plan goes on.
 type Input struct {
 	// Spec has a plan. ID identifies it.
@@ -172,12 +181,9 @@ func (n *next) walk() {
 
 // judge fills in what is known about the step.
 func (n *next) judge() []judge.Value {
-	w, s := n.Evidence.Window, &n.out.Status
-	s.Samples = v1alpha1.CanarySamples{
-		Published: w.Published.Requests.Total, Canary: w.Canary.Requests.Total, Fallbacks: n.Evidence.Fallbacks,
-		Mirrored: w.Equal.Total, Equal: w.Equal.Part,
-	}
-	values := limitsOf(n.Spec.Plan).Judge(w, n.Evidence.Looks)
+	s := &n.out.Status
+	s.Samples = n.Evidence.samples()
+	values := limitsOf(n.Spec.Plan).Judge(n.Evidence.Window, n.Evidence.Looks)
 	s.Values = nil
 	for _, v := range values {
 		s.Values = append(s.Values, v1alpha1.CanaryValue{

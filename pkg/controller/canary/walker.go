@@ -43,7 +43,8 @@ type Measurement struct {
 	Away map[string]string
 }
 
-// Walker walks plans: it keeps what is known about their present steps, and has it measured.
+// Walker walks plans: it keeps what is known about their present steps, and has it measured. Of canaries
+// without a plan it counts the requests.
 type Walker struct {
 	measure  func(context.Context, Task) Measurement
 	interval time.Duration
@@ -64,6 +65,8 @@ type walk struct {
 	window   *window
 	last     *Reading
 	evidence *Evidence
+	// counted is what another controller has counted before of a canary without a plan.
+	counted v1alpha1.CanarySamples
 }
 
 // NewWalker returns a Walker that measures with measure, which must end within its context, with
@@ -97,11 +100,34 @@ func (k *Walker) Walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.Time)
 	return out.Status, out.Due
 }
 
-// begin begins to count for a step.
+// Count returns what a canary without a plan has got, and the published version meanwhile, since the
+// canary began to get what it gets. What another controller has counted before stays.
+func (k *Walker) Count(rt *v1alpha1.Runtime, now time.Time) v1alpha1.CanarySamples {
+	id := rt.Spec.Canary.ID(rt.Status.PublishedVersion)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.walks[rt.UID]
+	if w == nil || w.id != id {
+		w = &walk{key: types.NamespacedName{Namespace: rt.Namespace, Name: rt.Name}, id: id}
+		if s := rt.Status.Canary; s != nil && s.Of == id && s.Phase == v1alpha1.CanaryServing {
+			w.counted = s.Samples
+		}
+		k.walks[rt.UID] = w
+		k.begin(w, rt, now.Truncate(time.Second))
+	}
+	n := w.evidence.samples()
+	return v1alpha1.CanarySamples{
+		Published: w.counted.Published + n.Published, Canary: w.counted.Canary + n.Canary,
+		Fallbacks: w.counted.Fallbacks + n.Fallbacks,
+		Mirrored:  w.counted.Mirrored + n.Mirrored, Equal: w.counted.Equal + n.Equal,
+	}
+}
+
+// begin begins to count for a step, or for a canary without a plan.
 func (k *Walker) begin(w *walk, rt *v1alpha1.Runtime, now time.Time) {
-	w.task = Task{
-		Namespace: rt.Namespace, Published: rt.Status.PublishedVersion, Canary: rt.Spec.Canary.Version, Since: now,
-		Limits: *rt.Spec.Canary.Plan.Limits.DeepCopy(),
+	w.task = Task{Namespace: rt.Namespace, Published: rt.Status.PublishedVersion, Canary: rt.Spec.Canary.Version, Since: now}
+	if plan := rt.Spec.Canary.Plan; plan != nil {
+		w.task.Limits = *plan.Limits.DeepCopy()
 	}
 	if w.last != nil && now.Sub(w.last.At) > k.interval {
 		w.last = nil // it is of before a pause
@@ -116,7 +142,7 @@ func (k *Walker) begin(w *walk, rt *v1alpha1.Runtime, now time.Time) {
 	}
 }
 
-// Forget forgets the plan of a Runtime that has none.
+// Forget forgets what is known about the canary of a Runtime.
 func (k *Walker) Forget(uid types.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

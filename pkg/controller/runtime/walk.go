@@ -27,12 +27,12 @@ const maxComment = 1024
 // gets any, and after what time to reconcile again, 0 for never.
 func (r *reconciler) walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.Time) (gets bool, due time.Duration) {
 	if rt.Spec.Canary.Plan == nil {
-		r.plans.Forget(rt.UID)
 		if cause != nil {
+			r.plans.Forget(rt.UID)
 			rt.MarkCanaryWaiting(cause.Reason, cause.Message)
 			return false, 0
 		}
-		rt.MarkCanaryServing(metav1.NewTime(now))
+		rt.MarkCanaryServing(metav1.NewTime(now), r.plans.Count(rt, now))
 		return true, 0
 	}
 	status, due := r.plans.Walk(rt, cause, now)
@@ -41,7 +41,7 @@ func (r *reconciler) walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.T
 	return gets, due
 }
 
-// measured has the Runtimes reconciled whose plans have been measured.
+// measured has the Runtimes reconciled whose canaries have been measured.
 func (r *reconciler) measured() source.Source {
 	return source.Func(func(ctx context.Context, q watch.Queue) error {
 		go r.plans.Run(ctx, func(key types.NamespacedName) { q.Add(reconcile.Request{NamespacedName: key}) })

@@ -116,7 +116,7 @@ func TestCanaryGetsItsShare(t *testing.T) {
 	require.True(t, c.Receiving)
 	require.Equal(t, int32(10), c.Weight)
 	require.Equal(t, int32(5), c.Mirror)
-	require.Equal(t, `"b" gets 10 % of the requests, the requests with its metadata, copies of 5 % to "a"`, c.Message)
+	require.Equal(t, `"b" gets from "a": 10 % of the requests, the requests with its metadata, copies of 5 %`, c.Message)
 	require.NotNil(t, c.Since)
 	host := "b." + p.namespace + ".svc.cluster.local"
 	require.Equal(t, &traffic.Config{Canary: &traffic.Canary{Version: "b", GRPC: host + ":9000", Web: host + ":80", Weight: 10, Mirror: 5,
@@ -246,7 +246,7 @@ func TestPublishAnotherThanTheCanary(t *testing.T) {
 	p.published("c")
 	p.until("its canary", func(rt *v1alpha1.Runtime) bool {
 		c := rt.Status.Canary
-		return c != nil && c.Phase == v1alpha1.CanaryServing && c.Message == `"b" gets 10 % of the requests to "c"`
+		return c != nil && c.Phase == v1alpha1.CanaryServing && c.Message == `"b" gets from "c": 10 % of the requests`
 	})
 	require.Equal(t, "b", p.file("c").Canary.Version)
 	require.True(t, p.soon(func() bool { return p.file("a") == nil }))

@@ -77,6 +77,25 @@ func (p *place) planned(more string) {
 		"limits": {"errorRatio": {"increase": "1%"}, "p95": {"increase": "20%"}}` + more + `}}}`)
 }
 
+// Also without a plan, the status has what both sides have got.
+func TestRequestsOfACanaryWithoutAPlanAreCounted(t *testing.T) {
+	p := newPlace(t)
+	p.serving("v1", "v2", "10.9.0.9", 0, 100)
+	p.version("v1", "example.com/a")
+	p.publish("v1", "")
+	p.published("v1")
+	p.version("v2", "example.com/a")
+	p.spec(`{"canary": {"version": "v2", "weight": 10}}`)
+	rt := p.until("with requests", func(rt *v1alpha1.Runtime) bool {
+		c := rt.Status.Canary
+		return c != nil && c.Samples.Canary >= 400
+	})
+	require.Equal(t, v1alpha1.CanaryServing, rt.Status.Canary.Phase)
+	require.Equal(t, rt.Status.Canary.Samples.Canary, rt.Status.Canary.Samples.Published)
+	p.spec(`{"canary": {"weight": 0, "mirror": 5}}`)
+	p.until("counting anew", func(rt *v1alpha1.Runtime) bool { return rt.Status.Canary.Samples.Canary < 400 })
+}
+
 func TestAPlanPromotesAGoodCanary(t *testing.T) {
 	p := newPlace(t)
 	p.serving("v1", "v2", "10.18.0.1", 1, 1)

@@ -17,15 +17,15 @@ func (r *Runtime) MarkCanaryRefused(message string) {
 	r.markCanary(CanaryStatus{Phase: CanaryRefused, Reason: ReasonContractDiffers, Message: trim(message)})
 }
 
-// MarkCanaryServing reports that spec.canary gets its share, since at if it did not before.
-func (r *Runtime) MarkCanaryServing(at metav1.Time) {
+// MarkCanaryServing reports that spec.canary gets its share, since at if it did not before, and what it has got.
+func (r *Runtime) MarkCanaryServing(at metav1.Time, samples CanarySamples) {
 	c, before := r.Spec.Canary, r.Status.Canary
-	next := CanaryStatus{Phase: CanaryServing, Weight: c.Weight, Mirror: c.Mirror, Receiving: true, Since: &at}
+	next := CanaryStatus{Phase: CanaryServing, Weight: c.Weight, Mirror: c.Mirror, Receiving: true, Since: &at, Samples: samples}
 	if before != nil && before.Of == c.ID(r.Status.PublishedVersion) && before.Phase == CanaryServing && before.Since != nil {
 		next.Since = before.Since
 	}
 	r.markCanary(next)
-	r.Status.Canary.Message = fmt.Sprintf("%q gets %s to %q", c.Version, r.CanaryShare(), r.Status.PublishedVersion)
+	r.Status.Canary.Message = fmt.Sprintf("%q gets from %q: %s", c.Version, r.Status.PublishedVersion, r.CanaryShare())
 }
 
 // MarkCanaryWalking reports where the plan of spec.canary is. gets: the canary gets requests now.

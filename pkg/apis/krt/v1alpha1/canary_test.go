@@ -42,7 +42,7 @@ func TestCanaryShare(t *testing.T) {
 	} {
 		rt := withCanary(c)
 		require.Equal(t, "no requests", rt.CanaryShare())
-		rt.MarkCanaryServing(metav1.Now())
+		rt.MarkCanaryServing(metav1.Now(), v1alpha1.CanarySamples{})
 		require.Equal(t, want, rt.CanaryShare())
 		rt.MarkCanaryWaiting(v1alpha1.ReasonVersionNotReady, "it crashed")
 		require.Equal(t, "no requests", rt.CanaryShare())
@@ -53,14 +53,15 @@ func TestCanaryShare(t *testing.T) {
 func TestCanaryServesAndLeaves(t *testing.T) {
 	first, later := metav1.NewTime(time.Unix(1, 0)), metav1.NewTime(time.Unix(2, 0))
 	rt := withCanary(v1alpha1.Canary{Version: "b", Weight: 10})
-	rt.MarkCanaryServing(first)
+	rt.MarkCanaryServing(first, v1alpha1.CanarySamples{})
 	of := rt.Status.Canary.Of
 	rt.Spec.Canary.Paused, rt.Spec.Canary.Resume = true, "now"
-	rt.MarkCanaryServing(later)
+	rt.MarkCanaryServing(later, v1alpha1.CanarySamples{})
 	require.Equal(t, first, *rt.Status.Canary.Since)
 	require.Equal(t, of, rt.Status.Canary.Of)
 	rt.Spec.Canary.Weight = 20
-	rt.MarkCanaryServing(later)
+	rt.MarkCanaryServing(later, v1alpha1.CanarySamples{Canary: 7})
+	require.EqualValues(t, 7, rt.Status.Canary.Samples.Canary)
 	require.Equal(t, later, *rt.Status.Canary.Since)
 	require.NotEqual(t, of, rt.Status.Canary.Of)
 
@@ -77,7 +78,7 @@ func TestCanaryServesAndLeaves(t *testing.T) {
 
 func TestCanaryIsPromoted(t *testing.T) {
 	rt := withCanary(v1alpha1.Canary{Version: "b", Weight: 10})
-	rt.MarkCanaryServing(metav1.Now())
+	rt.MarkCanaryServing(metav1.Now(), v1alpha1.CanarySamples{})
 	rt.Spec = v1alpha1.RuntimeSpec{PublishedVersion: "b", Comment: "good"}
 	rt.MarkCanaryPromoting()
 	require.Equal(t, `"b" gets all requests; it is being published instead of "a"`, rt.Status.Canary.Message)

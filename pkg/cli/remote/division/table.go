@@ -110,10 +110,10 @@ func lines(r *v1alpha1.Runtime) []string {
 			lines = append(lines, fmt.Sprintf("%s decides which version a request gets.", spec.Sticky.Metadata))
 		}
 	}
-	if n := s.Samples; s.Mirror > 0 || n.Mirrored > 0 {
+	if n := s.Samples; s.Mirror > 0 {
 		text := fmt.Sprintf("%d %% of the published version's requests are copied", s.Mirror)
 		if n.Mirrored > 0 {
-			text += fmt.Sprintf(": %d of %d responses were equal", n.Equal, n.Mirrored)
+			text += fmt.Sprintf(": %d of %d responses were equal (%.4g %%)", n.Equal, n.Mirrored, 100*float64(n.Equal)/float64(n.Mirrored))
 		}
 		lines = append(lines, text+".")
 	}
