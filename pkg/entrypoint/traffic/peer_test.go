@@ -20,7 +20,7 @@ func TestClientsInAHurryDoNotKeepOthersFromTheCanary(t *testing.T) {
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://canary/", http.NoBody)
 		require.NoError(t, err)
-		_, err = p.roundTrip(ctx, r) //nolint:bodyclose // there is none
+		_, err = p.roundTrip(ctx, r)
 		return err
 	}
 	var refusing atomic.Bool
