@@ -44,8 +44,10 @@ func (e *Entrypoint) divide(ctx context.Context) *traffic.Request {
 // forward forwards the call of k, which then is over, if the canary is to serve it. It reports false
 // if this version has to.
 func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.Buffer) (served bool, err error) {
-	client := stream.Context()
-	served, response, err := q.Forward(stream, traffic.Call{Method: k.route.path, Data: data.ReadOnlyData(), AtOnce: asked(client)})
+	if !q.ToCanary() {
+		return false, nil
+	}
+	served, response, err := q.Forward(stream, traffic.Call{Method: k.route.path, Data: data.ReadOnlyData(), AtOnce: asked(stream.Context())})
 	if !served {
 		return false, nil
 	}

@@ -1,7 +1,6 @@
 package traffic
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,13 +20,10 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 )
 
-// Forward forwards a call over gRPC if the canary is to serve it,
-// and passes its response on to stream. It reports false if the published version has to serve the
-// call. The data is to be sent, or the error to be returned: a status.
+// Forward forwards a call over gRPC that the canary is to serve, and passes its response on to
+// stream. It reports false if the published version has to serve the call. The data is to be sent,
+// or the error to be returned: a status.
 func (q *Request) Forward(stream grpc.ServerStream, c Call) (served bool, data mem.Buffer, err error) {
-	if !q.ToCanary() {
-		return false, nil, nil
-	}
 	client := stream.Context()
 	ctx, cancel := q.during(client, 0)
 	defer cancel()
@@ -93,7 +89,7 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 			report(header)
 		}
 	}
-	r := q.exchange(outgoing(ctx), conn, c)
+	r := q.exchange(outgoing(ctx), conn, c, q.divider.own(c.Data))
 	refusal := len(r.trailer[Metadata]) > 0
 	delete(r.trailer, Metadata)
 	if r.failure == nil || begun || ctx.Err() != nil {
@@ -111,73 +107,87 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 	return r, !refusal
 }
 
-// exchange calls the rpc over conn with the outgoing metadata of ctx.
-func (q *Request) exchange(ctx context.Context, conn *grpc.ClientConn, c Call) *reply {
+// exchange calls the rpc over conn with the outgoing metadata of ctx, and with data, which it uses up.
+func (q *Request) exchange(ctx context.Context, conn *grpc.ClientConn, c Call, data mem.Buffer) *reply {
 	r := &reply{}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, c.Method, grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")}))
+	message, err := c.invoke(ctx, conn, data, r)
+	defer message.Free()
+	if err == nil {
+		r.data, err = q.keep(message)
+	}
 	if err != nil {
-		r.failure = status.Convert(err).Proto()
-		return r
-	}
-	// gRPC may keep what it sends for longer than the call lasts, so it gets bytes of its own.
-	err = stream.SendMsg(mem.BufferSlice{mem.SliceBuffer(bytes.Clone(c.Data))})
-	if err == nil || errors.Is(err, io.EOF) { // the reason comes with the response
-		err = q.receive(stream, c, r)
-	}
-	if r.trailer = stream.Trailer(); err != nil {
 		r.failure = status.Convert(err).Proto()
 	}
 	delete(r.trailer, "grpc-status-details-bin") // it is in the failure
 	return r
 }
 
-func (q *Request) receive(stream grpc.ClientStream, c Call, r *reply) error {
-	if c.begun != nil {
-		if header, err := stream.Header(); err == nil && len(header) > 0 {
+// invoke sends data, and returns the message of the response, which is to be freed in any case. The
+// rest of the response is in r.
+func (c *Call) invoke(ctx context.Context, conn *grpc.ClientConn, data mem.Buffer, r *reply) (message mem.BufferSlice, err error) {
+	if c.begun == nil { // without the goroutine that gRPC starts for each stream
+		err = conn.Invoke(ctx, c.Method, mem.BufferSlice{data}, &message, grpc.Header(&r.header), grpc.Trailer(&r.trailer))
+		r.header = responseHeader(r.header)
+		return message, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, c.Method)
+	if err != nil {
+		return nil, err
+	}
+	err = stream.SendMsg(mem.BufferSlice{data})
+	if err == nil || errors.Is(err, io.EOF) { // the reason comes with the response
+		if header, bad := stream.Header(); bad == nil && len(header) > 0 {
 			c.begun(responseHeader(header))
 		}
+		err = stream.RecvMsg(&message)
 	}
-	var data mem.BufferSlice
-	err := stream.RecvMsg(&data)
-	defer data.Free()
-	if header, bad := stream.Header(); bad == nil && c.begun == nil {
-		r.header = responseHeader(header)
+	r.trailer = stream.Trailer()
+	return message, err
+}
+
+// keep returns a message in a buffer that is counted.
+func (q *Request) keep(message mem.BufferSlice) (mem.Buffer, error) {
+	o := &q.divider.options
+	if !o.Budget.HasRoom(int64(message.Len())) {
+		return nil, status.FromProto(memory.Refusal(memory.ErrFull)).Err()
 	}
-	if err != nil {
-		return err
-	}
-	if !q.divider.options.Budget.HasRoom(int64(data.Len())) {
-		return status.FromProto(memory.Refusal(memory.ErrFull)).Err()
-	}
-	room := q.divider.options.Buffers.Get(data.Len())
-	data.CopyTo(*room)
-	r.data = mem.NewBuffer(room, q.divider.options.Buffers)
-	return nil
+	room := o.Buffers.Get(message.Len())
+	message.CopyTo(*room)
+	return mem.NewBuffer(room, o.Buffers), nil
+}
+
+// own returns a copy of data, which is counted by whoever sends it: gRPC may keep what it sends for
+// longer than the call lasts.
+func (d *Divider) own(data []byte) mem.Buffer {
+	room := d.sent.Get(len(data))
+	copy(*room, data)
+	return mem.NewBuffer(room, d.sent)
 }
 
 // outgoing is ctx with the metadata of the client, but what gRPC makes itself.
 func outgoing(ctx context.Context) context.Context {
-	in, _ := metadata.FromIncomingContext(ctx)
+	in, _ := metadata.FromIncomingContext(ctx) // a copy
 	return metadata.NewOutgoingContext(ctx, forwarding(in))
 }
 
-// forwarding is the metadata with which a request with the given metadata is forwarded: without
-// what gRPC does not send, for which it would refuse the call.
-func forwarding(in metadata.MD) metadata.MD {
-	out := make(metadata.MD, len(in)+2)
-	for name, values := range in {
+// forwarding makes the metadata of a request that with which it is forwarded: without what gRPC does
+// not send, for which it would refuse the call. It changes it.
+func forwarding(of metadata.MD) metadata.MD {
+	if of == nil {
+		of = metadata.MD{}
+	}
+	for name, values := range of {
 		switch {
 		case ofTransport(name), name == mirrored, strings.ContainsFunc(name, notInName):
-		case strings.HasSuffix(name, "-bin"):
-			out[name] = values
-		default:
-			out[name] = slices.DeleteFunc(slices.Clone(values), unprintable)
+			delete(of, name)
+		case !strings.HasSuffix(name, "-bin"):
+			of[name] = slices.DeleteFunc(values, unprintable)
 		}
 	}
-	out[Metadata] = []string{"1"}
-	return out
+	of[Metadata] = []string{"1"}
+	return of
 }
 
 // mirrored marks a copy; what a client sends of it is not passed on.

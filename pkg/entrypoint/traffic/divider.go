@@ -62,6 +62,7 @@ type Divider struct {
 	series  *series
 	current atomic.Pointer[state] // nil: there is no canary
 	copies  *copies
+	sent    *memory.Pool // of messages that gRPC may still send
 
 	change sync.Mutex // of what follows
 	read   []byte     // the file as it was last read, nil: there was none
@@ -81,7 +82,7 @@ func New(o Options) *Divider {
 	if o.Chance == nil {
 		o.Chance = rand.Float64
 	}
-	d := &Divider{options: o, series: newSeries(), copies: newCopies()}
+	d := &Divider{options: o, series: newSeries(), copies: newCopies(), sent: memory.NewUncountedPool()}
 	d.reload()
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
@@ -191,7 +192,7 @@ func (c *Copy) exchange() outcome {
 	}
 	ctx = metadata.NewOutgoingContext(ctx, c.metadata)
 	q := &Request{divider: c.divider, state: c.state}
-	r := q.exchange(ctx, conn, Call{Method: c.of.Method, Data: c.request})
+	r := q.exchange(ctx, conn, Call{Method: c.of.Method}, mem.SliceBuffer(c.request))
 	if r.data != nil {
 		defer r.data.Free()
 	}

@@ -98,7 +98,7 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 // during returns the context of a request that is forwarded for a client with the given one. It ends
 // when the client leaves, some spare time after its deadline, and when a stop is forced.
 func (q *Request) during(client context.Context, spare time.Duration) (context.Context, context.CancelFunc) {
-	o := q.divider.options
+	o := &q.divider.options
 	limit := o.Timeout + lateBy
 	if deadline, ok := client.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)+spare)
@@ -119,7 +119,7 @@ func (q *Request) during(client context.Context, spare time.Duration) (context.C
 
 // gaveUp is the failure of a forwarded request that the canary has not responded to.
 func (q *Request) gaveUp(client context.Context) *spb.Status {
-	o := q.divider.options
+	o := &q.divider.options
 	f := event.Failure{
 		Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Version: q.state.Version,
 		Text: "the version did not respond in time",
