@@ -11,8 +11,9 @@ import (
 	"krt.dev/kn-krt/test/process"
 )
 
-// traffic: what a canary costs: requests that the published version serves itself, next to an
-// entrypoint without a canary, and those that it forwards, next to the canary called directly.
+// traffic: what a canary costs: requests that the published version serves itself, and those that it
+// also copies, next to an entrypoint without a canary; and those that it forwards, next to the canary
+// called directly, with what a bare proxy costs.
 func (b *bench) traffic(ctx context.Context) error {
 	for _, c := range []struct{ callers, size int }{{1, kilobyte}, {64, kilobyte}, {8, 1 << 20}} {
 		what := fmt.Sprintf("gRPC → 3 nodes → gRPC, %d KB, c=%d", c.size>>10, c.callers)
@@ -20,21 +21,33 @@ func (b *bench) traffic(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		plain, again, kept, direct, forwarded := &all[0], &all[1], &all[2], &all[3], &all[4]
+		plain, again, kept, copied, direct, bare, forwarded := &all[0], &all[1], &all[2], &all[3], &all[4], &all[5], &all[6]
 		b.add(row{what: what + ": not forwarded", against: "no canary", bar: 1.03, of: kept, base: plain, same: again})
-		for name, s := range map[string]spread{
-			"not forwarded, p50": kept.ratio(plain, p50Of), "A/A, p50": again.ratio(plain, p50Of),
+		for _, r := range []struct {
+			what, against string
+			of, base      *measured
+			value         func(sample) float64
+			bar           float64
+		}{
+			{"not forwarded, p50", "no canary", kept, plain, p50Of, 0},
+			{"A/A, p50", "no canary", again, plain, p50Of, 0},
+			{"A/A, p99", "no canary", again, plain, p99Of, 0},
+			{"copied, p50", "no canary", copied, plain, p50Of, 0},
+			{"copied, p99", "no canary", copied, plain, p99Of, 0},
+			{"forwarded, p50", "the canary, directly", forwarded, direct, p50Of, 1.20},
+			{"a bare proxy, p50", "the canary, directly", bare, direct, p50Of, 0},
+			{"forwarded, p50", "a bare proxy", forwarded, bare, p50Of, 0},
+			{"forwarded, CPU", "a bare proxy", forwarded, bare, cpuOf, 0},
 		} {
-			b.add(row{what: what + ": " + name, against: "no canary", value: &s, unit: "×"})
+			value := r.of.ratio(r.base, r.value)
+			b.add(row{what: what + ": " + r.what, against: r.against, bar: r.bar, value: &value, unit: "×"})
 		}
-		p50 := forwarded.ratio(direct, p50Of)
-		b.add(row{what: what + ": forwarded, p50", against: "the canary, directly", bar: 1.20, value: &p50, unit: "×"})
 	}
 	return nil
 }
 
 // divided measures entrypoints over the same nodes: two without a canary, one that forwards
-// nothing, its canary, and one that forwards all to it.
+// nothing, one that copies all, their canary, a bare proxy to it, and an entrypoint that forwards all.
 func (b *bench) divided(ctx context.Context, what string, callers int, body []byte) (all []measured, err error) {
 	f := &family{log: b.log}
 	defer f.end(&err)
@@ -47,53 +60,63 @@ func (b *bench) divided(ctx context.Context, what string, callers int, body []by
 	if err != nil {
 		return nil, err
 	}
-	var subjects []subject
-	add := func(name, traffic string) error {
-		p, err := f.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls(nodes)}, Traffic: traffic})
-		if err != nil {
-			return err
-		}
-		c, err := callGRPC(p.Addresses[process.GRPC], process.Method(0), body)
-		subjects = append(subjects, subject{name, p, c})
-		return err
-	}
-	for _, name := range []string{"no canary", "no canary again"} {
-		if err := add(name, ""); err != nil {
-			return nil, err
-		}
-	}
 	canary, err := f.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls(nodes)}})
 	if err != nil {
 		return nil, err
 	}
-	of := traffic.Canary{Version: "bench-v2", GRPC: canary.Addresses[process.GRPC], Web: canary.Addresses[process.Web]}
-	for _, weight := range []int{0, 100} {
-		of.Weight = weight
-		to, err := writeTraffic(folder, of)
+	of := func(weight, mirror int) *traffic.Canary {
+		return &traffic.Canary{
+			Version: "bench-v2", GRPC: canary.Addresses[process.GRPC], Web: canary.Addresses[process.Web], Weight: weight, Mirror: mirror,
+		}
+	}
+	var subjects []subject
+	for _, s := range []struct {
+		name   string
+		canary *traffic.Canary
+	}{
+		{"no canary", nil}, {"no canary again", nil}, {"weight 0", of(0, 0)}, {"mirror 100", of(0, 100)},
+		{"canary", nil}, {"bare proxy", nil}, {"weight 100", of(100, 0)},
+	} {
+		p := canary
+		switch s.name {
+		case "canary":
+		case "bare proxy":
+			p, err = f.start(ctx, "grpc-proxy", canary.Addresses[process.GRPC])
+		default:
+			p, err = f.divider(ctx, nodes, filepath.Join(folder, s.name), s.canary)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := add(fmt.Sprintf("weight %d", weight), to); err != nil {
+		c, err := callGRPC(p.Addresses[process.GRPC], process.Method(0), body)
+		if err != nil {
 			return nil, err
 		}
+		subjects = append(subjects, subject{s.name, p, c})
 	}
-	c, err := callGRPC(canary.Addresses[process.GRPC], process.Method(0), body)
-	if err != nil {
-		return nil, err
-	}
-	subjects = append(subjects[:3], subject{"canary", canary, c}, subjects[3])
 	return b.measure(ctx, what, callers, subjects)
 }
 
-// writeTraffic writes the file for an entrypoint with the given canary, and returns its folder.
-func writeTraffic(folder string, c traffic.Canary) (string, error) {
-	folder = filepath.Join(folder, fmt.Sprint(c.Weight))
-	text, err := json.Marshal(traffic.Config{Canary: &c})
+// divider starts an entrypoint over nodes with the given canary, nil: none, of which folder tells it.
+func (f *family) divider(ctx context.Context, nodes []string, folder string, c *traffic.Canary) (*process.Process, error) {
+	s := process.EntrypointSettings{Workflows: [][]string{urls(nodes)}}
+	if c != nil {
+		if err := writeTraffic(folder, c); err != nil {
+			return nil, err
+		}
+		s.Traffic = folder
+	}
+	return f.start(ctx, "entrypoint", s)
+}
+
+// writeTraffic writes the file for an entrypoint with the given canary into folder.
+func writeTraffic(folder string, c *traffic.Canary) error {
+	text, err := json.Marshal(traffic.Config{Canary: c})
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := os.Mkdir(folder, 0o755); err != nil {
-		return "", err
+		return err
 	}
-	return folder, os.WriteFile(filepath.Join(folder, traffic.File), text, 0o600)
+	return os.WriteFile(filepath.Join(folder, traffic.File), text, 0o600)
 }
