@@ -18,6 +18,9 @@ import (
 const (
 	// connectTime bounds a try to connect, and the time that a request waits for one.
 	connectTime = time.Second
+	// lossTime bounds the time for which what was sent is not acknowledged: after it the published
+	// version serves the request.
+	lossTime = 5 * time.Second
 	// grpcConnections is how many connections there are to the gRPC port: each is to one of the
 	// canary's pods, until that retires it.
 	grpcConnections = 4
@@ -44,7 +47,7 @@ type peer struct {
 func newPeer(grpcAddress, webAddress string, maxMessageBytes int) *peer {
 	p := &peer{address: webAddress}
 	p.refs.Store(1)
-	dialer := &net.Dialer{Timeout: connectTime, KeepAliveConfig: net.KeepAliveConfig{
+	dialer := &net.Dialer{Timeout: connectTime, Control: limitLoss, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	for range grpcConnections {
@@ -56,7 +59,7 @@ func newPeer(grpcAddress, webAddress string, maxMessageBytes int) *peer {
 				Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: longestPause},
 				MinConnectTimeout: connectTime,
 			}),
-			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: lossTime, PermitWithoutStream: true}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")})),
 			grpc.WithMaxHeaderListSize(maxHeaderBytes),
 			grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithNoProxy(), grpc.WithIdleTimeout(0),
