@@ -79,7 +79,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 // stream and connection, which must be freed when the client is gone.
 func (k ticket) start(ctx context.Context, in received, deadline time.Time, async bool) *request {
 	e := k.entry
-	id, token := e.sealer.seal(deadline)
+	id, token := e.sealer.Seal(deadline)
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async, divided: in.divided}
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))

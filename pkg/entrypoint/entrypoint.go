@@ -28,6 +28,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -165,7 +166,7 @@ type Entrypoint struct {
 	log      *slog.Logger
 	table    atomic.Pointer[table]
 	pending  *pending
-	sealer   *sealer
+	sealer   *seal.Sealer
 	metrics  *metrics.Metrics
 	capture  *capture.Capture
 	sender   *delivery.Sender
@@ -212,7 +213,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		decoding: web.NewDecoding(o.MaxMessageBytes),
 		health:   health.NewServer(),
 	}
-	if e.sealer, err = newSealer(o.Key, v.Name, o.Advertise); err != nil {
+	if e.sealer, err = seal.New(o.Key, v.Name, o.Advertise); err != nil {
 		return nil, err
 	}
 	if e.origins, err = web.NewOrigins(o.WebOrigins); err != nil {
@@ -258,11 +259,11 @@ func (o Options) withDefaults() (Options, error) {
 			o.MaxMessageBytes, o.MaxBytes, least)
 	}
 	if o.Key == nil {
-		o.Key = make([]byte, keyBytes)
+		o.Key = make([]byte, seal.KeyBytes)
 		_, _ = rand.Read(o.Key) // never fails (crypto/rand)
 	}
-	if len(o.Key) != keyBytes {
-		return o, fmt.Errorf("cannot seal reply tokens: the key has %d bytes, want %d", len(o.Key), keyBytes)
+	if len(o.Key) != seal.KeyBytes {
+		return o, fmt.Errorf("cannot seal reply tokens: the key has %d bytes, want %d", len(o.Key), seal.KeyBytes)
 	}
 	return o, nil
 }

@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,39 +9,11 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/schema"
 )
-
-// FuzzToken: no text opens that was not sealed, and no sealed token with one
-// character changed.
-func FuzzToken(f *testing.F) {
-	key := make([]byte, keyBytes)
-	_, _ = rand.Read(key) // each of the fuzzer's processes has its own
-	s, err := newSealer(key, "v1", "127.0.0.1:8081")
-	require.NoError(f, err)
-	now := time.UnixMilli(1_700_000_000_000)
-	id, token := s.seal(now)
-	opened, err := s.open(token, now)
-	require.NoError(f, err)
-	require.Equal(f, sealed{id, now, "127.0.0.1:8081"}, opened)
-	for i, seed := range []string{"", "A", strings.Repeat("A", 76), strings.Repeat("A", maxToken+1), "=", "\x00", "-_-_"} {
-		f.Add(seed, uint(i*11), byte('A'+i))
-	}
-	f.Fuzz(func(t *testing.T, text string, at uint, char byte) {
-		_, err := s.open(text, now)
-		require.Error(t, err)
-		changed := []byte(token)
-		changed[at%uint(len(changed))] = char
-		if string(changed) != token {
-			_, err = s.open(string(changed), now)
-			require.Error(t, err, "%q", changed)
-		}
-	})
-}
 
 // FuzzWeb: whatever is posted to the web port gets a response that is not a panic,
 // and only a message of the rpc reaches the node.

@@ -73,11 +73,11 @@ func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
 	}
 	kept := e.capture.Find(ev.CorrelationID)
 	switch {
-	case token.id.String() != ev.CorrelationID:
+	case token.ID.String() != ev.CorrelationID:
 	case kept != nil:
 		e.keepCopy(r, kept, ev, size)
-	case token.address != "" && token.address != e.sealer.address && r.Header.Get(headerForwarded) == "":
-		e.forwardCopy(r, token.address)
+	case token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(headerForwarded) == "":
+		e.forwardCopy(r, token.Address)
 	}
 }
 

@@ -1,15 +1,10 @@
 package entrypoint
 
 import (
-	"encoding/hex"
 	"sync"
+
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
 )
-
-// requestID names a request: 128 random bits.
-type requestID [16]byte
-
-// String returns the id in hex, as the correlation id has it.
-func (id requestID) String() string { return hex.EncodeToString(id[:]) }
 
 // pending holds the requests that wait for a response, in shards so that
 // concurrent requests seldom meet at a lock.
@@ -19,28 +14,28 @@ type pending struct {
 
 type shard struct {
 	sync.Mutex
-	requests map[requestID]*request
+	requests map[seal.ID]*request
 	_        [40]byte // a cache line of its own
 }
 
 func newPending() *pending {
 	p := &pending{}
 	for i := range p.shards {
-		p.shards[i].requests = map[requestID]*request{}
+		p.shards[i].requests = map[seal.ID]*request{}
 	}
 	return p
 }
 
-func (p *pending) shard(id requestID) *shard { return &p.shards[id[0]%64] }
+func (p *pending) shard(id seal.ID) *shard { return &p.shards[id[0]%64] }
 
-func (p *pending) add(id requestID, r *request) {
+func (p *pending) add(id seal.ID, r *request) {
 	s := p.shard(id)
 	s.Lock()
 	s.requests[id] = r
 	s.Unlock()
 }
 
-func (p *pending) remove(id requestID) {
+func (p *pending) remove(id seal.ID) {
 	s := p.shard(id)
 	s.Lock()
 	delete(s.requests, id)
@@ -48,7 +43,7 @@ func (p *pending) remove(id requestID) {
 }
 
 // get returns the request that waits under id, nil when none does any more.
-func (p *pending) get(id requestID) *request {
+func (p *pending) get(id seal.ID) *request {
 	s := p.shard(id)
 	s.Lock()
 	defer s.Unlock()

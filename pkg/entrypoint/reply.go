@@ -17,6 +17,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -100,9 +101,9 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	if reason != "" {
 		return e.drop(reason, err)
 	}
-	req := e.pending.get(token.id)
+	req := e.pending.get(token.ID)
 	if req == nil {
-		if token.address != "" && token.address != e.sealer.address && r.Header.Get(headerForwarded) == "" {
+		if token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(headerForwarded) == "" {
 			return e.forward(r, ev, token)
 		}
 		return e.drop(dropLate, nil)
@@ -128,17 +129,17 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 // authorize opens the reply token of an event. If the event may not end the request that
 // it names, it returns the reason for which it is dropped, and an error if it should not
 // have come at all.
-func (e *Entrypoint) authorize(ev *event.Event) (token sealed, reason string, err error) {
+func (e *Entrypoint) authorize(ev *event.Event) (token seal.Token, reason string, err error) {
 	if ev.ReplyToken == "" {
 		return token, dropNoToken, errors.New("the event has no krtreply attribute")
 	}
-	token, err = e.sealer.open(ev.ReplyToken, time.Now())
+	token, err = e.sealer.Open(ev.ReplyToken, time.Now())
 	switch {
-	case errors.Is(err, errExpired):
+	case errors.Is(err, seal.ErrExpired):
 		return token, dropLate, nil
 	case err != nil:
 		return token, dropForged, err
-	case ev.CorrelationID != token.id.String():
+	case ev.CorrelationID != token.ID.String():
 		return token, dropForged, errors.New("the reply token belongs to another request")
 	}
 	return token, "", nil
@@ -162,8 +163,8 @@ func (e *Entrypoint) mayLog(now time.Time) bool {
 }
 
 // forward sends a reply to the replica whose address is sealed in its token.
-func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int {
-	ctx, cancel := context.WithDeadline(r.Context(), token.expiry)
+func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token) int {
+	ctx, cancel := context.WithDeadline(r.Context(), token.Expiry)
 	defer cancel()
 	header := forwarded(r.Header)
 	event.RequestTrace(r.Header).WriteHeader(header)
@@ -177,7 +178,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token sealed) int
 		return e.drop(dropUnreadable, err)
 	}
 	defer data.Free()
-	to := &url.URL{Scheme: "http", Host: token.address, Path: r.URL.Path}
+	to := &url.URL{Scheme: "http", Host: token.Address, Path: r.URL.Path}
 	if err := e.sender.Forward(ctx, to, header, data); err != nil {
 		return e.drop(dropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
 	}

@@ -14,6 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -25,7 +26,7 @@ import (
 type request struct {
 	ticket
 	delivery.Request
-	id        requestID
+	id        seal.ID
 	responses chan response // one slot, for the first response
 	responded atomic.Bool
 	async     bool // the client does not wait for the response from the first

@@ -25,7 +25,8 @@ import (
 func main() {
 	process.Child(map[string]process.Role{
 		"entrypoint": process.Entrypoint, "nodes": process.Nodes,
-		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "grpc-proxy": grpcProxy, "http-echo": httpEcho, "event-echo": eventEcho, "collector": collector,
+		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "grpc-proxy": grpcProxy,
+		"http-echo": httpEcho, "event-echo": eventEcho, "collector": collector,
 		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP, "python-hop": pythonHop,
 	})
 	b := &bench{log: os.Stderr}

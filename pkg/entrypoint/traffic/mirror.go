@@ -57,6 +57,7 @@ type Copy struct {
 	divider  *Divider
 	state    *state
 	held     int64
+	client   context.Context // it ends when the client has its response; nil once the copy waits to be sent
 	metadata metadata.MD
 	request  []byte
 	response []byte
@@ -78,7 +79,7 @@ type Subject struct {
 
 // copy makes a copy. Its connections are kept until it ends.
 func (q *Request) copy(client context.Context, message []byte) *Copy {
-	c := &Copy{divider: q.divider, state: q.state}
+	c := &Copy{divider: q.divider, state: q.state, client: client}
 	if !c.hold(len(message)) || !q.state.peer.acquire() {
 		c.release()
 		q.state.counts.mirrored[dropped].Inc()
@@ -142,7 +143,14 @@ func (c *Copy) Send(of Subject) {
 		c.end(dropped)
 	default:
 		c.of = of
-		c.divider.copies.add(c)
+		client := c.client
+		c.client = nil // it holds the stream and the connection
+		if client.Done() == nil {
+			c.divider.copies.add(c)
+			return
+		}
+		// A gRPC client waits for the trailer, which is written after the handler.
+		context.AfterFunc(client, func() { c.divider.copies.add(c) })
 	}
 }
 
