@@ -58,10 +58,10 @@ cluster-down: bin/cluster ## Stop that cluster and remove all of it
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
-
 e2e-long: cluster ## Run the tests there that take minutes or large programs: faults under load, Jaeger, VictoriaMetrics, Knative's own
 	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm KRT_E2E=1 \
 	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
+	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 90m -run 'Plans|Faults|Sticky' -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e
 	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 # Of test/browser these are the tests on a cluster: the others are in make test.

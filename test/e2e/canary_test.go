@@ -130,6 +130,16 @@ func by(version string, responses []response) (count int) {
 	return count
 }
 
+// lost are the requests that have failed.
+func lost(responses []response) (texts []string) {
+	for _, r := range responses {
+		if r.err != nil {
+			texts = append(texts, fmt.Sprintf("%s at %s: %v", r.protocol, r.begun.Format(time.StampMilli), r.err))
+		}
+	}
+	return texts
+}
+
 func overGRPC(ctx context.Context, conn *grpc.ClientConn) (string, error) {
 	out := &node.Reply{}
 	err := conn.Invoke(ctx, "/conformance.Entrypoint/One", &node.Request{}, out)
@@ -190,7 +200,13 @@ const settle = 4 * time.Second
 
 func (n place) settled() {
 	n.t.Helper()
-	timer := time.NewTimer(settle)
+	n.passes(settle)
+}
+
+// passes lets some time pass in which there is load.
+func (n place) passes(d time.Duration) {
+	n.t.Helper()
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -252,12 +268,6 @@ func TestCanary(t *testing.T) {
 	require.Equal(t, len(aborted), by(latter, aborted), "responses of a canary that is no more")
 
 	all := load.end()
-	var lost []string
-	for _, r := range all {
-		if r.err != nil {
-			lost = append(lost, fmt.Sprintf("%s at %s: %v", r.protocol, r.begun.Format(time.StampMilli), r.err))
-		}
-	}
-	t.Logf("%d requests, %d lost", len(all), len(lost))
-	require.Empty(t, lost)
+	t.Logf("%d requests, %d lost", len(all), len(lost(all)))
+	require.Empty(t, lost(all))
 }

@@ -1,11 +1,16 @@
 // Command node is the node of the versions that the tests make: it answers by
 // the version's name and with the payload it got, or passes the request on where
-// that names another node as the last.
+// that names another node as the last. Its environment can make it worse than another one.
 package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
 	"os"
+	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -31,5 +36,48 @@ func handler(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error)
 	if last := in.GetLast(); last != "" && last != ctx.Node() {
 		return in, nil
 	}
+	if err := behave(ctx); err != nil {
+		return nil, err
+	}
 	return &node.Reply{Text: cmp.Or(os.Getenv("SAYS"), ctx.Version()), Payload: in.GetPayload()}, nil
+}
+
+// behave takes about as long as TAKES says, saves a prediction that is right in as many of 100 cases
+// as RIGHT says, and fails in as many as FAILS says. What is not set is left out.
+func behave(ctx *runner.HandlerContext) error {
+	if takes, err := time.ParseDuration(os.Getenv("TAKES")); err == nil {
+		if err := wait(ctx.Context(), takes/2+rand.N(takes)); err != nil {
+			return err
+		}
+	}
+	if right, set := percent("RIGHT"); set {
+		predicted := "mouse"
+		if right {
+			predicted = "cat"
+		}
+		if err := ctx.Prediction.Save(time.Now().UTC(), predicted, "cat"); err != nil {
+			return err
+		}
+	}
+	if fails, _ := percent("FAILS"); fails {
+		return errors.New("this one fails")
+	}
+	return nil
+}
+
+// percent decides by chance, by the percentage in an environment variable, if that is set.
+func percent(name string) (chosen, set bool) {
+	share, err := strconv.ParseFloat(os.Getenv(name), 64)
+	return err == nil && rand.Float64()*100 < share, err == nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
