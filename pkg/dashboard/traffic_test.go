@@ -77,6 +77,19 @@ func TestTrafficShowsBothSides(t *testing.T) {
 	require.Contains(t, page, `<span class="tag">canary 25 %</span>`)
 }
 
+func TestAPairThatCannotBeComparedSaysWhy(t *testing.T) {
+	m := dividedExample()
+	m.Differing = []inspection.Difference{{
+		ID: "4f1a2b3c", Canary: "b-1", Workflow: "predict", PublishedCode: "OK", CanaryCode: "OK",
+		Note: "cannot decode the response of the canary: " + hostile,
+	}}
+	_, page := get(t, serve(t, m), atA+"/traffic")
+	require.Contains(t, page, `<span class="sub">not compared</span>`)
+	require.Contains(t, page, "<p>cannot decode the response of the canary: ")
+	require.NotContains(t, page, "0 fields")
+	require.NotContains(t, page, "<script>alert")
+}
+
 func TestTrafficWithoutACanary(t *testing.T) {
 	m := dividedExample()
 	m.Divided = &source.Division{Published: source.Ref{Namespace: "team", Name: "a-1"}}
@@ -101,6 +114,9 @@ func TestTheCanaryIsChangedByItsButtons(t *testing.T) {
 	server := serve(t, m)
 	_, page := get(t, server, atB+"/actions/promote")
 	require.Contains(t, page, "Clients of the runtime reach b-1 instead of a-1, which stays started.")
+	require.Contains(t, page, "the reason, kept in the history")
+	_, page = get(t, server, atB+"/actions/abort")
+	require.Contains(t, page, "the reason, kept in the Runtime until its next change")
 	_, page = get(t, server, atB)
 	require.NotContains(t, page, "actions/publish", "a canary is promoted")
 	require.Equal(t, 2, strings.Count(page, "Promote or abort it first."), "stop and delete")
