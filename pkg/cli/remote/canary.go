@@ -13,9 +13,9 @@ import (
 )
 
 // canaryCommand is a command that changes the canary of the namespace, whose name it finds, and waits
-// until that is done.
+// until that is done. The comment is the usage of the flag for the user's.
 func canaryCommand(
-	cmd *cobra.Command, s term.Streams, until string, run func(context.Context, *Cluster, changeOptions) error,
+	cmd *cobra.Command, s term.Streams, until, comment string, run func(context.Context, *Cluster, changeOptions) error,
 ) *cobra.Command {
 	o := changeOptions{streams: s}
 	cmd.Args = term.Arguments(cobra.NoArgs)
@@ -27,7 +27,7 @@ func canaryCommand(
 		return connected(cmd, func(ctx context.Context, c *Cluster) error { return run(ctx, c, o) })
 	}
 	NamespaceFlag(cmd)
-	commentFlag(cmd, &o.comment)
+	commentFlag(cmd, &o.comment, comment)
 	o.wait.addFlags(cmd, true, until)
 	return cmd
 }
@@ -39,7 +39,7 @@ func newPromoteCommand(s term.Streams) *cobra.Command {
 		Long: `Publish the canary of the namespace instead of the published version, as publish does; it
 is no longer a canary then. No request is lost, and the previous version stays started.`,
 		Example: `  kn-krt promote -m "better in New York"`,
-	}, s, "published", func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
+	}, s, "published", inHistory, func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
 		if o.name, err = c.Promote(ctx, o.comment); err != nil {
 			return err
 		}
@@ -50,11 +50,11 @@ is no longer a canary then. No request is lost, and the previous version stays s
 func newAbortCommand(s term.Streams) *cobra.Command {
 	return canaryCommand(&cobra.Command{
 		Use:   "abort",
-		Short: "Send the canary no more requests",
+		Short: "Stop sending requests to the canary",
 		Long: `Let the canary of the namespace get no more requests, and no copies: the published version
 serves all of them. No request is lost, and the canary stays started.`,
 		Example: `  kn-krt abort -m "wrong prices in Queens"`,
-	}, s, "no longer a canary", func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
+	}, s, "no longer a canary", inRuntime, func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
 		if o.name, err = c.Abort(ctx, o.comment); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func newPauseCommand(s term.Streams) *cobra.Command {
 		Short:   "Keep the share of the canary, whatever its plan says",
 		Long:    `Let the plan of the canary keep the present share until 'resume', 'promote' or 'abort'.`,
 		Example: `  kn-krt pause -m "until Monday"`,
-	}, s, "paused", func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
+	}, s, "paused", inRuntime, func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
 		var already bool
 		if o.name, already, err = c.Pause(ctx, o.comment); err != nil {
 			return err
@@ -83,7 +83,7 @@ func newResumeCommand(s term.Streams) *cobra.Command {
 		Short:   "Let the plan of the canary go on",
 		Long:    `Let the plan of the canary go on, at its present step, after 'pause' or after it has paused by itself.`,
 		Example: `  kn-krt resume`,
-	}, s, "resumed", func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
+	}, s, "resumed", inRuntime, func(ctx context.Context, c *Cluster, o changeOptions) (err error) {
 		var already bool
 		if o.name, already, err = c.Resume(ctx, o.comment); err != nil {
 			return err

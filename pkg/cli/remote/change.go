@@ -35,13 +35,20 @@ func changeCommand(
 		return connected(cmd, func(ctx context.Context, c *Cluster) error { return run(ctx, c, *o) })
 	}
 	NamespaceFlag(cmd)
-	commentFlag(cmd, &o.comment)
+	commentFlag(cmd, &o.comment, inHistory)
 	o.wait.addFlags(cmd, true, until)
 	return cmd
 }
 
-func commentFlag(cmd *cobra.Command, comment *string) {
-	cmd.Flags().StringVarP(comment, "message", "m", "", "comment to keep in the history")
+// Where the comment about a change stays: a change of the canary is no entry of the history.
+const (
+	inHistory  = "comment to keep in the history"
+	inRuntime  = "comment to keep in the Runtime until its next change"
+	forPublish = inHistory + "; about a canary, in the Runtime until its next change"
+)
+
+func commentFlag(cmd *cobra.Command, comment *string, meaning string) {
+	cmd.Flags().StringVarP(comment, "message", "m", "", meaning)
 }
 
 // reach prints, once the change was made, what the version is doing, and waits, if that

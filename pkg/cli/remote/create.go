@@ -72,7 +72,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
 	flags.StringVar(&o.target, "target", "", "write the version to this folder or .yaml file instead of a cluster (GitOps)")
-	commentFlag(cmd, &o.comment)
+	commentFlag(cmd, &o.comment, inHistory)
 	o.wait.addFlags(cmd, true, "started or published")
 	o.out.AddFlags(cmd)
 	return cmd

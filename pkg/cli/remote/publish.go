@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -9,6 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/remote/division"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/plan"
 )
 
 const publishLong = `Publish a started version: from then on, the Service active-entrypoint of the namespace
@@ -23,14 +25,7 @@ Repeat the command with other flags to change what it gets; 'traffic' shows how 
 
 A plan is a YAML file with the fields of spec.canary.plan of a Runtime:
 
-  steps:
-  - {weight: 5, for: 10m}
-  - {weight: 25, for: 20m}
-  - {weight: 50, for: 20m}
-  minRequests: 100
-  limits:
-    errorRatio: {increase: 1%}
-    p95: {increase: 20%}`
+  `
 
 func newPublishCommand(s term.Streams) *cobra.Command {
 	o := &changeOptions{streams: s}
@@ -39,7 +34,7 @@ func newPublishCommand(s term.Streams) *cobra.Command {
 	cmd := changeCommand(&cobra.Command{
 		Use:   "publish NAME",
 		Short: "Publish a version, or let it serve a share of the requests",
-		Long:  publishLong,
+		Long:  publishLong + strings.ReplaceAll(strings.TrimSpace(plan.Example), "\n", "\n  "),
 		Example: `  kn-krt publish price-estimator-v3
   kn-krt publish price-estimator-v3 -m "better in New York"
   kn-krt publish price-estimator-v3 --canary 10 --sticky x-user-id
@@ -51,6 +46,7 @@ func newPublishCommand(s term.Streams) *cobra.Command {
 		}
 		return runPublish(ctx, c, o)
 	})
+	cmd.Flags().Lookup("message").Usage = forPublish
 	flags.AddTo(cmd)
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {

@@ -26,7 +26,7 @@ last one that was. It must still be started.`,
 		},
 	}
 	NamespaceFlag(cmd)
-	commentFlag(cmd, &o.comment)
+	commentFlag(cmd, &o.comment, inHistory)
 	o.wait.addFlags(cmd, true, "published")
 	return cmd
 }

@@ -52,7 +52,7 @@ canary with a plan gets what the plan says.`,
 	}
 	NamespaceFlag(cmd)
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "show each change until interrupted")
-	commentFlag(cmd, &o.comment)
+	commentFlag(cmd, &o.comment, inRuntime)
 	o.wait.addFlags(cmd, true, "a canary with that percentage")
 	o.out.AddFlags(cmd)
 	return cmd
