@@ -13,7 +13,7 @@ WITH_PYTHON = if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$pyth
 # The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative test/cluster/gateway
-LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/cluster/gateway test/store/testdata/ferretdb
+LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
 
 .PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ { print $$1 }' Makefile) bin/cluster
 

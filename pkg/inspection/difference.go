@@ -36,7 +36,7 @@ type Difference struct {
 	// Request is the message of both. It is there only if the version keeps messages
 	// (spec.entrypoint.inspect), and is redacted as these are.
 	Request *Payload `json:"request,omitempty"`
-	// Replica names the entrypoint's pod. Who asks several sets it; an entrypoint does not.
+	// Replica names the entrypoint's pod. A client that reads several sets it; an entrypoint does not.
 	Replica string `json:"replica,omitempty"`
 }
 

@@ -36,7 +36,7 @@ func remedies() map[string]string {
 		v1alpha1.ReasonGatewayAPIMissing: "Install the Gateway API with your gateway controller, or remove the setting `gateway`.",
 		v1alpha1.ReasonGatewayNotFound:   "Create the Gateway, or correct the setting `gateway`.",
 		v1alpha1.ReasonRouteNotAccepted:  "The text is the gateway controller's; often no listener has the host, or allows the namespace.",
-		v1alpha1.ReasonContractDiffers:   "Add to the canary's contract what the text names, or publish it without a share.",
+		v1alpha1.ReasonContractDiffers:   "`kn krt abort`; then publish a version that has what the text names, or this one without a canary.",
 		v1alpha1.ReasonRestartNeeded:     "`kn krt restart NAME` of the version that the text names.",
 		v1alpha1.ReasonPausedByHand:      "`kn krt resume` when it may go on: the step begins again.",
 		v1alpha1.ReasonNoData:            "Wait for more traffic, or lower `minRequests`; `kn krt resume` begins the step again.",

@@ -12,7 +12,7 @@ const (
 	ReasonNothingPublished  = "NothingPublished" // spec.publishedVersion of the Runtime is empty
 	ReasonCanary            = "Canary"           // the Runtime of the namespace names the version as its canary
 	ReasonLeaving           = "Leaving"          // the entrypoints are being updated: a canary gets no more requests
-	ReasonCanaryProgressing = "Progressing"      // the plan walks: the message has its step, and what that waits for
+	ReasonCanaryProgressing = "Progressing"      // the plan is at a step: the message has it, and what it waits for
 	ReasonCurrent           = "Current"          // the version has the settings of the cluster
 	ReasonBehind            = "Behind"           // the cluster has other settings than those the version was started with
 	ReasonRestarting        = "Restarting"       // the new objects of a restart are not ready yet
