@@ -5,12 +5,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
@@ -18,6 +21,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -123,6 +127,33 @@ func TestThePublishedVersionServesWhatTheCanaryCannot(t *testing.T) {
 	}
 }
 
+// TestCredentialsThatTheCanaryRefusesAreFallbacks: after its promotion, these clients would be refused.
+func TestCredentialsThatTheCanaryRefusesAreFallbacks(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "ada"), []byte("another-"+apiKey), 0o600))
+	to, o := newFixture(t), quick()
+	to.schema, o.Authentication = annotated(t), authentication.Config{APIKeys: folder}
+	v := to.version(node(t, "canary", to.says("canary", true)))
+	v.Name = "v2"
+	to.serve(v, o)
+	o = quick()
+	o.Authentication, _ = clients(t)
+	f := published(t, to.gives(100), o)
+	text, err := f.call(metadata.AppendToOutgoingContext(t.Context(), "x-api-key", apiKey), "hi")
+	require.NoError(t, err)
+	require.Equal(t, "hi>published", text)
+	for name, c := range f.clients() {
+		got := f.ask(append(c, "x-api-key", apiKey))
+		require.Equal(t, http.StatusOK, got.status, "%s: %s", name, got.body)
+		require.Contains(t, got.body, "published", name)
+	}
+	_, err = f.call(t.Context(), "hi")
+	require.Equal(t, codes.Unauthenticated, status.Code(err), "the published version's own refusal")
+	f.counts(`krt_traffic_fallbacks_total{canary="v2"} 9`)
+	f.counts(`krt_traffic_requests_total{canary="v2",code="OK",side="published"} 9`)
+	require.Zero(t, f.held())
+}
+
 // TestACanaryThatDiesLosesNothing: the published version serves requests that were on their way.
 func TestACanaryThatDiesLosesNothing(t *testing.T) {
 	gated := newFixture(t)
@@ -188,14 +219,16 @@ func TestACanaryThatHangsHasTheDeadline(t *testing.T) {
 	defer close(release)
 	to := canary(t, h)
 	f := published(t, to.gives(100), quick())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // a quarter of it must do to connect
 	defer cancel()
-	_, err := f.call(ctx, "hi")
-	require.Equal(t, codes.DeadlineExceeded, status.Code(err), err)
 	replies := sync.Map{}
 	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := f.call(ctx, "hi")
+		assert.Equal(t, codes.DeadlineExceeded, status.Code(err), err)
+	})
 	for name, c := range f.clients() {
-		all.Go(func() { replies.Store(name, f.ask(append(c, "Request-Timeout", "1"))) }) // a quarter of it must do to connect
+		all.Go(func() { replies.Store(name, f.ask(append(c, "Request-Timeout", "4"))) })
 	}
 	all.Wait()
 	for name := range f.clients() {
@@ -222,14 +255,14 @@ func TestAServerThatNeverRespondsHasTheDeadline(t *testing.T) {
 	require.NoError(t, err, "no connection of HTTP/2 can be made")
 	require.Equal(t, "hi>published", text)
 	for name, c := range f.clients() {
-		got := f.ask(append(c, "Request-Timeout", "1")) // a quarter of it must do to connect
+		got := f.ask(append(c, "Request-Timeout", "2")) // a quarter of it must do to connect
 		if name == "gRPC-Web" {
 			require.Equal(t, "4", got.header.Get("Grpc-Status"), name)
 			continue
 		}
 		require.Equal(t, http.StatusGatewayTimeout, got.status, "%s: %s", name, got.body)
 		require.Contains(t, got.body, "the version did not respond in time", name)
-		break // each takes two seconds
+		break // each takes three seconds
 	}
 }
 
@@ -258,12 +291,14 @@ func TestAStopWaitsForForwardedRequests(t *testing.T) {
 	<-begun
 	<-begun
 	v.write(nil)
-	require.Eventually(t, func() bool {
-		return !strings.Contains(f.metrics(), "krt_traffic_requests_total{")
-	}, 10*time.Second, 50*time.Millisecond)
-	text, err := f.call(t.Context(), "hi")
-	require.NoError(t, err)
-	require.Equal(t, "hi>published", text)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		text, err := f.call(ctx, "hi")
+		require.NoError(c, err)
+		require.Equal(c, "hi>published", text)
+	}, 20*time.Second, 50*time.Millisecond)
+	require.Contains(t, f.metrics(), `krt_traffic_fallbacks_total{canary="v2"}`, "what was counted last can still be read")
 	f.stop()
 	end()
 	all.Wait()

@@ -123,7 +123,7 @@ func TestWhatDiffersIsKept(t *testing.T) {
 			if one.inspect != nil {
 				require.Equal(t, one.inspect.Redact == nil, strings.Contains(string(d.Request.JSON), `"hi"`))
 			}
-			f.counts(`krt_traffic_mirrored_total{canary="v2",result="different"} 1`)
+			f.awaits(`krt_traffic_mirrored_total{canary="v2",result="different"} 1`) // it is kept first
 		})
 	}
 }

@@ -110,7 +110,7 @@ func TestCanaryFaults(t *testing.T) {
 
 	from, before := time.Now(), n.fallbacks()
 	n.signal(latter, syscall.SIGKILL)
-	n.Eventually(func() error { // before the entrypoints hear that it is not ready: then they forget what they have counted
+	n.Eventually(func() error {
 		now := n.fallbacks()
 		if now <= before {
 			return fmt.Errorf("%d fallbacks, as before", now)

@@ -109,7 +109,8 @@ type Authenticator struct {
 }
 
 // New returns an authenticator, or nil if c requires nothing. The error names what of c cannot be
-// used. API keys that cannot be read yet are an error of the folder; see [Authenticator.Watch].
+// used, or why the API keys cannot be read. Those that change later are read by
+// [Authenticator.Watch].
 func New(c Config, log *slog.Logger) (*Authenticator, error) {
 	if len(c.JWT) == 0 && c.APIKeys == "" {
 		if len(c.Workflows) > 0 {

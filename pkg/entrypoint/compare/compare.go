@@ -7,6 +7,7 @@ package compare
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,16 +38,20 @@ type Rules struct {
 	Values bool
 }
 
+// ErrPublished is that there is nothing to compare with, whatever the canary's response.
+var ErrPublished = errors.New("cannot decode the response of the published version")
+
 // Responses compares two responses, messages of that full name, and returns the fields that
 // differ, at most [inspection.MaxFields], in the order of the contract, and whether there are
-// more. The error says which of them cannot be decoded, and why.
+// more. The error says which of them cannot be decoded, and why: it is [ErrPublished] if it is the
+// published one.
 func (r Rules) Responses(name string, published, canary []byte) (fields []inspection.Field, more bool, err error) {
 	if bytes.Equal(published, canary) {
 		return nil, false, nil
 	}
 	a, err := r.Contract.Decode(name, published)
 	if err != nil {
-		return nil, false, fmt.Errorf("cannot decode the response of the published version: %w", err)
+		return nil, false, fmt.Errorf("%w: %w", ErrPublished, err)
 	}
 	b, err := r.Contract.Decode(name, canary)
 	if err != nil {

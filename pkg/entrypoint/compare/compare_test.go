@@ -230,7 +230,9 @@ func TestDecodeFails(t *testing.T) {
 	r := rules(t, nil, nil)
 	_, _, err := r.Responses("t.All", nil, []byte("\x0a"))
 	require.ErrorContains(t, err, "cannot decode the response of the canary")
+	require.NotErrorIs(t, err, compare.ErrPublished)
 	_, _, err = r.Responses("t.None", nil, []byte("\x0a"))
+	require.ErrorIs(t, err, compare.ErrPublished)
 	require.EqualError(t, err, "cannot decode the response of the published version: its type is not in the version's protos")
 }
 

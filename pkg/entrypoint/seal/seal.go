@@ -55,6 +55,9 @@ var (
 // New returns the sealer of a replica: key is the version's, address that of its reply port. The
 // error says that the key is of another length than [KeyBytes].
 func New(key []byte, version, address string) (*Sealer, error) {
+	if len(key) != KeyBytes {
+		return nil, fmt.Errorf("cannot seal reply tokens: the key has %d bytes, want %d", len(key), KeyBytes)
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal reply tokens: %w", err)

@@ -37,3 +37,8 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
+
+func TestAKeyIsOfAES256(t *testing.T) {
+	_, err := seal.New(make([]byte, 16), "v1", "")
+	require.EqualError(t, err, "cannot seal reply tokens: the key has 16 bytes, want 32")
+}

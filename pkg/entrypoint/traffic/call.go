@@ -99,7 +99,7 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 	case code.Code_UNAVAILABLE:
 		q.fallBack(r.failure.GetMessage())
 		return nil, false
-	case code.Code_RESOURCE_EXHAUSTED:
+	case code.Code_RESOURCE_EXHAUSTED, code.Code_UNAUTHENTICATED: // the published version has accepted the credentials
 		if refusal {
 			q.fallBack(r.failure.GetMessage())
 		}
@@ -180,7 +180,7 @@ func forwarding(of metadata.MD) metadata.MD {
 	}
 	for name, values := range of {
 		switch {
-		case ofTransport(name), name == mirrored, strings.ContainsFunc(name, notInName):
+		case ofTransport(name), name == MetadataMirror, strings.ContainsFunc(name, notInName):
 			delete(of, name)
 		case !strings.HasSuffix(name, "-bin"):
 			of[name] = slices.DeleteFunc(values, unprintable)
@@ -190,12 +190,9 @@ func forwarding(of metadata.MD) metadata.MD {
 	return of
 }
 
-// mirrored marks a copy; what a client sends of it is not passed on.
-const mirrored = "krt-mirror"
-
 // Mirrored reports whether the call of ctx is a copy that another entrypoint has made.
 func Mirrored(ctx context.Context) bool {
-	return len(metadata.ValueFromIncomingContext(ctx, mirrored)) > 0
+	return len(metadata.ValueFromIncomingContext(ctx, MetadataMirror)) > 0
 }
 
 // ofTransport reports whether metadata belongs to the transport and not to the application.

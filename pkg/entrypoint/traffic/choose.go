@@ -5,9 +5,13 @@ import (
 	"slices"
 )
 
-// Metadata marks what an entrypoint has forwarded or copied: it is not forwarded again. In the
-// response to it the canary says what became of it; see [Mark].
-const Metadata = "krt-forwarded"
+const (
+	// Metadata marks what an entrypoint has forwarded or copied: it is not forwarded again. In the
+	// response to it the canary says what became of it; see [Mark].
+	Metadata = "krt-forwarded"
+	// MetadataMirror marks a copy; what a client sends of it is not passed on.
+	MetadataMirror = "krt-mirror"
+)
 
 // gets reports whether the canary gets a request with the given metadata.
 func (c *Canary) gets(values func(name string) []string, chance func() float64) bool {

@@ -118,7 +118,7 @@ func FuzzHeaders(f *testing.F) {
 		for _, name := range ofConnection {
 			require.Empty(t, out.Values(name), name)
 		}
-		require.Empty(t, out.Values(mirrored))
+		require.Empty(t, out.Values(MetadataMirror))
 		require.Equal(t, []string{"1"}, out.Values(Metadata))
 		require.Empty(t, responseOf(h).Values(Metadata))
 		code := result(http.StatusOK, h)

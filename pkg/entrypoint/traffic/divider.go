@@ -67,6 +67,7 @@ type Divider struct {
 	change sync.Mutex // of what follows
 	read   []byte     // the file as it was last read, nil: there was none
 	failed string     // why it could not be read then
+	counts *counts    // of the last canary; nil: there was none
 }
 
 // state is a configuration in force.
@@ -184,14 +185,8 @@ func (d *Divider) set(c *Canary) {
 		next = d.next(old, c)
 	}
 	d.current.Store(next)
-	if old == nil {
-		return
-	}
-	if next == nil || next.peer != old.peer {
+	if old != nil && (next == nil || next.peer != old.peer) {
 		old.peer.release()
-	}
-	if next == nil || next.counts != old.counts {
-		d.series.forget(old.Version)
 	}
 }
 
@@ -199,17 +194,25 @@ func (d *Divider) set(c *Canary) {
 func (d *Divider) next(old *state, c *Canary) *state {
 	next := &state{Canary: *c}
 	next.ignore, _ = fieldpath.Parse(c.Ignore) // which has been checked
-	if old != nil && old.Version == c.Version {
-		next.counts = old.counts
-	} else {
-		next.counts = d.series.canary(c.Version)
-	}
+	next.counts = d.count(c.Version)
 	if old != nil && old.GRPC == c.GRPC && old.Web == c.Web {
 		next.peer = old.peer
 	} else {
 		next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes)
 	}
 	return next
+}
+
+// count returns the counts of a canary. They go on if it is the last one again; those of another one
+// are forgotten.
+func (d *Divider) count(canary string) *counts {
+	if d.counts == nil || d.counts.of != canary {
+		if d.counts != nil {
+			d.series.forget(d.counts.of)
+		}
+		d.counts = d.series.canary(canary)
+	}
+	return d.counts
 }
 
 // acquire returns the state in force, whose connections are kept until they are released; nil

@@ -57,10 +57,14 @@ func TestTheFileIsFollowed(t *testing.T) {
 	require.Zero(t, first.state.peer.refs.Load())
 	require.False(t, first.state.peer.acquire(), "the connections are closed")
 
+	counted := d.current.Load().counts
 	require.NoError(t, os.Remove(filepath.Join(folder, File)))
 	d.reload()
 	require.Nil(t, d.Begin(without))
-	require.Empty(t, gather(t, d, "krt_traffic_requests_total"))
+	require.Len(t, gather(t, d, "krt_traffic_fallbacks_total"), 1, "what was counted last can still be read")
+	write(with("v3", "2", 20))
+	d.reload()
+	require.Same(t, counted, d.current.Load().counts, "the same version goes on with its counts")
 }
 
 func TestALargeFileIsNotRead(t *testing.T) {

@@ -32,7 +32,7 @@ func withoutConnection(h http.Header) http.Header {
 // checked here, by the origins of this version.
 func requestHeader(h http.Header) http.Header {
 	out := withoutConnection(h)
-	for _, name := range [...]string{"Origin", "Sec-Fetch-Site", "Content-Length", "Expect", mirrored} {
+	for _, name := range [...]string{"Origin", "Sec-Fetch-Site", "Content-Length", "Expect", MetadataMirror} {
 		out.Del(name)
 	}
 	if isGRPC(h) {

@@ -8,7 +8,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 )
 
-// series are the metrics of a divider. They have series while there is a canary.
+// series are the metrics of a divider. They have the series of the last canary, until there
+// is another one: its last counts must be read, however it ended.
 type series struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -35,7 +36,8 @@ func newSeries() *series {
 			Buckets: prometheus.ExponentialBuckets(firstBucket, bucketGrowth, buckets),
 		}, []string{"canary", "side"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "krt_traffic_fallbacks_total", Help: "Requests that the published version served because the canary was not available.",
+			Name: "krt_traffic_fallbacks_total",
+			Help: "Requests that the published version served because the canary was not available or refused their credentials.",
 		}, []string{"canary"}),
 		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_traffic_mirrored_total",
@@ -62,6 +64,7 @@ func (s *series) collect(to chan<- prometheus.Metric) {
 
 // counts are the series of one canary. They exist before there is something to count.
 type counts struct {
+	of                string // the canary's name
 	published, canary side
 	fallbacks         prometheus.Counter
 	mirrored          [dropped + 1]prometheus.Counter // by result
@@ -74,7 +77,7 @@ type side struct {
 }
 
 func (s *series) canary(name string) *counts {
-	c := &counts{published: s.side(name, "published"), canary: s.side(name, "canary"), fallbacks: s.fallbacks.WithLabelValues(name)}
+	c := &counts{of: name, published: s.side(name, "published"), canary: s.side(name, "canary"), fallbacks: s.fallbacks.WithLabelValues(name)}
 	for r := range c.mirrored {
 		c.mirrored[r] = s.mirrored.WithLabelValues(name, outcome(r).String())
 	}

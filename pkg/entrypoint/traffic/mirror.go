@@ -3,6 +3,7 @@ package traffic
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -34,7 +35,7 @@ const (
 	equal outcome = iota
 	different
 	failed  // the canary could not serve it
-	dropped // it was not sent, or not compared, for want of room
+	dropped // it was not sent, or not compared: for want of room, or the published response cannot be decoded
 )
 
 // String is the outcome as a label.
@@ -90,7 +91,7 @@ func (q *Request) copy(client context.Context, message []byte) *Copy {
 		sent = fromHeader(q.header)
 	}
 	c.metadata, c.request = forwarding(sent), bytes.Clone(message)
-	c.metadata[mirrored] = []string{"1"}
+	c.metadata[MetadataMirror] = []string{"1"}
 	return c
 }
 
@@ -235,6 +236,8 @@ func (c *Copy) compare(canary []byte) outcome {
 	fields, more, err := rules.Responses(c.of.Output, c.response, canary)
 	d := inspection.Difference{CanaryCode: code.Code_OK.String(), Fields: fields, More: more}
 	switch {
+	case errors.Is(err, compare.ErrPublished): // which says nothing about the canary
+		return dropped
 	case err != nil:
 		d.Note = err.Error()
 	case len(fields) == 0:

@@ -69,13 +69,24 @@ func (q *Request) send(ctx context.Context, r *http.Request, body []byte) (*resp
 		out.free()
 		return nil, false
 	case res.Header.Get(Metadata) == refused:
-		if out.status == http.StatusTooManyRequests {
-			q.fallBack("it responded with 429: it is overloaded")
+		if why := out.fault(); why != "" {
+			q.fallBack(why)
 		}
 		out.free()
 		return nil, false
 	}
 	return out, true
+}
+
+// fault is what is wrong with the canary that has refused a request so; "" if the request is.
+func (r *response) fault() string {
+	switch {
+	case r.status == http.StatusTooManyRequests:
+		return "it responded with 429: it is overloaded"
+	case r.status == http.StatusUnauthorized || r.result == code.Code_UNAUTHENTICATED:
+		return "it refused credentials that the published version accepts"
+	}
+	return ""
 }
 
 func (r *response) free() {

@@ -5,6 +5,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -15,7 +16,7 @@ func RouteKind() schema.GroupVersionKind {
 }
 
 // marks are the metadata by which entrypoints mark the requests that they forward or copy.
-func marks() []string { return []string{"krt-forwarded", "krt-mirror"} }
+func marks() []string { return []string{traffic.Metadata, traffic.MetadataMirror} }
 
 // Hosts returns the hosts at which a runtime's published version is called from outside.
 func Hosts(rt *v1alpha1.Runtime, s render.Settings) []string {
