@@ -62,6 +62,7 @@ e2e-long: cluster ## Run the tests there that take minutes or large programs: fa
 	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm KRT_E2E=1 \
 	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
 	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 90m -run 'Plans|Faults|Sticky' -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e
+	@KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -run 'Plans|Limits' ./pkg/controller/canary
 	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 # Of test/browser these are the tests on a cluster: the others are in make test.
@@ -73,7 +74,6 @@ test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (
 
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
-
 test-tracing: deps bin/cluster ## Look at the traces of versions on this machine in a real Jaeger (builds it once, in 3 minutes)
 	@$(WITH_PYTHON); jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
 

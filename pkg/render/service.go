@@ -52,9 +52,9 @@ func (in Input) replyService() *corev1.Service {
 	return s
 }
 
-// networkPolicy lets only the version's namespace and those of the settings
-// reach the reply port, where the network enforces policies. It is a second
-// fence: the first are the sealed reply tokens. It is nil when everybody may.
+// networkPolicy lets only the version's namespace, those of the settings and, for its
+// metrics, the controller's reach the reply port, where the network enforces policies.
+// It is a second fence: the first are the sealed reply tokens. It is nil when everybody may.
 func (in Input) networkPolicy() *networkingv1.NetworkPolicy {
 	from := []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}
 	for _, namespace := range in.Settings.ReplyNamespaces {

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +67,7 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	turns := make(chan struct{}, podsAtOnce)
-	client, failed, first := m.client(""), 0, ""
+	scraper, failed := m.client(""), map[string]string{} // why, by the name of the pod
 	for i := range list.Items {
 		pod := &list.Items[i]
 		if pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning {
@@ -75,15 +77,14 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 		turns <- struct{}{}
 		group.Go(func() {
 			defer func() { <-turns }()
-			counters, err := scrape(ctx, client, pod.Status.PodIP, task.Canary)
+			counters, err := scrape(ctx, scraper, pod.Status.PodIP, task.Canary)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err == nil:
 				r.Pods[string(pod.UID)] = counters
 			case pod.DeletionTimestamp == nil:
-				failed++
-				first = why(err)
+				failed[pod.Name] = why(err)
 			}
 		})
 	}
@@ -91,8 +92,9 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 	switch {
 	case len(r.Running) == 0:
 		return r, fmt.Sprintf("no entrypoint of %q runs", task.Published)
-	case failed > 0:
-		return r, fmt.Sprintf("the metrics of %d of %d entrypoints of %q cannot be read: %s", failed, len(r.Running), task.Published, first)
+	case len(failed) > 0:
+		first := failed[slices.Min(slices.Collect(maps.Keys(failed)))]
+		return r, fmt.Sprintf("the metrics of %d of %d entrypoints of %q cannot be read: %s", len(failed), len(r.Running), task.Published, first)
 	}
 	return r, ""
 }

@@ -20,19 +20,20 @@ import (
 // maxResult bounds what is read of the response to a query, in bytes.
 const maxResult = 1 << 20
 
-// query asks the Prometheus of the settings. Why there is no number has the query as it was sent.
+// query asks the Prometheus of the settings. Why there is no number has the query as it is sent, but
+// with $window: a status must not change with each reading.
 func (m *Meter) query(ctx context.Context, task Task, q v1alpha1.QueryLimit, out *Measurement) {
 	settings, err := m.Settings()
 	if err == nil && settings.PrometheusURL == "" {
 		err = errors.New("the cluster has none (setting prometheus-url)")
 	}
-	text := resolve(q.Prometheus, task, time.Now())
 	var value float64
 	if err == nil {
-		value, err = ask(ctx, m.client(""), settings.PrometheusURL, text)
+		value, err = ask(ctx, m.client(""), settings.PrometheusURL, resolve(q.Prometheus, task, lasted(task, time.Now())))
 	}
 	if err != nil {
-		out.Away[q.Name] = fmt.Sprintf("Prometheus: %s; the query is: %s", why(err), clip.Text(text, maxWhy))
+		text := clip.Text(resolve(q.Prometheus, task, "$window"), maxWhy)
+		out.Away[q.Name] = fmt.Sprintf("Prometheus: %s; the query is: %s", why(err), text)
 		return
 	}
 	out.Queries[q.Name] = value
@@ -40,10 +41,14 @@ func (m *Meter) query(ctx context.Context, task Task, q v1alpha1.QueryLimit, out
 
 // resolve puts in what the placeholders of a query stand for. The names are labels of DNS, so they
 // mean nothing in a string or a regular expression of PromQL.
-func resolve(query string, task Task, now time.Time) string {
-	lasted := max(int(now.Sub(task.Since)/time.Second), 1)
+func resolve(query string, task Task, window string) string {
 	return strings.NewReplacer("$namespace", task.Namespace, "$published", task.Published, "$canary", task.Canary,
-		"$window", strconv.Itoa(lasted)+"s").Replace(query)
+		"$window", window).Replace(query)
+}
+
+// lasted is how long the step has lasted, as a duration of PromQL.
+func lasted(task Task, now time.Time) string {
+	return strconv.Itoa(max(int(now.Sub(task.Since)/time.Second), 1)) + "s"
 }
 
 // ask sends a query, whose result must be one number.

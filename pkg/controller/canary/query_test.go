@@ -20,8 +20,8 @@ var task = Task{Namespace: "prices", Published: "v1", Canary: "v2", Since: start
 func TestPlaceholdersOfAQuery(t *testing.T) {
 	const query = `sum(rate(cost_total{namespace="$namespace",version=~"$published|$canary"}[$window])) + $other`
 	require.Equal(t, `sum(rate(cost_total{namespace="prices",version=~"v1|v2"}[600s])) + $other`,
-		resolve(query, task, start.Add(10*time.Minute)))
-	require.Contains(t, resolve(query, task, start), "[1s]")
+		resolve(query, task, lasted(task, start.Add(10*time.Minute))))
+	require.Equal(t, "1s", lasted(task, start))
 }
 
 func TestResultsOfAQuery(t *testing.T) {
@@ -47,19 +47,19 @@ func TestResultsOfAQuery(t *testing.T) {
 	}
 }
 
-// The reason has the query as it was sent, and no redirect is followed.
+// The reason has the query, but not how long the step has lasted, with which it would change. No redirect is followed.
 func TestAQueryThatFails(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was redirected") }))
 	defer other.Close()
 	server := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
 	defer server.Close()
 	for url, want := range map[string]string{
-		"":         "Prometheus: the cluster has none (setting prometheus-url); the query is: up{namespace=\"prices\"}",
-		server.URL: "Prometheus: the response is not that of a Prometheus; the query is: up{namespace=\"prices\"}",
+		"":         "Prometheus: the cluster has none (setting prometheus-url); the query is: rate(up{namespace=\"prices\"}[$window])",
+		server.URL: "Prometheus: the response is not that of a Prometheus; the query is: rate(up{namespace=\"prices\"}[$window])",
 	} {
 		m := Meter{Settings: func() (render.Settings, error) { return render.Settings{PrometheusURL: url}, nil }}
 		out := Measurement{Queries: map[string]float64{}, Away: map[string]string{}}
-		m.query(t.Context(), task, v1alpha1.QueryLimit{Name: "cost", Prometheus: `up{namespace="$namespace"}`}, &out)
+		m.query(t.Context(), task, v1alpha1.QueryLimit{Name: "cost", Prometheus: `rate(up{namespace="$namespace"}[$window])`}, &out)
 		require.Empty(t, out.Queries)
 		require.Equal(t, want, out.Away["cost"])
 	}

@@ -10,9 +10,9 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
-// refused returns which clients of a published version its canary would refuse for their credentials: to
-// them that is a lost request, and in the verdict about the canary it is their own fault, so nobody would
-// notice. Whether two Secrets have the same API keys is not known.
+// refused returns which clients of a published version its canary would refuse for their credentials.
+// While it is the canary, the published version serves their requests instead; once it is published,
+// nobody does. Whether two Secrets have the same API keys is not known.
 func refused(published, canary offer) (problems []string) {
 	had, has := published.authentication, canary.authentication
 	switch {

@@ -107,7 +107,7 @@ func (r *reconciler) divide(
 			}
 		}
 	}
-	left, err := r.tell(ctx, rt, next, now)
+	left, err := r.tell(ctx, rt, next)
 	if left > 0 {
 		wait(left)
 	}
@@ -115,41 +115,43 @@ func (r *reconciler) divide(
 }
 
 // handsOver reports whether the entrypoint of a version that was published before goes on
-// forwarding to the published one, which was its canary.
+// forwarding to its canary, which was published instead. If another one is published after
+// that, clients of both keep what they have got until their connections end.
 func (r *reconciler) handsOver(rt *v1alpha1.Runtime, version string, f file, now time.Time) bool {
 	published := rt.Status.PublishedVersion
-	return version != published && version != rt.Spec.PublishedVersion && f.Canary != nil && f.Canary.Version == published &&
-		(f.until.IsZero() || now.Before(f.until))
+	if version == published || version == rt.Spec.PublishedVersion || f.Canary == nil {
+		return false
+	}
+	return f.until.IsZero() && f.Canary.Version == published || now.Before(f.until)
 }
 
 // tell writes the files and has the entrypoints' pods apply them. It returns how long those
-// take that have been told just now.
-func (r *reconciler) tell(ctx context.Context, rt *v1alpha1.Runtime, d division, now time.Time) (time.Duration, error) {
+// take that have been told just now, some of which may have been told although there is an error.
+func (r *reconciler) tell(ctx context.Context, rt *v1alpha1.Runtime, d division) (left time.Duration, err error) {
 	objects := make([]client.Object, 0, len(d))
 	for _, version := range slices.Sorted(maps.Keys(d)) {
 		objects = append(objects, render.Traffic(rt.Namespace, version, d[version].Config, d[version].until))
 	}
-	done, err := r.applier.Apply(ctx, rt, objects...)
-	if err != nil {
-		return 0, err
-	}
 	told := map[string]bool{}
+	defer func() { left = r.note(rt.UID, told) }()
+	done, err := r.applier.Apply(ctx, rt, objects...)
 	for _, change := range done.Changed {
 		for version := range d {
 			told[version] = told[version] || change.Name == render.TrafficName(version)
 		}
 	}
+	if err != nil {
+		return 0, err
+	}
 	for _, version := range concerned(rt, d) {
 		changed, err := r.tellPods(ctx, rt, d, version)
+		told[version] = told[version] || changed
 		if err != nil {
 			return 0, err
 		}
-		told[version] = told[version] || changed
 	}
-	if _, err := r.applier.Prune(ctx, rt, objects, &corev1.ConfigMapList{}); err != nil {
-		return 0, err
-	}
-	return r.note(rt.UID, told, now), nil
+	_, err = r.applier.Prune(ctx, rt, objects, &corev1.ConfigMapList{})
+	return 0, err
 }
 
 // concerned are the versions whose entrypoints must know about files: those that have one, and
@@ -188,7 +190,7 @@ func (r *reconciler) stale(ctx context.Context, rt *v1alpha1.Runtime, version st
 
 // annotate marks the pods of a version's entrypoint with what they are to apply, so that each
 // kubelet updates their volumes at once. Without a file, pods that were never told anything
-// stay as they are. It reports whether it has changed any.
+// stay as they are. It reports whether it has changed any, also with an error.
 func (r *reconciler) annotate(ctx context.Context, namespace, version, id string, exists bool) (changed bool, err error) {
 	var pods corev1.PodList
 	labels := client.MatchingLabels(render.EntrypointPods(version))
@@ -214,9 +216,10 @@ func (r *reconciler) annotate(ctx context.Context, namespace, version, id string
 
 // note remembers that entrypoints have been told something, and returns how long they take
 // to apply it; 0 if none was.
-func (r *reconciler) note(runtime types.UID, told map[string]bool, now time.Time) (left time.Duration) {
+func (r *reconciler) note(runtime types.UID, told map[string]bool) (left time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	for version, changed := range told {
 		if changed {
 			r.told[leaf{runtime, version}] = now

@@ -270,13 +270,16 @@ func (r *reconciler) report(rt *v1alpha1.Runtime, before v1alpha1.RuntimeStatus)
 	}
 }
 
-// sweep forgets all that is cached for runtimes that no longer exist.
+// sweep forgets all that is cached for runtimes that no longer exist, and what entrypoints were
+// told and have applied by now.
 func (r *reconciler) sweep(existing watch.Existing) {
 	r.applier.Keep(existing.UIDs)
 	r.plans.Keep(existing.UIDs)
 	r.contracts.Keep(existing.UIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.told, func(l leaf, _ time.Time) bool { return !existing.UIDs[l.runtime] })
+	maps.DeleteFunc(r.told, func(l leaf, since time.Time) bool {
+		return !existing.UIDs[l.runtime] || time.Since(since) > r.applied
+	})
 	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !existing.UIDs[uid] })
 }

@@ -1,18 +1,71 @@
 package runtime
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/controller/canary"
 	"krt.dev/kn-krt/pkg/controller/watch"
 )
 
-func TestSwitchesOfRuntimesThatAreGoneAreForgotten(t *testing.T) {
-	r := &reconciler{switches: map[types.UID]transition{"1": {}, "2": {}}, applier: &apply.Applier{}, plans: canary.NewWalker(nil, 0)}
+func TestWhatIsOverIsForgotten(t *testing.T) {
+	now := time.Now()
+	r := &reconciler{
+		switches: map[types.UID]transition{"1": {}, "2": {}},
+		applied:  time.Minute,
+		told:     map[leaf]time.Time{{"1", "a"}: now, {"2", "a"}: now, {"2", "b"}: now.Add(-2 * time.Minute)},
+		applier:  &apply.Applier{}, plans: canary.NewWalker(nil, 0),
+	}
 	r.sweep(watch.Existing{UIDs: map[types.UID]bool{"2": true}})
 	require.Equal(t, map[types.UID]transition{"2": {}}, r.switches)
+	require.Equal(t, map[leaf]time.Time{{"2", "a"}: now}, r.told)
+}
+
+// refusing is an apiserver without objects that makes new ones, and cannot list any: a real one
+// cannot be made to fail between two requests.
+type refusing struct {
+	client.Client
+	scheme *runtime.Scheme
+}
+
+func (c refusing) GroupVersionKindFor(o runtime.Object) (schema.GroupVersionKind, error) {
+	return apiutil.GVKForObject(o, c.scheme)
+}
+
+func (refusing) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return apierrors.NewNotFound(schema.GroupResource{}, "")
+}
+
+func (refusing) Create(context.Context, client.Object, ...client.CreateOption) error { return nil }
+
+func (refusing) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	return errors.New("no more requests")
+}
+
+// Entrypoints that were told something before an error are waited for.
+func TestWhatWasToldBeforeAnErrorIsNoted(t *testing.T) {
+	scheme := runtime.NewScheme()
+	require.NoError(t, corev1.AddToScheme(scheme))
+	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	c := refusing{scheme: scheme}
+	r := &reconciler{client: c, applier: &apply.Applier{Client: c, Live: c}, applied: time.Minute, told: map[leaf]time.Time{}}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: "prices", UID: "1"}}
+	left, err := r.tell(t.Context(), rt, division{"a": file{}})
+	require.EqualError(t, err, "no more requests")
+	require.Equal(t, time.Minute, left)
+	require.Positive(t, r.untold(leaf{"1", "a"}, time.Now()))
 }

@@ -95,8 +95,8 @@ func (c *checker) report(field, format string, args ...any) {
 	c.problems = append(c.problems, text+": "+fmt.Sprintf(format, args...))
 }
 
-// ours and theirs order what a writer and a reader have by who knows the contract: the
-// clients' first.
+// ordered returns what a writer and a reader have: first that of the contract that clients
+// know, then that of the version's.
 func ordered[T any](c *checker, writer, reader T) (theirs, ours T) {
 	if c.back {
 		return reader, writer

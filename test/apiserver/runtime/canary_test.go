@@ -238,6 +238,22 @@ func TestPromote(t *testing.T) {
 	})
 }
 
+// Connections to the former version get the promoted one until they end, also if a third one is published.
+func TestPublishAnotherSoonAfterAPromotion(t *testing.T) {
+	p := serving(t)
+	p.version("c", "example.com/c")
+	p.spec(`{"publishedVersion": "b", "canary": null}`)
+	p.published("b")
+	p.publish("c", "")
+	p.published("c")
+	p.publish("c", "so that it is looked at again")
+	p.published("c")
+	f := p.file("a")
+	require.NotNil(t, f)
+	require.NotNil(t, f.Canary, "its connections would get the former version again")
+	require.Equal(t, "b", f.Canary.Version)
+}
+
 // Another version than the canary is published: the canary becomes the other's.
 func TestPublishAnotherThanTheCanary(t *testing.T) {
 	p := serving(t)

@@ -177,6 +177,7 @@ type AccuracyLimit struct {
 	Decrease string `json:"decrease"`
 	// MinSamples is how many predictions with a true value each side must have. Default 200.
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
 	// +kubebuilder:default=200
 	// +optional
 	MinSamples int32 `json:"minSamples,omitempty"`
@@ -189,6 +190,7 @@ type AgreementLimit struct {
 	Min string `json:"min"`
 	// MinSamples is how many pairs of responses there must be. Default 100.
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
 	// +kubebuilder:default=100
 	// +optional
 	MinSamples int32 `json:"minSamples,omitempty"`
