@@ -244,8 +244,22 @@ func (c *HandlerContext) end() (earlyExit, replied bool) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.step.ended = time.Now()
+	c.lockedReturned()
 	return c.earlyExit, c.replied
+}
+
+// returned records when the handler has returned, which is before the next call's turn.
+func (c *HandlerContext) returned() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lockedReturned()
+}
+
+// lockedReturned is returned for a caller that has locked c.mu.
+func (c *HandlerContext) lockedReturned() {
+	if c.step.ended.IsZero() { // else it has taken longer than the node's timeout
+		c.step.ended = time.Now()
+	}
 }
 
 // isNil reports whether m is nil, or a nil pointer to a message.

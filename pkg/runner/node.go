@@ -139,6 +139,7 @@ func (n *node) inTurn(c *HandlerContext) (Output, error) {
 		return Output{}, err
 	}
 	defer release()
+	defer c.returned()
 	return n.call(c)
 }
 
