@@ -92,19 +92,12 @@ func (e *RequestNotFoundError) Unwrap() error {
 // [*UnavailableError] if no pod is ready, an [*Error], or a [*ReplicaError] if no pod could be
 // asked.
 func (r *Requests) List(ctx context.Context, f inspection.Filter) ([]inspection.Request, error) {
-	var (
-		mu  sync.Mutex
-		all []inspection.Request
-	)
-	_, err := r.ask(ctx, func(ctx context.Context, pod string, from *inspection.Client) error {
+	all, err := gather(ctx, r, func(ctx context.Context, pod string, from *inspection.Client) ([]inspection.Request, error) {
 		list, err := from.List(ctx, f)
-		mu.Lock()
-		defer mu.Unlock()
 		for i := range list {
 			list[i].Replica = pod
 		}
-		all = append(all, list...)
-		return err
+		return list, err
 	})
 	slices.SortStableFunc(all, func(a, b inspection.Request) int { return b.End().Compare(a.End()) })
 	if f.Limit > 0 {
@@ -116,19 +109,12 @@ func (r *Requests) List(ctx context.Context, f inspection.Filter) ([]inspection.
 // Differences returns the copied requests whose responses from the canary differ, newest first; the
 // version is the published one. Its error is as that of List.
 func (r *Requests) Differences(ctx context.Context, canary string) ([]inspection.Difference, error) {
-	var (
-		mu  sync.Mutex
-		all []inspection.Difference
-	)
-	_, err := r.ask(ctx, func(ctx context.Context, pod string, from *inspection.Client) error {
+	all, err := gather(ctx, r, func(ctx context.Context, pod string, from *inspection.Client) ([]inspection.Difference, error) {
 		list, err := from.Differences(ctx, canary)
-		mu.Lock()
-		defer mu.Unlock()
 		for i := range list {
 			list[i].Replica = pod
 		}
-		all = append(all, list...)
-		return err
+		return list, err
 	})
 	slices.SortStableFunc(all, func(a, b inspection.Difference) int { return b.Time.Compare(a.Time) })
 	return all, err
@@ -194,6 +180,24 @@ func (r *Requests) ask(ctx context.Context, f func(context.Context, string, *ins
 		}
 	}
 	return unasked, nil
+}
+
+// gather asks all pods and returns what all of them have, in no order.
+func gather[T any](
+	ctx context.Context, r *Requests, f func(ctx context.Context, pod string, from *inspection.Client) ([]T, error),
+) ([]T, error) {
+	var (
+		mu  sync.Mutex
+		all []T
+	)
+	_, err := r.ask(ctx, func(ctx context.Context, pod string, from *inspection.Client) error {
+		list, err := f(ctx, pod, from)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, list...)
+		return err
+	})
+	return all, err
 }
 
 // firstDenied is the refusal of a right among the failures: it holds for all pods.
