@@ -22,9 +22,6 @@ func values(s quality.Selected) url.Values {
 	if s.Version != "" {
 		set.Set("version", s.Version)
 	}
-	if s.Mirrored != "" {
-		set.Set("mirror", string(s.Mirrored))
-	}
 	return set
 }
 

@@ -110,16 +110,4 @@ type Selected struct {
 	// From and To limit their dates: From ≤ date < To.
 	From, To time.Time
 	Version  string
-	// Mirrored selects those that were made for copies of requests too: see [Mirrored].
-	Mirrored Mirrored
 }
-
-// Mirrored selects predictions by whether they were made for copies of requests that another
-// version has served. The zero value leaves these out.
-type Mirrored string
-
-// What is selected besides, or alone.
-const (
-	MirroredToo  Mirrored = "true"
-	MirroredOnly Mirrored = "only"
-)
