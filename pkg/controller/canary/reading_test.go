@@ -73,7 +73,7 @@ func TestMetricsOfTheEntrypoint(t *testing.T) {
 	for d := range described {
 		all += d.String()
 	}
-	for _, name := range []string{metricRequests, metricSeconds, metricFallbacks} {
+	for _, name := range []string{metricRequests, metricSeconds, metricFallbacks, metricMirrored} {
 		require.Contains(t, all, `"`+name+`"`)
 	}
 }
