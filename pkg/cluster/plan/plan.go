@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
@@ -48,33 +46,8 @@ func Parse(name string, text []byte) (*v1alpha1.CanaryPlan, error) {
 	if err := json.Unmarshal(data, found); err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", name, err)
 	}
-	setDefaults(found)
+	found.SetDefaults()
 	return found, nil
-}
-
-// setDefaults sets what the API server would (the defaults of the kind Runtime).
-func setDefaults(p *v1alpha1.CanaryPlan) {
-	set := func(to *int32, value int32) {
-		if *to == 0 {
-			*to = value
-		}
-	}
-	set(&p.MinRequests, 100)
-	if p.OnFailure == "" {
-		p.OnFailure = v1alpha1.CanaryRollback
-	}
-	if p.OnSuccess == "" {
-		p.OnSuccess = v1alpha1.CanaryPromote
-	}
-	if p.WaitLimit.Duration == 0 {
-		p.WaitLimit = metav1.Duration{Duration: 2 * time.Hour}
-	}
-	if p.Limits.Accuracy != nil {
-		set(&p.Limits.Accuracy.MinSamples, 200)
-	}
-	if p.Limits.Agreement != nil {
-		set(&p.Limits.Agreement.MinSamples, 100)
-	}
 }
 
 // document returns the one value of the text; nil after a problem.

@@ -3,24 +3,15 @@ package canary
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/judge"
 )
 
-// The defaults of a plan, which the CRD also sets.
-const (
-	defaultRequests    = 100
-	defaultPredictions = 200
-	defaultPairs       = 100
-	defaultWaitLimit   = 2 * time.Hour
-)
-
-// limitsOf returns the limits of a plan.
+// limitsOf returns the limits of a plan that has its defaults.
 func limitsOf(plan *v1alpha1.CanaryPlan) judge.Limits {
 	of := plan.Limits
-	limits := judge.Limits{MinRequests: orDefault(plan.MinRequests, defaultRequests), Steps: len(plan.Steps)}
+	limits := judge.Limits{MinRequests: int64(plan.MinRequests), Steps: len(plan.Steps)}
 	if of.ErrorRatio != nil {
 		limits.ErrorRatio = new(share(of.ErrorRatio.Increase))
 	}
@@ -28,10 +19,10 @@ func limitsOf(plan *v1alpha1.CanaryPlan) judge.Limits {
 		limits.P95 = new(share(of.P95.Increase))
 	}
 	if a := of.Accuracy; a != nil {
-		limits.Accuracy = &judge.Accuracy{Decrease: share(a.Decrease), MinSamples: orDefault(a.MinSamples, defaultPredictions)}
+		limits.Accuracy = &judge.Accuracy{Decrease: share(a.Decrease), MinSamples: int64(a.MinSamples)}
 	}
 	if a := of.Agreement; a != nil {
-		limits.Agreement = &judge.Agreement{Min: share(a.Min), MinSamples: orDefault(a.MinSamples, defaultPairs)}
+		limits.Agreement = &judge.Agreement{Min: share(a.Min), MinSamples: int64(a.MinSamples)}
 	}
 	for _, q := range of.Query {
 		limits.Queries = append(limits.Queries, judge.Query{Name: q.Name, Min: number(q.Min), Max: number(q.Max)})
@@ -52,18 +43,4 @@ func number(text string) *float64 {
 		return nil
 	}
 	return &value
-}
-
-func orDefault(value int32, otherwise int64) int64 {
-	if value == 0 {
-		return otherwise
-	}
-	return int64(value)
-}
-
-func waitLimit(plan *v1alpha1.CanaryPlan) time.Duration {
-	if plan.WaitLimit.Duration == 0 {
-		return defaultWaitLimit
-	}
-	return plan.WaitLimit.Duration
 }

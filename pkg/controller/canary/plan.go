@@ -62,6 +62,8 @@ type Output struct {
 
 // Next returns how a plan goes on. It is pure; what it has returned, with the same evidence, changes nothing more.
 func Next(in Input) Output {
+	in.Spec = in.Spec.DeepCopy() // it belongs to a cache
+	in.Spec.Plan.SetDefaults()
 	b := in.before()
 	n := next{Input: in, before: b, step: in.Spec.Plan.Steps[b.Step-1]}
 	n.out.Status = v1alpha1.CanaryStatus{Version: in.Spec.Version, Of: in.ID, Step: b.Step, Since: b.Since, Resume: b.Resume}
@@ -130,7 +132,7 @@ func (n *next) hold(reason, message string) {
 
 // wait waits until the canary may get requests. Its step then begins anew, with what it gets then.
 func (n *next) wait() {
-	limit, began := waitLimit(n.Spec.Plan), n.before.Since
+	limit, began := n.Spec.Plan.WaitLimit.Duration, n.before.Since
 	if n.before.Phase != v1alpha1.CanaryWaiting || began == nil {
 		began = &metav1.Time{Time: n.Now}
 	}
@@ -244,7 +246,7 @@ func (n *next) progress(missing string) {
 
 // late waits after the end of a step's time for what it lacks, as long as it may.
 func (n *next) late(over time.Time, missing, reason string) {
-	limit := waitLimit(n.Spec.Plan)
+	limit := n.Spec.Plan.WaitLimit.Duration
 	if left := over.Add(limit).Sub(n.Now); left > 0 {
 		n.out.Due = left
 		n.progress(missing)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Use is what a runtime does with a version.
@@ -69,4 +70,30 @@ func (c *Canary) ID(published string) string {
 	text, _ := json.Marshal([]any{published, of}) // strings and numbers: this cannot fail
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:6])
+}
+
+// SetDefaults sets what is not set, as the API server does when it admits a Runtime: the markers of the
+// fields have the same values.
+func (p *CanaryPlan) SetDefaults() {
+	set := func(to *int32, value int32) {
+		if *to == 0 {
+			*to = value
+		}
+	}
+	set(&p.MinRequests, 100)
+	if p.Limits.Accuracy != nil {
+		set(&p.Limits.Accuracy.MinSamples, 200)
+	}
+	if p.Limits.Agreement != nil {
+		set(&p.Limits.Agreement.MinSamples, 100)
+	}
+	if p.OnFailure == "" {
+		p.OnFailure = CanaryRollback
+	}
+	if p.OnSuccess == "" {
+		p.OnSuccess = CanaryPromote
+	}
+	if p.WaitLimit.Duration == 0 {
+		p.WaitLimit.Duration = 2 * time.Hour
+	}
 }
