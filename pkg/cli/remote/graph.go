@@ -52,8 +52,6 @@ func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
 	if err != nil {
 		return err
 	}
-	// Without the right to read what is published, the rest is shown.
-	r, _ := c.Runtime(ctx)
 	var text strings.Builder
 	switch o.output {
 	case outputDot:
@@ -61,6 +59,8 @@ func runGraph(ctx context.Context, c *Cluster, o graphOptions) error {
 	case outputMermaid:
 		shape.Mermaid(&text, v)
 	default:
+		// Without the right to read what is published, the rest is shown.
+		r, _ := c.Runtime(ctx)
 		shape.Text(&text, o.streams, v, division.Of(r, v.Name))
 	}
 	_, err = io.WriteString(o.streams.Out, text.String())
