@@ -84,9 +84,7 @@ func canaryButtons(r *request, c *source.Canary) ([]actionButton, error) {
 		return nil, err
 	}
 	all := buttons(r, v, reasons)
-	return slices.DeleteFunc(all, func(b actionButton) bool {
-		return !slices.Contains([]source.Action{source.Promote, source.Abort, source.Pause, source.Resume, source.Weigh}, b.Action)
-	}), nil
+	return slices.DeleteFunc(all, func(b actionButton) bool { return !b.Action.OfCanary() }), nil
 }
 
 // differencesTime bounds how long entrypoints are asked.

@@ -1,15 +1,11 @@
 // Package offer says which actions a version in its state has a button for, and why one is not possible.
 package offer
 
-import (
-	"slices"
-
-	"krt.dev/kn-krt/pkg/dashboard/source"
-)
+import "krt.dev/kn-krt/pkg/dashboard/source"
 
 // Made reports whether a version in its state has a button for the action.
 func Made(v *source.Version, a source.Action) bool {
-	if slices.Contains([]source.Action{source.Promote, source.Abort, source.Pause, source.Resume, source.Weigh}, a) {
+	if a.OfCanary() {
 		return v.Share != nil && v.Share.Canary && madeToCanary(v.Share, a)
 	}
 	stopped := v.State == source.Stopped || v.State == source.Stopping

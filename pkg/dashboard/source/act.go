@@ -25,6 +25,15 @@ const (
 	Weigh   Action = "weight"
 )
 
+// OfCanary reports whether the action is one on a canary, which no other version has.
+func (a Action) OfCanary() bool {
+	switch a {
+	case Promote, Abort, Pause, Resume, Weigh:
+		return true
+	}
+	return false
+}
+
 // Actors change versions. It is a part of [Source].
 type Actors interface {
 	// Rights returns which actions on the version the user cannot do, with the reason in a
