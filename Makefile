@@ -47,7 +47,7 @@ TESTS = test -n "$(RACE)" || echo "No C compiler found: testing without the race
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@$(TESTS)
 test-all: deps build bin/cluster ## Run what make test, test-api and test-tracing run, compiled and linked once, as .ci/run does
-	@$(TOOLS); jaeger=$$(bin/cluster tool jaeger); export KRT_JAEGER=$$jaeger; $(TESTS)
+	@$(TOOLS); $(HELM); jaeger=$$(bin/cluster tool jaeger); export KRT_JAEGER=$$jaeger; $(TESTS)
 
 bin/cluster: ; @go build $(VCS) -o $@ ./test/cluster
 cluster: bin/cluster ## Start a cluster with Knative for the tests (root on Linux; the first time takes 11 minutes)
@@ -66,11 +66,11 @@ e2e-long: cluster ## Run the tests there that take minutes or large programs: fa
 	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 
 # Of test/browser these are the tests on a cluster: the others are in make test.
-TOOLS = kube=$$(bin/cluster tool kube); helm=$$(bin/cluster tool helm); crds=$$(bin/cluster crds); \
-	export KRT_KUBE=$$kube KRT_HELM=$$helm KRT_CRDS=$$crds
+TOOLS = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); export KRT_KUBE=$$kube KRT_CRDS=$$crds
+HELM  = helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(TOOLS); go test $(RACE) -count=1 ./test/apiserver/...
-	@$(TOOLS); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; go test $(RACE) -count=1 -run OnACluster ./test/browser
+	@$(TOOLS); $(HELM); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; go test $(RACE) -count=1 -run OnACluster ./test/browser
 
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
