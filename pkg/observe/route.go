@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -46,6 +47,14 @@ func MarkRoutes(rt *v1alpha1.Runtime, g render.Gateway, routes []Route, exists b
 		}
 	}
 	rt.MarkReachable(fmt.Sprintf("%s routes %s", named(g), strings.Join(hosts, " and ")))
+}
+
+// Served reports whether the Gateway, which then exists, serves all routes.
+func Served(g render.Gateway, routes []Route) bool {
+	return !slices.ContainsFunc(routes, func(r Route) bool {
+		reason, _ := r.obstacle(g, true)
+		return reason != ""
+	})
 }
 
 // obstacle is why a Gateway does not serve the route; an empty reason if it does.

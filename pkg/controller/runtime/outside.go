@@ -71,16 +71,16 @@ func (r *reconciler) reach(ctx context.Context, rt *v1alpha1.Runtime, result rec
 	if err != nil {
 		return result, err
 	}
-	if observe.MarkRoutes(rt, settings.Gateway, routes, true); rt.IsReachable() {
-		return result, nil
+	exists := observe.Served(settings.Gateway, routes)
+	if !exists {
+		if exists, err = r.gatewayExists(ctx, settings.Gateway); err != nil {
+			return result, err
+		}
 	}
-	exists, err := r.gatewayExists(ctx, settings.Gateway)
-	if err != nil {
-		return result, err
-	}
+	// Once: a mark that is replaced by another one would change the condition's time.
 	observe.MarkRoutes(rt, settings.Gateway, routes, exists)
-	if result.RequeueAfter == 0 || result.RequeueAfter > foreignInterval {
-		result.RequeueAfter = foreignInterval
+	if !rt.IsReachable() {
+		result.RequeueAfter = sooner(result.RequeueAfter, foreignInterval)
 	}
 	return result, nil
 }
