@@ -89,7 +89,7 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 			report(header)
 		}
 	}
-	r := q.exchange(outgoing(ctx), conn, c, q.divider.own(c.Data))
+	r := q.divider.exchange(outgoing(ctx), conn, c, q.divider.own(c.Data))
 	refusal := len(r.trailer[Metadata]) > 0
 	delete(r.trailer, Metadata)
 	if r.failure == nil || begun || ctx.Err() != nil {
@@ -108,12 +108,12 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 }
 
 // exchange calls the rpc over conn with the outgoing metadata of ctx, and with data, which it uses up.
-func (q *Request) exchange(ctx context.Context, conn *grpc.ClientConn, c Call, data mem.Buffer) *reply {
+func (d *Divider) exchange(ctx context.Context, conn *grpc.ClientConn, c Call, data mem.Buffer) *reply {
 	r := &reply{}
 	message, err := c.invoke(ctx, conn, data, r)
 	defer message.Free()
 	if err == nil {
-		r.data, err = q.keep(message)
+		r.data, err = d.keep(message)
 	}
 	if err != nil {
 		r.failure = status.Convert(err).Proto()
@@ -148,8 +148,8 @@ func (c *Call) invoke(ctx context.Context, conn *grpc.ClientConn, data mem.Buffe
 }
 
 // keep returns a message in a buffer that is counted.
-func (q *Request) keep(message mem.BufferSlice) (mem.Buffer, error) {
-	o := &q.divider.options
+func (d *Divider) keep(message mem.BufferSlice) (mem.Buffer, error) {
+	o := &d.options
 	if !o.Budget.HasRoom(int64(message.Len())) {
 		return nil, status.FromProto(memory.Refusal(memory.ErrFull)).Err()
 	}

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -20,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema/fieldpath"
 )
 
@@ -126,8 +124,8 @@ func (d *Divider) reload() {
 	}
 	d.change.Lock()
 	defer d.change.Unlock()
-	data, err := readFile(filepath.Join(d.options.Folder, File))
-	if err != nil {
+	data, err := untrusted.ReadPath(filepath.Join(d.options.Folder, File), maxFileBytes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a file there are no data
 		d.fail(err)
 		return
 	}
@@ -151,26 +149,6 @@ func (d *Divider) fail(err error) {
 		d.failed = text
 		d.options.Logger.Error("cannot use the division of requests; the last one stays in force", "error", text)
 	}
-}
-
-// readFile reads a file of at most maxFileBytes; nil if there is none.
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > maxFileBytes:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFileBytes)
-	}
-	return data, nil
 }
 
 // set puts a canary in force, nil: none. Requests that began before go on as they began, over

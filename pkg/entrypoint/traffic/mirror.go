@@ -200,8 +200,7 @@ func (c *Copy) exchange() outcome {
 		return failed
 	}
 	ctx = metadata.NewOutgoingContext(ctx, c.metadata)
-	q := &Request{divider: c.divider, state: c.state}
-	r := q.exchange(ctx, conn, Call{Method: c.of.Method}, mem.SliceBuffer(c.request))
+	r := c.divider.exchange(ctx, conn, Call{Method: c.of.Method}, mem.SliceBuffer(c.request))
 	if r.data != nil {
 		defer r.data.Free()
 	}
