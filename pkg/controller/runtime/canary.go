@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -150,9 +151,10 @@ func (r *reconciler) pair(ctx context.Context, rt *v1alpha1.Runtime, current, ca
 	return nil, err
 }
 
-// notOwned is why the file of the published version cannot be written, and what to do.
+// notOwned is why an object of the runtime cannot be written, and what to do.
 func notOwned(rt *v1alpha1.Runtime, taken *apply.NotOwnedError) string {
-	return fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete configmap %s -n %s", taken, taken.Name, rt.Namespace)
+	return fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete %s %s -n %s",
+		taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace)
 }
 
 // reportCanary emits events about the changes of the canary since before. Who is published is

@@ -79,11 +79,6 @@ func (r *reconciler) divide(
 	ctx context.Context, rt *v1alpha1.Runtime, have division, want *traffic.Config, now time.Time,
 ) (division, time.Duration, error) {
 	next, due := division{}, time.Duration(0)
-	wait := func(d time.Duration) {
-		if due == 0 || d < due {
-			due = d
-		}
-	}
 	published := rt.Status.PublishedVersion
 	if want != nil {
 		next[published] = file{Config: *want}
@@ -97,21 +92,18 @@ func (r *reconciler) divide(
 				f.until = now.Add(r.connectionsEnd(ctx, rt.Namespace, version))
 			}
 			next[version] = f
-			wait(f.until.Sub(now))
+			due = sooner(due, f.until.Sub(now))
 		case f.Canary != nil:
 			next[version] = file{}
 		default:
 			if left := r.applying(leaf{rt.UID, version}, now); left > 0 {
 				next[version] = f
-				wait(left)
+				due = sooner(due, left)
 			}
 		}
 	}
 	left, err := r.tell(ctx, rt, next)
-	if left > 0 {
-		wait(left)
-	}
-	return next, due, err
+	return next, sooner(due, left), err
 }
 
 // handsOver reports whether the entrypoint of a version that was published before goes on

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -210,8 +209,7 @@ func (r *reconciler) failed(rt *v1alpha1.Runtime, err error) (reconcile.Result, 
 	var taken *apply.NotOwnedError
 	switch {
 	case errors.As(err, &taken):
-		rt.MarkNotReady(v1alpha1.ReasonNotOwned, fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete %s %s -n %s",
-			taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace))
+		rt.MarkNotReady(v1alpha1.ReasonNotOwned, notOwned(rt, taken))
 		return reconcile.Result{RequeueAfter: foreignInterval}, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		rt.MarkNotReady(v1alpha1.ReasonRefused, fmt.Sprintf("%s; see: kubectl get service,ingress %s -n %s -o yaml",
