@@ -100,7 +100,7 @@ func (b *bench) echoed(ctx context.Context, what string, callers int) (all []mea
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{name, p, c})
+		subjects = append(subjects, subject{name: name, process: p, call: c})
 	}
 	node, err := f.start(ctx, "event-echo", nil)
 	if err != nil {
@@ -150,7 +150,7 @@ func (b *bench) served(ctx context.Context, what string, callers int, message st
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{s.name, p, c})
+		subjects = append(subjects, subject{name: s.name, process: p, call: c})
 	}
 	return b.measure(ctx, what, callers, subjects)
 }

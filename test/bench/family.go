@@ -54,7 +54,7 @@ func (f *family) entrypoint(ctx context.Context, nodes []string, body []byte) (s
 		return subject{}, err
 	}
 	c, err := callGRPC(p.Addresses[process.GRPC], process.Method(0), body)
-	return subject{"entrypoint", p, c}, err
+	return subject{name: "entrypoint", process: p, call: c}, err
 }
 
 // orchestrator starts a raw orchestrator over nodes, and a caller of it.
@@ -63,5 +63,5 @@ func (f *family) orchestrator(ctx context.Context, name string, s orchestratorSe
 	if err != nil {
 		return subject{}, err
 	}
-	return subject{name, p, callHTTP(p.Addresses[0], process.Message, body)}, nil
+	return subject{name: name, process: p, call: callHTTP(p.Addresses[0], process.Message, body)}, nil
 }

@@ -21,9 +21,9 @@ import (
 // one at a time.
 type call func(ctx context.Context, worker int) error
 
-// load has callers call one request after the other for the given time, and
-// returns how long each took.
-func load(ctx context.Context, callers int, span time.Duration, c call) ([]time.Duration, error) {
+// load has callers call one request after the other for the given time, each with a
+// pause after a response, and returns how long each request took.
+func load(ctx context.Context, callers int, span, pause time.Duration, c call) ([]time.Duration, error) {
 	took := make([][]time.Duration, callers)
 	errs := make([]error, callers)
 	var all sync.WaitGroup
@@ -36,6 +36,10 @@ func load(ctx context.Context, callers int, span time.Duration, c call) ([]time.
 				}
 				now := time.Now()
 				took[i] = append(took[i], now.Sub(begin))
+				if pause > 0 {
+					time.Sleep(pause)
+					now = time.Now()
+				}
 				begin = now
 			}
 		})

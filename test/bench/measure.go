@@ -17,6 +17,7 @@ type subject struct {
 	name    string
 	process *process.Process
 	call    call
+	pause   time.Duration // of a caller after a response
 }
 
 // sample is what a subject did and used in one round.
@@ -72,7 +73,7 @@ func (b *bench) sample(ctx context.Context, callers int, s subject) (sample, err
 	if err != nil {
 		return sample{}, err
 	}
-	took, err := load(ctx, callers, time.Duration(b.seconds*float64(time.Second)), s.call)
+	took, err := load(ctx, callers, time.Duration(b.seconds*float64(time.Second)), s.pause, s.call)
 	if err != nil {
 		return sample{}, err
 	}
@@ -102,7 +103,7 @@ func (b *bench) profile(ctx context.Context, what string, callers int, s subject
 	done := make(chan error, 1)
 	var cpu, allocs []byte
 	go func() { done <- s.process.Control(ctx, "/debug/pprof/profile?seconds=4", &cpu) }()
-	if _, err := load(ctx, callers, 5*time.Second, s.call); err != nil {
+	if _, err := load(ctx, callers, 5*time.Second, s.pause, s.call); err != nil {
 		return err
 	}
 	if err := <-done; err != nil {

@@ -31,7 +31,7 @@ func (b *bench) steps(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		subjects = append(subjects, subject{fmt.Sprintf("%d steps", n), p, c})
+		subjects = append(subjects, subject{name: fmt.Sprintf("%d steps", n), process: p, call: c})
 	}
 	for _, callers := range []int{1, 64} {
 		what := fmt.Sprintf("steps, 1 KB, c=%d", callers)

@@ -40,7 +40,7 @@ func (b *bench) telemetry(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		subjects = append(subjects, subject{names[i], p, c})
+		subjects = append(subjects, subject{name: names[i], process: p, call: c})
 	}
 	const callers = 64
 	what := fmt.Sprintf("traces of gRPC → 3 nodes → gRPC, Direct, 1 KB, c=%d: ", callers)

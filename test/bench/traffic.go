@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/test/process"
@@ -15,9 +16,15 @@ import (
 // also copies, next to an entrypoint without a canary; and those that it forwards, next to the canary
 // called directly, with what a bare proxy costs.
 func (b *bench) traffic(ctx context.Context) error {
-	for _, c := range []struct{ callers, size int }{{1, kilobyte}, {64, kilobyte}, {8, 1 << 20}} {
+	for _, c := range []struct {
+		callers, size int
+		pause         time.Duration // in which a copy is sent; without, it takes CPU from the next request
+	}{{1, kilobyte, 0}, {1, kilobyte, 5 * time.Millisecond}, {64, kilobyte, 0}, {8, 1 << 20, 0}} {
 		what := fmt.Sprintf("gRPC → 3 nodes → gRPC, %d KB, c=%d", c.size>>10, c.callers)
-		all, err := b.divided(ctx, what, c.callers, payload(c.size))
+		if c.pause > 0 {
+			what += fmt.Sprintf(", %v between", c.pause)
+		}
+		all, err := b.divided(ctx, what, c.callers, c.pause, payload(c.size))
 		if err != nil {
 			return err
 		}
@@ -48,7 +55,7 @@ func (b *bench) traffic(ctx context.Context) error {
 
 // divided measures entrypoints over the same nodes: two without a canary, one that forwards
 // nothing, one that copies all, their canary, a bare proxy to it, and an entrypoint that forwards all.
-func (b *bench) divided(ctx context.Context, what string, callers int, body []byte) (all []measured, err error) {
+func (b *bench) divided(ctx context.Context, what string, callers int, pause time.Duration, body []byte) (all []measured, err error) {
 	f := &family{log: b.log}
 	defer f.end(&err)
 	folder, err := os.MkdirTemp("", "bench")
@@ -92,7 +99,7 @@ func (b *bench) divided(ctx context.Context, what string, callers int, body []by
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{s.name, p, c})
+		subjects = append(subjects, subject{name: s.name, process: p, call: c, pause: pause})
 	}
 	return b.measure(ctx, what, callers, subjects)
 }
