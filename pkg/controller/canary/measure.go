@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -65,8 +66,8 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 		return r, fmt.Sprintf("the pods of %q cannot be listed: %s", task.Published, why(err))
 	}
 	var mu sync.Mutex
-	var group sync.WaitGroup
-	turns := make(chan struct{}, podsAtOnce)
+	var group errgroup.Group
+	group.SetLimit(podsAtOnce)
 	scraper, failed := m.client(""), map[string]string{} // why, by the name of the pod
 	for i := range list.Items {
 		pod := &list.Items[i]
@@ -74,9 +75,7 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 			continue // it serves nothing yet, or no more
 		}
 		r.Running[string(pod.UID)] = true
-		turns <- struct{}{}
-		group.Go(func() {
-			defer func() { <-turns }()
+		group.Go(func() error {
 			counters, err := scrape(ctx, scraper, pod.Status.PodIP, task.Canary)
 			mu.Lock()
 			defer mu.Unlock()
@@ -86,9 +85,10 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 			case pod.DeletionTimestamp == nil:
 				failed[pod.Name] = why(err)
 			}
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait()
 	switch {
 	case len(r.Running) == 0:
 		return r, fmt.Sprintf("no entrypoint of %q runs", task.Published)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -176,21 +177,20 @@ func (k *Walker) Run(ctx context.Context, news func(types.NamespacedName)) {
 
 // round measures once: all plans, or those that have never been measured.
 func (k *Walker) round(ctx context.Context, all bool, news func(types.NamespacedName)) {
-	turns := make(chan struct{}, atOnce)
-	var group sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(atOnce)
 	for w, task := range k.tasks(all) {
-		turns <- struct{}{}
-		group.Go(func() {
-			defer func() { <-turns }()
+		group.Go(func() error {
 			within, cancel := context.WithTimeout(ctx, readTime)
 			defer cancel()
 			m := k.measure(within, task)
 			if ctx.Err() == nil && k.add(w, task, m) {
 				news(w.key)
 			}
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait()
 }
 
 func (k *Walker) tasks(all bool) map[*walk]Task {
