@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/program"
 	"krt.dev/kn-krt/pkg/telemetry"
 )
 
@@ -20,7 +20,7 @@ func main() {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := entrypoint.Main(ctx, *config, os.Getenv("POD_IP"), telemetry.Extend); err != nil {
+	if err := program.Main(ctx, *config, os.Getenv("POD_IP"), telemetry.Extend); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

@@ -12,7 +12,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -88,6 +87,14 @@ type Retry = delivery.Retry
 type Options struct {
 	// Timeout bounds a request without a shorter deadline of its own. Default 30 s.
 	Timeout time.Duration
+	// StreamTimeout bounds a request of a streaming rpc in Timeout's place, if it is longer.
+	// Default 5 minutes.
+	StreamTimeout time.Duration
+	// StreamIdle is how long a stream may wait for its next message, once it has had one.
+	// Default 60 s.
+	StreamIdle time.Duration
+	// StreamMessages bounds the messages of a stream. Default 100,000.
+	StreamMessages int
 	// MaxMessageBytes bounds a message in either direction; a larger one is
 	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
 	MaxMessageBytes int
@@ -145,19 +152,6 @@ type Tracer interface {
 	// it sent none, and returns what nodes get, which is that of the span. If the trace is
 	// not recorded, the span is zero, and what nodes get is not sampled.
 	Start(client event.Trace) (request event.Trace, span [8]byte)
-}
-
-// Listeners are the ports of an entrypoint.
-type Listeners struct {
-	// GRPC is for gRPC (9000 in a cluster).
-	GRPC net.Listener
-	// Web is for JSON, Connect, gRPC-Web and CloudEvents (8080).
-	Web net.Listener
-	// Reply is for replies of nodes, dead letters, metrics and probes (8081).
-	Reply net.Listener
-	// Inspection is for the requests that are kept (see package inspection). It must be a
-	// loopback address: whoever reaches it reads them. Nil: they are not served.
-	Inspection net.Listener
 }
 
 // Entrypoint serves one version at a time; [Entrypoint.Update] changes which.
@@ -247,6 +241,9 @@ func New(v Version, o Options) (*Entrypoint, error) {
 
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
+	setDefault(&o.StreamTimeout, 5*time.Minute)
+	setDefault(&o.StreamIdle, time.Minute)
+	setDefault(&o.StreamMessages, 100_000)
 	setDefault(&o.MaxMessageBytes, environment.DefaultMaxMessageBytes)
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))

@@ -51,7 +51,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
-	own := &ownServices{Server: s, allow: e.authenticateReader}
+	own := &service.Own{Server: s, Allow: e.authenticateReader}
 	grpc_health_v1.RegisterHealthServer(own, service.Health{Server: e.health, Leaving: e.leaving})
 	service.RegisterReflection(e.leaving, own, contract{e})
 	service.RegisterDescribe(own, contract{e})
@@ -60,7 +60,7 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 
 // handleStream serves one call of the user's own services, with its header counted.
 func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
-	if c := connectionOf(stream.Context()); c != nil {
+	if c := memory.ConnectionOf(stream.Context()); c != nil {
 		c.Begin()
 		defer c.End()
 	}

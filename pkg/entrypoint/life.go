@@ -14,6 +14,30 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
+// Listeners are the ports of an entrypoint.
+type Listeners struct {
+	// GRPC is for gRPC (9000 in a cluster).
+	GRPC net.Listener
+	// Web is for JSON, Connect, gRPC-Web and CloudEvents (8080).
+	Web net.Listener
+	// Reply is for replies of nodes, dead letters, metrics and probes (8081).
+	Reply net.Listener
+	// Inspection is for the requests that are kept (see package inspection). It must be a
+	// loopback address: whoever reaches it reads them. Nil: they are not served.
+	Inspection net.Listener
+}
+
+// Close closes the listeners that are open.
+func (l Listeners) Close() error {
+	var errs []error
+	for _, one := range []net.Listener{l.GRPC, l.Web, l.Reply, l.Inspection} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Update makes v what is served from now on, atomically: a request goes through
 // the version it began with. drained is closed once no request that began with
 // the old version is left, the rest of a workflow behind an early reply

@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/program"
 )
 
 const (
@@ -59,9 +59,9 @@ func (in Input) content() (content, error) {
 }
 
 // config is the configuration of cmd/entrypoint.
-func (in Input) config() entrypoint.Config {
+func (in Input) config() program.Config {
 	v := in.Version
-	c := entrypoint.Config{
+	c := program.Config{
 		Version:         v.Name,
 		Namespace:       v.Namespace,
 		Description:     v.Spec.Description,
@@ -86,13 +86,13 @@ func (in Input) config() entrypoint.Config {
 		}
 	}
 	if i := v.Spec.Entrypoint.Inspect; i != nil {
-		c.Inspect = &entrypoint.ConfigInspect{Share: int(i.Share), PayloadBytes: int(i.PayloadBytes), Redact: i.Redact}
+		c.Inspect = &program.ConfigInspect{Share: int(i.Share), PayloadBytes: int(i.PayloadBytes), Redact: i.Redact}
 		if len(i.Descriptors) > 0 {
 			c.Inspect.Descriptors = descriptorsFile
 		}
 	}
 	for _, w := range v.Spec.Workflows {
-		workflow := entrypoint.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}
+		workflow := program.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}
 		if !in.direct() {
 			workflow.Address = in.Addresses[w.Name]
 		}
@@ -104,8 +104,8 @@ func (in Input) config() entrypoint.Config {
 	return c
 }
 
-func (in Input) step(node string) entrypoint.ConfigStep {
-	step := entrypoint.ConfigStep{Node: node}
+func (in Input) step(node string) program.ConfigStep {
+	step := program.ConfigStep{Node: node}
 	if !in.direct() {
 		return step
 	}

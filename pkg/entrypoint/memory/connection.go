@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"math"
 	"net"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/peer"
 )
 
 const (
@@ -131,6 +133,14 @@ func (c *Connection) RemoteAddr() net.Addr { return peerAddress{c.Conn.RemoteAdd
 func ConnectionAt(client net.Addr) *Connection {
 	if at, ok := client.(peerAddress); ok {
 		return at.conn
+	}
+	return nil
+}
+
+// ConnectionOf is the connection of a gRPC call's ctx; nil if it is not known.
+func ConnectionOf(ctx context.Context) *Connection {
+	if p, ok := peer.FromContext(ctx); ok {
+		return ConnectionAt(p.Addr)
 	}
 	return nil
 }

@@ -1,4 +1,6 @@
-package entrypoint
+// Package program runs an entrypoint in a process of its own: it reads its configuration, listens and
+// serves until it is stopped.
+package program
 
 import (
 	"context"
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
@@ -33,6 +36,11 @@ type Config struct {
 	Background      string `json:"backgroundTimeout,omitempty"`
 	ConnectionAge   string `json:"connectionAge,omitempty"`
 	ConnectionGrace string `json:"connectionGrace,omitempty"`
+	// StreamTimeout bounds a request of a streaming rpc, StreamIdle the wait for its next message.
+	StreamTimeout string `json:"streamTimeout,omitempty"`
+	StreamIdle    string `json:"streamIdle,omitempty"`
+	// StreamMessages bounds the messages of a stream; 0 means the default.
+	StreamMessages int `json:"streamMessages,omitempty"`
 	// MaxMessageBytes bounds a message; 0 means the default.
 	MaxMessageBytes int `json:"maxMessageBytes,omitempty"`
 	// MaxBytes bounds what is held of requests and responses; 0 means the default.
@@ -89,7 +97,7 @@ type ConfigWorkflow struct {
 type ConfigStep struct {
 	Node string `json:"node"`
 	URL  string `json:"url,omitempty"`
-	// Shortcut is the address of the node's only pod; see [Step].
+	// Shortcut is the address of the node's only pod; see [entrypoint.Step].
 	Shortcut string `json:"shortcut,omitempty"`
 }
 
@@ -97,7 +105,7 @@ type ConfigStep struct {
 // is the address at which other replicas reach this process (its pod's ip);
 // empty for a single replica. Each of extensions may change the options for the version;
 // the function that it returns is called when there are no more requests.
-func Main(ctx context.Context, dir, host string, extensions ...func(Version, *Options) (end func())) error {
+func Main(ctx context.Context, dir, host string, extensions ...func(entrypoint.Version, *entrypoint.Options) (end func())) error {
 	path := filepath.Join(dir, "entrypoint.json")
 	c, err := readConfig(path)
 	if err != nil {
@@ -126,7 +134,7 @@ func Main(ctx context.Context, dir, host string, extensions ...func(Version, *Op
 	if host != "" {
 		o.Advertise = net.JoinHostPort(host, fmt.Sprint(l.Reply.Addr().(*net.TCPAddr).Port))
 	}
-	e, err := New(v, o)
+	e, err := entrypoint.New(v, o)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -148,8 +156,8 @@ func readConfig(path string) (*Config, error) {
 	return c, nil
 }
 
-func (c *Config) version(ctx context.Context, dir string) (Version, error) {
-	v := Version{Namespace: c.Namespace, Name: c.Version, Description: c.Description}
+func (c *Config) version(ctx context.Context, dir string) (entrypoint.Version, error) {
+	v := entrypoint.Version{Namespace: c.Namespace, Name: c.Version, Description: c.Description}
 	err := readDuration("backgroundTimeout", c.Background, &v.BackgroundTimeout)
 	if err != nil {
 		return v, err
@@ -165,9 +173,9 @@ func (c *Config) version(ctx context.Context, dir string) (Version, error) {
 		if err != nil {
 			return v, fmt.Errorf("workflow %q: %w", w.Name, err)
 		}
-		workflow := Workflow{Name: w.Name, Method: method, Address: w.Address}
+		workflow := entrypoint.Workflow{Name: w.Name, Method: method, Address: w.Address}
 		for _, s := range w.Steps {
-			workflow.Steps = append(workflow.Steps, Step(s))
+			workflow.Steps = append(workflow.Steps, entrypoint.Step(s))
 		}
 		v.Workflows = append(v.Workflows, workflow)
 	}
@@ -193,16 +201,18 @@ func (c *Config) inspect(dir string) (*capture.Settings, error) {
 	return s, nil
 }
 
-func (c *Config) options() (Options, error) {
-	o := Options{
+func (c *Config) options() (entrypoint.Options, error) {
+	o := entrypoint.Options{
 		MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic,
-		Authentication: c.Authentication,
+		Authentication: c.Authentication, StreamMessages: c.StreamMessages,
 	}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration
 	}{
 		{"timeout", c.Timeout, &o.Timeout},
+		{"streamTimeout", c.StreamTimeout, &o.StreamTimeout},
+		{"streamIdle", c.StreamIdle, &o.StreamIdle},
 		{"connectionAge", c.ConnectionAge, &o.ConnectionAge},
 		{"connectionGrace", c.ConnectionGrace, &o.ConnectionGrace},
 	} {
@@ -224,7 +234,7 @@ const saveLimit = 2 * time.Second
 
 // observe adds to o what saves automatic measurements. The function it returns ends that,
 // when there are no more requests.
-func (c *Config) observe(o *Options) (end func(), err error) {
+func (c *Config) observe(o *entrypoint.Options) (end func(), err error) {
 	mode, err := measure.ParseMode(c.Measurements)
 	if err != nil {
 		return nil, fmt.Errorf("measurements: %w", err)
@@ -254,7 +264,7 @@ func readDuration(name, text string, to *time.Duration) error {
 	return nil
 }
 
-func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
+func (c *Config) listen(ctx context.Context) (l entrypoint.Listeners, err error) {
 	for _, p := range []struct {
 		address string
 		to      *net.Listener
@@ -268,15 +278,4 @@ func (c *Config) listen(ctx context.Context) (l Listeners, err error) {
 			l.Close())
 	}
 	return l, nil
-}
-
-// Close closes the listeners that are open.
-func (l Listeners) Close() error {
-	var errs []error
-	for _, one := range []net.Listener{l.GRPC, l.Web, l.Reply, l.Inspection} {
-		if one != nil {
-			errs = append(errs, one.Close())
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package entrypoint
+package program
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	client "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
@@ -43,7 +44,7 @@ func TestAutomaticMeasurements(t *testing.T) {
 		"the default": {Config{Store: url}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var o Options
+			var o entrypoint.Options
 			end, err := c.config.observe(&o)
 			require.NoError(t, err)
 			for range 2 {
@@ -69,8 +70,8 @@ func TestAutomaticMeasurements(t *testing.T) {
 }
 
 func TestAutomaticMeasurementsAreRefused(t *testing.T) {
-	_, err := (&Config{Measurements: "on"}).observe(&Options{})
+	_, err := (&Config{Measurements: "on"}).observe(&entrypoint.Options{})
 	require.EqualError(t, err, `measurements: "on" is not one of off, aggregated, each`)
-	_, err = (&Config{Store: "ftp://store"}).observe(&Options{})
+	_, err = (&Config{Store: "ftp://store"}).observe(&entrypoint.Options{})
 	require.ErrorContains(t, err, `store: "ftp://store" is not of the form`)
 }
