@@ -1,32 +1,17 @@
 package dashboard
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/dashboard/form"
 	"krt.dev/kn-krt/pkg/dashboard/handbook"
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/trial"
 	"krt.dev/kn-krt/pkg/invocation"
-	"krt.dev/kn-krt/pkg/legible"
-	"krt.dev/kn-krt/pkg/runner/clip"
-	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/schema"
-)
-
-const (
-	// tryTimeout bounds a call. It is below the time that servers have for a response.
-	tryTimeout = 100 * time.Second
-	// maxShown is how much of a response is shown, in bytes.
-	maxShown = 256 << 10
 )
 
 // tryView is the page that calls a workflow.
@@ -42,22 +27,9 @@ type tryView struct {
 	Failure *failure
 	// Reason is why nothing can be sent; empty if it can.
 	Reason string
-	Result *tryResult
-}
-
-// tryResult is what a call has brought.
-type tryResult struct {
-	Failed bool
-	Code   string
-	Took   string
-	// JSON is the response; Message and Details are of a failure.
-	JSON, Message, Details string
-	// Shortened is the size of a response of which not all is shown.
-	Shortened string
-	// ID is the request's, and Path its page; empty if the version has not returned it.
-	ID, Path string
-	Steps    []event.Step
-	Reported bool
+	// Result is nil if nothing was sent; Path is the page of its request, empty if that is not known.
+	Result *trial.Result
+	Path   string
 }
 
 func tryPage() page {
@@ -72,8 +44,7 @@ func tryPage() page {
 type try struct {
 	r       *request
 	view    *tryView
-	conn    *invocation.Connection
-	method  invocation.Method
+	caller  *trial.Caller
 	message *dynamicpb.Message
 }
 
@@ -99,26 +70,11 @@ func (t *try) reach() (done func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	t.conn, err = invocation.Dial(address, invocation.Credentials{})
-	if err == nil {
-		done = func() { _ = t.conn.Close(); release() }
-		if t.method, err = t.conn.Method(ctx, t.view.Workflow.Method); err == nil {
-			return done, nil
-		}
-		done()
-	} else {
+	if t.caller, err = trial.Dial(ctx, address, t.view.Workflow.Method); err != nil {
 		release()
+		return nil, err
 	}
-	f := invocation.NewFailure(err)
-	return nil, fmt.Errorf("the messages of the workflow cannot be read: %s%s", f.Message, wayIn(f))
-}
-
-// wayIn is what to do about a failure to which the page has no credentials.
-func wayIn(f invocation.Failure) string {
-	if !f.Unauthenticated() {
-		return ""
-	}
-	return ". This page sends no credentials: use 'kn-krt invoke' with --api-key-file or --token-file"
+	return func() { t.caller.Close(); release() }, nil
 }
 
 // open is the page before anything is sent, with an example.
@@ -130,13 +86,13 @@ func (t *try) open() (*tryView, error) {
 	defer done()
 	own := handbook.Example(t.r.Context(), t.r.source, t.r.ref, t.view.Workflow.Name)
 	// The author's example may be of another message: of one that was changed while the version runs.
-	for _, text := range []string{own, schema.Example(t.method.Desc.Input())} {
-		if err = t.parse([]byte(text)); err == nil {
+	for _, text := range []string{own, schema.Example(t.caller.Input())} {
+		if t.message, err = t.caller.Parse([]byte(text)); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		t.message = dynamicpb.NewMessage(t.method.Desc.Input())
+		t.message = dynamicpb.NewMessage(t.caller.Input())
 	}
 	t.show(form.New(t.message))
 	return t.view, nil
@@ -157,16 +113,16 @@ func (t *try) act() (*tryView, error) {
 	}
 	defer done()
 	do, sent := t.r.PostForm.Get("do"), t.r.PostForm.Get("json")
-	filled := form.Read(t.method.Desc.Input(), t.r.PostForm)
+	filled := form.Read(t.caller.Input(), t.r.PostForm)
 	text := []byte(sent)
 	byJSON := do == "fill" || do == "send-json"
 	if !byJSON {
 		filled.Change(do)
 		text = filled.JSON()
 	}
-	if err := t.parse(text); err != nil {
+	if t.message, err = t.caller.Parse(text); err != nil {
 		t.view.Fields, t.view.Cut = filled.Fields()
-		t.view.Problem, t.view.JSON = schema.JSONError(err), indented(text)
+		t.view.Problem, t.view.JSON = schema.JSONError(err), trial.Indented(text)
 		return t.view, nil
 	}
 	if byJSON {
@@ -179,51 +135,14 @@ func (t *try) act() (*tryView, error) {
 	return t.view, nil
 }
 
-func (t *try) parse(text []byte) error {
-	t.message = dynamicpb.NewMessage(t.method.Desc.Input())
-	return protojson.UnmarshalOptions{Resolver: t.method.Types}.Unmarshal(text, t.message)
-}
-
 // show fills the view with the message and its fields.
 func (t *try) show(f *form.Form) {
 	t.view.Fields, t.view.Cut = f.Fields()
-	t.view.JSON = t.json(t.message, false)
-}
-
-// json is a message as JSON for people.
-func (t *try) json(m proto.Message, defaults bool) string {
-	text, err := protojson.MarshalOptions{Resolver: t.method.Types, EmitDefaultValues: defaults}.Marshal(m)
-	if err != nil {
-		return err.Error()
-	}
-	return indented(text)
-}
-
-// indented is JSON with stable white space; protobuf-go varies it on purpose.
-func indented(text []byte) string {
-	var b bytes.Buffer
-	if json.Indent(&b, text, "", "  ") != nil {
-		return string(text)
-	}
-	return b.String()
+	t.view.JSON = t.caller.JSON(t.message, false)
 }
 
 // call sends the message.
 func (t *try) call() {
-	ctx, cancel := context.WithTimeout(t.r.Context(), tryTimeout)
-	defer cancel()
-	response := dynamicpb.NewMessage(t.method.Desc.Output())
-	got, err := t.conn.Call(ctx, t.method, invocation.Wish{Trace: true, Inspect: true}, t.message, response)
-	r := &tryResult{Took: legible.Spaced(got.Took), ID: got.ID, Steps: got.Steps, Reported: got.Reported}
-	t.view.Result = r
-	r.Path = t.r.link.Request(t.r.ref, r.ID)
-	f := invocation.NewFailure(err)
-	if r.Code = f.Code; err != nil {
-		r.Failed, r.Message, r.Details = true, f.Message+wayIn(f), f.Details()
-		return
-	}
-	text := t.json(response, true)
-	if r.JSON = clip.Text(text, maxShown); r.JSON != text {
-		r.Shortened = legible.Bytes(int64(len(text)))
-	}
+	t.view.Result = t.caller.Call(t.r.Context(), t.message)
+	t.view.Path = t.r.link.Request(t.r.ref, t.view.Result.ID)
 }
