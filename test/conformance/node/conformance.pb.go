@@ -44,6 +44,11 @@ const (
 	Act_GARBAGE     Act = 13 // foreign: answers with an event that is none
 	Act_TELL        Act = 14 // answers with the records of call text, one a line
 	Act_OPEN        Act = 15 // opens the gate named text
+	// In a streaming rpc; the messages are replies text-0, text-1 and so on.
+	Act_SEND       Act = 16 // sends number messages, then obeys the orders behind
+	Act_YIELD      Act = 17 // the same, and returns nothing; Python: an async generator
+	Act_GENERATE   Act = 18 // sends number messages, returns the reply text; Python: a generator
+	Act_SEND_WRONG Act = 19 // sends a google.protobuf.StringValue
 )
 
 // Enum value maps for Act.
@@ -65,6 +70,10 @@ var (
 		13: "GARBAGE",
 		14: "TELL",
 		15: "OPEN",
+		16: "SEND",
+		17: "YIELD",
+		18: "GENERATE",
+		19: "SEND_WRONG",
 	}
 	Act_value = map[string]int32{
 		"PASS":        0,
@@ -83,6 +92,10 @@ var (
 		"GARBAGE":     13,
 		"TELL":        14,
 		"OPEN":        15,
+		"SEND":        16,
+		"YIELD":       17,
+		"GENERATE":    18,
+		"SEND_WRONG":  19,
 	}
 )
 
@@ -200,10 +213,12 @@ type Order struct {
 	Act   Act                    `protobuf:"varint,2,opt,name=act,proto3,enum=conformance.Act" json:"act,omitempty"`
 	// Of the reply, the error, the panic; the gate; the id of the call asked for.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
-	// Bytes of the payload, or an HTTP status.
+	// Bytes of the payload, an HTTP status, or how many messages.
 	Number int32 `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"`
 	// Obeyed in the first so many runs for this call; 0 means in all.
-	Times         int32 `protobuf:"varint,5,opt,name=times,proto3" json:"times,omitempty"`
+	Times int32 `protobuf:"varint,5,opt,name=times,proto3" json:"times,omitempty"`
+	// Bytes of the payload of each message sent. Sending one that has some is noted.
+	Size          int32 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +284,13 @@ func (x *Order) GetNumber() int32 {
 func (x *Order) GetTimes() int32 {
 	if x != nil {
 		return x.Times
+	}
+	return 0
+}
+
+func (x *Order) GetSize() int32 {
+	if x != nil {
+		return x.Size
 	}
 	return 0
 }
@@ -436,13 +458,14 @@ const file_conformance_proto_rawDesc = "" +
 	"\x04last\x18\x02 \x01(\tR\x04last\x12*\n" +
 	"\x06orders\x18\x03 \x03(\v2\x12.conformance.OrderR\x06orders\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12*\n" +
-	"\x06visits\x18\x05 \x03(\v2\x12.conformance.VisitR\x06visits\"\x81\x01\n" +
+	"\x06visits\x18\x05 \x03(\v2\x12.conformance.VisitR\x06visits\"\x95\x01\n" +
 	"\x05Order\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\"\n" +
 	"\x03act\x18\x02 \x01(\x0e2\x10.conformance.ActR\x03act\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
 	"\x06number\x18\x04 \x01(\x05R\x06number\x12\x14\n" +
-	"\x05times\x18\x05 \x01(\x05R\x05times\"\xe7\x01\n" +
+	"\x05times\x18\x05 \x01(\x05R\x05times\x12\x12\n" +
+	"\x04size\x18\x06 \x01(\x05R\x04size\"\xe7\x01\n" +
 	"\x05Visit\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -455,7 +478,7 @@ const file_conformance_proto_rawDesc = "" +
 	"\x05Reply\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12*\n" +
-	"\x06visits\x18\x03 \x03(\v2\x12.conformance.VisitR\x06visits*\xb4\x01\n" +
+	"\x06visits\x18\x03 \x03(\v2\x12.conformance.VisitR\x06visits*\xe7\x01\n" +
 	"\x03Act\x12\b\n" +
 	"\x04PASS\x10\x00\x12\x0f\n" +
 	"\vEARLY_REPLY\x10\x01\x12\b\n" +
@@ -475,7 +498,12 @@ const file_conformance_proto_rawDesc = "" +
 	"\x06SILENT\x10\f\x12\v\n" +
 	"\aGARBAGE\x10\r\x12\b\n" +
 	"\x04TELL\x10\x0e\x12\b\n" +
-	"\x04OPEN\x10\x0f2\xb8\x03\n" +
+	"\x04OPEN\x10\x0f\x12\b\n" +
+	"\x04SEND\x10\x10\x12\t\n" +
+	"\x05YIELD\x10\x11\x12\f\n" +
+	"\bGENERATE\x10\x12\x12\x0e\n" +
+	"\n" +
+	"SEND_WRONG\x10\x132\xa8\x05\n" +
 	"\n" +
 	"Entrypoint\x12/\n" +
 	"\x03One\x12\x14.conformance.Request\x1a\x12.conformance.Reply\x121\n" +
@@ -485,7 +513,11 @@ const file_conformance_proto_rawDesc = "" +
 	"\rForeignMiddle\x12\x14.conformance.Request\x1a\x12.conformance.Reply\x127\n" +
 	"\vForeignLast\x12\x14.conformance.Request\x1a\x12.conformance.Reply\x120\n" +
 	"\x04Down\x12\x14.conformance.Request\x1a\x12.conformance.Reply\x122\n" +
-	"\x06Broken\x12\x14.conformance.Request\x1a\x12.conformance.ReplyB+Z)krt.dev/kn-krt/test/conformance/node;nodeb\x06proto3"
+	"\x06Broken\x12\x14.conformance.Request\x1a\x12.conformance.Reply\x127\n" +
+	"\tStreamOne\x12\x14.conformance.Request\x1a\x12.conformance.Reply0\x01\x127\n" +
+	"\tStreamTwo\x12\x14.conformance.Request\x1a\x12.conformance.Reply0\x01\x129\n" +
+	"\vStreamThree\x12\x14.conformance.Request\x1a\x12.conformance.Reply0\x01\x12A\n" +
+	"\x13StreamForeignMiddle\x12\x14.conformance.Request\x1a\x12.conformance.Reply0\x01B+Z)krt.dev/kn-krt/test/conformance/node;nodeb\x06proto3"
 
 var (
 	file_conformance_proto_rawDescOnce sync.Once
@@ -523,16 +555,24 @@ var file_conformance_proto_depIdxs = []int32{
 	1,  // 10: conformance.Entrypoint.ForeignLast:input_type -> conformance.Request
 	1,  // 11: conformance.Entrypoint.Down:input_type -> conformance.Request
 	1,  // 12: conformance.Entrypoint.Broken:input_type -> conformance.Request
-	4,  // 13: conformance.Entrypoint.One:output_type -> conformance.Reply
-	4,  // 14: conformance.Entrypoint.Three:output_type -> conformance.Reply
-	4,  // 15: conformance.Entrypoint.Twelve:output_type -> conformance.Reply
-	4,  // 16: conformance.Entrypoint.ForeignFirst:output_type -> conformance.Reply
-	4,  // 17: conformance.Entrypoint.ForeignMiddle:output_type -> conformance.Reply
-	4,  // 18: conformance.Entrypoint.ForeignLast:output_type -> conformance.Reply
-	4,  // 19: conformance.Entrypoint.Down:output_type -> conformance.Reply
-	4,  // 20: conformance.Entrypoint.Broken:output_type -> conformance.Reply
-	13, // [13:21] is the sub-list for method output_type
-	5,  // [5:13] is the sub-list for method input_type
+	1,  // 13: conformance.Entrypoint.StreamOne:input_type -> conformance.Request
+	1,  // 14: conformance.Entrypoint.StreamTwo:input_type -> conformance.Request
+	1,  // 15: conformance.Entrypoint.StreamThree:input_type -> conformance.Request
+	1,  // 16: conformance.Entrypoint.StreamForeignMiddle:input_type -> conformance.Request
+	4,  // 17: conformance.Entrypoint.One:output_type -> conformance.Reply
+	4,  // 18: conformance.Entrypoint.Three:output_type -> conformance.Reply
+	4,  // 19: conformance.Entrypoint.Twelve:output_type -> conformance.Reply
+	4,  // 20: conformance.Entrypoint.ForeignFirst:output_type -> conformance.Reply
+	4,  // 21: conformance.Entrypoint.ForeignMiddle:output_type -> conformance.Reply
+	4,  // 22: conformance.Entrypoint.ForeignLast:output_type -> conformance.Reply
+	4,  // 23: conformance.Entrypoint.Down:output_type -> conformance.Reply
+	4,  // 24: conformance.Entrypoint.Broken:output_type -> conformance.Reply
+	4,  // 25: conformance.Entrypoint.StreamOne:output_type -> conformance.Reply
+	4,  // 26: conformance.Entrypoint.StreamTwo:output_type -> conformance.Reply
+	4,  // 27: conformance.Entrypoint.StreamThree:output_type -> conformance.Reply
+	4,  // 28: conformance.Entrypoint.StreamForeignMiddle:output_type -> conformance.Reply
+	17, // [17:29] is the sub-list for method output_type
+	5,  // [5:17] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
