@@ -22,7 +22,7 @@ func full() *Event {
 		CorrelationID: "c", CausationID: "b", Workflow: "flow",
 		Deadline: time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.UTC),
 		Replied:  true, ReplyToken: strings.Repeat("t", 300), Trace: Trace{Parent: parent, State: "a=b"},
-		Steps: etl, Inspect: 65536, Mirror: true,
+		Steps: etl, Inspect: 65536, Mirror: true, Stream: Stream{Last: "output", Message: "pkg.Token"},
 	}
 }
 
@@ -79,6 +79,7 @@ func TestHeadersAreTheBindings(t *testing.T) {
 		"Ce-Krtworkflow": {"gr%C3%B6%C3%9Fe%20%22x%22%205%25"},
 		"Ce-Krtdeadline": {"2024-05-06T07:08:09.123456789Z"}, "Ce-Krtreplied": {"1"}, "Ce-Traceparent": {parent},
 		"Ce-Krtsteps": {etl + "," + model}, "Ce-Krtinspect": {"65536"}, "Ce-Krtmirror": {"1"},
+		"Ce-Krtstream": {"output;pkg.Token"},
 	}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("got %v, want %v", h, want)

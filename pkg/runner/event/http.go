@@ -43,6 +43,7 @@ const (
 	headerInspect       = "Ce-Krtinspect"
 	headerSize          = "Ce-Krtsize"
 	headerMirror        = "Ce-Krtmirror"
+	headerStream        = "Ce-Krtstream"
 	headerContentType   = "Content-Type"
 )
 
@@ -98,12 +99,15 @@ func (e *Event) WriteHeader(h http.Header) {
 	if e.Mirror {
 		set(headerMirror, "1")
 	}
+	if !e.Stream.Unary() { // not in values: events of unary rpcs need no room for it
+		h[headerStream] = []string{encode(e.Stream.attribute())}
+	}
 }
 
 // ReadHeader reads the attributes of a binary-mode event from h; Data is left empty.
 // The error is ErrNoEvent if h has no event; otherwise it names the attribute that is
 // missing or malformed. A trace context that is not valid is left out, krtsteps that is
-// too long, and a krtinspect that cannot be: they may not fail a request.
+// too long, and a krtinspect or krtstream that cannot be: they may not fail a request.
 func ReadHeader(h http.Header) (*Event, error) {
 	version := get(h, headerSpecVersion)
 	if version == "" {
@@ -118,6 +122,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		Steps:   ReadSteps(h),
 		Inspect: sizeAttribute(h, headerInspect, MostInspected),
 		Mirror:  get(h, headerMirror) == "1",
+		Stream:  streamAttribute(h),
 	}
 	for _, a := range [...]struct {
 		header   string
@@ -178,8 +183,9 @@ func (s Steps) WriteHeader(h http.Header) {
 
 // ReadSteps returns krtsteps, empty if it is too long or percent-encoded: none of its own
 // bytes ever is. An event is not needed.
-func ReadSteps(h http.Header) Steps {
-	steps := get(h, headerSteps)
+func ReadSteps(h http.Header) Steps { return checkedSteps(get(h, headerSteps)) }
+
+func checkedSteps(steps string) Steps {
 	if len(steps) > maxStepsBytes || strings.IndexByte(steps, '%') >= 0 {
 		return ""
 	}

@@ -21,6 +21,7 @@ const (
 	ReasonTooLarge     = "MESSAGE_TOO_LARGE" // a message is larger than the limit
 	ReasonStopping     = "STOPPING"          // the version stopped before the response
 	ReasonOverload     = "OVERLOAD"          // the version has as many requests in flight as it accepts
+	ReasonStreamLimit  = "STREAM_LIMIT"      // a node sent more messages than a stream may have
 )
 
 // Failure is why the response to a request is an error.

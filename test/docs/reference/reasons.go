@@ -52,6 +52,7 @@ func remedies() map[string]string {
 		event.ReasonTooLarge:             "Send less, or raise `max-message-bytes`.",
 		event.ReasonStopping:             "Send the request again: another pod, or the published version, serves it.",
 		event.ReasonOverload:             "Send the request again later, or raise `replicas` or `entrypoint-memory-budget`.",
+		event.ReasonStreamLimit:          "Let the node send fewer, larger messages, or raise `stream-messages`.",
 	}
 }
 
