@@ -18,6 +18,7 @@ func describeVersion(v *Version) describe.Version {
 		one := describe.Workflow{
 			Name: w.Name, RPC: schema.MethodName(w.Method),
 			Input: string(w.Method.Input().FullName()), Output: string(w.Method.Output().FullName()),
+			Streams: w.Method.IsStreamingServer(),
 		}
 		for _, s := range w.Steps {
 			one.Nodes = append(one.Nodes, s.Node)

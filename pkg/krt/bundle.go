@@ -54,3 +54,14 @@ func (b *Bundle) Contents(ctx context.Context, limits archive.Limits) (*archive.
 	}
 	return c, nil
 }
+
+// Streams returns the names of the workflows whose rpc returns a stream of responses.
+func (b *Bundle) Streams() map[string]bool {
+	streams := map[string]bool{}
+	for _, w := range b.Manifest.Workflows {
+		if method, err := b.Schema.Method(w.Entrypoint); err == nil && method.IsStreamingServer() {
+			streams[w.Name] = true
+		}
+	}
+	return streams
+}

@@ -180,6 +180,10 @@ func (r *reader) checkRPCs(m *Manifest, compiled *schema.Schema) {
 			continue
 		}
 		first[rpc] = w.Name
+		if method.IsStreamingServer() {
+			r.add(Problem{Warning: true, Note: true, Text: fmt.Sprintf("workflow %q returns a stream, which on a cluster may last as long as "+
+				"the setting stream-timeout allows (5m)", w.Name)}, at)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ service Entrypoint {
   rpc MakePrediction (Request) returns (Response);
   rpc SaveMetric (Request) returns (Response);
   rpc Watch (Request) returns (stream Response);
+  rpc Upload (stream Request) returns (Response);
 }
 `
 
@@ -238,9 +239,14 @@ func TestLoadLooksAtFiles(t *testing.T) {
 		{"unknown rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "SaveMetrics", 1)
 		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "SaveMetrics" is not in public_input.proto; did you mean "SaveMetric"?`}},
-		{"streaming rpc", func(f map[string]string) {
+		{"client-streaming rpc", func(f map[string]string) {
+			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Upload", 1)
+		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "main.Entrypoint.Upload" is client-streaming: one request starts a workflow; ` +
+			`put the parts into a repeated field, or call a unary rpc for each`}},
+		{"server-streaming rpc", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Watch", 1)
-		}, []string{`krt.yml:35:17: workflow "save-metrics": rpc "main.Entrypoint.Watch" is server-streaming`}},
+		}, []string{`krt.yml:35:17: note: workflow "save-metrics" returns a stream, which on a cluster may last as long as the setting ` +
+			`stream-timeout allows (5m)`}},
 		{"a service with a reserved path", func(f map[string]string) {
 			f["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Save", 1)
 			f["public_input.proto"] = strings.Replace(publicProto, "package main;", "", 1) +

@@ -237,11 +237,13 @@ func TestMethod(t *testing.T) {
 		{"SaveMetric", "", `rpc "SaveMetric" is ambiguous: it may be main.Entrypoint.SaveMetric or main.Second.SaveMetric; write the full name`},
 		{"MakePredicton", "", `rpc "MakePredicton" is not in public.proto; did you mean "MakePrediction"?`},
 		{"Zzz", "", `rpc "Zzz" is not in public.proto, which has MakePrediction, SaveMetric, Watch, Upload, Chat, …`},
-		{"Watch", "", `rpc "main.Entrypoint.Watch" is server-streaming: a workflow needs a unary rpc, with one request and one response`},
+		{"Watch", "main.Entrypoint.Watch", ""},
 		{"Entrypoint.Upload", "",
-			`rpc "main.Entrypoint.Upload" is client-streaming: a workflow needs a unary rpc, with one request and one response`},
+			`rpc "main.Entrypoint.Upload" is client-streaming: one request starts a workflow; ` +
+				"put the parts into a repeated field, or call a unary rpc for each"},
 		{"main.Entrypoint.Chat", "",
-			`rpc "main.Entrypoint.Chat" is a bidirectional stream: a workflow needs a unary rpc, with one request and one response`},
+			`rpc "main.Entrypoint.Chat" is a bidirectional stream: one request starts a workflow; ` +
+				"put the parts into a repeated field, or call a unary rpc for each"},
 		{"", "", `rpc "" is not in public.proto, which has`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -56,10 +56,10 @@ func MethodName(m protoreflect.MethodDescriptor) string {
 	return string(m.Parent().FullName()) + "/" + string(m.Name())
 }
 
-// Method returns the unary rpc that name means: "MakePrediction",
-// "Entrypoint.MakePrediction" or the full name with its package. The error reports that
-// there is none and which is the nearest, that several have the name, that it streams, or that its
-// path is reserved.
+// Method returns the rpc that name means, which returns one message or a stream of them:
+// "MakePrediction", "Entrypoint.MakePrediction" or the full name with its package. The error reports
+// that there is none and which is the nearest, that several have the name, that its requests are a
+// stream, or that its path is reserved.
 func (s *Schema) Method(name string) (protoreflect.MethodDescriptor, error) {
 	var found, known []string
 	var method protoreflect.MethodDescriptor
@@ -68,7 +68,7 @@ func (s *Schema) Method(name string) (protoreflect.MethodDescriptor, error) {
 		short := string(m.Parent().Name()) + "." + string(m.Name())
 		switch name {
 		case full:
-			return unary(m)
+			return callable(m)
 		case short, string(m.Name()):
 			found, method = append(found, full), m
 		}
@@ -78,7 +78,7 @@ func (s *Schema) Method(name string) (protoreflect.MethodDescriptor, error) {
 	case 0:
 		return nil, fmt.Errorf("rpc %.100q is not in %s%s", name, s.name(), s.offer(name, known))
 	case 1:
-		return unary(method)
+		return callable(method)
 	}
 	return nil, fmt.Errorf("rpc %q is ambiguous: it may be %s; write the full name", name, strings.Join(found, " or "))
 }
@@ -112,7 +112,8 @@ func (s *Schema) offer(name string, known []string) string {
 // reserved is the service whose paths, below /_krt/, are those of kn-krt's own pages.
 const reserved = "_krt"
 
-func unary(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, error) {
+// callable refuses an rpc that no workflow can serve: one request starts a workflow.
+func callable(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, error) {
 	var kind string
 	switch {
 	case m.Parent().FullName() == reserved:
@@ -122,10 +123,9 @@ func unary(m protoreflect.MethodDescriptor) (protoreflect.MethodDescriptor, erro
 		kind = "a bidirectional stream"
 	case m.IsStreamingClient():
 		kind = "client-streaming"
-	case m.IsStreamingServer():
-		kind = "server-streaming"
 	default:
 		return m, nil
 	}
-	return nil, fmt.Errorf("rpc %q is %s: a workflow needs a unary rpc, with one request and one response", m.FullName(), kind)
+	return nil, fmt.Errorf("rpc %q is %s: one request starts a workflow; "+
+		"put the parts into a repeated field, or call a unary rpc for each", m.FullName(), kind)
 }

@@ -33,12 +33,15 @@ type Workflow struct {
 	Name string
 	// RPC is "package.Service/Method", Input and Output are the full names of its messages.
 	RPC, Input, Output string
+	// Streams is whether it returns a stream of the output rather than one.
+	Streams bool
 	// Nodes are the names of its steps, in order.
 	Nodes []string
 }
 
 // Struct returns v as {version, namespace, description, workflows: [{name, rpc,
-// input, output, nodes}]}. The error names text that is not UTF-8.
+// input, output, nodes}]}; a workflow that streams has streams: true, too. The error names text
+// that is not UTF-8.
 func (v Version) Struct() (*structpb.Struct, error) {
 	workflows := make([]any, 0, len(v.Workflows))
 	for _, w := range v.Workflows {
@@ -46,9 +49,11 @@ func (v Version) Struct() (*structpb.Struct, error) {
 		for _, node := range w.Nodes {
 			nodes = append(nodes, node)
 		}
-		workflows = append(workflows, map[string]any{
-			"name": w.Name, "rpc": w.RPC, "input": w.Input, "output": w.Output, "nodes": nodes,
-		})
+		one := map[string]any{"name": w.Name, "rpc": w.RPC, "input": w.Input, "output": w.Output, "nodes": nodes}
+		if w.Streams {
+			one["streams"] = true
+		}
+		workflows = append(workflows, one)
 	}
 	return structpb.NewStruct(map[string]any{
 		"version": v.Name, "namespace": v.Namespace, "description": v.Description, "workflows": workflows,
@@ -65,6 +70,7 @@ func Read(s *structpb.Struct) Version {
 	for _, value := range list(s, "workflows") {
 		one := value.GetStructValue()
 		w := Workflow{Name: text(one, "name"), RPC: text(one, "rpc"), Input: text(one, "input"), Output: text(one, "output")}
+		w.Streams = one.GetFields()["streams"].GetBoolValue()
 		for _, node := range list(one, "nodes") {
 			w.Nodes = append(w.Nodes, node.GetStringValue())
 		}

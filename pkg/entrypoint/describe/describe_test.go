@@ -12,7 +12,7 @@ import (
 func TestClientsReadWhatTheEntrypointWrites(t *testing.T) {
 	v := describe.Version{Name: "v1", Namespace: "kre", Description: "é", Workflows: []describe.Workflow{
 		{Name: "one", RPC: "a.B/C", Input: "a.In", Output: "a.Out", Nodes: []string{"etl", "model"}},
-		{Name: "two", RPC: "a.B/D", Input: "a.In", Output: "a.Out"},
+		{Name: "two", RPC: "a.B/D", Input: "a.In", Output: "a.Out", Streams: true},
 	}}
 	s, err := v.Struct()
 	require.NoError(t, err)

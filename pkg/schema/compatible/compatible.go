@@ -40,6 +40,9 @@ func checkMethod(known, offered protoreflect.MethodDescriptor) []string {
 	if offered == nil {
 		return []string{fmt.Sprintf("rpc %s has no workflow", rpc)}
 	}
+	if known.IsStreamingServer() != offered.IsStreamingServer() {
+		return []string{fmt.Sprintf("rpc %s: it returns %s, and returned %s", rpc, returned(offered), returned(known))}
+	}
 	c := checker{seen: map[visit]bool{}}
 	for _, direction := range []struct {
 		name           string
@@ -64,6 +67,14 @@ func checkMethod(known, offered protoreflect.MethodDescriptor) []string {
 		c.report("", "its annotation google.api.http differs")
 	}
 	return c.problems
+}
+
+// returned names what an rpc returns. A client of one kind cannot read responses of the other.
+func returned(m protoreflect.MethodDescriptor) string {
+	if m.IsStreamingServer() {
+		return "a stream of messages"
+	}
+	return "one message"
 }
 
 // sameRoutes reports whether the paths that clients know of an rpc are the same.

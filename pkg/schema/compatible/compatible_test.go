@@ -13,7 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/schema/compatible"
 )
 
-// methods are all unary rpcs of a contract.
+// methods are all rpcs of a contract that a workflow can serve.
 func methods(t testing.TB, proto string) (all []protoreflect.MethodDescriptor, err error) {
 	t.Helper()
 	files := fstest.MapFS{"p.proto": {Data: []byte(proto)}}
@@ -22,7 +22,7 @@ func methods(t testing.TB, proto string) (all []protoreflect.MethodDescriptor, e
 		return nil, err
 	}
 	for _, m := range compiled.Methods() {
-		if !m.IsStreamingClient() && !m.IsStreamingServer() {
+		if !m.IsStreamingClient() {
 			all = append(all, m)
 		}
 	}
@@ -49,6 +49,8 @@ func proto2Down(message string) string { return strings.Replace(down(message), "
 
 const annotated = `syntax = "proto3"; package p; import "google/api/annotations.proto"; message A { string id = 1; }
 service S { rpc Do (A) returns (A) { option (google.api.http) = { get: "/v1/PATH/{id}" }; } }`
+
+const streaming = `syntax = "proto3"; package p; service S { rpc Do (A) returns (stream A); } message A {}`
 
 func TestCheck(t *testing.T) {
 	for name, one := range map[string]struct {
@@ -133,6 +135,15 @@ func TestCheck(t *testing.T) {
 		"other paths": {annotated, strings.Replace(annotated, "PATH", "other", 1),
 			[]string{`rpc p.S/Do: its annotation google.api.http differs`}},
 		"the same paths": {annotated, annotated, nil},
+		"a stream":       {streaming, streaming, nil},
+		"a stream now": {both(`message A {}`), streaming,
+			[]string{`rpc p.S/Do: it returns a stream of messages, and returned one message`}},
+		"no stream now": {streaming, both(`message A {}`),
+			[]string{`rpc p.S/Do: it returns one message, and returned a stream of messages`}},
+		"a field less, in a stream": {both(`message A { string a = 1; }`) + "service T { rpc Do (A) returns (stream A); }",
+			both(`message A {}`) + "service T { rpc Do (A) returns (stream A); }", []string{
+				`rpc p.S/Do, request, field "a": it is missing`, `rpc p.S/Do, response, field "a": it is missing`,
+				`rpc p.T/Do, request, field "a": it is missing`, `rpc p.T/Do, response, field "a": it is missing`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			known, err := methods(t, one.known)

@@ -64,6 +64,9 @@ func obvious(annotated []protoreflect.MethodDescriptor) (problems []Problem) {
 		switch path := ownPath(rule); {
 		case i >= maxAnnotated:
 			problems = append(problems, Problem{m, fmt.Sprintf("only %d rpcs of a contract can have one", maxAnnotated)})
+		case m.IsStreamingServer():
+			problems = append(problems, Problem{m, fmt.Sprintf("it returns a stream, for which clients use POST /%s/%s",
+				m.Parent().FullName(), m.Name())})
 		case rule == nil:
 			problems = append(problems, Problem{m, "it cannot be read"})
 		case path != "":

@@ -62,6 +62,18 @@ func TestAnnotationsThatCannotBeServedAreNamed(t *testing.T) {
 	}
 }
 
+func TestStreamsHaveNoPathsOfTheirOwn(t *testing.T) {
+	s, err := schema.Compile(t.Context(), fstest.MapFS{"p.proto": {Data: []byte(`syntax = "proto3"; package kit;
+		import "google/api/annotations.proto"; message M {}
+		service Entrypoint { rpc Watch(M) returns (stream M) { option (google.api.http) = { get: "/v1/watch" }; } }`)}},
+		"p.proto", schema.Options{})
+	require.NoError(t, err)
+	services, problems := rest.Services(s.Entry())
+	require.Len(t, services, 1)
+	require.Len(t, problems, 1)
+	require.Equal(t, "it returns a stream, for which clients use POST /kit.Entrypoint/Watch", problems[0].Text)
+}
+
 func TestAnnotatedRpcsAreBounded(t *testing.T) {
 	rules := make([]string, 300)
 	for i := range rules {

@@ -80,13 +80,13 @@ func invalid(p *place) {
 	p.version("rpc", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Greeet" })
 	require.Equal(p, `workflow "greeting": rpc "Greeet" is not in p.proto; did you mean "Greet"? Fix it in a version with another name, `+
 		`or in this one after stopping it: kn krt stop rpc -n `+p.namespace, p.failed("rpc", v1alpha1.ReasonInvalid))
-	p.version("stream", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Stream" })
-	require.Contains(p, p.failed("stream", v1alpha1.ReasonInvalid), `rpc "Entrypoint.Stream" is server-streaming`)
+	p.version("upload", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Upload" })
+	require.Contains(p, p.failed("upload", v1alpha1.ReasonInvalid), `rpc "Entrypoint.Upload" is client-streaming`)
 	p.version("proto", func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Files[0].Content = `syntax = "proto3"; service S { rpc Greet (M) returns (N); }`
 	})
 	require.Contains(p, p.failed("proto", v1alpha1.ReasonInvalid), `p.proto:1:`)
-	for _, name := range []string{"rpc", "stream", "proto"} {
+	for _, name := range []string{"rpc", "upload", "proto"} {
 		require.False(p, p.read(name+"-node", &servingv1.Service{}))
 	}
 	// Content may change once it is stopped.

@@ -26,7 +26,8 @@ func newPlace(t *testing.T, c *cluster) *place {
 	return &place{T: t, cluster: c, namespace: apiserver.NewNamespace(t, c)}
 }
 
-const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); rpc Stream (M) returns (stream M); } message M {}`
+const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); rpc Stream (M) returns (stream M); ` +
+	`rpc Upload (stream M) returns (M); } message M {}`
 
 // version makes a started version of one node and one workflow, after some changes.
 func (p *place) version(name string, changes ...func(*v1alpha1.Version)) {
