@@ -26,6 +26,8 @@ type requestView struct {
 	Ref source.Ref
 	*source.KeptRequest
 	Duration, RequestSize, ResponseSize string
+	// UntilFirst is the time until the first message of a stream.
+	UntilFirst string
 	// Trace is the address of the trace's page; empty without one.
 	Trace string
 	Chart template.HTML
@@ -67,6 +69,9 @@ func newRequestView(r *request, draw *waterfall.Drawer) (*requestView, error) {
 		Ref: r.ref, KeptRequest: kept, Duration: legible.Spaced(kept.Duration()), Trace: r.link.traces.Of(kept.TraceID),
 		RequestSize: legible.Bytes(int64(kept.RequestBytes)), ResponseSize: legible.Bytes(int64(kept.ResponseBytes)),
 		Steps: len(chart.Bars), Open: kept.Early == "reply" && kept.Rest == nil,
+	}
+	if kept.Stream != nil {
+		v.UntilFirst = legible.Spaced(kept.Stream.UntilFirst())
 	}
 	if kept.Rest != nil {
 		v.RestDuration = legible.Spaced(kept.Rest.Duration())

@@ -145,6 +145,25 @@ func TestOneRequest(t *testing.T) {
 	require.Contains(t, html, "keeps its last 256 requests")
 }
 
+func TestAStreamShowsItsMessages(t *testing.T) {
+	long, none := keptRequest(), keptRequest()
+	long.Stream = &inspection.Stream{Messages: 100, FirstMS: 310}
+	long.Output = &inspection.Payload{Size: 3, JSON: json.RawMessage(`{"text":"end"}`)}
+	none.ID, none.Stream = "none-1", &inspection.Stream{}
+	m := memory()
+	m.Kept.Add(none, long)
+	server := serve(t, m)
+	_, html := get(t, server, "/ns/team/versions/a-1/requests")
+	require.Contains(t, html, `<span class="tag">100 messages</span>`)
+	require.Contains(t, html, `<span class="tag">no messages</span>`)
+	_, html = get(t, server, "/ns/team/versions/a-1/requests/"+requestID)
+	require.Contains(t, html, "<dt>Messages</dt><dd>100, the first after 310.0\u00a0ms</dd>")
+	require.Contains(t, html, "<strong>Last message</strong>")
+	_, html = get(t, server, "/ns/team/versions/a-1/requests/none-1")
+	require.Contains(t, html, "<dt>Messages</dt><dd>none</dd>")
+	require.NotContains(t, html, "Last message")
+}
+
 func TestLargeMessagesAreCut(t *testing.T) {
 	r := keptRequest()
 	big := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)

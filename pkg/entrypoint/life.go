@@ -58,7 +58,7 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 	}
 	for i := range t.version.Workflows {
 		w := &t.version.Workflows[i]
-		e.metrics.Workflow(w.Name, w.nodes())
+		e.metrics.Workflow(w.Name, w.nodes(), w.Method.IsStreamingServer())
 	}
 	old := e.table.Swap(t)
 	e.served = append(slices.DeleteFunc(e.served, (*table).left), t)

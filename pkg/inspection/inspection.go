@@ -49,15 +49,18 @@ type Request struct {
 	Inspected bool `json:"inspected,omitempty"`
 	// TraceID is the id of the request's trace (W3C), empty if it has none.
 	TraceID string `json:"traceId,omitempty"`
-	// RequestBytes and ResponseBytes are the sizes of the messages in protobuf.
+	// Stream is what was streamed, if the rpc's response is a stream.
+	Stream *Stream `json:"stream,omitempty"`
+	// RequestBytes and ResponseBytes are the sizes of the messages in protobuf; of a stream
+	// ResponseBytes is the sum.
 	RequestBytes  int `json:"requestBytes"`
 	ResponseBytes int `json:"responseBytes"`
 	// Steps are the nodes that the request is known to have been at, in that order.
 	Steps []Step `json:"steps"`
 	// Replica names the entrypoint's pod. Who asks several sets it; an entrypoint does not.
 	Replica string `json:"replica,omitempty"`
-	// Input is the request's message and Output the response to the client. [Client.Get]
-	// alone returns them, if they are kept.
+	// Input is the request's message and Output the response to the client, of a stream its last
+	// message. [Client.Get] alone returns them, if they are kept.
 	Input  *Payload `json:"input,omitempty"`
 	Output *Payload `json:"output,omitempty"`
 	// Rest is the work behind an early reply, once it has ended. [Client.Get] alone
@@ -75,6 +78,14 @@ func (r *Request) Duration() time.Duration {
 
 // End is when the response was there, or the work behind an early reply had ended.
 func (r *Request) End() time.Time { return r.Begin.Add(r.Duration()) }
+
+// Stream is the response of a server-streaming rpc.
+type Stream struct {
+	// Messages is how many messages it had, also if it failed after them.
+	Messages int `json:"messages"`
+	// FirstMS is the time until the first was there, in milliseconds; 0 if there was none.
+	FirstMS float64 `json:"firstMs,omitempty"`
+}
 
 // Step is what became of a request at one node. Times are in milliseconds.
 type Step struct {

@@ -7,8 +7,8 @@ import (
 
 // Message is one of the messages of an inspected request, with what it is.
 type Message struct {
-	// Title is whose it is: "Request", "Response", or as "Input of etl". Names are as an
-	// entrypoint reported them.
+	// Title is whose it is: "Request", "Response" ("Last message" of a stream), or as "Input of
+	// etl". Names are as an entrypoint reported them.
 	Title string
 	// Payload is the message; if it is nil, Missing says why.
 	Payload *Payload
@@ -20,7 +20,7 @@ type Message struct {
 
 // Messages are the messages of an inspected request, in the order in which they were sent.
 func (r *Request) Messages() []Message {
-	m := messages{steps: r.AllSteps()}
+	m := messages{steps: r.AllSteps(), empty: r.Stream != nil && r.Stream.Messages == 0}
 	m.add("Request", r.Input)
 	m.last = r.Input
 	if r.Input != nil {
@@ -29,21 +29,35 @@ func (r *Request) Messages() []Message {
 	responded := false
 	for i := range m.steps {
 		m.step(i)
-		if m.steps[i].Outcome == "reply" && !r.Failed() {
-			m.add("Response", r.Output)
-			responded = true
+		if m.steps[i].Outcome == "reply" && !responded {
+			responded = m.response(r)
 		}
 	}
-	if !r.Failed() && !responded {
-		m.add("Response", r.Output)
+	if !responded {
+		m.response(r)
 	}
 	return m.all
+}
+
+// response adds the response, and reports whether there is one: of a request that failed, it is what
+// its stream had before.
+func (m *messages) response(r *Request) bool {
+	switch {
+	case r.Stream == nil && r.Failed(), r.Stream != nil && r.Stream.Messages == 0:
+		return false
+	case r.Stream != nil:
+		m.add("Last message", r.Output)
+	default:
+		m.add("Response", r.Output)
+	}
+	return true
 }
 
 // messages are those that were found so far.
 type messages struct {
 	steps []Step
 	all   []Message
+	empty bool     // the stream has no message
 	last  *Payload // what the next step should have got
 	from  string   // and what that is
 }
@@ -76,8 +90,11 @@ func (m *messages) step(i int) {
 		m.last, m.from = s.Output, "the output"+of
 	default:
 		missing := NotKept
-		if s.Outcome == "error" {
+		switch {
+		case s.Outcome == "error":
 			missing = "none, it failed"
+		case m.empty && i == len(m.steps)-1:
+			missing = "none, the stream is empty"
 		}
 		m.all = append(m.all, Message{Title: "Output" + of, Missing: missing})
 	}

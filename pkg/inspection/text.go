@@ -1,6 +1,9 @@
 package inspection
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // How is in what way a request got its response, in words; "" if it is the usual one.
 func (r *Request) How() string {
@@ -15,6 +18,24 @@ func (r *Request) How() string {
 		return "early exit"
 	}
 	return ""
+}
+
+// Sent is how many messages a stream had, in words; "" if there is no stream.
+func (s *Stream) Sent() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Messages == 0:
+		return "no messages"
+	case s.Messages == 1:
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", s.Messages)
+}
+
+// UntilFirst is FirstMS as a duration.
+func (s *Stream) UntilFirst() time.Duration {
+	return time.Duration(s.FirstMS * float64(time.Millisecond))
 }
 
 // leastWait is from when on a wait is worth a look, in milliseconds.

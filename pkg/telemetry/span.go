@@ -173,6 +173,12 @@ func (t *traced) server() *tracepb.Span {
 		s.Attributes = append(s.Attributes, text("cloudevents.event_id", t.Causation))
 	}
 	set("krt.early", string(t.Early))
+	if t.Streamed {
+		s.Attributes = append(s.Attributes, number("krt.stream.messages", t.Messages))
+	}
+	if t.Messages > 0 {
+		s.Events = []*tracepb.Span_Event{{Name: "first message", TimeUnixNano: uint64(t.FirstMessage.UnixNano())}}
+	}
 	if t.Async {
 		s.Attributes = append(s.Attributes, truth("krt.async", true))
 	}

@@ -149,6 +149,9 @@ func TestSpans(t *testing.T) {
 		"a Sequence whose POST is open": {func(r *record.Record) {
 			r.Sends[0].Node, r.Sends[0].Status = "", 0
 		}, []string{served, "price-v1-entrypoint: send price PRODUCER 1-18 02<01 krt.result=ok", handled}},
+		"a stream": {func(r *record.Record) { r.Streamed, r.Messages, r.FirstMessage = true, 100, at(7) },
+			[]string{served + " krt.stream.messages=100 [first message 7]", sent, handled}},
+		"a stream without messages": {func(r *record.Record) { r.Streamed = true }, []string{served + " krt.stream.messages=0", sent, handled}},
 		"an early reply of a handler that goes on": {func(r *record.Record) {
 			r.Early, r.Continued, r.Steps[0].Outcome, r.Sends = record.EarlyReply, true, event.OutcomeReply, nil
 		}, []string{served + " krt.early=reply"}},

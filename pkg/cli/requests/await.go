@@ -54,10 +54,14 @@ func complete(r *inspection.Request) bool {
 	if !r.Inspected {
 		return true
 	}
-	for _, s := range r.AllSteps() {
-		if s.Output == nil && s.Outcome != "error" {
+	steps := r.AllSteps()
+	for i, s := range steps {
+		if s.Output == nil && s.Outcome != "error" && !(empty(r) && i == len(steps)-1) {
 			return false
 		}
 	}
-	return r.Failed() || r.Output != nil
+	return r.Failed() || r.Output != nil || empty(r)
 }
+
+// empty reports whether the request has a stream without a message, so that none is kept.
+func empty(r *inspection.Request) bool { return r.Stream != nil && r.Stream.Messages == 0 }

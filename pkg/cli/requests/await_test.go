@@ -46,6 +46,8 @@ func TestAwait(t *testing.T) {
 	ended.Rest = &inspection.Request{Code: "OK", Background: true}
 	never := priced()
 	never.Inspected, never.Steps[1].Output = false, nil
+	none := streaming(0)
+	none.Output, none.Steps[1].Output = nil, nil
 	lost := errors.New("lost")
 
 	for name, c := range map[string]struct {
@@ -55,8 +57,9 @@ func TestAwait(t *testing.T) {
 		err     error
 		most    time.Duration
 	}{
-		"at once":       {states: []func() (*inspection.Request, error){is(priced())}, want: new(priced())},
-		"not inspected": {states: []func() (*inspection.Request, error){is(never)}, want: &never},
+		"at once":         {states: []func() (*inspection.Request, error){is(priced())}, want: new(priced())},
+		"not inspected":   {states: []func() (*inspection.Request, error){is(never)}, want: &never},
+		"an empty stream": {states: []func() (*inspection.Request, error){is(none)}, want: &none},
 		"soon": {
 			states: []func() (*inspection.Request, error){notKept, is(withoutCopy), is(priced())}, want: new(priced()), most: time.Second,
 		},

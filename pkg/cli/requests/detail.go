@@ -53,6 +53,7 @@ func (d *detail) summary(r *inspection.Request) {
 	row("workflow", legible.Line(r.Workflow, maxName)+bracketed(legible.Line(r.Method, maxName), legible.Line(r.Protocol, maxName)))
 	row("result", d.painter.Paint(colour, legible.Line(r.Code, maxName))+" in "+legible.Duration(r.Duration())+
 		bracketed(r.How())+", "+d.clock(r))
+	row("messages", streamed(r.Stream))
 	row("error", failure(r))
 	row("sizes", fmt.Sprintf("request %s, response %s", legible.Bytes(int64(r.RequestBytes)), legible.Bytes(int64(r.ResponseBytes))))
 	row("trace", legible.Line(r.TraceID, maxName))
@@ -61,6 +62,17 @@ func (d *detail) summary(r *inspection.Request) {
 		text := rest.Code + " after " + legible.Duration(rest.Duration())
 		row("then", "the work behind the early reply: "+strings.Join(notEmpty(legible.Line(text, maxName), failure(rest)), ", "))
 	}
+}
+
+// streamed is what a stream had; "" if there is none.
+func streamed(s *inspection.Stream) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Messages == 0:
+		return "none"
+	}
+	return fmt.Sprintf("%d, the first after %s", s.Messages, legible.Duration(s.UntilFirst()))
 }
 
 // timeline writes a bar for each step.

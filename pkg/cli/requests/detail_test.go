@@ -58,6 +58,16 @@ func failed() inspection.Request {
 	return r
 }
 
+// streaming is priced with a stream of so many messages.
+func streaming(messages int) inspection.Request {
+	r := priced()
+	r.Stream = &inspection.Stream{Messages: messages}
+	if messages > 0 {
+		r.Stream.FirstMS = 7.5
+	}
+	return r
+}
+
 func TestDetail(t *testing.T) {
 	early := priced()
 	early.Early = "reply"
@@ -69,6 +79,13 @@ func TestDetail(t *testing.T) {
 	exit.Early, exit.Steps = "exit", exit.Steps[:1]
 	exit.Steps[0].Outcome, exit.Steps[0].Output = "exit", exit.Output
 
+	stream := streaming(3)
+	broken := streaming(3)
+	broken.Code, broken.Reason, broken.Node, broken.Error = "INTERNAL", "HANDLER_ERROR", "model", "no more words"
+	broken.Steps[1].Outcome, broken.Steps[1].Output = "error", nil
+	empty := streaming(0)
+	empty.Output, empty.Steps[1].Output = nil, nil
+
 	hostile := priced()
 	hostile.Workflow, hostile.Steps[0].Node = "a\x1b]0;x\x07", "etl\x1b[31m"
 	hostile.Input = &inspection.Payload{Size: 3 << 20, Cut: true, Base64: "aGk=", Note: "cannot be decoded: \x1b[2J"}
@@ -78,6 +95,7 @@ func TestDetail(t *testing.T) {
 	refused := inspection.Request{Method: "hotel.Entrypoint/Quote", Begin: begin(), Code: "RESOURCE_EXHAUSTED", Error: "too many requests"}
 	for name, r := range map[string]inspection.Request{
 		"request": priced(), "failed": failed(), "reply": early, "exit": exit, "hostile": hostile, "refused": refused,
+		"stream": stream, "broken": broken, "empty": empty,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Detail(&r, term.Streams{})
@@ -91,7 +109,9 @@ func TestTable(t *testing.T) {
 	other := priced()
 	other.Replica, other.Early = "one-2", "exit"
 	refused := inspection.Request{Method: "hotel.Entrypoint/Quote", Begin: begin(), Code: "RESOURCE_EXHAUSTED", Error: "too many requests"}
-	rows := []inspection.Request{priced(), failed(), other, refused}
+	reply := streaming(1)
+	reply.Early = "reply"
+	rows := []inspection.Request{priced(), failed(), other, refused, streaming(100), reply}
 	p := &printer{now: begin(), painter: term.NewPainter(false)}
 	var out strings.Builder
 	require.NoError(t, term.WriteTable(&out, p.columns(rows), rows))

@@ -45,7 +45,7 @@ func (p *printer) columns(rows []inspection.Request) []term.Column[inspection.Re
 		{Head: "CODE", Cell: func(r inspection.Request) string { return legible.Line(r.Code, maxName) }},
 		{Head: "DURATION", Cell: func(r inspection.Request) string { return legible.Duration(r.Duration()) }},
 		{Head: "STEPS", Cell: func(r inspection.Request) string {
-			return strings.Join(notEmpty(stepTimes(r.Steps), bracketed(r.How())), " ")
+			return strings.Join(notEmpty(stepTimes(r.Steps), bracketed(r.Stream.Sent(), r.How())), " ")
 		}},
 		{Head: "ID", Cell: func(r inspection.Request) string { return legible.Line(r.ID, maxName) }},
 	}
@@ -77,7 +77,7 @@ func (p *printer) line(r *inspection.Request) string {
 	if r.ID != "" { // the request was admitted
 		id = "id=" + legible.Line(r.ID, maxName)
 	}
-	return strings.Join(notEmpty(first, r.How(), stepTimes(r.Steps), id, failure(r)), "  ") + "\n"
+	return strings.Join(notEmpty(first, r.Stream.Sent(), r.How(), stepTimes(r.Steps), id, failure(r)), "  ") + "\n"
 }
 
 // failure is where and why a request failed; "" if it did not.

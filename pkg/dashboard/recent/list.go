@@ -36,6 +36,8 @@ type Row struct {
 	Failed           bool
 	Steps            template.HTML
 	Node, How, Error string
+	// Sent is how many messages its stream had; empty if it has none.
+	Sent string
 }
 
 // Lister makes lists.
@@ -85,7 +87,7 @@ func (l Lister) row(one *inspection.Request, scale float64) (Row, error) {
 	row := Row{
 		ID: fmt.Sprintf("%s:%d:%v", one.ID, one.Begin.UnixNano(), one.Background), Short: one.ID[:min(len(one.ID), shownID)],
 		End: one.End(), Code: one.Code, Duration: legible.Spaced(one.Duration()), Failed: one.Failed(), Steps: steps,
-		Node: one.Node, How: one.How(), Error: legible.Line(cmp.Or(one.Error, one.Reason), maxError),
+		Node: one.Node, How: one.How(), Sent: one.Stream.Sent(), Error: legible.Line(cmp.Or(one.Error, one.Reason), maxError),
 	}
 	if one.Early == "exit" {
 		for _, s := range one.Steps {

@@ -143,7 +143,7 @@ func (r *Request) Input(name string, data []byte) {
 	r.put(&r.input, r.contract.keep(name, data, len(data)))
 }
 
-// Output keeps the response that the client gets.
+// Output keeps the response that the client gets, of a stream in the place of the message before.
 func (r *Request) Output(name string, data []byte) {
 	r.put(&r.output, r.contract.keep(name, data, len(data)))
 }

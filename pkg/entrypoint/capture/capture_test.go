@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -113,6 +114,25 @@ func TestTheOutputOfAnExitIsTheResponse(t *testing.T) {
 	r.Early, r.Steps[0].Outcome = record.EarlyExit, event.OutcomeExit
 	c.Observe(r)
 	require.Contains(t, string(c.get("a").Steps[0].Output.JSON), `"text":"enough"`)
+}
+
+// What the last node sends is not seen as its own: the last message of the stream is.
+func TestTheOutputOfAStreamIsItsLastMessage(t *testing.T) {
+	c := New()
+	k := c.Begin(contract(t, Settings{}), "a", []string{"etl", "model"})
+	k.Step(0, "t.All", all(t, `{"text":"between"}`), 0)
+	for _, text := range []string{"one", "two", "three"} {
+		k.Output("t.All", all(t, `{"text":"`+text+`"}`))
+	}
+	require.Less(t, c.used, 3*overhead, "only the last one is kept")
+	r := of("a", "etl", "model")
+	r.Streamed, r.Messages, r.FirstMessage = true, 3, r.Begin.Add(1500*time.Microsecond)
+	c.Observe(r)
+	got := c.get("a")
+	require.Equal(t, &inspection.Stream{Messages: 3, FirstMS: 1.5}, got.Stream)
+	require.Contains(t, string(got.Output.JSON), `"text":"three"`)
+	require.Contains(t, string(got.Steps[0].Output.JSON), `"text":"between"`)
+	require.Contains(t, string(got.Steps[1].Output.JSON), `"text":"three"`)
 }
 
 func TestTheOldestMessagesAreDropped(t *testing.T) {

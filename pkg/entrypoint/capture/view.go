@@ -110,6 +110,10 @@ func (r *Request) show(to *inspection.Request) {
 			s.Output = to.Output
 		case event.OutcomeExit.String():
 			s.Output = cmp.Or(s.Output, to.Output)
+		case event.OutcomeOK.String():
+			if to.Stream != nil && to.Early == "" && n == len(k.steps)-1 { // what it sent went to the client only
+				s.Output = cmp.Or(s.Output, to.Output)
+			}
 		}
 	}
 	if to.Rest != nil {
@@ -146,13 +150,17 @@ func (r *Request) kept() kept {
 // view is the record as a reader gets it.
 func (s *slot) view() inspection.Request {
 	r := &s.Record
-	return inspection.Request{
+	v := inspection.Request{
 		ID: r.ID, Causation: r.Causation, Workflow: r.Workflow, Method: r.Method, Protocol: string(r.Protocol),
 		Begin: r.Begin, DurationMS: milliseconds(r.Elapsed()),
 		Code: r.Code.String(), Reason: r.Reason, Node: r.Node, Error: r.Error, Early: string(r.Early),
 		Async: r.Async, Background: r.Background, Inspected: s.inspected, TraceID: r.Trace.ID(),
 		RequestBytes: r.RequestBytes, ResponseBytes: r.ResponseBytes, Steps: steps(r),
 	}
+	if r.Streamed {
+		v.Stream = &inspection.Stream{Messages: r.Messages, FirstMS: milliseconds(r.UntilFirst())}
+	}
+	return v
 }
 
 func steps(r *record.Record) []inspection.Step {

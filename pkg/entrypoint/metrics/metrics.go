@@ -91,9 +91,9 @@ func (m *Metrics) Handler() http.Handler {
 // Describe lists the metrics, for a test of the documentation.
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) { m.registry.Describe(to) }
 
-// Workflow prepares the series of a workflow and its nodes. It may be called again: an
-// entrypoint that serves another version counts on.
-func (m *Metrics) Workflow(name string, nodes []string) {
+// Workflow prepares the series of a workflow and its nodes, and of streams if its rpc has them. It
+// may be called again: an entrypoint that serves another version counts on.
+func (m *Metrics) Workflow(name string, nodes []string, streams bool) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	all := maps.Clone(*m.workflows.Load())
@@ -101,7 +101,7 @@ func (m *Metrics) Workflow(name string, nodes []string) {
 	if w == nil {
 		w = m.vectors.workflow(name)
 	}
-	all[name] = w.with(nodes)
+	all[name] = w.with(nodes, streams)
 	m.workflows.Store(&all)
 }
 

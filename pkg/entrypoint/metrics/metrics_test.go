@@ -27,7 +27,7 @@ func step(node string, start, wait, run int, outcome event.Outcome) record.Step 
 
 func newMetrics() *metrics.Metrics {
 	m := metrics.New()
-	m.Workflow("flow", []string{"etl", "model"})
+	m.Workflow("flow", []string{"etl", "model"}, false)
 	return m
 }
 
@@ -134,6 +134,28 @@ func TestWorkBehindAnEarlyReply(t *testing.T) {
 	}
 }
 
+func TestStreamsAreCounted(t *testing.T) {
+	m := newMetrics()
+	m.Observe(&record.Record{Workflow: "flow", Begin: begin(), End: begin()})
+	require.NotContains(t, page(t, m, ""), "krt_stream_", "a unary workflow has no series of streams")
+	m.Workflow("flow", []string{"etl"}, true)
+	require.Contains(t, page(t, m, ""), `krt_stream_messages_total{workflow="flow"} 0`+"\n")
+	r := record.Record{Workflow: "flow", Begin: begin(), End: begin().Add(time.Minute), Streamed: true, ResponseBytes: 90}
+	m.Observe(&r) // without a message
+	r.Messages, r.FirstMessage = 30, begin().Add(250*time.Millisecond)
+	m.Observe(&r)
+	r.Code = code.Code_INTERNAL // after them
+	m.Observe(&r)
+	text := page(t, m, "")
+	for _, line := range []string{
+		`krt_stream_messages_total{workflow="flow"} 60`,
+		`krt_stream_first_message_seconds_count{workflow="flow"} 2`, `krt_stream_first_message_seconds_sum{workflow="flow"} 0.5`,
+		`krt_request_duration_seconds_sum{workflow="flow"} 180`, `krt_response_bytes_sum{workflow="flow"} 180`,
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+}
+
 func TestClocksThatDifferAreNoNegativeWaits(t *testing.T) {
 	m := newMetrics()
 	m.Observe(&record.Record{
@@ -146,7 +168,7 @@ func TestClocksThatDifferAreNoNegativeWaits(t *testing.T) {
 func TestAnotherVersionCountsOn(t *testing.T) {
 	m := newMetrics()
 	m.DeadLetter("flow", "etl")
-	m.Workflow("flow", []string{"etl", "more"})
+	m.Workflow("flow", []string{"etl", "more"}, false)
 	m.DeadLetter("flow", "etl")
 	m.DeadLetter("flow", "more")
 	text := page(t, m, "")

@@ -57,6 +57,10 @@ func (w *workflow) count(r *record.Record) {
 	if r.Code == code.Code_OK && !r.Async {
 		w.responseBytes().Observe(float64(r.ResponseBytes))
 	}
+	if r.Messages > 0 && w.messages != nil {
+		w.messages.Add(float64(r.Messages))
+		w.untilFirst.observe(r.UntilFirst(), r)
+	}
 }
 
 // steps counts what the runners reported. A step has waited since the one before has ended,

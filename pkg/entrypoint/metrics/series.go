@@ -14,8 +14,8 @@ import (
 
 // vectors are the metrics that have series for each workflow.
 type vectors struct {
-	requests, early, attempts, cold, deadLetters     *prometheus.CounterVec
-	duration, run, wait, requestBytes, responseBytes *prometheus.HistogramVec
+	requests, early, attempts, cold, deadLetters, messages       *prometheus.CounterVec
+	duration, run, wait, requestBytes, responseBytes, untilFirst *prometheus.HistogramVec
 }
 
 func newVectors() vectors {
@@ -37,6 +37,8 @@ func newVectors() vectors {
 			"Time from the end of the step before, or from the request, until the node's handler began.", "workflow", "node"),
 		requestBytes:  sizes("krt_request_bytes", "Size of requests in protobuf."),
 		responseBytes: sizes("krt_response_bytes", "Size of responses in protobuf."),
+		messages:      counter("krt_stream_messages_total", "Messages of streams that have ended, by workflow.", "workflow"),
+		untilFirst:    times("krt_stream_first_message_seconds", "Time from request to the first message of its stream.", "workflow"),
 	}
 }
 
@@ -59,6 +61,7 @@ func sizes(name, help string) *prometheus.HistogramVec {
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.early, v.attempts, v.cold, v.deadLetters, v.duration, v.run, v.wait, v.requestBytes, v.responseBytes,
+		v.messages, v.untilFirst,
 	}
 }
 
@@ -69,6 +72,8 @@ type workflow struct {
 	codes                                 [code.Code_UNAUTHENTICATED + 1]prometheus.Counter // by gRPC code, 0 to 16
 	replies, exits                        prometheus.Counter
 	duration, requestBytes, responseBytes histogram
+	messages                              prometheus.Counter // nil: it does not stream
+	untilFirst                            histogram
 	nodes                                 map[string]*node
 }
 
@@ -103,9 +108,12 @@ func (v *vectors) workflow(name string) *workflow {
 	return w
 }
 
-// with returns w with the series of nodes too.
-func (w *workflow) with(nodes []string) *workflow {
+// with returns w with the series of nodes too, and of streams if it has any.
+func (w *workflow) with(nodes []string, streams bool) *workflow {
 	out := *w
+	if streams && out.messages == nil {
+		out.messages, out.untilFirst = w.vectors.messages.WithLabelValues(w.name), series(w.vectors.untilFirst, w.name)
+	}
 	out.nodes = maps.Clone(w.nodes)
 	for _, name := range nodes {
 		if out.nodes[name] == nil {

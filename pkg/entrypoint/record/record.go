@@ -73,8 +73,13 @@ type Record struct {
 	// Continued says that a record of the work behind an early reply will follow.
 	Continued bool
 	// RequestBytes and ResponseBytes are the sizes of the messages in protobuf;
-	// ResponseBytes is 0 of a failure.
+	// ResponseBytes is 0 of a failure, and of a stream the sum of all that it had.
 	RequestBytes, ResponseBytes int
+	// Streamed says that the rpc's response is a stream. Then Messages is how many it had, also if
+	// it failed after them, and FirstMessage when the first was there; zero if it had none.
+	Streamed     bool
+	Messages     int
+	FirstMessage time.Time
 	// Trace is the trace context that nodes get as that of the request: the one of its own
 	// span or, if it has none, of the client; zero if that sent none that is valid.
 	Trace event.Trace
@@ -136,3 +141,11 @@ func (r *Record) Clone() *Record {
 
 // Elapsed is the time from Begin to End.
 func (r *Record) Elapsed() time.Duration { return r.End.Sub(r.Begin) }
+
+// UntilFirst is the time from Begin to the first message of a stream; 0 if it had none.
+func (r *Record) UntilFirst() time.Duration {
+	if r.Messages == 0 {
+		return 0
+	}
+	return max(r.FirstMessage.Sub(r.Begin), 0)
+}
