@@ -108,8 +108,10 @@ type fixture struct {
 	reply  string
 	// inspect is the address of the requests that are kept.
 	inspect string
-	stop    context.CancelFunc
-	done    chan error
+	// listening changes the listeners before they are served; nil: nothing does.
+	listening func(*entrypoint.Listeners)
+	stop      context.CancelFunc
+	done      chan error
 }
 
 // quick are options that make failures come soon.
@@ -145,6 +147,9 @@ func (f *fixture) serve(v entrypoint.Version, o entrypoint.Options) *fixture {
 	f.grpc, f.web, f.reply = l.GRPC.Addr().String(), "http://"+l.Web.Addr().String(), "http://"+l.Reply.Addr().String()
 	if o.Key != nil { // there are other replicas
 		o.Advertise = cmp.Or(o.Advertise, l.Reply.Addr().String())
+	}
+	if f.listening != nil {
+		f.listening(&l)
 	}
 	var err error
 	f.entry, err = entrypoint.New(v, o)

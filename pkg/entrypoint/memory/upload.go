@@ -25,6 +25,7 @@ type Upload struct {
 	budget *Budget
 	began  int64 // Unix time in nanoseconds
 	slot   int
+	header int64        // counted for its header
 	bytes  atomic.Int64 // counted for it; settled once they are given back
 	cause  atomic.Pointer[error]
 	whole  bool // the message has arrived; the receiver's own
@@ -37,6 +38,7 @@ func (b *Budget) Begin(u *Upload, n int64) error {
 	if !b.Reserve(n) {
 		return ErrFull
 	}
+	u.header = n
 	u.bytes.Store(n)
 	for first := int(b.next.Add(1)); ; {
 		old := b.place(u, first)
@@ -100,6 +102,14 @@ func (u *Upload) Failed(err error) error {
 func (u *Upload) Arrived() bool {
 	u.whole = u.whole || u.budget.uploads[u.slot].CompareAndSwap(u, nil)
 	return u.whole
+}
+
+// Done gives back what was counted but for the header: the message has arrived, and is not needed
+// any more, while its request goes on.
+func (u *Upload) Done() {
+	if u.Arrived() {
+		u.budget.Release(u.bytes.Swap(u.header) - u.header)
+	}
 }
 
 // End gives back what was counted.

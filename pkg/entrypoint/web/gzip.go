@@ -20,7 +20,7 @@ type compression int
 const (
 	plain             compression = iota
 	compressedBody                // as a whole, in Connect and JSON
-	compressedMessage             // behind the envelope, in gRPC-Web
+	compressedMessage             // behind the envelope, in gRPC-Web and streams of Connect
 )
 
 // takeCompression removes from h that the body is compressed by gzip, because the
@@ -28,8 +28,11 @@ const (
 // compressions stay; the transcoder refuses them.
 func takeCompression(h http.Header) compression {
 	name, how := "Content-Encoding", compressedBody
-	if strings.HasPrefix(mediaType(h.Get("Content-Type")), "application/grpc") {
+	switch kind := mediaType(h.Get("Content-Type")); {
+	case strings.HasPrefix(kind, "application/grpc"):
 		name, how = "Grpc-Encoding", compressedMessage
+	case strings.HasPrefix(kind, "application/connect+"):
+		name, how = "Connect-Content-Encoding", compressedMessage
 	}
 	if !isGzip(h.Get(name)) {
 		return plain

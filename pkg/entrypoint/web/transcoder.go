@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/vanguard"
@@ -23,13 +24,16 @@ type Transcoder struct {
 	Schema *schema.Schema
 	// JSON reads and writes the contract's messages.
 	JSON *JSON
-	// Handler serves the rpcs in Connect's unary protocol, with protobuf bodies that
-	// are not compressed.
+	// Handler serves the rpcs in Connect's unary protocol, and streaming rpcs in its
+	// streaming protocol, with protobuf bodies that are not compressed.
 	Handler http.Handler
 	// NotFound serves requests for anything else.
 	NotFound http.HandlerFunc
 	// Logger gets what of the contract is not served.
 	Logger *slog.Logger
+	// Ping is how often a client of server-sent events gets a comment while no message
+	// comes. Default 15 s.
+	Ping time.Duration
 }
 
 // NewTranscoder serves a contract's rpcs in JSON, Connect and gRPC-Web. The
@@ -58,21 +62,44 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
 	}
+	streams := streaming(t.Schema.Entry())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		by := protocolOf(r)
+		by, streamed, bare := protocolOf(r), streams[r.URL.Path], false
 		if plainJSON(r) {
 			r.Header.Set("Content-Type", "application/json")
 			if t.Schema.Entry().Services().ByName(serviceOf(r.URL.Path)) != nil {
 				// Plain JSON is what Connect's unary protocol is, but for a header
 				// that few people type.
 				r.Header.Set("Connect-Protocol-Version", "1")
-				by = record.JSON
+				by, bare = record.JSON, streamed
 			}
 		}
 		r, body := d.transcode(w, r, by)
 		defer body.end()
-		transcoder.ServeHTTP(&tooLargeWriter{w, body}, r)
+		body.streams, body.bare = streamed, bare
+		out := http.ResponseWriter(&tooLargeWriter{w, body})
+		if bare {
+			r.Header.Set("Content-Type", connectJSON)
+			stream := newStreamed(out, r.Header, t.Ping)
+			defer stream.close()
+			out = stream
+		}
+		transcoder.ServeHTTP(out, r)
 	}), nil
+}
+
+// streaming are the paths of the server-streaming rpcs of a contract.
+func streaming(entry protoreflect.FileDescriptor) map[string]bool {
+	paths := map[string]bool{}
+	for i := range entry.Services().Len() {
+		methods := entry.Services().Get(i).Methods()
+		for j := range methods.Len() {
+			if m := methods.Get(j); m.IsStreamingServer() && !m.IsStreamingClient() {
+				paths["/"+schema.MethodName(m)] = true
+			}
+		}
+	}
+	return paths
 }
 
 // serviceOf is the name, without its package, of the service that a path of the

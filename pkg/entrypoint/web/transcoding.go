@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +16,8 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 )
 
-// envelopeBytes is the length of what comes before a message in gRPC and gRPC-Web.
+// envelopeBytes is the length of what comes before a message in gRPC, gRPC-Web and streams of
+// Connect.
 const envelopeBytes = 5
 
 // Transcoding is a request that is transcoded, and its body. The transcoder
@@ -27,10 +29,13 @@ type Transcoding struct {
 	io.ReadCloser
 	ctx            context.Context
 	limits         *Decoding
+	before         []byte // comes before what is ahead
 	ahead          *mem.Reader
 	read, declared int64
 	message        *memory.Upload // nil for a request without a body
 	compression    compression
+	streams        bool // the rpc is a streaming one
+	bare           bool // the body is JSON that is to be handed on in an envelope
 	turn           Turn
 	to             http.ResponseWriter
 	protocol       record.Protocol
@@ -74,6 +79,10 @@ func (b *Transcoding) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if n := copy(p, b.before); n > 0 {
+		b.before = b.before[n:]
+		return n, nil
+	}
 	return b.ahead.Read(p)
 }
 
@@ -90,17 +99,35 @@ func (b *Transcoding) receive() error {
 	case b.read > most:
 		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body is too large: the limit is %d bytes", b.limits.limit))
 	}
-	if err := b.turn.take(b.ctx, data.Len(), b.compression != plain); err != nil || b.compression == plain {
-		return err
+	err = b.turn.take(b.ctx, data.Len(), b.compression != plain)
+	if err == nil && b.compression != plain {
+		err = b.decompress(data)
 	}
-	return b.decompress(data)
+	if err == nil && b.bare {
+		b.envelop()
+	}
+	return err
 }
 
-// Decoded ends the time in which the body is needed.
+// envelop puts an envelope before the body. As in a unary call, an empty body is an empty message.
+func (b *Transcoding) envelop() {
+	length := b.ahead.Remaining()
+	if length > 0 {
+		b.before = binary.BigEndian.AppendUint32([]byte{0}, uint32(length))
+		return
+	}
+	b.before = append(binary.BigEndian.AppendUint32([]byte{0}, 2), "{}"...)
+}
+
+// Decoded ends the time in which the body is needed. That of a streaming rpc, whose response may
+// take minutes, is not counted any more.
 func (b *Transcoding) Decoded() {
 	b.turn.Leave()
 	if b.ahead != nil {
 		_ = b.ahead.Close() // of memory
+	}
+	if b.streams && b.message != nil {
+		b.message.Done()
 	}
 }
 
