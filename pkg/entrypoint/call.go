@@ -27,7 +27,13 @@ type received struct {
 // returns the request, to be observed when the client has the response, and the
 // response, whose data must be freed.
 func (k ticket) call(ctx context.Context, in received) (*request, response) {
-	deadline := time.Now().Add(k.entry.options.Timeout) // receiving it took as long as it took
+	r := k.run(ctx, in)
+	return r, r.await(ctx)
+}
+
+// run begins a request whose client waits for the response.
+func (k ticket) run(ctx context.Context, in received) *request {
+	deadline := time.Now().Add(k.limit()) // receiving it took as long as it took
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -36,7 +42,7 @@ func (k ticket) call(ctx context.Context, in received) (*request, response) {
 		in.begun(r.First.Event.CorrelationID)
 	}
 	go r.deliver()
-	return r, r.await(ctx)
+	return r
 }
 
 // accept sends in through the workflow for a client that does not wait for the
@@ -84,7 +90,9 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
-	r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
+	if r.Stream = k.newStream(async); r.Stream == nil { // streams are not mirrored
+		r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
+	}
 	r.unobserved.Store(2)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's
@@ -103,6 +111,9 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		Trace:         trace,
 		Mirror:        traffic.Mirrored(ctx),
 	}}
+	if r.Stream != nil {
+		r.First.Event.Stream = event.Stream{Last: k.route.nodes[len(k.route.nodes)-1], Message: k.route.want}
+	}
 	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })

@@ -316,7 +316,7 @@ func TestUnknownRpcsSayWhatThereIs(t *testing.T) {
 	f.serve(f.version(node(t, "a", f.says("a", true))), quick())
 	for method, want := range map[string]string{
 		"/test.Entrypoint/Untied":  `no workflow of version "v1" serves rpc test.Entrypoint/Untied`,
-		"/test.Entrypoint/Stream":  `rpc test.Entrypoint/Stream is streaming; KRT V1 has unary rpcs only`,
+		"/test.Entrypoint/Stream":  `rpc test.Entrypoint/Stream is client-streaming; a workflow starts with one message`,
 		"/test.Entrypoint/Nothing": `version "v1" has no rpc /test.Entrypoint/Nothing; its workflows are "flow"`,
 	} {
 		err := f.conn.Invoke(t.Context(), method, f.message("test.Request"), f.message("test.Reply"))
@@ -330,7 +330,8 @@ func TestAnInconsistentVersionIsRefused(t *testing.T) {
 	stream, call := f.schema.Methods()[3], f.schema.Methods()[0]
 	step := []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1"}}
 	for want, workflows := range map[string][]entrypoint.Workflow{
-		"is streaming":                  {{Name: "w", Method: stream, Steps: step}},
+		"is client-streaming":                            {{Name: "w", Method: stream, Steps: step}},
+		"it has no steps, whose last one a stream needs": {{Name: "w", Method: f.schema.Methods()[4], Address: "http://127.0.0.1:1"}},
 		"no steps":                      {{Name: "w", Method: call}},
 		"share the rpc":                 {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
 		`its URL "nowhere" has no host`: {{Name: "w", Method: call, Steps: []entrypoint.Step{{Node: "a", URL: "nowhere"}}}},

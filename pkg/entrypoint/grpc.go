@@ -90,11 +90,16 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	divided := e.divide(ctx)
 	defer divided.End()
-	if served, err := k.forward(stream, divided, data); served {
-		return err
+	if !k.route.stream {
+		if served, err := k.forward(stream, divided, data); served {
+			return err
+		}
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
 	in := received{data: data, inspect: asked(ctx), divided: divided}
+	if k.route.stream {
+		return serveStream(event.ContextWithTrace(ctx, trace), stream, k, in)
+	}
 	if in.inspect { // who does not wait until the end has the id too
 		in.begun = func(id string) { _ = stream.SendHeader(metadata.Pairs(headerCorrelation, id)) }
 	}
@@ -146,8 +151,8 @@ func (t *table) unknownMethod(method string) string {
 		if methodPath(m) != method {
 			continue
 		}
-		if m.IsStreamingClient() || m.IsStreamingServer() {
-			return fmt.Sprintf("rpc %s is streaming; KRT V1 has unary rpcs only", method[1:])
+		if m.IsStreamingClient() {
+			return fmt.Sprintf("rpc %s is client-streaming; a workflow starts with one message", method[1:])
 		}
 		return fmt.Sprintf("no workflow of version %q serves rpc %s", t.version.Name, method[1:])
 	}

@@ -34,6 +34,7 @@ service Entrypoint {
   rpc Other(Request) returns (Reply);
   rpc Untied(Request) returns (Reply);
   rpc Stream(stream Request) returns (Reply);
+  rpc Tokens(Request) returns (stream Reply);
 }
 `
 

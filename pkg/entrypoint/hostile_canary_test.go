@@ -61,7 +61,7 @@ func TestWhatIsNoResponseIsServedByThePublishedVersion(t *testing.T) {
 			require.Equal(t, http.StatusOK, got.status, got.body)
 			require.Contains(t, got.body, "published")
 			f.counts(`krt_traffic_fallbacks_total{canary="v2"} 1`)
-			require.Zero(t, f.held())
+			f.awaits("krt_held_bytes 0") // soon: the client may have its response before
 			f.stop()
 			require.NoError(t, <-f.done)
 			require.Less(t, log.Len(), 4<<10)

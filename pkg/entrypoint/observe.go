@@ -95,6 +95,9 @@ func (r *request) end(out response) {
 			r.kept.Output(r.route.want, message)
 		}
 	}
+	if r.Stream != nil {
+		r.answer.bytes = int(r.Stream.Counts().Bytes)
+	}
 	r.copied.Served(code.Code(out.failure.GetCode()), message)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,8 @@ func (r *request) deliver() {
 		if !r.offer(out) && out.failure != nil {
 			r.rest.fail(out.failure)
 		}
+	case r.Streamed(): // all of the response has gone to the client's stream
+		r.offer(response{steps: r.Steps()})
 	default: // the response has come, or will, at the reply port
 		r.ended.Store(int64(time.Since(r.begin)))
 		if r.async && r.route.Address == "" {
@@ -106,7 +109,14 @@ func (r *request) offer(out response) bool {
 		}
 		return false
 	}
+	if r.Stream == nil {
+		r.responses <- out
+		return true
+	}
+	last := out.data // it is a message of the stream, and out how that ends
+	out.data = nil
 	r.responses <- out
+	r.Stream.End(last)
 	return true
 }
 
@@ -144,7 +154,7 @@ func (r *request) giveUp(client context.Context) response {
 	if r.responded.Swap(true) {
 		return <-r.responses
 	}
-	late := r.work.Err() != nil || outOfTime(client, r.begin)
+	late := r.work.Err() != nil || r.outOfTime(client)
 	r.cancel(errGone)
 	if late {
 		return response{failure: r.late(), steps: r.Steps()}
@@ -152,11 +162,24 @@ func (r *request) giveUp(client context.Context) response {
 	return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 }
 
+// outOfTime is that of the request's client.
+func (r *request) outOfTime(client context.Context) bool {
+	if r.Stream != nil { // minutes
+		return outOfTimeBy(client, r.begin, time.Second)
+	}
+	return outOfTime(client, r.begin)
+}
+
 // outOfTime reports whether client has ended because its deadline passed. A gRPC client
 // ends the call itself then, which looks like a cancellation; and its deadline is earlier
 // than ours, by the time that the call took to get here and by what it rounds up. So one
 // that ends in the last tenth of its time is out of time.
 func outOfTime(client context.Context, begin time.Time) bool {
+	return outOfTimeBy(client, begin, math.MaxInt64)
+}
+
+// outOfTimeBy is outOfTime for a client of whose time the last tenth may be longer than most.
+func outOfTimeBy(client context.Context, begin time.Time, most time.Duration) bool {
 	deadline, ok := client.Deadline()
 	switch {
 	case errors.Is(context.Cause(client), context.DeadlineExceeded):
@@ -164,7 +187,7 @@ func outOfTime(client context.Context, begin time.Time) bool {
 	case !ok || client.Err() == nil:
 		return false
 	}
-	return time.Until(deadline) < deadline.Sub(begin)/10+deadlineSlack
+	return time.Until(deadline) < min(deadline.Sub(begin)/10, most)+deadlineSlack
 }
 
 // deadlineSlack is how much earlier than ours the deadline of a client may be in any case.

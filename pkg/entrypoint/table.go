@@ -45,6 +45,7 @@ type route struct {
 	input    protoreflect.MessageDescriptor
 	output   protoreflect.MessageDescriptor
 	want     string   // full name of output
+	stream   bool     // the response is a stream
 	nodes    []string // of the steps
 	delivery delivery.Delivery
 }
@@ -110,8 +111,8 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 	if w.Method == nil {
 		return nil, fmt.Errorf("it has no rpc")
 	}
-	if w.Method.IsStreamingClient() || w.Method.IsStreamingServer() {
-		return nil, fmt.Errorf("rpc %s is streaming; KRT V1 has unary rpcs only", w.Method.FullName())
+	if w.Method.IsStreamingClient() {
+		return nil, fmt.Errorf("rpc %s is client-streaming; a workflow starts with one message", w.Method.FullName())
 	}
 	r := &route{
 		Workflow: w,
@@ -119,7 +120,11 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		input:    w.Method.Input(),
 		output:   w.Method.Output(),
 		want:     string(w.Method.Output().FullName()),
+		stream:   w.Method.IsStreamingServer(),
 		nodes:    w.nodes(),
+	}
+	if r.stream && len(r.nodes) == 0 {
+		return nil, errors.New("it has no steps, whose last one a stream needs")
 	}
 	var err error
 	switch {

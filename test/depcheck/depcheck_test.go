@@ -42,6 +42,7 @@ var never = []struct {
 	{"pkg/entrypoint/capture", "requests are kept, not served to their clients",
 		[]string{"google.golang.org/grpc", "connectrpc.com", "github.com/prometheus"}},
 	{"pkg/entrypoint/delivery", "events are carried as bytes", []string{"connectrpc.com", module + "/pkg/schema"}},
+	{"pkg/entrypoint/stream", "messages are bytes", []string{"connectrpc.com", "github.com/prometheus", module + "/pkg/schema"}},
 	{"pkg/pyrunner", "a node knows no cluster", kubernetes},
 	{"pkg/store", "the store serves local runs too", kubernetes},
 	{"pkg/local", "a local run has no database but SQLite", drivers},

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -44,6 +45,8 @@ type Request struct {
 	// Passed is called with what each step responds with, before it is passed on; its data
 	// may be used during the call. It may be nil. Direct delivery alone calls it.
 	Passed func(step int, p *Parcel)
+	// Stream gets the messages of the response; nil: the rpc is unary.
+	Stream *stream.Stream
 	// Traced says that each attempt has a span of its own.
 	Traced bool
 
@@ -53,7 +56,12 @@ type Request struct {
 	busy     atomic.Bool // the step has not accepted the event: its node is busy
 	onReply  atomic.Pointer[func()]
 	notes    notes
+	streamed bool // the stream has ended well: the last step's response was its messages
 }
+
+// Streamed reports, once the delivery has ended, whether the last step's response were messages of
+// the stream, which have ended well.
+func (r *Request) Streamed() bool { return r.streamed }
 
 // Begin sets until when the work may go on, and whether a client waits for it.
 func (r *Request) Begin(deadline time.Time, detached bool) {

@@ -100,6 +100,7 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		next.Event.CorrelationID = first.CorrelationID
 		next.Event.Workflow = first.Workflow
 		next.Event.ReplyToken = first.ReplyToken
+		next.Event.Stream = first.Stream
 		next.Event.Trace, next.Event.Inspect, next.Event.Mirror = first.Trace, first.Inspect, first.Mirror
 		share(next.Event, p.Event)
 		p = *next

@@ -43,9 +43,20 @@ func NewPool(b *Budget) *Pool {
 // NewUncountedPool returns a pool for bytes that are counted elsewhere.
 func NewUncountedPool() *Pool { return NewPool(&Budget{}) }
 
+// tierOf is the tier of a buffer for length bytes.
+func tierOf(length int) int { return max(bits.Len(uint(max(length, 1)-1))-leastBufferBits, 0) }
+
+// BufferBytes is the size of the buffer that a [Pool] has for length bytes.
+func BufferBytes(length int) int64 {
+	if tier := tierOf(length); tier <= mostBufferBits-leastBufferBits {
+		return 1 << (leastBufferBits + tier)
+	}
+	return int64(length)
+}
+
 // Get implements mem.BufferPool. The buffer holds what it held before.
 func (p *Pool) Get(length int) *[]byte {
-	tier := max(bits.Len(uint(max(length, 1)-1))-leastBufferBits, 0)
+	tier := tierOf(length)
 	if tier >= len(p.tiers) {
 		p.budget.held.Add(int64(length))
 		b := make([]byte, length)

@@ -1,0 +1,208 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Part is what one node sends for one event. Its methods but Close may not be called at the
+// same time.
+type Part struct {
+	stream *Stream
+	key    string
+	count  int
+}
+
+// Key is who sends a part: a node, and the id of the event that it has, which is the same when
+// the event is delivered again.
+func Key(node, id string) string { return node + " " + id }
+
+// Claim opens the part with the given key. The error is [ErrTaken] or [ErrOver].
+func (s *Stream) Claim(key string) (*Part, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, sent := s.sent[key]
+	switch {
+	case s.ended || s.gone:
+		return nil, ErrOver
+	case sent || s.open != nil || len(s.sent) >= mostParts:
+		return nil, ErrTaken
+	}
+	s.open = &Part{stream: s, key: key}
+	return s.open, nil
+}
+
+// Claimed reports whether the part with the given key has sent a message: what sent it must not
+// run again.
+func (s *Stream) Claimed(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, sent := s.sent[key]
+	return sent
+}
+
+// Close closes the part, so that another may be opened. If it has sent nothing, that may have
+// the same key.
+func (p *Part) Close() {
+	p.stream.mu.Lock()
+	defer p.stream.mu.Unlock()
+	if p.stream.open == p {
+		p.stream.open = nil
+	}
+}
+
+// Send sends data to the client, and takes it over. It waits while the client has too much to
+// read. The error is [ErrOver], [ErrTooMany] or why ctx has ended.
+func (p *Part) Send(ctx context.Context, data mem.Buffer) error {
+	s := p.stream
+	err := s.acquire(ctx, int64(cap(data.ReadOnlyData())), func() {
+		if p.count++; p.count == 1 {
+			if s.sent == nil {
+				s.sent = map[string]struct{}{}
+			}
+			s.sent[p.key] = struct{}{}
+		}
+		s.came++
+		s.push(data)
+	})
+	if err != nil {
+		data.Free()
+		return err
+	}
+	signal(s.news)
+	return nil
+}
+
+// acquire waits until there is room for a message of n bytes, and then calls use under the
+// lock. Only the open part does.
+func (s *Stream) acquire(ctx context.Context, n int64, use func()) error {
+	for {
+		s.mu.Lock()
+		err := s.refusal()
+		full := err == nil && s.held > 0 && (s.held >= mostMessages || s.bytes+n > mostBytes)
+		if s.waiting = full; err == nil && !full {
+			use()
+		}
+		s.mu.Unlock()
+		if !full {
+			return err
+		}
+		select {
+		case <-s.room:
+		case <-s.over:
+		case <-ctx.Done():
+			s.mu.Lock()
+			s.waiting = false
+			s.mu.Unlock()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// refusal is why no message is accepted; the lock is held.
+func (s *Stream) refusal() error {
+	switch {
+	case s.ended || s.gone:
+		return ErrOver
+	case s.limits.Messages > 0 && s.came >= s.limits.Messages:
+		return fmt.Errorf("%w: %d", ErrTooMany, s.limits.Messages)
+	}
+	return nil
+}
+
+// Source is how the messages of a part are read.
+type Source struct {
+	// Pool has the buffers, which are counted in its budget.
+	Pool *memory.Pool
+	// Limit bounds a message, in bytes.
+	Limit int64
+}
+
+// Relay sends the messages of body, which has frames, until its end frame, which it returns. The
+// error is that of Send, [memory.ErrFull] if there has been no room for a while, event.ErrTooLarge,
+// why ctx has ended, or a *[Cut]. No more of body is read than what there is room for.
+func (p *Part) Relay(ctx context.Context, body io.Reader, from Source) (event.End, error) {
+	for {
+		end, length, err := event.ReadFrame(body, from.Limit)
+		switch {
+		case err != nil:
+			return event.End{}, p.broken(ctx, err)
+		case end:
+			return p.readEnd(ctx, body, length)
+		}
+		if err := p.stream.acquire(ctx, memory.BufferBytes(length), func() {}); err != nil {
+			return event.End{}, err
+		}
+		data, err := from.read(ctx, body, int64(length))
+		if err != nil {
+			return event.End{}, p.broken(ctx, err)
+		}
+		if err := p.Send(ctx, data); err != nil {
+			return event.End{}, err
+		}
+	}
+}
+
+// readEnd reads an end frame of the given length.
+func (p *Part) readEnd(ctx context.Context, body io.Reader, length int) (event.End, error) {
+	payload := make([]byte, length)
+	_, err := io.ReadFull(body, payload)
+	if err != nil {
+		return event.End{}, p.broken(ctx, err)
+	}
+	end, err := event.ParseEnd(payload)
+	if err != nil {
+		return event.End{}, p.broken(ctx, err)
+	}
+	return end, nil
+}
+
+// broken is the error of a part that cannot be read on because of err.
+func (p *Part) broken(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, event.ErrTooLarge), errors.Is(err, memory.ErrFull):
+		return err
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	return &Cut{Messages: p.count, Cause: err}
+}
+
+// A message for which the budget has no room is waited for: what has been sent of a stream is
+// worth more than a request that has not begun.
+const (
+	firstPause = 5 * time.Millisecond
+	mostPause  = 100 * time.Millisecond
+	patience   = 5 * time.Second
+)
+
+// read reads a message of the given length into a buffer.
+func (f Source) read(ctx context.Context, body io.Reader, length int64) (mem.Buffer, error) {
+	var since time.Time
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		data, err := f.Pool.Read(body, length, f.Limit)
+		if !errors.Is(err, memory.ErrFull) { // with that nothing has been read
+			return data, err
+		}
+		if since.IsZero() {
+			since = time.Now()
+		} else if time.Since(since) > patience {
+			return nil, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package entrypoint
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// serveStream serves a call of a streaming rpc over gRPC. Its client has the request's id at once,
+// as a header.
+func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in received) error {
+	in.begun = func(id string) { _ = call.SendHeader(metadata.Pairs(headerCorrelation, id)) }
+	req, response := k.stream(ctx, in, sink{
+		send: func(data mem.Buffer) error { return send(call, data) },
+		// gRPC's SendMsg waits until the client reads, or the call ends.
+		abort: func() {
+			if w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire); ok {
+				_ = w.WriteStatus(status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
+			}
+		},
+	})
+	defer req.observe()
+	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
+	if wantsSteps(ctx) {
+		call.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
+	}
+	return status.FromProto(response.failure).Err()
+}
