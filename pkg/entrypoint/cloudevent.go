@@ -54,7 +54,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		web.WriteFailure(w, response.failure)
 		return
 	}
-	out := beginResponse(r.Context(), w, response.data)
+	out := web.BeginResponse(r.Context(), w, response.data)
 	if out == nil {
 		return // the connection is closed
 	}

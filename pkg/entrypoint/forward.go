@@ -75,7 +75,7 @@ func (e *Entrypoint) forwarder() traffic.Web {
 		Admit:     func() bool { return e.inFlight.Add(1) <= int64(e.options.MaxInFlight) },
 		Leave:     func() { e.inFlight.Add(-1) },
 		ReadAhead: web.ReadAhead,
-		Sending:   beginResponse,
+		Sending:   web.BeginResponse,
 		Fail: func(w http.ResponseWriter, r *http.Request, failure *spb.Status) {
 			if e.table.Load().byMethod[r.URL.Path] == nil { // an event, or a path of an annotation
 				web.WriteFailure(w, failure)

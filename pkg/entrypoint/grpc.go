@@ -20,9 +20,13 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
+
+// grpcStreams bounds the requests at once on a connection.
+const grpcStreams = 1000
 
 // newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
 // are never decoded here.
@@ -33,19 +37,19 @@ func (e *Entrypoint) newGRPCServer() *grpc.Server {
 		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see receive for the version's
 		grpc.MaxSendMsgSize(math.MaxInt32), // responses are bounded where they come in
 		grpc.MaxConcurrentStreams(grpcStreams),
-		grpc.MaxHeaderListSize(fatalHeaderBytes),
+		grpc.MaxHeaderListSize(web.FatalHeaderBytes),
 		grpc.InTapHandle(checkHeader),
 		// What a client may send of a message before it is read, whatever the
 		// connection's bandwidth: more is counted first.
 		grpc.StaticStreamWindowSize(memory.WindowBytes),
 		grpc.StaticConnWindowSize(16*memory.WindowBytes),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
-		grpc.ConnectionTimeout(readHeaderTimeout),
+		grpc.ConnectionTimeout(web.ReadHeaderTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge:      grpcAge(e.options.ConnectionAge),
+			MaxConnectionAge:      web.GRPCAge(e.options.ConnectionAge),
 			MaxConnectionAgeGrace: e.options.ConnectionGrace,
-			MaxConnectionIdle:     idleTimeout,
+			MaxConnectionIdle:     web.IdleTimeout,
 			Time:                  time.Minute,
 			Timeout:               20 * time.Second,
 		}),

@@ -95,7 +95,7 @@ func (e *Entrypoint) close() <-chan struct{} {
 func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	_, e.grpcPort, _ = net.SplitHostPort(l.GRPC.Addr().String())
 	grpcServer := e.newGRPCServer()
-	webServer := e.newWebServer(e.reserve(web.GuardHost(e.webHandler(), l.Web.Addr())), e.options.ConnectionAge)
+	webServer := e.newServer(e.reserve(web.GuardHost(e.webHandler(), l.Web.Addr())), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
 	replies := e.budget.Listen(l.Reply)
 	replies.Yields = true
@@ -103,7 +103,7 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	go func() { failed <- grpcServer.Serve(e.budget.Listen(l.GRPC)) }()
 	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(l.Web))) }()
 	go func() { failed <- ignoreClosed(reply.Serve(replies)) }()
-	inspection := &http.Server{ReadHeaderTimeout: readHeaderTimeout} // without a listener it serves nothing
+	inspection := &http.Server{ReadHeaderTimeout: web.ReadHeaderTimeout} // without a listener it serves nothing
 	if l.Inspection != nil {
 		inspection = e.newInspectionServer(l)
 		go func() { failed <- ignoreClosed(inspection.Serve(l.Inspection)) }()

@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 // longHeader is the context key of the size, an int64, of a call's header that is
@@ -23,7 +24,7 @@ const forwardedBytes = 1 << 10
 // checkHeader refuses a call whose header is too long. It ends that call alone, and
 // not the others on its connection.
 func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
-	n, limit := memory.HeaderBytes(call.Header), maxHeaderBytes
+	n, limit := memory.HeaderBytes(call.Header), web.MaxHeaderBytes
 	if len(call.Header[traffic.Metadata]) > 0 {
 		limit += forwardedBytes
 	}

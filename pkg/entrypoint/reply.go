@@ -56,7 +56,7 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 		}
 	})
 	// Dispatchers and nodes keep connections to this port as long as they like.
-	return e.newWebServer(web.GuardHost(mux, at), 0)
+	return e.newServer(web.GuardHost(mux, at), 0)
 }
 
 // receiveReply receives the event that ends a request: the last step's, an early

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -17,6 +18,11 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
+
+// newServer returns a server for h whose connections live for age at most; 0 means any time.
+func (e *Entrypoint) newServer(h http.Handler, age time.Duration) *http.Server {
+	return web.Server{Handler: h, Timeout: e.options.Timeout, Age: age, Logger: e.log}.New()
+}
 
 // webHandler serves the web port.
 func (e *Entrypoint) webHandler() http.Handler {
@@ -30,7 +36,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
 	mux.HandleFunc("/", e.traffic.Handler(e.decoding.MaxBody(), port, calls))
 	prepared := web.Prepare(e.options.Timeout, e.authenticated(mux))
-	return e.origins.Guard(traffic.Mark(web.Count(e.budget, maxHeaderBytes, prepared)))
+	return e.origins.Guard(traffic.Mark(web.Count(e.budget, web.MaxHeaderBytes, prepared)))
 }
 
 // keeping serves with the table in force, which is kept until handle returns.
@@ -93,7 +99,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, response.failure)
 		return
 	}
-	out := beginResponse(r.Context(), body.Writer(), response.data)
+	out := web.BeginResponse(r.Context(), body.Writer(), response.data)
 	if out == nil {
 		return // the connection is closed
 	}

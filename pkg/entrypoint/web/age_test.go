@@ -1,4 +1,4 @@
-package entrypoint
+package web
 
 import (
 	"testing"
@@ -11,8 +11,8 @@ import (
 // is gone: none in use lives longer than its age, whatever the chance.
 func TestNoConnectionOutlivesItsAge(t *testing.T) {
 	const age = 2 * time.Minute
-	require.Less(t, grpcAge(age)*11/10, age-age/20, "grpc-go adds a tenth at most")
-	require.Greater(t, grpcAge(age)*9/10, age/2)
+	require.Less(t, GRPCAge(age)*11/10, age-age/20, "grpc-go adds a tenth at most")
+	require.Greater(t, GRPCAge(age)*9/10, age/2)
 	require.Equal(t, age/2, httpAge(age, 0))
 	require.Equal(t, age-age/4, httpAge(age, 1), "a quarter is left for the request whose response closes it")
 }
