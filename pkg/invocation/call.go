@@ -28,6 +28,8 @@ type Wish struct{ Trace, Inspect bool }
 type Result struct {
 	// Took is how long the call took as seen from here.
 	Took time.Duration
+	// Messages is how many messages of a stream have come.
+	Messages int
 	// Steps are what the nodes' runners reported, first to last, and Reported says that the version
 	// reports steps at all.
 	Steps    []event.Step
@@ -39,15 +41,25 @@ type Result struct {
 // Call sends request and reads response. The error is a gRPC status; what is known of the call is
 // in the result then, too.
 func (c *Connection) Call(ctx context.Context, m Method, w Wish, request, response proto.Message) (Result, error) {
+	var header, trailer metadata.MD
+	begin := time.Now()
+	err := c.conn.Invoke(w.asked(ctx), m.Path(), request, response, grpc.Header(&header), grpc.Trailer(&trailer))
+	return newResult(begin, header, trailer), err
+}
+
+// asked is ctx with the metadata that asks for what is wished.
+func (w Wish) asked(ctx context.Context) context.Context {
 	if w.Trace {
 		ctx = metadata.AppendToOutgoingContext(ctx, traceKey, "1")
 	}
 	if w.Inspect {
 		ctx = metadata.AppendToOutgoingContext(ctx, inspectKey, "1")
 	}
-	var header, trailer metadata.MD
-	begin := time.Now()
-	err := c.conn.Invoke(ctx, m.Path(), request, response, grpc.Header(&header), grpc.Trailer(&trailer))
+	return ctx
+}
+
+// newResult is what is known of a call that began then and has ended.
+func newResult(begin time.Time, header, trailer metadata.MD) Result {
 	r := Result{Took: time.Since(begin)}
 	r.Steps, r.Reported = readSteps(trailer)
 	for _, md := range []metadata.MD{header, trailer} { // the header alone, if the call ended here
@@ -55,7 +67,7 @@ func (c *Connection) Call(ctx context.Context, m Method, w Wish, request, respon
 			r.ID = id[0]
 		}
 	}
-	return r, err
+	return r
 }
 
 // readSteps leaves out what is not a step.

@@ -16,12 +16,15 @@ import (
 // callFailure is an error response of a version as -o json prints it.
 type callFailure struct{ invocation.Failure }
 
-// newCallFailure is what a status says, of a call that had the timeout.
-func newCallFailure(st *status.Status, timeout time.Duration) callFailure {
+// newCallFailure is what a status says, of a call that had the timeout and perhaps a stream.
+func newCallFailure(st *status.Status, timeout time.Duration, s *streamed) callFailure {
 	f := callFailure{invocation.NewFailure(st.Err())}
 	if st.Code() == codes.DeadlineExceeded && f.Reason == "" && timeout > 0 {
 		// Our own deadline. Its message in gRPC depends on who noticed it first.
 		f.Message = fmt.Sprintf("no response within %v", timeout)
+		if s.begun() {
+			f.Message = fmt.Sprintf("the stream did not end within %v", timeout)
+		}
 	}
 	return f
 }
@@ -33,10 +36,10 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 	if st.Code() == codes.Canceled && ctx.Err() != nil {
 		return fmt.Errorf("cannot wait for the response: %w", context.Canceled)
 	}
-	f := newCallFailure(st, o.timeout)
+	f := newCallFailure(st, o.timeout, also.streamed)
 	inspected := o.inspectedFailure(ctx, also.id, st.Code())
 	if o.output == term.OutputJSON {
-		return f.printJSON(o.streams.Out, also.trace, inspected, err)
+		return f.printJSON(o.streams.Out, also, inspected, err)
 	}
 	var text string
 	if also.trace != nil {
@@ -52,20 +55,25 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 	if f.Unauthenticated() {
 		return term.WithHint(result, credentialsHint)
 	}
-	if text := f.Details(); text != "" {
-		return term.WithHint(result, "%s", text)
+	if hint := also.streamed.hint(f.Details()); hint != "" {
+		return term.WithHint(result, "%s", hint)
 	}
 	return result
 }
 
-// printJSON prints the failure with what else was asked for. It returns err as printed.
-func (f callFailure) printJSON(w io.Writer, t *trace, i *inspected, err error) error {
-	out := struct {
+// printJSON prints the failure with what else was asked for; on one line after the messages of a
+// stream. It returns err as printed.
+func (f callFailure) printJSON(w io.Writer, also more, i *inspected, err error) error {
+	print := term.PrintJSON
+	if also.streamed != nil {
+		print = func(w io.Writer, v any) error { return term.NewEncoder(w).Encode(v) }
+	}
+	if err := print(w, struct {
 		Error callFailure `json:"error"`
+		*streamed
 		*traceJSON
 		*inspectedJSON
-	}{f, t.json(), i.json()}
-	if err := term.PrintJSON(w, out); err != nil {
+	}{f, also.streamed, also.trace.json(), i.json()}); err != nil {
 		return err
 	}
 	return term.Printed(err)

@@ -72,7 +72,11 @@ the output is then {"response": …, "took": …, "steps": […]}, in seconds.
 With --inspect, the request is shown step by step, as 'requests NAME ID' does: what each node
 received and returned. On a cluster the version must allow it (entrypoint.inspect in krt.yml).
 The work behind an early reply is waited for as long as --timeout, or 5 seconds. With -o json
-the output has it as "request".`
+the output has it as "request".
+
+If the workflow returns a stream, each of its messages is printed when it comes, as JSON on a line
+of its own. With -o json, what --trace and --inspect add, and an error, are a last line:
+{"messages": 3, "took": …, "steps": […]} or {"error": …, "messages": 3}.`
 
 // NewCommand returns the verb invoke. Versions on a cluster are reached through c.
 func NewCommand(s term.Streams, c Versions) *cobra.Command {
@@ -87,6 +91,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 
   kn-krt invoke greet --trace
   kn-krt invoke greet --inspect -d '{"name": "Ana"}'
+  kn-krt invoke write -d '{"text": "Once"}' | jq --unbuffered -r .text
 
   # On a cluster
   kn-krt invoke greeter-v1 greet -d '{"name": "Ana"}'
@@ -193,6 +198,9 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 	if err := decodeRequest(text, request, method.Types); err != nil {
 		return err
 	}
+	if method.Desc.IsStreamingServer() {
+		return o.stream(ctx, r, method, request)
+	}
 	response := dynamicpb.NewMessage(method.Desc.Output())
 	m, err := o.call(ctx, r, method, request, response)
 	if err != nil {
@@ -203,23 +211,34 @@ func runInvoke(ctx context.Context, o invokeOptions) error {
 
 // more is what was asked for besides the response.
 type more struct {
-	trace *trace // nil unless it was asked for
-	id    string // of the request, if the version has returned it
+	trace    *trace // nil unless it was asked for
+	id       string // of the request, if the version has returned it
+	streamed *streamed
+}
+
+// more is what has come of a call besides its response.
+func (o invokeOptions) more(r invocation.Result) more {
+	also := more{id: r.ID}
+	if o.trace {
+		also.trace = &trace{took: r.Took, steps: r.Steps, reported: r.Reported}
+	}
+	return also
+}
+
+// limited is ctx with --timeout.
+func (o invokeOptions) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.timeout > 0 {
+		return context.WithTimeout(ctx, o.timeout)
+	}
+	return ctx, func() {}
 }
 
 // call sends request and reads response, no longer than --timeout.
 func (o invokeOptions) call(ctx context.Context, r *connection, m invocation.Method, request, response proto.Message) (more, error) {
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
+	ctx, cancel := o.limited(ctx)
+	defer cancel()
 	result, err := r.Call(ctx, m, invocation.Wish{Trace: o.trace, Inspect: o.inspect}, request, response)
-	also := more{id: result.ID}
-	if o.trace {
-		also.trace = &trace{took: result.Took, steps: result.Steps, reported: result.Reported}
-	}
-	return also, err
+	return o.more(result), err
 }
 
 // readRequest returns the JSON text that --data names.

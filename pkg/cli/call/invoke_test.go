@@ -96,7 +96,7 @@ func TestInvoke(t *testing.T) {
 				"Fields of hotel.Request: roomType, nights\n"}},
 		"unknown workflow": {args: []string{"room-prize"}, want: krtResult{code: term.ExitNotFound,
 			err: "Error: version \"hotel\" has no workflow \"room-prize\"; did you mean \"room-price\"?\n" +
-				"Its workflows: room-price, cancel-room, wait, never\n"}},
+				"Its workflows: room-price, cancel-room, wait, never, nights\n"}},
 		"handler error": {args: []string{"cancel-room"}, want: krtResult{code: term.ExitFailed,
 			err: "Error: INTERNAL: error in 'model': no such room\nreason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
 		"too late": {args: []string{"wait", "--timeout", "1ms"}, want: krtResult{code: term.ExitFailed,
@@ -164,7 +164,8 @@ func TestCompleteWorkflows(t *testing.T) {
 	got := runKrt(t.Context(), "", "__complete", "invoke", "--address", serveVersion(t), "")
 	require.Equal(t, term.ExitOK, got.code)
 	require.Equal(t, "room-price\thotel.Entrypoint/Quote\ncancel-room\thotel.Entrypoint/Cancel\n"+
-		"wait\thotel.Entrypoint/Wait\nnever\thotel.Entrypoint/Refuse\n:4\n", got.out)
+		"wait\thotel.Entrypoint/Wait\nnever\thotel.Entrypoint/Refuse\n" +
+		"nights\thotel.Entrypoint/Nights\n:4\n", got.out)
 }
 
 func TestInvokeOnCluster(t *testing.T) {

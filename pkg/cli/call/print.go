@@ -19,11 +19,10 @@ import (
 // printMessage writes m as JSON, indented for people, on one line with -o json, and what else
 // was asked for.
 func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *dynamicpb.Types, also more) error {
-	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
+	text, err := messageJSON(m, types)
 	if err != nil {
-		return fmt.Errorf("cannot write the response as JSON: %w", err)
+		return err
 	}
-	text = legible.PrintableJSON(text)
 	if o.output == term.OutputJSON {
 		return o.printLine(ctx, text, also)
 	}
@@ -45,6 +44,15 @@ func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *
 	}
 	_, err = io.WriteString(o.streams.Out, "\n"+i.text(o.streams))
 	return err
+}
+
+// messageJSON is a message as JSON, with what a terminal does not print escaped.
+func messageJSON(m proto.Message, types *dynamicpb.Types) ([]byte, error) {
+	text, err := protojson.MarshalOptions{Resolver: types, EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the response as JSON: %w", err)
+	}
+	return legible.PrintableJSON(text), nil
 }
 
 // printLine prints the response and what else was asked for as JSON on one line.

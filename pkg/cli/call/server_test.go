@@ -31,6 +31,7 @@ service Entrypoint {
   rpc Cancel(Request) returns (Price) {}
   rpc Wait(Request) returns (Price) {}
   rpc Refuse(Request) returns (Price) {}
+  rpc Nights(Request) returns (stream Price) {}
 }
 message Request { string roomType = 1; int32 nights = 2; }
 `
@@ -42,7 +43,7 @@ message Price { double amount = 1; string currency = 2; }
 
 // serveVersion serves a version called hotel and returns its address. Quote returns the
 // number of nights, Cancel fails in node "model", Wait returns when the client is gone, Refuse
-// is as Quote and not inspected.
+// is as Quote and not inspected. Nights returns a Price for each night, and fails after 13.
 func serveVersion(t *testing.T, options ...grpc.ServerOption) string {
 	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{
@@ -68,6 +69,8 @@ func serveVersion(t *testing.T, options ...grpc.ServerOption) string {
 			_ = stream.SendHeader(metadata.Pairs("Krt-Correlation-Id", "4f0c"))
 			<-stream.Context().Done()
 			return stream.Context().Err()
+		case "/hotel.Entrypoint/Nights":
+			return respondNights(t, stream, s)
 		case "/hotel.Entrypoint/Cancel":
 			return handlerError(t)
 		default:
@@ -84,7 +87,7 @@ func serveVersion(t *testing.T, options ...grpc.ServerOption) string {
 func testSteps(method string) []string {
 	const entrypoint, etl = "entrypoint;1000000000000000;0;20000;0000000000000001;", "etl;1000000000002000;6000;4000;0000000000000002;"
 	switch method {
-	case "/hotel.Entrypoint/Quote":
+	case "/hotel.Entrypoint/Quote", "/hotel.Entrypoint/Nights":
 		return []string{entrypoint + "ok," + etl + "ok;c,model;1000000000013000;0;30;0000000000000003;exit"}
 	case "/hotel.Entrypoint/Cancel":
 		return []string{entrypoint + "error," + etl + "error"}
@@ -114,6 +117,7 @@ func respondDescribe(stream grpc.ServerStream) error {
 		{Name: "cancel-room", RPC: "hotel.Entrypoint/Cancel"},
 		{Name: "wait", RPC: "hotel.Entrypoint/Wait"},
 		{Name: "never", RPC: "hotel.Entrypoint/Refuse"},
+		{Name: "nights", RPC: "hotel.Entrypoint/Nights", Streams: true},
 	}}.Struct()
 	if err != nil {
 		return err
@@ -134,6 +138,33 @@ func respondQuote(stream grpc.ServerStream, s *schema.Schema) error {
 	nights := request.Get(method.Input().Fields().ByName("nights")).Int()
 	response.Set(method.Output().Fields().ByName("amount"), protoreflect.ValueOfFloat64(float64(nights)))
 	return stream.SendMsg(response)
+}
+
+func respondNights(t *testing.T, stream grpc.ServerStream, s *schema.Schema) error {
+	method, err := s.Method("Nights")
+	if err != nil {
+		return err
+	}
+	request := dynamicpb.NewMessage(method.Input())
+	if err := stream.RecvMsg(request); err != nil {
+		return err
+	}
+	nights := request.Get(method.Input().Fields().ByName("nights")).Int()
+	for night := range min(nights, 13) {
+		response := dynamicpb.NewMessage(method.Output())
+		response.Set(method.Output().Fields().ByName("amount"), protoreflect.ValueOfFloat64(float64(night+1)))
+		if err := stream.SendMsg(response); err != nil {
+			return err
+		}
+	}
+	switch {
+	case nights == 14: // it is not heard of any more
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	case nights > 13:
+		return handlerError(t)
+	}
+	return nil
 }
 
 func handlerError(t *testing.T) error {
