@@ -78,6 +78,7 @@ func (in Input) config() program.Config {
 	if in.Traffic {
 		c.Traffic = trafficFolder
 	}
+	in.streamLimits(&c)
 	c.Authentication = in.authentication()
 	if in.measures() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)

@@ -78,7 +78,7 @@ func (in Input) replicas() int32 {
 
 // drainTime is how long requests in flight may continue when the entrypoint stops: each to
 // its own deadline.
-func (in Input) drainTime() time.Duration { return max(in.Settings.ConnectionGrace, in.timeout()) }
+func (in Input) drainTime() time.Duration { return max(in.Settings.ConnectionGrace, in.limit()) }
 
 func (in Input) deployment(c content) *appsv1.Deployment {
 	version := in.Version.Name

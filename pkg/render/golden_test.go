@@ -23,6 +23,7 @@ type given struct {
 	Nodes       int               `json:"nodes"`
 	Traffic     bool              `json:"traffic"`
 	Addresses   map[string]string `json:"addresses"`
+	Streams     map[string]bool   `json:"streams"`
 }
 
 // TestGolden renders each folder of testdata: version.yaml, perhaps
@@ -62,7 +63,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.Traffic = g.Traffic
+	in.Traffic, in.Streams = g.Traffic, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

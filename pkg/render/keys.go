@@ -22,7 +22,7 @@ type settingKey struct {
 func settingKeys() []settingKey {
 	var keys []settingKey
 	for _, subject := range [][]settingKey{
-		imageKeys(), gpuKeys(), trafficKeys(), storeKeys(), scaleKeys(), entrypointKeys(), traceKeys(), ingressKeys(),
+		imageKeys(), gpuKeys(), trafficKeys(), streamKeys(), storeKeys(), scaleKeys(), entrypointKeys(), traceKeys(), ingressKeys(),
 	} {
 		keys = append(keys, subject...)
 	}
@@ -89,6 +89,19 @@ func trafficKeys() []settingKey {
 			}},
 		{"cluster-domain", "The DNS suffix of Services.", "cluster.local",
 			func(s *Settings, text string) error { return domain(&s.ClusterDomain, text) }},
+	}
+}
+
+func streamKeys() []settingKey {
+	return []settingKey{
+		{"stream-timeout", "How long a stream of responses may last, unless the version's timeout is longer. It must be at least 5s\n" +
+			"shorter than revision-timeout.", "5m0s",
+			func(s *Settings, text string) error { return duration(&s.StreamTimeout, text, 24*time.Hour) }},
+		{"stream-idle", "How long a node may take from one message of a stream to the next. Time in which the client does not\n" +
+			"read does not count.", "1m0s",
+			func(s *Settings, text string) error { return duration(&s.StreamIdle, text, 24*time.Hour) }},
+		{"stream-messages", "How many messages a stream may have.", "100000",
+			func(s *Settings, text string) error { return integer(&s.StreamMessages, text, 1, 1_000_000_000) }},
 	}
 }
 

@@ -59,6 +59,11 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template.Spec.TimeoutSeconds = &timeout
 	// Knative's default of 300 s would end longer calls, because a node sends its response at once.
 	template.Spec.ResponseStartTimeoutSeconds = new(timeout)
+	if in.stepOfStream(n.Name) {
+		// Between a Sequence's steps, a node that streams writes its response at its end: an idle
+		// timeout, which a cluster may have as its default, would end it earlier.
+		template.Spec.IdleTimeoutSeconds = new(timeout)
+	}
 	template.Spec.ContainerConcurrency = new(in.concurrency(n))
 	template.Spec.PodSpec = in.nodePod(n)
 	// Knative's default, set explicitly: traffic that was changed by hand would make a start

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
 // effect is when a changed setting applies to a running version.
@@ -132,6 +130,5 @@ func (in Input) objectsOf(record map[string]string) []Object {
 }
 
 // LongestWork is how long work on a request may take, also after its response.
-func LongestWork(v *v1alpha1.Version, s Settings) time.Duration {
-	return Input{Version: v, Settings: s}.longest()
-}
+// Of the input, version, settings and streams matter.
+func LongestWork(in Input) time.Duration { return in.longest() }

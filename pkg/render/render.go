@@ -54,6 +54,8 @@ type Input struct {
 	StoreSecret string
 	// Traffic is whether the entrypoint can divide requests: see [v1alpha1.StartedWith].
 	Traffic bool
+	// Streams are the names of the workflows whose rpc returns a stream.
+	Streams map[string]bool
 	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,
 	// the replicas of an entrypoint are spread.
 	Nodes int
@@ -91,6 +93,10 @@ func (in Input) check() error {
 	var problems []error
 	if t := in.timeout(); !allowed(t) {
 		problems = append(problems, fmt.Errorf("entrypoint: timeout %s is not between 1ms and %s", t, maxTimeout))
+	}
+	if t := in.Settings.StreamTimeout; in.streams() && t+nesting > in.Settings.RevisionTimeout {
+		problems = append(problems, fmt.Errorf("setting stream-timeout: %s is not at least %s less than revision-timeout, %s",
+			t, nesting, in.Settings.RevisionTimeout))
 	}
 	if err := errors.Join(append(problems, in.checkNodes()...)...); err != nil {
 		return fmt.Errorf("cannot render version %q: %w", in.Version.Name, err)
@@ -138,8 +144,16 @@ func (in Input) background() time.Duration {
 	return in.Settings.BackgroundTimeout
 }
 
+// limit is how long a client of any workflow waits at most for the end of its response.
+func (in Input) limit() time.Duration {
+	if in.streams() {
+		return max(in.timeout(), in.Settings.StreamTimeout)
+	}
+	return in.timeout()
+}
+
 // longest is how long any work on one request may take.
-func (in Input) longest() time.Duration { return max(in.timeout(), in.background()) + nesting }
+func (in Input) longest() time.Duration { return max(in.limit(), in.background()) + nesting }
 
 func (in Input) direct() bool {
 	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect

@@ -41,6 +41,11 @@ type Settings struct {
 	// BackgroundTimeout is how long work may continue after an early reply, and for
 	// asynchronous requests, unless the version sets it.
 	BackgroundTimeout time.Duration
+	// StreamTimeout is how long a stream of responses may last, unless the version's timeout is
+	// longer; StreamIdle is how long a node may take from one message to the next.
+	StreamTimeout, StreamIdle time.Duration
+	// StreamMessages is how many messages a stream may have.
+	StreamMessages int
 	// RevisionTimeout is the longest timeout that Knative allows for a Revision.
 	RevisionTimeout time.Duration
 	// ConnectionAge is how long a client's connection may live at most.
@@ -139,6 +144,10 @@ func DefaultSettings() Settings {
 
 		BackgroundTimeout: environment.DefaultBackgroundTimeout,
 		RevisionTimeout:   600 * time.Second,
+
+		StreamTimeout:  5 * time.Minute,
+		StreamIdle:     time.Minute,
+		StreamMessages: 100_000,
 
 		ConnectionAge:   2 * time.Minute,
 		ConnectionGrace: 30 * time.Second,

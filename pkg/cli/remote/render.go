@@ -83,6 +83,7 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	v.Spec.State = v1alpha1.StateStarted
 	objects, err := render.Objects(render.Input{
 		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Traffic: true,
+		Streams: b.Streams(),
 	})
 	if err != nil {
 		return fmt.Errorf("cannot render version %q: %w", v.Name, err)

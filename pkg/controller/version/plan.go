@@ -16,6 +16,8 @@ import (
 type plan struct {
 	with     v1alpha1.StartedWith
 	settings render.Settings // of with, but for those that only the controller uses
+	// streams are the workflows whose rpc returns a stream.
+	streams map[string]bool
 	// next is a restart that is being prepared; nil if there is none.
 	next *restart
 }
@@ -27,6 +29,11 @@ func (p plan) poll() bool { return p.next != nil && p.next.unconnected }
 // if the settings are invalid and the version needs them; a change of these requeues it.
 func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Time) (*plan, error) {
 	before, live := v.Status.StartedWith, isLive(v.Status.Phase)
+	found, err := r.check(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
 	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart, Traffic: true}
 	var p plan
@@ -42,15 +49,16 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 		p.with = latest
 		p.with.Traffic = false
 	case !live:
-		latest.Sequences, err = r.sequenceSuffix(ctx, v, latest)
+		latest.Sequences, err = r.sequenceSuffix(ctx, in, latest)
 		p.with = latest
 	default:
 		p.with = *before.DeepCopy()
 		if before.Restart != latest.Restart {
-			p, err = r.restart(ctx, v, latest, now)
+			p, err = r.restart(ctx, in, latest, now)
 		}
 		p.with.Settings = render.Renew(p.with.Settings, record)
 	}
+	p.streams = found.streams
 	p.settings = render.SettingsOf(p.with.Settings)
 	p.settings.StartTimeout = startTimeout(r.settings)
 	if failed := r.planStore(v, &p); failed != nil {

@@ -21,20 +21,21 @@ type restart struct {
 }
 
 // restart returns the plan for a restart with latest: what the version was started with,
-// until the Sequences of latest, where they differ, are ready next to those in use.
-func (r *reconciler) restart(ctx context.Context, v *v1alpha1.Version, latest v1alpha1.StartedWith, now time.Time) (plan, error) {
-	before := v.Status.StartedWith
+// until the Sequences of latest, where they differ, are ready next to those in use. The input
+// has the version and its streams.
+func (r *reconciler) restart(ctx context.Context, in render.Input, latest v1alpha1.StartedWith, now time.Time) (plan, error) {
+	before := in.Version.Status.StartedWith
 	var err error
-	if latest.Sequences, err = r.sequenceSuffix(ctx, v, latest); err != nil || latest.Sequences == before.Sequences {
+	if latest.Sequences, err = r.sequenceSuffix(ctx, in, latest); err != nil || latest.Sequences == before.Sequences {
 		latest.FormerUntil = before.FormerUntil
 		return plan{with: latest}, err
 	}
-	next, ready, err := r.nextSequences(ctx, v, latest)
+	next, ready, err := r.nextSequences(ctx, in.Version, latest)
 	if err != nil || !ready {
 		return plan{with: *before.DeepCopy(), next: &next}, err
 	}
-	former := render.SettingsOf(before.Settings)
-	until := now.Add(render.LongestWork(v, former) + former.ConnectionGrace).Truncate(time.Second)
+	in.Settings = render.SettingsOf(before.Settings)
+	until := now.Add(render.LongestWork(in) + in.Settings.ConnectionGrace).Truncate(time.Second)
 	latest.FormerUntil = &metav1.Time{Time: until}
 	return plan{with: latest}, nil
 }
@@ -65,12 +66,12 @@ func (r *reconciler) nextSequences(
 
 // sequenceSuffix is the suffix of the names of the Sequences of latest. It is that of
 // those in use unless their specs differ, because a Sequence is never changed.
-func (r *reconciler) sequenceSuffix(ctx context.Context, v *v1alpha1.Version, latest v1alpha1.StartedWith) (string, error) {
-	in := render.Input{Version: v, Settings: render.SettingsOf(latest.Settings)}
-	if with := v.Status.StartedWith; with != nil {
+func (r *reconciler) sequenceSuffix(ctx context.Context, in render.Input, latest v1alpha1.StartedWith) (string, error) {
+	in.Settings = render.SettingsOf(latest.Settings)
+	if with := in.Version.Status.StartedWith; with != nil {
 		in.SequenceSuffix = with.Sequences
 	}
-	existing, err := r.readSequences(ctx, v, in.SequenceSuffix)
+	existing, err := r.readSequences(ctx, in.Version, in.SequenceSuffix)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +97,8 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 	case invalid != nil:
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
-		behind := render.Behind(render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses}, p.with.Settings, record)
+		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Streams: p.streams}
+		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.EntrypointImage != r.image {
 			behind = append(behind, "entrypoint-image")
 		}

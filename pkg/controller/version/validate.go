@@ -16,6 +16,8 @@ type problems struct {
 	generation int64
 	protos     string
 	workflows  map[string]string // by name
+	// streams are the workflows whose rpc returns a stream; no problem, but found by the same.
+	streams map[string]bool
 }
 
 func (d problems) none() bool { return d.protos == "" && len(d.workflows) == 0 }
@@ -47,7 +49,7 @@ func problemsOf(ctx context.Context, spec v1alpha1.VersionSpec) problems {
 	case err != nil:
 		return problems{protos: err.Error()}
 	}
-	d := problems{workflows: map[string]string{}}
+	d := problems{workflows: map[string]string{}, streams: map[string]bool{}}
 	taken := map[string]string{}
 	for _, w := range spec.Workflows {
 		method, err := compiled.Method(w.Entrypoint)
@@ -61,6 +63,9 @@ func problemsOf(ctx context.Context, spec v1alpha1.VersionSpec) problems {
 			continue
 		}
 		taken[rpc] = w.Name
+		if method.IsStreamingServer() {
+			d.streams[w.Name] = true
+		}
 	}
 	return d
 }
