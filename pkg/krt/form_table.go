@@ -87,7 +87,8 @@ func workflowForm() *Field {
 	return &Field{Doc: "A workflow.", Kind: FieldMap, Required: true, Fields: []Field{
 		*name,
 		{Key: "entrypoint", Doc: "The rpc that calls the workflow: its name, with its service, or in full. It takes one " +
-			"request and returns one response, or a stream of them, and each workflow needs one of its own.", Required: true, High: maxRPC, Examples: []string{"MakePrediction"}},
+			"request and returns one response, or a stream of them, and each workflow needs one of its own.",
+			Required: true, High: maxRPC, Examples: []string{"MakePrediction"}},
 		{Key: "sequential", Doc: "The names of the nodes that a request passes, in order; each at most once.", Kind: FieldList,
 			Required: true, Low: 1, High: MaxSteps, Unique: true, Element: step},
 	}}

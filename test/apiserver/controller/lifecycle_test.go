@@ -42,12 +42,36 @@ func TestVersion(t *testing.T) {
 		"takes over what an earlier controller has made": adopted,
 		"makes a way straight to the pod of a node":      shortcut,
 		"waits until its channels are served":            channelsServed,
+		"starts a workflow that streams":                 streams,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(newPlace(t, shared))
 		})
 	}
+}
+
+// streams: a version whose workflow streams starts, is not behind, and restarts as it is.
+func streams(p *place) {
+	p.version("v", func(v *v1alpha1.Version) { v.Spec.Workflows[0].Entrypoint = "Stream" })
+	p.started("v")
+	p.current("v", v1alpha1.ReasonCurrent, "")
+	node := &servingv1.Service{}
+	require.True(p, p.read("v-node", node))
+	require.Equal(p, node.Spec.Template.Spec.TimeoutSeconds, node.Spec.Template.Spec.IdleTimeoutSeconds)
+	entrypoint := &appsv1.Deployment{}
+	require.True(p, p.read("v-entrypoint", entrypoint))
+	require.Equal(p, int64(310), *entrypoint.Spec.Template.Spec.TerminationGracePeriodSeconds)
+	sequences, _ := p.made("v")
+	p.restart("v", "again")
+	p.until("v", func(v *v1alpha1.Version) bool { return v.IsReady() && v.Status.StartedWith.Restart == "again" })
+	again, _ := p.made("v")
+	require.Equal(p, sequences, again)
+
+	p.version("unary")
+	p.started("unary")
+	require.True(p, p.read("unary-node", node))
+	require.Nil(p, node.Spec.Template.Spec.IdleTimeoutSeconds)
 }
 
 func startsAndStops(p *place) {
