@@ -164,7 +164,7 @@ func TestCompleteWorkflows(t *testing.T) {
 	got := runKrt(t.Context(), "", "__complete", "invoke", "--address", serveVersion(t), "")
 	require.Equal(t, term.ExitOK, got.code)
 	require.Equal(t, "room-price\thotel.Entrypoint/Quote\ncancel-room\thotel.Entrypoint/Cancel\n"+
-		"wait\thotel.Entrypoint/Wait\nnever\thotel.Entrypoint/Refuse\n" +
+		"wait\thotel.Entrypoint/Wait\nnever\thotel.Entrypoint/Refuse\n"+
 		"nights\thotel.Entrypoint/Nights\n:4\n", got.out)
 }
 

@@ -35,9 +35,9 @@ func TestInvokeStream(t *testing.T) {
 		args []string
 		want krtResult
 	}{
-		"messages":           {[]string{"-d", `{"nights": 3}`}, krtResult{out: prices(3)}},
-		"messages as JSON":   {[]string{"-d", `{"nights": 3}`, "-o", "json"}, krtResult{out: prices(3)}},
-		"an empty stream":    {nil, krtResult{}},
+		"messages":         {[]string{"-d", `{"nights": 3}`}, krtResult{out: prices(3)}},
+		"messages as JSON": {[]string{"-d", `{"nights": 3}`, "-o", "json"}, krtResult{out: prices(3)}},
+		"an empty stream":  {nil, krtResult{}},
 		"an error after all": {[]string{"-d", `{"nights": 15}`}, krtResult{code: term.ExitFailed, out: prices(13), err: "Error: INTERNAL: " +
 			"error in 'model': no such room\nafter 13 messages; reason HANDLER_ERROR, node model, workflow cancel-room, version hotel\n"}},
 		"an error as JSON": {[]string{"-d", `{"nights": 15}`, "-o", "json"}, krtResult{code: term.ExitFailed,
