@@ -35,6 +35,8 @@ type HandlerContext struct {
 	own   Logger // the runner's own lines about the call, limited in number
 	names names  // of the call, for both loggers
 	step  step   // zero in init
+	// stream is nil if the rpc is unary, and in init.
+	stream *stream
 	// silent is what is reported in the response if that has no event, and nothing has been
 	// posted in its place.
 	silent event.Steps
@@ -65,6 +67,9 @@ func (n *node) newContext(parent context.Context, in *event.Event) *HandlerConte
 		}
 		c.names.workflow, c.names.correlationID = in.Workflow, in.CorrelationID
 		c.logger.call, c.own.call = &c.names, &c.names
+		if !in.Stream.Unary() {
+			c.stream = newStream(c)
+		}
 	}
 	c.measurement.c, c.prediction.c, c.db.c = c, c, c
 	c.Logger, c.Measurement, c.Prediction, c.DB = &c.logger, &c.measurement, &c.prediction, &c.db
@@ -140,6 +145,13 @@ func (c *HandlerContext) earlyReply(msg Output, err error) error {
 	}
 	if !c.markReplied() {
 		return fmt.Errorf("cannot reply: %w", ErrReplied)
+	}
+	switch sent, err := c.stream.reply(out); {
+	case err != nil:
+		return fmt.Errorf("cannot reply: %w", err)
+	case sent:
+		c.detach()
+		return nil
 	}
 	if err := c.node.replies.post(c.Context(), &c.own, out); err != nil {
 		return fmt.Errorf("cannot reply: %w", err)

@@ -80,7 +80,16 @@ func wrongOutput(format string, args ...any) *failure {
 func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, err error) {
 	out, err := n.bounded(c)
 	earlyExit, replied := c.end()
-	switch {
+	e := ending{out, err, earlyExit, replied}
+	if c.stream != nil && c.stream.close(e) {
+		return n.finish(c, e), out.buffer, nil
+	}
+	return n.result(c, e)
+}
+
+// result is what process returns for a call that has no stream that has begun.
+func (n *node) result(c *HandlerContext, e ending) (next *event.Event, buffer *[]byte, err error) {
+	switch out, err := e.out, e.err; {
 	case err != nil && c.parent.Err() != nil && errors.Is(err, context.Canceled):
 		c.own.Slog().Info("call cancelled: the client no longer waits for the response", "error", err)
 		return nil, nil, nil
@@ -89,15 +98,15 @@ func (n *node) process(c *HandlerContext) (next *event.Event, buffer *[]byte, er
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
-	case out.Message == "" && (replied || c.in.Replied):
+	case out.Message == "" && (e.replied || c.in.Replied):
 		// The client has the early reply, and there is no message for a next node.
 		c.silent = c.steps(event.OutcomeOK)
 		return nil, nil, nil
-	case !earlyExit:
+	case !e.exit:
 		next, err = n.newEvent(c, event.OutcomeOK, out)
 		return next, out.buffer, err
 	}
-	exit, err := n.newEvent(c, event.OutcomeExit, out)
+	exit, err := n.newEvent(c, event.OutcomeExit, e.out)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,9 +169,8 @@ func (n *node) newEvent(c *HandlerContext, outcome event.Outcome, out Output) (*
 	if out.Message == "" {
 		return nil, wrongOutput("the handler returned no message")
 	}
-	if size := int64(len(out.Data)); size > n.maxMessageBytes {
-		return nil, &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
-			fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", out.Message, size, n.maxMessageBytes)}
+	if err := n.fits(out); err != nil {
+		return nil, err
 	}
 	typ := event.TypeReply
 	if outcome == event.OutcomeOK {
@@ -173,21 +181,39 @@ func (n *node) newEvent(c *HandlerContext, outcome event.Outcome, out Output) (*
 	return next, nil
 }
 
+// fits returns the failure of a message that is too large, else nil.
+func (n *node) fits(out Output) error {
+	size := int64(len(out.Data))
+	if size <= n.maxMessageBytes {
+		return nil
+	}
+	return &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
+		fmt.Errorf("the %s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)", out.Message, size, n.maxMessageBytes)}
+}
+
 // fail returns the error event for err, an error of the handler or of process.
 func (n *node) fail(c *HandlerContext, err error) *event.Event {
+	out := c.in.Fail(n.source, n.failure(c, err))
+	c.stamp(out, event.OutcomeError)
+	return out
+}
+
+// failure returns what the client gets for err.
+func (n *node) failure(c *HandlerContext, err error) event.Failure {
 	f := event.Failure{
 		Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError,
 		Text: n.failText(err),
-		Node: n.name, Version: n.version,
+		Type: typeOf(err), Node: n.name, Version: n.version, Workflow: c.in.Workflow,
 	}
 	var own *failure
-	if errors.As(err, &own) {
+	var down *Unavailable
+	switch {
+	case errors.As(err, &own):
 		f.Code, f.Reason = own.code, own.reason
+	case errors.As(err, &down):
+		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonUnavailable
 	}
-	f.Type = typeOf(err)
-	out := c.in.Fail(n.source, f)
-	c.stamp(out, event.OutcomeError)
-	return out
+	return f
 }
 
 // failText is the text of err for the client (KRT V1: "error in '<node>': …"). It is

@@ -26,14 +26,15 @@ const (
 // replyPath is the path of the reply port to which results of requests are posted.
 const replyPath = "/reply"
 
-// replies posts early replies, exits and errors to the reply port of the entrypoint.
+// replies posts early replies, exits, errors and streams to the reply port of the entrypoint.
 type replies struct {
-	url    string // empty: nothing is posted
-	client *http.Client
+	url     string // empty: nothing is posted
+	client  *http.Client
+	streams *http.Client
 }
 
 func newReplies(url string) *replies {
-	return &replies{url: url, client: &http.Client{
+	return &replies{url: url, streams: newStreams(), client: &http.Client{
 		Timeout: replyAttempt,
 		// No proxy: the address is always the version's own entrypoint.
 		Transport: &http.Transport{

@@ -120,8 +120,13 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	}
 	c.step.cold = s.node.first()
 	c.conn, _ = w.(readDeadline)
+	if c.stream != nil && event.AcceptsStream(r.Header) {
+		c.stream.w, _ = w.(streamWriter)
+	}
 	out, buffer, err := s.node.process(c)
 	switch {
+	case c.responded():
+		s.node.buffers.put(buffer)
 	case err != nil:
 		s.serveError(w, c, err)
 	case out == nil:
@@ -165,24 +170,32 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 // serveError sends the client the handler's error, through the reply port if there is
 // one. The response is 202, because sending the event again would not help.
 func (s *server) serveError(w http.ResponseWriter, c *HandlerContext, err error) {
-	log := &c.own
+	s.node.logFailure(c, err)
 	var down *Unavailable
 	if errors.As(err, &down) {
-		log.Slog().Error("call lost", "error", err)
 		refuse(w, down)
 		return
 	}
-	attrs := []any{"error", err}
-	if name := typeOf(err); name != "" {
-		attrs = append(attrs, "type", name)
-	}
-	log.Slog().Error("handler failed", attrs...)
 	if !s.node.replies.can(c.in) {
 		writeText(w, http.StatusInternalServerError, s.node.failText(err))
 		return
 	}
 	s.node.postLast(c, s.node.fail(c, err))
 	writeNothing(w)
+}
+
+// logFailure logs an error of the handler, or of the node.
+func (n *node) logFailure(c *HandlerContext, err error) {
+	var down *Unavailable
+	if errors.As(err, &down) {
+		c.own.Slog().Error("call lost", "error", err)
+		return
+	}
+	attrs := []any{"error", err}
+	if name := typeOf(err); name != "" {
+		attrs = append(attrs, "type", name)
+	}
+	c.own.Slog().Error("handler failed", attrs...)
 }
 
 func writeEvent(w http.ResponseWriter, e *event.Event) {

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -17,6 +18,8 @@ type Result struct {
 	message *event.Event   // for the next node
 	replies []*event.Event // for the client, in order
 	failure *event.Failure
+	sent    []*event.Event // to the client of a streaming rpc, in order
+	exited  bool           // with the end of a stream
 }
 
 // take records what the node posted to the reply port.
@@ -30,6 +33,11 @@ func (r *Result) take(e *event.Event) {
 		r.t.Errorf("the node posted an error that is not a google.rpc.Status: %v", err)
 		return
 	}
+	r.fail(s)
+}
+
+// fail records the error that the client gets.
+func (r *Result) fail(s *status.Status) {
 	r.failure = &event.Failure{Code: code.Code(s.GetCode()), Text: s.GetMessage()}
 	for _, detail := range s.GetDetails() {
 		info := &errdetails.ErrorInfo{}
@@ -82,7 +90,24 @@ func (r *Result) EarlyExit(m proto.Message) {
 }
 
 // Exited reports whether the handler exited early.
-func (r *Result) Exited() bool { return r.ended && r.failure == nil && len(r.replies) > 0 }
+func (r *Result) Exited() bool {
+	return r.exited || r.ended && r.failure == nil && len(r.replies) > 0
+}
+
+// Sent returns how many messages of a streaming rpc (see [Streaming]) the client gets from
+// the node: those that the handler sent, and the one that it returned if the node ends the
+// stream.
+func (r *Result) Sent() int { return len(r.sent) }
+
+// SentMessage reads the i-th of them into m, from 0. It fails the test if there is none, or
+// if it has another type.
+func (r *Result) SentMessage(i int, m proto.Message) {
+	r.t.Helper()
+	if i < 0 || i >= len(r.sent) {
+		r.t.Fatalf("there is no message %d: the client gets %d", i, len(r.sent))
+	}
+	r.read(r.sent[i], m)
+}
 
 // Failure returns the error that the client gets from a handler that returned an error
 // or panicked, or nil if it did not. Its Text is "error in 'node': …".

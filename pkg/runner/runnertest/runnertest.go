@@ -33,6 +33,9 @@ import (
 // DefaultWorkflow is the workflow of calls unless [Workflow] sets another.
 const DefaultWorkflow = "workflow"
 
+// node is the name of the node under test.
+const node = "node"
+
 // TraceParent is the W3C traceparent with which every call arrives. What
 // ctx.TraceParent returns is of the same trace, with the span of the handler's run.
 const TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -45,6 +48,7 @@ type settings struct {
 	workflow string
 	timeout  time.Duration
 	mirrored bool
+	stream   event.Stream
 }
 
 // Env sets an environment variable for the runner. For code that calls os.Getenv itself
@@ -88,6 +92,7 @@ type Runner struct {
 
 	mu      sync.Mutex
 	replies map[string][]*event.Event // by correlation id, in order
+	parts   map[string][]*part        // of streams that were posted, likewise
 }
 
 // New starts a node with the given init, which may be nil, and handler. It runs
@@ -96,12 +101,12 @@ func New(t testing.TB, handlerInit runner.HandlerInit, handler runner.Handler, o
 	t.Helper()
 	r := &Runner{
 		t: t, client: &http.Client{Transport: &http.Transport{}},
-		replies: map[string][]*event.Event{}, log: lines{t: t},
+		replies: map[string][]*event.Event{}, parts: map[string][]*part{}, log: lines{t: t},
 	}
 	server := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(server.Close)
 	r.settings = settings{workflow: DefaultWorkflow, timeout: 30 * time.Second, env: map[string]string{}}
-	environment.Values{Version: "test", Runtime: "local", Node: "node", ReplyURL: server.URL, Store: server.URL}.Each(
+	environment.Values{Version: "test", Runtime: "local", Node: node, ReplyURL: server.URL, Store: server.URL}.Each(
 		func(name, value string) { r.settings.env[name] = value })
 	for _, option := range options {
 		option(&r.settings)
@@ -166,7 +171,7 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 		ID: id, CorrelationID: id, Source: event.Source("local", "test", "entrypoint"), Type: event.TypeMessage,
 		Message: name, Data: data, Workflow: r.settings.workflow, ReplyToken: "token",
 		Deadline: time.Now().Add(r.settings.timeout), Trace: event.Trace{Parent: TraceParent},
-		Mirror: r.settings.mirrored,
+		Mirror: r.settings.mirrored, Stream: r.settings.stream,
 	}
 	out := &Result{t: r.t}
 	if err := r.post(ctx, in, out); err != nil && ctx.Err() == nil {
@@ -174,6 +179,9 @@ func (r *Runner) CallContext(ctx context.Context, msg proto.Message) *Result {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, p := range r.parts[id] {
+		out.takePart(p)
+	}
 	for _, e := range r.replies[id] {
 		out.take(e)
 	}
@@ -188,11 +196,21 @@ func (r *Runner) post(ctx context.Context, in *event.Event, out *Result) error {
 	}
 	in.WriteHeader(req.Header)
 	in.Trace.WriteHeader(req.Header)
+	if in.Stream.Last == node { // as with direct delivery
+		event.AcceptStream(req.Header)
+	}
 	res, err := r.client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if event.IsStream(res.Header) {
+		p, err := readPart(res.Header, res.Body)
+		if err == nil {
+			out.takePart(p)
+		}
+		return err
+	}
 	body, err := io.ReadAll(res.Body)
 	switch {
 	case err != nil:
@@ -203,21 +221,32 @@ func (r *Runner) post(ctx context.Context, in *event.Event, out *Result) error {
 	case res.StatusCode != http.StatusOK:
 		return fmt.Errorf("status %d: %s", res.StatusCode, body)
 	}
-	if out.message, err = event.ReadHeader(res.Header); err == nil {
-		out.message.Data = body
+	if out.message, err = event.ReadHeader(res.Header); err != nil {
+		return err
 	}
-	return err
+	out.message.Data = body
+	if in.Stream.Last == node { // a stream of one message
+		out.sent = append(out.sent, out.message)
+	}
+	return nil
 }
 
 // serve is the reply port and the store.
 func (r *Runner) serve(w http.ResponseWriter, req *http.Request) {
-	if req.URL.Path != "/reply" {
+	switch req.URL.Path {
+	case "/reply":
+		r.takeReply(w, req)
+	case "/stream":
+		r.takeStream(w, req)
+	default:
 		r.store.ServeHTTP(w, req)
-		return
 	}
+}
+
+func (r *Runner) takeReply(w http.ResponseWriter, req *http.Request) {
 	e, err := event.ReadHeader(req.Header)
 	if err == nil {
-		e.Data, err = event.ReadBody(req.Body, req.ContentLength, 64<<20)
+		e.Data, err = event.ReadBody(req.Body, req.ContentLength, mostBytes)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
