@@ -17,9 +17,15 @@ import (
 // serveEvent responds to a producer's CloudEvent, binary or structured, with
 // protobuf or JSON data, by a CloudEvent in the same form; or by 202 as soon as
 // the event has been sent when the producer prefers that (RFC 7240,
-// respond-async). The path may name the workflow.
+// respond-async). The path may name the workflow; then it is the path of a streaming rpc, too, of
+// which producers of events have no use.
 func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request) {
 	workflow := r.PathValue("name")
+	if named := t.byName[workflow]; named != nil && named.stream && !web.IsEvent(r.Header) && !web.PrefersAsync(r.Header) {
+		r.URL.Path = named.path
+		t.rpc.ServeHTTP(w, r)
+		return
+	}
 	k, overload := e.admit(t, t.byName[workflow], record.CloudEvent)
 	if overload != nil {
 		web.LeaveUnread(w, r.ContentLength)
@@ -68,9 +74,13 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (*web.Event, received, bool) {
 	turn := k.entry.decoding.Turn()
 	defer turn.Leave()
-	in, refusal := k.entry.decoding.ReadEvent(w, r, &turn)
+	var in *web.Event
 	var data mem.Buffer
-	if refusal == nil {
+	var refusal *web.EventError
+	if k.route != nil && k.route.stream {
+		web.LeaveUnread(w, r.ContentLength)
+		refusal = k.route.notForEvents()
+	} else if in, refusal = k.entry.decoding.ReadEvent(w, r, &turn); refusal == nil {
 		if k.route, refusal = k.table.choose(in, workflow); refusal == nil {
 			data, refusal = k.decode(in)
 		}
@@ -123,8 +133,19 @@ func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError)
 			clip.Text(in.Type(), 128), t.version.Name, t.workflows())}
 }
 
+// notForEvents refuses an event for a streaming rpc: the response to an event is one event, and
+// nobody reads what comes after it.
+func (r *route) notForEvents() *web.EventError {
+	return &web.EventError{Status: http.StatusNotAcceptable, Text: fmt.Sprintf("workflow %q responds with a stream of messages, "+
+		"and the response to an event is one event: send the message without the event, as JSON, by POST %s or /workflows/%s, "+
+		"with Accept: text/event-stream or application/json", r.Name, r.path, r.Name)}
+}
+
 // decode returns the event's data as the bytes of the rpc's input message.
 func (k *ticket) decode(in *web.Event) (mem.Buffer, *web.EventError) {
+	if k.route.stream {
+		return nil, k.route.notForEvents()
+	}
 	data, refusal := in.Message(k.table.json, k.entry.options.MaxMessageBytes, k.route.input)
 	if refusal != nil {
 		return nil, refusal

@@ -35,7 +35,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
 	mux.HandleFunc("/", e.traffic.Handler(e.decoding.MaxBody(), port, calls))
-	prepared := web.Prepare(e.options.Timeout, e.authenticated(mux))
+	prepared := web.Prepare(max(e.options.Timeout, e.options.StreamTimeout), e.authenticated(mux))
 	return e.origins.Guard(traffic.Mark(web.Count(e.budget, web.MaxHeaderBytes, prepared)))
 }
 
@@ -52,7 +52,8 @@ func (e *Entrypoint) keeping(handle func(*table, http.ResponseWriter, *http.Requ
 	}
 }
 
-// rpcHandler responds to calls in Connect's unary protocol with protobuf bodies.
+// rpcHandler responds to calls in Connect's unary protocol, or in its streaming one if the rpc
+// is, with protobuf bodies.
 type rpcHandler struct {
 	entry  *Entrypoint
 	table  *table
@@ -76,7 +77,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, overload)
 		return
 	}
-	data, err := h.read(r.Body)
+	data, err := h.read(r.Body, route)
 	body.Decoded()
 	if refusal := body.Refusal(); refusal != nil && err == nil {
 		data.Free()
@@ -90,6 +91,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
 	in := received{data: data, inspect: askedBy(r.Header), divided: traffic.From(r.Context())}
+	if route.stream {
+		h.serveStream(w, r.WithContext(ctx), k, in)
+		return
+	}
 	req, response := k.call(ctx, in)
 	defer req.observe()
 	traffic.Begun(w, code.Code(response.failure.GetCode()))
@@ -109,8 +114,11 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // read reads a request's message, decoded, into a buffer. The error is Connect's.
-func (h *rpcHandler) read(body io.Reader) (mem.Buffer, error) {
+func (h *rpcHandler) read(body io.Reader, r *route) (mem.Buffer, error) {
 	raw, err := io.ReadAll(body) // the transcoder bounds it
+	if err == nil && r.stream {
+		raw, err = r.unwrap(raw)
+	}
 	if err != nil {
 		if !errors.As(err, new(*connect.Error)) {
 			err = connect.NewError(connect.CodeInvalidArgument, err)

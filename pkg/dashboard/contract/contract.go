@@ -31,6 +31,8 @@ type Method struct {
 	Name, Comment string
 	// Input and Output are its messages; InputLink and OutputLink their names if these are shown.
 	Input, Output, InputLink, OutputLink string
+	// Streams is whether it returns a stream of the output rather than one.
+	Streams bool
 	// Workflow is the one that the rpc starts; empty for none.
 	Workflow string
 }
@@ -61,7 +63,7 @@ func New(protos *schema.Schema, workflows map[string]string) *Contract {
 			m := service.Methods().Get(j)
 			s.Methods = append(s.Methods, Method{
 				Name: string(m.Name()), Comment: comment(m), Workflow: workflows[string(m.FullName())],
-				Input: string(m.Input().FullName()), Output: string(m.Output().FullName()),
+				Input: string(m.Input().FullName()), Output: string(m.Output().FullName()), Streams: m.IsStreamingServer(),
 			})
 		}
 		c.Services = append(c.Services, s)

@@ -47,7 +47,8 @@ func CallsOf(protos *schema.Schema, v *source.Version, w source.Workflow, files 
 		return nil
 	}
 	about := describe.Version{Name: v.Name, Namespace: v.Namespace}
-	return about.Calls(describe.Workflow{Name: w.Name, RPC: w.Method}, place(v), example.Of(files, w.Name, method.Input()))
+	flow := describe.Workflow{Name: w.Name, RPC: w.Method, Streams: method.IsStreamingServer()}
+	return about.Calls(flow, place(v), example.Of(files, w.Name, method.Input()))
 }
 
 // place is where the version is called. A run on this machine has no namespace of a cluster.

@@ -34,6 +34,14 @@ func (v Version) Calls(w Workflow, at Place, example string) []Call {
 			fmt.Sprintf("kn-krt invoke %s %s -n %s -d %s", v.Name, w.Name, v.Namespace, input),
 		}
 	}
+	if w.Streams {
+		line := fmt.Sprintf("http://%s/%s -H 'Content-Type: application/json'", at.Web, w.RPC)
+		return []Call{
+			{"Server-sent events", fmt.Sprintf("curl -N %s \\\n  -H 'Accept: text/event-stream' -d %s", line, input)},
+			{"Lines of JSON", fmt.Sprintf("curl -N %s \\\n  -d %s", line, input)},
+			grpc,
+		}
+	}
 	return []Call{
 		{"JSON", fmt.Sprintf("curl http://%s/%s -H 'Content-Type: application/json' \\\n  -d %s", at.Web, w.RPC, input)},
 		{"CloudEvent", fmt.Sprintf("curl http://%s/workflows/%s -H 'Content-Type: application/json' \\\n"+

@@ -45,3 +45,14 @@ func TestCalls(t *testing.T) {
 	require.Equal(t, describe.Call{Title: "gRPC, at 127.0.0.1:9000, with reflection",
 		Command: "kn-krt invoke one -d '{}' --address 127.0.0.1:9000"}, calls[2])
 }
+
+func TestCallsOfAStream(t *testing.T) {
+	w := describe.Workflow{Name: "one", RPC: "a.B/C", Streams: true}
+	calls := describe.Version{}.Calls(w, describe.Place{Web: "127.0.0.1:8080", GRPC: "127.0.0.1:9000"}, "{}")
+	require.Equal(t, []describe.Call{
+		{Title: "Server-sent events", Command: "curl -N http://127.0.0.1:8080/a.B/C -H 'Content-Type: application/json' \\\n" +
+			"  -H 'Accept: text/event-stream' -d '{}'"},
+		{Title: "Lines of JSON", Command: "curl -N http://127.0.0.1:8080/a.B/C -H 'Content-Type: application/json' \\\n  -d '{}'"},
+		{Title: "gRPC, at 127.0.0.1:9000, with reflection", Command: "kn-krt invoke one -d '{}' --address 127.0.0.1:9000"},
+	}, calls)
+}

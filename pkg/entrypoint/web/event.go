@@ -71,6 +71,19 @@ func (d *Decoding) ReadEvent(w http.ResponseWriter, r *http.Request, turn *Turn)
 	return &Event{in, mode}, nil
 }
 
+// IsEvent reports whether a request with the header h is meant as a CloudEvent.
+func IsEvent(h http.Header) bool {
+	if strings.HasPrefix(mediaType(h.Get("Content-Type")), "application/cloudevents") {
+		return true
+	}
+	for name := range h {
+		if strings.HasPrefix(name, headerPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // eventHeader returns the header with its attributes decoded, and the mode of
 // the event that it belongs to.
 func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {

@@ -1,0 +1,66 @@
+package entrypoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+var errClosed = errors.New("the connection is closed")
+
+// serveStream serves a call of a streaming rpc in Connect's streaming protocol with protobuf
+// messages. Its client has the request's id at once.
+func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticket, in received) {
+	below := web.TranscodingOf(r.Context()).Writer()
+	control := http.NewResponseController(below)
+	in.begun = func(id string) {
+		w.Header().Set(headerCorrelation, id)
+		w.Header().Set("Content-Type", event.StreamType)
+		w.WriteHeader(http.StatusOK)
+	}
+	var frame []byte
+	req, response := k.stream(r.Context(), in, sink{
+		send: func(data mem.Buffer) error {
+			out := web.BeginResponse(r.Context(), below, data)
+			if out == nil {
+				return errClosed
+			}
+			defer out.Free()
+			frame = event.AppendFrame(frame[:0], out.ReadOnlyData())
+			if _, err := w.Write(frame); err != nil {
+				return err
+			}
+			return control.Flush()
+		},
+		abort: func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) },
+	})
+	defer req.observe()
+	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
+	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
+}
+
+// unwrap returns the only message of the body of a call of a streaming rpc. The error is Connect's.
+func (r *route) unwrap(body []byte) ([]byte, error) {
+	var text string
+	switch rest := len(body) - event.FrameHeader; {
+	case len(body) == 0:
+		text = fmt.Sprintf("rpc %s requires a %s, but the request has no message", r.path[1:], r.input.FullName())
+	case rest < 0 || int64(binary.BigEndian.Uint32(body[1:])) > int64(rest):
+		text = "the message ended early"
+	case int64(binary.BigEndian.Uint32(body[1:])) < int64(rest):
+		text = fmt.Sprintf("rpc %s takes one message, but the request has more", r.path[1:])
+	case body[0] != 0:
+		text = fmt.Sprintf("the message has the flags %d; they must be 0, or 1 with a header that names the compression", body[0])
+	default:
+		return body[event.FrameHeader:], nil
+	}
+	return nil, connect.NewError(connect.CodeInvalidArgument, errors.New(text))
+}

@@ -1,0 +1,142 @@
+package entrypoint_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const tokensPath = "/test.Entrypoint/Tokens"
+
+// framed is a frame of Connect's and gRPC-Web's streams.
+func framed(flags byte, payload string) string {
+	return string(binary.BigEndian.AppendUint32([]byte{flags}, uint32(len(payload)))) + payload
+}
+
+func TestStreamsOnTheWebPort(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.streaming(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
+		return http.StatusOK, in.Next(event.Source("test", "v1", "a"), event.TypeMessage, "test.Reply", in.Data)
+	})), quick())
+	message := func(i int) string { return fmt.Sprintf(`{"text":"%d","payload":""}`, i) }
+	input := func(json bool, text string) string {
+		if json {
+			return fmt.Sprintf(`{"text":%q}`, text)
+		}
+		return string(f.text("test.Request", text))
+	}
+	for name, c := range map[string]struct {
+		path     string
+		json     bool
+		headers  []string
+		envelops bool
+		each     func(i int) string
+		good     string
+	}{
+		"events": {tokensPath, true, []string{"Accept", "text/event-stream"}, false,
+			func(i int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", i, message(i)) },
+			"event: end\ndata: {\"messages\":1}\n\n"},
+		"events of a workflow": {"/workflows/flow", true, []string{"Accept", "text/event-stream"}, false,
+			func(i int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", i, message(i)) },
+			"event: end\ndata: {\"messages\":1}\n\n"},
+		"lines": {tokensPath, true, nil, false, func(i int) string { return message(i) + "\n" }, ""},
+		"Connect": {tokensPath, false, []string{"Content-Type", "application/connect+proto"}, true,
+			func(i int) string { return framed(0, string(f.text("test.Reply", fmt.Sprint(i)))) }, framed(2, "{}")},
+		"Connect, JSON": {tokensPath, true, []string{"Content-Type", "application/connect+json"}, true,
+			func(i int) string { return framed(0, message(i)) }, framed(2, "{}\n")},
+		"gRPC-Web": {tokensPath, false, []string{"Content-Type", "application/grpc-web+proto"}, true,
+			func(i int) string { return framed(0, string(f.text("test.Reply", fmt.Sprint(i)))) },
+			framed(0x80, "Grpc-Message: \r\nGrpc-Status: 0\r\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ask := func(text string) reply {
+				body := input(c.json, text)
+				if c.envelops {
+					body = framed(0, body)
+				}
+				return f.request(http.MethodPost, f.web+c.path, body, c.headers...)
+			}
+			got := ask("1")
+			require.Equal(t, http.StatusOK, got.status, got.body)
+			require.Equal(t, c.each(1)+c.good, strings.NewReplacer(`", "`, `","`).Replace(got.body))
+			require.NotEmpty(t, got.header.Get("Krt-Correlation-Id"))
+		})
+	}
+	f.awaitNothing(t)
+}
+
+func TestErrorBeforeTheFirstMessage(t *testing.T) {
+	f := newFixture(t)
+	o := quick()
+	o.MaxMessageBytes = 2000
+	f.serve(f.streaming(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
+		return http.StatusOK, in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_NOT_FOUND, Reason: event.ReasonHandlerError, Text: "no"})
+	})), o)
+	for name, c := range map[string]struct {
+		body, want string
+		status     int
+	}{
+		"of the node": {`{}`, `"code":"not_found","message":"no"`, http.StatusNotFound},
+		"a bad field": {`{"txet":1}`, `"code":"invalid_argument"`, http.StatusBadRequest},
+		"too large":   {`{"text":"` + strings.Repeat("x", 4000) + `"}`, `"code":"resource_exhausted"`, http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, accept := range []string{"text/event-stream", "application/json"} {
+				for _, path := range []string{tokensPath, "/workflows/flow"} {
+					got := f.request(http.MethodPost, f.web+path, c.body, "Accept", accept)
+					require.Equal(t, c.status, got.status, got.body)
+					require.Equal(t, "application/json", got.header.Get("Content-Type"))
+					require.Contains(t, got.body, c.want)
+				}
+			}
+		})
+	}
+	for name, c := range map[string]struct{ body, want string }{
+		"no message":   {"", "requires a test.Request"},
+		"two messages": {framed(0, "") + framed(0, ""), "takes one message"},
+		"a short one":  {framed(0, "xx")[:6], "ended early"},
+		"half a frame": {"\x00\x00", "ended early"},
+		"compressed":   {framed(1, ""), "the flags 1"},
+		"an end":       {framed(2, "{}"), "the flags 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := f.request(http.MethodPost, f.web+tokensPath, c.body, "Content-Type", "application/connect+proto")
+			require.Contains(t, got.body, "invalid_argument")
+			require.Contains(t, got.body, c.want)
+		})
+	}
+	got := f.request(http.MethodPost, f.web+tokensPath, "{}", "Content-Type", "application/json", "Connect-Protocol-Version", "1")
+	require.Equal(t, http.StatusUnsupportedMediaType, got.status, "Connect's unary protocol")
+	f.awaitNothing(t)
+}
+
+func TestEventsAreRefused(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.streaming(node(t, "a", f.says("a", true))), quick())
+	structured := `{"specversion":"1.0","id":"7","source":"/me","type":"flow","datacontenttype":"application/json","data":{}}`
+	for name, c := range map[string]struct {
+		path, body string
+		headers    []string
+	}{
+		"binary":            {"/workflows/flow", `{}`, binaryEvent("flow", "application/json")},
+		"by its type":       {"/", `{}`, binaryEvent("flow", "application/json")},
+		"structured":        {"/workflows/flow", structured, []string{"Content-Type", "application/cloudevents+json"}},
+		"asynchronous":      {"/workflows/flow", `{}`, []string{"Content-Type", "application/json", "Prefer", "respond-async"}},
+		"asynchronous, too": {"/workflows/flow", `{}`, append(binaryEvent("flow", "application/json"), "Prefer", "respond-async")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := f.request(http.MethodPost, f.web+c.path, c.body, c.headers...)
+			require.Equal(t, http.StatusNotAcceptable, got.status, got.body)
+			require.Contains(t, got.body, "POST /test.Entrypoint/Tokens or /workflows/flow, with Accept: text/event-stream")
+		})
+	}
+	f.awaitNothing(t)
+}
