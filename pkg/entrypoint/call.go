@@ -112,6 +112,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		Mirror:        traffic.Mirrored(ctx),
 	}}
 	if r.Stream != nil {
+		r.EarlyReply = r.repliedEarly
 		r.First.Event.Stream = event.Stream{Last: k.route.nodes[len(k.route.nodes)-1], Message: k.route.want}
 	}
 	r.inspect(in.inspect)

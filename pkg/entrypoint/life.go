@@ -98,7 +98,7 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	webServer := e.newServer(e.reserve(web.GuardHost(e.webHandler(), l.Web.Addr())), e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
 	replies := e.budget.Listen(l.Reply)
-	replies.Yields = true
+	replies.Yields, replies.Most = true, maxReplyConnections
 	failed := make(chan error, 4)
 	go func() { failed <- grpcServer.Serve(e.budget.Listen(l.GRPC)) }()
 	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(l.Web))) }()

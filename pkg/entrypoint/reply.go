@@ -46,6 +46,7 @@ const headerForwarded = "Krt-Forwarded"
 func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", e.receiveReply)
+	mux.HandleFunc("POST /stream", e.receiveStream)
 	mux.HandleFunc("POST /dead-letter", e.receiveDeadLetter)
 	mux.HandleFunc("POST /inspect", e.receiveCopy)
 	mux.Handle("GET /metrics", e.metrics.Handler())
@@ -103,7 +104,7 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	}
 	req := e.pending.get(token.ID)
 	if req == nil {
-		if token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(headerForwarded) == "" {
+		if e.elsewhere(r, token) {
 			return e.forward(r, ev, token)
 		}
 		return e.drop(dropLate, nil)

@@ -47,6 +47,10 @@ type Request struct {
 	Passed func(step int, p *Parcel)
 	// Stream gets the messages of the response; nil: the rpc is unary.
 	Stream *stream.Stream
+	// EarlyReply is called when the response to the last step is a stream that ends while the
+	// step's handler goes on, with that end. It may be nil where Stream is. Direct delivery
+	// alone calls it.
+	EarlyReply func(event.End)
 	// Traced says that each attempt has a span of its own.
 	Traced bool
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -35,6 +36,7 @@ type Step struct {
 
 type directStep struct {
 	node     string
+	last     bool // of the workflow
 	address  *url.URL
 	shortcut *shortcut // nil without one
 }
@@ -42,8 +44,8 @@ type directStep struct {
 // Direct returns the delivery that calls each of steps itself.
 func (s *Sender) Direct(steps []Step) (Delivery, error) {
 	d := &direct{exchange: s.exchange}
-	for _, step := range steps {
-		to := directStep{node: step.Node}
+	for i, step := range steps {
+		to := directStep{node: step.Node, last: i == len(steps)-1}
 		var err error
 		if to.address, err = nodeURL(step.URL); err != nil {
 			return nil, fmt.Errorf("node %q: its URL %w", step.Node, err)
@@ -100,8 +102,8 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		next.Event.CorrelationID = first.CorrelationID
 		next.Event.Workflow = first.Workflow
 		next.Event.ReplyToken = first.ReplyToken
-		next.Event.Stream = first.Stream
 		next.Event.Trace, next.Event.Inspect, next.Event.Mirror = first.Trace, first.Inspect, first.Mirror
+		next.Event.Stream = first.Stream
 		share(next.Event, p.Event)
 		p = *next
 	}
@@ -125,17 +127,19 @@ func share(e, before *event.Event) {
 
 // try posts p until a response is final, the retries are used up or ctx is done. A
 // node that is busy has not accepted p: it is tried for longer, and that does not
-// count as a retry.
+// count as a retry. One that has sent a message of a stream is not tried again.
 func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel, payload *memory.Payload) (*Parcel, error) {
 	patient := patience{begin: time.Now(), delay: d.retry.Delay}
+	stream := r.streaming(to, p, payload)
 	for attempt, retries, delay := 1, 0, d.retry.Delay; ; attempt++ {
 		r.busy.Store(false)
 		r.stamp(p.Event)
 		s := r.sending(attempt)
+		s.streaming = stream
 		response, err := d.call(ctx, to, p, &s)
 		pause, again := time.Duration(0), false
 		switch {
-		case err == nil || ctx.Err() != nil || !retryable(err) || !payload.Resend():
+		case err == nil || ctx.Err() != nil || !retryable(err) || stream.begun() || !payload.Resend():
 		case busy(err):
 			pause, again = patient.next(r)
 		case retries < d.retry.Count:
@@ -150,6 +154,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 			response.Event.Steps = r.report(response.Event.Steps, to.node)
 		} else {
 			r.report(s.steps, to.node)
+			r.streamed = stream.endedWell()
 		}
 		return response, err
 	}
@@ -178,8 +183,14 @@ func NodeFailure(node string, err error) *event.Failure {
 	case errors.Is(err, memory.ErrFull):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
 		f.Text = fmt.Sprintf("the response of node %q cannot be accepted: %v", node, err)
-	case errors.As(err, new(*responseError)), errors.As(err, new(*malformedError)):
-		f.Text = fmt.Sprintf("node %q %v", node, err)
+	case errors.Is(err, stream.ErrTooMany):
+		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonStreamLimit
+		f.Text = fmt.Sprintf("node %q: %v", node, err)
+	case errors.As(err, new(*typeError)):
+		f.Code, f.Reason = code.Code_INTERNAL, event.ReasonWrongOutput
+		f.Text = fmt.Sprintf("error in '%s': %v", node, err)
+	case errors.As(err, new(*responseError)), errors.As(err, new(*malformedError)), errors.As(err, new(*stream.Cut)):
+		f.Text = fmt.Sprintf("node %q %v", node, clip.Text(err.Error(), maxFailure))
 	default:
 		f.Text = fmt.Sprintf("node %q cannot be reached: %v", node, clip.Text(err.Error(), maxFailure))
 	}

@@ -184,6 +184,8 @@ type send struct {
 	shortcut bool        // it went straight to the node's pod
 	status   int         // of the response; 0: there was none
 	steps    event.Steps // what the node reported in a response without an event
+	// streaming is what the attempt needs where the rpc is a streaming one; nil: it is not.
+	streaming *streaming
 }
 
 // sent notes that the attempt has ended with err, and whether there will be another.

@@ -51,9 +51,10 @@ type Options struct {
 // Sender makes the deliveries of an entrypoint, which share its connections.
 type Sender struct {
 	*exchange
-	// pods is for shortcuts.
-	pods *exchange
-	log  *slog.Logger
+	// pods is for shortcuts, replicas for streams that belong to other entrypoints.
+	pods     *exchange
+	replicas *http.Transport
+	log      *slog.Logger
 }
 
 // NewSender returns a sender that keeps data in buffers of pool.
@@ -61,7 +62,7 @@ func NewSender(pool *memory.Pool, o Options) *Sender {
 	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
 	nodes, pods := x, x
 	nodes.client, pods.client = httpclient.New(0), httpclient.New(shortcutAge)
-	return &Sender{exchange: &nodes, pods: &pods, log: o.Logger}
+	return &Sender{exchange: &nodes, pods: &pods, replicas: newReplicas(), log: o.Logger}
 }
 
 // Close closes the idle connections.
@@ -121,6 +122,11 @@ func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, s *sen
 		trace = trace.Child(s.span)
 	}
 	trace.WriteHeader(header)
+	if s.streaming.accepts() {
+		event.AcceptStream(header)
+		ctx, s.streaming.cancel = context.WithCancel(ctx)
+		defer s.streaming.cancel()
+	}
 	return x.postWith(ctx, address, header, p, s)
 }
 
@@ -144,6 +150,8 @@ func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.H
 		return nil, nil
 	case err != nil:
 		return nil, &malformedError{err}
+	case s.streaming.accepts() && event.IsStream(res.Header):
+		return x.relay(ctx, res.Body, out, s)
 	}
 	data, err := x.pool.Read(res.Body, res.ContentLength, x.limit)
 	if err != nil {
@@ -188,5 +196,5 @@ func retryable(err error) bool {
 		}
 		return response.status >= 500
 	}
-	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge) && !errors.Is(err, memory.ErrFull)
+	return !errors.As(err, new(*malformedError)) && !errors.Is(err, event.ErrTooLarge) && !errors.Is(err, memory.ErrFull) && !refused(err)
 }

@@ -8,13 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 )
 
 const (
-	// maxConnections bounds the connections of each port: each takes up to 100 KiB
-	// before anything has been sent on it.
+	// maxConnections bounds the connections of a port unless it has a limit of its own:
+	// each takes up to 100 KiB before anything has been sent on it.
 	maxConnections = 1024
 	// leastRest is how long the connection of a client without a request is left
 	// alone.
@@ -28,9 +27,19 @@ type Listener struct {
 	net.Listener
 	conns *connections
 	open  atomic.Int64
-	// Yields means that any connection may be closed for a new one: what is posted
-	// there is posted again, and probes must get through.
+	held  atomic.Int64 // of open, those that Hold keeps
+	// Yields means that any connection may be closed for a new one, unless it is held (see
+	// [Connection.Hold]): what is posted there is posted again, and probes must get through.
 	Yields bool
+	// Most bounds the connections; 0 means 1,024.
+	Most int
+}
+
+func (l *Listener) most() int64 {
+	if l.Most > 0 {
+		return int64(l.Most)
+	}
+	return maxConnections
 }
 
 // Listen bounds the connections of l.
@@ -44,7 +53,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		now := time.Now()
-		if l.open.Add(1) <= maxConnections || l.conns.closeIdle(l, now) {
+		if l.open.Add(1) <= l.most() || l.conns.closeIdle(l, now) {
 			conn := &Connection{Conn: c, listener: l}
 			conn.since.Store(now.UnixNano())
 			l.conns.add(conn)
@@ -64,6 +73,7 @@ type Connection struct {
 	// none: Unix time in nanoseconds.
 	requests atomic.Int32
 	since    atomic.Int64
+	held     atomic.Bool // see Hold
 	// ownStreams is how many streams of the entrypoint's own services there are.
 	ownStreams atomic.Int32
 	// unsent is how many bytes of responses are held for it; settled once the
@@ -99,6 +109,7 @@ func (c *Connection) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
 		c.listener.open.Add(-1)
+		c.Unhold()
 		c.listener.conns.remove(c)
 	})
 	return err
@@ -115,6 +126,25 @@ func (c *Connection) Begin() {
 func (c *Connection) End() {
 	if c.requests.Add(-1) == 0 {
 		c.since.Store(time.Now().UnixNano())
+	}
+}
+
+// Hold keeps c from being closed for a new connection until Unhold: what is posted on it
+// cannot be posted again. It reports false, and holds nothing, where three quarters of
+// those that the listener may have are held already, because probes must get through.
+func (c *Connection) Hold() bool {
+	if c.listener.held.Add(1) > c.listener.most()*3/4 {
+		c.listener.held.Add(-1)
+		return false
+	}
+	c.held.Store(true)
+	return true
+}
+
+// Unhold ends what Hold has begun, if it has.
+func (c *Connection) Unhold() {
+	if c.held.Swap(false) {
+		c.listener.held.Add(-1)
 	}
 }
 
@@ -182,8 +212,8 @@ func (c *Connection) order() int64 {
 }
 
 // closeIdle closes the connection of l that has had no request for the
-// longest, or else, if l yields, the one that has had one for the longest. It
-// reports whether there was one.
+// longest, or else, if l yields, the one that has had one for the longest and is not
+// held. It reports whether there was one.
 func (s *connections) closeIdle(l *Listener, now time.Time) bool {
 	var longest *Connection
 	first := now.Add(-leastRest).UnixNano()
@@ -192,7 +222,7 @@ func (s *connections) closeIdle(l *Listener, now time.Time) bool {
 	}
 	s.Lock()
 	for c := range s.open {
-		if order := c.order(); c.listener == l && order <= first {
+		if order := c.order(); c.listener == l && order <= first && !c.held.Load() {
 			longest, first = c, order
 		}
 	}
@@ -202,69 +232,4 @@ func (s *connections) closeIdle(l *Listener, now time.Time) bool {
 	}
 	_ = longest.Close()
 	return true
-}
-
-// A connection is deaf if more than deafBytes have waited for deafTime, and its
-// client has not accepted stepBytes in that time.
-const (
-	deafBytes = 64 << 10
-	deafTime  = 100 * time.Millisecond
-)
-
-// closeDeaf closes the connection whose client reads its responses the least: the
-// one on which the most bytes have waited for the longest. It reports whether
-// there was a deaf one.
-func (s *connections) closeDeaf(now time.Time) bool {
-	var deafest *Connection
-	most := 0.0
-	s.Lock()
-	for c := range s.open {
-		bytes, waited := c.unsent.Load(), now.Sub(time.Unix(0, c.moved.Load()))
-		if score := float64(bytes) * waited.Seconds(); bytes > deafBytes && waited > deafTime && score > most {
-			deafest, most = c, score
-		}
-	}
-	s.Unlock()
-	if deafest == nil {
-		return false
-	}
-	_ = deafest.Close()
-	return true
-}
-
-// Sending counts data as unsent by c until it is freed, and returns what
-// is to be sent in its place: nil if the connection is closed.
-func (c *Connection) Sending(data mem.Buffer) mem.Buffer {
-	raw := data.ReadOnlyData()
-	if mem.IsBelowBufferPoolingThreshold(cap(raw)) {
-		return data // gRPC does not free it, so it is not counted
-	}
-	n := int64(cap(raw))
-	switch left := c.unsent.Add(n); {
-	case left < 0:
-		data.Free()
-		return nil
-	case left == n:
-		c.step.Store(0)
-		c.moved.Store(time.Now().UnixNano())
-	}
-	return mem.NewBuffer(&raw, &sentBuffer{c, data, n})
-}
-
-// sentBuffer is the pool of one buffer: it gets it back once it has been sent.
-type sentBuffer struct {
-	conn *Connection
-	data mem.Buffer
-	n    int64
-}
-
-// Get implements mem.BufferPool; it is not called.
-func (s *sentBuffer) Get(length int) *[]byte { return new(make([]byte, length)) }
-
-// Put implements mem.BufferPool.
-func (s *sentBuffer) Put(*[]byte) {
-	if left := s.conn.unsent.Add(-s.n); left < 0 {
-		s.conn.listener.conns.held.Add(s.n) // given back when the connection closed, and again below
-	}
-	s.data.Free()
 }

@@ -54,6 +54,34 @@ func TestTheConnectionThatRestedLongestGivesWay(t *testing.T) {
 	require.EqualValues(t, 1, other.open.Load())
 }
 
+// A connection that is held is never closed for a new one, however many there are; and
+// there is always one that is not held.
+func TestAHeldConnectionDoesNotGiveWay(t *testing.T) {
+	b := New(testBudget, new(atomic.Int64), 16)
+	l := b.Listen(nil)
+	l.Yields, l.Most = true, 4
+	now := time.Now()
+	var held []*Connection
+	for range 3 {
+		c := connected(t, l, 1, now.Add(-time.Hour))
+		require.True(t, c.Hold())
+		held = append(held, c)
+	}
+	probe := connected(t, l, 1, now)
+	require.False(t, probe.Hold(), "three of four are held")
+	require.True(t, b.conns.closeIdle(l, now))
+	require.Negative(t, probe.unsent.Load(), "it is closed, though the others are older")
+	require.False(t, b.conns.closeIdle(l, now))
+
+	held[0].Unhold()
+	require.True(t, connected(t, l, 1, now).Hold())
+	require.NoError(t, held[1].Close())
+	held[1].Unhold() // once is enough
+	require.EqualValues(t, 2, l.held.Load())
+	require.True(t, b.conns.closeIdle(l, now))
+	require.Negative(t, held[0].unsent.Load())
+}
+
 // A client that reads a large response slowly is not deaf; one that reads only the
 // responses to its pings is.
 func TestAClientThatReadsSlowlyIsNotDeaf(t *testing.T) {

@@ -124,6 +124,8 @@ type Source struct {
 	Pool *memory.Pool
 	// Limit bounds a message, in bytes.
 	Limit int64
+	// First is called once the part's first message has been sent. It may be nil.
+	First func()
 }
 
 // Relay sends the messages of body, which has frames, until its end frame, which it returns. The
@@ -147,6 +149,9 @@ func (p *Part) Relay(ctx context.Context, body io.Reader, from Source) (event.En
 		}
 		if err := p.Send(ctx, data); err != nil {
 			return event.End{}, err
+		}
+		if p.count == 1 && from.First != nil {
+			from.First()
 		}
 	}
 }

@@ -106,6 +106,27 @@ func onConnection(h http.Handler) http.Handler {
 	})
 }
 
+// Hold prepares for a body of r that comes for as long as ctx lasts: its connection is not
+// closed for another one meanwhile, and the body is read no longer. It returns what ends
+// that, to be called before the response begins; nil if too many connections are held.
+func Hold(ctx context.Context, w http.ResponseWriter, r *http.Request) (release func()) {
+	c := connectionOf(r.Context())
+	if c != nil && !c.Hold() {
+		return nil
+	}
+	body := http.NewResponseController(w)
+	_ = body.SetReadDeadline(time.Time{})
+	stop := context.AfterFunc(ctx, func() { _ = body.SetReadDeadline(time.Unix(1, 0)) })
+	return func() {
+		if !stop() { // the deadline may be set later than now
+			w.Header().Set("Connection", "close")
+		}
+		if c != nil {
+			c.Unhold()
+		}
+	}
+}
+
 // BeginResponse begins a response: data counts as unsent by the connection of ctx
 // until it is freed, and the client has [ResponseTime] to read it. It returns what is to
 // be freed in data's place: nil if the connection is closed.
