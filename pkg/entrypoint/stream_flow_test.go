@@ -198,9 +198,10 @@ func TestAnEarlyReplyEndsTheStream(t *testing.T) {
 	f.awaitNothing(t)
 }
 
-func TestStreamsOfManyClients(t *testing.T) {
+// TestStreamCrowd: each of a thousand clients at once gets its own messages, in order.
+func TestStreamCrowd(t *testing.T) {
 	f := newFixture(t)
-	const streams, messages = 200, 50
+	const streams, messages = 1000, 100
 	f.serve(f.streaming(f.streams("a", func(_ context.Context, in *event.Event, send func(string) bool) event.End {
 		for i := range messages {
 			send(fmt.Sprintf("%s %d", f.textOf(in.Data), i))
