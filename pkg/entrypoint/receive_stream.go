@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,8 +20,8 @@ import (
 )
 
 const (
-	// refusedTime is how long a node may go on sending messages that are refused.
-	refusedTime = time.Second
+	// restTime is how long a node may go on sending once there is a response.
+	restTime = time.Second
 	// maxReplyConnections bounds the connections to the reply port: where a Sequence calls
 	// the nodes, each stream in flight takes one.
 	maxReplyConnections = 4096
@@ -38,12 +39,19 @@ func (e *Entrypoint) receiveStream(w http.ResponseWriter, r *http.Request) {
 	body := http.NewResponseController(w)
 	_ = body.EnableFullDuplex() // a refusal does not wait for the body
 	status := e.streamFor(w, r)
-	if status != http.StatusAccepted {
+	_ = body.SetReadDeadline(time.Now().Add(restTime))
+	// What is not read here is not read before the next request either (net/http).
+	if status != http.StatusAccepted || !ended(r.Body) {
 		web.LeaveUnread(w, -1)
-		_ = body.SetReadDeadline(time.Now().Add(refusedTime))
 	}
 	_ = body.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	w.WriteHeader(status)
+}
+
+// ended reports whether body has nothing more.
+func ended(body io.Reader) bool {
+	n, err := io.CopyN(io.Discard, body, 1)
+	return n == 0 && errors.Is(err, io.EOF)
 }
 
 // streamFor finds the request that messages belong to, has them passed on, and returns the
