@@ -34,6 +34,12 @@ func TestGenerationOfAPythonNode(t *testing.T) {
 			dicts: true, why: "src/n/main.py:6 returns a dict"},
 		"returned later": {code: "def handler(ctx, data):\n    out = {}\n    fill(out)\n    return out\n",
 			dicts: true, why: "src/n/main.py:4 returns a dict"},
+		"yielded": {code: "async def handler(ctx, data):\n    for i in run(data):\n        yield {'i': i}\n",
+			dicts: true, why: "src/n/main.py:3 returns a dict"},
+		"yielded later": {code: "def handler(ctx, data):\n    out = {}\n    for i in run(data):\n        out['i'] = i\n        yield out\n",
+			dicts: true, why: "src/n/main.py:5 returns a dict"},
+		"yields messages": {code: "from public_input_pb2 import R\ndef handler(ctx, data):\n    for i in run(data):\n        yield R(i=i)\n",
+			why: "uses public_input_pb2"},
 		"declared": {code: "def handler(ctx, data: dict) -> dict:\n    return run(data)\n",
 			dicts: true, why: "declares that it returns a dict"},
 		"unpacks": {code: "def handler(ctx, data):\n    m = Request()\n    data.Unpack(m)\n    d = {}\n    d['x'] = data['a']\n    return d\n",
@@ -94,6 +100,7 @@ func TestGenerationOfAPythonNode(t *testing.T) {
 func FuzzPythonGeneration(f *testing.F) {
 	f.Add("async def handler(ctx, data: dict = None) -> dict:\n    return {'a': data['b'], **data}\n", "kre-py:1.22.0")
 	f.Add("from .. import x as y, z\nimport a.b\ndef handler(\nctx,\n**data):\n  \"\"\"x\"\"\"\n  return f'{data}'", "a/b@c")
+	f.Add("async def handler(ctx, data):\n    async for x in data: yield {'a': x}; out = dict(); yield out\n    return", "kre-py:1.22.0")
 	f.Fuzz(func(t *testing.T, code, image string) {
 		bundle := fstest.MapFS{"src/main.py": {Data: []byte(code)}, "src/a.py": {Data: []byte(code)}}
 		require.NotEmpty(t, usercode.PythonGeneration(bundle, "src/main.py", image).Why)

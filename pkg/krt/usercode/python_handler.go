@@ -12,8 +12,8 @@ var (
 	parameterName = regexp.MustCompile(`^\w+`)
 	bodyEnd       = regexp.MustCompile(`\n[^\s)\]}]`)
 	nestedDef     = regexp.MustCompile(`^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]`)
-	dictReturn    = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*return[ \t]*(?:\{|dict[ \t]*\()`)
-	nameReturn    = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*return[ \t]+(\w+)[ \t]*(?:;|$)`)
+	dictReturn    = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*(?:return|yield)[ \t]*(?:\{|dict[ \t]*\()`)
+	nameReturn    = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*(?:return|yield)[ \t]+(\w+)[ \t]*(?:;|$)`)
 	assigned      = regexp.MustCompile(`(?m)(?:^|[:;])[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(\{|dict[ \t]*\(|[^=\n])`)
 	// bound are other ways to give a name a value: the targets of for, and what follows as, lambda and def.
 	bound = regexp.MustCompile(`(?m)\bfor[ \t]+([^\n:]*?)[ \t]in\b|\bas[ \t]+(\w+)|\b(?:lambda\b|def[ \t]+\w+)([^\n:]*)|(\w+)[ \t]*:=|` +
@@ -49,7 +49,7 @@ func (m *pyModule) signs() (s signs) {
 	return s
 }
 
-// returnedDict is where a function's own code returns a dict that is not data, -1 if nowhere.
+// returnedDict is where a function's own code returns or yields a dict that is not data, -1 if nowhere.
 func returnedDict(own []byte, data string) int {
 	if at := dictReturn.FindIndex(own); at != nil {
 		return at[1] - 1
