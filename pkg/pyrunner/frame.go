@@ -28,7 +28,7 @@ const (
 	// Python to front: started (why a zygote cannot fork), or failed to start (reason); a
 	// result (flags, message name, data), an early reply (message name, data), an error
 	// (its kind, type, text), the request was cancelled; from the zygote: a worker ended
-	// (how).
+	// (how); a message of a stream (message name, data).
 	frameReady      frameKind = 16
 	frameFailed     frameKind = 17
 	frameResult     frameKind = 18
@@ -36,6 +36,7 @@ const (
 	frameError      frameKind = 20
 	frameCancelled  frameKind = 21
 	frameExited     frameKind = 22
+	frameSend       frameKind = 23
 )
 
 // Flags of a request.
@@ -47,7 +48,7 @@ const (
 // Flags of a result.
 const (
 	flagEarlyExit = 1 << iota
-	flagNoMessage // an early exit after an early reply: there is no response to send
+	flagNoMessage // there is none: the end of a stream, or an early exit after an early reply
 )
 
 // Kinds of a frameError.
@@ -81,27 +82,34 @@ func appendHeader(b []byte, kind frameKind, sequence uint32, length int) []byte 
 	return binary.LittleEndian.AppendUint32(b, sequence)
 }
 
-// limits are the limits of a call's time: when it must end, zero for never, and how long
-// it may continue after an early reply, 0 if that does not move its deadline.
-type limits struct {
+// terms are what the front knows of a call in addition to its event: when it must end,
+// zero for never; how long it may continue after an early reply, 0 if that does not move
+// its deadline; the traceparent of the handler's run.
+type terms struct {
 	deadline   time.Time
 	background time.Duration
+	trace      string
 }
 
 // appendRequest appends the frame of a request for e without its data, which follows.
 // The payload is the deadline (Unix time in nanoseconds, 0: none), how many
 // nanoseconds the call may continue after an early reply (0: no change), flags of the
-// request (8 bits), the lengths of workflow, correlation id, traceparent
-// and message name (16 bits each), these four, and the data.
-func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace string) []byte {
-	length := 25 + len(e.Workflow) + len(e.CorrelationID) + len(trace) + len(e.Message) + len(e.Data)
+// request (8 bits), the lengths of workflow, correlation id, traceparent, message name,
+// and the name of the messages that the client of a streaming rpc gets, empty for a unary
+// rpc (16 bits each), these five, and the data.
+func appendRequest(b []byte, sequence uint32, e *event.Event, t terms) []byte {
+	texts := [...]string{e.Workflow, e.CorrelationID, t.trace, e.Message, e.Stream.Message}
+	length := 17 + 2*len(texts) + len(e.Data)
+	for _, s := range texts {
+		length += len(s)
+	}
 	b = appendHeader(b, frameRequest, sequence, length)
 	var deadline int64
-	if !l.deadline.IsZero() {
-		deadline = l.deadline.UnixNano()
+	if !t.deadline.IsZero() {
+		deadline = t.deadline.UnixNano()
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
-	b = binary.LittleEndian.AppendUint64(b, uint64(l.background))
+	b = binary.LittleEndian.AppendUint64(b, uint64(t.background))
 	var flags byte
 	if e.Replied {
 		flags |= flagReplied
@@ -110,10 +118,10 @@ func appendRequest(b []byte, sequence uint32, e *event.Event, l limits, trace st
 		flags |= flagMirror
 	}
 	b = append(b, flags)
-	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
+	for _, s := range texts {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 	}
-	for _, s := range [...]string{e.Workflow, e.CorrelationID, trace, e.Message} {
+	for _, s := range texts {
 		b = append(b, s...)
 	}
 	return b

@@ -18,6 +18,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(appendFrame(nil, frameResult, 1, []byte("\x00\x03\x00a.Bdata")))
 	f.Add(appendFrame(nil, frameResult, 1, []byte("\x03\x00\x00")))
 	f.Add(appendFrame(nil, frameEarlyReply, 1, []byte("\x03\x00a.Bdata")))
+	f.Add(appendFrame(nil, frameSend, 1, []byte("\x03\x00a.Bdata")))
 	f.Add(appendFrame(appendFrame(nil, frameError, 2, []byte("\x00text")), frameCancelled, 3, nil))
 	f.Add([]byte("\xff\xff\xff\xff\x12\x01\x00\x00\x00"))
 	f.Add(appendFrame(nil, frameResult, 1, []byte("\x00\xff\xffa")))

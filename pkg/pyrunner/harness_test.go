@@ -50,6 +50,7 @@ type node struct {
 	log     *buffer
 	replies chan *event.Event // posted to the reply port
 	copies  chan *event.Event // posted to its path /inspect
+	streams chan posted       // posted to its path /stream
 	told    chan call
 	ready   chan struct{}
 	result  chan error
@@ -99,8 +100,8 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 	}
 	n := &node{
 		t: t, dir: t.TempDir(), log: &buffer{news: make(chan struct{}, 1)},
-		replies: make(chan *event.Event, 64), copies: make(chan *event.Event, 64), told: make(chan call, 64),
-		ready: make(chan struct{}), result: make(chan error, 1),
+		replies: make(chan *event.Event, 64), copies: make(chan *event.Event, 64), streams: make(chan posted, 64),
+		told: make(chan call, 64), ready: make(chan struct{}), result: make(chan error, 1),
 	}
 	for name, text := range files {
 		path := filepath.Join(n.dir, name)
@@ -110,6 +111,7 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", func(w http.ResponseWriter, r *http.Request) { take(n.replies, w, r) })
 	mux.HandleFunc("POST /inspect", func(w http.ResponseWriter, r *http.Request) { take(n.copies, w, r) })
+	mux.HandleFunc("POST /stream", func(w http.ResponseWriter, r *http.Request) { takeStream(t, n.streams, w, r) })
 	port := httptest.NewServer(mux)
 	t.Cleanup(port.Close)
 	settings := map[string]string{

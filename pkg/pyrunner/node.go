@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
 )
@@ -226,9 +227,13 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return runner.Output{}, err
 	}
 	began := time.Now()
-	out, err := w.call(c, in, n.grace)
-	if err == nil {
+	out, err := w.call(c, in, n.grace, n.streamed)
+	switch {
+	case err != nil:
+	case in.Stream.Unary(): // a stream may take minutes, which says nothing about other calls
 		n.pool.took(time.Since(began))
+	case n.config.dicts && in.Stream.Last == n.config.node && dict.Is(out.Message):
+		return n.filled(out, in.Stream.Message) // the last message of the stream
 	}
 	return out, err
 }

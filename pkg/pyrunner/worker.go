@@ -104,18 +104,22 @@ func (w *worker) died(err error) error {
 	return fmt.Errorf("%s lost: %w", what, err)
 }
 
-// call runs the handler for in. If it leaves the worker broken, the process is
-// dead or dying.
-func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration) (runner.Output, error) {
+// call runs the handler for in; sent converts the messages of a stream. If it leaves the
+// worker broken, the process is dead or dying.
+func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration, sent conversion) (runner.Output, error) {
 	ctx := runner.RequestContext(c)
 	w.sequence++
 	// The socket has a timer anyway, so it keeps the deadline. Zero is none, and resets
 	// the deadline of an earlier call.
 	_ = w.conn.SetDeadline(runner.Deadline(c))
 	stop := context.AfterFunc(ctx, w.interrupt)
-	out, err := w.exchange(c, in)
+	out, err := w.exchange(c, in, sent)
 	if !stop() {
 		<-w.interrupted // otherwise it would interrupt the next call
+	}
+	if lost := (*unsendable)(nil); errors.As(err, &lost) {
+		w.cancel(grace)
+		return runner.Output{}, lost.err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if !errors.Is(err, errUnsent) { // otherwise it has nothing to end
@@ -131,10 +135,10 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 }
 
 // exchange sends the request and reads frames until one ends it.
-func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	if sent, err := w.send(c, in); err != nil {
+func (w *worker) exchange(c *runner.HandlerContext, in *event.Event, sent conversion) (runner.Output, error) {
+	if n, err := w.send(c, in); err != nil {
 		late := errors.Is(err, os.ErrDeadlineExceeded)
-		if late && sent == 0 {
+		if late && n == 0 {
 			return runner.Output{}, fmt.Errorf("%w: %w", errUnsent, err)
 		}
 		w.broken = true
@@ -148,38 +152,24 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event) (runner.Out
 		if err != nil {
 			return runner.Output{}, err
 		}
-		if f.kind != frameEarlyReply {
+		// Passed on before the next frame is read, so that what the client gets keeps its order.
+		switch f.kind {
+		case frameEarlyReply:
+			err = w.reply(c, f)
+		case frameSend:
+			err = w.relay(c, f, in.Stream.Message, sent)
+		default:
 			return w.end(c, f)
 		}
-		message, err := parseMessage(f.payload)
 		if err != nil {
-			w.broken = true
 			return runner.Output{}, err
 		}
-		// Posted before the next frame is read, so that replies keep their order.
-		out, err := message.output(w.limit)
-		if err == nil {
-			err = runner.ReplyEncoded(c, out)
-		}
-		if err != nil {
-			runner.Log(c).Error("early reply lost", "error", err)
-		}
-		w.moveDeadline(c)
-	}
-}
-
-// moveDeadline sets the call's deadline, which an early reply has moved, unless the call
-// has been interrupted.
-func (w *worker) moveDeadline(c *runner.HandlerContext) {
-	_ = w.conn.SetDeadline(runner.Deadline(c))
-	if runner.RequestContext(c).Err() != nil {
-		_ = w.conn.SetDeadline(time.Unix(1, 0))
 	}
 }
 
 // send sends the request and returns how many bytes of it are in the socket.
 func (w *worker) send(c *runner.HandlerContext, in *event.Event) (sent int64, err error) {
-	w.buf = appendRequest(w.buf[:0], w.sequence, in, limits{runner.Deadline(c), runner.Background(c)}, c.TraceParent())
+	w.buf = appendRequest(w.buf[:0], w.sequence, in, terms{runner.Deadline(c), runner.Background(c), c.TraceParent()})
 	if len(in.Data) <= joinBytes {
 		w.buf = append(w.buf, in.Data...)
 		n, err := w.conn.Write(w.buf)
@@ -279,7 +269,7 @@ func (w *worker) cancel(grace time.Duration) {
 			w.broken = true
 			return
 		}
-		if f.kind != frameEarlyReply {
+		if f.kind != frameEarlyReply && f.kind != frameSend {
 			return
 		}
 	}

@@ -83,6 +83,16 @@ async def handler(ctx, data):
     finally:
         tell("cleaned")
 `,
+	"plain that gives async": `
+async def inner(data):
+    try:
+        tell("runs")
+        await asyncio.sleep(3600)
+    finally:
+        tell("cleaned")
+def handler(ctx, data):
+    return StringValue(value=str(os.getpid())) if text(data) == "quick" else inner(data)
+`,
 }
 
 func TestCallerThatLeavesCancelsTheHandler(t *testing.T) {
@@ -207,6 +217,7 @@ def handler(ctx, data):
 		"nameless result": {`send(struct.pack("<IBI", 3, 18, n), b"\0\0\0")`, "malformed frame: a message name of 0 bytes"},
 		"header in name":  {`send(struct.pack("<IBI", 6, 18, n), b"\0\3\0a\r\n")`, "malformed frame: a message name with byte 0xd"},
 		"wrong reply":     {`send(struct.pack("<IBI", 2, 19, n), b"\xff\xff")`, "malformed frame: a message name of 65535 bytes"},
+		"wrong message":   {`send(struct.pack("<IBI", 2, 23, n), b"\0\0")`, "malformed frame: a message name of 0 bytes"},
 		"empty error":     {`send(struct.pack("<IBI", 0, 20, n))`, "malformed frame: an error of 0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

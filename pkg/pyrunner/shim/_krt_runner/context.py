@@ -4,7 +4,7 @@ import datetime
 import os
 import time
 
-from _krt_runner import frames, logs
+from _krt_runner import frames, logs, streams
 from _krt_runner.older import Older
 
 
@@ -74,6 +74,29 @@ class Context(Older):
         return Done()
 
     reply = early_reply
+
+    def send(self, message):
+        """Send message, of the type that the rpc returns as a stream, to the client now; the handler continues.
+
+        It waits while the client does not read. If the client no longer waits, the handler is cancelled:
+        asyncio.CancelledError is raised in it. After an early reply nothing is sent. Every node of the workflow
+        may send; what the handler of the last one yields is sent in the same way.
+        """
+        if self._call is None:
+            raise RuntimeError("ctx.send: there is no request in init")
+        if not self._node.sends(message):
+            raise TypeError("ctx.send takes a protobuf message, not %s" % type(message).__name__)
+        self._send(message)
+        return Done()
+
+    def _send(self, message):
+        call = self._call
+        if not call.output:
+            raise RuntimeError("cannot send: %s" % streams.UNARY)
+        if logs.current.call is not call:
+            self.logger.warning("message dropped: the handler has already returned")
+        elif not call.replied:
+            call.send(*self._node.sent(call, message))
 
     def early_exit(self, response=None):
         """Send the handler's message (or response) to the client: no further node runs."""
@@ -159,16 +182,16 @@ class Shared(Context):
 
 
 class Call:
-    """One request of the front."""
+    """One request of the front. `output` is the name of the messages that a streaming rpc returns, else empty."""
 
     __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "mirrored", "workflow", "correlation_id",
-                 "traceparent", "message", "data")
+                 "traceparent", "message", "output", "data")
 
     def __init__(self, channel, sequence, payload):
         self.channel = channel
         self.sequence = sequence
         head = frames.REQUEST_HEAD
-        self.deadline_ns, self.background_ns, flags, workflow, correlation, trace, message = head.unpack_from(payload)
+        self.deadline_ns, self.background_ns, flags, workflow, correlation, trace, message, output = head.unpack_from(payload)
         self.replied = bool(flags & frames.FLAG_REPLIED)
         self.mirrored = bool(flags & frames.FLAG_MIRROR)
         at = head.size
@@ -179,12 +202,18 @@ class Call:
         self.traceparent = payload[at:at + trace].decode()
         at += trace
         self.message = payload[at:at + message].decode()
-        self.data = payload[at + message:]
+        at += message
+        self.output = payload[at:at + output].decode()
+        self.data = payload[at + output:]
 
     def reply(self, name, data):
         name = name.encode()
         self.replied = True
-        self.channel.send(frames.EARLY_REPLY, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)
+        self.channel.send_whole(frames.EARLY_REPLY, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)
         if self.background_ns:  # the client no longer waits
             self.deadline_ns = time.time_ns() + self.background_ns
             self.background_ns = 0
+
+    def send(self, name, data):
+        name = name.encode()
+        self.channel.send_whole(frames.SEND, self.sequence, frames.NAME_HEAD.pack(len(name)), name, data)

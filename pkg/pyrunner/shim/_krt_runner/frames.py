@@ -10,7 +10,7 @@ import struct
 import threading
 
 HEADER = struct.Struct("<IBI")
-REQUEST_HEAD = struct.Struct("<qqBHHHH")
+REQUEST_HEAD = struct.Struct("<qqBHHHHH")
 RESULT_HEAD = struct.Struct("<BH")
 NAME_HEAD = struct.Struct("<H")
 FLAG_REPLIED = 1  # of a request
@@ -29,6 +29,7 @@ EARLY_REPLY = 19
 ERROR = 20
 CANCELLED = 21
 EXITED = 22
+SEND = 23
 # Front to zygote, in COMMANDs.
 SPAWN = 1
 SIGNAL = 2
@@ -57,6 +58,9 @@ class Channel:
     def __init__(self, sock):
         self.sock = sock
         self.buffered = b""
+        self.sending = False  # the main thread is in send_whole
+        self.cancelled = 0  # number of the request cancelled last
+        self.on_cancel = None  # called with its number if that was while sending
         self._lock = threading.Lock()
 
     def read(self):
@@ -110,3 +114,16 @@ class Channel:
             length += len(part)
         with self._lock:
             self.sock.sendall(b"".join((HEADER.pack(length, kind, sequence), *parts)))
+
+    def send_whole(self, kind, sequence, *parts):
+        """send while the handler runs, which a cancel may end at any time, but not between two bytes of a frame."""
+        if threading.current_thread() is not threading.main_thread():  # signals interrupt the main thread only
+            self.send(kind, sequence, *parts)
+            return
+        self.sending = True
+        try:
+            self.send(kind, sequence, *parts)
+        finally:
+            self.sending = False
+        if self.cancelled == sequence:
+            self.on_cancel(sequence)

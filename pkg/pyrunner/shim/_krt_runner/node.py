@@ -7,7 +7,7 @@ import sys
 
 from google.protobuf.message import Message
 
-from _krt_runner import dicts, frames, logs, saves, store
+from _krt_runner import dicts, frames, logs, saves, store, streams
 from _krt_runner.context import Context, Shared
 
 _WANTED = "define `async def handler(ctx, data)` in it (or `def handler`)"
@@ -46,7 +46,8 @@ class Node:
         self.db = store.DB(self.store)
         self.initial = (Shared if self.dicts else Context)(self)  # the context of init
         self.handler = self.init = None
-        self.asynchronous = False
+        self.asynchronous = False  # the handler is async, a generator or not
+        self.yields = False  # it is an asynchronous generator
 
     def load(self):
         """Import the node's module; Refused if it has no usable handler."""
@@ -65,7 +66,8 @@ class Node:
         self.init = getattr(module, "init", None)
         if self.init is not None:
             _check_call(self.init, (None,), "%s: init must take one argument, init(ctx)" % shown)
-        self.asynchronous = _is_async(self.handler)
+        self.yields = _is(inspect.isasyncgenfunction, self.handler)
+        self.asynchronous = self.yields or _is(inspect.iscoroutinefunction, self.handler)
 
     def _check_file(self, shown):
         if os.path.isdir(self.path):
@@ -133,7 +135,20 @@ class Node:
 
     def sends(self, value):
         """Whether the node may send value."""
-        return isinstance(value, Message) or self.dicts
+        return isinstance(value, Message) or self.dicts and not streams.is_generator(value)
+
+    def sent(self, call, value):
+        """The name and the bytes of value, a message for the client of a streaming rpc."""
+        name, data = self.encode(value)
+        if name != call.output and name != dicts.NAME:
+            raise WrongOutput("cannot send: the message is a %s, the rpc returns a stream of %s" % (name, call.output))
+        return name, data
+
+    def yielded(self, ctx, value):
+        """Send what the handler has yielded."""
+        if not self.sends(value):
+            raise WrongOutput("handler yielded %s: it must yield protobuf messages" % _what(value))
+        ctx._send(value)
 
     def result(self, ctx, value):
         """The parts of the RESULT frame for the handler's result."""
@@ -145,20 +160,27 @@ class Node:
         if value is None and ctx._call.replied:  # as in KRT V1: the client already has a response
             self.logger.info("the handler returned None after its reply: no further node runs")
             return (frames.RESULT_HEAD.pack(frames.EARLY_EXIT | frames.NO_MESSAGE, 0),)
+        if value is None and ctx._call.output:  # the end of the stream
+            return (frames.RESULT_HEAD.pack(flags | frames.NO_MESSAGE, 0),)
         if self.sends(value):
             name, data = self.encode(value)
             name = name.encode()
             return frames.RESULT_HEAD.pack(flags, len(name)), name, data
-        what = "nothing (None)" if value is None else "a %s" % type(value).__name__
-        raise WrongOutput("handler returned %s: it must return a protobuf message" % what)
+        if streams.is_generator(value):
+            raise WrongOutput("the handler yields messages, but %s" % streams.UNARY)
+        raise WrongOutput("handler returned %s: it must return a protobuf message" % _what(value))
 
     def before_fork(self):
         if self.store is not None:
             self.store.before_fork()
 
 
-def _is_async(handler):
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))
+def _is(kind, handler):
+    return kind(handler) or kind(getattr(handler, "__call__", None))
+
+
+def _what(value):
+    return "nothing (None)" if value is None else "a %s" % type(value).__name__
 
 
 def _check_call(function, arguments, text):

@@ -1,18 +1,19 @@
 """A worker: processes the front's requests, one at a time."""
 
 import asyncio
+import functools
 import inspect
 import os
 import signal
 import sys
 import threading
 
-from _krt_runner import frames, logs, tracebacks
+from _krt_runner import frames, logs, streams, tracebacks
 from _krt_runner.context import Call
 from _krt_runner.node import WrongOutput
 
 
-class Cancelled(BaseException):
+class Cancelled(asyncio.CancelledError):
     """Raised in a handler whose client no longer waits, so that it can clean up."""
 
 
@@ -22,11 +23,11 @@ class Worker:
     def __init__(self, node, channel, loop):
         self._node = node
         self._channel = channel
+        channel.on_cancel = self._cancel
         self._loop = loop
         self.told_to_end = False
         self._forked = False  # this is a process that a handler has forked
         self._running = 0  # sequence number of the request whose handler runs
-        self._cancelled = 0  # of the request cancelled last
         self._task = None
         self._awaits = node.asynchronous  # the handler runs as a coroutine
 
@@ -42,7 +43,14 @@ class Worker:
         sequence = self._running
         if not sequence or not self._channel.cancels(sequence):
             return
-        self._cancelled = sequence
+        self._channel.cancelled = sequence
+        if not self._channel.sending:  # else it calls _cancel when it has sent the frame
+            self._cancel(sequence)
+
+    def _cancel(self, sequence):
+        """Cancel the handler, once: raise Cancelled in it, or cancel its task if that waits."""
+        if self._running != sequence:
+            return
         # A coroutine that blocks is not at an await, where cancelling would reach it.
         if self._task is None or not self._awaits or asyncio.current_task(self._loop) is self._task:
             self._running = 0
@@ -52,6 +60,7 @@ class Worker:
 
     def _cancel_task(self, sequence):
         if self._running == sequence:
+            self._running = 0
             self._task.cancel()
 
     def _next(self):
@@ -82,6 +91,8 @@ class Worker:
                     value = handler(ctx, node.data(call))
                     if inspect.isawaitable(value):
                         value = self._finish(value)
+                    if call.output:
+                        value = self._drain(ctx, value)
                 finally:
                     self._running = 0
                 response = (frames.RESULT, call.sequence, *node.result(ctx, value))
@@ -91,7 +102,21 @@ class Worker:
 
     def _finish(self, awaitable):
         """Await what a plain function returned."""
-        return self._loop.run_until_complete(wait(awaitable))
+        self._task = self._loop.create_task(wait(awaitable))
+        self._awaits = True
+        try:
+            return self._loop.run_until_complete(self._task)
+        finally:
+            self._task, self._awaits = None, False
+
+    def _drain(self, ctx, value):
+        """Send what the handler yields, if value is a generator; return its result."""
+        send = functools.partial(self._node.yielded, ctx)
+        if inspect.isgenerator(value):
+            return streams.drain(value, send)
+        if inspect.isasyncgen(value):
+            return self._finish(streams.drain_async(value, send))
+        return value
 
     async def _serve_async(self):
         """_serve while the loop runs: for a handler that awaits, or tasks of init that are still running.
@@ -101,6 +126,7 @@ class Worker:
         """
         node = self._node
         handler = node.handler
+        is_coroutine = node.asynchronous and not node.yields
         self._task = asyncio.current_task()
         while True:
             if not self._channel.buffered and busy(self._loop):
@@ -114,10 +140,12 @@ class Worker:
                 try:
                     self._running = call.sequence
                     value = handler(ctx, node.data(call))
-                    if self._awaits:
+                    if is_coroutine:
                         value = await value
                     elif inspect.isawaitable(value):
                         value = await self._wait(value)
+                    if call.output:
+                        value = await self._drain_async(ctx, value)
                 finally:
                     self._running = 0
                 response = (frames.RESULT, call.sequence, *node.result(ctx, value))
@@ -131,7 +159,13 @@ class Worker:
         try:
             return await awaitable
         finally:
-            self._awaits = False
+            self._awaits = self._node.asynchronous
+
+    async def _drain_async(self, ctx, value):
+        """_drain in the loop that runs."""
+        if not inspect.isasyncgen(value):
+            return self._drain(ctx, value)
+        return await self._wait(streams.drain_async(value, functools.partial(self._node.yielded, ctx)))
 
     def leave(self):
         """Called in a process that the handler has forked: it must not serve requests."""
@@ -147,9 +181,7 @@ class Worker:
 
     def _failure(self, call, error):
         """The frame for what the handler raised: cancelled, or failed."""
-        if isinstance(error, Cancelled):
-            return frames.CANCELLED, call.sequence
-        if isinstance(error, asyncio.CancelledError) and self._cancelled == call.sequence:
+        if isinstance(error, asyncio.CancelledError) and self._channel.cancelled == call.sequence:
             if hasattr(self._task, "uncancel"):
                 self._task.uncancel()
             return frames.CANCELLED, call.sequence

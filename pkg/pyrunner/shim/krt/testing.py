@@ -7,8 +7,12 @@
     response = call(main.handler, Request(name="x"), ctx=ctx, init=main.init)
     assert response.greeting == "Hello x"
 
-What the handler does through its context is kept in ctx: `replies`,
+What the handler does through its context is kept in ctx: `sent`, `replies`,
 `early_exited`, `measurements`, `predictions`, `documents`.
+
+A handler of a streaming rpc may yield:
+
+    assert [token.text for token in stream(main.handler, Prompt(text="x"))] == ["a", "b"]
 """
 
 import asyncio
@@ -18,7 +22,7 @@ import os
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from _krt_runner import logs, saves, store
+from _krt_runner import logs, saves, store, streams
 from _krt_runner import context as real
 from krt._store import Store
 
@@ -44,9 +48,16 @@ class _Node:
     def encode(self, value):
         return "", b""
 
+    def sent(self, call, value):
+        return "", value
+
 
 class _Call:
+    output = "any message"
+
     def __init__(self, workflow, mirrored):
+        self.sent = []
+        self.replied = False
         self.deadline_ns = 0
         self.workflow = workflow
         self.correlation_id = ""
@@ -54,7 +65,10 @@ class _Call:
         self.traceparent = TRACEPARENT
 
     def reply(self, name, data):
-        pass
+        self.replied = True
+
+    def send(self, name, message):
+        self.sent.append(message)
 
 
 class Context(real.Context):
@@ -63,6 +77,7 @@ class Context(real.Context):
     def __init__(self, base_path=".", workflow="test", logger=None, mirrored=False):
         node = _Node(base_path, workflow, logger or logs.logger("test-node"))
         super().__init__(node, _Call(workflow, mirrored))
+        self.sent = self._call.sent
         self.replies = []
         self.measurements = node.store.measurements
         self.predictions = node.store.predictions
@@ -86,6 +101,7 @@ def call(handler, message, ctx=None, init=None):
 
     Handler and init may be async or not. ctx is a Context; a new one if None.
     A handler that takes dicts gets message itself, unless that is a protobuf message.
+    What the handler yields, and what it sends by ctx.send, is in ctx.sent.
     """
     ctx = ctx or Context()
     data = message
@@ -95,7 +111,10 @@ def call(handler, message, ctx=None, init=None):
     async def run():
         if init is not None:
             await _value(init(ctx))
-        return await _value(handler(ctx, data))
+        value = await _value(handler(ctx, data))
+        if inspect.isasyncgen(value):
+            return await streams.drain_async(value, ctx.send)
+        return streams.drain(value, ctx.send) if inspect.isgenerator(value) else value
 
     before = logs.current.call
     logs.current.call = ctx._call
@@ -103,6 +122,18 @@ def call(handler, message, ctx=None, init=None):
         return asyncio.run(run())
     finally:
         logs.current.call = before
+
+
+def stream(handler, message, ctx=None, init=None):
+    """Run handler for message as the last node of a streaming rpc, and return the list of messages that the client gets.
+
+    These are the messages that it sends and yields, then what it returns, unless that is None; an early reply is
+    the last. The arguments are those of call.
+    """
+    ctx = ctx or Context()
+    last = call(handler, message, ctx, init)
+    last = ctx.replies[0] if ctx.replies else last or ctx._exit_message
+    return ctx.sent if last is None else [*ctx.sent, last]
 
 
 async def _value(result):

@@ -1,7 +1,7 @@
 import unittest
 
 from google.protobuf.wrappers_pb2 import StringValue
-from krt.testing import Context, call
+from krt.testing import Context, call, stream
 
 import main
 
@@ -34,3 +34,32 @@ class HandlerTest(unittest.TestCase):
 
     def test_plain_handler(self):
         self.assertEqual(call(lambda ctx, data: StringValue(value=ctx.workflow), StringValue()).value, "test")
+
+    def test_what_a_stream_consists_of(self):
+        def generator(ctx, data):
+            yield StringValue(value="a")
+            ctx.send(StringValue(value="b"))
+            return StringValue(value="c")
+
+        async def asynchronous(ctx, data):
+            await ctx.send(StringValue(value="a"))
+            yield StringValue(value="b")
+
+        async def replies(ctx, data):
+            yield StringValue(value="a")
+            await ctx.early_reply(StringValue(value="b"))
+            yield StringValue(value="dropped")
+
+        def exits(ctx, data):
+            yield StringValue(value="a")
+            ctx.early_exit(StringValue(value="b"))
+
+        for handler, wanted in ((generator, "abc"), (asynchronous, "ab"), (replies, "ab"), (exits, "ab"), (main.handler, "wait")):
+            with self.subTest(handler.__name__):
+                messages = stream(handler, StringValue(value="Bob"), init=main.init)
+                self.assertEqual("".join(message.value for message in messages), wanted)
+
+    def test_sent(self):
+        ctx = Context()
+        self.assertEqual(call(lambda ctx, data: (m for m in [StringValue(value="a")]), StringValue(), ctx=ctx), None)
+        self.assertEqual([m.value for m in ctx.sent], ["a"])
