@@ -29,6 +29,8 @@ func TestFirstSteps(t *testing.T) {
 		{[]string{"--template", "python-go"}, "greet", ana, greeting, "2 source folders tested"},
 		{[]string{"--template", "python-sklearn"}, "classify", "@first/assets/examples/classify.json", `"name":"setosa"`,
 			"1 source folder tested"},
+		{[]string{"--template", "python-llm-stream"}, "complete", `{"text": "The town mouse saw ripe", "max_tokens": 1}`,
+			`{"text":"grapes "}`, "1 source folder tested"},
 	} {
 		t.Run(version.args[1], func(t *testing.T) {
 			if strings.Contains(version.args[1], "python") {

@@ -34,10 +34,12 @@ func newInitCommand(s term.Streams) *cobra.Command {
 		Long: `Create a version called NAME in a new folder of that name: a manifest, a contract, nodes
 with tests, and the code generated from the contract. It is ready to run.
 
-  --template go|python       one node that greets; --language is the same
-  --template python-go       a node in Python, then one in Go, with a message between them
-  --template python-sklearn  a small model of scikit-learn, trained by a script next to it;
-                             needs scikit-learn for Python (Debian: python3-sklearn)
+  --template go|python          one node that greets; --language is the same
+  --template python-go          a node in Python, then one in Go, with a message between them
+  --template python-sklearn     a small model of scikit-learn, trained by a script next to it;
+                                needs scikit-learn for Python (Debian: python3-sklearn)
+  --template python-llm-stream  a very small language model, whose words the client gets as they
+                                are written; needs nothing else
 
 Editors complete and check the manifest by ` + scaffold.SchemaFile + `, which is created, too,
 and never packed: see the command schema.`,

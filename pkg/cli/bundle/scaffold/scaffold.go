@@ -54,6 +54,8 @@ func allTemplates() []template {
 		{name: "python-sklearn", folders: []string{"python-sklearn"}, train: "python3 src/model/train.py",
 			call:  `classify -d '{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}'`,
 			about: "a small model of scikit-learn in the node `model`, which the workflow `classify` calls"},
+		{name: "python-llm-stream", folders: []string{"python-llm-stream"}, call: `complete -d '{"text": "The fox"}'`,
+			about: "a small language model in the node `model`, whose words the workflow `complete` streams to the client"},
 	}
 }
 
