@@ -3,11 +3,13 @@ package localrun
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"google.golang.org/grpc"
 	reflection "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -115,6 +117,36 @@ func (m *Method) Call(ctx context.Context, request string) (string, error) {
 		return "", err
 	}
 	return m.json(out)
+}
+
+// Stream calls a streaming rpc over gRPC with a request in JSON and returns the messages that
+// come, in JSON, and the error that ends them.
+func (m *Method) Stream(ctx context.Context, request string) (messages []string, err error) {
+	in := dynamicpb.NewMessage(m.desc.Input())
+	if err := protojson.Unmarshal([]byte(request), in); err != nil {
+		return nil, err
+	}
+	stream, err := m.v.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+m.Name())
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(stream.SendMsg(in), stream.CloseSend()); err != nil {
+		return nil, err
+	}
+	for {
+		out := dynamicpb.NewMessage(m.desc.Output())
+		switch err := stream.RecvMsg(out); {
+		case errors.Is(err, io.EOF):
+			return messages, nil
+		case err != nil:
+			return messages, err
+		}
+		text, err := m.json(out)
+		if err != nil {
+			return messages, err
+		}
+		messages = append(messages, text)
+	}
 }
 
 // CallJSON posts the request as JSON, as curl does. It returns the HTTP status
