@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -89,6 +90,23 @@ func ExampleHandlerContext_EarlyReply() {
 			return nil, err
 		}
 		return data.UnmarshalNew()
+	})
+}
+
+// The client of a streaming rpc gets each word at once. Send waits while the client does
+// not read, and returns an error when it has gone: a handler ends with that error.
+func ExampleHandlerContext_Send() {
+	runner.Start(nil, func(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
+		text := &wrapperspb.StringValue{}
+		if err := data.UnmarshalTo(text); err != nil {
+			return nil, err
+		}
+		for word := range strings.FieldsSeq(text.GetValue()) {
+			if err := ctx.Send(wrapperspb.String(word)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil // the stream ends; a message would be its last one
 	})
 }
 

@@ -45,6 +45,26 @@ func ExampleResult_EarlyExit() {
 	fmt.Println(reason.GetValue()) // the name is missing
 }
 
+// A handler of a streaming rpc sends words; the client gets them in order.
+func ExampleStreaming() {
+	var t *testing.T // the test's own
+	words := func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		for _, word := range []string{"Hello", "Ada"} {
+			if err := ctx.Send(wrapperspb.String(word)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}
+
+	out := runnertest.New(t, nil, words, runnertest.Streaming(&wrapperspb.StringValue{})).Call(wrapperspb.String("Ada"))
+	for i := range out.Sent() {
+		word := &wrapperspb.StringValue{}
+		out.SentMessage(i, word)
+		fmt.Println(word.GetValue()) // Hello, then Ada
+	}
+}
+
 // What a handler saves is kept in memory, and read by the test.
 func ExampleRunner_Documents() {
 	var t *testing.T // the test's own
