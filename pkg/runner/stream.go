@@ -16,10 +16,10 @@ import (
 // does not pass on what Send needs.
 var ErrUnary = errors.New("the rpc returns one message, not a stream (or an earlier node of the Sequence was built before streams)")
 
-// ErrNoClient is returned by Send when nobody receives the stream any longer: the client
-// has gone, the request is over, or another delivery of the same event sends it. The
-// call's context has ended too, and [context.Canceled] is wrapped.
-var ErrNoClient = fmt.Errorf("nobody receives the stream any longer: %w", context.Canceled)
+// ErrNoClient is returned by Send when no client waits for the stream: the client has gone,
+// the request is over, or another delivery of the same event sends the stream. The call's
+// context has ended too, and [context.Canceled] is wrapped.
+var ErrNoClient = fmt.Errorf("no client waits for the stream: %w", context.Canceled)
 
 // errTaken is ErrNoClient of a second delivery of an event.
 var errTaken = fmt.Errorf("another delivery of the event sends the stream: %w", ErrNoClient)
@@ -51,7 +51,7 @@ type outlet interface {
 	abort()
 }
 
-// newStream returns the stream of c, which then ends also when nobody receives it.
+// newStream returns the stream of c, which then ends also when no client waits for it.
 func newStream(c *HandlerContext) *stream {
 	s := &stream{c: c}
 	c.parent, s.cancel = context.WithCancelCause(c.parent)
@@ -168,8 +168,8 @@ func (s *stream) begin() *event.Event {
 	return e
 }
 
-// answered reports whether the client has a response, so that nobody receives the results
-// of the call.
+// answered reports whether the client has a response, so that the results of the call are
+// dropped.
 func (c *HandlerContext) answered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

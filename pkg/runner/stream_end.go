@@ -39,7 +39,7 @@ func (n *node) finish(c *HandlerContext, e ending) (next *event.Event) {
 		s.out.abort()
 		return nil
 	case e.err != nil && c.parent.Err() != nil && errors.Is(e.err, context.Canceled):
-		log.Info("call cancelled: nobody receives the stream any longer", "error", context.Cause(c.parent))
+		log.Info("call cancelled: no client waits for the stream", "error", context.Cause(c.parent))
 		s.out.abort()
 		return nil
 	case c.expired():

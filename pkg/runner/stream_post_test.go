@@ -95,8 +95,8 @@ func TestTakenCancelsTheHandler(t *testing.T) {
 		text   string
 	}{
 		"taken":             {0, http.StatusConflict, "another delivery of the event sends the stream"},
-		"gone":              {0, http.StatusGone, "nobody receives the stream any longer"},
-		"gone in the midst": {3, http.StatusGone, "nobody receives the stream any longer"},
+		"gone":              {0, http.StatusGone, "no client waits for the stream"},
+		"gone in the midst": {3, http.StatusGone, "no client waits for the stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, replies := streamPort(t, func(w http.ResponseWriter, req *http.Request) {

@@ -338,7 +338,7 @@ func TestSendAfterTheCall(t *testing.T) {
 	}
 }
 
-// TestSendInBackgroundWork: nobody receives it, as nobody receives what unary work returns.
+// TestSendInBackgroundWork: it is dropped, as what unary work returns.
 func TestSendInBackgroundWork(t *testing.T) {
 	var sent error
 	r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {

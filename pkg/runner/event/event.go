@@ -74,7 +74,8 @@ type Event struct {
 	// Mirror says that the request is a copy of one that another version has served: nobody
 	// reads its response, and what handlers save is marked.
 	Mirror bool
-	// Stream is set in the events of a request of a streaming rpc.
+	// Stream is the workflow's last node and the rpc's output type, if the rpc of the request
+	// returns a stream.
 	Stream Stream
 	// Data is the encoded message, which is never decoded on the way.
 	Data []byte
