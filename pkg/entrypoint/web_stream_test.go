@@ -1,12 +1,15 @@
 package entrypoint_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -21,11 +24,23 @@ func framed(flags byte, payload string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{flags}, uint32(len(payload)))) + payload
 }
 
+// countsUp sends as many messages as the text of the request has bytes, "1", "2" and so on, and then
+// fails with the reason "boom" if the first byte is an f.
+func (f *fixture) countsUp(_ context.Context, in *event.Event, send func(string) bool) event.End {
+	text := f.textOf(in.Data)
+	for i := range len(text) {
+		send(fmt.Sprint(i + 1))
+	}
+	if strings.HasPrefix(text, "f") {
+		return event.End{Failure: event.Failure{Code: code.Code_NOT_FOUND, Reason: event.ReasonHandlerError,
+			Text: "error in 'a': boom", Node: "a"}.Status()}
+	}
+	return event.End{}
+}
+
 func TestStreamsOnTheWebPort(t *testing.T) {
 	f := newFixture(t)
-	f.serve(f.streaming(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
-		return http.StatusOK, in.Next(event.Source("test", "v1", "a"), event.TypeMessage, "test.Reply", in.Data)
-	})), quick())
+	f.serve(f.streaming(f.streams("a", f.countsUp)), quick())
 	message := func(i int) string { return fmt.Sprintf(`{"text":"%d","payload":""}`, i) }
 	input := func(json bool, text string) string {
 		if json {
@@ -43,10 +58,10 @@ func TestStreamsOnTheWebPort(t *testing.T) {
 	}{
 		"events": {tokensPath, true, []string{"Accept", "text/event-stream"}, false,
 			func(i int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", i, message(i)) },
-			"event: end\ndata: {\"messages\":1}\n\n"},
+			"event: end\ndata: {\"messages\":100}\n\n"},
 		"events of a workflow": {"/workflows/flow", true, []string{"Accept", "text/event-stream"}, false,
 			func(i int) string { return fmt.Sprintf("id: %d\ndata: %s\n\n", i, message(i)) },
-			"event: end\ndata: {\"messages\":1}\n\n"},
+			"event: end\ndata: {\"messages\":100}\n\n"},
 		"lines": {tokensPath, true, nil, false, func(i int) string { return message(i) + "\n" }, ""},
 		"Connect": {tokensPath, false, []string{"Content-Type", "application/connect+proto"}, true,
 			func(i int) string { return framed(0, string(f.text("test.Reply", fmt.Sprint(i)))) }, framed(2, "{}")},
@@ -64,10 +79,18 @@ func TestStreamsOnTheWebPort(t *testing.T) {
 				}
 				return f.request(http.MethodPost, f.web+c.path, body, c.headers...)
 			}
-			got := ask("1")
+			var want strings.Builder
+			for i := range 100 {
+				want.WriteString(c.each(i + 1))
+			}
+			got := ask(strings.Repeat("x", 100))
 			require.Equal(t, http.StatusOK, got.status, got.body)
-			require.Equal(t, c.each(1)+c.good, strings.NewReplacer(`", "`, `","`).Replace(got.body))
+			require.Equal(t, want.String()+c.good, strings.ReplaceAll(got.body, `", "`, `","`))
 			require.NotEmpty(t, got.header.Get("Krt-Correlation-Id"))
+			got = ask("fff")
+			require.Equal(t, http.StatusOK, got.status, got.body)
+			require.Contains(t, strings.ReplaceAll(got.body, `", "`, `","`), c.each(3))
+			require.Contains(t, got.body, "error in 'a': boom")
 		})
 	}
 	f.awaitNothing(t)
@@ -77,8 +100,8 @@ func TestErrorBeforeTheFirstMessage(t *testing.T) {
 	f := newFixture(t)
 	o := quick()
 	o.MaxMessageBytes = 2000
-	f.serve(f.streaming(node(t, "a", func(_ context.Context, in *event.Event) (int, *event.Event) {
-		return http.StatusOK, in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_NOT_FOUND, Reason: event.ReasonHandlerError, Text: "no"})
+	f.serve(f.streaming(f.streams("a", func(context.Context, *event.Event, func(string) bool) event.End {
+		return event.End{Failure: event.Failure{Code: code.Code_NOT_FOUND, Reason: event.ReasonHandlerError, Text: "no", Node: "a"}.Status()}
 	})), o)
 	for name, c := range map[string]struct {
 		body, want string
@@ -120,7 +143,7 @@ func TestErrorBeforeTheFirstMessage(t *testing.T) {
 
 func TestEventsAreRefused(t *testing.T) {
 	f := newFixture(t)
-	f.serve(f.streaming(node(t, "a", f.says("a", true))), quick())
+	f.serve(f.streaming(f.streams("a", f.countsUp)), quick())
 	structured := `{"specversion":"1.0","id":"7","source":"/me","type":"flow","datacontenttype":"application/json","data":{}}`
 	for name, c := range map[string]struct {
 		path, body string
@@ -139,4 +162,57 @@ func TestEventsAreRefused(t *testing.T) {
 		})
 	}
 	f.awaitNothing(t)
+}
+
+// A client that leaves ends the node's work, and one that does not read holds the node.
+func TestAWebClientLeaves(t *testing.T) {
+	f := newFixture(t)
+	sent, ended := make(chan struct{}, 1), make(chan struct{})
+	f.serve(f.streaming(f.streams("a", func(ctx context.Context, _ *event.Event, send func(string) bool) event.End {
+		for send(strings.Repeat("x", 64<<10)) {
+			select {
+			case sent <- struct{}{}:
+			default:
+			}
+		}
+		<-ctx.Done()
+		close(ended)
+		return event.End{}
+	})), quick())
+	ctx, leave := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web+tokensPath, strings.NewReader("{}"))
+	require.NoError(t, err)
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	lines := bufio.NewReader(response.Body)
+	line, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "id: 1\n", line)
+	<-sent
+	leave()
+	<-ended
+	f.awaitNothing(t)
+}
+
+// What a client does not read in time is cut, and is never an end.
+func TestAWebClientThatDoesNotReadIsCut(t *testing.T) {
+	f := newFixture(t)
+	o := quick()
+	o.Timeout, o.StreamTimeout = 300*time.Millisecond, 300*time.Millisecond
+	f.serve(f.streaming(f.streams("a", func(ctx context.Context, _ *event.Event, send func(string) bool) event.End {
+		for send(strings.Repeat("x", 64<<10)) && ctx.Err() == nil {
+			continue
+		}
+		return event.End{}
+	})), o)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web+tokensPath, strings.NewReader("{}"))
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	f.awaitNothing(t)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.Error(t, err)
 }
