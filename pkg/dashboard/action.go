@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
+	"krt.dev/kn-krt/pkg/dashboard/stream"
 )
 
 // Bounds of a form that is sent. A config value may be a file.
@@ -175,19 +176,30 @@ func (d *Dashboard) post(do func(*request) (location string, err error)) http.Ha
 	}
 }
 
-// form responds to what was sent with the page itself.
+// form responds to what was sent with the page itself. A browser that asks for events gets what the
+// page shows meanwhile, if the form shows anything, and then the page.
 func (d *Dashboard) form(p page, do func(*request) (view any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r, err := d.received(w, hr)
 		var view any
+		var events *stream.Stream
 		if err == nil {
+			if strings.Contains(hr.Header.Get("Accept"), "text/event-stream") {
+				r.watch = func(do follower, part func() fragment) error {
+					events = stream.Open(w)
+					return d.watch(r, p, events, do, part)
+				}
+			}
 			view, err = do(r)
 		}
-		if err != nil {
+		switch {
+		case events != nil:
+			d.finish(events, r, p, view, err)
+		case err != nil:
 			d.fail(w, err)
-			return
+		default:
+			d.show(w, r, p, view)
 		}
-		d.show(w, r, p, view)
 	}
 }
 

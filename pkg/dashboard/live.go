@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -97,6 +98,11 @@ func (d *Dashboard) refresh(ctx context.Context, r *request, p page, s *stream.S
 	case err != nil:
 		return s.Problem(explain(err).Text)
 	}
+	return d.update(p, s, fragments...)
+}
+
+// update sends those parts of the page that have changed.
+func (d *Dashboard) update(p page, s *stream.Stream, fragments ...fragment) error {
 	parts := make([]stream.Part, len(fragments))
 	for i, f := range fragments {
 		var html bytes.Buffer
@@ -106,6 +112,34 @@ func (d *Dashboard) refresh(ctx context.Context, r *request, p page, s *stream.S
 		parts[i] = stream.Part{ID: f.id, HTML: html.String(), Key: f.key}
 	}
 	return s.Update(parts)
+}
+
+// errDone is that what is watched has ended.
+var errDone = errors.New("done")
+
+// watch runs do, and sends the part of the page each time that it has changed, and once more at the end.
+func (d *Dashboard) watch(r *request, p page, s *stream.Stream, do follower, part func() fragment) error {
+	follow := func(ctx context.Context, changed func()) error {
+		return cmp.Or(do(ctx, r, changed), errDone)
+	}
+	err := s.Follow(r.Context(), []stream.Follower{follow}, func(context.Context) error { return d.update(p, s, part()) })
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// finish sends the page, or why there is none, as the last event of a form.
+func (d *Dashboard) finish(s *stream.Stream, r *request, p page, view any, err error) {
+	var html []byte
+	if err == nil {
+		html, err = d.render(p.name, d.fill(r, p, view))
+	}
+	if err != nil {
+		_ = s.Gone(explain(err).Text)
+		return
+	}
+	_ = s.Own("page", "", string(html))
 }
 
 // fragments are the live parts of the page, as they are now.

@@ -33,6 +33,12 @@ func events(t *testing.T, server *httptest.Server, path string) (next func() mes
 	t.Cleanup(func() { _ = response.Body.Close() })
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	return messages(t, response)
+}
+
+// messages returns what reads the next message of a stream.
+func messages(t *testing.T, response *http.Response) (next func() message) {
+	t.Helper()
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 16<<20)
 	return func() (m message) {

@@ -46,7 +46,8 @@ type page struct {
 	// posts change something, by their path below the page, and return where the browser goes
 	// next. A dashboard that is read-only refuses them.
 	posts map[string]func(*request) (location string, err error)
-	// forms are like posts, and the response is the page itself with the view that they return.
+	// forms are like posts, and the response is the page itself with the view that they return. They may
+	// show a part of it before, see watch of [request].
 	forms map[string]func(*request) (view any, err error)
 }
 
@@ -127,6 +128,9 @@ type request struct {
 	handbook  *handbook.Reader
 	// kept is what the stream of the page keeps, see keep of [page].
 	kept any
+	// watch runs what a form does, and shows a part of the page each time that it has changed; nil if
+	// the browser waits for the whole page.
+	watch func(do follower, part func() fragment) error
 }
 
 // open makes a request ready for a page. Its error is one for [Dashboard.fail].

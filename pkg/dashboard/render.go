@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -122,10 +123,15 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 
 // show writes a page.
 func (d *Dashboard) show(w http.ResponseWriter, r *request, p page, view any) {
-	sheet := d.sheet(r, p)
-	sheet.View = view
-	sheet.Events = d.eventsPath(r.Request)
-	d.write(w, http.StatusOK, p.name, sheet)
+	d.write(w, http.StatusOK, p.name, d.fill(r, p, view))
+}
+
+// fill is the sheet of a page with its view.
+func (d *Dashboard) fill(r *request, p page, view any) *sheet {
+	s := d.sheet(r, p)
+	s.View = view
+	s.Events = d.eventsPath(r.Request)
+	return s
 }
 
 // eventsPath is the path of the stream of a page, with the page's query.
@@ -143,17 +149,25 @@ func (d *Dashboard) eventsPath(r *http.Request) string {
 
 // write renders the whole page before it sends any of it, so that an error is a page too.
 func (d *Dashboard) write(w http.ResponseWriter, status int, name string, s *sheet) {
-	var page bytes.Buffer
-	if err := d.templates[name].ExecuteTemplate(&page, "layout", s); err != nil {
-		http.Error(w, "cannot render the page: "+err.Error(), http.StatusInternalServerError)
+	page, err := d.render(name, s)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(page.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // the browser is gone: nobody is left to be told
+	_, _ = w.Write(page) // the browser is gone: nobody is left to be told
+}
+
+func (d *Dashboard) render(name string, s *sheet) ([]byte, error) {
+	var page bytes.Buffer
+	if err := d.templates[name].ExecuteTemplate(&page, "layout", s); err != nil {
+		return nil, fmt.Errorf("cannot render the page: %w", err)
+	}
+	return page.Bytes(), nil
 }
 
 // file serves a response that is not a page.

@@ -14,6 +14,9 @@ import (
 	"krt.dev/kn-krt/pkg/schema"
 )
 
+// maxLive is how many messages of a stream are shown while they come.
+const maxLive = 20
+
 // tryView is the page that calls a workflow.
 type tryView struct {
 	*source.Version
@@ -130,9 +133,9 @@ func (t *try) act() (*tryView, error) {
 	}
 	t.show(filled)
 	if do == "send" || do == "send-json" {
-		t.call()
+		err = t.call()
 	}
-	return t.view, nil
+	return t.view, err
 }
 
 // show fills the view with the message and its fields.
@@ -141,8 +144,23 @@ func (t *try) show(f *form.Form) {
 	t.view.JSON = t.caller.JSON(t.message, false)
 }
 
-// call sends the message.
-func (t *try) call() {
-	t.view.Result = t.caller.Call(t.r.Context(), t.message)
+// call sends the message. The messages of a stream are shown as they come, if they can be.
+func (t *try) call() (err error) {
+	var tail trial.Tail
+	stream := func(ctx context.Context, _ *request, changed func()) error {
+		t.view.Result = t.caller.Stream(ctx, t.message, &tail, changed)
+		return nil
+	}
+	switch {
+	case !t.caller.Streams():
+		t.view.Result = t.caller.Call(t.r.Context(), t.message)
+	case t.r.watch == nil:
+		err = stream(t.r.Context(), t.r, func() {})
+	default:
+		err = t.r.watch(stream, func() fragment {
+			return fragment{id: "try-live", template: "try-live", data: tail.Last(maxLive)}
+		})
+	}
 	t.view.Path = t.r.link.Request(t.r.ref, t.view.Result.ID)
+	return err
 }

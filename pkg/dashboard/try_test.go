@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	rpc "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -25,13 +27,13 @@ import (
 const breaking = `</textarea></code><script>alert(1)</script>`
 
 // callable serves a version that repeats a request, or fails with its text if that is "fail…", and
-// returns its address.
-func callable(t *testing.T) string {
+// returns its address. The rpc Spell returns its text letter by letter, and waits for next after each.
+func callable(t *testing.T, next ...<-chan struct{}) string {
 	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{"p.proto": {Data: []byte(`syntax = "proto3";
 package price;
 message House { string text = 1; repeated House rooms = 2; }
-service Estimator { rpc Predict(House) returns (House); }
+service Estimator { rpc Predict(House) returns (House); rpc Spell(House) returns (stream House); }
 `)}}, "p.proto", schema.Options{})
 	require.NoError(t, err)
 	method, err := s.Method("Predict")
@@ -42,8 +44,24 @@ service Estimator { rpc Predict(House) returns (House); }
 			return err
 		}
 		stream.SetTrailer(metadata.Pairs("krt-steps", "model;1;2;3;0000000000000001;ok", "krt-correlation-id", "4f0c"))
-		if text := house.Get(method.Input().Fields().Get(0)).String(); strings.HasPrefix(text, "fail") {
+		field := method.Input().Fields().Get(0)
+		text := house.Get(field).String()
+		if name, _ := grpc.MethodFromServerStream(stream); strings.HasSuffix(name, "Spell") {
+			for _, letter := range text {
+				house.Set(field, protoreflect.ValueOfString(string(letter)))
+				if err := stream.SendMsg(house); err != nil {
+					return err
+				}
+				for _, c := range next {
+					<-c
+				}
+			}
+		}
+		switch {
+		case strings.HasPrefix(text, "fail"):
 			return rpc.Error(codes.Internal, text)
+		case strings.HasPrefix(text, "spell"):
+			return nil
 		}
 		return stream.SendMsg(house)
 	}))
@@ -113,4 +131,63 @@ func TestTryOfAReadOnlyDashboard(t *testing.T) {
 	require.Contains(t, page, readOnlyReason)
 	response, _ := post(t, server, "/ns/team/versions/one/try", url.Values{"do": {"send"}})
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
+}
+
+// spelling is a version whose workflow streams.
+func spelling(t *testing.T, next ...<-chan struct{}) *sourcetest.Memory {
+	v := example("one", source.Ready)
+	v.Workflows[0].Method = "price.Estimator/Spell"
+	m := sourcetest.New(v)
+	m.Address = callable(t, next...)
+	return m
+}
+
+func TestTryShowsAStreamWhileItComes(t *testing.T) {
+	letter := make(chan struct{})
+	server := serve(t, spelling(t, letter))
+	form := url.Values{"do": {"send"}, "f:text": {"spell<"}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/_krt/ns/team/versions/one/try",
+		strings.NewReader(form.Encode()))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "text/event-stream, text/html")
+	response, err := server.Client().Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	next := messages(t, response)
+	live := func(text string) {
+		for m := next(); ; m = next() {
+			require.Contains(t, []string{"fragment", "beat"}, m.Kind, m.Text)
+			if m.ID == "try-live" && strings.Contains(m.HTML, text) {
+				return
+			}
+		}
+	}
+	for _, count := range []string{"1 message so far", "2 messages so far", "3 messages so far"} {
+		live(count)
+		letter <- struct{}{}
+	}
+	close(letter)
+	m := next()
+	for ; m.Kind != "own"; m = next() {
+		require.NotEqual(t, "gone", m.Kind, m.Text)
+	}
+	require.Equal(t, "page", m.Name)
+	require.Contains(t, m.Data, "6 messages in ")
+	require.Contains(t, m.Data, `{&#34;text&#34;:&#34;&lt;&#34;,&#34;rooms&#34;:[]}`)
+	require.Contains(t, m.Data, `href="/_krt/ns/team/versions/one/requests/4f0c"`)
+}
+
+func TestTryOfAStreamWithoutScripts(t *testing.T) {
+	server := serve(t, spelling(t))
+	path := "/ns/team/versions/one/try"
+	_, page := post(t, server, path, url.Values{"do": {"send"}, "f:text": {"fail" + breaking}})
+	require.Contains(t, page, `>INTERNAL</span>`)
+	require.Contains(t, page, strconv.Itoa(len("fail"+breaking))+" messages in ")
+	require.NotContains(t, page, "<script>alert")
+	_, page = post(t, server, path, url.Values{"do": {"send"}, "f:text": {"spell" + strings.Repeat("x", 1000)}})
+	require.Contains(t, page, "1005 messages in ")
+	require.Contains(t, page, "message 6 is the first of these")
+	_, page = post(t, server, path, url.Values{"do": {"send"}, "json": {"{}"}})
+	require.Contains(t, page, "1 message in ")
 }

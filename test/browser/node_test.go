@@ -18,7 +18,7 @@ import (
 
 // The test binary is also a node of these tests. It exits when a file "crash" is next to its
 // program: at its start, or with the next request; with a file "wait" there it does not start
-// until that is removed.
+// until that is removed, and with a file "hold" a stream does not go on.
 const nodeVariable = "BROWSER_TEST_NODE"
 
 func serveNode(folder string) {
@@ -42,8 +42,24 @@ func serveNode(folder string) {
 		if err := data.UnmarshalTo(text); err != nil {
 			return nil, err
 		}
+		if words, ok := strings.CutPrefix(text.Value, "spell "); ok {
+			return nil, spell(c, strings.Fields(words), func() bool { return exists("hold") })
+		}
 		return text, logAsAsked(c, text.Value)
 	})
+}
+
+// spell sends words to the client of a streaming rpc, and after the first one waits until nothing holds it.
+func spell(c *runner.HandlerContext, words []string, holds func() bool) error {
+	for _, word := range words {
+		if err := c.Send(wrapperspb.String(word)); err != nil {
+			return err
+		}
+		for holds() && c.Context().Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 const (
@@ -88,7 +104,7 @@ func saveNode(t *testing.T, dir, node string) {
 	save(t, dir, "bin/"+node, fmt.Sprintf("#!/bin/sh\n# %s\n%s=%s exec %s\n", folder, nodeVariable, folder, os.Args[0]))
 }
 
-// flag makes, or removes, a file next to the node's program: "crash" or "wait".
+// flag makes, or removes, a file next to the node's program: "crash", "wait" or "hold".
 func flagNode(t *testing.T, dir, node, name string, set bool) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "bin", node))

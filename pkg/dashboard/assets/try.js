@@ -1,28 +1,71 @@
 // Sends the form of the page Try without leaving the page: what the server responds with, the same
-// page, takes the place of the form. Without this script the form works as forms do.
+// page, takes the place of the form. Before it come the messages of a stream. Without this script the
+// form works as forms do.
 
 const busy = (root, text) => {
   root.setAttribute('aria-busy', text ? 'true' : 'false');
   document.getElementById('try-status').textContent = text;
 };
 
+// events are the server-sent events of a response.
+async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (text + value).split('\n');
+    text = lines.pop();
+    for (const line of lines) if (line.startsWith('data: ')) yield JSON.parse(line.slice(6));
+  }
+}
+
+// show puts a part of the page in its place. A list of messages that was at its end stays there.
+function show(part) {
+  const holder = document.createElement('template');
+  holder.innerHTML = part.html; // rendered by html/template: every text is escaped
+  document.getElementById(part.id)?.replaceWith(holder.content.firstElementChild);
+  const list = document.querySelector(`#${part.id} .try-messages`);
+  if (list) list.scrollTop = list.scrollHeight;
+}
+
+// follow shows what comes before the page, and returns the page.
+async function follow(response, root, stop) {
+  if (!response.headers.get('Content-Type')?.startsWith('text/event-stream')) return response.text();
+  const button = document.getElementById('try-stop');
+  button.hidden = false;
+  button.onclick = () => stop.abort();
+  busy(root, 'Receiving messages…');
+  for await (const event of events(response)) {
+    if (event.kind === 'fragment') show(event);
+    if (event.kind === 'own' && event.name === 'page') return event.data;
+    if (event.kind === 'gone') throw new Error(event.text);
+  }
+  throw new Error('the connection was lost');
+}
+
 async function send(form, button) {
   const root = document.getElementById('try');
   const sending = button.value.startsWith('send');
   const focused = document.activeElement?.name && document.activeElement.name !== 'do' ? document.activeElement.name : '';
   const data = new URLSearchParams(new FormData(form));
+  const stop = new AbortController();
   data.set('do', button.value);
   busy(root, sending ? 'Sending the request…' : '');
   try {
-    const response = await fetch(form.action, { method: 'POST', body: data, credentials: 'same-origin' });
-    const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+    const headers = { Accept: 'text/event-stream, text/html' };
+    const response = await fetch(form.action, { method: 'POST', body: data, credentials: 'same-origin', headers, signal: stop.signal });
+    const page = new DOMParser().parseFromString(await follow(response, root, stop), 'text/html');
     const next = page.getElementById('try');
     if (!next) throw new Error(page.querySelector('main > section p, main > div p')?.textContent || response.statusText);
     root.replaceWith(next);
     const at = sending ? document.getElementById('try-result-title') : focused && document.getElementsByName(focused)[0];
     if (at) at.focus();
   } catch (error) {
-    busy(root, `It was not sent: ${error.message}`);
+    const text = stop.signal.aborted ? 'Stopped. What has come is shown.' : `There is no response: ${error.message}`;
+    root.setAttribute('aria-busy', 'false');
+    document.getElementById('try-status').textContent = text;
+    document.getElementById('try-stop').hidden = true;
   }
 }
 

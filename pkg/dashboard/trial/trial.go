@@ -41,6 +41,10 @@ type Result struct {
 	Took string
 	// JSON is the response; Message and Details are of a failure.
 	JSON, Message, Details string
+	// Streamed says that the response is a stream, of which Messages are the last; it may have failed
+	// after them.
+	Streamed bool
+	Messages Messages
 	// Shortened is the size of a response of which not all is shown.
 	Shortened string
 	// ID is the request's; empty if the version has not returned it.
