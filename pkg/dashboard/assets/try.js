@@ -36,6 +36,7 @@ async function follow(response, root, stop) {
   button.hidden = false;
   button.onclick = () => stop.abort();
   busy(root, 'Receiving messages…');
+  document.getElementById('try-result')?.remove(); // of the last request
   for await (const event of events(response)) {
     if (event.kind === 'fragment') show(event);
     if (event.kind === 'own' && event.name === 'page') return event.data;
