@@ -3,6 +3,8 @@ package entrypoint
 import (
 	"context"
 	"net/http"
+	"strings"
+	"sync"
 
 	"connectrpc.com/connect"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -20,7 +22,7 @@ import (
 func (e *Entrypoint) newDivider() *traffic.Divider {
 	return traffic.New(traffic.Options{
 		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
-		Timeout: e.options.Timeout, Stopped: e.base, OutOfTime: outOfTime, Differ: e.capture.Differ,
+		Timeout: e.options.Timeout, StreamTimeout: max(e.options.Timeout, e.options.StreamTimeout), Stopped: e.base, OutOfTime: outOfTime, Differ: e.capture.Differ,
 		Logger: e.log,
 	})
 }
@@ -47,7 +49,11 @@ func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.
 	if !q.ToCanary() {
 		return false, nil
 	}
-	served, response, err := q.Forward(stream, traffic.Call{Method: k.route.path, Data: data.ReadOnlyData(), AtOnce: asked(stream.Context())})
+	call := traffic.Call{Method: k.route.path, Data: data.ReadOnlyData(), AtOnce: asked(stream.Context())}
+	if k.route.stream {
+		return k.forwardStream(stream, q, call, data)
+	}
+	served, response, err := q.Forward(stream, call)
 	if !served {
 		return false, nil
 	}
@@ -57,6 +63,21 @@ func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.
 		return true, err
 	}
 	return true, send(stream, response)
+}
+
+// forwardStream is forward for a streaming rpc. The request is kept until the first message has come.
+func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c traffic.Call, data mem.Buffer) (served bool, err error) {
+	free, to := sync.OnceFunc(data.Free), sinkOf(stream)
+	send := func(message mem.Buffer) error {
+		free()
+		return to.send(message)
+	}
+	served, err = q.ForwardStream(stream, c, traffic.Sink{Send: send, Abort: to.abort})
+	if served {
+		free()
+		k.release()
+	}
+	return served, err
 }
 
 // send sends the response to a call, which is freed when the client has it.
@@ -76,6 +97,11 @@ func (e *Entrypoint) forwarder() traffic.Web {
 		Leave:     func() { e.inFlight.Add(-1) },
 		ReadAhead: web.ReadAhead,
 		Sending:   web.BeginResponse,
+		Streams: func(r *http.Request) bool {
+			t, name := e.table.Load(), strings.TrimPrefix(r.URL.Path, "/workflows/")
+			return streams(t.byMethod[r.URL.Path]) || streams(t.byName[name])
+		},
+		BeginStream: web.DoneWith,
 		Fail: func(w http.ResponseWriter, r *http.Request, failure *spb.Status) {
 			if e.table.Load().byMethod[r.URL.Path] == nil { // an event, or a path of an annotation
 				web.WriteFailure(w, failure)

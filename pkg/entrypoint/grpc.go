@@ -94,10 +94,8 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	divided := e.divide(ctx)
 	defer divided.End()
-	if !k.route.stream {
-		if served, err := k.forward(stream, divided, data); served {
-			return err
-		}
+	if served, err := k.forward(stream, divided, data); served {
+		return err
 	}
 	trace := event.TraceOf(metadata.ValueFromIncomingContext(ctx, "traceparent"), metadata.ValueFromIncomingContext(ctx, "tracestate"))
 	in := received{data: data, inspect: asked(ctx), divided: divided}

@@ -83,7 +83,11 @@ func (r *request) arrived(out response, ev *event.Event) response {
 
 // end notes the response that the client is about to get.
 func (r *request) end(out response) {
-	if !r.async {
+	switch {
+	case r.async:
+	case r.Stream != nil:
+		r.divided.ServedStream(code.Code(out.failure.GetCode()), r.Stream.Counts().First)
+	default:
 		r.divided.Served(code.Code(out.failure.GetCode()))
 	}
 	r.answer = answer{end: time.Now(), failure: out.failure, steps: out.steps, early: out.early, at: out.at}
@@ -95,9 +99,6 @@ func (r *request) end(out response) {
 			r.kept.Output(r.route.want, message)
 		}
 	}
-	if r.Stream != nil {
-		r.answer.bytes = int(r.Stream.Counts().Bytes)
-	}
 	r.copied.Served(code.Code(out.failure.GetCode()), message)
 }
 
@@ -108,6 +109,10 @@ func (r *request) observe() {
 	r.entry.observe(func(to *record.Record) {
 		r.describe(to)
 		to.End, to.ResponseBytes, to.Early = r.answer.end, r.answer.bytes, r.answer.early
+		if r.Stream != nil {
+			counts := r.Stream.Counts()
+			to.Streamed, to.Messages, to.FirstMessage, to.ResponseBytes = true, counts.Messages, counts.First, int(counts.Bytes)
+		}
 		describeFailure(to, r.answer.failure)
 		if to.Continued = r.willContinue(); to.Continued {
 			to.Sends = r.Sends(to.Sends, r.route.nodes, 0)

@@ -14,19 +14,23 @@ import (
 // as a header.
 func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in received) error {
 	in.begun = func(id string) { _ = call.SendHeader(metadata.Pairs(headerCorrelation, id)) }
-	req, response := k.stream(ctx, in, sink{
-		send: func(data mem.Buffer) error { return send(call, data) },
-		// gRPC's SendMsg waits until the client reads, or the call ends.
-		abort: func() {
-			if w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire); ok {
-				_ = w.WriteStatus(status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
-			}
-		},
-	})
+	req, response := k.stream(ctx, in, sinkOf(call))
 	defer req.observe()
 	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
 	if wantsSteps(ctx) {
 		call.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
 	}
 	return status.FromProto(response.failure).Err()
+}
+
+// sinkOf gives the messages to the client of a call. SendMsg waits until it reads, or the call ends.
+func sinkOf(call grpc.ServerStream) sink {
+	return sink{
+		send: func(data mem.Buffer) error { return send(call, data) },
+		abort: func() {
+			if w, ok := grpc.ServerTransportStreamFromContext(call.Context()).(wire); ok {
+				_ = w.WriteStatus(status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
+			}
+		},
+	}
 }

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -19,12 +22,16 @@ var errClosed = errors.New("the connection is closed")
 // serveStream serves a call of a streaming rpc in Connect's streaming protocol with protobuf
 // messages. Its client has the request's id at once.
 func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticket, in received) {
-	below := web.TranscodingOf(r.Context()).Writer()
+	body := web.TranscodingOf(r.Context())
+	below := body.Writer()
 	control := http.NewResponseController(below)
 	in.begun = func(id string) {
 		w.Header().Set(headerCorrelation, id)
 		w.Header().Set("Content-Type", event.StreamType)
-		w.WriteHeader(http.StatusOK)
+		traffic.Streaming(w)
+		if body.Protocol() == record.JSON { // it waits for the first message; without one, pings begin
+			w.WriteHeader(http.StatusOK)
+		}
 	}
 	var frame []byte
 	req, response := k.stream(r.Context(), in, sink{
@@ -43,6 +50,7 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 		abort: func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) },
 	})
 	defer req.observe()
+	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
 }

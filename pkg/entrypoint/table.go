@@ -187,6 +187,9 @@ func (t *table) find(name string) *route {
 	return t.byMethod[methodPath(method)]
 }
 
+// streams reports whether r is the route of a streaming rpc; r may be nil.
+func streams(r *route) bool { return r != nil && r.stream }
+
 // methodPath is the path of m in gRPC, Connect and JSON calls.
 func methodPath(m protoreflect.MethodDescriptor) string {
 	return "/" + schema.MethodName(m)

@@ -56,7 +56,8 @@ func complete(r *inspection.Request) bool {
 	}
 	steps := r.AllSteps()
 	for i, s := range steps {
-		if s.Output == nil && s.Outcome != "error" && !(empty(r) && i == len(steps)-1) {
+		none := s.Outcome == "error" || empty(r) && i == len(steps)-1
+		if s.Output == nil && !none {
 			return false
 		}
 	}

@@ -105,21 +105,28 @@ func (r *Request) show(to *inspection.Request) {
 			in = k.steps[n-1]
 		}
 		s.Input, s.Output = show(in), show(k.steps[n])
-		switch s.Outcome {
-		case event.OutcomeReply.String(): // what it responds with at its end is of a later step
-			s.Output = to.Output
-		case event.OutcomeExit.String():
-			s.Output = cmp.Or(s.Output, to.Output)
-		case event.OutcomeOK.String():
-			if to.Stream != nil && to.Early == "" && n == len(k.steps)-1 { // what it sent went to the client only
-				s.Output = cmp.Or(s.Output, to.Output)
-			}
-		}
+		s.Output = returned(s, to, n == len(k.steps)-1)
 	}
 	if to.Rest != nil {
 		copy(to.Rest.Steps, steps[len(to.Steps):])
 		copy(to.Steps, steps)
 	}
+}
+
+// returned is the output of a step whose own is known as far as Output is, or else what the client got
+// of it: of the last node's stream, which passes nobody else, the last message.
+func returned(s *inspection.Step, of *inspection.Request, last bool) *inspection.Payload {
+	switch s.Outcome {
+	case event.OutcomeReply.String(): // what it responds with at its end is of a later step
+		return of.Output
+	case event.OutcomeExit.String():
+		return cmp.Or(s.Output, of.Output)
+	case event.OutcomeOK.String():
+		if last && of.Stream != nil && of.Early == "" {
+			return cmp.Or(s.Output, of.Output)
+		}
+	}
+	return s.Output
 }
 
 // withhold leaves out what p shows if that is more than what is left of maxShown, and returns

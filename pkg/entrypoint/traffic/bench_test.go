@@ -52,7 +52,7 @@ func BenchmarkForwarded(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				q := d.Begin(func(name string) []string { return metadata.ValueFromIncomingContext(ctx, name) })
-				during, cancel := q.during(ctx, 0)
+				during, cancel := q.during(ctx, d.options.Timeout, 0)
 				r, served := q.call(during, Call{Method: "/test/Echo", Data: data})
 				cancel()
 				require.True(b, served && r.failure == nil && r.data.Len() == size)

@@ -25,7 +25,7 @@ import (
 // or the error to be returned: a status.
 func (q *Request) Forward(stream grpc.ServerStream, c Call) (served bool, data mem.Buffer, err error) {
 	client := stream.Context()
-	ctx, cancel := q.during(client, 0)
+	ctx, cancel := q.during(client, q.divider.options.Timeout, 0)
 	defer cancel()
 	if c.AtOnce {
 		c.begun = func(header metadata.MD) { _ = stream.SendHeader(header) }
@@ -74,13 +74,9 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 		return nil, false
 	}
 	defer budget.Release(size)
-	conn := q.state.peer.connection(ctx)
-	switch {
-	case conn == nil && ctx.Err() != nil:
-		return &reply{failure: status.FromContextError(ctx.Err()).Proto()}, true
-	case conn == nil:
-		q.fallBack("no connection can be made to " + q.state.GRPC)
-		return nil, false
+	conn, late := q.connect(ctx)
+	if conn == nil {
+		return &reply{failure: late}, late != nil
 	}
 	begun := false
 	if report := c.begun; report != nil {
@@ -95,16 +91,35 @@ func (q *Request) call(ctx context.Context, c Call) (*reply, bool) {
 	if r.failure == nil || begun || ctx.Err() != nil {
 		return r, true
 	}
-	switch code.Code(r.failure.GetCode()) {
+	return r, q.accepts(r.failure, refusal)
+}
+
+// connect returns a connection to the canary. Without one the published version has to serve the
+// call, unless its time is over, which late says.
+func (q *Request) connect(ctx context.Context) (conn *grpc.ClientConn, late *spb.Status) {
+	conn = q.state.peer.connection(ctx)
+	switch {
+	case conn == nil && ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Proto()
+	case conn == nil:
+		q.fallBack("no connection can be made to " + q.state.GRPC)
+	}
+	return conn, nil
+}
+
+// accepts reports whether a failure of the canary, before which the client has got nothing, is the
+// client's. Else the published version has to serve the call. Refusal says that no work was done.
+func (q *Request) accepts(failure *spb.Status, refusal bool) bool {
+	switch code.Code(failure.GetCode()) {
 	case code.Code_UNAVAILABLE:
-		q.fallBack(r.failure.GetMessage())
-		return nil, false
+		q.fallBack(failure.GetMessage())
+		return false
 	case code.Code_RESOURCE_EXHAUSTED, code.Code_UNAUTHENTICATED: // the published version has accepted the credentials
 		if refusal {
-			q.fallBack(r.failure.GetMessage())
+			q.fallBack(failure.GetMessage())
 		}
 	}
-	return r, !refusal
+	return !refusal
 }
 
 // exchange calls the rpc over conn with the outgoing metadata of ctx, and with data, which it uses up.

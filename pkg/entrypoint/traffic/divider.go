@@ -37,10 +37,10 @@ type Options struct {
 	// Budget counts what is held of requests and responses; responses are kept in Buffers.
 	Budget  *memory.Budget
 	Buffers *memory.Pool
-	// Timeout bounds a request without a shorter deadline of its own. Stopped ends when requests are
-	// not waited for any more.
-	Timeout time.Duration
-	Stopped context.Context
+	// Timeout bounds a request without a shorter deadline of its own, StreamTimeout one whose response
+	// is a stream. Stopped ends when requests are not waited for any more.
+	Timeout, StreamTimeout time.Duration
+	Stopped                context.Context
 	// OutOfTime reports whether the context of a client whose request began at an instant has
 	// ended because of its deadline, although it was cancelled.
 	OutOfTime func(client context.Context, begin time.Time) bool

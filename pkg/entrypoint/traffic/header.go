@@ -91,6 +91,10 @@ func (r *response) writeTrailer(w http.ResponseWriter) {
 // refused is that the canary has done no work for a request.
 const refused = "refused"
 
+// streaming is that the canary's response is a stream: it is passed on as it comes, and its result is
+// a trailer.
+const streaming = "STREAM"
+
 // Mark has the responses to requests that were forwarded say that they were refused, until
 // [Begun] says what they are.
 func Mark(next http.Handler) http.Handler {
@@ -102,10 +106,23 @@ func Mark(next http.Handler) http.Handler {
 	})
 }
 
-// Begun has the response to a request that was forwarded say that it was served, with the given
-// result.
-func Begun(w http.ResponseWriter, result code.Code) {
+// Streaming has the response to a request that was forwarded say that it is a stream. Its end is
+// [Begun].
+func Streaming(w http.ResponseWriter) {
 	if h := w.Header(); h.Get(Metadata) != "" {
-		h.Set(Metadata, result.String())
+		h.Set(Metadata, streaming)
 	}
+}
+
+// Begun has the response to a request that was forwarded say that it was served, with the given
+// result. Behind a stream that is said by a trailer, too: the header may have been sent.
+func Begun(w http.ResponseWriter, result code.Code) {
+	h := w.Header()
+	switch h.Get(Metadata) {
+	case "":
+		return
+	case streaming:
+		h.Set(http.TrailerPrefix+Metadata, result.String())
+	}
+	h.Set(Metadata, result.String())
 }

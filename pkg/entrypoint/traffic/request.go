@@ -59,9 +59,30 @@ func (q *Request) Served(result code.Code) {
 	}
 }
 
+// ServedStream is Served for a stream, once it has ended. Its time is that until first, when its first
+// message was there: how long a response is says nothing about the version. First is zero if it had none.
+func (q *Request) ServedStream(result code.Code, first time.Time) {
+	if q != nil {
+		q.state.counts.published.add(result, q.until(first))
+	}
+}
+
+// until is the time from the beginning of the request to an instant, if that is not zero, or to now.
+func (q *Request) until(first time.Time) time.Duration {
+	if first.IsZero() {
+		return time.Since(q.begin)
+	}
+	return max(first.Sub(q.begin), 0)
+}
+
 // forwarded counts a request for which the canary's response is ready, or none will come.
 func (q *Request) forwarded(result code.Code) {
 	q.state.counts.canary.add(result, time.Since(q.begin))
+}
+
+// forwardedStream is to forwarded what ServedStream is to Served.
+func (q *Request) forwardedStream(result code.Code, first time.Time) {
+	q.state.counts.canary.add(result, q.until(first))
 }
 
 // fallBack notes that the published version has to serve the request because of what went wrong

@@ -29,6 +29,10 @@ type Web struct {
 	// Sending counts a response until it is freed, and returns what is to be freed in its place:
 	// nil if the connection is closed.
 	Sending func(context.Context, http.ResponseWriter, mem.Buffer) mem.Buffer
+	// Streams reports whether the response to a request is a stream. BeginStream is called when
+	// the canary has begun it: the body is not needed any more.
+	Streams     func(*http.Request) bool
+	BeginStream func(*http.Request)
 	// Fail responds with a failure in the protocol of the request.
 	Fail func(http.ResponseWriter, *http.Request, *spb.Status)
 }
@@ -69,7 +73,12 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 	if !ok {
 		return false
 	}
-	ctx, cancel := q.during(r.Context(), lateBy) // the canary has the client's own deadline in the header
+	timeout := q.divider.options.Timeout
+	if port.Streams(r) {
+		timeout = q.divider.options.StreamTimeout
+		prolong(w, timeout)
+	}
+	ctx, cancel := q.during(r.Context(), timeout, lateBy) // the canary has the client's own deadline in the header
 	defer cancel()
 	res, served := q.send(ctx, r, body)
 	if !served {
@@ -81,6 +90,11 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 		}
 		q.forwarded(code.Code(res.failure.GetCode()))
 		port.Fail(w, r, res.failure)
+		return true
+	}
+	if res.stream != nil {
+		port.BeginStream(r)
+		q.pass(ctx, w, r, res)
 		return true
 	}
 	q.forwarded(res.result)
@@ -96,10 +110,10 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 }
 
 // during returns the context of a request that is forwarded for a client with the given one. It ends
-// when the client leaves, some spare time after its deadline, and when a stop is forced.
-func (q *Request) during(client context.Context, spare time.Duration) (context.Context, context.CancelFunc) {
+// after the limit, when the client leaves, some spare time after its deadline, and when a stop is forced.
+func (q *Request) during(client context.Context, limit, spare time.Duration) (context.Context, context.CancelFunc) {
 	o := &q.divider.options
-	limit := o.Timeout + lateBy
+	limit += lateBy
 	if deadline, ok := client.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)+spare)
 	}

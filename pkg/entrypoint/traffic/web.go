@@ -27,6 +27,7 @@ type response struct {
 	body            mem.Buffer  // to be freed; nil if failure is not
 	failure         *spb.Status // why there is no response
 	result          code.Code
+	stream          *http.Response // to be closed; nil if it is not a stream
 }
 
 // webGrowth is how many times larger a message may be in JSON than in protobuf.
@@ -49,7 +50,11 @@ func (q *Request) send(ctx context.Context, r *http.Request, body []byte) (*resp
 	}
 	res, err := peer.roundTrip(ctx, q.outgoing(r, body))
 	var out *response
-	if err == nil {
+	switch {
+	case err != nil:
+	case res.Header.Get(Metadata) == streaming:
+		return &response{status: res.StatusCode, header: responseOf(res.Header), stream: res}, true
+	default:
 		out, err = q.readResponse(res)
 	}
 	switch {
