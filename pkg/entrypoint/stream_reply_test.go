@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -181,6 +182,36 @@ func TestAStreamOfAUnaryRpcIsRefused(t *testing.T) {
 	require.Equal(t, "right", text)
 }
 
+// What is refused is not read, so that nothing of it is lost.
+func TestAStreamIsRefusedBeforeItIsRead(t *testing.T) {
+	o := quick()
+	o.Key = make([]byte, 32)
+	holder, taker := newFixture(t), newFixture(t)
+	events := holder.sequenced(o, "a", "b")
+	taker.sequenced(o, "a", "b")
+	call := holder.open(t.Context(), "x")
+	in := <-events
+	require.Equal(t, http.StatusAccepted, holder.postStream(in, "a", func(out *frames) error {
+		out.send("1")
+		_, err := call.next()
+		require.NoError(t, err)
+		for node, want := range map[string]int{"a": http.StatusConflict, "b": http.StatusServiceUnavailable} {
+			for _, at := range []*fixture{holder, taker} {
+				status := at.postStream(in, node, func(out *frames) error {
+					_, err := out.Write([]byte{0})
+					assert.Error(t, err, "it was read")
+					return nil
+				}, "Expect", "100-continue")
+				require.Equal(t, want, status)
+			}
+		}
+		out.end(event.End{})
+		return nil
+	}))
+	_, err := call.all()
+	require.NoError(t, err)
+}
+
 // A client that goes ends what the node sends, at the other replica too.
 func TestAClientThatGoesEndsTheStream(t *testing.T) {
 	for _, by := range []string{"the same replica", "the other replica"} {
@@ -204,7 +235,7 @@ func TestAClientThatGoesEndsTheStream(t *testing.T) {
 				cancel()
 				<-gone // the response comes though the body has not ended
 				return nil
-			}, "Expect", "")
+			})
 			close(gone)
 			require.Equal(t, http.StatusGone, status)
 			f.awaitNothing(t)
@@ -242,7 +273,11 @@ func TestAStreamAtTheOtherReplica(t *testing.T) {
 func TestAStreamForAReplicaThatIsGone(t *testing.T) {
 	o := quick()
 	o.Key = make([]byte, 32)
-	gone := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		assert.NoError(t, err)
+		_ = conn.Close()
+	}))
 	defer gone.Close()
 	o.Advertise = strings.TrimPrefix(gone.URL, "http://")
 	holder := newFixture(t)

@@ -20,6 +20,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
+// continueTime is how long another replica may take to accept a stream before it is sent.
+const continueTime = 10 * time.Second
+
 // lingerTime is how long a node may take to close its response behind the end of a stream.
 const lingerTime = time.Second
 
@@ -159,6 +162,7 @@ func newReplicas() *http.Transport {
 	dialer := net.Dialer{Timeout: time.Second}
 	return &http.Transport{
 		DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
+		ExpectContinueTimeout: continueTime,
 	}
 }
 
@@ -166,7 +170,8 @@ func newReplicas() *http.Transport {
 var ErrNotSent = errors.New("the replica accepts no connection")
 
 // ForwardStream posts body with the given header as it comes, once, and returns the status
-// of the response, which may come before the body's end. The error may be [ErrNotSent].
+// of the response, which may come before the body's end. Nothing of body is read before the
+// replica accepts it. The error may be [ErrNotSent].
 func (s *Sender) ForwardStream(ctx context.Context, to *url.URL, header http.Header, body io.Reader) (status int, err error) {
 	// Not closed by the transport: the body is its reader's.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), struct{ io.Reader }{body})
@@ -174,6 +179,7 @@ func (s *Sender) ForwardStream(ctx context.Context, to *url.URL, header http.Hea
 		return 0, err
 	}
 	req.Header = header
+	req.Header.Set("Expect", "100-continue")
 	res, err := s.replicas.RoundTrip(req)
 	switch {
 	case httpclient.DialFailed(err) && ctx.Err() == nil:
