@@ -37,7 +37,7 @@ func (c *textConsole) request(r *record.Record) string {
 	}
 	parts := []string{fmt.Sprintf("%s %s %s %s", r.End.Local().Format(clock),
 		legible.Line(cmp.Or(r.Workflow, r.Method), maxName), c.painter.Paint(colour, result), legible.Duration(r.Elapsed()))}
-	for _, part := range []string{how(r), nodeTimes(r.NodeTimes())} {
+	for _, part := range []string{sent(r), how(r), nodeTimes(r.NodeTimes())} {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -58,6 +58,18 @@ func (c *textConsole) request(r *record.Record) string {
 func how(r *record.Record) string {
 	kept := inspection.Request{Background: r.Background, Async: r.Async, Early: string(r.Early)}
 	return kept.How()
+}
+
+// sent is how many messages a stream had, and when the first was there; "" if there is no stream.
+func sent(r *record.Record) string {
+	if !r.Streamed || r.Background {
+		return ""
+	}
+	text := (&inspection.Stream{Messages: r.Messages}).Sent()
+	if r.Messages > 0 {
+		text += ", the first after " + legible.Duration(r.UntilFirst())
+	}
+	return text
 }
 
 // nodeTimes is the time in each node, and what made it long.
@@ -99,11 +111,18 @@ type runRequest struct {
 	Background    bool        `json:"background,omitempty"`
 	RequestBytes  int         `json:"requestBytes"`
 	ResponseBytes int         `json:"responseBytes"`
+	Stream        *runStream  `json:"stream,omitempty"`
 	TraceParent   string      `json:"traceparent,omitempty"`
 	Sampled       bool        `json:"sampled,omitempty"`
 	SpanID        string      `json:"spanId,omitempty"`
 	Steps         []call.Step `json:"steps,omitempty"`
 	Sends         []runSend   `json:"sends,omitempty"`
+}
+
+// runStream is what a stream had; FirstMessage is how long the first message took.
+type runStream struct {
+	Messages     int     `json:"messages"`
+	FirstMessage float64 `json:"firstMessage,omitempty"`
 }
 
 // runSend is one attempt to send the request to a node.
@@ -127,6 +146,9 @@ func newRunRequest(r *record.Record) runRequest {
 		Early: string(r.Early), Async: r.Async, Background: r.Background,
 		RequestBytes: r.RequestBytes, ResponseBytes: r.ResponseBytes,
 		TraceParent: r.Trace.Parent, Sampled: r.Sampled, SpanID: spanID(r.SpanID), Steps: call.Steps(r.Steps),
+	}
+	if r.Streamed && !r.Background {
+		out.Stream = &runStream{Messages: r.Messages, FirstMessage: r.UntilFirst().Seconds()}
 	}
 	for _, s := range r.Sends {
 		out.Sends = append(out.Sends, runSend{

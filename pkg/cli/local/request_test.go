@@ -45,6 +45,11 @@ func TestConsoleRequestLine(t *testing.T) {
 			"14:03:07.512 ny-room-price OK 12.4ms  work after the early reply  etl 3.1 · model 6.0  id=abc"},
 		"asynchronous": {func(r *record.Record) { r.Async = true; r.Steps = nil },
 			"14:03:07.512 ny-room-price OK 12.4ms  asynchronous  id=abc"},
+		"stream": {func(r *record.Record) {
+			r.Streamed, r.Messages, r.FirstMessage = true, 20, r.Begin.Add(9*time.Millisecond)
+		}, "14:03:07.512 ny-room-price OK 12.4ms  20 messages, the first after 9.0ms  etl 3.1 · model 6.0  id=abc"},
+		"empty stream": {func(r *record.Record) { r.Streamed, r.Early = true, record.EarlyExit },
+			"14:03:07.512 ny-room-price OK 12.4ms  no messages  early exit  etl 3.1 · model 6.0  id=abc"},
 		"slow": {func(r *record.Record) {
 			r.End = r.Begin.Add(2340 * time.Millisecond)
 			r.Steps[1].Wait, r.Steps[1].Run, r.Steps[1].Cold = 20*time.Millisecond, 2*time.Second, true
@@ -100,4 +105,19 @@ func TestConsoleRequestJSON(t *testing.T) {
 		`"steps":[{"node":"etl","start":`+stamp(request.Steps[0].Start)+`,"wait":0,"run":0.0031,"outcome":"ok","spanId":"0000000000000001"}],`+
 		`"sends":[{"node":"etl","begin":`+begin+`,"took":0.0124,"attempt":1,"status":500,"result":"gave_up","error":"status 500"}]}`+"\n",
 		out.String())
+}
+
+func TestConsoleStreamJSON(t *testing.T) {
+	var out strings.Builder
+	r := newConsole(runOptions{streams: term.Streams{Out: &out}, output: term.OutputJSON})
+	for _, messages := range []int{0, 3} {
+		r.Event(local.Event{Type: local.EventRequest, Request: seen(func(r *record.Record) {
+			if r.Streamed, r.Messages = true, messages; messages > 0 {
+				r.FirstMessage = r.Begin.Add(2 * time.Millisecond)
+			}
+		})})
+	}
+	lines := strings.Split(out.String(), "\n")
+	require.Contains(t, lines[0], `"responseBytes":9,"stream":{"messages":0},"steps"`)
+	require.Contains(t, lines[1], `"responseBytes":9,"stream":{"messages":3,"firstMessage":0.002},"steps"`)
 }
