@@ -109,6 +109,7 @@ func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		s.Workflows = append(s.Workflows, ServingWorkflow{
 			Name:    w.Name,
 			Method:  schema.MethodName(method),
+			Streams: method.IsStreamingServer(),
 			Example: example.Of(b.FS(), w.Name, method.Input()),
 		})
 	}

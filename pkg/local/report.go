@@ -79,6 +79,8 @@ type ServingWorkflow struct {
 	Name string
 	// Method is "pkg.Service/Method".
 	Method string
+	// Streams is whether it returns a stream of responses.
+	Streams bool
 	// Example is a JSON request with a value in each field.
 	Example string
 }

@@ -161,8 +161,16 @@ func (c *textConsole) ready(s *local.Serving) string {
 		address = " --address " + grpc
 	}
 	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d %s%s\n", c.program, w.Name, example, address)
-	fmt.Fprintf(&b, "  curl -H 'Content-Type: application/json' -d %s http://%s/%s\n\n", example, local.Reachable(s.Web), w.Method)
+	fmt.Fprintf(&b, "  curl %s-H 'Content-Type: application/json' -d %s http://%s/%s\n\n", atOnce(w), example, local.Reachable(s.Web), w.Method)
 	return b.String()
+}
+
+// atOnce is curl's option to print what it gets at once.
+func atOnce(w local.ServingWorkflow) string {
+	if w.Streams {
+		return "-N "
+	}
+	return ""
 }
 
 func (c *textConsole) good() string { return c.painter.Paint(term.ColourGood, "✓") }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/cli/call"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/local"
 )
@@ -174,4 +175,12 @@ func TestConsoleJSON(t *testing.T) {
 {"time":"T","event":"stopping"}
 {"time":"T","event":"stopped","error":"signal: killed"}
 `, strings.Join(got, ""))
+}
+
+func TestHowToCallAStream(t *testing.T) {
+	var out strings.Builder
+	r := newConsole(runOptions{streams: term.Streams{Out: &out}, program: "kn krt"})
+	r.Event(local.Event{Type: local.EventReady, Serving: &local.Serving{Web: "127.0.0.1:8080", GRPC: call.DefaultAddress,
+		Workflows: []local.ServingWorkflow{{Name: "one", Method: "test.Entrypoint/Hello", Streams: true, Example: "{}"}}}})
+	require.Contains(t, out.String(), "  curl -N -H 'Content-Type: application/json' -d '{}' http://127.0.0.1:8080/test.Entrypoint/Hello\n")
 }
