@@ -64,11 +64,11 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 // printJSON prints the failure with what else was asked for; on one line after the messages of a
 // stream. It returns err as printed.
 func (f callFailure) printJSON(w io.Writer, also more, i *inspected, err error) error {
-	print := term.PrintJSON
+	write := term.PrintJSON
 	if also.streamed != nil {
-		print = func(w io.Writer, v any) error { return term.NewEncoder(w).Encode(v) }
+		write = func(w io.Writer, v any) error { return term.NewEncoder(w).Encode(v) }
 	}
-	if err := print(w, struct {
+	if err := write(w, struct {
 		Error callFailure `json:"error"`
 		*streamed
 		*traceJSON
