@@ -117,14 +117,15 @@ func TestParseEnd(t *testing.T) {
 		payload string
 		want    End
 	}{
-		"unknown code":      {`{"error":{"code":"odd","message":"x"}}`, End{Failure: &status.Status{Code: 2, Message: "x"}}},
-		"empty error":       {`{"error":{}}`, End{Failure: &status.Status{Code: 2}}},
-		"no error":          {`{"error":null,"metadata":null,"more":[1]}`, End{}},
-		"other metadata":    {`{"metadata":{"x":["1"],"krtnext":[],"krtreplied":["0"]}}`, End{}},
-		"steps too long":    {`{"metadata":{"krtsteps":["` + strings.Repeat("x", 5121) + `"]}}`, End{}},
-		"encoded steps":     {`{"metadata":{"krtsteps":["a%20b"]}}`, End{}},
-		"padded detail":     {`{"error":{"code":"internal","details":[{"type":"a.B","value":"eA=="}]}}`, end(13, "a.B", "x")},
-		"malformed details": {`{"error":{"code":"internal","details":[{"type":"a.B","value":"*"},{"type":"a/B","value":"eA"},{"type":"a.C","value":"eA"}]}}`, end(13, "a.C", "x")},
+		"unknown code":   {`{"error":{"code":"odd","message":"x"}}`, End{Failure: &status.Status{Code: 2, Message: "x"}}},
+		"empty error":    {`{"error":{}}`, End{Failure: &status.Status{Code: 2}}},
+		"no error":       {`{"error":null,"metadata":null,"more":[1]}`, End{}},
+		"other metadata": {`{"metadata":{"x":["1"],"krtnext":[],"krtreplied":["0"]}}`, End{}},
+		"steps too long": {`{"metadata":{"krtsteps":["` + strings.Repeat("x", 5121) + `"]}}`, End{}},
+		"encoded steps":  {`{"metadata":{"krtsteps":["a%20b"]}}`, End{}},
+		"padded detail":  {`{"error":{"code":"internal","details":[{"type":"a.B","value":"eA=="}]}}`, end(13, "a.B", "x")},
+		"malformed details": {`{"error":{"code":"internal","details":[{"type":"a.B","value":"*"},{"type":"a/B","value":"eA"},` +
+			`{"type":"a.C","value":"eA"}]}}`, end(13, "a.C", "x")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := ParseEnd([]byte(c.payload)); err != nil || !sameEnd(got, c.want) {

@@ -61,17 +61,18 @@ func TestStreaming(t *testing.T) {
 		failure string
 		replied bool
 	}{
-		"last node":                {last, "", []string{"one", "two", "last"}, "last", false, "", false},
-		"last node, nothing":       {last, "nothing", []string{"one", "two"}, "two", false, "", false},
-		"last node, unary":         {last, "unary", []string{"one"}, "one", false, "", false},
-		"last node, error":         {last, "error", []string{"one", "two"}, "", false, "error in 'node': no such room", false},
-		"last node, early reply":   {last, "reply", []string{"one", "two", "three"}, "", false, "", true},
-		"earlier node":             {before, "", []string{"one", "two"}, "last", false, "", false},
-		"earlier node, unary":      {before, "unary", nil, "one", false, "", false},
-		"earlier node, exit":       {before, "exit", []string{"one", "two", "last"}, "", true, "", true},
-		"earlier node, error":      {before, "error", []string{"one", "two"}, "", false, "error in 'node': no such room", false},
-		"earlier node, reply":      {before, "reply", []string{"one", "two"}, "last", false, "", true},
-		"earlier node, no message": {before, "nothing", []string{"one", "two"}, "", false, "error in 'node': the handler returned no message: only the last node may end the stream", false},
+		"last node":              {last, "", []string{"one", "two", "last"}, "last", false, "", false},
+		"last node, nothing":     {last, "nothing", []string{"one", "two"}, "two", false, "", false},
+		"last node, unary":       {last, "unary", []string{"one"}, "one", false, "", false},
+		"last node, error":       {last, "error", []string{"one", "two"}, "", false, "error in 'node': no such room", false},
+		"last node, early reply": {last, "reply", []string{"one", "two", "three"}, "", false, "", true},
+		"earlier node":           {before, "", []string{"one", "two"}, "last", false, "", false},
+		"earlier node, unary":    {before, "unary", nil, "one", false, "", false},
+		"earlier node, exit":     {before, "exit", []string{"one", "two", "last"}, "", true, "", true},
+		"earlier node, error":    {before, "error", []string{"one", "two"}, "", false, "error in 'node': no such room", false},
+		"earlier node, reply":    {before, "reply", []string{"one", "two"}, "last", false, "", true},
+		"earlier node, no message": {before, "nothing", []string{"one", "two"}, "", false,
+			"error in 'node': the handler returned no message: only the last node may end the stream", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runnertest.New(t, nil, stream, c.option).Call(wrapperspb.String(c.request))
