@@ -107,7 +107,8 @@ func TestCodesAreConnects(t *testing.T) {
 			t.Errorf("%q: got %d", want, codeOf(want))
 		}
 	}
-	if codeName(99) != "unknown" || codeName(-1) != "unknown" || codeOf("odd") != int32(code.Code_UNKNOWN) || codeOf("") != int32(code.Code_UNKNOWN) {
+	unknown := int32(code.Code_UNKNOWN)
+	if codeName(99) != "unknown" || codeName(-1) != "unknown" || codeOf("odd") != unknown || codeOf("") != unknown {
 		t.Error("a code that there is not is not UNKNOWN")
 	}
 }
