@@ -1,8 +1,6 @@
 package entrypoint
 
 import (
-	"bytes"
-	"compress/gzip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,30 +16,6 @@ import (
 )
 
 const testBudget = 64 << 20
-
-// What is counted of a compressed message is what comes of it, however little
-// each read brings.
-func TestAMessageDecompressedByteByByteIsCountedOnce(t *testing.T) {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	for range 16 << 10 {
-		_, err := w.Write([]byte{'x'})
-		require.NoError(t, err)
-		require.NoError(t, w.Flush())
-	}
-	require.NoError(t, w.Close())
-	b := memory.New(testBudget, new(atomic.Int64), 16)
-	pool := memory.NewPool(b)
-	r := upload{&memory.Upload{Abort: func(error) {}}}
-	require.NoError(t, b.Begin(r.Upload, 0))
-	data, err := r.decompress("gzip", mem.BufferSlice{mem.SliceBuffer(packed.Bytes())}, 4<<20, pool)
-	require.NoError(t, err)
-	require.Equal(t, 16<<10, data.Len())
-	data.Free()
-	require.Less(t, b.Used(), int64(16<<10+2*memory.WindowBytes))
-	r.End()
-	require.Zero(t, b.Used())
-}
 
 // The response made of a dict is counted until it is sent, as any other.
 func TestTheResponseOfADictIsCounted(t *testing.T) {

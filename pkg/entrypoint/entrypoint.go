@@ -26,6 +26,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
+	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
@@ -166,6 +167,7 @@ type Entrypoint struct {
 	sender   *delivery.Sender
 	budget   *memory.Budget
 	buffers  *memory.Pool
+	receiver raw.Receiver
 	decoding *web.Decoding
 	origins  *web.Origins
 	clients  *authentication.Authenticator // nil: no authentication is required
@@ -221,6 +223,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	}
 	e.budget = memory.New(o.MaxBytes, &e.inFlight, o.MaxInFlight/2)
 	e.buffers = memory.NewPool(e.budget)
+	e.receiver = raw.Receiver{Budget: e.budget, Buffers: e.buffers, Limit: int64(o.MaxMessageBytes)}
 	e.sender = delivery.NewSender(e.buffers, delivery.Options{
 		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.Retried, Logger: e.log,
 	})

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
@@ -86,7 +87,7 @@ func send(stream grpc.ServerStream, response mem.Buffer) error {
 	if out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")
 	}
-	return stream.SendMsg(&frame{mem.BufferSlice{out}})
+	return stream.SendMsg(&raw.Frame{Data: mem.BufferSlice{out}})
 }
 
 // forwarder is what forwarding needs of the web port.

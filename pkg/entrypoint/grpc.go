@@ -1,6 +1,7 @@
 package entrypoint
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
@@ -28,13 +30,16 @@ import (
 // grpcStreams bounds the requests at once on a connection.
 const grpcStreams = 1000
 
+// maxOwnBytes bounds a message to the services of the entrypoint itself.
+const maxOwnBytes = 64 << 10
+
 // newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
 // are never decoded here.
 func (e *Entrypoint) newGRPCServer() *grpc.Server {
 	s := grpc.NewServer(
-		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}),
+		grpc.ForceServerCodecV2(raw.Codec{CodecV2: encoding.GetCodecV2("proto")}),
 		grpc.UnknownServiceHandler(e.handleStream),
-		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see receive for the version's
+		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see package raw for the version's
 		grpc.MaxSendMsgSize(math.MaxInt32), // responses are bounded where they come in
 		grpc.MaxConcurrentStreams(grpcStreams),
 		grpc.MaxHeaderListSize(web.FatalHeaderBytes),
@@ -140,7 +145,7 @@ func (e *Entrypoint) admitCall(t *table, r *route, stream grpc.ServerStream) (k 
 	if refusal != nil {
 		return k, nil, status.FromProto(refusal).Err()
 	}
-	if data, err = e.receive(ctx, r); err != nil {
+	if data, err = e.receiver.Receive(ctx, r.path[1:], r.input.FullName()); err != nil {
 		err = late(ctx, k.begin, err)
 		k.refuse(status.Convert(err).Proto())
 	}
@@ -161,17 +166,11 @@ func (t *table) unknownMethod(method string) string {
 	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
 }
 
-// frame is a message as its bytes.
-type frame struct{ data mem.BufferSlice }
-
-// rawCodec writes frames as they are and leaves messages of the server's own
-// services to the usual codec.
-type rawCodec struct{ encoding.CodecV2 }
-
-// Marshal implements encoding.CodecV2; gRPC frees the buffers.
-func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	if f, ok := v.(*frame); ok {
-		return f.data, nil
+// late returns err, for which a message could not be received since begin, as what it is if
+// the client cancelled the call because it was out of time.
+func late(ctx context.Context, begin time.Time, err error) error {
+	if status.Code(err) == codes.Canceled && outOfTime(ctx, begin) {
+		return raw.ErrLate
 	}
-	return c.CodecV2.Marshal(v)
+	return err
 }

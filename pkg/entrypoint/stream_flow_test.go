@@ -182,18 +182,23 @@ func TestAStreamOnWhichNothingComesEnds(t *testing.T) {
 // An early reply is the last message: the client's stream ends, and the work goes on.
 func TestAnEarlyReplyEndsTheStream(t *testing.T) {
 	f := newFixture(t)
-	goOn, ended := make(chan struct{}), make(chan error, 1)
+	first, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	f.serve(f.streaming(f.streams("a", func(ctx context.Context, in *event.Event, send func(string) bool) event.End {
 		send("1")
+		<-first // what goes two ways has no order
 		f.post("/reply", in.Next("/krt/test/v1/a", event.TypeReply, "test.Reply", f.text("test.Reply", "early")))
 		<-goOn
 		ended <- ctx.Err()
 		return event.End{}
 	})), quick())
-	got, err := f.open(t.Context(), "x").all()
-	require.NoError(t, err)
-	require.Equal(t, []string{"1", "early"}, got)
+	s := f.open(t.Context(), "x")
+	got, err := s.next()
+	close(first)
+	rest, errRest := s.all()
 	close(goOn)
+	require.NoError(t, err)
+	require.NoError(t, errRest)
+	require.Equal(t, []string{"1", "early"}, append([]string{got}, rest...))
 	require.NoError(t, <-ended)
 	f.awaitNothing(t)
 }

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint/raw"
 )
 
 // serveStream serves a call of a streaming rpc over gRPC. Its client has the request's id at once,
@@ -28,9 +30,7 @@ func sinkOf(call grpc.ServerStream) sink {
 	return sink{
 		send: func(data mem.Buffer) error { return send(call, data) },
 		abort: func() {
-			if w, ok := grpc.ServerTransportStreamFromContext(call.Context()).(wire); ok {
-				_ = w.WriteStatus(status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
-			}
+			raw.End(call.Context(), status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
 		},
 	}
 }

@@ -1,25 +1,24 @@
-package entrypoint
+// Package raw reads and writes the messages of gRPC calls as bytes, counted before they come and
+// until they are sent.
+package raw
 
 import (
 	"context"
 	"encoding/binary"
 	"errors"
 	"io"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
-
-// maxOwnBytes bounds a message to the services of the entrypoint itself.
-const maxOwnBytes = 64 << 10
 
 // wire is what gRPC's server streams can do and grpc.ServerStream does not
 // show: read a message's length before the message, and end the stream from
@@ -31,26 +30,42 @@ type wire interface {
 	WriteStatus(s *status.Status) error
 }
 
-// receive reads the only message of a call of rpc into a pooled buffer, counting
-// its bytes before they come. The error is a status.
-func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) {
+// End ends the call of ctx with s, whatever its handler does: also if that waits in SendMsg.
+func End(ctx context.Context, s *status.Status) {
+	if w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire); ok {
+		_ = w.WriteStatus(s)
+	}
+}
+
+// Receiver receives the messages of calls.
+type Receiver struct {
+	// Budget counts a message while it comes, Buffers are for those that have.
+	Budget  *memory.Budget
+	Buffers *memory.Pool
+	// Limit bounds a message, in bytes.
+	Limit int64
+}
+
+// Receive reads the only message, of the type input, of a call of rpc into a pooled buffer,
+// counting its bytes before they come. The error is a status.
+func (r Receiver) Receive(ctx context.Context, rpc string, input protoreflect.FullName) (mem.Buffer, error) {
 	w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire)
 	if !ok {
 		return nil, status.Error(codes.Internal, "this server's streams cannot be read in parts")
 	}
 	in := upload{&memory.Upload{Abort: func(cause error) { _ = w.WriteStatus(status.FromProto(memory.Refusal(cause))) }}}
-	if err := e.budget.Begin(in.Upload, 0); err != nil {
+	if err := r.Budget.Begin(in.Upload, 0); err != nil {
 		return nil, status.FromProto(memory.Refusal(err)).Err()
 	}
 	defer in.End()
 	var header [5]byte
 	if err := w.ReadMessageHeader(header[:]); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, status.Errorf(codes.InvalidArgument, "rpc %s requires a %s, but the request has no message", r.path[1:], r.input.FullName())
+			return nil, status.Errorf(codes.InvalidArgument, "rpc %s requires a %s, but the request has no message", rpc, input)
 		}
 		return nil, in.status(err)
 	}
-	compressed, length, limit := header[0], int64(binary.BigEndian.Uint32(header[1:])), int64(e.options.MaxMessageBytes)
+	compressed, length, limit := header[0], int64(binary.BigEndian.Uint32(header[1:])), r.Limit
 	if length > limit {
 		return nil, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, the limit is %d", length, limit)
 	}
@@ -62,7 +77,7 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	// A unary call ends here. A client that goes on sending gets its error at once.
 	switch err := w.ReadMessageHeader(header[:]); {
 	case err == nil:
-		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, but the request has more", r.path[1:])
+		return nil, status.Errorf(codes.InvalidArgument, "rpc %s takes one message, but the request has more", rpc)
 	case !errors.Is(err, io.EOF):
 		return nil, in.status(err)
 	case !in.Arrived():
@@ -70,11 +85,11 @@ func (e *Entrypoint) receive(ctx context.Context, r *route) (mem.Buffer, error) 
 	}
 	switch compressed {
 	case 0:
-		data := e.buffers.Get(int(length)) // gRPC's own are not counted
+		data := r.Buffers.Get(int(length)) // gRPC's own are not counted
 		raw.CopyTo(*data)
-		return mem.NewBuffer(data, e.buffers), nil
+		return mem.NewBuffer(data, r.Buffers), nil
 	case 1:
-		return in.decompress(w.RecvCompress(), raw, limit, e.buffers)
+		return in.decompress(w.RecvCompress(), raw, limit, r.Buffers)
 	}
 	return nil, status.Errorf(codes.InvalidArgument, "the message has the compression flag %d; it must be 0 or 1", compressed)
 }
@@ -116,23 +131,13 @@ func (u upload) status(err error) error {
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, "the client cancelled the request")
 	case errors.Is(err, context.DeadlineExceeded):
-		return errLateMessage()
+		return ErrLate
 	}
 	return status.Errorf(codes.InvalidArgument, "the message ended early: %v", err)
 }
 
-func errLateMessage() error {
-	return status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
-}
-
-// late returns err, for which a message could not be received since begin, as what it is if
-// the client cancelled the call because it was out of time.
-func late(ctx context.Context, begin time.Time, err error) error {
-	if status.Code(err) == codes.Canceled && outOfTime(ctx, begin) {
-		return errLateMessage()
-	}
-	return err
-}
+// ErrLate is the status of a call whose time is over before its message has come.
+var ErrLate = status.Error(codes.DeadlineExceeded, "the deadline passed before the message had arrived")
 
 // decompress returns what raw is when decompressed, counting it as it grows.
 func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *memory.Pool) (mem.Buffer, error) {
