@@ -60,7 +60,7 @@ type Version struct {
 type Workflow struct {
 	// Name is the workflow's name in the manifest.
 	Name string
-	// Method is the rpc; it must be unary.
+	// Method is the rpc; its request is one message.
 	Method protoreflect.MethodDescriptor
 	// Steps are the nodes in order.
 	Steps []Step
