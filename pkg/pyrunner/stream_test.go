@@ -304,6 +304,21 @@ def handler(ctx, data):
 	require.Nil(t, end.Failure)
 }
 
+func TestADictThatIsNotTheOutputEndsTheStream(t *testing.T) {
+	n := startDicts(t, `
+def handler(ctx, data):
+    yield {"name": data["name"]}
+    yield {"nam": "typo"}
+`, nil)
+	in := streaming("", "model")
+	in.Stream.Message, in.Message, in.Data = "t.Room", "t.Room", []byte{0x0a, 1, 'a'}
+	r := n.open(in)
+	payload, _ := r.frame()
+	require.Equal(t, "\x0a\x01a", string(payload))
+	_, end := r.next()
+	require.Equal(t, `error in 'model': t.Room has no field "nam": it has name, beds, price, rooms`, end.Failure.GetMessage())
+}
+
 // A worker that dies in the middle of a stream ends it with an error that may be retried by
 // the client; the node's next worker serves.
 func TestADeadWorkerEndsItsStream(t *testing.T) {
