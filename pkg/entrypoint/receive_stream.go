@@ -158,9 +158,8 @@ func (r *request) ending(ev *event.Event, end event.End) response {
 
 // repliedEarly ends the stream with an early reply, in the response to the last step.
 func (r *request) repliedEarly(end event.End) {
-	out := r.ending(&event.Event{Type: event.TypeReply}, end)
-	out.steps, out.at = r.Steps(), time.Now()
-	r.reply(out)
+	ev := &event.Event{Type: event.TypeReply}
+	r.reply(r.arrived(r.ending(ev, end), ev))
 }
 
 // elsewhere reports whether an event is of a request that another replica holds, to which

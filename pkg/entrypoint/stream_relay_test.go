@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -233,11 +234,15 @@ func TestAResponseRepliesEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			gate, ended := make(chan struct{}), make(chan bool, 1)
-			f.streamed(quick(), f.responds("a", func(ctx context.Context, out *frames) {
+			o, seen := observed()
+			f.streamed(o, f.responds("a", func(ctx context.Context, out *frames) {
 				out.send("1", "early")
-				out.end(event.End{Replied: true})
+				out.end(event.End{Replied: true, Steps: event.Steps("").Append(ran("a", event.OutcomeReply))})
 				<-gate
 				ended <- ctx.Err() == nil
+				last.Steps = event.Steps("").Append(ran("a", map[bool]event.Outcome{
+					false: event.OutcomeOK, true: event.OutcomeError,
+				}[last.Failure != nil]))
 				out.end(last)
 			}))
 			texts, err := f.open(t.Context(), "x").all()
@@ -246,6 +251,11 @@ func TestAResponseRepliesEarly(t *testing.T) {
 			close(gate)
 			require.True(t, <-ended, "the node goes on")
 			f.awaitNothing(t)
+			f.awaitIdle()
+			records := seen.take(t, 2)
+			require.Equal(t, []any{record.EarlyReply, "a reply", 2}, []any{records[0].Early, stepsOf(records[0]), records[0].Messages})
+			require.True(t, records[1].Background)
+			require.Equal(t, last.Failure.GetMessage(), records[1].Error)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -136,6 +137,22 @@ func TestASecondDeliveryFindsTheStreamTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"2"}, texts)
 	require.Contains(t, f.metrics(), `krt_replies_dropped_total{reason="duplicate"} 2`)
+}
+
+// An early exit of a node makes its messages the stream.
+func TestAnExitIsTheStream(t *testing.T) {
+	o, seen := observed()
+	f := newFixture(t)
+	events := f.sequenced(o, "a", "b")
+	call := f.open(t.Context(), "x")
+	exit := event.End{Steps: event.Steps("").Append(ran("a", event.OutcomeExit))}
+	require.Equal(t, http.StatusAccepted, f.postStream(<-events, "a", whole(exit, "1", "bye")))
+	texts, err := call.all()
+	require.NoError(t, err)
+	require.Equal(t, []string{"1", "bye"}, texts)
+	f.awaits("krt_requests_in_flight 1") // the Sequence has not responded yet
+	r := seen.take(t, 1)[0]
+	require.Equal(t, []any{record.EarlyExit, "a exit"}, []any{r.Early, stepsOf(r)})
 }
 
 func TestForgedStreamsAreDropped(t *testing.T) {
