@@ -32,27 +32,37 @@ func (s *stream) close(e ending) (begun bool) {
 // the next step; nil if the chain ends here. Then the client has what the stream has, and
 // the handler must not run again.
 func (n *node) finish(c *HandlerContext, e ending) (next *event.Event) {
-	s, log := c.stream, c.own.Slog()
+	s := c.stream
 	switch {
 	case s.err != nil:
-		log.Info("call ended: its stream was broken off", "error", s.err, "result", e.err)
+		c.logLost(s.err, e.err)
 		s.out.abort()
 		return nil
 	case e.err != nil && c.parent.Err() != nil && errors.Is(e.err, context.Canceled):
-		log.Info("call cancelled: no client waits for the stream", "error", context.Cause(c.parent))
+		c.logLost(context.Cause(c.parent), e.err)
 		s.out.abort()
 		return nil
 	case c.expired():
-		log.Warn("call ended after its deadline: its result is dropped", "error", e.err)
+		c.own.Slog().Warn("call ended after its deadline: its result is dropped", "error", e.err)
 		s.out.abort()
 		return nil
 	}
 	next, frames := n.ending(c, e)
 	if err := s.out.end(frames); err != nil {
-		log.Info("call ended: its stream was broken off", "error", err, "result", e.err)
+		c.logLost(err, e.err)
 		return nil
 	}
 	return next
+}
+
+// logLost logs that a stream has no end, and the handler's own error. That the client has
+// gone is usual.
+func (c *HandlerContext) logLost(cause, err error) {
+	if errors.Is(cause, context.Canceled) {
+		c.own.Slog().Info("call cancelled: the client no longer waits for the stream", "cause", cause, "error", err)
+		return
+	}
+	c.own.Slog().Warn("stream broken off: its result is dropped", "cause", cause, "error", err)
 }
 
 // ending returns the frames that end the stream: the last message, if the handler has
