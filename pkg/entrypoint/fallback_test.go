@@ -122,7 +122,7 @@ func TestThePublishedVersionServesWhatTheCanaryCannot(t *testing.T) {
 			f.counts(`krt_traffic_fallbacks_total{canary="v2"} 9`)
 			f.counts(`krt_traffic_requests_total{canary="v2",code="OK",side="published"} 9`)
 			f.counts(`krt_traffic_requests_total{canary="v2",code="OK",side="canary"} 0`)
-			require.Zero(t, f.held())
+			f.awaits("krt_held_bytes 0") // soon: the client may have its response before
 		})
 	}
 }
@@ -151,7 +151,7 @@ func TestCredentialsThatTheCanaryRefusesAreFallbacks(t *testing.T) {
 	require.Equal(t, codes.Unauthenticated, status.Code(err), "the published version's own refusal")
 	f.counts(`krt_traffic_fallbacks_total{canary="v2"} 9`)
 	f.counts(`krt_traffic_requests_total{canary="v2",code="OK",side="published"} 9`)
-	require.Zero(t, f.held())
+	f.awaits("krt_held_bytes 0") // soon: the client may have its response before
 }
 
 // TestACanaryThatDiesLosesNothing: the published version serves requests that were on their way.
@@ -185,7 +185,7 @@ func TestACanaryThatDiesLosesNothing(t *testing.T) {
 	toWeb.tear()
 	all.Wait()
 	f.counts(`krt_traffic_fallbacks_total{canary="v2"} 9`)
-	require.Zero(t, f.held())
+	f.awaits("krt_held_bytes 0") // soon: the client may have its response before
 }
 
 // TestAnInspectedCallIsNotServedTwice: its client has the header of the canary's response.

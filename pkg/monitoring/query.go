@@ -104,6 +104,11 @@ func requestQueries() []Query {
 			Bytes, "{{workflow}}", quantile("workflow", "krt_request_bytes")},
 		{requests, "Response size, p95", "How large are responses?", "In protobuf.",
 			Bytes, "{{workflow}}", quantile("workflow", "krt_response_bytes")},
+		{requests, "First message, p95", "How long do clients wait for the first message of a stream?",
+			"From admission to the message; the duration of a stream is until its last one.",
+			Seconds, "{{workflow}}", quantile("workflow", "krt_stream_first_message_seconds")},
+		{requests, "Messages", "How many messages do streams have?", "Of streams that have ended.",
+			Rate, "{{workflow}}", `sum by (workflow) (rate(krt_stream_messages_total{$of}[$range]))`},
 	}
 }
 

@@ -33,7 +33,10 @@ import (
 const contract = `syntax = "proto3";
 package test;
 message Payload { string text = 1; }
-service Test { rpc Call(Payload) returns (Payload); }
+service Test {
+  rpc Call(Payload) returns (Payload);
+  rpc Stream(Payload) returns (stream Payload);
+}
 `
 
 // What a request makes the node do.
@@ -41,6 +44,7 @@ const (
 	works   = "works"
 	fails   = "fails"
 	replies = "replies"
+	streams = "streams"
 )
 
 // node returns what it was given. It refuses each tenth event once.
@@ -59,6 +63,8 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return out, errors.New("the test wants it")
 	case bytes.Contains(in.Data, []byte(replies)):
 		return out, runner.ReplyEncoded(c, out)
+	case bytes.Contains(in.Data, []byte(streams)):
+		return out, runner.SendEncoded(c, out)
 	}
 	return out, nil
 }
@@ -71,16 +77,17 @@ func serve(t *testing.T) version {
 	t.Helper()
 	compiled, err := schema.Compile(t.Context(), fstest.MapFS{"test.proto": {Data: []byte(contract)}}, "test.proto", schema.Options{})
 	require.NoError(t, err)
-	method, err := compiled.Method("Call")
-	require.NoError(t, err)
 	listeners := entrypoint.Listeners{GRPC: listen(t), Web: listen(t), Reply: listen(t)}
 	v := version{web: "http://" + listeners.Web.Addr().String(), reply: listeners.Reply.Addr().String()}
-	workflow := entrypoint.Workflow{Name: "flow", Method: method}
-	for _, name := range []string{"etl", "model"} {
-		workflow.Steps = append(workflow.Steps, entrypoint.Step{Node: name, URL: v.node(t, name)})
+	steps := []entrypoint.Step{{Node: "etl", URL: v.node(t, "etl")}, {Node: "model", URL: v.node(t, "model")}}
+	var workflows []entrypoint.Workflow
+	for name, rpc := range map[string]string{"flow": "Call", "streaming": "Stream"} {
+		method, err := compiled.Method(rpc)
+		require.NoError(t, err)
+		workflows = append(workflows, entrypoint.Workflow{Name: name, Method: method, Steps: steps})
 	}
 	e, err := entrypoint.New(
-		entrypoint.Version{Namespace: "test", Name: "my-version", Schema: compiled, Workflows: []entrypoint.Workflow{workflow}},
+		entrypoint.Version{Namespace: "test", Name: "my-version", Schema: compiled, Workflows: workflows},
 		entrypoint.Options{Retry: entrypoint.Retry{Count: 3, Delay: time.Millisecond}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	until(t, func(ctx context.Context) error { return e.Serve(ctx, listeners) })
@@ -127,6 +134,7 @@ func (v version) load(t require.TestingT) {
 		for _, what := range []string{works, works, works, fails, replies} {
 			post(t, v.web+"/test.Test/Call", `{"text": "`+what+`"}`)
 		}
+		post(t, v.web+"/test.Test/Stream", `{"text": "`+streams+`"}`)
 	}
 	post(t, "http://"+v.reply+"/reply", "{}")
 }

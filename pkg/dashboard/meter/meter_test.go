@@ -33,7 +33,7 @@ func serve(t testing.TB, m *metrics.Metrics) []byte {
 
 func entrypoint() *metrics.Metrics {
 	m := metrics.New()
-	m.Workflow("price", []string{"etl", "model"})
+	m.Workflow("price", []string{"etl", "model"}, false)
 	return m
 }
 

@@ -193,10 +193,16 @@ const (
 
 // read reads a message of the given length into a buffer.
 func (f Source) read(ctx context.Context, body io.Reader, length int64) (mem.Buffer, error) {
+	return Patiently(ctx, func() (mem.Buffer, error) { return f.Pool.Read(body, length, f.Limit) })
+}
+
+// Patiently calls read until it does not return [memory.ErrFull], with which it has read nothing. That is
+// the error after a while, or why ctx has ended.
+func Patiently(ctx context.Context, read func() (mem.Buffer, error)) (mem.Buffer, error) {
 	var since time.Time
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
-		data, err := f.Pool.Read(body, length, f.Limit)
-		if !errors.Is(err, memory.ErrFull) { // with that nothing has been read
+		data, err := read()
+		if !errors.Is(err, memory.ErrFull) {
 			return data, err
 		}
 		if since.IsZero() {

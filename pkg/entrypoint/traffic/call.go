@@ -128,7 +128,9 @@ func (d *Divider) exchange(ctx context.Context, conn *grpc.ClientConn, c Call, d
 	message, err := c.invoke(ctx, conn, data, r)
 	defer message.Free()
 	if err == nil {
-		r.data, err = d.keep(message)
+		if r.data, err = d.keep(message); err != nil {
+			err = status.FromProto(memory.Refusal(err)).Err()
+		}
 	}
 	if err != nil {
 		r.failure = status.Convert(err).Proto()
@@ -162,11 +164,11 @@ func (c *Call) invoke(ctx context.Context, conn *grpc.ClientConn, data mem.Buffe
 	return message, err
 }
 
-// keep returns a message in a buffer that is counted.
+// keep returns a message in a buffer that is counted. The error is [memory.ErrFull].
 func (d *Divider) keep(message mem.BufferSlice) (mem.Buffer, error) {
 	o := &d.options
 	if !o.Budget.HasRoom(int64(message.Len())) {
-		return nil, status.FromProto(memory.Refusal(memory.ErrFull)).Err()
+		return nil, memory.ErrFull
 	}
 	room := o.Buffers.Get(message.Len())
 	message.CopyTo(*room)

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	streams "krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -137,7 +139,7 @@ func (r *relay) exchange(from grpc.ClientStream, c Call) error {
 		if over {
 			return nil
 		}
-		if err := r.pass(message); err != nil {
+		if err := r.pass(from.Context(), message); err != nil {
 			return err
 		}
 	}
@@ -151,10 +153,13 @@ func (r *relay) begin(header metadata.MD) {
 }
 
 // pass passes a message on.
-func (r *relay) pass(message mem.BufferSlice) error {
-	data, err := r.divider.keep(message)
+func (r *relay) pass(ctx context.Context, message mem.BufferSlice) error {
+	data, err := streams.Patiently(ctx, func() (mem.Buffer, error) { return r.divider.keep(message) })
 	message.Free()
-	if err != nil {
+	switch {
+	case errors.Is(err, memory.ErrFull):
+		return status.FromProto(memory.Refusal(err)).Err()
+	case err != nil:
 		return err
 	}
 	if r.messages++; r.messages == 1 {
