@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +24,7 @@ const streamPath = "/stream"
 func newStreams() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: replyAttempt}).DialContext,
+			DialContext:            dialStream,
 			MaxIdleConns:           64,
 			MaxIdleConnsPerHost:    64,
 			IdleConnTimeout:        60 * time.Second,
@@ -32,6 +34,27 @@ func newStreams() *http.Client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// streamConn is a connection that says when it has been closed. net/http ends no read of a
+// request's body: one that waits for the handler's next message ends by this.
+type streamConn struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func dialStream(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: replyAttempt}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &streamConn{Conn: conn, closed: make(chan struct{})}, nil
+}
+
+func (c *streamConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // post is the outlet of a node whose response is not the stream: the body of a POST to the
@@ -185,8 +208,9 @@ func (p *post) abort() {
 // postBody is the body of one attempt. Only one is ever read from.
 type postBody struct {
 	*post
-	begun, ended atomic.Bool // whether it has been read from, and to its end
-	rest         []byte      // of the frame that is being read
+	begun, ended atomic.Bool     // whether it has been read from, and to its end
+	rest         []byte          // of the frame that is being read
+	closed       <-chan struct{} // with the connection that it is written to
 }
 
 // Read implements io.Reader: each frame is one chunk, if it is not large.
@@ -202,6 +226,8 @@ func (b *postBody) Read(to []byte) (int, error) {
 			b.rest = frame
 		case <-b.over:
 			return 0, b.lost()
+		case <-b.closed:
+			return 0, net.ErrClosed
 		}
 	}
 	n := copy(to, b.rest)
@@ -216,7 +242,12 @@ func (r *replies) streamURL() string { return strings.TrimSuffix(r.url, replyPat
 
 // stream posts body with the headers of e, and returns the status of the response, which
 // may come before the end of body.
-func (r *replies) stream(ctx context.Context, e *event.Event, body io.Reader) (status int, err error) {
+func (r *replies) stream(ctx context.Context, e *event.Event, body *postBody) (status int, err error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if conn, ok := info.Conn.(*streamConn); ok {
+			body.closed = conn.closed
+		}
+	}})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.streamURL(), body)
 	if err != nil {
 		return 0, err

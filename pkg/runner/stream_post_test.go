@@ -171,6 +171,39 @@ func TestStreamThatBreaksIsNotPostedAgain(t *testing.T) {
 	contains(t, "error", sent.Error(), "cannot send: cannot post to http://127.0.0.1:")
 }
 
+// TestBrokenStreamCancelsTheHandler: also one that has nothing to send.
+func TestBrokenStreamCancelsTheHandler(t *testing.T) {
+	env, _ := streamPort(t, func(w http.ResponseWriter, req *http.Request) {
+		newFrames(t, req.Header, req.Body).message()
+		conn, _, err := http.NewResponseController(w).Hijack()
+		equal(t, "hijacked", err, nil)
+		_ = conn.Close() // as that of a process that is killed
+	})
+	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		err := ctx.Send(value("x"))
+		<-ctx.Context().Done()
+		return nil, err
+	})
+	equal(t, "status", r.post(t, streamed("output")).status, http.StatusAccepted)
+}
+
+// TestDeadlineCutsAPost: a handler that has nothing to send ends, too.
+func TestDeadlineCutsAPost(t *testing.T) {
+	env, _ := streamPort(t, func(_ http.ResponseWriter, req *http.Request) {
+		f := newFrames(t, req.Header, req.Body)
+		f.message()
+		f.cut()
+	})
+	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		err := ctx.Send(value("x"))
+		<-ctx.Context().Done()
+		return nil, errors.Join(err, ctx.Context().Err())
+	})
+	in := streamed("output")
+	in.Deadline = time.Now().Add(300 * time.Millisecond)
+	equal(t, "status", r.post(t, in).status, http.StatusAccepted)
+}
+
 func TestErrorAfterMessages(t *testing.T) {
 	handler := func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		if err := ctx.Send(value("one")); err != nil {
