@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/inspection"
@@ -28,12 +27,12 @@ func (v *version) inspected(rpc string, in *node.Request) func(c *assert.Collect
 	if !ok {
 		v.t.Skip("the version on the cluster keeps no messages")
 	}
-	var trailer metadata.MD
 	ctx, cancel := context.WithTimeout(v.t.Context(), patience)
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "krt-inspect", "1")
-	_ = v.conn.Invoke(ctx, "/conformance.Entrypoint/"+rpc, in, &node.Reply{}, grpc.Trailer(&trailer))
-	ids := trailer.Get("krt-correlation-id")
+	s := v.streaming(ctx, rpc, in) // a unary rpc, too: one message is a stream of one
+	_, _ = s.rest()
+	ids := s.Trailer().Get("krt-correlation-id")
 	require.Len(v.t, ids, 1)
 	client, err := inspection.New("http://"+l.entries[0].listeners.Inspection.Addr().String(), nil)
 	require.NoError(v.t, err)

@@ -48,6 +48,10 @@ func stopUnderLoad(v *version) {
 	for _, in := range inFlight {
 		v.awaitRuns(in, "n2", 1)
 	}
+	hold := v.newGate("n3")
+	last := request("n3", streams("n3", node.Act_YIELD, "first", 1), order("n3", node.Act_WAIT, hold), streams("n3", node.Act_YIELD, "last", 1))
+	streaming := v.streaming(v.t.Context(), "StreamThree", last)
+	streaming.expect("first-0")
 	load := v.startLoad()
 	v.await(func(c *assert.CollectT) { require.Greater(c, load.answered.Load(), int64(50)) })
 	stopped := v.Stop()
@@ -59,6 +63,10 @@ func stopUnderLoad(v *version) {
 		require.Equal(v.t, names(3), visited(got.reply))
 		require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 	}
+	v.openGate("n3", hold)
+	rest, err := streaming.rest()
+	require.NoError(v.t, err)
+	require.Equal(v.t, numbered("last", 1), rest)
 	require.NoError(v.t, <-stopped)
 	for _, in := range load.refused {
 		require.Equal(v.t, []int{0, 0, 0}, v.runs(in, names(3)...), "a call that was refused has run")

@@ -31,6 +31,9 @@ const (
 	// retryDelay stands for the 0.2 s of a real Sequence; a process is back in less.
 	retryDelay = 10 * time.Millisecond
 	retries    = 3
+	// A hasty version's streams may have so many messages, and pause so long.
+	mostMessages = 20
+	shortPause   = shortTimeout / 2
 )
 
 // workflows are those of the version: rpc, and the nodes' names in order.
@@ -44,6 +47,11 @@ func workflows() map[string][]string {
 		"ForeignLast":   {"n1", "n2", "foreign"},
 		"Down":          {"n1", "down", "n3"},
 		"Broken":        {"n1", "broken", "n3"},
+
+		"StreamOne":           {"n1"},
+		"StreamTwo":           {"n1", "n2"},
+		"StreamThree":         {"n1", "n2", "n3"},
+		"StreamForeignMiddle": {"n1", "foreign", "n3"},
 	}
 }
 
@@ -133,13 +141,17 @@ func (l *local) serve() {
 }
 
 func (l *local) options() entrypoint.Options {
-	return entrypoint.Options{
-		Timeout: l.timeout(),
+	o := entrypoint.Options{
+		Timeout: l.timeout(), StreamTimeout: l.timeout(),
 		// On a busy machine many connections at once may take longer than the default patience.
 		Retry:  entrypoint.Retry{Count: retries, Delay: retryDelay, Patience: requestTimeout / 2},
 		Key:    []byte("conformance conformance conforms"),
 		Logger: slog.New(slog.NewTextHandler(l.log, nil)).With("from", "entrypoint"),
 	}
+	if l.variant == conformance.Hasty {
+		o.StreamIdle, o.StreamMessages = shortPause, mostMessages
+	}
+	return o
 }
 
 func (l *local) timeout() time.Duration {

@@ -39,7 +39,7 @@ func cases() []testCase {
 	return slices.Concat(
 		successCases(), answerCases(), outageCases(), deadlineCases(), retryCases(),
 		tokenCases(), replicaCases(), sizeCases(), loadCases(), webCases(), clientCases(), contractCases(), wireCases(),
-		stepsCases(), trailerCases(), inspectCases(), mirrorCases(), backgroundCases(),
+		stepsCases(), trailerCases(), inspectCases(), mirrorCases(), backgroundCases(), streamCases(),
 	)
 }
 

@@ -27,13 +27,46 @@ async def handler(ctx, data):
         raise TypeError("message is no conformance.Request but %s" % data.TypeName())
     records = Records(ctx.node, request.id)
     run = records.run()
-    for order in request.orders:
-        if order.node != ctx.node or (order.times and run > order.times):
-            continue
+    orders = [o for o in request.orders if o.node == ctx.node and (not o.times or run <= o.times)]
+    for i, order in enumerate(orders):
+        if order.act == pb.YIELD:
+            return yields(ctx, request, orders[i:], records)
         over, out = await obey(ctx, request, order, records)
         if over:
             return out
     return following(ctx, request)
+
+
+async def yields(ctx, request, orders, records):
+    """Obey the orders, of which those to yield give the messages."""
+    for order in orders:
+        if order.act != pb.YIELD:
+            over, out = await obey(ctx, request, order, records)
+            if out is not None:
+                yield out
+            if over:
+                return
+            continue
+        for message in messages(order):
+            try:
+                yield message
+            except asyncio.CancelledError:
+                records.note("cancelled")
+                raise
+            records.sent(order)
+
+
+def generate(order, records):
+    """Yield messages and return one."""
+    for message in messages(order):
+        yield message
+        records.sent(order)
+    return pb.Reply(text=order.text)
+
+
+def messages(order):
+    for i in range(order.number):
+        yield pb.Reply(text="%s-%d" % (order.text, i), payload=bytes(order.size))
 
 
 async def obey(ctx, request, order, records):
@@ -64,6 +97,18 @@ async def obey(ctx, request, order, records):
         os.kill(os.getpid(), signal.SIGKILL)
     elif act == pb.GROW:
         request.payload = bytes(order.number)
+    elif act == pb.SEND:
+        for message in messages(order):
+            try:
+                await ctx.send(message)
+            except asyncio.CancelledError:
+                records.note("cancelled")
+                raise
+            records.sent(order)
+    elif act == pb.SEND_WRONG:
+        await ctx.send(StringValue(value=order.text))
+    elif act == pb.GENERATE:
+        return True, generate(order, records)
     elif act == pb.TELL:
         return True, pb.Reply(text="\n".join(Records(ctx.node, order.text).lines()))
     elif act == pb.OPEN:
@@ -112,6 +157,11 @@ class Records:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         with open(self._path, "a") as file:
             file.write(line + "\n")
+
+    def sent(self, order):
+        """Note a message that was sent, if it has a payload."""
+        if order.size:
+            self.note("sent")
 
     def lines(self):
         try:

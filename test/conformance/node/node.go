@@ -51,6 +51,8 @@ type call struct {
 	ctx     *runner.HandlerContext
 	in      *Request
 	records Records
+	// yields says that the messages it has sent are all.
+	yields bool
 }
 
 func (c *call) run() (proto.Message, error) {
@@ -66,6 +68,9 @@ func (c *call) run() (proto.Message, error) {
 		if over || err != nil {
 			return out, err
 		}
+	}
+	if c.yields {
+		return nil, nil
 	}
 	return c.next(), nil
 }
@@ -87,6 +92,11 @@ func (c *call) obey(o *Order) (out proto.Message, over bool, err error) {
 	case Act_GROW:
 		c.in.Payload = make([]byte, o.GetNumber())
 		return nil, false, nil
+	case Act_SEND, Act_YIELD:
+		c.yields = c.yields || o.GetAct() == Act_YIELD
+		return nil, false, c.send(o)
+	case Act_SEND_WRONG:
+		return nil, false, c.sendWrong(o)
 	}
 	out, err = c.end(o)
 	return out, true, err
@@ -106,6 +116,8 @@ func (c *call) end(o *Order) (proto.Message, error) {
 		return wrapperspb.String(o.GetText()), nil
 	case Act_NONE:
 		return nil, nil
+	case Act_GENERATE:
+		return &Reply{Text: o.GetText()}, c.send(o)
 	case Act_HANG:
 		<-c.ctx.Context().Done()
 		return nil, errors.Join(c.ctx.Context().Err(), c.records.Note(c.in.GetId(), "cancelled"))
