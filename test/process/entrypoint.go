@@ -29,6 +29,8 @@ type EntrypointSettings struct {
 	// Workflows are the URLs of each workflow's steps. The rpc of the i-th is
 	// Method(i).
 	Workflows [][]string
+	// Streams makes all rpcs return a stream.
+	Streams bool
 	// Timeout bounds a request; 0 means the entrypoint's own default.
 	Timeout time.Duration
 	// Traces is the URL of the collector that traces are sent to, of the given share of
@@ -107,8 +109,12 @@ func (s *EntrypointSettings) trace(o *entrypoint.Options) error {
 func (s *EntrypointSettings) version(ctx context.Context) (entrypoint.Version, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "syntax = \"proto3\";\npackage bench;\nmessage Payload { bytes data = 1; }\nservice Bench {\n")
+	returns := "Payload"
+	if s.Streams {
+		returns = "stream Payload"
+	}
 	for i := range s.Workflows {
-		fmt.Fprintf(&text, "rpc Call%d(Payload) returns (Payload);\n", i)
+		fmt.Fprintf(&text, "rpc Call%d(Payload) returns (%s);\n", i, returns)
 	}
 	text.WriteString("}\n")
 	compiled, err := schema.Compile(ctx, fstest.MapFS{"bench.proto": {Data: []byte(text.String())}}, "bench.proto", schema.Options{})

@@ -21,6 +21,9 @@ type NodesSettings struct {
 	// Hold, if positive, makes each node keep its first Hold events until all of
 	// them have come. The last one then waits for /release on the control port.
 	Hold int
+	// Messages is how many messages the last node sends of what it was given, where the
+	// rpc returns a stream. They are the whole stream; 0: it returns one.
+	Messages int
 }
 
 // Nodes is the role of a workflow's nodes: Go runners of ours in one process,
@@ -39,7 +42,7 @@ func Nodes(ctx context.Context, raw json.RawMessage, control *http.ServeMux) ([]
 			return nil, err
 		}
 		addresses[i] = listener.Addr().String()
-		last = &echo{hold: int64(s.Hold), release: make(chan struct{}), last: i == s.Count-1}
+		last = &echo{hold: int64(s.Hold), release: make(chan struct{}), last: i == s.Count-1, messages: s.Messages}
 		RunNode(ctx, fmt.Sprintf("node-%d", i), listener, last)
 	}
 	control.HandleFunc("GET /held", func(w http.ResponseWriter, _ *http.Request) {
@@ -74,6 +77,8 @@ type echo struct {
 	came    atomic.Int64
 	release chan struct{}
 	once    sync.Once
+	// messages are to be sent if the rpc returns a stream.
+	messages int
 }
 
 func (*echo) Init(context.Context) error { return nil }
@@ -92,7 +97,16 @@ func (n *echo) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		case <-c.Context().Done():
 		}
 	}
-	return runner.Output{Message: in.Message, Data: in.Data}, nil
+	out := runner.Output{Message: in.Message, Data: in.Data}
+	if n.messages == 0 || !n.last || in.Stream.Unary() {
+		return out, nil
+	}
+	for range n.messages {
+		if err := runner.SendEncoded(c, out); err != nil {
+			return runner.Output{}, err
+		}
+	}
+	return runner.Output{}, nil
 }
 
 func (n *echo) open() { n.once.Do(func() { close(n.release) }) }
