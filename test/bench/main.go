@@ -25,7 +25,7 @@ import (
 func main() {
 	process.Child(map[string]process.Role{
 		"entrypoint": process.Entrypoint, "nodes": process.Nodes,
-		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "grpc-proxy": grpcProxy,
+		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "grpc-proxy": grpcProxy, "grpc-stream": grpcStream,
 		"http-echo": httpEcho, "event-echo": eventEcho, "collector": collector,
 		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP, "python-hop": pythonHop,
 	})
@@ -77,6 +77,7 @@ func cases() []benchCase {
 		{"steps", (*bench).steps},
 		{"telemetry", (*bench).telemetry},
 		{"traffic", (*bench).traffic},
+		{"stream", (*bench).stream},
 	}
 }
 
