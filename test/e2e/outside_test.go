@@ -137,6 +137,8 @@ func TestPublishedVersionsAreReachedFromOutside(t *testing.T) {
 	n.Apply(fmt.Sprintf(gatewayYAML, n.Name))
 	n.version("one", func(v *v1alpha1.Version) {
 		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
+		v.Spec.Workflows = append(v.Spec.Workflows,
+			v1alpha1.Workflow{Name: "stream", Entrypoint: "StreamOne", Sequential: []string{"only"}})
 	})
 	n.Ready("version/one")
 	n.publish("one")
@@ -148,6 +150,9 @@ func TestPublishedVersionsAreReachedFromOutside(t *testing.T) {
 	text := gateway.browse(page.URL, webHost)
 	require.Contains(t, text, "one", "gRPC-Web of a page of another origin")
 	require.Contains(t, strings.ToLower(text), "grpc-status: 0")
+	texts, failure := n.events(gateway.client, "https://"+webHost)
+	require.Empty(t, failure)
+	require.Equal(t, []string{"one", "one", "one", "one"}, texts)
 	stranger := n.reachFrom(newAuthority(t), address)
 	_, _, _, err := stranger.post(grpcHost, "application/grpc", emptyMessage())
 	require.ErrorContains(t, err, "certificate", "who does not know the authority is not served")

@@ -1,6 +1,6 @@
 // Command node is the node of the versions that the tests make: it answers by
 // the version's name and with the payload it got, or passes the request on where
-// that names another node as the last. Its environment can make it worse than another one.
+// that names another node as the last. An order is to send that many messages first. Its environment can make it worse than another one.
 package main
 
 import (
@@ -39,7 +39,15 @@ func handler(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error)
 	if err := behave(ctx); err != nil {
 		return nil, err
 	}
-	return &node.Reply{Text: cmp.Or(os.Getenv("SAYS"), ctx.Version()), Payload: in.GetPayload()}, nil
+	text := cmp.Or(os.Getenv("SAYS"), ctx.Version())
+	for _, order := range in.GetOrders() {
+		for range order.GetNumber() {
+			if err := ctx.Send(&node.Reply{Text: text, Payload: make([]byte, order.GetSize())}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &node.Reply{Text: text, Payload: in.GetPayload()}, nil
 }
 
 // behave takes about as long as TAKES says, saves a prediction that is right in as many of 100 cases
