@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -28,12 +29,13 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 	in.begun = func(id string) {
 		w.Header().Set(headerCorrelation, id)
 		w.Header().Set("Content-Type", event.StreamType)
+		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep messages back
+		_ = control.SetWriteDeadline(time.Time{}) // until something is written
 		traffic.Streaming(w)
 		if body.Protocol() == record.JSON { // it waits for the first message; without one, pings begin
 			w.WriteHeader(http.StatusOK)
 		}
 	}
-	var frame []byte
 	req, response := k.stream(r.Context(), in, sink{
 		send: func(data mem.Buffer) error {
 			out := web.BeginResponse(r.Context(), below, data)
@@ -41,11 +43,14 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 				return errClosed
 			}
 			defer out.Free()
-			frame = event.AppendFrame(frame[:0], out.ReadOnlyData())
-			if _, err := w.Write(frame); err != nil {
-				return err
+			err := writeFrame(w, out.ReadOnlyData())
+			if err == nil {
+				err = control.Flush()
 			}
-			return control.Flush()
+			if err == nil {
+				err = control.SetWriteDeadline(time.Time{})
+			}
+			return err
 		},
 		abort: func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) },
 	})
@@ -53,6 +58,17 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
+}
+
+// writeFrame writes a message in two parts: one that has both would be a copy.
+func writeFrame(w io.Writer, message []byte) error {
+	var header [event.FrameHeader]byte
+	binary.BigEndian.PutUint32(header[1:], uint32(len(message)))
+	_, err := w.Write(header[:])
+	if err == nil {
+		_, err = w.Write(message)
+	}
+	return err
 }
 
 // unwrap returns the only message of the body of a call of a streaming rpc. The error is Connect's.

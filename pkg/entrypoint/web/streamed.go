@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,8 +20,6 @@ const (
 	// pingInterval is how often a client of server-sent events gets a comment while nothing else
 	// comes. Usual proxies close connections on which nothing comes for 60 s.
 	pingInterval = 15 * time.Second
-	// pingTime is what a client may take to read a comment.
-	pingTime = 60 * time.Second
 )
 
 // streamed is the response to a streaming rpc as server-sent events (HTML Standard, 9.2) or as
@@ -31,6 +30,7 @@ type streamed struct {
 
 	events bool // else lines
 	every  time.Duration
+	header http.Header // of the handler, which may go on to use it while a ping sends the other one
 	ping   *time.Timer // nil before the header
 
 	mu       sync.Mutex // of all below: a ping comes from another goroutine
@@ -58,7 +58,18 @@ func newStreamed(w http.ResponseWriter, h http.Header, every time.Duration) *str
 	if every == 0 {
 		every = pingInterval
 	}
-	return &streamed{ResponseWriter: w, events: acceptsEvents(h), every: every}
+	return &streamed{ResponseWriter: w, events: acceptsEvents(h), every: every, header: w.Header().Clone()}
+}
+
+// Header implements http.ResponseWriter.
+func (s *streamed) Header() http.Header { return s.header }
+
+// adopt takes over the header of the handler, and the trailer that it may have by now.
+func (s *streamed) adopt() http.Header {
+	h := s.ResponseWriter.Header()
+	clear(h)
+	maps.Copy(h, s.header)
+	return h
 }
 
 // acceptsEvents reports whether a client asks for server-sent events.
@@ -77,23 +88,23 @@ func acceptsEvents(h http.Header) bool {
 func (s *streamed) WriteHeader(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.Header()
-	switch {
+	switch h := s.header; {
 	case s.state != unwritten:
 	case status != http.StatusOK || h.Get("Content-Type") != connectJSON:
 		s.state = asIs
+		s.adopt()
 		s.ResponseWriter.WriteHeader(status)
 	default:
 		s.state = held
 		h.Del("Connect-Accept-Encoding")
 		h.Set("Content-Type", "application/x-ndjson")
 		h.Set("Cache-Control", "no-store")
-		h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 		h.Set("X-Content-Type-Options", "nosniff")
 		if s.events {
 			h.Set("Content-Type", eventStream)
 			s.ping = time.AfterFunc(s.every, s.comment)
 		}
+		s.adopt()
 	}
 }
 
@@ -187,6 +198,7 @@ func (s *streamed) finish() error {
 	if s.state == held && end.Error != nil {
 		return s.fail(end.Error)
 	}
+	s.adopt()
 	s.begin()
 	s.state = over
 	var text string
@@ -212,9 +224,7 @@ func (s *streamed) fail(failure json.RawMessage) error {
 	if json.Unmarshal(failure, &coded) != nil {
 		coded.Code = connect.CodeUnknown
 	}
-	h := s.Header()
-	h.Del("X-Accel-Buffering")
-	h.Set("Content-Type", "application/json")
+	s.adopt().Set("Content-Type", "application/json")
 	s.ResponseWriter.WriteHeader(httpStatus(int32(coded.Code)))
 	return s.write(string(failure))
 }
@@ -228,11 +238,12 @@ func (s *streamed) comment() {
 	}
 	if s.filled == 0 { // else within a message
 		s.begin()
-		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(pingTime))
-		if s.write(": ping\n\n") != nil {
+		control := http.NewResponseController(s.ResponseWriter)
+		_ = control.SetWriteDeadline(time.Now().Add(ResponseTime))
+		if s.write(": ping\n\n") != nil || control.Flush() != nil {
 			return
 		}
-		s.flush()
+		_ = control.SetWriteDeadline(time.Time{})
 	}
 	s.ping.Reset(s.every)
 }
