@@ -28,6 +28,7 @@ func Recordings() []Recording {
 		{"krt:request_errors:ratio5m", rate(`code=~"`+ServerErrors+`"`) + " / " + rate("")},
 		{"krt:request_duration:p95_5m", p95("workflow", "krt_request_duration_seconds")},
 		{"krt:step_duration:p95_5m", p95("workflow, node", "krt_step_duration_seconds")},
+		{"krt:stream_first_message:p95_5m", p95("workflow", "krt_stream_first_message_seconds")},
 	}
 }
 
@@ -37,12 +38,14 @@ func Alerts() []Alert {
 		const by = "sum by (kind, sink) (rate(krt_store_"
 		return "(" + by + "writes_total{" + matcher + "}[5m])) + " + by + "reads_total{" + matcher + "}[5m])))"
 	}
+	slow := func(p95 string) string { return p95 + " > 3 * avg_over_time(" + p95 + "[1h]) and " + p95 + " > 0.1" }
 	const workflow = "Workflow {{ $labels.workflow }} of version {{ $labels.version }} in {{ $labels.namespace }}"
 	return []Alert{
 		{"KrtRequestErrors", "krt:request_errors:ratio5m > 0.05", "5m", "critical",
 			"More than 5 % of requests fail", workflow + ": {{ $value | humanizePercentage }} of the requests have failed for 5 minutes."},
-		{"KrtRequestsSlow",
-			"krt:request_duration:p95_5m > 3 * avg_over_time(krt:request_duration:p95_5m[1h]) and krt:request_duration:p95_5m > 0.1",
+		{"KrtRequestsSlow", // a stream is as long as its response
+			slow("krt:request_duration:p95_5m") + "\nunless on (namespace, version, workflow) krt_stream_messages_total\n" +
+				"or " + slow("krt:stream_first_message:p95_5m"),
 			"10m", "warning",
 			"Requests take three times as long as in the last hour",
 			workflow + ": the slowest 5 % take {{ $value | humanizeDuration }} or more."},
