@@ -161,7 +161,8 @@ func (c *textConsole) ready(s *local.Serving) string {
 		address = " --address " + grpc
 	}
 	fmt.Fprintf(&b, "\nTry it:\n  %s invoke %s -d %s%s\n", c.program, w.Name, example, address)
-	fmt.Fprintf(&b, "  curl %s-H 'Content-Type: application/json' -d %s http://%s/%s\n\n", atOnce(w), example, local.Reachable(s.Web), w.Method)
+	fmt.Fprintf(&b, "  curl %s-H 'Content-Type: application/json' -d %s http://%s/%s\n\n",
+		atOnce(w), example, local.Reachable(s.Web), w.Method)
 	return b.String()
 }
 
