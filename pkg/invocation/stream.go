@@ -24,36 +24,35 @@ func (c *Connection) Stream(
 	if err != nil {
 		return newResult(begin, nil, nil), err
 	}
-	messages, err := exchange(stream, m, request, each)
-	header, failed := stream.Header()
-	if failed != nil {
-		header = nil
+	if err := send(stream, request); err != nil {
+		return newResult(begin, nil, nil), err
 	}
+	var messages int
+	for {
+		message := dynamicpb.NewMessage(m.Desc.Output())
+		if err = stream.RecvMsg(message); err != nil {
+			break
+		}
+		messages++
+		if own := each(message); own != nil { // the trailer has not come, and may not be read
+			r := newResult(begin, nil, nil)
+			r.Messages = messages
+			return r, own
+		}
+	}
+	header, _ := stream.Header() // an error is that of RecvMsg
 	r := newResult(begin, header, stream.Trailer())
 	r.Messages = messages
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	return r, err
 }
 
-// exchange sends request and reads the response to its end.
-func exchange(stream grpc.ClientStream, m Method, request proto.Message, each func(*dynamicpb.Message) error) (messages int, err error) {
-	// Of a stream that has ended already, RecvMsg has the status.
+// send sends the one request. Of a stream that has ended already, RecvMsg has the status.
+func send(stream grpc.ClientStream, request proto.Message) error {
 	if err := stream.SendMsg(request); err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+		return err
 	}
-	if err := stream.CloseSend(); err != nil {
-		return 0, err
-	}
-	for {
-		message := dynamicpb.NewMessage(m.Desc.Output())
-		if err := stream.RecvMsg(message); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return messages, err
-		}
-		messages++
-		if err := each(message); err != nil {
-			return messages, err
-		}
-	}
+	return stream.CloseSend()
 }

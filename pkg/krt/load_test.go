@@ -311,3 +311,10 @@ func TestRequirementsThatNoImageCanHave(t *testing.T) {
 	require.Len(t, problems, 1, "once, for both nodes: %s", problems)
 	require.Contains(t, problems.Error(), `src/requirements.txt:2:1: warning: no image can be made: "-e ." is an editable install`)
 }
+
+func TestWorkflowsThatStream(t *testing.T) {
+	files := goodBundle()
+	files["krt.yml"] = strings.Replace(goodManifest, "main.Entrypoint.SaveMetric", "Watch", 1)
+	b, _ := load(t, write(t, files))
+	require.Equal(t, map[string]bool{"save-metrics": true}, b.Streams())
+}
