@@ -185,9 +185,9 @@ func (d *Dashboard) form(p page, do func(*request) (view any, err error)) http.H
 		var events *stream.Stream
 		if err == nil {
 			if strings.Contains(hr.Header.Get("Accept"), "text/event-stream") {
-				r.watch = func(do follower, part func() fragment) error {
-					events = stream.Open(w)
-					return d.watch(r, p, events, do, part)
+				r.watch = func(do follower, part func() fragment) (err error) {
+					events, err = d.watch(w, r, p, do, part)
+					return err
 				}
 			}
 			view, err = do(r)

@@ -58,12 +58,17 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 
 // refuseStream responds that too many pages are open.
 func refuseStream(w http.ResponseWriter, err error) {
-	text, status := "As many pages of this dashboard are open as it can keep up to date.", http.StatusServiceUnavailable
-	if errors.Is(err, bound.ErrOwn) {
-		text, status = "You have as many pages of this dashboard open as one user may have: close some.", http.StatusTooManyRequests
-	}
+	text, status := tooMany(err)
 	w.Header().Set("Retry-After", "30")
 	http.Error(w, text, status)
+}
+
+// tooMany is why there cannot be one more stream.
+func tooMany(err error) (text string, status int) {
+	if errors.Is(err, bound.ErrOwn) {
+		return "You have as many pages of this dashboard open as one user may have: close some.", http.StatusTooManyRequests
+	}
+	return "As many pages of this dashboard are open as it can keep up to date.", http.StatusServiceUnavailable
 }
 
 // user is the name of a request's user; empty if the dashboard has only one.
@@ -117,16 +122,24 @@ func (d *Dashboard) update(p page, s *stream.Stream, fragments ...fragment) erro
 // errDone is that what is watched has ended.
 var errDone = errors.New("done")
 
-// watch runs do, and sends the part of the page each time that it has changed, and once more at the end.
-func (d *Dashboard) watch(r *request, p page, s *stream.Stream, do follower, part func() fragment) error {
+// watch runs do, and sends the part of the page each time that it has changed, and once more at the end. It
+// counts as an open page, and refuses before anything is sent.
+func (d *Dashboard) watch(w http.ResponseWriter, r *request, p page, do follower, part func() fragment) (s *stream.Stream, err error) {
+	leave, err := d.streams.Take(d.user(r.Request), 1)
+	if err != nil {
+		text, _ := tooMany(err)
+		return nil, &source.RefusedError{Text: text}
+	}
+	defer leave()
+	s = stream.Open(w)
 	follow := func(ctx context.Context, changed func()) error {
 		return cmp.Or(do(ctx, r, changed), errDone)
 	}
-	err := s.Follow(r.Context(), []stream.Follower{follow}, func(context.Context) error { return d.update(p, s, part()) })
+	err = s.Follow(r.Context(), []stream.Follower{follow}, func(context.Context) error { return d.update(p, s, part()) })
 	if errors.Is(err, errDone) {
-		return nil
+		err = nil
 	}
-	return err
+	return s, err
 }
 
 // finish sends the page, or why there is none, as the last event of a form.

@@ -161,6 +161,8 @@ func (t *try) call() (err error) {
 			return fragment{id: "try-live", template: "try-live", data: tail.Last(maxLive)}
 		})
 	}
-	t.view.Path = t.r.link.Request(t.r.ref, t.view.Result.ID)
+	if t.view.Result != nil { // else it has not been sent
+		t.view.Path = t.r.link.Request(t.r.ref, t.view.Result.ID)
+	}
 	return err
 }

@@ -191,3 +191,21 @@ func TestTryOfAStreamWithoutScripts(t *testing.T) {
 	_, page = post(t, server, path, url.Values{"do": {"send"}, "json": {"{}"}})
 	require.Contains(t, page, "1 message in ")
 }
+
+// A stream that is watched counts as an open page.
+func TestTryStreamsAreBounded(t *testing.T) {
+	server := serve(t, spelling(t))
+	for range maxStreams {
+		_ = events(t, server, "/events")
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/_krt/ns/team/versions/one/try",
+		strings.NewReader(url.Values{"do": {"send"}, "f:text": {"spell"}}.Encode()))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "text/event-stream, text/html")
+	response, err := server.Client().Do(request)
+	require.NoError(t, err)
+	status, page := read(t, response)
+	require.Equal(t, http.StatusConflict, status)
+	require.Contains(t, page, "As many pages of this dashboard are open")
+}
