@@ -49,7 +49,8 @@ func stopUnderLoad(v *version) {
 		v.awaitRuns(in, "n2", 1)
 	}
 	hold := v.newGate("n3")
-	last := request("n3", streams("n3", node.Act_YIELD, "first", 1), order("n3", node.Act_WAIT, hold), streams("n3", node.Act_YIELD, "last", 1))
+	last := request("n3",
+		streams("n3", node.Act_YIELD, "first", 1), order("n3", node.Act_WAIT, hold), streams("n3", node.Act_YIELD, "last", 1))
 	streaming := v.streaming(v.t.Context(), "StreamThree", last)
 	streaming.expect("first-0")
 	load := v.startLoad()

@@ -15,7 +15,8 @@ func streamOutageCases() []testCase {
 	const (
 		trouble = "; the reply port breaks"
 		proxied = "what breaks the reply port stands before it by a rule of the node: on the cluster of `make cluster`"
-		again   = "who calls each step knows that it has sent messages (Direct); a channel does not, and its second delivery is refused the stream"
+		again   = "who calls each step knows that it has sent messages (Direct); " +
+			"a channel does not, and its second delivery is refused the stream"
 	)
 	return []testCase{
 		{name: "stream: a process that dies in the middle cuts it", run: cutInTheMiddle, differs: again},

@@ -248,7 +248,10 @@ func streamInspected(v *version) {
 }
 
 func streamCounted(v *version) {
-	const messages, first = `krt_stream_messages_total{workflow="streamthree"}`, `krt_stream_first_message_seconds_count{workflow="streamthree"}`
+	const (
+		messages = `krt_stream_messages_total{workflow="streamthree"}`
+		first    = `krt_stream_first_message_seconds_count{workflow="streamthree"}`
+	)
 	before, times := v.metric(messages), v.metric(first)
 	got, err := v.streamed("StreamThree", request("n3", streams("n3", node.Act_YIELD, "word", 7)))
 	require.NoError(v.t, err)

@@ -62,7 +62,8 @@ func TestStreamsOfClientsThatDoNotRead(t *testing.T) {
 	after := settle(t, entry, quiet)
 	requireNothingHeld(t, &target{reply: entry.Addresses[process.Reply]})
 	t.Logf("%d streams wait: %d KiB resident each (%d before the collection) and %.1f goroutines; "+
-		"live before %.1f MiB, meanwhile %.1f, afterwards %.1f", waiting, (during-before)>>10/waiting, (loose-before)>>10/waiting, float64(now.Goroutines-quiet.Goroutines)/waiting, live(quiet), live(now), live(after))
+		"live before %.1f MiB, meanwhile %.1f, afterwards %.1f", waiting, (during-before)>>10/waiting, (loose-before)>>10/waiting,
+		float64(now.Goroutines-quiet.Goroutines)/waiting, live(quiet), live(now), live(after))
 	require.LessOrEqual(t, (during-before)>>10/waiting, int64(memory*eachKiB))
 }
 
