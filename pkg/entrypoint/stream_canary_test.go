@@ -150,6 +150,28 @@ func TestAStreamThatHasBegunIsTheCanarys(t *testing.T) {
 	}
 }
 
+// TestAnInspectedStreamIsNotServedTwice: its client has the header of the canary's response at once.
+func TestAnInspectedStreamIsNotServedTwice(t *testing.T) {
+	to := streamingCanary(t, func(ctx context.Context, _ *event.Event, _ func(string) bool) event.End {
+		<-ctx.Done()
+		return event.End{}
+	})
+	way := newNetwork(t, to.grpc)
+	c := to.gives(100)
+	c.GRPC = way.Addr().String()
+	f := streamingPublished(t, c, quick())
+	s := f.open(metadata.AppendToOutgoingContext(t.Context(), "krt-inspect", "1"), "hi")
+	header, err := s.Header()
+	require.NoError(t, err)
+	require.Len(t, header["krt-correlation-id"], 1)
+	way.tear()
+	_, err = s.next()
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	f.counts(`krt_traffic_fallbacks_total{canary="v2"} 0`)
+	f.awaitNothing(t)
+	to.awaitNothing(t)
+}
+
 // TestAClientThatLeavesEndsTheCanarysStream, and one that does not read, when its time is over.
 func TestAClientThatLeavesEndsTheCanarysStream(t *testing.T) {
 	ended := make(chan struct{}, 2)
