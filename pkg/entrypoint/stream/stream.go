@@ -143,28 +143,35 @@ func (s *Stream) Next(until, work context.Context) (mem.Buffer, error) {
 		if data != nil || err != nil {
 			return data, err
 		}
-		var late <-chan time.Time
-		if idle {
-			late = s.startIdle()
+		if err = s.wait(until, work, idle); err == nil {
+			continue
 		}
-		select {
-		case <-s.news:
-		case <-late:
-			if s.isIdle() {
-				return nil, ErrIdle
-			}
-		case <-until.Done():
-			err = context.Cause(until)
-		case <-work.Done():
-			err = context.Cause(work)
+		if data, _, ended := s.pop(); data != nil || ended != nil { // it has come at the same instant
+			return data, ended
 		}
-		if err != nil { // the end may have come at the same instant
-			if data, _, ended := s.pop(); data != nil || ended != nil {
-				return data, ended
-			}
-			return nil, err
-		}
+		return nil, err
 	}
+}
+
+// wait waits until there may be a message or the end. The error is ErrIdle if it may take only so
+// long, or why one of the contexts has ended.
+func (s *Stream) wait(until, work context.Context, idle bool) error {
+	var late <-chan time.Time
+	if idle {
+		late = s.startIdle()
+	}
+	select {
+	case <-s.news:
+	case <-late:
+		if s.isIdle() {
+			return ErrIdle
+		}
+	case <-until.Done():
+		return context.Cause(until)
+	case <-work.Done():
+		return context.Cause(work)
+	}
+	return nil
 }
 
 // startIdle starts the time in which a message must come.

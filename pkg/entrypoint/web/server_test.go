@@ -17,7 +17,7 @@ import (
 
 // holding serves a port that may have four connections, on which POST holds its own until
 // its body ends or work does. It tells what became of each: whether it is held.
-func holding(t *testing.T, work context.Context) (address string, held chan bool) {
+func holding(work context.Context, t *testing.T) (address string, held chan bool) {
 	t.Helper()
 	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ const end = "0\r\n\r\n"
 
 // However many others come, what is held goes on, and there is room for probes.
 func TestAPortKeepsWhatIsHeld(t *testing.T) {
-	address, held := holding(t, t.Context())
+	address, held := holding(t.Context(), t)
 	conns, codes := make([]net.Conn, 3), make([]func() int, 3)
 	for i := range conns {
 		conns[i], codes[i] = begin(t, address, http.MethodPost)
@@ -87,7 +87,7 @@ func TestAPortKeepsWhatIsHeld(t *testing.T) {
 // What is held is read for as long as its work lasts.
 func TestWhatIsHeldEndsWithItsWork(t *testing.T) {
 	work, done := context.WithCancel(t.Context())
-	address, held := holding(t, work)
+	address, held := holding(work, t)
 	_, status := begin(t, address, http.MethodPost)
 	require.True(t, <-held)
 	done()
