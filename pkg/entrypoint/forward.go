@@ -69,6 +69,7 @@ func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.
 // forwardStream is forward for a streaming rpc. The request is kept until the first message has come.
 func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c traffic.Call, data mem.Buffer) (served bool, err error) {
 	free, to := sync.OnceFunc(data.Free), sinkOf(stream)
+	defer to.done()
 	send := func(message mem.Buffer) error {
 		free()
 		return to.send(message)
@@ -83,7 +84,11 @@ func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c t
 
 // send sends the response to a call, which is freed when the client has it.
 func send(stream grpc.ServerStream, response mem.Buffer) error {
-	out := sending(stream.Context(), response)
+	return sendMessage(stream, sending(stream.Context(), response))
+}
+
+// sendMessage sends out, which is counted; nil: the connection is closed.
+func sendMessage(stream grpc.ServerStream, out mem.Buffer) error {
 	if out == nil {
 		return status.Error(codes.Unavailable, "the connection is closed")
 	}

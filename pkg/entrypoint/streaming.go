@@ -22,6 +22,8 @@ type sink struct {
 	send func(mem.Buffer) error
 	// abort ends a send that waits: the client's time is over, or it has gone.
 	abort func()
+	// done is called by the port once there are no more messages; nil: there is nothing to do.
+	done func()
 }
 
 // newStream returns the stream of a request of the route; nil if its rpc is unary, or no client

@@ -2,6 +2,8 @@ package entrypoint
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -9,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
 )
 
@@ -16,7 +19,9 @@ import (
 // as a header.
 func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in received) error {
 	in.begun = func(id string) { _ = call.SendHeader(metadata.Pairs(headerCorrelation, id)) }
-	req, response := k.stream(ctx, in, sinkOf(call))
+	to := sinkOf(call)
+	defer to.done()
+	req, response := k.stream(ctx, in, to)
 	defer req.observe()
 	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
 	if wantsSteps(ctx) {
@@ -27,10 +32,18 @@ func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in recei
 
 // sinkOf gives the messages to the client of a call. SendMsg waits until it reads, or the call ends.
 func sinkOf(call grpc.ServerStream) sink {
+	ctx := call.Context()
+	counted, aborted := memory.ConnectionOf(ctx).Call(), atomic.Bool{}
 	return sink{
-		send: func(data mem.Buffer) error { return send(call, data) },
+		send: func(data mem.Buffer) error { return sendMessage(call, counted.Sending(data)) },
 		abort: func() {
-			raw.End(call.Context(), status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
+			aborted.Store(true)
+			raw.End(ctx, status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
+		},
+		done: func() {
+			if !aborted.Load() && errors.Is(ctx.Err(), context.Canceled) {
+				counted.Left()
+			}
 		},
 	}
 }
