@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -19,28 +20,40 @@ const (
 	// streamMessages is how many messages a stream has, tokenBytes what each holds.
 	streamMessages = 100
 	tokenBytes     = 32
+	// tokenPause is what a model takes for the next one. Without it a server of grpc-go sends
+	// many messages at once, which no client of a model ever sees.
+	tokenPause = 2 * time.Millisecond
 )
 
-// stream: what a message of a stream costs in the entrypoint and in the Go runner that
+// stream: what a message of a stream, sent as tokens come or as fast as they go, costs in the entrypoint and in the Go runner that
 // sends it, next to a bare grpc-go proxy and server; and how soon the first one comes,
 // next to a unary response through the same nodes.
 func (b *bench) stream(ctx context.Context) error {
-	for _, callers := range []int{1, 64} {
-		what := fmt.Sprintf("stream of %d messages of %d B, Direct, c=%d", streamMessages, tokenBytes, callers)
-		all, err := b.streamed(ctx, what, callers)
+	for _, c := range []struct {
+		callers int
+		pause   time.Duration
+		bar     float64
+	}{{1, tokenPause, 1.5}, {64, tokenPause, 1.5}, {1, 0, 0}, {64, 0, 0}} {
+		how := "as fast as they go"
+		if c.pause > 0 {
+			how = fmt.Sprintf("one in %s", c.pause)
+		}
+		what := fmt.Sprintf("stream of %d messages of %d B, %s, Direct, c=%d", streamMessages, tokenBytes, how, c.callers)
+		all, err := b.streamed(ctx, what, c.callers, c.pause)
 		if err != nil {
 			return err
 		}
 		proxy, again, entrypoint, node, runner := &all[0], &all[1], &all[2], &all[3], &all[4]
 		b.add(row{what: what + ": entrypoint", against: "a bare grpc-go proxy", of: entrypoint, base: proxy, same: again})
-		b.add(row{what: what + ": Go runner", against: "a bare grpc-go server", of: runner, base: node})
+		sender := runner.ratio(node, cpuOf)
+		b.add(row{what: what + ": Go runner, CPU", against: "a bare grpc-go server", value: &sender, unit: "×"})
 		var ratios []float64
 		for i := range entrypoint.samples {
 			ours, bare := entrypoint.samples[i].cpu+runner.samples[i].cpu, proxy.samples[i].cpu+node.samples[i].cpu
 			ratios = append(ratios, ours/bare)
 		}
 		both := spreadOf(ratios)
-		b.add(row{what: what + ": both, CPU a message", against: "both bare", bar: 1.5, value: &both, unit: "×"})
+		b.add(row{what: what + ": both, CPU a message", against: "both bare", bar: c.bar, value: &both, unit: "×"})
 		each := entrypoint.of(func(s sample) float64 { return s.cpu / streamMessages })
 		b.add(row{what: what + ": a message in the entrypoint", value: &each, unit: " µs"})
 	}
@@ -49,10 +62,10 @@ func (b *bench) stream(ctx context.Context) error {
 
 // streamed measures two bare proxies before a bare server, an entrypoint before a Go runner,
 // and the server and the runner themselves.
-func (b *bench) streamed(ctx context.Context, what string, callers int) (all []measured, err error) {
+func (b *bench) streamed(ctx context.Context, what string, callers int, pause time.Duration) (all []measured, err error) {
 	f := &family{log: b.log}
 	defer f.end(&err)
-	node, err := f.start(ctx, "grpc-stream", streamSettings{})
+	node, err := f.start(ctx, "grpc-stream", streamSettings{Pause: pause})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +81,7 @@ func (b *bench) streamed(ctx context.Context, what string, callers int) (all []m
 		}
 		subjects = append(subjects, subject{name: name, process: p, call: c})
 	}
-	runner, err := f.start(ctx, "nodes", process.NodesSettings{Count: 1, Messages: streamMessages})
+	runner, err := f.start(ctx, "nodes", process.NodesSettings{Count: 1, Messages: streamMessages, Pause: pause})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +97,7 @@ func (b *bench) streamed(ctx context.Context, what string, callers int) (all []m
 		subject{name: "bare server", process: node, call: subjects[0].call}, subject{name: "Go runner", process: runner, call: c}))
 }
 
-// firstMessage compares a stream of one message, to its end, with a unary response.
+// firstMessage compares the time to the first message of a stream with that to a unary response.
 func (b *bench) firstMessage(ctx context.Context) (err error) {
 	f := &family{log: b.log}
 	defer f.end(&err)
@@ -101,7 +114,7 @@ func (b *bench) firstMessage(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	first, err := callStream(p.Addresses[process.GRPC], 1)
+	first, err := callFirst(p.Addresses[process.GRPC])
 	if err != nil {
 		return err
 	}
@@ -151,6 +164,32 @@ func callStream(address string, messages int) (call, error) {
 	}, nil
 }
 
+// callFirst calls a streaming rpc by one connection, and waits for the first message only: the
+// rest is read beside the next call.
+func callFirst(address string) (call, error) {
+	conn, err := dialGRPC(address)
+	if err != nil {
+		return nil, err
+	}
+	body := payload(tokenBytes)
+	return func(ctx context.Context, _ int) error {
+		stream, err := openStream(ctx, conn, process.Method(0), &body)
+		if err != nil {
+			return err
+		}
+		var message []byte
+		if err := stream.RecvMsg(&message); err != nil {
+			return err
+		}
+		go func() {
+			for err := error(nil); err == nil; {
+				err = stream.RecvMsg(new([]byte))
+			}
+		}()
+		return same(len(message), len(body))
+	}, nil
+}
+
 func openStream(ctx context.Context, conn *grpc.ClientConn, method string, body *[]byte) (grpc.ClientStream, error) {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
 	if err == nil {
@@ -165,6 +204,8 @@ func openStream(ctx context.Context, conn *grpc.ClientConn, method string, body 
 type streamSettings struct {
 	// To is the address that calls are passed on to; empty: it responds itself.
 	To string
+	// Pause is how long it waits before each message but the first.
+	Pause time.Duration
 }
 
 // grpcStream is the role of a bare grpc-go server whose response to any call is a stream
@@ -174,7 +215,7 @@ func grpcStream(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 	if err := json.Unmarshal(raw, &settings); err != nil {
 		return nil, err
 	}
-	handler := respondStream
+	handler := func(_ any, stream grpc.ServerStream) error { return respondStream(stream, settings.Pause) }
 	if settings.To != "" {
 		conn, err := dialGRPC(settings.To)
 		if err != nil {
@@ -196,10 +237,13 @@ func grpcStream(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 	return []string{listener.Addr().String()}, nil
 }
 
-func respondStream(_ any, stream grpc.ServerStream) error {
+func respondStream(stream grpc.ServerStream, pause time.Duration) error {
 	var body []byte
 	err := stream.RecvMsg(&body)
 	for i := 0; i < streamMessages && err == nil; i++ {
+		if i > 0 && pause > 0 {
+			time.Sleep(pause)
+		}
 		err = stream.SendMsg(&body)
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -24,6 +25,8 @@ type NodesSettings struct {
 	// Messages is how many messages the last node sends of what it was given, where the
 	// rpc returns a stream. They are the whole stream; 0: it returns one.
 	Messages int
+	// Pause is how long the last node waits before each message but the first.
+	Pause time.Duration
 }
 
 // Nodes is the role of a workflow's nodes: Go runners of ours in one process,
@@ -42,7 +45,7 @@ func Nodes(ctx context.Context, raw json.RawMessage, control *http.ServeMux) ([]
 			return nil, err
 		}
 		addresses[i] = listener.Addr().String()
-		last = &echo{hold: int64(s.Hold), release: make(chan struct{}), last: i == s.Count-1, messages: s.Messages}
+		last = &echo{hold: int64(s.Hold), release: make(chan struct{}), last: i == s.Count-1, messages: s.Messages, pause: s.Pause}
 		RunNode(ctx, fmt.Sprintf("node-%d", i), listener, last)
 	}
 	control.HandleFunc("GET /held", func(w http.ResponseWriter, _ *http.Request) {
@@ -79,6 +82,7 @@ type echo struct {
 	once    sync.Once
 	// messages are to be sent if the rpc returns a stream.
 	messages int
+	pause    time.Duration
 }
 
 func (*echo) Init(context.Context) error { return nil }
@@ -101,12 +105,20 @@ func (n *echo) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 	if n.messages == 0 || !n.last || in.Stream.Unary() {
 		return out, nil
 	}
-	for range n.messages {
+	return runner.Output{}, n.send(c, out)
+}
+
+// send sends out as often as it is to.
+func (n *echo) send(c *runner.HandlerContext, out runner.Output) error {
+	for i := range n.messages {
+		if i > 0 && n.pause > 0 {
+			time.Sleep(n.pause)
+		}
 		if err := runner.SendEncoded(c, out); err != nil {
-			return runner.Output{}, err
+			return err
 		}
 	}
-	return runner.Output{}, nil
+	return nil
 }
 
 func (n *echo) open() { n.once.Do(func() { close(n.release) }) }

@@ -97,6 +97,8 @@ func (c *call) obey(o *Order) (out proto.Message, over bool, err error) {
 		return nil, false, c.send(o)
 	case Act_SEND_WRONG:
 		return nil, false, c.sendWrong(o)
+	case Act_GENERATE:
+		return &Reply{Text: o.GetText()}, true, c.send(o)
 	}
 	out, err = c.end(o)
 	return out, true, err
@@ -116,8 +118,6 @@ func (c *call) end(o *Order) (proto.Message, error) {
 		return wrapperspb.String(o.GetText()), nil
 	case Act_NONE:
 		return nil, nil
-	case Act_GENERATE:
-		return &Reply{Text: o.GetText()}, c.send(o)
 	case Act_HANG:
 		<-c.ctx.Context().Done()
 		return nil, errors.Join(c.ctx.Context().Err(), c.records.Note(c.in.GetId(), "cancelled"))
