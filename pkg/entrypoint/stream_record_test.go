@@ -57,6 +57,26 @@ func TestTheRecordOfAStream(t *testing.T) {
 	require.NotContains(t, f.metrics(), "krt_stream_", "a version without streams has no series of them")
 }
 
+// TestTheRecordOfABodyThatIsNoMessage: it says what the client was told.
+func TestTheRecordOfABodyThatIsNoMessage(t *testing.T) {
+	for name, c := range map[string]struct{ body, kind, told string }{
+		"JSON":            {`{"txet":1}`, "application/json", "unknown field"},
+		"JSON in a frame": {framed(0, `{"txet":1}`), "application/connect+json", "unknown field"},
+		"gRPC-Web":        {framed(0, `{"txet":1}`), "application/grpc-web+json", "unknown field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			o, seen := observed()
+			f.serve(f.streaming(f.streams("a", f.countsUp)), o)
+			got := f.request(http.MethodPost, f.web+tokensPath, c.body, "Content-Type", c.kind)
+			require.Contains(t, got.body+got.header.Get("Grpc-Message"), c.told)
+			f.awaits("krt_requests_in_flight 0")
+			r := seen.take(t, 1)[0]
+			require.Equal(t, []any{code.Code_INVALID_ARGUMENT, "the body cannot be decoded"}, []any{r.Code, r.Error})
+		})
+	}
+}
+
 // TestAnInspectedStreamHasItsLastMessage, and how many there were.
 func TestAnInspectedStreamHasItsLastMessage(t *testing.T) {
 	more := make(chan struct{})

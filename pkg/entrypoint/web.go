@@ -79,8 +79,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	data, err := h.read(r.Body, route)
 	body.Decoded()
-	if refusal := body.Refusal(); refusal != nil && err == nil {
-		data.Free()
+	if refusal := body.Refusal(); refusal != nil { // the client has a response; an error is that nothing was handed on
+		if err == nil {
+			data.Free()
+		}
 		k.refuse(refusal)
 		return
 	}
