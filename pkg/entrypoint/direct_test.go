@@ -182,10 +182,8 @@ func TestANodeThatFailsIsTriedAgainThenNamed(t *testing.T) {
 
 func TestANodeThatIsDownIsNamed(t *testing.T) {
 	f := newFixture(t)
-	l := listen(t)
-	gone := entrypoint.Step{Node: "gone", URL: "http://" + l.Addr().String()}
-	require.NoError(t, l.Close())
-	f.serve(f.version(gone), quick())
+	address, _ := closed(t)
+	f.serve(f.version(entrypoint.Step{Node: "gone", URL: "http://" + address}), quick())
 	_, err := f.call(t.Context(), "x")
 	text, info := failed(t, err, codes.Unavailable)
 	require.Contains(t, text, `node "gone" cannot be reached: `)

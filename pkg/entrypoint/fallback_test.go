@@ -94,14 +94,13 @@ func address(f *fixture) string { return strings.TrimPrefix(f.web, "http://") }
 
 // TestThePublishedVersionServesWhatTheCanaryCannot: for clients of all protocols no request fails.
 func TestThePublishedVersionServesWhatTheCanaryCannot(t *testing.T) {
-	closed := listen(t)
-	require.NoError(t, closed.Close())
+	nobody, _ := closed(t)
 	hung := full(t)
 	unavailable := canary(t, func(_ context.Context, in *event.Event) (int, *event.Event) {
 		return http.StatusOK, in.Fail("/krt/test/v2/canary", event.Failure{Code: code.Code_UNAVAILABLE, Text: "the model is being loaded"})
 	})
 	for name, c := range map[string]*traffic.Canary{
-		"refused":     {Version: "v2", GRPC: closed.Addr().String(), Web: closed.Addr().String(), Weight: 100},
+		"refused":     {Version: "v2", GRPC: nobody, Web: nobody, Weight: 100},
 		"no name":     {Version: "v2", GRPC: "nothing.invalid:9000", Web: "nothing.invalid:80", Weight: 100},
 		"hung":        {Version: "v2", GRPC: hung, Web: hung, Weight: 100},
 		"unavailable": unavailable.gives(100),

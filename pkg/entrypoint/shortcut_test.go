@@ -5,7 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,20 +19,14 @@ import (
 )
 
 // closed is an address at which nobody listens and nobody else can: connections
-// are refused until open makes a listener of it.
+// are refused until open makes a listener of it. The address of a listener that has
+// been closed may be another test's soon.
 func closed(t *testing.T) (address string, open func() net.Listener) {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	require.NoError(t, err)
-	file := os.NewFile(uintptr(fd), "port")
-	t.Cleanup(func() { _ = file.Close() })
-	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	name, err := syscall.Getsockname(fd)
-	require.NoError(t, err)
-	at := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}
-	return at.String(), func() net.Listener {
-		require.NoError(t, syscall.Listen(fd, 128))
-		l, err := net.FileListener(file)
+	socket, url := taken(t)
+	return strings.TrimPrefix(url, "http://"), func() net.Listener {
+		require.NoError(t, syscall.Listen(int(socket.Fd()), 128))
+		l, err := net.FileListener(socket)
 		require.NoError(t, err)
 		return l
 	}

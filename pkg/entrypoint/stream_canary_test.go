@@ -85,13 +85,12 @@ func TestAStreamOfTheCanaryComesAsItComes(t *testing.T) {
 
 // TestThePublishedVersionStreamsWhatTheCanaryCannot, as long as no message has come.
 func TestThePublishedVersionStreamsWhatTheCanaryCannot(t *testing.T) {
-	closed := listen(t)
-	require.NoError(t, closed.Close())
+	nobody, _ := closed(t)
 	unavailable := streamingCanary(t, func(context.Context, *event.Event, func(string) bool) event.End {
 		return event.End{Failure: event.Failure{Code: code.Code_UNAVAILABLE, Text: "the model is being loaded"}.Status()}
 	})
 	for name, c := range map[string]*traffic.Canary{
-		"refused":     {Version: "v2", GRPC: closed.Addr().String(), Web: closed.Addr().String(), Weight: 100},
+		"refused":     {Version: "v2", GRPC: nobody, Web: nobody, Weight: 100},
 		"unavailable": unavailable.gives(100),
 	} {
 		t.Run(name, func(t *testing.T) {

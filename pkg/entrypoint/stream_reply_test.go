@@ -306,8 +306,24 @@ func TestAStreamForAReplicaThatIsGone(t *testing.T) {
 	in := <-events
 	require.Equal(t, http.StatusGone, taker.postStream(in, "a", whole(event.End{}, "x")))
 	require.Contains(t, taker.metrics(), `krt_replies_dropped_total{reason="forward_failed"} 1`)
-	gone.Close()
-	require.Equal(t, http.StatusServiceUnavailable, taker.postStream(in, "a", whole(event.End{}, "x")), "nothing has been sent")
+	require.Equal(t, http.StatusAccepted, holder.postStream(in, "a", whole(event.End{}, "x")))
+	_, err := call.all()
+	require.NoError(t, err)
+}
+
+// Nothing has been sent to a replica that accepts no connection.
+func TestAStreamForAReplicaThatAcceptsNoConnection(t *testing.T) {
+	o := quick()
+	o.Key = make([]byte, 32)
+	o.Advertise, _ = closed(t)
+	holder := newFixture(t)
+	events := holder.sequenced(o, "a")
+	call := holder.open(t.Context(), "x")
+	o.Advertise = ""
+	taker := newFixture(t)
+	taker.sequenced(o, "a")
+	in := <-events
+	require.Equal(t, http.StatusServiceUnavailable, taker.postStream(in, "a", whole(event.End{}, "x")))
 	require.Equal(t, http.StatusAccepted, holder.postStream(in, "a", whole(event.End{}, "x")))
 	_, err := call.all()
 	require.NoError(t, err)
