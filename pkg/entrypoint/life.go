@@ -120,11 +120,17 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	}
 	e.setReady(false)
 	err = errors.Join(err, e.stop(grpcServer, webServer, reply))
-	_ = inspection.Close()
+	// Followers leave by themselves; closed at once, one would read an error and not the end.
+	last, done := context.WithTimeout(context.Background(), forcedTime)
+	defer done()
+	if inspection.Shutdown(last) != nil {
+		_ = inspection.Close()
+	}
 	return err
 }
 
-// forcedTime is how long it may take to send the failures of a forced stop.
+// forcedTime is how long it may take to send the failures of a forced stop, and the ends of responses
+// on the inspection port.
 const forcedTime = 2 * time.Second
 
 // stop ends the servers in the order that loses nothing: those of clients first, the
