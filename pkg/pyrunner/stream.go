@@ -29,17 +29,27 @@ func (w *worker) message(f frame) (encoded, error) {
 	return m, err
 }
 
-// reply sends the client the early reply in f. One that is lost is no error of the call.
-func (w *worker) reply(c *runner.HandlerContext, f frame) error {
+// reply sends the client the early reply in f. One that is lost is no error of the call,
+// except in a stream: without its last message it would seem complete.
+func (w *worker) reply(c *runner.HandlerContext, f frame, in *event.Event, sent conversion) error {
 	message, err := w.message(f)
 	if err != nil {
 		return err
 	}
-	out, err := message.output(w.limit)
+	var out runner.Output
+	if in.Stream.Unary() {
+		out, err = message.output(w.limit)
+	} else {
+		out, err = sent(message, in.Stream.Message)
+	}
 	if err == nil {
 		err = runner.ReplyEncoded(c, out)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case !in.Stream.Unary() && !in.Replied:
+		return &unsendable{err}
+	default:
 		runner.Log(c).Error("early reply lost", "error", err)
 	}
 	w.moveDeadline(c)

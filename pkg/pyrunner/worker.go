@@ -155,11 +155,11 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event, sent conver
 		// Passed on before the next frame is read, so that what the client gets keeps its order.
 		switch f.kind {
 		case frameEarlyReply:
-			err = w.reply(c, f)
+			err = w.reply(c, f, in, sent)
 		case frameSend:
 			err = w.relay(c, f, in.Stream.Message, sent)
 		default:
-			return w.end(c, f)
+			return w.end(c, f, in, sent)
 		}
 		if err != nil {
 			return runner.Output{}, err
@@ -201,8 +201,8 @@ func (w *worker) next() (frame, error) {
 	}
 }
 
-// end reads the frame that ends a request.
-func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
+// end reads the frame that ends a request. The message of an early exit is the client's.
+func (w *worker) end(c *runner.HandlerContext, f frame, in *event.Event, sent conversion) (runner.Output, error) {
 	switch f.kind {
 	case frameResult:
 		exit, message, err := parseResult(f.payload)
@@ -213,8 +213,11 @@ func (w *worker) end(c *runner.HandlerContext, f frame) (runner.Output, error) {
 		if exit {
 			c.SetEarlyExit()
 		}
-		if message == nil {
+		switch {
+		case message == nil:
 			return runner.Output{}, nil
+		case exit && !in.Stream.Unary():
+			return sent(*message, in.Stream.Message)
 		}
 		return message.output(w.limit)
 	case frameError:

@@ -68,9 +68,9 @@ class Context(Older):
         if logs.current.call is not self._call:
             self.logger.warning("early reply dropped: the handler has already returned")
             return Done()
-        name, data = self._node.encode(response)
+        sent = self._node.sent(self._call, response) if self._call.output else self._node.encode(response)
         self._replied = True
-        self._call.reply(name, data)
+        self._call.reply(*sent)
         return Done()
 
     reply = early_reply

@@ -132,7 +132,10 @@ def stream(handler, message, ctx=None, init=None):
     """
     ctx = ctx or Context()
     last = call(handler, message, ctx, init)
-    last = ctx.replies[0] if ctx.replies else last or ctx._exit_message
+    if ctx.replies:
+        last = ctx.replies[0]
+    elif last is None:
+        last = ctx._exit_message
     return ctx.sent if last is None else [*ctx.sent, last]
 
 

@@ -1,5 +1,6 @@
 import unittest
 
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import StringValue
 from krt.testing import Context, call, stream
 
@@ -58,6 +59,9 @@ class HandlerTest(unittest.TestCase):
             with self.subTest(handler.__name__):
                 messages = stream(handler, StringValue(value="Bob"), init=main.init)
                 self.assertEqual("".join(message.value for message in messages), wanted)
+
+    def test_an_empty_value_is_a_message_of_a_stream(self):
+        self.assertEqual(stream(lambda ctx, data: Struct(), StringValue()), [Struct()])
 
     def test_sent(self):
         ctx = Context()
