@@ -75,6 +75,9 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 	}
 	timeout := q.divider.options.Timeout
 	if port.Streams(r) {
+		if !r.ProtoAtLeast(1, 1) { // there, one that breaks off here may look like one that ends
+			return false
+		}
 		timeout = q.divider.options.StreamTimeout
 		prolong(w, timeout)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 )
 
 const (
@@ -82,6 +84,19 @@ func acceptsEvents(h http.Header) bool {
 		}
 	}
 	return false
+}
+
+// CanEnd reports whether the end of a stream of JSON can be told from one that breaks off: lines have no
+// end of their own, and in HTTP/1.0 the end of the connection is that of the response.
+func CanEnd(r *http.Request) bool { return r.ProtoAtLeast(1, 1) || acceptsEvents(r.Header) }
+
+// refuseLines refuses a request for lines by a client with which they cannot end.
+func refuseLines(w http.ResponseWriter, r *http.Request) {
+	LeaveUnread(w, r.ContentLength)
+	WriteStatus(w, http.StatusHTTPVersionNotSupported, &spb.Status{
+		Code: int32(code.Code_FAILED_PRECONDITION), Message: "over HTTP/1.0, lines that break off look like lines that end: " +
+			"send Accept: text/event-stream, or use HTTP/1.1 (with nginx in between: proxy_http_version 1.1)",
+	})
 }
 
 // WriteHeader implements http.ResponseWriter.

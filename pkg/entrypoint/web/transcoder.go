@@ -74,6 +74,10 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 				by, bare = record.JSON, streamed
 			}
 		}
+		if bare && !CanEnd(r) {
+			refuseLines(w, r)
+			return
+		}
 		r, body := d.transcode(w, r, by)
 		defer body.end()
 		body.streams, body.bare = streamed, bare
