@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
@@ -64,11 +65,13 @@ func (r *request) pump(client context.Context, to sink) response {
 		}
 	})()
 	out, ended := response{}, false
+	var refused error // by the port
 	for !ended {
 		data, err := r.Stream.Next(until, r.work)
 		switch {
 		case err == nil:
-			ended = !r.send(until, to, &sends, data)
+			refused = r.send(until, to, &sends, data)
+			ended = refused != nil
 		case errors.Is(err, io.EOF):
 			out, ended = <-r.responses, true
 		case errors.Is(err, stream.ErrIdle):
@@ -78,7 +81,7 @@ func (r *request) pump(client context.Context, to sink) response {
 			ended = true
 		}
 		if ended && !errors.Is(err, io.EOF) {
-			out = r.cut(until)
+			out = r.cut(until, refused)
 		}
 	}
 	r.Stream.Abandon()
@@ -88,33 +91,36 @@ func (r *request) pump(client context.Context, to sink) response {
 	return out
 }
 
-// send gives the client one message, and reports whether there may be more.
-func (r *request) send(until context.Context, to sink, sends *atomic.Bool, data mem.Buffer) bool {
+// send gives the client one message. After an error there may be no more.
+func (r *request) send(until context.Context, to sink, sends *atomic.Bool, data mem.Buffer) error {
 	if r.kept != nil {
 		r.kept.Output(r.route.want, data.ReadOnlyData())
 	}
 	sends.Store(true)
 	defer sends.Store(false)
-	if until.Err() != nil {
+	if err := until.Err(); err != nil {
 		data.Free()
-		return false
+		return err
 	}
-	return to.send(data) == nil
+	return to.send(data)
 }
 
-// cut ends a stream whose client has gone, or whose time is over: it has not got all messages,
-// whatever comes of the work.
-func (r *request) cut(until context.Context) response {
+// cut ends a stream whose client has gone, whose time is over, or of which the port has refused a
+// message: the client has not got all messages, whatever comes of the work.
+func (r *request) cut(until context.Context, refused error) response {
 	out := r.giveUp(until)
-	if out.failure != nil {
-		return out
-	}
-	out.failure = &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}
-	if r.outOfTime(until) {
+	var why *connect.Error
+	switch {
+	case errors.As(refused, &why) && until.Err() == nil: // the port has told the client
+		out.failure = &spb.Status{Code: int32(why.Code()), Message: why.Message()}
+	case out.failure != nil:
+	case r.outOfTime(until):
 		out.failure = event.Failure{
 			Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Workflow: r.route.Name, Version: r.table.version.Name,
 			Text: fmt.Sprintf("the client did not read the messages of workflow %q in time", r.route.Name),
 		}.Status()
+	default:
+		out.failure = &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}
 	}
 	return out
 }
