@@ -83,10 +83,12 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 }
 
 // MarshalAppend implements vanguard.Codec. An error is reported on annotated paths
-// as a google.rpc.Status, whose details are of types that no contract need know.
+// as a google.rpc.Status, whose details are of types that no contract need know. A response
+// is emptied: the transcoder keeps it for as long as the client takes to read its text.
 func (c strictJSON) MarshalAppend(to []byte, m proto.Message) ([]byte, error) {
 	s, ok := m.(*spb.Status)
 	if !ok {
+		defer proto.Reset(m)
 		return c.JSONCodec.MarshalAppend(to, m)
 	}
 	return append(to, statusJSON(c.json.types, s)...), nil
