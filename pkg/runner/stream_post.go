@@ -117,7 +117,7 @@ func (b *postBody) result(status int, err error) (again bool, _ error) {
 		b.s.c.own.Slog().Warn("the response to a stream was lost: it counts as received", "error", err)
 		return false, nil
 	case err != nil:
-		return !b.begun.Load(), err
+		return b.become(givenUp), err
 	case status < http.StatusBadRequest:
 		return false, nil
 	case status == http.StatusConflict:
@@ -125,7 +125,7 @@ func (b *postBody) result(status int, err error) (again bool, _ error) {
 	case status == http.StatusGone:
 		return false, ErrNoClient
 	}
-	return status >= http.StatusInternalServerError && !b.begun.Load(), fmt.Errorf("status %d", status)
+	return status >= http.StatusInternalServerError && b.become(givenUp), fmt.Errorf("status %d", status)
 }
 
 // write implements outlet.
@@ -208,14 +208,29 @@ func (p *post) abort() {
 // postBody is the body of one attempt. Only one is ever read from.
 type postBody struct {
 	*post
-	begun, ended atomic.Bool     // whether it has been read from, and to its end
-	rest         []byte          // of the frame that is being read
-	closed       <-chan struct{} // with the connection that it is written to
+	state  atomic.Int32
+	ended  atomic.Bool     // whether it has been read to its end
+	rest   []byte          // of the frame that is being read
+	closed <-chan struct{} // with the connection that it is written to
+}
+
+// States of a body after unread, of which it gets one. The transport may begin to read a
+// body whose response is there already: then that of the next attempt would miss a frame.
+const (
+	begun   = 1 // it is being read
+	givenUp = 2 // it must not be
+)
+
+// become gives b a state, unless it has the other one.
+func (b *postBody) become(state int32) bool {
+	return b.state.CompareAndSwap(0, state) || b.state.Load() == state
 }
 
 // Read implements io.Reader: each frame is one chunk, if it is not large.
 func (b *postBody) Read(to []byte) (int, error) {
-	b.begun.Store(true)
+	if !b.become(begun) {
+		return 0, net.ErrClosed
+	}
 	if len(b.rest) == 0 {
 		select {
 		case frame, more := <-b.frames:
