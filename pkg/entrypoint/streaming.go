@@ -27,6 +27,23 @@ type sink struct {
 	done func()
 }
 
+// abortAt aborts a send that waits when until ends. The function that it returns ends that, and waits
+// for an abort that has begun: the client's connection may not be touched once its handler has returned.
+func (to sink) abortAt(until context.Context, sends *atomic.Bool) (stop func()) {
+	over := make(chan struct{})
+	stopped := context.AfterFunc(until, func() {
+		defer close(over)
+		if sends.Load() {
+			to.abort()
+		}
+	})
+	return func() {
+		if !stopped() {
+			<-over
+		}
+	}
+}
+
 // newStream returns the stream of a request of the route; nil if its rpc is unary, or no client
 // waits.
 func (k *ticket) newStream(async bool) *stream.Stream {
@@ -59,15 +76,11 @@ func (r *request) pump(client context.Context, to sink) response {
 	until, done := context.WithDeadline(client, r.deadline) // that of the work moves at an early reply
 	defer done()
 	sends := atomic.Bool{}
-	defer context.AfterFunc(until, func() {
-		if sends.Load() {
-			to.abort()
-		}
-	})()
-	out, ended := response{}, false
+	defer to.abortAt(until, &sends)()
+	work, out, ended := r.work, response{}, false
 	var refused error // by the port
 	for !ended {
-		data, err := r.Stream.Next(until, r.work)
+		data, err := r.Stream.Next(until, work)
 		switch {
 		case err == nil:
 			refused = r.send(until, to, &sends, data)
@@ -77,6 +90,8 @@ func (r *request) pump(client context.Context, to sink) response {
 		case errors.Is(err, stream.ErrIdle):
 			r.offer(response{failure: r.idle(), steps: r.Steps()})
 			r.cancel(errGone)
+		case until.Err() == nil && r.responded.Load(): // when the work ended: the end of the stream comes, too
+			work = until
 		default:
 			ended = true
 		}
