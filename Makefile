@@ -14,7 +14,6 @@ WITH_PYTHON = if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$pyth
 FUNCTIONS := $(patsubst %/krt.yml,%,$(wildcard functions/*/krt.yml))
 MODULES   := . pkg/runner test/cluster/knative test/cluster/gateway
 LINTED    := $(MODULES) test/cluster/conformance test/cluster/coredns test/store/testdata/ferretdb
-
 .PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ { print $$1 }' Makefile) bin/cluster
 
 help: ## List the targets
@@ -58,25 +57,28 @@ cluster-down: bin/cluster ## Stop that cluster and remove all of it
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
 	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
-e2e-long: cluster ## Run the tests there that take minutes or large programs: faults under load, Jaeger, VictoriaMetrics, Knative's own
-	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm KRT_E2E=1 \
-	KRT_E2E_LONG=1 go test -p 1 -v -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./test/load ./test/tracing ./test/store/line
-	@KRT_E2E=1 KRT_E2E_LONG=1 go test -v -count=1 -timeout 90m -run 'Plans|Faults|Sticky' -exec '$(CURDIR)/bin/cluster exec --' ./test/e2e
+LONG = KRT_E2E=1 KRT_E2E_LONG=1 go test -v -p 1 -count=1 -timeout 90m -exec '$(CURDIR)/bin/cluster exec --'
+e2e-long: cluster ## Run the tests there that take minutes, large programs or Knative 1.22: faults under load, Jaeger, Knative's own
+	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); export KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm; \
+	$(LONG) ./test/load ./test/tracing ./test/store/line
+	@$(LONG) -run 'Plans|Faults|Sticky' ./test/e2e
 	@KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -run 'Plans|Limits' ./pkg/controller/canary
 	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
+	@$(MAKE) --no-print-directory e2e-knative
+e2e-knative: bin/cluster ## Show both deliveries and publishing under load on Knative 1.22, and stop that cluster (8 minutes)
+	@export KRT_KNATIVE=1.22; bin/cluster up; trap 'bin/cluster down' EXIT; \
+	$(LONG) -run 'Greeter|SequenceReplies|Publish($$|InMid)|Canary$$|Trigger|ScalesToZero' ./test/e2e; \
+	$(LONG) -run HundredPublishes ./test/load -publishes 20
 
-# Of test/browser these are the tests on a cluster: the others are in make test.
 TOOLS = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); export KRT_KUBE=$$kube KRT_CRDS=$$crds
 HELM  = helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
 	@$(TOOLS); go test $(RACE) -count=1 ./test/apiserver/...
 	@$(TOOLS); $(HELM); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; go test $(RACE) -count=1 -run OnACluster ./test/browser
-
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
 test-tracing: deps bin/cluster ## Look at the traces of versions on this machine in a real Jaeger (builds it once, in 3 minutes)
 	@$(WITH_PYTHON); jaeger=$$(bin/cluster tool jaeger); KRT_JAEGER=$$jaeger go test -count=1 ./test/tracing
-
 bench-api: bin/cluster ## Measure there what the controller needs to create objects, compared to a plain client
 	@$(TOOLS); go test -run '^$$' -bench . -benchtime 1x ./test/bench/creation
 site: ## Write the documentation as a web site that works offline to dist/site
@@ -91,15 +93,13 @@ release: bin/cluster ## Make dist/ and push the images: VERSION=v0.1.0 KO_DOCKER
 # KRT_RELEASE_BEFORE is the commit or tag of the release from which to upgrade; without it the upgrade is left out.
 release-long: cluster ## Make a release twice, compare both, and install, upgrade and remove it on that cluster (4 to 30 minutes)
 	@KRT_KO=$$(bin/cluster tool image) go test -v -count=1 -timeout 40m -run Reproducible ./test/release
-	@helm=$$(bin/cluster tool helm); KRT_HELM=$$helm KRT_E2E=1 KRT_E2E_LONG=1 \
-	go test -v -count=1 -timeout 40m -run 'Install|Upgrade' -exec '$(CURDIR)/bin/cluster exec --' ./test/release
+	@helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm; $(LONG) -run 'Install|Upgrade' ./test/release
 
 # Tools are a Go module of their own; binaries are built again when it changes.
 bin/golangci-lint: TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 bin/controller-gen: TOOL := sigs.k8s.io/controller-tools/cmd/controller-gen
 bin/golangci-lint bin/controller-gen: tools/go.mod tools/go.sum
 	@echo "Building $@ (once, up to two minutes)"; cd tools && go build -o ../bin/ $(TOOL) && touch ../$@
-
 lint: bin/golangci-lint ## Lint the Go modules
 	@for module in $(LINTED); do echo "Linting the Go module in $$module"; \
 		(cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
@@ -114,7 +114,7 @@ generate: bin/controller-gen ## Generate again: code of pkg/apis with the CRDs a
 verify: build bin/controller-gen ## Check format, vet, generated code, go.mod files, manifests and leftovers
 	@echo "gofmt"; files=$$(gofmt -l cmd pkg functions test); test -z "$$files" || { echo "Not formatted: $$files"; exit 1; }
 	@for module in $(LINTED); do echo "go vet in $$module"; (cd $$module && go vet ./...); done
-	@for module in $(LINTED) tools; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
+	@for module in $(LINTED) tools test/cluster/knative-1.22; do echo "go mod tidy in $$module"; (cd $$module && go mod tidy -diff); done
 	@echo "pkg/apis and its CRDs"; tools/apis.sh --check
 	@for function in $(FUNCTIONS); do bin/kn-krt validate $$function; bin/kn-krt generate --check $$function; done
 	@echo "leftovers"; ! grep -rnE '\b(TODO|FIXME)\b' --include='*.go' --include='*.py' --include='*.md' cmd pkg functions test *.md

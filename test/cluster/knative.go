@@ -17,6 +17,27 @@ import (
 // Their config/ is full of symbolic links, which modules lose: these are the
 // real folders.
 
+// knativeModule is the folder with the module of a release of Knative: "" is the one that everything
+// is tested with.
+func knativeModule(source, release string) (string, error) {
+	if release == "" {
+		return "knative", nil
+	}
+	modules, err := filepath.Glob(filepath.Join(source, "knative-*", "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	var known []string
+	for _, module := range modules {
+		name := filepath.Base(filepath.Dir(module))
+		known = append(known, strings.TrimPrefix(name, "knative-"))
+		if name == "knative-"+release {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("no Knative %q to build: set KRT_KNATIVE to one of %s, or do not set it", release, strings.Join(known, ", "))
+}
+
 // knativeCRDs is what must be there before anything that is made of it.
 func knativeCRDs() []string {
 	return []string{
@@ -80,16 +101,21 @@ func moduleFiles(ctx context.Context, p place, names []string) ([]string, error)
 	return files, nil
 }
 
-// moduleDir is where a module of Knative's, or the Gateway API's, is in the module cache.
+// moduleDir is where a module of Knative's, or the Gateway API's, is in the module cache. It is found by
+// its packages: of a module by itself, go also wants the time of its version, which a proxy may not have.
 func moduleDir(ctx context.Context, p place, module string) (string, error) {
-	path, of := "knative.dev/"+module, "knative"
+	path, of := "knative.dev/"+module, p.Knative
 	if module == gatewayAPI {
 		path, of = "sigs.k8s.io/"+module, "gateway"
 	}
-	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", path)
+	list := exec.CommandContext(ctx, "go", "list", "-find", "-f", "{{.Module.Dir}}", path+"/...")
 	list.Dir = filepath.Join(p.Source, of)
-	dir, err := command(ctx, list)
-	return strings.TrimSpace(dir), err
+	dirs, err := command(ctx, list)
+	dir, _, _ := strings.Cut(dirs, "\n")
+	if err == nil && dir == "" {
+		err = fmt.Errorf("module %s is not in %s/go.mod", path, of)
+	}
+	return dir, err
 }
 
 // knativeSet names the cached build of Knative: modules and recipe decide it.
@@ -101,7 +127,7 @@ func knativeSet(ctx context.Context, p place) (*imageSet, error) {
 	}
 	fmt.Fprintln(hash, knativePrograms(), base.file)
 	for _, name := range []string{"go.mod", "go.sum"} {
-		content, err := os.ReadFile(filepath.Join(p.Source, "knative", name))
+		content, err := os.ReadFile(filepath.Join(p.Source, p.Knative, name))
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +147,7 @@ func warmKnative(ctx context.Context, p place) error {
 	}
 	// With -export, list compiles; build would link as well, and ko does that.
 	compile := exec.CommandContext(ctx, "go", "list", "-export", "-trimpath", "-buildvcs=false", "-f", "{{/* nothing */}}", "tool")
-	compile.Dir = filepath.Join(p.Source, "knative")
+	compile.Dir = filepath.Join(p.Source, p.Knative)
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	_, err := command(ctx, compile)
 	return err
@@ -143,7 +169,7 @@ func resolveKnative(ctx context.Context, p place) (string, []string, error) {
 		args = append(args, "-f", file)
 	}
 	ko := exec.CommandContext(ctx, "ko", args...)
-	ko.Dir = filepath.Join(p.Source, "knative")
+	ko.Dir = filepath.Join(p.Source, p.Knative)
 	ko.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "KO_DOCKER_REPO="+registry+"/knative",
 		"KO_CONFIG_PATH=")
 	yaml, err := command(ctx, ko)
@@ -165,7 +191,7 @@ func printCRDs(ctx context.Context, p place, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(p.Cache, "crds.yaml")
+	path := filepath.Join(p.Cache, "crds-"+p.Knative+".yaml")
 	if err := writeWhole(path, []byte(text)); err != nil {
 		return err
 	}

@@ -25,14 +25,19 @@ const (
 
 // place has the cluster's folders.
 type place struct {
-	Source string // this folder, with the tools' modules
-	Cache  string // built tools and images, kept
-	State  string // sockets, keys, logs, process ids: gone with the cluster
-	Data   string // what is too big for a /run in memory: gone with the cluster
+	Source  string // this folder, with the tools' modules
+	Knative string // the folder of the module with Knative's programs, below Source
+	Cache   string // built tools and images, kept
+	State   string // sockets, keys, logs, process ids: gone with the cluster
+	Data    string // what is too big for a /run in memory: gone with the cluster
 }
 
 func newPlace() (place, error) {
 	source, err := findSource()
+	if err != nil {
+		return place{}, err
+	}
+	release, err := knativeModule(source, os.Getenv("KRT_KNATIVE"))
 	if err != nil {
 		return place{}, err
 	}
@@ -41,7 +46,7 @@ func newPlace() (place, error) {
 		return place{}, fmt.Errorf("cannot find a folder for the built tools: %w", err)
 	}
 	cache = filepath.Join(cache, "kn-krt")
-	return place{Source: source, Cache: cache, State: "/run/kn-krt", Data: filepath.Join(cache, "data")}, nil
+	return place{Source: source, Knative: release, Cache: cache, State: "/run/kn-krt", Data: filepath.Join(cache, "data")}, nil
 }
 
 // findSource looks for this folder from the current one upwards.
