@@ -109,6 +109,9 @@ func (b *Budget) Spare(n int64) bool {
 	return true
 }
 
+// Add counts n bytes that are held whether there is room for them or not. They are given back by Release.
+func (b *Budget) Add(n int64) { b.held.Add(n) }
+
 // Release gives n reserved bytes back.
 func (b *Budget) Release(n int64) { b.held.Add(-n) }
 

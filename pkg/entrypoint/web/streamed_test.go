@@ -36,6 +36,16 @@ func token(text string) string { return "\x0a" + string(rune(len(text))) + text 
 // and writes frames.
 func serving(t *testing.T, ping time.Duration, handle func(w http.ResponseWriter, message string)) *httptest.Server {
 	t.Helper()
+	budget := memory.New(64<<20, new(atomic.Int64), 100)
+	server := httptest.NewServer(Count(budget, 10_000, transcoding(t, budget, ping, handle)))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { require.Zero(t, budget.Used(), "all is given back") })
+	return server
+}
+
+// transcoding is what serving serves.
+func transcoding(t *testing.T, budget *memory.Budget, ping time.Duration, handle func(http.ResponseWriter, string)) http.Handler {
+	t.Helper()
 	s, err := schema.Compile(t.Context(), fstest.MapFS{"p.proto": {Data: []byte(`syntax = "proto3";
 package test;
 message Prompt { string text = 1; }
@@ -43,7 +53,6 @@ message Token { string text = 1; }
 service Bot { rpc Chat(Prompt) returns (stream Token); }
 `)}}, "p.proto", schema.Options{})
 	require.NoError(t, err)
-	budget := memory.New(64<<20, new(atomic.Int64), 100)
 	handler, err := NewDecoding(1000).NewTranscoder(Transcoder{
 		Schema: s, JSON: NewJSON(dynamicpb.NewTypes(s.Registry()), budget), Logger: slog.New(slog.DiscardHandler), Ping: ping,
 		NotFound: http.NotFound,
@@ -62,10 +71,7 @@ service Bot { rpc Chat(Prompt) returns (stream Token); }
 		}),
 	})
 	require.NoError(t, err)
-	server := httptest.NewServer(Count(budget, 10_000, handler))
-	t.Cleanup(server.Close)
-	t.Cleanup(func() { require.Zero(t, budget.Used(), "all is given back") })
-	return server
+	return handler
 }
 
 // ask posts a body with headers given as name, value pairs.

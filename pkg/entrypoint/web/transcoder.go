@@ -13,6 +13,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/rest"
@@ -81,7 +82,11 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 		r, body := d.transcode(w, r, by)
 		defer body.end()
 		body.streams, body.bare = streamed, bare
-		out := http.ResponseWriter(&tooLargeWriter{w, body})
+		limited := &tooLargeWriter{ResponseWriter: w, body: body}
+		if kind := mediaType(r.Header.Get("Content-Type")); kind == "" || strings.HasSuffix(kind, "json") {
+			limited.texts = t.JSON.budget
+		}
+		out := http.ResponseWriter(limited)
 		if bare {
 			r.Header.Set("Content-Type", connectJSON)
 			stream := newStreamed(out, r.Header, t.Ping)
@@ -132,6 +137,9 @@ func plainJSON(r *http.Request) bool {
 type tooLargeWriter struct {
 	http.ResponseWriter
 	body *Transcoding
+	// texts counts the JSON that is written, besides the message that it is made of; nil if it
+	// is not JSON.
+	texts *memory.Budget
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -151,6 +159,10 @@ func (w *tooLargeWriter) WriteHeader(status int) {
 func (w *tooLargeWriter) Write(p []byte) (int, error) {
 	if w.body.status == 0 {
 		w.body.status = http.StatusOK
+	}
+	if w.texts != nil { // until the client has read it
+		w.texts.Add(int64(len(p)))
+		defer w.texts.Release(int64(len(p)))
 	}
 	return w.ResponseWriter.Write(p)
 }
