@@ -227,9 +227,25 @@ func TestAStreamsConnectionIsUsedAgain(t *testing.T) {
 
 // A node that replies early ends the client's stream in its response, and goes on behind it.
 func TestAResponseRepliesEarly(t *testing.T) {
-	for name, last := range map[string]event.End{
-		"and ends well":          {},
-		"and ends with an error": {Failure: event.Failure{Code: code.Code_INTERNAL, Text: "later"}.Status()},
+	ends := func(e event.End) func(*frames) {
+		return func(out *frames) {
+			outcome := event.OutcomeOK
+			if e.Failure != nil {
+				outcome = event.OutcomeError
+			}
+			e.Steps = event.Steps("").Append(ran("a", outcome))
+			out.end(e)
+		}
+	}
+	const broken = `node "a" broke off its response after its early reply: `
+	for name, c := range map[string]struct {
+		rest func(*frames)
+		text string
+	}{
+		"and ends well":          {ends(event.End{}), ""},
+		"and ends with an error": {ends(event.End{Failure: event.Failure{Code: code.Code_INTERNAL, Text: "later"}.Status()}), "later"},
+		"and breaks off":         {func(*frames) {}, broken + "unexpected EOF"},
+		"and sends":              {func(out *frames) { out.send("2") }, broken + "a message follows the end of the stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -240,10 +256,7 @@ func TestAResponseRepliesEarly(t *testing.T) {
 				out.end(event.End{Replied: true, Steps: event.Steps("").Append(ran("a", event.OutcomeReply))})
 				<-gate
 				ended <- ctx.Err() == nil
-				last.Steps = event.Steps("").Append(ran("a", map[bool]event.Outcome{
-					false: event.OutcomeOK, true: event.OutcomeError,
-				}[last.Failure != nil]))
-				out.end(last)
+				c.rest(out)
 			}))
 			texts, err := f.open(t.Context(), "x").all()
 			require.NoError(t, err)
@@ -255,7 +268,7 @@ func TestAResponseRepliesEarly(t *testing.T) {
 			records := seen.take(t, 2)
 			require.Equal(t, []any{record.EarlyReply, "a reply", 2}, []any{records[0].Early, stepsOf(records[0]), records[0].Messages})
 			require.True(t, records[1].Background)
-			require.Equal(t, last.Failure.GetMessage(), records[1].Error)
+			require.Equal(t, c.text, records[1].Error)
 		})
 	}
 }

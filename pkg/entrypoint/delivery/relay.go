@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -127,18 +128,21 @@ func (x *exchange) relay(ctx context.Context, body io.Reader, out *event.Event, 
 
 // rest returns the end of a handler that has replied early: nothing else follows.
 func rest(body io.Reader) (event.End, error) {
-	last, length, err := event.ReadFrame(body, 0)
+	last, length, err := event.ReadFrame(body, math.MaxUint32)
 	if err == nil && !last {
 		err = errors.New("a message follows the end of the stream")
 	}
+	var end event.End
+	if err == nil {
+		payload := make([]byte, length)
+		if _, err = io.ReadFull(body, payload); err == nil {
+			end, err = event.ParseEnd(payload)
+		}
+	}
 	if err != nil {
-		return event.End{}, &stream.Cut{Cause: err}
+		return event.End{}, &stream.Cut{Replied: true, Cause: err}
 	}
-	payload := make([]byte, length)
-	if _, err := io.ReadFull(body, payload); err != nil {
-		return event.End{}, &stream.Cut{Cause: err}
-	}
-	return event.ParseEnd(payload)
+	return end, nil
 }
 
 // typeError is a stream of other messages than the rpc's output.

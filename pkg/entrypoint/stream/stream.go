@@ -268,12 +268,17 @@ func signal(c chan struct{}) {
 type Cut struct {
 	// Messages is how many messages the part had.
 	Messages int
+	// Replied says that the stream has ended before, by an early reply: the rest is missing.
+	Replied bool
 	// Cause is why there are no more.
 	Cause error
 }
 
 // Error implements error; it follows the name of the node.
 func (c *Cut) Error() string {
+	if c.Replied {
+		return fmt.Sprintf("broke off its response after its early reply: %v", c.Cause)
+	}
 	return fmt.Sprintf("broke off the stream after %d messages: %v", c.Messages, c.Cause)
 }
 
