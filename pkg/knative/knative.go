@@ -9,7 +9,8 @@ import (
 // VersionLabel is the label of Knative's objects, its definitions among them, with the version.
 const VersionLabel = "app.kubernetes.io/version"
 
-// Supported are the minor releases that this kn-krt is made for.
+// Supported are the minor releases that this kn-krt is made for. All tests on a cluster run on the last of
+// them, and make e2e-knative runs some on the other: test/cluster has the modules of both.
 func Supported() []string { return []string{"1.22", "1.23"} }
 
 // minor finds the minor release in a label: 1.23 in "1.23.0" or "v1.23.1". Builds of one's own are
