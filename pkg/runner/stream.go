@@ -83,15 +83,6 @@ func SendEncoded(c *HandlerContext, out Output) error {
 	return nil
 }
 
-// Streams returns the full name of the messages that c's call may send, "" if its rpc is
-// unary, and whether the node is the last one, which may return nothing.
-func Streams(c *HandlerContext) (message string, last bool) {
-	if c.stream == nil {
-		return "", false
-	}
-	return c.in.Stream.Message, c.stream.last()
-}
-
 func (c *HandlerContext) send(out Output) error {
 	switch {
 	case c.in == nil:
