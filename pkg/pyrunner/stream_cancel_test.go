@@ -1,7 +1,9 @@
 package pyrunner_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,4 +81,76 @@ func TestACancelReachesWhatAPlainHandlerReturned(t *testing.T) {
 	n := start(t, endlessStream("async def", "inner", endlessStreams, endlessAsync)+
 		"\ndef handler(ctx, data): return inner(ctx, data)\n", nil)
 	n.leave(endlessStreams, endlessAsync)
+}
+
+// A cancel that comes while the task of what a plain handler returned is made cancels it, and
+// does not leave it to run beside the next request.
+func TestACancelFindsTheTaskThatIsBeingMade(t *testing.T) {
+	n := start(t, `
+def init(ctx):
+    loop = asyncio.get_event_loop()
+    create = loop.create_task
+    def slow(coroutine):
+        task = create(coroutine)
+        loop.create_task = create
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        signal.set_wakeup_fd(far.fileno())
+        tell("creating")
+        near.recv(1)
+        signal.set_wakeup_fd(-1)
+        return task
+    loop.create_task = slow
+seen = []
+async def inner(which):
+    if which == "next":
+        return StringValue(value=" ".join(seen))
+    seen.append("began")
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        seen.append("ended")
+def handler(ctx, data):
+    return inner(text(data))
+`, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := n.postContext(ctx, streaming("cancelled", "model"))
+		left <- err
+	}()
+	require.Equal(t, "creating", (<-n.told).text)
+	leave()
+	require.Error(t, <-left)
+	require.Equal(t, "began ended", stringOf(t, n.post(streaming("next", "model")).event))
+}
+
+// A thread that outlives its handler ends when it sends, and logs that once.
+func TestAThreadThatSendsAfterItsHandler(t *testing.T) {
+	n := start(t, `
+import threading
+def handler(ctx, data):
+    def send():
+        try:
+            threading.main_thread().returned.wait()
+            ctx.send(StringValue(value="late"))
+        except asyncio.CancelledError as error:
+            try:
+                ctx.send(StringValue(value="again"))
+            except asyncio.CancelledError:
+                tell(str(error))
+    if text(data) == "first":
+        threading.main_thread().returned = threading.Event()
+        threading.Thread(target=send).start()
+    else:
+        threading.main_thread().returned.set()
+`, nil)
+	for _, request := range []string{"first", "second"} {
+		texts, end := n.open(streaming(request, "model")).all()
+		require.Empty(t, texts)
+		require.Nil(t, end.Failure)
+	}
+	require.Equal(t, "the handler has already returned", (<-n.told).text)
+	n.log.await(t, "message dropped")
+	require.Equal(t, 1, strings.Count(n.log.String(), "message dropped"))
 }

@@ -1,5 +1,6 @@
 """The context of init and handler: KRT V1's, with both generations of names."""
 
+import asyncio
 import datetime
 import os
 import time
@@ -79,8 +80,9 @@ class Context(Older):
         """Send message, of the type that the rpc returns as a stream, to the client now; the handler continues.
 
         It waits while the client does not read. If the client no longer waits, the handler is cancelled:
-        asyncio.CancelledError is raised in it. After an early reply nothing is sent. Every node of the workflow
-        may send; what the handler of the last one yields is sent in the same way.
+        asyncio.CancelledError is raised in it, and by send in a thread or task that goes on after the handler.
+        After an early reply nothing is sent. Every node of the workflow may send; what the handler of the last
+        one yields is sent in the same way.
         """
         if self._call is None:
             raise RuntimeError("ctx.send: there is no request in init")
@@ -94,8 +96,11 @@ class Context(Older):
         if not call.output:
             raise RuntimeError("cannot send: %s" % streams.UNARY)
         if logs.current.call is not call:
-            self.logger.warning("message dropped: the handler has already returned")
-        elif not call.replied:
+            if not call.late:
+                call.late = True
+                self.logger.warning("message dropped: the handler has already returned")
+            raise asyncio.CancelledError("the handler has already returned")
+        if not call.replied:
             call.send(*self._node.sent(call, message))
 
     def early_exit(self, response=None):
@@ -185,7 +190,7 @@ class Call:
     """One request of the front. `output` is the name of the messages that a streaming rpc returns, else empty."""
 
     __slots__ = ("sequence", "channel", "deadline_ns", "background_ns", "replied", "mirrored", "workflow", "correlation_id",
-                 "traceparent", "message", "output", "data")
+                 "traceparent", "message", "output", "data", "late")
 
     def __init__(self, channel, sequence, payload):
         self.channel = channel
@@ -205,6 +210,7 @@ class Call:
         at += message
         self.output = payload[at:at + output].decode()
         self.data = payload[at + output:]
+        self.late = False  # a message was sent after the handler
 
     def reply(self, name, data):
         name = name.encode()

@@ -58,9 +58,9 @@ class Channel:
     def __init__(self, sock):
         self.sock = sock
         self.buffered = b""
-        self.sending = False  # the main thread is in send_whole
+        self.holding = False  # a cancel is only noted at present
         self.cancelled = 0  # number of the request cancelled last
-        self.on_cancel = None  # called with its number if that was while sending
+        self.on_cancel = None  # called with its number if that was while holding
         self._lock = threading.Lock()
 
     def read(self):
@@ -120,10 +120,14 @@ class Channel:
         if threading.current_thread() is not threading.main_thread():  # signals interrupt the main thread only
             self.send(kind, sequence, *parts)
             return
-        self.sending = True
+        self.whole(sequence, self.send, kind, sequence, *parts)
+
+    def whole(self, sequence, function, *args):
+        """Call function in the main thread. A cancel of the request with that number comes into effect after it."""
+        self.holding = True
         try:
-            self.send(kind, sequence, *parts)
+            function(*args)
         finally:
-            self.sending = False
+            self.holding = False
         if self.cancelled == sequence:
             self.on_cancel(sequence)

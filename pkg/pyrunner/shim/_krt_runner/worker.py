@@ -44,7 +44,7 @@ class Worker:
         if not sequence or not self._channel.cancels(sequence):
             return
         self._channel.cancelled = sequence
-        if not self._channel.sending:  # else it calls _cancel when it has sent the frame
+        if not self._channel.holding:  # else it calls _cancel later
             self._cancel(sequence)
 
     def _cancel(self, sequence):
@@ -102,12 +102,16 @@ class Worker:
 
     def _finish(self, awaitable):
         """Await what a plain function returned."""
-        self._task = self._loop.create_task(wait(awaitable))
-        self._awaits = True
         try:
+            self._channel.whole(self._running, self._start, awaitable)
             return self._loop.run_until_complete(self._task)
         finally:
             self._task, self._awaits = None, False
+
+    def _start(self, awaitable):
+        """Make the task, which a cancel must find: it would run later, beside another request."""
+        self._task = self._loop.create_task(wait(awaitable))
+        self._awaits = True
 
     def _drain(self, ctx, value):
         """Send what the handler yields, if value is a generator; return its result."""

@@ -57,7 +57,7 @@ class _Call:
 
     def __init__(self, workflow, mirrored):
         self.sent = []
-        self.replied = False
+        self.replied = self.late = False
         self.deadline_ns = 0
         self.workflow = workflow
         self.correlation_id = ""
