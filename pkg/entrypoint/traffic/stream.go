@@ -58,7 +58,8 @@ type relay struct {
 	sent     func() // is called when the request has been sent
 	begun    bool   // the client has the header of the response, or soon will
 	messages int
-	first    time.Time // when the first of them was there
+	first    time.Time   // when the first of them was there
+	trailer  metadata.MD // of a stream that was read to its end
 }
 
 // run forwards the call. The failure is how the stream ended, nil if it ended well. It reports false
@@ -77,21 +78,19 @@ func (r *relay) run(ctx context.Context, c Call) (failure *spb.Status, served bo
 	ctx, cancel := context.WithCancel(outgoing(ctx)) // it ends the stream in any case
 	defer cancel()
 	from, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, c.Method)
-	var trailer metadata.MD
 	if err == nil {
 		err = r.exchange(from, c)
-		trailer = from.Trailer()
 	}
-	refusal := len(trailer[Metadata]) > 0
+	refusal := len(r.trailer[Metadata]) > 0
 	if failure = status.Convert(err).Proto(); failure != nil {
 		if ctx.Err() == nil && !r.begun && !r.accepts(failure, refusal) {
 			return nil, false
 		}
 		failure = r.explain(ctx, failure)
 	}
-	delete(trailer, Metadata)
-	delete(trailer, "grpc-status-details-bin") // it is in the failure
-	r.client.SetTrailer(trailer)
+	delete(r.trailer, Metadata)
+	delete(r.trailer, "grpc-status-details-bin") // it is in the failure
+	r.client.SetTrailer(r.trailer)
 	return failure, true
 }
 
@@ -129,6 +128,9 @@ func (r *relay) exchange(from grpc.ClientStream, c Call) error {
 		var message mem.BufferSlice
 		err := from.RecvMsg(&message)
 		over := errors.Is(err, io.EOF)
+		if err != nil {
+			r.trailer = from.Trailer() // gRPC allows it now only
+		}
 		if err != nil && !over {
 			return err
 		}
