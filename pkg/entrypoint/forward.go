@@ -107,7 +107,6 @@ func (e *Entrypoint) forwarder() traffic.Web {
 			t, name := e.table.Load(), strings.TrimPrefix(r.URL.Path, "/workflows/")
 			return streams(t.byMethod[r.URL.Path]) || streams(t.byName[name])
 		},
-		BeginStream: web.DoneWith,
 		Fail: func(w http.ResponseWriter, r *http.Request, failure *spb.Status) {
 			if e.table.Load().byMethod[r.URL.Path] == nil { // an event, or a path of an annotation
 				web.WriteFailure(w, failure)

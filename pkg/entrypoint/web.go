@@ -94,6 +94,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := event.ContextWithTrace(r.Context(), event.RequestTrace(r.Header))
 	in := received{data: data, inspect: askedBy(r.Header), divided: traffic.From(r.Context())}
 	if route.stream {
+		r.Body = http.NoBody // it has what the transcoder has made of the body, in two forms
 		h.serveStream(w, r.WithContext(ctx), k, in)
 		return
 	}

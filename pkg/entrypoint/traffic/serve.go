@@ -29,10 +29,8 @@ type Web struct {
 	// Sending counts a response until it is freed, and returns what is to be freed in its place:
 	// nil if the connection is closed.
 	Sending func(context.Context, http.ResponseWriter, mem.Buffer) mem.Buffer
-	// Streams reports whether the response to a request is a stream. BeginStream is called when
-	// the canary has begun it: the body is not needed any more.
-	Streams     func(*http.Request) bool
-	BeginStream func(*http.Request)
+	// Streams reports whether the response to a request is a stream.
+	Streams func(*http.Request) bool
 	// Fail responds with a failure in the protocol of the request.
 	Fail func(http.ResponseWriter, *http.Request, *spb.Status)
 }
@@ -96,7 +94,6 @@ func (q *Request) serve(w http.ResponseWriter, r *http.Request, limit int64, por
 		return true
 	}
 	if res.stream != nil {
-		port.BeginStream(r)
 		q.pass(ctx, w, r, res)
 		return true
 	}

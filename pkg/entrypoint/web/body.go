@@ -102,14 +102,6 @@ func ReadAhead(r *http.Request, limit int64) ([]byte, bool) {
 	return data, err == nil && int64(len(data)) <= limit && body.Upload.Arrived()
 }
 
-// DoneWith gives back what the body of a request is counted with, which has been read and is not
-// needed any more.
-func DoneWith(r *http.Request) {
-	if body, ok := r.Body.(*countedBody); ok {
-		body.Upload.Done()
-	}
-}
-
 // MaxBody is the most bytes that the body of a call may have, and MaxEvent that of an event.
 func (d *Decoding) MaxBody() int64 { return d.limit + envelopeBytes }
 
