@@ -16,6 +16,7 @@ A handler of a streaming rpc may yield:
 """
 
 import asyncio
+import functools
 import inspect
 import os
 
@@ -24,6 +25,7 @@ from google.protobuf.message import Message
 
 from _krt_runner import logs, saves, store, streams
 from _krt_runner import context as real
+from _krt_runner.node import Node, WrongOutput
 from krt._store import Store
 
 # The W3C traceparent of every call: what ctx.traceparent is.
@@ -41,14 +43,18 @@ class _Node:
         self.measurement = saves.Measurement(self.store, logger)
         self.prediction = saves.Prediction(self.store, logger)
         self.db = store.DB(self.store)
+        self.dicts = True  # as a handler that takes dicts, until call knows better
 
-    def sends(self, value):
-        return True
+    sends, yielded = Node.sends, Node.yielded
 
     def encode(self, value):
         return "", b""
 
     def sent(self, call, value):
+        first = call.sent[0] if call.sent else value
+        if isinstance(first, Message) and isinstance(value, Message) and first.DESCRIPTOR is not value.DESCRIPTOR:
+            names = value.DESCRIPTOR.full_name, first.DESCRIPTOR.full_name
+            raise WrongOutput("cannot send: the message is a %s, the one before it a %s" % names)
         return "", value
 
 
@@ -106,15 +112,17 @@ def call(handler, message, ctx=None, init=None):
     ctx = ctx or Context()
     data = message
     if isinstance(message, Message):
+        ctx._node.dicts = False
         data = Any(type_url="type.googleapis.com/" + message.DESCRIPTOR.full_name, value=message.SerializeToString())
 
     async def run():
         if init is not None:
             await _value(init(ctx))
         value = await _value(handler(ctx, data))
+        send = functools.partial(ctx._node.yielded, ctx)
         if inspect.isasyncgen(value):
-            return await streams.drain_async(value, ctx.send)
-        return streams.drain(value, ctx.send) if inspect.isgenerator(value) else value
+            return await streams.drain_async(value, send)
+        return streams.drain(value, send) if inspect.isgenerator(value) else value
 
     before = logs.current.call
     logs.current.call = ctx._call

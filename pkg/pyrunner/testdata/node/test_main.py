@@ -1,7 +1,7 @@
 import unittest
 
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.wrappers_pb2 import StringValue
+from google.protobuf.wrappers_pb2 import BoolValue, StringValue
 from krt.testing import Context, call, stream
 
 import main
@@ -62,6 +62,23 @@ class HandlerTest(unittest.TestCase):
 
     def test_an_empty_value_is_a_message_of_a_stream(self):
         self.assertEqual(stream(lambda ctx, data: Struct(), StringValue()), [Struct()])
+
+    def test_refuses_what_the_runner_would(self):
+        for wrong, text in ((None, "yielded nothing"), ("b", "yielded a str"), (BoolValue(), "is a google.protobuf.BoolValue")):
+            def handler(ctx, data):
+                yield StringValue(value="a")
+                yield wrong
+
+            with self.subTest(text):
+                with self.assertRaisesRegex(Exception, text):
+                    stream(handler, StringValue(value="Bob"))
+
+    def test_the_stream_of_a_handler_that_takes_dicts(self):
+        def handler(ctx, data):
+            yield {"name": data["name"]}
+            return {}
+
+        self.assertEqual(stream(handler, {"name": "Bob"}), [{"name": "Bob"}, {}])
 
     def test_sent(self):
         ctx = Context()
