@@ -41,6 +41,7 @@ type streamed struct {
 	left     int    // bytes of the message, or of the end, that are still to come
 	end      []byte // the end as far as it has come
 	messages int
+	pinged   bool // since the last message
 	state    streamState
 }
 
@@ -193,6 +194,10 @@ func (s *streamed) beginMessage() error {
 	if !s.events {
 		return nil
 	}
+	if s.pinged { // it has ended the deadline that this message may have had
+		s.pinged = false
+		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(ResponseTime))
+	}
 	s.ping.Reset(s.every)
 	return s.write("id: " + strconv.Itoa(s.messages) + "\ndata: ")
 }
@@ -253,6 +258,7 @@ func (s *streamed) comment() {
 	}
 	if s.filled == 0 { // else within a message
 		s.begin()
+		s.pinged = true
 		control := http.NewResponseController(s.ResponseWriter)
 		_ = control.SetWriteDeadline(time.Now().Add(ResponseTime))
 		if s.write(": ping\n\n") != nil || control.Flush() != nil {

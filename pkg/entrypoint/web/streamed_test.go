@@ -209,6 +209,33 @@ func TestPingsWhileNothingComes(t *testing.T) {
 	require.Equal(t, "INTERNAL", response.Trailer.Get("Result"))
 }
 
+// timed is a response that knows until when it may be written.
+type timed struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (d *timed) SetWriteDeadline(at time.Time) error {
+	d.until = at
+	return nil
+}
+
+// A ping that comes while a message is about to be written does not end its deadline.
+func TestAMessageBehindAPingHasADeadline(t *testing.T) {
+	w := &timed{ResponseRecorder: httptest.NewRecorder()}
+	s := newStreamed(w, http.Header{"Accept": {eventStream}}, time.Hour)
+	defer s.close()
+	s.Header().Set("Content-Type", connectJSON)
+	s.WriteHeader(http.StatusOK)
+	require.NoError(t, w.SetWriteDeadline(time.Now().Add(ResponseTime))) // of the message
+	s.comment()
+	require.Zero(t, w.until)
+	_, err := io.WriteString(s, frame(0, "{}"))
+	require.NoError(t, err)
+	require.False(t, w.until.IsZero())
+	require.Equal(t, ": ping\n\nid: 1\ndata: {}\n\n", w.Body.String())
+}
+
 // reader returns what reads a response up to a line.
 func reader(t *testing.T, response *http.Response) (await func(line string)) {
 	lines := bufio.NewScanner(response.Body)
