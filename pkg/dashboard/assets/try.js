@@ -37,6 +37,9 @@ async function follow(response, root, stop) {
   button.onclick = () => stop.abort();
   busy(root, 'Receiving messages…');
   document.getElementById('try-result')?.remove(); // of the last request
+  const live = document.createElement('div');
+  live.id = 'try-live';
+  document.getElementById('try-live').replaceWith(live); // of one that was stopped
   for await (const event of events(response)) {
     if (event.kind === 'fragment') show(event);
     if (event.kind === 'own' && event.name === 'page') return event.data;
