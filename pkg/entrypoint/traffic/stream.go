@@ -125,12 +125,8 @@ func (r *relay) exchange(from grpc.ClientStream, c Call) error {
 		}
 	}
 	for {
-		var message mem.BufferSlice
-		err := from.RecvMsg(&message)
+		message, err := r.receive(from)
 		over := errors.Is(err, io.EOF)
-		if err != nil {
-			r.trailer = from.Trailer() // gRPC allows it now only
-		}
 		if err != nil && !over {
 			return err
 		}
@@ -145,6 +141,14 @@ func (r *relay) exchange(from grpc.ClientStream, c Call) error {
 			return err
 		}
 	}
+}
+
+// receive returns the next message. At the end of the stream, it keeps the trailer: gRPC allows it then only.
+func (r *relay) receive(from grpc.ClientStream) (message mem.BufferSlice, err error) {
+	if err = from.RecvMsg(&message); err != nil {
+		r.trailer = from.Trailer()
+	}
+	return message, err
 }
 
 // begin passes the header of the response on.
