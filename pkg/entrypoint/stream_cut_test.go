@@ -18,8 +18,18 @@ import (
 // Over HTTP/1.0 the end of the connection is that of the response: lines that break off there would
 // look like lines that end. Events say that they end.
 func TestALineOverHTTP10CannotBreakOff(t *testing.T) {
-	f := newFixture(t)
-	f.streamed(quick(), f.streams("a", f.countsUp))
+	own := newFixture(t)
+	own.streamed(quick(), own.streams("a", own.countsUp))
+	own.refusesLines(t)
+	canary := streamingCanary(t, own.countsUp) // its stream would break off here
+	divided := streamingPublished(t, canary.gives(100), quick())
+	divided.refusesLines(t)
+	canary.awaits(`krt_requests_total{code="OK",workflow="flow"} 0`)
+}
+
+// refusesLines requires that only events are sent over HTTP/1.0.
+func (f *fixture) refusesLines(t *testing.T) {
+	t.Helper()
 	for accept, want := range map[string]string{
 		"application/json":  "HTTP/1.0 505 ",
 		"text/event-stream": "event: end\n",
