@@ -42,11 +42,15 @@ func callError(ctx context.Context, o invokeOptions, err error, also more) error
 		return f.printJSON(o.streams.Out, also, inspected, err)
 	}
 	var text string
+	gap := ""
+	if also.streamed.begun() { // as after the last message of a stream that ends
+		gap = "\n"
+	}
 	if also.trace != nil {
-		text = also.trace.text()
+		text = gap + also.trace.text()
 	}
 	if inspected != nil {
-		text += inspected.text(o.streams)
+		text += gap + inspected.text(o.streams)
 	}
 	if _, err := io.WriteString(o.streams.Out, text); err != nil {
 		return err

@@ -65,6 +65,8 @@ func TestInvokeStreamTrace(t *testing.T) {
 	got = runKrt(t.Context(), "", "invoke", "nights", "-d", `{"nights": 1}`, "--trace", "-o", "json", "--address", address)
 	require.True(t, strings.HasPrefix(untimed(got.out), prices(1)+`{"messages":1,"took":9,"steps":[{"node":"entrypoint",`), got.out)
 	require.Equal(t, 2, strings.Count(got.out, "\n"))
+	got = runKrt(t.Context(), "", "invoke", "nights", "-d", `{"nights": 15}`, "--trace", "--address", address)
+	require.True(t, strings.HasPrefix(got.out, prices(13)+"\nnode  "), got.out)
 }
 
 // A message is printed before the stream has ended.
