@@ -97,8 +97,8 @@ func streamKeys() []settingKey {
 		{"stream-timeout", "How long a stream of responses may last, unless the version's timeout is longer. It must be at least 5s\n" +
 			"shorter than revision-timeout.", "5m0s",
 			func(s *Settings, text string) error { return duration(&s.StreamTimeout, text, 24*time.Hour) }},
-		{"stream-idle", "How long a node may take from one message of a stream to the next. Time in which the client does not\n" +
-			"read does not count.", "1m0s",
+		{"stream-idle", "How long a node may take from one of its messages of a stream to the next. Time in which the client does\n" +
+			"not read does not count.", "1m0s",
 			func(s *Settings, text string) error { return duration(&s.StreamIdle, text, 24*time.Hour) }},
 		{"stream-messages", "How many messages a stream may have.", "100000",
 			func(s *Settings, text string) error { return integer(&s.StreamMessages, text, 1, 1_000_000_000) }},

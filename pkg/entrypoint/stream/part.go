@@ -37,6 +37,7 @@ func (s *Stream) Claim(key string) (*Part, error) {
 		return nil, ErrTaken
 	}
 	s.open = &Part{stream: s, key: key}
+	signal(s.news) // from now on the node may be idle
 	return s.open, nil
 }
 

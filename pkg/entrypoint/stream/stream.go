@@ -32,7 +32,7 @@ var (
 	ErrOver = errors.New("the stream is over")
 	// ErrTooMany ends a stream with more messages than it may have.
 	ErrTooMany = errors.New("the stream has more messages than it may have")
-	// ErrIdle says that no node has sent a message for too long.
+	// ErrIdle says that the node that sends has sent no message for too long.
 	ErrIdle = errors.New("no message has come for too long")
 )
 
@@ -40,7 +40,7 @@ var (
 type Limits struct {
 	// Messages is how many messages nodes may send; 0 means any number.
 	Messages int
-	// Idle is how long the next message may take once there has been one; 0 means any time.
+	// Idle is how long a node that has sent messages may take for its next one; 0 means any time.
 	Idle time.Duration
 }
 
@@ -88,7 +88,7 @@ func New(message string, l Limits) *Stream {
 // Message is the full name of the type of the stream's messages.
 func (s *Stream) Message() string { return s.message }
 
-// Idle is how long the next message may take once there has been one.
+// Idle is how long a node that has sent messages may take for its next one.
 func (s *Stream) Idle() time.Duration { return s.limits.Idle }
 
 // Counts is what the client has been given so far.
@@ -184,11 +184,12 @@ func (s *Stream) startIdle() <-chan time.Time {
 	return s.idle.C
 }
 
-// isIdle reports whether nodes have nothing to send, rather than wait for the client to read.
+// isIdle reports whether a node has nothing to send, rather than waits for the client to read. Between
+// two nodes there may be a wait for a pod or a worker.
 func (s *Stream) isIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.waiting && s.first == len(s.queue) && !s.ended
+	return s.open != nil && !s.waiting && s.first == len(s.queue) && !s.ended
 }
 
 // pop returns the first message of the queue, or io.EOF after the last one. Else idle says
@@ -200,7 +201,7 @@ func (s *Stream) pop() (data mem.Buffer, idle bool, err error) {
 		if s.ended {
 			return nil, false, io.EOF
 		}
-		return nil, s.limits.Idle > 0 && s.counts.Messages > 0, nil
+		return nil, s.limits.Idle > 0 && s.counts.Messages > 0 && s.open != nil, nil
 	}
 	data, s.queue[s.first] = s.queue[s.first], nil
 	if s.first++; s.first == len(s.queue) {

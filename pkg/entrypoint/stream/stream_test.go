@@ -258,6 +258,33 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// Between two nodes nobody is idle: the next one may wait for its pod, or for a worker.
+func TestAWaitForTheNextNodeIsNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{Idle: time.Minute})
+		go func() {
+			for _, key := range []string{"a", "b"} {
+				p := claim(t, s, key)
+				_ = p.Send(t.Context(), r.buffer(t, key))
+				if key == "a" {
+					p.Close()
+					time.Sleep(time.Hour)
+				}
+			}
+		}()
+		for range 2 {
+			_, err := next(t, s)
+			require.NoError(t, err)
+		}
+		begin := time.Now()
+		_, err := next(t, s)
+		require.Equal(t, stream.ErrIdle, err)
+		require.Equal(t, time.Minute, time.Since(begin))
+		s.End(nil)
+		rest(t, s)
+	})
+}
+
 // A node that waits for the client is not idle.
 func TestAWaitForTheClientIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
