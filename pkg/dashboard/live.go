@@ -46,10 +46,10 @@ func (d *Dashboard) stream(p page) http.HandlerFunc {
 		}
 		refresh := func(ctx context.Context) error { return d.refresh(ctx, r, p, s) }
 		err = s.Follow(hr.Context(), p.followers(*r, s), refresh)
-		var ended *guard.EndedError
+		ended := guard.Ended(hr.Context())
 		switch { // what is sent is the last, whether it arrives or not
-		case errors.As(context.Cause(hr.Context()), &ended):
-			_ = s.Gone(ended.Text)
+		case ended != nil:
+			_ = s.Gone(ended.Error())
 		case err != nil && hr.Context().Err() == nil:
 			_ = s.Problem(explain(err).Text)
 		}
@@ -122,7 +122,7 @@ func (d *Dashboard) update(p page, s *stream.Stream, fragments ...fragment) erro
 // errDone is that what is watched has ended.
 var errDone = errors.New("done")
 
-// watch runs do, and sends the part of the page each time that it has changed, and once more at the end. It
+// watch runs do, and sends the part of the page each time that it has changed, and again at the end. It
 // counts as an open page, and refuses before anything is sent.
 func (d *Dashboard) watch(w http.ResponseWriter, r *request, p page, do follower, part func() fragment) (s *stream.Stream, err error) {
 	leave, err := d.streams.Take(d.user(r.Request), 1)
@@ -145,7 +145,7 @@ func (d *Dashboard) watch(w http.ResponseWriter, r *request, p page, do follower
 // finish sends the page, or why there is none, as the last event of a form.
 func (d *Dashboard) finish(s *stream.Stream, r *request, p page, view any, err error) {
 	var html []byte
-	if err == nil {
+	if err = cmp.Or(guard.Ended(r.Context()), err); err == nil {
 		html, err = d.render(p.name, d.fill(r, p, view))
 	}
 	if err != nil {

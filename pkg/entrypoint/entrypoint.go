@@ -244,9 +244,10 @@ func New(v Version, o Options) (*Entrypoint, error) {
 
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.StreamTimeout, 5*time.Minute)
-	setDefault(&o.StreamIdle, time.Minute)
-	setDefault(&o.StreamMessages, 100_000)
+	setDefault(&o.StreamTimeout, environment.DefaultStreamTimeout)
+	o.StreamTimeout = max(o.StreamTimeout, o.Timeout)
+	setDefault(&o.StreamIdle, environment.DefaultStreamIdle)
+	setDefault(&o.StreamMessages, environment.DefaultStreamMessages)
 	setDefault(&o.MaxMessageBytes, environment.DefaultMaxMessageBytes)
 	setDefault(&o.MaxInFlight, 10_000)
 	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))

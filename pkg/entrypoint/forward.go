@@ -23,7 +23,7 @@ import (
 func (e *Entrypoint) newDivider() *traffic.Divider {
 	return traffic.New(traffic.Options{
 		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
-		Timeout: e.options.Timeout, StreamTimeout: max(e.options.Timeout, e.options.StreamTimeout), Stopped: e.base,
+		Timeout: e.options.Timeout, StreamTimeout: e.options.StreamTimeout, Stopped: e.base,
 		OutOfTime: outOfTime, Differ: e.capture.Differ, Logger: e.log,
 	})
 }

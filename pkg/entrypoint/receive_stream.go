@@ -29,7 +29,7 @@ const (
 	forwardBytes = 64 << 10
 )
 
-var errNotStream = errors.New("it has no messages of a stream, or is not of HTTP/1")
+var errNotStream = errors.New("it is not a stream of messages over HTTP/1")
 
 // receiveStream receives messages that a node sends to the client of a streaming rpc while
 // its handler runs. It responds once all of them are accepted, with 202, or as soon as they

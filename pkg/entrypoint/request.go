@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -154,7 +153,7 @@ func (r *request) giveUp(client context.Context) response {
 	if r.responded.Swap(true) {
 		return <-r.responses
 	}
-	late := r.work.Err() != nil || r.outOfTime(client)
+	late := r.work.Err() != nil || outOfTime(client, r.begin)
 	r.cancel(errGone)
 	if late {
 		return response{failure: r.late(), steps: r.Steps()}
@@ -162,24 +161,11 @@ func (r *request) giveUp(client context.Context) response {
 	return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 }
 
-// outOfTime is that of the request's client.
-func (r *request) outOfTime(client context.Context) bool {
-	if r.Stream != nil { // minutes
-		return outOfTimeBy(client, r.begin, time.Second)
-	}
-	return outOfTime(client, r.begin)
-}
-
 // outOfTime reports whether client has ended because its deadline passed. A gRPC client
 // ends the call itself then, which looks like a cancellation; and its deadline is earlier
 // than ours, by the time that the call took to get here and by what it rounds up. So one
-// that ends in the last tenth of its time is out of time.
+// that ends in the last tenth of its time, but in its last second, is out of time.
 func outOfTime(client context.Context, begin time.Time) bool {
-	return outOfTimeBy(client, begin, math.MaxInt64)
-}
-
-// outOfTimeBy is outOfTime for a client of whose time the last tenth may be longer than most.
-func outOfTimeBy(client context.Context, begin time.Time, most time.Duration) bool {
 	deadline, ok := client.Deadline()
 	switch {
 	case errors.Is(context.Cause(client), context.DeadlineExceeded):
@@ -187,7 +173,7 @@ func outOfTimeBy(client context.Context, begin time.Time, most time.Duration) bo
 	case !ok || client.Err() == nil:
 		return false
 	}
-	return time.Until(deadline) < min(deadline.Sub(begin)/10, most)+deadlineSlack
+	return time.Until(deadline) < min(deadline.Sub(begin)/10, time.Second)+deadlineSlack
 }
 
 // deadlineSlack is how much earlier than ours the deadline of a client may be in any case.

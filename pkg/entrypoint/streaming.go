@@ -27,23 +27,6 @@ type sink struct {
 	done func()
 }
 
-// abortAt aborts a send that waits when until ends. The function that it returns ends that, and waits
-// for an abort that has begun: the client's connection may not be touched once its handler has returned.
-func (to sink) abortAt(until context.Context, sends *atomic.Bool) (stop func()) {
-	over := make(chan struct{})
-	stopped := context.AfterFunc(until, func() {
-		defer close(over)
-		if sends.Load() {
-			to.abort()
-		}
-	})
-	return func() {
-		if !stopped() {
-			<-over
-		}
-	}
-}
-
 // newStream returns the stream of a request of the route; nil if its rpc is unary, or no client
 // waits.
 func (k *ticket) newStream(async bool) *stream.Stream {
@@ -56,8 +39,8 @@ func (k *ticket) newStream(async bool) *stream.Stream {
 
 // limit bounds the time of a request whose client waits.
 func (k *ticket) limit() time.Duration {
-	if o := &k.entry.options; k.route.stream {
-		return max(o.Timeout, o.StreamTimeout)
+	if k.route.stream {
+		return k.entry.options.StreamTimeout
 	}
 	return k.entry.options.Timeout
 }
@@ -76,7 +59,7 @@ func (r *request) pump(client context.Context, to sink) response {
 	until, done := context.WithDeadline(client, r.deadline) // that of the work moves at an early reply
 	defer done()
 	sends := atomic.Bool{}
-	defer to.abortAt(until, &sends)()
+	defer stream.AbortAt(until, &sends, to.abort)()
 	work, out, ended := r.work, response{}, false
 	var refused error // by the port
 	for !ended {
@@ -129,7 +112,7 @@ func (r *request) cut(until context.Context, refused error) response {
 	case errors.As(refused, &why) && until.Err() == nil: // the port has told the client
 		out.failure = &spb.Status{Code: int32(why.Code()), Message: why.Message()}
 	case out.failure != nil:
-	case r.outOfTime(until):
+	case outOfTime(until, r.begin):
 		out.failure = event.Failure{
 			Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Workflow: r.route.Name, Version: r.table.version.Name,
 			Text: fmt.Sprintf("the client did not read the messages of workflow %q in time", r.route.Name),

@@ -21,10 +21,10 @@ func TestNoAbortOutlivesItsStream(t *testing.T) {
 		begun, goOn := make(chan struct{}), make(chan struct{})
 		var sends, stopped atomic.Bool
 		sends.Store(true)
-		stop := sink{abort: func() {
+		stop := stream.AbortAt(until, &sends, func() {
 			close(begun)
 			<-goOn
-		}}.abortAt(until, &sends)
+		})
 		cancel()
 		<-begun
 		go func() {

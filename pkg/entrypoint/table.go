@@ -124,7 +124,7 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		nodes:    w.nodes(),
 	}
 	if r.stream && len(r.nodes) == 0 {
-		return nil, errors.New("it has no steps, whose last one a stream needs")
+		return nil, errors.New("it has no steps; a streaming rpc needs at least one")
 	}
 	var err error
 	switch {

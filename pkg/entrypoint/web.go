@@ -35,7 +35,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
 	mux.HandleFunc("/", e.traffic.Handler(e.decoding.MaxBody(), port, calls))
-	prepared := web.Prepare(max(e.options.Timeout, e.options.StreamTimeout), e.authenticated(mux))
+	prepared := web.Prepare(e.options.StreamTimeout, e.authenticated(mux))
 	return e.origins.Guard(traffic.Mark(web.Count(e.budget, web.MaxHeaderBytes, prepared)))
 }
 

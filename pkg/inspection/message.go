@@ -20,7 +20,7 @@ type Message struct {
 
 // Messages are the messages of an inspected request, in the order in which they were sent.
 func (r *Request) Messages() []Message {
-	m := messages{steps: r.AllSteps(), empty: r.Stream != nil && r.Stream.Messages == 0}
+	m := messages{steps: r.AllSteps(), empty: r.Stream.Empty()}
 	m.add("Request", r.Input)
 	m.last = r.Input
 	if r.Input != nil {
@@ -43,7 +43,7 @@ func (r *Request) Messages() []Message {
 // its stream had before.
 func (m *messages) response(r *Request) bool {
 	switch {
-	case r.Stream == nil && r.Failed(), r.Stream != nil && r.Stream.Messages == 0:
+	case r.Stream == nil && r.Failed(), r.Stream.Empty():
 		return false
 	case r.Stream != nil:
 		m.add("Last message", r.Output)

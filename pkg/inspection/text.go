@@ -25,13 +25,16 @@ func (s *Stream) Sent() string {
 	switch {
 	case s == nil:
 		return ""
-	case s.Messages == 0:
+	case s.Empty():
 		return "no messages"
 	case s.Messages == 1:
 		return "1 message"
 	}
 	return fmt.Sprintf("%d messages", s.Messages)
 }
+
+// Empty reports whether there is a stream, without messages.
+func (s *Stream) Empty() bool { return s != nil && s.Messages == 0 }
 
 // UntilFirst is FirstMS as a duration.
 func (s *Stream) UntilFirst() time.Duration {

@@ -84,7 +84,7 @@ func TestACancelReachesWhatAPlainHandlerReturned(t *testing.T) {
 }
 
 // A cancel that comes while the task of what a plain handler returned is made cancels it, and
-// does not leave it to run beside the next request.
+// does not leave it to run during the next request.
 func TestACancelFindsTheTaskThatIsBeingMade(t *testing.T) {
 	n := start(t, `
 def init(ctx):

@@ -48,7 +48,7 @@ def handler(ctx, data):
             await asyncio.sleep(0)
     return count()
 `,
-	"function beside a task of init": `
+	"function next to a task of init": `
 async def tick():
     while True: await asyncio.sleep(0.01)
 async def init(ctx): ctx.set("task", asyncio.get_running_loop().create_task(tick()))

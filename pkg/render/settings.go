@@ -145,9 +145,9 @@ func DefaultSettings() Settings {
 		BackgroundTimeout: environment.DefaultBackgroundTimeout,
 		RevisionTimeout:   600 * time.Second,
 
-		StreamTimeout:  5 * time.Minute,
-		StreamIdle:     time.Minute,
-		StreamMessages: 100_000,
+		StreamTimeout:  environment.DefaultStreamTimeout,
+		StreamIdle:     environment.DefaultStreamIdle,
+		StreamMessages: environment.DefaultStreamMessages,
 
 		ConnectionAge:   2 * time.Minute,
 		ConnectionGrace: 30 * time.Second,

@@ -117,7 +117,7 @@ func (s *stream) send(out Output) error {
 	switch {
 	case s.closed:
 		return ErrNoClient
-	case s.c.answered():
+	case s.c.hasResponse():
 		return nil
 	case !s.open() && s.err == nil:
 		s.c.own.Slog().Warn("message dropped: no KRT_REPLY_URL or no reply token in the event", "message", out.Message)
@@ -159,9 +159,9 @@ func (s *stream) begin() *event.Event {
 	return e
 }
 
-// answered reports whether the client has a response, so that the results of the call are
+// hasResponse reports whether the client has a response, so that the results of the call are
 // dropped.
-func (c *HandlerContext) answered() bool {
+func (c *HandlerContext) hasResponse() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.replied || c.detached

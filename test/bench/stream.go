@@ -25,9 +25,9 @@ const (
 	tokenPause = 2 * time.Millisecond
 )
 
-// stream: what a message of a stream, sent as tokens come or as fast as they go, costs in the entrypoint and in the Go runner that
-// sends it, next to a bare grpc-go proxy and server; and how soon the first one comes,
-// next to a unary response through the same nodes.
+// stream: what a message of a stream, sent as tokens come or as fast as they go, costs in the entrypoint
+// and in the Go runner that sends it, next to a bare grpc-go proxy and server; and how soon the first
+// one comes, next to a unary response through the same nodes.
 func (b *bench) stream(ctx context.Context) error {
 	for _, c := range []struct {
 		callers int
@@ -147,25 +147,26 @@ func callStream(address string, messages int) (call, error) {
 		if err != nil {
 			return err
 		}
-		count, err := 0, error(nil)
-		for ; err == nil; count++ {
+		for count := 0; ; count++ {
 			var message []byte
-			if err = stream.RecvMsg(&message); err == nil {
+			err := stream.RecvMsg(&message)
+			switch {
+			case errors.Is(err, io.EOF) && count == messages:
+				return nil
+			case errors.Is(err, io.EOF):
+				return fmt.Errorf("the stream has %d messages, want %d", count, messages)
+			case err == nil:
 				err = same(len(message), len(body))
 			}
+			if err != nil {
+				return err
+			}
 		}
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-		if count-1 != messages {
-			return fmt.Errorf("the stream has %d messages, want %d", count-1, messages)
-		}
-		return nil
 	}, nil
 }
 
 // callFirst calls a streaming rpc by one connection, and waits for the first message only: the
-// rest is read beside the next call.
+// rest is read while the next call runs.
 func callFirst(address string) (call, error) {
 	conn, err := dialGRPC(address)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 func retryCases() []testCase {
 	const (
 		trouble = "; the reply port breaks"
-		proxied = "what breaks the reply port stands before it by a rule of the node: on the cluster of `make cluster`"
+		proxied = "what breaks the reply port is put in front of it by a rule of the node: on the cluster of `make cluster`"
 	)
 	return []testCase{
 		{name: "retry: a node that comes back answers; same event id", run: comesBack},

@@ -14,7 +14,7 @@ import (
 func streamOutageCases() []testCase {
 	const (
 		trouble = "; the reply port breaks"
-		proxied = "what breaks the reply port stands before it by a rule of the node: on the cluster of `make cluster`"
+		proxied = "what breaks the reply port is put in front of it by a rule of the node: on the cluster of `make cluster`"
 		again   = "who calls each step knows that it has sent messages (Direct); " +
 			"a channel does not, and its second delivery is refused the stream"
 	)

@@ -27,10 +27,10 @@ func streamMessageCases() []testCase {
 		{name: "stream: the progress of earlier nodes, then the last one's messages", run: progressOfAll},
 		{name: "stream: what a generator returns is the last message", run: generatorsReturn},
 		{name: "stream: an empty one", run: emptyStream},
-		{name: "stream: behind a node that is no runner", run: streamBehindForeign},
+		{name: "stream: behind a node that is not a runner", run: streamBehindForeign},
 		{name: "stream: a slow client holds the handler", run: slowClient},
 		{name: "stream: 1000 of 100 messages at once, each its own", run: manyStreams,
-			local: "it is about memory and order in one process; TestStreamsFlatMemory in test/load measures that"},
+			local: "it is about order in one process; TestStreamsOfClientsThatDoNotRead in test/hostile measures memory"},
 	}
 }
 
@@ -45,7 +45,7 @@ func (v *version) streaming(ctx context.Context, rpc string, in *node.Request) *
 	v.t.Helper()
 	s, err := v.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/conformance.Entrypoint/"+rpc)
 	require.NoError(v.t, err)
-	if err := s.SendMsg(in); !errors.Is(err, io.EOF) { // that of a call already over is told by next
+	if err := s.SendMsg(in); !errors.Is(err, io.EOF) { // next returns the error of a call that is already over
 		require.NoError(v.t, err)
 	}
 	require.NoError(v.t, s.CloseSend())

@@ -59,8 +59,7 @@ func streamSeenCases() []testCase {
 }
 
 func asJSONFrame(v *version, in *node.Request) []byte {
-	text := asJSON(v, in)
-	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(text))), text...)
+	return event.AppendFrame(nil, asJSON(v, in))
 }
 
 // frames are the frames of a stream: of Connect and gRPC-Web.

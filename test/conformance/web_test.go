@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/test/conformance/node"
 )
 
@@ -46,8 +47,7 @@ func asProto(v *version, in *node.Request) []byte {
 
 // asFrame is a message of gRPC-Web: a flag, its length, itself.
 func asFrame(v *version, in *node.Request) []byte {
-	data := asProto(v, in)
-	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(data))), data...)
+	return event.AppendFrame(nil, asProto(v, in))
 }
 
 func fromJSON(v *version, body string) *node.Reply {

@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/invocation"
+	"krt.dev/kn-krt/pkg/legible"
 )
 
 // streamed is how many messages of a stream have come, as -o json prints it.
@@ -28,10 +29,7 @@ func (s *streamed) hint(details string) string {
 	if !s.begun() {
 		return details
 	}
-	text := fmt.Sprintf("after %d messages", s.Messages)
-	if s.Messages == 1 {
-		text = "after 1 message"
-	}
+	text := "after " + legible.Count(s.Messages, "message")
 	if details != "" {
 		text += "; " + details
 	}

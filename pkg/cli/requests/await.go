@@ -56,13 +56,10 @@ func complete(r *inspection.Request) bool {
 	}
 	steps := r.AllSteps()
 	for i, s := range steps {
-		none := s.Outcome == "error" || empty(r) && i == len(steps)-1
+		none := s.Outcome == "error" || r.Stream.Empty() && i == len(steps)-1
 		if s.Output == nil && !none {
 			return false
 		}
 	}
-	return r.Failed() || r.Output != nil || empty(r)
+	return r.Failed() || r.Output != nil || r.Stream.Empty()
 }
-
-// empty reports whether the request has a stream without a message, so that none is kept.
-func empty(r *inspection.Request) bool { return r.Stream != nil && r.Stream.Messages == 0 }

@@ -69,7 +69,7 @@ func streamed(s *inspection.Stream) string {
 	switch {
 	case s == nil:
 		return ""
-	case s.Messages == 0:
+	case s.Empty():
 		return "none"
 	}
 	return fmt.Sprintf("%d, the first after %s", s.Messages, legible.Duration(s.UntilFirst()))

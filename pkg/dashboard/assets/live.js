@@ -69,7 +69,7 @@ function move(element, before) {
   if (focused) focused.focus({ preventScroll: true });
 }
 
-function parse(html) {
+export function parse(html) {
   const holder = document.createElement('template');
   holder.innerHTML = html; // rendered by html/template: every text is escaped
   return holder.content.firstElementChild;

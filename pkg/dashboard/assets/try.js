@@ -1,6 +1,7 @@
 // Sends the form of the page Try without leaving the page: what the server responds with, the same
 // page, takes the place of the form. Before it come the messages of a stream. Without this script the
 // form works as forms do.
+import { parse } from './live.js';
 
 const busy = (root, text) => {
   root.setAttribute('aria-busy', text ? 'true' : 'false');
@@ -22,9 +23,7 @@ async function* events(response) {
 
 // show puts a part of the page in its place. A list of messages that was at its end stays there.
 function show(part) {
-  const holder = document.createElement('template');
-  holder.innerHTML = part.html; // rendered by html/template: every text is escaped
-  document.getElementById(part.id)?.replaceWith(holder.content.firstElementChild);
+  document.getElementById(part.id)?.replaceWith(parse(part.html));
   const list = document.querySelector(`#${part.id} .try-messages`);
   if (list) list.scrollTop = list.scrollHeight;
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 )
@@ -12,6 +13,15 @@ type EndedError struct{ Text string }
 
 // Error is the text.
 func (e *EndedError) Error() string { return e.Text }
+
+// Ended is the [EndedError] with which the context of a request has ended; nil if it has not.
+func Ended(request context.Context) error {
+	var ended *EndedError
+	if errors.As(context.Cause(request), &ended) {
+		return ended
+	}
+	return nil
+}
 
 // errSignedOut is the cause for requests that were open at a sign-out.
 var errSignedOut = &EndedError{"You have signed out. Load this page again to sign in."}

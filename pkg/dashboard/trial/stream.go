@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func (t *Tail) Last(most int) Messages {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	texts := t.texts[max(0, len(t.texts)-most):]
-	return Messages{Count: t.count, First: t.count - len(texts) + 1, Texts: append([]string(nil), texts...)}
+	return Messages{Count: t.count, First: t.count - len(texts) + 1, Texts: slices.Clone(texts)}
 }
 
 // Streams reports whether the rpc returns a stream.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -35,12 +36,8 @@ func (q *Request) ForwardStream(stream grpc.ServerStream, c Call, sink Sink) (se
 	client := stream.Context()
 	ctx, cancel := q.during(client, q.divider.options.StreamTimeout, 0)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		if client.Err() == nil { // else Send has ended
-			sink.Abort()
-		}
-	})()
 	r := &relay{Request: q, client: stream, sink: sink}
+	defer streams.AbortAt(ctx, &r.sends, sink.Abort)()
 	failure, served := r.run(ctx, c)
 	if !served {
 		return false, nil
@@ -55,8 +52,9 @@ type relay struct {
 
 	client   grpc.ServerStream
 	sink     Sink
-	sent     func() // is called when the request has been sent
-	begun    bool   // the client has the header of the response, or soon will
+	sent     func()      // is called when the request has been sent
+	sends    atomic.Bool // a message, which may wait for the client
+	begun    bool        // the client has the header of the response, or soon will
 	messages int
 	first    time.Time   // when the first of them was there
 	trailer  metadata.MD // of a stream that was read to its end
@@ -170,6 +168,12 @@ func (r *relay) pass(ctx context.Context, message mem.BufferSlice) error {
 	}
 	if r.messages++; r.messages == 1 {
 		r.first = time.Now()
+	}
+	r.sends.Store(true)
+	defer r.sends.Store(false)
+	if err := ctx.Err(); err != nil {
+		data.Free()
+		return err
 	}
 	return r.sink.Send(data)
 }

@@ -194,12 +194,17 @@ func (s *streamed) beginMessage() error {
 	if !s.events {
 		return nil
 	}
-	if s.pinged { // it has ended the deadline that this message may have had
+	s.bound()
+	s.ping.Reset(s.every)
+	return s.write("id: " + strconv.Itoa(s.messages) + "\ndata: ")
+}
+
+// bound bounds a write behind a ping, which has ended the deadline that it may have had.
+func (s *streamed) bound() {
+	if s.pinged {
 		s.pinged = false
 		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(ResponseTime))
 	}
-	s.ping.Reset(s.every)
-	return s.write("id: " + strconv.Itoa(s.messages) + "\ndata: ")
 }
 
 func (s *streamed) write(text string) error {
@@ -232,6 +237,7 @@ func (s *streamed) finish() error {
 	default:
 		return nil
 	}
+	s.bound()
 	return s.write(text + "\n")
 }
 

@@ -18,6 +18,11 @@ const (
 	MostMessageBytes       = 1 << 30
 	// DefaultBackgroundTimeout is how long work may take after a response.
 	DefaultBackgroundTimeout = time.Hour
+	// DefaultStreamTimeout is how long a stream of responses may last, DefaultStreamIdle how long a
+	// node may take for its next message, DefaultStreamMessages how many there may be.
+	DefaultStreamTimeout  = 5 * time.Minute
+	DefaultStreamIdle     = time.Minute
+	DefaultStreamMessages = 100_000
 	// MostWorkers bounds the workers of a node: those of Python are processes.
 	MostWorkers = 256
 	// DefaultQueue is how many calls wait for a worker, MostQueue how many may.

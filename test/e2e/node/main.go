@@ -1,6 +1,7 @@
 // Command node is the node of the versions that the tests make: it answers by
 // the version's name and with the payload it got, or passes the request on where
-// that names another node as the last. An order is to send that many messages first. Its environment can make it worse than another one.
+// that names another node as the last. An order is to send that many messages first.
+// Its environment can make it worse than another one.
 package main
 
 import (

@@ -109,7 +109,7 @@ class Worker:
             self._task, self._awaits = None, False
 
     def _start(self, awaitable):
-        """Make the task, which a cancel must find: it would run later, beside another request."""
+        """Make the task, which a cancel must find: it would run later, during another request."""
         self._task = self._loop.create_task(wait(awaitable))
         self._awaits = True
 
