@@ -255,8 +255,10 @@ func (p *page) find(role, name string) (found []*accessibility.Node) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	document, err := chromedp.Run(ctx, chromedp.Evaluate[*runtime.RemoteObject]("document"))
-	require.NoError(p.t, err)
+	document, there := peek[*runtime.RemoteObject](p, "document")
+	if !there {
+		return nil
+	}
 	result, err := chromedp.Call(ctx, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{
 		ObjectID: document.ObjectID, AccessibleName: name, Role: role,
 	})
