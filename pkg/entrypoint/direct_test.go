@@ -328,7 +328,7 @@ func TestAnInconsistentVersionIsRefused(t *testing.T) {
 	stream, call := f.schema.Methods()[3], f.schema.Methods()[0]
 	step := []entrypoint.Step{{Node: "a", URL: "http://127.0.0.1:1"}}
 	for want, workflows := range map[string][]entrypoint.Workflow{
-		"is client-streaming":                            {{Name: "w", Method: stream, Steps: step}},
+		"is client-streaming": {{Name: "w", Method: stream, Steps: step}},
 		"it has no steps; a streaming rpc needs at least one": {{Name: "w", Method: f.schema.Methods()[4], Address: "http://127.0.0.1:1"}},
 		"no steps":                      {{Name: "w", Method: call}},
 		"share the rpc":                 {{Name: "w", Method: call, Steps: step}, {Name: "x", Method: call, Steps: step}},
