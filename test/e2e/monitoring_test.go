@@ -83,6 +83,7 @@ func (n place) monitored(delivery v1alpha1.Delivery, replicas int32) func(*v1alp
 		v.Spec.Workflows = []v1alpha1.Workflow{
 			{Name: "one", Entrypoint: "One", Sequential: []string{"n1"}},
 			{Name: "first", Entrypoint: "ForeignFirst", Sequential: []string{"foreign", "n1"}},
+			{Name: "stream", Entrypoint: "StreamOne", Sequential: []string{"n1"}},
 		}
 	}
 }
@@ -97,6 +98,7 @@ func (n place) load(version string) error {
 		{"One", `{"node": "n1", "act": "EARLY_REPLY", "text": "early"}`, http.StatusOK},
 		{"One", `{"node": "n1", "act": "EXIT", "text": "bye"}`, http.StatusOK},
 		{"One", `{"node": "n1", "act": "FAIL", "text": "the test wants it"}`, http.StatusInternalServerError},
+		{"StreamOne", `{"node": "n1", "act": "SEND", "text": "word", "number": 2}`, http.StatusOK},
 		{"ForeignFirst", `{"node": "foreign", "act": "STATUS", "number": 500, "text": "no"}`, http.StatusServiceUnavailable},
 	} {
 		url := fmt.Sprintf("http://%s.%s.svc.cluster.local/conformance.Entrypoint/%s", version, n.Name, r.rpc)
