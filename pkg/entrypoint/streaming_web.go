@@ -63,8 +63,7 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 // writeFrame writes a message in two parts: one that has both would be a copy.
 func writeFrame(w io.Writer, message []byte) error {
 	var header [event.FrameHeader]byte
-	binary.BigEndian.PutUint32(header[1:], uint32(len(message)))
-	_, err := w.Write(header[:])
+	_, err := w.Write(event.AppendFrameHeader(header[:0], len(message)))
 	if err == nil {
 		_, err = w.Write(message)
 	}

@@ -134,10 +134,7 @@ func rest(body io.Reader) (event.End, error) {
 	}
 	var end event.End
 	if err == nil {
-		payload := make([]byte, length)
-		if _, err = io.ReadFull(body, payload); err == nil {
-			end, err = event.ParseEnd(payload)
-		}
+		end, err = event.ReadEnd(body, length)
 	}
 	if err != nil {
 		return event.End{}, &stream.Cut{Replied: true, Cause: err}

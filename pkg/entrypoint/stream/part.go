@@ -139,7 +139,11 @@ func (p *Part) Relay(ctx context.Context, body io.Reader, from Source) (event.En
 		case err != nil:
 			return event.End{}, p.broken(ctx, err)
 		case end:
-			return p.readEnd(ctx, body, length)
+			last, err := event.ReadEnd(body, length)
+			if err != nil {
+				return event.End{}, p.broken(ctx, err)
+			}
+			return last, nil
 		}
 		if err := p.stream.acquire(ctx, memory.BufferBytes(length), func() {}); err != nil {
 			return event.End{}, err
@@ -155,20 +159,6 @@ func (p *Part) Relay(ctx context.Context, body io.Reader, from Source) (event.En
 			from.First()
 		}
 	}
-}
-
-// readEnd reads an end frame of the given length.
-func (p *Part) readEnd(ctx context.Context, body io.Reader, length int) (event.End, error) {
-	payload := make([]byte, length)
-	_, err := io.ReadFull(body, payload)
-	if err != nil {
-		return event.End{}, p.broken(ctx, err)
-	}
-	end, err := event.ParseEnd(payload)
-	if err != nil {
-		return event.End{}, p.broken(ctx, err)
-	}
-	return end, nil
 }
 
 // broken is the error of a part that cannot be read on because of err.

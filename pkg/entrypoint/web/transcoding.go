@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // envelopeBytes is the length of what comes before a message in gRPC, gRPC-Web and streams of
@@ -113,10 +113,10 @@ func (b *Transcoding) receive() error {
 func (b *Transcoding) envelop() {
 	length := b.ahead.Remaining()
 	if length > 0 {
-		b.before = binary.BigEndian.AppendUint32([]byte{0}, uint32(length))
+		b.before = event.AppendFrameHeader(nil, length)
 		return
 	}
-	b.before = append(binary.BigEndian.AppendUint32([]byte{0}, 2), "{}"...)
+	b.before = event.AppendFrame(nil, []byte("{}"))
 }
 
 // Decoded ends the time in which the body is needed. That of a streaming rpc, whose response may

@@ -41,7 +41,12 @@ var ErrFrame = errors.New("not a frame of a stream")
 // AppendFrame appends the frame of an encoded message to b. Written at once it is one
 // chunk of an HTTP body.
 func AppendFrame(b, message []byte) []byte {
-	return append(appendFrameHeader(b, flagMessage, len(message)), message...)
+	return append(AppendFrameHeader(b, len(message)), message...)
+}
+
+// AppendFrameHeader appends what precedes an encoded message of the given length in its frame.
+func AppendFrameHeader(b []byte, length int) []byte {
+	return appendFrameHeader(b, flagMessage, length)
 }
 
 func appendFrameHeader(b []byte, flags byte, length int) []byte {
@@ -72,6 +77,16 @@ func ReadFrame(r io.Reader, limit int64) (end bool, length int, err error) {
 		return end, 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, limit)
 	}
 	return end, int(size), nil
+}
+
+// ReadEnd reads the payload of an end frame, whose header says that it has the given length. The error
+// is the reader's, or that of [ParseEnd].
+func ReadEnd(r io.Reader, length int) (End, error) {
+	payload := make([]byte, length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return End{}, err
+	}
+	return ParseEnd(payload)
 }
 
 // End is the last frame of a body of frames. A body without one has been cut.
