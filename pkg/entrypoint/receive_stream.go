@@ -129,9 +129,7 @@ func (r *request) partEnded(ev *event.Event, end event.End, err error) int {
 		e.drop(dropUnreadable, err)
 		return http.StatusBadRequest
 	}
-	f := delivery.NodeFailure(nodeOf(ev.Source), err)
-	f.Workflow, f.Version = r.route.Name, r.table.version.Name
-	r.reply(r.arrived(response{failure: f.Status()}, ev))
+	r.reply(r.arrived(r.nodeFailure(ev, err), ev))
 	if cut != nil {
 		e.drop(dropUnreadable, err)
 		return http.StatusBadRequest

@@ -70,9 +70,7 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 		}
 		data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 		if final(err) {
-			f := delivery.NodeFailure(nodeOf(ev.Source), err)
-			f.Workflow, f.Version = req.route.Name, req.table.version.Name
-			return response{failure: f.Status()}, nil
+			return req.nodeFailure(ev, err), nil
 		}
 		if err != nil {
 			return response{}, err

@@ -94,6 +94,13 @@ func (r *request) readFailure(p *delivery.Parcel) *spb.Status {
 	return s
 }
 
+// nodeFailure is what the client gets for err, why what a node has sent with ev is of no use.
+func (r *request) nodeFailure(ev *event.Event, err error) response {
+	f := delivery.NodeFailure(nodeOf(ev.Source), err)
+	f.Workflow, f.Version = r.route.Name, r.table.version.Name
+	return response{failure: f.Status()}
+}
+
 // nodeOf is the last part of an event's source: who made it.
 func nodeOf(source string) string {
 	return clip.Text(source[strings.LastIndexByte(source, '/')+1:], 64)

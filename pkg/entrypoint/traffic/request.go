@@ -54,9 +54,7 @@ func (q *Request) ToCanary() bool { return q != nil && q.forward }
 
 // Served counts a request for which the published version's response is ready.
 func (q *Request) Served(result code.Code) {
-	if q != nil {
-		q.state.counts.published.add(result, time.Since(q.begin))
-	}
+	q.ServedStream(result, time.Time{})
 }
 
 // ServedStream is Served for a stream, once it has ended. Its time is that until first, when its first
@@ -77,7 +75,7 @@ func (q *Request) until(first time.Time) time.Duration {
 
 // forwarded counts a request for which the canary's response is ready, or none will come.
 func (q *Request) forwarded(result code.Code) {
-	q.state.counts.canary.add(result, time.Since(q.begin))
+	q.forwardedStream(result, time.Time{})
 }
 
 // forwardedStream is to forwarded what ServedStream is to Served.
