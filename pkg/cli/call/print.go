@@ -38,12 +38,22 @@ func printMessage(ctx context.Context, o invokeOptions, m proto.Message, types *
 	if _, err := out.WriteTo(o.streams.Out); err != nil || !o.inspect {
 		return err
 	}
-	i, err := o.inspected(ctx, also.id, codes.OK)
+	i, err := o.shown(ctx, also)
 	if err != nil {
-		return fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
+		return err
 	}
 	_, err = io.WriteString(o.streams.Out, "\n"+i.text(o.streams))
 	return err
+}
+
+// shown is the request whose response was received; nil if it is not to be shown.
+func (o invokeOptions) shown(ctx context.Context, also more) (i *inspected, err error) {
+	if o.inspect {
+		if i, err = o.inspected(ctx, also.id, codes.OK); err != nil {
+			err = fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
+		}
+	}
+	return i, err
 }
 
 // messageJSON is a message as JSON, with what a terminal does not print escaped.
@@ -57,16 +67,11 @@ func messageJSON(m proto.Message, types *dynamicpb.Types) ([]byte, error) {
 
 // printLine prints the response and what else was asked for as JSON on one line.
 func (o invokeOptions) printLine(ctx context.Context, response []byte, also more) error {
-	var (
-		out bytes.Buffer
-		i   *inspected
-		err error
-	)
-	if o.inspect {
-		if i, err = o.inspected(ctx, also.id, codes.OK); err != nil {
-			return fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
-		}
+	i, err := o.shown(ctx, also)
+	if err != nil {
+		return err
 	}
+	var out bytes.Buffer
 	if also.trace != nil || o.inspect {
 		err = writeWith(&out, response, also.trace, i)
 	} else {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -75,12 +74,9 @@ func (o invokeOptions) printStreamed(m proto.Message, types *dynamicpb.Types) er
 
 // printEnd prints what was asked for besides the messages.
 func (o invokeOptions) printEnd(ctx context.Context, also more) error {
-	var i *inspected
-	if o.inspect {
-		var err error
-		if i, err = o.inspected(ctx, also.id, codes.OK); err != nil {
-			return fmt.Errorf("the response was received, but the request cannot be shown: %w", err)
-		}
+	i, err := o.shown(ctx, also)
+	if err != nil {
+		return err
 	}
 	if o.output == term.OutputJSON {
 		if also.trace == nil && i == nil {
@@ -99,6 +95,6 @@ func (o invokeOptions) printEnd(ctx context.Context, also more) error {
 	if i != nil {
 		text += "\n" + i.text(o.streams)
 	}
-	_, err := io.WriteString(o.streams.Out, text)
+	_, err = io.WriteString(o.streams.Out, text)
 	return err
 }
