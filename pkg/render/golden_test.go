@@ -22,6 +22,7 @@ type given struct {
 	StoreSecret string            `json:"storeSecret"`
 	Nodes       int               `json:"nodes"`
 	Traffic     bool              `json:"traffic"`
+	Kept        bool              `json:"kept"`
 	Addresses   map[string]string `json:"addresses"`
 	Streams     map[string]bool   `json:"streams"`
 }
@@ -63,7 +64,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.Traffic, in.Streams = g.Traffic, g.Streams
+	in.Traffic, in.Kept, in.Streams = g.Traffic, g.Kept, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

@@ -54,6 +54,8 @@ type Input struct {
 	StoreSecret string
 	// Traffic is whether the entrypoint can divide requests: see [v1alpha1.StartedWith].
 	Traffic bool
+	// Kept is whether the entrypoint knows what keeps events: see [v1alpha1.StartedWith].
+	Kept bool
 	// Streams are the names of the workflows whose rpc returns a stream.
 	Streams map[string]bool
 	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,

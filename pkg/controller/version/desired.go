@@ -53,7 +53,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	v, with := d.version, d.plan.with
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
 		Addresses: d.addresses, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
-		StoreSecret: with.StoreSecret, Traffic: with.Traffic, Streams: d.plan.streams}
+		StoreSecret: with.StoreSecret, Traffic: with.Traffic, Kept: with.Kept, Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Version is one KRT V1 version: an entrypoint, nodes and workflows.
@@ -114,11 +115,14 @@ const (
 	DeliverySequence Delivery = "Sequence"
 	// DeliveryDirect makes the entrypoint call each node itself.
 	DeliveryDirect Delivery = "Direct"
+	// DeliveryDurable keeps events in a queue on disk between the nodes, which the entrypoint calls itself.
+	DeliveryDurable Delivery = "Durable"
 )
 
 // Entrypoint is what clients can call, and how their requests travel.
 //
 // +kubebuilder:validation:XValidation:rule="self.files.exists(f, f.path == self.proto)",message="entrypoint.proto is not among entrypoint.files: add its text there, or correct the path",fieldPath=".proto"
+// +kubebuilder:validation:XValidation:rule="!has(self.channelTemplate) || !has(self.delivery) || self.delivery == 'Sequence'",message="a channelTemplate is of use only with delivery Sequence: remove it, or change the delivery",fieldPath=".channelTemplate"
 // +kubebuilder:validation:XValidation:rule="self.files.map(f, bytes(f.content).size()).sum() <= 131072",message="the protos have more than 128 KiB in total: remove those that the public proto does not import",fieldPath=".files"
 type Entrypoint struct {
 	// Proto is the path, in Files, of the public proto.
@@ -147,9 +151,17 @@ type Entrypoint struct {
 	BackgroundTimeout *metav1.Duration `json:"backgroundTimeout,omitempty"`
 	// Delivery is Sequence unless set.
 	// +kubebuilder:default=Sequence
-	// +kubebuilder:validation:Enum=Sequence;Direct
+	// +kubebuilder:validation:Enum=Sequence;Direct;Durable
 	// +optional
 	Delivery Delivery `json:"delivery,omitempty"`
+	// ChannelTemplate is the channel between the steps of the version's Sequences. Without it, the cluster's default applies
+	// (config-krt).
+	// +optional
+	ChannelTemplate *ChannelTemplate `json:"channelTemplate,omitempty"`
+	// Results keeps the responses to asynchronous requests in the store, from which clients fetch them by their id; an empty
+	// object does so for a day. Without it, they are not kept.
+	// +optional
+	Results *Results `json:"results,omitempty"`
 	// Replicas is the number of entrypoint pods; empty: the cluster's default, 1 unless set.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
@@ -162,6 +174,33 @@ type Entrypoint struct {
 	// Authentication is required of clients. Without it, whoever reaches the version may call.
 	// +optional
 	Authentication *Authentication `json:"authentication,omitempty"`
+}
+
+// ChannelTemplate is a channel of Knative Eventing, as in the spec.channelTemplate of a Sequence.
+type ChannelTemplate struct {
+	// APIVersion is that of the kind, such as messaging.knative.dev/v1.
+	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/v[0-9][a-z0-9]*$')",message="the apiVersion of a channel has a group and a version, such as messaging.knative.dev/v1"
+	APIVersion string `json:"apiVersion"`
+	// Kind is such as KafkaChannel.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*$')",message="a kind is such as KafkaChannel"
+	Kind string `json:"kind"`
+	// Spec is the kind's own.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	// +optional
+	Spec *runtime.RawExtension `json:"spec,omitempty"`
+}
+
+// Results is how the responses to asynchronous requests are kept.
+type Results struct {
+	// Retention is how long a result is kept; empty: 24h. At most 720h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="the retention of results is a duration such as 30m or 24h, at least 1m and at most 720h"
+	// +optional
+	Retention *metav1.Duration `json:"retention,omitempty"`
 }
 
 // Inspect is what an entrypoint keeps of messages.
