@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
@@ -114,15 +115,15 @@ func (e *Entrypoint) mayCall(ctx context.Context, r *route) *spb.Status {
 // refuseClient counts and logs the refusal of a client, and returns it as a status. It has no
 // record: a flood of such requests must not displace those of others.
 func (e *Entrypoint) refuseClient(k *ticket, refusal *authentication.Refusal) *spb.Status {
-	failure := refusal.Status()
+	refused := refusal.Status()
 	workflow := ""
 	if k.route != nil {
 		workflow = k.route.Name
 		r := record.Record{End: time.Now()}
 		k.describe(&r)
-		describeFailure(&r, failure)
+		failure.Describe(&r, refused)
 		e.metrics.Observe(&r)
 	}
 	e.log.Warn("a client is not authenticated", "workflow", workflow, "protocol", k.protocol, "error", refusal.Text)
-	return failure
+	return refused
 }

@@ -118,7 +118,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
-	e.pending.add(id, r)
+	e.pending.Add(id, r)
 	return r
 }
 

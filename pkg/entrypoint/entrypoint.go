@@ -26,6 +26,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
+	"krt.dev/kn-krt/pkg/entrypoint/pending"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
@@ -160,7 +161,7 @@ type Entrypoint struct {
 	options  Options
 	log      *slog.Logger
 	table    atomic.Pointer[table]
-	pending  *pending
+	pending  *pending.Set[*request]
 	sealer   *seal.Sealer
 	metrics  *metrics.Metrics
 	capture  *capture.Capture
@@ -203,7 +204,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e := &Entrypoint{
 		options:  o,
 		log:      slog.New(loglimit.New(o.Logger.Handler())),
-		pending:  newPending(),
+		pending:  pending.New[*request](),
 		metrics:  metrics.New(dropReasons()...),
 		capture:  capture.New(),
 		decoding: web.NewDecoding(o.MaxMessageBytes),

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
@@ -24,7 +25,7 @@ func (e *Entrypoint) newDivider() *traffic.Divider {
 	return traffic.New(traffic.Options{
 		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
 		Timeout: e.options.Timeout, StreamTimeout: e.options.StreamTimeout, Stopped: e.base,
-		OutOfTime: outOfTime, Differ: e.capture.Differ, Logger: e.log,
+		OutOfTime: failure.OutOfTime, Differ: e.capture.Differ, Logger: e.log,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
@@ -169,7 +170,7 @@ func (t *table) unknownMethod(method string) string {
 // late returns err, for which a message could not be received since begin, as what it is if
 // the client cancelled the call because it was out of time.
 func late(ctx context.Context, begin time.Time, err error) error {
-	if status.Code(err) == codes.Canceled && outOfTime(ctx, begin) {
+	if status.Code(err) == codes.Canceled && failure.OutOfTime(ctx, begin) {
 		return raw.ErrLate
 	}
 	return err

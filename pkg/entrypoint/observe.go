@@ -5,11 +5,10 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
-	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -113,7 +112,7 @@ func (r *request) observe() {
 			counts := r.Stream.Counts()
 			to.Streamed, to.Messages, to.FirstMessage, to.ResponseBytes = true, counts.Messages, counts.First, int(counts.Bytes)
 		}
-		describeFailure(to, r.answer.failure)
+		failure.Describe(to, r.answer.failure)
 		if to.Continued = r.willContinue(); to.Continued {
 			to.Sends = r.Sends(to.Sends, r.route.nodes, 0)
 			r.answer.seen = len(to.Sends)
@@ -160,7 +159,7 @@ func (r *request) observed() {
 		defer r.rest.Unlock()
 		r.describe(to)
 		to.Background, to.End, to.Early = true, r.rest.end, r.answer.early
-		describeFailure(to, r.rest.failure)
+		failure.Describe(to, r.rest.failure)
 		to.Sends = r.Sends(to.Sends, r.route.nodes, r.answer.seen)
 		steps := r.rest.steps
 		if known := r.Steps(); len(known) > len(steps) {
@@ -189,21 +188,21 @@ func (k *ticket) describe(to *record.Record) {
 }
 
 // refuse gives the place of a request back that could not be read.
-func (k *ticket) refuse(failure *spb.Status) {
+func (k *ticket) refuse(refusal *spb.Status) {
 	k.release()
-	k.observeRefusal(failure)
+	k.observeRefusal(refusal)
 }
 
 // observeRefusal hands the record of a request that was not admitted, or could not be
 // read, to the observers. One whose workflow is not known yet has none.
-func (k *ticket) observeRefusal(failure *spb.Status) {
+func (k *ticket) observeRefusal(refusal *spb.Status) {
 	if k.route == nil {
 		return
 	}
 	k.entry.observe(func(to *record.Record) {
 		k.describe(to)
 		to.End = time.Now()
-		describeFailure(to, failure)
+		failure.Describe(to, refusal)
 	})
 }
 
@@ -221,24 +220,4 @@ func (e *Entrypoint) observe(fill func(*record.Record)) {
 		o.Observe(r)
 	}
 	e.records.Put(r)
-}
-
-// maxReason bounds the reason and the node of a failure, in bytes: they may be a node's
-// text.
-const maxReason = 64
-
-// describeFailure sets the result.
-func describeFailure(to *record.Record, failure *spb.Status) {
-	to.Code = code.Code(failure.GetCode())
-	if to.Code == code.Code_OK {
-		return
-	}
-	to.Error = clip.Text(failure.GetMessage(), maxErrorText) // many are kept, and none is counted
-	for _, detail := range failure.GetDetails() {
-		info := &errdetails.ErrorInfo{}
-		if detail.UnmarshalTo(info) == nil && info.GetDomain() == event.ErrorDomain {
-			to.Reason, to.Node = clip.Text(info.GetReason(), maxReason), clip.Text(info.GetMetadata()["node"], maxReason)
-			return
-		}
-	}
 }

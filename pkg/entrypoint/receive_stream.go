@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
@@ -70,7 +71,7 @@ func (e *Entrypoint) streamFor(w http.ResponseWriter, r *http.Request) int {
 	if reason != "" {
 		return e.dropStream(reason, err)
 	}
-	req := e.pending.get(token.ID)
+	req := e.pending.Get(token.ID)
 	if req == nil && e.elsewhere(r, token) {
 		return e.forwardStream(w, r, token)
 	}
@@ -92,7 +93,7 @@ func (r *request) relay(w http.ResponseWriter, from *http.Request, ev *event.Eve
 		return http.StatusServiceUnavailable
 	}
 	defer release()
-	key := stream.Key(nodeOf(ev.Source), ev.ID)
+	key := stream.Key(failure.NodeOf(ev.Source), ev.ID)
 	end, err := r.entry.sender.Relay(r.work, r.Stream, delivery.Messages{Event: ev, Key: key, Body: from.Body})
 	if errors.Is(err, stream.ErrTaken) {
 		if !r.Stream.Claimed(key) { // another node sends, and will soon have sent all

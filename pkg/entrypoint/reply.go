@@ -2,24 +2,20 @@ package entrypoint
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode/utf8"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
-	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -83,9 +79,9 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 // message that could not be delivered and is not read.
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, _ *event.Event) (response, error) {
-		failure := req.deadLetter(r.Header)
-		e.metrics.DeadLetter(req.route.Name, failure.Node)
-		return response{failure: failure.Status()}, nil
+		dead := req.owner().DeadLetter(r.Header, req.route.Steps)
+		e.metrics.DeadLetter(req.route.Name, dead.Node)
+		return response{failure: dead.Status()}, nil
 	}))
 }
 
@@ -100,7 +96,7 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	if reason != "" {
 		return e.drop(reason, err)
 	}
-	req := e.pending.get(token.ID)
+	req := e.pending.Get(token.ID)
 	if req == nil {
 		if e.elsewhere(r, token) {
 			return e.forward(r, ev, token)
@@ -169,7 +165,7 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token)
 	event.RequestTrace(r.Header).WriteHeader(header)
 	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 	if final(err) {
-		failed := ev.Fail(ev.Source, *delivery.NodeFailure(nodeOf(ev.Source), err))
+		failed := ev.Fail(ev.Source, *delivery.NodeFailure(failure.NodeOf(ev.Source), err))
 		failed.WriteHeader(header)
 		data, err = mem.SliceBuffer(failed.Data), nil
 	}
@@ -189,70 +185,4 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token)
 // is sent.
 func final(err error) bool {
 	return errors.Is(err, event.ErrTooLarge) || errors.Is(err, memory.ErrFull)
-}
-
-// deadLetter is the failure that the attributes of a dead letter report. They are
-// untrusted text: the data is base64 that may be cut anywhere, and the
-// destination may be a channel instead of a node.
-func (r *request) deadLetter(h http.Header) event.Failure {
-	f := event.Failure{
-		Code:     code.Code_UNAVAILABLE,
-		Reason:   event.ReasonUnavailable,
-		Node:     r.nodeAt(h.Get("Ce-Knativeerrordest")),
-		Workflow: r.route.Name,
-		Version:  r.table.version.Name,
-	}
-	who := "the workflow's channel"
-	if f.Node != "" {
-		who = fmt.Sprintf("node %q", f.Node)
-	}
-	text := deadLetterText(h.Get("Ce-Knativeerrordata"))
-	f.Text = who + " did not accept the event"
-	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
-		f.Text = fmt.Sprintf("%s responded with HTTP %s", who, clip.Text(status, 16))
-	}
-	// A dispatcher that got no response at all reports 500 in the node's name.
-	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {
-		f.Text, text = who+" cannot be reached", cause
-	}
-	if text != "" {
-		f.Text += ": " + text
-	}
-	return f
-}
-
-// nodeAt returns the node of the request's workflow that a destination URL
-// names by its host, "<version>-<node>.<namespace>…"; empty when none does.
-func (r *request) nodeAt(destination string) string {
-	u, err := url.Parse(destination)
-	if err != nil {
-		return ""
-	}
-	service, _, _ := strings.Cut(u.Hostname(), ".")
-	for _, s := range r.route.Steps {
-		if service == r.table.version.Name+"-"+s.Node {
-			return s.Node
-		}
-		if step, err := url.Parse(s.URL); err == nil && u.Host != "" && step.Host == u.Host {
-			return s.Node
-		}
-	}
-	return ""
-}
-
-// deadLetterText is the text in knativeerrordata, on one line.
-func deadLetterText(data string) string {
-	data = strings.TrimRight(clip.Text(data, 2048), "=…")
-	if len(data)%4 == 1 { // cut: six bits are not a byte
-		data = data[:len(data)-1]
-	}
-	raw, err := base64.RawStdEncoding.DecodeString(data)
-	if err != nil {
-		raw = []byte(data)
-	}
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(raw), "")), " ")
-	if !utf8.ValidString(text) {
-		return ""
-	}
-	return clip.Text(text, 256)
 }

@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
@@ -76,11 +77,11 @@ func (r *request) deliver() {
 	defer r.delivered()
 	switch {
 	case err != nil:
-		failure := r.failure(err)
-		if !r.offer(response{failure: failure, steps: r.Steps()}) {
-			r.rest.fail(failure)
+		failed := r.failure(err)
+		if !r.offer(response{failure: failed, steps: r.Steps()}) {
+			r.rest.fail(failed)
 			if r.Detached() && !r.async {
-				r.warn("the work after the response failed", "error", failure.GetMessage())
+				r.warn("the work after the response failed", "error", failed.GetMessage())
 			}
 		}
 	case last != nil:
@@ -153,7 +154,7 @@ func (r *request) giveUp(client context.Context) response {
 	if r.responded.Swap(true) {
 		return <-r.responses
 	}
-	late := r.work.Err() != nil || outOfTime(client, r.begin)
+	late := r.work.Err() != nil || failure.OutOfTime(client, r.begin)
 	r.cancel(errGone)
 	if late {
 		return response{failure: r.late(), steps: r.Steps()}
@@ -161,28 +162,10 @@ func (r *request) giveUp(client context.Context) response {
 	return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 }
 
-// outOfTime reports whether client has ended because its deadline passed. A gRPC client
-// ends the call itself then, which looks like a cancellation; and its deadline is earlier
-// than ours, by the time that the call took to get here and by what it rounds up. So one
-// that ends in the last tenth of its time, but in its last second, is out of time.
-func outOfTime(client context.Context, begin time.Time) bool {
-	deadline, ok := client.Deadline()
-	switch {
-	case errors.Is(context.Cause(client), context.DeadlineExceeded):
-		return true
-	case !ok || client.Err() == nil:
-		return false
-	}
-	return time.Until(deadline) < min(deadline.Sub(begin)/10, time.Second)+deadlineSlack
-}
-
-// deadlineSlack is how much earlier than ours the deadline of a client may be in any case.
-const deadlineSlack = 10 * time.Millisecond
-
 // leave ends the part of one of the request's two goroutines.
 func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
-		r.entry.pending.remove(r.id)
+		r.entry.pending.Remove(r.id)
 		r.timer.Stop()
 		r.cancel(nil)
 		r.release()

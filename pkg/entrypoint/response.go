@@ -2,24 +2,15 @@ package entrypoint
 
 import (
 	"fmt"
-	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/dict"
 	"krt.dev/kn-krt/pkg/runner/event"
-)
-
-// What of a node's error reaches the client: gRPC carries it in trailers, and
-// many clients refuse trailers above 8 KiB.
-const (
-	maxErrorText    = 2048
-	maxErrorDetails = 2048
 )
 
 // read turns the event that a node responded with into the client's response. It
@@ -27,7 +18,7 @@ const (
 func (r *request) read(p *delivery.Parcel) response {
 	if p.Event.Type == event.TypeError {
 		defer p.Data.Free()
-		return response{failure: r.readFailure(p)}
+		return response{failure: r.owner().Read(p.Event.Source, p.Data.ReadOnlyData())}
 	}
 	if p.Event.Message == r.route.want {
 		return response{data: p.Data}
@@ -59,7 +50,7 @@ func (r *request) readDict(p *delivery.Parcel) response {
 
 // wrongOutput is the failure of a node whose response is not the rpc's output.
 func (r *request) wrongOutput(p *delivery.Parcel, text string) response {
-	node := nodeOf(p.Event.Source)
+	node := failure.NodeOf(p.Event.Source)
 	r.warn("wrong output", "node", node, "error", text)
 	return response{failure: event.Failure{
 		Code:     code.Code_INTERNAL,
@@ -71,39 +62,16 @@ func (r *request) wrongOutput(p *delivery.Parcel, text string) response {
 	}.Status()}
 }
 
-// readFailure reads the status of an error event and keeps it within bounds:
-// it is a node's text.
-func (r *request) readFailure(p *delivery.Parcel) *spb.Status {
-	s := &spb.Status{}
-	if err := proto.Unmarshal(p.Data.ReadOnlyData(), s); err != nil {
-		s = event.Failure{
-			Reason: event.ReasonHandlerError,
-			Text:   fmt.Sprintf("error in '%s': it sent an error that cannot be read: %v", nodeOf(p.Event.Source), err),
-			Node:   nodeOf(p.Event.Source), Workflow: r.route.Name, Version: r.table.version.Name,
-		}.Status()
-	}
-	if _, known := code.Code_name[s.GetCode()]; !known || s.GetCode() == int32(code.Code_OK) {
-		s.Code = int32(code.Code_INTERNAL)
-	}
-	s.Message = clip.Text(s.GetMessage(), maxErrorText)
-	for i, size := 0, 0; i < len(s.GetDetails()); i++ {
-		if size += proto.Size(s.Details[i]); size > maxErrorDetails {
-			s.Details = s.Details[:i]
-		}
-	}
-	return s
-}
-
 // nodeFailure is what the client gets for err, why what a node has sent with ev is of no use.
 func (r *request) nodeFailure(ev *event.Event, err error) response {
-	f := delivery.NodeFailure(nodeOf(ev.Source), err)
+	f := delivery.NodeFailure(failure.NodeOf(ev.Source), err)
 	f.Workflow, f.Version = r.route.Name, r.table.version.Name
 	return response{failure: f.Status()}
 }
 
-// nodeOf is the last part of an event's source: who made it.
-func nodeOf(source string) string {
-	return clip.Text(source[strings.LastIndexByte(source, '/')+1:], 64)
+// owner is whose failures those of r are.
+func (r *request) owner() failure.Of {
+	return failure.Of{Version: r.table.version.Name, Workflow: r.route.Name}
 }
 
 func eventSource(v Version) string { return event.Source(v.Namespace, v.Name, "entrypoint") }

@@ -13,6 +13,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -112,7 +113,7 @@ func (r *request) cut(until context.Context, refused error) response {
 	case errors.As(refused, &why) && until.Err() == nil: // the port has told the client
 		out.failure = &spb.Status{Code: int32(why.Code()), Message: why.Message()}
 	case out.failure != nil:
-	case outOfTime(until, r.begin):
+	case failure.OutOfTime(until, r.begin):
 		out.failure = event.Failure{
 			Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Workflow: r.route.Name, Version: r.table.version.Name,
 			Text: fmt.Sprintf("the client did not read the messages of workflow %q in time", r.route.Name),

@@ -120,7 +120,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *rpcHandler) read(body io.Reader, r *route) (mem.Buffer, error) {
 	raw, err := io.ReadAll(body) // the transcoder bounds it
 	if err == nil && r.stream {
-		raw, err = r.unwrap(raw)
+		raw, err = web.Unwrap(raw, r.path[1:], string(r.input.FullName()))
 	}
 	if err != nil {
 		if !errors.As(err, new(*connect.Error)) {
