@@ -1,0 +1,133 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"krt.dev/kn-krt/pkg/queue"
+)
+
+const (
+	// fetchTime is how long a server may wait for events before it responds that there are none.
+	fetchTime = 10 * time.Second
+	// beatTime is how often it says meanwhile that it still knows of the request.
+	beatTime = 2 * time.Second
+)
+
+// Received is an event as it was fetched. One of its methods that end it must be called, or
+// it is delivered again after [queue.AckWait].
+type Received struct {
+	// Header has the attributes as over HTTP; Data is the message's bytes.
+	Header http.Header
+	Data   []byte
+	// Sequence names the event in its stream; Delivered counts, from 1, how often it was given
+	// to a replica; Published is when the server stored it.
+	Sequence  uint64
+	Delivered int
+	Published time.Time
+
+	msg jetstream.Msg
+}
+
+// Fetch passes events of a step to each as they come: at most the given number, of about the
+// given size in bytes together. It returns when it has had them, when there were no more for
+// some seconds, when the connection is made again, or when ctx is done. The error is
+// [queue.ErrMissing] if the consumer or its stream is gone.
+func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, each func(*Received)) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
+	defer cancel()
+	changed := c.Changed()
+	consumer, err := c.find(ctx, s)
+	if err != nil {
+		return missing(err)
+	}
+	batch, err := consumer.Fetch(events, jetstream.FetchContext(ctx), jetstream.FetchMaxBytes(bytes), jetstream.FetchHeartbeat(beatTime))
+	if err != nil {
+		return missing(err)
+	}
+	for {
+		select {
+		case m, more := <-batch.Messages():
+			if !more {
+				return missing(batch.Error())
+			}
+			if r := received(m); r != nil {
+				each(r)
+			}
+		case <-changed:
+			cancel()
+			changed = nil
+		}
+	}
+}
+
+// find returns a step's consumer. One that was found is not looked for again: a fetch from one
+// that is gone says so.
+func (c *Client) find(ctx context.Context, s queue.Step) (jetstream.Consumer, error) {
+	if known, ok := c.consumers.Load(s.Consumer()); ok {
+		return known.(jetstream.Consumer), nil
+	}
+	ctx, cancel := call(ctx)
+	defer cancel()
+	found, err := c.js.Consumer(ctx, c.settings.Stream, s.Consumer())
+	if err == nil {
+		c.consumers.Store(s.Consumer(), found)
+	}
+	return found, err
+}
+
+// received returns m as it is passed on; nil if it does not come from a stream.
+func received(m jetstream.Msg) *Received {
+	about, err := m.Metadata()
+	if err != nil {
+		return nil
+	}
+	return &Received{
+		Header: httpHeader(m.Headers()), Data: m.Data(), msg: m,
+		Sequence: about.Sequence.Stream, Delivered: int(min(about.NumDelivered, 1<<30)), Published: about.Timestamp,
+	}
+}
+
+// missing returns [queue.ErrMissing] if err means that, and nil if err only means that a
+// fetch has ended.
+func missing(err error) error {
+	for _, end := range []error{
+		context.Canceled, context.DeadlineExceeded, nats.ErrTimeout, jetstream.ErrNoMessages, jetstream.ErrMaxBytesExceeded,
+	} {
+		if errors.Is(err, end) {
+			return nil
+		}
+	}
+	for _, gone := range []error{
+		jetstream.ErrConsumerNotFound, jetstream.ErrStreamNotFound, jetstream.ErrConsumerDeleted, jetstream.ErrConsumerDoesNotExist,
+		nats.ErrNoResponders, jetstream.ErrNoHeartbeat,
+	} {
+		if errors.Is(err, gone) {
+			return errors.Join(queue.ErrMissing, err)
+		}
+	}
+	return err
+}
+
+// Ack has the server remove the event, and returns when it has.
+func (r *Received) Ack(ctx context.Context) error {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	return r.msg.DoubleAck(ctx)
+}
+
+// Nak gives the event back: it is delivered again after delay.
+func (r *Received) Nak(delay time.Duration) error {
+	if delay <= 0 {
+		return r.msg.Nak()
+	}
+	return r.msg.NakWithDelay(delay)
+}
+
+// InProgress has the server wait for another [queue.AckWait].
+func (r *Received) InProgress() error { return r.msg.InProgress() }

@@ -1,0 +1,157 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"krt.dev/kn-krt/pkg/queue"
+)
+
+// maxConsumers bounds the consumers of a stream that are read.
+const maxConsumers = 10_000
+
+// Bytes is how many bytes wait in the stream, and how many may.
+func (c *Client) Bytes(ctx context.Context) (waiting, most int64, err error) {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	s, err := c.js.Stream(ctx, c.settings.Stream)
+	if err != nil {
+		return 0, 0, missing(err)
+	}
+	return int64(s.CachedInfo().State.Bytes), c.settings.MaxBytes, nil
+}
+
+// Status reports what the stream holds. With oldest it says of each step when the oldest of
+// its events was published, for which the server sends that event.
+func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) {
+	bounded, cancel := call(ctx)
+	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	cancel()
+	if err != nil {
+		return queue.Status{}, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+	}
+	status := statusOf(stream.CachedInfo())
+	status.MaxBytes = c.settings.MaxBytes
+	consumers := stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		step, named := queue.ParseConsumer(info.Name)
+		if !named || len(status.Steps) == maxConsumers {
+			continue
+		}
+		one := queue.StepStatus{
+			Workflow: step.Workflow, Index: step.Index, Node: step.Node,
+			Waiting: int64(info.NumPending), Work: int64(info.NumAckPending), Redelivered: int64(info.NumRedelivered),
+			Former: !slices.Contains(c.options.Steps, step),
+		}
+		status.Steps = append(status.Steps, one)
+	}
+	if err := consumers.Err(); err != nil {
+		return status, fmt.Errorf("cannot list the consumers of the stream %s: %w", c.settings.Stream, err)
+	}
+	slices.SortFunc(status.Steps, func(a, b queue.StepStatus) int {
+		return cmp.Or(cmp.Compare(a.Workflow, b.Workflow), cmp.Compare(a.Index, b.Index), cmp.Compare(a.Node, b.Node))
+	})
+	for i := range status.Steps {
+		if s := &status.Steps[i]; oldest && s.Events() > 0 {
+			if err := c.oldest(ctx, stream, s); err != nil {
+				return status, err
+			}
+		}
+	}
+	return status, nil
+}
+
+// oldest sets when the oldest event of a step was published.
+func (c *Client) oldest(ctx context.Context, stream jetstream.Stream, s *queue.StepStatus) error {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	subject := queue.Subject(c.options.Namespace, c.options.Version, queue.Step{Workflow: s.Workflow, Index: s.Index, Node: s.Node})
+	m, err := stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // it is done meanwhile
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot read the oldest event of the stream %s: %w", c.settings.Stream, err)
+	}
+	s.Oldest = m.Time
+	return nil
+}
+
+func statusOf(info *jetstream.StreamInfo) queue.Status {
+	return queue.Status{
+		Stream: info.Config.Name, Events: int64(info.State.Msgs), Bytes: int64(info.State.Bytes),
+		MaxBytes: info.Config.MaxBytes, Replicas: info.Config.Replicas,
+	}
+}
+
+// Drop removes what waits: of one step, of a workflow if the step has no node, or all if it
+// has no workflow either. It returns how many events it removed, also of those in work.
+func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err error) {
+	subject := queue.Subjects(c.options.Namespace, c.options.Version)
+	switch {
+	case s.Node != "":
+		subject = queue.Subject(c.options.Namespace, c.options.Version, s)
+	case s.Workflow != "":
+		subject = queue.Workflow(c.options.Namespace, c.options.Version, s.Workflow)
+	}
+	bounded, cancel := call(ctx)
+	defer cancel()
+	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+	}
+	before := stream.CachedInfo().State.Msgs
+	if err := stream.Purge(bounded, jetstream.WithPurgeSubject(subject)); err != nil {
+		return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
+	}
+	after, err := stream.Info(bounded)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, err)
+	}
+	return max(int64(before)-int64(after.State.Msgs), 0), nil
+}
+
+// Streams reports on all streams of versions, without their steps.
+func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
+	list := c.js.ListStreams(ctx, jetstream.WithStreamListSubject("krt.>"))
+	for info := range list.Info() {
+		if _, _, ok := queue.ParseStream(info.Config.Name); ok {
+			all = append(all, statusOf(info))
+		}
+	}
+	if err := list.Err(); err != nil {
+		return all, fmt.Errorf("cannot list the streams of %s: %w", c.URL(), err)
+	}
+	return all, nil
+}
+
+// Find reports on a version's stream, without its steps; nil: there is none.
+func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	s, err := c.js.Stream(ctx, queue.Stream(namespace, version))
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), err)
+	}
+	status := statusOf(s.CachedInfo())
+	return &status, nil
+}
+
+// Delete removes a version's stream and all that waits in it. One that does not exist is no error.
+func (c *Client) Delete(ctx context.Context, namespace, version string) error {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	err := c.js.DeleteStream(ctx, queue.Stream(namespace, version))
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("cannot delete the stream of version %q at %s: %w", version, c.URL(), err)
+	}
+	return nil
+}

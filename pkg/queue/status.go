@@ -1,0 +1,36 @@
+package queue
+
+import "time"
+
+// Status is what a version's stream holds.
+type Status struct {
+	// Stream is its name.
+	Stream string `json:"stream"`
+	// Events and Bytes wait or are in work; MaxBytes is the most that there may be.
+	Events   int64 `json:"events"`
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"maxBytes"`
+	// Replicas is on how many servers it is.
+	Replicas int `json:"replicas"`
+	// Steps are those that the stream has consumers of, by workflow and index.
+	Steps []StepStatus `json:"steps"`
+}
+
+// StepStatus is what waits for a step.
+type StepStatus struct {
+	Workflow string `json:"workflow"`
+	Index    int    `json:"index"`
+	Node     string `json:"node"`
+	// Waiting events have not been given to a replica; those in Work have, and are not done,
+	// or wait to be tried again. Redelivered ones in Work have been given to one before.
+	Waiting     int64 `json:"waiting"`
+	Work        int64 `json:"work"`
+	Redelivered int64 `json:"redelivered"`
+	// Oldest is when the oldest of them was published; zero if there is none.
+	Oldest time.Time `json:"oldest,omitzero"`
+	// Former says that the version does not have the step any more: nothing fetches its events.
+	Former bool `json:"former,omitempty"`
+}
+
+// Events is how many events the step has left.
+func (s StepStatus) Events() int64 { return s.Waiting + s.Work }

@@ -1,0 +1,124 @@
+// Package jetstream runs NATS servers with JetStream for tests: in the test's own process, or
+// as a child that can be killed.
+package jetstream
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/stretchr/testify/require"
+)
+
+// readyTime is how long a server may take to start on a busy machine.
+const readyTime = 60 * time.Second
+
+// MaxPayload is the largest event that the servers accept, in bytes.
+const MaxPayload = 9 << 20
+
+// Options returns those of a server on a port of loopback; 0: any that is free.
+func Options(folder string, port int) *server.Options {
+	return &server.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, MaxPayload: MaxPayload, NoSigs: true, NoLog: true,
+		SyncInterval: time.Minute, SyncAlways: true,
+	}
+}
+
+// Start runs a server in this process until the test ends, and returns it.
+func Start(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o)
+	require.NoError(t, err)
+	s.Start()
+	t.Cleanup(func() { Stop(s) })
+	require.True(t, s.ReadyForConnections(readyTime), "the NATS server does not start")
+	return s
+}
+
+// Stop stops a server, and waits until it has.
+func Stop(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// URL is the address of one in a process of its own.
+func (c *Child) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", c.port) }
+
+// Child is a server in a process of its own.
+type Child struct {
+	folder string
+	port   int
+	run    *exec.Cmd
+}
+
+// What tells a test's program that it is a server.
+const (
+	variableFolder = "KRT_TEST_NATS_FOLDER"
+	variablePort   = "KRT_TEST_NATS_PORT"
+)
+
+// Main runs a server and does not return, if the process was started by [Child.Start]. It is
+// for TestMain.
+func Main() {
+	folder := os.Getenv(variableFolder)
+	if folder == "" {
+		return
+	}
+	port, _ := strconv.Atoi(os.Getenv(variablePort))
+	s, err := server.NewServer(Options(folder, port))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s.Start()
+	// It ends with the test, also when that is killed.
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	os.Exit(0)
+}
+
+// NewChild returns a server that does not run yet, with a port and a folder of its own. The
+// test's package must call [Main].
+func NewChild(t testing.TB) *Child {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	c := &Child{folder: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
+	require.NoError(t, l.Close())
+	t.Cleanup(c.Kill)
+	return c
+}
+
+// Start starts the server, and returns once it accepts connections.
+func (c *Child) Start(t testing.TB) {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	c.run = exec.Command(program) //nolint:noctx // it is killed
+	c.run.Env = append(os.Environ(), variableFolder+"="+c.folder, variablePort+"="+strconv.Itoa(c.port))
+	c.run.Stderr = os.Stderr
+	_, err = c.run.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.run.Start())
+	require.Eventually(t, func() bool {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", c.port))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, readyTime, 10*time.Millisecond)
+}
+
+// Kill ends the server at once, as a machine that loses its power does, and waits for its end.
+func (c *Child) Kill() {
+	if c.run == nil {
+		return
+	}
+	_ = c.run.Process.Kill()
+	_ = c.run.Wait()
+	c.run = nil
+}
