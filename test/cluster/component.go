@@ -18,6 +18,8 @@ type component struct {
 	ready func(context.Context) error
 }
 
+const kubeProxy = "kube-proxy"
+
 // components are in the order in which they start.
 func components(p place) []component {
 	const etcd = "http://127.0.0.1:2379"
@@ -29,8 +31,8 @@ func components(p place) []component {
 			"--listen-peer-urls=http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level=warn"}},
 		{name: "registry", args: []string{p.bin("crane"), "registry", "serve", "--address=127.0.0.1:5000", "--disk=" + blobDir(p)},
 			// crane makes a temporary folder for uploads; a folder that goes with the cluster serves.
-			env: []string{"TMPDIR=" + p.Data}, ready: dial("127.0.0.1:5000")},
-		{name: "containerd", args: []string{"containerd", "--config=" + p.conf("containerd.toml"), "--log-level=warn"}},
+			env: []string{"TMPDIR=" + p.Data}, ready: dial("tcp", "127.0.0.1:5000")},
+		p.containerd(),
 		{name: "apiserver", args: apiserverArgs(p, kube, etcd), ready: apiserverReady},
 		// Both end by themselves when the apiserver is not ready within seconds of their start.
 		{name: "controller-manager", args: []string{kube, "kube-controller-manager", admin,
@@ -40,17 +42,37 @@ func components(p place) []component {
 			"--cluster-signing-key-file=" + p.pki("ca.key"), "--leader-elect=false"}},
 		{name: "scheduler", args: []string{kube, "kube-scheduler", admin, "--leader-elect=false"}},
 		{name: "coredns", args: []string{p.bin("coredns"), "-conf=" + p.conf("Corefile")}},
-		{name: "kube-proxy", args: []string{kube, "kube-proxy", admin, "--cluster-cidr=" + podCIDR,
-			"--hostname-override=" + nodeName, "--proxy-mode=iptables", "--conntrack-max-per-core=0",
-			"--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
-			"--iptables-min-sync-period=100ms"}},
-		{name: "kubelet", args: []string{kube, "kubelet", "--config=" + p.conf("kubelet.yaml"),
-			"--kubeconfig=" + p.pki("kubelet.kubeconfig"), "--hostname-override=" + nodeName, "--node-ip=" + nodeIP}},
+		p.kubeProxy(), p.kubelet(),
 		{name: "ingress", args: []string{p.bin("ingress"), "-kubeconfig=" + p.kubeconfig(),
 			"-public=" + nodeIP + ":80", "-private=" + nodeIP + ":8081", "-address=" + nodeIP}},
 		{name: "gateway", args: []string{p.bin("gateway"), "-kubeconfig=" + p.kubeconfig()}},
 	}
 }
+
+// nodeComponents are those of a node after the first, in the order in which they start.
+func nodeComponents(p place) []component {
+	containerd := p.containerd()
+	containerd.ready = dial("unix", filepath.Join(p.State, "containerd.sock")) // kubelet ends without it
+	return []component{containerd, p.kubeProxy(), p.kubelet()}
+}
+
+func (p place) containerd() component {
+	return component{name: "containerd", args: []string{"containerd", "--config=" + p.conf("containerd.toml"), "--log-level=warn"}}
+}
+
+func (p place) kubeProxy() component {
+	return component{name: kubeProxy, args: []string{p.bin("kube"), kubeProxy, "--kubeconfig=" + p.kubeconfig(),
+		"--cluster-cidr=" + podCIDR, p.override(), "--proxy-mode=iptables", "--conntrack-max-per-core=0",
+		"--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0", "--iptables-min-sync-period=100ms"}}
+}
+
+func (p place) kubelet() component {
+	return component{name: "kubelet", args: []string{p.bin("kube"), "kubelet", "--config=" + p.conf("kubelet.yaml"),
+		"--kubeconfig=" + p.pki("kubelet.kubeconfig"), p.override(), "--node-ip=" + p.nodeIP()}}
+}
+
+// override is the flag by which a node's kubelet and kube-proxy are told from those of others.
+func (p place) override() string { return "--hostname-override=" + p.nodeName() }
 
 func apiserverArgs(p place, kube, etcd string) []string {
 	return []string{kube, "kube-apiserver", "--etcd-servers=" + etcd,
@@ -64,9 +86,9 @@ func apiserverArgs(p place, kube, etcd string) []string {
 		"--kubelet-preferred-address-types=InternalIP", "--endpoint-reconciler-type=lease"}
 }
 
-func dial(address string) func(context.Context) error {
+func dial(network, address string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		if err != nil {
 			return err
 		}

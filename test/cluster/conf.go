@@ -11,12 +11,13 @@ import (
 //go:embed conf
 var confFiles embed.FS
 
-// writeConf fills the components' configuration files, conf/*, into the state folder.
+// writeConf fills the components' configuration files, conf/*, into the state folder. Nodes
+// after the first leave most of them unused.
 func writeConf(p place) error {
 	values := map[string]string{
 		"State": p.State, "Data": p.Data, "Registry": registry, "Domain": domain,
-		"Node": nodeIP, "DNS": dnsIP, "Pods": nodePodCIDR,
-		"NodeName": nodeName, "Volume": p.volume(),
+		"Node": p.nodeIP(), "DNS": dnsIP, "Pods": p.podCIDR(), "Server": nodeIP,
+		"NodeName": p.nodeName(), "Volume": p.volume(), "CgroupRoot": p.cgroupRoot(),
 	}
 	return fs.WalkDir(confFiles, "conf", func(path string, entry fs.DirEntry, err error) error {
 		target := filepath.Join(p.State, path)

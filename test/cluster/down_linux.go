@@ -60,11 +60,20 @@ func remove(ctx context.Context, p place) error {
 // removeGroups removes the control groups of the pods, which outlive them.
 // Those in which a process lives belong to somebody else and cannot be removed.
 func removeGroups(ctx context.Context) error {
-	roots, err := filepath.Glob("/sys/fs/cgroup/*/kubepods")
-	if err != nil {
-		return err
+	var roots []string
+	for _, pattern := range []string{"/sys/fs/cgroup/kubepods", "/sys/fs/cgroup/*/kubepods",
+		"/sys/fs/cgroup/" + cgroupPrefix + "*", "/sys/fs/cgroup/*/" + cgroupPrefix + "*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		roots = append(roots, found...)
 	}
-	for _, root := range append(roots, "/sys/fs/cgroup/kubepods") {
+	return removeGroupsOf(ctx, roots)
+}
+
+func removeGroupsOf(ctx context.Context, roots []string) error {
+	for _, root := range roots {
 		// The last processes may still be on their way out.
 		err := poll(ctx, 5*time.Second, func(context.Context) error { return removeGroup(root) })
 		if err != nil {

@@ -31,7 +31,7 @@ func initCluster(p place) error {
 	if err := setNetwork(); err != nil {
 		return fmt.Errorf("cannot set up the network: %w", err)
 	}
-	i := &initializer{place: p, names: map[int]string{}}
+	i := &initializer{place: p, components: components(p), names: map[int]string{}}
 	go func() {
 		i.startAll()
 		i.takeOrders()
@@ -44,10 +44,14 @@ func initCluster(p place) error {
 func setMounts(p place) error {
 	// Private first, or all of the below would show on the host; then shared,
 	// because kubelet hands mounts on to containers.
-	for _, flag := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
-		if err := unix.Mount("", "/", "", unix.MS_REC|flag, ""); err != nil {
-			return fmt.Errorf("/: %w", err)
-		}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("/: %w", err)
+	}
+	if err := detachOthers(p); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("/: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("/proc: %w", err)
@@ -96,14 +100,15 @@ func setNetwork() error {
 // initializer starts the components and waits for every process of the
 // cluster, which are all its descendants.
 type initializer struct {
-	place place
-	mu    sync.Mutex
-	names map[int]string
-	again component // its end is wanted, and it is to be started again
+	place      place
+	components []component
+	mu         sync.Mutex
+	names      map[int]string
+	again      component // its end is wanted, and it is to be started again
 }
 
 func (i *initializer) startAll() {
-	for _, c := range components(i.place) {
+	for _, c := range i.components {
 		if err := i.start(c); err != nil {
 			i.fail(c.name, err)
 		}
@@ -135,7 +140,7 @@ func (i *initializer) takeOrders() {
 
 // restart kills a component; reap starts it again.
 func (i *initializer) restart(name string) {
-	all := components(i.place)
+	all := i.components
 	at := slices.IndexFunc(all, func(c component) bool { return c.name == name })
 	if at < 0 {
 		return

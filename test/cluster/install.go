@@ -52,7 +52,7 @@ func (k kubectl) apply(manager, yaml string) error {
 }
 
 func installBases(ctx context.Context, p place) error {
-	if err := poll(ctx, 30*time.Second, dial("127.0.0.1:5000")); err != nil {
+	if err := poll(ctx, 30*time.Second, dial("tcp", "127.0.0.1:5000")); err != nil {
 		return fmt.Errorf("registry: %w\n%s", err, logTail(p, "registry"))
 	}
 	set, err := baseSet(ctx, p)

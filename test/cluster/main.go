@@ -12,14 +12,20 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 )
 
 const usage = `usage: go run ./test/cluster VERB
 
-  up               start the cluster, or use the running one
+  up               start the cluster, or use the running one; with as many nodes as KRT_NODES says
   down             stop it and remove everything it created
   exec -- COMMAND  run a command inside it, with KUBECONFIG and KO_DOCKER_REPO set
+  nodes            list the nodes
+  node VERB N      start, stop (as by a loss of power) or remove a node after the first;
+                   pause or resume the kube-proxy of any: its Services stay as they are
+  node exec N -- COMMAND
+                   run a command in the namespaces of a node after the first
   restart NAME     kill a component (apiserver, kubelet, ...) and start it again
   logs [NAME]      print the last lines of a component's log, or of all
   tools            build every tool, start nothing
@@ -44,7 +50,7 @@ func main() {
 	case errors.Is(err, errUsage):
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
-	case errors.As(err, &exit) && os.Args[1] == "exec":
+	case errors.As(err, &exit) && slices.Contains([]string{"exec", "node", "nodes"}, os.Args[1]):
 		os.Exit(max(exit.ExitCode(), 1)) // the command has reported its error itself
 	default:
 		fmt.Fprintln(os.Stderr, err)
@@ -70,18 +76,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return buildTools(ctx, place, steps)
 	case "logs":
 		return printLogs(place, rest, out)
-	case "up", "down", "exec", "init", "install", "restart":
+	case "up", "down", "exec", "init", "install", "restart", "node", "nodes", "node-init":
 		if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 			return errors.New(elsewhere)
 		}
-		return runCluster(ctx, place, steps, args)
+		return runCluster(ctx, place, steps, args, out)
 	}
 	return errUsage
 }
 
-// runCluster does what needs root and Linux. The verbs init and install are
-// the cluster's own: its first process, and what is set up inside it.
-func runCluster(ctx context.Context, p place, s *steps, args []string) error {
+// runCluster does what needs root and Linux. The verbs init, node-init and install are
+// the cluster's own: its first process, a node's, and what is set up inside it.
+func runCluster(ctx context.Context, p place, s *steps, args []string, out io.Writer) error {
 	switch args[0] {
 	case "up":
 		return up(ctx, p, s)
@@ -93,6 +99,12 @@ func runCluster(ctx context.Context, p place, s *steps, args []string) error {
 		return install(ctx, p, s)
 	case "restart":
 		return restart(ctx, p, args[1:])
+	case "nodes":
+		return printNodes(ctx, p, out)
+	case "node":
+		return nodeVerb(ctx, p, s, args[1:])
+	case "node-init":
+		return initNode(p, args[1:])
 	}
 	command := args[1:]
 	if len(command) > 0 && command[0] == "--" {

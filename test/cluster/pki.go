@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -43,7 +45,7 @@ func makePKI(dir string) error {
 		{file: "apiserver", user: "kube-apiserver", group: "kube", addresses: []string{"127.0.0.1", apiServerIP, nodeIP},
 			names: []string{"localhost", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}},
 		{file: "admin", user: "admin", group: "system:masters"},
-		{file: "kubelet", user: "system:node:" + nodeName, group: "system:nodes", names: []string{nodeName}, addresses: []string{nodeIP}},
+		kubeletSubject(nodeName, nodeIP),
 	} {
 		if err := ca.issue(s); err != nil {
 			return fmt.Errorf("cannot create the certificate of %q: %w", s.file, err)
@@ -77,6 +79,32 @@ func newAuthority(dir string) (*authority, error) {
 		return nil, err
 	}
 	return &authority{dir, cert, key}, writePEM(filepath.Join(dir, "ca.crt"), "CERTIFICATE", der)
+}
+
+func kubeletSubject(name, address string) subject {
+	return subject{file: "kubelet", user: "system:node:" + name, group: "system:nodes", names: []string{name}, addresses: []string{address}}
+}
+
+// makeNodePKI writes what a node after the first has, signed by the cluster's authority.
+func makeNodePKI(p place) error {
+	main, dir := filepath.Join(p.Main, "pki"), p.pki("")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(main, "ca.crt"), filepath.Join(main, "ca.key"))
+	if err != nil {
+		return fmt.Errorf("cannot read the cluster's certificate authority: %w", err)
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return fmt.Errorf("the key of the cluster's certificate authority cannot sign: it is a %T", pair.PrivateKey)
+	}
+	ca := &authority{dir, pair.Leaf, key}
+	return errors.Join(
+		copyFile(filepath.Join(main, "ca.crt"), filepath.Join(dir, "ca.crt"), 0o600),
+		ca.issue(kubeletSubject(p.nodeName(), p.nodeIP())),
+		writeKubeconfig(dir, "kubelet"),
+	)
 }
 
 func certificate(s subject) *x509.Certificate {

@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// Addresses inside the cluster's own network namespace. They are nobody
+// Addresses inside the cluster's own network namespaces. They are nobody
 // else's: nothing of them shows on the host.
 const (
-	nodeName    = "node1"
+	nodeName    = "node1" // the first: the control plane, DNS and the ingress are on it
 	nodeIP      = "10.250.0.1"
 	serviceCIDR = "10.96.0.0/16"
 	apiServerIP = "10.96.0.1"
 	dnsIP       = "10.96.0.10"
 	podCIDR     = "10.244.0.0/16"
-	nodePodCIDR = "10.244.0.0/24"
 	registry    = "localhost:5000"
 	domain      = "krt.test" // Knative Services answer at NAME.NAMESPACE.krt.test
 	apiServer   = "https://" + nodeIP + ":6443"
@@ -30,6 +29,8 @@ type place struct {
 	Cache   string // built tools and images, kept
 	State   string // sockets, keys, logs, process ids: gone with the cluster
 	Data    string // what is too big for a /run in memory: gone with the cluster
+	Main    string // the first node's State
+	Node    int    // which node's State and Data these are, from 1
 }
 
 func newPlace() (place, error) {
@@ -46,7 +47,10 @@ func newPlace() (place, error) {
 		return place{}, fmt.Errorf("cannot find a folder for the built tools: %w", err)
 	}
 	cache = filepath.Join(cache, "kn-krt")
-	return place{Source: source, Knative: release, Cache: cache, State: "/run/kn-krt", Data: filepath.Join(cache, "data")}, nil
+	return place{
+		Source: source, Knative: release, Cache: cache, Node: 1,
+		State: "/run/kn-krt", Main: "/run/kn-krt", Data: filepath.Join(cache, "data"),
+	}, nil
 }
 
 // findSource looks for this folder from the current one upwards.
@@ -69,9 +73,9 @@ func findSource() (string, error) {
 func (p place) pki(name string) string  { return filepath.Join(p.State, "pki", name) }
 func (p place) log(name string) string  { return filepath.Join(p.State, "log", name+".log") }
 func (p place) conf(name string) string { return filepath.Join(p.State, "conf", name) }
-func (p place) bin(name string) string  { return filepath.Join(p.State, "bin", name) }
+func (p place) bin(name string) string  { return filepath.Join(p.Main, "bin", name) }
 func (p place) volume() string          { return filepath.Join(p.Data, "volumes", "store") }
-func (p place) kubeconfig() string      { return p.pki("admin.kubeconfig") }
+func (p place) kubeconfig() string      { return filepath.Join(p.Main, "pki", "admin.kubeconfig") }
 
 // environment is what a command inside the cluster gets: the cluster's own
 // tools first on PATH, and no way out to the Internet that would only hang.

@@ -86,13 +86,25 @@ func printLogs(p place, names []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
-			names = append(names, strings.TrimSuffix(filepath.Base(file), ".log"))
+		ofNodes, err := filepath.Glob(filepath.Join(p.Main, "nodes", "*", "log", "*"))
+		if err != nil {
+			return err
+		}
+		for _, file := range append(files, ofNodes...) {
+			name := strings.TrimSuffix(filepath.Base(file), ".log")
+			if node := filepath.Base(filepath.Dir(filepath.Dir(file))); filepath.Dir(filepath.Dir(file)) != p.State {
+				name = node + "/" + name
+			}
+			names = append(names, name)
 		}
 		sort.Strings(names)
 	}
 	for _, name := range names {
-		fmt.Fprintf(out, "%s:\n%s\n", name, logTail(p, name))
+		of, component := p, name
+		if node, after, ok := strings.Cut(name, "/"); ok { // of a node after the first
+			of.State, component = filepath.Join(p.Main, "nodes", node), after
+		}
+		fmt.Fprintf(out, "%s:\n%s\n", name, logTail(of, component))
 	}
 	return nil
 }

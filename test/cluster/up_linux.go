@@ -33,7 +33,7 @@ func up(ctx context.Context, p place, s *steps) error {
 	}
 	if ready, err := os.ReadFile(filepath.Join(p.State, "ready")); running && err == nil {
 		fmt.Fprintf(s.out, "The cluster is up already (process %d, %s).\n", pid, ready)
-		return nil
+		return joinNodes(ctx, p)
 	}
 	if !running {
 		if err := s.do("start the components", func() error { return startInit(ctx, p, key) }); err != nil {
@@ -41,6 +41,9 @@ func up(ctx context.Context, p place, s *steps) error {
 		}
 	}
 	if err := installInside(ctx, p); err != nil {
+		return err
+	}
+	if err := joinNodes(ctx, p); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("made in %.0f s", time.Since(start).Seconds())
