@@ -45,6 +45,9 @@ const (
 	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
 	// not know yet, nothing responds; the next try is sent elsewhere.
 	dialTimeout = time.Second
+	// lossTime is how long what was sent may remain unacknowledged, and how long a connection on which a
+	// response is awaited may be silent before the other end is asked: a machine that is lost closes none.
+	lossTime = 5 * time.Second
 	// maxInformational bounds the 1xx responses before the response.
 	maxInformational = 5
 	// maxHeaderBytes bounds the header of a response.
@@ -54,7 +57,9 @@ const (
 // New returns a client that uses a connection again for at most maxAge; 0 means
 // for as long as it is open.
 func New(maxAge time.Duration) *Client {
-	c := &Client{maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}}
+	c := &Client{maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: lossTime, Interval: time.Second, Count: 3,
+	}}}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
 	c.writers.New = func() any { return new([]byte) }
 	c.secure = &http.Transport{
@@ -159,6 +164,7 @@ func (c *Client) send(conn *connection, address *url.URL, header http.Header, da
 	buffer := c.writers.Get().(*[]byte)
 	defer c.writers.Put(buffer)
 	*buffer = appendHead((*buffer)[:0], address, header, len(data))
+	conn.limitLoss(len(data))
 	if len(data) > joinBytes {
 		_, err = (&net.Buffers{*buffer, data}).WriteTo(conn.Conn)
 		return err

@@ -26,6 +26,7 @@ type connection struct {
 	raw      syscall.RawConn
 	probe    func(fd uintptr) bool
 	quiet    bool      // what probe found
+	limited  bool      // by lossTime
 	aged     bool      // expiry is of the connection's age
 	readable int       // bytes that may still be read
 	expiry   time.Time // from when on it is not used again; unless aged, of the time that it has been idle
@@ -45,6 +46,27 @@ func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 		return true
 	}
 	return c, nil
+}
+
+// limitLoss bounds by lossTime how long a request with that many bytes may remain unacknowledged. A large one is
+// not bounded: where requests are queued, as Knative does, nobody may read it for a while, and the system counts
+// that as the same.
+func (c *connection) limitLoss(length int) {
+	switch small := length <= joinBytes; {
+	case small && !c.limited:
+		c.setLossTime(lossTime)
+	case !small && c.limited:
+		c.setLossTime(0)
+	}
+}
+
+// setLossTime bounds it, unless limit is 0. Where the system refuses, the request's own deadline bounds it.
+func (c *connection) setLossTime(limit time.Duration) {
+	var failed error
+	err := c.raw.Control(func(fd uintptr) { failed = setLossTime(fd, limit) })
+	if err == nil && failed == nil {
+		c.limited = limit > 0
+	}
 }
 
 // Read implements io.Reader.

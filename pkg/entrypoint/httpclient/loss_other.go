@@ -1,8 +1,13 @@
 //go:build !linux
 
-package traffic
+package httpclient
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
-// limitLoss leaves it to the system for how long it sends again what is not acknowledged.
-func limitLoss(string, string, syscall.RawConn) error { return nil }
+func setLossTime(uintptr, time.Duration) error { return nil }
+
+// LimitLoss leaves it to the system for how long it sends again what is not acknowledged.
+func LimitLoss(time.Duration) func(network, address string, c syscall.RawConn) error { return nil }

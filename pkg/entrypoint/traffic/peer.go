@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
+
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 )
 
 const (
@@ -47,7 +49,7 @@ type peer struct {
 func newPeer(grpcAddress, webAddress string, maxMessageBytes int) *peer {
 	p := &peer{address: webAddress}
 	p.refs.Store(1)
-	dialer := &net.Dialer{Timeout: connectTime, Control: limitLoss, KeepAliveConfig: net.KeepAliveConfig{
+	dialer := &net.Dialer{Timeout: connectTime, Control: httpclient.LimitLoss(lossTime), KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	for range grpcConnections {
