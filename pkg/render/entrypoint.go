@@ -32,7 +32,8 @@ const (
 
 // entrypoint returns the entrypoint's objects: its Services, NetworkPolicy, with several
 // replicas PodDisruptionBudget, and its shortcuts to nodes; ConfigMap and Deployment
-// once every workflow has its address.
+// once every workflow has its address. The PodDisruptionBudgets of nodes are among them, because the
+// state of a node does not depend on that.
 func (in Input) entrypoint() ([]Object, error) {
 	objects := []Object{entrypointService(in.Version.Namespace, EntrypointServiceName(in.Version.Name), in.Version.Name), in.replyService()}
 	if policy := in.networkPolicy(); policy != nil {
@@ -44,6 +45,9 @@ func (in Input) entrypoint() ([]Object, error) {
 	for _, n := range in.Version.Spec.Nodes {
 		if in.hasShortcut(n) {
 			objects = append(objects, in.shortcut(n))
+		}
+		if least, _ := in.bounds(n); in.Kept && least > 1 {
+			objects = append(objects, in.nodeDisruptionBudget(n))
 		}
 	}
 	if !in.complete() {
@@ -112,6 +116,7 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 		SecurityContext:               &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: restricted().SeccompProfile},
 		TerminationGracePeriodSeconds: &grace,
 		TopologySpreadConstraints:     in.spread(selector),
+		Tolerations:                   in.tolerateLoss(),
 		Volumes: []corev1.Volume{
 			{Name: contentVolume, VolumeSource: corev1.VolumeSource{ConfigMap: c.volume(in)}},
 			{Name: keyVolume, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
@@ -172,6 +177,21 @@ func (in Input) entrypointContainer(grace int64) corev1.Container {
 		// requests in flight.
 		LivenessProbe: &corev1.Probe{ProbeHandler: get("/healthz"), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 6},
 	}
+}
+
+// tolerateLoss has a pod replaced half a minute after its node of the cluster was found to be lost.
+// Kubernetes' default is five minutes, for what has state.
+func (in Input) tolerateLoss() []corev1.Toleration {
+	if !in.Kept {
+		return nil
+	}
+	var all []corev1.Toleration
+	for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		all = append(all, corev1.Toleration{
+			Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(30)),
+		})
+	}
+	return all
 }
 
 // spread keeps the replicas on different nodes of the cluster where it has several.

@@ -90,11 +90,25 @@ func (in Input) networkPolicy() *networkingv1.NetworkPolicy {
 // disruptionBudget lets a drain of the cluster's nodes take one replica at a time.
 func (in Input) disruptionBudget() *policyv1.PodDisruptionBudget {
 	version := in.Version.Name
-	b := &policyv1.PodDisruptionBudget{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer))}
+	return oneAtATime(in.meta(EntrypointName(version), labels(version, entrypointContainer)), entrypointLabels(version))
+}
+
+// nodeDisruptionBudget does the same for the pods of a node that has several at least. Knative makes
+// none, and all of them may be on one node of the cluster.
+func (in Input) nodeDisruptionBudget(n v1alpha1.Node) *policyv1.PodDisruptionBudget {
+	version := in.Version.Name
+	own := labels(version, n.Name)
+	own[LabelNode] = n.Name
+	own[LabelVersionName] = EntrypointName(version)
+	return oneAtATime(in.meta(ServiceName(version, n.Name), own), map[string]string{LabelVersion: version, LabelNode: n.Name})
+}
+
+func oneAtATime(meta metav1.ObjectMeta, pods map[string]string) *policyv1.PodDisruptionBudget {
+	b := &policyv1.PodDisruptionBudget{ObjectMeta: meta}
 	b.SetGroupVersionKind(policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"))
 	b.Spec = policyv1.PodDisruptionBudgetSpec{
 		MaxUnavailable: new(intstr.FromInt32(1)),
-		Selector:       &metav1.LabelSelector{MatchLabels: entrypointLabels(version)},
+		Selector:       &metav1.LabelSelector{MatchLabels: pods},
 	}
 	return b
 }

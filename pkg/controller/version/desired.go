@@ -111,7 +111,9 @@ func (i item) stamped(made string) item {
 }
 
 // clusterNodes counts the cluster's nodes on which pods can be scheduled, as far as it
-// matters: only for several replicas, whether there is more than one.
+// matters: only for several replicas, whether there is more than one; and only for a version that
+// an older kn-krt has started. The replicas of others are spread over what there is: where one of two
+// nodes is drained, that replaces no pod of the other.
 func (r *reconciler) clusterNodes(ctx context.Context, want desired) (int, error) {
 	replicas := want.plan.settings.EntrypointReplicas
 	if own := want.version.Spec.Entrypoint.Replicas; own != nil {
@@ -119,6 +121,9 @@ func (r *reconciler) clusterNodes(ctx context.Context, want desired) (int, error
 	}
 	if replicas < 2 {
 		return 0, nil
+	}
+	if want.plan.with.Kept {
+		return 2, nil
 	}
 	var list corev1.NodeList
 	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
