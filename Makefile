@@ -61,7 +61,7 @@ LONG = KRT_E2E=1 KRT_E2E_LONG=1 go test -v -p 1 -count=1 -timeout 90m -exec '$(C
 e2e-long: cluster ## Run the tests there that take minutes, large programs or Knative 1.22: faults under load, Jaeger, Knative's own
 	@jaeger=$$(bin/cluster tool jaeger); vm=$$(bin/cluster tool victoriametrics); export KRT_JAEGER=$$jaeger KRT_VICTORIAMETRICS=$$vm; \
 	$(LONG) ./test/load ./test/tracing ./test/store/line
-	@$(LONG) -run 'Plans|Faults|Sticky' ./test/e2e
+	@$(LONG) -run 'Plans|Faults|Sticky|OnCluster' ./test/e2e ./test/conformance
 	@KRT_E2E_LONG=1 go test -v -count=1 -timeout 30m -run 'Plans|Limits' ./pkg/controller/canary
 	@cd test/cluster/conformance && KRT_E2E=1 go test -p 1 -count=1 -timeout 30m -exec '$(CURDIR)/bin/cluster exec --' ./...
 	@$(MAKE) --no-print-directory e2e-knative

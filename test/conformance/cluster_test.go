@@ -22,45 +22,58 @@ import (
 	"krt.dev/kn-krt/test/namespace"
 )
 
-// TestOnCluster tries the cases on Knative, through real Sequences.
+// onCluster are the deliveries that are tried on a cluster. Direct uses less of it, and is tried by
+// `make e2e-long`.
+func onCluster() []conformance.Delivery {
+	if os.Getenv("KRT_E2E_LONG") != "" {
+		return []conformance.Delivery{conformance.Direct}
+	}
+	return []conformance.Delivery{conformance.Sequence}
+}
+
+// TestOnCluster tries the cases on Knative, through real Sequences and Services.
 func TestOnCluster(t *testing.T) {
 	results := newTable()
 	defer func() { t.Log("\n" + results.String()) }()
-	for _, language := range []conformance.Language{conformance.Go, conformance.Python} {
-		t.Run(string(language), func(t *testing.T) {
-			n := namespace.New(t)
-			n.Inside()
-			if language == conformance.Python {
-				n.Python()
+	for _, delivery := range onCluster() {
+		for _, language := range []conformance.Language{conformance.Go, conformance.Python} {
+			t.Run(string(delivery)+"/"+string(language), func(t *testing.T) { tryOnCluster(t, delivery, language, results) })
+		}
+	}
+}
+
+func tryOnCluster(t *testing.T, delivery conformance.Delivery, language conformance.Language, results *table) {
+	n := namespace.New(t)
+	n.Inside()
+	if language == conformance.Python {
+		n.Python()
+	}
+	n.Install()
+	release := n.HoldSettings()
+	t.Cleanup(release)
+	for _, variant := range variants() {
+		if variant != conformance.Unsteady {
+			n.Apply(conformanceVersion(t, n, delivery, language, variant))
+		}
+	}
+	for _, variant := range variants() {
+		if variant != conformance.Unsteady {
+			n.Ready("version/" + string(variant))
+		}
+	}
+	release()
+	for _, variant := range variants() {
+		t.Run(string(variant), func(t *testing.T) {
+			if variant != conformance.Unsteady {
+				tryAll(t, startedOnCluster(t, n, delivery, language, variant), variant, results)
+				return
 			}
-			n.Install()
-			release := n.HoldSettings()
-			t.Cleanup(release)
-			for _, variant := range variants() {
-				if variant != conformance.Unsteady {
-					n.Apply(conformanceVersion(t, n, conformance.Sequence, language, variant))
-				}
+			// Another's version, whose reply port nobody has a connection to yet.
+			target := startedOnCluster(t, n, delivery, language, conformance.Stopping)
+			if ours() {
+				target.breakReplies(t)
 			}
-			for _, variant := range variants() {
-				if variant != conformance.Unsteady {
-					n.Ready("version/" + string(variant))
-				}
-			}
-			release()
-			for _, variant := range variants() {
-				t.Run(string(variant), func(t *testing.T) {
-					if variant != conformance.Unsteady {
-						tryAll(t, startedOnCluster(t, n, conformance.Sequence, language, variant), variant, results)
-						return
-					}
-					// Another's version, whose reply port nobody has a connection to yet.
-					target := startedOnCluster(t, n, conformance.Sequence, language, conformance.Stopping)
-					if ours() {
-						target.breakReplies(t)
-					}
-					tryAll(t, target, variant, results)
-				})
-			}
+			tryAll(t, target, variant, results)
 		})
 	}
 }
