@@ -179,6 +179,22 @@ func decode(text json.RawMessage, to any) error {
 	return json.Unmarshal(text, to)
 }
 
+// Do sends a request, to whose URL only the path and the parameters belong, to the store with the
+// client's credential: it makes a client of letters of this one, see package letter.
+func (c *Client) Do(r *http.Request) (*http.Response, error) {
+	base, err := url.Parse(strings.TrimSuffix(c.Address, "/"))
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host, r.Host = base.Scheme, base.Host, ""
+	r.URL.Path, r.URL.RawPath = base.Path+r.URL.Path, ""
+	if c.Credential != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Credential)
+	}
+	return c.HTTP.Do(r)
+}
+
 // Error is a request that the store has refused.
 type Error struct {
 	// Status is that of the response.

@@ -286,7 +286,12 @@ type Backends struct {
 	// Measurements are kept by a MeasurementSink; they are listed and queried if it is
 	// Measurements.
 	Measurements MeasurementSink
+	// Letters are those of entrypoints.
+	Letters Letters
 }
 
-// All are the Backends of one that keeps all.
-func All(b Backend) Backends { return Backends{b, b, b} }
+// All are the Backends of one that keeps all; also letters, if it can.
+func All(b Backend) Backends {
+	letters, _ := b.(Letters)
+	return Backends{b, b, b, letters}
+}

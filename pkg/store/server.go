@@ -4,10 +4,8 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +39,9 @@ type Options struct {
 	// DeleteTime bounds how long one request deletes, or counts what would be deleted: who owns
 	// the data sends further ones for the rest. Default: 20 s.
 	DeleteTime time.Duration
+	// MaxLetters and MaxLetterBytes limit the letters of one kind of one version, beyond which the
+	// oldest results go, and dead letters are refused. Default: 100,000 and 1 GiB.
+	MaxLetters, MaxLetterBytes int64
 	// Identify returns who sends a request. Default: the local runtime, and what the headers
 	// say; a server that others can reach must not believe them.
 	Identify func(*http.Request) (Origin, error)
@@ -60,6 +61,7 @@ func (o Options) withDefaults() Options {
 	o.PageTime = cmp.Or(o.PageTime, 500*time.Millisecond)
 	o.QueryTime = cmp.Or(o.QueryTime, 10*time.Second)
 	o.DeleteTime = cmp.Or(o.DeleteTime, 20*time.Second)
+	o.MaxLetters, o.MaxLetterBytes = cmp.Or(o.MaxLetters, 100_000), cmp.Or(o.MaxLetterBytes, 1<<30)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Identify == nil {
 		o.Identify = func(r *http.Request) (Origin, error) {
@@ -87,10 +89,14 @@ func HeaderOrigin(r *http.Request) wire.Origin {
 type Server struct {
 	options  Options
 	backends Backends
+	boxes    *boxes
 }
 
 // New returns a server of backends, which it does not close.
-func New(backends Backends, o Options) *Server { return &Server{o.withDefaults(), backends} }
+func New(backends Backends, o Options) *Server {
+	o = o.withDefaults()
+	return &Server{o, backends, newBoxes(o.MaxLetters, o.MaxLetterBytes)}
+}
 
 // Serve serves the store's API, with that of owners, on l until ctx is done, then lets
 // requests in flight finish for at most a second. It closes l, which only who may delete
@@ -135,7 +141,7 @@ type request struct {
 // one of status 400 and above is {"error": "…"}.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, one := range s.routes() {
+	for _, one := range append(s.routes(), s.letterRoutes()...) {
 		mux.HandleFunc(one.pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, one) })
 	}
 	return mux
@@ -179,35 +185,6 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, to route) {
 	_, _ = w.Write(body)
 }
 
-// encoded encodes a response. Documents are JSON that backends have written: they are not
-// read again, as encoding/json would.
-func encoded(response any) ([]byte, error) {
-	found, ok := response.(wire.Found)
-	if !ok {
-		return Encode(response)
-	}
-	size := 64 + len(found.Next)
-	for _, document := range found.Documents {
-		size += len(document) + 1
-	}
-	body := append(make([]byte, 0, size), `{"documents":[`...)
-	for i, document := range found.Documents {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, document...)
-	}
-	body = append(body, ']')
-	if found.Next != "" {
-		next, err := json.Marshal(found.Next)
-		if err != nil {
-			return nil, err
-		}
-		body = append(append(body, `,"next":`...), next...)
-	}
-	return append(body, '}'), nil
-}
-
 // failure is the response for err; what the client cannot correct is logged.
 func (s *Server) failure(r *http.Request, err error) (status int, response wire.Failure) {
 	var p *Problem
@@ -219,6 +196,8 @@ func (s *Server) failure(r *http.Request, err error) (status int, response wire.
 		return http.StatusRequestEntityTooLarge, wire.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
 	case errors.Is(err, ErrExists):
 		return http.StatusConflict, wire.Failure{Error: err.Error()}
+	case errors.Is(err, ErrNoLetter):
+		return http.StatusNotFound, wire.Failure{Error: err.Error()}
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded): // a database reports "interrupted", or the like
 		return http.StatusServiceUnavailable, wire.Failure{Error: s.tooLong(r)}
 	}
@@ -262,31 +241,4 @@ func (r request) body(v any, strict bool) error {
 		return Refuse("the body is malformed: %v", err)
 	}
 	return nil
-}
-
-// Decode decodes one JSON value, with its numbers as they are written.
-func Decode(data []byte, v any) error { return decode(data, v, false) }
-
-func decode(data []byte, v any, strict bool) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if strict {
-		decoder.DisallowUnknownFields()
-	}
-	if err := decoder.Decode(v); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more text after its end")
-	}
-	return nil
-}
-
-// Encode encodes v as JSON, each key once and none escaped that need not be.
-func Encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

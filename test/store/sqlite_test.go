@@ -24,4 +24,5 @@ func TestSQLite(t *testing.T) {
 	conformance.Documents(t, s)
 	conformance.Predictions(t, s)
 	conformance.Measurements(t, s)
+	conformance.Letters(t, s)
 }

@@ -74,6 +74,23 @@ func New(rawURL string, options ...Option) (*Client, error) {
 	return c, nil
 }
 
+// Do sends a request, to whose URL only the path and the parameters belong, to the store with the
+// client's credentials. It is for what the client has no method for.
+func (c *Client) Do(r *http.Request) (*http.Response, error) {
+	base, err := url.Parse(c.base)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host, r.Host = base.Scheme, base.Host, ""
+	r.URL.Path, r.URL.RawPath = base.Path+r.URL.Path, ""
+	if c.authorization != "" {
+		r.Header.Set("Authorization", c.authorization)
+	}
+	event.ContextTrace(r.Context()).WriteHeader(r.Header)
+	return c.http.Do(r)
+}
+
 // SaveMeasurement saves m.
 func (c *Client) SaveMeasurement(ctx context.Context, from Origin, m Measurement) error {
 	m.Fields = floats(m.Fields)

@@ -51,7 +51,7 @@ CREATE TABLE document_values (
 DELETE FROM document_values;
 DELETE FROM document_keys;
 ALTER TABLE document_keys ADD COLUMN multi INTEGER NOT NULL DEFAULT 0;
-`, predictionsMirrored()}
+`, predictionsMirrored(), lettersKept}
 }
 
 // predictionParts is what predictions are counted by. JSON's numbers are what a value must look
