@@ -17,6 +17,19 @@ import (
 // enter runs a command within the cluster's namespaces, on this process's
 // streams and in its folder, and passes signals on to it.
 func enter(ctx context.Context, p place, args []string) error {
+	done := make(chan error)
+	go func() {
+		// A thread of its own: it never comes back to the host's namespaces, and ends with the goroutine. (The
+		// child cannot be tied to this process by a signal at its death: Go takes a
+		// parent of another process namespace for a dead one. It ends with the cluster.)
+		runtime.LockOSThread()
+		done <- enterThread(ctx, p, args)
+	}()
+	return <-done
+}
+
+// enterThread does it on the calling thread.
+func enterThread(ctx context.Context, p place, args []string) error {
 	pid, running := initPID(p)
 	if !running {
 		return errors.New("the cluster is not up: `make cluster` starts it")
@@ -25,10 +38,6 @@ func enter(ctx context.Context, p place, args []string) error {
 	if err != nil {
 		return err
 	}
-	// A thread of its own: it never comes back to the host's namespaces. (The
-	// child cannot be tied to this process by a signal at its death: Go takes a
-	// parent of another process namespace for a dead one. It ends with the cluster.)
-	runtime.LockOSThread()
 	environment := p.environment()
 	path, err := lookPath(environment, args[0])
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,7 +16,8 @@ import (
 
 // steps prints what is done, and how long each took.
 type steps struct {
-	out io.Writer
+	out  io.Writer
+	goal string // begins the error of a step that fails, if that is not to bring up the cluster
 }
 
 // do runs one step, and prints its name before and its duration after.
@@ -23,7 +25,7 @@ func (s *steps) do(name string, f func() error) error {
 	start := time.Now()
 	fmt.Fprintf(s.out, "  %s ...\n", name)
 	if err := f(); err != nil {
-		return fmt.Errorf("cannot bring up the cluster: %s: %w", name, err)
+		return fmt.Errorf("%s: %s: %w", cmp.Or(s.goal, "cannot bring up the cluster"), name, err)
 	}
 	fmt.Fprintf(s.out, "  %s: %.1f s\n", name, time.Since(start).Seconds())
 	return nil

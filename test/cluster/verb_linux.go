@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +20,7 @@ func joinNodes(ctx context.Context, p place) error {
 	}
 	for n := 2; n <= wanted; n++ {
 		if err := nodeInside(ctx, p, []string{"start", strconv.Itoa(n)}); err != nil {
-			return errors.New("the cluster is up, but has fewer nodes than wanted")
+			return fmt.Errorf("the cluster is up, but has fewer nodes than wanted: %w", err)
 		}
 	}
 	return nil
@@ -58,10 +57,14 @@ func nodeVerb(ctx context.Context, p place, s *steps, args []string) error {
 	if !insideCluster(p) {
 		return nodeInside(ctx, p, args)
 	}
-	if verb.do == nil {
-		return enter(ctx, p.node(n), args[2:])
+	node := p.node(n)
+	if verb.do != nil {
+		return verb.do(ctx, node, &steps{out: s.out, goal: "cannot change the cluster's nodes"})
 	}
-	return verb.do(ctx, p.node(n), s)
+	if _, running := initPID(node); !running {
+		return fmt.Errorf("%s is not running; see `cluster nodes`", node.nodeName())
+	}
+	return enter(ctx, node, args[2:])
 }
 
 // nodeInside has this program do the same inside the cluster.
