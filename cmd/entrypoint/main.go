@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
 	"krt.dev/kn-krt/pkg/entrypoint/program"
 	"krt.dev/kn-krt/pkg/telemetry"
 )
@@ -20,7 +21,7 @@ func main() {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := program.Main(ctx, *config, os.Getenv("POD_IP"), telemetry.Extend); err != nil {
+	if err := program.Main(ctx, *config, os.Getenv("POD_IP"), telemetry.Extend, durable.Extend); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

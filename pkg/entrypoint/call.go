@@ -93,6 +93,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	if r.Stream = k.newStream(async); r.Stream == nil { // streams are not mirrored
 		r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
 	}
+	r.Begun, r.Protocol = k.begin, k.protocol
 	r.unobserved.Store(2)
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's

@@ -10,6 +10,7 @@ package entrypoint
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,6 +33,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/loglimit"
@@ -136,6 +138,11 @@ type Options struct {
 	// Advertise is the ip:port at which other replicas reach this one's reply port.
 	// Empty: there are no others.
 	Advertise string
+	// Durable asks for durable delivery, and says where the queue is. Nil: there is none.
+	Durable *queue.Settings
+	// Queue is what keeps and carries the events of workflows that have no Address then. The
+	// version that is served cannot be changed with it. Package durable sets it.
+	Queue delivery.Queue
 	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
 	// Tracer gives requests their spans. Default: they have none, and the client's trace
@@ -259,6 +266,9 @@ func (o Options) withDefaults() (Options, error) {
 	if least := memory.LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
 		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d",
 			o.MaxMessageBytes, o.MaxBytes, least)
+	}
+	if o.Durable != nil && o.Queue == nil {
+		return o, errors.New("cannot deliver by a queue: this program has none")
 	}
 	if o.Key == nil {
 		o.Key = make([]byte, seal.KeyBytes)

@@ -48,7 +48,7 @@ func (r *request) inspect(asked bool) {
 	first := r.First.Event
 	r.kept = r.entry.capture.Begin(contract, first.CorrelationID, r.route.nodes)
 	r.kept.Input(first.Message, r.First.Data.ReadOnlyData())
-	if r.route.Address != "" {
+	if r.route.elsewhere() {
 		first.Inspect = contract.Bound()
 		return
 	}

@@ -111,6 +111,11 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	go e.budget.Watch(e.base.Done())
 	go e.traffic.Watch(e.base.Done())
 	go e.clients.Watch(e.base)
+	if e.options.Queue != nil {
+		if err := e.options.Queue.Start(home{e}); err != nil {
+			return errors.Join(fmt.Errorf("cannot serve: %w", err), l.Close())
+		}
+	}
 	e.setReady(true)
 
 	select {
@@ -154,6 +159,9 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 	ctx, cancel := context.WithTimeout(context.Background(), e.options.ConnectionGrace)
 	defer cancel()
 	errWeb := wait(ctx)
+	if e.options.Queue != nil {
+		e.options.Queue.Stop(ctx)
+	}
 	left := e.close()
 	var err error
 	select {

@@ -58,7 +58,7 @@ func (r *request) continues() bool { return r.Detached() }
 // direct delivery what earlier nodes reported is known already, and the event can add
 // its node's own entry only.
 func (r *request) reported(ev *event.Event) event.Steps {
-	if r.route.Address != "" {
+	if r.route.elsewhere() {
 		return ev.Steps
 	}
 	known := r.Steps()
@@ -139,6 +139,9 @@ func (r *request) delivered() {
 func (r *request) willContinue() bool {
 	r.rest.Lock()
 	defer r.rest.Unlock()
+	if r.route.queued {
+		return r.answer.early == record.EarlyReply || r.async && r.answer.failure == nil
+	}
 	ended := !r.rest.end.IsZero() && r.rest.end.Before(r.answer.at)
 	return r.answer.early == record.EarlyReply && !ended
 }
@@ -151,7 +154,7 @@ func (r *request) observed() {
 		return
 	}
 	defer r.Forget()
-	if !r.willContinue() {
+	if !r.willContinue() || r.route.queued { // whoever carries it has its record
 		return
 	}
 	r.entry.observe(func(to *record.Record) {

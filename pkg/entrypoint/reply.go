@@ -96,6 +96,11 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	if reason != "" {
 		return e.drop(reason, err)
 	}
+	if e.options.Queue != nil {
+		if status, received := e.receiveQueued(r, ev, token); received {
+			return status
+		}
+	}
 	req := e.pending.Get(token.ID)
 	if req == nil {
 		if e.elsewhere(r, token) {

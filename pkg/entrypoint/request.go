@@ -92,7 +92,19 @@ func (r *request) deliver() {
 		}
 	case r.Streamed(): // all of the response has gone to the client's stream
 		r.offer(response{steps: r.Steps()})
-	default: // the response has come, or will, at the reply port
+	default:
+		r.awaitReply()
+	}
+}
+
+// awaitReply notes that the delivery has ended without a response, so that it has come, or will, at
+// the reply port.
+func (r *request) awaitReply() {
+	switch {
+	case r.route.queued && r.async: // what comes of it is kept, not waited for
+		r.offer(response{})
+	case r.route.queued: // it is on its way, here or at another replica
+	default:
 		r.ended.Store(int64(time.Since(r.begin)))
 		if r.async && r.route.Address == "" {
 			// A node responds to its POST once it has replied: little can come any more.

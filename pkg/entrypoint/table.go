@@ -48,7 +48,11 @@ type route struct {
 	stream   bool     // the response is a stream
 	nodes    []string // of the steps
 	delivery delivery.Delivery
+	queued   bool // the delivery has ended once the queue has the event
 }
+
+// elsewhere reports whether events pass from node to node without the request's own delivery.
+func (r *route) elsewhere() bool { return r.Address != "" || r.queued }
 
 func (e *Entrypoint) newTable(v Version) (*table, error) {
 	if v.Name == "" || v.Schema == nil {
@@ -130,6 +134,9 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 	switch {
 	case w.Address != "":
 		r.delivery, err = e.sender.Sequence(w.Address)
+	case len(w.Steps) > 0 && e.options.Queue != nil:
+		r.queued = true
+		r.delivery, err = e.options.Queue.Delivery(e.sender, w.Name, w.Steps)
 	case len(w.Steps) > 0:
 		r.delivery, err = e.sender.Direct(w.Steps)
 	default:

@@ -57,7 +57,7 @@ func versionsDeadline(clients time.Duration) func(*version) {
 
 // atWork is the node that a deadline's error names, where it is known who is at work.
 func atWork(v *version, name string) string {
-	if v.Delivery() == conformance.Direct {
+	if v.Delivery() != conformance.Sequence {
 		return name
 	}
 	return ""

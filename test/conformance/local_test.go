@@ -16,10 +16,13 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/test/conformance"
 	"krt.dev/kn-krt/test/conformance/chain"
 	"krt.dev/kn-krt/test/conformance/node"
+	"krt.dev/kn-krt/test/jetstream"
 )
 
 const (
@@ -69,6 +72,8 @@ type local struct {
 	log      *log
 
 	dir     string
+	queue   string            // URL
+	carrier *durable.Carrier  // of the last replica; nil: there is no queue
 	nodes   map[string]string // URLs
 	entries []*replica
 	reply   string
@@ -119,7 +124,7 @@ func (l *local) serve() {
 	for _, r := range l.entries {
 		options.Advertise = r.listeners.Reply.Addr().String()
 		var err error
-		r.entry, err = entrypoint.New(version, options)
+		r.entry, err = entrypoint.New(version, l.delivering(version, options))
 		require.NoError(l.t, err)
 		go func() { results <- r.entry.Serve(ctx, r.listeners) }()
 	}
@@ -151,6 +156,20 @@ func (l *local) options() entrypoint.Options {
 	if l.variant == conformance.Hasty {
 		o.StreamIdle, o.StreamMessages = shortPause, mostMessages
 	}
+	return o
+}
+
+// delivering returns options with the queue of a durable delivery.
+func (l *local) delivering(v entrypoint.Version, o entrypoint.Options) entrypoint.Options {
+	if l.delivery != conformance.Durable {
+		return o
+	}
+	if l.queue == "" {
+		l.queue = jetstream.Start(l.t, jetstream.Options(l.t.TempDir(), -1)).ClientURL()
+	}
+	o.Durable, o.Collectors = &queue.Settings{URL: l.queue}, nil
+	durable.Extend(v, &o)
+	l.carrier = o.Queue.(*durable.Carrier)
 	return o
 }
 
@@ -211,6 +230,15 @@ func (l *local) Node(name string) string        { return l.nodes[name] }
 func (l *local) Stop() <-chan error {
 	l.stop()
 	return l.stopped
+}
+
+// Waiting is how many events are in the queue.
+func (l *local) Waiting() (int64, error) {
+	if l.carrier == nil {
+		return 0, nil
+	}
+	status, err := l.carrier.Status(context.Background())
+	return status.Events, err
 }
 
 func (l *local) Metrics() (string, error) {

@@ -26,7 +26,7 @@ func outageCases() []testCase {
 		{name: "outage: a process that always dies is UNAVAILABLE by name", run: diesAlways, local: container, localTo: conformance.Go},
 		{name: "outage: a dying process takes no other call with it", run: diesBesideOthers, local: alone, localTo: conformance.Go},
 		{name: "status: an event that is none is final", run: malformedAnswer,
-			differs: "a malformed answer is read by whom it goes to: the entrypoint (Direct) names the node, the next channel " +
+			differs: "a malformed answer is read by whom it goes to: the entrypoint (Direct, Durable) names the node, the next channel " +
 				"(Sequence) refuses it with 400"},
 		{name: "status: 202 and no reply is DEADLINE_EXCEEDED", on: conformance.Hasty, run: silence},
 	}

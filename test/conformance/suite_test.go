@@ -57,7 +57,7 @@ func TestConformance(t *testing.T) {
 	results := newTable()
 	// Logged at the end: `go test -v` shows it.
 	defer func() { t.Log("\n" + results.String()) }()
-	for _, delivery := range []conformance.Delivery{conformance.Direct, conformance.Sequence} {
+	for _, delivery := range []conformance.Delivery{conformance.Direct, conformance.Sequence, conformance.Durable} {
 		for _, nodes := range []struct {
 			language conformance.Language
 			workers  int

@@ -36,6 +36,7 @@ type Delivery string
 const (
 	Direct   Delivery = "Direct"
 	Sequence Delivery = "Sequence"
+	Durable  Delivery = "Durable"
 )
 
 // Language is what the nodes are written in.

@@ -167,6 +167,11 @@ func (v *version) settle() {
 	v.t.Helper()
 	v.await(func(c *assert.CollectT) {
 		require.Zero(c, v.metric("krt_requests_in_flight"))
+		if queued, ok := v.Target.(interface{ Waiting() (int64, error) }); ok { // what nobody waits for is in the queue alone
+			events, err := queued.Waiting()
+			require.NoError(c, err)
+			require.Zero(c, events)
+		}
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -53,6 +54,9 @@ type Request struct {
 	EarlyReply func(event.End)
 	// Traced says that each attempt has a span of its own.
 	Traced bool
+	// Begun is when the request was admitted, and Protocol how its client called.
+	Begun    time.Time
+	Protocol record.Protocol
 
 	step     atomic.Int32
 	deadline atomic.Int64 // Unix time in ns
@@ -96,6 +100,9 @@ func (r *Request) Replied() {
 
 // Step is the index of the step that is at work, negative where nobody knows.
 func (r *Request) Step() int { return int(r.step.Load()) }
+
+// Passing notes that a step is at work where the delivery does not know it.
+func (r *Request) Passing(step int) { r.step.Store(int32(step)) }
 
 // Doing is what the step that is at work is doing, to follow its node's name.
 func (r *Request) Doing() string {

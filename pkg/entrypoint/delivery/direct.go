@@ -45,21 +45,31 @@ type directStep struct {
 func (s *Sender) Direct(steps []Step) (Delivery, error) {
 	d := &direct{exchange: s.exchange}
 	for i, step := range steps {
-		to := directStep{node: step.Node, last: i == len(steps)-1}
-		var err error
-		if to.address, err = nodeURL(step.URL); err != nil {
-			return nil, fmt.Errorf("node %q: its URL %w", step.Node, err)
+		to, err := s.step(step)
+		if err != nil {
+			return nil, err
 		}
-		if step.Shortcut != "" {
-			address, err := nodeURL(step.Shortcut)
-			if err != nil {
-				return nil, fmt.Errorf("node %q: its shortcut %w", step.Node, err)
-			}
-			to.shortcut = &shortcut{exchange: s.pods, node: step.Node, address: address, log: s.log}
-		}
-		d.steps = append(d.steps, to)
+		to.last = i == len(steps)-1
+		d.steps = append(d.steps, *to)
 	}
 	return d, nil
+}
+
+// step returns how a node is reached.
+func (s *Sender) step(step Step) (*directStep, error) {
+	to := &directStep{node: step.Node}
+	var err error
+	if to.address, err = nodeURL(step.URL); err != nil {
+		return nil, fmt.Errorf("node %q: its URL %w", step.Node, err)
+	}
+	if step.Shortcut != "" {
+		address, err := nodeURL(step.Shortcut)
+		if err != nil {
+			return nil, fmt.Errorf("node %q: its shortcut %w", step.Node, err)
+		}
+		to.shortcut = &shortcut{exchange: s.pods, node: step.Node, address: address, log: s.log}
+	}
+	return to, nil
 }
 
 func nodeURL(text string) (*url.URL, error) {

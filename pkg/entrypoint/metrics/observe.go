@@ -31,6 +31,13 @@ func (m *Metrics) Observe(r *record.Record) {
 	}
 }
 
+// Attempted counts an attempt that is in no record.
+func (m *Metrics) Attempted(workflow, node string, result record.Result) {
+	if w := (*m.workflows.Load())[workflow]; w != nil && w.nodes[node] != nil && w.nodes[node].attempts[result] != nil {
+		w.nodes[node].attempts[result].Inc()
+	}
+}
+
 // DeadLetter counts a dead letter of a request in flight. The node is the one that did not
 // accept the event, empty if it was a channel.
 func (m *Metrics) DeadLetter(workflow, node string) {

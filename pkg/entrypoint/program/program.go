@@ -19,6 +19,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -56,6 +57,8 @@ type Config struct {
 	Store            string `json:"store,omitempty"`
 	StoreCredentials string `json:"storeCredentials,omitempty"`
 	Measurements     string `json:"measurements,omitempty"`
+	// Queue asks for durable delivery, and says where the queue is; nil: there is none.
+	Queue *queue.Settings `json:"queue,omitempty"`
 	// GRPC, Web and Reply are listen addresses; default :9000, :8080, :8081.
 	GRPC  string `json:"grpc,omitempty"`
 	Web   string `json:"web,omitempty"`
@@ -204,7 +207,7 @@ func (c *Config) inspect(dir string) (*capture.Settings, error) {
 func (c *Config) options() (entrypoint.Options, error) {
 	o := entrypoint.Options{
 		MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic,
-		Authentication: c.Authentication, StreamMessages: c.StreamMessages,
+		Authentication: c.Authentication, StreamMessages: c.StreamMessages, Durable: c.Queue,
 	}
 	for _, d := range []struct {
 		name, text string

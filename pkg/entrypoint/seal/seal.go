@@ -26,6 +26,12 @@ type ID [16]byte
 // String returns the id in hex, as the correlation id has it.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
+// ParseID reads an id as [ID.String] writes it.
+func ParseID(text string) (id ID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id)+1)]))
+	return id, err == nil && n == len(id) && len(text) == 2*len(id)
+}
+
 // Sealer makes and opens reply tokens: base64url(nonce, AES-256-GCM(request id,
 // expiry, replica's address)), with the version's name as additional data. Only
 // a node that got a request's event can reply to it. Random nonces are safe for
@@ -74,16 +80,22 @@ func (s *Sealer) Address() string { return s.address }
 
 // Seal makes the id of a new request and the token for replies to it.
 func (s *Sealer) Seal(expiry time.Time) (ID, string) {
-	var random [16 + 12]byte // id and nonce
-	_, _ = rand.Read(random[:])
-	id, nonce := ID(random[:16]), random[16:]
+	var id ID
+	_, _ = rand.Read(id[:])
+	return id, s.SealFor(id, expiry)
+}
+
+// SealFor makes a token for replies to a request that has an id.
+func (s *Sealer) SealFor(id ID, expiry time.Time) string {
+	var nonce [12]byte
+	_, _ = rand.Read(nonce[:])
 	plain := make([]byte, 0, 16+8+len(s.address))
 	plain = append(plain, id[:]...)
 	plain = binary.BigEndian.AppendUint64(plain, uint64(expiry.UnixMilli()))
 	plain = append(plain, s.address...)
 	out := make([]byte, len(nonce), len(nonce)+len(plain)+s.aead.Overhead())
-	copy(out, nonce)
-	return id, base64.RawURLEncoding.EncodeToString(s.aead.Seal(out, nonce, plain, s.version))
+	copy(out, nonce[:])
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(out, nonce[:], plain, s.version))
 }
 
 // Open verifies a token. The error is [ErrToken] or [ErrExpired]; a token that has only expired is

@@ -1,0 +1,135 @@
+package durable
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Headers of an event in the queue that no node gets.
+const (
+	headerAsync    = "Krt-Async"    // 1: no client has waited from the first
+	headerBegin    = "Krt-Begin"    // when the request was admitted, Unix time in ns
+	headerProtocol = "Krt-Protocol" // of the client
+	headerCause    = "Krt-Cause"    // the id of the producer's own event, percent-encoded
+	headerSeen     = "Krt-Seen"     // the steps that the record of the response has
+	headerReplays  = "Krt-Replays"  // how often the event was replayed
+	headerOrigin   = "Krt-Origin"   // the dead letter that was replayed
+	headerLetter   = "Krt-Letter"   // the kind of a letter to be kept
+	headerStatus   = "Krt-Status"   // its status, base64
+	headerStep     = "Krt-Step"     // the index of its step
+)
+
+// maxNote bounds the value of such a header.
+const maxNote = 16 << 10
+
+// note is what those who carry an event pass on.
+type note struct {
+	async    bool
+	begin    time.Time
+	protocol record.Protocol
+	cause    string
+	seen     event.Steps
+	replays  int
+	origin   string
+}
+
+func (n note) write(h http.Header) {
+	set := func(name, value string) {
+		if value != "" {
+			h[name] = []string{value}
+		}
+	}
+	if n.async {
+		set(headerAsync, "1")
+	}
+	if !n.begin.IsZero() {
+		set(headerBegin, strconv.FormatInt(n.begin.UnixNano(), 10))
+	}
+	set(headerProtocol, string(n.protocol))
+	set(headerCause, url.QueryEscape(n.cause))
+	set(headerSeen, string(n.seen))
+	if n.replays > 0 {
+		set(headerReplays, strconv.Itoa(n.replays))
+	}
+	set(headerOrigin, n.origin)
+}
+
+// readNote reads what write has written. The queue is ours: what is malformed is left out.
+func readNote(h http.Header) (n note) {
+	get := func(name string) string {
+		if v := h[name]; len(v) == 1 && len(v[0]) <= maxNote {
+			return v[0]
+		}
+		return ""
+	}
+	n.async, n.protocol, n.seen = get(headerAsync) == "1", record.Protocol(get(headerProtocol)), event.Steps(get(headerSeen))
+	if ns, err := strconv.ParseInt(get(headerBegin), 10, 64); err == nil {
+		n.begin = time.Unix(0, ns)
+	}
+	if cause, err := url.QueryUnescape(get(headerCause)); err == nil {
+		n.cause = cause
+	}
+	if replays, err := strconv.Atoi(get(headerReplays)); err == nil {
+		n.replays = min(max(replays, 0), letter.MaxReplays)
+	}
+	if origin := get(headerOrigin); letter.CheckID(origin) == nil {
+		n.origin = origin
+	}
+	return n
+}
+
+// attributes are those of e, without the token: a letter is kept for longer than the request.
+func attributes(e *event.Event) map[string]string {
+	header := make(http.Header, 16)
+	own := *e
+	own.ReplyToken = ""
+	own.WriteHeader(header)
+	all := make(map[string]string, len(header))
+	for name, values := range header {
+		if attribute, found := strings.CutPrefix(name, "Ce-"); found {
+			if value, err := url.PathUnescape(values[0]); err == nil {
+				all[strings.ToLower(attribute)] = value
+			}
+		}
+	}
+	return all
+}
+
+// eventOf returns the event with the attributes of a letter.
+func eventOf(attributes map[string]string) (*event.Event, error) {
+	header := make(http.Header, len(attributes))
+	for name, value := range attributes {
+		header[textproto.CanonicalMIMEHeaderKey("Ce-"+name)] = []string{strings.ReplaceAll(value, "%", "%25")}
+	}
+	return event.ReadHeader(header)
+}
+
+// encodeStatus and decodeStatus are a status in a header.
+func encodeStatus(s *spb.Status) string {
+	data, err := proto.Marshal(s)
+	if s == nil || err != nil {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(data)
+}
+
+func decodeStatus(text string) *spb.Status {
+	data, err := base64.StdEncoding.DecodeString(text)
+	s := &spb.Status{}
+	if text == "" || err != nil || proto.Unmarshal(data, s) != nil {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,158 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/queue/client"
+	"krt.dev/kn-krt/pkg/runner/clip"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// postboxName is no name that a node can have.
+	postboxName = "_letters"
+	// postboxConcurrent bounds the letters that are posted at once, of each workflow.
+	postboxConcurrent = 4
+	// letterTime bounds a try to keep a letter.
+	letterTime = 10 * time.Second
+)
+
+// postbox is the last step of each workflow: letters that could not be kept at once wait there, so
+// that no node has to work again because the store was away.
+func postbox(w Workflow) queue.Step {
+	return queue.Step{Workflow: w.Name, Index: len(w.Steps), Node: postboxName}
+}
+
+// letter begins a letter about the event.
+func (w *work) letter(kind letter.Kind, status *spb.Status) letter.Letter {
+	l := letter.Letter{
+		Kind: kind, ID: w.event.CorrelationID, Version: w.options.Version, Workflow: w.name.Workflow, Node: w.name.Node, Step: w.name.Index,
+		Time: time.Now(), Status: letter.StatusOf(status), Event: attributes(w.event), Replays: w.note.replays,
+		CausationID: cut(w.note.cause),
+	}
+	if kind == letter.Result {
+		l.Expires = l.Time.Add(w.options.Results)
+	}
+	return l
+}
+
+// keep keeps l, or has the queue keep it until it is. It reports false if neither can be had.
+func (w *work) keep(l letter.Letter) bool {
+	if w.options.Letters == nil {
+		return true // it has been logged and counted
+	}
+	if len(l.Data) > letter.MaxData {
+		l.Data, l.Message = nil, ""
+	}
+	err := w.put(l)
+	if err == nil {
+		return true
+	}
+	if !temporary(err) {
+		w.metrics.dropped(l.Kind)
+		w.log.Error("dropped a letter that the store does not accept", "kind", l.Kind, "id", l.ID, "error", err)
+		return true
+	}
+	w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)
+	header := http.Header{
+		headerLetter: {string(l.Kind)}, headerStep: {strconv.Itoa(l.Step)}, headerStatus: {encodeStatus(l.Status.RPC())},
+		"Krt-Id": {l.ID}, "Krt-Node": {l.Node}, "Krt-Time": {strconv.FormatInt(l.Time.UnixNano(), 10)}, "Krt-Message": {l.Message},
+	}
+	if e, err := eventOf(l.Event); err == nil {
+		e.WriteHeader(header)
+	}
+	w.note.write(header)
+	return w.publish(context.WithoutCancel(w.ctx), client.Message{
+		Step: postbox(w.workflow), ID: string(l.Kind) + "/" + l.ID + "/" + strconv.Itoa(l.Replays), Header: header, Data: l.Data,
+	}) == nil
+}
+
+// temporary reports whether the store may accept a letter later. A limit of the store is one that
+// its owner can change.
+func temporary(err error) bool {
+	return letter.Temporary(err) || errors.Is(err, letter.ErrOld) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// put has the store keep a letter, which goes on when the event's own time is over.
+func (c *Carrier) put(l letter.Letter) error {
+	ctx, cancel := context.WithTimeout(c.working, letterTime)
+	defer cancel()
+	return c.options.Letters.Put(ctx, l)
+}
+
+// post keeps a letter that waits in the queue.
+func (c *Carrier) post(r *client.Received) {
+	l := readLetter(r.Header, r.Data)
+	l.Version = c.options.Version
+	if l.Kind == letter.Result {
+		l.Expires = l.Time.Add(c.options.Results)
+	}
+	var err error
+	if c.options.Letters != nil {
+		err = c.put(l)
+	}
+	switch {
+	case err == nil:
+	case temporary(err):
+		_ = r.Nak(min(c.options.Retry.Delay<<min(r.Delivered, 16), maxWait))
+		return
+	default:
+		c.metrics.dropped(l.Kind)
+		c.log.Error("dropped a letter that the store does not accept", "kind", l.Kind, "id", l.ID, "error", err)
+	}
+	_ = r.Ack(c.working) // or it is kept again, under the same name
+}
+
+// readLetter reads what keep has published.
+func readLetter(h http.Header, data []byte) letter.Letter {
+	e, err := event.ReadHeader(h)
+	if err != nil {
+		e = &event.Event{}
+	}
+	n := readNote(h)
+	l := letter.Letter{
+		Kind: letter.Kind(h.Get(headerLetter)), ID: h.Get("Krt-Id"), Workflow: e.Workflow, Node: h.Get("Krt-Node"),
+		Status: letter.StatusOf(decodeStatus(h.Get(headerStatus))), Message: h.Get("Krt-Message"), Event: map[string]string{},
+		Data: data, Replays: n.replays, CausationID: cut(n.cause),
+	}
+	maps.Copy(l.Event, attributes(e))
+	l.Step, _ = strconv.Atoi(h.Get(headerStep))
+	ns, _ := strconv.ParseInt(h.Get("Krt-Time"), 10, 64)
+	l.Time = time.Unix(0, ns)
+	return l
+}
+
+// cut returns the id of a producer's event as a letter may have it.
+func cut(id string) string { return clip.Text(id, 190) }
+
+// forget deletes the dead letter that was replayed.
+func (w *work) forget() {
+	if w.options.Letters == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(w.working, letterTime)
+	defer cancel()
+	err := w.options.Letters.Delete(ctx, letter.Dead, w.options.Version, w.note.origin)
+	if err != nil && !errors.Is(err, letter.ErrNotFound) {
+		w.log.Warn("cannot delete the dead letter of an event that was replayed; it may be replayed again",
+			"id", w.note.origin, "error", err)
+	}
+}
+
+func statusBytes(s *spb.Status) []byte {
+	data, err := proto.Marshal(s)
+	if err != nil {
+		data, _ = proto.Marshal(&spb.Status{Code: s.GetCode(), Message: "the error's text is not valid UTF-8"})
+	}
+	return data
+}

@@ -1,0 +1,60 @@
+package durable
+
+import (
+	"context"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// Reply implements [delivery.Carried].
+func (w *work) Reply(ctx context.Context, p *delivery.Parcel) (used bool) {
+	failed := p.Event.Type == event.TypeError
+	w.mu.Lock()
+	detached, answered := w.detached, w.answered
+	switch {
+	case failed && detached:
+		_, w.failure = w.home.Read(w.name.Workflow, p)
+		w.mu.Unlock()
+		return true
+	case detached && w.note.async && w.result == nil:
+		w.result = p
+		w.mu.Unlock()
+		return true
+	case detached || answered:
+		w.mu.Unlock()
+		p.Data.Free()
+		return false
+	}
+	w.answered = true
+	if !failed { // the work goes on, and the client's deadline does not end it any more
+		w.detached, w.deadline = true, time.Now().Add(w.options.Background)
+		w.timer.Reset(w.options.Background)
+		w.seen = w.event.Steps.Extend(p.Event.Steps, w.name.Node)
+		p.Event.Steps = w.seen
+	}
+	w.mu.Unlock()
+	w.respond(ctx, p)
+	return true
+}
+
+// respond gives the client that waits its response, and tries for as long as it waits.
+func (w *work) respond(ctx context.Context, p *delivery.Parcel) {
+	defer p.Data.Free()
+	own := *p.Event
+	own.ReplyToken, own.CorrelationID, own.Workflow = w.event.ReplyToken, w.event.CorrelationID, w.event.Workflow
+	ctx, cancel := context.WithDeadline(ctx, w.event.Deadline)
+	defer cancel()
+	for delay := w.options.Retry.Delay; ; delay = min(2*delay, maxClientWait) {
+		err := w.home.Respond(ctx, &delivery.Parcel{Event: &own, Data: p.Data})
+		if err == nil {
+			return
+		}
+		if !sleep(ctx, delay) {
+			w.log.Warn("a response could not be given to the replica that holds the request",
+				"workflow", w.name.Workflow, "correlation", w.event.CorrelationID, "error", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
+	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/queue/client"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+const (
+	// fullPause is how long an event waits for which this replica has no room.
+	fullPause = time.Second
+	// maxWait and maxClientWait bound the pause before a node that does not accept an event is
+	// sent it again: for work that nobody waits for, and while a client waits.
+	maxWait, maxClientWait = 15 * time.Second, time.Second
+	// ackTime is how long a server that does not respond is told that an event is done. Then the
+	// event is delivered again.
+	ackTime = 30 * time.Second
+	// ackPause is the pause between two tries.
+	ackPause = 100 * time.Millisecond
+)
+
+// Why the work with an event has ended.
+var (
+	errDeadline = errors.New("the deadline has passed")
+	errGone     = errors.New("the client does not wait any more")
+)
+
+// work is one event at work.
+type work struct {
+	*step
+	message atomic.Pointer[client.Received] // as it was delivered last
+	id      seal.ID
+	event   *event.Event // as it is in the queue
+	note    note
+	data    mem.Buffer
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer // ends it at the deadline
+	beat    *time.Timer // tells the server that it goes on
+
+	mu       sync.Mutex
+	deadline time.Time
+	detached bool // no client waits
+	answered bool // the node has sent the client's response
+	seen     event.Steps
+	failure  *spb.Status      // that the node has sent
+	result   *delivery.Parcel // that the node has sent, of an asynchronous request
+}
+
+// begin does what is to be done with an event of the step, and ends it in the queue.
+func (s *step) begin(r *client.Received) {
+	w, err := s.open(r)
+	switch {
+	case w == nil && err == nil: // it is at work already
+		return
+	case errors.Is(err, memory.ErrFull):
+		_ = r.Nak(fullPause)
+		return
+	case w == nil:
+		s.log.Error("dropped what is not an event of the version", "workflow", s.name.Workflow, "node", s.name.Node,
+			"sequence", r.Sequence, "error", err)
+		_ = r.Ack(s.working)
+		return
+	}
+	defer w.close()
+	w.settle(w.run())
+}
+
+// open makes work of an event; nil without an error if it is at work here already, so that it is
+// acknowledged by its latest delivery.
+func (s *step) open(r *client.Received) (*work, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.sequence[r.Sequence]; known != nil {
+		known.message.Store(r)
+		return nil, nil
+	}
+	w := &work{step: s, note: readNote(r.Header)}
+	w.message.Store(r)
+	var err error
+	if w.event, err = event.ReadHeader(r.Header); err != nil {
+		return nil, fmt.Errorf("it is malformed: %w", err)
+	}
+	id, ok := seal.ParseID(w.event.CorrelationID)
+	if !ok {
+		return nil, errors.New("it is malformed: it has no correlation id")
+	}
+	p, err := delivery.Copy(s.home.Buffers(), w.event, r.Data)
+	if err != nil {
+		return nil, err
+	}
+	w.id, w.data = id, p.Data
+	w.detached, w.deadline, w.seen = w.event.Replied, w.event.Deadline, w.note.seen
+	if w.deadline.IsZero() {
+		w.deadline = r.Published.Add(s.options.Background)
+	}
+	w.ctx, w.cancel = context.WithCancelCause(event.ContextWithTrace(s.working, w.event.Trace))
+	limit := time.Until(w.deadline)
+	if !w.event.Stream.Unary() { // its replies do not come here; the node knows whether the deadline holds
+		limit = max(limit, s.options.Background)
+	}
+	w.timer = time.AfterFunc(limit, func() { w.cancel(errDeadline) })
+	w.beat = time.AfterFunc(queue.AckWait/3, w.goesOn)
+	s.sequence[r.Sequence], s.carried[id] = w, w
+	return w, nil
+}
+
+// goesOn tells the server that the event is at work.
+func (w *work) goesOn() {
+	_ = w.message.Load().InProgress()
+	w.beat.Reset(queue.AckWait / 3)
+}
+
+// close ends the work.
+func (w *work) close() {
+	w.Carrier.mu.Lock()
+	delete(w.sequence, w.message.Load().Sequence)
+	if w.carried[w.id] == w {
+		delete(w.carried, w.id)
+	}
+	w.Carrier.mu.Unlock()
+	w.beat.Stop()
+	w.timer.Stop()
+	w.cancel(nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.result != nil {
+		w.result.Data.Free()
+	}
+	w.data.Free()
+}
+
+// verdict is what becomes of an event in the queue: it is done, or given again after a pause.
+type verdict struct {
+	again bool
+	after time.Duration
+}
+
+var done = verdict{}
+
+// later is the verdict on an event that its node has not accepted.
+func (w *work) later() verdict {
+	longest := maxClientWait
+	if w.isDetached() {
+		longest = maxWait
+	}
+	delivered := min(w.message.Load().Delivered, 16)
+	return verdict{again: true, after: min(w.options.Retry.Delay<<(delivered-1), longest)}
+}
+
+// settle ends the event in the queue as v says.
+func (w *work) settle(v verdict) {
+	if v.again {
+		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
+	defer cancel()
+	for {
+		err := w.message.Load().Ack(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || w.working.Err() != nil {
+			w.log.Warn("cannot acknowledge an event; it will be delivered again",
+				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
+			return
+		}
+		sleep(w.working, ackPause)
+	}
+}
+
+// run has the node work, and returns once all that follows is stored or delivered.
+func (w *work) run() verdict {
+	if w.event.Expired(time.Now()) {
+		return w.late()
+	}
+	if !w.isDetached() {
+		client, gone := w.home.At(w.id, w.event.ReplyToken, w.name.Index)
+		if gone {
+			return done
+		}
+		if client != nil {
+			defer context.AfterFunc(client, func() { w.left(context.Cause(client)) })()
+		}
+	}
+	out, reported, err := w.try()
+	if v, over := w.over(); over {
+		free(out)
+		return v
+	}
+	switch {
+	case errors.Is(err, errLater):
+		return w.later()
+	case err != nil:
+		return w.failed(w.status(delivery.NodeFailure(w.name.Node, err)), w.event.Steps)
+	case out == nil:
+		return w.ended(w.event.Steps.Extend(reported, w.name.Node))
+	case out.Event.Type == event.TypeMessage && !w.last():
+		return w.passOn(out)
+	}
+	return w.finish(out)
+}
+
+// over returns what becomes of an event whose work was ended from outside, and whether it was.
+func (w *work) over() (v verdict, over bool) {
+	cause := context.Cause(w.ctx)
+	switch {
+	case cause == nil:
+		return done, false
+	case errors.Is(cause, errGone):
+		return done, true
+	case errors.Is(cause, errDeadline):
+		return w.late(), true
+	}
+	return verdict{again: true}, true // the replica is stopping
+}
+
+// left ends the work of a client that does not wait any more because of cause, unless it has its
+// response and the work goes on.
+func (w *work) left(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.detached && !w.answered && !errors.Is(cause, context.Canceled) {
+		w.cancel(errGone)
+	}
+}
+
+func free(p *delivery.Parcel) {
+	if p != nil {
+		p.Data.Free()
+	}
+}
+
+func (w *work) isDetached() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.detached
+}
