@@ -21,7 +21,7 @@ func (c *Client) Bytes(ctx context.Context) (waiting, most int64, err error) {
 	defer cancel()
 	s, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
-		return 0, 0, missing(err)
+		return 0, 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
 	return int64(s.CachedInfo().State.Bytes), c.settings.MaxBytes, nil
 }
