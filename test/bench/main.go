@@ -26,7 +26,7 @@ func main() {
 	process.Child(map[string]process.Role{
 		"entrypoint": process.Entrypoint, "nodes": process.Nodes,
 		"orchestrator": orchestrator, "grpc-echo": grpcEcho, "grpc-proxy": grpcProxy, "grpc-stream": grpcStream,
-		"http-echo": httpEcho, "event-echo": eventEcho, "collector": collector,
+		"http-echo": httpEcho, "event-echo": eventEcho, "collector": collector, "queue": queue,
 		"go-runner": goRunner, "python-runner": pythonRunner, "python-http": pythonHTTP, "python-hop": pythonHop,
 	})
 	b := &bench{log: os.Stderr}
@@ -78,6 +78,7 @@ func cases() []benchCase {
 		{"telemetry", (*bench).telemetry},
 		{"traffic", (*bench).traffic},
 		{"stream", (*bench).stream},
+		{"durable", (*bench).durable},
 	}
 }
 

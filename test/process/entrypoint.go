@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/telemetry"
 )
@@ -37,6 +39,8 @@ type EntrypointSettings struct {
 	// requests. Empty: none are recorded.
 	Traces   string
 	Sampling float64
+	// Queue is the URL of the queue of durable delivery. Empty: delivery is direct.
+	Queue string
 	// Traffic is the folder with the file about a canary; see package traffic. Empty: there is none.
 	Traffic string
 }
@@ -49,7 +53,7 @@ const (
 )
 
 // Entrypoint is the role of the platform's own entrypoint, as it is, with
-// direct delivery.
+// direct delivery unless it has a queue.
 func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]string, error) {
 	var s EntrypointSettings
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -63,6 +67,10 @@ func Entrypoint(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 	o := entrypoint.Options{Timeout: s.Timeout, Traffic: s.Traffic, Logger: log}
 	if err := s.trace(&o); err != nil {
 		return nil, err
+	}
+	if s.Queue != "" {
+		o.Durable = &queue.Settings{URL: s.Queue}
+		durable.Extend(v, &o)
 	}
 	e, err := entrypoint.New(v, o)
 	if err != nil {
