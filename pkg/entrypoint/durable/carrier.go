@@ -100,7 +100,9 @@ func New(o Options) (*Carrier, error) {
 		names = append(names, postbox(w))
 	}
 	var err error
-	c.client, err = client.Connect(o.Queue, client.Options{Namespace: o.Namespace, Version: o.Version, Steps: names, Logger: o.Logger})
+	c.client, err = client.Connect(o.Queue, client.Options{
+		Namespace: o.Namespace, Version: o.Version, Steps: names, Logger: o.Logger,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (c *Carrier) Delivery(s *delivery.Sender, workflow string, steps []delivery
 	for i, one := range steps {
 		own := c.find(queue.Step{Workflow: workflow, Index: i, Node: one.Node})
 		if own == nil {
-			return nil, fmt.Errorf("node %q: the queue does not know the step %d; it knows those that the entrypoint was started with", one.Node, i)
+			return nil, fmt.Errorf("node %q: the queue does not know step %d, but those that the entrypoint was started with", one.Node, i)
 		}
 		var err error
 		if own.node, err = s.Node(one); err != nil {

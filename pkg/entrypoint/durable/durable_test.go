@@ -85,14 +85,18 @@ func TestFailureIsADeadLetterThatIsReplayed(t *testing.T) {
 	failed := v.letters.await(t, letter.Result, id)
 	require.Equal(t, "UNAVAILABLE", failed.Status.Code)
 	dead := v.letters.await(t, letter.Dead, id+"/1")
-	require.Equal(t, []any{"b", 1, "x>a", "test.Request", 0}, []any{dead.Node, dead.Step, decode(t, dead.Data), dead.Message, dead.Replays})
+	require.Equal(t, []any{"b", 1, "x>a", "test.Request", 0},
+		[]any{dead.Node, dead.Step, decode(t, dead.Data), dead.Message, dead.Replays})
 	require.Contains(t, dead.Status.Message, `node "b" responded with HTTP 500`)
 	require.Equal(t, 4, v.nodes[1].ran("x>a"), "it was tried again three times")
 	r.empty()
 	require.Contains(t, r.metrics(), `krt_dead_letters_total{node="b",workflow="flow"} 1`)
 
 	require.NoError(t, r.carrier.Replay(t.Context(), *dead)) // it fails again
-	require.Eventually(t, func() bool { l := v.letters.find(letter.Dead, id+"/1"); return l != nil && l.Replays == 1 }, patient, time.Millisecond)
+	require.Eventually(t, func() bool {
+		l := v.letters.find(letter.Dead, id+"/1")
+		return l != nil && l.Replays == 1
+	}, patient, time.Millisecond)
 	v.nodes[1].works(nil)
 	require.NoError(t, r.carrier.Replay(t.Context(), *v.letters.find(letter.Dead, id+"/1")))
 	require.Eventually(t, func() bool { return v.letters.find(letter.Dead, id+"/1") == nil }, patient, time.Millisecond)
@@ -119,7 +123,8 @@ func TestHandlerErrorIsADeadLetter(t *testing.T) {
 	for range 8 {
 		id := first.accepted("x")
 		dead := v.letters.await(t, letter.Dead, id+"/2")
-		require.Equal(t, []any{"FAILED_PRECONDITION", "no such room", "x>a>b"}, []any{dead.Status.Code, dead.Status.Message, decode(t, dead.Data)})
+		require.Equal(t, []any{"FAILED_PRECONDITION", "no such room", "x>a>b"},
+			[]any{dead.Status.Code, dead.Status.Message, decode(t, dead.Data)})
 		require.Equal(t, "no such room", v.letters.await(t, letter.Result, id).Status.Message)
 	}
 	_, err := second.call(t.Context(), "y")

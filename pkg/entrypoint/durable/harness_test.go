@@ -297,7 +297,8 @@ func (v *version) serve() *replica {
 		v.options(&o)
 	}
 	e, err := entrypoint.New(entrypoint.Version{
-		Namespace: "test", Name: "v1", Schema: s, BackgroundTimeout: own.Background, Workflows: []entrypoint.Workflow{{Name: "flow", Method: method, Steps: steps}},
+		Namespace: "test", Name: "v1", Schema: s, BackgroundTimeout: own.Background,
+		Workflows: []entrypoint.Workflow{{Name: "flow", Method: method, Steps: steps}},
 	}, o)
 	require.NoError(v.t, err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -17,7 +17,8 @@ import (
 func (c *Carrier) Replay(ctx context.Context, l letter.Letter) error {
 	s := c.find(queue.Step{Workflow: l.Workflow, Index: l.Step, Node: l.Node})
 	if s == nil {
-		return fmt.Errorf("cannot replay %q: workflow %q of version %q has no node %q as step %d", l.ID, l.Workflow, c.options.Version, l.Node, l.Step)
+		return fmt.Errorf("cannot replay %q: workflow %q of version %q has no node %q as step %d",
+			l.ID, l.Workflow, c.options.Version, l.Node, l.Step)
 	}
 	e, err := eventOf(l.Event)
 	if err != nil {
