@@ -1,6 +1,6 @@
-// Package credential makes and checks what a version shows to the store: a text that
-// names a namespace and a version, sealed with the store's key. The controller makes it,
-// the store checks it, and the nodes and users who have it can change nothing in it.
+// Package credential makes and checks what a version shows to the store and to the queue: a
+// text that names a namespace and a version, sealed with the store's key. The controller makes
+// it, these check it, and the nodes and users who have it can change nothing in it.
 package credential
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +40,13 @@ const (
 	// Owner also exports, imports and deletes the data of the namespace. Nodes do not have
 	// it, only users who may read Secrets there.
 	Owner Role = "owner"
+	// Queue gives access to the version's events in the queue of durable deliveries, and not
+	// to the store. Only the entrypoint and the controller have it.
+	Queue Role = "queue"
 )
+
+// roles are all roles.
+var roles = []Role{Node, Owner, Queue}
 
 // Holder is whom a credential is for.
 type Holder struct {
@@ -49,7 +56,7 @@ type Holder struct {
 }
 
 // ErrInvalid is the error of [Keys.Check]. It does not report which part is wrong.
-var ErrInvalid = errors.New("the credential is not valid for this store")
+var ErrInvalid = errors.New("the credential is not valid here")
 
 // NewKey returns a new key.
 func NewKey() []byte {
@@ -108,7 +115,7 @@ func (k Keys) Check(text string) (Holder, error) {
 	h := Holder{Role: Role(parts[1]), Namespace: parts[2], Version: parts[3]}
 	key, known := k[parts[4]]
 	sealed := hmac.Equal([]byte(text[at+1:]), []byte(seal(key, text[:at])))
-	if !known || !sealed || h.Role != Node && h.Role != Owner || !label.MatchString(h.Namespace) || !label.MatchString(h.Version) {
+	if !known || !sealed || !slices.Contains(roles, h.Role) || !label.MatchString(h.Namespace) || !label.MatchString(h.Version) {
 		return Holder{}, ErrInvalid
 	}
 	return h, nil

@@ -92,9 +92,10 @@ func TestChartIsTheConfig(t *testing.T) {
 	delete(want, namespace)
 	require.Equal(t, want, render())
 
-	want = wanted(t, r, "kn-krt", "kn-krt-store", "kn-krt-dashboard", "kn-krt-monitoring")
+	want = wanted(t, r, "kn-krt", "kn-krt-store", "kn-krt-queue", "kn-krt-dashboard", "kn-krt-monitoring")
 	delete(want, namespace)
-	require.Equal(t, want, render("--set", "dashboard.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true"))
+	all := "queue.enabled=true,dashboard.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true"
+	require.Equal(t, want, render("--set", all))
 
 	want = wanted(t, r, "kn-krt")
 	maps.DeleteFunc(want, func(key string, _ any) bool {

@@ -10,7 +10,7 @@ import (
 )
 
 // onCluster are the programs of cmd/ that run on a cluster, each in an image of its own.
-func onCluster() []string { return []string{"controller", "entrypoint", "store", "dashboard"} }
+func onCluster() []string { return []string{"controller", "entrypoint", "store", "queue", "dashboard"} }
 
 // buildImages builds and pushes the images for all platforms, each with a bill of materials (SPDX) in the
 // registry and in the release, as controller-linux-amd64.spdx.json.

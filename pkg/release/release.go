@@ -48,7 +48,7 @@ var versionPattern = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\
 type release struct {
 	Options
 	epoch time.Time // when the commit was made: the time of everything in the release
-	// images are references by digest, by the name of the program: controller, entrypoint, store, dashboard.
+	// images are references by digest, by the name of the program: controller, entrypoint, store, queue, dashboard.
 	images map[string]string
 	sums   map[string]string // SHA-256 of archives of programs, by platform
 }

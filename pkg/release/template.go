@@ -10,7 +10,8 @@ func changed() map[string]templated {
 		"500-controller.yaml": {edit: []edit{
 			{"  replicas: 1\n", "  replicas: {{ .Values.controller.replicas }}\n"}, pullSecrets("serviceAccountName: krt-controller"),
 		}},
-		"600-store.yaml":       {when: ".Values.store.enabled", edit: storeEdits()},
+		"600-store.yaml":       {when: ".Values.store.enabled", edit: volumeEdits("store", "-file-bytes")},
+		"queue.yaml":           {when: ".Values.queue.enabled", edit: queueEdits()},
 		"dashboard.yaml":       {when: ".Values.dashboard.enabled", edit: dashboardEdits()},
 		"pod-monitor.yaml":     {when: monitored, edit: selected()},
 		"service-monitor.yaml": {when: monitored, edit: selected()},
@@ -45,16 +46,23 @@ const pullSecretsLines = `      {{- with .Values.image.pullSecrets }}
       {{- end }}
 `
 
-// storeEdits set the size and the class of its volume; nine tenths are for the file.
-func storeEdits() []edit {
+// volumeEdits set the size and the class of a program's volume; nine tenths are for what it keeps.
+func volumeEdits(values, flag string) []edit {
 	const access = "      accessModes: [ReadWriteOnce]\n"
-	class := "      {{- with .Values.store.storageClassName }}\n      storageClassName: {{ . | quote }}\n      {{- end }}\n"
+	values = ".Values." + values
+	class := "      {{- with " + values + ".storageClassName }}\n      storageClassName: {{ . | quote }}\n      {{- end }}\n"
 	return []edit{
-		{"storage: 10Gi", "storage: {{ .Values.store.sizeGiB }}Gi"},
-		{"-file-bytes=9663676416", "-file-bytes={{ div (mul .Values.store.sizeGiB 1073741824 9) 10 }}"},
+		{"storage: 10Gi", "storage: {{ " + values + ".sizeGiB }}Gi"},
+		{flag + "=9663676416", flag + "={{ div (mul " + values + ".sizeGiB 1073741824 9) 10 }}"},
 		{access, access + class},
 		pullSecrets("automountServiceAccountToken: false"),
 	}
+}
+
+// queueEdits are those of its volume.
+func queueEdits() []edit {
+	const header = "#   KO_CONFIG_PATH=ko.yaml ko apply -f config/queue/\n"
+	return append(volumeEdits("queue", "-bytes"), edit{header, ""})
 }
 
 // dashboardEdits are its flags.

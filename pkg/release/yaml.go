@@ -21,6 +21,7 @@ func parts() []part {
 	return []part{
 		{"kn-krt", []string{"[1-5]*.yaml"}},
 		{"kn-krt-store", []string{"6*.yaml"}},
+		{"kn-krt-queue", []string{"queue/*.yaml"}},
 		{"kn-krt-dashboard", []string{"dashboard/*.yaml"}},
 		{"kn-krt-monitoring", []string{"monitoring/*.yaml"}},
 	}

@@ -113,7 +113,7 @@ func TestControllerRights(t *testing.T) {
 func TestProgramsAreBuilt(t *testing.T) {
 	for image, name := range map[string]string{
 		"controller": "500-controller.yaml", "entrypoint": "500-controller.yaml", "store": "600-store.yaml",
-		"dashboard": "dashboard/dashboard.yaml",
+		"dashboard": "dashboard/dashboard.yaml", "queue": "queue/queue.yaml",
 	} {
 		file, err := os.ReadFile(filepath.Join(folder, name))
 		require.NoError(t, err)

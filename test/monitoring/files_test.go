@@ -23,6 +23,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/pkg/queue/server"
 	"krt.dev/kn-krt/pkg/store/service"
 	"krt.dev/kn-krt/pkg/telemetry"
 	"krt.dev/kn-krt/test/monitoring/collector"
@@ -100,6 +101,7 @@ func registered() []string {
 	all = append(all, names(inventory.NewKnative(nil).Describe)...)
 	all = append(all, names(telemetry.NewCounters().Describe)...)
 	all = append(all, names(service.Describe)...)
+	all = append(all, names(server.Describe)...)
 	all = append(all, names(traffic.New(traffic.Options{}).Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)

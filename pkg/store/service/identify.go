@@ -73,8 +73,11 @@ func (k *keyring) holder(r *http.Request) (credential.Holder, error) {
 	keys := k.keys
 	k.mu.RUnlock()
 	h, err := keys.Check(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return h, &store.Problem{Status: http.StatusForbidden, Text: err.Error()}
+	case h.Role != credential.Node && h.Role != credential.Owner:
+		return h, &store.Problem{Status: http.StatusForbidden, Text: "the credential is not one for the store"}
 	}
 	return h, nil
 }

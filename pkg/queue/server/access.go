@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	nats "github.com/nats-io/nats-server/v2/server"
+
+	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/queue"
+)
+
+const (
+	// keysPeriod is how often the folder with the keys is read again.
+	keysPeriod = 10 * time.Second
+	// authTime is how long a client may take to show its credential, in seconds, and how long
+	// it waits at most while the queue reads what it has kept.
+	authTime = 60
+)
+
+// maxStreams is how many streams a version may have: its own, and none besides.
+const maxStreams = 1
+
+// access decides who may connect. Each version has an account of NATS of its own, named as its
+// stream: nothing in one account can be seen or reached from another.
+type access struct {
+	folder string
+	log    *slog.Logger
+	server *nats.Server
+	// ready is closed once what has been kept is read: before that, nobody gets in.
+	ready chan struct{}
+
+	mu   sync.RWMutex
+	keys credential.Keys
+	// open serialises how accounts are made.
+	open sync.Mutex
+}
+
+func newAccess(folder string, log *slog.Logger) (*access, error) {
+	keys, err := credential.ReadKeys(folder)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the keys of credentials: %w", err)
+	}
+	return &access{folder: folder, log: log, keys: keys, ready: make(chan struct{})}, nil
+}
+
+// follow reads the keys again and again, until ctx ends.
+func (a *access) follow(ctx context.Context) {
+	tick := time.NewTicker(keysPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.read()
+		}
+	}
+}
+
+func (a *access) read() {
+	keys, err := credential.ReadKeys(a.folder)
+	if err != nil {
+		a.log.Error("cannot read the keys again; the former ones stay in use", "error", err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keys = keys
+}
+
+func (a *access) holder(text string) (credential.Holder, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	h, err := a.keys.Check(text)
+	if err == nil && h.Role != credential.Queue {
+		return h, fmt.Errorf("the credential of the version is one for the store: %w", credential.ErrInvalid)
+	}
+	return h, err
+}
+
+// Check reports whether a client may connect, and gives it what is its version's. It implements
+// the server's interface for authentication.
+func (a *access) Check(c nats.ClientAuthentication) bool {
+	select {
+	case <-a.ready:
+	case <-time.After(authTime * time.Second):
+		return false
+	}
+	h, err := a.holder(c.GetOpts().Token)
+	if err != nil {
+		a.log.Warn("a client is refused", "address", fmt.Sprint(c.RemoteAddress()), "error", err)
+		return false
+	}
+	account, err := a.account(queue.Stream(h.Namespace, h.Version))
+	if err != nil {
+		a.log.Error("cannot open what a version has", "namespace", h.Namespace, "version", h.Version, "error", err)
+		return false
+	}
+	c.RegisterUser(&nats.User{Username: h.Namespace + "/" + h.Version, Account: account})
+	return true
+}
+
+// account returns the account with a name, with what it has kept.
+func (a *access) account(name string) (*nats.Account, error) {
+	a.open.Lock()
+	defer a.open.Unlock()
+	account, _ := a.server.LookupOrRegisterAccount(name)
+	if account.JetStreamEnabled() {
+		return account, nil
+	}
+	limits := map[string]nats.JetStreamAccountLimits{"": {
+		MaxMemory: 0, MaxStore: -1, MaxStreams: maxStreams, MaxConsumers: -1, MaxAckPending: -1, MaxBytesRequired: true,
+	}}
+	return account, account.EnableJetStream(limits, nil)
+}
+
+// recover reads what all versions have kept, and lets clients in.
+func (a *access) recover(folder string) error {
+	defer close(a.ready)
+	kept, err := os.ReadDir(filepath.Join(folder, nats.JetStreamStoreDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read what the queue has kept: %w", err)
+	}
+	for _, entry := range kept {
+		if _, _, ours := queue.ParseStream(entry.Name()); !ours || !entry.IsDir() {
+			continue
+		}
+		if _, err := a.account(entry.Name()); err != nil {
+			return fmt.Errorf("cannot read what the queue has kept in %q: %w", entry.Name(), err)
+		}
+	}
+	return nil
+}
