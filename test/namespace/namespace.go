@@ -46,6 +46,9 @@ func New(t *testing.T) *Namespace {
 		defer cancel()
 		if t.Failed() {
 			t.Log(tell(ctx, n.Name))
+			if folder := keep(ctx, t.Name(), n.Name); folder != "" {
+				t.Logf("more is in %s", folder)
+			}
 		}
 		out, err := exec.CommandContext(ctx, "kubectl", "delete", "namespace", n.Name, "--wait=false").CombinedOutput()
 		require.NoError(t, err, "%s", out)
