@@ -25,6 +25,7 @@ import (
 // cluster is a test's own apiserver.
 type cluster struct {
 	*testing.T
+	server *apiserver.Server
 	config *rest.Config
 	client client.Client // without a cache
 }
@@ -38,7 +39,7 @@ func start(t *testing.T) *cluster {
 	// Where the controller keeps the store's key.
 	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: render.SystemNamespace}}
 	require.NoError(t, client.IgnoreAlreadyExists(c.Create(t.Context(), system)))
-	return &cluster{T: t, config: s.Config(), client: c}
+	return &cluster{T: t, server: s, config: s.Config(), client: c}
 }
 
 func (c *cluster) namespace() string {
