@@ -25,6 +25,7 @@ func main() {
 	handler := slog.NewJSONHandler(os.Stderr, nil)
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.New(handler))
+	controller.LimitMemory(os.Getenv("KRT_MEMORY_LIMIT"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg, err := ctrl.GetConfig()

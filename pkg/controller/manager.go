@@ -233,11 +233,11 @@ func cacheOptions(o Options) cache.Options {
 	entrypoints := cache.ByObject{Label: having(render.LabelVersionName)}
 	return cache.Options{
 		DefaultLabelSelector: ours,
-		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultTransform:     trim,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.Version{}:          all,
 			&v1alpha1.Runtime{}:          all,
-			&corev1.Node{}:               {Label: labels.Everything(), Transform: stripNode},
+			&corev1.Node{}:               all,
 			&corev1.Service{}:            entrypoints,
 			&discoveryv1.EndpointSlice{}: entrypoints,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
@@ -261,13 +261,4 @@ func having(label string) labels.Selector {
 		return labels.Nothing() // the label is a constant and a valid one
 	}
 	return labels.NewSelector().Add(*exists)
-}
-
-// stripNode keeps of a node what decides whether pods can be scheduled on it.
-func stripNode(object any) (any, error) {
-	if node, ok := object.(*corev1.Node); ok {
-		node.ManagedFields, node.Annotations = nil, nil
-		node.Status = corev1.NodeStatus{Conditions: node.Status.Conditions}
-	}
-	return object, nil
 }

@@ -183,12 +183,17 @@ func secretMeta(v *v1alpha1.Version, name string) metav1.ObjectMeta {
 	}
 }
 
-// markStore marks whether the store of the version can be used.
+// markStore marks whether the store of the version can be used; as long as that is not known, the
+// version keeps what it has: a controller that starts changes nothing.
 func (r *reconciler) markStore(want desired) {
 	url := want.plan.settings.Store()
-	if why := r.store.Why(url); url != "" && why != "" {
+	switch why, known := r.store.Why(url); {
+	case url == "":
+		want.version.MarkStoreNotUnavailable()
+	case !known:
+	case why != "":
 		observe.MarkStoreUnavailable(want.version, url, why)
-		return
+	default:
+		want.version.MarkStoreNotUnavailable()
 	}
-	want.version.MarkStoreNotUnavailable()
 }

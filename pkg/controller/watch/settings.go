@@ -127,6 +127,13 @@ func (s *Settings) read(ctx context.Context, config *corev1.ConfigMap) int {
 
 // EnqueueAll adds all objects of the list's kind to a queue.
 func EnqueueAll(ctx context.Context, reader client.Reader, list client.ObjectList, q Queue) {
+	enqueue(ctx, reader, list, q, all)
+}
+
+func all(client.Object) bool { return true }
+
+// enqueue adds the objects of the list's kind that are concerned.
+func enqueue(ctx context.Context, reader client.Reader, list client.ObjectList, q Queue, concerned func(client.Object) bool) {
 	list = list.DeepCopyObject().(client.ObjectList)
 	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "cannot list the objects to reconcile")
@@ -134,8 +141,9 @@ func EnqueueAll(ctx context.Context, reader client.Reader, list client.ObjectLis
 	}
 	// The function returns no error, so there is none.
 	_ = meta.EachListItem(list, func(o runtime.Object) error {
-		object := o.(client.Object)
-		q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}})
+		if object := o.(client.Object); concerned(object) {
+			q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}})
+		}
 		return nil
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
@@ -41,22 +42,28 @@ type Store struct {
 	url    string
 	failed int // times in a row
 	why    string
+	asked  bool // since this process has started
+	known  bool // whether it can be used
 }
 
 // NewStore returns the state of the settings' store.
 func NewStore(s *Settings, reader client.Reader) *Store { return &Store{settings: s, reader: reader} }
 
-// Why is why the store at url cannot be used; empty if it can, or nothing is known.
-func (s *Store) Why(url string) string {
+// Why is why the store at url cannot be used, empty if it can. Known is whether that has been found out:
+// not in the first moments of a process, in which versions keep what another has reported.
+func (s *Store) Why(url string) (why string, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if url != s.url {
-		return ""
+	switch {
+	case !s.asked || url == s.url && !s.known:
+		return "", false
+	case url != s.url:
+		return "", true // another one is asked
 	}
-	return s.known()
+	return s.text(), true
 }
 
-func (s *Store) known() string {
+func (s *Store) text() string {
 	if s.failed < storePatience {
 		return ""
 	}
@@ -74,8 +81,8 @@ func (s *Store) Source(list client.ObjectList) source.Source {
 					return
 				case <-tick.C:
 				}
-				if s.ask(ctx) {
-					EnqueueAll(ctx, s.reader, list, q)
+				if concerned := s.ask(ctx); concerned != nil {
+					enqueue(ctx, s.reader, list, q, concerned)
 				}
 			}
 		}()
@@ -83,8 +90,8 @@ func (s *Store) Source(list client.ObjectList) source.Source {
 	})
 }
 
-// ask asks the store once, and reports whether [Store.Why] has changed.
-func (s *Store) ask(ctx context.Context) bool {
+// ask asks the store once, and returns which objects the result concerns, nil for none.
+func (s *Store) ask(ctx context.Context) func(client.Object) bool {
 	settings, err := s.settings.Get()
 	url, why := settings.Store(), ""
 	if err != nil || url == "" {
@@ -93,18 +100,40 @@ func (s *Store) ask(ctx context.Context) bool {
 		why = problem(ctx, url, settings.StoreCA)
 	}
 	if ctx.Err() != nil {
-		return false
+		return nil
 	}
+	return s.note(url, why)
+}
+
+// note notes the result of asking the store at url, and returns which objects it concerns: all if
+// [Store.Why] has changed, and those that report a problem when it is first known that there is none.
+func (s *Store) note(url, why string) func(client.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	former := s.known()
+	former, was := s.text(), s.known
+	if url != s.url {
+		s.known = false
+	}
 	if why == "" || url != s.url {
 		s.failed = 0
 	}
-	if s.url, s.why = url, why; why != "" {
+	if s.url, s.why, s.asked = url, why, true; why != "" {
 		s.failed++
 	}
-	return s.known() != former
+	s.known = s.known || why == "" || s.failed >= storePatience
+	switch {
+	case s.text() != former:
+		return all
+	case s.known && !was:
+		return reportsStore
+	}
+	return nil
+}
+
+// reportsStore reports whether a version has a problem with its store in its status.
+func reportsStore(o client.Object) bool {
+	v, ok := o.(*v1alpha1.Version)
+	return !ok || v.Status.Condition(v1alpha1.ConditionStoreUnavailable) != nil
 }
 
 // problem is why a store is not ready; empty if it is.

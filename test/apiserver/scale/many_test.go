@@ -57,7 +57,7 @@ func TestMany(t *testing.T) {
 	require.NoError(t, ours.Stop())
 
 	ours = f.startController(f.server.As(render.SystemNamespace, "krt-controller"))
-	f.until("all are looked at", func() bool { n := ours.counts(); return n.looks >= float64(f.versions) && n.active == 0 })
+	f.untilLooked(ours, float64(f.versions))
 	t.Logf("a new controller has looked at all after %s", since(ours.begun))
 	ours.report("after a restart")
 	require.Zero(t, ours.counts().writes, "a restart writes nothing")
@@ -102,19 +102,27 @@ func (f *fleet) requireForbidden() {
 	}
 }
 
+// untilLooked waits until versions were looked at so many times, and none waits for it.
+func (f *fleet) untilLooked(p *child, times float64) {
+	f.Helper()
+	require.Eventually(f, func() bool { n := p.counts(); return n.looks >= times && n.active == 0 }, 20*time.Minute, 200*time.Millisecond)
+}
+
+// untilResting waits until nothing was looked at for two seconds. It asks seldom: what it asks for costs
+// the controller more than most of what is measured.
 func (f *fleet) untilResting(p *child) {
 	f.Helper()
 	quiet := 0
-	var before float64
-	f.until("the controller rests", func() bool {
+	before := -1.0
+	require.Eventually(f, func() bool {
 		n := p.counts()
 		if n.active > 0 || n.looks != before {
 			before, quiet = n.looks, 0
 			return false
 		}
 		quiet++
-		return quiet > 40
-	})
+		return quiet >= 2
+	}, 10*time.Minute, time.Second, "the controller rests")
 }
 
 // change changes one version after the other: what another has changed is restored, and nothing
@@ -152,10 +160,7 @@ func (f *fleet) settings(p *child) {
 	before, used, begun := p.counts(), p.used(), time.Now()
 	f.create([]client.Object{&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: render.SettingsName, Namespace: render.SystemNamespace}, Data: map[string]string{"timeout": "31s"}}})
-	f.until("all are looked at", func() bool {
-		n := p.counts()
-		return n.looks >= before.looks+float64(f.versions) && n.active == 0
-	})
+	f.untilLooked(p, before.looks+float64(f.versions))
 	after := p.counts()
 	f.Logf("a setting was read for all within %s and %s of CPU, with %.0f writes", since(begun), (p.used() - used).Round(time.Millisecond),
 		after.writes-before.writes)
