@@ -134,7 +134,7 @@ func (k *keeper) metrics(p pod) {
 // on the machine that runs the pod, and as root, are its processes to be seen.
 func (k *keeper) stacks(p pod) {
 	asked := false
-	for _, pid := range processes(p.Metadata.UID) {
+	for _, pid := range Processes(p.Metadata.UID) {
 		asked = syscall.Kill(pid, syscall.SIGQUIT) == nil || asked
 	}
 	if !asked {
@@ -167,8 +167,8 @@ func (k *keeper) stacksOf(p pod, container string) (text []byte) {
 	}
 }
 
-// processes are those of a pod: the kubelet names its control groups after the pod's UID.
-func processes(uid string) (pids []int) {
+// Processes are those of a pod on this machine, none elsewhere: the kubelet names its control groups after the pod's UID.
+func Processes(uid string) (pids []int) {
 	groups, _ := filepath.Glob("/proc/[0-9]*/cgroup")
 	for _, file := range groups {
 		text, err := os.ReadFile(file)
