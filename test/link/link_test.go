@@ -40,7 +40,8 @@ func start(t *testing.T, l *link.Link) (send func(size int) (int, error)) {
 		require.NoError(t, err)
 		steps = append(steps, "http://"+address)
 	}
-	entry, err := process.Start(t.Context(), "entrypoint", process.EntrypointSettings{Workflows: [][]string{steps}, Timeout: timeout}, os.Stderr)
+	serves := process.EntrypointSettings{Workflows: [][]string{steps}, Timeout: timeout}
+	entry, err := process.Start(t.Context(), "entrypoint", serves, os.Stderr)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, entry.Stop()) })
 	conn, err := grpc.NewClient(entry.Addresses[process.GRPC], grpc.WithTransportCredentials(insecure.NewCredentials()))

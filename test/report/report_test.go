@@ -68,7 +68,8 @@ func TestTheLastLinesOfAFailure(t *testing.T) {
 // A program that fails has its log, its last lines and the folder of what it has kept in the report.
 func TestAFailingStep(t *testing.T) {
 	folder := t.TempDir()
-	s := step{Name: "broken", Alone: true, Program: []string{"sh", "-c", `mkdir -p "$KRT_EVIDENCE"; echo state > "$KRT_EVIDENCE/kept"; echo why; exit 3`}}
+	const script = `mkdir -p "$KRT_EVIDENCE"; echo state > "$KRT_EVIDENCE/kept"; echo why; exit 3`
+	s := step{Name: "broken", Alone: true, Program: []string{"sh", "-c", script}}
 	r := newReport(t.Context(), time.Now())
 	r.Steps = append(r.Steps, s.run(t.Context(), folder))
 	require.NoError(t, r.write(folder))
@@ -95,7 +96,8 @@ func TestARunThatIsCutOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	folder := t.TempDir()
 	started := filepath.Join(folder, "started")
-	s := step{Name: "long", Alone: true, Program: []string{"sh", "-c", `trap 'echo removed; exit 1' TERM; touch "$0"; while :; do sleep 0.1; done`, started}}
+	const script = `trap 'echo removed; exit 1' TERM; touch "$0"; while :; do sleep 0.1; done`
+	s := step{Name: "long", Alone: true, Program: []string{"sh", "-c", script, started}}
 	done := make(chan *outcome)
 	go func() { done <- s.run(ctx, folder) }()
 	require.Eventually(t, func() bool { _, err := os.Stat(started); return err == nil }, time.Minute, 10*time.Millisecond)
