@@ -77,6 +77,7 @@ type Carrier struct {
 	mu       sync.Mutex
 	carried  map[seal.ID]*work
 	sequence map[uint64]*work // by their number in the stream
+	finished finished
 }
 
 // New returns a carrier, which connects in the background.

@@ -28,8 +28,6 @@ const (
 	// ackTime is how long a server that does not respond is told that an event is done. Then the
 	// event is delivered again.
 	ackTime = 30 * time.Second
-	// ackPause is the pause between two tries.
-	ackPause = 100 * time.Millisecond
 )
 
 // Why the work with an event has ended.
@@ -86,6 +84,10 @@ func (s *step) open(r *client.Received) (*work, error) {
 	defer s.mu.Unlock()
 	if known := s.sequence[r.Sequence]; known != nil {
 		known.message.Store(r)
+		return nil, nil
+	}
+	if s.finished.has(r) {
+		_ = r.Done()
 		return nil, nil
 	}
 	w := &work{step: s, note: readNote(r.Header)}
@@ -167,19 +169,32 @@ func (w *work) settle(v verdict) {
 		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
 		return
 	}
+	w.acknowledge()
+}
+
+// acknowledge tells the server that the event is done. A connection that is lost is waited for. A
+// server that has not responded may have been told: told again and again, one that is slow would
+// become slower. So the event is known as done, should it be delivered again.
+func (w *work) acknowledge() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
 	defer cancel()
 	for {
+		changed := w.client.Changed()
 		err := w.message.Load().Ack(ctx)
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil || w.working.Err() != nil {
-			w.log.Warn("cannot acknowledge an event; it will be delivered again",
+		if w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
+			w.finished.add(w.message.Load())
+			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
 				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
 			return
 		}
-		sleep(w.working, ackPause)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-w.working.Done():
+		}
 	}
 }
 

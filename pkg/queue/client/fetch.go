@@ -121,6 +121,9 @@ func (r *Received) Ack(ctx context.Context) error {
 	return r.msg.DoubleAck(ctx)
 }
 
+// Done is Ack that does not wait for the server.
+func (r *Received) Done() error { return r.msg.Ack() }
+
 // Nak gives the event back: it is delivered again after delay.
 func (r *Received) Nak(delay time.Duration) error {
 	if delay <= 0 {
