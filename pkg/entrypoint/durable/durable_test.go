@@ -230,6 +230,7 @@ func TestBusyNodeIsWaitedFor(t *testing.T) {
 func TestQueueIsAway(t *testing.T) {
 	v := newVersion(t, "")
 	v.change = func(o *durable.Options) { o.Queue.URL = "nats://user:secret@127.0.0.1:1" }
+	v.options = func(o *entrypoint.Options) { o.Retry.Patience = 50 * time.Millisecond }
 	r := v.serve()
 	_, err := r.call(t.Context(), "x")
 	require.Equal(t, codes.Unavailable, status.Code(err))

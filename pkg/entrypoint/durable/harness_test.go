@@ -276,7 +276,7 @@ func (v *version) serve() *replica {
 		steps = append(steps, entrypoint.Step{Node: n.name, URL: "http://" + n.address})
 	}
 	l := entrypoint.Listeners{GRPC: listen(v.t, "127.0.0.1:0"), Web: listen(v.t, "127.0.0.1:0"), Reply: listen(v.t, "127.0.0.1:0")}
-	retry := entrypoint.Retry{Count: 3, Delay: 2 * time.Millisecond, Patience: 200 * time.Millisecond}
+	retry := entrypoint.Retry{Count: 3, Delay: 2 * time.Millisecond, Patience: patient / 2}
 	own := durable.Options{
 		Namespace: "test", Version: "v1", Queue: v.queue, Letters: v.letters, Results: time.Hour, Background: time.Hour, Retry: retry,
 		Workflows: []durable.Workflow{{Name: "flow", Steps: steps}}, Logger: v.log,
