@@ -164,7 +164,7 @@ func storeQueries() []Query {
 			Rate, "{{namespace}} {{version}} {{workflow}} {{result}}",
 			`sum by (namespace, version, workflow, result) (rate(krt_predictions_total[$range]))`},
 		{store, "Use of the file", "How full is the store?",
-			"Only SQLite: at its limit, the oldest measurements and predictions of the namespace that has the most are removed.",
+			"Only SQLite: at its limit, the oldest measurements, predictions and results of the namespace that has the most are removed.",
 			Bytes, "{{file}}", `max by (file) (krt_store_file_bytes)`},
 		{store, "Time of saves, p95", "How long do saves take?", "Those that succeeded, in the store and its database.",
 			Seconds, "{{kind}}",

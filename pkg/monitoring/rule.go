@@ -80,6 +80,6 @@ func Alerts() []Alert {
 		{"KrtStoreNearlyFull", "krt_store_file_bytes / krt_store_file_limit_bytes > 0.9\n" +
 			"or krt_store_volume_free_bytes / krt_store_volume_bytes < 0.05", "10m", "warning",
 			"The store is nearly full",
-			"{{ $labels.file }} or its volume is nearly full: documents will be refused, and the oldest measurements and predictions removed."},
+			"{{ $labels.file }} or its volume is nearly full: documents will be refused, and the oldest of all else removed."},
 	}
 }

@@ -29,7 +29,7 @@ func effectOf(name string) effect {
 	case "base-images", "start-timeout", "gateway",
 		"ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret",
 		"ingress-web-domain", "ingress-web-annotations", "ingress-web-tls-secret",
-		"retention-measurements", "retention-predictions", "retention-documents", "prometheus-url":
+		"retention-measurements", "retention-predictions", "retention-documents", "retention-dead-letters", "prometheus-url":
 		return elsewhere
 	}
 	return afterRestart

@@ -162,6 +162,7 @@ func DefaultSettings() Settings {
 		}},
 		ReplyNamespaces: []string{"knative-eventing"},
 
+		Retention:     retention.Default(),
 		Measurements:  measure.Aggregated,
 		OTLPProtocol:  protocolHTTP,
 		TraceSampling: 0.1,

@@ -72,7 +72,7 @@ func storeKeys() []settingKey {
 	}
 	for _, r := range retention.Settings() {
 		about := "How long the store keeps " + r.Kind + ": hours (12h), days (30d) or weeks (8w); or forever."
-		keys = append(keys, settingKey{r.Name, about, "forever",
+		keys = append(keys, settingKey{r.Name, about, r.Default,
 			func(s *Settings, text string) (err error) {
 				*r.Of(&s.Retention), err = retention.Parse(text)
 				return err

@@ -10,9 +10,10 @@ import (
 )
 
 // Policy is how long each kind of data is kept; 0 means forever. The age of a measurement
-// and of a prediction is that of its time, the age of a document that of its saving.
+// and of a prediction is that of its time, the age of a document that of its saving,
+// of a dead letter that of the failure.
 type Policy struct {
-	Measurements, Predictions, Documents time.Duration
+	Measurements, Predictions, Documents, DeadLetters time.Duration
 }
 
 // Bounds of a period.
@@ -43,16 +44,27 @@ func Parse(text string) (time.Duration, error) {
 // Settings are the keys of config-krt with the periods, in the order of the kinds.
 func Settings() []Setting {
 	return []Setting{
-		{"retention-measurements", "measurements", func(p *Policy) *time.Duration { return &p.Measurements }},
-		{"retention-predictions", "predictions", func(p *Policy) *time.Duration { return &p.Predictions }},
-		{"retention-documents", "documents", func(p *Policy) *time.Duration { return &p.Documents }},
+		{"retention-measurements", "measurements", "forever", func(p *Policy) *time.Duration { return &p.Measurements }},
+		{"retention-predictions", "predictions", "forever", func(p *Policy) *time.Duration { return &p.Predictions }},
+		{"retention-documents", "documents", "forever", func(p *Policy) *time.Duration { return &p.Documents }},
+		{"retention-dead-letters", "dead letters", "30d", func(p *Policy) *time.Duration { return &p.DeadLetters }},
 	}
+}
+
+// Default is the policy of a store for which nothing is set.
+func Default() (p Policy) {
+	for _, setting := range Settings() {
+		*setting.Of(&p), _ = Parse(setting.Default) // a test parses them
+	}
+	return p
 }
 
 // Setting is one of these keys.
 type Setting struct {
 	// Name is the key, and Kind the data that it is about.
 	Name, Kind string
+	// Default is the period of a store for which it is not set.
+	Default string
 	// Of is where a policy has its period.
 	Of func(*Policy) *time.Duration
 }

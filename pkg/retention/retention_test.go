@@ -23,6 +23,14 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestDefault(t *testing.T) {
+	require.Equal(t, retention.Policy{DeadLetters: 30 * retention.Day}, retention.Default())
+	for _, setting := range retention.Settings() {
+		_, err := retention.Parse(setting.Default)
+		require.NoError(t, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("30d")
 	f.Fuzz(func(t *testing.T, text string) {

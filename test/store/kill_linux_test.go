@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"krt.dev/kn-krt/pkg/letter"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 	"krt.dev/kn-krt/pkg/store/sqlite"
@@ -119,6 +120,59 @@ func TestKilled(t *testing.T) {
 		len(seen), unanswered.Load(), lost, kills)
 	require.Zero(t, lost)
 	require.GreaterOrEqual(t, len(acknowledged), documents)
+}
+
+// TestKilledWithLetters: what was acknowledged of letters outlives the store, too.
+func TestKilledWithLetters(t *testing.T) {
+	const clients, kills, each = 4, 3, 200
+	path := filepath.Join(t.TempDir(), "store.db")
+	acknowledged := map[string]bool{}
+	var next atomic.Int64
+	for life := range kills {
+		p, client := start(t, path)
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range clients {
+			all.Go(func() {
+				for {
+					id := letter.DeadID(fmt.Sprintf("%x", next.Add(1)), 1)
+					l := letter.Letter{Kind: letter.Dead, ID: id, Version: "v1", Workflow: "flow", Data: []byte(strings.Repeat("x", 500))}
+					if letter.New(client).Put(t.Context(), l) != nil {
+						return // killed
+					}
+					mu.Lock()
+					acknowledged[id] = true
+					if len(acknowledged) == (life+1)*each {
+						p.Kill() // the others are in the middle of a request
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+	}
+	p, client := start(t, path)
+	defer func() { require.NoError(t, p.Stop()) }()
+	found, of := map[string]bool{}, letter.Selection{Version: "v1"}
+	for {
+		page, err := letter.New(client).List(t.Context(), letter.Dead, of)
+		require.NoError(t, err)
+		for _, l := range page.Letters {
+			found[l.ID] = true
+		}
+		if of.Before = page.Next; of.Before == "" {
+			break
+		}
+	}
+	lost := 0
+	for id := range acknowledged {
+		if !found[id] {
+			lost++
+		}
+	}
+	t.Logf("sent %d, acknowledged %d, found %d, lost %d; killed %d times", next.Load(), len(acknowledged), len(found), lost, kills)
+	require.Zero(t, lost)
+	require.GreaterOrEqual(t, len(acknowledged), kills*each)
 }
 
 // TestFileCannotGrow: a save that finds no room fails and says so, what was acknowledged

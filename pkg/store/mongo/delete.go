@@ -96,11 +96,16 @@ func (s *Store) DeletePredictions(ctx context.Context, of store.Selection, part 
 
 // deleteSome deletes some of the documents that meet a filter, maxBatch if there are as many.
 func (s *Store) deleteSome(ctx context.Context, c *mongo.Collection, met bson.D) (int64, error) {
+	return s.deleteFound(ctx, c, met, options.Find().SetLimit(maxBatch))
+}
+
+// deleteFound deletes the documents that a find has, of which it reads the ids.
+func (s *Store) deleteFound(ctx context.Context, c *mongo.Collection, met bson.D, o *options.FindOptionsBuilder) (int64, error) {
 	var found []struct {
 		ID any `bson:"_id"`
 	}
 	err := s.retry(ctx, func(bool) error {
-		cursor, err := c.Find(ctx, met, options.Find().SetProjection(bson.D{{Key: wire.KeyID, Value: 1}}).SetLimit(maxBatch))
+		cursor, err := c.Find(ctx, met, o.SetProjection(bson.D{{Key: wire.KeyID, Value: 1}}))
 		if err != nil {
 			return err
 		}

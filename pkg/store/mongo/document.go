@@ -22,11 +22,22 @@ const keyAt = keyOurs + ".at"
 // written, by their ids.
 func inOrder() bson.D { return bson.D{{Key: keyAt, Value: 1}, {Key: wire.KeyID, Value: 1}} }
 
+// reserved returns why a collection has no documents: it has what is not one.
+func reserved(coll string) error {
+	switch coll {
+	case predictions:
+		return store.Refuse("collection %q: in MongoDB it has the predictions, which ctx.prediction saves", coll)
+	case letters:
+		return store.Refuse("collection %q: in MongoDB it has the results and dead letters of versions", coll)
+	}
+	return nil
+}
+
 // SaveDocument keeps a document. It is tried again when the connection is lost; one that
 // was committed without a response is recognised.
 func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
-	if coll == predictions {
-		return store.Refuse("collection %q: in MongoDB it has the predictions, which ctx.prediction saves", coll)
+	if err := reserved(coll); err != nil {
+		return err
 	}
 	c, err := s.collection(ctx, from.Runtime, coll)
 	if err != nil {
@@ -212,7 +223,7 @@ func (s *Store) each(ctx context.Context, runtime string, do func(runtime string
 			return s.failure(err)
 		}
 		for _, name := range names {
-			if name == predictions || strings.HasPrefix(name, "system.") {
+			if reserved(name) != nil || strings.HasPrefix(name, "system.") {
 				continue
 			}
 			if err := do(runtime, database.Collection(name)); err != nil {

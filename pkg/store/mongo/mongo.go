@@ -126,6 +126,9 @@ func (s *Store) collection(ctx context.Context, runtime, name string) (*mongo.Co
 // index makes an index of a collection, once.
 func (s *Store) index(ctx context.Context, c *mongo.Collection, keys bson.D) error {
 	name := c.Database().Name() + "/" + c.Name()
+	for _, key := range keys {
+		name += " " + key.Key
+	}
 	if _, ok := s.indexed.Load(name); ok {
 		return nil
 	}

@@ -55,7 +55,7 @@ BEGIN
 		RETURN QUERY SELECT NULL::jsonb, false;
 	END IF;
 END $$;
-`, rangeFunctions, "ALTER TABLE krt_predictions ADD COLUMN mirror boolean NOT NULL DEFAULT false;"}
+`, rangeFunctions, "ALTER TABLE krt_predictions ADD COLUMN mirror boolean NOT NULL DEFAULT false;", lettersKept}
 }
 
 // rangeFunctions are what administrators make indexes of: a field that is one text, cut and

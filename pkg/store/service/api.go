@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/credential"
 	"krt.dev/kn-krt/pkg/data"
+	"krt.dev/kn-krt/pkg/letter"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -25,16 +26,17 @@ type api struct {
 	routes  *http.ServeMux
 }
 
-func newAPI(keys *keyring, l *limiter, m *metrics, backends store.Backends, log *slog.Logger) *api {
+func newAPI(keys *keyring, c Config, m *metrics, backends store.Backends, log *slog.Logger) *api {
 	server := store.New(backends, store.Options{
 		MaxBodyBytes: maxBodyBytes, MaxResultBytes: resultBytes, Identify: identify, Hold: hold, Logger: log,
+		MaxLetters: c.Letters, MaxLetterBytes: c.LetterBytes,
 		Predicted: func(ctx context.Context, p store.Prediction) {
 			if h, _ := ctx.Value(holderKey{}).(credential.Holder); h.Role != credential.Owner { // an import is of earlier ones
 				m.predictions.count(p)
 			}
 		},
 	})
-	a := &api{keys: keys, limits: l, metrics: m, routes: http.NewServeMux()}
+	a := &api{keys: keys, limits: newLimiter(c.Limits), metrics: m, routes: http.NewServeMux()}
 	a.routes.Handle("/", server.Handler())
 	a.routes.Handle(data.Path, owners(server.Owned()))
 	return a
@@ -78,6 +80,7 @@ const (
 	kindDocument    = "document"
 	kindPrediction  = "prediction"
 	kindMeasurement = "measurement"
+	kindLetter      = "letter"
 	kindOther       = "other"
 
 	operationRead  = "read"
@@ -95,9 +98,11 @@ func subject(r *http.Request) (kind, operation string) {
 		kind = kindPrediction
 	case strings.HasPrefix(path, wire.PathMeasurements):
 		kind = kindMeasurement
+	case strings.HasPrefix(path, letter.Path):
+		kind = kindLetter
 	}
 	reads := r.Method == http.MethodGet || strings.HasSuffix(path, "/find")
-	if kind != kindOther && r.Method == http.MethodPost && !reads {
+	if kind != kindOther && !reads {
 		operation = operationWrite
 	}
 	return kind, operation

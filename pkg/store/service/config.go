@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"krt.dev/kn-krt/pkg/letter"
 )
 
 // Environment variables with the URLs of what keeps each kind of data. They may have
@@ -41,11 +43,19 @@ type Config struct {
 	Spool string
 	// FileBytes limits an SQLite file; 1 GiB.
 	FileBytes int64
+	// Letters and LetterBytes limit the letters of one kind (results, dead letters) of one version;
+	// 100,000 and 1 GiB.
+	Letters, LetterBytes int64
 	// Limits are those of one version, and of all.
 	Limits Limits
 	// Drain is how long requests in flight may continue at the end; 10 s.
 	Drain time.Duration
 }
+
+const (
+	defaultLetters     = 100_000
+	defaultLetterBytes = 1 << 30
+)
 
 // DefaultURL is the store of who has no database.
 const DefaultURL = "sqlite:///data/store.db"
@@ -55,6 +65,7 @@ func (c Config) withDefaults() Config {
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
 	c.FileBytes = cmp.Or(c.FileBytes, 1<<30)
 	c.Documents = cmp.Or(c.Documents, DefaultURL)
+	c.Letters, c.LetterBytes = cmp.Or(c.Letters, defaultLetters), cmp.Or(c.LetterBytes, defaultLetterBytes)
 	c.Limits = c.Limits.withDefaults()
 	return c
 }
@@ -71,6 +82,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (Config, er
 	flags.StringVar(&c.Settings, "settings", "", "folder with the settings retention-*, a file for each")
 	flags.StringVar(&c.Spool, "spool", "", "folder for measurements that wait for their database; empty to keep them in memory only")
 	flags.Int64Var(&c.FileBytes, "file-bytes", 1<<30, "largest size of an SQLite file")
+	flags.Int64Var(&c.Letters, "version-letters", defaultLetters, "results, and dead letters, that the store keeps of one version")
+	flags.Int64Var(&c.LetterBytes, "version-letter-bytes", defaultLetterBytes, "bytes of these, each kind on its own")
 	flags.IntVar(&c.Limits.Requests, "version-requests", defaultRequests, "requests of one version at a time")
 	flags.IntVar(&c.Limits.PerSecond, "version-rate", defaultPerSecond, "requests of one version per second")
 	flags.Int64Var(&c.Limits.Bytes, "bytes", defaultBytes, "bytes of requests and responses held at a time; a version may hold a quarter")
@@ -85,6 +98,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (Config, er
 		return c, errors.New("-keys is missing: a store that others can reach must know who they are")
 	case c.FileBytes < 1<<20:
 		return c, errors.New("-file-bytes: it must be at least 1048576")
+	case c.Letters < 1 || c.LetterBytes < letter.MaxData:
+		return c, fmt.Errorf("-version-letters and -version-letter-bytes: they must be at least 1 and %d", letter.MaxData)
 	}
 	return c, c.Limits.check()
 }

@@ -48,7 +48,7 @@ func (f *files) Collect(to chan<- prometheus.Metric) {
 			gauge(f.free, u.VolumeFree)
 			gauge(f.size, u.VolumeSize)
 		}
-		for kind, n := range map[string]uint64{kindMeasurement: u.Measurements, kindPrediction: u.Predictions} {
+		for kind, n := range map[string]uint64{kindMeasurement: u.Measurements, kindPrediction: u.Predictions, kindLetter: u.Results} {
 			to <- prometheus.MustNewConstMetric(f.gone, prometheus.CounterValue, float64(n), u.File, kind)
 		}
 	}

@@ -38,12 +38,12 @@ func newMetrics(sinks map[string]string) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(), sinks: sinks,
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "krt_store_writes_total", Help: "Requests to save, by kind, what keeps it, and result.",
+			Name: "krt_store_writes_total", Help: "Requests to save, and to delete letters, by kind, what keeps it, and result.",
 		}, []string{"kind", "sink", "result"}),
 		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_store_reads_total", Help: "Requests to find or list, by kind, what keeps it, and result.",
 		}, []string{"kind", "sink", "result"}),
-		writeTime: histogram("krt_store_write_duration_seconds", "Time of requests to save that succeeded, in seconds."),
+		writeTime: histogram("krt_store_write_duration_seconds", "Time of requests to save, and to delete letters, that succeeded, in seconds."),
 		readTime:  histogram("krt_store_read_duration_seconds", "Time of requests to find or list that succeeded, in seconds."),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "krt_store_requests_in_flight", Help: "Requests in flight, those that wait for room included.",

@@ -59,14 +59,12 @@ func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error
 		o.all, byURL[text] = append(o.all, d), d.backend
 		return d.backend, nil
 	}
-	for _, kind := range []struct {
-		name, env, url string
-		set            func(any) bool // false: it does not keep this kind
-	}{
+	for _, kind := range []kept{
 		{kindDocument, EnvDocuments, c.Documents, func(b any) (ok bool) { o.Documents, ok = b.(store.Documents); return ok }},
 		{kindPrediction, EnvPredictions, c.Predictions, func(b any) (ok bool) { o.Predictions, ok = b.(store.Predictions); return ok }},
 		{kindMeasurement, EnvMeasurements, c.Measurements,
 			func(b any) (ok bool) { o.Measurements, ok = b.(store.MeasurementSink); return ok }},
+		{kindLetter, EnvDocuments, "", func(b any) (ok bool) { o.Letters, ok = b.(store.Letters); return ok }},
 	} {
 		text := cmp.Or(kind.url, c.Documents)
 		backend, err := get(text)
@@ -85,6 +83,12 @@ func open(ctx context.Context, c Config, log *slog.Logger) (_ *opened, err error
 		o.sinks[kind.name], o.keeps[kind.name] = scheme(text), backend
 	}
 	return o, nil
+}
+
+// kept is a kind of data, and where its URL is from.
+type kept struct {
+	name, env, url string
+	set            func(any) bool // false: it does not keep this kind
 }
 
 func scheme(text string) string {

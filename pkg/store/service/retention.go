@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/retention"
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -34,7 +35,7 @@ func (s *Service) expire(ctx context.Context) {
 // the next round. A setting that is not valid deletes nothing.
 func (s *Service) expireOnce(ctx context.Context, now time.Time) {
 	for _, setting := range retention.Settings() {
-		period, err := s.period(setting.Name)
+		period, err := s.period(setting)
 		if err == nil && period > 0 {
 			err = s.forget(ctx, setting.Kind, now.Add(-period))
 		}
@@ -42,16 +43,29 @@ func (s *Service) expireOnce(ctx context.Context, now time.Time) {
 			s.log.Error("cannot delete what is too old", "setting", setting.Name, "error", err)
 		}
 	}
+	s.expireLetters(ctx, now)
 }
 
-// period reads a setting; 0 if it is not set.
-func (s *Service) period(name string) (time.Duration, error) {
-	if s.config.Settings == "" {
-		return 0, nil
+// expireLetters deletes the letters that readers do not see any more.
+func (s *Service) expireLetters(ctx context.Context, now time.Time) {
+	if s.backends.Letters == nil {
+		return
 	}
-	text, err := os.ReadFile(filepath.Join(s.config.Settings, name))
+	done, err := s.backends.Letters.DeleteLetters(ctx, store.LetterSelection{Expired: now}, store.Part{})
+	s.metrics.deleted.WithLabelValues(kindLetter).Add(float64(done.Count))
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("cannot delete the letters that have expired", "error", err)
+	}
+}
+
+// period reads a setting, or its default if it is not set.
+func (s *Service) period(setting retention.Setting) (time.Duration, error) {
+	if s.config.Settings == "" {
+		return retention.Parse(setting.Default)
+	}
+	text, err := os.ReadFile(filepath.Join(s.config.Settings, setting.Name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return retention.Parse(setting.Default)
 	}
 	if err != nil {
 		return 0, err
@@ -67,6 +81,11 @@ func (s *Service) forget(ctx context.Context, kind string, before time.Time) (er
 		done.Count, err = s.backends.Documents.ForgetDocuments(ctx, "", before)
 	case "predictions":
 		done, err = s.backends.Predictions.DeletePredictions(ctx, store.Selection{To: before}, store.Part{})
+	case "dead letters":
+		if s.backends.Letters == nil {
+			return nil
+		}
+		done, err = s.backends.Letters.DeleteLetters(ctx, store.LetterSelection{Kind: letter.Dead, Before: before}, store.Part{})
 	default:
 		kept, ok := s.backends.Measurements.(store.Measurements)
 		if !ok { // a database that is only written to has a retention of its own
@@ -74,9 +93,17 @@ func (s *Service) forget(ctx context.Context, kind string, before time.Time) (er
 		}
 		done, err = kept.DeleteMeasurements(ctx, store.Selection{To: before}, store.Part{})
 	}
-	s.metrics.deleted.WithLabelValues(strings.TrimSuffix(kind, "s")).Add(float64(done.Count))
+	s.metrics.deleted.WithLabelValues(labelOf(kind)).Add(float64(done.Count))
 	if done.Count > 0 {
 		s.log.Info("deleted what was too old", "kind", kind, "entries", done.Count, "before", before)
 	}
 	return err
+}
+
+// labelOf is a kind of a setting as a label of metrics.
+func labelOf(kind string) string {
+	if kind == "dead letters" {
+		return kindLetter
+	}
+	return strings.TrimSuffix(kind, "s")
 }

@@ -131,7 +131,7 @@ func (s *Service) probes() *http.ServeMux {
 
 func (s *Service) handler() http.Handler {
 	mux := s.probes()
-	mux.Handle("/", newAPI(s.keys, newLimiter(s.config.Limits), s.metrics, s.backends.Backends, s.log))
+	mux.Handle("/", newAPI(s.keys, s.config, s.metrics, s.backends.Backends, s.log))
 	return mux
 }
 

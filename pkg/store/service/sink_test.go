@@ -32,7 +32,7 @@ func TestMeasurementsAreForwarded(t *testing.T) {
 	require.NoError(t, r.end()) // what waits is written at the end
 	line := <-written
 	require.True(t, strings.HasPrefix(line, "kre "), line)
-	require.Equal(t, map[string]string{kindDocument: "sqlite", kindPrediction: "sqlite", kindMeasurement: "influx+http"},
+	require.Equal(t, map[string]string{kindDocument: "sqlite", kindPrediction: "sqlite", kindMeasurement: "influx+http", kindLetter: "sqlite"},
 		r.service.backends.sinks)
 }
 

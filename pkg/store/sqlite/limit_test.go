@@ -57,7 +57,7 @@ func TestLimit(t *testing.T) {
 		require.Less(t, documents, 200, "there is no limit")
 	}
 	require.Equal(t, http.StatusInsufficientStorage, status)
-	require.Contains(t, body, "the store is full: its documents have reached the limit of 1048576 bytes")
+	require.Contains(t, body, "the store is full: its documents and dead letters have reached the limit of 1048576 bytes")
 	status, body = ask(t, s, http.MethodPost, wire.PathCollections+"c/find", map[string]any{"query": map[string]any{}})
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, documents, strings.Count(body, `"filler"`), "none is lost")

@@ -24,23 +24,25 @@ const (
 // series is a table from which the oldest rows may be removed.
 type series struct {
 	table, time string
+	only        string // the rows that may go
 	bytes       string // of a row, but for its indexes
 	removed     *atomic.Uint64
 }
 
 func (w *writer) series() []series {
 	return []series{
-		{"measurements", "time", "length(name) + length(fields) + length(tags)", &w.removed.measurements},
-		{"predictions", "date", "length(predicted_value) + length(true_value) + length(extra)", &w.removed.predictions},
+		{"measurements", "time", "TRUE", "length(name) + length(fields) + length(tags)", &w.removed.measurements},
+		{"predictions", "date", "TRUE", "length(predicted_value) + length(true_value) + length(extra)", &w.removed.predictions},
+		{"letters", "time", "kind = 'result'", "bytes", &w.removed.results},
 	}
 }
 
 // rowBytes is about what a row takes besides, with its indexes.
 const rowBytes = 150
 
-// makeRoom removes the oldest measurements and predictions of the runtime that has the most of
-// them, a tenth: one that saves much does not cost others what they have. Documents are kept,
-// and with nothing else left to remove it fails.
+// makeRoom removes the oldest measurements, predictions and results of the runtime that has the most
+// of them, a tenth: one that saves much does not cost others what they have. Documents and dead
+// letters are kept, and with nothing else left to remove it fails.
 func (w *writer) makeRoom() error {
 	largest, err := w.largest()
 	var removed int64
@@ -57,10 +59,10 @@ func (w *writer) makeRoom() error {
 		return fmt.Errorf("cannot free space: %w", err)
 	}
 	if removed == 0 {
-		return store.Full("the store is full: its documents have reached the limit of %d bytes; "+
+		return store.Full("the store is full: its documents and dead letters have reached the limit of %d bytes; "+
 			"remove the file, or keep this version's data in another folder", w.options.MaxBytes)
 	}
-	w.options.Logger.Warn("the store has reached its limit: the oldest measurements and predictions were removed",
+	w.options.Logger.Warn("the store has reached its limit: the oldest measurements, predictions and results were removed",
 		"namespace", largest, "removed", removed, "limit", w.options.MaxBytes)
 	return nil
 }
@@ -85,11 +87,11 @@ func (w *writer) largest() (string, error) {
 // addSizes adds about how many bytes each runtime has in a table. The rows are counted in an index:
 // their ids say nothing, because most of them are of rows that are gone.
 func (w *writer) addSizes(s series, sizes map[string]float64) (err error) {
-	statement := strings.NewReplacer("TABLE", s.table, "TIME", s.time, "BYTES", s.bytes).Replace(`
+	statement := strings.NewReplacer("TABLE", s.table, "ONLY", s.only, "TIME", s.time, "BYTES", s.bytes).Replace(`
 SELECT runtime, n * (2 * ?1 +
-	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime ORDER BY TIME LIMIT ?2)) +
-	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime ORDER BY TIME DESC LIMIT ?2))) / 2
-FROM (SELECT runtime, count(*) AS n FROM TABLE GROUP BY runtime) c`)
+	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime AND ONLY ORDER BY TIME LIMIT ?2)) +
+	(SELECT avg(bytes) FROM (SELECT BYTES AS bytes FROM TABLE WHERE runtime = c.runtime AND ONLY ORDER BY TIME DESC LIMIT ?2))) / 2
+FROM (SELECT runtime, count(*) AS n FROM TABLE WHERE ONLY GROUP BY runtime) c`)
 	rows, err := w.conn.QueryContext(context.Background(), statement, rowBytes, samples)
 	if err != nil {
 		return err
@@ -110,11 +112,12 @@ FROM (SELECT runtime, count(*) AS n FROM TABLE GROUP BY runtime) c`)
 // rows that was.
 func (w *writer) removeOldest(s series, runtime string) (removed int64, err error) {
 	var tenth int64
-	count := "SELECT (count(*) + 9) / 10 FROM " + s.table + " WHERE runtime = ?"
+	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s WHERE runtime = ? AND %s", s.table, s.only)
 	if err := w.conn.QueryRowContext(context.Background(), count, runtime).Scan(&tenth); err != nil {
 		return 0, err
 	}
-	remove := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE runtime = ? ORDER BY %[2]s LIMIT ?)", s.table, s.time)
+	remove := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE runtime = ? AND %[3]s ORDER BY %[2]s LIMIT ?)",
+		s.table, s.time, s.only)
 	for removed < tenth {
 		n, err := w.changed(remove, runtime, min(tenth-removed, removeGroup))
 		if err != nil || n == 0 {

@@ -24,9 +24,9 @@ const readers = 16
 
 // Options limit a store. Zero fields mean the defaults.
 type Options struct {
-	// MaxBytes limits the file. When it is reached, the oldest measurements and
-	// predictions are removed; documents are not, and a store full of them takes
-	// no more. Default: 1 GiB.
+	// MaxBytes limits the file. When it is reached, the oldest measurements,
+	// predictions and results are removed; documents and dead letters are not, and
+	// a store full of them takes no more. Default: 1 GiB.
 	MaxBytes int64
 	// Logger logs what the store removes and what fails. Default: slog.Default().
 	Logger *slog.Logger

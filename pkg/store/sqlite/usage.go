@@ -14,9 +14,9 @@ type Usage struct {
 	// VolumeFree and VolumeSize are the bytes of the volume with the file; 0 where that is not
 	// known.
 	VolumeFree, VolumeSize int64
-	// Measurements and Predictions count what was removed since the store was opened, because
+	// Measurements, Predictions and Results count what was removed since the store was opened, because
 	// the file had reached its limit.
-	Measurements, Predictions uint64
+	Measurements, Predictions, Results uint64
 }
 
 // Usage returns what the file takes.
@@ -24,7 +24,8 @@ func (s *Store) Usage(ctx context.Context) (u Usage, err error) {
 	const used = "SELECT (p.page_count - f.freelist_count) * s.page_size FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s"
 	err = s.reader.QueryRowContext(ctx, used).Scan(&u.Used)
 	u.File, u.Limit = filepath.Base(s.path), s.options.MaxBytes
-	u.Measurements, u.Predictions = s.writer.removed.measurements.Load(), s.writer.removed.predictions.Load()
+	removed := &s.writer.removed
+	u.Measurements, u.Predictions, u.Results = removed.measurements.Load(), removed.predictions.Load(), removed.results.Load()
 	u.VolumeFree, u.VolumeSize = Volume(filepath.Dir(s.path))
 	return u, err
 }

@@ -32,7 +32,7 @@ type writer struct {
 }
 
 // removed is what was removed to make room.
-type removed struct{ measurements, predictions atomic.Uint64 }
+type removed struct{ measurements, predictions, results atomic.Uint64 }
 
 // job is a write that waits.
 type job struct {

@@ -26,6 +26,7 @@ func TestTable(t *testing.T) {
 	b := open(t, server.Mongo(t))
 	conformance.Documents(t, b)
 	conformance.Predictions(t, b)
+	conformance.Letters(t, b)
 }
 
 // TestRandomQueries: what the database narrows and decides has the meaning of queries.

@@ -27,6 +27,7 @@ func TestTable(t *testing.T) {
 	conformance.Documents(t, b)
 	conformance.Predictions(t, b)
 	conformance.Measurements(t, b)
+	conformance.Letters(t, b)
 }
 
 // TestRandomQueries: the conditions that the database decides have the meaning of queries.
