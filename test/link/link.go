@@ -72,7 +72,7 @@ func (l *Link) shift(s event.Steps) (shifted event.Steps) {
 	return shifted
 }
 
-// Listen serves the link to a node on a free port until the context ends, and returns the address.
+// Listen serves the link to a node on a free port until the context ends, and returns that address.
 func (l *Link) Listen(ctx context.Context, node string) (address string, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
