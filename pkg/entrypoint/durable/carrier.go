@@ -76,7 +76,7 @@ type Carrier struct {
 
 	mu       sync.Mutex
 	carried  map[seal.ID]*work
-	sequence map[uint64]*work // by their number in the stream
+	sequence map[place]*work
 	finished finished
 }
 
@@ -91,7 +91,7 @@ func New(o Options) (*Carrier, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	c := &Carrier{options: o, log: o.Logger, carried: map[seal.ID]*work{}, sequence: map[uint64]*work{}}
+	c := &Carrier{options: o, log: o.Logger, carried: map[seal.ID]*work{}, sequence: map[place]*work{}}
 	var names []queue.Step
 	for _, w := range o.Workflows {
 		for i, s := range w.Steps {

@@ -82,7 +82,7 @@ func (s *step) begin(r *client.Received) {
 func (s *step) open(r *client.Received) (*work, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.sequence[r.Sequence]; known != nil {
+	if known := s.sequence[placeOf(r)]; known != nil {
 		known.message.Store(r)
 		return nil, nil
 	}
@@ -116,7 +116,7 @@ func (s *step) open(r *client.Received) (*work, error) {
 	}
 	w.timer = time.AfterFunc(limit, func() { w.cancel(errDeadline) })
 	w.beat = time.AfterFunc(queue.AckWait/3, w.goesOn)
-	s.sequence[r.Sequence], s.carried[id] = w, w
+	s.sequence[placeOf(r)], s.carried[id] = w, w
 	return w, nil
 }
 
@@ -129,7 +129,7 @@ func (w *work) goesOn() {
 // close ends the work.
 func (w *work) close() {
 	w.Carrier.mu.Lock()
-	delete(w.sequence, w.message.Load().Sequence)
+	delete(w.sequence, placeOf(w.message.Load()))
 	if w.carried[w.id] == w {
 		delete(w.carried, w.id)
 	}
