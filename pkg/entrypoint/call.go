@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -46,13 +45,13 @@ func (k ticket) run(ctx context.Context, in received) *request {
 }
 
 // accept sends in through the workflow for a client that does not wait for the
-// response. It returns once the event has been sent to the first step, or to the
-// workflow's channel, and until then ends with ctx; or it returns the failure.
+// response. It returns once the delivery has the event, and until then ends with ctx; or it
+// returns the failure.
 // The id is the request's in logs. It uses the ticket up and takes over the data.
 func (k ticket) accept(ctx context.Context, in received) (id string, failure *spb.Status) {
 	r := k.start(ctx, in, time.Now().Add(k.table.version.BackgroundTimeout), true)
-	sent := make(chan struct{})
-	r.First.Sent = sync.OnceFunc(func() { close(sent) })
+	accepted := make(chan struct{})
+	r.Accepted = func() { close(accepted) }
 	go r.deliver()
 	client, left := context.WithCancelCause(context.Background())
 	failed := make(chan *spb.Status, 1)
@@ -69,7 +68,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 		failed <- out.failure
 	}()
 	select {
-	case <-sent:
+	case <-accepted:
 	case failure = <-failed:
 	case <-ctx.Done():
 		left(context.Cause(ctx))

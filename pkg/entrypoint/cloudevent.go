@@ -43,7 +43,7 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		traffic.Begun(w, code.Code(failure.GetCode()))
 		request.divided.Served(code.Code(failure.GetCode()))
 		if failure != nil {
-			web.WriteFailure(w, failure)
+			web.WriteUnaccepted(w, failure)
 			return
 		}
 		w.Header().Set("Preference-Applied", "respond-async")

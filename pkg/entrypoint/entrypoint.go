@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
@@ -70,6 +71,8 @@ type Workflow struct {
 	// Address is the URL of the workflow's Knative Sequence. Empty means direct
 	// delivery: the entrypoint calls each step itself.
 	Address string
+	// Channel is the kind of its channels; the zero value means Knative's default.
+	Channel channel.Kind
 }
 
 // nodes returns the names of the workflow's nodes.

@@ -214,10 +214,13 @@ func (r *request) late() *spb.Status {
 	case r.entry.base.Err() != nil:
 		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
 		f.Text = fmt.Sprintf("workflow %q did not respond before the version stopped", r.route.Name)
-	case r.Detached() && ended == 0:
+	case r.Detached() && (ended == 0 || r.route.answered()):
 		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
 	}
 	by := "its Sequence"
+	if r.route.answered() {
+		by = "its " + r.route.Channel.Name
+	}
 	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
 		f.Node = r.route.Steps[i].Node
 		by = fmt.Sprintf("node %q", f.Node)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
@@ -133,7 +134,10 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 	var err error
 	switch {
 	case w.Address != "":
-		r.delivery, err = e.sender.Sequence(w.Address)
+		if w.Channel.Name == "" {
+			w.Channel = channel.Default()
+		}
+		r.delivery, err = e.sender.Sequence(w.Address, w.Channel)
 	case len(w.Steps) > 0 && e.options.Queue != nil:
 		r.queued = true
 		r.delivery, err = e.options.Queue.Delivery(e.sender, w.Name, w.Steps)
@@ -144,6 +148,9 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 	}
 	return r, err
 }
+
+// answered reports whether the end of the delivery says only that a channel has the event.
+func (r *route) answered() bool { return r.Address != "" && r.Channel.Answers() }
 
 // acquire returns the table in force, which is kept until it is released: a port's
 // handler does so when it returns. It is nil once the entrypoint has stopped.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
@@ -187,7 +188,7 @@ func (l *local) version() entrypoint.Version {
 	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s,
 		Inspect: &capture.Settings{}}
 	var dispatcher *chain.Dispatcher
-	if l.delivery == conformance.Sequence {
+	if l.delivery == conformance.Sequence || l.delivery == conformance.Async {
 		dispatcher = chain.NewDispatcher(l.t)
 	}
 	for rpc, names := range workflows() {
@@ -208,8 +209,9 @@ func (l *local) version() entrypoint.Version {
 		if dispatcher != nil {
 			w.Address = dispatcher.Sequence(w.Name, chain.Delivery{
 				Reply: l.reply + "/reply", DeadLetter: l.reply + "/dead-letter",
-				Timeout: time.Hour + 5*time.Second, Retry: retries, Backoff: retryDelay,
+				Timeout: time.Hour + 5*time.Second, Retry: retries, Backoff: retryDelay, Async: l.delivery == conformance.Async,
 			}, urls...)
+			w.Channel = channel.Named("InMemoryChannel", l.delivery == conformance.Async)
 		}
 		v.Workflows = append(v.Workflows, w)
 	}

@@ -37,6 +37,9 @@ const (
 	Direct   Delivery = "Direct"
 	Sequence Delivery = "Sequence"
 	Durable  Delivery = "Durable"
+	// Async is a Sequence whose channels answer before they deliver: in-memory channels in
+	// their asynchronous mode.
+	Async Delivery = "Async"
 )
 
 // Language is what the nodes are written in.

@@ -46,6 +46,9 @@ type Request struct {
 	// Passed is called with what each step responds with, before it is passed on; its data
 	// may be used during the call. It may be nil. Direct delivery alone calls it.
 	Passed func(step int, p *Parcel)
+	// Accepted is called once the delivery has the event, at most once: from then on, whoever
+	// sent it need not send it again. What that is worth depends on the delivery. It may be nil.
+	Accepted func()
 	// Stream gets the messages of the response; nil: the rpc is unary.
 	Stream *stream.Stream
 	// EarlyReply is called when the response to the last step is a stream that ends while the
@@ -64,6 +67,7 @@ type Request struct {
 	busy     atomic.Bool // the step has not accepted the event: its node is busy
 	onReply  atomic.Pointer[func()]
 	notes    notes
+	accepted atomic.Bool
 	streamed bool // the stream has ended well: the last step's response was its messages
 }
 
@@ -83,6 +87,13 @@ func (r *Request) Begin(deadline time.Time, detached bool) {
 func (r *Request) Detach(deadline time.Time) {
 	r.deadline.Store(deadline.UnixNano())
 	r.detached.Store(true)
+}
+
+// Accept notes that the delivery has the event: whoever sent it need not send it again.
+func (r *Request) Accept() {
+	if r.Accepted != nil && !r.accepted.Swap(true) {
+		r.Accepted()
+	}
 }
 
 // Detached reports whether no client waits any more.

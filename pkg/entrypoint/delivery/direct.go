@@ -89,6 +89,7 @@ func nodeURL(text string) (*url.URL, error) {
 // Deliver implements [Delivery].
 func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	p, first := r.First, r.First.Event
+	p.Sent = r.Accept
 	r.reserve(len(d.steps))
 	for i := range d.steps {
 		payload, outgoing := d.hold(&p)

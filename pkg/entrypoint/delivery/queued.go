@@ -68,13 +68,6 @@ type Home interface {
 	Read(workflow string, p *Parcel) (data mem.Buffer, failure *spb.Status)
 }
 
-// Accept notes that the delivery has the event: whoever sent it need not send it again.
-func (r *Request) Accept() {
-	if r.First.Sent != nil {
-		r.First.Sent()
-	}
-}
-
 // queued is the delivery by a queue: it ends once the queue has the event, and the response
 // comes at the reply port, or from what carries events in this process.
 type queued struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +35,10 @@ func (o Of) DeadLetter(h http.Header, steps []delivery.Step) event.Failure {
 	f.Text = who + " did not accept the event"
 	if status := h.Get("Ce-Knativeerrorcode"); status != "" {
 		f.Text = fmt.Sprintf("%s responded with HTTP %s", who, clip.Text(status, 16))
+		if f.Node == "" && status == strconv.Itoa(http.StatusRequestEntityTooLarge) {
+			f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
+			f.Text = "the message is too large for the workflow's channel, which responded with HTTP 413"
+		}
 	}
 	// A dispatcher that got no response at all reports 500 in the node's name.
 	if cause, none := strings.CutPrefix(text, "dispatch error: "); none {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
@@ -92,8 +93,12 @@ type ConfigWorkflow struct {
 	// Entrypoint is the rpc in any form a manifest may use.
 	Entrypoint string `json:"entrypoint"`
 	// Address is the Sequence's URL; empty means direct delivery by Steps.
-	Address string       `json:"address,omitempty"`
-	Steps   []ConfigStep `json:"steps"`
+	Address string `json:"address,omitempty"`
+	// Channel is the kind of the Sequence's channels, as [channel.Named] reads it; empty means
+	// Knative's default. ChannelAsync is its asynchronous mode.
+	Channel      string       `json:"channel,omitempty"`
+	ChannelAsync bool         `json:"channelAsync,omitempty"`
+	Steps        []ConfigStep `json:"steps"`
 }
 
 // ConfigStep is one step of a ConfigWorkflow.
@@ -177,6 +182,9 @@ func (c *Config) version(ctx context.Context, dir string) (entrypoint.Version, e
 			return v, fmt.Errorf("workflow %q: %w", w.Name, err)
 		}
 		workflow := entrypoint.Workflow{Name: w.Name, Method: method, Address: w.Address}
+		if w.Channel != "" {
+			workflow.Channel = channel.Named(w.Channel, w.ChannelAsync)
+		}
 		for _, s := range w.Steps {
 			workflow.Steps = append(workflow.Steps, entrypoint.Step(s))
 		}

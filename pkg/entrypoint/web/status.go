@@ -10,10 +10,29 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // WriteFailure responds with s in JSON, under the HTTP status of its code.
-func WriteFailure(w http.ResponseWriter, s *spb.Status) { WriteStatus(w, httpStatus(s.GetCode()), s) }
+// A message for which there is no room on the way to the first node is 413.
+func WriteFailure(w http.ResponseWriter, s *spb.Status) {
+	status := httpStatus(s.GetCode())
+	if reason, node := failure.Reason(s); reason == event.ReasonTooLarge && node == "" {
+		status = http.StatusRequestEntityTooLarge
+	}
+	WriteStatus(w, status, s)
+}
+
+// WriteUnaccepted is [WriteFailure] for the producer of an event that was not accepted: if the
+// workflow is unavailable, the producer is asked to send it again.
+func WriteUnaccepted(w http.ResponseWriter, s *spb.Status) {
+	if code.Code(s.GetCode()) == code.Code_UNAVAILABLE {
+		w.Header().Set("Retry-After", "1")
+	}
+	WriteFailure(w, s)
+}
 
 // WriteStatus responds with s in JSON, under the given HTTP status.
 func WriteStatus(w http.ResponseWriter, httpStatus int, s *spb.Status) {

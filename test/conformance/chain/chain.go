@@ -47,6 +47,8 @@ type Delivery struct {
 	// Backoff is the pause before the first retry; it doubles with each. Knative
 	// reads a tenth of a second at the finest; a test may have it finer.
 	Backoff time.Duration
+	// Async has the channels respond before they deliver.
+	Async bool
 }
 
 // Dispatcher is an in-memory dispatcher: a server for any number of channels.
@@ -145,7 +147,7 @@ func (d Delivery) subscription(subscriber, reply string) (fanout.Subscription, e
 }
 
 // handler is a channel with one subscription: synchronous, as in-memory channels
-// are unless annotated otherwise.
+// are unless annotated otherwise, or not.
 func (d *Dispatcher) handler(delivery Delivery, subscriber, reply string) (fanout.EventHandler, error) {
 	handler := func() (fanout.EventHandler, error) {
 		s, err := delivery.subscription(subscriber, reply)
@@ -153,7 +155,7 @@ func (d *Dispatcher) handler(delivery Delivery, subscriber, reply string) (fanou
 			return nil, err
 		}
 		return fanout.NewFanoutEventHandler(zap.NewNop(),
-			fanout.Config{Subscriptions: []fanout.Subscription{s}},
+			fanout.Config{Subscriptions: []fanout.Subscription{s}, AsyncHandler: delivery.Async},
 			nil, nil, nil, d.sender, nil, nil,
 			channel.ResolveChannelFromPath(channel.ParseChannelFromPath))
 	}
