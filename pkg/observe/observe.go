@@ -56,7 +56,10 @@ func Mark(v *v1alpha1.Version, in Input) {
 			v.MarkWorkflowNotReady(w.Name, c.Reason, c.Message)
 			continue
 		}
-		v.MarkWorkflowReady(w.Name, SequenceAddress(workflow.Sequence))
+		v.MarkWorkflowReady(w.Name, SequenceAddress(workflow.Sequence), workflow.Channel)
+		if workflow.Limit != "" {
+			v.MarkWorkflowLimited(w.Name, workflow.Limit)
+		}
 	}
 	if c := in.entrypoint(v); c != nil {
 		v.MarkEntrypointNotReady(c.Reason, c.Message)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"strings"
 
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
 
@@ -12,14 +13,20 @@ import (
 type Workflow struct {
 	// Sequence is nil if it does not exist yet, and with direct delivery.
 	Sequence *flowsv1.Sequence
-	// Unconnected is a channel of a ready Sequence that drops events for now; empty if
-	// there is none. No status reports this.
-	Unconnected string
+	// Unconnected is a channel of a ready Sequence that may drop events for now, nil if
+	// there is none: see [channel.Connected]. The Sequence's status does not report this.
+	Unconnected *Channel
+	// Channel is the kind of the Sequence's channels, and Limit what may become a problem with
+	// them; both may be empty.
+	Channel, Limit string
 	// Refused is why the Sequence cannot be written; nil if it can.
 	Refused *Cause
 	// Invalid is what is wrong with the workflow itself; empty if nothing is.
 	Invalid string
 }
+
+// Channel is a channel of a Sequence.
+type Channel struct{ Kind, Name string }
 
 // workflow returns why a workflow is not ready, nil if it is. The nodes of v must have
 // been marked.
@@ -36,9 +43,9 @@ func (in Input) workflow(v *v1alpha1.Version, w Workflow) *Cause {
 		return w.Refused
 	case s == nil:
 		return inProgress("its Sequence is being set up")
-	case w.Unconnected != "":
-		return inProgress(fmt.Sprintf("Knative Eventing has not connected its channel yet; see: kubectl describe inmemorychannel %s -n %s",
-			w.Unconnected, v.Namespace))
+	case w.Unconnected != nil:
+		return inProgress(fmt.Sprintf("Knative Eventing has not connected its channel yet; see: kubectl describe %s %s -n %s",
+			strings.ToLower(w.Unconnected.Kind), w.Unconnected.Name, v.Namespace))
 	case SequenceReady(s):
 		return nil
 	}

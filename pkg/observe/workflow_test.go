@@ -74,7 +74,7 @@ func TestWorkflow(t *testing.T) {
 	}{
 		{"nothing yet", true, Workflow{}, waiting, setUp},
 		{"ready", true, Workflow{Sequence: isReady}, "", ""},
-		{"ready, and its channel drops events", true, Workflow{Sequence: isReady, Unconnected: "c"}, waiting,
+		{"ready, and its channel drops events", true, Workflow{Sequence: isReady, Unconnected: &Channel{"InMemoryChannel", "c"}}, waiting,
 			"Knative Eventing has not connected its channel yet; see: kubectl describe inmemorychannel c -n ns"},
 		{"ready, and cannot be written", true, Workflow{Sequence: isReady, Refused: refused}, v1alpha1.ReasonRefused, "denied"},
 		{"invalid", true, Workflow{Refused: refused, Invalid: `no rpc "A"; did you mean "B"?`}, v1alpha1.ReasonInvalid,

@@ -96,6 +96,7 @@ func (in Input) config() program.Config {
 		workflow := program.ConfigWorkflow{Name: w.Name, Entrypoint: w.Entrypoint}
 		if !in.direct() {
 			workflow.Address = in.Addresses[w.Name]
+			in.channel(&workflow)
 		}
 		for _, node := range w.Sequential {
 			workflow.Steps = append(workflow.Steps, in.step(node))

@@ -69,7 +69,7 @@ func (in Input) complete() bool {
 		return true
 	}
 	for _, w := range in.Version.Spec.Workflows {
-		if in.Addresses[w.Name] == "" {
+		if in.Addresses[w.Name] == "" || !in.knownChannel(w.Name) {
 			return false
 		}
 	}

@@ -23,6 +23,7 @@ type given struct {
 	Nodes       int               `json:"nodes"`
 	Traffic     bool              `json:"traffic"`
 	Kept        bool              `json:"kept"`
+	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
 	Streams     map[string]bool   `json:"streams"`
 }
@@ -51,7 +52,7 @@ func TestGolden(t *testing.T) {
 }
 
 // input reads a case. The address of a workflow that given.yaml does not name
-// is what Knative gives a Sequence over in-memory channels.
+// is the usual one.
 func input(t *testing.T, folder string) render.Input {
 	t.Helper()
 	in := render.Input{Version: &v1alpha1.Version{}, EntrypointImage: "ko://krt.dev/kn-krt/cmd/entrypoint"}
@@ -64,7 +65,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.Traffic, in.Kept, in.Streams = g.Traffic, g.Kept, g.Streams
+	in.Traffic, in.Kept, in.Channels, in.Streams = g.Traffic, g.Kept, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

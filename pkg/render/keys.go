@@ -55,10 +55,11 @@ func gpuKeys() []settingKey {
 
 func trafficKeys() []settingKey {
 	return []settingKey{
-		{"channel-template", "The channel between the steps of a workflow. An in-memory channel loses its events when its\n" +
-			"dispatcher restarts; KafkaChannel and others keep them.",
+		{"channel-template", "The channel between the steps of a workflow: apiVersion, kind, and if needed annotations and spec. An in-memory\n" +
+			"channel loses its events when its dispatcher restarts; KafkaChannel and others keep them. A version may have\n" +
+			"another (spec.entrypoint.channelTemplate).",
 			"apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\n",
-			func(s *Settings, text string) error { return channel(&s.ChannelTemplate, text) }},
+			func(s *Settings, text string) error { return channelTemplate(&s.ChannelTemplate, text) }},
 		{"timeout", "How long a client waits for a response, unless the version sets it; at most 590s.", "30s",
 			func(s *Settings, text string) error { return duration(&s.Timeout, text, maxTimeout) }},
 		{"background-timeout", "How long work may continue after an early response, and for asynchronous requests, unless the\n" +

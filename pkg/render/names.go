@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+
+	"krt.dev/kn-krt/pkg/channel"
 )
 
 // The names of a version's objects are formed here and nowhere else. As the names of KRT V1
@@ -45,11 +47,10 @@ func SequenceSuffix(sequences []*flowsv1.Sequence) string {
 	return hex.EncodeToString(h.Sum(nil)[:3])
 }
 
-// SequenceAddress is the URL at which a Sequence over in-memory channels receives events:
-// its first channel's (Knative Eventing names them <sequence>-kn-sequence-<i>, and their
-// Services <channel>-kn-channel). What a cluster has is in the Sequence's status.
+// SequenceAddress is the URL at which a Sequence usually receives events: its first channel's.
+// What a cluster has is in the Sequence's status.
 func SequenceAddress(sequence, namespace, domain string) string {
-	return ServiceURL(sequence+"-kn-sequence-0-kn-channel", namespace, domain)
+	return channel.Address(ChannelName(sequence, 0), namespace, domain)
 }
 
 // ServiceURL is the URL of a Service inside the cluster. domain is the cluster's.
@@ -139,6 +140,8 @@ const (
 	// a label. If that Secret is deleted by hand, there is another key, and pods with
 	// different keys cannot read each other's tokens.
 	AnnotationReplyKey = "krt.dev/reply-key"
+	// AnnotationChannel, of a Sequence, has the annotations of its channels, as JSON.
+	AnnotationChannel = "krt.dev/channel-annotations"
 	// AnnotationSpecHash, of a Sequence, is the hash of its spec: a Sequence in use is never
 	// changed, another one is created next to it.
 	AnnotationSpecHash = "krt.dev/spec-hash"

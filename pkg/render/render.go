@@ -19,9 +19,9 @@ const (
 	// maxTimeout is the longest timeout: Knative refuses a revision's above
 	// 600 s, and a step's is the entrypoint's plus nesting.
 	maxTimeout = 590 * time.Second
-	// nesting is by how much a step's timeout exceeds the entrypoint's. A Sequence over
-	// in-memory channels is one nested call: the first step's timeout covers all later
-	// steps, and must not end before the client's does.
+	// nesting is by how much a step's timeout exceeds the entrypoint's, or that of its node.
+	// Where a Sequence is one nested call (see [channel.Kind]), the first step's timeout covers
+	// all later steps, and must not end before the client's does.
 	nesting = 5 * time.Second
 )
 
@@ -45,6 +45,9 @@ type Input struct {
 	// Addresses are the observed URLs of Sequences by workflow. While one is missing, the
 	// entrypoint has no ConfigMap and no Deployment.
 	Addresses map[string]string
+	// Channels are the kinds that the channels of Sequences have become, by workflow, where
+	// their template leaves that to the cluster; see [channel.Became].
+	Channels map[string]string
 	// ConfigHash is a hash of the values in the Secret [ConfigName]; empty if there are none.
 	ConfigHash string
 	// ReplyKey identifies the key in the Secret [ReplySecretName]; empty without a cluster.

@@ -45,32 +45,49 @@ func (in Input) sequence(w v1alpha1.Workflow) *flowsv1.Sequence {
 	for _, node := range w.Sequential {
 		s.Spec.Steps = append(s.Spec.Steps, flowsv1.SequenceStep{
 			Destination: duckv1.Destination{Ref: in.ref(servingv1.SchemeGroupVersion.String(), ServiceName(version, node))},
-			Delivery:    in.delivery(),
+			Delivery:    in.delivery(node),
 		})
 	}
-	s.Spec.ChannelTemplate = in.Settings.ChannelTemplate.DeepCopy()
+	s.Spec.ChannelTemplate = in.channelTemplate()
 	s.Spec.Reply = in.replyPort("/reply")
-	s.Annotations = map[string]string{AnnotationSpecHash: specHash(s.Spec)}
+	channels := in.channelAnnotations()
+	s.Annotations = map[string]string{AnnotationSpecHash: specHash(s.Spec, channels)}
+	if channels != "" {
+		s.Annotations[AnnotationChannel] = channels
+	}
 	return s
 }
 
-// specHash is a hash of all that a Sequence specifies.
-func specHash(spec flowsv1.SequenceSpec) string {
+// specHash is a hash of all that a Sequence specifies, and of the annotations of its channels.
+func specHash(spec flowsv1.SequenceSpec, channels string) string {
 	text, _ := json.Marshal(spec) // this cannot fail
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(append(text, channels...))
 	return hex.EncodeToString(sum[:8])
 }
 
-// delivery is that of every step. Each has the dead-letter sink: without one, a step that
+// stepTimeout is how long a channel waits for the response of a step: where that covers all
+// later steps, as long as any work may take.
+func (in Input) stepTimeout(node string) time.Duration {
+	if in.Kept && in.template().Answers() {
+		for _, n := range in.Version.Spec.Nodes {
+			if n.Name == node {
+				return time.Duration(in.nodeTimeout(n))*time.Second + nesting
+			}
+		}
+	}
+	return in.longest()
+}
+
+// delivery is that of the step of a node. Each has the dead-letter sink: without one, a step that
 // always fails runs again whenever an earlier one is retried.
-func (in Input) delivery() *eventingduckv1.DeliverySpec {
+func (in Input) delivery(node string) *eventingduckv1.DeliverySpec {
 	retry := delivery.DefaultRetry()
 	return &eventingduckv1.DeliverySpec{
 		DeadLetterSink: in.replyPort("/dead-letter"),
 		Retry:          new(int32(retry.Count)),
 		BackoffPolicy:  new(eventingduckv1.BackoffPolicyExponential),
 		BackoffDelay:   new(isoDuration(retry.Delay)),
-		Timeout:        new(isoDuration(in.longest())),
+		Timeout:        new(isoDuration(in.stepTimeout(node))),
 	}
 }
 

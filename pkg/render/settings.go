@@ -5,8 +5,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/retention"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -34,7 +35,7 @@ type Settings struct {
 	GPUTolerations  []corev1.Toleration
 
 	// ChannelTemplate is the channel between the steps of a Sequence.
-	ChannelTemplate messagingv1.ChannelTemplateSpec
+	ChannelTemplate v1alpha1.ChannelTemplate
 
 	// Timeout is how long a client waits unless the version sets it.
 	Timeout time.Duration
@@ -171,6 +172,6 @@ func DefaultSettings() Settings {
 
 		IngressAnnotations: map[string]string{"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"},
 	}
-	s.ChannelTemplate.APIVersion, s.ChannelTemplate.Kind = "messaging.knative.dev/v1", "InMemoryChannel"
+	s.ChannelTemplate.APIVersion, s.ChannelTemplate.Kind = channel.DefaultVersion, channel.Default().Name
 	return s
 }

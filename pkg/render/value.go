@@ -12,13 +12,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
-	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 	"sigs.k8s.io/yaml"
 
 	imagename "github.com/google/go-containerregistry/pkg/name"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
@@ -211,12 +210,19 @@ func annotations(to *map[string]string, text string) error {
 	if err := object(&all, text, "a map of annotations"); err != nil {
 		return err
 	}
+	if err := checkAnnotations(all); err != nil {
+		return err
+	}
+	*to = all
+	return nil
+}
+
+func checkAnnotations(all map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		if len(validation.IsQualifiedName(strings.ToLower(key))) > 0 {
 			return fmt.Errorf("%.80q is not a valid name of an annotation", key)
 		}
 	}
-	*to = all
 	return nil
 }
 
@@ -252,20 +258,12 @@ func checkToleration(t corev1.Toleration) error {
 	return nil
 }
 
-func channel(to *messagingv1.ChannelTemplateSpec, text string) error {
-	var template messagingv1.ChannelTemplateSpec
-	if err := object(&template, text, "a channel template (apiVersion, kind, spec)"); err != nil {
-		return err
+func channelTemplate(to *v1alpha1.ChannelTemplate, text string) error {
+	template, err := ParseChannelTemplate(text)
+	if err == nil {
+		*to = template
 	}
-	group, err := schema.ParseGroupVersion(template.APIVersion)
-	switch {
-	case err != nil || group.Group == "" || group.Version == "":
-		return fmt.Errorf(`apiVersion %.80q is not that of a channel, such as "messaging.knative.dev/v1"`, template.APIVersion)
-	case template.Kind == "":
-		return errors.New(`kind is missing, such as "InMemoryChannel"`)
-	}
-	*to = template
-	return nil
+	return err
 }
 
 func resources(to *corev1.ResourceRequirements, text string) error {

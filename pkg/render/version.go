@@ -21,6 +21,8 @@ type FromOptions struct {
 	Delivery v1alpha1.Delivery
 	// Authentication is required of clients; nil for none.
 	Authentication *v1alpha1.Authentication
+	// ChannelTemplate is the channel between the nodes; nil for the cluster's.
+	ChannelTemplate *v1alpha1.ChannelTemplate
 	// Artifact is the reference of the artifact with the bundle's files for people; empty for none.
 	Artifact string
 }
@@ -38,7 +40,7 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		Description: m.Description,
 		Artifact:    o.Artifact,
 		Entrypoint: v1alpha1.Entrypoint{
-			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication,
+			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication, ChannelTemplate: o.ChannelTemplate,
 		},
 		Config: v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}

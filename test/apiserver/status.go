@@ -23,7 +23,7 @@ func MarkVersion(t testing.TB, admin client.Client, of client.ObjectKey, mark fu
 		v.MarkNodeReady(n.Name, v.Name+"-"+n.Name+"-00001", n.Image+"@sha256:1")
 	}
 	for _, w := range v.Spec.Workflows {
-		v.MarkWorkflowReady(w.Name, "http://"+w.Name)
+		v.MarkWorkflowReady(w.Name, "http://"+w.Name, "")
 	}
 	v.MarkEntrypointReady("http://" + v.Name + "." + v.Namespace + ".svc.cluster.local")
 	v.Status.Phase = v1alpha1.PhaseStarted

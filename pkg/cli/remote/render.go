@@ -127,7 +127,7 @@ func (o *renderOptions) readSettings() (render.Settings, error) {
 	return settings, nil
 }
 
-// usualAddresses are the addresses that Sequences over in-memory channels get.
+// usualAddresses are the addresses that Sequences usually get.
 func usualAddresses(v *v1alpha1.Version, s render.Settings) map[string]string {
 	addresses := map[string]string{}
 	for _, w := range v.Spec.Workflows {

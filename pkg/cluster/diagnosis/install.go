@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -81,10 +82,15 @@ func (c *Cluster) channel(ctx context.Context) Finding {
 			Result: Bad, Subject: subject, Fix: FixSettings,
 			Text: fmt.Sprintf("the cluster does not have the kind %s, which ConfigMap %s names", kind.Kind, render.SettingsName),
 		}
-	case kind.Kind == "InMemoryChannel":
-		return good(subject, "%s: events are lost when its pods end", kind.Kind)
 	}
-	return good(subject, "%s", kind.Kind)
+	known := channel.Of(c.Settings.ChannelTemplate.APIVersion, kind.Kind, c.Settings.ChannelTemplate.Annotations)
+	if problem := render.LimitProblem(known, c.Settings); problem != "" {
+		return Finding{Result: Info, Subject: subject, Fix: FixSettings, Text: fmt.Sprintf("%s: %s, and %s", known.Name, known.Promise, problem)}
+	}
+	if known.Delegates {
+		return good(subject, "%s: the kind is the cluster's default", known.Name)
+	}
+	return good(subject, "%s: %s", known.Name, known.Promise)
 }
 
 // gpu checks whether the cluster has machines that can run a pod with a GPU.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/observe"
 )
 
@@ -111,7 +112,11 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 			continue
 		}
 		all.Go(func() error {
-			result, err := put(ctx, want.version, one.object)
+			var result apply.Result
+			err := r.createChannelsOf(ctx, want.version, one.object)
+			if err == nil {
+				result, err = put(ctx, want.version, one.object)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			done.outdated = done.outdated || result.Kept > 0

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
@@ -52,7 +53,7 @@ func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err 
 func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
 	v, with := d.version, d.plan.with
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
-		Addresses: d.addresses, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
+		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
 		StoreSecret: with.StoreSecret, Traffic: with.Traffic, Kept: with.Kept, Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
@@ -60,6 +61,9 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	}
 	nodeOf := []any{with.Settings, content(v), in.ConfigHash}
 	entrypointOf := append(slices.Clone(nodeOf), in.ReplyKey, in.Addresses, in.Nodes)
+	if len(d.channels) > 0 { // without one, what another kn-krt has made is the same
+		entrypointOf = append(entrypointOf, d.channels)
+	}
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
@@ -82,6 +86,20 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		items = append(items, one.stamped(made))
 	}
 	return append(items, d.nextItems(c, in)...), nil
+}
+
+// channel returns the kind of the channels of a workflow's Sequence, empty while it is not
+// known, and what may become a problem with them.
+func (d desired) channel(workflow string) (kind, limit string) {
+	in := render.Input{Version: d.version, Settings: d.plan.settings, Channels: d.channels}
+	if d.version.Delivery() != v1alpha1.DeliverySequence {
+		return "", ""
+	}
+	k := in.Channel(workflow)
+	if k.Delegates {
+		return "", ""
+	}
+	return k.String(), in.CheckLimit(workflow)
 }
 
 // nextItems are the Sequences of a restart that is being prepared.

@@ -43,20 +43,24 @@ func (r *reconciler) observation(want desired, have current, done applied) obser
 // watch reports when it is. A workflow of which that cannot be read counts as not created
 // yet; the others are returned together with the error.
 func (r *reconciler) workflows(
-	ctx context.Context, v *v1alpha1.Version, have current, done applied,
+	ctx context.Context, want desired, have current, done applied,
 ) (found map[string]observe.Workflow, poll bool, err error) {
 	found = map[string]observe.Workflow{}
-	for _, w := range v.Status.Workflows {
+	for _, w := range want.version.Status.Workflows {
 		workflow := observe.Workflow{Sequence: have.sequences[w.Name], Invalid: have.problems.workflows[w.Name],
 			Refused: done.refused[target{Component: render.Component{Workflow: w.Name}}]}
+		if !w.Ready {
+			err = errors.Join(err, r.handOver(ctx, workflow.Sequence))
+		}
 		if !w.Ready && workflow.Refused == nil && observe.SequenceReady(workflow.Sequence) {
 			unconnected, failed := r.unconnected(ctx, workflow.Sequence)
 			if failed != nil {
 				workflow.Sequence, err = nil, errors.Join(err, failed)
 			}
 			workflow.Unconnected = unconnected
-			poll = poll || unconnected != ""
+			poll = poll || unconnected != nil
 		}
+		workflow.Channel, workflow.Limit = want.channel(w.Name)
 		found[w.Name] = workflow
 	}
 	return found, poll, err

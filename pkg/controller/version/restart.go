@@ -52,11 +52,14 @@ func (r *reconciler) nextSequences(
 	next, ready = restart{with: latest, workflows: map[string]observe.Workflow{}}, true
 	for _, w := range v.Spec.Workflows {
 		workflow := observe.Workflow{Sequence: sequences[w.Name]}
+		if err := r.handOver(ctx, workflow.Sequence); err != nil {
+			return next, false, err
+		}
 		if ready = ready && observe.SequenceReady(workflow.Sequence); ready {
 			if workflow.Unconnected, err = r.unconnected(ctx, workflow.Sequence); err != nil {
 				return next, false, err
 			}
-			next.unconnected = workflow.Unconnected != ""
+			next.unconnected = workflow.Unconnected != nil
 			ready = !next.unconnected
 		}
 		next.workflows[w.Name] = workflow

@@ -17,6 +17,8 @@ type desired struct {
 	plan    plan
 	// addresses are those of the Sequences, by workflow.
 	addresses map[string]string
+	// channels are the kinds that their channels have become; see [render.Input].
+	channels map[string]string
 	// live: the version is up, and nothing of it is deleted because something fails.
 	live bool
 	// withheld: the start has failed, and not because of the entrypoint. It has no
@@ -44,6 +46,9 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 		return progress{}, err
 	}
 	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live), withheld: withheld}
+	if want.channels, err = r.becameChannels(ctx, v, have.sequences, live); err != nil {
+		return progress{}, err
+	}
 	var done applied
 	if have.problems.none() && (live || config.Ready) {
 		done, err = r.apply(ctx, want, have)
@@ -60,7 +65,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 // read.
 func (r *reconciler) mark(ctx context.Context, want desired, have current, done applied) (poll, blind bool, err error) {
 	in := r.observation(want, have, done)
-	in.Workflows, poll, err = r.workflows(ctx, want.version, have, done)
+	in.Workflows, poll, err = r.workflows(ctx, want, have, done)
 	if !have.ready() {
 		if failed := r.addPods(ctx, want.version, &in); failed != nil {
 			return false, true, errors.Join(err, failed)

@@ -34,7 +34,7 @@ func newSeen(mark func(*v1alpha1.Version)) seen {
 	for _, n := range v.Spec.Nodes {
 		v.MarkNodeReady(n.Name, "prices-"+n.Name+"-00001", n.Image+"@sha256:1")
 	}
-	v.MarkWorkflowReady("price", "http://price")
+	v.MarkWorkflowReady("price", "http://price", "")
 	v.MarkEntrypointReady("http://prices.homes.svc.cluster.local")
 	v.Status.Phase = v1alpha1.PhaseStarted
 	if mark != nil {

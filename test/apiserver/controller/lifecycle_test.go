@@ -42,6 +42,8 @@ func TestVersion(t *testing.T) {
 		"takes over what an earlier controller has made": adopted,
 		"makes a way straight to the pod of a node":      shortcut,
 		"waits until its channels are served":            channelsServed,
+		"creates channels that have annotations":         channelsAnnotated,
+		"reads what a Channel has become":                channelsBecome,
 		"starts a workflow that streams":                 streams,
 	} {
 		t.Run(name, func(t *testing.T) {

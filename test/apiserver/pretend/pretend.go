@@ -31,6 +31,7 @@ import (
 	metrics "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -150,16 +151,22 @@ func sequence(ctx context.Context, c client.Client, s *flowsv1.Sequence) error {
 }
 
 // channel names the first channel of a Sequence in its status, as ready, where a
-// test has made that before.
+// test, or the controller, has made that before.
 func channel(ctx context.Context, c client.Client, s *flowsv1.Sequence) error {
-	m := &messagingv1.InMemoryChannel{}
-	err := c.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: s.Name + "-kn-sequence-0"}, m)
+	kind, object := "InMemoryChannel", client.Object(&messagingv1.InMemoryChannel{})
+	if s.Spec.ChannelTemplate.Kind == "Channel" && s.Spec.ChannelTemplate.APIVersion == messagingv1.SchemeGroupVersion.String() {
+		kind, object = "Channel", &messagingv1.Channel{}
+	}
+	err := c.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: s.Name + "-kn-sequence-0"}, object)
 	if err != nil {
+		if s.Annotations[render.AnnotationChannel] != "" { // there is one, and the cache is late
+			return err
+		}
 		return client.IgnoreNotFound(err)
 	}
 	s.Status.ChannelStatuses = []flowsv1.SequenceChannelStatus{{
-		Channel: corev1.ObjectReference{APIVersion: messagingv1.SchemeGroupVersion.String(), Kind: "InMemoryChannel", Name: m.Name,
-			Namespace: m.Namespace},
+		Channel: corev1.ObjectReference{APIVersion: messagingv1.SchemeGroupVersion.String(), Kind: kind, Name: object.GetName(),
+			Namespace: object.GetNamespace()},
 		ReadyCondition: apis.Condition{Type: apis.ConditionReady, Status: corev1.ConditionTrue},
 	}}
 	return nil

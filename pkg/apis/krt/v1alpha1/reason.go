@@ -37,6 +37,7 @@ const (
 	ReasonNotAnswering     = "NotAnswering"     // a container runs and does not become ready
 	ReasonUnschedulable    = "Unschedulable"    // no node of the cluster can schedule the pod
 	ReasonRevisionFailed   = "RevisionFailed"   // any other failure of a node's Knative Service
+	ReasonChannelLimit     = "ChannelLimit"     // WorkflowsReady=True, and messages may be too large for the channels
 	ReasonSequenceFailed   = "SequenceFailed"   // a workflow's Sequence, its channels or subscriptions
 	ReasonStoreUnavailable = "StoreUnavailable" // the store does not respond or cannot use its databases
 	ReasonEntrypointFailed = "EntrypointFailed" // any other failure of the entrypoint's Deployment

@@ -124,12 +124,16 @@ type WorkflowStatus struct {
 	// Reason is why the workflow is not ready, in one word.
 	// +optional
 	Reason string `json:"reason,omitempty"`
-	// Message is why the workflow is not ready, and what to do next.
+	// Message is why the workflow is not ready, or what may become a problem, and what to do next.
 	// +optional
 	Message string `json:"message,omitempty"`
 	// Address is where the workflow's Sequence accepts events; empty with direct delivery.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// Channel is the kind of the channels of the workflow's Sequence, such as InMemoryChannel, KafkaChannel or
+	// DiskChannel.example.org; empty with direct delivery.
+	// +optional
+	Channel string `json:"channel,omitempty"`
 }
 
 // VersionEvent is one change of a version's wanted state, or a restart.

@@ -30,7 +30,7 @@ func ready(v *v1alpha1.Version) {
 		v.MarkNodeReady(n.Name, n.Name+"-00001", "example.com/image@sha256:0")
 	}
 	for _, w := range v.Spec.Workflows {
-		v.MarkWorkflowReady(w.Name, "http://example.com")
+		v.MarkWorkflowReady(w.Name, "http://example.com", "KafkaChannel")
 	}
 	v.MarkEntrypointReady("http://greeter-v1.kre.svc.cluster.local")
 }
@@ -88,6 +88,10 @@ func TestMarks(t *testing.T) {
 		{
 			"keys that are not declared", func(v *v1alpha1.Version) { v.MarkConfigUnknownKeys("greeter-v1-config", "B", "A") }, "ConfigReady",
 			`ConfigReady=True UnknownKeys: Secret "greeter-v1-config" has keys that the version does not declare: "A", "B"`, "Ready=True Ready",
+		},
+		{
+			"messages too large for channels", func(v *v1alpha1.Version) { v.MarkWorkflowLimited("greeting", "raise the limit") }, "WorkflowsReady",
+			`WorkflowsReady=True ChannelLimit: workflow "greeting": raise the limit`, "Ready=True Ready",
 		},
 		{
 			"config comes first", func(v *v1alpha1.Version) {

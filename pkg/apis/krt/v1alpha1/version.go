@@ -186,6 +186,12 @@ type ChannelTemplate struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*$')",message="a kind is such as KafkaChannel"
 	Kind string `json:"kind"`
+	// Annotations are those of each channel, such as messaging.knative.dev/async-handler of an InMemoryChannel. The controller
+	// creates the channels then, and must be allowed to.
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(a, a.size() <= 316 && self[a].size() <= 1024)",message="an annotation has a name of at most 316 characters and a value of at most 1024"
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
 	// Spec is the kind's own.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object

@@ -16,16 +16,24 @@ func (v *Version) MarkNodeNotReady(name, reason, message string) {
 	}
 }
 
-// MarkWorkflowReady reports that a workflow's Sequence accepts events, and where; the
-// address is empty with direct delivery.
-func (v *Version) MarkWorkflowReady(name, address string) {
+// MarkWorkflowReady reports that a workflow's Sequence accepts events, and where, and the kind
+// of its channels; both are empty with direct delivery.
+func (v *Version) MarkWorkflowReady(name, address, channel string) {
 	if w := v.Status.workflow(name); w != nil {
-		*w = WorkflowStatus{Name: name, Ready: true, Address: address}
+		*w = WorkflowStatus{Name: name, Ready: true, Address: address, Channel: channel}
+	}
+}
+
+// MarkWorkflowLimited reports that a workflow that is ready may get messages that are too
+// large for its channels.
+func (v *Version) MarkWorkflowLimited(name, message string) {
+	if w := v.Status.workflow(name); w != nil && w.Ready {
+		w.Reason, w.Message = ReasonChannelLimit, trim(message)
 	}
 }
 
 // MarkWorkflowNotReady reports why a workflow is not ready, and what to do next.
-// ReasonDeploying is work in progress, any other reason needs a person. The address stays
+// ReasonDeploying is work in progress, any other reason needs a person. Address and channel stay
 // as known. Names that the version does not have are ignored.
 func (v *Version) MarkWorkflowNotReady(name, reason, message string) {
 	if w := v.Status.workflow(name); w != nil {

@@ -86,12 +86,16 @@ type sum struct {
 	total           int
 	failed, waiting []string
 	reason, message string // of the first that failed
+	warning         string // of the first that is ready and has one
 }
 
 func (s *sum) add(name string, ready bool, reason, message string) {
 	s.total++
 	switch {
 	case ready:
+		if s.warning == "" && message != "" {
+			s.warning = fmt.Sprintf("%s %q: %s", s.what, name, message)
+		}
 	case reason == ReasonDeploying:
 		s.waiting = append(s.waiting, name)
 	default:
@@ -115,6 +119,8 @@ func (v *Version) setSum(conditionType string, s sum) {
 	case s.waiting != nil:
 		v.mark(conditionType, metav1.ConditionUnknown, ReasonDeploying,
 			fmt.Sprintf("waiting for %d of %d %ss: %s", len(s.waiting), s.total, s.what, quoted(s.waiting)))
+	case s.warning != "":
+		v.mark(conditionType, metav1.ConditionTrue, ReasonChannelLimit, s.warning)
 	default:
 		v.mark(conditionType, metav1.ConditionTrue, ReasonReady, "")
 	}
