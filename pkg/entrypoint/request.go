@@ -218,15 +218,12 @@ func (r *request) late() *spb.Status {
 		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
 	}
 	by := "its Sequence"
-	if r.route.answered() {
-		by = "its " + r.route.Channel.Name
-	}
 	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
 		f.Node = r.route.Steps[i].Node
 		by = fmt.Sprintf("node %q", f.Node)
 	}
 	switch { // shortly before the deadline nodes give up by their own clocks, and nothing is lost
-	case ended > 0 && ended < early:
+	case ended > 0 && ended < early && !r.route.answered():
 		f.Text += fmt.Sprintf(": %s accepted the event within %s, and no reply came", by, ended.Round(time.Millisecond))
 		r.warn("no reply came", "node", f.Node, "after", ended)
 	case f.Node != "":

@@ -188,7 +188,7 @@ func (l *local) version() entrypoint.Version {
 	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s,
 		Inspect: &capture.Settings{}}
 	var dispatcher *chain.Dispatcher
-	if l.delivery == conformance.Sequence || l.delivery == conformance.Async {
+	if l.delivery.HasChannels() {
 		dispatcher = chain.NewDispatcher(l.t)
 	}
 	for rpc, names := range workflows() {

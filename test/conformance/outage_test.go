@@ -148,7 +148,7 @@ func malformedAnswer(v *version) {
 	in := request("n3", order("foreign", node.Act_GARBAGE, ""))
 	_, err := v.call("ForeignMiddle", in)
 	name, text := "foreign", `node "foreign" responded with a malformed event: ce-source: missing`
-	if v.Delivery() != conformance.Direct {
+	if v.Delivery().HasChannels() {
 		name, text = "", "the workflow's channel responded with HTTP 400"
 	}
 	v.failed(err, codes.Unavailable, text, "ForeignMiddle", name)

@@ -82,6 +82,7 @@ func unsteadyEarlyReply(v *version) {
 	reply, err := v.call("Three", in)
 	require.NoError(v.t, err)
 	require.Equal(v.t, "early", reply.GetText())
+	v.awaitRuns(in, "n3", 1)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 	v.awaitDropped(before)

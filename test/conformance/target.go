@@ -42,6 +42,9 @@ const (
 	Async Delivery = "Async"
 )
 
+// HasChannels says whether events go through Knative's channels.
+func (d Delivery) HasChannels() bool { return d == Sequence || d == Async }
+
 // Language is what the nodes are written in.
 type Language string
 

@@ -26,6 +26,7 @@ type createOptions struct {
 	images   imageFlags
 	delivery string
 	auth     input.Authentication
+	channel  input.Channel
 	start    bool
 	publish  bool
 	dryRun   bool
@@ -68,6 +69,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	flags := cmd.Flags()
 	deliveryFlag(cmd, &o.delivery)
 	o.auth.AddTo(cmd)
+	o.channel.AddTo(cmd)
 	flags.BoolVar(&o.start, "start", false, "also start the version")
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
@@ -98,7 +100,7 @@ func (o *createOptions) prepare(cmd *cobra.Command) error {
 			"--set, --set-from-file, --set-from-env, --env-file, --start, --publish or --dry-run")
 	}
 	o.start = o.start || o.publish
-	return o.auth.Read()
+	return errors.Join(o.auth.Read(), o.channel.Read())
 }
 
 func runCreate(cmd *cobra.Command, o createOptions) error {
@@ -147,7 +149,8 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 }
 
 func (o *createOptions) from(namespace string) render.FromOptions {
-	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.Given}
+	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.Given,
+		ChannelTemplate: o.channel.Given}
 }
 
 // check asks the cluster, before any image is made, whether it would accept the version,

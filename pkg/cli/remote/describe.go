@@ -81,6 +81,7 @@ func (o *describeOptions) head(v *v1alpha1.Version, r *v1alpha1.Runtime) error {
 		{"Age", age(v.CreationTimestamp)},
 		{"URL", versionURL(v)},
 		{"Delivery", string(v.Delivery())},
+		{"Channel", shape.Channel(v)},
 	}
 	if v.Spec.Entrypoint.Timeout != nil {
 		lines = append(lines, line{"Timeout", v.Spec.Entrypoint.Timeout.Duration.String()})

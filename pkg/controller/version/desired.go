@@ -108,7 +108,7 @@ func (d desired) nextItems(c cluster, in render.Input) (items []item) {
 	if next == nil {
 		return nil
 	}
-	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
+	in.Settings, in.SequenceSuffix, in.Kept = render.SettingsOf(next.with.Settings), next.with.Sequences, next.with.Kept
 	sequences, _ := render.Sequences(in) // they cannot fail but together with those in use
 	for _, s := range sequences {
 		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}

@@ -70,7 +70,7 @@ func (r *reconciler) nextSequences(
 // sequenceSuffix is the suffix of the names of the Sequences of latest. It is that of
 // those in use unless their specs differ, because a Sequence is never changed.
 func (r *reconciler) sequenceSuffix(ctx context.Context, in render.Input, latest v1alpha1.StartedWith) (string, error) {
-	in.Settings = render.SettingsOf(latest.Settings)
+	in.Settings, in.Kept = render.SettingsOf(latest.Settings), latest.Kept
 	if with := in.Version.Status.StartedWith; with != nil {
 		in.SequenceSuffix = with.Sequences
 	}
@@ -100,7 +100,8 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 	case invalid != nil:
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
-		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Streams: p.streams}
+		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Channels: want.channels, Streams: p.streams,
+			Kept: p.with.Kept}
 		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.EntrypointImage != r.image {
 			behind = append(behind, "entrypoint-image")

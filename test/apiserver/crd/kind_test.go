@@ -74,7 +74,7 @@ func TestVersionStatusAndColumns(t *testing.T) {
 	v.MarkConfigUnknownKeys("greeter-v1-config", "OTHER")
 	v.MarkNodeReady("etl", "greeter-v1-etl-00001", "example.com/etl@sha256:0")
 	v.MarkNodeNotReady("9model", v1alpha1.ReasonFeatureDisabled, "enable it")
-	v.MarkWorkflowReady("greeting", "http://greeting.example.com")
+	v.MarkWorkflowReady("greeting", "http://greeting.example.com", "InMemoryChannel")
 	v.MarkWorkflowNotReady("greeting", v1alpha1.ReasonEventingMissing, "install it")
 	v.MarkEntrypointReady("http://greeter-v1.default.svc.cluster.local")
 	v.MarkStopRefused()

@@ -77,7 +77,7 @@ func markVersion(v *v1alpha1.Version, state string, failed []string) {
 		v.MarkNodeReady(n.Name, v.Name+"-"+n.Name+"-00001", "registry.local/"+n.Name+"@sha256:1234")
 	}
 	for _, w := range v.Spec.Workflows {
-		v.MarkWorkflowReady(w.Name, "http://"+v.Name+"-"+w.Name+".local")
+		v.MarkWorkflowReady(w.Name, "http://"+v.Name+"-"+w.Name+".local", "")
 	}
 	v.MarkEntrypointReady("http://" + v.Name + "." + v.Namespace + ".svc.cluster.local")
 	v.Status.Phase = v1alpha1.PhaseStarted

@@ -14,6 +14,7 @@ func remedies() map[string]string {
 	return map[string]string{
 		v1alpha1.ReasonBehind:            "`kn krt restart NAME` when it suits you.",
 		v1alpha1.ReasonUnknownKeys:       "Remove the keys from the Secret, or declare them under `config`.",
+		v1alpha1.ReasonChannelLimit:      "Raise the limit that the condition names, or lower `max-message-bytes`, if messages are that large.",
 		v1alpha1.ReasonConfigMissing:     "`kn krt config NAME --set VARIABLE=VALUE`.",
 		v1alpha1.ReasonConfigUnreadable:  "Bind the controller's role for Secrets in the namespace: `config/200-controller-role.yaml`.",
 		v1alpha1.ReasonSettingsInvalid:   "Fix the key that the condition names in `config-krt`; see [settings](settings.md).",
