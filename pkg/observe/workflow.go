@@ -34,7 +34,7 @@ func (in Input) workflow(v *v1alpha1.Version, w Workflow) *Cause {
 	switch s := w.Sequence; {
 	case w.Invalid != "":
 		return invalid(v, w.Invalid)
-	case v.Delivery() == v1alpha1.DeliveryDirect:
+	case v.Delivery() != v1alpha1.DeliverySequence:
 		return nil
 	case !in.Eventing:
 		return &Cause{v1alpha1.ReasonEventingMissing,

@@ -79,6 +79,7 @@ func (in Input) config() program.Config {
 		c.Traffic = trafficFolder
 	}
 	in.streamLimits(&c)
+	c.Queue = in.queue()
 	c.Authentication = in.authentication()
 	if in.measures() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)

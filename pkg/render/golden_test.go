@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*/wanted.yaml")
 type given struct {
 	ConfigHash  string            `json:"configHash"`
 	StoreSecret string            `json:"storeSecret"`
+	QueueSecret string            `json:"queueSecret"`
 	Nodes       int               `json:"nodes"`
 	Traffic     bool              `json:"traffic"`
 	Kept        bool              `json:"kept"`
@@ -65,6 +66,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
+	in.QueueSecret = g.QueueSecret
 	in.Traffic, in.Kept, in.Channels, in.Streams = g.Traffic, g.Kept, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}

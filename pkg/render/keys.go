@@ -22,7 +22,7 @@ type settingKey struct {
 func settingKeys() []settingKey {
 	var keys []settingKey
 	for _, subject := range [][]settingKey{
-		imageKeys(), gpuKeys(), trafficKeys(), streamKeys(), storeKeys(), scaleKeys(), entrypointKeys(), traceKeys(), ingressKeys(),
+		imageKeys(), gpuKeys(), trafficKeys(), streamKeys(), storeKeys(), queueKeys(), scaleKeys(), entrypointKeys(), traceKeys(), ingressKeys(),
 	} {
 		keys = append(keys, subject...)
 	}

@@ -92,6 +92,14 @@ const (
 	StoreSecretCA = "ca.crt"
 )
 
+// QueueSecretName is the name of the Secret with a version's credential for the queue. As with
+// [StoreSecretName], of identifies what it has.
+func QueueSecretName(version, of string) string { return version + "-queue-" + of }
+
+// QueueName is the name of the StatefulSet and Service, in [SystemNamespace], of the queue that
+// config/queue installs.
+const QueueName = "krt-queue"
+
 // The store of an installation, as config/ has it.
 const (
 	// StoreName is the name of its StatefulSet and Service in [SystemNamespace].

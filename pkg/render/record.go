@@ -24,7 +24,7 @@ const (
 // effectOf returns when a change of a setting applies.
 func effectOf(name string) effect {
 	switch name {
-	case "image-pull-secrets", "store-url", "store-ca":
+	case "image-pull-secrets", "store-url", "store-ca", "queue-secret", "queue-ca":
 		return atOnce
 	case "base-images", "start-timeout", "gateway",
 		"ingress-domain", "ingress-class", "ingress-annotations", "ingress-tls-secret",

@@ -59,6 +59,9 @@ type Input struct {
 	Traffic bool
 	// Kept is whether the entrypoint knows what keeps events: see [v1alpha1.StartedWith].
 	Kept bool
+	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty
+	// without durable delivery, or without a cluster.
+	QueueSecret string
 	// Streams are the names of the workflows whose rpc returns a stream.
 	Streams map[string]bool
 	// Nodes is on how many nodes of the cluster pods can be scheduled. With more than one,
@@ -102,6 +105,9 @@ func (in Input) check() error {
 	if t := in.Settings.StreamTimeout; in.streams() && t+nesting > in.Settings.RevisionTimeout {
 		problems = append(problems, fmt.Errorf("setting stream-timeout: %s is not at least %s less than revision-timeout, %s",
 			t, nesting, in.Settings.RevisionTimeout))
+	}
+	if err := in.checkQueue(); err != nil {
+		problems = append(problems, err)
 	}
 	if err := errors.Join(append(problems, in.checkNodes()...)...); err != nil {
 		return fmt.Errorf("cannot render version %q: %w", in.Version.Name, err)
@@ -160,8 +166,9 @@ func (in Input) limit() time.Duration {
 // longest is how long any work on one request may take.
 func (in Input) longest() time.Duration { return max(in.limit(), in.background()) + nesting }
 
+// direct reports whether the entrypoint calls the nodes itself.
 func (in Input) direct() bool {
-	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect
+	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect || in.durable()
 }
 
 // meta is the metadata of an object of the version.

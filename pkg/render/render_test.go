@@ -175,3 +175,14 @@ func TestTracingChangesTheEntrypointOnly(t *testing.T) {
 	}
 	require.Equal(t, []string{"Deployment"}, changed)
 }
+
+func TestDurableDeliveryNeedsTheStore(t *testing.T) {
+	in := input(t, "testdata/durable")
+	in.Settings.StoreURL = render.NoStore
+	_, err := render.Objects(in)
+	require.ErrorContains(t, err, "delivery Durable needs the store")
+	in = input(t, "testdata/durable")
+	in.Kept = false
+	_, err = render.Objects(in)
+	require.ErrorContains(t, err, "restart the version")
+}

@@ -90,6 +90,14 @@ type Settings struct {
 	// StoreCA has the certificates, in PEM, by one of which that of an https store is
 	// signed; empty for the system's.
 	StoreCA string
+	// QueueURL is the queue of durable deliveries, empty for the one of config/: see
+	// [Settings.Queue]. QueueSecret is the Secret with the credentials for another one, and
+	// QueueCA has the certificates, in PEM, by one of which that of config/ is signed.
+	QueueURL, QueueSecret, QueueCA string
+	// QueueReplicas is on how many servers a version's stream is, and QueueMaxBytes how many
+	// bytes of events may wait in it.
+	QueueReplicas int32
+	QueueMaxBytes int64
 	// Retention is how long the store keeps each kind of data.
 	Retention retention.Policy
 	// Measurements is which automatic measurements the entrypoint saves in that store.
@@ -164,6 +172,9 @@ func DefaultSettings() Settings {
 		ReplyNamespaces: []string{"knative-eventing"},
 
 		Retention:     retention.Default(),
+		QueueReplicas: 1,
+		QueueMaxBytes: 256 << 20,
+
 		Measurements:  measure.Aggregated,
 		OTLPProtocol:  protocolHTTP,
 		TraceSampling: 0.1,

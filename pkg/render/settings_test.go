@@ -37,7 +37,8 @@ func TestExampleIsAccepted(t *testing.T) {
 }
 
 func TestExampleShowsTheDefaults(t *testing.T) {
-	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca", "ingress-domain", "ingress-class",
+	noDefault := []string{"base-images", "image-pull-secrets", "store-url", "store-ca",
+		"queue-url", "queue-secret", "queue-ca", "ingress-domain", "ingress-class",
 		"gateway", "ingress-web-domain", "ingress-web-annotations", "ingress-web-tls-secret",
 		"ingress-tls-secret", "web-origins", "entrypoint-memory-budget", "otlp-endpoint", "prometheus-url"}
 	data := example(t)
@@ -79,6 +80,11 @@ func TestSettings(t *testing.T) {
 		{"store-url", "", func(s render.Settings) any { return s.Store() }, "http://krt-store.krt-system.svc.cluster.local"},
 		{"store-url", "none", func(s render.Settings) any { return s.Store() }, ""},
 		{"store-url", "https://store.example.com", func(s render.Settings) any { return s.Store() }, "https://store.example.com"},
+		{"queue-url", "", func(s render.Settings) any { return s.Queue() }, "nats://krt-queue.krt-system.svc.cluster.local:4222"},
+		{"queue-url", "tls://a:1,tls://b:1", func(s render.Settings) any { return s.Queue() }, "tls://a:1,tls://b:1"},
+		{"queue-replicas", "3", func(s render.Settings) any { return s.QueueReplicas }, int32(3)},
+		{"queue-max-bytes", "2Gi", func(s render.Settings) any { return s.QueueMaxBytes }, int64(2 << 30)},
+		{"queue-max-bytes", "", func(s render.Settings) any { return s.QueueMaxBytes }, int64(256 << 20)},
 		{"retention-predictions", "30d", func(s render.Settings) any { return s.Retention.Predictions }, 30 * retention.Day},
 		{"otlp-endpoint", "https://collector/otlp", func(s render.Settings) any { return s.OTLPEndpoint }, "https://collector/otlp"},
 		{"otlp-endpoint", "", func(s render.Settings) any { return s.OTLPEndpoint }, ""},
@@ -138,6 +144,12 @@ func TestWrongSettings(t *testing.T) {
 		{"reply-namespaces", "*, a", `reply-namespaces: "*" is not a valid name of an object`},
 		{"automatic-measurements", "on", `automatic-measurements: "on" is not one of off, aggregated, each`},
 		{"store-url", "localhost:9000", `store-url: "localhost:9000" is not "none" or a URL such as "http://host:port", without a user`},
+		{"queue-url", "http://a:4222", `queue-url: "http://a:4222" is not a URL such as "nats://host:4222", without a user`},
+		{"queue-url", "nats://user:secret@a:4222", `is not a URL such as "nats://host:4222", without a user`},
+		{"queue-url", "nats://a:4222,", `is not a URL`},
+		{"queue-replicas", "2", `queue-replicas: "2" is not 1, 3 or 5`},
+		{"queue-max-bytes", "1k", `queue-max-bytes: "1k" is not a size from 1Mi to 1Ti`},
+		{"queue-secret", "A b", `queue-secret: "A b" is not a valid name of an object`},
 		{"prometheus-url", "file:///etc", `prometheus-url: "file:///etc" is not a URL such as "http://prometheus:9090", without a user`},
 		{"otlp-endpoint", "collector:4317", `otlp-endpoint: "collector:4317" is not a URL such as "http://collector:4318", without a user`},
 		{"otlp-endpoint", "http://user:secret@collector", `is not a URL such as`},

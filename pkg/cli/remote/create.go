@@ -84,7 +84,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 func deliveryFlag(cmd *cobra.Command, delivery *string) {
 	term.Choice{
 		Name: "delivery", Usage: "how events get from node to node (default: Sequence)",
-		Of: []string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect)},
+		Of: []string{string(v1alpha1.DeliverySequence), string(v1alpha1.DeliveryDirect), string(v1alpha1.DeliveryDurable)},
 	}.AddTo(cmd, delivery)
 }
 

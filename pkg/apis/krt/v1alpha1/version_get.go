@@ -38,8 +38,8 @@ func (v *Version) WantedState() State {
 
 // Delivery is how the version's events travel, DeliverySequence when it is empty.
 func (v *Version) Delivery() Delivery {
-	if v.Spec.Entrypoint.Delivery == DeliveryDirect {
-		return DeliveryDirect
+	if d := v.Spec.Entrypoint.Delivery; d != "" {
+		return d
 	}
 	return DeliverySequence
 }
