@@ -61,6 +61,17 @@ func (c *Client) Stop(ctx context.Context, name, comment string) (already bool, 
 	return true, nil
 }
 
+// LeaveQueue has a stop of the named version not wait until its queue is empty: what is left
+// there continues at the next start.
+func (c *Client) LeaveQueue(ctx context.Context, name string) error {
+	v, err := c.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationStop, v1alpha1.StopNow)
+	return c.explainVersion(ctx, "change", v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
+}
+
 // Restart asks for the named version, which must be started, to take on what has changed
 // in the cluster since it was started: the settings, and kn-krt itself. The comment is
 // kept in its history.
@@ -113,7 +124,11 @@ func (c *Client) setSpec(ctx context.Context, v *v1alpha1.Version, spec map[stri
 	if comment != "" {
 		spec["comment"] = comment
 	}
-	patch, err := json.Marshal(map[string]any{"spec": spec})
+	change := map[string]any{"spec": spec}
+	if spec["state"] == v1alpha1.StateStarted && v.StopsNow() { // that was the last stop
+		change["metadata"] = map[string]any{"annotations": map[string]any{v1alpha1.AnnotationStop: nil}}
+	}
+	patch, err := json.Marshal(change)
 	if err != nil {
 		return fmt.Errorf("cannot change version %q: %w", v.Name, err)
 	}

@@ -17,6 +17,7 @@ type changeOptions struct {
 	streams term.Streams
 	name    string
 	comment string
+	now     bool // of stop
 	wait    waitFlags
 }
 

@@ -107,6 +107,13 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 		errs = append(errs, done.refuse(want.version, target{}, err))
 		return nil
 	})
+	all.Go(func() error {
+		err := r.createQueueSecret(ctx, want)
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, done.refuse(want.version, target{}, err))
+		return nil
+	})
 	for _, one := range items {
 		if one.frozen {
 			continue

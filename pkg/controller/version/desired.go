@@ -54,7 +54,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	v, with := d.version, d.plan.with
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
 		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
-		StoreSecret: with.StoreSecret, Traffic: with.Traffic, Kept: with.Kept, Streams: d.plan.streams}
+		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -66,6 +66,9 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	}
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
+	}
+	if with.QueueSecret != "" {
+		entrypointOf = append(entrypointOf, with.QueueSecret)
 	}
 	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item

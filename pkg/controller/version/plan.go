@@ -61,7 +61,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	p.streams = found.streams
 	p.settings = render.SettingsOf(p.with.Settings)
 	p.settings.StartTimeout = startTimeout(r.settings)
-	if failed := r.planStore(v, &p); failed != nil {
+	if failed := errors.Join(r.planStore(v, &p), r.planQueue(v, &p)); failed != nil {
 		v.MarkEntrypointNotReady(v1alpha1.ReasonRefused, failed.Error())
 		return nil, errors.Join(err, failed)
 	}
@@ -70,7 +70,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 
 // identity is a digest of what a version was started with.
 func identity(with v1alpha1.StartedWith) string {
-	with.Settings, with.FormerUntil, with.StoreSecret = render.Lasting(with.Settings), nil, ""
+	with.Settings, with.FormerUntil, with.StoreSecret, with.QueueSecret = render.Lasting(with.Settings), nil, "", ""
 	return digest(with)
 }
 

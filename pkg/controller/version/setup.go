@@ -51,6 +51,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		secrets:  watch.NewSecrets(o.Secrets),
 		storeKey: o.StoreKey,
 		store:    watch.NewStore(s, mgr.GetClient()),
+		queue:    watch.NewQueue(s, mgr.GetClient()),
 		events:   mgr.GetEventRecorder("kn-krt"),
 		image:    o.EntrypointImage,
 		system:   o.SystemNamespace,
@@ -80,6 +81,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		WatchesRawSource(r.secrets.Source()).
 		WatchesRawSource(r.storeKey.Source(&v1alpha1.VersionList{})).
 		WatchesRawSource(r.store.Source(&v1alpha1.VersionList{})).
+		WatchesRawSource(r.queue.Source(&v1alpha1.VersionList{})).
 		WatchesRawSource(serving).
 		WatchesRawSource(eventing).
 		WithOptions(o.Controller).

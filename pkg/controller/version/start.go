@@ -71,9 +71,11 @@ func (r *reconciler) mark(ctx context.Context, want desired, have current, done 
 			return false, true, errors.Join(err, failed)
 		}
 	}
+	former := want.version.QueueProblem()
 	observe.Mark(want.version, in)
 	r.markCurrent(want, done, in)
 	r.markStore(want)
+	r.markQueue(want, former)
 	return poll, false, err
 }
 

@@ -14,16 +14,24 @@ import (
 
 // stop deletes what runs of a version without losing a request: the entrypoint first,
 // whose pods leave the endpoints and respond to the requests that they have; when they
-// are gone, nodes, Sequences and the rest. It reports whether something remains, and
-// marks all of it in v.
-func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Time) (remains bool, err error) {
+// are gone, nodes, Sequences and the rest. What waits in its queue is done before that. It
+// reports whether something remains, and marks all of it in v.
+func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Time) (p progress, err error) {
 	if _, err := r.readConfig(ctx, v); err != nil {
-		return true, err
+		return progress{remains: true}, err
 	}
-	remains, err = r.drain(ctx, v, now)
+	waits, err := r.drainQueue(ctx, v)
+	if waits != "" {
+		v.MarkDraining(waits)
+		return progress{remains: true, poll: true}, nil
+	}
+	remains := true
+	if err == nil {
+		remains, err = r.drain(ctx, v, now)
+	}
 	if remains || err != nil {
 		v.MarkStopping()
-		return true, err
+		return progress{remains: true}, err
 	}
 	v.MarkStopped()
 	v.MarkNotRunning()
@@ -34,7 +42,7 @@ func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	for i := range v.Status.Workflows {
 		v.Status.Workflows[i].Address = ""
 	}
-	return false, nil
+	return progress{}, nil
 }
 
 func (r *reconciler) drain(ctx context.Context, v *v1alpha1.Version, now time.Time) (remains bool, err error) {

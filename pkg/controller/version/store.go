@@ -61,12 +61,19 @@ func storeSecretID(key []byte, ca string) string {
 // createStoreSecret creates the Secret with the version's credentials for the store if it
 // does not exist.
 func (r *reconciler) createStoreSecret(ctx context.Context, want desired) error {
-	v, name := want.version, want.plan.with.StoreSecret
+	return r.createSecret(ctx, want.version, want.plan.with.StoreSecret, func(key []byte) map[string][]byte {
+		return storeFiles(want.version, key, want.plan.settings.StoreCA)
+	})
+}
+
+// createSecret creates a Secret with credentials if it does not exist: data returns them, sealed
+// with the key.
+func (r *reconciler) createSecret(ctx context.Context, v *v1alpha1.Version, name string, data func(key []byte) map[string][]byte) error {
 	key, err := r.storeKey.Get()
 	if name == "" || err != nil {
 		return nil //nolint:nilerr // it has been created, with the key that was known then
 	}
-	secret := storeSecret(v, name, key, want.plan.settings.StoreCA)
+	secret := &corev1.Secret{ObjectMeta: secretMeta(v, name), Immutable: new(true), Data: data(key)}
 	known, err := r.secrets.Get(ctx, client.ObjectKeyFromObject(v), name)
 	switch {
 	case err != nil:
@@ -85,7 +92,7 @@ func (r *reconciler) createStoreSecret(ctx context.Context, want desired) error 
 	return owned(v, secret)
 }
 
-// pruneCredentials deletes the credentials for the store that the version had before, once no
+// pruneCredentials deletes the credentials for store and queue that the version had before, once no
 // pod that exists, and none that may start, mounts them: nodes and entrypoint are ready as they
 // are specified now, so that Knative starts no pods of Revisions of before.
 func (r *reconciler) pruneCredentials(ctx context.Context, want desired, have current) error {
@@ -94,8 +101,13 @@ func (r *reconciler) pruneCredentials(ctx context.Context, want desired, have cu
 	if err != nil {
 		return nil //nolint:nilerr // without the right to read Secrets the version says so; they stay
 	}
+	queues, err := r.secrets.Owned(ctx, v, render.QueueSecretName(v.Name, ""))
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	secrets = append(secrets, queues...)
 	former := slices.DeleteFunc(secrets, func(s *corev1.Secret) bool {
-		return s.Name == want.plan.with.StoreSecret || s.DeletionTimestamp != nil
+		return s.Name == want.plan.with.StoreSecret || s.Name == want.plan.with.QueueSecret || s.DeletionTimestamp != nil
 	})
 	if len(former) == 0 || !have.settled() {
 		return nil
@@ -161,7 +173,8 @@ func owned(v *v1alpha1.Version, secret *corev1.Secret) error {
 	return taken
 }
 
-func storeSecret(v *v1alpha1.Version, name string, key []byte, ca string) *corev1.Secret {
+// storeFiles are the version's credentials for the store, and their users'.
+func storeFiles(v *v1alpha1.Version, key []byte, ca string) map[string][]byte {
 	holder := credential.Holder{Role: credential.Node, Namespace: v.Namespace, Version: v.Name}
 	data := map[string][]byte{render.StoreSecretNode: []byte(credential.New(key, holder))}
 	holder.Role = credential.Owner
@@ -169,7 +182,7 @@ func storeSecret(v *v1alpha1.Version, name string, key []byte, ca string) *corev
 	if ca != "" {
 		data[render.StoreSecretCA] = []byte(ca)
 	}
-	return &corev1.Secret{ObjectMeta: secretMeta(v, name), Immutable: new(true), Data: data}
+	return data
 }
 
 // secretMeta is the metadata of a Secret of the version.

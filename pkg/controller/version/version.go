@@ -37,6 +37,7 @@ type reconciler struct {
 	secrets  *watch.Secrets
 	storeKey *watch.StoreKey
 	store    *watch.Store
+	queue    *watch.Store
 	events   events.EventRecorder
 	image    string // of the entrypoint
 	system   string // the controller's namespace
@@ -85,7 +86,7 @@ func (r *reconciler) Reconcile(ctx context.Context, v *v1alpha1.Version) (reconc
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	if err = errors.Join(err, r.save(ctx, before, v)); err == nil && deleting && !run && !published.blocksDeletion() {
-		err = r.release(ctx, v)
+		err = r.release(ctx, v, before.Status.StartedWith)
 	}
 	return after(requeue, err)
 }
@@ -106,7 +107,7 @@ func (r *reconciler) advance(
 	if s.run {
 		p, err = r.start(ctx, v, now)
 	} else {
-		p.remains, err = r.stop(ctx, v, now)
+		p, err = r.stop(ctx, v, now)
 	}
 	v.FinishStatus()
 	timeout := startTimeout(r.settings)
@@ -192,9 +193,12 @@ func (r *reconciler) patchFinalizer(
 
 // release lets a deleted version go once it is stopped. Its remaining objects follow by
 // their owner references.
-func (r *reconciler) release(ctx context.Context, v *v1alpha1.Version) error {
+func (r *reconciler) release(ctx context.Context, v *v1alpha1.Version, with *v1alpha1.StartedWith) error {
 	if v.Status.Phase != v1alpha1.PhaseStopped {
 		return nil
+	}
+	if err := r.deleteStream(ctx, v, with, time.Now()); err != nil {
+		return err
 	}
 	_, err := r.patchFinalizer(ctx, v, controllerutil.RemoveFinalizer)
 	return err

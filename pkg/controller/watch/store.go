@@ -18,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
@@ -32,11 +34,15 @@ const (
 	maxStoreWhy  = 256
 )
 
-// Store is whether the store of the settings can be used. A version is as ready as it is
-// without one.
+// Store is whether the store of the settings can be used, or the queue. A version is as ready as
+// it is without a store.
 type Store struct {
 	settings *Settings
 	reader   client.Reader
+	// of is its URL in the settings; empty if there is none. problem is why it is not ready there;
+	// empty if it is.
+	of      func(render.Settings) string
+	problem func(ctx context.Context, url, ca string) string
 
 	mu     sync.Mutex
 	url    string
@@ -47,7 +53,24 @@ type Store struct {
 }
 
 // NewStore returns the state of the settings' store.
-func NewStore(s *Settings, reader client.Reader) *Store { return &Store{settings: s, reader: reader} }
+func NewStore(s *Settings, reader client.Reader) *Store {
+	return &Store{settings: s, reader: reader, of: render.Settings.Store, problem: problem}
+}
+
+// NewQueue returns the state of the settings' queue of durable deliveries.
+func NewQueue(s *Settings, reader client.Reader) *Store {
+	return &Store{settings: s, reader: reader, of: render.Settings.Queue, problem: queueProblem}
+}
+
+// queueProblem is why a queue is not ready; empty if it is.
+func queueProblem(ctx context.Context, url, _ string) string {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := queue.Probe(ctx, url); err != nil {
+		return clip.Text(lasting(err), maxStoreWhy)
+	}
+	return ""
+}
 
 // Why is why the store at url cannot be used, empty if it can. Known is whether that has been found out:
 // not in the first moments of a process, in which versions keep what another has reported.
@@ -93,11 +116,11 @@ func (s *Store) Source(list client.ObjectList) source.Source {
 // ask asks the store once, and returns which objects the result concerns, nil for none.
 func (s *Store) ask(ctx context.Context) func(client.Object) bool {
 	settings, err := s.settings.Get()
-	url, why := settings.Store(), ""
+	url, why := s.of(settings), ""
 	if err != nil || url == "" {
 		url = ""
 	} else {
-		why = problem(ctx, url, settings.StoreCA)
+		why = s.problem(ctx, url, settings.StoreCA)
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -130,10 +153,10 @@ func (s *Store) note(url, why string) func(client.Object) bool {
 	return nil
 }
 
-// reportsStore reports whether a version has a problem with its store in its status.
+// reportsStore reports whether a version has a problem with its store or queue in its status.
 func reportsStore(o client.Object) bool {
 	v, ok := o.(*v1alpha1.Version)
-	return !ok || v.Status.Condition(v1alpha1.ConditionStoreUnavailable) != nil
+	return !ok || v.Status.Condition(v1alpha1.ConditionStoreUnavailable) != nil || v.QueueProblem() != ""
 }
 
 // problem is why a store is not ready; empty if it is.

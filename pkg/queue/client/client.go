@@ -42,6 +42,9 @@ type Options struct {
 	Namespace, Version string
 	// Steps are those of all workflows, each of which gets a consumer.
 	Steps []queue.Step
+	// Files are credentials in memory, by the names of the files that they would be in, instead
+	// of those in the folder of the settings; nil: those in the folder.
+	Files map[string][]byte
 	// Logger gets when the connection is lost and made again. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -78,6 +81,9 @@ func Connect(s queue.Settings, o Options) (*Client, error) {
 	}
 	c := &Client{settings: s, options: o, log: o.Logger.With("queue", redacted(s.URL)), changed: make(chan struct{})}
 	credentials, err := credentials(s.Credentials)
+	if o.Files != nil {
+		credentials, err = inMemory(o.Files)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the credentials for the queue: %w", err)
 	}

@@ -105,24 +105,32 @@ func fetchOne(t *testing.T, c *client.Client) (got *client.Received) {
 
 func events(t *testing.T, c *client.Client) int64 {
 	t.Helper()
-	status, err := c.Status(t.Context(), true)
-	require.NoError(t, err)
+	var status queue.Status
+	eventually(t, func() (err error) {
+		status, err = c.Status(t.Context(), true)
+		return err
+	})
 	return status.Events
+}
+
+// publish publishes, also where the disk takes its time: the event is there once.
+func publish(t *testing.T, c *client.Client, id string) {
+	t.Helper()
+	eventually(t, func() error { return c.Publish(t.Context(), event(id)) })
 }
 
 func TestVersionHasAStreamOfItsOwn(t *testing.T) {
 	i := install(t)
 	q := i.start(t)
 	a, b := i.own(t, q, "a"), i.own(t, q, "b")
-	require.NoError(t, a.Publish(t.Context(), event("one")))
-	require.NoError(t, b.Publish(t.Context(), event("two")))
+	publish(t, a, "one")
+	publish(t, b, "two")
 	require.Equal(t, "one", string(fetchOne(t, a).Data))
-	require.NoError(t, a.Publish(t.Context(), event("three")))
+	publish(t, a, "three")
 	require.EqualValues(t, 2, events(t, a))
 	require.EqualValues(t, 1, events(t, b))
-	dropped, err := a.Drop(t.Context(), queue.Step{})
-	require.NoError(t, err)
-	require.EqualValues(t, 2, dropped)
+	eventually(t, func() error { _, err := a.Drop(t.Context(), queue.Step{}); return err })
+	require.Zero(t, events(t, a))
 	require.EqualValues(t, 1, events(t, b))
 }
 
@@ -131,7 +139,7 @@ func TestVersionReachesNothingOfAnother(t *testing.T) {
 	i := install(t)
 	q := i.start(t)
 	b := i.own(t, q, "b")
-	require.NoError(t, b.Publish(t.Context(), event("secret")))
+	publish(t, b, "secret")
 
 	thief := i.client(t, q, "b", credential.New(i.key, holder("a")))
 	eventually(t, func() error { // the connection is there once it has a response
@@ -140,11 +148,11 @@ func TestVersionReachesNothingOfAnother(t *testing.T) {
 		return err
 	})
 	require.ErrorIs(t, thief.Publish(t.Context(), event("forged")), queue.ErrMissing)
-	require.NoError(t, thief.Delete(t.Context(), "team", "b"), "there is none to delete")
+	eventually(t, func() error { return thief.Delete(t.Context(), "team", "b") }) // there is none to delete
 	require.EqualValues(t, 1, events(t, b))
 
-	require.NoError(t, thief.Ensure(t.Context()), "it is one in its own account")
-	require.NoError(t, thief.Publish(t.Context(), event("forged")))
+	eventually(t, func() error { return thief.Ensure(t.Context()) }) // it is one in its own account
+	publish(t, thief, "forged")
 	require.EqualValues(t, 1, events(t, b))
 	require.Error(t, i.client(t, q, "a", credential.New(i.key, holder("a"))).Ensure(t.Context()), "a second stream")
 }
@@ -196,7 +204,7 @@ func TestRestartedQueueHasWhatItHad(t *testing.T) {
 	first := i.start(t)
 	for _, version := range []string{"a", "b"} {
 		c := i.own(t, first, version)
-		require.NoError(t, c.Publish(t.Context(), event("of "+version)))
+		publish(t, c, "of "+version)
 		c.Close()
 	}
 	first.Stop()
@@ -213,7 +221,7 @@ func TestRestartedQueueHasWhatItHad(t *testing.T) {
 	}
 	b := i.own(t, second, "b")
 	require.Equal(t, "of b", string(fetchOne(t, b).Data))
-	require.NoError(t, b.Delete(t.Context(), "team", "b"))
+	eventually(t, func() error { return b.Delete(t.Context(), "team", "b") })
 	require.NotContains(t, metrics(t, second), `krt_queue_events{namespace="team",version="b"}`)
 }
 
@@ -298,6 +306,41 @@ func certificate(t *testing.T, folder string) string {
 	secret = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.key"), secret, 0o600))
 	return string(text)
+}
+
+func TestProbe(t *testing.T) {
+	i := install(t)
+	q := i.start(t)
+	require.NoError(t, queue.Probe(t.Context(), "nats://127.0.0.1:1,nats://"+q.Addr()))
+	require.ErrorContains(t, queue.Probe(t.Context(), "nats://127.0.0.1:1"), "refused")
+	i.config.TLS = t.TempDir()
+	certificate(t, i.config.TLS)
+	i.config.Folder = t.TempDir()
+	secured := i.start(t)
+	require.NoError(t, queue.Probe(t.Context(), "tls://"+secured.Addr()))
+	require.ErrorContains(t, queue.Probe(t.Context(), "nats://"+secured.Addr()), "requires TLS")
+}
+
+// The controller has credentials in memory.
+func TestCredentialsInMemory(t *testing.T) {
+	i := install(t)
+	q := i.start(t)
+	i.own(t, q, "a")
+	c, err := client.Connect(queue.Settings{URL: "nats://" + q.Addr()}, client.Options{
+		Namespace: "team", Version: "a", Logger: slog.New(slog.DiscardHandler),
+		Files: map[string][]byte{queue.FileCredential: []byte(credential.New(i.key, holder("a")))},
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	eventually(t, func() error {
+		found, err := c.Find(t.Context(), "team", "a")
+		if err == nil && found == nil {
+			err = queue.ErrMissing
+		}
+		return err
+	})
+	_, err = client.Connect(queue.Settings{URL: "nats://" + q.Addr()}, client.Options{Files: map[string][]byte{queue.FileCA: []byte("none")}})
+	require.ErrorContains(t, err, "ca.crt has no certificate")
 }
 
 func TestWrongFlags(t *testing.T) {

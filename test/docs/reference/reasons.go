@@ -31,6 +31,7 @@ func remedies() map[string]string {
 		v1alpha1.ReasonRevisionFailed:    "`kubectl describe ksvc VERSION-NODE` shows Knative's own conditions.",
 		v1alpha1.ReasonSequenceFailed:    "See the channel of `channel-template`: is its kind installed, and its dispatcher running?",
 		v1alpha1.ReasonStoreUnavailable:  "`kn krt doctor`, and the logs of `krt-store-0` in `krt-system`. Versions stay ready.",
+		v1alpha1.ReasonQueueUnavailable:  "Install the queue (`config/queue/`), or correct `queue-url`; see the logs of `krt-queue-0`.",
 		v1alpha1.ReasonEntrypointFailed:  "`kn krt logs NAME --node entrypoint`.",
 		v1alpha1.ReasonVersionNotFound:   "`kn krt list`, then publish one that is there.",
 		v1alpha1.ReasonVersionNotReady:   "`kn krt describe NAME` shows why; `kn krt start NAME` if it is stopped.",

@@ -40,6 +40,7 @@ const (
 	ReasonChannelLimit     = "ChannelLimit"     // WorkflowsReady=True, and messages may be too large for the channels
 	ReasonSequenceFailed   = "SequenceFailed"   // a workflow's Sequence, its channels or subscriptions
 	ReasonStoreUnavailable = "StoreUnavailable" // the store does not respond or cannot use its databases
+	ReasonQueueUnavailable = "QueueUnavailable" // the queue of durable deliveries does not respond
 	ReasonEntrypointFailed = "EntrypointFailed" // any other failure of the entrypoint's Deployment
 )
 

@@ -71,6 +71,9 @@ type StartedWith struct {
 	// StoreSecret is the Secret with the version's credentials for the store; empty without a store.
 	// +optional
 	StoreSecret string `json:"storeSecret,omitempty"`
+	// QueueSecret is the Secret with the version's credentials for the queue; empty without durable delivery.
+	// +optional
+	QueueSecret string `json:"queueSecret,omitempty"`
 	// Traffic is whether the entrypoint can divide requests between the version and a canary. It cannot if an older
 	// kn-krt has started the version.
 	// +optional

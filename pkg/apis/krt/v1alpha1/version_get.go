@@ -52,3 +52,21 @@ func (r *Runtime) IsReady() bool {
 
 // SetKind sets apiVersion and kind, which clients leave empty: a printed object needs them.
 func (v *Version) SetKind() { v.SetGroupVersionKind(GroupVersion.WithKind("Version")) }
+
+// AnnotationStop, on a version with durable delivery that is asked to stop, has the value
+// [StopNow] if it is not to wait until its queue is empty.
+const (
+	AnnotationStop = "krt.dev/stop"
+	StopNow        = "now"
+)
+
+// StopsNow reports whether a stop leaves what waits in the version's queue there.
+func (v *Version) StopsNow() bool { return v.Annotations[AnnotationStop] == StopNow }
+
+// QueueProblem is why the version's queue cannot be used, as last reported; empty if it can.
+func (v *Version) QueueProblem() string {
+	if c := v.Status.Condition(ConditionEntrypointReady); c != nil && c.Reason == ReasonQueueUnavailable {
+		return c.Message
+	}
+	return ""
+}

@@ -180,6 +180,13 @@ func (v *Version) MarkStopping() {
 	v.markDown(ReasonStopping, "the version is stopping: requests in flight are being completed")
 }
 
+// MarkDraining reports that the version is asked to stop and first does what waits in its queue:
+// what is known of that, such as "3 events wait in its queue".
+func (v *Version) MarkDraining(waits string) {
+	v.markDown(ReasonStopping, fmt.Sprintf("the version is stopping, and accepts no requests: %s; "+
+		"to leave what is left there until the next start: %s", waits, v.Command("stop", "--now")))
+}
+
 // MarkStopped reports that nothing of the version runs, because it was asked to stop.
 func (v *Version) MarkStopped() {
 	v.Status.Address = nil
