@@ -4,6 +4,7 @@
 package letter
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,12 +31,18 @@ func Kinds() []Kind { return []Kind{Result, Dead} }
 const (
 	// MaxData bounds Data.
 	MaxData = 8 << 20
-	// MaxEvent bounds the names and values of Event, together, and MaxAttributes their number.
-	MaxEvent, MaxAttributes = 64 << 10, 64
-	// MaxStatus bounds the text of a Status, and MaxProto its Proto.
-	MaxStatus, MaxProto = 4 << 10, 64 << 10
-	// MaxStep and MaxReplays bound the numbers Step and Replays.
-	MaxStep, MaxReplays = 9999, 1 << 20
+	// MaxEvent bounds the names and values of Event, together.
+	MaxEvent = 64 << 10
+	// MaxAttributes is how many of these there may be.
+	MaxAttributes = 64
+	// MaxStatus bounds the text of a Status.
+	MaxStatus = 4 << 10
+	// MaxProto bounds the Proto of a Status.
+	MaxProto = 64 << 10
+	// MaxStep is the largest number of a step.
+	MaxStep = 9999
+	// MaxReplays is the largest number of replays.
+	MaxReplays = 1 << 20
 
 	maxID, maxName, maxMessage = 200, 63, 512
 )
@@ -119,20 +126,10 @@ func (l *Letter) Check() error {
 	if err := CheckID(l.ID); err != nil {
 		return err
 	}
-	for _, one := range []struct {
-		name, text string
-		most       int
-	}{
-		{"version", l.Version, maxName}, {"workflow", l.Workflow, maxName}, {"node", l.Node, maxName},
-		{"message", l.Message, maxMessage}, {"causation_id", l.CausationID, maxID},
-	} {
-		if len(one.text) > one.most || !plain(one.text) {
-			return fmt.Errorf("%s: it must be text of at most %d bytes, without control characters", one.name, one.most)
-		}
+	if err := l.checkTexts(); err != nil {
+		return err
 	}
 	switch {
-	case l.Workflow == "":
-		return fmt.Errorf("workflow: missing")
 	case l.Step < 0 || l.Step > MaxStep:
 		return fmt.Errorf("step: %d is not between 0 and %d", l.Step, MaxStep)
 	case l.Replays < 0 || l.Replays > MaxReplays:
@@ -147,6 +144,24 @@ func (l *Letter) Check() error {
 		return err
 	}
 	return l.checkEvent()
+}
+
+func (l *Letter) checkTexts() error {
+	for _, one := range []struct {
+		name, text string
+		most       int
+	}{
+		{"version", l.Version, maxName}, {"workflow", l.Workflow, maxName}, {"node", l.Node, maxName},
+		{"message", l.Message, maxMessage}, {"causation_id", l.CausationID, maxID},
+	} {
+		if len(one.text) > one.most || !plain(one.text) {
+			return fmt.Errorf("%s: it must be text of at most %d bytes, without control characters", one.name, one.most)
+		}
+	}
+	if l.Workflow == "" {
+		return errors.New("workflow: missing")
+	}
+	return nil
 }
 
 // plain reports whether a text can be kept by every database, and printed on one line.

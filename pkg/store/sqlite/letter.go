@@ -94,8 +94,8 @@ func (s *Store) ReadLetter(ctx context.Context, of store.LetterSelection, hold f
 	var data []byte
 	if err == nil {
 		// One that has taken its place since may be larger than what is held.
-		row := s.reader.QueryRowContext(ctx, "SELECT meta, data FROM letters WHERE id = ? AND length(data) <= ? AND "+where,
-			append([]any{id, size}, args...)...)
+		const statement = "SELECT meta, data FROM letters WHERE id = ? AND length(data) <= ? AND expires > ?"
+		row := s.reader.QueryRowContext(ctx, statement, id, size, time.Now().UnixNano())
 		err = row.Scan(&meta, &data)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
@@ -119,7 +119,7 @@ func (s *Store) ListLetters(ctx context.Context, of store.LetterSelection, page 
 		}
 		where, args = where+" AND (time, id) < (?, ?)", append(args, at, id)
 	}
-	rows, err := s.reader.QueryContext(ctx, "SELECT time, id, meta FROM letters WHERE "+where+" ORDER BY time DESC, id DESC", args...)
+	rows, err := s.query(ctx)("SELECT time, id, meta FROM letters WHERE "+where+" ORDER BY time DESC, id DESC", args...)
 	if err != nil {
 		return found, err
 	}
@@ -147,7 +147,7 @@ func (s *Store) ListLetters(ctx context.Context, of store.LetterSelection, page 
 // CountLetters counts letters.
 func (s *Store) CountLetters(ctx context.Context, of store.LetterSelection) (found []letter.Count, err error) {
 	where, args := lettersOf(of)
-	rows, err := s.reader.QueryContext(ctx, "SELECT kind, version, workflow, count(*), sum(bytes), min(time) FROM letters WHERE "+where+
+	rows, err := s.query(ctx)("SELECT kind, version, workflow, count(*), sum(bytes), min(time) FROM letters WHERE "+where+
 		" GROUP BY kind, version, workflow ORDER BY kind, version, workflow", args...)
 	if err != nil {
 		return nil, err

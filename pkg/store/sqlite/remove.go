@@ -112,7 +112,7 @@ FROM (SELECT runtime, count(*) AS n FROM TABLE WHERE ONLY GROUP BY runtime) c`)
 // rows that was.
 func (w *writer) removeOldest(s series, runtime string) (removed int64, err error) {
 	var tenth int64
-	count := fmt.Sprintf("SELECT (count(*) + 9) / 10 FROM %s WHERE runtime = ? AND %s", s.table, s.only)
+	count := "SELECT (count(*) + 9) / 10 FROM " + s.table + " WHERE runtime = ? AND " + s.only
 	if err := w.conn.QueryRowContext(context.Background(), count, runtime).Scan(&tenth); err != nil {
 		return 0, err
 	}
