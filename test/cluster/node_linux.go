@@ -110,7 +110,7 @@ func startNodeInit(p place) (int, error) {
 		Setsid:     true,
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
 	}
-	if err := init.Start(); err != nil {
+	if err := startDetached(init); err != nil {
 		return 0, fmt.Errorf("cannot create the namespaces of %s: %w", p.nodeName(), err)
 	}
 	pid := init.Process.Pid

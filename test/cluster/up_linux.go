@@ -142,7 +142,7 @@ func startInit(ctx context.Context, p place, key string) error {
 		Setsid:     true,
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
 	}
-	if err := init.Start(); err != nil {
+	if err := startDetached(init); err != nil {
 		return fmt.Errorf("cannot create the cluster's namespaces: %w", err)
 	}
 	go func() { _ = init.Wait() }() // no zombie while this process lives
