@@ -29,13 +29,15 @@ type step struct {
 func steps() []step {
 	const long = "90m"
 	return []step{
-		{Name: "publish", Packages: []string{"./test/load"}, Pattern: "Publish|Canary", Limit: long},
+		{Name: "publish", Packages: []string{"./test/load"}, Pattern: "Publish|Canary", Args: []string{"-skip", "^TestNodes"}, Limit: long},
 		{Name: "faults", Packages: []string{"./test/load"}, Pattern: "Fault", Limit: long},
 		{Name: "soak", Packages: []string{"./test/load"}, Pattern: "Soak", Limit: "24h"},
-		{Name: "load", Packages: []string{"./test/load"}, Args: []string{"-skip", "Publish|Canary|Fault|Soak"}, Limit: long},
+		{Name: "nodes", Packages: []string{"./test/load"}, Pattern: "^TestNodes", Limit: long},
+		{Name: "load", Packages: []string{"./test/load"}, Args: []string{"-skip", "Publish|Canary|Fault|Soak|^TestNodes"}, Limit: long},
 		{Name: "traces", Packages: []string{"./test/tracing"}, Limit: long, Tools: map[string]string{"KRT_JAEGER": "jaeger"}},
 		{Name: "line", Packages: []string{"./test/store/line"}, Limit: long, Tools: map[string]string{"KRT_VICTORIAMETRICS": "victoriametrics"}},
-		{Name: "versions", Packages: []string{"./test/e2e", "./test/conformance"}, Pattern: "Plans|Faults|Sticky|OnCluster", Limit: long},
+		{Name: "versions", Packages: []string{"./test/e2e", "./test/conformance"}, Limit: long,
+			Pattern: "Plans|Faults|Sticky|OnCluster|Channel|Durable|Queue"},
 		{Name: "plans", Packages: []string{"./pkg/controller/canary"}, Pattern: "Plans|Limits", Limit: "30m", Alone: true},
 		{Name: "many", Packages: []string{"./test/apiserver/scale"}, Limit: long, Alone: true,
 			Tools: map[string]string{"KRT_KUBE": "kube", "KRT_CRDS": "crds"}},
