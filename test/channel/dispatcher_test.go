@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -118,6 +119,37 @@ func TestAResponseThatIsNotAnEvent(t *testing.T) {
 	h.idle()
 	require.Len(t, node.texts(), 1)
 	require.Len(t, dead.texts(), 1)
+}
+
+// A subscriber that nobody reaches is reported as Knative's channels report it.
+func TestASubscriberThatIsNotThere(t *testing.T) {
+	h := newHarness(t, Options{})
+	gone, dead := newSink(t, nil), newSink(t, nil)
+	gone.Close()
+	h.channel(one, Faults{}, to("1", gone.URL, "", dead.URL, 2))
+	h.accepted(one, "1", "in")
+	require.EqualValues(t, 2, h.idle().Retried)
+	require.Equal(t, "500", dead.got[0].Header.Get("Ce-Knativeerrorcode"))
+	text, err := base64.StdEncoding.DecodeString(dead.got[0].Header.Get("Ce-Knativeerrordata"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "dispatch error: ")
+	require.Contains(t, string(text), "connection refused")
+}
+
+// A trace goes on from step to step, although the responses of steps do not name it.
+func TestATraceGoesOn(t *testing.T) {
+	h := newHarness(t, Options{})
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	node := newSink(t, func(w http.ResponseWriter, _ int, _ *http.Request, _ string) { w.Header().Set("Ce-Specversion", "1.0") })
+	last := newSink(t, nil)
+	h.channel(one, Faults{}, to("1", node.URL, last.URL, "", 0))
+	status, text := h.post(one, "1", "in", "Traceparent", parent, "X-Other", "dropped")
+	require.Equal(t, http.StatusAccepted, status, text)
+	h.idle()
+	for _, s := range []*sink{node, last} {
+		require.Equal(t, parent, s.got[0].Header.Get("Traceparent"))
+		require.Empty(t, s.got[0].Header.Get("X-Other"))
+	}
 }
 
 // Neither the subscriber nor the dead-letter sink is there: the event waits until one is.

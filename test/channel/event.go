@@ -35,7 +35,7 @@ func decodeEvent(b []byte) (*event, error) {
 }
 
 // passed are the headers that Knative's channels pass on besides those of the event.
-var passed = []string{"X-Request-Id", "Retry-After", "Traceparent", "Tracestate"}
+var passed = append([]string{"X-Request-Id", "Retry-After", "Content-Type"}, traced...)
 
 // eventHeader is what of a request's header, or a response's, belongs to the event in it.
 func eventHeader(h http.Header) http.Header {
@@ -45,7 +45,7 @@ func eventHeader(h http.Header) http.Header {
 			kept[name] = values
 		}
 	}
-	for _, name := range append(passed, "Content-Type") {
+	for _, name := range passed {
 		if values := h.Values(name); len(values) > 0 {
 			kept[name] = values
 		}
@@ -69,6 +69,19 @@ func checkEvent(h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// traced are the headers by which a trace goes on.
+var traced = []string{"Traceparent", "Tracestate"}
+
+// of makes e the reply to another event: the trace goes on with it, although responses do not name it.
+func (e *event) of(cause *event) *event {
+	for _, name := range traced {
+		if values := cause.Header.Values(name); len(values) > 0 {
+			e.Header[name] = values
+		}
+	}
+	return e
 }
 
 // mostErrorData is how much Knative keeps of the body of the response that ended the delivery.

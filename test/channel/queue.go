@@ -138,7 +138,7 @@ func (q *queue) deliver(i *item, r rules) {
 	}
 	if err == nil && reply != nil && r.ReplyURI != "" {
 		destination = r.ReplyURI
-		_, err = q.d.send(q.ctx, destination, reply, r)
+		_, err = q.d.send(q.ctx, destination, reply.of(i.event), r)
 	}
 	if err != nil {
 		q.failed(i, r, destination, err)

@@ -16,9 +16,13 @@ const mostReply = 16 << 20
 
 // failure is why an event was not delivered.
 type failure struct {
-	status int // -1 without a response
+	status int
 	body   []byte
-	err    error
+	err    error // why there is no response; Knative reports this as a status of 500
+}
+
+func noResponse(err error) *failure {
+	return &failure{http.StatusInternalServerError, []byte("dispatch error: " + err.Error()), err}
 }
 
 func (f *failure) Error() string {
@@ -33,7 +37,7 @@ func (f *failure) Unwrap() error { return f.err }
 // again reports whether Knative's dispatchers retry after it (SelectiveRetry in knative.dev/eventing
 // v0.50.0, pkg/kncloudevents/retries.go).
 func (f *failure) again() bool {
-	return f.status < 0 || f.status >= 500 || slices.Contains([]int{404, 408, 409, 429}, f.status)
+	return f.status >= 500 || slices.Contains([]int{404, 408, 409, 429}, f.status)
 }
 
 // send posts an event, and again as often as the rules say, and returns the event in the response, if
@@ -66,19 +70,19 @@ func (d *Dispatcher) post(ctx context.Context, to string, e *event, timeout time
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.Data))
 	if err != nil {
-		return nil, &failure{status: -1, err: err}
+		return nil, noResponse(err)
 	}
 	request.Header = e.Header.Clone()
 	request.Header.Set("Prefer", "reply")
 	response, err := d.client.Do(request)
 	if err != nil {
-		return nil, &failure{status: -1, err: err}
+		return nil, noResponse(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, mostReply+1))
 	switch {
 	case err != nil:
-		return nil, &failure{status: -1, err: err}
+		return nil, noResponse(err)
 	case response.StatusCode/100 != 2:
 		return nil, &failure{status: response.StatusCode, body: body}
 	case len(body) > mostReply:

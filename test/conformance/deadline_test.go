@@ -108,8 +108,9 @@ func expiredRunsNothing(v *version) {
 }
 
 func cancelReaches(v *version) {
-	if v.Delivery() == conformance.Async {
-		v.t.Skip("a channel that answers first goes on with what it has accepted, until the request's deadline")
+	if v.Delivery().AcceptsFirst() {
+		cancelIsNotNoticed(v)
+		return
 	}
 	v.asksBeside("n2")
 	in := request("n3", order("n2", node.Act_HANG, ""))
@@ -121,6 +122,21 @@ func cancelReaches(v *version) {
 	v.awaitCancelled(in, "n2")
 	v.settle()
 	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...))
+}
+
+// cancelIsNotNoticed by channels that have accepted the event: until the request's deadline the workflow goes on.
+func cancelIsNotNoticed(v *version) {
+	gate := v.newGate("n2")
+	in := request("n3", order("n2", node.Act_WAIT, gate))
+	ctx, cancel := context.WithCancel(v.t.Context())
+	answers := v.begin(ctx, "Three", in)
+	v.awaitRuns(in, "n2", 1)
+	cancel()
+	require.Equal(v.t, codes.Canceled, codeOf((<-answers).err))
+	v.openGate("n2", gate)
+	v.awaitRuns(in, "n3", 1)
+	v.settle()
+	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 }
 
 func cancelAfterReply(v *version) {

@@ -20,6 +20,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/schema"
+	storing "krt.dev/kn-krt/test/channel"
 	"krt.dev/kn-krt/test/conformance"
 	"krt.dev/kn-krt/test/conformance/chain"
 	"krt.dev/kn-krt/test/conformance/node"
@@ -80,6 +81,7 @@ type local struct {
 	reply   string
 	stop    context.CancelFunc
 	stopped chan error
+	storing *chain.Storing
 }
 
 // replica is one entrypoint.
@@ -187,10 +189,7 @@ func (l *local) version() entrypoint.Version {
 	require.NoError(l.t, err)
 	v := entrypoint.Version{Namespace: runtimeName, Name: string(l.variant), Description: "Conformance.", Schema: s,
 		Inspect: &capture.Settings{}}
-	var dispatcher *chain.Dispatcher
-	if l.delivery.HasChannels() {
-		dispatcher = chain.NewDispatcher(l.t)
-	}
+	sequence, kind := l.sequences()
 	for rpc, names := range workflows() {
 		method, err := s.Method(rpc)
 		require.NoError(l.t, err)
@@ -206,12 +205,12 @@ func (l *local) version() entrypoint.Version {
 		if len(urls) < len(names) {
 			continue
 		}
-		if dispatcher != nil {
-			w.Address = dispatcher.Sequence(w.Name, chain.Delivery{
+		if sequence != nil {
+			w.Address = sequence(w.Name, chain.Delivery{
 				Reply: l.reply + "/reply", DeadLetter: l.reply + "/dead-letter",
 				Timeout: time.Hour + 5*time.Second, Retry: retries, Backoff: retryDelay, Async: l.delivery == conformance.Async,
 			}, urls...)
-			w.Channel = channel.Named("InMemoryChannel", l.delivery == conformance.Async)
+			w.Channel = kind
 		}
 		v.Workflows = append(v.Workflows, w)
 	}
@@ -234,8 +233,24 @@ func (l *local) Stop() <-chan error {
 	return l.stopped
 }
 
-// Waiting is how many events are in the queue.
+// sequences makes Sequences, of that kind of channel; it is nil if the delivery does without.
+func (l *local) sequences() (sequence func(string, chain.Delivery, ...string) string, kind channel.Kind) {
+	switch l.delivery {
+	case conformance.Sequence, conformance.Async:
+		return chain.NewDispatcher(l.t).Sequence, channel.Named("InMemoryChannel", l.delivery == conformance.Async)
+	case conformance.Storing:
+		l.storing = chain.NewStoring(l.t, storing.Faults{})
+		return l.storing.Sequence, channel.Named("TestChannel.messaging.krt.test", false)
+	}
+	return nil, kind
+}
+
+// Waiting is how many events are in the queue, or in channels that store them. Where cases run side by side,
+// those of others are in them, too: then it is not known.
 func (l *local) Waiting() (int64, error) {
+	if l.storing != nil && l.variant != conformance.Hasty {
+		return l.storing.Pending(), nil
+	}
 	if l.carrier == nil {
 		return 0, nil
 	}

@@ -151,6 +151,9 @@ func malformedAnswer(v *version) {
 	if v.Delivery().HasChannels() {
 		name, text = "", "the workflow's channel responded with HTTP 400"
 	}
+	if v.Delivery() == conformance.Storing {
+		text += ": the event has no source"
+	}
 	v.failed(err, codes.Unavailable, text, "ForeignMiddle", name)
 	v.settle()
 	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, "n1", "foreign", "n3"))

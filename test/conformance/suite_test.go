@@ -57,12 +57,14 @@ func TestConformance(t *testing.T) {
 	results := newTable()
 	// Logged at the end: `go test -v` shows it.
 	defer func() { t.Log("\n" + results.String()) }()
-	for _, delivery := range []conformance.Delivery{conformance.Direct, conformance.Sequence, conformance.Async, conformance.Durable} {
+	for _, delivery := range []conformance.Delivery{
+		conformance.Direct, conformance.Sequence, conformance.Async, conformance.Storing, conformance.Durable,
+	} {
 		for _, nodes := range []struct {
 			language conformance.Language
 			workers  int
 		}{{conformance.Go, 1}, {conformance.Python, 1}, {conformance.Python, manyWorkers}} {
-			if delivery == conformance.Async && nodes.language != conformance.Go {
+			if delivery.AcceptsFirst() && nodes.language != conformance.Go {
 				continue // nodes cannot know which it is
 			}
 			title := column(delivery, nodes.language, nodes.workers)

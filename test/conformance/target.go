@@ -40,10 +40,15 @@ const (
 	// Async is a Sequence whose channels answer before they deliver: in-memory channels in
 	// their asynchronous mode.
 	Async Delivery = "Async"
+	// Storing is a Sequence on channels that store what they accept: package test/channel's.
+	Storing Delivery = "Storing"
 )
 
 // HasChannels says whether events go through Knative's channels.
-func (d Delivery) HasChannels() bool { return d == Sequence || d == Async }
+func (d Delivery) HasChannels() bool { return d == Sequence || d.AcceptsFirst() }
+
+// AcceptsFirst says whether a channel accepts an event before it is delivered, and goes on with what it has accepted.
+func (d Delivery) AcceptsFirst() bool { return d == Async || d == Storing }
 
 // Language is what the nodes are written in.
 type Language string
