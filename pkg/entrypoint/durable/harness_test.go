@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -150,74 +150,6 @@ func (n *node) ran(text string) int {
 
 // ended is the response without an event.
 func ended() (int, *event.Event) { return http.StatusAccepted, &event.Event{} }
-
-// box keeps letters in memory, unless it is away.
-type box struct {
-	mu      sync.Mutex
-	away    bool
-	tries   int
-	letters map[string]letter.Letter
-}
-
-var errAway = errors.New("the store is away")
-
-// Put implements durable.Letters.
-func (b *box) Put(_ context.Context, l letter.Letter) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.tries++; b.away {
-		return errAway
-	}
-	if err := l.Check(); err != nil {
-		return err
-	}
-	l.Data = bytes.Clone(l.Data)
-	b.letters[string(l.Kind)+" "+l.ID] = l
-	return nil
-}
-
-// Delete implements durable.Letters.
-func (b *box) Delete(_ context.Context, k letter.Kind, _, id string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.letters, string(k)+" "+id)
-	return nil
-}
-
-func (b *box) find(k letter.Kind, id string) *letter.Letter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if l, ok := b.letters[string(k)+" "+id]; ok {
-		return &l
-	}
-	return nil
-}
-
-func (b *box) count(k letter.Kind) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name := range b.letters {
-		if strings.HasPrefix(name, string(k)+" ") {
-			n++
-		}
-	}
-	return n
-}
-
-// setAway has the box refuse or accept letters.
-func (b *box) setAway(away bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.away = away
-}
-
-// await waits for a letter.
-func (b *box) await(t testing.TB, k letter.Kind, id string) *letter.Letter {
-	t.Helper()
-	var got *letter.Letter
-	require.Eventually(t, func() bool { got = b.find(k, id); return got != nil }, patient, 2*time.Millisecond)
-	return got
-}
 
 // version is a version with the nodes a, b and c in its only workflow.
 type version struct {
@@ -382,11 +314,21 @@ func (r *replica) metrics() string {
 // empty waits until nothing is in the queue any more.
 func (r *replica) empty() {
 	r.version.t.Helper()
+	var last queue.Status
 	require.Eventually(r.version.t, func() bool {
 		status, err := r.carrier.Status(context.Background())
+		if err == nil {
+			last = status
+		}
 		return err == nil && status.Events == 0
-	}, patient, 5*time.Millisecond)
+	}, patient, 5*time.Millisecond, "%s", lazy(func() string { return fmt.Sprintf("%+v", last) }))
 }
+
+// lazy is text that is made when it is printed.
+type lazy func() string
+
+// String implements fmt.Stringer.
+func (l lazy) String() string { return l() }
 
 // ended waits until the replica has stopped, in whatever way.
 func (r *replica) ended() {

@@ -1,0 +1,83 @@
+package durable_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/letter"
+)
+
+// box keeps letters in memory, unless it is away.
+type box struct {
+	mu      sync.Mutex
+	away    bool
+	tries   int
+	letters map[string]letter.Letter
+}
+
+var errAway = errors.New("the store is away")
+
+// Put implements durable.Letters.
+func (b *box) Put(_ context.Context, l letter.Letter) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tries++; b.away {
+		return errAway
+	}
+	if err := l.Check(); err != nil {
+		return err
+	}
+	l.Data = bytes.Clone(l.Data)
+	b.letters[string(l.Kind)+" "+l.ID] = l
+	return nil
+}
+
+// Delete implements durable.Letters.
+func (b *box) Delete(_ context.Context, k letter.Kind, _, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.letters, string(k)+" "+id)
+	return nil
+}
+
+func (b *box) find(k letter.Kind, id string) *letter.Letter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l, ok := b.letters[string(k)+" "+id]; ok {
+		return &l
+	}
+	return nil
+}
+
+func (b *box) count(k letter.Kind) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name := range b.letters {
+		if strings.HasPrefix(name, string(k)+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// setAway has the box refuse or accept letters.
+func (b *box) setAway(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = away
+}
+
+// await waits for a letter.
+func (b *box) await(t testing.TB, k letter.Kind, id string) *letter.Letter {
+	t.Helper()
+	var got *letter.Letter
+	require.Eventually(t, func() bool { got = b.find(k, id); return got != nil }, patient, 2*time.Millisecond)
+	return got
+}
