@@ -18,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/letters"
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/saved"
@@ -135,7 +136,7 @@ func newRootCommand(name string, s term.Streams, part clusterPart) *cobra.Comman
 		root.AddCommand(cmd)
 	}
 	for _, cmd := range []*cobra.Command{call.NewCommand(s, part.versions), requests.NewCommand(s, part.versions),
-		saved.NewCommand(s, part.versions)} {
+		saved.NewCommand(s, part.versions), letters.NewDeadCommand(s, part.versions), letters.NewResultCommand(s, part.versions)} {
 		cmd.GroupID = groupLocal
 		root.AddCommand(cmd)
 	}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/cli/call"
+	"krt.dev/kn-krt/pkg/cli/letters"
 	"krt.dev/kn-krt/pkg/cli/local"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/saved"
@@ -26,6 +28,7 @@ type clusterPart struct {
 type versions interface {
 	call.Versions
 	saved.Cluster
+	letters.Versions
 }
 
 // errLocalOnly is returned for a cluster by a program built with the tag "local".
@@ -116,6 +119,11 @@ func (noVersions) Requests(*cobra.Command, string, inspection.Filter) (*requests
 
 // Data returns errLocalOnly.
 func (noVersions) Data(*cobra.Command) (*saved.Place, error) { return nil, localOnly() }
+
+// Inspect implements [letters.Versions].
+func (noVersions) Inspect(*cobra.Command, string, func(context.Context, *inspection.Client) error) error {
+	return localOnly()
+}
 
 // CompleteNames suggests nothing.
 func (noVersions) CompleteNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -221,3 +221,20 @@ func (f *replicas) read(ctx context.Context, p *replica, from *inspection.Client
 	}
 	return err
 }
+
+// One calls f with a client of one ready pod of the entrypoint: of the next if that cannot be asked. Its
+// error is as that of List, or f's.
+func (r *Requests) One(ctx context.Context, f func(context.Context, *inspection.Client) error) error {
+	pods, err := r.c.entrypointPods(ctx, r.version)
+	for _, pod := range pods {
+		called := false
+		err = r.askOne(ctx, pod, func(ctx context.Context, _ string, from *inspection.Client) error {
+			called = true
+			return f(ctx, from)
+		})
+		if err == nil || called {
+			return err
+		}
+	}
+	return err
+}

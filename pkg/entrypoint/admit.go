@@ -1,14 +1,12 @@
 package entrypoint
 
 import (
-	"fmt"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
-	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // ticket is a request's place among those in flight, which [Entrypoint.admit]
@@ -30,9 +28,9 @@ func (e *Entrypoint) admit(t *table, r *route, by record.Protocol) (ticket, *spb
 	k := ticket{entry: e, table: t, route: r, protocol: by, begin: time.Now()}
 	if e.inFlight.Add(1) > int64(e.options.MaxInFlight) {
 		k.release()
-		failure := overloaded(t, r, e.options.MaxInFlight)
-		k.observeRefusal(failure)
-		return ticket{}, failure
+		refusal := e.overloaded(t, r)
+		k.observeRefusal(refusal)
+		return ticket{}, refusal
 	}
 	return k, nil
 }
@@ -40,15 +38,10 @@ func (e *Entrypoint) admit(t *table, r *route, by record.Protocol) (ticket, *spb
 // release gives the place back.
 func (k *ticket) release() { k.entry.inFlight.Add(-1) }
 
-func overloaded(t *table, r *route, limit int) *spb.Status {
-	f := event.Failure{
-		Code:    code.Code_RESOURCE_EXHAUSTED,
-		Reason:  event.ReasonOverload,
-		Text:    fmt.Sprintf("the version is processing %d requests, its limit; try again later", limit),
-		Version: t.version.Name,
-	}
+func (e *Entrypoint) overloaded(t *table, r *route) *spb.Status {
+	of := failure.Of{Version: t.version.Name}
 	if r != nil {
-		f.Workflow = r.Name
+		of.Workflow = r.Name
 	}
-	return f.Status()
+	return of.Overload(e.options.MaxInFlight)
 }

@@ -76,6 +76,7 @@ func (k *ticket) asks(r *http.Request) (required bool) {
 	name, event := strings.CutPrefix(path, "/workflows/")
 	switch {
 	case event:
+		name, _, _ = strings.Cut(name, "/results/")
 		k.route, k.protocol = k.table.byName[name], record.CloudEvent
 	case (path == "/" || strings.HasPrefix(path, "/proto/")) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return k.entry.clients.All()

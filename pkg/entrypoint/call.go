@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -19,6 +20,7 @@ type received struct {
 	inspect     bool             // the client asks for inspection
 	begun       func(id string)  // called with the request's id before anything is waited for; may be nil
 	divided     *traffic.Request // nil: it is not divided
+	replayed    *mail.Replayed   // nil: it is not a replay
 }
 
 // call sends in through the workflow and waits for the response until ctx is done
@@ -51,30 +53,41 @@ func (k ticket) run(ctx context.Context, in received) *request {
 func (k ticket) accept(ctx context.Context, in received) (id string, failure *spb.Status) {
 	r := k.start(ctx, in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	accepted := make(chan struct{})
-	r.Accepted = func() { close(accepted) }
+	r.Accepted = func() {
+		r.promised.Store(true)
+		close(accepted)
+	}
 	go r.deliver()
 	client, left := context.WithCancelCause(context.Background())
 	failed := make(chan *spb.Status, 1)
 	go func() {
 		defer left(nil)
-		out := r.await(client)
-		if out.data != nil {
-			out.data.Free()
-		}
-		if out.failure != nil {
-			r.warn("an asynchronous request failed", "error", out.failure.GetMessage())
-		}
-		r.observe()
-		failed <- out.failure
+		failed <- r.attend(client)
 	}()
 	select {
 	case <-accepted:
 	case failure = <-failed:
+		if r.promised.Load() { // it has failed since, which is kept
+			failure = nil
+		}
 	case <-ctx.Done():
 		left(context.Cause(ctx))
 		failure = <-failed
 	}
 	return r.id.String(), failure
+}
+
+// attend waits for the response to a request for which no client does, and returns its failure.
+func (r *request) attend(client context.Context) *spb.Status {
+	out := r.await(client)
+	if out.data != nil {
+		out.data.Free()
+	}
+	if out.failure != nil {
+		r.warn("an asynchronous request failed", "error", out.failure.GetMessage())
+	}
+	r.observe()
+	return out.failure
 }
 
 // start makes a request of in, which ends at deadline, and uses the ticket up. Here
@@ -85,7 +98,11 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 func (k ticket) start(ctx context.Context, in received, deadline time.Time, async bool) *request {
 	e := k.entry
 	id, token := e.sealer.Seal(deadline)
+	if in.replayed != nil {
+		id, token = in.replayed.ID, e.sealer.SealFor(in.replayed.ID, deadline)
+	}
 	r := &request{ticket: k, id: id, responses: make(chan response, 1), deadline: deadline, async: async, divided: in.divided}
+	r.replayed = in.replayed
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
@@ -111,6 +128,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 		Trace:         trace,
 		Mirror:        traffic.Mirrored(ctx),
 	}}
+	r.keep()
 	if r.Stream != nil {
 		r.EarlyReply = r.repliedEarly
 		r.First.Event.Stream = event.Stream{Last: k.route.nodes[len(k.route.nodes)-1], Message: k.route.want}

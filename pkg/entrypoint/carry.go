@@ -13,6 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -39,13 +40,13 @@ func (e *Entrypoint) receiveCarried(r *http.Request, ev *event.Event, to deliver
 	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
 	p := &delivery.Parcel{Event: ev, Data: data}
 	switch {
-	case final(err):
+	case failure.Final(err):
 		p = delivery.Bytes(ev.Fail(ev.Source, *delivery.NodeFailure(failure.NodeOf(ev.Source), err)))
 	case err != nil:
-		return e.drop(dropUnreadable, err)
+		return e.drop(metrics.DropUnreadable, err)
 	}
 	if !to.Reply(r.Context(), p) {
-		return e.drop(dropDuplicate, nil)
+		return e.drop(metrics.DropDuplicate, nil)
 	}
 	return http.StatusAccepted
 }
@@ -79,18 +80,18 @@ func (h home) Respond(ctx context.Context, p *delivery.Parcel) error {
 		header := make(http.Header, 16)
 		p.Event.WriteHeader(header)
 		to := &url.URL{Scheme: "http", Host: token.Address, Path: "/reply"}
-		if err := h.sender.Forward(ctx, to, forwarded(header), p.Data); err != nil {
+		if err := h.sender.Forward(ctx, to, delivery.Forwarded(header), p.Data); err != nil {
 			return fmt.Errorf("cannot forward it: %w", err)
 		}
 		h.metrics.Forwarded()
 		return nil
 	case req == nil || req.gone.Load():
-		h.drop(dropLate, nil)
+		h.drop(metrics.DropLate, nil)
 		return nil
 	}
 	p.Data.Ref() // of the client; the caller has its own
 	if !req.reply(req.arrived(req.read(p), p.Event)) {
-		h.drop(dropDuplicate, nil)
+		h.drop(metrics.DropDuplicate, nil)
 	}
 	return nil
 }

@@ -1,13 +1,11 @@
 package entrypoint
 
 import (
-	"slices"
-
-	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
+	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -55,15 +53,9 @@ func (t *table) services() []string {
 // reportHealth sets which services there are in the health service. Those that both
 // tables have are served throughout.
 func (e *Entrypoint) reportHealth(old, current *table) {
-	now := current.services()
+	var before []string
 	if old != nil {
-		for _, name := range old.services() {
-			if !slices.Contains(now, name) {
-				e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN)
-			}
-		}
+		before = old.services()
 	}
-	for _, name := range now {
-		e.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
-	}
+	service.Report(e.health, before, current.services())
 }

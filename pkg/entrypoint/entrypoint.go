@@ -26,6 +26,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/pending"
@@ -56,6 +57,9 @@ type Version struct {
 	// BackgroundTimeout bounds the work behind an early reply, counted from the
 	// reply, and asynchronous requests. Default 1 hour.
 	BackgroundTimeout time.Duration
+	// Results is how long the responses to asynchronous requests are kept for their clients; 0: they are
+	// not. It has no effect without Options.Mail.
+	Results time.Duration
 	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
 	Inspect *capture.Settings
 }
@@ -118,7 +122,7 @@ type Options struct {
 	WebOrigins []string
 	// Authentication says which clients may call. Default: all.
 	Authentication authentication.Config
-	// Reserved serves the paths below [ReservedPath] of the web port, such as a dashboard's. It
+	// Reserved serves the paths below [web.ReservedPath] of the web port, such as a dashboard's. It
 	// guards itself: WebOrigins, budget and limits of requests are not its own, and a response
 	// may last. Its requests are cancelled when the entrypoint stops. Default: none.
 	Reserved http.Handler
@@ -154,6 +158,9 @@ type Options struct {
 	// Observers get the record of each request, in this order, after the entrypoint's
 	// own metrics. Default: none.
 	Observers []record.Observer
+	// Mail keeps results, and dead letters: events of work that no client waits for and that
+	// are given up on. The entrypoint does not close it. Default: none are kept.
+	Mail *mail.Box
 	// Collectors are served with the entrypoint's own metrics. Default: none.
 	Collectors []prometheus.Collector
 }
@@ -188,6 +195,7 @@ type Entrypoint struct {
 	health   *health.Server
 	records  sync.Pool // of *record.Record, for as long as observers look at one
 	sends    sync.Pool // of the delivery; see [delivery.Request]
+	replays  sync.Map  // ids of dead letters that are being replayed
 	inFlight atomic.Int64
 	logged   atomic.Int64 // the last second in which a dropped reply was logged
 	ready    atomic.Bool
@@ -215,7 +223,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 		options:  o,
 		log:      slog.New(loglimit.New(o.Logger.Handler())),
 		pending:  pending.New[*request](),
-		metrics:  metrics.New(dropReasons()...),
+		metrics:  metrics.New(metrics.DropReasons()...),
 		capture:  capture.New(),
 		decoding: web.NewDecoding(o.MaxMessageBytes),
 		health:   health.NewServer(),
@@ -242,7 +250,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.Gauges(func() float64 { return float64(e.inFlight.Load()) }, func() float64 { return float64(e.budget.Used()) })
 	e.traffic = e.newDivider()
-	if err := e.metrics.Add(append(o.Collectors, e.traffic)...); err != nil {
+	if err := e.metrics.Add(append(o.Collectors, e.traffic, o.Mail)...); err != nil {
 		return nil, err
 	}
 	t, err := e.newTable(v)

@@ -85,7 +85,7 @@ func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c t
 
 // send sends the response to a call, which is freed when the client has it.
 func send(stream grpc.ServerStream, response mem.Buffer) error {
-	return sendMessage(stream, sending(stream.Context(), response))
+	return sendMessage(stream, raw.Sending(stream.Context(), response))
 }
 
 // sendMessage sends out, which is counted; nil: the connection is closed.

@@ -1,66 +1,29 @@
 package entrypoint
 
 import (
-	"context"
 	"fmt"
-	"math"
-	"runtime"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
-	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// grpcStreams bounds the requests at once on a connection.
-const grpcStreams = 1000
-
-// maxOwnBytes bounds a message to the services of the entrypoint itself.
-const maxOwnBytes = 64 << 10
-
 // newGRPCServer serves any proto: calls arrive at one handler as raw bytes and
 // are never decoded here.
 func (e *Entrypoint) newGRPCServer() *grpc.Server {
-	s := grpc.NewServer(
-		grpc.ForceServerCodecV2(raw.Codec{CodecV2: encoding.GetCodecV2("proto")}),
-		grpc.UnknownServiceHandler(e.handleStream),
-		grpc.MaxRecvMsgSize(maxOwnBytes),   // of our own services; see package raw for the version's
-		grpc.MaxSendMsgSize(math.MaxInt32), // responses are bounded where they come in
-		grpc.MaxConcurrentStreams(grpcStreams),
-		grpc.MaxHeaderListSize(web.FatalHeaderBytes),
-		grpc.InTapHandle(checkHeader),
-		// What a client may send of a message before it is read, whatever the
-		// connection's bandwidth: more is counted first.
-		grpc.StaticStreamWindowSize(memory.WindowBytes),
-		grpc.StaticConnWindowSize(16*memory.WindowBytes),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
-		grpc.ConnectionTimeout(web.ReadHeaderTimeout),
-		grpc.WaitForHandlers(true),
-		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge:      web.GRPCAge(e.options.ConnectionAge),
-			MaxConnectionAgeGrace: e.options.ConnectionGrace,
-			MaxConnectionIdle:     web.IdleTimeout,
-			Time:                  time.Minute,
-			Timeout:               20 * time.Second,
-		}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-	)
+	s := raw.NewServer(e.handleStream, e.options.ConnectionAge, e.options.ConnectionGrace)
 	own := &service.Own{Server: s, Allow: e.authenticateReader}
 	grpc_health_v1.RegisterHealthServer(own, service.Health{Server: e.health, Leaving: e.leaving})
 	service.RegisterReflection(e.leaving, own, contract{e})
@@ -74,7 +37,7 @@ func (e *Entrypoint) handleStream(_ any, stream grpc.ServerStream) error {
 		c.Begin()
 		defer c.End()
 	}
-	if n, long := stream.Context().Value(longHeader{}).(int64); long {
+	if n, long := raw.LongHeader(stream.Context()); long {
 		if !e.budget.Reserve(n) {
 			return status.FromProto(memory.Refusal(memory.ErrFull)).Err()
 		}
@@ -147,7 +110,7 @@ func (e *Entrypoint) admitCall(t *table, r *route, stream grpc.ServerStream) (k 
 		return k, nil, status.FromProto(refusal).Err()
 	}
 	if data, err = e.receiver.Receive(ctx, r.path[1:], r.input.FullName()); err != nil {
-		err = late(ctx, k.begin, err)
+		err = raw.Late(ctx, k.begin, err)
 		k.refuse(status.Convert(err).Proto())
 	}
 	return k, data, err
@@ -165,13 +128,4 @@ func (t *table) unknownMethod(method string) string {
 		return fmt.Sprintf("no workflow of version %q serves rpc %s", t.version.Name, method[1:])
 	}
 	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
-}
-
-// late returns err, for which a message could not be received since begin, as what it is if
-// the client cancelled the call because it was out of time.
-func late(ctx context.Context, begin time.Time, err error) error {
-	if status.Code(err) == codes.Canceled && failure.OutOfTime(ctx, begin) {
-		return raw.ErrLate
-	}
-	return err
 }

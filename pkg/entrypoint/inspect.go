@@ -4,13 +4,14 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -65,7 +66,7 @@ func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
 	}
 	// The token of work behind a reply has expired. It is still the request's own.
 	token, reason, err := e.authorize(ev)
-	if reason == dropForged || reason == dropNoToken {
+	if reason == metrics.DropForged || reason == metrics.DropNoToken {
 		if e.mayLog(time.Now()) {
 			e.log.Warn("dropped a copy of a message", "reason", reason, "error", err)
 		}
@@ -76,7 +77,7 @@ func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
 	case token.ID.String() != ev.CorrelationID:
 	case kept != nil:
 		e.keepCopy(r, kept, ev, size)
-	case token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(headerForwarded) == "":
+	case token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(delivery.HeaderForwarded) == "":
 		e.forwardCopy(r, token.Address)
 	}
 }
@@ -107,23 +108,20 @@ func (e *Entrypoint) forwardCopy(r *http.Request, address string) {
 	}
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: address, Path: r.URL.Path}
-	_ = e.sender.Forward(ctx, to, forwarded(r.Header), data)
-}
-
-// forwarded is the header of an event that another replica is to have.
-func forwarded(h http.Header) http.Header {
-	header := http.Header{headerForwarded: {"1"}}
-	for name, values := range h {
-		if strings.HasPrefix(name, "Ce-") || name == "Content-Type" {
-			header[name] = values
-		}
-	}
-	return header
+	_ = e.sender.Forward(ctx, to, delivery.Forwarded(r.Header), data)
 }
 
 // newInspectionServer serves the requests that are kept, to this machine only.
 func (e *Entrypoint) newInspectionServer(l Listeners) *http.Server {
-	s := e.capture.Server(e.leaving)
+	letters := mail.Desk{Box: e.options.Mail, Version: func() (string, *capture.Contract) {
+		t := e.table.Load()
+		if t.contract != nil {
+			return t.version.Name, t.contract
+		}
+		return t.version.Name, t.compared
+	}}.Handlers()
+	letters["POST /letters/dead/{correlation}/{step}/replay"] = e.keeping(e.serveReplay)
+	s := e.capture.Server(e.leaving, letters)
 	s.Handler = web.GuardHost(s.Handler, l.Inspection.Addr())
 	return s
 }

@@ -95,7 +95,11 @@ func (e *Entrypoint) close() <-chan struct{} {
 func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	_, e.grpcPort, _ = net.SplitHostPort(l.GRPC.Addr().String())
 	grpcServer := e.newGRPCServer()
-	webServer := e.newServer(e.reserve(web.GuardHost(e.webHandler(), l.Web.Addr())), e.options.ConnectionAge)
+	pages := web.GuardHost(e.webHandler(), l.Web.Addr())
+	if e.options.Reserved != nil {
+		pages = web.Reserve(e.leaving, e.options.Reserved, pages)
+	}
+	webServer := e.newServer(pages, e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
 	replies := e.budget.Listen(l.Reply)
 	replies.Yields, replies.Most = true, maxReplyConnections

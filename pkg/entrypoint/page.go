@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,18 +28,9 @@ func (e *Entrypoint) describePage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := t.view(r.Host)
 	if e.options.Advertise == "" { // a single replica: a local run
-		v.GRPC = beside(r.Host, e.grpcPort)
+		v.GRPC = web.Beside(r.Host, e.grpcPort)
 	}
 	e.page.Write(w, v)
-}
-
-// beside returns the address of another port of the host that a client has called.
-func beside(called, port string) string {
-	host, _, err := net.SplitHostPort(called)
-	if err != nil { // without a port
-		host = strings.Trim(called, "[]")
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // view is what the page shows of t.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
@@ -42,17 +42,11 @@ func (e *Entrypoint) receiveStream(w http.ResponseWriter, r *http.Request) {
 	status := e.streamFor(w, r)
 	_ = body.SetReadDeadline(time.Now().Add(restTime))
 	// What is not read here is not read before the next request either (net/http).
-	if status != http.StatusAccepted || !ended(r.Body) {
+	if status != http.StatusAccepted || !web.Ended(r.Body) {
 		web.LeaveUnread(w, -1)
 	}
 	_ = body.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	w.WriteHeader(status)
-}
-
-// ended reports whether body has nothing more.
-func ended(body io.Reader) bool {
-	n, err := io.CopyN(io.Discard, body, 1)
-	return n == 0 && errors.Is(err, io.EOF)
 }
 
 // streamFor finds the request that messages belong to, has them passed on, and returns the
@@ -64,7 +58,7 @@ func (e *Entrypoint) streamFor(w http.ResponseWriter, r *http.Request) int {
 		err = errNotStream
 	}
 	if err != nil {
-		e.drop(dropNoEvent, err)
+		e.drop(metrics.DropNoEvent, err)
 		return http.StatusBadRequest
 	}
 	token, reason, err := e.authorize(ev)
@@ -77,9 +71,9 @@ func (e *Entrypoint) streamFor(w http.ResponseWriter, r *http.Request) int {
 	}
 	switch {
 	case req == nil || req.gone.Load():
-		return e.dropStream(dropLate, nil)
+		return e.dropStream(metrics.DropLate, nil)
 	case req.Stream == nil:
-		e.drop(dropNoEvent, fmt.Errorf("rpc %s is not a streaming one", req.route.path[1:]))
+		e.drop(metrics.DropNoEvent, fmt.Errorf("rpc %s is not a streaming one", req.route.path[1:]))
 		return http.StatusBadRequest
 	}
 	return req.relay(w, r, ev)
@@ -99,7 +93,7 @@ func (r *request) relay(w http.ResponseWriter, from *http.Request, ev *event.Eve
 		if !r.Stream.Claimed(key) { // another node sends, and will soon have sent all
 			return http.StatusServiceUnavailable
 		}
-		r.entry.drop(dropDuplicate, nil)
+		r.entry.drop(metrics.DropDuplicate, nil)
 		return http.StatusConflict
 	}
 	return r.partEnded(ev, end, err)
@@ -121,18 +115,18 @@ func (r *request) partEnded(ev *event.Event, end event.End, err error) int {
 		return http.StatusAccepted
 	case err == nil:
 		if !r.reply(r.arrived(r.ending(ev, end), ev)) {
-			e.drop(dropDuplicate, nil)
+			e.drop(metrics.DropDuplicate, nil)
 		}
 		return http.StatusAccepted
 	case r.work.Err() != nil, errors.Is(err, stream.ErrOver):
-		return e.dropStream(dropLate, nil)
+		return e.dropStream(metrics.DropLate, nil)
 	case errors.As(err, &cut) && cut.Messages == 0: // the node runs again
-		e.drop(dropUnreadable, err)
+		e.drop(metrics.DropUnreadable, err)
 		return http.StatusBadRequest
 	}
 	r.reply(r.arrived(r.nodeFailure(ev, err), ev))
 	if cut != nil {
-		e.drop(dropUnreadable, err)
+		e.drop(metrics.DropUnreadable, err)
 		return http.StatusBadRequest
 	}
 	return http.StatusGone
@@ -164,7 +158,7 @@ func (r *request) repliedEarly(end event.End) {
 // elsewhere reports whether an event is of a request that another replica holds, to which
 // nobody has forwarded it yet.
 func (e *Entrypoint) elsewhere(r *http.Request, token seal.Token) bool {
-	return token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(headerForwarded) == ""
+	return token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(delivery.HeaderForwarded) == ""
 }
 
 // forwardStream sends messages on to the replica whose address is sealed in their token, as
@@ -182,12 +176,12 @@ func (e *Entrypoint) forwardStream(w http.ResponseWriter, r *http.Request, token
 	}
 	defer release()
 	to := &url.URL{Scheme: "http", Host: token.Address, Path: r.URL.Path}
-	status, err := e.sender.ForwardStream(ctx, to, forwarded(r.Header), r.Body)
+	status, err := e.sender.ForwardStream(ctx, to, delivery.Forwarded(r.Header), r.Body)
 	switch {
 	case errors.Is(err, delivery.ErrNotSent):
 		return http.StatusServiceUnavailable
 	case err != nil:
-		return e.dropStream(dropForward, fmt.Errorf("cannot forward messages to the replica that holds the request: %w", err))
+		return e.dropStream(metrics.DropForward, fmt.Errorf("cannot forward messages to the replica that holds the request: %w", err))
 	}
 	if status == http.StatusAccepted {
 		e.metrics.Forwarded()

@@ -13,37 +13,24 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
-	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Why a reply was dropped.
-const (
-	dropNoEvent    = "no_event"
-	dropNoToken    = "no_token"
-	dropForged     = "bad_token"
-	dropLate       = "late"
-	dropDuplicate  = "duplicate"
-	dropForward    = "forward_failed"
-	dropUnreadable = "unreadable"
-)
+// pathDeadLetter is the path of the reply port for dead letters.
+const pathDeadLetter = "/dead-letter"
 
-func dropReasons() []string {
-	return []string{dropNoEvent, dropNoToken, dropForged, dropLate, dropDuplicate, dropForward, dropUnreadable}
-}
-
-// headerForwarded marks a reply that another replica has forwarded. It is
-// forwarded once at most.
-const headerForwarded = "Krt-Forwarded"
+// forwardTime is how long it may take to forward what is kept to the replica that holds the request.
+const forwardTime = 5 * time.Second
 
 // newReplyServer serves the reply port: replies, dead letters, metrics and probes.
 func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", e.receiveReply)
 	mux.HandleFunc("POST /stream", e.receiveStream)
-	mux.HandleFunc("POST /dead-letter", e.receiveDeadLetter)
+	mux.HandleFunc("POST "+pathDeadLetter, e.receiveDeadLetter)
 	mux.HandleFunc("POST /inspect", e.receiveCopy)
 	mux.Handle("GET /metrics", e.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -65,7 +52,7 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 			return response{}, nil // nobody wants its data
 		}
 		data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
-		if final(err) {
+		if failure.Final(err) {
 			return req.nodeFailure(ev, err), nil
 		}
 		if err != nil {
@@ -75,13 +62,20 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// receiveDeadLetter receives an event that delivery gave up on. Its own data is the
-// message that could not be delivered and is not read.
+// receiveDeadLetter receives an event that delivery, or a node, gave up on. Its own data is the
+// message that could not be delivered, and is read only if it is kept: no client waits.
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(e.receiveFor(r, func(req *request, _ *event.Event) (response, error) {
-		dead := req.owner().DeadLetter(r.Header, req.route.Steps)
-		e.metrics.DeadLetter(req.route.Name, dead.Node)
-		return response{failure: dead.Status()}, nil
+	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
+		failed, node := req.owner().Dead(r.Header, req.route.Steps)
+		if req.Bury && req.Detached() {
+			ev, data, err := e.readDead(r, ev)
+			if err != nil {
+				return response{}, err
+			}
+			req.keepDead(ev, req.Step(), node, failed, data)
+		}
+		e.metrics.DeadLetter(req.route.Name, node)
+		return response{failure: failed}, nil
 	}))
 }
 
@@ -90,10 +84,10 @@ func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Event) (response, error)) int {
 	ev, err := event.ReadHeader(r.Header)
 	if err != nil {
-		return e.drop(dropNoEvent, err)
+		return e.drop(metrics.DropNoEvent, err)
 	}
 	token, reason, err := e.authorize(ev)
-	if reason != "" {
+	if expired := reason == metrics.DropLate && e.keeps(ev) && ev.CorrelationID == token.ID.String(); reason != "" && !expired {
 		return e.drop(reason, err)
 	}
 	if e.options.Queue != nil {
@@ -106,22 +100,26 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 		if e.elsewhere(r, token) {
 			return e.forward(r, ev, token)
 		}
-		return e.drop(dropLate, nil)
+		return e.receiveOrphan(r, ev)
 	}
 	late := req.gone.Load()
 	if late && !req.continues() {
-		return e.drop(dropLate, nil)
+		return e.drop(metrics.DropLate, nil)
 	}
 	out, err := read(req, ev)
 	if err != nil { // the connection broke; the sender will send it again
-		return e.drop(dropUnreadable, err)
+		return e.drop(metrics.DropUnreadable, err)
 	}
 	if late {
+		if out.failure != nil {
+			req.bury(out.failure, nil)
+			req.replayed.Stay()
+		}
 		req.rest.add(out, req.reported(ev))
-		return e.drop(dropLate, nil)
+		return e.drop(metrics.DropLate, nil)
 	}
 	if !req.reply(req.arrived(out, ev)) {
-		return e.drop(dropDuplicate, nil)
+		return e.drop(metrics.DropDuplicate, nil)
 	}
 	return http.StatusAccepted
 }
@@ -131,16 +129,16 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 // have come at all.
 func (e *Entrypoint) authorize(ev *event.Event) (token seal.Token, reason string, err error) {
 	if ev.ReplyToken == "" {
-		return token, dropNoToken, errors.New("the event has no krtreply attribute")
+		return token, metrics.DropNoToken, errors.New("the event has no krtreply attribute")
 	}
 	token, err = e.sealer.Open(ev.ReplyToken, time.Now())
 	switch {
 	case errors.Is(err, seal.ErrExpired):
-		return token, dropLate, nil
+		return token, metrics.DropLate, nil
 	case err != nil:
-		return token, dropForged, err
+		return token, metrics.DropForged, err
 	case ev.CorrelationID != token.ID.String():
-		return token, dropForged, errors.New("the reply token belongs to another request")
+		return token, metrics.DropForged, errors.New("the reply token belongs to another request")
 	}
 	return token, "", nil
 }
@@ -164,30 +162,32 @@ func (e *Entrypoint) mayLog(now time.Time) bool {
 
 // forward sends a reply to the replica whose address is sealed in its token.
 func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token) int {
-	ctx, cancel := context.WithDeadline(r.Context(), token.Expiry)
+	until := token.Expiry
+	if e.keeps(ev) { // also if it has expired
+		until = time.Now().Add(forwardTime)
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), until)
 	defer cancel()
-	header := forwarded(r.Header)
+	header := delivery.Forwarded(r.Header)
 	event.RequestTrace(r.Header).WriteHeader(header)
 	data, err := e.buffers.Read(r.Body, r.ContentLength, int64(e.options.MaxMessageBytes))
-	if final(err) {
+	if failure.Final(err) {
 		failed := ev.Fail(ev.Source, *delivery.NodeFailure(failure.NodeOf(ev.Source), err))
+		ev = failed
 		failed.WriteHeader(header)
 		data, err = mem.SliceBuffer(failed.Data), nil
 	}
 	if err != nil {
-		return e.drop(dropUnreadable, err)
+		return e.drop(metrics.DropUnreadable, err)
 	}
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: token.Address, Path: r.URL.Path}
 	if err := e.sender.Forward(ctx, to, header, data); err != nil {
-		return e.drop(dropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
+		if data.Ref(); e.orphan(r.Header, r.URL.Path, ev, data) {
+			return http.StatusAccepted
+		}
+		return e.drop(metrics.DropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
 	}
 	e.metrics.Forwarded()
 	return http.StatusAccepted
-}
-
-// final reports whether err means that a reply cannot be accepted, however often it
-// is sent.
-func final(err error) bool {
-	return errors.Is(err, event.ErrTooLarge) || errors.Is(err, memory.ErrFull)
 }

@@ -3,7 +3,6 @@ package entrypoint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
@@ -50,6 +50,9 @@ type request struct {
 	kept         *capture.Request // nil: it is not inspected
 	divided      *traffic.Request // nil: it is not divided
 	copied       *traffic.Copy    // nil: it is not copied
+	promised     atomic.Bool      // a client that does not wait has been told that the work will be done
+	replayed     *mail.Replayed   // nil: it is not a replay
+	buried       atomic.Bool      // there is a dead letter of it
 }
 
 // Why a delivery's context has ended.
@@ -78,8 +81,10 @@ func (r *request) deliver() {
 	switch {
 	case err != nil:
 		failed := r.failure(err)
+		r.bury(failed, r.Dead())
 		if !r.offer(response{failure: failed, steps: r.Steps()}) {
 			r.rest.fail(failed)
+			r.replayed.Stay()
 			if r.Detached() && !r.async {
 				r.warn("the work after the response failed", "error", failed.GetMessage())
 			}
@@ -89,6 +94,8 @@ func (r *request) deliver() {
 		out.steps = r.Steps()
 		if !r.offer(out) && out.failure != nil {
 			r.rest.fail(out.failure)
+			r.bury(out.failure, nil)
+			r.replayed.Stay()
 		}
 	case r.Streamed(): // all of the response has gone to the client's stream
 		r.offer(response{steps: r.Steps()})
@@ -156,6 +163,7 @@ func (r *request) await(client context.Context) (out response) {
 	}
 	r.gone.Store(true)
 	r.end(out)
+	r.keepResult(out)
 	r.leave()
 	return out
 }
@@ -181,6 +189,7 @@ func (r *request) leave() {
 		r.timer.Stop()
 		r.cancel(nil)
 		r.release()
+		r.replayed.Settle()
 		r.table.release()
 	}
 }
@@ -202,34 +211,19 @@ func (r *request) warn(text string, attrs ...any) {
 // late is the failure of a request whose time is over: its deadline has passed,
 // or the entrypoint stops.
 func (r *request) late() *spb.Status {
-	f := event.Failure{
-		Code:     code.Code_DEADLINE_EXCEEDED,
-		Reason:   event.ReasonDeadline,
-		Text:     fmt.Sprintf("workflow %q did not respond in time", r.route.Name),
-		Workflow: r.route.Name,
-		Version:  r.table.version.Name,
-	}
 	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
-	switch {
-	case r.entry.base.Err() != nil:
-		f.Code, f.Reason = code.Code_UNAVAILABLE, event.ReasonStopping
-		f.Text = fmt.Sprintf("workflow %q did not respond before the version stopped", r.route.Name)
-	case r.Detached() && (ended == 0 || r.route.answered()):
-		f.Text = fmt.Sprintf("workflow %q has not ended within %s, the background timeout", r.route.Name, r.table.version.BackgroundTimeout)
+	l := failure.Late{
+		Of: r.owner(), Stopping: r.entry.base.Err() != nil, Background: r.Detached() && (ended == 0 || r.route.answered()),
+		BackgroundTimeout: r.table.version.BackgroundTimeout, Doing: r.Doing(),
 	}
-	by := "its Sequence"
 	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
-		f.Node = r.route.Steps[i].Node
-		by = fmt.Sprintf("node %q", f.Node)
+		l.Node = r.route.Steps[i].Node
 	}
-	switch { // shortly before the deadline nodes give up by their own clocks, and nothing is lost
-	case ended > 0 && ended < early && !r.route.answered():
-		f.Text += fmt.Sprintf(": %s accepted the event within %s, and no reply came", by, ended.Round(time.Millisecond))
-		r.warn("no reply came", "node", f.Node, "after", ended)
-	case f.Node != "":
-		f.Text += ": " + by + " " + r.Doing()
+	if ended > 0 && ended < early && !r.route.answered() { // shortly before the deadline nodes give up by their own clocks
+		l.Accepted = ended
+		r.warn("no reply came", "node", l.Node, "after", ended)
 	}
-	return f.Status()
+	return l.Status()
 }
 
 // failure is the client's failure for an error of the delivery.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 func TestReservedPathsAreServedAsideOfTheVersion(t *testing.T) {
@@ -33,7 +33,7 @@ func TestReservedPathsAreServedAsideOfTheVersion(t *testing.T) {
 			require.Empty(t, got.header.Get("Access-Control-Allow-Origin"), "allowed origins may call the version, not read its dashboard")
 		}
 	}
-	got := f.request(http.MethodPost, f.web+entrypoint.ReservedPath, "x")
+	got := f.request(http.MethodPost, f.web+web.ReservedPath, "x")
 	require.Equal(t, "POST /_krt/", got.body)
 	got = f.request(http.MethodPost, f.web+"/test.Entrypoint/Call", `{"text":"hi"}`)
 	require.Equal(t, 200, got.status, got.body)

@@ -3,8 +3,6 @@ package entrypoint
 import (
 	"fmt"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
-
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
@@ -52,14 +50,7 @@ func (r *request) readDict(p *delivery.Parcel) response {
 func (r *request) wrongOutput(p *delivery.Parcel, text string) response {
 	node := failure.NodeOf(p.Event.Source)
 	r.warn("wrong output", "node", node, "error", text)
-	return response{failure: event.Failure{
-		Code:     code.Code_INTERNAL,
-		Reason:   event.ReasonWrongOutput,
-		Text:     fmt.Sprintf("error in '%s': %s", node, text),
-		Node:     node,
-		Workflow: r.route.Name,
-		Version:  r.table.version.Name,
-	}.Status()}
+	return response{failure: r.owner().WrongOutput(node, text)}
 }
 
 // nodeFailure is what the client gets for err, why what a node has sent with ev is of no use.

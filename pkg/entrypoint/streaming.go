@@ -126,13 +126,9 @@ func (r *request) cut(until context.Context, refused error) response {
 
 // idle is the failure of a stream in which no message has come for too long.
 func (r *request) idle() *spb.Status {
-	f := event.Failure{
-		Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Workflow: r.route.Name, Version: r.table.version.Name,
-		Text: fmt.Sprintf("no node of workflow %q has sent a message for %s", r.route.Name, r.Stream.Idle()),
-	}
+	node := ""
 	if i := r.Step(); i >= 0 && i < len(r.route.nodes) {
-		f.Node = r.route.nodes[i]
-		f.Text = fmt.Sprintf("node %q has sent no message for %s", f.Node, r.Stream.Idle())
+		node = r.route.nodes[i]
 	}
-	return f.Status()
+	return r.owner().Idle(node, r.Stream.Idle())
 }

@@ -49,7 +49,8 @@ type route struct {
 	stream   bool     // the response is a stream
 	nodes    []string // of the steps
 	delivery delivery.Delivery
-	queued   bool // the delivery has ended once the queue has the event
+	queued   bool   // the delivery has ended once the queue has the event
+	replay   *route // by which dead letters are replayed: direct delivery; nil: there is none
 }
 
 // elsewhere reports whether events pass from node to node without the request's own delivery.
@@ -145,6 +146,9 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		r.delivery, err = e.sender.Direct(w.Steps)
 	default:
 		err = errors.New("it has no steps and no address")
+	}
+	if err == nil && e.options.Mail != nil {
+		r.replay = e.newReplay(r)
 	}
 	return r, err
 }

@@ -2,8 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"strconv"
-	"time"
 
 	"google.golang.org/grpc/metadata"
 
@@ -24,20 +22,9 @@ const (
 	stepsTrailer = "krt-steps"
 )
 
-// timing is the value of the header Server-Timing: how long the handler of each step
-// ran, and how long all of it took, in milliseconds.
+// timing is the value of the header Server-Timing.
 func (r *request) timing() string {
-	var room [4]record.Step
-	text := make([]byte, 0, 96)
-	for _, step := range record.Read(room[:0], r.answer.steps, r.route.nodes, r.begin, r.answer.end) {
-		text = appendTiming(append(text, step.Node...), step.Run)
-		text = append(text, ", "...)
-	}
-	return string(appendTiming(append(text, "total"...), r.answer.end.Sub(r.begin)))
-}
-
-func appendTiming(text []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(append(text, ";dur="...), float64(d.Microseconds())/1000, 'f', -1, 64)
+	return record.Timing(r.answer.steps, r.route.nodes, r.begin, r.answer.end)
 }
 
 // wantsSteps reports whether the client of a gRPC call wants to have the steps.

@@ -2,10 +2,8 @@ package entrypoint
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -15,7 +13,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
-	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -31,6 +28,7 @@ func (e *Entrypoint) webHandler() http.Handler {
 	events := e.traffic.Handler(e.decoding.MaxEvent(), port, e.keeping(e.serveEvent))
 	calls := e.keeping(func(t *table, w http.ResponseWriter, r *http.Request) { t.rpc.ServeHTTP(w, r) })
 	mux.HandleFunc("POST /workflows/{name}", events)
+	mux.HandleFunc("GET /workflows/{name}/results/{id}", e.keeping(e.serveResult))
 	mux.HandleFunc("POST /{$}", events)
 	mux.HandleFunc("GET /{$}", e.describePage)
 	mux.HandleFunc("GET /proto/{path...}", e.proto)
@@ -138,40 +136,10 @@ func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status)
 
 // notFound responds with what there is instead of what was asked for.
 func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
-	path := clip.Text(r.URL.Path, 256)
-	status, refusal := http.StatusNotFound, &spb.Status{Code: int32(code.Code_NOT_FOUND)}
-	switch {
-	case t.byMethod[r.URL.Path] == nil:
-		refusal.Message = fmt.Sprintf("version %q has no %s %s; its rpcs are POST %s; GET / shows how to call them",
-			t.version.Name, r.Method, path, strings.Join(sortedKeys(t.byMethod), ", POST "))
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
-		status, refusal.Code = http.StatusMethodNotAllowed, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("%s must be called with POST, not %s", path, r.Method)
-	default:
-		status, refusal.Code = http.StatusUnsupportedMediaType, int32(code.Code_INVALID_ARGUMENT)
-		refusal.Message = fmt.Sprintf("a body of type %q is not supported; send application/json, or a type of Connect, gRPC-Web or gRPC",
-			clip.Text(r.Header.Get("Content-Type"), 64))
-	}
-	web.WriteStatus(w, status, refusal)
+	web.NotFound(w, r, t.version.Name, sortedKeys(t.byMethod))
 }
 
 // proto serves the contract's files.
 func (e *Entrypoint) proto(w http.ResponseWriter, r *http.Request) {
-	sources := e.table.Load().version.Schema.Sources()
-	path := r.PathValue("path")
-	source, ok := sources[path]
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	switch {
-	case ok:
-		_, _ = w.Write(source)
-	case path == "":
-		for _, name := range sortedKeys(sources) {
-			_, _ = fmt.Fprintln(w, name)
-		}
-	default:
-		text := fmt.Sprintf("there is no proto %q; the protos are %s", clip.Text(path, 256), strings.Join(sortedKeys(sources), ", "))
-		http.Error(w, text, http.StatusNotFound)
-	}
+	web.WriteSource(w, e.table.Load().version.Schema.Sources(), r.PathValue("path"))
 }

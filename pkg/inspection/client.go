@@ -108,6 +108,20 @@ func (c *Client) Follow(ctx context.Context, f Filter, each func(Line) error) er
 	return ctx.Err()
 }
 
+// Read reads the JSON at a path into to: of what else than requests the port serves.
+func (c *Client) Read(ctx context.Context, q url.Values, to any, path ...string) error {
+	return c.read(ctx, c.base.JoinPath(path...), q, maxFull, to)
+}
+
+// Do sends a request of which only whether it is a success is of interest.
+func (c *Client) Do(ctx context.Context, method string, path ...string) error {
+	body, err := c.send(ctx, method, c.base.JoinPath(path...))
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
 // read reads one JSON value of at most the given number of bytes.
 func (c *Client) read(ctx context.Context, at *url.URL, q url.Values, most int64, to any) error {
 	body, err := c.get(ctx, at, q)
@@ -131,7 +145,12 @@ func (c *Client) read(ctx context.Context, at *url.URL, q url.Values, most int64
 // get returns the body of a response that is a success.
 func (c *Client) get(ctx context.Context, at *url.URL, q url.Values) (io.ReadCloser, error) {
 	at.RawQuery = q.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody)
+	return c.send(ctx, http.MethodGet, at)
+}
+
+// send sends a request without a body, and returns the body of a response that is a success.
+func (c *Client) send(ctx context.Context, method string, at *url.URL) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +162,7 @@ func (c *Client) get(ctx context.Context, at *url.URL, q url.Values) (io.ReadClo
 		}
 		return nil, err
 	}
-	if response.StatusCode == http.StatusOK {
+	if response.StatusCode/100 == 2 {
 		return response.Body, nil
 	}
 	defer response.Body.Close()

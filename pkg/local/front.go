@@ -8,7 +8,7 @@ import (
 	"net/http/httputil"
 	"time"
 
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
 const (
@@ -56,7 +56,7 @@ func (f *front) handler(dashboard http.Handler) http.Handler {
 	address := f.lease.Addr().String()
 	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", address }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if entrypoint.IsReserved(r.URL.Path) {
+		if web.IsReserved(r.URL.Path) {
 			dashboard.ServeHTTP(w, r)
 			return
 		}
@@ -67,7 +67,7 @@ func (f *front) handler(dashboard http.Handler) http.Handler {
 		default:
 		}
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "the version is starting; "+entrypoint.ReservedPath+" shows how far it is", http.StatusServiceUnavailable)
+		http.Error(w, "the version is starting; "+web.ReservedPath+" shows how far it is", http.StatusServiceUnavailable)
 	})
 }
 

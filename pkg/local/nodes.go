@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt"
 	"krt.dev/kn-krt/pkg/krt/example"
+	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -71,6 +73,7 @@ func (r *run) assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Ve
 
 		BackgroundTimeout: b.Manifest.Entrypoint.BackgroundTimeout,
 		Inspect:           r.inspect(b),
+		Results:           letter.DefaultKept,
 	}
 	for _, w := range b.Manifest.Workflows {
 		method, err := b.Schema.Method(w.Entrypoint)
@@ -96,7 +99,7 @@ func (r *run) describe(b *krt.Bundle, l entrypoint.Listeners) *Serving {
 		Store:   r.state.socket,
 	}
 	if r.o.Dashboard != nil {
-		s.Dashboard = "http://" + Reachable(s.Web) + entrypoint.ReservedPath
+		s.Dashboard = "http://" + Reachable(s.Web) + web.ReservedPath
 	}
 	if l.Inspection != nil {
 		s.Inspection = l.Inspection.Addr().String()

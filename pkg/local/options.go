@@ -40,7 +40,7 @@ type Options struct {
 	MaxMessageBytes int
 	// WebOrigins may call the web port from browsers; see entrypoint.Options.
 	WebOrigins []string
-	// Dashboard serves the paths below [entrypoint.ReservedPath] of the web port, from before
+	// Dashboard serves the paths below [web.ReservedPath] of the web port, from before
 	// the nodes are started until the run has ended. It guards itself: the address of the port may
 	// be one that other machines reach. Nil: there is none.
 	Dashboard http.Handler

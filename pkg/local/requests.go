@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/telemetry"
 )
@@ -15,12 +17,13 @@ import (
 // observe makes what gets the records of requests. The function it returns ends that; no
 // more of them may come by then.
 func (r *run) observe() (end func(), err error) {
-	var ends []func()
+	client, err := store.New(r.place.storeURL)
+	if err != nil {
+		return nil, err
+	}
+	r.serving.Mail = mail.New(letter.New(client), r.logger())
+	ends := []func(){func() { r.serving.Mail.Close(stopTime) }}
 	if r.o.Measurements != measure.Off {
-		client, err := store.New(r.place.storeURL)
-		if err != nil {
-			return nil, err
-		}
 		measurer := measure.New(cmp.Or(r.o.Measurements, measure.Aggregated), client, r.logger())
 		r.serving.Observers, ends = append(r.serving.Observers, measurer), append(ends, func() { measurer.Close(stopTime) })
 	}

@@ -60,7 +60,12 @@ func Alerts() []Alert {
 			"The plan of canary {{ $labels.canary }} in {{ $labels.namespace }} waits for a person, for the reason {{ $labels.reason }}."},
 		{"KrtDeadLetters", "sum by (namespace, version, workflow, node) (increase(krt_dead_letters_total[10m])) > 0",
 			"0m", "warning",
-			"Knative gave up on events", workflow + ": node {{ $labels.node }} did not accept events, however often they were sent."},
+			"Events were given up on", workflow + ": node {{ $labels.node }} did not accept events, however often they were sent, " +
+				"or has failed in work that no client waits for."},
+		{"KrtLettersDropped", "sum by (namespace, version, kind) (increase(krt_letters_dropped_total[10m])) > 0", "0m", "critical",
+			"Results or dead letters are lost",
+			"Version {{ $labels.version }} in {{ $labels.namespace }} could not save {{ $value | humanize }} letters of the kind " +
+				"{{ $labels.kind }} in the store."},
 		{"KrtRequestsRefused", `sum by (namespace, version, workflow) (rate(krt_requests_total{code="RESOURCE_EXHAUSTED"}[5m])) > 0.1`,
 			"5m", "warning",
 			"Requests are refused at a limit", workflow + ": {{ $value | humanize }} requests per second are refused."},

@@ -81,8 +81,9 @@ func (in Input) config() program.Config {
 	in.streamLimits(&c)
 	c.Queue = in.queue()
 	c.Authentication = in.authentication()
-	if in.measures() {
+	if in.saves() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
+		c.Letters, c.Results = in.letters(), in.results()
 		if in.StoreSecret != "" {
 			c.StoreCredentials = storeFolder
 		}
@@ -109,7 +110,7 @@ func (in Input) config() program.Config {
 
 func (in Input) step(node string) program.ConfigStep {
 	step := program.ConfigStep{Node: node}
-	if !in.direct() {
+	if !in.direct() && !in.letters() { // a dead letter of a Sequence is replayed directly
 		return step
 	}
 	step.URL = in.url(ServiceName(in.Version.Name, node))

@@ -56,6 +56,9 @@ func (in Input) entrypoint() ([]Object, error) {
 	if in.EntrypointImage == "" {
 		return nil, errors.New("cannot render the entrypoint: it has no image")
 	}
+	if in.Version.Spec.Entrypoint.Results != nil && in.Settings.Store() == "" {
+		return nil, errors.New("cannot keep results (spec.entrypoint.results): there is no store; set store-url in config-krt")
+	}
 	content, err := in.content()
 	if err != nil {
 		return nil, fmt.Errorf("cannot render the entrypoint of version %q: %w", in.Version.Name, err)
@@ -126,7 +129,7 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 		},
 	}
 	container := in.entrypointContainer(grace)
-	if in.measures() {
+	if in.saves() {
 		in.mountStore(&d.Spec.Template.Spec, &container)
 	}
 	if in.Traffic {

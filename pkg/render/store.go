@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/pem"
 	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,9 +32,27 @@ func (s Settings) Store() string {
 	return s.StoreURL
 }
 
-// measures reports whether the entrypoint saves automatic measurements.
-func (in Input) measures() bool {
-	return in.Settings.Store() != "" && in.Settings.Measurements != measure.Off
+// saves reports whether the entrypoint saves anything: automatic measurements or letters.
+func (in Input) saves() bool {
+	return in.Settings.Store() != "" && (in.Settings.Measurements != measure.Off || in.Kept)
+}
+
+// letters reports whether the entrypoint keeps dead letters and, if the version wants it, results.
+func (in Input) letters() bool { return in.Kept && in.Settings.Store() != "" }
+
+// defaultResults is how long results are kept of a version that does not say.
+const defaultResults = 24 * time.Hour
+
+// results is how long results are kept; empty: they are not.
+func (in Input) results() string {
+	wanted := in.Version.Spec.Entrypoint.Results
+	switch {
+	case wanted == nil || !in.letters():
+		return ""
+	case wanted.Retention == nil:
+		return defaultResults.String()
+	}
+	return wanted.Retention.Duration.String()
 }
 
 // mountStore mounts the credentials of nodes and entrypoint into a container. Users'

@@ -23,6 +23,8 @@ type FromOptions struct {
 	Authentication *v1alpha1.Authentication
 	// ChannelTemplate is the channel between the nodes; nil for the cluster's.
 	ChannelTemplate *v1alpha1.ChannelTemplate
+	// Results is how responses to asynchronous requests are kept; nil: they are not.
+	Results *v1alpha1.Results
 	// Artifact is the reference of the artifact with the bundle's files for people; empty for none.
 	Artifact string
 }
@@ -40,7 +42,8 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		Description: m.Description,
 		Artifact:    o.Artifact,
 		Entrypoint: v1alpha1.Entrypoint{
-			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication, ChannelTemplate: o.ChannelTemplate,
+			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication,
+			ChannelTemplate: o.ChannelTemplate, Results: o.Results,
 		},
 		Config: v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}

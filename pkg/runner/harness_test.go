@@ -29,6 +29,9 @@ type running struct {
 	replies chan *event.Event
 	// copies are the copies of events posted to its path /inspect.
 	copies chan posted
+	// dead are the events posted to /dead-letter; with noDead they are refused.
+	dead   chan buried
+	noDead bool
 	// refuse is how many posts the reply port answers with refuseWith first.
 	mu         sync.Mutex
 	refuse     int
@@ -69,10 +72,11 @@ func start(t *testing.T, env map[string]string, init runner.HandlerInit, handler
 // startWith is start with options.
 func startWith(t *testing.T, o runner.Options, env map[string]string, init runner.HandlerInit, handler runner.Handler) *running {
 	t.Helper()
-	r := &running{replies: make(chan *event.Event, 16), copies: make(chan posted, 64), log: &buffer{}}
+	r := &running{replies: make(chan *event.Event, 16), copies: make(chan posted, 64), dead: make(chan buried, 16), log: &buffer{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reply", r.takeReply)
 	mux.HandleFunc("POST /inspect", r.takeCopy)
+	mux.HandleFunc("POST /dead-letter", r.takeDead)
 	port := httptest.NewServer(mux)
 	t.Cleanup(port.Close)
 	all := map[string]string{

@@ -95,6 +95,7 @@ func (n *node) result(c *HandlerContext, e ending) (next *event.Event, buffer *[
 		return nil, nil, nil
 	case c.expired():
 		c.own.Slog().Warn("call ended after its deadline: its result is dropped", "error", err)
+		n.buryExpired(c, "the handler has not ended before the deadline of the work")
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
@@ -193,9 +194,7 @@ func (n *node) fits(out Output) error {
 
 // fail returns the error event for err, an error of the handler or of process.
 func (n *node) fail(c *HandlerContext, err error) *event.Event {
-	out := c.in.Fail(n.source, n.failure(c, err))
-	c.stamp(out, event.OutcomeError)
-	return out
+	return n.failed(c, n.failure(c, err))
 }
 
 // failure returns what the client gets for err.

@@ -66,6 +66,13 @@ func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 			"type", e.Type, "message", e.Message)
 		return nil
 	}
+	header := make(http.Header, 20)
+	e.WriteHeader(header)
+	return r.postAs(ctx, r.url, header, e)
+}
+
+// postAs is post of e with the given header to an address of the reply port.
+func (r *replies) postAs(ctx context.Context, to string, header http.Header, e *event.Event) error {
 	deadline := e.Deadline
 	if deadline.IsZero() || e.Replied { // no client waits for it, as far as is known
 		deadline = time.Now().Add(replyPatience)
@@ -73,28 +80,28 @@ func (r *replies) post(ctx context.Context, log *Logger, e *event.Event) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for delay := replyFirstDelay; ; delay = min(2*delay, replyMostDelay) {
-		status, err := r.try(ctx, e)
+		status, err := r.try(ctx, to, header, e.Data)
 		switch {
 		case err == nil && status < http.StatusBadRequest:
 			return nil
 		case err == nil && status < http.StatusInternalServerError:
-			return fmt.Errorf("cannot post to %s: status %d", r.url, status)
+			return fmt.Errorf("cannot post to %s: status %d", to, status)
 		case err == nil:
 			err = fmt.Errorf("status %d", status)
 		}
 		// Half of the delay is random, so that nodes that fail together retry apart.
 		if !sleep(ctx, delay/2+rand.N(delay/2)) {
-			return fmt.Errorf("cannot post to %s: %w", r.url, errors.Join(context.Cause(ctx), err))
+			return fmt.Errorf("cannot post to %s: %w", to, errors.Join(context.Cause(ctx), err))
 		}
 	}
 }
 
-func (r *replies) try(ctx context.Context, e *event.Event) (status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(e.Data))
+func (r *replies) try(ctx context.Context, to string, header http.Header, data []byte) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(data))
 	if err != nil {
 		return 0, err
 	}
-	e.WriteHeader(req.Header)
+	req.Header = header
 	event.ContextTrace(ctx).WriteHeader(req.Header)
 	res, err := r.client.Do(req)
 	if err != nil {

@@ -115,6 +115,7 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	c.arrive(now, event.RequestTrace(r.Header))
 	if in.Expired(now) {
 		c.own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
+		s.node.buryExpired(c, "its deadline had passed before it arrived")
 		writeNothing(w)
 		return
 	}
@@ -180,7 +181,11 @@ func (s *server) serveError(w http.ResponseWriter, c *HandlerContext, err error)
 		writeText(w, http.StatusInternalServerError, s.node.failText(err))
 		return
 	}
-	s.node.postLast(c, s.node.fail(c, err))
+	if s.node.buries(c) {
+		s.node.bury(c, s.node.failure(c, err))
+	} else {
+		s.node.postLast(c, s.node.fail(c, err))
+	}
 	writeNothing(w)
 }
 

@@ -5,6 +5,7 @@ package monitoring_test
 
 import (
 	"flag"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/controller/inventory"
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/monitoring"
@@ -102,6 +105,8 @@ func registered() []string {
 	all = append(all, names(telemetry.NewCounters().Describe)...)
 	all = append(all, names(service.Describe)...)
 	all = append(all, names(server.Describe)...)
+	all = append(all, names(durable.Describe)...)
+	all = append(all, names(mail.New(nil, slog.Default()).Describe)...)
 	all = append(all, names(traffic.New(traffic.Options{}).Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)

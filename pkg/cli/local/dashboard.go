@@ -8,7 +8,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	source "krt.dev/kn-krt/pkg/dashboard/local"
-	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/local"
 )
 
@@ -23,7 +23,7 @@ func (o *runOptions) dashboard(next local.Reporter) (local.Reporter, http.Handle
 	pages := sync.OnceValue(func() http.Handler {
 		return dashboard.New(dashboard.Options{
 			Sources: dashboard.One(run),
-			Prefix:  strings.TrimSuffix(entrypoint.ReservedPath, "/"),
+			Prefix:  strings.TrimSuffix(web.ReservedPath, "/"),
 			Title:   "this machine",
 			One:     true,
 			Traces:  o.traces,

@@ -27,6 +27,7 @@ type createOptions struct {
 	delivery string
 	auth     input.Authentication
 	channel  input.Channel
+	results  input.Results
 	start    bool
 	publish  bool
 	dryRun   bool
@@ -70,6 +71,7 @@ func newCreateCommand(s term.Streams) *cobra.Command {
 	deliveryFlag(cmd, &o.delivery)
 	o.auth.AddTo(cmd)
 	o.channel.AddTo(cmd)
+	o.results.AddTo(cmd)
 	flags.BoolVar(&o.start, "start", false, "also start the version")
 	flags.BoolVar(&o.publish, "publish", false, "also start and publish the version")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "create nothing: check everything with the cluster, and print the version")
@@ -150,7 +152,7 @@ func (o *createOptions) createOn(cmd *cobra.Command, c *Cluster, b *krt.Bundle) 
 
 func (o *createOptions) from(namespace string) render.FromOptions {
 	return render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery), Authentication: o.auth.Given,
-		ChannelTemplate: o.channel.Given}
+		ChannelTemplate: o.channel.Given, Results: o.results.Given}
 }
 
 // check asks the cluster, before any image is made, whether it would accept the version,

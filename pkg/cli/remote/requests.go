@@ -47,6 +47,18 @@ func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter
 	return from, err
 }
 
+// Inspect calls f with the inspection port of an entrypoint of the version, or of the published one.
+func (Versions) Inspect(cmd *cobra.Command, version string, f func(context.Context, *inspection.Client) error) error {
+	return connected(cmd, func(ctx context.Context, c *Cluster) (err error) {
+		if version == "" {
+			if version, err = c.published(ctx, cmd.Name()+" VERSION"); err != nil {
+				return err
+			}
+		}
+		return c.Requests(version, nil).One(ctx, f)
+	})
+}
+
 // CompleteNames suggests the nodes or workflows of the version that is named.
 func (Versions) CompleteNames(cmd *cobra.Command, args []string, kind string) ([]string, cobra.ShellCompDirective) {
 	pick := versionNodes

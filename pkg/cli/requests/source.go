@@ -79,6 +79,18 @@ func Local(ctx context.Context, program, address, grpc string) (*Running, error)
 	}, nil
 }
 
+// Port returns a client of the inspection port of a version on this machine: at address, if that is not
+// "", else of the only run that is found.
+func Port(ctx context.Context, address string) (*inspection.Client, error) {
+	if address == "" {
+		var err error
+		if address, err = find(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	return inspection.New("http://"+hostPort(address), &http.Client{Transport: &http.Transport{DialContext: dial}})
+}
+
 const (
 	// dialTimeout is how long the version may take to accept a connection.
 	dialTimeout = 5 * time.Second

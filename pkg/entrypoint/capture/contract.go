@@ -186,6 +186,11 @@ func (c *Contract) keep(name string, data []byte, size int) *message {
 // growth is how many times the bound the JSON of a message may have.
 const growth = 8
 
+// Payload is a message as it is shown: what of it may be, up to the bound.
+func (c *Contract) Payload(name string, data []byte) *inspection.Payload {
+	return c.show(c.keep(name, data, len(data)))
+}
+
 // show returns m as a reader gets it.
 func (c *Contract) show(m *message) *inspection.Payload {
 	if m == nil {

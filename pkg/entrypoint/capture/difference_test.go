@@ -15,7 +15,7 @@ import (
 // differenceClient returns a client of c's inspection port.
 func differenceClient(t *testing.T, c *Capture) *inspection.Client {
 	t.Helper()
-	server := httptest.NewServer(c.Server(context.Background()).Handler)
+	server := httptest.NewServer(c.Server(context.Background(), nil).Handler)
 	t.Cleanup(server.Close)
 	client, err := inspection.New(server.URL, nil)
 	require.NoError(t, err)

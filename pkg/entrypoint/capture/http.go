@@ -29,12 +29,16 @@ const (
 )
 
 // Server returns the server of the inspection port, which ends responses that follow when
-// base is done. It serves whoever reaches it: listen on a loopback address only.
-func (c *Capture) Server(base context.Context) *http.Server {
+// base is done. More are further patterns that it serves. It serves whoever reaches it: listen on a
+// loopback address only.
+func (c *Capture) Server(base context.Context, more map[string]http.HandlerFunc) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) { c.serveList(base, w, r) })
 	mux.HandleFunc("GET /requests/{id}", c.serveOne)
 	mux.HandleFunc("GET /differences", c.serveDifferences)
+	for pattern, handle := range more {
+		mux.HandleFunc(pattern, handle)
+	}
 	return &http.Server{
 		Handler: guard(mux), ReadHeaderTimeout: headerTime, IdleTimeout: writeTime, MaxHeaderBytes: maxHeaderBytes,
 		WriteTimeout: writeTime, // a response that follows sets its own

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -55,6 +56,11 @@ type Request struct {
 	// step's handler goes on, with that end. It may be nil where Stream is. Direct delivery
 	// alone calls it.
 	EarlyReply func(event.End)
+	// From is the index of the step that the workflow begins with. It is not 0 for an event that
+	// was given up on there, and is sent again. Direct delivery alone knows it.
+	From int
+	// Bury has an event that is given up on kept as [Request.Dead], if no client waits.
+	Bury bool
 	// Traced says that each attempt has a span of its own.
 	Traced bool
 	// Begun is when the request was admitted, and Protocol how its client called.
@@ -68,7 +74,20 @@ type Request struct {
 	onReply  atomic.Pointer[func()]
 	notes    notes
 	accepted atomic.Bool
+	dead     *Parcel
 	streamed bool // the stream has ended well: the last step's response was its messages
+}
+
+// Dead returns, once the delivery has failed, the event that it has given up on, as the failing step
+// has got it; nil if it is not kept. Its data, nil if there was no room for it, must be freed. It is called
+// once at most.
+func (r *Request) Dead() *Parcel { return r.dead }
+
+// bury keeps the event that is given up on.
+func (r *Request) bury(e *event.Event, payload *memory.Payload) {
+	if r.Bury && r.Detached() {
+		r.dead = &Parcel{Event: e, Data: payload.Take()}
+	}
 }
 
 // Streamed reports, once the delivery has ended, whether the last step's response were messages of

@@ -91,13 +91,16 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	p, first := r.First, r.First.Event
 	p.Sent = r.Accept
 	r.reserve(len(d.steps))
-	for i := range d.steps {
+	for i := r.From; i < len(d.steps); i++ {
 		payload, outgoing := d.hold(&p)
 		r.begin(i, payload.Detach)
 		if r.Detached() {
 			payload.Detach()
 		}
 		next, err := d.try(ctx, r, &d.steps[i], outgoing, payload)
+		if err != nil {
+			r.bury(outgoing.Event, payload)
+		}
 		payload.Free()
 		if err != nil {
 			return nil, NodeFailure(d.steps[i].node, err)
@@ -114,7 +117,7 @@ func (d *direct) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		next.Event.Workflow = first.Workflow
 		next.Event.ReplyToken = first.ReplyToken
 		next.Event.Trace, next.Event.Inspect, next.Event.Mirror = first.Trace, first.Inspect, first.Mirror
-		next.Event.Stream = first.Stream
+		next.Event.Stream, next.Event.Keep = first.Stream, first.Keep
 		share(next.Event, p.Event)
 		p = *next
 	}

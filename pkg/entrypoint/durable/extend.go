@@ -19,6 +19,9 @@ func Extend(v entrypoint.Version, o *entrypoint.Options) (end func()) {
 	own := Options{
 		Namespace: v.Namespace, Version: v.Name, Queue: *o.Durable, Retry: o.Retry, Background: v.BackgroundTimeout, Logger: o.Logger,
 	}
+	if o.Mail != nil {
+		own.Letters, own.Results = o.Mail, v.Results
+	}
 	if own.Background == 0 {
 		own.Background = environment.DefaultBackgroundTimeout
 	}

@@ -57,6 +57,13 @@ func (m *metrics) redelivered(s queue.Step) { m.again.WithLabelValues(s.Workflow
 
 func (m *metrics) dropped(k letter.Kind) { m.lost.WithLabelValues(string(k)).Inc() }
 
+// Describe lists the metrics, for a test of the documentation.
+func Describe(to chan<- *prometheus.Desc) {
+	c := &Carrier{}
+	c.metrics = newMetrics(c)
+	c.Describe(to)
+}
+
 // Describe implements prometheus.Collector.
 func (c *Carrier) Describe(to chan<- *prometheus.Desc) {
 	c.metrics.again.Describe(to)

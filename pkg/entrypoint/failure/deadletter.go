@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/runner/clip"
@@ -48,6 +49,18 @@ func (o Of) DeadLetter(h http.Header, steps []delivery.Step) event.Failure {
 		f.Text += ": " + text
 	}
 	return f
+}
+
+// Dead is the failure that the event of a dead letter reports, of a runner or of Knative, and the node whose
+// it is.
+func (o Of) Dead(h http.Header, steps []delivery.Step) (failed *spb.Status, node string) {
+	if own := event.ReadDead(h); own != nil {
+		failed = Bound(own)
+		_, node = Reason(failed)
+		return failed, node
+	}
+	dead := o.DeadLetter(h, steps)
+	return dead.Status(), dead.Node
 }
 
 // nodeAt returns the node of the workflow's steps that a destination URL

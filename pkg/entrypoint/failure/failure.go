@@ -14,6 +14,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -51,6 +52,11 @@ func (o Of) Read(source string, data []byte) *spb.Status {
 			Node:   node, Workflow: o.Workflow, Version: o.Version,
 		}.Status()
 	}
+	return Bound(s)
+}
+
+// Bound keeps a status that a node has sent within bounds, and returns it.
+func Bound(s *spb.Status) *spb.Status {
 	if _, known := code.Code_name[s.GetCode()]; !known || s.GetCode() == int32(code.Code_OK) {
 		s.Code = int32(code.Code_INTERNAL)
 	}
@@ -102,4 +108,10 @@ func OutOfTime(client context.Context, begin time.Time) bool {
 		return false
 	}
 	return time.Until(deadline) < min(deadline.Sub(begin)/10, time.Second)+deadlineSlack
+}
+
+// Final reports whether err means that a reply cannot be accepted, however often it
+// is sent.
+func Final(err error) bool {
+	return errors.Is(err, event.ErrTooLarge) || errors.Is(err, memory.ErrFull)
 }

@@ -48,6 +48,17 @@ func (p *Payload) Resend() bool {
 	return p.data != nil
 }
 
+// Take returns the data, which is not the payload's any more; nil if it has been freed.
+func (p *Payload) Take() (data mem.Buffer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if data = p.data; data != nil {
+		p.data = nil
+		p.budget.apart.Add(-p.apart)
+	}
+	return data
+}
+
 // Free frees it, whatever was noted, unless it has been.
 func (p *Payload) Free() { p.update(func() { p.sent, p.settled = true, true }) }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,10 +17,8 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
-	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/queue"
-	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -60,6 +57,9 @@ type Config struct {
 	Measurements     string `json:"measurements,omitempty"`
 	// Queue asks for durable delivery, and says where the queue is; nil: there is none.
 	Queue *queue.Settings `json:"queue,omitempty"`
+	// Letters has dead letters kept in the store, and results for the time in Results.
+	Letters bool   `json:"letters,omitempty"`
+	Results string `json:"results,omitempty"`
 	// GRPC, Web and Reply are listen addresses; default :9000, :8080, :8081.
 	GRPC  string `json:"grpc,omitempty"`
 	Web   string `json:"web,omitempty"`
@@ -170,6 +170,9 @@ func (c *Config) version(ctx context.Context, dir string) (entrypoint.Version, e
 	if err != nil {
 		return v, err
 	}
+	if err := readDuration("results", c.Results, &v.Results); err != nil {
+		return v, err
+	}
 	if v.Schema, err = schema.Compile(ctx, os.DirFS(dir), c.Proto, schema.Options{}); err != nil {
 		return v, err
 	}
@@ -238,28 +241,6 @@ func (c *Config) options() (entrypoint.Options, error) {
 		}
 	}
 	return o, nil
-}
-
-// saveLimit is how long what is measured may take to be saved at the end.
-const saveLimit = 2 * time.Second
-
-// observe adds to o what saves automatic measurements. The function it returns ends that,
-// when there are no more requests.
-func (c *Config) observe(o *entrypoint.Options) (end func(), err error) {
-	mode, err := measure.ParseMode(c.Measurements)
-	if err != nil {
-		return nil, fmt.Errorf("measurements: %w", err)
-	}
-	if c.Store == "" || mode == measure.Off {
-		return func() {}, nil
-	}
-	client, err := store.New(c.Store, store.Credentials(c.StoreCredentials))
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	m := measure.New(mode, client, slog.Default())
-	o.Observers = append(o.Observers, m)
-	return func() { m.Close(saveLimit) }, nil
 }
 
 // readDuration reads a duration unless text is empty.

@@ -39,3 +39,9 @@ func Unwrap(body []byte, rpc, input string) ([]byte, error) {
 	}
 	return nil, connect.NewError(connect.CodeInvalidArgument, errors.New(text))
 }
+
+// Ended reports whether body has nothing more.
+func Ended(body io.Reader) bool {
+	n, err := io.CopyN(io.Discard, body, 1)
+	return n == 0 && errors.Is(err, io.EOF)
+}

@@ -77,6 +77,8 @@ type Event struct {
 	// Stream is the workflow's last node and the rpc's output type, if the rpc of the request
 	// returns a stream.
 	Stream Stream
+	// Keep is what the entrypoint keeps of the request for later, where no client waits for it.
+	Keep Keep
 	// Data is the encoded message, which is never decoded on the way.
 	Data []byte
 }

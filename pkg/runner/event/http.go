@@ -44,6 +44,8 @@ const (
 	headerSize          = "Ce-Krtsize"
 	headerMirror        = "Ce-Krtmirror"
 	headerStream        = "Ce-Krtstream"
+	headerKeep          = "Ce-Krtkeep"
+	headerError         = "Ce-Krterror"
 	headerContentType   = "Content-Type"
 )
 
@@ -64,7 +66,7 @@ var ErrTooLarge = errors.New("event data too large")
 func (e *Event) WriteHeader(h http.Header) {
 	// One backing array for all values: a slice for each would be a dozen allocations
 	// per step.
-	values := make([]string, 0, 16)
+	values := make([]string, 0, 17)
 	set := func(name, value string) {
 		if value == "" {
 			return
@@ -99,6 +101,7 @@ func (e *Event) WriteHeader(h http.Header) {
 	if e.Mirror {
 		set(headerMirror, "1")
 	}
+	set(headerKeep, string(e.Keep))
 	if !e.Stream.Unary() { // not in values: events of unary rpcs need no room for it
 		h[headerStream] = []string{encode(e.Stream.attribute())}
 	}
@@ -122,6 +125,7 @@ func ReadHeader(h http.Header) (*Event, error) {
 		Steps:   ReadSteps(h),
 		Inspect: sizeAttribute(h, headerInspect, MostInspected),
 		Mirror:  get(h, headerMirror) == "1",
+		Keep:    keepAttribute(h),
 		Stream:  streamAttribute(h),
 	}
 	for _, a := range [...]struct {

@@ -258,3 +258,13 @@ func stepNode(name string) bool {
 	}
 	return true
 }
+
+// Passed is how many handlers have returned a message for the next step.
+func (s Steps) Passed() (n int) {
+	for _, step := range s.AppendTo(nil) {
+		if step.Outcome == OutcomeOK {
+			n++
+		}
+	}
+	return n
+}

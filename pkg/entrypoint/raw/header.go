@@ -1,4 +1,4 @@
-package entrypoint
+package raw
 
 import (
 	"context"
@@ -21,9 +21,9 @@ type longHeader struct{}
 // checked it, forwards: it adds its mark and the name of its library.
 const forwardedBytes = 1 << 10
 
-// checkHeader refuses a call whose header is too long. It ends that call alone, and
+// CheckHeader refuses a call whose header is too long. It ends that call alone, and
 // not the others on its connection.
-func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
+func CheckHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
 	n, limit := memory.HeaderBytes(call.Header), web.MaxHeaderBytes
 	if len(call.Header[traffic.Metadata]) > 0 {
 		limit += forwardedBytes
@@ -37,9 +37,16 @@ func checkHeader(ctx context.Context, call *tap.Info) (context.Context, error) {
 	return ctx, nil
 }
 
-// sending counts data as unsent until gRPC has sent it on the connection of
+// LongHeader returns the size of the header of a call that [CheckHeader] has accepted, if it is to be
+// counted.
+func LongHeader(ctx context.Context) (n int64, long bool) {
+	n, long = ctx.Value(longHeader{}).(int64)
+	return n, long
+}
+
+// Sending counts data as unsent until gRPC has sent it on the connection of
 // ctx's call; nil if that is closed.
-func sending(ctx context.Context, data mem.Buffer) mem.Buffer {
+func Sending(ctx context.Context, data mem.Buffer) mem.Buffer {
 	if c := memory.ConnectionOf(ctx); c != nil {
 		return c.Sending(data)
 	}

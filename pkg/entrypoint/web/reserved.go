@@ -1,4 +1,4 @@
-package entrypoint
+package web
 
 import (
 	"context"
@@ -13,12 +13,9 @@ const ReservedPath = "/_krt/"
 // IsReserved reports whether a path is [ReservedPath], with or without its end, or below it.
 func IsReserved(path string) bool { return strings.HasPrefix(path+"/", ReservedPath) }
 
-// reserve serves the reserved paths, if there is a handler for them.
-func (e *Entrypoint) reserve(next http.Handler) http.Handler {
-	reserved := e.options.Reserved
-	if reserved == nil {
-		return next
-	}
+// Reserve serves the reserved paths by a handler, whose requests are cancelled when leaving ends, and
+// others by next.
+func Reserve(leaving context.Context, reserved, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsReserved(r.URL.Path) {
 			next.ServeHTTP(w, r)
@@ -26,7 +23,7 @@ func (e *Entrypoint) reserve(next http.Handler) http.Handler {
 		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		defer context.AfterFunc(e.leaving, cancel)()
+		defer context.AfterFunc(leaving, cancel)()
 		if r.Method == http.MethodGet {
 			// net/http goes on reading behind a request to notice that its client has left, and
 			// cancels it after the server's ReadTimeout.

@@ -1,0 +1,98 @@
+// Package letters has the commands for what an entrypoint has kept of requests: dead-letters and
+// result. Versions on a cluster and on this machine are reached by the same port.
+package letters
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/inspection"
+	"krt.dev/kn-krt/pkg/legible"
+	"krt.dev/kn-krt/pkg/letter/port"
+)
+
+// maxName and maxText limit what is printed of a name and of an error's text, in bytes.
+const (
+	maxName = 100
+	maxText = 500
+)
+
+// Versions is how versions on a cluster are reached.
+type Versions interface {
+	// Flags gives cmd the flags that name a place on a cluster.
+	Flags(cmd *cobra.Command)
+	// Named reports whether such a flag was given, or one of the root command's.
+	Named(cmd *cobra.Command) bool
+	// Inspect calls f with the inspection port of the named version's entrypoint, or of the
+	// published version's if version is "".
+	Inspect(cmd *cobra.Command, version string, f func(context.Context, *inspection.Client) error) error
+	// Complete suggests versions for the first argument.
+	Complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
+}
+
+// place is where letters are read.
+type place struct {
+	versions Versions
+	address  string
+}
+
+func (p *place) addFlags(cmd *cobra.Command) {
+	p.versions.Flags(cmd)
+	cmd.Flags().StringVar(&p.address, "address", "", "the inspection address of a version on this machine (default: the one that runs)")
+}
+
+// split divides the arguments into the version, "" if it is on this machine or the published one, and
+// the id, as isID knows it.
+func (p *place) split(cmd *cobra.Command, args []string, isID func(string) bool) (version, id string, err error) {
+	if len(args) == 2 || len(args) == 1 && !isID(args[0]) {
+		version, args = args[0], args[1:]
+	}
+	if len(args) == 1 {
+		id = args[0]
+	}
+	if p.address != "" && (version != "" || p.versions.Named(cmd)) {
+		return "", "", term.UsageError(cmd, "--address cannot be combined with NAME or with flags for a cluster")
+	}
+	return version, id, nil
+}
+
+// reach calls f with the inspection port of the version.
+func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context, port.Client) error) error {
+	if version != "" || p.versions.Named(cmd) {
+		return p.versions.Inspect(cmd, version, func(ctx context.Context, at *inspection.Client) error { return f(ctx, port.Client{Port: at}) })
+	}
+	client, err := requests.Port(cmd.Context(), p.address)
+	if err != nil {
+		return err
+	}
+	return f(cmd.Context(), port.Client{Port: client})
+}
+
+// notKept reports whether err is that there is no such letter.
+func notKept(err error) bool {
+	var refused *inspection.StatusError
+	return errors.As(err, &refused) && refused.Code == http.StatusNotFound
+}
+
+// clock is a time for people.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func line(text string) string { return legible.Line(text, maxName) }
+
+// isCorrelation reports whether text is the id of a request: 32 hexadecimal digits.
+func isCorrelation(text string) bool {
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+// isDead reports whether text is the id of a dead letter.
+func isDead(text string) bool {
+	correlation, step, ok := strings.Cut(text, "/")
+	return ok && isCorrelation(correlation) && step != "" && strings.Trim(step, "0123456789") == ""
+}

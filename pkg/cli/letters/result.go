@@ -1,0 +1,105 @@
+package letters
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/legible"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/letter/port"
+)
+
+// pollTime is how often it is asked for a result that is waited for.
+const pollTime = time.Second
+
+type resultOptions struct {
+	place
+	streams term.Streams
+	id      string
+	wait    bool
+	timeout time.Duration
+	output  string
+}
+
+const resultLong = `Print the result of an asynchronous request: its response as JSON, or its failure, with
+exit code 1.
+
+ID is in the header Krt-Correlation-Id of the response 202. A version keeps results if its manifest's
+entrypoint has results (spec.entrypoint.results); a local run keeps all for a day. Clients fetch them by
+GET /workflows/WORKFLOW/results/ID.
+
+With -w, a result that is not there yet is waited for.`
+
+// NewResultCommand returns the verb result. Versions on a cluster are reached through c.
+func NewResultCommand(s term.Streams, c Versions) *cobra.Command {
+	o := resultOptions{streams: s, place: place{versions: c}}
+	cmd := &cobra.Command{
+		Use:   "result [NAME] ID",
+		Short: "Print the result of an asynchronous request",
+		Long:  resultLong,
+		Example: `  kn-krt result 4f0c1d2e83ab45d0a2cf6be0b6f0d1aa
+  kn-krt result price-estimator-v3 4f0c1d2e83ab45d0a2cf6be0b6f0d1aa -w`,
+		Args:              term.Arguments(cobra.RangeArgs(1, 2)),
+		ValidArgsFunction: c.Complete,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			version, id, err := o.split(cmd, args, isCorrelation)
+			if err == nil && id == "" {
+				err = term.UsageError(cmd, "name the request by its ID")
+			}
+			if err != nil {
+				return err
+			}
+			o.id = id
+			return o.reach(cmd, version, o.run)
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "wait for the result")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "with -w, how long to wait")
+	term.OutputFlag(cmd, &o.output)
+	return cmd
+}
+
+func (o *resultOptions) run(ctx context.Context, from port.Client) error {
+	l, err := o.get(ctx, from)
+	switch {
+	case notKept(err):
+		return term.FailAs(term.ExitNotFound, fmt.Errorf("there is no result of request %s: %w", line(o.id), err),
+			"It may still be in work: -w waits for it. A version keeps results only with spec.entrypoint.results.")
+	case err != nil:
+		return err
+	case o.output == term.OutputJSON:
+		return term.PrintJSON(o.streams.Out, l)
+	case l.Status != nil:
+		return fmt.Errorf("the request failed: %s", why(&l.Letter))
+	case l.Payload == nil || len(l.Payload.JSON) == 0:
+		return fmt.Errorf("the response, a %s, cannot be shown as JSON", line(l.Message))
+	}
+	_, err = fmt.Fprintf(o.streams.Out, "%s\n", legible.PrintableJSON(l.Payload.JSON))
+	return err
+}
+
+// get reads the result, and waits for it if that is wanted.
+func (o *resultOptions) get(ctx context.Context, from port.Client) (*port.Letter, error) {
+	l, err := from.Get(ctx, letter.Result, o.id)
+	if !o.wait || !notKept(err) {
+		return l, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	polls := time.NewTicker(pollTime)
+	defer polls.Stop()
+	for notKept(err) {
+		select {
+		case <-polls.C:
+			l, err = from.Get(ctx, letter.Result, o.id)
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	return l, err
+}

@@ -1,0 +1,101 @@
+package mail
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/letter/port"
+)
+
+// deskTime bounds a request to the store for which a client of the desk waits.
+const deskTime = 10 * time.Second
+
+// Desk shows the letters of a version on its inspection port.
+type Desk struct {
+	// Box has them; nil: there are none.
+	Box *Box
+	// Version is the version that is served, and what decodes its messages.
+	Version func() (name string, contract *capture.Contract)
+}
+
+// Handlers are the desk's handlers by their patterns.
+func (d Desk) Handlers() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /letters/{kind}":            d.with(d.list),
+		"GET /letters/{kind}/{id...}":    d.with(d.get),
+		"DELETE /letters/{kind}/{id...}": d.with(d.delete),
+	}
+}
+
+// with serves requests for letters of a kind. The error of serve is its response.
+func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		kind := letter.Kind(r.PathValue("kind"))
+		if err := kind.Check(); err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		if d.Box == nil {
+			http.Error(w, "no letters are kept: the version was started without a store, or by an older kn-krt", http.StatusNotFound)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), deskTime)
+		defer cancel()
+		value, err := serve(ctx, kind, r)
+		var refused *letter.Error
+		switch {
+		case errors.Is(err, letter.ErrNotFound):
+			http.Error(w, "no letter with this id is kept", http.StatusNotFound)
+		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		case value == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(value)
+		}
+	}
+}
+
+func (d Desk) list(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
+	version, _ := d.Version()
+	q := r.URL.Query()
+	of := letter.Selection{Version: version, Workflow: q.Get("workflow"), Before: q.Get("before")}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > letter.MaxPage {
+			return nil, &letter.Error{Status: http.StatusBadRequest, Text: "limit: it must be from 1 to " + strconv.Itoa(letter.MaxPage)}
+		}
+		of.Limit = n
+	}
+	return d.Box.List(ctx, kind, of)
+}
+
+func (d Desk) get(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
+	version, contract := d.Version()
+	l, err := d.Box.Get(ctx, kind, version, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	shown := port.Letter{Letter: *l}
+	if l.Message != "" {
+		shown.Payload = contract.Payload(l.Message, l.Data)
+	}
+	if contract.Redacts() {
+		shown.Data = nil // it has what must not be shown
+	}
+	return shown, nil
+}
+
+func (d Desk) delete(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
+	version, _ := d.Version()
+	return nil, d.Box.Delete(ctx, kind, version, r.PathValue("id"))
+}

@@ -1,0 +1,210 @@
+// Package mail saves what an entrypoint keeps of requests for later, letters (package letter): in the
+// background and with bounds, so that a store that is away slows no request.
+package mail
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/loglimit"
+)
+
+const (
+	// maxWaiting and maxBytes bound the letters that wait to be saved, and their data.
+	maxWaiting = 4096
+	maxBytes   = 64 << 20
+	// savers is how many letters are saved at a time.
+	savers = 8
+	// patience is how long a letter is tried to be saved; attempt bounds one try of that.
+	patience = 30 * time.Second
+	attempt  = 5 * time.Second
+	// firstPause is that after the first try; it doubles up to mostPause.
+	firstPause = 100 * time.Millisecond
+	mostPause  = 3 * time.Second
+)
+
+// Store is the store of letters; a [letter.Client] is one.
+type Store interface {
+	Put(ctx context.Context, l letter.Letter) error
+	Get(ctx context.Context, kind letter.Kind, version, id string) (*letter.Letter, error)
+	Delete(ctx context.Context, kind letter.Kind, version, id string) error
+	List(ctx context.Context, kind letter.Kind, of letter.Selection) (letter.Page, error)
+}
+
+// Box saves letters. A nil box keeps none. It is a prometheus.Collector.
+type Box struct {
+	Store
+	log     *slog.Logger
+	kept    *prometheus.CounterVec
+	dropped *prometheus.CounterVec
+
+	mu      sync.Mutex
+	waiting int
+	saving  map[string]int // ids of letters that wait, with their kind
+	bytes   int64
+	closed  bool
+	work    sync.WaitGroup
+	turns   chan struct{}
+	life    context.Context
+	end     context.CancelFunc
+}
+
+// New returns a box that saves letters in the store until Close. What goes wrong is logged to log.
+func New(store Store, log *slog.Logger) *Box {
+	b := &Box{
+		Store: store, saving: map[string]int{}, log: slog.New(loglimit.New(log.Handler())), turns: make(chan struct{}, savers),
+		kept: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "krt_letters_kept_total", Help: "Results and dead letters saved in the store, by kind.",
+		}, []string{"kind"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "krt_letters_dropped_total", Help: "Results and dead letters that could not be saved in the store, by kind.",
+		}, []string{"kind"}),
+	}
+	for _, kind := range letter.Kinds() {
+		b.kept.WithLabelValues(string(kind))
+		b.dropped.WithLabelValues(string(kind))
+	}
+	b.life, b.end = context.WithCancel(context.Background())
+	return b
+}
+
+// Describe implements prometheus.Collector.
+func (b *Box) Describe(to chan<- *prometheus.Desc) {
+	if b != nil {
+		b.kept.Describe(to)
+		b.dropped.Describe(to)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (b *Box) Collect(to chan<- prometheus.Metric) {
+	if b != nil {
+		b.kept.Collect(to)
+		b.dropped.Collect(to)
+	}
+}
+
+// Keep saves l in the background, and does not wait. Free, which may be nil, is called when the data of l
+// is not used any more; then is called once l is saved, and may be nil too.
+func (b *Box) Keep(l letter.Letter, free, then func()) {
+	if free == nil {
+		free = func() {}
+	}
+	if b == nil {
+		free()
+		return
+	}
+	size := int64(len(l.Data))
+	name := nameOf(l.Kind, l.ID)
+	if err := b.enter(name, size); err != nil {
+		free()
+		b.drop(&l, err)
+		return
+	}
+	go func() {
+		defer b.leave(name, size)
+		defer free()
+		b.turns <- struct{}{}
+		defer func() { <-b.turns }()
+		if b.save(b.life, l) == nil && then != nil {
+			then()
+		}
+	}()
+}
+
+// Save saves l, and returns when it is saved, or cannot be. It tries again for at most 30 seconds, or
+// until ctx is done.
+func (b *Box) Save(ctx context.Context, l letter.Letter) error { return b.save(ctx, l) }
+
+// enter makes room for a letter. The error says that there is none.
+func (b *Box) enter(name string, size int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return fmt.Errorf("the version is stopping")
+	case b.waiting == maxWaiting || b.bytes+size > maxBytes:
+		return fmt.Errorf("%d letters with %d bytes wait to be saved, which is as many as may", b.waiting, b.bytes)
+	}
+	b.waiting, b.bytes = b.waiting+1, b.bytes+size
+	b.saving[name]++
+	b.work.Add(1)
+	return nil
+}
+
+func (b *Box) leave(name string, size int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting, b.bytes = b.waiting-1, b.bytes-size
+	if b.saving[name]--; b.saving[name] == 0 {
+		delete(b.saving, name)
+	}
+	b.work.Done()
+}
+
+func nameOf(kind letter.Kind, id string) string { return string(kind) + "/" + id }
+
+// Saving reports whether a letter waits to be saved.
+func (b *Box) Saving(kind letter.Kind, id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.saving[nameOf(kind, id)] > 0
+}
+
+// save saves l, and counts what becomes of it.
+func (b *Box) save(ctx context.Context, l letter.Letter) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := b.try(ctx, l)
+	if err != nil {
+		b.drop(&l, err)
+		return err
+	}
+	b.kept.WithLabelValues(string(l.Kind)).Inc()
+	return nil
+}
+
+// try puts l until it is saved, that is of no use, or ctx is done.
+func (b *Box) try(ctx context.Context, l letter.Letter) error {
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		once, cancel := context.WithTimeout(ctx, attempt)
+		err := b.Put(once, l)
+		cancel()
+		if err == nil || !letter.Temporary(err) {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// drop counts and logs a letter that is not saved.
+func (b *Box) drop(l *letter.Letter, err error) {
+	b.dropped.WithLabelValues(string(l.Kind)).Inc()
+	b.log.Error("a letter is lost: it could not be saved in the store",
+		"kind", l.Kind, "workflow", l.Workflow, "node", l.Node, "id", l.ID, "error", err)
+}
+
+// Close waits until the letters are saved, for at most the given time. Later ones are dropped.
+func (b *Box) Close(limit time.Duration) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	defer time.AfterFunc(limit, b.end).Stop()
+	b.work.Wait()
+	b.end()
+}

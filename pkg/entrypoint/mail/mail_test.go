@@ -1,0 +1,200 @@
+package mail_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// store responds to each Put as put says.
+type store struct {
+	letter.Client // nothing else is called
+
+	put func(n int, l letter.Letter) error
+	mu  sync.Mutex
+	n   int
+}
+
+func (s *store) Put(_ context.Context, l letter.Letter) error {
+	s.mu.Lock()
+	s.n++
+	n := s.n
+	s.mu.Unlock()
+	return s.put(n, l)
+}
+
+func (s *store) List(context.Context, letter.Kind, letter.Selection) (letter.Page, error) {
+	return letter.Page{}, nil
+}
+
+func newBox(put func(int, letter.Letter) error) *mail.Box {
+	return mail.New(&store{put: put}, slog.New(slog.DiscardHandler))
+}
+
+// counts requires how many dead letters a box has kept, and dropped.
+func counts(t *testing.T, b *mail.Box, kept, dropped float64) {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	require.NoError(t, r.Register(b))
+	families, err := r.Gather()
+	require.NoError(t, err)
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			values[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+	}
+	require.Equal(t, map[string]float64{
+		"krt_letters_dropped_total dead": dropped, "krt_letters_dropped_total result": 0,
+		"krt_letters_kept_total dead": kept, "krt_letters_kept_total result": 0,
+	}, values)
+}
+
+func TestALetterIsSavedOnceTheStoreIsBack(t *testing.T) {
+	b := newBox(func(n int, _ letter.Letter) error {
+		if n < 3 {
+			return errors.New("the store does not respond")
+		}
+		return nil
+	})
+	freed, saved := make(chan struct{}), make(chan struct{})
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func() { close(saved) })
+	require.True(t, b.Saving(letter.Dead, "a/0"))
+	<-saved
+	<-freed
+	b.Close(time.Minute)
+	require.False(t, b.Saving(letter.Dead, "a/0"))
+	counts(t, b, 1, 0)
+}
+
+func TestALetterThatIsRefusedIsDropped(t *testing.T) {
+	b := newBox(func(int, letter.Letter) error { return &letter.Error{Status: http.StatusBadRequest, Text: "no"} })
+	freed := make(chan struct{})
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func() { t.Error("it is not saved") })
+	<-freed
+	b.Close(time.Minute)
+	counts(t, b, 0, 1)
+	require.Error(t, b.Save(t.Context(), letter.Letter{Kind: letter.Dead, ID: "a/0"}))
+}
+
+func TestWhatWaitsIsBounded(t *testing.T) {
+	goOn := make(chan struct{})
+	b := newBox(func(int, letter.Letter) error { <-goOn; return nil })
+	large := letter.Letter{Kind: letter.Dead, ID: "a/0", Data: make([]byte, letter.MaxData)}
+	for range 8 {
+		b.Keep(large, nil, nil)
+	}
+	freed := false
+	b.Keep(large, func() { freed = true }, nil) // the ninth does not fit into 64 MiB
+	require.True(t, freed)
+	close(goOn)
+	b.Close(time.Minute)
+	counts(t, b, 8, 1)
+}
+
+func TestCloseEndsWhatTakesTooLong(t *testing.T) {
+	b := newBox(func(int, letter.Letter) error { return errors.New("the store does not respond") })
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, nil, nil)
+	b.Close(time.Millisecond)
+	counts(t, b, 0, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "b/0"}, nil, nil)
+	counts(t, b, 0, 2)
+}
+
+func TestABoxThatIsNoneKeepsNothing(t *testing.T) {
+	var b *mail.Box
+	freed := false
+	b.Keep(letter.Letter{}, func() { freed = true }, nil)
+	b.Close(0)
+	require.True(t, freed)
+}
+
+// given is an event that node b of a workflow has got.
+func given() (mail.Origin, *event.Event) {
+	steps := event.Steps("").Append(event.Step{Node: "a", Start: time.Now(), SpanID: [8]byte{1}})
+	return mail.Origin{Version: "v1", Workflow: "flow", Nodes: []string{"a", "b", "a"}}, &event.Event{
+		ID: "1", Source: "/krt/ns/v1/ä", Type: event.TypeMessage, Message: "pkg.M", CorrelationID: "c", CausationID: "x%20y",
+		Workflow: "flow", Deadline: time.Now(), Replied: true, ReplyToken: "secret", Keep: event.KeepResult, Steps: steps,
+	}
+}
+
+func TestADeadLetterIsReplayedAsItWas(t *testing.T) {
+	o, e := given()
+	failed := event.Failure{Code: code.Code_INTERNAL, Reason: "R", Text: "no"}.Status()
+	l := o.Dead(e, -1, "b", failed, []byte("data"))
+	require.NoError(t, l.Check())
+	require.Equal(t, "c/1", l.ID)
+	require.Equal(t, "b", l.Node)
+	for _, value := range l.Event {
+		require.NotContains(t, value, "secret")
+	}
+	again, err := o.Replay(&l)
+	require.NoError(t, err)
+	require.Equal(t, e.ID, again.ID)
+	require.Equal(t, e.Source, again.Source)
+	require.Equal(t, e.CausationID, again.CausationID)
+	require.Equal(t, event.KeepResult, again.Keep)
+	require.Equal(t, "pkg.M", again.Message)
+}
+
+func TestTheStepIsThatAfterThosePassed(t *testing.T) {
+	o, e := given()
+	require.Equal(t, 1, o.Step(e, "b"))
+	require.Equal(t, 1, o.Step(e, ""))
+	require.Equal(t, 0, o.Step(e, "a"), "it is not at the step after")
+	e.Steps = e.Steps.Append(event.Step{Node: "b", Start: time.Now(), SpanID: [8]byte{2}})
+	require.Equal(t, 2, o.Step(e, "a"), "the second of two of a node")
+	require.Equal(t, 2, o.Step(e, "unknown"))
+}
+
+func TestWhatCannotBeReplayedSaysWhy(t *testing.T) {
+	o, e := given()
+	failed := event.Failure{Code: code.Code_INTERNAL}.Status()
+	whole := o.Dead(e, 1, "b", failed, nil)
+	for name, c := range map[string]struct {
+		change func(*mail.Origin, *letter.Letter)
+		want   string
+	}{
+		"another node":  {func(o *mail.Origin, _ *letter.Letter) { o.Nodes = []string{"a", "c"} }, `was node "b", and its nodes are now a, c`},
+		"fewer nodes":   {func(o *mail.Origin, _ *letter.Letter) { o.Nodes = []string{"a"} }, "the version has changed since"},
+		"no event":      {func(_ *mail.Origin, l *letter.Letter) { l.Message = "" }, "the letter has no event"},
+		"not an event":  {func(_ *mail.Origin, l *letter.Letter) { l.Event = nil }, "cannot be read"},
+		"another event": {func(_ *mail.Origin, l *letter.Letter) { l.Event = map[string]string{"specversion": "1.0"} }, "ce-id: missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, l := o, whole
+			c.change(&o, &l)
+			_, err := o.Replay(&l)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	large := o.Dead(e, 1, "b", failed, make([]byte, letter.MaxData+1))
+	require.NoError(t, large.Check())
+	_, err := o.Replay(&large)
+	require.ErrorContains(t, err, "its message of 8388609 bytes was larger")
+}
+
+func FuzzReplay(f *testing.F) {
+	f.Add("id", "1", "krtdeadline", "x")
+	f.Add("specversion", "1.0", "source", "%zz")
+	f.Fuzz(func(t *testing.T, name, value, other, more string) {
+		o, e := given()
+		l := o.Dead(e, 1, "b", nil, nil)
+		l.Event[name], l.Event[other] = value, more
+		if e, err := o.Replay(&l); err == nil && (e.Type != event.TypeMessage || e.Message != l.Message) {
+			t.Errorf("%+v", e)
+		}
+	})
+}

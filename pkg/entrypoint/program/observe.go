@@ -1,0 +1,42 @@
+package program
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
+	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/store"
+)
+
+// saveLimit is how long what is measured may take to be saved at the end.
+const saveLimit = 2 * time.Second
+
+// observe adds to o what saves automatic measurements and letters. The function it returns ends that,
+// when there are no more requests.
+func (c *Config) observe(o *entrypoint.Options) (end func(), err error) {
+	mode, err := measure.ParseMode(c.Measurements)
+	if err != nil {
+		return nil, fmt.Errorf("measurements: %w", err)
+	}
+	if c.Store == "" || mode == measure.Off && !c.Letters {
+		return func() {}, nil
+	}
+	client, err := store.New(c.Store, store.Credentials(c.StoreCredentials))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	closing := func() {}
+	if mode != measure.Off {
+		m := measure.New(mode, client, slog.Default())
+		o.Observers = append(o.Observers, m)
+		closing = func() { m.Close(saveLimit) }
+	}
+	if c.Letters {
+		o.Mail = mail.New(letter.New(client), slog.Default())
+	}
+	return func() { o.Mail.Close(saveLimit); closing() }, nil
+}
