@@ -67,9 +67,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
-	if with.QueueSecret != "" {
-		entrypointOf = append(entrypointOf, with.QueueSecret)
-	}
+	entrypointOf = append(entrypointOf, queueContent(with)...)
 	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item
 	for _, o := range objects {

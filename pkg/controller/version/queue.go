@@ -53,6 +53,15 @@ func (r *reconciler) planQueue(v *v1alpha1.Version, p *plan) error {
 	return fmt.Errorf("the version has no credentials for the queue: %w", err)
 }
 
+// queueContent is what else the entrypoint is rendered from; nothing without a queue, so that what
+// another kn-krt has made is the same.
+func queueContent(with v1alpha1.StartedWith) []any {
+	if with.QueueSecret == "" {
+		return nil
+	}
+	return []any{with.QueueSecret}
+}
+
 // createQueueSecret creates the Secret with the version's credential for the queue if it does
 // not exist. One of the user's own is theirs.
 func (r *reconciler) createQueueSecret(ctx context.Context, want desired) error {
@@ -148,13 +157,8 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 	if runs, err := r.has(ctx, v, &appsv1.DeploymentList{}); !runs || err != nil {
 		return "", err
 	}
-	service := &corev1.Service{}
-	err = r.client.Get(ctx, types.NamespacedName{Namespace: v.Namespace, Name: render.EntrypointServiceName(v.Name)}, service)
-	if err == nil && metav1.IsControlledBy(service, v) {
-		err = r.client.Delete(ctx, service, client.Preconditions{UID: &service.UID})
-	}
-	if client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("cannot delete the Service of the entrypoint: %w", err)
+	if err := r.closeEntrypoint(ctx, v); err != nil {
+		return "", err
 	}
 	var events int64
 	err = r.queueOf(ctx, v, v.Status.StartedWith, func(ctx context.Context, c *queueclient.Client) error {
@@ -173,6 +177,19 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 		return fmt.Sprintf("%d events are left in its queue", events), nil
 	}
 	return "", nil
+}
+
+// closeEntrypoint deletes the Service by which clients find the entrypoint, if it is the version's.
+func (r *reconciler) closeEntrypoint(ctx context.Context, v *v1alpha1.Version) error {
+	service := &corev1.Service{}
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: v.Namespace, Name: render.EntrypointServiceName(v.Name)}, service)
+	if err == nil && metav1.IsControlledBy(service, v) {
+		err = r.client.Delete(ctx, service, client.Preconditions{UID: &service.UID})
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot delete the Service of the entrypoint: %w", err)
+	}
+	return nil
 }
 
 // deleteStream deletes what a version that is deleted has in the queue. The error is one that

@@ -104,7 +104,7 @@ func (c Config) options(access *access) (*nats.Options, error) {
 		ServerName: "krt-queue", Host: host, Port: int(number), NoSigs: true, NoLog: false,
 		CustomClientAuthentication: access, AuthTimeout: authTime, MaxConn: c.Connections,
 		JetStream: true, StoreDir: c.Folder, JetStreamMaxStore: c.Bytes, JetStreamMaxMemory: -1,
-		MaxPayload: int32(c.Payload), //nolint:gosec // check has bounded it
+		MaxPayload: int32(c.Payload), // check has bounded it
 		SyncAlways: c.Sync == 0, SyncInterval: c.Sync, DisableJetStreamBanner: true,
 	}
 	if o.MaxPending = max(64<<20, 4*int64(c.Payload)); number == 0 {
