@@ -60,7 +60,7 @@ func (s *sequence) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 	defer time.AfterFunc(time.Until(last), payload.Settle).Stop()
 	if s.channel.Answers() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, last, errSilent)
+		ctx, cancel = context.WithTimeoutCause(ctx, s.retry.Patience, errSilent)
 		defer cancel()
 	}
 	response, err := s.reach(ctx, r, p, payload, last)
