@@ -35,6 +35,7 @@ func earlyReply(v *version) {
 	require.Equal(v.t, "early", reply.GetText())
 	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...), "the node is still at work")
 	v.openGate("n2", gate)
+	v.awaitRuns(in, "n3", 1)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 }
@@ -45,6 +46,7 @@ func laterAnswersAreDropped(v *version) {
 	reply, err := v.call("Three", in)
 	require.NoError(v.t, err)
 	require.Equal(v.t, "first", reply.GetText())
+	v.awaitRuns(in, "n3", 1)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 }

@@ -148,6 +148,7 @@ func cancelAfterReply(v *version) {
 	require.NoError(v.t, caller.conn.Close(), "the caller is gone")
 	v.awaitRuns(in, "n2", 1)
 	v.openGate("n2", gate)
+	v.awaitRuns(in, "n3", 1)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 }

@@ -61,6 +61,7 @@ func replyEndsStream(v *version) {
 	require.Equal(v.t, []string{"word-0", "word-1", "early"}, got)
 	require.Equal(v.t, []int{1, 1, 0}, v.runs(in, names(3)...), "the node is still at work")
 	v.openGate("n2", gate)
+	v.awaitRuns(in, "n3", 1)
 	v.settle()
 	require.Equal(v.t, ones(3), v.runs(in, names(3)...))
 }
