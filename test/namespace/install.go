@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -36,11 +37,15 @@ func nameBase() error {
 	if err != nil {
 		return err
 	}
-	//nolint:noctx // the installation serves more tests than the one that began
-	kubectl := exec.Command("kubectl", "patch", "configmap", settings, "-n", "krt-system", "--type=merge", "-p", string(patch))
-	out, err := kubectl.CombinedOutput()
+	_, err = kubectl("patch", "configmap", settings, "-n", "krt-system", "--type=merge", "-p", string(patch))
+	return err
+}
+
+// kubectl is for what serves more tests than the one that began.
+func kubectl(args ...string) (string, error) {
+	out, err := exec.Command("kubectl", args...).CombinedOutput() //nolint:noctx // see above
 	if err != nil {
-		return fmt.Errorf("kubectl patch configmap %s: %w\n%s", settings, err, out)
+		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return nil
+	return strings.TrimSpace(string(out)), nil
 }

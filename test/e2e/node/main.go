@@ -1,7 +1,8 @@
 // Command node is the node of the versions that the tests make: it answers by
 // the version's name and with the payload it got, or passes the request on where
 // that names another node as the last. An order is to send that many messages first.
-// Its environment can make it worse than another one.
+// Its environment can make it worse than another one. It reports the ids of requests to
+// the address in TALLY, and handles none whose report is not accepted.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -32,6 +34,9 @@ func handlerInit(*runner.HandlerContext) {
 func handler(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 	in := &node.Request{}
 	if err := data.UnmarshalTo(in); err != nil {
+		return nil, err
+	}
+	if err := report(ctx, in.GetId()); err != nil {
 		return nil, err
 	}
 	if last := in.GetLast(); last != "" && last != ctx.Node() {
@@ -88,5 +93,28 @@ func wait(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// report posts the id to the tally, NODE/ID, until that accepts it.
+func report(ctx *runner.HandlerContext, id string) error {
+	tally := os.Getenv("TALLY")
+	if tally == "" || id == "" {
+		return nil
+	}
+	for {
+		request, err := http.NewRequestWithContext(ctx.Context(), http.MethodPost, tally+"/"+ctx.Node()+"/"+id, http.NoBody)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			status := response.StatusCode
+			if err := response.Body.Close(); err == nil && status == http.StatusNoContent {
+				return nil
+			}
+		}
+		if err := wait(ctx.Context(), 100*time.Millisecond); err != nil {
+			return err
+		}
 	}
 }

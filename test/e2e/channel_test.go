@@ -1,0 +1,194 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/channel"
+	"krt.dev/kn-krt/test/namespace"
+)
+
+// tallied is a version of three nodes that report what they handle.
+func (n place) tallied(name string, t *namespace.Tally, change func(*v1alpha1.Version)) {
+	n.t.Helper()
+	n.version(name, func(v *v1alpha1.Version) {
+		only := v.Spec.Nodes[0]
+		only.Env = []v1alpha1.EnvVar{{Name: "TALLY", Value: t.URL}}
+		only.Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
+		v.Spec.Nodes = nil
+		for _, node := range []string{"n1", "n2", "n3"} {
+			only.Name = node
+			v.Spec.Nodes = append(v.Spec.Nodes, only)
+		}
+		v.Spec.Workflows = []v1alpha1.Workflow{{Name: "three", Entrypoint: "Three", Sequential: []string{"n1", "n2", "n3"}}}
+		if change != nil {
+			change(v)
+		}
+	})
+}
+
+// accepted sends an event that asks for no response; the version accepts it.
+func (n place) accepted(version, id string) {
+	n.t.Helper()
+	n.Eventually(func() error { // its Service may not be known everywhere yet
+		status, text, err := n.event("http://"+version+"."+n.Name+".svc.cluster.local/workflows/three", id, "Prefer", "respond-async")
+		if err == nil && status != http.StatusAccepted {
+			err = fmt.Errorf("HTTP %d: %s", status, text)
+		}
+		return err
+	})
+}
+
+// event posts a request of the rpc Three for the last node, n3, as an event.
+func (n place) event(url, id string, headers ...string) (status int, text string, err error) {
+	data, err := json.Marshal(map[string]string{"id": id, "last": "n3"})
+	require.NoError(n.t, err)
+	request, err := http.NewRequestWithContext(n.t.Context(), http.MethodPost, url, bytes.NewReader(data))
+	require.NoError(n.t, err)
+	for name, value := range map[string]string{
+		"Ce-Specversion": "1.0", "Ce-Id": id, "Ce-Source": "/e2e", "Ce-Type": "three", "Content-Type": "application/json",
+	} {
+		request.Header.Set(name, value)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	return do(http.DefaultClient, request)
+}
+
+// handled waits until the last node has handled all of the requests.
+func (n place) handled(t *namespace.Tally, ids []string) {
+	n.t.Helper()
+	n.Eventually(func() error {
+		if missing := t.Missing("n3", ids); len(missing) > 0 {
+			return fmt.Errorf("%d of %d are not handled, such as %s", len(missing), len(ids), missing[0])
+		}
+		return nil
+	})
+}
+
+// burst has a version accept that many events.
+func (n place) burst(version string, count int) (ids []string) {
+	n.t.Helper()
+	for i := range count {
+		id := fmt.Sprintf("%s-%d", version, i)
+		n.accepted(version, id)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// templated has the versions that are started from now on use a channel with those faults.
+func (n place) templated(faults channel.Faults) {
+	n.t.Helper()
+	text, err := yaml.Marshal(map[string]any{"spec": map[string]any{"faults": faults}})
+	require.NoError(n.t, err)
+	n.Set("config-krt", "krt-system", "channel-template", namespace.ChannelTemplate+string(text))
+}
+
+// killChannel ends the process behind all TestChannels, and waits for the next one.
+func (n place) killChannel() {
+	n.t.Helper()
+	n.Kubectl("delete", "pod", "-l", "app=test-channel", "-n", "krt-test-channel", "--grace-period=0", "--force")
+	n.InstallChannel()
+}
+
+// A channel that stores: clients that wait have their response, and what was accepted is done although
+// the channel's process is killed with all of it in its store.
+func TestStoringChannels(t *testing.T) {
+	n := newRuntime(t)
+	tally := n.Tally()
+	n.InstallChannel()
+	n.templated(channel.Faults{Delay: "2s"})
+	n.tallied("slow", tally, nil)
+	n.Ready("version/slow")
+	n.templated(channel.Faults{Repeat: 30, HoldBack: 30, Refuse: 20, Hide: 10})
+	n.tallied("bad", tally, nil)
+	n.Ready("version/bad")
+	require.Equal(t, "TestChannel", n.Get("sequence/bad-three", "{.status.channelStatuses[0].channel.kind}"))
+
+	n.answers(n.called("slow"), "conformance.Entrypoint/Three", "three", `{"last": "n3"}`, `{"text": "slow"}`)
+
+	ids := n.burst("slow", 50)
+	require.NotEmpty(t, tally.Missing("n3", ids), "each step takes 2 s: the events are in the store")
+	n.killChannel()
+	n.handled(tally, ids)
+	n.handled(tally, n.burst("bad", 50)) // a producer sends again what was not accepted
+}
+
+// Knative's own channel in its other mode accepts an event before it delivers it, and holds no
+// connection open until the last step is done.
+func TestInMemoryChannelsInAsynchronousMode(t *testing.T) {
+	n := newRuntime(t)
+	tally := n.Tally()
+	n.tallied("async", tally, nil)
+	n.Ready("version/async")
+	// Knative's dispatcher reads the annotation when it begins to serve a channel, and not again.
+	n.In("annotate", "inmemorychannel", "--all", "messaging.knative.dev/async-handler=true")
+	n.Kubectl("delete", "pod", "-l", "messaging.knative.dev/role=dispatcher", "-n", "knative-eventing")
+	n.Kubectl("rollout", "status", "deployment/imc-dispatcher", "-n", "knative-eventing", "--timeout", namespace.Patience.String())
+	n.handled(tally, n.burst("async", 1)) // the dispatcher knows its channels
+	n.answers(n.called("async"), "conformance.Entrypoint/Three", "three", `{"last": "n3"}`, `{"text": "async"}`)
+	n.handled(tally, n.burst("async", 50))
+}
+
+// A Broker on storing channels in front of a version on storing channels.
+func TestABrokerOnStoringChannels(t *testing.T) {
+	n := newRuntime(t)
+	if n.Kubectl("get", "deployment", "mt-broker-controller", "-n", "knative-eventing", "--ignore-not-found", "-o", "name") == "" {
+		t.Skip("needs Knative's Broker on channels, MTChannelBasedBroker")
+	}
+	tally := n.Tally()
+	n.InstallChannel()
+	n.templated(channel.Faults{})
+	n.tallied("behind", tally, nil)
+	n.Ready("version/behind")
+	n.Apply(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: storing}
+data:
+  channel-template-spec: |
+    apiVersion: messaging.krt.test/v1
+    kind: TestChannel
+    spec: {faults: {repeat: 30}}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {name: events, annotations: {eventing.knative.dev/broker.class: MTChannelBasedBroker}}
+spec:
+  config: {apiVersion: v1, kind: ConfigMap, name: storing}
+  delivery: {retry: 10, backoffPolicy: exponential, backoffDelay: PT0.2S}
+---
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: to-version}
+spec:
+  broker: events
+  filter: {attributes: {type: three}}
+  subscriber: {ref: {apiVersion: krt.dev/v1alpha1, kind: Version, name: behind}}
+`)
+	n.Ready("trigger/to-version")
+	address := n.Get("broker/events", "{.status.address.url}")
+	var ids []string
+	for i := range 50 {
+		id := fmt.Sprintf("broker-%d", i)
+		n.Eventually(func() error {
+			status, text, err := n.event(address, id)
+			if err == nil && status != http.StatusAccepted {
+				err = fmt.Errorf("HTTP %d: %s", status, text)
+			}
+			return err
+		})
+		ids = append(ids, id)
+	}
+	n.killChannel()
+	n.handled(tally, ids)
+}
