@@ -26,8 +26,8 @@ type Queue interface {
 	Delivery(s *Sender, workflow string, steps []Step) (Delivery, error)
 	// Start has events carried from now on.
 	Start(Home) error
-	// Carried returns the event of a request that is being carried here; nil: there is none.
-	Carried(seal.ID) Carried
+	// Carried returns the event of a request that a node has been sent from here; nil: there is none.
+	Carried(id seal.ID, node string) Carried
 	// Stop begins no event any more, and returns when what has begun is done. When ctx is done,
 	// the rest is given back, so that another replica begins with it.
 	Stop(ctx context.Context)

@@ -75,7 +75,7 @@ type Carrier struct {
 	loops, works      sync.WaitGroup
 
 	mu       sync.Mutex
-	carried  map[seal.ID]*work
+	carried  map[carriage]*work
 	sequence map[place]*work
 	finished finished
 }
@@ -91,7 +91,7 @@ func New(o Options) (*Carrier, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	c := &Carrier{options: o, log: o.Logger, carried: map[seal.ID]*work{}, sequence: map[place]*work{}}
+	c := &Carrier{options: o, log: o.Logger, carried: map[carriage]*work{}, sequence: map[place]*work{}}
 	var names []queue.Step
 	for _, w := range o.Workflows {
 		for i, s := range w.Steps {
@@ -185,10 +185,10 @@ func (c *Carrier) Start(home delivery.Home) error {
 }
 
 // Carried implements [delivery.Queue].
-func (c *Carrier) Carried(id seal.ID) delivery.Carried {
+func (c *Carrier) Carried(id seal.ID, node string) delivery.Carried {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if w := c.carried[id]; w != nil {
+	if w := c.carried[carriage{id, node}]; w != nil {
 		return w
 	}
 	return nil

@@ -46,6 +46,6 @@ type unusable struct{ err error }
 func (u unusable) Delivery(*delivery.Sender, string, []delivery.Step) (delivery.Delivery, error) {
 	return nil, u.err
 }
-func (u unusable) Start(delivery.Home) error        { return u.err }
-func (u unusable) Carried(seal.ID) delivery.Carried { return nil }
-func (u unusable) Stop(context.Context)             {}
+func (u unusable) Start(delivery.Home) error                { return u.err }
+func (u unusable) Carried(seal.ID, string) delivery.Carried { return nil }
+func (u unusable) Stop(context.Context)                     {}

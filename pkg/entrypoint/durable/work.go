@@ -36,6 +36,12 @@ var (
 	errGone     = errors.New("the client does not wait any more")
 )
 
+// carriage is a request's event for one of its nodes.
+type carriage struct {
+	id   seal.ID
+	node string
+}
+
 // work is one event at work.
 type work struct {
 	*step
@@ -116,9 +122,13 @@ func (s *step) open(r *client.Received) (*work, error) {
 	}
 	w.timer = time.AfterFunc(limit, func() { w.cancel(errDeadline) })
 	w.beat = time.AfterFunc(queue.AckWait/3, w.goesOn)
-	s.sequence[placeOf(r)], s.carried[id] = w, w
+	s.sequence[placeOf(r)], s.carried[w.carriage()] = w, w
 	return w, nil
 }
+
+// carriage says which of the request's events it is: the one of the step before may still be ending
+// here when the next one's node sends its response.
+func (w *work) carriage() carriage { return carriage{w.id, w.name.Node} }
 
 // goesOn tells the server that the event is at work.
 func (w *work) goesOn() {
@@ -130,8 +140,8 @@ func (w *work) goesOn() {
 func (w *work) close() {
 	w.Carrier.mu.Lock()
 	delete(w.sequence, placeOf(w.message.Load()))
-	if w.carried[w.id] == w {
-		delete(w.carried, w.id)
+	if w.carried[w.carriage()] == w {
+		delete(w.carried, w.carriage())
 	}
 	w.Carrier.mu.Unlock()
 	w.beat.Stop()
