@@ -32,15 +32,17 @@ type fault struct {
 	inflict func(context.Context, place) error
 	// harmless says that no request may be lost by it: it has no part in them.
 	harmless bool
+	// direct is harmless of requests to a version with direct delivery.
+	direct bool
 }
 
 func faults() []fault {
 	return []fault{
-		{"the node's pods deleted", deleteNode, false},
-		{"entrypoint pods deleted one by one", deleteEntrypoints, true},
-		{"the in-memory dispatcher deleted", deleteDispatcher, false},
-		{"the controller killed every 5 s", killController, true},
-		{"the apiserver restarted", restartAPIServer, true},
+		{name: "the node's pods deleted", inflict: deleteNode},
+		{name: "entrypoint pods deleted one by one", inflict: deleteEntrypoints, harmless: true},
+		{name: "the in-memory dispatcher deleted", inflict: deleteDispatcher},
+		{name: "the controller killed every 5 s", inflict: killController, harmless: true},
+		{name: "the apiserver restarted", inflict: restartAPIServer, harmless: true},
 	}
 }
 
@@ -74,8 +76,8 @@ func TestShortcutFaults(t *testing.T) {
 		}
 	}
 	p.suffer("short", []fault{
-		{"the node's only pod deleted", lose(), true},
-		{"the node's only pod killed", lose(client.GracePeriodSeconds(0)), true},
+		{name: "the node's only pod deleted", inflict: lose(), harmless: true},
+		{name: "the node's only pod killed", inflict: lose(client.GracePeriodSeconds(0)), harmless: true},
 	})
 }
 
@@ -83,8 +85,25 @@ func TestShortcutFaults(t *testing.T) {
 func (p place) suffer(version string, faults []fault) {
 	p.t.Helper()
 	p.Ready("version/" + version)
-	l := startLoad(p.t, version+"."+p.Name+".svc.cluster.local", 8, 0)
-	l.steady(p)
+	p.inflict(faults, &target{name: version, load: startLoad(p.t, version+"."+p.Name+".svc.cluster.local", 8, 0)})
+}
+
+// target is a version that has requests.
+type target struct {
+	name   string
+	direct bool // its delivery
+	load   *load
+}
+
+// inflict inflicts faults one after the other, and reports what became of the requests of each version.
+func (p place) inflict(faults []fault, targets ...*target) {
+	p.t.Helper()
+	steady := func() {
+		for _, one := range targets {
+			one.load.steady(p)
+		}
+	}
+	steady()
 	require.NoError(p.t, p.whole(p.t.Context()))
 	before, err := p.inventory(p.t.Context())
 	require.NoError(p.t, err)
@@ -100,18 +119,25 @@ func (p place) suffer(version string, faults []fault) {
 			continue
 		}
 		o.failure = errors.Join(o.failure, p.whole(p.t.Context()))
-		l.steady(p)
+		steady()
 		o.ended = time.Now()
 		more, err := p.leftOver(p.t.Context(), before)
 		o.left, o.failure = more, errors.Join(o.failure, err)
 	}
-	results := l.end()
-	for _, o := range outcomes {
-		o.add(results)
-	}
-	p.t.Log("\n" + faultTable(outcomes))
-	for _, o := range outcomes {
-		o.check(p.t)
+	for _, one := range targets {
+		results := one.load.end()
+		own := make([]*outcome, len(outcomes))
+		for i, o := range outcomes {
+			of := *o
+			if own[i] = &of; one.direct {
+				of.harmless = of.direct
+			}
+			of.add(results)
+		}
+		p.t.Logf("version %s\n%s", one.name, faultTable(own))
+		for _, o := range own {
+			o.check(p.t)
+		}
 	}
 }
 
