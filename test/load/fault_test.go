@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +33,8 @@ type fault struct {
 	inflict func(context.Context, place) error
 	// harmless says that no request may be lost by it: it has no part in them.
 	harmless bool
-	// direct is harmless of requests to a version with direct delivery.
-	direct bool
+	// harms are the deliveries whose requests it may harm, where versions of several suffer it.
+	harms []v1alpha1.Delivery
 }
 
 func faults() []fault {
@@ -90,9 +91,9 @@ func (p place) suffer(version string, faults []fault) {
 
 // target is a version that has requests.
 type target struct {
-	name   string
-	direct bool // its delivery
-	load   *load
+	name     string
+	delivery v1alpha1.Delivery // one of several, "" if it suffers alone
+	load     *load
 }
 
 // inflict inflicts faults one after the other, and reports what became of the requests of each version.
@@ -129,8 +130,8 @@ func (p place) inflict(faults []fault, targets ...*target) {
 		own := make([]*outcome, len(outcomes))
 		for i, o := range outcomes {
 			of := *o
-			if own[i] = &of; one.direct {
-				of.harmless = of.direct
+			if own[i] = &of; one.delivery != "" {
+				of.harmless = !slices.Contains(of.harms, one.delivery)
 			}
 			of.add(results)
 		}

@@ -84,7 +84,7 @@ func (p place) leftOver(ctx context.Context, before map[string]int) (more []stri
 	return more, err
 }
 
-// whole waits until each Deployment of the namespaces has its pods, and each
+// whole waits until each Deployment and StatefulSet of the namespaces has its pods, and each
 // version its condition Ready.
 func (p place) whole(ctx context.Context) error {
 	return until(ctx, func() error {
@@ -105,19 +105,28 @@ func (p place) whole(ctx context.Context) error {
 
 func (p place) wholeIn(ctx context.Context, namespace string) error {
 	var deployments appsv1.DeploymentList
-	if err := p.client.List(ctx, &deployments, client.InNamespace(namespace)); err != nil {
-		return err
-	}
+	var sets appsv1.StatefulSetList
+	in := client.InNamespace(namespace)
+	err := errors.Join(p.client.List(ctx, &deployments, in), p.client.List(ctx, &sets, in))
 	for i := range deployments.Items {
 		d := &deployments.Items[i]
-		pods, err := p.pods(ctx, namespace, d.Spec.Selector.MatchLabels)
-		if err != nil {
-			return err
-		}
-		ready := len(slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !podReady(&pod) }))
-		if ready < int(*d.Spec.Replicas) {
-			return fmt.Errorf("%s has %d ready pods of %d", d.Name, ready, *d.Spec.Replicas)
-		}
+		err = errors.Join(err, p.havePods(ctx, d, d.Spec.Selector.MatchLabels, *d.Spec.Replicas))
+	}
+	for i := range sets.Items {
+		s := &sets.Items[i]
+		err = errors.Join(err, p.havePods(ctx, s, s.Spec.Selector.MatchLabels, *s.Spec.Replicas))
+	}
+	return err
+}
+
+func (p place) havePods(ctx context.Context, of client.Object, labels map[string]string, wanted int32) error {
+	pods, err := p.pods(ctx, of.GetNamespace(), labels)
+	if err != nil {
+		return err
+	}
+	ready := len(slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !podReady(&pod) }))
+	if ready < int(wanted) {
+		return fmt.Errorf("%s has %d ready pods of %d", of.GetName(), ready, wanted)
 	}
 	return nil
 }

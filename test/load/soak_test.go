@@ -69,7 +69,8 @@ func TestSoak(t *testing.T) {
 	left, err := p.leftOver(t.Context(), before)
 	require.NoError(t, err)
 	last := s.sample()
-	t.Logf("%d requests, %d failed, and %d versions within %s", s.sent.Load(), s.lost.Load(), *soakCycles, time.Since(begun).Round(time.Second))
+	t.Logf("%d requests, %d failed, and %d versions within %s",
+		s.sent.Load(), s.lost.Load(), *soakCycles, time.Since(begun).Round(time.Second))
 	t.Log("\n" + drift(first, s.samples, last))
 	require.Empty(t, left, "objects that versions have left")
 	require.Zero(t, s.lost.Load(), "requests that failed: %v", s.example.Load())
