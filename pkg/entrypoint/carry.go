@@ -26,6 +26,9 @@ type home struct{ *Entrypoint }
 // the event, also if the request began here. It reports false if nobody does, so that it may be for
 // the request.
 func (e *Entrypoint) receiveQueued(r *http.Request, ev *event.Event, token seal.Token) (status int, received bool) {
+	if e.options.Queue == nil {
+		return 0, false
+	}
 	if c := e.options.Queue.Carried(token.ID, failure.NodeOf(ev.Source)); c != nil && r.URL.Path == "/reply" {
 		return e.receiveCarried(r, ev, c), true
 	}

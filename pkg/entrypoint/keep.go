@@ -10,6 +10,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
+	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -61,7 +62,8 @@ func (r *request) keepResult(out response) {
 		data, free = out.data.ReadOnlyData(), out.data.Free
 	}
 	first := r.First.Event
-	l := r.table.origin(r.route).Result(first.CorrelationID, first.CausationID, r.route.want, data, out.failure, r.table.version.Results)
+	l := letter.Letter{ID: first.CorrelationID, CausationID: first.CausationID, Message: r.route.want, Data: data}
+	l = r.table.origin(r.route).Result(l, out.failure, r.table.version.Results)
 	r.entry.options.Mail.Keep(l, free, r.replayed.Settle)
 }
 

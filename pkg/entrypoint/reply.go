@@ -90,18 +90,20 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	if expired := reason == metrics.DropLate && e.keeps(ev) && ev.CorrelationID == token.ID.String(); reason != "" && !expired {
 		return e.drop(reason, err)
 	}
-	if e.options.Queue != nil {
-		if status, received := e.receiveQueued(r, ev, token); received {
-			return status
-		}
+	if status, received := e.receiveQueued(r, ev, token); received {
+		return status
 	}
-	req := e.pending.Get(token.ID)
-	if req == nil {
-		if e.elsewhere(r, token) {
-			return e.forward(r, ev, token)
-		}
-		return e.receiveOrphan(r, ev)
+	switch req := e.pending.Get(token.ID); {
+	case req != nil:
+		return e.receiveOf(req, ev, read)
+	case e.elsewhere(r, token):
+		return e.forward(r, ev, token)
 	}
+	return e.receiveOrphan(r, ev)
+}
+
+// receiveOf is receiveFor for the request that has been found.
+func (e *Entrypoint) receiveOf(req *request, ev *event.Event, read func(*request, *event.Event) (response, error)) int {
 	late := req.gone.Load()
 	if late && !req.continues() {
 		return e.drop(metrics.DropLate, nil)

@@ -21,17 +21,15 @@ type Origin struct {
 	Nodes             []string
 }
 
-// Result returns the letter with the result of a request: a message, or a failure. It expires after the
-// retention.
-func (o Origin) Result(id, causation, message string, data []byte, failure *spb.Status, retention time.Duration) letter.Letter {
-	now := time.Now()
-	l := letter.Letter{
-		Kind: letter.Result, ID: id, Version: o.Version, Workflow: o.Workflow, Time: now, Expires: now.Add(retention),
-		Status: letter.StatusOf(failure), CausationID: causation,
+// Result returns of, which has the ID and the CausationID of a request and its response, a Message and its
+// Data, as the letter of its result; of a failure, if that is not nil. It expires after the retention.
+func (o Origin) Result(of letter.Letter, failure *spb.Status, retention time.Duration) letter.Letter {
+	l, now := of, time.Now()
+	l.Kind, l.Version, l.Workflow, l.Time, l.Expires = letter.Result, o.Version, o.Workflow, now, now.Add(retention)
+	if l.Status = letter.StatusOf(failure); failure != nil {
+		l.Message, l.Data = "", nil
 	}
-	if failure == nil {
-		l.Message, l.Data, l.Size = message, data, int64(len(data))
-	}
+	l.Size = int64(len(l.Data))
 	return l
 }
 
@@ -42,9 +40,9 @@ func (o Origin) Late(e *event.Event, wanted string, data []byte, retention time.
 	case e.Keep != event.KeepResult || retention == 0:
 	case e.Type == event.TypeError:
 		failed := failure.Of{Version: o.Version, Workflow: o.Workflow}.Read(e.Source, data)
-		return o.Result(e.CorrelationID, "", "", nil, failed, retention), true
+		return o.Result(letter.Letter{ID: e.CorrelationID}, failed, retention), true
 	case e.Message == wanted:
-		return o.Result(e.CorrelationID, "", wanted, data, nil, retention), true
+		return o.Result(letter.Letter{ID: e.CorrelationID, Message: wanted, Data: data}, nil, retention), true
 	}
 	return letter.Letter{}, false
 }
