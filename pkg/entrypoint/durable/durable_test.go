@@ -104,7 +104,9 @@ func TestFailureIsADeadLetterThatIsReplayed(t *testing.T) {
 	require.Equal(t, 1, v.nodes[0].ran("x"), "it went on where it failed")
 
 	dead.Node = "other"
-	require.ErrorContains(t, r.carrier.Replay(t.Context(), *dead), `has no node "other" as step 1`)
+	require.ErrorContains(t, r.carrier.Replay(t.Context(), *dead), `step 2 of workflow "flow" was node "other", and its nodes are now a, b, c`)
+	dead.Node, dead.Message = "b", "" // its message was too large to be kept
+	require.ErrorContains(t, r.carrier.Replay(t.Context(), *dead), "the letter has no event")
 }
 
 // A handler's error comes at the reply port, perhaps of another replica than the one that carries

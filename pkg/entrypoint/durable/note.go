@@ -3,10 +3,8 @@ package durable
 import (
 	"encoding/base64"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -88,32 +86,6 @@ func readNote(h http.Header) (n note) {
 		n.origin = origin
 	}
 	return n
-}
-
-// attributes are those of e, without the token: a letter is kept for longer than the request.
-func attributes(e *event.Event) map[string]string {
-	header := make(http.Header, 16)
-	own := *e
-	own.ReplyToken = ""
-	own.WriteHeader(header)
-	all := make(map[string]string, len(header))
-	for name, values := range header {
-		if attribute, found := strings.CutPrefix(name, "Ce-"); found {
-			if value, err := url.PathUnescape(values[0]); err == nil {
-				all[strings.ToLower(attribute)] = value
-			}
-		}
-	}
-	return all
-}
-
-// eventOf returns the event with the attributes of a letter.
-func eventOf(attributes map[string]string) (*event.Event, error) {
-	header := make(http.Header, len(attributes))
-	for name, value := range attributes {
-		header[textproto.CanonicalMIMEHeaderKey("Ce-"+name)] = []string{strings.ReplaceAll(value, "%", "%25")}
-	}
-	return event.ReadHeader(header)
 }
 
 // encodeStatus and decodeStatus are a status in a header.

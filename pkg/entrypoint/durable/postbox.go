@@ -11,6 +11,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/queue/client"
@@ -37,7 +38,7 @@ func postbox(w Workflow) queue.Step {
 func (w *work) letter(kind letter.Kind, status *spb.Status) letter.Letter {
 	l := letter.Letter{
 		Kind: kind, ID: w.event.CorrelationID, Version: w.options.Version, Workflow: w.name.Workflow, Node: w.name.Node, Step: w.name.Index,
-		Time: time.Now(), Status: letter.StatusOf(status), Event: attributes(w.event), Replays: w.note.replays,
+		Time: time.Now(), Status: letter.StatusOf(status), Event: mail.Attributes(w.event), Replays: w.note.replays,
 		CausationID: cut(w.note.cause),
 	}
 	if kind == letter.Result {
@@ -64,13 +65,11 @@ func (w *work) keep(l letter.Letter) bool {
 		return true
 	}
 	w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)
-	header := http.Header{
+	header := mail.Header(l.Event)
+	maps.Copy(header, http.Header{
 		headerLetter: {string(l.Kind)}, headerStep: {strconv.Itoa(l.Step)}, headerStatus: {encodeStatus(l.Status.RPC())},
 		"Krt-Id": {l.ID}, "Krt-Node": {l.Node}, "Krt-Time": {strconv.FormatInt(l.Time.UnixNano(), 10)}, "Krt-Message": {l.Message},
-	}
-	if e, err := eventOf(l.Event); err == nil {
-		e.WriteHeader(header)
-	}
+	})
 	w.note.write(header)
 	return w.publish(context.WithoutCancel(w.ctx), client.Message{
 		Step: postbox(w.workflow), ID: string(l.Kind) + "/" + l.ID + "/" + strconv.Itoa(l.Replays), Header: header, Data: l.Data,
@@ -125,7 +124,7 @@ func readLetter(h http.Header, data []byte) letter.Letter {
 		Status: letter.StatusOf(decodeStatus(h.Get(headerStatus))), Message: h.Get("Krt-Message"), Event: map[string]string{},
 		Data: data, Replays: n.replays, CausationID: cut(n.cause),
 	}
-	maps.Copy(l.Event, attributes(e))
+	maps.Copy(l.Event, mail.Attributes(e))
 	l.Step, _ = strconv.Atoi(h.Get(headerStep))
 	ns, _ := strconv.ParseInt(h.Get("Krt-Time"), 10, 64)
 	l.Time = time.Unix(0, ns)

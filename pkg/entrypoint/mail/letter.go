@@ -57,7 +57,7 @@ func (o Origin) Dead(e *event.Event, step int, node string, failure *spb.Status,
 	l := letter.Letter{
 		Kind: letter.Dead, ID: letter.DeadID(e.CorrelationID, step), Version: o.Version, Workflow: o.Workflow,
 		Step: step, Time: time.Now(), Status: letter.StatusOf(failure), CausationID: e.CausationID,
-		Event: attributes(e),
+		Event: Attributes(e),
 	}
 	if step < len(o.Nodes) {
 		l.Node = o.Nodes[step]
@@ -90,8 +90,9 @@ func (o Origin) Step(e *event.Event, node string) int {
 	return max(0, min(passed, len(o.Nodes)-1))
 }
 
-// attributes are those of e, but for its token: whoever reads a letter must not be able to respond.
-func attributes(e *event.Event) map[string]string {
+// Attributes are those of e that a letter has: without its token, because whoever reads a letter must not be
+// able to respond, and without the steps that it has passed.
+func Attributes(e *event.Event) map[string]string {
 	kept := *e
 	kept.ReplyToken, kept.Steps = "", ""
 	if kept.ID == "" {
@@ -106,6 +107,15 @@ func attributes(e *event.Event) map[string]string {
 		}
 	}
 	return all
+}
+
+// Header is the inverse of Attributes: those of a letter as the headers of an event.
+func Header(attributes map[string]string) http.Header {
+	h := make(http.Header, len(attributes))
+	for name, value := range attributes {
+		h.Set("Ce-"+name, event.EncodeAttribute(value))
+	}
+	return h
 }
 
 // Why a dead letter is not replayed.
@@ -127,11 +137,7 @@ func (o Origin) Replay(l *letter.Letter) (*event.Event, error) {
 	case l.Message == "":
 		return nil, ErrNoEvent
 	}
-	h := http.Header{}
-	for name, value := range l.Event {
-		h.Set("Ce-"+name, event.EncodeAttribute(value))
-	}
-	e, err := event.ReadHeader(h)
+	e, err := event.ReadHeader(Header(l.Event))
 	if err != nil {
 		return nil, fmt.Errorf("the letter's event cannot be read: %w", err)
 	}

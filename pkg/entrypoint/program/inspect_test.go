@@ -17,7 +17,7 @@ func folder(t *testing.T, config string) string {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"entrypoint.json": config,
-		"public.proto":    `syntax = "proto3"; message M {} service S { rpc R(M) returns (M); }`,
+		"public.proto":    `syntax = "proto3"; message M { string text = 1; } service S { rpc R(M) returns (M); }`,
 		"between.proto":   `syntax = "proto3"; message Between {}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))

@@ -18,7 +18,9 @@ import (
 	"krt.dev/kn-krt/pkg/store/sqlite"
 )
 
-func TestAutomaticMeasurements(t *testing.T) {
+// startStore runs a store until the test ends, and returns its URL.
+func startStore(t *testing.T) string {
+	t.Helper()
 	db, err := sqlite.Open(filepath.Join(t.TempDir(), "store.db"), sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -32,7 +34,11 @@ func TestAutomaticMeasurements(t *testing.T) {
 		require.NoError(t, <-served)
 		require.NoError(t, db.Close())
 	})
-	url := "http://" + listener.Addr().String()
+	return "http://" + listener.Addr().String()
+}
+
+func TestAutomaticMeasurements(t *testing.T) {
+	url := startStore(t)
 	for name, c := range map[string]struct {
 		config Config
 		want   int // measurements of the version by that name
