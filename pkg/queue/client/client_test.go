@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,6 +112,28 @@ func TestPublishedIsFetchedOnce(t *testing.T) {
 	status, err = c.Status(t.Context(), true)
 	require.NoError(t, err)
 	require.Zero(t, status.Events)
+}
+
+// An event that is larger than a batch may be is fetched alone, and does not hold up those behind it.
+func TestLargeEventIsFetched(t *testing.T) {
+	s := jetstream.Start(t, jetstream.Options(t.TempDir(), -1))
+	c := ensured(t, queue.Settings{URL: s.ClientURL()})
+	sizes := []int{10, 2 << 20, 20}
+	for i, size := range sizes {
+		require.NoError(t, c.Publish(t.Context(), message(first, fmt.Sprint(i), strings.Repeat("x", size))))
+	}
+	var got []int
+	eventually(t, func() error {
+		err := c.Fetch(t.Context(), first, 16, 1<<20, func(r *client.Received) {
+			got = append(got, len(r.Data))
+			require.NoError(t, r.Ack(t.Context()))
+		})
+		if err == nil && len(got) < len(sizes) {
+			err = fmt.Errorf("got %v", got)
+		}
+		return err
+	})
+	require.Equal(t, sizes, got)
 }
 
 func TestEnsureChangesWhatIsSetOtherwise(t *testing.T) {

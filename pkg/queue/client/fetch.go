@@ -35,28 +35,44 @@ type Received struct {
 }
 
 // Fetch passes events of a step to each as they come: at most the given number, of about the
-// given size in bytes together. It returns when it has had them, when there were no more for
-// some seconds, when the connection is made again, or when ctx is done. The error is
-// [queue.ErrMissing] if the consumer or its stream is gone.
+// given size in bytes together; one alone may be larger. It returns when it has had them, when
+// there were no more for some seconds, when the connection is made again, or when ctx is done.
+// The error is [queue.ErrMissing] if the consumer or its stream is gone.
 func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, each func(*Received)) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
 	defer cancel()
-	changed := c.Changed()
+	changed, begin := c.Changed(), time.Now()
 	consumer, err := c.find(ctx, s)
 	if err != nil {
 		return missing(err)
 	}
-	batch, err := consumer.Fetch(events, jetstream.FetchContext(ctx), jetstream.FetchMaxBytes(bytes), jetstream.FetchHeartbeat(beatTime))
+	got, err := fetch(ctx, changed, consumer, events, each, jetstream.FetchMaxBytes(bytes))
+	if got == 0 && err == nil && time.Since(begin) < fetchTime/2 {
+		// The next event is larger than what the server may send: it has said so at once, and gives
+		// none behind it either.
+		_, err = fetch(ctx, changed, consumer, 1, each)
+	}
+	return missing(err)
+}
+
+// fetch passes up to the given number of events to each, and counts them.
+func fetch(
+	ctx context.Context, changed <-chan struct{}, from jetstream.Consumer, events int, each func(*Received), o ...jetstream.FetchOpt,
+) (got int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batch, err := from.Fetch(events, append(o, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(beatTime))...)
 	if err != nil {
-		return missing(err)
+		return 0, err
 	}
 	for {
 		select {
 		case m, more := <-batch.Messages():
 			if !more {
-				return missing(batch.Error())
+				return got, batch.Error()
 			}
 			if r := received(m); r != nil {
+				got++
 				each(r)
 			}
 		case <-changed:
