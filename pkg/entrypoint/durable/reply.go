@@ -14,6 +14,10 @@ func (w *work) Reply(ctx context.Context, p *delivery.Parcel) (used bool) {
 	w.mu.Lock()
 	detached, answered := w.detached, w.answered
 	switch {
+	case w.closed: // while p was read: nobody would free it
+		w.mu.Unlock()
+		p.Data.Free()
+		return false
 	case failed && detached:
 		_, w.failure = w.home.Read(w.name.Workflow, p)
 		w.mu.Unlock()

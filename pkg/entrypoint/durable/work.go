@@ -56,6 +56,7 @@ type work struct {
 	beat    *time.Timer // tells the server that it goes on
 
 	mu       sync.Mutex
+	closed   bool // it has ended
 	deadline time.Time
 	detached bool // no client waits
 	answered bool // the node has sent the client's response
@@ -130,10 +131,15 @@ func (s *step) open(r *client.Received) (*work, error) {
 // here when the next one's node sends its response.
 func (w *work) carriage() carriage { return carriage{w.id, w.name.Node} }
 
-// goesOn tells the server that the event is at work.
+// goesOn tells the server that the event is at work. It never does so again once the work is
+// closed: nobody would get an event that was given back.
 func (w *work) goesOn() {
 	_ = w.message.Load().InProgress()
-	w.beat.Reset(queue.AckWait / 3)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.beat.Reset(queue.AckWait / 3)
+	}
 }
 
 // close ends the work.
@@ -144,11 +150,12 @@ func (w *work) close() {
 		delete(w.carried, w.carriage())
 	}
 	w.Carrier.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
 	w.beat.Stop()
 	w.timer.Stop()
 	w.cancel(nil)
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.result != nil {
 		w.result.Data.Free()
 	}

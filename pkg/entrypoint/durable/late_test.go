@@ -1,0 +1,53 @@
+package durable_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// A reply that arrives while its work ends holds no memory afterwards.
+func TestReplyArrivesTooLate(t *testing.T) {
+	v := start(t)
+	v.change = func(o *durable.Options) { o.Background = 5 * time.Second }
+	r := v.serve()
+	reply := encode(string(make([]byte, 100_000)))
+	rest, responded := make(chan *io.PipeWriter, 1), make(chan int, 1)
+	v.nodes[1].works(func(ctx context.Context, in *event.Event, _ string) (int, *event.Event) {
+		body, to := io.Pipe()
+		req, err := http.NewRequest(http.MethodPost, r.reply+"/reply", body)
+		require.NoError(t, err)
+		in.Next(event.Source("test", "v1", "b"), event.TypeReply, "test.Reply", nil).WriteHeader(req.Header)
+		req.ContentLength = int64(len(reply))
+		go func() {
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				responded <- 0
+				return
+			}
+			_ = res.Body.Close()
+			responded <- res.StatusCode
+		}()
+		_, _ = to.Write(reply[:10])
+		rest <- to
+		<-ctx.Done()
+		return http.StatusInternalServerError, nil
+	})
+	dead := v.letters.await(t, letter.Dead, r.accepted("y")+"/1")
+	require.Equal(t, "DEADLINE_EXCEEDED", dead.Status.Code)
+	r.empty()
+	to := <-rest
+	_, err := to.Write(reply[10:])
+	require.NoError(t, err)
+	require.NoError(t, to.Close())
+	require.Equal(t, http.StatusAccepted, <-responded)
+	require.Contains(t, r.metrics(), "krt_held_bytes 0\n")
+}
