@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type Queue struct {
 	log      *slog.Logger
 	access   *access
 	nats     *nats.Server
+	lock     *os.File // of the folder
 	draining atomic.Bool
 }
 
@@ -69,13 +71,17 @@ func Start(ctx context.Context, c Config, log *slog.Logger) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	locked, err := lock(ctx, c.Folder)
+	if err != nil {
+		return nil, err
+	}
 	s, err := nats.NewServer(options)
 	if err != nil {
-		return nil, fmt.Errorf("cannot start the queue: %w", err)
+		return nil, errors.Join(fmt.Errorf("cannot start the queue: %w", err), locked.Close())
 	}
 	s.SetLogger(&logger{log: log}, false, false)
 	access.server = s
-	q := &Queue{config: c, log: log, access: access, nats: s}
+	q := &Queue{config: c, log: log, access: access, nats: s, lock: locked}
 	s.Start()
 	if !s.ReadyForConnections(startTime) || !s.JetStreamEnabled() {
 		q.Stop()
@@ -130,6 +136,7 @@ func (q *Queue) Stop() {
 	q.draining.Store(true)
 	q.nats.Shutdown()
 	q.nats.WaitForShutdown()
+	_ = q.lock.Close() // nothing is written any more
 }
 
 // Serve serves probes and metrics until ctx ends, and stops the queue. It is called once.

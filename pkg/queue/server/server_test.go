@@ -225,6 +225,18 @@ func TestRestartedQueueHasWhatItHad(t *testing.T) {
 	require.NotContains(t, metrics(t, second), `krt_queue_events{namespace="team",version="b"}`)
 }
 
+// Two that write the same files would lose what they have acknowledged.
+func TestFolderIsOfOneQueue(t *testing.T) {
+	i := install(t)
+	q := i.start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := server.Start(ctx, i.config, slog.New(slog.DiscardHandler))
+	require.ErrorIs(t, err, server.ErrInUse)
+	go q.Stop()
+	i.start(t) // waits for the one before
+}
+
 func TestStreamsFitIntoTheVolume(t *testing.T) {
 	i := install(t)
 	i.config.Bytes = 100 << 20 // 65 MiB each
