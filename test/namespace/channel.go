@@ -45,7 +45,7 @@ var installChannel = sync.OnceValue(func() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }()
 	if _, err := file.WriteString(strings.ReplaceAll(string(text), ": NODE}", ": "+node+"}")); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	flowsv1 "knative.dev/eventing/pkg/apis/flows/v1"
+	messagingv1 "knative.dev/eventing/pkg/apis/messaging/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -70,8 +71,7 @@ func (r *reconciler) becameChannels(
 			became[w.Name] = w.Channel
 			continue
 		}
-		if s == nil || s.Spec.ChannelTemplate == nil || len(s.Status.ChannelStatuses) == 0 ||
-			!channel.Of(s.Spec.ChannelTemplate.APIVersion, s.Spec.ChannelTemplate.Kind, nil).Delegates {
+		if s == nil || len(s.Status.ChannelStatuses) == 0 || !delegates(s.Spec.ChannelTemplate) {
 			continue
 		}
 		first := s.Status.ChannelStatuses[0].Channel
@@ -87,6 +87,11 @@ func (r *reconciler) becameChannels(
 		}
 	}
 	return became, nil
+}
+
+// delegates reports whether a template leaves to the cluster which kind its channels become.
+func delegates(t *messagingv1.ChannelTemplateSpec) bool {
+	return t != nil && channel.Of(t.APIVersion, t.Kind, nil).Delegates
 }
 
 // createChannelsOf is createChannels for an object that may be a Sequence.

@@ -37,11 +37,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	}
 	v.Status.StartedWith = &p.with
 	withheld := startFailed(v, now, p.settings.StartTimeout) && !componentsReady(v)
-	config, err := r.readConfig(ctx, v)
-	if err != nil {
-		return progress{}, err
-	}
-	have, err := r.read(ctx, v, config, now)
+	have, configured, err := r.readAll(ctx, v, now)
 	if err != nil {
 		return progress{}, err
 	}
@@ -50,7 +46,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 		return progress{}, err
 	}
 	var done applied
-	if have.problems.none() && (live || config.Ready) {
+	if have.problems.none() && (live || configured) {
 		done, err = r.apply(ctx, want, have)
 	}
 	poll, blind, failed := r.mark(ctx, want, have, done)
@@ -58,6 +54,16 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 		return progress{}, err
 	}
 	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: done.due}, err
+}
+
+// readAll reads what exists of a version, and whether its config has all values.
+func (r *reconciler) readAll(ctx context.Context, v *v1alpha1.Version, now time.Time) (have current, configured bool, err error) {
+	config, err := r.readConfig(ctx, v)
+	if err != nil {
+		return have, false, err
+	}
+	have, err = r.read(ctx, v, config, now)
+	return have, config.Ready, err
 }
 
 // mark marks in the version what became of its objects. poll: something that is not
