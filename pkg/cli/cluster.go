@@ -92,8 +92,8 @@ whether changed files can be noticed.
 func clusterVerbs() []string {
 	return []string{
 		"abort", "config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "pause",
-		"promote", "publish", "render", "restart", "resume", "rollback", "start", "stop", "traffic", "uninstall", "unpublish",
-		"wait",
+		"promote", "publish", "queue", "render", "restart", "resume", "rollback", "start", "stop", "traffic", "uninstall",
+		"unpublish", "wait",
 	}
 }
 

@@ -5,6 +5,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/backlog"
 	"krt.dev/kn-krt/pkg/cli/doctor"
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
@@ -17,7 +18,7 @@ func builtFor() clusterPart {
 		about: clusterCodes, examples: clusterExample, group: groupCluster,
 		flags: remote.Flags,
 		verbs: func(s term.Streams) []*cobra.Command {
-			return append(remote.Commands(s), doctor.NewCommand(s))
+			return append(remote.Commands(s), doctor.NewCommand(s), backlog.NewCommand(s, remote.Versions{}))
 		},
 		versions: remote.Versions{},
 	}

@@ -163,6 +163,8 @@ type Options struct {
 	Mail *mail.Box
 	// Collectors are served with the entrypoint's own metrics. Default: none.
 	Collectors []prometheus.Collector
+	// Inspection are what else the inspection port serves, by pattern. Default: nothing.
+	Inspection map[string]http.HandlerFunc
 }
 
 // Tracer gives requests their spans. Package telemetry has one.

@@ -1,7 +1,9 @@
 package entrypoint
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -38,9 +40,8 @@ func asked(ctx context.Context) bool {
 func askedBy(h http.Header) bool { return h.Get(inspectMetadata) == capture.Asked }
 
 // inspect keeps the messages of r from now on if it is to be inspected, as the version's
-// contract says. With direct delivery
-// they pass through the entrypoint. A Sequence does not bring them back, so the event asks
-// each node for a copy.
+// contract says. With direct delivery they pass through the entrypoint. A Sequence does not bring
+// them back, so the event asks each node for a copy.
 func (r *request) inspect(asked bool) {
 	contract := r.table.contract
 	if !contract.Wants(asked) {
@@ -115,12 +116,10 @@ func (e *Entrypoint) forwardCopy(r *http.Request, address string) {
 func (e *Entrypoint) newInspectionServer(l Listeners) *http.Server {
 	letters := mail.Desk{Box: e.options.Mail, Version: func() (string, *capture.Contract) {
 		t := e.table.Load()
-		if t.contract != nil {
-			return t.version.Name, t.contract
-		}
-		return t.version.Name, t.compared
+		return t.version.Name, cmp.Or(t.contract, t.compared)
 	}}.Handlers()
 	letters["POST /letters/dead/{correlation}/{step}/replay"] = e.keeping(e.serveReplay)
+	maps.Copy(letters, e.options.Inspection)
 	s := e.capture.Server(e.leaving, letters)
 	s.Handler = web.GuardHost(s.Handler, l.Inspection.Addr())
 	return s

@@ -113,6 +113,17 @@ func (c *Client) Read(ctx context.Context, q url.Values, to any, path ...string)
 	return c.read(ctx, c.base.JoinPath(path...), q, maxFull, to)
 }
 
+// Delete deletes what is at a path, and reads the JSON that is responded with into to.
+func (c *Client) Delete(ctx context.Context, q url.Values, to any, path ...string) error {
+	at := c.base.JoinPath(path...)
+	at.RawQuery = q.Encode()
+	body, err := c.send(ctx, http.MethodDelete, at)
+	if err != nil {
+		return err
+	}
+	return decode(body, maxFull, to)
+}
+
 // Do sends a request of which only whether it is a success is of interest.
 func (c *Client) Do(ctx context.Context, method string, path ...string) error {
 	body, err := c.send(ctx, method, c.base.JoinPath(path...))
@@ -128,6 +139,11 @@ func (c *Client) read(ctx context.Context, at *url.URL, q url.Values, most int64
 	if err != nil {
 		return err
 	}
+	return decode(body, most, to)
+}
+
+// decode reads one JSON value of at most the given number of bytes, and closes body.
+func decode(body io.ReadCloser, most int64, to any) error {
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, most+1))
 	switch {

@@ -130,6 +130,8 @@ func stepQueries() []Query {
 			`sum by (workflow, node, result) (rate(krt_step_attempts_total{result!="ok",$of}[$range]))`},
 		{steps, "Dead letters", "Are there dead letters?", "Events that Knative gave up on, in the last hour.",
 			Count, "{{workflow}} {{node}}", `sum by (workflow, node) (increase(krt_dead_letters_total{$of}[1h]))`},
+		{steps, "Oldest event in the queue", "Do events wait in the queue?", "With durable delivery: its age, in work or not.",
+			Seconds, "{{workflow}} {{node}}", `max by (workflow, node) (krt_queue_oldest_seconds{$of})`},
 		{steps, "Dropped replies", "Are replies dropped?",
 			"`late` is normal after a deadline; `bad_token` and `no_token` are events from elsewhere.",
 			Rate, "{{reason}}", `sum by (reason) (rate(krt_replies_dropped_total{$of}[$range]))`},

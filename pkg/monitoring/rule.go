@@ -66,6 +66,9 @@ func Alerts() []Alert {
 			"Results or dead letters are lost",
 			"Version {{ $labels.version }} in {{ $labels.namespace }} could not save {{ $value | humanize }} letters of the kind " +
 				"{{ $labels.kind }} in the store."},
+		{"KrtQueueWaits", "max by (namespace, version, workflow, node) (krt_queue_oldest_seconds) > 600", "5m", "warning",
+			"Events have waited in a queue for long", workflow + ": the oldest event for node {{ $labels.node }} has waited, or is in " +
+				"work, for {{ $value | humanizeDuration }}."},
 		{"KrtRequestsRefused", `sum by (namespace, version, workflow) (rate(krt_requests_total{code="RESOURCE_EXHAUSTED"}[5m])) > 0.1`,
 			"5m", "warning",
 			"Requests are refused at a limit", workflow + ": {{ $value | humanize }} requests per second are refused."},

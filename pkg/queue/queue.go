@@ -63,6 +63,10 @@ type Step struct {
 	Node     string
 }
 
+// Postbox is the node of a step after the last one of each workflow, which no node can have as its
+// name: letters that the store has not accepted yet wait there.
+const Postbox = "_letters"
+
 // Name is the step's part of subjects: its index and its node, such as "0-model". An event
 // for a node that the workflow does not have there any more is never given to another one.
 func (s Step) Name() string { return strconv.Itoa(s.Index) + "-" + s.Node }

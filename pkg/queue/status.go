@@ -28,6 +28,8 @@ type StepStatus struct {
 	Redelivered int64 `json:"redelivered"`
 	// Oldest is when the oldest of them was published; zero if there is none.
 	Oldest time.Time `json:"oldest,omitzero"`
+	// Dead is how many dead letters of the step the store has, as far as who reports has counted them.
+	Dead int64 `json:"dead"`
 	// Former says that the version does not have the step any more: nothing fetches its events.
 	Former bool `json:"former,omitempty"`
 }

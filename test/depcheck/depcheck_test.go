@@ -73,6 +73,7 @@ var never = []struct {
 	{"pkg/invocation", "a version is called at an address", kubernetes},
 	{"pkg/cli/requests", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/letters", "how a version on a cluster is reached is given to it", kubernetes},
+	{"pkg/cli/backlog", "how a version on a cluster is reached is given to it", kubernetes},
 	{"pkg/cli/saved", "how data on a cluster is reached is given to it", kubernetes},
 	{"pkg/legible", "it is text", []string{"github.com", "k8s.io", "google.golang.org"}},
 	{"pkg/dashboard/meter", "what is read is given to it", append([]string{"google.golang.org/grpc"}, kubernetes...)},

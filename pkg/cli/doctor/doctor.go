@@ -97,12 +97,8 @@ const knativeRelease = "https://github.com/knative/%[1]s/releases/latest/downloa
 // command is what to type to fix what was found; "" if nothing is known to.
 func command(c *remote.Cluster, f *diagnosis.Finding) string {
 	switch f.Fix {
-	case diagnosis.FixInstall:
-		return hint.InstallCommand
-	case diagnosis.FixInstallServing:
-		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "serving")
-	case diagnosis.FixInstallEventing:
-		return fmt.Sprintf("kubectl apply -f "+knativeRelease+"-crds.yaml -f "+knativeRelease+"-core.yaml", "eventing")
+	case diagnosis.FixInstall, diagnosis.FixInstallServing, diagnosis.FixInstallEventing, diagnosis.FixInstallQueue:
+		return install(f.Fix)
 	case diagnosis.FixPods:
 		return fmt.Sprintf("kubectl -n %s describe pods -l %s", f.Namespace, f.Selector)
 	case diagnosis.FixSettings:
@@ -122,6 +118,20 @@ func command(c *remote.Cluster, f *diagnosis.Finding) string {
 		return c.Place().Grant(f.User)
 	}
 	return ""
+}
+
+// install is what installs what is not there.
+func install(what diagnosis.Fix) string {
+	const knative = "kubectl apply -f " + knativeRelease + "-crds.yaml -f " + knativeRelease + "-core.yaml"
+	switch what {
+	case diagnosis.FixInstallServing:
+		return fmt.Sprintf(knative, "serving")
+	case diagnosis.FixInstallEventing:
+		return fmt.Sprintf(knative, "eventing")
+	case diagnosis.FixInstallQueue:
+		return hint.InstallQueueCommand
+	}
+	return hint.InstallCommand
 }
 
 // patch sets keys of a ConfigMap.

@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/backlog"
 	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/cluster/value"
 	"krt.dev/kn-krt/pkg/krt/configvalue"
@@ -16,6 +17,9 @@ import (
 
 // InstallCommand puts kn-krt on a cluster; it is typed in the sources' folder.
 const InstallCommand = "KO_CONFIG_PATH=ko.yaml ko apply -f config/"
+
+// InstallQueueCommand puts the queue of durable deliveries on it.
+const InstallQueueCommand = InstallCommand + "queue/"
 
 // Place is where the commands of hints are typed.
 type Place struct {
@@ -72,6 +76,7 @@ func (p Place) hintArgument(err error) error {
 		name        *logs.UnknownNameError
 		unavailable *cluster.UnavailableError
 		wrong       *value.Error
+		direct      *backlog.NoQueueError
 	)
 	switch {
 	case errors.Is(err, cluster.ErrNoCredential):
@@ -86,6 +91,8 @@ func (p Place) hintArgument(err error) error {
 		return term.WithHint(err, "Start it with '%s'.", p.Command("start %s", unavailable.Version))
 	case errors.As(err, &unavailable):
 		return term.WithHint(err, "'%s' shows its state.", p.Command("describe %s", unavailable.Version))
+	case errors.As(err, &direct):
+		return term.FailAs(term.ExitNotFound, err, "A version gets one when it is created with --delivery Durable.")
 	case errors.As(err, &wrong) && wrong.Variable:
 		return term.WithHint(err, "Change it, or declare it as a config file instead (config.files of krt.yml).")
 	}

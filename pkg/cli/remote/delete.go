@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/backlog"
+	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -17,6 +20,7 @@ type deleteOptions struct {
 	names   []string
 	force   bool
 	purge   bool
+	yes     bool
 	wait    waitFlags
 }
 
@@ -27,7 +31,10 @@ func newDeleteCommand(s term.Streams) *cobra.Command {
 		Short: "Delete stopped versions",
 		Long: `Delete versions and everything that was created for them. A version must be stopped and
 must not be published. The Secret with its config values is yours: it is kept, unless
---purge is given.`,
+--purge is given.
+
+Events that wait in the queue of a version with durable delivery are deleted with it. If there are any, you
+are asked to confirm it; without a terminal --yes is required.`,
 		Example: `  kn-krt delete price-estimator-v1
   kn-krt delete price-estimator-v1 price-estimator-v2 --purge --wait`,
 		Args:              term.Arguments(cobra.MinimumNArgs(1)),
@@ -43,6 +50,7 @@ must not be published. The Secret with its config values is yours: it is kept, u
 	NamespaceFlag(cmd)
 	cmd.Flags().BoolVar(&o.force, "force", false, "also delete started versions; their requests in flight finish first")
 	cmd.Flags().BoolVar(&o.purge, "purge", false, "also delete the Secret with the version's config values")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "delete events that wait in a queue without asking")
 	// As in kn, a deletion comes back at once unless waiting is asked for.
 	o.wait.addFlags(cmd, false, "deleted")
 	return cmd
@@ -60,12 +68,44 @@ func runDelete(ctx context.Context, c *Cluster, o deleteOptions) error {
 	if err := term.Join(errs...); err != nil {
 		return err
 	}
+	if err := c.confirmLoss(ctx, versions, o); err != nil {
+		return err
+	}
 	for _, v := range versions {
 		if err := c.deleteVersion(ctx, v, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// errEvents is returned when the question was not answered with yes.
+var errEvents = errors.New("nothing was deleted")
+
+// confirmLoss says what waits in the queues of the versions and, if something does, asks.
+func (c *Cluster) confirmLoss(ctx context.Context, versions []*v1alpha1.Version, o deleteOptions) error {
+	ask := false
+	for _, v := range versions {
+		loss, err := backlog.Of(ctx, c.Client, v)
+		if err != nil {
+			return err
+		}
+		if text := loss.Text(); text != "" {
+			fmt.Fprintf(o.streams.Err, "Version '%s': %s\n", v.Name, legible.Printable(text))
+		}
+		ask = ask || loss.Likely()
+	}
+	switch {
+	case !ask || o.yes:
+		return nil
+	case !o.streams.Ask:
+		return term.WithHint(errEvents, "Add --yes to delete the events too. '%s' has the version do first what waits, if it is started.",
+			c.command("stop NAME"))
+	}
+	if yes, err := o.streams.Confirm(ctx, "Delete them? They cannot be restored."); err != nil || yes {
+		return err
+	}
+	return errEvents
 }
 
 func (c *Cluster) deleteVersion(ctx context.Context, v *v1alpha1.Version, o deleteOptions) error {

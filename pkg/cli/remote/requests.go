@@ -9,6 +9,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/cluster/backlog"
 	"krt.dev/kn-krt/pkg/cluster/logs"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/legible"
@@ -56,6 +57,19 @@ func (Versions) Inspect(cmd *cobra.Command, version string, f func(context.Conte
 			}
 		}
 		return c.Requests(version, nil).One(ctx, f)
+	})
+}
+
+// Queue calls f with the inspection port of an entrypoint of the version, or of the published one, if that
+// has a queue.
+func (Versions) Queue(cmd *cobra.Command, version string, f func(context.Context, *inspection.Client) error) error {
+	return connected(cmd, func(ctx context.Context, c *Cluster) (err error) {
+		if version == "" {
+			if version, err = c.published(ctx, cmd.Name()+" VERSION"); err != nil {
+				return err
+			}
+		}
+		return backlog.Reach(ctx, c.Client, version, f)
 	})
 }
 

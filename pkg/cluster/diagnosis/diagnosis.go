@@ -34,10 +34,11 @@ const (
 	// FixNone: nothing that is known here.
 	FixNone Fix = ""
 	// FixInstall: install kn-krt, FixInstallServing and FixInstallEventing the halves of
-	// Knative.
+	// Knative, FixInstallQueue the queue of durable deliveries.
 	FixInstall         Fix = "Install"
 	FixInstallServing  Fix = "InstallServing"
 	FixInstallEventing Fix = "InstallEventing"
+	FixInstallQueue    Fix = "InstallQueue"
 	// FixPods: find out why the pods of Selector in Namespace are not available.
 	FixPods Fix = "Pods"
 	// FixSettings: edit the ConfigMap with the settings; set Values, if there are any.
@@ -100,7 +101,7 @@ type Cluster struct {
 func (c *Cluster) Check(ctx context.Context) []Finding {
 	findings := []Finding{good("cluster", "Kubernetes %s at %s", c.Release, c.Host)}
 	checks := []func(context.Context) Finding{
-		c.kinds, c.controller, c.settings, c.store, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights,
+		c.kinds, c.controller, c.settings, c.store, c.queue, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights,
 		c.metrics, c.collector, c.traces,
 	}
 	if s := &c.Settings; s.IngressDomain != "" || s.IngressWebDomain != "" || s.Gateway.Name != "" {

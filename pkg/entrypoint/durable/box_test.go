@@ -47,6 +47,21 @@ func (b *box) Delete(_ context.Context, k letter.Kind, _, id string) error {
 	return nil
 }
 
+// List returns all letters of the kind.
+func (b *box) List(_ context.Context, k letter.Kind, of letter.Selection) (page letter.Page, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.away {
+		return page, errAway
+	}
+	for _, l := range b.letters {
+		if l.Kind == k && l.Version == of.Version {
+			page.Letters = append(page.Letters, l)
+		}
+	}
+	return page, nil
+}
+
 func (b *box) find(k letter.Kind, id string) *letter.Letter {
 	b.mu.Lock()
 	defer b.mu.Unlock()

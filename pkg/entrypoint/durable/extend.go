@@ -37,6 +37,7 @@ func Extend(v entrypoint.Version, o *entrypoint.Options) (end func()) {
 	}
 	o.Queue = carrier
 	o.Collectors = append(o.Collectors, carrier)
+	o.Inspection = carrier.Handlers()
 	return end
 }
 

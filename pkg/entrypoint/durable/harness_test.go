@@ -192,6 +192,7 @@ type replica struct {
 	conn    *grpc.ClientConn
 	web     string
 	reply   string
+	inspect string
 	stop    context.CancelFunc
 	done    chan error
 }
@@ -207,7 +208,8 @@ func (v *version) serve() *replica {
 	for _, n := range v.nodes {
 		steps = append(steps, entrypoint.Step{Node: n.name, URL: "http://" + n.address})
 	}
-	l := entrypoint.Listeners{GRPC: listen(v.t, "127.0.0.1:0"), Web: listen(v.t, "127.0.0.1:0"), Reply: listen(v.t, "127.0.0.1:0")}
+	l := entrypoint.Listeners{GRPC: listen(v.t, "127.0.0.1:0"), Web: listen(v.t, "127.0.0.1:0"), Reply: listen(v.t, "127.0.0.1:0"),
+		Inspection: listen(v.t, "127.0.0.1:0")}
 	retry := entrypoint.Retry{Count: 3, Delay: 2 * time.Millisecond, Patience: patient / 2}
 	own := durable.Options{
 		Namespace: "test", Version: "v1", Queue: v.queue, Letters: v.letters, Results: time.Hour, Background: time.Hour, Retry: retry,
@@ -224,7 +226,7 @@ func (v *version) serve() *replica {
 		Timeout: patient, ConnectionGrace: 20 * time.Second, Retry: retry, Queue: carrier, Logger: v.log,
 		Key: []byte("durable durable durable durable!"), Advertise: l.Reply.Addr().String(),
 	}
-	o.Collectors = append(o.Collectors, carrier)
+	o.Collectors, o.Inspection = append(o.Collectors, carrier), carrier.Handlers()
 	if v.options != nil {
 		v.options(&o)
 	}
@@ -235,7 +237,8 @@ func (v *version) serve() *replica {
 	require.NoError(v.t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &replica{version: v, carrier: carrier, way: way, stop: stop, done: make(chan error, 1),
-		web: "http://" + l.Web.Addr().String(), reply: "http://" + l.Reply.Addr().String()}
+		web: "http://" + l.Web.Addr().String(), reply: "http://" + l.Reply.Addr().String(),
+		inspect: "http://" + l.Inspection.Addr().String()}
 	go func() { r.done <- e.Serve(ctx, l); close(r.done) }()
 	v.t.Cleanup(func() { stop(); r.ended() })
 	r.conn, err = grpc.NewClient(l.GRPC.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

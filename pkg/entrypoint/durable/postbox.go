@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// postboxName is no name that a node can have.
-	postboxName = "_letters"
 	// postboxConcurrent bounds the letters that are posted at once, of each workflow.
 	postboxConcurrent = 4
 	// letterTime bounds a try to keep a letter.
@@ -31,7 +29,7 @@ const (
 // postbox is the last step of each workflow: letters that could not be kept at once wait there, so
 // that no node has to work again because the store was away.
 func postbox(w Workflow) queue.Step {
-	return queue.Step{Workflow: w.Name, Index: len(w.Steps), Node: postboxName}
+	return queue.Step{Workflow: w.Name, Index: len(w.Steps), Node: queue.Postbox}
 }
 
 // letter begins a letter about the event.

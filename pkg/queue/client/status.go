@@ -105,15 +105,27 @@ func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err err
 	if err != nil {
 		return 0, fmt.Errorf("cannot find the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
-	before := stream.CachedInfo().State.Msgs
+	before, err := events(bounded, stream, subject)
+	if err != nil {
+		return 0, err
+	}
 	if err := stream.Purge(bounded, jetstream.WithPurgeSubject(subject)); err != nil {
 		return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
 	}
-	after, err := stream.Info(bounded)
+	after, err := events(bounded, stream, subject)
+	return max(before-after, 0), err
+}
+
+// events counts those of the subjects that match subject; others may come and go meanwhile.
+func events(ctx context.Context, stream jetstream.Stream, subject string) (n int64, err error) {
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, err)
+		return 0, fmt.Errorf("cannot read the stream %s: %w", stream.CachedInfo().Config.Name, err)
 	}
-	return max(int64(before)-int64(after.State.Msgs), 0), nil
+	for _, count := range info.State.Subjects {
+		n += int64(count)
+	}
+	return n, nil
 }
 
 // Streams reports on all streams of versions, without their steps.
