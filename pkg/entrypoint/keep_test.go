@@ -35,6 +35,7 @@ func (s *letters) Put(_ context.Context, l letter.Letter) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	l = l.Legal()
 	if err := l.Check(); err != nil {
 		return &letter.Error{Status: http.StatusBadRequest, Text: err.Error()}
 	}

@@ -75,10 +75,14 @@ func Temporary(err error) bool {
 }
 
 // Put keeps a letter. When it returns nil the letter is committed, in place of one of its kind and ID.
+// What producers of events may have written into its CausationID and Event is made text that can be kept.
 // The store sets Version to that of the credential, or of HeaderVersion for an owner.
 func (c *Client) Put(ctx context.Context, l Letter) error {
+	l = l.Legal()
 	err := l.Check()
-	if err == nil {
+	if err != nil {
+		err = &Error{http.StatusBadRequest, err.Error()} // as the store would respond: it is of no use to try again
+	} else {
 		err = c.send(ctx, request{method: http.MethodPut, path: pathOf(l.Kind, l.ID), version: l.Version, body: l}, nil)
 	}
 	if err != nil {
