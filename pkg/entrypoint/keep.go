@@ -44,6 +44,9 @@ func (r *request) keepsResult() bool {
 
 // keepResult keeps the response to an asynchronous request, if it is to be kept.
 func (r *request) keepResult(out response) {
+	if r.goesOn {
+		return
+	}
 	if out.failure != nil {
 		r.replayed.Stay()
 		// Direct delivery that still runs will say itself what it gives up on.

@@ -177,6 +177,10 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 		last, done := context.WithTimeout(context.Background(), forcedTime)
 		defer done()
 		_ = wait(last)
+		select { // what is kept of them is on its way to the store
+		case <-left:
+		case <-last.Done():
+		}
 	}
 	grpcServer.Stop()
 	_ = webServer.Close()
