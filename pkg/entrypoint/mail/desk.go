@@ -42,7 +42,8 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 			return
 		}
 		if d.Box == nil {
-			http.Error(w, "no letters are kept: the version was started without a store, or by an older kn-krt", http.StatusNotFound)
+			// It is not 404: there is none to wait for.
+			http.Error(w, "no letters are kept: the version was started without a store, or by an older kn-krt", http.StatusConflict)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), deskTime)
@@ -52,7 +53,7 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 		switch {
 		case errors.Is(err, letter.ErrNotFound):
 			http.Error(w, "no letter with this id is kept", http.StatusNotFound)
-		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
+		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError && !letter.Temporary(err):
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -21,6 +21,8 @@ const (
 	maxBytes   = 64 << 20
 	// savers is how many letters are saved at a time.
 	savers = 8
+	// readers is how many are read at a time: what they take is not known before.
+	readers = 4
 	// patience is how long a letter is tried to be saved; attempt bounds one try of that.
 	patience = 30 * time.Second
 	attempt  = 5 * time.Second
@@ -51,6 +53,7 @@ type Box struct {
 	closed  bool
 	work    sync.WaitGroup
 	turns   chan struct{}
+	reading chan struct{}
 	life    context.Context
 	end     context.CancelFunc
 }
@@ -59,6 +62,7 @@ type Box struct {
 func New(store Store, log *slog.Logger) *Box {
 	b := &Box{
 		Store: store, saving: map[string]int{}, log: slog.New(loglimit.New(log.Handler())), turns: make(chan struct{}, savers),
+		reading: make(chan struct{}, readers),
 		kept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "krt_letters_kept_total", Help: "Results and dead letters saved in the store, by kind.",
 		}, []string{"kind"}),
@@ -116,6 +120,17 @@ func (b *Box) Keep(l letter.Letter, free, then func()) {
 			then()
 		}
 	}()
+}
+
+// Get reads a letter from the store, in its turn: many large ones at a time would take more memory than there is.
+func (b *Box) Get(ctx context.Context, kind letter.Kind, version, id string) (*letter.Letter, error) {
+	select {
+	case b.reading <- struct{}{}:
+		defer func() { <-b.reading }()
+		return b.Store.Get(ctx, kind, version, id)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("too many letters are being read: %w", ctx.Err())
+	}
 }
 
 // Save saves l, and returns when it is saved, or cannot be. It tries again for at most 30 seconds, or
