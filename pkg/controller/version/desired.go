@@ -61,7 +61,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	}
 	nodeOf := []any{with.Settings, content(v), in.ConfigHash}
 	entrypointOf := append(slices.Clone(nodeOf), in.ReplyKey, in.Addresses, in.Nodes)
-	if len(d.channels) > 0 { // without one, what another kn-krt has made is the same
+	if with.Kept && len(d.channels) > 0 { // without one, and of what an older kn-krt has started, what that has made is the same
 		entrypointOf = append(entrypointOf, d.channels)
 	}
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same

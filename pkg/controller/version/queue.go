@@ -151,7 +151,8 @@ func (r *reconciler) queueCredentials(ctx context.Context, v *v1alpha1.Version, 
 // drainQueue has a version that stops accept no requests, and reports what still waits in its
 // queue, as a text; empty when nothing does, or when the stop does not wait for it.
 func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits string, err error) {
-	if !isDurable(v) || v.StopsNow() || v.DeletionTimestamp != nil || v.Status.StartedWith == nil {
+	// What counts is how it was started: a version that stops may have another delivery already.
+	if with := v.Status.StartedWith; with == nil || with.QueueSecret == "" || v.StopsNow() || v.DeletionTimestamp != nil {
 		return "", nil
 	}
 	if runs, err := r.has(ctx, v, &appsv1.DeploymentList{}); !runs || err != nil {
@@ -195,7 +196,7 @@ func (r *reconciler) closeEntrypoint(ctx context.Context, v *v1alpha1.Version) e
 // deleteStream deletes what a version that is deleted has in the queue. The error is one that
 // is worth waiting for.
 func (r *reconciler) deleteStream(ctx context.Context, v *v1alpha1.Version, with *v1alpha1.StartedWith, now time.Time) error {
-	if !isDurable(v) {
+	if !isDurable(v) && (with == nil || with.QueueSecret == "") {
 		return nil
 	}
 	err := r.queueOf(ctx, v, with, func(ctx context.Context, c *queueclient.Client) error { return c.Delete(ctx, v.Namespace, v.Name) })

@@ -59,13 +59,21 @@ func TestUpgradeChangesNothingThatRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), got, "an upgrade to this would roll the pods of all versions")
 
+	// What channels have become, in a cluster where that is asked for, is known to later ones alone.
+	d.channels = map[string]string{"one": "KafkaChannel"}
+	again, err := d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true, Hash: "1"}, "key")
+	require.NoError(t, err)
+	require.Equal(t, items, again)
+
 	// Entrypoints of an older kn-krt refuse a configuration that they do not know.
 	d.addresses = map[string]string{"one": "http://one"}
 	items, err = d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true, Hash: "1"}, "key")
 	require.NoError(t, err)
 	for _, one := range items {
 		if m, isMap := one.object.(*corev1.ConfigMap); isMap {
-			require.NotContains(t, m.Data["entrypoint.json"], "traffic")
+			for _, field := range []string{"traffic", "channel", "letters", "results", "queue"} {
+				require.NotContains(t, m.Data["entrypoint.json"], `"`+field)
+			}
 		}
 		if d, isDeployment := one.object.(*appsv1.Deployment); isDeployment {
 			require.NotContains(t, fmt.Sprint(d.Spec.Template.Spec), "traffic")
