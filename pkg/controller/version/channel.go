@@ -130,11 +130,30 @@ func (r *reconciler) createChannels(ctx context.Context, v *v1alpha1.Version, s 
 		object.SetLabels(s.Labels)
 		object.SetAnnotations(annotations)
 		object.SetOwnerReferences([]metav1.OwnerReference{ownerOf(v1alpha1.GroupVersion.String(), "Version", v)})
-		if err := r.client.Create(ctx, object, client.FieldOwner(apply.Manager)); err != nil && !apierrors.IsAlreadyExists(err) {
+		err := r.client.Create(ctx, object, client.FieldOwner(apply.Manager))
+		if apierrors.IsAlreadyExists(err) {
+			err = r.mayUse(ctx, v, object)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mayUse returns why a Sequence must not find the channel that exists under the name of the given one: it
+// is that of a Sequence that is gone, and goes as well. Knative Eventing would create it again, without
+// annotations.
+func (r *reconciler) mayUse(ctx context.Context, v *v1alpha1.Version, wanted *unstructured.Unstructured) error {
+	there, err := r.readChannel(ctx, wanted.GetNamespace(), wanted.GetAPIVersion(), wanted.GetKind(), wanted.GetName())
+	if err != nil || there == nil {
+		return err
+	}
+	owner := metav1.GetControllerOf(there)
+	if there.GetDeletionTimestamp() == nil && (owner == nil || owner.UID == v.UID) {
+		return nil
+	}
+	return fmt.Errorf("the %s %q is still that of a Sequence that was deleted", there.GetKind(), there.GetName())
 }
 
 // handOver makes a Sequence, nil if there is none, the owner of the channels that the controller has created for it, so

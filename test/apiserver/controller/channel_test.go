@@ -2,6 +2,7 @@ package controller
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +59,17 @@ func (p *place) workflowOf(name string) program.ConfigWorkflow {
 // Sequence finds the channel, and takes it along when it is deleted.
 func channelsAnnotated(p *place) {
 	annotations := map[string]string{"messaging.knative.dev/async-handler": "true"}
+	former := &messagingv1.InMemoryChannel{} // of a Sequence that was deleted; nothing here collects it
+	former.Name, former.Namespace = "v-greeting-kn-sequence-0", p.namespace
+	former.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: flowsv1.SchemeGroupVersion.String(), Kind: "Sequence", Name: "v-greeting", UID: "gone", Controller: new(true),
+	}}
+	require.NoError(p, p.Create(p.Context(), former))
 	p.version("v", channel("InMemoryChannel", annotations))
+	require.Never(p, func() bool {
+		return p.Get(p.Context(), client.ObjectKey{Namespace: p.namespace, Name: "v-greeting"}, &flowsv1.Sequence{}) == nil
+	}, time.Second, 50*time.Millisecond, "it would find a channel that goes")
+	require.NoError(p, p.Delete(p.Context(), former))
 	p.until("v", func(v *v1alpha1.Version) bool {
 		return len(v.Status.Workflows) == 1 && v.Status.Workflows[0].Message ==
 			"Knative Eventing has not connected its channel yet; see: kubectl describe inmemorychannel v-greeting-kn-sequence-0 -n "+p.namespace
