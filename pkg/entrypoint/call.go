@@ -23,10 +23,9 @@ type received struct {
 	replayed    *mail.Replayed   // nil: it is not a replay
 }
 
-// call sends in through the workflow and waits for the response until ctx is done
-// or the deadline has passed. It uses the ticket up, takes over the data, and
-// returns the request, to be observed when the client has the response, and the
-// response, whose data must be freed.
+// call sends in through the workflow and waits for the response until ctx is done or the deadline has passed.
+// It uses the ticket up, takes over the data, and returns the request, to be observed when the client has the
+// response, and the response, whose data must be freed.
 func (k ticket) call(ctx context.Context, in received) (*request, response) {
 	r := k.run(ctx, in)
 	return r, r.await(ctx)
@@ -46,10 +45,9 @@ func (k ticket) run(ctx context.Context, in received) *request {
 	return r
 }
 
-// accept sends in through the workflow for a client that does not wait for the
-// response. It returns once the delivery has the event, and until then ends with ctx; or it
-// returns the failure.
-// The id is the request's in logs. It uses the ticket up and takes over the data.
+// accept sends in through the workflow for a client that does not wait for the response. It returns once the
+// delivery has the event, and until then ends with ctx; or it returns the failure. The id is the request's in
+// logs. It uses the ticket up and takes over the data.
 func (k ticket) accept(ctx context.Context, in received) (id string, failure *spb.Status) {
 	r := k.start(ctx, in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	accepted := make(chan struct{})
@@ -90,10 +88,9 @@ func (r *request) attend(client context.Context) *spb.Status {
 	return out.failure
 }
 
-// start makes a request of in, which ends at deadline, and uses the ticket up. Here
-// alone a reference to the table is taken for longer than a port's handler runs: a
-// delivery may go on after the response. It is given back by leave. Of ctx, the
-// client's, the delivery keeps the trace context alone: the rest of it holds gRPC's
+// start makes a request of in, which ends at deadline, and uses the ticket up. Here alone a reference to the
+// table is taken for longer than a port's handler runs: a delivery may go on after the response. It is given
+// back by leave. Of ctx, the client's, the delivery keeps the trace context alone: the rest of it holds gRPC's
 // stream and connection, which must be freed when the client is gone.
 func (k ticket) start(ctx context.Context, in received, deadline time.Time, async bool) *request {
 	e := k.entry
@@ -140,8 +137,8 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	return r
 }
 
-// trace begins the request's span, if its trace is to be recorded, and returns the trace
-// context that nodes get.
+// trace begins the request's span, if its trace is to be recorded, and returns the trace context that nodes
+// get.
 func (r *request) trace(client event.Trace) event.Trace {
 	tracer := r.entry.options.Tracer
 	if tracer == nil {

@@ -14,11 +14,10 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// serveEvent responds to a producer's CloudEvent, binary or structured, with
-// protobuf or JSON data, by a CloudEvent in the same form; or by 202 as soon as
-// the event has been sent when the producer prefers that (RFC 7240,
-// respond-async). The path may name the workflow; then it is the path of a streaming rpc, too, of
-// which producers of events have no use.
+// serveEvent responds to a producer's CloudEvent, binary or structured, with protobuf or JSON data, by a
+// CloudEvent in the same form; or by 202 as soon as the event has been sent when the producer prefers that (RFC
+// 7240, respond-async). The path may name the workflow; then it is the path of a streaming rpc, too, of which
+// producers of events have no use.
 func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request) {
 	workflow := r.PathValue("name")
 	if named := t.byName[workflow]; named != nil && named.stream && !web.IsEvent(r.Header) && !web.PrefersAsync(r.Header) {
@@ -68,9 +67,8 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 	in.Respond(w, t.json, t.source, k.route.output, out.ReadOnlyData())
 }
 
-// readEvent reads a producer's event, sets the ticket's route, and returns the
-// event and the request it makes. It reports false when it has refused it, and given
-// the ticket back.
+// readEvent reads a producer's event, sets the ticket's route, and returns the event and the request it makes.
+// It reports false when it has refused it, and given the ticket back.
 func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow string) (*web.Event, received, bool) {
 	turn := k.entry.decoding.Turn()
 	defer turn.Leave()
@@ -98,16 +96,15 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 	return in, received{data: data, causationID: clip.Text(in.ID(), 256)}, true
 }
 
-// logRefusal logs that a producer's event was refused: nobody reads the response sent to a
-// source or a channel.
+// logRefusal logs that a producer's event was refused: nobody reads the response sent to a source or a channel.
 func (e *Entrypoint) logRefusal(in *web.Event, refusal *web.EventError) {
 	if in != nil {
 		e.log.Warn("refused an event", "type", clip.Text(in.Type(), 128), "source", clip.Text(in.Source(), 128), "error", refusal.Text)
 	}
 }
 
-// choose finds what a producer's event asks for: the path, else the extension
-// krtworkflow, else the type, else the only workflow there is.
+// choose finds what a producer's event asks for: the path, else the extension krtworkflow, else the type, else
+// the only workflow there is.
 func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError) {
 	if workflow == "" {
 		workflow = in.Attribute("krtworkflow")
@@ -133,8 +130,8 @@ func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError)
 			clip.Text(in.Type(), 128), t.version.Name, t.workflows())}
 }
 
-// notForEvents refuses an event for a streaming rpc: the response to an event is one event, and
-// nobody reads what comes after it.
+// notForEvents refuses an event for a streaming rpc: the response to an event is one event, and nobody reads
+// what comes after it.
 func (r *route) notForEvents() *web.EventError {
 	return &web.EventError{Status: http.StatusNotAcceptable, Text: fmt.Sprintf("workflow %q responds with a stream of messages, "+
 		"and the response to an event is one event: send the message without the event, as JSON, by POST %s or /workflows/%s, "+

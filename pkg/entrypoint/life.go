@@ -38,10 +38,9 @@ func (l Listeners) Close() error {
 	return errors.Join(errs...)
 }
 
-// Update makes v what is served from now on, atomically: a request goes through
-// the version it began with. drained is closed once no request that began with
-// the old version is left, the rest of a workflow behind an early reply
-// included. On error, such as that the entrypoint is stopping, the old version stays.
+// Update makes v what is served from now on, atomically: a request goes through the version it began with.
+// drained is closed once no request that began with the old version is left, the rest of a workflow behind an
+// early reply included. On error, such as that the entrypoint is stopping, the old version stays.
 func (e *Entrypoint) Update(v Version) (drained <-chan struct{}, err error) {
 	t, err := e.newTable(v)
 	if err != nil {
@@ -70,8 +69,8 @@ func (e *Entrypoint) install(t *table) (<-chan struct{}, error) {
 	return old.drained, nil
 }
 
-// close releases the last table. There is none after it. It returns what is closed
-// once no request of any table is left.
+// close releases the last table. There is none after it. It returns what is closed once no request of any table
+// is left.
 func (e *Entrypoint) close() <-chan struct{} {
 	e.swap.Lock()
 	defer e.swap.Unlock()
@@ -87,11 +86,10 @@ func (e *Entrypoint) close() <-chan struct{} {
 	return drained
 }
 
-// Serve serves on l until ctx is done, then stops gracefully: no new
-// connections, GOAWAY on the old ones, requests in flight finish while replies
-// are still accepted, at most for ConnectionGrace; what is left then ends with a
-// failure. It closes the listeners. The error is that of the first server that
-// failed, or of a stop that had to be forced.
+// Serve serves on l until ctx is done, then stops gracefully: no new connections, GOAWAY on the old ones,
+// requests in flight finish while replies are still accepted, at most for ConnectionGrace; what is left then
+// ends with a failure. It closes the listeners. The error is that of the first server that failed, or of a stop
+// that had to be forced.
 func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	_, e.grpcPort, _ = net.SplitHostPort(l.GRPC.Addr().String())
 	grpcServer := e.newGRPCServer()
@@ -142,8 +140,8 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 // on the inspection port.
 const forcedTime = 2 * time.Second
 
-// stop ends the servers in the order that loses nothing: those of clients first, the
-// reply port last, because what is in flight still needs it.
+// stop ends the servers in the order that loses nothing: those of clients first, the reply port last, because
+// what is in flight still needs it.
 func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server) error {
 	e.leave()
 	drained := make(chan struct{})

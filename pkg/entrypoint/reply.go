@@ -43,9 +43,9 @@ func (e *Entrypoint) newReplyServer(at net.Addr) *http.Server {
 	return e.newServer(web.GuardHost(mux, at), 0)
 }
 
-// receiveReply receives the event that ends a request: the last step's, an early
-// reply, an exit or an error. It responds with 202 to all that sending again does
-// not change: on anything else a dispatcher would run the whole chain again.
+// receiveReply receives the event that ends a request: the last step's, an early reply, an exit or an error. It
+// responds with 202 to all that sending again does not change: on anything else a dispatcher would run the
+// whole chain again.
 func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
 		if req.gone.Load() && ev.Type != event.TypeError {
@@ -62,8 +62,8 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// receiveDeadLetter receives an event that delivery, or a node, gave up on. Its own data is the
-// message that could not be delivered, and is read only if it is kept: no client waits.
+// receiveDeadLetter receives an event that delivery, or a node, gave up on. Its own data is the message that
+// could not be delivered, and is read only if it is kept: no client waits.
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
 		failed, node := req.owner().Dead(r.Header, req.route.Steps)
@@ -79,8 +79,8 @@ func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// receiveFor finds the request that an event belongs to, and offers it what read makes
-// of the event. It returns the HTTP status to respond with.
+// receiveFor finds the request that an event belongs to, and offers it what read makes of the event. It returns
+// the HTTP status to respond with.
 func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Event) (response, error)) int {
 	ev, err := event.ReadHeader(r.Header)
 	if err != nil {
@@ -126,9 +126,8 @@ func (e *Entrypoint) receiveOf(req *request, ev *event.Event, read func(*request
 	return http.StatusAccepted
 }
 
-// authorize opens the reply token of an event. If the event may not end the request that
-// it names, it returns the reason for which it is dropped, and an error if it should not
-// have come at all.
+// authorize opens the reply token of an event. If the event may not end the request that it names, it returns
+// the reason for which it is dropped, and an error if it should not have come at all.
 func (e *Entrypoint) authorize(ev *event.Event) (token seal.Token, reason string, err error) {
 	if ev.ReplyToken == "" {
 		return token, metrics.DropNoToken, errors.New("the event has no krtreply attribute")
@@ -145,8 +144,8 @@ func (e *Entrypoint) authorize(ev *event.Event) (token seal.Token, reason string
 	return token, "", nil
 }
 
-// drop counts a reply that is not used and, where it should not have come at all,
-// logs it once a second at most.
+// drop counts a reply that is not used and, where it should not have come at all, logs it once a second at
+// most.
 func (e *Entrypoint) drop(reason string, err error) int {
 	e.metrics.Dropped(reason)
 	if err != nil && e.mayLog(time.Now()) {

@@ -20,10 +20,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// request is one call on its way. Two goroutines work on it: the client's, which
-// waits for the response, and the delivery's, which may go on after an early
-// reply. The last one to finish gives back the ticket and the reference to the
-// table.
+// request is one call on its way. Two goroutines work on it: the client's, which waits for the response, and
+// the delivery's, which may go on after an early reply. The last one to finish gives back the ticket and the
+// reference to the table.
 type request struct {
 	ticket
 	delivery.Request
@@ -105,8 +104,8 @@ func (r *request) deliver() {
 	}
 }
 
-// awaitReply notes that the delivery has ended without a response, so that it has come, or will, at
-// the reply port.
+// awaitReply notes that the delivery has ended without a response, so that it has come, or will, at the reply
+// port.
 func (r *request) awaitReply() {
 	switch {
 	case r.route.queued && r.async: // what comes of it is kept, not waited for
@@ -140,8 +139,8 @@ func (r *request) offer(out response) bool {
 	return true
 }
 
-// reply is offer for a response that came at the reply port. The delivery may go on
-// after it, and the client's deadline does not end that any more.
+// reply is offer for a response that came at the reply port. The delivery may go on after it, and the client's
+// deadline does not end that any more.
 func (r *request) reply(out response) bool {
 	if !r.async && !r.responded.Load() && r.timer.Stop() {
 		background := r.table.version.BackgroundTimeout
@@ -152,8 +151,8 @@ func (r *request) reply(out response) bool {
 	return r.offer(out)
 }
 
-// await waits for the first of response, deadline and the end of the client's
-// context, which end the delivery too, and counts the result.
+// await waits for the first of response, deadline and the end of the client's context, which end the delivery
+// too, and counts the result.
 func (r *request) await(client context.Context) (out response) {
 	select {
 	case out = <-r.responses:
@@ -169,8 +168,8 @@ func (r *request) await(client context.Context) (out response) {
 	return out
 }
 
-// giveUp ends the delivery, because nobody waits any more. A response that came at
-// the same instant wins; no later one is accepted, because nobody would free it.
+// giveUp ends the delivery, because nobody waits any more. A response that came at the same instant wins; no
+// later one is accepted, because nobody would free it.
 func (r *request) giveUp(client context.Context) response {
 	if r.responded.Swap(true) {
 		return <-r.responses
@@ -196,8 +195,8 @@ func (r *request) leave() {
 	}
 }
 
-// warn logs how the request ended, with its workflow and its ids: our own, that of the
-// producer's event, and those of its trace and span.
+// warn logs how the request ended, with its workflow and its ids: our own, that of the producer's event, and
+// those of its trace and span.
 func (r *request) warn(text string, attrs ...any) {
 	known := []any{"workflow", r.route.Name, "correlation", r.id.String()}
 	first := r.First.Event
@@ -210,8 +209,7 @@ func (r *request) warn(text string, attrs ...any) {
 	r.entry.log.Warn(text, append(known, attrs...)...)
 }
 
-// late is the failure of a request whose time is over: its deadline has passed,
-// or the entrypoint stops.
+// late is the failure of a request whose time is over: its deadline has passed, or the entrypoint stops.
 func (r *request) late() *spb.Status {
 	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
 	l := failure.Late{
