@@ -46,22 +46,27 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 	if err != nil {
 		return missing(err)
 	}
-	got, err := fetch(ctx, changed, consumer, events, each, jetstream.FetchMaxBytes(bytes))
+	got, err := fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+		return consumer.Fetch(events, append(o, jetstream.FetchMaxBytes(bytes))...)
+	})
 	if got == 0 && err == nil && time.Since(begin) < fetchTime/2 {
 		// The next event is larger than what the server may send: it has said so at once, and gives
 		// none behind it either.
-		_, err = fetch(ctx, changed, consumer, 1, each)
+		_, err = fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+			return consumer.Fetch(1, o...)
+		})
 	}
 	return missing(err)
 }
 
-// fetch passes up to the given number of events to each, and counts them.
+// fetch passes the events of a batch to each, and counts them. It ends the batch when the connection
+// has changed.
 func fetch(
-	ctx context.Context, changed <-chan struct{}, from jetstream.Consumer, events int, each func(*Received), o ...jetstream.FetchOpt,
+	ctx context.Context, changed <-chan struct{}, each func(*Received), begin func(...jetstream.FetchOpt) (jetstream.MessageBatch, error),
 ) (got int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	batch, err := from.Fetch(events, append(o, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(beatTime))...)
+	batch, err := begin(jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(beatTime))
 	if err != nil {
 		return 0, err
 	}
