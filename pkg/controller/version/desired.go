@@ -61,9 +61,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	}
 	nodeOf := []any{with.Settings, content(v), in.ConfigHash}
 	entrypointOf := append(slices.Clone(nodeOf), in.ReplyKey, in.Addresses, in.Nodes)
-	if with.Kept && len(d.channels) > 0 { // without one, and of what an older kn-krt has started, what that has made is the same
-		entrypointOf = append(entrypointOf, d.channels)
-	}
+	entrypointOf = append(entrypointOf, d.channelContent()...)
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
@@ -87,6 +85,15 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		items = append(items, one.stamped(made))
 	}
 	return append(items, d.nextItems(c, in)...), nil
+}
+
+// channelContent is what the entrypoint is made of besides, because of what its channels have become:
+// nothing where there are none, or where an older kn-krt has started the version, whose objects stay.
+func (d desired) channelContent() []any {
+	if !d.plan.with.Kept || len(d.channels) == 0 {
+		return nil
+	}
+	return []any{d.channels}
 }
 
 // channel returns the kind of the channels of a workflow's Sequence, empty while it is not
