@@ -151,7 +151,12 @@ func deleteNode(ctx context.Context, p place) error {
 }
 
 func deleteEntrypoints(ctx context.Context, p place) error {
-	pods, err := p.pods(ctx, p.Name, map[string]string{"version-name": "steady-entrypoint"})
+	return p.replace(ctx, map[string]string{"version-name": "steady-entrypoint"})
+}
+
+// replace deletes pods one by one.
+func (p place) replace(ctx context.Context, labels map[string]string) error {
+	pods, err := p.pods(ctx, p.Name, labels)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -39,7 +40,7 @@ func kinds() []schema.GroupVersionKind {
 }
 
 // inventory is how many objects there are of each kind and name; of pods, which
-// have names by chance, for each owner.
+// have names by chance, for each owner. A pod that has the time to end still does not count.
 func (p place) inventory(ctx context.Context) (map[string]int, error) {
 	all := map[string]int{}
 	for _, kind := range kinds() {
@@ -49,6 +50,10 @@ func (p place) inventory(ctx context.Context) (map[string]int, error) {
 			return nil, err
 		}
 		for _, item := range list.Items {
+			// Of a pod, that is when its grace ends.
+			if kind.Kind == "Pod" && item.DeletionTimestamp != nil && item.DeletionTimestamp.After(time.Now()) {
+				continue
+			}
 			name := item.Name
 			if owner := metav1.GetControllerOf(&item); kind.Kind == "Pod" && owner != nil {
 				name = "of " + owner.Name

@@ -1,0 +1,160 @@
+package load_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// Nodes of the cluster of `make cluster`. Its first has the control plane, Knative and the load
+// itself, so the two that join it for these tests are what they may lose.
+const (
+	clusterProgram = "../../bin/cluster"
+	second, third  = "2", "3"
+)
+
+// newNodes is newPlace on a cluster of three nodes. What was not running before is removed again.
+func newNodes(t *testing.T) place {
+	t.Helper()
+	p := newPlace(t)
+	listed, err := exec.CommandContext(t.Context(), clusterProgram, "nodes").CombinedOutput()
+	if err != nil {
+		t.Skipf("this is not the cluster of `make cluster`, to which nodes can be added: %v\n%s", err, listed)
+	}
+	for _, n := range []string{second, third} {
+		if !strings.Contains(string(listed), "node"+n+" ") {
+			t.Cleanup(func() { runCluster(context.Background(), t, "remove", n) })
+		}
+		runCluster(t.Context(), t, "start", n)
+		p.Kubectl("uncordon", "node"+n) // a test that was killed may have left it cordoned
+	}
+	return p
+}
+
+func runCluster(ctx context.Context, t *testing.T, verb, node string) {
+	t.Helper()
+	require.NoError(t, tryCluster(ctx, verb, node))
+}
+
+func tryCluster(ctx context.Context, verb, node string) error {
+	out, err := exec.CommandContext(ctx, clusterProgram, "node", verb, node).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cluster node %s %s: %w\n%s", verb, node, err, out)
+	}
+	return nil
+}
+
+// replicated is a version of which no single node of the cluster has all.
+func (p place) replicated(name string, delivery v1alpha1.Delivery) {
+	p.t.Helper()
+	p.version(name, func(v *v1alpha1.Version) { replicate(v, delivery) })
+}
+
+func replicate(v *v1alpha1.Version, delivery v1alpha1.Delivery) {
+	v.Spec.Entrypoint.Delivery, v.Spec.Entrypoint.Replicas = delivery, new(int32(3))
+	v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Min: new(int32(3)), Max: new(int32(3))}
+}
+
+// each runs a test with each of the deliveries.
+func eachDelivery(t *testing.T, test func(*testing.T, v1alpha1.Delivery)) {
+	t.Helper()
+	for _, delivery := range []v1alpha1.Delivery{v1alpha1.DeliverySequence, v1alpha1.DeliveryDirect} {
+		t.Run(string(delivery), func(t *testing.T) { test(t, delivery) })
+	}
+}
+
+// A drain loses nothing: replicas are spread, evicted one at a time, and end what they have begun.
+func TestNodesDrained(t *testing.T) {
+	eachDelivery(t, func(t *testing.T, delivery v1alpha1.Delivery) {
+		p := newNodes(t)
+		p.Install()
+		p.replicated("steady", delivery)
+		p.Ready("version/steady")
+		p.requireSpread("steady")
+		p.suffer("steady", []fault{
+			{name: "node 2 drained", inflict: drain(second), harmless: true},
+			{name: "node 3 drained", inflict: drain(third), harmless: true},
+		})
+	})
+}
+
+// requireSpread requires that no node of the cluster has all replicas of the entrypoint.
+func (p place) requireSpread(version string) {
+	p.t.Helper()
+	p.Eventually(func() error {
+		pods, err := p.pods(p.t.Context(), p.Name, map[string]string{"version-name": version + "-entrypoint"})
+		if err != nil {
+			return err
+		}
+		on := map[string]int{}
+		for i := range pods {
+			if podReady(&pods[i]) {
+				on[pods[i].Spec.NodeName]++
+			}
+		}
+		if len(on) != 3 {
+			return fmt.Errorf("the entrypoint's pods are on %v", on)
+		}
+		return nil
+	})
+}
+
+// drain evicts a version's pods from a node, as kubectl does. It does not wait until they have ended: where requests go on
+// to come over a connection that it has, Knative ends a pod after its longest request only.
+func drain(node string) func(context.Context, place) error {
+	return func(ctx context.Context, p place) error {
+		if _, err := p.Try("", "kubectl", "cordon", "node"+node); err != nil {
+			return err
+		}
+		defer func() { _, _ = p.Try("", "kubectl", "uncordon", "node"+node) }()
+		return errors.Join(until(ctx, func() error { return p.evict(ctx, "node"+node) }), p.whole(ctx))
+	}
+}
+
+// evict asks for an eviction of each pod that a node has of the version; those that a PodDisruptionBudget denies are its error.
+func (p place) evict(ctx context.Context, node string) error {
+	pods, err := p.pods(ctx, p.Name, map[string]string{"krt.dev/version": "steady"})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range pods {
+		if pod := &pods[i]; pod.Spec.NodeName == node && pod.DeletionTimestamp == nil {
+			err := p.client.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
+			errs = append(errs, client.IgnoreNotFound(err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A kube-proxy that lags sends to the pods that were there before. Those of an entrypoint that is replaced finish
+// what they have and then refuse, so that a client's next try goes elsewhere.
+func TestNodesLag(t *testing.T) {
+	eachDelivery(t, func(t *testing.T, delivery v1alpha1.Delivery) {
+		p := newNodes(t)
+		p.Install()
+		p.replicated("steady", delivery)
+		p.suffer("steady", []fault{
+			{name: "kube-proxy of node 2 paused while all pods are replaced one by one", inflict: lag(second), harmless: true},
+		})
+	})
+}
+
+func lag(node string) func(context.Context, place) error {
+	return func(ctx context.Context, p place) (err error) {
+		if err := tryCluster(ctx, "pause", node); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, tryCluster(context.WithoutCancel(ctx), "resume", node)) }()
+		return errors.Join(deleteEntrypoints(ctx, p), p.replace(ctx, map[string]string{"krt.dev/version": "steady", "krt.dev/node": "n1"}))
+	}
+}
