@@ -142,6 +142,7 @@ func (v *version) heardEvent(heard node.Heard, source string, names []string) *e
 	require.Positive(v.t, heard.ContentLength, "Content-Length is missing")
 	h := heard.Header
 	require.Equal(v.t, names, attributesOf(h))
+	require.Contains(v.t, []string{"", "1"}, h.Get("Ce-Krtkeep"))
 	require.Equal(v.t, "application/protobuf", h.Get("Content-Type"))
 	require.Equal(v.t, "1.0", h.Get("Ce-Specversion"))
 	require.Equal(v.t, "dev.krt.message", h.Get("Ce-Type"))
@@ -155,11 +156,12 @@ func (v *version) heardEvent(heard node.Heard, source string, names []string) *e
 	return e
 }
 
-// attributesOf returns the names of the headers that are attributes, sorted.
+// attributesOf returns the names of the headers that are attributes, sorted, without krtkeep: events have it
+// where there is a store, as on a cluster.
 func attributesOf(h http.Header) []string {
 	var names []string
 	for name := range h {
-		if strings.HasPrefix(name, "Ce-") {
+		if strings.HasPrefix(name, "Ce-") && name != "Ce-Krtkeep" {
 			names = append(names, name)
 		}
 	}
@@ -227,7 +229,7 @@ func outsidersAttributes(v *version) {
 	in, id := request("n1"), newID()
 	header := producerHeader("application/protobuf", id)
 	for _, name := range []string{
-		"Krtreply", "Krtdeadline", "Krtother", "Correlationid", "Causationid", "Knativeerrordest", "Knativearrivaltime", "Ours",
+		"Krtreply", "Krtdeadline", "Krtkeep", "Krtother", "Correlationid", "Causationid", "Knativeerrordest", "Knativearrivaltime", "Ours",
 	} {
 		header.Set("Ce-"+name, "evil")
 	}
@@ -237,7 +239,7 @@ func outsidersAttributes(v *version) {
 	h := v.heard(in)[0].Header
 	require.Equal(v.t, attributes(), attributesOf(h))
 	require.Equal(v.t, id, h.Get("Ce-Causationid"), "the caller's event caused it")
-	for _, name := range attributesOf(h) {
+	for _, name := range append(attributesOf(h), "Ce-Krtkeep") {
 		require.NotContains(v.t, h.Get(name), "evil", name)
 	}
 }
