@@ -88,7 +88,8 @@ func startsAndStops(p *place) {
 	require.Equal(p, "http://v."+p.namespace+".svc.cluster.local", v.Status.Address.URL)
 	require.Equal(p, []v1alpha1.NodeStatus{{Name: "node", Ready: true, Revision: "v-node-00001"}}, v.Status.Nodes)
 	require.Equal(p, []v1alpha1.WorkflowStatus{{Name: "greeting", Ready: true,
-		Address: "http://v-greeting-kn-sequence-0-kn-channel." + p.namespace + ".svc.cluster.local"}}, v.Status.Workflows)
+		Address: "http://v-greeting-kn-sequence-0-kn-channel." + p.namespace + ".svc.cluster.local",
+		Channel: "InMemoryChannel"}}, v.Status.Workflows)
 
 	p.ask("v", v1alpha1.StateStopped)
 	v = p.phase("v", v1alpha1.PhaseStopped)
