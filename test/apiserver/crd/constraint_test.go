@@ -29,6 +29,8 @@ spec:
     timeout: 30s
     backgroundTimeout: 1h
     delivery: Sequence
+    channelTemplate: {apiVersion: messaging.knative.dev/v1, kind: InMemoryChannel, annotations: {memory: b}, spec: {}}
+    results: {retention: 24h}
     replicas: 1
     authentication:
       jwt: [{issuer: 'https://example.com', audiences: [a], jwks: '{}', jwksURL: 'https://example.com', ca: '-'}]
@@ -58,10 +60,11 @@ status:
   - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
   startedWith:
     {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, storeSecret: a-store-1a2b3c4d, traffic: true,
+     kept: true, queueSecret: a-queue-1a2b3c4d,
      restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
-  workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com'}]
+  workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com', channel: InMemoryChannel}]
 `
 	fullRuntime = `
 apiVersion: krt.dev/v1alpha1

@@ -139,6 +139,7 @@ var tested = []string{
 	"maxLength", "minLength", "pattern", "enum", "format", "minimum", "maximum", "maxProperties", "minItems", "maxItems", "required",
 	"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations",
 	"type", "properties", "items", "additionalProperties", "description", "default", "anyOf", "x-kubernetes-int-or-string",
+	"x-kubernetes-preserve-unknown-fields",
 }
 
 func requireKnown(t *testing.T, s *props, path string) {

@@ -65,6 +65,11 @@ const (
 		"node with the same image"
 )
 
+// channelOf is a channelTemplate with an annotation.
+func channelOf(apiVersion, kind, annotation string) object {
+	return object{"apiVersion": apiVersion, "kind": kind, "annotations": object{"example.com/a": annotation}}
+}
+
 // set puts a value at a key of a part of the version.
 func set(part func(object) object, key string, value any) func(object) {
 	return func(v object) { part(v)[key] = value }
@@ -113,7 +118,24 @@ var creations = []struct {
 	{"started at once", set(spec, "state", "Started"), "", ""},
 	{"another state", set(spec, "state", "Paused"), "spec.state", `supported values: "Stopped", "Started"`},
 	{"direct delivery", set(entrypoint, "delivery", "Direct"), "", ""},
-	{"another delivery", set(entrypoint, "delivery", "Pigeon"), "spec.entrypoint.delivery", `supported values: "Sequence", "Direct"`},
+	{"another delivery", set(entrypoint, "delivery", "Pigeon"), "spec.entrypoint.delivery",
+		`supported values: "Sequence", "Direct", "Durable"`},
+	{"durable delivery", set(entrypoint, "delivery", "Durable"), "", ""},
+	{"a channel", set(entrypoint, "channelTemplate", channelOf("messaging.knative.dev/v1", "KafkaChannel", "1")), "", ""},
+	{"a channel of direct delivery", func(v object) {
+		entrypoint(v)["delivery"], entrypoint(v)["channelTemplate"] = "Direct", channelOf("messaging.knative.dev/v1", "KafkaChannel", "1")
+	}, "spec.entrypoint.channelTemplate", "a channelTemplate is of use only with delivery Sequence: remove it, or change the delivery"},
+	{"a channel without a group", set(entrypoint, "channelTemplate", channelOf("v1", "KafkaChannel", "1")),
+		"spec.entrypoint.channelTemplate.apiVersion",
+		"the apiVersion of a channel has a group and a version, such as messaging.knative.dev/v1"},
+	{"a channel of no kind", set(entrypoint, "channelTemplate", channelOf("messaging.knative.dev/v1", "kafka", "1")),
+		"spec.entrypoint.channelTemplate.kind", "a kind is such as KafkaChannel"},
+	{"a channel's long annotation", set(entrypoint, "channelTemplate",
+		channelOf("messaging.knative.dev/v1", "KafkaChannel", strings.Repeat("a", 1025))), "spec.entrypoint.channelTemplate.annotations",
+		"an annotation has a name of at most 316 characters and a value of at most 1024"},
+	{"results", set(entrypoint, "results", object{"retention": "24h"}), "", ""},
+	{"results for seconds", set(entrypoint, "results", object{"retention": "1s"}), "spec.entrypoint.results.retention",
+		"the retention of results is a duration such as 30m or 24h, at least 1m and at most 720h"},
 	{"an artifact by tag", set(spec, "artifact", "example.com/a:1"), "spec.artifact", badArtifact},
 	{"two entrypoints", set(entrypoint, "replicas", 2), "", ""},
 	{"no entrypoint", set(entrypoint, "replicas", 0), "spec.entrypoint.replicas", "should be greater than or equal to 1"},
