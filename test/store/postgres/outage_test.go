@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2")
 	run(t, s.URL, "UPDATE krt_schema SET version = 99")
 	_, err = postgres.Open(t.Context(), s.URL, quiet())
-	require.ErrorContains(t, err, "made by a newer kn-krt (schema 99, this one supports 3): use that version, or another database")
+	require.ErrorContains(t, err, "made by a newer kn-krt (schema 99, this one supports 4): use that version, or another database")
 }
 
 // What PostgreSQL cannot keep is refused by name; a server that takes no writes says so.
