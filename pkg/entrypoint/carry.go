@@ -124,8 +124,8 @@ func (h home) Read(workflow string, p *delivery.Parcel) (mem.Buffer, *spb.Status
 
 // Output implements [delivery.Home].
 func (h home) Output(workflow string) string {
-	if r := h.of(workflow); r != nil {
-		return r.route.want
+	if r := h.table.Load().byName[workflow]; r != nil {
+		return r.want
 	}
 	return ""
 }

@@ -78,7 +78,7 @@ func (e *Entrypoint) receiveCopy(w http.ResponseWriter, r *http.Request) {
 	case token.ID.String() != ev.CorrelationID:
 	case kept != nil:
 		e.keepCopy(r, kept, ev, size)
-	case token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(delivery.HeaderForwarded) == "":
+	case e.elsewhere(r, token):
 		e.forwardCopy(r, token.Address)
 	}
 }

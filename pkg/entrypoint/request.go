@@ -209,15 +209,20 @@ func (r *request) warn(text string, attrs ...any) {
 	r.entry.log.Warn(text, append(known, attrs...)...)
 }
 
+// atWork is the name of the node that is at work; empty: nobody knows.
+func (r *request) atWork() string {
+	if i := r.Step(); i >= 0 && i < len(r.route.nodes) {
+		return r.route.nodes[i]
+	}
+	return ""
+}
+
 // late is the failure of a request whose time is over: its deadline has passed, or the entrypoint stops.
 func (r *request) late() *spb.Status {
 	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
 	l := failure.Late{
 		Of: r.owner(), Stopping: r.entry.base.Err() != nil, Background: r.Detached() && (ended == 0 || r.route.answered()),
-		BackgroundTimeout: r.table.version.BackgroundTimeout, Doing: r.Doing(),
-	}
-	if i := r.Step(); i >= 0 && i < len(r.route.Steps) {
-		l.Node = r.route.Steps[i].Node
+		BackgroundTimeout: r.table.version.BackgroundTimeout, Node: r.atWork(), Doing: r.Doing(),
 	}
 	if ended > 0 && ended < early && !r.route.answered() { // shortly before the deadline nodes give up by their own clocks
 		l.Accepted = ended

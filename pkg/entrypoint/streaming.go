@@ -126,9 +126,5 @@ func (r *request) cut(until context.Context, refused error) response {
 
 // idle is the failure of a stream in which no message has come for too long.
 func (r *request) idle() *spb.Status {
-	node := ""
-	if i := r.Step(); i >= 0 && i < len(r.route.nodes) {
-		node = r.route.nodes[i]
-	}
-	return r.owner().Idle(node, r.Stream.Idle())
+	return r.owner().Idle(r.atWork(), r.Stream.Idle())
 }

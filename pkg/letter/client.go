@@ -127,7 +127,8 @@ type Selection struct {
 	Before string
 }
 
-func (s Selection) values() url.Values {
+// Values are the parameters of a list of what is selected.
+func (s Selection) Values() url.Values {
 	values := ofVersion(s.Version)
 	for name, value := range map[string]string{"workflow": s.Workflow, "before": s.Before} {
 		if value != "" {
@@ -152,7 +153,7 @@ func (c *Client) List(ctx context.Context, k Kind, of Selection) (Page, error) {
 	var page Page
 	err := k.Check()
 	if err == nil {
-		err = c.send(ctx, request{method: http.MethodGet, path: Path + string(k), values: of.values()}, &page)
+		err = c.send(ctx, request{method: http.MethodGet, path: Path + string(k), values: of.Values()}, &page)
 	}
 	if err != nil {
 		return Page{}, fmt.Errorf("cannot list the %s letters: %w", k, err)
@@ -175,7 +176,7 @@ func (c *Client) DeleteAll(ctx context.Context, k Kind, of Selection) (n int64, 
 		var done Deleted
 		err := k.Check()
 		if err == nil {
-			err = c.send(ctx, request{method: http.MethodDelete, path: Path + string(k), values: of.values()}, &done)
+			err = c.send(ctx, request{method: http.MethodDelete, path: Path + string(k), values: of.Values()}, &done)
 		}
 		if err != nil {
 			return n, fmt.Errorf("cannot delete the %s letters: %w", k, err)

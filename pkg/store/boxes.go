@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,10 +18,6 @@ const (
 	// dropShare is which share of a version's results makes room for new ones.
 	dropShare = 20
 )
-
-var errThere = errors.New("the letter is there")
-
-func isNoLetter(err error) bool { return errors.Is(err, ErrNoLetter) }
 
 // boxes limit the letters of each version and kind. They count what is in the store from time to time
 // only: where several stores have one database, versions may have a few more.
@@ -82,7 +77,7 @@ func (b *boxes) admit(ctx context.Context, in Letters, runtime string, l *letter
 		}
 		if l.Kind == letter.Dead {
 			of.ID = l.ID
-			if there, err := holds(ctx, in, of); there || err != nil {
+			if there, err := in.CountLetters(ctx, of); len(there) > 0 || err != nil {
 				return err
 			}
 			return refuseLetter(l, fmt.Sprintf("%d letters or %d bytes", b.letters, b.bytes))

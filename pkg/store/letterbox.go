@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -106,12 +105,7 @@ func (s *Server) readLetter(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.backends.Letters.ReadLetter(r.Context(), of, func(size int64) error {
-		if r.hold == nil {
-			return nil
-		}
-		return r.hold(r.Context(), size*textFactor)
-	})
+	return s.backends.Letters.ReadLetter(r.Context(), of, func(size int64) error { return r.reserve(size * textFactor) })
 }
 
 func (s *Server) deleteLetter(r request) (any, error) {
@@ -170,20 +164,4 @@ func (s *Server) countLetters(r request) (any, error) {
 func refuseLetter(l *letter.Letter, limit string) error {
 	return Full("the version %[1]s has as many dead letters as it may have, %[2]s: replay or delete some (kn krt dead-letters %[1]s)",
 		l.Version, limit)
-}
-
-// holds reports whether a backend keeps a letter of this name.
-func holds(ctx context.Context, b Letters, of LetterSelection) (bool, error) {
-	there := false
-	_, err := b.ReadLetter(ctx, of, func(int64) error {
-		there = true
-		return errThere
-	})
-	if there || err == nil {
-		return there, nil
-	}
-	if isNoLetter(err) {
-		return false, nil
-	}
-	return false, err
 }

@@ -9,6 +9,11 @@ func (r request) holds(data []byte) error {
 	if size > maxValues*valueBytes {
 		return Refuse("the body has more than %d values", maxValues)
 	}
+	return r.reserve(size)
+}
+
+// reserve reserves memory for the request.
+func (r request) reserve(size int64) error {
 	if r.hold == nil {
 		return nil
 	}

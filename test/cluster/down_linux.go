@@ -29,22 +29,28 @@ func down(ctx context.Context, p place, s *steps) error {
 	return nil
 }
 
+// endInit ends the first process of a place, if it runs, and waits until it is gone. The kernel ends
+// all the others with it, and their mounts and interfaces.
+func endInit(ctx context.Context, p place) error {
+	pid, running := initPID(p)
+	if !running {
+		return nil
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return poll(ctx, 30*time.Second, func(context.Context) error {
+		if _, alive := initPID(p); alive {
+			return fmt.Errorf("process %d is still running", pid)
+		}
+		return nil
+	})
+}
+
 // remove works on a running cluster, a killed one and none alike.
 func remove(ctx context.Context, p place) error {
-	if pid, running := initPID(p); running {
-		// The kernel ends all the others with it, and their mounts and interfaces.
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
-		err := poll(ctx, 30*time.Second, func(context.Context) error {
-			if _, alive := initPID(p); alive {
-				return fmt.Errorf("process %d is still running", pid)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if err := endInit(ctx, p); err != nil {
+		return err
 	}
 	if err := removeGroups(ctx); err != nil {
 		return err

@@ -178,19 +178,8 @@ func endNode(ctx context.Context, p place) error {
 			return err
 		}
 	}
-	if pid, running := initPID(p); running {
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
-		err := poll(ctx, 30*time.Second, func(context.Context) error {
-			if _, alive := initPID(p); alive {
-				return fmt.Errorf("process %d is still running", pid)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if err := endInit(ctx, p); err != nil {
+		return err
 	}
 	groups, err := filepath.Glob("/sys/fs/cgroup/*" + p.cgroupRoot())
 	if err != nil {

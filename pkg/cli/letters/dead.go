@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/letter"
@@ -109,10 +110,7 @@ func (o *deadOptions) change(ctx context.Context, from port.Client, id string) e
 		do = func(ctx context.Context, id string) error { return from.Delete(ctx, letter.Dead, id) }
 	}
 	if err := do(ctx, id); err != nil {
-		if notKept(err) {
-			return term.FailAs(term.ExitNotFound, err, "List those that are kept by leaving ID out.")
-		}
-		return err
+		return missing(err)
 	}
 	_, err := fmt.Fprintf(o.streams.Out, "%s %s\n", line(id), done)
 	return err
@@ -202,14 +200,19 @@ func why(l *letter.Letter) string {
 	return legible.Line(l.Status.Code+": "+l.Status.Message, maxText)
 }
 
+// missing is err, with what to do if it is that there is no such letter.
+func missing(err error) error {
+	if requests.NotKept(err) {
+		return term.FailAs(term.ExitNotFound, err, "List those that are kept by leaving ID out.")
+	}
+	return err
+}
+
 // show prints one letter in full.
 func (o *deadOptions) show(ctx context.Context, from port.Client) error {
 	l, err := from.Get(ctx, letter.Dead, o.id)
-	if notKept(err) {
-		return term.FailAs(term.ExitNotFound, err, "List those that are kept by leaving ID out.")
-	}
 	if err != nil {
-		return err
+		return missing(err)
 	}
 	if o.output == term.OutputJSON {
 		return term.PrintJSON(o.streams.Out, l)

@@ -4,8 +4,6 @@ package letters
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -73,12 +71,6 @@ func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context
 		return err
 	}
 	return f(cmd.Context(), port.Client{Port: client})
-}
-
-// notKept reports whether err is that there is no such letter.
-func notKept(err error) bool {
-	var refused *inspection.StatusError
-	return errors.As(err, &refused) && refused.Code == http.StatusNotFound
 }
 
 // clock is a time for people.

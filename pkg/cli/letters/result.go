@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/letter"
@@ -67,7 +68,7 @@ func NewResultCommand(s term.Streams, c Versions) *cobra.Command {
 func (o *resultOptions) run(ctx context.Context, from port.Client) error {
 	l, err := o.get(ctx, from)
 	switch {
-	case notKept(err):
+	case requests.NotKept(err):
 		return term.FailAs(term.ExitNotFound, fmt.Errorf("there is no result of request %s: %w", line(o.id), err),
 			"It may still be in work: -w waits for it. A version keeps results only with spec.entrypoint.results.")
 	case err != nil:
@@ -86,14 +87,14 @@ func (o *resultOptions) run(ctx context.Context, from port.Client) error {
 // get reads the result, and waits for it if that is wanted.
 func (o *resultOptions) get(ctx context.Context, from port.Client) (*port.Letter, error) {
 	l, err := from.Get(ctx, letter.Result, o.id)
-	if !o.wait || !notKept(err) {
+	if !o.wait || !requests.NotKept(err) {
 		return l, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	polls := time.NewTicker(pollTime)
 	defer polls.Stop()
-	for notKept(err) {
+	for requests.NotKept(err) {
 		select {
 		case <-polls.C:
 			l, err = from.Get(ctx, letter.Result, o.id)

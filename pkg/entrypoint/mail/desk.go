@@ -6,15 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/letter/port"
 )
-
-// deskTime bounds a request to the store for which a client of the desk waits.
-const deskTime = 10 * time.Second
 
 // Desk shows the letters of a version on its inspection port.
 type Desk struct {
@@ -46,7 +42,7 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 			http.Error(w, "no letters are kept: the version was started without a store, or by an older kn-krt", http.StatusConflict)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), deskTime)
+		ctx, cancel := context.WithTimeout(r.Context(), storeTime)
 		defer cancel()
 		value, err := serve(ctx, kind, r)
 		var refused *letter.Error

@@ -116,7 +116,7 @@ func (b *Box) Keep(l letter.Letter, free, then func()) {
 		defer free()
 		b.turns <- struct{}{}
 		defer func() { <-b.turns }()
-		if b.save(b.life, l) == nil && then != nil {
+		if b.Save(b.life, l) == nil && then != nil {
 			then()
 		}
 	}()
@@ -132,10 +132,6 @@ func (b *Box) Get(ctx context.Context, kind letter.Kind, version, id string) (*l
 		return nil, fmt.Errorf("too many letters are being read: %w", ctx.Err())
 	}
 }
-
-// Save saves l, and returns when it is saved, or cannot be. It tries again for at most 30 seconds, or
-// until ctx is done.
-func (b *Box) Save(ctx context.Context, l letter.Letter) error { return b.save(ctx, l) }
 
 // enter makes room for a letter. The error says that there is none.
 func (b *Box) enter(name string, size int64) error {
@@ -172,8 +168,9 @@ func (b *Box) Saving(kind letter.Kind, id string) bool {
 	return b.saving[nameOf(kind, id)] > 0
 }
 
-// save saves l, and counts what becomes of it.
-func (b *Box) save(ctx context.Context, l letter.Letter) error {
+// Save saves l, and returns when it is saved, or cannot be, which it counts. It tries again for at most
+// 30 seconds, or until ctx is done.
+func (b *Box) Save(ctx context.Context, l letter.Letter) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := b.try(ctx, l)

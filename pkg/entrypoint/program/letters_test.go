@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,13 +28,7 @@ const patient = 2 * time.Minute
 // serve runs an entrypoint as [Main] does, but at any free addresses, until the test ends.
 func serve(t *testing.T, config string) entrypoint.Listeners {
 	t.Helper()
-	dir := folder(t, config)
-	c, err := readConfig(filepath.Join(dir, "entrypoint.json"))
-	require.NoError(t, err)
-	v, err := c.version(t.Context(), dir)
-	require.NoError(t, err)
-	o, err := c.options()
-	require.NoError(t, err)
+	c, v, o := configured(t, config)
 	unobserve, err := c.observe(&o)
 	require.NoError(t, err)
 	end := durable.Extend(v, &o)

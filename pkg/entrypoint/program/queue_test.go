@@ -12,7 +12,7 @@ import (
 )
 
 // configured returns what an entrypoint is made of, as [Main] reads it.
-func configured(t *testing.T, config string) (entrypoint.Version, entrypoint.Options) {
+func configured(t *testing.T, config string) (*Config, entrypoint.Version, entrypoint.Options) {
 	t.Helper()
 	dir := folder(t, config)
 	c, err := readConfig(filepath.Join(dir, "entrypoint.json"))
@@ -21,11 +21,11 @@ func configured(t *testing.T, config string) (entrypoint.Version, entrypoint.Opt
 	require.NoError(t, err)
 	o, err := c.options()
 	require.NoError(t, err)
-	return v, o
+	return c, v, o
 }
 
 func TestQueueIsConfigured(t *testing.T) {
-	v, o := configured(t, `{"version": "v", "namespace": "n", "proto": "public.proto",
+	_, v, o := configured(t, `{"version": "v", "namespace": "n", "proto": "public.proto",
 		"workflows": [{"name": "w", "entrypoint": "S.R", "steps": [{"node": "a", "url": "http://a"}]}],
 		"queue": {"url": "nats://127.0.0.1:1", "stream": "KRT_n_v", "replicas": 3, "maxBytes": 1000}}`)
 	require.Equal(t, &queue.Settings{URL: "nats://127.0.0.1:1", Stream: "KRT_n_v", Replicas: 3, MaxBytes: 1000}, o.Durable)
@@ -37,7 +37,7 @@ func TestQueueIsConfigured(t *testing.T) {
 }
 
 func TestQueueThatCannotBeUsed(t *testing.T) {
-	v, o := configured(t, `{"version": "v", "namespace": "n", "proto": "public.proto",
+	_, v, o := configured(t, `{"version": "v", "namespace": "n", "proto": "public.proto",
 		"workflows": [{"name": "w", "entrypoint": "S.R", "steps": [{"node": "a", "url": "http://a"}]}],
 		"queue": {"url": "nats://user:secret@127.0.0.1:x"}}`)
 	durable.Extend(v, &o)()

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/letter"
@@ -32,16 +30,8 @@ type Client struct {
 
 // List returns a page of the version's letters, newest first, without their messages.
 func (c Client) List(ctx context.Context, kind letter.Kind, of letter.Selection) (page letter.Page, err error) {
-	q := url.Values{}
-	for name, value := range map[string]string{"workflow": of.Workflow, "before": of.Before} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	if of.Limit > 0 {
-		q.Set("limit", strconv.Itoa(of.Limit))
-	}
-	if err = c.Port.Read(ctx, q, &page, root, string(kind)); err != nil {
+	of.Version = "" // the port has those of one version
+	if err = c.Port.Read(ctx, of.Values(), &page, root, string(kind)); err != nil {
 		return page, fmt.Errorf("cannot list %s: %w", plural(kind), err)
 	}
 	return page, nil

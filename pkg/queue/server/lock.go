@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"krt.dev/kn-krt/pkg/filelock"
 )
 
 // ErrInUse is returned for a folder that another queue uses.
@@ -35,15 +37,16 @@ func lock(ctx context.Context, folder string) (*os.File, error) {
 	tries := time.NewTicker(lockPause)
 	defer tries.Stop()
 	for {
-		err := lockFile(f)
+		err := filelock.Take(f)
 		if err == nil {
 			return f, nil
 		}
-		if errors.Is(err, ErrInUse) {
+		if errors.Is(err, filelock.ErrTaken) {
 			select {
 			case <-tries.C:
 				continue
 			case <-ctx.Done():
+				err = ErrInUse
 			}
 		}
 		return nil, errors.Join(fmt.Errorf("-folder: cannot lock %s: %w", folder, err), f.Close())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,27 +50,7 @@ ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.w
 
 // lettersOf is an SQL condition on letters.
 func lettersOf(of store.LetterSelection) (where string, args []any) {
-	conditions := []string{"TRUE"}
-	add := func(condition string, value any) {
-		args = append(args, value)
-		conditions = append(conditions, fmt.Sprintf("%s $%d", condition, len(args)))
-	}
-	for _, one := range []struct{ column, value string }{
-		{"runtime", of.Runtime}, {"kind", string(of.Kind)}, {"version", of.Version}, {"workflow", of.Workflow}, {"letter", of.ID},
-	} {
-		if one.value != "" {
-			add(one.column+" =", one.value)
-		}
-	}
-	if !of.Before.IsZero() {
-		add("time <", of.Before.UnixNano())
-	}
-	if of.Expired.IsZero() {
-		add("expires >", time.Now().UnixNano())
-	} else {
-		add("expires <=", of.Expired.UnixNano())
-	}
-	return strings.Join(conditions, " AND "), args
+	return of.Where(func(n int) string { return fmt.Sprintf("$%d", n) })
 }
 
 // ReadLetter returns a letter.
@@ -142,25 +121,9 @@ func (s *Store) pageOfLetters(
 		return found, err
 	}
 	defer rows.Close()
-	size, last := 0, ""
-	for rows.Next() {
-		var at, id int64
-		var meta string
-		if err := rows.Scan(&at, &id, &meta); err != nil {
-			return found, err
-		}
-		if size += len(meta); len(found.Items) == page.Limit || len(found.Items) > 0 && size > page.Bytes {
-			found.Next = last
-			cancel()
-			return found, nil
-		}
-		var l letter.Letter
-		if err := json.Unmarshal([]byte(meta), &l); err != nil {
-			return found, err
-		}
-		found.Items, last = append(found.Items, l), store.LetterCursor(at, fmt.Sprint(id))
-	}
-	return found, rows.Err()
+	found, err = store.ReadLetters(rows, page)
+	cancel()
+	return found, err
 }
 
 // CountLetters counts letters.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/letter"
@@ -59,27 +57,7 @@ ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.w
 
 // lettersOf is an SQL condition on letters.
 func lettersOf(of store.LetterSelection) (where string, args []any) {
-	conditions := []string{"TRUE"}
-	add := func(condition string, value any) {
-		conditions = append(conditions, condition)
-		args = append(args, value)
-	}
-	for _, one := range []struct{ column, value string }{
-		{"runtime", of.Runtime}, {"kind", string(of.Kind)}, {"version", of.Version}, {"workflow", of.Workflow}, {"letter", of.ID},
-	} {
-		if one.value != "" {
-			add(one.column+" = ?", one.value)
-		}
-	}
-	if !of.Before.IsZero() {
-		add("time < ?", of.Before.UnixNano())
-	}
-	if of.Expired.IsZero() {
-		add("expires > ?", time.Now().UnixNano())
-	} else {
-		add("expires <= ?", of.Expired.UnixNano())
-	}
-	return strings.Join(conditions, " AND "), args
+	return of.Where(func(int) string { return "?" })
 }
 
 // ReadLetter returns a letter.
@@ -124,24 +102,7 @@ func (s *Store) ListLetters(ctx context.Context, of store.LetterSelection, page 
 		return found, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	size, last := 0, ""
-	for rows.Next() {
-		var at, id int64
-		var meta string
-		if err := rows.Scan(&at, &id, &meta); err != nil {
-			return found, err
-		}
-		if size += len(meta); len(found.Items) == page.Limit || len(found.Items) > 0 && size > page.Bytes {
-			found.Next = last
-			return found, nil
-		}
-		var l letter.Letter
-		if err := json.Unmarshal([]byte(meta), &l); err != nil {
-			return found, err
-		}
-		found.Items, last = append(found.Items, l), store.LetterCursor(at, strconv.FormatInt(id, 10))
-	}
-	return found, rows.Err()
+	return store.ReadLetters(rows, page)
 }
 
 // CountLetters counts letters.

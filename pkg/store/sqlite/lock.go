@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"krt.dev/kn-krt/pkg/filelock"
 )
 
 // ErrInUse is returned for a file that another store has open.
@@ -27,8 +29,11 @@ func lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock it: %w", err)
 	}
-	if err := lockFile(f); err != nil {
-		return nil, errors.Join(err, f.Close())
+	switch err := filelock.Take(f); {
+	case errors.Is(err, filelock.ErrTaken):
+		return nil, errors.Join(ErrInUse, f.Close())
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("cannot lock it: %w", err), f.Close())
 	}
 	return f, nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package filelock
 
 import (
 	"errors"
@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of f, or returns ErrInUse.
-func lockFile(f *os.File) error {
+// Take takes the lock of f, which is held until f is closed or the process ends, or returns [ErrTaken]
+// at once.
+func Take(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrInUse
+		return ErrTaken
 	}
 	return err
 }
