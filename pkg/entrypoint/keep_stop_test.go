@@ -33,7 +33,7 @@ func TestWorkThatAStopEndsIsKept(t *testing.T) {
 		id := f.accepted()
 		<-begun
 		f.stop()
-		_ = <-f.done
+		require.ErrorContains(t, <-f.done, "unfinished")
 		o.Mail.Close(time.Minute)
 		l, err := s.Get(t.Context(), letter.Dead, "v1", id+"/0")
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestAStopGivesNothingUpThatAChannelHas(t *testing.T) {
 			id := f.accepted()
 			<-begun
 			f.stop()
-			_ = <-f.done
+			require.ErrorContains(t, <-f.done, "unfinished")
 			o.Mail.Close(time.Minute)
 			if kind.Answers() {
 				require.Zero(t, s.count(letter.Dead))
