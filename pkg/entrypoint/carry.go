@@ -79,7 +79,7 @@ func (h home) Respond(ctx context.Context, p *delivery.Parcel) error {
 	}
 	req := h.pending.Get(token.ID)
 	switch {
-	case req == nil && token.Address != "" && token.Address != h.sealer.Address():
+	case req == nil && h.sealer.Foreign(token):
 		header := make(http.Header, 16)
 		p.Event.WriteHeader(header)
 		to := &url.URL{Scheme: "http", Host: token.Address, Path: "/reply"}

@@ -155,10 +155,9 @@ func (r *request) repliedEarly(end event.End) {
 	r.reply(r.arrived(r.ending(ev, end), ev))
 }
 
-// elsewhere reports whether an event is of a request that another replica holds, to which
-// nobody has forwarded it yet.
+// elsewhere reports whether an event is for another replica, to which nobody has forwarded it yet.
 func (e *Entrypoint) elsewhere(r *http.Request, token seal.Token) bool {
-	return token.Address != "" && token.Address != e.sealer.Address() && r.Header.Get(delivery.HeaderForwarded) == ""
+	return e.sealer.Foreign(token) && r.Header.Get(delivery.HeaderForwarded) == ""
 }
 
 // forwardStream sends messages on to the replica whose address is sealed in their token, as

@@ -34,5 +34,8 @@ type StepStatus struct {
 	Former bool `json:"former,omitempty"`
 }
 
+// Step is the step that it is of.
+func (s StepStatus) Step() Step { return Step{Workflow: s.Workflow, Index: s.Index, Node: s.Node} }
+
 // Events is how many events the step has left.
 func (s StepStatus) Events() int64 { return s.Waiting + s.Work }

@@ -87,7 +87,7 @@ func (in Input) channel(w *program.ConfigWorkflow) {
 // CheckLimit returns a text that says that messages may be too large for the version's
 // channels; empty if none is.
 func (in Input) CheckLimit(workflow string) string {
-	if in.Version.Delivery() != v1alpha1.DeliverySequence {
+	if in.direct() {
 		return ""
 	}
 	return LimitProblem(in.Channel(workflow), in.Settings)

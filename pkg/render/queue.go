@@ -19,8 +19,8 @@ const (
 	// queueFolder is where the entrypoint finds its credentials for the queue.
 	queueFolder = "/etc/krt-queue"
 	queueVolume = "queue"
-	// QueuePort is the port of the queue of config/queue.
-	QueuePort = 4222
+	// queuePort is the port of the queue of config/queue.
+	queuePort = 4222
 	// mostQueueReplicas is on how many servers of a cluster JetStream keeps a stream at most.
 	mostQueueReplicas = 5
 )
@@ -31,11 +31,11 @@ func (s Settings) Queue() string {
 		return s.QueueURL
 	}
 	host := strings.TrimPrefix(ServiceURL(QueueName, SystemNamespace, s.ClusterDomain), "http://")
-	return "nats://" + net.JoinHostPort(host, strconv.Itoa(QueuePort))
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(queuePort))
 }
 
 func (in Input) durable() bool {
-	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDurable
+	return in.Version.Delivery() == v1alpha1.DeliveryDurable
 }
 
 // checkQueue reports why durable delivery cannot be rendered.

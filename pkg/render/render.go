@@ -168,7 +168,7 @@ func (in Input) longest() time.Duration { return max(in.limit(), in.background()
 
 // direct reports whether the entrypoint calls the nodes itself.
 func (in Input) direct() bool {
-	return in.Version.Spec.Entrypoint.Delivery == v1alpha1.DeliveryDirect || in.durable()
+	return in.Version.Delivery() != v1alpha1.DeliverySequence
 }
 
 // meta is the metadata of an object of the version.

@@ -55,6 +55,11 @@ func remove(ctx context.Context, p place) error {
 	if err := removeGroups(ctx); err != nil {
 		return err
 	}
+	return removeFolders(ctx, p)
+}
+
+// removeFolders removes all that a place has on disk.
+func removeFolders(ctx context.Context, p place) error {
 	for _, dir := range []string{p.State, p.Data} {
 		if err := poll(ctx, 10*time.Second, func(context.Context) error { return os.RemoveAll(dir) }); err != nil {
 			return err

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -196,25 +195,20 @@ func removeNode(ctx context.Context, p place, s *steps) error {
 	if err := (kubectl{ctx}).run("delete", "node", p.nodeName(), "--ignore-not-found"); err != nil {
 		return err
 	}
-	for _, dir := range []string{p.State, p.Data} {
-		if err := poll(ctx, 10*time.Second, func(context.Context) error { return os.RemoveAll(dir) }); err != nil {
-			return err
-		}
+	if err := removeFolders(ctx, p); err != nil {
+		return err
 	}
 	return ip(ctx, "route", "flush", p.podCIDR())
 }
 
 // signalProxy stops a node's kube-proxy in its tracks or has it go on: meanwhile the node sends to the
 // pods that Services had before.
-func signalProxy(p place, stop bool) error {
+func signalProxy(p place, signal unix.Signal) error {
 	pid, _, err := findProxy(p)
 	if err != nil {
 		return err
 	}
-	if stop {
-		return unix.Kill(pid, unix.SIGSTOP)
-	}
-	return unix.Kill(pid, unix.SIGCONT)
+	return unix.Kill(pid, signal)
 }
 
 // findProxy returns the id of a node's kube-proxy, and whether that is stopped.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // joinNodes starts the nodes that the cluster is to have and has not.
@@ -33,8 +35,8 @@ func nodeVerb(ctx context.Context, p place, s *steps, args []string) error {
 		do    func(context.Context, place, *steps) error
 	}{
 		"start": {2, startNode}, "stop": {2, stopNode}, "remove": {2, removeNode},
-		"pause":  {1, func(_ context.Context, p place, _ *steps) error { return signalProxy(p, true) }},
-		"resume": {1, func(_ context.Context, p place, _ *steps) error { return signalProxy(p, false) }},
+		"pause":  {1, func(_ context.Context, p place, _ *steps) error { return signalProxy(p, unix.SIGSTOP) }},
+		"resume": {1, func(_ context.Context, p place, _ *steps) error { return signalProxy(p, unix.SIGCONT) }},
 		"exec":   {2, nil},
 	}
 	if len(args) < 2 {

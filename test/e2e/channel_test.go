@@ -10,35 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/test/channel"
 	"krt.dev/kn-krt/test/namespace"
 )
 
-// tallied is a version of three nodes that report what they handle.
-func (n place) tallied(name string, t *namespace.Tally, change func(*v1alpha1.Version)) {
-	n.t.Helper()
-	n.version(name, func(v *v1alpha1.Version) {
-		only := v.Spec.Nodes[0]
-		only.Env = []v1alpha1.EnvVar{{Name: "TALLY", Value: t.URL}}
-		only.Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
-		v.Spec.Nodes = nil
-		for _, node := range []string{"n1", "n2", "n3"} {
-			only.Name = node
-			v.Spec.Nodes = append(v.Spec.Nodes, only)
-		}
-		v.Spec.Workflows = []v1alpha1.Workflow{{Name: "three", Entrypoint: "Three", Sequential: []string{"n1", "n2", "n3"}}}
-		if change != nil {
-			change(v)
-		}
-	})
-}
-
-// accepted sends an event that asks for no response; the version accepts it.
-func (n place) accepted(version, id string) {
+// accepted sends an event, which is accepted.
+func (n place) accepted(url, id string, headers ...string) {
 	n.t.Helper()
 	n.Eventually(func() error { // its Service may not be known everywhere yet
-		status, text, err := n.event("http://"+version+"."+n.Name+".svc.cluster.local/workflows/three", id, "Prefer", "respond-async")
+		status, text, err := n.event(url, id, headers...)
 		if err == nil && status != http.StatusAccepted {
 			err = fmt.Errorf("HTTP %d: %s", status, text)
 		}
@@ -79,7 +59,7 @@ func (n place) burst(version string, count int) (ids []string) {
 	n.t.Helper()
 	for i := range count {
 		id := fmt.Sprintf("%s-%d", version, i)
-		n.accepted(version, id)
+		n.accepted("http://"+version+"."+n.Name+".svc.cluster.local/workflows/three", id, "Prefer", "respond-async")
 		ids = append(ids, id)
 	}
 	return ids
@@ -107,10 +87,10 @@ func TestStoringChannels(t *testing.T) {
 	tally := n.Tally()
 	n.InstallChannel()
 	n.templated(channel.Faults{Delay: "2s"})
-	n.tallied("slow", tally, nil)
+	n.version("slow", tally.Three)
 	n.Ready("version/slow")
 	n.templated(channel.Faults{Repeat: 30, HoldBack: 30, Refuse: 20, Hide: 10})
-	n.tallied("bad", tally, nil)
+	n.version("bad", tally.Three)
 	n.Ready("version/bad")
 	require.Equal(t, "TestChannel", n.Get("sequence/bad-three", "{.status.channelStatuses[0].channel.kind}"))
 
@@ -128,7 +108,7 @@ func TestStoringChannels(t *testing.T) {
 func TestInMemoryChannelsInAsynchronousMode(t *testing.T) {
 	n := newRuntime(t)
 	tally := n.Tally()
-	n.tallied("async", tally, nil)
+	n.version("async", tally.Three)
 	n.Ready("version/async")
 	// Knative's dispatcher reads the annotation when it begins to serve a channel, and not again.
 	n.In("annotate", "inmemorychannel", "--all", "messaging.knative.dev/async-handler=true")
@@ -148,7 +128,7 @@ func TestABrokerOnStoringChannels(t *testing.T) {
 	tally := n.Tally()
 	n.InstallChannel()
 	n.templated(channel.Faults{})
-	n.tallied("behind", tally, nil)
+	n.version("behind", tally.Three)
 	n.Ready("version/behind")
 	n.Apply(`
 apiVersion: v1
@@ -180,13 +160,7 @@ spec:
 	var ids []string
 	for i := range 50 {
 		id := fmt.Sprintf("broker-%d", i)
-		n.Eventually(func() error {
-			status, text, err := n.event(address, id)
-			if err == nil && status != http.StatusAccepted {
-				err = fmt.Errorf("HTTP %d: %s", status, text)
-			}
-			return err
-		})
+		n.accepted(address, id)
 		ids = append(ids, id)
 	}
 	n.killChannel()

@@ -18,13 +18,13 @@ import (
 // readyTime is how long a server may take to start on a busy machine.
 const readyTime = 60 * time.Second
 
-// MaxPayload is the largest event that the servers accept, in bytes.
-const MaxPayload = 9 << 20
+// maxPayload is the largest event that the servers accept, in bytes.
+const maxPayload = 9 << 20
 
 // Options returns those of a server on a port of loopback; 0: any that is free.
 func Options(folder string, port int) *server.Options {
 	return &server.Options{
-		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, MaxPayload: MaxPayload, NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, MaxPayload: maxPayload, NoSigs: true, NoLog: true,
 		SyncInterval: time.Minute, SyncAlways: true,
 	}
 }

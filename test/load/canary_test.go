@@ -113,11 +113,7 @@ func TestCanaryWeights(t *testing.T) {
 // wait lets some time of load pass.
 func (p place) wait(d time.Duration) {
 	p.t.Helper()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-p.t.Context().Done():
-		p.t.Fatal(p.t.Context().Err())
+	if err := pause(p.t.Context(), d); err != nil {
+		p.t.Fatal(err)
 	}
 }

@@ -165,7 +165,7 @@ func (p place) gone(ctx context.Context, o client.Object) error {
 // restartComponent works on the cluster of `make cluster` only.
 func restartComponent(name string) func(context.Context, place) error {
 	return func(_ context.Context, p place) error {
-		if _, err := p.Try("", "../../bin/cluster", "restart", name); err != nil {
+		if _, err := p.Try("", clusterProgram, "restart", name); err != nil {
 			return fmt.Errorf("%w: %w", errLeftOut, err)
 		}
 		return nil

@@ -223,9 +223,9 @@ func (p place) killControllers(ctx context.Context) error {
 }
 
 // restartAPIServer works on the cluster of `make cluster` only.
-func restartAPIServer(_ context.Context, p place) error {
-	if _, err := p.Try("", "../../bin/cluster", "restart", "apiserver"); err != nil {
-		return fmt.Errorf("%w: %w", errLeftOut, err)
+func restartAPIServer(ctx context.Context, p place) error {
+	if err := restartComponent("apiserver")(ctx, p); err != nil {
+		return err
 	}
 	var kubernetes corev1.Service
 	return until(p.t.Context(), func() error {

@@ -43,14 +43,7 @@ func TestStoredEventsSurviveKills(t *testing.T) {
 	p.version("kept", func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Replicas = new(int32(2))
 		v.Spec.Entrypoint.Timeout = &metav1.Duration{Duration: 30 * time.Second}
-		node := v.Spec.Nodes[0]
-		node.Env = []v1alpha1.EnvVar{{Name: "TALLY", Value: tally.URL}}
-		v.Spec.Nodes = nil
-		for _, name := range []string{"n1", "n2", "n3"} {
-			node.Name = name
-			v.Spec.Nodes = append(v.Spec.Nodes, node)
-		}
-		v.Spec.Workflows = []v1alpha1.Workflow{{Name: "three", Entrypoint: "Three", Sequential: []string{"n1", "n2", "n3"}}}
+		tally.Three(v)
 	})
 	p.Ready("version/kept")
 

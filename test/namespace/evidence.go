@@ -59,10 +59,7 @@ type pod struct {
 	Spec     struct {
 		Containers []struct {
 			Name  string
-			Ports []struct {
-				ContainerPort int
-				Name          string
-			}
+			Ports []struct{ ContainerPort int }
 		}
 	}
 }

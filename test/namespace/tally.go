@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
 // Tally counts what the nodes of test/e2e/node have handled: each reports the id of every request
@@ -42,6 +44,20 @@ func (n *Namespace) Tally() *Tally {
 		require.ErrorIs(n.t, <-served, http.ErrServerClosed)
 	})
 	return t
+}
+
+// Three gives a version the workflow three, whose nodes n1, n2 and n3 have the image of its first one and
+// report what they handle.
+func (t *Tally) Three(v *v1alpha1.Version) {
+	node := v.Spec.Nodes[0]
+	node.Env = []v1alpha1.EnvVar{{Name: "TALLY", Value: t.URL}}
+	node.Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
+	v.Spec.Nodes = nil
+	for _, name := range []string{"n1", "n2", "n3"} {
+		node.Name = name
+		v.Spec.Nodes = append(v.Spec.Nodes, node)
+	}
+	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "three", Entrypoint: "Three", Sequential: []string{"n1", "n2", "n3"}}}
 }
 
 func (t *Tally) count(node, id string) {

@@ -90,11 +90,5 @@ func (o *dropOptions) confirm(ctx context.Context, from port.Client) error {
 		}
 	}
 	fmt.Fprintf(o.streams.Err, "%s in the queue\n", legible.Count(int(events), "event"))
-	if !o.streams.Ask {
-		return term.WithHint(errKept, "Add --yes to drop them.")
-	}
-	if yes, err := o.streams.Confirm(ctx, "Drop them? They cannot be restored."); err != nil || yes {
-		return err
-	}
-	return errKept
+	return o.streams.Consent(ctx, "Drop them? They cannot be restored.", errKept, "Add --yes to drop them.")
 }

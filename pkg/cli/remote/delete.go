@@ -95,17 +95,11 @@ func (c *Cluster) confirmLoss(ctx context.Context, versions []*v1alpha1.Version,
 		}
 		ask = ask || loss.Likely()
 	}
-	switch {
-	case !ask || o.yes:
+	if !ask || o.yes {
 		return nil
-	case !o.streams.Ask:
-		return term.WithHint(errEvents, "Add --yes to delete the events too. '%s' has the version do first what waits, if it is started.",
-			c.command("stop NAME"))
 	}
-	if yes, err := o.streams.Confirm(ctx, "Delete them? They cannot be restored."); err != nil || yes {
-		return err
-	}
-	return errEvents
+	return o.streams.Consent(ctx, "Delete them? They cannot be restored.", errEvents,
+		"Add --yes to delete the events too. '%s' has the version do first what waits, if it is started.", c.command("stop NAME"))
 }
 
 func (c *Cluster) deleteVersion(ctx context.Context, v *v1alpha1.Version, o deleteOptions) error {

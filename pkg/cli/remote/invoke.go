@@ -30,10 +30,8 @@ func (Versions) Named(cmd *cobra.Command) bool {
 // published one.
 func (Versions) Reach(cmd *cobra.Command, version string) (address string, release func(), err error) {
 	err = connected(cmd, func(ctx context.Context, c *Cluster) error {
-		if version == "" {
-			if version, err = c.published(ctx, "invoke VERSION WORKFLOW"); err != nil {
-				return err
-			}
+		if version, err = c.orPublished(ctx, version, "invoke VERSION WORKFLOW"); err != nil {
+			return err
 		}
 		forward, err := c.Forward(ctx, version, cluster.GRPCPort)
 		if err != nil {
@@ -53,8 +51,12 @@ func (Versions) Complete(cmd *cobra.Command, args []string, typed string) ([]str
 	return completeNames(versionWorkflows)(cmd, args, typed)
 }
 
-// published is the version that is published in the namespace. verb is what to type with another one.
-func (c *Cluster) published(ctx context.Context, verb string) (string, error) {
+// orPublished is the version, or the one that is published in the namespace if it is "". verb is what to
+// type with another one.
+func (c *Cluster) orPublished(ctx context.Context, version, verb string) (string, error) {
+	if version != "" {
+		return version, nil
+	}
 	r, err := c.Runtime(ctx)
 	if err != nil {
 		return "", err

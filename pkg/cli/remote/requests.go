@@ -19,10 +19,8 @@ import (
 // Versions a [requests.Versions].
 func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter) (from *requests.Running, err error) {
 	err = connected(cmd, func(ctx context.Context, c *Cluster) error {
-		if version == "" {
-			if version, err = c.published(ctx, "requests VERSION"); err != nil {
-				return err
-			}
+		if version, err = c.orPublished(ctx, version, "requests VERSION"); err != nil {
+			return err
 		}
 		v, err := c.Get(ctx, version)
 		if err != nil {
@@ -51,10 +49,8 @@ func (Versions) Requests(cmd *cobra.Command, version string, f inspection.Filter
 // Inspect calls f with the inspection port of an entrypoint of the version, or of the published one.
 func (Versions) Inspect(cmd *cobra.Command, version string, f func(context.Context, *inspection.Client) error) error {
 	return connected(cmd, func(ctx context.Context, c *Cluster) (err error) {
-		if version == "" {
-			if version, err = c.published(ctx, cmd.Name()+" VERSION"); err != nil {
-				return err
-			}
+		if version, err = c.orPublished(ctx, version, cmd.Name()+" VERSION"); err != nil {
+			return err
 		}
 		return c.Requests(version, nil).One(ctx, f)
 	})
@@ -64,10 +60,8 @@ func (Versions) Inspect(cmd *cobra.Command, version string, f func(context.Conte
 // has a queue.
 func (Versions) Queue(cmd *cobra.Command, version string, f func(context.Context, *inspection.Client) error) error {
 	return connected(cmd, func(ctx context.Context, c *Cluster) (err error) {
-		if version == "" {
-			if version, err = c.published(ctx, cmd.Name()+" VERSION"); err != nil {
-				return err
-			}
+		if version, err = c.orPublished(ctx, version, cmd.Name()+" VERSION"); err != nil {
+			return err
 		}
 		return backlog.Reach(ctx, c.Client, version, f)
 	})

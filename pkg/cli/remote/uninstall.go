@@ -104,16 +104,10 @@ var errKept = errors.New("nothing was deleted")
 
 // confirm asks the user, unless the answer was given with the command.
 func (o *uninstallOptions) confirm(ctx context.Context) error {
-	switch {
-	case o.yes:
+	if o.yes {
 		return nil
-	case !o.streams.Ask:
-		return term.WithHint(errKept, "Add --yes to delete it.")
 	}
-	if yes, err := o.streams.Confirm(ctx, "Delete it?"); err != nil || yes {
-		return err
-	}
-	return errKept
+	return o.streams.Consent(ctx, "Delete it?", errKept, "Add --yes to delete it.")
 }
 
 // unpublishForGood unpublishes a version, whether it exists or not and unless that has begun, and waits

@@ -131,14 +131,8 @@ func selects(d data.Deletion, n int64) string {
 
 // confirm asks whether to delete, unless there is nothing to delete or it was said before.
 func (o *deleteOptions) confirm(ctx context.Context, n int64) error {
-	switch {
-	case o.yes || n == 0:
+	if o.yes || n == 0 {
 		return nil
-	case !o.streams.Ask:
-		return term.WithHint(errUnconfirmed, "Add --yes to delete them.")
 	}
-	if yes, err := o.streams.Confirm(ctx, "Delete them? They cannot be restored."); err != nil || yes {
-		return err
-	}
-	return errUnconfirmed
+	return o.streams.Consent(ctx, "Delete them? They cannot be restored.", errUnconfirmed, "Add --yes to delete them.")
 }

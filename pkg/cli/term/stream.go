@@ -40,3 +40,15 @@ func (s Streams) Confirm(ctx context.Context, question string) (bool, error) {
 		return reply == "y" || reply == "yes", nil
 	}
 }
+
+// Consent asks the question, and returns refused if the answer is not yes, with the hint where nobody
+// can be asked.
+func (s Streams) Consent(ctx context.Context, question string, refused error, hint string, args ...any) error {
+	if !s.Ask {
+		return WithHint(refused, hint, args...)
+	}
+	if yes, err := s.Confirm(ctx, question); err != nil || yes {
+		return err
+	}
+	return refused
+}

@@ -93,27 +93,19 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 	if want.live {
 		put = r.applier.ApplyInUse
 	}
-	all.Go(func() error {
-		err := r.createKey(ctx, want.version, key)
-		mu.Lock()
-		defer mu.Unlock()
-		errs = append(errs, done.refuse(want.version, target{}, err))
-		return nil
-	})
-	all.Go(func() error {
-		err := r.createStoreSecret(ctx, want)
-		mu.Lock()
-		defer mu.Unlock()
-		errs = append(errs, done.refuse(want.version, target{}, err))
-		return nil
-	})
-	all.Go(func() error {
-		err := r.createQueueSecret(ctx, want)
-		mu.Lock()
-		defer mu.Unlock()
-		errs = append(errs, done.refuse(want.version, target{}, err))
-		return nil
-	})
+	for _, create := range []func() error{
+		func() error { return r.createKey(ctx, want.version, key) },
+		func() error { return r.createStoreSecret(ctx, want) },
+		func() error { return r.createQueueSecret(ctx, want) },
+	} {
+		all.Go(func() error {
+			err := create()
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, done.refuse(want.version, target{}, err))
+			return nil
+		})
+	}
 	for _, one := range items {
 		if one.frozen {
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -61,7 +62,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	}
 	nodeOf := []any{with.Settings, content(v), in.ConfigHash}
 	entrypointOf := append(slices.Clone(nodeOf), in.ReplyKey, in.Addresses, in.Nodes)
-	entrypointOf = append(entrypointOf, d.channelContent()...)
+	entrypointOf = append(entrypointOf, d.channelContent(in)...)
 	if with.StoreSecret != "" { // without it, what another kn-krt has made is the same
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
@@ -88,9 +89,11 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 }
 
 // channelContent is what the entrypoint is made of besides, because of what its channels have become:
-// nothing where there are none, or where an older kn-krt has started the version, whose objects stay.
-func (d desired) channelContent() []any {
-	if !d.plan.with.Kept || len(d.channels) == 0 {
+// nothing where the template names their kind, where there are none, or where an older kn-krt has
+// started the version, whose objects stay.
+func (d desired) channelContent(in render.Input) []any {
+	t := in.ChannelTemplate()
+	if !d.plan.with.Kept || len(d.channels) == 0 || !channel.Of(t.APIVersion, t.Kind, t.Annotations).Delegates {
 		return nil
 	}
 	return []any{d.channels}

@@ -43,6 +43,8 @@ type Store struct {
 	// empty if it is.
 	of      func(render.Settings) string
 	problem func(ctx context.Context, url, ca string) string
+	// uses reports whether an object is concerned at all.
+	uses func(client.Object) bool
 
 	mu     sync.Mutex
 	url    string
@@ -54,12 +56,18 @@ type Store struct {
 
 // NewStore returns the state of the settings' store.
 func NewStore(s *Settings, reader client.Reader) *Store {
-	return &Store{settings: s, reader: reader, of: render.Settings.Store, problem: problem}
+	return &Store{settings: s, reader: reader, of: render.Settings.Store, problem: problem, uses: all}
 }
 
 // NewQueue returns the state of the settings' queue of durable deliveries.
 func NewQueue(s *Settings, reader client.Reader) *Store {
-	return &Store{settings: s, reader: reader, of: render.Settings.Queue, problem: queueProblem}
+	return &Store{settings: s, reader: reader, of: render.Settings.Queue, problem: queueProblem, uses: usesQueue}
+}
+
+// usesQueue reports whether a version has durable delivery.
+func usesQueue(o client.Object) bool {
+	v, ok := o.(*v1alpha1.Version)
+	return !ok || v.Delivery() == v1alpha1.DeliveryDurable
 }
 
 // queueProblem is why a queue is not ready; empty if it is.
@@ -105,7 +113,7 @@ func (s *Store) Source(list client.ObjectList) source.Source {
 				case <-tick.C:
 				}
 				if concerned := s.ask(ctx); concerned != nil {
-					enqueue(ctx, s.reader, list, q, concerned)
+					enqueue(ctx, s.reader, list, q, func(o client.Object) bool { return s.uses(o) && concerned(o) })
 				}
 			}
 		}()

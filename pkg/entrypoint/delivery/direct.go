@@ -176,14 +176,14 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 
 // call posts p once: by the shortcut, and where that accepts no connection, so
 // that nothing has been sent, to the node's own address.
-func (d *direct) call(ctx context.Context, to *directStep, p *Parcel, s *send) (*Parcel, error) {
+func (x *exchange) call(ctx context.Context, to *directStep, p *Parcel, s *send) (*Parcel, error) {
 	if to.shortcut != nil && to.shortcut.open() {
 		if response, sent, err := to.shortcut.post(ctx, p, s); sent {
 			s.shortcut = true
 			return response, err
 		}
 	}
-	return d.post(ctx, to.address, p, s)
+	return x.post(ctx, to.address, p, s)
 }
 
 // NodeFailure is the failure of a node whose response could not be had because of

@@ -143,13 +143,7 @@ func (s *Sender) Node(step Step) (*Node, error) {
 // if that is a success without one, and what the node has reported in a response without one.
 func (n *Node) Call(ctx context.Context, p *Parcel) (response *Parcel, reported event.Steps, err error) {
 	s := send{}
-	if to := n.step.shortcut; to != nil && to.open() {
-		response, sent, err := to.post(ctx, p, &s)
-		if sent {
-			return response, s.steps, err
-		}
-	}
-	response, err = n.post(ctx, n.step.address, p, &s)
+	response, err = n.call(ctx, n.step, p, &s)
 	return response, s.steps, err
 }
 

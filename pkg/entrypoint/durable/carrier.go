@@ -22,8 +22,8 @@ import (
 	"krt.dev/kn-krt/pkg/queue/client"
 )
 
-// DefaultConcurrent bounds the events of a step that a replica has at once.
-const DefaultConcurrent = 256
+// concurrent bounds the events of a step that a replica has at once, unless the options do.
+const concurrent = 256
 
 // Letters keep what came of work that nobody waits for. The client of package letter is one.
 type Letters interface {
@@ -47,7 +47,7 @@ type Options struct {
 	// Background bounds the work that no client waits for.
 	Background time.Duration
 	// Concurrent bounds the events of a step that a replica has at once. Default
-	// [DefaultConcurrent].
+	// 256.
 	Concurrent int
 	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
@@ -83,7 +83,7 @@ type Carrier struct {
 // New returns a carrier, which connects in the background.
 func New(o Options) (*Carrier, error) {
 	if o.Concurrent == 0 {
-		o.Concurrent = DefaultConcurrent
+		o.Concurrent = concurrent
 	}
 	if o.Retry == (delivery.Retry{}) {
 		o.Retry = delivery.DefaultRetry()
@@ -133,7 +133,7 @@ func (c *Carrier) Delivery(s *delivery.Sender, workflow string, steps []delivery
 		if err := c.admit(ctx, r.First.Data.Len()); err != nil {
 			return err
 		}
-		e := *r.First.Event
+		e := r.First.Event
 		header := make(http.Header, 20)
 		e.WriteHeader(header)
 		note{async: r.Detached(), begin: r.Begun, protocol: r.Protocol, cause: e.CausationID}.write(header)
@@ -216,11 +216,6 @@ func (c *Carrier) Stop(ctx context.Context) {
 // Status reports what the version's stream holds.
 func (c *Carrier) Status(ctx context.Context) (queue.Status, error) {
 	return c.client.Status(ctx, true)
-}
-
-// Drop removes what waits for a step, see [client.Client.Drop].
-func (c *Carrier) Drop(ctx context.Context, s queue.Step) (int64, error) {
-	return c.client.Drop(ctx, s)
 }
 
 // attempted counts an attempt.

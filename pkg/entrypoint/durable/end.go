@@ -59,9 +59,7 @@ func (w *work) follow(e *event.Event) *event.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Replied && !w.detached { // it has said so to the replica that holds a stream
-		w.detached, w.deadline = true, time.Now().Add(w.options.Background)
-		w.timer.Reset(w.options.Background)
-		w.seen = before.Steps
+		w.detach(before.Steps)
 	}
 	e.Replied, e.Deadline = w.detached, w.deadline
 	return e
@@ -187,7 +185,6 @@ func (w *work) failed(status *spb.Status, steps event.Steps) verdict {
 // succeed ends work that nobody waits for. The result, nil if there is none, is kept if the request
 // was asynchronous.
 func (w *work) succeed(out *delivery.Parcel, steps event.Steps) verdict {
-	var status *spb.Status
 	switch {
 	case out == nil:
 	case !w.note.async:
@@ -212,7 +209,7 @@ func (w *work) succeed(out *delivery.Parcel, steps event.Steps) verdict {
 	if w.note.origin != "" {
 		w.forget()
 	}
-	w.observe(status, steps)
+	w.observe(nil, steps)
 	return done
 }
 

@@ -92,7 +92,7 @@ func (c *Carrier) countDead(ctx context.Context, to *port.Report) error {
 // statusOf is what a report has of a step, which it adds if it has nothing.
 func (c *Carrier) statusOf(r *port.Report, s queue.Step) *queue.StepStatus {
 	at := slices.IndexFunc(r.Steps, func(one queue.StepStatus) bool {
-		return one.Workflow == s.Workflow && one.Index == s.Index && one.Node == s.Node
+		return one.Step() == s
 	})
 	if at < 0 {
 		at = len(r.Steps)
@@ -129,7 +129,7 @@ func (c *Carrier) drop(ctx context.Context, r *http.Request) (any, error) {
 			continue
 		}
 		known = true
-		n, err := c.Drop(ctx, queue.Step{Workflow: s.Workflow, Index: s.Index, Node: s.Node})
+		n, err := c.client.Drop(ctx, s.Step())
 		if dropped.Events += n; err != nil {
 			return nil, fmt.Errorf("%d events were dropped, and then: %w", dropped.Events, err)
 		}

@@ -110,7 +110,7 @@ func (m *metrics) fresh() (queue.Status, bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
-	status, err := m.carrier.client.Status(ctx, true)
+	status, err := m.carrier.Status(ctx)
 	if err != nil {
 		return status, false
 	}

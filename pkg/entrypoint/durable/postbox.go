@@ -58,8 +58,7 @@ func (w *work) keep(l letter.Letter) bool {
 		return true
 	}
 	if !temporary(err) {
-		w.metrics.dropped(l.Kind)
-		w.log.Error("dropped a letter that the store does not accept", "kind", l.Kind, "id", l.ID, "error", err)
+		w.refused(&l, err)
 		return true
 	}
 	w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)
@@ -104,10 +103,15 @@ func (c *Carrier) post(r *client.Received) {
 		_ = r.Nak(min(c.options.Retry.Delay<<min(r.Delivered, 16), maxWait))
 		return
 	default:
-		c.metrics.dropped(l.Kind)
-		c.log.Error("dropped a letter that the store does not accept", "kind", l.Kind, "id", l.ID, "error", err)
+		c.refused(&l, err)
 	}
 	_ = r.Ack(c.working) // or it is kept again, under the same name
+}
+
+// refused counts and logs a letter that the store will never accept.
+func (c *Carrier) refused(l *letter.Letter, err error) {
+	c.metrics.dropped(l.Kind)
+	c.log.Error("dropped a letter that the store does not accept", "kind", l.Kind, "id", l.ID, "error", err)
 }
 
 // readLetter reads what keep has published.
@@ -119,10 +123,9 @@ func readLetter(h http.Header, data []byte) letter.Letter {
 	n := readNote(h)
 	l := letter.Letter{
 		Kind: letter.Kind(h.Get(headerLetter)), ID: h.Get("Krt-Id"), Workflow: e.Workflow, Node: h.Get("Krt-Node"),
-		Status: letter.StatusOf(decodeStatus(h.Get(headerStatus))), Message: h.Get("Krt-Message"), Event: map[string]string{},
+		Status: letter.StatusOf(decodeStatus(h.Get(headerStatus))), Message: h.Get("Krt-Message"), Event: mail.Attributes(e),
 		Data: data, Replays: n.replays, CausationID: cut(n.cause),
 	}
-	maps.Copy(l.Event, mail.Attributes(e))
 	l.Step, _ = strconv.Atoi(h.Get(headerStep))
 	ns, _ := strconv.ParseInt(h.Get("Krt-Time"), 10, 64)
 	l.Time = time.Unix(0, ns)

@@ -33,9 +33,7 @@ func (w *work) Reply(ctx context.Context, p *delivery.Parcel) (used bool) {
 	}
 	w.answered = true
 	if !failed { // the work goes on, and the client's deadline does not end it any more
-		w.detached, w.deadline = true, time.Now().Add(w.options.Background)
-		w.timer.Reset(w.options.Background)
-		w.seen = w.event.Steps.Extend(p.Event.Steps, w.name.Node)
+		w.detach(w.event.Steps.Extend(p.Event.Steps, w.name.Node))
 		p.Event.Steps = w.seen
 	}
 	w.mu.Unlock()
@@ -61,4 +59,16 @@ func (w *work) respond(ctx context.Context, p *delivery.Parcel) {
 			return
 		}
 	}
+}
+
+// detach has the work go on without its client, who has seen these steps; w.mu is held.
+func (w *work) detach(seen event.Steps) {
+	w.detached, w.deadline, w.seen = true, time.Now().Add(w.options.Background), seen
+	w.timer.Reset(w.options.Background)
+}
+
+func (w *work) isDetached() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.detached
 }

@@ -88,13 +88,9 @@ func (s *step) begin(r *client.Received) {
 // acknowledged by its latest delivery.
 func (s *step) open(r *client.Received) (*work, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.sequence[placeOf(r)]; known != nil {
-		known.message.Store(r)
-		return nil, nil
-	}
-	if s.finished.has(r) {
-		_ = r.Done()
+	known := s.known(r)
+	s.mu.Unlock()
+	if known {
 		return nil, nil
 	}
 	w := &work{step: s, note: readNote(r.Header)}
@@ -116,6 +112,12 @@ func (s *step) open(r *client.Received) (*work, error) {
 	if w.deadline.IsZero() {
 		w.deadline = r.Published.Add(s.options.Background)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known(r) { // it was delivered again meanwhile
+		p.Data.Free()
+		return nil, nil
+	}
 	w.ctx, w.cancel = context.WithCancelCause(event.ContextWithTrace(s.working, w.event.Trace))
 	limit := time.Until(w.deadline)
 	if !w.event.Stream.Unary() { // its replies do not come here; the node knows whether the deadline holds
@@ -125,6 +127,20 @@ func (s *step) open(r *client.Received) (*work, error) {
 	w.beat = time.AfterFunc(queue.AckWait/3, w.goesOn)
 	s.sequence[placeOf(r)], s.carried[w.carriage()] = w, w
 	return w, nil
+}
+
+// known reports whether an event is at work here, so that it is acknowledged by its latest delivery,
+// or is done; c.mu is held.
+func (c *Carrier) known(r *client.Received) bool {
+	if w := c.sequence[placeOf(r)]; w != nil {
+		w.message.Store(r)
+		return true
+	}
+	if c.finished.has(r) {
+		_ = r.Done()
+		return true
+	}
+	return false
 }
 
 // carriage says which of the request's events it is: the one of the step before may still be ending
@@ -275,10 +291,4 @@ func free(p *delivery.Parcel) {
 	if p != nil {
 		p.Data.Free()
 	}
-}
-
-func (w *work) isDetached() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.detached
 }

@@ -78,6 +78,9 @@ func New(key []byte, version, address string) (*Sealer, error) {
 // Address is that of the replica's own reply port; it may be empty.
 func (s *Sealer) Address() string { return s.address }
 
+// Foreign reports whether a token is of a request that another replica holds.
+func (s *Sealer) Foreign(t Token) bool { return t.Address != "" && t.Address != s.Address() }
+
 // Seal makes the id of a new request and the token for replies to it.
 func (s *Sealer) Seal(expiry time.Time) (ID, string) {
 	var id ID

@@ -70,7 +70,7 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 func (c *Client) oldest(ctx context.Context, stream jetstream.Stream, s *queue.StepStatus) error {
 	ctx, cancel := call(ctx)
 	defer cancel()
-	subject := queue.Subject(c.options.Namespace, c.options.Version, queue.Step{Workflow: s.Workflow, Index: s.Index, Node: s.Node})
+	subject := queue.Subject(c.options.Namespace, c.options.Version, s.Step())
 	m, err := stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound): // it is done meanwhile

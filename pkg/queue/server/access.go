@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +16,9 @@ import (
 	"krt.dev/kn-krt/pkg/queue"
 )
 
-const (
-	// keysPeriod is how often the folder with the keys is read again.
-	keysPeriod = 10 * time.Second
-	// authTime is how long a client may take to show its credential, in seconds, and how long
-	// it waits at most while the queue reads what it has kept.
-	authTime = 60
-)
+// authTime is how long a client may take to show its credential, in seconds, and how long
+// it waits at most while the queue reads what it has kept.
+const authTime = 60
 
 // maxStreams is how many streams a version may have: its own, and none besides.
 const maxStreams = 1
@@ -31,54 +26,25 @@ const maxStreams = 1
 // access decides who may connect. Each version has an account of NATS of its own, named as its
 // stream: nothing in one account can be seen or reached from another.
 type access struct {
-	folder string
+	keys   *credential.Keyring
 	log    *slog.Logger
 	server *nats.Server
 	// ready is closed once what has been kept is read: before that, nobody gets in.
 	ready chan struct{}
 
-	mu   sync.RWMutex
-	keys credential.Keys
 	// open serialises how accounts are made.
 	open sync.Mutex
 }
 
 func newAccess(folder string, log *slog.Logger) (*access, error) {
-	keys, err := credential.ReadKeys(folder)
+	keys, err := credential.OpenKeyring(folder, log)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the keys of credentials: %w", err)
 	}
-	return &access{folder: folder, log: log, keys: keys, ready: make(chan struct{})}, nil
-}
-
-// follow reads the keys again and again, until ctx ends.
-func (a *access) follow(ctx context.Context) {
-	tick := time.NewTicker(keysPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			a.read()
-		}
-	}
-}
-
-func (a *access) read() {
-	keys, err := credential.ReadKeys(a.folder)
-	if err != nil {
-		a.log.Error("cannot read the keys again; the former ones stay in use", "error", err)
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keys = keys
+	return &access{keys: keys, log: log, ready: make(chan struct{})}, nil
 }
 
 func (a *access) holder(text string) (credential.Holder, error) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
 	h, err := a.keys.Check(text)
 	if err == nil && h.Role != credential.Queue {
 		return h, fmt.Errorf("the credential of the version is one for the store: %w", credential.ErrInvalid)

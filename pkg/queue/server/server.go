@@ -91,7 +91,7 @@ func Start(ctx context.Context, c Config, log *slog.Logger) (*Queue, error) {
 		q.Stop()
 		return nil, err
 	}
-	go access.follow(ctx)
+	go access.keys.Follow(ctx)
 	log.Info("the queue serves", "address", s.Addr().String(), "tls", options.TLSConfig != nil, "sync", c.Sync.String())
 	return q, nil
 }

@@ -1,65 +1,24 @@
 package service
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"krt.dev/kn-krt/pkg/credential"
 	"krt.dev/kn-krt/pkg/store"
 )
 
-const (
-	// keysPeriod is how often the folder with the keys is read again.
-	keysPeriod = 10 * time.Second
-	// maxName bounds the names of node and workflow, in bytes.
-	maxName = 63
-)
+// maxName bounds the names of node and workflow, in bytes.
+const maxName = 63
 
-// keyring holds the keys in a folder as they last were valid.
-type keyring struct {
-	folder string
-	log    *slog.Logger
-
-	mu   sync.RWMutex
-	keys credential.Keys
-}
+// keyring holds the store's keys.
+type keyring struct{ *credential.Keyring }
 
 func openKeys(folder string, log *slog.Logger) (*keyring, error) {
-	keys, err := credential.ReadKeys(folder)
-	if err != nil {
-		return nil, err
-	}
-	return &keyring{folder: folder, log: log, keys: keys}, nil
-}
-
-// follow reads the folder again and again, until ctx ends.
-func (k *keyring) follow(ctx context.Context) {
-	tick := time.NewTicker(keysPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			k.read()
-		}
-	}
-}
-
-func (k *keyring) read() {
-	keys, err := credential.ReadKeys(k.folder)
-	if err != nil {
-		k.log.Error("cannot read the keys again; the former ones stay in use", "error", err)
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.keys = keys
+	keys, err := credential.OpenKeyring(folder, log)
+	return &keyring{keys}, err
 }
 
 // holder returns whose credential a request shows. The error is a response.
@@ -69,10 +28,7 @@ func (k *keyring) holder(r *http.Request) (credential.Holder, error) {
 		return credential.Holder{}, &store.Problem{Status: http.StatusUnauthorized,
 			Text: "the request has no credential: versions that were started before there was a store must be restarted"}
 	}
-	k.mu.RLock()
-	keys := k.keys
-	k.mu.RUnlock()
-	h, err := keys.Check(text)
+	h, err := k.Check(text)
 	switch {
 	case err != nil:
 		return h, &store.Problem{Status: http.StatusForbidden, Text: err.Error()}

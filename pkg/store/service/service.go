@@ -86,7 +86,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 	if tlsConfig != nil {
 		api = tls.NewListener(api, tlsConfig)
 	}
-	go s.keys.follow(running)
+	go s.keys.Follow(running)
 	go s.expire(running)
 	served := make(chan error, len(servers))
 	for i, listener := range []net.Listener{api, metrics} {

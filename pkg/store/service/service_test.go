@@ -158,18 +158,18 @@ func TestKeysAreReadAgain(t *testing.T) {
 	next := credential.NewKey()
 	file := filepath.Join(r.service.config.Keys, "next")
 	require.NoError(t, os.WriteFile(file, next, 0o600))
-	r.service.keys.read()
+	r.service.keys.Read()
 	latest := credential.New(next, credential.Holder{Role: credential.Node, Namespace: "a", Version: "v"})
 	for _, text := range []string{former, latest} {
 		status, _ := r.send(http.MethodGet, wire.PathPredictions, text, "")
 		require.Equal(t, http.StatusOK, status)
 	}
 	require.NoError(t, os.Remove(filepath.Join(r.service.config.Keys, "current")))
-	r.service.keys.read()
+	r.service.keys.Read()
 	status, _ := r.send(http.MethodGet, wire.PathPredictions, former, "")
 	require.Equal(t, http.StatusForbidden, status)
 	require.NoError(t, os.Remove(file)) // what cannot be read changes nothing
-	r.service.keys.read()
+	r.service.keys.Read()
 	status, _ = r.send(http.MethodGet, wire.PathPredictions, latest, "")
 	require.Equal(t, http.StatusOK, status)
 }
