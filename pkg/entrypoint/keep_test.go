@@ -125,6 +125,16 @@ func (f *fixture) result(id string, header ...string) (int, string) {
 	return res.status, res.body
 }
 
+// ended fetches the result of a request as soon as that is not in work any more.
+func (f *fixture) ended(id string) (status int, body string) {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool {
+		status, body = f.result(id)
+		return status != http.StatusAccepted
+	}, time.Minute, time.Millisecond, "%s", id)
+	return status, body
+}
+
 // replay replays a dead letter, and returns the status and the text of the response.
 func (f *fixture) replay(id string) (int, string) {
 	res, err := http.Post(f.inspect+"/letters/dead/"+id+"/replay", "", http.NoBody)
@@ -152,7 +162,7 @@ func TestTheResultOfAnAsynchronousRequestIsKept(t *testing.T) {
 	l := s.await(t, letter.Result, id)
 	require.WithinDuration(t, time.Now().Add(time.Hour), l.Expires, time.Minute)
 	require.Equal(t, "flow", l.Workflow)
-	status, body := f.result(id)
+	status, body := f.ended(id)
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, `{"text": "x>a", "payload": ""}`, body)
 	status, body = f.result(id, "Accept", "application/protobuf")
@@ -177,7 +187,7 @@ func TestAResultThatIsAFailureIsThatFailure(t *testing.T) {
 	id := f.accepted()
 	l := s.await(t, letter.Result, id)
 	require.Equal(t, "UNAVAILABLE", l.Status.Code)
-	status, body := f.result(id)
+	status, body := f.ended(id)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, `node \"a\"`)
 }
@@ -250,7 +260,7 @@ func TestADeadLetterIsReplayedAtItsStep(t *testing.T) {
 	s.gone(t, letter.Dead, id+"/1")
 	require.EqualValues(t, 1, first.Load(), "the step before ran once")
 	require.EqualValues(t, 9, second.Load(), "two deliveries with their retries, and one")
-	status, body := f.result(id)
+	status, body := f.ended(id)
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, `{"text": "x>a>b", "payload": ""}`, body)
 	status, text = f.replay(id + "/1")
