@@ -67,6 +67,7 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
 		failed, node := req.owner().Dead(r.Header, req.route.Steps)
+		req.Accept() // whoever gives the event up has had it
 		if req.Bury && req.Detached() {
 			ev, data, err := e.readDead(r, ev)
 			if err != nil {
