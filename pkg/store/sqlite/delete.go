@@ -43,12 +43,16 @@ func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q quer
 }
 
 // delete runs a statement that deletes, as a write of its own, and returns how many rows it has.
-func (w *writer) delete(ctx context.Context, statement string, args ...any) (deleted int64, err error) {
-	err = w.write(ctx, func(w *writer) (err error) {
+func (w *writer) delete(ctx context.Context, statement string, args ...any) (int64, error) {
+	var deleted int64
+	err := w.write(ctx, func(w *writer) (err error) {
 		deleted, err = w.changed(statement, args...)
 		return err
 	})
-	return deleted, err
+	if err != nil { // it may still run
+		return 0, err
+	}
+	return deleted, nil
 }
 
 // deleteAll deletes the rows of table that meet where, group by group.

@@ -31,14 +31,11 @@ const expiredGroup = 4
 
 // SaveLetter keeps a letter.
 func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter) error {
-	bytes, data := l.Bytes(), l.Data
+	bytes, data := l.Bytes(), append([]byte{}, l.Data...) // the write may still run when ctx has ended and the caller has its data back
 	l.Data = nil
 	meta, err := json.Marshal(l)
 	if err != nil {
 		return err
-	}
-	if data == nil {
-		data = []byte{}
 	}
 	now := time.Now().UnixNano()
 	return s.writer.write(ctx, func(w *writer) error {

@@ -55,7 +55,7 @@ func startWriter(db *sql.DB, o Options) (*writer, error) {
 }
 
 // write runs do in a transaction, maybe with other writes. When it returns nil, that is
-// committed. Do may run more than once.
+// committed. Do may run more than once, and after ctx has ended still.
 func (w *writer) write(ctx context.Context, do func(*writer) error) error {
 	j := &job{ctx, do, make(chan error, 1)}
 	select {
