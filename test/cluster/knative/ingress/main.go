@@ -56,11 +56,15 @@ func run(ctx context.Context, kubeconfig, public, private, address string) error
 		return err
 	}
 	factory := informers.NewSharedInformerFactory(core, 0)
-	services := factory.Core().V1().Services().Lister()
+	factory.Core().V1().Services().Informer()
+	backends, err := newBackends(factory)
+	if err != nil {
+		return err
+	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	routes := newRoutes()
-	proxy := newProxy(services)
+	proxy := newProxy(backends)
 	failed := make(chan error, 2)
 	for _, side := range []struct {
 		address string

@@ -2,12 +2,10 @@ package main
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"time"
+	"strings"
 
-	corev1 "k8s.io/client-go/listers/core/v1"
 	"knative.dev/networking/pkg/apis/networking"
 	"knative.dev/networking/pkg/apis/networking/v1alpha1"
 )
@@ -15,27 +13,30 @@ import (
 // proxy passes requests on, each at once: nothing is held back to fill a buffer.
 type proxy struct {
 	http1, http2 *httputil.ReverseProxy
-	services     corev1.ServiceLister
+	backends     *backends
 }
 
-func newProxy(services corev1.ServiceLister) *proxy {
-	var h1, h2 http.Protocols
-	h1.SetHTTP1(true)
-	h2.SetUnencryptedHTTP2(true)
-	return &proxy{http1: newReverse(&h1), http2: newReverse(&h2), services: services}
+func newProxy(b *backends) *proxy {
+	return &proxy{
+		http1:    newReverse(b, func(p *pool) *http.Transport { return p.http1 }),
+		http2:    newReverse(b, func(p *pool) *http.Transport { return p.http2 }),
+		backends: b,
+	}
 }
 
-func newReverse(protocols *http.Protocols) *httputil.ReverseProxy {
+// roundTripper makes a request by a transport that depends on it.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
+
+func newReverse(b *backends, choose func(*pool) *http.Transport) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		FlushInterval: -1,
-		Transport: &http.Transport{
-			Protocols:   protocols,
-			DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			// A pod that has gone takes its connections with it; those to a service's
-			// address lead to one pod, so they must not live long.
-			IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 100,
-			DisableCompression: true, // who asks for it gets it as it comes
-		},
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			name, rest, _ := strings.Cut(r.URL.Host, ".") // as makeRoutes wrote it
+			namespace, _, _ := strings.Cut(rest, ".")
+			return choose(b.pool(namespace, name)).RoundTrip(r)
+		}),
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetXForwarded() },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			slog.Warn("no response", "host", r.Host, "address", r.URL.Host, "error", err)
@@ -77,7 +78,7 @@ func (v *view) handler(p *proxy) http.Handler {
 // speaksHTTP2 reports whether the service's port calls itself HTTP/2 without TLS,
 // in either of the two ways in which Knative says so.
 func (p *proxy) speaksHTTP2(backend v1alpha1.IngressBackend) bool {
-	service, err := p.services.Services(backend.ServiceNamespace).Get(backend.ServiceName)
+	service, err := p.backends.services.Services(backend.ServiceNamespace).Get(backend.ServiceName)
 	if err != nil {
 		return false // the request itself will find out what is wrong
 	}
