@@ -149,9 +149,12 @@ func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 	return mgr, nil
 }
 
-// Run sets up the controller and runs it until the context ends. Errors are those
-// of [New], and the loss of the leader's lease.
+// Run sets up the controller, once the apiserver responds, and runs it until the context ends. Errors are those
+// of [New], the loss of the leader's lease, and an apiserver that does not respond for 10 minutes.
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	if err := awaitServer(ctx, cfg, o.ProbeAddr); err != nil {
+		return fmt.Errorf("cannot set up the controller: %w", err)
+	}
 	mgr, err := New(cfg, o)
 	if err != nil {
 		return err
