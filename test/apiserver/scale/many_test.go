@@ -151,7 +151,8 @@ func (f *fleet) change(p *child) {
 	f.Logf("what was changed in one version was restored after %s (median; most %s) by %.1f reconciles and %.1f writes, and %s of CPU",
 		took[times/2].Round(time.Millisecond), took[times-1].Round(time.Millisecond), (after.looks-before.looks)/times,
 		(after.writes-before.writes)/times, ((p.used() - used) / times).Round(time.Millisecond))
-	require.LessOrEqual(f, after.looks-before.looks, float64(4*times), "no other version is looked at")
+	// A change and what restores it are seen one by one on a busy machine; all versions would be f.versions times as many.
+	require.LessOrEqual(f, after.looks-before.looks, float64(8*times), "no other version is looked at")
 }
 
 // settings changes a setting that started versions do not follow.
