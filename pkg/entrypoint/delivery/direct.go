@@ -32,6 +32,9 @@ type Step struct {
 	// Shortcut, if not empty, is the address of the node's only pod, past what
 	// Knative puts in front of it. URL is used while it accepts no connection.
 	Shortcut string
+	// Pods, if not empty, is the address of the node's pods, past the ingress: its host resolves to those that
+	// are ready, and its port is queue-proxy's. URL is used while none of them accepts requests.
+	Pods string
 }
 
 type directStep struct {
@@ -39,6 +42,7 @@ type directStep struct {
 	last     bool // of the workflow
 	address  *url.URL
 	shortcut *shortcut // nil without one
+	balanced *balanced // nil without one
 }
 
 // Direct returns the delivery that calls each of steps itself.
@@ -68,6 +72,13 @@ func (s *Sender) step(step Step) (*directStep, error) {
 			return nil, fmt.Errorf("node %q: its shortcut %w", step.Node, err)
 		}
 		to.shortcut = &shortcut{exchange: s.pods, node: step.Node, address: address, log: s.log}
+	}
+	if step.Pods != "" {
+		address, err := nodeURL(step.Pods)
+		if err != nil {
+			return nil, fmt.Errorf("node %q: the address of its pods %w", step.Node, err)
+		}
+		to.balanced = s.balance(step.Node, address)
 	}
 	return to, nil
 }
@@ -174,11 +185,17 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 	}
 }
 
-// call posts p once: by the shortcut, and where that accepts no connection, so
-// that nothing has been sent, to the node's own address.
+// call posts p once: by the shortcut or to one of the pods, and where these accept no connection,
+// so that nothing has been sent, to the node's own address.
 func (x *exchange) call(ctx context.Context, to *directStep, p *Parcel, s *send) (*Parcel, error) {
 	if to.shortcut != nil && to.shortcut.open() {
 		if response, sent, err := to.shortcut.post(ctx, p, s); sent {
+			s.shortcut = true
+			return response, err
+		}
+	}
+	if to.balanced != nil {
+		if response, sent, err := to.balanced.post(ctx, p, s); sent {
 			s.shortcut = true
 			return response, err
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/mem"
@@ -55,6 +56,8 @@ type Sender struct {
 	pods     *exchange
 	replicas *http.Transport
 	log      *slog.Logger
+	mu       sync.Mutex
+	ways     map[string]*balanced // by their address
 }
 
 // NewSender returns a sender that keeps data in buffers of pool.
@@ -62,11 +65,16 @@ func NewSender(pool *memory.Pool, o Options) *Sender {
 	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
 	nodes, pods := x, x
 	nodes.client, pods.client = httpclient.New(0), httpclient.New(shortcutAge)
-	return &Sender{exchange: &nodes, pods: &pods, replicas: newReplicas(), log: o.Logger}
+	return &Sender{exchange: &nodes, pods: &pods, replicas: newReplicas(), log: o.Logger, ways: map[string]*balanced{}}
 }
 
-// Close closes the idle connections.
+// Close closes the idle connections, and ends the search for pods.
 func (s *Sender) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, way := range s.ways {
+		way.Close()
+	}
 	s.client.Close()
 	s.pods.client.Close()
 }

@@ -107,6 +107,8 @@ type ConfigStep struct {
 	URL  string `json:"url,omitempty"`
 	// Shortcut is the address of the node's only pod; see [entrypoint.Step].
 	Shortcut string `json:"shortcut,omitempty"`
+	// Pods is the address of the node's pods, by a name of those that are ready; see [entrypoint.Step].
+	Pods string `json:"pods,omitempty"`
 }
 
 // Main runs an entrypoint from the Config in folder dir until ctx is done. host

@@ -121,7 +121,7 @@ type Send struct {
 	Begin, End time.Time
 	// Attempt counts from 1.
 	Attempt int
-	// Shortcut says that it went straight to the node's pod.
+	// Shortcut says that it went straight to a pod of the node.
 	Shortcut bool
 	// Status is the HTTP status of the response; 0 if there was none.
 	Status int
