@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/discovery"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -232,8 +232,10 @@ func newScheme() (*runtime.Scheme, error) {
 func cacheOptions(o Options) cache.Options {
 	all := cache.ByObject{Label: labels.Everything()}
 	ours := labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})
-	// KRT V1 defines the labels of an entrypoint's Services; their EndpointSlices inherit them.
+	// KRT V1 defines the labels of an entrypoint's Services; their EndpointSlices inherit them. Nobody needs those of
+	// nodes, which change whenever these are scaled.
 	entrypoints := cache.ByObject{Label: having(render.LabelVersionName)}
+	endpoints := cache.ByObject{Label: having(render.LabelVersionName, "!"+render.LabelNode)}
 	return cache.Options{
 		DefaultLabelSelector: ours,
 		DefaultTransform:     trim,
@@ -242,7 +244,7 @@ func cacheOptions(o Options) cache.Options {
 			&v1alpha1.Runtime{}:          all,
 			&corev1.Node{}:               all,
 			&corev1.Service{}:            entrypoints,
-			&discoveryv1.EndpointSlice{}: entrypoints,
+			&discoveryv1.EndpointSlice{}: endpoints,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				o.SystemNamespace:        named(render.SettingsName),
 				render.FeaturesNamespace: named(render.FeaturesName),
@@ -257,11 +259,11 @@ func named(name string) cache.Config {
 	return cache.Config{LabelSelector: labels.Everything(), FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
 }
 
-// having selects what has a label of any value.
-func having(label string) labels.Selector {
-	exists, err := labels.NewRequirement(label, selection.Exists, nil)
+// having selects what has labels of any value, and does not have those that "!" precedes.
+func having(keys ...string) labels.Selector {
+	selector, err := labels.Parse(strings.Join(keys, ","))
 	if err != nil {
-		return labels.Nothing() // the label is a constant and a valid one
+		return labels.Nothing() // the labels are constants and valid ones
 	}
-	return labels.NewSelector().Add(*exists)
+	return selector
 }

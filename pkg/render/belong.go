@@ -50,7 +50,7 @@ func claimOf(v *v1alpha1.Version) claim {
 	}
 	parent(EntrypointName(v.Name), afterDeployment)
 	for _, n := range v.Spec.Nodes {
-		c.names = append(c.names, ShortcutName(v.Name, n.Name))
+		c.names = append(c.names, ShortcutName(v.Name, n.Name), PodsName(v.Name, n.Name))
 		parent(ServiceName(v.Name, n.Name), afterService)
 	}
 	for _, w := range v.Spec.Workflows {

@@ -33,7 +33,8 @@ func TestObjectsBelongToTheirOwnVersion(t *testing.T) {
 			object("serving.knative.dev/v1", "Revision", "a-b-00001"), object("v1", "Pod", "a-b-00012-deployment-6d5f8b7c9-x2x4z"),
 			object("flows.knative.dev/v1", "Sequence", "a-w"), object("flows.knative.dev/v1", "Sequence", "a-w-0a1b2c"),
 			object("messaging.knative.dev/v1", "Subscription", "a-w-kn-sequence-0"), object("v1", "Service", "a-w-0a1b2c-kn-sequence-0-kn-channel"),
-			object("v1", "Service", "a--b"), object("v1", "Secret", "a-config"), object("v1", "Service", "a-reply"),
+			object("v1", "Service", "a--b"), object("v1", "Service", "a---b"), object("v1", "Secret", "a-config"),
+			object("v1", "Service", "a-reply"),
 		},
 		"a-b": {
 			object("krt.dev/v1alpha1", "Version", "a-b"), object("v1", "Pod", "a-b-entrypoint-6d5f8b7c9-x2x4z"),

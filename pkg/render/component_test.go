@@ -11,10 +11,10 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// Every object names its component; a shortcut is the entrypoint's, although it is named after a node.
+// Every object names its component; the ways to pods are the entrypoint's, although they are named after a node.
 func TestComponentOf(t *testing.T) {
 	components := map[string]render.Component{}
-	for _, folder := range []string{"workflows", "shortcut"} {
+	for _, folder := range []string{"workflows", "shortcut", "pods"} {
 		for _, o := range must(t, input(t, filepath.Join("testdata", folder))) {
 			c := render.ComponentOf(o)
 			require.Equal(t, c == render.Component{}, c.IsEntrypoint())
@@ -29,6 +29,7 @@ func TestComponentOf(t *testing.T) {
 		"prices-v3-entrypoint":    {},
 		"short-v1-one":            {Node: "one"},
 		"short-v1--one":           {},
+		"pods-v1---zero":          {},
 	} {
 		require.Contains(t, components, name)
 		require.Equal(t, want, components[name], name)

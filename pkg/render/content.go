@@ -115,9 +115,13 @@ func (in Input) step(node string) program.ConfigStep {
 	}
 	step.URL = in.url(ServiceName(in.Version.Name, node))
 	for _, n := range in.Version.Spec.Nodes {
-		if n.Name == node && in.hasShortcut(n) {
-			// The dot at the end keeps the resolver from trying its search path.
+		// The dot at the end keeps the resolver from trying its search path.
+		switch {
+		case n.Name != node:
+		case in.hasShortcut(n):
 			step.Shortcut = in.url(ShortcutName(in.Version.Name, node)) + "."
+		case in.callsPods(n):
+			step.Pods = fmt.Sprintf("%s.:%d", in.url(PodsName(in.Version.Name, node)), proxyPort)
 		}
 	}
 	return step

@@ -46,6 +46,9 @@ func (in Input) entrypoint() ([]Object, error) {
 		if in.hasShortcut(n) {
 			objects = append(objects, in.shortcut(n))
 		}
+		if in.callsPods(n) {
+			objects = append(objects, in.podsOf(n))
+		}
 		if least, _ := in.bounds(n); in.Kept && least > 1 {
 			objects = append(objects, in.nodeDisruptionBudget(n))
 		}

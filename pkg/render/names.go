@@ -28,6 +28,10 @@ func ServiceName(version, node string) string { return version + "-" + node }
 // hyphen.
 func ShortcutName(version, node string) string { return version + "--" + node }
 
+// PodsName is the name of the headless Service by which the pods of a node are found. As with
+// [ShortcutName], nothing else of the version can have it; a node may have both one after the other.
+func PodsName(version, node string) string { return version + "---" + node }
+
 // SequenceName is the name of the Sequence of a workflow. A restart creates Sequences
 // next to those in use: their names have a suffix, [SequenceSuffix].
 func SequenceName(version, workflow, suffix string) string {
@@ -142,6 +146,9 @@ const (
 	// AnnotationConfigHash is the hash of the values in the Secret [ConfigName]. It is also
 	// a label if a Service of [ShortcutName] selects the pods.
 	AnnotationConfigHash = "krt.dev/config-hash"
+	// LabelTemplate is the hash of a node's pod template, if a Service of [PodsName] selects the pods: a
+	// Revision that another has replaced gets no requests any more, so that it can end.
+	LabelTemplate = "krt.dev/template-hash"
 	// AnnotationContentHash is the hash of the entrypoint's ConfigMap.
 	AnnotationContentHash = "krt.dev/content-hash"
 	// AnnotationReplyKey identifies the key in the Secret [ReplySecretName], which has it as

@@ -66,6 +66,9 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	}
 	template.Spec.ContainerConcurrency = new(in.concurrency(n))
 	template.Spec.PodSpec = in.nodePod(n)
+	if in.callsPods(n) {
+		podLabels[LabelTemplate] = hashOf(template)
+	}
 	// Knative's default, set explicitly: traffic that was changed by hand would make a start
 	// ineffective.
 	s.Spec.Traffic = []servingv1.TrafficTarget{{LatestRevision: new(true), Percent: new(int64(100))}}

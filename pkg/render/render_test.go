@@ -186,3 +186,30 @@ func TestDurableDeliveryNeedsTheStore(t *testing.T) {
 	_, err = render.Objects(in)
 	require.ErrorContains(t, err, "restart the version")
 }
+
+// A node's pods are called whatever the delivery, unless a Sequence calls them or an older kn-krt has started
+// the version; and those of another template never.
+func TestPodsAreCalledPastTheIngress(t *testing.T) {
+	services := func(in render.Input) (hashes map[string]string) {
+		hashes = map[string]string{}
+		for _, o := range must(t, in) {
+			if s, is := o.(*corev1.Service); is && s.Spec.ClusterIP == corev1.ClusterIPNone {
+				hashes[s.Name] = s.Spec.Selector[render.LabelTemplate]
+			}
+		}
+		return hashes
+	}
+	in := input(t, "testdata/pods")
+	first := services(in)
+	require.Len(t, first, 2)
+	in.ConfigHash = "fedcba9876543210fedcba9876543210"
+	for name, hash := range services(in) {
+		require.NotEqual(t, first[name], hash)
+	}
+	in.Kept = false
+	require.Empty(t, services(in))
+	in = input(t, "testdata/kept")
+	require.True(t, in.Kept)
+	require.Empty(t, services(in))
+	require.NotEmpty(t, services(input(t, "testdata/durable")))
+}

@@ -71,7 +71,7 @@ func TestUpgradeChangesNothingThatRuns(t *testing.T) {
 	require.NoError(t, err)
 	for _, one := range items {
 		if m, isMap := one.object.(*corev1.ConfigMap); isMap {
-			for _, field := range []string{"traffic", "channel", "letters", "results", "queue"} {
+			for _, field := range []string{"traffic", "channel", "letters", "results", "queue", "pods"} {
 				require.NotContains(t, m.Data["entrypoint.json"], `"`+field)
 			}
 		}

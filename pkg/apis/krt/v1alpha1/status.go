@@ -79,7 +79,7 @@ type StartedWith struct {
 	// +optional
 	Traffic bool `json:"traffic,omitempty"`
 	// Kept is whether the entrypoint knows the durable delivery, channels of different kinds, results and dead letters that
-	// are kept. It does not if an older kn-krt has started the version.
+	// are kept, and the pods of nodes. It does not if an older kn-krt has started the version.
 	// +optional
 	Kept bool `json:"kept,omitempty"`
 	// Restart is spec.restart at that time.
