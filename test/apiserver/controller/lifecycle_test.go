@@ -41,6 +41,7 @@ func TestVersion(t *testing.T) {
 		"has what was changed or deleted made as it was": restored,
 		"takes over what an earlier controller has made": adopted,
 		"makes a way straight to the pod of a node":      shortcut,
+		"has the entrypoint find the pods of a node":     podsFound,
 		"waits until its channels are served":            channelsServed,
 		"creates channels that have annotations":         channelsAnnotated,
 		"reads what a Channel has become":                channelsBecome,
