@@ -163,14 +163,14 @@ func (p place) bareServices() (addresses []string) {
 	return addresses
 }
 
-// barePods are the addresses of the bare nodes' containers.
-func (p place) barePods() (addresses []string) {
+// barePods are the addresses of the bare nodes' pods, at the port of the container or of queue-proxy.
+func (p place) barePods(port string) (addresses []string) {
 	p.t.Helper()
 	for _, name := range bareNodes() {
 		pods, err := p.pods(p.t.Context(), p.Name, map[string]string{"serving.knative.dev/service": name})
 		require.NoError(p.t, err)
 		require.Len(p.t, pods, 1)
-		addresses = append(addresses, "http://"+net.JoinHostPort(pods[0].Status.PodIP, "8080")+"/")
+		addresses = append(addresses, "http://"+net.JoinHostPort(pods[0].Status.PodIP, port)+"/")
 	}
 	return addresses
 }
