@@ -111,6 +111,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	r.parties.Store(2)
 	r.table.refs.Add(1) // there is one more: the handler's
 	r.Begin(deadline, async)
+	k.route.chain.Begin(k.begin)
 	r.First = delivery.Parcel{Data: in.data, Event: &event.Event{
 		ID:            correlation,
 		Source:        k.table.source,

@@ -8,6 +8,7 @@
 package entrypoint
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,6 +35,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -161,6 +163,9 @@ type Options struct {
 	// Mail keeps results, and dead letters: events of work that no client waits for and that
 	// are given up on. The entrypoint does not close it. Default: none are kept.
 	Mail *mail.Box
+	// Waker wakes nodes ahead of events. It is among Observers and Collectors too, and the entrypoint does not
+	// close it. Default: they are woken one by one, by the events.
+	Waker *warm.Waker
 	// Collectors are served with the entrypoint's own metrics. Default: none.
 	Collectors []prometheus.Collector
 	// Inspection are what else the inspection port serves, by pattern. Default: nothing.
@@ -264,18 +269,18 @@ func New(v Version, o Options) (*Entrypoint, error) {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.StreamTimeout, environment.DefaultStreamTimeout)
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	o.StreamTimeout = cmp.Or(o.StreamTimeout, environment.DefaultStreamTimeout)
 	o.StreamTimeout = max(o.StreamTimeout, o.Timeout)
-	setDefault(&o.StreamIdle, environment.DefaultStreamIdle)
-	setDefault(&o.StreamMessages, environment.DefaultStreamMessages)
-	setDefault(&o.MaxMessageBytes, environment.DefaultMaxMessageBytes)
-	setDefault(&o.MaxInFlight, 10_000)
-	setDefault(&o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))
-	setDefault(&o.ConnectionAge, 2*time.Minute)
-	setDefault(&o.ConnectionGrace, 30*time.Second)
-	setDefault(&o.Retry, delivery.DefaultRetry())
-	setDefault(&o.Logger, slog.Default())
+	o.StreamIdle = cmp.Or(o.StreamIdle, environment.DefaultStreamIdle)
+	o.StreamMessages = cmp.Or(o.StreamMessages, environment.DefaultStreamMessages)
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, environment.DefaultMaxMessageBytes)
+	o.MaxInFlight = cmp.Or(o.MaxInFlight, 10_000)
+	o.MaxBytes = cmp.Or(o.MaxBytes, memory.DefaultBudget(o.MaxMessageBytes))
+	o.ConnectionAge = cmp.Or(o.ConnectionAge, 2*time.Minute)
+	o.ConnectionGrace = cmp.Or(o.ConnectionGrace, 30*time.Second)
+	o.Retry = cmp.Or(o.Retry, delivery.DefaultRetry())
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if least := memory.LeastBudget(o.MaxMessageBytes); o.MaxBytes < least {
 		return o, fmt.Errorf("cannot serve messages of up to %d bytes: the budget of %d bytes must be at least %d",
 			o.MaxMessageBytes, o.MaxBytes, least)
@@ -288,11 +293,4 @@ func (o Options) withDefaults() (Options, error) {
 		_, _ = rand.Read(o.Key) // never fails (crypto/rand)
 	}
 	return o, nil
-}
-
-func setDefault[T comparable](to *T, value T) {
-	var zero T
-	if *to == zero {
-		*to = value
-	}
 }

@@ -1,6 +1,7 @@
 package entrypoint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/schema"
@@ -51,6 +53,7 @@ type route struct {
 	delivery delivery.Delivery
 	queued   bool   // the delivery has ended once the queue has the event
 	replay   *route // by which dead letters are replayed: direct delivery; nil: there is none
+	chain    *warm.Chain
 }
 
 // elsewhere reports whether events pass from node to node without the request's own delivery.
@@ -60,7 +63,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 	if v.Name == "" || v.Schema == nil {
 		return nil, fmt.Errorf("cannot serve version %q: it has no name or no schema", v.Name)
 	}
-	setDefault(&v.BackgroundTimeout, environment.DefaultBackgroundTimeout)
+	v.BackgroundTimeout = cmp.Or(v.BackgroundTimeout, environment.DefaultBackgroundTimeout)
 	t := &table{
 		version:  v,
 		source:   eventSource(v),
@@ -128,6 +131,7 @@ func (e *Entrypoint) newRoute(w *Workflow) (*route, error) {
 		want:     string(w.Method.Output().FullName()),
 		stream:   w.Method.IsStreamingServer(),
 		nodes:    w.nodes(),
+		chain:    e.options.Waker.Chain(w.nodes()),
 	}
 	if r.stream && len(r.nodes) == 0 {
 		return nil, errors.New("it has no steps; a streaming rpc needs at least one")

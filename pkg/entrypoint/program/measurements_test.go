@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
@@ -80,4 +81,20 @@ func TestAutomaticMeasurementsAreRefused(t *testing.T) {
 	require.EqualError(t, err, `measurements: "on" is not one of off, aggregated, each`)
 	_, err = (&Config{Store: "ftp://store"}).observe(&entrypoint.Options{})
 	require.ErrorContains(t, err, `store: "ftp://store" is not of the form`)
+}
+
+func TestNodesAreWoken(t *testing.T) {
+	var o entrypoint.Options
+	end, err := (&Config{}).wake(&o)
+	require.NoError(t, err)
+	end()
+	require.Nil(t, o.Waker)
+	end, err = (&Config{Wake: map[string]string{"model": "http://model.n.svc.cluster.local"}}).wake(&o)
+	require.NoError(t, err)
+	defer end()
+	require.Equal(t, []record.Observer{o.Waker}, o.Observers)
+	require.Equal(t, []prometheus.Collector{o.Waker}, o.Collectors)
+	require.NotNil(t, o.Waker.Chain([]string{"etl", "model"}))
+	_, err = (&Config{Wake: map[string]string{"model": "model"}}).wake(&o)
+	require.ErrorContains(t, err, `wake: node "model": "model" is not a URL`)
 }

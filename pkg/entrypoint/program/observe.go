@@ -8,6 +8,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
+	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/store"
 )
@@ -39,4 +40,17 @@ func (c *Config) observe(o *entrypoint.Options) (end func(), err error) {
 		o.Mail = mail.New(letter.New(client), slog.Default())
 	}
 	return func() { o.Mail.Close(saveLimit); closing() }, nil
+}
+
+// wake adds to o what wakes nodes ahead of events. The function it returns ends that, when there are no more requests.
+func (c *Config) wake(o *entrypoint.Options) (end func(), err error) {
+	if len(c.Wake) == 0 {
+		return func() {}, nil
+	}
+	w, err := warm.New(c.Wake, slog.Default())
+	if err != nil {
+		return nil, fmt.Errorf("wake: %w", err)
+	}
+	o.Waker, o.Observers, o.Collectors = w, append(o.Observers, w), append(o.Collectors, w)
+	return w.Close, nil
 }

@@ -74,6 +74,9 @@ type Config struct {
 	Inspect *ConfigInspect `json:"inspect,omitempty"`
 	// Authentication says which clients may call; empty: all.
 	Authentication authentication.Config `json:"authentication,omitzero"`
+	// Wake has the URLs of the Knative Services of nodes that may be at zero, by their names. Those of a workflow are
+	// woken by its first event; see package warm. Empty: none are.
+	Wake map[string]string `json:"wake,omitempty"`
 }
 
 // ConfigInspect is what of a [capture.Settings] is in a Config.
@@ -134,6 +137,11 @@ func Main(ctx context.Context, dir, host string, extensions ...func(entrypoint.V
 		return fmt.Errorf("cannot use %s: %w", path, err)
 	}
 	defer unobserve()
+	sleep, err := c.wake(&o)
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	defer sleep()
 	for _, extend := range extensions {
 		defer extend(v, &o)()
 	}

@@ -1,0 +1,168 @@
+// Package warm wakes the nodes of a workflow together. A node that has scaled to zero starts when the
+// first request reaches it, so in a chain each would start only once the one before has responded. When an
+// event begins its way, a [Chain] sends each later node that may be at zero a request of its own, so that a cold
+// chain takes as long as its slowest node, and not the sum.
+package warm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+)
+
+const (
+	// upTime is for how long after a response a node is up for certain: Knative's shortest stable-window,
+	// after which it scales to zero, is 6 s.
+	upTime = 5 * time.Second
+	// restraint is for how long a node that was woken, and then got no event, is not woken again. Events that
+	// seldom get as far as a node, because of early exits, would otherwise keep it up forever.
+	restraint = time.Hour
+	// precision is how exactly it is known when a node responded last: noting each response would be dear.
+	precision = time.Second
+)
+
+// The results of waking a node, as labels of krt_warm_ups_total.
+const (
+	resultOK     = "ok"
+	resultFailed = "failed"
+)
+
+// Waker wakes the nodes of one version. A nil one wakes none.
+type Waker struct {
+	nodes  map[string]*node
+	client *Client
+	log    *slog.Logger
+	count  *prometheus.CounterVec
+	work   context.Context // of what is on its way
+	end    context.CancelFunc
+	left   sync.WaitGroup
+}
+
+// node is a node that may be at zero. Times are Unix times in ns.
+type node struct {
+	name, url string
+	up        atomic.Int64 // when it responded last; 0: never
+	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
+	busy      atomic.Bool  // a request is on its way
+}
+
+// New returns a waker of nodes: their names, and the URLs of their Knative Services. Nodes that are always
+// up are not among them. Close must be called at its end.
+func New(nodes map[string]string, log *slog.Logger) (*Waker, error) {
+	w := &Waker{
+		nodes: make(map[string]*node, len(nodes)), client: NewClient(nil), log: log,
+		count: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "krt_warm_ups_total", Help: "Requests that wake a node ahead of an event, by result.",
+		}, []string{"node", "result"}),
+	}
+	w.work, w.end = context.WithCancel(context.Background())
+	for name, text := range nodes {
+		address, err := url.Parse(text)
+		if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+			return nil, fmt.Errorf("node %q: %q is not a URL such as http://service.namespace.svc.cluster.local", name, text)
+		}
+		w.nodes[name] = &node{name: name, url: text}
+		w.count.WithLabelValues(name, resultOK)
+		w.count.WithLabelValues(name, resultFailed)
+	}
+	return w, nil
+}
+
+// Close ends what is on its way.
+func (w *Waker) Close() {
+	w.end()
+	w.left.Wait()
+}
+
+// Chain are the nodes of a workflow that are woken by its events. A nil one has none.
+type Chain struct {
+	waker *Waker
+	later []*node
+}
+
+// Chain returns the chain of a workflow with these steps. The event itself wakes the first of them.
+func (w *Waker) Chain(steps []string) *Chain {
+	if w == nil || len(steps) < 2 {
+		return nil
+	}
+	c := &Chain{waker: w}
+	for i, name := range steps[1:] {
+		if n := w.nodes[name]; n != nil && !slices.Contains(steps[:i+1], name) {
+			c.later = append(c.later, n)
+		}
+	}
+	if c.later == nil {
+		return nil
+	}
+	return c
+}
+
+// Begin is called when an event is about to begin its way, and returns at once.
+func (c *Chain) Begin(now time.Time) {
+	if c == nil {
+		return
+	}
+	at := now.UnixNano()
+	for _, n := range c.later {
+		if at-n.up.Load() < int64(upTime) || at < n.held.Load() || !n.busy.CompareAndSwap(false, true) {
+			continue
+		}
+		n.held.Store(at + int64(restraint))
+		c.waker.left.Add(1)
+		go c.waker.wake(n)
+	}
+}
+
+// wake sends the request, whose end says that the node is up.
+func (w *Waker) wake(n *node) {
+	defer w.left.Done()
+	defer n.busy.Store(false)
+	begin := time.Now()
+	err := w.client.Wake(w.work, n.url)
+	if w.work.Err() != nil {
+		return
+	}
+	now := time.Now()
+	if err != nil {
+		w.count.WithLabelValues(n.name, resultFailed).Inc()
+		w.log.Info("a node could not be woken ahead of an event", "node", n.name, "error", err)
+		n.held.Store(now.Add(upTime).UnixNano())
+		return
+	}
+	w.count.WithLabelValues(n.name, resultOK).Inc()
+	w.log.Debug("a node is up ahead of an event", "node", n.name, "after", now.Sub(begin))
+}
+
+// Observe implements [record.Observer]: it notes which nodes have responded, with any delivery.
+func (w *Waker) Observe(r *record.Record) {
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		if n := w.nodes[s.Node]; n != nil {
+			n.responded(s.Start.Add(s.Wait + s.Run).UnixNano())
+		}
+	}
+}
+
+func (n *node) responded(at int64) {
+	if before := n.up.Load(); at-before >= int64(precision) {
+		n.up.CompareAndSwap(before, at)
+	}
+	if n.held.Load() != 0 {
+		n.held.Store(0)
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (w *Waker) Describe(to chan<- *prometheus.Desc) { w.count.Describe(to) }
+
+// Collect implements [prometheus.Collector].
+func (w *Waker) Collect(to chan<- prometheus.Metric) { w.count.Collect(to) }
