@@ -81,6 +81,7 @@ func (in Input) config() program.Config {
 	in.streamLimits(&c)
 	c.Queue = in.queue()
 	c.Authentication = in.authentication()
+	c.Wake = in.wake()
 	if in.saves() {
 		c.Store, c.Measurements = in.Settings.Store(), string(in.Settings.Measurements)
 		c.Letters, c.Results = in.letters(), in.results()

@@ -24,6 +24,7 @@ type given struct {
 	Nodes       int               `json:"nodes"`
 	Traffic     bool              `json:"traffic"`
 	Kept        bool              `json:"kept"`
+	Warm        bool              `json:"warm"`
 	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
 	Streams     map[string]bool   `json:"streams"`
@@ -67,7 +68,7 @@ func input(t *testing.T, folder string) render.Input {
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
 	in.QueueSecret = g.QueueSecret
-	in.Traffic, in.Kept, in.Channels, in.Streams = g.Traffic, g.Kept, g.Channels, g.Streams
+	in.Traffic, in.Kept, in.Warm, in.Channels, in.Streams = g.Traffic, g.Kept, g.Warm, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

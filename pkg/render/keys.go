@@ -124,6 +124,9 @@ func scaleKeys() []settingKey {
 			}},
 		{"python-queue", "How many calls wait for a worker in a pod of a Python node; further calls are refused, and retried.", "1000",
 			func(s *Settings, text string) error { return integer(&s.PythonQueue, text, 1, environment.MostQueue) }},
+		{"warm-up", "Whether nodes at zero are woken ahead, unless the version sets it: all nodes of a workflow by its first\n" +
+			"event, and all of a version before it is published or gets requests as a canary.", "true",
+			func(s *Settings, text string) error { return truth(&s.WarmUp, text) }},
 		{"start-timeout", "How long a cause that needs a person may last before a start has failed.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.StartTimeout, text, time.Hour)

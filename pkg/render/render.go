@@ -59,6 +59,8 @@ type Input struct {
 	Traffic bool
 	// Kept is whether the entrypoint knows what keeps events: see [v1alpha1.StartedWith].
 	Kept bool
+	// Warm is whether the entrypoint can wake nodes: see [v1alpha1.StartedWith].
+	Warm bool
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty
 	// without durable delivery, or without a cluster.
 	QueueSecret string

@@ -81,6 +81,40 @@ func TestMeasurementsNeedAStore(t *testing.T) {
 	}
 }
 
+// Whether nodes are woken ahead is the version's own setting, or the cluster's; an older entrypoint cannot.
+func TestWarmUp(t *testing.T) {
+	on, off := true, false
+	for name, c := range map[string]struct {
+		cluster string
+		version *bool
+		old     bool
+		want    bool
+	}{
+		"by default":         {want: true},
+		"off in the cluster": {cluster: "false"},
+		"on in the version":  {cluster: "false", version: &on, want: true},
+		"off in the version": {cluster: "true", version: &off},
+		"an old entrypoint":  {old: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(t, filepath.Join("testdata", "warm"))
+			if c.cluster != "" {
+				var err error
+				in.Settings, err = render.ParseSettings(map[string]string{"warm-up": c.cluster})
+				require.NoError(t, err)
+			}
+			in.Version.Spec.Entrypoint.WarmUp, in.Warm = c.version, !c.old
+			objects, err := render.Objects(in)
+			require.NoError(t, err)
+			i := slices.IndexFunc(objects, func(o render.Object) bool { _, is := o.(*corev1.ConfigMap); return is })
+			require.Equal(t, c.want, strings.Contains(objects[i].(*corev1.ConfigMap).Data["entrypoint.json"], `"wake"`))
+			require.Equal(t, c.old || c.want, in.Settings.WarmsUp(in.Version))
+		})
+	}
+	_, err := render.ParseSettings(map[string]string{"warm-up": "yes"})
+	require.ErrorContains(t, err, `warm-up: "yes" is not one of true, false`)
+}
+
 func TestAllRefusalsAtOnce(t *testing.T) {
 	in := minimal(t)
 	in.Settings.Timeout = 0

@@ -67,6 +67,8 @@ type Settings struct {
 	PythonWorkers int
 	// PythonQueue is how many calls wait in a pod for one of these.
 	PythonQueue int
+	// WarmUp is whether nodes at zero are woken ahead, unless the version sets it.
+	WarmUp bool
 
 	// EntrypointReplicas is the number of entrypoint pods unless the version sets it.
 	EntrypointReplicas int32
@@ -164,6 +166,7 @@ func DefaultSettings() Settings {
 
 		PythonWorkers: 1,
 		PythonQueue:   environment.DefaultQueue,
+		WarmUp:        true,
 
 		EntrypointReplicas: 1,
 		EntrypointResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{

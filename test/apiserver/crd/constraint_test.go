@@ -31,6 +31,7 @@ spec:
     delivery: Sequence
     channelTemplate: {apiVersion: messaging.knative.dev/v1, kind: InMemoryChannel, annotations: {memory: b}, spec: {}}
     results: {retention: 24h}
+    warmUp: true
     replicas: 1
     authentication:
       jwt: [{issuer: 'https://example.com', audiences: [a], jwks: '{}', jwksURL: 'https://example.com', ca: '-'}]

@@ -134,6 +134,8 @@ var creations = []struct {
 		channelOf("messaging.knative.dev/v1", "KafkaChannel", strings.Repeat("a", 1025))), "spec.entrypoint.channelTemplate.annotations",
 		"an annotation has a name of at most 316 characters and a value of at most 1024"},
 	{"results", set(entrypoint, "results", object{"retention": "24h"}), "", ""},
+	{"without warming up", set(entrypoint, "warmUp", false), "", ""},
+	{"warming up by a word", set(entrypoint, "warmUp", "never"), "spec.entrypoint.warmUp", "must be of type boolean"},
 	{"results for seconds", set(entrypoint, "results", object{"retention": "1s"}), "spec.entrypoint.results.retention",
 		"the retention of results is a duration such as 30m or 24h, at least 1m and at most 720h"},
 	{"an artifact by tag", set(spec, "artifact", "example.com/a:1"), "spec.artifact", badArtifact},

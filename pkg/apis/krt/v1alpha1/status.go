@@ -46,11 +46,28 @@ type VersionStatus struct {
 	// StartedWith is the settings and images that the version was started with; empty while it is stopped.
 	// +optional
 	StartedWith *StartedWith `json:"startedWith,omitempty"`
+	// Warm is how far its nodes are that are kept up because of the annotation krt.dev/warm-until; empty: none are.
+	// +optional
+	Warm *Warm `json:"warm,omitempty"`
 	// History has the last 20 changes of the wanted state, the newest last.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional
 	History []VersionEvent `json:"history,omitempty"`
+}
+
+// Warm is how far the nodes are that are kept up.
+type Warm struct {
+	// Until is the time in the annotation.
+	Until metav1.Time `json:"until"`
+	// Waiting are the nodes that are not up yet.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	Waiting []string `json:"waiting,omitempty"`
+	// Message is why the first of them could not be woken, if it could not.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
@@ -82,6 +99,9 @@ type StartedWith struct {
 	// are kept, and the pods of nodes. It does not if an older kn-krt has started the version.
 	// +optional
 	Kept bool `json:"kept,omitempty"`
+	// Warm is whether the entrypoint can wake nodes ahead of events. It cannot if an older kn-krt has started the version.
+	// +optional
+	Warm bool `json:"warm,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`

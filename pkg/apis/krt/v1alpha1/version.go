@@ -174,6 +174,10 @@ type Entrypoint struct {
 	// Authentication is required of clients. Without it, whoever reaches the version may call.
 	// +optional
 	Authentication *Authentication `json:"authentication,omitempty"`
+	// WarmUp is whether nodes at zero are woken ahead: all nodes of a workflow by its first event, and all of the version
+	// before it is published or gets requests as a canary. Empty: the cluster's default (config-krt), true unless set.
+	// +optional
+	WarmUp *bool `json:"warmUp,omitempty"`
 }
 
 // ChannelTemplate is a channel of Knative Eventing, as in the spec.channelTemplate of a Sequence.

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -59,6 +61,18 @@ const (
 	AnnotationStop = "krt.dev/stop"
 	StopNow        = "now"
 )
+
+// AnnotationWarmUntil, on a version, is the time (RFC 3339) until which its nodes are kept up that may be at zero.
+const AnnotationWarmUntil = "krt.dev/warm-until"
+
+// WarmUntil is until when nodes are kept up, zero if they are not. What is not a time counts as none.
+func (v *Version) WarmUntil() time.Time {
+	until, err := time.Parse(time.RFC3339, v.Annotations[AnnotationWarmUntil])
+	if err != nil {
+		return time.Time{}
+	}
+	return until.Truncate(time.Second) // as times in a status are
+}
 
 // StopsNow reports whether a stop leaves what waits in the version's queue there.
 func (v *Version) StopsNow() bool { return v.Annotations[AnnotationStop] == StopNow }
