@@ -163,8 +163,7 @@ type Options struct {
 	// Mail keeps results, and dead letters: events of work that no client waits for and that
 	// are given up on. The entrypoint does not close it. Default: none are kept.
 	Mail *mail.Box
-	// Waker wakes nodes ahead of events. It is among Observers and Collectors too, and the entrypoint does not
-	// close it. Default: they are woken one by one, by the events.
+	// Waker, which is also one of Observers and Collectors, wakes nodes ahead of events. Default: none does.
 	Waker *warm.Waker
 	// Collectors are served with the entrypoint's own metrics. Default: none.
 	Collectors []prometheus.Collector

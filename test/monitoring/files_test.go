@@ -24,6 +24,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/metrics"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
 	"krt.dev/kn-krt/pkg/queue/server"
@@ -99,6 +100,7 @@ func names(describe func(chan<- *prometheus.Desc)) (names []string) {
 // registered returns the names of our own metrics, of all programs, sorted.
 func registered() []string {
 	m := metrics.New()
+	waker, _ := warm.New(nil, slog.Default()) // without URLs there is none that it could refuse
 	m.Gauges(func() float64 { return 0 }, func() float64 { return 0 })
 	all := append(names(m.Describe), names(inventory.New(nil).Describe)...)
 	all = append(all, names(inventory.NewKnative(nil).Describe)...)
@@ -107,6 +109,7 @@ func registered() []string {
 	all = append(all, names(server.Describe)...)
 	all = append(all, names(durable.Describe)...)
 	all = append(all, names(mail.New(nil, slog.Default()).Describe)...)
+	all = append(all, names(waker.Describe)...)
 	all = append(all, names(traffic.New(traffic.Options{}).Describe)...)
 	slices.Sort(all)
 	return slices.Compact(all)
