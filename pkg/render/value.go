@@ -120,14 +120,6 @@ func oneOf(to *string, text string, allowed ...string) error {
 	return nil
 }
 
-func truth(to *bool, text string) error {
-	if err := oneOf(new(string), text, "true", "false"); err != nil {
-		return err
-	}
-	*to = text == "true"
-	return nil
-}
-
 func share(to *float64, text string) error {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n >= 0 && n <= 1) {

@@ -32,3 +32,11 @@ func (in Input) wake() map[string]string {
 	}
 	return wake
 }
+
+func truth(to *bool, text string) error {
+	if err := oneOf(new(string), text, "true", "false"); err != nil {
+		return err
+	}
+	*to = text == "true"
+	return nil
+}

@@ -82,7 +82,8 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	v := render.FromBundle(b.Bundle, images, render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)})
 	v.Spec.State = v1alpha1.StateStarted
 	objects, err := render.Objects(render.Input{
-		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Traffic: true, Kept: true, Warm: true,
+		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Traffic: true,
+		Kept: true, Warm: true,
 		Streams: b.Streams(),
 	})
 	if err != nil {

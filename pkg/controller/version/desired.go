@@ -55,7 +55,8 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	v, with := d.version, d.plan.with
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
 		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
-		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Warm: with.Warm, Streams: d.plan.streams}
+		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Warm: with.Warm,
+		Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -119,7 +120,8 @@ func (d desired) nextItems(c cluster, in render.Input) (items []item) {
 	if next == nil {
 		return nil
 	}
-	in.Settings, in.SequenceSuffix, in.Kept, in.Warm = render.SettingsOf(next.with.Settings), next.with.Sequences, next.with.Kept, next.with.Warm
+	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
+	in.Kept, in.Warm = next.with.Kept, next.with.Warm
 	sequences, _ := render.Sequences(in) // they cannot fail but together with those in use
 	for _, s := range sequences {
 		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}
