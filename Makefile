@@ -38,7 +38,7 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 # Twice as many packages at a time as CPUs, because tests wait for processes; a flood of logs takes a minute with -race.
 TESTS = test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."; $(WITH_PYTHON); \
 	at_once=$$((2 * $$(getconf _NPROCESSORS_ONLN))); for module in $(MODULES); do \
-	echo "Testing the Go module in $$module"; (cd $$module && go test -p $$at_once $(RACE) ./...); done; \
+	echo "Testing the Go module in $$module"; (cd $$module && go test -timeout 20m -p $$at_once $(RACE) ./...); done; \
 	test -z "$(RACE)" || go test -run TestAFloodOfLogs ./test/browser; \
 	for function in $(FUNCTIONS); do \
 		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then echo "Leaving out $$function: it needs Python"; \
