@@ -9,17 +9,22 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/test/conformance/node"
 )
 
@@ -54,41 +59,92 @@ type call func(context.Context) (string, error)
 type load struct {
 	mu      sync.Mutex
 	results []result
+	notSent int // requests that their client had no connection for
 	callers sync.WaitGroup
 	stop    context.CancelFunc
 }
 
-// startLoad sends that many requests a second of each kind to a Service. Clients
-// are what a program has that knows nothing of us: grpc-go and net/http as they
-// are by default, without a retry policy. What they try again by themselves
-// (requests that the server has surely not seen) is not lost; all else that does
-// not bring an answer is.
-// Each HTTP client with keep-alive has at most that many connections, 0 for no bound.
-func startLoad(t *testing.T, address string, rate, httpConnections int) *load {
+// clients are what sends the requests of a load. They are what a program has that knows
+// nothing of us: grpc-go and net/http as they are by default, without a retry policy. What they
+// try again by themselves (requests that the server has surely not seen) is not lost; all
+// else that does not bring an answer is.
+type clients struct {
+	// rate is how many requests a second they send of each kind.
+	rate int
+	// connections is how many each HTTP client with keep-alive has at most, 0 for no bound.
+	connections int
+	// careful ones do what docs/how-to/machines.md says to find out that a machine is lost.
+	careful bool
+	// dial is how they connect, nil for the usual way.
+	dial dialer
+}
+
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Careful clients wait for as long to connect, and for an acknowledgement.
+const (
+	connectTime = 3 * time.Second
+	lossTime    = 5 * time.Second
+)
+
+func (c clients) transport() *http.Transport {
+	t := &http.Transport{MaxIdleConnsPerHost: 1024, DialContext: c.dial}
+	if c.careful {
+		t.IdleConnTimeout = 2 * lossTime
+		t.DialContext = (&net.Dialer{Timeout: connectTime, Control: httpclient.LimitLoss(lossTime), KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: lossTime, Interval: time.Second, Count: 3,
+		}}).DialContext
+	}
+	return t
+}
+
+func (c clients) grpc(address string) (*grpc.ClientConn, error) {
+	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	if c.careful {
+		options = append(options, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 2 * lossTime, Timeout: lossTime}),
+			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectTime}))
+	}
+	if c.dial != nil {
+		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return c.dial(ctx, "tcp", address)
+		}))
+	}
+	return grpc.NewClient(address+":9000", options...)
+}
+
+// startLoad has clients send requests to a Service until the load is ended.
+func startLoad(t *testing.T, address string, of clients) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{stop: stop}
-	const connections = 2
-	for range connections {
-		conn, err := grpc.NewClient(address+":9000", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	const each = 2
+	every := time.Second / time.Duration(of.rate)
+	for range each {
+		conn, err := of.grpc(address)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		l.start(ctx, grpcLong, time.Second*connections/time.Duration(rate), overGRPC(conn))
+		l.start(ctx, grpcLong, every*each, overGRPC(conn))
 
-		transport := &http.Transport{MaxConnsPerHost: httpConnections, MaxIdleConnsPerHost: 1024}
+		transport := of.transport()
+		transport.MaxConnsPerHost = of.connections
 		t.Cleanup(transport.CloseIdleConnections)
-		l.start(ctx, httpLong, time.Second*connections/time.Duration(rate), overHTTP(&http.Client{Transport: transport}, address))
+		over := overHTTP
+		if of.connections > 0 {
+			over = overBoundHTTP
+		}
+		l.start(ctx, httpLong, every*each, over(&http.Client{Transport: transport}, address))
 	}
-	l.start(ctx, grpcNew, time.Second/time.Duration(rate), func(ctx context.Context) (string, error) {
-		conn, err := grpc.NewClient(address+":9000", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	l.start(ctx, grpcNew, every, func(ctx context.Context) (string, error) {
+		conn, err := of.grpc(address)
 		if err != nil {
 			return "", err
 		}
 		defer conn.Close()
 		return overGRPC(conn)(ctx)
 	})
-	alone := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	l.start(ctx, httpNew, time.Second/time.Duration(rate), overHTTP(alone, address))
+	alone := of.transport()
+	alone.DisableKeepAlives = true
+	l.start(ctx, httpNew, every, overHTTP(&http.Client{Transport: alone}, address))
 	t.Cleanup(func() { l.end() })
 	return l
 }
@@ -114,11 +170,15 @@ func (l *load) enter(kind string, c call) {
 	r := result{kind: kind, begun: time.Now()}
 	r.version, r.err = c(ctx)
 	r.took = time.Since(r.begun)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(r.err, errNotSent) {
+		l.notSent++
+		return
+	}
 	if r.err != nil {
 		r.lost = reason(r.err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.results = append(l.results, r)
 }
 
@@ -172,6 +232,26 @@ type statusError struct {
 
 func (s *statusError) Error() string { return fmt.Sprintf("HTTP %d: %s", s.status, s.body) }
 
+// errNotSent is the end of a request that waited for one of its client's few connections: those that had
+// them were too slow, and tell why.
+var errNotSent = errors.New("no connection was free")
+
+// overBoundHTTP is overHTTP for a client with a bound on its connections.
+func overBoundHTTP(client *http.Client, address string) call {
+	c := overHTTP(client, address)
+	return func(ctx context.Context) (string, error) {
+		var connected atomic.Bool
+		answer, err := c(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			ConnectStart: func(string, string) { connected.Store(true) },
+			GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
+		}))
+		if err != nil && !connected.Load() {
+			err = fmt.Errorf("%w: %w", errNotSent, err)
+		}
+		return answer, err
+	}
+}
+
 func overHTTP(client *http.Client, address string) call {
 	return func(ctx context.Context) (string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+rpc, bytes.NewReader([]byte("{}")))
@@ -204,12 +284,16 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &answered):
 		return fmt.Sprintf("HTTP %d", answered.status)
-	case errors.Is(err, context.DeadlineExceeded):
-		return "no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH):
 		return "host unreachable"
+	case errors.As(err, &network) && network.Op == "dial": // for which its client has a time of its own
+		return "dial failed"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer"
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return "connection timed out"
 	case errors.Is(err, syscall.ECONNRESET):
 		return "connection reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

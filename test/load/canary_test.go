@@ -69,7 +69,7 @@ func TestCanaryWeights(t *testing.T) {
 	require.NoError(t, p.client.Create(t.Context(), rt))
 	_, _, err := p.publish(t.Context(), rt, "a")
 	require.NoError(t, err)
-	l := startLoad(t, "active-entrypoint."+p.Name+".svc.cluster.local", 12, 1)
+	l := startLoad(t, "active-entrypoint."+p.Name+".svc.cluster.local", clients{rate: 12, connections: 1})
 	l.steady(p)
 	begin := time.Now()
 	for _, weight := range []int32{1, 10, 50, 90} {

@@ -40,8 +40,7 @@ func TestComponentFaults(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
 	p.InstallQueue()
-	targets := []*target{{name: "steady", delivery: v1alpha1.DeliverySequence}, {name: "direct", delivery: v1alpha1.DeliveryDirect},
-		{name: "durable", delivery: v1alpha1.DeliveryDurable}}
+	targets := deliveries()
 	for _, one := range targets {
 		p.version(one.name, func(v *v1alpha1.Version) {
 			v.Spec.Entrypoint.Replicas = new(int32(2))
@@ -50,7 +49,7 @@ func TestComponentFaults(t *testing.T) {
 	}
 	for _, one := range targets {
 		p.Ready("version/" + one.name)
-		one.load = startLoad(t, one.name+"."+p.Name+".svc.cluster.local", 4, 0)
+		one.load = startLoad(t, one.name+"."+p.Name+".svc.cluster.local", clients{rate: 4})
 	}
 	p.inflict(componentFaults(), targets...)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +85,7 @@ func TestShortcutFaults(t *testing.T) {
 func (p place) suffer(version string, faults []fault) {
 	p.t.Helper()
 	p.Ready("version/" + version)
-	p.inflict(faults, &target{name: version, load: startLoad(p.t, version+"."+p.Name+".svc.cluster.local", 8, 0)})
+	p.inflict(faults, &target{name: version, load: startLoad(p.t, version+"."+p.Name+".svc.cluster.local", clients{rate: 8})})
 }
 
 // target is a version that has requests.
@@ -126,19 +125,7 @@ func (p place) inflict(faults []fault, targets ...*target) {
 		o.left, o.failure = more, errors.Join(o.failure, err)
 	}
 	for _, one := range targets {
-		results := one.load.end()
-		own := make([]*outcome, len(outcomes))
-		for i, o := range outcomes {
-			of := *o
-			if own[i] = &of; one.delivery != "" {
-				of.harmless = !slices.Contains(of.harms, one.delivery)
-			}
-			of.add(results)
-		}
-		p.t.Logf("version %s\n%s", one.name, faultTable(own))
-		for _, o := range own {
-			o.check(p.t)
-		}
+		one.tell(p.t, outcomes)
 	}
 }
 

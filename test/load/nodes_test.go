@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -22,10 +23,12 @@ const (
 	second, third  = "2", "3"
 )
 
-// newNodes is newPlace on a cluster of three nodes. What was not running before is removed again.
+// newNodes is newPlace on a cluster of three nodes. What was not running before is removed again, after the namespace.
 func newNodes(t *testing.T) place {
 	t.Helper()
-	p := newPlace(t)
+	if os.Getenv("KRT_E2E_LONG") == "" {
+		return newPlace(t) // skips
+	}
 	listed, err := exec.CommandContext(t.Context(), clusterProgram, "nodes").CombinedOutput()
 	if err != nil {
 		t.Skipf("this is not the cluster of `make cluster`, to which nodes can be added: %v\n%s", err, listed)
@@ -35,6 +38,9 @@ func newNodes(t *testing.T) place {
 			t.Cleanup(func() { runCluster(context.Background(), t, "remove", n) })
 		}
 		runCluster(t.Context(), t, "start", n)
+	}
+	p := newPlace(t)
+	for _, n := range []string{second, third} {
 		p.Kubectl("uncordon", "node"+n) // a test that was killed may have left it cordoned
 	}
 	return p

@@ -43,7 +43,8 @@ func (o *outcome) add(results []result) {
 				name = strings.ToUpper(r.kind[:4]) + " " + name
 			}
 			o.lost[name]++
-			o.examples[name] = r.err
+			o.examples[name] = fmt.Errorf("begun %s after the fault, and took %s: %w", r.begun.Sub(o.begun).Round(time.Millisecond),
+				r.took.Round(time.Millisecond), r.err)
 		}
 		if r.hung() {
 			o.hung++

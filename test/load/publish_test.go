@@ -3,12 +3,14 @@ package load_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,7 +23,7 @@ const (
 	watched = 800 * time.Millisecond
 )
 
-var publishes = flag.Int("publishes", 100, "how many versions TestHundredPublishes publishes")
+var publishes = flag.Int("publishes", 100, "how many versions TestHundredPublishes and TestNodesPublish publish")
 
 // turn is one publish.
 type turn struct {
@@ -31,21 +33,32 @@ type turn struct {
 
 func TestHundredPublishes(t *testing.T) {
 	p := newPlace(t)
+	p.publishUnderLoad(nil, map[string]clients{"this machine": {rate: 12}})
+}
+
+// publishUnderLoad publishes two versions in turn, while clients at several places have requests for what is published.
+func (p place) publishUnderLoad(change func(*v1alpha1.Version), from map[string]clients) {
+	p.t.Helper()
 	p.Install()
 	p.Set("config-krt", "krt-system", "connection-age", connectionAge.String())
 	names := []string{"a", "b"}
 	for _, name := range names {
-		p.version(name, nil)
+		p.version(name, change)
 	}
 	for _, name := range names {
 		p.Ready("version/" + name)
 	}
 	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: p.Name}}
-	require.NoError(t, p.client.Create(t.Context(), rt))
+	require.NoError(p.t, p.client.Create(p.t.Context(), rt))
 	turns := []turn{p.turn(rt, "b")}
-	// One HTTP connection each, in steady use: one that rests is renewed by its next request.
-	l := startLoad(t, "active-entrypoint."+p.Name+".svc.cluster.local", 12, 1)
-	l.steady(p)
+	loads := map[string]*load{}
+	for where, c := range from {
+		c.connections = 1 // each, in steady use: one that rests is renewed by its next request
+		loads[where] = startLoad(p.t, "active-entrypoint."+p.Name+".svc.cluster.local", c)
+	}
+	for _, l := range loads {
+		l.steady(p)
+	}
 	begin := time.Now()
 	for i := range *publishes {
 		turns = append(turns, p.turn(rt, names[i%len(names)]))
@@ -54,13 +67,16 @@ func TestHundredPublishes(t *testing.T) {
 			time.Sleep(time.Until(turns[len(turns)-1].reported.Add(connectionAge + watched)))
 		}
 	}
-	results := slices.DeleteFunc(l.end(), func(r result) bool { return r.begun.Before(begin) })
+	for _, l := range loads {
+		l.end()
+	}
 	turns = append(turns, turn{asked: time.Now()}) // the end
-
-	table := publishTable(results, turns)
-	t.Log("\n" + table.String())
-	require.Zero(t, table.lost, "requests lost")
-	require.Zero(t, table.wrong, "answers of a version that is no longer published")
+	for _, where := range slices.Sorted(maps.Keys(loads)) {
+		table := publishTable(loads[where].since(begin), turns)
+		p.t.Logf("requests from %s (%d more were not sent)\n%s", where, loads[where].notSent, table)
+		assert.Zero(p.t, table.lost, "requests lost")
+		assert.Zero(p.t, table.wrong, "answers of a version that is no longer published")
+	}
 }
 
 func (p place) turn(rt *v1alpha1.Runtime, version string) turn {

@@ -24,10 +24,10 @@ func TestNoRequestIsLostWhileANodeScales(t *testing.T) {
 	})
 	p.Ready("version/many")
 	address := "many." + p.Name + ".svc.cluster.local"
-	light := startLoad(t, address, 1, 0)
+	light := startLoad(t, address, clients{rate: 1})
 	light.steady(p)
 	p.scaled(1)
-	heavy := startLoad(t, address, 40, 0) // of 4 kinds: 16 are in flight
+	heavy := startLoad(t, address, clients{rate: 40}) // of 4 kinds: 16 are in flight
 	p.scaled(4)
 	pods, err := p.pods(t.Context(), p.Name, podsOfMany())
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestNoRequestIsLostWhileANodeScales(t *testing.T) {
 	p.scaled(1)
 	p.answered("four become one", light)
 	p.scaled(0)
-	again := startLoad(t, address, 1, 0)
+	again := startLoad(t, address, clients{rate: 1})
 	again.steady(p)
 	p.scaled(1)
 	p.answered("none becomes one", again)

@@ -25,9 +25,12 @@ import (
 )
 
 var (
-	asynchronous = flag.Int("events", 20_000, "how many events TestStoredEventsSurviveKills sends")
-	killEach     = flag.Duration("kill", 4*time.Second, "how often TestStoredEventsSurviveKills kills something")
+	asynchronous = flag.Int("events", 20_000, "how many events a test of kept events sends while it kills")
+	killEach     = flag.Duration("kill", 4*time.Second, "how often such a test kills something")
 )
+
+// channels names the tests' own channels among what is killed.
+const channels = "channel"
 
 // producers is how many events are on their way to the version at a time.
 const producers = 32
@@ -38,46 +41,74 @@ func TestStoredEventsSurviveKills(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
 	p.InstallChannel()
-	tally := p.Tally()
 	p.Set("config-krt", "krt-system", "channel-template", namespace.ChannelTemplate)
+	s := p.keep(victim{channels, "krt-test-channel", client.MatchingLabels{"app": "test-channel"}}, nil)
+	t.Logf("dead letters of the channels: at least %d", s.dead)
+}
+
+// The same is true of durable delivery and its queue.
+func TestDurableEventsSurviveKills(t *testing.T) {
+	p := newPlace(t)
+	p.Install()
+	p.InstallQueue()
+	p.keep(victim{"queue", "krt-system", client.MatchingLabels{"app.kubernetes.io/name": "krt-queue"}}, func(v *v1alpha1.Version) {
+		v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDurable
+	})
+}
+
+// victim is one pod of those that have the labels in a namespace.
+type victim struct {
+	what, in string
+	labels   client.MatchingLabels
+}
+
+// keep sends events to a version of three nodes while what keeps them, its entrypoint and its nodes are killed, and
+// requires that the last node gets all that were accepted.
+func (p place) keep(keeper victim, change func(*v1alpha1.Version)) *source {
+	p.t.Helper()
+	tally := p.Tally()
 	p.version("kept", func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Replicas = new(int32(2))
 		v.Spec.Entrypoint.Timeout = &metav1.Duration{Duration: 30 * time.Second}
 		tally.Three(v)
+		if change != nil {
+			change(v)
+		}
 	})
 	p.Ready("version/kept")
 
 	transport := &http.Transport{MaxIdleConnsPerHost: producers}
-	t.Cleanup(transport.CloseIdleConnections)
-	s := &source{p: p, client: &http.Client{Transport: transport}, url: "http://kept." + p.Name + ".svc.cluster.local/workflows/three"}
+	p.t.Cleanup(transport.CloseIdleConnections)
+	s := &source{p: p, client: &http.Client{Transport: transport}, last: "n3", counted: keeper.what == channels,
+		url: "http://kept." + p.Name + ".svc.cluster.local/workflows/three"}
 	begun := time.Now()
-	over, stop := context.WithCancel(t.Context())
+	over, stop := context.WithCancel(p.t.Context())
 	defer stop()
 	killed := make(chan map[string]int, 1)
-	go func() { killed <- p.killAtRandom(over, s) }()
+	go func() { killed <- p.killAtRandom(over, s, keeper) }()
 	s.send(*asynchronous)
 	sent := time.Since(begun)
 	missing := func() int { return len(tally.Missing("n3", s.accepted)) }
 	progress(missing, *asynchronous/20) // what is killed last has work, too
 	stop()
 	kills := <-killed
-	require.NoError(t, p.whole(t.Context()))
+	require.NoError(p.t, p.whole(p.t.Context()))
 	last := progress(missing, 0)
 	took := time.Since(begun)
 	s.look() // at the channel's last counts
 	var table strings.Builder
 	fmt.Fprintf(&table, "%d events, sent within %s, done within %s; killed: %v\n", *asynchronous, sent.Round(time.Second),
 		took.Round(time.Second), kills)
-	fmt.Fprintf(&table, "accepted %d, lost %d (dead letters: at least %d), hung %d, posts repeated %d\n",
-		len(s.accepted), last, s.dead, s.hung.Load(), s.again.Load())
+	fmt.Fprintf(&table, "accepted %d, lost %d, hung %d, posts repeated %d\n", len(s.accepted), last, s.hung.Load(), s.again.Load())
 	for _, node := range []string{"n1", "n2", "n3"} {
 		requests, repeats := tally.Handled(node)
 		fmt.Fprintf(&table, "%s: %d requests, %d repeats\n", node, requests, repeats)
 	}
-	t.Log("\n" + table.String())
-	assert.Len(t, s.accepted, *asynchronous)
-	assert.Zero(t, s.hung.Load(), "requests without a response within %s", margin*4)
-	assert.Zero(t, last, "accepted events that the last node never got, such as %v", tally.Missing("n3", s.accepted)[:min(last, 3)])
+	p.t.Log("\n" + table.String())
+	assert.Len(p.t, s.accepted, *asynchronous)
+	assert.Zero(p.t, s.hung.Load(), "requests without a response within %s", margin*4)
+	assert.Zero(p.t, last, "accepted events that the last node never got, such as %v", tally.Missing("n3", s.accepted)[:min(last, 3)])
+	return s
 }
 
 // progress waits until not more than so many are missing, or their number has not changed for a minute.
@@ -97,6 +128,9 @@ type source struct {
 	p      place
 	client *http.Client
 	url    string
+	last   string // the node that handles the events last
+	// counted says whether the tests' own channels keep the events.
+	counted bool
 
 	mu          sync.Mutex
 	accepted    []string
@@ -138,13 +172,13 @@ func (s *source) deliver(id string) {
 func (s *source) post(id string) bool {
 	ctx, cancel := context.WithTimeout(s.p.t.Context(), margin*4)
 	defer cancel()
-	body := fmt.Sprintf(`{"id": %q, "last": "n3"}`, id)
+	body := fmt.Sprintf(`{"id": %q, "last": %q}`, id, s.last)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return false
 	}
 	for name, value := range map[string]string{
-		"Ce-Specversion": "1.0", "Ce-Id": id, "Ce-Source": "/load", "Ce-Type": "three", "Content-Type": "application/json",
+		"Ce-Specversion": "1.0", "Ce-Id": id, "Ce-Source": "/load", "Ce-Type": "any", "Content-Type": "application/json",
 		"Prefer": "respond-async",
 	} {
 		request.Header.Set(name, value)
@@ -161,8 +195,11 @@ func (s *source) post(id string) bool {
 	return response.StatusCode == http.StatusAccepted
 }
 
-// look notes what the channels' process has counted; a kill takes that away.
+// look notes what the channels' process has counted, if that counts; a kill takes that away.
 func (s *source) look() {
+	if !s.counted {
+		return
+	}
 	if c, err := s.p.ChannelCounts(); err == nil {
 		if c.DeadLettered < s.counts.DeadLettered || c.Accepted < s.counts.Accepted { // another process
 			s.counts = channel.Counts{}
@@ -173,7 +210,7 @@ func (s *source) look() {
 }
 
 // killAtRandom kills one thing after the other until ctx ends, and returns how often which.
-func (p place) killAtRandom(ctx context.Context, s *source) map[string]int {
+func (p place) killAtRandom(ctx context.Context, s *source, keeper victim) map[string]int {
 	kills := map[string]int{}
 	for {
 		select {
@@ -182,25 +219,21 @@ func (p place) killAtRandom(ctx context.Context, s *source) map[string]int {
 		case <-time.After(*killEach/2 + rand.N(*killEach)):
 		}
 		s.look()
-		targets := []struct {
-			what, in string
-			labels   client.MatchingLabels
-		}{
-			{"channel", "krt-test-channel", client.MatchingLabels{"app": "test-channel"}},
+		victims := []victim{
+			keeper,
 			{"entrypoint", p.Name, client.MatchingLabels{"version-name": "kept-entrypoint"}},
 			{"node", p.Name, client.MatchingLabels{"krt.dev/version": "kept", "krt.dev/node": fmt.Sprintf("n%d", 1+rand.N(3))}},
 		}
-		target := targets[rand.N(len(targets))]
-		if p.killOne(ctx, target.in, target.labels) {
-			kills[target.what]++
+		if v := victims[rand.N(len(victims))]; p.killOne(ctx, v) {
+			kills[v.what]++
 		}
 	}
 }
 
 // killOne kills the processes of a pod, so that they see nothing of it, and deletes the pod, so that the
 // next one does not wait as one does that has crashed.
-func (p place) killOne(ctx context.Context, in string, labels client.MatchingLabels) bool {
-	pods, err := p.pods(ctx, in, labels)
+func (p place) killOne(ctx context.Context, v victim) bool {
+	pods, err := p.pods(ctx, v.in, v.labels)
 	if err != nil || len(pods) == 0 {
 		return false
 	}
