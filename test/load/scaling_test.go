@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -19,6 +21,8 @@ func TestNoRequestIsLostWhileANodeScales(t *testing.T) {
 	p.Set("config-autoscaler", "knative-serving", "stable-window", "6s")
 	p.version("many", func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect
+		// A pod that is killed closes no connection: that is noticed after 8 s.
+		v.Spec.Entrypoint.Timeout = &metav1.Duration{Duration: requestTimeout + margin}
 		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Max: new(int32(4)), Target: new(int32(1))}
 		v.Spec.Nodes[0].Env = []v1alpha1.EnvVar{{Name: "TAKES", Value: "100ms"}}
 	})
@@ -76,6 +80,6 @@ func (p place) answered(when string, l *load) {
 	results := l.end()
 	p.t.Logf("%s: %d requests", when, len(results))
 	for _, r := range results {
-		require.NoErrorf(p.t, r.err, "%s: %s, begun %s, took %s", when, r.kind, r.begun, r.took)
+		assert.NoErrorf(p.t, r.err, "%s: %s, begun %s, took %s", when, r.kind, r.begun, r.took)
 	}
 }
