@@ -25,7 +25,7 @@ kube_pod_status_ready{condition="true",namespace="test",pod="my-version-etl-0000
 // The dashboard's one query has all numbers of a version in a real Prometheus.
 func TestTheDashboardsQuery(t *testing.T) {
 	collector.Program(t, "prometheus")
-	v := serve(t)
+	v := serve(t, "")
 	state := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, podsReady) }))
 	defer state.Close()
 	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(`scrape_configs:

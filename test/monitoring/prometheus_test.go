@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/test/jetstream"
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
@@ -15,7 +16,7 @@ import (
 // addresses.
 const config = `scrape_configs:
 - job_name: krt-entrypoints
-  static_configs: [{targets: ['%s'], labels: {namespace: test, version: my-version}}]
+  static_configs: [{targets: [%s], labels: {namespace: test, version: my-version}}]
 - job_name: krt-controller
   honor_labels: true
   static_configs: [{targets: ['%s']}]
@@ -27,12 +28,15 @@ const config = `scrape_configs:
 // the dashboards, and for the rules.
 func TestEveryQueryHasAnAnswer(t *testing.T) {
 	collector.Program(t, "prometheus")
-	v, k := serve(t), keep(t)
-	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(config, v.reply, controller(t), k.metrics))
+	v, k := serve(t, ""), keep(t)
+	queued := serve(t, jetstream.Start(t, jetstream.Options(t.TempDir(), -1)).ClientURL())
+	targets := fmt.Sprintf("'%s', '%s'", v.reply, queued.reply)
+	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(config, targets, controller(t), k.metrics))
 	queries := append(collector.Queries(t, `namespace="test",version="my-version"`),
 		`ALERTS{alertname="KrtRequestErrors",alertstate="pending"}`)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		v.load(c)
+		queued.load(c)
 		k.load(c)
 		assert.NoError(c, p.Empty(queries))
 	}, time.Minute, 500*time.Millisecond)

@@ -23,6 +23,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/environment"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -72,8 +74,8 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 // version is an entrypoint with two nodes, and their addresses.
 type version struct{ web, reply string }
 
-// serve runs a version until the end of the test.
-func serve(t *testing.T) version {
+// serve runs a version until the end of the test. Its events go through the queue, if it has one.
+func serve(t *testing.T, at string) version {
 	t.Helper()
 	compiled, err := schema.Compile(t.Context(), fstest.MapFS{"test.proto": {Data: []byte(contract)}}, "test.proto", schema.Options{})
 	require.NoError(t, err)
@@ -86,9 +88,16 @@ func serve(t *testing.T) version {
 		require.NoError(t, err)
 		workflows = append(workflows, entrypoint.Workflow{Name: name, Method: method, Steps: steps})
 	}
-	e, err := entrypoint.New(
-		entrypoint.Version{Namespace: "test", Name: "my-version", Schema: compiled, Workflows: workflows},
-		entrypoint.Options{Retry: entrypoint.Retry{Count: 3, Delay: time.Millisecond}, Logger: slog.New(slog.DiscardHandler)})
+	o := entrypoint.Options{Retry: entrypoint.Retry{Count: 3, Delay: time.Millisecond}, Logger: slog.New(slog.DiscardHandler)}
+	if at != "" {
+		carrier, err := durable.New(durable.Options{
+			Namespace: "test", Version: "my-version", Queue: queue.Settings{URL: at, MaxBytes: 64 << 20, Replicas: 1}, Retry: o.Retry, Background: time.Hour,
+			Workflows: []durable.Workflow{{Name: "flow", Steps: steps}, {Name: "streaming", Steps: steps}}, Logger: o.Logger,
+		})
+		require.NoError(t, err)
+		o.Queue, o.Collectors = carrier, []prometheus.Collector{carrier}
+	}
+	e, err := entrypoint.New(entrypoint.Version{Namespace: "test", Name: "my-version", Schema: compiled, Workflows: workflows}, o)
 	require.NoError(t, err)
 	until(t, func(ctx context.Context) error { return e.Serve(ctx, listeners) })
 	return v
