@@ -91,7 +91,8 @@ func serve(t *testing.T, at string) version {
 	o := entrypoint.Options{Retry: entrypoint.Retry{Count: 3, Delay: time.Millisecond}, Logger: slog.New(slog.DiscardHandler)}
 	if at != "" {
 		carrier, err := durable.New(durable.Options{
-			Namespace: "test", Version: "my-version", Queue: queue.Settings{URL: at, MaxBytes: 64 << 20, Replicas: 1}, Retry: o.Retry, Background: time.Hour,
+			Namespace: "test", Version: "my-version", Queue: queue.Settings{URL: at, MaxBytes: 64 << 20, Replicas: 1},
+			Retry: o.Retry, Background: time.Hour,
 			Workflows: []durable.Workflow{{Name: "flow", Steps: steps}, {Name: "streaming", Steps: steps}}, Logger: o.Logger,
 		})
 		require.NoError(t, err)
