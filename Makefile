@@ -80,6 +80,8 @@ site: ## Write the documentation as a web site that works offline to dist/site
 	@go run ./test/docs/site/write dist/site && echo dist/site/docs/index.html
 bench: deps ## Compare the components to their baselines (flags: BENCH="-case chain -rounds 5")
 	@$(WITH_PYTHON); go run ./test/bench $(BENCH)
+bench-peers: deps build ## Compare a Python node, and a chain, to what people would use instead (flags: PEERS="-case echo -rounds 5")
+	@$(WITH_PYTHON); go run ./test/bench/peers $(PEERS)
 
 # Of a clean commit with that tag; two runs make the same. RELEASE_URL (for krew and Homebrew) and COSIGN_KEY may be given.
 release: bin/cluster ## Make dist/ and push the images: VERSION=v0.1.0 KO_DOCKER_REPO=registry.example.com/kn-krt make release

@@ -12,8 +12,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Usage is what a child uses, as its Go runtime reports it.
@@ -62,32 +60,19 @@ func (p *Process) Usage(ctx context.Context, collect bool) (u Usage, err error) 
 // nanoseconds, of which getrusage returns the sum. Reading it costs the child
 // nothing.
 func (p *Process) CPU() ([]time.Duration, error) {
-	used := make([]time.Duration, 0, len(p.pids))
+	all := make([]time.Duration, 0, len(p.pids))
 	for _, pid := range p.pids {
-		var t unix.Timespec
-		// The clock of another process: clock_getcpuclockid(3), which is
-		// (~pid << 3) | CPUCLOCK_SCHED.
-		if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
-			return nil, fmt.Errorf("cannot read the processor time of process %d: %w", pid, err)
+		one, err := used(pid)
+		if err != nil {
+			return nil, err
 		}
-		used = append(used, time.Duration(t.Nano()))
+		all = append(all, one)
 	}
-	return used, nil
+	return all, nil
 }
 
 // Resident returns the bytes of memory that the child holds.
-func (p *Process) Resident() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.process.PID()))
-	if err != nil {
-		return 0, fmt.Errorf("cannot read the memory of a process: %w", err)
-	}
-	fields := bytes.Fields(text)
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("cannot read the memory of a process: statm is %q", text)
-	}
-	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
-	return pages * int64(os.Getpagesize()), err
-}
+func (p *Process) Resident() (int64, error) { return resident(p.process.PID()) }
 
 // family returns pid and the processes below it.
 func family(pid int) ([]int, error) {
