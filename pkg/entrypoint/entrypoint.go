@@ -108,11 +108,9 @@ type Options struct {
 	StreamIdle time.Duration
 	// StreamMessages bounds the messages of a stream. Default 100,000.
 	StreamMessages int
-	// MaxMessageBytes bounds a message in either direction; a larger one is
-	// RESOURCE_EXHAUSTED or 413. Default 4 MiB.
+	// MaxMessageBytes bounds a message in either direction (RESOURCE_EXHAUSTED, 413). Default 4 MiB.
 	MaxMessageBytes int
-	// MaxInFlight bounds the requests in flight; one more is RESOURCE_EXHAUSTED.
-	// Default 10,000.
+	// MaxInFlight bounds the requests in flight (RESOURCE_EXHAUSTED). Default 10,000.
 	MaxInFlight int
 	// MaxBytes bounds what is held of requests and responses in all, counted
 	// before it is read; a request for which there is no room left is
@@ -152,6 +150,8 @@ type Options struct {
 	// Queue is what keeps and carries the events of workflows that have no Address then. The
 	// version that is served cannot be changed with it. Package durable sets it.
 	Queue delivery.Queue
+	// Near reaches nodes that run in this process. Default: there are none.
+	Near delivery.Near
 	// Logger gets what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
 	// Tracer gives requests their spans. Default: they have none, and the client's trace
@@ -250,7 +250,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.buffers = memory.NewPool(e.budget)
 	e.receiver = raw.Receiver{Budget: e.budget, Buffers: e.buffers, Limit: int64(o.MaxMessageBytes)}
 	e.sender = delivery.NewSender(e.buffers, delivery.Options{
-		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.Retried, Logger: e.log,
+		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.Retried, Logger: e.log, Near: o.Near,
 	})
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())

@@ -128,7 +128,7 @@ func fakeParent() {
 	if err != nil {
 		panic(err)
 	}
-	response, err := http.Get(instances[0].socket.url + "/pid")
+	response, err := http.Get(instances[0].door.url + "/pid")
 	if err != nil {
 		panic(err)
 	}

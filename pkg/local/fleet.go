@@ -14,6 +14,7 @@ type fleet struct {
 	report  Reporter
 	restart restart
 	hurry   chan struct{} // closed: what is stopping is killed
+	links   links         // to hosted nodes
 
 	mu        sync.Mutex
 	instances map[*instance]bool
@@ -96,20 +97,28 @@ func (f *fleet) add(s spec) (*instance, error) {
 	if f.stopping {
 		return nil, errStopping
 	}
-	socket, err := newSocket()
+	door, err := f.open(s)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for node %q: %w", s.node, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{
 		spec: s, restart: f.restart, report: f.report, hurry: f.hurry, last: &tail{},
-		socket: socket, cancel: cancel,
+		door: door, cancel: cancel,
 		started: make(chan struct{}), ended: make(chan struct{}),
 	}
 	i.gone = func() { f.forget(i) }
 	f.instances[i] = true
 	go i.supervise(ctx)
 	return i, nil
+}
+
+// open makes the door of what s runs.
+func (f *fleet) open(s spec) (*door, error) {
+	if len(s.args) == 0 {
+		return f.links.open(s.node), nil
+	}
+	return newSocket()
 }
 
 func (f *fleet) forget(i *instance) {

@@ -18,8 +18,8 @@ import (
 // code is, needs no new process.
 type spec struct {
 	node     string
-	language string // "python" or "go"
-	args     []string
+	language string   // "python" or "go"
+	args     []string // empty: its front is hosted
 	dir      string
 	env      []string // without the variables of the address to listen on
 	note     string   // a possible cause if it does not start
@@ -94,7 +94,7 @@ type instance struct {
 	spec    spec
 	restart restart
 	report  Reporter
-	socket  *socket
+	door    *door
 	hurry   <-chan struct{} // closed: kill instead of waiting
 	gone    func()          // called when it has ended
 
@@ -116,7 +116,7 @@ func (i *instance) stop() { i.cancel() }
 // first start fails.
 func (i *instance) supervise(ctx context.Context) {
 	defer func() {
-		i.socket.close()
+		i.door.close()
 		i.gone()
 		close(i.ended)
 	}()
@@ -161,14 +161,14 @@ func (i *instance) begun(err error) {
 // for long.
 func (i *instance) once(ctx context.Context) (steady bool, err error) {
 	began, last := time.Now(), &tail{}
-	p, err := launch(i.command(last))
+	p, err := i.launch(last)
 	if err != nil {
 		return false, err
 	}
 	i.last = last
 	probe, cancel := context.WithCancel(ctx)
 	ready := make(chan error, 1)
-	go func() { ready <- awaitReady(probe, i.socket.url, i.restart.limit) }()
+	go func() { ready <- awaitReady(probe, i.door, i.restart.limit) }()
 	defer cancel()
 	notice := time.NewTicker(waitingNotice)
 	defer notice.Stop()
@@ -179,7 +179,7 @@ func (i *instance) once(ctx context.Context) (steady bool, err error) {
 			p.Stop(syscall.SIGTERM, i.restart.grace, i.hurry)
 			return false, nil
 		case <-p.Done():
-			return !since.IsZero() && time.Since(since) >= i.restart.steady, failure(p)
+			return !since.IsZero() && time.Since(since) >= i.restart.steady, p.Failure()
 		case <-notice.C:
 			i.report.Event(Event{Type: EventWaiting, Node: i.spec.node, Took: time.Since(began)})
 		case err := <-ready:
@@ -202,14 +202,23 @@ func (i *instance) once(ctx context.Context) (steady bool, err error) {
 // first of ExtraFiles.
 const listenFD = 3
 
+// launch starts what serves the node.
+func (i *instance) launch(last *tail) (process, error) {
+	if i.door.link != nil {
+		return i.host(last), nil
+	}
+	p, err := launch(i.command(last))
+	return program{p}, err
+}
+
 func (i *instance) command(last *tail) command {
 	env := append(slices.Clone(i.spec.env),
-		environment.Port+"="+strconv.Itoa(i.socket.port),
+		environment.Port+"="+strconv.Itoa(i.door.port),
 		environment.ListenFD+"="+strconv.Itoa(listenFD),
 	)
 	return command{
 		args: i.spec.args, dir: i.spec.dir, env: env,
-		files: []*os.File{i.socket.file},
+		files: []*os.File{i.door.file},
 		line: func(stream, line string) {
 			last.add(line)
 			i.report.Line(i.spec.node, stream, line)

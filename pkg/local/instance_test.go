@@ -64,7 +64,7 @@ func TestStartReturnsWhenAllAreReady(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, instances, 2)
 	require.Len(t, r.of(EventNodeReady), 2)
-	require.NotEqual(t, pidOf(t, instances[0].socket.url), pidOf(t, instances[1].socket.url))
+	require.NotEqual(t, pidOf(t, instances[0].door.url), pidOf(t, instances[1].door.url))
 }
 
 func TestStartTellsWhichNodeFailedAndWhatItSaid(t *testing.T) {
@@ -116,7 +116,7 @@ func TestKilledNodeComesBackAtItsPortAndLosesNoWaitingRequest(t *testing.T) {
 	f, r := newTestFleet(t, fast())
 	instances, err := f.start(context.Background(), []spec{fakeSpec("etl", "serves")})
 	require.NoError(t, err)
-	url := instances[0].socket.url
+	url := instances[0].door.url
 	first := pidOf(t, url)
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
 	r.await(t, EventNodeExited, 1)
@@ -132,14 +132,14 @@ func TestNodeThatKeepsDyingIsGivenUp(t *testing.T) {
 	s.env = append(s.env, "FLAG="+filepath.Join(t.TempDir(), "flag"))
 	instances, err := f.start(context.Background(), []spec{s})
 	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pidOf(t, instances[0].socket.url), syscall.SIGKILL))
+	require.NoError(t, syscall.Kill(pidOf(t, instances[0].door.url), syscall.SIGKILL))
 	gaveUp := r.await(t, EventNodeFailed, 1)
 	require.Equal(t, "etl", gaveUp[0].Node)
 	require.EqualError(t, gaveUp[0].Error, "exit status 7")
 	require.Len(t, r.of(EventNodeExited), 2)
 	<-instances[0].ended
 	require.True(t, instances[0].failed.Load())
-	_, err = http.Get(instances[0].socket.url + "/readyz")
+	_, err = http.Get(instances[0].door.url + "/readyz")
 	require.ErrorIs(t, err, syscall.ECONNREFUSED, "whoever asks is refused at once")
 }
 
@@ -148,7 +148,7 @@ func TestStopTerminatesGracefully(t *testing.T) {
 	f := newFleet(r, fast())
 	instances, err := f.start(context.Background(), []spec{fakeSpec("etl", "serves")})
 	require.NoError(t, err)
-	pid := pidOf(t, instances[0].socket.url)
+	pid := pidOf(t, instances[0].door.url)
 	f.stop(time.Minute)
 	requireGone(t, pid)
 	require.Contains(t, r.output(), "etl stdout bye", "the last line is not lost")

@@ -39,7 +39,7 @@ func (r *run) specs(b *krt.Bundle, p place, nodes []krt.Node, binaries map[strin
 		s := spec{node: n.Name, language: languageGo, dir: b.Dir, env: p.variables(b, n)}
 		switch {
 		case b.Kind(n) == krt.KindPython:
-			s.language, s.args, s.note = languagePython, r.o.RunnerCommand, p.unused
+			s.language, s.note = languagePython, p.unused
 		case b.Kind(n) == krt.KindGoBinary:
 			s.args = []string{filepath.Join(b.Dir, filepath.FromSlash(n.Src))}
 		default:
@@ -82,7 +82,7 @@ func (r *run) assemble(b *krt.Bundle, nodes map[string]*instance) (entrypoint.Ve
 		}
 		workflow := entrypoint.Workflow{Name: w.Name, Method: method}
 		for _, node := range w.Sequential {
-			workflow.Steps = append(workflow.Steps, entrypoint.Step{Node: node, URL: nodes[node].socket.url})
+			workflow.Steps = append(workflow.Steps, entrypoint.Step{Node: node, URL: nodes[node].door.url})
 		}
 		v.Workflows = append(v.Workflows, workflow)
 	}

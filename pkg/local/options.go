@@ -19,9 +19,9 @@ type Options struct {
 	Ports Ports
 	// Reporter receives what happens; required.
 	Reporter Reporter
-	// RunnerCommand is the command that runs the front of a Python node; required
-	// for versions that have one.
-	RunnerCommand []string
+	// Alone says that the process does nothing but this run, and may be given as many processors
+	// as that needs: Run limits them, unless GOMAXPROCS is set.
+	Alone bool
 	// StateDir is the folder for what the run keeps, see [DefaultStateDir], which
 	// is the default.
 	StateDir string

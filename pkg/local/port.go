@@ -106,29 +106,3 @@ func listen(name, host string, port int) (net.Listener, error) {
 	}
 	return listener, nil
 }
-
-// socket is a node's listening socket. We hold it as long as the node is needed:
-// no other program can take the port while a node is started again, and requests that
-// arrive meanwhile wait in the backlog instead of failing.
-type socket struct {
-	url  string
-	port int
-	file *os.File
-}
-
-func newSocket() (*socket, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return nil, err
-	}
-	defer listener.Close()
-	file, err := listener.(*net.TCPListener).File()
-	if err != nil {
-		return nil, err
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return &socket{url: "http://" + listener.Addr().String(), port: port, file: file}, nil
-}
-
-// close makes the connections in the backlog fail.
-func (s *socket) close() { _ = s.file.Close() }

@@ -40,5 +40,21 @@ func launch(c command) (*child.Process, error) {
 	return child.Start(cmd)
 }
 
-// failure is how p ended, "exit status 1" or "signal: killed"; valid after Done.
-func failure(p *child.Process) error { return errors.New(p.State().String()) }
+// process is what serves a node.
+type process interface {
+	// Done is closed when it has ended.
+	Done() <-chan struct{}
+	// Failure is how it ended; valid after Done.
+	Failure() error
+	// Stop asks it to end, kills it after grace or when hurry is closed, and returns when it
+	// is gone. It reports whether it ended by itself.
+	Stop(sig os.Signal, grace time.Duration, hurry <-chan struct{}) bool
+}
+
+var errEnded = errors.New("it ended")
+
+// program is a process of the system.
+type program struct{ *child.Process }
+
+// Failure is how it ended, "exit status 1" or "signal: killed".
+func (p program) Failure() error { return errors.New(p.State().String()) }

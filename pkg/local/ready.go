@@ -19,18 +19,18 @@ const (
 // waitingNotice is how often a node that is not ready yet is mentioned.
 const waitingNotice = 10 * time.Second
 
-// awaitReady returns when the runner at url reports that it is ready. The error
+// awaitReady returns when the runner behind a door reports that it is ready. The error
 // has the time it was given, or is ctx's.
-func awaitReady(ctx context.Context, url string, limit time.Duration) error {
+func awaitReady(ctx context.Context, at *door, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
 	defer cancel()
 	client := &http.Client{
 		Timeout:   readyTimeout,
-		Transport: &http.Transport{DisableKeepAlives: true},
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: at.dial},
 	}
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
-	for !isReady(ctx, client, url) {
+	for !isReady(ctx, client, at.url) {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -214,6 +214,7 @@ func (r *run) swap(b *krt.Bundle, nodes map[string]*instance, started []*instanc
 		}
 	}
 	r.bundle, r.nodes = b, nodes
+	r.limitProcessors()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +44,10 @@ type run struct {
 	traces    string               // where they are sent to; "" if none are recorded
 	serving   entrypoint.Options   // what gets the requests' records, and gives them their spans
 	nodes     map[string]*instance // those that serve
-	due       change               // what a failed reload of the version left undone
-	draining  []<-chan struct{}    // each closed when the requests of an earlier version have ended
+
+	processors int               // that Go may use
+	due        change            // what a failed reload of the version left undone
+	draining   []<-chan struct{} // each closed when the requests of an earlier version have ended
 }
 
 // Run runs the version at path, a bundle's folder, the manifest in it or a
@@ -76,6 +79,8 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 	if err := r.open(); err != nil {
 		return err
 	}
+	r.processors = runtime.GOMAXPROCS(0)
+	r.limitProcessors()
 	defer r.bound(ctx)()
 	unobserve, err := r.observe()
 	if err != nil {
@@ -170,7 +175,7 @@ func (r *run) start(ctx context.Context) error {
 	// Retiring connections spreads load over replicas: there is one here. The grace is then
 	// that of the stop alone.
 	o.ConnectionAge, o.ConnectionGrace = 24*time.Hour, drainTime
-	o.Logger, o.Reserved = r.logger(), r.o.Dashboard
+	o.Logger, o.Reserved, o.Near = r.logger(), r.o.Dashboard, r.fleet.links.near
 	r.entry, err = entrypoint.New(v, o)
 	return err
 }

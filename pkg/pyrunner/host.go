@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // host starts workers.
@@ -17,15 +16,16 @@ type host interface {
 	// failed is closed when no more workers can be started; err says why.
 	failed() (over <-chan struct{}, err func() error)
 	// close ends all processes and returns when they are gone; those that ran init and
-	// are idle end in an orderly way. After grace it kills. Idle are the workers without
-	// a call.
-	close(idle []*worker, grace time.Duration)
+	// are idle end in an orderly way. Idle are the workers without a call.
+	close(idle []*worker)
+	// kill kills all processes, also while close waits for them.
+	kill()
 }
 
 // command returns how to start a Python process in the mode "zygote" or "worker".
 func (n *node) command(mode, modules string) (command, error) {
 	settings, err := n.config.settings(n.scratch, modules)
-	return command{[]string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, n.environ}, err
+	return command{[]string{n.python, filepath.Join(n.scratch, "krt_main.py"), mode, settings}, n.environ, n.dir}, err
 }
 
 // startHost starts the host. First is a worker that already runs, or nil.

@@ -2,7 +2,9 @@ package pyrunner
 
 import (
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -68,30 +70,32 @@ func (l *lone) adopt(p *child.Process) {
 func (l *lone) failed() (<-chan struct{}, func() error) { return nil, nil }
 
 // close lets idle end in an orderly way, all at the same time, and kills the rest.
-func (l *lone) close(idle []*worker, grace time.Duration) {
-	patience := expire(grace)
+func (l *lone) close(idle []*worker) {
 	for _, w := range idle {
 		w.dismiss()
 	}
 	for _, w := range idle {
-		select {
-		case <-w.exited:
-		case <-patience:
-		}
+		<-w.exited
 	}
-	l.mu.Lock()
-	running := make([]*child.Process, 0, len(l.processes))
-	for p := range l.processes {
-		running = append(running, p)
-	}
-	l.mu.Unlock()
-	for _, p := range running {
+	for _, p := range l.running() {
 		p.Kill()
 		<-p.Done()
 	}
 	for _, w := range idle {
 		_ = w.conn.Close()
 	}
+}
+
+func (l *lone) kill() {
+	for _, p := range l.running() {
+		p.Kill()
+	}
+}
+
+func (l *lone) running() []*child.Process {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.processes))
 }
 
 // dismiss asks an idle worker to end and to run what init registered for that.

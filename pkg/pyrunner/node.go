@@ -39,6 +39,7 @@ type node struct {
 	env     func(string) string
 	python  string
 	environ []string
+	dir     string // of the processes when they start
 	// grace is the time between asking a handler to end and killing its process;
 	// endGrace is the same for a process.
 	grace, endGrace time.Duration
@@ -56,11 +57,19 @@ type node struct {
 	numbers atomic.Uint32
 	output  sync.WaitGroup // of the processes
 	keepers sync.WaitGroup // goroutines that replace workers
+
+	starting sync.Mutex      // held by Init
+	kill     <-chan struct{} // closed: nothing is waited for
 }
 
 // Init implements [runner.Foreign]: it starts Python and waits for the workers.
 func (n *node) Init(ctx context.Context) error {
 	started := time.Now()
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	if n.life.Err() != nil {
+		return errStopped
+	}
 	if err := n.prepare(); err != nil {
 		return err
 	}
@@ -242,43 +251,5 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 func (n *node) offer(w *worker) {
 	if !n.pool.put(w) {
 		_ = w.conn.Close()
-	}
-}
-
-// close ends all processes and frees what Init allocated.
-func (n *node) close() {
-	n.end(errStopped)
-	if n.host != nil {
-		n.host.close(n.pool.close(), n.endGrace)
-	}
-	n.keepers.Wait()
-	// With a limit: a process that left the group may keep the pipe open.
-	drained := make(chan struct{})
-	go func() {
-		n.output.Wait()
-		close(drained)
-	}()
-	within(closePatience, drained)
-	if n.files != nil {
-		_ = n.files.remove()
-	}
-}
-
-// expire returns a channel that is closed after d.
-func expire(d time.Duration) <-chan struct{} {
-	over := make(chan struct{})
-	time.AfterFunc(d, func() { close(over) })
-	return over
-}
-
-// within reports whether done is closed before d has passed.
-func within(d time.Duration, done <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
 	}
 }

@@ -13,7 +13,10 @@ import (
 )
 
 // command is how a Python process is started.
-type command struct{ argv, environ []string }
+type command struct {
+	argv, environ []string
+	dir           string // empty: the current folder
+}
 
 // start starts c with sock as descriptor 3 and output as standard output and standard
 // error. It closes both files, also on an error.
@@ -21,7 +24,7 @@ func start(c command, sock, output *os.File) (*child.Process, error) {
 	defer func() { _, _ = sock.Close(), output.Close() }()
 	// No context: the process is ended by a signal, which is up to the caller.
 	cmd := exec.CommandContext(context.Background(), c.argv[0], c.argv[1:]...)
-	cmd.Env = c.environ
+	cmd.Env, cmd.Dir = c.environ, c.dir
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = output, output, []*os.File{sock}
 	p, err := child.Start(cmd)
 	if err != nil {

@@ -21,6 +21,9 @@ type Options struct {
 	Getenv func(name string) string
 	// Environ is the environment of the Python processes. Default: os.Environ().
 	Environ []string
+	// Dir is the folder in which the Python processes are started; they change to the bundle's
+	// root. Default: the current one.
+	Dir string
 	// Output gets the node's log lines. Default: they are dropped.
 	Output io.Writer
 	// Listener accepts the node's connections. Default: the inherited socket whose number
@@ -38,6 +41,9 @@ type Options struct {
 	// with the functions that init registered (atexit, a handler of SIGTERM).
 	// Default: 5 s.
 	EndGrace time.Duration
+	// Kill, once closed, makes the node end at once: its processes are killed, and the calls
+	// in flight fail. Default: never.
+	Kill <-chan struct{}
 	// ShutdownTimeout is how long the calls in flight may take to finish when the node
 	// stops. Default: 30 s.
 	ShutdownTimeout time.Duration
@@ -75,11 +81,12 @@ func Run(ctx context.Context, o Options) error {
 		runtime.GOMAXPROCS(c.processors())
 	}
 	n := &node{
-		config: c, env: o.Getenv, environ: o.Environ,
+		config: c, env: o.Getenv, environ: o.Environ, dir: o.Dir, kill: o.Kill,
 		grace: cmp.Or(o.CancelGrace, 2*time.Second), endGrace: cmp.Or(o.EndGrace, 5*time.Second),
 		log: log.With("node", c.node), tracebacks: loglimit.NewLimit(log.With("node", c.node).Handler()),
 	}
 	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer n.killing()()
 	defer n.close()
 	// When the node stops, the server lets calls finish while Python still runs; if
 	// Python ends, there is nothing left to serve.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"krt.dev/kn-krt/pkg/child"
 )
@@ -110,13 +109,13 @@ func (z *zygote) failed() (<-chan struct{}, func() error) {
 	return z.over, func() error { return fmt.Errorf("the Python process ended: %s", z.process.State()) }
 }
 
-// close asks the zygote to end its workers and, in an orderly way, itself, and kills what
-// does not end.
-func (z *zygote) close(_ []*worker, grace time.Duration) {
-	err := z.command(commandStop, 0, 0)
-	if err != nil || !within(grace, z.over) {
-		z.process.Kill()
-		<-z.over
+// close asks the zygote to end its workers and, in an orderly way, itself.
+func (z *zygote) close([]*worker) {
+	if err := z.command(commandStop, 0, 0); err != nil {
+		z.kill()
 	}
+	<-z.over
 	_ = z.control.Close()
 }
+
+func (z *zygote) kill() { z.process.Kill() }

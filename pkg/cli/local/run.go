@@ -28,8 +28,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/environment"
 )
 
-// RunnerVerb is the hidden verb that runs a Python node of a local run, so that no other
-// program needs to be installed.
+// RunnerVerb is the hidden verb that runs a Python node, in an image that kn-krt made, so that
+// no other program needs to be installed.
 const RunnerVerb = "__runner"
 
 type runOptions struct {
@@ -166,10 +166,6 @@ func (o *runOptions) config(cmd *cobra.Command) (configvalue.Source, error) {
 }
 
 func runRun(ctx context.Context, o runOptions, config configvalue.Source) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("cannot find the program kn-krt itself, which also runs Python nodes: %w", err)
-	}
 	ctx, kill, release := interrupts(ctx)
 	defer release()
 	box, printed := newOutbox(o.streams.Out, o.dropped), o
@@ -179,12 +175,12 @@ func runRun(ctx context.Context, o runOptions, config configvalue.Source) error 
 		level = slog.LevelDebug
 	}
 	reporter, dashboard := o.dashboard(newConsole(printed))
-	err = local.Run(ctx, o.path, local.Options{
+	err := local.Run(ctx, o.path, local.Options{
 		Config:          config,
 		Ports:           o.ports,
 		Reporter:        reporter,
 		Dashboard:       dashboard,
-		RunnerCommand:   []string{self, RunnerVerb},
+		Alone:           true,
 		StateDir:        o.stateDir,
 		NoReload:        o.noReload,
 		Output:          files(o.streams.Out, o.streams.Err),

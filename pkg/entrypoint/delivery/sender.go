@@ -47,7 +47,12 @@ type Options struct {
 	Retried func()
 	// Logger gets what goes wrong.
 	Logger *slog.Logger
+	// Near reaches nodes in this process. Nil: there are none.
+	Near Near
 }
+
+// Near connects to nodes in this process.
+type Near = httpclient.Near
 
 // Sender makes the deliveries of an entrypoint, which share its connections.
 type Sender struct {
@@ -64,7 +69,7 @@ type Sender struct {
 func NewSender(pool *memory.Pool, o Options) *Sender {
 	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
 	nodes, pods := x, x
-	nodes.client, pods.client = httpclient.New(0), httpclient.New(shortcutAge)
+	nodes.client, pods.client = httpclient.New(0, o.Near), httpclient.New(shortcutAge, nil)
 	return &Sender{exchange: &nodes, pods: &pods, replicas: newReplicas(), log: o.Logger, ways: map[string]*balanced{}}
 }
 

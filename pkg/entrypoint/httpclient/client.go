@@ -27,6 +27,7 @@ import (
 // goroutines.
 type Client struct {
 	dialer  net.Dialer
+	near    Near
 	maxAge  time.Duration // of a connection that is used again; 0: any
 	idle    idleConnections
 	readers sync.Pool // of *bufio.Reader, for connections in use
@@ -54,10 +55,16 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
+// Near connects to a host, which has the form of url.URL.Host, within this process; nil
+// without an error if the host is not there. An error is of the form that [DialFailed]
+// finds. The connection has a method Quiet() bool, which reports that nothing can be read
+// from it, not even its end.
+type Near func(host string) (net.Conn, error)
+
 // New returns a client that uses a connection again for at most maxAge; 0 means
-// for as long as it is open.
-func New(maxAge time.Duration) *Client {
-	c := &Client{maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
+// for as long as it is open. Near may be nil.
+func New(maxAge time.Duration, near Near) *Client {
+	c := &Client{near: near, maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: lossTime, Interval: time.Second, Count: 3,
 	}}}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
@@ -149,6 +156,11 @@ func (c *Client) connect(ctx context.Context, address *url.URL) (*connection, er
 		return idle, nil
 	}
 	host := address.Host
+	if c.near != nil {
+		if conn, err := c.near(host); conn != nil || err != nil {
+			return near(conn, err)
+		}
+	}
 	if address.Port() == "" {
 		host = net.JoinHostPort(address.Hostname(), "80")
 	}
@@ -157,6 +169,13 @@ func (c *Client) connect(ctx context.Context, address *url.URL) (*connection, er
 		return nil, err
 	}
 	return newConnection(conn, c.maxAge)
+}
+
+func near(conn net.Conn, err error) (*connection, error) {
+	if err != nil {
+		return nil, err
+	}
+	return newConnection(conn, 0)
 }
 
 // send writes a request to conn.

@@ -23,7 +23,7 @@ var errHeaderTooLong = errors.New("the response's header is too long")
 // connection is a connection to a node or a channel.
 type connection struct {
 	net.Conn
-	raw      syscall.RawConn
+	raw      syscall.RawConn // nil for a connection within this process
 	probe    func(fd uintptr) bool
 	quiet    bool      // what probe found
 	limited  bool      // by lossTime
@@ -37,8 +37,12 @@ func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 	if maxAge > 0 {
 		c.aged, c.expiry = true, time.Now().Add(maxAge)
 	}
+	of, ok := conn.(syscall.Conn)
+	if !ok {
+		return c, nil
+	}
 	var err error
-	if c.raw, err = conn.(syscall.Conn).SyscallConn(); err != nil {
+	if c.raw, err = of.SyscallConn(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	c.probe = func(fd uintptr) bool {
@@ -53,6 +57,7 @@ func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 // that as the same.
 func (c *connection) limitLoss(length int) {
 	switch small := length <= joinBytes; {
+	case c.raw == nil: // nothing can be lost
 	case small && !c.limited:
 		c.setLossTime(lossTime)
 	case !small && c.limited:
@@ -84,6 +89,10 @@ func (c *connection) Read(p []byte) (int, error) {
 func (c *connection) alive() bool {
 	if c.aged && time.Now().After(c.expiry) {
 		return false
+	}
+	if c.raw == nil {
+		near, ok := c.Conn.(interface{ Quiet() bool })
+		return ok && near.Quiet()
 	}
 	return c.raw.Read(c.probe) == nil && c.quiet
 }

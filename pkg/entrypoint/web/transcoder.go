@@ -170,8 +170,13 @@ func (w *tooLargeWriter) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection's own writer.
 func (w *tooLargeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Flush implements http.Flusher, which the transcoder requires.
-func (w *tooLargeWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Flush implements http.Flusher, which the transcoder requires. It flushes at the end of each
+// response: one that is not a stream ends with it, and goes out as a whole, with its length.
+func (w *tooLargeWriter) Flush() {
+	if w.body.streams {
+		_ = http.NewResponseController(w.ResponseWriter).Flush()
+	}
+}
 
 // ConnectError is s as an error of Connect.
 func ConnectError(s *spb.Status) *connect.Error {

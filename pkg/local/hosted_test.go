@@ -1,0 +1,157 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"krt.dev/kn-krt/pkg/pyrunner"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// pythonSpec is a Python node with the given code.
+func pythonSpec(t *testing.T, code string) spec {
+	t.Helper()
+	python, err := pyrunner.FindPython(os.Getenv)
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.py"), []byte(code), 0o600))
+	return spec{node: "etl", language: languagePython, dir: dir, env: append(os.Environ(),
+		"KRT_PYTHON="+python, "KRT_NODE_NAME=etl", "KRT_BASE_PATH="+dir, "KRT_HANDLER_PATH=main.py")}
+}
+
+const pidNode = `
+import os
+from google.protobuf.wrappers_pb2 import StringValue
+
+def handler(ctx, data):
+    print("called")
+    return StringValue(value=str(os.getpid()))
+`
+
+// post sends an event to a hosted node, and returns the response's text if it is an event.
+func post(ctx context.Context, i *instance) (status int, text string, err error) {
+	client := &http.Client{Transport: &http.Transport{DialContext: i.door.dial, DisableKeepAlives: true}}
+	in := &event.Event{ID: "1", Source: "test", Type: event.TypeMessage, Message: "google.protobuf.StringValue", Workflow: "flow"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.door.url+"/", bytes.NewReader(nil))
+	if err != nil {
+		return 0, "", err
+	}
+	in.WriteHeader(req.Header)
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	m := &wrapperspb.StringValue{}
+	if err == nil && res.StatusCode == http.StatusOK {
+		err = proto.Unmarshal(body, m)
+	}
+	return res.StatusCode, m.Value, err
+}
+
+func workerOf(t *testing.T, i *instance) int {
+	t.Helper()
+	status, text, err := post(t.Context(), i)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	pid, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return pid
+}
+
+func TestHostedNodeServesAndStops(t *testing.T) {
+	r := newRecorder()
+	f := newFleet(r, fast())
+	instances, err := f.start(t.Context(), []spec{pythonSpec(t, pidNode)})
+	require.NoError(t, err)
+	first := workerOf(t, instances[0])
+	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
+	requireGone(t, first)
+	second := workerOf(t, instances[0]) // waits for the worker that replaces it
+	require.NotEqual(t, first, second)
+	near, err := f.links.near("elsewhere:80")
+	require.NoError(t, err)
+	require.Nil(t, near, "other hosts are not hosted")
+	f.stop(time.Minute)
+	requireGone(t, second)
+	require.Contains(t, r.output(), "called")
+	_, _, err = post(t.Context(), instances[0])
+	require.Error(t, err)
+	require.Empty(t, f.links.byHost)
+}
+
+func TestHostedNodeThatDoesNotStart(t *testing.T) {
+	f, _ := newTestFleet(t, fast())
+	_, err := f.start(t.Context(), []spec{pythonSpec(t, "import nowhere\n")})
+	failed := (*StartError)(nil)
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, "etl", failed.Node)
+	require.Contains(t, failed.Err.Error(), "nowhere")
+	require.Contains(t, failed.Output[len(failed.Output)-1], "nowhere", "the traceback comes with it")
+}
+
+func TestHostedNodeIsKilledInAHurry(t *testing.T) {
+	for name, code := range map[string]string{
+		"in init": `
+import os, time
+def init(ctx):
+    print("child", os.getpid())
+    time.sleep(600)
+def handler(ctx, data):
+    return data
+`,
+		"in handler": `
+import os, time
+def handler(ctx, data):
+    print("child", os.getpid())
+    time.sleep(600)
+`,
+		"at its end": `
+import atexit, os, time
+print("child", os.getpid())
+atexit.register(time.sleep, 600)
+def handler(ctx, data):
+    return data
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRecorder()
+			f := newFleet(r, fast())
+			started := make(chan struct{})
+			go func() {
+				defer close(started)
+				instances, err := f.start(context.Background(), []spec{pythonSpec(t, code)})
+				if err == nil && name == "in handler" {
+					_, _, _ = post(context.Background(), instances[0])
+				}
+			}()
+			pid := childPID(t, r)
+			if name == "at its end" {
+				<-started
+			}
+			f.stop(time.Millisecond)
+			requireGone(t, pid)
+			<-started
+		})
+	}
+}
+
+func TestLookup(t *testing.T) {
+	get := lookup([]string{"A=1", "B=x=y", "A=2", "C"})
+	require.Equal(t, [4]string{"2", "x=y", "", ""}, [4]string{get("A"), get("B"), get("C"), get("D")})
+}

@@ -1,0 +1,62 @@
+package pyrunner
+
+import "time"
+
+// killing makes all processes be killed when the node is to end at once; the function that
+// it returns ends that.
+func (n *node) killing() (stop func()) {
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-over:
+			return
+		case <-n.kill:
+		}
+		n.end(errStopped)
+		if h := n.started(); h != nil {
+			h.kill()
+		}
+	}()
+	return func() { close(over) }
+}
+
+// started returns what Init has started, once Init has ended: the end of the node ends it, and
+// a later one starts nothing. Nil if that is nothing.
+func (n *node) started() host {
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	return n.host
+}
+
+// close ends all processes and frees what Init allocated, which it waits for.
+func (n *node) close() {
+	n.end(errStopped)
+	if h := n.started(); h != nil {
+		patience := time.AfterFunc(n.endGrace, h.kill)
+		h.close(n.pool.close())
+		patience.Stop()
+	}
+	n.keepers.Wait()
+	// With a limit: a process that left the group may keep the pipe open.
+	drained := make(chan struct{})
+	go func() {
+		n.output.Wait()
+		close(drained)
+	}()
+	within(closePatience, drained)
+	if n.files != nil {
+		_ = n.files.remove()
+	}
+}
+
+// within reports whether done is closed before d has passed.
+func within(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
