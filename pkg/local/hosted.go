@@ -32,7 +32,8 @@ type hosted struct {
 // limitProcessors sets how many processors Go uses, if the process is the run's alone.
 func (r *run) limitProcessors() {
 	if r.o.Alone && os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(min(r.processors, busyProcessors(r.bundle)))
+		r.cpus = cmp.Or(r.cpus, runtime.GOMAXPROCS(0))
+		runtime.GOMAXPROCS(min(r.cpus, busyProcessors(r.bundle)))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,10 +43,9 @@ type run struct {
 	traces    string               // where they are sent to; "" if none are recorded
 	serving   entrypoint.Options   // what gets the requests' records, and gives them their spans
 	nodes     map[string]*instance // those that serve
-
-	processors int               // that Go may use
-	due        change            // what a failed reload of the version left undone
-	draining   []<-chan struct{} // each closed when the requests of an earlier version have ended
+	cpus      int                  // that Go may use; 0: not known yet
+	due       change               // what a failed reload of the version left undone
+	draining  []<-chan struct{}    // each closed when the requests of an earlier version have ended
 }
 
 // Run runs the version at path, a bundle's folder, the manifest in it or a
@@ -79,7 +77,6 @@ func Run(ctx context.Context, path string, o Options) (err error) {
 	if err := r.open(); err != nil {
 		return err
 	}
-	r.processors = runtime.GOMAXPROCS(0)
 	r.limitProcessors()
 	defer r.bound(ctx)()
 	unobserve, err := r.observe()
