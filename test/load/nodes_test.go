@@ -10,10 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	policyv1 "k8s.io/api/policy/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // Nodes of the cluster of `make cluster`. Its first has the control plane, Knative and the load
@@ -114,32 +113,14 @@ func (p place) requireSpread(version string) {
 	})
 }
 
-// drain evicts a version's pods from a node, as kubectl does. It does not wait until they have ended: where requests go on
-// to come over a connection that it has, Knative ends a pod after its longest request only.
+// drain evicts a version's pods from a node and waits until they have ended, as an administrator does.
 func drain(node string) func(context.Context, place) error {
 	return func(ctx context.Context, p place) error {
-		if _, err := p.Try("", "kubectl", "cordon", "node"+node); err != nil {
-			return err
-		}
 		defer func() { _, _ = p.Try("", "kubectl", "uncordon", "node"+node) }()
-		return errors.Join(until(ctx, func() error { return p.evict(ctx, "node"+node) }), p.whole(ctx))
+		_, err := p.Try("", "kubectl", "drain", "node"+node, "--pod-selector=krt.dev/version=steady", "--ignore-daemonsets",
+			"--delete-emptydir-data", "--timeout="+namespace.Patience.String())
+		return errors.Join(err, p.whole(ctx))
 	}
-}
-
-// evict asks for an eviction of each pod that a node has of the version; those that a PodDisruptionBudget denies are its error.
-func (p place) evict(ctx context.Context, node string) error {
-	pods, err := p.pods(ctx, p.Name, map[string]string{"krt.dev/version": "steady"})
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for i := range pods {
-		if pod := &pods[i]; pod.Spec.NodeName == node && pod.DeletionTimestamp == nil {
-			err := p.client.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
-			errs = append(errs, client.IgnoreNotFound(err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // A kube-proxy that lags sends to the pods that were there before. Those of an entrypoint that is replaced finish
