@@ -134,6 +134,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	r.inspect(in.inspect)
 	r.work, r.cancel = context.WithCancelCause(event.ContextWithTrace(e.base, trace))
 	r.timer = time.AfterFunc(time.Until(deadline), func() { r.cancel(errDeadline) })
+	r.stopCold = e.options.Cold.Before(deadline, r.endCold)
 	e.pending.Add(id, r)
 	return r
 }

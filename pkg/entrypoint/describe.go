@@ -33,21 +33,11 @@ type contract struct{ entry *Entrypoint }
 func (c contract) Description() *structpb.Struct { return c.entry.table.Load().describe }
 
 // Services implements service.Contract.
-func (c contract) Services() []string { return c.entry.table.Load().services() }
+func (c contract) Services() []string { return c.entry.table.Load().version.Schema.Services() }
 
 // Registry implements service.Contract.
 func (c contract) Registry() *protoregistry.Files {
 	return c.entry.table.Load().version.Schema.Registry()
-}
-
-// services returns the full names of the contract's services.
-func (t *table) services() []string {
-	list := t.version.Schema.Entry().Services()
-	names := make([]string, list.Len())
-	for i := range names {
-		names[i] = string(list.Get(i).FullName())
-	}
-	return names
 }
 
 // reportHealth sets which services there are in the health service. Those that both
@@ -55,7 +45,7 @@ func (t *table) services() []string {
 func (e *Entrypoint) reportHealth(old, current *table) {
 	var before []string
 	if old != nil {
-		before = old.services()
+		before = old.version.Schema.Services()
 	}
-	service.Report(e.health, before, current.services())
+	service.Report(e.health, before, current.version.Schema.Services())
 }

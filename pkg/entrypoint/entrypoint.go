@@ -26,6 +26,7 @@ import (
 	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
@@ -133,9 +134,10 @@ type Options struct {
 	// ConnectionGrace is how long requests in flight may go on once their
 	// connection is retired, or the entrypoint stops. Default 30 s.
 	ConnectionGrace time.Duration
-	// Traffic is the folder with the file that says which requests a canary serves; see package
-	// traffic. Empty: none.
+	// Traffic is the folder with the file that says which requests a canary serves; see package traffic. Empty: none.
 	Traffic string
+	// Cold knows which nodes have no pod that could respond. Default: nothing is known.
+	Cold *cold.Nodes
 	// Retry is how often a step is tried again. The default is what a
 	// Sequence of ours has: 3 retries after 0.2, 0.4 and 0.8 s; patience 10 s.
 	Retry Retry

@@ -1,8 +1,6 @@
 package entrypoint
 
 import (
-	"fmt"
-
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
@@ -16,7 +14,6 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/service"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
-	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -79,8 +76,8 @@ func (e *Entrypoint) handleCall(stream grpc.ServerStream) error {
 	if in.inspect || req.kept != nil || response.failure != nil { // a trailer takes a tenth of a short call
 		stream.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
 	}
-	if wantsSteps(ctx) {
-		stream.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
+	if raw.WantsSteps(ctx) {
+		stream.SetTrailer(metadata.Pairs(raw.StepsTrailer, string(req.allSteps())))
 	}
 	if response.failure != nil {
 		return status.FromProto(response.failure).Err()
@@ -118,14 +115,5 @@ func (e *Entrypoint) admitCall(t *table, r *route, stream grpc.ServerStream) (k 
 
 // unknownMethod describes why there is no route for method.
 func (t *table) unknownMethod(method string) string {
-	for _, m := range t.version.Schema.Methods() {
-		if methodPath(m) != method {
-			continue
-		}
-		if m.IsStreamingClient() {
-			return fmt.Sprintf("rpc %s is client-streaming; a workflow starts with one message", method[1:])
-		}
-		return fmt.Sprintf("no workflow of version %q serves rpc %s", t.version.Name, method[1:])
-	}
-	return fmt.Sprintf("version %q has no rpc %s; its workflows are %s", t.version.Name, clip.Text(method, 256), t.workflows())
+	return service.Unknown(t.version.Schema, t.version.Name, method, t.workflows())
 }

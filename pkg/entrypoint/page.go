@@ -36,7 +36,7 @@ func (e *Entrypoint) describePage(w http.ResponseWriter, r *http.Request) {
 // view is what the page shows of t.
 func (t *table) view(host string) web.View {
 	v := web.View{
-		Version: describeVersion(&t.version), Host: host, Protos: sortedKeys(t.version.Schema.Sources()),
+		Version: describeVersion(&t.version), Host: host, Protos: slices.Sorted(maps.Keys(t.version.Schema.Sources())),
 		Examples: make(map[string]string, len(t.version.Workflows)),
 	}
 	for _, w := range t.version.Workflows {
@@ -44,5 +44,3 @@ func (t *table) view(host string) web.View {
 	}
 	return v
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -36,9 +36,10 @@ type request struct {
 	// work is the delivery's context, with the trace context of the client's. It ends
 	// at the client's deadline or, once the client has its response, with the background
 	// timeout.
-	work   context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	work     context.Context
+	cancel   context.CancelCauseFunc
+	timer    *time.Timer
+	stopCold func() // stops the look at cold nodes shortly before the deadline
 
 	span, parent [8]byte // the request's own span, and the client's; zero if it has none
 	requestBytes int
@@ -188,6 +189,7 @@ func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {
 		r.entry.pending.Remove(r.id)
 		r.timer.Stop()
+		r.stopCold()
 		r.cancel(nil)
 		r.release()
 		r.replayed.Settle()
@@ -219,6 +221,9 @@ func (r *request) atWork() string {
 
 // late is the failure of a request whose time is over: its deadline has passed, or the entrypoint stops.
 func (r *request) late() *spb.Status {
+	if cold := r.cold(r.atWork()); cold != nil {
+		return cold
+	}
 	ended, early := time.Duration(r.ended.Load()), r.deadline.Sub(r.begin)*9/10
 	l := failure.Late{
 		Of: r.owner(), Stopping: r.entry.base.Err() != nil, Background: r.Detached() && (ended == 0 || r.route.answered()),
@@ -231,6 +236,22 @@ func (r *request) late() *spb.Status {
 	return l.Status()
 }
 
+// cold is the failure of a request whose client waits for a node without a pod: the one that is at work, or any
+// if that is not known. It is nil if there is none.
+func (r *request) cold(node string) *spb.Status {
+	if r.Detached() || r.entry.base.Err() != nil {
+		return nil
+	}
+	return r.owner().Cold(r.entry.options.Cold, node, r.route.nodes)
+}
+
+// endCold ends a request that waits for a cold node, so early that its client learns that.
+func (r *request) endCold() {
+	if r.cold(r.atWork()) != nil {
+		r.cancel(errDeadline)
+	}
+}
+
 // failure is the client's failure for an error of the delivery.
 func (r *request) failure(err error) *spb.Status {
 	var f *event.Failure
@@ -238,6 +259,9 @@ func (r *request) failure(err error) *spb.Status {
 	case r.work.Err() != nil:
 		return r.late()
 	case errors.As(err, &f):
+		if cold := r.cold(f.Node); cold != nil && f.Reason == event.ReasonUnavailable {
+			return cold
+		}
 		f.Workflow, f.Version = r.route.Name, r.table.version.Name
 		r.warn("delivery failed", "node", f.Node, "error", f.Text)
 		return f.Status()

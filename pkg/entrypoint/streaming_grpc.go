@@ -24,8 +24,8 @@ func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in recei
 	req, response := k.stream(ctx, in, to)
 	defer req.observe()
 	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
-	if wantsSteps(ctx) {
-		call.SetTrailer(metadata.Pairs(stepsTrailer, string(req.allSteps())))
+	if raw.WantsSteps(ctx) {
+		call.SetTrailer(metadata.Pairs(raw.StepsTrailer, string(req.allSteps())))
 	}
 	return status.FromProto(response.failure).Err()
 }

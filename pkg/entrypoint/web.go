@@ -3,7 +3,9 @@ package entrypoint
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -136,7 +138,7 @@ func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status)
 
 // notFound responds with what there is instead of what was asked for.
 func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
-	web.NotFound(w, r, t.version.Name, sortedKeys(t.byMethod))
+	web.NotFound(w, r, t.version.Name, slices.Sorted(maps.Keys(t.byMethod)))
 }
 
 // proto serves the contract's files.

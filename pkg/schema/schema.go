@@ -36,6 +36,17 @@ func (s *Schema) Registry() *protoregistry.Files { return s.registry }
 // The map must not be changed.
 func (s *Schema) Sources() map[string][]byte { return s.sources }
 
+// Services returns the full names of the entry's services, in the file's order.
+func (s *Schema) Services() (names []string) {
+	if s.entry == nil {
+		return nil
+	}
+	for i := range s.entry.Services().Len() {
+		names = append(names, string(s.entry.Services().Get(i).FullName()))
+	}
+	return names
+}
+
 // Methods returns the rpcs of the entry, streaming ones included, in the file's order. What
 // imported files declare is not offered.
 func (s *Schema) Methods() (methods []protoreflect.MethodDescriptor) {

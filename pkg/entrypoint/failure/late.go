@@ -7,6 +7,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -47,6 +48,21 @@ func (l *Late) Status() *spb.Status {
 	case l.Node != "":
 		f.Text += ": " + by + " " + l.Doing
 	}
+	return f.Status()
+}
+
+// Cold is the failure of a request that waits for a node without a pod: the named one or, if its name is empty,
+// any of all. It is nil if there is none.
+func (o Of) Cold(nodes *cold.Nodes, node string, all []string) *spb.Status {
+	if node != "" {
+		all = []string{node}
+	}
+	n, found := nodes.Find(all...)
+	if !found {
+		return nil
+	}
+	f := n.Failure()
+	f.Version, f.Workflow = o.Version, o.Workflow
 	return f.Status()
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/authentication"
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/schema"
@@ -70,6 +72,8 @@ type Config struct {
 	// Traffic is the folder with the file that says which requests a canary serves; see package
 	// traffic. Empty: none.
 	Traffic string `json:"traffic,omitempty"`
+	// Cold is the folder with the file that says which nodes have no pod; see package cold. Empty: none.
+	Cold string `json:"cold,omitempty"`
 	// Inspect says what is kept of the messages of inspected requests; nil: nothing is.
 	Inspect *ConfigInspect `json:"inspect,omitempty"`
 	// Authentication says which clients may call; empty: all.
@@ -228,7 +232,7 @@ func (c *Config) inspect(dir string) (*capture.Settings, error) {
 func (c *Config) options() (entrypoint.Options, error) {
 	o := entrypoint.Options{
 		MaxMessageBytes: c.MaxMessageBytes, MaxBytes: c.MaxBytes, WebOrigins: c.WebOrigins, Traffic: c.Traffic,
-		Authentication: c.Authentication, StreamMessages: c.StreamMessages, Durable: c.Queue,
+		Authentication: c.Authentication, StreamMessages: c.StreamMessages, Durable: c.Queue, Cold: cold.New(c.Cold, slog.Default()),
 	}
 	for _, d := range []struct {
 		name, text string

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 
@@ -51,4 +52,18 @@ func Sending(ctx context.Context, data mem.Buffer) mem.Buffer {
 		return c.Sending(data)
 	}
 	return data
+}
+
+const (
+	// traceMetadata is the metadata by which a client asks for StepsTrailer, with the value 1.
+	traceMetadata = "krt-trace"
+	// StepsTrailer is the trailer with the steps, as the attribute krtsteps has them. Its first entry is the
+	// request itself, of the node "entrypoint": when it was admitted, and how long its response took.
+	StepsTrailer = "krt-steps"
+)
+
+// WantsSteps reports whether the client of ctx's call wants to have the steps.
+func WantsSteps(ctx context.Context) bool {
+	values := metadata.ValueFromIncomingContext(ctx, traceMetadata)
+	return len(values) == 1 && values[0] == "1"
 }

@@ -5,9 +5,12 @@ package web
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -22,14 +25,31 @@ func WriteFailure(w http.ResponseWriter, s *spb.Status) {
 	if reason, node := failure.Reason(s); reason == event.ReasonTooLarge && node == "" {
 		status = http.StatusRequestEntityTooLarge
 	}
+	if after := retryAfter(s); after != "" {
+		w.Header().Set(headerRetryAfter, after)
+	}
 	WriteStatus(w, status, s)
+}
+
+const headerRetryAfter = "Retry-After"
+
+// retryAfter is the value of the header Retry-After, in seconds, if the status says after what time to try
+// again.
+func retryAfter(s *spb.Status) string {
+	for _, detail := range s.GetDetails() {
+		info := &errdetails.RetryInfo{}
+		if detail.MessageIs(info) && detail.UnmarshalTo(info) == nil {
+			return strconv.Itoa(int(math.Ceil(info.GetRetryDelay().AsDuration().Seconds())))
+		}
+	}
+	return ""
 }
 
 // WriteUnaccepted is [WriteFailure] for the producer of an event that was not accepted: if the
 // workflow is unavailable, the producer is asked to send it again.
 func WriteUnaccepted(w http.ResponseWriter, s *spb.Status) {
 	if code.Code(s.GetCode()) == code.Code_UNAVAILABLE {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set(headerRetryAfter, "1")
 	}
 	WriteFailure(w, s)
 }

@@ -181,6 +181,9 @@ func (w *tooLargeWriter) Flush() {
 // ConnectError is s as an error of Connect.
 func ConnectError(s *spb.Status) *connect.Error {
 	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
+	if after := retryAfter(s); after != "" {
+		err.Meta().Set(headerRetryAfter, after)
+	}
 	for _, d := range s.GetDetails() {
 		if detail, bad := connect.NewErrorDetail(d); bad == nil {
 			err.AddDetail(detail)

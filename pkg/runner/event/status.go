@@ -1,11 +1,14 @@
 package event
 
 import (
+	"time"
+
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // ErrorDomain is the domain of every ErrorInfo of KRT.
@@ -22,6 +25,7 @@ const (
 	ReasonStopping     = "STOPPING"          // the version stopped before the response
 	ReasonOverload     = "OVERLOAD"          // the version has as many requests in flight as it accepts
 	ReasonStreamLimit  = "STREAM_LIMIT"      // a node sent more messages than a stream may have
+	ReasonColdStart    = "COLD_START"        // the node has no pod yet: it waits for a machine, or starts
 )
 
 // Failure is why the response to a request is an error.
@@ -36,10 +40,12 @@ type Failure struct {
 	Type string
 	// Node, Workflow and Version say where it happened; empty ones are left out.
 	Node, Workflow, Version string
+	// Retry is after what time the client may try again; 0: nobody knows.
+	Retry time.Duration
 }
 
 // Status returns f as the google.rpc.Status that the client gets, with an ErrorInfo of
-// the domain krt.dev.
+// the domain krt.dev, and a RetryInfo if it may try again.
 func (f Failure) Status() *status.Status {
 	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: ErrorDomain, Metadata: map[string]string{}}
 	for key, value := range map[string]string{"type": f.Type, "node": f.Node, "workflow": f.Workflow, "version": f.Version} {
@@ -50,6 +56,11 @@ func (f Failure) Status() *status.Status {
 	s := &status.Status{Code: int32(f.Code), Message: f.Text}
 	if detail, err := anypb.New(info); err == nil {
 		s.Details = []*anypb.Any{detail}
+	}
+	if f.Retry > 0 {
+		if detail, err := anypb.New(&errdetails.RetryInfo{RetryDelay: durationpb.New(f.Retry)}); err == nil {
+			s.Details = append(s.Details, detail)
+		}
 	}
 	return s
 }
