@@ -33,6 +33,7 @@ func (r *reader) checkNodes(m *Manifest) {
 		r.checkSource(at, n)
 		r.checkFork(at, n)
 		r.checkScale(at, n)
+		r.checkGPU(at, n)
 		r.checkResources(at, n.Resources)
 		r.checkEnv(at, n.Env, m.Config)
 	}
@@ -81,6 +82,26 @@ func (r *reader) checkScale(at string, n Node) {
 	}
 }
 
+// checkGPU checks which GPUs a node asks for.
+func (r *reader) checkGPU(at string, n Node) {
+	if n.GPURequest == nil || n.GPURequest.Resource == "" {
+		return
+	}
+	name, place := n.GPURequest.Resource, at+".gpu.resource"
+	if !gpuPattern.MatchString(name) || kubernetesResource.MatchString(name) {
+		r.fail(place, "gpu.resource: %.80q is not a GPU; use a resource such as nvidia.com/gpu or nvidia.com/mig-1g.10gb", name)
+		return
+	}
+	if n.Resources == nil {
+		return
+	}
+	for field, quantities := range map[string]map[string]string{"requests": n.Resources.Requests, "limits": n.Resources.Limits} {
+		if _, twice := quantities[name]; twice {
+			r.fail(at+".resources."+field+"."+name, "resources.%s: %s is what gpu asks for; remove it here", field, name)
+		}
+	}
+}
+
 func (r *reader) checkResources(at string, resources *Resources) {
 	if resources == nil {
 		return
@@ -93,8 +114,24 @@ func (r *reader) checkResources(at string, resources *Resources) {
 				r.fail(place, "resources.%s: %.80q is not a resource; use cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu", field, name)
 			case quantity != "" && !quantityPattern.MatchString(quantity):
 				r.fail(place, `resources.%s: %s must be a quantity such as "500m" or "2Gi", not %.40q`, field, name, quantity)
+			case strings.Contains(name, "/"):
+				r.checkDevices(place, resources, name, quantity)
 			}
 		}
+	}
+}
+
+// checkDevices checks the quantity of a resource that Kubernetes gives to a container as a whole.
+func (r *reader) checkDevices(place string, resources *Resources, name, quantity string) {
+	limit, limited := resources.Limits[name]
+	request, requested := resources.Requests[name]
+	switch {
+	case quantity != "" && !wholePattern.MatchString(quantity):
+		r.fail(place, "%s must be a whole number, not %.40q: Kubernetes does not divide such a resource", name, quantity)
+	case !limited:
+		r.fail(place, "%s is in requests only; set it in limits, and leave it out of requests", name)
+	case requested && request != limit && strings.Contains(place, ".resources.limits."):
+		r.fail(place, "%s: the limit %.40q is not the request %.40q; set the limit only", name, limit, request)
 	}
 }
 

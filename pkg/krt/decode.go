@@ -104,11 +104,12 @@ func (r *reader) manifest(root ast.Node) *Manifest {
 }
 
 func (r *reader) node(o object) Node {
+	gpu, request := o.gpu("gpu")
 	return Node{
-		Name:      o.text("name"),
-		Image:     o.text("image"),
-		Src:       cleaned(o.text("src")),
-		GPU:       o.boolean("gpu"),
+		Name:  o.text("name"),
+		Image: o.text("image"),
+		Src:   cleaned(o.text("src")),
+		GPU:   gpu, GPURequest: request,
 		Replicas:  o.integer("replicas"),
 		Workers:   o.integer("workers"),
 		Fork:      o.boolean("fork"),
@@ -117,6 +118,17 @@ func (r *reader) node(o object) Node {
 		Env:       o.env("env"),
 		Timeout:   o.duration("timeout"),
 	}
+}
+
+// gpu reads true or false, or which GPUs are needed.
+func (o object) gpu(key string) (needed bool, request *GPURequest) {
+	n := o.values[key]
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		gpu := o.reader.object(n, o.at(key), o.form.find(key).Or)
+		return true, &GPURequest{Resource: gpu.text("resource"), Count: gpu.integer("count")}
+	}
+	return o.boolean(key), nil
 }
 
 func (o object) scale(key string) *Scale {
@@ -129,6 +141,7 @@ func (o object) scale(key string) *Scale {
 		Max:         scale.integer("max"),
 		Target:      scale.integer("target"),
 		Concurrency: scale.integer("concurrency"),
+		Keep:        scale.duration("keep"), StartTimeout: scale.duration("startTimeout"),
 	}
 }
 

@@ -117,7 +117,10 @@ var (
 	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	resourcePattern = regexp.MustCompile(`^(cpu|memory|ephemeral-storage|` +
 		`[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`)
-	quantityPattern = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
+	gpuPattern         = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	kubernetesResource = regexp.MustCompile(`^([^/]*[.])?kubernetes[.]io/`)
+	quantityPattern    = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
+	wholePattern       = regexp.MustCompile(`^[0-9]{1,15}$`)
 	// runnerPattern matches the bases that bundles name, which run the code at src and have none of their own.
 	runnerPattern = regexp.MustCompile(`^([^@]*/)?(kre-|kn-krt-|krt-)[^/@]*(@.*)?$`)
 )

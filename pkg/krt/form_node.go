@@ -17,7 +17,7 @@ func nodeForm() *Field {
 			RequiredIf: &Condition{Key: "image", Pattern: runnerPattern.String()}, Refused: outsideForm, High: maxPath,
 			Rule:     "must be a path in the bundle, relative to its root and with slashes",
 			Examples: []string{"src/etl/main.py", "src/etl", "bin/etl"}},
-		{Key: "gpu", Doc: "Whether the node needs a GPU.", Kind: FieldBoolean, Default: "false"},
+		gpuForm(),
 		{Key: "replicas", Doc: "The minimum number of pods.", Kind: FieldInteger, High: maxPods, ClusterOnly: true},
 		{Key: "workers", Doc: "How many calls the node handles at a time. A Python node has a process with its own init for each.",
 			Kind: FieldInteger, Low: 1, High: maxWorkers, Default: "1", Addition: true},
@@ -35,6 +35,18 @@ func nodeForm() *Field {
 	}}
 }
 
+func gpuForm() Field {
+	return Field{Key: "gpu", Doc: "Whether the node needs a GPU, or which and how many.", Kind: FieldBoolean, Default: "false",
+		Or: &Field{Kind: FieldMap, Required: true, Fields: []Field{
+			{Key: "resource", Doc: "The name of the resource: a kind of GPU, or a part of one. The default is the cluster's setting gpu-resource.",
+				Pattern: gpuPattern.String(), Refused: kubernetesResource.String(), High: maxVariable, Addition: true, ClusterOnly: true,
+				Rule:     "must be a resource such as nvidia.com/gpu or nvidia.com/mig-1g.10gb",
+				Examples: []string{"nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "amd.com/gpu", "habana.ai/gaudi"}},
+			{Key: "count", Doc: "How many of them each pod gets for itself.", Kind: FieldInteger, Low: 1, High: maxGPUs, Default: "1",
+				Addition: true, ClusterOnly: true},
+		}}}
+}
+
 func scaleForm() Field {
 	return Field{Key: "scale", Doc: "How the number of pods follows the load.", Kind: FieldMap, Addition: true, ClusterOnly: true,
 		Fields: []Field{
@@ -42,6 +54,11 @@ func scaleForm() Field {
 			{Key: "max", Doc: "The maximum number of pods; 0 is no maximum.", Kind: FieldInteger, High: maxPods},
 			{Key: "target", Doc: "How many requests a pod should have in flight.", Kind: FieldInteger, Low: 1, High: maxPods},
 			{Key: "concurrency", Doc: "How many requests a pod may have in flight at most; 0 is no maximum.", Kind: FieldInteger, High: maxPods},
+			{Key: "keep", Doc: "How long the last pod stays after its last request, at most 1h. The default is 10m for a node with a GPU, and " +
+				"Knative's own setting for others.", Kind: FieldDuration, MaxDuration: maxKeep, Examples: []string{"15m"}, High: maxVariable},
+			{Key: "startTimeout", Doc: "How long a pod may take to become ready, with the time until there is a machine for it, at most 24h. " +
+				"The default is 20m for a node with a GPU, and the cluster's settings for others.",
+				Kind: FieldDuration, MaxDuration: maxStart, Examples: []string{"30m"}, High: maxVariable},
 		}}
 }
 

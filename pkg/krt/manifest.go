@@ -41,6 +41,10 @@ const (
 	maxRevision = 600 * time.Second
 	// maxBackground is the limit for work after an early reply.
 	maxBackground = 24 * time.Hour
+	// maxKeep is Knative's limit for its scale-to-zero-pod-retention-period; maxStart bounds a start.
+	maxKeep  = time.Hour
+	maxStart = 24 * time.Hour
+	maxGPUs  = 64
 )
 
 // Manifest is the content of krt.yml, without defaults: those are up to the user of a Manifest.
@@ -97,11 +101,12 @@ type Node struct {
 	Image string
 	// Src is the code's cleaned path from the bundle's root, empty when the image holds it.
 	Src string
-	// GPU asks for a GPU.
-	GPU bool
+	// GPU asks for a GPU. GPURequest says which and how many; nil: one of the cluster's usual kind.
+	GPU        bool
+	GPURequest *GPURequest
 	// Replicas is the minimum number of pods, nil if not set.
 	Replicas *int
-	// Workers, Fork, Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
+	// GPURequest, Workers, Fork, Scale, Resources, Env and Timeout are additions of kn-krt to KRT V1.
 	//
 	// Workers is how many calls the node works on at once, in as many processes if it is
 	// in Python; nil if not set.
@@ -116,6 +121,14 @@ type Node struct {
 	Timeout time.Duration
 }
 
+// GPURequest is a number of GPUs, or of parts of GPUs.
+type GPURequest struct {
+	// Resource is the name of the resource, such as nvidia.com/gpu; empty if not set.
+	Resource string
+	// Count is how many of them, nil if not set.
+	Count *int
+}
+
 // Scale is how the number of a node's pods follows its load. A nil field is not set.
 type Scale struct {
 	// Min and Max bound the number of pods; a Max of 0 means no bound.
@@ -124,6 +137,9 @@ type Scale struct {
 	Target *int
 	// Concurrency is how many it may have at most; 0 means no bound.
 	Concurrency *int
+	// Keep is how long the last pod stays after its last request, StartTimeout how long a pod may take
+	// to become ready; 0 if not set.
+	Keep, StartTimeout time.Duration
 }
 
 // Resources are quantities as Kubernetes writes them ("500m", "2Gi"), by resource name.

@@ -21,6 +21,7 @@ import (
 // Why the JSON Schema and Parse differ about a manifest.
 const (
 	byReference = "a schema cannot compare values of different places"
+	byName      = "a schema has one rule for the quantities of all resources"
 	byBound     = "a schema cannot compare durations"
 	byPath      = "a schema cannot clean paths"
 	byImport    = "a schema has the letters of an import path only"
@@ -34,21 +35,27 @@ const (
 // lenient are the mistakes that the schema does not find, with the reason.
 func lenient() map[string]string {
 	return map[string]string{
-		"unknown node":                byReference,
-		"node twice":                  byReference,
-		"workflow twice":              byReference,
-		"config variable twice":       byReference,
-		"variable also in env":        byReference,
-		"env as a list":               byReference,
-		"scale max below min":         byReference,
-		"scale min and replicas":      byReference,
-		"background timeout too long": byBound,
-		"timeout too long":            byBound,
-		"src outside":                 byPath,
-		"bad ko image":                byImport,
-		"replicas with a fraction":    byNumber,
-		"unknown tag":                 byTag,
-		"binary tag":                  byTag,
+		"unknown node":                    byReference,
+		"node twice":                      byReference,
+		"workflow twice":                  byReference,
+		"config variable twice":           byReference,
+		"variable also in env":            byReference,
+		"env as a list":                   byReference,
+		"scale max below min":             byReference,
+		"scale min and replicas":          byReference,
+		"a GPU twice":                     byReference,
+		"half a device":                   byName,
+		"a device without a limit":        byReference,
+		"more devices than requested":     byReference,
+		"background timeout too long":     byBound,
+		"timeout too long":                byBound,
+		"a pod that is kept for too long": byBound,
+		"a start for days":                byBound,
+		"src outside":                     byPath,
+		"bad ko image":                    byImport,
+		"replicas with a fraction":        byNumber,
+		"unknown tag":                     byTag,
+		"binary tag":                      byTag,
 	}
 }
 
@@ -58,6 +65,7 @@ func strict() map[string]string {
 		"unknown key":            byWarning,
 		"unknown key in a node":  byWarning,
 		"unknown key of inspect": byWarning,
+		"unknown key of gpu":     byWarning,
 		"key of config":          byWarning,
 		"key of the entrypoint":  byWarning,
 		"inspect below the top":  byWarning,

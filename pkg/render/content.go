@@ -78,6 +78,9 @@ func (in Input) config() program.Config {
 	if in.Traffic {
 		c.Traffic = trafficFolder
 	}
+	if in.cold() {
+		c.Cold = coldFolder
+	}
 	in.streamLimits(&c)
 	c.Queue = in.queue()
 	c.Authentication = in.authentication()

@@ -138,6 +138,7 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 	if in.Traffic {
 		mountTraffic(version, &d.Spec.Template.Spec, &container)
 	}
+	in.mountCold(&d.Spec.Template.Spec, &container)
 	in.mountQueue(&d.Spec.Template.Spec, &container)
 	in.mountAPIKeys(&d.Spec.Template.Spec, &container)
 	d.Spec.Template.Spec.Containers = []corev1.Container{container}

@@ -15,11 +15,21 @@ func ServingKind() schema.GroupVersionKind { return servingv1.SchemeGroupVersion
 // EventingKind is the kind that a cluster has if Knative Eventing is installed.
 func EventingKind() schema.GroupVersionKind { return flowsv1.SchemeGroupVersion.WithKind("Sequence") }
 
-// Namespace and name of the ConfigMap with Knative Serving's feature flags.
+// Namespace and name of the ConfigMap with Knative Serving's feature flags, and the name of that
+// with its settings for Deployments.
 const (
 	FeaturesNamespace = "knative-serving"
 	FeaturesName      = "config-features"
+	DeploymentName    = "config-deployment"
 )
+
+// AlwaysSchedulable is a key of Knative's config-deployment: unless it is true, Knative marks a
+// Revision as failed as long as no machine can run its pod.
+const AlwaysSchedulable = "pod-is-always-schedulable"
+
+// EnableAlwaysSchedulable is the command that sets it, for hints.
+const EnableAlwaysSchedulable = "kubectl patch configmap " + DeploymentName + " -n " + FeaturesNamespace +
+	` --type merge -p '{"data":{"` + AlwaysSchedulable + `":"true"}}'`
 
 // Knative's feature flags, keys of config-features and off by default, that pods on
 // nodes with a GPU need.

@@ -25,6 +25,8 @@ type given struct {
 	Traffic     bool              `json:"traffic"`
 	Kept        bool              `json:"kept"`
 	Warm        bool              `json:"warm"`
+	Patient     bool              `json:"patient"`
+	Retries     map[string]string `json:"retries"`
 	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
 	Streams     map[string]bool   `json:"streams"`
@@ -67,7 +69,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.QueueSecret = g.QueueSecret
+	in.QueueSecret, in.Patient, in.Retries = g.QueueSecret, g.Patient, g.Retries
 	in.Traffic, in.Kept, in.Warm, in.Channels, in.Streams = g.Traffic, g.Kept, g.Warm, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}

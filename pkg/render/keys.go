@@ -43,9 +43,10 @@ func imageKeys() []settingKey {
 
 func gpuKeys() []settingKey {
 	return []settingKey{
-		{"gpu-resource", "The resource of which a node with gpu: true requests one.", "nvidia.com/gpu",
+		{"gpu-resource", "The resource of which a node with gpu: true requests one, unless it names another.", "nvidia.com/gpu",
 			func(s *Settings, text string) error { return resourceName(&s.GPUResource, text) }},
-		{"gpu-node-selector", "Labels of the cluster's nodes on which it runs; {} for any node.", "nvidia.com/gpu.present: \"true\"\n",
+		{"gpu-node-selector", "Labels of the cluster's nodes on which it runs, for resources of that vendor; {} for any node.",
+			"nvidia.com/gpu.present: \"true\"\n",
 			func(s *Settings, text string) error { return labelMap(&s.GPUNodeSelector, text) }},
 		{"gpu-tolerations", "Taints that it tolerates; [] for none.",
 			"- key: nvidia.com/gpu\n  operator: Exists\n  effect: NoSchedule\n",
@@ -127,7 +128,8 @@ func scaleKeys() []settingKey {
 		{"warm-up", "Whether nodes at zero are woken ahead, unless the version sets it: all nodes of a workflow by its first\n" +
 			"event, and all of a version before it is published or gets requests as a canary.", "true",
 			func(s *Settings, text string) error { return truth(&s.WarmUp, text) }},
-		{"start-timeout", "How long a cause that needs a person may last before a start has failed.", "2m0s",
+		{"start-timeout", "How long a cause that needs a person may last before a start has failed; for a version whose nodes may take\n" +
+			"longer (scale.startTimeout), as long as the slowest of them.", "2m0s",
 			func(s *Settings, text string) error {
 				return duration(&s.StartTimeout, text, time.Hour)
 			}},

@@ -2,12 +2,10 @@ package render
 
 import (
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"knative.dev/serving/pkg/apis/autoscaling"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -45,6 +43,7 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 	template := &s.Spec.Template
 	template.Labels = podLabels
 	template.Annotations = in.scale(n)
+	in.patience(n, template.Annotations)
 	// Without it, queue-proxy sometimes cuts off a response that follows its request
 	// immediately: of 64 KiB, 2 to 4 in a thousand (serving v0.50), and a channel passes on
 	// the rest of it.
@@ -192,30 +191,9 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 			corev1.VolumeMount{Name: configVolume, MountPath: configFolder, ReadOnly: true})
 	}
 	in.mountStore(&pod, &container)
-	if n.GPU {
-		pod.NodeSelector = maps.Clone(in.Settings.GPUNodeSelector)
-		pod.Tolerations = slices.Clone(in.Settings.GPUTolerations)
-	}
+	in.place(n, &pod)
 	pod.Containers = []corev1.Container{container}
 	return pod
-}
-
-// resources are the node's own, and one GPU.
-func (in Input) resources(n v1alpha1.Node) corev1.ResourceRequirements {
-	var r corev1.ResourceRequirements
-	if n.Resources != nil {
-		r.Requests, r.Limits = n.Resources.Requests.DeepCopy(), n.Resources.Limits.DeepCopy()
-	}
-	if !n.GPU {
-		return r
-	}
-	for _, list := range []*corev1.ResourceList{&r.Requests, &r.Limits} {
-		if *list == nil {
-			*list = corev1.ResourceList{}
-		}
-		(*list)[in.Settings.GPUResource] = *resource.NewQuantity(1, resource.DecimalSI)
-	}
-	return r
 }
 
 func (in Input) pullSecrets() (secrets []corev1.LocalObjectReference) {

@@ -61,6 +61,10 @@ type Input struct {
 	Kept bool
 	// Warm is whether the entrypoint can wake nodes: see [v1alpha1.StartedWith].
 	Warm bool
+	// Patient is whether nodes wait for machines: see [v1alpha1.StartedWith].
+	Patient bool
+	// Retries are the [AnnotationRetry] of nodes, by their names.
+	Retries map[string]string
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty
 	// without durable delivery, or without a cluster.
 	QueueSecret string

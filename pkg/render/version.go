@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -47,9 +48,7 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		},
 		Config: v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}
-	if t := m.Entrypoint.BackgroundTimeout; t > 0 {
-		v.Spec.Entrypoint.BackgroundTimeout = &metav1.Duration{Duration: t}
-	}
+	v.Spec.Entrypoint.BackgroundTimeout = positive(m.Entrypoint.BackgroundTimeout)
 	if i := m.Entrypoint.Inspect; i != nil {
 		kept := &v1alpha1.Inspect{Share: int32(i.Share), PayloadBytes: int32(i.PayloadBytes), Redact: slices.Clone(i.Redact)}
 		if b.Messages != nil {
@@ -97,10 +96,14 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 		Workers:  number[int32](n.Workers),
 		Fork:     n.Fork,
 	}
+	if r := n.GPURequest; r != nil {
+		node.GPURequest = &v1alpha1.GPURequest{Resource: r.Resource, Count: number[int32](r.Count)}
+	}
 	if s := n.Scale; s != nil {
 		node.Scale = &v1alpha1.Scale{
 			Min: number[int32](s.Min), Max: number[int32](s.Max),
 			Target: number[int32](s.Target), Concurrency: number[int64](s.Concurrency),
+			Keep: positive(s.Keep), StartTimeout: positive(s.StartTimeout),
 		}
 	}
 	if r := n.Resources; r != nil {
@@ -109,10 +112,16 @@ func fromNode(n krt.Node, image string) v1alpha1.Node {
 	for _, name := range slices.Sorted(maps.Keys(n.Env)) {
 		node.Env = append(node.Env, v1alpha1.EnvVar{Name: name, Value: n.Env[name]})
 	}
-	if n.Timeout > 0 {
-		node.Timeout = &metav1.Duration{Duration: n.Timeout}
-	}
+	node.Timeout = positive(n.Timeout)
 	return node
+}
+
+// positive is a duration of the spec, nil for 0, which means that it is not set.
+func positive(d time.Duration) *metav1.Duration {
+	if d <= 0 {
+		return nil
+	}
+	return &metav1.Duration{Duration: d}
 }
 
 // quantities parses a manifest's quantities; package krt has checked each.

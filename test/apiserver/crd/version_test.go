@@ -75,6 +75,11 @@ func set(part func(object) object, key string, value any) func(object) {
 	return func(v object) { part(v)[key] = value }
 }
 
+// gpus has the node ask for GPUs.
+func gpus(request object) func(object) {
+	return func(v object) { node(v)["gpu"], node(v)["gpuRequest"] = true, request }
+}
+
 func list(elements ...any) []any { return elements }
 
 // Every rule of the CRD, with what it lets pass and what it refuses, where and in which words.
@@ -219,6 +224,24 @@ var creations = []struct {
 	{"a max below min", set(node, "scale", object{"min": 2, "max": 1}), "spec.nodes[0].scale", badMax},
 	{"a max below replicas", func(v object) { node(v)["replicas"], node(v)["scale"] = 2, object{"max": 1} }, "spec.nodes[0]", badLeast},
 	{"too many pods", set(node, "scale", object{"max": 1001}), "spec.nodes[0].scale.max", "should be less than or equal to 1000"},
+	{"a pod that is kept", set(node, "scale", object{"keep": "15m", "startTimeout": "30m"}), "", ""},
+	{"a pod that is kept for too long", set(node, "scale", object{"keep": "61m"}), "spec.nodes[0].scale.keep",
+		"scale.keep is a duration such as 10m, at least 1s and at most 1h"},
+	{"a start for days", set(node, "scale", object{"startTimeout": "25h"}), "spec.nodes[0].scale.startTimeout",
+		"scale.startTimeout is a duration such as 30m, at least 1s and at most 24h"},
+	{"a part of a GPU", gpus(object{"resource": "nvidia.com/mig-1g.10gb", "count": 2}), "", ""},
+	{"two of the usual GPUs", gpus(object{"count": 2}), "", ""},
+	{"which GPU, but none", set(node, "gpuRequest", object{"resource": "amd.com/gpu"}), "spec.nodes[0]",
+		"gpuRequest has an effect only with gpu: true"},
+	{"a GPU that is none", gpus(object{"resource": "gpu"}), "spec.nodes[0].gpuRequest.resource",
+		`a GPU is a resource such as nvidia.com/gpu or nvidia.com/mig-1g.10gb: a domain, "/" and a name`},
+	{"a GPU of Kubernetes", gpus(object{"resource": "kubernetes.io/gpu"}), "spec.nodes[0].gpuRequest.resource",
+		"resources of kubernetes.io are not GPUs"},
+	{"no GPUs", gpus(object{"count": 0}), "spec.nodes[0].gpuRequest.count", "should be greater than or equal to 1"},
+	{"a GPU twice", func(v object) {
+		gpus(object{"resource": "amd.com/gpu"})(v)
+		node(v)["resources"] = object{"limits": object{"amd.com/gpu": 1}}
+	}, "spec.nodes[0]", "gpuRequest and resources ask for the same resource: remove it from resources"},
 	{"resources", set(node, "resources", object{"limits": object{"cpu": 1, "memory": "2Gi"}}), "", ""},
 	{"resources in words", set(node, "resources", object{"limits": object{"memory": "much"}}), "spec.nodes[0].resources.limits.memory",
 		`spec.nodes[0].resources.limits.memory in body should match ` +

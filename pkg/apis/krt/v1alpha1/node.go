@@ -9,6 +9,8 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.min) || self.replicas == self.scale.min",message="replicas and scale.min differ, and both set the minimum number of pods: set only one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.scale) || !has(self.scale.max) || self.scale.max == 0 || self.scale.max >= self.replicas",message="scale.max is less than replicas, the minimum number of pods: raise scale.max, or lower replicas"
+// +kubebuilder:validation:XValidation:rule="!has(self.gpuRequest) || has(self.gpu) && self.gpu",message="gpuRequest has an effect only with gpu: true"
+// +kubebuilder:validation:XValidation:rule="!has(self.gpuRequest) || !has(self.gpuRequest.resource) || !has(self.resources) || !(has(self.resources.limits) && self.gpuRequest.resource in self.resources.limits) && !(has(self.resources.requests) && self.gpuRequest.resource in self.resources.requests)",message="gpuRequest and resources ask for the same resource: remove it from resources"
 type Node struct {
 	// Name is the node's name: its Knative Service is <version>-<name>.
 	// +kubebuilder:validation:MaxLength=19
@@ -26,9 +28,12 @@ type Node struct {
 	// +kubebuilder:validation:XValidation:rule="self == '' || !self.contains('\\\\') && self.split('/').all(part, part != '' && part != '.' && part != '..')",message="a path is relative to the bundle's root and stays inside: names joined by single slashes, without \".\" and \"..\""
 	// +optional
 	Src string `json:"src,omitempty"`
-	// GPU asks for one GPU.
+	// GPU asks for one GPU, unless gpuRequest says which and how many.
 	// +optional
 	GPU bool `json:"gpu,omitempty"`
+	// GPURequest is which GPUs the node needs, with gpu: true.
+	// +optional
+	GPURequest *GPURequest `json:"gpuRequest,omitempty"`
 	// Replicas is the minimum number of pods, the same as scale.min.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
@@ -113,6 +118,37 @@ type Scale struct {
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Concurrency *int64 `json:"concurrency,omitempty"`
+	// Keep is how long the last pod stays after its last request, at most 1h. The default is 10m for a node with a GPU, and
+	// Knative's own setting for others. It has no effect with a minimum of pods.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="scale.keep is a duration such as 10m, at least 1s and at most 1h"
+	// +optional
+	Keep *metav1.Duration `json:"keep,omitempty"`
+	// StartTimeout is how long a pod may take to become ready, with the time until there is a machine for it, at most 24h. The
+	// default is 20m for a node with a GPU, and the cluster's settings for others.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="scale.startTimeout is a duration such as 30m, at least 1s and at most 24h"
+	// +optional
+	StartTimeout *metav1.Duration `json:"startTimeout,omitempty"`
+}
+
+// GPURequest is a number of GPUs, or of parts of GPUs.
+type GPURequest struct {
+	// Resource is the name of the resource: that of a kind of GPU, such as nvidia.com/gpu, amd.com/gpu or habana.ai/gaudi,
+	// or of a part of one, such as nvidia.com/mig-1g.10gb or nvidia.com/gpu.shared. The default is the setting gpu-resource.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="a GPU is a resource such as nvidia.com/gpu or nvidia.com/mig-1g.10gb: a domain, \"/\" and a name"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([^/]*[.])?kubernetes[.]io/')",message="resources of kubernetes.io are not GPUs"
+	// +optional
+	Resource string `json:"resource,omitempty"`
+	// Count is how many of them each pod gets for itself. The default is 1.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	// +optional
+	Count *int32 `json:"count,omitempty"`
 }
 
 // Resources are quantities by resource name.

@@ -3,7 +3,8 @@ package v1alpha1
 // Reasons of conditions, nodes and workflows that need no person.
 const (
 	ReasonReady             = "Ready"            // everything is as it should be
-	ReasonDeploying         = "Deploying"        // work in progress; for a node or workflow, the only reason that leaves its summary Unknown
+	ReasonDeploying         = "Deploying"        // work in progress, which leaves the summary of nodes or workflows Unknown
+	ReasonWaitingForNode    = "WaitingForNode"   // a pod waits for a machine that can run it, such as one with a GPU from a pool at zero
 	ReasonStopped           = "Stopped"          // spec.state is Stopped, and nothing of the version runs
 	ReasonStopping          = "Stopping"         // the requests in flight are finished before the objects are deleted
 	ReasonPublished         = "Published"        // the Service active-entrypoint routes to the version
@@ -71,6 +72,12 @@ func IsExpected(reason string) bool {
 		return true
 	}
 	return false
+}
+
+// IsProgress reports whether a node, workflow or entrypoint that is not ready for this reason may become
+// ready without a person.
+func IsProgress(reason string) bool {
+	return reason == ReasonDeploying || reason == ReasonWaitingForNode
 }
 
 // Reasons of a canary with a plan.

@@ -102,6 +102,10 @@ type StartedWith struct {
 	// Warm is whether the entrypoint can wake nodes ahead of events. It cannot if an older kn-krt has started the version.
 	// +optional
 	Warm bool `json:"warm,omitempty"`
+	// Patient is whether nodes wait for machines: with start timeouts of their own, GPUs by name, and responses that say what a
+	// node waits for. They do not if an older kn-krt has started the version.
+	// +optional
+	Patient bool `json:"patient,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`
@@ -124,7 +128,7 @@ type NodeStatus struct {
 	Name string `json:"name"`
 	// Ready is whether the node can handle requests. A node that is scaled to zero can.
 	Ready bool `json:"ready"`
-	// Reason is why the node is not ready, in one word.
+	// Reason is why the node is not ready, in one word; WaitingForNode also of one that is, while its pod waits for a machine.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 	// Message is why the node is not ready, and what to do next.

@@ -7,8 +7,16 @@ func (v *Version) MarkNodeReady(name, revision, image string) {
 	}
 }
 
-// MarkNodeNotReady reports why a node is not ready, and what to do next. ReasonDeploying is
-// work in progress, any other reason needs a person. Revision and image stay as known.
+// MarkNodeWaiting reports that a node that is ready has no pod now, because the one that is to
+// handle requests waits for a machine.
+func (v *Version) MarkNodeWaiting(name, message string) {
+	if n := v.Status.node(name); n != nil && n.Ready {
+		n.Reason, n.Message = ReasonWaitingForNode, trim(message)
+	}
+}
+
+// MarkNodeNotReady reports why a node is not ready, and what to do next. ReasonDeploying and
+// ReasonWaitingForNode are work in progress, any other reason needs a person. Revision and image stay as known.
 // Names that the version does not have are ignored.
 func (v *Version) MarkNodeNotReady(name, reason, message string) {
 	if n := v.Status.node(name); n != nil {

@@ -86,7 +86,8 @@ type sum struct {
 	total           int
 	failed, waiting []string
 	reason, message string // of the first that failed
-	warning         string // of the first that is ready and has one
+	machine         string // of the first that waits for a machine
+	warning, warns  string // of the first that is ready and has one, and the reason
 }
 
 func (s *sum) add(name string, ready bool, reason, message string) {
@@ -94,7 +95,11 @@ func (s *sum) add(name string, ready bool, reason, message string) {
 	switch {
 	case ready:
 		if s.warning == "" && message != "" {
-			s.warning = fmt.Sprintf("%s %q: %s", s.what, name, message)
+			s.warning, s.warns = fmt.Sprintf("%s %q: %s", s.what, name, message), reason
+		}
+	case reason == ReasonWaitingForNode:
+		if s.machine == "" {
+			s.machine = fmt.Sprintf("%s %q: %s", s.what, name, message)
 		}
 	case reason == ReasonDeploying:
 		s.waiting = append(s.waiting, name)
@@ -116,11 +121,13 @@ func (v *Version) setSum(conditionType string, s sum) {
 			message = fmt.Sprintf("%s (also not ready: %s)", message, quoted(others))
 		}
 		v.mark(conditionType, metav1.ConditionFalse, s.reason, message)
+	case s.machine != "":
+		v.mark(conditionType, metav1.ConditionUnknown, ReasonWaitingForNode, s.machine)
 	case s.waiting != nil:
 		v.mark(conditionType, metav1.ConditionUnknown, ReasonDeploying,
 			fmt.Sprintf("waiting for %d of %d %ss: %s", len(s.waiting), s.total, s.what, quoted(s.waiting)))
 	case s.warning != "":
-		v.mark(conditionType, metav1.ConditionTrue, ReasonChannelLimit, s.warning)
+		v.mark(conditionType, metav1.ConditionTrue, s.warns, s.warning)
 	default:
 		v.mark(conditionType, metav1.ConditionTrue, ReasonReady, "")
 	}
