@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -29,8 +30,8 @@ func trim(object any) (any, error) {
 			*e = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions}
 		}
 	case *corev1.Node:
-		// Whether pods can be scheduled on it.
-		o.Annotations, o.Status = nil, corev1.NodeStatus{Conditions: o.Status.Conditions}
+		// Whether pods can be scheduled on it, and its devices.
+		o.Annotations, o.Status = nil, corev1.NodeStatus{Conditions: o.Status.Conditions, Allocatable: devices(o.Status.Allocatable)}
 	}
 	// Not every object is one: a deletion that was missed is reported as another type.
 	if m, err := meta.Accessor(object); err == nil {
@@ -39,14 +40,33 @@ func trim(object any) (any, error) {
 	return object, nil
 }
 
-// trimPod keeps where a pod is, its state, and what it was told.
+// devices are the resources that are given to a container as a whole, such as GPUs; nil if there are none.
+func devices(all corev1.ResourceList) (found corev1.ResourceList) {
+	for name, quantity := range all {
+		if strings.Contains(string(name), "/") {
+			if found == nil {
+				found = corev1.ResourceList{}
+			}
+			found[name] = quantity
+		}
+	}
+	return found
+}
+
+// trimPod keeps where a pod is, its devices, its state, and what it was told.
 func trimPod(p *corev1.Pod) {
-	p.Spec = corev1.PodSpec{NodeName: p.Spec.NodeName}
+	spec := corev1.PodSpec{NodeName: p.Spec.NodeName}
+	for _, c := range p.Spec.Containers {
+		if used := devices(c.Resources.Limits); used != nil {
+			spec.Containers = append(spec.Containers, corev1.Container{Name: c.Name, Resources: corev1.ResourceRequirements{Limits: used}})
+		}
+	}
+	p.Spec = spec
 	s := &p.Status
 	*s = corev1.PodStatus{Phase: s.Phase, Reason: s.Reason, Message: s.Message, PodIP: s.PodIP, Conditions: s.Conditions,
 		ContainerStatuses: s.ContainerStatuses}
 	told := map[string]string{}
-	for _, name := range []string{render.AnnotationTraffic, render.AnnotationContentHash} {
+	for _, name := range []string{render.AnnotationTraffic, render.AnnotationContentHash, render.AnnotationCold} {
 		if value, ok := p.Annotations[name]; ok {
 			told[name] = value
 		}

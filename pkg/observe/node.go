@@ -18,8 +18,10 @@ type Node struct {
 	Service *servingv1.Service
 	// Revision is the latest one created, nil if there is none.
 	Revision *servingv1.Revision
-	// Pods are the Revision's. They are needed only while the node is not ready.
+	// Pods are the Revision's. They are needed only while the node is not ready, and of a patient one.
 	Pods []corev1.Pod
+	// Patience is how its pods wait for a machine; nil: they do not.
+	Patience *Patience
 	// Applied: the Service was written after it was read, so its status is outdated.
 	Applied bool
 	// Refused is why the Service cannot be written; nil if it can.
@@ -44,8 +46,17 @@ func (in Input) node(v *v1alpha1.Version, name string) *Cause {
 	case n.Service.Status.ObservedGeneration != n.Service.Generation:
 		return in.unobserved(n.Service)
 	}
+	if c := in.waiting(n); c != nil {
+		return c
+	}
+	if GivenUp(v, name, n) {
+		return in.givenUp(v, n)
+	}
 	if c := in.nodeCause(n); c != nil {
 		return &Cause{c.Reason, strings.TrimSuffix(c.Message, ".") + nodeHint(v, name, c.Reason)}
+	}
+	if c := former(v, name, n); c != nil {
+		return c
 	}
 	return inProgress(revisionProgress(n.Revision))
 }
@@ -79,6 +90,9 @@ func (in Input) unobserved(s *servingv1.Service) *Cause {
 // nodeCause is why a node has failed, nil if it has not: by its pods, which know best,
 // else by what Knative kept of pods that are gone, else by what Knative itself reports.
 func (in Input) nodeCause(n Node) *Cause {
+	if n.Patience != nil {
+		in.StartTimeout = max(in.StartTimeout, n.Patience.StartTimeout)
+	}
 	if c := in.podsCause(n.Pods, v1alpha1.ReasonRevisionFailed); c != nil {
 		return c
 	}

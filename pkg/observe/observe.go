@@ -14,8 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 )
 
-// Cause is why a component is not ready. [v1alpha1.ReasonDeploying] is work in progress,
-// any other reason needs a person.
+// Cause is why a component is not ready. [v1alpha1.ReasonDeploying] and
+// [v1alpha1.ReasonWaitingForNode] are work in progress, any other reason needs a person.
 type Cause struct{ Reason, Message string }
 
 // inProgress is the cause of a component that is being set up.
@@ -36,7 +36,10 @@ type Input struct {
 	Nodes      map[string]Node
 	Workflows  map[string]Workflow
 	Entrypoint Entrypoint
-	// Events are the warnings about the pods for which [NeedsEvents] is true, by UID.
+	// Impatient: Knative marks a Revision as failed while no machine can run its pod.
+	Impatient bool
+	// Events are the warnings about the pods for which [NeedsEvents] is true, and all events about pods of
+	// patient nodes that wait for a machine, by UID.
 	Events map[types.UID][]corev1.Event
 }
 
@@ -49,6 +52,9 @@ func Mark(v *v1alpha1.Version, in Input) {
 			continue
 		}
 		v.MarkNodeReady(n.Name, node.Service.Status.LatestReadyRevisionName, imageDigest(node.Revision))
+		if c := in.waiting(node); c != nil {
+			v.MarkNodeWaiting(n.Name, c.Message)
+		}
 	}
 	for _, w := range v.Spec.Workflows {
 		workflow := in.Workflows[w.Name]

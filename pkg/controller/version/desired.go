@@ -56,7 +56,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
 		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
 		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Warm: with.Warm,
-		Streams: d.plan.streams}
+		Patient: with.Patient, Retries: d.retries, Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -68,6 +68,9 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
 	entrypointOf = append(entrypointOf, queueContent(with)...)
+	if len(d.retries) > 0 {
+		nodeOf = append(nodeOf, d.retries)
+	}
 	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item
 	for _, o := range objects {
@@ -162,22 +165,9 @@ func (r *reconciler) clusterNodes(ctx context.Context, want desired) (int, error
 	}
 	count := 0
 	for i := range list.Items {
-		if schedulable(&list.Items[i]) {
+		if observe.Schedulable(&list.Items[i]) {
 			count++
 		}
 	}
 	return min(count, 2), nil
-}
-
-// schedulable reports whether pods can be scheduled on a node of the cluster.
-func schedulable(n *corev1.Node) bool {
-	if n.Spec.Unschedulable {
-		return false
-	}
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }

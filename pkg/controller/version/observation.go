@@ -34,6 +34,7 @@ func (r *reconciler) observation(want desired, have current, done applied) obser
 	for _, n := range v.Spec.Nodes {
 		node, t := in.Nodes[n.Name], target{Component: render.Component{Node: n.Name}}
 		node.Applied, node.Refused, node.Disabled = done.written[t], done.refused[t], done.disabled[n.Name]
+		node.Patience = want.plan.patience(n)
 		in.Nodes[n.Name] = node
 	}
 	return in
@@ -66,7 +67,7 @@ func (r *reconciler) workflows(
 	return found, poll, err
 }
 
-// addPods reads the version's pods, for the components that are not ready, and the events
+// addPods reads the version's pods, for the components that are not ready and for patient nodes, and the events
 // about those that report nothing themselves.
 func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *observe.Input) error {
 	pods, err := r.pods(ctx, v)
@@ -74,19 +75,27 @@ func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *obser
 		return err
 	}
 	for i := range pods {
-		c := render.ComponentOf(&pods[i])
-		if c.IsEntrypoint() {
+		if render.ComponentOf(&pods[i]).IsEntrypoint() {
 			in.Entrypoint.Pods = append(in.Entrypoint.Pods, pods[i])
-			continue
-		}
-		node, known := in.Nodes[c.Node]
-		if known && node.Service != nil && pods[i].Labels[serving.RevisionLabelKey] == node.Service.Status.LatestCreatedRevisionName {
-			node.Pods = append(node.Pods, pods[i])
-			in.Nodes[c.Node] = node
 		}
 	}
-	in.Events, err = r.warnings(ctx, pods, in.Now)
-	return err
+	podsOf(pods, in.Nodes)
+	if in.Events, err = r.warnings(ctx, pods, in.Now); err != nil {
+		return err
+	}
+	return r.addMachines(ctx, in)
+}
+
+// podsOf adds the pods of the nodes' latest Revisions to these.
+func podsOf(pods []corev1.Pod, nodes map[string]observe.Node) {
+	for i := range pods {
+		c := render.ComponentOf(&pods[i])
+		node, known := nodes[c.Node]
+		if known && node.Service != nil && pods[i].Labels[serving.RevisionLabelKey] == node.Service.Status.LatestCreatedRevisionName {
+			node.Pods = append(node.Pods, pods[i])
+			nodes[c.Node] = node
+		}
+	}
 }
 
 // pods are all of the version, from the cache.

@@ -101,3 +101,18 @@ func TestPublication(t *testing.T) {
 		})
 	}
 }
+
+func TestAStartLastsAsLongAsItsSlowestNode(t *testing.T) {
+	const usual = 2 * time.Minute
+	v := &v1alpha1.Version{}
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "etl"}}
+	patient := &v1alpha1.StartedWith{Patient: true}
+	require.Equal(t, usual, patientTimeout(usual, v, patient))
+	v.Spec.Nodes = append(v.Spec.Nodes, v1alpha1.Node{Name: "model", GPU: true})
+	require.Equal(t, 20*time.Minute, patientTimeout(usual, v, patient))
+	require.Equal(t, time.Hour, patientTimeout(time.Hour, v, patient))
+	require.Equal(t, usual, patientTimeout(usual, v, &v1alpha1.StartedWith{}), "an older kn-krt has started it")
+	require.Equal(t, usual, patientTimeout(usual, v, nil))
+	v.Spec.Nodes[0].Scale = &v1alpha1.Scale{StartTimeout: &metav1.Duration{Duration: 30 * time.Minute}}
+	require.Equal(t, 30*time.Minute, patientTimeout(usual, v, patient))
+}

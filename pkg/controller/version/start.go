@@ -19,6 +19,8 @@ type desired struct {
 	addresses map[string]string
 	// channels are the kinds that their channels have become; see [render.Input].
 	channels map[string]string
+	// retries are the Revisions that are made anew; see [render.Input].
+	retries map[string]string
 	// live: the version is up, and nothing of it is deleted because something fails.
 	live bool
 	// withheld: the start has failed, and not because of the entrypoint. It has no
@@ -36,13 +38,16 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 		return progress{}, err
 	}
 	v.Status.StartedWith = &p.with
-	withheld := startFailed(v, now, p.settings.StartTimeout) && !componentsReady(v)
+	withheld := startFailed(v, now, p.startTimeout(v)) && !componentsReady(v)
 	have, configured, err := r.readAll(ctx, v, now)
 	if err != nil {
 		return progress{}, err
 	}
 	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live), withheld: withheld}
 	if want.channels, err = r.becameChannels(ctx, v, have.sequences, live); err != nil {
+		return progress{}, err
+	}
+	if want.retries, err = r.retries(ctx, want, have); err != nil {
 		return progress{}, err
 	}
 	var done applied
@@ -52,6 +57,9 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	poll, blind, failed := r.mark(ctx, want, have, done)
 	if err = errors.Join(err, failed); blind {
 		return progress{}, err
+	}
+	if waitsForMachine(v) { // what autoscalers report is not watched, and neither are machines
+		done.due = sooner(done.due, interval)
 	}
 	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: done.due}, err
 }
@@ -72,7 +80,7 @@ func (r *reconciler) readAll(ctx context.Context, v *v1alpha1.Version, now time.
 func (r *reconciler) mark(ctx context.Context, want desired, have current, done applied) (poll, blind bool, err error) {
 	in := r.observation(want, have, done)
 	in.Workflows, poll, err = r.workflows(ctx, want, have, done)
-	if !have.ready() {
+	if !have.ready() || in.Patient() {
 		if failed := r.addPods(ctx, want.version, &in); failed != nil {
 			return false, true, errors.Join(err, failed)
 		}
@@ -82,7 +90,7 @@ func (r *reconciler) mark(ctx context.Context, want desired, have current, done 
 	r.markCurrent(want, done, in)
 	r.markStore(want)
 	r.markQueue(want, former)
-	return poll, false, err
+	return poll, false, errors.Join(err, r.tellCold(ctx, want, in))
 }
 
 // componentsReady reports whether all that an entrypoint calls was ready when the status

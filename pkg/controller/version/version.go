@@ -53,7 +53,7 @@ type progress struct {
 	wrote bool
 	// poll: the version waits for something that no watch reports.
 	poll bool
-	// due is after what time something is to be deleted; 0 for nothing.
+	// due is after what time to reconcile again although nothing is wrong; 0 for never.
 	due time.Duration
 	// remains: a stop is not complete.
 	remains bool
@@ -110,7 +110,7 @@ func (r *reconciler) advance(
 		p, err = r.stop(ctx, v, now)
 	}
 	v.FinishStatus()
-	timeout := startTimeout(r.settings)
+	timeout := patientTimeout(startTimeout(r.settings), v, v.Status.StartedWith)
 	s.remains, s.ready, s.failed = p.remains, v.Status.Condition(v1alpha1.ConditionReady).Status, startFailed(v, now, timeout)
 	v.Status.Phase = s.phase()
 	return p, s.requeue(v, p, timeout, now), err

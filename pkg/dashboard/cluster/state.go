@@ -220,7 +220,7 @@ func (s seen) partState(ready bool, reason string) source.State {
 		return source.Stopped
 	case reason == v1alpha1.ReasonStopping:
 		return source.Stopping
-	case reason == "", reason == v1alpha1.ReasonDeploying:
+	case reason == "", v1alpha1.IsProgress(reason):
 		return s.unobserved()
 	}
 	return source.Failed

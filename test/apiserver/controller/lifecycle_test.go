@@ -35,6 +35,8 @@ func TestVersion(t *testing.T) {
 		"tells what is wrong with its content":           invalid,
 		"tells a crash in its node's own words":          crash,
 		"tells Knative's flags, and goes on":             flags,
+		"waits for a machine":                            waitsForAMachine,
+		"tries again once there is a machine":            givenUpWithoutAMachine,
 		"leaves what is another's alone":                 namesMeet,
 		"leaves what is a stranger's alone":              stranger,
 		"tells a refusal":                                refused,

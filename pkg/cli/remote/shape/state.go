@@ -55,7 +55,7 @@ func partMark(ready bool, reason string) string {
 	switch {
 	case ready:
 		return term.MarkGood
-	case reason == "", reason == v1alpha1.ReasonDeploying:
+	case reason == "", v1alpha1.IsProgress(reason):
 		return term.MarkUnknown
 	case v1alpha1.IsExpected(reason):
 		return term.MarkInfo
