@@ -108,6 +108,8 @@ func command(c *remote.Cluster, f *diagnosis.Finding) string {
 		return fmt.Sprintf("kubectl -n %s edit configmap %s", render.SystemNamespace, render.SettingsName)
 	case diagnosis.FixFeatures:
 		return render.EnableFeatures(f.Features)
+	case diagnosis.FixSchedulable:
+		return render.EnableAlwaysSchedulable
 	case diagnosis.FixObservability:
 		return patch(f.Namespace, "config-observability", f.Values) + " && kubectl rollout restart deployment -n " + f.Namespace
 	case diagnosis.FixMonitors:

@@ -45,6 +45,8 @@ const (
 	FixSettings Fix = "Settings"
 	// FixFeatures: enable the Features of Knative.
 	FixFeatures Fix = "Features"
+	// FixSchedulable: have Knative wait for machines that are yet to be added.
+	FixSchedulable Fix = "Schedulable"
 	// FixRights: give User rights in the namespace.
 	FixRights Fix = "Rights"
 	// FixObservability: set Values in ConfigMap config-observability of Knative's Namespace, and
@@ -101,7 +103,7 @@ type Cluster struct {
 func (c *Cluster) Check(ctx context.Context) []Finding {
 	findings := []Finding{good("cluster", "Kubernetes %s at %s", c.Release, c.Host)}
 	checks := []func(context.Context) Finding{
-		c.kinds, c.controller, c.settings, c.store, c.queue, c.serving, c.eventing, c.channel, c.gpu, c.features, c.rights,
+		c.kinds, c.controller, c.settings, c.store, c.queue, c.serving, c.eventing, c.channel, c.gpu, c.features, c.patience, c.rights,
 		c.metrics, c.collector, c.traces,
 	}
 	if s := &c.Settings; s.IngressDomain != "" || s.IngressWebDomain != "" || s.Gateway.Name != "" {

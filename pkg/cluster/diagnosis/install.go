@@ -3,11 +3,13 @@ package diagnosis
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -93,25 +95,48 @@ func (c *Cluster) channel(ctx context.Context) Finding {
 	return good(subject, "%s: %s", known.Name, known.Promise)
 }
 
-// gpu checks whether the cluster has machines that can run a pod with a GPU.
+// gpu checks whether the cluster has machines that can run a pod with a GPU. It lists what kinds there are.
 func (c *Cluster) gpu(ctx context.Context) Finding {
 	const subject = "GPU"
 	var machines corev1.NodeList
-	if err := c.Kube.List(ctx, &machines, client.MatchingLabels(c.Settings.GPUNodeSelector)); err != nil {
+	if err := c.Kube.List(ctx, &machines); err != nil {
 		return unknown(subject, err)
 	}
-	total := int64(0)
+	selector := labels.SelectorFromSet(c.Settings.GPUNodeSelector)
+	offered, on, usual := map[corev1.ResourceName]int64{}, map[corev1.ResourceName]int64{}, int64(0)
 	for _, m := range machines.Items {
-		quantity := m.Status.Allocatable[c.Settings.GPUResource]
-		total += quantity.Value()
+		for name, quantity := range m.Status.Allocatable {
+			if quantity.Value() <= 0 || name != c.Settings.GPUResource && !isGPU(name) {
+				continue
+			}
+			offered[name] += quantity.Value()
+			on[name]++
+			if name == c.Settings.GPUResource && selector.Matches(labels.Set(m.Labels)) {
+				usual += quantity.Value()
+			}
+		}
 	}
-	if total > 0 {
-		return good(subject, "%d %s on %s", total, c.Settings.GPUResource, counted(int64(len(machines.Items)), "machine"))
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(offered)) {
+		texts = append(texts, fmt.Sprintf("%d %s on %s", offered[name], name, counted(on[name], "machine")))
 	}
-	return Finding{
+	if usual > 0 {
+		return good(subject, "%s", strings.Join(texts, ", "))
+	}
+	f := Finding{
 		Result: Info, Subject: subject,
-		Text: fmt.Sprintf("no machine of the cluster offers %s: nodes with gpu: true cannot run", c.Settings.GPUResource),
+		Text: fmt.Sprintf("no machine of the cluster offers %s now: nodes with gpu: true wait for one", c.Settings.GPUResource),
 	}
+	if len(texts) > 0 {
+		f.Text += "; there are " + strings.Join(texts, ", ")
+	}
+	return f
+}
+
+// isGPU reports whether a resource is that of a vendor of GPUs and the like, by the names of their device plugins.
+func isGPU(name corev1.ResourceName) bool {
+	vendor, _, _ := strings.Cut(string(name), "/")
+	return slices.Contains([]string{"nvidia.com", "amd.com", "gpu.intel.com", "habana.ai"}, vendor)
 }
 
 // rights checks which of the user's rights are missing.

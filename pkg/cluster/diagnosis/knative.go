@@ -110,3 +110,21 @@ func (c *Cluster) features(ctx context.Context) Finding {
 		Text: "nodes with a GPU cannot run; disabled in Knative: " + strings.Join(off, ", "),
 	}
 }
+
+// patience checks whether Knative waits for machines that an autoscaler is yet to add.
+func (c *Cluster) patience(ctx context.Context) Finding {
+	const subject = "GPU pools"
+	config := &corev1.ConfigMap{}
+	err := c.Kube.Get(ctx, client.ObjectKey{Namespace: render.FeaturesNamespace, Name: render.DeploymentName}, config)
+	if err != nil && !response.UnknownName(err) {
+		return unknown(subject, err)
+	}
+	if strings.EqualFold(config.Data[render.AlwaysSchedulable], "true") {
+		return good(subject, "Knative waits for machines that are yet to be added (%s)", render.AlwaysSchedulable)
+	}
+	return Finding{
+		Result: Info, Subject: subject, Fix: FixSchedulable,
+		Text: fmt.Sprintf("Knative marks a Revision as failed while no machine can run its pod (%s is not true): "+
+			"nodes with a GPU from a pool at zero are not ready meanwhile", render.AlwaysSchedulable),
+	}
+}

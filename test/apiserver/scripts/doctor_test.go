@@ -43,5 +43,13 @@ func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
 		var out strings.Builder
 		cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, term.Streams{Out: &out, Err: &out})
 		require.Contains(t, out.String(), test.want)
+		require.Contains(t, out.String(), "-- GPU pools")
+		require.Contains(t, out.String(), render.EnableAlwaysSchedulable)
 	}
+	deployment := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: render.DeploymentName, Namespace: "knative-serving"},
+		Data: map[string]string{render.AlwaysSchedulable: "True"}}
+	require.NoError(t, c.Create(t.Context(), deployment))
+	var out strings.Builder
+	cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, term.Streams{Out: &out, Err: &out})
+	require.Contains(t, out.String(), "++ GPU pools")
 }
