@@ -1,6 +1,7 @@
 package image
 
 import (
+	"crypto/rand"
 	"maps"
 	"os"
 	"path/filepath"
@@ -157,11 +158,22 @@ func TestOnlyWhatChangedIsPushed(t *testing.T) {
 	for _, e := range events.of(EventDone) {
 		if e.Sent > 0 {
 			sent = append(sent, e.Node)
+			t.Logf("a change of code sends %d bytes", e.Sent)
 			require.Less(t, e.Sent, int64(600))
 		}
 	}
 	require.Equal(t, []string{"etl"}, sent)
 	require.Len(t, h.asked("PATCH"), 1+1+2, "the node's code, the image's config, and the SBOM of the new image")
+
+	model := make([]byte, 1<<20)
+	_, _ = rand.Read(model) // never fails (crypto/rand)
+	write(t, bundle.Dir, map[string]string{"models/room.json": string(model)})
+	again, err = New(b.o)
+	require.NoError(t, err)
+	events.events = nil
+	_, err = again.BuildAll(t.Context(), bundle)
+	require.NoError(t, err)
+	require.Len(t, h.asked("PATCH"), 1+2+4, "the models, once; the images' configs and SBOMs")
 }
 
 func TestBaseOfAnotherRegistryIsCopied(t *testing.T) {

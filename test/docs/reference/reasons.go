@@ -12,6 +12,7 @@ import (
 // text of a condition also names the object and the command.
 func remedies() map[string]string {
 	return map[string]string{
+		v1alpha1.ReasonWaitingForNode:    "Wait for the machine; the text has what an autoscaler reports: [GPUs](../how-to/gpu.md).",
 		v1alpha1.ReasonBehind:            "`kn krt restart NAME` when it suits you.",
 		v1alpha1.ReasonUnknownKeys:       "Remove the keys from the Secret, or declare them under `config`.",
 		v1alpha1.ReasonChannelLimit:      "Raise the limit that the condition names, or lower `max-message-bytes`, if messages are that large.",
@@ -54,6 +55,7 @@ func remedies() map[string]string {
 		event.ReasonTooLarge:             "Send less, or raise `max-message-bytes`.",
 		event.ReasonStopping:             "Send the request again: another pod, or the published version, serves it.",
 		event.ReasonOverload:             "Send the request again later, or raise `replicas` or `entrypoint-memory-budget`.",
+		event.ReasonColdStart:            "Send the request again after the time in its `RetryInfo`; `scale.keep` keeps the last pod for longer.",
 		event.ReasonStreamLimit:          "Let the node send fewer, larger messages, or raise `stream-messages`.",
 	}
 }
