@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint/cold"
+	"krt.dev/kn-krt/pkg/render/machine"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // cold reports whether the entrypoint is told what nodes wait for.
 func (in Input) cold() bool {
-	return in.Patient && slices.ContainsFunc(in.Version.Spec.Nodes, Patient)
+	return in.Patient && slices.ContainsFunc(in.Version.Spec.Nodes, machine.Patient)
 }
 
 // mountCold mounts what the controller reports about nodes that wait.

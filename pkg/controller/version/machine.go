@@ -18,6 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/render/machine"
 )
 
 // maxEvents is how many events about a pod that waits for a machine are read.
@@ -25,11 +26,13 @@ const maxEvents = 100
 
 // patience is how the pods of a node wait for a machine; nil: they do not.
 func (p plan) patience(n v1alpha1.Node) *observe.Patience {
-	if !p.with.Patient || !render.Patient(n) {
+	if !p.with.Patient || !machine.Patient(n) {
 		return nil
 	}
-	name, count := render.GPUOf(n, p.settings)
-	return &observe.Patience{Resource: name, Count: count, Selector: render.GPUSelector(n, p.settings), StartTimeout: render.StartTimeout(n)}
+	s := &p.settings
+	name, count := machine.GPU(n, s.GPUResource)
+	return &observe.Patience{Resource: name, Count: count, Selector: machine.Selector(n, s.GPUResource, s.GPUNodeSelector),
+		StartTimeout: machine.StartTimeout(n)}
 }
 
 // startTimeout is how long a cause that needs a person may last before the start of a version has failed: at
@@ -42,7 +45,7 @@ func patientTimeout(timeout time.Duration, v *v1alpha1.Version, with *v1alpha1.S
 	if with == nil || !with.Patient {
 		return timeout
 	}
-	return max(timeout, render.LongestStart(v))
+	return max(timeout, machine.LongestStart(v))
 }
 
 // waitsForMachine reports whether a node does, ready or not, or has done so for too long.
