@@ -200,15 +200,15 @@ func (f *fleet) busy(members ...*member) {
 	}
 }
 
-// idle waits until a pod has no request any more while others are called.
+// idle waits until a pod has had none of the last hundred requests.
 func (l *podLoad) idle(t *testing.T, m *member) {
 	t.Helper()
+	ran, calls := m.ran.Load(), l.calls.Load()
 	require.Eventually(t, func() bool {
-		before, calls := m.ran.Load(), l.calls.Load()
-		for l.calls.Load() < calls+100 {
-			time.Sleep(time.Millisecond)
+		if now := m.ran.Load(); now != ran {
+			ran, calls = now, l.calls.Load()
 		}
-		return m.ran.Load() == before
+		return l.calls.Load() > calls+100
 	}, time.Minute, 10*time.Millisecond)
 }
 

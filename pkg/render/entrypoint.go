@@ -43,11 +43,8 @@ func (in Input) entrypoint() ([]Object, error) {
 		objects = append(objects, in.disruptionBudget())
 	}
 	for _, n := range in.Version.Spec.Nodes {
-		if in.hasShortcut(n) {
-			objects = append(objects, in.shortcut(n))
-		}
-		if in.callsPods(n) {
-			objects = append(objects, in.podsOf(n))
+		if way := in.way(n); way != nil {
+			objects = append(objects, way)
 		}
 		if least, _ := in.bounds(n); in.Kept && least > 1 {
 			objects = append(objects, in.nodeDisruptionBudget(n))

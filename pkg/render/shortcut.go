@@ -28,6 +28,17 @@ func (in Input) hasShortcut(n v1alpha1.Node) bool {
 	return in.direct() && least == 1 && most == 1 && in.concurrency(n) == 0
 }
 
+// way is the Service by which the entrypoint calls the node's pods; nil where it calls the Knative Service.
+func (in Input) way(n v1alpha1.Node) *corev1.Service {
+	switch {
+	case in.hasShortcut(n):
+		return in.shortcut(n)
+	case in.callsPods(n):
+		return in.podsOf(n)
+	}
+	return nil
+}
+
 // callsPods reports whether the entrypoint calls the queue-proxies of the node's pods, bypassing the ingress
 // alone. It does wherever it calls nodes itself and there is no shorter way: queue-proxies enforce the limit
 // on concurrency, and tell the autoscaler about the load. The entrypoint of an older kn-krt does not know how.

@@ -33,6 +33,17 @@ func (s *Set) newPod(ip netip.Addr) *Pod {
 	return &Pod{set: s, ip: ip, URL: &url.URL{Scheme: "http", Host: net.JoinHostPort(ip.String(), s.port), Path: "/"}}
 }
 
+// due reports whether p is to be asked whether it accepts requests.
+func (p *Pod) due(now time.Time) bool {
+	switch p.state {
+	case accepts:
+		return now.Sub(p.at) >= askEvery
+	case rests:
+		return now.Sub(p.at) >= restTime
+	}
+	return true
+}
+
 // before reports whether p is rather to have a request than other.
 func (p *Pod) before(other *Pod, now time.Time) bool {
 	if mine, others := now.Before(p.avoided), now.Before(other.avoided); mine != others {

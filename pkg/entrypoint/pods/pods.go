@@ -167,7 +167,7 @@ func (s *Set) merge(found []netip.Addr) (due []*Pod) {
 	}
 	s.pods = left
 	for _, p := range left {
-		if p.state == isNew || now.Sub(p.at) >= askEvery && p.state == accepts || now.Sub(p.at) >= restTime && p.state == rests {
+		if p.due(now) {
 			due = append(due, p)
 		}
 	}
