@@ -6,7 +6,8 @@ import "time"
 type Status struct {
 	// Stream is its name.
 	Stream string `json:"stream"`
-	// Events and Bytes wait or are in work; MaxBytes is the most that there may be.
+	// Events wait or are in work, and with what is known of them take Bytes; MaxBytes is the most that
+	// new requests may take.
 	Events   int64 `json:"events"`
 	Bytes    int64 `json:"bytes"`
 	MaxBytes int64 `json:"maxBytes"`

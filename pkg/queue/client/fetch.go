@@ -30,6 +30,8 @@ type Received struct {
 	Sequence  uint64
 	Delivered int
 	Published time.Time
+	// Bytes is about how many bytes of memory it takes.
+	Bytes int64
 
 	msg jetstream.Msg
 }
@@ -108,8 +110,9 @@ func received(m jetstream.Msg) *Received {
 	if err != nil {
 		return nil
 	}
+	header := httpHeader(m.Headers())
 	return &Received{
-		Header: httpHeader(m.Headers()), Data: m.Data(), msg: m,
+		Header: header, Data: m.Data(), msg: m, Bytes: int64(len(m.Data())) + 2*headerBytes(header), // as they came, and as they were read
 		Sequence: about.Sequence.Stream, Delivered: int(min(about.NumDelivered, 1<<30)), Published: about.Timestamp,
 	}
 }
@@ -123,6 +126,9 @@ func missing(err error) error {
 		if errors.Is(err, end) {
 			return nil
 		}
+	}
+	if err = worded(err); errors.Is(err, errAway) {
+		return err
 	}
 	for _, gone := range []error{
 		jetstream.ErrConsumerNotFound, jetstream.ErrStreamNotFound, jetstream.ErrConsumerDeleted, jetstream.ErrConsumerDoesNotExist,
@@ -139,11 +145,11 @@ func missing(err error) error {
 func (r *Received) Ack(ctx context.Context) error {
 	ctx, cancel := call(ctx)
 	defer cancel()
-	return r.msg.DoubleAck(ctx)
+	return worded(r.msg.DoubleAck(ctx))
 }
 
 // Done is Ack that does not wait for the server.
-func (r *Received) Done() error { return r.msg.Ack() }
+func (r *Received) Done() error { return worded(r.msg.Ack()) }
 
 // Nak gives the event back: it is delivered again after delay.
 func (r *Received) Nak(delay time.Duration) error {

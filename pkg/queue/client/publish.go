@@ -27,6 +27,19 @@ type Message struct {
 	Data []byte
 }
 
+// Bytes is about how many bytes m takes in the stream.
+func (m *Message) Bytes() int64 { return int64(len(m.Data)+len(m.ID)) + headerBytes(m.Header) + 200 }
+
+// headerBytes is about how many bytes h takes.
+func headerBytes(h http.Header) (n int64) {
+	for name, values := range h {
+		for _, v := range values {
+			n += int64(len(name) + len(v) + 4)
+		}
+	}
+	return n
+}
+
 // codeStoreFailed is the server's error for a stream without room, and for a server without.
 const (
 	codeStoreFailed   jetstream.ErrorCode = 10077
@@ -36,6 +49,10 @@ const (
 	headerMessageID                       = "Nats-Msg-Id"
 	headerExpectedFor                     = "Nats-Expected-Stream"
 )
+
+// errAway says in our words what the client of NATS calls a buffer that is full: nothing is kept here
+// for a server that cannot be reached.
+var errAway = errors.New("there is no connection to it now")
 
 // Publish has the server store m, and returns once it has: within a second, or with an
 // error. Those of package queue say why it is not stored, all others that nobody knows.
@@ -50,7 +67,15 @@ func (c *Client) Publish(ctx context.Context, m Message) error {
 	_, err := c.js.PublishMsg(ctx, &nats.Msg{
 		Subject: queue.Subject(c.options.Namespace, c.options.Version, m.Step), Header: header, Data: m.Data,
 	}, jetstream.WithRetryAttempts(0))
-	return published(err)
+	return published(worded(err))
+}
+
+// worded returns err in our words.
+func worded(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return errAway
+	}
+	return err
 }
 
 // published returns the error of package queue that err means, or err.
@@ -60,7 +85,7 @@ func published(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("%w, or the server does not serve JetStream yet", queue.ErrMissing)
+		return fmt.Errorf("%w, or the server serves no streams now: it is starting, or its disk is full", queue.ErrMissing)
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", queue.ErrTooLarge, err)
 	case !errors.As(err, &failure):

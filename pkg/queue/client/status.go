@@ -15,15 +15,21 @@ import (
 // maxConsumers bounds the consumers of a stream that are read.
 const maxConsumers = 10_000
 
-// Bytes is how many bytes wait in the stream, and how many may.
-func (c *Client) Bytes(ctx context.Context) (waiting, most int64, err error) {
+// Bytes is how many bytes wait in the stream.
+func (c *Client) Bytes(ctx context.Context) (waiting int64, err error) {
 	ctx, cancel := call(ctx)
 	defer cancel()
 	s, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
-		return 0, 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+		return 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
-	return int64(s.CachedInfo().State.Bytes), c.settings.MaxBytes, nil
+	return int64(s.CachedInfo().State.Bytes), nil
+}
+
+// Room is how many bytes of new requests may wait in the stream, and how many more of events between
+// steps.
+func (c *Client) Room() (most, reserve int64) {
+	return c.settings.MaxBytes, max(c.settings.MaxBytes/reservedShare, leastReserved)
 }
 
 // Status reports what the stream holds. With oldest it says of each step when the oldest of
@@ -37,21 +43,20 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 	}
 	status := statusOf(stream.CachedInfo())
 	status.MaxBytes = c.settings.MaxBytes
-	consumers := stream.ListConsumers(ctx)
-	for info := range consumers.Info() {
-		step, named := queue.ParseConsumer(info.Name)
-		if !named || len(status.Steps) == maxConsumers {
-			continue
-		}
+	all, err := consumers(ctx, stream)
+	if err != nil {
+		return status, err
+	}
+	status.Events = 0
+	for _, info := range all {
+		step, _ := queue.ParseConsumer(info.Name)
 		one := queue.StepStatus{
 			Workflow: step.Workflow, Index: step.Index, Node: step.Node,
 			Waiting: int64(info.NumPending), Work: int64(info.NumAckPending), Redelivered: int64(info.NumRedelivered),
 			Former: !slices.Contains(c.options.Steps, step),
 		}
+		status.Events += one.Events()
 		status.Steps = append(status.Steps, one)
-	}
-	if err := consumers.Err(); err != nil {
-		return status, fmt.Errorf("cannot list the consumers of the stream %s: %w", c.settings.Stream, err)
 	}
 	slices.SortFunc(status.Steps, func(a, b queue.StepStatus) int {
 		return cmp.Or(cmp.Compare(a.Workflow, b.Workflow), cmp.Compare(a.Index, b.Index), cmp.Compare(a.Node, b.Node))
@@ -109,8 +114,13 @@ func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err err
 	if err != nil {
 		return 0, err
 	}
-	if err := stream.Purge(bounded, jetstream.WithPurgeSubject(subject)); err != nil {
-		return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
+	for _, one := range []string{subject, subject + ".>"} { // with their marks
+		if err := stream.Purge(bounded, jetstream.WithPurgeSubject(one)); err != nil {
+			return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
+		}
+		if s.Node == "" {
+			break
+		}
 	}
 	after, err := events(bounded, stream, subject)
 	return max(before-after, 0), err
@@ -142,7 +152,8 @@ func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
 	return all, nil
 }
 
-// Find reports on a version's stream, without its steps; nil: there is none.
+// Find reports on a version's stream, without its steps; nil: there is none. What its consumers have left is
+// what counts: the stream may also have events that are done (see [Client.Sweep]), and marks.
 func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
 	ctx, cancel := call(ctx)
 	defer cancel()
@@ -154,6 +165,16 @@ func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.St
 		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), err)
 	}
 	status := statusOf(s.CachedInfo())
+	all, err := consumers(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > 0 { // else nobody has begun with what it has
+		status.Events = 0
+	}
+	for _, info := range all {
+		status.Events += int64(info.NumPending) + int64(info.NumAckPending)
+	}
 	return &status, nil
 }
 

@@ -24,11 +24,12 @@ const (
 
 // stream is the configuration of the version's stream.
 func (c *Client) stream() jetstream.StreamConfig {
+	most, reserve := c.Room()
 	return jetstream.StreamConfig{
 		Name: c.settings.Stream, Subjects: []string{queue.Subjects(c.options.Namespace, c.options.Version)},
 		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
-		MaxBytes: c.settings.MaxBytes + max(c.settings.MaxBytes/reservedShare, leastReserved), Duplicates: queue.Window,
-		Replicas: c.settings.Replicas, Description: "events of a version of kn-krt that wait for their nodes",
+		MaxBytes: most + reserve, Duplicates: queue.Window,
+		Replicas: c.settings.Replicas, AllowMsgTTL: c.expires(), Description: "events of a version of kn-krt that wait for their nodes",
 	}
 }
 
@@ -43,7 +44,8 @@ func (c *Client) consumer(s queue.Step) jetstream.ConsumerConfig {
 }
 
 // Ensure has the server make the stream and the consumers that do not exist, and change those
-// that are set otherwise. Soon after it has found all, it does nothing.
+// that are set otherwise. Soon after it has found all, it does nothing. The error is [queue.ErrFull]
+// if the server has no room for the stream.
 func (c *Client) Ensure(ctx context.Context) error {
 	c.ensure.Lock()
 	defer c.ensure.Unlock()
@@ -51,7 +53,7 @@ func (c *Client) Ensure(ctx context.Context) error {
 		return nil
 	}
 	if err := c.ensureStream(ctx); err != nil {
-		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, err)
+		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, published(worded(err)))
 	}
 	for _, s := range c.options.Steps {
 		bounded, cancel := call(ctx)
@@ -83,13 +85,13 @@ func (c *Client) ensureStream(ctx context.Context) error {
 	}
 	has := found.CachedInfo().Config
 	if slices.Equal(has.Subjects, want.Subjects) && has.MaxBytes == want.MaxBytes && has.Replicas == want.Replicas &&
-		has.Discard == want.Discard && has.Duplicates == want.Duplicates {
+		has.Discard == want.Discard && has.Duplicates == want.Duplicates && (has.AllowMsgTTL || !want.AllowMsgTTL) {
 		return nil
 	}
 	c.log.Info("the stream of the version is set otherwise, and is changed", "stream", want.Name,
 		"maxBytes", has.MaxBytes, "newMaxBytes", want.MaxBytes, "replicas", has.Replicas, "newReplicas", want.Replicas)
 	has.Subjects, has.MaxBytes, has.Replicas = want.Subjects, want.MaxBytes, want.Replicas
-	has.Discard, has.Duplicates = want.Discard, want.Duplicates
+	has.Discard, has.Duplicates, has.AllowMsgTTL = want.Discard, want.Duplicates, has.AllowMsgTTL || want.AllowMsgTTL
 	_, err = c.js.UpdateStream(bounded, has)
 	return err
 }

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"krt.dev/kn-krt/pkg/queue"
+)
+
+// Sweep removes events that are done, and that the stream has nevertheless: a server that was killed may
+// have written that a consumer has acknowledged an event, and not yet that the event is removed. Nobody would
+// ever get it, and it would take room. Servers of a cluster do the same by themselves.
+func (c *Client) Sweep(ctx context.Context) error {
+	bounded, cancel := call(ctx)
+	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+	}
+	all, err := consumers(ctx, stream)
+	if err != nil {
+		return err
+	}
+	bounded, cancel = call(ctx)
+	defer cancel()
+	info, err := stream.Info(bounded) // after the consumers: it cannot be behind them
+	if err != nil {
+		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+	}
+	for i := range all {
+		if err := c.sweep(ctx, stream, all[i], info.State); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep removes what a consumer says is done. One that is ahead of its stream, whose last events have gone with
+// a machine's power, says nothing about those that have their numbers now.
+func (c *Client) sweep(ctx context.Context, stream jetstream.Stream, of *jetstream.ConsumerInfo, state jetstream.StreamState) error {
+	done := of.AckFloor.Stream
+	if state.Msgs == 0 || done < state.FirstSeq || of.Delivered.Stream > state.LastSeq {
+		return nil
+	}
+	ctx, cancel := call(ctx)
+	defer cancel()
+	step, _ := queue.ParseConsumer(of.Name)
+	subject := queue.Subject(c.options.Namespace, c.options.Version, step)
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(done+1)); err != nil {
+		return fmt.Errorf("cannot remove events that are done: %w", cmp.Or(missing(err), err))
+	}
+	return nil
+}
+
+// consumers returns those of a stream that are of steps.
+func consumers(ctx context.Context, stream jetstream.Stream) (all []*jetstream.ConsumerInfo, err error) {
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		if _, named := queue.ParseConsumer(info.Name); named && len(all) < maxConsumers {
+			all = append(all, info)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("cannot list the consumers of the stream %s: %w", stream.CachedInfo().Config.Name, cmp.Or(missing(err), err))
+	}
+	return all, nil
+}
