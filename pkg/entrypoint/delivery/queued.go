@@ -174,14 +174,5 @@ func Judge(err error) Again {
 	return Never
 }
 
-// Copy returns p with a copy of its data in a buffer of pool, which is counted.
-func Copy(pool *memory.Pool, e *event.Event, data []byte) (*Parcel, error) {
-	buffer, err := pool.CopyRequest(data)
-	if err != nil {
-		return nil, err
-	}
-	return &Parcel{Event: e, Data: buffer}, nil
-}
-
 // Bytes returns a parcel of data that is not counted, such as that of a failure.
 func Bytes(e *event.Event) *Parcel { return &Parcel{Event: e, Data: mem.SliceBuffer(e.Data)} }

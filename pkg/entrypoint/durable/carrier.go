@@ -7,7 +7,6 @@ package durable
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -130,16 +129,13 @@ func (c *Carrier) Delivery(s *delivery.Sender, workflow string, steps []delivery
 		}
 	}
 	return s.Queued(c.client.URL(), func(ctx context.Context, r *delivery.Request) error {
-		if err := c.admit(ctx, r.First.Data.Len()); err != nil {
-			return err
-		}
 		e := r.First.Event
 		header := make(http.Header, 20)
 		e.WriteHeader(header)
 		note{async: r.Detached(), begin: r.Begun, protocol: r.Protocol, cause: e.CausationID}.write(header)
 		return c.publish(ctx, client.Message{
 			Step: first.name, ID: queue.ID(e.CorrelationID, 0, 0), Header: header, Data: r.First.Data.ReadOnlyData(),
-		})
+		}, 0)
 	}), nil
 }
 
@@ -150,21 +146,6 @@ func (c *Carrier) find(name queue.Step) *step {
 		}
 	}
 	return nil
-}
-
-// publish publishes m once. Where the stream is gone, it is made again.
-func (c *Carrier) publish(ctx context.Context, m client.Message) error {
-	err := c.client.Publish(ctx, m)
-	if errors.Is(err, queue.ErrMissing) {
-		c.client.Forget()
-		if c.client.Ensure(ctx) == nil {
-			err = c.client.Publish(ctx, m)
-		}
-	}
-	if err == nil {
-		c.room.add(len(m.Data))
-	}
-	return err
 }
 
 // Start implements [delivery.Queue].

@@ -15,6 +15,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -107,6 +108,12 @@ func TestFailureIsADeadLetterThatIsReplayed(t *testing.T) {
 	require.ErrorContains(t, r.carrier.Replay(t.Context(), *dead), `step 2 of workflow "flow" was node "other", and its nodes are now a, b, c`)
 	dead.Node, dead.Message = "b", "" // its message was too large to be kept
 	require.ErrorContains(t, r.carrier.Replay(t.Context(), *dead), "the letter has no event")
+
+	dead.Message = "test.Request"
+	r.way.cut()
+	var refusal *mail.Refusal
+	require.ErrorAs(t, r.carrier.Replay(t.Context(), *dead), &refusal)
+	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
 }
 
 // A handler's error comes at the reply port, perhaps of another replica than the one that carries

@@ -54,7 +54,7 @@ func (w *work) passOn(out *delivery.Parcel) verdict {
 func (w *work) follow(e *event.Event) *event.Event {
 	before := w.event
 	e.CorrelationID, e.Workflow, e.ReplyToken = before.CorrelationID, before.Workflow, before.ReplyToken
-	e.Trace, e.Inspect, e.Mirror, e.Stream = before.Trace, before.Inspect, before.Mirror, before.Stream
+	e.Trace, e.Inspect, e.Mirror, e.Stream, e.Keep = before.Trace, before.Inspect, before.Mirror, before.Stream, before.Keep
 	e.Steps = before.Steps.Extend(e.Steps, w.name.Node)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,20 +68,27 @@ func (w *work) follow(e *event.Event) *event.Event {
 // store publishes m until the queue has it. A queue that is full, or away, is tried until the
 // work's deadline: nothing is lost meanwhile, and nothing is done again.
 func (w *work) store(m client.Message) error {
+	copied := m.Bytes() // by the client of NATS, until it is sent
+	w.home.Buffers().Keep(copied)
+	defer w.home.Buffers().Let(copied)
+	return w.persist(w.ctx, func(ctx context.Context) error { return w.publish(ctx, m, m.Step.Index) }, func(err error) bool {
+		return errors.Is(err, queue.ErrTooLarge) || errors.Is(err, queue.ErrFull) && w.impatient()
+	})
+}
+
+// persist tries until it has succeeded, ctx is done, or an error is final.
+func (w *work) persist(ctx context.Context, try func(context.Context) error, final func(error) bool) error {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := w.publish(w.ctx, m)
-		if err == nil || errors.Is(err, queue.ErrTooLarge) || w.ctx.Err() != nil {
-			return err
-		}
-		if errors.Is(err, queue.ErrFull) && w.impatient() {
-			return err
-		}
 		changed := w.client.Changed()
+		err := try(ctx)
+		if err == nil || ctx.Err() != nil || final != nil && final(err) {
+			return err
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-changed:
 		case <-timer.C:
-		case <-w.ctx.Done():
+		case <-ctx.Done():
 		}
 		timer.Stop()
 	}
@@ -174,7 +181,9 @@ func (w *work) failed(status *spb.Status, steps event.Steps) verdict {
 	if !kept {
 		return verdict{again: true, after: maxWait}
 	}
-	w.home.DeadLetter(w.name.Workflow, w.name.Node)
+	if !w.event.Mirror {
+		w.home.DeadLetter(w.name.Workflow, w.name.Node)
+	}
 	if w.note.origin != "" && w.note.origin != dead.ID {
 		w.forget()
 	}

@@ -3,9 +3,11 @@ package durable_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -30,102 +32,187 @@ func ownerOf(t *testing.T, v *version) *client.Client {
 	return owner
 }
 
-// TestKills sends events that nobody waits for while the server, replicas and nodes end at once,
-// again and again: every event that was accepted has its result. KRT_DURABLE_EVENTS is how many.
-func TestKills(t *testing.T) {
-	events := 200
-	if n, err := strconv.Atoi(os.Getenv("KRT_DURABLE_EVENTS")); err == nil {
-		events = n
-	}
+// killed are a version's replicas, nodes and server, which end at once, again and again.
+type killed struct {
+	*version
+	child *jetstream.Child
+
+	mu       sync.RWMutex
+	replicas []*replica
+	kills    map[string]int
+	stop     func() // waits until nothing is killed any more
+}
+
+// kills begins to kill a version of the test's own. What works takes a while, so that there is always
+// something at work.
+func kills(t *testing.T) *killed {
 	child := jetstream.NewChild(t)
 	child.Start(t)
-	v := newVersion(t, child.URL())
+	k := &killed{version: newVersion(t, child.URL()), child: child, kills: map[string]int{}}
 	// A replica that is killed gives nothing back: its way to the queue is cut before it stops.
-	v.options = func(o *entrypoint.Options) { o.ConnectionGrace = time.Millisecond }
-	replicas := []*replica{v.serve(), v.serve()}
-	var mu sync.RWMutex // of replicas
-	ctx, stop := context.WithCancel(t.Context())
-	var killing sync.WaitGroup
-	kills := map[string]int{}
-	killing.Go(func() {
-		for ctx.Err() == nil {
-			select {
-			case <-time.After(time.Duration(100+rand.IntN(200)) * time.Millisecond):
-			case <-ctx.Done():
-				return
-			}
-			switch rand.IntN(4) {
-			case 0:
-				kills["server"]++
-				child.Kill()
-				child.Start(t)
-			case 1:
-				kills["replica"]++
-				i := rand.IntN(len(replicas))
-				replicas[i].way.cut()
-				replicas[i].stop()
-				replicas[i].ended()
-				next := v.serve()
-				mu.Lock()
-				replicas[i] = next
-				mu.Unlock()
-			default:
-				kills["node"]++
-				n := v.nodes[rand.IntN(len(v.nodes))]
-				n.kill()
-				n.start()
-			}
-		}
-	})
-	for _, n := range v.nodes { // so that there is something at work whatever ends
+	k.options = func(o *entrypoint.Options) { o.ConnectionGrace = time.Millisecond }
+	k.replicas = []*replica{k.serve(), k.serve()}
+	for _, n := range k.nodes {
 		n.works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
 			time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
 			return http.StatusOK, n.next(in, text+">"+n.name)
 		})
 	}
-	accepted := map[string]string{}
-	begin := time.Now()
+	ctx, stop := context.WithCancel(t.Context())
+	var killing sync.WaitGroup
+	k.stop = func() { stop(); killing.Wait() }
+	killing.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case <-time.After(time.Duration(100+rand.IntN(200)) * time.Millisecond):
+				k.kill()
+			case <-ctx.Done():
+			}
+		}
+	})
+	return k
+}
+
+func (k *killed) kill() {
+	switch rand.IntN(4) {
+	case 0:
+		k.kills["server"]++
+		k.child.Kill()
+		k.child.Start(k.t)
+	case 1:
+		k.kills["replica"]++
+		i := rand.IntN(len(k.replicas))
+		k.replicas[i].way.cut()
+		k.replicas[i].stop()
+		k.replicas[i].ended()
+		next := k.serve()
+		k.mu.Lock()
+		k.replicas[i] = next
+		k.mu.Unlock()
+	default:
+		k.kills["node"]++
+		n := k.nodes[rand.IntN(len(k.nodes))]
+		n.kill()
+		n.start()
+	}
+}
+
+func (k *killed) replica() *replica {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.replicas[rand.IntN(len(k.replicas))]
+}
+
+// send calls try until it has succeeded as often as events are to be sent: KRT_DURABLE_EVENTS, or usual.
+func (k *killed) send(usual int, try func(text string) bool) (sent int) {
+	if n, err := strconv.Atoi(os.Getenv("KRT_DURABLE_EVENTS")); err == nil {
+		usual = n
+	}
 	var sending sync.WaitGroup
-	var sent atomic.Int64
+	var count atomic.Int64
 	for range 4 {
 		sending.Go(func() {
-			for n := sent.Add(1); n <= int64(events); {
-				text := fmt.Sprintf("e%d-%d", n, rand.Int())
-				mu.RLock()
-				r := replicas[rand.IntN(len(replicas))]
-				mu.RUnlock()
-				id, status := r.async(text)
-				if status != http.StatusAccepted {
-					continue
+			for n := count.Add(1); n <= int64(usual); {
+				if try(fmt.Sprintf("e%d-%d", n, rand.Int())) {
+					n = count.Add(1)
 				}
-				mu.Lock()
-				accepted[id] = text
-				mu.Unlock()
-				n = sent.Add(1)
 			}
 		})
 	}
 	sending.Wait()
+	return usual
+}
+
+// repeats is how often nodes ran again with what came of texts.
+func (k *killed) repeats(texts []string) (n int) {
+	for _, text := range texts {
+		n += k.nodes[0].ran(text) + k.nodes[1].ran(text+">a") + k.nodes[2].ran(text+">a>b") - 3
+	}
+	return n
+}
+
+// TestKills sends events that nobody waits for while the server, replicas and nodes end at once,
+// again and again: every event that was accepted has its result. KRT_DURABLE_EVENTS is how many.
+func TestKills(t *testing.T) {
+	k := kills(t)
+	var mu sync.Mutex
+	accepted := map[string]string{}
+	begin := time.Now()
+	events := k.send(200, func(text string) bool {
+		id, status := k.replica().async(text)
+		if status != http.StatusAccepted {
+			return false
+		}
+		mu.Lock()
+		accepted[id] = text
+		mu.Unlock()
+		return true
+	})
 	took := time.Since(begin)
-	stop()
-	killing.Wait()
+	k.stop()
 	lost := func() (n int) {
 		for id := range accepted {
-			if v.letters.find(letter.Result, id) == nil && v.letters.find(letter.Dead, id+"/0") == nil {
+			if k.letters.find(letter.Result, id) == nil && k.letters.find(letter.Dead, id+"/0") == nil {
 				n++
 			}
 		}
 		return n
 	}
 	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), events)
-	replicas[0].empty()
-	repeats := 0
+	k.replicas[0].empty()
 	for id, text := range accepted {
-		if l := v.letters.find(letter.Result, id); l.Status == nil {
+		if l := k.letters.find(letter.Result, id); l.Status == nil {
 			require.Equal(t, text+">a>b>c", decode(t, l.Data))
 		}
-		repeats += v.nodes[0].ran(text) + v.nodes[1].ran(text+">a") + v.nodes[2].ran(text+">a>b") - 3
 	}
 	t.Logf("%d events, 3 steps: lost 0, %d repeated steps, %d dead letters, sent in %s, done in %s; ended at once: %v",
-		events, repeats, v.letters.count(letter.Dead), took.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), kills)
+		events, k.repeats(slices.Collect(maps.Values(accepted))), k.letters.count(letter.Dead), took.Round(time.Millisecond),
+		time.Since(begin).Round(time.Millisecond), k.kills)
+}
+
+// TestKillsBehindEarlyReplies calls while all ends at once, again and again: what a client has an early
+// reply to is done to its end.
+func TestKillsBehindEarlyReplies(t *testing.T) {
+	k := kills(t)
+	first := k.nodes[0]
+	first.works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
+		reply := in.Next(event.Source("test", "v1", "a"), event.TypeReply, "test.Reply", encode("early"))
+		for !in.Replied && k.replica().tryPost(ctx, reply) != http.StatusAccepted {
+			if ctx.Err() != nil {
+				return http.StatusInternalServerError, nil
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
+		return http.StatusOK, first.next(in, text+">a")
+	})
+	var mu sync.Mutex
+	var promised []string
+	failed := 0
+	begin := time.Now()
+	events := k.send(100, func(text string) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		got, err := k.replica().call(ctx, text)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil || got != "early" {
+			failed++
+			return false
+		}
+		promised = append(promised, text)
+		return true
+	})
+	k.stop()
+	lost := func() (n int) {
+		for _, text := range promised {
+			if k.nodes[2].ran(text+">a>b") == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), events)
+	k.replicas[0].empty()
+	t.Logf("%d early replies, 3 steps: lost 0, %d repeated steps, %d dead letters, %d calls failed, done in %s; ended at once: %v",
+		events, k.repeats(promised), k.letters.count(letter.Dead), failed, time.Since(begin).Round(time.Millisecond), k.kills)
 }

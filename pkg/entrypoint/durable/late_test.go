@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -50,4 +52,37 @@ func TestReplyArrivesTooLate(t *testing.T) {
 	require.NoError(t, to.Close())
 	require.Equal(t, http.StatusAccepted, <-responded)
 	require.Contains(t, r.metrics(), "krt_held_bytes 0\n")
+}
+
+// What a node says of letters is not passed on, and of a copy of a request, which another version has
+// served, nothing is kept.
+func TestKeepsNothingOfCopies(t *testing.T) {
+	v := start(t)
+	r := v.serve()
+	v.nodes[0].works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
+		out := v.nodes[0].next(in, text+">a")
+		out.Keep, out.Mirror = event.KeepDead, !in.Mirror
+		return http.StatusOK, out
+	})
+	got := make(chan event.Event, 2)
+	v.nodes[1].works(func(_ context.Context, in *event.Event, _ string) (int, *event.Event) {
+		got <- *in
+		require.Equal(t, http.StatusAccepted, r.post(in.Next(event.Source("test", "v1", "b"), event.TypeReply, "test.Reply", encode("early"))))
+		return http.StatusBadRequest, nil
+	})
+	text, err := r.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "early", text)
+	in := <-got
+	require.Equal(t, []any{event.KeepNothing, false}, []any{in.Keep, in.Mirror})
+	r.empty()
+	require.Equal(t, 1, v.letters.count(letter.Dead))
+
+	ctx := metadata.AppendToOutgoingContext(t.Context(), traffic.MetadataMirror, "1")
+	_, err = r.call(ctx, "y")
+	require.NoError(t, err)
+	require.True(t, (<-got).Mirror)
+	r.empty()
+	require.Equal(t, 1, v.letters.count(letter.Dead), "that of before")
+	require.Contains(t, r.metrics(), `krt_dead_letters_total{node="b",workflow="flow"} 1`)
 }

@@ -47,8 +47,8 @@ func (w *work) letter(kind letter.Kind, status *spb.Status) letter.Letter {
 
 // keep keeps l, or has the queue keep it until it is. It reports false if neither can be had.
 func (w *work) keep(l letter.Letter) bool {
-	if w.options.Letters == nil {
-		return true // it has been logged and counted
+	if w.options.Letters == nil || w.event.Mirror {
+		return true // it has been logged; of a copy nothing is kept, because another version has served the client
 	}
 	if len(l.Data) > letter.MaxData {
 		l.Data, l.Message = nil, ""
@@ -70,7 +70,7 @@ func (w *work) keep(l letter.Letter) bool {
 	w.note.write(header)
 	return w.publish(context.WithoutCancel(w.ctx), client.Message{
 		Step: postbox(w.workflow), ID: string(l.Kind) + "/" + l.ID + "/" + strconv.Itoa(l.Replays), Header: header, Data: l.Data,
-	}) == nil
+	}, len(w.nodes)) == nil
 }
 
 // temporary reports whether the store may accept a letter later. A limit of the store is one that
@@ -88,6 +88,11 @@ func (c *Carrier) put(l letter.Letter) error {
 
 // post keeps a letter that waits in the queue.
 func (c *Carrier) post(r *client.Received) {
+	if !c.home.Buffers().Hold(r.Bytes) {
+		_ = r.Nak(fullPause)
+		return
+	}
+	defer c.home.Buffers().Let(r.Bytes)
 	l := readLetter(r.Header, r.Data)
 	l.Version = c.options.Version
 	if l.Kind == letter.Result {

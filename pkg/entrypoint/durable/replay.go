@@ -15,7 +15,8 @@ import (
 
 // Replay has a dead letter's event go on at the step that failed, as work that nobody waits for,
 // with a new deadline. It returns once the queue has it. The letter stays until the work has
-// succeeded, and is replaced if it fails again. A workflow that has other nodes now is refused.
+// succeeded, and is replaced if it fails again. A workflow that has other nodes now is refused; a
+// [mail.Refusal] says that the queue does not accept it now.
 func (c *Carrier) Replay(ctx context.Context, l letter.Letter) error {
 	o := mail.Origin{Version: c.options.Version, Workflow: l.Workflow}
 	for _, s := range c.steps {
@@ -25,7 +26,7 @@ func (c *Carrier) Replay(ctx context.Context, l letter.Letter) error {
 	}
 	e, err := o.Replay(&l)
 	if err != nil {
-		return fmt.Errorf("cannot replay %q: %w", l.ID, err)
+		return err
 	}
 	// The carrier keeps what comes of it: no runner has to ask for that.
 	e.Keep, e.Replied, e.Deadline = event.KeepNothing, true, time.Now().Add(c.options.Background)
@@ -35,9 +36,11 @@ func (c *Carrier) Replay(ctx context.Context, l letter.Letter) error {
 	at := queue.Step{Workflow: l.Workflow, Index: l.Step, Node: o.Nodes[l.Step]}
 	err = c.publish(ctx, client.Message{
 		Step: at, ID: queue.ID(e.CorrelationID, l.Step, l.Replays+1), Header: header, Data: l.Data,
-	})
+	}, 0)
 	if err != nil {
-		return fmt.Errorf("cannot replay %q: the queue %s does not accept it: %w", l.ID, c.client.URL(), err)
+		return &mail.Refusal{
+			Status: http.StatusServiceUnavailable, Text: fmt.Sprintf("the queue %s does not accept it: %v", c.client.URL(), err),
+		}
 	}
 	return nil
 }

@@ -8,8 +8,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Reply implements [delivery.Carried].
-func (w *work) Reply(ctx context.Context, p *delivery.Parcel) (used bool) {
+// Reply implements [delivery.Carried]. A response that came from the node is given to the client also
+// if the node ends meanwhile: no other one is.
+func (w *work) Reply(_ context.Context, p *delivery.Parcel) (used bool) {
 	failed := p.Event.Type == event.TypeError
 	w.mu.Lock()
 	detached, answered := w.detached, w.answered
@@ -37,6 +38,16 @@ func (w *work) Reply(ctx context.Context, p *delivery.Parcel) (used bool) {
 		p.Event.Steps = w.seen
 	}
 	w.mu.Unlock()
+	if failed {
+		w.respond(w.working, p)
+		return true
+	}
+	ctx, cancel := context.WithDeadline(w.working, w.event.Deadline)
+	defer cancel()
+	if err := w.keepMark(ctx); err != nil { // the client's time is over
+		w.log.Warn("an early reply could not be given: the queue has not accepted that the work goes on", "workflow", w.name.Workflow,
+			"node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
+	}
 	w.respond(ctx, p)
 	return true
 }
@@ -65,6 +76,13 @@ func (w *work) respond(ctx context.Context, p *delivery.Parcel) {
 func (w *work) detach(seen event.Steps) {
 	w.detached, w.deadline, w.seen = true, time.Now().Add(w.options.Background), seen
 	w.timer.Reset(w.options.Background)
+}
+
+// until is when the work must have ended.
+func (w *work) until() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.deadline
 }
 
 func (w *work) isDetached() bool {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -14,7 +15,10 @@ type way struct {
 	to    string
 	mu    sync.Mutex
 	gone  bool
+	shut  bool // for a while
 	conns []net.Conn
+	// refused counts connections that were not let through.
+	refused atomic.Int64
 }
 
 func newWay(t testing.TB, to string) *way {
@@ -29,6 +33,14 @@ func (w *way) run() {
 		in, err := w.l.Accept()
 		if err != nil {
 			return
+		}
+		w.mu.Lock()
+		shut := w.shut
+		w.mu.Unlock()
+		if shut {
+			w.refused.Add(1)
+			_ = in.Close()
+			continue
 		}
 		out, err := new(net.Dialer).DialContext(context.Background(), "tcp", w.to)
 		if err != nil {
@@ -49,6 +61,18 @@ func (w *way) run() {
 		if gone {
 			w.cut()
 		}
+	}
+}
+
+// pause breaks all connections, and lets none through until it is called with false.
+func (w *way) pause(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.shut = on; on {
+		for _, c := range w.conns {
+			_ = c.Close()
+		}
+		w.conns = nil
 	}
 }
 

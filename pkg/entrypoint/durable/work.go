@@ -36,6 +36,9 @@ var (
 	errGone     = errors.New("the client does not wait any more")
 )
 
+// errUnknown says that the queue cannot be asked now what is known of an event.
+var errUnknown = errors.New("it is not known whether its client has its response")
+
 // carriage is a request's event for one of its nodes.
 type carriage struct {
 	id   seal.ID
@@ -49,11 +52,13 @@ type work struct {
 	id      seal.ID
 	event   *event.Event // as it is in the queue
 	note    note
-	data    mem.Buffer
+	data    mem.Buffer // as it was received
+	held    int64      // bytes that are counted for it
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer // ends it at the deadline
 	beat    *time.Timer // tells the server that it goes on
+	mark    mark
 
 	mu       sync.Mutex
 	closed   bool // it has ended
@@ -71,7 +76,7 @@ func (s *step) begin(r *client.Received) {
 	switch {
 	case w == nil && err == nil: // it is at work already
 		return
-	case errors.Is(err, memory.ErrFull):
+	case errors.Is(err, memory.ErrFull), errors.Is(err, errUnknown):
 		_ = r.Nak(fullPause)
 		return
 	case w == nil:
@@ -93,29 +98,28 @@ func (s *step) open(r *client.Received) (*work, error) {
 	if known {
 		return nil, nil
 	}
-	w := &work{step: s, note: readNote(r.Header)}
-	w.message.Store(r)
-	var err error
-	if w.event, err = event.ReadHeader(r.Header); err != nil {
-		return nil, fmt.Errorf("it is malformed: %w", err)
-	}
-	id, ok := seal.ParseID(w.event.CorrelationID)
-	if !ok {
-		return nil, errors.New("it is malformed: it has no correlation id")
-	}
-	p, err := delivery.Copy(s.home.Buffers(), w.event, r.Data)
+	w, err := s.read(r)
 	if err != nil {
 		return nil, err
 	}
-	w.id, w.data = id, p.Data
-	w.detached, w.deadline, w.seen = w.event.Replied, w.event.Deadline, w.note.seen
-	if w.deadline.IsZero() {
-		w.deadline = r.Published.Add(s.options.Background)
+	if s.finished.has(r) { // and the server does not know that
+		w.mark.kept = !w.event.Replied
+		_ = w.dropMark(s.working) // or it goes by itself
+		_ = r.Done()
+		return nil, nil
+	}
+	if r.Delivered > 1 && !w.detached {
+		if err := w.recall(s.working); err != nil {
+			return nil, fmt.Errorf("%w: %w", errUnknown, err)
+		}
+	}
+	if !s.home.Buffers().Hold(w.held) {
+		return nil, memory.ErrFull
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known(r) { // it was delivered again meanwhile
-		p.Data.Free()
+	if s.known(r) || s.finished.has(r) { // it was delivered again meanwhile
+		s.home.Buffers().Let(w.held)
 		return nil, nil
 	}
 	w.ctx, w.cancel = context.WithCancelCause(event.ContextWithTrace(s.working, w.event.Trace))
@@ -129,15 +133,31 @@ func (s *step) open(r *client.Received) (*work, error) {
 	return w, nil
 }
 
-// known reports whether an event is at work here, so that it is acknowledged by its latest delivery,
-// or is done; c.mu is held.
+// read makes work of an event, without its data.
+func (s *step) read(r *client.Received) (*work, error) {
+	w := &work{step: s, note: readNote(r.Header), data: mem.SliceBuffer(r.Data), held: r.Bytes + memory.RequestBytes}
+	w.message.Store(r)
+	var err error
+	if w.event, err = event.ReadHeader(r.Header); err != nil {
+		return nil, fmt.Errorf("it is malformed: %w", err)
+	}
+	id, ok := seal.ParseID(w.event.CorrelationID)
+	if !ok {
+		return nil, errors.New("it is malformed: it has no correlation id")
+	}
+	w.id = id
+	w.detached, w.deadline, w.seen = w.event.Replied, w.event.Deadline, w.note.seen
+	if w.deadline.IsZero() {
+		w.deadline = r.Published.Add(s.options.Background)
+	}
+	return w, nil
+}
+
+// known reports whether an event is at work here, so that it is acknowledged by its latest delivery;
+// c.mu is held.
 func (c *Carrier) known(r *client.Received) bool {
 	if w := c.sequence[placeOf(r)]; w != nil {
 		w.message.Store(r)
-		return true
-	}
-	if c.finished.has(r) {
-		_ = r.Done()
 		return true
 	}
 	return false
@@ -175,65 +195,12 @@ func (w *work) close() {
 	if w.result != nil {
 		w.result.Data.Free()
 	}
-	w.data.Free()
-}
-
-// verdict is what becomes of an event in the queue: it is done, or given again after a pause.
-type verdict struct {
-	again bool
-	after time.Duration
-}
-
-var done = verdict{}
-
-// later is the verdict on an event that its node has not accepted.
-func (w *work) later() verdict {
-	longest := maxClientWait
-	if w.isDetached() {
-		longest = maxWait
-	}
-	delivered := min(w.message.Load().Delivered, 16)
-	return verdict{again: true, after: min(w.options.Retry.Delay<<(delivered-1), longest)}
-}
-
-// settle ends the event in the queue as v says.
-func (w *work) settle(v verdict) {
-	if v.again {
-		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
-		return
-	}
-	w.acknowledge()
-}
-
-// acknowledge tells the server that the event is done. A connection that is lost is waited for. A
-// server that has not responded may have been told: told again and again, one that is slow would
-// become slower. So the event is known as done, should it be delivered again.
-func (w *work) acknowledge() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
-	defer cancel()
-	for {
-		changed := w.client.Changed()
-		err := w.message.Load().Ack(ctx)
-		if err == nil {
-			return
-		}
-		if w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
-			w.finished.add(w.message.Load())
-			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
-				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		case <-w.working.Done():
-		}
-	}
+	w.home.Buffers().Let(w.held)
 }
 
 // run has the node work, and returns once all that follows is stored or delivered.
 func (w *work) run() verdict {
-	if w.event.Expired(time.Now()) {
+	if !time.Now().Before(w.until()) {
 		return w.late()
 	}
 	if !w.isDetached() {

@@ -80,6 +80,16 @@ func (p *Pool) Put(b *[]byte) {
 	p.tiers[tier].Put(b)
 }
 
+// Hold counts n bytes of a request that are not in one of the pool's buffers, and reports whether there was
+// room for them. They are given back by Let.
+func (p *Pool) Hold(n int64) bool { return p.budget.Reserve(n) }
+
+// Keep counts n bytes that are held whether there is room for them or not. They are given back by Let.
+func (p *Pool) Keep(n int64) { p.budget.Add(n) }
+
+// Let gives n bytes back.
+func (p *Pool) Let(n int64) { p.budget.Release(n) }
+
 // CopyRequest copies data of a request into a buffer. The error is [ErrFull].
 func (p *Pool) CopyRequest(data []byte) (mem.Buffer, error) {
 	n := int64(len(data))

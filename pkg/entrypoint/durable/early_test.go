@@ -1,0 +1,134 @@
+package durable_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// early has a node send an early reply to the replica, and hang after it, until it is called again.
+func (n *node) early(to *replica) (hangs <-chan struct{}) {
+	begun := make(chan struct{}, 10)
+	again := false
+	n.works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
+		n.mu.Lock()
+		first := !again
+		again = true
+		n.mu.Unlock()
+		if !first {
+			require.True(n.t, in.Replied, "its client has its response")
+			require.Greater(n.t, time.Until(in.Deadline), 30*time.Minute, "it is background work")
+			return http.StatusOK, n.next(in, text+">"+n.name)
+		}
+		to.post(in.Next(event.Source("test", "v1", n.name), event.TypeReply, "test.Reply", encode("early")))
+		begun <- struct{}{}
+		<-ctx.Done()
+		return http.StatusInternalServerError, nil
+	})
+	return begun
+}
+
+// The step that replies early is done, whatever dies during it: its client has been told that it
+// will be.
+func TestKilledBehindAnEarlyReply(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout time.Duration
+		address string
+	}{
+		"after the client's deadline":      {timeout: 2 * time.Second},
+		"before it, with the same address": {timeout: patient, address: "127.0.0.1:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := start(t)
+			v.options = func(o *entrypoint.Options) {
+				o.ConnectionGrace = time.Millisecond
+				if c.address != "" {
+					o.Advertise = c.address // as after the restart of a container
+				}
+			}
+			first := v.serve()
+			hangs := v.nodes[0].early(first)
+			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
+			defer cancel()
+			got, err := first.call(ctx, "x")
+			require.NoError(t, err)
+			require.Equal(t, "early", got)
+			<-hangs
+			status, err := first.carrier.Status(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 1, status.Events, "the mark is not one")
+			first.way.cut()
+			first.stop()
+			first.ended()
+			second := v.serve()
+			second.empty()
+			require.Equal(t, []int{2, 1, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+			require.Zero(t, v.letters.count(letter.Dead))
+		})
+	}
+}
+
+// Nothing is promised to a client that has no response when its replica dies: what it waits for is
+// dropped once its deadline has passed.
+func TestKilledBeforeAReply(t *testing.T) {
+	v := start(t)
+	v.options = func(o *entrypoint.Options) { o.ConnectionGrace = time.Millisecond }
+	first := v.serve()
+	begun := make(chan struct{}, 10)
+	v.nodes[1].works(func(ctx context.Context, _ *event.Event, _ string) (int, *event.Event) {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return http.StatusInternalServerError, nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() { _, err := first.call(ctx, "x"); failed <- err }()
+	<-begun
+	first.way.cut()
+	first.stop()
+	first.ended()
+	require.Contains(t, []codes.Code{codes.Unavailable, codes.DeadlineExceeded}, status.Code(<-failed))
+	second := v.serve()
+	second.empty()
+	require.Equal(t, 1, v.nodes[1].ran("x>a"))
+	require.Zero(t, v.letters.count(letter.Dead)+v.letters.count(letter.Result))
+}
+
+// The client does not get an early reply before the queue has kept that the work goes on.
+func TestEarlyReplyWaitsForTheQueue(t *testing.T) {
+	v := start(t)
+	r := v.serve()
+	hangs := v.nodes[0].early(r)
+	got := make(chan string, 1)
+	v.nodes[0].mu.Lock()
+	work := v.nodes[0].work
+	v.nodes[0].mu.Unlock()
+	v.nodes[0].works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
+		if !in.Replied {
+			r.way.pause(true)
+		}
+		return work(ctx, in, text)
+	})
+	go func() { text, _ := r.call(t.Context(), "x"); got <- text }()
+	require.Eventually(t, func() bool { return r.way.refused.Load() >= 4 }, patient, time.Millisecond)
+	require.Empty(t, got)
+	require.Empty(t, hangs)
+	r.way.pause(false)
+	require.Equal(t, "early", <-got)
+	<-hangs
+	v.nodes[0].kill()
+	v.nodes[0].start()
+	r.empty()
+	require.Equal(t, 1, v.nodes[2].ran("x>a>b"))
+}

@@ -1,0 +1,76 @@
+package durable
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// headerUntil of a mark is until when the work may go on, Unix time in ns.
+const headerUntil = "Krt-Until"
+
+// markTime is how much longer than its work a mark is kept, where nobody removes it.
+const markTime = time.Hour
+
+// mark is what the queue keeps of an event in work whose client has its response: the event itself
+// says that a client waits, and would be dropped with its replica once the client's deadline
+// has passed.
+type mark struct {
+	sync.Mutex
+	kept bool // or it may be
+	over bool // the work has ended
+}
+
+// keepMark has the queue keep that the work goes on without its client, and tries until the client's
+// deadline: before that is done, the client does not get the response.
+func (w *work) keepMark(ctx context.Context) error {
+	w.mark.Lock()
+	defer w.mark.Unlock()
+	if w.mark.over || w.event.Replied {
+		return nil
+	}
+	w.mark.kept = true
+	header := make(http.Header, 4)
+	w.mu.Lock()
+	header[headerUntil] = []string{strconv.FormatInt(w.deadline.UnixNano(), 10)}
+	if w.seen != "" {
+		header[headerSeen] = []string{string(w.seen)}
+	}
+	w.mu.Unlock()
+	return w.persist(ctx, func(ctx context.Context) error {
+		return w.client.Mark(ctx, w.name, w.event.CorrelationID, header, w.options.Background+markTime)
+	}, nil)
+}
+
+// dropMark has the queue forget the mark, before the event itself is done: what is left of an event
+// without a mark is one whose client waits.
+func (w *work) dropMark(ctx context.Context) error {
+	w.mark.Lock()
+	defer w.mark.Unlock()
+	w.mark.over = true
+	if !w.mark.kept {
+		return nil
+	}
+	err := w.client.Unmark(ctx, w.name, w.event.CorrelationID)
+	w.mark.kept = err != nil
+	return err
+}
+
+// recall sets what is known of an event that another replica, or one before this one, has begun with.
+// The error is that it cannot be asked for now.
+func (w *work) recall(ctx context.Context) error {
+	header, err := w.client.Marked(ctx, w.name, w.event.CorrelationID)
+	if err != nil || header == nil {
+		return err
+	}
+	w.mark.kept, w.detached, w.seen = true, true, event.Steps(header.Get(headerSeen))
+	w.deadline = w.message.Load().Published.Add(w.options.Background)
+	if until, err := strconv.ParseInt(header.Get(headerUntil), 10, 64); err == nil {
+		w.deadline = time.Unix(0, until)
+	}
+	return nil
+}

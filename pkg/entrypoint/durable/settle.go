@@ -1,0 +1,62 @@
+package durable
+
+import (
+	"context"
+	"time"
+)
+
+// verdict is what becomes of an event in the queue: it is done, or given again after a pause.
+type verdict struct {
+	again bool
+	after time.Duration
+}
+
+var done = verdict{}
+
+// later is the verdict on an event that its node has not accepted.
+func (w *work) later() verdict {
+	longest := maxClientWait
+	if w.isDetached() {
+		longest = maxWait
+	}
+	delivered := min(w.message.Load().Delivered, 16)
+	return verdict{again: true, after: min(w.options.Retry.Delay<<(delivered-1), longest)}
+}
+
+// settle ends the event in the queue as v says.
+func (w *work) settle(v verdict) {
+	if v.again {
+		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
+		return
+	}
+	w.acknowledge()
+}
+
+// acknowledge tells the server that the event is done. A connection that is lost is waited for. A
+// server that has not responded may have been told: told again and again, one that is slow would
+// become slower. So the event is known as done, should it be delivered again.
+func (w *work) acknowledge() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
+	defer cancel()
+	for {
+		changed := w.client.Changed()
+		err := w.dropMark(ctx)
+		if err == nil {
+			err = w.message.Load().Ack(ctx)
+		}
+		if err == nil {
+			return
+		}
+		if w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
+			w.finished.add(w.message.Load())
+			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
+				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-w.working.Done():
+		}
+	}
+}
