@@ -2,6 +2,7 @@ package entrypoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -37,7 +38,7 @@ func (e *Entrypoint) serveResult(t *table, w http.ResponseWriter, r *http.Reques
 	}.Serve(w, r, r.PathValue("id"))
 }
 
-// replayer is a queue that can replay dead letters.
+// replayer is a queue that can replay dead letters. An error that is no [mail.Refusal] is of the letter.
 type replayer interface {
 	Replay(ctx context.Context, l letter.Letter) error
 }
@@ -68,7 +69,7 @@ func (e *Entrypoint) newReplay(r *route) *route {
 func (e *Entrypoint) serveReplay(t *table, w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("correlation") + "/" + r.PathValue("step")
 	if refusal := e.replay(r.Context(), t, id); refusal != nil {
-		http.Error(w, fmt.Sprintf("cannot replay the dead letter %s: %s", clip.Text(id, 64), refusal.Text), refusal.Status)
+		refusal.Write(w, id)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
@@ -85,10 +86,11 @@ func (e *Entrypoint) replay(ctx context.Context, t *table, id string) *mail.Refu
 		return &mail.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf("%v: there is no workflow %q any more", mail.ErrOther, l.Workflow)}
 	}
 	if queue, ok := e.options.Queue.(replayer); ok && route.queued {
-		if err := queue.Replay(ctx, *l); err != nil {
-			return &mail.Refusal{Status: http.StatusConflict, Text: err.Error()}
+		err := queue.Replay(ctx, *l)
+		if err != nil && !errors.As(err, &refusal) {
+			refusal = &mail.Refusal{Status: http.StatusConflict, Text: err.Error()}
 		}
-		return nil
+		return refusal
 	}
 	if route = route.replay; route == nil {
 		return &mail.Refusal{Status: http.StatusConflict, Text: "the entrypoint does not know the addresses of the nodes: restart the version"}

@@ -3,12 +3,14 @@ package mail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -34,6 +36,17 @@ type Replayed struct {
 type Refusal struct {
 	Status int
 	Text   string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Text }
+
+// Write responds with r to who wants the dead letter of that id to be replayed.
+func (r *Refusal) Write(w http.ResponseWriter, id string) {
+	if r.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	http.Error(w, fmt.Sprintf("cannot replay the dead letter %s: %s", clip.Text(id, 64), r.Text), r.Status)
 }
 
 // Letter reads the dead letter of an id.
