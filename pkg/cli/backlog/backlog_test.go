@@ -138,6 +138,12 @@ func TestDrop(t *testing.T) {
 	require.Zero(t, code, errs)
 	require.Equal(t, []string{"workflow=price", "node=model&workflow=price"}, v.dropped)
 
+	v.asked = "nobody"
+	code, _, errs = run(t, v, nil, "drop", "", "--yes")
+	require.Equal(t, term.ExitUsage, code)
+	require.Contains(t, errs, "Error: NAME is empty")
+	require.Equal(t, "nobody", v.asked, "not the published version")
+
 	code, _, errs = run(t, v, nil, "drop", "v1", "--node", "none", "-y")
 	require.Equal(t, term.ExitNotFound, code)
 	require.Contains(t, errs, `Error: cannot drop events: the queue has no step of a node "none"`)

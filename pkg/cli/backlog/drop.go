@@ -40,6 +40,9 @@ func newDropCommand(s term.Streams, c Versions) *cobra.Command {
 		Args:              term.Arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: c.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" { // elsewhere that is the published version
+				return term.UsageError(cmd, "NAME is empty: name the version whose events are to be dropped")
+			}
 			return c.Queue(cmd, args[0], func(ctx context.Context, at *inspection.Client) error {
 				return o.run(ctx, port.Client{Port: at})
 			})
