@@ -118,7 +118,7 @@ func (r *request) partEnded(ev *event.Event, end event.End, err error) int {
 			e.drop(metrics.DropDuplicate, nil)
 		}
 		return http.StatusAccepted
-	case r.work.Err() != nil, errors.Is(err, stream.ErrOver):
+	case r.Over(r.work), errors.Is(err, stream.ErrOver):
 		return e.dropStream(metrics.DropLate, nil)
 	case errors.As(err, &cut) && cut.Messages == 0: // the node runs again
 		e.drop(metrics.DropUnreadable, err)

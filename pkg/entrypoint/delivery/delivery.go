@@ -121,6 +121,23 @@ func (r *Request) Detached() bool { return r.detached.Load() }
 // Deadline is when the work must have ended.
 func (r *Request) Deadline() time.Time { return time.Unix(0, r.deadline.Load()) }
 
+// clocks is how much sooner a node may see the deadline than this process.
+const clocks = 100 * time.Millisecond
+
+// Over reports whether work, the context of the request's, has ended. Nodes keep its deadline by clocks of
+// their own, and break off what they send: shortly before it, it is waited for.
+func (r *Request) Over(work context.Context) bool {
+	if left := time.Until(r.Deadline()); left < clocks {
+		timer := time.NewTimer(max(left, 0) + clocks)
+		defer timer.Stop()
+		select {
+		case <-work.Done():
+		case <-timer.C:
+		}
+	}
+	return work.Err() != nil
+}
+
 // Replied notes that a response has come at the reply port.
 func (r *Request) Replied() {
 	if f := r.onReply.Load(); f != nil {
