@@ -8,7 +8,18 @@ import (
 
 // logger passes on what the server of NATS logs. Its notices are of no use to people who run
 // kn-krt, but for its warnings and errors.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log *slog.Logger
+	// failed is called when something cannot be written: from then on that stream accepts nothing more, whatever
+	// room there is, until the server is started again.
+	failed func()
+}
+
+// What the server logs, once and more often, when something cannot be written.
+const (
+	writeFailed = "Critical write error"
+	storeFailed = "JetStream failed to store a msg"
+)
 
 // largePayload begins the server's advice against a -payload that has been chosen.
 const largePayload = "Maximum payloads over"
@@ -24,7 +35,13 @@ func (l *logger) Warnf(format string, v ...any) {
 }
 
 // Errorf implements the server's interface of logs.
-func (l *logger) Errorf(format string, v ...any) { l.log.Error(text(format, v)) }
+func (l *logger) Errorf(format string, v ...any) {
+	t := text(format, v)
+	l.log.Error(t)
+	if strings.Contains(t, writeFailed) || strings.Contains(t, storeFailed) {
+		l.failed()
+	}
+}
 
 // Fatalf implements the server's interface of logs. It does not end the program: [Start] sees
 // that the server does not run.

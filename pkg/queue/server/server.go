@@ -35,6 +35,7 @@ type Queue struct {
 	nats     *nats.Server
 	lock     *os.File // of the folder
 	draining atomic.Bool
+	failed   atomic.Bool // something could not be written
 }
 
 // Main runs a queue with the flags in args until ctx ends, and logs to stderr. See [Config] for
@@ -79,9 +80,9 @@ func Start(ctx context.Context, c Config, log *slog.Logger) (*Queue, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start the queue: %w", err), locked.Close())
 	}
-	s.SetLogger(&logger{log: log}, false, false)
 	access.server = s
 	q := &Queue{config: c, log: log, access: access, nats: s, lock: locked}
+	s.SetLogger(&logger{log: log, failed: q.fail}, false, false)
 	s.Start()
 	if !s.ReadyForConnections(startTime) || !s.JetStreamEnabled() {
 		q.Stop()
@@ -128,6 +129,21 @@ func (c Config) options(access *access) (*nats.Options, error) {
 	return o, nil
 }
 
+// fail has the queue serve no streams any more, because one cannot be written: clients are told so at once,
+// where that stream alone would not respond, and the process is to be started again.
+func (q *Queue) fail() {
+	if q.failed.Swap(true) {
+		return
+	}
+	q.log.Error("the queue cannot write to its folder, and serves nothing until it is started again: is the volume full?",
+		"folder", q.config.Folder)
+	go func() { // whoever logs has locks
+		if err := q.nats.ShutdownJetStream(); err != nil {
+			q.log.Error("cannot end what the queue serves", "error", err)
+		}
+	}()
+}
+
 // Addr is the address at which clients connect.
 func (q *Queue) Addr() string { return q.nats.Addr().String() }
 
@@ -164,7 +180,11 @@ func (q *Queue) Serve(ctx context.Context, metrics net.Listener) error {
 // Handler serves /healthz, /readyz and /metrics.
 func (q *Queue) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if q.failed.Load() {
+			http.Error(w, "the queue could not write to its folder: it must be started again", http.StatusServiceUnavailable)
+		}
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := q.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -179,7 +199,7 @@ func (q *Queue) Ready() error {
 	if q.draining.Load() {
 		return errors.New("the queue is stopping")
 	}
-	if !q.nats.JetStreamEnabled() {
+	if q.failed.Load() || !q.nats.JetStreamEnabled() {
 		return errors.New("the queue cannot write to its folder: see its log, and whether the volume is full")
 	}
 	return nil
