@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -86,11 +85,7 @@ func (e *Entrypoint) replay(ctx context.Context, t *table, id string) *mail.Refu
 		return &mail.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf("%v: there is no workflow %q any more", mail.ErrOther, l.Workflow)}
 	}
 	if queue, ok := e.options.Queue.(replayer); ok && route.queued {
-		err := queue.Replay(ctx, *l)
-		if err != nil && !errors.As(err, &refusal) {
-			refusal = &mail.Refusal{Status: http.StatusConflict, Text: err.Error()}
-		}
-		return refusal
+		return mail.RefusalOf(queue.Replay(ctx, *l))
 	}
 	if route = route.replay; route == nil {
 		return &mail.Refusal{Status: http.StatusConflict, Text: "the entrypoint does not know the addresses of the nodes: restart the version"}

@@ -38,6 +38,15 @@ type Refusal struct {
 	Text   string
 }
 
+// RefusalOf returns the refusal that err is or, if it is another error, one because of the letter; nil without one.
+func RefusalOf(err error) *Refusal {
+	var r *Refusal
+	if err != nil && !errors.As(err, &r) {
+		r = &Refusal{http.StatusConflict, err.Error()}
+	}
+	return r
+}
+
 // Error implements error.
 func (r *Refusal) Error() string { return r.Text }
 
