@@ -44,7 +44,7 @@ func TestKilledBehindAnEarlyReply(t *testing.T) {
 		timeout time.Duration
 		address string
 	}{
-		"after the client's deadline":      {timeout: 2 * time.Second},
+		"after the client's deadline":      {timeout: 8 * time.Second},
 		"before it, with the same address": {timeout: patient, address: "127.0.0.1:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestKilledBeforeAReply(t *testing.T) {
 		<-ctx.Done()
 		return http.StatusInternalServerError, nil
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	failed := make(chan error, 1)
 	go func() { _, err := first.call(ctx, "x"); failed <- err }()

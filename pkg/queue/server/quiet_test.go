@@ -54,7 +54,7 @@ func TestUseIsNoWarning(t *testing.T) {
 	}
 	require.NoError(t, c.Publish(t.Context(), event("1")))
 	require.NoError(t, fetchOne(t, c).Ack(t.Context()))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	require.NoError(t, c.Fetch(ctx, step, 1, 1<<20, func(*client.Received) {}))
 	require.NoError(t, c.Sweep(t.Context()))
