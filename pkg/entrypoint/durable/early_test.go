@@ -94,7 +94,11 @@ func TestKilledBeforeAReply(t *testing.T) {
 	defer cancel()
 	failed := make(chan error, 1)
 	go func() { _, err := first.call(ctx, "x"); failed <- err }()
-	<-begun
+	select {
+	case <-begun:
+	case err := <-failed:
+		require.FailNow(t, "its time was over before the node began", err)
+	}
 	first.way.cut()
 	first.stop()
 	first.ended()
