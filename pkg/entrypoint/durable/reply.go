@@ -44,9 +44,11 @@ func (w *work) Reply(_ context.Context, p *delivery.Parcel) (used bool) {
 	}
 	ctx, cancel := context.WithDeadline(w.working, w.event.Deadline)
 	defer cancel()
-	if err := w.keepMark(ctx); err != nil { // the client's time is over
+	if err := w.keepMark(ctx); err != nil { // the client's time is over, or the replica ends
+		p.Data.Free()
 		w.log.Warn("an early reply could not be given: the queue has not accepted that the work goes on", "workflow", w.name.Workflow,
 			"node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
+		return true
 	}
 	w.respond(ctx, p)
 	return true

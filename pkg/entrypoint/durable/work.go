@@ -108,7 +108,7 @@ func (s *step) open(r *client.Received) (*work, error) {
 		_ = r.Done()
 		return nil, nil
 	}
-	if r.Delivered > 1 && !w.detached {
+	if !w.detached && (r.Delivered > 1 || w.useless()) {
 		if err := w.recall(s.working); err != nil {
 			return nil, fmt.Errorf("%w: %w", errUnknown, err)
 		}
@@ -151,6 +151,13 @@ func (s *step) read(r *client.Received) (*work, error) {
 		w.deadline = r.Published.Add(s.options.Background)
 	}
 	return w, nil
+}
+
+// useless reports whether the event would be dropped: a client was to wait for it, and does not any more. A
+// server that was killed may not know how often it has delivered an event.
+func (w *work) useless() bool {
+	_, gone := w.home.At(w.id, w.event.ReplyToken, w.name.Index)
+	return gone || !time.Now().Before(w.deadline)
 }
 
 // known reports whether an event is at work here, so that it is acknowledged by its latest delivery;
