@@ -180,26 +180,6 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 	return "", nil
 }
 
-// leaveQueue deletes the stream of a version that has stopped, if nothing waits in it: the room that it has is
-// for others, and the version may have another delivery when it is started again. What waits stays. A queue
-// that does not respond does not keep a version from stopping.
-func (r *reconciler) leaveQueue(ctx context.Context, v *v1alpha1.Version) {
-	if with := v.Status.StartedWith; with == nil || with.QueueSecret == "" || v.DeletionTimestamp != nil {
-		return
-	}
-	err := r.queueOf(ctx, v, v.Status.StartedWith, func(ctx context.Context, c *queueclient.Client) error {
-		status, err := c.Find(ctx, v.Namespace, v.Name)
-		if err != nil || status == nil || status.Events > 0 {
-			return err
-		}
-		return c.Delete(ctx, v.Namespace, v.Name)
-	})
-	if err != nil {
-		log.FromContext(ctx).Error(err, "the stream of a version that has stopped stays in the queue, also if it is empty",
-			"stream", queue.Stream(v.Namespace, v.Name))
-	}
-}
-
 // closeEntrypoint deletes the Service by which clients find the entrypoint, if it is the version's.
 func (r *reconciler) closeEntrypoint(ctx context.Context, v *v1alpha1.Version) error {
 	service := &corev1.Service{}

@@ -33,7 +33,6 @@ func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Tim
 		v.MarkStopping()
 		return progress{remains: true}, err
 	}
-	r.leaveQueue(ctx, v)
 	v.MarkStopped()
 	v.MarkNotRunning()
 	v.Status.StartedWith = nil
