@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -148,7 +149,7 @@ func flags(p *place) {
 		Data: map[string]string{"kubernetes.podspec-nodeselector": "enabled"}}
 	require.NoError(p, p.Create(p.Context(), config))
 	p.Cleanup(func() { require.NoError(p, p.Delete(context.Background(), config)) })
-	p.version("v", gpu)
+	p.version("v", gpu, startsWithin(time.Second))
 	require.Equal(p, `node "node": feature flags of Knative that the node needs are off; enable them: kubectl patch configmap `+
 		`config-features -n knative-serving `+
 		`--type merge -p '{"data":{"kubernetes.podspec-tolerations":"enabled"}}'`, p.failed("v", v1alpha1.ReasonFeatureDisabled))

@@ -19,8 +19,13 @@ import (
 
 // patient has the node wait for a machine. It has no GPU, because that would need Knative's flags, which are
 // one for all tests.
-func patient(v *v1alpha1.Version) {
-	v.Spec.Nodes[0].Scale = &v1alpha1.Scale{StartTimeout: &metav1.Duration{Duration: 10 * time.Minute}}
+func patient(v *v1alpha1.Version) { startsWithin(10 * time.Minute)(v) }
+
+// startsWithin has the node start within a time. The start of a version fails no sooner.
+func startsWithin(d time.Duration) func(*v1alpha1.Version) {
+	return func(v *v1alpha1.Version) {
+		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{StartTimeout: &metav1.Duration{Duration: d}}
+	}
 }
 
 // pod makes a pod with labels and conditions.
