@@ -141,12 +141,7 @@ func (b *backends) dial(ctx context.Context, network, address string) (net.Conn,
 
 // pods are the addresses of the pods that are ready to serve NAME.NAMESPACE.svc.cluster.local:PORT.
 func (b *backends) pods(address string) (addresses []string) {
-	host, port, err := net.SplitHostPort(address)
-	parts := strings.SplitN(host, ".", 3)
-	if err != nil || len(parts) < 3 {
-		return nil
-	}
-	name, namespace := parts[0], parts[1]
+	name, namespace, port := splitAddress(address)
 	portName, found := b.portName(namespace, name, port)
 	slices, err := b.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{serviceLabel: name}))
 	if err != nil || !found {
@@ -169,6 +164,14 @@ func (b *backends) pods(address string) (addresses []string) {
 		}
 	}
 	return addresses
+}
+
+// splitAddress takes NAME.NAMESPACE.svc.cluster.local:PORT apart; no service has the names of another address.
+func splitAddress(address string) (name, namespace, port string) {
+	host, port, _ := net.SplitHostPort(address)
+	name, host, _ = strings.Cut(host, ".")
+	namespace, _, _ = strings.Cut(host, ".")
+	return name, namespace, port
 }
 
 // portName is the name, which may be empty, of a service's port, by its number or that name.
