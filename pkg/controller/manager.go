@@ -40,6 +40,7 @@ import (
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	krtruntime "krt.dev/kn-krt/pkg/controller/runtime"
 	"krt.dev/kn-krt/pkg/controller/version"
+	"krt.dev/kn-krt/pkg/controller/warm"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -64,10 +65,12 @@ type Options struct {
 	// connections to the former version: kube-proxy collects changes for 1 s by default,
 	// and then writes them; 2s if 0.
 	SwitchSettle time.Duration
+	// WarmWait bounds how long a version that is about to get requests waits for its nodes that are at zero; 1m if 0.
+	WarmWait time.Duration
 	// MeasureInterval is the time between two measurements of a canary with a plan; 15s if 0.
 	MeasureInterval time.Duration
 	// Dial replaces how the metrics of entrypoints, the store and Prometheus are reached to judge
-	// canaries; nil for the network.
+	// canaries, and nodes that are woken; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TrafficSettle is how long entrypoints may take to apply how they are to divide requests
 	// between the published version and a canary: a kubelet updates a volume as soon as its pod
@@ -96,6 +99,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TrafficSettle == 0 {
 		o.TrafficSettle = 3 * time.Second
+	}
+	if o.WarmWait == 0 {
+		o.WarmWait = time.Minute
 	}
 	return o
 }
@@ -171,13 +177,18 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative, g *watch.Installati
 		return fmt.Errorf("cannot watch Secrets: %w", err)
 	}
 	key := watch.NewStoreKey(watcher, mgr.GetClient(), o.SystemNamespace)
+	warmer := warm.New(o.Dial)
+	if err := mgr.Add(warmer); err != nil {
+		return err
+	}
 	versions := version.Options{SystemNamespace: o.SystemNamespace, EntrypointImage: o.EntrypointImage, Secrets: watcher, StoreKey: key,
-		Controller: o.controller()}
+		Warmer: warmer, Controller: o.controller()}
 	if err := version.Setup(mgr, versions, s, k, x); err != nil {
 		return err
 	}
 	runtimes := krtruntime.Options{SwitchWait: o.SwitchWait, SwitchSettle: o.SwitchSettle, TrafficSettle: o.TrafficSettle,
-		GatewayAPI: g, MeasureInterval: o.MeasureInterval, StoreKey: key, Dial: o.Dial, Controller: o.controller()}
+		GatewayAPI: g, MeasureInterval: o.MeasureInterval, StoreKey: key, Dial: o.Dial,
+		Warmer: warmer, WarmWait: o.WarmWait, Controller: o.controller()}
 	if err := krtruntime.Setup(mgr, runtimes, s, x); err != nil {
 		return err
 	}

@@ -125,11 +125,8 @@ func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (
 	if cause := observe.CannotDivide(&current, &canary); cause != nil {
 		return cause, "", nil
 	}
-	endpoints, err := r.endpoints(ctx, rt.Namespace, render.EntrypointServiceName(name))
-	if err != nil || len(endpoints) > 0 {
-		return nil, "", err
-	}
-	return noEndpoints(rt, name), "", nil
+	cause, err = r.unserved(ctx, rt, &canary, true)
+	return cause, "", err
 }
 
 // pair reads the published version and the canary, or returns why it cannot: one of them does not exist.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,11 +36,20 @@ func (r *reconciler) obstacle(ctx context.Context, rt *v1alpha1.Runtime) (*obser
 	if cause != nil || wanted == rt.Status.PublishedVersion {
 		return cause, nil
 	}
-	endpoints, err := r.endpoints(ctx, rt.Namespace, render.EntrypointServiceName(wanted))
-	if err != nil || len(endpoints) > 0 {
+	return r.unserved(ctx, rt, &v, false)
+}
+
+// unserved returns why a version that is ready gets no requests yet, nil if it can have them: its entrypoint has no
+// endpoint, or its nodes are being woken.
+func (r *reconciler) unserved(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) (*observe.Cause, error) {
+	endpoints, err := r.endpoints(ctx, rt.Namespace, render.EntrypointServiceName(v.Name))
+	if err != nil {
 		return nil, err
 	}
-	return noEndpoints(rt, wanted), nil
+	if len(endpoints) == 0 {
+		return noEndpoints(rt, v.Name), nil
+	}
+	return r.cold(rt, v, canary, time.Now()), nil
 }
 
 // noEndpoints is why a version that is ready gets no requests.

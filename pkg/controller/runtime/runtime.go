@@ -31,6 +31,7 @@ import (
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/controller/canary"
 	"krt.dev/kn-krt/pkg/controller/contract"
+	"krt.dev/kn-krt/pkg/controller/warm"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -53,8 +54,11 @@ type reconciler struct {
 
 	contracts contract.Comparer
 	plans     *canary.Walker
+	warmer    *warm.Warmer
+	warmWait  time.Duration // see Options.WarmWait
 
 	mu       sync.Mutex
+	warmths  map[readying]warmth
 	switches map[types.UID]transition
 	told     map[leaf]time.Time // when entrypoints were told to divide requests in another way
 }
@@ -76,6 +80,9 @@ type Options struct {
 	MeasureInterval time.Duration
 	// StoreKey is the key by which credentials for the store are sealed.
 	StoreKey *watch.StoreKey
+	// Warmer wakes the nodes of a version before it gets requests, for which that waits at most for WarmWait.
+	Warmer   *warm.Warmer
+	WarmWait time.Duration
 	// Dial replaces how connections to entrypoints, the store and Prometheus are made; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Controller configures the queue and its workers.
@@ -93,6 +100,9 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		wait:     o.SwitchWait,
 		settle:   o.SwitchSettle,
 		applied:  o.TrafficSettle,
+		warmer:   o.Warmer,
+		warmWait: o.WarmWait,
+		warmths:  map[readying]warmth{},
 		switches: map[types.UID]transition{},
 		told:     map[leaf]time.Time{},
 	}
@@ -140,6 +150,7 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 	rt.BeginStatus()
 	result, err := r.publish(ctx, rt)
 	if err == nil {
+		result.RequeueAfter = sooner(result.RequeueAfter, r.warming(rt, time.Now()))
 		result, err = r.reach(ctx, rt, result)
 	}
 	if err := errors.Join(err, r.save(ctx, before, rt)); err != nil {
@@ -279,5 +290,6 @@ func (r *reconciler) sweep(existing watch.Existing) {
 	maps.DeleteFunc(r.told, func(l leaf, since time.Time) bool {
 		return !existing.UIDs[l.runtime] || time.Since(since) > r.applied
 	})
+	maps.DeleteFunc(r.warmths, func(k readying, _ warmth) bool { return !existing.UIDs[k.runtime] })
 	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !existing.UIDs[uid] })
 }

@@ -22,6 +22,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/warm"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Secrets client.WithWatch
 	// StoreKey is the key by which credentials for the store are sealed.
 	StoreKey *watch.StoreKey
+	// Warmer keeps nodes up.
+	Warmer *warm.Warmer
 	// Controller configures the queue and its workers.
 	Controller controller.Options
 }
@@ -53,6 +56,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, k *watch.Knative, 
 		store:    watch.NewStore(s, mgr.GetClient()),
 		queue:    watch.NewQueue(s, mgr.GetClient()),
 		events:   mgr.GetEventRecorder("kn-krt"),
+		warmer:   o.Warmer,
 		image:    o.EntrypointImage,
 		system:   o.SystemNamespace,
 	}
@@ -165,4 +169,5 @@ func (r *reconciler) sweep(existing watch.Existing) {
 	r.configs.keep(existing.UIDs)
 	r.keys.keep(existing.UIDs)
 	r.applier.Keep(existing.UIDs)
+	r.warmer.Keep(existing.UIDs)
 }

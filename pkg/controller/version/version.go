@@ -18,6 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/warm"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/observe"
 	"krt.dev/kn-krt/pkg/render"
@@ -39,6 +40,7 @@ type reconciler struct {
 	store    *watch.Store
 	queue    *watch.Store
 	events   events.EventRecorder
+	warmer   *warm.Warmer
 	image    string // of the entrypoint
 	system   string // the controller's namespace
 	problems cache[problems]
@@ -113,7 +115,7 @@ func (r *reconciler) advance(
 	timeout := patientTimeout(startTimeout(r.settings), v, v.Status.StartedWith)
 	s.remains, s.ready, s.failed = p.remains, v.Status.Condition(v1alpha1.ConditionReady).Status, startFailed(v, now, timeout)
 	v.Status.Phase = s.phase()
-	return p, s.requeue(v, p, timeout, now), err
+	return p, r.keepWarm(v, now, s.requeue(v, p, timeout, now)), err
 }
 
 // readConfig reads the Secret with the config values and marks in v what it has. If it

@@ -2,11 +2,11 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +28,7 @@ type pods struct{ servers sync.Map }
 func (p *pods) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	server, known := p.servers.Load(address)
 	if !known {
-		return nil, fmt.Errorf("no pod listens at %s", address)
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
 	return (&net.Dialer{}).DialContext(ctx, network, server.(string))
 }

@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/controller/warm"
+	"krt.dev/kn-krt/pkg/observe"
+)
+
+// warmInterval is after what time it is looked again whether nodes are up.
+const warmInterval = 250 * time.Millisecond
+
+// readying is a version that is about to get requests of a runtime: as its published version, or as a canary.
+type readying struct {
+	runtime types.UID
+	canary  bool
+}
+
+// warmth is how far its nodes are. Once it is over it stays so, until another version is about to get requests:
+// nodes that go to sleep again must not take back a decision.
+type warmth struct {
+	version types.UID
+	since   time.Time
+	over    bool
+}
+
+// cold returns why a version does not get requests yet: nodes that are at zero are being woken, so that the first
+// callers need not wait for them. Nil: all are up, nothing wakes them, or the wait is over, which is reported.
+func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool, now time.Time) *observe.Cause {
+	if r.warmWait <= 0 || v.Status.StartedWith == nil || !v.Status.StartedWith.Warm || !warm.Settings(v).WarmsUp(v) {
+		return nil
+	}
+	if c := rt.Status.Canary; canary && c != nil && c.Receiving && c.Version == v.Name {
+		return nil // a controller that is new takes nothing back
+	}
+	key := readying{rt.UID, canary}
+	r.mu.Lock()
+	w := r.warmths[key]
+	r.mu.Unlock()
+	if w.version != v.UID {
+		w = warmth{version: v.UID, since: now}
+	}
+	if w.over {
+		return nil
+	}
+	down := r.warmer.Wake(v, now)
+	unreachable := !slices.ContainsFunc(down, func(d warm.Down) bool { return !d.Unreachable })
+	w.over = unreachable || now.Sub(w.since) >= r.warmWait // unreachable also if none is down
+	r.mu.Lock()
+	r.warmths[key] = w
+	r.mu.Unlock()
+	if !w.over {
+		return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: fmt.Sprintf(
+			"nodes of version %q are being woken: %s", v.Name, list(down, false))}
+	}
+	if len(down) > 0 {
+		r.events.Eventf(rt, nil, corev1.EventTypeWarning, "NotWarm", "WarmUp",
+			"version %q gets requests although nodes are not up, so that the first may wait for them: %s", v.Name, list(down, true))
+	}
+	return nil
+}
+
+// warming forgets what is over because the version has its requests, or is not to have them any more, and returns
+// after what time to look again whether nodes are up; 0 for never.
+func (r *reconciler) warming(rt *v1alpha1.Runtime, now time.Time) (due time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rt.Spec.PublishedVersion == rt.Status.PublishedVersion {
+		delete(r.warmths, readying{rt.UID, false})
+	}
+	if rt.Spec.Canary == nil {
+		delete(r.warmths, readying{rt.UID, true})
+	}
+	for _, canary := range []bool{false, true} {
+		if w, found := r.warmths[readying{rt.UID, canary}]; found && !w.over && now.Sub(w.since) <= r.warmWait+time.Second {
+			due = warmInterval
+		}
+	}
+	return due
+}
+
+// list names nodes, and why they are not up.
+func list(down []warm.Down, why bool) string {
+	var texts []string
+	for _, d := range down {
+		text := d.Name
+		if why && d.Why != "" {
+			text = fmt.Sprintf("%s (%s)", d.Name, d.Why)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,38 @@
+package version
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/controller/warm"
+)
+
+// wakeInterval is after what time it is looked again whether nodes are up.
+const wakeInterval = time.Second
+
+// keepWarm keeps the nodes of a version up for as long as its annotation says, and marks which are not up yet. It
+// returns after what time to reconcile again, 0 for never, if that is requeue for other reasons.
+func (r *reconciler) keepWarm(v *v1alpha1.Version, now time.Time, requeue time.Duration) time.Duration {
+	until := v.WarmUntil()
+	if !isLive(v.Status.Phase) || !now.Before(until) {
+		v.Status.Warm = nil
+		return requeue
+	}
+	w := &v1alpha1.Warm{Until: metav1.NewTime(until)}
+	for _, d := range r.warmer.Wake(v, now) {
+		if w.Waiting = append(w.Waiting, d.Name); w.Message == "" {
+			w.Message = d.Why
+		}
+	}
+	again := warm.Interval
+	if len(w.Waiting) > 0 {
+		again = wakeInterval
+	}
+	v.Status.Warm = w
+	if requeue > 0 {
+		again = min(again, requeue)
+	}
+	return min(again, until.Sub(now)+time.Millisecond)
+}

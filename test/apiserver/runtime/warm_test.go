@@ -1,0 +1,117 @@
+package runtime
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+)
+
+// asleep has the node of a version start when it is asked to, once wake is called.
+func (p *place) asleep(version string) (asked <-chan struct{}, wake func()) {
+	p.Helper()
+	got, awake := make(chan struct{}, 1000), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got <- struct{}{}
+		select {
+		case <-awake:
+		case <-r.Context().Done():
+		}
+	}))
+	p.Cleanup(server.Close)
+	entrypoints.servers.Store(version+"-node."+p.namespace+".svc.cluster.local:80", server.Listener.Addr().String())
+	p.Cleanup(func() {
+		select {
+		case <-awake:
+		default:
+			close(awake)
+		}
+	})
+	return got, func() { close(awake) }
+}
+
+func TestAVersionIsPublishedOnceItsNodesAreUp(t *testing.T) {
+	p := newPlace(t)
+	p.version("a", "example.com/a")
+	p.publish("a", "") // without a node that can be reached
+	p.published("a")
+	p.event("NotWarm", `version "a" gets requests although nodes are not up, so that the first may wait for them: node (connection refused)`)
+
+	asked, wake := p.asleep("b")
+	p.ready(p.version("b", "example.com/b"))
+	p.publish("b", "")
+	<-asked
+	p.until("waiting for the node", func(rt *v1alpha1.Runtime) bool {
+		c := rt.Status.Condition(v1alpha1.ConditionReady)
+		return c.Reason == v1alpha1.ReasonPublishing && c.Message == `nodes of version "b" are being woken: node`
+	})
+	require.Equal(t, "a", p.selected())
+	wake()
+	p.published("b")
+	require.Empty(t, asked, "it is asked once")
+}
+
+func TestACanaryGetsRequestsOnceItsNodesAreUp(t *testing.T) {
+	p := newPlace(t)
+	p.version("a", "example.com/a")
+	p.publish("a", "")
+	p.published("a")
+	asked, wake := p.asleep("b")
+	p.ready(p.version("b", "example.com/b"))
+	p.spec(`{"canary": {"version": "b", "weight": 10}}`)
+	<-asked
+	rt := p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonPublishing)
+	require.Contains(t, rt.Status.Canary.Message, `nodes of version "b" are being woken: node`)
+	require.Nil(t, p.file("a"))
+	wake()
+	p.canary(v1alpha1.CanaryServing, "")
+	require.EqualValues(t, 10, p.file("a").Canary.Weight)
+}
+
+func TestAVersionThatDoesNotWarmUpIsPublishedAtOnce(t *testing.T) {
+	p := newPlace(t)
+	asked, _ := p.asleep("a")
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: p.namespace}, Spec: v1alpha1.VersionSpec{
+		State: v1alpha1.StateStarted,
+		Entrypoint: v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: proto}},
+			WarmUp: new(false)},
+		Nodes:     []v1alpha1.Node{{Name: "node", Image: "example.com/a"}},
+		Workflows: []v1alpha1.Workflow{{Name: "greeting", Entrypoint: "Greet", Sequential: []string{"node"}}},
+	}}
+	require.NoError(t, cluster.Create(t.Context(), v))
+	p.publish("a", "")
+	p.published("a")
+	require.Empty(t, asked)
+}
+
+// The annotation keeps nodes up, and the status says how far that is.
+func TestAVersionIsKeptWarm(t *testing.T) {
+	p := newPlace(t)
+	asked, wake := p.asleep("a")
+	v := p.version("a", "example.com/a")
+	p.ready(v)
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	p.change(v, `{"metadata": {"annotations": {"krt.dev/warm-until": "`+until.Format(time.RFC3339)+`"}}}`)
+	warm := func(what string, ok func(*v1alpha1.Warm) bool) {
+		t.Helper()
+		require.True(t, p.soon(func() bool {
+			require.NoError(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(v), v))
+			return ok(v.Status.Warm)
+		}), "%s: %+v", what, v.Status)
+	}
+	warm("it is being woken", func(w *v1alpha1.Warm) bool {
+		return w != nil && w.Until.Time.Equal(until) && len(w.Waiting) == 1 && w.Waiting[0] == "node"
+	})
+	<-asked
+	wake()
+	warm("it is up", func(w *v1alpha1.Warm) bool { return w != nil && len(w.Waiting) == 0 })
+	<-asked // again, so that it stays up
+	p.change(v, `{"metadata": {"annotations": {"krt.dev/warm-until": "2026-01-01T00:00:00Z"}}}`)
+	warm("the time is over", func(w *v1alpha1.Warm) bool { return w == nil })
+}
