@@ -9,6 +9,7 @@ import (
 	"krt.dev/kn-krt/pkg/cli/doctor"
 	"krt.dev/kn-krt/pkg/cli/remote"
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/cli/warm"
 )
 
 // builtFor is what this build has for clusters. With the tag "local" it is nothing, and
@@ -18,7 +19,8 @@ func builtFor() clusterPart {
 		about: clusterCodes, examples: clusterExample, group: groupCluster,
 		flags: remote.Flags,
 		verbs: func(s term.Streams) []*cobra.Command {
-			return append(remote.Commands(s), doctor.NewCommand(s), backlog.NewCommand(s, remote.Versions{}))
+			return append(remote.Commands(s), doctor.NewCommand(s), backlog.NewCommand(s, remote.Versions{}),
+				warm.NewCommand(s, remote.Versions{}))
 		},
 		versions: remote.Versions{},
 	}

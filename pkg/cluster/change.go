@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/behind"
 	"krt.dev/kn-krt/pkg/cluster/value"
 )
 
@@ -68,8 +69,7 @@ func (c *Client) LeaveQueue(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationStop, v1alpha1.StopNow)
-	return c.explainVersion(ctx, "change", v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
+	return c.annotate(ctx, v, v1alpha1.AnnotationStop, v1alpha1.StopNow)
 }
 
 // Restart asks for the named version, which must be started, to take on what has changed
@@ -88,9 +88,7 @@ func (c *Client) Restart(ctx context.Context, name, comment string) error {
 	return c.setSpec(ctx, v, map[string]any{"restart": time.Now().UTC().Format(time.RFC3339Nano)}, comment)
 }
 
-// Behind returns the names of the namespace's started versions that an upgrade of kn-krt or a changed
-// setting has left behind, in the order in which to restart them: the published one, and one that is
-// being published or unpublished, are the last.
+// Behind returns the names of [behind.Names] of the namespace.
 func (c *Client) Behind(ctx context.Context) ([]string, error) {
 	all, err := c.List(ctx)
 	if err != nil {
@@ -100,22 +98,25 @@ func (c *Client) Behind(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	public := func(name string) bool {
-		return r != nil && (r.Spec.PublishedVersion == name || r.Status.PublishedVersion == name)
+	return behind.Names(all.Items, r), nil
+}
+
+// Warm asks for the nodes of the named version, which must be started, to be woken, and kept up until then:
+// status.warm has how far that is.
+func (c *Client) Warm(ctx context.Context, name string, until time.Time) error {
+	v, err := c.Get(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case v.Spec.State != v1alpha1.StateStarted:
+		return c.refuse("warm", name, RuleStopped)
 	}
-	var names, last []string
-	for i := range all.Items {
-		v := &all.Items[i]
-		current := v.Status.Condition(v1alpha1.ConditionCurrent)
-		switch {
-		case v.DeletionTimestamp != nil || v.Spec.State != v1alpha1.StateStarted || current == nil || current.Reason != v1alpha1.ReasonBehind:
-		case public(v.Name):
-			last = append(last, v.Name)
-		default:
-			names = append(names, v.Name)
-		}
-	}
-	return append(names, last...), nil
+	return c.annotate(ctx, v, v1alpha1.AnnotationWarmUntil, until.UTC().Format(time.RFC3339))
+}
+
+func (c *Client) annotate(ctx context.Context, v *v1alpha1.Version, key, value string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, value)
+	return c.explainVersion(ctx, "change", v.Name, c.kube.Patch(ctx, v, client.RawPatch(types.MergePatchType, patch), fieldOwner))
 }
 
 // setSpec changes fields of the spec; the comment replaces the last one, also by nothing.

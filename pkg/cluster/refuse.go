@@ -24,7 +24,7 @@ const (
 	RuleDeleted Rule = "Deleted"
 	// RuleStarted: only what is stopped is deleted.
 	RuleStarted Rule = "Started"
-	// RuleStopped: only what is started is restarted or published.
+	// RuleStopped: only what is started is restarted, published or warmed up.
 	RuleStopped Rule = "Stopped"
 	// RuleNotReady: only what is ready is published; Why is what it waits for.
 	RuleNotReady Rule = "NotReady"

@@ -3,11 +3,13 @@ package remote
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cli/requests"
+	"krt.dev/kn-krt/pkg/cli/warm"
 	"krt.dev/kn-krt/pkg/cluster"
 	"krt.dev/kn-krt/pkg/cluster/backlog"
 	"krt.dev/kn-krt/pkg/cluster/logs"
@@ -64,6 +66,20 @@ func (Versions) Queue(cmd *cobra.Command, version string, f func(context.Context
 			return err
 		}
 		return backlog.Reach(ctx, c.Client, version, f)
+	})
+}
+
+// Warm asks for the nodes of the version, or of the published one, to be kept up until then, and calls watch with what
+// reads it.
+func (Versions) Warm(cmd *cobra.Command, version string, until time.Time, watch func(context.Context, warm.Read) error) error {
+	return connected(cmd, func(ctx context.Context, c *Cluster) (err error) {
+		if version, err = c.orPublished(ctx, version, "warm VERSION"); err != nil {
+			return err
+		}
+		if err := c.Client.Warm(ctx, version, until); err != nil {
+			return err
+		}
+		return watch(ctx, func(ctx context.Context) (*v1alpha1.Version, error) { return c.Get(ctx, version) })
 	})
 }
 
