@@ -91,6 +91,9 @@ func (r *reader) manifest(root ast.Node) *Manifest {
 	m.Entrypoint.Proto = cleaned(entrypoint.text("proto"))
 	m.Entrypoint.Image = entrypoint.text("image")
 	m.Entrypoint.BackgroundTimeout = entrypoint.duration("backgroundTimeout")
+	if entrypoint.values["warmUp"] != nil {
+		m.Entrypoint.WarmUp = new(entrypoint.boolean("warmUp"))
+	}
 	m.Entrypoint.Inspect = entrypoint.inspect("inspect")
 	config := top.object("config")
 	m.Config.Variables = config.texts("variables")

@@ -41,6 +41,8 @@ func entrypointForm() Field {
 			"On a cluster, Knative ends each call of a node after 600s, unless the setting revision-timeout allows more or the entrypoint " +
 			"calls the node's only pod directly.",
 			Kind: FieldDuration, Addition: true, MaxDuration: maxBackground, Default: "1h", Examples: []string{"2h"}, High: maxVariable},
+		{Key: "warmUp", Doc: "Whether nodes at zero are woken ahead: all of a workflow by its first event, and all of the version before it is " +
+			"published. Without it, the cluster's setting warm-up decides.", Kind: FieldBoolean, Addition: true},
 		{Key: "inspect", Doc: "Keeps messages of requests in the entrypoint, where people can read them. Without it, messages are never kept " +
 			"on a cluster.",
 			Kind: FieldMap, Addition: true, Fields: []Field{

@@ -70,6 +70,8 @@ type Entrypoint struct {
 	// BackgroundTimeout is how long work may continue after an early reply, or for an
 	// asynchronous request; 0 if not set. An addition of kn-krt to KRT V1.
 	BackgroundTimeout time.Duration
+	// WarmUp is whether nodes at zero are woken ahead; nil if not set. An addition of kn-krt to KRT V1.
+	WarmUp *bool
 	// Inspect keeps the messages of requests in the entrypoint, for people to look at; nil if
 	// not set. An addition of kn-krt to KRT V1.
 	Inspect *Inspect

@@ -44,7 +44,7 @@ func FromBundle(b *krt.Bundle, images map[string]string, o FromOptions) *v1alpha
 		Artifact:    o.Artifact,
 		Entrypoint: v1alpha1.Entrypoint{
 			Proto: m.Entrypoint.Proto, Files: protos(b), Delivery: o.Delivery, Authentication: o.Authentication,
-			ChannelTemplate: o.ChannelTemplate, Results: o.Results,
+			ChannelTemplate: o.ChannelTemplate, Results: o.Results, WarmUp: m.Entrypoint.WarmUp,
 		},
 		Config: v1alpha1.Config{Variables: slices.Clone(m.Config.Variables), Files: slices.Clone(m.Config.Files)},
 	}
