@@ -132,7 +132,7 @@ func (d *Dashboard) act(w http.ResponseWriter, hr *http.Request) {
 		if action == source.Delete {
 			return d.link.Versions(), nil
 		}
-		return d.link.Page(r.ref, "", "asked", d.receipts.add(r.ref, actionText(action))), nil
+		return d.link.Page(r.ref, "", "asked", d.receipts.Add(r.ref, actionText(action))), nil
 	})(w, hr)
 }
 

@@ -54,18 +54,6 @@ func TestALinkIsNoReceipt(t *testing.T) {
 	}
 }
 
-func TestReceiptsAreBounded(t *testing.T) {
-	var all receipts
-	ref := source.Ref{Namespace: "team", Name: "a-1"}
-	first, last := all.add(ref, "Stop"), ""
-	for range maxReceipts {
-		last = all.add(ref, "Start")
-	}
-	require.Empty(t, all.take(ref, first))
-	require.Equal(t, "Start", all.take(ref, last))
-	require.Len(t, all.all, maxReceipts-1)
-}
-
 func TestPublishAsksAgainWhenSomethingElseIsPublished(t *testing.T) {
 	m := sourcetest.New(example("a-1", source.Ready), publishedExample("c-1"))
 	response, page := post(t, serve(t, m), atA+"/actions/publish", url.Values{"old": {"b-1"}, "new": {"a-1"}, "comment": {"why not"}})

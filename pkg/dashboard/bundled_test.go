@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+	"krt.dev/kn-krt/pkg/dashboard/word"
 )
 
 // measured has a value of ten seconds ago for every query, but for those of a measurement.
@@ -47,7 +48,7 @@ func TestLength(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Hour: "1h", 90 * time.Minute: "1h30m", 3 * time.Minute: "3m", 90 * time.Second: "1m30s", -time.Hour: "-1h", 30 * time.Second: "30s",
 	} {
-		require.Equal(t, want, length(d))
+		require.Equal(t, want, word.Length(d))
 	}
 }
 

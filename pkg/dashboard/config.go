@@ -55,7 +55,7 @@ func newConfigView(r *request) (*configView, error) {
 			v.Missing++
 		}
 	}
-	v.Changed = r.receipts.take(r.ref, r.URL.Query().Get("changed"))
+	v.Changed = r.receipts.Take(r.ref, r.URL.Query().Get("changed"))
 	v.Reason, err = forbidden(r, source.Configure)
 	return v, err
 }
@@ -82,7 +82,7 @@ func setConfig(r *request) (location string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return r.link.Page(r.ref, "config", "changed", r.receipts.add(r.ref, name)), nil
+	return r.link.Page(r.ref, "config", "changed", r.receipts.Add(r.ref, name)), nil
 }
 
 // sentValue is the value in the form: an uploaded file or what was typed.

@@ -213,5 +213,5 @@ func (d *Dashboard) createPath() string {
 	if d.options.Creating.Create == nil && d.options.Creating.Reason == "" {
 		return ""
 	}
-	return d.link.prefix + "/create"
+	return d.link.Prefix + "/create"
 }

@@ -14,6 +14,8 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
 	"krt.dev/kn-krt/pkg/dashboard/handbook"
+	"krt.dev/kn-krt/pkg/dashboard/link"
+	"krt.dev/kn-krt/pkg/dashboard/receipt"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -33,8 +35,8 @@ type Options struct {
 	One bool
 	// Title is what the dashboard is of, such as the name of a cluster.
 	Title string
-	// Traces makes links to the pages of traces, see [ParseTraceLink]. Default: there are none.
-	Traces TraceLink
+	// Traces makes links to the pages of traces, see [link.ParseTrace]. Default: there are none.
+	Traces link.Trace
 	// ReadOnly refuses all actions.
 	ReadOnly bool
 	// Notice is shown on each page, such as a warning about who can read it; empty for none.
@@ -53,14 +55,14 @@ func One(s source.Source) func(*http.Request) (source.Source, error) {
 // Dashboard serves the pages.
 type Dashboard struct {
 	options   Options
-	link      linker
+	link      link.Links
 	assets    *assetFiles
 	pages     []page
 	templates map[string]*template.Template // by name of the page
 	streams   bound.Share                   // that are open
 	sending   bound.Share                   // bytes that are held until they are sent
 	creations creations
-	receipts  receipts
+	receipts  receipt.Receipts
 	handbook  handbook.Reader
 	handler   http.Handler
 }
@@ -73,7 +75,7 @@ func New(o Options) *Dashboard {
 	files := embeddedAssets()
 	d := &Dashboard{
 		options: o, assets: files, pages: pages(),
-		link:    linker{prefix: strings.TrimSuffix(o.Prefix, "/"), assets: files.digest, traces: o.Traces, one: o.One},
+		link:    link.Links{Prefix: strings.TrimSuffix(o.Prefix, "/"), Assets: files.digest, Traces: o.Traces, One: o.One},
 		streams: bound.Share{Most: maxStreams, Own: maxOwnStreams}, sending: bound.Share{Most: maxSending, Own: maxOwnSending},
 	}
 	d.templates = d.parse()
@@ -98,7 +100,7 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, p := range d.pages {
-		at := d.link.prefix + p.route()
+		at := d.link.Prefix + p.route()
 		mux.HandleFunc("GET "+at, d.serve(p))
 		at = strings.TrimSuffix(strings.TrimSuffix(at, "{$}"), "/")
 		mux.HandleFunc("GET "+at+"/events", d.stream(p))
@@ -112,18 +114,18 @@ func (d *Dashboard) routes() http.Handler {
 			mux.HandleFunc("POST "+strings.TrimSuffix(at+"/"+name, "/"), d.post(post))
 		}
 	}
-	mux.HandleFunc("GET "+d.link.prefix+versionRoute+"/actions/{action}", d.confirm)
-	mux.HandleFunc("POST "+d.link.prefix+versionRoute+"/actions/{action}", d.act)
-	mux.HandleFunc("POST "+d.link.prefix+"/create", d.upload)
-	mux.HandleFunc("GET "+d.link.prefix+"/assets/{digest}/{name}", d.assets.serve)
-	mux.HandleFunc(d.link.prefix+"/", d.noPage)
+	mux.HandleFunc("GET "+d.link.Prefix+versionRoute+"/actions/{action}", d.confirm)
+	mux.HandleFunc("POST "+d.link.Prefix+versionRoute+"/actions/{action}", d.act)
+	mux.HandleFunc("POST "+d.link.Prefix+"/create", d.upload)
+	mux.HandleFunc("GET "+d.link.Prefix+"/assets/{digest}/{name}", d.assets.serve)
+	mux.HandleFunc(d.link.Prefix+"/", d.noPage)
 	return mux
 }
 
 // noPage redirects a path with a slash at its end to the page without it, and fails for others.
 func (d *Dashboard) noPage(w http.ResponseWriter, r *http.Request) {
 	at := r.URL.EscapedPath()
-	if short := strings.TrimSuffix(at, "/"); r.Method == http.MethodGet && len(short) > len(d.link.prefix) && short != at {
+	if short := strings.TrimSuffix(at, "/"); r.Method == http.MethodGet && len(short) > len(d.link.Prefix) && short != at {
 		if r.URL.RawQuery != "" {
 			short += "?" + r.URL.RawQuery
 		}

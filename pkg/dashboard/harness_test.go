@@ -13,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
+	"krt.dev/kn-krt/pkg/dashboard/word"
 )
 
 // hostile is a text that must never become markup.
@@ -22,7 +23,7 @@ const hostile = `"><script>alert(1)</script><img src=x onerror='alert(2)'>{{.}}`
 func example(name string, state source.State) source.Version {
 	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	return source.Version{
-		Ref: source.Ref{Namespace: "team", Name: name}, Description: "Prices of houses", State: state, Phase: word(state),
+		Ref: source.Ref{Namespace: "team", Name: name}, Description: "Prices of houses", State: state, Phase: word.State(state),
 		Created: at, Comment: "first try", Delivery: "Direct",
 		Nodes: []source.Node{
 			{Name: "etl", State: state, Image: "registry/etl@sha256:1", Pods: 1},

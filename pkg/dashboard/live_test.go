@@ -18,11 +18,11 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/stream"
 )
 
-// message is an event of a stream.
-type message = stream.Message
+// streamEvent is an event of a stream.
+type streamEvent = stream.Message
 
 // events opens a stream, and returns what reads its next message.
-func events(t *testing.T, server *httptest.Server, path string) (next func() message) {
+func events(t *testing.T, server *httptest.Server, path string) (next func() streamEvent) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -37,11 +37,11 @@ func events(t *testing.T, server *httptest.Server, path string) (next func() mes
 }
 
 // messages returns what reads the next message of a stream.
-func messages(t *testing.T, response *http.Response) (next func() message) {
+func messages(t *testing.T, response *http.Response) (next func() streamEvent) {
 	t.Helper()
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 16<<20)
-	return func() (m message) {
+	return func() (m streamEvent) {
 		for lines.Scan() {
 			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 				require.NoError(t, json.Unmarshal([]byte(text), &m))
@@ -49,12 +49,12 @@ func messages(t *testing.T, response *http.Response) (next func() message) {
 			}
 		}
 		require.NoError(t, lines.Err())
-		return message{Kind: "end"}
+		return streamEvent{Kind: "end"}
 	}
 }
 
 // until reads messages up to the next beat.
-func until(next func() message) (ids []string, all string) {
+func until(next func() streamEvent) (ids []string, all string) {
 	for m := next(); m.Kind == "fragment"; m = next() {
 		ids = append(ids, m.ID)
 		all += m.HTML
@@ -140,7 +140,7 @@ func TestStreamSaysWhyItWasEnded(t *testing.T) {
 	next := events(t, server, "/events")
 	until(next)
 	end(&guard.EndedError{Text: "You have signed out."})
-	require.Equal(t, message{Kind: "gone", Text: "You have signed out."}, next())
+	require.Equal(t, streamEvent{Kind: "gone", Text: "You have signed out."}, next())
 	require.Equal(t, "end", next().Kind)
 }
 

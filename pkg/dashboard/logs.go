@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/dashboard/logview"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/logline"
@@ -64,7 +65,7 @@ func (r *request) logs() logview.Version { return logview.Version{Source: r.sour
 
 // logLinks makes the links of lines.
 type logLinks struct {
-	link linker
+	link link.Links
 	ref  source.Ref
 }
 

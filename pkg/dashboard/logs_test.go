@@ -103,7 +103,7 @@ func TestLogFilters(t *testing.T) {
 }
 
 // nextLogs reads the next event with lines.
-func nextLogs(t *testing.T, next func() message) (b logview.Event) {
+func nextLogs(t *testing.T, next func() streamEvent) (b logview.Event) {
 	t.Helper()
 	for {
 		m := next()

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"krt.dev/kn-krt/pkg/dashboard/handbook"
+	"krt.dev/kn-krt/pkg/dashboard/link"
+	"krt.dev/kn-krt/pkg/dashboard/receipt"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
@@ -115,7 +117,7 @@ func pages() []page {
 type request struct {
 	*http.Request
 	source source.Source
-	link   linker
+	link   link.Links
 	// ref and version are what the page is of; zero and nil for a page that is not of a version.
 	ref     source.Ref
 	version *source.Version
@@ -124,7 +126,7 @@ type request struct {
 	// creating is how versions are created, creations are those that were.
 	creating  *Creating
 	creations *creations
-	receipts  *receipts
+	receipts  *receipt.Receipts
 	handbook  *handbook.Reader
 	// kept is what the stream of the page keeps, see keep of [page].
 	kept any

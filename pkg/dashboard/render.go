@@ -6,12 +6,11 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/panel"
-	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/visible"
+	"krt.dev/kn-krt/pkg/dashboard/word"
 	"krt.dev/kn-krt/pkg/legible"
 )
 
@@ -42,7 +41,7 @@ func (d *Dashboard) functions() template.FuncMap {
 	return template.FuncMap{
 		"versions":   d.link.Versions,
 		"table":      d.link.Table,
-		"everything": d.link.everything,
+		"everything": d.link.Everything,
 		"create":     d.createPath,
 		"page":       d.link.Page,
 		"action":     d.link.Action,
@@ -52,51 +51,12 @@ func (d *Dashboard) functions() template.FuncMap {
 		"count":      legible.Count,
 		"clock":      func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"duration":   legible.Spaced,
-		"length":     length,
-		"outcome":    outcome,
-		"word":       word,
+		"length":     word.Length,
+		"outcome":    word.Outcome,
+		"word":       word.State,
 		"advice":     panel.NewAdvice,
 		"because":    panel.NewCause,
 	}
-}
-
-// length is a length of time as one writes it: "1h30m", and not "1h30m0s".
-func length(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
-// outcome is how a request went, as a state.
-func outcome(failed bool) source.State {
-	if failed {
-		return source.Failed
-	}
-	return source.Ready
-}
-
-// word is a state for people.
-func word(s source.State) string {
-	switch s {
-	case source.Ready:
-		return "Ready"
-	case source.Asleep:
-		return "Asleep"
-	case source.Starting:
-		return "Starting"
-	case source.Failed:
-		return "Failed"
-	case source.Stopping:
-		return "Stopping"
-	case source.Stopped:
-		return "Stopped"
-	}
-	return "Unknown"
 }
 
 // serve renders the page.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 	"krt.dev/kn-krt/pkg/dashboard/sourcetest"
 	"krt.dev/kn-krt/pkg/inspection"
@@ -119,9 +120,9 @@ func TestOneRequest(t *testing.T) {
 	m := memory()
 	m.Kept.Add(keptRequest(), failedRequest())
 	m.Kept.Unkept = "Add 'inspect: {}'."
-	link, err := ParseTraceLink("http://jaeger:16686/trace/{traceId}?x=1")
+	traces, err := link.ParseTrace("http://jaeger:16686/trace/{traceId}?x=1")
 	require.NoError(t, err)
-	server := serve(t, m, func(o *Options) { o.Traces = link })
+	server := serve(t, m, func(o *Options) { o.Traces = traces })
 	status, html := get(t, server, "/ns/team/versions/a-1/requests/"+requestID)
 	require.Equal(t, http.StatusOK, status)
 	for _, want := range []string{
@@ -175,22 +176,4 @@ func TestLargeMessagesAreCut(t *testing.T) {
 	_, html := get(t, serve(t, m), "/ns/team/versions/a-1/requests/"+requestID)
 	require.Less(t, len(html), 2*maxMessages)
 	require.Contains(t, html, "more are not shown here")
-}
-
-func TestTraceLink(t *testing.T) {
-	for _, wrong := range []string{
-		"jaeger/{traceId}", "http://jaeger/", "javascript:alert('{traceId}')", "http://{traceId}/x", "http://u:p@jaeger/{traceId}",
-		"file:///{traceId}", "http://jaeger/{traceId}\x00",
-	} {
-		_, err := ParseTraceLink(wrong)
-		require.Error(t, err, wrong)
-	}
-	none, err := ParseTraceLink("")
-	require.NoError(t, err)
-	require.Empty(t, none.Of("0af7651916cd43dd8448eb211c80319c"))
-	link, err := ParseTraceLink("https://traces.example.com/ui?trace={traceId}")
-	require.NoError(t, err)
-	require.Empty(t, link.Of("x\"><script>"))
-	require.Empty(t, link.Of(""))
-	require.Equal(t, "https://traces.example.com/ui?trace=0af7651916cd43dd8448eb211c80319c", link.Of("0af7651916cd43dd8448eb211c80319c"))
 }

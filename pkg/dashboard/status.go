@@ -49,7 +49,7 @@ func statusPage() page {
 }
 
 func newStatusView(r *request, draw *picture.Drawer) (*statusView, error) {
-	v := &statusView{Version: r.version, Asked: r.receipts.take(r.ref, r.URL.Query().Get("asked"))}
+	v := &statusView{Version: r.version, Asked: r.receipts.Take(r.ref, r.URL.Query().Get("asked"))}
 	numbers, err := r.source.Numbers(r.Context(), r.ref)
 	if numbers == nil {
 		numbers = &source.Numbers{}

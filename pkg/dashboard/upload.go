@@ -20,7 +20,7 @@ func (d *Dashboard) upload(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, err)
 		return
 	}
-	http.Redirect(w, r, d.link.prefix+"/create/"+begun.id, http.StatusSeeOther)
+	http.Redirect(w, r, d.link.Prefix+"/create/"+begun.id, http.StatusSeeOther)
 }
 
 func (d *Dashboard) begin(w http.ResponseWriter, r *http.Request) (*creation, error) {

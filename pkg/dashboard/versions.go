@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/dashboard/picture"
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
@@ -71,7 +72,7 @@ func versionsPage() page {
 
 // onlyVersion is the page of the one version, if there is one and the query does not ask for the table.
 func onlyVersion(r *request) string {
-	if !r.link.one || r.URL.RawQuery != "" {
+	if !r.link.One || r.URL.RawQuery != "" {
 		return ""
 	}
 	all, err := r.source.Versions(r.Context())
@@ -171,14 +172,14 @@ func rank(v *source.Version) int {
 }
 
 // heads are the columns; the links keep the other filters.
-func (f *versionFilter) heads(link linker) []head {
+func (f *versionFilter) heads(to link.Links) []head {
 	published := ""
 	if f.Published {
 		published = "1"
 	}
 	sorted := func(text, by string) head {
-		pairs := []string{"all", link.everything(), "q", f.Text, "ns", f.Namespace, "state", f.State, "published", published, "sort", by}
-		return head{Text: text, Path: withQuery(link.Versions(), pairs), Current: f.Sort == by}
+		pairs := []string{"all", to.Everything(), "q", f.Text, "ns", f.Namespace, "state", f.State, "published", published, "sort", by}
+		return head{Text: text, Path: link.WithQuery(to.Versions(), pairs), Current: f.Sort == by}
 	}
 	return []head{
 		sorted("Name", ""), sorted("Phase", "phase"), sorted("Published since", "published"), {Text: "Nodes ready"},

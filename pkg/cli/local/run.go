@@ -18,7 +18,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/bundle"
 	"krt.dev/kn-krt/pkg/cli/term"
-	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/entrypoint/measure"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/gobuild"
@@ -55,7 +55,7 @@ type runOptions struct {
 	verbose bool
 	noColor bool
 	output  string
-	traces  dashboard.TraceLink
+	traces  link.Trace
 }
 
 const runLong = `Run a whole version on this machine, without a cluster: the same entrypoint as on a
@@ -148,7 +148,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	term.Choice{Name: "measurements", Usage: "measurements to save of each request and node", Of: measure.Modes()}.AddTo(cmd, &o.measure)
 	flags.BoolVar(&o.noReload, "no-reload", false, "do not reload when files change")
 	flags.BoolVar(&o.noDashboard, "no-dashboard", false, "do not serve the dashboard at /_krt/ of the web port")
-	flags.Var(&o.traces, "trace-url", dashboard.TraceUsage)
+	flags.Var(&o.traces, "trace-url", link.TraceUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print a line for each request")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also print the state folder and the entrypoint's debug lines")
 	flags.BoolVar(&o.noColor, "no-color", false, "no colours, as with NO_COLOR")

@@ -17,6 +17,7 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/dashboard/promql"
 	"krt.dev/kn-krt/pkg/image/artifact"
 
@@ -30,7 +31,7 @@ type dashboardOptions struct {
 	readOnly bool
 	open     bool
 	images   imageFlags
-	traces   dashboard.TraceLink
+	traces   link.Trace
 	numbers  promql.Setting
 }
 
@@ -69,7 +70,7 @@ or to $KO_DOCKER_REPO.`,
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "show the versions of all namespaces that you may read")
 	flags.IntVar(&o.port, "port", 0, "port of this machine to serve on (default: any that is free)")
 	flags.BoolVar(&o.readOnly, "read-only", false, "refuse everything that changes something")
-	flags.Var(&o.traces, "trace-url", dashboard.TraceUsage)
+	flags.Var(&o.traces, "trace-url", link.TraceUsage)
 	flags.Var(&o.numbers, "prometheus-url", promql.Usage)
 	flags.BoolVar(&o.open, "open", false, "also open it in the browser")
 	return cmd

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"krt.dev/kn-krt/pkg/dashboard"
+	"krt.dev/kn-krt/pkg/dashboard/link"
 	"krt.dev/kn-krt/pkg/dashboard/promql"
 )
 
@@ -44,7 +44,7 @@ type Config struct {
 	// Title is shown as the name of the cluster.
 	Title string
 	// Traces makes links to the pages of traces.
-	Traces dashboard.TraceLink
+	Traces link.Trace
 	// Prometheus has the metrics of entrypoints; without it they are read from the entrypoints.
 	Prometheus promql.Setting
 	// CheckTime is how long the API server's word about a token counts; 30 seconds if it is 0.
@@ -67,7 +67,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (Config,
 	flags.BoolVar(&c.Changes, "changes", false, "let users with the rights change versions")
 	flags.StringVar(&c.TokenHeader, "token-header", "", "header in which a proxy passes the user's token on (default: Authorization)")
 	flags.BoolVar(&c.SignIn, "sign-in", true, "let users paste a token")
-	flags.Var(&c.Traces, "trace-url", dashboard.TraceUsage)
+	flags.Var(&c.Traces, "trace-url", link.TraceUsage)
 	flags.Var(&c.Prometheus, "prometheus-url", promql.Usage)
 	flags.StringVar(&c.Title, "title", "", "name of the cluster to show")
 	if err := flags.Parse(args); err != nil {

@@ -1,4 +1,5 @@
-package dashboard
+// Package receipt has what pages say once, after a change.
+package receipt
 
 import (
 	"crypto/rand"
@@ -8,8 +9,8 @@ import (
 	"krt.dev/kn-krt/pkg/dashboard/source"
 )
 
-// maxReceipts is how many receipts are kept until the pages that follow the actions are read.
-const maxReceipts = 100
+// Max is how many receipts are kept until the pages that follow the actions are read.
+const Max = 100
 
 // receipt says once, on the page that follows a change, what was changed: what a link's query says
 // by itself may never have happened.
@@ -19,17 +20,17 @@ type receipt struct {
 	what string
 }
 
-// receipts are the newest, in order.
-type receipts struct {
+// Receipts are the newest, in order. They may be used by many goroutines at a time.
+type Receipts struct {
 	mu  sync.Mutex
 	all []receipt
 }
 
-// add returns the key of a new receipt: what names the action, or the value of the config, in a word.
-func (r *receipts) add(ref source.Ref, what string) (key string) {
+// Add returns the key of a new receipt: what names the action, or the value of the config, in a word.
+func (r *Receipts) Add(ref source.Ref, what string) (key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.all) == maxReceipts {
+	if len(r.all) == Max {
 		r.all = slices.Delete(r.all, 0, 1)
 	}
 	key = rand.Text()
@@ -37,8 +38,8 @@ func (r *receipts) add(ref source.Ref, what string) (key string) {
 	return key
 }
 
-// take returns what the receipt of the version says, and forgets it; empty if there is none.
-func (r *receipts) take(ref source.Ref, key string) string {
+// Take returns what the receipt of the version says, and forgets it; empty if there is none.
+func (r *Receipts) Take(ref source.Ref, key string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := slices.IndexFunc(r.all, func(one receipt) bool { return one.key == key && one.ref == ref })
