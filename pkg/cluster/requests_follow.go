@@ -227,13 +227,13 @@ func (f *replicas) read(ctx context.Context, p *replica, from *inspection.Client
 func (r *Requests) One(ctx context.Context, f func(context.Context, *inspection.Client) error) error {
 	pods, err := r.c.entrypointPods(ctx, r.version)
 	for _, pod := range pods {
-		called := false
+		called, own := false, error(nil)
 		err = r.askOne(ctx, pod, func(ctx context.Context, _ string, from *inspection.Client) error {
-			called = true
-			return f(ctx, from)
+			called, own = true, f(ctx, from)
+			return own
 		})
-		if err == nil || called {
-			return err
+		if called {
+			return own
 		}
 	}
 	return err

@@ -114,9 +114,9 @@ func (e *Entrypoint) forwardCopy(r *http.Request, address string) {
 
 // newInspectionServer serves the requests that are kept, to this machine only.
 func (e *Entrypoint) newInspectionServer(l Listeners) *http.Server {
-	letters := mail.Desk{Box: e.options.Mail, Version: func() (string, *capture.Contract) {
+	letters := mail.Desk{Box: e.options.Mail, Version: func() mail.Served {
 		t := e.table.Load()
-		return t.version.Name, cmp.Or(t.contract, t.compared)
+		return mail.Served{Name: t.version.Name, Contract: cmp.Or(t.contract, t.compared), Results: t.version.Results > 0}
 	}}.Handlers()
 	letters["POST /letters/dead/{correlation}/{step}/replay"] = e.keeping(e.serveReplay)
 	maps.Copy(letters, e.options.Inspection)

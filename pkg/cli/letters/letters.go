@@ -4,7 +4,10 @@ package letters
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +73,18 @@ func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context
 	if err != nil {
 		return err
 	}
-	return f(cmd.Context(), port.Client{Port: client})
+	err = f(cmd.Context(), port.Client{Port: client})
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return term.WithHint(err, "Start a version with '%[1]s run', name the inspection address that it printed with --address, "+
+			"or name a version on a cluster: '%[1]s %[2]s NAME'.", cmd.Root().DisplayName(), cmd.Name())
+	}
+	return err
+}
+
+// refused reports whether err is that the version keeps none, so that there is nothing to wait for.
+func refused(err error) bool {
+	var said *inspection.StatusError
+	return errors.As(err, &said) && said.Code == http.StatusConflict
 }
 
 // clock is a time for people.

@@ -29,11 +29,11 @@ type resultOptions struct {
 const resultLong = `Print the result of an asynchronous request: its response as JSON, or its failure, with
 exit code 1.
 
-ID is in the header Krt-Correlation-Id of the response 202. A version keeps results if its manifest's
-entrypoint has results (spec.entrypoint.results); a local run keeps all for a day. Clients fetch them by
+ID is in the header Krt-Correlation-Id of the response 202. A version keeps results if it was
+created with --results (spec.entrypoint.results); a local run keeps all for a day. Clients fetch them by
 GET /workflows/WORKFLOW/results/ID.
 
-With -w, a result that is not there yet is waited for.`
+With -w, a result that is not there yet is waited for, unless the version keeps none.`
 
 // NewResultCommand returns the verb result. Versions on a cluster are reached through c.
 func NewResultCommand(s term.Streams, c Versions) *cobra.Command {
@@ -70,7 +70,10 @@ func (o *resultOptions) run(ctx context.Context, from port.Client) error {
 	switch {
 	case requests.NotKept(err):
 		return term.FailAs(term.ExitNotFound, fmt.Errorf("there is no result of request %s: %w", line(o.id), err),
-			"It may still be in work: -w waits for it. A version keeps results only with spec.entrypoint.results.")
+			"It may still be in work: -w waits for it. It may have expired, or be a request of another version.")
+	case refused(err):
+		return term.WithHint(err, "Set it (spec.entrypoint.results of the Version, or create --results 24h) and restart the version: "+
+			"what it accepts then has a result.")
 	case err != nil:
 		return err
 	case o.output == term.OutputJSON:

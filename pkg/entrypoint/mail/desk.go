@@ -16,8 +16,17 @@ import (
 type Desk struct {
 	// Box has them; nil: there are none.
 	Box *Box
-	// Version is the version that is served, and what decodes its messages.
-	Version func() (name string, contract *capture.Contract)
+	// Version is the version that is served.
+	Version func() Served
+}
+
+// Served is a version as a desk needs it.
+type Served struct {
+	Name string
+	// Contract decodes its messages.
+	Contract *capture.Contract
+	// Results says that it keeps results.
+	Results bool
 }
 
 // Handlers are the desk's handlers by their patterns.
@@ -47,6 +56,8 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 		value, err := serve(ctx, kind, r)
 		var refused *letter.Error
 		switch {
+		case errors.Is(err, errNoResults):
+			http.Error(w, err.Error(), http.StatusConflict) // as without a box
 		case errors.Is(err, letter.ErrNotFound):
 			http.Error(w, "no letter with this id is kept", http.StatusNotFound)
 		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError && !letter.Temporary(err):
@@ -62,10 +73,12 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 	}
 }
 
+// errNoResults is why nobody should wait for a result.
+var errNoResults = errors.New("the version keeps no results: its spec.entrypoint.results is not set")
+
 func (d Desk) list(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
-	version, _ := d.Version()
 	q := r.URL.Query()
-	of := letter.Selection{Version: version, Workflow: q.Get("workflow"), Before: q.Get("before")}
+	of := letter.Selection{Version: d.Version().Name, Workflow: q.Get("workflow"), Before: q.Get("before")}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > letter.MaxPage {
@@ -77,22 +90,24 @@ func (d Desk) list(ctx context.Context, kind letter.Kind, r *http.Request) (any,
 }
 
 func (d Desk) get(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
-	version, contract := d.Version()
-	l, err := d.Box.Get(ctx, kind, version, r.PathValue("id"))
-	if err != nil {
+	version := d.Version()
+	l, err := d.Box.Get(ctx, kind, version.Name, r.PathValue("id"))
+	switch {
+	case kind == letter.Result && !version.Results && errors.Is(err, letter.ErrNotFound):
+		return nil, errNoResults
+	case err != nil:
 		return nil, err
 	}
 	shown := port.Letter{Letter: *l}
 	if l.Message != "" {
-		shown.Payload = contract.Payload(l.Message, l.Data)
+		shown.Payload = version.Contract.Payload(l.Message, l.Data)
 	}
-	if contract.Redacts() {
+	if version.Contract.Redacts() {
 		shown.Data = nil // it has what must not be shown
 	}
 	return shown, nil
 }
 
 func (d Desk) delete(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
-	version, _ := d.Version()
-	return nil, d.Box.Delete(ctx, kind, version, r.PathValue("id"))
+	return nil, d.Box.Delete(ctx, kind, d.Version().Name, r.PathValue("id"))
 }

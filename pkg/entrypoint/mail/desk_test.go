@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"krt.dev/kn-krt/pkg/entrypoint/capture"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/letter"
 )
@@ -70,7 +69,7 @@ func TestStatusesOfTheDesk(t *testing.T) {
 		{errors.New("the store does not respond"), http.StatusServiceUnavailable},
 		{nil, http.StatusConflict},
 	} {
-		d := mail.Desk{Version: func() (string, *capture.Contract) { return "v1", nil }}
+		d := mail.Desk{Version: func() mail.Served { return mail.Served{Name: "v1"} }}
 		if c.err != nil {
 			d.Box = mail.New(&shelf{get: func() error { return c.err }}, slog.New(slog.DiscardHandler))
 		}
