@@ -112,6 +112,11 @@ func (noVersions) Named(cmd *cobra.Command) bool { return cmd.Flag("namespace").
 // Reach returns errLocalOnly.
 func (noVersions) Reach(*cobra.Command, string) (string, func(), error) { return "", nil, localOnly() }
 
+// ReachWeb implements [call.Versions].
+func (noVersions) ReachWeb(*cobra.Command, string) (requests.Web, error) {
+	return requests.Web{}, localOnly()
+}
+
 // Requests returns errLocalOnly.
 func (noVersions) Requests(*cobra.Command, string, inspection.Filter) (*requests.Running, error) {
 	return nil, localOnly()

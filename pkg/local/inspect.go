@@ -28,8 +28,8 @@ func (r *run) inspect(b *krt.Bundle) *capture.Settings {
 func (r *run) ready(l entrypoint.Listeners) {
 	serving := r.describe(r.bundle, l)
 	serving.Traces = r.traces
-	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Inspection: serving.Inspection,
-		Store: serving.Store}
+	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Web: serving.Web,
+		Inspection: serving.Inspection, Store: serving.Store}
 	if err := running.Write(r.state.dir, where); err != nil {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: err.Error() + "; other commands find it by --address only"})
 	}

@@ -43,6 +43,9 @@ type invokeOptions struct {
 	output   string
 	// inspection is the inspection address of a local run; "" for that of the run at address.
 	inspection string
+	// send waits for no response; web is the web address for that, "" for that of the run at address.
+	send bool
+	web  string
 	// requests reaches the requests that the version keeps.
 	requests func() (*requests.Running, error)
 }
@@ -54,6 +57,9 @@ type Versions interface {
 	// Reach forwards a port of this machine to the named version, or to the published one
 	// if version is "", until release is called.
 	Reach(cmd *cobra.Command, version string) (address string, release func(), err error)
+
+	// ReachWeb does so for the version's web port.
+	ReachWeb(cmd *cobra.Command, version string) (requests.Web, error)
 }
 
 const invokeLong = `Call a workflow of a running version over gRPC and print the response as JSON.
@@ -74,6 +80,10 @@ received and returned. On a cluster the version must allow it (entrypoint.inspec
 The work behind an early reply is waited for as long as --timeout, or 5 seconds. With -o json
 the output has it as "request".
 
+With --async, the response is not waited for: the request is sent as an event (Prefer: respond-async), and
+its id is printed once the version has accepted it; 'result ID -w' prints what comes of it, if the version
+keeps results. If it fails, it becomes a dead letter. WORKFLOW is the workflow's name then.
+
 If the workflow returns a stream, each of its messages is printed when it comes, as JSON on a line
 of its own. With -o json, what --trace and --inspect add, and an error, are a last line:
 {"messages": 3, "took": …, "steps": […]} or {"error": …, "messages": 3}.`
@@ -91,6 +101,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 
   kn-krt invoke greet --trace
   kn-krt invoke greet --inspect -d '{"name": "Ana"}'
+  kn-krt invoke greet --async -d '{"name": "Ana"}'
   kn-krt invoke write -d '{"text": "Once"}' | jq --unbuffered -r .text
 
   # On a cluster
@@ -101,12 +112,14 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 			return complete(cmd, c, args, typed)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.timeout < 0 {
-				return term.UsageError(cmd, "invalid --timeout %v: must not be negative", o.timeout)
+			if err := o.check(cmd); err != nil {
+				return err
 			}
-			o.inspect = o.inspect || cmd.Flag("inspect-address").Changed
 			o.program, o.workflow = cmd.Root().DisplayName(), args[len(args)-1]
 			if len(args) == 1 && !c.Named(cmd) {
+				if o.send {
+					return o.sendHere(cmd)
+				}
 				o.requests = func() (*requests.Running, error) {
 					return requests.Local(cmd.Context(), o.program, o.inspection, o.address)
 				}
@@ -118,12 +131,15 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 				}
 				return runInvoke(cmd.Context(), o)
 			}
-			if cmd.Flag("address").Changed || cmd.Flag("inspect-address").Changed {
+			if cmd.Flag("address").Changed || cmd.Flag("inspect-address").Changed || o.web != "" {
 				return term.UsageError(cmd, "addresses cannot be combined with VERSION or with flags for a cluster")
 			}
 			version := ""
 			if len(args) == 2 {
 				version = args[0]
+			}
+			if o.send {
+				return o.sendOn(cmd, c, version)
 			}
 			return runInvokeOn(cmd, o, c, version)
 		},
@@ -138,6 +154,7 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
 	flags.StringVar(&o.inspection, "inspect-address", "",
 		"the inspection address of a version on this machine; implies --inspect (default: that of the run at --address)")
+	o.addAsyncFlags(flags)
 	o.files.addFlags(flags)
 	term.OutputFlag(cmd, &o.output)
 	return cmd

@@ -41,6 +41,13 @@ func (n nearby) Reach(_ *cobra.Command, version string) (string, func(), error) 
 	return n.address, func() {}, nil
 }
 
+func (n nearby) ReachWeb(_ *cobra.Command, version string) (requests.Web, error) {
+	if version != n.version {
+		return requests.Web{}, errors.New("there is no version " + version)
+	}
+	return requests.Web{Address: n.address, Result: "kn krt result " + version, Release: func() {}}, nil
+}
+
 func (n nearby) Complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{n.version}, cobra.ShellCompDirectiveNoFileComp
 }

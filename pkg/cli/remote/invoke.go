@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/cluster"
 )
@@ -29,18 +30,28 @@ func (Versions) Named(cmd *cobra.Command) bool {
 // Reach forwards a port of this machine to the entrypoint of the version, or of the
 // published one.
 func (Versions) Reach(cmd *cobra.Command, version string) (address string, release func(), err error) {
+	to, err := reach(cmd, version, cluster.GRPCPort)
+	return to.Address, to.Release, err
+}
+
+// ReachWeb does so for the web port.
+func (Versions) ReachWeb(cmd *cobra.Command, version string) (requests.Web, error) {
+	return reach(cmd, version, cluster.WebPort)
+}
+
+func reach(cmd *cobra.Command, version string, port int) (to requests.Web, err error) {
 	err = connected(cmd, func(ctx context.Context, c *Cluster) error {
 		if version, err = c.orPublished(ctx, version, "invoke VERSION WORKFLOW"); err != nil {
 			return err
 		}
-		forward, err := c.Forward(ctx, version, cluster.GRPCPort)
+		forward, err := c.Forward(ctx, version, port)
 		if err != nil {
 			return err
 		}
-		address, release = forward.Address, forward.Close
+		to = requests.Web{Address: forward.Address, Release: forward.Close, Result: c.command("result %s", version)}
 		return nil
 	})
-	return address, release, err
+	return to, err
 }
 
 // Complete suggests versions, then the workflows of the one that is named.

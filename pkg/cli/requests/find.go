@@ -73,13 +73,44 @@ func GRPC(ctx context.Context, usual string) (string, error) {
 	return grpcOf(runs[0]), nil
 }
 
+// Web is where the web port of a version can be reached.
+type Web struct {
+	// Address is host:port.
+	Address string
+	// Result is what to type to fetch the result of a request, before its id.
+	Result string
+	// Release is to be called once the address is not used any more.
+	Release func()
+}
+
+// LocalWeb returns where the version that runs on this machine with a gRPC address can be reached.
+func LocalWeb(ctx context.Context, program, grpc string) (Web, error) {
+	runs, err := running.List(ctx)
+	if err != nil {
+		return Web{}, err
+	}
+	at := slices.IndexFunc(runs, func(r running.Run) bool { return r.Serves(grpc) && r.Web != "" })
+	if at < 0 {
+		return Web{}, term.WithHint(fmt.Errorf("the web address of the version at %s is not known", grpc),
+			"Start one with '%s run', or name the web address that it printed with --web-address.", program)
+	}
+	result := program + " result"
+	if address := runs[at].Inspection; address != "" && len(runs) > 1 {
+		result += " --address " + address
+	}
+	return Web{Address: reachable(runs[at].Web), Result: result, Release: func() {}}, nil
+}
+
 // grpcOf is the address at which a run can be called from this machine.
-func grpcOf(r running.Run) string {
-	host, port, err := net.SplitHostPort(r.GRPC)
+func grpcOf(r running.Run) string { return reachable(r.GRPC) }
+
+// reachable is a listen address as it can be reached from this machine.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip.IsUnspecified()) {
 		return net.JoinHostPort("127.0.0.1", port)
 	}
-	return r.GRPC
+	return address
 }
 
 // hostPort is the host and port of an inspection address, which may be the URL that a run prints.

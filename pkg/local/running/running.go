@@ -34,9 +34,10 @@ type Run struct {
 	Version string `json:"version"`
 	// Path is the absolute path of the version's folder, manifest or packed bundle.
 	Path string `json:"path"`
-	// GRPC and Inspection are the addresses, host:port. Inspection is "" if requests are not
-	// kept.
+	// GRPC, Web and Inspection are the addresses, host:port. Inspection is "" if requests are not
+	// kept, and Web if the run is of an older kn-krt.
 	GRPC       string `json:"grpc"`
+	Web        string `json:"web,omitempty"`
 	Inspection string `json:"inspection,omitempty"`
 	// Store is the path of the Unix socket on which the run serves what was saved.
 	Store string `json:"store,omitempty"`
