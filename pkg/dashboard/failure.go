@@ -49,7 +49,7 @@ func explain(err error) *failure {
 		f := &failure{Text: refused.Text, Next: refused.Next, Missing: refused.Missing}
 		f.Status, f.Title = refusal(refused.Refusal)
 		return f
-	case errors.As(err, &unknown), errors.As(err, &unkept), errors.Is(err, errNoPage):
+	case errors.As(err, &unknown), errors.As(err, &unkept), errors.As(err, new(*source.NoLetterError)), errors.Is(err, errNoPage):
 		return &failure{Status: http.StatusNotFound, Title: "Not found", Text: err.Error()}
 	case errors.As(err, &large), errors.Is(err, multipart.ErrMessageTooLarge):
 		return &failure{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Text: "what was sent is too large"}
@@ -85,6 +85,8 @@ func refusal(r source.Refusal) (status int, title string) {
 		return http.StatusUnauthorized, "Not signed in"
 	case source.Unavailable:
 		return http.StatusNotImplemented, "Not available"
+	case source.Away:
+		return http.StatusServiceUnavailable, "Not reachable"
 	case source.Conflict:
 	}
 	return http.StatusConflict, "Refused"

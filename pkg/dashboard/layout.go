@@ -60,7 +60,7 @@ func (d *Dashboard) sheet(r *request, p page) *sheet {
 func (d *Dashboard) side(ctx context.Context, r *request, p page) *side {
 	s := &side{Version: r.version}
 	for _, other := range d.pages {
-		if other.tab != "" && (!other.remote || !d.options.One) {
+		if other.tab != "" && (!other.remote || !d.options.One) && (other.only == nil || other.only(r.version)) {
 			current := other.name == p.name || other.name == p.under
 			s.Tabs = append(s.Tabs, tab{Text: other.tab, Path: d.link.Page(r.ref, other.path), Current: current})
 		}

@@ -34,7 +34,7 @@ func TestMalformedFormsAreTheSendersFault(t *testing.T) {
 		Create: func(Creation) (string, error) { return "", nil },
 	}})
 	paths := formPaths(d)
-	require.Len(t, paths, 4)
+	require.Len(t, paths, 6)
 	for _, path := range paths {
 		for name, tt := range map[string]struct {
 			kind, query, body string

@@ -21,8 +21,9 @@ type page struct {
 	// title is the page's, tab the text of its tab. A page without a tab says in under which
 	// page's tab is marked as the current one.
 	title, tab, under string
-	// remote says that a run on this machine has no such page.
+	// remote says that a run on this machine has no such page; only, if not nil, which versions have its tab.
 	remote bool
+	only   func(*source.Version) bool
 	// instead is the path of a page that is shown instead of this one; empty, or nil, if this one is.
 	instead func(*request) string
 	// view makes what the template shows.
@@ -96,6 +97,8 @@ func pages() []page {
 		statusPage(),
 		// Requests and what is known of one of them.
 		requestsPage(), requestPage(),
+		// What was given up on, and what waits.
+		lettersPage(), letterPage(), settlePage(false), settlePage(true), queuePage(),
 		// Logs.
 		logsPage(),
 		// Metrics.

@@ -45,6 +45,8 @@ func needed(configured bool) map[source.Action][]cluster.Right {
 		source.Resume:    point,
 		source.Weigh:     slices.Concat(point, read),
 		source.Configure: slices.Concat(right("", "secrets", "get", "create", "patch"), read),
+		source.Letters: slices.Concat(read, right("", "pods", "list"),
+			[]cluster.Right{{Verb: "create", Resource: "pods", Subresource: "portforward"}}),
 	}
 }
 

@@ -12,6 +12,8 @@ const (
 	Unauthorized
 	// Unavailable means that this source cannot do it at all, such as to publish in a local run.
 	Unavailable
+	// Away means that what it takes does not respond, such as the store. It may pass.
+	Away
 )
 
 // RefusedError is returned for what is refused. Other errors are failures.

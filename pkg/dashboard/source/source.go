@@ -31,6 +31,7 @@ type Source interface {
 	Callers
 	Measurers
 	Dividers
+	Inspectors
 }
 
 // Ref names a version.

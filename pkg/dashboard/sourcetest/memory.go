@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -44,6 +45,9 @@ type Memory struct {
 	// Divided is the result of Division, Differing that of Differences; without the first both refuse.
 	Divided   *source.Division
 	Differing []inspection.Difference
+
+	// Port is the inspection port of its versions; without it Inspect refuses.
+	Port http.Handler
 
 	// Kept are its requests, Logged its lines.
 	Kept   *Requests

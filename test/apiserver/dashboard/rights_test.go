@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -208,6 +209,13 @@ func use(t *testing.T, what string) func(place) error {
 			_, _, unreached := p.source.Reach(bounded(p.T), p.one)
 			_, _, unread := p.source.Requests(bounded(p.T), p.one, inspection.Filter{})
 			return errors.Join(allowed(unreached), allowed(unread))
+		},
+		"Dead letters, to replay and delete them, Queue": func(p place) error {
+			reasons, err := p.source.Rights(bounded(p.T), p.one)
+			if why := reasons[source.Letters]; why != "" {
+				err = errors.New(why)
+			}
+			return errors.Join(err, allowed(p.source.Inspect(bounded(p.T), p.one, func(context.Context, *inspection.Client) error { return nil })))
 		},
 		"Logs": func(p place) error { // to follow them takes watch, too
 			return p.source.Logs(bounded(p.T), p.one, source.LogQuery{}, source.LogHandler{})
