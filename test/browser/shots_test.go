@@ -96,6 +96,23 @@ func TestShotsOfTraffic(t *testing.T) {
 	})
 }
 
+// TestShotsOfLetters writes the pictures of what a version with durable delivery has given up on, and of its queue.
+func TestShotsOfLetters(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no folder for pictures is named: -shots")
+	}
+	at, _ := serveDurable(t, false)
+	p := newPage(t, desktop)
+	for name, page := range map[string]string{
+		"dead-letters": "dead-letters", "dead-letter": "dead-letters/" + strings.Repeat("0", 32) + "/1", "queue": "queue",
+	} {
+		p.shoot(name, func() {
+			p.open(at + "/" + page)
+			p.awaitText("main", "model")
+		})
+	}
+}
+
 // TestShotsOfTrouble writes pictures of versions that a run has not: many, in all states, and what
 // is seldom seen. They are for who changes the pages, not for the documentation: git ignores them.
 func TestShotsOfTrouble(t *testing.T) {
