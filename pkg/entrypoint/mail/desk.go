@@ -46,6 +46,10 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return
 		}
+		if id := r.PathValue("id"); id != "" && letter.CheckID(id) != nil {
+			http.Error(w, letter.CheckID(id).Error(), http.StatusBadRequest)
+			return
+		}
 		if d.Box == nil {
 			// It is not 404: there is none to wait for.
 			http.Error(w, "no letters are kept: the version was started without a store, or by an older kn-krt", http.StatusConflict)
