@@ -209,8 +209,9 @@ func TestRunnerStaysSmall(t *testing.T) {
 // mostLocal bounds the packages of a program for local runs, the standard library's
 // included: `make run` compiles them all in a fresh clone. About 60 of them are
 // OpenTelemetry's exporters, which read all of its variables themselves, about 25 the
-// dashboard's own, of which nine make HTML of Markdown, six verify tokens, and letters, pods, warm and cold nodes are one each.
-const mostLocal = 655
+// dashboard's own, of which nine make HTML of Markdown, six verify tokens, and letters, pods, warm and cold nodes are one each;
+// a package of the dashboard that is split by idea is counted several times too.
+const mostLocal = 665
 
 func TestLocalProgramStaysSmall(t *testing.T) {
 	packages := list(t, "../..", "-tags", "local", "-deps", "./cmd/kn-krt")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cli/browser"
 	"krt.dev/kn-krt/pkg/cli/hint"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/dashboard"
@@ -117,7 +118,7 @@ func runDashboard(ctx context.Context, cmd *cobra.Command, c *Cluster, o dashboa
 	fmt.Fprintf(o.streams.Out, "The dashboard of %s is at:\n%s\n\nThe link works once, within 10 minutes. Press Ctrl-C to end the "+
 		"dashboard.\n", where, link)
 	if o.open {
-		remove, err := openBrowser(ctx, link)
+		remove, err := browser.Open(ctx, link)
 		if err != nil {
 			fmt.Fprintf(o.streams.Err, "Warning: cannot open a browser: %v\n", err)
 		}
