@@ -93,7 +93,7 @@ func clusterVerbs() []string {
 	return []string{
 		"abort", "config", "create", "dashboard", "delete", "describe", "doctor", "events", "graph", "list", "logs", "pause",
 		"promote", "publish", "queue", "render", "restart", "resume", "rollback", "start", "stop", "traffic", "uninstall",
-		"unpublish", "wait",
+		"unpublish", "wait", "warm",
 	}
 }
 

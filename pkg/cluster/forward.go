@@ -14,8 +14,11 @@ import (
 	"krt.dev/kn-krt/pkg/cluster/tunnel"
 )
 
-// GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1), WebPort the one for HTTP.
-const GRPCPort, WebPort = 9000, 8080
+// GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
+const GRPCPort = 9000
+
+// WebPort is the one for HTTP.
+const WebPort = 8080
 
 // UnavailableError is returned when no pod of a version's entrypoint is ready.
 type UnavailableError struct {

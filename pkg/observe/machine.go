@@ -221,12 +221,13 @@ func (in Input) givenUp(v *v1alpha1.Version, n Node) *Cause {
 func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
 	used := map[string]int64{}
 	for i := range pods {
-		if pods[i].Status.Phase == corev1.PodSucceeded || pods[i].Status.Phase == corev1.PodFailed {
+		pod := &pods[i]
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			continue
 		}
-		for _, c := range pods[i].Spec.Containers {
+		for _, c := range pod.Spec.Containers {
 			quantity := c.Resources.Limits[p.Resource]
-			used[pods[i].Spec.NodeName] += quantity.Value()
+			used[pod.Spec.NodeName] += quantity.Value()
 		}
 	}
 	selector := labels.SelectorFromSet(p.Selector)

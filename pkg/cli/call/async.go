@@ -176,10 +176,10 @@ func unaccepted(response *http.Response) error {
 		said.Message = fmt.Sprintf("the server responded with HTTP %d, not as a version does", response.StatusCode)
 	}
 	err := fmt.Errorf("the request was not accepted: %s", legible.Line(said.GetMessage(), maxShown))
-	switch code := codes.Code(said.GetCode()); {
-	case code == codes.NotFound:
+	switch codes.Code(said.GetCode()) {
+	case codes.NotFound:
 		return term.WithCode(term.ExitNotFound, err)
-	case code == codes.Unauthenticated:
+	case codes.Unauthenticated:
 		return term.WithHint(err, credentialsHint)
 	}
 	return err

@@ -76,7 +76,7 @@ func (Versions) Warm(cmd *cobra.Command, version string, until time.Time, watch 
 		if version, err = c.orPublished(ctx, version, "warm VERSION"); err != nil {
 			return err
 		}
-		if err := c.Client.Warm(ctx, version, until); err != nil {
+		if err := c.Warm(ctx, version, until); err != nil {
 			return err
 		}
 		return watch(ctx, func(ctx context.Context) (*v1alpha1.Version, error) { return c.Get(ctx, version) })

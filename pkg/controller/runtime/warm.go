@@ -34,10 +34,7 @@ type warmth struct {
 // cold returns why a version does not get requests yet: nodes that are at zero are being woken, so that the first
 // callers need not wait for them. Nil: all are up, nothing wakes them, or the wait is over, which is reported.
 func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool, now time.Time) *observe.Cause {
-	if r.warmWait <= 0 || v.Status.StartedWith == nil || !v.Status.StartedWith.Warm || !warm.Settings(v).WarmsUp(v) {
-		return nil
-	}
-	if c := rt.Status.Canary; canary && c != nil && c.Receiving && c.Version == v.Name {
+	if c := rt.Status.Canary; !r.wakes(v) || canary && c != nil && c.Receiving && c.Version == v.Name {
 		return nil // a controller that is new takes nothing back
 	}
 	key := readying{rt.UID, canary}
@@ -65,6 +62,11 @@ func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool
 			"version %q gets requests although nodes are not up, so that the first may wait for them: %s", v.Name, list(down, true))
 	}
 	return nil
+}
+
+// wakes reports whether nodes of a version are woken at all.
+func (r *reconciler) wakes(v *v1alpha1.Version) bool {
+	return r.warmWait > 0 && v.Status.StartedWith != nil && v.Status.StartedWith.Warm && warm.Settings(v).WarmsUp(v)
 }
 
 // warming forgets what is over because the version has its requests, or is not to have them any more, and returns

@@ -48,11 +48,16 @@ func patientTimeout(timeout time.Duration, v *v1alpha1.Version, with *v1alpha1.S
 	return max(timeout, machine.LongestStart(v))
 }
 
-// waitsForMachine reports whether a node does, ready or not, or has done so for too long.
-func waitsForMachine(v *v1alpha1.Version) bool {
-	return slices.ContainsFunc(v.Status.Nodes, func(n v1alpha1.NodeStatus) bool {
+// dueForMachines is due, or sooner if a node waits for a machine or has done so for too long, ready or not:
+// what autoscalers report is not watched, and neither are machines.
+func dueForMachines(v *v1alpha1.Version, due time.Duration) time.Duration {
+	waits := slices.ContainsFunc(v.Status.Nodes, func(n v1alpha1.NodeStatus) bool {
 		return n.Reason == v1alpha1.ReasonWaitingForNode || n.Reason == v1alpha1.ReasonUnschedulable
 	})
+	if waits {
+		return sooner(due, interval)
+	}
+	return due
 }
 
 // sooner is the earlier of two times to wait; 0 is for never.

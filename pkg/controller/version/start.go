@@ -44,10 +44,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 		return progress{}, err
 	}
 	want := desired{version: v, plan: *p, live: live, addresses: observe.Addresses(v, have.sequences, live), withheld: withheld}
-	if want.channels, err = r.becameChannels(ctx, v, have.sequences, live); err != nil {
-		return progress{}, err
-	}
-	if want.retries, err = r.retries(ctx, want, have); err != nil {
+	if err = r.complete(ctx, &want, have); err != nil {
 		return progress{}, err
 	}
 	var done applied
@@ -58,10 +55,16 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if err = errors.Join(err, failed); blind {
 		return progress{}, err
 	}
-	if waitsForMachine(v) { // what autoscalers report is not watched, and neither are machines
-		done.due = sooner(done.due, interval)
+	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: dueForMachines(v, done.due)}, err
+}
+
+// complete adds to what is desired what depends on what its channels have become and on machines.
+func (r *reconciler) complete(ctx context.Context, want *desired, have current) (err error) {
+	if want.channels, err = r.becameChannels(ctx, want.version, have.sequences, want.live); err != nil {
+		return err
 	}
-	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: done.due}, err
+	want.retries, err = r.retries(ctx, *want, have)
+	return err
 }
 
 // readAll reads what exists of a version, and whether its config has all values.

@@ -56,13 +56,13 @@ func (p *Pod) before(other *Pod, now time.Time) bool {
 type End int
 
 const (
-	// Responded: there was a response, or nobody waits for it any more.
+	// Responded means that there was a response, or nobody waits for it any more.
 	Responded End = iota
-	// Failed: the response was 5xx. Other pods are preferred for a moment.
+	// Failed means that the response was 5xx. Other pods are preferred for a moment.
 	Failed
-	// Broke: there was no response. The pod gets no request before it is known to accept them.
+	// Broke means that there was no response. The pod gets no request before it is known to accept them.
 	Broke
-	// Refused: there was no connection. The pod gets no request for a while.
+	// Refused means that there was no connection. The pod gets no request for a while.
 	Refused
 )
 

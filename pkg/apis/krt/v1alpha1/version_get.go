@@ -62,7 +62,7 @@ const (
 	StopNow        = "now"
 )
 
-// AnnotationWarmUntil, on a version, is the time (RFC 3339) until which its nodes are kept up that may be at zero.
+// AnnotationWarmUntil is, on a version, the time (RFC 3339) until which its nodes are kept up that may be at zero.
 const AnnotationWarmUntil = "krt.dev/warm-until"
 
 // WarmUntil is until when nodes are kept up, zero if they are not. What is not a time counts as none.
