@@ -14,11 +14,10 @@ import (
 	"krt.dev/kn-krt/pkg/cluster/tunnel"
 )
 
-// GRPCPort is the port of an entrypoint's pod that serves gRPC (KRT V1).
-const GRPCPort = 9000
-
-// WebPort is the one for HTTP.
-const WebPort = 8080
+// Ports of an entrypoint's pod.
+const (
+	GRPCPort, WebPort = 9000, 8080 // gRPC (KRT V1) and HTTP
+)
 
 // UnavailableError is returned when no pod of a version's entrypoint is ready.
 type UnavailableError struct {
