@@ -16,7 +16,8 @@ import (
 
 // Ports of an entrypoint's pod.
 const (
-	GRPCPort, WebPort = 9000, 8080 // gRPC (KRT V1) and HTTP
+	GRPCPort = 9000 // gRPC (KRT V1)
+	WebPort  = 8080 // HTTP
 )
 
 // UnavailableError is returned when no pod of a version's entrypoint is ready.
@@ -37,8 +38,7 @@ func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("version %q is not available: %s", e.Version, why)
 }
 
-// Forward is a port of this machine that is forwarded to a pod of an entrypoint. It
-// belongs to that pod: when it ends, connections fail, and another Forward is needed.
+// Forward is a port of this machine that is forwarded to one pod of an entrypoint: when that ends, so does it.
 type Forward struct {
 	// Address is host and port to connect to.
 	Address string
