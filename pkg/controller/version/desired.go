@@ -68,9 +68,6 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		nodeOf, entrypointOf = append(nodeOf, with.StoreSecret), append(entrypointOf, with.StoreSecret)
 	}
 	entrypointOf = append(entrypointOf, queueContent(with)...)
-	if len(d.retries) > 0 {
-		nodeOf = append(nodeOf, d.retries)
-	}
 	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item
 	for _, o := range objects {
@@ -87,9 +84,18 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		default:
 			one.frozen = isDeployment && key == ""
 		}
-		items = append(items, one.stamped(made))
+		items = append(items, one.stamped(made+d.retryOf(o)))
 	}
 	return append(items, d.nextItems(c, in)...), nil
+}
+
+// retryOf is what an object is made of besides because its node's Revision is made anew, as are the pods to which a
+// Service of that node leads: nothing else of the version changes then.
+func (d desired) retryOf(o render.Object) string {
+	if retry := d.retries[o.GetLabels()[render.LabelNode]]; retry != "" {
+		return "-" + retry
+	}
+	return ""
 }
 
 // channelContent is what the entrypoint is made of besides, because of what its channels have become:

@@ -27,7 +27,7 @@ func (r *reconciler) keepWarm(v *v1alpha1.Version, now time.Time, requeue time.D
 		}
 	}
 	again := warm.Interval
-	if len(w.Waiting) > 0 {
+	if len(w.Waiting) > 0 && dueForMachines(v, 0) == 0 { // that takes minutes, and each look asks the apiserver for events
 		again = wakeInterval
 	}
 	v.Status.Warm = w

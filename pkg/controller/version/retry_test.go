@@ -1,0 +1,69 @@
+package version
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/controller/warm"
+	"krt.dev/kn-krt/pkg/observe"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// What is in use changes only if it is made of something else: a Revision that is made anew is that for its node's own
+// objects, with the Service that selects its pods, and for nothing else of the version.
+func TestARetryChangesTheObjectsOfItsNodeAlone(t *testing.T) {
+	v := testVersion()
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "etl", Image: "e"}, {Name: "model", Image: "m", GPU: true}}
+	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl", "model"}}}
+	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
+		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true, Warm: true, Patient: true}
+	d := desired{version: v, live: true, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
+	made := func() map[string]string {
+		items, err := d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true, Hash: "1"}, "key")
+		require.NoError(t, err)
+		all := map[string]string{}
+		for _, one := range items {
+			if s, isService := one.object.(*corev1.Service); isService && s.Name == render.PodsName("v", "model") {
+				all["selects"] = s.Spec.Selector[render.LabelTemplate]
+			}
+			all[one.object.GetObjectKind().GroupVersionKind().Kind+" "+one.object.GetName()] = one.object.GetAnnotations()[apply.MadeAnnotation]
+		}
+		return all
+	}
+	before := made()
+	d.retries = map[string]string{"model": "0123456789ab"}
+	after := made()
+	require.Len(t, after, len(before))
+	var changed []string
+	for name := range after {
+		if before[name] != after[name] {
+			changed = append(changed, name)
+		}
+	}
+	require.ElementsMatch(t, []string{"selects", "Service v---model", "Service v-model"}, changed)
+	require.True(t, strings.HasPrefix(after["Service v-model"], before["Service v-model"]), "it is the same start")
+}
+
+func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
+	now := time.Now()
+	r := &reconciler{warmer: warm.New(nil)}
+	v := testVersion()
+	v.Annotations = map[string]string{v1alpha1.AnnotationWarmUntil: now.Add(time.Hour).UTC().Format(time.RFC3339)}
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "model"}}
+	require.Zero(t, r.keepWarm(v, now, 0), "it is not started")
+	v.Status.Phase, v.Status.StartedWith = v1alpha1.PhaseStarted, &v1alpha1.StartedWith{}
+	require.Equal(t, wakeInterval, r.keepWarm(v, now, 0))
+	require.Equal(t, []string{"model"}, v.Status.Warm.Waiting)
+	v.Status.Nodes = []v1alpha1.NodeStatus{{Name: "model", Reason: v1alpha1.ReasonWaitingForNode}}
+	require.Equal(t, warm.Interval, r.keepWarm(v, now, 0))
+	require.Equal(t, 2*time.Second, r.keepWarm(v, now, 2*time.Second))
+	require.Equal(t, time.Minute, r.keepWarm(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{}}, now, time.Minute))
+}
