@@ -119,7 +119,7 @@ func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (
 	if refusal, err = r.contracts.Compare(ctx, rt.UID, &current, &canary); refusal != "" || err != nil {
 		return nil, refusal, err
 	}
-	if cause := observe.CanaryUnready(rt, &canary); cause != nil {
+	if cause := observe.CanaryUnready(rt, &canary); cause != nil && !r.unready(rt, &canary, true) {
 		return cause, "", nil
 	}
 	if cause := observe.CannotDivide(&current, &canary); cause != nil {

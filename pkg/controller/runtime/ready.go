@@ -33,6 +33,9 @@ func (r *reconciler) obstacle(ctx context.Context, rt *v1alpha1.Runtime) (*obser
 		return nil, err
 	}
 	cause := observe.Unpublishable(rt, &v)
+	if cause != nil && r.unready(rt, &v, false) {
+		cause = nil
+	}
 	if cause != nil || wanted == rt.Status.PublishedVersion {
 		return cause, nil
 	}

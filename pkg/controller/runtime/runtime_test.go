@@ -69,3 +69,33 @@ func TestWhatWasToldBeforeAnErrorIsNoted(t *testing.T) {
 	require.Equal(t, time.Minute, left)
 	require.Positive(t, r.untold(leaf{"1", "a"}, time.Now()))
 }
+
+// That a node waits for a machine, because it has been woken, keeps a version from its requests for no longer than other
+// nodes that are woken do.
+func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
+	version := func(reason string, change func(*v1alpha1.Version)) *v1alpha1.Version {
+		v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{UID: "v"}, Spec: v1alpha1.VersionSpec{State: v1alpha1.StateStarted}}
+		v.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: reason}}
+		if change != nil {
+			change(v)
+		}
+		return v
+	}
+	waits := version(v1alpha1.ReasonWaitingForNode, nil)
+	r := &reconciler{warmths: map[readying]warmth{}}
+	require.False(t, r.unready(rt, waits, false), "it was not woken")
+	r.warmths[readying{"rt", false}] = warmth{version: "v"}
+	require.True(t, r.unready(rt, waits, false))
+	require.True(t, r.unready(rt, version(v1alpha1.ReasonUnschedulable, nil), false))
+	require.False(t, r.unready(rt, waits, true), "it was not woken as a canary")
+	for name, v := range map[string]*v1alpha1.Version{
+		"it has crashed": version(v1alpha1.ReasonCrashed, nil),
+		"another one":    version(v1alpha1.ReasonWaitingForNode, func(v *v1alpha1.Version) { v.UID = "w" }),
+		"it is stopped":  version(v1alpha1.ReasonWaitingForNode, func(v *v1alpha1.Version) { v.Spec.State = v1alpha1.StateStopped }),
+		"it is deleted":  version(v1alpha1.ReasonWaitingForNode, func(v *v1alpha1.Version) { v.DeletionTimestamp = new(metav1.Now()) }),
+		"nothing known":  {},
+	} {
+		require.False(t, r.unready(rt, v, false), name)
+	}
+}

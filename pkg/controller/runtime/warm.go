@@ -69,6 +69,20 @@ func (r *reconciler) wakes(v *v1alpha1.Version) bool {
 	return r.warmWait > 0 && v.Status.StartedWith != nil && v.Status.StartedWith.Warm && warm.Settings(v).WarmsUp(v)
 }
 
+// unready reports whether a version was ready until its nodes were woken, and is not now because there is no machine for
+// a pod of them: Knative marks a Revision as failed meanwhile. That takes longer than it is waited for nodes, or forever.
+func (r *reconciler) unready(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) bool {
+	ready := v.Status.Condition(v1alpha1.ConditionReady)
+	if ready == nil || ready.Reason != v1alpha1.ReasonWaitingForNode && ready.Reason != v1alpha1.ReasonUnschedulable ||
+		v.DeletionTimestamp != nil || v.WantedState() == v1alpha1.StateStopped {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w, found := r.warmths[readying{rt.UID, canary}]
+	return found && w.version == v.UID
+}
+
 // warming forgets what is over because the version has its requests, or is not to have them any more, and returns
 // after what time to look again whether nodes are up; 0 for never.
 func (r *reconciler) warming(rt *v1alpha1.Runtime, now time.Time) (due time.Duration) {
