@@ -60,7 +60,7 @@ func TestVersionWarmsUp(t *testing.T) {
 		v := c.called(name)
 		c.asleep(name)
 		c.answers(v, "conformance.Entrypoint/Three", "three", `{"last": "c"}`, fmt.Sprintf(`{"text": %q}`, name))
-		metrics := c.get("http://" + c.Address(name+"-reply", 8081) + "/metrics")
+		metrics := c.get("http://" + c.Address(name+"-reply", 80) + "/metrics")
 		for _, node := range []string{"b", "c"} {
 			require.Contains(t, metrics, fmt.Sprintf("krt_warm_ups_total{node=%q,result=\"ok\"} 1\n", node))
 		}
@@ -96,21 +96,21 @@ func TestColdStarts(t *testing.T) {
 		c.krt("start", name)
 	}
 	for run := range runs {
-		for _, workflow := range []string{"one", "three"} {
+		for _, rpc := range []string{"One", "Three"} {
 			for _, name := range types {
 				c.asleep(name)
 			}
 			for _, name := range types {
-				t.Logf("run %d: %s %s: %.2f s", run+1, name, workflow, c.first(name, workflow).Seconds())
+				t.Logf("run %d: %s %s: %.2f s", run+1, name, rpc, c.first(name, rpc).Seconds())
 			}
 		}
 	}
 }
 
-// first returns how long a call takes.
-func (n place) first(version, workflow string) time.Duration {
+// first returns how long a call of an rpc takes, with JSON.
+func (n place) first(version, rpc string) time.Duration {
 	n.t.Helper()
-	url := fmt.Sprintf("http://%s/workflows/%s", n.Address(version, 80), workflow)
+	url := fmt.Sprintf("http://%s/slow.Entrypoint/%s", n.Address(version, 80), rpc)
 	request, err := http.NewRequestWithContext(n.t.Context(), http.MethodPost, url, strings.NewReader(`{"text": "x"}`))
 	require.NoError(n.t, err)
 	request.Header.Set("Content-Type", "application/json")
