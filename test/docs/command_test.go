@@ -51,7 +51,7 @@ func check(words []string) error {
 	if err := flags.Parse(rest); err != nil {
 		return err
 	}
-	if cmd.HasSubCommands() && flags.NArg() > 0 && (cmd.Args == nil || cmd.Args(cmd, flags.Args()) != nil) {
+	if cmd.HasSubCommands() && flags.NArg() > 0 && (!cmd.HasParent() || cmd.Args == nil || cmd.Args(cmd, flags.Args()) != nil) {
 		return fmt.Errorf("%s has no command %q", cmd.CommandPath(), flags.Arg(0))
 	}
 	return nil // how many arguments a command needs may depend on its flags

@@ -43,14 +43,15 @@ spec:
   - name: etl
     image: example.com/etl
     src: src/etl/main.py
-    gpu: false
+    gpu: true
+    gpuRequest: {resource: nvidia.com/gpu, count: 1}
     workers: 2
     fork: true
     configFiles: Content
     timeout: 10s
     env: [{name: LEVEL, value: debug}]
     replicas: 1
-    scale: {min: 1, max: 3, target: 2, concurrency: 4}
+    scale: {min: 1, max: 3, target: 2, concurrency: 4, keep: 10m, startTimeout: 20m}
     resources: {limits: {memory: 2Gi}, requests: {memory: 1Gi}}
   workflows: [{name: greeting, entrypoint: Greet, sequential: [etl]}]
 status:
@@ -61,10 +62,11 @@ status:
   - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
   startedWith:
     {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, storeSecret: a-store-1a2b3c4d, traffic: true,
-     kept: true, queueSecret: a-queue-1a2b3c4d,
+     kept: true, queueSecret: a-queue-1a2b3c4d, warm: true, patient: true,
      restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]
+  warm: {until: '2026-01-01T00:00:00Z', waiting: [etl], message: it is}
   workflows: [{name: greeting, ready: true, reason: Ready, message: it is, address: 'http://example.com', channel: InMemoryChannel}]
 `
 	fullRuntime = `

@@ -298,6 +298,7 @@ func TestRights(t *testing.T) {
 		source.Weigh:     there + "get runtimes and patch runtimes.",
 		source.Delete:    there + "get runtimes and delete versions.",
 		source.Configure: there + "create secrets and patch secrets.",
+		source.Letters:   there + "list pods and create pods/portforward.",
 	}, reasons)
 	err = s.Act(bounded(t), source.Order{Ref: ref, Action: source.Publish})
 	var refused *source.RefusedError

@@ -51,7 +51,7 @@ func TestAVersionIsPublishedOnceItsNodesAreUp(t *testing.T) {
 		c := rt.Status.Condition(v1alpha1.ConditionReady)
 		return c.Reason == v1alpha1.ReasonPublishing && c.Message == `nodes of version "b" are being woken: node`
 	})
-	require.Equal(t, "a", p.selected())
+	require.Equal(t, "a-entrypoint", p.selected())
 	wake()
 	p.published("b")
 }

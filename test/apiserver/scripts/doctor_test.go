@@ -43,7 +43,7 @@ func TestDoctorReadsFlagsAsKnativeDoes(t *testing.T) {
 		var out strings.Builder
 		cli.Main(t.Context(), []string{"kn-krt", "--kubeconfig", server.Kubeconfig, "doctor"}, term.Streams{Out: &out, Err: &out})
 		require.Contains(t, out.String(), test.want)
-		require.Contains(t, out.String(), "-- GPU pools")
+		require.Contains(t, out.String(), " I GPU pools")
 		require.Contains(t, out.String(), render.EnableAlwaysSchedulable)
 	}
 	deployment := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: render.DeploymentName, Namespace: "knative-serving"},
