@@ -80,6 +80,9 @@ func (o invokeOptions) sendOn(cmd *cobra.Command, c Versions, version string) er
 	return o.sendTo(cmd.Context(), to)
 }
 
+// client follows no redirects: a version has none, and credentials are for nobody else.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // sendTo sends the request as an event whose response nobody waits for, and prints its id.
 func (o invokeOptions) sendTo(ctx context.Context, to requests.Web) error {
 	text, err := readRequest(o.streams.In, o.data)
@@ -99,7 +102,7 @@ func (o invokeOptions) sendTo(ctx context.Context, to requests.Web) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return unsent(to.Address, err)
 	}

@@ -36,6 +36,8 @@ func (a *acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch body, _ := io.ReadAll(r.Body); {
 	case r.URL.EscapedPath() == "/workflows/strange":
 		_, _ = w.Write([]byte("<html>welcome"))
+	case r.URL.EscapedPath() == "/workflows/moved":
+		http.Redirect(w, r, "/workflows/greet", http.StatusTemporaryRedirect)
 	case r.URL.EscapedPath() == "/workflows/closed":
 		refuse(http.StatusUnauthorized, codes.Unauthenticated, "this requires authentication")
 	case r.URL.EscapedPath() != "/workflows/greet":
@@ -97,6 +99,7 @@ func TestInvokeAsyncThatIsNotAccepted(t *testing.T) {
 		{[]string{"greet", "-d", "no"}, term.ExitFailed, "the request was not accepted: the data is not JSON"},
 		{[]string{"closed"}, term.ExitFailed, credentialsHint},
 		{[]string{"strange"}, term.ExitFailed, "the server responded with HTTP 200, not as a version does"},
+		{[]string{"moved"}, term.ExitFailed, "the server responded with HTTP 307, not as a version does"},
 		{[]string{"greet", "--trace"}, term.ExitUsage, "--async cannot be combined with --trace or --inspect"},
 		{[]string{"greet", "--web-address", refusedAddress(t)}, term.ExitFailed, "connection refused"},
 		{[]string{"greet", "--web-address", "%"}, term.ExitFailed, "is not the web address of a version"},

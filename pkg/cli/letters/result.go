@@ -3,6 +3,7 @@ package letters
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ func (o *resultOptions) run(ctx context.Context, from port.Client) error {
 	case requests.NotKept(err):
 		return term.FailAs(term.ExitNotFound, fmt.Errorf("there is no result of request %s: %w", line(o.id), err),
 			"It may still be in work: -w waits for it. It may have expired, or be a request of another version.")
-	case refused(err):
+	case refused(err) && strings.Contains(err.Error(), "spec.entrypoint.results"):
 		return term.WithHint(err, "Set it (spec.entrypoint.results of the Version, or create --results 24h) and restart the version: "+
 			"what it accepts then has a result.")
 	case err != nil:
@@ -100,7 +101,11 @@ func (o *resultOptions) get(ctx context.Context, from port.Client) (*port.Letter
 	for requests.NotKept(err) {
 		select {
 		case <-polls.C:
-			l, err = from.Get(ctx, letter.Result, o.id)
+			next, failed := from.Get(ctx, letter.Result, o.id)
+			if failed != nil && ctx.Err() != nil {
+				return nil, err // that it is not there says more than that the time is over
+			}
+			l, err = next, failed
 		case <-ctx.Done():
 			return nil, err
 		}
