@@ -147,6 +147,7 @@ func newLetterView(r *request) (v *letterView, err error) {
 	if err != nil {
 		return nil, err
 	}
+	l.ID = id // the links have it
 	v.Letter = dead.New(l, r.version)
 	v.RequestPath = r.link.Request(r.ref, v.Letter.Request)
 	v.Left = r.receipts.Take(r.ref, r.URL.Query().Get("left"))

@@ -163,6 +163,8 @@ func TestDeadLettersAreReplayedAndDeleted(t *testing.T) {
 	_, html = give("/all/delete")
 	require.Contains(t, html, "1 dead letter deleted.")
 	require.Zero(t, letters.Left())
+	_, html = give("/all/replay")
+	require.Contains(t, html, "There are no dead letters any more.")
 }
 
 func TestDeadLettersWithoutTheRight(t *testing.T) {
@@ -236,8 +238,9 @@ func TestQueuePage(t *testing.T) {
 		}}})
 	_, html = get(t, server, at)
 	for _, want := range []string{
-		"Reachable", "1236 events, 3.0 MiB of 256.0 MiB", "KRT_team_a-1 on 3 servers", ">1200<", ">31<", "former step 3", "kn krt queue drop a-1",
-		"to the store", "Results and dead letters wait", "dead letters cannot be counted", `dead-letters?workflow=predict">5<`,
+		"Reachable", "1236 events, 3.0 MiB of 256.0 MiB", "KRT_team_a-1 on 3 servers", ">1200<", ">31<", "former step 3",
+		"kn krt queue drop a-1 -n team --node NODE", "to the store", "Results and dead letters wait",
+		"dead letters cannot be counted", `dead-letters?workflow=predict">5<`,
 		`aria-current="page">Queue`,
 	} {
 		require.Contains(t, html, want)

@@ -72,6 +72,9 @@ func (o Order) all(ctx context.Context, to port.Client) (done, left string, err 
 	if err != nil {
 		return "", "", err
 	}
+	if len(page.Letters) == 0 {
+		return "There are no dead letters any more.", "", nil
+	}
 	n, why := 0, error(nil)
 	for i := range page.Letters {
 		switch failed := o.one(ctx, to, page.Letters[i].ID); {
@@ -83,6 +86,9 @@ func (o Order) all(ctx context.Context, to port.Client) (done, left string, err 
 	}
 	if done = fmt.Sprintf("The replays of %s have begun.", legible.Count(n, "dead letter")); o.Do == Delete {
 		done = fmt.Sprintf("%s deleted.", legible.Count(n, "dead letter"))
+	}
+	if n == 0 {
+		done = ""
 	}
 	switch {
 	case why != nil:
