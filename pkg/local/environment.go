@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -67,7 +68,11 @@ func (p *place) findPython(b *krt.Bundle, r Reporter) (err error) {
 	if p.python != "" || !slices.ContainsFunc(b.Manifest.Nodes, isPython) {
 		return nil
 	}
-	if p.python, err = pyrunner.FindPython(os.Getenv); err != nil {
+	found, err := pyrunner.FindPython(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if p.python, err = filepath.Abs(found); err != nil { // processes start in the bundle's folder
 		return err
 	}
 	notes := pyrunner.PassedOver(os.Getenv, b.Dir, p.python)

@@ -69,8 +69,9 @@ func (i *instance) host(last *tail) *hosted {
 	}
 	go func() {
 		defer close(h.done)
+		// Nothing is left to flush: the node's log has whole lines. What has left the processes' group
+		// may write more of them even now.
 		h.err = pyrunner.Run(ctx, o)
-		output.Flush()
 	}()
 	return h
 }
