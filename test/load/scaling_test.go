@@ -21,7 +21,7 @@ func TestNoRequestIsLostWhileANodeScales(t *testing.T) {
 	p.Set("config-autoscaler", "knative-serving", "stable-window", "6s")
 	p.version("many", func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Delivery = v1alpha1.DeliveryDirect
-		// A pod that is killed closes no connection: that is noticed after 8 s.
+		// A pod that is killed closes no connection: that is noticed after 5 s.
 		v.Spec.Entrypoint.Timeout = &metav1.Duration{Duration: requestTimeout + margin}
 		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Max: new(int32(4)), Target: new(int32(1))}
 		v.Spec.Nodes[0].Env = []v1alpha1.EnvVar{{Name: "TAKES", Value: "100ms"}}

@@ -46,9 +46,11 @@ const (
 	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
 	// not know yet, nothing responds; the next try is sent elsewhere.
 	dialTimeout = time.Second
-	// lossTime is how long what was sent may remain unacknowledged, and how long a connection on which a
-	// response is awaited may be silent before the other end is asked: a machine that is lost closes none.
+	// lossTime is how long what was sent may remain unacknowledged, and how long a connection on which a response is
+	// awaited may be silent although the other end is asked: a machine or a pod that is lost closes none.
 	lossTime = 5 * time.Second
+	// askTimes is how often it is asked in that time, each askPause.
+	askTimes, askPause = 3, time.Second
 	// maxInformational bounds the 1xx responses before the response.
 	maxInformational = 5
 	// maxHeaderBytes bounds the header of a response.
@@ -65,7 +67,7 @@ type Near func(host string) (net.Conn, error)
 // for as long as it is open. Near may be nil.
 func New(maxAge time.Duration, near Near) *Client {
 	c := &Client{near: near, maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: lossTime, Interval: time.Second, Count: 3,
+		Enable: true, Idle: lossTime - askTimes*askPause, Interval: askPause, Count: askTimes,
 	}}}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
 	c.writers.New = func() any { return new([]byte) }

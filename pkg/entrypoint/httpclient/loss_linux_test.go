@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -24,13 +25,16 @@ func TestASmallRequestToALostMachineEnds(t *testing.T) {
 		idle := c.idle.byHost[to.Host]
 		c.idle.Unlock()
 		require.Len(t, idle, 1)
-		var limit int
-		var failed error
-		require.NoError(t, idle[0].raw.Control(func(fd uintptr) {
-			limit, failed = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
-		}))
-		require.NoError(t, failed)
-		require.EqualValues(t, want.limit, limit, "%d bytes", want.bytes)
+		option := func(name int) (value int) {
+			var failed error
+			require.NoError(t, idle[0].raw.Control(func(fd uintptr) { value, failed = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, name) }))
+			require.NoError(t, failed)
+			return value
+		}
+		require.EqualValues(t, want.limit, option(unix.TCP_USER_TIMEOUT), "%d bytes", want.bytes)
+		// Nor does a response come from there, however large the request was.
+		silent := option(unix.TCP_KEEPIDLE) + option(unix.TCP_KEEPINTVL)*option(unix.TCP_KEEPCNT)
+		require.EqualValues(t, lossTime/time.Second, silent)
 	}
 	require.EqualValues(t, 1, connections.Load())
 }
