@@ -62,7 +62,9 @@ func (b *balanced) post(ctx context.Context, p *Parcel, made *send) (response *P
 func endOf(err error) pods.End {
 	var response *responseError
 	switch {
-	case errors.As(err, &response) && response.status >= http.StatusInternalServerError:
+	case errors.As(err, &response) && response.status == http.StatusBadGateway:
+		return pods.Down
+	case response != nil && response.status >= http.StatusInternalServerError:
 		return pods.Failed
 	case err == nil || response != nil || !retryable(err):
 		return pods.Responded

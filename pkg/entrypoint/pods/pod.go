@@ -25,6 +25,7 @@ type Pod struct {
 	ip       netip.Addr
 	state    state     // this and the rest are guarded by the set's mutex
 	at       time.Time // since when it is known to accept requests, or to rest
+	asked    time.Time // when it was asked last
 	avoided  time.Time // until when others are preferred
 	inFlight int
 }
@@ -64,6 +65,8 @@ const (
 	Broke
 	// Refused means that there was no connection. The pod gets no request for a while.
 	Refused
+	// Down: queue-proxy found no node behind it. As with Refused: it goes on saying that it accepts requests.
+	Down
 )
 
 // Done says how the request that [Set.Pick] chose the pod for has ended, and why.
@@ -78,7 +81,7 @@ func (p *Pod) Done(end End, why error) {
 	case end == Broke && p.state == accepts:
 		p.state, s.urgent = isNew, true
 		s.o.Gone(p.URL.Host)
-	case end == Refused:
+	case end == Refused || end == Down:
 		s.rest(p, why)
 	}
 }

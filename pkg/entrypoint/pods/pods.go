@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,7 +38,7 @@ type Options struct {
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Ask returns nil if the pod at an address, host:port, accepts requests; [Ask] does.
 	Ask func(ctx context.Context, address string) error
-	// Gone is called when a pod gets no further request for a while.
+	// Gone is called when a pod gets no further request for a while, or none over a connection that it had.
 	Gone func(address string)
 	// Logger gets why pods are left out.
 	Logger *slog.Logger
@@ -171,12 +172,17 @@ func (s *Set) merge(found []netip.Addr) (due []*Pod) {
 			due = append(due, p)
 		}
 	}
+	// Those that do not respond keep no other from being asked.
+	slices.SortStableFunc(due, func(a, b *Pod) int { return a.asked.Compare(b.asked) })
 	return due
 }
 
 // ask asks p whether it accepts requests. One that does not respond in time stays what it is: it may be slow, and
-// if its machine is lost, requests find out.
+// if its machine is lost, requests find out: sooner by a new connection than by one that it had.
 func (s *Set) ask(ctx context.Context, p *Pod) {
+	s.mu.Lock()
+	p.asked = time.Now()
+	s.mu.Unlock()
 	err := s.o.Ask(ctx, p.URL.Host)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,6 +191,8 @@ func (s *Set) ask(ctx context.Context, p *Pod) {
 		p.state, p.at = accepts, time.Now()
 	case !slow(err):
 		s.rest(p, err)
+	case p.state == accepts && ctx.Err() == nil:
+		s.o.Gone(p.URL.Host)
 	}
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	gone  []string
 	looks int
 	asked map[string]int
+	slow  time.Duration // until those that are dead respond
 }
 
 func newWorld(t *testing.T, named ...string) *world {
@@ -48,9 +49,13 @@ func newWorld(t *testing.T, named ...string) *world {
 		},
 		Ask: func(_ context.Context, address string) error {
 			w.mu.Lock()
-			defer w.mu.Unlock()
 			w.asked[address]++
-			return w.dead[address]
+			err := w.dead[address]
+			w.mu.Unlock()
+			if err != nil {
+				time.Sleep(w.slow)
+			}
+			return err
 		},
 		Gone: func(address string) {
 			w.mu.Lock()
@@ -239,6 +244,7 @@ func TestOneThatIsSlowStaysWhatItIs(t *testing.T) {
 		for range 20 {
 			require.Equal(t, "10.0.0.1:8012", w.after(time.Second))
 		}
+		require.Contains(t, w.gone, "10.0.0.1:8012", "if it is lost, a new connection tells")
 		w.set(func() { delete(w.dead, "10.0.0.2:8012") })
 		require.Equal(t, "10.0.0.2:8012", w.after(time.Second))
 	})
