@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -37,7 +38,10 @@ func (c *Carrier) Replay(ctx context.Context, l letter.Letter) error {
 	err = c.publish(ctx, client.Message{
 		Step: at, ID: queue.ID(e.CorrelationID, l.Step, l.Replays+1), Header: header, Data: l.Data,
 	}, 0)
-	if err != nil {
+	switch {
+	case errors.Is(err, queue.ErrTooLarge): // also later
+		return fmt.Errorf("the queue %s does not accept it: %w", c.client.URL(), err)
+	case err != nil:
 		return &mail.Refusal{
 			Status: http.StatusServiceUnavailable, Text: fmt.Sprintf("the queue %s does not accept it: %v", c.client.URL(), err),
 		}
