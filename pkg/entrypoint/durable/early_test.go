@@ -3,6 +3,7 @@ package durable_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/queue/client"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -135,4 +138,52 @@ func TestEarlyReplyWaitsForTheQueue(t *testing.T) {
 	v.nodes[0].start()
 	r.empty()
 	require.Equal(t, 1, v.nodes[2].ran("x>a>b"))
+}
+
+// After a restart of the server two replicas may have an event, and one of them gives the client an early reply:
+// the other one, which has begun before that, does not drop what is behind it. The mark is the test's here.
+func TestEarlyReplyOfAnotherReplica(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout       time.Duration
+		leaves, fails bool
+	}{
+		"the client's deadline passes": {timeout: 8 * time.Second},
+		"the client leaves":            {timeout: patient, leaves: true},
+		"the node fails":               {timeout: patient, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := start(t)
+			r := v.serve()
+			other, err := client.Connect(v.queue, client.Options{Namespace: "test", Version: "v1", Logger: v.log})
+			require.NoError(t, err)
+			t.Cleanup(other.Close)
+			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
+			defer cancel()
+			v.nodes[0].works(func(working context.Context, in *event.Event, text string) (int, *event.Event) {
+				if v.nodes[0].ran(text) > 1 {
+					require.True(t, in.Replied, "its client has its response")
+					return http.StatusOK, v.nodes[0].next(in, text+">a")
+				}
+				until := http.Header{"Krt-Until": {strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)}}
+				at := queue.Step{Workflow: "flow", Index: 0, Node: "a"}
+				for other.Mark(ctx, at, in.CorrelationID, until, time.Hour) != nil && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				switch {
+				case c.fails:
+					return http.StatusBadRequest, nil
+				case c.leaves:
+					cancel()
+				}
+				<-working.Done()
+				return http.StatusInternalServerError, nil
+			})
+			_, err = r.call(ctx, "x")
+			require.Error(t, err)
+			r.empty()
+			require.Equal(t, []int{2, 1, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+			require.Zero(t, v.letters.count(letter.Dead))
+		})
+	}
 }

@@ -130,7 +130,7 @@ func (w *work) ended(steps event.Steps) verdict {
 	switch {
 	case !detached:
 		free(result)
-		return done
+		return w.drop()
 	case failure != nil:
 		free(result)
 		return w.failed(failure, steps)
@@ -150,7 +150,7 @@ func (w *work) ended(steps event.Steps) verdict {
 // late ends an event whose time is over. A client that waits has learned that already.
 func (w *work) late() verdict {
 	if !w.isDetached() {
-		return done
+		return w.drop()
 	}
 	return w.failed(w.status(&event.Failure{
 		Code: code.Code_DEADLINE_EXCEEDED, Reason: event.ReasonDeadline, Node: w.name.Node,
@@ -168,7 +168,7 @@ func (w *work) failed(status *spb.Status, steps event.Steps) verdict {
 		if w.working.Err() != nil {
 			return verdict{again: true}
 		}
-		return done
+		return w.drop()
 	}
 	w.log.Warn("gave up on an event", "workflow", w.name.Workflow, "node", w.name.Node,
 		"correlation", w.event.CorrelationID, "error", status.GetMessage())

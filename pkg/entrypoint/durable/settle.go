@@ -23,6 +23,17 @@ func (w *work) later() verdict {
 	return verdict{again: true, after: min(w.options.Retry.Delay<<(delivered-1), longest)}
 }
 
+// drop is the verdict on an event whose client does not wait any more, or has learned that the work failed. Another
+// replica, which had the event too, may have given the client an early reply since the work began
+// here: then it goes on, as it does until that can be looked up.
+func (w *work) drop() verdict {
+	mark, err := w.client.Marked(w.working, w.name, w.event.CorrelationID)
+	if mark != nil || err != nil {
+		return verdict{again: true, after: fullPause}
+	}
+	return done
+}
+
 // settle ends the event in the queue as v says.
 func (w *work) settle(v verdict) {
 	if v.again {

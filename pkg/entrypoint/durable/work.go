@@ -213,7 +213,7 @@ func (w *work) run() verdict {
 	if !w.isDetached() {
 		client, gone := w.home.At(w.id, w.event.ReplyToken, w.name.Index)
 		if gone {
-			return done
+			return w.drop()
 		}
 		if client != nil {
 			defer context.AfterFunc(client, func() { w.left(context.Cause(client)) })()
@@ -244,7 +244,7 @@ func (w *work) over() (v verdict, over bool) {
 	case cause == nil:
 		return done, false
 	case errors.Is(cause, errGone):
-		return done, true
+		return w.drop(), true
 	case errors.Is(cause, errDeadline):
 		return w.late(), true
 	}
