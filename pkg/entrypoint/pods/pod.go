@@ -65,7 +65,7 @@ const (
 	Broke
 	// Refused means that there was no connection. The pod gets no request for a while.
 	Refused
-	// Down: queue-proxy found no node behind it. As with Refused: it goes on saying that it accepts requests.
+	// Down means that queue-proxy found no node behind it. As with Refused: it goes on saying that it accepts requests.
 	Down
 )
 
