@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +14,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/test/apiserver/pretend"
 )
 
 // patient has the node wait for a machine. It has no GPU, because that would need Knative's flags, which are
@@ -99,23 +99,8 @@ func waitsForAMachine(p *place) {
 	p.conditions(waiting, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
 		corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 	p.told(func(nodes []cold.Node) bool { return len(nodes) == 0 })
-	p.mend()
+	p.patch(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}}, `{"metadata": {"annotations": {"`+pretend.Mended+`": "true"}}}`)
 	p.started("v")
-}
-
-// mend has the node's Service ready, as if its image were not broken.
-func (p *place) mend() {
-	p.Helper()
-	s := &servingv1.Service{}
-	require.True(p, p.soon(func() bool {
-		require.True(p, p.read("v-node", s))
-		set := s.GetConditionSet().Manage(&s.Status)
-		set.MarkTrue(servingv1.ServiceConditionConfigurationsReady)
-		set.MarkTrue(servingv1.ServiceConditionRoutesReady)
-		err := p.Status().Update(p.Context(), s)
-		require.True(p, err == nil || apierrors.IsConflict(err), err)
-		return err == nil
-	}))
 }
 
 // Knative gives up a Revision, and does not come back to it: a new one is made, once there is a machine.

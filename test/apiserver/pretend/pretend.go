@@ -39,6 +39,9 @@ import (
 // uses it fail.
 const Broken = "broken"
 
+// Mended is an annotation of a Knative Service whose image is not broken any more.
+const Mended = "example.com/mended"
+
 // player answers changes of one kind of object.
 type player[T client.Object] struct {
 	client client.Client
@@ -112,7 +115,7 @@ func knativeService(ctx context.Context, c client.Client, s *servingv1.Service) 
 	s.Status.Address = &duckv1.Addressable{URL: apis.HTTP(host)}
 	s.Status.LatestCreatedRevisionName = fmt.Sprintf("%s-%05d", s.Name, s.Generation)
 	set := s.GetConditionSet().Manage(&s.Status)
-	if broken(s.Spec.Template.Spec.PodSpec) {
+	if broken(s.Spec.Template.Spec.PodSpec) && s.Annotations[Mended] == "" {
 		set.MarkFalse(servingv1.ServiceConditionConfigurationsReady, "RevisionFailed", "the image is broken")
 	} else {
 		s.Status.LatestReadyRevisionName = s.Status.LatestCreatedRevisionName
