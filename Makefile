@@ -56,7 +56,7 @@ cluster-down: bin/cluster ## Stop that cluster and remove all of it
 # On the cluster that both variables name, else on ours, which is started first.
 OURS := $(if $(and $(KUBECONFIG),$(KO_DOCKER_REPO)),,cluster)
 e2e: $(OURS) ## Run test/e2e and the conformance cases on that cluster, or on yours: KUBECONFIG=... KO_DOCKER_REPO=... make e2e
-	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 30m ./test/e2e/... ./test/conformance
+	@KRT_E2E=1 go test $(if $(OURS),-exec '$(CURDIR)/bin/cluster exec --') -parallel 4 -count=1 -timeout 45m ./test/e2e/... ./test/conformance
 LONG = KRT_E2E=1 KRT_E2E_LONG=1 go test -v -p 1 -count=1 -timeout 90m -exec '$(CURDIR)/bin/cluster exec --'
 e2e-long: cluster ## Run the long tests there, with a report in bin/report; ONLY='faults|many': some of test/report/step.go
 	@go run ./test/report
