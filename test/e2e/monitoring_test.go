@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/test/monitoring/collector"
 )
 
@@ -33,12 +34,15 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 	collector.Program(t, "prometheus")
 	n.version(direct, n.monitored(v1alpha1.DeliveryDirect, 1))
 	n.version(durable, n.monitored(v1alpha1.DeliverySequence, 2))
+	const queued = "queued"
+	n.version(queued, n.monitored(v1alpha1.DeliveryDurable, 1))
 	n.Ready("version/" + direct)
 	n.Ready("version/" + durable)
+	n.Ready("version/" + queued)
 	n.publish(direct)
 	n.published(direct)
 
-	pods := n.pods()
+	pods, credential := n.pods(), n.credential(direct, "node")
 	file := filepath.Join(t.TempDir(), "pods.json")
 	require.NoError(t, os.WriteFile(file, discovered(t, append(n.storePods(), pods...)), 0o600))
 	scrape := collector.ScrapeConfigs(t, "file_sd_configs: [{files: ["+file+"]}]")
@@ -46,7 +50,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 	require.Contains(t, scrape, controller)
 	scrape = strings.Replace(scrape, controller, controller+".svc.cluster.local", 1) // a pod's search path adds it
 	p := collector.Start(t, time.Second, scrape)
-	queries := collector.Queries(t, fmt.Sprintf(`namespace=%q,version=~"%s|%s"`, n.Name, direct, durable))
+	queries := collector.Queries(t, fmt.Sprintf(`namespace=%q,version=~"%s|%s|%s"`, n.Name, direct, durable, queued))
 	begin := time.Now()
 	n.Eventually(func() error {
 		for _, version := range []string{direct, durable} {
@@ -56,6 +60,10 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 		}
 		if err := n.strayReply(pods); err != nil {
 			return err
+		}
+		status, text := n.ask(http.MethodPost, store.PathPredictions, credential, `{"predicted_value": "a", "true_value": "b"}`)
+		if status != http.StatusCreated {
+			return fmt.Errorf("a prediction: HTTP %d: %s", status, text)
 		}
 		return p.Empty(queries)
 	})
