@@ -74,7 +74,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 	} {
 		values, err := p.Values(up)
 		require.NoError(t, err)
-		require.Equal(t, []string{"3"}, values, up)
+		require.Equal(t, []string{"4"}, values, up)
 	}
 	values, err := p.Values(`count(up{job="krt-store"} == 1)`)
 	require.NoError(t, err)
