@@ -14,7 +14,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/test/bench/verbatim"
 )
 
 // call sends one request and checks its answer. Worker, from 0, is the caller:
@@ -68,25 +69,11 @@ func payload(size int) []byte {
 	return append(head, bytes.Repeat([]byte{'x'}, size)...)
 }
 
-// rawBytes is a codec of messages that are their own bytes.
-type rawBytes struct{}
-
-func (rawBytes) Name() string { return "proto" }
-
-func (rawBytes) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
-}
-
-func (rawBytes) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
-}
-
 // dialGRPC connects to an address as a plain client does.
 func dialGRPC(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawBytes{}), grpc.MaxCallRecvMsgSize(math.MaxInt32)))
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(verbatim.Codec{}), grpc.MaxCallRecvMsgSize(math.MaxInt32)))
 }
 
 // callGRPC calls an rpc by one connection with body, and wants it back.

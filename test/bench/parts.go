@@ -17,6 +17,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/test/bench/verbatim"
 	"krt.dev/kn-krt/test/process"
 )
 
@@ -92,7 +93,7 @@ func grpcEcho(ctx context.Context, _ json.RawMessage, _ *http.ServeMux) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	s := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}),
+	s := grpc.NewServer(grpc.ForceServerCodecV2(verbatim.Codec{}),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))))
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "bench.Bench",

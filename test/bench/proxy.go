@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"krt.dev/kn-krt/test/bench/verbatim"
 	"krt.dev/kn-krt/test/process"
 )
 
@@ -28,7 +29,7 @@ func grpcProxy(ctx context.Context, settings json.RawMessage, _ *http.ServeMux) 
 	if err != nil {
 		return nil, err
 	}
-	s := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}), grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+	s := grpc.NewServer(grpc.ForceServerCodecV2(verbatim.Codec{}), grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			var body, answer []byte
 			if err := stream.RecvMsg(&body); err != nil {

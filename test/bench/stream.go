@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"krt.dev/kn-krt/test/bench/verbatim"
 	"krt.dev/kn-krt/test/process"
 )
 
@@ -228,7 +229,7 @@ func grpcStream(ctx context.Context, raw json.RawMessage, _ *http.ServeMux) ([]s
 	if err != nil {
 		return nil, err
 	}
-	s := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}), grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+	s := grpc.NewServer(grpc.ForceServerCodecV2(verbatim.Codec{}), grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.UnknownServiceHandler(handler))
 	go func() {
 		if err := s.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {

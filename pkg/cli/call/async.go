@@ -85,11 +85,7 @@ var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) er
 
 // sendTo sends the request as an event whose response nobody waits for, and prints its id.
 func (o invokeOptions) sendTo(ctx context.Context, to requests.Web) error {
-	text, err := readRequest(o.streams.In, o.data)
-	if err != nil {
-		return err
-	}
-	by, err := o.files.read()
+	text, by, err := o.input()
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/invocation"
-	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/schema"
 )
 
@@ -193,11 +191,7 @@ func complete(cmd *cobra.Command, c Versions, args []string, typed string) ([]st
 }
 
 func runInvoke(ctx context.Context, o invokeOptions) error {
-	text, err := readRequest(o.streams.In, o.data)
-	if err != nil {
-		return err
-	}
-	by, err := o.files.read()
+	text, by, err := o.input()
 	if err != nil {
 		return err
 	}
@@ -256,25 +250,6 @@ func (o invokeOptions) call(ctx context.Context, r *connection, m invocation.Met
 	defer cancel()
 	result, err := r.Call(ctx, m, invocation.Wish{Trace: o.trace, Inspect: o.inspect}, request, response)
 	return o.more(result), err
-}
-
-// readRequest returns the JSON text that --data names.
-func readRequest(in io.Reader, data string) ([]byte, error) {
-	if data == "-" {
-		text, err := untrusted.ReadAll(in, "it", maxRequest)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the request from standard input: %w", err)
-		}
-		return text, nil
-	}
-	if path, ok := strings.CutPrefix(data, "@"); ok {
-		text, err := untrusted.ReadPath(path, maxRequest)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the request: %w", err)
-		}
-		return text, nil
-	}
-	return []byte(data), nil
 }
 
 // decodeRequest reads JSON into request; an error names the place and the field.

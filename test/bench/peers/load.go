@@ -15,7 +15,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/test/bench/verbatim"
 )
 
 // kilobyte is the text that is sent.
@@ -113,26 +114,12 @@ func callBytes(address string, request, text []byte) call {
 	}
 }
 
-// rawBytes is a codec of messages that are their own bytes.
-type rawBytes struct{}
-
-func (rawBytes) Name() string { return "proto" }
-
-func (rawBytes) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
-}
-
-func (rawBytes) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
-}
-
 // callGRPC calls the rpc by one connection, as clients do, and wants body back.
 func callGRPC(address string, body []byte) (call, error) { return callMethod(address, method, body) }
 
 func callMethod(address, name string, body []byte) (call, error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawBytes{})))
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(verbatim.Codec{})))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	client "github.com/nats-io/nats.go"
 	"google.golang.org/grpc"
 
+	"krt.dev/kn-krt/test/bench/verbatim"
 	"krt.dev/kn-krt/test/process"
 )
 
@@ -114,7 +115,7 @@ func serveGRPC(ctx context.Context, turn func(context.Context, []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	s := grpc.NewServer(grpc.ForceServerCodecV2(rawBytes{}))
+	s := grpc.NewServer(grpc.ForceServerCodecV2(verbatim.Codec{}))
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "bench.Echo", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{
