@@ -162,6 +162,9 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 		s := r.sending(attempt)
 		s.streaming = stream
 		response, err := d.call(ctx, to, p, &s)
+		if brokenOff(err) && r.Over(ctx) {
+			err = context.Cause(ctx) // the node keeps the deadline, too
+		}
 		pause, again := time.Duration(0), false
 		switch {
 		case err == nil || ctx.Err() != nil || !retryable(err) || stream.begun() || !payload.Resend():
@@ -184,6 +187,9 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 		return response, err
 	}
 }
+
+// brokenOff reports whether a stream has broken off.
+func brokenOff(err error) bool { return errors.As(err, new(*stream.Cut)) }
 
 // call posts p once: by the shortcut or to one of the pods, and where these accept no connection,
 // so that nothing has been sent, to the node's own address.
