@@ -135,10 +135,16 @@ func (f *fleet) counts(name string, runs ...*atomic.Int64) handle {
 // start starts a pod.
 func (f *fleet) start() *member {
 	f.t.Helper()
-	m := &member{ip: netip.AddrFrom4([4]byte{127, 0, 1, byte(len(f.up) + 1)})}
+	return f.startAt("a", netip.AddrFrom4([4]byte{127, 0, 1, byte(len(f.up) + 1)}))
+}
+
+// startAt starts a pod of any node.
+func (f *fleet) startAt(node string, ip netip.Addr) *member {
+	f.t.Helper()
+	m := &member{ip: ip}
 	l, err := new(net.ListenConfig).Listen(f.t.Context(), "tcp", net.JoinHostPort(m.ip.String(), f.port))
 	require.NoError(f.t, err)
-	m.drainer = &handlers.Drainer{QuietPeriod: 50 * time.Millisecond, Inner: f.counts(m.ip.String(), &m.ran, &f.ran)}
+	m.drainer = &handlers.Drainer{QuietPeriod: 50 * time.Millisecond, Inner: named(node, f.counts(m.ip.String(), &m.ran, &f.ran))}
 	m.server = &http.Server{Handler: m.drainer, ReadHeaderTimeout: time.Minute}
 	go func() { _ = m.server.Serve(l) }()
 	f.up = append(f.up, m)
@@ -261,6 +267,43 @@ func TestNoRequestIsLostWhenPodsAreKilled(t *testing.T) {
 	t.Log(l.calls.Load(), "requests,", f.ran.Load()-l.calls.Load(), "runs more")
 }
 
+// The address of a pod that was killed is another node's at once, whose queue-proxy accepts requests too, and DNS names
+// it on.
+func TestAPodThatHasTheAddressOfAnotherGetsNoRequest(t *testing.T) {
+	f := newFleet(t)
+	l := f.load(16)
+	killed, stays := f.start(), f.start()
+	f.publish(killed, stays)
+	f.busy(killed, stays)
+	require.NoError(t, killed.server.Close())
+	other := f.startAt("b", killed.ip)
+	f.busy(stays)
+	f.publish(other)
+	before := f.ran.Load()
+	require.Eventually(t, func() bool { return f.ran.Load() > before+100 }, time.Minute, 10*time.Millisecond)
+	l.end()
+	require.Zero(t, other.ran.Load())
+}
+
+// A pod of which the queue is full does not say who it is. What is meant for it waits in front of the Knative Service.
+func TestAPodThatIsTooBusyToSayWhoItIsLeavesRequestsToOthers(t *testing.T) {
+	f := newFleet(t)
+	m := f.start()
+	var asked atomic.Int64
+	m.drainer.Inner = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		http.Error(w, "pending request queue full", http.StatusServiceUnavailable)
+	})
+	f.publish(m)
+	require.Eventually(t, func() bool {
+		got, err := f.call(t.Context(), "x")
+		require.NoError(t, err)
+		require.Equal(t, "x>usual", got)
+		return asked.Load() > 2
+	}, time.Minute, time.Millisecond)
+	require.Zero(t, m.ran.Load())
+}
+
 // A pod that has much to do gets fewer requests.
 func TestAPodThatIsBusyGetsFewerRequests(t *testing.T) {
 	f := newFleet(t)
@@ -268,7 +311,9 @@ func TestAPodThatIsBusyGetsFewerRequests(t *testing.T) {
 	release := make(chan struct{})
 	says := slow.drainer.Inner
 	slow.drainer.Inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		<-release
+		if r.URL.Path == "/" {
+			<-release
+		}
 		says.ServeHTTP(w, r)
 	})
 	f.publish(slow, fast)

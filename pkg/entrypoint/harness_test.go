@@ -55,9 +55,20 @@ type handle func(ctx context.Context, in *event.Event) (int, *event.Event)
 // node runs a node of the test's own on loopback: real HTTP, scripted responses.
 func node(t *testing.T, name string, h handle) entrypoint.Step {
 	t.Helper()
-	s := httptest.NewServer(h)
+	s := httptest.NewServer(named(name, h))
 	t.Cleanup(s.Close)
 	return entrypoint.Step{Node: name, URL: s.URL}
+}
+
+// named has h say which node it is, as runners do.
+func named(node string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			h.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set(event.HeaderSource, event.Source("test", "v1", node))
+	})
 }
 
 // ServeHTTP implements http.Handler.

@@ -62,7 +62,7 @@ func TestAShortcutThatIsRefusedGivesWayUntilItIsNot(t *testing.T) {
 	}
 	wg.Wait()
 
-	pod := httptest.NewUnstartedServer(f.says("short", true))
+	pod := httptest.NewUnstartedServer(named("a", f.says("short", true)))
 	require.NoError(t, pod.Listener.Close())
 	pod.Listener = open()
 	pod.Start()
@@ -75,6 +75,26 @@ func TestAShortcutThatIsRefusedGivesWayUntilItIsNot(t *testing.T) {
 	got, err := f.call(t.Context(), "x")
 	require.NoError(t, err)
 	require.Equal(t, "x>short", got)
+}
+
+// The address of the pod may be another's for as long as kube-proxy does not know better.
+func TestAShortcutToAnotherNodeIsNotUsed(t *testing.T) {
+	f := newFixture(t)
+	var others atomic.Int32
+	step := node(t, "a", f.says("usual", true))
+	step.Shortcut = node(t, "b", func(context.Context, *event.Event) (int, *event.Event) {
+		others.Add(1)
+		return http.StatusInternalServerError, nil
+	}).URL
+	o := quick()
+	o.Retry.Count = -1
+	f.serve(f.version(step), o)
+	for range 3 {
+		got, err := f.call(t.Context(), "x")
+		require.NoError(t, err)
+		require.Equal(t, "x>usual", got)
+	}
+	require.Zero(t, others.Load())
 }
 
 // What the pod has seen is tried again as any other way: it may not be sent twice

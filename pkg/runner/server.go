@@ -74,6 +74,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.serveEvent(w, r)
 	case "/readyz":
+		w.Header().Set(event.HeaderSource, s.node.source)
 		if err := s.unready(); err != nil {
 			writeText(w, http.StatusServiceUnavailable, err.Error())
 			return

@@ -291,6 +291,7 @@ func nodeIsProbed(v *version) {
 		got, err := v.send(http.MethodGet, v.Node("n1")+path, nil, nil)
 		require.NoError(v.t, err)
 		require.Equal(v.t, want, got.status, path)
+		require.Equal(v.t, path == "/readyz", strings.HasSuffix(got.header.Get("Krt-Source"), "/n1"), "who it is: %s", path)
 	}
 	got, err := v.send(http.MethodGet, v.Node("n1"), nil, nil)
 	require.NoError(v.t, err)

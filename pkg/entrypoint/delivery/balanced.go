@@ -27,7 +27,7 @@ func (s *Sender) balance(node string, address *url.URL) *balanced {
 	defer s.mu.Unlock()
 	way := s.ways[address.Host]
 	if way == nil {
-		way = &balanced{exchange: s.exchange, Set: pods.New(node, address, pods.Options{
+		way = &balanced{exchange: s.podsOf(node, s.exchange), Set: pods.New(node, address, pods.Options{
 			Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 				return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 			},
@@ -51,8 +51,12 @@ func (b *balanced) post(ctx context.Context, p *Parcel, made *send) (response *P
 		if ctx.Err() != nil { // not because of the pod
 			end = pods.Responded
 		}
-		if pod.Done(end, err); end != pods.Refused {
+		pod.Done(end, err)
+		switch {
+		case ctx.Err() != nil || !httpclient.DialFailed(err):
 			return response, true, err
+		case httpclient.Busy(err): // and so may be the others: requests queue in front of the Knative Service
+			return nil, false, nil
 		}
 	}
 	return nil, false, nil
@@ -68,6 +72,8 @@ func endOf(err error) pods.End {
 		return pods.Failed
 	case err == nil || response != nil || !retryable(err):
 		return pods.Responded
+	case httpclient.Busy(err):
+		return pods.Failed
 	case httpclient.DialFailed(err):
 		return pods.Refused
 	}

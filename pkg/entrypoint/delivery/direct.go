@@ -71,7 +71,7 @@ func (s *Sender) step(step Step) (*directStep, error) {
 		if err != nil {
 			return nil, fmt.Errorf("node %q: its shortcut %w", step.Node, err)
 		}
-		to.shortcut = &shortcut{exchange: s.pods, node: step.Node, address: address, log: s.log}
+		to.shortcut = &shortcut{exchange: s.podsOf(step.Node, s.pods), node: step.Node, address: address, log: s.log}
 	}
 	if step.Pods != "" {
 		address, err := nodeURL(step.Pods)

@@ -49,6 +49,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Near reaches nodes in this process. Nil: there are none.
 	Near Near
+	// Source returns the source of the events of a node: who must respond at the address of a pod.
+	Source func(node string) string
 }
 
 // Near connects to nodes in this process.
@@ -60,6 +62,7 @@ type Sender struct {
 	// pods is for shortcuts, replicas for streams that belong to other entrypoints.
 	pods     *exchange
 	replicas *http.Transport
+	source   func(node string) string
 	log      *slog.Logger
 	mu       sync.Mutex
 	ways     map[string]*balanced // by their address
@@ -70,7 +73,8 @@ func NewSender(pool *memory.Pool, o Options) *Sender {
 	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
 	nodes, pods := x, x
 	nodes.client, pods.client = httpclient.New(0, o.Near), httpclient.New(shortcutAge, nil)
-	return &Sender{exchange: &nodes, pods: &pods, replicas: newReplicas(), log: o.Logger, ways: map[string]*balanced{}}
+	return &Sender{exchange: &nodes, pods: &pods,
+		replicas: newReplicas(), source: o.Source, log: o.Logger, ways: map[string]*balanced{}}
 }
 
 // Close closes the idle connections, and ends the search for pods.
@@ -93,9 +97,17 @@ func (s *Sender) Forward(ctx context.Context, to *url.URL, header http.Header, d
 	return err
 }
 
+// podsOf returns x for the pods of a node: nobody else who may have the address of one gets an event.
+func (s *Sender) podsOf(node string, x *exchange) *exchange {
+	one := *x
+	one.peer = &httpclient.Peer{Path: "/readyz", Header: event.HeaderSource, Name: s.source(node)}
+	return &one
+}
+
 // exchange posts events and reads the events that nodes respond with.
 type exchange struct {
 	client  *httpclient.Client
+	peer    *httpclient.Peer // nil: whoever is at an address
 	pool    *memory.Pool
 	limit   int64 // bytes of a response's data
 	retry   Retry
@@ -145,7 +157,7 @@ func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, s *sen
 
 // postWith posts p's data with the given header to address; see post.
 func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, s *send) (*Parcel, error) {
-	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent})
+	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent, Peer: x.peer})
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,8 @@ func (c *Client) Close() {
 func (c *Client) Forget(host string) { c.idle.forget(host) }
 
 // DialFailed reports whether err means that no connection could be made, so that
-// nothing was sent: the server at the address has not seen the request.
+// nothing was sent: the server at the address has not seen the request, or it is
+// not the [Peer].
 func DialFailed(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
@@ -100,6 +101,8 @@ type Body struct {
 	Data []byte
 	// Sent is called once all of Data has been sent. It may be nil.
 	Sent func()
+	// Peer alone may get it; nil: whoever is at the address. All requests to a host have the same one.
+	Peer *Peer
 }
 
 // Post posts a body to address and returns the response, whose body must be
@@ -109,7 +112,7 @@ func (c *Client) Post(ctx context.Context, address *url.URL, header http.Header,
 	if address.Scheme != "http" {
 		return c.postSecure(ctx, address, header, out)
 	}
-	conn, err := c.connect(ctx, address)
+	conn, err := c.connect(ctx, address, out.Peer)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +155,8 @@ func (c *Client) postSecure(ctx context.Context, address *url.URL, header http.H
 	return c.secure.RoundTrip(req)
 }
 
-// connect returns an idle connection, or a new one.
-func (c *Client) connect(ctx context.Context, address *url.URL) (*connection, error) {
+// connect returns an idle connection, or a new one, to the peer unless that is nil.
+func (c *Client) connect(ctx context.Context, address *url.URL, peer *Peer) (*connection, error) {
 	if idle := c.idle.get(address.Host); idle != nil {
 		return idle, nil
 	}
@@ -166,11 +169,19 @@ func (c *Client) connect(ctx context.Context, address *url.URL) (*connection, er
 	if address.Port() == "" {
 		host = net.JoinHostPort(address.Hostname(), "80")
 	}
-	conn, err := c.dialer.DialContext(ctx, "tcp", host)
+	dialled, err := c.dialer.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, err
 	}
-	return newConnection(conn, c.maxAge)
+	conn, err := newConnection(dialled, c.maxAge)
+	if err != nil || peer == nil {
+		return conn, err
+	}
+	if err := c.ask(ctx, conn, address, peer); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func near(conn net.Conn, err error) (*connection, error) {

@@ -59,11 +59,11 @@ type End int
 const (
 	// Responded means that there was a response, or nobody waits for it any more.
 	Responded End = iota
-	// Failed means that the response was 5xx. Other pods are preferred for a moment.
+	// Failed means that the response was 5xx, or that the pod had too much to do. Other pods are preferred for a moment.
 	Failed
 	// Broke means that there was no response. The pod gets no request before it is known to accept them.
 	Broke
-	// Refused means that there was no connection. The pod gets no request for a while.
+	// Refused means that there was no connection, or one to another node's pod. The pod gets no request for a while.
 	Refused
 	// Down means that queue-proxy found no node behind it. As with Refused: it goes on saying that it accepts requests.
 	Down

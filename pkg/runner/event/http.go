@@ -55,6 +55,9 @@ const (
 	headerHopState  = "Tracestate"
 )
 
+// HeaderSource is, in a node's response to GET /readyz, the source of its events: who it is. See [Source].
+const HeaderSource = "Krt-Source"
+
 // ErrNoEvent is returned for headers without a CloudEvent in binary mode. In a response
 // it means that the chain ends here.
 var ErrNoEvent = errors.New("no CloudEvent in the HTTP headers")
