@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/test/channel"
 	"krt.dev/kn-krt/test/namespace"
 )
@@ -104,25 +105,21 @@ func TestStoringChannels(t *testing.T) {
 }
 
 // Knative's own channel in its other mode accepts an event before it delivers it, and holds no
-// connection open until the last step is done.
+// connection open until the last step is done. Its dispatcher reads the annotation when the channel
+// becomes ready, so the channel must have it from the beginning.
 func TestInMemoryChannelsInAsynchronousMode(t *testing.T) {
+	t.Parallel()
 	n := newRuntime(t)
 	tally := n.Tally()
-	n.version("async", tally.Three)
-	n.Ready("version/async")
-	// Knative's dispatcher reads the annotation when it begins to serve a channel, and not again.
-	n.In("annotate", "inmemorychannel", "--all", "messaging.knative.dev/async-handler=true")
-	n.Kubectl("delete", "pod", "-l", "messaging.knative.dev/role=dispatcher", "-n", "knative-eventing")
-	n.Kubectl("rollout", "status", "deployment/imc-dispatcher", "-n", "knative-eventing", "--timeout", namespace.Patience.String())
-	var early []string // the new dispatcher may lose what comes before it knows all its channels
-	n.Eventually(func() error {
-		early = append(early, fmt.Sprintf("early-%d", len(early)))
-		n.accepted("http://async."+n.Name+".svc.cluster.local/workflows/three", early[len(early)-1], "Prefer", "respond-async")
-		if len(tally.Missing("n3", early)) == len(early) {
-			return fmt.Errorf("none of %d events is handled", len(early))
+	async := map[string]string{"messaging.knative.dev/async-handler": "true"}
+	n.version("async", func(v *v1alpha1.Version) {
+		tally.Three(v)
+		v.Spec.Entrypoint.ChannelTemplate = &v1alpha1.ChannelTemplate{
+			APIVersion: "messaging.knative.dev/v1", Kind: "InMemoryChannel", Annotations: async,
 		}
-		return nil
 	})
+	n.Ready("version/async")
+	require.Equal(t, "true true true", n.Get("inmemorychannel", `{.items[*].metadata.annotations.messaging\.knative\.dev/async-handler}`))
 	n.answers(n.called("async"), "conformance.Entrypoint/Three", "three", `{"last": "n3"}`, `{"text": "async"}`)
 	n.handled(tally, n.burst("async", 50))
 }
