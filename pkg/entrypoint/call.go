@@ -9,6 +9,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
+	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -19,6 +20,7 @@ type received struct {
 	causationID string           // the id of the client's own event, if it sent one
 	inspect     bool             // the client asks for inspection
 	begun       func(id string)  // called with the request's id before anything is waited for; may be nil
+	sink        stream.Sink      // of a streaming rpc
 	divided     *traffic.Request // nil: it is not divided
 	replayed    *mail.Replayed   // nil: it is not a replay
 }
@@ -103,7 +105,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
-	if r.Stream = k.newStream(async); r.Stream == nil { // streams are not mirrored
+	if r.Stream = r.newStream(in.sink); r.Stream == nil { // streams are not mirrored
 		r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
 	}
 	r.Begun, r.Protocol = k.begin, k.protocol

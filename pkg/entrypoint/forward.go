@@ -69,13 +69,15 @@ func (k *ticket) forward(stream grpc.ServerStream, q *traffic.Request, data mem.
 
 // forwardStream is forward for a streaming rpc. The request is kept until the first message has come.
 func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c traffic.Call, data mem.Buffer) (served bool, err error) {
-	free, to := sync.OnceFunc(data.Free), sinkOf(stream)
-	defer to.done()
-	send := func(message mem.Buffer) error {
+	free := sync.OnceFunc(data.Free)
+	to, done := sinkOf(stream)
+	defer done()
+	send := to.Send
+	to.Send = func(message mem.Buffer, freed func(int64)) error {
 		free()
-		return to.send(message)
+		return send(message, freed)
 	}
-	served, err = q.ForwardStream(stream, c, traffic.Sink{Send: send, Abort: to.abort})
+	served, err = q.ForwardStream(stream, c, to)
 	if served {
 		free()
 		k.release()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -18,24 +16,21 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// sink is how a port gives the client the messages of a stream.
-type sink struct {
-	// send sends one message, and takes it over. It waits while the client does not read.
-	send func(mem.Buffer) error
-	// abort ends a send that waits: the client's time is over, or it has gone.
-	abort func()
-	// done is called by the port once there are no more messages; nil: there is nothing to do.
-	done func()
-}
-
-// newStream returns the stream of a request of the route; nil if its rpc is unary, or no client
-// waits.
-func (k *ticket) newStream(async bool) *stream.Stream {
-	if !k.route.stream || async {
+// newStream returns the stream of the request, whose messages go to a port's sink; nil if its rpc is
+// unary, or no client waits.
+func (r *request) newStream(to stream.Sink) *stream.Stream {
+	if !r.route.stream || r.async {
 		return nil
 	}
-	o := &k.entry.options
-	return stream.New(k.route.want, stream.Limits{Messages: o.StreamMessages, Idle: o.StreamIdle})
+	send := to.Send
+	to.Send = func(data mem.Buffer, freed func(int64)) error {
+		if r.kept != nil {
+			r.kept.Output(r.route.want, data.ReadOnlyData())
+		}
+		return send(data, freed)
+	}
+	o := &r.entry.options
+	return stream.New(r.route.want, stream.Limits{Messages: o.StreamMessages, Idle: o.StreamIdle}, to)
 }
 
 // limit bounds the time of a request whose client waits.
@@ -46,41 +41,33 @@ func (k *ticket) limit() time.Duration {
 	return k.entry.options.Timeout
 }
 
-// stream sends in through the workflow, as call does, and gives the messages of the response to the
-// client as they come. The response that it returns is how the stream ended, and has no data.
-func (k ticket) stream(ctx context.Context, in received, to sink) (*request, response) {
+// stream sends in through the workflow, as call does, while its messages go to the client as they
+// come. The response that it returns is how the stream ended, and has no data.
+func (k ticket) stream(ctx context.Context, in received) (*request, response) {
 	r := k.run(ctx, in)
-	return r, r.pump(ctx, to)
+	return r, r.follow(ctx)
 }
 
-// pump gives the client the messages of the stream until its end, the deadline, or the end of the
-// client's context. It is await for a stream: what ends a unary request ends a stream, and data
+// follow waits until the client has the messages of the stream to its end, the deadline, or the end of
+// the client's context. It is await for a stream: what ends a unary request ends a stream, and data
 // that comes with it is the last message.
-func (r *request) pump(client context.Context, to sink) response {
+func (r *request) follow(client context.Context) response {
 	until, done := context.WithDeadline(client, r.deadline) // that of the work moves at an early reply
 	defer done()
-	sends := atomic.Bool{}
-	defer stream.AbortAt(until, &sends, to.abort)()
+	defer r.Stream.EndAt(until)()
 	work, out, ended := r.work, response{}, false
-	var refused error // by the port
 	for !ended {
-		data, err := r.Stream.Next(until, work)
+		err := r.Stream.Wait(until, work)
 		switch {
 		case err == nil:
-			refused = r.send(until, to, &sends, data)
-			ended = refused != nil
-		case errors.Is(err, io.EOF):
 			out, ended = <-r.responses, true
 		case errors.Is(err, stream.ErrIdle):
 			r.offer(response{failure: r.idle(), steps: r.Steps()})
 			r.cancel(errGone)
-		case until.Err() == nil && r.responded.Load(): // when the work ended: the end of the stream comes, too
+		case work != until && work.Err() != nil && until.Err() == nil && r.responded.Load(): // the end of the stream comes, too
 			work = until
 		default:
-			ended = true
-		}
-		if ended && !errors.Is(err, io.EOF) {
-			out = r.cut(until, refused)
+			out, ended = r.cut(until, err), true
 		}
 	}
 	r.Stream.Abandon()
@@ -90,27 +77,13 @@ func (r *request) pump(client context.Context, to sink) response {
 	return out
 }
 
-// send gives the client one message. After an error there may be no more.
-func (r *request) send(until context.Context, to sink, sends *atomic.Bool, data mem.Buffer) error {
-	if r.kept != nil {
-		r.kept.Output(r.route.want, data.ReadOnlyData())
-	}
-	sends.Store(true)
-	defer sends.Store(false)
-	if err := until.Err(); err != nil {
-		data.Free()
-		return err
-	}
-	return to.send(data)
-}
-
 // cut ends a stream whose client has gone, whose time is over, or of which the port has refused a
-// message: the client has not got all messages, whatever comes of the work.
-func (r *request) cut(until context.Context, refused error) response {
+// message, as err says: the client has not got all messages, whatever comes of the work.
+func (r *request) cut(until context.Context, err error) response {
 	out := r.giveUp(until)
 	var why *connect.Error
 	switch {
-	case errors.As(refused, &why) && until.Err() == nil: // the port has told the client
+	case errors.As(err, &why) && until.Err() == nil: // the port has told the client
 		out.failure = &spb.Status{Code: int32(why.Code()), Message: why.Message()}
 	case out.failure != nil:
 	case failure.OutOfTime(until, r.begin):

@@ -13,15 +13,22 @@ import (
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/raw"
+	"krt.dev/kn-krt/pkg/entrypoint/stream"
 )
 
-// serveStream serves a call of a streaming rpc over gRPC. Its client has the request's id at once,
-// as a header.
+// serveStream serves a call of a streaming rpc over gRPC. Its client has the request's id as a header:
+// with the first message, or soon where there is none, or at once if it is to follow the request.
 func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in received) error {
-	in.begun = func(id string) { _ = call.SendHeader(metadata.Pairs(headerCorrelation, id)) }
-	to := sinkOf(call)
-	defer to.done()
-	req, response := k.stream(ctx, in, to)
+	in.begun = func(id string) {
+		_ = call.SetHeader(metadata.Pairs(headerCorrelation, id))
+		if in.inspect {
+			_ = call.SendHeader(nil)
+		}
+	}
+	to, done := sinkOf(call)
+	defer done()
+	in.sink = to
+	req, response := k.stream(ctx, in)
 	defer req.observe()
 	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
 	if raw.WantsSteps(ctx) {
@@ -30,20 +37,23 @@ func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in recei
 	return status.FromProto(response.failure).Err()
 }
 
-// sinkOf gives the messages to the client of a call. SendMsg waits until it reads, or the call ends.
-func sinkOf(call grpc.ServerStream) sink {
+// sinkOf gives the messages to the client of a call. SendMsg waits until it reads, or the call ends. What
+// it returns is called once there are no more messages.
+func sinkOf(call grpc.ServerStream) (to stream.Sink, done func()) {
 	ctx := call.Context()
 	counted, aborted := memory.ConnectionOf(ctx).Call(), atomic.Bool{}
-	return sink{
-		send: func(data mem.Buffer) error { return sendMessage(call, counted.Sending(data)) },
-		abort: func() {
-			aborted.Store(true)
-			raw.End(ctx, status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
-		},
-		done: func() {
+	return stream.Sink{
+			Send: func(data mem.Buffer, freed func(int64)) error {
+				return sendMessage(call, counted.Sending(data, freed))
+			},
+			Abort: func() {
+				aborted.Store(true)
+				raw.End(ctx, status.New(codes.DeadlineExceeded, "the client did not read the messages in time"))
+			},
+			Begin: func() { _ = call.SendHeader(nil) },
+		}, func() {
 			if !aborted.Load() && errors.Is(ctx.Err(), context.Canceled) {
 				counted.Left()
 			}
-		},
-	}
+		}
 }

@@ -19,9 +19,8 @@ func TestNoAbortOutlivesItsStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until, cancel := context.WithCancel(t.Context())
 		begun, goOn := make(chan struct{}), make(chan struct{})
-		var sends, stopped atomic.Bool
-		sends.Store(true)
-		stop := stream.AbortAt(until, &sends, func() {
+		var stopped atomic.Bool
+		stop := stream.AbortAt(until, func() {
 			close(begun)
 			<-goOn
 		})
@@ -44,22 +43,21 @@ func TestNoAbortOutlivesItsStream(t *testing.T) {
 func TestAResponseIsFollowedByTheEndOfItsStream(t *testing.T) {
 	r := answered(t)
 	synctest.Test(t, func(t *testing.T) {
-		r.Stream, r.responses = stream.New("p.M", stream.Limits{}), make(chan response, 1)
+		var texts []string
+		r.Stream = stream.New("p.M", stream.Limits{}, stream.Sink{Send: func(data mem.Buffer, _ func(int64)) error {
+			texts = append(texts, string(data.ReadOnlyData()))
+			data.Free()
+			return nil
+		}})
+		r.responses = make(chan response, 1)
 		r.deadline = time.Now().Add(time.Hour)
 		r.work, r.cancel = context.WithCancelCause(t.Context())
 		r.parties.Store(2)
 		r.responded.Store(true)
 		r.responses <- response{}
 		r.cancel(errStopping)
-		var texts []string
 		out := make(chan response, 1)
-		go func() {
-			out <- r.pump(t.Context(), sink{send: func(data mem.Buffer) error {
-				texts = append(texts, string(data.ReadOnlyData()))
-				data.Free()
-				return nil
-			}})
-		}()
+		go func() { out <- r.follow(t.Context()) }()
 		synctest.Wait()
 		require.Empty(t, out)
 		r.Stream.End(mem.SliceBuffer("last"))

@@ -2,6 +2,7 @@ package entrypoint
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -32,14 +34,16 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 			w.WriteHeader(http.StatusOK)
 		}
 	}
-	req, response := k.stream(r.Context(), in, sink{
-		send: func(data mem.Buffer) error {
+	in.sink = stream.Sink{
+		Send: func(data mem.Buffer, freed func(int64)) (err error) {
+			defer freed(int64(cap(data.ReadOnlyData())))
+			defer recovered(&err)
 			out := web.BeginResponse(r.Context(), below, data)
 			if out == nil {
 				return errClosed
 			}
 			defer out.Free()
-			err := web.WriteFrame(w, out.ReadOnlyData())
+			err = web.WriteFrame(w, out.ReadOnlyData())
 			if err == nil {
 				err = control.Flush()
 			}
@@ -48,10 +52,19 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 			}
 			return err
 		},
-		abort: func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) },
-	})
+		Abort: func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) },
+	}
+	req, response := k.stream(r.Context(), in)
 	defer req.observe()
 	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
+}
+
+// recovered makes a panic the error. What is written for a client is written by the goroutine that has the message,
+// and a panic of the transcoder's must end no more than it does on the client's own.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v", p)
+	}
 }

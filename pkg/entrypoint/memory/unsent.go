@@ -37,26 +37,29 @@ func (s *connections) closeDeaf(now time.Time) bool {
 
 // Sending counts data as unsent by c until it is freed, and returns what
 // is to be sent in its place: nil if the connection is closed.
-func (c *Connection) Sending(data mem.Buffer) mem.Buffer { return c.sending(data, nil) }
+func (c *Connection) Sending(data mem.Buffer) mem.Buffer {
+	return c.sending(&sentBuffer{data: data, raw: data.ReadOnlyData()})
+}
 
-func (c *Connection) sending(data mem.Buffer, call *Call) mem.Buffer {
-	raw := data.ReadOnlyData()
-	if mem.IsBelowBufferPoolingThreshold(cap(raw)) {
-		return data // gRPC does not free it, so it is not counted
+func (c *Connection) sending(s *sentBuffer) mem.Buffer {
+	if mem.IsBelowBufferPoolingThreshold(cap(s.raw)) {
+		s.returned()
+		return s.data // gRPC does not free it, so it is not counted
 	}
-	n := int64(cap(raw))
+	n := int64(cap(s.raw))
 	switch left := c.unsent.Add(n); {
 	case left < 0:
-		data.Free()
+		s.returned()
+		s.data.Free()
 		return nil
 	case left == n:
 		c.step.Store(0)
 		c.moved.Store(time.Now().UnixNano())
 	}
-	if call != nil {
-		call.unsent.Add(n)
+	if s.conn = c; s.call != nil {
+		s.call.unsent.Add(n)
 	}
-	return mem.NewBuffer(&raw, &sentBuffer{c, call, data, n})
+	return mem.NewBuffer(&s.raw, s)
 }
 
 // Call counts what is unsent of one call's messages. gRPC does not free a message that it accepts
@@ -69,12 +72,15 @@ type Call struct {
 // Call begins a call on c, which may be nil.
 func (c *Connection) Call() *Call { return &Call{conn: c} }
 
-// Sending is [Connection.Sending] for a message of the call.
-func (c *Call) Sending(data mem.Buffer) mem.Buffer {
+// Sending is [Connection.Sending] for a message of the call. Unless it is nil, freed is called with the
+// size of data's buffer when that has been sent, or at once where nothing would tell.
+func (c *Call) Sending(data mem.Buffer, freed func(bytes int64)) mem.Buffer {
+	s := &sentBuffer{call: c, data: data, raw: data.ReadOnlyData(), freed: freed}
 	if c.conn == nil {
+		s.returned()
 		return data
 	}
-	return c.conn.sending(data, c)
+	return c.conn.sending(s)
 }
 
 // Left notes that the client has ended the call, and nothing more is sent of it: what gRPC still
@@ -87,10 +93,11 @@ func (c *Call) Left() {
 
 // sentBuffer is the pool of one buffer: it gets it back once it has been sent.
 type sentBuffer struct {
-	conn *Connection
-	call *Call // nil: the connection alone counts it
-	data mem.Buffer
-	n    int64
+	conn  *Connection
+	call  *Call // nil: the connection alone counts it
+	data  mem.Buffer
+	raw   []byte
+	freed func(bytes int64) // nil: nobody is told
 }
 
 // Get implements mem.BufferPool; it is not called.
@@ -98,9 +105,18 @@ func (s *sentBuffer) Get(length int) *[]byte { return new(make([]byte, length)) 
 
 // Put implements mem.BufferPool.
 func (s *sentBuffer) Put(*[]byte) {
-	left := s.call != nil && s.call.unsent.Add(-s.n) < 0
-	if left || s.conn.unsent.Add(-s.n) < 0 {
-		s.conn.listener.conns.held.Add(s.n) // given back when the call or the connection ended, and again below
+	n := int64(cap(s.raw))
+	left := s.call != nil && s.call.unsent.Add(-n) < 0
+	if left || s.conn.unsent.Add(-n) < 0 {
+		s.conn.listener.conns.held.Add(n) // given back when the call or the connection ended, and again below
 	}
 	s.data.Free()
+	s.returned()
+}
+
+// returned tells that the buffer has been sent.
+func (s *sentBuffer) returned() {
+	if s.freed != nil {
+		s.freed(int64(cap(s.raw)))
+	}
 }

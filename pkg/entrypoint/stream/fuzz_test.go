@@ -2,10 +2,11 @@ package stream_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"sync/atomic"
 	"testing"
+
+	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
@@ -24,7 +25,13 @@ func FuzzRelay(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		budget := memory.New(1<<20, new(atomic.Int64), 16)
-		s := stream.New("p.M", stream.Limits{Messages: 1000})
+		var came []byte
+		s := stream.New("p.M", stream.Limits{Messages: 1000}, stream.Sink{Send: func(data mem.Buffer, freed func(int64)) error {
+			came = event.AppendFrame(came, data.ReadOnlyData())
+			freed(int64(cap(data.ReadOnlyData())))
+			data.Free()
+			return nil
+		}})
 		ended := make(chan error, 1)
 		go func() {
 			p, err := s.Claim("k")
@@ -35,17 +42,8 @@ func FuzzRelay(f *testing.F) {
 			s.End(nil)
 			ended <- err
 		}()
-		var came []byte
-		for {
-			data, err := s.Next(t.Context(), t.Context())
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			came = event.AppendFrame(came, data.ReadOnlyData())
-			data.Free()
+		if err := s.Wait(t.Context(), t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		if !bytes.HasPrefix(body, came) {
 			t.Fatalf("%q became %q", body, came)

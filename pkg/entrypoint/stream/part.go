@@ -31,13 +31,12 @@ func (s *Stream) Claim(key string) (*Part, error) {
 	defer s.mu.Unlock()
 	_, sent := s.sent[key]
 	switch {
-	case s.ended || s.gone:
+	case s.ended || s.gone || s.refused != nil:
 		return nil, ErrOver
 	case sent || s.open != nil || len(s.sent) >= mostParts:
 		return nil, ErrTaken
 	}
-	s.open = &Part{stream: s, key: key}
-	signal(s.news) // from now on the node may be idle
+	s.open, s.moved = &Part{stream: s, key: key}, time.Now() // from now on the node may be idle
 	return s.open, nil
 }
 
@@ -63,34 +62,52 @@ func (p *Part) Close() {
 // Send sends data to the client, and takes it over. It waits while the client has too much to
 // read. The error is [ErrOver], [ErrTooMany] or why ctx has ended.
 func (p *Part) Send(ctx context.Context, data mem.Buffer) error {
-	s := p.stream
-	err := s.acquire(ctx, int64(cap(data.ReadOnlyData())), func() {
-		if p.count++; p.count == 1 {
-			if s.sent == nil {
-				s.sent = map[string]struct{}{}
-			}
-			s.sent[p.key] = struct{}{}
-		}
-		s.came++
-		s.push(data)
-	})
-	if err != nil {
+	if err := p.stream.acquire(ctx, int64(cap(data.ReadOnlyData()))); err != nil {
 		data.Free()
 		return err
 	}
-	signal(s.news)
-	return nil
+	return p.give(data)
 }
 
-// acquire waits until there is room for a message of n bytes, and then calls use under the
-// lock. Only the open part does.
-func (s *Stream) acquire(ctx context.Context, n int64, use func()) error {
+// give gives the client a message, for which there is room.
+func (p *Part) give(data mem.Buffer) error {
+	s := p.stream
+	s.turn.Lock()
+	s.mu.Lock()
+	if err := s.refusal(); err != nil {
+		s.mu.Unlock()
+		s.turn.Unlock()
+		data.Free()
+		return err
+	}
+	if p.count++; p.count == 1 {
+		if s.sent == nil {
+			s.sent = map[string]struct{}{}
+		}
+		s.sent[p.key] = struct{}{}
+	}
+	s.came++
+	err := s.give(data)
+	s.turn.Unlock()
+	if err == nil {
+		return nil
+	}
+	<-s.left // when it is known why
+	return ErrOver
+}
+
+// acquire waits until there is room for a message of n bytes, and takes it. Only the open part does.
+func (s *Stream) acquire(ctx context.Context, n int64) error {
 	for {
 		s.mu.Lock()
 		err := s.refusal()
 		full := err == nil && s.held > 0 && (s.held >= mostMessages || s.bytes+n > mostBytes)
+		if s.waiting && !full {
+			s.moved = time.Now()
+		}
 		if s.waiting = full; err == nil && !full {
-			use()
+			s.held++
+			s.bytes += n
 		}
 		s.mu.Unlock()
 		if !full {
@@ -111,7 +128,7 @@ func (s *Stream) acquire(ctx context.Context, n int64, use func()) error {
 // refusal is why no message is accepted; the lock is held.
 func (s *Stream) refusal() error {
 	switch {
-	case s.ended || s.gone:
+	case s.ended || s.gone || s.refused != nil:
 		return ErrOver
 	case s.limits.Messages > 0 && s.came >= s.limits.Messages:
 		return fmt.Errorf("%w: %d", ErrTooMany, s.limits.Messages)
@@ -145,14 +162,15 @@ func (p *Part) Relay(ctx context.Context, body io.Reader, from Source) (event.En
 			}
 			return last, nil
 		}
-		if err := p.stream.acquire(ctx, memory.BufferBytes(length), func() {}); err != nil {
+		if err := p.stream.acquire(ctx, memory.BufferBytes(length)); err != nil {
 			return event.End{}, err
 		}
 		data, err := from.read(ctx, body, int64(length))
 		if err != nil {
+			p.stream.release(memory.BufferBytes(length))
 			return event.End{}, p.broken(ctx, err)
 		}
-		if err := p.Send(ctx, data); err != nil {
+		if err := p.give(data); err != nil {
 			return event.End{}, err
 		}
 		if p.count == 1 && from.First != nil {

@@ -1,22 +1,21 @@
-// Package stream holds the messages of a streaming rpc on their way from nodes to the client.
+// Package stream passes the messages of a streaming rpc on from nodes to the client.
 //
-// Nodes send by parts, one at a time: a [Part] is what one node sends for one event. The
-// client's goroutine takes messages out by [Stream.Next]. Between the two only so much is
-// held, counted until the client has it: a client that does not read stops the node.
+// Nodes send by parts, one at a time: a [Part] is what one node sends for one event. Whoever
+// has a node's message gives it to the client itself, so that nothing is handed from one
+// goroutine to another; the client's own waits for the end by [Stream.Wait]. Only so much is
+// given that the client does not have yet: a client that does not read stops the node.
 package stream
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/mem"
 )
 
-// A stream holds at most this much that the client does not have yet, and always one message.
+// The client is given at most this much that it does not have yet, and always one message.
 const (
 	mostMessages = 64
 	mostBytes    = 256 << 10
@@ -44,25 +43,45 @@ type Limits struct {
 	Idle time.Duration
 }
 
+// Sink is how a port gives the client the messages of a stream. Its functions but Abort are not
+// called at the same time.
+type Sink struct {
+	// Send sends one message, and takes it over. It waits while the client does not read. Once
+	// the client has the message, freed is called with the size of its buffer, unless it is nil.
+	// After an error there are no more messages.
+	Send func(data mem.Buffer, freed func(bytes int64)) error
+	// Abort ends a Send that waits: the client's time is over, or it has gone.
+	Abort func()
+	// Begin begins the response without a message: none has come for a moment. It may be nil.
+	Begin func()
+}
+
 // Stream is the stream of one request. Its end may come from anywhere, and the first one wins.
 type Stream struct {
 	message string
 	limits  Limits
+	sink    Sink
+	freed   func(bytes int64) // release
 
 	over chan struct{} // closed when no message is accepted any more
-	news chan struct{} // one slot: there may be something for Next
+	left chan struct{} // closed when the client has gone
 	room chan struct{} // one slot: there may be room for a message
-	idle *time.Timer   // of Next
+
+	turn  sync.Mutex  // held while the client is given something
+	timer *time.Timer // of Wait
+	begun bool        // by Wait: Begin has been called, or need not be
 
 	mu      sync.Mutex
-	queue   []mem.Buffer // from first on
-	first   int
-	held    int   // messages that the client does not have yet, queued or being sent
+	held    int   // messages that the client does not have yet, or for which there is room
 	bytes   int64 // their buffers
 	came    int   // messages of nodes
+	last    mem.Buffer
 	ended   bool
-	gone    bool // the client
-	waiting bool // for room
+	gone    bool      // the client
+	refused error     // why the port has refused a message
+	waiting bool      // for room
+	sending bool      // a message is given to the client
+	moved   time.Time // when a node began to have nothing to wait for but itself
 	open    *Part
 	sent    map[string]struct{} // the keys of parts that have sent messages
 	counts  Counts
@@ -77,12 +96,14 @@ type Counts struct {
 	First time.Time
 }
 
-// New returns a stream of messages of the type with the given full name.
-func New(message string, l Limits) *Stream {
-	return &Stream{
-		message: message, limits: l,
-		over: make(chan struct{}), news: make(chan struct{}, 1), room: make(chan struct{}, 1),
+// New returns a stream of messages of the type with the given full name, which go to sink.
+func New(message string, l Limits, to Sink) *Stream {
+	s := &Stream{
+		message: message, limits: l, sink: to,
+		over: make(chan struct{}), left: make(chan struct{}), room: make(chan struct{}, 1),
 	}
+	s.freed = s.release
+	return s
 }
 
 // Message is the full name of the type of the stream's messages.
@@ -99,161 +120,88 @@ func (s *Stream) Counts() Counts {
 }
 
 // End ends the stream, unless it has ended or its client has gone: last, if it is not nil, is its
-// last message. It never waits: there is always room for that one. It takes last over, and
-// reports whether it was the first.
+// last message. It never waits: [Stream.Wait] sends that one. It takes last over, and reports
+// whether it was the first.
 func (s *Stream) End(last mem.Buffer) bool {
 	s.mu.Lock()
-	if s.ended || s.gone {
-		s.mu.Unlock()
-		if last != nil {
-			last.Free()
-		}
-		return false
+	first := !s.ended && !s.gone
+	if first {
+		s.stop()
+		s.ended, s.last, last = true, last, nil
 	}
-	if last != nil {
-		s.push(last)
-	}
-	s.ended = true
-	close(s.over)
 	s.mu.Unlock()
-	signal(s.news)
-	return true
+	if last != nil {
+		last.Free()
+	}
+	return first
 }
 
-// Abandon frees what is queued: the client has gone. Whoever sends gets [ErrOver].
-func (s *Stream) Abandon() {
-	s.mu.Lock()
-	left := s.queue[s.first:]
-	if s.queue, s.first = nil, 0; !s.ended && !s.gone {
+// stop has no message accepted any more; the lock is held.
+func (s *Stream) stop() {
+	if !s.ended && !s.gone && s.refused == nil {
 		close(s.over)
 	}
-	s.gone = true
+}
+
+// leave notes that the client has gone; the lock is held.
+func (s *Stream) leave() {
+	s.stop()
+	if !s.gone {
+		s.gone = true
+		close(s.left)
+	}
+}
+
+// Abandon ends the use of the sink, which the port may then give up: the client has gone, or has
+// all. It waits for a message that is just being sent. Whoever sends another gets [ErrOver].
+func (s *Stream) Abandon() {
+	s.mu.Lock()
+	s.leave()
+	last := s.last
+	s.last = nil
 	s.mu.Unlock()
-	for _, data := range left {
-		data.Free()
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if last != nil {
+		last.Free()
 	}
 }
 
-// Next returns the stream's next message, which must be freed: that makes room for more. The
-// error is io.EOF after the last message, [ErrIdle], or why until or work, contexts, has ended;
-// messages that are queued, and the end, come before that.
-func (s *Stream) Next(until, work context.Context) (mem.Buffer, error) {
-	for {
-		data, idle, err := s.pop()
-		if data != nil || err != nil {
-			return data, err
-		}
-		if err = s.wait(until, work, idle); err == nil {
-			continue
-		}
-		if data, _, ended := s.pop(); data != nil || ended != nil { // it has come at the same instant
-			return data, ended
-		}
-		return nil, err
-	}
-}
-
-// wait waits until there may be a message or the end. The error is ErrIdle if it may take only so
-// long, or why one of the contexts has ended.
-func (s *Stream) wait(until, work context.Context, idle bool) error {
-	var late <-chan time.Time
-	if idle {
-		late = s.startIdle()
-	}
-	select {
-	case <-s.news:
-	case <-late:
-		if s.isIdle() {
-			return ErrIdle
-		}
-	case <-until.Done():
-		return context.Cause(until)
-	case <-work.Done():
-		return context.Cause(work)
-	}
-	return nil
-}
-
-// startIdle starts the time in which a message must come.
-func (s *Stream) startIdle() <-chan time.Time {
-	if s.idle == nil {
-		s.idle = time.NewTimer(s.limits.Idle)
-	} else {
-		s.idle.Reset(s.limits.Idle)
-	}
-	return s.idle.C
-}
-
-// isIdle reports whether a node has nothing to send, rather than waits for the client to read. Between
-// two nodes there may be a wait for a pod or a worker.
-func (s *Stream) isIdle() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.open != nil && !s.waiting && s.first == len(s.queue) && !s.ended
-}
-
-// pop returns the first message of the queue, or io.EOF after the last one. Else idle says
-// whether the time in which one must come runs.
-func (s *Stream) pop() (data mem.Buffer, idle bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.first == len(s.queue) {
-		if s.ended {
-			return nil, false, io.EOF
-		}
-		return nil, s.limits.Idle > 0 && s.counts.Messages > 0 && s.open != nil, nil
-	}
-	data, s.queue[s.first] = s.queue[s.first], nil
-	if s.first++; s.first == len(s.queue) {
-		s.queue, s.first = s.queue[:0], 0
-	}
-	s.counts.Messages++
-	s.counts.Bytes += int64(data.Len())
-	raw := data.ReadOnlyData()
-	if mem.IsBelowBufferPoolingThreshold(cap(raw)) {
-		s.release(int64(cap(raw)))
-		return data, false, nil // nobody frees it
-	}
-	sent := &sending{stream: s, data: data, raw: raw}
-	return mem.NewBuffer(&sent.raw, sent), false, nil
-}
-
-// push queues data; the lock is held.
-func (s *Stream) push(data mem.Buffer) {
-	if s.counts.First.IsZero() {
+// give gives the client a message, whose room has been taken; the lock is held, and given back,
+// and it is the caller's turn.
+func (s *Stream) give(data mem.Buffer) error {
+	if s.counts.Messages++; s.counts.Messages == 1 {
 		s.counts.First = time.Now()
 	}
-	if s.first > mostMessages { // a queue that has never been empty
-		s.queue, s.first = append(s.queue[:0], s.queue[s.first:]...), 0
+	s.counts.Bytes += int64(data.Len())
+	gone := s.gone
+	s.sending = !gone
+	s.mu.Unlock()
+	err := ErrOver
+	if gone {
+		data.Free()
+	} else {
+		err = s.sink.Send(data, s.freed)
 	}
-	s.queue = append(s.queue, data)
-	s.held++
-	s.bytes += int64(cap(data.ReadOnlyData()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending, s.moved = false, time.Now()
+	if err != nil {
+		s.stop()
+		s.refused = err
+	}
+	return err
 }
 
-// release makes the room of a message of n bytes free; the lock is held.
+// release makes the room of a message of n bytes free.
 func (s *Stream) release(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.held--
 	s.bytes -= n
-	signal(s.room)
-}
-
-// sending is the pool of the buffer of one message on its way to the client.
-type sending struct {
-	stream *Stream
-	data   mem.Buffer
-	raw    []byte
-}
-
-// Get implements mem.BufferPool; it is not called.
-func (b *sending) Get(length int) *[]byte { return new(make([]byte, length)) }
-
-// Put implements mem.BufferPool: the client has the message.
-func (b *sending) Put(*[]byte) {
-	b.data.Free()
-	b.stream.mu.Lock()
-	b.stream.release(int64(cap(b.raw)))
-	b.stream.mu.Unlock()
+	if s.waiting {
+		signal(s.room)
+	}
 }
 
 // signal fills the slot of c.

@@ -52,36 +52,62 @@ func frames(end *event.End, messages ...string) io.Reader {
 	return bytes.NewReader(b)
 }
 
-// next returns the text of the next message.
-func next(t *testing.T, s *stream.Stream) (string, error) {
-	data, err := s.Next(t.Context(), t.Context())
-	if err != nil {
-		return "", err
-	}
-	defer data.Free()
-	return string(data.ReadOnlyData()), nil
+// client is the client of a stream, who has what its port was given.
+type client struct {
+	*stream.Stream
+
+	texts  []string
+	keeps  bool     // what it was given is unread, until read is called
+	unread []func() // the oldest first
 }
 
-// rest requires that s has just these messages left, and then ends.
-func rest(t *testing.T, s *stream.Stream, want ...string) {
+func newClient(l stream.Limits) *client {
+	c := &client{}
+	c.Stream = stream.New("p.M", l, stream.Sink{Send: func(data mem.Buffer, freed func(int64)) error {
+		c.texts = append(c.texts, string(data.ReadOnlyData()))
+		c.unread = append(c.unread, func() {
+			size := int64(cap(data.ReadOnlyData()))
+			data.Free()
+			freed(size)
+		})
+		if !c.keeps {
+			c.read(1)
+		}
+		return nil
+	}})
+	return c
+}
+
+// read reads the n oldest messages.
+func (c *client) read(n int) {
+	for ; n > 0; n-- {
+		read := c.unread[0]
+		c.unread = c.unread[1:]
+		read()
+	}
+}
+
+// leave reads all, and gives the stream up.
+func (c *client) leave() {
+	c.Abandon()
+	c.read(len(c.unread))
+}
+
+// whole requires that the stream ends, and has had just these messages.
+func (c *client) whole(t *testing.T, want ...string) {
 	t.Helper()
-	for _, w := range want {
-		got, err := next(t, s)
-		require.NoError(t, err)
-		require.Equal(t, w, got)
-	}
-	_, err := next(t, s)
-	require.Equal(t, io.EOF, err)
+	require.NoError(t, c.Wait(t.Context(), t.Context()))
+	require.Equal(t, want, c.texts)
 }
 
-func claim(t *testing.T, s *stream.Stream, key string) *stream.Part {
+func claim(t *testing.T, s *client, key string) *stream.Part {
 	p, err := s.Claim(key)
 	require.NoError(t, err)
 	return p
 }
 
 func TestMessagesComeInOrderAndThenTheEnd(t *testing.T) {
-	r, s := newRoom(t, 1<<20), stream.New("p.M", stream.Limits{})
+	r, s := newRoom(t, 1<<20), newClient(stream.Limits{})
 	for _, part := range []string{"a", "b"} {
 		p := claim(t, s, part)
 		end, err := p.Relay(t.Context(), frames(&event.End{Next: true}, part+"1", part+"2"), r.source())
@@ -91,7 +117,7 @@ func TestMessagesComeInOrderAndThenTheEnd(t *testing.T) {
 	}
 	require.True(t, s.End(r.buffer(t, "last")))
 	require.False(t, s.End(r.buffer(t, "another")), "the first end wins")
-	rest(t, s, "a1", "a2", "b1", "b2", "last")
+	s.whole(t, "a1", "a2", "b1", "b2", "last")
 	_, err := s.Claim("c")
 	require.Equal(t, stream.ErrOver, err)
 	counts := s.Counts()
@@ -101,7 +127,7 @@ func TestMessagesComeInOrderAndThenTheEnd(t *testing.T) {
 }
 
 func TestASecondDeliveryFindsItTaken(t *testing.T) {
-	r, s := newRoom(t, 1<<20), stream.New("p.M", stream.Limits{})
+	r, s := newRoom(t, 1<<20), newClient(stream.Limits{})
 	key := stream.Key("n", "1")
 	p := claim(t, s, key)
 	_, err := s.Claim(key)
@@ -126,7 +152,7 @@ func TestACutIsNoEnd(t *testing.T) {
 	whole, err := io.ReadAll(frames(&event.End{}, "one", "two"))
 	require.NoError(t, err)
 	for n := range len(whole) {
-		s := stream.New("p.M", stream.Limits{})
+		s := newClient(stream.Limits{})
 		_, err := claim(t, s, "k").Relay(t.Context(), bytes.NewReader(whole[:n]), r.source())
 		var cut *stream.Cut
 		require.ErrorAs(t, err, &cut, "%d bytes", n)
@@ -138,7 +164,7 @@ func TestACutIsNoEnd(t *testing.T) {
 	for name, body := range map[string]string{
 		"a text of a proxy": "request timeout", "compressed": "\x01\x00\x00\x00\x01x", "no JSON": "\x02\x00\x00\x00\x01x",
 	} {
-		s := stream.New("p.M", stream.Limits{})
+		s := newClient(stream.Limits{})
 		_, err := claim(t, s, "k").Relay(t.Context(), bytes.NewReader([]byte(body)), r.source())
 		require.ErrorAs(t, err, new(*stream.Cut), name)
 		require.ErrorIs(t, err, event.ErrFrame, name)
@@ -146,35 +172,36 @@ func TestACutIsNoEnd(t *testing.T) {
 }
 
 func TestAnEndMayBeAFailure(t *testing.T) {
-	r, s := newRoom(t, 1<<20), stream.New("p.M", stream.Limits{})
+	r, s := newRoom(t, 1<<20), newClient(stream.Limits{})
 	end, err := claim(t, s, "k").Relay(t.Context(), frames(&event.End{Failure: &status.Status{Code: 13, Message: "no"}}, "1"), r.source())
 	require.NoError(t, err)
 	require.Equal(t, "no", end.Failure.GetMessage())
 	s.End(nil)
-	rest(t, s, "1")
+	s.whole(t, "1")
 }
 
 func TestLimitsOfAStream(t *testing.T) {
 	r := newRoom(t, 1<<20)
-	s := stream.New("p.M", stream.Limits{Messages: 2})
+	s := newClient(stream.Limits{Messages: 2})
 	_, err := claim(t, s, "k").Relay(t.Context(), frames(&event.End{}, "1", "2", "3"), r.source())
 	require.ErrorIs(t, err, stream.ErrTooMany)
 	s.End(r.buffer(t, "the end's own has room"))
-	rest(t, s, "1", "2", "the end's own has room")
+	s.whole(t, "1", "2", "the end's own has room")
 
-	s = stream.New("p.M", stream.Limits{})
+	s = newClient(stream.Limits{})
 	_, err = claim(t, s, "k").Relay(t.Context(), frames(&event.End{}, "1", string(make([]byte, 1<<20+1))), r.source())
 	require.ErrorIs(t, err, event.ErrTooLarge)
 	s.End(nil)
-	rest(t, s, "1")
+	s.whole(t, "1")
 }
 
-// Whatever the size of messages, only so much is held: counted until the client has it.
-func TestQueueIsBounded(t *testing.T) {
+// Whatever the size of messages, the client is given only so much that it has not read.
+func TestWhatIsUnreadIsBounded(t *testing.T) {
 	for size, most := range map[int]int{0: 64, 10: 64, 4 << 10: 64, 4<<10 + 1: 32, 100 << 10: 2, 1 << 20: 1} {
 		synctest.Test(t, func(t *testing.T) {
-			r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{})
-			sent, done := 0, make(chan error)
+			r, s := newRoom(t, 64<<20), newClient(stream.Limits{})
+			s.keeps = true
+			done := make(chan error)
 			go func() {
 				p := claim(t, s, "k")
 				for range 200 {
@@ -182,20 +209,15 @@ func TestQueueIsBounded(t *testing.T) {
 						done <- err
 						return
 					}
-					sent++
 				}
 				done <- nil
 			}()
 			synctest.Wait()
-			require.Equal(t, most, sent, "of %d bytes", size)
-			first, err := s.Next(t.Context(), t.Context())
-			require.NoError(t, err)
+			require.Len(t, s.texts, most, "of %d bytes", size)
+			s.read(1)
 			synctest.Wait()
-			require.Equal(t, most, sent, "one that is being sent is held")
-			first.Free()
-			synctest.Wait()
-			require.Equal(t, most+1, sent)
-			s.Abandon()
+			require.Len(t, s.texts, most+1)
+			s.leave()
 			require.Equal(t, stream.ErrOver, <-done)
 		})
 	}
@@ -203,7 +225,8 @@ func TestQueueIsBounded(t *testing.T) {
 
 func TestTinyMessagesHoldLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{})
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{})
+		s.keeps = true
 		many := make([]string, 1000)
 		ended := make(chan error)
 		go func() {
@@ -212,14 +235,15 @@ func TestTinyMessagesHoldLittle(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.LessOrEqual(t, r.Used(), int64(256<<10))
-		s.Abandon()
+		s.leave()
 		require.Equal(t, stream.ErrOver, <-ended)
 	})
 }
 
 func TestASendEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{})
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{})
+		s.keeps = true
 		ctx, cancel := context.WithCancelCause(t.Context())
 		ended := make(chan error)
 		go func() {
@@ -230,14 +254,14 @@ func TestASendEndsWithItsContext(t *testing.T) {
 		cause := errors.New("the deadline has passed")
 		cancel(cause)
 		require.Equal(t, cause, <-ended)
-		s.Abandon()
+		s.leave()
 	})
 }
 
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{Idle: time.Minute})
-		p := claim(t, s, "k")
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{Idle: time.Minute})
+		p, begin := claim(t, s, "k"), time.Now()
 		go func() {
 			time.Sleep(time.Hour) // before the first message nothing is idle
 			for range 3 {
@@ -245,23 +269,18 @@ func TestIdle(t *testing.T) {
 				time.Sleep(time.Minute - 1)
 			}
 		}()
-		for range 3 {
-			_, err := next(t, s)
-			require.NoError(t, err)
-		}
-		begin := time.Now()
-		_, err := next(t, s)
-		require.Equal(t, stream.ErrIdle, err)
-		require.Equal(t, time.Minute, time.Since(begin))
+		require.Equal(t, stream.ErrIdle, s.Wait(t.Context(), t.Context()))
+		require.Equal(t, time.Hour+3*time.Minute-2, time.Since(begin))
 		s.End(nil)
-		rest(t, s)
+		s.whole(t, "m", "m", "m")
 	})
 }
 
 // Between two nodes nobody is idle: the next one may wait for its pod, or for a worker.
 func TestAWaitForTheNextNodeIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{Idle: time.Minute})
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{Idle: time.Minute})
+		begin := time.Now()
 		go func() {
 			for _, key := range []string{"a", "b"} {
 				p := claim(t, s, key)
@@ -272,65 +291,64 @@ func TestAWaitForTheNextNodeIsNotIdle(t *testing.T) {
 				}
 			}
 		}()
-		for range 2 {
-			_, err := next(t, s)
-			require.NoError(t, err)
-		}
-		begin := time.Now()
-		_, err := next(t, s)
-		require.Equal(t, stream.ErrIdle, err)
-		require.Equal(t, time.Minute, time.Since(begin))
+		require.Equal(t, stream.ErrIdle, s.Wait(t.Context(), t.Context()))
+		require.Equal(t, time.Hour+time.Minute, time.Since(begin))
 		s.End(nil)
-		rest(t, s)
+		s.whole(t, "a", "b")
 	})
 }
 
 // A node that waits for the client is not idle.
 func TestAWaitForTheClientIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 64<<20), stream.New("p.M", stream.Limits{Idle: time.Minute})
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{Idle: time.Minute})
+		s.keeps = true
 		go func() {
 			_, _ = claim(t, s, "k").Relay(t.Context(), frames(&event.End{}, make([]string, 65)...), r.source())
 		}()
-		var unread []mem.Buffer
-		for range 64 {
-			data, err := s.Next(t.Context(), t.Context())
-			require.NoError(t, err)
-			unread = append(unread, data)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		_, err := s.Next(ctx, t.Context())
-		require.Equal(t, context.DeadlineExceeded, err)
-		for _, data := range unread {
-			data.Free()
-		}
-		_, err = next(t, s)
-		require.NoError(t, err)
+		require.Equal(t, context.DeadlineExceeded, s.Wait(ctx, t.Context()))
+		s.read(64)
+		synctest.Wait()
+		require.Len(t, s.texts, 65)
+		begin := time.Now()
+		require.Equal(t, stream.ErrIdle, s.Wait(t.Context(), t.Context()))
+		require.Equal(t, time.Minute, time.Since(begin))
+		s.leave()
 	})
 }
 
-func TestNextEndsWithEitherContext(t *testing.T) {
+func TestWaitEndsWithEitherContext(t *testing.T) {
 	ended, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("gone")
 	cancel(cause)
-	r, s := newRoom(t, 1<<20), stream.New("p.M", stream.Limits{})
-	_, err := s.Next(ended, t.Context())
-	require.Equal(t, cause, err)
-	_, err = s.Next(t.Context(), ended)
-	require.Equal(t, cause, err)
+	r, s := newRoom(t, 1<<20), newClient(stream.Limits{})
+	require.Equal(t, cause, s.Wait(ended, t.Context()))
+	require.Equal(t, cause, s.Wait(t.Context(), ended))
 	s.End(r.buffer(t, "what has come comes first"))
-	data, err := s.Next(ended, ended)
-	require.NoError(t, err)
-	data.Free()
-	_, err = s.Next(ended, ended)
-	require.Equal(t, io.EOF, err)
+	require.NoError(t, s.Wait(ended, ended))
+	require.Equal(t, []string{"what has come comes first"}, s.texts)
+	require.NoError(t, s.Wait(ended, ended))
+}
+
+// Without a message, a response begins soon, and once.
+func TestAResponseBeginsWithoutAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var begun []time.Duration
+		since := time.Now()
+		s := stream.New("p.M", stream.Limits{Idle: time.Minute}, stream.Sink{Begin: func() { begun = append(begun, time.Since(since)) }})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.Equal(t, context.DeadlineExceeded, s.Wait(ctx, t.Context()))
+		require.Equal(t, []time.Duration{50 * time.Millisecond}, begun)
+	})
 }
 
 // A budget that is full is waited for, but not for ever.
 func TestAFullBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoom(t, 1<<20), stream.New("p.M", stream.Limits{})
+		r, s := newRoom(t, 1<<20), newClient(stream.Limits{})
 		others := r.pool.Get(1<<20 - 2<<10)
 		begin := time.Now()
 		go func() {
@@ -342,7 +360,7 @@ func TestAFullBudget(t *testing.T) {
 		require.Less(t, time.Since(begin), 1200*time.Millisecond)
 		s.Abandon()
 
-		s, begin, others = stream.New("p.M", stream.Limits{}), time.Now(), r.pool.Get(1<<20)
+		s, begin, others = newClient(stream.Limits{}), time.Now(), r.pool.Get(1<<20)
 		_, err = claim(t, s, "k").Relay(t.Context(), frames(&event.End{}, "one"), r.source())
 		require.ErrorIs(t, err, memory.ErrFull)
 		require.Less(t, time.Since(begin), 5200*time.Millisecond)

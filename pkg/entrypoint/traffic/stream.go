@@ -21,23 +21,19 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// Sink is how the client of a call gets the messages of a stream.
-type Sink struct {
-	// Send sends one message, and takes it over. It waits while the client does not read.
-	Send func(mem.Buffer) error
-	// Abort ends a Send that waits.
-	Abort func()
-}
-
 // ForwardStream is Forward for an rpc whose response is a stream: its messages go to sink as they
 // come, and the error is how it has ended. Once there has been a message, the published version
 // cannot serve the call any more.
-func (q *Request) ForwardStream(stream grpc.ServerStream, c Call, sink Sink) (served bool, err error) {
+func (q *Request) ForwardStream(stream grpc.ServerStream, c Call, sink streams.Sink) (served bool, err error) {
 	client := stream.Context()
 	ctx, cancel := q.during(client, q.divider.options.StreamTimeout, 0)
 	defer cancel()
 	r := &relay{Request: q, client: stream, sink: sink}
-	defer streams.AbortAt(ctx, &r.sends, sink.Abort)()
+	defer streams.AbortAt(ctx, func() {
+		if r.sends.Load() {
+			sink.Abort()
+		}
+	})()
 	failure, served := r.run(ctx, c)
 	if !served {
 		return false, nil
@@ -51,7 +47,7 @@ type relay struct {
 	*Request
 
 	client   grpc.ServerStream
-	sink     Sink
+	sink     streams.Sink
 	sent     func()      // is called when the request has been sent
 	sends    atomic.Bool // a message, which may wait for the client
 	begun    bool        // the client has the header of the response, or soon will
@@ -175,5 +171,5 @@ func (r *relay) pass(ctx context.Context, message mem.BufferSlice) error {
 		data.Free()
 		return err
 	}
-	return r.sink.Send(data)
+	return r.sink.Send(data, nil)
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -87,6 +88,26 @@ func TestEndsRoundTrip(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// The usual end is written and read by hand, as encoding/json would.
+func TestTheUsualEndIsJSON(t *testing.T) {
+	for _, steps := range []string{"", string(etl), string(etl + "," + model), `a"b`, `a\b`, "<é>&", "a\nb", "a\x7f"} {
+		want, err := json.Marshal(endJSON{Metadata: map[string][]string{metadataSteps: {steps}}})
+		if steps == "" {
+			want, err = json.Marshal(endJSON{})
+		}
+		got := AppendEnd(nil, End{Steps: Steps(steps)})[FrameHeader:]
+		if err != nil || string(got) != string(want) {
+			t.Errorf("got %s, want %s, %v", got, want, err)
+		}
+		if end, err := ParseEnd(want); err != nil || string(end.Steps) != steps {
+			t.Errorf("%s: got %+v, %v", want, end, err)
+		}
+	}
+	if end, err := ParseEnd([]byte(`{"metadata":{"krtsteps":["a","b"]}}`)); err != nil || end.Steps != "a" {
+		t.Errorf("got %+v, %v", end, err)
 	}
 }
 
